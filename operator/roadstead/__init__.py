@@ -1,0 +1,1 @@
+"""Roadstead brings GGUF language models on premises and serves them under contract."""

@@ -1,0 +1,1 @@
+"""The custom resources, parsed from what the API server sends. No I/O."""

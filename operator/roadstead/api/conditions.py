@@ -1,0 +1,82 @@
+"""Conditions as in the Kubernetes API conventions ("Typical status properties")."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from roadstead.api.raw import Raw, section
+
+Status = Literal["True", "False", "Unknown"]
+MESSAGE_LIMIT = 1024
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Condition:
+    """One observation; `reason` is CamelCase, `message` is for people."""
+
+    type: str
+    status: Status
+    reason: str
+    message: str = ""
+
+    @property
+    def true(self) -> bool:
+        """Whether it holds."""
+        return self.status == "True"
+
+
+def condition(type_: str, holds: bool | None, reason: str, message: str = "") -> Condition:
+    """A condition that holds, does not (`False`), or is not known yet (`None`)."""
+    status: Status = "Unknown" if holds is None else "True" if holds else "False"
+    return Condition(type=type_, status=status, reason=reason, message=message)
+
+
+def stored(raw: Raw) -> dict[str, Raw]:
+    """The conditions in an object's status, by type."""
+    return {item["type"]: item for item in section(raw, "status").get("conditions") or ()}
+
+
+def find(raw: Raw, type_: str) -> Condition | None:
+    """One stored condition of an object."""
+    item = stored(raw).get(type_)
+    if item is None:
+        return None
+    return Condition(
+        type=type_,
+        status=item["status"],
+        reason=item["reason"],
+        message=item.get("message", ""),
+    )
+
+
+def merged(raw: Raw, desired: Iterable[Condition], *, now: str) -> list[Raw]:
+    """The list to store: `lastTransitionTime` moves only when a condition's status changes.
+
+    `now` is an RFC 3339 time. Types that are not desired any more are dropped.
+    """
+    before = stored(raw)
+    generation = section(raw, "metadata").get("generation", 0)
+    return [_stored(item, before.get(item.type), generation, now) for item in desired]
+
+
+def _stored(item: Condition, before: Raw | None, generation: int, now: str) -> Raw:
+    kept = before is not None and before["status"] == item.status
+    return {
+        "type": item.type,
+        "status": item.status,
+        "reason": item.reason,
+        "message": item.message[:MESSAGE_LIMIT],
+        "observedGeneration": generation,
+        "lastTransitionTime": before["lastTransitionTime"] if kept and before else now,
+    }
+
+
+def summary(parts: Sequence[Condition], *, ready: str) -> Condition:
+    """`Ready`: true with reason `ready` if all parts hold, else the first part that does not."""
+    for part in parts:
+        if not part.true:
+            status: Status = "Unknown" if part.status == "Unknown" else "False"
+            return Condition(type="Ready", status=status, reason=part.reason, message=part.message)
+    return Condition(type="Ready", status="True", reason=ready)

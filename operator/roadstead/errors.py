@@ -1,0 +1,98 @@
+"""Every error that Roadstead raises on purpose.
+
+RoadsteadError
+├── InvalidSettings            the environment or the command line can't be used
+├── InvalidResource            an object that the schema let through still makes no sense
+├── KubeError                  the API server's answer, or its absence
+│   ├── KubeNotFound           404
+│   ├── KubeConflict           409, or a precondition that no longer holds
+│   ├── KubeRejected           400, 403, 422: the same request will be refused again
+│   └── KubeUnavailable        no answer, 429, 5xx: the same request may pass later
+└── ModelError                 a model can't be brought, kept or read; says whether to try again
+    ├── SourceError            the side that the model comes from
+    ├── StoreError             the on-premises store
+    └── ContentError           the bytes themselves: digest, size, gguf header
+
+Errors of libraries are turned into these at the I/O seams, so that a message never carries more
+than we put in it: a URL's query or a token stays out of conditions, events and logs.
+"""
+
+from __future__ import annotations
+
+import enum
+
+
+class RoadsteadError(Exception):
+    """The root of the tree."""
+
+
+class InvalidSettings(RoadsteadError):
+    """The settings can't be used; the message lists every fault and what to write instead."""
+
+
+class InvalidResource(RoadsteadError):
+    """An object makes no sense as it is; `field` is its path, such as `spec.runtimeParams`."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field = field
+
+
+class KubeError(RoadsteadError):
+    """The API server refused or did not answer; `status` is the HTTP status, 0 without one."""
+
+    def __init__(self, message: str, *, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class KubeNotFound(KubeError):
+    """404: the object, its kind or its namespace is not there."""
+
+
+class KubeConflict(KubeError):
+    """409: it exists already, or was changed since it was read."""
+
+
+class KubeRejected(KubeError):
+    """400, 403, 422: the same request would be refused again."""
+
+
+class KubeUnavailable(KubeError):
+    """No answer, 429 or 5xx: the same request may pass later."""
+
+
+class Retry(enum.StrEnum):
+    """When it makes sense to try again."""
+
+    BACKOFF = "backoff"
+    """By itself, after a while: something was down or busy."""
+    ON_CHANGE = "on-change"
+    """Only once the object, its Secret or its source has changed."""
+
+
+class ModelError(RoadsteadError):
+    """A model can't be brought, kept or read.
+
+    `reason` is a CamelCase word for conditions and events, the message says what to do.
+    """
+
+    def __init__(self, reason: str, message: str, *, retry: Retry = Retry.BACKOFF) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.retry = retry
+
+
+class SourceError(ModelError):
+    """The Quant service or the presigned URL refused, changed or ended early."""
+
+
+class StoreError(ModelError):
+    """The store refused, is full or can't be reached."""
+
+
+class ContentError(ModelError):
+    """The bytes are not what was promised: digest, size or gguf header."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(reason, message, retry=Retry.ON_CHANGE)

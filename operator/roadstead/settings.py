@@ -1,0 +1,73 @@
+"""Reading settings from the environment: typed, all faults reported at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from roadstead.errors import InvalidSettings
+
+
+class EnvReader:
+    """Takes typed values out of an environment and remembers what is wrong with it.
+
+    Each method returns a usable value, the default where the variable is missing or wrong, so
+    that reading goes on and `done()` can name every fault in one `InvalidSettings`.
+    """
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._faults: list[str] = []
+
+    def done(self) -> None:
+        """Raise `InvalidSettings` if anything was wrong."""
+        if self._faults:
+            raise InvalidSettings("; ".join(self._faults))
+
+    def fault(self, name: str, message: str) -> None:
+        """Remember that `name` can't be used."""
+        self._faults.append(f"{name}: {message}")
+
+    def text(self, name: str, default: str | None = None) -> str:
+        """A string; without a default it must be set and not be empty."""
+        value = self._environ.get(name, "")
+        if value:
+            return value
+        if default is None:
+            self.fault(name, "is not set")
+            return ""
+        return default
+
+    def choice(self, name: str, options: Sequence[str], default: str) -> str:
+        """One of `options`."""
+        value = self.text(name, default)
+        if value not in options:
+            self.fault(name, f"{value!r} is none of {', '.join(options)}")
+            return default
+        return value
+
+    def integer(self, name: str, default: int, *, low: int = 1, high: int = 2**63) -> int:
+        """A whole number from `low` to `high`."""
+        value = self.text(name, str(default))
+        if not re.fullmatch(r"-?[0-9]{1,19}", value) or not low <= int(value) <= high:
+            self.fault(name, f"{value!r} is not a whole number from {low} to {high}")
+            return default
+        return int(value)
+
+    def url(self, name: str, default: str | None = None) -> str:
+        """An http(s) URL without a path, such as `http://minio:9000`."""
+        value = self.text(name, default)
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("http", "https") or not parts.hostname):
+            self.fault(name, f"{value!r} is not a URL such as http://minio:9000")
+        return value.rstrip("/")
+
+    def items(self, name: str) -> tuple[str, ...]:
+        """A list separated by commas; missing is empty."""
+        return tuple(item.strip() for item in self.text(name, "").split(",") if item.strip())
+
+    def file(self, name: str, default: str | None = None) -> Path:
+        """The path of a file; it is opened by whoever uses it, since a mounted Secret changes."""
+        return Path(self.text(name, default))
