@@ -3,6 +3,8 @@
 RoadsteadError
 ├── InvalidSettings            the environment or the command line can't be used
 ├── InvalidResource            an object that the schema let through still makes no sense
+├── InvalidMessage             a line between the operator and a transfer is not of the protocol
+├── InvalidToken               a token, or the key for it, does not hold
 ├── KubeError                  the API server's answer, or its absence
 │   ├── KubeNotFound           404
 │   ├── KubeConflict           409, or a precondition that no longer holds
@@ -10,7 +12,13 @@ RoadsteadError
 │   └── KubeUnavailable        no answer, 429, 5xx: the same request may pass later
 └── ModelError                 a model can't be brought, kept or read; says whether to try again
     ├── SourceError            the side that the model comes from
+    │   ├── ModelUnknown       the Quant service does not know the model
+    │   ├── SourceExpired      the presigned URL opens nothing any more
+    │   ├── SourceChanged      not the object that the transfer began with
+    │   └── SourceInterrupted  no answer, or one that ended early: may pass in a moment
     ├── StoreError             the on-premises store
+    │   ├── StoreInterrupted   no answer, busy, or failing: may pass in a moment
+    │   └── UploadMissing      the store has forgotten the upload
     └── ContentError           the bytes themselves: digest, size, gguf header
 
 Errors of libraries are turned into these at the I/O seams, so that a message never carries more
@@ -36,6 +44,14 @@ class InvalidResource(RoadsteadError):
     def __init__(self, field: str, message: str) -> None:
         super().__init__(f"{field}: {message}")
         self.field = field
+
+
+class InvalidMessage(RoadsteadError):
+    """A job or an event is not of the protocol; the message names the field."""
+
+
+class InvalidToken(RoadsteadError):
+    """A token or its key does not hold; the message says why and never quotes either."""
 
 
 class KubeError(RoadsteadError):
@@ -87,8 +103,32 @@ class SourceError(ModelError):
     """The Quant service or the presigned URL refused, changed or ended early."""
 
 
+class ModelUnknown(SourceError):
+    """404 from the Quant service: it has no model of this name."""
+
+
+class SourceExpired(SourceError):
+    """403 from the presigned URL: its time is over, or it never opened the object."""
+
+
+class SourceChanged(SourceError):
+    """The source's ETag or size is not that which the transfer began with."""
+
+
+class SourceInterrupted(SourceError):
+    """No answer, 429, 5xx or a body that ended early: the same request may pass in a moment."""
+
+
 class StoreError(ModelError):
     """The store refused, is full or can't be reached."""
+
+
+class StoreInterrupted(StoreError):
+    """No answer, 429, 500 or 503: the same request may pass in a moment."""
+
+
+class UploadMissing(StoreError):
+    """NoSuchUpload: the multipart upload was aborted, completed or purged by the store."""
 
 
 class ContentError(ModelError):

@@ -1,0 +1,1 @@
+"""Store to volume: what the init container of a server does."""

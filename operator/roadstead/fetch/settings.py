@@ -1,0 +1,47 @@
+"""Settings of `roadstead fetch`."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from roadstead.settings import EnvReader
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FetchSettings:
+    """What to fetch and where to.
+
+    `url_file` holds a presigned GET URL; it is read anew at each attempt, as the operator renews
+    it. `sha256` is 64 lower hex digits, `size_bytes` the whole file's size.
+    """
+
+    url_file: Path
+    target: Path
+    sha256: str
+    size_bytes: int
+    connections: int
+    attempts: int
+    """How often a range is tried before the container ends (and is restarted)."""
+    termination_log: Path
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> FetchSettings:
+        """Read the environment; raises InvalidSettings that names every fault."""
+        env = EnvReader(environ)
+        sha256 = env.text("ROADSTEAD_FETCH_SHA256")
+        if sha256 and not re.fullmatch(r"[0-9a-f]{64}", sha256):
+            env.fault("ROADSTEAD_FETCH_SHA256", "is not 64 lower hex digits")
+        settings = cls(
+            url_file=env.file("ROADSTEAD_FETCH_URL_FILE"),
+            target=env.file("ROADSTEAD_FETCH_TARGET", "/models/model.gguf"),
+            sha256=sha256,
+            size_bytes=env.integer("ROADSTEAD_FETCH_SIZE", 0, low=1),
+            connections=env.integer("ROADSTEAD_FETCH_CONNECTIONS", 4, high=16),
+            attempts=env.integer("ROADSTEAD_FETCH_ATTEMPTS", 6, high=100),
+            termination_log=env.file("ROADSTEAD_FETCH_TERMINATION_LOG", "/dev/termination-log"),
+        )
+        env.done()
+        return settings

@@ -1,0 +1,157 @@
+"""Which hosts may be read from: the operator's allow-list, and addresses that nothing opens.
+
+An entry is `[scheme://]host[:port]`. The host is a name, `*.` and a domain, an address or a
+network (`10.1.0.0/16`, `[fd00::/8]:9000`; for URLs that name an address). Without a scheme both
+http and https are meant, without a port the scheme's own.
+
+An entry opens its host on any private or public address. It never opens link-local addresses
+and the other ones below, where clouds keep their credentials, nor addresses that hide another
+one. Loopback is opened only by an entry that itself is a loopback address or `localhost`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import re
+from collections.abc import Iterable
+from typing import Final
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_ENTRY: Final = re.compile(
+    r"(?:(?P<scheme>https?)://)?"
+    r"(?:\[(?P<v6>[0-9A-Fa-f:.]+(?:/[0-9]{1,3})?)\]|(?P<host>[0-9.]+/[0-9]{1,2}|[^\[\]:/@?#\s]+))"
+    r"(?::(?P<port>[0-9]{1,5}))?/?"
+)
+_NAME: Final = re.compile(r"(\*\.)?([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_-]{1,63}\.?")
+_NEVER: Final[tuple[Network, ...]] = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "0.0.0.0/8",  # this host
+        "169.254.0.0/16",  # link-local, metadata services
+        "100.100.100.200/32",  # Alibaba's metadata service
+        "192.0.0.192/32",  # Oracle's
+        "224.0.0.0/4",  # multicast
+        "240.0.0.0/4",  # reserved, broadcast
+        "::/128",  # unspecified
+        "fe80::/10",  # link-local
+        "fec0::/10",  # site-local
+        "ff00::/8",  # multicast
+        "fd00:ec2::/32",  # Amazon's metadata service
+        "64:ff9b::/96",  # NAT64, which hides an IPv4 address
+        "64:ff9b:1::/48",
+        "2002::/16",  # 6to4, the same
+        "2001::/32",  # Teredo, the same
+        "::/96",  # IPv4-compatible, the same
+    )
+)
+
+
+class InvalidEntry(ValueError):
+    """An entry of the allow-list can't be read; the message says what one looks like."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One entry; exactly one of `name` (lower case, perhaps `*.`) and `network` is set."""
+
+    scheme: str | None
+    name: str | None
+    network: Network | None
+    port: int | None
+
+    def covers(self, scheme: str, host: str, port: int) -> bool:
+        """Whether a URL with this scheme, host and port is meant."""
+        if self.scheme not in (None, scheme):
+            return False
+        if port != (DEFAULT_PORTS[scheme] if self.port is None else self.port):
+            return False
+        return self._covers_host(host.lower().rstrip("."))
+
+    def _covers_host(self, host: str) -> bool:
+        if self.network is not None:
+            address = parse_address(host)
+            return address is not None and address in self.network
+        if self.name is not None and self.name.startswith("*."):
+            return host.endswith(self.name[1:])
+        return host == self.name
+
+    @property
+    def opens_loopback(self) -> bool:
+        """Whether the entry itself is loopback."""
+        if self.network is not None:
+            return self.network.is_loopback
+        return self.name == "localhost"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AllowList:
+    """The operator's allow-list."""
+
+    entries: tuple[Entry, ...]
+
+    @classmethod
+    def parse(cls, entries: Iterable[str]) -> AllowList:
+        """Read the entries; raises InvalidEntry."""
+        return cls(entries=tuple(_entry(entry) for entry in entries))
+
+    def covers(self, scheme: str, host: str, port: int) -> bool:
+        """Whether some entry covers scheme, host and port."""
+        return any(entry.covers(scheme, host, port) for entry in self.entries)
+
+    def opens(self, scheme: str, host: str, port: int, address: str) -> bool:
+        """Whether a URL with this scheme, host and port may be read from `address`."""
+        found = parse_address(address)
+        covering = [entry for entry in self.entries if entry.covers(scheme, host, port)]
+        if found is None or not covering:
+            return False
+        if found.is_loopback:
+            return any(entry.opens_loopback for entry in covering)
+        return not any(found in network for network in _NEVER)
+
+
+def parse_address(text: str) -> Address | None:
+    """The address, unwrapped where it is an IPv4 one in IPv6; None for what is no address."""
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
+
+
+def _entry(text: str) -> Entry:
+    match = _ENTRY.fullmatch(text)
+    if match is None:
+        raise _invalid(text)
+    host = match["v6"] or match["host"].lower()
+    port = int(match["port"]) if match["port"] else None
+    if port is not None and not 0 < port < 65536:
+        raise _invalid(text)
+    found = _network(host)
+    if found is None and not _NAME.fullmatch(host):
+        raise _invalid(text)
+    return Entry(
+        scheme=match["scheme"],
+        name=None if found is not None else host.rstrip("."),
+        network=found,
+        port=port,
+    )
+
+
+def _network(host: str) -> Network | None:
+    try:
+        return ipaddress.ip_network(host)
+    except ValueError:
+        return None
+
+
+def _invalid(text: str) -> InvalidEntry:
+    return InvalidEntry(
+        f"{text!r} is no entry; write host, host:port, *.domain:port, 10.1.0.0/16:9000 or "
+        "https://host"
+    )

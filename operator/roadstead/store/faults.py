@@ -1,0 +1,74 @@
+"""The store's answers and failures as errors of ours."""
+
+from __future__ import annotations
+
+import http.client
+from typing import Final
+
+import urllib3.exceptions
+from minio.error import InvalidResponseError, S3Error, ServerError
+
+from roadstead.errors import Retry, StoreError, StoreInterrupted, UploadMissing
+
+_FULL: Final = ("XMinioStorageFull", "InsufficientStorage", "QuotaExceeded")
+_FULL_ADMIN: Final = "XMinioAdminBucketQuotaExceeded"
+_DENIED: Final = (
+    "AccessDenied",
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+    "AllAccessDisabled",
+)
+_SKEWED: Final = ("RequestTimeTooSkewed", "RequestExpired", "AuthorizationHeaderMalformed")
+_BUSY: Final = (429, 500, 502, 503, 504)
+
+FAILURES: Final = (
+    S3Error,
+    ServerError,
+    InvalidResponseError,
+    urllib3.exceptions.HTTPError,
+    http.client.HTTPException,
+    OSError,
+)
+"""What minio-py, urllib3 and sockets raise; `fault` turns each into a StoreError."""
+
+
+def answer_fault(status: int, code: str, doing: str) -> StoreError:
+    """From an S3 answer: HTTP status and error code ("" where the body had none)."""
+    if code in (*_FULL, _FULL_ADMIN) or status == 507:
+        return StoreError("StoreFull", f"{doing}: the store is full; free space or raise its quota")
+    if code == "NoSuchUpload":
+        return UploadMissing("StoreUploadMissing", f"{doing}: the store has forgotten the upload")
+    if code == "NoSuchBucket":
+        return StoreError("StoreBucketMissing", f"{doing}: the bucket does not exist; create it")
+    if code == "NoSuchKey":
+        return StoreError("StoreObjectMissing", f"{doing}: the object is not in the store")
+    if code in _SKEWED:
+        message = (
+            f"{doing}: the store refused the signature ({code}); check both clocks, the region"
+        )
+        return StoreError("StoreDenied", message)
+    if code in _DENIED or status in (401, 403):
+        message = f"{doing}: the store refused ({code or status}); check its keys and their policy"
+        return StoreError("StoreDenied", message)
+    if status in _BUSY:
+        return StoreInterrupted("StoreBusy", f"{doing}: the store answered {code or status}")
+    message = f"{doing}: the store answered {status} {code}".rstrip()
+    return StoreError("StoreFailed", message, retry=Retry.BACKOFF)
+
+
+def fault(error: Exception, doing: str) -> StoreError:
+    """From one of FAILURES; the message holds no URL, since urllib3's and minio-py's can."""
+    match error:
+        case S3Error():
+            return answer_fault(error.response.status, error.code or "", doing)
+        case ServerError():
+            return answer_fault(error.status_code, "", doing)
+        case InvalidResponseError():
+            message = f"{doing}: what answers there is not an S3 server; check the endpoint"
+            return StoreError("StoreFailed", message)
+        case OSError() if error.strerror:
+            why = error.strerror
+        case _:
+            why = type(error).__name__
+    message = f"{doing}: the store can't be reached ({why}); check its endpoint and that it runs"
+    return StoreInterrupted("StoreUnreachable", message)

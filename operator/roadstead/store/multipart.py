@@ -1,0 +1,177 @@
+"""Multipart uploads: begun, streamed part by part, completed or aborted.
+
+Written against the S3 API alone (CreateMultipartUpload, UploadPart, ListParts,
+ListMultipartUploads, CompleteMultipartUpload, AbortMultipartUpload), nothing of MinIO's own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import http.client
+from collections.abc import Mapping, Sequence
+from xml.sax.saxutils import escape
+
+from roadstead.api.location import StoreLocation
+from roadstead.errors import StoreError
+from roadstead.store.access import StoreAccess
+from roadstead.store.faults import fault
+from roadstead.store.wire import Wire, accepted, local, read_answer, text, unexpected
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Part:
+    """A part that the store holds; parts count from 1."""
+
+    number: int
+    size: int
+    etag: str
+
+
+class Multipart:
+    """The store's multipart uploads; every method raises StoreError, none sleeps or retries."""
+
+    def __init__(self, access: StoreAccess) -> None:
+        self._wire = Wire(access)
+
+    def create(self, location: StoreLocation, metadata: Mapping[str, str]) -> str:
+        """Begin an upload to `location`; returns its id."""
+        doing = f"beginning the upload to {location}"
+        headers = {f"x-amz-meta-{name}": value for name, value in metadata.items()}
+        headers["Content-Type"] = "application/octet-stream"
+        answer = self._wire.call("POST", location, {"uploads": ""}, headers=headers, doing=doing)
+        root = answer.xml()
+        upload_id = "" if root is None else text(root, "UploadId")
+        if not upload_id:
+            raise unexpected(doing)
+        return upload_id
+
+    def parts(self, location: StoreLocation, upload_id: str) -> dict[int, Part]:
+        """The parts that the store holds, by number; raises UploadMissing."""
+        doing = f"listing the parts of {location}"
+        found: dict[int, Part] = {}
+        marker = "0"
+        while True:
+            query = {"uploadId": upload_id, "part-number-marker": marker, "max-parts": "1000"}
+            root = self._wire.call("GET", location, query, doing=doing).xml()
+            if root is None:
+                raise unexpected(doing)
+            for element in root:
+                if local(element) == "Part":
+                    part = Part(
+                        number=int(text(element, "PartNumber")),
+                        size=int(text(element, "Size")),
+                        etag=text(element, "ETag").strip('"'),
+                    )
+                    found[part.number] = part
+            following = text(root, "NextPartNumberMarker")
+            if text(root, "IsTruncated") != "true" or following in ("", marker):
+                return found
+            marker = following
+
+    def unfinished(self, location: StoreLocation) -> tuple[str, ...]:
+        """Ids of the unfinished uploads of exactly this key, as far as the store knows them.
+
+        MinIO forgets them for this list when it restarts (not for the calls that name the id);
+        its own sweep removes those after a day.
+        """
+        doing = f"listing the uploads of {location}"
+        bucket = dataclasses.replace(location, path="")
+        root = self._wire.call(
+            "GET", bucket, {"uploads": "", "prefix": location.path}, doing=doing
+        ).xml()
+        if root is None:
+            raise unexpected(doing)
+        return tuple(
+            text(element, "UploadId")
+            for element in root
+            if local(element) == "Upload" and text(element, "Key") == location.path
+        )
+
+    def complete(self, location: StoreLocation, upload_id: str, parts: Sequence[Part]) -> str:
+        """Put the parts together; returns the object's ETag. The answer may be a 200 that fails."""
+        doing = f"completing the upload to {location}"
+        items = "".join(
+            f"<Part><PartNumber>{part.number}</PartNumber><ETag>{escape(part.etag)}</ETag></Part>"
+            for part in sorted(parts, key=lambda part: part.number)
+        )
+        body = f"<CompleteMultipartUpload>{items}</CompleteMultipartUpload>".encode()
+        headers = {"Content-Type": "application/xml"}
+        query = {"uploadId": upload_id}
+        root = self._wire.call(
+            "POST", location, query, headers=headers, body=body, doing=doing
+        ).xml()
+        if root is None:
+            raise unexpected(doing)
+        return text(root, "ETag").strip('"')
+
+    def abort(self, location: StoreLocation, upload_id: str) -> None:
+        """Drop the upload and its parts; raises UploadMissing where it is gone already."""
+        self._wire.call(
+            "DELETE", location, {"uploadId": upload_id}, doing=f"aborting the upload to {location}"
+        )
+
+    def channel(self, location: StoreLocation, upload_id: str) -> PartChannel:
+        """A connection that parts of this upload go through, one after the other."""
+        return PartChannel(self._wire, location, upload_id)
+
+
+class PartChannel:
+    """One connection of an upload: `begin`, `send` as bytes arrive, `finish`, and again."""
+
+    def __init__(self, wire: Wire, location: StoreLocation, upload_id: str) -> None:
+        self._wire = wire
+        self._location = location
+        self._upload_id = upload_id
+        self._connection: http.client.HTTPConnection | None = None
+        self._doing = f"writing to {location}"
+
+    def begin(self, number: int, size: int) -> None:
+        """Open part `number` of `size` bytes; raises StoreError."""
+        if self._connection is None:
+            self._connection = self._wire.connect()
+        query = {"partNumber": str(number), "uploadId": self._upload_id}
+        headers = {"Content-Length": str(size)}
+        try:
+            self._wire.head(self._connection, "PUT", self._location, query, headers)
+        except (OSError, http.client.HTTPException) as error:
+            raise self._fault(error) from None
+
+    def send(self, view: memoryview) -> None:
+        """Send bytes of the part that is open; raises StoreError."""
+        if self._connection is None:
+            raise fault(ConnectionError("closed"), self._doing)
+        try:
+            self._connection.send(view)
+        except OSError as error:
+            raise self._fault(error) from None
+
+    def finish(self) -> str:
+        """The open part's ETag, once all its bytes are sent; raises StoreError."""
+        if self._connection is None:
+            raise fault(ConnectionError("closed"), self._doing)
+        try:
+            answer = read_answer(self._connection)
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            raise fault(error, self._doing) from None
+        return accepted(answer, self._doing).etag
+
+    def close(self) -> None:
+        """Drop the connection, and with it a part that is not finished."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _fault(self, error: Exception) -> StoreError:
+        # A store that refuses a part (full, denied) answers and hangs up before it is all sent.
+        try:
+            if self._connection is None:
+                return fault(error, self._doing)
+            accepted(read_answer(self._connection), self._doing)
+        except StoreError as refusal:
+            return refusal
+        except (OSError, http.client.HTTPException):
+            pass
+        finally:
+            self.close()
+        return fault(error, self._doing)

@@ -1,0 +1,95 @@
+"""Objects in the store: a client for it, what it says of an object, removing one."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import ssl
+from typing import Final
+from urllib.parse import urlsplit
+
+import urllib3
+from minio import Minio
+from minio.error import S3Error
+
+from roadstead.api.location import StoreLocation
+from roadstead.errors import Retry, StoreError
+from roadstead.store.access import StoreAccess
+from roadstead.store.faults import FAILURES, fault
+
+SHA256_METADATA: Final = "roadstead-sha256"
+"""User metadata (`x-amz-meta-...`) that holds the digest the object was verified against."""
+_ABSENT: Final = ("NoSuchKey", "NoSuchBucket")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StoredObject:
+    """An object as the store describes it; `sha256` is None where its metadata has none."""
+
+    size: int
+    etag: str
+    sha256: str | None
+    last_modified: datetime.datetime | None
+
+
+def minio_client(access: StoreAccess) -> Minio:
+    """A client with the keys as they are now; raises StoreError where a file can't be read."""
+    keys = access.credentials()
+    parts = urlsplit(access.endpoint)
+    return Minio(
+        parts.netloc,
+        access_key=keys.access_key,
+        secret_key=keys.secret_key,
+        secure=parts.scheme == "https",
+        region=access.region,
+        http_client=urllib3.PoolManager(
+            timeout=urllib3.Timeout(connect=5, read=60),
+            retries=urllib3.Retry(total=2, backoff_factor=0.2, status_forcelist=(500, 502, 503)),
+            ssl_context=ssl.create_default_context() if parts.scheme == "https" else None,
+        ),
+    )
+
+
+def check_endpoint(access: StoreAccess, location: StoreLocation) -> None:
+    """Raise StoreError where the operator has no keys for the location's endpoint."""
+    if location.endpoint.rstrip("/") != access.endpoint:
+        raise StoreError(
+            "StoreUnknown",
+            f"there are keys for {access.endpoint} only, not for {location.endpoint}; "
+            "leave minioEndpoint out or write the operator's",
+            retry=Retry.ON_CHANGE,
+        )
+
+
+def stat(client: Minio, location: StoreLocation) -> StoredObject | None:
+    """The object at `location`, None without one; raises StoreError."""
+    try:
+        found = client.stat_object(location.bucket, location.path)
+    except S3Error as error:
+        if error.code in _ABSENT:
+            return None
+        raise fault(error, f"looking at {location}") from None
+    except FAILURES as error:
+        raise fault(error, f"looking at {location}") from None
+    metadata = found.metadata or {}
+    return StoredObject(
+        size=found.size or 0,
+        etag=found.etag or "",
+        sha256=metadata.get(f"x-amz-meta-{SHA256_METADATA}"),
+        last_modified=found.last_modified,
+    )
+
+
+def remove(client: Minio, location: StoreLocation, *, etag: str | None = None) -> bool:
+    """Remove the object, with `etag` only if it is that one; says whether it did.
+
+    S3 has no conditional delete that every server knows, so the ETag is looked at just before.
+    """
+    found = stat(client, location)
+    if found is None or (etag is not None and found.etag != etag):
+        return False
+    try:
+        client.remove_object(location.bucket, location.path)
+    except FAILURES as error:
+        raise fault(error, f"removing {location}") from None
+    return True

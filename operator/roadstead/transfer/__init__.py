@@ -1,0 +1,1 @@
+"""Source to store: one model, resumable and verified."""
