@@ -1,0 +1,154 @@
+"""`runtimeParams` as the arguments of llama.cpp's `llama-server`, from an allow-list.
+
+Some of llama-server's flags run commands, read files or fetch URLs (`--tools`, `--mcp-servers-*`,
+`--lora`, `--model-url`, `--hf-*`, `--rpc`), and new ones come with each build: so what isn't known
+to be harmless is refused. Source: ggml-org/llama.cpp, tools/server/README.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from decimal import ROUND_FLOOR, Decimal
+
+from roadstead.api.llama_extra import EXTRA, FIELD_OF
+from roadstead.api.llama_values import (
+    DECIMAL,
+    INTEGER,
+    SWITCH,
+    TEMPLATE_NAMES,
+    Value,
+    choice,
+)
+from roadstead.api.quantity import parse_quantity
+from roadstead.api.raw import Raw, section
+from roadstead.errors import InvalidResource
+
+PORT = 8080
+MODEL_PATH = "/models/model.gguf"
+CONTEXT_SIZE = 4096
+PARALLEL = 1
+CACHE_RAM_MIB = 0
+# Where neither a request nor a limit says how much cpu there is. llama-server's own default is
+# every core of the node, which throttles it and its neighbours.
+THREADS = 2
+
+_FIELD = "spec.runtimeParams"
+_CACHE_TYPE = choice("f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1")
+_REASONING = choice("none", "deepseek", "deepseek-legacy", "auto")
+_TYPED: tuple[tuple[str, str, Value], ...] = (
+    ("contextSize", "--ctx-size", INTEGER),
+    ("parallel", "--parallel", INTEGER),
+    ("cacheRamMiB", "--cache-ram", INTEGER),
+    ("threads", "--threads", INTEGER),
+    ("threadsBatch", "--threads-batch", INTEGER),
+    ("batchSize", "--batch-size", INTEGER),
+    ("ubatchSize", "--ubatch-size", INTEGER),
+    ("gpuLayers", "--n-gpu-layers", INTEGER),
+    ("cacheTypeK", "--cache-type-k", _CACHE_TYPE),
+    ("cacheTypeV", "--cache-type-v", _CACHE_TYPE),
+    ("flashAttention", "--flash-attn", choice("auto", "on", "off")),
+    ("loadMode", "--load-mode", choice("mmap", "none", "mlock")),
+    ("maxTokens", "--n-predict", INTEGER),
+    ("seed", "--seed", INTEGER),
+    ("ropeScaling", "--rope-scaling", choice("none", "linear", "yarn")),
+    ("ropeFreqBase", "--rope-freq-base", DECIMAL),
+    ("ropeFreqScale", "--rope-freq-scale", DECIMAL),
+    ("reasoningFormat", "--reasoning-format", _REASONING),
+    ("chatTemplate", "--chat-template", choice(*TEMPLATE_NAMES)),
+)  # fmt: skip
+_MODES: dict[str, tuple[str, ...]] = {
+    "Chat": (),
+    "Embedding": ("--embedding",),
+    "Rerank": ("--rerank",),
+}
+
+
+def server_args(params: Raw, alias: str, resources: Raw) -> list[str]:
+    """llama-server's arguments for `spec.runtimeParams`; `alias` is the model's name in its API.
+
+    Port, context, parallelism, prompt cache and threads are always there: their defaults in
+    llama-server differ between builds and ignore the pod's limits. Raises `InvalidResource`.
+    """
+    given = {
+        "contextSize": CONTEXT_SIZE,
+        "parallel": PARALLEL,
+        "cacheRamMiB": CACHE_RAM_MIB,
+        "threads": default_threads(resources),
+        **{key: value for key, value in params.items() if value is not None},
+    }
+    return [
+        *_fixed(alias),
+        *_typed(given),
+        *_mode(given.get("mode", "Chat")),
+        *extra_args(given.get("extraArgs") or ()),
+    ]
+
+
+def default_threads(resources: Raw) -> int:
+    """As many whole cores as the cpu limit, else the request, has; at least one."""
+    for part in ("limits", "requests"):
+        cpu = section(resources, part).get("cpu")
+        if cpu is not None:
+            cores: Decimal = parse_quantity(cpu, field=f"spec.resources.{part}.cpu")
+            return max(1, int(cores.to_integral_value(rounding=ROUND_FLOOR)))
+    return THREADS
+
+
+def extra_args(given: Sequence[str]) -> list[str]:
+    """`extraArgs`, if each flag is on the allow-list and each value is what its flag takes.
+
+    A flag may carry its value as `--flag=value` or as the next item.
+    """
+    return list(_extra(list(given)))
+
+
+def _fixed(alias: str) -> list[str]:
+    return [
+        "--model", MODEL_PATH, "--alias", alias,
+        "--host", "0.0.0.0", "--port", str(PORT),  # noqa: S104 a pod's own address is not known yet
+        # `--no-webui` is `--no-ui` in builds old and new: llama.cpp's page is open even where an
+        # API key is set. `/slots` would show the prompts of others.
+        "--metrics", "--no-slots", "--no-webui", "--offline",
+    ]  # fmt: skip
+
+
+def _typed(given: Raw) -> Iterator[str]:
+    for field, flag, value in _TYPED:
+        if field in given:
+            yield flag
+            yield value.checked(given[field], field=f"{_FIELD}.{field}", flag=flag)
+
+
+def _mode(mode: object) -> tuple[str, ...]:
+    if mode not in _MODES:
+        raise InvalidResource(f"{_FIELD}.mode", f"is none of {', '.join(_MODES)}")
+    return _MODES[str(mode)]
+
+
+def _extra(rest: list[str]) -> Iterator[str]:
+    index = 0
+    while index < len(rest):
+        field = f"{_FIELD}.extraArgs[{index}]"
+        flag, joined, value = rest[index].partition("=")
+        kind = _allowed(flag, field)
+        yield flag
+        index += 1
+        if kind is SWITCH:
+            if joined:
+                raise InvalidResource(field, f"{flag} takes no value")
+            continue
+        if not joined:
+            if index == len(rest):
+                raise InvalidResource(field, f"{flag} needs a value: {kind.form}")
+            field, value = f"{_FIELD}.extraArgs[{index}]", rest[index]
+            index += 1
+        yield kind.checked(value, field=field, flag=flag)
+
+
+def _allowed(flag: str, field: str) -> Value:
+    if flag in EXTRA:
+        return EXTRA[flag]
+    if flag in FIELD_OF:
+        raise InvalidResource(field, f"{flag} is set by {FIELD_OF[flag]}; use that")
+    shown = flag if len(flag) <= 40 else f"{flag[:40]}..."
+    raise InvalidResource(field, f"{shown!r} is not allowed; allowed are {', '.join(EXTRA)}")

@@ -1,0 +1,39 @@
+"""Kubernetes quantities such as `500m` and `1.5Gi` (apimachinery, `resource.Quantity`)."""
+
+from __future__ import annotations
+
+import decimal
+import re
+from decimal import Decimal
+
+from roadstead.errors import InvalidResource
+
+_FORM = re.compile(
+    r"([+-]?(?:[0-9]{1,24}(?:\.[0-9]{0,24})?|\.[0-9]{1,24}))([a-zA-Z]*|[eE][+-]?[0-9]{1,2})"
+)
+_FACTORS: dict[str, Decimal] = {
+    "n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("1e-3"), "": Decimal(1),
+    "k": Decimal(10**3), "M": Decimal(10**6), "G": Decimal(10**9), "T": Decimal(10**12),
+    "P": Decimal(10**15), "E": Decimal(10**18),
+    "Ki": Decimal(2**10), "Mi": Decimal(2**20), "Gi": Decimal(2**30), "Ti": Decimal(2**40),
+    "Pi": Decimal(2**50), "Ei": Decimal(2**60),
+}  # fmt: skip
+MEBIBYTE = 2**20
+
+
+def parse_quantity(value: str | int, *, field: str) -> Decimal:
+    """The number; `InvalidResource` for `field` where `value` is no quantity."""
+    match = _FORM.fullmatch(str(value))
+    if match is None:
+        raise InvalidResource(field, f"{str(value)[:40]!r} is no quantity such as 500m or 2Gi")
+    number, suffix = Decimal(match[1]), match[2]
+    if suffix in _FACTORS:
+        return number * _FACTORS[suffix]
+    if suffix[:1] in ("e", "E") and suffix[1:]:
+        return number * decimal.Context().power(Decimal(10), int(suffix[1:]))
+    raise InvalidResource(field, f"{str(value)[:40]!r} is no quantity such as 500m or 2Gi")
+
+
+def mebibytes(size: int) -> str:
+    """`size` bytes as whole MiB, rounded up: `242Mi`."""
+    return f"{-(-size // MEBIBYTE)}Mi"

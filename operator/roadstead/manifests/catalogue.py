@@ -1,0 +1,72 @@
+"""A Model made for a ModelServe, and a ModelServe written out for a Model."""
+
+from __future__ import annotations
+
+from roadstead.api import group, model, modelserve
+from roadstead.api.llama_flags import CACHE_RAM_MIB, CONTEXT_SIZE, PARALLEL, THREADS
+from roadstead.api.memory import server_memory
+from roadstead.api.model import Model
+from roadstead.api.modelserve import ModelServe
+from roadstead.api.quantity import mebibytes
+from roadstead.api.raw import section
+from roadstead.errors import InvalidResource
+from roadstead.manifests import names
+from roadstead.manifests.digest import stamped
+from roadstead.manifests.rendering import Manifest, render, render_text
+
+
+def model_for(serve: ModelServe) -> Manifest:
+    """The Model that the Quant service is asked for under the name that `serve` gives.
+
+    It has no owner: others may serve it too, and it outlives the server that wanted it first.
+    """
+    manifest = render(
+        "model.yaml.j2",
+        api_version=group.API_VERSION,
+        kind=model.KIND,
+        name=serve.model_name,
+        labels={group.LABEL_MANAGED_BY: group.FIELD_MANAGER},
+        annotations={names.ANNOTATION_MADE_FOR: f"{serve.meta.namespace}/{serve.meta.name}"},
+        location={
+            field: value
+            for field, value in (
+                ("minioEndpoint", serve.endpoint),
+                ("minioBucket", serve.bucket),
+                ("minioPath", serve.path),
+            )
+            if value
+        },
+    )[0]
+    return stamped(manifest)
+
+
+def template(stored: Model, *, name: str = "", namespace: str = "default") -> str:
+    """A complete ModelServe for a stored Model, as YAML with comments, ready for `kubectl apply`.
+
+    Raises `InvalidResource` where the Model isn't stored and verified yet.
+    """
+    location = stored.stored_at
+    if location is None:
+        raise InvalidResource(
+            f"Model {stored.meta.name}",
+            "is not stored and verified yet; `kubectl get model` shows how far it is",
+        )
+    gguf = section(stored.status, "gguf")
+    context = min(CONTEXT_SIZE, int(gguf.get("contextLength") or CONTEXT_SIZE))
+    memory = server_memory(stored.size, gguf, context, cache_ram_mib=CACHE_RAM_MIB)
+    return render_text(
+        "modelserve.yaml.j2",
+        api_version=group.API_VERSION,
+        kind=modelserve.KIND,
+        name=name or names.child_name(stored.meta.name),
+        namespace=namespace,
+        model=stored.meta.name,
+        uuid=stored.meta.uid,
+        location=location,
+        context=context,
+        trained=int(gguf.get("contextLength") or 0),
+        parallel=PARALLEL,
+        cache_ram=CACHE_RAM_MIB,
+        threads=THREADS,
+        memory=mebibytes(memory),
+    )

@@ -1,0 +1,42 @@
+"""The digest of a rendered object: what is stored with it says whether it must be written again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from roadstead.api.group import ANNOTATION_DIGEST
+from roadstead.api.raw import Raw, section
+from roadstead.manifests.rendering import Manifest
+
+
+def stamped(manifest: Manifest, *, without: tuple[str, ...] = ()) -> Manifest:
+    """The object with its digest as an annotation.
+
+    `without` names top-level fields that don't count, such as the data of a Secret whose presigned
+    URL is another one each time. An annotation that is there already does not count either.
+    """
+    counted = {key: value for key, value in manifest.items() if key not in without}
+    metadata = manifest.get("metadata", {})
+    annotations = _without_digest(metadata)
+    digest = _sha256({**counted, "metadata": {**metadata, "annotations": annotations}})
+    return {
+        **manifest,
+        "metadata": {**metadata, "annotations": {**annotations, ANNOTATION_DIGEST: digest}},
+    }
+
+
+def digest_of(raw: Raw) -> str:
+    """The digest that stands in an object; empty without one."""
+    return str(section(raw, "metadata", "annotations").get(ANNOTATION_DIGEST, ""))
+
+
+def _without_digest(metadata: Raw) -> dict[str, str]:
+    annotations: dict[str, str] = metadata.get("annotations") or {}
+    return {key: value for key, value in annotations.items() if key != ANNOTATION_DIGEST}
+
+
+def _sha256(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

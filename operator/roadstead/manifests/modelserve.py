@@ -1,0 +1,169 @@
+"""What a ModelServe consists of: Deployment, Service, ServiceAccount, NetworkPolicy, a Secret."""
+
+from __future__ import annotations
+
+import datetime
+from urllib.parse import urlsplit
+
+from roadstead.api import group
+from roadstead.api.llama_flags import PORT, server_args
+from roadstead.api.model import Model
+from roadstead.api.modelserve import ModelServe
+from roadstead.api.raw import Raw, section, timestamp
+from roadstead.errors import InvalidResource
+from roadstead.manifests import names, pods
+from roadstead.manifests.digest import digest_of, stamped
+from roadstead.manifests.platform import Platform
+from roadstead.manifests.rendering import Manifest, render
+
+SERVICE_PORT = 80
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def desired_objects(serve: ModelServe, model: Model, platform: Platform) -> list[Manifest]:
+    """All children but the Secret, in the order in which to write them, each with its digest.
+
+    `model` must be verified (`model.stored_at` is set). Raises `InvalidResource` where
+    `runtimeParams` or `resources` can't be used.
+    """
+    manifests = [
+        *render("modelserve/serviceaccount.yaml.j2", meta=_metadata(serve, model)),
+        *render("modelserve/networkpolicy.yaml.j2", **_network(serve, model, platform)),
+        *render("modelserve/service.yaml.j2", **_service(serve, model)),
+        *render("modelserve/deployment.yaml.j2", **_deployment(serve, model, platform)),
+    ]
+    return [stamped(manifest) for manifest in manifests]
+
+
+def fetch_secret(serve: ModelServe, url: str, expires_at: datetime.datetime) -> Manifest:
+    """The Secret whose `url` the init container reads; it says itself when the URL expires.
+
+    The digest leaves out the URL and its expiry: whether to write a new one is for `fetch_expiry`
+    to say, or every look at the ModelServe would write.
+    """
+    manifest = render(
+        "modelserve/secret.yaml.j2",
+        meta={**_metadata(serve), "name": names.fetch_secret_name(serve)},
+        data={"url": url},
+    )[0]
+    manifest = stamped(manifest, without=("stringData",))
+    manifest["metadata"]["annotations"][names.ANNOTATION_EXPIRES] = timestamp(expires_at)
+    return manifest
+
+
+def fetch_expiry(secret: Raw) -> datetime.datetime | None:
+    """When the URL in a fetch Secret expires; None where the Secret does not say it."""
+    text = section(secret, "metadata", "annotations").get(names.ANNOTATION_EXPIRES, "")
+    try:
+        expiry = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return expiry if expiry.tzinfo else None
+
+
+def without_needless_rollout(desired: Manifest, observed: Raw | None) -> Manifest:
+    """The Deployment with the fetch image it has, where nothing else would change.
+
+    The init container comes from the operator's own image. Without this an upgrade of the operator
+    would restart every server, for a fetch that is long done.
+    """
+    images: list[str] = [
+        c["image"] for c in _init_containers(observed or {}) if c["name"] == names.FETCH
+    ]
+    if not images or observed is None:
+        return desired
+    kept = stamped(pods.with_init_image(desired, images[0]))
+    return kept if digest_of(kept) == digest_of(observed) else desired
+
+
+def _init_containers(deployment: Raw) -> list[Raw]:
+    return section(deployment, "spec", "template", "spec").get("initContainers") or []
+
+
+def _metadata(serve: ModelServe, model: Model | None = None) -> Manifest:
+    return {
+        "name": names.child_name(serve.meta.name),
+        "namespace": serve.meta.namespace,
+        "labels": names.labels(serve, model.meta.uid if model else ""),
+        "ownerReferences": [names.owner_reference(serve)],
+    }
+
+
+def _service(serve: ModelServe, model: Model) -> dict[str, object]:
+    return {
+        "meta": _metadata(serve, model),
+        "selector": names.selector(serve),
+        "port": SERVICE_PORT,
+    }
+
+
+def _network(serve: ModelServe, model: Model, platform: Platform) -> dict[str, object]:
+    own = {"namespaceSelector": {"matchLabels": _named(platform.operator_namespace)}}
+    return {
+        "meta": _metadata(serve, model),
+        "selector": names.selector(serve),
+        "port": PORT,
+        "callers": [own, *map(dict, platform.gateway_peers)],
+        "stores": [dict(peer) for peer in platform.store_peers],
+        "store_port": _store_port(model),
+    }
+
+
+def _named(namespace: str) -> dict[str, str]:
+    return {"kubernetes.io/metadata.name": namespace}
+
+
+def _store_port(model: Model) -> int:
+    location = model.stored_at
+    if location is None:
+        raise InvalidResource("status.minioEndpoint", f"Model {model.meta.name} is not stored yet")
+    parts = urlsplit(location.endpoint)
+    return parts.port or _DEFAULT_PORTS[parts.scheme]
+
+
+def _deployment(serve: ModelServe, model: Model, platform: Platform) -> dict[str, object]:
+    config = serve.config
+    startup = int(config.get("startupTimeoutSeconds", pods.STARTUP_SECONDS))
+    grace = int(config.get("terminationGracePeriodSeconds", pods.GRACE_SECONDS))
+    meta = _metadata(serve, model)
+    return {
+        "meta": meta,
+        "replicas": serve.replicas,
+        "selector": names.selector(serve),
+        "pod_labels": {**section(config, "podLabels"), **names.labels(serve, model.meta.uid)},
+        "pod_annotations": dict(section(config, "podAnnotations")),
+        "pod": pods.placement(config),
+        "grace": grace,
+        "pre_stop": pods.pre_stop_seconds(grace),
+        "startup": startup,
+        # A pod may fetch for as long as it may load before the Deployment calls itself stuck.
+        "deadline": 2 * startup + pods.STARTUP_SECONDS,
+        "server": {
+            "image": config.get("image") or platform.server_image,
+            "pull_policy": config.get("imagePullPolicy") or platform.pull_policy,
+            "args": server_args(serve.runtime_params, model.meta.name, serve.resources),
+            "resources": pods.server_resources(serve.resources),
+            "port": PORT,
+        },
+        "fetch": {
+            "image": platform.operator_image,
+            "pull_policy": platform.pull_policy,
+            "resources": pods.fetch_resources(serve.resources, model.size),
+            "env": _fetch_env(model, platform),
+            "secret": names.fetch_secret_name(serve),
+        },
+        "volume_size": pods.volume_size(model.size),
+        "container": names.SERVER,
+        "app": group.LABEL_NAME,
+    }
+
+
+def _fetch_env(model: Model, platform: Platform) -> list[dict[str, str]]:
+    values = {
+        "ROADSTEAD_FETCH_URL_FILE": "/fetch/url",
+        "ROADSTEAD_FETCH_TARGET": "/models/model.gguf",
+        "ROADSTEAD_FETCH_SHA256": model.digest,
+        "ROADSTEAD_FETCH_SIZE": str(model.size),
+        "ROADSTEAD_FETCH_CONNECTIONS": str(platform.fetch_connections),
+    }
+    return [{"name": name, "value": value} for name, value in values.items()]

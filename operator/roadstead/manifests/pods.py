@@ -1,0 +1,105 @@
+"""What a server's pods need: resources, placement, times."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from roadstead.api.quantity import MEBIBYTE, mebibytes, parse_quantity
+from roadstead.api.raw import Raw, section
+from roadstead.manifests.names import FETCH
+from roadstead.manifests.rendering import Manifest
+
+STARTUP_SECONDS = 600
+GRACE_SECONDS = 60
+_PRE_STOP_SECONDS = 5
+
+_FETCH_CPU = "50m"
+_FETCH_MEMORY_REQUEST = "64Mi"
+# `roadstead fetch` stays under 256 MiB; the rest is room for the page cache's dirty pages.
+_FETCH_MEMORY_LIMIT = "384Mi"
+_VOLUME_MARGIN = 64 * MEBIBYTE
+_PLACEMENT = (
+    "nodeSelector",
+    "tolerations",
+    "priorityClassName",
+    "runtimeClassName",
+    "imagePullSecrets",
+)
+
+
+def placement(config: Raw) -> Manifest:
+    """The fields of `spec.config` that a pod's spec takes as they are."""
+    return {name: config[name] for name in _PLACEMENT if config.get(name)}
+
+
+def pre_stop_seconds(grace: int) -> int:
+    """How long a stopping pod still serves, so that every proxy learns that it goes.
+
+    Zero where the grace period leaves no time: the API server refuses a sleep beyond it.
+    """
+    return min(_PRE_STOP_SECONDS, max(0, grace - 1))
+
+
+def server_resources(resources: Raw) -> Manifest:
+    """`spec.resources` as a container's, without empty parts; each quantity is checked."""
+    found: Manifest = {}
+    for part in ("requests", "limits"):
+        values = section(resources, part)
+        for name, value in values.items():
+            parse_quantity(value, field=f"spec.resources.{part}.{name}")
+        if values:
+            found[part] = dict(values)
+    return found
+
+
+def volume_size(model_size: int) -> str:
+    """The emptyDir's limit: the model, 2% and 64 MiB for file system blocks and the journal."""
+    return mebibytes(model_size + model_size // 50 + _VOLUME_MARGIN)
+
+
+def fetch_resources(resources: Raw, model_size: int) -> Manifest:
+    """The init container's resources, which never raise what the pod as a whole asks for.
+
+    A pod's effective request is the larger of its init containers' and its containers'. cpu is the
+    server's own: it is idle until the fetch is done. Memory stays within the server's, and equal
+    for request and limit where the server's are, so that the pod keeps its quality of service.
+    """
+    limits = {"memory": _smallest(_FETCH_MEMORY_LIMIT, _stated(resources, "limits", "memory"))}
+    cpu_limit = _stated(resources, "limits", "cpu")
+    if cpu_limit is not None:
+        limits["cpu"] = cpu_limit
+    memory = _asked(resources, "memory")
+    requests = {
+        "cpu": _asked(resources, "cpu") or _FETCH_CPU,
+        "memory": _smallest(limits["memory"], memory or _FETCH_MEMORY_REQUEST),
+        "ephemeral-storage": volume_size(model_size),
+    }
+    return {"requests": requests, "limits": limits}
+
+
+def with_init_image(deployment: Manifest, image: str) -> Manifest:
+    """The Deployment with another image for its fetch."""
+    changed = copy.deepcopy(deployment)
+    for container in changed["spec"]["template"]["spec"]["initContainers"]:
+        if container["name"] == FETCH:
+            container["image"] = image
+    return changed
+
+
+def _stated(resources: Raw, part: str, name: str) -> Any:
+    return section(resources, part).get(name)
+
+
+def _asked(resources: Raw, name: str) -> Any:
+    """The request; Kubernetes takes the limit for a request that is missing."""
+    return _stated(resources, "requests", name) or _stated(resources, "limits", name)
+
+
+def _smallest(first: str, second: Any) -> Any:
+    if second is None:
+        return first
+    size: Callable[[Any], Decimal] = lambda value: parse_quantity(value, field="spec.resources")  # noqa: E731 a key
+    return min(first, second, key=size)

@@ -1,0 +1,1 @@
+"""Rules as pure functions: what may run, from facts that were gathered before."""
