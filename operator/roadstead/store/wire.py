@@ -16,7 +16,7 @@ from typing import Final
 from urllib.parse import SplitResult, quote, urlsplit
 from xml.etree import ElementTree
 
-from minio.credentials import Credentials as MinioCredentials
+from minio.credentials.credentials import Credentials as MinioCredentials
 from minio.signer import sign_v4_s3
 from minio.time import to_amz_date
 

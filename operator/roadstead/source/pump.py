@@ -1,0 +1,280 @@
+"""The engine of transfer and fetch: parts of an object, several at once, hashed in order.
+
+Each worker thread owns one connection to the source and one sink. It takes the next part with a
+buffer, reads into the buffer and hands the same bytes on as they arrive. A hasher thread follows
+the parts in order and gives a buffer back once its part is hashed and sunk. Parts and buffers are
+taken together and in order, so the part that the hasher waits for always is being read.
+
+Threads, because what costs time here (receiving, sending, sha256) gives up the interpreter lock.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, Protocol
+
+from roadstead.errors import SourceExpired, SourceInterrupted, StoreInterrupted
+from roadstead.source.ranges import RangeReader
+from roadstead.source.spans import CHUNK_BYTES, Layout, Span
+
+PASSING: Final = (SourceInterrupted, SourceExpired, StoreInterrupted)
+"""What may pass in a moment: the part is tried again."""
+MAX_DELAY_SECONDS: Final = 20.0
+REPORT_SECONDS: Final = 1.0
+
+
+class Stopping(Exception):
+    """The work was asked to stop and did; what is done is kept."""
+
+
+class Sink(Protocol):
+    """Takes parts, one after the other: begin, send as bytes arrive, finish; on failure reset."""
+
+    def begin(self, span: Span) -> None:
+        """Open a part."""
+
+    def send(self, view: memoryview) -> None:
+        """Take the next bytes of it."""
+
+    def finish(self, span: Span) -> None:
+        """The part is whole; returns once it is kept."""
+
+    def reset(self) -> None:
+        """Drop a part that is open, and whatever is held; the sink may be used again."""
+
+
+class Follower(Protocol):
+    """Sees all bytes of the object in order, on a thread of its own."""
+
+    def follow(self, view: memoryview) -> None:
+        """Take the next bytes; what it raises ends the work."""
+
+
+@dataclasses.dataclass
+class _Slot:
+    """A part on its way; `filled` only grows, `sunk` comes last."""
+
+    span: Span
+    buffer: memoryview
+    filled: int = 0
+    sunk: bool = False
+
+
+class Pump:
+    """Moves `spans` of one object; `run` may be called once.
+
+    `follower` needs a layout with buffers and all spans of the object, in order. `known` gives
+    the bytes of a part that is there already, for the follower's sake alone.
+    """
+
+    def __init__(
+        self,
+        *,
+        layout: Layout,
+        spans: Sequence[Span],
+        reader: Callable[[], RangeReader],
+        sink: Callable[[], Sink],
+        attempts: int,
+        stop: threading.Event,
+        follower: Follower | None = None,
+        known: Callable[[Span], Iterator[memoryview]] | None = None,
+        done: frozenset[int] = frozenset(),
+    ) -> None:
+        self._layout = layout
+        self._spans = spans
+        self._reader = reader
+        self._sink = sink
+        self._attempts = attempts
+        self._stop = stop
+        self._follower = follower
+        self._known = known
+        self._done = done
+        self._todo = deque(span for span in spans if span.number not in done)
+        self._changed = threading.Condition()
+        self._slots: dict[int, _Slot] = {}
+        self._buffers: list[memoryview] = []
+        self._moved = 0
+        self._failure: BaseException | None = None
+
+    def run(self, report: Callable[[int], None]) -> None:
+        """Move everything; `report` is told the bytes moved so far, once a second.
+
+        Raises Stopping, or the first error that did not pass.
+        """
+        self._make_buffers()
+        threads = [self._thread(self._work) for _ in range(self._layout.connections)]
+        if self._follower is not None:
+            threads.append(self._thread(self._follow))
+        for thread in threads:
+            thread.start()
+        try:
+            while any(thread.is_alive() for thread in threads):
+                self._join(threads, time.monotonic() + REPORT_SECONDS)
+                report(self._moved)
+        except BaseException as error:
+            self._fail(error)
+            raise
+        finally:
+            for thread in threads:
+                thread.join()
+        if self._failure is not None:
+            raise self._failure
+        if self._stop.is_set():
+            raise Stopping
+
+    def _join(self, threads: Sequence[threading.Thread], deadline: float) -> None:
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _make_buffers(self) -> None:
+        count, size = self._layout.buffers, self._layout.part_size
+        if not count:
+            count, size = self._layout.connections, CHUNK_BYTES
+        self._buffers = [memoryview(bytearray(size)) for _ in range(count)]
+
+    def _thread(self, target: Callable[[], None]) -> threading.Thread:
+        def guarded() -> None:
+            try:
+                target()
+            except BaseException as error:  # whatever it is, the main thread raises it
+                self._fail(error)
+
+        return threading.Thread(target=guarded, daemon=True)
+
+    def _fail(self, error: BaseException) -> None:
+        with self._changed:
+            self._failure = self._failure or error
+            self._changed.notify_all()
+
+    @property
+    def _ending(self) -> bool:
+        return self._failure is not None or self._stop.is_set()
+
+    # Workers
+
+    def _work(self) -> None:
+        reader, sink = self._reader(), self._sink()
+        try:
+            while (slot := self._take()) is not None:
+                self._move(slot, reader, sink)
+        finally:
+            reader.close()
+            sink.reset()
+
+    def _take(self) -> _Slot | None:
+        with self._changed:
+            while not self._buffers and self._todo and not self._ending:
+                # The timeout is for a stop that comes from outside and notifies nobody.
+                self._changed.wait(REPORT_SECONDS)
+            if self._ending or not self._todo:
+                return None
+            slot = _Slot(span=self._todo.popleft(), buffer=self._buffers.pop())
+            self._slots[slot.span.number] = slot
+            self._changed.notify_all()
+            return slot
+
+    def _move(self, slot: _Slot, reader: RangeReader, sink: Sink) -> None:
+        failures, furthest = 0, -1
+        while True:
+            try:
+                return self._attempt(slot, reader, sink)
+            except PASSING as error:
+                sink.reset()
+                reader.close()
+                failures = 1 if slot.filled > furthest else failures + 1
+                furthest = max(furthest, slot.filled)
+                if failures >= self._attempts:
+                    raise
+                self._pause(failures, error)
+
+    def _pause(self, failures: int, error: Exception) -> None:
+        delay = min(MAX_DELAY_SECONDS, 0.25 * 2**failures) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
+        deadline = time.monotonic() + delay
+        while time.monotonic() < deadline:
+            self._check(error)
+            self._stop.wait(min(0.2, delay))
+
+    def _attempt(self, slot: _Slot, reader: RangeReader, sink: Sink) -> None:
+        span, whole = slot.span, bool(self._layout.buffers)
+        if not whole:
+            self._filled(slot, -slot.filled)
+        sink.begin(span)
+        if slot.filled:
+            sink.send(slot.buffer[: slot.filled])
+        if slot.filled < span.size:
+            reader.open(span.start + slot.filled, span.size - slot.filled)
+        while slot.filled < span.size:
+            self._check()
+            room = min(CHUNK_BYTES, span.size - slot.filled)
+            at = slot.filled if whole else 0
+            view = slot.buffer[at : at + room]
+            count = reader.readinto(view)
+            self._filled(slot, count)
+            sink.send(view)
+        sink.finish(span)
+        self._sunk(slot)
+
+    def _check(self, cause: Exception | None = None) -> None:
+        if self._ending:
+            raise Stopping from cause
+
+    def _filled(self, slot: _Slot, count: int) -> None:
+        with self._changed:
+            slot.filled += count
+            self._moved += count
+            self._changed.notify_all()
+
+    def _sunk(self, slot: _Slot) -> None:
+        with self._changed:
+            slot.sunk = True
+            if self._follower is None:
+                self._give_back(slot)
+            self._changed.notify_all()
+
+    def _give_back(self, slot: _Slot) -> None:
+        del self._slots[slot.span.number]
+        self._buffers.append(slot.buffer)
+
+    # The follower
+
+    def _follow(self) -> None:
+        for span in self._spans:
+            if span.number in self._done:
+                self._follow_known(span)
+            else:
+                self._follow_slot(span)
+
+    def _follow_known(self, span: Span) -> None:
+        if self._follower is None or self._known is None:
+            raise AssertionError("parts that are there already need `known`")
+        for view in self._known(span):
+            self._check()
+            self._follower.follow(view)
+
+    def _follow_slot(self, span: Span) -> None:
+        hashed = 0
+        while hashed < span.size:
+            slot, filled = self._wait(span, hashed)
+            if self._follower is not None:
+                self._follower.follow(slot.buffer[hashed:filled])
+            hashed = filled
+        with self._changed:
+            while not self._slots[span.number].sunk:
+                self._check()
+                self._changed.wait(REPORT_SECONDS)
+            self._give_back(self._slots[span.number])
+            self._changed.notify_all()
+
+    def _wait(self, span: Span, hashed: int) -> tuple[_Slot, int]:
+        with self._changed:
+            while True:
+                self._check()
+                slot = self._slots.get(span.number)
+                if slot is not None and slot.filled > hashed:
+                    return slot, slot.filled
+                self._changed.wait(REPORT_SECONDS)

@@ -1,0 +1,250 @@
+"""Reading an object behind a URL by ranges, and noticing when it is another one.
+
+The first request asks for one byte (`bytes=0-0`), because a presigned GET refuses HEAD; its
+Content-Range says the size. Each later one carries If-Range (RFC 9110, 13.1.5) and must answer
+206 with exactly the range that was asked for and the ETag that the first one had.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import http.client
+import re
+import threading
+from typing import Final, Protocol
+from urllib.parse import urljoin
+
+from roadstead.errors import (
+    Retry,
+    SourceChanged,
+    SourceError,
+    SourceExpired,
+    SourceInterrupted,
+)
+from roadstead.source.dial import Connection, Guard, Target, connect, unreachable
+
+MAX_REDIRECTS: Final = 3
+_REDIRECTS: Final = (301, 302, 303, 307, 308)
+_CONTENT_RANGE: Final = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19})")
+
+
+class Urls(Protocol):
+    """Where the object's URL comes from; used from several threads."""
+
+    def current(self) -> str:
+        """The URL to use now; raises SourceError."""
+
+    def renew(self, used: str) -> str:
+        """Another URL, as `used` opens nothing any more; raises SourceExpired without one."""
+
+
+class FixedUrl:
+    """One presigned URL, all there is."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def current(self) -> str:
+        """The URL."""
+        return self._url
+
+    def renew(self, used: str) -> str:
+        """There is no other."""
+        raise SourceExpired(
+            "SourceURLExpired",
+            "the presigned URL no longer opens the object (403); put a new one into the Secret, "
+            "and what has been transferred is kept",
+            retry=Retry.ON_CHANGE,
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SourceObject:
+    """What the first answer said; `etag` is as it was sent, quotes included, "" without one."""
+
+    size: int
+    etag: str
+
+
+class RangeReader:
+    """One connection to a source that ranges are read from, one after the other."""
+
+    def __init__(self, urls: Urls, guard: Guard, found: SourceObject | None = None) -> None:
+        self._urls = urls
+        self._guard = guard
+        self._found = found
+        self._connection: Connection | None = None
+        self._authority = ""
+        self._response: http.client.HTTPResponse | None = None
+        self._left = 0
+        self._where = ""
+
+    def probe(self) -> SourceObject:
+        """Ask for the first byte; raises SourceError."""
+        response = self._answered(0, 1)
+        match = _CONTENT_RANGE.fullmatch(response.getheader("Content-Range") or "")
+        if match is None:
+            raise SourceError("SourceUnusable", f"{self._where}: does not say how large it is")
+        etag = response.getheader("ETag") or ""
+        response.read(1)
+        self._found = SourceObject(size=int(match[3]), etag=etag)
+        return self._found
+
+    def open(self, start: int, size: int) -> None:
+        """Ask for `size` bytes from `start`; raises SourceError."""
+        response = self._answered(start, size)
+        found = self._found
+        expected = f"bytes {start}-{start + size - 1}/{found.size if found else ''}"
+        etag = response.getheader("ETag") or ""
+        if found is None or response.getheader("Content-Range") != expected or etag != found.etag:
+            self.close()
+            raise _changed(self._where)
+        self._response, self._left = response, size
+
+    def readinto(self, view: memoryview) -> int:
+        """Fill the view, or as much of it as the range still has; raises SourceInterrupted."""
+        if self._response is None:
+            raise SourceInterrupted("SourceUnreachable", f"{self._where}: no range is open")
+        wanted = view[: self._left]
+        try:
+            count = self._response.readinto(wanted)
+        except (OSError, http.client.HTTPException) as error:
+            raise self._lost(error) from None
+        if count < len(wanted):
+            self.close()
+            message = f"{self._where}: ended {self._left - count} bytes early"
+            raise SourceInterrupted("SourceTruncated", message)
+        self._left -= count
+        return count
+
+    def close(self) -> None:
+        """Drop the connection."""
+        self._response = None
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _answered(self, start: int, size: int) -> http.client.HTTPResponse:
+        url = used = self._urls.current()
+        for _ in range(MAX_REDIRECTS + 1):
+            target = Target.parse(url)
+            response = self._request(target, start, size)
+            if response.status not in _REDIRECTS:
+                break
+            url = _redirected(url, response)
+            self.close()
+        else:
+            raise SourceError("SourceUnusable", f"{target}: redirects more than {MAX_REDIRECTS}x")
+        if response.status != 206:
+            self.close()
+        if response.status == 403:
+            self._urls.renew(used)
+            raise SourceExpired("SourceURLExpired", f"{target}: the URL expired (403)")
+        refusal = _refusal(response.status, target, first=self._found is None)
+        if refusal is not None:
+            raise refusal
+        return response
+
+    def _request(self, target: Target, start: int, size: int) -> http.client.HTTPResponse:
+        self._where = str(target)
+        if self._connection is None or self._authority != f"{target.scheme}://{target.authority}":
+            self.close()
+            self._connection = connect(target, self._guard)
+            self._authority = f"{target.scheme}://{target.authority}"
+        headers = {
+            "Host": target.authority,
+            "Range": f"bytes={start}-{start + size - 1}",
+            "Accept-Encoding": "identity",
+            "User-Agent": "roadstead",
+        }
+        # A weak validator must not be sent here (RFC 9110, 13.1.5); the answer's is compared.
+        if self._found is not None and self._found.etag.startswith('"'):
+            headers["If-Range"] = self._found.etag
+        try:
+            self._connection.putrequest(
+                "GET", target.resource, skip_host=True, skip_accept_encoding=True
+            )
+            for name, value in headers.items():
+                self._connection.putheader(name, value)
+            self._connection.endheaders()
+            return self._connection.getresponse()
+        except (OSError, http.client.HTTPException) as error:
+            raise self._lost(error, target) from None
+
+    def _lost(self, error: Exception, target: Target | None = None) -> SourceInterrupted:
+        self.close()
+        if target is not None:
+            return unreachable(target, error)
+        why = error.strerror if isinstance(error, OSError) and error.strerror else "no byte came"
+        return SourceInterrupted("SourceUnreachable", f"{self._where}: broke off ({why})")
+
+
+class RenewedUrls:
+    """URLs that `ask` gives one of at a time, such as the Quant service; asked once per expiry."""
+
+    def __init__(self, ask: Asker) -> None:
+        self._ask = ask
+        self._lock = threading.Lock()
+        self._url = ""
+
+    def current(self) -> str:
+        """The URL that was given last."""
+        with self._lock:
+            if not self._url:
+                self._url = self._ask()
+            return self._url
+
+    def renew(self, used: str) -> str:
+        """Ask again, unless another thread has done so since `used` was given."""
+        with self._lock:
+            if self._url == used:
+                self._url = self._ask()
+            return self._url
+
+
+class Asker(Protocol):
+    """Gives a fresh URL; raises SourceError."""
+
+    def __call__(self) -> str:
+        """The URL."""
+
+
+def _redirected(url: str, response: http.client.HTTPResponse) -> str:
+    location = response.getheader("Location") or ""
+    following = urljoin(url, location)
+    if url.startswith("https:") and not following.startswith("https:"):
+        raise SourceError("SourceUnusable", f"{Target.parse(url)}: redirects from https to http")
+    return following
+
+
+def _changed(where: str) -> SourceChanged:
+    return SourceChanged(
+        "SourceChanged", f"{where}: is not the object any more that the transfer began with"
+    )
+
+
+def _refusal(status: int, target: Target, *, first: bool) -> SourceError | None:
+    match status:
+        case 206:
+            return None
+        case 200 if first:
+            message = f"{target}: does not answer ranges (200 instead of 206); use an S3 URL"
+            return SourceError("SourceUnusable", message, retry=Retry.ON_CHANGE)
+        case 200 | 412:
+            return _changed(str(target))
+        case 416:
+            if first:
+                message = f"{target}: is empty"
+                return SourceError("SourceUnusable", message, retry=Retry.ON_CHANGE)
+            return _changed(str(target))
+        case 401:
+            message = f"{target}: wants credentials (401); give a presigned URL"
+            return SourceError("SourceUnauthorized", message, retry=Retry.ON_CHANGE)
+        case 404:
+            message = f"{target}: not found (404); check the model's source"
+            return SourceError("SourceNotFound", message, retry=Retry.ON_CHANGE)
+        case 410:
+            return SourceError("SourceGone", f"{target}: gone (410)", retry=Retry.ON_CHANGE)
+        case 408 | 429 | 500 | 502 | 503 | 504:
+            return SourceInterrupted("SourceUnavailable", f"{target}: answered {status}")
+    return SourceError("SourceUnusable", f"{target}: answered {status}")
