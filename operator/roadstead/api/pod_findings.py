@@ -1,0 +1,209 @@
+"""What keeps one pod of a server from being ready, in words that say what to do."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+from roadstead.api.raw import Raw, section
+
+_LINES = 3
+_LENGTH = 400
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]|\x1b\[[0-9;]*m")
+_QUERY = re.compile(r"\?[^\s\"']*=[^\s\"']*")
+
+# kubelet: pkg/kubelet/images/types.go and container/sync_result.go name these reasons.
+_IMAGE = {
+    "ErrImagePull",
+    "ImagePullBackOff",
+    "InvalidImageName",
+    "ErrImageNeverPull",
+    "ImageInspectError",
+    "RegistryUnavailable",
+    "SignatureValidationFailed",
+}
+_CONFIGURATION = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One observation of a pod; `severe` means that it does not pass by itself."""
+
+    reason: str
+    message: str
+    severe: bool
+
+
+def finding(pod: Raw) -> Finding | None:
+    """What keeps a pod from being ready; None where it is."""
+    if is_ready(pod):
+        return None
+    status = section(pod, "status")
+    if status.get("phase") == "Failed":
+        return _failed(pod)
+    if blocked := _unscheduled(pod):
+        return blocked
+    for container in status.get("initContainerStatuses") or ():
+        if found := _of_fetch(pod, container):
+            return found
+    for container in status.get("containerStatuses") or ():
+        if found := _of_server(pod, container):
+            return found
+    return Finding(reason="Starting", message=f"pod {_name(pod)} is being started", severe=False)
+
+
+def is_ready(pod: Raw) -> bool:
+    """Whether the pod's `Ready` condition holds."""
+    return (_condition(pod, "Ready") or {}).get("status") == "True"
+
+
+def words(text: str) -> str:
+    """The last lines of a message, short, without control characters or the query of a URL."""
+    lines = [_CONTROL.sub("", line).strip() for line in str(text).splitlines()]
+    joined = " | ".join([line for line in lines if line][-_LINES:])
+    return _QUERY.sub("?...", joined)[-_LENGTH:]
+
+
+def _failed(pod: Raw) -> Finding:
+    status = section(pod, "status")
+    reason = status.get("reason") or "PodFailed"
+    said = words(status.get("message") or "it failed without a message")
+    return Finding(reason=str(reason), message=f"pod {_name(pod)}: {said}", severe=True)
+
+
+def _unscheduled(pod: Raw) -> Finding | None:
+    scheduled = _condition(pod, "PodScheduled")
+    if not scheduled or scheduled.get("status") != "False":
+        return None
+    said = words(scheduled.get("message") or scheduled.get("reason") or "")
+    return Finding(
+        reason="Unschedulable", message=f"no node takes pod {_name(pod)}: {said}", severe=True
+    )
+
+
+def _of_fetch(pod: Raw, container: Raw) -> Finding | None:
+    state = section(container, "state")
+    if not state or "waiting" in state:
+        waiting = _of_waiting(pod, container)
+        if waiting:
+            return waiting
+    ended = _terminated(container)
+    if "running" in state:
+        return Finding(reason="Fetching", message=_fetching(pod, container, ended), severe=False)
+    if ended and ended.get("exitCode") != 0:
+        return Finding(
+            reason="FetchFailed",
+            message=f"pod {_name(pod)} can't fetch the model: {_ending(pod, container, ended)}",
+            severe=True,
+        )
+    if "terminated" in state:
+        return None
+    return Finding(reason="Starting", message=f"pod {_name(pod)} is being started", severe=False)
+
+
+def _fetching(pod: Raw, container: Raw, ended: Raw | None) -> str:
+    text = f"pod {_name(pod)} fetches the model from the store"
+    if not ended or ended.get("exitCode") == 0:
+        return text
+    attempt = container.get("restartCount", 0) + 1
+    return f"{text}, attempt {attempt}; the last one: {_ending(pod, container, ended)}"
+
+
+def _of_server(pod: Raw, container: Raw) -> Finding | None:
+    if container.get("ready"):
+        return None
+    state = section(container, "state")
+    if "waiting" in state and (waiting := _of_waiting(pod, container)):
+        return waiting
+    if ended := _terminated(container):
+        return _crashed(pod, container, ended)
+    if "running" in state and not container.get("started"):
+        return Finding(reason="Loading", message=f"pod {_name(pod)} loads the model", severe=False)
+    if "running" in state:
+        return Finding(
+            reason="NotAnswering",
+            message=f"pod {_name(pod)} runs but does not answer at /health",
+            severe=True,
+        )
+    return Finding(reason="Starting", message=f"pod {_name(pod)} is being started", severe=False)
+
+
+def _of_waiting(pod: Raw, container: Raw) -> Finding | None:
+    waiting = section(container, "state", "waiting")
+    reason = waiting.get("reason", "")
+    said = words(waiting.get("message") or reason)
+    if reason in _IMAGE:
+        image = container.get("image") or _spec_of(pod, container).get("image", "")
+        return Finding(
+            reason="ImagePullFailed",
+            message=f"pod {_name(pod)} can't have the image {image}: {said}",
+            severe=True,
+        )
+    if reason in _CONFIGURATION:
+        return Finding(
+            reason="InvalidConfiguration",
+            message=f"pod {_name(pod)} can't start {container.get('name')}: {said}",
+            severe=True,
+        )
+    return None
+
+
+def _crashed(pod: Raw, container: Raw, ended: Raw) -> Finding:
+    if ended.get("reason") == "OOMKilled":
+        return Finding(
+            reason="OutOfMemory",
+            message=f"pod {_name(pod)}: {_out_of_memory(pod, container)}; raise "
+            "spec.resources.limits.memory, or lower contextSize, parallel or cacheRamMiB in "
+            "spec.runtimeParams",
+            severe=True,
+        )
+    times = container.get("restartCount", 0)
+    again = f", restarted {times} times" if times > 1 else ""
+    return Finding(
+        reason="CrashLooping",
+        message=f"pod {_name(pod)}: {container.get('name')} {_ending(pod, container, ended)}{again}",
+        severe=True,
+    )
+
+
+def _ending(pod: Raw, container: Raw, ended: Raw) -> str:
+    if ended.get("reason") == "OOMKilled":
+        return _out_of_memory(pod, container)
+    said = words(ended.get("message") or "")
+    code = f"ended with exit code {ended.get('exitCode')}"
+    return f"{code}: {said}" if said else code
+
+
+def _out_of_memory(pod: Raw, container: Raw) -> str:
+    limit = section(_spec_of(pod, container), "resources", "limits").get("memory")
+    name = container.get("name")
+    if limit is None:
+        return f"{name} was killed because the node ran out of memory"
+    return f"{name} was killed because it used more memory than its limit of {limit}"
+
+
+def _terminated(container: Raw) -> Raw | None:
+    """How the container ended last: now, or before it was started again."""
+    now = section(container, "state", "terminated")
+    return now or section(container, "lastState", "terminated") or None
+
+
+def _spec_of(pod: Raw, container: Raw) -> Raw:
+    spec = section(pod, "spec")
+    for item in (*(spec.get("initContainers") or ()), *(spec.get("containers") or ())):
+        if item.get("name") == container.get("name"):
+            found: Raw = item
+            return found
+    return {}
+
+
+def _condition(pod: Raw, type_: str) -> Raw | None:
+    for item in section(pod, "status").get("conditions") or ():
+        if item.get("type") == type_:
+            found: Raw = item
+            return found
+    return None
+
+
+def _name(pod: Raw) -> str:
+    return str(section(pod, "metadata").get("name", ""))

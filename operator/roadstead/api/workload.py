@@ -1,0 +1,156 @@
+"""Why a server is, or is not, ready: told from a Deployment and its Pods."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+
+from roadstead.api.pod_findings import Finding, finding, is_ready, words
+from roadstead.api.raw import Raw, section
+
+_TEMPLATE_HASH = "pod-template-hash"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WorkloadState:
+    """What `WorkloadReady` says; `reason` is CamelCase, `message` is for people.
+
+    `started_at` is since when the oldest ready server runs (RFC 3339), empty without one.
+    """
+
+    ready: bool
+    replicas: int
+    ready_replicas: int
+    reason: str
+    message: str
+    started_at: str
+
+
+def diagnose(deployment: Raw | None, pods: Sequence[Raw]) -> WorkloadState:
+    """The state of one server; `pods` are those that the Deployment's selector selects.
+
+    While a change rolls out, the servers from before it keep the workload ready: what is wrong
+    with the new ones is then in the message.
+    """
+    deployment = deployment or {}
+    status = section(deployment, "status")
+    desired = section(deployment, "spec").get("replicas", 1)
+    count = status.get("readyReplicas", 0)
+    ready = bool(deployment) and 0 < desired <= count
+    reason, message = _verdict(deployment, _living(pods), ready=ready)
+    return WorkloadState(
+        ready=ready,
+        replicas=status.get("replicas", 0),
+        ready_replicas=count,
+        reason=reason,
+        message=message,
+        started_at=_started_at(pods),
+    )
+
+
+def _verdict(deployment: Raw, pods: Sequence[Raw], *, ready: bool) -> tuple[str, str]:
+    if not deployment:
+        return "Progressing", "the Deployment is not made yet"
+    spec, status = section(deployment, "spec"), section(deployment, "status")
+    desired, count = spec.get("replicas", 1), status.get("readyReplicas", 0)
+    if desired == 0:
+        return "ScaledToZero", "spec.replicas is 0: nothing runs"
+    counted = f"{count} of {desired} servers ready"
+    found = list(_findings(deployment, pods))
+    problem = next((item for item in found if item.severe), None)
+    if ready:
+        return _while_ready(deployment, problem, counted)
+    worst = problem or next(iter(found), None) or _stuck(deployment)
+    return worst.reason, f"{counted}; {worst.message}" if count else worst.message
+
+
+def _while_ready(deployment: Raw, problem: Finding | None, counted: str) -> tuple[str, str]:
+    if not _rolling(deployment):
+        return "ServersReady", counted
+    if problem:
+        return "RolloutFailing", (
+            f"{counted}, as before the last change; the new ones fail: "
+            f"{problem.reason}: {problem.message}"
+        )
+    updated = section(deployment, "status").get("updatedReplicas", 0)
+    return "RollingOut", f"{counted}; the last change has reached {updated} of them"
+
+
+def _rolling(deployment: Raw) -> bool:
+    status = section(deployment, "status")
+    updated = status.get("updatedReplicas", 0)
+    return bool(
+        status.get("observedGeneration", 0) < section(deployment, "metadata").get("generation", 0)
+        or updated < section(deployment, "spec").get("replicas", 1)
+        or updated < status.get("replicas", 0)
+    )
+
+
+def _findings(deployment: Raw, pods: Sequence[Raw]) -> Iterable[Finding]:
+    if failure := _condition(deployment, "ReplicaFailure", "True"):
+        yield _creation_failure(failure)
+    for pod in _newest_template(pods):
+        if found := finding(pod):
+            yield found
+
+
+def _creation_failure(failure: Raw) -> Finding:
+    message = words(failure.get("message", ""))
+    if "exceeded quota" in message:
+        return Finding(
+            reason="QuotaExceeded",
+            message=f"the namespace's quota does not let the pod be made: {message}",
+            severe=True,
+        )
+    return Finding(
+        reason="PodCreationFailed", message=f"the pod can't be made: {message}", severe=True
+    )
+
+
+def _stuck(deployment: Raw) -> Finding:
+    late = _condition(deployment, "Progressing", "False")
+    if late and late.get("reason") == "ProgressDeadlineExceeded":
+        return Finding(
+            reason="ProgressDeadlineExceeded", message=words(late.get("message", "")), severe=True
+        )
+    return Finding(reason="Progressing", message="waiting for the pods to be made", severe=False)
+
+
+def _condition(deployment: Raw, type_: str, status: str) -> Raw | None:
+    for item in section(deployment, "status").get("conditions") or ():
+        if item.get("type") == type_ and item.get("status") == status:
+            found: Raw = item
+            return found
+    return None
+
+
+def _living(pods: Sequence[Raw]) -> list[Raw]:
+    """Without pods that go; without those that have failed, where others have taken their place."""
+    staying = [pod for pod in pods if not section(pod, "metadata").get("deletionTimestamp")]
+    running = [pod for pod in staying if section(pod, "status").get("phase") != "Failed"]
+    return running or staying
+
+
+def _newest_template(pods: Sequence[Raw]) -> list[Raw]:
+    """The pods of the template that was used last, the newest first."""
+    ordered = sorted(pods, key=_age, reverse=True)
+    return [pod for pod in ordered if _template(pod) == _template(ordered[0])]
+
+
+def _age(pod: Raw) -> tuple[str, str]:
+    metadata = section(pod, "metadata")
+    return metadata.get("creationTimestamp") or "", metadata.get("name") or ""
+
+
+def _template(pod: Raw) -> str:
+    return str(section(pod, "metadata", "labels").get(_TEMPLATE_HASH, ""))
+
+
+def _started_at(pods: Sequence[Raw]) -> str:
+    found = [
+        section(container, "state", "running").get("startedAt") or ""
+        for pod in pods
+        if is_ready(pod)
+        for container in (section(pod, "status").get("containerStatuses") or ())[:1]
+    ]
+    return min((moment for moment in found if moment), default="")
