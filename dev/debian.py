@@ -1,0 +1,43 @@
+"""Debian packages that a step needs: installed where they are missing, after saying so."""
+
+import os
+import shutil
+import subprocess
+
+from dev import cache
+from dev.errors import MissingTool
+from dev.terminal import say, tail
+
+
+def ensure(*packages: str) -> None:
+    """Have the packages installed. Raises MissingTool that says what to do."""
+    missing = [each for each in packages if not _installed(each)]
+    if not missing:
+        return
+    names = " ".join(missing)
+    if shutil.which("apt-get") is None or os.geteuid() != 0:
+        raise MissingTool(f"missing: {names}. As root on Debian 12: apt-get install {names}")
+    with cache.lock("apt"):
+        say(f"installing Debian packages: {names}")
+        _apt_get("update")
+        _apt_get("install", "-y", "--no-install-recommends", *missing)
+
+
+def _installed(package: str) -> bool:
+    command = ["dpkg-query", "-W", "-f", "${db:Status-Status}", package]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True)
+    except FileNotFoundError:
+        return False
+    return answer.stdout == "installed"
+
+
+def _apt_get(*arguments: str) -> None:
+    log = cache.root() / "log" / "apt-get.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    with log.open("w") as stream:
+        command = ["apt-get", *arguments]
+        done = subprocess.run(command, stdout=stream, stderr=stream, env=environment)
+    if done.returncode != 0:
+        raise MissingTool(f"`{' '.join(command)}` failed:\n{tail(log)}\nMend that, then try again.")

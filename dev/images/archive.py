@@ -1,0 +1,132 @@
+"""From a recipe to a docker-archive file in the cache."""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from dev import binaries, cache, debian
+from dev.errors import DevError
+from dev.images import base, buildah, context, llama
+from dev.terminal import about, minutes, say
+from dev.versions import GO_PROGRAMS
+
+CHECKOUT = Path(__file__).parents[2]
+RECIPES = Path(__file__).parent / "recipes"
+KEPT_ARCHIVES = 3
+"""How many archives of one image stay in the cache: checkouts that differ, the last few edits."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """One image: what it is made of, and how the build's folder is filled."""
+
+    name: str
+    usual_seconds: int
+    """A build with the base and the programs at hand, on two cores."""
+    digest: Callable[[], str]
+    """Changes with anything that goes into the image; cheap, nothing is built for it."""
+    lay_out: Callable[[Path], None]
+    """Puts the build's context, its Dockerfile included, into an empty folder."""
+    needs_base: bool = True
+
+
+def _recipe(name: str) -> Path:
+    return RECIPES / f"{name}.Dockerfile"
+
+
+def _lay_out_roadstead(folder: Path) -> None:
+    context.copy(CHECKOUT, folder)
+
+
+def _lay_out_minio(folder: Path) -> None:
+    program = binaries.ensure("minio")["minio"]
+    context.place(folder, _recipe("minio"), {"minio": program})
+
+
+def _lay_out_llama_server(folder: Path) -> None:
+    context.place(folder, _recipe("llama-server"), {"llama-server": llama.ensure()})
+
+
+_IMAGES = (
+    Image(
+        name="roadstead",
+        usual_seconds=60,
+        digest=lambda: cache.key(base.KEY, context.digest(CHECKOUT)),
+        lay_out=_lay_out_roadstead,
+    ),
+    Image(
+        name="minio",
+        usual_seconds=5,
+        digest=lambda: cache.key(
+            binaries.content_key(GO_PROGRAMS["minio"], binaries.GO_MODULES),
+            _recipe("minio").read_bytes(),
+        ),
+        lay_out=_lay_out_minio,
+        needs_base=False,
+    ),
+    Image(
+        name="llama-server",
+        usual_seconds=5,
+        digest=lambda: cache.key(base.KEY, llama.KEY, _recipe("llama-server").read_bytes()),
+        lay_out=_lay_out_llama_server,
+    ),
+)
+
+IMAGES: Mapping[str, Image] = MappingProxyType({each.name: each for each in _IMAGES})
+"""By name."""
+
+
+def reference(name: str) -> str:
+    """What the local cluster calls the image, such as `localhost/roadstead:dev`."""
+    return f"localhost/{_image(name).name}:dev"
+
+
+def ensure(*names: str) -> dict[str, Path]:
+    """The docker-archive file of each named image, built where it is missing.
+
+    Raises BuildFailed with the end of the build's log, MissingTool where a package can't be had.
+    """
+    return {name: _ensure(_image(name)) for name in names}
+
+
+def _image(name: str) -> Image:
+    try:
+        return IMAGES[name]
+    except KeyError:
+        raise DevError(f"no image {name!r}; there are: {', '.join(IMAGES)}") from None
+
+
+def _ensure(image: Image) -> Path:
+    folder = cache.root() / "images"
+    archive = folder / f"{image.name}-{image.digest()}.tar"
+    if not archive.exists():
+        with cache.lock("images"):
+            if not archive.exists():
+                _build(image, archive)
+                _forget_old(folder, image.name)
+    return archive
+
+
+def _build(image: Image, archive: Path) -> None:
+    debian.ensure("buildah", "mmdebstrap")
+    if image.needs_base:
+        base.ensure()
+    with cache.staging(archive) as staged:
+        source = staged / "context"
+        source.mkdir()
+        image.lay_out(source)
+        say(f"building the image {reference(image.name)}, {about(image.usual_seconds)}")
+        started = time.monotonic()
+        buildah.build(source, reference(image.name))
+        buildah.export(reference(image.name), staged / "image.tar")
+        os.replace(staged / "image.tar", archive)
+    say(f"  built {reference(image.name)} in {minutes(time.monotonic() - started)}")
+
+
+def _forget_old(folder: Path, name: str) -> None:
+    archives = [path for path in folder.glob(f"{name}-*.tar") if path.stem[:-13] == name]
+    for old in sorted(archives, key=lambda path: path.stat().st_mtime)[:-KEPT_ARCHIVES]:
+        old.unlink(missing_ok=True)

@@ -1,0 +1,79 @@
+"""Building with buildah, in a storage of its own inside the cache."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from dev import cache
+from dev.errors import BuildFailed
+from dev.terminal import tail
+
+HOST_CA = Path("/etc/ssl/certs/ca-certificates.crt")
+BUILD_CA = "/run/host-ca.crt"
+"""Where a build finds the host's CA bundle; not its usual place, which a package writes to."""
+
+
+def run(*arguments: str, log: Path) -> str:
+    """Run buildah and answer with its standard output; the rest goes into the log."""
+    command = ["buildah", *_storage(), *arguments]
+    with log.open("a") as stream:
+        stream.write(f"{command}\n")
+        stream.flush()
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=stream, text=True)
+        stream.write(done.stdout)
+    if done.returncode != 0:
+        raise BuildFailed(
+            f"`buildah {arguments[0]}` failed:\n{tail(log)}\nThe whole log: {log}. Packages are "
+            "fetched from Debian and PyPI: without a network it ends here. Then run the same "
+            "command again: finished layers stay."
+        )
+    return done.stdout.strip()
+
+
+def log_file(name: str) -> Path:
+    """A fresh log for one build."""
+    path = cache.root() / "log" / f"image-{name}.log"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("")
+    return path
+
+
+def build(source: Path, tag: str) -> None:
+    """Build the folder's Dockerfile; layers that are known already are taken as they are.
+
+    `chroot` isolation needs neither cgroups nor network name spaces of its own.
+    """
+    arguments = ["bud", "--isolation", "chroot", "--layers", "--pull-never", "--format", "docker"]
+    if HOST_CA.exists():
+        arguments += ["-v", f"{HOST_CA}:{BUILD_CA}:ro", "--build-arg", f"PIP_CERT={BUILD_CA}"]
+    if index := _package_index():
+        arguments += ["--build-arg", f"PIP_INDEX_URL={index}"]
+    run(*arguments, "-t", tag, str(source), log=log_file(_log_name(tag)))
+
+
+def export(tag: str, archive: Path) -> None:
+    """Write the image as a docker-archive, the form that containerd imports."""
+    log = cache.root() / "log" / f"image-{_log_name(tag)}.log"
+    run("push", "-q", tag, f"docker-archive:{archive}:{tag}", log=log)
+
+
+def _log_name(tag: str) -> str:
+    return tag.rsplit("/", 1)[-1].replace(":", "-")
+
+
+def _storage() -> list[str]:
+    """Not root's usual storage: what a person keeps there is none of our business."""
+    root = cache.root() / "images" / "storage"
+    return [
+        *("--root", str(root), "--runroot", f"/run/roadstead-images-{os.getuid()}"),
+        *("--storage-driver", "overlay"),
+    ]
+
+
+def _package_index() -> str:
+    """The mirror of PyPI that this machine's pip uses, if it has one set."""
+    if index := os.environ.get("PIP_INDEX_URL", ""):
+        return index
+    command = [sys.executable, "-m", "pip", "config", "get", "global.index-url"]
+    return subprocess.run(command, capture_output=True, text=True).stdout.strip()

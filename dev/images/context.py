@@ -1,0 +1,56 @@
+"""What a build is given: the checkout's own files, or a recipe and some programs."""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from dev import cache
+
+INCLUDED = (
+    "Dockerfile",
+    "LICENSE",
+    "README.md",
+    "crds",
+    "operator",
+    "pyproject.toml",
+    "requirements.txt",
+    "requirements-build.txt",
+    "templates",
+)
+"""What the Dockerfile copies; a test holds it together with .dockerignore."""
+
+_IGNORED = frozenset({"__pycache__"})
+
+
+def files(checkout: Path) -> Iterator[Path]:
+    """The files of the build, relative to the checkout, in order."""
+    for name in INCLUDED:
+        top = checkout / name
+        for path in [top] if top.is_file() else sorted(top.rglob("*")):
+            relative = path.relative_to(checkout)
+            if path.is_file() and not _IGNORED.intersection(relative.parts):
+                yield relative
+
+
+def digest(checkout: Path) -> str:
+    """Over names and contents; not over times and owners, so that a fresh clone has the same."""
+    parts: list[str | bytes] = []
+    for path in files(checkout):
+        parts += [path.as_posix(), (checkout / path).read_bytes()]
+    return cache.key(*parts)
+
+
+def copy(checkout: Path, folder: Path) -> None:
+    """Copy the build's files, so that an edit during the build can't end in the image."""
+    for path in files(checkout):
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(checkout / path, target)
+
+
+def place(folder: Path, recipe: Path, programs: Mapping[str, Path]) -> None:
+    """Lay out a recipe as `Dockerfile` and the programs beside it."""
+    shutil.copyfile(recipe, folder / "Dockerfile")
+    for name, path in programs.items():
+        shutil.copyfile(path, folder / name)
+        (folder / name).chmod(0o755)
