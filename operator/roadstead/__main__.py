@@ -1,0 +1,109 @@
+"""The command line: one image, one command for each part."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+
+from roadstead import logs
+from roadstead.errors import RoadsteadError
+
+Command = Callable[[argparse.Namespace, Mapping[str, str]], int]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; what people did wrong is one line on standard error and exit code 2."""
+    options = _parser().parse_args(arguments)
+    command: Command = options.command
+    try:
+        return command(options, os.environ)
+    except RoadsteadError as error:
+        print(f"roadstead: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="roadstead",
+        description="Brings GGUF language models on premises and serves them under contract.",
+        epilog="Parts are configured by ROADSTEAD_* environment variables: docs/configuration.md",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, run, text in (
+        ("operator", _operator, "reconcile Models and ModelServes until SIGTERM"),
+        ("transfer", _transfer, "bring one model into the store: a job on stdin, events on stdout"),
+        ("fetch", _fetch, "bring a model from the store to this pod, verified"),
+        ("quant", _quant, "serve presigned URLs of the models in a source store"),
+    ):
+        commands.add_parser(name, help=text, description=text).set_defaults(command=run)
+    _template_parser(commands)
+    return parser
+
+
+def _template_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    text = "print a complete ModelServe for a stored Model"
+    parser = commands.add_parser("template", help=text, description=text)
+    parser.add_argument("model", help="the Model's name, as `kubectl get models` shows it")
+    parser.add_argument("--name", default="", help="the ModelServe's name (default: the Model's)")
+    parser.add_argument("-n", "--namespace", default="default", help="the ModelServe's namespace")
+    parser.set_defaults(command=_template)
+
+
+def _log(environ: Mapping[str, str]) -> None:
+    form = environ.get("ROADSTEAD_LOG_FORMAT", "console")
+    logs.configure(form=form, level=environ.get("ROADSTEAD_LOG_LEVEL", "info"))
+
+
+def _operator(_: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    from roadstead.controllers.operator import run
+    from roadstead.controllers.settings import OperatorSettings
+
+    settings = OperatorSettings.from_env(environ)
+    logs.configure(form=settings.log_format, level=settings.log_level)
+    asyncio.run(run(settings))
+    return 0
+
+
+def _transfer(_: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    from roadstead.transfer.command import run
+    from roadstead.transfer.settings import TransferSettings
+
+    _log(environ)
+    return run(TransferSettings.from_env(environ), sys.stdin.buffer, sys.stdout.buffer)
+
+
+def _fetch(_: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    from roadstead.fetch.command import run
+    from roadstead.fetch.settings import FetchSettings
+
+    _log(environ)
+    return run(FetchSettings.from_env(environ))
+
+
+def _quant(_: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    from roadstead.source.service import run
+    from roadstead.source.settings import QuantSettings
+
+    _log(environ)
+    return run(QuantSettings.from_env(environ))
+
+
+def _template(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    from roadstead.controllers.template import print_template
+
+    asyncio.run(
+        print_template(
+            options.model,
+            name=options.name,
+            namespace=options.namespace,
+            kubeconfig=environ.get("KUBECONFIG") or os.path.expanduser("~/.kube/config"),
+        )
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""Letting a Model go: the one kind with a finalizer, since its object is outside Kubernetes."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final, Protocol
+
+from roadstead.api.location import StoreLocation
+from roadstead.api.model import Model
+from roadstead.errors import StoreError
+
+logger = logging.getLogger(__name__)
+
+PATIENCE_SECONDS: Final = 120.0
+"""How long a deletion waits for the store to forget an unfinished upload."""
+
+
+class RemovalStore(Protocol):
+    """What is asked of the store when a Model goes."""
+
+    async def remove(self, location: StoreLocation, etag: str | None = None) -> bool:
+        """Remove the object, with `etag` only if it is that one."""
+
+    async def abort_upload(self, location: StoreLocation, upload_id: str) -> None:
+        """Abort a multipart upload; one that is gone already is fine."""
+
+
+async def clear_store(
+    store: RemovalStore, model: Model, target: StoreLocation, *, deleting_for: float, shared: bool
+) -> None:
+    """Do in the store what the Model's deletion asks for.
+
+    An unfinished upload is aborted; if the store can't be reached for two minutes it is left to
+    the store's own sweep, so that a store that is gone holds up nobody. The object is removed with
+    `deletionPolicy: Delete` only, if it is the one that was verified and no other Model has it;
+    there a StoreError goes on being raised: whoever wants the Model gone all the same changes the
+    policy to Retain.
+    """
+    if model.upload is not None:
+        await _abort(store, model, target, deleting_for)
+    if model.deletion_policy != "Delete" or model.stored_at is None or shared:
+        return
+    try:
+        await store.remove(model.stored_at, model.status.get("etag"))
+    except StoreError as error:
+        hint = "; set spec.deletionPolicy to Retain to let the Model go without it"
+        raise StoreError(error.reason, f"{error}{hint}", retry=error.retry) from error
+
+
+async def _abort(
+    store: RemovalStore, model: Model, target: StoreLocation, deleting_for: float
+) -> None:
+    assert model.upload is not None  # noqa: S101 - asked by the caller
+    where = StoreLocation(
+        endpoint=target.endpoint, bucket=target.bucket, path=model.upload.key or target.path
+    )
+    try:
+        await store.abort_upload(where, model.upload.upload_id)
+    except StoreError as error:
+        if deleting_for < PATIENCE_SECONDS:
+            raise
+        logger.warning("the unfinished upload of %s is left to the store's sweep: %s", where, error)

@@ -1,0 +1,117 @@
+"""The reconciler of ModelServes: a server for each, once its model is there."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import logging
+from typing import Final
+
+from roadstead import metrics
+from roadstead.api.model import Model
+from roadstead.api.modelserve import ModelServe
+from roadstead.api.raw import Raw, timestamp
+from roadstead.api.workload import WorkloadState, observe
+from roadstead.controllers.catalogue import Catalogue
+from roadstead.controllers.fetch_urls import FetchUrls
+from roadstead.controllers.modelserve_status import ServeObservation, model_hindrance, status_of
+from roadstead.controllers.status_writer import StatusWriter
+from roadstead.errors import InvalidResource, KubeRejected, StoreError
+from roadstead.kube.cache import Name, WatchCache
+from roadstead.kube.children import Children
+from roadstead.kube.resources import DEPLOYMENTS, MODELS, MODELSERVES, PODS
+from roadstead.manifests import names
+from roadstead.manifests.modelserve import desired_objects, without_needless_rollout
+from roadstead.manifests.platform import Platform
+from roadstead.policy.chain import Violation, evaluate
+from roadstead.policy.modelserve import MODELSERVE_RULES, ServeFacts
+
+logger = logging.getLogger(__name__)
+
+LOOK_AGAIN: Final = 60.0
+"""Seconds after which something that nobody tells us of is looked at again."""
+
+
+@dataclasses.dataclass(kw_only=True)
+class ServeReconciler:
+    """Gather, evaluate, apply, write the status."""
+
+    cache: WatchCache
+    children: Children
+    urls: FetchUrls
+    catalogue: Catalogue
+    status: StatusWriter
+    platform: Platform
+
+    async def reconcile(self, key: Name) -> float | None:
+        """Bring one ModelServe a step further; seconds after which to look again."""
+        raw = self.cache.get(MODELSERVES, key[1], key[0])
+        if raw is None:
+            return None
+        serve = ModelServe.parse(raw)
+        if serve.meta.deleting:
+            return None
+        facts = self.gather(serve)
+        hindrance, again = await self._hindrance(facts)
+        if hindrance is None and facts.model is not None:
+            hindrance, again = await self._apply(serve, facts.model)
+        seen = ServeObservation(
+            model=facts.model, workload=self.workload(serve), hindrance=hindrance
+        )
+        now = timestamp(datetime.datetime.now(datetime.UTC))
+        await self.status.write(MODELSERVES, raw, status_of(serve, seen, now=now))
+        return again
+
+    def gather(self, serve: ModelServe) -> ServeFacts:
+        """The Models that it names, from the watch cache."""
+        named = self.cache.get(MODELS, serve.model_name) if serve.model_name else None
+        place = self.cache.name_of(serve.model_uuid) if serve.model_uuid else None
+        numbered = self.cache.get(MODELS, place[1]) if place else None
+        return ServeFacts(serve=serve, named=_model(named), numbered=_model(numbered))
+
+    def workload(self, serve: ModelServe) -> WorkloadState | None:
+        """The state of its Deployment and Pods; None before there is a Deployment."""
+        name, namespace = names.child_name(serve.meta.name), serve.meta.namespace
+        deployment = self.cache.get(DEPLOYMENTS, name, namespace)
+        if deployment is None:
+            return None
+        pods = list(self.cache.indexed(PODS, serve.meta.uid))
+        return observe(deployment, pods)
+
+    async def _hindrance(self, facts: ServeFacts) -> tuple[Violation | None, float | None]:
+        """What stands in the way of applying, and when to look again whether it still does."""
+        violation = evaluate(MODELSERVE_RULES, facts)
+        if violation is not None:
+            return violation, None
+        if facts.model is None:
+            return await self.catalogue.introduce(facts.serve), LOOK_AGAIN
+        return model_hindrance(facts.model), None
+
+    async def _apply(
+        self, serve: ModelServe, model: Model
+    ) -> tuple[Violation | None, float | None]:
+        """Write the Secret and the children; what was refused is told, not raised."""
+        location = model.stored_at
+        assert location is not None  # noqa: S101 - model_hindrance has asked
+        try:
+            desired = desired_objects(serve, model, self.platform)
+            again = await self.urls.bring(serve, location)
+            observed = self.cache.get(
+                DEPLOYMENTS, names.child_name(serve.meta.name), serve.meta.namespace
+            )
+            desired[-1] = without_needless_rollout(desired[-1], observed)
+            writes = await self.children.bring(desired, server_uuid=serve.meta.uid)
+        except InvalidResource as error:
+            return Violation(
+                reason="InvalidRuntimeParams", message=str(error), field=error.field
+            ), None
+        except KubeRejected as error:
+            return Violation(reason="Rejected", message=str(error)), LOOK_AGAIN
+        except StoreError as error:
+            return Violation(reason=error.reason, message=str(error)), LOOK_AGAIN
+        metrics.CHILD_WRITES.inc(writes)
+        return None, again
+
+
+def _model(raw: Raw | None) -> Model | None:
+    return Model.parse(raw) if raw is not None else None

@@ -1,0 +1,104 @@
+"""The status of a ModelServe: pure functions of what was observed."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from roadstead.api import conditions
+from roadstead.api.conditions import Condition, condition
+from roadstead.api.model import Model
+from roadstead.api.modelserve import ModelServe
+from roadstead.api.workload import WorkloadState
+from roadstead.manifests import names
+from roadstead.manifests.modelserve import SERVICE_PORT
+from roadstead.policy.chain import Violation
+
+_OF_THE_MODEL = ("spec.model", "spec.minio")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ServeObservation:
+    """What a reconcile came to: the model, if there is one, the workload, and what hinders it.
+
+    `hindrance` is about the model (its field begins with `spec.model` or `spec.minio`) or about
+    the workload; a server that runs already goes on running.
+    """
+
+    model: Model | None
+    workload: WorkloadState | None
+    hindrance: Violation | None = None
+
+
+def status_of(serve: ModelServe, seen: ServeObservation, *, now: str) -> dict[str, Any]:
+    """The whole status to store; `now` is an RFC 3339 time."""
+    parts = [_model_available(seen), _workload_ready(seen)]
+    ready = conditions.summary(parts, ready="Ready")
+    if ready.true:
+        ready = dataclasses.replace(ready, message=parts[-1].message)
+    status: dict[str, Any] = {
+        "observedGeneration": serve.meta.generation,
+        "serverUuid": serve.meta.uid,
+        "selector": names.selector_text(serve),
+        "replicas": seen.workload.replicas if seen.workload else 0,
+        "readyReplicas": seen.workload.ready_replicas if seen.workload else 0,
+        "conditions": conditions.merged(serve.raw, [*parts, ready], now=now),
+    }
+    if seen.model is not None:
+        status["modelUuid"] = seen.model.meta.uid
+    if seen.workload is not None:
+        status["url"] = service_url(serve)
+        if seen.workload.started_at:
+            status["startedAt"] = seen.workload.started_at
+    return status
+
+
+def service_url(serve: ModelServe) -> str:
+    """Where the server is reached from within the cluster."""
+    port = "" if SERVICE_PORT == 80 else f":{SERVICE_PORT}"
+    return f"http://{names.child_name(serve.meta.name)}.{serve.meta.namespace}.svc{port}"
+
+
+def model_hindrance(model: Model) -> Violation | None:
+    """Why no server can start on this Model yet; None if it is stored and verified."""
+    if model.digest:
+        return None
+    name = model.meta.name
+    for type_ in ("Stored", "Verified"):
+        found = conditions.find(model.raw, type_)
+        if found is not None and not found.true:
+            message = f"Model {name}: {found.message or found.reason}"
+            return Violation(reason=found.reason, message=message, field="spec.modelName")
+    return Violation(
+        reason="Queued", message=f"Model {name} is not in the store yet", field="spec.modelName"
+    )
+
+
+def _is_about_model(hindrance: Violation | None) -> bool:
+    return hindrance is not None and hindrance.field.startswith(_OF_THE_MODEL)
+
+
+def _model_available(seen: ServeObservation) -> Condition:
+    if seen.hindrance is not None and _is_about_model(seen.hindrance):
+        return condition("ModelAvailable", False, seen.hindrance.reason, seen.hindrance.message)
+    if seen.model is None:
+        return condition("ModelAvailable", None, "Unknown", "not looked for yet")
+    location = seen.model.stored_at
+    return condition(
+        "ModelAvailable", True, "Verified", f"Model {seen.model.meta.name}: {location}"
+    )
+
+
+def _workload_ready(seen: ServeObservation) -> Condition:
+    if seen.hindrance is not None and not _is_about_model(seen.hindrance):
+        message = seen.hindrance.message
+        if seen.workload is not None and seen.workload.ready:
+            message += " (the server goes on as it was before)"
+        return condition("WorkloadReady", False, seen.hindrance.reason, message)
+    if seen.workload is None:
+        return condition(
+            "WorkloadReady", False, "ModelNotAvailable", "starts once the model is there"
+        )
+    return condition(
+        "WorkloadReady", seen.workload.ready, seen.workload.reason, seen.workload.message
+    )

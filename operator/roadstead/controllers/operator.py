@@ -1,0 +1,218 @@
+"""The operator as a whole: what is made of the settings, and what runs until SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import logging
+from typing import Final, cast
+
+import kopf
+
+from roadstead.api.location import StoreLocation
+from roadstead.api.raw import Raw, section
+from roadstead.api.references import model_references
+from roadstead.controllers.catalogue import Catalogue
+from roadstead.controllers.fetch_urls import FetchUrls
+from roadstead.controllers.model import ModelReconciler
+from roadstead.controllers.model_sources import Sources
+from roadstead.controllers.modelserve import ServeReconciler
+from roadstead.controllers.probes import serving
+from roadstead.controllers.queue import WorkQueue
+from roadstead.controllers.settings import OperatorSettings
+from roadstead.controllers.status_writer import StatusWriter
+from roadstead.controllers.transfers import Transfers
+from roadstead.controllers.wakeups import wakeups
+from roadstead.controllers.watches import WATCHED, registry
+from roadstead.controllers.watches import settings as kopf_settings
+from roadstead.errors import KubeError
+from roadstead.kube.cache import WatchCache
+from roadstead.kube.children import Children
+from roadstead.kube.client import KubeClient
+from roadstead.kube.events import EventRecorder
+from roadstead.kube.lists import refresh
+from roadstead.kube.resources import MODELS, MODELSERVES, Resource
+from roadstead.manifests.platform import Platform, PullPolicy
+from roadstead.source.quant_client import QuantClient
+from roadstead.store.client import MinioStore
+
+logger = logging.getLogger(__name__)
+
+WORKERS: Final = 16
+RELIST_SECONDS: Final = 2.0
+STUCK_SECONDS: Final = 300.0
+
+
+def _paths(raw: Raw) -> tuple[str, ...]:
+    """The index of Models: the path that was given, so that no two get the same one."""
+    path = section(raw, "spec").get("minioPath")
+    return (path,) if path else ()
+
+
+class Operator:
+    """The caches, queues and reconcilers of one process, wired together."""
+
+    def __init__(self, settings: OperatorSettings, client: KubeClient) -> None:
+        self._settings = settings
+        self._client = client
+        self._cache = WatchCache({MODELSERVES: model_references, MODELS: _paths})
+        self._children = Children(client, self._cache)
+        self._relists: dict[Resource, asyncio.Task[None]] = {}
+        self._synced = False
+        events = EventRecorder(client, instance=settings.instance)
+        status = StatusWriter(client, self._cache, events)
+        store = MinioStore(settings.transfer.store)
+        self._transfers = Transfers(
+            settings.environ, concurrency=settings.transfers, on_news=self._news
+        )
+        self._urls = FetchUrls(
+            client=client,
+            store=store,
+            lifetime=settings.url_lifetime,
+            clock=lambda: datetime.datetime.now(datetime.UTC),
+        )
+        models = ModelReconciler(
+            client=client,
+            cache=self._cache,
+            store=store,
+            sources=Sources(
+                client, namespace=settings.namespace, quant_endpoint=settings.quant_endpoint
+            ),
+            transfers=self._transfers,
+            status=status,
+            default=_default_location(settings),
+        )
+        serves = ServeReconciler(
+            cache=self._cache,
+            children=self._children,
+            urls=self._urls,
+            catalogue=Catalogue(client=client, cache=self._cache, quant=_quant(settings)),
+            status=status,
+            platform=_platform(settings),
+        )
+        self._queues = {
+            MODELS: WorkQueue("model", models.reconcile, workers=WORKERS),
+            MODELSERVES: WorkQueue("modelserve", serves.reconcile, workers=WORKERS),
+        }
+
+    async def run(self, stop: asyncio.Event | None = None) -> None:
+        """Work until SIGTERM, SIGINT or `stop`; transfers end with it and keep their uploads."""
+        host, port = self._settings.http_host, self._settings.http_port
+        async with serving(host, port, healthy=self._wrong, ready=self._not_ready):
+            await self._list_all()
+            self._synced = True
+            logger.info("the operator is ready")
+            tasks = [asyncio.create_task(queue.run()) for queue in self._queues.values()]
+            tasks.append(asyncio.create_task(self._resync()))
+            try:
+                await kopf.operator(
+                    registry=registry(self._cache, changed=self._changed, relisted=self._relisted),
+                    settings=kopf_settings(),
+                    clusterwide=True,
+                    standalone=True,
+                    stop_flag=stop,
+                )
+            finally:
+                await _cancelled(tasks + list(self._relists.values()))
+                await self._transfers.stop_all()
+
+    def _changed(self, resource: Resource, raw: Raw) -> None:
+        for kind, key in wakeups(self._cache, resource, raw):
+            self._queues[kind].put(key)
+        meta = section(raw, "metadata")
+        if self._cache.get(resource, meta["name"], meta.get("namespace", "")) is None:
+            self._children.forget(meta.get("uid", ""))
+            self._urls.forget(meta.get("uid", ""))
+
+    def _news(self, uid: str) -> None:
+        """A transfer has news of the Model with this UID."""
+        name = self._cache.name_of(uid)
+        if name is not None:
+            self._queues[MODELS].put(name)
+
+    def _relisted(self, resource: Resource) -> None:
+        """kopf lists a kind anew: what vanished meanwhile is found by a list of our own."""
+        task = self._relists.get(resource)
+        if task is None or task.done():
+            self._relists[resource] = asyncio.create_task(self._relist(resource))
+
+    async def _relist(self, resource: Resource) -> None:
+        await asyncio.sleep(RELIST_SECONDS)
+        try:
+            await self._list(resource)
+        except KubeError as error:
+            logger.warning("%s could not be listed: %s", resource.plural, error)
+
+    async def _list(self, resource: Resource) -> None:
+        selector = WATCHED[resource]
+        for raw in await refresh(self._client, self._cache, resource, selector=selector):
+            self._changed(resource, raw)
+
+    async def _list_all(self) -> None:
+        """Fill the cache before anything is decided; waits for the API server if it must."""
+        for resource in WATCHED:
+            while True:
+                try:
+                    await self._list(resource)
+                    break
+                except KubeError as error:
+                    logger.warning("waiting for the API server: %s", error)
+                    await asyncio.sleep(RELIST_SECONDS)
+
+    async def _resync(self) -> None:
+        """Now and then look at everything, spread over a minute or the interval."""
+        while True:
+            await asyncio.sleep(self._settings.resync)
+            for resource in WATCHED:
+                await self._relist(resource)
+            spread = min(60.0, self._settings.resync)
+            for resource, queue in self._queues.items():
+                names = self._cache.names(resource)
+                for place, name in enumerate(names):
+                    queue.put(name, delay=spread * place / len(names))
+
+    def _wrong(self) -> str:
+        oldest = max(queue.oldest() for queue in self._queues.values())
+        return f"an object has waited {oldest:.0f} s" if oldest > STUCK_SECONDS else ""
+
+    def _not_ready(self) -> str:
+        return "" if self._synced else "waiting for the API server"
+
+
+def _default_location(settings: OperatorSettings) -> StoreLocation:
+    store = settings.transfer.store
+    return StoreLocation(endpoint=store.endpoint, bucket=store.bucket, path="")
+
+
+def _quant(settings: OperatorSettings) -> QuantClient | None:
+    if not settings.quant_endpoint or settings.quant_key_file is None:
+        return None
+    return QuantClient(settings.quant_endpoint, settings.quant_key_file, settings.allow)
+
+
+def _platform(settings: OperatorSettings) -> Platform:
+    gateway = settings.gateway_namespace
+    peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": gateway}}}
+    return Platform(
+        operator_image=settings.operator_image,
+        server_image=settings.server_image,
+        operator_namespace=settings.namespace,
+        pull_policy=cast(PullPolicy, settings.pull_policy),
+        fetch_connections=settings.fetch_connections,
+        gateway_peers=(peer,) if gateway else (),
+    )
+
+
+async def _cancelled(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def run(settings: OperatorSettings) -> None:
+    """`roadstead operator`: connect and work until SIGTERM."""
+    client = await KubeClient.connect(settings.kubeconfig or None)
+    try:
+        await Operator(settings, client).run()
+    finally:
+        await client.close()

@@ -1,0 +1,86 @@
+"""Settings of `roadstead operator`."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Mapping
+from pathlib import Path
+
+from roadstead.settings import EnvReader
+from roadstead.source.allowlist import AllowList
+from roadstead.transfer.settings import TransferSettings
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OperatorSettings:
+    """What the operator needs to know; `kubeconfig` is empty in a pod."""
+
+    transfer: TransferSettings
+    environ: Mapping[str, str] = dataclasses.field(repr=False)
+    """What a transfer's process gets as environment: the same settings."""
+    namespace: str
+    kubeconfig: str
+    instance: str
+    """The name of this pod, in events."""
+    quant_endpoint: str
+    """The Quant service that is asked where a Model names none; empty without one."""
+    operator_image: str
+    server_image: str
+    pull_policy: str
+    fetch_connections: int
+    gateway_namespace: str
+    url_lifetime: datetime.timedelta
+    """How long a pod's presigned URL opens its model; renewed at half of it."""
+    transfers: int
+    """Transfers at once."""
+    resync: float
+    """Seconds after which every object is looked at again."""
+    http_host: str
+    http_port: int
+    log_format: str
+    log_level: str
+
+    @property
+    def allow(self) -> AllowList:
+        """The addresses that may be asked for models."""
+        return self.transfer.allow
+
+    @property
+    def quant_key_file(self) -> Path | None:
+        """The key that the operator's tokens for the Quant service are signed with."""
+        return self.transfer.quant_key_file
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> OperatorSettings:
+        """Read the environment; raises InvalidSettings that names every fault."""
+        env = EnvReader(environ)
+        day = 24 * 3600
+        settings = cls(
+            transfer=TransferSettings.read(env),
+            environ=environ,
+            namespace=env.text("ROADSTEAD_NAMESPACE", "roadstead-system"),
+            kubeconfig=env.text("KUBECONFIG", ""),
+            instance=env.text("HOSTNAME", "roadstead"),
+            quant_endpoint=env.url("ROADSTEAD_QUANT_ENDPOINT", ""),
+            operator_image=env.text("ROADSTEAD_OPERATOR_IMAGE"),
+            server_image=env.text("ROADSTEAD_SERVER_IMAGE"),
+            pull_policy=env.choice(
+                "ROADSTEAD_IMAGE_PULL_POLICY", ("IfNotPresent", "Always", "Never"), "IfNotPresent"
+            ),
+            fetch_connections=env.integer("ROADSTEAD_FETCH_CONNECTIONS", 4, high=16),
+            gateway_namespace=env.text("ROADSTEAD_GATEWAY_NAMESPACE", ""),
+            url_lifetime=datetime.timedelta(
+                seconds=env.integer("ROADSTEAD_FETCH_URL_TTL_SECONDS", day, low=600, high=7 * day)
+            ),
+            transfers=env.integer("ROADSTEAD_TRANSFER_CONCURRENCY", 2, high=64),
+            resync=env.integer("ROADSTEAD_RESYNC_SECONDS", 600, low=10, high=day),
+            http_host=env.text("ROADSTEAD_HTTP_HOST", "0.0.0.0"),  # noqa: S104 - probes come from the node
+            http_port=env.integer("ROADSTEAD_HTTP_PORT", 8080, low=0, high=65535),
+            log_format=env.choice("ROADSTEAD_LOG_FORMAT", ("json", "console"), "json"),
+            log_level=env.choice(
+                "ROADSTEAD_LOG_LEVEL", ("debug", "info", "warning", "error"), "info"
+            ),
+        )
+        env.done()
+        return settings

@@ -1,0 +1,62 @@
+"""Writing a status: only when it changed, with an event for each turn of `Ready`."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Protocol
+
+from roadstead.api import conditions
+from roadstead.api.raw import Raw, section
+from roadstead.kube.cache import WatchCache
+from roadstead.kube.client import Object
+from roadstead.kube.events import EventRecorder
+from roadstead.kube.resources import Resource
+
+logger = logging.getLogger(__name__)
+
+
+class StatusClient(Protocol):
+    """The part of the API client that writes a status."""
+
+    async def replace_status(self, resource: Resource, body: Raw) -> Object:
+        """Replace the status; KubeConflict if the object changed since it was read."""
+
+
+class StatusWriter:
+    """Stores what a reconciler found, and tells of it where it is news."""
+
+    def __init__(self, client: StatusClient, cache: WatchCache, events: EventRecorder) -> None:
+        self._client = client
+        self._cache = cache
+        self._events = events
+
+    async def write(self, resource: Resource, raw: Raw, status: dict[str, Any]) -> bool:
+        """Replace the status of `raw` if it is another one; says whether it was."""
+        before = section(raw, "status")
+        if before == status:
+            return False
+        answer = await self._client.replace_status(resource, {**raw, "status": status})
+        self._cache.put(resource, answer)
+        await self._tell(answer, section(raw, "status"))
+        return True
+
+    async def _tell(self, raw: Raw, before: Raw) -> None:
+        turn = ready_turn(before, section(raw, "status"))
+        if turn is None:
+            return
+        reason, message, good = turn
+        logger.info("%s: %s", reason, message)
+        await self._events.record(raw, reason, message, kind="Normal" if good else "Warning")
+
+
+_UNDER_WAY = ("Queued", "Transferring", "Verifying", "Fetching", "Loading", "Progressing")
+
+
+def ready_turn(before: Raw, after: Raw) -> tuple[str, str, bool] | None:
+    """(reason, message, whether it is good news) if `Ready` got another status or reason."""
+    now = conditions.find({"status": after}, "Ready")
+    then = conditions.find({"status": before}, "Ready")
+    if now is None or (then is not None and (then.status, then.reason) == (now.status, now.reason)):
+        return None
+    good = now.true or now.reason in _UNDER_WAY
+    return now.reason, now.message or f"{now.type} is {now.status}", good

@@ -1,0 +1,45 @@
+"""Which objects have to be looked at again when another one changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from roadstead.api.group import LABEL_SERVER_UUID
+from roadstead.api.raw import Raw, section
+from roadstead.api.references import by_name, by_uuid
+from roadstead.kube.cache import Name, WatchCache
+from roadstead.kube.resources import MODELS, MODELSERVES, Resource
+
+Wakeup = tuple[Resource, Name]
+
+
+def wakeups(cache: WatchCache, resource: Resource, raw: Raw) -> Iterator[Wakeup]:
+    """The reconciles that a change of `raw` asks for: its own, and those that depend on it."""
+    meta = section(raw, "metadata")
+    if resource == MODELS:
+        yield MODELS, ("", meta["name"])
+        yield from _servers_of(cache, meta["name"], meta.get("uid", ""))
+    elif resource == MODELSERVES:
+        yield MODELSERVES, (meta["namespace"], meta["name"])
+        yield from _models_of(cache, raw)
+    else:
+        name = cache.name_of(section(meta, "labels").get(LABEL_SERVER_UUID, ""))
+        if name is not None:
+            yield MODELSERVES, name
+
+
+def _servers_of(cache: WatchCache, name: str, uid: str) -> Iterator[Wakeup]:
+    for key in (by_name(name), by_uuid(uid)):
+        for raw in cache.indexed(MODELSERVES, key):
+            meta = section(raw, "metadata")
+            yield MODELSERVES, (meta["namespace"], meta["name"])
+
+
+def _models_of(cache: WatchCache, serve: Raw) -> Iterator[Wakeup]:
+    """A Model counts its servers."""
+    spec = section(serve, "spec")
+    if name := spec.get("modelName"):
+        yield MODELS, ("", name)
+    place = cache.name_of(spec.get("modelUuid", ""))
+    if place is not None:
+        yield MODELS, place

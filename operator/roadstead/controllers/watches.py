@@ -1,0 +1,111 @@
+"""What kopf watches for us: every event goes into the cache, and what it concerns into a queue.
+
+Only `on.event` handlers are registered. So kopf writes nothing: no finalizer, no annotation with
+a copy of the spec, and an object that can't be handled holds up no other.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import kopf
+
+from roadstead.api.group import FIELD_MANAGER, LABEL_MANAGED_BY
+from roadstead.api.raw import Raw
+from roadstead.controllers.queue import backoff
+from roadstead.kube.cache import WatchCache
+from roadstead.kube.resources import CHILDREN, MODELS, MODELSERVES, PODS, Resource
+
+logger = logging.getLogger(__name__)
+
+OURS: Final = f"{LABEL_MANAGED_BY}={FIELD_MANAGER}"
+WATCHED: Final[dict[Resource, str]] = {
+    MODELS: "",
+    MODELSERVES: "",
+    PODS: OURS,
+    **dict.fromkeys(CHILDREN, OURS),
+}
+"""The kinds that are watched, each with its label selector."""
+
+Changed = Callable[[Resource, Raw], None]
+Relisted = Callable[[Resource], None]
+
+
+class _Backoffs:
+    """Delays between attempts at the API server, without an end.
+
+    kopf takes the end of the list for the end of the operator: after 55 seconds of errors it would
+    leave.
+    """
+
+    def __iter__(self) -> Iterator[float]:
+        attempt = 0
+        while True:
+            attempt += 1
+            yield min(30.0, backoff(attempt, spread=os.urandom(1)[0] / 255))
+
+
+def registry(cache: WatchCache, *, changed: Changed, relisted: Relisted) -> Any:
+    """A kopf registry with one event handler per kind.
+
+    `changed` is called with each object that is new, other or gone; `relisted` when kopf lists a
+    kind anew, after which objects may have vanished without an event.
+    """
+    handlers = kopf.OperatorRegistry()
+    kopf.on.login(registry=handlers)(_login)
+    for resource in WATCHED:
+        _watch(handlers, cache, resource, changed, relisted)
+    return handlers
+
+
+def settings() -> kopf.OperatorSettings:
+    """kopf's settings: bounded waits, endless patience, nothing posted, nothing scanned."""
+    chosen = kopf.OperatorSettings()
+    chosen.peering.standalone = True
+    chosen.posting.enabled = False
+    chosen.scanning.disabled = True
+    chosen.networking.error_backoffs = _Backoffs()
+    chosen.networking.request_timeout = 30
+    chosen.networking.connect_timeout = 5
+    chosen.watching.server_timeout = 300
+    chosen.watching.reconnect_backoff = 1
+    chosen.watching.chunk_size = 500
+    chosen.queueing.idle_timeout = 1
+    for resource, selector in WATCHED.items():
+        if selector:
+            key = (resource.group, resource.version, resource.plural)
+            chosen.watching.label_selectors[key] = selector
+    return chosen
+
+
+def _login(**given: Any) -> kopf.ConnectionInfo | None:
+    return kopf.login_with_service_account(**given) or kopf.login_with_kubeconfig(**given)
+
+
+def _watch(
+    handlers: kopf.OperatorRegistry,
+    cache: WatchCache,
+    resource: Resource,
+    changed: Changed,
+    relisted: Relisted,
+) -> None:
+    @kopf.on.event(
+        resource.group, resource.version, resource.plural, id=resource.plural, registry=handlers
+    )
+    async def seen(event: kopf.RawEvent, **_: Any) -> None:
+        raw: Raw = {
+            "apiVersion": resource.api_version,
+            "kind": resource.kind,
+            **event["object"],
+        }
+        if event["type"] is None:
+            relisted(resource)
+        if event["type"] == "DELETED":
+            meta = raw["metadata"]
+            cache.remove(resource, (meta.get("namespace", ""), meta["name"]))
+            changed(resource, raw)
+        elif cache.put(resource, raw):
+            changed(resource, raw)

@@ -1,0 +1,1 @@
+"""The Kubernetes API: reading, writing, watching. Knows nothing of stores and sources."""

@@ -1,0 +1,120 @@
+"""What the watches have told: the objects as they were last seen."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any
+
+from roadstead.api.group import LABEL_SERVER_UUID
+from roadstead.api.raw import Raw, section
+from roadstead.kube.resources import Resource
+
+Name = tuple[str, str]
+"""(namespace, name); the namespace of a cluster-scoped object is empty."""
+
+Index = Callable[[Raw], Collection[str]]
+"""The keys under which an object is found by `WatchCache.indexed`."""
+
+
+def server_of(raw: Raw) -> tuple[str, ...]:
+    """The index of children and pods: the UUID of their server, from its label."""
+    uuid = section(raw, "metadata", "labels").get(LABEL_SERVER_UUID)
+    return (uuid,) if uuid else ()
+
+
+class WatchCache:
+    """Objects by kind and name, by UID, and by one index per kind (`server_of` without another).
+
+    It may lag behind the API server, never run ahead of it: an older version of an object does
+    not replace a newer one, whichever way it came (watch, list, or the answer to a write).
+    """
+
+    def __init__(self, indexes: Mapping[Resource, Index] | None = None) -> None:
+        self._indexes = dict(indexes or {})
+        self._objects: dict[Resource, dict[Name, Raw]] = defaultdict(dict)
+        self._indexed: dict[tuple[Resource, str], set[Name]] = defaultdict(set)
+        self._names: dict[str, Name] = {}
+
+    def get(self, resource: Resource, name: str, namespace: str = "") -> Raw | None:
+        """One object as last seen."""
+        return self._objects[resource].get((namespace, name))
+
+    def name_of(self, uid: str) -> Name | None:
+        """The name of the object with this `metadata.uid`."""
+        return self._names.get(uid)
+
+    def all(self, resource: Resource) -> list[Raw]:
+        """Every object of a kind."""
+        return list(self._objects[resource].values())
+
+    def names(self, resource: Resource) -> list[Name]:
+        """The name of every object of a kind."""
+        return list(self._objects[resource])
+
+    def indexed(self, resource: Resource, key: str) -> Iterator[Raw]:
+        """The objects of a kind that its index has under `key`."""
+        for name in sorted(self._indexed.get((resource, key), ())):
+            yield self._objects[resource][name]
+
+    def put(self, resource: Resource, raw: Raw) -> bool:
+        """Take an object in; False if what is there is as new."""
+        name, uid = _name(raw), _uid(raw)
+        before = self._objects[resource].get(name)
+        if before is not None and _uid(before) == uid and version(before) >= version(raw):
+            return False
+        self.remove(resource, name)
+        self._objects[resource][name] = _slim(raw)
+        self._names[uid] = name
+        for key in self._keys(resource, raw):
+            self._indexed[resource, key].add(name)
+        return True
+
+    def remove(self, resource: Resource, name: Name) -> Raw | None:
+        """Forget an object; the object as last seen, if it was known."""
+        before = self._objects[resource].pop(name, None)
+        if before is None:
+            return None
+        self._names.pop(_uid(before), None)
+        for key in self._keys(resource, before):
+            names = self._indexed[resource, key]
+            names.discard(name)
+            if not names:
+                del self._indexed[resource, key]
+        return before
+
+    def vanished(self, resource: Resource, listed: Collection[Name], before: int) -> list[Name]:
+        """Names that a list at version `before` did not have and that are not newer than it."""
+        return [
+            name
+            for name, raw in self._objects[resource].items()
+            if name not in listed and version(raw) <= before
+        ]
+
+    def _keys(self, resource: Resource, raw: Raw) -> Collection[str]:
+        return self._indexes.get(resource, server_of)(raw)
+
+
+def version(raw: Raw) -> int:
+    """The resourceVersion as a number, 0 where it is none.
+
+    They may be compared within one resource (KEP-5504, comparable resource version).
+    """
+    text = section(raw, "metadata").get("resourceVersion", "")
+    return int(text) if text.isdigit() else 0
+
+
+def _name(raw: Raw) -> Name:
+    meta = section(raw, "metadata")
+    return meta.get("namespace", ""), meta["name"]
+
+
+def _uid(raw: Raw) -> str:
+    return str(section(raw, "metadata").get("uid", ""))
+
+
+def _slim(raw: Raw) -> Raw:
+    """Without managedFields, which are half of an object's bytes and of no use here."""
+    slim: dict[str, Any] = dict(raw)
+    slim["metadata"] = {k: v for k, v in raw["metadata"].items() if k != "managedFields"}
+    return slim

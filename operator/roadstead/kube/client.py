@@ -1,0 +1,172 @@
+"""A small client on the official asyncio one: JSON in, JSON out, errors of our own tree."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Final, Self, cast
+from urllib.parse import quote
+
+import aiohttp
+from kubernetes.aio import config
+from kubernetes.aio.client import ApiClient, ApiException, Configuration
+
+from roadstead.api import group
+from roadstead.api.raw import Raw
+from roadstead.errors import (
+    KubeConflict,
+    KubeError,
+    KubeNotFound,
+    KubeRejected,
+    KubeUnavailable,
+)
+from roadstead.kube.resources import Resource
+
+PAGE: Final = 500
+_JSON: Final = "application/json"
+_MERGE_PATCH: Final = "application/merge-patch+json"
+_APPLY_PATCH: Final = "application/apply-patch+yaml"
+
+Object = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Page:
+    """A part of a list, as of resourceVersion `version`."""
+
+    version: int
+    items: list[Object]
+
+
+class KubeClient:
+    """Requests to one API server.
+
+    `connections` bounds how many are open at once, `timeout` is that of one request in seconds.
+    Every method raises KubeError; nothing is retried here: the work queue does that.
+    """
+
+    def __init__(self, api: ApiClient, *, timeout: float = 30) -> None:
+        self._api = api
+        self._timeout = timeout
+
+    @classmethod
+    async def connect(cls, kubeconfig: str | None = None, *, connections: int = 32) -> Self:
+        """By a kubeconfig's current context, or by the pod's service account without one."""
+        configuration = Configuration()
+        if kubeconfig:
+            await config.load_kube_config(kubeconfig, client_configuration=configuration)
+        else:
+            config.load_incluster_config(client_configuration=configuration)
+        configuration.connection_pool_maxsize = connections
+        return cls(ApiClient(configuration))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._api.close()
+
+    async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
+        """One object; KubeNotFound if it is not there."""
+        return await self._request("GET", resource.path(namespace=namespace, name=name))
+
+    async def list(self, resource: Resource, *, selector: str = "") -> AsyncIterator[Page]:
+        """Every object of a kind in all namespaces, in pages of 500 of one version."""
+        token = ""
+        while True:
+            query = {"limit": str(PAGE), "continue": token, "labelSelector": selector}
+            answer = await self._request("GET", resource.path(), query=query)
+            typed = {"apiVersion": resource.api_version, "kind": resource.kind}
+            meta = answer["metadata"]
+            yield Page(
+                version=int(meta.get("resourceVersion") or 0),
+                items=[{**typed, **item} for item in answer["items"]],
+            )
+            token = meta.get("continue", "")
+            if not token:
+                return
+
+    async def create(self, resource: Resource, body: Raw) -> Object:
+        """Create an object; KubeConflict if one of that name is there."""
+        path = resource.path(namespace=body["metadata"].get("namespace", ""))
+        query = {"fieldManager": group.FIELD_MANAGER}
+        return await self._request("POST", path, body=body, query=query)
+
+    async def apply(self, resource: Resource, body: Raw) -> Object:
+        """Server-side apply as our field manager, taking over fields from others."""
+        meta = body["metadata"]
+        path = resource.path(namespace=meta.get("namespace", ""), name=meta["name"])
+        query = {"fieldManager": group.FIELD_MANAGER, "force": "true"}
+        return await self._request("PATCH", path, body=body, query=query, content_type=_APPLY_PATCH)
+
+    async def replace_status(self, resource: Resource, body: Raw) -> Object:
+        """Replace the status; KubeConflict if the object changed since it was read."""
+        meta = body["metadata"]
+        path = resource.path(
+            namespace=meta.get("namespace", ""), name=meta["name"], subresource="status"
+        )
+        query = {"fieldManager": group.FIELD_MANAGER}
+        return await self._request("PUT", path, body=body, query=query)
+
+    async def patch(
+        self, resource: Resource, name: str, body: Raw, *, namespace: str = ""
+    ) -> Object:
+        """Merge patch (RFC 7386); a resourceVersion in it makes it conditional."""
+        path = resource.path(namespace=namespace, name=name)
+        query = {"fieldManager": group.FIELD_MANAGER}
+        return await self._request("PATCH", path, body=body, query=query, content_type=_MERGE_PATCH)
+
+    async def delete(self, resource: Resource, name: str, *, namespace: str = "") -> None:
+        """Delete in the background; an object that is not there is no error."""
+        path = resource.path(namespace=namespace, name=name)
+        try:
+            await self._request("DELETE", path, query={"propagationPolicy": "Background"})
+        except KubeNotFound:
+            return
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Raw | None = None,
+        query: Mapping[str, str] | None = None,
+        content_type: str = _JSON,
+    ) -> Object:
+        arguments = await self._api.param_serialize(
+            method,
+            quote(path),
+            query_params=[(key, value) for key, value in (query or {}).items() if value],
+            header_params={"Accept": _JSON, "Content-Type": content_type},
+            body=body,
+            auth_settings=["BearerToken"],
+        )
+        try:
+            response = await self._api.call_api(*arguments, _request_timeout=self._timeout)
+            data = await response.read()
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            kind = type(error).__name__
+            raise KubeUnavailable(f"{method} {path}: no answer ({kind})") from error
+        except ApiException as error:
+            raise _refused(method, path, error.status or 0, str(error.reason)) from error
+        if response.status >= 400:
+            raise _refused(method, path, response.status, _message(data))
+        return cast(Object, json.loads(data))
+
+
+def _message(data: bytes) -> str:
+    """The message of a metav1.Status, or the start of whatever came instead."""
+    try:
+        return str(json.loads(data)["message"])
+    except (ValueError, KeyError, TypeError):
+        return data[:200].decode(errors="replace")
+
+
+def _refused(method: str, path: str, status: int, message: str) -> KubeError:
+    text = f"{method} {path}: {status}: {message}"
+    if status == 404:
+        return KubeNotFound(text, status=status)
+    if status == 409:
+        return KubeConflict(text, status=status)
+    if status in (400, 401, 403, 405, 413, 415, 422):
+        return KubeRejected(text, status=status)
+    return KubeUnavailable(text, status=status)

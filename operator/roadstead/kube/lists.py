@@ -1,0 +1,38 @@
+"""Bringing the watch cache to what a list says: at the start, and when a watch began anew."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from roadstead.api.raw import Raw
+from roadstead.kube.cache import Name, WatchCache
+from roadstead.kube.client import Page
+from roadstead.kube.resources import Resource
+
+
+class Lister(Protocol):
+    """The part of the API client that lists."""
+
+    def list(self, resource: Resource, *, selector: str = "") -> AsyncIterator[Page]:
+        """Every object of a kind, in pages of one version."""
+
+
+async def refresh(
+    client: Lister, cache: WatchCache, resource: Resource, *, selector: str = ""
+) -> list[Raw]:
+    """List a kind into the cache; the objects that changed and those that vanished meanwhile.
+
+    A watch that was cut off tells nothing of what was deleted in between: only a list does.
+    """
+    changed: list[Raw] = []
+    listed: set[Name] = set()
+    version = 0
+    async for page in client.list(resource, selector=selector):
+        version = page.version
+        for raw in page.items:
+            listed.add((raw["metadata"].get("namespace", ""), raw["metadata"]["name"]))
+            if cache.put(resource, raw):
+                changed.append(raw)
+    gone = [cache.remove(resource, name) for name in cache.vanished(resource, listed, version)]
+    return changed + [raw for raw in gone if raw is not None]

@@ -1,0 +1,66 @@
+"""The kinds that Roadstead reads and writes, and their paths in the API."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from roadstead.api import group
+from roadstead.api.raw import Raw
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Resource:
+    """One kind: `group` is empty for the core API."""
+
+    group: str
+    version: str
+    plural: str
+    kind: str
+    namespaced: bool = True
+
+    @property
+    def api_version(self) -> str:
+        """As in an object's `apiVersion`."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    def path(self, *, namespace: str = "", name: str = "", subresource: str = "") -> str:
+        """The path of the collection, of one object or of its subresource."""
+        root = f"/apis/{self.group}" if self.group else "/api"
+        parts = [root, self.version]
+        if self.namespaced and namespace:
+            parts += ["namespaces", namespace]
+        parts.append(self.plural)
+        return "/".join([*parts, *(part for part in (name, subresource) if part)])
+
+
+def _own(plural: str, kind: str, *, namespaced: bool) -> Resource:
+    return Resource(
+        group=group.GROUP, version=group.VERSION, plural=plural, kind=kind, namespaced=namespaced
+    )
+
+
+MODELS = _own("models", "Model", namespaced=False)
+MODELSERVES = _own("modelserves", "ModelServe", namespaced=True)
+RESOURCECONTRACTS = _own("resourcecontracts", "ResourceContract", namespaced=False)
+
+DEPLOYMENTS = Resource(group="apps", version="v1", plural="deployments", kind="Deployment")
+PODS = Resource(group="", version="v1", plural="pods", kind="Pod")
+SERVICES = Resource(group="", version="v1", plural="services", kind="Service")
+SERVICEACCOUNTS = Resource(group="", version="v1", plural="serviceaccounts", kind="ServiceAccount")
+SECRETS = Resource(group="", version="v1", plural="secrets", kind="Secret")
+EVENTS = Resource(group="", version="v1", plural="events", kind="Event")
+NETWORKPOLICIES = Resource(
+    group="networking.k8s.io", version="v1", plural="networkpolicies", kind="NetworkPolicy"
+)
+
+CHILDREN = (DEPLOYMENTS, SERVICES, SERVICEACCOUNTS, NETWORKPOLICIES)
+"""What a ModelServe owns and what is watched for it; its Secret is written, never watched."""
+
+_BY_KIND = {
+    (item.api_version, item.kind): item for item in (MODELS, MODELSERVES, SECRETS, PODS, *CHILDREN)
+}
+
+
+def resource_of(manifest: Raw) -> Resource:
+    """The resource of an object by its apiVersion and kind; KeyError for a kind not ours."""
+    return _BY_KIND[manifest["apiVersion"], manifest["kind"]]

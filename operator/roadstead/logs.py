@@ -1,0 +1,75 @@
+"""Log lines: JSON for machines or plain for people, each with the object it is about."""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import datetime
+import json
+import logging
+import re
+import sys
+from collections.abc import Iterator
+from typing import Final
+
+_about: contextvars.ContextVar[str] = contextvars.ContextVar("about", default="")
+
+_SECRETS: Final = re.compile(
+    r"(?P<jwt>\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.?[A-Za-z0-9_-]*)"
+    r"|(?P<bearer>(?i:bearer)\s+)[A-Za-z0-9._~+/=-]{8,}"
+    r"|(?P<query>(?i:[?&](?:x-amz-[a-z-]+|x-goog-[a-z-]+|signature|sig|token|awsaccesskeyid)=))[^&\s\"']+"
+)
+
+
+@contextlib.contextmanager
+def about(subject: str) -> Iterator[None]:
+    """Within it, every line of this task names `subject`, such as `modelserve/demo/gemma`."""
+    token = _about.set(subject)
+    try:
+        yield
+    finally:
+        _about.reset(token)
+
+
+def redacted(text: str) -> str:
+    """The text without JWTs, bearer tokens and the values of a presigned URL's query."""
+    return _SECRETS.sub(lambda m: f"{m['bearer'] or m['query'] or ''}[redacted]", text)
+
+
+class _Lines(logging.Formatter):
+    def __init__(self, *, as_json: bool) -> None:
+        super().__init__()
+        self._as_json = as_json
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line, or in console form more where there is a traceback."""
+        message = record.getMessage()
+        trace = self.formatException(record.exc_info) if record.exc_info else ""
+        moment = datetime.datetime.fromtimestamp(record.created, datetime.UTC)
+        values = {
+            "time": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "object": _about.get(),
+            "message": redacted(message),
+            "exception": redacted(trace),
+        }
+        if self._as_json:
+            return json.dumps({key: value for key, value in values.items() if value})
+        subject = f" {values['object']}:" if values["object"] else ""
+        line = f"{values['time']} {values['level']:<7}{subject} {values['message']}"
+        return f"{line}\n{values['exception']}" if trace else line
+
+
+def configure(*, form: str, level: str) -> None:
+    """Send all logs to standard error; `form` is `json` or `console`, `level` a name like `info`.
+
+    kopf's own loggers say at DEBUG what whole objects hold, so they stay at WARNING.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Lines(as_json=form == "json"))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for name in ("kopf", "aiohttp.access", "urllib3", "asyncio"):
+        logging.getLogger(name).setLevel(logging.WARNING)
