@@ -90,7 +90,6 @@ EXTRA: dict[str, Value] = {
     "--pooling": choice("none", "mean", "cls", "last", "rank"),
     "--embd-normalize": INTEGER,
     # Chat and reasoning.
-    "--jinja": SWITCH,
     "--no-jinja": SWITCH,
     "--chat-template-kwargs": JSON_OBJECT,
     "--reasoning": ON_OFF_AUTO,

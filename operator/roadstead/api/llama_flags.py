@@ -33,6 +33,7 @@ CACHE_RAM_MIB = 0
 THREADS = 2
 
 _FIELD = "spec.runtimeParams"
+_TEMPLATE_FLAG = "--chat-template"
 _CACHE_TYPE = choice("f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1")
 _REASONING = choice("none", "deepseek", "deepseek-legacy", "auto")
 _TYPED: tuple[tuple[str, str, Value], ...] = (
@@ -54,7 +55,7 @@ _TYPED: tuple[tuple[str, str, Value], ...] = (
     ("ropeFreqBase", "--rope-freq-base", DECIMAL),
     ("ropeFreqScale", "--rope-freq-scale", DECIMAL),
     ("reasoningFormat", "--reasoning-format", _REASONING),
-    ("chatTemplate", "--chat-template", choice(*TEMPLATE_NAMES)),
+    ("chatTemplate", _TEMPLATE_FLAG, choice(*TEMPLATE_NAMES)),
 )  # fmt: skip
 _MODES: dict[str, tuple[str, ...]] = {
     "Chat": (),
@@ -115,6 +116,10 @@ def _fixed(alias: str) -> list[str]:
 def _typed(given: Raw) -> Iterator[str]:
     for field, flag, value in _TYPED:
         if field in given:
+            if flag == _TEMPLATE_FLAG:
+                # With Jinja on, its default, llama-server takes the name itself for a template:
+                # every prompt would be the one word "gemma".
+                yield "--no-jinja"
             yield flag
             yield value.checked(given[field], field=f"{_FIELD}.{field}", flag=flag)
 

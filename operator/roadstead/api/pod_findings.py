@@ -61,7 +61,7 @@ def words(text: str) -> str:
     """The last lines of a message, short, without control characters or the query of a URL."""
     lines = [_CONTROL.sub("", line).strip() for line in str(text).splitlines()]
     joined = " | ".join([line for line in lines if line][-_LINES:])
-    return _QUERY.sub("?...", joined)[-_LENGTH:]
+    return _QUERY.sub("?...", joined)[:_LENGTH]
 
 
 def _failed(pod: Raw) -> Finding:
@@ -159,9 +159,10 @@ def _crashed(pod: Raw, container: Raw, ended: Raw) -> Finding:
         )
     times = container.get("restartCount", 0)
     again = f", restarted {times} times" if times > 1 else ""
+    said = _ending(pod, container, ended)
     return Finding(
         reason="CrashLooping",
-        message=f"pod {_name(pod)}: {container.get('name')} {_ending(pod, container, ended)}{again}",
+        message=f"pod {_name(pod)}: {container.get('name')} {said}{again}",
         severe=True,
     )
 

@@ -20,10 +20,10 @@ def stamped(manifest: Manifest, *, without: tuple[str, ...] = ()) -> Manifest:
     counted = {key: value for key, value in manifest.items() if key not in without}
     metadata = manifest.get("metadata", {})
     annotations = _without_digest(metadata)
-    digest = _sha256({**counted, "metadata": {**metadata, "annotations": annotations}})
+    whole = digest({**counted, "metadata": {**metadata, "annotations": annotations}})
     return {
         **manifest,
-        "metadata": {**metadata, "annotations": {**annotations, ANNOTATION_DIGEST: digest}},
+        "metadata": {**metadata, "annotations": {**annotations, ANNOTATION_DIGEST: whole}},
     }
 
 
@@ -32,11 +32,12 @@ def digest_of(raw: Raw) -> str:
     return str(section(raw, "metadata", "annotations").get(ANNOTATION_DIGEST, ""))
 
 
+def digest(value: Any) -> str:
+    """The sha256 of a JSON value, whatever the order of its fields."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def _without_digest(metadata: Raw) -> dict[str, str]:
     annotations: dict[str, str] = metadata.get("annotations") or {}
     return {key: value for key, value in annotations.items() if key != ANNOTATION_DIGEST}
-
-
-def _sha256(value: Any) -> str:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()

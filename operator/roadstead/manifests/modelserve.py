@@ -12,7 +12,7 @@ from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section, timestamp
 from roadstead.errors import InvalidResource
 from roadstead.manifests import names, pods
-from roadstead.manifests.digest import digest_of, stamped
+from roadstead.manifests.digest import digest, stamped
 from roadstead.manifests.platform import Platform
 from roadstead.manifests.rendering import Manifest, render
 
@@ -30,7 +30,10 @@ def desired_objects(serve: ModelServe, model: Model, platform: Platform) -> list
         *render("modelserve/serviceaccount.yaml.j2", meta=_metadata(serve, model)),
         *render("modelserve/networkpolicy.yaml.j2", **_network(serve, model, platform)),
         *render("modelserve/service.yaml.j2", **_service(serve, model)),
-        *render("modelserve/deployment.yaml.j2", **_deployment(serve, model, platform)),
+        *map(
+            _with_pods_digest,
+            render("modelserve/deployment.yaml.j2", **_deployment(serve, model, platform)),
+        ),
     ]
     return [stamped(manifest) for manifest in manifests]
 
@@ -62,22 +65,30 @@ def fetch_expiry(secret: Raw) -> datetime.datetime | None:
 
 
 def without_needless_rollout(desired: Manifest, observed: Raw | None) -> Manifest:
-    """The Deployment with the fetch image it has, where nothing else would change.
+    """The Deployment with the fetch image that it has, where its pods would be the same otherwise.
 
     The init container comes from the operator's own image. Without this an upgrade of the operator
     would restart every server, for a fetch that is long done.
     """
-    images: list[str] = [
-        c["image"] for c in _init_containers(observed or {}) if c["name"] == names.FETCH
-    ]
-    if not images or observed is None:
+    images = [item["image"] for item in _init_containers(observed) if item["name"] == names.FETCH]
+    if not images or _pods_digest(observed) != _pods_digest(desired):
         return desired
-    kept = stamped(pods.with_init_image(desired, images[0]))
-    return kept if digest_of(kept) == digest_of(observed) else desired
+    return stamped(pods.with_fetch_image(desired, images[0]))
 
 
-def _init_containers(deployment: Raw) -> list[Raw]:
-    return section(deployment, "spec", "template", "spec").get("initContainers") or []
+def _with_pods_digest(deployment: Manifest) -> Manifest:
+    template = pods.with_fetch_image(deployment, "")["spec"]["template"]
+    deployment["metadata"]["annotations"] = {names.ANNOTATION_PODS_DIGEST: digest(template)}
+    return deployment
+
+
+def _pods_digest(deployment: Raw | None) -> object:
+    annotations = section(deployment or {}, "metadata", "annotations")
+    return annotations.get(names.ANNOTATION_PODS_DIGEST)
+
+
+def _init_containers(deployment: Raw | None) -> list[Raw]:
+    return section(deployment or {}, "spec", "template", "spec").get("initContainers") or []
 
 
 def _metadata(serve: ModelServe, model: Model | None = None) -> Manifest:

@@ -9,6 +9,7 @@ from roadstead.api import group, modelserve
 from roadstead.api.modelserve import ModelServe
 
 LABEL_MODEL_UUID = f"{group.GROUP}/model-uuid"
+ANNOTATION_PODS_DIGEST = f"{group.GROUP}/pods-digest"
 ANNOTATION_EXPIRES = f"{group.GROUP}/expires-at"
 ANNOTATION_MADE_FOR = f"{group.GROUP}/made-for"
 

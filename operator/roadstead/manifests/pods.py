@@ -80,7 +80,7 @@ def fetch_resources(resources: Raw, model_size: int) -> Manifest:
     return {"requests": requests, "limits": limits}
 
 
-def with_init_image(deployment: Manifest, image: str) -> Manifest:
+def with_fetch_image(deployment: Manifest, image: str) -> Manifest:
     """The Deployment with another image for its fetch."""
     changed = copy.deepcopy(deployment)
     for container in changed["spec"]["template"]["spec"]["initContainers"]:

@@ -1,0 +1,99 @@
+"""A Model made for a ModelServe, and a ModelServe written out for a Model."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from roadstead.api.memory import kv_cache, server_memory
+from roadstead.api.modelserve import ModelServe
+from roadstead.errors import InvalidResource
+from roadstead.manifests.catalogue import model_for, template
+from tests.unit.manifests.builders import make_model, make_serve
+
+_GGUF = {
+    "architecture": "gemma3",
+    "contextLength": 32768,
+    "blockCount": 18,
+    "embeddingLength": 640,
+    "headCount": 4,
+    "headCountKv": 1,
+    "keyLength": 256,
+    "valueLength": 256,
+}
+MIB = 2**20
+
+
+def test_a_model_is_asked_of_the_quant_service_by_name() -> None:
+    manifest = model_for(make_serve(modelName="llama-3"))
+    assert manifest["kind"] == "Model"
+    assert manifest["metadata"]["name"] == "llama-3"
+    assert manifest["metadata"]["annotations"]["model.example.com/made-for"] == "demo/gemma"
+    assert manifest["spec"] == {"source": {"quant": {"modelId": "llama-3"}}}
+
+
+def test_a_model_outlives_the_server_that_wanted_it() -> None:
+    assert "ownerReferences" not in model_for(make_serve())["metadata"]
+
+
+def test_a_location_that_is_given_is_where_the_model_goes() -> None:
+    serve = make_serve(minioBucket="mine", minioPath="a/b.gguf")
+    spec = model_for(serve)["spec"]
+    assert (spec["minioBucket"], spec["minioPath"]) == ("mine", "a/b.gguf")
+    assert "minioEndpoint" not in spec
+
+
+def test_the_template_is_a_modelserve_of_the_model() -> None:
+    raw = yaml.safe_load(template(make_model(gguf=_GGUF)))
+    serve = ModelServe.parse(raw)
+    assert (raw["apiVersion"], raw["kind"]) == ("model.example.com/v1alpha1", "ModelServe")
+    assert (serve.meta.name, serve.meta.namespace) == ("gemma-3-270m", "default")
+    assert (serve.model_name, serve.model_uuid) == ("gemma-3-270m", "model-uid")
+    assert (serve.endpoint, serve.bucket) == ("http://roadstead-minio:9000", "models")
+    assert serve.path == "models/gemma-3-270m/model-uid.gguf"
+    assert serve.runtime_params == {
+        "contextSize": 4096,
+        "parallel": 1,
+        "threads": 2,
+        "cacheRamMiB": 0,
+    }
+    assert serve.resources["limits"] == {"memory": serve.resources["requests"]["memory"]}
+
+
+def test_the_template_names_what_is_asked_for() -> None:
+    serve = ModelServe.parse(yaml.safe_load(template(make_model(), name="a", namespace="b")))
+    assert (serve.meta.name, serve.meta.namespace) == ("a", "b")
+
+
+def test_the_template_stays_within_the_models_context() -> None:
+    text = template(make_model(gguf={**_GGUF, "contextLength": 2048}))
+    assert yaml.safe_load(text)["spec"]["runtimeParams"]["contextSize"] == 2048
+    assert "trained with 2048." in text
+
+
+def test_the_template_explains_itself() -> None:
+    assert template(make_model()).count("# ") > 8
+
+
+def test_a_model_that_is_not_stored_has_no_template() -> None:
+    with pytest.raises(InvalidResource, match="not stored and verified yet"):
+        template(make_model(stored=False))
+
+
+def test_the_kv_cache_is_keys_and_values_of_all_layers() -> None:
+    assert kv_cache(_GGUF, 4096) == 18 * 1 * (256 + 256) * 4096 * 2
+
+
+def test_heads_share_the_width_where_no_length_is_given() -> None:
+    gguf = {"blockCount": 2, "embeddingLength": 64, "headCount": 4}
+    assert kv_cache(gguf, 10) == 2 * 4 * (16 + 16) * 10 * 2
+
+
+def test_a_header_that_says_nothing_costs_nothing() -> None:
+    assert kv_cache({"blockCount": "x", "headCount": -1}, 4096) == 0
+
+
+def test_memory_is_the_weights_the_context_and_the_prompt_cache() -> None:
+    small = server_memory(1000 * MIB, _GGUF, 4096)
+    assert small > 1100 * MIB + kv_cache(_GGUF, 4096)
+    assert server_memory(1000 * MIB, _GGUF, 4096, cache_ram_mib=64) == small + 64 * MIB

@@ -1,0 +1,39 @@
+"""The digest changes with what counts, and with nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from roadstead.manifests.digest import digest_of, stamped
+
+
+def _object(**changes: Any) -> dict[str, Any]:
+    return {"kind": "Thing", "metadata": {"name": "a", "annotations": {"x": "y"}}, **changes}
+
+
+def test_a_changed_field_changes_the_digest() -> None:
+    assert digest_of(stamped(_object(spec=1))) != digest_of(stamped(_object(spec=2)))
+
+
+def test_the_order_of_fields_does_not_count() -> None:
+    turned = dict(reversed(_object(spec=1).items()))
+    assert digest_of(stamped(turned)) == digest_of(stamped(_object(spec=1)))
+
+
+def test_stamping_twice_changes_nothing() -> None:
+    once = stamped(_object(spec=1))
+    assert stamped(once) == once
+
+
+def test_a_field_that_is_left_out_does_not_count() -> None:
+    first, second = (stamped(_object(data=n), without=("data",)) for n in (1, 2))
+    assert digest_of(first) == digest_of(second)
+    assert (first["data"], second["data"]) == (1, 2)
+
+
+def test_other_annotations_stay() -> None:
+    assert stamped(_object())["metadata"]["annotations"]["x"] == "y"
+
+
+def test_an_object_without_annotations_has_no_digest() -> None:
+    assert digest_of({"metadata": {"name": "a"}}) == ""

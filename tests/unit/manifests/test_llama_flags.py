@@ -1,0 +1,249 @@
+"""Flags of llama-server come from an allow-list, and no value becomes a flag."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from roadstead.api.llama_extra import EXTRA, FIELD_OF
+from roadstead.api.llama_flags import default_threads, extra_args, server_args
+from roadstead.api.llama_values import SWITCH, TEMPLATE_NAMES, Value
+from roadstead.errors import InvalidResource
+
+_HELP = (Path(__file__).parent / "llama-server-help.txt").read_text()
+_FLAG = re.compile(r"(?<![\w-])--?[a-zA-Z][\w.-]*")
+# In llama.cpp's help a flag's line begins with it; its description stands further right.
+_KNOWN = {flag for line in _HELP.splitlines() if line[:1] == "-" for flag in _FLAG.findall(line)}
+# A build that has load modes has no flags for them; older ones do, and may be chosen as an image.
+_OLD = {"--mlock", "--mmap", "--no-mmap"}
+_DANGEROUS = [
+    "--tools", "--agent", "--mcp-servers-config", "--mcp-servers-json", "--ui-mcp-proxy",
+    "--model-url", "-mu", "--hf-repo", "-hf", "--hf-token", "--docker-repo", "--slot-save-path",
+    "--media-path", "--path", "--rpc", "--log-file", "--lora", "--lora-scaled", "--api-key",
+    "--control-vector", "--mmproj", "--mmproj-url", "--grammar-file", "--json-schema-file",
+    "--chat-template-file", "--ssl-key-file", "--models-dir", "--log-prompts-dir", "--props",
+    "--lookup-cache-dynamic", "--spec-draft-model", "--video-ffmpeg-dir", "--override-tensor",
+    "--fim-qwen-7b-spec", "--verbose", "-v", "--api-prefix", "--cors-origins", "--tools-runtime",
+]  # fmt: skip
+
+
+def value_after(args: list[str], flag: str) -> str:
+    assert args.count(flag) == 1
+    return args[args.index(flag) + 1]
+
+
+def args_for(params: dict[str, Any], **resources: Any) -> list[str]:
+    return server_args(params, "gemma-3-270m", resources)
+
+
+def test_what_the_defaults_get_wrong_is_always_set() -> None:
+    args = args_for({})
+    assert value_after(args, "--port") == "8080"
+    assert value_after(args, "--ctx-size") == "4096"
+    assert value_after(args, "--parallel") == "1"
+    assert value_after(args, "--cache-ram") == "0"
+    assert value_after(args, "--threads") == "2"
+    assert value_after(args, "--alias") == "gemma-3-270m"
+    assert {"--offline", "--metrics", "--no-slots", "--no-webui"} <= set(args)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "flag", "text"),
+    [
+        ("contextSize", 8192, "--ctx-size", "8192"),
+        ("parallel", 4, "--parallel", "4"),
+        ("threads", 3, "--threads", "3"),
+        ("threadsBatch", 5, "--threads-batch", "5"),
+        ("batchSize", 512, "--batch-size", "512"),
+        ("ubatchSize", 128, "--ubatch-size", "128"),
+        ("gpuLayers", 99, "--n-gpu-layers", "99"),
+        ("cacheRamMiB", 256, "--cache-ram", "256"),
+        ("cacheTypeK", "q8_0", "--cache-type-k", "q8_0"),
+        ("cacheTypeV", "q4_1", "--cache-type-v", "q4_1"),
+        ("flashAttention", "on", "--flash-attn", "on"),
+        ("loadMode", "mlock", "--load-mode", "mlock"),
+        ("maxTokens", -1, "--n-predict", "-1"),
+        ("seed", 7, "--seed", "7"),
+        ("ropeScaling", "yarn", "--rope-scaling", "yarn"),
+        ("ropeFreqBase", "10000.5", "--rope-freq-base", "10000.5"),
+        ("ropeFreqScale", "0.25", "--rope-freq-scale", "0.25"),
+        ("reasoningFormat", "none", "--reasoning-format", "none"),
+        ("chatTemplate", "gemma", "--chat-template", "gemma"),
+    ],
+)
+def test_each_field_becomes_its_flag(field: str, value: Any, flag: str, text: str) -> None:
+    assert value_after(args_for({field: value}), flag) == text
+
+
+@pytest.mark.parametrize(
+    ("mode", "flags"), [("Chat", set()), ("Embedding", {"--embedding"}), ("Rerank", {"--rerank"})]
+)
+def test_the_mode_adds_its_flag(mode: str, flags: set[str]) -> None:
+    assert set(args_for({"mode": mode})) & {"--embedding", "--rerank"} == flags
+
+
+def test_a_named_template_turns_jinja_off() -> None:
+    args = args_for({"chatTemplate": "gemma"})
+    assert args.index("--no-jinja") < args.index("--chat-template")
+
+
+@pytest.mark.parametrize(
+    ("resources", "threads"),
+    [
+        ({}, 2),
+        ({"limits": {"cpu": "4"}}, 4),
+        ({"limits": {"cpu": 3}}, 3),
+        ({"limits": {"cpu": "3500m"}, "requests": {"cpu": "1"}}, 3),
+        ({"limits": {"cpu": "200m"}}, 1),
+        ({"requests": {"cpu": "2.5"}}, 2),
+        ({"limits": {"memory": "1Gi"}, "requests": {"cpu": "6"}}, 6),
+    ],
+)
+def test_threads_follow_the_cpu(resources: dict[str, Any], threads: int) -> None:
+    assert default_threads(resources) == threads
+
+
+@pytest.mark.parametrize(
+    ("given_args", "expected"),
+    [
+        pytest.param(["--top-k", "40"], ["--top-k", "40"], id="value"),
+        pytest.param(["--top-k=40"], ["--top-k", "40"], id="joined"),
+        pytest.param(["--top-nsigma", "-1.0"], ["--top-nsigma", "-1.0"], id="negative"),
+        pytest.param(["--swa-full", "--keep", "-1"], ["--swa-full", "--keep", "-1"], id="switch"),
+        pytest.param(
+            ["--chat-template-kwargs", '{"a": "b=c"}'],
+            ["--chat-template-kwargs", '{"a": "b=c"}'],
+            id="json",
+        ),
+        pytest.param([], [], id="none"),
+    ],
+)
+def test_allowed_arguments_pass(given_args: list[str], expected: list[str]) -> None:
+    assert extra_args(given_args) == expected
+
+
+@pytest.mark.parametrize("flag", _DANGEROUS)
+def test_a_flag_that_is_not_known_to_be_harmless_is_refused(flag: str) -> None:
+    with pytest.raises(InvalidResource, match="is not allowed; allowed are --samplers, --temp"):
+        extra_args([flag, "x"])
+
+
+@pytest.mark.parametrize("flag", sorted(FIELD_OF))
+def test_a_flag_that_has_a_field_is_refused_with_its_name(flag: str) -> None:
+    with pytest.raises(InvalidResource) as caught:
+        extra_args([flag, "1"])
+    assert FIELD_OF[flag] in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given_args", "field", "message"),
+    [
+        pytest.param(["--top-k"], 0, "needs a value: a whole number", id="no value"),
+        pytest.param(["--top-k", "--tools"], 1, "'--tools' does not fit", id="flag as value"),
+        pytest.param(["--top-k", "4\n"], 1, "does not fit", id="newline"),
+        pytest.param(["--top-k", "٤"], 1, "does not fit", id="other digits"),
+        pytest.param(["--swa-full=1"], 0, "takes no value", id="switch with value"),
+        pytest.param(["--swa-full", "1"], 1, "is not allowed", id="value after switch"),
+        pytest.param(["--temp", "0.1", "--tools", "all"], 2, "is not allowed", id="third"),
+        pytest.param(["--chat-template-kwargs", "[]"], 1, "JSON object", id="no object"),
+        pytest.param(["--verbosity", "5"], 1, "a level from 0 to 3", id="logs of prompts"),
+        pytest.param([""], 0, "is not allowed", id="empty"),
+        pytest.param(["-" * 256], 0, "--...' is not allowed", id="long"),
+    ],
+)
+def test_a_bad_argument_is_named(given_args: list[str], field: int, message: str) -> None:
+    with pytest.raises(InvalidResource) as caught:
+        extra_args(given_args)
+    assert caught.value.field == f"spec.runtimeParams.extraArgs[{field}]"
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("params", "field"),
+    [
+        ({"contextSize": "--tools"}, "contextSize"),
+        ({"contextSize": True}, "contextSize"),
+        ({"cacheTypeK": "-1"}, "cacheTypeK"),
+        ({"chatTemplate": "{{ messages }}"}, "chatTemplate"),
+        ({"ropeFreqBase": "1e9"}, "ropeFreqBase"),
+        ({"mode": "Shell"}, "mode"),
+    ],
+)
+def test_a_typed_field_is_checked_even_if_the_schema_was_not(
+    params: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(InvalidResource) as caught:
+        args_for(params)
+    assert caught.value.field == f"spec.runtimeParams.{field}"
+
+
+_words = st.one_of(
+    st.sampled_from([*EXTRA, *FIELD_OF, *_DANGEROUS]),
+    st.text(max_size=20),
+    st.integers(-100, 100).map(str),
+    st.sampled_from(list(EXTRA)).flatmap(lambda flag: st.text(max_size=9).map(f"{flag}=".__add__)),
+)
+
+
+@given(st.lists(_words, max_size=8))
+def test_only_allowed_flags_come_out(given_args: list[str]) -> None:
+    try:
+        args = extra_args(given_args)
+    except InvalidResource:
+        return
+    _assert_flags_and_values(args)
+
+
+_PLAUSIBLE = [
+    *("1", "-1", "0.5", "auto", "on", "none", "layer", '{"a": 1}', "15043+1", "top_k", "3,1"),
+    *("distribute", "ngram-simple"),
+]
+_usable = st.sampled_from(list(EXTRA)).flatmap(
+    lambda flag: (
+        st.just([flag])
+        if EXTRA[flag] is SWITCH
+        else st.sampled_from([text for text in _PLAUSIBLE if EXTRA[flag].fits(text)]).map(
+            lambda value: [flag, value]
+        )
+    )
+)
+
+
+@given(st.lists(_usable, max_size=6))
+def test_every_allowed_flag_passes_with_what_fits_it(pairs: list[list[str]]) -> None:
+    given_args = [arg for pair in pairs for arg in pair]
+    assert extra_args(given_args) == given_args
+    _assert_flags_and_values(given_args)
+
+
+def _assert_flags_and_values(args: list[str]) -> None:
+    rest = iter(args)
+    for flag in rest:
+        kind: Value = EXTRA[flag]
+        if kind is not SWITCH:
+            value = next(rest)
+            assert kind.fits(value)
+            assert value not in _KNOWN
+
+
+def test_every_flag_exists_in_the_pinned_build() -> None:
+    assert set(EXTRA) <= _KNOWN
+    assert set(FIELD_OF) - _OLD <= _KNOWN
+    everything = args_for({"mode": "Embedding", "loadMode": "mmap", "chatTemplate": "gemma"})
+    assert {arg for arg in everything if arg.startswith("--")} <= _KNOWN
+
+
+def test_no_flag_that_reads_a_file_or_a_url_is_allowed() -> None:
+    forbidden = re.compile(r"url|file|path|dir|hf|repo|tool|agent|mcp|rpc|lora|key|ssl|log-prompts")
+    assert [flag for flag in EXTRA if forbidden.search(flag)] == []
+
+
+def test_the_template_names_are_those_of_the_pinned_build() -> None:
+    listed = re.search(r"built-in templates:\n(.*?)\n\s*\(env", _HELP, re.DOTALL)
+    assert listed is not None
+    assert re.split(r",\s+", " ".join(listed[1].split())) == list(TEMPLATE_NAMES)
