@@ -1,0 +1,18 @@
+"""Helm and the chart, once per session."""
+
+from __future__ import annotations
+
+import pytest
+
+from dev import binaries
+from tests.chart.rendering import Chart, Rendered
+
+
+@pytest.fixture(scope="session")
+def chart() -> Chart:
+    return Chart(helm=binaries.ensure("helm")["helm"])
+
+
+@pytest.fixture(scope="session")
+def defaults(chart: Chart) -> Rendered:
+    return chart.render()

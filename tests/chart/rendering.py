@@ -1,0 +1,83 @@
+"""The chart as Helm renders it, parsed."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+CHECKOUT = Path(__file__).parents[2]
+CHART = CHECKOUT / "chart"
+
+Object = dict[str, Any]
+Values = Mapping[str, Any]
+
+EXISTING_STORE: Values = {
+    "minio": {"embedded": False},
+    "store": {"endpoint": "https://s3.example.com:9443", "existingSecret": "s3-keys"},
+}
+"""An existing store instead of the embedded one."""
+
+
+class ChartRefused(Exception):
+    """Helm's message for values that the chart does not take."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Rendered:
+    """The objects of one rendering."""
+
+    objects: list[Object]
+
+    def of(self, kind: str) -> list[Object]:
+        """All of a kind."""
+        return [each for each in self.objects if each["kind"] == kind]
+
+    def one(self, kind: str, name: str) -> Object:
+        """The one of that kind and name."""
+        (found,) = (each for each in self.of(kind) if each["metadata"]["name"] == name)
+        return found
+
+    def pod_specs(self) -> Iterator[Object]:
+        """The pod of each workload."""
+        for kind in ("Deployment", "StatefulSet", "DaemonSet", "Job"):
+            for each in self.of(kind):
+                yield each["spec"]["template"]["spec"]
+
+    def operator_env(self) -> dict[str, str]:
+        """The operator's environment; values from fields are left empty."""
+        deployment = self.one("Deployment", "roadstead-operator")
+        (container,) = deployment["spec"]["template"]["spec"]["containers"]
+        return {each["name"]: each.get("value", "") for each in container["env"]}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Chart:
+    """The chart, rendered by a Helm program as release `roadstead` in `roadstead-system`."""
+
+    helm: Path
+
+    def render(self, values: Values | None = None) -> Rendered:
+        """Render with values over the defaults; raises ChartRefused."""
+        command = [str(self.helm), "template", "roadstead", str(CHART), "-n", "roadstead-system"]
+        done = subprocess.run(
+            [*command, "--kube-version", "1.37.2", "-f", "-"],
+            input=json.dumps(values or {}),
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode != 0:
+            raise ChartRefused(done.stderr)
+        objects = [each for each in yaml.safe_load_all(done.stdout) if each]
+        return Rendered(objects=objects)
+
+    def lint(self) -> str:
+        """What `helm lint --strict` says."""
+        command = [str(self.helm), "lint", "--strict", "--quiet", str(CHART)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        return done.stdout + done.stderr

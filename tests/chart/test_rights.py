@@ -1,0 +1,118 @@
+"""What the operator may do, and who may talk to whom."""
+
+from __future__ import annotations
+
+from roadstead.api import group
+from roadstead.kube import resources
+from roadstead.manifests import names
+from tests.chart.rendering import EXISTING_STORE, Chart, Object, Rendered
+
+WRITES = {"create", "patch", "delete"}
+
+
+def granted(rendered: Rendered) -> dict[tuple[str, str], set[str]]:
+    """Verbs by API group and resource."""
+    verbs: dict[tuple[str, str], set[str]] = {}
+    for role in rendered.of("ClusterRole"):
+        for rule in role["rules"]:
+            for api_group in rule["apiGroups"]:
+                for resource in rule["resources"]:
+                    verbs.setdefault((api_group, resource), set()).update(rule["verbs"])
+    return verbs
+
+
+def policy(rendered: Rendered, name: str) -> Object:
+    spec = rendered.one("NetworkPolicy", name)["spec"]
+    assert isinstance(spec, dict)
+    return spec
+
+
+def ports(rule: Object) -> set[int | str]:
+    return {each["port"] for each in rule["ports"]}
+
+
+def test_no_right_is_a_wildcard(defaults: Rendered) -> None:
+    for (api_group, resource), verbs in granted(defaults).items():
+        assert "*" not in {api_group, resource, *verbs}
+
+
+def test_secrets_are_neither_listed_nor_watched(defaults: Rendered) -> None:
+    assert granted(defaults)["", "secrets"] == {"get", *WRITES}
+
+
+def test_every_kind_of_child_can_be_watched_and_written(defaults: Rendered) -> None:
+    for child in resources.CHILDREN:
+        assert {"list", "watch"} | WRITES == granted(defaults)[child.group, child.plural]
+
+
+def test_the_status_of_both_kinds_can_be_replaced(defaults: Rendered) -> None:
+    for plural in (resources.MODELS.plural, resources.MODELSERVES.plural):
+        assert granted(defaults)[group.GROUP, f"{plural}/status"] == {"update"}
+
+
+def test_no_model_is_deleted_by_the_operator(defaults: Rendered) -> None:
+    assert "delete" not in granted(defaults)[group.GROUP, "models"]
+
+
+def test_the_role_is_bound_to_the_operator_alone(defaults: Rendered) -> None:
+    (binding,) = defaults.of("ClusterRoleBinding")
+    assert [each["name"] for each in binding["subjects"]] == ["roadstead-operator"]
+
+
+def test_each_workload_has_a_policy_for_both_directions(defaults: Rendered) -> None:
+    workloads = defaults.of("Deployment") + defaults.of("StatefulSet")
+    for workload in workloads:
+        spec = policy(defaults, workload["metadata"]["name"])
+        labels = workload["spec"]["template"]["metadata"]["labels"]
+        assert spec["podSelector"]["matchLabels"].items() <= labels.items()
+        assert spec["policyTypes"] == ["Ingress", "Egress"]
+
+
+def test_store_is_open_to_the_operator_and_to_servers_alone(defaults: Rendered) -> None:
+    (rule,) = policy(defaults, "roadstead-minio")["ingress"]
+    operator, servers = rule["from"]
+    assert operator["podSelector"] == policy(defaults, "roadstead-operator")["podSelector"]
+    assert servers["podSelector"]["matchLabels"] == {
+        group.LABEL_NAME: names.SERVER,
+        group.LABEL_MANAGED_BY: group.FIELD_MANAGER,
+    }
+    assert policy(defaults, "roadstead-minio")["egress"] == []
+
+
+def test_nobody_calls_the_operator_unless_named(chart: Chart, defaults: Rendered) -> None:
+    assert policy(defaults, "roadstead-operator")["ingress"] == []
+    peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+    rendered = chart.render({"networkPolicy": {"metricsFrom": [peer]}})
+    (rule,) = policy(rendered, "roadstead-operator")["ingress"]
+    assert rule["from"] == [peer]
+
+
+def test_operator_reaches_sources_at_their_ports_alone(chart: Chart) -> None:
+    values = {
+        "quant": {"endpoint": "http://quant.example.com:8090"},
+        "source": {"allow": ["https://a.example.com", "10.0.0.0/8:9000", "[fd00::1]:9001"]},
+    }
+    *_, sources = policy(chart.render(values), "roadstead-operator")["egress"]
+    assert ports(sources) == {8090, 443, 9000, 9001}
+
+
+def test_source_without_scheme_and_port_opens_both_schemes(chart: Chart) -> None:
+    rendered = chart.render({"source": {"allow": ["*.example.com"]}})
+    *_, sources = policy(rendered, "roadstead-operator")["egress"]
+    assert ports(sources) == {80, 443}
+
+
+def test_operator_without_sources_reaches_names_the_api_and_the_store(defaults: Rendered) -> None:
+    egress = policy(defaults, "roadstead-operator")["egress"]
+    assert [ports(rule) for rule in egress] == [{53}, {443, 6443}, {9000}]
+
+
+def test_existing_store_is_reached_at_its_port(chart: Chart) -> None:
+    peer = {"ipBlock": {"cidr": "10.9.0.0/16"}}
+    rendered = chart.render({**EXISTING_STORE, "networkPolicy": {"storePeers": [peer]}})
+    *_, store = policy(rendered, "roadstead-operator")["egress"]
+    assert (ports(store), store["to"]) == ({9443}, [peer])
+
+
+def test_policies_can_be_left_to_others(chart: Chart) -> None:
+    assert not chart.render({"networkPolicy": {"enabled": False}}).of("NetworkPolicy")

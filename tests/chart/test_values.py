@@ -1,0 +1,98 @@
+"""values.yaml and its schema."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.chart.rendering import CHART, CHECKOUT, EXISTING_STORE, Chart, ChartRefused, Values
+
+SCHEMA = json.loads((CHART / "values.schema.json").read_text())
+VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
+
+
+def closed_objects(schema: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, set[str]]]:
+    """Each object of the schema that takes no unknown key, with its keys."""
+    if schema.get("additionalProperties") is False:
+        yield path, set(schema["properties"])
+    for name, child in schema.get("properties", {}).items():
+        yield from closed_objects(child, f"{path}.{name}")
+
+
+def at(values: Any, path: str) -> Any:
+    for name in filter(None, path.split(".")):
+        values = values[name]
+    return values
+
+
+def test_lint_has_nothing_to_say(chart: Chart) -> None:
+    assert chart.lint() == ""
+
+
+@pytest.mark.parametrize(
+    ("path", "keys"),
+    [
+        pytest.param(path, keys, id=path or "top")
+        for path, keys in closed_objects(SCHEMA)
+        if not path.endswith(".resources")
+    ],
+)
+def test_schema_and_values_know_the_same_keys(path: str, keys: set[str]) -> None:
+    # Helm itself sets `global`, so the schema must let it pass.
+    assert keys - {"global"} == at(VALUES, path).keys()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param({"minoi": {}}, id="top"),
+        pytest.param({"minio": {"embeded": False}}, id="nested"),
+        pytest.param({"operator": {"logs": {"lvl": "debug"}}}, id="deep"),
+        pytest.param({"operator": {"resources": {"limit": {}}}}, id="resources"),
+        pytest.param({"operator": {"logs": {"level": "DEBUG"}}}, id="choice"),
+        pytest.param({"transfer": {"connections": 9}}, id="too-many"),
+        pytest.param({"transfer": {"connections": "4"}}, id="text-for-number"),
+        pytest.param({"fetch": {"urlTTLSeconds": 60}}, id="too-short"),
+        pytest.param({"quant": {"endpoint": "quant:8090"}}, id="no-scheme"),
+        pytest.param({"quant": {"endpoint": "http://user:key@quant"}}, id="credentials-in-url"),
+        pytest.param({"source": {"allow": ["https://models.example.com/path"]}}, id="allow-path"),
+        pytest.param({"source": {"allow": "models.example.com"}}, id="allow-no-list"),
+        pytest.param({"store": {"bucket": "Models"}}, id="bucket"),
+        pytest.param({"images": {"server": ""}}, id="no-image"),
+        pytest.param({"images": {"pullPolicy": "Sometimes"}}, id="pull-policy"),
+        pytest.param({"minio": {"persistence": {"size": "100GB"}}}, id="quantity"),
+    ],
+)
+def test_wrong_value_is_refused(chart: Chart, values: Values) -> None:
+    with pytest.raises(ChartRefused, match="values don't meet the specifications of the schema"):
+        chart.render(values)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        pytest.param(
+            {"store": {"endpoint": "http://s3"}}, "set minio.embedded=false too", id="both-stores"
+        ),
+        pytest.param({"minio": {"embedded": False}}, "set store.endpoint", id="no-store"),
+        pytest.param(
+            {**EXISTING_STORE, "store": {"endpoint": "http://s3"}},
+            "set store.existingSecret",
+            id="no-keys",
+        ),
+    ],
+)
+def test_contradiction_is_told_with_what_to_set(chart: Chart, values: Values, message: str) -> None:
+    with pytest.raises(ChartRefused, match=message):
+        chart.render(values)
+
+
+def test_chart_has_the_version_of_the_program() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
+    assert chart["appVersion"] == chart["version"] == project["version"]

@@ -1,0 +1,147 @@
+"""Pods of the chart: security, environment, what is rendered when."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+
+from roadstead.controllers.settings import OperatorSettings
+from tests.chart.rendering import EXISTING_STORE, Chart, Rendered, Values
+
+VARIANTS = [
+    pytest.param({}, id="defaults"),
+    pytest.param(EXISTING_STORE, id="existing-store"),
+    pytest.param({"minio": {"persistence": {"enabled": False}}}, id="scratch-store"),
+]
+RESTRICTED_VOLUMES = {"configMap", "emptyDir", "projected", "secret", "persistentVolumeClaim"}
+
+
+class RecordingEnviron(dict[str, str]):
+    """An environment that remembers what it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: set[str] = set()
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self.asked.add(key)
+        return default
+
+
+@pytest.mark.parametrize("values", VARIANTS)
+def test_every_pod_meets_the_restricted_security_standard(chart: Chart, values: Values) -> None:
+    for pod in chart.render(values).pod_specs():
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys()
+        for volume in pod["volumes"]:
+            assert volume.keys() - {"name"} <= RESTRICTED_VOLUMES
+        for container in pod["containers"] + pod.get("initContainers", []):
+            context = container["securityContext"]
+            assert context["allowPrivilegeEscalation"] is False
+            assert context["capabilities"] == {"drop": ["ALL"]}
+
+
+@pytest.mark.parametrize("values", VARIANTS)
+def test_every_container_has_a_read_only_root_bounded_memory_and_probes(
+    chart: Chart, values: Values
+) -> None:
+    for pod in chart.render(values).pod_specs():
+        for container in pod["containers"]:
+            assert container["securityContext"]["readOnlyRootFilesystem"] is True
+            assert "memory" in container["resources"]["limits"]
+            assert {"livenessProbe", "readinessProbe"} <= container.keys()
+
+
+def test_every_workload_has_a_service_account_of_its_own(defaults: Rendered) -> None:
+    accounts = [pod["serviceAccountName"] for pod in defaults.pod_specs()]
+    assert len(accounts) == len(set(accounts))
+    assert set(accounts) == {each["metadata"]["name"] for each in defaults.of("ServiceAccount")}
+
+
+def test_only_the_operator_gets_a_token(defaults: Rendered) -> None:
+    tokens = {
+        pod["serviceAccountName"]: pod["automountServiceAccountToken"]
+        for pod in defaults.pod_specs()
+    }
+    assert tokens == {"roadstead-operator": True, "roadstead-minio": False}
+
+
+def test_every_variable_of_the_operator_is_one_that_its_settings_read(
+    defaults: Rendered,
+) -> None:
+    environ = RecordingEnviron()
+    with pytest.raises(Exception, match="is not set"):
+        OperatorSettings.from_env(environ)
+    assert defaults.operator_env().keys() <= environ.asked
+
+
+@pytest.mark.parametrize("values", VARIANTS)
+def test_settings_accept_the_environment_of_the_operator(chart: Chart, values: Values) -> None:
+    env = chart.render(values).operator_env()
+    settings = OperatorSettings.from_env({**env, "ROADSTEAD_NAMESPACE": "roadstead-system"})
+    assert settings.transfer.store.bucket == "models"
+
+
+def test_values_arrive_in_the_settings_of_the_operator(chart: Chart) -> None:
+    values = {
+        "source": {"allow": ["https://models.example.com", "10.0.0.0/8:9000"]},
+        "transfer": {"concurrency": 3, "connections": 5},
+        "fetch": {"urlTTLSeconds": 604800},
+        "operator": {"logs": {"format": "console", "level": "debug"}},
+    }
+    settings = OperatorSettings.from_env(chart.render(values).operator_env())
+    assert len(settings.allow.entries) == 2
+    assert (settings.transfers, settings.transfer.connections) == (3, 5)
+    assert settings.url_lifetime.days == 7
+    assert (settings.log_format, settings.log_level) == ("console", "debug")
+
+
+def test_init_containers_get_the_image_that_the_operator_runs(chart: Chart) -> None:
+    rendered = chart.render({"images": {"roadstead": "localhost/roadstead:dev"}})
+    pod = rendered.one("Deployment", "roadstead-operator")["spec"]["template"]["spec"]
+    assert pod["containers"][0]["image"] == "localhost/roadstead:dev"
+    assert rendered.operator_env()["ROADSTEAD_OPERATOR_IMAGE"] == "localhost/roadstead:dev"
+
+
+def test_embedded_store_is_the_one_that_the_operator_uses(defaults: Rendered) -> None:
+    service = defaults.one("Service", "roadstead-minio")
+    assert service["spec"]["ports"][0]["port"] == 9000
+    endpoint = defaults.operator_env()["ROADSTEAD_STORE_ENDPOINT"]
+    assert endpoint == "http://roadstead-minio.roadstead-system.svc:9000"
+
+
+def test_existing_store_replaces_the_embedded_one(chart: Chart) -> None:
+    rendered = chart.render(EXISTING_STORE)
+    assert not rendered.of("StatefulSet")
+    assert rendered.operator_env()["ROADSTEAD_STORE_ENDPOINT"] == "https://s3.example.com:9443"
+    (pod,) = rendered.pod_specs()
+    (volume,) = (each for each in pod["volumes"] if each["name"] == "store")
+    assert volume["secret"]["secretName"] == "s3-keys"
+
+
+def test_scratch_store_claims_no_volume(chart: Chart) -> None:
+    rendered = chart.render({"minio": {"persistence": {"enabled": False}}})
+    spec = rendered.one("StatefulSet", "roadstead-minio")["spec"]
+    assert "volumeClaimTemplates" not in spec
+    assert {"name": "data", "emptyDir": {}} in spec["template"]["spec"]["volumes"]
+
+
+def test_no_key_stands_in_an_environment_or_an_argument(defaults: Rendered) -> None:
+    for pod in defaults.pod_specs():
+        for container in pod["containers"]:
+            assert all("secretKeyRef" not in each.get("valueFrom", {}) for each in container["env"])
+
+
+def test_the_key_for_the_quant_service_is_long_enough_for_its_signatures(
+    defaults: Rendered,
+) -> None:
+    key = defaults.one("Secret", "roadstead-quant")["data"]["key"]
+    assert len(base64.b64decode(key)) >= 32
+
+
+def test_existing_secrets_are_not_written(chart: Chart) -> None:
+    rendered = chart.render({**EXISTING_STORE, "quant": {"existingSecret": "quant-key"}})
+    assert not rendered.of("Secret")
