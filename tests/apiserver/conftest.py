@@ -1,0 +1,104 @@
+"""A real API server for the session, with Roadstead's CRDs installed."""
+
+import asyncio
+import functools
+import os
+import subprocess
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from kubernetes.aio import client
+
+from dev.binaries import ensure
+from tests.apiserver.control_plane import ApiServer, running
+from tests.apiserver.eventually import eventually
+from tests.apiserver.objects import fresh_name
+
+CRDS = Path(__file__).parents[2] / "crds"
+
+Kubectl = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="session")
+def binaries() -> dict[str, Path]:
+    """Built from source where the cache lacks them."""
+    return ensure("etcd", "kube-apiserver", "kubectl")
+
+
+@pytest.fixture(scope="session")
+def apiserver(
+    binaries: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ApiServer]:
+    """The API server, with the CRDs established."""
+    with running(binaries, tmp_path_factory.mktemp("apiserver")) as server:
+        asyncio.run(_install_crds(server))
+        yield server
+
+
+@pytest.fixture
+def kubeconfig(apiserver: ApiServer) -> Path:
+    """An administrator's kubeconfig."""
+    return apiserver.kubeconfig
+
+
+@pytest.fixture
+async def api(apiserver: ApiServer) -> AsyncIterator[client.ApiClient]:
+    """An administrator's client."""
+    async with connect(apiserver) as connected:
+        yield connected
+
+
+@pytest.fixture
+async def namespace(api: client.ApiClient) -> str:
+    """A namespace of the test's own. It stays: nothing here deletes what is in one."""
+    name = fresh_name("test")
+    body = client.V1Namespace(metadata=client.V1ObjectMeta(name=name))
+    await client.CoreV1Api(api).create_namespace(body)
+    return name
+
+
+@pytest.fixture
+def kubectl(binaries: dict[str, Path], apiserver: ApiServer, tmp_path: Path) -> Kubectl:
+    """Runs kubectl as administrator and returns what it printed; `manifest` is its stdin."""
+
+    def run(*arguments: str, manifest: str = "") -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [binaries["kubectl"], f"--kubeconfig={apiserver.kubeconfig}", *arguments],
+            input=manifest,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            # A home of its own: kubectl keeps what it discovers in ~/.kube/cache.
+            env={**os.environ, "HOME": str(tmp_path)},
+        )
+
+    return run
+
+
+def connect(server: ApiServer) -> client.ApiClient:
+    """A client of the administrator's; close it, or use it in `async with`."""
+    configuration = client.Configuration(
+        host=server.url,
+        ssl_ca_cert=str(server.ca),
+        api_key={"BearerToken": f"Bearer {server.token}"},
+    )
+    return client.ApiClient(configuration)
+
+
+async def _install_crds(server: ApiServer) -> None:
+    async with connect(server) as api:
+        crds = client.ApiextensionsV1Api(api)
+        for path in sorted(CRDS.glob("*.yaml")):
+            body = yaml.safe_load(path.read_text())
+            await crds.create_custom_resource_definition(body)
+            name = body["metadata"]["name"]
+            await eventually(functools.partial(_established, crds, name))
+
+
+async def _established(crds: client.ApiextensionsV1Api, name: str) -> bool:
+    found = await crds.read_custom_resource_definition(name)
+    conditions = found.status.conditions or [] if found.status else []
+    return any(each.type == "Established" and each.status == "True" for each in conditions)

@@ -1,0 +1,194 @@
+"""A real etcd and kube-apiserver as child processes, for tests against the true API.
+
+There is no controller-manager: nothing is garbage-collected, no namespace goes away, no Deployment
+gets a status. Tests write the status of children themselves.
+
+The flags are those of controller-runtime's envtest
+(pkg/internal/testing/controlplane/apiserver.go); the API server makes its own serving certificate.
+"""
+
+import contextlib
+import dataclasses
+import json
+import secrets
+import socket
+import ssl
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+START_DEADLINE_SECONDS = 90.0
+"""Generous, since a test machine may be building at the same time."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ApiServer:
+    """A running API server and an administrator's way into it."""
+
+    url: str
+    """`https://127.0.0.1:PORT`"""
+    ca: Path
+    """PEM file that the server's certificate is checked with."""
+    token: str = dataclasses.field(repr=False)
+    """Bearer token of `admin`, who is in the group `system:masters`."""
+    kubeconfig: Path
+    """For kubectl and kopf; holds the same token."""
+    etcd_url: str
+    """`http://127.0.0.1:PORT`, to look at what is stored."""
+
+
+@contextlib.contextmanager
+def running(binaries: Mapping[str, Path], folder: Path) -> Iterator[ApiServer]:
+    """Start both in `folder`, which takes data and logs; end both on the way out.
+
+    `binaries` holds `etcd` and `kube-apiserver`. Raises RuntimeError with the end of the log when
+    one of them does not come up.
+    """
+    with _etcd(binaries["etcd"], folder) as etcd_url:
+        token = secrets.token_urlsafe(32)
+        port = _free_port()
+        command = _apiserver_command(binaries["kube-apiserver"], folder, etcd_url, port, token)
+        log = folder / "kube-apiserver.log"
+        with _process(command, log) as process:
+            url = f"https://127.0.0.1:{port}"
+            ca = folder / "certificates" / "apiserver.crt"
+            _wait_until_healthy(f"{url}/readyz", process, log, ca=ca, token=token)
+            kubeconfig = folder / "kubeconfig"
+            kubeconfig.write_text(json.dumps(kubeconfig_content(url, ca, token)))
+            kubeconfig.chmod(0o600)
+            yield ApiServer(url=url, ca=ca, token=token, kubeconfig=kubeconfig, etcd_url=etcd_url)
+
+
+def kubeconfig_content(url: str, ca: Path, token: str) -> dict[str, object]:
+    """A kubeconfig with one context; JSON is YAML."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "test",
+        "clusters": [
+            {"name": "test", "cluster": {"server": url, "certificate-authority": str(ca)}}
+        ],
+        "users": [{"name": "admin", "user": {"token": token}}],
+        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "admin"}}],
+    }
+
+
+@contextlib.contextmanager
+def _etcd(binary: Path, folder: Path) -> Iterator[str]:
+    clients, peers = (f"http://127.0.0.1:{_free_port()}" for _ in range(2))
+    log = folder / "etcd.log"
+    command = [
+        str(binary),
+        f"--data-dir={folder / 'etcd'}",
+        f"--listen-client-urls={clients}",
+        f"--advertise-client-urls={clients}",
+        f"--listen-peer-urls={peers}",
+        f"--initial-advertise-peer-urls={peers}",
+        f"--initial-cluster=default={peers}",
+        "--unsafe-no-fsync",
+        "--log-level=warn",
+    ]
+    with _process(command, log) as process:
+        _wait_until_healthy(f"{clients}/health", process, log)
+        yield clients
+
+
+def _apiserver_command(
+    binary: Path, folder: Path, etcd_url: str, port: int, token: str
+) -> Sequence[str]:
+    tokens = folder / "tokens.csv"
+    tokens.touch(mode=0o600)
+    tokens.write_text(f'{token},admin,admin,"system:masters"\n')
+    private, public = _service_account_keys(folder)
+    return [
+        str(binary),
+        f"--etcd-servers={etcd_url}",
+        f"--cert-dir={folder / 'certificates'}",
+        "--bind-address=127.0.0.1",
+        f"--secure-port={port}",
+        f"--token-auth-file={tokens}",
+        "--authorization-mode=RBAC",
+        "--service-cluster-ip-range=10.0.0.0/24",
+        "--allow-privileged=true",
+        "--disable-admission-plugins=ServiceAccount",
+        "--service-account-issuer=https://kubernetes.default.svc",
+        f"--service-account-key-file={public}",
+        f"--service-account-signing-key-file={private}",
+    ]
+
+
+def _service_account_keys(folder: Path) -> tuple[Path, Path]:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    private, public = folder / "service-account.key", folder / "service-account.pub"
+    private.touch(mode=0o600)
+    private.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    public.write_bytes(
+        key.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+    )
+    return private, public
+
+
+@contextlib.contextmanager
+def _process(command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run in the background; on the way out ask it to end, and make it after ten seconds."""
+    with log.open("wb") as stream:
+        process = subprocess.Popen(command, stdout=stream, stderr=stream, cwd=log.parent)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_until_healthy(
+    url: str,
+    process: subprocess.Popen[bytes],
+    log: Path,
+    *,
+    ca: Path | None = None,
+    token: str = "",
+) -> None:
+    deadline = time.monotonic() + START_DEADLINE_SECONDS
+    while not _healthy(url, ca, token):
+        if process.poll() is not None or time.monotonic() > deadline:
+            state = "did not answer" if process.poll() is None else "ended"
+            tail = "\n".join(log.read_text(errors="replace").splitlines()[-20:])
+            raise RuntimeError(f"{process.args!r} {state}; the end of its log:\n{tail}")
+        time.sleep(0.1)
+
+
+def _healthy(url: str, ca: Path | None, token: str) -> bool:
+    if ca is not None and not ca.exists():
+        return False
+    try:
+        # Made anew each time: the server may still be writing its certificate.
+        context = ssl.create_default_context(cafile=ca) if ca else None
+        request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})  # noqa: S310 - our own process on 127.0.0.1
+        with urllib.request.urlopen(request, timeout=5, context=context) as answer:  # noqa: S310 - as above
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])

@@ -1,0 +1,152 @@
+"""The CRDs as files: what holds for every field of every schema."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from roadstead.api import group, model, modelserve
+from roadstead.gguf import GgufHeader
+
+Schema = dict[str, Any]
+
+CRDS = Path(__file__).parents[2] / "crds"
+FILES = sorted(CRDS.glob("*.yaml"))
+LONGEST_MESSAGE = 250
+
+
+def load(path: Path) -> Schema:
+    """The whole CustomResourceDefinition."""
+    crd: Schema = yaml.safe_load(path.read_text())
+    return crd
+
+
+def root(crd: Schema) -> Schema:
+    """The schema of the only version."""
+    schema: Schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    return schema
+
+
+def walk(schema: Schema, path: str) -> Iterator[tuple[str, Schema]]:
+    """The schema and all schemas below it, each with its path."""
+    yield path, schema
+    for name, child in schema.get("properties", {}).items():
+        yield from walk(child, f"{path}.{name}")
+    if "items" in schema:
+        yield from walk(schema["items"], f"{path}[]")
+    if "additionalProperties" in schema:
+        yield from walk(schema["additionalProperties"], f"{path}{{}}")
+
+
+def nodes() -> list[tuple[str, Schema]]:
+    """All schemas of all files."""
+    return [node for path in FILES for node in walk(root(load(path)), path.stem)]
+
+
+EVERY_FIELD = [pytest.param(schema, id=path) for path, schema in nodes()]
+RULES = [
+    pytest.param(rule, id=f"{path}#{number}")
+    for path, schema in nodes()
+    for number, rule in enumerate(schema.get("x-kubernetes-validations", ()))
+]
+
+
+@pytest.mark.parametrize("schema", EVERY_FIELD)
+def test_field_is_described_in_a_sentence(schema: Schema) -> None:
+    description = schema["description"]
+    assert description[0].isupper() or description.startswith(("general.", "metadata."))
+    assert description.endswith(".")
+    assert "  " not in description
+
+
+@pytest.mark.parametrize("schema", EVERY_FIELD)
+def test_field_is_bounded(schema: Schema) -> None:
+    match schema.get("type", "int-or-string"):
+        case "string":
+            assert {"enum", "maxLength"} & schema.keys() or schema.get("format") == "date-time"
+        case "array":
+            assert {"maxItems", "x-kubernetes-list-type"} <= schema.keys()
+        case "integer":
+            assert {"minimum", "format"} <= schema.keys()
+        case "object":
+            assert "additionalProperties" not in schema or "maxProperties" in schema
+        case "int-or-string":
+            assert schema["x-kubernetes-int-or-string"] is True
+            assert "maxLength" in schema
+        case other:
+            pytest.fail(f"a field should not be of type {other}")
+
+
+@pytest.mark.parametrize("schema", EVERY_FIELD)
+def test_no_field_keeps_what_the_schema_does_not_know(schema: Schema) -> None:
+    assert "x-kubernetes-preserve-unknown-fields" not in schema
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_numbers_of_a_spec_have_an_upper_bound(path: Path) -> None:
+    spec = root(load(path))["properties"]["spec"]
+    unbounded = [
+        where
+        for where, schema in walk(spec, "spec")
+        if schema.get("type") == "integer" and "maximum" not in schema
+    ]
+    assert unbounded == []
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_rule_says_what_to_write_in_one_line(rule: Schema) -> None:
+    assert 20 < len(rule["message"]) < LONGEST_MESSAGE
+    assert "\n" not in rule["message"]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_status_is_a_subresource_with_conditions_by_type(path: Path) -> None:
+    crd = load(path)
+    conditions = root(crd)["properties"]["status"]["properties"]["conditions"]
+    assert crd["spec"]["versions"][0]["subresources"]["status"] == {}
+    assert conditions["x-kubernetes-list-type"] == "map"
+    assert conditions["x-kubernetes-list-map-keys"] == ["type"]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_file_is_called_as_its_kind(path: Path) -> None:
+    spec = load(path)["spec"]
+    assert path.name == f"{spec['group']}_{spec['names']['plural']}.yaml"
+    assert spec["group"] == group.GROUP
+    assert [version["name"] for version in spec["versions"]] == [group.VERSION]
+    assert spec["names"]["categories"] == ["roadstead"]
+
+
+def test_kinds_are_those_that_the_operator_parses() -> None:
+    names = {load(path)["spec"]["names"]["plural"]: load(path)["spec"]["names"] for path in FILES}
+    assert names.keys() == {model.PLURAL, modelserve.PLURAL, "resourcecontracts"}
+    assert names[model.PLURAL]["kind"] == model.KIND
+    assert names[modelserve.PLURAL]["kind"] == modelserve.KIND
+    assert [each["shortNames"] for each in names.values()] == [["mdl"], ["mserve"], ["rct"]]
+
+
+def test_status_has_a_field_for_all_that_a_gguf_header_tells() -> None:
+    path = CRDS / "model.example.com_models.yaml"
+    status = root(load(path))["properties"]["status"]["properties"]
+    header = GgufHeader(
+        version=3,
+        architecture="x",
+        name="x",
+        quantization="x",
+        file_type=1,
+        parameter_count=1,
+        tensor_count=1,
+        context_length=1,
+        block_count=1,
+        embedding_length=1,
+        head_count=1,
+        head_count_kv=1,
+        key_length=1,
+        value_length=1,
+        sliding_window=1,
+        expert_count=1,
+        header_bytes=1,
+    )
+    assert header.to_json().keys() == status["gguf"]["properties"].keys()
