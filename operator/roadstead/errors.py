@@ -19,6 +19,7 @@ RoadsteadError
     ├── StoreError             the on-premises store
     │   ├── StoreInterrupted   no answer, busy, or failing: may pass in a moment
     │   └── UploadMissing      the store has forgotten the upload
+    ├── VolumeError            the volume that a model is fetched to
     └── ContentError           the bytes themselves: digest, size, gguf header
 
 Errors of libraries are turned into these at the I/O seams, so that a message never carries more
@@ -129,6 +130,10 @@ class StoreInterrupted(StoreError):
 
 class UploadMissing(StoreError):
     """NoSuchUpload: the multipart upload was aborted, completed or purged by the store."""
+
+
+class VolumeError(ModelError):
+    """The volume that a model is fetched to is full or can't be written."""
 
 
 class ContentError(ModelError):

@@ -11,25 +11,17 @@ Threads, because what costs time here (receiving, sending, sha256) gives up the 
 from __future__ import annotations
 
 import dataclasses
-import random
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Protocol
 
-from roadstead.errors import SourceExpired, SourceInterrupted, StoreInterrupted
+from roadstead.source.patience import PASSING, Patience, Stopping
 from roadstead.source.ranges import RangeReader
 from roadstead.source.spans import CHUNK_BYTES, Layout, Span
 
-PASSING: Final = (SourceInterrupted, SourceExpired, StoreInterrupted)
-"""What may pass in a moment: the part is tried again."""
-MAX_DELAY_SECONDS: Final = 20.0
 REPORT_SECONDS: Final = 1.0
-
-
-class Stopping(Exception):
-    """The work was asked to stop and did; what is done is kept."""
 
 
 class Sink(Protocol):
@@ -79,8 +71,7 @@ class Pump:
         spans: Sequence[Span],
         reader: Callable[[], RangeReader],
         sink: Callable[[], Sink],
-        attempts: int,
-        stop: threading.Event,
+        patience: Patience,
         follower: Follower | None = None,
         known: Callable[[Span], Iterator[memoryview]] | None = None,
         done: frozenset[int] = frozenset(),
@@ -89,8 +80,7 @@ class Pump:
         self._spans = spans
         self._reader = reader
         self._sink = sink
-        self._attempts = attempts
-        self._stop = stop
+        self._patience = patience
         self._follower = follower
         self._known = known
         self._done = done
@@ -124,7 +114,7 @@ class Pump:
                 thread.join()
         if self._failure is not None:
             raise self._failure
-        if self._stop.is_set():
+        if self._patience.stop.is_set():
             raise Stopping
 
     def _join(self, threads: Sequence[threading.Thread], deadline: float) -> None:
@@ -153,7 +143,7 @@ class Pump:
 
     @property
     def _ending(self) -> bool:
-        return self._failure is not None or self._stop.is_set()
+        return self._failure is not None or self._patience.stop.is_set()
 
     # Workers
 
@@ -183,21 +173,15 @@ class Pump:
         while True:
             try:
                 return self._attempt(slot, reader, sink)
-            except PASSING as error:
+            except PASSING:
                 sink.reset()
                 reader.close()
                 failures = 1 if slot.filled > furthest else failures + 1
                 furthest = max(furthest, slot.filled)
-                if failures >= self._attempts:
+                if failures >= self._patience.attempts:
                     raise
-                self._pause(failures, error)
-
-    def _pause(self, failures: int, error: Exception) -> None:
-        delay = min(MAX_DELAY_SECONDS, 0.25 * 2**failures) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
-        deadline = time.monotonic() + delay
-        while time.monotonic() < deadline:
-            self._check(error)
-            self._stop.wait(min(0.2, delay))
+            self._check()
+            self._patience.pause(failures)
 
     def _attempt(self, slot: _Slot, reader: RangeReader, sink: Sink) -> None:
         span, whole = slot.span, bool(self._layout.buffers)
@@ -219,9 +203,9 @@ class Pump:
         sink.finish(span)
         self._sunk(slot)
 
-    def _check(self, cause: Exception | None = None) -> None:
+    def _check(self) -> None:
         if self._ending:
-            raise Stopping from cause
+            raise Stopping
 
     def _filled(self, slot: _Slot, count: int) -> None:
         with self._changed:

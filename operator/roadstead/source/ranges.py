@@ -10,52 +10,16 @@ from __future__ import annotations
 import dataclasses
 import http.client
 import re
-import threading
-from typing import Final, Protocol
+from typing import Final
 from urllib.parse import urljoin
 
-from roadstead.errors import (
-    Retry,
-    SourceChanged,
-    SourceError,
-    SourceExpired,
-    SourceInterrupted,
-)
+from roadstead.errors import Retry, SourceChanged, SourceError, SourceInterrupted
 from roadstead.source.dial import Connection, Guard, Target, connect, unreachable
+from roadstead.source.urls import Urls
 
 MAX_REDIRECTS: Final = 3
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
 _CONTENT_RANGE: Final = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19})")
-
-
-class Urls(Protocol):
-    """Where the object's URL comes from; used from several threads."""
-
-    def current(self) -> str:
-        """The URL to use now; raises SourceError."""
-
-    def renew(self, used: str) -> str:
-        """Another URL, as `used` opens nothing any more; raises SourceExpired without one."""
-
-
-class FixedUrl:
-    """One presigned URL, all there is."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-
-    def current(self) -> str:
-        """The URL."""
-        return self._url
-
-    def renew(self, used: str) -> str:
-        """There is no other."""
-        raise SourceExpired(
-            "SourceURLExpired",
-            "the presigned URL no longer opens the object (403); put a new one into the Secret, "
-            "and what has been transferred is kept",
-            retry=Retry.ON_CHANGE,
-        )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -139,7 +103,7 @@ class RangeReader:
             self.close()
         if response.status == 403:
             self._urls.renew(used)
-            raise SourceExpired("SourceURLExpired", f"{target}: the URL expired (403)")
+            raise SourceInterrupted("SourceURLExpired", f"{target}: the URL expired (403)")
         refusal = _refusal(response.status, target, first=self._found is None)
         if refusal is not None:
             raise refusal
@@ -177,36 +141,6 @@ class RangeReader:
             return unreachable(target, error)
         why = error.strerror if isinstance(error, OSError) and error.strerror else "no byte came"
         return SourceInterrupted("SourceUnreachable", f"{self._where}: broke off ({why})")
-
-
-class RenewedUrls:
-    """URLs that `ask` gives one of at a time, such as the Quant service; asked once per expiry."""
-
-    def __init__(self, ask: Asker) -> None:
-        self._ask = ask
-        self._lock = threading.Lock()
-        self._url = ""
-
-    def current(self) -> str:
-        """The URL that was given last."""
-        with self._lock:
-            if not self._url:
-                self._url = self._ask()
-            return self._url
-
-    def renew(self, used: str) -> str:
-        """Ask again, unless another thread has done so since `used` was given."""
-        with self._lock:
-            if self._url == used:
-                self._url = self._ask()
-            return self._url
-
-
-class Asker(Protocol):
-    """Gives a fresh URL; raises SourceError."""
-
-    def __call__(self) -> str:
-        """The URL."""
 
 
 def _redirected(url: str, response: http.client.HTTPResponse) -> str:

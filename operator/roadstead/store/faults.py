@@ -42,6 +42,8 @@ def answer_fault(status: int, code: str, doing: str) -> StoreError:
         return StoreError("StoreBucketMissing", f"{doing}: the bucket does not exist; create it")
     if code == "NoSuchKey":
         return StoreError("StoreObjectMissing", f"{doing}: the object is not in the store")
+    if status == 412:
+        return StoreError("StoreObjectExists", f"{doing}: another object has come to stand there")
     if code in _SKEWED:
         message = (
             f"{doing}: the store refused the signature ({code}); check both clocks, the region"

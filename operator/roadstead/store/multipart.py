@@ -87,8 +87,13 @@ class Multipart:
             if local(element) == "Upload" and text(element, "Key") == location.path
         )
 
-    def complete(self, location: StoreLocation, upload_id: str, parts: Sequence[Part]) -> str:
-        """Put the parts together; returns the object's ETag. The answer may be a 200 that fails."""
+    def complete(
+        self, location: StoreLocation, upload_id: str, parts: Sequence[Part], *, if_absent: bool
+    ) -> str:
+        """Put the parts together; returns the object's ETag. The answer may be a 200 that fails.
+
+        With `if_absent` a store that knows conditional writes refuses to write over an object.
+        """
         doing = f"completing the upload to {location}"
         items = "".join(
             f"<Part><PartNumber>{part.number}</PartNumber><ETag>{escape(part.etag)}</ETag></Part>"
@@ -96,6 +101,8 @@ class Multipart:
         )
         body = f"<CompleteMultipartUpload>{items}</CompleteMultipartUpload>".encode()
         headers = {"Content-Type": "application/xml"}
+        if if_absent:
+            headers["If-None-Match"] = "*"
         query = {"uploadId": upload_id}
         root = self._wire.call(
             "POST", location, query, headers=headers, body=body, doing=doing

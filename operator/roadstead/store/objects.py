@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import urllib3
 from minio import Minio
+from minio.commonconfig import ComposeSource
 from minio.error import S3Error
 
 from roadstead.api.location import StoreLocation
@@ -18,18 +19,25 @@ from roadstead.store.access import StoreAccess
 from roadstead.store.faults import FAILURES, fault
 
 SHA256_METADATA: Final = "roadstead-sha256"
-"""User metadata (`x-amz-meta-...`) that holds the digest the object was verified against."""
+"""User metadata (`x-amz-meta-...`): the digest that the upload was begun for."""
+SOURCE_ETAG_METADATA: Final = "roadstead-source-etag"
+"""User metadata: the ETag of what it was read from."""
 _ABSENT: Final = ("NoSuchKey", "NoSuchBucket")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StoredObject:
-    """An object as the store describes it; `sha256` is None where its metadata has none."""
+    """An object as the store describes it.
+
+    `sha256` and `source_etag` are what its upload was begun with, None where that said nothing;
+    only reading the object proves them.
+    """
 
     size: int
     etag: str
     sha256: str | None
-    last_modified: datetime.datetime | None
+    source_etag: str | None = None
+    last_modified: datetime.datetime | None = None
 
 
 def minio_client(access: StoreAccess) -> Minio:
@@ -76,6 +84,7 @@ def stat(client: Minio, location: StoreLocation) -> StoredObject | None:
         size=found.size or 0,
         etag=found.etag or "",
         sha256=metadata.get(f"x-amz-meta-{SHA256_METADATA}"),
+        source_etag=metadata.get(f"x-amz-meta-{SOURCE_ETAG_METADATA}"),
         last_modified=found.last_modified,
     )
 
@@ -93,3 +102,23 @@ def remove(client: Minio, location: StoreLocation, *, etag: str | None = None) -
     except FAILURES as error:
         raise fault(error, f"removing {location}") from None
     return True
+
+
+def copy(client: Minio, source: StoreLocation, target: StoreLocation) -> None:
+    """Put a copy of `source`, with its metadata, at `target`: the store does it by itself."""
+    found = stat(client, source)
+    metadata = {
+        SHA256_METADATA: found.sha256 if found else None,
+        SOURCE_ETAG_METADATA: found.source_etag if found else None,
+    }
+    try:
+        client.compose_object(
+            target.bucket,
+            target.path,
+            [ComposeSource(source.bucket, source.path)],
+            metadata={
+                f"x-amz-meta-{name}": value for name, value in metadata.items() if value is not None
+            },
+        )
+    except FAILURES as error:
+        raise fault(error, f"copying to {target}") from None

@@ -28,8 +28,15 @@ class TransferSettings:
     def from_env(cls, environ: Mapping[str, str]) -> TransferSettings:
         """Read the environment; raises InvalidSettings that names every fault."""
         env = EnvReader(environ)
+        settings = cls.read(env)
+        env.done()
+        return settings
+
+    @classmethod
+    def read(cls, env: EnvReader) -> TransferSettings:
+        """Take them out of an environment together with others; faults are kept by `env`."""
         key_file = env.text("ROADSTEAD_QUANT_KEY_FILE", "")
-        settings = cls(
+        return cls(
             store=StoreAccess.read(env),
             quant_endpoint=env.url("ROADSTEAD_QUANT_ENDPOINT", ""),
             quant_key_file=Path(key_file) if key_file else None,
@@ -37,8 +44,6 @@ class TransferSettings:
             connections=env.integer("ROADSTEAD_TRANSFER_CONNECTIONS", 4, high=8),
             attempts=env.integer("ROADSTEAD_TRANSFER_ATTEMPTS", 6, high=100),
         )
-        env.done()
-        return settings
 
 
 def _allow(env: EnvReader) -> AllowList:

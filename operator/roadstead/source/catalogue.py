@@ -1,0 +1,148 @@
+"""The models of a source store: objects `<model id>.gguf` of one bucket.
+
+What has to be computed of an object (sha256, quantisation) is computed once and remembered in
+`<model id>.gguf.json` beside it, for as long as the object's ETag stays the same.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import hashlib
+import io
+import json
+import re
+import threading
+from typing import Any, Final
+
+from minio import Minio
+from minio.error import S3Error
+
+from roadstead.errors import ModelUnknown, Retry, SourceError
+from roadstead.gguf import InvalidGguf, Truncated, parse_header
+
+SUFFIX: Final = ".gguf"
+NOTE_SUFFIX: Final = ".gguf.json"
+MODEL_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_CHUNK_BYTES: Final = 2**20
+_HEADER_BYTES: Final = 32 * 2**20
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One model of the source."""
+
+    model_id: str
+    etag: str
+    size_bytes: int
+    sha256: str
+    quantization: str | None
+
+
+class Catalogue:
+    """Looks models up; methods block, raise SourceError, and may be called from any thread."""
+
+    def __init__(self, client: Minio, bucket: str) -> None:
+        self._client = client
+        self._bucket = bucket
+        self._locks: dict[str, threading.Lock] = {}
+        self._guard = threading.Lock()
+
+    def model_ids(self) -> tuple[str, ...]:
+        """All models, in order."""
+        names = (found.object_name or "" for found in self._client.list_objects(self._bucket))
+        ids = (name.removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX))
+        return tuple(sorted(model_id for model_id in ids if MODEL_ID.fullmatch(model_id)))
+
+    def entry(self, model_id: str) -> Entry:
+        """One model; raises ModelUnknown, or SourceError (SourceGone) where it was there once."""
+        if not MODEL_ID.fullmatch(model_id):
+            raise _unknown(model_id)
+        with self._lock(model_id):
+            note = self._note(model_id)
+            etag = self._etag(model_id)
+            if etag is None and note is not None:
+                message = f"model {model_id!r} is no longer here"
+                raise SourceError("SourceGone", message, retry=Retry.ON_CHANGE)
+            if etag is None:
+                raise _unknown(model_id)
+            if note is not None and note.etag == etag:
+                return note
+            return self._remembered(self._computed(model_id, etag))
+
+    def presigned(self, entry: Entry, public: Minio, lifetime: datetime.timedelta) -> str:
+        """A URL that reads the model until `lifetime` from now, at the address of `public`."""
+        return public.get_presigned_url(
+            "GET", self._bucket, entry.model_id + SUFFIX, expires=lifetime
+        )
+
+    def _lock(self, model_id: str) -> threading.Lock:
+        with self._guard:
+            return self._locks.setdefault(model_id, threading.Lock())
+
+    def _etag(self, model_id: str) -> str | None:
+        try:
+            return self._client.stat_object(self._bucket, model_id + SUFFIX).etag
+        except S3Error as error:
+            if error.code in ("NoSuchKey", "NoSuchBucket"):
+                return None
+            raise
+
+    def _note(self, model_id: str) -> Entry | None:
+        try:
+            response = self._client.get_object(self._bucket, model_id + NOTE_SUFFIX)
+        except S3Error as error:
+            if error.code in ("NoSuchKey", "NoSuchBucket"):
+                return None
+            raise
+        try:
+            values: dict[str, Any] = json.loads(response.read())
+            return Entry(**values)
+        except (ValueError, TypeError):
+            return None  # written by another version, or by somebody else: computed anew
+        finally:
+            response.close()
+            response.release_conn()
+
+    def _computed(self, model_id: str, etag: str) -> Entry:
+        digest, prefix, size = hashlib.sha256(), bytearray(), 0
+        response = self._client.get_object(self._bucket, model_id + SUFFIX)
+        try:
+            for chunk in response.stream(_CHUNK_BYTES):
+                digest.update(chunk)
+                size += len(chunk)
+                if len(prefix) < _HEADER_BYTES:
+                    prefix += chunk
+        finally:
+            response.close()
+            response.release_conn()
+        return Entry(
+            model_id=model_id,
+            etag=etag,
+            size_bytes=size,
+            sha256=digest.hexdigest(),
+            quantization=_quantization(prefix, size),
+        )
+
+    def _remembered(self, entry: Entry) -> Entry:
+        raw = json.dumps(dataclasses.asdict(entry), indent=1).encode()
+        self._client.put_object(
+            self._bucket,
+            entry.model_id + NOTE_SUFFIX,
+            io.BytesIO(raw),
+            len(raw),
+            content_type="application/json",
+        )
+        return entry
+
+
+def _quantization(prefix: bytearray, size: int) -> str | None:
+    try:
+        return parse_header(prefix, size).quantization
+    except (Truncated, InvalidGguf):
+        return None
+
+
+def _unknown(model_id: str) -> ModelUnknown:
+    message = f"there is no model {model_id[:128]!r}; GET /models lists them"
+    return ModelUnknown("ModelUnknown", message, retry=Retry.ON_CHANGE)

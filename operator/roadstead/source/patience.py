@@ -1,0 +1,53 @@
+"""Trying again what may pass in a moment: a bounded number of times, with backoff and jitter."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from roadstead.errors import SourceInterrupted, StoreInterrupted
+
+PASSING: Final = (SourceInterrupted, StoreInterrupted)
+"""What may pass in a moment."""
+FIRST_DELAY_SECONDS: Final = 0.5
+MAX_DELAY_SECONDS: Final = 20.0
+_T = TypeVar("_T")
+
+
+class Stopping(Exception):
+    """The work was asked to stop and did; what is done is kept."""
+
+
+def delay_seconds(failures: int, chance: float) -> float:
+    """How long to wait after so many failures (from 1); `chance` is from 0 to 1."""
+    longest = min(MAX_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2.0 ** min(failures - 1, 16))
+    return longest * (0.5 + chance / 2)
+
+
+class Patience:
+    """How often to try (`attempts`), until `stop` is set."""
+
+    def __init__(self, *, attempts: int, stop: threading.Event) -> None:
+        self.attempts = attempts
+        self.stop = stop
+
+    def pause(self, failures: int) -> None:
+        """Wait after so many failures; raises Stopping."""
+        if self.stop.wait(delay_seconds(failures, random.random())):  # noqa: S311 - jitter
+            raise Stopping
+
+    def run(self, work: Callable[[], _T]) -> _T:
+        """What `work` returns, tried again while it raises something PASSING."""
+        failures = 0
+        while True:
+            if self.stop.is_set():
+                raise Stopping
+            try:
+                return work()
+            except PASSING:
+                failures += 1
+                if failures >= self.attempts:
+                    raise
+            self.pause(failures)

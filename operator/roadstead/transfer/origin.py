@@ -1,0 +1,99 @@
+"""Where a model comes from, and what is promised of it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from roadstead.errors import ContentError, Retry, SourceChanged, SourceError
+from roadstead.source.dial import Anywhere, Guard
+from roadstead.source.patience import Patience
+from roadstead.source.quant_client import QuantAnswer, QuantClient
+from roadstead.source.ranges import RangeReader, SourceObject
+from roadstead.source.urls import FixedUrl, RenewedUrls, Urls
+from roadstead.transfer.messages import QuantSource, UrlSource
+from roadstead.transfer.settings import TransferSettings
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Origin:
+    """A source that answered: its URLs, what it holds, and what it and the job promise."""
+
+    urls: Urls
+    guard: Guard
+    found: SourceObject
+    sha256: str | None
+    quantization: str | None
+
+    def reader(self) -> RangeReader:
+        """A connection of its own to read ranges from."""
+        return RangeReader(self.urls, self.guard, self.found)
+
+
+def find(
+    source: QuantSource | UrlSource,
+    expected_sha256: str | None,
+    settings: TransferSettings,
+    patience: Patience,
+) -> Origin:
+    """Ask the source what it has; raises SourceError or ContentError where promises differ."""
+    if isinstance(source, UrlSource):
+        urls: Urls = FixedUrl(source.url)
+        found = _probe(urls, settings.allow, patience)
+        return Origin(
+            urls=urls,
+            guard=settings.allow,
+            found=found,
+            sha256=expected_sha256,
+            quantization=None,
+        )
+    client = _quant(source, settings)
+    answer = patience.run(lambda: client.ask(source.model_id))
+    if None not in (expected_sha256, answer.sha256) and expected_sha256 != answer.sha256:
+        raise ContentError(
+            "DigestMismatch",
+            f"spec.sha256 is {expected_sha256}, but the Quant service has {answer.sha256} for "
+            f"{source.model_id!r}; correct one of them",
+        )
+    urls = RenewedUrls(lambda: _again(client, source.model_id, answer), first=answer.url)
+    found = _probe(urls, settings.allow, patience)
+    if answer.size_bytes not in (None, found.size):
+        raise SourceError(
+            "SizeMismatch",
+            f"the Quant service promises {answer.size_bytes} bytes for {source.model_id!r}, but "
+            f"its URL has {found.size}",
+        )
+    return Origin(
+        urls=urls,
+        guard=settings.allow,
+        found=found,
+        sha256=expected_sha256 or answer.sha256,
+        quantization=answer.quantization,
+    )
+
+
+def _quant(source: QuantSource, settings: TransferSettings) -> QuantClient:
+    if settings.quant_key_file is None:
+        raise SourceError(
+            "SourceUnauthorized",
+            "there is no key for the Quant service (ROADSTEAD_QUANT_KEY_FILE)",
+            retry=Retry.ON_CHANGE,
+        )
+    own = source.endpoint.rstrip("/") == settings.quant_endpoint
+    guard: Guard = Anywhere() if own else settings.allow
+    return QuantClient(source.endpoint, settings.quant_key_file, guard)
+
+
+def _again(client: QuantClient, model_id: str, first: QuantAnswer) -> str:
+    answer = client.ask(model_id)
+    if (answer.sha256, answer.size_bytes) != (first.sha256, first.size_bytes):
+        message = f"the Quant service has another model for {model_id!r} than at the beginning"
+        raise SourceChanged("SourceChanged", message)
+    return answer.url
+
+
+def _probe(urls: Urls, guard: Guard, patience: Patience) -> SourceObject:
+    reader = RangeReader(urls, guard)
+    try:
+        return patience.run(reader.probe)
+    finally:
+        reader.close()

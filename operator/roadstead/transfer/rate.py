@@ -1,0 +1,37 @@
+"""How fast it goes and how long it still takes. Pure."""
+
+from __future__ import annotations
+
+from roadstead.transfer.messages import Phase, Progress
+
+SMOOTHING = 0.3
+"""Weight of the newest second."""
+
+
+class Rate:
+    """Makes a Progress of byte counts; `start` bytes were there before it began."""
+
+    def __init__(self, *, total: int, start: int, now: float, phase: Phase) -> None:
+        self._total = total
+        self._done = start
+        self._at = now
+        self._phase = phase
+        self._per_second: float | None = None
+
+    def progress(self, done: int, now: float) -> Progress:
+        """Where it is at `now` (seconds of any monotonic clock)."""
+        elapsed = now - self._at
+        if elapsed > 0:
+            newest = max(0.0, (done - self._done) / elapsed)
+            previous = newest if self._per_second is None else self._per_second
+            self._per_second = SMOOTHING * newest + (1 - SMOOTHING) * previous
+            self._done, self._at = done, now
+        per_second = int(self._per_second or 0)
+        left = self._total - done
+        return Progress(
+            bytes_done=done,
+            bytes_total=self._total,
+            bytes_per_second=per_second,
+            remaining_seconds=None if per_second < 1 else -(-left // per_second),
+            phase=self._phase,
+        )

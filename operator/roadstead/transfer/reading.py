@@ -1,0 +1,95 @@
+"""Reading an object in the store from first to last, to see that it is what was promised."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+
+from minio import Minio
+
+from roadstead.api.location import StoreLocation
+from roadstead.errors import Retry, SourceError, StoreError, StoreInterrupted
+from roadstead.source.dial import Anywhere
+from roadstead.source.patience import Patience
+from roadstead.source.pump import Pump
+from roadstead.source.ranges import RangeReader, SourceObject
+from roadstead.source.spans import Span, layout
+from roadstead.source.urls import FixedUrl
+from roadstead.transfer.content import Verified, Verifier
+
+URL_LIFETIME = datetime.timedelta(days=1)
+
+
+class Nowhere:
+    """A sink for bytes that are only looked at."""
+
+    def begin(self, span: Span) -> None:
+        """Nothing to open."""
+
+    def send(self, view: memoryview) -> None:
+        """Nothing to keep."""
+
+    def finish(self, span: Span) -> None:
+        """Nothing to finish."""
+
+    def reset(self) -> None:
+        """Nothing to drop."""
+
+
+class StoredReader:
+    """Reads and verifies objects that the store has."""
+
+    def __init__(self, client: Minio, connections: int, patience: Patience) -> None:
+        self._client = client
+        self._connections = connections
+        self._patience = patience
+
+    def verify(
+        self,
+        where: StoreLocation,
+        size: int,
+        expected_sha256: str | None,
+        report: Callable[[int], None],
+    ) -> Verified:
+        """Read all of it; raises ContentError where it is not the model, StoreError, Stopping."""
+        verifier = Verifier(size)
+        try:
+            found = self._probe(where)
+            if found.size != size:
+                raise StoreInterrupted("StoreObjectChanged", f"{where}: is being written to")
+            cut = layout(size, self._connections)
+            Pump(
+                layout=cut,
+                spans=cut.spans,
+                reader=lambda: self._reader(where, found),
+                sink=Nowhere,
+                patience=self._patience,
+                follower=verifier,
+            ).run(report)
+        except SourceError as error:
+            raise _as_store_error(error) from None
+        return verifier.finish(expected_sha256)
+
+    def _probe(self, where: StoreLocation) -> SourceObject:
+        reader = self._reader(where, None)
+        try:
+            return self._patience.run(reader.probe)
+        finally:
+            reader.close()
+
+    def _reader(self, where: StoreLocation, found: SourceObject | None) -> RangeReader:
+        url = self._client.get_presigned_url("GET", where.bucket, where.path, expires=URL_LIFETIME)
+        return RangeReader(FixedUrl(url), Anywhere(), found)
+
+
+def _as_store_error(error: SourceError) -> StoreError:
+    """The store was read as if it were a source; for people it is the store all the same."""
+    reason = {
+        "SourceURLExpired": "StoreDenied",
+        "SourceNotFound": "StoreObjectMissing",
+        "SourceChanged": "StoreObjectChanged",
+    }.get(error.reason, "StoreUnreachable")
+    message = f"reading from the store: {error}"
+    if reason == "StoreDenied":
+        message = "reading from the store: it refused (403); check its keys and their policy"
+    return StoreError(reason, message, retry=Retry.BACKOFF)

@@ -1,0 +1,235 @@
+"""One transfer, from its job to its last event.
+
+What is promised of an object in the store: nothing that failed to verify is left there, and what
+stood there before is only ever replaced by something verified.
+
+- The target is free, nothing was kept from an earlier run: all bytes pass the hasher on their
+  way, and the upload is completed only once they are verified.
+- Parts were kept from an earlier run: a digest can't go on in another process, so the upload is
+  completed first, then read back from the store, and removed if it isn't the model. Until then
+  nobody uses it, since no server starts from a Model that is not Verified.
+- The target holds something else: the same at a key beside it, then the store copies it over.
+- The target holds what may be this very model (sizes and metadata agree): it is read, and if it
+  is the model, nothing is moved.
+
+Uploads are kept wherever going on makes sense (a kill, an expired URL, a store that is full or
+away), and dropped where the bytes are wrong or the source has changed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import time
+from collections.abc import Callable
+
+from minio import Minio
+
+from roadstead.api.location import StoreLocation
+from roadstead.errors import ContentError, Retry, SourceChanged, StoreError, UploadMissing
+from roadstead.source.patience import Patience
+from roadstead.source.pump import Pump
+from roadstead.store.multipart import Multipart
+from roadstead.store.objects import StoredObject, check_endpoint, copy, minio_client, remove, stat
+from roadstead.transfer.content import Verified, Verifier
+from roadstead.transfer.messages import (
+    Completed,
+    Event,
+    Phase,
+    Resume,
+    StoredSource,
+    TransferJob,
+)
+from roadstead.transfer.origin import Origin, find
+from roadstead.transfer.placement import destination, may_be_it
+from roadstead.transfer.rate import Rate
+from roadstead.transfer.reading import StoredReader
+from roadstead.transfer.settings import TransferSettings
+from roadstead.transfer.upload import Upload, Uploads, abort
+
+log = logging.getLogger("roadstead.transfer")
+
+MAX_BEGINNINGS = 3
+"""A source or a store that changes under each of so many uploads is left to the next run."""
+
+
+class Transfer:
+    """Runs one job; `emit` is told what happens, `clock` is any monotonic clock in seconds."""
+
+    def __init__(
+        self,
+        job: TransferJob,
+        settings: TransferSettings,
+        patience: Patience,
+        emit: Callable[[Event], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._job = job
+        self._settings = settings
+        self._patience = patience
+        self._emit = emit
+        self._clock = clock
+        self._target = job.target
+        self._multipart = Multipart(settings.store)
+
+    def run(self) -> Completed:
+        """Bring the model to its target; raises ModelError or Stopping."""
+        check_endpoint(self._settings.store, self._target)
+        if isinstance(self._job.source, StoredSource):
+            return self._adopt_stored()
+        client = minio_client(self._settings.store)
+        existing = self._stat(client, self._target)
+        completed = self._adopt(client, existing, sha256=self._job.expected_sha256, origin=None)
+        if completed is not None:
+            return completed
+        origin = self._find()
+        if self._job.expected_sha256 is None:
+            completed = self._adopt(client, existing, sha256=origin.sha256, origin=origin)
+            if completed is not None:
+                return completed
+        return self._bring(client, existing, origin)
+
+    # What is there already
+
+    def _adopt_stored(self) -> Completed:
+        client = minio_client(self._settings.store)
+        existing = self._stat(client, self._target)
+        if existing is None:
+            message = f"{self._target}: there is no such object; correct minioPath or upload it"
+            raise StoreError("StoreObjectMissing", message, retry=Retry.BACKOFF)
+        verified = self._read(client, self._target, existing.size, self._job.expected_sha256)
+        return self._completed(existing, verified, None)
+
+    def _adopt(
+        self,
+        client: Minio,
+        existing: StoredObject | None,
+        *,
+        sha256: str | None,
+        origin: Origin | None,
+    ) -> Completed | None:
+        found = origin.found if origin else None
+        if existing is None or not may_be_it(existing, sha256=sha256, found=found):
+            return None
+        try:
+            verified = self._read(client, self._target, existing.size, sha256)
+        except ContentError as error:
+            log.warning("%s holds something else: %s", self._target, error)
+            return None
+        log.info("the store has the model already")
+        self._tidy()
+        return self._completed(existing, verified, origin)
+
+    def _tidy(self) -> None:
+        """Drop the upload of an earlier run that is not needed any more."""
+        if self._job.resume is not None:
+            where = self._at(self._job.resume.key)
+            abort(self._multipart, where, self._job.resume.upload_id)
+
+    # What has to be brought
+
+    def _bring(self, client: Minio, existing: StoredObject | None, origin: Origin) -> Completed:
+        where = destination(self._target, self._job.model_uid, existing)
+        resume = self._job.resume
+        for beginning in range(MAX_BEGINNINGS):
+            try:
+                verified = self._upload(client, where, origin, resume)
+                break
+            except (SourceChanged, UploadMissing) as error:
+                if beginning + 1 == MAX_BEGINNINGS:
+                    raise
+                log.warning("%s: the transfer begins anew", error)
+                resume = None
+                origin = self._find()
+        if where != self._target:
+            self._replace(client, where)
+        stored = self._stat(client, self._target)
+        if stored is None or stored.size != origin.found.size:
+            raise StoreError("StoreObjectChanged", f"{self._target}: was removed meanwhile")
+        return self._completed(stored, verified, origin)
+
+    def _upload(
+        self, client: Minio, where: StoreLocation, origin: Origin, resume: Resume | None
+    ) -> Verified:
+        """Bring all parts to `where`, verified one way or the other."""
+        uploads = Uploads(self._multipart, self._settings.connections, self._patience)
+        upload = uploads.open(where, origin.found, resume, origin.sha256)
+        self._emit(upload.started(origin.found))
+        try:
+            verifier = self._move(upload, origin)
+            verified = verifier.finish(origin.sha256) if verifier else None
+        except (ContentError, SourceChanged):
+            upload.drop()
+            raise
+        self._complete(client, upload, origin.found.size)
+        return verified or self._verify_completed(client, where, origin)
+
+    def _move(self, upload: Upload, origin: Origin) -> Verifier | None:
+        """Bring the parts that are missing; what followed them, if something could."""
+        cut = upload.layout
+        verifier = Verifier(cut.size) if cut.buffers and not upload.resumed else None
+        missing = [span for span in cut.spans if span.number not in upload.resumed]
+        pump = Pump(
+            layout=cut if verifier else dataclasses.replace(cut, buffers=0),
+            spans=missing,
+            reader=origin.reader,
+            sink=upload.sink,
+            patience=self._patience,
+            follower=verifier,
+        )
+        pump.run(self._reporter(cut.size, upload.resumed_bytes, Phase.TRANSFERRING))
+        return verifier
+
+    def _complete(self, client: Minio, upload: Upload, size: int) -> None:
+        try:
+            upload.complete(if_absent=upload.where == self._target, patience=self._patience)
+        except UploadMissing:
+            # An earlier try may have passed although its answer was lost.
+            stored = self._stat(client, upload.where)
+            if stored is None or stored.size != size:
+                raise
+
+    def _verify_completed(self, client: Minio, where: StoreLocation, origin: Origin) -> Verified:
+        try:
+            return self._read(client, where, origin.found.size, origin.sha256)
+        except ContentError:
+            remove(client, where)
+            raise
+
+    def _replace(self, client: Minio, where: StoreLocation) -> None:
+        """Put what was verified in the place of what stood at the target."""
+        self._patience.run(lambda: copy(client, where, self._target))
+        self._patience.run(lambda: remove(client, where))
+
+    # Small things
+
+    def _find(self) -> Origin:
+        if isinstance(self._job.source, StoredSource):
+            raise AssertionError("a stored model has no origin")
+        return find(self._job.source, self._job.expected_sha256, self._settings, self._patience)
+
+    def _stat(self, client: Minio, where: StoreLocation) -> StoredObject | None:
+        return self._patience.run(lambda: stat(client, where))
+
+    def _read(self, client: Minio, where: StoreLocation, size: int, sha256: str | None) -> Verified:
+        reader = StoredReader(client, self._settings.connections, self._patience)
+        return reader.verify(where, size, sha256, self._reporter(size, 0, Phase.VERIFYING))
+
+    def _reporter(self, total: int, start: int, phase: Phase) -> Callable[[int], None]:
+        rate = Rate(total=total, start=start, now=self._clock(), phase=phase)
+        return lambda moved: self._emit(rate.progress(start + moved, self._clock()))
+
+    def _at(self, key: str) -> StoreLocation:
+        return dataclasses.replace(self._target, path=key)
+
+    def _completed(
+        self, stored: StoredObject, verified: Verified, origin: Origin | None
+    ) -> Completed:
+        told = origin.quantization if origin else None
+        return Completed(
+            size_bytes=stored.size,
+            sha256=verified.sha256,
+            etag=stored.etag,
+            gguf=verified.header,
+            quantization=verified.header.quantization or told,
+        )

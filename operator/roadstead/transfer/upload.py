@@ -1,0 +1,159 @@
+"""One multipart upload: begun or gone on with, filled by the pump, completed or dropped."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+
+from roadstead.api.location import StoreLocation
+from roadstead.errors import StoreError, UploadMissing
+from roadstead.source.patience import Patience
+from roadstead.source.ranges import SourceObject
+from roadstead.source.spans import Layout, Span, layout
+from roadstead.store.multipart import Multipart, Part, PartChannel
+from roadstead.store.objects import SHA256_METADATA, SOURCE_ETAG_METADATA
+from roadstead.transfer.messages import Resume, Started
+from roadstead.transfer.placement import fits, kept
+
+log = logging.getLogger("roadstead.transfer")
+
+
+class Upload:
+    """An upload that exists; `parts` grows as the pump's workers finish them."""
+
+    def __init__(
+        self,
+        multipart: Multipart,
+        where: StoreLocation,
+        upload_id: str,
+        cut: Layout,
+        parts: Mapping[int, Part],
+    ) -> None:
+        self._multipart = multipart
+        self.where = where
+        self.upload_id = upload_id
+        self.layout = cut
+        self._parts = dict(parts)
+        self._lock = threading.Lock()
+        self.resumed = frozenset(parts)
+        self.resumed_bytes = sum(part.size for part in parts.values())
+
+    def started(self, found: SourceObject) -> Started:
+        """What the operator persists."""
+        return Started(
+            upload_id=self.upload_id,
+            key=self.where.path,
+            part_size_bytes=self.layout.part_size,
+            source_etag=found.etag,
+            bytes_total=found.size,
+            resumed_bytes=self.resumed_bytes,
+        )
+
+    def sink(self) -> UploadSink:
+        """A connection to the store for one of the pump's workers."""
+        return UploadSink(self, self._multipart.channel(self.where, self.upload_id))
+
+    def add(self, part: Part) -> None:
+        """The store has taken a part."""
+        with self._lock:
+            self._parts[part.number] = part
+
+    def complete(self, *, if_absent: bool, patience: Patience) -> None:
+        """Make the object of the parts; once more is harmless."""
+        parts = list(self._parts.values())
+        patience.run(
+            lambda: self._multipart.complete(self.where, self.upload_id, parts, if_absent=if_absent)
+        )
+
+    def drop(self) -> None:
+        """Abort it; a store that can't be reached now sweeps it later."""
+        abort(self._multipart, self.where, self.upload_id)
+
+
+class UploadSink:
+    """Takes parts for an upload."""
+
+    def __init__(self, upload: Upload, channel: PartChannel) -> None:
+        self._upload = upload
+        self._channel = channel
+
+    def begin(self, span: Span) -> None:
+        """Open a part."""
+        self._channel.begin(span.number, span.size)
+
+    def send(self, view: memoryview) -> None:
+        """Stream bytes of it."""
+        self._channel.send(view)
+
+    def finish(self, span: Span) -> None:
+        """The store has the part."""
+        etag = self._channel.finish()
+        self._upload.add(Part(number=span.number, size=span.size, etag=etag))
+
+    def reset(self) -> None:
+        """Drop the connection."""
+        self._channel.close()
+
+
+class Uploads:
+    """Begins uploads and goes on with those of an earlier run."""
+
+    def __init__(self, multipart: Multipart, connections: int, patience: Patience) -> None:
+        self._multipart = multipart
+        self._connections = connections
+        self._patience = patience
+
+    def open(
+        self,
+        where: StoreLocation,
+        found: SourceObject,
+        resume: Resume | None,
+        sha256: str | None,
+    ) -> Upload:
+        """The upload to `where`: that of `resume` if it still serves, else a new one."""
+        if resume is not None:
+            upload = self._go_on(where, found, resume)
+            if upload is not None:
+                return upload
+        self._clear(where)
+        metadata = {SHA256_METADATA: sha256, SOURCE_ETAG_METADATA: _printable(found.etag)}
+        told = {name: value for name, value in metadata.items() if value}
+        upload_id = self._patience.run(lambda: self._multipart.create(where, told))
+        return Upload(self._multipart, where, upload_id, layout(found.size, self._connections), {})
+
+    def _go_on(self, where: StoreLocation, found: SourceObject, resume: Resume) -> Upload | None:
+        earlier = StoreLocation(endpoint=where.endpoint, bucket=where.bucket, path=resume.key)
+        if not fits(resume, where, found):
+            log.warning("the source or the target has changed: the transfer begins anew")
+            abort(self._multipart, earlier, resume.upload_id)
+            return None
+        cut = layout(found.size, self._connections, part_size=resume.part_size_bytes)
+        try:
+            stored = self._patience.run(lambda: self._multipart.parts(where, resume.upload_id))
+        except UploadMissing:
+            log.warning("the store has forgotten the upload: the transfer begins anew")
+            return None
+        parts = kept(stored, cut.spans)
+        log.info("going on with %d of %d parts", len(parts), len(cut.spans))
+        return Upload(self._multipart, where, resume.upload_id, cut, parts)
+
+    def _clear(self, where: StoreLocation) -> None:
+        """Abort uploads to this key that nobody knows of: begun just before a kill."""
+        for upload_id in self._patience.run(lambda: self._multipart.unfinished(where)):
+            log.info("dropping an upload that an earlier run left behind")
+            abort(self._multipart, where, upload_id)
+
+
+def abort(multipart: Multipart, where: StoreLocation, upload_id: str) -> None:
+    """Abort an upload as well as it goes: a failure here must not hide why it is dropped."""
+    try:
+        multipart.abort(where, upload_id)
+    except UploadMissing:
+        return
+    except StoreError as error:
+        log.warning("an upload is left behind: %s", error)
+
+
+def _printable(etag: str) -> str:
+    return "".join(char for char in etag if " " <= char <= "~")[:256]
