@@ -9,7 +9,7 @@ from roadstead.api.raw import Raw, section
 
 _LINES = 3
 _LENGTH = 400
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]|\x1b\[[0-9;]*m")
+_CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x1f\x7f-\x9f]")
 _QUERY = re.compile(r"\?[^\s\"']*=[^\s\"']*")
 
 # kubelet: pkg/kubelet/images/types.go and container/sync_result.go name these reasons.

@@ -1,0 +1,191 @@
+"""What must hold of a ModelServe before anything is made for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from roadstead.api.model import Model
+from roadstead.policy.chain import Violation, evaluate
+from roadstead.policy.modelserve import MODELSERVE_RULES, ServeFacts
+from tests.unit.manifests.builders import make_model, make_serve
+
+_MODEL = make_model("gemma", "uid-1")
+_OTHER = make_model("llama", "uid-2")
+
+
+def check(
+    spec: dict[str, Any], *, named: Model | None = None, numbered: Model | None = None
+) -> Violation | None:
+    spec = {"modelName": "", "modelUuid": "", **spec}
+    facts = ServeFacts(serve=make_serve(**spec), named=named, numbered=numbered)
+    return evaluate(MODELSERVE_RULES, facts)
+
+
+@pytest.mark.parametrize(
+    ("spec", "named", "numbered"),
+    [
+        pytest.param({"modelName": "gemma"}, _MODEL, None, id="by name"),
+        pytest.param({"modelUuid": "uid-1"}, None, _MODEL, id="by uuid"),
+        pytest.param({"modelName": "gemma", "modelUuid": "uid-1"}, _MODEL, _MODEL, id="by both"),
+        pytest.param({"modelName": "new"}, None, None, id="not in the catalogue yet"),
+        pytest.param(
+            {
+                "modelName": "gemma",
+                "minioEndpoint": "http://roadstead-minio:9000/",
+                "minioBucket": "models",
+                "minioPath": "models/gemma/uid-1.gguf",
+            },
+            _MODEL,
+            None,
+            id="the model's location",
+        ),
+        pytest.param(
+            {"modelName": "gemma", "minioBucket": "x"},
+            make_model("gemma", stored=False),
+            None,
+            id="a location that is not known yet",
+        ),
+        pytest.param(
+            {
+                "modelName": "gemma",
+                "resources": {"requests": {"cpu": "500m"}, "limits": {"cpu": 1}},
+            },
+            _MODEL,
+            None,
+            id="resources",
+        ),
+    ],
+)
+def test_a_sound_modelserve_passes(
+    spec: dict[str, Any], named: Model | None, numbered: Model | None
+) -> None:
+    assert check(spec, named=named, numbered=numbered) is None
+
+
+@pytest.mark.parametrize(
+    ("spec", "named", "numbered", "reason", "field", "words"),
+    [
+        pytest.param(
+            {}, None, None, "ModelNotNamed", "spec.modelName", "name the model", id="none"
+        ),
+        pytest.param(
+            {"modelUuid": "uid-9"},
+            None,
+            None,
+            "ModelNotFound",
+            "spec.modelUuid",
+            "no Model has the UUID uid-9",
+            id="unknown uuid",
+        ),
+        pytest.param(
+            {"modelName": "gemma", "modelUuid": "uid-9"},
+            _MODEL,
+            None,
+            "ModelMismatch",
+            "spec.modelUuid",
+            "Model gemma has the UUID uid-1",
+            id="uuid of a model made anew",
+        ),
+        pytest.param(
+            {"modelName": "gemma", "modelUuid": "uid-2"},
+            _MODEL,
+            _OTHER,
+            "ModelMismatch",
+            "spec.modelUuid",
+            "spec.modelUuid is Model llama, spec.modelName says gemma",
+            id="two models",
+        ),
+        pytest.param(
+            {"modelName": "new", "modelUuid": "uid-2"},
+            None,
+            _OTHER,
+            "ModelMismatch",
+            "spec.modelUuid",
+            "spec.modelUuid is Model llama",
+            id="a name that is unknown",
+        ),
+        pytest.param(
+            {"modelName": "gemma", "minioEndpoint": "http://other:9000"},
+            _MODEL,
+            None,
+            "LocationMismatch",
+            "spec.minioEndpoint",
+            "is http://roadstead-minio:9000, not http://other:9000",
+            id="another endpoint",
+        ),
+        pytest.param(
+            {"modelName": "gemma", "minioBucket": "mine"},
+            _MODEL,
+            None,
+            "LocationMismatch",
+            "spec.minioBucket",
+            "is models, not mine",
+            id="another bucket",
+        ),
+        pytest.param(
+            {"modelUuid": "uid-1", "minioPath": "secret/of/others"},
+            None,
+            _MODEL,
+            "LocationMismatch",
+            "spec.minioPath",
+            "leave the field out",
+            id="another path",
+        ),
+        pytest.param(
+            {"modelName": "gemma", "runtimeParams": {"extraArgs": ["--tools", "all"]}},
+            _MODEL,
+            None,
+            "InvalidRuntimeParams",
+            "spec.runtimeParams.extraArgs[0]",
+            "'--tools' is not allowed",
+            id="a dangerous flag",
+        ),
+        pytest.param(
+            {"modelName": "gemma", "resources": {"limits": {"cpu": "many"}}},
+            _MODEL,
+            None,
+            "InvalidResources",
+            "spec.resources.limits.cpu",
+            "is no quantity",
+            id="no quantity",
+        ),
+        pytest.param(
+            {
+                "modelName": "gemma",
+                "resources": {"requests": {"memory": "2Gi"}, "limits": {"memory": "2000Mi"}},
+            },
+            _MODEL,
+            None,
+            "InvalidResources",
+            "spec.resources.requests.memory",
+            "the request 2Gi is above the limit 2000Mi",
+            id="a request above its limit",
+        ),
+    ],
+)
+def test_a_fault_is_named(
+    spec: dict[str, Any],
+    named: Model | None,
+    numbered: Model | None,
+    reason: str,
+    field: str,
+    words: str,
+) -> None:
+    violation = check(spec, named=named, numbered=numbered)
+    assert violation is not None
+    assert (violation.reason, violation.field) == (reason, field)
+    assert words in violation.message
+
+
+def test_no_server_starts_on_a_model_that_goes() -> None:
+    going = Model.parse(
+        {
+            "metadata": {"name": "gemma", "deletionTimestamp": "2030-01-01T00:00:00Z"},
+            "spec": {"source": {"stored": {}}},
+        }
+    )
+    violation = check({"modelName": "gemma"}, named=going)
+    assert violation is not None
+    assert violation.reason == "ModelDeleting"

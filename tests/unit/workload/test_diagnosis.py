@@ -1,0 +1,307 @@
+"""A server that is not ready says why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from roadstead.api.pod_findings import words
+from roadstead.api.workload import diagnose
+from tests.unit.workload.pods import (
+    backing_off,
+    condition,
+    deployment,
+    done,
+    ended,
+    initializing,
+    pod,
+    running,
+    serving,
+    waiting,
+)
+
+_QUOTA = condition(
+    "ReplicaFailure",
+    "True",
+    "FailedCreate",
+    'pods "gemma-x" is forbidden: exceeded quota: small, requested: limits.memory=1Gi',
+)
+_NO_NODE = condition(
+    "PodScheduled", "False", "Unschedulable", "0/1 nodes are available: 1 Insufficient memory."
+)
+_PULL = waiting(
+    "ImagePullBackOff",
+    'Back-off pulling image "llama:9": ErrImagePull: failed to resolve reference: not found',
+    image="llama:9",
+)
+
+
+@pytest.mark.parametrize(
+    ("broken", "reason", "message"),
+    [
+        pytest.param(
+            pod(server=_PULL),
+            "ImagePullFailed",
+            "can't have the image llama:9: Back-off pulling image",
+            id="image",
+        ),
+        pytest.param(
+            pod(fetch=waiting("ErrImagePull", "no such host", image="op:1")),
+            "ImagePullFailed",
+            "can't have the image op:1: no such host",
+            id="image of the fetch",
+        ),
+        pytest.param(
+            pod(server=waiting("InvalidImageName", "couldn't parse", image="a b")),
+            "ImagePullFailed",
+            "couldn't parse",
+            id="image's name",
+        ),
+        pytest.param(
+            pod(server=backing_off(ended(137, "OOMKilled"))),
+            "OutOfMemory",
+            "used more memory than its limit of 1Gi; raise spec.resources.limits.memory",
+            id="out of memory",
+        ),
+        pytest.param(
+            pod(
+                server={
+                    **running(started=False),
+                    "lastState": ended(137, "OOMKilled"),
+                    "restartCount": 1,
+                }
+            ),
+            "OutOfMemory",
+            "1Gi",
+            id="out of memory and started again",
+        ),
+        pytest.param(
+            pod(server=backing_off(ended(1, message="warming up\nerror: unknown model type\n"))),
+            "CrashLooping",
+            "llama-server ended with exit code 1: warming up | error: unknown model type, "
+            "restarted 3 times",
+            id="crash",
+        ),
+        pytest.param(
+            pod(server={"state": ended(128, "StartError", "exec: not found")}),
+            "CrashLooping",
+            "exit code 128: exec: not found",
+            id="crash before the first restart",
+        ),
+        pytest.param(
+            pod(fetch=backing_off(ended(1, message="sha256 is 12ab, not 34cd"))),
+            "FetchFailed",
+            "can't fetch the model: ended with exit code 1: sha256 is 12ab, not 34cd",
+            id="fetch",
+        ),
+        pytest.param(
+            pod(fetch=backing_off(ended(137, "OOMKilled"))),
+            "FetchFailed",
+            "its limit of 384Mi",
+            id="fetch out of memory",
+        ),
+        pytest.param(
+            pod(server=waiting("CreateContainerConfigError", 'secret "x" not found')),
+            "InvalidConfiguration",
+            'can\'t start llama-server: secret "x" not found',
+            id="configuration",
+        ),
+        pytest.param(
+            pod(conditions=(_NO_NODE,), initContainerStatuses=[], containerStatuses=[]),
+            "Unschedulable",
+            "no node takes pod gemma-1: 0/1 nodes are available: 1 Insufficient memory.",
+            id="no node",
+        ),
+        pytest.param(
+            pod(phase="Failed", reason="Evicted", message="The node was low on resource: memory."),
+            "Evicted",
+            "The node was low on resource",
+            id="evicted",
+        ),
+        pytest.param(
+            pod(server=running()), "NotAnswering", "does not answer at /health", id="not answering"
+        ),
+        pytest.param(pod(fetch=running()), "Fetching", "fetches the model", id="fetching"),
+        pytest.param(
+            pod(fetch={**running(), "lastState": ended(1, message="refused"), "restartCount": 2}),
+            "Fetching",
+            "attempt 3; the last one: ended with exit code 1: refused",
+            id="fetching again",
+        ),
+        pytest.param(
+            pod(server=running(started=False)), "Loading", "loads the model", id="loading"
+        ),
+        pytest.param(pod(fetch=initializing()), "Starting", "is being started", id="init waits"),
+        pytest.param(pod(), "Starting", "is being started", id="server waits"),
+        pytest.param(
+            pod(initContainerStatuses=[], containerStatuses=[]), "Starting", "", id="no status yet"
+        ),
+    ],
+)
+def test_a_broken_pod_is_explained(broken: dict[str, Any], reason: str, message: str) -> None:
+    state = diagnose(deployment(), [broken])
+    assert (state.ready, state.reason) == (False, reason)
+    assert message in state.message
+
+
+@pytest.mark.parametrize(
+    ("failure", "reason", "message"),
+    [
+        pytest.param(_QUOTA, "QuotaExceeded", "exceeded quota: small", id="quota"),
+        pytest.param(
+            condition("ReplicaFailure", "True", "FailedCreate", "violates PodSecurity"),
+            "PodCreationFailed",
+            "the pod can't be made: violates PodSecurity",
+            id="refused",
+        ),
+        pytest.param(
+            condition("Progressing", "False", "ProgressDeadlineExceeded", "has timed out"),
+            "ProgressDeadlineExceeded",
+            "has timed out",
+            id="stuck",
+        ),
+    ],
+)
+def test_pods_that_are_not_made_are_explained(
+    failure: dict[str, str], reason: str, message: str
+) -> None:
+    state = diagnose(deployment(conditions=(failure,)), [])
+    assert (state.ready, state.reason) == (False, reason)
+    assert message in state.message
+
+
+def test_before_the_deployment_is_there_it_is_waited_for() -> None:
+    state = diagnose(None, [])
+    assert (state.ready, state.reason, state.replicas) == (False, "Progressing", 0)
+
+
+def test_before_the_pods_are_there_they_are_waited_for() -> None:
+    assert diagnose(deployment(), []).reason == "Progressing"
+
+
+def test_all_servers_ready_is_ready() -> None:
+    pods = [
+        serving("a", since="2030-01-01T00:00:02Z"),
+        serving("b", since="2030-01-01T00:00:01Z"),
+    ]
+    state = diagnose(deployment(2, 2), pods)
+    assert (state.ready, state.reason, state.message) == (
+        True,
+        "ServersReady",
+        "2 of 2 servers ready",
+    )
+    assert (state.replicas, state.ready_replicas) == (2, 2)
+    assert state.started_at == "2030-01-01T00:00:01Z"
+
+
+def test_some_servers_ready_is_not_ready_and_says_how_many() -> None:
+    state = diagnose(deployment(2, 1), [serving("a"), pod("b", conditions=(_NO_NODE,))])
+    assert (state.ready, state.reason) == (False, "Unschedulable")
+    assert state.message.startswith("1 of 2 servers ready; no node takes pod b")
+
+
+def test_scaled_to_zero_says_so() -> None:
+    state = diagnose(deployment(0, 0), [])
+    assert (state.ready, state.reason) == (False, "ScaledToZero")
+
+
+def test_a_rollout_leaves_the_server_ready() -> None:
+    pods = [serving("old", template="old"), pod("new", server=running(started=False))]
+    state = diagnose(deployment(1, 1, updated=1, total=2), pods)
+    assert (state.ready, state.reason) == (True, "RollingOut")
+
+
+def test_a_change_that_is_not_seen_yet_rolls_out() -> None:
+    state = diagnose(deployment(1, 1, generation=2), [serving()])
+    assert (state.ready, state.reason) == (True, "RollingOut")
+
+
+def test_a_failing_rollout_leaves_the_server_ready_and_says_what_fails() -> None:
+    pods = [serving("old", template="old"), pod("new", server=_PULL)]
+    state = diagnose(deployment(1, 1, updated=1, total=2), pods)
+    assert (state.ready, state.reason) == (True, "RolloutFailing")
+    assert "the new ones fail: ImagePullFailed: pod new can't have the image llama:9" in (
+        state.message
+    )
+
+
+def test_a_rollout_that_exceeds_the_quota_says_so() -> None:
+    state = diagnose(
+        deployment(1, 1, updated=0, conditions=(_QUOTA,)), [serving("old", template="old")]
+    )
+    assert (state.ready, state.reason) == (True, "RolloutFailing")
+    assert "exceeded quota" in state.message
+
+
+def test_the_problem_of_the_newest_template_counts() -> None:
+    pods = [
+        pod("old", template="old", server=backing_off(ended(1))),
+        pod("new", server=running(started=False)),
+    ]
+    assert diagnose(deployment(1, 0, total=2), pods).reason == "Loading"
+
+
+def test_a_problem_counts_more_than_progress() -> None:
+    pods = [pod("a", server=_PULL), pod("z", fetch=running())]
+    assert diagnose(deployment(2, 0), pods).reason == "ImagePullFailed"
+
+
+def test_a_failed_pod_whose_place_is_taken_does_not_count() -> None:
+    pods = [pod("a", phase="Failed", reason="Evicted"), pod("b", fetch=running())]
+    assert diagnose(deployment(), pods).reason == "Fetching"
+
+
+def test_a_pod_that_goes_does_not_count() -> None:
+    going = pod("old", server=_PULL)
+    going["metadata"]["deletionTimestamp"] = "2030-01-01T02:00:00Z"
+    assert diagnose(deployment(), [going, pod("new", fetch=running())]).reason == "Fetching"
+
+
+def test_a_server_that_crashed_once_and_is_ready_again_is_ready() -> None:
+    again = serving()
+    again["status"]["containerStatuses"][0]["lastState"] = ended(137, "OOMKilled")
+    assert diagnose(deployment(1, 1), [again]).reason == "ServersReady"
+
+
+def test_a_done_fetch_does_not_count() -> None:
+    found = diagnose(deployment(), [pod(fetch=done(), server=running(started=False))])
+    assert found.reason == "Loading"
+
+
+def test_a_message_holds_no_query_of_a_url() -> None:
+    said = words("GET http://store/models/a?X-Amz-Signature=abc&x=1: 403")
+    assert said == "GET http://store/models/a?... 403"
+
+
+def test_a_message_holds_no_colours() -> None:
+    assert words("\x1b[31merror:\x1b[0m no\tmodel") == "error: nomodel"
+
+
+@given(st.text(alphabet=st.characters(max_codepoint=0x2FF) | st.sampled_from("\t\r\n\x1b[m")))
+def test_a_message_is_one_short_printable_line(text: str) -> None:
+    said = words(text)
+    assert len(said) <= 400
+    assert not any(ord(character) < 0x20 or ord(character) == 0x7F for character in said)
+
+
+_anything = st.recursive(
+    st.none() | st.integers() | st.text(max_size=5),
+    lambda inner: st.dictionaries(
+        st.sampled_from(["state", "waiting", "running", "terminated", "reason", "message"]),
+        inner,
+        max_size=4,
+    ),
+    max_leaves=10,
+)
+
+
+@given(
+    st.lists(st.fixed_dictionaries({"state": st.dictionaries(st.text(), _anything)}), max_size=3)
+)
+def test_whatever_a_container_says_there_is_a_verdict(containers: list[dict[str, Any]]) -> None:
+    state = diagnose(deployment(), [pod(containerStatuses=containers)])
+    assert state.reason
+    assert not state.ready
