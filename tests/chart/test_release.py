@@ -1,0 +1,174 @@
+"""The chart installed on a real API server, which has no controllers: nothing starts here."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dev import binaries
+from tests.apiserver.control_plane import running
+from tests.chart.rendering import CHART, CHECKOUT, Chart, Values
+
+NAMESPACE = "roadstead-system"
+CRDS = [f"{path.stem.split('_')[1]}.model.example.com" for path in (CHECKOUT / "crds").iterdir()]
+LABEL = "pod-security.kubernetes.io/enforce=restricted"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """Helm and kubectl, pointed at one API server."""
+
+    helm: Path
+    kubectl: Path
+    env: dict[str, str]
+
+    def install(self, values: Values | None = None) -> str:
+        """Install or upgrade; answers with the notes."""
+        arguments = ["upgrade", "--install", "roadstead", str(CHART), "-n", NAMESPACE]
+        return self.run(self.helm, *arguments, "-f", "-", stdin=json.dumps(values or {}))
+
+    def uninstall(self) -> None:
+        """Remove the release."""
+        self.run(self.helm, "uninstall", "roadstead", "-n", NAMESPACE)
+
+    def get(self, kind: str, name: str) -> Any:
+        """One object of the release's namespace, or of none."""
+        arguments = ["get", kind, name, "-n", NAMESPACE, "-o", "json"]
+        return json.loads(self.run(self.kubectl, *arguments))
+
+    def run(self, program: Path, *arguments: str, stdin: str = "") -> str:
+        """Run to its end; an AssertionError holds what it said."""
+        done = subprocess.run(
+            [program, *arguments],
+            input=stdin,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    programs = binaries.ensure("etcd", "kube-apiserver", "kubectl", "helm")
+    folder = tmp_path_factory.mktemp("release")
+    with running(programs, folder) as server:
+        # A home of their own: both keep what they discover in it.
+        env = {**os.environ, "HOME": str(folder), "KUBECONFIG": str(server.kubeconfig)}
+        cluster = Cluster(helm=programs["helm"], kubectl=programs["kubectl"], env=env)
+        cluster.run(programs["kubectl"], "create", "namespace", NAMESPACE)
+        cluster.run(programs["kubectl"], "label", "namespace", NAMESPACE, LABEL)
+        yield cluster
+
+
+def test_notes_tell_how_to_serve_a_model(cluster: Cluster) -> None:
+    notes = cluster.install({"quant": {"endpoint": "http://quant:8090"}})
+    assert "rollout status deployment/roadstead-operator" in notes
+    assert "# as http://quant:8090 knows it" in notes
+    assert "source.allow is empty" in notes
+
+
+@pytest.mark.parametrize("values", [{}, {"quant": {"endpoint": "http://quant:8090"}}])
+def test_example_in_the_notes_is_accepted(cluster: Cluster, values: Values) -> None:
+    notes = cluster.install(values)
+    example = textwrap.dedent(notes.partition("apply -f -`:\n")[2].partition("\n3. ")[0])
+    accepted = cluster.run(
+        cluster.kubectl, "apply", "--dry-run=server", "-f", "-", stdin=example
+    ).splitlines()
+    assert [line.split("/")[0].split(".")[0] for line in accepted] == ["model", "modelserve"]
+
+
+def test_upgrade_keeps_the_generated_keys(cluster: Cluster) -> None:
+    cluster.install()
+    before = [
+        cluster.get("secret", name)["data"] for name in ("roadstead-store", "roadstead-quant")
+    ]
+    cluster.install({"transfer": {"concurrency": 5}})
+    after = [cluster.get("secret", name)["data"] for name in ("roadstead-store", "roadstead-quant")]
+    assert after == before
+
+
+def test_upgrade_brings_a_changed_definition_up_to_date(cluster: Cluster) -> None:
+    cluster.install()
+    kept = cluster.get("crd", "models.model.example.com")["spec"]
+    change = '[{"op": "replace", "path": "/spec/names/shortNames", "value": ["older"]}]'
+    older = ["patch", "crd", "models.model.example.com", "--type=json", "-p", change]
+    cluster.run(cluster.kubectl, *older)
+    cluster.install()
+    assert cluster.get("crd", "models.model.example.com")["spec"] == kept
+
+
+def test_definitions_and_objects_outlive_the_release(cluster: Cluster) -> None:
+    cluster.install()
+    model = {
+        "apiVersion": "model.example.com/v1alpha1",
+        "kind": "Model",
+        "metadata": {"name": "kept"},
+        "spec": {"source": {"stored": {}}, "minioPath": "models/kept.gguf"},
+    }
+    cluster.run(cluster.kubectl, "apply", "-f", "-", stdin=json.dumps(model))
+    cluster.uninstall()
+    assert {cluster.get("crd", name)["metadata"]["name"] for name in CRDS} == set(CRDS)
+    assert cluster.get("model", "kept")["spec"]["source"] == {"stored": {}}
+    cluster.install()
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet"])
+def test_pods_are_admitted_where_the_restricted_standard_is_enforced(
+    cluster: Cluster, chart: Chart, kind: str
+) -> None:
+    rendered = chart.render({"minio": {"persistence": {"enabled": False}}})
+    (workload,) = rendered.of(kind)
+    template = workload["spec"]["template"]
+    pod = {"apiVersion": "v1", "kind": "Pod", **template}
+    pod["metadata"] = {**template["metadata"], "name": "trial", "namespace": NAMESPACE}
+    answer = cluster.run(
+        cluster.kubectl, "create", "--dry-run=server", "-f", "-", stdin=json.dumps(pod)
+    )
+    assert "pod/trial created" in answer
+
+
+@pytest.mark.parametrize(
+    ("verb", "resource", "answer"),
+    [
+        ("update", "modelserves.model.example.com/status", "yes"),
+        ("create", "deployments.apps", "yes"),
+        ("list", "secrets", "no"),
+        ("delete", "models.model.example.com", "no"),
+        ("create", "pods/exec", "no"),
+        ("create", "clusterrolebindings.rbac.authorization.k8s.io", "no"),
+    ],
+)
+def test_operator_may_do_what_it_needs_and_no_more(
+    cluster: Cluster, verb: str, resource: str, answer: str
+) -> None:
+    cluster.install()
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SubjectAccessReview",
+        "spec": {
+            "user": f"system:serviceaccount:{NAMESPACE}:roadstead-operator",
+            "resourceAttributes": _attributes(verb, resource),
+        },
+    }
+    arguments = ["create", "-f", "-", "-o", "jsonpath={.status.allowed}"]
+    allowed = cluster.run(cluster.kubectl, *arguments, stdin=json.dumps(review))
+    assert allowed == {"yes": "true", "no": "false"}[answer]
+
+
+def _attributes(verb: str, text: str) -> dict[str, str]:
+    """`deployments.apps` and `modelserves.model.example.com/status` as resource attributes."""
+    whole, _, subresource = text.partition("/")
+    resource, _, api_group = whole.partition(".")
+    found = {"verb": verb, "resource": resource, "group": api_group, "namespace": "default"}
+    return {**found, "subresource": subresource} if subresource else found

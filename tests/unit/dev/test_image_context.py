@@ -1,0 +1,91 @@
+"""What goes into the images, and what their archives are keyed by."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from dev.errors import DevError
+from dev.images import archive, base, context
+from dev.images.archive import CHECKOUT
+
+DOCKERFILE = (CHECKOUT / "Dockerfile").read_text()
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    for name in context.INCLUDED:
+        path = tmp_path / name
+        if "." in name or name.isupper() or name == "Dockerfile":
+            path.write_text(name)
+        else:
+            path.mkdir()
+            (path / "part.txt").write_text(name)
+    return tmp_path
+
+
+def test_context_is_what_dockerignore_lets_through() -> None:
+    lines = (CHECKOUT / ".dockerignore").read_text().splitlines()
+    assert {line[1:] for line in lines if line.startswith("!")} == set(context.INCLUDED)
+
+
+def test_every_source_of_a_copy_is_in_the_context() -> None:
+    copies = re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.MULTILINE)
+    sources = {source for line in copies for source in line.split()}
+    assert sources == set(context.INCLUDED) - {"Dockerfile"}
+
+
+def test_changed_byte_changes_the_digest(checkout: Path) -> None:
+    before = context.digest(checkout)
+    (checkout / "operator" / "part.txt").write_text("other")
+    assert context.digest(checkout) != before
+
+
+def test_renamed_file_changes_the_digest(checkout: Path) -> None:
+    before = context.digest(checkout)
+    (checkout / "crds" / "part.txt").rename(checkout / "crds" / "other.txt")
+    assert context.digest(checkout) != before
+
+
+def test_times_and_byte_code_leave_the_digest_as_it_is(checkout: Path) -> None:
+    before = context.digest(checkout)
+    os.utime(checkout / "LICENSE", (0, 0))
+    (checkout / "operator" / "__pycache__").mkdir()
+    (checkout / "operator" / "__pycache__" / "part.pyc").write_bytes(b"code")
+    assert context.digest(checkout) == before
+
+
+def test_files_outside_the_build_leave_the_digest_as_it_is(checkout: Path) -> None:
+    before = context.digest(checkout)
+    (checkout / "docs.md").write_text("words")
+    assert context.digest(checkout) == before
+
+
+def test_copy_holds_the_same_build(
+    checkout: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    copied = tmp_path_factory.mktemp("copy")
+    context.copy(checkout, copied)
+    assert context.digest(copied) == context.digest(checkout)
+
+
+def test_dockerfile_starts_from_the_base_that_is_made_here() -> None:
+    stages = re.findall(r"^FROM (\S+)(?: AS (\S+))?$", DOCKERFILE, re.MULTILINE)
+    own = {name for _, name in stages if name}
+    assert {image for image, _ in stages} - own == {base.NAME}
+
+
+def test_image_runs_as_a_number_that_is_not_root() -> None:
+    # By number: the kubelet can't tell of a name whether it is root.
+    *_, user = re.findall(r"^USER (\d+):\d+$", DOCKERFILE, re.MULTILINE)
+    assert int(user) > 0
+
+
+def test_unknown_image_is_told_with_the_known_ones() -> None:
+    with pytest.raises(DevError, match="there are: roadstead, minio, llama-server"):
+        archive.ensure("roadsted")
+
+
+def test_images_are_named_as_the_local_cluster_calls_them() -> None:
+    assert archive.reference("llama-server") == "localhost/llama-server:dev"
