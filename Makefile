@@ -1,6 +1,53 @@
-PY := .venv/bin/python
-.DEFAULT_GOAL := help
+# What people and CI run. `make help` lists it; each target installs and builds what it lacks.
 
-.PHONY: help
-help: ## what can be made
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
+PYTHON ?= python3
+PY := .venv/bin/python
+SETUP := .venv/.set-up
+export PYTHONDONTWRITEBYTECODE := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup check unit test wheel demo up down requirements
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(SETUP) ## the Python environment in .venv
+
+$(SETUP): requirements-dev.txt pyproject.toml
+	@echo "setting up .venv (about 30 s the first time)"
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.11 ...") if sys.version_info < (3, 11) else None'
+	@test -x $(PY) || $(PYTHON) -m venv .venv
+	@$(PY) -m pip install -q --require-hashes -r requirements-dev.txt
+	@$(PY) -m pip install -q --no-build-isolation --no-deps -e .
+	@touch $@
+
+check: $(SETUP) ## format, lint, types, import contracts, unit tests: before each commit
+	@.venv/bin/ruff format --check -q .
+	@.venv/bin/ruff check -q .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports --no-logo
+	@$(PY) -m pytest -q tests/unit
+
+unit: $(SETUP) ## the unit tests
+	@$(PY) -m pytest -q tests/unit
+
+test: check wheel ## everything, on a real API server and a real cluster (25 minutes the first time)
+	@$(PY) -m pytest tests/adapters tests/apiserver tests/chart
+	@$(PY) -m pytest tests/e2e
+
+wheel: $(SETUP) ## build the wheel and see that it holds all it needs
+	@rm -rf dist && $(PY) -m build -q --wheel --no-isolation
+	@$(PY) -m pytest -q tests/wheel
+
+demo: $(SETUP) ## a model, served and asked, on a real cluster on this machine
+	@$(PY) -m dev.demo
+
+up: $(SETUP) ## the cluster with the chart installed, and no example
+	@$(PY) -m dev.demo up
+
+down: $(SETUP) ## end all that `make up`, `make demo` or `make test` started
+	@$(PY) -m dev.cluster down
+
+requirements: $(SETUP) ## write the pinned requirements anew from pyproject.toml
+	@.venv/bin/uv pip compile -q --generate-hashes --no-header --no-annotate --python-version 3.11 --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.txt
+	@.venv/bin/uv pip compile -q --generate-hashes --no-header --no-annotate --python-version 3.11 --no-emit-index-url --no-emit-find-links --extra dev pyproject.toml -o requirements-dev.txt

@@ -1,0 +1,1 @@
+"""The demo: the chart installed, a source side, one model brought, served and asked."""

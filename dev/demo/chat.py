@@ -1,0 +1,37 @@
+"""Asking a server, in the way of OpenAI's API."""
+
+import json
+import urllib.error
+import urllib.request
+from typing import Any
+
+from dev.demo.kubectl import Cluster
+from dev.errors import DevError
+
+QUESTION = "In one sentence: what is a harbour for?"
+
+
+def ask(cluster: Cluster, namespace: str, service: str, question: str = QUESTION) -> str:
+    """The server's answer to `/v1/chat/completions`, through a forwarded port."""
+    with cluster.forwarded(namespace, f"service/{service}", 80) as port:
+        return completion(f"http://127.0.0.1:{port}", question)
+
+
+def completion(base: str, question: str) -> str:
+    """The text that `/v1/chat/completions` at `base` answers with."""
+    body = {
+        "messages": [{"role": "user", "content": question}],
+        "max_tokens": 64,
+        "temperature": 0,
+    }
+    request = urllib.request.Request(  # noqa: S310 - always http, to a port of this machine
+        f"{base}/v1/chat/completions",
+        data=json.dumps(body).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=120) as response:  # noqa: S310 - as above
+            answer: dict[str, Any] = json.load(response)
+    except (OSError, ValueError) as error:
+        raise DevError(f"the server did not answer: {error}") from error
+    return str(answer["choices"][0]["message"]["content"]).strip()

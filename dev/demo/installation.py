@@ -1,0 +1,45 @@
+"""The chart, installed as a user would, with values for the cluster at hand."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from dev.demo.kubectl import Cluster
+from dev.terminal import say
+
+RELEASE = "roadstead"
+NAMESPACE = "roadstead-system"
+CHECKOUT = Path(__file__).parents[2]
+HERE = Path(__file__).parent
+RESTRICTED = "pod-security.kubernetes.io/enforce=restricted"
+
+
+def install(
+    cluster: Cluster, *, with_source: bool, environ: Mapping[str, str] = os.environ
+) -> None:
+    """Install or upgrade the chart and wait until its pods are ready.
+
+    In somebody's own cluster the chart's defaults hold, and the values file that DEMO_VALUES names.
+    """
+    say(f"installing the chart as release {RELEASE} in {NAMESPACE}")
+    files = [HERE / "values.yaml"] if cluster.local else []
+    if with_source:
+        files.append(HERE / "source-values.yaml")
+    if own := environ.get("DEMO_VALUES"):
+        files.append(Path(own))
+    cluster.install(
+        *("upgrade", "--install", RELEASE, str(CHECKOUT / "chart")),
+        *("--namespace", NAMESPACE, "--create-namespace", "--wait", "--timeout", "180s"),
+        *(part for file in files for part in ("--values", str(file))),
+    )
+    cluster.run("label", "namespace", NAMESPACE, RESTRICTED, "--overwrite")
+
+
+def images(cluster: Cluster) -> Mapping[str, str]:
+    """The images and the pull policy of the installed chart, as in its values."""
+    text = cluster.install(
+        "get", "values", RELEASE, "--namespace", NAMESPACE, "--all", "--output", "json"
+    )
+    found: dict[str, str] = json.loads(text)["images"]
+    return found

@@ -1,0 +1,97 @@
+"""The source side of the demo: a MinIO with the real model, and the Quant service before it."""
+
+import base64
+import json
+import os
+import secrets
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from dev import binaries, model
+from dev.demo.installation import NAMESPACE, RELEASE, images
+from dev.demo.kubectl import Cluster
+from dev.errors import DevError
+from dev.terminal import say
+
+SOURCE_NAMESPACE = "roadstead-source"
+MANIFEST = Path(__file__).parent / "manifests" / "source.yaml"
+BUCKET = "models"
+
+
+def start(cluster: Cluster) -> None:
+    """Start it and put the model in; what is there already stays."""
+    say("starting the source side: a MinIO with the model, and `roadstead quant` before it")
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SOURCE_NAMESPACE}}
+    cluster.apply(json.dumps(namespace))
+    keys = _keys(cluster)
+    _share_quant_key(cluster)
+    cluster.apply(_manifest(images(cluster)))
+    for name in ("source-minio", "quant"):
+        rollout = ("rollout", "status", f"deployment/{name}", "--timeout=120s")
+        cluster.run("-n", SOURCE_NAMESPACE, *rollout)
+    _upload(cluster, keys)
+
+
+def _manifest(chosen: Mapping[str, str]) -> str:
+    """The source side with the images that the chart was installed with."""
+    return (
+        MANIFEST.read_text()
+        .replace("localhost/minio:dev", chosen["minio"])
+        .replace("localhost/roadstead:dev", chosen["roadstead"])
+        .replace("imagePullPolicy: Never", f"imagePullPolicy: {chosen['pullPolicy']}")
+    )
+
+
+def _keys(cluster: Cluster) -> Mapping[str, str]:
+    """The source MinIO's own keys, made once."""
+    if found := cluster.get("-n", SOURCE_NAMESPACE, "secret", "source-minio"):
+        return {name: base64.b64decode(text).decode() for name, text in found["data"].items()}
+    keys = {"MINIO_ROOT_USER": "source", "MINIO_ROOT_PASSWORD": secrets.token_urlsafe(24)}
+    cluster.apply(json.dumps(_secret("source-minio", keys)))
+    return keys
+
+
+def _share_quant_key(cluster: Cluster) -> None:
+    """Both sides have the key that the operator signs its tokens for the Quant service with."""
+    found = cluster.get("-n", NAMESPACE, "secret", f"{RELEASE}-quant")
+    if found is None:
+        raise DevError(f"the chart made no Secret {RELEASE}-quant in {NAMESPACE}")
+    key = base64.b64decode(found["data"]["key"]).decode()
+    cluster.apply(json.dumps(_secret("quant", {"key": key})))
+
+
+def _secret(name: str, values: Mapping[str, str]) -> Mapping[str, object]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "namespace": SOURCE_NAMESPACE},
+        "stringData": values,
+    }
+
+
+def _upload(cluster: Cluster, keys: Mapping[str, str]) -> None:
+    file = model.ensure()
+    with cluster.forwarded(SOURCE_NAMESPACE, "service/source-minio", 9000) as port:
+        user, password = keys["MINIO_ROOT_USER"], keys["MINIO_ROOT_PASSWORD"]
+        host = {"MC_HOST_source": f"http://{user}:{password}@127.0.0.1:{port}"}
+        _mc(host, "mb", "--ignore-existing", f"source/{BUCKET}")
+        target = f"source/{BUCKET}/{model.MODEL_ID}.gguf"
+        if str(model.SIZE_BYTES) in _mc(host, "ls", "--json", target):
+            return
+        say(f"  uploading {file.name} to the source's MinIO")
+        _mc(host, "cp", "--quiet", str(file), target)
+
+
+def _mc(host: Mapping[str, str], *arguments: str) -> str:
+    program = binaries.ensure("mc")["mc"]
+    done = subprocess.run(
+        [program, *arguments],
+        env={**os.environ, **host},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0 and arguments[0] != "ls":
+        raise DevError(f"mc {arguments[0]} failed: {(done.stderr or done.stdout).strip()}")
+    return done.stdout
