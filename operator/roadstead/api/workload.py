@@ -26,7 +26,7 @@ class WorkloadState:
     started_at: str
 
 
-def diagnose(deployment: Raw | None, pods: Sequence[Raw]) -> WorkloadState:
+def observe(deployment: Raw | None, pods: Sequence[Raw]) -> WorkloadState:
     """The state of one server; `pods` are those that the Deployment's selector selects.
 
     While a change rolls out, the servers from before it keep the workload ready: what is wrong

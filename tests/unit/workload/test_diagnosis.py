@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roadstead.api.pod_findings import words
-from roadstead.api.workload import diagnose
+from roadstead.api.workload import observe
 from tests.unit.workload.pods import (
     backing_off,
     condition,
@@ -142,7 +142,7 @@ _PULL = waiting(
     ],
 )
 def test_a_broken_pod_is_explained(broken: dict[str, Any], reason: str, message: str) -> None:
-    state = diagnose(deployment(), [broken])
+    state = observe(deployment(), [broken])
     assert (state.ready, state.reason) == (False, reason)
     assert message in state.message
 
@@ -168,18 +168,18 @@ def test_a_broken_pod_is_explained(broken: dict[str, Any], reason: str, message:
 def test_pods_that_are_not_made_are_explained(
     failure: dict[str, str], reason: str, message: str
 ) -> None:
-    state = diagnose(deployment(conditions=(failure,)), [])
+    state = observe(deployment(conditions=(failure,)), [])
     assert (state.ready, state.reason) == (False, reason)
     assert message in state.message
 
 
 def test_before_the_deployment_is_there_it_is_waited_for() -> None:
-    state = diagnose(None, [])
+    state = observe(None, [])
     assert (state.ready, state.reason, state.replicas) == (False, "Progressing", 0)
 
 
 def test_before_the_pods_are_there_they_are_waited_for() -> None:
-    assert diagnose(deployment(), []).reason == "Progressing"
+    assert observe(deployment(), []).reason == "Progressing"
 
 
 def test_all_servers_ready_is_ready() -> None:
@@ -187,7 +187,7 @@ def test_all_servers_ready_is_ready() -> None:
         serving("a", since="2030-01-01T00:00:02Z"),
         serving("b", since="2030-01-01T00:00:01Z"),
     ]
-    state = diagnose(deployment(2, 2), pods)
+    state = observe(deployment(2, 2), pods)
     assert (state.ready, state.reason, state.message) == (
         True,
         "ServersReady",
@@ -198,30 +198,30 @@ def test_all_servers_ready_is_ready() -> None:
 
 
 def test_some_servers_ready_is_not_ready_and_says_how_many() -> None:
-    state = diagnose(deployment(2, 1), [serving("a"), pod("b", conditions=(_NO_NODE,))])
+    state = observe(deployment(2, 1), [serving("a"), pod("b", conditions=(_NO_NODE,))])
     assert (state.ready, state.reason) == (False, "Unschedulable")
     assert state.message.startswith("1 of 2 servers ready; no node takes pod b")
 
 
 def test_scaled_to_zero_says_so() -> None:
-    state = diagnose(deployment(0, 0), [])
+    state = observe(deployment(0, 0), [])
     assert (state.ready, state.reason) == (False, "ScaledToZero")
 
 
 def test_a_rollout_leaves_the_server_ready() -> None:
     pods = [serving("old", template="old"), pod("new", server=running(started=False))]
-    state = diagnose(deployment(1, 1, updated=1, total=2), pods)
+    state = observe(deployment(1, 1, updated=1, total=2), pods)
     assert (state.ready, state.reason) == (True, "RollingOut")
 
 
 def test_a_change_that_is_not_seen_yet_rolls_out() -> None:
-    state = diagnose(deployment(1, 1, generation=2), [serving()])
+    state = observe(deployment(1, 1, generation=2), [serving()])
     assert (state.ready, state.reason) == (True, "RollingOut")
 
 
 def test_a_failing_rollout_leaves_the_server_ready_and_says_what_fails() -> None:
     pods = [serving("old", template="old"), pod("new", server=_PULL)]
-    state = diagnose(deployment(1, 1, updated=1, total=2), pods)
+    state = observe(deployment(1, 1, updated=1, total=2), pods)
     assert (state.ready, state.reason) == (True, "RolloutFailing")
     assert "the new ones fail: ImagePullFailed: pod new can't have the image llama:9" in (
         state.message
@@ -229,7 +229,7 @@ def test_a_failing_rollout_leaves_the_server_ready_and_says_what_fails() -> None
 
 
 def test_a_rollout_that_exceeds_the_quota_says_so() -> None:
-    state = diagnose(
+    state = observe(
         deployment(1, 1, updated=0, conditions=(_QUOTA,)), [serving("old", template="old")]
     )
     assert (state.ready, state.reason) == (True, "RolloutFailing")
@@ -241,33 +241,33 @@ def test_the_problem_of_the_newest_template_counts() -> None:
         pod("old", template="old", server=backing_off(ended(1))),
         pod("new", server=running(started=False)),
     ]
-    assert diagnose(deployment(1, 0, total=2), pods).reason == "Loading"
+    assert observe(deployment(1, 0, total=2), pods).reason == "Loading"
 
 
 def test_a_problem_counts_more_than_progress() -> None:
     pods = [pod("a", server=_PULL), pod("z", fetch=running())]
-    assert diagnose(deployment(2, 0), pods).reason == "ImagePullFailed"
+    assert observe(deployment(2, 0), pods).reason == "ImagePullFailed"
 
 
 def test_a_failed_pod_whose_place_is_taken_does_not_count() -> None:
     pods = [pod("a", phase="Failed", reason="Evicted"), pod("b", fetch=running())]
-    assert diagnose(deployment(), pods).reason == "Fetching"
+    assert observe(deployment(), pods).reason == "Fetching"
 
 
 def test_a_pod_that_goes_does_not_count() -> None:
     going = pod("old", server=_PULL)
     going["metadata"]["deletionTimestamp"] = "2030-01-01T02:00:00Z"
-    assert diagnose(deployment(), [going, pod("new", fetch=running())]).reason == "Fetching"
+    assert observe(deployment(), [going, pod("new", fetch=running())]).reason == "Fetching"
 
 
 def test_a_server_that_crashed_once_and_is_ready_again_is_ready() -> None:
     again = serving()
     again["status"]["containerStatuses"][0]["lastState"] = ended(137, "OOMKilled")
-    assert diagnose(deployment(1, 1), [again]).reason == "ServersReady"
+    assert observe(deployment(1, 1), [again]).reason == "ServersReady"
 
 
 def test_a_done_fetch_does_not_count() -> None:
-    found = diagnose(deployment(), [pod(fetch=done(), server=running(started=False))])
+    found = observe(deployment(), [pod(fetch=done(), server=running(started=False))])
     assert found.reason == "Loading"
 
 
@@ -302,6 +302,6 @@ _anything = st.recursive(
     st.lists(st.fixed_dictionaries({"state": st.dictionaries(st.text(), _anything)}), max_size=3)
 )
 def test_whatever_a_container_says_there_is_a_verdict(containers: list[dict[str, Any]]) -> None:
-    state = diagnose(deployment(), [pod(containerStatuses=containers)])
+    state = observe(deployment(), [pod(containerStatuses=containers)])
     assert state.reason
     assert not state.ready
