@@ -37,7 +37,9 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/*
 COPY --from=dependencies /opt/roadstead /opt/roadstead
 COPY --from=program /staged/opt/roadstead /opt/roadstead
+# HOME, because no account has this number: the Kubernetes client asks for one as it is imported.
 ENV PATH=/opt/roadstead/bin:/usr/bin:/bin \
+    HOME=/tmp \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
 USER 65532:65532

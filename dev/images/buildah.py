@@ -13,6 +13,9 @@ HOST_CA = Path("/etc/ssl/certs/ca-certificates.crt")
 BUILD_CA = "/run/host-ca.crt"
 """Where a build finds the host's CA bundle; not its usual place, which a package writes to."""
 
+KEPT_STAGES = 30
+"""Unnamed images in the storage before they are removed; the next build is a full one then."""
+
 
 def run(*arguments: str, log: Path) -> str:
     """Run buildah and answer with its standard output; the rest goes into the log."""
@@ -49,7 +52,15 @@ def build(source: Path, tag: str) -> None:
         arguments += ["-v", f"{HOST_CA}:{BUILD_CA}:ro", "--build-arg", f"PIP_CERT={BUILD_CA}"]
     if index := _package_index():
         arguments += ["--build-arg", f"PIP_INDEX_URL={index}"]
-    run(*arguments, "-t", tag, str(source), log=log_file(_log_name(tag)))
+    log = log_file(_log_name(tag))
+    _forget_old_layers(log)
+    run(*arguments, "-t", tag, str(source), log=log)
+
+
+def _forget_old_layers(log: Path) -> None:
+    """Each build leaves its stages behind, which the next one reuses; many of them are old."""
+    if len(run("images", "-q", "--filter", "dangling=true", log=log).split()) > KEPT_STAGES:
+        run("rmi", "--prune", log=log)
 
 
 def export(tag: str, archive: Path) -> None:
