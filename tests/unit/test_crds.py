@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from roadstead.api import group, model, modelserve
+from roadstead.api.llama_flags import CACHE_RAM_MIB, CONTEXT_SIZE, PARALLEL, server_args
 from roadstead.gguf import GgufHeader
 
 Schema = dict[str, Any]
@@ -125,6 +126,42 @@ def test_kinds_are_those_that_the_operator_parses() -> None:
     assert names[model.PLURAL]["kind"] == model.KIND
     assert names[modelserve.PLURAL]["kind"] == modelserve.KIND
     assert [each["shortNames"] for each in names.values()] == [["mdl"], ["mserve"], ["rct"]]
+
+
+def runtime_params() -> Schema:
+    """The fields of a ModelServe's runtimeParams."""
+    spec = root(load(CRDS / "model.example.com_modelserves.yaml"))["properties"]["spec"]
+    fields: Schema = spec["properties"]["runtimeParams"]["properties"]
+    return fields
+
+
+def samples() -> Iterator[tuple[str, Any]]:
+    """Each runtime parameter with values that the schema lets through and that are no default."""
+    texts = {"ropeFreqBase": "10000.5", "ropeFreqScale": "0.5", "chatTemplate": "gemma"}
+    for name, schema in runtime_params().items():
+        if "enum" in schema:
+            yield from ((name, value) for value in schema["enum"])
+        elif schema["type"] == "integer":
+            yield name, schema["minimum"]
+            yield name, schema["maximum"]
+        else:
+            yield name, texts.get(name, ["--temp", "0.7"])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [pytest.param(*each, id=f"{each[0]}={each[1]}") for each in samples()]
+)
+def test_runtime_param_reaches_llama_server(name: str, value: Any) -> None:
+    default = runtime_params()[name].get("default")
+    given = server_args({name: value}, "alias", {})
+    assert (given == server_args({}, "alias", {})) == (value == default)
+
+
+def test_defaults_are_those_of_the_operator() -> None:
+    defaults = {name: schema.get("default") for name, schema in runtime_params().items()}
+    assert defaults["contextSize"] == CONTEXT_SIZE
+    assert defaults["parallel"] == PARALLEL
+    assert defaults["cacheRamMiB"] == CACHE_RAM_MIB
 
 
 def test_status_has_a_field_for_all_that_a_gguf_header_tells() -> None:
