@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 
 from roadstead import logs
+from roadstead.controllers import token_options
 from roadstead.errors import RoadsteadError
 
 Command = Callable[[argparse.Namespace, Mapping[str, str]], int]
@@ -40,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     ):
         commands.add_parser(name, help=text, description=text).set_defaults(command=run)
     _template_parser(commands)
+    token_options.add_parser(commands)
     return parser
 
 

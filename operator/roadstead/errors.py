@@ -4,10 +4,13 @@ RoadsteadError
 ├── InvalidSettings            the environment or the command line can't be used
 ├── InvalidResource            an object that the schema let through still makes no sense
 ├── InvalidMessage             a line between the operator and a transfer is not of the protocol
-├── InvalidToken               a token, or the key for it, does not hold
+├── InvalidToken               a token does not hold
+│   └── InvalidKey             a key that tokens could be signed or verified with can't be used
+├── InvalidReceipt             a receipt does not hold for the object that carries it
 ├── KubeError                  the API server's answer, or its absence
 │   ├── KubeNotFound           404
 │   ├── KubeConflict           409, or a precondition that no longer holds
+│   ├── KubeGone               410: that version is remembered no more
 │   ├── KubeRejected           400, 403, 422: the same request will be refused again
 │   └── KubeUnavailable        no answer, 429, 5xx: the same request may pass later
 └── ModelError                 a model can't be brought, kept or read; says whether to try again
@@ -52,7 +55,29 @@ class InvalidMessage(RoadsteadError):
 
 
 class InvalidToken(RoadsteadError):
-    """A token or its key does not hold; the message says why and never quotes either."""
+    """A token does not hold; the message says why and never quotes it.
+
+    `reason` is a CamelCase word for metrics, events and answers, such as `TokenExpired`.
+    """
+
+    def __init__(self, message: str, *, reason: str = "TokenInvalid") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class InvalidKey(InvalidToken):
+    """A key is too short, of a wrong kind or can't be read; the message never quotes it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, reason="KeyUnusable")
+
+
+class InvalidReceipt(RoadsteadError):
+    """A receipt is missing, forged or another object's; `reason` such as `ReceiptForged`."""
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class KubeError(RoadsteadError):
@@ -69,6 +94,10 @@ class KubeNotFound(KubeError):
 
 class KubeConflict(KubeError):
     """409: it exists already, or was changed since it was read."""
+
+
+class KubeGone(KubeError):
+    """410: the server remembers that resourceVersion no more; list anew."""
 
 
 class KubeRejected(KubeError):

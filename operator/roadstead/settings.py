@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 from roadstead.errors import InvalidSettings
+
+_DURATION: Final = re.compile(
+    r"(?:(?P<days>[0-9]{1,4})d)?(?:(?P<hours>[0-9]{1,4})h)?"
+    r"(?:(?P<minutes>[0-9]{1,4})m)?(?:(?P<seconds>[0-9]{1,6})s)?"
+)
+
+
+def duration(text: str) -> datetime.timedelta:
+    """What people write as `90s`, `10m`, `2h` or `1h30m`; ValueError for all else, and for zero."""
+    match = _DURATION.fullmatch(text)
+    parts = {unit: int(value) for unit, value in match.groupdict("0").items()} if match else {}
+    value = datetime.timedelta(**parts)
+    if not value:
+        raise ValueError(f"{text!r} is no duration such as 90s, 10m, 2h or 1h30m")
+    return value
 
 
 class EnvReader:

@@ -1,0 +1,94 @@
+"""`roadstead token issue|inspect`: tokens for people to apply objects with, and to look into.
+
+There is no default secret: without a file, the one of the cluster is read, which needs the right
+to read that Secret.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import datetime
+import os
+import sys
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from roadstead import tokens
+from roadstead.errors import InvalidKey, InvalidSettings, KubeNotFound
+from roadstead.kube.client import KubeClient
+from roadstead.kube.resources import SECRETS
+from roadstead.tokens.inspection import inspect
+from roadstead.tokens.keys import Key, public_key, secret_key
+from roadstead.tokens.receipts import MAX_RECEIPT_BYTES
+
+SECRET_KEY: Final = "secret"  # noqa: S105 - where in the Secret it is, not what it is
+
+
+def issue(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    """Print a token, alone."""
+    if options.secret_file:
+        secret = _read(options.secret_file)
+    else:
+        kubeconfig = environ.get("KUBECONFIG") or os.path.expanduser("~/.kube/config")
+        secret = asyncio.run(_cluster_secret(options.secret, kubeconfig))
+    now = datetime.datetime.now(datetime.UTC)
+    claims: dict[str, object] = {"jti": str(uuid.uuid4())}
+    if options.group:
+        claims["groups"] = options.group
+    if options.scope:
+        claims["scope"] = " ".join(options.scope)
+    names = {"audience": options.audience, "issuer": options.issuer}
+    token = tokens.issue(
+        secret, subject=options.subject, lifetime=options.ttl, now=now, claims=claims, **names
+    )
+    # What nobody would accept (a blank subject, say) is better said here than at admission.
+    tokens.verify(token, secret, now=now, max_lifetime=options.ttl, **names)
+    print(token)
+    return 0
+
+
+def show(options: argparse.Namespace) -> int:
+    """Print what a token holds; 1 if it has expired or is not valid, else 0."""
+    # Nothing of a token's size is ever worth reading on.
+    text = sys.stdin.read(2 * MAX_RECEIPT_BYTES) if options.token == "-" else options.token  # noqa: S105 - a dash
+    now = int(datetime.datetime.now(datetime.UTC).timestamp())
+    inspection = inspect(text.strip(), now=now, key=_key(options))
+    print(inspection.text)
+    return 0 if inspection.holds else 1
+
+
+def _key(options: argparse.Namespace) -> Key | None:
+    if options.secret_file:
+        return secret_key(_read(options.secret_file))
+    if options.public_key_file:
+        return public_key(_read(options.public_key_file))
+    return None
+
+
+async def _cluster_secret(reference: str, kubeconfig: str) -> bytes:
+    namespace, _, name = reference.partition("/")
+    if not namespace or not name:
+        raise InvalidSettings(f"--secret: {reference!r} is not NAMESPACE/NAME")
+    client = await KubeClient.connect(kubeconfig)
+    try:
+        secret = await client.get(SECRETS, name, namespace)
+    except KubeNotFound:
+        message = f"there is no Secret {reference}; name another with --secret or --secret-file"
+        raise InvalidKey(message) from None
+    finally:
+        await client.close()
+    value = (secret.get("data") or {}).get(SECRET_KEY)
+    if value is None:
+        raise InvalidKey(f"Secret {reference} has no key {SECRET_KEY!r}")
+    return base64.b64decode(value)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InvalidSettings(f"{path} can't be read: {error.strerror}") from None

@@ -1,0 +1,148 @@
+"""Which issuers are trusted: `ROADSTEAD_TOKEN_ISSUERS_FILE` and what goes with it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import yaml
+
+from roadstead.errors import InvalidSettings
+from roadstead.settings import EnvReader
+from roadstead.tokens.keys import Algorithm
+from roadstead.tokens.parsing import valid_key_id
+from roadstead.tokens.verification import LEEWAY_SECONDS, MAX_LIFETIME_SECONDS
+
+KEY_FIELDS: Final = ("secretFile", "publicKeyFile", "jwksFile", "jwksUrl")
+_TEXTS: Final = (
+    *("issuer", "audience", *KEY_FIELDS),
+    *("keyId", "caFile", "groupsClaim", "scopesClaim"),
+)
+_FIELDS: Final = frozenset({*_TEXTS, "algorithms", "allowHttp"})
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class IssuerSettings:
+    """One issuer; exactly one of the four sources of keys is set."""
+
+    issuer: str
+    audience: str
+    secret_file: Path | None = None
+    """The HS256 secret, 32 bytes at least."""
+    public_key_file: Path | None = None
+    jwks_file: Path | None = None
+    jwks_url: str = ""
+    key_id: str = ""
+    """The `kid` of the one key in secret_file or public_key_file; empty: tokens must have none."""
+    algorithms: frozenset[str] = frozenset(Algorithm)
+    groups_claim: str = "groups"
+    scopes_claim: str = "scope"
+    ca_file: Path | None = None
+    """PEM certificates that vouch for jwks_url; the system's without it."""
+    allow_http: bool = False
+    """Whether jwks_url may be without TLS: whoever can change the answer can then sign tokens."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TokenSettings:
+    """What tokens are verified by; seconds."""
+
+    issuers: tuple[IssuerSettings, ...]
+    leeway: int = LEEWAY_SECONDS
+    max_lifetime: int = MAX_LIFETIME_SECONDS
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> TokenSettings:
+        """Read the environment and the issuers file; InvalidSettings names every fault."""
+        env = EnvReader(environ)
+        path = env.file("ROADSTEAD_TOKEN_ISSUERS_FILE")
+        leeway = env.integer(
+            "ROADSTEAD_TOKEN_LEEWAY_SECONDS", LEEWAY_SECONDS, low=0, high=LEEWAY_SECONDS * 10
+        )
+        lifetime = env.integer(
+            "ROADSTEAD_TOKEN_MAX_LIFETIME_SECONDS", MAX_LIFETIME_SECONDS, high=31 * 86_400
+        )
+        env.done()
+        return cls(issuers=read_issuers(path), leeway=leeway, max_lifetime=lifetime)
+
+
+def read_issuers(path: Path) -> tuple[IssuerSettings, ...]:
+    """The issuers of a YAML or JSON file; InvalidSettings names every fault."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        entries = yaml.safe_load(text)
+    except OSError as error:
+        raise InvalidSettings(f"{path} can't be read: {error.strerror}") from None
+    except (ValueError, yaml.YAMLError):
+        raise InvalidSettings(f"{path} is not YAML") from None
+    if not isinstance(entries, list) or not entries:
+        raise InvalidSettings(f"{path} is not a list of issuers")
+    faults = [
+        f"{path}, issuer {number}: {fault}"
+        for number, entry in enumerate(entries, start=1)
+        for fault in _faults(entry)
+    ]
+    if faults:
+        raise InvalidSettings("; ".join(faults))
+    issuers = tuple(_issuer(entry, folder=path.parent) for entry in entries)
+    if len({issuer.issuer for issuer in issuers}) != len(issuers):
+        raise InvalidSettings(f"{path}: two entries are of the same issuer")
+    return issuers
+
+
+def _faults(entry: object) -> Iterator[str]:
+    if not isinstance(entry, dict):
+        yield "is not a mapping"
+        return
+    for name in sorted(str(name) for name in entry.keys() - _FIELDS):
+        yield f"{name} is not a field; there are {', '.join(sorted(_FIELDS))}"
+    for name in _TEXTS:
+        if name in entry and not (isinstance(entry[name], str) and entry[name]):
+            yield f"{name} is not text"
+    for name in ("issuer", "audience"):
+        if name not in entry:
+            yield f"{name} is missing"
+    if len(entry.keys() & set(KEY_FIELDS)) != 1:
+        yield f"exactly one of {', '.join(KEY_FIELDS)} must be set"
+    if not isinstance(entry.get("allowHttp", False), bool):
+        yield "allowHttp is not true or false"
+    yield from _key_faults(entry)
+
+
+def _key_faults(entry: Mapping[str, Any]) -> Iterator[str]:
+    algorithms = entry.get("algorithms", ["HS256"])
+    names = frozenset(Algorithm)
+    if not isinstance(algorithms, list) or not algorithms or not names.issuperset(algorithms):
+        yield f"algorithms is not a list of {', '.join(Algorithm)}"
+    if "keyId" in entry and not valid_key_id(entry["keyId"]):
+        yield "keyId is not of letters, digits and ._=+-"
+    url = entry.get("jwksUrl")
+    if not isinstance(url, str):
+        return
+    parts = urlsplit(url)
+    schemes = ("https", "http") if entry.get("allowHttp") is True else ("https",)
+    if parts.scheme not in schemes or not parts.hostname or parts.username is not None:
+        yield "jwksUrl is not a URL such as https://issuer.example.com/jwks.json (see allowHttp)"
+
+
+def _issuer(entry: Mapping[str, Any], *, folder: Path) -> IssuerSettings:
+    def file(name: str) -> Path | None:
+        return folder / entry[name] if name in entry else None
+
+    return IssuerSettings(
+        issuer=entry["issuer"],
+        audience=entry["audience"],
+        secret_file=file("secretFile"),
+        public_key_file=file("publicKeyFile"),
+        jwks_file=file("jwksFile"),
+        jwks_url=entry.get("jwksUrl", ""),
+        key_id=entry.get("keyId", ""),
+        algorithms=frozenset(entry.get("algorithms", Algorithm)),
+        groups_claim=entry.get("groupsClaim", "groups"),
+        scopes_claim=entry.get("scopesClaim", "scope"),
+        ca_file=file("caFile"),
+        allow_http=entry.get("allowHttp", False),
+    )

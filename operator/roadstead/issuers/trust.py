@@ -1,0 +1,163 @@
+"""All trusted issuers in one place: what a server asks about each token."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+
+from roadstead.errors import InvalidSettings, InvalidToken
+from roadstead.issuers.cache import FILE_REFRESH_SECONDS, REFRESH_SECONDS, Clock, KeyCache
+from roadstead.issuers.reading import FileReader, Reader, UrlReader
+from roadstead.issuers.settings import IssuerSettings, TokenSettings
+from roadstead.tokens.claims import Claims
+from roadstead.tokens.jwks import parse_jwks
+from roadstead.tokens.keys import Key, KeySet, public_key, secret_key
+from roadstead.tokens.parsing import parse
+from roadstead.tokens.verification import Issuer, Revoked, Verifier
+
+UNKNOWN_KEY_WAIT_SECONDS: Final = 2.0
+"""How long a token with an unknown key waits for its issuer: an admission has 10 s in all."""
+FIRST_READ_SECONDS: Final = 5.0
+
+
+class TrustedIssuers:
+    """Verifies tokens of several issuers, each with keys of its own. Made by `trusting`."""
+
+    def __init__(
+        self,
+        issuers: Sequence[tuple[Issuer, KeyCache]],
+        *,
+        settings: TokenSettings,
+        revoked: Revoked | None,
+    ) -> None:
+        self._caches = {issuer.name: cache for issuer, cache in issuers}
+        self._verifier = Verifier(
+            (issuer for issuer, _ in issuers),
+            leeway=settings.leeway,
+            max_lifetime=settings.max_lifetime,
+            revoked=revoked,
+        )
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is any key to verify with; stays true through every outage after that."""
+        return any(cache.loaded for cache in self._caches.values())
+
+    @property
+    def ages(self) -> dict[str, float]:
+        """By issuer, the seconds since its keys were last read; infinite if they never were."""
+        return {name: cache.age for name, cache in self._caches.items()}
+
+    async def verify(self, token: str, *, now: int) -> Claims:
+        """As Verifier.verify; InvalidToken, and nothing else.
+
+        Waits, two seconds at most, only for a key that its issuer may have made since.
+        """
+        try:
+            return self._verifier.verify(token, now=now)
+        except InvalidToken as error:
+            if error.reason != "TokenKeyUnknown":
+                raise
+            if not await self._refresh_for(token):
+                raise
+        return self._verifier.verify(token, now=now)
+
+    async def _refresh_for(self, token: str) -> bool:
+        cache = self._caches[self._verifier.issuer_of(parse(token)).name]
+        try:
+            return await asyncio.wait_for(cache.refresh_unknown(), UNKNOWN_KEY_WAIT_SECONDS)
+        except TimeoutError:
+            return False
+
+
+@contextlib.asynccontextmanager
+async def trusting(
+    settings: TokenSettings, *, revoked: Revoked | None = None, clock: Clock = time.monotonic
+) -> AsyncIterator[TrustedIssuers]:
+    """The issuers of `settings`, their keys kept fresh until the end of the block.
+
+    Waits five seconds at most for the first reading; whoever serves asks `ready` after that.
+    InvalidSettings for a caFile that can't be used; a key that can't be read yet is only logged.
+    """
+    # trust_env is off: a proxy from the environment would be one more who can change the answer.
+    async with aiohttp.ClientSession(
+        trust_env=False, cookie_jar=aiohttp.DummyCookieJar()
+    ) as session:
+        caches = [_cache(each, session, clock) for each in settings.issuers]
+        issuers = [_issuer(*pair) for pair in zip(settings.issuers, caches, strict=True)]
+        pairs = list(zip(issuers, caches, strict=True))
+        trusted = TrustedIssuers(pairs, settings=settings, revoked=revoked)
+        tasks = [asyncio.create_task(cache.run()) for cache in caches]
+        try:
+            await _first_reading(caches)
+            yield trusted
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(
+                *tasks, *(cache.close() for cache in caches), return_exceptions=True
+            )
+
+
+async def _first_reading(caches: list[KeyCache]) -> None:
+    readings = asyncio.gather(*(cache.attempted.wait() for cache in caches))
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(readings, FIRST_READ_SECONDS)
+
+
+def _issuer(settings: IssuerSettings, cache: KeyCache) -> Issuer:
+    return Issuer(
+        name=settings.issuer,
+        audience=settings.audience,
+        keys=cache,
+        groups_claim=settings.groups_claim,
+        scopes_claim=settings.scopes_claim,
+    )
+
+
+def _cache(settings: IssuerSettings, session: aiohttp.ClientSession, clock: Clock) -> KeyCache:
+    reader, parse_keys, seconds = _source(settings, session)
+    return KeyCache(
+        reader,
+        lambda data: parse_keys(data).limited(settings.algorithms),
+        clock=clock,
+        refresh_seconds=seconds,
+    )
+
+
+def _source(
+    settings: IssuerSettings, session: aiohttp.ClientSession
+) -> tuple[Reader, Callable[[bytes], KeySet], float]:
+    if settings.jwks_url:
+        reader = UrlReader(url=settings.jwks_url, session=session, ca=_ca(settings))
+        return reader, parse_jwks, REFRESH_SECONDS
+    if settings.jwks_file:
+        return FileReader(path=settings.jwks_file), parse_jwks, FILE_REFRESH_SECONDS
+    if settings.public_key_file:
+        return *_single(settings.public_key_file, public_key, settings.key_id), FILE_REFRESH_SECONDS
+    if settings.secret_file:
+        return *_single(settings.secret_file, secret_key, settings.key_id), FILE_REFRESH_SECONDS
+    raise InvalidSettings(f"issuer {settings.issuer} has no source of keys")
+
+
+def _single(
+    path: Path, make: Callable[..., Key], kid: str
+) -> tuple[Reader, Callable[[bytes], KeySet]]:
+    return FileReader(path=path), lambda data: KeySet.of([make(data, kid=kid)])
+
+
+def _ca(settings: IssuerSettings) -> ssl.SSLContext | None:
+    if settings.ca_file is None:
+        return None
+    try:
+        return ssl.create_default_context(cafile=settings.ca_file)
+    except (OSError, ssl.SSLError):
+        message = f"issuer {settings.issuer}: caFile {settings.ca_file} has no certificates"
+        raise InvalidSettings(message) from None

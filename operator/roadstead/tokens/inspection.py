@@ -1,0 +1,75 @@
+"""A token or receipt laid open for a person."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from roadstead.errors import InvalidToken
+from roadstead.tokens.keys import Key
+from roadstead.tokens.parsing import TOKEN_TYPES, parse
+from roadstead.tokens.receipts import MAX_RECEIPT_BYTES, RECEIPT_TYPE
+from roadstead.tokens.verification import check_signed_by
+
+_TIMES: Final = (("iat", "issued"), ("nbf", "valid from"), ("exp", "expires"))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Inspection:
+    """`text` says all there is; `holds` is False if the token has expired or does not verify."""
+
+    text: str
+    holds: bool
+
+
+def inspect(token: str, *, now: int, key: Key | None = None) -> Inspection:
+    """Header, claims, times against `now` (seconds since 1970) and, with a key, the signature.
+
+    InvalidToken for what can't be read at all. Only who the token is for is left unchecked.
+    """
+    types = TOKEN_TYPES | {RECEIPT_TYPE}
+    untrusted = parse(token, types=types, limit=MAX_RECEIPT_BYTES)
+    signature, signed = "not checked: no key given", True
+    if key is not None:
+        try:
+            check_signed_by(key, untrusted)
+            signature = f"verified with {key.algorithm}"
+        except InvalidToken as error:
+            signature, signed = f"NOT VALID: {error}", False
+    lines = [
+        f"header: {_json(untrusted.header)}",
+        f"claims: {_json(untrusted.claims)}",
+        *_times(untrusted.claims, now),
+        f"signature: {signature}",
+    ]
+    return Inspection(text="\n".join(lines), holds=signed and not _expired(untrusted.claims, now))
+
+
+def _times(claims: Mapping[str, Any], now: int) -> list[str]:
+    return [_time(label, claims[name], now) for name, label in _TIMES if name in claims]
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    # ASCII: what a stranger wrote must not steer the terminal.
+    return json.dumps(value, indent=2, ensure_ascii=True)
+
+
+def _expired(claims: Mapping[str, Any], now: int) -> bool:
+    expires = claims.get("exp")
+    return isinstance(expires, int) and expires <= now
+
+
+def _time(label: str, value: object, now: int) -> str:
+    if not isinstance(value, int):
+        return f"{label}: not a whole number of seconds"
+    try:
+        moment = datetime.datetime.fromtimestamp(value, datetime.UTC)
+    except (ValueError, OverflowError, OSError):
+        return f"{label}: out of range"
+    distance = datetime.timedelta(seconds=abs(value - now))
+    when = f"in {distance}" if value > now else f"{distance} ago"
+    past = " (EXPIRED)" if label == "expires" and value <= now else ""
+    return f"{label}: {moment:%Y-%m-%dT%H:%M:%SZ}, {when}{past}"

@@ -1,0 +1,180 @@
+"""Receipts: who asked for an object's spec, signed by the webhooks, bound to that one object.
+
+A receipt opens nothing. It is a JWT of its own type (RFC 8725, 3.11 and 3.12) and of its own
+keys, so that neither a token passes for a receipt nor a receipt for a token. It does not expire,
+since it says who asked; its key can be retired.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from roadstead.errors import InvalidReceipt, InvalidToken
+from roadstead.tokens.keys import Algorithm, Key
+from roadstead.tokens.parsing import UntrustedToken, parse
+
+RECEIPT_TYPE: Final = "roadstead-receipt+jwt"
+MAX_RECEIPT_BYTES: Final = 32 * 1024
+"""Room for the groups and scopes of the largest token."""
+LEEWAY_SECONDS: Final = 60
+"""How far a webhook's clock may be ahead of the operator's."""
+_MAX_GENERATED_BASE: Final = 58
+"""The API server cuts `generateName` to it before it appends five characters."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Binding:
+    """The object that a receipt is for.
+
+    `name` is empty where the API server has yet to make it of `generate_name`, `uid` where it is
+    not known yet; `spec_digest` is that of `spec_digest()`.
+    """
+
+    kind: str
+    namespace: str
+    name: str
+    generate_name: str = ""
+    uid: str = ""
+    spec_digest: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Receipt:
+    """What the webhooks vouch for: `subject` of `issuer` asked for what `binding` names."""
+
+    subject: str
+    issuer: str
+    groups: frozenset[str]
+    scopes: frozenset[str]
+    contract: str
+    binding: Binding
+    issued_at: int
+    key_id: str
+
+
+def spec_digest(kind: str, spec: Mapping[str, Any]) -> str:
+    """The sha256, in hex, of a spec's canonical JSON.
+
+    A ModelServe's `replicas` do not count: `kubectl scale` and autoscalers change them without a
+    token. Defaults count, and the API server fills them in before it asks any webhook.
+    """
+    counted = dict(spec)
+    if kind == "ModelServe":
+        counted.pop("replicas", None)
+    text = json.dumps(counted, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def sign(
+    *,
+    subject: str,
+    issuer: str,
+    groups: frozenset[str],
+    scopes: frozenset[str],
+    contract: str,
+    binding: Binding,
+    issued_at: int,
+    key: Ed25519PrivateKey,
+    key_id: str,
+) -> str:
+    """The text of a receipt; `issued_at` in seconds since 1970."""
+    claims = {
+        "sub": subject,
+        "origin": issuer,
+        "groups": sorted(groups),
+        "scopes": sorted(scopes),
+        "contract": contract,
+        "iat": issued_at,
+        "object": dataclasses.asdict(binding),
+    }
+    headers = {"typ": RECEIPT_TYPE, "kid": key_id}
+    return jwt.encode(claims, key, algorithm=Algorithm.EDDSA, headers=headers)
+
+
+class ReceiptVerifier:
+    """Verifies receipts with the webhooks' public keys, by key id."""
+
+    def __init__(self, keys: Mapping[str, Ed25519PublicKey]) -> None:
+        self._keys = {
+            kid: Key(kid=kid, algorithm=Algorithm.EDDSA, material=key) for kid, key in keys.items()
+        }
+
+    def verify(self, text: str, binding: Binding, *, now: int) -> Receipt:
+        """The receipt, if it is of our keys and for the object and spec of `binding`.
+
+        Raises InvalidReceipt, and nothing else; its message never quotes the receipt.
+        """
+        if not text:
+            message = "there is no receipt: apply the object with a token"
+            raise InvalidReceipt(message, reason="ReceiptMissing")
+        receipt = self._signed(text)
+        if receipt.issued_at > now + LEEWAY_SECONDS:
+            raise _forged("it is of the future")
+        _check_object(receipt.binding, binding)
+        if receipt.binding.spec_digest != binding.spec_digest:
+            message = "the receipt is for another spec: apply the change with a token"
+            raise InvalidReceipt(message, reason="ReceiptOtherSpec")
+        return receipt
+
+    def _signed(self, text: str) -> Receipt:
+        try:
+            untrusted = parse(text, types=frozenset({RECEIPT_TYPE}), limit=MAX_RECEIPT_BYTES)
+        except InvalidToken:
+            raise _forged("it can't be read") from None
+        if untrusted.header["alg"] != Algorithm.EDDSA:
+            raise _forged(f"it is not signed with {Algorithm.EDDSA}")
+        key = self._keys.get(untrusted.key_id)
+        if key is None:
+            message = "the receipt's key is retired or unknown: apply the object with a token"
+            raise InvalidReceipt(message, reason="ReceiptKeyUnknown")
+        if not key.signed(untrusted.signing_input, untrusted.signature):
+            raise _forged("its signature does not match")
+        return _receipt(untrusted)
+
+
+def _receipt(verified: UntrustedToken) -> Receipt:
+    claims = verified.claims
+    try:
+        return Receipt(
+            subject=claims["sub"],
+            issuer=claims["origin"],
+            groups=frozenset(claims["groups"]),
+            scopes=frozenset(claims["scopes"]),
+            contract=claims["contract"],
+            binding=Binding(**claims["object"]),
+            issued_at=int(claims["iat"]),
+            key_id=verified.key_id,
+        )
+    except (KeyError, TypeError, ValueError):
+        # Signed by our key, but by another version with other claims.
+        raise _forged("it is of a version that can't be read") from None
+
+
+def _check_object(receipt: Binding, actual: Binding) -> None:
+    same_place = receipt.kind == actual.kind and receipt.namespace == actual.namespace
+    # A uid that is not known yet (in a dry run, before the object is stored) contradicts nothing.
+    same_uid = not (receipt.uid and actual.uid) or receipt.uid == actual.uid
+    if not (same_place and same_uid and _same_name(receipt, actual)):
+        message = "the receipt is for another object: apply this one with a token"
+        raise InvalidReceipt(message, reason="ReceiptOtherObject")
+
+
+def _same_name(receipt: Binding, actual: Binding) -> bool:
+    if receipt.name:
+        return receipt.name == actual.name
+    base = receipt.generate_name
+    if not base or base != actual.generate_name:
+        return False
+    return not actual.name or actual.name.startswith(base[:_MAX_GENERATED_BASE])
+
+
+def _forged(why: str) -> InvalidReceipt:
+    message = f"the receipt is not ours ({why}): apply the object with a token"
+    return InvalidReceipt(message, reason="ReceiptForged")

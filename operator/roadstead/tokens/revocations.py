@@ -1,0 +1,34 @@
+"""Tokens and people that are refused although what they show holds."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from roadstead.tokens.claims import Claims
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Revocations:
+    """Revoked token ids (`jti`) and subjects (`sub`), of every issuer."""
+
+    token_ids: frozenset[str] = frozenset()
+    subjects: frozenset[str] = frozenset()
+
+    @classmethod
+    def parse(cls, data: Mapping[str, str]) -> Revocations:
+        """Of a ConfigMap's `data`: keys `jti` and `sub`, an entry a line, `#` begins a comment."""
+        return cls(token_ids=_entries(data.get("jti", "")), subjects=_entries(data.get("sub", "")))
+
+    def why(self, claims: Claims) -> str | None:
+        """Why the token is refused, or None: what a Verifier takes as `revoked`."""
+        if claims.subject in self.subjects:
+            return "the subject's tokens are revoked"
+        if claims.token_id and claims.token_id in self.token_ids:
+            return "the token is revoked"
+        return None
+
+
+def _entries(text: str) -> frozenset[str]:
+    lines = (line.strip() for line in text.splitlines())
+    return frozenset(line for line in lines if line and not line.startswith("#"))

@@ -1,0 +1,138 @@
+"""Whether a token holds: the only way from text to Claims."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from roadstead.errors import InvalidKey, InvalidToken
+from roadstead.tokens.claims import Claims, check_times, read_claims
+from roadstead.tokens.keys import Algorithm, Key, KeyLookup, KeySet, secret_key
+from roadstead.tokens.parsing import UntrustedToken, parse
+
+LEEWAY_SECONDS: Final = 30
+MAX_LIFETIME_SECONDS: Final = 3600
+
+Revoked = Callable[[Claims], str | None]
+"""Why a token that holds otherwise is refused, or None."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Issuer:
+    """Who may say who somebody is: `name` is `iss`; its keys verify no other issuer's tokens."""
+
+    name: str
+    audience: str
+    keys: KeyLookup = dataclasses.field(repr=False)
+    groups_claim: str = "groups"
+    scopes_claim: str = "scope"
+
+
+class Verifier:
+    """Verifies callers' tokens of a few issuers.
+
+    `leeway` in seconds is for clocks that differ, `max_lifetime` in seconds the most that a token
+    may claim from `iat` to `exp`.
+    """
+
+    def __init__(
+        self,
+        issuers: Iterable[Issuer],
+        *,
+        leeway: int = LEEWAY_SECONDS,
+        max_lifetime: int = MAX_LIFETIME_SECONDS,
+        revoked: Revoked | None = None,
+    ) -> None:
+        every = tuple(issuers)
+        self._issuers = {issuer.name: issuer for issuer in every}
+        if len(self._issuers) != len(every):
+            raise InvalidKey("two issuers have the same name (iss)")
+        self._leeway = leeway
+        self._max_lifetime = max_lifetime
+        self._revoked = revoked
+
+    def verify(self, token: str, *, now: int) -> Claims:
+        """What `token` says, if all of it holds at `now` (seconds since 1970).
+
+        Raises InvalidToken, and nothing else; its message never quotes the token. About 0.1 ms.
+        """
+        untrusted = parse(token)
+        issuer = self.issuer_of(untrusted)
+        _check_signature(untrusted, issuer.keys)
+        # From here on the claims are the issuer's words.
+        claims = read_claims(
+            untrusted.claims, groups_claim=issuer.groups_claim, scopes_claim=issuer.scopes_claim
+        )
+        if issuer.audience not in claims.audience:
+            message = f"the token's audience (aud) is not {issuer.audience}"
+            raise InvalidToken(message, reason="TokenAudience")
+        check_times(untrusted.claims, now=now, leeway=self._leeway, max_lifetime=self._max_lifetime)
+        if self._revoked and (why := self._revoked(claims)):
+            raise InvalidToken(why, reason="TokenRevoked")
+        return claims
+
+    def issuer_of(self, untrusted: UntrustedToken) -> Issuer:
+        """The issuer that a token names, nothing verified; InvalidToken if it is none of ours."""
+        name = untrusted.claims.get("iss")
+        issuer = self._issuers.get(name) if isinstance(name, str) else None
+        if issuer is None:
+            message = "the token's issuer (iss) is missing or none that is trusted here"
+            raise InvalidToken(message, reason="TokenIssuer")
+        return issuer
+
+
+def _check_signature(untrusted: UntrustedToken, keys: KeyLookup) -> None:
+    algorithm = untrusted.header["alg"]
+    if algorithm not in frozenset(Algorithm):
+        message = f"the token's algorithm (alg) is none of {', '.join(Algorithm)}"
+        raise InvalidToken(message, reason="TokenAlgorithm")
+    key = keys.key(untrusted.key_id)
+    if key is None:
+        raise _key_unknown(untrusted.key_id)
+    check_signed_by(key, untrusted)
+
+
+def check_signed_by(key: Key, untrusted: UntrustedToken) -> None:
+    """InvalidToken unless `key`, by the key's own algorithm, signed the token."""
+    if untrusted.header["alg"] != key.algorithm:
+        message = f"the token is not signed with {key.algorithm}, which its key is for"
+        raise InvalidToken(message, reason="TokenAlgorithm")
+    if not key.signed(untrusted.signing_input, untrusted.signature):
+        raise InvalidToken("the token's signature does not match", reason="TokenSignature")
+
+
+def _key_unknown(kid: str) -> InvalidToken:
+    if kid:
+        message = "the key that the token names (kid) is none of its issuer's"
+    else:
+        message = "the token names no key (kid), and its issuer has more than one, or none yet"
+    return InvalidToken(message, reason="TokenKeyUnknown")
+
+
+def verify(
+    token: str,
+    key: bytes,
+    *,
+    audience: str,
+    issuer: str,
+    now: datetime.datetime,
+    max_lifetime: datetime.timedelta,
+) -> Claims:
+    """What a token says that holds at `now` and is signed with the HS256 secret `key`.
+
+    Raises InvalidToken, which never quotes the token.
+    """
+    keys = KeySet.of([secret_key(key)])
+    verifier = Verifier(
+        [Issuer(name=issuer, audience=audience, keys=keys)],
+        max_lifetime=int(max_lifetime.total_seconds()),
+    )
+    return verifier.verify(token, now=int(now.timestamp()))
+
+
+def unverified(token: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Header and claims for a person to look at; never to decide by."""
+    untrusted = parse(token)
+    return untrusted.header, untrusted.claims
