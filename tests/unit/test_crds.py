@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from roadstead.api import group, model, modelserve
+from roadstead.api import contract, group, model, modelserve
 from roadstead.api.llama_flags import CACHE_RAM_MIB, CONTEXT_SIZE, PARALLEL, server_args
 from roadstead.gguf import GgufHeader
 
@@ -122,9 +122,10 @@ def test_file_is_called_as_its_kind(path: Path) -> None:
 
 def test_kinds_are_those_that_the_operator_parses() -> None:
     names = {load(path)["spec"]["names"]["plural"]: load(path)["spec"]["names"] for path in FILES}
-    assert names.keys() == {model.PLURAL, modelserve.PLURAL, "resourcecontracts"}
+    assert names.keys() == {model.PLURAL, modelserve.PLURAL, contract.PLURAL}
     assert names[model.PLURAL]["kind"] == model.KIND
     assert names[modelserve.PLURAL]["kind"] == modelserve.KIND
+    assert names[contract.PLURAL]["kind"] == contract.KIND
     assert [each["shortNames"] for each in names.values()] == [["mdl"], ["mserve"], ["rct"]]
 
 

@@ -19,6 +19,8 @@ _FACTORS: dict[str, Decimal] = {
     "Pi": Decimal(2**50), "Ei": Decimal(2**60),
 }  # fmt: skip
 MEBIBYTE = 2**20
+MAXIMUM = 2**63 - 1
+"""The largest quantity that Kubernetes keeps as it was written."""
 
 
 def parse_quantity(value: str | int, *, field: str) -> Decimal:
@@ -37,3 +39,17 @@ def parse_quantity(value: str | int, *, field: str) -> Decimal:
 def mebibytes(size: int) -> str:
     """`size` bytes as whole MiB, rounded up: `242Mi`."""
     return f"{-(-size // MEBIBYTE)}Mi"
+
+
+def memory_text(size: int) -> str:
+    """`size` bytes as an exact quantity in the largest unit that divides it: `24Gi`, `1536Mi`."""
+    for suffix in ("Ei", "Pi", "Ti", "Gi", "Mi", "Ki"):
+        unit = int(_FACTORS[suffix])
+        if size and size % unit == 0:
+            return f"{size // unit}{suffix}"
+    return str(size)
+
+
+def cpu_text(milli: int) -> str:
+    """Thousandths of a core as an exact quantity: `2`, `2500m`."""
+    return str(milli // 1000) if milli % 1000 == 0 else f"{milli}m"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from roadstead.api.memory import kv_cache, server_memory
 from roadstead.api.modelserve import ModelServe
 from roadstead.errors import InvalidResource
 from roadstead.manifests.catalogue import model_for, template
@@ -21,7 +20,6 @@ _GGUF = {
     "keyLength": 256,
     "valueLength": 256,
 }
-MIB = 2**20
 
 
 def test_a_model_is_asked_of_the_quant_service_by_name() -> None:
@@ -78,22 +76,3 @@ def test_the_template_explains_itself() -> None:
 def test_a_model_that_is_not_stored_has_no_template() -> None:
     with pytest.raises(InvalidResource, match="not stored and verified yet"):
         template(make_model(stored=False))
-
-
-def test_the_kv_cache_is_keys_and_values_of_all_layers() -> None:
-    assert kv_cache(_GGUF, 4096) == 18 * 1 * (256 + 256) * 4096 * 2
-
-
-def test_heads_share_the_width_where_no_length_is_given() -> None:
-    gguf = {"blockCount": 2, "embeddingLength": 64, "headCount": 4}
-    assert kv_cache(gguf, 10) == 2 * 4 * (16 + 16) * 10 * 2
-
-
-def test_a_header_that_says_nothing_costs_nothing() -> None:
-    assert kv_cache({"blockCount": "x", "headCount": -1}, 4096) == 0
-
-
-def test_memory_is_the_weights_the_context_and_the_prompt_cache() -> None:
-    small = server_memory(1000 * MIB, _GGUF, 4096)
-    assert small > 1100 * MIB + kv_cache(_GGUF, 4096)
-    assert server_memory(1000 * MIB, _GGUF, 4096, cache_ram_mib=64) == small + 64 * MIB

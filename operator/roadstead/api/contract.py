@@ -1,0 +1,159 @@
+"""ResourceContract: who may run which models where, and how much (cluster-scoped).
+
+Parsing never fails, since one contract that makes no sense must not hold up the others: what can't
+be read stands in `faults`, and a limit that can't be read lets nothing through.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Mapping
+from typing import Literal, Self
+
+from roadstead.api.contract_limits import Authorization, Limits, RuntimeBounds, texts
+from roadstead.api.demand import Demand
+from roadstead.api.globs import matches_any
+from roadstead.api.raw import Metadata, Raw, section
+from roadstead.api.selector import LabelSelector
+
+PLURAL = "resourcecontracts"
+KIND = "ResourceContract"
+Enforcement = Literal["Drain", "Report"]
+_PAST = datetime.datetime.min.replace(tzinfo=datetime.UTC)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NamespaceScope:
+    """Namespaces by globs, or by a selector where there is one: either is enough."""
+
+    names: tuple[str, ...] = ()
+    selector: LabelSelector | None = None
+
+    @classmethod
+    def parse(cls, raw: Raw) -> Self:
+        """From `spec.namespaces`; an empty selector is one that selects all."""
+        given = raw.get("selector")
+        selector = LabelSelector.parse(given) if isinstance(given, Mapping) else None
+        return cls(names=texts(raw.get("names")), selector=selector)
+
+    def covers(self, namespace: str, labels: Mapping[str, str]) -> bool:
+        """Whether a namespace with these labels is meant; one without a name never is."""
+        if matches_any(self.names, namespace):
+            return True
+        return bool(namespace) and self.selector is not None and self.selector.selects(labels)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Reservation:
+    """What an admission took of the totals, until the operator has counted the server itself.
+
+    `key` is `<namespace>/<name>`, `demand` the whole demand of that server as it was admitted,
+    `at` when (RFC 3339), `uid` empty where the server had none yet.
+    """
+
+    key: str
+    demand: Demand
+    at: str
+    uid: str = ""
+
+    @classmethod
+    def parse(cls, raw: Raw) -> Self:
+        """From an item of `status.reservations`, which is always one server."""
+        return cls(
+            key=str(raw.get("key", "")),
+            demand=dataclasses.replace(Demand.parse(raw), servers=1),
+            at=str(raw.get("reservedAt", "")),
+            uid=str(raw.get("uid", "")),
+        )
+
+    def to_json(self) -> dict[str, int | str]:
+        """The inverse of `parse`."""
+        demand = self.demand.to_json()
+        del demand["servers"]
+        uid = {"uid": self.uid} if self.uid else {}
+        return {"key": self.key, **uid, **demand, "reservedAt": self.at}
+
+    @property
+    def reserved_at(self) -> datetime.datetime:
+        """When; the distant past where `at` is no time, so that it is given back."""
+        return moment(self.at)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ResourceContract:
+    """A ResourceContract as the API server holds it; `raw` is the whole object.
+
+    `used` is what the operator counted last; `reservations` are admissions since.
+    """
+
+    meta: Metadata
+    raw: Raw
+    namespaces: NamespaceScope
+    authorization: Authorization
+    models: tuple[str, ...]
+    per_server: Limits
+    total: Limits
+    runtime: RuntimeBounds
+    enforcement: Enforcement
+    expires_at: datetime.datetime | None
+    used: Demand
+    reservations: tuple[Reservation, ...]
+    faults: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, raw: Raw) -> Self:
+        """From a whole object; never raises."""
+        spec, status = section(raw, "spec"), section(raw, "status")
+        per_server, server_faults = Limits.parse(section(spec, "perServer"), "spec.perServer")
+        total, total_faults = Limits.parse(section(spec, "total"), "spec.total")
+        runtime, bound_faults = RuntimeBounds.parse(section(spec, "runtimeParams"))
+        expires = spec.get("expiresAt")
+        expires_at = None if expires is None else moment(str(expires))
+        unreadable = expires_at == _PAST
+        return cls(
+            meta=Metadata.parse(raw),
+            raw=raw,
+            namespaces=NamespaceScope.parse(section(spec, "namespaces")),
+            authorization=Authorization.parse(section(spec, "authorization")),
+            models=texts(spec.get("models")),
+            per_server=per_server,
+            total=total,
+            runtime=runtime,
+            enforcement="Drain" if spec.get("enforcement") == "Drain" else "Report",
+            expires_at=expires_at,
+            used=Demand.parse(section(status, "used")),
+            reservations=_reservations(status.get("reservations")),
+            faults=(
+                *server_faults,
+                *total_faults,
+                *bound_faults,
+                *(("spec.expiresAt: is no time such as 2030-01-01T00:00:00Z",) * unreadable),
+            ),
+        )
+
+    def expired(self, now: datetime.datetime) -> bool:
+        """Whether it has ended at `now`, which has a time zone."""
+        return self.expires_at is not None and self.expires_at <= now
+
+    def in_force(self, now: datetime.datetime) -> bool:
+        """Whether anything can be admitted under it."""
+        return not (self.faults or self.meta.deleting or self.expired(now))
+
+
+def moment(text: str) -> datetime.datetime:
+    """An RFC 3339 time, in UTC where it names no zone; the distant past for what is none."""
+    try:
+        parsed = datetime.datetime.fromisoformat(text.upper())
+        return (
+            parsed.replace(tzinfo=datetime.UTC)
+            if parsed.tzinfo is None
+            else parsed.astimezone(datetime.UTC)
+        )
+    except (ValueError, OverflowError):
+        return _PAST
+
+
+def _reservations(items: object) -> tuple[Reservation, ...]:
+    given = items if isinstance(items, list | tuple) else ()
+    return tuple(Reservation.parse(item) for item in given if isinstance(item, Mapping))

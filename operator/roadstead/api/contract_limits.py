@@ -1,0 +1,136 @@
+"""The parts of a contract that say how much, with what, and by whom."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from decimal import ROUND_FLOOR
+from typing import Self
+
+from roadstead.api.quantity import parse_quantity
+from roadstead.api.raw import Raw
+from roadstead.errors import InvalidResource
+
+Faults = tuple[str, ...]
+"""Each as `path: what is wrong`."""
+_RUNTIME = "spec.runtimeParams"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Upper bounds in the units of `Demand`; None is no bound."""
+
+    servers: int | None = None
+    replicas: int | None = None
+    cpu_milli: int | None = None
+    memory_bytes: int | None = None
+    gpu: int | None = None
+
+    @classmethod
+    def parse(cls, raw: Raw, field: str) -> tuple[Self, Faults]:
+        """From `perServer` or `total`, whose path is `field`.
+
+        What can't be read is a bound of 0; fractions are rounded down.
+        """
+        faults: list[str] = []
+        limits = cls(
+            servers=_count(raw, "servers", field, faults),
+            replicas=_count(raw, "replicas", field, faults),
+            cpu_milli=_amount(raw, "cpu", 1000, field, faults),
+            memory_bytes=_amount(raw, "memory", 1, field, faults),
+            gpu=_count(raw, "gpu", field, faults),
+        )
+        return limits, tuple(faults)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Authorization:
+    """What the caller's token must claim."""
+
+    subjects: frozenset[str] = frozenset()
+    groups: frozenset[str] = frozenset()
+    scopes: frozenset[str] = frozenset()
+
+    @classmethod
+    def parse(cls, raw: Raw) -> Self:
+        """From `spec.authorization`."""
+        return cls(
+            subjects=frozenset(texts(raw.get("subjects"))),
+            groups=frozenset(texts(raw.get("groups"))),
+            scopes=frozenset(texts(raw.get("scopes"))),
+        )
+
+    def allows(self, subject: str, groups: Iterable[str], scopes: Iterable[str]) -> bool:
+        """One of subjects or groups, where any are given, and all of scopes.
+
+        Names are compared as they are, case included. Where nothing is given, nobody is allowed.
+        """
+        if not (self.subjects or self.groups or self.scopes):
+            return False
+        anyone = not (self.subjects or self.groups)
+        named = bool(subject) and subject in self.subjects
+        return (anyone or named or not self.groups.isdisjoint(groups)) and self.scopes <= set(
+            scopes
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RuntimeBounds:
+    """Bounds of a ModelServe's `runtimeParams`; None is no bound."""
+
+    max_context_size: int | None = None
+    max_parallel: int | None = None
+    max_threads: int | None = None
+    max_batch_size: int | None = None
+    max_gpu_layers: int | None = None
+    max_cache_ram_mib: int | None = None
+    extra_args_allowed: bool = True
+    forbidden_extra_args: frozenset[str] = frozenset()
+
+    @classmethod
+    def parse(cls, raw: Raw) -> tuple[Self, Faults]:
+        """From `spec.runtimeParams` of a contract; what can't be read is a bound of 0."""
+        faults: list[str] = []
+        bounds = cls(
+            max_context_size=_count(raw, "maxContextSize", _RUNTIME, faults),
+            max_parallel=_count(raw, "maxParallel", _RUNTIME, faults),
+            max_threads=_count(raw, "maxThreads", _RUNTIME, faults),
+            max_batch_size=_count(raw, "maxBatchSize", _RUNTIME, faults),
+            max_gpu_layers=_count(raw, "maxGpuLayers", _RUNTIME, faults),
+            max_cache_ram_mib=_count(raw, "maxCacheRamMiB", _RUNTIME, faults),
+            extra_args_allowed=raw.get("extraArgs", "Allow") == "Allow",
+            forbidden_extra_args=frozenset(texts(raw.get("forbiddenExtraArgs"))),
+        )
+        return bounds, tuple(faults)
+
+
+def texts(items: object) -> tuple[str, ...]:
+    """The strings of a list; nothing for what is no list."""
+    given = items if isinstance(items, list | tuple) else ()
+    return tuple(item for item in given if isinstance(item, str))
+
+
+def _count(raw: Raw, name: str, field: str, faults: list[str]) -> int | None:
+    value = raw.get(name)
+    if value is None:
+        return None
+    if type(value) is int and value >= 0:
+        return value
+    faults.append(f"{field}.{name}: is no whole number of 0 or more")
+    return 0
+
+
+def _amount(raw: Raw, name: str, factor: int, field: str, faults: list[str]) -> int | None:
+    """A quantity times `factor`, rounded down."""
+    value = raw.get(name)
+    if value is None:
+        return None
+    try:
+        number = parse_quantity(str(value), field=f"{field}.{name}")
+    except InvalidResource as error:
+        faults.append(str(error))
+        return 0
+    if number < 0:
+        faults.append(f"{field}.{name}: {value} is below zero")
+        return 0
+    return int((number * factor).to_integral_value(rounding=ROUND_FLOOR))

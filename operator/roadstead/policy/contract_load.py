@@ -1,0 +1,66 @@
+"""What is taken of a contract: servers that are there, and admissions that aren't seen yet."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Mapping
+
+from roadstead.api.contract import Reservation
+from roadstead.api.demand import NOTHING, Demand, total
+
+SETTLE = datetime.timedelta(seconds=10)
+"""How long a reservation stays although its server is there: another process may not see it yet."""
+ABANDONED = datetime.timedelta(seconds=30)
+"""When a reservation that no server followed is given back."""
+
+
+def load(
+    counted: Mapping[str, Demand], reservations: Iterable[Reservation], *, without: str = ""
+) -> Demand:
+    """What all servers but `without` take; both are keyed by `<namespace>/<name>`.
+
+    A server that is there and reserved takes the larger of both, part by part: what it grows by is
+    taken at its admission, what it shrinks by is free only once it is seen to have shrunk.
+    """
+    taken = dict(counted)
+    for reservation in reservations:
+        before = taken.get(reservation.key, NOTHING)
+        taken[reservation.key] = before | reservation.demand
+    taken.pop(without, None)
+    return total(taken.values())
+
+
+def outstanding(
+    counted: Mapping[str, Demand],
+    reservations: Iterable[Reservation],
+    *,
+    now: datetime.datetime,
+) -> tuple[Reservation, ...]:
+    """The reservations to keep, in their order.
+
+    One goes when its server has been counted at its demand and it has settled, or when it is
+    abandoned: no server, or one of another demand, followed it in time. One from the future, by a
+    clock that is ahead, counts as new for no longer than that.
+    """
+    return tuple(
+        each
+        for each in reservations
+        if _age(each, now) < (SETTLE if counted.get(each.key) == each.demand else ABANDONED)
+    )
+
+
+def reserve(
+    reservations: Iterable[Reservation], reservation: Reservation
+) -> tuple[Reservation, ...]:
+    """With `reservation` in the place of an earlier one of the same server."""
+    kept = tuple(each for each in reservations if each.key != reservation.key)
+    return (*kept, reservation)
+
+
+def release(reservations: Iterable[Reservation], key: str) -> tuple[Reservation, ...]:
+    """Without that of the server `key`."""
+    return tuple(each for each in reservations if each.key != key)
+
+
+def _age(reservation: Reservation, now: datetime.datetime) -> datetime.timedelta:
+    return abs(now - reservation.reserved_at)

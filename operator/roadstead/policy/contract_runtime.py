@@ -1,0 +1,95 @@
+"""A contract's bounds of `runtimeParams`, against what llama-server is started with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from roadstead.api.contract import ResourceContract
+from roadstead.api.contract_limits import RuntimeBounds
+from roadstead.api.demand import Demand
+from roadstead.api.llama_flags import (
+    CACHE_RAM_MIB,
+    CONTEXT_SIZE,
+    PARALLEL,
+    default_threads,
+)
+from roadstead.api.memory import BATCH_SIZE
+from roadstead.api.modelserve import ModelServe
+from roadstead.errors import InvalidResource
+from roadstead.policy.chain import Violation
+
+_FIELD = "spec.runtimeParams"
+
+
+def runtime_violations(serve: ModelServe, contract: ResourceContract) -> Iterator[Violation]:
+    """Each parameter over its bound, defaults included, and each flag that is forbidden."""
+    for name, bound, default in _bounds(serve, contract.runtime):
+        given = serve.runtime_params.get(name)
+        value = default if given is None else given
+        if bound is None or value is None:
+            continue
+        if type(value) is not int or value > bound or value < 0:
+            unset = ", the default" if given is None else ""
+            yield Violation(
+                reason="OverRuntimeBound",
+                message=f"{value}{unset}; contract {contract.meta.name} allows {bound} at most",
+                field=f"{_FIELD}.{name}",
+            )
+    yield from _gpu_layers(serve, contract)
+    yield from _extra_args(serve, contract)
+
+
+def _bounds(
+    serve: ModelServe, runtime: RuntimeBounds
+) -> tuple[tuple[str, int | None, int | None], ...]:
+    """Name, bound and default; a default of None needs no bound."""
+    return (
+        ("contextSize", runtime.max_context_size, CONTEXT_SIZE),
+        ("parallel", runtime.max_parallel, PARALLEL),
+        ("threads", runtime.max_threads, _threads(serve)),
+        ("threadsBatch", runtime.max_threads, None),
+        ("batchSize", runtime.max_batch_size, BATCH_SIZE),
+        ("ubatchSize", runtime.max_batch_size, None),
+        ("gpuLayers", runtime.max_gpu_layers, None),
+        ("cacheRamMiB", runtime.max_cache_ram_mib, CACHE_RAM_MIB),
+    )
+
+
+def _threads(serve: ModelServe) -> int | None:
+    try:
+        return default_threads(serve.resources)
+    except (InvalidResource, ArithmeticError):
+        return None  # a quantity that can't be read is a violation of its own
+
+
+def _gpu_layers(serve: ModelServe, contract: ResourceContract) -> Iterator[Violation]:
+    """Left out, llama-server puts as many layers on a GPU as fit: a bound then needs a number."""
+    bound = contract.runtime.max_gpu_layers
+    unset = serve.runtime_params.get("gpuLayers") is None
+    if bound is not None and unset and Demand.of_serve(serve, 1).gpu:
+        yield Violation(
+            reason="OverRuntimeBound",
+            message="not set, so as many as fit; "
+            f"contract {contract.meta.name} allows {bound} at most",
+            field=f"{_FIELD}.gpuLayers",
+        )
+
+
+def _extra_args(serve: ModelServe, contract: ResourceContract) -> Iterator[Violation]:
+    given = serve.runtime_params.get("extraArgs")
+    items = [str(item) for item in given] if isinstance(given, list | tuple) else []
+    if items and not contract.runtime.extra_args_allowed:
+        yield Violation(
+            reason="ExtraArgsForbidden",
+            message=f"contract {contract.meta.name} allows none; leave it out",
+            field=f"{_FIELD}.extraArgs",
+        )
+        return
+    for index, item in enumerate(items):
+        flag = item.partition("=")[0]
+        if flag in contract.runtime.forbidden_extra_args:
+            yield Violation(
+                reason="ExtraArgsForbidden",
+                message=f"contract {contract.meta.name} doesn't allow {flag}; leave it out",
+                field=f"{_FIELD}.extraArgs[{index}]",
+            )

@@ -1,0 +1,133 @@
+"""A contract's limits, of one server and of all: what is asked for against what there is."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+
+from roadstead.api import demand
+from roadstead.api.contract import ResourceContract
+from roadstead.api.contract_limits import Limits
+from roadstead.api.demand import Demand
+from roadstead.api.modelserve import ModelServe
+from roadstead.api.quantity import cpu_text, memory_text
+from roadstead.policy.chain import Violation
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Measure:
+    """One part of a demand: its name in `Demand` and `Limits`, how to write it, and its field."""
+
+    name: str
+    text: Callable[[int], str]
+    field: Callable[[ModelServe], str]
+    per_replica: bool = True
+
+    def of(self, amount: Demand) -> int:
+        return int(getattr(amount, self.name))
+
+    def bound(self, limits: Limits) -> int | None:
+        value: int | None = getattr(limits, self.name)
+        return value
+
+
+def _counted(one: str, many: str) -> Callable[[int], str]:
+    return lambda number: f"{number} {one if number == 1 else many}"
+
+
+def _gpu_field(serve: ModelServe) -> str:
+    names = [name for name, _ in demand.gpus(serve)]
+    return demand.field_of(serve, names[0]) if names else demand.path("limits", "nvidia.com/gpu")
+
+
+_MEASURES: tuple[_Measure, ...] = (
+    _Measure(
+        name="servers",
+        text=_counted("server", "servers"),
+        field=lambda serve: "",
+        per_replica=False,
+    ),
+    _Measure(
+        name="replicas",
+        text=_counted("replica", "replicas"),
+        field=lambda serve: "spec.replicas",
+        per_replica=False,
+    ),
+    _Measure(
+        name="cpu_milli",
+        text=lambda milli: f"{cpu_text(milli)} cpu",
+        field=lambda serve: demand.field_of(serve, demand.CPU),
+    ),
+    _Measure(
+        name="memory_bytes",
+        text=memory_text,
+        field=lambda serve: demand.field_of(serve, demand.MEMORY),
+    ),
+    _Measure(name="gpu", text=_counted("GPU", "GPUs"), field=_gpu_field),
+)
+
+
+def limit_violations(
+    serve: ModelServe,
+    replicas: int,
+    contract: ResourceContract,
+    *,
+    others: Demand,
+    own: Demand,
+) -> Iterator[Violation]:
+    """Each limit that is missing on the server, or that it is over; see `ContractFacts`."""
+    yield from _missing(serve, contract)
+    one, wanted = Demand.of_serve(serve, 1), Demand.of_serve(serve, replicas)
+    for measure in _MEASURES:
+        asked = measure.of(wanted)
+        if asked <= measure.of(own):
+            continue
+        what = _asked(measure, measure.of(one), asked, replicas)
+        most = measure.bound(contract.per_server)
+        if most is not None and asked > most:
+            yield Violation(
+                reason="OverServerLimit",
+                message=f"{what}; contract {contract.meta.name} allows {measure.text(most)} "
+                "for one server",
+                field=measure.field(serve),
+            )
+        most, taken = measure.bound(contract.total), measure.of(others)
+        if most is not None and asked + taken > most:
+            yield Violation(
+                reason="OverTotal",
+                message=f"{what}; contract {contract.meta.name} has {measure.text(most)} in total, "
+                f"{measure.text(max(0, most - taken))} of it free",
+                field=measure.field(serve),
+            )
+
+
+def _asked(measure: _Measure, one: int, asked: int, replicas: int) -> str:
+    """`8Gi x 3 replicas is 24Gi`, or the plain amount where there is one replica."""
+    if not measure.per_replica or replicas == 1:
+        return measure.text(asked)
+    return f"{measure.text(one)} x {replicas} replicas is {measure.text(asked)}"
+
+
+def _missing(serve: ModelServe, contract: ResourceContract) -> Iterator[Violation]:
+    """Where a contract bounds memory or cpu, a server that sets none would be unbounded.
+
+    A cpu request will do, since it is what the scheduler sets aside and what a share of the node
+    follows from; a memory request binds nobody.
+    """
+    for resource, bounded, limit in (
+        (demand.CPU, _bounded(contract, "cpu_milli"), False),
+        (demand.MEMORY, _bounded(contract, "memory_bytes"), True),
+    ):
+        if bounded and not demand.is_set(serve, resource, limit=limit):
+            yield Violation(
+                reason="LimitMissing",
+                message=f"not set; contract {contract.meta.name} bounds {resource}, so each server "
+                "says how much it takes, such as " + ("2Gi" if limit else "2"),
+                field=demand.path("limits", resource),
+            )
+
+
+def _bounded(contract: ResourceContract, name: str) -> bool:
+    return any(
+        getattr(limits, name) is not None for limits in (contract.per_server, contract.total)
+    )
