@@ -114,18 +114,27 @@ def _faults(entry: object) -> Iterator[str]:
 
 def _key_faults(entry: Mapping[str, Any]) -> Iterator[str]:
     algorithms = entry.get("algorithms", ["HS256"])
-    names = frozenset(Algorithm)
-    if not isinstance(algorithms, list) or not algorithms or not names.issuperset(algorithms):
-        yield f"algorithms is not a list of {', '.join(Algorithm)}"
+    known = list(Algorithm)
+    if (
+        not isinstance(algorithms, list)
+        or not algorithms
+        or any(a not in known for a in algorithms)
+    ):
+        yield f"algorithms is not a list of {', '.join(known)}"
     if "keyId" in entry and not valid_key_id(entry["keyId"]):
         yield "keyId is not of letters, digits and ._=+-"
     url = entry.get("jwksUrl")
-    if not isinstance(url, str):
-        return
-    parts = urlsplit(url)
-    schemes = ("https", "http") if entry.get("allowHttp") is True else ("https",)
-    if parts.scheme not in schemes or not parts.hostname or parts.username is not None:
+    if isinstance(url, str) and not _usable(url, allow_http=entry.get("allowHttp") is True):
         yield "jwksUrl is not a URL such as https://issuer.example.com/jwks.json (see allowHttp)"
+
+
+def _usable(url: str, *, allow_http: bool) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    schemes = ("https", "http") if allow_http else ("https",)
+    return parts.scheme in schemes and bool(parts.hostname) and parts.username is None
 
 
 def _issuer(entry: Mapping[str, Any], *, folder: Path) -> IssuerSettings:

@@ -1,0 +1,132 @@
+"""The issuers file and what goes with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from roadstead.errors import InvalidSettings
+from roadstead.issuers.settings import IssuerSettings, TokenSettings
+from roadstead.tokens.keys import Algorithm
+
+GOOD = {"issuer": "i", "audience": "a", "secretFile": "/secret"}
+
+
+def read(tmp_path: Path, entries: object, **environ: str) -> TokenSettings:
+    """The settings of a file with `entries`."""
+    path = tmp_path / "issuers.yaml"
+    path.write_text(yaml.safe_dump(entries))
+    return TokenSettings.from_env({"ROADSTEAD_TOKEN_ISSUERS_FILE": str(path), **environ})
+
+
+def test_an_issuer_has_defaults(tmp_path: Path) -> None:
+    settings = read(tmp_path, [GOOD])
+    assert settings.issuers == (
+        IssuerSettings(issuer="i", audience="a", secret_file=Path("/secret")),
+    )
+    assert (settings.leeway, settings.max_lifetime) == (30, 3600)
+    assert settings.issuers[0].algorithms == set(Algorithm)
+
+
+def test_every_field_of_an_issuer_is_read(tmp_path: Path) -> None:
+    entry = {
+        "issuer": "i",
+        "audience": "a",
+        "jwksUrl": "http://127.0.0.1:1/jwks",
+        "allowHttp": True,
+        "algorithms": ["ES256"],
+        "groupsClaim": "roles",
+        "scopesClaim": "scp",
+        "caFile": "/ca",
+    }
+    assert read(tmp_path, [entry]).issuers[0] == IssuerSettings(
+        issuer="i",
+        audience="a",
+        jwks_url="http://127.0.0.1:1/jwks",
+        allow_http=True,
+        algorithms=frozenset({Algorithm.ES256}),
+        groups_claim="roles",
+        scopes_claim="scp",
+        ca_file=Path("/ca"),
+    )
+
+
+def test_relative_files_are_beside_the_issuers_file(tmp_path: Path) -> None:
+    issuer = read(tmp_path, [{**GOOD, "secretFile": "secret"}]).issuers[0]
+    assert issuer.secret_file == tmp_path / "secret"
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"issuer": None}, "issuer is not text"),
+        ({"audience": ""}, "audience is not text"),
+        ({"audience": ["a"]}, "audience is not text"),
+        ({"publicKeyFile": "/key"}, "exactly one of"),
+        ({"jwksURL": "https://x"}, "jwksURL is not a field"),
+        ({"keyId": "a/b"}, "keyId"),
+        ({"algorithms": ["none"]}, "algorithms"),
+        ({"algorithms": []}, "algorithms"),
+        ({"algorithms": "HS256"}, "algorithms"),
+        ({"algorithms": [{}]}, "algorithms"),
+        ({"allowHttp": "yes please"}, "allowHttp"),
+    ],
+)
+def test_faults_are_named(tmp_path: Path, changes: dict[str, Any], fault: str) -> None:
+    with pytest.raises(InvalidSettings, match=fault):
+        read(tmp_path, [{**GOOD, **changes}])
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://issuer/jwks",
+        "ftp://issuer",
+        "https://",
+        "jwks.json",
+        "https://u:p@issuer/",
+        "https://[",
+    ],
+)
+def test_keys_come_over_https(tmp_path: Path, url: str) -> None:
+    with pytest.raises(InvalidSettings, match="jwksUrl is not a URL"):
+        read(tmp_path, [{"issuer": "i", "audience": "a", "jwksUrl": url}])
+
+
+@pytest.mark.parametrize("entries", [None, [], {}, "text", ["text"], [None], [{}]])
+def test_what_is_no_list_of_issuers_is_refused(tmp_path: Path, entries: object) -> None:
+    with pytest.raises(InvalidSettings):
+        read(tmp_path, entries)
+
+
+def test_all_faults_are_named_at_once(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSettings) as caught:
+        read(tmp_path, [{"issuer": "i"}, {"audience": "a"}])
+    assert "issuer 1: audience is missing" in str(caught.value)
+    assert "issuer 2: issuer is missing" in str(caught.value)
+
+
+def test_two_entries_of_one_issuer_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSettings, match="same issuer"):
+        read(tmp_path, [GOOD, GOOD])
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSettings, match="No such file"):
+        TokenSettings.from_env({"ROADSTEAD_TOKEN_ISSUERS_FILE": str(tmp_path / "none")})
+
+
+def test_a_file_that_is_not_yaml_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "issuers.yaml"
+    path.write_bytes(b"\xff{[")
+    with pytest.raises(InvalidSettings, match="not YAML"):
+        TokenSettings.from_env({"ROADSTEAD_TOKEN_ISSUERS_FILE": str(path)})
+
+
+@pytest.mark.parametrize("leeway", ["-1", "301", "thirty"])
+def test_the_leeway_has_bounds(tmp_path: Path, leeway: str) -> None:
+    with pytest.raises(InvalidSettings, match="LEEWAY"):
+        read(tmp_path, [GOOD], ROADSTEAD_TOKEN_LEEWAY_SECONDS=leeway)

@@ -1,0 +1,155 @@
+"""`roadstead token` as people use it."""
+
+from __future__ import annotations
+
+import datetime
+import io
+import time
+from pathlib import Path
+
+import jwt
+import pytest
+
+from roadstead import tokens
+from roadstead.__main__ import main
+from roadstead.settings import duration
+from roadstead.tokens.inspection import inspect
+from tests.unit.tokens.builders import NOW, SECRET, claims, key_of, pem, private_key, signed
+from tests.unit.tokens.test_receipts import receipt
+
+
+@pytest.fixture
+def secret_file(tmp_path: Path) -> Path:
+    """A secret with the line end that `echo` leaves."""
+    path = tmp_path / "secret"
+    path.write_bytes(SECRET + b"\n")
+    return path
+
+
+def issued(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """What `token issue` prints on standard output, where there is nothing on standard error."""
+    assert main(["token", "issue", *arguments]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    return out
+
+
+def test_a_token_is_printed_alone(capsys: pytest.CaptureFixture[str], secret_file: Path) -> None:
+    arguments = ["--subject", "alice", "--group", "a", "--group", "b", "--scope", "s"]
+    out = issued(capsys, *arguments, "--ttl", "90s", "--secret-file", str(secret_file))
+    assert out.count("\n") == 1
+    said = tokens.verify(
+        out.strip(),
+        SECRET,
+        audience="roadstead",
+        issuer="roadstead-dev",
+        now=datetime.datetime.now(datetime.UTC),
+        max_lifetime=datetime.timedelta(seconds=90),
+    )
+    assert (said.subject, sorted(said.groups), sorted(said.scopes)) == ("alice", ["a", "b"], ["s"])
+    assert said.expires_at - said.issued_at == 90
+
+
+def test_each_token_has_an_id_to_revoke_it_by(
+    capsys: pytest.CaptureFixture[str], secret_file: Path
+) -> None:
+    arguments = ["--subject", "alice", "--secret-file", str(secret_file)]
+    ids = {
+        jwt.decode(issued(capsys, *arguments).strip(), options={"verify_signature": False})["jti"]
+        for _ in range(2)
+    }
+    assert len(ids) == 2
+
+
+def test_a_short_secret_is_refused_without_being_quoted(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "secret"
+    path.write_text("hunter2")
+    assert main(["token", "issue", "--subject", "alice", "--secret-file", str(path)]) == 2
+    out, err = capsys.readouterr()
+    assert (out, "hunter2" in err, "32" in err) == ("", False, True)
+
+
+@pytest.mark.parametrize("subject", ["", " alice", "a\nb"])
+def test_a_token_that_nobody_would_accept_is_not_issued(
+    capsys: pytest.CaptureFixture[str], secret_file: Path, subject: str
+) -> None:
+    arguments = ["token", "issue", "--subject", subject, "--secret-file", str(secret_file)]
+    assert main(arguments) == 2
+    assert capsys.readouterr().out == ""
+
+
+def test_there_is_no_default_secret(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    assert main(["token", "issue", "--subject", "alice"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "none" in err
+
+
+def test_inspect_reads_standard_input_and_verifies(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, secret_file: Path
+) -> None:
+    now = int(time.time())
+    token = signed(claims(iat=now, exp=now + 60), private=SECRET)
+    monkeypatch.setattr("sys.stdin", io.StringIO(token + "\n"))
+    assert main(["token", "inspect", "--secret-file", str(secret_file)]) == 0
+    out = capsys.readouterr().out
+    assert '"sub": "alice"' in out
+    assert "verified with HS256" in out
+
+
+def test_inspect_says_that_a_signature_does_not_match(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "key.pem"
+    path.write_bytes(pem(private_key("ES256", "second")))
+    now = int(time.time())
+    token = signed(claims(iat=now, exp=now + 60), algorithm="ES256")
+    assert main(["token", "inspect", token, "--public-key-file", str(path)]) == 1
+    assert "NOT VALID" in capsys.readouterr().out
+
+
+def test_what_is_no_token_is_not_repeated(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["token", "inspect", "hunter2"]) == 2
+    out, err = capsys.readouterr()
+    assert "hunter2" not in out + err
+
+
+def test_an_expired_token_is_shown_as_such() -> None:
+    inspection = inspect(signed(claims()), now=NOW + 600, key=key_of(private_key("HS256")))
+    assert not inspection.holds
+    assert "expires: 2027-01-15T08:09:00Z, 0:01:00 ago (EXPIRED)" in inspection.text
+
+
+def test_without_a_key_nothing_is_said_of_the_signature() -> None:
+    inspection = inspect(signed(claims()), now=NOW)
+    assert inspection.holds
+    assert "not checked" in inspection.text
+
+
+def test_a_receipt_can_be_looked_into() -> None:
+    assert '"generate_name"' in inspect(receipt(), now=NOW).text
+
+
+def test_what_a_stranger_wrote_does_not_steer_the_terminal() -> None:
+    text = inspect(signed(claims(sub="\x1b[2J\u202e", exp=10**30)), now=NOW).text
+    assert text.isascii()
+    assert "\x1b" not in text
+    assert "expires: out of range" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("10m", 600), ("2h", 7200), ("1h30m", 5400), ("1d", 86_400)]
+)
+def test_durations_are_read(text: str, seconds: int) -> None:
+    assert duration(text).total_seconds() == seconds
+
+
+@pytest.mark.parametrize("text", ["", "0s", "10", "m", "-1m", "1.5h", "30m1h", "10 m", "9" * 30])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="no duration such as"):
+        duration(text)
