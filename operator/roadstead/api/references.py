@@ -1,4 +1,4 @@
-"""Which Model a ModelServe asks for."""
+"""Which Model and which contract a ModelServe asks for, as keys of an index."""
 
 from __future__ import annotations
 
@@ -20,3 +20,21 @@ def model_references(raw: Raw) -> tuple[str, ...]:
     spec = section(raw, "spec")
     name, uuid = spec.get("modelName"), spec.get("modelUuid")
     return (*((by_name(name),) if name else ()), *((by_uuid(uuid),) if uuid else ()))
+
+
+def by_contract(name: str) -> str:
+    """The index key of those that name a ResourceContract."""
+    return f"contract/{name}"
+
+
+def by_namespace(name: str) -> str:
+    """The index key of those in a namespace."""
+    return f"namespace/{name}"
+
+
+def serve_references(raw: Raw) -> tuple[str, ...]:
+    """Every index key of a ModelServe: its Model's, its contract's and its namespace's."""
+    contract = section(raw, "spec").get("contract")
+    namespace = section(raw, "metadata").get("namespace", "")
+    own = (by_contract(contract),) if contract else ()
+    return (*model_references(raw), *own, by_namespace(namespace))

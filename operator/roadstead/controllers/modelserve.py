@@ -10,31 +10,38 @@ from typing import Final
 from roadstead import metrics
 from roadstead.api.model import Model
 from roadstead.api.modelserve import ModelServe
-from roadstead.api.raw import Raw, timestamp
+from roadstead.api.raw import Raw, section, timestamp
 from roadstead.api.workload import WorkloadState, observe
 from roadstead.controllers.catalogue import Catalogue
 from roadstead.controllers.fetch_urls import FetchUrls
+from roadstead.controllers.guard import Guard
 from roadstead.controllers.modelserve_status import ServeObservation, model_hindrance, status_of
 from roadstead.controllers.status_writer import StatusWriter
 from roadstead.errors import InvalidResource, KubeRejected, StoreError
-from roadstead.kube.cache import Name, WatchCache
+from roadstead.kube.cache import Name, WatchCache, server_of
 from roadstead.kube.children import Children
 from roadstead.kube.resources import DEPLOYMENTS, MODELS, MODELSERVES, PODS
 from roadstead.manifests import names
 from roadstead.manifests.modelserve import desired_objects, without_needless_rollout
 from roadstead.manifests.platform import Platform
 from roadstead.policy.chain import Violation, evaluate
+from roadstead.policy.guard import Effect, Verdict
 from roadstead.policy.modelserve import MODELSERVE_RULES, ServeFacts
 
 logger = logging.getLogger(__name__)
 
 LOOK_AGAIN: Final = 60.0
 """Seconds after which something that nobody tells us of is looked at again."""
+SOON: Final = 3.0
+"""The same for what is only not there yet, as the system starts."""
 
 
 @dataclasses.dataclass(kw_only=True)
 class ServeReconciler:
-    """Gather, evaluate, apply, write the status."""
+    """Gather, evaluate, apply, write the status.
+
+    Without a `guard` every ModelServe is served: only where there is no admission.
+    """
 
     cache: WatchCache
     children: Children
@@ -42,6 +49,7 @@ class ServeReconciler:
     catalogue: Catalogue
     status: StatusWriter
     platform: Platform
+    guard: Guard | None = None
 
     async def reconcile(self, key: Name) -> float | None:
         """Bring one ModelServe a step further; seconds after which to look again."""
@@ -52,11 +60,13 @@ class ServeReconciler:
         if serve.meta.deleting:
             return None
         facts = self.gather(serve)
-        hindrance, again = await self._hindrance(facts)
-        if hindrance is None and facts.model is not None:
-            hindrance, again = await self._apply(serve, facts.model)
+        verdict = await self._verdict(facts)
+        hindrance, again = await self._act(facts, verdict)
         seen = ServeObservation(
-            model=facts.model, workload=self.workload(serve), hindrance=hindrance
+            model=facts.model,
+            workload=self.workload(serve),
+            hindrance=hindrance,
+            verdict=verdict,
         )
         now = timestamp(datetime.datetime.now(datetime.UTC))
         await self.status.write(MODELSERVES, raw, status_of(serve, seen, now=now))
@@ -77,6 +87,46 @@ class ServeReconciler:
             return None
         pods = list(self.cache.indexed(PODS, serve.meta.uid))
         return observe(deployment, pods)
+
+    async def _verdict(self, facts: ServeFacts) -> Verdict | None:
+        """What the guard says; None without one."""
+        if self.guard is None:
+            return None
+        meta = facts.serve.meta
+        deployment = self.cache.get(DEPLOYMENTS, names.child_name(meta.name), meta.namespace)
+        # What an earlier ModelServe of this name left says nothing of this one.
+        ours = deployment is not None and meta.uid in server_of(deployment)
+        return await self.guard.verdict(
+            facts.serve,
+            running=section(deployment or {}, "spec").get("replicas", 1) if ours else None,
+            uuid_model=facts.numbered.meta.name if facts.numbered else "",
+        )
+
+    async def _act(
+        self, facts: ServeFacts, verdict: Verdict | None
+    ) -> tuple[Violation | None, float | None]:
+        """Do what the guard lets us do; what hinders it, and when to look again."""
+        if verdict is not None and verdict.effect is Effect.FREEZE:
+            return None, await self._keep(facts, verdict)
+        hindrance, again = await self._hindrance(facts)
+        if hindrance is None and facts.model is not None:
+            count = facts.serve.replicas if verdict is None else verdict.replicas
+            hindrance, again = await self._apply(
+                dataclasses.replace(facts.serve, replicas=count), facts.model
+            )
+        return hindrance, again
+
+    async def _keep(self, facts: ServeFacts, verdict: Verdict) -> float | None:
+        """Leave all as it is, but let the pods of a server that runs fetch their model again."""
+        soon = SOON if verdict.accepted is None else LOOK_AGAIN
+        location = facts.model.stored_at if facts.model else None
+        if location is None or self.workload(facts.serve) is None:
+            return soon
+        try:
+            return min(soon, await self.urls.bring(facts.serve, location))
+        except (KubeRejected, StoreError) as error:
+            logger.warning("the URL of a server that goes on was not renewed: %s", error)
+            return LOOK_AGAIN
 
     async def _hindrance(self, facts: ServeFacts) -> tuple[Violation | None, float | None]:
         """What stands in the way of applying, and when to look again whether it still does."""

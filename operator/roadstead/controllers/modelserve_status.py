@@ -13,6 +13,7 @@ from roadstead.api.workload import WorkloadState
 from roadstead.manifests import names
 from roadstead.manifests.modelserve import SERVICE_PORT
 from roadstead.policy.chain import Violation
+from roadstead.policy.guard import Effect, Verdict
 
 _OF_THE_MODEL = ("spec.model", "spec.minio")
 
@@ -22,17 +23,19 @@ class ServeObservation:
     """What a reconcile came to: the model, if there is one, the workload, and what hinders it.
 
     `hindrance` is about the model (its field begins with `spec.model` or `spec.minio`) or about
-    the workload; a server that runs already goes on running.
+    the workload; a server that runs already goes on running. `verdict` is the guard's; None where
+    there is no admission.
     """
 
     model: Model | None
     workload: WorkloadState | None
     hindrance: Violation | None = None
+    verdict: Verdict | None = None
 
 
 def status_of(serve: ModelServe, seen: ServeObservation, *, now: str) -> dict[str, Any]:
     """The whole status to store; `now` is an RFC 3339 time."""
-    parts = [_model_available(seen), _workload_ready(seen)]
+    parts = [*_contract_accepted(seen), _model_available(seen), _workload_ready(seen)]
     ready = conditions.summary(parts, ready="Ready")
     if ready.true:
         ready = dataclasses.replace(ready, message=parts[-1].message)
@@ -44,6 +47,8 @@ def status_of(serve: ModelServe, seen: ServeObservation, *, now: str) -> dict[st
         "readyReplicas": seen.workload.ready_replicas if seen.workload else 0,
         "conditions": conditions.merged(serve.raw, [*parts, ready], now=now),
     }
+    if seen.verdict is not None and seen.verdict.subject:
+        status["subject"] = seen.verdict.subject
     if seen.model is not None:
         status["modelUuid"] = seen.model.meta.uid
     if seen.workload is not None:
@@ -78,6 +83,13 @@ def _is_about_model(hindrance: Violation | None) -> bool:
     return hindrance is not None and hindrance.field.startswith(_OF_THE_MODEL)
 
 
+def _contract_accepted(seen: ServeObservation) -> list[Condition]:
+    if seen.verdict is None:
+        return []
+    verdict = seen.verdict
+    return [condition("ContractAccepted", verdict.accepted, verdict.reason, verdict.message)]
+
+
 def _model_available(seen: ServeObservation) -> Condition:
     if seen.hindrance is not None and _is_about_model(seen.hindrance):
         return condition("ModelAvailable", False, seen.hindrance.reason, seen.hindrance.message)
@@ -95,6 +107,10 @@ def _workload_ready(seen: ServeObservation) -> Condition:
         if seen.workload is not None and seen.workload.ready:
             message += " (the server goes on as it was before)"
         return condition("WorkloadReady", False, seen.hindrance.reason, message)
+    if seen.workload is None and seen.verdict and seen.verdict.effect is Effect.FREEZE:
+        return condition(
+            "WorkloadReady", False, "NotAccepted", "starts once ContractAccepted is true"
+        )
     if seen.workload is None:
         return condition(
             "WorkloadReady", False, "ModelNotAvailable", "starts once the model is there"

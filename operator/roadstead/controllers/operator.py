@@ -5,20 +5,25 @@ from __future__ import annotations
 import asyncio
 import datetime
 import logging
+import time
 from typing import Final, cast
 
 import kopf
 
 from roadstead.api.location import StoreLocation
 from roadstead.api.raw import Raw, section
-from roadstead.api.references import model_references
+from roadstead.api.references import serve_references
 from roadstead.controllers.catalogue import Catalogue
+from roadstead.controllers.contract import ContractReconciler
+from roadstead.controllers.contract_usage import ContractUsage
 from roadstead.controllers.fetch_urls import FetchUrls
+from roadstead.controllers.guard import Guard
 from roadstead.controllers.model import ModelReconciler
 from roadstead.controllers.model_sources import Sources
 from roadstead.controllers.modelserve import ServeReconciler
 from roadstead.controllers.probes import serving
 from roadstead.controllers.queue import WorkQueue
+from roadstead.controllers.receipt_keys import ReceiptKeys
 from roadstead.controllers.settings import OperatorSettings
 from roadstead.controllers.status_writer import StatusWriter
 from roadstead.controllers.transfers import Transfers
@@ -26,12 +31,12 @@ from roadstead.controllers.wakeups import wakeups
 from roadstead.controllers.watches import WATCHED, registry
 from roadstead.controllers.watches import settings as kopf_settings
 from roadstead.errors import KubeError
-from roadstead.kube.cache import WatchCache
+from roadstead.kube.cache import Name, WatchCache
 from roadstead.kube.children import Children
 from roadstead.kube.client import KubeClient
 from roadstead.kube.events import EventRecorder
 from roadstead.kube.lists import refresh
-from roadstead.kube.resources import MODELS, MODELSERVES, Resource
+from roadstead.kube.resources import MODELS, MODELSERVES, RESOURCECONTRACTS, Resource
 from roadstead.manifests.platform import Platform, PullPolicy
 from roadstead.source.quant_client import QuantClient
 from roadstead.store.client import MinioStore
@@ -40,6 +45,9 @@ logger = logging.getLogger(__name__)
 
 WORKERS: Final = 16
 RELIST_SECONDS: Final = 2.0
+RECOUNT_SECONDS: Final = 1.0
+"""How long changes of servers are gathered before their contract's status is written: the webhooks
+write it too, and each write of ours makes one of theirs try again."""
 STUCK_SECONDS: Final = 300.0
 
 
@@ -55,10 +63,11 @@ class Operator:
     def __init__(self, settings: OperatorSettings, client: KubeClient) -> None:
         self._settings = settings
         self._client = client
-        self._cache = WatchCache({MODELSERVES: model_references, MODELS: _paths})
+        self._cache = WatchCache({MODELSERVES: serve_references, MODELS: _paths})
         self._children = Children(client, self._cache)
         self._relists: dict[Resource, asyncio.Task[None]] = {}
         self._synced = False
+        self._usage = ContractUsage()
         events = EventRecorder(client, instance=settings.instance)
         status = StatusWriter(client, self._cache, events)
         store = MinioStore(settings.transfer.store)
@@ -69,7 +78,7 @@ class Operator:
             client=client,
             store=store,
             lifetime=settings.url_lifetime,
-            clock=lambda: datetime.datetime.now(datetime.UTC),
+            clock=_now,
         )
         models = ModelReconciler(
             client=client,
@@ -89,10 +98,19 @@ class Operator:
             catalogue=Catalogue(client=client, cache=self._cache, quant=_quant(settings)),
             status=status,
             platform=_platform(settings),
+            guard=self._guard() if settings.admission else None,
+        )
+        contracts = ContractReconciler(
+            cache=self._cache,
+            usage=self._usage,
+            status=status,
+            wake=lambda name: self._queues[MODELSERVES].put(name),
+            clock=_now,
         )
         self._queues = {
             MODELS: WorkQueue("model", models.reconcile, workers=WORKERS),
             MODELSERVES: WorkQueue("modelserve", serves.reconcile, workers=WORKERS),
+            RESOURCECONTRACTS: WorkQueue("resourcecontract", contracts.reconcile, workers=1),
         }
 
     async def run(self, stop: asyncio.Event | None = None) -> None:
@@ -120,9 +138,27 @@ class Operator:
         for kind, key in wakeups(self._cache, resource, raw):
             self._queues[kind].put(key)
         meta = section(raw, "metadata")
-        if self._cache.get(resource, meta["name"], meta.get("namespace", "")) is None:
+        own = meta.get("namespace", ""), meta["name"]
+        if resource == MODELSERVES:
+            self._recount(own)
+        if self._cache.get(resource, own[1], own[0]) is None:
             self._children.forget(meta.get("uid", ""))
             self._urls.forget(meta.get("uid", ""))
+
+    def _recount(self, name: Name) -> None:
+        """A ModelServe came, changed or went: its contract is counted anew, once for many."""
+        seen = self._cache.get(MODELSERVES, name[1], name[0])
+        for contract in self._usage.see(name, seen):
+            self._queues[RESOURCECONTRACTS].put(("", contract), delay=RECOUNT_SECONDS)
+
+    def _guard(self) -> Guard:
+        keys = ReceiptKeys(
+            self._client,
+            namespace=self._settings.namespace,
+            name=self._settings.receipt_keys,
+            clock=time.monotonic,
+        )
+        return Guard(cache=self._cache, keys=keys, usage=self._usage, clock=_now)
 
     def _news(self, uid: str) -> None:
         """A transfer has news of the Model with this UID."""
@@ -177,6 +213,10 @@ class Operator:
 
     def _not_ready(self) -> str:
         return "" if self._synced else "waiting for the API server"
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
 
 
 def _default_location(settings: OperatorSettings) -> StoreLocation:

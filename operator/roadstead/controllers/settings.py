@@ -38,6 +38,10 @@ class OperatorSettings:
     """Seconds after which every object is looked at again."""
     http_host: str
     http_port: int
+    admission: bool
+    """Whether there are webhooks: then nothing runs without their receipt and a contract."""
+    receipt_keys: str
+    """The ConfigMap in `namespace` that holds the public keys of receipts."""
     log_format: str
     log_level: str
 
@@ -77,6 +81,9 @@ class OperatorSettings:
             resync=env.integer("ROADSTEAD_RESYNC_SECONDS", 600, low=10, high=day),
             http_host=env.text("ROADSTEAD_HTTP_HOST", "0.0.0.0"),  # noqa: S104 - probes come from the node
             http_port=env.integer("ROADSTEAD_HTTP_PORT", 8080, low=0, high=65535),
+            admission=env.choice("ROADSTEAD_ADMISSION", ("required", "off"), "required")
+            == "required",
+            receipt_keys=env.text("ROADSTEAD_RECEIPT_KEYS", "roadstead-receipt-keys"),
             log_format=env.choice("ROADSTEAD_LOG_FORMAT", ("json", "console"), "json"),
             log_level=env.choice(
                 "ROADSTEAD_LOG_LEVEL", ("debug", "info", "warning", "error"), "info"

@@ -6,9 +6,15 @@ from collections.abc import Iterator
 
 from roadstead.api.group import LABEL_SERVER_UUID
 from roadstead.api.raw import Raw, section
-from roadstead.api.references import by_name, by_uuid
+from roadstead.api.references import by_name, by_namespace, by_uuid
 from roadstead.kube.cache import Name, WatchCache
-from roadstead.kube.resources import MODELS, MODELSERVES, Resource
+from roadstead.kube.resources import (
+    MODELS,
+    MODELSERVES,
+    NAMESPACES,
+    RESOURCECONTRACTS,
+    Resource,
+)
 
 Wakeup = tuple[Resource, Name]
 
@@ -22,6 +28,11 @@ def wakeups(cache: WatchCache, resource: Resource, raw: Raw) -> Iterator[Wakeup]
     elif resource == MODELSERVES:
         yield MODELSERVES, (meta["namespace"], meta["name"])
         yield from _models_of(cache, raw)
+    elif resource == RESOURCECONTRACTS:
+        yield RESOURCECONTRACTS, ("", meta["name"])
+    elif resource == NAMESPACES:
+        # Its labels decide which contracts cover it.
+        yield from _serves(cache, by_namespace(meta["name"]))
     else:
         name = cache.name_of(section(meta, "labels").get(LABEL_SERVER_UUID, ""))
         if name is not None:
@@ -30,9 +41,13 @@ def wakeups(cache: WatchCache, resource: Resource, raw: Raw) -> Iterator[Wakeup]
 
 def _servers_of(cache: WatchCache, name: str, uid: str) -> Iterator[Wakeup]:
     for key in (by_name(name), by_uuid(uid)):
-        for raw in cache.indexed(MODELSERVES, key):
-            meta = section(raw, "metadata")
-            yield MODELSERVES, (meta["namespace"], meta["name"])
+        yield from _serves(cache, key)
+
+
+def _serves(cache: WatchCache, key: str) -> Iterator[Wakeup]:
+    for raw in cache.indexed(MODELSERVES, key):
+        meta = section(raw, "metadata")
+        yield MODELSERVES, (meta["namespace"], meta["name"])
 
 
 def _models_of(cache: WatchCache, serve: Raw) -> Iterator[Wakeup]:

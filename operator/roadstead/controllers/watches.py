@@ -17,7 +17,15 @@ from roadstead.api.group import FIELD_MANAGER, LABEL_MANAGED_BY
 from roadstead.api.raw import Raw
 from roadstead.controllers.queue import backoff
 from roadstead.kube.cache import WatchCache
-from roadstead.kube.resources import CHILDREN, MODELS, MODELSERVES, PODS, Resource
+from roadstead.kube.resources import (
+    CHILDREN,
+    MODELS,
+    MODELSERVES,
+    NAMESPACES,
+    PODS,
+    RESOURCECONTRACTS,
+    Resource,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +33,8 @@ OURS: Final = f"{LABEL_MANAGED_BY}={FIELD_MANAGER}"
 WATCHED: Final[dict[Resource, str]] = {
     MODELS: "",
     MODELSERVES: "",
+    RESOURCECONTRACTS: "",
+    NAMESPACES: "",
     PODS: OURS,
     **dict.fromkeys(CHILDREN, OURS),
 }

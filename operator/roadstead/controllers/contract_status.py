@@ -1,0 +1,113 @@
+"""The status of a ResourceContract: pure functions of what was counted."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from typing import Any, Final
+
+from roadstead.api import conditions
+from roadstead.api.conditions import Condition, condition
+from roadstead.api.contract import Reservation, ResourceContract
+from roadstead.api.contract_limits import Limits
+from roadstead.api.demand import Demand
+from roadstead.api.quantity import cpu_text, memory_text
+from roadstead.api.raw import timestamp
+from roadstead.policy.contract_share import Counted
+
+KEPT: Final = datetime.timedelta(seconds=30)
+"""How long an admission may take to show as an object: far beyond any request's deadline."""
+
+
+def still_pending(
+    reservation: Reservation, counted: Counted | None, now: datetime.datetime
+) -> bool:
+    """Whether a reservation is of an admission that is not counted yet."""
+    if counted is not None and counted.demand == reservation.demand:
+        same = not reservation.uid or reservation.uid == counted.uid
+        if same:
+            return False
+    # One of the future is of a clock that runs ahead: it must not stay for ever.
+    return abs(now - reservation.reserved_at) < KEPT
+
+
+def status_of(
+    contract: ResourceContract,
+    *,
+    used: Demand,
+    pending: tuple[Reservation, ...],
+    left_out: int,
+    now: datetime.datetime,
+) -> dict[str, Any]:
+    """The whole status to store; `left_out` servers are more than the totals allow."""
+    parts = [_valid(contract, now), _ready(contract, used, left_out, now)]
+    return {
+        "observedGeneration": contract.meta.generation,
+        "used": used.to_json(),
+        "usedText": used_text(used, contract.total),
+        "reservations": [each.to_json() for each in pending],
+        "conditions": conditions.merged(contract.raw, parts, now=timestamp(now)),
+    }
+
+
+def used_text(used: Demand, total: Limits) -> dict[str, str]:
+    """What the columns show: `3/10`, or `3` where there is no total."""
+    return {
+        "servers": _of(str(used.servers), total.servers),
+        "replicas": _of(str(used.replicas), total.replicas),
+        "cpu": _of(
+            cpu_text(used.cpu_milli),
+            None if total.cpu_milli is None else cpu_text(total.cpu_milli),
+        ),
+        "memory": _of(
+            memory_text(used.memory_bytes),
+            None if total.memory_bytes is None else memory_text(total.memory_bytes),
+        ),
+        "gpu": _of(str(used.gpu), total.gpu),
+    }
+
+
+def _of(used: str, total: int | str | None) -> str:
+    return used if total is None else f"{used}/{total}"
+
+
+def _valid(contract: ResourceContract, now: datetime.datetime) -> Condition:
+    if contract.faults:
+        return condition("Valid", False, "Unreadable", "; ".join(contract.faults))
+    if contract.expires_at is not None and contract.expired(now):
+        ended = timestamp(contract.expires_at)
+        message = f"ended at {ended}; a later spec.expiresAt puts it in force again"
+        return condition("Valid", False, "Expired", message)
+    return condition("Valid", True, "Valid")
+
+
+def _ready(
+    contract: ResourceContract, used: Demand, left_out: int, now: datetime.datetime
+) -> Condition:
+    valid = _valid(contract, now)
+    if not valid.true:
+        return dataclasses.replace(valid, type="Ready")
+    if contract.meta.deleting:
+        return condition("Ready", False, "Deleting", "the contract is being deleted")
+    if left_out:
+        message = f"{left_out} of {used.servers} servers are more than the totals allow"
+        return condition("Ready", False, "OverTotal", message)
+    full = [name for name, limit in vars(contract.total).items() if _is_full(used, name, limit)]
+    if full:
+        named = ", ".join(_FIELDS[name] for name in full)
+        return condition("Ready", False, "Exhausted", f"nothing is left of {named}")
+    return condition("Ready", True, "Ready", "servers can be created under it")
+
+
+_FIELDS: Final = {
+    "servers": "total.servers",
+    "replicas": "total.replicas",
+    "cpu_milli": "total.cpu",
+    "memory_bytes": "total.memory",
+    "gpu": "total.gpu",
+}
+
+
+def _is_full(used: Demand, name: str, limit: int | None) -> bool:
+    """A total of no GPUs at all is not one that was used up."""
+    return limit is not None and 0 < limit <= vars(used)[name]

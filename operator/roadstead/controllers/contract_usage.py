@@ -1,0 +1,97 @@
+"""What the servers under each contract take, kept up to date as they come and go."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from roadstead.api.contract import ResourceContract
+from roadstead.api.contract_limits import Limits
+from roadstead.api.demand import Demand
+from roadstead.api.modelserve import ModelServe
+from roadstead.api.raw import Raw
+from roadstead.kube.cache import Name
+from roadstead.policy.contract_share import Counted, before_each, fits
+
+
+class ContractUsage:
+    """Sums by contract, changed by one server at a time: never a walk over all of them.
+
+    Only while a contract's totals are exceeded are its servers sorted by age, once per change.
+    """
+
+    def __init__(self) -> None:
+        self._servers: dict[str, dict[str, Counted]] = defaultdict(dict)
+        self._sums: dict[str, Demand] = defaultdict(Demand)
+        self._contract_of: dict[str, str] = {}
+        self._turns: dict[str, tuple[Limits, dict[str, Demand]]] = {}
+
+    def see(self, name: Name, raw: Raw | None) -> set[str]:
+        """Take in a ModelServe, None once it is gone; the contracts whose use is another now."""
+        key = "/".join(name)
+        serve = ModelServe.parse(raw) if raw is not None else None
+        before_name = self._contract_of.get(key, "")
+        before = self._servers[before_name].get(key) if before_name else None
+        contract = serve.contract if serve is not None else ""
+        after = _counted(key, serve) if serve is not None and contract else None
+        if (before_name, before) == (contract, after):
+            return set()
+        if before is not None:
+            self._take_out(before_name, before)
+        if after is not None:
+            self._put_in(contract, after)
+        return {name for name in (before_name, contract) if name}
+
+    def servers(self, contract: str) -> Mapping[str, Counted]:
+        """The servers that name this contract, by `<namespace>/<name>`."""
+        return self._servers.get(contract, {})
+
+    def used(self, contract: str) -> Demand:
+        """What they take together."""
+        return self._sums.get(contract, Demand())
+
+    def others(self, contract: ResourceContract, key: str) -> Demand:
+        """What is taken of the totals before the server `key` has its turn.
+
+        While all fit, that is what all others take; else what the older ones take that fit.
+        """
+        name = contract.meta.name
+        own = self.servers(name).get(key)
+        if fits(self.used(name), contract.total):
+            return self.used(name) - own.demand if own else self.used(name)
+        turns = self._turns.get(name)
+        if turns is None or turns[0] != contract.total:
+            turns = contract.total, before_each(self.servers(name).values(), contract.total)
+            self._turns[name] = turns
+        return turns[1].get(key, self.used(name))
+
+    def left_out(self, contract: ResourceContract) -> frozenset[str]:
+        """The keys of the servers that don't fit in the totals."""
+        name = contract.meta.name
+        if fits(self.used(name), contract.total):
+            return frozenset()
+        servers = self.servers(name)
+        return frozenset(
+            key
+            for key, server in servers.items()
+            if not fits(self.others(contract, key) + server.demand, contract.total)
+        )
+
+    def _take_out(self, contract: str, server: Counted) -> None:
+        del self._servers[contract][server.key], self._contract_of[server.key]
+        self._sums[contract] -= server.demand
+        self._turns.pop(contract, None)
+        if not self._servers[contract]:
+            del self._servers[contract], self._sums[contract]
+
+    def _put_in(self, contract: str, server: Counted) -> None:
+        self._servers[contract][server.key] = server
+        self._contract_of[server.key] = contract
+        self._sums[contract] += server.demand
+        self._turns.pop(contract, None)
+
+
+def _counted(key: str, serve: ModelServe) -> Counted:
+    return Counted(
+        key=key, uid=serve.meta.uid, created=serve.meta.created, demand=Demand.of_serve(serve)
+    )

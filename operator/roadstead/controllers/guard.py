@@ -1,0 +1,102 @@
+"""The guard: gathers what a ModelServe's receipt and contract say, and has it judged."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Callable
+
+from roadstead.api.contract import ResourceContract
+from roadstead.api.demand import Demand
+from roadstead.api.group import ANNOTATION_RECEIPT
+from roadstead.api.modelserve import KIND, ModelServe
+from roadstead.api.raw import section
+from roadstead.controllers.contract_usage import ContractUsage
+from roadstead.controllers.receipt_keys import ReceiptKeys
+from roadstead.errors import InvalidReceipt
+from roadstead.kube.cache import WatchCache
+from roadstead.kube.resources import NAMESPACES, RESOURCECONTRACTS
+from roadstead.policy.chain import Violation
+from roadstead.policy.contract import Caller, ContractFacts
+from roadstead.policy.guard import GuardFacts, Verdict, judge, unknown
+from roadstead.tokens.receipts import Binding, Receipt, spec_digest
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Guard:
+    """Asked about a ModelServe before anything is made of it; `clock` is in UTC."""
+
+    cache: WatchCache
+    keys: ReceiptKeys
+    usage: ContractUsage
+    clock: Callable[[], datetime.datetime]
+
+    async def verdict(
+        self, serve: ModelServe, *, running: int | None, uuid_model: str = ""
+    ) -> Verdict:
+        """What may be done: `running` as in GuardFacts, `uuid_model` as in ContractFacts."""
+        now = self.clock()
+        try:
+            receipt = await self._receipt(serve, now)
+        except InvalidReceipt as error:
+            refused = Violation(
+                reason=error.reason, message=str(error), field="metadata.annotations"
+            )
+            return judge(GuardFacts(contract=None, refused=refused, running=running))
+        if receipt is None:
+            return unknown("the webhooks have not published the keys of their receipts yet")
+        facts = self._facts(serve, receipt, now, uuid_model)
+        return judge(GuardFacts(contract=facts, running=running))
+
+    async def _receipt(self, serve: ModelServe, now: datetime.datetime) -> Receipt | None:
+        """None without keys to verify it with; raises InvalidReceipt."""
+        verifier = await self.keys.verifier()
+        if verifier is None:
+            return None
+        text, binding = _text(serve), binding_of(serve)
+        seconds = int(now.timestamp())
+        try:
+            return verifier.verify(text, binding, now=seconds)
+        except InvalidReceipt as error:
+            if error.reason != "ReceiptKeyUnknown":
+                raise
+        verifier = await self.keys.verifier(anew=True) or verifier
+        return verifier.verify(text, binding, now=seconds)
+
+    def _facts(
+        self, serve: ModelServe, receipt: Receipt, now: datetime.datetime, uuid_model: str
+    ) -> ContractFacts:
+        meta = serve.meta
+        namespace = self.cache.get(NAMESPACES, meta.namespace) or {}
+        raw = self.cache.get(RESOURCECONTRACTS, serve.contract) if serve.contract else None
+        contract = ResourceContract.parse(raw) if raw is not None else None
+        key = f"{meta.namespace}/{meta.name}"
+        others = self.usage.others(contract, key) if contract is not None else Demand()
+        return ContractFacts(
+            serve=serve,
+            replicas=serve.replicas,
+            caller=Caller(subject=receipt.subject, groups=receipt.groups, scopes=receipt.scopes),
+            namespace_labels=section(namespace, "metadata", "labels"),
+            contract=contract,
+            now=now,
+            uuid_model=uuid_model,
+            others=others,
+        )
+
+
+def binding_of(serve: ModelServe) -> Binding:
+    """What the receipt of this object has to be bound to."""
+    meta = serve.meta
+    return Binding(
+        kind=KIND,
+        namespace=meta.namespace,
+        name=meta.name,
+        generate_name=str(section(serve.raw, "metadata").get("generateName", "")),
+        uid=meta.uid,
+        spec_digest=spec_digest(KIND, section(serve.raw, "spec")),
+    )
+
+
+def _text(serve: ModelServe) -> str:
+    """Annotations are strings, by the API server."""
+    return str(serve.meta.annotations.get(ANNOTATION_RECEIPT, ""))

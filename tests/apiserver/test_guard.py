@@ -1,0 +1,335 @@
+"""The operator's guard on a real API server: no webhook is there, the guard stands alone."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kubernetes.aio import client
+
+from roadstead.api.group import ANNOTATION_RECEIPT
+from roadstead.tokens.receipt_keys import SigningKey
+from roadstead.tokens.receipts import Binding, sign, spec_digest
+from tests.apiserver import custom_objects
+from tests.apiserver.conftest import connect
+from tests.apiserver.control_plane import ApiServer
+from tests.apiserver.eventually import eventually
+from tests.apiserver.objects import Raw, fresh_name, make_contract, make_model, make_modelserve
+from tests.apiserver.operator_process import running_operator
+
+KEYS = "test-receipt-keys"
+RESOURCES = {"limits": {"cpu": "1", "memory": "1Gi"}}
+
+
+@pytest.fixture(scope="module")
+def key() -> SigningKey:
+    """The webhooks' key."""
+    return SigningKey.generate()
+
+
+@pytest.fixture(scope="module")
+def operator(apiserver: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """An operator that reads the keys of receipts in namespace `default`."""
+    with running_operator(
+        apiserver,
+        tmp_path_factory.mktemp("operator"),
+        ROADSTEAD_NAMESPACE="default",
+        ROADSTEAD_RECEIPT_KEYS=KEYS,
+    ) as log:
+        yield log
+
+
+@pytest.fixture
+async def published(api: client.ApiClient, key: SigningKey) -> None:
+    """The public half is where the operator reads it."""
+    body = client.V1ConfigMap(
+        metadata=client.V1ObjectMeta(name=KEYS), data={key.key_id: key.public_pem.decode()}
+    )
+    try:
+        await client.CoreV1Api(api).create_namespaced_config_map("default", body)
+    except client.ApiException as error:
+        if error.status != 409:
+            raise
+
+
+@pytest.fixture
+async def model(api: client.ApiClient) -> str:
+    """The name of a Model that is stored."""
+    body = await custom_objects.create(api, make_model())
+    status = {
+        "sizeBytes": 1000,
+        "sha256": "0" * 64,
+        "minioEndpoint": "http://127.0.0.1:9",
+        "minioBucket": "models",
+        "minioPath": "a.gguf",
+    }
+    await custom_objects.patch(api, body, {"status": status}, "status")
+    name: str = body["metadata"]["name"]
+    return name
+
+
+class Tenant:
+    """Somebody with a contract, a model and a namespace, whose objects were let through."""
+
+    def __init__(self, api: client.ApiClient, namespace: str, model: str, key: SigningKey) -> None:
+        self.api = api
+        self.namespace = namespace
+        self.model = model
+        self.key = key
+
+    async def contract(self, **spec: Any) -> Raw:
+        """A contract for the namespace."""
+        content = {"namespaces": {"names": [self.namespace]}, **spec}
+        return await custom_objects.create(self.api, make_contract(**content))
+
+    async def serve(self, contract: Raw, **spec: Any) -> Raw:
+        """A ModelServe without a receipt."""
+        content = {"contract": contract["metadata"]["name"], "resources": RESOURCES, **spec}
+        body = make_modelserve(self.namespace, modelName=self.model, **content)
+        return await custom_objects.create(self.api, body)
+
+    async def admitted(self, contract: Raw, **spec: Any) -> Raw:
+        """A ModelServe with a receipt that holds."""
+        body = await self.serve(contract, **spec)
+        return await self.annotate(body, self.receipt(body))
+
+    async def annotate(self, body: Raw, receipt: str) -> Raw:
+        """Put a receipt on it."""
+        changes = {"metadata": {"annotations": {ANNOTATION_RECEIPT: receipt}}}
+        return await custom_objects.patch(self.api, body, changes)
+
+    def receipt(self, body: Raw, key: SigningKey | None = None) -> str:
+        """As the webhooks would sign it for this object."""
+        signing = key or self.key
+        meta = body["metadata"]
+        return sign(
+            subject="alice",
+            issuer="test",
+            groups=frozenset({"demo-users"}),
+            scopes=frozenset(),
+            contract=body["spec"]["contract"],
+            binding=Binding(
+                kind="ModelServe",
+                namespace=meta["namespace"],
+                name=meta["name"],
+                spec_digest=spec_digest("ModelServe", body["spec"]),
+            ),
+            issued_at=int(datetime.datetime.now(datetime.UTC).timestamp()),
+            key=signing.private,
+            key_id=signing.key_id,
+        )
+
+    async def accepted(self, body: Raw) -> tuple[str, str]:
+        """Status and reason of ContractAccepted, as of the present spec; empty before that."""
+        found = await custom_objects.get(self.api, body)
+        status = found.get("status", {})
+        for each in status.get("conditions", ()):
+            if each["type"] == "ContractAccepted":
+                return each["status"], each["reason"]
+        return "", ""
+
+    async def has(self, body: Raw, status: str, reason: str) -> None:
+        """Wait until ContractAccepted is this."""
+
+        async def same() -> bool:
+            return await self.accepted(body) == (status, reason)
+
+        await eventually(same)
+
+    async def replicas(self, body: Raw) -> int | None:
+        """What its Deployment asks for; None without one."""
+        deployments = await client.AppsV1Api(self.api).list_namespaced_deployment(self.namespace)
+        for each in deployments.items:
+            assert each.metadata is not None
+            assert each.spec is not None
+            owners = {owner.uid for owner in each.metadata.owner_references or ()}
+            if body["metadata"]["uid"] in owners:
+                return each.spec.replicas
+        return None
+
+    async def runs(self, body: Raw, replicas: int | None) -> None:
+        """Wait until its Deployment asks for so many."""
+
+        async def same() -> bool:
+            return await self.replicas(body) == replicas
+
+        await eventually(same)
+
+
+@pytest.fixture
+async def tenant(
+    apiserver: ApiServer,
+    operator: Path,
+    published: None,
+    namespace: str,
+    model: str,
+    key: SigningKey,
+) -> AsyncIterator[Tenant]:
+    """Everything in place."""
+    async with connect(apiserver) as api:
+        yield Tenant(api, namespace, model, key)
+
+
+async def test_a_server_with_receipt_and_contract_is_started(tenant: Tenant) -> None:
+    serve = await tenant.admitted(await tenant.contract(), replicas=2)
+    await tenant.runs(serve, 2)
+    assert await tenant.accepted(serve) == ("True", "Accepted")
+
+
+async def test_the_status_tells_who_asked(tenant: Tenant) -> None:
+    serve = await tenant.admitted(await tenant.contract())
+    await tenant.has(serve, "True", "Accepted")
+    assert (await custom_objects.get(tenant.api, serve))["status"]["subject"] == "alice"
+
+
+async def test_a_server_without_a_receipt_gets_nothing(tenant: Tenant) -> None:
+    serve = await tenant.serve(await tenant.contract())
+    await tenant.has(serve, "False", "ReceiptMissing")
+    assert await tenant.replicas(serve) is None
+
+
+async def test_a_receipt_of_an_unknown_key_starts_nothing(tenant: Tenant) -> None:
+    serve = await tenant.serve(await tenant.contract())
+    await tenant.annotate(serve, tenant.receipt(serve, SigningKey.generate()))
+    await tenant.has(serve, "False", "ReceiptKeyUnknown")
+    assert await tenant.replicas(serve) is None
+
+
+async def test_a_receipt_copied_from_another_server_starts_nothing(tenant: Tenant) -> None:
+    contract = await tenant.contract()
+    first = await tenant.admitted(contract)
+    copy = await tenant.serve(contract)
+    await tenant.annotate(copy, first["metadata"]["annotations"][ANNOTATION_RECEIPT])
+    await tenant.has(copy, "False", "ReceiptOtherObject")
+    assert await tenant.replicas(copy) is None
+
+
+async def test_a_spec_that_changed_under_its_receipt_is_not_applied(tenant: Tenant) -> None:
+    serve = await tenant.admitted(await tenant.contract(), replicas=2)
+    await tenant.runs(serve, 2)
+    changes = {"spec": {"replicas": 5, "runtimeParams": {"contextSize": 8192}}}
+    await custom_objects.patch(tenant.api, serve, changes)
+    await tenant.has(serve, "False", "ReceiptOtherSpec")
+    assert await tenant.replicas(serve) == 2
+
+
+async def test_scaling_keeps_the_receipt(tenant: Tenant) -> None:
+    serve = await tenant.admitted(await tenant.contract(), replicas=1)
+    await tenant.runs(serve, 1)
+    await custom_objects.patch(tenant.api, serve, {"spec": {"replicas": 3}})
+    await tenant.runs(serve, 3)
+
+
+async def test_scaling_past_the_contract_is_not_followed(tenant: Tenant) -> None:
+    serve = await tenant.admitted(await tenant.contract(total={"replicas": 2}), replicas=1)
+    await tenant.runs(serve, 1)
+    await custom_objects.patch(tenant.api, serve, {"spec": {"replicas": 3}})
+    await tenant.has(serve, "False", "OverTotal")
+    assert await tenant.replicas(serve) == 1
+
+
+async def test_a_contract_that_shrinks_is_reported(tenant: Tenant) -> None:
+    contract = await tenant.contract(enforcement="Report")
+    serve = await tenant.admitted(contract, replicas=3)
+    await tenant.runs(serve, 3)
+    await custom_objects.patch(tenant.api, contract, {"spec": {"perServer": {"replicas": 2}}})
+    await tenant.has(serve, "False", "OverServerLimit")
+    assert await tenant.replicas(serve) == 3
+
+
+async def test_a_contract_that_shrinks_drains_where_it_says_so(tenant: Tenant) -> None:
+    contract = await tenant.contract(enforcement="Drain")
+    serve = await tenant.admitted(contract, replicas=3)
+    await tenant.runs(serve, 3)
+    await custom_objects.patch(tenant.api, contract, {"spec": {"perServer": {"replicas": 2}}})
+    await tenant.runs(serve, 0)
+    await custom_objects.patch(tenant.api, contract, {"spec": {"perServer": {"replicas": 3}}})
+    await tenant.runs(serve, 3)
+
+
+async def test_of_totals_that_shrink_the_oldest_servers_keep_theirs(tenant: Tenant) -> None:
+    contract = await tenant.contract(enforcement="Drain")
+    old = await tenant.admitted(contract)
+    await tenant.runs(old, 1)
+    # Ages are told apart by the second.
+    await _next_second(old)
+    young = await tenant.admitted(contract)
+    await tenant.runs(young, 1)
+    await custom_objects.patch(tenant.api, contract, {"spec": {"total": {"servers": 1}}})
+    await tenant.runs(young, 0)
+    assert await tenant.accepted(old) == ("True", "Accepted")
+    await custom_objects.delete(tenant.api, old)
+    await tenant.runs(young, 1)
+
+
+async def test_a_contract_ends_at_its_time(tenant: Tenant) -> None:
+    soon = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=8)
+    ends = soon.strftime("%Y-%m-%dT%H:%M:%SZ")
+    contract = await tenant.contract(enforcement="Drain", expiresAt=ends)
+    serve = await tenant.admitted(contract)
+    await tenant.runs(serve, 1)
+    await tenant.runs(serve, 0)
+    assert await tenant.accepted(serve) == ("False", "ContractExpired")
+
+
+async def test_a_contract_that_goes_is_reported(tenant: Tenant) -> None:
+    contract = await tenant.contract()
+    serve = await tenant.admitted(contract)
+    await tenant.runs(serve, 1)
+    await custom_objects.delete(tenant.api, contract)
+    await tenant.has(serve, "False", "NoContract")
+    assert await tenant.replicas(serve) == 1
+
+
+async def test_a_namespace_that_loses_its_label_is_covered_no_more(tenant: Tenant) -> None:
+    core = client.CoreV1Api(tenant.api)
+    labelled = {"metadata": {"labels": {"team": tenant.namespace}}}
+    await core.patch_namespace(tenant.namespace, labelled)
+    scope = {"namespaces": {"selector": {"matchLabels": {"team": tenant.namespace}}}}
+    serve = await tenant.admitted(await tenant.contract(**scope))
+    await tenant.has(serve, "True", "Accepted")
+    await core.patch_namespace(tenant.namespace, {"metadata": {"labels": {"team": None}}})
+    await tenant.has(serve, "False", "NamespaceNotCovered")
+
+
+async def test_a_contract_shows_what_is_used(tenant: Tenant) -> None:
+    contract = await tenant.contract(total={"servers": 10, "cpu": "32"})
+    await tenant.admitted(contract, replicas=2)
+    await tenant.admitted(contract, replicas=1)
+
+    async def counted() -> bool:
+        found = await custom_objects.get(tenant.api, contract)
+        texts = found.get("status", {}).get("usedText", {})
+        return (texts.get("servers"), texts.get("cpu")) == ("2/10", "3/32")
+
+    await eventually(counted)
+
+
+async def test_a_reservation_that_no_server_follows_is_given_back(tenant: Tenant) -> None:
+    contract = await tenant.contract()
+    past = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=27)
+    lost = {
+        "key": f"{tenant.namespace}/{fresh_name('lost')}",
+        "replicas": 1,
+        "reservedAt": past.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+    await custom_objects.patch(tenant.api, contract, {"status": {"reservations": [lost]}}, "status")
+
+    async def gone() -> bool:
+        found = await custom_objects.get(tenant.api, contract)
+        return not found["status"]["reservations"]
+
+    assert not await gone()
+    await eventually(gone)
+
+
+async def _next_second(body: Raw) -> None:
+    created = datetime.datetime.fromisoformat(body["metadata"]["creationTimestamp"])
+
+    async def passed() -> bool:
+        return datetime.datetime.now(datetime.UTC) - created > datetime.timedelta(seconds=1)
+
+    await eventually(passed)

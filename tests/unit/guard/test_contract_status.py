@@ -1,0 +1,86 @@
+"""The status of a contract, and which reservations stay in it."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import pytest
+
+from roadstead.api.contract import Reservation
+from roadstead.api.demand import Demand
+from roadstead.controllers.contract_status import status_of, still_pending, used_text
+from roadstead.policy.contract_share import Counted
+from tests.unit.guard.servers import parsed
+
+NOW = datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC)
+DEMAND = Demand(servers=1, replicas=2, cpu_milli=2000, memory_bytes=2**31)
+
+
+def reserved(*, seconds_ago: float = 1, uid: str = "", demand: Demand = DEMAND) -> Reservation:
+    at = NOW - datetime.timedelta(seconds=seconds_ago)
+    return Reservation(key="demo/gemma", demand=demand, at=at.isoformat(), uid=uid)
+
+
+def counted(*, uid: str = "uid", demand: Demand = DEMAND) -> Counted:
+    return Counted(key="demo/gemma", uid=uid, created="", demand=demand)
+
+
+@pytest.mark.parametrize(
+    ("reservation", "server", "pending"),
+    [
+        pytest.param(reserved(), None, True, id="its object is to come"),
+        pytest.param(reserved(seconds_ago=31), None, False, id="its object never came"),
+        pytest.param(reserved(seconds_ago=-3600), None, False, id="of a clock far ahead"),
+        pytest.param(reserved(), counted(), False, id="counted"),
+        pytest.param(reserved(uid="uid"), counted(), False, id="counted under its UID"),
+        pytest.param(reserved(uid="new"), counted(), True, id="an earlier object of that name"),
+        pytest.param(reserved(), counted(demand=Demand(servers=1)), True, id="change to come"),
+        pytest.param(
+            reserved(seconds_ago=31),
+            counted(demand=Demand(servers=1)),
+            False,
+            id="change never came",
+        ),
+    ],
+)
+def test_a_reservation_stays_until_it_is_counted_or_lapses(
+    reservation: Reservation, server: Counted | None, pending: bool
+) -> None:
+    assert still_pending(reservation, server, NOW) is pending
+
+
+def ready_reason(used: Demand = DEMAND, *, left_out: int = 0, **spec: Any) -> tuple[str, str]:
+    status = status_of(parsed(**spec), used=used, pending=(), left_out=left_out, now=NOW)
+    ready = next(each for each in status["conditions"] if each["type"] == "Ready")
+    return ready["status"], ready["reason"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "left_out", "expected"),
+    [
+        pytest.param({}, 0, ("True", "Ready"), id="no totals"),
+        pytest.param({"total": {"replicas": 3}}, 0, ("True", "Ready"), id="some left"),
+        pytest.param({"total": {"replicas": 2}}, 0, ("False", "Exhausted"), id="none left"),
+        pytest.param({"total": {"gpu": 0}}, 0, ("True", "Ready"), id="no GPUs from the start"),
+        pytest.param({"total": {"replicas": 1}}, 1, ("False", "OverTotal"), id="shrunk"),
+        pytest.param({"expiresAt": "2026-01-01T12:00:00Z"}, 0, ("False", "Expired"), id="ended"),
+        pytest.param({"expiresAt": "2026-01-01T12:00:01Z"}, 0, ("True", "Ready"), id="to end"),
+        pytest.param({"total": {"cpu": "x"}}, 0, ("False", "Unreadable"), id="no quantity"),
+    ],
+)
+def test_ready_says_whether_servers_can_be_created(
+    spec: dict[str, Any], left_out: int, expected: tuple[str, str]
+) -> None:
+    assert ready_reason(left_out=left_out, **spec) == expected
+
+
+def test_columns_show_use_beside_totals() -> None:
+    total = parsed(total={"servers": 10, "cpu": "32", "memory": "64Gi"}).total
+    assert used_text(DEMAND, total) == {
+        "servers": "1/10",
+        "replicas": "2",
+        "cpu": "2/32",
+        "memory": "2Gi/64Gi",
+        "gpu": "0",
+    }

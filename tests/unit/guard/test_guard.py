@@ -1,0 +1,96 @@
+"""The guard's verdict: nothing starts or grows that receipt and contract do not cover."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from typing import Any
+
+import pytest
+
+from roadstead.api.demand import Demand
+from roadstead.api.modelserve import ModelServe
+from roadstead.policy.chain import Violation
+from roadstead.policy.contract import Caller, ContractFacts
+from roadstead.policy.guard import Effect, GuardFacts, judge
+from tests.unit.guard.servers import make_server, parsed
+
+NOW = datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC)
+REFUSED = Violation(reason="ReceiptForged", message="the receipt is not ours")
+
+
+def facts(*, running: int | None = None, replicas: int = 3, **spec: Any) -> GuardFacts:
+    serve = ModelServe.parse(make_server(replicas=replicas))
+    contract = ContractFacts(
+        serve=serve,
+        replicas=replicas,
+        caller=Caller(subject="alice", groups=frozenset({"demo-users"})),
+        namespace_labels={},
+        contract=parsed(**spec),
+        now=NOW,
+    )
+    return GuardFacts(contract=contract, running=running)
+
+
+def test_what_the_contract_covers_is_applied() -> None:
+    verdict = judge(facts(total={"replicas": 3}))
+    assert (verdict.accepted, verdict.effect, verdict.replicas) == (True, Effect.APPLY, 3)
+
+
+def test_an_accepted_server_tells_who_asked() -> None:
+    assert judge(facts()).subject == "alice"
+
+
+@pytest.mark.parametrize("running", [None, 0, 2])
+def test_nothing_is_changed_without_a_receipt_that_holds(running: int | None) -> None:
+    verdict = judge(GuardFacts(contract=None, refused=REFUSED, running=running))
+    assert (verdict.accepted, verdict.effect) == (False, Effect.FREEZE)
+
+
+def test_a_new_server_over_the_contract_is_not_started() -> None:
+    verdict = judge(facts(total={"replicas": 2}))
+    assert (verdict.accepted, verdict.effect) == (False, Effect.FREEZE)
+
+
+@pytest.mark.parametrize(
+    ("running", "replicas"),
+    [
+        pytest.param(3, 3, id="as it is"),
+        pytest.param(1, 1, id="does not grow"),
+        pytest.param(9, 3, id="may shrink"),
+        pytest.param(0, 0, id="stays down"),
+    ],
+)
+def test_a_running_server_goes_on_and_does_not_grow(running: int, replicas: int) -> None:
+    verdict = judge(facts(running=running, total={"replicas": 2}))
+    assert (verdict.effect, verdict.replicas) == (Effect.CAP, replicas)
+
+
+def test_a_running_server_is_drained_where_the_contract_says_so() -> None:
+    verdict = judge(facts(running=3, total={"replicas": 2}, enforcement="Drain"))
+    assert (verdict.accepted, verdict.effect, verdict.replicas) == (False, Effect.DRAIN, 0)
+
+
+def test_an_expired_contract_stops_new_servers() -> None:
+    verdict = judge(facts(expiresAt="2026-01-01T11:59:59Z"))
+    assert (verdict.reason, verdict.effect) == ("ContractExpired", Effect.FREEZE)
+
+
+def test_a_contract_that_is_gone_keeps_running_servers() -> None:
+    given = facts(running=3)
+    assert given.contract is not None
+    gone = dataclasses.replace(given.contract, contract=None)
+    verdict = judge(GuardFacts(contract=gone, running=3))
+    assert (verdict.accepted, verdict.effect) == (False, Effect.CAP)
+
+
+def test_what_older_servers_took_is_gone() -> None:
+    given = facts(running=3, total={"replicas": 5})
+    assert given.contract is not None
+    crowded = dataclasses.replace(given.contract, others=Demand(servers=1, replicas=3))
+    assert judge(GuardFacts(contract=crowded, running=3)).reason == "OverTotal"
+
+
+def test_every_violation_is_told() -> None:
+    message = judge(facts(models=["other"], total={"replicas": 2, "cpu": "1"})).message
+    assert all(part in message for part in ("spec.modelName", "spec.replicas", "cpu"))

@@ -1,0 +1,106 @@
+"""What servers take of a contract: sums, and who is left out when the totals shrink."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from roadstead.api.demand import Demand, total
+from roadstead.api.modelserve import ModelServe
+from roadstead.controllers.contract_usage import ContractUsage
+from roadstead.policy.contract_share import fits
+from tests.unit.guard.servers import make_server, parsed
+
+
+def usage_of(*servers: Any) -> ContractUsage:
+    usage = ContractUsage()
+    for raw in servers:
+        usage.see(("demo", raw["metadata"]["name"]), raw)
+    return usage
+
+
+def test_servers_of_a_contract_are_summed() -> None:
+    usage = usage_of(make_server("one", replicas=2), make_server("two"))
+    assert usage.used("demo") == Demand(
+        servers=2, replicas=3, cpu_milli=3000, memory_bytes=3 * 2**30
+    )
+
+
+def test_a_server_without_a_contract_is_counted_nowhere() -> None:
+    assert usage_of(make_server(contract="")).used("") == Demand()
+
+
+def test_a_server_that_went_is_counted_no_more() -> None:
+    usage = usage_of(make_server("one"))
+    assert usage.see(("demo", "one"), None) == {"demo"}
+    assert usage.used("demo") == Demand()
+
+
+def test_a_server_that_changes_its_contract_changes_both() -> None:
+    usage = usage_of(make_server("one"))
+    assert usage.see(("demo", "one"), make_server("one", contract="other")) == {"demo", "other"}
+
+
+def test_a_change_of_a_servers_status_changes_no_contract() -> None:
+    usage = usage_of(make_server("one"))
+    assert usage.see(("demo", "one"), {**make_server("one"), "status": {"url": "x"}}) == set()
+
+
+def test_while_all_fit_each_has_what_the_others_leave() -> None:
+    usage = usage_of(make_server("one"), make_server("two", replicas=2))
+    others = usage.others(parsed(total={"replicas": 3}), "demo/one")
+    assert (others.servers, others.replicas) == (1, 2)
+
+
+def test_the_youngest_is_left_out_of_totals_that_shrank() -> None:
+    usage = usage_of(
+        make_server("old", created="2026-01-01T00:00:00Z"),
+        make_server("young", created="2026-01-01T00:00:02Z"),
+        make_server("middle", created="2026-01-01T00:00:01Z"),
+    )
+    assert usage.left_out(parsed(total={"servers": 2})) == {"demo/young"}
+
+
+def test_a_small_server_may_fit_where_an_older_large_one_does_not() -> None:
+    usage = usage_of(
+        make_server("large", replicas=5, created="2026-01-01T00:00:00Z"),
+        make_server("small", replicas=1, created="2026-01-01T00:00:01Z"),
+    )
+    assert usage.left_out(parsed(total={"replicas": 3})) == {"demo/large"}
+
+
+_STEPS = st.lists(
+    st.tuples(
+        st.sampled_from("abcdef"), st.one_of(st.none(), st.integers(0, 5)), st.sampled_from("xy")
+    ),
+    max_size=40,
+)
+
+
+@given(_STEPS)
+def test_sums_equal_a_count_of_all_servers_after_any_changes(
+    steps: list[tuple[str, int | None, str]],
+) -> None:
+    usage, there = ContractUsage(), {}
+    for name, replicas, contract in steps:
+        raw = None if replicas is None else make_server(name, replicas=replicas, contract=contract)
+        usage.see(("demo", name), raw)
+        there[name] = raw
+    for contract in "xy":
+        mine = [raw for raw in there.values() if raw and raw["spec"]["contract"] == contract]
+        assert usage.used(contract) == total(Demand.of_serve(ModelServe.parse(r)) for r in mine)
+
+
+@given(_STEPS, st.integers(0, 8))
+def test_those_that_are_not_left_out_fit_together(
+    steps: list[tuple[str, int | None, str]], replicas: int
+) -> None:
+    usage = ContractUsage()
+    for name, count, _ in steps:
+        usage.see(("demo", name), make_server(name, replicas=count or 0))
+    contract = parsed(total={"replicas": replicas})
+    out = usage.left_out(contract)
+    staying = [each.demand for key, each in usage.servers("demo").items() if key not in out]
+    assert fits(total(staying), contract.total)
