@@ -1,4 +1,4 @@
-# One image, one command each: roadstead operator, transfer, fetch, quant, template.
+# One image, one command each: roadstead operator, webhooks, transfer, fetch, quant, template.
 # The base is Debian 12, whose python3 is 3.11. Nothing that builds is in the last stage.
 
 # --- the dependencies, each file checked against the hash in requirements.txt
@@ -24,6 +24,7 @@ RUN python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash \
 FROM dependencies AS program
 COPY pyproject.toml README.md LICENSE /src/
 COPY operator /src/operator
+COPY webhooks /src/webhooks
 COPY crds /src/crds
 COPY templates /src/templates
 RUN /opt/build/bin/pip wheel -q --no-deps --no-build-isolation --wheel-dir /dist /src \

@@ -16,6 +16,7 @@ INCLUDED = (
     "requirements.txt",
     "requirements-build.txt",
     "templates",
+    "webhooks",
 )
 """What the Dockerfile copies; a test holds it together with .dockerignore."""
 

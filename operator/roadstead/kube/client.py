@@ -11,12 +11,14 @@ from urllib.parse import quote
 import aiohttp
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, ApiException, Configuration
+from kubernetes.aio.client.rest import RESTResponse
 
 from roadstead.api import group
 from roadstead.api.raw import Raw
 from roadstead.errors import (
     KubeConflict,
     KubeError,
+    KubeGone,
     KubeNotFound,
     KubeRejected,
     KubeUnavailable,
@@ -54,10 +56,14 @@ class KubeClient:
     async def connect(cls, kubeconfig: str | None = None, *, connections: int = 32) -> Self:
         """By a kubeconfig's current context, or by the pod's service account without one."""
         configuration = Configuration()
-        if kubeconfig:
-            await config.load_kube_config(kubeconfig, client_configuration=configuration)
-        else:
-            config.load_incluster_config(client_configuration=configuration)
+        try:
+            if kubeconfig:
+                await config.load_kube_config(kubeconfig, client_configuration=configuration)
+            else:
+                config.load_incluster_config(client_configuration=configuration)
+        except config.ConfigException as error:
+            where = kubeconfig or "the pod's service account"
+            raise KubeError(f"{where} can't be used: {error}") from None
         configuration.connection_pool_maxsize = connections
         return cls(ApiClient(configuration))
 
@@ -69,12 +75,19 @@ class KubeClient:
         """One object; KubeNotFound if it is not there."""
         return await self._request("GET", resource.path(namespace=namespace, name=name))
 
-    async def list(self, resource: Resource, *, selector: str = "") -> AsyncIterator[Page]:
-        """Every object of a kind in all namespaces, in pages of 500 of one version."""
+    async def list(
+        self, resource: Resource, *, selector: str = "", namespace: str = "", fields: str = ""
+    ) -> AsyncIterator[Page]:
+        """Every object of a kind, in pages of 500 of one version; `fields` is a field selector."""
         token = ""
         while True:
-            query = {"limit": str(PAGE), "continue": token, "labelSelector": selector}
-            answer = await self._request("GET", resource.path(), query=query)
+            query = {
+                "limit": str(PAGE),
+                "continue": token,
+                "labelSelector": selector,
+                "fieldSelector": fields,
+            }
+            answer = await self._request("GET", resource.path(namespace=namespace), query=query)
             typed = {"apiVersion": resource.api_version, "kind": resource.kind}
             meta = answer["metadata"]
             yield Page(
@@ -84,6 +97,42 @@ class KubeClient:
             token = meta.get("continue", "")
             if not token:
                 return
+
+    async def watch(
+        self,
+        resource: Resource,
+        *,
+        version: int,
+        seconds: int,
+        silence: float,
+        namespace: str = "",
+        fields: str = "",
+    ) -> AsyncIterator[Object]:
+        """What happens to a kind after `version`, as watch events, for up to `seconds`.
+
+        Bookmarks are among them. KubeUnavailable after `silence` seconds without any event, and
+        KubeGone where the server remembers that version no more.
+        """
+        query = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": str(version),
+            "timeoutSeconds": str(seconds),
+            "fieldSelector": fields,
+        }
+        path = resource.path(namespace=namespace)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._timeout, sock_read=silence)
+        response = await self._open("GET", path, query=query, timeout=timeout)
+        try:
+            if response.status >= 400:
+                raise _refused("WATCH", path, response.status, _message(await response.read()))
+            async for line in _lines(response.response.content):
+                yield _event(path, line)
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            kind = type(error).__name__
+            raise KubeUnavailable(f"WATCH {path}: cut off ({kind})") from error
+        finally:
+            response.response.close()
 
     async def create(self, resource: Resource, body: Raw) -> Object:
         """Create an object; KubeConflict if one of that name is there."""
@@ -132,6 +181,28 @@ class KubeClient:
         query: Mapping[str, str] | None = None,
         content_type: str = _JSON,
     ) -> Object:
+        try:
+            response = await self._open(
+                method, path, body=body, query=query, content_type=content_type
+            )
+            data = await response.read()
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            kind = type(error).__name__
+            raise KubeUnavailable(f"{method} {path}: no answer ({kind})") from error
+        if response.status >= 400:
+            raise _refused(method, path, response.status, _message(data))
+        return cast(Object, json.loads(data))
+
+    async def _open(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Raw | None = None,
+        query: Mapping[str, str] | None = None,
+        content_type: str = _JSON,
+        timeout: float | aiohttp.ClientTimeout = 0,
+    ) -> RESTResponse:
         arguments = await self._api.param_serialize(
             method,
             quote(path),
@@ -141,16 +212,35 @@ class KubeClient:
             auth_settings=["BearerToken"],
         )
         try:
-            response = await self._api.call_api(*arguments, _request_timeout=self._timeout)
-            data = await response.read()
+            return await self._api.call_api(*arguments, _request_timeout=timeout or self._timeout)
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             kind = type(error).__name__
             raise KubeUnavailable(f"{method} {path}: no answer ({kind})") from error
         except ApiException as error:
             raise _refused(method, path, error.status or 0, str(error.reason)) from error
-        if response.status >= 400:
-            raise _refused(method, path, response.status, _message(data))
-        return cast(Object, json.loads(data))
+
+
+async def _lines(stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    """Lines of any length: `StreamReader.readline` gives up at 128 KiB, an object may be 3 MiB."""
+    rest = bytearray()
+    async for chunk in stream.iter_any():
+        *whole, last = chunk.split(b"\n")
+        for part in whole:
+            yield bytes(rest + part)
+            rest.clear()
+        rest += last
+
+
+def _event(path: str, line: bytes) -> Object:
+    """One watch event; an ERROR event is raised as what it says."""
+    try:
+        event = cast(Object, json.loads(line))
+    except ValueError:
+        raise KubeUnavailable(f"WATCH {path}: cut off within an event") from None
+    if event.get("type") == "ERROR":
+        status = event.get("object", {})
+        raise _refused("WATCH", path, status.get("code", 500), str(status.get("message", "")))
+    return event
 
 
 def _message(data: bytes) -> str:
@@ -167,6 +257,8 @@ def _refused(method: str, path: str, status: int, message: str) -> KubeError:
         return KubeNotFound(text, status=status)
     if status == 409:
         return KubeConflict(text, status=status)
+    if status == 410:
+        return KubeGone(text, status=status)
     if status in (400, 401, 403, 405, 413, 415, 422):
         return KubeRejected(text, status=status)
     return KubeUnavailable(text, status=status)

@@ -48,6 +48,10 @@ PODS = Resource(group="", version="v1", plural="pods", kind="Pod")
 SERVICES = Resource(group="", version="v1", plural="services", kind="Service")
 SERVICEACCOUNTS = Resource(group="", version="v1", plural="serviceaccounts", kind="ServiceAccount")
 SECRETS = Resource(group="", version="v1", plural="secrets", kind="Secret")
+CONFIGMAPS = Resource(group="", version="v1", plural="configmaps", kind="ConfigMap")
+NAMESPACES = Resource(
+    group="", version="v1", plural="namespaces", kind="Namespace", namespaced=False
+)
 EVENTS = Resource(group="", version="v1", plural="events", kind="Event")
 NETWORKPOLICIES = Resource(
     group="networking.k8s.io", version="v1", plural="networkpolicies", kind="NetworkPolicy"

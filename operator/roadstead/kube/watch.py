@@ -1,0 +1,163 @@
+"""One kind kept in the watch cache: list, watch, and list anew when the watch was lost."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+import random
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Final, Protocol
+
+from roadstead.api.raw import Raw, section
+from roadstead.errors import KubeError, KubeGone
+from roadstead.kube.cache import WatchCache
+from roadstead.kube.client import Object, Page
+from roadstead.kube.lists import refresh
+from roadstead.kube.resources import Resource
+
+logger = logging.getLogger(__name__)
+
+WATCH_SECONDS: Final = 300
+SILENCE_SECONDS: Final = 90.0
+"""The API server sends a bookmark about once a minute, so a silent watch is a dead one."""
+LAST_BACKOFF: Final = 15.0
+
+
+class WatchClient(Protocol):
+    """The part of the API client that watches."""
+
+    def list(
+        self, resource: Resource, *, selector: str = "", namespace: str = "", fields: str = ""
+    ) -> AsyncIterator[Page]:
+        """Every object of a kind, in pages of one version."""
+
+    def watch(
+        self,
+        resource: Resource,
+        *,
+        version: int,
+        seconds: int,
+        silence: float,
+        namespace: str = "",
+        fields: str = "",
+    ) -> AsyncIterator[Object]:
+        """Watch events after `version`, bookmarks too."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Scope:
+    """Which objects of a kind: all of them, those of a namespace, those of a field selector."""
+
+    namespace: str = ""
+    fields: str = ""
+
+
+class Watcher:
+    """Keeps one kind in the cache until cancelled; no error ends it."""
+
+    def __init__(
+        self,
+        client: WatchClient,
+        cache: WatchCache,
+        resource: Resource,
+        *,
+        scope: Scope | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._cache = cache
+        self._resource = resource
+        self._scope = scope or Scope()
+        self._clock = clock
+        self._version = 0
+        self._alive: float | None = None
+
+    @property
+    def name(self) -> str:
+        """The plural of what is watched."""
+        return self._resource.plural
+
+    def silence(self) -> float:
+        """Seconds since the API server last told anything; infinite before the first list."""
+        return float("inf") if self._alive is None else self._clock() - self._alive
+
+    async def run(self) -> None:
+        """List and watch until cancelled, with growing, jittered pauses after failures."""
+        failures = 0
+        while True:
+            started = self._clock()
+            try:
+                await self._once()
+                # A server that ends watches at once must not be asked thousands of times a second.
+                failures = failures + 1 if self._clock() - started < 1 else 0
+            except KubeGone:
+                logger.info("%s are listed anew", self.name)
+                self._version = 0
+                failures = failures + 1 if self._clock() - started < 1 else 0
+            except KubeError as error:
+                logger.warning("the watch of %s failed: %s", self.name, error)
+                failures += 1
+            await asyncio.sleep(_pause(failures))
+
+    async def _once(self) -> None:
+        if not self._version:
+            await refresh(
+                _Scoped(self._client, self._scope, self._listed), self._cache, self._resource
+            )
+            self._alive = self._clock()
+        events = self._client.watch(
+            self._resource,
+            version=self._version,
+            seconds=WATCH_SECONDS - random.randrange(60),  # noqa: S311 - spreads reconnects
+            silence=SILENCE_SECONDS,
+            namespace=self._scope.namespace,
+            fields=self._scope.fields,
+        )
+        async for event in events:
+            self._alive = self._clock()
+            self._take(event)
+
+    def _listed(self, version: int) -> None:
+        self._version = version
+
+    def _take(self, event: Object) -> None:
+        raw: Raw = {
+            "apiVersion": self._resource.api_version,
+            "kind": self._resource.kind,
+            **event["object"],
+        }
+        meta = section(raw, "metadata")
+        self._version = int(meta.get("resourceVersion") or self._version)
+        if event["type"] == "DELETED":
+            self._cache.remove(self._resource, (meta.get("namespace", ""), meta["name"]))
+        elif event["type"] in ("ADDED", "MODIFIED"):
+            self._cache.put(self._resource, raw)
+
+
+class _Scoped:
+    """A lister of one scope, which tells of which version the list was."""
+
+    def __init__(self, client: WatchClient, scope: Scope, told: Callable[[int], None]) -> None:
+        self._client = client
+        self._scope = scope
+        self._told = told
+
+    async def list(self, resource: Resource, *, selector: str = "") -> AsyncIterator[Page]:
+        """Every object of the scope."""
+        scope = self._scope
+        pages = self._client.list(
+            resource, selector=selector, namespace=scope.namespace, fields=scope.fields
+        )
+        async for page in pages:
+            self._told(page.version)
+            yield page
+
+
+def _pause(failures: int) -> float:
+    """Seconds before the next attempt: none after success, then doubling, half of it random."""
+    if not failures:
+        return 0.0
+    delay = min(LAST_BACKOFF, 0.1 * 2.0 ** min(failures, 16))
+    return delay * (0.5 + random.random() / 2)  # noqa: S311 - spreads reconnects

@@ -1,0 +1,1 @@
+"""Admission: parse, gather, decide, answer."""

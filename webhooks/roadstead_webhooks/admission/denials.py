@@ -1,0 +1,87 @@
+"""What is told of a denial: a log line, and an event that names subject and reason."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from typing import Final
+
+from roadstead.api.group import API_VERSION
+from roadstead.api.raw import Raw
+from roadstead.kube.events import EventRecorder
+from roadstead.logs import redacted
+from roadstead_webhooks import metrics
+from roadstead_webhooks.admission.review import AdmissionRequest, Answer
+
+logger = logging.getLogger(__name__)
+
+PER_SECOND: Final = 5.0
+BURST: Final = 50
+
+
+class Denials:
+    """Posts events at a bounded rate, so that whoever is denied can't fill etcd with them."""
+
+    def __init__(
+        self, events: EventRecorder, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._events = events
+        self._clock = clock
+        self._tokens = float(BURST)
+        self._filled = clock()
+        self._posting: set[asyncio.Task[None]] = set()
+
+    def tell(self, request: AdmissionRequest, answer: Answer) -> None:
+        """Returns at once; a dry run, which stores nothing, posts nothing."""
+        subject = answer.subject or "unknown"
+        logger.info(
+            "%s of %s by %s (subject %s) was denied: %s: %s",
+            request.operation.lower(),
+            request.title,
+            request.username,
+            subject,
+            answer.reason,
+            answer.message,
+        )
+        if request.dry_run or not self._may_post():
+            return
+        message = (
+            f"{request.operation} by {request.username} (subject {subject}) was denied: "
+            f"{answer.reason}: {answer.message}"
+        )
+        task = asyncio.create_task(
+            self._events.record(
+                _about(request), "AdmissionDenied", redacted(message), kind="Warning"
+            )
+        )
+        self._posting.add(task)
+        task.add_done_callback(self._posting.discard)
+
+    async def close(self) -> None:
+        """Wait for what is being posted."""
+        await asyncio.gather(*self._posting, return_exceptions=True)
+
+    def _may_post(self) -> bool:
+        now = self._clock()
+        self._tokens = min(float(BURST), self._tokens + (now - self._filled) * PER_SECOND)
+        self._filled = now
+        if self._tokens < 1:
+            metrics.EVENTS_DROPPED.inc()
+            return False
+        self._tokens -= 1
+        return True
+
+
+def _about(request: AdmissionRequest) -> Raw:
+    """The object; one that has no name yet goes by what its name begins with."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": request.kind,
+        "metadata": {
+            "name": request.name or request.generate_name.rstrip("-.") or "unnamed",
+            "namespace": request.namespace,
+            "uid": request.meta.uid if request.old else "",
+        },
+    }

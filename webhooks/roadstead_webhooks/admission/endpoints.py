@@ -1,0 +1,121 @@
+"""The HTTP side of both webhooks: a body in, an AdmissionReview out, whatever happens between."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from aiohttp import web
+
+from roadstead import logs
+from roadstead.errors import KubeError
+from roadstead_webhooks import metrics
+from roadstead_webhooks.admission.denials import Denials
+from roadstead_webhooks.admission.review import (
+    MAX_BYTES,
+    AdmissionRequest,
+    Answer,
+    BadReview,
+    parse,
+    to_review,
+)
+from roadstead_webhooks.admission.service import Admission
+from roadstead_webhooks.admission.validating import denied
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_SECONDS: Final = 8.0
+_MARGIN: Final = 0.8
+"""Of the API server's own timeout: the answer must still reach it."""
+_BODY_SECONDS: Final = 10.0
+_TIMEOUT: Final = re.compile(r"([0-9]{1,4})(ms|s)")
+
+Decide = Callable[[AdmissionRequest], Awaitable[Answer]]
+
+
+class Endpoints:
+    """`/mutate` and `/validate`."""
+
+    def __init__(self, admission: Admission, denials: Denials) -> None:
+        self._admission = admission
+        self._denials = denials
+        self.draining = False
+        """Whether connections are to be closed after their next answer."""
+
+    def routes(self) -> list[web.RouteDef]:
+        """For an aiohttp application."""
+        return [
+            web.post("/mutate", self._mutate),
+            web.post("/validate", self._validate),
+        ]
+
+    async def _mutate(self, http: web.Request) -> web.Response:
+        return await self._serve(http, "mutating", self._admission.mutate)
+
+    async def _validate(self, http: web.Request) -> web.Response:
+        return await self._serve(http, "validating", self._admission.validate)
+
+    async def _serve(self, http: web.Request, webhook: str, decide: Decide) -> web.Response:
+        try:
+            request = parse(await _body(http))
+        except BadReview as error:
+            metrics.BAD_REVIEWS.labels(str(error.status)).inc()
+            return web.Response(status=error.status, text=f"{error}\n")
+        started = time.perf_counter()
+        with logs.about(f"{request.kind.lower()}/{request.namespace}/{request.name}"):
+            answer = await _decided(request, decide, _seconds(http.query.get("timeout", "")))
+            if not answer.allowed:
+                self._denials.tell(request, answer)
+        metrics.ADMISSION_SECONDS.labels(webhook).observe(time.perf_counter() - started)
+        verdict = "allowed" if answer.allowed else "denied"
+        metrics.ADMISSIONS.labels(
+            webhook, request.kind or "other", request.operation, verdict, answer.reason
+        ).inc()
+        response = web.json_response(to_review(request.uid, answer))
+        if self.draining:
+            response.force_close()
+        return response
+
+
+async def _decided(request: AdmissionRequest, decide: Decide, seconds: float) -> Answer:
+    """The answer; what can't be told in time, or at all, is denied."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await decide(request)
+    except TimeoutError:
+        return denied("Timeout", f"it could not be told within {seconds:g} s; try again", code=504)
+    except KubeError as error:
+        logger.warning("an admission could not be told: %s", error)
+        message = "the API server did not answer what the webhook had to ask; try again"
+        return denied("Unavailable", message, code=503)
+    except Exception:
+        # The API server would call it a failure too, but tell the caller what the trace says.
+        logger.exception("an admission failed")
+        return denied("InternalError", "the webhook failed; its log says why", code=500)
+
+
+async def _body(http: web.Request) -> bytes:
+    if http.content_type != "application/json":
+        raise BadReview("the content type is not application/json", status=415)
+    if (http.content_length or 0) > MAX_BYTES:
+        raise BadReview(f"the review is larger than {MAX_BYTES} bytes", status=413)
+    try:
+        async with asyncio.timeout(_BODY_SECONDS):
+            return await http.read()
+    except TimeoutError:
+        raise BadReview("the body did not come in time", status=408) from None
+    except web.HTTPRequestEntityTooLarge:
+        raise BadReview(f"the review is larger than {MAX_BYTES} bytes", status=413) from None
+
+
+def _seconds(text: str) -> float:
+    """How long there is, by the `timeout` that the API server appends: `10s`, `500ms`."""
+    match = _TIMEOUT.fullmatch(text)
+    if match is None:
+        return DEFAULT_SECONDS
+    whole = int(match[1]) / (1000 if match[2] == "ms" else 1)
+    return max(0.1, min(30.0, whole) * _MARGIN)

@@ -1,0 +1,227 @@
+"""The facts of a request: the only reading there is between its parsing and the decision."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import logging
+from collections.abc import Callable, Iterator
+from typing import Final, Protocol
+
+from roadstead.api.contract import ResourceContract
+from roadstead.api.demand import NOTHING, Demand
+from roadstead.api.group import ANNOTATION_DELETION, ANNOTATION_RECEIPT, ANNOTATION_TOKEN
+from roadstead.api.model import Model
+from roadstead.api.modelserve import ModelServe
+from roadstead.api.raw import Raw, section
+from roadstead.api.references import by_name, by_uuid
+from roadstead.errors import InvalidReceipt, InvalidToken, KubeError, KubeNotFound
+from roadstead.kube.lists import Lister, refresh
+from roadstead.kube.resources import (
+    MODELS,
+    MODELSERVES,
+    NAMESPACES,
+    RESOURCECONTRACTS,
+    Resource,
+)
+from roadstead.manifests.names import ANNOTATION_MADE_FOR
+from roadstead.policy.contract_choice import Offer
+from roadstead.tokens.claims import Claims
+from roadstead.tokens.receipts import Receipt
+from roadstead_webhooks.admission import objects
+from roadstead_webhooks.admission.counting import CountingCache
+from roadstead_webhooks.admission.facts import Facts
+from roadstead_webhooks.admission.receipts import Receipts
+from roadstead_webhooks.admission.reserving import ContractClient
+from roadstead_webhooks.admission.review import AdmissionRequest, Operation
+
+logger = logging.getLogger(__name__)
+
+Clock = Callable[[], datetime.datetime]
+_SERVE: Final = "ModelServe"
+
+
+class Tokens(Protocol):
+    """Verifies callers' tokens; InvalidToken, and nothing else."""
+
+    async def verify(self, token: str, *, now: int) -> Claims:
+        """What a token says that holds at `now`, in seconds since 1970."""
+
+
+class KubeReader(ContractClient, Lister, Protocol):
+    """The part of the API client that is needed here."""
+
+
+class Gatherer:
+    """Reads from the watch cache; from the API server only where the cache may not do."""
+
+    def __init__(
+        self,
+        client: KubeReader,
+        cache: CountingCache,
+        tokens: Tokens,
+        receipts: Receipts,
+        *,
+        clock: Clock,
+    ) -> None:
+        self._client = client
+        self._cache = cache
+        self._tokens = tokens
+        self._receipts = receipts
+        self._clock = clock
+        self._parsed: dict[str, tuple[Raw, ResourceContract]] = {}
+        self._listing: asyncio.Task[None] | None = None
+
+    async def for_mutation(self, request: AdmissionRequest) -> Facts:
+        """Token, old receipt and contracts of an object that is created or changed."""
+        now = self._clock()
+        serve = self._serve(request)
+        return Facts(
+            now=now,
+            token=await self._token(request, now),
+            receipt=self._receipt(request, request.old, now) if request.old else None,
+            offers=tuple(self._offers(request, serve)),
+            namespace_labels=self._labels(request.namespace),
+            model=self._model(serve),
+            uuid_model=self._uuid_model(serve),
+        )
+
+    async def for_validation(self, request: AdmissionRequest) -> Facts:
+        """Receipt, contracts and users of an object; KubeError where a read fails."""
+        now = self._clock()
+        live = await self._live(request) if request.subresource == "scale" else None
+        serve = live or self._serve(request)
+        raw = live.raw if live else request.object
+        deleted = request.operation == Operation.DELETE
+        return Facts(
+            now=now,
+            receipt=self._receipt(request, raw, now) if raw else None,
+            deletion=self._leave(request, request.old if deleted else request.object, now),
+            offers=tuple(self._offers(request, serve)),
+            namespace_labels=self._labels(request.namespace),
+            live=live,
+            users=self._users(request),
+            model=self._model(serve),
+            uuid_model=self._uuid_model(serve),
+        )
+
+    async def freshen(self, request: AdmissionRequest) -> None:
+        """Read what a denial may be wrong about, since the watches lag behind by a moment."""
+        if self._listing is None or self._listing.done():
+            self._listing = asyncio.create_task(self._list_contracts())
+        await asyncio.shield(self._listing)
+        if request.namespace:
+            await self._fetch(NAMESPACES, request.namespace)
+        made_for = str(request.annotations.get(ANNOTATION_MADE_FOR, ""))
+        namespace, _, name = made_for.partition("/")
+        if request.kind == "Model" and namespace and name:
+            await self._fetch(MODELSERVES, name, namespace)
+
+    async def _list_contracts(self) -> None:
+        await refresh(self._client, self._cache, RESOURCECONTRACTS)
+
+    async def _fetch(self, resource: Resource, name: str, namespace: str = "") -> None:
+        try:
+            raw = await self._client.get(resource, name, namespace)
+        except KubeNotFound:
+            return
+        except KubeError as error:
+            logger.warning("%s %s could not be read: %s", resource.plural, name, error)
+            return
+        self._cache.put(resource, raw)
+
+    async def _token(
+        self, request: AdmissionRequest, now: datetime.datetime
+    ) -> Claims | InvalidToken | None:
+        text = request.annotations.get(ANNOTATION_TOKEN)
+        if text is None:
+            return None
+        try:
+            return await self._tokens.verify(str(text), now=int(now.timestamp()))
+        except InvalidToken as error:
+            return error
+
+    async def _live(self, request: AdmissionRequest) -> ModelServe | None:
+        """As the API server has it now: a reservation counts by its resources."""
+        try:
+            raw = await self._client.get(MODELSERVES, request.name, request.namespace)
+        except KubeNotFound:
+            return None
+        return ModelServe.parse(raw) if objects.readable(raw) else None
+
+    def _serve(self, request: AdmissionRequest) -> ModelServe | None:
+        if request.kind != _SERVE or request.subresource or not objects.readable(request.object):
+            return None
+        return ModelServe.parse(request.object)
+
+    def _receipt(
+        self, request: AdmissionRequest, raw: Raw, now: datetime.datetime
+    ) -> Receipt | InvalidReceipt:
+        text = section(raw, "metadata", "annotations").get(ANNOTATION_RECEIPT)
+        binding = objects.binding(request, raw)
+        return self._receipts.verified(text, binding, now=int(now.timestamp()))
+
+    def _leave(
+        self, request: AdmissionRequest, raw: Raw, now: datetime.datetime
+    ) -> Receipt | InvalidReceipt | None:
+        text = section(raw, "metadata", "annotations").get(ANNOTATION_DELETION)
+        if text is None:
+            return None
+        binding = objects.deletion_binding(request, raw)
+        return self._receipts.verified(text, binding, now=int(now.timestamp()))
+
+    def _offers(self, request: AdmissionRequest, serve: ModelServe | None) -> Iterator[Offer]:
+        if request.kind == _SERVE and serve is None:
+            return
+        labels = self._labels(request.namespace)
+        for raw in self._cache.all(RESOURCECONTRACTS):
+            contract = self._contract(raw)
+            if serve is None:
+                yield Offer(contract=contract)
+            elif contract.namespaces.covers(request.namespace, labels):
+                others = self._cache.load(
+                    contract.meta.name, contract.reservations, without=objects.key(request)
+                )
+                own = self._own(request, serve, contract.meta.name)
+                yield Offer(contract=contract, others=others, own=own)
+
+    def _own(self, request: AdmissionRequest, serve: ModelServe, contract: str) -> Demand:
+        """What the server takes of a contract before this request."""
+        if request.subresource == "scale":
+            return Demand.of_serve(serve) if serve.contract == contract else NOTHING
+        if not request.old or not objects.readable(request.old):
+            return NOTHING
+        before = ModelServe.parse(request.old)
+        return Demand.of_serve(before) if before.contract == contract else NOTHING
+
+    def _contract(self, raw: Raw) -> ResourceContract:
+        """Parsed once for each version."""
+        name = raw["metadata"]["name"]
+        known = self._parsed.get(name)
+        if known is None or known[0] is not raw:
+            known = self._parsed[name] = (raw, ResourceContract.parse(raw))
+        return known[1]
+
+    def _labels(self, namespace: str) -> dict[str, str]:
+        raw = self._cache.get(NAMESPACES, namespace) if namespace else None
+        return dict(section(raw, "metadata", "labels")) if raw else {}
+
+    def _users(self, request: AdmissionRequest) -> tuple[str, ...]:
+        if request.kind != "Model":
+            return ()
+        uid = section(request.old, "metadata").get("uid", "")
+        keys = (by_name(request.name), by_uuid(uid))
+        found = (raw for key in keys for raw in self._cache.indexed(MODELSERVES, key))
+        names = {f"{raw['metadata']['namespace']}/{raw['metadata']['name']}" for raw in found}
+        return tuple(sorted(names))
+
+    def _model(self, serve: ModelServe | None) -> Model | None:
+        name = (serve.model_name or self._uuid_model(serve)) if serve else ""
+        raw = self._cache.get(MODELS, name) if name else None
+        return Model.parse(raw) if raw else None
+
+    def _uuid_model(self, serve: ModelServe | None) -> str:
+        found = self._cache.name_of(serve.model_uuid) if serve and serve.model_uuid else None
+        if found is None or self._cache.get(MODELS, found[1]) is None or found[0]:
+            return ""
+        return found[1]

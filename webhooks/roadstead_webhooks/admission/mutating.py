@@ -1,0 +1,145 @@
+"""What becomes of an object before it is stored: who asked for it, and under which contract."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Final
+
+from roadstead.api.group import ANNOTATION_DELETION, ANNOTATION_RECEIPT, ANNOTATION_TOKEN
+from roadstead.api.modelserve import ModelServe
+from roadstead.errors import InvalidToken
+from roadstead.policy.contract import Caller
+from roadstead.policy.contract_choice import choose
+from roadstead.tokens.claims import Claims
+from roadstead.tokens.receipts import Receipt
+from roadstead_webhooks.admission import objects
+from roadstead_webhooks.admission.facts import Facts, Rules
+from roadstead_webhooks.admission.misplaced import misplaced
+from roadstead_webhooks.admission.review import AdmissionRequest, Answer, Operation
+from roadstead_webhooks.admission.validating import contract_facts, denied, told
+
+KUBERNETES: Final = "kubernetes"
+"""The issuer in receipts of the operator, whom Kubernetes itself vouches for."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Author:
+    """Whom a new receipt is to name."""
+
+    caller: Caller
+    issuer: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Mutation:
+    """What is to be done to the object, unless `denial` says that it is refused."""
+
+    denial: Answer | None = None
+    author: Author | None = None
+    """Sign a new receipt; without one the old object's stays."""
+    deletion: Author | None = None
+    """Sign a leave to delete; without one the old object's stays."""
+    contract: str = ""
+    """Fill in `spec.contract`."""
+    untouched: bool = False
+    """The request has no object that is stored."""
+
+
+def mutate(request: AdmissionRequest, facts: Facts, rules: Rules) -> Mutation:
+    """Pure; never raises. A receipt is only ever promised to the holder of a valid token, or to
+    the operator for a Model."""
+    if request.mismatch:
+        return Mutation(denial=denied("RequestMismatch", request.mismatch, code=400))
+    if request.operation == Operation.DELETE or request.subresource:
+        return Mutation(untouched=True)
+    if objects.going(request) and objects.unchanged(request):
+        return Mutation(contract=objects.kept_contract(request))
+    token = facts.token
+    if isinstance(token, InvalidToken):
+        return Mutation(denial=denied(token.reason, f"{ANNOTATION_TOKEN}: {token}"))
+    given = str(request.annotations.get(ANNOTATION_TOKEN, ""))
+    if where := misplaced(request.object, request.old, token=given):
+        return Mutation(denial=_misplaced(where))
+    deletion = _deletion(request, token)
+    if isinstance(deletion, Answer):
+        return Mutation(denial=deletion)
+    if objects.unchanged(request):
+        return _unchanged(request, facts, deletion)
+    author = _author(request, facts, rules)
+    if author is None:
+        return Mutation(denial=_no_token(request))
+    return _authored(request, facts, rules, author, deletion)
+
+
+def _unchanged(request: AdmissionRequest, facts: Facts, deletion: Author | None) -> Mutation:
+    """The old receipt stays, so that applying a manifest again is no change.
+
+    Unless it doesn't hold, as of an object that is older than the webhooks: then a valid token
+    gets it a new one.
+    """
+    held = isinstance(facts.receipt, Receipt)
+    contract = objects.kept_contract(request)
+    if held or not isinstance(facts.token, Claims):
+        return Mutation(deletion=deletion, contract=contract)
+    return Mutation(author=_of(facts.token), deletion=deletion, contract=contract)
+
+
+def _authored(
+    request: AdmissionRequest, facts: Facts, rules: Rules, author: Author, deletion: Author | None
+) -> Mutation:
+    if request.kind != "ModelServe" or not objects.readable(request.object):
+        # What is not readable is refused by the schema in a moment, in better words.
+        return Mutation(author=author, deletion=deletion)
+    serve = ModelServe.parse(request.object)
+    choice = choose(facts.offers, contract_facts(serve, author.caller, facts, rules))
+    if choice.contract is None:
+        return Mutation(
+            denial=dataclasses.replace(told(choice.violations), subject=author.caller.subject)
+        )
+    return Mutation(author=author, deletion=deletion, contract=choice.contract.meta.name)
+
+
+def _author(request: AdmissionRequest, facts: Facts, rules: Rules) -> Author | None:
+    if isinstance(facts.token, Claims):
+        return _of(facts.token)
+    made = request.kind == "Model" and request.operation == Operation.CREATE
+    if made and rules.operator and request.username == rules.operator:
+        return Author(caller=Caller(subject=rules.operator), issuer=KUBERNETES)
+    return None
+
+
+def _of(claims: Claims) -> Author:
+    caller = Caller(subject=claims.subject, groups=claims.groups, scopes=claims.scopes)
+    return Author(caller=caller, issuer=claims.issuer)
+
+
+def _deletion(
+    request: AdmissionRequest, token: Claims | InvalidToken | None
+) -> Author | Answer | None:
+    asked = request.annotations.get(ANNOTATION_DELETION)
+    if not asked or request.kind == "ModelServe" or request.operation != Operation.UPDATE:
+        return None
+    if asked == request.old_annotations.get(ANNOTATION_DELETION):
+        return None
+    if not isinstance(token, Claims):
+        message = f"{ANNOTATION_DELETION} needs a token beside it, in {ANNOTATION_TOKEN}"
+        return denied("TokenMissing", message)
+    return _of(token)
+
+
+def _no_token(request: AdmissionRequest) -> Answer:
+    what = "is created" if request.operation == Operation.CREATE else "gets another spec"
+    return denied(
+        "TokenMissing",
+        f"{request.title} {what} only with a token: put one into the annotation "
+        f"{ANNOTATION_TOKEN}; `roadstead token issue` makes one where you have the key",
+    )
+
+
+def _misplaced(where: str) -> Answer:
+    return denied(
+        "TokenMisplaced",
+        f"{where} holds what looks like a token, and would be stored with it: a token belongs into "
+        f"the annotation {ANNOTATION_TOKEN} and nowhere else ({ANNOTATION_RECEIPT} is not yours "
+        "to write). Consider that token known to others",
+    )

@@ -1,0 +1,78 @@
+"""The mutating webhook's JSON patch (RFC 6902): what is taken out of an object and put in."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from roadstead.api.group import (
+    ANNOTATION_DELETION,
+    ANNOTATION_LAST_APPLIED,
+    ANNOTATION_RECEIPT,
+    ANNOTATION_TOKEN,
+)
+from roadstead.api.raw import Raw, section
+from roadstead_webhooks.admission.misplaced import without_ours
+
+_ANNOTATIONS: Final = "/metadata/annotations"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Changes:
+    """What the object is to have: a text to set, None to have none."""
+
+    receipt: str | None
+    deletion: str | None = None
+    contract: str = ""
+    """`spec.contract`; empty leaves it as it is."""
+
+
+def patch(raw: Raw, changes: Changes) -> list[Raw]:
+    """The operations that make `raw` what it is to be; none where it is that already."""
+    wanted = {
+        ANNOTATION_TOKEN: None,
+        ANNOTATION_RECEIPT: changes.receipt,
+        ANNOTATION_DELETION: changes.deletion,
+    }
+    operations = [*_annotations(raw, wanted), *_managed(raw)]
+    spec = raw.get("spec")
+    if changes.contract and isinstance(spec, dict) and spec.get("contract") != changes.contract:
+        operations.append({"op": "add", "path": "/spec/contract", "value": changes.contract})
+    return operations
+
+
+def _annotations(raw: Raw, wanted: Mapping[str, str | None]) -> Iterator[Raw]:
+    given = section(raw, "metadata").get("annotations")
+    if not isinstance(given, dict):
+        present = {key: value for key, value in wanted.items() if value is not None}
+        if present:
+            yield {"op": "add", "path": _ANNOTATIONS, "value": present}
+        return
+    last = given.get(ANNOTATION_LAST_APPLIED)
+    if last is not None and (kept := without_ours(last)) != last:
+        yield {"op": "replace", "path": _path(ANNOTATION_LAST_APPLIED), "value": kept}
+    for key, value in wanted.items():
+        if value is None and key in given:
+            yield {"op": "remove", "path": _path(key)}
+        elif value is not None and given.get(key) != value:
+            yield {"op": "add", "path": _path(key), "value": value}
+
+
+def _managed(raw: Raw) -> Iterator[Raw]:
+    """Nobody owns the token's annotation: else two who apply an object would conflict over it."""
+    key = f"f:{ANNOTATION_TOKEN}"
+    for place, entry in enumerate(section(raw, "metadata").get("managedFields") or ()):
+        fields: Any = section(entry, "fieldsV1", "f:metadata", "f:annotations")
+        if key in fields:
+            path = f"/metadata/managedFields/{place}/fieldsV1/f:metadata/f:annotations"
+            yield {"op": "remove", "path": f"{path}/{_escaped(key)}"}
+
+
+def _path(annotation: str) -> str:
+    return f"{_ANNOTATIONS}/{_escaped(annotation)}"
+
+
+def _escaped(text: str) -> str:
+    """As a reference token of a JSON pointer (RFC 6901, 3)."""
+    return text.replace("~", "~0").replace("/", "~1")

@@ -1,0 +1,271 @@
+"""AdmissionReview (admission.k8s.io/v1): what the API server asks, and the answer's form.
+
+https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import enum
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from roadstead.api import group
+from roadstead.api.raw import Metadata, Raw, section
+from roadstead.tokens.strictjson import loads_object
+
+API_VERSION: Final = "admission.k8s.io/v1"
+KIND: Final = "AdmissionReview"
+MAX_BYTES: Final = 3 * 2**20
+MAX_DEPTH: Final = 64
+"""The deepest of our objects, managed fields included, is 15 levels below the review."""
+_MESSAGE_LIMIT: Final = 8192
+
+KINDS: Final[Mapping[str, str]] = {
+    "models": "Model",
+    "modelserves": "ModelServe",
+    "resourcecontracts": "ResourceContract",
+}
+
+
+class Operation(enum.StrEnum):
+    """What is done to the object."""
+
+    CREATE = "CREATE"
+    UPDATE = "UPDATE"
+    DELETE = "DELETE"
+
+
+class BadReview(Exception):
+    """The body is no review that can be answered; `status` is that of HTTP."""
+
+    def __init__(self, message: str, *, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AdmissionRequest:
+    """One request; `object` and `old` are empty where the operation has none.
+
+    `kind` is what `resource` holds (`ModelServe`), whatever the object says of itself. `name` is
+    empty where the API server has yet to generate it.
+    """
+
+    uid: str
+    operation: Operation
+    kind: str
+    subresource: str
+    namespace: str
+    name: str
+    username: str
+    dry_run: bool
+    object: Raw = dataclasses.field(repr=False)
+    old: Raw = dataclasses.field(repr=False)
+    mismatch: str = ""
+    """What disagrees within the request; such a request is denied."""
+
+    @property
+    def meta(self) -> Metadata:
+        """The metadata of the object, or of the old one where it is going."""
+        return Metadata.parse(self.object or self.old)
+
+    @property
+    def spec(self) -> Raw:
+        """The object's spec; empty where it is missing or, before the schema is checked, no map."""
+        return section(self.object, "spec")
+
+    @property
+    def annotations(self) -> Raw:
+        """The object's annotations."""
+        return section(self.object, "metadata", "annotations")
+
+    @property
+    def old_annotations(self) -> Raw:
+        """The old object's annotations."""
+        return section(self.old, "metadata", "annotations")
+
+    @property
+    def generate_name(self) -> str:
+        """`metadata.generateName`."""
+        value = section(self.object, "metadata").get("generateName", "")
+        return value if isinstance(value, str) else ""
+
+    @property
+    def title(self) -> str:
+        """For people: `ModelServe demo/gemma`."""
+        name = self.name or f"{self.generate_name}?"
+        return f"{self.kind} {self.namespace}/{name}" if self.namespace else f"{self.kind} {name}"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Answer:
+    """A verdict in the form of the API: `reason` is ours, in CamelCase, and for metrics too."""
+
+    allowed: bool
+    reason: str
+    message: str = ""
+    code: int = 403
+    warnings: tuple[str, ...] = ()
+    subject: str = ""
+    """Who asked, by the token or the receipt; empty if that isn't known."""
+    patch: Sequence[Raw] = dataclasses.field(default=(), repr=False)
+    """JSON patch operations (RFC 6902)."""
+
+
+def parse(body: bytes) -> AdmissionRequest:
+    """The request in a body of the API server; BadReview for anything else."""
+    if len(body) > MAX_BYTES:
+        raise BadReview(f"the review is larger than {MAX_BYTES} bytes", status=413)
+    if not body:
+        raise BadReview("the body is empty")
+    try:
+        review = loads_object(body, max_depth=MAX_DEPTH)
+    except ValueError as error:
+        raise BadReview(f"the body {error}") from None
+    if review.get("kind") != KIND or review.get("apiVersion") != API_VERSION:
+        raise BadReview(f"the body is no {KIND} of {API_VERSION}")
+    request = review.get("request")
+    if not isinstance(request, dict):
+        raise BadReview("request is missing")
+    return _request(request)
+
+
+def _request(raw: Mapping[str, Any]) -> AdmissionRequest:
+    resource = _triple(raw, "resource", "resource")
+    kind = _triple(raw, "kind", "kind")
+    subresource = _text(raw, "subResource", "")
+    operation = _text(raw, "operation")
+    if operation not in set(Operation):
+        raise BadReview(f"request.operation is none of {', '.join(Operation)}")
+    thing, old = _object(raw, "object"), _object(raw, "oldObject")
+    if not thing and operation != Operation.DELETE:
+        raise BadReview("request.object is missing")
+    if not old and operation == Operation.UPDATE:
+        raise BadReview("request.oldObject is missing")
+    user = raw.get("userInfo")
+    namespace, name = _text(raw, "namespace", ""), _text(raw, "name", "")
+    ours = f"{group.GROUP}/{group.VERSION}"
+    mismatch = ""
+    if f"{resource[0]}/{resource[1]}" != ours or resource[2] not in KINDS:
+        mismatch = "request.resource is none of Roadstead's kinds"
+    elif subresource != "scale":
+        expected = KINDS[resource[2]]
+        mismatch = _mismatch(
+            (f"{kind[0]}/{kind[1]}", kind[2], namespace, name), (thing, old), (ours, expected)
+        )
+    return AdmissionRequest(
+        uid=_uid(raw),
+        operation=Operation(operation),
+        kind=KINDS.get(resource[2], ""),
+        subresource=subresource,
+        namespace=namespace,
+        name=name,
+        username=_text(user, "username") if isinstance(user, dict) else "",
+        dry_run=raw.get("dryRun") is True,
+        object=thing,
+        old=old,
+        mismatch=mismatch,
+    )
+
+
+def _mismatch(
+    request: tuple[str, str, str, str], objects: tuple[Raw, Raw], expected: tuple[str, str]
+) -> str:
+    """What disagrees between resource, kind, the objects, and where they are said to be."""
+    version, kind, namespace, name = request
+    if (version, kind) != expected:
+        return f"request.kind is {kind[:64]}, request.resource says {expected[1]}"
+    for field, raw in zip(("object", "oldObject"), objects, strict=True):
+        if not raw:
+            continue
+        if (raw.get("apiVersion"), raw.get("kind")) != expected:
+            return f"request.{field}.kind is not {expected[1]}, as request.resource says"
+        meta = section(raw, "metadata")
+        if (meta.get("namespace") or "") != namespace:
+            return f"request.{field}.metadata.namespace is not request.namespace"
+        if (meta.get("name") or "") != name and not (not name and meta.get("generateName")):
+            return f"request.{field}.metadata.name is not request.name"
+    return ""
+
+
+def _triple(raw: Mapping[str, Any], name: str, last: str) -> tuple[str, str, str]:
+    value = raw.get(name)
+    if not isinstance(value, dict):
+        raise BadReview(f"request.{name} is missing")
+    return _text(value, "group", ""), _text(value, "version"), _text(value, last)
+
+
+def _uid(raw: Mapping[str, Any]) -> str:
+    uid = _text(raw, "uid")
+    if not 0 < len(uid) <= 128 or not uid.isprintable():
+        raise BadReview("request.uid is not of 1 to 128 printable characters")
+    return uid
+
+
+def _text(raw: Mapping[str, Any], name: str, default: str | None = None) -> str:
+    value = raw.get(name, default)
+    if not isinstance(value, str):
+        raise BadReview(f"{name} is missing or not text")
+    return value
+
+
+def _object(raw: Mapping[str, Any], name: str) -> Raw:
+    value = raw.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, dict) or not isinstance(value.get("metadata"), dict):
+        raise BadReview(f"request.{name} is no object with metadata")
+    if not _is_metadata(value["metadata"]):
+        raise BadReview(f"request.{name}.metadata is not of the form that Kubernetes knows")
+    return value
+
+
+def _is_metadata(meta: Mapping[str, Any]) -> bool:
+    """Whether what we read of it has its types, as the API server has made sure."""
+    texts = ("name", "namespace", "uid", "generateName", "resourceVersion", "deletionTimestamp")
+    if not all(isinstance(meta.get(name) or "", str) for name in texts):
+        return False
+    maps = [meta.get(name) or {} for name in ("annotations", "labels")]
+    if not all(isinstance(each, dict) and _are_texts(each.values()) for each in maps):
+        return False
+    finalizers, managed = meta.get("finalizers") or [], meta.get("managedFields") or []
+    return (
+        isinstance(finalizers, list)
+        and _are_texts(finalizers)
+        and isinstance(managed, list)
+        and all(isinstance(entry, dict) for entry in managed)
+    )
+
+
+def _are_texts(values: Iterable[object]) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
+def to_review(uid: str, answer: Answer) -> dict[str, Any]:
+    """The AdmissionReview that answers request `uid`."""
+    response: dict[str, Any] = {"uid": uid, "allowed": answer.allowed}
+    if not answer.allowed:
+        text = f"{answer.reason}: {answer.message}"[:_MESSAGE_LIMIT]
+        status = {"code": answer.code, "reason": _REASONS.get(answer.code, "Forbidden")}
+        response["status"] = {**status, "message": text}
+    elif answer.patch:
+        document = json.dumps(list(answer.patch)).encode()
+        response |= {"patchType": "JSONPatch", "patch": base64.b64encode(document).decode("ascii")}
+    if answer.warnings:
+        response["warnings"] = list(answer.warnings)
+    audit = {"reason": answer.reason, "subject": answer.subject}
+    response["auditAnnotations"] = {key: value for key, value in audit.items() if value}
+    return {"apiVersion": API_VERSION, "kind": KIND, "response": response}
+
+
+_REASONS: Final[Mapping[int, str]] = {
+    400: "BadRequest",
+    403: "Forbidden",
+    409: "Conflict",
+    500: "InternalError",
+    503: "ServiceUnavailable",
+    504: "Timeout",
+}

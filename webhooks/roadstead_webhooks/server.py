@@ -1,0 +1,224 @@
+"""`roadstead webhooks`: what is watched, what is served, and how it ends without a failed call."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime
+import logging
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from typing import Final
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from roadstead.api.raw import Raw, section
+from roadstead.errors import RoadsteadError
+from roadstead.issuers.trust import TrustedIssuers, trusting
+from roadstead.kube.client import KubeClient
+from roadstead.kube.events import EventRecorder
+from roadstead.kube.resources import (
+    CONFIGMAPS,
+    MODELS,
+    MODELSERVES,
+    NAMESPACES,
+    RESOURCECONTRACTS,
+)
+from roadstead.kube.watch import Scope, Watcher
+from roadstead.tokens.claims import Claims
+from roadstead.tokens.revocations import Revocations
+from roadstead_webhooks import metrics
+from roadstead_webhooks.admission.counting import CountingCache
+from roadstead_webhooks.admission.denials import Denials
+from roadstead_webhooks.admission.endpoints import Endpoints
+from roadstead_webhooks.admission.gathering import Gatherer
+from roadstead_webhooks.admission.receipts import Receipts
+from roadstead_webhooks.admission.reserving import Reservations
+from roadstead_webhooks.admission.review import MAX_BYTES
+from roadstead_webhooks.admission.service import Admission
+from roadstead_webhooks.settings import WebhookSettings
+from roadstead_webhooks.tls import Certificates, FileCertificates
+
+logger = logging.getLogger(__name__)
+
+SILENCE_SECONDS: Final = 120.0
+"""A watch that has told nothing for longer may have missed what decides."""
+KEEPALIVE_SECONDS: Final = 600.0
+"""Above the 90 s of the API server's client: who closes an idle connection first must be the one
+that sends on it, or a call fails for nothing."""
+OPEN_REQUESTS_SECONDS: Final = 30.0
+RELOAD_SECONDS: Final = 5.0
+
+
+class WebhookServer:
+    """The parts of one process, wired together."""
+
+    def __init__(
+        self,
+        settings: WebhookSettings,
+        client: KubeClient,
+        certificates: Certificates,
+        *,
+        clock: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC),
+    ) -> None:
+        self._settings = settings
+        self._client = client
+        self._certificates = certificates
+        self._clock = clock
+        self._cache = CountingCache()
+        self._receipts = Receipts(settings.receipts_folder)
+        revoked = Scope(
+            namespace=settings.namespace, fields=f"metadata.name={settings.revocations}"
+        )
+        kinds = (RESOURCECONTRACTS, NAMESPACES, MODELS, MODELSERVES)
+        self._watchers = [Watcher(client, self._cache, kind) for kind in kinds]
+        self._watchers.append(Watcher(client, self._cache, CONFIGMAPS, scope=revoked))
+        self._reservations = Reservations(client, self._cache, clock=clock)
+        self._denials = Denials(EventRecorder(client, instance=settings.instance))
+        self._tokens: TrustedIssuers | None = None
+        self._endpoints: Endpoints | None = None
+        self._listening = False
+        self._revocations: tuple[Raw | None, Revocations] = (None, Revocations())
+        self.port = 0
+        """Of HTTPS, once it is served."""
+        self.http_port = 0
+        """Of plain HTTP, once it is served."""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until `stop`, then until nobody calls any more."""
+        async with contextlib.AsyncExitStack() as stack:
+            self.http_port = await stack.enter_async_context(self._probes())
+            self._tokens = await stack.enter_async_context(
+                trusting(self._settings.tokens, revoked=self._revoked)
+            )
+            loops = [watcher.run() for watcher in self._watchers]
+            await stack.enter_async_context(
+                _running([*loops, self._certificates.run(), self._reload()])
+            )
+            await stack.enter_async_context(self._webhooks(self._tokens))
+            stopped = asyncio.create_task(stop.wait())
+            stack.callback(stopped.cancel)
+            await stopped
+            await self._drain()
+
+    def not_ready(self) -> str:
+        """Why no request should come here; empty if they may."""
+        silent = [w.name for w in self._watchers if w.silence() > SILENCE_SECONDS]
+        if silent:
+            return f"no word of {', '.join(silent)}"
+        if self._tokens is None or not self._tokens.ready:
+            return "no issuer's keys could be read yet"
+        if self._endpoints is None or not self._listening:
+            return "waiting for a certificate"
+        return "draining" if self._endpoints.draining else ""
+
+    @contextlib.asynccontextmanager
+    async def _webhooks(self, tokens: TrustedIssuers) -> AsyncIterator[None]:
+        settings = self._settings
+        gatherer = Gatherer(self._client, self._cache, tokens, self._receipts, clock=self._clock)
+        admission = Admission(gatherer, self._receipts, self._reservations, settings.rules)
+        self._endpoints = Endpoints(admission, self._denials)
+        app = web.Application(client_max_size=MAX_BYTES)
+        app.add_routes([*self._endpoints.routes(), *self._routes()])
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            keepalive_timeout=KEEPALIVE_SECONDS,
+            shutdown_timeout=OPEN_REQUESTS_SECONDS,
+        )
+        await runner.setup()
+        try:
+            context = await self._certificates.context()
+            site = web.TCPSite(runner, settings.host, settings.port, ssl_context=context)
+            await site.start()
+            self.port = runner.addresses[0][1]
+            self._listening = True
+            logger.info("the webhooks are served on port %d", self.port)
+            yield
+        finally:
+            await runner.cleanup()
+            await self._reservations.close()
+            await self._denials.close()
+
+    @contextlib.asynccontextmanager
+    async def _probes(self) -> AsyncIterator[int]:
+        app = web.Application()
+        app.add_routes(self._routes())
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, self._settings.host, self._settings.http_port).start()
+            yield runner.addresses[0][1]
+        finally:
+            await runner.cleanup()
+
+    def _routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/healthz", _healthy),
+            web.get("/readyz", self._ready),
+            web.get("/metrics", self._metrics),
+        ]
+
+    async def _ready(self, _: web.Request) -> web.Response:
+        wrong = self.not_ready()
+        return web.Response(text=wrong or "ok", status=503 if wrong else 200)
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        for watcher in self._watchers:
+            metrics.WATCH_SILENCE.labels(watcher.name).set(watcher.silence())
+        for issuer, age in (self._tokens.ages if self._tokens else {}).items():
+            metrics.JWKS_AGE.labels(issuer).set(age)
+        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def _drain(self) -> None:
+        """Say that no more should come, and answer what still comes meanwhile."""
+        if self._endpoints:
+            self._endpoints.draining = True
+        logger.info("draining for %g s", self._settings.grace)
+        await asyncio.sleep(self._settings.grace)
+
+    async def _reload(self) -> None:
+        while True:
+            await asyncio.sleep(RELOAD_SECONDS)
+            try:
+                if self._receipts.reload():
+                    logger.info("the keys for receipts have changed")
+            except RoadsteadError as error:
+                logger.warning("the keys for receipts stay as they are: %s", error)
+
+    def _revoked(self, claims: Claims) -> str | None:
+        settings = self._settings
+        raw = self._cache.get(CONFIGMAPS, settings.revocations, settings.namespace)
+        if raw is not self._revocations[0]:
+            self._revocations = (raw, Revocations.parse(section(raw or {}, "data")))
+        return self._revocations[1].why(claims)
+
+
+async def _healthy(_: web.Request) -> web.Response:
+    return web.Response(text="ok")
+
+
+@contextlib.asynccontextmanager
+async def _running(loops: Sequence[Coroutine[None, None, None]]) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(loop) for loop in loops]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def serve(settings: WebhookSettings) -> None:
+    """`roadstead webhooks`: connect and serve until SIGTERM."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    client = await KubeClient.connect(settings.kubeconfig or None)
+    try:
+        certificates = FileCertificates(settings.tls_folder)
+        await WebhookServer(settings, client, certificates).run(stop)
+    finally:
+        await client.close()

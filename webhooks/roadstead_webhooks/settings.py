@@ -1,0 +1,71 @@
+"""Settings of `roadstead webhooks`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import cast
+
+from roadstead.issuers.settings import TokenSettings
+from roadstead.settings import EnvReader
+from roadstead_webhooks.admission.facts import MemoryFit, Rules
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WebhookSettings:
+    """What the webhooks need to know; `kubeconfig` is empty in a pod."""
+
+    tokens: TokenSettings
+    rules: Rules
+    namespace: str
+    kubeconfig: str
+    instance: str
+    """The name of this pod, in events."""
+    host: str
+    port: int
+    """Of HTTPS, for the API server."""
+    http_port: int
+    """Of plain HTTP, for probes and metrics."""
+    tls_folder: Path
+    receipts_folder: Path
+    revocations: str
+    """The ConfigMap of revoked tokens, in `namespace`."""
+    grace: float
+    """Seconds that requests are still taken after SIGTERM, until no endpoint leads here."""
+    log_format: str
+    log_level: str
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> WebhookSettings:
+        """Read the environment; raises InvalidSettings that names every fault."""
+        env = EnvReader(environ)
+        namespace = env.text("ROADSTEAD_NAMESPACE", "roadstead-system")
+        operator = f"system:serviceaccount:{namespace}:roadstead-operator"
+        groups = env.items("ROADSTEAD_ADMIN_GROUPS") or ("roadstead-admins",)
+        fit = env.choice("ROADSTEAD_MEMORY_FIT", ("Off", "Warn", "Deny"), "Warn")
+        rules = Rules(
+            admin_groups=frozenset(groups),
+            operator=env.text("ROADSTEAD_OPERATOR_USERNAME", operator),
+            memory_fit=cast(MemoryFit, fit),
+        )
+        settings = cls(
+            tokens=TokenSettings.from_env(environ),
+            rules=rules,
+            namespace=namespace,
+            kubeconfig=env.text("KUBECONFIG", ""),
+            instance=env.text("HOSTNAME", "roadstead-webhooks"),
+            host=env.text("ROADSTEAD_HTTP_HOST", "0.0.0.0"),  # noqa: S104 - the API server and probes come from the node
+            port=env.integer("ROADSTEAD_HTTPS_PORT", 8443, low=0, high=65535),
+            http_port=env.integer("ROADSTEAD_HTTP_PORT", 8080, low=0, high=65535),
+            tls_folder=env.file("ROADSTEAD_TLS_DIR", "/etc/roadstead/tls"),
+            receipts_folder=env.file("ROADSTEAD_RECEIPT_KEYS_DIR", "/etc/roadstead/receipt-keys"),
+            revocations=env.text("ROADSTEAD_REVOCATIONS", "roadstead-revocations"),
+            grace=env.integer("ROADSTEAD_SHUTDOWN_GRACE_SECONDS", 10, low=0, high=600),
+            log_format=env.choice("ROADSTEAD_LOG_FORMAT", ("json", "console"), "json"),
+            log_level=env.choice(
+                "ROADSTEAD_LOG_LEVEL", ("debug", "info", "warning", "error"), "info"
+            ),
+        )
+        env.done()
+        return settings
