@@ -1,8 +1,12 @@
 """The ResourceContract's schema, as the API server enforces it."""
 
+import dataclasses
+
 import pytest
 from kubernetes.aio import client
 
+from roadstead.api.contract import Reservation, ResourceContract
+from roadstead.api.demand import Demand
 from tests.apiserver.custom_objects import create, patch, refusal
 from tests.apiserver.objects import Raw, make_condition, make_contract
 
@@ -177,6 +181,18 @@ async def test_full_status_is_stored(api: client.ApiClient) -> None:
         "conditions": [make_condition("Ready", "True", "InForce")],
     }
     assert (await patch(api, contract, {"status": status}, "status"))["status"] == status
+
+
+async def test_use_and_reservations_are_stored_as_they_are_written(api: client.ApiClient) -> None:
+    used = Demand(servers=2, replicas=3, cpu_milli=2500, memory_bytes=3 * 2**29, gpu=1)
+    taken = dataclasses.replace(used, servers=1)
+    reservation = Reservation(key="demo/gemma", demand=taken, at="2030-01-01T00:00:00Z", uid="u")
+    status = {"used": used.to_json(), "reservations": [reservation.to_json()]}
+    contract = await create(api, make_contract())
+    stored = await patch(api, contract, {"status": status}, "status")
+    assert stored["status"] == status
+    parsed = ResourceContract.parse(stored)
+    assert (parsed.used, parsed.reservations) == (used, (reservation,))
 
 
 async def test_server_has_one_reservation(api: client.ApiClient) -> None:

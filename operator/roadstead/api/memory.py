@@ -6,7 +6,7 @@ All in bytes, of one replica, with everything on the CPU:
     kv_cache     = sum over layers of cells(layer) * kv_heads * (key_length * K + value_length * V)
     compute      = ubatch * (cells * M + embedding_length * 64) + 1 MiB * parallel
     prompt_cache = cacheRamMiB + parallel * checkpoints * window * bytes of one cell
-    overhead     = 40 MiB + 6 * header + size / 20
+    overhead     = 48 MiB + 6 * header + size / 20
 
 - K and V are the bytes of one entry by cacheTypeK and cacheTypeV: f16 2, q8_0 34/32, q4_0 18/32...
   (ggml's block layouts; f16 where nothing is said).
@@ -16,9 +16,9 @@ All in bytes, of one replica, with everything on the CPU:
   where that is unknown every layer counts in full, as with `--swa-full`.
 - M is 2 with flash attention (a mask in f16), else 4 * (heads + 1): a mask and the scores in f32.
   cells here are those of one slot, of the whole and of the windowed cache together.
-- Checkpoints are copies of a windowed cache that llama-server keeps to go back in a prompt: one,
-  and one more for each 8192 tokens, 32 at most.
-- Of the overhead, 40 MiB is the program and its HTTP side, six times the header (which is mostly
+- Checkpoints are copies of a slot's windowed cache that llama-server keeps to go back in a prompt:
+  two for each turn of a conversation, up to `--ctx-checkpoints`, 32 where that is not given.
+- Of the overhead, 48 MiB is the program and its HTTP side, six times the header (which is mostly
   the vocabulary) what becomes of it in memory, and a twentieth of the weights those that the CPU
   backend keeps in a second layout. The first copy is of mapped pages, which the kernel takes back
   under a limit, so no more of it counts.
@@ -31,6 +31,7 @@ compute is theirs or more.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 from roadstead.api.llama_flags import CONTEXT_SIZE
 from roadstead.api.quantity import MEBIBYTE
@@ -51,10 +52,10 @@ _FULL_EVERY = {
     "gemma2": 2, "gemma3": 6, "gemma3n": 5, "gemma-embedding": 6, "cohere2": 4, "gpt-oss": 2,
 }  # fmt: skip
 """By architecture: every how many layers one is without a sliding window."""
+_CHECKPOINTS_FLAG = "--ctx-checkpoints"
 _CHECKPOINTS = 32
-_CHECKPOINT_STEP = 8192
 _WIDTH_BYTES = 64
-_BASE = 40 * MEBIBYTE
+_BASE = 48 * MEBIBYTE
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -103,6 +104,7 @@ class _Caches:
         self.gguf = gguf
         self._params = params
         self._flags = _flags(params)
+        self._checkpoints = _checkpoints(params)
         self._parallel = _number(params, "parallel") or 1
         context = _number(params, "contextSize") or CONTEXT_SIZE
         unified = "--kv-unified" in self._flags
@@ -132,10 +134,9 @@ class _Caches:
     def prompts(self) -> int:
         """Prompts that are kept for later, and checkpoints of windowed caches."""
         _, windowed = self._layers()
-        count = min(_CHECKPOINTS, 1 + self._cells // _CHECKPOINT_STEP)
         kept = windowed * min(self._window, self._cells) * self._cell_bytes()
         ram = _number(self._params, "cacheRamMiB") * MEBIBYTE
-        return ram + self._parallel * count * kept
+        return ram + self._parallel * self._checkpoints * kept
 
     def _layers(self) -> tuple[int, int]:
         """How many layers see the whole context, and how many only a window."""
@@ -158,9 +159,22 @@ class _Caches:
         return _BLOCK_BYTES.get(str(self._params.get(field)), _BLOCK_BYTES["f16"])
 
 
-def _flags(params: Raw) -> frozenset[str]:
+def _flags(params: Raw) -> tuple[str, ...]:
+    """`extraArgs`, each flag and each value by itself."""
     given = params.get("extraArgs")
-    return frozenset(map(str, given)) if isinstance(given, list | tuple) else frozenset()
+    items = map(str, given) if isinstance(given, list | tuple) else ()
+    return tuple(part for item in items for part in item.split("=", 1))
+
+
+def _checkpoints(params: Raw) -> int:
+    """The last `--ctx-checkpoints`, as llama-server takes it."""
+    flags = _flags(params)
+    counts = [
+        int(value)
+        for flag, value in itertools.pairwise(flags)
+        if flag == _CHECKPOINTS_FLAG and value.isdecimal() and len(value) <= 12
+    ]
+    return counts[-1] if counts else _CHECKPOINTS
 
 
 def _padded(cells: int) -> int:

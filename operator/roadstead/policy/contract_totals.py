@@ -21,6 +21,8 @@ class _Measure:
     name: str
     text: Callable[[int], str]
     field: Callable[[ModelServe], str]
+    counted: bool = False
+    """Whether it is of things that `text` names."""
     per_replica: bool = True
 
     def of(self, amount: Demand) -> int:
@@ -29,6 +31,10 @@ class _Measure:
     def bound(self, limits: Limits) -> int | None:
         value: int | None = getattr(limits, self.name)
         return value
+
+    def free(self, amount: int) -> str:
+        """What is left of a total, after its name."""
+        return f"{amount} of them free" if self.counted else f"{self.text(amount)} of it free"
 
 
 def _counted(one: str, many: str) -> Callable[[int], str]:
@@ -45,12 +51,14 @@ _MEASURES: tuple[_Measure, ...] = (
         name="servers",
         text=_counted("server", "servers"),
         field=lambda serve: "",
+        counted=True,
         per_replica=False,
     ),
     _Measure(
         name="replicas",
         text=_counted("replica", "replicas"),
         field=lambda serve: "spec.replicas",
+        counted=True,
         per_replica=False,
     ),
     _Measure(
@@ -63,7 +71,7 @@ _MEASURES: tuple[_Measure, ...] = (
         text=memory_text,
         field=lambda serve: demand.field_of(serve, demand.MEMORY),
     ),
-    _Measure(name="gpu", text=_counted("GPU", "GPUs"), field=_gpu_field),
+    _Measure(name="gpu", text=_counted("GPU", "GPUs"), field=_gpu_field, counted=True),
 )
 
 
@@ -96,7 +104,7 @@ def limit_violations(
             yield Violation(
                 reason="OverTotal",
                 message=f"{what}; contract {contract.meta.name} has {measure.text(most)} in total, "
-                f"{measure.text(max(0, most - taken))} of it free",
+                f"{measure.free(max(0, most - taken))}",
                 field=measure.field(serve),
             )
 

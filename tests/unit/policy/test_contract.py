@@ -1,0 +1,173 @@
+"""What a contract is for, and what it says to those that it isn't for."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import pytest
+
+from roadstead.policy.contract import Caller, authorizes, covers, explain, violations
+from tests.unit.policy.contracts import ALICE, NOW, make_contract, make_demanding, make_facts
+
+
+def test_a_server_within_its_contract_passes() -> None:
+    contract = make_contract(
+        perServer={"replicas": 1, "cpu": 2, "memory": "8Gi"},
+        total={"servers": 1, "replicas": 1, "cpu": "2000m", "memory": "8192Mi", "gpu": 0},
+        expiresAt="2030-01-01T00:00:01Z",
+    )
+    assert violations(make_facts(contract)) == ()
+
+
+def test_without_a_contract_nothing_passes() -> None:
+    (found,) = violations(make_facts(None))
+    assert found.reason == "NoContract"
+
+
+def test_a_contract_of_another_namespace_says_nothing_else() -> None:
+    contract = make_contract(namespaces={"names": ["other"]}, total={"memory": "1Gi"})
+    (found,) = violations(make_facts(contract))
+    assert found.reason == "NamespaceNotCovered"
+    assert "other" not in found.message
+
+
+def test_a_stranger_is_told_what_the_contract_asks_for() -> None:
+    contract = make_contract(
+        authorization={"groups": ["admins"], "subjects": ["bob"], "scopes": ["serve", "more"]},
+        total={"memory": "1Gi"},
+    )
+    (found,) = violations(make_facts(contract))
+    assert (found.reason, found.field) == ("NotAuthorized", "spec.contract")
+    assert found.message == (
+        "contract demo asks for group admins or one of 1 named subjects and scope more, serve; "
+        "the token of alice has group demo-users and scope serve"
+    )
+
+
+def test_subjects_are_counted_and_not_named() -> None:
+    contract = make_contract(authorization={"subjects": ["bob@example.com"]})
+    assert "bob" not in explain(violations(make_facts(contract)))
+
+
+@pytest.mark.parametrize(
+    ("spec", "meta", "reason"),
+    [
+        pytest.param({"expiresAt": "2030-01-01T00:00:00Z"}, {}, "ContractExpired", id="ended"),
+        pytest.param({"expiresAt": "soon"}, {}, "ContractInvalid", id="no time"),
+        pytest.param({"total": {"cpu": "1e9Gi"}}, {}, "ContractInvalid", id="no quantity"),
+        pytest.param({}, {"deletionTimestamp": "2030"}, "ContractDeleting", id="going"),
+    ],
+)
+def test_a_contract_that_is_not_in_force_lets_nothing_through(
+    spec: dict[str, Any], meta: dict[str, Any], reason: str
+) -> None:
+    found = violations(make_facts(make_contract(meta=meta, **spec)))
+    assert reason in {each.reason for each in found}
+
+
+def test_an_ended_contract_says_when_it_ended() -> None:
+    contract = make_contract(expiresAt="2029-12-31T23:00:00-01:00")
+    (found,) = violations(make_facts(contract))
+    assert "contract demo ended at 2030-01-01T00:00:00Z" in found.message
+
+
+def test_a_moment_earlier_it_was_in_force() -> None:
+    contract = make_contract(expiresAt="2030-01-01T00:00:00Z")
+    earlier = NOW - datetime.timedelta(microseconds=1)
+    assert violations(make_facts(contract, now=earlier)) == ()
+
+
+@pytest.mark.parametrize(
+    ("spec", "uuid_model", "reason", "field"),
+    [
+        pytest.param({"modelName": "llama"}, "", "ModelNotAllowed", "spec.modelName", id="name"),
+        pytest.param(
+            {"modelName": "", "modelUuid": "u"}, "llama", "ModelNotAllowed", "spec.modelUuid",
+            id="uuid",
+        ),
+        pytest.param(
+            {"modelName": "gemma", "modelUuid": "u"}, "llama", "ModelNotAllowed", "spec.modelUuid",
+            id="an allowed name beside the uuid of another",
+        ),
+        pytest.param(
+            {"modelName": "gemma", "modelUuid": "u"}, "", "ModelNotFound", "spec.modelUuid",
+            id="an unknown uuid",
+        ),
+        pytest.param({"modelName": ""}, "", "ModelNotAllowed", "spec.modelName", id="no model"),
+    ],
+)  # fmt: skip
+def test_a_model_that_is_not_of_the_contract_is_refused(
+    spec: dict[str, Any], uuid_model: str, reason: str, field: str
+) -> None:
+    facts = make_facts(
+        make_contract(models=["gemma*", "qwen-?"]),
+        serve=make_demanding(**spec),
+        uuid_model=uuid_model,
+    )
+    (found,) = violations(facts)
+    assert (found.reason, found.field) == (reason, field)
+    assert "contract demo" in found.message
+
+
+def test_a_refused_model_comes_with_those_that_are_allowed() -> None:
+    facts = make_facts(make_contract(models=["qwen-?", "gemma*"]),
+                       serve=make_demanding(modelName="llama"))  # fmt: skip
+    assert explain(violations(facts)) == (
+        "spec.modelName: model llama; contract demo allows gemma*, qwen-?"
+    )
+
+
+def test_all_violations_come_in_one_answer() -> None:
+    contract = make_contract(
+        models=["llama"],
+        expiresAt="2029-01-01T00:00:00Z",
+        perServer={"replicas": 1},
+        total={"memory": "16Gi"},
+        runtimeParams={"maxContextSize": 2048, "extraArgs": "Forbid"},
+    )
+    serve = make_demanding(3, runtimeParams={"contextSize": 4096, "extraArgs": ["--temp", "1"]})
+    found = violations(make_facts(contract, serve=serve, memory_needed=2**34))
+    assert {(each.reason, each.field) for each in found} == {
+        ("ContractExpired", "spec.contract"),
+        ("ModelNotAllowed", "spec.modelName"),
+        ("OverServerLimit", "spec.replicas"),
+        ("OverTotal", "spec.resources.limits.memory"),
+        ("OverRuntimeBound", "spec.runtimeParams.contextSize"),
+        ("ExtraArgsForbidden", "spec.runtimeParams.extraArgs"),
+        ("MemoryTooSmall", "spec.resources.limits.memory"),
+    }
+    assert explain(found).count("; ") >= len(found) - 1
+
+
+def test_quantities_that_make_no_sense_are_refused_by_name() -> None:
+    serve = make_demanding(resources={"limits": {"cpu": "0.5m", "memory": "1e9Gi"}})
+    found = violations(make_facts(make_contract(), serve=serve))
+    assert explain(found) == (
+        "spec.resources.limits.cpu: 0.5m is finer than 1m, a thousandth of a core; "
+        "spec.resources.limits.memory: '1e9Gi' is no quantity such as 500m or 2Gi"
+    )
+
+
+@pytest.mark.parametrize(
+    ("caller", "namespace", "model", "expected"),
+    [
+        (ALICE, "demo", "gemma", True),
+        (ALICE, "other", "gemma", False),
+        (ALICE, "demo", "llama", False),
+        (ALICE, "demo", "", False),
+        (Caller(subject="alice"), "demo", "gemma", False),
+    ],
+)
+def test_a_contract_covers_caller_namespace_and_model(
+    caller: Caller, namespace: str, model: str, expected: bool
+) -> None:
+    contract = make_contract(models=["gemma"])
+    assert covers(contract, namespace, {}, caller, model) is expected
+
+
+def test_a_model_is_authorized_wherever_it_would_run() -> None:
+    contract = make_contract(namespaces={"names": ["other"]}, models=["gemma"])
+    assert authorizes(contract, ALICE, "gemma")
+    assert not authorizes(contract, ALICE, "llama")
+    assert not authorizes(contract, Caller(subject="bob"), "gemma")

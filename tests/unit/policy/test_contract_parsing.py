@@ -1,0 +1,163 @@
+"""A ResourceContract as values."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from roadstead.api.contract import NamespaceScope, Reservation, ResourceContract, moment
+from roadstead.api.contract_limits import Authorization, Limits
+from roadstead.api.demand import Demand
+from tests.unit.policy.contracts import NOW, make_contract
+
+UTC = datetime.UTC
+
+
+def test_limits_are_in_the_units_of_a_demand() -> None:
+    contract = make_contract(
+        perServer={"replicas": 2, "cpu": "1500m", "memory": "8Gi", "gpu": 1},
+        total={"servers": 10, "cpu": 32},
+    )
+    assert contract.per_server == Limits(replicas=2, cpu_milli=1500, memory_bytes=8 * 2**30, gpu=1)
+    assert contract.total == Limits(servers=10, cpu_milli=32_000)
+    assert contract.faults == ()
+
+
+@pytest.mark.parametrize(
+    ("spec", "fault"),
+    [
+        ({"total": {"memory": "1e9Gi"}}, "spec.total.memory: '1e9Gi' is no quantity"),
+        ({"total": {"memory": "-1"}}, "spec.total.memory: -1 is below zero"),
+        ({"perServer": {"replicas": True}}, "spec.perServer.replicas: is no whole number"),
+        ({"perServer": {"gpu": -1}}, "spec.perServer.gpu: is no whole number of 0 or more"),
+        ({"runtimeParams": {"maxThreads": "2"}}, "spec.runtimeParams.maxThreads: is no whole"),
+        ({"expiresAt": "tomorrow"}, "spec.expiresAt: is no time"),
+    ],
+)
+def test_what_cannot_be_read_lets_nothing_through(spec: dict[str, Any], fault: str) -> None:
+    contract = make_contract(**spec)
+    assert fault in contract.faults[0]
+    assert not contract.in_force(NOW)
+
+
+def test_a_bound_is_rounded_down() -> None:
+    contract = make_contract(total={"cpu": "1.5m", "memory": "1.9"})
+    assert (contract.total.cpu_milli, contract.total.memory_bytes) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2030-01-01T00:00:00Z", datetime.datetime(2030, 1, 1, tzinfo=UTC)),
+        ("2030-01-01t02:00:00.5+02:00", datetime.datetime(2030, 1, 1, 0, 0, 0, 500_000, UTC)),
+        ("2030-01-01T00:00:00", datetime.datetime(2030, 1, 1, tzinfo=UTC)),
+        ("0001-01-01T00:00:00+23:00", datetime.datetime.min.replace(tzinfo=UTC)),
+        ("2030-13-01T00:00:00Z", datetime.datetime.min.replace(tzinfo=UTC)),
+        ("", datetime.datetime.min.replace(tzinfo=UTC)),
+    ],
+)
+def test_a_time_is_in_utc_or_long_past(text: str, expected: datetime.datetime) -> None:
+    assert moment(text) == expected
+
+
+def test_a_contract_ends_at_the_second_it_says() -> None:
+    contract = make_contract(expiresAt="2030-01-01T00:00:00Z")
+    second = datetime.timedelta(seconds=1)
+    assert contract.in_force(NOW - second)
+    assert contract.expired(NOW)
+    assert not make_contract().expired(NOW)
+
+
+def test_a_contract_that_is_being_deleted_is_not_in_force() -> None:
+    contract = make_contract(meta={"deletionTimestamp": "2029-12-31T00:00:00Z"})
+    assert not contract.in_force(NOW)
+
+
+@pytest.mark.parametrize(
+    ("namespaces", "expected"),
+    [
+        pytest.param({"names": ["demo"]}, True, id="name"),
+        pytest.param({"names": ["dem?", "x"]}, True, id="glob"),
+        pytest.param({"names": ["team-*"]}, False, id="another glob"),
+        pytest.param({"selector": {"matchLabels": {"team": "a"}}}, True, id="selector"),
+        pytest.param({"selector": {"matchLabels": {"team": "b"}}}, False, id="another selector"),
+        pytest.param({"selector": {}}, True, id="empty selector"),
+        pytest.param(
+            {"names": ["x"], "selector": {"matchLabels": {"team": "a"}}}, True, id="either"
+        ),
+        pytest.param({}, False, id="nothing"),
+        pytest.param({"names": "demo", "selector": "all"}, False, id="nonsense"),
+    ],
+)
+def test_namespaces_are_covered_by_name_or_label(
+    namespaces: dict[str, Any], expected: bool
+) -> None:
+    assert NamespaceScope.parse(namespaces).covers("demo", {"team": "a"}) is expected
+
+
+def test_no_contract_covers_a_namespace_without_name() -> None:
+    assert not NamespaceScope.parse({"names": ["*"], "selector": {}}).covers("", {})
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        pytest.param({"subjects": ["alice"]}, True, id="subject"),
+        pytest.param({"subjects": ["Alice"]}, False, id="another case"),
+        pytest.param({"groups": ["a", "b"]}, True, id="one group"),
+        pytest.param({"groups": ["c"]}, False, id="another group"),
+        pytest.param({"subjects": ["bob"], "groups": ["a"]}, True, id="subject or group"),
+        pytest.param({"scopes": ["serve"]}, True, id="a scope alone"),
+        pytest.param({"scopes": ["serve", "admin"]}, False, id="all scopes"),
+        pytest.param({"groups": ["a"], "scopes": ["admin"]}, False, id="group and scope"),
+        pytest.param({}, False, id="nothing is nobody"),
+        pytest.param({"groups": "a", "subjects": [1, None]}, False, id="nonsense is nobody"),
+    ],
+)
+def test_a_caller_is_one_of_the_named_with_all_scopes(raw: dict[str, Any], expected: bool) -> None:
+    allowed = Authorization.parse(raw).allows("alice", {"a", "b"}, {"serve"})
+    assert allowed is expected
+
+
+def test_an_empty_subject_is_nobody() -> None:
+    assert not Authorization.parse({"subjects": [""]}).allows("", (), ())
+
+
+def test_a_reservation_survives_the_status() -> None:
+    reservation = Reservation(
+        key="demo/gemma",
+        demand=Demand(servers=1, replicas=2, cpu_milli=500, memory_bytes=2**30, gpu=1),
+        at="2030-01-01T00:00:00Z",
+        uid="u",
+    )
+    stored = reservation.to_json()
+    assert Reservation.parse(stored) == reservation
+    assert make_contract(status={"reservations": [stored]}).reservations == (reservation,)
+    assert "servers" not in stored
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(
+        st.sampled_from(
+            ["names", "selector", "matchLabels", "matchExpressions", "groups", "cpu", "servers",
+             "memory", "maxThreads", "reservations", "used", "forbiddenExtraArgs"]
+        ),
+        inner,
+    ),
+    max_leaves=12,
+)  # fmt: skip
+_PARTS = ["namespaces", "authorization", "models", "perServer", "total", "runtimeParams",
+          "enforcement", "expiresAt"]  # fmt: skip
+
+
+@given(st.dictionaries(st.sampled_from(_PARTS), _JSON), _JSON)
+def test_any_contract_can_be_parsed(spec: Any, status: Any) -> None:
+    contract = ResourceContract.parse({"metadata": {"name": "x"}, "spec": spec, "status": status})
+    contract.namespaces.covers("demo", {"team": "a"})
+    assert contract.in_force(NOW) in (True, False)

@@ -1,0 +1,143 @@
+"""What a ModelServe takes, and sums of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from roadstead.api.demand import Demand, faults, total
+from tests.unit.manifests.builders import make_serve
+
+GIB = 2**30
+DEMANDS = st.builds(
+    Demand,
+    servers=st.integers(0, 10**5),
+    replicas=st.integers(0, 10**6),
+    cpu_milli=st.integers(0, 2**63),
+    memory_bytes=st.integers(0, 2**73),
+    gpu=st.integers(0, 10**6),
+)
+
+
+def demand_of(resources: dict[str, Any], replicas: int = 1) -> Demand:
+    return Demand.of_serve(make_serve(resources=resources), replicas)
+
+
+@pytest.mark.parametrize(
+    ("resources", "cpu", "memory", "gpu"),
+    [
+        pytest.param({}, 0, 0, 0, id="nothing set"),
+        pytest.param({"limits": {"cpu": 2, "memory": "8Gi"}}, 2000, 8 * GIB, 0, id="limits"),
+        pytest.param({"requests": {"cpu": "500m", "memory": 1}}, 500, 1, 0, id="requests"),
+        pytest.param(
+            {"requests": {"cpu": 1, "memory": "1Gi"}, "limits": {"memory": "2Gi"}},
+            1000,
+            2 * GIB,
+            0,
+            id="a limit counts before a request",
+        ),
+        pytest.param({"limits": {"nvidia.com/gpu": 2}}, 0, 0, 2, id="gpu"),
+        pytest.param(
+            {"limits": {"amd.com/gpu": "1", "gpu.intel.com/i915": 1}}, 0, 0, 2, id="two kinds"
+        ),
+        pytest.param({"limits": {"cpu": "0.5m", "memory": "0.5"}}, 1, 1, 0, id="rounded up"),
+        pytest.param({"limits": {"cpu": "-1", "memory": "1e9Gi"}}, 0, 0, 0, id="nonsense"),
+        pytest.param({"limits": "many", "requests": [1]}, 0, 0, 0, id="no mapping"),
+    ],
+)
+def test_a_server_takes_its_limits_or_requests(
+    resources: dict[str, Any], cpu: int, memory: int, gpu: int
+) -> None:
+    one = Demand(servers=1, replicas=1, cpu_milli=cpu, memory_bytes=memory, gpu=gpu)
+    assert demand_of(resources) == one
+    three = Demand(servers=1, replicas=3, cpu_milli=3 * cpu, memory_bytes=3 * memory, gpu=3 * gpu)
+    assert demand_of(resources, replicas=3) == three
+
+
+def test_replicas_are_those_of_the_spec_unless_told() -> None:
+    assert Demand.of_serve(make_serve(replicas=4)).replicas == 4
+    assert Demand.of_serve(make_serve(replicas=4), 0) == Demand(servers=1)
+
+
+@pytest.mark.parametrize(
+    ("resources", "message"),
+    [
+        pytest.param({"limits": {"memory": "1e9Gi"}},
+                     "spec.resources.limits.memory: '1e9Gi' is no quantity", id="two exponents"),
+        pytest.param({"limits": {"cpu": "-1"}},
+                     "spec.resources.limits.cpu: -1 is below zero", id="below zero"),
+        pytest.param({"requests": {"cpu": "0.5m"}},
+                     "spec.resources.requests.cpu: 0.5m is finer than 1m", id="too fine a cpu"),
+        pytest.param({"limits": {"memory": "500m"}},
+                     "500m is no whole number; write at least one whole byte", id="half a byte"),
+        pytest.param({"limits": {"nvidia.com/gpu": "0.5"}},
+                     "spec.resources.limits[nvidia.com/gpu]: 0.5 is no whole number", id="gpu"),
+        pytest.param({"limits": {"memory": "8E"}},
+                     "", id="the largest unit"),
+        pytest.param({"limits": {"memory": "8Ei"}},
+                     "8Ei is more than a quantity can be", id="too large"),
+        pytest.param({"limits": {"memory": "9e99"}},
+                     "9e99 is more than a quantity can be", id="far too large"),
+        pytest.param({"limits": {"cpu": None}}, "'None' is no quantity", id="null"),
+    ],
+)  # fmt: skip
+def test_a_quantity_that_makes_no_sense_is_a_fault(resources: dict[str, Any], message: str) -> None:
+    found = [str(fault) for fault in faults(make_serve(resources=resources))]
+    assert len(found) == bool(message)
+    assert message in "".join(found)
+
+
+def test_every_fault_is_found() -> None:
+    resources = {"limits": {"cpu": "x", "memory": "y"}, "requests": {"cpu": "z"}}
+    assert len(list(faults(make_serve(resources=resources)))) == 3
+
+
+@given(DEMANDS, DEMANDS)
+def test_what_is_added_can_be_taken_away(one: Demand, other: Demand) -> None:
+    assert (one + other) - other == one
+    assert one.within(one + other)
+    assert one.within(one | other)
+    assert (one - other).within(one)
+
+
+@given(st.lists(DEMANDS))
+def test_the_total_is_the_sum_of_each_part(demands: list[Demand]) -> None:
+    expected = {
+        field.name: sum(getattr(each, field.name) for each in demands)
+        for field in dataclasses.fields(Demand)
+    }
+    assert vars(total(demands)) == expected
+
+
+@given(DEMANDS)
+def test_a_demand_survives_the_status(demand: Demand) -> None:
+    assert Demand.parse(demand.to_json()) == demand
+
+
+def test_amounts_are_written_as_people_do() -> None:
+    demand = Demand(servers=1, replicas=3, cpu_milli=2500, memory_bytes=24 * GIB, gpu=0)
+    assert demand.to_json() == {
+        "servers": 1, "replicas": 3, "cpu": "2500m", "memory": "24Gi", "gpu": 0,
+    }  # fmt: skip
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=8,
+)
+_RESOURCES = st.dictionaries(
+    st.sampled_from(["limits", "requests"]),
+    _JSON | st.dictionaries(st.sampled_from(["cpu", "memory", "x/gpu"]), _JSON),
+)
+
+
+@given(_RESOURCES)
+def test_any_resources_can_be_counted(resources: Any) -> None:
+    demand = demand_of(resources)
+    assert Demand(servers=1, replicas=1).within(demand)
+    list(faults(make_serve(resources=resources)))
