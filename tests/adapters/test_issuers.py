@@ -1,4 +1,4 @@
-"""Keys of issuers through rotation, outages and junk: over real sockets and in real files."""
+"""Keys of issuers through rotation, outages and junk, over real sockets."""
 
 from __future__ import annotations
 
@@ -6,44 +6,19 @@ import asyncio
 import contextlib
 import dataclasses
 import math
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from roadstead.errors import InvalidSettings, InvalidToken
-from roadstead.issuers.cache import KeyCache
-from roadstead.issuers.reading import FileReader
+from roadstead.errors import InvalidSettings
 from roadstead.issuers.settings import IssuerSettings, TokenSettings
-from roadstead.issuers.trust import TrustedIssuers, trusting
-from roadstead.tokens.jwks import parse_jwks
+from roadstead.issuers.trust import trusting
 from roadstead.tokens.revocations import Revocations
 from tests.adapters.issuer_server import IssuerServer, issuer_server, server_tls
-from tests.unit.tokens.builders import (
-    AUDIENCE,
-    ISSUER,
-    NOW,
-    SECRET,
-    claims,
-    pem,
-    private_key,
-    signed,
-    signed_header,
-)
-from tests.unit.tokens.key_sets import document, entry
-
-FIRST = entry("EdDSA", "first", kid="first")
-SECOND = entry("EdDSA", "second", kid="second")
-
-
-class Clock:
-    """Seconds that pass when a test says so."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.adapters.issuer_tokens import FIRST, SECOND, Clock, of, refused, token, until
+from tests.unit.tokens.builders import AUDIENCE, ISSUER, NOW, SECRET, claims, signed, signed_header
+from tests.unit.tokens.key_sets import document
 
 
 @pytest.fixture
@@ -62,40 +37,6 @@ async def issuer() -> AsyncIterator[IssuerServer]:
 def settings(server: IssuerServer) -> TokenSettings:
     """One issuer, by its JWKS URL."""
     return of(IssuerSettings(issuer=ISSUER, audience=AUDIENCE, jwks_url=server.url))
-
-
-def of(*issuers: IssuerSettings) -> TokenSettings:
-    return TokenSettings(issuers=issuers)
-
-
-def token(name: str = "first", *, kid: str = "") -> str:
-    """A token signed with the key of that name."""
-    private = private_key("EdDSA", name)
-    return signed(claims(), algorithm="EdDSA", private=private, headers={"kid": kid or name})
-
-
-async def refused(trusted: TrustedIssuers, text: str) -> str:
-    """The reason that a token is refused for."""
-    with pytest.raises(InvalidToken) as caught:
-        await trusted.verify(text, now=NOW)
-    return caught.value.reason
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Wait for a condition, for as long as the test may take."""
-    while not condition():  # noqa: ASYNC110 - what is waited for knows of no event
-        await asyncio.sleep(0.005)
-
-
-@contextlib.asynccontextmanager
-async def kept_fresh(cache: KeyCache) -> AsyncIterator[None]:
-    """Refreshed in the background within the block."""
-    task = asyncio.create_task(cache.run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, cache.close(), return_exceptions=True)
 
 
 async def test_keys_are_read_once_for_many_tokens(issuer: IssuerServer) -> None:
@@ -277,116 +218,6 @@ async def test_a_ca_file_without_certificates_is_a_fault(tmp_path: Path) -> None
     )
     with pytest.raises(InvalidSettings, match="caFile"):
         await trusting(of(url)).__aenter__()
-
-
-async def test_keys_are_refreshed_in_the_background(clock: Clock) -> None:
-    reader = _Counting(FileReader(path=Path("/nonexistent")))
-    cache = KeyCache(reader, parse_jwks, clock=clock, refresh_seconds=0.001)
-    async with kept_fresh(cache):
-        await until(lambda: reader.reads >= 3)
-        assert not cache.loaded
-        reader.data = document(FIRST)
-        await until(lambda: cache.key("first"))
-        reader.data = document(SECOND)
-        await until(lambda: cache.key("second"))
-        assert cache.key("first") is None
-
-
-class _Counting:
-    """A reader that has a fault first, and data once there are some."""
-
-    def __init__(self, broken: FileReader) -> None:
-        self._broken = broken
-        self.reads = 0
-        self.data = b""
-
-    @property
-    def where(self) -> str:
-        return "nowhere"
-
-    async def read(self) -> bytes:
-        self.reads += 1
-        return self.data or await self._broken.read()
-
-
-async def test_a_defect_while_reading_ends_nothing(clock: Clock) -> None:
-    class Broken(_Counting):
-        async def read(self) -> bytes:
-            self.reads += 1
-            raise ZeroDivisionError
-
-    reader = Broken(FileReader(path=Path("/nonexistent")))
-    cache = KeyCache(reader, parse_jwks, clock=clock, refresh_seconds=0.001)
-    async with kept_fresh(cache):
-        await until(lambda: reader.reads >= 3)
-    assert not await cache.refresh_unknown()
-
-
-@pytest.fixture
-def mounted(tmp_path: Path) -> Path:
-    """A file as the kubelet mounts it: behind a link that is swapped for each new version."""
-    (tmp_path / "1").mkdir()
-    (tmp_path / "..data").symlink_to("1")
-    (tmp_path / "keys").symlink_to("..data/keys")
-    return tmp_path / "keys"
-
-
-def swap(mounted: Path, version: str, data: bytes) -> None:
-    """A new version of the mounted file."""
-    folder = mounted.parent
-    (folder / version).mkdir(exist_ok=True)
-    (folder / version / "keys").write_bytes(data)
-    (folder / "..new").symlink_to(version)
-    (folder / "..new").rename(folder / "..data")
-
-
-async def test_a_key_file_is_read_again_when_it_changes(mounted: Path, clock: Clock) -> None:
-    cache = KeyCache(FileReader(path=mounted), parse_jwks, clock=clock, refresh_seconds=0.001)
-    async with kept_fresh(cache):
-        await cache.attempted.wait()
-        assert not cache.loaded
-        swap(mounted, "1", document(FIRST))
-        await until(lambda: cache.key("first"))
-        swap(mounted, "2", b"junk")
-        swap(mounted, "3", document(SECOND))
-        await until(lambda: cache.key("second"))
-
-
-async def test_a_secret_comes_from_a_file(mounted: Path) -> None:
-    swap(mounted, "1", SECRET + b"first\n")
-    by_file = IssuerSettings(issuer=ISSUER, audience=AUDIENCE, secret_file=mounted)
-    async with trusting(of(by_file)) as trusted:
-        assert await trusted.verify(signed(claims()), now=NOW)
-        assert await refused(trusted, signed(claims(), headers={"kid": "x"})) == "TokenKeyUnknown"
-
-
-async def test_a_secret_that_is_too_short_makes_nothing_ready(mounted: Path) -> None:
-    swap(mounted, "1", SECRET[:31])
-    by_file = IssuerSettings(issuer=ISSUER, audience=AUDIENCE, secret_file=mounted)
-    async with trusting(of(by_file)) as trusted:
-        assert not trusted.ready
-
-
-@pytest.mark.parametrize("algorithm", ["RS256", "ES256", "EdDSA"])
-async def test_a_public_key_comes_from_a_file(tmp_path: Path, algorithm: str) -> None:
-    path = tmp_path / "key.pem"
-    path.write_bytes(pem(private_key(algorithm)))
-    by_file = IssuerSettings(issuer=ISSUER, audience=AUDIENCE, public_key_file=path, key_id="mine")
-    text = signed(claims(), algorithm=algorithm, headers={"kid": "mine"})
-    async with trusting(of(by_file)) as trusted:
-        assert await trusted.verify(text, now=NOW)
-
-
-async def test_an_algorithm_that_is_not_wanted_is_not_used(tmp_path: Path) -> None:
-    path = tmp_path / "jwks.json"
-    path.write_bytes(document(FIRST, entry("ES256", kid="es")))
-    limited = IssuerSettings(
-        issuer=ISSUER, audience=AUDIENCE, jwks_file=path, algorithms=frozenset({"ES256"})
-    )
-    async with trusting(of(limited)) as trusted:
-        text = signed(claims(), algorithm="ES256", headers={"kid": "es"})
-        assert await trusted.verify(text, now=NOW)
-        assert await refused(trusted, token()) == "TokenKeyUnknown"
 
 
 async def test_a_revocation_takes_effect_with_the_next_token(issuer: IssuerServer) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterable
+from typing import Final
 
 from roadstead.errors import InvalidKey, InvalidToken
 from roadstead.tokens.claims import Claims, check_times, read_claims
@@ -130,9 +130,3 @@ def verify(
         max_lifetime=int(max_lifetime.total_seconds()),
     )
     return verifier.verify(token, now=int(now.timestamp()))
-
-
-def unverified(token: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """Header and claims for a person to look at; never to decide by."""
-    untrusted = parse(token)
-    return untrusted.header, untrusted.claims

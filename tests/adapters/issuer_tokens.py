@@ -1,0 +1,63 @@
+"""Tokens, clocks and caches for the tests of issuers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from roadstead.errors import InvalidToken
+from roadstead.issuers.cache import KeyCache
+from roadstead.issuers.settings import IssuerSettings, TokenSettings
+from roadstead.issuers.trust import TrustedIssuers
+from tests.unit.tokens.builders import NOW, claims, private_key, signed
+from tests.unit.tokens.key_sets import entry
+
+FIRST = entry("EdDSA", "first", kid="first")
+SECOND = entry("EdDSA", "second", kid="second")
+
+
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def of(*issuers: IssuerSettings) -> TokenSettings:
+    return TokenSettings(issuers=issuers)
+
+
+def token(name: str = "first", *, kid: str = "") -> str:
+    """A token signed with the key of that name."""
+    private = private_key("EdDSA", name)
+    return signed(claims(), algorithm="EdDSA", private=private, headers={"kid": kid or name})
+
+
+async def refused(trusted: TrustedIssuers, text: str) -> str:
+    """The reason that a token is refused for."""
+    with pytest.raises(InvalidToken) as caught:
+        await trusted.verify(text, now=NOW)
+    return caught.value.reason
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for a condition, for as long as the test may take."""
+    while not condition():  # noqa: ASYNC110 - what is waited for knows of no event
+        await asyncio.sleep(0.005)
+
+
+@contextlib.asynccontextmanager
+async def kept_fresh(cache: KeyCache) -> AsyncIterator[None]:
+    """Refreshed in the background within the block."""
+    task = asyncio.create_task(cache.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, cache.close(), return_exceptions=True)
