@@ -159,8 +159,8 @@ def _receipt(verified: UntrustedToken) -> Receipt:
 
 def _check_object(receipt: Binding, actual: Binding) -> None:
     same_place = receipt.kind == actual.kind and receipt.namespace == actual.namespace
-    # A uid that is not known yet (in a dry run, before the object is stored) contradicts nothing.
-    same_uid = not (receipt.uid and actual.uid) or receipt.uid == actual.uid
+    # A receipt made at creation knows no uid yet; one that does never fits an object without.
+    same_uid = receipt.uid in ("", actual.uid)
     if not (same_place and same_uid and _same_name(receipt, actual)):
         message = "the receipt is for another object: apply this one with a token"
         raise InvalidReceipt(message, reason="ReceiptOtherObject")

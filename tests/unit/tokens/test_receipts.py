@@ -104,9 +104,10 @@ def test_a_receipt_copied_to_another_object_is_refused(change: dict[str, str]) -
     assert refused(receipt(), actual) == "ReceiptOtherObject"
 
 
-def test_a_receipt_of_a_deleted_object_is_refused_for_its_successor() -> None:
+@pytest.mark.parametrize("uid", ["two", ""])
+def test_a_receipt_of_a_deleted_object_is_refused_for_its_successor(uid: str) -> None:
     text = receipt(dataclasses.replace(BINDING, uid="one"))
-    assert refused(text, dataclasses.replace(BINDING, uid="two")) == "ReceiptOtherObject"
+    assert refused(text, dataclasses.replace(BINDING, uid=uid)) == "ReceiptOtherObject"
 
 
 def test_a_receipt_made_before_the_uid_was_known_holds_after() -> None:
