@@ -11,10 +11,12 @@ from urllib.parse import quote
 import aiohttp
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, ApiException, Configuration
+from kubernetes.aio.config import ConfigException
 
 from roadstead.api import group
 from roadstead.api.raw import Raw
 from roadstead.errors import (
+    InvalidSettings,
     KubeConflict,
     KubeError,
     KubeNotFound,
@@ -52,12 +54,11 @@ class KubeClient:
 
     @classmethod
     async def connect(cls, kubeconfig: str | None = None, *, connections: int = 32) -> Self:
-        """By a kubeconfig's current context, or by the pod's service account without one."""
-        configuration = Configuration()
-        if kubeconfig:
-            await config.load_kube_config(kubeconfig, client_configuration=configuration)
-        else:
-            config.load_incluster_config(client_configuration=configuration)
+        """By a kubeconfig's current context, or by the pod's service account without one.
+
+        Raises InvalidSettings where neither can be used.
+        """
+        configuration = await configuration_of(kubeconfig)
         configuration.connection_pool_maxsize = connections
         return cls(ApiClient(configuration))
 
@@ -104,7 +105,8 @@ class KubeClient:
         path = resource.path(
             namespace=meta.get("namespace", ""), name=meta["name"], subresource="status"
         )
-        query = {"fieldManager": group.FIELD_MANAGER}
+        # Strict: a status field that the CRD lacks would vanish without a word.
+        query = {"fieldManager": group.FIELD_MANAGER, "fieldValidation": "Strict"}
         return await self._request("PUT", path, body=body, query=query)
 
     async def patch(
@@ -151,6 +153,21 @@ class KubeClient:
         if response.status >= 400:
             raise _refused(method, path, response.status, _message(data))
         return cast(Object, json.loads(data))
+
+
+async def configuration_of(kubeconfig: str | None) -> Configuration:
+    """How the API server is reached, by a kubeconfig or else as the pod's service account."""
+    configuration = Configuration()
+    try:
+        if kubeconfig:
+            await config.load_kube_config(kubeconfig, client_configuration=configuration)
+        else:
+            config.load_incluster_config(client_configuration=configuration)
+    except (ConfigException, OSError) as error:
+        where = f"kubeconfig {kubeconfig}" if kubeconfig else "the pod's service account"
+        message = f"{where} can't be used: {error}; KUBECONFIG names the file outside a cluster"
+        raise InvalidSettings(message) from error
+    return configuration
 
 
 def _message(data: bytes) -> str:
