@@ -67,6 +67,8 @@ class ServeReconciler:
         named = self.cache.get(MODELS, serve.model_name) if serve.model_name else None
         place = self.cache.name_of(serve.model_uuid) if serve.model_uuid else None
         numbered = self.cache.get(MODELS, place[1]) if place else None
+        if numbered is not None and numbered["metadata"]["uid"] != serve.model_uuid:
+            numbered = None  # The UUID is that of an object of another kind.
         return ServeFacts(serve=serve, named=_model(named), numbered=_model(numbered))
 
     def workload(self, serve: ModelServe) -> WorkloadState | None:
@@ -75,8 +77,8 @@ class ServeReconciler:
         deployment = self.cache.get(DEPLOYMENTS, name, namespace)
         if deployment is None:
             return None
-        pods = list(self.cache.indexed(PODS, serve.meta.uid))
-        return observe(deployment, pods)
+        labelled = self.cache.indexed(PODS, serve.meta.uid)
+        return observe(deployment, [p for p in labelled if p["metadata"]["namespace"] == namespace])
 
     async def _hindrance(self, facts: ServeFacts) -> tuple[Violation | None, float | None]:
         """What stands in the way of applying, and when to look again whether it still does."""
