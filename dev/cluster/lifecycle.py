@@ -105,7 +105,7 @@ def _is_up(layout: Layout, kubectl: Path, fingerprint: str) -> bool:
     if found.fingerprint != fingerprint:
         say("the cluster runs other versions than this checkout asks for: starting it anew")
         return False
-    return controlplane.is_ready(layout, kubectl) and kubelet.node_is_ready(layout, kubectl)
+    return kubelet.node_is_ready(layout, kubectl)
 
 
 def _make_room(layout: Layout) -> None:

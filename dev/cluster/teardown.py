@@ -56,7 +56,7 @@ def _end_processes(layout: Layout) -> None:
     known = processes.recorded(layout.run)
     if kubelet := known.pop("kubelet", None):
         processes.end([kubelet], grace_seconds=5)
-    processes.end(known.values(), grace_seconds=5)
+    processes.end(known.values(), grace_seconds=2)
     processes.forget(layout.run)
     layout.kubeconfig.unlink(missing_ok=True)
 
