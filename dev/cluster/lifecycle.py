@@ -20,9 +20,10 @@ from dev.cluster import (
     processes,
     proxy,
     record,
+    shell,
     teardown,
 )
-from dev.cluster.layout import API_SERVER, HERE, MACHINE_LOCKS, PORTS, Layout
+from dev.cluster.layout import API_SERVER, CNI_PLUGINS, HERE, MACHINE_LOCKS, PORTS, Layout
 from dev.cluster.record import Record
 from dev.errors import DevError, MissingTool
 from dev.terminal import indent, say
@@ -39,7 +40,15 @@ PROGRAMS = (
     "pause",
 )
 FOR_PEOPLE = ("kubectl", "helm", "mc")
-PACKAGES = ("containerd", "runc", "containernetworking-plugins", "iptables", "iproute2")
+SOURCES = {".py", ".yaml"}
+NEEDED = {
+    "containerd": "containerd",
+    "runc": "runc",
+    str(CNI_PLUGINS / "bridge"): "containernetworking-plugins",
+    "iptables": "iptables",
+    "ip": "iproute2",
+}
+"""Programs, and the Debian packages that have them; Docker's containerd does as well."""
 
 
 def up(layout: Layout = HERE) -> Path:
@@ -48,10 +57,10 @@ def up(layout: Layout = HERE) -> Path:
     Raises DevError: what is missing on the machine, or which step failed and the end of its log.
     """
     require_root()
-    debian.ensure(*PACKAGES)
+    debian.ensure(*(package for program, package in NEEDED.items() if not shell.has(program)))
     programs = binaries.ensure(*dict.fromkeys((*PROGRAMS, *FOR_PEOPLE)))
     with cache.lock("roadstead-dev", directory=MACHINE_LOCKS):
-        fingerprint = cache.key(*(str(path) for path in programs.values()))
+        fingerprint = _fingerprint(programs)
         if _is_up(layout, programs["kubectl"], fingerprint):
             say(f"the cluster is up ({layout.kubeconfig})")
             return layout.kubeconfig
@@ -97,13 +106,19 @@ def require_root() -> None:
         raise MissingTool("the local cluster needs root (mounts, network, cgroups): use sudo")
 
 
+def _fingerprint(programs: Mapping[str, Path]) -> str:
+    """Changes with the programs and with the set-up that is in this package."""
+    sources = sorted(path for path in Path(__file__).parent.rglob("*") if path.suffix in SOURCES)
+    return cache.key(*map(str, programs.values()), *(path.read_bytes() for path in sources))
+
+
 def _is_up(layout: Layout, kubectl: Path, fingerprint: str) -> bool:
     healthy, _ = status(layout)
     found = record.read()
     if not healthy or found is None:
         return False
     if found.fingerprint != fingerprint:
-        say("the cluster runs other versions than this checkout asks for: starting it anew")
+        say("the cluster was set up from other versions than this checkout has: starting it anew")
         return False
     return kubelet.node_is_ready(layout, kubectl)
 

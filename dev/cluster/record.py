@@ -16,7 +16,7 @@ class Record:
     """The folder of the checkout that brought it up; it may be gone."""
     boot: str
     fingerprint: str
-    """Of the programs that it runs: another one means that the checkout has moved on."""
+    """Of its programs and its set-up: another one means that the checkout has moved on."""
     ready: bool
     """False until `up` has come to its end."""
     sysctls: dict[str, str]

@@ -1,6 +1,7 @@
 """Commands that a step runs to their end."""
 
 import os
+import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,11 @@ def environment() -> dict[str, str]:
     dropped = {"http_proxy", "https_proxy", "all_proxy", "kubeconfig"}
     kept = {name: value for name, value in os.environ.items() if name.lower() not in dropped}
     return {**kept, "PATH": f"{kept.get('PATH', '/usr/bin:/bin')}:{SYSTEM_FOLDERS}"}
+
+
+def has(program: str) -> bool:
+    """Whether the program, a name or a path, is there to be run."""
+    return shutil.which(program, path=environment()["PATH"]) is not None
 
 
 def run(*command: str | Path, stdin: str = "") -> str:
