@@ -40,6 +40,7 @@ PROGRAMS = (
     "pause",
 )
 FOR_PEOPLE = ("kubectl", "helm", "mc")
+SLOW_SECONDS = 30.0
 SOURCES = {".py", ".yaml"}
 NEEDED = {
     "containerd": "containerd",
@@ -120,7 +121,14 @@ def _is_up(layout: Layout, kubectl: Path, fingerprint: str) -> bool:
     if found.fingerprint != fingerprint:
         say("the cluster was set up from other versions than this checkout has: starting it anew")
         return False
-    return kubelet.node_is_ready(layout, kubectl)
+    # A machine under load answers late: a cluster that is only slow must not be taken down.
+    deadline = time.monotonic() + SLOW_SECONDS
+    while not kubelet.node_is_ready(layout, kubectl):
+        if time.monotonic() > deadline:
+            say("the cluster's node is not ready: starting it anew")
+            return False
+        time.sleep(1)
+    return True
 
 
 def _make_room(layout: Layout) -> None:
@@ -128,8 +136,8 @@ def _make_room(layout: Layout) -> None:
     found = record.read()
     if found is not None and _is_anothers(found, layout):
         say(f"the cluster of {found.checkout} is up; taking over from it")
-    elif teardown.anything_left():
-        say("cleaning up after a cluster that was killed or is not well")
+    elif teardown.anything_left() and not status(layout)[0]:
+        say("cleaning up after a cluster that was killed")
     if teardown.anything_left():
         teardown.tear_down()
     if taken := teardown.listeners(PORTS):
