@@ -97,7 +97,9 @@ class ServeReconciler:
         assert location is not None  # noqa: S101 - model_hindrance has asked
         try:
             desired = desired_objects(serve, model, self.platform)
-            again = await self.urls.bring(serve, location)
+            workload = self.workload(serve)
+            needed = workload is None or not workload.ready
+            again = await self.urls.bring(serve, location, needed=needed)
             observed = self.cache.get(
                 DEPLOYMENTS, names.child_name(serve.meta.name), serve.meta.namespace
             )

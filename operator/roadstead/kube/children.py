@@ -6,12 +6,13 @@ import logging
 from collections.abc import Iterable
 from typing import Protocol
 
-from roadstead.api.group import ANNOTATION_DIGEST, LABEL_SERVER_UUID
+from roadstead.api.group import ANNOTATION_DIGEST
 from roadstead.api.raw import Raw, section
-from roadstead.errors import KubeConflict, KubeRejected
+from roadstead.errors import KubeConflict
 from roadstead.kube.cache import WatchCache
 from roadstead.kube.client import Object
 from roadstead.kube.drift import drifted
+from roadstead.kube.ownership import belongs, owners, taken
 from roadstead.kube.resources import CHILDREN, Resource, resource_of
 
 logger = logging.getLogger(__name__)
@@ -71,7 +72,7 @@ class Children:
         if observed is None:
             answer = await self._create(resource, manifest, server_uuid)
         elif not belongs(observed, server_uuid):
-            raise _taken(manifest, observed)
+            raise taken(manifest, observed)
         elif self._settles(manifest, observed):
             return 0
         else:
@@ -87,7 +88,7 @@ class Children:
             meta = manifest["metadata"]
             observed = await self._client.get(resource, meta["name"], meta["namespace"])
             if not belongs(observed, server_uuid):
-                raise _taken(manifest, observed) from None
+                raise taken(manifest, observed) from None
             return await self._client.apply(resource, manifest)
 
     def _settles(self, manifest: Raw, observed: Raw) -> bool:
@@ -108,35 +109,12 @@ class Children:
             for resource in CHILDREN
             for child in self._cache.indexed(resource, server_uuid)
             if (resource, child["metadata"]["name"]) not in wanted
-            and server_uuid in _owners(child)
+            and server_uuid in owners(child)
             and not child["metadata"].get("deletionTimestamp")
         ]
         for resource, meta in surplus:
             await self._client.delete(resource, meta["name"], namespace=meta["namespace"])
         return len(surplus)
-
-
-def belongs(observed: Raw, server_uuid: str) -> bool:
-    """Whether an object is a child of this server, perhaps with its owner or label taken away."""
-    label = section(observed, "metadata", "labels").get(LABEL_SERVER_UUID)
-    return label == server_uuid or server_uuid in _owners(observed)
-
-
-def _owners(raw: Raw) -> dict[str, str]:
-    """The names of an object's owners by their UID."""
-    references = raw["metadata"].get("ownerReferences") or ()
-    return {reference["uid"]: reference["name"] for reference in references}
-
-
-def _taken(manifest: Raw, observed: Raw) -> KubeConflict | KubeRejected:
-    """A name that is in use: by what an earlier ModelServe of the same name left, or by others."""
-    meta = observed["metadata"]
-    where = f"{manifest['kind']} {meta['namespace']}/{meta['name']}"
-    owners = _owners(manifest).values()
-    if meta.get("deletionTimestamp") or set(_owners(observed).values()) & set(owners):
-        return KubeConflict(f"{where} is left from an earlier ModelServe and still has to go")
-    message = "is there already and not this ModelServe's; delete it, or name the ModelServe anew"
-    return KubeRejected(f"{where} {message}", status=409)
 
 
 def _digest(raw: Raw) -> str:
