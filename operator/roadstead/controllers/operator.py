@@ -66,7 +66,9 @@ class Operator:
         status = StatusWriter(client, self._cache, events, wrote=self._wrote)
         store = MinioStore(settings.transfer.store)
         self._transfers = Transfers(
-            settings.environ, concurrency=settings.transfers, on_news=self._news
+            {**settings.environ, "ROADSTEAD_LOG_FORMAT": settings.log_format},
+            concurrency=settings.transfers,
+            on_news=self._news,
         )
         self._urls = FetchUrls(
             client=client,

@@ -7,6 +7,7 @@ import datetime
 from collections.abc import Mapping
 from pathlib import Path
 
+from roadstead import logs
 from roadstead.settings import EnvReader
 from roadstead.source.allowlist import AllowList
 from roadstead.transfer.settings import TransferSettings
@@ -77,10 +78,8 @@ class OperatorSettings:
             resync=env.integer("ROADSTEAD_RESYNC_SECONDS", 600, low=10, high=day),
             http_host=env.text("ROADSTEAD_HTTP_HOST", "0.0.0.0"),  # noqa: S104 - probes come from the node
             http_port=env.integer("ROADSTEAD_HTTP_PORT", 8080, low=0, high=65535),
-            log_format=env.choice("ROADSTEAD_LOG_FORMAT", ("json", "console"), "json"),
-            log_level=env.choice(
-                "ROADSTEAD_LOG_LEVEL", ("debug", "info", "warning", "error"), "info"
-            ),
+            log_format=env.choice("ROADSTEAD_LOG_FORMAT", logs.FORMS, "json"),
+            log_level=env.choice("ROADSTEAD_LOG_LEVEL", logs.LEVELS, "info"),
         )
         env.done()
         return settings

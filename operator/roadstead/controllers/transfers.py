@@ -142,7 +142,7 @@ class Transfers:
             "-m",
             "roadstead",
             "transfer",
-            env=self._environ,
+            env={**self._environ, "ROADSTEAD_LOG_OBJECT": f"model/{job.model_name}"},
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=_LINE_LIMIT,
