@@ -135,7 +135,7 @@ def _wait(url: str) -> None:
     deadline = time.monotonic() + 30
     while True:
         try:
-            with urllib.request.urlopen(url, timeout=5):  # noqa: S310 - our own
+            with urllib.request.urlopen(url, timeout=5):
                 return
         except (URLError, OSError):
             if time.monotonic() > deadline:

@@ -24,6 +24,7 @@ from tests.adapters.fault_server import FaultServer
 from tests.adapters.processes import Ended, run_transfer, transfer_environ
 from tests.adapters.quant_process import QuantProcess
 
+Put = Callable[[bytes], str]
 UID = "6f1c2f0e-0000-4000-8000-000000000001"
 
 
@@ -132,7 +133,7 @@ def test_wrong_digest_leaves_the_older_object(
     store: ObjectStore,
     client: Minio,
     target: StoreLocation,
-    put: Callable[[bytes], str],
+    put: Put,
 ) -> None:
     put(b"the older one")
     failed(from_faults(faults, store, target, "0" * 64), "DigestMismatch")
@@ -145,7 +146,7 @@ def test_verified_model_takes_the_place_of_the_older_object(
     store: ObjectStore,
     client: Minio,
     target: StoreLocation,
-    put: Callable[[bytes], str],
+    put: Put,
     content: bytes,
     sha256: str,
 ) -> None:
@@ -159,7 +160,7 @@ def test_model_that_is_there_already_is_not_moved_again(
     faults: FaultServer,
     store: ObjectStore,
     target: StoreLocation,
-    put: Callable[[bytes], str],
+    put: Put,
     content: bytes,
     sha256: str,
 ) -> None:
@@ -171,7 +172,7 @@ def test_model_that_is_there_already_is_not_moved_again(
 def test_stored_model_is_verified_and_adopted(
     store: ObjectStore,
     target: StoreLocation,
-    put: Callable[[bytes], str],
+    put: Put,
     content: bytes,
     sha256: str,
 ) -> None:
@@ -185,7 +186,7 @@ def test_stored_object_that_is_not_the_model_is_left_alone(
     store: ObjectStore,
     client: Minio,
     target: StoreLocation,
-    put: Callable[[bytes], str],
+    put: Put,
     content: bytes,
 ) -> None:
     put(content)

@@ -76,6 +76,8 @@ class Pump:
         known: Callable[[Span], Iterator[memoryview]] | None = None,
         done: frozenset[int] = frozenset(),
     ) -> None:
+        if follower is not None and not layout.buffers:
+            raise ValueError("a follower needs parts that stay in memory")
         self._layout = layout
         self._spans = spans
         self._reader = reader
