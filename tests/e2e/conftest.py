@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import pytest
 
 from dev import samplegguf
-from dev.cluster import down, is_up
+from dev.cluster import down, status
 from dev.demo import source
 from dev.demo.__main__ import the_cluster
 from dev.demo.installation import install
@@ -24,7 +24,7 @@ BIG_MODEL = "big-model"
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """The cluster of `make up`, brought up if it isn't; one that was up before stays."""
-    was_up = is_up()
+    was_up, _ = status()
     found = the_cluster()
     install(found, with_source=True)
     source.start(found)
