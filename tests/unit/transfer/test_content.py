@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dev import samplegguf
 from roadstead.errors import ContentError
-from roadstead.transfer.content import Verifier
+from roadstead.transfer.content import FIRST_LOOK_BYTES, Verifier
 
 RAW = samplegguf.sample(40_000)
 SHA256 = hashlib.sha256(RAW).hexdigest()
@@ -42,6 +42,7 @@ def test_missing_bytes_are_noticed() -> None:
 
 def test_bad_header_is_noticed_before_the_rest_arrives() -> None:
     verifier = Verifier(2**34)
+    for _ in range(FIRST_LOOK_BYTES // 2**20 - 1):
+        verifier.follow(memoryview(bytes(2**20)))
     with pytest.raises(ContentError, match="no gguf file"):
-        for _ in range(100):
-            verifier.follow(memoryview(bytes(2**20)))
+        verifier.follow(memoryview(bytes(2**20)))
