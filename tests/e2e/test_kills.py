@@ -1,6 +1,7 @@
 """kill -9 in the middle: what was moved already is not moved again."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -77,9 +78,9 @@ def transfer_of(cluster: Cluster, name: str, *, at_least: int) -> Any:
 def resumed_bytes(cluster: Cluster) -> int:
     """What the transfer after the kill found in the store, by the operator's log."""
     log = cluster.run("-n", NAMESPACE, "logs", "deployment/roadstead-operator")
-    found = [line for line in log.splitlines() if "goes on with" in line]
+    found = re.findall(r"going on with (\d+) of \d+ parts", log)
     assert found, log
-    return int(found[-1].split("goes on with ")[1].split()[0])
+    return int(found[-1]) * PART_BYTES
 
 
 def ended_well(serves: Serves) -> Any:

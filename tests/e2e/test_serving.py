@@ -86,9 +86,12 @@ def test_a_deleted_server_leaves_nothing_behind(
             id="image",
         ),
         pytest.param(
-            {"resources": {"limits": {"memory": "48Mi"}, "requests": {"memory": "48Mi"}}},
+            {
+                "runtimeParams": {"contextSize": 512, "threads": 1, "loadMode": "none"},
+                "resources": {"limits": {"memory": "224Mi"}, "requests": {"memory": "224Mi"}},
+            },
             "OutOfMemory",
-            "48Mi",
+            "224Mi",
             id="memory",
         ),
         pytest.param(
