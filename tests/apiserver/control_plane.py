@@ -114,7 +114,7 @@ def _apiserver_command(
         f"--secure-port={port}",
         f"--token-auth-file={tokens}",
         "--authorization-mode=RBAC",
-        "--service-cluster-ip-range=10.0.0.0/24",
+        "--service-cluster-ip-range=10.96.0.0/16",
         "--allow-privileged=true",
         "--disable-admission-plugins=ServiceAccount",
         "--service-account-issuer=https://kubernetes.default.svc",

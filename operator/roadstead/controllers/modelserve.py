@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import logging
+from http import HTTPStatus
 from typing import Final
 
 from roadstead import metrics
@@ -16,7 +17,7 @@ from roadstead.controllers.catalogue import Catalogue
 from roadstead.controllers.fetch_urls import FetchUrls
 from roadstead.controllers.modelserve_status import ServeObservation, model_hindrance, status_of
 from roadstead.controllers.status_writer import StatusWriter
-from roadstead.errors import InvalidResource, KubeRejected, StoreError
+from roadstead.errors import InvalidResource, KubeRejected, KubeUnavailable, StoreError
 from roadstead.kube.cache import Name, WatchCache
 from roadstead.kube.children import Children
 from roadstead.kube.resources import DEPLOYMENTS, MODELS, MODELSERVES, PODS
@@ -28,6 +29,8 @@ from roadstead.policy.modelserve import MODELSERVE_RULES, ServeFacts
 
 logger = logging.getLogger(__name__)
 
+AFTER_FAILURE: Final = 10.0
+"""Seconds after which what the API server failed at is tried again."""
 LOOK_AGAIN: Final = 60.0
 """Seconds after which something that nobody tells us of is looked at again."""
 
@@ -111,6 +114,11 @@ class ServeReconciler:
             ), None
         except KubeRejected as error:
             return Violation(reason="Rejected", message=str(error)), LOOK_AGAIN
+        except KubeUnavailable as error:
+            if error.status != HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise
+            # Such as "range is full": it answers, and may go on answering so for long.
+            return Violation(reason="ApiServerFailed", message=str(error)), AFTER_FAILURE
         except StoreError as error:
             return Violation(reason=error.reason, message=str(error)), LOOK_AGAIN
         metrics.CHILD_WRITES.inc(writes)
