@@ -38,9 +38,11 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/*
 COPY --from=dependencies /opt/roadstead /opt/roadstead
 COPY --from=program /staged/opt/roadstead /opt/roadstead
-# HOME, because no account has this number: the Kubernetes client asks for one as it is imported.
+# No account has this number, nor one that a cluster may choose: what the libraries would look up in
+# one (the Kubernetes client the home directory, kopf the name) is told to them.
 ENV PATH=/opt/roadstead/bin:/usr/bin:/bin \
     HOME=/tmp \
+    LOGNAME=roadstead \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
 USER 65532:65532

@@ -27,6 +27,7 @@ def ensure(*names: str) -> dict[str, Path]:
     Raises MissingTool without a fit Go, BuildFailed with the end of the build's log.
     """
     programs = [_program(name) for name in names]
+    _announce([each for each in programs if not cached(each).exists()])
     for module in dict.fromkeys(each.module for each in programs if not cached(each).exists()):
         with cache.lock(f"build-{module}"):
             missing = [p for p in programs if p.module == module and not cached(p).exists()]
@@ -56,6 +57,13 @@ def _program(name: str) -> GoProgram:
         return GO_PROGRAMS[name]
     except KeyError:
         raise DevError(f"no program {name!r}; there are: {', '.join(GO_PROGRAMS)}") from None
+
+
+def _announce(missing: Sequence[GoProgram]) -> None:
+    """The sum beforehand, where several builds follow each other."""
+    if len({each.module for each in missing}) > 1:
+        usual = about(sum(each.usual_seconds for each in missing))
+        say(f"{len(missing)} programs are built from source, once for all checkouts: {usual}")
 
 
 def _build(module: str, programs: Sequence[GoProgram]) -> None:

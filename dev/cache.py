@@ -18,7 +18,11 @@ from dev.terminal import say
 def root(env: Mapping[str, str] = os.environ) -> Path:
     """`$XDG_CACHE_HOME/roadstead`; unset or relative means ~/.cache (XDG Base Directory spec)."""
     configured = env.get("XDG_CACHE_HOME", "")
-    base = Path(configured) if configured.startswith("/") else Path(env["HOME"]) / ".cache"
+    base = (
+        Path(configured)
+        if configured.startswith("/")
+        else Path(env.get("HOME") or Path.home()) / ".cache"
+    )
     return base / "roadstead"
 
 

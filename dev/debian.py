@@ -20,7 +20,7 @@ def ensure(*packages: str) -> None:
     with cache.lock("apt"):
         say(f"installing Debian packages: {names}")
         _apt_get("update")
-        _apt_get("install", "-y", "--no-install-recommends", *missing)
+        _apt_get("install", "-y", "--no-remove", "--no-install-recommends", *missing)
 
 
 def _installed(package: str) -> bool:

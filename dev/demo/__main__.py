@@ -7,10 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dev import binaries
+from dev.cluster import up
+from dev.cluster.images import load
+from dev.cluster.target import current
 from dev.demo import chat, follow, source
 from dev.demo.installation import install
 from dev.demo.kubectl import Cluster
 from dev.errors import DevError
+from dev.images import ensure
 from dev.terminal import minutes, say
 
 MANIFESTS = Path(__file__).parent / "manifests"
@@ -64,29 +68,26 @@ def demo(cluster: Cluster) -> None:
 
 def the_cluster() -> Cluster:
     """The local cluster, brought up with its images, or the one that DEMO_CLUSTER asks for."""
-    if os.environ.get("DEMO_CLUSTER") == "current":
-        return _current()
-    from dev.cluster import up
-    from dev.cluster.images import load
-    from dev.images import ensure
-
+    theirs = current(os.environ)
+    if theirs is not None:
+        say(f"using the cluster that {theirs} names; its images and rights are yours to see to")
+        return _cluster(theirs, local=False)
     kubeconfig = up()
-    for archive in ensure("roadstead", "minio", "llama-server").values():
+    archives = ensure("roadstead", "minio", "llama-server")
+    for archive in archives.values():
         load(archive)
-    return Cluster(kubeconfig=kubeconfig, local=True, **_programs())
+    return _cluster(kubeconfig, local=True, build=archives["roadstead"].stem)
 
 
-def _current() -> Cluster:
-    path = os.environ.get("KUBECONFIG", "")
-    if not path or not Path(path).is_file():
-        raise DevError("DEMO_CLUSTER=current needs KUBECONFIG to name a cluster's kubeconfig")
-    say(f"using the cluster that {path} names; its images and rights are yours to see to")
-    return Cluster(kubeconfig=Path(path), local=False, **_programs())
-
-
-def _programs() -> dict[str, Path]:
+def _cluster(kubeconfig: Path, *, local: bool, build: str = "") -> Cluster:
     found = binaries.ensure("kubectl", "helm")
-    return {"kubectl": found["kubectl"], "helm": found["helm"]}
+    return Cluster(
+        kubeconfig=kubeconfig,
+        kubectl=found["kubectl"],
+        helm=found["helm"],
+        local=local,
+        build=build,
+    )
 
 
 def _next(cluster: Cluster) -> str:

@@ -23,6 +23,7 @@ def completion(base: str, question: str) -> str:
         "messages": [{"role": "user", "content": question}],
         "max_tokens": 64,
         "temperature": 0,
+        "stop": ["\nUSER:"],
     }
     request = urllib.request.Request(  # noqa: S310 - always http, to a port of this machine
         f"{base}/v1/chat/completions",

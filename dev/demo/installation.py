@@ -32,6 +32,11 @@ def install(
         *("upgrade", "--install", RELEASE, str(CHECKOUT / "chart")),
         *("--namespace", NAMESPACE, "--create-namespace", "--wait", "--timeout", "180s"),
         *(part for file in files for part in ("--values", str(file))),
+        *(
+            ("--set-string", f"operator.podAnnotations.build={cluster.build}")
+            if cluster.build
+            else ()
+        ),
     )
     cluster.run("label", "namespace", NAMESPACE, RESTRICTED, "--overwrite")
 

@@ -25,6 +25,8 @@ class Cluster:
     kubectl: Path
     helm: Path
     local: bool
+    build: str = ""
+    """Names what the operator's image was built from: the tag stays, so this tells a new one."""
 
     def run(self, *arguments: str, stdin: str = "") -> str:
         """Run kubectl; its standard output, or DevError with what it said."""

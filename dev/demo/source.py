@@ -24,13 +24,13 @@ def start(cluster: Cluster) -> None:
     say("starting the source side: a MinIO with the model, and `roadstead quant` before it")
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SOURCE_NAMESPACE}}
     cluster.apply(json.dumps(namespace))
-    keys = _keys(cluster)
+    _keys(cluster)
     _share_quant_key(cluster)
     cluster.apply(_manifest(images(cluster)))
     for name in ("source-minio", "quant"):
         rollout = ("rollout", "status", f"deployment/{name}", "--timeout=120s")
         cluster.run("-n", SOURCE_NAMESPACE, *rollout)
-    _upload(cluster, keys)
+    upload(cluster, model.ensure(), f"{model.MODEL_ID}.gguf")
 
 
 def _manifest(chosen: Mapping[str, str]) -> str:
@@ -70,14 +70,15 @@ def _secret(name: str, values: Mapping[str, str]) -> Mapping[str, object]:
     }
 
 
-def _upload(cluster: Cluster, keys: Mapping[str, str]) -> None:
-    file = model.ensure()
+def upload(cluster: Cluster, file: Path, key: str) -> None:
+    """Put a file into the source's bucket, unless one of that size is there."""
     with cluster.forwarded(SOURCE_NAMESPACE, "service/source-minio", 9000) as port:
+        keys = _keys(cluster)
         user, password = keys["MINIO_ROOT_USER"], keys["MINIO_ROOT_PASSWORD"]
         host = {"MC_HOST_source": f"http://{user}:{password}@127.0.0.1:{port}"}
         _mc(host, "mb", "--ignore-existing", f"source/{BUCKET}")
-        target = f"source/{BUCKET}/{model.MODEL_ID}.gguf"
-        if str(model.SIZE_BYTES) in _mc(host, "ls", "--json", target):
+        target = f"source/{BUCKET}/{key}"
+        if f'"size":{file.stat().st_size},' in _mc(host, "ls", "--json", target):
             return
         say(f"  uploading {file.name} to the source's MinIO")
         _mc(host, "cp", "--quiet", str(file), target)

@@ -12,6 +12,7 @@ from importlib.metadata import entry_points
 from roadstead import logs
 from roadstead.controllers import token_options
 from roadstead.errors import RoadsteadError
+from roadstead.settings import EnvReader
 
 Command = Callable[[argparse.Namespace, Mapping[str, str]], int]
 
@@ -59,8 +60,12 @@ def _template_parser(commands: argparse._SubParsersAction[argparse.ArgumentParse
 
 
 def _log(environ: Mapping[str, str]) -> None:
-    form = environ.get("ROADSTEAD_LOG_FORMAT", "console")
-    logs.configure(form=form, level=environ.get("ROADSTEAD_LOG_LEVEL", "info"))
+    env = EnvReader(environ)
+    form = env.choice("ROADSTEAD_LOG_FORMAT", logs.FORMS, "console")
+    level = env.choice("ROADSTEAD_LOG_LEVEL", logs.LEVELS, "info")
+    subject = env.text("ROADSTEAD_LOG_OBJECT", "")
+    env.done()
+    logs.configure(form=form, level=level, subject=subject)
 
 
 def _operator(_: argparse.Namespace, environ: Mapping[str, str]) -> int:

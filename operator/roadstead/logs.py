@@ -12,12 +12,17 @@ import sys
 from collections.abc import Iterator
 from typing import Final
 
+FORMS: Final = ("json", "console")
+LEVELS: Final = ("debug", "info", "warning", "error")
+
 _about: contextvars.ContextVar[str] = contextvars.ContextVar("about", default="")
 
 _SECRETS: Final = re.compile(
-    r"(?P<jwt>\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.?[A-Za-z0-9_-]*)"
+    r"(?P<jwt>eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.?[A-Za-z0-9_-]*)"
     r"|(?P<bearer>(?i:bearer)\s+)[A-Za-z0-9._~+/=-]{8,}"
-    r"|(?P<query>(?i:[?&](?:x-amz-[a-z-]+|x-goog-[a-z-]+|signature|sig|token|awsaccesskeyid)=))[^&\s\"']+"
+    # Anywhere: JSON writes the & before a parameter as \u0026, a redirect as %26.
+    r"|(?P<query>(?i:x-(?:amz|goog)-[a-z-]+(?:=|%3D)"
+    r"|[?&](?:signature|sig|token|awsaccesskeyid)=))[^&\s\"']+"
 )
 
 
@@ -37,9 +42,10 @@ def redacted(text: str) -> str:
 
 
 class _Lines(logging.Formatter):
-    def __init__(self, *, as_json: bool) -> None:
+    def __init__(self, *, as_json: bool, subject: str = "") -> None:
         super().__init__()
         self._as_json = as_json
+        self._subject = subject
 
     def format(self, record: logging.LogRecord) -> str:
         """One line, or in console form more where there is a traceback."""
@@ -50,7 +56,7 @@ class _Lines(logging.Formatter):
             "time": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "object": _about.get(),
+            "object": _about.get() or self._subject,
             "message": redacted(message),
             "exception": redacted(trace),
         }
@@ -61,13 +67,14 @@ class _Lines(logging.Formatter):
         return f"{line}\n{values['exception']}" if trace else line
 
 
-def configure(*, form: str, level: str) -> None:
+def configure(*, form: str, level: str, subject: str = "") -> None:
     """Send all logs to standard error; `form` is `json` or `console`, `level` a name like `info`.
 
+    `subject` is what every line is about that is not within `about`, in all threads.
     kopf's own loggers say at DEBUG what whole objects hold, so they stay at WARNING.
     """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Lines(as_json=form == "json"))
+    handler.setFormatter(_Lines(as_json=form == "json", subject=subject))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

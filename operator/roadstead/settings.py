@@ -74,11 +74,11 @@ class EnvReader:
         return int(value)
 
     def url(self, name: str, default: str | None = None) -> str:
-        """An http(s) URL without a path, such as `http://minio:9000`."""
+        """An http(s) URL without user and path, such as `http://minio:9000`."""
         value = self.text(name, default)
-        parts = urlsplit(value)
-        if value and (parts.scheme not in ("http", "https") or not parts.hostname):
-            self.fault(name, f"{value!r} is not a URL such as http://minio:9000")
+        if value and not _is_origin(value):
+            # Not quoted: it may hold a password.
+            self.fault(name, "is not a URL such as http://minio:9000, without user and path")
         return value.rstrip("/")
 
     def items(self, name: str) -> tuple[str, ...]:
@@ -88,3 +88,13 @@ class EnvReader:
     def file(self, name: str, default: str | None = None) -> Path:
         """The path of a file; it is opened by whoever uses it, since a mounted Secret changes."""
         return Path(self.text(name, default))
+
+
+def _is_origin(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return False
+    plain = not (parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc)
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0 and plain

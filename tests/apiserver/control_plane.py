@@ -114,7 +114,7 @@ def _apiserver_command(
         f"--secure-port={port}",
         f"--token-auth-file={tokens}",
         "--authorization-mode=RBAC",
-        "--service-cluster-ip-range=10.0.0.0/24",
+        "--service-cluster-ip-range=10.96.0.0/16",
         "--allow-privileged=true",
         "--disable-admission-plugins=ServiceAccount",
         "--service-account-issuer=https://kubernetes.default.svc",
@@ -144,9 +144,13 @@ def _service_account_keys(folder: Path) -> tuple[Path, Path]:
 
 @contextlib.contextmanager
 def _process(command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run in the background; on the way out ask it to end, and make it after ten seconds."""
+    """Run in the background; on the way out ask it to end, and make it after ten seconds.
+
+    If the tests themselves are killed, the kernel ends it.
+    """
+    bound = ["setpriv", "--pdeathsig", "KILL", *command]
     with log.open("wb") as stream:
-        process = subprocess.Popen(command, stdout=stream, stderr=stream, cwd=log.parent)
+        process = subprocess.Popen(bound, stdout=stream, stderr=stream, cwd=log.parent)
     try:
         yield process
     finally:

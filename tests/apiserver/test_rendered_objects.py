@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from roadstead.api.modelserve import ModelServe
+from roadstead.kube.drift import drifted
 from roadstead.manifests.catalogue import model_for, template
 from roadstead.manifests.modelserve import desired_objects, fetch_secret
 from roadstead.manifests.rendering import Manifest
@@ -25,7 +26,7 @@ _CONFIG = {
     "terminationGracePeriodSeconds": 0,
     "startupTimeoutSeconds": 7200,
 }
-_RESOURCES = {"requests": {"cpu": "1"}, "limits": {"cpu": 2, "memory": "1Gi"}}
+_RESOURCES = {"requests": {"cpu": "1"}, "limits": {"cpu": "2", "memory": "1Gi"}}
 
 
 @pytest.fixture
@@ -66,6 +67,17 @@ def test_every_object_is_taken(
     secret = fetch_secret(serve, "http://store/a?b=c", expires)
     said = _apply(kubectl, [secret, *desired_objects(serve, make_model(), platform)])
     assert said.count("serverside-applied") == 5
+
+
+def test_what_the_api_server_made_of_them_is_what_was_asked_for(
+    kubectl: Kubectl, restricted: str
+) -> None:
+    serve = _within(restricted, "gemma", config=_CONFIG, resources=_RESOURCES)
+    manifests = desired_objects(serve, make_model(), make_platform())
+    _apply(kubectl, manifests)
+    for manifest in manifests:
+        got = kubectl("get", "-n", restricted, manifest["kind"], "gemma", "-o", "json")
+        assert not drifted(manifest, json.loads(got.stdout)), manifest["kind"]
 
 
 def test_the_pods_may_run_where_the_restricted_standard_is_enforced(

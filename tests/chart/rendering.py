@@ -23,6 +23,31 @@ EXISTING_STORE: Values = {
 }
 """An existing store instead of the embedded one."""
 
+EVERYTHING: Values = {
+    "images": {"pullPolicy": "Always", "pullSecrets": [{"name": "registry"}]},
+    "operator": {
+        "podAnnotations": {"example.com/scrape": "true"},
+        "podLabels": {"example.com/team": "models"},
+        "nodeSelector": {"disk": "fast"},
+        "tolerations": [{"key": "models", "operator": "Exists"}],
+        "affinity": {"podAntiAffinity": {}},
+        "priorityClassName": "high",
+    },
+    "minio": {
+        "persistence": {"size": "1Ti", "storageClassName": "fast"},
+        "nodeSelector": {"disk": "big"},
+        "tolerations": [{"key": "models", "operator": "Exists"}],
+    },
+    "quant": {"endpoint": "https://quant.example.com", "existingSecret": "quant-key"},
+    "source": {"allow": ["https://models.example.com", "10.1.0.0/16:9000"]},
+    "gateway": {"namespace": "gateway"},
+    "networkPolicy": {
+        "metricsFrom": [{"namespaceSelector": {}}],
+        "sourcePeers": [{"ipBlock": {"cidr": "10.1.0.0/16"}}],
+    },
+}
+"""Every value set that is empty by default, as far as they go together."""
+
 
 class ChartRefused(Exception):
     """Helm's message for values that the chart does not take."""

@@ -15,7 +15,7 @@ import pytest
 
 from dev import binaries
 from tests.apiserver.control_plane import running
-from tests.chart.rendering import CHART, CHECKOUT, Chart, Values
+from tests.chart.rendering import CHART, CHECKOUT, EVERYTHING, EXISTING_STORE, Chart, Values
 
 NAMESPACE = "roadstead-system"
 CRDS = [f"{path.stem.split('_')[1]}.model.example.com" for path in (CHECKOUT / "crds").iterdir()]
@@ -86,6 +86,27 @@ def test_example_in_the_notes_is_accepted(cluster: Cluster, values: Values) -> N
         cluster.kubectl, "apply", "--dry-run=server", "-f", "-", stdin=example
     ).splitlines()
     assert [line.split("/")[0].split(".")[0] for line in accepted] == ["model", "modelserve"]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param({}, id="defaults"),
+        pytest.param(EVERYTHING, id="everything"),
+        pytest.param(EXISTING_STORE, id="existing-store"),
+    ],
+)
+def test_every_field_is_one_that_kubernetes_knows(
+    cluster: Cluster, chart: Chart, values: Values
+) -> None:
+    # Named otherwise than what is installed: some fields of a StatefulSet can't change.
+    objects = chart.render({**values, "fullnameOverride": "trial"}).objects
+    everything = {"apiVersion": "v1", "kind": "List", "items": objects}
+    arguments = ["apply", "--server-side", "--force-conflicts", "--dry-run=server"]
+    answer = cluster.run(
+        cluster.kubectl, *arguments, "--validate=strict", "-f", "-", stdin=json.dumps(everything)
+    )
+    assert len(answer.splitlines()) == len(objects)
 
 
 def test_upgrade_keeps_the_generated_keys(cluster: Cluster) -> None:

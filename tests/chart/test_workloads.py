@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from roadstead.controllers.settings import OperatorSettings
-from tests.chart.rendering import EXISTING_STORE, Chart, Rendered, Values
+from tests.chart.rendering import EVERYTHING, EXISTING_STORE, Chart, Rendered, Values
 
 VARIANTS = [
     pytest.param({}, id="defaults"),
     pytest.param(EXISTING_STORE, id="existing-store"),
     pytest.param({"minio": {"persistence": {"enabled": False}}}, id="scratch-store"),
+    pytest.param(EVERYTHING, id="everything"),
 ]
 RESTRICTED_VOLUMES = {"configMap", "emptyDir", "projected", "secret", "persistentVolumeClaim"}
 
@@ -97,6 +98,14 @@ def test_values_arrive_in_the_settings_of_the_operator(chart: Chart) -> None:
     assert (settings.transfers, settings.transfer.connections) == (3, 5)
     assert settings.url_lifetime.days == 7
     assert (settings.log_format, settings.log_level) == ("console", "debug")
+
+
+def test_placement_arrives_at_the_operator(chart: Chart) -> None:
+    template = chart.render(EVERYTHING).one("Deployment", "roadstead-operator")["spec"]["template"]
+    assert EVERYTHING["operator"]["podLabels"].items() <= template["metadata"]["labels"].items()
+    assert template["metadata"]["annotations"] == EVERYTHING["operator"]["podAnnotations"]
+    for field in ("nodeSelector", "tolerations", "affinity", "priorityClassName"):
+        assert template["spec"][field] == EVERYTHING["operator"][field]
 
 
 def test_init_containers_get_the_image_that_the_operator_runs(chart: Chart) -> None:

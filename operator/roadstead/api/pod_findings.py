@@ -117,7 +117,7 @@ def _of_server(pod: Raw, container: Raw) -> Finding | None:
         return waiting
     if ended := _terminated(container):
         return _crashed(pod, container, ended)
-    if "running" in state and not container.get("started"):
+    if "running" in state and not (container.get("started") and _was_ready(pod, state)):
         return Finding(reason="Loading", message=f"pod {_name(pod)} loads the model", severe=False)
     if "running" in state:
         return Finding(
@@ -126,6 +126,15 @@ def _of_server(pod: Raw, container: Raw) -> Finding | None:
             severe=True,
         )
     return Finding(reason="Starting", message=f"pod {_name(pod)} is being started", severe=False)
+
+
+def _was_ready(pod: Raw, state: Raw) -> bool:
+    """Whether the pod was ready since its server began to run, so that it has ceased to be.
+
+    Between the startup probe and the first readiness probe it has not been yet.
+    """
+    since = (_condition(pod, "Ready") or {}).get("lastTransitionTime", "")
+    return bool(since > section(state, "running").get("startedAt", ""))
 
 
 def _of_waiting(pod: Raw, container: Raw) -> Finding | None:

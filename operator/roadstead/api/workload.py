@@ -60,7 +60,7 @@ def _verdict(deployment: Raw, pods: Sequence[Raw], *, ready: bool) -> tuple[str,
     problem = next((item for item in found if item.severe), None)
     if ready:
         return _while_ready(deployment, problem, counted)
-    worst = problem or next(iter(found), None) or _stuck(deployment)
+    worst = problem or next(iter(found), None) or _stuck(deployment, pods)
     return worst.reason, f"{counted}; {worst.message}" if count else worst.message
 
 
@@ -107,13 +107,14 @@ def _creation_failure(failure: Raw) -> Finding:
     )
 
 
-def _stuck(deployment: Raw) -> Finding:
+def _stuck(deployment: Raw, pods: Sequence[Raw]) -> Finding:
     late = _condition(deployment, "Progressing", "False")
     if late and late.get("reason") == "ProgressDeadlineExceeded":
         return Finding(
             reason="ProgressDeadlineExceeded", message=words(late.get("message", "")), severe=True
         )
-    return Finding(reason="Progressing", message="waiting for the pods to be made", severe=False)
+    waits = "the Deployment to count its pods" if pods else "the pods to be made"
+    return Finding(reason="Progressing", message=f"waiting for {waits}", severe=False)
 
 
 def _condition(deployment: Raw, type_: str, status: str) -> Raw | None:

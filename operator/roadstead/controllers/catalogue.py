@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections.abc import Callable
 from typing import Protocol
 
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw
-from roadstead.errors import KubeConflict, ModelUnknown, SourceError
-from roadstead.kube.cache import WatchCache
+from roadstead.errors import KubeConflict, KubeRejected, ModelUnknown, SourceError
 from roadstead.kube.client import Object
 from roadstead.kube.resources import MODELS, Resource
 from roadstead.manifests.catalogue import model_for
@@ -35,10 +35,13 @@ class ModelCreator(Protocol):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Catalogue:
-    """Adds Models to the catalogue; `quant` is None where the operator has no Quant service."""
+    """Adds Models to the catalogue; `quant` is None where the operator has no Quant service.
+
+    `made` is called with each Model that was made, so that it need not wait for the watch.
+    """
 
     client: ModelCreator
-    cache: WatchCache
+    made: Callable[[Raw], None]
     quant: QuantService | None
 
     async def introduce(self, serve: ModelServe) -> Violation:
@@ -54,10 +57,12 @@ class Catalogue:
         except SourceError as error:
             return _missing(error.reason, f"{known}; asking the Quant service failed: {error}")
         try:
-            self.cache.put(MODELS, await self.client.create(MODELS, model_for(serve)))
+            self.made(await self.client.create(MODELS, model_for(serve)))
             logger.info("Model %s was made: the Quant service knows it", name)
         except KubeConflict:
             logger.debug("Model %s was made by another", name)
+        except KubeRejected as error:
+            return _missing("Rejected", f"{known}; making it failed: {error}")
         return _missing("Queued", f"Model {name} was made and waits for its transfer")
 
 

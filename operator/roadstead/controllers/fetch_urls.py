@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import dataclasses
 import datetime
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
+from urllib.parse import unquote, urlsplit
 
 from roadstead.api.location import StoreLocation
 from roadstead.api.modelserve import ModelServe
-from roadstead.api.raw import Raw
-from roadstead.errors import KubeConflict, KubeNotFound
+from roadstead.api.raw import Raw, section
+from roadstead.errors import KubeNotFound
 from roadstead.kube.client import Object
+from roadstead.kube.ownership import belongs, taken
 from roadstead.kube.resources import SECRETS, Resource
 from roadstead.manifests import names
 from roadstead.manifests.digest import digest_of
@@ -38,32 +42,68 @@ class SecretWriter(Protocol):
         """Server-side apply."""
 
 
+LOOK_SECONDS: Final = 60.0
+"""How often the Secret of a server that is not ready is read."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Known:
+    """A Secret as it was written or read at `seen`, to be renewed when `due`."""
+
+    location: StoreLocation
+    due: datetime.datetime
+    seen: datetime.datetime
+
+    def holds(self, location: StoreLocation, now: datetime.datetime, *, needed: bool) -> bool:
+        """Whether it need not be read again."""
+        if location != self.location or self.due <= now:
+            return False
+        return not needed or (now - self.seen).total_seconds() < LOOK_SECONDS
+
+
+def opens(secret: Raw, location: StoreLocation) -> bool:
+    """Whether the URL in a fetch Secret is one of this object."""
+    try:
+        url = base64.b64decode(section(secret, "data").get("url", ""), validate=True).decode()
+        path = unquote(urlsplit(url).path)
+    except (binascii.Error, ValueError):
+        return False
+    return path == f"/{location.bucket}/{location.path}" and url.startswith(location.endpoint)
+
+
 @dataclasses.dataclass(kw_only=True)
 class FetchUrls:
     """Writes a server's Secret when there is none, and renews its URL at half its lifetime.
 
     Secrets are not watched: that would hand the operator every Secret of the cluster. It remembers
-    what it wrote, and after a restart reads each once.
+    what it wrote, and reads each again after a restart and, now and then, where a server that is
+    not ready may be waiting for it.
     """
 
     client: SecretWriter
     store: UrlSigner
     lifetime: datetime.timedelta
     clock: Callable[[], datetime.datetime]
-    _renew_at: dict[str, datetime.datetime] = dataclasses.field(default_factory=dict)
+    _known: dict[str, _Known] = dataclasses.field(default_factory=dict)
 
-    async def bring(self, serve: ModelServe, location: StoreLocation) -> float:
-        """See to it that the Secret's URL is fresh; seconds until it has to be renewed."""
+    async def bring(self, serve: ModelServe, location: StoreLocation, *, needed: bool) -> float:
+        """See to it that the Secret opens the model; seconds until to look again.
+
+        `needed` says that a pod may be waiting for it. Raises KubeRejected where the Secret's name
+        is taken by something that is not this server's.
+        """
         now = self.clock()
-        due = self._renew_at.get(serve.meta.uid)
-        if due is None or due <= now:
+        known = self._known.get(serve.meta.uid)
+        if known is None or not known.holds(location, now, needed=needed):
             due = await self._bring(serve, location, now)
-            self._renew_at[serve.meta.uid] = due
-        return max(1.0, (due - now).total_seconds())
+            known = _Known(location=location, due=due, seen=now)
+            self._known[serve.meta.uid] = known
+        left = (known.due - now).total_seconds()
+        return max(1.0, min(left, LOOK_SECONDS) if needed else left)
 
     def forget(self, uid: str) -> None:
         """Forget a server that is gone."""
-        self._renew_at.pop(uid, None)
+        self._known.pop(uid, None)
 
     async def _bring(
         self, serve: ModelServe, location: StoreLocation, now: datetime.datetime
@@ -71,18 +111,18 @@ class FetchUrls:
         expires = now + self.lifetime
         observed = await self._observed(serve)
         current = fetch_expiry(observed) if observed else None
-        same = observed and digest_of(observed) == digest_of(fetch_secret(serve, "", expires))
+        manifest = fetch_secret(serve, "", expires)
+        if observed and not belongs(observed, serve.meta.uid):
+            raise taken(manifest, observed)
+        same = observed and digest_of(observed) == digest_of(manifest) and opens(observed, location)
         if same and current and current - self.lifetime / 2 > now:
             return current - self.lifetime / 2
         url = await self.store.presigned_get(location, self.lifetime)
         manifest = fetch_secret(serve, url, expires)
-        try:
-            if observed:
-                await self.client.apply(SECRETS, manifest)
-            else:
-                await self.client.create(SECRETS, manifest)
-        except KubeConflict:
+        if observed:
             await self.client.apply(SECRETS, manifest)
+        else:
+            await self.client.create(SECRETS, manifest)
         return now + self.lifetime / 2
 
     async def _observed(self, serve: ModelServe) -> Object | None:

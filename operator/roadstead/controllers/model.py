@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
+import hashlib
 import logging
 import time
 from collections.abc import Iterator
@@ -100,7 +101,7 @@ class ModelReconciler:
             model=model,
             target=target,
             view=view,
-            inputs=f"{model.meta.generation}/{version}/{retry}",
+            inputs=_inputs(model.meta.generation, version, retry),
             taken_by=self._taken_by(model, target),
             servers=self.servers(model),
             checked=checked,
@@ -210,8 +211,14 @@ class ModelReconciler:
             "metadata": {"finalizers": list(finalizers), "resourceVersion": meta.resource_version}
         }
         answer = await self.client.patch(MODELS, meta.name, body)
-        self.cache.put(MODELS, answer)
+        if finalizers:
+            self.cache.put(MODELS, answer)
         return Model.parse(answer)
+
+
+def _inputs(*parts: object) -> str:
+    """Short, whatever length an annotation has."""
+    return hashlib.sha256("/".join(map(str, parts)).encode()).hexdigest()[:16]
 
 
 def _now() -> str:

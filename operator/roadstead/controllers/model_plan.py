@@ -95,17 +95,22 @@ def _taken(facts: ModelFacts) -> Plan:
         f"{facts.target} belongs to Model {facts.taken_by}; "
         "leave spec.minioPath out or write another one"
     )
-    return Plan(step=Step.HOLD, reason="LocationTaken", message=message)
+    return Plan(step=Step.HOLD, reason="LocationTaken", message=message, delay=HELD_SECONDS)
 
 
 def _of_transfer(facts: ModelFacts, view: TransferView) -> Plan:
     if view.state is not State.ENDED:
         return Plan(step=Step.WAIT)
-    if isinstance(view.outcome, Completed):
+    if isinstance(view.outcome, Completed) and _as_asked(facts.model, view.outcome):
         return Plan(step=Step.RECORD)
     if isinstance(view.outcome, Failed) and view.inputs == facts.inputs:
         return _of_failure(facts, view, view.outcome)
     return Plan(step=Step.START)
+
+
+def _as_asked(model: Model, completed: Completed) -> bool:
+    """Whether it is what the spec says now: a digest may have been added meanwhile."""
+    return not model.sha256 or model.sha256 == completed.sha256
 
 
 def _of_failure(facts: ModelFacts, view: TransferView, failed: Failed) -> Plan:
@@ -123,6 +128,12 @@ def _of_failure(facts: ModelFacts, view: TransferView, failed: Failed) -> Plan:
 
 
 def _of_verified(facts: ModelFacts) -> Plan:
+    if facts.model.stored_at != facts.target:
+        message = f"the model belongs at {facts.target}, but is at {facts.model.stored_at}"
+        return Plan(step=Step.START, reason="LocationChanged", message=message)
+    if facts.model.sha256 and facts.model.sha256 != facts.model.digest:
+        message = f"spec.sha256 is not that of the stored object, {facts.model.digest}"
+        return Plan(step=Step.START, reason="DigestChanged", message=message)
     if not facts.checked:
         return Plan(step=Step.KEEP)
     if facts.stored is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from roadstead.api import conditions
@@ -23,6 +24,8 @@ def status_of(facts: ModelFacts, plan: Plan, *, now: str) -> Status:
     model = facts.model
     parts = _conditions(facts, plan)
     ready = conditions.summary(parts, ready="Ready")
+    if ready.true:
+        ready = dataclasses.replace(ready, message=f"stored and verified at {facts.target}")
     status: Status = {
         "observedGeneration": model.meta.generation,
         "modelUuid": model.meta.uid,

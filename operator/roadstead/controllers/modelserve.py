@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import logging
+from http import HTTPStatus
 from typing import Final
 
 from roadstead import metrics
@@ -17,7 +18,7 @@ from roadstead.controllers.fetch_urls import FetchUrls
 from roadstead.controllers.guard import Guard
 from roadstead.controllers.modelserve_status import ServeObservation, model_hindrance, status_of
 from roadstead.controllers.status_writer import StatusWriter
-from roadstead.errors import InvalidResource, KubeRejected, StoreError
+from roadstead.errors import InvalidResource, KubeRejected, KubeUnavailable, StoreError
 from roadstead.kube.cache import Name, WatchCache, server_of
 from roadstead.kube.children import Children
 from roadstead.kube.resources import DEPLOYMENTS, MODELS, MODELSERVES, PODS
@@ -30,6 +31,8 @@ from roadstead.policy.modelserve import MODELSERVE_RULES, ServeFacts
 
 logger = logging.getLogger(__name__)
 
+AFTER_FAILURE: Final = 10.0
+"""Seconds after which what the API server failed at is tried again."""
 LOOK_AGAIN: Final = 60.0
 """Seconds after which something that nobody tells us of is looked at again."""
 SOON: Final = 3.0
@@ -77,6 +80,8 @@ class ServeReconciler:
         named = self.cache.get(MODELS, serve.model_name) if serve.model_name else None
         place = self.cache.name_of(serve.model_uuid) if serve.model_uuid else None
         numbered = self.cache.get(MODELS, place[1]) if place else None
+        if numbered is not None and numbered["metadata"]["uid"] != serve.model_uuid:
+            numbered = None  # The UUID is that of an object of another kind.
         return ServeFacts(serve=serve, named=_model(named), numbered=_model(numbered))
 
     def workload(self, serve: ModelServe) -> WorkloadState | None:
@@ -85,8 +90,8 @@ class ServeReconciler:
         deployment = self.cache.get(DEPLOYMENTS, name, namespace)
         if deployment is None:
             return None
-        pods = list(self.cache.indexed(PODS, serve.meta.uid))
-        return observe(deployment, pods)
+        labelled = self.cache.indexed(PODS, serve.meta.uid)
+        return observe(deployment, [p for p in labelled if p["metadata"]["namespace"] == namespace])
 
     async def _verdict(self, facts: ServeFacts) -> Verdict | None:
         """What the guard says; None without one."""
@@ -120,10 +125,12 @@ class ServeReconciler:
         """Leave all as it is, but let the pods of a server that runs fetch their model again."""
         soon = SOON if verdict.accepted is None else LOOK_AGAIN
         location = facts.model.stored_at if facts.model else None
-        if location is None or self.workload(facts.serve) is None:
+        workload = self.workload(facts.serve)
+        if location is None or workload is None:
             return soon
         try:
-            return min(soon, await self.urls.bring(facts.serve, location))
+            needed = not workload.ready
+            return min(soon, await self.urls.bring(facts.serve, location, needed=needed))
         except (KubeRejected, StoreError) as error:
             logger.warning("the URL of a server that goes on was not renewed: %s", error)
             return LOOK_AGAIN
@@ -145,7 +152,9 @@ class ServeReconciler:
         assert location is not None  # noqa: S101 - model_hindrance has asked
         try:
             desired = desired_objects(serve, model, self.platform)
-            again = await self.urls.bring(serve, location)
+            workload = self.workload(serve)
+            needed = workload is None or not workload.ready
+            again = await self.urls.bring(serve, location, needed=needed)
             observed = self.cache.get(
                 DEPLOYMENTS, names.child_name(serve.meta.name), serve.meta.namespace
             )
@@ -157,6 +166,11 @@ class ServeReconciler:
             ), None
         except KubeRejected as error:
             return Violation(reason="Rejected", message=str(error)), LOOK_AGAIN
+        except KubeUnavailable as error:
+            if error.status != HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise
+            # Such as "range is full": it answers, and may go on answering so for long.
+            return Violation(reason="ApiServerFailed", message=str(error)), AFTER_FAILURE
         except StoreError as error:
             return Violation(reason=error.reason, message=str(error)), LOOK_AGAIN
         metrics.CHILD_WRITES.inc(writes)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import datetime
 import logging
+import signal
 import time
-from typing import Final, cast
+from collections.abc import Coroutine
+from typing import Any, Final, cast
 
 import kopf
 
@@ -38,6 +40,7 @@ from roadstead.kube.events import EventRecorder
 from roadstead.kube.lists import refresh
 from roadstead.kube.resources import MODELS, MODELSERVES, RESOURCECONTRACTS, Resource
 from roadstead.manifests.platform import Platform, PullPolicy
+from roadstead.source.dial import Anywhere
 from roadstead.source.quant_client import QuantClient
 from roadstead.store.client import MinioStore
 
@@ -69,10 +72,12 @@ class Operator:
         self._synced = False
         self._usage = ContractUsage()
         events = EventRecorder(client, instance=settings.instance)
-        status = StatusWriter(client, self._cache, events)
+        status = StatusWriter(client, self._cache, events, wrote=self._wrote)
         store = MinioStore(settings.transfer.store)
         self._transfers = Transfers(
-            settings.environ, concurrency=settings.transfers, on_news=self._news
+            {**settings.environ, "ROADSTEAD_LOG_FORMAT": settings.log_format},
+            concurrency=settings.transfers,
+            on_news=self._news,
         )
         self._urls = FetchUrls(
             client=client,
@@ -95,7 +100,7 @@ class Operator:
             cache=self._cache,
             children=self._children,
             urls=self._urls,
-            catalogue=Catalogue(client=client, cache=self._cache, quant=_quant(settings)),
+            catalogue=Catalogue(client=client, made=self._made, quant=_quant(settings)),
             status=status,
             platform=_platform(settings),
             guard=self._guard() if settings.admission else None,
@@ -116,23 +121,49 @@ class Operator:
     async def run(self, stop: asyncio.Event | None = None) -> None:
         """Work until SIGTERM, SIGINT or `stop`; transfers end with it and keep their uploads."""
         host, port = self._settings.http_host, self._settings.http_port
+        stop = stop or _signalled()
         async with serving(host, port, healthy=self._wrong, ready=self._not_ready):
-            await self._list_all()
+            if not await _done_before(stop, self._list_all()):
+                return
             self._synced = True
             logger.info("the operator is ready")
-            tasks = [asyncio.create_task(queue.run()) for queue in self._queues.values()]
-            tasks.append(asyncio.create_task(self._resync()))
+            works = [queue.run() for queue in self._queues.values()]
+            tasks = [asyncio.create_task(work) for work in (*works, self._resync())]
+            for task in tasks:
+                # None of them ends by itself: better to start anew than to go on without it.
+                task.add_done_callback(lambda _: stop.set())
             try:
-                await kopf.operator(
-                    registry=registry(self._cache, changed=self._changed, relisted=self._relisted),
-                    settings=kopf_settings(),
-                    clusterwide=True,
-                    standalone=True,
-                    stop_flag=stop,
-                )
+                await self._watch(stop)
             finally:
-                await _cancelled(tasks + list(self._relists.values()))
                 await self._transfers.stop_all()
+                await _cancelled(tasks + list(self._relists.values()))
+        logger.info("the operator has stopped")
+
+    async def _watch(self, stop: asyncio.Event) -> None:
+        handlers = registry(
+            self._cache,
+            kubeconfig=self._settings.kubeconfig,
+            changed=self._changed,
+            relisted=self._relisted,
+        )
+        await kopf.operator(
+            registry=handlers,
+            settings=kopf_settings(),
+            clusterwide=True,
+            standalone=True,
+            stop_flag=stop,
+        )
+
+    def _wrote(self, resource: Resource, raw: Raw) -> None:
+        """Wake those that wait for an object whose status we wrote, not the object itself."""
+        own = raw["metadata"].get("namespace", ""), raw["metadata"]["name"]
+        for kind, key in wakeups(self._cache, resource, raw):
+            if (kind, key) != (resource, own):
+                self._queues[kind].put(key)
+
+    def _made(self, model: Raw) -> None:
+        self._cache.put(MODELS, model)
+        self._changed(MODELS, model)
 
     def _changed(self, resource: Resource, raw: Raw) -> None:
         for kind, key in wakeups(self._cache, resource, raw):
@@ -227,7 +258,8 @@ def _default_location(settings: OperatorSettings) -> StoreLocation:
 def _quant(settings: OperatorSettings) -> QuantClient | None:
     if not settings.quant_endpoint or settings.quant_key_file is None:
         return None
-    return QuantClient(settings.quant_endpoint, settings.quant_key_file, settings.allow)
+    # The operator's own Quant service is named by whoever installs it: no list has to allow it.
+    return QuantClient(settings.quant_endpoint, settings.quant_key_file, Anywhere())
 
 
 def _platform(settings: OperatorSettings) -> Platform:
@@ -243,10 +275,38 @@ def _platform(settings: OperatorSettings) -> Platform:
     )
 
 
+def _signalled() -> asyncio.Event:
+    """Set at SIGTERM or SIGINT; as PID 1 of a container a process gets neither without a handler.
+
+    kopf puts its own handlers in the place of these once it runs.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+async def _done_before(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
+    """Whether `work` was done before `stop` was set."""
+    tasks = asyncio.create_task(work), asyncio.create_task(_wait(stop))
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    done = tasks[0].done()
+    await _cancelled([*tasks])
+    return done
+
+
+async def _wait(stop: asyncio.Event) -> None:
+    await stop.wait()
+
+
 async def _cancelled(tasks: list[asyncio.Task[None]]) -> None:
+    """Cancel what still runs; raises what made one of them end by itself."""
     for task in tasks:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    for result in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(result, Exception):
+            raise result
 
 
 async def run(settings: OperatorSettings) -> None:

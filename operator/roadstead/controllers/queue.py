@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from roadstead import logs, metrics
-from roadstead.errors import KubeConflict, KubeUnavailable, RoadsteadError
+from roadstead.errors import KubeConflict, KubeNotFound, KubeUnavailable, RoadsteadError
 from roadstead.kube.cache import Name
 
 logger = logging.getLogger(__name__)
@@ -123,7 +123,8 @@ class WorkQueue:
         result = "error"
         try:
             delay = await self._reconcile(key)
-        except (KubeConflict, KubeUnavailable) as error:
+        except (KubeConflict, KubeNotFound, KubeUnavailable) as error:
+            # Not found: it, or its namespace, went while we were at it; the watch tells us next.
             result = "retry"
             logger.info("tried again soon: %s", error)
             return self._failed(key)

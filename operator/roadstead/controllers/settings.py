@@ -7,6 +7,7 @@ import datetime
 from collections.abc import Mapping
 from pathlib import Path
 
+from roadstead import logs
 from roadstead.settings import EnvReader
 from roadstead.source.allowlist import AllowList
 from roadstead.transfer.settings import TransferSettings
@@ -84,10 +85,8 @@ class OperatorSettings:
             admission=env.choice("ROADSTEAD_ADMISSION", ("required", "off"), "required")
             == "required",
             receipt_keys=env.text("ROADSTEAD_RECEIPT_KEYS", "roadstead-receipt-keys"),
-            log_format=env.choice("ROADSTEAD_LOG_FORMAT", ("json", "console"), "json"),
-            log_level=env.choice(
-                "ROADSTEAD_LOG_LEVEL", ("debug", "info", "warning", "error"), "info"
-            ),
+            log_format=env.choice("ROADSTEAD_LOG_FORMAT", logs.FORMS, "json"),
+            log_level=env.choice("ROADSTEAD_LOG_LEVEL", logs.LEVELS, "info"),
         )
         env.done()
         return settings

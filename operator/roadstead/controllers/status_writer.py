@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from roadstead.api import conditions
@@ -23,9 +24,21 @@ class StatusClient(Protocol):
 
 
 class StatusWriter:
-    """Stores what a reconciler found, and tells of it where it is news."""
+    """Stores what a reconciler found, and tells of it where it is news.
 
-    def __init__(self, client: StatusClient, cache: WatchCache, events: EventRecorder) -> None:
+    `wrote` is called with what was stored: the watch tells nothing new of it, so whoever waits for
+    this object has to be woken from here.
+    """
+
+    def __init__(
+        self,
+        client: StatusClient,
+        cache: WatchCache,
+        events: EventRecorder,
+        *,
+        wrote: Callable[[Resource, Raw], None],
+    ) -> None:
+        self._wrote = wrote
         self._client = client
         self._cache = cache
         self._events = events
@@ -37,6 +50,7 @@ class StatusWriter:
             return False
         answer = await self._client.replace_status(resource, {**raw, "status": status})
         self._cache.put(resource, answer)
+        self._wrote(resource, answer)
         await self._tell(answer, section(raw, "status"))
         return True
 
@@ -49,14 +63,18 @@ class StatusWriter:
         await self._events.record(raw, reason, message, kind="Normal" if good else "Warning")
 
 
-_UNDER_WAY = ("Queued", "Transferring", "Verifying", "Fetching", "Loading", "Progressing")
+_UNDER_WAY = ("Queued", "Transferring", "Verifying", "Fetching", "Loading", "RollingOut")
+_PASSING = ("Starting", "Progressing")
+"""Between two turns that are news; gone again before anybody could read of them."""
 
 
 def ready_turn(before: Raw, after: Raw) -> tuple[str, str, bool] | None:
-    """(reason, message, whether it is good news) if `Ready` got another status or reason."""
+    """(reason, message, whether it is good news) if `Ready` took a turn worth telling."""
     now = conditions.find({"status": after}, "Ready")
     then = conditions.find({"status": before}, "Ready")
     if now is None or (then is not None and (then.status, then.reason) == (now.status, now.reason)):
+        return None
+    if now.reason in _PASSING:
         return None
     good = now.true or now.reason in _UNDER_WAY
     return now.reason, now.message or f"{now.type} is {now.status}", good

@@ -19,4 +19,4 @@ async def print_template(model: str, *, name: str, namespace: str, kubeconfig: s
         raise InvalidResource(f"Model {model}", message) from None
     finally:
         await client.close()
-    print(template(Model.parse(raw), name=name, namespace=namespace), end="")
+    print(template(Model.parse(raw), name=name, namespace=namespace))

@@ -118,13 +118,23 @@ class Transfers:
         with logs.about(f"model/{job.model_name}"):
             async with self._slots:
                 self._change(job.model_uid, state=State.RUNNING)
-                outcome = await self._process(job)
+                outcome = await self._outcome(job)
             reason = outcome.reason if isinstance(outcome, Failed) else type(outcome).__name__
             metrics.TRANSFER_RESULTS.labels(reason).inc()
-            _forget_progress(job.model_name)
             logger.info("the transfer ended: %s", reason)
             self._change(job.model_uid, state=State.ENDED, outcome=outcome, ended=time.monotonic())
             self._on_news(job.model_uid)
+
+    async def _outcome(self, job: TransferJob) -> Completed | Failed | Stopped:
+        """What came of it; whatever goes wrong here ends this transfer alone, and is told."""
+        try:
+            return await self._process(job)
+        except Exception as error:
+            logger.exception("the transfer's process could not be run or followed")
+            message = f"the transfer's process could not be run: {type(error).__name__}"
+            return Failed(reason="TransferCrashed", message=message, retry=Retry.BACKOFF)
+        finally:
+            _forget_progress(job.model_name)
 
     async def _process(self, job: TransferJob) -> Completed | Failed | Stopped:
         process = await asyncio.create_subprocess_exec(
@@ -132,7 +142,7 @@ class Transfers:
             "-m",
             "roadstead",
             "transfer",
-            env=self._environ,
+            env={**self._environ, "ROADSTEAD_LOG_OBJECT": f"model/{job.model_name}"},
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=_LINE_LIMIT,
@@ -143,9 +153,9 @@ class Transfers:
             process.stdin.close()
             outcome = await self._follow(job, process)
             code = await process.wait()
-        except asyncio.CancelledError:
-            await _end(process)
-            raise
+        finally:
+            if process.returncode is None:
+                await _end(process)
         return outcome or _crashed(code)
 
     async def _follow(

@@ -17,6 +17,7 @@ from roadstead.api.group import FIELD_MANAGER, LABEL_MANAGED_BY
 from roadstead.api.raw import Raw
 from roadstead.controllers.queue import backoff
 from roadstead.kube.cache import WatchCache
+from roadstead.kube.client import configuration_of
 from roadstead.kube.resources import (
     CHILDREN,
     MODELS,
@@ -58,14 +59,17 @@ class _Backoffs:
             yield min(30.0, backoff(attempt, spread=os.urandom(1)[0] / 255))
 
 
-def registry(cache: WatchCache, *, changed: Changed, relisted: Relisted) -> Any:
+def registry(
+    cache: WatchCache, *, kubeconfig: str, changed: Changed, relisted: Relisted
+) -> kopf.OperatorRegistry:
     """A kopf registry with one event handler per kind.
 
+    `kubeconfig` is empty in a pod: kopf has to watch the API server that we write to.
     `changed` is called with each object that is new, other or gone; `relisted` when kopf lists a
     kind anew, after which objects may have vanished without an event.
     """
     handlers = kopf.OperatorRegistry()
-    kopf.on.login(registry=handlers)(_login)
+    kopf.on.login(registry=handlers)(_login(kubeconfig))
     for resource in WATCHED:
         _watch(handlers, cache, resource, changed, relisted)
     return handlers
@@ -91,8 +95,26 @@ def settings() -> kopf.OperatorSettings:
     return chosen
 
 
-def _login(**given: Any) -> kopf.ConnectionInfo | None:
-    return kopf.login_with_service_account(**given) or kopf.login_with_kubeconfig(**given)
+def _login(kubeconfig: str) -> Callable[..., Any]:
+    async def login(**given: Any) -> kopf.ConnectionInfo | None:
+        if not kubeconfig:
+            return kopf.login_with_service_account(**given)
+        found = await configuration_of(kubeconfig)
+        key = await found.get_api_key_with_prefix("BearerToken")
+        scheme, _, token = (key or "").rpartition(" ")
+        return kopf.ConnectionInfo(
+            server=found.host,
+            ca_path=found.ssl_ca_cert,
+            insecure=not found.verify_ssl,
+            username=found.username or None,
+            password=found.password or None,
+            scheme=scheme or None,
+            token=token or None,
+            certificate_path=found.cert_file,
+            private_key_path=found.key_file,
+        )
+
+    return login
 
 
 def _watch(
@@ -114,8 +136,7 @@ def _watch(
         if event["type"] is None:
             relisted(resource)
         if event["type"] == "DELETED":
-            meta = raw["metadata"]
-            cache.remove(resource, (meta.get("namespace", ""), meta["name"]))
+            cache.deleted(resource, raw)
             changed(resource, raw)
         elif cache.put(resource, raw):
             changed(resource, raw)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +29,7 @@ class PartFile:
     def __init__(self, path: Path, size: int, *, keep: bool) -> None:
         """Open it at its full size, sparse, empty unless `keep`; raises VolumeError."""
         self.path = path
+        self._writing = threading.Lock()
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | (0 if keep else os.O_TRUNC)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -39,9 +41,11 @@ class PartFile:
     def write(self, view: memoryview, at: int) -> None:
         """Write all of the view; raises VolumeError."""
         try:
-            while view:
-                count = os.pwrite(self._file, view, at)
-                view, at = view[count:], at + count
+            # The kernel lets one writer into a file at a time; the others would spin for it.
+            with self._writing:
+                while view:
+                    count = os.pwrite(self._file, view, at)
+                    view, at = view[count:], at + count
         except OSError as error:
             raise volume_error(error, self.path) from None
 

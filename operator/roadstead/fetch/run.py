@@ -9,7 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from roadstead.errors import ContentError, Retry, SourceError, SourceExpired, VolumeError
+from roadstead.errors import (
+    ContentError,
+    ModelError,
+    Retry,
+    SourceError,
+    SourceExpired,
+    StoreError,
+    VolumeError,
+)
 from roadstead.fetch.file import Digest, FileSink, PartFile, volume_error
 from roadstead.fetch.journal import Journal, Seal, boot_id, head, journal_path, part_path
 from roadstead.fetch.settings import FetchSettings
@@ -62,6 +70,12 @@ class Fetch:
 
     def run(self) -> None:
         """Return once the file is there and verified; raises ModelError or Stopping."""
+        try:
+            self._run()
+        except SourceError as error:
+            raise _in_words_of_the_store(error) from None
+
+    def _run(self) -> None:
         if self._seal.holds():
             log.info("%s is there already, verified", self._target)
             return
@@ -179,6 +193,22 @@ class Fetch:
             self._seal.write()
         except OSError as error:
             raise volume_error(error, self._target) from None
+
+
+def _in_words_of_the_store(error: SourceError) -> ModelError:
+    """The store is read as any source is; a person who reads of it thinks of the store."""
+    match error.reason:
+        case "SourceNotFound":
+            message = "the model is not in the store any more; its Model says what has become of it"
+            return StoreError("StoreObjectMissing", f"{error}: {message}")
+        case "SourceChanged":
+            return StoreError("StoreObjectChanged", str(error))
+        case "SourceUnreachable" | "SourceUnavailable" | "SourceTruncated":
+            message = (
+                f"{error}; check that the store runs and that NetworkPolicies let pods reach it"
+            )
+            return StoreError(error.reason.replace("Source", "Store"), message)
+    return error
 
 
 def _teller(start: int, total: int) -> Callable[[int], None]:

@@ -39,7 +39,7 @@ class FetchSettings:
             target=env.file("ROADSTEAD_FETCH_TARGET", "/models/model.gguf"),
             sha256=sha256,
             size_bytes=env.integer("ROADSTEAD_FETCH_SIZE", 0, low=1),
-            connections=env.integer("ROADSTEAD_FETCH_CONNECTIONS", 4, high=16),
+            connections=env.integer("ROADSTEAD_FETCH_CONNECTIONS", 3, high=8),
             attempts=env.integer("ROADSTEAD_FETCH_ATTEMPTS", 6, high=100),
             termination_log=env.file("ROADSTEAD_FETCH_TERMINATION_LOG", "/dev/termination-log"),
         )

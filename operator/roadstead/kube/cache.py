@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from roadstead.api.group import LABEL_SERVER_UUID
 from roadstead.api.raw import Raw, section
@@ -17,6 +17,10 @@ Index = Callable[[Raw], Collection[str]]
 """The keys under which an object is found by `WatchCache.indexed`."""
 
 
+GONE_KEPT: Final = 10_000
+"""How many objects that are gone are remembered."""
+
+
 def server_of(raw: Raw) -> tuple[str, ...]:
     """The index of children and pods: the UUID of their server, from its label."""
     uuid = section(raw, "metadata", "labels").get(LABEL_SERVER_UUID)
@@ -27,7 +31,8 @@ class WatchCache:
     """Objects by kind and name, by UID, and by one index per kind (`server_of` without another).
 
     It may lag behind the API server, never run ahead of it: an older version of an object does
-    not replace a newer one, whichever way it came (watch, list, or the answer to a write).
+    not replace a newer one, whichever way it came (watch, list, or the answer to a write), and
+    the late answer to a write does not bring back an object that is gone.
     """
 
     def __init__(self, indexes: Mapping[Resource, Index] | None = None) -> None:
@@ -35,6 +40,7 @@ class WatchCache:
         self._objects: dict[Resource, dict[Name, Raw]] = defaultdict(dict)
         self._indexed: dict[tuple[Resource, str], set[Name]] = defaultdict(set)
         self._names: dict[str, Name] = {}
+        self._gone: OrderedDict[str, int] = OrderedDict()
 
     def get(self, resource: Resource, name: str, namespace: str = "") -> Raw | None:
         """One object as last seen."""
@@ -58,20 +64,44 @@ class WatchCache:
             yield self._objects[resource][name]
 
     def put(self, resource: Resource, raw: Raw) -> bool:
-        """Take an object in; False if what is there is as new."""
-        name, uid = _name(raw), _uid(raw)
+        """Take an object in; False if what is there is as new, or it is gone since."""
+        name, uid, new = _name(raw), _uid(raw), version(raw)
         before = self._objects[resource].get(name)
-        if before is not None and _uid(before) == uid and version(before) >= version(raw):
+        if before is not None:
+            known = version(before)
+            if known > new or (known == new and _uid(before) == uid):
+                return False
+        if uid and new <= self._gone.get(uid, -1):
             return False
-        self.remove(resource, name)
+        self._drop(resource, name)
         self._objects[resource][name] = _slim(raw)
         self._names[uid] = name
         for key in self._keys(resource, raw):
             self._indexed[resource, key].add(name)
         return True
 
-    def remove(self, resource: Resource, name: Name) -> Raw | None:
-        """Forget an object; the object as last seen, if it was known."""
+    def deleted(self, resource: Resource, raw: Raw) -> None:
+        """Forget an object whose last version is `raw`; a newer one of its name stays."""
+        self._remember_gone(_uid(raw), version(raw))
+        before = self._objects[resource].get(_name(raw))
+        if before is not None and version(before) <= version(raw):
+            self._drop(resource, _name(raw))
+
+    def remove(self, resource: Resource, name: Name, *, at: int = 0) -> Raw | None:
+        """Forget an object that is not there at version `at`; as last seen, if it was known."""
+        before = self._drop(resource, name)
+        if before is not None:
+            self._remember_gone(_uid(before), max(at, version(before)))
+        return before
+
+    def _remember_gone(self, uid: str, at: int) -> None:
+        """One that left a watch's label selector may come back, but only as a newer version."""
+        self._gone[uid] = at
+        self._gone.move_to_end(uid)
+        while len(self._gone) > GONE_KEPT:
+            self._gone.popitem(last=False)
+
+    def _drop(self, resource: Resource, name: Name) -> Raw | None:
         before = self._objects[resource].pop(name, None)
         if before is None:
             return None

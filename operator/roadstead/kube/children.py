@@ -12,6 +12,7 @@ from roadstead.errors import KubeConflict
 from roadstead.kube.cache import WatchCache
 from roadstead.kube.client import Object
 from roadstead.kube.drift import drifted
+from roadstead.kube.ownership import belongs, owners, taken
 from roadstead.kube.resources import CHILDREN, Resource, resource_of
 
 logger = logging.getLogger(__name__)
@@ -19,6 +20,9 @@ logger = logging.getLogger(__name__)
 
 class ChildWriter(Protocol):
     """The part of the client that children need."""
+
+    async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
+        """One object; KubeNotFound if it is not there."""
 
     async def create(self, resource: Resource, body: Raw) -> Object:
         """Create; KubeConflict if it is there."""
@@ -46,24 +50,29 @@ class Children:
         self._settled: dict[str, str] = {}
 
     async def bring(self, desired: Iterable[Raw], *, server_uuid: str) -> int:
-        """Make the children of one server as desired; the number of writes."""
+        """Make the children of one server as desired; the number of writes.
+
+        Raises KubeRejected where a name is taken by something that is not this server's.
+        """
         writes = 0
         wanted = set()
         for manifest in desired:
             resource = resource_of(manifest)
             wanted.add((resource, manifest["metadata"]["name"]))
-            writes += await self._bring_one(resource, manifest)
+            writes += await self._bring_one(resource, manifest, server_uuid)
         return writes + await self._prune(wanted, server_uuid)
 
     def forget(self, uid: str) -> None:
         """Forget a child that is gone."""
         self._settled.pop(uid, None)
 
-    async def _bring_one(self, resource: Resource, manifest: Raw) -> int:
+    async def _bring_one(self, resource: Resource, manifest: Raw, server_uuid: str) -> int:
         meta = manifest["metadata"]
         observed = self._cache.get(resource, meta["name"], meta.get("namespace", ""))
         if observed is None:
-            answer = await self._create(resource, manifest)
+            answer = await self._create(resource, manifest, server_uuid)
+        elif not belongs(observed, server_uuid):
+            raise taken(manifest, observed)
         elif self._settles(manifest, observed):
             return 0
         else:
@@ -72,10 +81,14 @@ class Children:
         self._settled[answer["metadata"]["uid"]] = _fingerprint(answer)
         return 1
 
-    async def _create(self, resource: Resource, manifest: Raw) -> Object:
+    async def _create(self, resource: Resource, manifest: Raw, server_uuid: str) -> Object:
         try:
             return await self._client.create(resource, manifest)
         except KubeConflict:
+            meta = manifest["metadata"]
+            observed = await self._client.get(resource, meta["name"], meta["namespace"])
+            if not belongs(observed, server_uuid):
+                raise taken(manifest, observed) from None
             return await self._client.apply(resource, manifest)
 
     def _settles(self, manifest: Raw, observed: Raw) -> bool:
@@ -96,6 +109,7 @@ class Children:
             for resource in CHILDREN
             for child in self._cache.indexed(resource, server_uuid)
             if (resource, child["metadata"]["name"]) not in wanted
+            and server_uuid in owners(child)
             and not child["metadata"].get("deletionTimestamp")
         ]
         for resource, meta in surplus:

@@ -12,10 +12,12 @@ import aiohttp
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, ApiException, Configuration
 from kubernetes.aio.client.rest import RESTResponse
+from kubernetes.aio.config import ConfigException
 
 from roadstead.api import group
 from roadstead.api.raw import Raw
 from roadstead.errors import (
+    InvalidSettings,
     KubeConflict,
     KubeError,
     KubeGone,
@@ -54,16 +56,11 @@ class KubeClient:
 
     @classmethod
     async def connect(cls, kubeconfig: str | None = None, *, connections: int = 32) -> Self:
-        """By a kubeconfig's current context, or by the pod's service account without one."""
-        configuration = Configuration()
-        try:
-            if kubeconfig:
-                await config.load_kube_config(kubeconfig, client_configuration=configuration)
-            else:
-                config.load_incluster_config(client_configuration=configuration)
-        except config.ConfigException as error:
-            where = kubeconfig or "the pod's service account"
-            raise KubeError(f"{where} can't be used: {error}") from None
+        """By a kubeconfig's current context, or by the pod's service account without one.
+
+        Raises InvalidSettings where neither can be used.
+        """
+        configuration = await configuration_of(kubeconfig)
         configuration.connection_pool_maxsize = connections
         return cls(ApiClient(configuration))
 
@@ -153,7 +150,8 @@ class KubeClient:
         path = resource.path(
             namespace=meta.get("namespace", ""), name=meta["name"], subresource="status"
         )
-        query = {"fieldManager": group.FIELD_MANAGER}
+        # Strict: a status field that the CRD lacks would vanish without a word.
+        query = {"fieldManager": group.FIELD_MANAGER, "fieldValidation": "Strict"}
         return await self._request("PUT", path, body=body, query=query)
 
     async def patch(
@@ -241,6 +239,21 @@ def _event(path: str, line: bytes) -> Object:
         status = event.get("object", {})
         raise _refused("WATCH", path, status.get("code", 500), str(status.get("message", "")))
     return event
+
+
+async def configuration_of(kubeconfig: str | None) -> Configuration:
+    """How the API server is reached, by a kubeconfig or else as the pod's service account."""
+    configuration = Configuration()
+    try:
+        if kubeconfig:
+            await config.load_kube_config(kubeconfig, client_configuration=configuration)
+        else:
+            config.load_incluster_config(client_configuration=configuration)
+    except (ConfigException, OSError) as error:
+        where = f"kubeconfig {kubeconfig}" if kubeconfig else "the pod's service account"
+        message = f"{where} can't be used: {error}; KUBECONFIG names the file outside a cluster"
+        raise InvalidSettings(message) from error
+    return configuration
 
 
 def _message(data: bytes) -> str:

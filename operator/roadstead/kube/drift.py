@@ -3,21 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
+
+from roadstead.api.quantity import parse_quantity
+from roadstead.errors import InvalidResource
+
+_QUANTITIES: Final = ("requests", "limits", "sizeLimit")
+"""Below these the API server writes a number in its own form: `1000m` as `1`."""
 
 
 def drifted(desired: Any, observed: Any) -> bool:
     """Whether a field of `desired` has another value in `observed`.
 
     Fields that only `observed` has are defaults, or belong to others, and do not count. Lists
-    count as a whole: each item must be met by the item at its place.
+    count as a whole: each item must be met by the item at its place. Quantities count by their
+    value.
     """
+    return _drifted(desired, observed, quantity=False)
+
+
+def _drifted(desired: Any, observed: Any, *, quantity: bool) -> bool:
     if isinstance(desired, Mapping):
         if not isinstance(observed, Mapping):
             return bool(desired)
-        return any(drifted(value, observed.get(key)) for key, value in desired.items())
+        return any(
+            _drifted(value, observed.get(key), quantity=quantity or key in _QUANTITIES)
+            for key, value in desired.items()
+        )
     if isinstance(desired, Sequence) and not isinstance(desired, str):
         if not isinstance(observed, Sequence) or len(observed) != len(desired):
             return bool(desired) or bool(observed)
-        return any(drifted(*pair) for pair in zip(desired, observed, strict=True))
-    return bool(desired != observed) and not (not desired and observed is None)
+        return any(
+            _drifted(*pair, quantity=quantity) for pair in zip(desired, observed, strict=True)
+        )
+    if desired == observed or (not desired and observed is None):
+        return False
+    return not (quantity and _same_quantity(desired, observed))
+
+
+def _same_quantity(desired: Any, observed: Any) -> bool:
+    try:
+        return parse_quantity(desired, field="") == parse_quantity(observed, field="")
+    except InvalidResource:
+        return False

@@ -34,5 +34,8 @@ async def refresh(
             listed.add((raw["metadata"].get("namespace", ""), raw["metadata"]["name"]))
             if cache.put(resource, raw):
                 changed.append(raw)
-    gone = [cache.remove(resource, name) for name in cache.vanished(resource, listed, version)]
+    gone = [
+        cache.remove(resource, name, at=version)
+        for name in cache.vanished(resource, listed, version)
+    ]
     return changed + [raw for raw in gone if raw is not None]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -82,11 +80,14 @@ def fetch_resources(resources: Raw, model_size: int) -> Manifest:
 
 def with_fetch_image(deployment: Manifest, image: str) -> Manifest:
     """The Deployment with another image for its fetch."""
-    changed = copy.deepcopy(deployment)
-    for container in changed["spec"]["template"]["spec"]["initContainers"]:
-        if container["name"] == FETCH:
-            container["image"] = image
-    return changed
+    spec = deployment["spec"]
+    pod = spec["template"]["spec"]
+    containers = [
+        {**container, "image": image} if container["name"] == FETCH else container
+        for container in pod["initContainers"]
+    ]
+    template = {**spec["template"], "spec": {**pod, "initContainers": containers}}
+    return {**deployment, "spec": {**spec, "template": template}}
 
 
 def _stated(resources: Raw, part: str, name: str) -> Any:
@@ -101,5 +102,8 @@ def _asked(resources: Raw, name: str) -> Any:
 def _smallest(first: str, second: Any) -> Any:
     if second is None:
         return first
-    size: Callable[[Any], Decimal] = lambda value: parse_quantity(value, field="spec.resources")  # noqa: E731 a key
-    return min(first, second, key=size)
+    return min(first, second, key=_size)
+
+
+def _size(quantity: Any) -> Decimal:
+    return parse_quantity(quantity, field="spec.resources")

@@ -1,14 +1,19 @@
 """Rendering templates/ into objects, so that no value can change an object's shape.
 
-Templates hold shape, Python holds decisions: each `{{ value }}` becomes one JSON value, which is
-one YAML value too, whatever the text in it says.
+Templates hold shape, Python holds decisions. In an object, each `{{ value }}` only becomes a
+numbered slot of the YAML, and the value is put there after parsing: whatever the text in it says,
+it is never parsed. It also makes rendering cheap: a template's YAML is parsed once for each shape
+that its conditions give it. Where text is wanted, for its comments, each value becomes one line of
+JSON, which is YAML too.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 import jinja2
@@ -19,48 +24,33 @@ from roadstead.assets import asset_root
 Manifest = dict[str, Any]
 """A whole object, as it is sent to the API server."""
 
-# libyaml parses ten times as fast, which a burst of hundreds of servers feels; PyYAML's wheels
-# carry it, a source build may not.
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_SLOTS = "_slots"
+_SHAPES = 256
 _NOT_PLAIN_ASCII = re.compile(r"[^\x20-\x7e]")
 
 
 def render(template: str, **values: Any) -> list[Manifest]:
     """The objects in `templates/<template>`; an undefined name is an `UndefinedError`."""
-    text = render_text(template, **values)
-    return [item for item in yaml.load_all(text, Loader=_Loader) if item]
+    slots: list[Any] = []
+    text = _environment(_slot).get_template(template).render({**values, _SLOTS: slots})
+    return [_filled(document, slots) for document in _parsed(text) if document]
 
 
 def render_text(template: str, **values: Any) -> str:
     """The text of `templates/<template>`, comments included."""
-    return environment().get_template(template).render(**values)
+    return text_environment().get_template(template).render(**values)
 
 
-@functools.cache
-def environment() -> jinja2.Environment:
-    """The environment of all templates, made once: templates are compiled on first use."""
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(asset_root() / "templates"),
-        undefined=jinja2.StrictUndefined,
-        finalize=json_value,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
-        autoescape=False,  # noqa: S701 no HTML here; json_value is what escapes
-    )
+def text_environment() -> jinja2.Environment:
+    """The environment whose templates become text."""
+    return _environment(json_value)
 
 
 def json_value(value: object) -> str:
-    """One line of ASCII that is `value` both in JSON and in YAML 1.1.
-
-    Floats are refused: YAML 1.1 reads `1e+16` as text, and Kubernetes' API has no use for them.
-    """
-    if isinstance(value, jinja2.Undefined):
-        return str(value)  # StrictUndefined raises; json.dumps would hide its message
-    _refuse_floats(value)
+    """One line of ASCII that is `value` both in JSON and in YAML 1.1."""
     # Not `ensure_ascii`: its surrogate pairs are two broken characters in YAML. Unescaped, YAML
     # folds U+0085 and U+2028 into blanks.
-    return _NOT_PLAIN_ASCII.sub(_escaped, json.dumps(value, ensure_ascii=False))
+    return _NOT_PLAIN_ASCII.sub(_escaped, json.dumps(_plain(value), ensure_ascii=False))
 
 
 def _escaped(match: re.Match[str]) -> str:
@@ -68,12 +58,67 @@ def _escaped(match: re.Match[str]) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-def _refuse_floats(value: object) -> None:
-    if isinstance(value, float):
-        raise TypeError(f"{value!r} is a float; write it as a string")
+@functools.cache
+def _environment(finalize: Callable[..., str]) -> jinja2.Environment:
+    # Made once for each `finalize`: an environment compiles a template on its first use.
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(asset_root() / "templates"),
+        undefined=jinja2.StrictUndefined,
+        finalize=finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+        autoescape=False,  # noqa: S701 no HTML here; `finalize` is what keeps values apart
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Slot:
+    """The place of a value in a parsed template."""
+
+    number: int
+
+
+class _Loader(yaml.SafeLoader):
+    """Plain YAML, and `!slot`, which no template writes by hand."""
+
+
+_Loader.add_constructor("!slot", lambda loader, node: _Slot(int(node.value)))
+
+
+@jinja2.pass_context
+def _slot(context: jinja2.runtime.Context, value: object) -> str:
+    slots: list[Any] = context[_SLOTS]
+    slots.append(_plain(value))
+    return f"!slot {len(slots) - 1}"
+
+
+@functools.lru_cache(maxsize=_SHAPES)
+def _parsed(text: str) -> tuple[Any, ...]:
+    return tuple(yaml.load_all(text, Loader=_Loader))
+
+
+def _filled(node: Any, slots: list[Any]) -> Any:
+    if isinstance(node, _Slot):
+        return slots[node.number]
+    if isinstance(node, dict):
+        return {_filled(key, slots): _filled(value, slots) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_filled(item, slots) for item in node]
+    return node
+
+
+def _plain(value: object) -> Any:
+    """A copy in plain JSON types, so that no two objects share a part.
+
+    Floats are refused: YAML 1.1 reads `1e+16` as text, and Kubernetes' API has no use for them.
+    """
+    if value is None or isinstance(value, str | int):
+        return value
+    if isinstance(value, jinja2.Undefined):
+        return str(value)  # StrictUndefined raises, with the name in its message
     if isinstance(value, dict):
-        for item in value.values():
-            _refuse_floats(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            _refuse_floats(item)
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    raise TypeError(f"{value!r} is neither text nor a whole number, nor made of them")

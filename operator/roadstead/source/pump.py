@@ -21,7 +21,7 @@ from roadstead.source.patience import PASSING, Patience, Stopping
 from roadstead.source.ranges import RangeReader
 from roadstead.source.spans import CHUNK_BYTES, Layout, Span
 
-REPORT_SECONDS: Final = 1.0
+REPORT_SECONDS: Final = 0.25
 
 
 class Sink(Protocol):
@@ -76,6 +76,8 @@ class Pump:
         known: Callable[[Span], Iterator[memoryview]] | None = None,
         done: frozenset[int] = frozenset(),
     ) -> None:
+        if follower is not None and not layout.buffers:
+            raise ValueError("a follower needs parts that stay in memory")
         self._layout = layout
         self._spans = spans
         self._reader = reader
@@ -92,7 +94,7 @@ class Pump:
         self._failure: BaseException | None = None
 
     def run(self, report: Callable[[int], None]) -> None:
-        """Move everything; `report` is told the bytes moved so far, once a second.
+        """Move everything; `report` is told the bytes moved so far, four times a second.
 
         Raises Stopping, or the first error that did not pass.
         """

@@ -175,7 +175,7 @@ def _refusal(status: int, target: Target, *, first: bool) -> SourceError | None:
             message = f"{target}: wants credentials (401); give a presigned URL"
             return SourceError("SourceUnauthorized", message, retry=Retry.ON_CHANGE)
         case 404:
-            message = f"{target}: not found (404); check the model's source"
+            message = f"{target}: not found (404)"
             return SourceError("SourceNotFound", message, retry=Retry.ON_CHANGE)
         case 410:
             return SourceError("SourceGone", f"{target}: gone (410)", retry=Retry.ON_CHANGE)

@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Final, TextIO
+from typing import IO, Final
 
 from roadstead.errors import InvalidMessage, ModelError, Retry
 from roadstead.source.patience import Patience, Stopping
@@ -27,7 +27,7 @@ STOP_SECONDS: Final = 3.0
 class Outlet:
     """Writes events, one line each; the last event closes it."""
 
-    def __init__(self, stdout: TextIO, stop: threading.Event) -> None:
+    def __init__(self, stdout: IO[bytes], stop: threading.Event) -> None:
         self._stdout = stdout
         self._stop = stop
         self._lock = threading.Lock()
@@ -48,14 +48,14 @@ class Outlet:
         if self._closed:
             return
         try:
-            self._stdout.write(event_line(event) + "\n")
+            self._stdout.write(event_line(event).encode() + b"\n")
             self._stdout.flush()
         except (OSError, ValueError):
             self._closed = True
             self._stop.set()
 
 
-def run(settings: TransferSettings, stdin: TextIO, stdout: TextIO) -> int:
+def run(settings: TransferSettings, stdin: IO[bytes], stdout: IO[bytes]) -> int:
     """Run the job on `stdin`; returns 0 where it completed or was stopped, 1 where it failed.
 
     Handles SIGTERM and SIGINT itself, so it is called on the main thread.

@@ -123,7 +123,10 @@ class Started:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Progress:
-    """How far it is; once a second at most. `remaining_seconds` is None until the rate is known."""
+    """How far it is; four times a second at most.
+
+    `remaining_seconds` is None until the rate is known.
+    """
 
     bytes_done: int
     bytes_total: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 from roadstead.transfer.messages import Phase, Progress
 
 SMOOTHING = 0.3
-"""Weight of the newest second."""
+"""Weight of the newest report."""
 
 
 class Rate:

@@ -13,7 +13,7 @@ from roadstead.source.dial import Anywhere
 from roadstead.source.patience import Patience
 from roadstead.source.pump import Pump
 from roadstead.source.ranges import RangeReader, SourceObject
-from roadstead.source.spans import Span, layout
+from roadstead.source.spans import MIN_PART_BYTES, Span, layout
 from roadstead.source.urls import FixedUrl
 from roadstead.transfer.content import Verified, Verifier
 
@@ -57,7 +57,8 @@ class StoredReader:
             found = self._probe(where)
             if found.size != size:
                 raise StoreInterrupted("StoreObjectChanged", f"{where}: is being written to")
-            cut = layout(size, self._connections)
+            # Reading has no limit of parts, and the verifier needs parts that fit in memory.
+            cut = layout(size, self._connections, part_size=MIN_PART_BYTES)
             Pump(
                 layout=cut,
                 spans=cut.spans,

@@ -14,7 +14,7 @@ FILES = {
     "requirements.txt": PROJECT["project"]["dependencies"],
     "requirements-build.txt": PROJECT["build-system"]["requires"],
 }
-REMEDY = "uv pip compile --generate-hashes --python-version 3.11, as CONTRIBUTING.md says"
+REMEDY = "make requirements"
 
 
 def pins(name: str) -> dict[str, str]:

@@ -1,4 +1,8 @@
-"""Flags of llama-server come from an allow-list, and no value becomes a flag."""
+"""Flags of llama-server come from an allow-list, and no value becomes a flag.
+
+llama-server-help.txt is what `llama-server --help` prints at build b11434, the one that
+dev/versions.py pins; with another pin it is printed anew.
+"""
 
 from __future__ import annotations
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jinja2
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roadstead.manifests.rendering import environment, json_value, render
+from roadstead.manifests.rendering import json_value, render, text_environment
 
 # Surrogates can't be sent to the API server at all; the scanner limits keys to 1024 characters.
 _text = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=200)
@@ -20,9 +22,14 @@ _values = st.recursive(
 
 
 @given(_values)
-def test_each_value_comes_back_from_yaml_as_it_was(value: object) -> None:
-    text = environment().from_string("kept: {{ value }}\nafter: 1\n").render(value=value)
+def test_each_value_comes_back_from_text_as_it_was(value: object) -> None:
+    text = text_environment().from_string("kept: {{ value }}\nafter: 1\n").render(value=value)
     assert yaml.safe_load(text) == {"kept": value, "after": 1}
+
+
+@given(_values)
+def test_each_value_stands_in_an_object_as_it_was(value: object) -> None:
+    assert render("modelserve/serviceaccount.yaml.j2", meta=value)[0]["metadata"] == value
 
 
 @given(name=_text, key=_text, url=_text)
@@ -53,5 +60,19 @@ def test_a_missing_value_is_an_error_that_names_it() -> None:
 
 @pytest.mark.parametrize("value", [1.5, [0.1], {"a": {"b": 1e16}}])
 def test_floats_are_refused(value: object) -> None:
-    with pytest.raises(TypeError, match="write it as a string"):
+    with pytest.raises(TypeError, match="neither text nor a whole number"):
         json_value(value)
+
+
+def test_no_two_objects_share_a_part() -> None:
+    meta: dict[str, Any] = {"name": "a", "labels": {}}
+    first, second = (render("modelserve/serviceaccount.yaml.j2", meta=meta)[0] for _ in "ab")
+    first["metadata"]["labels"]["x"] = "y"
+    first["extra"] = 1
+    assert second["metadata"] == {"name": "a", "labels": {}} == meta
+    assert render("modelserve/serviceaccount.yaml.j2", meta=meta)[0] == second
+
+
+def test_the_name_of_a_slot_in_a_value_is_only_text() -> None:
+    meta = {"name": "!slot 0"}
+    assert render("modelserve/serviceaccount.yaml.j2", meta=meta)[0]["metadata"] == meta

@@ -35,6 +35,7 @@ def pod(
     server: dict[str, Any] | None = None,
     fetch: dict[str, Any] | None = None,
     ready: bool = False,
+    ready_turned: str = "",
     template: str = "new",
     conditions: tuple[dict[str, str], ...] = (),
     **status: Any,
@@ -57,7 +58,11 @@ def pod(
         "status": {
             "phase": "Running" if ready else "Pending",
             "conditions": [
-                {"type": "Ready", "status": "True" if ready else "False"},
+                {
+                    "type": "Ready",
+                    "status": "True" if ready else "False",
+                    "lastTransitionTime": ready_turned,
+                },
                 *conditions,
             ],
             "initContainerStatuses": [{"name": "fetch", **(fetch or done())}],

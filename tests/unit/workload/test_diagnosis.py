@@ -122,7 +122,16 @@ _PULL = waiting(
             id="evicted",
         ),
         pytest.param(
-            pod(server=running()), "NotAnswering", "does not answer at /health", id="not answering"
+            pod(server=running(), ready_turned="9999-01-01T00:00:00Z"),
+            "NotAnswering",
+            "does not answer at /health",
+            id="not answering any more",
+        ),
+        pytest.param(
+            pod(server=running(), ready_turned="1999-01-01T00:00:00Z"),
+            "Loading",
+            "loads the model",
+            id="not probed yet",
         ),
         pytest.param(pod(fetch=running()), "Fetching", "fetches the model", id="fetching"),
         pytest.param(

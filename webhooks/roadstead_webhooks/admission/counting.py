@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import datetime
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from roadstead.api.contract import Reservation
+from roadstead.api.contract import Reservation, ResourceContract
 from roadstead.api.demand import NOTHING, Demand
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section
 from roadstead.api.references import model_references
 from roadstead.kube.cache import Name, WatchCache
 from roadstead.kube.resources import MODELSERVES, Resource
+from roadstead.policy.contract_load import outstanding
 from roadstead_webhooks.admission.objects import readable
 
 
@@ -32,9 +34,9 @@ class CountingCache(WatchCache):
                 self._count(serve.contract, _key(raw), Demand.of_serve(serve))
         return taken
 
-    def remove(self, resource: Resource, name: Name) -> Raw | None:
-        """As in WatchCache, whose `put` calls it too."""
-        before = super().remove(resource, name)
+    def _drop(self, resource: Resource, name: Name) -> Raw | None:
+        """As in WatchCache, all of whose ways to forget or replace an object lead here."""
+        before = super()._drop(resource, name)
         if before is not None and resource == MODELSERVES:
             contract = section(before, "spec").get("contract")
             if isinstance(contract, str) and contract:
@@ -44,6 +46,13 @@ class CountingCache(WatchCache):
     def counted(self, contract: str) -> Mapping[str, Demand]:
         """What each server of a contract takes, by `<namespace>/<name>`."""
         return self._counted.get(contract, {})
+
+    def outstanding(
+        self, contract: ResourceContract, *, now: datetime.datetime
+    ) -> tuple[Reservation, ...]:
+        """The reservations that still count: none of a server that was seen, and seen to go."""
+        kept = outstanding(self.counted(contract.meta.name), contract.reservations, now=now)
+        return tuple(each for each in kept if not each.uid or not self.is_gone(each.uid))
 
     def load(self, contract: str, reservations: Iterable[Reservation], *, without: str) -> Demand:
         """What all servers but `without` take, as `policy.contract_load.load` has it."""

@@ -1,0 +1,1 @@
+"""Benchmarks: ours beside what people use otherwise, in one run, alternating."""

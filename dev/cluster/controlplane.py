@@ -1,0 +1,100 @@
+"""etcd, the API server, the controller manager and the scheduler."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from dev.cluster import processes
+from dev.cluster.layout import ETCD_DATA, NODE_IP, SERVICE_CIDR, Layout
+from dev.cluster.processes import command
+from dev.cluster.shell import attempt
+
+ETCD = "http://127.0.0.1:2379"
+ISSUER = "https://kubernetes.default.svc"
+
+
+def start(layout: Layout, programs: Mapping[str, Path]) -> None:
+    """Start all four; returns when the API server is ready (5 s)."""
+    processes.start(layout, "etcd", command(programs["etcd"], etcd_flags()))
+    apiserver = command(programs["kube-apiserver"], apiserver_flags(layout.config))
+    processes.start(layout, "kube-apiserver", apiserver)
+    processes.wait_until(
+        "the API server",
+        lambda: is_ready(layout, programs["kubectl"]),
+        seconds=120,
+        layout=layout,
+        name="kube-apiserver",
+    )
+    manager = command(programs["kube-controller-manager"], manager_flags(layout.config))
+    processes.start(layout, "kube-controller-manager", manager)
+    scheduler = command(programs["kube-scheduler"], scheduler_flags(layout.config))
+    processes.start(layout, "kube-scheduler", scheduler)
+
+
+def is_ready(layout: Layout, kubectl: Path) -> bool:
+    return attempt(*kubectl_for(layout, kubectl), "get", "--raw", "/readyz").returncode == 0
+
+
+def kubectl_for(layout: Layout, kubectl: Path) -> tuple[str | Path, ...]:
+    """kubectl against this cluster; a request that hangs ends after 5 s."""
+    return (kubectl, "--kubeconfig", layout.kubeconfig, "--request-timeout=5s")
+
+
+def etcd_flags() -> dict[str, str | Path]:
+    return {
+        "data-dir": ETCD_DATA,
+        "unsafe-no-fsync": "true",
+        "listen-client-urls": ETCD,
+        "advertise-client-urls": ETCD,
+        "listen-peer-urls": "http://127.0.0.1:2380",
+        "log-level": "warn",
+    }
+
+
+def apiserver_flags(config: Path) -> dict[str, str | Path]:
+    """It listens on the bridge alone: pods and this machine reach it there, no one else."""
+    return {
+        "etcd-servers": ETCD,
+        "bind-address": NODE_IP,
+        "advertise-address": NODE_IP,
+        "secure-port": "6443",
+        "tls-cert-file": config / "apiserver.crt",
+        "tls-private-key-file": config / "apiserver.key",
+        "client-ca-file": config / "ca.crt",
+        "service-account-issuer": ISSUER,
+        "service-account-key-file": config / "sa.pub",
+        "service-account-signing-key-file": config / "sa.key",
+        "service-cluster-ip-range": SERVICE_CIDR,
+        "authorization-mode": "Node,RBAC",
+        "enable-admission-plugins": "NodeRestriction",
+        "allow-privileged": "true",
+        "kubelet-client-certificate": config / "admin.crt",
+        "kubelet-client-key": config / "admin.key",
+        "kubelet-certificate-authority": config / "ca.crt",
+        "kubelet-preferred-address-types": "InternalIP",
+    }
+
+
+def manager_flags(config: Path) -> dict[str, str | Path]:
+    kubeconfig = config / "controller-manager.kubeconfig"
+    return {
+        **_client(kubeconfig),
+        "service-account-private-key-file": config / "sa.key",
+        "root-ca-file": config / "ca.crt",
+        "cluster-signing-cert-file": config / "ca.crt",
+        "cluster-signing-key-file": config / "ca.key",
+        "use-service-account-credentials": "true",
+    }
+
+
+def scheduler_flags(config: Path) -> dict[str, str | Path]:
+    return _client(config / "scheduler.kubeconfig")
+
+
+def _client(kubeconfig: Path) -> dict[str, str | Path]:
+    return {
+        "kubeconfig": kubeconfig,
+        "authentication-kubeconfig": kubeconfig,
+        "authorization-kubeconfig": kubeconfig,
+        "bind-address": "127.0.0.1",
+        "leader-elect": "false",
+    }

@@ -1,0 +1,194 @@
+"""Bringing the cluster up, taking it down, telling how it is."""
+
+import datetime as dt
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from dev import binaries, cache, debian
+from dev.cluster import (
+    certificates,
+    cgroups,
+    containerd,
+    controlplane,
+    dns,
+    kubeconfig,
+    kubelet,
+    network,
+    processes,
+    proxy,
+    record,
+    shell,
+    teardown,
+)
+from dev.cluster.layout import API_SERVER, CNI_PLUGINS, HERE, MACHINE_LOCKS, PORTS, Layout
+from dev.cluster.record import Record
+from dev.errors import DevError, MissingTool
+from dev.terminal import indent, say
+
+PROGRAMS = (
+    "etcd",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kubelet",
+    "kube-proxy",
+    "kubectl",
+    "coredns",
+    "pause",
+)
+FOR_PEOPLE = ("kubectl", "helm", "mc")
+SLOW_SECONDS = 30.0
+SOURCES = {".py", ".yaml"}
+NEEDED = {
+    "containerd": "containerd",
+    "runc": "runc",
+    str(CNI_PLUGINS / "bridge"): "containernetworking-plugins",
+    "iptables": "iptables",
+    "ip": "iproute2",
+}
+"""Programs, and the Debian packages that have them; Docker's containerd does as well."""
+
+
+def up(layout: Layout = HERE) -> Path:
+    """Bring the cluster up, or find it up; returns its kubeconfig.
+
+    Raises DevError: what is missing on the machine, or which step failed and the end of its log.
+    """
+    require_root()
+    debian.ensure(*(package for program, package in NEEDED.items() if not shell.has(program)))
+    programs = binaries.ensure(*dict.fromkeys((*PROGRAMS, *FOR_PEOPLE)))
+    with cache.lock("roadstead-dev", directory=MACHINE_LOCKS):
+        fingerprint = _fingerprint(programs)
+        if _is_up(layout, programs["kubectl"], fingerprint):
+            say(f"the cluster is up ({layout.kubeconfig})")
+            return layout.kubeconfig
+        _make_room(layout)
+        started = time.monotonic()
+        say("starting the cluster, about 20 s")
+        _start(layout, programs, fingerprint)
+        say(f"the cluster is up after {time.monotonic() - started:.0f} s ({layout.kubeconfig})")
+    return layout.kubeconfig
+
+
+def down(layout: Layout = HERE) -> None:
+    """Take down this checkout's cluster, or what is left of one; another checkout's stays up."""
+    require_root()
+    with cache.lock("roadstead-dev", directory=MACHINE_LOCKS):
+        if not teardown.anything_left():
+            say("no cluster is up")
+            return
+        found = record.read()
+        if found is not None and _is_anothers(found, layout) and Path(found.checkout).exists():
+            say(f"the cluster of {found.checkout} is up; run `make down` there")
+            return
+        teardown.tear_down()
+        say("the cluster is down; its logs stay in .dev/log")
+
+
+def status(layout: Layout = HERE) -> tuple[bool, str]:
+    """Whether this checkout's cluster is up and well, and the same in words."""
+    found = record.read()
+    if found is None:
+        return False, "left-overs of a killed cluster" if teardown.anything_left() else "down"
+    if Path(found.checkout) != layout.checkout:
+        return False, f"down; the cluster of {found.checkout} has this machine"
+    known = processes.recorded(layout.run)
+    dead = [name for name, process in known.items() if not processes.is_alive(process)]
+    if not found.ready or dead or not known:
+        return False, f"broken; ended: {', '.join(dead) or 'unknown'} (`make up` starts it anew)"
+    return True, f"up: {', '.join(f'{name} {each.pid}' for name, each in known.items())}"
+
+
+def require_root() -> None:
+    if os.geteuid() != 0:
+        raise MissingTool("the local cluster needs root (mounts, network, cgroups): use sudo")
+
+
+def _fingerprint(programs: Mapping[str, Path]) -> str:
+    """Changes with the programs and with the set-up that is in this package."""
+    sources = sorted(path for path in Path(__file__).parent.rglob("*") if path.suffix in SOURCES)
+    return cache.key(*map(str, programs.values()), *(path.read_bytes() for path in sources))
+
+
+def _is_up(layout: Layout, kubectl: Path, fingerprint: str) -> bool:
+    healthy, _ = status(layout)
+    found = record.read()
+    if not healthy or found is None:
+        return False
+    if found.fingerprint != fingerprint:
+        say("the cluster was set up from other versions than this checkout has: starting it anew")
+        return False
+    # A machine under load answers late: a cluster that is only slow must not be taken down.
+    deadline = time.monotonic() + SLOW_SECONDS
+    while not kubelet.node_is_ready(layout, kubectl):
+        if time.monotonic() > deadline:
+            say("the cluster's node is not ready: starting it anew")
+            return False
+        time.sleep(1)
+    return True
+
+
+def _make_room(layout: Layout) -> None:
+    """Take down whatever cluster of ours is on the machine; see that no one else is in the way."""
+    found = record.read()
+    if found is not None and _is_anothers(found, layout):
+        say(f"the cluster of {found.checkout} is up; taking over from it")
+    elif teardown.anything_left() and not status(layout)[0]:
+        say("cleaning up after a cluster that was killed")
+    if teardown.anything_left():
+        teardown.tear_down()
+    if taken := teardown.listeners(PORTS):
+        raise DevError(
+            f"the cluster's ports are in use by something else; end it first:\n{indent(taken)}"
+        )
+
+
+def _is_anothers(found: Record, layout: Layout) -> bool:
+    """Whether another checkout's cluster really is up: something of it still runs."""
+    return Path(found.checkout) != layout.checkout and bool(cgroups.pids())
+
+
+def _start(layout: Layout, programs: Mapping[str, Path], fingerprint: str) -> None:
+    noted = Record(
+        checkout=str(layout.checkout),
+        boot=processes.boot_id(),
+        fingerprint=fingerprint,
+        ready=False,
+        sysctls=network.sysctls(),
+        folders=teardown.absent_folders(),
+    )
+    record.write(noted)
+    _prepare(layout, programs)
+    cgroups.create()
+    network.create()
+    say("  containerd and the control plane")
+    containerd.start(layout)
+    controlplane.start(layout, programs)
+    say("  the node: kubelet, kube-proxy, DNS")
+    kubelet.start(layout, programs)
+    proxy.start(layout, programs)
+    kubelet.wait(layout, programs["kubectl"])
+    dns.start(layout, programs)
+    record.write(replace(noted, ready=True))
+
+
+def _prepare(layout: Layout, programs: Mapping[str, Path]) -> None:
+    """Folders, links for people, certificates and kubeconfigs."""
+    for folder in (layout.run, layout.log, layout.bin, layout.config):
+        folder.mkdir(parents=True, exist_ok=True)
+    layout.config.chmod(0o700)
+    processes.forget(layout.run)
+    for name in FOR_PEOPLE:
+        link = layout.bin / name
+        link.unlink(missing_ok=True)
+        link.symlink_to(programs[name])
+    pairs = certificates.issue_all(layout.config, now=dt.datetime.now(dt.UTC))
+    ca = pairs["ca"].certificate
+    for name in certificates.SUBJECTS:
+        text = kubeconfig.render(server=API_SERVER, ca=ca, client=pairs[name])
+        kubeconfig.write(layout.config / f"{name}.kubeconfig", text)
+    admin = kubeconfig.render(server=API_SERVER, ca=ca, client=pairs["admin"])
+    kubeconfig.write(layout.kubeconfig, admin)

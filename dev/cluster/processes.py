@@ -1,0 +1,158 @@
+"""The cluster's processes: started, recorded, looked up, ended.
+
+A pid file holds the pid alone, as people expect; beside it stands what tells that process from
+another that got the same pid later: its start time, in clock ticks since this boot, and the boot.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dev.cluster import cgroups
+from dev.cluster.layout import Layout
+from dev.cluster.shell import environment
+from dev.errors import DevError, StepTimeout
+from dev.terminal import tail
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Process:
+    """A process that cannot be mistaken for another."""
+
+    pid: int
+    started: int
+    """Clock ticks after boot, field 22 of /proc/PID/stat (proc(5))."""
+    boot: str
+
+
+def boot_id() -> str:
+    return BOOT_ID.read_text().strip()
+
+
+def start_ticks(stat: str) -> int | None:
+    """Field 22 of a /proc/PID/stat line; None for a zombie. The name (field 2) may hold anything.
+
+    >>> start_ticks("7 (a) b) S 1 " + "0 " * 17 + "4242 0")
+    4242
+    """
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] in {"Z", "X"} else int(fields[19])
+
+
+def _start_ticks_of(pid: int) -> int | None:
+    try:
+        return start_ticks(Path(f"/proc/{pid}/stat").read_text())
+    except OSError:
+        return None
+
+
+def is_alive(process: Process) -> bool:
+    """Whether this very process still runs, not just some process of its pid."""
+    return process.boot == boot_id() and _start_ticks_of(process.pid) == process.started
+
+
+def write_record(folder: Path, name: str, process: Process) -> None:
+    """The pid file last: whoever sees it finds the rest beside it."""
+    (folder / f"{name}.started").write_text(f"{process.started} {process.boot}\n")
+    (folder / f"{name}.pid").write_text(f"{process.pid}\n")
+
+
+def read_record(folder: Path, name: str) -> Process | None:
+    """None if there is no whole record."""
+    try:
+        pid = int((folder / f"{name}.pid").read_text())
+        started, boot = (folder / f"{name}.started").read_text().split()
+        return Process(pid=pid, started=int(started), boot=boot)
+    except (OSError, ValueError):
+        return None
+
+
+def recorded(folder: Path) -> dict[str, Process]:
+    """All processes with a record in the folder, by name."""
+    found = {path.stem: read_record(folder, path.stem) for path in sorted(folder.glob("*.pid"))}
+    return {name: process for name, process in found.items() if process is not None}
+
+
+def forget(folder: Path) -> None:
+    for path in [*folder.glob("*.pid"), *folder.glob("*.started")]:
+        path.unlink(missing_ok=True)
+
+
+def start(layout: Layout, name: str, argv: Sequence[str]) -> Process:
+    """Start a process in a session of its own and in the cluster's cgroup, from its first moment.
+
+    The shell that joins the cgroup becomes the program, so all that the program ever starts is in
+    the cgroup too, and can be found there when every record is lost.
+    """
+    with (layout.log / f"{name}.log").open("wb") as log:
+        child = subprocess.Popen(
+            ["/bin/sh", "-c", 'echo 0 > "$0" && exec "$@"', cgroups.system_procs(), *argv],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            cwd=layout.state,
+            env=environment(),
+        )
+    ticks = _start_ticks_of(child.pid)
+    if ticks is None:
+        raise DevError(f"{name} ended at once:\n{tail(layout.log / f'{name}.log')}")
+    process = Process(pid=child.pid, started=ticks, boot=boot_id())
+    write_record(layout.run, name, process)
+    return process
+
+
+def wait_until(
+    what: str, ready: Callable[[], bool], *, seconds: float, layout: Layout, name: str
+) -> None:
+    """Wait for `ready`; StepTimeout (at once if `name` has ended) holds its log's end."""
+    log = layout.log / f"{name}.log"
+    deadline = time.monotonic() + seconds
+    while not ready():
+        process = read_record(layout.run, name)
+        if process is None or not is_alive(process):
+            raise StepTimeout(f"{what}: {name} has ended. The end of {log}:\n{tail(log)}")
+        if time.monotonic() > deadline:
+            raise StepTimeout(f"{what}: not within {seconds:.0f} s. The end of {log}:\n{tail(log)}")
+        time.sleep(0.1)
+
+
+def end(processes: Iterable[Process], *, grace_seconds: float) -> None:
+    """SIGTERM to each that is alive, SIGKILL to what is left after the grace."""
+    alive = [each for each in processes if is_alive(each)]
+    for each in alive:
+        _signal(each, signal.SIGTERM)
+    deadline = time.monotonic() + grace_seconds
+    while (alive := _still(alive)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    for each in alive:
+        _signal(each, signal.SIGKILL)
+
+
+def _still(processes: Iterable[Process]) -> list[Process]:
+    """Those that live on; our own children are reaped on the way."""
+    left = []
+    for each in processes:
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(each.pid, os.WNOHANG)
+        if is_alive(each):
+            left.append(each)
+    return left
+
+
+def _signal(process: Process, number: signal.Signals) -> None:
+    if is_alive(process):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, number)
+
+
+def command(program: Path, settings: Mapping[str, str | Path]) -> list[str]:
+    """The program with `{"bind-address": "127.0.0.1"}` as `--bind-address=127.0.0.1`."""
+    return [str(program), *(f"--{name}={value}" for name, value in settings.items())]

@@ -1,0 +1,153 @@
+"""A real source store, a real on-premises store and a real Quant service for the session."""
+
+import hashlib
+import io
+import os
+import secrets
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from urllib.error import URLError
+
+import pytest
+from minio import Minio
+
+from dev import objectstore, samplegguf
+from dev.objectstore import ObjectStore
+from roadstead.api.location import StoreLocation
+from roadstead.store.access import StoreAccess
+from tests.adapters import fault_server
+from tests.adapters.fault_server import FaultServer
+from tests.adapters.quant_process import QuantProcess
+
+CONTENT_BYTES = 50 * 2**20
+"""Four parts, of which the last is short."""
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
+    """The on-premises store."""
+    with objectstore.running(tmp_path_factory.mktemp("store")) as running:
+        _minio(running).make_bucket("models")
+        yield running
+
+
+@pytest.fixture(scope="session")
+def source_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
+    """The store that models come from."""
+    with objectstore.running(tmp_path_factory.mktemp("source")) as running:
+        _minio(running).make_bucket("quantised")
+        yield running
+
+
+@pytest.fixture(scope="session")
+def client(store: ObjectStore) -> Minio:
+    """minio-py for the on-premises store."""
+    return _minio(store)
+
+
+@pytest.fixture(scope="session")
+def source_client(source_store: ObjectStore) -> Minio:
+    """minio-py for the source store."""
+    return _minio(source_store)
+
+
+@pytest.fixture(scope="session")
+def access(store: ObjectStore) -> StoreAccess:
+    """How Roadstead reaches the on-premises store."""
+    return StoreAccess(
+        endpoint=store.endpoint,
+        bucket="models",
+        region="us-east-1",
+        access_key_file=store.access_key_file,
+        secret_key_file=store.secret_key_file,
+    )
+
+
+@pytest.fixture(scope="session")
+def content() -> bytes:
+    """A model, in four parts."""
+    return samplegguf.sample(CONTENT_BYTES)
+
+
+@pytest.fixture(scope="session")
+def sha256(content: bytes) -> str:
+    """Its digest."""
+    return hashlib.sha256(content).hexdigest()
+
+
+@pytest.fixture
+def faults(content: bytes) -> Iterator[FaultServer]:
+    """A source that can be made to misbehave."""
+    with fault_server.serving(content) as serving:
+        yield serving
+
+
+@pytest.fixture
+def target(store: ObjectStore) -> StoreLocation:
+    """Where a test's model goes."""
+    path = f"models/{secrets.token_hex(4)}/model.gguf"
+    return StoreLocation(endpoint=store.endpoint, bucket="models", path=path)
+
+
+@pytest.fixture
+def put(client: Minio, target: StoreLocation) -> Callable[[bytes], str]:
+    """Puts an object at the target; returns its ETag."""
+
+    def put(data: bytes) -> str:
+        written = client.put_object(target.bucket, target.path, io.BytesIO(data), len(data))
+        return written.etag or ""
+
+    return put
+
+
+@pytest.fixture(scope="session")
+def quant(
+    source_store: ObjectStore, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[QuantProcess]:
+    """The Quant service in front of the source store."""
+    folder = tmp_path_factory.mktemp("quant")
+    key_file = folder / "key"
+    key_file.write_text(secrets.token_urlsafe(32))
+    port = objectstore.free_port()
+    environ = {
+        "PATH": os.environ.get("PATH", ""),
+        "ROADSTEAD_QUANT_PORT": str(port),
+        "ROADSTEAD_QUANT_SOURCE_ENDPOINT": source_store.endpoint,
+        "ROADSTEAD_QUANT_SOURCE_BUCKET": "quantised",
+        "ROADSTEAD_QUANT_SOURCE_ACCESS_KEY_FILE": str(source_store.access_key_file),
+        "ROADSTEAD_QUANT_SOURCE_SECRET_KEY_FILE": str(source_store.secret_key_file),
+        "ROADSTEAD_QUANT_KEY_FILE": str(key_file),
+    }
+    command = [sys.executable, "-m", "roadstead", "quant"]
+    process = subprocess.Popen(command, env=environ)
+    try:
+        _wait(f"http://127.0.0.1:{port}/healthz")
+        yield QuantProcess(endpoint=f"http://127.0.0.1:{port}", key_file=key_file)
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _wait(url: str) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except (URLError, OSError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
+def _minio(running: ObjectStore) -> Minio:
+    return Minio(
+        running.endpoint.removeprefix("http://"),
+        access_key=running.access_key,
+        secret_key=running.secret_key,
+        secure=False,
+        region="us-east-1",
+    )

@@ -1,0 +1,120 @@
+"""A source that misbehaves as no real server can be made to; it counts what it sends."""
+
+import contextlib
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class FaultServer:
+    """Serves `content` by ranges; set an attribute to make it misbehave."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+        self.etag = '"one"'
+        self.bytes_sent = 0
+        self.requests = 0
+        self.slowness = 0.0
+        """Seconds of pause before each 256 KiB."""
+        self.answer_status: int | None = None
+        """Answers everything with this status and no body."""
+        self.redirect_to = ""
+        self.ignores_ranges = False
+        self.cuts_bodies = 0
+        """So many bodies (of more than one byte) end half way."""
+        self.change_after: int | None = None
+        """The ETag changes once so many bytes were sent."""
+        self.expire_after: int | None = None
+        """Answers 403 once so many bytes were sent, unless the query is `fresh`."""
+        self.lock = threading.Lock()
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        """Where it is, as a presigned URL looks."""
+        return f"http://127.0.0.1:{self.port}/model.gguf?X-Amz-Signature=secretsignature"
+
+
+@contextlib.contextmanager
+def serving(content: bytes) -> Iterator[FaultServer]:
+    """Run one in a thread, on a free port."""
+    faults = FaultServer(content)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(faults))
+    server.daemon_threads = True
+    faults.port = server.server_port
+    thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.05))
+    thread.start()
+    try:
+        yield faults
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def _handler(faults: FaultServer) -> Callable[..., BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            with faults.lock:
+                faults.requests += 1
+                self._spoil()
+            status = faults.answer_status
+            expired = faults.expire_after is not None and faults.bytes_sent > faults.expire_after
+            if expired and "fresh" not in self.path:
+                status = 403
+            if faults.redirect_to:
+                self._head(302, 0, Location=faults.redirect_to)
+            elif status is not None:
+                self._head(status, 0)
+            else:
+                self._range()
+
+        def _spoil(self) -> None:
+            if faults.change_after is not None and faults.bytes_sent > faults.change_after:
+                faults.etag = '"two"'
+
+        def _range(self) -> None:
+            match = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+            condition = self.headers.get("If-Range", faults.etag)
+            if faults.ignores_ranges or match is None or condition != faults.etag:
+                self._head(200, len(faults.content))
+                self._body(faults.content)
+                return
+            start, end = int(match[1]), int(match[2]) + 1
+            total = len(faults.content)
+            self._head(206, end - start, Content_Range=f"bytes {start}-{end - 1}/{total}")
+            self._body(faults.content[start:end])
+
+        def _head(self, status: int, length: int, **headers: str) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(length))
+            self.send_header("ETag", faults.etag)
+            for name, value in headers.items():
+                self.send_header(name.replace("_", "-"), value)
+            self.end_headers()
+
+        def _body(self, body: bytes) -> None:
+            with faults.lock:
+                if len(body) > 1 and faults.cuts_bodies > 0:
+                    faults.cuts_bodies -= 1
+                    body = body[: len(body) // 2]
+                    self.close_connection = True
+            for at in range(0, len(body), 2**18):
+                time.sleep(faults.slowness)
+                chunk = body[at : at + 2**18]
+                try:
+                    self.wfile.write(chunk)
+                except OSError:
+                    self.close_connection = True
+                    return
+                with faults.lock:
+                    faults.bytes_sent += len(chunk)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Silence."""
+
+    return Handler

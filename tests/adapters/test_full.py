@@ -1,0 +1,56 @@
+"""Volumes and stores that are full: small file systems of their own."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from minio import Minio
+
+from dev import objectstore
+from roadstead.api.location import StoreLocation
+from roadstead.transfer.messages import UrlSource
+from tests.adapters.fault_server import FaultServer
+from tests.adapters.processes import fetch_environ, run_fetch, run_transfer, transfer_environ
+from tests.adapters.test_transfer import failed, job
+
+
+@pytest.fixture
+def small_volume(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 40 MiB, less than the model."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", str(folder)]
+    subprocess.run(mount, check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_volume_without_space_is_said_before_anything_is_fetched(
+    faults: FaultServer, tmp_path: Path, small_volume: Path, content: bytes, sha256: str
+) -> None:
+    url_file = tmp_path / "url"
+    url_file.write_text(faults.url)
+    target = small_volume / "model.gguf"
+    ended = run_fetch(fetch_environ(url_file, target, sha256=sha256, size=len(content)))
+    assert ended.code == 1
+    assert "VolumeFull" in ended.stderr
+    assert faults.bytes_sent < 2**20
+
+
+def test_store_that_is_full_is_said(faults: FaultServer, small_volume: Path) -> None:
+    with objectstore.running(small_volume) as store:
+        client = Minio(
+            store.endpoint.removeprefix("http://"),
+            access_key=store.access_key,
+            secret_key=store.secret_key,
+            secure=False,
+            region="us-east-1",
+        )
+        client.make_bucket("models")
+        target = StoreLocation(endpoint=store.endpoint, bucket="models", path="model.gguf")
+        environ = transfer_environ(store, allow=f"127.0.0.1:{faults.port}")
+        ended = run_transfer(job(UrlSource(url=faults.url), target), environ)
+    assert "free space" in failed(ended, "StoreFull").message

@@ -1,0 +1,104 @@
+"""The Quant service and its client, over a real source store."""
+
+import datetime
+import io
+import json
+import urllib.error
+import urllib.request
+
+import pytest
+from minio import Minio
+
+from roadstead import tokens
+from roadstead.errors import ModelUnknown, SourceError
+from roadstead.source.dial import Anywhere
+from roadstead.source.quant_client import AUDIENCE, ISSUER, QuantClient
+from tests.adapters.quant_process import QuantProcess
+
+
+@pytest.fixture
+def asker(quant: QuantProcess) -> QuantClient:
+    """The operator's client."""
+    return QuantClient(quant.endpoint, quant.key_file, Anywhere())
+
+
+def status(quant: QuantProcess, path: str, token: str | None) -> tuple[int, str]:
+    """The status of an answer and its challenge."""
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    request = urllib.request.Request(quant.endpoint + path, headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return response.status, ""
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.headers.get("WWW-Authenticate", "")
+
+
+def token(quant: QuantProcess, *, audience: str = AUDIENCE, age: int = 0) -> str:
+    """A token that was issued `age` seconds ago for a minute."""
+    return tokens.issue(
+        quant.key_file.read_bytes(),
+        subject="test",
+        audience=audience,
+        issuer=ISSUER,
+        lifetime=datetime.timedelta(minutes=1),
+        now=datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=age),
+    )
+
+
+async def test_model_is_described(
+    asker: QuantClient, source_client: Minio, content: bytes, sha256: str
+) -> None:
+    source_client.put_object("quantised", "described.gguf", io.BytesIO(content), len(content))
+    answer = await asker.download_url("described")
+    assert (answer.size_bytes, answer.sha256, answer.quantization) == (len(content), sha256, "Q8_0")
+    assert answer.expires_at is not None
+    assert answer.expires_at > datetime.datetime.now(datetime.UTC)
+
+
+async def test_digest_follows_the_object(asker: QuantClient, source_client: Minio) -> None:
+    source_client.put_object("quantised", "changing.gguf", io.BytesIO(b"one"), 3)
+    before = await asker.download_url("changing")
+    source_client.put_object("quantised", "changing.gguf", io.BytesIO(b"two"), 3)
+    assert (await asker.download_url("changing")).sha256 != before.sha256
+
+
+async def test_unknown_model_is_said(asker: QuantClient) -> None:
+    with pytest.raises(ModelUnknown, match="no-such-model"):
+        await asker.download_url("no-such-model")
+
+
+async def test_model_id_that_leaves_the_bucket_is_unknown(asker: QuantClient) -> None:
+    with pytest.raises(ModelUnknown):
+        await asker.download_url("../other/model")
+
+
+async def test_model_that_was_removed_is_gone(asker: QuantClient, source_client: Minio) -> None:
+    source_client.put_object("quantised", "removed.gguf", io.BytesIO(b"gguf"), 4)
+    await asker.download_url("removed")
+    source_client.remove_object("quantised", "removed.gguf")
+    with pytest.raises(SourceError) as caught:
+        await asker.download_url("removed")
+    assert caught.value.reason == "SourceGone"
+
+
+def test_models_are_listed(quant: QuantProcess, source_client: Minio) -> None:
+    source_client.put_object("quantised", "listed.gguf", io.BytesIO(b"gguf"), 4)
+    headers = {"Authorization": f"Bearer {token(quant)}"}
+    request = urllib.request.Request(f"{quant.endpoint}/models", headers=headers)
+    with urllib.request.urlopen(request, timeout=10) as response:
+        assert "listed" in json.load(response)["models"]
+
+
+def test_caller_without_a_token_is_challenged(quant: QuantProcess) -> None:
+    code, challenge = status(quant, "/models", None)
+    assert code == 401
+    assert challenge.startswith("Bearer ")
+
+
+def test_expired_token_is_refused(quant: QuantProcess) -> None:
+    assert status(quant, "/models", token(quant, age=3600))[0] == 401
+
+
+def test_token_for_another_audience_is_refused(quant: QuantProcess) -> None:
+    assert status(quant, "/models", token(quant, audience="elsewhere"))[0] == 401

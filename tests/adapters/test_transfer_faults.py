@@ -1,0 +1,272 @@
+"""A transfer whose source, store or machine fails on the way."""
+
+import dataclasses
+import time
+
+import pytest
+from minio import Minio
+
+from dev.objectstore import ObjectStore, free_port
+from roadstead.api.location import StoreLocation
+from roadstead.errors import Retry
+from roadstead.store.access import StoreAccess
+from roadstead.store.multipart import Multipart
+from roadstead.transfer.messages import (
+    Completed,
+    QuantSource,
+    Resume,
+    Started,
+    Stopped,
+    UrlSource,
+    parse_event,
+)
+from tests.adapters.fault_server import FaultServer
+from tests.adapters.processes import (
+    CONNECTIONS,
+    finished,
+    run_transfer,
+    start_transfer,
+    transfer_environ,
+)
+from tests.adapters.quant_process import QuantProcess
+from tests.adapters.test_transfer import failed, from_faults, job, keys, read
+
+PART_BYTES = 16 * 2**20
+
+
+def killed_on_the_way(
+    faults: FaultServer, store: ObjectStore, target: StoreLocation, sha256: str | None
+) -> Resume:
+    """Start a transfer, kill it without warning when two parts have gone; what it had said."""
+    faults.slowness = 0.03
+    environ = transfer_environ(store, allow=f"127.0.0.1:{faults.port}")
+    process = start_transfer(job(UrlSource(url=faults.url), target, sha256), environ)
+    deadline = time.monotonic() + 60
+    while faults.bytes_sent < 40 * 2**20 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.kill()
+    stdout, _ = process.communicate()
+    faults.slowness = 0.0
+    started = parse_event(stdout.splitlines()[0])
+    assert isinstance(started, Started)
+    return Resume(
+        upload_id=started.upload_id,
+        key=started.key,
+        part_size_bytes=started.part_size_bytes,
+        source_etag=started.source_etag,
+        size_bytes=started.bytes_total,
+    )
+
+
+def test_killed_transfer_goes_on_with_the_parts_that_the_store_has(
+    faults: FaultServer,
+    store: ObjectStore,
+    client: Minio,
+    target: StoreLocation,
+    content: bytes,
+    sha256: str,
+) -> None:
+    resume = killed_on_the_way(faults, store, target, sha256)
+    again = dataclasses.replace(job(UrlSource(url=faults.url), target, sha256), resume=resume)
+    environ = transfer_environ(store, allow=f"127.0.0.1:{faults.port}")
+    ended = run_transfer(again, environ)
+    assert isinstance(ended.last, Completed), ended.stderr
+    # Each byte once, but for a part of each connection and what sockets held at the kill.
+    assert faults.bytes_sent <= len(content) + CONNECTIONS * PART_BYTES
+    first = ended.events[0]
+    assert isinstance(first, Started)
+    assert (first.upload_id, first.resumed_bytes > 0) == (resume.upload_id, True)
+    assert read(client, target) == content
+
+
+def test_resumed_transfer_of_a_wrong_model_leaves_nothing(
+    faults: FaultServer, store: ObjectStore, client: Minio, target: StoreLocation
+) -> None:
+    resume = killed_on_the_way(faults, store, target, "0" * 64)
+    again = dataclasses.replace(job(UrlSource(url=faults.url), target, "0" * 64), resume=resume)
+    environ = transfer_environ(store, allow=f"127.0.0.1:{faults.port}")
+    failed(run_transfer(again, environ), "DigestMismatch")
+    assert keys(client, target) == []
+
+
+def test_upload_that_nobody_knows_of_is_dropped(
+    faults: FaultServer,
+    store: ObjectStore,
+    access: StoreAccess,
+    target: StoreLocation,
+    sha256: str,
+) -> None:
+    Multipart(access).create(target, {})
+    assert isinstance(from_faults(faults, store, target, sha256).last, Completed)
+    assert Multipart(access).unfinished(target) == ()
+
+
+def test_upload_that_the_store_forgot_is_begun_anew(
+    faults: FaultServer,
+    store: ObjectStore,
+    access: StoreAccess,
+    target: StoreLocation,
+    sha256: str,
+) -> None:
+    resume = killed_on_the_way(faults, store, target, sha256)
+    Multipart(access).abort(target, resume.upload_id)
+    again = dataclasses.replace(job(UrlSource(url=faults.url), target, sha256), resume=resume)
+    environ = transfer_environ(store, allow=f"127.0.0.1:{faults.port}")
+    ended = run_transfer(again, environ)
+    assert isinstance(ended.last, Completed), ended.stderr
+    assert "forgotten" in ended.stderr
+
+
+def test_upload_of_a_source_that_changed_since_is_begun_anew(
+    faults: FaultServer, store: ObjectStore, target: StoreLocation, sha256: str
+) -> None:
+    resume = killed_on_the_way(faults, store, target, sha256)
+    faults.etag = '"two"'
+    again = dataclasses.replace(job(UrlSource(url=faults.url), target, sha256), resume=resume)
+    environ = transfer_environ(store, allow=f"127.0.0.1:{faults.port}")
+    ended = run_transfer(again, environ)
+    first = ended.events[0]
+    assert isinstance(first, Started)
+    assert first.upload_id != resume.upload_id
+    assert isinstance(ended.last, Completed), ended.stderr
+
+
+def test_source_that_changes_on_the_way_is_read_anew(
+    faults: FaultServer, store: ObjectStore, target: StoreLocation, sha256: str
+) -> None:
+    faults.change_after = 2**20
+    ended = from_faults(faults, store, target, sha256)
+    assert isinstance(ended.last, Completed), ended.stderr
+    assert sum(isinstance(event, Started) for event in ended.events) == 2
+
+
+def test_bodies_that_end_early_are_asked_for_again(
+    faults: FaultServer, store: ObjectStore, target: StoreLocation, sha256: str
+) -> None:
+    faults.cuts_bodies = 3
+    ended = from_faults(faults, store, target, sha256)
+    assert isinstance(ended.last, Completed), ended.stderr
+
+
+def test_source_that_always_ends_early_is_given_up(
+    faults: FaultServer, store: ObjectStore, target: StoreLocation
+) -> None:
+    faults.cuts_bodies = 1000
+    ended = from_faults(faults, store, target)
+    assert failed(ended, "SourceTruncated").retry is Retry.BACKOFF
+
+
+def test_expired_url_keeps_the_upload(
+    faults: FaultServer, store: ObjectStore, access: StoreAccess, target: StoreLocation
+) -> None:
+    faults.expire_after = 2**20
+    failure = failed(from_faults(faults, store, target), "SourceURLExpired")
+    assert failure.retry is Retry.ON_CHANGE
+    assert len(Multipart(access).unfinished(target)) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        pytest.param(401, "SourceUnauthorized", id="unauthorized"),
+        pytest.param(403, "SourceURLExpired", id="expired"),
+        pytest.param(404, "SourceNotFound", id="not-found"),
+        pytest.param(410, "SourceGone", id="gone"),
+        pytest.param(503, "SourceUnavailable", id="unavailable"),
+    ],
+)
+def test_refusal_of_the_source_is_said_without_the_url_s_query(
+    faults: FaultServer, store: ObjectStore, target: StoreLocation, status: int, reason: str
+) -> None:
+    faults.answer_status = status
+    ended = from_faults(faults, store, target)
+    failed(ended, reason)
+    assert "secretsignature" not in ended.stdout + ended.stderr
+
+
+def test_source_without_ranges_is_refused(
+    faults: FaultServer, store: ObjectStore, target: StoreLocation
+) -> None:
+    faults.ignores_ranges = True
+    failed(from_faults(faults, store, target), "SourceUnusable")
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        pytest.param("http://169.254.169.254/latest/meta-data/", id="metadata"),
+        pytest.param("http://localhost:1/", id="loopback-by-name"),
+        pytest.param("http://[::ffff:169.254.169.254]/", id="metadata-in-ipv6"),
+    ],
+)
+def test_redirect_to_what_is_not_allowed_is_refused(
+    faults: FaultServer, store: ObjectStore, target: StoreLocation, elsewhere: str
+) -> None:
+    faults.redirect_to = elsewhere
+    failure = failed(from_faults(faults, store, target), "SourceNotAllowed")
+    assert failure.retry is Retry.ON_CHANGE
+
+
+def test_source_that_nobody_listens_at_is_unreachable(
+    store: ObjectStore, target: StoreLocation
+) -> None:
+    port = free_port()
+    source = UrlSource(url=f"http://127.0.0.1:{port}/model.gguf?X-Amz-Signature=secretsignature")
+    environ = transfer_environ(store, allow=f"127.0.0.1:{port}")
+    ended = run_transfer(job(source, target), environ)
+    failed(ended, "SourceUnreachable")
+    assert "secretsignature" not in ended.stdout + ended.stderr
+
+
+def test_store_that_nobody_listens_at_is_unreachable(
+    faults: FaultServer, store: ObjectStore, target: StoreLocation
+) -> None:
+    endpoint = f"http://127.0.0.1:{free_port()}"
+    environ = transfer_environ(
+        store, allow=f"127.0.0.1:{faults.port}", ROADSTEAD_STORE_ENDPOINT=endpoint
+    )
+    where = dataclasses.replace(target, endpoint=endpoint)
+    failed(run_transfer(job(UrlSource(url=faults.url), where), environ), "StoreUnreachable")
+
+
+def test_store_that_there_are_no_keys_for_is_refused(
+    faults: FaultServer, store: ObjectStore, target: StoreLocation
+) -> None:
+    where = dataclasses.replace(target, endpoint="http://elsewhere:9000")
+    failed(from_faults(faults, store, where), "StoreUnknown")
+
+
+def test_missing_bucket_is_said(
+    faults: FaultServer, store: ObjectStore, target: StoreLocation
+) -> None:
+    where = dataclasses.replace(target, bucket="no-such-bucket")
+    failed(from_faults(faults, store, where), "StoreBucketMissing")
+
+
+def test_model_that_quant_does_not_know_is_said(
+    store: ObjectStore, quant: QuantProcess, target: StoreLocation
+) -> None:
+    environ = transfer_environ(
+        store,
+        allow="",
+        ROADSTEAD_QUANT_ENDPOINT=quant.endpoint,
+        ROADSTEAD_QUANT_KEY_FILE=str(quant.key_file),
+    )
+    source = QuantSource(endpoint=quant.endpoint, model_id="no-such-model")
+    failure = failed(run_transfer(job(source, target), environ), "ModelUnknown")
+    assert failure.retry is Retry.ON_CHANGE
+
+
+def test_stopped_transfer_ends_at_once_and_keeps_its_upload(
+    faults: FaultServer, store: ObjectStore, access: StoreAccess, target: StoreLocation
+) -> None:
+    faults.slowness = 0.2
+    environ = transfer_environ(store, allow=f"127.0.0.1:{faults.port}")
+    process = start_transfer(job(UrlSource(url=faults.url), target), environ)
+    while faults.bytes_sent < 2**20:
+        time.sleep(0.01)
+    process.terminate()
+    ended = finished(process)
+    assert isinstance(ended.last, Stopped)
+    assert ended.code == 0
+    assert len(Multipart(access).unfinished(target)) == 1

@@ -1,0 +1,66 @@
+"""A source, a store and an API server of this folder's own, and the operator in this process.
+
+Everything is real: two MinIOs, `roadstead quant`, `roadstead transfer` as the operator starts it.
+Only the controllers of Kubernetes itself are missing, so tests write what they would say.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from kubernetes.aio import client
+
+from dev import objectstore
+from tests.apiserver.conftest import connect, install_crds
+from tests.apiserver.control_plane import ApiServer, running
+from tests.apiserver.eventually import eventually
+from tests.apiserver.reconciling.site import Operated, Site, cleared, listed, quant_service
+
+
+@pytest.fixture(scope="session")
+def apiserver(
+    binaries: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ApiServer]:
+    """An API server that no other folder's tests put Models into."""
+    with running(binaries, tmp_path_factory.mktemp("reconciling-apiserver")) as server:
+        asyncio.run(_prepare(server))
+        yield server
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The source's and the store's side, for all tests."""
+    folder = tmp_path_factory.mktemp("reconciling")
+    with (
+        objectstore.running(folder / "store") as store,
+        objectstore.running(folder / "source") as source,
+        quant_service(source, folder) as (endpoint, key_file),
+    ):
+        yield Site(store=store, source=source, quant_endpoint=endpoint, quant_key_file=key_file)
+
+
+@pytest.fixture
+async def operated(
+    servers: Site, api: client.ApiClient, namespace: str, kubeconfig: Path
+) -> AsyncIterator[Operated]:
+    """A namespace to work in, with the catalogue empty before and after."""
+    await cleared(api)
+    yield Operated(site=servers, api=api, namespace=namespace, kubeconfig=kubeconfig)
+    await cleared(api)
+
+
+async def _prepare(server: ApiServer) -> None:
+    await install_crds(server)
+    async with connect(server) as api:
+        await eventually(lambda: _lists(api))
+
+
+async def _lists(api: client.ApiClient) -> bool:
+    """A kind that was just made is answered 429 until its storage is ready."""
+    try:
+        for plural in ("models", "modelserves"):
+            await listed(api, plural)
+    except client.ApiException:
+        return False
+    return True

@@ -1,0 +1,200 @@
+"""What people and sources get wrong: a clear reason, and nothing lost."""
+
+import base64
+import datetime
+import io
+
+import pytest
+from minio import Minio
+
+from dev import samplegguf
+from tests.apiserver import custom_objects
+from tests.apiserver.eventually import eventually
+from tests.apiserver.objects import Raw, fresh_name
+from tests.apiserver.reconciling.site import (
+    BUCKET,
+    SIZE,
+    Operated,
+    Site,
+    condition,
+    listed,
+    minio,
+    send_raw,
+)
+
+WRONG_DIGEST = "0" * 64
+
+
+def quant(name: str, endpoint: str = "") -> Raw:
+    return {"quant": {"modelId": name, **({"endpoint": endpoint} if endpoint else {})}}
+
+
+async def test_a_model_that_nobody_knows_is_said_to_be_unknown(operated: Operated) -> None:
+    async with operated.operator():
+        serve = await operated.serve(modelName="nobody-knows-it")
+        found = await operated.says(serve, "Ready", "ModelUnknown")
+        assert await listed(operated.api, "models") == []
+    assert "nobody-knows-it" in condition(found, "Ready")["message"]
+
+
+async def test_a_wrong_digest_is_told_and_leaves_nothing_in_the_store(operated: Operated) -> None:
+    name = operated.site.publish()
+    async with operated.operator():
+        model = await operated.model(name=name, source=quant(name), sha256=WRONG_DIGEST)
+        serve = await operated.serve(modelName=name)
+        found = await operated.says(model, "Verified", "DigestMismatch")
+        await operated.says(serve, "Ready", "DigestMismatch")
+        assert await operated.children("deployments") == []
+    assert not operated.site.holds(found["status"]["minioBucket"], found["status"]["minioPath"])
+
+
+async def test_a_digest_that_is_wrong_is_not_tried_again_after_a_restart(
+    operated: Operated,
+) -> None:
+    name = operated.site.publish()
+    async with operated.operator():
+        model = await operated.model(name=name, source=quant(name), sha256=WRONG_DIGEST)
+        before = await operated.says(model, "Ready", "DigestMismatch")
+    async with operated.operator():
+        serve = await operated.serve(modelName=name)
+        await operated.says(serve, "Ready", "DigestMismatch")
+        after = await operated.says(model, "Ready", "DigestMismatch")
+    assert after["status"]["transfer"]["attempt"] == before["status"]["transfer"]["attempt"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"PK\x03\x04" + bytes(200_000), id="not-gguf"),
+        pytest.param(samplegguf.sample(SIZE)[:100_000], id="truncated"),
+    ],
+)
+async def test_what_is_no_whole_gguf_is_refused(operated: Operated, content: bytes) -> None:
+    name = operated.site.publish(content)
+    async with operated.operator():
+        model = await operated.model(name=name, source=quant(name))
+        found = await operated.says(model, "Verified", "InvalidGguf")
+    assert not operated.site.holds(found["status"]["minioBucket"], found["status"]["minioPath"])
+
+
+async def test_a_quant_service_that_is_away_is_tried_again(operated: Operated) -> None:
+    endpoint = "http://127.0.0.1:9"
+    async with operated.operator(ROADSTEAD_SOURCE_ALLOW=endpoint):
+        model = await operated.model(source=quant("gemma", endpoint))
+        found = await operated.says(model, "Stored", "SourceUnreachable")
+    assert "attempt 1 failed" in condition(found, "Stored")["message"]
+
+
+async def test_an_endpoint_that_is_not_allowed_is_refused(operated: Operated) -> None:
+    async with operated.operator():
+        model = await operated.model(source=quant("gemma", "http://127.0.0.1:9"))
+        await operated.says(model, "Stored", "SourceNotAllowed")
+
+
+async def test_a_flag_that_is_not_allowed_is_told(operated: Operated) -> None:
+    name = operated.site.publish()
+    async with operated.operator():
+        params = {"extraArgs": ["--model-url", "http://example.com"]}
+        serve = await operated.serve(modelName=name, runtimeParams=params)
+        found = await operated.says(serve, "WorkloadReady", "InvalidRuntimeParams")
+    assert "--model-url" in condition(found, "WorkloadReady")["message"]
+
+
+async def test_a_model_behind_a_presigned_url_in_a_secret_is_brought(operated: Operated) -> None:
+    name = operated.site.publish()
+    ref = {"name": name, "namespace": operated.namespace}
+    async with operated.operator():
+        model = await operated.model(name=name, source={"presignedUrl": {"secretRef": ref}})
+        await operated.says(model, "Stored", "SourceSecretMissing")
+        await _secret(operated, name, _presigned(operated.site, name))
+        await custom_objects.patch(operated.api, model, _touch())
+        await operated.says(model, "Verified", "Verified")
+
+
+async def test_an_object_in_the_store_is_adopted(operated: Operated) -> None:
+    path = f"{fresh_name('mine')}/model.gguf"
+    client = minio(operated.site.store)
+    if not client.bucket_exists("models"):
+        client.make_bucket("models")
+    data = samplegguf.sample(SIZE)
+    client.put_object("models", path, io.BytesIO(data), len(data))
+    async with operated.operator():
+        model = await operated.model(source={"stored": {}}, minioPath=path)
+        found = await operated.says(model, "Verified", "Verified")
+    assert found["status"]["sizeBytes"] == len(data)
+
+
+async def test_one_object_that_is_refused_holds_up_no_other(operated: Operated) -> None:
+    name = operated.site.publish()
+    async with operated.operator():
+        await _quota(operated, {"count/services": "1"})
+        serves = [await operated.serve(name=f"gemma-{n}", modelName=name) for n in range(2)]
+        await eventually(lambda: _one_rejected(operated, serves))
+        assert len(await operated.children("deployments")) == 1
+
+
+async def _one_rejected(operated: Operated, serves: list[Raw]) -> bool:
+    found = [await custom_objects.get(operated.api, serve) for serve in serves]
+    reasons = [condition(serve, "WorkloadReady").get("reason") for serve in found]
+    assert reasons.count("Rejected") == 1, reasons
+    return "Progressing" in reasons or "Starting" in reasons
+
+
+async def test_a_service_of_somebody_else_stays_theirs(operated: Operated) -> None:
+    name = operated.site.publish()
+    theirs = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "gemma"},
+        "spec": {"selector": {"app": "theirs"}, "ports": [{"port": 80}]},
+    }
+    async with operated.operator():
+        before = await send_raw(operated.api, "POST", operated.path("services"), theirs)
+        serve = await operated.serve(name="gemma", modelName=name)
+        found = await operated.says(serve, "WorkloadReady", "Rejected")
+        after = await operated.child("services", "gemma")
+    assert "not this ModelServe's" in condition(found, "WorkloadReady")["message"]
+    assert after["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
+
+
+async def test_a_secret_of_somebody_else_stays_theirs(operated: Operated) -> None:
+    name = operated.site.publish()
+    theirs = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "gemma-fetch"},
+        "stringData": {"password": "theirs"},
+    }
+    async with operated.operator():
+        before = await send_raw(operated.api, "POST", operated.path("secrets"), theirs)
+        serve = await operated.serve(name="gemma", modelName=name)
+        await operated.says(serve, "WorkloadReady", "Rejected")
+        after = await operated.child("secrets", "gemma-fetch")
+    assert after["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
+
+
+async def _quota(operated: Operated, hard: dict[str, str]) -> None:
+    """A ResourceQuota with the status that its controller would write."""
+    name = {"metadata": {"name": "quota"}}
+    body = {"apiVersion": "v1", "kind": "ResourceQuota", **name, "spec": {"hard": hard}}
+    path = operated.path("resourcequotas")
+    await send_raw(operated.api, "POST", path, body)
+    status = {"status": {"hard": hard, "used": dict.fromkeys(hard, "0")}}
+    await send_raw(operated.api, "PATCH", f"{path}/quota/status", status)
+
+
+async def _secret(operated: Operated, name: str, url: str) -> None:
+    data = {"url": base64.b64encode(url.encode()).decode()}
+    body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": data}
+    await send_raw(operated.api, "POST", operated.path("secrets"), body)
+
+
+def _presigned(site: Site, name: str) -> str:
+    client: Minio = minio(site.source)
+    hour = datetime.timedelta(hours=1)
+    return client.get_presigned_url("GET", BUCKET, f"{name}.gguf", expires=hour)
+
+
+def _touch() -> Raw:
+    """The annotation by which people ask for another attempt."""
+    return {"metadata": {"annotations": {"model.example.com/retry": "1"}}}

@@ -1,0 +1,207 @@
+"""Restarts, repairs and deletions."""
+
+import functools
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.apiserver import custom_objects
+from tests.apiserver.eventually import eventually
+from tests.apiserver.objects import Raw
+from tests.apiserver.reconciling.site import Operated, get_raw, listed, send_raw
+
+KINDS = ("deployments", "services", "serviceaccounts", "networkpolicies", "secrets", "events")
+OURS = ("modelserves", *KINDS)
+
+
+async def versions(operated: Operated) -> dict[str, str]:
+    """The resourceVersion of everything that a restart could write."""
+    found = await listed(operated.api, "models")
+    for plural in OURS:
+        found += await operated.children(plural)
+    metas = [item["metadata"] for item in found]
+    return {meta["uid"]: meta["resourceVersion"] for meta in metas}
+
+
+async def test_a_restart_writes_nothing(operated: Operated) -> None:
+    name = operated.site.publish()
+    resources = {"requests": {"cpu": "1000m", "memory": "1024Mi"}, "limits": {"memory": "2048Mi"}}
+    async with operated.operator():
+        for number in range(3):
+            serve = await operated.serve(
+                name=f"gemma-{number}", modelName=name, replicas=number, resources=resources
+            )
+            await operated.served(serve)
+            await operated.says(serve, "WorkloadReady", _settled(number))
+        before = await _at_rest(operated)
+    async with operated.operator():
+        # Something that is reconciled after all that was there at the start.
+        await operated.says(await operated.serve(modelName="nobody"), "Ready", "ModelUnknown")
+        after = await versions(operated)
+    assert before.items() <= after.items()
+
+
+def _settled(replicas: int) -> str:
+    return "Progressing" if replicas else "ScaledToZero"
+
+
+async def _at_rest(operated: Operated) -> dict[str, str]:
+    seen: list[dict[str, str]] = [{}]
+
+    async def same_again() -> bool:
+        seen.append(await versions(operated))
+        return seen[-1] == seen[-2]
+
+    await eventually(same_again, interval=1.0)
+    return seen[-1]
+
+
+async def test_a_child_that_was_deleted_is_made_again(operated: Operated) -> None:
+    name = operated.site.publish()
+    async with operated.operator():
+        serve = await operated.serve(name="gemma", modelName=name)
+        await operated.served(serve)
+        for plural in ("services", "deployments", "networkpolicies", "serviceaccounts"):
+            uid = (await operated.child(plural, "gemma"))["metadata"]["uid"]
+            await send_raw(operated.api, "DELETE", f"{operated.path(plural)}/gemma")
+            await eventually(functools.partial(_other, operated, plural, uid))
+
+
+async def _other(operated: Operated, plural: str, uid: str) -> bool:
+    found = {item["metadata"]["name"]: item for item in await operated.children(plural)}
+    return "gemma" in found and found["gemma"]["metadata"]["uid"] != uid
+
+
+@pytest.mark.parametrize(
+    ("plural", "changes", "path"),
+    [
+        pytest.param("deployments", {"spec": {"replicas": 7}}, "spec.replicas", id="replicas"),
+        pytest.param(
+            "services", {"spec": {"selector": {"app": "mine"}}}, "spec.selector", id="selector"
+        ),
+        pytest.param(
+            "deployments", {"metadata": {"ownerReferences": None}}, "metadata.ownerReferences",
+            id="owner",
+        ),
+        pytest.param(
+            "services",
+            {"metadata": {"labels": {"app.kubernetes.io/managed-by": "me"}}},
+            "metadata.labels",
+            id="label",
+        ),
+    ],
+)  # fmt: skip
+async def test_a_child_that_others_changed_is_as_it_was(
+    operated: Operated, plural: str, changes: Raw, path: str
+) -> None:
+    name = operated.site.publish()
+    async with operated.operator():
+        serve = await operated.serve(name="gemma", modelName=name)
+        await operated.served(serve)
+        before = _at(await operated.child(plural, "gemma"), path)
+        await send_raw(operated.api, "PATCH", f"{operated.path(plural)}/gemma", changes)
+
+        async def as_before() -> bool:
+            now = _at(await operated.child(plural, "gemma"), path)
+            return bool(_within(before, now))
+
+        await eventually(as_before)
+
+
+def _at(body: Raw, path: str) -> object:
+    found: object = body
+    for key in path.split("."):
+        found = found.get(key) if isinstance(found, dict) else None
+    return found
+
+
+def _within(before: object, now: object) -> bool:
+    """Whether all of `before` is there; what others added may stay."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        return before.items() <= now.items()
+    return before == now
+
+
+async def test_a_model_in_use_goes_only_with_its_last_serve(operated: Operated) -> None:
+    name = operated.site.publish()
+    async with operated.operator():
+        serve = await operated.serve(name="gemma", modelName=name)
+        await operated.served(serve)
+        (model,) = await listed(operated.api, "models")
+        await custom_objects.delete(operated.api, model)
+        await operated.says(model, "Ready", "InUse")
+        await custom_objects.delete(operated.api, serve)
+        await eventually(lambda: _gone(operated))
+
+
+async def _gone(operated: Operated) -> bool:
+    return await listed(operated.api, "models") == []
+
+
+@pytest.mark.parametrize(
+    ("policy", "stays"),
+    [pytest.param("Delete", False, id="delete"), pytest.param("Retain", True, id="retain")],
+)
+async def test_the_policy_says_what_becomes_of_the_object(
+    operated: Operated, policy: str, stays: bool
+) -> None:
+    name = operated.site.publish()
+    source = {"quant": {"modelId": name}}
+    async with operated.operator():
+        model = await operated.model(name=name, source=source, deletionPolicy=policy)
+        found = await operated.says(model, "Ready", "Ready")
+        await custom_objects.delete(operated.api, model)
+        await eventually(lambda: _gone(operated))
+    status = found["status"]
+    assert operated.site.holds(status["minioBucket"], status["minioPath"]) is stays
+
+
+async def test_a_model_that_comes_back_under_its_name_is_brought_again(
+    operated: Operated,
+) -> None:
+    name = operated.site.publish()
+    source = {"quant": {"modelId": name}}
+    async with operated.operator():
+        model = await operated.model(name=name, source=source, deletionPolicy="Delete")
+        before = await operated.says(model, "Ready", "Ready")
+        await custom_objects.delete(operated.api, model)
+        await eventually(lambda: _gone(operated))
+        again = await operated.model(name=name, source=source)
+        after = await operated.says(again, "Ready", "Ready")
+    assert after["status"]["minioPath"] != before["status"]["minioPath"]
+
+
+async def test_a_digest_that_is_added_later_is_held_against_the_model(operated: Operated) -> None:
+    name = operated.site.publish()
+    async with operated.operator():
+        model = await operated.model(name=name, source={"quant": {"modelId": name}})
+        await operated.says(model, "Ready", "Ready")
+        await custom_objects.patch(operated.api, model, {"spec": {"sha256": "0" * 64}})
+        await operated.says(model, "Verified", "DigestMismatch")
+
+
+async def test_no_secret_stands_anywhere_but_in_the_fetch_secret(
+    operated: Operated, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    name = operated.site.publish()
+    async with operated.operator():
+        serve = await operated.serve(name="gemma", modelName=name)
+        await operated.served(serve)
+        secret = await operated.child("secrets", "gemma-fetch")
+        seen = await listed(operated.api, "models")
+        for plural in ("modelserves", "deployments", "services", "events", "pods"):
+            seen += await operated.children(plural)
+        seen.append(await get_raw(operated.api, "/api/v1/namespaces/default/events"))
+    text = json.dumps(seen) + caplog.text
+    assert secret["data"]["url"]
+    for word in _secret_words(operated):
+        assert word not in text
+
+
+def _secret_words(operated: Operated) -> Iterator[str]:
+    yield "X-Amz-"
+    yield operated.site.store.secret_key
+    yield operated.site.source.secret_key
+    yield operated.site.quant_key_file.read_text()

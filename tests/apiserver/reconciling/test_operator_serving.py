@@ -1,0 +1,168 @@
+"""From a ModelServe of a model that nobody has, to a server and what it says."""
+
+import asyncio
+import hashlib
+from typing import Any
+
+import pytest
+
+from dev import samplegguf
+from roadstead import metrics
+from tests.apiserver import custom_objects
+from tests.apiserver.eventually import eventually
+from tests.apiserver.objects import Raw
+from tests.apiserver.reconciling.site import SIZE, Operated, condition, listed, send_raw
+
+CHILDREN = ("deployments", "services", "serviceaccounts", "networkpolicies")
+
+
+async def test_a_serve_of_a_model_that_nobody_has_becomes_a_server(operated: Operated) -> None:
+    name = operated.site.publish()
+    async with operated.operator():
+        serve = await operated.serve(name="gemma", modelName=name)
+        await operated.served(serve)
+        (model,) = await listed(operated.api, "models")
+        owned = [await operated.child(plural, "gemma") for plural in CHILDREN]
+        owned.append(await operated.child("secrets", "gemma-fetch"))
+
+    uid = serve["metadata"]["uid"]
+    assert model["status"]["sha256"] == hashlib.sha256(samplegguf.sample(SIZE)).hexdigest()
+    assert condition(model, "Ready")["status"] == "True"
+    assert [child["metadata"]["ownerReferences"][0]["uid"] for child in owned] == [uid] * 5
+    assert operated.site.holds(model["status"]["minioBucket"], model["status"]["minioPath"])
+
+
+async def test_ten_serves_of_one_model_cause_one_transfer(operated: Operated) -> None:
+    name = operated.site.publish()
+    before = metrics.TRANSFER_RESULTS.labels("Completed")._value.get()
+    async with operated.operator():
+        serves = [await operated.serve(modelName=name) for _ in range(10)]
+        for serve in serves:
+            await operated.served(serve)
+        (model,) = await listed(operated.api, "models")
+        await eventually(lambda: _counts(operated, model, 10))
+    assert metrics.TRANSFER_RESULTS.labels("Completed")._value.get() - before == 1
+
+
+async def _counts(operated: Operated, model: Raw, servers: int) -> bool:
+    found = await custom_objects.get(operated.api, model)
+    return bool(found["status"]["servers"] == servers)
+
+
+async def test_a_running_pod_makes_the_serve_ready(operated: Operated) -> None:
+    name = operated.site.publish()
+    async with operated.operator():
+        serve = await operated.serve(name="gemma", modelName=name)
+        deployment = await operated.served(serve)
+        status = {"replicas": 1, "readyReplicas": 1, "updatedReplicas": 1, "observedGeneration": 1}
+        await _patch_status(operated, "deployments", "gemma", status)
+        found = await operated.says(serve, "Ready", "Ready")
+    assert found["status"]["readyReplicas"] == 1
+    assert found["status"]["url"] == f"http://gemma.{operated.namespace}.svc"
+    assert deployment["spec"]["replicas"] == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        pytest.param(
+            {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}},
+            "ImagePullFailed",
+            id="image",
+        ),
+        pytest.param(
+            {"terminated": {"reason": "OOMKilled", "exitCode": 137}}, "OutOfMemory", id="memory"
+        ),
+    ],
+)
+async def test_the_serve_tells_why_its_pod_is_not_ready(
+    operated: Operated, state: dict[str, Any], reason: str
+) -> None:
+    name = operated.site.publish()
+    async with operated.operator():
+        serve = await operated.serve(name="gemma", modelName=name)
+        await operated.served(serve)
+        await _pod(operated, await operated.child("deployments", "gemma"), state)
+        found = await operated.says(serve, "WorkloadReady", reason)
+        assert condition(found, "Ready")["reason"] == reason
+
+
+async def test_scaling_reaches_the_deployment(operated: Operated) -> None:
+    name = operated.site.publish()
+    async with operated.operator():
+        serve = await operated.serve(name="gemma", modelName=name)
+        await operated.served(serve)
+        await custom_objects.patch(operated.api, serve, {"spec": {"replicas": 3}}, "scale")
+        await eventually(lambda: _replicas(operated, 3))
+
+
+async def _replicas(operated: Operated, count: int) -> bool:
+    deployment = await operated.child("deployments", "gemma")
+    return bool(deployment["spec"]["replicas"] == count)
+
+
+async def test_changed_runtime_params_change_the_deployment(operated: Operated) -> None:
+    name = operated.site.publish()
+
+    async def has_argument() -> bool:
+        deployment = await operated.child("deployments", "gemma")
+        (container,) = deployment["spec"]["template"]["spec"]["containers"]
+        return "8192" in container["args"]
+
+    async with operated.operator():
+        serve = await operated.serve(name="gemma", modelName=name)
+        await operated.served(serve)
+        changes = {"spec": {"runtimeParams": {"contextSize": 8192}}}
+        await custom_objects.patch(operated.api, serve, changes)
+        await eventually(has_argument)
+
+
+async def test_each_turn_posts_an_event(operated: Operated) -> None:
+    name = operated.site.publish()
+    async with operated.operator():
+        serve = await operated.serve(name="gemma", modelName=name)
+        await operated.served(serve)
+        await _pod(
+            operated,
+            await operated.child("deployments", "gemma"),
+            {"waiting": {"reason": "ErrImagePull", "message": "no such image"}},
+        )
+        await operated.says(serve, "Ready", "ImagePullFailed")
+        await eventually(lambda: _reasons(operated, {"ImagePullFailed", "Queued"}))
+
+
+async def _reasons(operated: Operated, wanted: set[str]) -> bool:
+    found = {event["reason"] for event in await operated.children("events")}
+    assert wanted <= found, found
+    return True
+
+
+async def test_a_hundred_serves_at_once_are_all_served(operated: Operated) -> None:
+    name = operated.site.publish()
+    async with operated.operator():
+        created = [operated.serve(modelName=name) for _ in range(100)]
+        serves = await asyncio.gather(*created)
+        for serve in serves:
+            await operated.served(serve)
+        found = [len(await operated.children(plural)) for plural in CHILDREN]
+    assert found == [100] * 4
+
+
+async def _patch_status(operated: Operated, plural: str, name: str, status: Raw) -> None:
+    path = f"{operated.path(plural)}/{name}/status"
+    await send_raw(operated.api, "PATCH", path, {"status": status})
+
+
+async def _pod(operated: Operated, deployment: Raw, state: Raw) -> None:
+    """The pod that the Deployment's controller would make, with its server in `state`."""
+    template = deployment["spec"]["template"]
+    body = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {**template["metadata"], "name": "gemma-1"},
+        "spec": template["spec"],
+    }
+    await send_raw(operated.api, "POST", operated.path("pods"), body)
+    container = {"name": "llama-server", "image": "x", "imageID": "", "ready": False}
+    statuses = [{**container, "restartCount": 0, "state": state}]
+    await _patch_status(operated, "pods", "gemma-1", {"containerStatuses": statuses})

@@ -1,0 +1,82 @@
+"""The real cluster with the chart and a source side, and a namespace for each test."""
+
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from dev import samplegguf
+from dev.cluster import down, status
+from dev.demo import source
+from dev.demo.__main__ import the_cluster
+from dev.demo.installation import install
+from dev.demo.kubectl import Cluster
+from tests.e2e.serves import Serves
+
+T = TypeVar("T")
+BIG_BYTES = 2 * 2**30
+BIG_MODEL = "big-model"
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """The cluster of `make up`, brought up if it isn't; one that was up before stays."""
+    was_up, _ = status()
+    found = the_cluster()
+    install(found, with_source=True)
+    source.start(found)
+    yield found
+    if not was_up:
+        down()
+
+
+@pytest.fixture
+def namespace(cluster: Cluster) -> Iterator[str]:
+    """A fresh namespace that enforces the `restricted` Pod Security Standard."""
+    name = f"e2e-{secrets.token_hex(3)}"
+    cluster.run("create", "namespace", name)
+    cluster.run("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
+    yield name
+    cluster.run("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+def serves(cluster: Cluster, namespace: str) -> Serves:
+    """ModelServes in the test's namespace."""
+    return Serves(cluster=cluster, namespace=namespace)
+
+
+@pytest.fixture(scope="session")
+def big_model(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a model of 2 GiB that the Quant service knows: long enough to be cut off in."""
+    file = tmp_path_factory.mktemp("big") / "big.gguf"
+    samplegguf.write(file, BIG_BYTES)
+    source.upload(cluster, file, f"{BIG_MODEL}.gguf")
+    file.unlink()
+    return BIG_MODEL
+
+
+@pytest.fixture
+def eventually() -> Callable[..., Any]:
+    """Ask until the answer is true; the answer."""
+
+    def ask(question: Callable[[], T], *, seconds: float = 60, step: float = 0.25) -> T:
+        deadline = time.monotonic() + seconds
+        while True:
+            answer = question()
+            if answer:
+                return answer
+            assert time.monotonic() < deadline, f"still {answer!r} after {seconds} s"
+            time.sleep(step)
+
+    return ask
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The cluster and its images may have to be built first."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.timeout(1800))

@@ -1,0 +1,29 @@
+"""The processes of a pod, seen from the node that this machine is."""
+
+import os
+import signal
+from pathlib import Path
+
+
+def processes_of(pod_uid: str) -> list[int]:
+    """The pids of a pod's processes, by the cgroup that the kubelet put them in."""
+    return [
+        int(entry.name)
+        for entry in Path("/proc").iterdir()
+        if entry.name.isdigit() and f"pod{pod_uid}" in _read(entry / "cgroup")
+    ]
+
+
+def kill_command(pod_uid: str, command: str) -> int:
+    """kill -9 a pod's processes whose command line has `command` in it; how many there were."""
+    found = [pid for pid in processes_of(pod_uid) if command in _read(Path(f"/proc/{pid}/cmdline"))]
+    for pid in found:
+        os.kill(pid, signal.SIGKILL)
+    return len(found)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,97 @@
+"""ModelServes of one namespace, as a person handles them with kubectl."""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dev.demo.kubectl import Cluster
+
+MODEL = "gemma-3-270m"
+RESOURCES = {
+    "requests": {"cpu": "100m", "memory": "512Mi"},
+    "limits": {"cpu": "1", "memory": "1Gi"},
+}
+Condition = Mapping[str, Any]
+
+
+def make_serve(name: str = "gemma", **spec: Any) -> dict[str, Any]:
+    """A ModelServe of the real model that asks for little."""
+    return {
+        "apiVersion": "model.example.com/v1alpha1",
+        "kind": "ModelServe",
+        "metadata": {"name": name},
+        "spec": {
+            "modelName": MODEL,
+            "runtimeParams": {"contextSize": 512, "threads": 1},
+            "resources": RESOURCES,
+            **spec,
+        },
+    }
+
+
+@dataclass(frozen=True)
+class Serves:
+    """Applies, reads and waits for ModelServes."""
+
+    cluster: Cluster
+    namespace: str
+
+    def kubectl(self, *arguments: str, stdin: str = "") -> str:
+        """kubectl in this namespace."""
+        return self.cluster.run("-n", self.namespace, *arguments, stdin=stdin)
+
+    def apply(self, serve: Mapping[str, Any]) -> None:
+        """`kubectl apply`."""
+        self.kubectl("apply", "-f", "-", stdin=json.dumps(serve))
+
+    def get(self, kind: str, name: str) -> Mapping[str, Any]:
+        """An object; empty if it is not there."""
+        return self.cluster.get("-n", self.namespace, kind, name) or {}
+
+    def pods(self) -> list[Mapping[str, Any]]:
+        """The namespace's pods that are not on their way out."""
+        found: list[Mapping[str, Any]] = json.loads(self.kubectl("get", "pods", "-o", "json"))[
+            "items"
+        ]
+        return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+
+    def condition(self, name: str, type_: str = "Ready") -> Condition:
+        """A condition that is of the object's present generation; empty before."""
+        return _condition(self.get("modelserve", name), type_)
+
+    def until_ready(self, name: str = "gemma", *, seconds: float = 240) -> Mapping[str, Any]:
+        """Wait until it is Ready; the object."""
+        return self.until(name, "Ready", "True", seconds=seconds)
+
+    def until(
+        self, name: str, type_: str, value: str, *, seconds: float = 240
+    ) -> Mapping[str, Any]:
+        """Wait until a condition's status or reason is `value`; the object."""
+        deadline = time.monotonic() + seconds
+        while True:
+            serve = self.get("modelserve", name)
+            found = _condition(serve, type_)
+            if value in (found.get("status"), found.get("reason")):
+                return serve
+            assert time.monotonic() < deadline, f"{type_} is not {value}: {self._told(serve)}"
+            time.sleep(0.25)
+
+    def _told(self, serve: Mapping[str, Any]) -> str:
+        status = json.dumps(serve.get("status", {}), indent=1)
+        return f"{status}\n{self.kubectl('get', 'pods', '-o', 'wide')}"
+
+
+def model_condition(cluster: Cluster, name: str, type_: str = "Ready") -> Condition:
+    """A condition of a Model; empty before it is known."""
+    return _condition(cluster.get("model", name) or {}, type_)
+
+
+def _condition(found: Mapping[str, Any], type_: str) -> Condition:
+    generation = found.get("metadata", {}).get("generation")
+    for item in found.get("status", {}).get("conditions", []):
+        if item["type"] == type_ and item["observedGeneration"] == generation:
+            condition: Condition = item
+            return condition
+    return {}

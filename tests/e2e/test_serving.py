@@ -1,0 +1,149 @@
+"""From `kubectl apply` to an answer, and what people do with a server afterwards."""
+
+import json
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from dev.demo import chat
+from dev.demo.kubectl import Cluster
+from tests.e2e.serves import MODEL, Serves, make_serve
+
+
+def test_a_served_model_answers(cluster: Cluster, serves: Serves) -> None:
+    serves.apply(make_serve())
+    serves.until_ready()
+    assert chat.ask(cluster, serves.namespace, "gemma")
+
+
+def test_the_columns_are_filled(cluster: Cluster, serves: Serves) -> None:
+    serves.apply(make_serve())
+    serves.until_ready()
+    model = cluster.run("get", "model", MODEL, "--no-headers").split()
+    assert model[:5] == [MODEL, "True", "100%", "241", "MiB"]
+    serve = serves.kubectl("get", "modelserve", "gemma", "--no-headers").split()
+    assert serve[:5] == ["gemma", MODEL, "True", "Ready", "1"]
+    assert f"http://gemma.{serves.namespace}.svc" in serve
+
+
+def test_kubectl_scale_starts_and_ends_servers(
+    serves: Serves, eventually: Callable[..., Any]
+) -> None:
+    serves.apply(make_serve())
+    serves.until_ready()
+    serves.kubectl("scale", "modelserve", "gemma", "--replicas=2")
+    eventually(lambda: serves.get("modelserve", "gemma")["status"]["readyReplicas"] == 2)
+    serves.kubectl("scale", "modelserve", "gemma", "--replicas=0")
+    eventually(lambda: not serves.pods())
+    assert serves.until("gemma", "WorkloadReady", "ScaledToZero")["status"]["replicas"] == 0
+
+
+def test_changed_runtime_params_roll_out_without_a_lost_request(
+    cluster: Cluster, serves: Serves, eventually: Callable[..., Any]
+) -> None:
+    serves.apply(make_serve())
+    serves.until_ready()
+    before = serves.pods()[0]["metadata"]["uid"]
+    address = serves.get("service", "gemma")["spec"]["clusterIP"]
+    load = Load(f"http://{address}/health")
+    with load:
+        serves.apply(make_serve(runtimeParams={"contextSize": 1024, "threads": 1}))
+        eventually(
+            lambda: (
+                [pod["metadata"]["uid"] for pod in serves.pods()] not in ([], [before])
+                and len(serves.pods()) == 1
+            ),
+            seconds=120,
+        )
+        serves.until_ready()
+    assert load.failures == []
+    assert load.answers > 10
+
+
+def test_a_deleted_server_leaves_nothing_behind(
+    serves: Serves, eventually: Callable[..., Any]
+) -> None:
+    serves.apply(make_serve())
+    serves.until_ready()
+    serves.kubectl("delete", "modelserve", "gemma")
+    kinds = "deployments,services,secrets,networkpolicies,pods"
+    eventually(lambda: not json.loads(serves.kubectl("get", kinds, "-o", "json"))["items"])
+    accounts = json.loads(serves.kubectl("get", "serviceaccounts", "-o", "json"))["items"]
+    assert [item["metadata"]["name"] for item in accounts] == ["default"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "reason", "said"),
+    [
+        pytest.param(
+            {"config": {"image": "localhost/no-such-image:1"}},
+            "ImagePullFailed",
+            "no-such-image",
+            id="image",
+        ),
+        pytest.param(
+            {
+                "runtimeParams": {"contextSize": 512, "threads": 1, "loadMode": "none"},
+                "resources": {"limits": {"memory": "224Mi"}, "requests": {"memory": "224Mi"}},
+            },
+            "OutOfMemory",
+            "224Mi",
+            id="memory",
+        ),
+        pytest.param(
+            {"resources": {"requests": {"cpu": "64"}, "limits": {"cpu": "64"}}},
+            "Unschedulable",
+            "cpu",
+            id="node",
+        ),
+        pytest.param(
+            {"modelName": "nobody-knows-this"}, "ModelUnknown", "nobody-knows-this", id="model"
+        ),
+        pytest.param(
+            {"runtimeParams": {"extraArgs": ["--model-url", "http://example.com/x"]}},
+            "InvalidRuntimeParams",
+            "--model-url",
+            id="flag",
+        ),
+    ],
+)
+def test_the_condition_says_why_a_server_is_not_ready(
+    serves: Serves, spec: dict[str, Any], reason: str, said: str
+) -> None:
+    serves.apply(make_serve(**spec))
+    serves.until("gemma", "Ready", reason)
+    condition = serves.condition("gemma")
+    assert condition["status"] == "False"
+    assert said in condition["message"]
+
+
+class Load:
+    """Asks an address again and again, one request at a time, within it."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self.answers = 0
+        self.failures: list[str] = []
+
+    def __enter__(self) -> "Load":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.wait(0.02):
+            try:
+                with urllib.request.urlopen(self._url, timeout=10) as response:
+                    response.read()
+                self.answers += 1
+            except OSError as error:
+                self.failures.append(str(error))

@@ -1,0 +1,29 @@
+"""Which cluster the environment asks for."""
+
+from pathlib import Path
+
+import pytest
+
+from dev.cluster.target import current
+from dev.errors import DevError
+
+
+def test_local_cluster_is_used_unless_asked_otherwise() -> None:
+    assert current({"KUBECONFIG": "/somebody/elses"}) is None
+
+
+def test_current_cluster_is_the_one_of_the_kubeconfig(tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    config.touch()
+    assert current({"DEMO_CLUSTER": "current", "KUBECONFIG": str(config)}) == config
+
+
+@pytest.mark.parametrize("path", ["", "/no/such/file"])
+def test_current_cluster_without_a_kubeconfig_is_an_error(path: str) -> None:
+    with pytest.raises(DevError, match="KUBECONFIG"):
+        current({"DEMO_CLUSTER": "current", "KUBECONFIG": path})
+
+
+def test_unknown_wish_is_an_error() -> None:
+    with pytest.raises(DevError, match="current"):
+        current({"DEMO_CLUSTER": "kind"})

@@ -1,0 +1,56 @@
+"""The pinned versions are the ones that Go is given."""
+
+import re
+
+import pytest
+
+from dev.binaries import GO_MODULES, content_key, go_output_name, go_version
+from dev.versions import GO_MINIMUM, GO_PROGRAMS, GoProgram
+
+UPSTREAM = [each for each in GO_PROGRAMS.values() if each.requires]
+
+
+@pytest.mark.parametrize("program", UPSTREAM, ids=lambda program: program.name)
+def test_go_mod_requires_the_pinned_version(program: GoProgram) -> None:
+    text = (GO_MODULES / program.module / "go.mod").read_text()
+    line = re.compile(rf"^(?:require|\t)\s*{re.escape(program.requires)} (\S+)", re.MULTILINE)
+    assert line.findall(text) == [program.version]
+
+
+@pytest.mark.parametrize("program", UPSTREAM, ids=lambda program: program.name)
+def test_go_sum_verifies_the_pinned_version(program: GoProgram) -> None:
+    lines = (GO_MODULES / program.module / "go.sum").read_text().splitlines()
+    assert any(line.startswith(f"{program.requires} {program.version} h1:") for line in lines)
+
+
+@pytest.mark.parametrize("module", sorted(path.name for path in GO_MODULES.iterdir()))
+def test_every_module_asks_for_the_same_go(module: str) -> None:
+    text = (GO_MODULES / module / "go.mod").read_text()
+    major, minor = GO_MINIMUM
+    assert re.search(rf"^go {major}\.{minor}(\.0)?$", text, re.MULTILINE)
+
+
+def test_kubernetes_siblings_are_of_the_same_release() -> None:
+    text = (GO_MODULES / "kubernetes" / "go.mod").read_text()
+    released = GO_PROGRAMS["kubelet"].version.replace("v1.", "v0.")
+    replaced = re.findall(r"^\t(\S+) => (\S+) (\S+)$", text, re.MULTILINE)
+    assert replaced
+    assert all(old == new and version == released for old, new, version in replaced)
+
+
+@pytest.mark.parametrize(("name", "output"), [("etcd", "server"), ("helm", "helm"), ("mc", "mc")])
+def test_go_names_a_program_after_its_package(name: str, output: str) -> None:
+    assert go_output_name(GO_PROGRAMS[name]) == output
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [("go1.26.8\n", (1, 26)), ("go1.9", (1, 9)), ("go1.27rc1", (1, 27)), ("devel", (0, 0))],
+)
+def test_go_version_is_read(text: str, version: tuple[int, int]) -> None:
+    assert go_version(text) == version
+
+
+def test_programs_of_one_module_have_keys_of_their_own() -> None:
+    keys = [content_key(each, GO_MODULES) for each in GO_PROGRAMS.values()]
+    assert len(set(keys)) == len(keys)

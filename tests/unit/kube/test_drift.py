@@ -1,0 +1,36 @@
+"""What counts as changed by others."""
+
+from typing import Any
+
+import pytest
+
+from roadstead.kube.drift import drifted
+
+
+@pytest.mark.parametrize(
+    ("desired", "observed"),
+    [
+        pytest.param({"a": 1}, {"a": 1, "default": 2}, id="default"),
+        pytest.param({"limits": {"cpu": "1000m"}}, {"limits": {"cpu": "1"}}, id="quantity"),
+        pytest.param({"requests": {"cpu": 2}}, {"requests": {"cpu": "2"}}, id="number"),
+        pytest.param({"labels": {}}, {}, id="empty"),
+        pytest.param({"args": [{"a": 1}]}, {"args": [{"a": 1, "b": 2}]}, id="list"),
+    ],
+)
+def test_what_the_server_adds_or_writes_otherwise_is_no_drift(desired: Any, observed: Any) -> None:
+    assert not drifted(desired, observed)
+
+
+@pytest.mark.parametrize(
+    ("desired", "observed"),
+    [
+        pytest.param({"a": 1}, {"a": 2}, id="value"),
+        pytest.param({"a": 1}, {}, id="missing"),
+        pytest.param({"args": ["1"]}, {"args": ["1", "2"]}, id="longer"),
+        pytest.param({"args": ["1000m"]}, {"args": ["1"]}, id="no-quantity"),
+        pytest.param({"limits": {"cpu": "1"}}, {"limits": {"cpu": "2"}}, id="quantity"),
+        pytest.param({"a": {"b": 1}}, {"a": None}, id="section"),
+    ],
+)
+def test_what_others_changed_is_drift(desired: Any, observed: Any) -> None:
+    assert drifted(desired, observed)

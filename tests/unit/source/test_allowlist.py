@@ -1,0 +1,101 @@
+"""Which hosts may be read from."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from roadstead.source.allowlist import AllowList, InvalidEntry
+
+METADATA = "169.254.169.254"
+
+
+@pytest.mark.parametrize(
+    ("entry", "scheme", "host", "port"),
+    [
+        pytest.param("minio.example.com", "https", "minio.example.com", 443, id="https"),
+        pytest.param("minio.example.com", "http", "minio.example.com", 80, id="http"),
+        pytest.param("minio.example.com:9000", "http", "MINIO.example.com.", 9000, id="port"),
+        pytest.param("*.example.com", "https", "a.b.example.com", 443, id="wildcard"),
+        pytest.param("10.1.0.0/16:9000", "http", "10.1.2.3", 9000, id="network"),
+        pytest.param("[fd00::/8]:9000", "http", "fd00::1", 9000, id="ipv6-network"),
+        pytest.param("http://10.1.2.3:9000/", "http", "10.1.2.3", 9000, id="endpoint"),
+    ],
+)
+def test_entry_covers(entry: str, scheme: str, host: str, port: int) -> None:
+    assert AllowList.parse([entry]).covers(scheme, host, port)
+
+
+@pytest.mark.parametrize(
+    ("entry", "scheme", "host", "port"),
+    [
+        pytest.param("minio.example.com", "https", "minio.example.com", 9000, id="other-port"),
+        pytest.param("https://minio.example.com", "http", "minio.example.com", 80, id="scheme"),
+        pytest.param("*.example.com", "https", "example.com", 443, id="wildcard-itself"),
+        pytest.param("*.example.com", "https", "evilexample.com", 443, id="wildcard-suffix"),
+        pytest.param("10.1.0.0/16", "http", "10.2.0.1", 80, id="outside-the-network"),
+        pytest.param("10.1.0.0/16", "http", "ten.example.com", 80, id="name-for-a-network"),
+    ],
+)
+def test_entry_does_not_cover(entry: str, scheme: str, host: str, port: int) -> None:
+    assert not AllowList.parse([entry]).covers(scheme, host, port)
+
+
+@pytest.mark.parametrize("entry", ["", "a b", "user@host", "host:0", "host:99999", "a/b", "*"])
+def test_entry_that_cannot_be_read_is_refused(entry: str) -> None:
+    with pytest.raises(InvalidEntry, match="write host"):
+        AllowList.parse([entry])
+
+
+@pytest.mark.parametrize("address", ["10.0.0.7", "192.168.1.1", "93.184.216.34", "fd00::5"])
+def test_allowed_host_opens_private_and_public_addresses(address: str) -> None:
+    assert AllowList.parse(["minio.example.com"]).opens("http", "minio.example.com", 80, address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        METADATA,
+        f"::ffff:{METADATA}",
+        "fe80::1%eth0",
+        "0.0.0.0",  # noqa: S104 - the point of the test
+        "::",
+        "224.0.0.1",
+        "255.255.255.255",
+        "64:ff9b::a9fe:a9fe",
+        "2002:a9fe:a9fe::1",
+        "fd00:ec2::254",
+        "100.100.100.200",
+        "127.0.0.1",
+        "::1",
+        "::ffff:127.0.0.1",
+        "no address",
+    ],
+)
+def test_allowed_host_never_opens(address: str) -> None:
+    assert not AllowList.parse(["minio.example.com"]).opens(
+        "http", "minio.example.com", 80, address
+    )
+
+
+@pytest.mark.parametrize(
+    ("entry", "host"), [("localhost:9000", "localhost"), ("127.0.0.0/8:9000", "127.0.0.1")]
+)
+def test_loopback_is_opened_by_an_entry_that_says_so(entry: str, host: str) -> None:
+    assert AllowList.parse([entry]).opens("http", host, 9000, "127.0.0.1")
+
+
+def test_metadata_is_not_opened_even_by_its_address() -> None:
+    assert not AllowList.parse([METADATA]).opens("http", METADATA, 80, METADATA)
+
+
+@given(host=st.text(max_size=40), address=st.ip_addresses().map(str))
+def test_empty_list_opens_nothing(host: str, address: str) -> None:
+    assert not AllowList.parse([]).opens("http", host, 80, address)
+
+
+@given(entry=st.text(max_size=60))
+def test_any_text_is_an_entry_or_refused(entry: str) -> None:
+    try:
+        AllowList.parse([entry])
+    except InvalidEntry:
+        return

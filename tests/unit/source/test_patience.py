@@ -1,0 +1,50 @@
+"""Trying again."""
+
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from roadstead.errors import SourceError, SourceInterrupted
+from roadstead.source.patience import MAX_DELAY_SECONDS, Patience, Stopping, delay_seconds
+
+
+@given(failures=st.integers(1, 10_000), chance=st.floats(0, 1))
+def test_delay_is_bounded(failures: int, chance: float) -> None:
+    assert 0 < delay_seconds(failures, chance) <= MAX_DELAY_SECONDS
+
+
+def test_delays_double() -> None:
+    assert [delay_seconds(failures, 1.0) for failures in (1, 2, 3)] == [0.5, 1.0, 2.0]
+
+
+def test_what_does_not_pass_is_not_tried_again() -> None:
+    calls: list[int] = []
+
+    def work() -> None:
+        calls.append(1)
+        raise SourceError("SourceGone", "gone")
+
+    with pytest.raises(SourceError):
+        Patience(attempts=5, stop=threading.Event()).run(work)
+    assert len(calls) == 1
+
+
+def test_what_may_pass_is_tried_so_often_and_no_more() -> None:
+    calls: list[int] = []
+
+    def work() -> None:
+        calls.append(1)
+        raise SourceInterrupted("SourceUnreachable", "away")
+
+    with pytest.raises(SourceInterrupted):
+        Patience(attempts=2, stop=threading.Event()).run(work)
+    assert len(calls) == 2
+
+
+def test_stop_ends_the_waiting() -> None:
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(Stopping):
+        Patience(attempts=5, stop=stop).pause(5)

@@ -1,0 +1,71 @@
+"""Settings of the parts that move models."""
+
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from roadstead.errors import InvalidSettings
+from roadstead.fetch.settings import FetchSettings
+from roadstead.source.settings import QuantSettings
+from roadstead.transfer.settings import TransferSettings
+
+STORE = {
+    "ROADSTEAD_STORE_ENDPOINT": "http://minio:9000/",
+    "ROADSTEAD_STORE_ACCESS_KEY_FILE": "/keys/access",
+    "ROADSTEAD_STORE_SECRET_KEY_FILE": "/keys/secret",
+}
+FETCH = {
+    "ROADSTEAD_FETCH_URL_FILE": "/url/url",
+    "ROADSTEAD_FETCH_SHA256": "0" * 64,
+    "ROADSTEAD_FETCH_SIZE": "100",
+}
+QUANT = {
+    "ROADSTEAD_QUANT_SOURCE_ENDPOINT": "http://source:9000",
+    "ROADSTEAD_QUANT_SOURCE_ACCESS_KEY_FILE": "/keys/access",
+    "ROADSTEAD_QUANT_SOURCE_SECRET_KEY_FILE": "/keys/secret",
+    "ROADSTEAD_QUANT_KEY_FILE": "/keys/quant",
+}
+
+
+def test_what_is_not_set_has_a_default() -> None:
+    settings = TransferSettings.from_env(STORE)
+    assert (settings.store.endpoint, settings.store.bucket) == ("http://minio:9000", "models")
+    assert settings.quant_key_file is None
+    assert not settings.allow.covers("http", "minio", 9000)
+
+
+def test_source_s_public_endpoint_is_its_own_unless_set() -> None:
+    assert QuantSettings.from_env(QUANT).public_endpoint == "http://source:9000"
+
+
+@pytest.mark.parametrize(
+    "from_env", [TransferSettings.from_env, FetchSettings.from_env, QuantSettings.from_env]
+)
+def test_all_that_is_missing_is_said_at_once(
+    from_env: Callable[[Mapping[str, str]], object],
+) -> None:
+    with pytest.raises(InvalidSettings) as caught:
+        from_env({})
+    assert str(caught.value).count("is not set") >= 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ROADSTEAD_SOURCE_ALLOW", "host:port"),
+        ("ROADSTEAD_TRANSFER_CONNECTIONS", "100"),
+        ("ROADSTEAD_STORE_ENDPOINT", "minio:9000"),
+    ],
+)
+def test_value_of_a_transfer_that_cannot_be_used_is_named(name: str, value: str) -> None:
+    with pytest.raises(InvalidSettings, match=name):
+        TransferSettings.from_env({**STORE, name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("ROADSTEAD_FETCH_SHA256", "0" * 63), ("ROADSTEAD_FETCH_SIZE", "0")],
+)
+def test_value_of_a_fetch_that_cannot_be_used_is_named(name: str, value: str) -> None:
+    with pytest.raises(InvalidSettings, match=name):
+        FetchSettings.from_env({**FETCH, name: value})
