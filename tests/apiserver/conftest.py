@@ -43,7 +43,7 @@ def apiserver(
 ) -> Iterator[ApiServer]:
     """The API server, with the CRDs established."""
     with running(binaries, tmp_path_factory.mktemp("apiserver")) as server:
-        asyncio.run(_install_crds(server))
+        asyncio.run(install_crds(server))
         yield server
 
 
@@ -98,7 +98,8 @@ def connect(server: ApiServer) -> client.ApiClient:
     return client.ApiClient(configuration)
 
 
-async def _install_crds(server: ApiServer) -> None:
+async def install_crds(server: ApiServer) -> None:
+    """Install Roadstead's CRDs and wait until the API server has them."""
     async with connect(server) as api:
         crds = client.ApiextensionsV1Api(api)
         for path in sorted(CRDS.glob("*.yaml")):

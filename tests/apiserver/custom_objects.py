@@ -19,38 +19,40 @@ async def create(api: client.ApiClient, body: Raw, *, strict: bool = True) -> Ra
     """
     path = _collection(body["kind"], body["metadata"].get("namespace"))
     validation = "Strict" if strict else "Ignore"
-    return await _call(api, "POST", f"{path}?fieldValidation={validation}", body)
+    return await call(api, "POST", f"{path}?fieldValidation={validation}", body)
 
 
 async def get(api: client.ApiClient, body: Raw, subresource: str = "") -> Raw:
     """The object of the kind, namespace and name of `body` as it is stored now."""
-    return await _call(api, "GET", _path(body, subresource))
+    return await call(api, "GET", _path(body, subresource))
 
 
 async def patch(
     api: client.ApiClient, body: Raw, changes: Mapping[str, Any], subresource: str = ""
 ) -> Raw:
     """Merge `changes` into the object (RFC 7386: None removes a field) and return the result."""
-    return await _call(api, "PATCH", _path(body, subresource), dict(changes), MERGE_PATCH)
+    return await call(api, "PATCH", _path(body, subresource), dict(changes), MERGE_PATCH)
 
 
 async def apply(api: client.ApiClient, body: Raw, *, manager: str = "test") -> Raw:
     """Server-side apply `body`, taking over fields that others own."""
     path = f"{_path(body)}?fieldManager={manager}&force=true&fieldValidation=Strict"
-    return await _call(api, "PATCH", path, body, APPLY_PATCH)
+    return await call(api, "PATCH", path, body, APPLY_PATCH)
 
 
 async def delete(api: client.ApiClient, body: Raw) -> None:
     """Delete the object; one with a finalizer stays until that is gone."""
-    await _call(api, "DELETE", _path(body))
+    await call(api, "DELETE", _path(body))
 
 
-async def refusal(attempt: Awaitable[Raw]) -> str:
-    """The API server's message for a request that it must refuse."""
+async def refusal(attempt: Awaitable[Raw], *, allowed: str | None = None) -> str:
+    """The API server's message for a request that it must refuse, or `allowed` where it may not."""
     try:
         accepted = await attempt
     except client.ApiException as error:
         return str(json.loads(error.body or "{}")["message"])
+    if allowed is not None:
+        return allowed
     raise AssertionError(f"was not refused: {accepted}")
 
 
@@ -65,13 +67,14 @@ def _path(body: Raw, subresource: str = "") -> str:
     return f"{path}/{subresource}" if subresource else path
 
 
-async def _call(
+async def call(
     api: client.ApiClient,
     method: str,
     path: str,
     body: Raw | None = None,
     content_type: str = "application/json",
 ) -> Raw:
+    """Any request, JSON in and out. Raises ApiException."""
     headers = {"Accept": "application/json", "Content-Type": content_type}
     request = await api.param_serialize(
         method, path, header_params=headers, body=body, auth_settings=["BearerToken"]

@@ -37,6 +37,7 @@ from roadstead_webhooks.admission.receipts import Receipts
 from roadstead_webhooks.admission.reserving import Reservations
 from roadstead_webhooks.admission.review import MAX_BYTES
 from roadstead_webhooks.admission.service import Admission
+from roadstead_webhooks.certificates.keeper import Keeper
 from roadstead_webhooks.settings import WebhookSettings
 from roadstead_webhooks.tls import Certificates, FileCertificates
 
@@ -51,6 +52,10 @@ OPEN_REQUESTS_SECONDS: Final = 30.0
 RELOAD_SECONDS: Final = 5.0
 
 
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
+
+
 class WebhookServer:
     """The parts of one process, wired together."""
 
@@ -60,7 +65,7 @@ class WebhookServer:
         client: KubeClient,
         certificates: Certificates,
         *,
-        clock: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC),
+        clock: Callable[[], datetime.datetime] = _now,
     ) -> None:
         self._settings = settings
         self._client = client
@@ -210,6 +215,23 @@ async def _running(loops: Sequence[Coroutine[None, None, None]]) -> AsyncIterato
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+@contextlib.asynccontextmanager
+async def _kept(
+    settings: WebhookSettings, client: KubeClient, stop: asyncio.Event
+) -> AsyncIterator[None]:
+    """With our own certificates and keys in place, and looked after; or once `stop` is set."""
+    if settings.keeping is None:
+        yield
+        return
+    keeper = Keeper(client, settings.keeping, clock=_now)
+    begun, stopped = asyncio.create_task(keeper.begin()), asyncio.create_task(stop.wait())
+    await asyncio.wait((begun, stopped), return_when=asyncio.FIRST_COMPLETED)
+    begun.cancel()
+    stopped.cancel()
+    async with _running([keeper.run()]):
+        yield
+
+
 async def serve(settings: WebhookSettings) -> None:
     """`roadstead webhooks`: connect and serve until SIGTERM."""
     stop = asyncio.Event()
@@ -218,7 +240,9 @@ async def serve(settings: WebhookSettings) -> None:
         loop.add_signal_handler(number, stop.set)
     client = await KubeClient.connect(settings.kubeconfig or None)
     try:
-        certificates = FileCertificates(settings.tls_folder)
-        await WebhookServer(settings, client, certificates).run(stop)
+        async with _kept(settings, client, stop):
+            if not stop.is_set():
+                certificates = FileCertificates(settings.tls_folder)
+                await WebhookServer(settings, client, certificates).run(stop)
     finally:
         await client.close()

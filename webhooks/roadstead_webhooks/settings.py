@@ -10,6 +10,7 @@ from typing import cast
 from roadstead.issuers.settings import TokenSettings
 from roadstead.settings import EnvReader
 from roadstead_webhooks.admission.facts import MemoryFit, Rules
+from roadstead_webhooks.certificates.keeper import Places
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -35,6 +36,8 @@ class WebhookSettings:
     """Seconds that requests are still taken after SIGTERM, until no endpoint leads here."""
     log_format: str
     log_level: str
+    keeping: Places | None = None
+    """The keys and certificates that are made here; None where all are given."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> WebhookSettings:
@@ -49,6 +52,8 @@ class WebhookSettings:
             operator=env.text("ROADSTEAD_OPERATOR_USERNAME", operator),
             memory_fit=cast(MemoryFit, fit),
         )
+        tls = env.file("ROADSTEAD_TLS_DIR", "/etc/roadstead/tls")
+        receipts = env.file("ROADSTEAD_RECEIPT_KEYS_DIR", "/etc/roadstead/receipt-keys")
         settings = cls(
             tokens=TokenSettings.from_env(environ),
             rules=rules,
@@ -58,14 +63,15 @@ class WebhookSettings:
             host=env.text("ROADSTEAD_HTTP_HOST", "0.0.0.0"),  # noqa: S104 - the API server and probes come from the node
             port=env.integer("ROADSTEAD_HTTPS_PORT", 8443, low=0, high=65535),
             http_port=env.integer("ROADSTEAD_HTTP_PORT", 8080, low=0, high=65535),
-            tls_folder=env.file("ROADSTEAD_TLS_DIR", "/etc/roadstead/tls"),
-            receipts_folder=env.file("ROADSTEAD_RECEIPT_KEYS_DIR", "/etc/roadstead/receipt-keys"),
+            tls_folder=tls,
+            receipts_folder=receipts,
             revocations=env.text("ROADSTEAD_REVOCATIONS", "roadstead-revocations"),
             grace=env.integer("ROADSTEAD_SHUTDOWN_GRACE_SECONDS", 10, low=0, high=600),
             log_format=env.choice("ROADSTEAD_LOG_FORMAT", ("json", "console"), "json"),
             log_level=env.choice(
                 "ROADSTEAD_LOG_LEVEL", ("debug", "info", "warning", "error"), "info"
             ),
+            keeping=Places.read(env, namespace=namespace, tls=tls, receipts=receipts),
         )
         env.done()
         return settings

@@ -58,6 +58,10 @@ class WatchCache:
         """The name of every object of a kind."""
         return list(self._objects[resource])
 
+    def is_gone(self, uid: str) -> bool:
+        """Whether the object with this UID was seen to be deleted, some thousand deletes ago."""
+        return uid in self._gone and uid not in self._names
+
     def indexed(self, resource: Resource, key: str) -> Iterator[Raw]:
         """The objects of a kind that its index has under `key`."""
         for name in sorted(self._indexed.get((resource, key), ())):

@@ -131,7 +131,7 @@ class Watcher:
         meta = section(raw, "metadata")
         self._version = int(meta.get("resourceVersion") or self._version)
         if event["type"] == "DELETED":
-            self._cache.remove(self._resource, (meta.get("namespace", ""), meta["name"]))
+            self._cache.deleted(self._resource, raw)
         elif event["type"] in ("ADDED", "MODIFIED"):
             self._cache.put(self._resource, raw)
 

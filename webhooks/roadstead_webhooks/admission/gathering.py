@@ -179,9 +179,8 @@ class Gatherer:
             if serve is None:
                 yield Offer(contract=contract)
             elif contract.namespaces.covers(request.namespace, labels):
-                others = self._cache.load(
-                    contract.meta.name, contract.reservations, without=objects.key(request)
-                )
+                kept = self._cache.outstanding(contract, now=self._clock())
+                others = self._cache.load(contract.meta.name, kept, without=objects.key(request))
                 own = self._own(request, serve, contract.meta.name)
                 yield Offer(contract=contract, others=others, own=own)
 

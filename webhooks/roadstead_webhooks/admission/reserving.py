@@ -23,7 +23,7 @@ from roadstead.kube.client import Object
 from roadstead.kube.resources import RESOURCECONTRACTS, Resource
 from roadstead.policy.chain import Violation
 from roadstead.policy.contract import violations
-from roadstead.policy.contract_load import outstanding, reserve
+from roadstead.policy.contract_load import reserve
 from roadstead_webhooks import metrics
 from roadstead_webhooks.admission.counting import CountingCache
 from roadstead_webhooks.admission.review import Answer
@@ -88,9 +88,12 @@ class Reservations:
 
     async def _look(self, claim: Claim) -> Answer | None:
         contract = self._cached(claim.contract)
-        if contract is None or self._refused(contract, contract.reservations, claim):
+        if contract is None or self._refused(contract, self._kept(contract), claim):
             contract = await self._read(claim.contract)
-        return self._refused(contract, contract.reservations if contract else (), claim)
+        return self._refused(contract, self._kept(contract), claim)
+
+    def _kept(self, contract: ResourceContract | None) -> tuple[Reservation, ...]:
+        return self._cache.outstanding(contract, now=self._clock()) if contract else ()
 
     async def _write(self, name: str) -> None:
         """Until nobody waits for this contract any more."""
@@ -133,8 +136,7 @@ class Reservations:
     ) -> tuple[tuple[Reservation, ...], list[Answer | None]]:
         """What the status is to hold, and who of the batch is refused, in their order."""
         now = self._clock()
-        counted = self._cache.counted(contract.meta.name) if contract else {}
-        kept = outstanding(counted, contract.reservations, now=now) if contract else ()
+        kept = self._kept(contract)
         answers: list[Answer | None] = []
         for entry in batch:
             claim = entry.claim

@@ -1,0 +1,194 @@
+"""Tokens that don't hold, shown to the real API server."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import hmac
+import json
+from collections.abc import Callable
+from typing import Any
+
+import jwt
+import pytest
+from kubernetes.aio import client
+
+from tests.apiserver.admission.conftest import (
+    RECEIPT,
+    TOKEN,
+    MakeToken,
+    dev_token,
+    with_annotations,
+    with_token,
+)
+from tests.apiserver.admission.webhook_process import AUDIENCE, RSA_ISSUER, SYSTEM, Folder
+from tests.apiserver.conftest import Kubectl
+from tests.apiserver.custom_objects import call, create, refusal
+from tests.apiserver.eventually import eventually
+from tests.apiserver.objects import Raw, make_modelserve
+
+Make = Callable[[Folder], str]
+
+
+def _now() -> int:
+    return int(datetime.datetime.now(datetime.UTC).timestamp())
+
+
+def _rsa_claims(**changes: Any) -> dict[str, Any]:
+    now = _now()
+    return {
+        "iss": RSA_ISSUER,
+        "aud": AUDIENCE,
+        "sub": "alice",
+        "groups": ["demo-users"],
+        "iat": now,
+        "exp": now + 600,
+        **changes,
+    }
+
+
+def _rsa(folder: Folder, *, kid: str = "first", **changes: Any) -> str:
+    headers = {"kid": kid}
+    return jwt.encode(_rsa_claims(**changes), folder.rsa_key, algorithm="RS256", headers=headers)
+
+
+def _part(value: Any) -> str:
+    data = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _signed(folder: Folder, header: Any, claims: Any, *, secret: bytes = b"") -> str:
+    """HS256 over whatever there is, which no library would make."""
+    signing_input = f"{_part(header)}.{_part(claims)}"
+    signature = hmac.digest(secret or folder.secret, signing_input.encode(), "sha256")
+    return f"{signing_input}.{_part(signature)}"
+
+
+def _dev_claims(folder: Folder) -> dict[str, Any]:
+    claims: dict[str, Any] = jwt.decode(
+        dev_token(folder), folder.secret, algorithms=["HS256"], audience=AUDIENCE
+    )
+    return claims
+
+
+HS256 = {"alg": "HS256", "typ": "JWT"}
+
+BAD: dict[str, tuple[Make, str]] = {
+    "alg none": (lambda f: jwt.encode(_dev_claims(f), "", algorithm="none"), "TokenAlgorithm"),
+    "HS256 signed with the RSA public key": (
+        lambda f: _signed(f, {**HS256, "kid": "first"}, _rsa_claims(), secret=f.rsa_public),
+        "TokenAlgorithm",
+    ),
+    "another secret": (
+        lambda f: _signed(f, HS256, _dev_claims(f), secret=b"x" * 32),
+        "TokenSignature",
+    ),
+    "another audience": (lambda f: dev_token(f, aud="other"), "TokenAudience"),
+    "another issuer": (lambda f: dev_token(f, iss="https://evil.example.com"), "TokenIssuer"),
+    "another issuer's key": (lambda f: dev_token(f, iss=RSA_ISSUER), "TokenAlgorithm"),
+    "expired by a second over the leeway": (
+        lambda f: dev_token(f, iat=_now() - 600, exp=_now() - 31),
+        "TokenExpired",
+    ),
+    "not valid yet": (lambda f: dev_token(f, nbf=_now() + 300), "TokenNotYetValid"),
+    "no exp": (lambda f: dev_token(f, exp=None), "TokenClaims"),
+    "a lifetime of a year": (lambda f: dev_token(f, exp=_now() + 31_536_000), "TokenClaims"),
+    "no sub": (lambda f: dev_token(f, sub=None), "TokenSubject"),
+    "an unknown kid": (lambda f: _rsa(f, kid="second"), "TokenKeyUnknown"),
+    "a kid that is a path": (lambda f: _rsa(f, kid="../../etc/passwd"), "TokenMalformed"),
+    "a kid of SQL": (lambda f: _rsa(f, kid="' OR 1=1; --"), "TokenMalformed"),
+    "bad base64": (lambda f: dev_token(f)[:-4] + "!!!!", "TokenMalformed"),
+    "bad UTF-8": (lambda f: _signed(f, HS256, b'{"sub": "\xff\xfe"}'), "TokenMalformed"),
+    "duplicate keys": (
+        lambda f: _signed(f, HS256, b'{"sub": "a", "sub": "b"}'),
+        "TokenMalformed",
+    ),
+    "a nested bomb": (lambda f: _signed(f, HS256, b"[" * 3000 + b"]" * 3000), "TokenMalformed"),
+    "100 KiB": (lambda f: dev_token(f, padding="x" * 100_000), "TokenTooLarge"),
+    "two tokens": (lambda f: f"{dev_token(f)},{dev_token(f)}", "TokenMalformed"),
+    "a receipt as token": (
+        lambda f: _signed(f, {**HS256, "typ": "roadstead-receipt+jwt"}, _dev_claims(f)),
+        "TokenMalformed",
+    ),
+    "nothing": (lambda f: "", "TokenMalformed"),
+    "not ASCII": (lambda f: "tökén.tökén.tökén", "TokenMalformed"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+async def test_bad_token_is_denied_with_its_reason(
+    api: client.ApiClient, namespace: str, contract: Raw, folder: Folder, name: str
+) -> None:
+    make, reason = BAD[name]
+    token = make(folder)
+    said = await refusal(create(api, with_token(make_modelserve(namespace), token)))
+    assert f"denied the request: {reason}: " in said
+    assert not token or token not in said
+
+
+async def test_token_of_a_mebibyte_is_denied(
+    kubectl: Kubectl, namespace: str, contract: Raw, folder: Folder
+) -> None:
+    token = dev_token(folder, padding="x" * 2**20)
+    manifest = json.dumps(with_token(make_modelserve(namespace), token))
+    # The API server asks before it holds the object against its own limit of annotations.
+    assert "TokenTooLarge" in kubectl("create", "-f", "-", manifest=manifest).stderr
+
+
+async def test_rsa_token_of_the_second_issuer_holds(
+    api: client.ApiClient, namespace: str, contract: Raw, folder: Folder
+) -> None:
+    await create(api, with_token(make_modelserve(namespace), _rsa(folder)))
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    ["auth-token", "model.example.com/token", "model.example.com/Auth-Token", "example.com/note"],
+)
+async def test_token_in_a_wrong_annotation_is_denied(
+    api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken, annotation: str
+) -> None:
+    given = token()
+    body = with_annotations(make_modelserve(namespace), {annotation: given, TOKEN: token()})
+    said = await refusal(create(api, body))
+    assert "TokenMisplaced" in said
+    assert TOKEN in said
+    assert given not in said
+
+
+async def test_token_in_the_spec_is_denied(
+    api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken
+) -> None:
+    config = {"podAnnotations": {"example.com/note": token()}}
+    body = with_token(make_modelserve(namespace, config=config), token())
+    assert "TokenMisplaced" in await refusal(create(api, body))
+
+
+async def test_token_in_the_receipts_place_is_replaced(
+    api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken
+) -> None:
+    given = token()
+    body = with_annotations(with_token(make_modelserve(namespace), token()), {RECEIPT: given})
+    stored = await create(api, body)
+    assert stored["metadata"]["annotations"][RECEIPT] != given
+
+
+async def test_revoked_subject_is_denied_within_seconds(
+    api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken
+) -> None:
+    revoked = {
+        "metadata": {"name": "roadstead-revocations"},
+        "data": {"sub": "mallory", "jti": "7"},
+    }
+    await call(api, "POST", f"/api/v1/namespaces/{SYSTEM}/configmaps", revoked)
+
+    async def denied() -> bool:
+        body = make_modelserve(namespace)
+        reasons = [
+            await refusal(create(api, with_token(body, token("mallory"))), allowed=""),
+            await refusal(create(api, with_token(body, token("alice", jti="7"))), allowed=""),
+        ]
+        return all("TokenRevoked" in each for each in reasons)
+
+    await eventually(denied, timeout=10)
+    await create(api, with_token(make_modelserve(namespace), token()))

@@ -1,0 +1,106 @@
+"""Models and ResourceContracts: whose they are, and how they go."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kubernetes.aio import client
+
+from tests.apiserver.admission.conftest import (
+    TOKEN,
+    MakeToken,
+    contract_for,
+    with_token,
+)
+from tests.apiserver.conftest import Kubectl
+from tests.apiserver.custom_objects import create, delete, get, patch, refusal
+from tests.apiserver.objects import Raw, fresh_name, make_model, make_modelserve
+
+DELETION = "model.example.com/deletion"
+
+
+async def test_contract_is_created_and_changed_by_admins_alone(
+    api: client.ApiClient, namespace: str, token: MakeToken, admin: str
+) -> None:
+    body = contract_for(namespace)
+    assert "NotAuthorized" in await refusal(create(api, with_token(body, token())))
+    stored = await create(api, with_token(body, admin))
+    wider: Any = {"metadata": {"annotations": {TOKEN: token()}}, "spec": {"models": ["gemma-*"]}}
+    assert "NotAuthorized" in await refusal(patch(api, stored, wider))
+    wider["metadata"]["annotations"][TOKEN] = admin
+    assert (await patch(api, stored, wider))["spec"]["models"] == ["gemma-*"]
+
+
+async def test_contract_is_deleted_only_after_an_admin_asked_for_it(
+    api: client.ApiClient,
+    kubectl: Kubectl,
+    namespace: str,
+    contract: Raw,
+    token: MakeToken,
+    admin: str,
+) -> None:
+    name = contract["metadata"]["name"]
+    refused = kubectl("delete", "rct", name)
+    assert "DeletionNotAsked" in refused.stderr
+    command = ("annotate", "--overwrite", "rct", name, f"{DELETION}=yes")
+    assert "TokenMissing" in kubectl(*command).stderr
+    assert "NotAuthorized" in kubectl(*command, f"{TOKEN}={token()}").stderr
+    asked = kubectl(*command, f"{TOKEN}={admin}")
+    assert asked.returncode == 0, asked.stderr
+    stored = await get(api, contract)
+    assert stored["metadata"]["annotations"][DELETION] != "yes"
+    assert TOKEN not in stored["metadata"]["annotations"]
+    done = kubectl("delete", "rct", name)
+    assert done.returncode == 0, done.stderr
+
+
+async def test_leave_to_delete_is_of_no_use_to_another_object(
+    api: client.ApiClient, kubectl: Kubectl, namespace: str, contract: Raw, admin: str
+) -> None:
+    other = await create(api, with_token(contract_for("elsewhere"), admin))
+    names = [each["metadata"]["name"] for each in (contract, other)]
+    kubectl("annotate", "rct", names[0], f"{DELETION}=yes", f"{TOKEN}={admin}")
+    leave = (await get(api, contract))["metadata"]["annotations"][DELETION]
+    copied = kubectl("annotate", "rct", names[1], f"{DELETION}={leave}")
+    assert "TokenMissing" in copied.stderr
+    assert "DeletionNotAsked" in kubectl("delete", "rct", names[1]).stderr
+
+
+async def test_model_is_for_whom_a_contract_names_it(
+    api: client.ApiClient, namespace: str, token: MakeToken, admin: str
+) -> None:
+    prefix = fresh_name("mine")
+    agreed = contract_for(namespace, models=[f"{prefix}-*"])
+    await create(api, with_token(agreed, admin))
+    given = token()
+    await create(api, with_token(make_model(name=f"{prefix}-one"), given))
+    stranger = token("eve", "strangers")
+    for body, shown in (
+        (make_model(name=f"{prefix}-two"), stranger),
+        (make_model(name=fresh_name("other")), token("eve", "strangers")),
+    ):
+        assert "NotAuthorized" in await refusal(create(api, with_token(body, shown)))
+
+
+async def test_model_in_use_is_not_deleted_and_its_servers_are_named(
+    api: client.ApiClient,
+    kubectl: Kubectl,
+    namespace: str,
+    contract: Raw,
+    token: MakeToken,
+    admin: str,
+) -> None:
+    model = await create(api, with_token(make_model(), admin))
+    name = model["metadata"]["name"]
+    by_name = await create(api, with_token(make_modelserve(namespace, modelName=name), token()))
+    uuid = model["metadata"]["uid"]
+    by_uuid = await create(api, with_token(make_modelserve(namespace, modelUuid=uuid), token()))
+    command = ("annotate", "--overwrite", "model", name, f"{DELETION}=yes", f"{TOKEN}={admin}")
+    assert kubectl(*command).returncode == 0
+    refused = kubectl("delete", "model", name)
+    assert "ModelInUse" in refused.stderr
+    for serve in (by_name, by_uuid):
+        assert f"{namespace}/{serve['metadata']['name']}" in refused.stderr
+        await delete(api, serve)
+    done = kubectl("delete", "model", name)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,89 @@
+"""After an apply the token is nowhere: not in etcd, an event, a log or a metric."""
+
+from __future__ import annotations
+
+import base64
+import json
+import urllib.request
+
+from kubernetes.aio import client
+
+from tests.apiserver.admission.conftest import TOKEN, MakeToken, with_annotations, with_token
+from tests.apiserver.admission.webhook_process import Folder, WebhookProcess
+from tests.apiserver.conftest import Kubectl
+from tests.apiserver.control_plane import ApiServer
+from tests.apiserver.eventually import eventually
+from tests.apiserver.objects import Raw, fresh_name, make_modelserve
+
+
+def everything_in_etcd(server: ApiServer) -> bytes:
+    """All keys and values, through etcd's own gateway; events are among them."""
+    first = base64.b64encode(b"\0").decode()
+    query = json.dumps({"key": first, "range_end": first}).encode()
+    request = urllib.request.Request(f"{server.etcd_url}/v3/kv/range", data=query)
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        pairs = json.loads(answer.read())["kvs"]
+    parts = (base64.b64decode(pair.get(half, "")) for pair in pairs for half in ("key", "value"))
+    return b"\n".join(parts)
+
+
+async def test_no_token_is_left_anywhere(
+    apiserver: ApiServer,
+    api: client.ApiClient,
+    kubectl: Kubectl,
+    namespace: str,
+    contract: Raw,
+    token: MakeToken,
+    admin: str,
+    folder: Folder,
+    webhooks: tuple[WebhookProcess, ...],
+) -> None:
+    given = [token(jti=fresh_name("jti")) for _ in range(5)]
+    body = make_modelserve(namespace)
+    for text, flags in zip(given, ((), (), ("--server-side",)), strict=False):
+        name = body["metadata"]["name"] if not flags else fresh_name("applied")
+        whole = {**body, "metadata": {**body["metadata"], "name": name}}
+        done = kubectl("apply", *flags, "-f", "-", manifest=json.dumps(with_token(whole, text)))
+        assert done.returncode == 0, done.stderr
+    # Denied ones too: a bad contract, and a token in the wrong place.
+    other = make_modelserve(namespace, contract="nowhere")
+    denied = kubectl("apply", "-f", "-", manifest=json.dumps(with_token(other, given[3])))
+    assert "ContractNotFound" in denied.stderr
+    misplaced = with_annotations(other, {"example.com/token": given[4]})
+    denied = kubectl("apply", "-f", "-", manifest=json.dumps(misplaced))
+    assert "TokenMisplaced" in denied.stderr
+
+    def events() -> str:
+        return kubectl("get", "events", "-n", namespace, "-o", "yaml").stdout
+
+    await eventually(lambda: "ContractNotFound" in events() and "TokenMisplaced" in events())
+    etcd = everything_in_etcd(apiserver)
+    # It does hold what is stored.
+    assert body["metadata"]["name"].encode() in etcd
+    logs = b"".join(log.read_bytes() for log in folder.logs)
+    metrics = "".join(each.metrics() for each in webhooks).encode()
+    told = events().encode()
+    for text in [*given, admin]:
+        for part in (text, *text.split(".")[1:]):
+            for place in (etcd, logs, metrics, told):
+                assert part.encode() not in place
+    assert f"f:{TOKEN}".encode() not in etcd
+
+
+async def test_denial_is_told_by_an_event_that_names_subject_and_reason(
+    kubectl: Kubectl, namespace: str, contract: Raw, token: MakeToken
+) -> None:
+    body = make_modelserve(namespace, contract="nowhere")
+    kubectl("apply", "-f", "-", manifest=json.dumps(with_token(body, token("carol"))))
+
+    def told() -> bool:
+        events = kubectl("get", "events", "-n", namespace, "-o", "json").stdout
+        return any(
+            item["reason"] == "AdmissionDenied"
+            and "subject carol" in item["message"]
+            and "ContractNotFound" in item["message"]
+            and item["involvedObject"]["name"] == body["metadata"]["name"]
+            for item in json.loads(events)["items"]
+        )
+
+    await eventually(told)

@@ -1,0 +1,78 @@
+"""What becomes of the token that an object is applied with."""
+
+from __future__ import annotations
+
+import json
+
+from kubernetes.aio import client
+
+from tests.apiserver.admission.conftest import RECEIPT, TOKEN, MakeToken, with_token
+from tests.apiserver.conftest import Kubectl
+from tests.apiserver.custom_objects import apply, create, get, patch, refusal
+from tests.apiserver.objects import Raw, make_modelserve
+
+
+async def test_object_without_a_token_is_denied(
+    api: client.ApiClient, namespace: str, contract: Raw
+) -> None:
+    said = await refusal(create(api, make_modelserve(namespace)))
+    assert "TokenMissing" in said
+    assert TOKEN in said
+
+
+async def test_token_is_taken_out_and_leaves_a_receipt(
+    api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken
+) -> None:
+    stored = await create(api, with_token(make_modelserve(namespace), token()))
+    annotations = stored["metadata"]["annotations"]
+    assert TOKEN not in annotations
+    assert annotations[RECEIPT]
+    assert stored["spec"]["contract"] == contract["metadata"]["name"]
+
+
+async def test_applying_twice_with_fresh_tokens_is_no_change(
+    api: client.ApiClient, kubectl: Kubectl, namespace: str, contract: Raw, token: MakeToken
+) -> None:
+    body = make_modelserve(namespace)
+    first = kubectl("apply", "-f", "-", manifest=json.dumps(with_token(body, token(jti="1"))))
+    assert "created" in first.stdout, first.stderr
+    before = await get(api, body)
+    second = kubectl("apply", "-f", "-", manifest=json.dumps(with_token(body, token(jti="2"))))
+    assert second.returncode == 0, second.stderr
+    assert await get(api, body) == before
+
+
+async def test_server_side_apply_twice_with_fresh_tokens_is_no_change(
+    api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken
+) -> None:
+    body = make_modelserve(namespace)
+    before = await apply(api, with_token(body, token(jti="1")))
+    after = await apply(api, with_token(body, token(jti="2")))
+    assert after == before
+
+
+async def test_two_managers_may_apply_an_object_with_their_own_tokens(
+    kubectl: Kubectl, namespace: str, contract: Raw, token: MakeToken
+) -> None:
+    body = make_modelserve(namespace)
+    for manager in ("one", "other"):
+        manifest = json.dumps(with_token(body, token(manager)))
+        flags = ("--server-side", f"--field-manager={manager}")
+        done = kubectl("apply", *flags, "-f", "-", manifest=manifest)
+        assert done.returncode == 0, done.stderr
+
+
+async def test_labels_change_without_a_token(
+    api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken
+) -> None:
+    stored = await create(api, with_token(make_modelserve(namespace), token()))
+    changed = await patch(api, stored, {"metadata": {"labels": {"team": "a"}}})
+    assert changed["metadata"]["annotations"] == stored["metadata"]["annotations"]
+
+
+async def test_spec_does_not_change_without_a_token(
+    api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken
+) -> None:
+    stored = await create(api, with_token(make_modelserve(namespace), token()))
+    changes = {"spec": {"runtimeParams": {"contextSize": 8192}}}
+    assert "TokenMissing" in await refusal(patch(api, stored, changes))

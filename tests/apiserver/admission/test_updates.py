@@ -1,0 +1,190 @@
+"""Updates, receipts that are not the object's own, and callers of Kubernetes' own."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from kubernetes.aio import client
+
+from roadstead.tokens.receipt_keys import SigningKey
+from roadstead.tokens.receipts import Binding, sign, spec_digest
+from tests.apiserver.admission.conftest import (
+    RECEIPT,
+    TOKEN,
+    MakeToken,
+    with_annotations,
+    with_token,
+)
+from tests.apiserver.conftest import Kubectl
+from tests.apiserver.custom_objects import create, delete, get, patch, refusal
+from tests.apiserver.objects import Raw, fresh_name, make_model, make_modelserve
+
+OPERATOR = "system:serviceaccount:roadstead-system:roadstead-operator"
+COLLECTOR = "system:serviceaccount:kube-system:generic-garbage-collector"
+NAMESPACES = "system:serviceaccount:kube-system:namespace-controller"
+EXPIRED = {TOKEN: "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl"}
+
+
+def impersonating(user: str) -> tuple[str, ...]:
+    """kubectl's flags to be somebody whom RBAC allows everything."""
+    return (f"--as={user}", "--as-group=system:masters")
+
+
+async def _served(api: client.ApiClient, namespace: str, token: str, **spec: Any) -> Raw:
+    return await create(api, with_token(make_modelserve(namespace, **spec), token))
+
+
+def _annotations(values: dict[str, str | None]) -> dict[str, Any]:
+    return {"metadata": {"annotations": values}}
+
+
+@pytest.mark.parametrize("text", [None, "", "forged", "eyJh.eyJh.eyJh"])
+async def test_receipt_that_is_edited_or_removed_is_put_back(
+    api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken, text: str | None
+) -> None:
+    serve = await _served(api, namespace, token())
+    changed = await patch(api, serve, _annotations({RECEIPT: text}))
+    assert changed["metadata"]["annotations"] == serve["metadata"]["annotations"]
+
+
+async def test_receipt_copied_from_another_object_opens_nothing(
+    api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken
+) -> None:
+    serve = await _served(api, namespace, token())
+    copied = {RECEIPT: serve["metadata"]["annotations"][RECEIPT]}
+    body = with_annotations(
+        make_modelserve(namespace, contract=contract["metadata"]["name"]), copied
+    )
+    assert "TokenMissing" in await refusal(create(api, body))
+
+
+async def test_receipt_of_a_key_of_ones_own_opens_nothing(
+    api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken
+) -> None:
+    serve = await _served(api, namespace, token())
+    key = SigningKey.generate()
+    spec = {**serve["spec"], "runtimeParams": {"contextSize": 9999}}
+    binding = Binding(
+        kind="ModelServe",
+        namespace=namespace,
+        name=serve["metadata"]["name"],
+        uid=serve["metadata"]["uid"],
+        spec_digest=spec_digest("ModelServe", spec),
+    )
+    forged = sign(
+        subject="alice",
+        issuer="roadstead-dev",
+        groups=frozenset({"demo-users"}),
+        scopes=frozenset(),
+        contract=contract["metadata"]["name"],
+        binding=binding,
+        issued_at=0,
+        key=key.private,
+        key_id=key.key_id,
+    )
+    changes = {**_annotations({RECEIPT: forged}), "spec": spec}
+    assert "TokenMissing" in await refusal(patch(api, serve, changes))
+
+
+async def test_receipt_goes_with_a_changed_spec(
+    api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken
+) -> None:
+    serve = await _served(api, namespace, token())
+    changes = {**_annotations({TOKEN: token("bob")}), "spec": {"runtimeParams": {"seed": 7}}}
+    changed = await patch(api, serve, changes)
+    assert changed["metadata"]["annotations"][RECEIPT] != serve["metadata"]["annotations"][RECEIPT]
+    scaled = await patch(api, changed, {"spec": {"replicas": 2}}, "scale")
+    assert scaled["spec"]["replicas"] == 2
+
+
+async def test_object_renamed_by_delete_and_create_needs_a_token(
+    api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken
+) -> None:
+    serve = await _served(api, namespace, token())
+    exported = {key: serve[key] for key in ("apiVersion", "kind", "spec")}
+    meta = {"namespace": namespace, "annotations": serve["metadata"]["annotations"]}
+    await delete(api, serve)
+    for name in (serve["metadata"]["name"], fresh_name("renamed")):
+        body = {**exported, "metadata": {**meta, "name": name}}
+        assert "TokenMissing" in await refusal(create(api, body))
+
+
+async def test_bad_token_is_denied_even_on_an_unchanged_spec(
+    api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken
+) -> None:
+    serve = await _served(api, namespace, token())
+    said = await refusal(patch(api, serve, _annotations({TOKEN: token(exp=1, iat=0)})))
+    assert "TokenExpired" in said
+
+
+async def test_finalizer_goes_from_an_object_that_is_going_whatever_the_token(
+    api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken
+) -> None:
+    serve = await _served(api, namespace, token())
+    await patch(api, serve, {"metadata": {"finalizers": ["example.com/wait"]}})
+    await delete(api, serve)
+    await patch(api, serve, {"metadata": {"annotations": {**EXPIRED}, "finalizers": []}})
+    with pytest.raises(client.ApiException) as caught:
+        await get(api, serve)
+    assert caught.value.status == 404
+
+
+async def test_status_is_written_without_a_token(
+    api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken
+) -> None:
+    serve = await _served(api, namespace, token())
+    changed = await patch(api, serve, {"status": {"replicas": 1}}, "status")
+    assert changed["status"]["replicas"] == 1
+
+
+@pytest.mark.parametrize("user", [COLLECTOR, NAMESPACES, OPERATOR])
+async def test_server_is_deleted_without_a_token(
+    api: client.ApiClient,
+    kubectl: Kubectl,
+    namespace: str,
+    contract: Raw,
+    token: MakeToken,
+    user: str,
+) -> None:
+    serve = await _served(api, namespace, token())
+    name = serve["metadata"]["name"]
+    done = kubectl("delete", "modelserve", name, "-n", namespace, *impersonating(user))
+    assert done.returncode == 0, done.stderr
+
+
+async def test_all_servers_of_a_namespace_are_deleted_at_once(
+    api: client.ApiClient, kubectl: Kubectl, namespace: str, contract: Raw, token: MakeToken
+) -> None:
+    for _ in range(3):
+        await _served(api, namespace, token())
+    flags = impersonating(NAMESPACES)
+    done = kubectl("delete", "modelserves", "--all", "-n", namespace, *flags)
+    assert done.stdout.count("deleted") == 3
+
+
+async def test_operator_makes_a_model_that_a_server_asks_for(
+    api: client.ApiClient, kubectl: Kubectl, namespace: str, contract: Raw, token: MakeToken
+) -> None:
+    name = fresh_name("wanted")
+    await _served(api, namespace, token(), modelName=name)
+    done = kubectl(
+        "create", "-f", "-", *impersonating(OPERATOR), manifest=json.dumps(make_model(name=name))
+    )
+    assert done.returncode == 0, done.stderr
+
+
+async def test_operator_makes_no_other_model_and_changes_no_spec(
+    api: client.ApiClient, kubectl: Kubectl, namespace: str, contract: Raw, token: MakeToken
+) -> None:
+    model = json.dumps(make_model(name=fresh_name("unwanted")))
+    assert (
+        "ModelNotAsked"
+        in kubectl("create", "-f", "-", *impersonating(OPERATOR), manifest=model).stderr
+    )
+    serve = await _served(api, namespace, token())
+    change = json.dumps({"spec": {"replicas": 0}})
+    flags = ("-n", namespace, "--type=merge", "-p", change, *impersonating(OPERATOR))
+    done = kubectl("patch", "modelserve", serve["metadata"]["name"], *flags)
+    assert "TokenMissing" in done.stderr

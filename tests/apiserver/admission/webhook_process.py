@@ -1,0 +1,240 @@
+"""Two `roadstead webhooks` as child processes, and the API server asking either of them."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import ipaddress
+import itertools
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import NameOID
+
+from roadstead.tokens.receipt_keys import SigningKey
+from tests.apiserver.control_plane import ApiServer
+
+START_DEADLINE_SECONDS = 60.0
+DEV_ISSUER = "roadstead-dev"
+RSA_ISSUER = "https://rsa.example.com"
+AUDIENCE = "roadstead"
+SYSTEM = "roadstead-system"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Folder:
+    """What the webhooks are configured with, and what they write."""
+
+    path: Path
+    secret: bytes = dataclasses.field(repr=False)
+    rsa_key: rsa.RSAPrivateKey = dataclasses.field(repr=False)
+    receipt_key: SigningKey = dataclasses.field(repr=False)
+
+    @property
+    def ca(self) -> bytes:
+        """The PEM that vouches for the serving certificate."""
+        return (self.path / "tls" / "ca.crt").read_bytes()
+
+    @property
+    def logs(self) -> list[Path]:
+        """Of each process, and of the API server's neighbours."""
+        return sorted(self.path.glob("webhooks-*.log"))
+
+    @property
+    def rsa_public(self) -> bytes:
+        """The PEM of the second issuer's public key."""
+        return public_pem(self.rsa_key)
+
+
+def public_pem(key: rsa.RSAPrivateKey) -> bytes:
+    """SubjectPublicKeyInfo."""
+    public = serialization.PublicFormat.SubjectPublicKeyInfo
+    return key.public_key().public_bytes(serialization.Encoding.PEM, public)
+
+
+def prepare(path: Path) -> Folder:
+    """Secrets, issuers and a certificate for 127.0.0.1 below `path`."""
+    made = Folder(
+        path=path,
+        secret=secrets.token_bytes(48),
+        rsa_key=rsa.generate_private_key(public_exponent=65537, key_size=2048),
+        receipt_key=SigningKey.generate(),
+    )
+    (path / "tls").mkdir()
+    write_certificate(path / "tls")
+    (path / "receipt-keys").mkdir()
+    (path / "receipt-keys" / "0.pem").write_bytes(made.receipt_key.private_pem)
+    (path / "secret").write_bytes(made.secret)
+    (path / "rsa.pem").write_bytes(made.rsa_public)
+    issuers = [
+        {"issuer": DEV_ISSUER, "audience": AUDIENCE, "secretFile": "secret"},
+        {"issuer": RSA_ISSUER, "audience": AUDIENCE, "publicKeyFile": "rsa.pem", "keyId": "first"},
+    ]
+    (path / "issuers.json").write_text(json.dumps(issuers))
+    return made
+
+
+def write_certificate(folder: Path) -> None:
+    """A new self-signed certificate: `ca.crt`, `tls.crt`, `tls.key`."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "webhooks")])
+    now = datetime.datetime.now(datetime.UTC)
+    loopback = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(minutes=5))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([loopback]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    private = serialization.PrivateFormat.PKCS8
+    (folder / "tls.key").write_bytes(key.private_bytes(pem, private, serialization.NoEncryption()))
+    for file in ("tls.crt", "ca.crt"):
+        (folder / file).write_bytes(certificate.public_bytes(pem))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WebhookProcess:
+    """One that runs: its ports, and how to end it."""
+
+    port: int
+    http_port: int
+    process: subprocess.Popen[bytes] = dataclasses.field(repr=False)
+
+    def metrics(self) -> str:
+        """What Prometheus would read."""
+        url = f"http://127.0.0.1:{self.http_port}/metrics"
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return str(answer.read().decode())
+
+
+@contextlib.contextmanager
+def running_webhooks(
+    server: ApiServer, folder: Folder, *, name: str, **environ: str
+) -> Iterator[WebhookProcess]:
+    """One that is ready; it ends by SIGTERM on the way out."""
+    port, http_port = free_ports(2)
+    settings = {
+        "KUBECONFIG": str(server.kubeconfig),
+        "HOSTNAME": name,
+        "ROADSTEAD_HTTP_HOST": "127.0.0.1",
+        "ROADSTEAD_HTTPS_PORT": str(port),
+        "ROADSTEAD_HTTP_PORT": str(http_port),
+        "ROADSTEAD_TLS_DIR": str(folder.path / "tls"),
+        "ROADSTEAD_RECEIPT_KEYS_DIR": str(folder.path / "receipt-keys"),
+        "ROADSTEAD_TOKEN_ISSUERS_FILE": str(folder.path / "issuers.json"),
+        "ROADSTEAD_SHUTDOWN_GRACE_SECONDS": "1",
+        "ROADSTEAD_LOG_LEVEL": "debug",
+        **environ,
+    }
+    log = folder.path / f"webhooks-{name}.log"
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "roadstead", "webhooks"],
+            stdout=stream,
+            stderr=stream,
+            env={**os.environ, **settings},
+        )
+    try:
+        _wait_until_ready(f"http://127.0.0.1:{http_port}/readyz", process, log)
+        yield WebhookProcess(port=port, http_port=http_port, process=process)
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+class Balancer:
+    """One address for several servers: each connection goes to the next one that takes it."""
+
+    def __init__(self, ports: Sequence[int]) -> None:
+        self.ports = list(ports)
+        self._turn = itertools.count()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        """Take no more connections."""
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                caller, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._join, args=(caller,), daemon=True).start()
+
+    def _join(self, caller: socket.socket) -> None:
+        with caller:
+            for _ in range(len(self.ports)):
+                port = self.ports[next(self._turn) % len(self.ports)]
+                with (
+                    contextlib.suppress(OSError),
+                    socket.create_connection(("127.0.0.1", port), timeout=5) as server,
+                ):
+                    server.settimeout(None)
+                    back = threading.Thread(target=_pump, args=(server, caller), daemon=True)
+                    back.start()
+                    _pump(caller, server)
+                    back.join()
+                    return
+
+
+def _pump(source: socket.socket, sink: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            sink.sendall(data)
+    for end in (source, sink):
+        with contextlib.suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of 127.0.0.1 that nobody listens on."""
+    with contextlib.ExitStack() as stack:
+        listeners = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for listener in listeners:
+            listener.bind(("127.0.0.1", 0))
+        return [int(listener.getsockname()[1]) for listener in listeners]
+
+
+def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_DEADLINE_SECONDS
+    while not is_ready(url):
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"the webhooks did not get ready:\n{log.read_text()[-3000:]}")
+        time.sleep(0.1)
+
+
+def is_ready(url: str) -> bool:
+    """Whether a probe says so."""
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False

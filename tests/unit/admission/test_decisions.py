@@ -1,0 +1,281 @@
+"""What is decided of a request, given the facts."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from roadstead.errors import InvalidReceipt, InvalidToken
+from roadstead_webhooks.admission.mutating import mutate
+from roadstead_webhooks.admission.review import AdmissionRequest, Operation
+from roadstead_webhooks.admission.validating import validate
+from tests.unit.admission.reviews import (
+    NOW,
+    OPERATOR,
+    RULES,
+    claims,
+    facts,
+    offer,
+    receipt,
+    request,
+    thing,
+)
+from tests.unit.admission.test_review import JSON
+
+TOKEN = "model.example.com/auth-token"
+RECEIPT = "model.example.com/receipt"
+DELETION = "model.example.com/deletion"
+EXPIRED = InvalidToken("it is old", reason="TokenExpired")
+FORGED = InvalidReceipt("not ours", reason="ReceiptForged")
+GOING: dict[str, Any] = {"deletionTimestamp": "2027-01-15T08:00:00Z", "finalizers": ["a"]}
+
+
+def with_annotations(kind: str = "ModelServe", **changes: Any) -> dict[str, Any]:
+    annotations = {TOKEN: "t", RECEIPT: "r"}
+    return thing(kind, annotations=annotations, **changes)
+
+
+def reason(asked: AdmissionRequest, **known: Any) -> str:
+    """Why the mutating webhook denies it; empty if it doesn't."""
+    denial = mutate(asked, facts(**known), RULES).denial
+    return denial.reason if denial else ""
+
+
+@pytest.mark.parametrize("kind", ["Model", "ModelServe", "ResourceContract"])
+def test_nothing_is_created_without_a_token(kind: str) -> None:
+    assert reason(request("CREATE", thing(kind), kind=kind)) == "TokenMissing"
+
+
+@pytest.mark.parametrize("kind", ["Model", "ModelServe", "ResourceContract"])
+def test_no_spec_changes_without_a_token(kind: str) -> None:
+    changed = thing(kind, spec={"modelName": "other"})
+    assert reason(request("UPDATE", changed, thing(kind), kind=kind)) == "TokenMissing"
+
+
+def test_bad_token_is_denied_even_where_none_is_due() -> None:
+    asked = request("UPDATE", with_annotations(), thing())
+    assert reason(asked, token=EXPIRED) == "TokenExpired"
+
+
+def test_unchanged_spec_keeps_its_receipt_whoever_applies_it() -> None:
+    asked = request("UPDATE", with_annotations(), thing())
+    mutation = mutate(asked, facts(token=claims(), receipt=receipt(asked)), RULES)
+    assert (mutation.denial, mutation.author) == (None, None)
+
+
+def test_unchanged_spec_without_a_receipt_gets_one_by_a_token() -> None:
+    asked = request("UPDATE", with_annotations(), thing())
+    mutation = mutate(asked, facts(token=claims(), receipt=FORGED), RULES)
+    assert mutation.author is not None
+
+
+def test_manifest_that_leaves_the_contract_out_is_no_change() -> None:
+    bare = thing(spec={"modelName": "gemma", "replicas": 1})
+    mutation = mutate(request("UPDATE", bare, thing()), facts(), RULES)
+    assert (mutation.denial, mutation.contract) == (None, "demo")
+
+
+def test_true_is_not_one() -> None:
+    asked = request("UPDATE", thing(spec={"x": True}), thing(spec={"x": 1}))
+    assert reason(asked) == "TokenMissing"
+
+
+@pytest.mark.parametrize("kind", ["Model", "ModelServe", "ResourceContract"])
+def test_finalizer_goes_from_an_object_that_is_going_whatever_the_token(kind: str) -> None:
+    old = thing(kind, **GOING)
+    new = with_annotations(kind, **{**GOING, "finalizers": []})
+    asked = request("UPDATE", new, old, kind=kind)
+    assert reason(asked, token=EXPIRED) == ""
+    assert validate(asked, facts(receipt=FORGED), RULES).answer.allowed
+
+
+def test_object_that_is_going_does_not_change_otherwise() -> None:
+    changed = thing(spec={"modelName": "other"}, **GOING)
+    assert reason(request("UPDATE", changed, thing(**GOING))) == "TokenMissing"
+
+
+def test_operator_creates_models_without_a_token() -> None:
+    asked = request("CREATE", thing("Model"), kind="Model", userInfo={"username": OPERATOR})
+    mutation = mutate(asked, facts(), RULES)
+    assert mutation.author is not None
+    vouched = receipt(asked, contract="", subject=OPERATOR, issuer="kubernetes")
+    assert validate(asked, facts(receipt=vouched, users=("demo/one",)), RULES).answer.allowed
+    unasked = validate(asked, facts(receipt=vouched), RULES).answer
+    assert unasked.reason == "ModelNotAsked"
+
+
+@pytest.mark.parametrize("kind", ["ModelServe", "ResourceContract"])
+def test_operator_creates_nothing_else(kind: str) -> None:
+    asked = request("CREATE", thing(kind), kind=kind, userInfo={"username": OPERATOR})
+    assert reason(asked) == "TokenMissing"
+
+
+def test_operator_changes_no_spec() -> None:
+    asked = request(
+        "UPDATE",
+        thing("Model", spec={}),
+        thing("Model"),
+        kind="Model",
+        userInfo={"username": OPERATOR},
+    )
+    assert reason(asked) == "TokenMissing"
+
+
+def test_operators_receipt_is_of_no_use_to_another() -> None:
+    asked = request("CREATE", thing("Model"), kind="Model")
+    vouched = receipt(asked, "none", contract="", subject=OPERATOR, issuer="kubernetes")
+    answer = validate(asked, facts(receipt=vouched, users=("demo/one",)), RULES).answer
+    assert answer.reason == "NotAuthorized"
+
+
+def test_valid_receipt_and_contract_are_admitted_with_a_claim() -> None:
+    asked = request("CREATE", thing())
+    validation = validate(asked, facts(receipt=receipt(asked)), RULES)
+    assert validation.answer.allowed
+    assert validation.reserve is not None
+    assert (validation.reserve.contract, validation.reserve.key) == ("demo", "demo/one")
+
+
+def test_token_that_is_still_there_is_denied() -> None:
+    asked = request("CREATE", with_annotations())
+    answer = validate(asked, facts(receipt=receipt(asked)), RULES).answer
+    assert answer.reason == "TokenNotTaken"
+
+
+def test_receipt_for_another_contract_is_denied() -> None:
+    asked = request("CREATE", thing())
+    answer = validate(asked, facts(receipt=receipt(asked, contract="other")), RULES).answer
+    assert answer.reason == "ReceiptOtherSpec"
+
+
+def test_receipt_is_not_changed_by_hand() -> None:
+    stripped = thing(annotations={RECEIPT: "new"})
+    asked = request("UPDATE", stripped, thing(annotations={RECEIPT: "old"}))
+    assert validate(asked, facts(receipt=FORGED), RULES).answer.reason == "ReceiptForged"
+
+
+def test_contract_is_not_taken_out_past_the_mutating_webhook() -> None:
+    bare = thing(spec={"modelName": "gemma", "replicas": 1}, annotations={RECEIPT: "r"})
+    asked = request("UPDATE", bare, thing(annotations={RECEIPT: "r"}))
+    assert not validate(asked, facts(receipt=FORGED), RULES).answer.allowed
+
+
+@pytest.mark.parametrize(
+    ("groups", "allowed"), [(("roadstead-admins",), True), (("demo-users",), False)]
+)
+def test_contracts_are_for_admins(groups: tuple[str, ...], allowed: bool) -> None:
+    asked = request("CREATE", thing("ResourceContract"), kind="ResourceContract")
+    answer = validate(asked, facts(receipt=receipt(asked, *groups)), RULES).answer
+    assert answer.allowed is allowed
+
+
+@pytest.mark.parametrize(("models", "allowed"), [(["on?"], True), (["gemma"], False)])
+def test_model_is_for_those_whom_a_contract_lets_have_it(models: list[str], allowed: bool) -> None:
+    asked = request("CREATE", thing("Model"), kind="Model")
+    known = facts(receipt=receipt(asked), offers=(offer(models=models),))
+    assert validate(asked, known, RULES).answer.allowed is allowed
+
+
+def test_model_in_use_is_not_deleted_and_its_servers_are_named() -> None:
+    asked = request("DELETE", None, thing("Model"), kind="Model")
+    leave = receipt(asked, "roadstead-admins")
+    answer = validate(asked, facts(users=("demo/a", "demo/b"), deletion=leave), RULES).answer
+    assert answer.reason == "ModelInUse"
+    assert "demo/a, demo/b" in answer.message
+
+
+@pytest.mark.parametrize("kind", ["Model", "ResourceContract"])
+def test_deletion_needs_a_leave_that_is_fresh(kind: str) -> None:
+    asked = request("DELETE", None, thing(kind), kind=kind)
+    leave = receipt(asked, "roadstead-admins")
+    old = receipt(asked, "roadstead-admins", issued_at=int(NOW.timestamp()) - 601)
+    stranger = receipt(asked, "strangers")
+    verdicts = [
+        validate(asked, facts(deletion=each), RULES).answer.allowed
+        for each in (leave, old, stranger, FORGED, None)
+    ]
+    assert verdicts == [True, False, False, False, False]
+
+
+@pytest.mark.parametrize("kind", ["Model", "ModelServe", "ResourceContract"])
+@pytest.mark.parametrize("account", ["generic-garbage-collector", "namespace-controller"])
+def test_garbage_collector_deletes_all(kind: str, account: str) -> None:
+    user = {"username": f"system:serviceaccount:kube-system:{account}"}
+    asked = request("DELETE", None, thing(kind), kind=kind, userInfo=user)
+    assert validate(asked, facts(users=("demo/a",)), RULES).answer.allowed
+
+
+def test_leave_to_delete_needs_a_token() -> None:
+    new = thing("Model", annotations={DELETION: "yes"})
+    assert reason(request("UPDATE", new, thing("Model"), kind="Model")) == "TokenMissing"
+
+
+def test_leave_to_delete_is_not_written_by_hand() -> None:
+    new = thing("Model", annotations={DELETION: "yes"})
+    asked = request("UPDATE", new, thing("Model"), kind="Model")
+    answer = validate(asked, facts(receipt=receipt(asked), deletion=FORGED), RULES).answer
+    assert answer.reason == "ReceiptForged"
+
+
+@pytest.mark.parametrize("replicas", [None, "3", True, 1.5])
+def test_scale_to_no_number_is_denied(replicas: Any) -> None:
+    scale = {**thing(spec={"replicas": replicas}), "kind": "Scale", "apiVersion": "autoscaling/v1"}
+    asked = request("UPDATE", scale, scale, subResource="scale")
+    assert not validate(asked, facts(), RULES).answer.allowed
+
+
+@given(
+    st.sampled_from(["CREATE", "UPDATE"]),
+    st.sampled_from(["Model", "ModelServe", "ResourceContract"]),
+    JSON,
+    st.dictionaries(st.sampled_from([TOKEN, RECEIPT, DELETION, "x"]), st.text(max_size=9)),
+    st.sampled_from([None, EXPIRED]),
+)
+def test_no_spec_is_signed_for_whom_has_no_valid_token(
+    operation: str, kind: str, spec: Any, annotations: dict[str, str], token: InvalidToken | None
+) -> None:
+    new = {**thing(kind, annotations=annotations), "spec": spec}
+    old = thing(kind) if operation == Operation.UPDATE else None
+    asked = request(operation, new, old, kind=kind)
+    mutation = mutate(asked, facts(token=token, receipt=FORGED), RULES)
+    assert mutation.author is None
+    assert mutation.deletion is None
+    if operation == Operation.CREATE:
+        assert mutation.denial is not None
+
+
+@given(
+    st.sampled_from(list(Operation)),
+    st.sampled_from(["Model", "ModelServe", "ResourceContract"]),
+    st.sampled_from(["", "scale", "status", "x"]),
+    JSON,
+    JSON,
+    st.sampled_from([FORGED, None]),
+)
+def test_no_other_spec_is_admitted_without_a_receipt_that_holds(
+    operation: Operation,
+    kind: str,
+    subresource: str,
+    spec: Any,
+    old_spec: Any,
+    fault: InvalidReceipt | None,
+) -> None:
+    new = {**thing(kind), "spec": spec}
+    old = {**thing(kind), "spec": old_spec}
+    asked = request(operation, new, old, kind=kind, subResource=subresource)
+    answer = validate(asked, facts(receipt=fault, deletion=fault), RULES).answer
+    harmless = (
+        subresource == "status"
+        or (operation == Operation.DELETE and not subresource and kind == "ModelServe")
+        or (operation == Operation.UPDATE and not subresource and repr(spec) == repr(old_spec))
+    )
+    assert not answer.allowed or harmless
+
+
+@given(JSON, st.sampled_from(["CREATE", "UPDATE"]))
+def test_any_spec_with_a_valid_token_is_decided(spec: Any, operation: str) -> None:
+    new = {**thing(), "spec": spec}
+    asked = request(operation, new, thing() if operation == "UPDATE" else None)
+    mutate(asked, facts(token=claims()), RULES)
+    validate(asked, facts(receipt=receipt(asked)), RULES)

@@ -1,0 +1,131 @@
+"""Reviews, and what is none."""
+
+import base64
+import contextlib
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from roadstead_webhooks.admission.review import (
+    MAX_BYTES,
+    AdmissionRequest,
+    Answer,
+    BadReview,
+    parse,
+    to_review,
+)
+from tests.unit.admission.reviews import request, review, thing
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+def body(**changes: Any) -> bytes:
+    whole = review("CREATE", thing())
+    return json.dumps({**whole, "request": {**whole["request"], **changes}}).encode()
+
+
+def test_request_says_what_is_done_to_what() -> None:
+    parsed = request("UPDATE", thing(), thing(), dryRun=True)
+    assert (parsed.operation, parsed.kind, parsed.title) == (
+        "UPDATE",
+        "ModelServe",
+        "ModelServe demo/one",
+    )
+    assert parsed.dry_run
+    assert parsed.username == "kubernetes-admin"
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        pytest.param(b"", 400, id="empty"),
+        pytest.param(b"{}", 400, id="an empty object"),
+        pytest.param(b"[]", 400, id="a list"),
+        pytest.param(body()[:-20], 400, id="truncated"),
+        pytest.param(b"\xff" + body(), 400, id="bad UTF-8"),
+        pytest.param(body().replace(b"k8s.io/v1", b"k8s.io/v1beta1"), 400, id="v1beta1"),
+        pytest.param(
+            body().replace(b'"uid": "705ab4f5"', b'"uid": "1", "uid": "2"'), 400, id="a key twice"
+        ),
+        pytest.param(b'{"a":' * 100 + b"1" + b"}" * 100, 400, id="nested too deep"),
+        pytest.param(b"[" * 2_000_000, 400, id="a bomb of brackets"),
+        pytest.param(body(operation="CONNECT"), 400, id="another operation"),
+        pytest.param(body(uid=""), 400, id="no uid"),
+        pytest.param(body(object=None), 400, id="no object"),
+        pytest.param(body(operation="UPDATE"), 400, id="no old object"),
+        pytest.param(
+            body(object={"metadata": {"annotations": {"a": 1}}}),
+            400,
+            id="annotations that are none",
+        ),
+        pytest.param(b" " * (MAX_BYTES + 1), 413, id="too large"),
+    ],
+)
+def test_what_is_no_review_is_refused(data: bytes, status: int) -> None:
+    with pytest.raises(BadReview) as caught:
+        parse(data)
+    assert caught.value.status == status
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"object": thing("Model")}, id="another object"),
+        pytest.param(
+            {"kind": {"group": "apps", "version": "v1", "kind": "Deployment"}}, id="another kind"
+        ),
+        pytest.param(
+            {"resource": {"group": "", "version": "v1", "resource": "pods"}}, id="another resource"
+        ),
+        pytest.param({"namespace": "other"}, id="another namespace"),
+        pytest.param({"name": "other"}, id="another name"),
+        pytest.param({"oldObject": thing("Model")}, id="another old object"),
+    ],
+)
+def test_what_disagrees_within_a_request_is_known(changes: dict[str, Any]) -> None:
+    assert parse(body(**changes)).mismatch
+
+
+@given(st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()))
+def test_any_body_is_parsed_or_refused(data: bytes) -> None:
+    with contextlib.suppress(BadReview):
+        assert isinstance(parse(data), AdmissionRequest)
+
+
+@given(st.sampled_from(sorted(review("UPDATE", thing(), thing())["request"])), JSON)
+def test_any_field_of_a_request_is_parsed_or_refused(field: str, value: Any) -> None:
+    asked = review("UPDATE", thing(), thing())
+    asked["request"][field] = value
+    with contextlib.suppress(BadReview):
+        assert isinstance(parse(json.dumps(asked).encode()), AdmissionRequest)
+
+
+def test_denial_says_reason_and_message() -> None:
+    answer = Answer(allowed=False, reason="TokenExpired", message="it is old", subject="alice")
+    response = to_review("1", answer)["response"]
+    assert response["status"] == {
+        "code": 403,
+        "reason": "Forbidden",
+        "message": "TokenExpired: it is old",
+    }
+    assert response["auditAnnotations"] == {"reason": "TokenExpired", "subject": "alice"}
+
+
+def test_patch_is_base64_of_json() -> None:
+    operation = {"op": "remove", "path": "/x"}
+    response = to_review("1", Answer(allowed=True, reason="Signed", patch=[operation]))["response"]
+    assert response["patchType"] == "JSONPatch"
+    assert json.loads(base64.b64decode(response["patch"])) == [operation]
