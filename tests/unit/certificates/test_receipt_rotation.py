@@ -1,0 +1,59 @@
+"""Keys of receipts: announced before they sign, kept after."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+
+from roadstead.errors import InvalidKey
+from roadstead_webhooks.admission.receipts import ReceiptKeys
+from roadstead_webhooks.certificates.receipt_rotation import (
+    ANNOUNCED,
+    LIFETIME,
+    published,
+    rotated,
+)
+
+START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+SECOND = datetime.timedelta(seconds=1)
+
+
+def signing(files: dict[str, bytes], now: datetime.datetime) -> str:
+    return ReceiptKeys.parse(files).signing(int(now.timestamp())).key_id
+
+
+def test_the_first_key_signs_at_once() -> None:
+    files = rotated({}, START)
+    assert signing(files, START) in published(files)
+
+
+def test_a_key_is_kept_for_its_lifetime() -> None:
+    files = rotated({}, START)
+    assert rotated(files, START + LIFETIME - SECOND) == files
+
+
+def test_a_new_key_is_published_before_it_signs() -> None:
+    files = rotated({}, START)
+    later = START + LIFETIME
+    after = rotated(files, later)
+    assert len(published(after)) == 2
+    assert signing(after, later) == signing(files, START)
+    assert signing(after, later + ANNOUNCED) != signing(files, START)
+
+
+def test_one_new_key_is_enough() -> None:
+    later = START + LIFETIME
+    after = rotated(rotated({}, START), later)
+    assert rotated(after, later + SECOND) == after
+
+
+def test_an_old_key_stays() -> None:
+    files = rotated({}, START)
+    after = rotated(files, START + LIFETIME)
+    assert files.items() <= after.items()
+
+
+def test_a_spoilt_key_is_not_replaced_without_a_word() -> None:
+    with pytest.raises(InvalidKey, match=r"1\.pem"):
+        rotated({"1.pem": b"rubbish"}, START)

@@ -1,0 +1,103 @@
+"""Secrets and ConfigMaps that several replicas write: by compare-and-swap."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol
+
+from roadstead.api.raw import Raw, section
+from roadstead.errors import KubeConflict, KubeNotFound
+from roadstead.kube.client import Object
+from roadstead.kube.resources import CONFIGMAPS, SECRETS, Resource
+
+ATTEMPTS: Final = 8
+"""More than there are replicas: each lost race means that another one has written."""
+
+
+class SecretClient(Protocol):
+    """The part of the API client that is needed."""
+
+    async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
+        """One object; KubeNotFound if it is not there."""
+
+    async def create(self, resource: Resource, body: Raw) -> Object:
+        """Create; KubeConflict if it is there."""
+
+    async def patch(
+        self, resource: Resource, name: str, body: Raw, *, namespace: str = ""
+    ) -> Object:
+        """Merge patch; a resourceVersion in it makes it conditional."""
+
+
+class SharedSecret:
+    """One Secret's data."""
+
+    def __init__(self, client: SecretClient, *, name: str, namespace: str) -> None:
+        self._client = client
+        self._name = name
+        self._namespace = namespace
+
+    async def bring(
+        self, change: Callable[[Mapping[str, bytes]], Mapping[str, bytes]]
+    ) -> dict[str, bytes]:
+        """Store what `change` makes of the data, and return what is stored then.
+
+        `change` is asked anew after each lost race. Raises KubeError.
+        """
+        for _ in range(ATTEMPTS):
+            found = await _found(self._client, SECRETS, self._name, self._namespace)
+            before = {k: base64.b64decode(v) for k, v in section(found or {}, "data").items()}
+            after = dict(change(before))
+            if after == before:
+                return after
+            encoded = {key: base64.b64encode(value).decode() for key, value in after.items()}
+            try:
+                await _write(self._client, SECRETS, found, (self._name, self._namespace), encoded)
+            except KubeConflict:
+                continue
+            return after
+        raise KubeConflict(f"Secret {self._name}: others were faster {ATTEMPTS} times")
+
+
+async def bring_config_map(
+    client: SecretClient, name: str, namespace: str, data: Mapping[str, str]
+) -> bool:
+    """Make a ConfigMap hold exactly `data`; whether it was written. KubeConflict: try again."""
+    found = await _found(client, CONFIGMAPS, name, namespace)
+    if found is not None and section(found, "data") == data:
+        return False
+    await _write(client, CONFIGMAPS, found, (name, namespace), data)
+    return True
+
+
+async def _found(
+    client: SecretClient, resource: Resource, name: str, namespace: str
+) -> Object | None:
+    try:
+        return await client.get(resource, name, namespace)
+    except KubeNotFound:
+        return None
+
+
+async def _write(
+    client: SecretClient,
+    resource: Resource,
+    found: Raw | None,
+    place: tuple[str, str],
+    data: Mapping[str, str],
+) -> None:
+    name, namespace = place
+    if found is None:
+        body = {
+            "apiVersion": resource.api_version,
+            "kind": resource.kind,
+            "metadata": {"name": name, "namespace": namespace},
+            "data": dict(data),
+        }
+        await client.create(resource, body)
+        return
+    gone: dict[str, Any] = dict.fromkeys(section(found, "data"))
+    version = found["metadata"]["resourceVersion"]
+    changes = {"metadata": {"resourceVersion": version}, "data": {**gone, **data}}
+    await client.patch(resource, name, changes, namespace=namespace)
