@@ -58,16 +58,25 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Folder:
 
 
 @pytest.fixture(scope="session")
-def webhooks(apiserver: ApiServer, folder: Folder) -> Iterator[tuple[WebhookProcess, ...]]:
+def balancer() -> Iterator[Balancer]:
+    """The address that the API server knows."""
+    made = Balancer([])
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def webhooks(
+    apiserver: ApiServer, folder: Folder, balancer: Balancer
+) -> Iterator[tuple[WebhookProcess, ...]]:
     """Two servers, registered; the API server's connections alternate between them."""
     with (
         running_webhooks(apiserver, folder, name="a") as one,
         running_webhooks(apiserver, folder, name="b") as other,
     ):
-        balancer = Balancer([one.port, other.port])
+        balancer.ports[:] = [one.port, other.port]
         asyncio.run(_registered(apiserver, balancer.port, folder))
         yield one, other
-        balancer.close()
 
 
 async def _registered(server: ApiServer, port: int, folder: Folder) -> None:

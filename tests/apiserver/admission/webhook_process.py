@@ -121,6 +121,11 @@ class WebhookProcess:
     http_port: int
     process: subprocess.Popen[bytes] = dataclasses.field(repr=False)
 
+    @property
+    def ready(self) -> bool:
+        """What the kubelet would see."""
+        return is_ready(f"http://127.0.0.1:{self.http_port}/readyz")
+
     def metrics(self) -> str:
         """What Prometheus would read."""
         url = f"http://127.0.0.1:{self.http_port}/metrics"
@@ -191,8 +196,9 @@ class Balancer:
 
     def _join(self, caller: socket.socket) -> None:
         with caller:
-            for _ in range(len(self.ports)):
-                port = self.ports[next(self._turn) % len(self.ports)]
+            ports, turn = list(self.ports), next(self._turn)
+            for step in range(len(ports)):
+                port = ports[(turn + step) % len(ports)]
                 with (
                     contextlib.suppress(OSError),
                     socket.create_connection(("127.0.0.1", port), timeout=5) as server,

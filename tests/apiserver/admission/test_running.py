@@ -1,0 +1,174 @@
+"""The servers themselves: what isn't a review, rollouts, and keys that change."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import json
+import ssl
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from kubernetes.aio import client
+
+from roadstead.tokens.receipt_keys import SigningKey
+from tests.apiserver.admission.conftest import RECEIPT, MakeToken, with_token
+from tests.apiserver.admission.webhook_process import (
+    Balancer,
+    Folder,
+    WebhookProcess,
+    running_webhooks,
+)
+from tests.apiserver.control_plane import ApiServer
+from tests.apiserver.custom_objects import apply, create, patch, refusal
+from tests.apiserver.eventually import eventually
+from tests.apiserver.objects import Raw, make_modelserve
+from tests.unit.admission.reviews import review, thing
+
+
+@contextlib.contextmanager
+def _other_key(folder: Path) -> Iterator[None]:
+    """Another key in the place of the webhooks' own, until the end."""
+    path = folder / "0.pem"
+    before = path.read_bytes()
+    path.write_bytes(SigningKey.generate().private_pem)
+    try:
+        yield
+    finally:
+        path.write_bytes(before)
+        # Longer than the servers take to see it.
+        time.sleep(6)
+
+
+GOOD = json.dumps(review("CREATE", thing())).encode()
+JSON = "application/json"
+
+
+@pytest.fixture
+async def https(
+    folder: Folder, webhooks: tuple[WebhookProcess, ...]
+) -> AsyncIterator[aiohttp.ClientSession]:
+    """A caller like the API server, straight to the first server."""
+    trust = ssl.create_default_context(cadata=folder.ca.decode())
+    base = f"https://127.0.0.1:{webhooks[0].port}"
+    connector = aiohttp.TCPConnector(ssl=trust)
+    async with aiohttp.ClientSession(base, connector=connector) as session:
+        yield session
+
+
+@pytest.mark.parametrize("path", ["/mutate", "/validate"])
+@pytest.mark.parametrize(
+    ("body", "kind", "status"),
+    [
+        pytest.param(b"", JSON, 400, id="empty"),
+        pytest.param(GOOD[:-40], JSON, 400, id="truncated"),
+        pytest.param(GOOD.replace(b"k8s.io/v1", b"k8s.io/v1beta1"), JSON, 400, id="v1beta1"),
+        pytest.param(GOOD.replace(b'"one"', b'"' + b"x" * 3_000_000 + b'"'), JSON, 200, id="3 MB"),
+        pytest.param(b" " * (3 * 2**20) + GOOD, JSON, 413, id="over 3 MiB"),
+        pytest.param(b"[" * 500_000, JSON, 400, id="nested"),
+        pytest.param(b"\xff\xfe{}", JSON, 400, id="no UTF-8"),
+        pytest.param(GOOD, "text/plain", 415, id="another content type"),
+    ],
+)
+async def test_what_is_no_review_is_refused(
+    https: aiohttp.ClientSession, path: str, body: bytes, kind: str, status: int
+) -> None:
+    headers = {"Content-Type": kind}
+    async with https.post(path, data=io.BytesIO(body), headers=headers) as answer:
+        assert answer.status == status
+        if status == 200:
+            assert (await answer.json())["response"]["allowed"] is False
+
+
+@pytest.mark.parametrize("path", ["/mutate", "/validate"])
+async def test_resource_and_kind_that_disagree_are_denied(
+    https: aiohttp.ClientSession, path: str
+) -> None:
+    asked: dict[str, Any] = review("CREATE", thing("Model"))
+    async with https.post(path, json=asked) as answer:
+        response = (await answer.json())["response"]
+    assert response["uid"] == asked["request"]["uid"]
+    assert not response["allowed"]
+    assert response["status"]["message"].startswith("RequestMismatch")
+
+
+async def test_metrics_tell_of_admissions_and_keys(
+    https: aiohttp.ClientSession, webhooks: tuple[WebhookProcess, ...]
+) -> None:
+    async with https.post("/mutate", json=review("CREATE", thing())) as answer:
+        assert answer.status == 200
+    told = webhooks[0].metrics()
+    labels = 'kind="ModelServe",operation="CREATE",reason="TokenMissing",verdict="denied"'
+    assert f"roadstead_admissions_total{{{labels}" in told
+    assert "roadstead_admission_duration_seconds_bucket" in told
+    assert 'roadstead_issuer_keys_age_seconds{issuer="roadstead-dev"}' in told
+    assert "roadstead_reservation_conflicts_total" in told
+
+
+async def test_no_admission_fails_while_a_server_is_replaced(
+    apiserver: ApiServer,
+    api: client.ApiClient,
+    namespace: str,
+    contract: Raw,
+    token: MakeToken,
+    folder: Folder,
+    balancer: Balancer,
+) -> None:
+    stop = asyncio.Event()
+    answers: list[str] = []
+
+    async def calls() -> None:
+        while not stop.is_set():
+            body = with_token(make_modelserve(namespace), token())
+            answers.append(await refusal(create(api, body), allowed="admitted"))
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(4):
+            group.create_task(calls())
+        for name in ("c", "d"):
+            with running_webhooks(apiserver, folder, name=name) as third:
+                await _come_and_go(third, balancer, answers)
+        stop.set()
+    assert set(answers) == {"admitted"}
+
+
+async def _come_and_go(server: WebhookProcess, balancer: Balancer, answers: list[str]) -> None:
+    """Take part for 40 calls, then be ended as the kubelet ends a pod."""
+    enough = len(answers) + 40
+    balancer.ports.append(server.port)
+    await eventually(lambda: len(answers) > enough)
+    server.process.terminate()
+    await eventually(lambda: not server.ready, interval=0.02)
+    # The endpoints follow a moment after the probe.
+    await asyncio.sleep(0.3)
+    balancer.ports.remove(server.port)
+    await eventually(lambda: server.process.poll() is not None)
+    assert server.process.returncode == 0
+
+
+async def test_receipt_of_a_retired_key_holds_no_more_and_a_token_renews_it(
+    api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken, folder: Folder
+) -> None:
+    body = make_modelserve(namespace)
+    stored = await apply(api, with_token(body, token()))
+    keys = folder.path / "receipt-keys"
+    with _other_key(keys):
+
+        async def scaled() -> str:
+            return await refusal(
+                patch(api, stored, {"spec": {"replicas": 2}}, "scale"), allowed="admitted"
+            )
+
+        async def retired() -> bool:
+            return "ReceiptKeyUnknown" in await scaled() and "ReceiptKeyUnknown" in await scaled()
+
+        await eventually(retired)
+        renewed = await apply(api, with_token(body, token()))
+        before = stored["metadata"]["annotations"][RECEIPT]
+        assert renewed["metadata"]["annotations"][RECEIPT] != before
+        assert await scaled() == "admitted"

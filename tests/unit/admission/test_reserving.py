@@ -1,0 +1,188 @@
+"""Reservations against an API server that conflicts, fails and forgets."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from roadstead.api.contract import ResourceContract
+from roadstead.api.modelserve import ModelServe
+from roadstead.errors import KubeConflict, KubeNotFound, KubeUnavailable
+from roadstead.kube.resources import RESOURCECONTRACTS, Resource
+from roadstead.policy.contract import Caller, ContractFacts
+from roadstead_webhooks.admission.counting import CountingCache
+from roadstead_webhooks.admission.reserving import ATTEMPTS, Reservations
+from roadstead_webhooks.admission.validating import Claim
+from tests.unit.admission.reviews import NOW, SPECS, thing
+
+
+class Contracts:
+    """One contract, with the API server's compare-and-swap; `faults` are raised one a write."""
+
+    def __init__(self, **total: int) -> None:
+        spec = {**SPECS["ResourceContract"], "total": total}
+        self.raw: dict[str, Any] | None = thing(
+            "ResourceContract", spec=spec, name="demo", uid="c", resourceVersion="1"
+        )
+        self.faults: list[Exception] = []
+        self.writes = 0
+
+    async def get(self, resource: Resource, name: str, namespace: str = "") -> dict[str, Any]:
+        """As KubeClient."""
+        await asyncio.sleep(0)
+        if self.raw is None:
+            raise KubeNotFound("gone", status=404)
+        return copy.deepcopy(self.raw)
+
+    async def replace_status(self, resource: Resource, body: Any) -> dict[str, Any]:
+        """As KubeClient."""
+        await asyncio.sleep(0)
+        if self.faults:
+            raise self.faults.pop(0)
+        if self.raw is None:
+            raise KubeNotFound("gone", status=404)
+        seen, version = (each["metadata"]["resourceVersion"] for each in (body, self.raw))
+        if seen != version:
+            raise KubeConflict("changed", status=409)
+        self.writes += 1
+        meta = {**self.raw["metadata"], "resourceVersion": str(int(version) + 1)}
+        self.raw = copy.deepcopy({**self.raw, "metadata": meta, "status": body["status"]})
+        return copy.deepcopy(self.raw)
+
+    @property
+    def reserved(self) -> dict[str, int]:
+        """Replicas by server."""
+        assert self.raw is not None
+        contract = ResourceContract.parse(self.raw)
+        return {each.key: each.demand.replicas for each in contract.reservations}
+
+
+def webhook(contracts: Contracts) -> Reservations:
+    """One server's, which has seen the contract as it is now."""
+    cache = CountingCache()
+    if contracts.raw:
+        cache.put(RESOURCECONTRACTS, copy.deepcopy(contracts.raw))
+    return Reservations(contracts, cache, clock=lambda: NOW)
+
+
+def claim(name: str, replicas: int = 1) -> Claim:
+    """By a server of this name that nothing is known of yet."""
+    serve = ModelServe.parse(thing(name=name, spec={**SPECS["ModelServe"], "replicas": replicas}))
+    facts = ContractFacts(
+        serve=serve,
+        replicas=replicas,
+        caller=Caller(subject="alice", groups=frozenset({"demo-users"})),
+        namespace_labels={},
+        contract=None,
+        now=NOW,
+    )
+    return Claim(contract="demo", key=f"demo/{name}", uid=name, wanted=facts.wanted, facts=facts)
+
+
+async def admitted(reservations: Reservations, asked: Claim, *, dry_run: bool = False) -> bool:
+    return await reservations.take(asked, dry_run=dry_run) is None
+
+
+async def test_two_servers_share_one_total() -> None:
+    contracts = Contracts(servers=10)
+    servers = [webhook(contracts), webhook(contracts)]
+    asked = [admitted(servers[each % 2], claim(f"s{each}")) for each in range(32)]
+    assert sum(await asyncio.gather(*asked)) == 10
+    assert len(contracts.reserved) == 10
+
+
+async def test_those_who_wait_are_written_together() -> None:
+    contracts = Contracts(servers=100)
+    one = webhook(contracts)
+    assert all(await asyncio.gather(*(admitted(one, claim(f"s{each}")) for each in range(50))))
+    assert contracts.writes <= 3
+
+
+async def test_dry_run_is_told_the_same_and_writes_nothing() -> None:
+    contracts = Contracts(servers=1)
+    one = webhook(contracts)
+    assert await admitted(one, claim("a"), dry_run=True)
+    assert contracts.writes == 0
+    assert await admitted(one, claim("a"))
+    assert not await admitted(one, claim("b"), dry_run=True)
+
+
+async def test_contract_without_totals_costs_no_write() -> None:
+    contracts = Contracts()
+    assert await admitted(webhook(contracts), claim("a"))
+    assert contracts.writes == 0
+
+
+async def test_stale_cache_refuses_nobody() -> None:
+    contracts = Contracts(servers=1)
+    one, other = webhook(contracts), webhook(contracts)
+    assert await admitted(one, claim("a"))
+    assert contracts.raw is not None
+    contracts.raw["status"]["reservations"] = []
+    contracts.raw["metadata"]["resourceVersion"] = "9"
+    assert await admitted(one, claim("b"))
+    assert not await admitted(other, claim("c"))
+
+
+async def test_conflicts_are_tried_again_and_not_for_ever() -> None:
+    contracts = Contracts(servers=10)
+    contracts.faults = [KubeConflict("changed", status=409)] * 3
+    assert await admitted(webhook(contracts), claim("a"))
+    contracts.faults = [KubeConflict("changed", status=409)] * ATTEMPTS
+    answer = await webhook(contracts).take(claim("b"), dry_run=False)
+    assert answer is not None
+    assert answer.code == 409
+
+
+async def test_api_server_that_is_away_admits_nobody() -> None:
+    contracts = Contracts(servers=10)
+    contracts.faults = [KubeUnavailable("away", status=503)]
+    one = webhook(contracts)
+    with pytest.raises(KubeUnavailable):
+        await one.take(claim("a"), dry_run=False)
+    assert await admitted(one, claim("b"))
+
+
+async def test_contract_that_is_gone_admits_nobody() -> None:
+    contracts = Contracts(servers=10)
+    one = webhook(contracts)
+    contracts.raw = None
+    answer = await one.take(claim("a"), dry_run=False)
+    assert answer is not None
+    assert answer.reason == "ContractNotFound"
+
+
+async def test_two_creates_of_one_name_take_the_larger_of_both() -> None:
+    contracts = Contracts(replicas=10)
+    one = webhook(contracts)
+    assert await admitted(one, claim("a", 7))
+    assert await admitted(one, claim("a", 2))
+    assert contracts.reserved == {"demo/a": 7}
+    assert not await admitted(one, claim("b", 4))
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 2), st.integers(1, 6)), max_size=15),
+    st.integers(0, 20),
+)
+def test_never_more_than_the_total_is_admitted(steps: list[tuple[int, int]], total: int) -> None:
+    contracts = Contracts(replicas=total)
+
+    async def run() -> list[bool]:
+        servers = [webhook(contracts) for _ in range(3)]
+        asked = [
+            admitted(servers[server], claim(f"s{place}", replicas))
+            for place, (server, replicas) in enumerate(steps)
+        ]
+        return await asyncio.gather(*asked)
+
+    verdicts = asyncio.run(run())
+    taken = sum(replicas for (_, replicas), yes in zip(steps, verdicts, strict=True) if yes)
+    assert taken <= total
+    assert taken == sum(contracts.reserved.values())
