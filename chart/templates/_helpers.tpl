@@ -69,6 +69,39 @@ The port of each URL, or allow-list entry, of a list: the one it names, else its
 {{- $kept | default (randAlphaNum (int .size) | b64enc) -}}
 {{- end -}}
 
+{{- define "roadstead.jwtSecret" -}}
+{{- .Values.tokens.local.existingSecret | default (printf "%s-jwt" (include "roadstead.fullname" .)) -}}
+{{- end -}}
+
+{{- define "roadstead.tlsSecret" -}}
+{{- $certificates := .Values.webhooks.certificates -}}
+{{- $certificates.existingSecret | default (printf "%s-webhooks-tls" (include "roadstead.fullname" .)) -}}
+{{- end -}}
+
+{{/* The issuers whose tokens count, as ROADSTEAD_TOKEN_ISSUERS_FILE takes them. */}}
+{{- define "roadstead.issuers" -}}
+{{- $issuers := list -}}
+{{- with .Values.tokens.local -}}
+{{- if .enabled -}}
+{{- $issuers = append $issuers (dict "issuer" .issuer "audience" .audience "secretFile" "/etc/roadstead/jwt/secret") -}}
+{{- end -}}
+{{- end -}}
+{{- range $number, $given := .Values.tokens.issuers -}}
+{{- $issuer := omit $given "publicKey" "ca" "existingSecret" -}}
+{{- if $given.publicKey -}}
+{{- $_ := set $issuer "publicKeyFile" (printf "/etc/roadstead/issuers/key-%d.pem" $number) -}}
+{{- end -}}
+{{- if $given.ca -}}
+{{- $_ := set $issuer "caFile" (printf "/etc/roadstead/issuers/ca-%d.pem" $number) -}}
+{{- end -}}
+{{- if $given.existingSecret -}}
+{{- $_ := set $issuer "secretFile" (printf "/etc/roadstead/issuer-%d/secret" $number) -}}
+{{- end -}}
+{{- $issuers = append $issuers $issuer -}}
+{{- end -}}
+{{- toYaml $issuers -}}
+{{- end -}}
+
 {{/* The `restricted` Pod Security Standard. */}}
 {{- define "roadstead.podSecurity" -}}
 runAsNonRoot: true
@@ -89,6 +122,7 @@ capabilities:
 
 {{/* What the schema can't say: fields that only make sense together. */}}
 {{- define "roadstead.validate" -}}
+{{- include "roadstead.validateAdmission" . -}}
 {{- if and .Values.minio.embedded .Values.store.endpoint -}}
 {{- fail "store.endpoint names an existing store: set minio.embedded=false too, or leave store.endpoint empty" -}}
 {{- end -}}
@@ -98,6 +132,25 @@ capabilities:
 {{- end -}}
 {{- if not .Values.store.existingSecret -}}
 {{- fail "minio.embedded is false: set store.existingSecret to a Secret with the keys accessKey and secretKey" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "roadstead.validateAdmission" -}}
+{{- $certificates := .Values.webhooks.certificates -}}
+{{- if and .Values.webhooks.enabled (not .Values.tokens.local.enabled) (not .Values.tokens.issuers) -}}
+{{- fail "nobody could apply anything: set tokens.local.enabled=true or name an issuer in tokens.issuers" -}}
+{{- end -}}
+{{- if and (eq $certificates.mode "cert-manager") (not $certificates.issuerRef.name) -}}
+{{- fail "webhooks.certificates.mode is cert-manager: set webhooks.certificates.issuerRef.name" -}}
+{{- end -}}
+{{- if and (eq $certificates.mode "given") (not (and $certificates.existingSecret $certificates.caBundle)) -}}
+{{- fail "webhooks.certificates.mode is given: set webhooks.certificates.existingSecret and caBundle" -}}
+{{- end -}}
+{{- range $number, $issuer := .Values.tokens.issuers -}}
+{{- $keys := list $issuer.publicKey $issuer.jwksUrl $issuer.existingSecret | compact -}}
+{{- if ne (len $keys) 1 -}}
+{{- fail (printf "tokens.issuers[%d]: set exactly one of publicKey, jwksUrl and existingSecret" $number) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -26,12 +26,13 @@ from tests.apiserver.eventually import eventually
 from tests.apiserver.objects import fresh_name
 
 QUICK = Schedule(
-    authority=datetime.timedelta(seconds=18),
-    serving=datetime.timedelta(seconds=9),
+    authority=datetime.timedelta(seconds=24),
+    serving=datetime.timedelta(seconds=15),
     settle=datetime.timedelta(seconds=3),
     forget=datetime.timedelta(seconds=2),
 )
-"""A year in a quarter of a minute. Settling outlasts a pass and the API server's watch."""
+"""Years in half a minute. Settling is well within the last third of a certificate, and outlasts a
+pass and the API server's watch."""
 
 
 def _now() -> datetime.datetime:
@@ -189,14 +190,16 @@ async def test_an_authority_is_replaced_under_load_without_a_failed_call(
             for number in range(2)
         ]
         await _point(kube, configuration, ports)
+        await eventually(functools.partial(_call, api, namespace))
         loops = [asyncio.create_task(replica.run()) for replica in replicas]
-        calls = asyncio.create_task(_calls(api, namespace))
+        over = asyncio.Event()
+        calls = asyncio.create_task(_calls(api, namespace, over))
         await eventually(functools.partial(_replaced, kube, configuration, first), timeout=60)
-        calls.cancel()
+        over.set()
         for loop in loops:
             loop.cancel()
-        results = await asyncio.gather(calls, *loops, return_exceptions=True)
-    assert isinstance(results[0], asyncio.CancelledError), results[0]
+        await calls
+        await asyncio.gather(*loops, return_exceptions=True)
 
 
 async def _replaced(kube: KubeClient, name: str, first: set[bytes]) -> bool:
@@ -244,9 +247,18 @@ async def _point(kube: KubeClient, name: str, ports: list[int]) -> None:
         await kube.patch(resource, name, {"webhooks": found["webhooks"]})
 
 
-async def _calls(api: client.ApiClient, namespace: str) -> None:
-    """Create objects that are asked about until cancelled; raises what was refused."""
-    core = client.CoreV1Api(api)
-    while True:
-        meta = client.V1ObjectMeta(generate_name="asked-", labels={"asks": "us"})
-        await core.create_namespaced_config_map(namespace, client.V1ConfigMap(metadata=meta))
+async def _calls(api: client.ApiClient, namespace: str, over: asyncio.Event) -> None:
+    """Create objects that are asked about until it is over; AssertionError with a refusal."""
+    while not over.is_set():
+        await _call(api, namespace)
+
+
+async def _call(api: client.ApiClient, namespace: str) -> bool:
+    """Create one; AssertionError if it was refused."""
+    meta = client.V1ObjectMeta(generate_name="asked-", labels={"asks": "us"})
+    body = client.V1ConfigMap(metadata=meta)
+    try:
+        await client.CoreV1Api(api).create_namespaced_config_map(namespace, body)
+    except client.ApiException as error:
+        raise AssertionError(error.body) from None
+    return True

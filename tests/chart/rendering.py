@@ -33,6 +33,27 @@ EVERYTHING: Values = {
         "affinity": {"podAntiAffinity": {}},
         "priorityClassName": "high",
     },
+    "webhooks": {
+        "replicas": 3,
+        "podAnnotations": {"example.com/scrape": "true"},
+        "podLabels": {"example.com/team": "models"},
+        "nodeSelector": {"disk": "fast"},
+        "tolerations": [{"key": "models", "operator": "Exists"}],
+        "affinity": {"podAntiAffinity": {}},
+        "priorityClassName": "high",
+    },
+    "tokens": {
+        "local": {"existingSecret": "jwt"},
+        "issuers": [
+            {
+                "issuer": "https://login.example.com",
+                "audience": "roadstead",
+                "jwksUrl": "https://login.example.com/keys.json",
+                "groupsClaim": "roles",
+            },
+            {"issuer": "partner", "audience": "roadstead", "existingSecret": "partner-jwt"},
+        ],
+    },
     "minio": {
         "persistence": {"size": "1Ti", "storageClassName": "fast"},
         "nodeSelector": {"disk": "big"},
@@ -74,11 +95,15 @@ class Rendered:
             for each in self.of(kind):
                 yield each["spec"]["template"]["spec"]
 
-    def operator_env(self) -> dict[str, str]:
-        """The operator's environment; values from fields are left empty."""
-        deployment = self.one("Deployment", "roadstead-operator")
+    def env(self, part: str) -> dict[str, str]:
+        """The environment of `operator` or `webhooks`; values from fields are left empty."""
+        deployment = self.one("Deployment", f"roadstead-{part}")
         (container,) = deployment["spec"]["template"]["spec"]["containers"]
         return {each["name"]: each.get("value", "") for each in container["env"]}
+
+    def operator_env(self) -> dict[str, str]:
+        """The operator's environment."""
+        return self.env("operator")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -81,11 +81,18 @@ def test_notes_tell_how_to_serve_a_model(cluster: Cluster) -> None:
 @pytest.mark.parametrize("values", [{}, {"quant": {"endpoint": "http://quant:8090"}}])
 def test_example_in_the_notes_is_accepted(cluster: Cluster, values: Values) -> None:
     notes = cluster.install(values)
+    # Nobody answers for the webhooks here: the schema alone is asked.
+    kinds = "validatingwebhookconfiguration,mutatingwebhookconfiguration"
+    cluster.run(cluster.kubectl, "delete", kinds, "roadstead")
     example = textwrap.dedent(notes.partition("apply -f -`:\n")[2].partition("\n3. ")[0])
     accepted = cluster.run(
         cluster.kubectl, "apply", "--dry-run=server", "-f", "-", stdin=example
     ).splitlines()
-    assert [line.split("/")[0].split(".")[0] for line in accepted] == ["model", "modelserve"]
+    assert [line.split("/")[0].split(".")[0] for line in accepted] == [
+        "resourcecontract",
+        "model",
+        "modelserve",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -130,7 +137,7 @@ def test_upgrade_brings_a_changed_definition_up_to_date(cluster: Cluster) -> Non
 
 
 def test_definitions_and_objects_outlive_the_release(cluster: Cluster) -> None:
-    cluster.install()
+    cluster.install({"webhooks": {"enabled": False}})
     model = {
         "apiVersion": "model.example.com/v1alpha1",
         "kind": "Model",
@@ -144,13 +151,19 @@ def test_definitions_and_objects_outlive_the_release(cluster: Cluster) -> None:
     cluster.install()
 
 
-@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet"])
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("Deployment", "roadstead-operator"),
+        ("Deployment", "roadstead-webhooks"),
+        ("StatefulSet", "roadstead-minio"),
+    ],
+)
 def test_pods_are_admitted_where_the_restricted_standard_is_enforced(
-    cluster: Cluster, chart: Chart, kind: str
+    cluster: Cluster, chart: Chart, kind: str, name: str
 ) -> None:
     rendered = chart.render({"minio": {"persistence": {"enabled": False}}})
-    (workload,) = rendered.of(kind)
-    template = workload["spec"]["template"]
+    template = rendered.one(kind, name)["spec"]["template"]
     pod = {"apiVersion": "v1", "kind": "Pod", **template}
     pod["metadata"] = {**template["metadata"], "name": "trial", "namespace": NAMESPACE}
     answer = cluster.run(

@@ -10,14 +10,18 @@ from tests.chart.rendering import EXISTING_STORE, Chart, Object, Rendered
 WRITES = {"create", "patch", "delete"}
 
 
-def granted(rendered: Rendered) -> dict[tuple[str, str], set[str]]:
+def granted(rendered: Rendered, part: str = "operator") -> dict[tuple[str, str], set[str]]:
+    """Verbs that a part has everywhere, by API group and resource."""
+    return verbs_of(rendered.one("ClusterRole", f"roadstead-{part}"))
+
+
+def verbs_of(role: Object) -> dict[tuple[str, str], set[str]]:
     """Verbs by API group and resource."""
     verbs: dict[tuple[str, str], set[str]] = {}
-    for role in rendered.of("ClusterRole"):
-        for rule in role["rules"]:
-            for api_group in rule["apiGroups"]:
-                for resource in rule["resources"]:
-                    verbs.setdefault((api_group, resource), set()).update(rule["verbs"])
+    for rule in role["rules"]:
+        for api_group in rule["apiGroups"]:
+            for resource in rule["resources"]:
+                verbs.setdefault((api_group, resource), set()).update(rule["verbs"])
     return verbs
 
 
@@ -32,8 +36,9 @@ def ports(rule: Object) -> set[int | str]:
 
 
 def test_no_right_is_a_wildcard(defaults: Rendered) -> None:
-    for (api_group, resource), verbs in granted(defaults).items():
-        assert "*" not in {api_group, resource, *verbs}
+    for role in defaults.of("ClusterRole") + defaults.of("Role"):
+        for (api_group, resource), verbs in verbs_of(role).items():
+            assert "*" not in {api_group, resource, *verbs}
 
 
 def test_secrets_are_neither_listed_nor_watched(defaults: Rendered) -> None:
@@ -45,8 +50,9 @@ def test_every_kind_of_child_can_be_watched_and_written(defaults: Rendered) -> N
         assert {"get", "list", "watch"} | WRITES == granted(defaults)[child.group, child.plural]
 
 
-def test_the_status_of_both_kinds_can_be_replaced(defaults: Rendered) -> None:
-    for plural in (resources.MODELS.plural, resources.MODELSERVES.plural):
+def test_the_status_of_every_kind_can_be_replaced(defaults: Rendered) -> None:
+    for kind in (resources.MODELS, resources.MODELSERVES, resources.RESOURCECONTRACTS):
+        plural = kind.plural
         assert granted(defaults)[group.GROUP, f"{plural}/status"] == {"update"}
 
 
@@ -54,9 +60,46 @@ def test_no_model_is_deleted_by_the_operator(defaults: Rendered) -> None:
     assert "delete" not in granted(defaults)[group.GROUP, "models"]
 
 
-def test_the_role_is_bound_to_the_operator_alone(defaults: Rendered) -> None:
-    (binding,) = defaults.of("ClusterRoleBinding")
-    assert [each["name"] for each in binding["subjects"]] == ["roadstead-operator"]
+def test_each_role_is_bound_to_its_own_part_alone(defaults: Rendered) -> None:
+    bindings = defaults.of("ClusterRoleBinding") + defaults.of("RoleBinding")
+    assert len(bindings) == 4
+    for binding in bindings:
+        assert [each["name"] for each in binding["subjects"]] == [binding["roleRef"]["name"]]
+
+
+def test_the_webhooks_change_nothing_but_what_they_count(defaults: Rendered) -> None:
+    writes = {
+        what: verbs - {"get", "list", "watch"}
+        for what, verbs in granted(defaults, "webhooks").items()
+        if verbs - {"get", "list", "watch"}
+    }
+    assert writes == {
+        (group.GROUP, "resourcecontracts/status"): {"update"},
+        ("", "events"): {"create"},
+        ("admissionregistration.k8s.io", "mutatingwebhookconfigurations"): {"patch"},
+        ("admissionregistration.k8s.io", "validatingwebhookconfigurations"): {"patch"},
+    }
+
+
+def test_what_parts_may_read_of_secrets_and_configuration_is_named(defaults: Rendered) -> None:
+    for role in defaults.of("Role"):
+        for rule in role["rules"]:
+            assert rule["resourceNames"]
+
+
+def test_the_operator_never_reads_a_private_key_of_receipts(defaults: Rendered) -> None:
+    role = defaults.one("Role", "roadstead-operator")
+    assert verbs_of(role) == {("", "configmaps"): {"get"}}
+
+
+def test_webhooks_call_nobody_but_the_api_and_issuers(chart: Chart) -> None:
+    issuers = [
+        {"issuer": "a", "audience": "r", "jwksUrl": "https://a.example.com:9443/keys.json"},
+        {"issuer": "b", "audience": "r", "jwksUrl": "https://b.example.com/keys.json"},
+    ]
+    rendered = chart.render({"tokens": {"issuers": issuers}})
+    egress = policy(rendered, "roadstead-webhooks")["egress"]
+    assert [ports(rule) for rule in egress] == [{53}, {443, 6443}, {443, 9443}]
 
 
 def test_each_workload_has_a_policy_for_both_directions(defaults: Rendered) -> None:

@@ -62,12 +62,16 @@ def test_every_workload_has_a_service_account_of_its_own(defaults: Rendered) -> 
     assert set(accounts) == {each["metadata"]["name"] for each in defaults.of("ServiceAccount")}
 
 
-def test_only_the_operator_gets_a_token(defaults: Rendered) -> None:
+def test_only_what_calls_the_api_gets_a_token(defaults: Rendered) -> None:
     tokens = {
         pod["serviceAccountName"]: pod["automountServiceAccountToken"]
         for pod in defaults.pod_specs()
     }
-    assert tokens == {"roadstead-operator": True, "roadstead-minio": False}
+    assert tokens == {
+        "roadstead-operator": True,
+        "roadstead-webhooks": True,
+        "roadstead-minio": False,
+    }
 
 
 def test_every_variable_of_the_operator_is_one_that_its_settings_read(
@@ -126,7 +130,7 @@ def test_existing_store_replaces_the_embedded_one(chart: Chart) -> None:
     rendered = chart.render(EXISTING_STORE)
     assert not rendered.of("StatefulSet")
     assert rendered.operator_env()["ROADSTEAD_STORE_ENDPOINT"] == "https://s3.example.com:9443"
-    (pod,) = rendered.pod_specs()
+    pod = rendered.one("Deployment", "roadstead-operator")["spec"]["template"]["spec"]
     (volume,) = (each for each in pod["volumes"] if each["name"] == "store")
     assert volume["secret"]["secretName"] == "s3-keys"
 
@@ -152,5 +156,9 @@ def test_the_key_for_the_quant_service_is_long_enough_for_its_signatures(
 
 
 def test_existing_secrets_are_not_written(chart: Chart) -> None:
-    rendered = chart.render({**EXISTING_STORE, "quant": {"existingSecret": "quant-key"}})
-    assert not rendered.of("Secret")
+    values = {
+        **EXISTING_STORE,
+        "quant": {"existingSecret": "quant-key"},
+        "tokens": {"local": {"existingSecret": "jwt"}},
+    }
+    assert not [each for each in chart.render(values).of("Secret") if "data" in each]

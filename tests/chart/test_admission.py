@@ -1,0 +1,191 @@
+"""The webhooks of the chart: what is asked about, what settings take, what upgrades keep."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from roadstead.issuers.settings import read_issuers
+from roadstead_webhooks.settings import WebhookSettings
+from tests.chart.rendering import EVERYTHING, Chart, ChartRefused, Rendered, Values
+
+CONFIGURATIONS = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
+PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+GIVEN: Values = {
+    "webhooks": {
+        "certificates": {"mode": "given", "existingSecret": "my-tls", "caBundle": PEM},
+    }
+}
+CERT_MANAGER: Values = {
+    "webhooks": {"certificates": {"mode": "cert-manager", "issuerRef": {"name": "internal"}}}
+}
+
+
+def hooks(rendered: Rendered) -> list[dict[str, Any]]:
+    """Every webhook of both configurations."""
+    return [hook for kind in CONFIGURATIONS for hook in rendered.one(kind, "roadstead")["webhooks"]]
+
+
+def asked(rendered: Rendered, kind: str) -> set[tuple[str, str]]:
+    """Resources and operations that a configuration is asked about."""
+    (hook,) = rendered.one(kind, "roadstead")["webhooks"]
+    return {
+        (resource, operation)
+        for rule in hook["rules"]
+        for resource in rule["resources"]
+        for operation in rule["operations"]
+    }
+
+
+def test_no_answer_is_a_denial(defaults: Rendered) -> None:
+    assert {hook["failurePolicy"] for hook in hooks(defaults)} == {"Fail"}
+    assert {hook["matchPolicy"] for hook in hooks(defaults)} == {"Equivalent"}
+    assert all(hook["timeoutSeconds"] <= 5 for hook in hooks(defaults))
+
+
+def test_every_kind_is_asked_about_before_it_is_stored(defaults: Rendered) -> None:
+    kinds = {"models", "modelserves", "resourcecontracts"}
+    expected = {(kind, operation) for kind in kinds for operation in ("CREATE", "UPDATE")}
+    assert asked(defaults, "MutatingWebhookConfiguration") == expected
+    assert expected <= asked(defaults, "ValidatingWebhookConfiguration")
+
+
+def test_scaling_is_asked_about(defaults: Rendered) -> None:
+    answers = asked(defaults, "ValidatingWebhookConfiguration")
+    assert ("modelserves/scale", "UPDATE") in answers
+
+
+def test_a_server_can_be_deleted_without_the_webhooks(defaults: Rendered) -> None:
+    for kind in CONFIGURATIONS:
+        assert ("modelserves", "DELETE") not in asked(defaults, kind)
+
+
+def test_status_is_never_asked_about(defaults: Rendered) -> None:
+    for kind in CONFIGURATIONS:
+        assert not any(resource.endswith("/status") for resource, _ in asked(defaults, kind))
+
+
+def test_no_label_of_an_object_gets_it_past_the_webhooks(defaults: Rendered) -> None:
+    assert not any("objectSelector" in hook for hook in hooks(defaults))
+
+
+def test_only_system_namespaces_are_left_out(defaults: Rendered) -> None:
+    for hook in hooks(defaults):
+        (only,) = hook["namespaceSelector"]["matchExpressions"]
+        assert only["values"] == ["roadstead-system", "kube-system"]
+
+
+def test_a_dry_run_reserves_nothing(defaults: Rendered) -> None:
+    effects = {hook["name"]: hook["sideEffects"] for hook in hooks(defaults)}
+    assert effects == {
+        "mutate.model.example.com": "None",
+        "validate.model.example.com": "NoneOnDryRun",
+    }
+
+
+@pytest.mark.parametrize("values", [{}, EVERYTHING, GIVEN, CERT_MANAGER])
+def test_settings_accept_the_environment_of_the_webhooks(
+    chart: Chart, values: Values, tmp_path: Path
+) -> None:
+    rendered = chart.render(values)
+    issuers = tmp_path / "issuers.yaml"
+    issuers.write_text(rendered.one("ConfigMap", "roadstead-issuers")["data"]["issuers.yaml"])
+    env = {**rendered.env("webhooks"), "ROADSTEAD_TOKEN_ISSUERS_FILE": str(issuers)}
+    settings = WebhookSettings.from_env({**env, "ROADSTEAD_NAMESPACE": "roadstead-system"})
+    assert settings.rules.operator == "system:serviceaccount:roadstead-system:roadstead-operator"
+    assert settings.keeping is not None
+    assert settings.keeping.receipts_secret == "roadstead-receipts"
+    assert settings.keeping.names == ("roadstead-webhooks.roadstead-system.svc",)
+
+
+def test_certificates_of_others_are_left_alone(chart: Chart) -> None:
+    for values in (GIVEN, CERT_MANAGER):
+        assert "ROADSTEAD_TLS_SECRET" not in chart.render(values).env("webhooks")
+
+
+def test_a_given_bundle_is_what_the_api_server_checks_with(chart: Chart) -> None:
+    rendered = chart.render(GIVEN)
+    assert all(hook["clientConfig"]["caBundle"] for hook in hooks(rendered))
+    volumes = rendered.one("Deployment", "roadstead-webhooks")["spec"]["template"]["spec"][
+        "volumes"
+    ]
+    (tls,) = (each for each in volumes if each["name"] == "tls")
+    assert tls["secret"]["secretName"] == "my-tls"
+
+
+def test_cert_manager_is_asked_for_certificate_and_bundle(chart: Chart) -> None:
+    rendered = chart.render(CERT_MANAGER)
+    certificate = rendered.one("Certificate", "roadstead-webhooks")
+    assert certificate["spec"]["dnsNames"] == ["roadstead-webhooks.roadstead-system.svc"]
+    for kind in CONFIGURATIONS:
+        annotations = rendered.one(kind, "roadstead")["metadata"]["annotations"]
+        source = annotations["cert-manager.io/inject-ca-from"]
+        assert source == "roadstead-system/roadstead-webhooks"
+
+
+def test_an_upgrade_leaves_what_the_webhooks_wrote(defaults: Rendered) -> None:
+    for kind, name in (
+        ("Secret", "roadstead-receipts"),
+        ("Secret", "roadstead-webhooks-tls"),
+        ("ConfigMap", "roadstead-receipt-keys"),
+        ("ConfigMap", "roadstead-revocations"),
+    ):
+        assert "data" not in defaults.one(kind, name)
+    assert not any("caBundle" in hook["clientConfig"] for hook in hooks(defaults))
+
+
+def test_issuers_arrive_as_the_webhooks_read_them(chart: Chart, tmp_path: Path) -> None:
+    data = chart.render(EVERYTHING).one("ConfigMap", "roadstead-issuers")["data"]
+    path = tmp_path / "issuers.yaml"
+    path.write_text(data["issuers.yaml"])
+    local, login, partner = read_issuers(path)
+    assert (local.issuer, str(local.secret_file)) == ("roadstead", "/etc/roadstead/jwt/secret")
+    assert (login.jwks_url, login.groups_claim) == ("https://login.example.com/keys.json", "roles")
+    assert str(partner.secret_file) == "/etc/roadstead/issuer-1/secret"
+
+
+def test_a_public_key_is_given_as_a_file(chart: Chart) -> None:
+    key = "-----BEGIN PUBLIC KEY-----\nMCow\n-----END PUBLIC KEY-----\n"
+    issuer = {"issuer": "a", "audience": "r", "publicKey": key}
+    rendered = chart.render({"tokens": {"issuers": [issuer]}})
+    data = rendered.one("ConfigMap", "roadstead-issuers")["data"]
+    (_, read) = yaml.safe_load(data["issuers.yaml"])
+    assert data[Path(read["publicKeyFile"]).name] == key
+
+
+def test_without_webhooks_nothing_of_them_is_there(chart: Chart) -> None:
+    rendered = chart.render({"webhooks": {"enabled": False}})
+    assert not [each for each in rendered.objects if "webhook" in each["metadata"]["name"]]
+    assert not any(rendered.of(kind) for kind in CONFIGURATIONS)
+    assert rendered.env("operator")["ROADSTEAD_ADMISSION"] == "off"
+
+
+def test_with_webhooks_the_guard_stands(defaults: Rendered) -> None:
+    assert defaults.env("operator")["ROADSTEAD_ADMISSION"] == "required"
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        pytest.param({"tokens": {"local": {"enabled": False}}}, "nobody", id="no issuer"),
+        pytest.param(
+            {"tokens": {"issuers": [{"issuer": "a", "audience": "b"}]}},
+            "exactly one",
+            id="an issuer without keys",
+        ),
+        pytest.param(
+            {"webhooks": {"certificates": {"mode": "cert-manager"}}}, "issuerRef.name", id="no ref"
+        ),
+        pytest.param(
+            {"webhooks": {"certificates": {"mode": "given"}}}, "existingSecret", id="no secret"
+        ),
+    ],
+)
+def test_contradictions_are_told_with_what_to_set(
+    chart: Chart, values: Values, message: str
+) -> None:
+    with pytest.raises(ChartRefused, match=message):
+        chart.render(values)
