@@ -7,7 +7,7 @@ import dataclasses
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final, Protocol
 
 from roadstead.api.raw import Raw, section
@@ -65,12 +65,14 @@ class Watcher:
         *,
         scope: Scope | None = None,
         clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._client = client
         self._cache = cache
         self._resource = resource
         self._scope = scope or Scope()
         self._clock = clock
+        self._sleep = sleep
         self._version = 0
         self._alive: float | None = None
 
@@ -99,7 +101,7 @@ class Watcher:
             except KubeError as error:
                 logger.warning("the watch of %s failed: %s", self.name, error)
                 failures += 1
-            await asyncio.sleep(_pause(failures))
+            await self._sleep(_pause(failures))
 
     async def _once(self) -> None:
         if not self._version:

@@ -169,9 +169,8 @@ async def test_operator_makes_a_model_that_a_server_asks_for(
 ) -> None:
     name = fresh_name("wanted")
     await _served(api, namespace, token(), modelName=name)
-    done = kubectl(
-        "create", "-f", "-", *impersonating(OPERATOR), manifest=json.dumps(make_model(name=name))
-    )
+    manifest = json.dumps(make_model(name=name, source={"quant": {"modelId": name}}))
+    done = kubectl("create", "-f", "-", *impersonating(OPERATOR), manifest=manifest)
     assert done.returncode == 0, done.stderr
 
 

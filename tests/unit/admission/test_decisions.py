@@ -95,14 +95,24 @@ def test_object_that_is_going_does_not_change_otherwise() -> None:
     assert reason(request("UPDATE", changed, thing(**GOING))) == "TokenMissing"
 
 
-def test_operator_creates_models_without_a_token() -> None:
-    asked = request("CREATE", thing("Model"), kind="Model", userInfo={"username": OPERATOR})
+def operators(**source: Any) -> AdmissionRequest:
+    """The operator's request to create a Model."""
+    new = thing("Model", spec={"source": source})
+    return request("CREATE", new, kind="Model", userInfo={"username": OPERATOR})
+
+
+def test_operator_creates_models_without_a_token_and_gets_no_receipt() -> None:
+    asked = operators(quant={"modelId": "one"})
     mutation = mutate(asked, facts(), RULES)
-    assert mutation.author is not None
-    vouched = receipt(asked, contract="", subject=OPERATOR, issuer="kubernetes")
-    assert validate(asked, facts(receipt=vouched, users=("demo/one",)), RULES).answer.allowed
-    unasked = validate(asked, facts(receipt=vouched), RULES).answer
-    assert unasked.reason == "ModelNotAsked"
+    assert (mutation.denial, mutation.author) == (None, None)
+    answer = validate(asked, facts(receipt=FORGED, users=("demo/one",)), RULES).answer
+    assert answer.allowed
+
+
+def test_operator_creates_no_model_that_nobody_asks_for() -> None:
+    unasked = validate(operators(quant={"modelId": "one"}), facts(), RULES).answer
+    other = validate(operators(stored={}), facts(users=("demo/one",)), RULES).answer
+    assert (unasked.reason, other.reason) == ("ModelNotAsked", "ModelNotAsked")
 
 
 @pytest.mark.parametrize("kind", ["ModelServe", "ResourceContract"])
@@ -120,13 +130,6 @@ def test_operator_changes_no_spec() -> None:
         userInfo={"username": OPERATOR},
     )
     assert reason(asked) == "TokenMissing"
-
-
-def test_operators_receipt_is_of_no_use_to_another() -> None:
-    asked = request("CREATE", thing("Model"), kind="Model")
-    vouched = receipt(asked, "none", contract="", subject=OPERATOR, issuer="kubernetes")
-    answer = validate(asked, facts(receipt=vouched, users=("demo/one",)), RULES).answer
-    assert answer.reason == "NotAuthorized"
 
 
 def test_valid_receipt_and_contract_are_admitted_with_a_claim() -> None:

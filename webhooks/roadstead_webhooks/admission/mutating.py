@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Final
 
 from roadstead.api.group import ANNOTATION_DELETION, ANNOTATION_RECEIPT, ANNOTATION_TOKEN
 from roadstead.api.modelserve import ModelServe
@@ -16,10 +15,12 @@ from roadstead_webhooks.admission import objects
 from roadstead_webhooks.admission.facts import Facts, Rules
 from roadstead_webhooks.admission.misplaced import misplaced
 from roadstead_webhooks.admission.review import AdmissionRequest, Answer, Operation
-from roadstead_webhooks.admission.validating import contract_facts, denied, told
-
-KUBERNETES: Final = "kubernetes"
-"""The issuer in receipts of the operator, whom Kubernetes itself vouches for."""
+from roadstead_webhooks.admission.validating import (
+    contract_facts,
+    denied,
+    is_operators_model,
+    told,
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -46,8 +47,7 @@ class Mutation:
 
 
 def mutate(request: AdmissionRequest, facts: Facts, rules: Rules) -> Mutation:
-    """Pure; never raises. A receipt is only ever promised to the holder of a valid token, or to
-    the operator for a Model."""
+    """Pure; never raises. A receipt is only ever promised to the holder of a valid token."""
     if request.mismatch:
         return Mutation(denial=denied("RequestMismatch", request.mismatch, code=400))
     if request.operation == Operation.DELETE or request.subresource:
@@ -65,10 +65,13 @@ def mutate(request: AdmissionRequest, facts: Facts, rules: Rules) -> Mutation:
         return Mutation(denial=deletion)
     if objects.unchanged(request):
         return _unchanged(request, facts, deletion)
-    author = _author(request, facts, rules)
-    if author is None:
-        return Mutation(denial=_no_token(request))
-    return _authored(request, facts, rules, author, deletion)
+    if isinstance(token, Claims):
+        return _authored(request, facts, rules, _of(token), deletion)
+    if is_operators_model(request, rules):
+        # Without a receipt: Kubernetes vouches for the operator only to the API server, so
+        # whoever else could reach this port would get one signed in its name.
+        return Mutation()
+    return Mutation(denial=_no_token(request))
 
 
 def _unchanged(request: AdmissionRequest, facts: Facts, deletion: Author | None) -> Mutation:
@@ -97,15 +100,6 @@ def _authored(
             denial=dataclasses.replace(told(choice.violations), subject=author.caller.subject)
         )
     return Mutation(author=author, deletion=deletion, contract=choice.contract.meta.name)
-
-
-def _author(request: AdmissionRequest, facts: Facts, rules: Rules) -> Author | None:
-    if isinstance(facts.token, Claims):
-        return _of(facts.token)
-    made = request.kind == "Model" and request.operation == Operation.CREATE
-    if made and rules.operator and request.username == rules.operator:
-        return Author(caller=Caller(subject=rules.operator), issuer=KUBERNETES)
-    return None
 
 
 def _of(claims: Claims) -> Author:

@@ -70,6 +70,8 @@ def validate(request: AdmissionRequest, facts: Facts, rules: Rules) -> Validatio
         return _no("TokenNotTaken", f"{ANNOTATION_TOKEN} is still there: it must never be stored")
     if _receipt_stays(request) and objects.equal(request):
         return Validation(answer=_deletion_asked(request, facts, rules) or _yes("Unchanged").answer)
+    if is_operators_model(request, rules):
+        return Validation(answer=_operators(request, facts))
     receipt = facts.receipt
     if not isinstance(receipt, Receipt):
         return _no_receipt(receipt)
@@ -78,7 +80,7 @@ def validate(request: AdmissionRequest, facts: Facts, rules: Rules) -> Validatio
         return Validation(answer=answer)
     if request.kind == "ModelServe":
         return _serve(request, facts, rules, receipt)
-    return Validation(answer=_catalogue(request, facts, rules, receipt))
+    return Validation(answer=_authorized(request, caller_of(receipt), facts, rules))
 
 
 def _serve(request: AdmissionRequest, facts: Facts, rules: Rules, receipt: Receipt) -> Validation:
@@ -136,14 +138,13 @@ def _held(
     return Validation(answer=answer, reserve=claim)
 
 
-def _catalogue(request: AdmissionRequest, facts: Facts, rules: Rules, receipt: Receipt) -> Answer:
-    """A Model or a ResourceContract that is created or gets another spec."""
-    if _is_operators(request, receipt, rules):
-        if facts.users:
-            return Answer(allowed=True, reason="Allowed", subject=receipt.subject)
-        message = f"no ModelServe asks for model {request.name}, so the operator can't make it"
-        return denied("ModelNotAsked", message, subject=receipt.subject)
-    return _authorized(request, caller_of(receipt), facts, rules)
+def _operators(request: AdmissionRequest, facts: Facts) -> Answer:
+    """A Model that the operator makes: one that a ModelServe names, of the Quant service."""
+    source = {"quant": {"modelId": request.name}}
+    if facts.users and objects.same(request.spec.get("source"), source):
+        return Answer(allowed=True, reason="Allowed", subject=request.username)
+    message = f"no ModelServe asks for a model {request.name} of this source"
+    return denied("ModelNotAsked", message, subject=request.username)
 
 
 def _authorized(request: AdmissionRequest, caller: Caller, facts: Facts, rules: Rules) -> Answer:
@@ -204,14 +205,11 @@ def _too_old(leave: Receipt, now: datetime.datetime) -> bool:
     return now.timestamp() - leave.issued_at > DELETION_SECONDS
 
 
-def _is_operators(request: AdmissionRequest, receipt: Receipt, rules: Rules) -> bool:
-    return bool(
-        rules.operator
-        and request.username == rules.operator == receipt.subject
-        and receipt.issuer == "kubernetes"
-        and request.kind == "Model"
-        and request.operation == Operation.CREATE
-    )
+def is_operators_model(request: AdmissionRequest, rules: Rules) -> bool:
+    """Whether the operator itself creates a Model, as it does for a ModelServe that names it."""
+    create = request.kind == "Model" and request.operation == Operation.CREATE
+    token = ANNOTATION_TOKEN in request.annotations
+    return create and not token and request.username == rules.operator != ""
 
 
 def _receipt_stays(request: AdmissionRequest) -> bool:

@@ -1,0 +1,104 @@
+"""A watch through everything that ends one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from roadstead.errors import KubeError, KubeGone, KubeUnavailable
+from roadstead.kube.cache import WatchCache
+from roadstead.kube.client import Object, Page
+from roadstead.kube.resources import MODELS, Resource
+from roadstead.kube.watch import Watcher
+from tests.unit.admission.reviews import thing
+
+Step = Object | KubeError
+
+
+def model(name: str, version: int) -> Object:
+    return thing("Model", name=name, uid=f"uid-{name}", resourceVersion=str(version))
+
+
+def event(kind: str, name: str, version: int) -> Object:
+    return {"type": kind, "object": model(name, version)}
+
+
+def bookmark(version: int) -> Object:
+    return {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": str(version)}}}
+
+
+class Server:
+    """Lists and watches as it is told: one script a watch, then silence."""
+
+    def __init__(self, lists: list[list[Object]], watches: list[list[Step]]) -> None:
+        self.lists = lists
+        self.watches = watches
+        self.versions: list[int] = []
+        self.finished = asyncio.Event()
+
+    async def list(self, resource: Resource, **_: Any) -> AsyncIterator[Page]:
+        """As KubeClient."""
+        yield Page(version=10, items=self.lists.pop(0))
+
+    async def watch(self, resource: Resource, *, version: int, **_: Any) -> AsyncIterator[Object]:
+        """As KubeClient."""
+        self.versions.append(version)
+        if not self.watches:
+            self.finished.set()
+            await asyncio.Event().wait()
+        for step in self.watches.pop(0):
+            if isinstance(step, KubeError):
+                raise step
+            yield step
+
+
+async def watched(server: Server, pauses: list[float] | None = None) -> WatchCache:
+    """The cache after all that the server tells; the pauses are noted and not kept."""
+    cache = WatchCache()
+
+    async def sleep(seconds: float) -> None:
+        if pauses is not None:
+            pauses.append(seconds)
+
+    task = asyncio.create_task(Watcher(server, cache, MODELS, sleep=sleep).run())
+    await asyncio.wait_for(server.finished.wait(), 20)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    return cache
+
+
+async def test_events_follow_the_list() -> None:
+    events: list[Step] = [event("ADDED", "b", 11), event("DELETED", "a", 12)]
+    cache = await watched(Server([[model("a", 5)]], [events]))
+    assert cache.names(MODELS) == [("", "b")]
+
+
+async def test_watch_goes_on_where_it_was_cut_off() -> None:
+    cut: list[Step] = [event("ADDED", "b", 11), bookmark(40), KubeUnavailable("cut off")]
+    server = Server([[model("a", 5)]], [cut])
+    await watched(server)
+    assert server.versions == [10, 40]
+
+
+async def test_version_that_is_forgotten_is_listed_anew() -> None:
+    gone: list[Step] = [bookmark(40), KubeGone("too old", status=410)]
+    server = Server([[model("a", 5), model("b", 6)], [model("b", 6)]], [gone])
+    cache = await watched(server)
+    assert server.versions == [10, 10]
+    assert cache.names(MODELS) == [("", "b")]
+
+
+async def test_pauses_grow_between_watches_that_end_at_once() -> None:
+    pauses: list[float] = []
+    await watched(Server([[]], [[] for _ in range(12)]), pauses)
+    assert len(pauses) == 12
+    assert all(0.05 * 2**number <= pause for number, pause in enumerate(pauses[:7], start=1))
+    assert all(7.5 <= pause <= 15 for pause in pauses[8:])
+
+
+async def test_silence_is_endless_before_the_first_list() -> None:
+    assert Watcher(Server([], []), WatchCache(), MODELS).silence() == float("inf")
