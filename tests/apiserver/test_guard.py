@@ -64,7 +64,7 @@ async def model(api: client.ApiClient) -> str:
         "sha256": "0" * 64,
         "minioEndpoint": "http://127.0.0.1:9",
         "minioBucket": "models",
-        "minioPath": "a.gguf",
+        "minioPath": f"{body['metadata']['name']}/{body['metadata']['uid']}.gguf",
     }
     await custom_objects.patch(api, body, {"status": status}, "status")
     name: str = body["metadata"]["name"]
@@ -248,6 +248,16 @@ async def test_a_contract_that_shrinks_drains_where_it_says_so(tenant: Tenant) -
     await tenant.runs(serve, 0)
     await custom_objects.patch(tenant.api, contract, {"spec": {"perServer": {"replicas": 3}}})
     await tenant.runs(serve, 3)
+
+
+async def test_a_server_is_drained_though_its_model_is_not_to_be_had(tenant: Tenant) -> None:
+    contract = await tenant.contract(enforcement="Drain")
+    serve = await tenant.admitted(contract, replicas=2)
+    await tenant.runs(serve, 2)
+    body = make_model(name=tenant.model)
+    await custom_objects.patch(tenant.api, body, {"status": {"sha256": None}}, "status")
+    await custom_objects.patch(tenant.api, contract, {"spec": {"perServer": {"replicas": 1}}})
+    await tenant.runs(serve, 0)
 
 
 async def test_of_totals_that_shrink_the_oldest_servers_keep_theirs(tenant: Tenant) -> None:

@@ -19,8 +19,9 @@ from roadstead.controllers.guard import Guard
 from roadstead.controllers.modelserve_status import ServeObservation, model_hindrance, status_of
 from roadstead.controllers.status_writer import StatusWriter
 from roadstead.errors import InvalidResource, KubeRejected, KubeUnavailable, StoreError
-from roadstead.kube.cache import Name, WatchCache, server_of
+from roadstead.kube.cache import Name, WatchCache
 from roadstead.kube.children import Children
+from roadstead.kube.ownership import belongs
 from roadstead.kube.resources import DEPLOYMENTS, MODELS, MODELSERVES, PODS
 from roadstead.manifests import names
 from roadstead.manifests.modelserve import desired_objects, without_needless_rollout
@@ -97,13 +98,10 @@ class ServeReconciler:
         """What the guard says; None without one."""
         if self.guard is None:
             return None
-        meta = facts.serve.meta
-        deployment = self.cache.get(DEPLOYMENTS, names.child_name(meta.name), meta.namespace)
-        # What an earlier ModelServe of this name left says nothing of this one.
-        ours = deployment is not None and meta.uid in server_of(deployment)
+        deployment = self._deployment(facts.serve)
         return await self.guard.verdict(
             facts.serve,
-            running=section(deployment or {}, "spec").get("replicas", 1) if ours else None,
+            running=None if deployment is None else _replicas(deployment),
             uuid_model=facts.numbered.meta.name if facts.numbered else "",
         )
 
@@ -119,7 +117,21 @@ class ServeReconciler:
             hindrance, again = await self._apply(
                 dataclasses.replace(facts.serve, replicas=count), facts.model
             )
+        if hindrance is not None and verdict is not None and verdict.effect is Effect.DRAIN:
+            await self._stop(facts.serve)
         return hindrance, again
+
+    async def _stop(self, serve: ModelServe) -> None:
+        """Drain a server that can't be rendered, its Model being gone, say."""
+        deployment = self._deployment(serve)
+        if deployment is not None and _replicas(deployment):
+            await self.children.stop(deployment)
+
+    def _deployment(self, serve: ModelServe) -> Raw | None:
+        """Its Deployment; what an earlier ModelServe of this name left is none of it."""
+        meta = serve.meta
+        found = self.cache.get(DEPLOYMENTS, names.child_name(meta.name), meta.namespace)
+        return found if found is not None and belongs(found, meta.uid) else None
 
     async def _keep(self, facts: ServeFacts, verdict: Verdict) -> float | None:
         """Leave all as it is, but let the pods of a server that runs fetch their model again."""
@@ -175,6 +187,10 @@ class ServeReconciler:
             return Violation(reason=error.reason, message=str(error)), LOOK_AGAIN
         metrics.CHILD_WRITES.inc(writes)
         return None, again
+
+
+def _replicas(deployment: Raw) -> int:
+    return int(section(deployment, "spec").get("replicas", 1))
 
 
 def _model(raw: Raw | None) -> Model | None:

@@ -13,7 +13,7 @@ from roadstead.kube.cache import WatchCache
 from roadstead.kube.client import Object
 from roadstead.kube.drift import drifted
 from roadstead.kube.ownership import belongs, owners, taken
-from roadstead.kube.resources import CHILDREN, Resource, resource_of
+from roadstead.kube.resources import CHILDREN, DEPLOYMENTS, Resource, resource_of
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +29,11 @@ class ChildWriter(Protocol):
 
     async def apply(self, resource: Resource, body: Raw) -> Object:
         """Server-side apply."""
+
+    async def patch(
+        self, resource: Resource, name: str, body: Raw, *, namespace: str = ""
+    ) -> Object:
+        """Merge patch."""
 
     async def delete(self, resource: Resource, name: str, *, namespace: str = "") -> None:
         """Delete; no error if it is gone."""
@@ -61,6 +66,18 @@ class Children:
             wanted.add((resource, manifest["metadata"]["name"]))
             writes += await self._bring_one(resource, manifest, server_uuid)
         return writes + await self._prune(wanted, server_uuid)
+
+    async def stop(self, deployment: Raw) -> None:
+        """Scale a Deployment to zero and leave all else of it as it is."""
+        meta = deployment["metadata"]
+        body = {
+            "metadata": {"resourceVersion": meta["resourceVersion"]},
+            "spec": {"replicas": 0},
+        }
+        answer = await self._client.patch(
+            DEPLOYMENTS, meta["name"], body, namespace=meta["namespace"]
+        )
+        self._cache.put(DEPLOYMENTS, answer)
 
     def forget(self, uid: str) -> None:
         """Forget a child that is gone."""
