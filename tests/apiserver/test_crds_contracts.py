@@ -175,9 +175,7 @@ async def test_full_status_is_stored(api: client.ApiClient) -> None:
         "observedGeneration": 1,
         "used": {"servers": 3, "replicas": 5, "cpu": "2500m", "memory": "8Gi", "gpu": 0},
         "usedText": {"servers": "3/10", "gpu": "0"},
-        "reservations": [
-            {"key": "demo/gemma", "uid": "x", "replicas": 1, "cpu": 1, "memory": "2Gi", "gpu": 0}
-        ],
+        "reservations": ["demo/gemma - 1 500m 2Gi 0 2030-01-01T00:00:00Z"],
         "conditions": [make_condition("Ready", "True", "InForce")],
     }
     assert (await patch(api, contract, {"status": status}, "status"))["status"] == status
@@ -193,9 +191,3 @@ async def test_use_and_reservations_are_stored_as_they_are_written(api: client.A
     assert stored["status"] == status
     parsed = ResourceContract.parse(stored)
     assert (parsed.used, parsed.reservations) == (used, (reservation,))
-
-
-async def test_server_has_one_reservation(api: client.ApiClient) -> None:
-    contract = await create(api, make_contract())
-    status = {"reservations": [{"key": "demo/gemma"}, {"key": "demo/gemma"}]}
-    assert "Duplicate value" in await refusal(patch(api, contract, {"status": status}, "status"))

@@ -321,11 +321,7 @@ async def test_a_contract_shows_what_is_used(tenant: Tenant) -> None:
 async def test_a_reservation_that_no_server_follows_is_given_back(tenant: Tenant) -> None:
     contract = await tenant.contract()
     past = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=27)
-    lost = {
-        "key": f"{tenant.namespace}/{fresh_name('lost')}",
-        "replicas": 1,
-        "reservedAt": past.strftime("%Y-%m-%dT%H:%M:%SZ"),
-    }
+    lost = f"{tenant.namespace}/{fresh_name('lost')} - 1 1 1Gi 0 {past:%Y-%m-%dT%H:%M:%SZ}"
     await custom_objects.patch(tenant.api, contract, {"status": {"reservations": [lost]}}, "status")
 
     async def gone() -> bool:

@@ -20,6 +20,7 @@ from roadstead.api.selector import LabelSelector
 PLURAL = "resourcecontracts"
 KIND = "ResourceContract"
 Enforcement = Literal["Drain", "Report"]
+_NO_UID = "-"
 _PAST = datetime.datetime.min.replace(tzinfo=datetime.UTC)
 
 
@@ -58,21 +59,33 @@ class Reservation:
     uid: str = ""
 
     @classmethod
-    def parse(cls, raw: Raw) -> Self:
-        """From an item of `status.reservations`, which is always one server."""
+    def parse(cls, text: str) -> Self:
+        """From an item of `status.reservations`, which is always one server; never raises.
+
+        What is missing or unreadable is nothing.
+        """
+        key, uid, replicas, cpu, memory, gpu, at, *_ = [*text.split(" "), *[""] * 7]
+        counts = {"replicas": _count(replicas), "gpu": _count(gpu)}
+        demand = Demand.parse({**counts, "cpu": cpu or 0, "memory": memory or 0})
         return cls(
-            key=str(raw.get("key", "")),
-            demand=dataclasses.replace(Demand.parse(raw), servers=1),
-            at=str(raw.get("reservedAt", "")),
-            uid=str(raw.get("uid", "")),
+            key=key,
+            demand=dataclasses.replace(demand, servers=1),
+            at=at,
+            uid="" if uid == _NO_UID else uid,
         )
 
-    def to_json(self) -> dict[str, int | str]:
-        """The inverse of `parse`."""
+    def to_json(self) -> str:
+        """The inverse of `parse`.
+
+        One text, since every admission writes them all: as objects, which the API server takes
+        apart to check them, 300 take it 120 ms instead of 8.
+        """
         demand = self.demand.to_json()
-        del demand["servers"]
-        uid = {"uid": self.uid} if self.uid else {}
-        return {"key": self.key, **uid, **demand, "reservedAt": self.at}
+        parts = (
+            self.uid or _NO_UID,
+            *(demand[name] for name in ("replicas", "cpu", "memory", "gpu")),
+        )
+        return " ".join(map(str, (self.key, *parts, self.at)))
 
     @property
     def reserved_at(self) -> datetime.datetime:
@@ -156,4 +169,8 @@ def moment(text: str) -> datetime.datetime:
 
 def _reservations(items: object) -> tuple[Reservation, ...]:
     given = items if isinstance(items, list | tuple) else ()
-    return tuple(Reservation.parse(item) for item in given if isinstance(item, Mapping))
+    return tuple(Reservation.parse(item) for item in given if isinstance(item, str))
+
+
+def _count(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0

@@ -137,7 +137,14 @@ def test_a_reservation_survives_the_status() -> None:
     stored = reservation.to_json()
     assert Reservation.parse(stored) == reservation
     assert make_contract(status={"reservations": [stored]}).reservations == (reservation,)
-    assert "servers" not in stored
+    assert stored == "demo/gemma u 2 500m 1Gi 1 2030-01-01T00:00:00Z"
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_a_reservation_of_something_or_nothing(text: str) -> None:
+    parsed = Reservation.parse(text)
+    assert parsed.demand.servers == 1
+    assert Reservation.parse(parsed.to_json()).demand == parsed.demand
 
 
 _JSON = st.recursive(
