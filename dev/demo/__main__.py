@@ -10,7 +10,7 @@ from dev import binaries
 from dev.cluster import up
 from dev.cluster.images import load
 from dev.cluster.target import current
-from dev.demo import chat, follow, source
+from dev.demo import admission, chat, follow, source
 from dev.demo.installation import install
 from dev.demo.kubectl import Cluster
 from dev.errors import DevError
@@ -27,6 +27,7 @@ Look further:
   export KUBECONFIG={kubeconfig} PATH={bin}:$PATH
   kubectl get models,modelserves -A
   kubectl -n demo describe modelserve gemma
+  .venv/bin/roadstead token issue --subject alice --group demo-users --ttl 10m
   kubectl -n demo port-forward service/gemma 8080:80   # then http://127.0.0.1:8080/v1
 Stop:
   {stop}
@@ -55,15 +56,36 @@ def demo(cluster: Cluster) -> None:
     """Install, start a source side, serve its model, ask it."""
     install(cluster, with_source=True)
     source.start(cluster)
-    say(f"kubectl apply: ModelServe {SERVE} in namespace {NAMESPACE}")
     if cluster.get("namespace", NAMESPACE) is None:
         cluster.run("create", "namespace", NAMESPACE)
-    cluster.apply((MANIFESTS / "modelserve.yaml").read_text())
+    agree(cluster)
+    apply(cluster)
     follow.until_ready(cluster, NAMESPACE, SERVE, seconds=READY_SECONDS)
     say(f"asking {SERVE}: {chat.QUESTION}")
     print(chat.ask(cluster, NAMESPACE, SERVE))
     say("")
     say(cluster.run("get", "models,modelserves", "-A").rstrip())
+
+
+def agree(cluster: Cluster) -> None:
+    """Apply the contract that covers the namespace, as one of the administrators."""
+    say(f"kubectl apply: ResourceContract demo, for group {admission.USERS}")
+    admin = admission.token(cluster, "admin", admission.ADMINS)
+    contract = (MANIFESTS / "contract.yaml").read_text()
+    cluster.apply(admission.with_token(contract, admin))
+
+
+def apply(cluster: Cluster) -> None:
+    """Apply the ModelServe: in vain without a token and over the contract, then as agreed."""
+    plain = (MANIFESTS / "modelserve.yaml").read_text()
+    say(f"kubectl apply: ModelServe {SERVE} without a token. Denied:")
+    say(f"  {admission.refused(cluster, plain)}")
+    alice = admission.token(cluster, "alice", admission.USERS)
+    greedy = plain.replace("spec:\n", "spec:\n  replicas: 5\n", 1)
+    say("kubectl apply: five replicas of it, with alice's token. Denied:")
+    say(f"  {admission.refused(cluster, admission.with_token(greedy, alice))}")
+    say(f"kubectl apply: ModelServe {SERVE} in namespace {NAMESPACE}, with alice's token")
+    cluster.apply(admission.with_token(plain, alice))
 
 
 def the_cluster() -> Cluster:

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from dev.demo.kubectl import Cluster
 from dev.terminal import say
@@ -33,7 +34,11 @@ def install(
         *("--namespace", NAMESPACE, "--create-namespace", "--wait", "--timeout", "180s"),
         *(part for file in files for part in ("--values", str(file))),
         *(
-            ("--set-string", f"operator.podAnnotations.build={cluster.build}")
+            tuple(
+                part
+                for name in ("operator", "webhooks")
+                for part in ("--set-string", f"{name}.podAnnotations.build={cluster.build}")
+            )
             if cluster.build
             else ()
         ),
@@ -43,8 +48,19 @@ def install(
 
 def images(cluster: Cluster) -> Mapping[str, str]:
     """The images and the pull policy of the installed chart, as in its values."""
+    found: dict[str, str] = _values(cluster)["images"]
+    return found
+
+
+def local_issuer(cluster: Cluster) -> Mapping[str, str]:
+    """The chart's own issuer of tokens: `issuer`, `audience`, `existingSecret`."""
+    found: dict[str, str] = _values(cluster)["tokens"]["local"]
+    return found
+
+
+def _values(cluster: Cluster) -> Mapping[str, Any]:
     text = cluster.install(
         "get", "values", RELEASE, "--namespace", NAMESPACE, "--all", "--output", "json"
     )
-    found: dict[str, str] = json.loads(text)["images"]
+    found: dict[str, Any] = json.loads(text)
     return found

@@ -1,8 +1,9 @@
 """The real cluster with the chart and a source side, and a namespace for each test."""
 
+import json
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,15 +11,34 @@ import pytest
 
 from dev import samplegguf
 from dev.cluster import down, status
-from dev.demo import source
+from dev.demo import admission, source
 from dev.demo.__main__ import the_cluster
 from dev.demo.installation import install
 from dev.demo.kubectl import Cluster
-from tests.e2e.serves import Serves
+from tests.e2e.serves import USERS, Serves
 
 T = TypeVar("T")
 BIG_BYTES = 2 * 2**30
 BIG_MODEL = "big-model"
+
+
+CONTRACT = {
+    "apiVersion": "model.example.com/v1alpha1",
+    "kind": "ResourceContract",
+    "metadata": {"name": "e2e"},
+    "spec": {
+        "namespaces": {"names": ["e2e-*"]},
+        "authorization": {"groups": [USERS]},
+        "models": ["*"],
+    },
+}
+"""Covers every test's namespace."""
+
+
+def as_admin(cluster: Cluster, body: Mapping[str, Any]) -> None:
+    """`kubectl apply` with an administrator's token."""
+    token = admission.token(cluster, "admin", admission.ADMINS)
+    cluster.apply(admission.with_token(json.dumps(body), token))
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +48,7 @@ def cluster() -> Iterator[Cluster]:
     found = the_cluster()
     install(found, with_source=True)
     source.start(found)
+    as_admin(found, CONTRACT)
     yield found
     if not was_up:
         down()

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dev.demo import admission
 from dev.demo.kubectl import Cluster
 
 MODEL = "gemma-3-270m"
+USERS = "e2e-users"
 RESOURCES = {
     "requests": {"cpu": "100m", "memory": "512Mi"},
     "limits": {"cpu": "1", "memory": "1Gi"},
@@ -43,8 +45,9 @@ class Serves:
         return self.cluster.run("-n", self.namespace, *arguments, stdin=stdin)
 
     def apply(self, serve: Mapping[str, Any]) -> None:
-        """`kubectl apply`."""
-        self.kubectl("apply", "-f", "-", stdin=json.dumps(serve))
+        """`kubectl apply` with a fresh token of somebody who has a contract."""
+        token = admission.token(self.cluster, "alice", USERS)
+        self.kubectl("apply", "-f", "-", stdin=admission.with_token(json.dumps(serve), token))
 
     def get(self, kind: str, name: str) -> Mapping[str, Any]:
         """An object; empty if it is not there."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from dev.demo import admission
 from dev.demo.installation import NAMESPACE
 from dev.demo.kubectl import Cluster
 from tests.e2e.node_processes import kill_command
@@ -21,7 +22,8 @@ def model(cluster: Cluster, big_model: str) -> Iterator[str]:
     """A Model of the big object that isn't in the store yet; it goes with its object."""
     name = "cut-off"
     yield name
-    cluster.run("delete", "model", name, "--ignore-not-found", "--timeout=120s")
+    admin = admission.token(cluster, "admin", admission.ADMINS)
+    admission.delete_model(cluster, name, admin, "--timeout=120s")
 
 
 def manifest(name: str, model_id: str) -> str:
@@ -36,10 +38,16 @@ def manifest(name: str, model_id: str) -> str:
     )
 
 
+def bring(cluster: Cluster, name: str, model_id: str) -> None:
+    """Apply the Model as an administrator."""
+    admin = admission.token(cluster, "admin", admission.ADMINS)
+    cluster.apply(admission.with_token(manifest(name, model_id), admin))
+
+
 def test_a_transfer_goes_on_after_the_operator_was_killed(
     cluster: Cluster, model: str, big_model: str, eventually: Callable[..., Any]
 ) -> None:
-    cluster.apply(manifest(model, big_model))
+    bring(cluster, model, big_model)
     begun = eventually(lambda: transfer_of(cluster, model, at_least=10), step=0.1)
     assert kill_command(operator_pod(cluster), "roadstead operator") == 1
     eventually(lambda: model_condition(cluster, model).get("status") == "True", seconds=180)
@@ -50,7 +58,7 @@ def test_a_transfer_goes_on_after_the_operator_was_killed(
 def test_a_fetch_goes_on_after_it_was_killed(
     cluster: Cluster, model: str, big_model: str, serves: Serves, eventually: Callable[..., Any]
 ) -> None:
-    cluster.apply(manifest(model, big_model))
+    bring(cluster, model, big_model)
     eventually(lambda: model_condition(cluster, model).get("status") == "True", seconds=180)
     serves.apply(make_serve("big", modelName=model))
     pod = eventually(serves.pods)[0]

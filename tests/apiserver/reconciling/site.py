@@ -53,6 +53,8 @@ class Site:
             "ROADSTEAD_QUANT_KEY_FILE": str(self.quant_key_file),
             "ROADSTEAD_SOURCE_ALLOW": self.source.endpoint,
             "ROADSTEAD_OPERATOR_IMAGE": "roadstead:test",
+            # What the guard does has tests of its own.
+            "ROADSTEAD_ADMISSION": "off",
             "ROADSTEAD_SERVER_IMAGE": "llama-server:test",
             "ROADSTEAD_TRANSFER_ATTEMPTS": "2",
             "ROADSTEAD_HTTP_HOST": "127.0.0.1",
