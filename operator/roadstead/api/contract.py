@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import functools
 from collections.abc import Mapping
 from typing import Literal, Self
 
@@ -154,6 +155,7 @@ class ResourceContract:
         return not (self.faults or self.meta.deleting or self.expired(now))
 
 
+@functools.lru_cache(maxsize=20_000)
 def moment(text: str) -> datetime.datetime:
     """An RFC 3339 time, in UTC where it names no zone; the distant past for what is none."""
     try:
@@ -169,7 +171,13 @@ def moment(text: str) -> datetime.datetime:
 
 def _reservations(items: object) -> tuple[Reservation, ...]:
     given = items if isinstance(items, list | tuple) else ()
-    return tuple(Reservation.parse(item) for item in given if isinstance(item, str))
+    return tuple(_reservation(item) for item in given if isinstance(item, str))
+
+
+@functools.lru_cache(maxsize=20_000)
+def _reservation(text: str) -> Reservation:
+    """Parsed once: every admission reads all that are outstanding, most of them again."""
+    return Reservation.parse(text)
 
 
 def _count(text: str) -> int:

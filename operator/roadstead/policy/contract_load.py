@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from roadstead.api.contract import Reservation
 from roadstead.api.demand import NOTHING, Demand, total
 
-SETTLE = datetime.timedelta(seconds=10)
+SETTLE = datetime.timedelta(seconds=3)
 """How long a reservation stays although its server is there: another process may not see it yet."""
 ABANDONED = datetime.timedelta(seconds=30)
 """When a reservation that no server followed is given back."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from roadstead.api.contract import Reservation, ResourceContract
 from roadstead.api.demand import NOTHING, Demand
@@ -12,7 +12,7 @@ from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section
 from roadstead.api.references import model_references
 from roadstead.kube.cache import Name, WatchCache
-from roadstead.kube.resources import MODELSERVES, Resource
+from roadstead.kube.resources import MODELSERVES, RESOURCECONTRACTS, Resource
 from roadstead.policy.contract_load import outstanding
 from roadstead_webhooks.admission.objects import readable
 
@@ -24,6 +24,7 @@ class CountingCache(WatchCache):
         super().__init__({MODELSERVES: model_references})
         self._counted: dict[str, dict[str, Demand]] = defaultdict(dict)
         self._totals: dict[str, Demand] = {}
+        self._parsed: dict[str, ResourceContract] = {}
 
     def put(self, resource: Resource, raw: Raw) -> bool:
         """As in WatchCache."""
@@ -43,6 +44,23 @@ class CountingCache(WatchCache):
                 self._count(contract, _key(before), None)
         return before
 
+    def contract(self, name: str) -> ResourceContract | None:
+        """A ResourceContract as last seen, parsed once for each version."""
+        raw = self.get(RESOURCECONTRACTS, name)
+        if raw is None:
+            self._parsed.pop(name, None)
+            return None
+        known = self._parsed.get(name)
+        if known is None or known.raw is not raw:
+            known = self._parsed[name] = ResourceContract.parse(raw)
+        return known
+
+    def contracts(self) -> Iterator[ResourceContract]:
+        """All of them."""
+        for _, name in self.names(RESOURCECONTRACTS):
+            if contract := self.contract(name):
+                yield contract
+
     def counted(self, contract: str) -> Mapping[str, Demand]:
         """What each server of a contract takes, by `<namespace>/<name>`."""
         return self._counted.get(contract, {})
@@ -60,7 +78,8 @@ class CountingCache(WatchCache):
         taken = self._totals.get(contract, NOTHING) - counted.get(without, NOTHING)
         grown: dict[str, Demand] = {}
         for each in reservations:
-            if each.key != without:
+            # Most are of servers that are seen already, at that demand.
+            if each.key != without and counted.get(each.key) != each.demand:
                 grown[each.key] = grown.get(each.key, counted.get(each.key, NOTHING)) | each.demand
         for key, demand in grown.items():
             taken = taken + demand - counted.get(key, NOTHING)

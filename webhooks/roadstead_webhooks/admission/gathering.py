@@ -8,7 +8,6 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
-from roadstead.api.contract import ResourceContract
 from roadstead.api.demand import NOTHING, Demand
 from roadstead.api.group import ANNOTATION_DELETION, ANNOTATION_RECEIPT, ANNOTATION_TOKEN
 from roadstead.api.model import Model
@@ -69,7 +68,6 @@ class Gatherer:
         self._tokens = tokens
         self._receipts = receipts
         self._clock = clock
-        self._parsed: dict[str, tuple[Raw, ResourceContract]] = {}
         self._listing: asyncio.Task[None] | None = None
 
     async def for_mutation(self, request: AdmissionRequest) -> Facts:
@@ -174,8 +172,7 @@ class Gatherer:
         if request.kind == _SERVE and serve is None:
             return
         labels = self._labels(request.namespace)
-        for raw in self._cache.all(RESOURCECONTRACTS):
-            contract = self._contract(raw)
+        for contract in self._cache.contracts():
             if serve is None:
                 yield Offer(contract=contract)
             elif contract.namespaces.covers(request.namespace, labels):
@@ -192,14 +189,6 @@ class Gatherer:
             return NOTHING
         before = ModelServe.parse(request.old)
         return Demand.of_serve(before) if before.contract == contract else NOTHING
-
-    def _contract(self, raw: Raw) -> ResourceContract:
-        """Parsed once for each version."""
-        name = raw["metadata"]["name"]
-        known = self._parsed.get(name)
-        if known is None or known[0] is not raw:
-            known = self._parsed[name] = (raw, ResourceContract.parse(raw))
-        return known[1]
 
     def _labels(self, namespace: str) -> dict[str, str]:
         raw = self._cache.get(NAMESPACES, namespace) if namespace else None

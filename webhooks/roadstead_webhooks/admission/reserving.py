@@ -72,7 +72,7 @@ class Reservations:
     async def take(self, claim: Claim, *, dry_run: bool) -> Answer | None:
         """Reserve; the denial where the contract, as it is now, doesn't allow it. KubeError if it
         can't be told, and then nothing may be admitted. A dry run writes nothing."""
-        contract = self._cached(claim.contract)
+        contract = self._cache.contract(claim.contract)
         if dry_run or (contract is not None and contract.total == Limits()):
             return await self._look(claim)
         entry = _Waiting(claim=claim, answer=asyncio.get_running_loop().create_future())
@@ -87,7 +87,7 @@ class Reservations:
         await asyncio.gather(*self._writers.values(), return_exceptions=True)
 
     async def _look(self, claim: Claim) -> Answer | None:
-        contract = self._cached(claim.contract)
+        contract = self._cache.contract(claim.contract)
         if contract is None or self._refused(contract, self._kept(contract), claim):
             contract = await self._read(claim.contract)
         return self._refused(contract, self._kept(contract), claim)
@@ -110,7 +110,7 @@ class Reservations:
             del self._writers[name]
 
     async def _write_batch(self, name: str, batch: Sequence[_Waiting]) -> None:
-        contract = self._cached(name)
+        contract = self._cache.contract(name)
         fresh = False
         for attempt in range(ATTEMPTS):
             if contract is None and not fresh:
@@ -180,10 +180,6 @@ class Reservations:
             return False
         self._cache.put(RESOURCECONTRACTS, answer)
         return True
-
-    def _cached(self, name: str) -> ResourceContract | None:
-        raw = self._cache.get(RESOURCECONTRACTS, name)
-        return ResourceContract.parse(raw) if raw else None
 
     async def _read(self, name: str) -> ResourceContract | None:
         try:
