@@ -1,4 +1,7 @@
-"""`dev/bench transfer|fetch [--size 2GiB] [--rounds 3]`: prints a table, writes a JSON file."""
+"""`dev/bench transfer|fetch [--size 2GiB] [--rounds 3]`, `dev/bench admission [--requests 400]`.
+
+Each prints a table and writes a JSON file.
+"""
 
 import argparse
 import json
@@ -14,6 +17,10 @@ UNITS = {"MiB": 2**20, "GiB": 2**30}
 
 def main() -> int:
     """Returns 0 where the goals are met, 1 where one is missed."""
+    if sys.argv[1:2] == ["admission"]:
+        from dev.benchmarks import admission
+
+        return admission.main(sys.argv[2:])
     options = _options()
     with bench.staged(options.size) as stage:
         if options.what == "transfer":
