@@ -67,7 +67,7 @@ class Endpoints:
             return web.Response(status=error.status, text=f"{error}\n")
         started = time.perf_counter()
         with logs.about(f"{request.kind.lower()}/{request.namespace}/{request.name}"):
-            answer = await _decided(request, decide, _seconds(http.query.get("timeout", "")))
+            answer = await decided(request, decide, time_left(http.query.get("timeout", "")))
             if not answer.allowed:
                 self._denials.tell(request, answer)
         metrics.ADMISSION_SECONDS.labels(webhook).observe(time.perf_counter() - started)
@@ -81,7 +81,7 @@ class Endpoints:
         return response
 
 
-async def _decided(request: AdmissionRequest, decide: Decide, seconds: float) -> Answer:
+async def decided(request: AdmissionRequest, decide: Decide, seconds: float) -> Answer:
     """The answer; what can't be told in time, or at all, is denied."""
     try:
         async with asyncio.timeout(seconds):
@@ -112,10 +112,10 @@ async def _body(http: web.Request) -> bytes:
         raise BadReview(f"the review is larger than {MAX_BYTES} bytes", status=413) from None
 
 
-def _seconds(text: str) -> float:
+def time_left(text: str) -> float:
     """How long there is, by the `timeout` that the API server appends: `10s`, `500ms`."""
     match = _TIMEOUT.fullmatch(text)
     if match is None:
         return DEFAULT_SECONDS
-    whole = int(match[1]) / (1000 if match[2] == "ms" else 1)
-    return max(0.1, min(30.0, whole) * _MARGIN)
+    given = int(match[1]) / (1000 if match[2] == "ms" else 1)
+    return max(0.1, min(30.0, given) * _MARGIN)

@@ -1,0 +1,81 @@
+"""Events of denials: who, why, and not too many."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from roadstead.kube.client import Object
+from roadstead.kube.events import EventRecorder
+from roadstead.kube.resources import Resource
+from roadstead_webhooks.admission.denials import BURST, Denials
+from roadstead_webhooks.admission.review import Answer
+from tests.unit.admission.reviews import request, thing
+
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl"
+DENIAL = Answer(allowed=False, reason="TokenExpired", message=f"of {JWT}", subject="alice")
+
+
+class Events:
+    """Takes what is posted."""
+
+    def __init__(self) -> None:
+        self.posted: list[Any] = []
+
+    async def create(self, resource: Resource, body: Any) -> Object:
+        """As KubeClient."""
+        self.posted.append(body)
+        return {}
+
+
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def test_event_names_subject_and_reason_and_no_token() -> None:
+    events = Events()
+    denials = Denials(EventRecorder(events, instance="a"), clock=Clock())
+    denials.tell(request("CREATE", thing()), DENIAL)
+    await denials.close()
+    (event,) = events.posted
+    assert event["involvedObject"]["name"] == "one"
+    assert "subject alice" in event["message"]
+    assert "TokenExpired" in event["message"]
+    assert JWT not in event["message"]
+
+
+async def test_dry_run_posts_none() -> None:
+    events = Events()
+    denials = Denials(EventRecorder(events, instance="a"), clock=Clock())
+    denials.tell(request("CREATE", thing(), dryRun=True), DENIAL)
+    await denials.close()
+    assert events.posted == []
+
+
+async def test_no_more_are_posted_than_the_rate() -> None:
+    events, clock = Events(), Clock()
+    denials = Denials(EventRecorder(events, instance="a"), clock=clock)
+    for _ in range(BURST * 3):
+        denials.tell(request("CREATE", thing()), DENIAL)
+    await denials.close()
+    assert len(events.posted) == BURST
+    clock.now = 1.0
+    for _ in range(BURST):
+        denials.tell(request("CREATE", thing()), DENIAL)
+    await denials.close()
+    assert len(events.posted) == BURST + 5
+
+
+async def test_object_without_a_name_goes_by_what_it_begins_with() -> None:
+    events = Events()
+    denials = Denials(EventRecorder(events, instance="a"), clock=Clock())
+    new = thing(generateName="serve-")
+    del new["metadata"]["name"]
+    denials.tell(request("CREATE", new), DENIAL)
+    await denials.close()
+    assert events.posted[0]["involvedObject"]["name"] == "serve"

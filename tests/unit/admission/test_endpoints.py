@@ -1,0 +1,52 @@
+"""The HTTP side, where what decides is slow, fails or has no API server to ask."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from roadstead.errors import KubeUnavailable
+from roadstead_webhooks.admission.endpoints import DEFAULT_SECONDS, Decide, decided, time_left
+from roadstead_webhooks.admission.review import AdmissionRequest, Answer
+from tests.unit.admission.reviews import request, thing
+
+
+async def _slow(_: AdmissionRequest) -> Answer:
+    await asyncio.sleep(60)
+    raise AssertionError("it was waited for")
+
+
+async def _away(_: AdmissionRequest) -> Answer:
+    raise KubeUnavailable("GET /secret-path: no answer", status=0)
+
+
+async def _broken(_: AdmissionRequest) -> Answer:
+    raise RuntimeError("secret detail")
+
+
+@pytest.mark.parametrize(
+    ("decide", "code"), [(_slow, 504), (_away, 503), (_broken, 500)], ids=["slow", "away", "broken"]
+)
+async def test_what_cannot_be_told_is_denied_and_says_nothing_of_the_inside(
+    decide: Decide, code: int
+) -> None:
+    answer = await decided(request("CREATE", thing()), decide, 0.01)
+    assert (answer.allowed, answer.code) == (False, code)
+    assert "secret" not in answer.message
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("10s", 8.0),
+        ("500ms", 0.4),
+        ("3600s", 24.0),
+        ("0s", 0.1),
+        ("", DEFAULT_SECONDS),
+        ("1h", DEFAULT_SECONDS),
+        ("-1s", DEFAULT_SECONDS),
+    ],
+)
+def test_answer_comes_within_the_api_servers_own_timeout(text: str, expected: float) -> None:
+    assert time_left(text) == pytest.approx(expected)
