@@ -12,6 +12,7 @@ from typing import Any, Final, cast
 import kopf
 
 from roadstead.api.location import StoreLocation
+from roadstead.api.model import Model
 from roadstead.api.raw import Raw, section
 from roadstead.api.references import model_references
 from roadstead.controllers.catalogue import Catalogue
@@ -43,13 +44,14 @@ logger = logging.getLogger(__name__)
 
 WORKERS: Final = 16
 RELIST_SECONDS: Final = 2.0
+COUNT_SECONDS: Final = 1.0
+"""A Model counts its servers so much later: a burst of them is one write, not one for each."""
 STUCK_SECONDS: Final = 300.0
 
 
 def _paths(raw: Raw) -> tuple[str, ...]:
-    """The index of Models: the path that was given, so that no two get the same one."""
-    path = section(raw, "spec").get("minioPath")
-    return (path,) if path else ()
+    """The index of Models: the key of the object, so that no two get the same one."""
+    return (Model.parse(raw).object_path,)
 
 
 class Operator:
@@ -167,7 +169,8 @@ class Operator:
 
     def _changed(self, resource: Resource, raw: Raw) -> None:
         for kind, key in wakeups(self._cache, resource, raw):
-            self._queues[kind].put(key)
+            counts = resource == MODELSERVES and kind == MODELS
+            self._queues[kind].put(key, delay=COUNT_SECONDS if counts else 0)
         meta = section(raw, "metadata")
         if self._cache.get(resource, meta["name"], meta.get("namespace", "")) is None:
             self._children.forget(meta.get("uid", ""))
