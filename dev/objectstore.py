@@ -1,16 +1,17 @@
-"""A MinIO of one's own, for tests and benchmarks: on a free port of 127.0.0.1, data in a folder."""
+"""An S3 server of one's own, for tests and benchmarks: on 127.0.0.1, data in a folder."""
 
 import contextlib
 import dataclasses
+import http.client
 import os
 import secrets
 import socket
+import ssl
 import subprocess
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from dev.binaries import ensure
 
@@ -20,10 +21,10 @@ STOP_SECONDS = 20.0
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ObjectStore:
-    """A running MinIO and the files that hold its keys."""
+    """A running server and the files that hold its keys."""
 
     endpoint: str
-    """`http://127.0.0.1:PORT`"""
+    """`http[s]://127.0.0.1:PORT`"""
     access_key_file: Path
     secret_key_file: Path
     pid: int
@@ -39,37 +40,133 @@ class ObjectStore:
         return self.secret_key_file.read_text()
 
 
-@contextlib.contextmanager
-def running(folder: Path) -> Iterator[ObjectStore]:
-    """Start a MinIO that keeps its data in `folder`; it ends on the way out.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Certificate:
+    """What a server shows over https, and the authority that a client has to trust."""
 
-    Raises RuntimeError with the end of the log where it doesn't come up.
+    certificate: Path
+    key: Path
+    authority: Path
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Start:
+    """How to start a server: its folder, port and keys, and https where it has a certificate."""
+
+    folder: Path
+    port: int
+    access_key: str
+    secret_key: str
+    certificate: Certificate | None
+
+    @property
+    def endpoint(self) -> str:
+        """Where it will be."""
+        scheme = "https" if self.certificate else "http"
+        return f"{scheme}://127.0.0.1:{self.port}"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Server:
+    """A kind of S3 server; `health` is a path that answers 200 once it is ready."""
+
+    name: str
+    health: str
+    command: Callable[[Start], Sequence[str]]
+    environ: Callable[[Start], Mapping[str, str]]
+
+
+def _minio_command(start: Start) -> Sequence[str]:
+    certificates = start.folder / "certs"
+    if start.certificate is not None:
+        certificates.mkdir(exist_ok=True)
+        (certificates / "public.crt").write_bytes(start.certificate.certificate.read_bytes())
+        (certificates / "private.key").write_bytes(start.certificate.key.read_bytes())
+    return (
+        *(str(ensure("minio")["minio"]), "server", "--quiet", "--certs-dir", str(certificates)),
+        *("--address", f"127.0.0.1:{start.port}", "--console-address", f"127.0.0.1:{free_port()}"),
+        str(start.folder / "data"),
+    )
+
+
+def _minio_environ(start: Start) -> Mapping[str, str]:
+    return {
+        "MINIO_ROOT_USER": start.access_key,
+        "MINIO_ROOT_PASSWORD": start.secret_key,
+        "MINIO_BROWSER": "off",
+    }
+
+
+def _versitygw_command(start: Start) -> Sequence[str]:
+    data, metadata = start.folder / "data", start.folder / "metadata"
+    for folder in (data, metadata):
+        folder.mkdir(exist_ok=True)
+    shown = start.certificate
+    tls = ("--cert", str(shown.certificate), "--key", str(shown.key)) if shown else ()
+    return (
+        *(str(ensure("versitygw")["versitygw"]), "--port", f"127.0.0.1:{start.port}", "--quiet"),
+        *("--health", "/health", *tls),
+        # Not every file system has the extended attributes that it would use otherwise.
+        *("posix", "--sidecar", str(metadata), str(data)),
+    )
+
+
+def _versitygw_environ(start: Start) -> Mapping[str, str]:
+    return {"ROOT_ACCESS_KEY": start.access_key, "ROOT_SECRET_KEY": start.secret_key}
+
+
+MINIO = Server(
+    name="minio",
+    health="/minio/health/ready",
+    command=_minio_command,
+    environ=_minio_environ,
+)
+VERSITYGW = Server(
+    name="versitygw", health="/health", command=_versitygw_command, environ=_versitygw_environ
+)
+
+
+@contextlib.contextmanager
+def running(
+    folder: Path,
+    server: Server = MINIO,
+    *,
+    port: int | None = None,
+    certificate: Certificate | None = None,
+) -> Iterator[ObjectStore]:
+    """Start a server that keeps its data in `folder`; it ends on the way out.
+
+    Started again in the same folder it has the same keys and data. Raises RuntimeError with the
+    end of the log where it doesn't come up.
     """
     folder.mkdir(parents=True, exist_ok=True)
     access, secret = folder / "access-key", folder / "secret-key"
     access.write_text("roadstead")
-    secret.write_text(secrets.token_urlsafe(24))
-    port = free_port()
-    command = [
-        *(str(ensure("minio")["minio"]), "server", "--quiet"),
-        *("--address", f"127.0.0.1:{port}", "--console-address", f"127.0.0.1:{free_port()}"),
-        str(folder / "data"),
-    ]
-    environ = {
-        "PATH": os.environ.get("PATH", ""),
-        "HOME": str(folder),
-        "MINIO_ROOT_USER": access.read_text(),
-        "MINIO_ROOT_PASSWORD": secret.read_text(),
-        "MINIO_BROWSER": "off",
-    }
-    log = folder / "minio.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, env=environ, stdout=output, stderr=output)
-    endpoint = f"http://127.0.0.1:{port}"
+    if not secret.exists():
+        secret.write_text(secrets.token_urlsafe(24))
+    start = Start(
+        folder=folder,
+        port=port or free_port(),
+        access_key=access.read_text(),
+        secret_key=secret.read_text(),
+        certificate=certificate,
+    )
+    base = {"PATH": os.environ.get("PATH", ""), "HOME": str(folder)}
+    log = folder / f"{server.name}.log"
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            server.command(start),
+            env={**base, **server.environ(start)},
+            stdout=output,
+            stderr=output,
+        )
     try:
-        _wait(process, endpoint, log)
+        _wait(process, start, server, log)
         yield ObjectStore(
-            endpoint=endpoint, access_key_file=access, secret_key_file=secret, pid=process.pid
+            endpoint=start.endpoint,
+            access_key_file=access,
+            secret_key_file=secret,
+            pid=process.pid,
         )
     finally:
         process.terminate()
@@ -88,13 +185,29 @@ def free_port() -> int:
     return port
 
 
-def _wait(process: subprocess.Popen[bytes], endpoint: str, log: Path) -> None:
+def _wait(process: subprocess.Popen[bytes], start: Start, server: Server, log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
-        try:
-            with urllib.request.urlopen(f"{endpoint}/minio/health/ready", timeout=5):  # noqa: S310 - our own
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.1)
+        if _status(start, server.health) == 200:
+            return
+        time.sleep(0.1)
     tail = "\n".join(log.read_text(errors="replace").splitlines()[-20:])
-    raise RuntimeError(f"MinIO did not come up at {endpoint}; the end of {log}:\n{tail}")
+    raise RuntimeError(
+        f"{server.name} did not come up at {start.endpoint}; the end of {log}:\n{tail}"
+    )
+
+
+def _status(start: Start, path: str) -> int:
+    """What a GET answers, 0 where nothing does."""
+    netloc = urlsplit(start.endpoint).netloc
+    connection = http.client.HTTPConnection(netloc, timeout=5)
+    if start.certificate is not None:
+        trusted = ssl.create_default_context(cafile=str(start.certificate.authority))
+        connection = http.client.HTTPSConnection(netloc, timeout=5, context=trusted)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return 0
+    finally:
+        connection.close()

@@ -16,6 +16,7 @@ MINIO = "v0.0.0-20260212201848-7aac2a2c5b7c"
 MC = "v0.0.0-20250313080218-cf909e1063a9"
 COREDNS = "v1.14.0"
 RCLONE = "v1.76.0"
+VERSITYGW = "v1.8.0"
 PAUSE = "v1"
 DEBIAN = "bookworm"
 
@@ -87,6 +88,7 @@ _PROGRAMS = (
     _upstream("mc", "github.com/minio/mc", MC, 30),
     _upstream("coredns", "github.com/coredns/coredns", COREDNS, 170),
     _upstream("rclone", "github.com/rclone/rclone", RCLONE, 125),
+    _upstream("versitygw", "github.com/versity/versitygw", VERSITYGW, 60, sub="/cmd/versitygw"),
     GoProgram(
         name="pause", module="pause", package=".", requires="", version=PAUSE, usual_seconds=2
     ),

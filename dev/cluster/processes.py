@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from dev.cluster import cgroups
 from dev.cluster.layout import Layout
@@ -85,6 +86,10 @@ def forget(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+_OUTLIVING: Final[list["subprocess.Popen[bytes]"]] = []
+"""Kept only so that Python does not warn of processes that are meant to outlive this one."""
+
+
 def start(layout: Layout, name: str, argv: Sequence[str]) -> Process:
     """Start a process in a session of its own and in the cluster's cgroup, from its first moment.
 
@@ -101,6 +106,7 @@ def start(layout: Layout, name: str, argv: Sequence[str]) -> Process:
             cwd=layout.state,
             env=environment(),
         )
+    _OUTLIVING.append(child)
     ticks = _start_ticks_of(child.pid)
     if ticks is None:
         raise DevError(f"{name} ended at once:\n{tail(layout.log / f'{name}.log')}")

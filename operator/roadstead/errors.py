@@ -21,6 +21,7 @@ RoadsteadError
     │   └── SourceInterrupted  no answer, or one that ended early: may pass in a moment
     ├── StoreError             the on-premises store
     │   ├── StoreInterrupted   no answer, busy, or failing: may pass in a moment
+    │   ├── PartsDamaged       what an earlier run sent did not arrive
     │   └── UploadMissing      the store has forgotten the upload
     ├── VolumeError            the volume that a model is fetched to
     └── ContentError           the bytes themselves: digest, size, gguf header
@@ -155,6 +156,10 @@ class StoreError(ModelError):
 
 class StoreInterrupted(StoreError):
     """No answer, 429, 500 or 503: the same request may pass in a moment."""
+
+
+class PartsDamaged(StoreError):
+    """Parts that were kept from an earlier run are not what was sent."""
 
 
 class UploadMissing(StoreError):

@@ -108,6 +108,9 @@ def parse_header(prefix: bytes | bytearray | memoryview, size: int) -> GgufHeade
     start = -(-reader.at // alignment) * alignment
     for tensor in tensors:
         _check_extent(tensor, alignment, size - start)
+    if sum(tensor.elements for tensor in tensors) >= 2**63:
+        # Tensors of a type that came after this code take no room that is known.
+        raise InvalidGguf("its tensors have impossible dimensions")
     return _header(version, metadata, tensors, start)
 
 

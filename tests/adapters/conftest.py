@@ -15,22 +15,32 @@ import pytest
 from minio import Minio
 
 from dev import objectstore, samplegguf
-from dev.objectstore import ObjectStore
+from dev.objectstore import MINIO, VERSITYGW, Certificate, ObjectStore, Server
 from roadstead.api.location import StoreLocation
 from roadstead.store.access import StoreAccess
-from tests.adapters import fault_server
+from tests.adapters import certificates, fault_server
+from tests.adapters.clients import minio
 from tests.adapters.fault_server import FaultServer
 from tests.adapters.quant_process import QuantProcess
 
+SERVERS = (MINIO, VERSITYGW)
 CONTENT_BYTES = 50 * 2**20
 """Four parts, of which the last is short."""
 
 
+@pytest.fixture(scope="session", params=SERVERS, ids=lambda server: server.name)
+def server(request: pytest.FixtureRequest) -> Server:
+    """The kind of S3 server that is the store: each test runs with each."""
+    kind = request.param
+    assert isinstance(kind, Server)
+    return kind
+
+
 @pytest.fixture(scope="session")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
+def store(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
     """The on-premises store."""
-    with objectstore.running(tmp_path_factory.mktemp("store")) as running:
-        _minio(running).make_bucket("models")
+    with objectstore.running(tmp_path_factory.mktemp("store"), server) as running:
+        minio(running).make_bucket("models")
         yield running
 
 
@@ -38,20 +48,20 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
 def source_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
     """The store that models come from."""
     with objectstore.running(tmp_path_factory.mktemp("source")) as running:
-        _minio(running).make_bucket("quantised")
+        minio(running).make_bucket("quantised")
         yield running
 
 
 @pytest.fixture(scope="session")
 def client(store: ObjectStore) -> Minio:
     """minio-py for the on-premises store."""
-    return _minio(store)
+    return minio(store)
 
 
 @pytest.fixture(scope="session")
 def source_client(source_store: ObjectStore) -> Minio:
     """minio-py for the source store."""
-    return _minio(source_store)
+    return minio(source_store)
 
 
 @pytest.fixture(scope="session")
@@ -76,6 +86,12 @@ def content() -> bytes:
 def sha256(content: bytes) -> str:
     """Its digest."""
     return hashlib.sha256(content).hexdigest()
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """A certificate for 127.0.0.1, by an authority that no system trusts."""
+    return certificates.issue(tmp_path_factory.mktemp("certificate"))
 
 
 @pytest.fixture
@@ -141,13 +157,3 @@ def _wait(url: str) -> None:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.1)
-
-
-def _minio(running: ObjectStore) -> Minio:
-    return Minio(
-        running.endpoint.removeprefix("http://"),
-        access_key=running.access_key,
-        secret_key=running.secret_key,
-        secure=False,
-        region="us-east-1",
-    )

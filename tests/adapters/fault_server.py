@@ -1,6 +1,7 @@
 """A source that misbehaves as no real server can be made to; it counts what it sends."""
 
 import contextlib
+import json
 import re
 import threading
 import time
@@ -28,13 +29,20 @@ class FaultServer:
         """The ETag changes once so many bytes were sent."""
         self.expire_after: int | None = None
         """Answers 403 once so many bytes were sent, unless the query is `fresh`."""
+        self.asked = 0
+        """How often it was asked for a URL, as a Quant service is; from the second on `fresh`."""
         self.lock = threading.Lock()
         self.port = 0
 
     @property
+    def endpoint(self) -> str:
+        """Where it is."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
     def url(self) -> str:
         """Where it is, as a presigned URL looks."""
-        return f"http://127.0.0.1:{self.port}/model.gguf?X-Amz-Signature=secretsignature"
+        return f"{self.endpoint}/model.gguf?X-Amz-Signature=secretsignature"
 
 
 @contextlib.contextmanager
@@ -59,6 +67,9 @@ def _handler(faults: FaultServer) -> Callable[..., BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
+            if self.path.startswith("/download-url/"):
+                self._answer_as_quant()
+                return
             with faults.lock:
                 faults.requests += 1
                 self._spoil()
@@ -72,6 +83,14 @@ def _handler(faults: FaultServer) -> Callable[..., BaseHTTPRequestHandler]:
                 self._head(status, 0)
             else:
                 self._range()
+
+        def _answer_as_quant(self) -> None:
+            with faults.lock:
+                url = faults.url + ("&fresh" if faults.asked else "")
+                faults.asked += 1
+            body = json.dumps({"url": url, "size": len(faults.content)}).encode()
+            self._head(200, len(body))
+            self.wfile.write(body)
 
         def _spoil(self) -> None:
             if faults.change_after is not None and faults.bytes_sent > faults.change_after:

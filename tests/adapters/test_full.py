@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from minio import Minio
 
 from dev import objectstore
 from roadstead.api.location import StoreLocation
 from roadstead.transfer.messages import UrlSource
+from tests.adapters.clients import minio
 from tests.adapters.fault_server import FaultServer
 from tests.adapters.processes import fetch_environ, run_fetch, run_transfer, transfer_environ
 from tests.adapters.test_transfer import failed, job
@@ -42,14 +42,7 @@ def test_volume_without_space_is_said_before_anything_is_fetched(
 
 def test_store_that_is_full_is_said(faults: FaultServer, small_volume: Path) -> None:
     with objectstore.running(small_volume) as store:
-        client = Minio(
-            store.endpoint.removeprefix("http://"),
-            access_key=store.access_key,
-            secret_key=store.secret_key,
-            secure=False,
-            region="us-east-1",
-        )
-        client.make_bucket("models")
+        minio(store).make_bucket("models")
         target = StoreLocation(endpoint=store.endpoint, bucket="models", path="model.gguf")
         environ = transfer_environ(store, allow=f"127.0.0.1:{faults.port}")
         ended = run_transfer(job(UrlSource(url=faults.url), target), environ)

@@ -28,6 +28,11 @@ def preamble(version: int = 3, tensors: int = 1, keys: int = 0) -> bytes:
     return b"GGUF" + struct.pack("<IQQ", version, tensors, keys)
 
 
+def tensor_info(name: str, elements: int, kind: int) -> bytes:
+    """A tensor of one dimension."""
+    return samplegguf.text(name) + struct.pack("<IQIQ", 1, elements, kind, 0)
+
+
 def test_header_says_what_the_model_is() -> None:
     header = parse_header(SAMPLE, len(SAMPLE))
     assert header == GgufHeader(
@@ -117,6 +122,15 @@ def test_any_prefix_asks_for_more_until_the_header_is_whole() -> None:
         pytest.param(with_metadata(general__alignment=3), "power of two", id="alignment"),
         pytest.param(with_metadata(general__architecture=7), "architecture", id="architecture"),
         pytest.param(with_metadata(split__count=3), "one part of a split model", id="split"),
+        pytest.param(
+            preamble(tensors=2, keys=1)
+            + samplegguf.pair("general.architecture", "llama")
+            + tensor_info("a", 2**62, 99)
+            + tensor_info("b", 2**62, 99)
+            + bytes(32),
+            "its tensors have impossible dimensions",
+            id="endless-parameters",
+        ),
         pytest.param(SAMPLE[:-1], "ends 1 bytes after the file", id="cut-short"),
         pytest.param(SAMPLE[:100], "ends within its header", id="cut-in-the-header"),
     ],

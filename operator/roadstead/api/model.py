@@ -85,6 +85,11 @@ class Model:
         return section(self.raw, "status")
 
     @property
+    def object_path(self) -> str:
+        """The key of its object: the one that was given, else one that no other Model has."""
+        return self.path or f"{self.meta.name}/{self.meta.uid}.gguf"
+
+    @property
     def size(self) -> int:
         """Bytes of the verified object, 0 before."""
         return int(self.status.get("sizeBytes", 0))

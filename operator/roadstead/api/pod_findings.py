@@ -10,6 +10,7 @@ from roadstead.api.raw import Raw, section
 _LINES = 3
 _LENGTH = 400
 _CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x1f\x7f-\x9f]")
+_NO_WORD = re.compile(r"^[^A-Za-z]+|[^A-Za-z0-9]+")
 _QUERY = re.compile(r"\?[^\s\"']*=[^\s\"']*")
 
 # kubelet: pkg/kubelet/images/types.go and container/sync_result.go name these reasons.
@@ -66,9 +67,10 @@ def words(text: str) -> str:
 
 def _failed(pod: Raw) -> Finding:
     status = section(pod, "status")
-    reason = status.get("reason") or "PodFailed"
+    # The kubelet's may be no word, such as OutOfnvidia.com/gpu.
+    reason = _NO_WORD.sub("", str(status.get("reason", ""))) or "PodFailed"
     said = words(status.get("message") or "it failed without a message")
-    return Finding(reason=str(reason), message=f"pod {_name(pod)}: {said}", severe=True)
+    return Finding(reason=reason[:_LENGTH], message=f"pod {_name(pod)}: {said}", severe=True)
 
 
 def _unscheduled(pod: Raw) -> Finding | None:

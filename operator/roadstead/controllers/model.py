@@ -130,7 +130,7 @@ class ModelReconciler:
         return StoreLocation(
             endpoint=model.endpoint or self.default.endpoint,
             bucket=model.bucket or self.default.bucket,
-            path=model.path or f"{model.meta.name}/{model.meta.uid}.gguf",
+            path=model.object_path,
         )
 
     def servers(self, model: Model) -> tuple[str, ...]:
@@ -151,8 +151,8 @@ class ModelReconciler:
         return older[0] if older else ""
 
     def _others(self, model: Model, target: StoreLocation) -> Iterator[Model]:
-        """Other Models with the same place; only a path that was given can be the same."""
-        for raw in self.cache.indexed(MODELS, model.path) if model.path else ():
+        """Other Models with the same place."""
+        for raw in self.cache.indexed(MODELS, model.object_path):
             other = Model.parse(raw)
             if other.meta.uid != model.meta.uid and self.location(other) == target:
                 yield other

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from typing import Final, Protocol
 
 from roadstead.api.location import StoreLocation
-from roadstead.api.model import Model
+from roadstead.api.model import Model, UploadState
 from roadstead.errors import StoreError
+from roadstead.transfer.placement import leftovers
 
 logger = logging.getLogger(__name__)
 
@@ -30,14 +32,20 @@ async def clear_store(
 ) -> None:
     """Do in the store what the Model's deletion asks for.
 
-    An unfinished upload is aborted; if the store can't be reached for two minutes it is left to
-    the store's own sweep, so that a store that is gone holds up nobody. The object is removed with
+    An unfinished upload is aborted, and what a transfer that was killed left beside the target is
+    removed; if the store can't be reached for two minutes both are left to it, so that a store
+    that is gone holds up nobody. The object is removed with
     `deletionPolicy: Delete` only, if it is the one that was verified and no other Model has it;
     there a StoreError goes on being raised: whoever wants the Model gone all the same changes the
     policy to Retain.
     """
     if model.upload is not None:
-        await _abort(store, model, target, deleting_for)
+        try:
+            await _drop_transfer(store, model, model.upload, target)
+        except StoreError as error:
+            if deleting_for < PATIENCE_SECONDS:
+                raise
+            logger.warning("what its transfer left in the store stays there: %s", error)
     if model.deletion_policy != "Delete" or model.stored_at is None or shared:
         return
     try:
@@ -47,16 +55,11 @@ async def clear_store(
         raise StoreError(error.reason, f"{error}{hint}", retry=error.retry) from error
 
 
-async def _abort(
-    store: RemovalStore, model: Model, target: StoreLocation, deleting_for: float
+async def _drop_transfer(
+    store: RemovalStore, model: Model, upload: UploadState, target: StoreLocation
 ) -> None:
-    assert model.upload is not None  # noqa: S101 - asked by the caller
-    where = StoreLocation(
-        endpoint=target.endpoint, bucket=target.bucket, path=model.upload.key or target.path
-    )
-    try:
-        await store.abort_upload(where, model.upload.upload_id)
-    except StoreError as error:
-        if deleting_for < PATIENCE_SECONDS:
-            raise
-        logger.warning("the unfinished upload of %s is left to the store's sweep: %s", where, error)
+    """Remove what a transfer that did not come to its end has in the store."""
+    key = upload.key or target.path
+    await store.abort_upload(dataclasses.replace(target, path=key), upload.upload_id)
+    for where in leftovers(target, model.meta.uid, key):
+        await store.remove(where)

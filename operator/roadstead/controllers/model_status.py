@@ -7,7 +7,7 @@ from typing import Any
 
 from roadstead.api import conditions
 from roadstead.api.conditions import Condition, condition
-from roadstead.api.raw import Raw, section
+from roadstead.api.raw import section
 from roadstead.api.sizes import percent, seconds_text, size_text
 from roadstead.controllers.model_plan import ModelFacts, Plan, Step, attempt
 from roadstead.controllers.transfers import State, TransferView
@@ -16,6 +16,8 @@ from roadstead.transfer.messages import Completed, Failed, Phase
 
 Status = dict[str, Any]
 
+_ETAG_LIMIT = 256
+"""One that is cut fits no source later: the transfer begins anew rather than not at all."""
 _VERIFIED_BY_CONTENT = ("DigestMismatch", "SizeMismatch", "InvalidGguf")
 
 
@@ -122,8 +124,9 @@ def _transfer(facts: ModelFacts, plan: Plan, now: str) -> Status:
     view = facts.view
     kept = dict(section(facts.model.status, "transfer"))
     values: Status = {**kept, "attempt": attempt(facts), "inputs": facts.inputs}
-    values.setdefault("startedAt", now)
-    values["retry"] = _retry(view, kept)
+    if "startedAt" not in kept or kept.get("attempt") != attempt(facts):
+        values["startedAt"] = now
+    values["retry"] = _retry(facts, plan)
     if view is not None and view.started is not None:
         values |= _upload(view)
     if view is not None and view.progress is not None:
@@ -131,10 +134,21 @@ def _transfer(facts: ModelFacts, plan: Plan, now: str) -> Status:
     return values
 
 
-def _retry(view: TransferView | None, kept: Raw) -> str:
-    if view is None:
+def _retry(facts: ModelFacts, plan: Plan) -> str:
+    """When it is tried again, as a later process has to know it.
+
+    Without a view the status told of an earlier failure. That stays if it is what holds the Model
+    now; what holds it otherwise (a store that is away) passes by itself.
+    """
+    if facts.view is not None:
+        outcome = facts.view.outcome
+        return str(outcome.retry if isinstance(outcome, Failed) else Retry.BACKOFF)
+    kept = section(facts.model.status, "transfer")
+    stored = conditions.find(facts.model.raw, "Stored")
+    same = stored is not None and stored.reason == plan.reason
+    if same and kept.get("inputs") == facts.inputs:
         return str(kept.get("retry", Retry.BACKOFF))
-    return str(view.outcome.retry if isinstance(view.outcome, Failed) else Retry.BACKOFF)
+    return str(Retry.BACKOFF)
 
 
 def _upload(view: TransferView) -> Status:
@@ -143,7 +157,7 @@ def _upload(view: TransferView) -> Status:
         "uploadId": view.started.upload_id,
         "key": view.started.key,
         "partSizeBytes": view.started.part_size_bytes,
-        "sourceEtag": view.started.source_etag,
+        "sourceEtag": view.started.source_etag[:_ETAG_LIMIT],
         "bytesTotal": view.started.bytes_total,
     }
 
@@ -151,6 +165,7 @@ def _upload(view: TransferView) -> Status:
 def _progress(view: TransferView) -> Status:
     assert view.progress is not None  # noqa: S101 - asked by the caller
     values: Status = {
+        "phase": str(view.progress.phase),
         "bytesDone": view.progress.bytes_done,
         "bytesTotal": view.progress.bytes_total,
         "percent": percent(view.progress.bytes_done, view.progress.bytes_total),

@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 import kopf
 
 from roadstead.api.location import StoreLocation
+from roadstead.api.model import Model
 from roadstead.api.raw import Raw, section
 from roadstead.api.references import serve_references
 from roadstead.controllers.catalogue import Catalogue
@@ -51,13 +52,14 @@ RELIST_SECONDS: Final = 2.0
 RECOUNT_SECONDS: Final = 1.0
 """How long changes of servers are gathered before their contract's status is written: the webhooks
 write it too, and each write of ours makes one of theirs try again."""
+COUNT_SECONDS: Final = 1.0
+"""A Model counts its servers so much later: a burst of them is one write, not one for each."""
 STUCK_SECONDS: Final = 300.0
 
 
 def _paths(raw: Raw) -> tuple[str, ...]:
-    """The index of Models: the path that was given, so that no two get the same one."""
-    path = section(raw, "spec").get("minioPath")
-    return (path,) if path else ()
+    """The index of Models: the key of the object, so that no two get the same one."""
+    return (Model.parse(raw).object_path,)
 
 
 class Operator:
@@ -121,7 +123,10 @@ class Operator:
     async def run(self, stop: asyncio.Event | None = None) -> None:
         """Work until SIGTERM, SIGINT or `stop`; transfers end with it and keep their uploads."""
         host, port = self._settings.http_host, self._settings.http_port
-        stop = stop or _signalled()
+        signalled = stop is None
+        stop = stop or asyncio.Event()
+        if signalled:
+            _on_signals(stop)
         async with serving(host, port, healthy=self._wrong, ready=self._not_ready):
             if not await _done_before(stop, self._list_all()):
                 return
@@ -133,26 +138,41 @@ class Operator:
                 # None of them ends by itself: better to start anew than to go on without it.
                 task.add_done_callback(lambda _: stop.set())
             try:
-                await self._watch(stop)
+                await self._watch(stop, signalled=signalled)
             finally:
-                await self._transfers.stop_all()
                 await _cancelled(tasks + list(self._relists.values()))
         logger.info("the operator has stopped")
 
-    async def _watch(self, stop: asyncio.Event) -> None:
+    async def _watch(self, stop: asyncio.Event, *, signalled: bool) -> None:
+        """Let kopf watch until `stop`, or until it ends by itself, which is an error.
+
+        It is cancelled rather than told to stop: it would wait 5 s for every task that began while
+        it ran, ours too, and then cancel them. So the transfers are ended before.
+        """
         handlers = registry(
             self._cache,
             kubeconfig=self._settings.kubeconfig,
             changed=self._changed,
             relisted=self._relisted,
         )
-        await kopf.operator(
+        begun = asyncio.Event()
+        running = kopf.operator(
             registry=handlers,
             settings=kopf_settings(),
             clusterwide=True,
             standalone=True,
-            stop_flag=stop,
+            ready_flag=begun,
         )
+        watching = asyncio.create_task(running)
+        watching.add_done_callback(lambda _: stop.set())
+        try:
+            await _done_before(stop, _wait(begun))
+            if signalled:
+                _on_signals(stop)  # kopf has put its own in their place.
+            await stop.wait()
+        finally:
+            await self._transfers.stop_all()
+            await _cancelled([watching])
 
     def _wrote(self, resource: Resource, raw: Raw) -> None:
         """Wake those that wait for an object whose status we wrote, not the object itself."""
@@ -167,7 +187,8 @@ class Operator:
 
     def _changed(self, resource: Resource, raw: Raw) -> None:
         for kind, key in wakeups(self._cache, resource, raw):
-            self._queues[kind].put(key)
+            counts = resource == MODELSERVES and kind == MODELS
+            self._queues[kind].put(key, delay=COUNT_SECONDS if counts else 0)
         meta = section(raw, "metadata")
         own = meta.get("namespace", ""), meta["name"]
         if resource == MODELSERVES:
@@ -275,16 +296,14 @@ def _platform(settings: OperatorSettings) -> Platform:
     )
 
 
-def _signalled() -> asyncio.Event:
-    """Set at SIGTERM or SIGINT; as PID 1 of a container a process gets neither without a handler.
+def _on_signals(stop: asyncio.Event) -> None:
+    """Set `stop` at SIGTERM or SIGINT.
 
-    kopf puts its own handlers in the place of these once it runs.
+    As PID 1 of a container a process gets neither without a handler.
     """
-    stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    return stop
 
 
 async def _done_before(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:

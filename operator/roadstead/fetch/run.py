@@ -203,6 +203,8 @@ def _in_words_of_the_store(error: SourceError) -> ModelError:
             return StoreError("StoreObjectMissing", f"{error}: {message}")
         case "SourceChanged":
             return StoreError("StoreObjectChanged", str(error))
+        case "SourceUntrusted":
+            return StoreError("StoreUntrusted", str(error))
         case "SourceUnreachable" | "SourceUnavailable" | "SourceTruncated":
             message = (
                 f"{error}; check that the store runs and that NetworkPolicies let pods reach it"

@@ -117,8 +117,14 @@ def connect(target: Target, guard: Guard) -> Connection:
     return connection
 
 
-def unreachable(target: Target, error: Exception) -> SourceInterrupted:
+def unreachable(target: Target, error: Exception) -> SourceError:
     """No connection, or one that broke."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        message = (
+            f"{target}: its certificate is not trusted; give its authority (SSL_CERT_FILE) and see "
+            "that the certificate names the host"
+        )
+        return SourceError("SourceUntrusted", message)
     why = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
     return SourceInterrupted("SourceUnreachable", f"{target}: can't be reached ({why})")
 

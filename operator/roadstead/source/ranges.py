@@ -135,7 +135,7 @@ class RangeReader:
         except (OSError, http.client.HTTPException) as error:
             raise self._lost(error, target) from None
 
-    def _lost(self, error: Exception, target: Target | None = None) -> SourceInterrupted:
+    def _lost(self, error: Exception, target: Target | None = None) -> SourceError:
         self.close()
         if target is not None:
             return unreachable(target, error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import ssl
 from typing import Final
 
 import urllib3.exceptions
@@ -60,6 +61,12 @@ def answer_fault(status: int, code: str, doing: str) -> StoreError:
 
 def fault(error: Exception, doing: str) -> StoreError:
     """From one of FAILURES; the message holds no URL, since urllib3's and minio-py's can."""
+    if _untrusted(error):
+        message = (
+            f"{doing}: the store's certificate is not trusted; give its authority (SSL_CERT_FILE) "
+            "and see that the certificate names the endpoint's host"
+        )
+        return StoreError("StoreUntrusted", message)
     match error:
         case S3Error():
             return answer_fault(error.response.status, error.code or "", doing)
@@ -74,3 +81,14 @@ def fault(error: Exception, doing: str) -> StoreError:
             why = type(error).__name__
     message = f"{doing}: the store can't be reached ({why}); check its endpoint and that it runs"
     return StoreInterrupted("StoreUnreachable", message)
+
+
+def _untrusted(error: BaseException) -> bool:
+    """Whether a certificate is at the bottom of it: urllib3 wraps the error twice."""
+    inner: object = error
+    while isinstance(inner, BaseException):
+        if isinstance(inner, ssl.SSLCertVerificationError):
+            return True
+        reason = getattr(inner, "reason", None)
+        inner = reason if isinstance(reason, BaseException) else next(iter(inner.args), None)
+    return False

@@ -172,7 +172,8 @@ class PartChannel:
     def _fault(self, error: Exception) -> StoreError:
         # A store that refuses a part (full, denied) answers and hangs up before it is all sent.
         try:
-            if self._connection is None:
+            if self._connection is None or self._connection.sock is None:
+                # It was never there: nobody answers.
                 return fault(error, self._doing)
             accepted(read_answer(self._connection), self._doing)
         except StoreError as refusal:

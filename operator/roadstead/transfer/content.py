@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import re
+from collections.abc import Mapping
 
-from roadstead.errors import ContentError
+from roadstead.errors import ContentError, PartsDamaged
 from roadstead.gguf import GgufHeader, InvalidGguf, Truncated, parse_header
 
 FIRST_LOOK_BYTES = 8 * 2**20
@@ -64,3 +66,58 @@ class Verifier:
             message = f"the model is not a gguf file that can be served: {error}"
             raise ContentError("InvalidGguf", message) from None
         self._prefix = bytearray()
+
+
+class PartsVerifier:
+    """A Verifier that also compares the bytes with the MD5s that the store has of them.
+
+    Some servers keep a part as whole whose connection broke (the rest is zeros), so parts that
+    were listed prove nothing, nor does an object that was made of them. Where no sha256 is
+    promised, this notices: the ETag of a part is its MD5, that of the object (`etag`) the MD5 of
+    those. Where a store encrypts they are not, and the transfer begins anew for nothing.
+    """
+
+    def __init__(
+        self, size: int, part_size: int, *, etags: Mapping[int, str], etag: str = ""
+    ) -> None:
+        self._verifier = Verifier(size)
+        self._part_size = part_size
+        self._etags = etags
+        self._etag = etag
+        self._size = size
+        self._seen = 0
+        self._part = hashlib.md5(usedforsecurity=False)
+        self._parts = hashlib.md5(usedforsecurity=False)
+
+    def follow(self, view: memoryview) -> None:
+        """Take the next bytes; raises ContentError, PartsDamaged."""
+        left = view
+        while left:
+            number, at = divmod(self._seen, self._part_size)
+            piece = left[: self._part_size - at]
+            self._part.update(piece)
+            self._seen += len(piece)
+            left = left[len(piece) :]
+            if self._seen % self._part_size == 0 or self._seen == self._size:
+                self._next(number + 1)
+        self._verifier.follow(view)
+
+    def finish(self, expected_sha256: str | None) -> Verified:
+        """As Verifier's; raises PartsDamaged."""
+        count = -(-self._size // self._part_size)
+        if re.fullmatch(rf"[0-9a-f]{{32}}-{count}", self._etag):
+            _compare(self._etag, f"{self._parts.hexdigest()}-{count}", "the object")
+        return self._verifier.finish(expected_sha256)
+
+    def _next(self, number: int) -> None:
+        etag = self._etags.get(number, "")
+        if re.fullmatch(r"[0-9a-f]{32}", etag):
+            _compare(etag, self._part.hexdigest(), f"part {number}")
+        self._parts.update(self._part.digest())
+        self._part = hashlib.md5(usedforsecurity=False)
+
+
+def _compare(etag: str, found: str, what: str) -> None:
+    if etag != found:
+        message = f"{what}, from an earlier run, is not what was sent"
+        raise PartsDamaged("StorePartsDamaged", message)

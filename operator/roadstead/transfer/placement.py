@@ -2,6 +2,7 @@
 
 A key that is free is written to directly. A key that holds something is never written to before
 the new object is verified: that one is built at a key beside it and copied over by the store.
+What a kill leaves at that key is copied over by the next run if it is the model, else removed.
 """
 
 from __future__ import annotations
@@ -20,6 +21,19 @@ from roadstead.transfer.messages import Resume
 def staging(target: StoreLocation, model_uid: str) -> StoreLocation:
     """The key beside `target` that a replacement is built at."""
     return dataclasses.replace(target, path=f"{target.path}.roadstead-{model_uid}")
+
+
+def leftovers(
+    target: StoreLocation, model_uid: str, upload_key: str | None
+) -> tuple[StoreLocation, ...]:
+    """Where a run that was killed may have left a replacement that is of no more use.
+
+    `upload_key` is what its upload went to: the target may have been another one then.
+    """
+    places = [staging(target, model_uid)]
+    if upload_key is not None and upload_key.endswith(f".roadstead-{model_uid}"):
+        places.append(dataclasses.replace(target, path=upload_key))
+    return tuple(dict.fromkeys(places))
 
 
 def destination(

@@ -15,7 +15,7 @@ from roadstead.source.pump import Pump
 from roadstead.source.ranges import RangeReader, SourceObject
 from roadstead.source.spans import MIN_PART_BYTES, Span, layout
 from roadstead.source.urls import FixedUrl
-from roadstead.transfer.content import Verified, Verifier
+from roadstead.transfer.content import PartsVerifier, Verified, Verifier
 
 URL_LIFETIME = datetime.timedelta(days=1)
 
@@ -50,9 +50,10 @@ class StoredReader:
         size: int,
         expected_sha256: str | None,
         report: Callable[[int], None],
+        verifier: Verifier | PartsVerifier | None = None,
     ) -> Verified:
         """Read all of it; raises ContentError where it is not the model, StoreError, Stopping."""
-        verifier = Verifier(size)
+        verifier = verifier or Verifier(size)
         try:
             found = self._probe(where)
             if found.size != size:

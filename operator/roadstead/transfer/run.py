@@ -10,7 +10,9 @@ stood there before is only ever replaced by something verified.
   nobody uses it, since no server starts from a Model that is not Verified.
 - The target holds something else: the same at a key beside it, then the store copies it over.
 - The target holds what may be this very model (sizes and metadata agree): it is read, and if it
-  is the model, nothing is moved.
+  is the model, nothing is moved. The same for what a killed run left at the key beside it.
+- Kept parts that turn out wrong say nothing of the source, since some servers keep a part as whole
+  whose connection broke: the transfer begins anew, once.
 
 Uploads are kept wherever going on makes sense (a kill, an expired URL, a store that is full or
 away), and dropped where the bytes are wrong or the source has changed.
@@ -26,12 +28,20 @@ from collections.abc import Callable
 from minio import Minio
 
 from roadstead.api.location import StoreLocation
-from roadstead.errors import ContentError, Retry, SourceChanged, StoreError, UploadMissing
+from roadstead.errors import (
+    ContentError,
+    PartsDamaged,
+    Retry,
+    SourceChanged,
+    StoreError,
+    UploadMissing,
+)
 from roadstead.source.patience import Patience
 from roadstead.source.pump import Pump
+from roadstead.source.spans import default_part_size
 from roadstead.store.multipart import Multipart
 from roadstead.store.objects import StoredObject, check_endpoint, copy, minio_client, remove, stat
-from roadstead.transfer.content import Verified, Verifier
+from roadstead.transfer.content import PartsVerifier, Verified, Verifier
 from roadstead.transfer.messages import (
     Completed,
     Event,
@@ -41,7 +51,7 @@ from roadstead.transfer.messages import (
     TransferJob,
 )
 from roadstead.transfer.origin import Origin, find
-from roadstead.transfer.placement import destination, may_be_it
+from roadstead.transfer.placement import destination, leftovers, may_be_it, staging
 from roadstead.transfer.rate import Rate
 from roadstead.transfer.reading import StoredReader
 from roadstead.transfer.settings import TransferSettings
@@ -98,6 +108,7 @@ class Transfer:
             message = f"{self._target}: there is no such object; correct minioPath or upload it"
             raise StoreError("StoreObjectMissing", message, retry=Retry.BACKOFF)
         verified = self._read(client, self._target, existing.size, self._job.expected_sha256)
+        self._tidy(client)
         return self._completed(existing, verified, None)
 
     def _adopt(
@@ -108,34 +119,78 @@ class Transfer:
         sha256: str | None,
         origin: Origin | None,
     ) -> Completed | None:
+        if sha256 is None and origin is None:
+            return None
+        verified = self._verified(client, self._target, existing, sha256, origin)
+        if verified is not None and existing is not None:
+            log.info("the store has the model already")
+            self._tidy(client)
+            return self._completed(existing, verified, origin)
+        return self._adopt_staged(client, sha256, origin)
+
+    def _adopt_staged(
+        self, client: Minio, sha256: str | None, origin: Origin | None
+    ) -> Completed | None:
+        """Go on where a run was killed between its upload beside the target and the copy."""
+        where = staging(self._target, self._job.model_uid)
+        staged = self._stat(client, where)
+        verified = self._verified(client, where, staged, sha256, origin)
+        if verified is None or staged is None:
+            return None
+        log.info("an earlier run had brought the model; it only has to be put in its place")
+        self._replace(client, where)
+        self._tidy(client)
+        return self._completed(self._stored(client, staged.size), verified, origin)
+
+    def _verified(
+        self,
+        client: Minio,
+        where: StoreLocation,
+        existing: StoredObject | None,
+        sha256: str | None,
+        origin: Origin | None,
+    ) -> Verified | None:
+        """What stands there if it is the model, found out by reading it where it may be."""
         found = origin.found if origin else None
         if existing is None or not may_be_it(existing, sha256=sha256, found=found):
             return None
+        verifier = None if sha256 else self._by_etag(existing)
         try:
-            verified = self._read(client, self._target, existing.size, sha256)
-        except ContentError as error:
-            log.warning("%s holds something else: %s", self._target, error)
+            return self._read(client, where, existing.size, sha256, verifier)
+        except (ContentError, PartsDamaged) as error:
+            log.warning("%s holds something else: %s", where, error)
             return None
-        log.info("the store has the model already")
-        self._tidy()
-        return self._completed(existing, verified, origin)
 
-    def _tidy(self) -> None:
-        """Drop the upload of an earlier run that is not needed any more."""
-        if self._job.resume is not None:
-            where = self._at(self._job.resume.key)
-            abort(self._multipart, where, self._job.resume.upload_id)
+    def _by_etag(self, existing: StoredObject) -> PartsVerifier:
+        """For an object that an earlier run may have completed and never verified."""
+        resume = self._job.resume
+        part_size = resume.part_size_bytes if resume else default_part_size(existing.size)
+        return PartsVerifier(existing.size, part_size, etags={}, etag=existing.etag)
+
+    def _tidy(self, client: Minio) -> None:
+        """Drop what earlier runs left that is not needed any more, as well as it goes."""
+        resume = self._job.resume
+        if resume is not None:
+            abort(self._multipart, self._at(resume.key), resume.upload_id)
+        key = resume.key if resume is not None else None
+        for where in leftovers(self._target, self._job.model_uid, key):
+            try:
+                remove(client, where)
+            except StoreError as error:
+                log.warning("an object is left behind: %s", error)
 
     # What has to be brought
 
     def _bring(self, client: Minio, existing: StoredObject | None, origin: Origin) -> Completed:
         where = destination(self._target, self._job.model_uid, existing)
         resume = self._job.resume
+        # What is left there was looked at: it isn't the model.
+        self._patience.run(lambda: remove(client, staging(self._target, self._job.model_uid)))
         for beginning in range(MAX_BEGINNINGS):
             try:
                 verified = self._upload(client, where, origin, resume)
                 break
-            except (SourceChanged, UploadMissing) as error:
+            except (SourceChanged, UploadMissing, PartsDamaged) as error:
                 if beginning + 1 == MAX_BEGINNINGS:
                     raise
                 log.warning("%s: the transfer begins anew", error)
@@ -143,10 +198,7 @@ class Transfer:
                 origin = self._find()
         if where != self._target:
             self._replace(client, where)
-        stored = self._stat(client, self._target)
-        if stored is None or stored.size != origin.found.size:
-            raise StoreError("StoreObjectChanged", f"{self._target}: was removed meanwhile")
-        return self._completed(stored, verified, origin)
+        return self._completed(self._stored(client, origin.found.size), verified, origin)
 
     def _upload(
         self, client: Minio, where: StoreLocation, origin: Origin, resume: Resume | None
@@ -162,7 +214,7 @@ class Transfer:
             upload.drop()
             raise
         self._complete(client, upload, origin.found.size)
-        return verified or self._verify_completed(client, where, origin)
+        return verified or self._verify_completed(client, upload, origin)
 
     def _move(self, upload: Upload, origin: Origin) -> Verifier | None:
         """Bring the parts that are missing; what followed them, if something could."""
@@ -189,11 +241,21 @@ class Transfer:
             if stored is None or stored.size != size:
                 raise
 
-    def _verify_completed(self, client: Minio, where: StoreLocation, origin: Origin) -> Verified:
+    def _verify_completed(self, client: Minio, upload: Upload, origin: Origin) -> Verified:
+        """Read what was completed of kept and new parts; if it is wrong, it is removed."""
+        size, sha256 = origin.found.size, origin.sha256
+        by_parts = sha256 is None and upload.resumed
+        part_size = upload.layout.part_size
+        verifier = PartsVerifier(size, part_size, etags=upload.resumed) if by_parts else None
         try:
-            return self._read(client, where, origin.found.size, origin.sha256)
-        except ContentError:
-            remove(client, where)
+            return self._read(client, upload.where, size, sha256, verifier)
+        except PartsDamaged:
+            remove(client, upload.where)
+            raise
+        except ContentError as error:
+            remove(client, upload.where)
+            if upload.resumed:
+                raise PartsDamaged("StorePartsDamaged", f"with kept parts, {error}") from None
             raise
 
     def _replace(self, client: Minio, where: StoreLocation) -> None:
@@ -211,9 +273,24 @@ class Transfer:
     def _stat(self, client: Minio, where: StoreLocation) -> StoredObject | None:
         return self._patience.run(lambda: stat(client, where))
 
-    def _read(self, client: Minio, where: StoreLocation, size: int, sha256: str | None) -> Verified:
+    def _stored(self, client: Minio, size: int) -> StoredObject:
+        """What stands at the target once all is done."""
+        stored = self._stat(client, self._target)
+        if stored is None or stored.size != size:
+            raise StoreError("StoreObjectChanged", f"{self._target}: was removed meanwhile")
+        return stored
+
+    def _read(
+        self,
+        client: Minio,
+        where: StoreLocation,
+        size: int,
+        sha256: str | None,
+        verifier: PartsVerifier | None = None,
+    ) -> Verified:
         reader = StoredReader(client, self._settings.connections, self._patience)
-        return reader.verify(where, size, sha256, self._reporter(size, 0, Phase.VERIFYING))
+        report = self._reporter(size, 0, Phase.VERIFYING)
+        return reader.verify(where, size, sha256, report, verifier)
 
     def _reporter(self, total: int, start: int, phase: Phase) -> Callable[[int], None]:
         rate = Rate(total=total, start=start, now=self._clock(), phase=phase)

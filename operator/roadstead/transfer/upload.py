@@ -36,7 +36,8 @@ class Upload:
         self.layout = cut
         self._parts = dict(parts)
         self._lock = threading.Lock()
-        self.resumed = frozenset(parts)
+        self.resumed = {number: part.etag for number, part in parts.items()}
+        """The ETags of the parts that an earlier run sent, by number."""
         self.resumed_bytes = sum(part.size for part in parts.values())
 
     def started(self, found: SourceObject) -> Started:

@@ -1,6 +1,7 @@
 """The surroundings of an operator under test, and the operator itself."""
 
 import asyncio
+import base64
 import contextlib
 import dataclasses
 import io
@@ -113,6 +114,15 @@ class Operated:
         await eventually(lambda: self.has("deployments", body["metadata"]["name"]))
         return await self.child("deployments", body["metadata"]["name"])
 
+    async def secret(self, name: str, url: str) -> None:
+        """Write a Secret with a URL; one of that name gets the new URL."""
+        data = {"url": base64.b64encode(url.encode()).decode()}
+        if await self.has("secrets", name):
+            await send_raw(self.api, "PATCH", f"{self.path('secrets')}/{name}", {"data": data})
+            return
+        body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": data}
+        await send_raw(self.api, "POST", self.path("secrets"), body)
+
     async def has(self, plural: str, name: str) -> bool:
         """Whether the namespace has this child."""
         return name in [item["metadata"]["name"] for item in await self.children(plural)]
@@ -175,6 +185,30 @@ async def operating(environ: dict[str, str]) -> AsyncIterator[Operator]:
         stop.set()
         await task
         await api.close()
+
+
+@contextlib.asynccontextmanager
+async def operator_process(
+    environ: Mapping[str, str], log: Path
+) -> AsyncIterator[subprocess.Popen[bytes]]:
+    """`roadstead operator` as a process of its own that is ready; it may end within the block."""
+    process = _spawn(environ, log)
+    try:
+        await eventually(lambda: _ready(int(environ["ROADSTEAD_HTTP_PORT"])), timeout=60)
+        yield process
+    finally:
+        process.terminate()
+        await asyncio.to_thread(process.wait, 30)
+
+
+def _spawn(environ: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", "roadstead", "operator"],
+            env=dict(environ),
+            stdout=output,
+            stderr=output,
+        )
 
 
 async def _ready(port: int) -> bool:

@@ -1,6 +1,5 @@
 """What people and sources get wrong: a clear reason, and nothing lost."""
 
-import base64
 import datetime
 import io
 
@@ -106,7 +105,7 @@ async def test_a_model_behind_a_presigned_url_in_a_secret_is_brought(operated: O
     async with operated.operator():
         model = await operated.model(name=name, source={"presignedUrl": {"secretRef": ref}})
         await operated.says(model, "Stored", "SourceSecretMissing")
-        await _secret(operated, name, _presigned(operated.site, name))
+        await operated.secret(name, _presigned(operated.site, name))
         await custom_objects.patch(operated.api, model, _touch())
         await operated.says(model, "Verified", "Verified")
 
@@ -181,12 +180,6 @@ async def _quota(operated: Operated, hard: dict[str, str]) -> None:
     await send_raw(operated.api, "POST", path, body)
     status = {"status": {"hard": hard, "used": dict.fromkeys(hard, "0")}}
     await send_raw(operated.api, "PATCH", f"{path}/quota/status", status)
-
-
-async def _secret(operated: Operated, name: str, url: str) -> None:
-    data = {"url": base64.b64encode(url.encode()).decode()}
-    body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": data}
-    await send_raw(operated.api, "POST", operated.path("secrets"), body)
 
 
 def _presigned(site: Site, name: str) -> str:

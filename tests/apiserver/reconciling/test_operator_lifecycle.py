@@ -205,3 +205,24 @@ def _secret_words(operated: Operated) -> Iterator[str]:
     yield operated.site.store.secret_key
     yield operated.site.source.secret_key
     yield operated.site.quant_key_file.read_text()
+
+
+async def test_a_model_can_not_take_the_place_that_another_one_has_by_default(
+    operated: Operated,
+) -> None:
+    async with operated.operator():
+        first = await operated.model(source={"quant": {"modelId": operated.site.publish()}})
+        status = (await operated.says(first, "Ready", "Ready"))["status"]
+        second = await operated.model(
+            source={"stored": {}}, minioPath=status["minioPath"], deletionPolicy="Delete"
+        )
+        told = await operated.says(second, "Ready", "LocationTaken")
+        assert first["metadata"]["name"] in str(told["status"]["conditions"])
+        await custom_objects.delete(operated.api, second)
+        await eventually(functools.partial(_is_gone, operated, second))
+    assert operated.site.holds(status["minioBucket"], status["minioPath"])
+
+
+async def _is_gone(operated: Operated, model: Raw) -> bool:
+    names = [item["metadata"]["name"] for item in await listed(operated.api, "models")]
+    return model["metadata"]["name"] not in names

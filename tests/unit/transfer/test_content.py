@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dev import samplegguf
-from roadstead.errors import ContentError
-from roadstead.transfer.content import FIRST_LOOK_BYTES, Verifier
+from roadstead.errors import ContentError, PartsDamaged
+from roadstead.transfer.content import FIRST_LOOK_BYTES, PartsVerifier, Verifier
 
 RAW = samplegguf.sample(40_000)
 SHA256 = hashlib.sha256(RAW).hexdigest()
@@ -46,3 +46,44 @@ def test_bad_header_is_noticed_before_the_rest_arrives() -> None:
         verifier.follow(memoryview(bytes(2**20)))
     with pytest.raises(ContentError, match="no gguf file"):
         verifier.follow(memoryview(bytes(2**20)))
+
+
+PART = 16_000
+PARTS = [RAW[at : at + PART] for at in range(0, len(RAW), PART)]
+ETAGS = {
+    number: hashlib.md5(part, usedforsecurity=False).hexdigest()
+    for number, part in enumerate(PARTS, start=1)
+}
+OF_ALL = hashlib.md5(bytes.fromhex("".join(ETAGS.values())), usedforsecurity=False).hexdigest()
+ETAG = f"{OF_ALL}-{len(PARTS)}"
+
+
+def compared(raw: bytes, step: int, etags: dict[int, str], etag: str = "") -> PartsVerifier:
+    """A verifier of parts that saw all of it, in chunks of `step` bytes."""
+    verifier = PartsVerifier(len(RAW), PART, etags=etags, etag=etag)
+    for at in range(0, len(raw), step):
+        verifier.follow(memoryview(raw)[at : at + step])
+    return verifier
+
+
+@given(step=st.integers(100, len(RAW)))
+def test_parts_are_compared_whatever_the_chunks(step: int) -> None:
+    assert compared(RAW, step, ETAGS, ETAG).finish(None).sha256 == SHA256
+
+
+@given(damaged=st.integers(PART, len(RAW) - 1), step=st.integers(100, len(RAW)))
+def test_damage_in_a_part_that_was_kept_is_noticed(damaged: int, step: int) -> None:
+    wrong = bytearray(RAW)
+    wrong[damaged] ^= 1
+    with pytest.raises(PartsDamaged, match=f"part {damaged // PART + 1},"):
+        compared(bytes(wrong), step, ETAGS)
+
+
+def test_damage_in_an_object_of_parts_is_noticed() -> None:
+    with pytest.raises(PartsDamaged, match="the object"):
+        compared(RAW[:-1] + b"x", 1000, {}, ETAG).finish(None)
+
+
+@pytest.mark.parametrize("etag", ["", "0" * 32, "0" * 32 + "-7", "random"])
+def test_etag_that_is_no_digest_of_these_parts_says_nothing(etag: str) -> None:
+    assert compared(RAW, 1000, {1: "random"}, etag).finish(None).sha256 == SHA256

@@ -8,7 +8,7 @@ from roadstead.source.spans import layout
 from roadstead.store.multipart import Part
 from roadstead.store.objects import StoredObject
 from roadstead.transfer.messages import Resume
-from roadstead.transfer.placement import destination, fits, kept, may_be_it
+from roadstead.transfer.placement import destination, fits, kept, leftovers, may_be_it
 
 TARGET = StoreLocation(endpoint="http://store:9000", bucket="models", path="a.gguf")
 FOUND = SourceObject(size=100, etag='"e"')
@@ -59,3 +59,12 @@ def test_parts_of_another_size_are_not_kept() -> None:
     spans = layout(100, 4, part_size=64).spans
     parts = {1: Part(number=1, size=64, etag="a"), 2: Part(number=2, size=64, etag="b")}
     assert list(kept(parts, spans)) == [1]
+
+
+def test_replacement_may_be_left_where_its_upload_went_to() -> None:
+    places = leftovers(TARGET, "uid", "older.gguf.roadstead-uid")
+    assert [place.path for place in places] == ["a.gguf.roadstead-uid", "older.gguf.roadstead-uid"]
+
+
+def test_upload_that_went_to_the_target_leaves_no_object() -> None:
+    assert [place.path for place in leftovers(TARGET, "uid", "a.gguf")] == ["a.gguf.roadstead-uid"]

@@ -1,0 +1,72 @@
+"""A transfer that goes on by itself when its URL expires or its store is gone for a while."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from minio import Minio
+
+from dev import objectstore
+from dev.objectstore import ObjectStore, Server, free_port
+from roadstead.api.location import StoreLocation
+from roadstead.transfer.messages import Completed, QuantSource, UrlSource
+from tests.adapters.clients import minio
+from tests.adapters.fault_server import FaultServer
+from tests.adapters.processes import (
+    CONNECTIONS,
+    finished,
+    run_transfer,
+    start_transfer,
+    transfer_environ,
+)
+from tests.adapters.test_transfer import job, read
+from tests.adapters.test_transfer_faults import PART_BYTES
+
+
+def test_url_of_the_quant_service_that_expires_on_the_way_is_asked_for_anew(
+    faults: FaultServer,
+    store: ObjectStore,
+    client: Minio,
+    target: StoreLocation,
+    tmp_path: Path,
+    content: bytes,
+    sha256: str,
+) -> None:
+    key_file = tmp_path / "key"
+    key_file.write_text("k" * 32)
+    faults.expire_after = 10 * 2**20
+    environ = transfer_environ(
+        store,
+        allow=f"127.0.0.1:{faults.port}",
+        ROADSTEAD_QUANT_ENDPOINT=faults.endpoint,
+        ROADSTEAD_QUANT_KEY_FILE=str(key_file),
+    )
+    source = QuantSource(endpoint=faults.endpoint, model_id="model")
+    ended = run_transfer(job(source, target, sha256), environ)
+    assert isinstance(ended.last, Completed), ended.stderr
+    assert faults.asked == 2
+    assert read(client, target) == content
+
+
+def test_store_that_was_killed_and_is_back_gets_the_rest(
+    server: Server, faults: FaultServer, tmp_path: Path, content: bytes, sha256: str
+) -> None:
+    folder, port = tmp_path / "store", free_port()
+    target = StoreLocation(endpoint=f"http://127.0.0.1:{port}", bucket="models", path="m.gguf")
+    faults.slowness = 0.03
+    with objectstore.running(folder, server, port=port) as store:
+        minio(store).make_bucket("models")
+        environ = transfer_environ(
+            store, allow=f"127.0.0.1:{faults.port}", ROADSTEAD_TRANSFER_ATTEMPTS="8"
+        )
+        process = start_transfer(job(UrlSource(url=faults.url), target, sha256), environ)
+        while faults.bytes_sent < 20 * 2**20:
+            time.sleep(0.01)
+        os.kill(store.pid, signal.SIGKILL)
+    faults.slowness = 0.0
+    with objectstore.running(folder, server, port=port) as store:
+        ended = finished(process)
+        assert isinstance(ended.last, Completed), ended.stderr
+        assert read(minio(store), target) == content
+    assert faults.bytes_sent <= len(content) + CONNECTIONS * PART_BYTES

@@ -1,0 +1,166 @@
+"""What a kill leaves beside the target: of use to the next run, and never there for ever."""
+
+import dataclasses
+import io
+import time
+from collections.abc import Callable
+
+import pytest
+from minio import Minio
+
+from dev.objectstore import ObjectStore
+from roadstead.api.location import StoreLocation
+from roadstead.api.model import Model
+from roadstead.controllers.model_removal import clear_store
+from roadstead.store.access import StoreAccess
+from roadstead.store.client import MinioStore
+from roadstead.store.multipart import Multipart
+from roadstead.store.objects import SHA256_METADATA, SOURCE_ETAG_METADATA
+from roadstead.transfer.messages import Completed, Resume, Started, UrlSource, parse_event
+from roadstead.transfer.placement import staging
+from tests.adapters.fault_server import FaultServer
+from tests.adapters.processes import run_transfer, start_transfer, transfer_environ
+from tests.adapters.test_transfer import UID, Put, from_faults, job, keys, read
+
+Stage = Callable[..., None]
+
+
+@pytest.fixture
+def stage(client: Minio, target: StoreLocation) -> Stage:
+    """Puts an object where a replacement is built."""
+
+    def stage(data: bytes, **metadata: str) -> None:
+        where = staging(target, UID)
+        named = {name.replace("_", "-"): value for name, value in metadata.items()}
+        client.put_object(
+            where.bucket, where.path, io.BytesIO(data), len(data), metadata=dict(named)
+        )
+
+    return stage
+
+
+def model(**transfer: object) -> Model:
+    """A Model whose transfer did not come to its end."""
+    return Model.parse(
+        {
+            "metadata": {"name": "sample", "uid": UID, "generation": 1},
+            "spec": {"source": {"stored": {}}},
+            "status": {"transfer": transfer},
+        }
+    )
+
+
+def test_replacement_that_was_brought_by_a_killed_run_is_only_put_in_its_place(
+    faults: FaultServer,
+    store: ObjectStore,
+    client: Minio,
+    target: StoreLocation,
+    put: Put,
+    stage: Stage,
+    content: bytes,
+    sha256: str,
+) -> None:
+    put(b"the older one")
+    stage(content, **{SHA256_METADATA: sha256})
+    ended = from_faults(faults, store, target, sha256)
+    assert isinstance(ended.last, Completed), ended.stderr
+    assert faults.requests == 0
+    assert read(client, target) == content
+    assert keys(client, target) == [target.path]
+
+
+def test_replacement_without_a_promised_digest_is_known_by_its_source(
+    faults: FaultServer,
+    store: ObjectStore,
+    client: Minio,
+    target: StoreLocation,
+    put: Put,
+    stage: Stage,
+    content: bytes,
+) -> None:
+    put(b"the older one")
+    stage(content, **{SOURCE_ETAG_METADATA: faults.etag})
+    ended = from_faults(faults, store, target)
+    assert isinstance(ended.last, Completed), ended.stderr
+    assert faults.bytes_sent == 1
+    assert keys(client, target) == [target.path]
+
+
+def test_replacement_that_is_not_the_model_is_removed(
+    faults: FaultServer,
+    store: ObjectStore,
+    client: Minio,
+    target: StoreLocation,
+    stage: Stage,
+    content: bytes,
+    sha256: str,
+) -> None:
+    stage(bytes(len(content)), **{SHA256_METADATA: sha256})
+    ended = from_faults(faults, store, target, sha256)
+    assert isinstance(ended.last, Completed), ended.stderr
+    assert read(client, target) == content
+    assert keys(client, target) == [target.path]
+
+
+def test_replacement_that_was_copied_already_is_removed(
+    faults: FaultServer,
+    store: ObjectStore,
+    client: Minio,
+    target: StoreLocation,
+    put: Put,
+    stage: Stage,
+    content: bytes,
+    sha256: str,
+) -> None:
+    put(content)
+    stage(content, **{SHA256_METADATA: sha256})
+    assert isinstance(from_faults(faults, store, target, sha256).last, Completed)
+    assert faults.requests == 0
+    assert keys(client, target) == [target.path]
+
+
+def test_transfer_that_is_killed_at_its_end_leaves_one_object_in_the_end(
+    faults: FaultServer,
+    store: ObjectStore,
+    client: Minio,
+    target: StoreLocation,
+    put: Put,
+    content: bytes,
+    sha256: str,
+) -> None:
+    put(b"the older one")
+    task = job(UrlSource(url=faults.url), target, sha256)
+    environ = transfer_environ(store, allow=f"127.0.0.1:{faults.port}")
+    process = start_transfer(task, environ)
+    while keys(client, target) == [target.path] and process.poll() is None:
+        time.sleep(0.001)
+    process.kill()
+    stdout, _ = process.communicate()
+    (started,) = (
+        event for event in map(parse_event, stdout.splitlines()) if isinstance(event, Started)
+    )
+    resume = Resume(
+        upload_id=started.upload_id,
+        key=started.key,
+        part_size_bytes=started.part_size_bytes,
+        source_etag=started.source_etag,
+        size_bytes=started.bytes_total,
+    )
+    ended = run_transfer(dataclasses.replace(task, resume=resume), environ)
+    assert isinstance(ended.last, Completed), ended.stderr
+    assert read(client, target) == content
+    assert keys(client, target) == [target.path]
+    assert faults.bytes_sent == len(content) + 1
+
+
+async def test_model_that_goes_takes_its_unfinished_replacement_with_it(
+    client: Minio, access: StoreAccess, target: StoreLocation, put: Put, stage: Stage
+) -> None:
+    put(b"the older one")
+    stage(b"a replacement")
+    where = staging(target, UID)
+    upload_id = Multipart(access).create(where, {})
+    unfinished = model(uploadId=upload_id, key=where.path, partSizeBytes=2**24, bytesTotal=13)
+    await clear_store(MinioStore(access), unfinished, target, deleting_for=0, shared=False)
+    assert keys(client, target) == [target.path]
+    assert Multipart(access).unfinished(where) == ()

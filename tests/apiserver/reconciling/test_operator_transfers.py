@@ -1,0 +1,210 @@
+"""Transfers that the operator's end, an old URL or an absent store interrupts."""
+
+import asyncio
+import contextlib
+import datetime
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dev import objectstore, samplegguf
+from dev.objectstore import ObjectStore
+from roadstead import metrics
+from tests.adapters.fault_server import FaultServer, serving
+from tests.apiserver import custom_objects
+from tests.apiserver.eventually import eventually
+from tests.apiserver.objects import Raw, fresh_name
+from tests.apiserver.reconciling.site import (
+    BUCKET,
+    Operated,
+    condition,
+    minio,
+    operator_process,
+)
+
+MIB = 2**20
+LARGE = 64 * MIB
+CONNECTIONS = 2
+PART_BYTES = 16 * MIB
+
+
+@pytest.fixture(scope="module")
+def content() -> bytes:
+    """A model of several parts."""
+    return samplegguf.sample(LARGE)
+
+
+@pytest.fixture
+def slow(content: bytes) -> Iterator[FaultServer]:
+    """A source that takes some seconds for the model, so that something can come between."""
+    with serving(content) as faults:
+        faults.slowness = 0.05
+        yield faults
+
+
+def _environ(operated: Operated, slow: FaultServer) -> dict[str, str]:
+    return operated.site.environ(
+        operated.kubeconfig,
+        ROADSTEAD_SOURCE_ALLOW=f"127.0.0.1:{slow.port}",
+        ROADSTEAD_TRANSFER_CONNECTIONS=str(CONNECTIONS),
+    )
+
+
+async def _behind_url(operated: Operated, url: str) -> Raw:
+    name = fresh_name("model")
+    await operated.secret(name, url)
+    ref = {"name": name, "namespace": operated.namespace}
+    return await operated.model(name=name, source={"presignedUrl": {"secretRef": ref}})
+
+
+async def _half_way(operated: Operated, model: Raw, slow: FaultServer, share: float = 0.6) -> str:
+    """Wait until at least a part has gone to the store; the upload that the status tells of."""
+
+    async def under_way() -> bool:
+        found = await custom_objects.get(operated.api, model)
+        told = found.get("status", {}).get("transfer", {})
+        return "uploadId" in told and slow.bytes_sent > share * LARGE
+
+    await eventually(under_way, timeout=60)
+    return await _upload(operated, model)
+
+
+async def _upload(operated: Operated, model: Raw) -> str:
+    found = await custom_objects.get(operated.api, model)
+    upload: str = found["status"].get("transfer", {}).get("uploadId", "")
+    return upload
+
+
+async def _uploads_until_verified(operated: Operated, model: Raw) -> set[str]:
+    """Every upload that the status tells of until the model is verified."""
+    seen: set[str] = set()
+
+    async def verified() -> bool:
+        found = await custom_objects.get(operated.api, model)
+        seen.add(found["status"].get("transfer", {}).get("uploadId", ""))
+        return bool(condition(found, "Verified")["reason"] == "Verified")
+
+    await eventually(verified, timeout=120)
+    return seen - {""}
+
+
+def _children(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _gone(pids: list[int]) -> bool:
+    return not any(Path(f"/proc/{pid}").exists() for pid in pids)
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        pytest.param(signal.SIGTERM, 0, id="sigterm"),
+        pytest.param(signal.SIGKILL, -9, id="sigkill"),
+    ],
+)
+async def test_a_transfer_outlives_the_operator_that_began_it(
+    operated: Operated, slow: FaultServer, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    environ, log = _environ(operated, slow), tmp_path / "operator.log"
+    async with operator_process(environ, log) as process:
+        model = await _behind_url(operated, slow.url)
+        upload = await _half_way(operated, model, slow)
+        transfers = _children(process.pid)
+        process.send_signal(number)
+        assert await asyncio.to_thread(process.wait, 30) == code
+        await eventually(lambda: _gone(transfers))
+    async with operator_process(environ, log):
+        assert await _uploads_until_verified(operated, model) == {upload}
+    assert len(transfers) == 1
+    assert "going on with" in log.read_text()
+    # Each byte once, but for a part of each connection and what sockets held at the end.
+    assert slow.bytes_sent <= LARGE + (CONNECTIONS + 1) * PART_BYTES
+
+
+async def test_an_expired_url_is_held_until_its_secret_has_another(operated: Operated) -> None:
+    name = operated.site.publish()
+    client = minio(operated.site.source)
+
+    def presigned(seconds: int) -> str:
+        lifetime = datetime.timedelta(seconds=seconds)
+        return client.get_presigned_url("GET", BUCKET, f"{name}.gguf", expires=lifetime)
+
+    old = presigned(1)
+    await asyncio.sleep(2)
+    async with operated.operator():
+        model = await _behind_url(operated, old)
+        found = await operated.says(model, "Stored", "SourceURLExpired")
+        await operated.secret(model["metadata"]["name"], presigned(3600))
+        await operated.says(model, "Verified", "Verified", timeout=120)
+    assert found["status"]["transfer"]["retry"] == "on-change"
+
+
+async def test_a_url_that_expires_half_way_costs_no_byte_twice(
+    operated: Operated, slow: FaultServer
+) -> None:
+    slow.expire_after = LARGE // 2
+    changes = {
+        "ROADSTEAD_SOURCE_ALLOW": f"127.0.0.1:{slow.port}",
+        "ROADSTEAD_TRANSFER_CONNECTIONS": str(CONNECTIONS),
+    }
+    async with operated.operator(**changes):
+        model = await _behind_url(operated, slow.url)
+        await operated.says(model, "Stored", "SourceURLExpired")
+        upload = await _upload(operated, model)
+        await operated.secret(model["metadata"]["name"], f"{slow.url}&fresh")
+        assert await _uploads_until_verified(operated, model) == {upload}
+    assert slow.bytes_sent <= LARGE + (CONNECTIONS + 1) * PART_BYTES
+
+
+def _at(store: ObjectStore) -> dict[str, str]:
+    """The settings of an operator with this store."""
+    return {
+        "ROADSTEAD_STORE_ENDPOINT": store.endpoint,
+        "ROADSTEAD_STORE_ACCESS_KEY_FILE": str(store.access_key_file),
+        "ROADSTEAD_STORE_SECRET_KEY_FILE": str(store.secret_key_file),
+    }
+
+
+async def test_an_absent_store_is_told_and_its_return_heals_it(
+    operated: Operated, tmp_path: Path
+) -> None:
+    name, port = operated.site.publish(), objectstore.free_port()
+    with objectstore.running(tmp_path / "store", port=port) as store:
+        settings = _at(store)
+    async with operated.operator(**settings):
+        model = await operated.model(name=name, source={"quant": {"modelId": name}})
+        await operated.says(model, "Stored", "StoreUnreachable", timeout=30)
+        before = _reconciles()
+        await asyncio.sleep(10)
+        assert _reconciles() - before <= 2
+        with objectstore.running(tmp_path / "store", port=port):
+            await operated.says(model, "Verified", "Verified", timeout=120)
+
+
+def _reconciles() -> float:
+    """How often any Model was looked at by operators of this process."""
+    results = ("done", "retry", "error")
+    counters = [metrics.RECONCILES.labels("model", result) for result in results]
+    return float(sum(counter._value.get() for counter in counters))
+
+
+async def test_a_store_that_goes_half_way_is_gone_on_with_when_it_is_back(
+    operated: Operated, slow: FaultServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    port = objectstore.free_port()
+    allow = {"ROADSTEAD_SOURCE_ALLOW": f"127.0.0.1:{slow.port}"}
+    with contextlib.ExitStack() as first:
+        store = first.enter_context(objectstore.running(tmp_path / "store", port=port))
+        async with operated.operator(**_at(store), **allow):
+            model = await _behind_url(operated, slow.url)
+            upload = await _half_way(operated, model, slow, share=0.8)
+            first.close()
+            await operated.says(model, "Stored", "StoreUnreachable", timeout=30)
+            await asyncio.sleep(15)
+            assert caplog.text.count("the transfer ended: StoreUnreachable") <= 3
+            with objectstore.running(tmp_path / "store", port=port):
+                assert await _uploads_until_verified(operated, model) == {upload}

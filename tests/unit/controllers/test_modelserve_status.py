@@ -1,0 +1,174 @@
+"""What a ModelServe's status says, and that the CRD has a field for it."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from roadstead.api.conditions import Condition, find
+from roadstead.api.model import Model
+from roadstead.api.workload import WorkloadState, observe
+from roadstead.controllers.modelserve_status import ServeObservation, model_hindrance, status_of
+from roadstead.policy.chain import Violation
+from tests.unit.manifests.builders import make_model, make_serve
+from tests.unit.schemas import faults, status_schema
+from tests.unit.workload import pods
+
+SCHEMA = status_schema("modelserves")
+NOW, LATER = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
+
+READY = WorkloadState(
+    ready=True,
+    replicas=1,
+    ready_replicas=1,
+    reason="ServersReady",
+    message="1 of 1 servers ready",
+    started_at=NOW,
+)
+OF_MODEL = Violation(reason="ModelUnknown", message="nobody has it", field="spec.modelName")
+OF_FLAGS = Violation(
+    reason="InvalidRuntimeParams", message="no such flag", field="spec.runtimeParams"
+)
+
+TEXT = st.text(max_size=40)
+STATES = st.one_of(
+    st.builds(pods.waiting, TEXT, TEXT),
+    st.builds(pods.ended, st.integers(0, 255), TEXT, TEXT),
+    st.just(pods.running()),
+    st.just(pods.initializing()),
+)
+VIOLATIONS = st.builds(
+    Violation,
+    reason=st.just("Rejected"),
+    message=st.text(max_size=2000),
+    field=st.sampled_from(["", "spec.modelName", "spec.minioPath", "spec.resources"]),
+)
+
+
+def told(seen: ServeObservation, type_: str) -> Condition:
+    found = find({"status": status_of(make_serve(), seen, now=NOW)}, type_)
+    assert found is not None
+    return found
+
+
+@given(
+    st.booleans(),
+    st.lists(STATES, max_size=2),
+    st.none() | VIOLATIONS,
+    st.booleans(),
+    st.integers(0, 3),
+    st.booleans(),
+    TEXT,
+)
+def test_whatever_pods_say_the_schema_has_every_field(
+    stored: bool,
+    states: list[dict[str, Any]],
+    hindrance: Violation | None,
+    made: bool,
+    count: int,
+    failed: bool,
+    reason: str,
+) -> None:
+    phase: dict[str, Any] = {"phase": "Failed", "reason": reason} if failed else {}
+    found = [pods.pod(f"gemma-{n}", server=state, **phase) for n, state in enumerate(states)]
+    workload = observe(pods.deployment(replicas=2, ready=count), found) if made else None
+    seen = ServeObservation(
+        model=make_model() if stored else None, workload=workload, hindrance=hindrance
+    )
+    assert list(faults(SCHEMA, status_of(make_serve(), seen, now=NOW))) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [("Evicted", "Evicted"), ("OutOfnvidia.com/gpu", "OutOfnvidiacomgpu"), ("", "PodFailed")],
+)
+def test_the_kubelets_reason_becomes_one_word(said: str, reason: str) -> None:
+    pod = pods.pod(phase="Failed", reason=said)
+    seen = ServeObservation(model=make_model(), workload=observe(pods.deployment(), [pod]))
+    assert told(seen, "WorkloadReady").reason == reason
+
+
+def test_the_same_observation_once_more_is_no_write() -> None:
+    seen = ServeObservation(model=make_model(), workload=READY)
+    serve = make_serve()
+    status = status_of(serve, seen, now=NOW)
+    again = type(serve).parse({**serve.raw, "status": status})
+    assert status_of(again, seen, now=LATER) == status
+
+
+def test_a_serve_whose_servers_are_ready_is_ready_and_has_an_address() -> None:
+    seen = ServeObservation(model=make_model(), workload=READY)
+    status = status_of(make_serve(), seen, now=NOW)
+    assert told(seen, "Ready").true
+    assert status["url"] == "http://gemma.demo.svc"
+    assert (status["modelUuid"], status["startedAt"]) == ("model-uid", NOW)
+
+
+@pytest.mark.parametrize(
+    ("seen", "available", "workload"),
+    [
+        pytest.param(
+            ServeObservation(model=None, workload=None), "Unknown", "ModelNotAvailable", id="new"
+        ),
+        pytest.param(
+            ServeObservation(model=None, workload=None, hindrance=OF_MODEL),
+            "ModelUnknown",
+            "ModelNotAvailable",
+            id="no-model",
+        ),
+        pytest.param(
+            ServeObservation(model=make_model(), workload=None, hindrance=OF_FLAGS),
+            "Verified",
+            "InvalidRuntimeParams",
+            id="flags",
+        ),
+        pytest.param(
+            ServeObservation(model=None, workload=READY, hindrance=OF_MODEL),
+            "ModelUnknown",
+            "ServersReady",
+            id="model-gone",
+        ),
+    ],
+)
+def test_what_hinders_is_told_where_it_belongs(
+    seen: ServeObservation, available: str, workload: str
+) -> None:
+    reasons = (told(seen, "ModelAvailable").reason, told(seen, "WorkloadReady").reason)
+    assert reasons == (available, workload)
+    assert not told(seen, "Ready").true
+
+
+def test_a_server_that_runs_on_is_said_to_do_so() -> None:
+    seen = ServeObservation(model=make_model(), workload=READY, hindrance=OF_FLAGS)
+    assert "goes on as it was" in told(seen, "WorkloadReady").message
+
+
+def test_a_verified_model_hinders_nothing() -> None:
+    assert model_hindrance(make_model()) is None
+
+
+@pytest.mark.parametrize(
+    ("conditions", "reason"),
+    [
+        pytest.param([], "Queued", id="nothing-yet"),
+        pytest.param([("Stored", "False", "StoreFull")], "StoreFull", id="not-stored"),
+        pytest.param(
+            [("Stored", "True", "Stored"), ("Verified", "False", "DigestMismatch")],
+            "DigestMismatch",
+            id="not-verified",
+        ),
+    ],
+)
+def test_a_model_that_is_not_there_hinders_with_its_own_reason(
+    conditions: list[tuple[str, str, str]], reason: str
+) -> None:
+    items = [
+        {"type": type_, "status": status, "reason": why, "message": ""}
+        for type_, status, why in conditions
+    ]
+    model = Model.parse({"metadata": {"name": "gemma"}, "status": {"conditions": items}})
+    found = model_hindrance(model)
+    assert found is not None
+    assert (found.reason, found.field) == (reason, "spec.modelName")
+    assert "gemma" in found.message

@@ -1,0 +1,207 @@
+"""Transfers as child processes: the real command, with a store that is away or never answers."""
+
+import asyncio
+import contextlib
+import itertools
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from roadstead.api.location import StoreLocation
+from roadstead.controllers.transfers import (
+    REPORT_SECONDS,
+    REPORT_SHARE,
+    State,
+    Transfers,
+    _Reported,
+)
+from roadstead.errors import Retry
+from roadstead.transfer.messages import Failed, Phase, Progress, TransferJob, UrlSource
+from tests.apiserver.eventually import eventually
+
+URL = "http://127.0.0.1:9/model.gguf?X-Amz-Signature=secretsignature"
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """A store that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.fixture
+def absent() -> str:
+    """A store that nobody runs."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    """A file with a key for the store."""
+    path = tmp_path / "key"
+    path.write_text("roadstead")
+    return path
+
+
+def environ(endpoint: str, key: Path) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "ROADSTEAD_STORE_ENDPOINT": endpoint,
+        "ROADSTEAD_STORE_ACCESS_KEY_FILE": str(key),
+        "ROADSTEAD_STORE_SECRET_KEY_FILE": str(key),
+        "ROADSTEAD_TRANSFER_ATTEMPTS": "1",
+    }
+
+
+def job(uid: str, endpoint: str) -> TransferJob:
+    target = StoreLocation(endpoint=endpoint, bucket="models", path=f"{uid}.gguf")
+    return TransferJob(
+        model_uid=uid, model_name=f"model-{uid}", source=UrlSource(url=URL), target=target
+    )
+
+
+def processes() -> set[int]:
+    """The children of this process."""
+    listed = Path(f"/proc/{os.getpid()}/task").glob("*/children")
+    return {int(pid) for path in listed for pid in path.read_text().split()}
+
+
+def everybody_reads(pid: int) -> str:
+    """The arguments and the environment of a process."""
+    return "".join(Path(f"/proc/{pid}/{name}").read_text() for name in ("cmdline", "environ"))
+
+
+class Told:
+    """Transfers, the news of them, and the processes that they started."""
+
+    def __init__(self, given: dict[str, str], *, slots: int = 4) -> None:
+        self.news: list[str] = []
+        self.transfers = Transfers(given, concurrency=slots, on_news=self.news.append)
+        self._before = processes()
+
+    def start(self, uid: str, endpoint: str = "http://127.0.0.1:9") -> None:
+        self.transfers.start(job(uid, endpoint), inputs="1", attempt=1)
+
+    def state(self, uid: str) -> State | None:
+        view = self.transfers.view(uid)
+        return view.state if view else None
+
+    def running(self) -> set[int]:
+        return processes() - self._before
+
+    async def outcome(self, uid: str) -> Failed:
+        await eventually(lambda: self.state(uid) is State.ENDED)
+        view = self.transfers.view(uid)
+        assert view is not None
+        assert isinstance(view.outcome, Failed)
+        return view.outcome
+
+
+@contextlib.asynccontextmanager
+async def telling(given: dict[str, str], *, slots: int = 4) -> AsyncIterator[Told]:
+    told = Told(given, slots=slots)
+    try:
+        yield told
+    finally:
+        await told.transfers.stop_all()
+
+
+async def test_what_a_transfer_failed_of_is_handed_on(absent: str, key: Path) -> None:
+    async with telling(environ(absent, key)) as told:
+        told.start("1", absent)
+        outcome = await told.outcome("1")
+    assert (outcome.reason, outcome.retry) == ("StoreUnreachable", Retry.BACKOFF)
+    assert told.news == ["1"]
+
+
+async def test_a_process_that_can_not_begin_is_told_by_its_code() -> None:
+    async with telling({"PATH": os.environ["PATH"]}) as told:
+        told.start("1")
+        outcome = await told.outcome("1")
+    assert outcome.reason == "TransferCrashed"
+    assert "ended with code" in outcome.message
+
+
+async def test_a_process_that_was_killed_is_told_by_its_signal(silent: str, key: Path) -> None:
+    async with telling(environ(silent, key)) as told:
+        told.start("1", silent)
+        await eventually(told.running)
+        (pid,) = told.running()
+        os.kill(pid, signal.SIGKILL)
+        outcome = await told.outcome("1")
+    assert (outcome.reason, outcome.retry) == ("TransferCrashed", Retry.BACKOFF)
+    assert "signal 9" in outcome.message
+
+
+async def test_a_transfer_waits_until_a_slot_is_free(silent: str, key: Path) -> None:
+    async with telling(environ(silent, key), slots=1) as told:
+        told.start("1", silent)
+        await eventually(told.running)
+        told.start("2", silent)
+        assert (told.state("1"), told.state("2")) == (State.RUNNING, State.QUEUED)
+        await told.transfers.stop("1")
+        await eventually(lambda: told.state("2") is State.RUNNING)
+
+
+async def test_a_model_has_one_transfer_however_often_it_is_started(silent: str, key: Path) -> None:
+    async with telling(environ(silent, key)) as told:
+        for _ in range(3):
+            told.start("1", silent)
+        await eventually(told.running)
+        await asyncio.sleep(0.2)
+        assert len(told.running()) == 1
+
+
+async def test_a_transfer_that_runs_is_not_forgotten(silent: str, key: Path) -> None:
+    async with telling(environ(silent, key)) as told:
+        told.start("1", silent)
+        told.transfers.forget("1")
+        assert told.state("1") is State.QUEUED
+
+
+async def test_a_stopped_transfer_leaves_no_process_and_no_news(silent: str, key: Path) -> None:
+    async with telling(environ(silent, key)) as told:
+        told.start("1", silent)
+        await eventually(told.running)
+        await told.transfers.stop("1")
+        assert (told.running(), told.state("1"), told.news) == (set(), None, [])
+
+
+async def test_the_url_is_no_part_of_the_command_or_the_environment(silent: str, key: Path) -> None:
+    async with telling(environ(silent, key)) as told:
+        told.start("1", silent)
+        await eventually(told.running)
+        (pid,) = told.running()
+        shown = everybody_reads(pid)
+    assert "roadstead\0transfer" in shown
+    assert "X-Amz" not in shown
+
+
+def progress(done: int, phase: Phase = Phase.TRANSFERRING) -> Progress:
+    return Progress(bytes_done=done, bytes_total=1000, bytes_per_second=1, phase=phase)
+
+
+@given(st.lists(st.tuples(st.floats(0, 30), st.integers(0, 1000)), max_size=50))
+def test_progress_is_told_only_when_it_is_worth_a_write(turns: list[tuple[float, int]]) -> None:
+    reported = _Reported()
+    now, told = 0.0, list[tuple[float, int]]()
+    for pause, done in turns:
+        now += pause
+        if reported.worth(progress(done), now):
+            told.append((now, done))
+    for (at, done), (later, more) in itertools.pairwise(told):
+        assert later - at >= REPORT_SECONDS or abs(more - done) >= REPORT_SHARE * 1000
+
+
+def test_another_phase_is_told_at_once() -> None:
+    reported = _Reported()
+    assert reported.worth(progress(500), 1.0)
+    assert not reported.worth(progress(501), 1.1)
+    assert reported.worth(progress(501, Phase.VERIFYING), 1.2)

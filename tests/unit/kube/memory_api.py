@@ -1,0 +1,77 @@
+"""An API server in memory that can be told to fail, for what no real one can be made to do."""
+
+import copy
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+from roadstead.api.raw import Raw
+from roadstead.errors import KubeConflict, KubeNotFound
+from roadstead.kube.client import Object
+from roadstead.kube.resources import DEPLOYMENTS, NETWORKPOLICIES, Resource
+
+_COUNTED = (DEPLOYMENTS, NETWORKPOLICIES)
+"""Kinds whose changes of `spec` are counted in `metadata.generation`."""
+
+Key = tuple[Resource, str, str]
+
+
+class MemoryApi:
+    """Holds objects and takes down each write; a fault in `faults` is raised once, in its turn."""
+
+    def __init__(self) -> None:
+        self.objects: dict[Key, Object] = {}
+        self.writes: list[tuple[str, str, str]] = []
+        self.faults: dict[tuple[str, str], Exception] = {}
+        self.rewrite: Callable[[Object], None] = lambda _: None
+        """How the server writes what it was sent in a form of its own."""
+        self._numbers = itertools.count(1)
+
+    async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
+        try:
+            return copy.deepcopy(self.objects[resource, namespace, name])
+        except KeyError:
+            raise KubeNotFound(name, status=404) from None
+
+    async def create(self, resource: Resource, body: Raw) -> Object:
+        key = self._write("create", resource, body)
+        if key in self.objects:
+            raise KubeConflict("is there already", status=409)
+        counted = {"generation": 1} if resource in _COUNTED else {}
+        return self._store(key, body, {"uid": f"uid-{next(self._numbers)}", **counted})
+
+    async def apply(self, resource: Resource, body: Raw) -> Object:
+        key = self._write("apply", resource, body)
+        return self._store(key, body, self._next(key))
+
+    async def delete(self, resource: Resource, name: str, *, namespace: str = "") -> None:
+        body = {"kind": resource.kind, "metadata": {"name": name, "namespace": namespace}}
+        self.objects.pop(self._write("delete", resource, body), None)
+
+    def edit(self, resource: Resource, name: str, changes: dict[str, Any]) -> Object:
+        """What somebody else does to the fields of an object."""
+        key = (resource, "demo", name)
+        before = self.objects[key]
+        meta = {**before["metadata"], **changes.get("metadata", {})}
+        counted = self._next(key) if changes.keys() - {"metadata", "status"} else {}
+        return self._store(key, {**before, **changes, "metadata": meta}, counted)
+
+    def _next(self, key: Key) -> dict[str, Any]:
+        """The UID stays; the generation of a kind that has one goes up."""
+        before = self.objects[key]["metadata"]
+        counted = {"generation": before["generation"] + 1} if key[0] in _COUNTED else {}
+        return {"uid": before["uid"], **counted}
+
+    def _write(self, verb: str, resource: Resource, body: Raw) -> Key:
+        name, namespace = body["metadata"]["name"], body["metadata"]["namespace"]
+        if fault := self.faults.pop((verb, resource.kind), None):
+            raise fault
+        self.writes.append((verb, resource.kind, name))
+        return resource, namespace, name
+
+    def _store(self, key: Key, body: Raw, kept: dict[str, Any]) -> Object:
+        stored = copy.deepcopy(dict(body))
+        stored["metadata"] |= {**kept, "resourceVersion": str(next(self._numbers))}
+        self.rewrite(stored)
+        self.objects[key] = stored
+        return copy.deepcopy(stored)

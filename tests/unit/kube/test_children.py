@@ -1,0 +1,234 @@
+"""Children are brought to what is desired, with no write too many."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from roadstead.api.group import ANNOTATION_DIGEST, LABEL_SERVER_UUID
+from roadstead.errors import KubeConflict, KubeRejected, KubeUnavailable
+from roadstead.kube.cache import WatchCache
+from roadstead.kube.children import Children
+from roadstead.kube.client import Object
+from roadstead.kube.resources import CHILDREN, DEPLOYMENTS, SERVICES, resource_of
+from tests.unit.kube.memory_api import MemoryApi
+
+SERVER = "serve-1"
+KINDS = {
+    "Deployment": "apps/v1",
+    "Service": "v1",
+    "ServiceAccount": "v1",
+    "NetworkPolicy": "networking.k8s.io/v1",
+}
+
+
+def manifest(kind: str, *, name: str = "gemma", server: str = SERVER, size: int = 1) -> Object:
+    return {
+        "apiVersion": KINDS[kind],
+        "kind": kind,
+        "metadata": {
+            "name": name,
+            "namespace": "demo",
+            "labels": {LABEL_SERVER_UUID: server},
+            "annotations": {ANNOTATION_DIGEST: f"digest-{size}"},
+            "ownerReferences": [{"uid": server, "name": "gemma"}],
+        },
+        "spec": {"size": size},
+    }
+
+
+ALL = [manifest(kind) for kind in KINDS]
+
+
+@dataclasses.dataclass
+class World:
+    """An API server, what has been seen of it, and who brings children there."""
+
+    api: MemoryApi = dataclasses.field(default_factory=MemoryApi)
+    cache: WatchCache = dataclasses.field(default_factory=WatchCache)
+
+    def __post_init__(self) -> None:
+        self.children = Children(self.api, self.cache)
+
+    async def bring(self, desired: list[Object], server: str = SERVER) -> int:
+        return await self.children.bring(desired, server_uuid=server)
+
+    def watch(self) -> None:
+        """See all that is there now."""
+        for resource in CHILDREN:
+            for namespace, name in self.cache.names(resource):
+                if (resource, namespace, name) not in self.api.objects:
+                    self.cache.remove(resource, (namespace, name))
+        for (resource, _, _), raw in self.api.objects.items():
+            self.cache.put(resource, raw)
+
+    def restart(self) -> None:
+        """Another process that has seen all that is there."""
+        self.cache = WatchCache()
+        self.children = Children(self.api, self.cache)
+        self.watch()
+        self.api.writes.clear()
+
+    def spec(self, kind: str) -> Any:
+        return self.api.objects[resource_of(manifest(kind)), "demo", "gemma"]["spec"]
+
+
+async def test_what_is_not_there_is_created_once() -> None:
+    world = World()
+    assert await world.bring(ALL) == 4
+    assert await world.bring(ALL) == 0
+    assert [verb for verb, _, _ in world.api.writes] == ["create"] * 4
+
+
+async def test_another_process_writes_nothing_where_all_is_as_desired() -> None:
+    world = World()
+    await world.bring(ALL)
+    world.restart()
+    assert await world.bring(ALL) == 0
+
+
+async def test_only_the_child_that_is_rendered_otherwise_is_applied() -> None:
+    world = World()
+    await world.bring(ALL)
+    world.api.writes.clear()
+    await world.bring([manifest("Deployment", size=2), *ALL[1:]])
+    assert world.api.writes == [("apply", "Deployment", "gemma")]
+    assert world.spec("Deployment") == {"size": 2}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_what_others_changed_is_put_right(kind: str) -> None:
+    world = World()
+    await world.bring(ALL)
+    world.api.edit(resource_of(manifest(kind)), "gemma", {"spec": {"size": 9}})
+    world.watch()
+    assert await world.bring(ALL) == 1
+    assert world.spec(kind) == {"size": 1}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_new_status_is_no_reason_to_write(kind: str) -> None:
+    world = World()
+    await world.bring(ALL)
+    world.api.edit(resource_of(manifest(kind)), "gemma", {"status": {"replicas": 1}})
+    world.watch()
+    assert await world.bring(ALL) == 0
+
+
+async def test_a_value_that_the_server_writes_otherwise_starts_no_loop() -> None:
+    world = World()
+    world.api.rewrite = lambda stored: stored["spec"].update(size="one")
+    await world.bring(ALL)
+    assert await world.bring(ALL) == 0
+    world.restart()
+    assert await world.bring(ALL) == 4
+    assert await world.bring(ALL) == 0
+
+
+async def test_children_that_the_watch_has_not_told_of_yet_are_applied() -> None:
+    world = World()
+    await world.bring(ALL)
+    world.api.writes.clear()
+    late = World(api=world.api)
+    assert await late.bring(ALL) == 4
+    assert [verb for verb, _, _ in world.api.writes] == ["create", "apply"] * 4
+    assert len(world.api.objects) == 4
+
+
+@pytest.mark.parametrize("seen", [True, False], ids=["seen", "not-seen"])
+async def test_a_name_that_somebody_else_has_stays_theirs(seen: bool) -> None:
+    world = World()
+    theirs = manifest("Service")
+    theirs["metadata"] |= {"labels": {}, "ownerReferences": []}
+    await world.api.create(SERVICES, theirs)
+    if seen:
+        world.watch()
+    with pytest.raises(KubeRejected, match="not this ModelServe's"):
+        await world.bring([manifest("Service", size=2)])
+    assert world.spec("Service") == {"size": 1}
+
+
+async def test_what_an_earlier_serve_of_this_name_left_is_waited_for() -> None:
+    world = World()
+    await world.bring(ALL, server=SERVER)
+    with pytest.raises(KubeConflict, match="still has to go"):
+        await world.bring([manifest(kind, server="serve-2") for kind in KINDS], server="serve-2")
+
+
+async def test_what_is_not_desired_any_more_is_deleted() -> None:
+    world = World()
+    await world.bring(ALL)
+    assert await world.bring(ALL[:3]) == 1
+    assert world.api.writes[-1] == ("delete", "NetworkPolicy", "gemma")
+
+
+async def test_what_only_wears_the_label_is_not_deleted() -> None:
+    world = World()
+    theirs = manifest("Service", name="theirs")
+    theirs["metadata"]["ownerReferences"] = []
+    await world.api.create(SERVICES, theirs)
+    world.watch()
+    assert await world.bring([]) == 0
+
+
+async def test_what_is_being_deleted_is_not_deleted_again() -> None:
+    world = World()
+    await world.bring(ALL)
+    gone = {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}
+    world.api.edit(SERVICES, "gemma", gone)
+    world.watch()
+    desired = [item for item in ALL if item["kind"] != "Service"]
+    assert await world.bring(desired) == 0
+
+
+async def test_after_a_failure_half_way_only_the_rest_is_written() -> None:
+    world = World()
+    world.api.faults["create", "ServiceAccount"] = KubeUnavailable("no answer")
+    with pytest.raises(KubeUnavailable):
+        await world.bring(ALL)
+    world.api.writes.clear()
+    assert await world.bring(ALL) == 2
+    assert {kind for _, kind, _ in world.api.writes} == {"ServiceAccount", "NetworkPolicy"}
+
+
+async def test_a_write_whose_answer_was_lost_is_found_again() -> None:
+    world = World()
+    await world.api.create(DEPLOYMENTS, ALL[0])
+    assert await world.bring(ALL) == 4
+    assert len(world.api.objects) == 4
+
+
+DAMAGE = st.dictionaries(
+    st.sampled_from(sorted(KINDS)),
+    st.sampled_from(["deleted", "changed", "relabelled", "disowned"]),
+)
+CHANGES: dict[str, dict[str, Any]] = {
+    "changed": {"spec": {"size": 9}},
+    "relabelled": {"metadata": {"labels": {}}},
+    "disowned": {"metadata": {"ownerReferences": []}},
+}
+
+
+@given(DAMAGE, st.booleans())
+async def test_whatever_others_did_one_turn_puts_it_right(
+    damage: dict[str, str], restarted: bool
+) -> None:
+    world = World()
+    await world.bring(ALL)
+    for kind, what in damage.items():
+        resource = resource_of(manifest(kind))
+        if what == "deleted":
+            await world.api.delete(resource, "gemma", namespace="demo")
+        else:
+            world.api.edit(resource, "gemma", CHANGES[what])
+    if restarted:
+        world.restart()
+    world.watch()
+    assert await world.bring(ALL) == len(damage)
+    assert await world.bring(ALL) == 0
+    for wanted in ALL:
+        found = world.api.objects[resource_of(wanted), "demo", "gemma"]
+        assert found["spec"] == wanted["spec"]
+        assert wanted["metadata"].items() <= found["metadata"].items()
