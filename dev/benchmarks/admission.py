@@ -1,7 +1,7 @@
 """What admission adds: the same creates on the same API server, without webhooks and with them.
 
-One `roadstead webhooks` runs as the chart runs it, as a process of its own; API server, etcd and
-callers share this machine with it.
+One `roadstead webhooks` runs as the chart runs it, as a process of its own. API server, etcd and
+callers share the machine with it.
 """
 
 import argparse
