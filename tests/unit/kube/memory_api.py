@@ -44,6 +44,15 @@ class MemoryApi:
         key = self._write("apply", resource, body)
         return self._store(key, body, self._next(key))
 
+    async def patch(
+        self, resource: Resource, name: str, body: Raw, *, namespace: str = ""
+    ) -> Object:
+        named = {**body["metadata"], "name": name, "namespace": namespace}
+        key = self._write("patch", resource, {"kind": resource.kind, "metadata": named})
+        before = self.objects[key]
+        spec = {**before.get("spec", {}), **body.get("spec", {})}
+        return self._store(key, {**before, "spec": spec}, self._next(key))
+
     async def delete(self, resource: Resource, name: str, *, namespace: str = "") -> None:
         body = {"kind": resource.kind, "metadata": {"name": name, "namespace": namespace}}
         self.objects.pop(self._write("delete", resource, body), None)
