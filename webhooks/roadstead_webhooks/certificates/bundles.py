@@ -31,18 +31,19 @@ CONFIGURATIONS: Final = (
 )
 
 
-async def bring_bundle(client: SecretClient, name: str, bundle: bytes) -> int:
+async def bring_bundle(client: SecretClient, name: str, bundle: bytes) -> bool:
     """Put `bundle` (PEM) in every webhook of both configurations called `name`.
 
-    Returns how many were written; one that is not there can't be put right here. Raises
-    KubeError, KubeConflict where another was faster.
+    False if one is not there, as in the moment before it is installed. Raises KubeError,
+    KubeConflict where another was faster.
     """
-    writes = 0
+    complete = True
     for resource in CONFIGURATIONS:
         try:
             found = await client.get(resource, name)
         except KubeNotFound:
             logger.warning("there is no %s %s: nobody asks us", resource.kind, name)
+            complete = False
             continue
         changed = _with_bundle(found.get("webhooks") or [], base64.b64encode(bundle).decode())
         if changed is None:
@@ -53,8 +54,7 @@ async def bring_bundle(client: SecretClient, name: str, bundle: bytes) -> int:
         }
         await client.patch(resource, name, body)
         logger.info("%s %s has the bundle of our authority", resource.kind, name)
-        writes += 1
-    return writes
+    return complete
 
 
 def _with_bundle(webhooks: list[dict[str, Any]], bundle: str) -> list[dict[str, Any]] | None:

@@ -76,6 +76,7 @@ class Keeper:
         self._clock = clock
         self._schedule = schedule
         self._pause = pause
+        self._asked = True
         self._tls = SharedSecret(client, name=places.tls_secret, namespace=places.namespace)
         self._receipts = SharedSecret(
             client, name=places.receipts_secret, namespace=places.namespace
@@ -91,7 +92,8 @@ class Keeper:
     async def run(self) -> None:
         """Look after it until cancelled."""
         while True:
-            await asyncio.sleep(self._pause * (0.75 + random.random() / 2))  # noqa: S311 - as above
+            pause = self._pause if self._asked else min(self._pause, FIRST_PAUSE)
+            await asyncio.sleep(pause * (0.75 + random.random() / 2))  # noqa: S311 - as above
             await self._passed()
 
     async def pass_once(self) -> None:
@@ -129,7 +131,7 @@ class Keeper:
         data = await self._tls.bring(self._renewed)
         stored = Stored.parse(data)
         assert stored is not None  # noqa: S101 - _renewed has made it
-        await bring_bundle(self._client, self._places.configuration, stored.bundle)
+        self._asked = await bring_bundle(self._client, self._places.configuration, stored.bundle)
         if publish(self._places.tls_folder, stored.served()):
             ends = stored.serving.ends_at.isoformat()
             logger.info("the serving certificate holds until %s", ends)
