@@ -30,6 +30,7 @@ CONTRACT = {
         "namespaces": {"names": ["e2e-*"]},
         "authorization": {"groups": [USERS]},
         "models": ["*"],
+        "perServer": {"replicas": 4},
     },
 }
 """Covers every test's namespace."""

@@ -1,0 +1,122 @@
+"""The webhooks in their pods: rolled out under load, gone altogether; what is kept of a token."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dev.cluster.layout import ETCD_DATA
+from dev.demo import admission
+from dev.demo.installation import NAMESPACE
+from dev.demo.kubectl import Cluster
+from dev.errors import DevError
+from tests.e2e.serves import USERS, Serves, make_serve
+
+COMPONENT = "app.kubernetes.io/component"
+WEBHOOKS = "deployment/roadstead-webhooks"
+KINDS = "models,modelserves,resourcecontracts,deployments,pods,services,secrets,configmaps,events"
+
+
+@pytest.fixture
+def webhooks_come_back(cluster: Cluster) -> Iterator[None]:
+    """Whatever a test does to them."""
+    yield
+    cluster.run("-n", NAMESPACE, "scale", WEBHOOKS, "--replicas=2")
+    cluster.run("-n", NAMESPACE, "rollout", "status", WEBHOOKS, "--timeout=120s")
+
+
+def test_without_a_token_nothing_is_served(serves: Serves) -> None:
+    with pytest.raises(DevError, match="TokenMissing"):
+        serves.kubectl("apply", "-f", "-", stdin=json.dumps(make_serve()))
+
+
+def test_scaling_is_held_to_the_contract(serves: Serves) -> None:
+    serves.apply(make_serve(replicas=0))
+    with pytest.raises(DevError, match="contract e2e allows 4 replicas"):
+        serves.kubectl("scale", "modelserve", "gemma", "--replicas=5")
+
+
+def test_a_rollout_of_the_webhooks_loses_no_admission(
+    cluster: Cluster, serves: Serves, webhooks_come_back: None
+) -> None:
+    stream = Admissions(serves)
+    with stream:
+        cluster.run("-n", NAMESPACE, "rollout", "restart", WEBHOOKS)
+        cluster.run("-n", NAMESPACE, "rollout", "status", WEBHOOKS, "--timeout=180s")
+    assert stream.failures == []
+    assert stream.admitted > 10
+
+
+def test_without_webhooks_nothing_is_made_and_deleting_works(
+    cluster: Cluster,
+    serves: Serves,
+    webhooks_come_back: None,
+    eventually: Callable[..., Any],
+) -> None:
+    serves.apply(make_serve(replicas=0))
+    cluster.run("-n", NAMESPACE, "scale", WEBHOOKS, "--replicas=0")
+    selector = f"{COMPONENT}=webhooks"
+    eventually(lambda: "No resources" in _pods(cluster, selector) or not _pods(cluster, selector))
+    with pytest.raises(DevError, match="failed calling webhook"):
+        serves.apply(make_serve("second", replicas=0))
+    serves.kubectl("delete", "modelserve", "gemma", "--timeout=60s")
+    assert serves.get("modelserve", "gemma") == {}
+
+
+def test_a_token_is_kept_nowhere(cluster: Cluster, serves: Serves) -> None:
+    token = admission.token(cluster, "alice", USERS)
+    manifest = admission.with_token(json.dumps(make_serve(replicas=0)), token)
+    serves.kubectl("apply", "-f", "-", stdin=manifest)
+    signature = token.rsplit(".", 1)[1]
+    stored = cluster.run("get", KINDS, "-A", "-o", "json", "--show-managed-fields")
+    logs = [
+        cluster.run("-n", NAMESPACE, "logs", "--tail=-1", "-l", f"{COMPONENT}={part}")
+        for part in ("operator", "webhooks")
+    ]
+    assert "modelserve" in stored.lower()
+    assert signature not in stored
+    assert signature not in "".join(logs)
+    assert files_with(ETCD_DATA, signature) == []
+    assert files_with(ETCD_DATA, serves.namespace), "etcd is looked for in another place"
+
+
+def files_with(folder: Path, text: str) -> list[str]:
+    """The files below a folder that hold a text."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return [path.name for path in files if text.encode() in path.read_bytes()]
+
+
+def _pods(cluster: Cluster, selector: str) -> str:
+    return cluster.run("-n", NAMESPACE, "get", "pods", "-l", selector, "--no-headers")
+
+
+class Admissions:
+    """Has ModelServes admitted again and again, by dry runs, within it."""
+
+    def __init__(self, serves: Serves) -> None:
+        self._serves = serves
+        self._token = admission.token(serves.cluster, "alice", USERS)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self.admitted = 0
+        self.failures: list[str] = []
+
+    def __enter__(self) -> "Admissions":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        manifest = admission.with_token(json.dumps(make_serve("dry", replicas=0)), self._token)
+        while not self._stop.is_set():
+            try:
+                self._serves.kubectl("create", "--dry-run=server", "-f", "-", stdin=manifest)
+                self.admitted += 1
+            except DevError as error:
+                self.failures.append(str(error))
