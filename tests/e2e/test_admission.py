@@ -1,7 +1,6 @@
 """The webhooks in their pods: rolled out under load, gone altogether; what is kept of a token."""
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from dev.demo import admission
 from dev.demo.installation import NAMESPACE
 from dev.demo.kubectl import Cluster
 from dev.errors import DevError
+from tests.e2e.repeating import Repeatedly
 from tests.e2e.serves import USERS, Serves, make_serve
 
 COMPONENT = "app.kubernetes.io/component"
@@ -42,12 +42,14 @@ def test_scaling_is_held_to_the_contract(serves: Serves) -> None:
 def test_a_rollout_of_the_webhooks_loses_no_admission(
     cluster: Cluster, serves: Serves, webhooks_come_back: None
 ) -> None:
-    stream = Admissions(serves)
-    with stream:
+    token = admission.token(cluster, "alice", USERS)
+    manifest = admission.with_token(json.dumps(make_serve("dry", replicas=0)), token)
+    create = ("create", "--dry-run=server", "-f", "-")
+    with Repeatedly(lambda: serves.kubectl(*create, stdin=manifest)) as creating:
         cluster.run("-n", NAMESPACE, "rollout", "restart", WEBHOOKS)
         cluster.run("-n", NAMESPACE, "rollout", "status", WEBHOOKS, "--timeout=180s")
-    assert stream.failures == []
-    assert stream.admitted > 10
+    assert creating.failures == []
+    assert creating.passed > 10
 
 
 def test_without_webhooks_nothing_is_made_and_deleting_works(
@@ -91,32 +93,3 @@ def files_with(folder: Path, text: str) -> list[str]:
 
 def _pods(cluster: Cluster, selector: str) -> str:
     return cluster.run("-n", NAMESPACE, "get", "pods", "-l", selector, "--no-headers")
-
-
-class Admissions:
-    """Has ModelServes admitted again and again, by dry runs, within it."""
-
-    def __init__(self, serves: Serves) -> None:
-        self._serves = serves
-        self._token = admission.token(serves.cluster, "alice", USERS)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self.admitted = 0
-        self.failures: list[str] = []
-
-    def __enter__(self) -> "Admissions":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        manifest = admission.with_token(json.dumps(make_serve("dry", replicas=0)), self._token)
-        while not self._stop.is_set():
-            try:
-                self._serves.kubectl("create", "--dry-run=server", "-f", "-", stdin=manifest)
-                self.admitted += 1
-            except DevError as error:
-                self.failures.append(str(error))

@@ -1,8 +1,6 @@
 """From `kubectl apply` to an answer, and what people do with a server afterwards."""
 
 import json
-import threading
-import urllib.error
 import urllib.request
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +9,7 @@ import pytest
 
 from dev.demo import chat
 from dev.demo.kubectl import Cluster
+from tests.e2e.repeating import Repeatedly
 from tests.e2e.serves import MODEL, Serves, make_serve
 
 
@@ -49,8 +48,7 @@ def test_changed_runtime_params_roll_out_without_a_lost_request(
     serves.until_ready()
     before = serves.pods()[0]["metadata"]["uid"]
     address = serves.get("service", "gemma")["spec"]["clusterIP"]
-    load = Load(f"http://{address}/health")
-    with load:
+    with Repeatedly(lambda: _read(f"http://{address}/health"), pause=0.02) as asking:
         serves.apply(make_serve(runtimeParams={"contextSize": 1024, "threads": 1}))
         eventually(
             lambda: (
@@ -60,8 +58,8 @@ def test_changed_runtime_params_roll_out_without_a_lost_request(
             seconds=120,
         )
         serves.until_ready()
-    assert load.failures == []
-    assert load.answers > 10
+    assert asking.failures == []
+    assert asking.passed > 10
 
 
 def test_a_deleted_server_leaves_nothing_behind(
@@ -121,29 +119,7 @@ def test_the_condition_says_why_a_server_is_not_ready(
     assert said in condition["message"]
 
 
-class Load:
-    """Asks an address again and again, one request at a time, within it."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self.answers = 0
-        self.failures: list[str] = []
-
-    def __enter__(self) -> "Load":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stop.wait(0.02):
-            try:
-                with urllib.request.urlopen(self._url, timeout=10) as response:
-                    response.read()
-                self.answers += 1
-            except OSError as error:
-                self.failures.append(str(error))
+def _read(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=10) as response:
+        body: bytes = response.read()
+        return body

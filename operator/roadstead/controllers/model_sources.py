@@ -8,7 +8,7 @@ from typing import Protocol
 
 from roadstead.api.location import StoreLocation
 from roadstead.api.model import Model, PresignedSource, QuantSource, StoredSource, UploadState
-from roadstead.errors import KubeNotFound, Retry, SourceError
+from roadstead.errors import KubeNotFound, KubeRejected, Retry, SourceError
 from roadstead.kube.client import Object
 from roadstead.kube.resources import SECRETS, Resource
 from roadstead.transfer import messages
@@ -41,6 +41,8 @@ class Sources:
             secret = await self._secret(model.source)
         except KubeNotFound:
             return "missing"
+        except KubeRejected:
+            return "refused"
         return str(secret["metadata"]["resourceVersion"])
 
     async def source(self, model: Model) -> messages.Source:
@@ -69,6 +71,9 @@ class Sources:
             url = base64.b64decode(secret.get("data", {})[source.key], validate=True).decode()
         except KubeNotFound:
             raise self._unusable(source, "is not there; create it") from None
+        except KubeRejected:
+            message = "may not be read by the operator; give its ServiceAccount the right to get it"
+            raise self._unusable(source, message) from None
         except (KeyError, binascii.Error, UnicodeDecodeError):
             raise self._unusable(source, f"has no key {source.key!r} with a URL") from None
         return url.strip()

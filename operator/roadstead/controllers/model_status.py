@@ -48,7 +48,7 @@ def _object(facts: ModelFacts, plan: Plan) -> Status:
     """What is known of the object once it is verified, and how far it is before."""
     if plan.step is Step.RECORD:
         assert facts.view is not None  # noqa: S101 - RECORD comes from a view
-        assert isinstance(facts.view.outcome, Completed)  # noqa: S101
+        assert isinstance(facts.view.outcome, Completed)  # noqa: S101 - RECORD means completed
         return _completed(facts, facts.view.outcome)
     if plan.step is Step.KEEP:
         names = ("sizeBytes", "size", "sha256", "etag", "gguf", "quantization", "progress")

@@ -1,0 +1,82 @@
+"""Where a Model's bytes come from, and what is said where it can't be told."""
+
+import base64
+from typing import Any
+
+import pytest
+
+from roadstead.api.model import Model
+from roadstead.controllers.model_sources import Sources
+from roadstead.errors import KubeError, KubeNotFound, KubeRejected, Retry, SourceError
+from roadstead.kube.client import Object
+from roadstead.kube.resources import Resource
+from roadstead.transfer.messages import QuantSource, UrlSource
+
+
+class Secrets:
+    """One Secret, or what the API server says instead of it."""
+
+    def __init__(self, answer: dict[str, str] | KubeError) -> None:
+        self._answer = answer
+
+    async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
+        if isinstance(self._answer, KubeError):
+            raise self._answer
+        data = {key: base64.b64encode(text.encode()).decode() for key, text in self._answer.items()}
+        return {"metadata": {"resourceVersion": "7"}, "data": data}
+
+
+def sources(answer: dict[str, str] | KubeError, *, quant: str = "") -> Sources:
+    return Sources(Secrets(answer), namespace="roadstead-system", quant_endpoint=quant)
+
+
+def model(**source: Any) -> Model:
+    return Model.parse({"metadata": {"name": "m"}, "spec": {"source": source}})
+
+
+PRESIGNED = model(presignedUrl={"secretRef": {"name": "link"}})
+
+
+async def test_a_presigned_url_is_read_from_its_secret() -> None:
+    found = await sources({"url": "https://example.com/x?sig=1\n"}).source(PRESIGNED)
+    assert found == UrlSource(url="https://example.com/x?sig=1")
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        pytest.param(KubeNotFound("", status=404), "is not there", id="missing"),
+        pytest.param(KubeRejected("", status=403), "may not be read", id="refused"),
+        pytest.param({"other": "x"}, "has no key 'url'", id="other key"),
+    ],
+)
+async def test_a_secret_that_can_not_be_used_is_named(
+    answer: dict[str, str] | KubeError, said: str
+) -> None:
+    with pytest.raises(SourceError, match=f"roadstead-system/link {said}") as caught:
+        await sources(answer).source(PRESIGNED)
+    assert (caught.value.reason, caught.value.retry) == ("SourceSecretMissing", Retry.ON_CHANGE)
+
+
+@pytest.mark.parametrize(
+    ("answer", "version"),
+    [
+        pytest.param({"url": "x"}, "7", id="there"),
+        pytest.param(KubeNotFound("", status=404), "missing", id="missing"),
+        pytest.param(KubeRejected("", status=403), "refused", id="refused"),
+    ],
+)
+async def test_the_version_changes_with_the_secret(
+    answer: dict[str, str] | KubeError, version: str
+) -> None:
+    assert await sources(answer).version(PRESIGNED) == version
+
+
+async def test_the_operators_quant_service_is_asked_where_the_model_names_none() -> None:
+    found = await sources({}, quant="http://quant:8090/").source(model(quant={"modelId": "m"}))
+    assert found == QuantSource(endpoint="http://quant:8090", model_id="m")
+
+
+async def test_a_quant_service_that_nobody_names_is_asked_for() -> None:
+    with pytest.raises(SourceError, match=r"spec\.source\.quant\.endpoint is not set"):
+        await sources({}).source(model(quant={"modelId": "m"}))
