@@ -42,7 +42,7 @@ def test_a_token_is_signed_with_the_clusters_secret(
         out.strip(),
         SECRET,
         audience="roadstead",
-        issuer="roadstead-dev",
+        issuer="roadstead",
         now=datetime.datetime.now(datetime.UTC),
         max_lifetime=datetime.timedelta(minutes=10),
     )
@@ -61,3 +61,20 @@ def test_without_a_good_secret_nothing_is_issued(
     assert out == ""
     assert fault in err
     assert "hunter2" not in err
+
+
+def test_the_secrets_annotations_say_for_whom_its_tokens_are(
+    secrets: str, kubectl: Kubectl, capsys: pytest.CaptureFixture[str]
+) -> None:
+    marks = ("model.example.com/issuer=us", "model.example.com/audience=them")
+    assert kubectl("-n", secrets, "annotate", "secret", "good", *marks).returncode == 0
+    assert main(["token", "issue", "--subject", "alice", "--secret", f"{secrets}/good"]) == 0
+    said = tokens.verify(
+        capsys.readouterr().out.strip(),
+        SECRET,
+        audience="them",
+        issuer="us",
+        now=datetime.datetime.now(datetime.UTC),
+        max_lifetime=datetime.timedelta(minutes=10),
+    )
+    assert said.subject == "alice"

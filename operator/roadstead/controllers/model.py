@@ -83,8 +83,8 @@ class ModelReconciler:
         facts = await self._gather(model)
         step = plan(facts)
         if step.step is Step.START:
-            facts, step = await self._start(facts)
-        await self.status.write(MODELS, model.raw, status_of(facts, step, now=_now()))
+            facts, step = await self._start(await self._told_why(facts, step))
+        await self.status.write(MODELS, facts.model.raw, status_of(facts, step, now=_now()))
         if step.step is Step.RECORD:
             self.transfers.forget(model.meta.uid)
             self.checked[model.meta.uid] = time.monotonic()
@@ -156,6 +156,15 @@ class ModelReconciler:
             other = Model.parse(raw)
             if other.meta.uid != model.meta.uid and self.location(other) == target:
                 yield other
+
+    async def _told_why(self, facts: ModelFacts, step: Plan) -> ModelFacts:
+        """A verified object that is brought again: say what became of it before that begins."""
+        if not step.reason:
+            return facts
+        name = facts.model.meta.name
+        await self.status.write(MODELS, facts.model.raw, status_of(facts, step, now=_now()))
+        raw = self.cache.get(MODELS, name)
+        return dataclasses.replace(facts, model=Model.parse(raw)) if raw else facts
 
     async def _start(self, facts: ModelFacts) -> tuple[ModelFacts, Plan]:
         """Start a transfer; where its source or bucket can't be had, say so and wait a little."""

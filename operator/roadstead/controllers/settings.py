@@ -73,7 +73,7 @@ class OperatorSettings:
             pull_policy=env.choice(
                 "ROADSTEAD_IMAGE_PULL_POLICY", ("IfNotPresent", "Always", "Never"), "IfNotPresent"
             ),
-            fetch_connections=env.integer("ROADSTEAD_FETCH_CONNECTIONS", 4, high=16),
+            fetch_connections=env.integer("ROADSTEAD_FETCH_CONNECTIONS", 3, high=8),
             gateway_namespace=env.text("ROADSTEAD_GATEWAY_NAMESPACE", ""),
             url_lifetime=datetime.timedelta(
                 seconds=env.integer("ROADSTEAD_FETCH_URL_TTL_SECONDS", day, low=600, high=7 * day)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import base64
+import dataclasses
 import datetime
 import os
 import sys
@@ -18,6 +19,8 @@ from pathlib import Path
 from typing import Final
 
 from roadstead import tokens
+from roadstead.api.group import ANNOTATION_AUDIENCE, ANNOTATION_ISSUER
+from roadstead.api.raw import section
 from roadstead.errors import InvalidKey, InvalidSettings, KubeNotFound
 from roadstead.kube.client import KubeClient
 from roadstead.kube.resources import SECRETS
@@ -25,28 +28,43 @@ from roadstead.tokens.inspection import inspect
 from roadstead.tokens.keys import Key, public_key, secret_key
 from roadstead.tokens.receipts import MAX_RECEIPT_BYTES
 
+NAME: Final = "roadstead"
+"""The chart's iss and aud where nothing else is said."""
 SECRET_KEY: Final = "secret"  # noqa: S105 - where in the Secret it is, not what it is
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Signer:
+    """A secret, and the iss and aud of the tokens that are signed with it."""
+
+    secret: bytes = dataclasses.field(repr=False)
+    issuer: str = NAME
+    audience: str = NAME
 
 
 def issue(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Print a token, alone."""
-    if options.secret_file:
-        secret = _read(options.secret_file)
-    else:
-        kubeconfig = environ.get("KUBECONFIG") or os.path.expanduser("~/.kube/config")
-        secret = asyncio.run(_cluster_secret(options.secret, kubeconfig))
+    signer = _signer(options, environ)
     now = datetime.datetime.now(datetime.UTC)
     claims: dict[str, object] = {"jti": str(uuid.uuid4())}
     if options.group:
         claims["groups"] = options.group
     if options.scope:
         claims["scope"] = " ".join(options.scope)
-    names = {"audience": options.audience, "issuer": options.issuer}
+    names = {
+        "audience": options.audience or signer.audience,
+        "issuer": options.issuer or signer.issuer,
+    }
     token = tokens.issue(
-        secret, subject=options.subject, lifetime=options.ttl, now=now, claims=claims, **names
+        signer.secret,
+        subject=options.subject,
+        lifetime=options.ttl,
+        now=now,
+        claims=claims,
+        **names,
     )
     # What nobody would accept (a blank subject, say) is better said here than at admission.
-    tokens.verify(token, secret, now=now, max_lifetime=options.ttl, **names)
+    tokens.verify(token, signer.secret, now=now, max_lifetime=options.ttl, **names)
     print(token)
     return 0
 
@@ -69,7 +87,15 @@ def _key(options: argparse.Namespace) -> Key | None:
     return None
 
 
-async def _cluster_secret(reference: str, kubeconfig: str) -> bytes:
+def _signer(options: argparse.Namespace, environ: Mapping[str, str]) -> Signer:
+    if options.secret_file:
+        return Signer(secret=_read(options.secret_file))
+    kubeconfig = environ.get("KUBECONFIG") or os.path.expanduser("~/.kube/config")
+    return asyncio.run(_cluster_signer(options.secret, kubeconfig))
+
+
+async def _cluster_signer(reference: str, kubeconfig: str) -> Signer:
+    """The Secret's key; its annotations say for whom the chart made it."""
     namespace, _, name = reference.partition("/")
     if not namespace or not name:
         raise InvalidSettings(f"--secret: {reference!r} is not NAMESPACE/NAME")
@@ -84,7 +110,12 @@ async def _cluster_secret(reference: str, kubeconfig: str) -> bytes:
     value = (secret.get("data") or {}).get(SECRET_KEY)
     if value is None:
         raise InvalidKey(f"Secret {reference} has no key {SECRET_KEY!r}")
-    return base64.b64decode(value)
+    said = section(secret, "metadata", "annotations")
+    return Signer(
+        secret=base64.b64decode(value),
+        issuer=said.get(ANNOTATION_ISSUER, NAME),
+        audience=said.get(ANNOTATION_AUDIENCE, NAME),
+    )
 
 
 def _read(path: Path) -> bytes:

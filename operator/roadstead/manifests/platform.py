@@ -25,7 +25,7 @@ class Platform:
     operator_namespace: str
     """Its pods may call every server."""
     pull_policy: PullPolicy = "IfNotPresent"
-    fetch_connections: int = 4
+    fetch_connections: int = 3
     """Ranges that one fetch reads at once."""
     gateway_peers: tuple[Raw, ...] = ()
     """Who else may call the servers' port."""

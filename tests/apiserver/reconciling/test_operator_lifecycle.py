@@ -9,7 +9,7 @@ import pytest
 from tests.apiserver import custom_objects
 from tests.apiserver.eventually import eventually
 from tests.apiserver.objects import Raw
-from tests.apiserver.reconciling.site import Operated, get_raw, listed, send_raw
+from tests.apiserver.reconciling.site import Operated, get_raw, listed, minio, send_raw
 
 KINDS = ("deployments", "services", "serviceaccounts", "networkpolicies", "secrets", "events")
 OURS = ("modelserves", *KINDS)
@@ -226,3 +226,23 @@ async def test_a_model_can_not_take_the_place_that_another_one_has_by_default(
 async def _is_gone(operated: Operated, model: Raw) -> bool:
     names = [item["metadata"]["name"] for item in await listed(operated.api, "models")]
     return model["metadata"]["name"] not in names
+
+
+async def test_an_object_that_vanished_is_told_of_and_brought_again(operated: Operated) -> None:
+    async with operated.operator():
+        model = await operated.model(source={"quant": {"modelId": operated.site.publish()}})
+        status = (await operated.says(model, "Ready", "Ready"))["status"]
+    minio(operated.site.store).remove_object(status["minioBucket"], status["minioPath"])
+    async with operated.operator():
+        await eventually(functools.partial(_told, operated, model, "ObjectMissing"))
+        await operated.says(model, "Ready", "Ready")
+    assert operated.site.holds(status["minioBucket"], status["minioPath"])
+
+
+async def _told(operated: Operated, model: Raw, reason: str) -> bool:
+    events = await get_raw(operated.api, "/api/v1/namespaces/default/events")
+    about = model["metadata"]["name"]
+    return any(
+        item["involvedObject"]["name"] == about and item["reason"] == reason
+        for item in events["items"]
+    )

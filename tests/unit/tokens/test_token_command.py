@@ -42,7 +42,7 @@ def test_a_token_is_printed_alone(capsys: pytest.CaptureFixture[str], secret_fil
         out.strip(),
         SECRET,
         audience="roadstead",
-        issuer="roadstead-dev",
+        issuer="roadstead",
         now=datetime.datetime.now(datetime.UTC),
         max_lifetime=datetime.timedelta(seconds=90),
     )
