@@ -50,6 +50,17 @@ def expressions(*items: Raw) -> Raw:
             {"runtimeParams": {"maxContextSize": 8192, "forbiddenExtraArgs": ["--temp", "-s"]}},
             id="runtime-params",
         ),
+        pytest.param(
+            {
+                "config": {
+                    "images": ["*", "r.example.com:5000/a/b@sha256:*"],
+                    "priorityClassNames": ["team-a-*"],
+                    "runtimeClassNames": ["nvidia"],
+                    "tolerations": "Allow",
+                }
+            },
+            id="config",
+        ),
         pytest.param({"enforcement": "Drain", "expiresAt": "2030-01-01T00:00:00Z"}, id="expires"),
     ],
 )
@@ -119,6 +130,10 @@ async def test_sensible_contract_is_accepted(api: client.ApiClient, spec: Raw) -
         pytest.param(
             {"enforcement": "Kill"}, 'supported values: "Drain", "Report"', id="enforcement"
         ),
+        pytest.param({"config": {"images": ["a b"]}}, "write an image or a glob", id="image"),
+        pytest.param(
+            {"config": {"priorityClassNames": ["A"]}}, "such as batch or team-a-*", id="priority"
+        ),
         pytest.param({"expiresAt": "tomorrow"}, "must be of type date-time", id="expires"),
         pytest.param({"limits": {}}, 'unknown field "spec.limits"', id="unknown-field"),
     ],
@@ -166,6 +181,9 @@ async def test_defaults_are_filled_in(api: client.ApiClient) -> None:
     stored = await create(api, make_contract())
     assert stored["spec"]["enforcement"] == "Report"
     assert stored["spec"]["runtimeParams"] == {"extraArgs": "Allow"}
+    assert stored["spec"]["config"] == {
+        "tolerations": "Forbid", "imagePullSecrets": "Forbid", "nodeSelector": "Allow",
+    }  # fmt: skip
     assert not {"perServer", "total", "expiresAt"} & stored["spec"].keys()
 
 

@@ -31,6 +31,7 @@ CONTRACT = {
         "authorization": {"groups": [USERS]},
         "models": ["*"],
         "perServer": {"replicas": 4},
+        "config": {"images": ["*"]},
     },
 }
 """Covers every test's namespace."""

@@ -12,6 +12,7 @@ import functools
 from collections.abc import Mapping
 from typing import Literal, Self
 
+from roadstead.api.contract_config import ConfigBounds
 from roadstead.api.contract_limits import Authorization, Limits, RuntimeBounds, texts
 from roadstead.api.demand import Demand
 from roadstead.api.globs import matches_any
@@ -109,6 +110,7 @@ class ResourceContract:
     per_server: Limits
     total: Limits
     runtime: RuntimeBounds
+    config: ConfigBounds
     enforcement: Enforcement
     expires_at: datetime.datetime | None
     used: Demand
@@ -134,6 +136,7 @@ class ResourceContract:
             per_server=per_server,
             total=total,
             runtime=runtime,
+            config=ConfigBounds.parse(section(spec, "config")),
             enforcement="Drain" if spec.get("enforcement") == "Drain" else "Report",
             expires_at=expires_at,
             used=Demand.parse(section(status, "used")),

@@ -52,8 +52,8 @@ class Demand:
     def of_serve(cls, serve: ModelServe, replicas: int | None = None) -> Self:
         """One server with `replicas`, else with those of its spec.
 
-        CPU and memory are the limits, or the requests where there is no limit; GPUs are the
-        resources with `gpu` in their name, such as `nvidia.com/gpu`. Fractions are rounded up, as
+        CPU and memory are the limits, or the requests where there is no limit; `gpu` counts every
+        device: all extended resources, whatever their name. Fractions are rounded up, as
         Kubernetes does. Never raises: what is no quantity counts as nothing (the schema refuses
         it, and so does `faults`).
         """
@@ -117,9 +117,12 @@ def is_set(serve: ModelServe, resource: str, *, limit: bool) -> bool:
 
 
 def gpus(serve: ModelServe) -> tuple[tuple[str, object], ...]:
-    """The names of the GPU resources and their quantities."""
+    """The names of the devices, which are all extended resources, and their quantities.
+
+    No name is trusted to say what is a GPU: `nvidia.com/mig-7g.80gb` is one.
+    """
     names = {name for part in _PARTS for name in section(serve.resources, part)}
-    found = sorted(str(name) for name in names if "gpu" in str(name).lower())
+    found = sorted(str(name) for name in names if _is_device(str(name)))
     return tuple((name, _given(serve, name)) for name in found)
 
 
@@ -144,6 +147,11 @@ def _sound(name: str, value: object, *, field: str) -> None:
     if name != CPU and number % 1:
         what = "byte" if name in (MEMORY, "ephemeral-storage") else "device"
         raise InvalidResource(field, f"{value} is no whole number; write at least one whole {what}")
+
+
+def _is_device(name: str) -> bool:
+    """Whether it is an extended resource, all of which have a domain in their name."""
+    return "/" in name and not name.startswith("hugepages-")
 
 
 def _given(serve: ModelServe, resource: str) -> object:

@@ -13,11 +13,11 @@ from roadstead.api.globs import matches_any
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import timestamp
 from roadstead.policy.chain import Violation
+from roadstead.policy.contract_config import config_violations
 from roadstead.policy.contract_runtime import runtime_violations
 from roadstead.policy.contract_totals import limit_violations
 from roadstead.policy.memory_fit import memory_violation
-
-_SHOWN = 5
+from roadstead.policy.wording import alternatives, together
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -81,6 +81,7 @@ def violations(facts: ContractFacts) -> tuple[Violation, ...]:
             facts.serve, facts.replicas, contract, others=facts.others, own=facts.own
         ),
         *runtime_violations(facts.serve, contract),
+        *config_violations(facts.serve, contract),
         *memory_violation(facts.serve, facts.memory_needed),
     )
 
@@ -120,11 +121,11 @@ def asks_for(authorization: Authorization) -> str:
     """What a token must claim, for people; subjects are counted, not named."""
     parts = []
     if authorization.groups:
-        parts.append(f"group {_some(authorization.groups)}")
+        parts.append(f"group {alternatives(authorization.groups)}")
     if authorization.subjects:
         parts.append(f"one of {len(authorization.subjects)} named subjects")
     who = [" or ".join(parts)] if parts else []
-    scopes = [f"scope {_all(authorization.scopes)}"] if authorization.scopes else []
+    scopes = [f"scope {together(authorization.scopes)}"] if authorization.scopes else []
     return " and ".join(who + scopes) or "nobody"
 
 
@@ -155,8 +156,8 @@ def _authorization(facts: ContractFacts, contract: ResourceContract) -> Iterator
     yield Violation(
         reason="NotAuthorized",
         message=f"contract {contract.meta.name} asks for {asks_for(contract.authorization)}; "
-        f"the token of {caller.subject or 'nobody'} has group {_some(caller.groups)} "
-        f"and scope {_some(caller.scopes)}",
+        f"the token of {caller.subject or 'nobody'} has group {alternatives(caller.groups)} "
+        f"and scope {alternatives(caller.scopes)}",
         field="spec.contract",
     )
 
@@ -197,7 +198,7 @@ def _models(facts: ContractFacts, contract: ResourceContract) -> Iterator[Violat
         yield Violation(
             reason="ModelNotAllowed",
             message=f"no model is named; contract {contract.meta.name} allows "
-            f"{_some(contract.models)}",
+            f"{alternatives(contract.models)}",
             field="spec.modelName",
         )
     for name in model_names(facts):
@@ -205,7 +206,7 @@ def _models(facts: ContractFacts, contract: ResourceContract) -> Iterator[Violat
             yield Violation(
                 reason="ModelNotAllowed",
                 message=f"model {name}; contract {contract.meta.name} allows "
-                f"{_some(contract.models)}",
+                f"{alternatives(contract.models)}",
                 field="spec.modelName" if name == serve.model_name else "spec.modelUuid",
             )
 
@@ -214,16 +215,3 @@ def _resources(serve: ModelServe) -> Iterator[Violation]:
     for fault in faults(serve):
         message = str(fault).removeprefix(f"{fault.field}: ")
         yield Violation(reason="InvalidResources", message=message, field=fault.field)
-
-
-def _some(names: Iterable[str]) -> str:
-    """The first few of `names`, as alternatives."""
-    listed = sorted(names)
-    more = f" or {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
-    return (", ".join(listed[:_SHOWN]) or "none") + more
-
-
-def _all(names: Iterable[str]) -> str:
-    listed = sorted(names)
-    more = f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
-    return ", ".join(listed[:_SHOWN]) + more

@@ -129,6 +129,7 @@ _CONTRACTS = st.fixed_dictionaries(
         "perServer": parts("servers", "replicas", "cpu", "memory", "gpu"),
         "total": parts("servers", "replicas", "cpu", "memory", "gpu"),
         "runtimeParams": parts("maxContextSize", "maxThreads", "extraArgs", "forbiddenExtraArgs"),
+        "config": parts("images", "priorityClassNames", "tolerations", "nodeSelector"),
         "expiresAt": _JSON,
         "enforcement": _JSON,
     },
@@ -140,6 +141,7 @@ _SERVES = st.fixed_dictionaries(
             st.sampled_from(["limits", "requests"]), parts("cpu", "memory", "x/gpu") | _JSON
         ),
         "runtimeParams": parts("contextSize", "threads", "gpuLayers", "extraArgs"),
+        "config": parts("image", "priorityClassName", "tolerations", "nodeSelector"),
         "contract": _TEXT,
         "modelUuid": _TEXT,
     },

@@ -44,6 +44,9 @@ def demand_of(resources: dict[str, Any], replicas: int = 1) -> Demand:
         pytest.param(
             {"limits": {"amd.com/gpu": "1", "gpu.intel.com/i915": 1}}, 0, 0, 2, id="two kinds"
         ),
+        pytest.param(
+            {"limits": {"nvidia.com/mig-7g.80gb": 3, "hugepages-2Mi": "4Mi"}}, 0, 0, 3, id="device"
+        ),
         pytest.param({"limits": {"cpu": "0.5m", "memory": "0.5"}}, 1, 1, 0, id="rounded up"),
         pytest.param({"limits": {"cpu": "-1", "memory": "1e9Gi"}}, 0, 0, 0, id="nonsense"),
         pytest.param({"limits": "many", "requests": [1]}, 0, 0, 0, id="no mapping"),
