@@ -18,7 +18,9 @@ LEVELS: Final = ("debug", "info", "warning", "error")
 _about: contextvars.ContextVar[str] = contextvars.ContextVar("about", default="")
 
 _SECRETS: Final = re.compile(
-    r"(?P<jwt>eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.?[A-Za-z0-9_-]*)"
+    # Each run of its characters is looked at once: whoever is logged may have written it.
+    r"(?P<jwt>(?<![A-Za-z0-9_-])(?=[A-Za-z0-9_-]*eyJ)[A-Za-z0-9_-]{11,}+\.[A-Za-z0-9_-]++\.?"
+    r"[A-Za-z0-9_-]*+)"
     r"|(?P<bearer>(?i:bearer)\s+)[A-Za-z0-9._~+/=-]{8,}"
     # Anywhere: JSON writes the & before a parameter as \u0026, a redirect as %26.
     r"|(?P<query>(?i:x-(?:amz|goog)-[a-z-]+(?:=|%3D)"

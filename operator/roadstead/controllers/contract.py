@@ -15,6 +15,7 @@ from roadstead.controllers.contract_usage import ContractUsage
 from roadstead.controllers.status_writer import StatusWriter
 from roadstead.kube.cache import Name, WatchCache
 from roadstead.kube.resources import MODELSERVES, RESOURCECONTRACTS
+from roadstead.policy.contract_load import SETTLE
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -87,7 +88,12 @@ def _again(
     contract: ResourceContract, pending: tuple[Reservation, ...], now: datetime.datetime
 ) -> float | None:
     """Seconds until a reservation lapses or the contract ends; None if neither is to come."""
-    moments = [each.reserved_at + KEPT for each in pending]
+    moments = [
+        each.reserved_at + delay
+        for each in pending
+        for delay in (SETTLE, KEPT)
+        if each.reserved_at + delay > now
+    ]
     if contract.expires_at is not None and contract.expires_at > now:
         moments.append(contract.expires_at)
     waits = [(moment - now).total_seconds() for moment in moments]

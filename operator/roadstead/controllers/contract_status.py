@@ -13,6 +13,7 @@ from roadstead.api.contract_limits import Limits
 from roadstead.api.demand import Demand
 from roadstead.api.quantity import cpu_text, memory_text
 from roadstead.api.raw import timestamp
+from roadstead.policy.contract_load import SETTLE
 from roadstead.policy.contract_share import Counted
 
 KEPT: Final = datetime.timedelta(seconds=30)
@@ -26,7 +27,8 @@ def still_pending(
     if counted is not None and counted.demand == reservation.demand:
         same = not reservation.uid or reservation.uid == counted.uid
         if same:
-            return False
+            # The webhooks' caches may not have the server yet: to them this is all there is of it.
+            return now - reservation.reserved_at < SETTLE
     # One of the future is of a clock that runs ahead: it must not stay for ever.
     return abs(now - reservation.reserved_at) < KEPT
 

@@ -62,6 +62,8 @@ class ServeReconciler:
             return None
         serve = ModelServe.parse(raw)
         if serve.meta.deleting:
+            # A finalizer of somebody's may keep it for ever: it is not to serve meanwhile.
+            await self._stop(serve)
             return None
         facts = self.gather(serve)
         verdict = await self._verdict(facts)
@@ -122,7 +124,7 @@ class ServeReconciler:
         return hindrance, again
 
     async def _stop(self, serve: ModelServe) -> None:
-        """Drain a server that can't be rendered, its Model being gone, say."""
+        """Scale a server to zero that is on its way out, or can't be rendered any more."""
         deployment = self._deployment(serve)
         if deployment is not None and _replicas(deployment):
             await self.children.stop(deployment)

@@ -18,7 +18,9 @@ from roadstead.manifests.rendering import Manifest, render, render_text
 def model_for(serve: ModelServe) -> Manifest:
     """The Model that the Quant service is asked for under the name that `serve` gives.
 
-    It has no owner: others may serve it too, and it outlives the server that wanted it first.
+    It has no owner: others may serve it too, and it outlives the server that wanted it first. Nor
+    does it stand where the server says: whoever may serve a model may not choose what is written
+    where in the store.
     """
     manifest = render(
         "model.yaml.j2",
@@ -27,15 +29,6 @@ def model_for(serve: ModelServe) -> Manifest:
         name=serve.model_name,
         labels={group.LABEL_MANAGED_BY: group.FIELD_MANAGER},
         annotations={names.ANNOTATION_MADE_FOR: f"{serve.meta.namespace}/{serve.meta.name}"},
-        location={
-            field: value
-            for field, value in (
-                ("minioEndpoint", serve.endpoint),
-                ("minioBucket", serve.bucket),
-                ("minioPath", serve.path),
-            )
-            if value
-        },
     )[0]
     return stamped(manifest)
 

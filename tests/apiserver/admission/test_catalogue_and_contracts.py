@@ -73,7 +73,8 @@ async def test_model_is_for_whom_a_contract_names_it(
     agreed = contract_for(namespace, models=[f"{prefix}-*"])
     await create(api, with_token(agreed, admin))
     given = token()
-    await create(api, with_token(make_model(name=f"{prefix}-one"), given))
+    own = {"quant": {"modelId": f"{prefix}-one"}}
+    await create(api, with_token(make_model(name=f"{prefix}-one", source=own), given))
     stranger = token("eve", "strangers")
     for body, shown in (
         (make_model(name=f"{prefix}-two"), stranger),

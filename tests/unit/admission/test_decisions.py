@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from roadstead.api.raw import Raw
 from roadstead.errors import InvalidReceipt, InvalidToken
 from roadstead_webhooks.admission.mutating import mutate
 from roadstead_webhooks.admission.review import AdmissionRequest, Operation
@@ -29,6 +30,9 @@ DELETION = "model.example.com/deletion"
 EXPIRED = InvalidToken("it is old", reason="TokenExpired")
 FORGED = InvalidReceipt("not ours", reason="ReceiptForged")
 GOING: dict[str, Any] = {"deletionTimestamp": "2027-01-15T08:00:00Z", "finalizers": ["a"]}
+
+PLAIN = {"source": {"quant": {"modelId": "one"}}, "format": "gguf", "deletionPolicy": "Retain"}
+"""A Model as the operator itself would make it, with the CRD's defaults."""
 
 
 def with_annotations(kind: str = "ModelServe", **changes: Any) -> dict[str, Any]:
@@ -175,9 +179,41 @@ def test_contracts_are_for_admins(groups: tuple[str, ...], allowed: bool) -> Non
 
 @pytest.mark.parametrize(("models", "allowed"), [(["on?"], True), (["gemma"], False)])
 def test_model_is_for_those_whom_a_contract_lets_have_it(models: list[str], allowed: bool) -> None:
-    asked = request("CREATE", thing("Model"), kind="Model")
+    asked = request("CREATE", thing("Model", spec=PLAIN), kind="Model")
     known = facts(receipt=receipt(asked), offers=(offer(models=models),))
     assert validate(asked, known, RULES).answer.allowed is allowed
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        pytest.param({"source": {"quant": {"modelId": "secret"}}}, id="another model"),
+        pytest.param({"source": {"stored": {}}, "minioPath": "theirs.gguf"}, id="an object"),
+        pytest.param({"source": {"presignedUrl": {"secretRef": {"name": "x"}}}}, id="a Secret"),
+        pytest.param({**PLAIN, "minioBucket": "backups"}, id="another place"),
+        pytest.param({**PLAIN, "deletionPolicy": "Delete"}, id="with its object"),
+    ],
+)
+def test_name_that_a_contract_allows_does_not_stand_for_something_else(spec: Raw) -> None:
+    asked = request("CREATE", thing("Model", spec=spec), kind="Model")
+    known = facts(receipt=receipt(asked), offers=(offer(models=["*"]),))
+    assert validate(asked, known, RULES).answer.reason == "NotAuthorized"
+    admin = facts(receipt=receipt(asked, "roadstead-admins"))
+    assert validate(asked, admin, RULES).answer.allowed
+
+
+def test_model_is_changed_by_admins_alone() -> None:
+    asked = request("UPDATE", thing("Model", spec=PLAIN), thing("Model"), kind="Model")
+    known = facts(receipt=receipt(asked), offers=(offer(models=["*"]),))
+    assert validate(asked, known, RULES).answer.reason == "NotAuthorized"
+
+
+@pytest.mark.parametrize("kind", ["Model", "ResourceContract"])
+def test_owners_are_not_taken_lest_the_collector_deletes(kind: str) -> None:
+    owned = thing(kind, ownerReferences=[{"kind": "Namespace", "name": "nope", "uid": "0"}])
+    asked = request("UPDATE", owned, thing(kind), kind=kind)
+    assert validate(asked, facts(), RULES).answer.reason == "OwnersNotTaken"
+    assert validate(request("UPDATE", thing(kind), owned, kind=kind), facts(), RULES).answer.allowed
 
 
 def test_model_in_use_is_not_deleted_and_its_servers_are_named() -> None:

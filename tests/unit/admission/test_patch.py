@@ -103,3 +103,8 @@ def test_token_in_its_place_is_not_misplaced() -> None:
 def test_what_is_stored_already_holds_up_no_update() -> None:
     raw = thing(annotations={"x": JWT})
     assert not misplaced(raw, raw)
+
+
+def test_megabytes_of_beginnings_of_tokens_are_got_through() -> None:
+    # A pattern that tried again from each of them would hold up everybody's admission.
+    assert not misplaced(thing(annotations={"x": "eyJ" * 700_000}), {})

@@ -32,8 +32,11 @@ def counted(*, uid: str = "uid", demand: Demand = DEMAND) -> Counted:
         pytest.param(reserved(), None, True, id="its object is to come"),
         pytest.param(reserved(seconds_ago=31), None, False, id="its object never came"),
         pytest.param(reserved(seconds_ago=-3600), None, False, id="of a clock far ahead"),
-        pytest.param(reserved(), counted(), False, id="counted"),
-        pytest.param(reserved(uid="uid"), counted(), False, id="counted under its UID"),
+        pytest.param(reserved(seconds_ago=4), counted(), False, id="counted"),
+        pytest.param(reserved(), counted(), True, id="counted, but perhaps here alone"),
+        pytest.param(
+            reserved(uid="uid", seconds_ago=4), counted(), False, id="counted under its UID"
+        ),
         pytest.param(reserved(uid="new"), counted(), True, id="an earlier object of that name"),
         pytest.param(reserved(), counted(demand=Demand(servers=1)), True, id="change to come"),
         pytest.param(

@@ -34,11 +34,9 @@ def test_a_model_outlives_the_server_that_wanted_it() -> None:
     assert "ownerReferences" not in model_for(make_serve())["metadata"]
 
 
-def test_a_location_that_is_given_is_where_the_model_goes() -> None:
-    serve = make_serve(minioBucket="mine", minioPath="a/b.gguf")
-    spec = model_for(serve)["spec"]
-    assert (spec["minioBucket"], spec["minioPath"]) == ("mine", "a/b.gguf")
-    assert "minioEndpoint" not in spec
+def test_a_server_does_not_choose_where_its_model_is_written() -> None:
+    serve = make_serve(minioBucket="backups", minioPath="pg/base.tar")
+    assert model_for(serve)["spec"].keys() == {"source"}
 
 
 def test_the_template_is_a_modelserve_of_the_model() -> None:

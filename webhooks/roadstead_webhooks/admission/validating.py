@@ -68,6 +68,8 @@ def validate(request: AdmissionRequest, facts: Facts, rules: Rules) -> Validatio
         return _yes("Going")
     if ANNOTATION_TOKEN in request.annotations:
         return _no("TokenNotTaken", f"{ANNOTATION_TOKEN} is still there: it must never be stored")
+    if owners := _owners(request):
+        return Validation(answer=owners)
     if _receipt_stays(request) and objects.equal(request):
         return Validation(answer=_deletion_asked(request, facts, rules) or _yes("Unchanged").answer)
     if is_operators_model(request, rules):
@@ -140,8 +142,7 @@ def _held(
 
 def _operators(request: AdmissionRequest, facts: Facts) -> Answer:
     """A Model that the operator makes: one that a ModelServe names, of the Quant service."""
-    source = {"quant": {"modelId": request.name}}
-    if facts.users and objects.same(request.spec.get("source"), source):
+    if facts.users and _is_plain(request):
         return Answer(allowed=True, reason="Allowed", subject=request.username)
     message = f"no ModelServe asks for a model {request.name} of this source"
     return denied("ModelNotAsked", message, subject=request.username)
@@ -151,7 +152,7 @@ def _authorized(request: AdmissionRequest, caller: Caller, facts: Facts, rules: 
     if caller.groups & rules.admin_groups:
         return Answer(allowed=True, reason="Allowed", subject=caller.subject)
     admins = ", ".join(sorted(rules.admin_groups))
-    if request.kind == "Model":
+    if request.kind == "Model" and request.operation == Operation.CREATE and _is_plain(request):
         contracts = (offer.contract for offer in facts.offers if offer.contract.in_force(facts.now))
         if any(authorizes(contract, caller, request.name) for contract in contracts):
             return Answer(allowed=True, reason="Allowed", subject=caller.subject)
@@ -160,8 +161,39 @@ def _authorized(request: AdmissionRequest, caller: Caller, facts: Facts, rules: 
             f" and the token has none of the groups {admins}"
         )
         return denied("NotAuthorized", message, subject=caller.subject)
+    if request.kind == "Model":
+        message = (
+            "without one of the groups "
+            f"{admins}, {caller.subject} may only create a Model, with spec.source.quant.modelId "
+            "its own name and nothing else: the rest decides what others are served"
+        )
+        return denied("NotAuthorized", message, subject=caller.subject)
     message = f"contracts are for the groups {admins}; the token of {caller.subject} has none"
     return denied("NotAuthorized", message, subject=caller.subject)
+
+
+def _is_plain(request: AdmissionRequest) -> bool:
+    """Whether a Model is what the operator itself would make: of its own name, at its own place.
+
+    A contract allows models by name. Another source, place or deletion policy would make the name
+    stand for somebody else's object, or for one that is not in the catalogue at all.
+    """
+    defaults = {"format": "gguf", "deletionPolicy": "Retain"}
+    rest = {key: value for key, value in request.spec.items() if defaults.get(key) != value}
+    return objects.same(rest, {"source": {"quant": {"modelId": request.name}}})
+
+
+def _owners(request: AdmissionRequest) -> Answer | None:
+    """The denial of owners: what owns nothing here could have these deleted by the collector."""
+    if request.kind == "ModelServe":
+        return None
+    now, before = (
+        section(raw, "metadata").get("ownerReferences") for raw in (request.object, request.old)
+    )
+    if not now or objects.same(now, before):
+        return None
+    message = f"a {request.kind} has no owners: leave metadata.ownerReferences out"
+    return denied("OwnersNotTaken", message)
 
 
 def _delete(request: AdmissionRequest, facts: Facts, rules: Rules) -> Answer:
