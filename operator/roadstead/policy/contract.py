@@ -74,7 +74,7 @@ def violations(facts: ContractFacts) -> tuple[Violation, ...]:
     if any(found.reason == "NotAuthorized" for found in outside):
         return outside
     return (
-        *_force(facts, contract),
+        *force_violations(contract, now=facts.now),
         *outside,
         *_resources(facts.serve),
         *limit_violations(
@@ -96,14 +96,43 @@ def covers(
     """Whether the contract is for this caller, namespace and model, whatever its limits."""
     return (
         contract.namespaces.covers(namespace, labels)
-        and _allows(contract, caller)
+        and allows(contract, caller)
         and matches_any(contract.models, model_name)
     )
 
 
 def authorizes(contract: ResourceContract, caller: Caller, model_name: str) -> bool:
     """Whether the contract is for this caller and model in any namespace at all."""
-    return _allows(contract, caller) and matches_any(contract.models, model_name)
+    return allows(contract, caller) and matches_any(contract.models, model_name)
+
+
+def allows(contract: ResourceContract, caller: Caller) -> bool:
+    """Whether the contract is for this caller, whatever model and namespace."""
+    return contract.authorization.allows(caller.subject, caller.groups, caller.scopes)
+
+
+def force_violations(contract: ResourceContract, *, now: datetime.datetime) -> Iterator[Violation]:
+    """Why nothing holds under the contract at `now`, whoever asks; nothing if it is in force."""
+    name = contract.meta.name
+    if contract.faults:
+        yield Violation(
+            reason="ContractInvalid",
+            message=f"contract {name} can't be used: {', '.join(contract.faults)}",
+            field="spec.contract",
+        )
+    if contract.meta.deleting:
+        yield Violation(
+            reason="ContractDeleting",
+            message=f"contract {name} is being deleted",
+            field="spec.contract",
+        )
+    if contract.expires_at is not None and contract.expired(now):
+        yield Violation(
+            reason="ContractExpired",
+            message=f"contract {name} ended at {timestamp(contract.expires_at)}; "
+            "who administers it can set a later spec.expiresAt",
+            field="spec.contract",
+        )
 
 
 def model_names(facts: ContractFacts) -> tuple[str, ...]:
@@ -129,10 +158,6 @@ def asks_for(authorization: Authorization) -> str:
     return " and ".join(who + scopes) or "nobody"
 
 
-def _allows(contract: ResourceContract, caller: Caller) -> bool:
-    return contract.authorization.allows(caller.subject, caller.groups, caller.scopes)
-
-
 def _no_contract(facts: ContractFacts) -> Violation:
     return Violation(
         reason="NoContract",
@@ -151,7 +176,7 @@ def _not_covered(contract: ResourceContract, namespace: str) -> Violation:
 
 def _authorization(facts: ContractFacts, contract: ResourceContract) -> Iterator[Violation]:
     caller = facts.caller
-    if _allows(contract, caller):
+    if allows(contract, caller):
         return
     yield Violation(
         reason="NotAuthorized",
@@ -160,29 +185,6 @@ def _authorization(facts: ContractFacts, contract: ResourceContract) -> Iterator
         f"and scope {alternatives(caller.scopes)}",
         field="spec.contract",
     )
-
-
-def _force(facts: ContractFacts, contract: ResourceContract) -> Iterator[Violation]:
-    name = contract.meta.name
-    if contract.faults:
-        yield Violation(
-            reason="ContractInvalid",
-            message=f"contract {name} can't be used: {', '.join(contract.faults)}",
-            field="spec.contract",
-        )
-    if contract.meta.deleting:
-        yield Violation(
-            reason="ContractDeleting",
-            message=f"contract {name} is being deleted",
-            field="spec.contract",
-        )
-    if contract.expires_at is not None and contract.expired(facts.now):
-        yield Violation(
-            reason="ContractExpired",
-            message=f"contract {name} ended at {timestamp(contract.expires_at)}; "
-            "who administers it can set a later spec.expiresAt",
-            field="spec.contract",
-        )
 
 
 def _models(facts: ContractFacts, contract: ResourceContract) -> Iterator[Violation]:

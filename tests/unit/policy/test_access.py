@@ -1,0 +1,53 @@
+"""Who may use a server that runs."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from roadstead.policy.access import AccessFacts, access_violation, is_outsider
+from tests.unit.policy.contracts import ALICE, NOW, make_contract
+
+FACTS = AccessFacts(
+    caller=ALICE, namespace="demo", namespace_labels={}, contract=make_contract(), now=NOW
+)
+
+
+def reason(**changes: Any) -> str:
+    """Why the caller may not use the server; empty if he may."""
+    found = access_violation(dataclasses.replace(FACTS, **changes))
+    return found.reason if found else ""
+
+
+def test_caller_of_the_contract_may() -> None:
+    assert reason() == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"contract": None}, "NoContract"),
+        ({"namespace": "other"}, "NamespaceNotCovered"),
+        ({"contract": make_contract(authorization={"groups": ["x"]})}, "NotAuthorized"),
+        ({"contract": make_contract(authorization={})}, "NotAuthorized"),
+        ({"contract": make_contract(expiresAt="2020-01-01T00:00:00Z")}, "ContractExpired"),
+        ({"contract": make_contract(meta={"deletionTimestamp": "x"})}, "ContractDeleting"),
+        ({"contract": make_contract(total={"cpu": "junk"})}, "ContractInvalid"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_anybody_else_may_not(changes: dict[str, Any], expected: str) -> None:
+    assert reason(**changes) == expected
+
+
+def test_limits_and_models_are_of_no_account_for_a_server_that_runs() -> None:
+    assert reason(contract=make_contract(models=["other-*"], total={"servers": 0})) == ""
+
+
+def test_somebody_whom_the_contract_is_not_for_learns_nothing_of_its_end() -> None:
+    ended = make_contract(expiresAt="2020-01-01T00:00:00Z", authorization={"groups": ["x"]})
+    found = access_violation(dataclasses.replace(FACTS, contract=ended))
+    assert found is not None
+    assert is_outsider(found)
