@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Histogram
 
 ADMISSIONS: Final = Counter(
     "roadstead_admissions_total",
@@ -23,12 +23,6 @@ BAD_REVIEWS: Final = Counter(
 CONFLICTS: Final = Counter(
     "roadstead_reservation_conflicts_total",
     "Writes of a contract's reservations that another writer was faster than.",
-)
-JWKS_AGE: Final = Gauge(
-    "roadstead_issuer_keys_age_seconds", "Time since an issuer's keys were last read.", ["issuer"]
-)
-WATCH_SILENCE: Final = Gauge(
-    "roadstead_watch_silence_seconds", "Time since a watch last told anything.", ["resource"]
 )
 EVENTS_DROPPED: Final = Counter(
     "roadstead_denial_events_dropped_total", "Events of denials that were more than the rate."

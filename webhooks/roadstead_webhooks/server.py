@@ -6,14 +6,11 @@ import asyncio
 import contextlib
 import datetime
 import logging
-import signal
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from roadstead.api.raw import Raw, section
 from roadstead.errors import RoadsteadError
 from roadstead.issuers.trust import TrustedIssuers, trusting
 from roadstead.kube.client import KubeClient
@@ -25,10 +22,7 @@ from roadstead.kube.resources import (
     NAMESPACES,
     RESOURCECONTRACTS,
 )
-from roadstead.kube.watch import Scope, Watcher
-from roadstead.tokens.claims import Claims
-from roadstead.tokens.revocations import Revocations
-from roadstead_webhooks import metrics
+from roadstead.kube.watch import Watcher
 from roadstead_webhooks.admission.counting import CountingCache
 from roadstead_webhooks.admission.denials import Denials
 from roadstead_webhooks.admission.endpoints import Endpoints
@@ -38,6 +32,7 @@ from roadstead_webhooks.admission.reserving import Reservations
 from roadstead_webhooks.admission.review import MAX_BYTES
 from roadstead_webhooks.admission.service import Admission
 from roadstead_webhooks.certificates.keeper import Keeper
+from roadstead_webhooks.serving import Probes, WatchedRevocations, running, until_signalled
 from roadstead_webhooks.settings import WebhookSettings
 from roadstead_webhooks.tls import Certificates, FileCertificates
 
@@ -73,18 +68,19 @@ class WebhookServer:
         self._clock = clock
         self._cache = CountingCache()
         self._receipts = Receipts(settings.receipts_folder)
-        revoked = Scope(
-            namespace=settings.namespace, fields=f"metadata.name={settings.revocations}"
+        self._revocations = WatchedRevocations(
+            self._cache, namespace=settings.namespace, name=settings.revocations
         )
         kinds = (RESOURCECONTRACTS, NAMESPACES, MODELS, MODELSERVES)
         self._watchers = [Watcher(client, self._cache, kind) for kind in kinds]
+        revoked = self._revocations.scope
         self._watchers.append(Watcher(client, self._cache, CONFIGMAPS, scope=revoked))
+        self._probes = Probes(self.not_ready, self._watchers)
         self._reservations = Reservations(client, self._cache, clock=clock)
         self._denials = Denials(EventRecorder(client, instance=settings.instance))
         self._tokens: TrustedIssuers | None = None
         self._endpoints: Endpoints | None = None
         self._listening = False
-        self._revocations: tuple[Raw | None, Revocations] = (None, Revocations())
         self.port = 0
         """Of HTTPS, once it is served."""
         self.http_port = 0
@@ -93,13 +89,15 @@ class WebhookServer:
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop`, then until nobody calls any more."""
         async with contextlib.AsyncExitStack() as stack:
-            self.http_port = await stack.enter_async_context(self._probes())
-            self._tokens = await stack.enter_async_context(
-                trusting(self._settings.tokens, revoked=self._revoked)
+            self.http_port = await stack.enter_async_context(
+                self._probes.served(self._settings.host, self._settings.http_port)
+            )
+            self._tokens = self._probes.tokens = await stack.enter_async_context(
+                trusting(self._settings.tokens, revoked=self._revocations.why)
             )
             loops = [watcher.run() for watcher in self._watchers]
             await stack.enter_async_context(
-                _running([*loops, self._certificates.run(), self._reload()])
+                running([*loops, self._certificates.run(), self._reload()])
             )
             await stack.enter_async_context(self._webhooks(self._tokens))
             stopped = asyncio.create_task(stop.wait())
@@ -125,7 +123,7 @@ class WebhookServer:
         admission = Admission(gatherer, self._receipts, self._reservations, settings.rules)
         self._endpoints = Endpoints(admission, self._denials)
         app = web.Application(client_max_size=MAX_BYTES)
-        app.add_routes([*self._endpoints.routes(), *self._routes()])
+        app.add_routes([*self._endpoints.routes(), *self._probes.routes()])
         runner = web.AppRunner(
             app,
             access_log=None,
@@ -146,36 +144,6 @@ class WebhookServer:
             await self._reservations.close()
             await self._denials.close()
 
-    @contextlib.asynccontextmanager
-    async def _probes(self) -> AsyncIterator[int]:
-        app = web.Application()
-        app.add_routes(self._routes())
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, self._settings.host, self._settings.http_port).start()
-            yield runner.addresses[0][1]
-        finally:
-            await runner.cleanup()
-
-    def _routes(self) -> list[web.RouteDef]:
-        return [
-            web.get("/healthz", _healthy),
-            web.get("/readyz", self._ready),
-            web.get("/metrics", self._metrics),
-        ]
-
-    async def _ready(self, _: web.Request) -> web.Response:
-        wrong = self.not_ready()
-        return web.Response(text=wrong or "ok", status=503 if wrong else 200)
-
-    async def _metrics(self, _: web.Request) -> web.Response:
-        for watcher in self._watchers:
-            metrics.WATCH_SILENCE.labels(watcher.name).set(watcher.silence())
-        for issuer, age in (self._tokens.ages if self._tokens else {}).items():
-            metrics.JWKS_AGE.labels(issuer).set(age)
-        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
-
     async def _drain(self) -> None:
         """Say that no more should come, and answer what still comes meanwhile."""
         if self._endpoints:
@@ -192,28 +160,6 @@ class WebhookServer:
             except RoadsteadError as error:
                 logger.warning("the keys for receipts stay as they are: %s", error)
 
-    def _revoked(self, claims: Claims) -> str | None:
-        settings = self._settings
-        raw = self._cache.get(CONFIGMAPS, settings.revocations, settings.namespace)
-        if raw is not self._revocations[0]:
-            self._revocations = (raw, Revocations.parse(section(raw or {}, "data")))
-        return self._revocations[1].why(claims)
-
-
-async def _healthy(_: web.Request) -> web.Response:
-    return web.Response(text="ok")
-
-
-@contextlib.asynccontextmanager
-async def _running(loops: Sequence[Coroutine[None, None, None]]) -> AsyncIterator[None]:
-    tasks = [asyncio.create_task(loop) for loop in loops]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
 
 @contextlib.asynccontextmanager
 async def _kept(
@@ -228,16 +174,13 @@ async def _kept(
     await asyncio.wait((begun, stopped), return_when=asyncio.FIRST_COMPLETED)
     begun.cancel()
     stopped.cancel()
-    async with _running([keeper.run()]):
+    async with running([keeper.run()]):
         yield
 
 
 async def serve(settings: WebhookSettings) -> None:
     """`roadstead webhooks`: connect and serve until SIGTERM."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    stop = until_signalled()
     client = await KubeClient.connect(settings.kubeconfig or None)
     try:
         async with _kept(settings, client, stop):

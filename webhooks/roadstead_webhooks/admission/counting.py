@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import datetime
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 from roadstead.api.contract import Reservation, ResourceContract
 from roadstead.api.demand import NOTHING, Demand
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section
 from roadstead.api.references import model_references
-from roadstead.kube.cache import Name, WatchCache
-from roadstead.kube.resources import MODELSERVES, RESOURCECONTRACTS, Resource
+from roadstead.kube.cache import Name
+from roadstead.kube.resources import MODELSERVES, Resource
 from roadstead.policy.contract_load import outstanding
 from roadstead_webhooks.admission.objects import readable
+from roadstead_webhooks.contracts import ContractCache
 
 
-class CountingCache(WatchCache):
+class CountingCache(ContractCache):
     """Adds and subtracts as objects come and go: counting 5,000 servers would take 50 ms."""
 
     def __init__(self) -> None:
         super().__init__({MODELSERVES: model_references})
         self._counted: dict[str, dict[str, Demand]] = defaultdict(dict)
         self._totals: dict[str, Demand] = {}
-        self._parsed: dict[str, ResourceContract] = {}
 
     def put(self, resource: Resource, raw: Raw) -> bool:
         """As in WatchCache."""
@@ -43,23 +43,6 @@ class CountingCache(WatchCache):
             if isinstance(contract, str) and contract:
                 self._count(contract, _key(before), None)
         return before
-
-    def contract(self, name: str) -> ResourceContract | None:
-        """A ResourceContract as last seen, parsed once for each version."""
-        raw = self.get(RESOURCECONTRACTS, name)
-        if raw is None:
-            self._parsed.pop(name, None)
-            return None
-        known = self._parsed.get(name)
-        if known is None or known.raw is not raw:
-            known = self._parsed[name] = ResourceContract.parse(raw)
-        return known
-
-    def contracts(self) -> Iterator[ResourceContract]:
-        """All of them."""
-        for _, name in self.names(RESOURCECONTRACTS):
-            if contract := self.contract(name):
-                yield contract
 
     def counted(self, contract: str) -> Mapping[str, Demand]:
         """What each server of a contract takes, by `<namespace>/<name>`."""

@@ -1,0 +1,34 @@
+"""The watch cache of whoever asks contracts: each is parsed once for each version."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from roadstead.api.contract import ResourceContract
+from roadstead.kube.cache import Index, WatchCache
+from roadstead.kube.resources import RESOURCECONTRACTS, Resource
+
+
+class ContractCache(WatchCache):
+    """A WatchCache that hands contracts out parsed."""
+
+    def __init__(self, indexes: Mapping[Resource, Index] | None = None) -> None:
+        super().__init__(indexes)
+        self._parsed: dict[str, ResourceContract] = {}
+
+    def contract(self, name: str) -> ResourceContract | None:
+        """A ResourceContract as last seen."""
+        raw = self.get(RESOURCECONTRACTS, name)
+        if raw is None:
+            self._parsed.pop(name, None)
+            return None
+        known = self._parsed.get(name)
+        if known is None or known.raw is not raw:
+            known = self._parsed[name] = ResourceContract.parse(raw)
+        return known
+
+    def contracts(self) -> Iterator[ResourceContract]:
+        """All of them."""
+        for _, name in self.names(RESOURCECONTRACTS):
+            if contract := self.contract(name):
+                yield contract
