@@ -52,6 +52,17 @@ async def test_keys_are_refreshed_in_the_background(clock: Clock) -> None:
         assert cache.key("first") is None
 
 
+async def test_keys_that_are_read_again_and_are_others_count_as_a_change(clock: Clock) -> None:
+    reader = _Counting(FileReader(path=Path("/nonexistent")))
+    cache = KeyCache(reader, parse_jwks, clock=clock)
+    seen = []
+    for data in (document(FIRST), document(FIRST), document(SECOND)):
+        reader.data = data
+        await cache.refresh()
+        seen.append(cache.changes)
+    assert seen == [1, 1, 2]
+
+
 class _Counting:
     """A reader that has a fault first, and data once there are some."""
 

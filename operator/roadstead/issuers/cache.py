@@ -51,6 +51,8 @@ class KeyCache:
         self._running: asyncio.Task[bool] | None = None
         self.attempted = asyncio.Event()
         """Set once the first reading has ended, well or not."""
+        self.changes = 0
+        """How often the keys have become others: what was verified before may not hold any more."""
 
     @property
     def loaded(self) -> bool:
@@ -105,7 +107,7 @@ class KeyCache:
 
     async def _read(self) -> bool:
         try:
-            self._keys = self._parse(await self._reader.read())
+            self._take(self._parse(await self._reader.read()))
         except (KeysUnavailable, InvalidKey) as error:
             self._report(str(error))
             return False
@@ -118,6 +120,11 @@ class KeyCache:
         self._read_at = self._clock()
         self._report("")
         return True
+
+    def _take(self, keys: KeySet) -> None:
+        if keys != self._keys:
+            self._keys = keys
+            self.changes += 1
 
     def _report(self, fault: str) -> None:
         """A line for each change, not for each attempt."""

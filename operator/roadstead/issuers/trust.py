@@ -55,6 +55,11 @@ class TrustedIssuers:
         """By issuer, the seconds since its keys were last read; infinite if they never were."""
         return {name: cache.age for name, cache in self._caches.items()}
 
+    @property
+    def changes(self) -> int:
+        """Grows whenever an issuer's keys become others."""
+        return sum(cache.changes for cache in self._caches.values())
+
     async def verify(self, token: str, *, now: int) -> Claims:
         """As Verifier.verify; InvalidToken, and nothing else.
 

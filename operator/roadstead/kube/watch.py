@@ -55,7 +55,10 @@ class Scope:
 
 
 class Watcher:
-    """Keeps one kind in the cache until cancelled; no error ends it."""
+    """Keeps one kind in the cache until cancelled; no error ends it.
+
+    A watch that has told nothing for `silence` seconds is given up, and the kind is listed anew.
+    """
 
     def __init__(
         self,
@@ -64,6 +67,7 @@ class Watcher:
         resource: Resource,
         *,
         scope: Scope | None = None,
+        silence: float = SILENCE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -71,6 +75,7 @@ class Watcher:
         self._cache = cache
         self._resource = resource
         self._scope = scope or Scope()
+        self._silence = silence
         self._clock = clock
         self._sleep = sleep
         self._version = 0
@@ -101,7 +106,13 @@ class Watcher:
             except KubeError as error:
                 logger.warning("the watch of %s failed: %s", self.name, error)
                 failures += 1
+                self._forget()
             await self._sleep(_pause(failures))
+
+    def _forget(self) -> None:
+        """After a long silence list anew: a watch would tell nothing before its next bookmark."""
+        if self.silence() >= self._silence:
+            self._version = 0
 
     async def _once(self) -> None:
         if not self._version:
@@ -113,7 +124,7 @@ class Watcher:
             self._resource,
             version=self._version,
             seconds=WATCH_SECONDS - random.randrange(60),  # noqa: S311 - spreads reconnects
-            silence=SILENCE_SECONDS,
+            silence=self._silence,
             namespace=self._scope.namespace,
             fields=self._scope.fields,
         )

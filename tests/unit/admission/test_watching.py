@@ -55,7 +55,7 @@ class Server:
             yield step
 
 
-async def watched(server: Server, pauses: list[float] | None = None) -> WatchCache:
+async def watched(server: Server, pauses: list[float] | None = None, **options: Any) -> WatchCache:
     """The cache after all that the server tells; the pauses are noted and not kept."""
     cache = WatchCache()
 
@@ -63,7 +63,7 @@ async def watched(server: Server, pauses: list[float] | None = None) -> WatchCac
         if pauses is not None:
             pauses.append(seconds)
 
-    task = asyncio.create_task(Watcher(server, cache, MODELS, sleep=sleep).run())
+    task = asyncio.create_task(Watcher(server, cache, MODELS, sleep=sleep, **options).run())
     await asyncio.wait_for(server.finished.wait(), 20)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -102,3 +102,32 @@ async def test_pauses_grow_between_watches_that_end_at_once() -> None:
 
 async def test_silence_is_endless_before_the_first_list() -> None:
     assert Watcher(Server([], []), WatchCache(), MODELS).silence() == float("inf")
+
+
+class Silent(Server):
+    """Each watch is silent for `seconds` by its clock, then goes by the script."""
+
+    def __init__(
+        self, seconds: float, lists: list[list[Object]], watches: list[list[Step]]
+    ) -> None:
+        super().__init__(lists, watches)
+        self.seconds = seconds
+        self.now = 0.0
+
+    async def watch(
+        self, resource: Resource, *, version: int, **more: Any
+    ) -> AsyncIterator[Object]:
+        """As KubeClient."""
+        self.now += self.seconds
+        async for each in super().watch(resource, version=version, **more):
+            yield each
+
+
+@pytest.mark.parametrize(("seconds", "names"), [(29, ["a"]), (30, ["b"])])
+async def test_kind_is_listed_anew_once_the_silence_was_long(
+    seconds: float, names: list[str]
+) -> None:
+    lists = [[model("a", 5)], [model("b", 6)]]
+    server = Silent(seconds, lists, [[KubeUnavailable("no answer")]])
+    cache = await watched(server, silence=30, clock=lambda: server.now)
+    assert [name for _, name in cache.names(MODELS)] == names
