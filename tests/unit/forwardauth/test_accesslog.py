@@ -1,0 +1,70 @@
+"""The lines of the access log."""
+
+from __future__ import annotations
+
+import io
+import json
+
+from roadstead_webhooks.forwardauth.accesslog import MAX_LINES, AccessLog
+from roadstead_webhooks.forwardauth.verdict import Verdict
+from tests.unit.forwardauth.questions import NOW, SERVER
+
+VERDICT = Verdict(status=200, reason="Allowed", subject="alice", server="demo/gemma")
+
+
+def log(stream: io.StringIO | None, *, as_json: bool = True) -> AccessLog:
+    """One at NOW."""
+    return AccessLog(stream, as_json=as_json, clock=lambda: NOW)
+
+
+async def test_line_tells_who_asked_what_of_which_server() -> None:
+    stream = io.StringIO()
+    lines = log(stream)
+    lines.note(VERDICT, server_uuid=SERVER, method="POST", seconds=0.00123)
+    lines.flush()
+    assert json.loads(stream.getvalue()) == {
+        "time": "2027-01-15T08:00:00.000Z",
+        "level": "info",
+        "logger": "access",
+        "object": "modelserve/demo/gemma",
+        "server": SERVER,
+        "subject": "alice",
+        "method": "POST",
+        "verdict": "allowed",
+        "reason": "Allowed",
+        "milliseconds": 1.23,
+    }
+
+
+async def test_line_for_people_has_a_dash_for_what_is_not_known() -> None:
+    stream = io.StringIO()
+    lines = log(stream, as_json=False)
+    nobody = Verdict(status=401, reason="TokenMissing")
+    lines.note(nobody, server_uuid=SERVER, method="", seconds=0)
+    lines.flush()
+    assert f"info access - {SERVER} - - unauthenticated TokenMissing" in stream.getvalue()
+
+
+async def test_many_lines_are_written_at_once() -> None:
+    stream = io.StringIO()
+    lines = log(stream)
+    for _ in range(MAX_LINES - 1):
+        lines.note(VERDICT, server_uuid=SERVER, method="POST", seconds=0)
+    assert stream.getvalue() == ""
+    lines.note(VERDICT, server_uuid=SERVER, method="POST", seconds=0)
+    assert stream.getvalue().count("\n") == MAX_LINES
+
+
+async def test_line_of_a_strange_subject_is_one_line() -> None:
+    stream = io.StringIO()
+    lines = log(stream)
+    strange = Verdict(status=200, reason="Allowed", subject='a" \u2028 b')
+    lines.note(strange, server_uuid=SERVER, method="GET", seconds=0)
+    lines.flush()
+    assert len(stream.getvalue().splitlines()) == 1
+
+
+async def test_nothing_is_kept_where_nothing_is_logged() -> None:
+    lines = log(None)
+    lines.note(VERDICT, server_uuid=SERVER, method="GET", seconds=0)
+    lines.flush()

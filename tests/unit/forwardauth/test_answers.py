@@ -1,0 +1,68 @@
+"""Answers as they go over the wire."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from roadstead_webhooks.forwardauth.answers import MAX_GROUPS_BYTES, passed, refused
+from roadstead_webhooks.forwardauth.verdict import Verdict
+
+TEXT = st.text(min_size=1, max_size=256).filter(str.isprintable)
+
+
+def allowed(subject: str = "alice", *groups: str) -> Verdict:
+    """A verdict that lets pass."""
+    return Verdict(status=200, reason="Allowed", subject=subject, groups=frozenset(groups))
+
+
+def test_both_identity_headers_are_there_for_somebody_without_groups() -> None:
+    headers = passed(allowed(), "key").headers
+    assert (headers["X-Auth-Subject"], headers["X-Auth-Groups"]) == ("alice", "")
+
+
+def test_comma_in_a_group_makes_no_two_of_it() -> None:
+    assert passed(allowed("a", "x,admins"), "key").headers["X-Auth-Groups"] == "x%2Cadmins"
+
+
+@given(TEXT, st.lists(TEXT, max_size=5))
+def test_whatever_a_token_says_can_stand_in_a_header(subject: str, groups: list[str]) -> None:
+    headers = passed(allowed(subject, *groups), "key").headers
+    for value in headers.values():
+        assert value.isascii()
+        assert value.isprintable()
+
+
+def test_groups_beyond_the_bound_are_left_out_whole() -> None:
+    names = [f"group-{number:04}" for number in range(1000)]
+    taken = passed(allowed("a", *names), "key").headers["X-Auth-Groups"]
+    assert len(taken) <= MAX_GROUPS_BYTES
+    assert set(taken.split(",")) < set(names)
+
+
+@given(st.text())
+def test_challenge_is_a_header_whatever_the_message(message: str) -> None:
+    answer = refused(Verdict(status=401, reason="TokenClaims", message=message))
+    challenge = answer.headers["WWW-Authenticate"]
+    assert challenge.isascii()
+    assert challenge.isprintable()
+    assert challenge.count('"') == 6
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 500, 503])
+def test_refusals_are_json_that_no_cache_keeps(status: int) -> None:
+    answer = refused(Verdict(status=status, reason="Why", message="what to do"))
+    assert json.loads(answer.body)["error"]["message"] == "what to do"
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_nothing_of_the_caller_is_in_a_refusal() -> None:
+    verdict = Verdict(status=403, reason="NotAuthorized", code="AccessDenied", message="no",
+                      subject="alice", server="demo/gemma")  # fmt: skip
+    answer = refused(verdict)
+    assert b"demo" not in answer.body
+    assert b"NotAuthorized" not in answer.body

@@ -1,0 +1,105 @@
+"""Where a token may stand in a request, and where it may not."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from multidict import CIMultiDict
+
+from roadstead.errors import InvalidToken
+from roadstead_webhooks.forwardauth.credentials import Source, read_credential
+from roadstead_webhooks.forwardauth.forwarded import BadQuestion
+from tests.unit.forwardauth.questions import Pairs
+
+COOKIE = "__Host-roadstead-session"
+
+
+def read(*headers: tuple[str, str]) -> tuple[Source, str] | None:
+    """The credential of a request with these headers."""
+    found = read_credential(CIMultiDict(headers))
+    return (found.source, found.text) if found else None
+
+
+def test_token_is_read_from_the_header() -> None:
+    assert read(("authorization", "Bearer a.b.c")) == (Source.BEARER, "a.b.c")
+
+
+def test_token_is_read_from_the_consoles_cookie() -> None:
+    assert read(("Cookie", f"x=y;{COOKIE}=a.b.c ; z")) == (Source.COOKIE, "a.b.c")
+
+
+def test_request_without_any_has_none() -> None:
+    assert read(("Cookie", "session=a.b.c"), ("X-Authorization", "Bearer a.b.c")) is None
+
+
+def test_header_goes_before_the_cookie() -> None:
+    found = read(("Cookie", f"{COOKIE}=a.b.c"), ("Authorization", "Bearer d.e.f"))
+    assert found == (Source.BEARER, "d.e.f")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer  a.b.c",
+        "Bearer a.b.c d.e.f",
+        "Bearer a.b.c, Bearer d.e.f",
+        "Bearer\ta.b.c",
+        " Bearer a.b.c",
+        "Bearer a.b.c ",
+        "bearer a.b.c",
+        "BEARER a.b.c",
+        "Bearera.b.c",
+        "Basic YTpi",
+        "Token a.b.c",
+        "a.b.c",
+        "Bearer a.b.ç",
+        "Roadstead-Probe",
+    ],
+)
+def test_header_of_an_odd_shape_is_refused(value: str) -> None:
+    with pytest.raises(InvalidToken, match="one space and a token"):
+        read(("Authorization", value))
+
+
+def test_header_that_is_there_twice_is_refused() -> None:
+    with pytest.raises(BadQuestion, match="twice"):
+        read(("Authorization", "Bearer a.b.c"), ("authorization", "Bearer a.b.c"))
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [("Cookie", f"{COOKIE}=a.b.c; {COOKIE}=d.e.f")],
+        [("Cookie", f"{COOKIE}=a.b.c"), ("Cookie", f"{COOKIE}=a.b.c")],
+    ],
+    ids=["in one header", "in two"],
+)
+def test_cookie_that_is_there_twice_is_refused(headers: Pairs) -> None:
+    with pytest.raises(BadQuestion, match="twice"):
+        read(*headers)
+
+
+@pytest.mark.parametrize("value", ["", "a b", "é", "\udcff"])
+def test_cookie_that_holds_no_token_is_refused(value: str) -> None:
+    with pytest.raises(InvalidToken, match="holds no token"):
+        read(("Cookie", f"{COOKIE}={value}"))
+
+
+@pytest.mark.parametrize(
+    "name", [COOKIE.lower(), COOKIE.upper(), f"{COOKIE}2", "roadstead-session"]
+)
+def test_cookie_of_another_name_is_none(name: str) -> None:
+    assert read(("Cookie", f"{name}=a.b.c")) is None
+
+
+@given(st.lists(st.tuples(st.sampled_from(["Authorization", "Cookie"]), st.text()), max_size=4))
+def test_whatever_is_sent_is_a_credential_or_refused(headers: Pairs) -> None:
+    try:
+        found = read(*headers)
+    except (BadQuestion, InvalidToken):
+        return
+    assert found is None or found[1].isascii()

@@ -1,0 +1,90 @@
+"""Where a caller's token stands in a request, and whether it may stand there (pure).
+
+RFC 6750, 2.1, and the console's cookie; never the query string or the body.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from roadstead.errors import InvalidToken
+from roadstead.tokens.gateway_keys import PROBE_SCHEME
+from roadstead_webhooks.forwardauth.forwarded import BadQuestion, Headers, only
+
+COOKIE: Final = "__Host-roadstead-session"
+_READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_TEXT: Final = r"[!-~]+"
+_CREDENTIAL: Final = re.compile(rf"(Bearer|{PROBE_SCHEME}) ({_TEXT})")
+
+
+class Source(enum.Enum):
+    """How a credential came."""
+
+    BEARER = "bearer"
+    COOKIE = "cookie"
+    PROBE = "probe"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Credential:
+    """What the caller shows, nothing of it verified."""
+
+    source: Source
+    text: str = dataclasses.field(repr=False)
+
+
+def read_credential(headers: Headers) -> Credential | None:
+    """The one credential of a request: the header's, or the cookie's where there is no header.
+
+    None without any. BadQuestion where there are several of a kind, InvalidToken where the header
+    has an odd shape: `Bearer`, one space, a token, is the only one that is taken.
+    """
+    values = headers.getall("Authorization", ())
+    if not values:
+        return _cookie(headers)
+    if len(values) > 1:
+        raise BadQuestion("AuthorizationRepeated", "the header Authorization is there twice")
+    match = _CREDENTIAL.fullmatch(values[0])
+    if match is None:
+        message = "the header Authorization is not `Bearer`, one space and a token"
+        raise InvalidToken(message, reason="AuthorizationInvalid")
+    source = Source.PROBE if match[1] == PROBE_SCHEME else Source.BEARER
+    return Credential(source=source, text=match[2])
+
+
+def is_cross_origin(headers: Headers, *, method: str, origin: str) -> bool:
+    """Whether a cookie may not count: another site could have had the browser send it.
+
+    A browser says where a request that writes comes from in Origin, Sec-Fetch-Site or both
+    (https://fetch.spec.whatwg.org/#origin-header, https://www.w3.org/TR/fetch-metadata/).
+    """
+    said, site = headers.getall("Origin", ()), headers.getall("Sec-Fetch-Site", ())
+    if said and only(headers, "Origin") != origin:
+        return True
+    if method in _READING:
+        return False
+    if site and only(headers, "Sec-Fetch-Site") != "same-origin":
+        return True
+    return not said and not site
+
+
+def _cookie(headers: Headers) -> Credential | None:
+    found = [value for name, value in _cookies(headers) if name == COOKIE]
+    if not found:
+        return None
+    if len(found) > 1:
+        raise BadQuestion("CookieRepeated", f"the cookie {COOKIE} is there twice")
+    if not re.fullmatch(_TEXT, found[0]):
+        raise InvalidToken(f"the cookie {COOKIE} holds no token", reason="CookieInvalid")
+    return Credential(source=Source.COOKIE, text=found[0])
+
+
+def _cookies(headers: Headers) -> Iterator[tuple[str, str]]:
+    for header in headers.getall("Cookie", ()):
+        for pair in header.split(";"):
+            name, _, value = pair.strip(" \t").partition("=")
+            yield name, value

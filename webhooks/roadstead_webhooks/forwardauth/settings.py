@@ -1,0 +1,71 @@
+"""Settings of `roadstead forward-auth`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from roadstead import logs
+from roadstead.issuers.settings import TokenSettings
+from roadstead.settings import EnvReader
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ForwardAuthSettings:
+    """What forward auth needs to know; `kubeconfig` is empty in a pod."""
+
+    tokens: TokenSettings
+    key_file: Path
+    """The key that is shared with the operator."""
+    origin: str
+    """The gateway's, as browsers write it: `https://models.example.com`."""
+    contracts: bool
+    """Whether a server's contract decides; else every token that holds opens every server."""
+    namespace: str
+    revocations: str
+    """The ConfigMap of revoked tokens, in `namespace`."""
+    kubeconfig: str
+    host: str
+    port: int
+    """Of /verify, for the gateway."""
+    probe_port: int
+    """Of probes and metrics."""
+    max_staleness: float
+    """Seconds without a word of the API server after which nobody is let through."""
+    grace: float
+    """Seconds that requests are still taken after SIGTERM, until no endpoint leads here."""
+    log_format: str
+    log_level: str
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> ForwardAuthSettings:
+        """Read the environment; raises InvalidSettings that names every fault."""
+        env = EnvReader(environ)
+        admission = env.choice("ROADSTEAD_ADMISSION", ("required", "off"), "required")
+        settings = cls(
+            tokens=TokenSettings.from_env(environ),
+            key_file=env.file("ROADSTEAD_GATEWAY_KEY_FILE", "/etc/roadstead/gateway/key"),
+            origin=_origin(env.url("ROADSTEAD_GATEWAY_URL")),
+            contracts=admission == "required",
+            namespace=env.text("ROADSTEAD_NAMESPACE", "roadstead-system"),
+            revocations=env.text("ROADSTEAD_REVOCATIONS", "roadstead-revocations"),
+            kubeconfig=env.text("KUBECONFIG", ""),
+            host=env.text("ROADSTEAD_HTTP_HOST", "0.0.0.0"),  # noqa: S104 - the gateway and probes come from the node
+            port=env.integer("ROADSTEAD_HTTP_PORT", 8080, low=0, high=65535),
+            probe_port=env.integer("ROADSTEAD_PROBE_PORT", 8081, low=0, high=65535),
+            max_staleness=env.integer("ROADSTEAD_MAX_STALENESS_SECONDS", 300, low=5, high=86_400),
+            grace=env.integer("ROADSTEAD_SHUTDOWN_GRACE_SECONDS", 10, low=0, high=600),
+            log_format=env.choice("ROADSTEAD_LOG_FORMAT", logs.FORMS, "json"),
+            log_level=env.choice("ROADSTEAD_LOG_LEVEL", logs.LEVELS, "info"),
+        )
+        env.done()
+        return settings
+
+
+def _origin(url: str) -> str:
+    """In lower case and without the port that goes without saying (RFC 6454, 6.2)."""
+    parts = urlsplit(url.lower())
+    usual = {"https": ":443", "http": ":80"}.get(parts.scheme, "")
+    return f"{parts.scheme}://{parts.netloc.removesuffix(usual)}"
