@@ -42,26 +42,6 @@ http://{{ include "roadstead.fullname" . }}-minio.{{ .Release.Namespace }}.svc:9
 {{- .Values.quant.existingSecret | default (printf "%s-quant" (include "roadstead.fullname" .)) -}}
 {{- end -}}
 
-{{/*
-The port of each URL, or allow-list entry, of a list: the one it names, else its scheme's, else both.
-*/}}
-{{- define "roadstead.ports" -}}
-{{- $ports := list -}}
-{{- range . -}}
-{{- $named := regexFind ":[0-9]+/?$" . | trimPrefix ":" | trimSuffix "/" -}}
-{{- if $named -}}
-{{- $ports = append $ports $named -}}
-{{- else -}}
-{{- if not (hasPrefix "http://" .) }}{{ $ports = append $ports "443" }}{{ end -}}
-{{- if not (hasPrefix "https://" .) }}{{ $ports = append $ports "80" }}{{ end -}}
-{{- end -}}
-{{- end -}}
-{{- range $ports | uniq | sortAlpha }}
-- port: {{ . }}
-  protocol: TCP
-{{- end -}}
-{{- end -}}
-
 {{/* Generated once: a Secret that is there already keeps its value. Takes root, secret, key, size. */}}
 {{- define "roadstead.generated" -}}
 {{- $found := lookup "v1" "Secret" .root.Release.Namespace .secret -}}
@@ -69,37 +49,9 @@ The port of each URL, or allow-list entry, of a list: the one it names, else its
 {{- $kept | default (randAlphaNum (int .size) | b64enc) -}}
 {{- end -}}
 
-{{- define "roadstead.jwtSecret" -}}
-{{- .Values.tokens.local.existingSecret | default (printf "%s-jwt" (include "roadstead.fullname" .)) -}}
-{{- end -}}
-
 {{- define "roadstead.tlsSecret" -}}
 {{- $certificates := .Values.webhooks.certificates -}}
 {{- $certificates.existingSecret | default (printf "%s-webhooks-tls" (include "roadstead.fullname" .)) -}}
-{{- end -}}
-
-{{/* The issuers whose tokens count, as ROADSTEAD_TOKEN_ISSUERS_FILE takes them. */}}
-{{- define "roadstead.issuers" -}}
-{{- $issuers := list -}}
-{{- with .Values.tokens.local -}}
-{{- if .enabled -}}
-{{- $issuers = append $issuers (dict "issuer" .issuer "audience" .audience "secretFile" "/etc/roadstead/jwt/secret") -}}
-{{- end -}}
-{{- end -}}
-{{- range $number, $given := .Values.tokens.issuers -}}
-{{- $issuer := omit $given "publicKey" "ca" "existingSecret" -}}
-{{- if $given.publicKey -}}
-{{- $_ := set $issuer "publicKeyFile" (printf "/etc/roadstead/issuers/key-%d.pem" $number) -}}
-{{- end -}}
-{{- if $given.ca -}}
-{{- $_ := set $issuer "caFile" (printf "/etc/roadstead/issuers/ca-%d.pem" $number) -}}
-{{- end -}}
-{{- if $given.existingSecret -}}
-{{- $_ := set $issuer "secretFile" (printf "/etc/roadstead/issuer-%d/secret" $number) -}}
-{{- end -}}
-{{- $issuers = append $issuers $issuer -}}
-{{- end -}}
-{{- toYaml $issuers -}}
 {{- end -}}
 
 {{/* The `restricted` Pod Security Standard. */}}
@@ -118,39 +70,4 @@ allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
 capabilities:
   drop: [ALL]
-{{- end -}}
-
-{{/* What the schema can't say: fields that only make sense together. */}}
-{{- define "roadstead.validate" -}}
-{{- include "roadstead.validateAdmission" . -}}
-{{- if and .Values.minio.embedded .Values.store.endpoint -}}
-{{- fail "store.endpoint names an existing store: set minio.embedded=false too, or leave store.endpoint empty" -}}
-{{- end -}}
-{{- if not .Values.minio.embedded -}}
-{{- if not .Values.store.endpoint -}}
-{{- fail "minio.embedded is false: set store.endpoint to the store's http(s)://host[:port]" -}}
-{{- end -}}
-{{- if not .Values.store.existingSecret -}}
-{{- fail "minio.embedded is false: set store.existingSecret to a Secret with the keys accessKey and secretKey" -}}
-{{- end -}}
-{{- end -}}
-{{- end -}}
-
-{{- define "roadstead.validateAdmission" -}}
-{{- $certificates := .Values.webhooks.certificates -}}
-{{- if and .Values.webhooks.enabled (not .Values.tokens.local.enabled) (not .Values.tokens.issuers) -}}
-{{- fail "nobody could apply anything: set tokens.local.enabled=true or name an issuer in tokens.issuers" -}}
-{{- end -}}
-{{- if and (eq $certificates.mode "cert-manager") (not $certificates.issuerRef.name) -}}
-{{- fail "webhooks.certificates.mode is cert-manager: set webhooks.certificates.issuerRef.name" -}}
-{{- end -}}
-{{- if and (eq $certificates.mode "given") (not (and $certificates.existingSecret $certificates.caBundle)) -}}
-{{- fail "webhooks.certificates.mode is given: set webhooks.certificates.existingSecret and caBundle" -}}
-{{- end -}}
-{{- range $number, $issuer := .Values.tokens.issuers -}}
-{{- $keys := list $issuer.publicKey $issuer.jwksUrl $issuer.existingSecret | compact -}}
-{{- if ne (len $keys) 1 -}}
-{{- fail (printf "tokens.issuers[%d]: set exactly one of publicKey, jwksUrl and existingSecret" $number) -}}
-{{- end -}}
-{{- end -}}
 {{- end -}}

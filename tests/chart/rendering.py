@@ -61,13 +61,46 @@ EVERYTHING: Values = {
     },
     "quant": {"endpoint": "https://quant.example.com", "existingSecret": "quant-key"},
     "source": {"allow": ["https://models.example.com", "10.1.0.0/16:9000"]},
-    "gateway": {"namespace": "gateway"},
+    "gateway": {
+        "kind": "traefik",
+        "url": "https://models.example.com:8443",
+        "address": "traefik.gateway.svc:443",
+        "caBundle": "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",
+        "namespace": "gateway",
+        "entryPoints": ["websecure", "internal"],
+        "certResolver": "acme",
+        "existingSecret": "gateway-key",
+    },
+    "forwardAuth": {
+        "replicas": 3,
+        "podAnnotations": {"example.com/scrape": "true"},
+        "podLabels": {"example.com/team": "models"},
+        "nodeSelector": {"disk": "fast"},
+        "tolerations": [{"key": "models", "operator": "Exists"}],
+        "affinity": {"podAntiAffinity": {}},
+        "priorityClassName": "high",
+    },
     "networkPolicy": {
         "metricsFrom": [{"namespaceSelector": {}}],
         "sourcePeers": [{"ipBlock": {"cidr": "10.1.0.0/16"}}],
     },
 }
 """Every value set that is empty by default, as far as they go together."""
+
+TRAEFIK: Values = {
+    "gateway": {"kind": "traefik", "url": "https://models.example.com", "namespace": "gateway"},
+}
+"""Servers reached through Traefik's own objects."""
+
+GATEWAY_API: Values = {
+    "gateway": {
+        "kind": "gateway-api",
+        "url": "https://models.example.com",
+        "namespace": "gateway",
+        "parent": {"name": "models", "sectionName": "https"},
+    },
+}
+"""... and through HTTPRoutes."""
 
 
 class ChartRefused(Exception):
@@ -96,7 +129,7 @@ class Rendered:
                 yield each["spec"]["template"]["spec"]
 
     def env(self, part: str) -> dict[str, str]:
-        """The environment of `operator` or `webhooks`; values from fields are left empty."""
+        """The environment of `operator`, say, or `webhooks`; values from fields are left empty."""
         deployment = self.one("Deployment", f"roadstead-{part}")
         (container,) = deployment["spec"]["template"]["spec"]["containers"]
         return {each["name"]: each.get("value", "") for each in container["env"]}

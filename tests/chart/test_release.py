@@ -15,7 +15,16 @@ import pytest
 
 from dev import binaries
 from tests.apiserver.control_plane import running
-from tests.chart.rendering import CHART, CHECKOUT, EVERYTHING, EXISTING_STORE, Chart, Values
+from tests.chart.rendering import (
+    CHART,
+    CHECKOUT,
+    EVERYTHING,
+    EXISTING_STORE,
+    GATEWAY_API,
+    TRAEFIK,
+    Chart,
+    Values,
+)
 
 NAMESPACE = "roadstead-system"
 CRDS = [f"{path.stem.split('_')[1]}.model.example.com" for path in (CHECKOUT / "crds").iterdir()]
@@ -101,6 +110,7 @@ def test_example_in_the_notes_is_accepted(cluster: Cluster, values: Values) -> N
         pytest.param({}, id="defaults"),
         pytest.param(EVERYTHING, id="everything"),
         pytest.param(EXISTING_STORE, id="existing-store"),
+        pytest.param(GATEWAY_API, id="gateway-api"),
     ],
 )
 def test_every_field_is_one_that_kubernetes_knows(
@@ -117,13 +127,19 @@ def test_every_field_is_one_that_kubernetes_knows(
 
 
 def test_upgrade_keeps_the_generated_keys(cluster: Cluster) -> None:
+    generated = ("roadstead-store", "roadstead-quant", "roadstead-jwt", "roadstead-gateway")
+    cluster.install(TRAEFIK)
+    before = [cluster.get("secret", name)["data"] for name in generated]
+    cluster.install({**TRAEFIK, "transfer": {"concurrency": 5}})
+    assert [cluster.get("secret", name)["data"] for name in generated] == before
+
+
+def test_the_gateways_key_outlives_what_used_it(cluster: Cluster) -> None:
+    cluster.install(TRAEFIK)
+    before = cluster.get("secret", "roadstead-gateway")["data"]
     cluster.install()
-    before = [
-        cluster.get("secret", name)["data"] for name in ("roadstead-store", "roadstead-quant")
-    ]
-    cluster.install({"transfer": {"concurrency": 5}})
-    after = [cluster.get("secret", name)["data"] for name in ("roadstead-store", "roadstead-quant")]
-    assert after == before
+    cluster.install(TRAEFIK)
+    assert cluster.get("secret", "roadstead-gateway")["data"] == before
 
 
 def test_upgrade_brings_a_changed_definition_up_to_date(cluster: Cluster) -> None:
@@ -156,13 +172,14 @@ def test_definitions_and_objects_outlive_the_release(cluster: Cluster) -> None:
     [
         ("Deployment", "roadstead-operator"),
         ("Deployment", "roadstead-webhooks"),
+        ("Deployment", "roadstead-forward-auth"),
         ("StatefulSet", "roadstead-minio"),
     ],
 )
 def test_pods_are_admitted_where_the_restricted_standard_is_enforced(
     cluster: Cluster, chart: Chart, kind: str, name: str
 ) -> None:
-    rendered = chart.render({"minio": {"persistence": {"enabled": False}}})
+    rendered = chart.render({**TRAEFIK, "minio": {"persistence": {"enabled": False}}})
     template = rendered.one(kind, name)["spec"]["template"]
     pod = {"apiVersion": "v1", "kind": "Pod", **template}
     pod["metadata"] = {**template["metadata"], "name": "trial", "namespace": NAMESPACE}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from roadstead.api import group
 from roadstead.kube import resources
 from roadstead.manifests import names
-from tests.chart.rendering import EXISTING_STORE, Chart, Object, Rendered
+from tests.chart.rendering import EXISTING_STORE, TRAEFIK, Chart, Object, Rendered
 
 WRITES = {"create", "patch", "delete"}
 
@@ -35,8 +35,9 @@ def ports(rule: Object) -> set[int | str]:
     return {each["port"] for each in rule["ports"]}
 
 
-def test_no_right_is_a_wildcard(defaults: Rendered) -> None:
-    for role in defaults.of("ClusterRole") + defaults.of("Role"):
+def test_no_right_is_a_wildcard(chart: Chart) -> None:
+    rendered = chart.render(TRAEFIK)
+    for role in rendered.of("ClusterRole") + rendered.of("Role"):
         for (api_group, resource), verbs in verbs_of(role).items():
             assert "*" not in {api_group, resource, *verbs}
 
@@ -60,9 +61,10 @@ def test_no_model_is_deleted_by_the_operator(defaults: Rendered) -> None:
     assert "delete" not in granted(defaults)[group.GROUP, "models"]
 
 
-def test_each_role_is_bound_to_its_own_part_alone(defaults: Rendered) -> None:
-    bindings = defaults.of("ClusterRoleBinding") + defaults.of("RoleBinding")
-    assert len(bindings) == 4
+def test_each_role_is_bound_to_its_own_part_alone(chart: Chart) -> None:
+    rendered = chart.render(TRAEFIK)
+    bindings = rendered.of("ClusterRoleBinding") + rendered.of("RoleBinding")
+    assert len(bindings) == 6
     for binding in bindings:
         assert [each["name"] for each in binding["subjects"]] == [binding["roleRef"]["name"]]
 
@@ -81,8 +83,8 @@ def test_the_webhooks_change_nothing_but_what_they_count(defaults: Rendered) -> 
     }
 
 
-def test_what_parts_may_read_of_secrets_and_configuration_is_named(defaults: Rendered) -> None:
-    for role in defaults.of("Role"):
+def test_what_parts_may_read_of_secrets_and_configuration_is_named(chart: Chart) -> None:
+    for role in chart.render(TRAEFIK).of("Role"):
         for rule in role["rules"]:
             assert rule["resourceNames"]
 
@@ -102,10 +104,11 @@ def test_webhooks_call_nobody_but_the_api_and_issuers(chart: Chart) -> None:
     assert [ports(rule) for rule in egress] == [{53}, {443, 6443}, {443, 9443}]
 
 
-def test_each_workload_has_a_policy_for_both_directions(defaults: Rendered) -> None:
-    workloads = defaults.of("Deployment") + defaults.of("StatefulSet")
+def test_each_workload_has_a_policy_for_both_directions(chart: Chart) -> None:
+    rendered = chart.render(TRAEFIK)
+    workloads = rendered.of("Deployment") + rendered.of("StatefulSet")
     for workload in workloads:
-        spec = policy(defaults, workload["metadata"]["name"])
+        spec = policy(rendered, workload["metadata"]["name"])
         labels = workload["spec"]["template"]["metadata"]["labels"]
         assert spec["podSelector"]["matchLabels"].items() <= labels.items()
         assert spec["policyTypes"] == ["Ingress", "Egress"]

@@ -66,6 +66,11 @@ def test_schema_and_values_know_the_same_keys(path: str, keys: set[str]) -> None
         pytest.param({"images": {"server": ""}}, id="no-image"),
         pytest.param({"images": {"pullPolicy": "Sometimes"}}, id="pull-policy"),
         pytest.param({"minio": {"persistence": {"size": "100GB"}}}, id="quantity"),
+        pytest.param({"gateway": {"kind": "nginx"}}, id="gateway-kind"),
+        pytest.param({"gateway": {"address": "https://traefik:443"}}, id="address-no-url"),
+        pytest.param({"gateway": {"entryPoints": []}}, id="no-entry-point"),
+        pytest.param({"gateway": {"parent": {"name": "a'b"}}}, id="quote-in-a-name"),
+        pytest.param({"forwardAuth": {"replicas": 0}}, id="nobody-to-ask"),
     ],
 )
 def test_wrong_value_is_refused(chart: Chart, values: Values) -> None:

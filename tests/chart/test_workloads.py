@@ -8,13 +8,23 @@ from typing import Any
 import pytest
 
 from roadstead.controllers.settings import OperatorSettings
-from tests.chart.rendering import EVERYTHING, EXISTING_STORE, Chart, Rendered, Values
+from tests.chart.rendering import (
+    EVERYTHING,
+    EXISTING_STORE,
+    GATEWAY_API,
+    TRAEFIK,
+    Chart,
+    Rendered,
+    Values,
+)
 
 VARIANTS = [
     pytest.param({}, id="defaults"),
     pytest.param(EXISTING_STORE, id="existing-store"),
     pytest.param({"minio": {"persistence": {"enabled": False}}}, id="scratch-store"),
     pytest.param(EVERYTHING, id="everything"),
+    pytest.param(TRAEFIK, id="traefik"),
+    pytest.param(GATEWAY_API, id="gateway-api"),
 ]
 RESTRICTED_VOLUMES = {"configMap", "emptyDir", "projected", "secret", "persistentVolumeClaim"}
 
@@ -56,20 +66,23 @@ def test_every_container_has_a_read_only_root_bounded_memory_and_probes(
             assert {"livenessProbe", "readinessProbe"} <= container.keys()
 
 
-def test_every_workload_has_a_service_account_of_its_own(defaults: Rendered) -> None:
-    accounts = [pod["serviceAccountName"] for pod in defaults.pod_specs()]
+@pytest.mark.parametrize("values", VARIANTS)
+def test_every_workload_has_a_service_account_of_its_own(chart: Chart, values: Values) -> None:
+    rendered = chart.render(values)
+    accounts = [pod["serviceAccountName"] for pod in rendered.pod_specs()]
     assert len(accounts) == len(set(accounts))
-    assert set(accounts) == {each["metadata"]["name"] for each in defaults.of("ServiceAccount")}
+    assert set(accounts) == {each["metadata"]["name"] for each in rendered.of("ServiceAccount")}
 
 
-def test_only_what_calls_the_api_gets_a_token(defaults: Rendered) -> None:
+def test_only_what_calls_the_api_gets_a_token(chart: Chart) -> None:
     tokens = {
         pod["serviceAccountName"]: pod["automountServiceAccountToken"]
-        for pod in defaults.pod_specs()
+        for pod in chart.render(TRAEFIK).pod_specs()
     }
     assert tokens == {
         "roadstead-operator": True,
         "roadstead-webhooks": True,
+        "roadstead-forward-auth": True,
         "roadstead-minio": False,
     }
 
@@ -107,7 +120,8 @@ def test_values_arrive_in_the_settings_of_the_operator(chart: Chart) -> None:
 def test_placement_arrives_at_the_operator(chart: Chart) -> None:
     template = chart.render(EVERYTHING).one("Deployment", "roadstead-operator")["spec"]["template"]
     assert EVERYTHING["operator"]["podLabels"].items() <= template["metadata"]["labels"].items()
-    assert template["metadata"]["annotations"] == EVERYTHING["operator"]["podAnnotations"]
+    annotations = template["metadata"]["annotations"]
+    assert EVERYTHING["operator"]["podAnnotations"].items() <= annotations.items()
     for field in ("nodeSelector", "tolerations", "affinity", "priorityClassName"):
         assert template["spec"][field] == EVERYTHING["operator"][field]
 
@@ -142,8 +156,8 @@ def test_scratch_store_claims_no_volume(chart: Chart) -> None:
     assert {"name": "data", "emptyDir": {}} in spec["template"]["spec"]["volumes"]
 
 
-def test_no_key_stands_in_an_environment_or_an_argument(defaults: Rendered) -> None:
-    for pod in defaults.pod_specs():
+def test_no_key_stands_in_an_environment_or_an_argument(chart: Chart) -> None:
+    for pod in chart.render(TRAEFIK).pod_specs():
         for container in pod["containers"]:
             assert all("secretKeyRef" not in each.get("valueFrom", {}) for each in container["env"])
 
@@ -160,5 +174,6 @@ def test_existing_secrets_are_not_written(chart: Chart) -> None:
         **EXISTING_STORE,
         "quant": {"existingSecret": "quant-key"},
         "tokens": {"local": {"existingSecret": "jwt"}},
+        "gateway": {**TRAEFIK["gateway"], "existingSecret": "gateway-key"},
     }
     assert not [each for each in chart.render(values).of("Secret") if "data" in each]

@@ -1,0 +1,69 @@
+{{/* Whether there is a gateway. */}}
+{{- define "roadstead.hasGateway" -}}
+{{- if ne .Values.gateway.kind "none" }}yes{{ end -}}
+{{- end -}}
+
+{{- define "roadstead.gatewaySecret" -}}
+{{- .Values.gateway.existingSecret | default (printf "%s-gateway" (include "roadstead.fullname" .)) -}}
+{{- end -}}
+
+{{/* namespace/name[/section] of the Gateway that HTTPRoutes belong to. */}}
+{{- define "roadstead.gatewayParent" -}}
+{{- with .Values.gateway.parent -}}
+{{- list (.namespace | default $.Values.gateway.namespace) .name .sectionName | compact | join "/" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The operator's settings about the gateway; without one, whose pods may call servers. */}}
+{{- define "roadstead.gatewayEnv" -}}
+{{- $fullname := include "roadstead.fullname" . -}}
+- name: ROADSTEAD_GATEWAY_NAMESPACE
+  value: {{ .Values.gateway.namespace | quote }}
+{{- if include "roadstead.hasGateway" . }}
+- name: ROADSTEAD_GATEWAY_KIND
+  value: {{ .Values.gateway.kind }}
+- name: ROADSTEAD_GATEWAY_URL
+  value: {{ .Values.gateway.url | quote }}
+{{- with .Values.gateway.address }}
+- name: ROADSTEAD_GATEWAY_ADDRESS
+  value: {{ . | quote }}
+{{- end }}
+{{- if .Values.gateway.caBundle }}
+- name: ROADSTEAD_GATEWAY_CA_FILE
+  value: /etc/roadstead/gateway-ca/ca.crt
+{{- end }}
+- name: ROADSTEAD_GATEWAY_KEY_FILE
+  value: /etc/roadstead/gateway/key
+{{- if eq .Values.gateway.kind "traefik" }}
+- name: ROADSTEAD_GATEWAY_ENTRY_POINTS
+  value: {{ join "," .Values.gateway.entryPoints | quote }}
+{{- with .Values.gateway.certResolver }}
+- name: ROADSTEAD_GATEWAY_CERT_RESOLVER
+  value: {{ . | quote }}
+{{- end }}
+{{- else }}
+- name: ROADSTEAD_GATEWAY_PARENT
+  value: {{ include "roadstead.gatewayParent" . | quote }}
+{{- end }}
+- name: ROADSTEAD_GATEWAY_MAX_IN_FLIGHT
+  value: {{ int .Values.gateway.maxInFlight | quote }}
+- name: ROADSTEAD_FORWARD_AUTH_URL
+  value: http://{{ $fullname }}-forward-auth.{{ .Release.Namespace }}.svc
+{{- end }}
+{{- end -}}
+
+{{- define "roadstead.gatewayKeyVolume" -}}
+- name: gateway
+  secret:
+    secretName: {{ include "roadstead.gatewaySecret" . }}
+    items:
+      - key: key
+        path: key
+    defaultMode: 0440
+{{- end -}}
+
+{{- define "roadstead.gatewayKeyMount" -}}
+- name: gateway
+  mountPath: /etc/roadstead/gateway
+  readOnly: true
+{{- end -}}

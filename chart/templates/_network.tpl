@@ -1,0 +1,57 @@
+{{/* Names and the Kubernetes API, which every part that has a token calls. */}}
+{{- define "roadstead.clusterEgress" -}}
+# Names.
+- to:
+    - namespaceSelector:
+        matchLabels:
+          kubernetes.io/metadata.name: kube-system
+      podSelector:
+        matchLabels:
+          k8s-app: kube-dns
+  ports:
+    - port: 53
+      protocol: UDP
+    - port: 53
+      protocol: TCP
+# The Kubernetes API.
+- ports:
+    {{- range .Values.networkPolicy.apiServerPorts }}
+    - port: {{ int . }}
+      protocol: TCP
+    {{- end }}
+{{- end -}}
+
+{{/* The addresses that issuers' keys are read from. */}}
+{{- define "roadstead.issuerEgress" -}}
+{{- $urls := list }}
+{{- range .Values.tokens.issuers }}
+{{- with .jwksUrl }}
+{{- $parts := urlParse . }}
+{{- $urls = append $urls (printf "%s://%s" $parts.scheme $parts.host) }}
+{{- end }}
+{{- end }}
+{{- with $urls -}}
+# The issuers' keys.
+- ports: {{- include "roadstead.ports" . | nindent 4 }}
+{{- end -}}
+{{- end -}}
+
+{{/*
+The port of each URL, or allow-list entry, of a list: the one it names, else its scheme's, else both.
+*/}}
+{{- define "roadstead.ports" -}}
+{{- $ports := list -}}
+{{- range . -}}
+{{- $named := regexFind ":[0-9]+/?$" . | trimPrefix ":" | trimSuffix "/" -}}
+{{- if $named -}}
+{{- $ports = append $ports $named -}}
+{{- else -}}
+{{- if not (hasPrefix "http://" .) }}{{ $ports = append $ports "443" }}{{ end -}}
+{{- if not (hasPrefix "https://" .) }}{{ $ports = append $ports "80" }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- range $ports | uniq | sortAlpha }}
+- port: {{ . }}
+  protocol: TCP
+{{- end -}}
+{{- end -}}

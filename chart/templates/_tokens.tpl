@@ -1,0 +1,88 @@
+{{/* Whether anything verifies tokens: the webhooks, or the gateway's forward auth. */}}
+{{- define "roadstead.verifiesTokens" -}}
+{{- if or .Values.webhooks.enabled (ne .Values.gateway.kind "none") }}yes{{ end -}}
+{{- end -}}
+
+{{- define "roadstead.jwtSecret" -}}
+{{- .Values.tokens.local.existingSecret | default (printf "%s-jwt" (include "roadstead.fullname" .)) -}}
+{{- end -}}
+
+{{/* The issuers whose tokens count, as ROADSTEAD_TOKEN_ISSUERS_FILE takes them. */}}
+{{- define "roadstead.issuers" -}}
+{{- $issuers := list -}}
+{{- with .Values.tokens.local -}}
+{{- if .enabled -}}
+{{- $issuers = append $issuers (dict "issuer" .issuer "audience" .audience "secretFile" "/etc/roadstead/jwt/secret") -}}
+{{- end -}}
+{{- end -}}
+{{- range $number, $given := .Values.tokens.issuers -}}
+{{- $issuer := omit $given "publicKey" "ca" "existingSecret" -}}
+{{- if $given.publicKey -}}
+{{- $_ := set $issuer "publicKeyFile" (printf "/etc/roadstead/issuers/key-%d.pem" $number) -}}
+{{- end -}}
+{{- if $given.ca -}}
+{{- $_ := set $issuer "caFile" (printf "/etc/roadstead/issuers/ca-%d.pem" $number) -}}
+{{- end -}}
+{{- if $given.existingSecret -}}
+{{- $_ := set $issuer "secretFile" (printf "/etc/roadstead/issuer-%d/secret" $number) -}}
+{{- end -}}
+{{- $issuers = append $issuers $issuer -}}
+{{- end -}}
+{{- toYaml $issuers -}}
+{{- end -}}
+
+{{/* What both verifiers of tokens take. */}}
+{{- define "roadstead.tokenEnv" -}}
+- name: ROADSTEAD_TOKEN_ISSUERS_FILE
+  value: /etc/roadstead/issuers/issuers.yaml
+- name: ROADSTEAD_TOKEN_LEEWAY_SECONDS
+  value: {{ int .Values.tokens.leewaySeconds | quote }}
+- name: ROADSTEAD_TOKEN_MAX_LIFETIME_SECONDS
+  value: {{ int .Values.tokens.maxLifetimeSeconds | quote }}
+- name: ROADSTEAD_REVOCATIONS
+  value: {{ include "roadstead.fullname" . }}-revocations
+{{- end -}}
+
+{{- define "roadstead.tokenMounts" -}}
+- name: issuers
+  mountPath: /etc/roadstead/issuers
+  readOnly: true
+{{- if .Values.tokens.local.enabled }}
+- name: jwt
+  mountPath: /etc/roadstead/jwt
+  readOnly: true
+{{- end }}
+{{- range $number, $issuer := .Values.tokens.issuers }}
+{{- if $issuer.existingSecret }}
+- name: issuer-{{ $number }}
+  mountPath: /etc/roadstead/issuer-{{ $number }}
+  readOnly: true
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "roadstead.tokenVolumes" -}}
+- name: issuers
+  configMap:
+    name: {{ include "roadstead.fullname" . }}-issuers
+{{- if .Values.tokens.local.enabled }}
+- name: jwt
+  secret:
+    secretName: {{ include "roadstead.jwtSecret" . }}
+    items:
+      - key: secret
+        path: secret
+    defaultMode: 0440
+{{- end }}
+{{- range $number, $issuer := .Values.tokens.issuers }}
+{{- with $issuer.existingSecret }}
+- name: issuer-{{ $number }}
+  secret:
+    secretName: {{ . }}
+    items:
+      - key: secret
+        path: secret
+    defaultMode: 0440
+{{- end }}
+{{- end }}
+{{- end -}}

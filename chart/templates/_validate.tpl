@@ -1,0 +1,57 @@
+{{/* What the schema can't say: fields that only make sense together. */}}
+{{- define "roadstead.validate" -}}
+{{- include "roadstead.validateAdmission" . -}}
+{{- include "roadstead.validateGateway" . -}}
+{{- if and .Values.minio.embedded .Values.store.endpoint -}}
+{{- fail "store.endpoint names an existing store: set minio.embedded=false too, or leave store.endpoint empty" -}}
+{{- end -}}
+{{- if not .Values.minio.embedded -}}
+{{- if not .Values.store.endpoint -}}
+{{- fail "minio.embedded is false: set store.endpoint to the store's http(s)://host[:port]" -}}
+{{- end -}}
+{{- if not .Values.store.existingSecret -}}
+{{- fail "minio.embedded is false: set store.existingSecret to a Secret with the keys accessKey and secretKey" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "roadstead.validateAdmission" -}}
+{{- $certificates := .Values.webhooks.certificates -}}
+{{- if and (include "roadstead.verifiesTokens" .) (not .Values.tokens.local.enabled) (not .Values.tokens.issuers) -}}
+{{- fail "nobody could do anything: set tokens.local.enabled=true or name an issuer in tokens.issuers" -}}
+{{- end -}}
+{{- if and (eq $certificates.mode "cert-manager") (not $certificates.issuerRef.name) -}}
+{{- fail "webhooks.certificates.mode is cert-manager: set webhooks.certificates.issuerRef.name" -}}
+{{- end -}}
+{{- if and (eq $certificates.mode "given") (not (and $certificates.existingSecret $certificates.caBundle)) -}}
+{{- fail "webhooks.certificates.mode is given: set webhooks.certificates.existingSecret and caBundle" -}}
+{{- end -}}
+{{- range $number, $issuer := .Values.tokens.issuers -}}
+{{- $keys := list $issuer.publicKey $issuer.jwksUrl $issuer.existingSecret | compact -}}
+{{- if ne (len $keys) 1 -}}
+{{- fail (printf "tokens.issuers[%d]: set exactly one of publicKey, jwksUrl and existingSecret" $number) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "roadstead.validateGateway" -}}
+{{- with .Values.gateway -}}
+{{- if ne .kind "none" -}}
+{{- if not (regexMatch "^https://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[1-9][0-9]{0,4})?$" .url) -}}
+{{- fail (printf "gateway.kind is %s: set gateway.url to what callers reach it by, https://host[:port] in lower case with no path, as https://models.example.com (it is %q)" .kind .url) -}}
+{{- end -}}
+{{- if not .namespace -}}
+{{- fail (printf "gateway.kind is %s: set gateway.namespace to the one that Traefik's pods run in; nobody else may call servers and forward auth" .kind) -}}
+{{- end -}}
+{{- end -}}
+{{- if and (eq .kind "gateway-api") (not .parent.name) -}}
+{{- fail "gateway.kind is gateway-api: set gateway.parent.name, and parent.namespace where it is not gateway.namespace, to the Gateway that the HTTPRoutes belong to" -}}
+{{- end -}}
+{{- if and (ne .kind "gateway-api") .parent.name -}}
+{{- fail (printf "gateway.parent.name names a Gateway, which gateway.kind %s does not use: set gateway.kind=gateway-api, or leave parent.name empty" .kind) -}}
+{{- end -}}
+{{- if and (eq .kind "gateway-api") .certResolver -}}
+{{- fail "gateway.certResolver is of IngressRoutes: with gateway.kind gateway-api the Gateway's listener names the certificate; leave certResolver empty" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,229 @@
+"""The gateway of the chart: forward auth, keys, rights, who may call whom."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from roadstead_webhooks.forwardauth.settings import ForwardAuthSettings
+from tests.chart.rendering import (
+    EVERYTHING,
+    GATEWAY_API,
+    TRAEFIK,
+    Chart,
+    ChartRefused,
+    Object,
+    Rendered,
+    Values,
+)
+from tests.chart.test_rights import granted, policy, ports, verbs_of
+
+NAME = "roadstead-forward-auth"
+CHANGES = {"create", "patch", "delete"}
+PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+NO_WEBHOOKS: Values = {**TRAEFIK, "webhooks": {"enabled": False}}
+
+
+@pytest.fixture(scope="module")
+def traefik(chart: Chart) -> Rendered:
+    return chart.render(TRAEFIK)
+
+
+def gateway(**changes: object) -> Values:
+    """The Traefik of these tests with other values."""
+    return {"gateway": {**TRAEFIK["gateway"], **changes}}
+
+
+def from_gateway() -> list[Object]:
+    """Peers of a NetworkPolicy: the gateway's pods."""
+    label = {"kubernetes.io/metadata.name": "gateway"}
+    return [{"namespaceSelector": {"matchLabels": label}}]
+
+
+def volume(rendered: Rendered, deployment: str, name: str) -> Object:
+    pod = rendered.one("Deployment", deployment)["spec"]["template"]["spec"]
+    (found,) = (each for each in pod["volumes"] if each["name"] == name)
+    assert isinstance(found, dict)
+    return found
+
+
+def test_without_a_gateway_nothing_of_it_is_there(defaults: Rendered) -> None:
+    names = [each["metadata"]["name"] for each in defaults.objects]
+    assert not [name for name in names if "forward-auth" in name or "gateway" in name]
+    assert not defaults.of("ValidatingAdmissionPolicy")
+    env = {name for name in defaults.operator_env() if "GATEWAY" in name or "FORWARD" in name}
+    assert env == {"ROADSTEAD_GATEWAY_NAMESPACE"}
+
+
+@pytest.mark.parametrize("values", [TRAEFIK, GATEWAY_API, EVERYTHING, NO_WEBHOOKS])
+def test_settings_accept_the_environment_of_forward_auth(
+    chart: Chart, values: Values, tmp_path: Path
+) -> None:
+    rendered = chart.render(values)
+    issuers = tmp_path / "issuers.yaml"
+    issuers.write_text(rendered.one("ConfigMap", "roadstead-issuers")["data"]["issuers.yaml"])
+    env = {**rendered.env("forward-auth"), "ROADSTEAD_TOKEN_ISSUERS_FILE": str(issuers)}
+    settings = ForwardAuthSettings.from_env({**env, "ROADSTEAD_NAMESPACE": "roadstead-system"})
+    assert settings.origin == values["gateway"]["url"]
+    assert rendered.one("ConfigMap", settings.revocations)
+
+
+def test_without_webhooks_tokens_are_verified_and_no_contract_is_asked_for(chart: Chart) -> None:
+    rendered = chart.render(NO_WEBHOOKS)
+    assert rendered.env("forward-auth")["ROADSTEAD_ADMISSION"] == "off"
+    assert rendered.one("Secret", "roadstead-jwt")["data"]["secret"]
+
+
+def test_operator_and_forward_auth_hold_the_same_key(traefik: Rendered) -> None:
+    secrets = {
+        volume(traefik, name, "gateway")["secret"]["secretName"]
+        for name in ("roadstead-operator", NAME)
+    }
+    assert secrets == {"roadstead-gateway"}
+    assert traefik.one("Secret", "roadstead-gateway")["data"].keys() == {"key"}
+
+
+def test_nobody_else_holds_the_key(traefik: Rendered) -> None:
+    holders = [
+        pod["serviceAccountName"] for pod in traefik.pod_specs() if "roadstead-gateway" in str(pod)
+    ]
+    assert holders == ["roadstead-forward-auth", "roadstead-operator"]
+
+
+def test_the_operator_is_told_where_forward_auth_answers(traefik: Rendered) -> None:
+    url = traefik.operator_env()["ROADSTEAD_FORWARD_AUTH_URL"]
+    service = traefik.one("Service", NAME)
+    assert url == "http://roadstead-forward-auth.roadstead-system.svc"
+    assert [(each["port"], each["targetPort"]) for each in service["spec"]["ports"]] == [
+        (80, "verify")
+    ]
+
+
+def test_an_authority_of_the_gateways_own_is_given_as_a_file(chart: Chart) -> None:
+    rendered = chart.render(gateway(caBundle=PEM))
+    assert rendered.one("ConfigMap", "roadstead-gateway-ca")["data"] == {"ca.crt": PEM}
+    assert volume(rendered, "roadstead-operator", "gateway-ca")["configMap"]
+    path = rendered.operator_env()["ROADSTEAD_GATEWAY_CA_FILE"]
+    assert path == "/etc/roadstead/gateway-ca/ca.crt"
+
+
+@pytest.mark.parametrize(
+    ("parent", "expected"),
+    [
+        ({"name": "models"}, "gateway/models"),
+        ({"name": "models", "namespace": "infra"}, "infra/models"),
+        ({"name": "models", "sectionName": "https"}, "gateway/models/https"),
+    ],
+)
+def test_the_parent_is_told_in_one_word(chart: Chart, parent: Object, expected: str) -> None:
+    env = chart.render(gateway(kind="gateway-api", parent=parent)).operator_env()
+    assert env["ROADSTEAD_GATEWAY_PARENT"] == expected
+
+
+def test_an_instance_is_not_taken_away_before_another_answers(traefik: Rendered) -> None:
+    spec = traefik.one("Deployment", NAME)["spec"]
+    assert spec["replicas"] == 2
+    assert spec["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+    assert traefik.one("PodDisruptionBudget", NAME)["spec"]["maxUnavailable"] == 1
+
+
+def test_forward_auth_changes_nothing(traefik: Rendered) -> None:
+    for role in (traefik.one("ClusterRole", NAME), traefik.one("Role", NAME)):
+        assert all(verbs == {"list", "watch"} for verbs in verbs_of(role).values())
+
+
+def test_forward_auth_reads_no_secret(traefik: Rendered) -> None:
+    for role in (traefik.one("ClusterRole", NAME), traefik.one("Role", NAME)):
+        assert not [resource for _, resource in verbs_of(role) if resource == "secrets"]
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        ("traefik.io", "ingressroutes"),
+        ("traefik.io", "middlewares"),
+        ("gateway.networking.k8s.io", "httproutes"),
+    ],
+)
+def test_the_operator_writes_routes_only_where_there_is_a_gateway(
+    traefik: Rendered, defaults: Rendered, route: tuple[str, str]
+) -> None:
+    assert granted(traefik)[route] == {"get", "list", "watch"} | CHANGES
+    assert granted(defaults)[route] == {"get", "list", "delete"}
+
+
+def test_the_gateway_alone_asks_forward_auth(traefik: Rendered) -> None:
+    (rule,) = policy(traefik, NAME)["ingress"]
+    assert (rule["from"], ports(rule)) == (from_gateway(), {"verify"})
+
+
+def test_metrics_are_read_by_whom_values_name(chart: Chart) -> None:
+    peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+    rendered = chart.render({**TRAEFIK, "networkPolicy": {"metricsFrom": [peer]}})
+    _, rule = policy(rendered, NAME)["ingress"]
+    assert (rule["from"], ports(rule)) == ([peer], {"http"})
+
+
+def test_forward_auth_calls_nobody_but_the_api_and_issuers(chart: Chart) -> None:
+    issuer = {"issuer": "a", "audience": "r", "jwksUrl": "https://a.example.com:9443/keys.json"}
+    rendered = chart.render({**TRAEFIK, "tokens": {"issuers": [issuer]}})
+    egress = policy(rendered, NAME)["egress"]
+    assert [ports(rule) for rule in egress] == [{53}, {443, 6443}, {9443}]
+
+
+def test_the_operator_asks_the_gateways_pods_at_any_port(chart: Chart) -> None:
+    rendered = chart.render(gateway(address="traefik.gateway.svc:443"))
+    *_, rule = policy(rendered, "roadstead-operator")["egress"]
+    assert rule == {"to": from_gateway()}
+
+
+def test_the_operator_asks_a_gateway_outside_at_its_port(chart: Chart) -> None:
+    rendered = chart.render(gateway(url="https://models.example.com:8443"))
+    *_, pods, outside = policy(rendered, "roadstead-operator")["egress"]
+    assert (pods, ports(outside)) == ({"to": from_gateway()}, {8443})
+
+
+def test_routes_are_protected_unless_that_is_left_to_others(chart: Chart) -> None:
+    assert not chart.render(gateway(protectRoutes=False)).of("ValidatingAdmissionPolicy")
+
+
+def test_every_policy_denies(chart: Chart) -> None:
+    rendered = chart.render(GATEWAY_API)
+    policies = rendered.of("ValidatingAdmissionPolicy")
+    bound = {
+        each["spec"]["policyName"]: each["spec"]["validationActions"]
+        for each in rendered.of("ValidatingAdmissionPolicyBinding")
+    }
+    assert bound == {each["metadata"]["name"]: ["Deny"] for each in policies}
+    assert {each["spec"]["failurePolicy"] for each in policies} == {"Fail"}
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        pytest.param(gateway(url=""), "set gateway.url", id="no-url"),
+        pytest.param(gateway(url="http://a.example.com"), "https://host", id="no-tls"),
+        pytest.param(gateway(url="https://a.example.com/x"), "no path", id="path"),
+        pytest.param(gateway(url="https://a.example.com/"), "no path", id="slash"),
+        pytest.param(gateway(url="https://A.example.com"), "lower case", id="upper-case"),
+        pytest.param(gateway(namespace=""), "set gateway.namespace", id="no-namespace"),
+        pytest.param(gateway(kind="gateway-api"), "set gateway.parent.name", id="no-parent"),
+        pytest.param(gateway(parent={"name": "a"}), "gateway.kind=gateway-api", id="a-parent"),
+        pytest.param(
+            gateway(kind="gateway-api", parent={"name": "a"}, certResolver="acme"),
+            "leave certResolver empty",
+            id="a-resolver",
+        ),
+        pytest.param(
+            {**NO_WEBHOOKS, "tokens": {"local": {"enabled": False}}},
+            "name an issuer in tokens.issuers",
+            id="no-issuer",
+        ),
+    ],
+)
+def test_contradictions_are_told_with_what_to_set(
+    chart: Chart, values: Values, message: str
+) -> None:
+    with pytest.raises(ChartRefused, match=message):
+        chart.render(values)
