@@ -41,6 +41,8 @@ class ApiServer:
     """For kubectl and kopf; holds the same token."""
     etcd_url: str
     """`http://127.0.0.1:PORT`, to look at what is stored."""
+    process: subprocess.Popen[bytes] = dataclasses.field(repr=False)
+    """To see what happens where it is stopped."""
 
 
 @contextlib.contextmanager
@@ -62,7 +64,14 @@ def running(binaries: Mapping[str, Path], folder: Path) -> Iterator[ApiServer]:
             kubeconfig = folder / "kubeconfig"
             kubeconfig.write_text(json.dumps(kubeconfig_content(url, ca, token)))
             kubeconfig.chmod(0o600)
-            yield ApiServer(url=url, ca=ca, token=token, kubeconfig=kubeconfig, etcd_url=etcd_url)
+            yield ApiServer(
+                url=url,
+                ca=ca,
+                token=token,
+                kubeconfig=kubeconfig,
+                etcd_url=etcd_url,
+                process=process,
+            )
 
 
 def kubeconfig_content(url: str, ca: Path, token: str) -> dict[str, object]:

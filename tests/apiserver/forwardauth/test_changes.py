@@ -1,0 +1,139 @@
+"""What changes in the cluster counts for the next request, on the same connection too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from kubernetes.aio import client
+
+from tests.apiserver.custom_objects import delete, patch
+from tests.apiserver.eventually import eventually
+from tests.apiserver.forwardauth.auth_process import (
+    KEY,
+    REVOCATIONS,
+    SYSTEM,
+    AuthProcess,
+    Folder,
+    Gateway,
+    make_keyed_token,
+    make_token,
+)
+from tests.apiserver.forwardauth.conftest import Site
+
+PROMISED_SECONDS = 5.0
+"""Within which a revocation is to count."""
+
+
+async def until(gateway: Gateway, site: Site, token: str, status: int, code: str) -> None:
+    """Ask until the answer is this one."""
+
+    def told() -> bool:
+        answer = gateway.ask(site.uuid, token)
+        assert (answer.status, answer.code) == (status, code)
+        return True
+
+    await eventually(told, timeout=PROMISED_SECONDS)
+
+
+async def revoke(core: client.CoreV1Api, data: Mapping[str, str]) -> None:
+    """Make this the ConfigMap of revocations."""
+    meta = client.V1ObjectMeta(name=REVOCATIONS)
+    body = client.V1ConfigMap(metadata=meta, data=dict(data))
+    await core.create_namespaced_config_map(SYSTEM, body)
+
+
+async def test_server_gets_its_key_in_place_of_the_callers_token(
+    gateway: Gateway, site: Site
+) -> None:
+    told = gateway.ask(site.uuid, make_token())
+    assert told.status == 200
+    assert told.headers["Authorization"] == f"Bearer {KEY.server_key(site.uuid)}"
+    assert (told.headers["X-Auth-Subject"], told.headers["X-Auth-Groups"]) == (
+        "alice",
+        "demo-users",
+    )
+
+
+async def test_token_that_is_revoked_opens_nothing_any_more(
+    gateway: Gateway, site: Site, system: client.CoreV1Api
+) -> None:
+    token = make_token(jti="the-one")
+    assert gateway.ask(site.uuid, token).status == 200
+    await revoke(system, {"jti": "# lost\nthe-one\n"})
+    await until(gateway, site, token, 403, "TokenRevoked")
+    assert gateway.ask(site.uuid, make_token(jti="another")).status == 200
+
+
+async def test_subject_that_is_revoked_is_denied(
+    gateway: Gateway, site: Site, system: client.CoreV1Api
+) -> None:
+    token = make_token("mallory")
+    assert gateway.ask(site.uuid, token).status == 200
+    await revoke(system, {"sub": "mallory\n"})
+    await until(gateway, site, token, 403, "TokenRevoked")
+    assert gateway.ask(site.uuid, make_token()).status == 200
+
+
+async def test_revocation_that_is_taken_back_ends(
+    gateway: Gateway, site: Site, system: client.CoreV1Api
+) -> None:
+    await revoke(system, {"sub": "alice\n"})
+    await until(gateway, site, make_token(), 403, "TokenRevoked")
+    await system.delete_namespaced_config_map(REVOCATIONS, SYSTEM)
+    await until(gateway, site, make_token(), 200, "")
+
+
+async def test_contract_for_others_closes_the_server(
+    gateway: Gateway, site: Site, api: client.ApiClient
+) -> None:
+    change = {"spec": {"authorization": {"groups": ["others"]}}}
+    await patch(api, site.contract, change)
+    await until(gateway, site, make_token(), 403, "AccessDenied")
+    assert gateway.ask(site.uuid, make_token("bob", "others")).status == 200
+
+
+async def test_contract_that_ends_closes_the_server(
+    gateway: Gateway, site: Site, api: client.ApiClient
+) -> None:
+    await patch(api, site.contract, {"spec": {"expiresAt": "2020-01-01T00:00:00Z"}})
+    await until(gateway, site, make_token(), 403, "ContractExpired")
+
+
+async def test_contract_that_is_deleted_closes_the_server(
+    gateway: Gateway, site: Site, api: client.ApiClient
+) -> None:
+    await delete(api, site.contract)
+    await until(gateway, site, make_token(), 403, "AccessDenied")
+
+
+async def test_namespace_that_loses_its_label_closes_the_server(
+    gateway: Gateway, site: Site, api: client.ApiClient, namespace: str
+) -> None:
+    core = client.CoreV1Api(api)
+    selector = {"names": None, "selector": {"matchLabels": {"team": "a"}}}
+    await core.patch_namespace(namespace, {"metadata": {"labels": {"team": "a"}}})
+    await patch(api, site.contract, {"spec": {"namespaces": selector}})
+    await until(gateway, site, make_token(), 200, "")
+    await core.patch_namespace(namespace, {"metadata": {"labels": {"team": "b"}}})
+    await until(gateway, site, make_token(), 403, "AccessDenied")
+
+
+async def test_server_that_is_deleted_is_known_no_more(
+    gateway: Gateway, site: Site, api: client.ApiClient
+) -> None:
+    await delete(api, site.serve)
+    await until(gateway, site, make_token(), 403, "AccessDenied")
+
+
+async def test_key_that_its_issuer_has_replaced_opens_nothing(
+    auth: AuthProcess, folder: Folder, site: Site
+) -> None:
+    old, new = make_keyed_token("first"), make_keyed_token("second")
+    assert auth.status(site.uuid, old) == 200
+    folder.publish("second")
+    try:
+        await eventually(lambda: auth.status(site.uuid, old) == 401)
+        await eventually(lambda: auth.status(site.uuid, new) == 200)
+    finally:
+        folder.publish("first")
+        await eventually(lambda: auth.status(site.uuid, old) == 200)

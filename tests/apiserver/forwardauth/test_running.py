@@ -1,0 +1,164 @@
+"""The process itself: its start, its end, its log and metrics, and an API server that is away."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+from kubernetes.aio import client
+
+from tests.apiserver.conftest import connect, install_crds
+from tests.apiserver.control_plane import ApiServer, running
+from tests.apiserver.eventually import eventually
+from tests.apiserver.forwardauth.auth_process import (
+    KEY,
+    REVOCATIONS,
+    SYSTEM,
+    AuthProcess,
+    Folder,
+    Gateway,
+    make_token,
+    running_auth,
+)
+from tests.apiserver.forwardauth.conftest import Site, make_site, make_system
+
+
+async def test_access_log_tells_of_requests_and_of_no_token_or_prompt(
+    auth: AuthProcess, gateway: Gateway, site: Site
+) -> None:
+    token = make_token("carol")
+    path = f"/v1/models?access_token={token}&prompt=a-secret-of-mine"
+    assert gateway.ask(site.uuid, token, method="GET", path=path).status == 200
+    meta = site.serve["metadata"]
+    title = f"modelserve/{meta['namespace']}/{meta['name']}"
+
+    def line() -> dict[str, object]:
+        every = map(json.loads, auth.log.read_text().splitlines())
+        return next((each for each in every if each.get("subject") == "carol"), {})
+
+    await eventually(lambda: line())
+    told = line()
+    assert (told["object"], told["server"], told["method"]) == (title, site.uuid, "GET")
+    assert (told["verdict"], told["reason"]) == ("allowed", "Allowed")
+    text = auth.log.read_text()
+    assert token not in text
+    assert "a-secret-of-mine" not in text
+
+
+async def test_metrics_tell_of_verdicts_the_cache_and_the_watches(
+    auth: AuthProcess, gateway: Gateway, site: Site
+) -> None:
+    for _ in range(2):
+        gateway.ask(site.uuid, make_token())
+    gateway.ask(site.uuid)
+    told = auth.metrics()
+    for each in (
+        'roadstead_forward_auth_verdicts_total{reason="Allowed",verdict="allowed"}',
+        'roadstead_forward_auth_verdicts_total{reason="TokenMissing",verdict="unauthenticated"}',
+        "roadstead_forward_auth_duration_seconds_bucket",
+        'roadstead_forward_auth_cache_lookups_total{result="hit"}',
+        "roadstead_forward_auth_cache_entries",
+        'roadstead_watch_silence_seconds{resource="modelserves"}',
+    ):
+        assert each in told
+
+
+async def test_without_admission_any_token_that_holds_passes(
+    apiserver: ApiServer, folder: Folder, site: Site
+) -> None:
+    with running_auth(apiserver, folder, name="off", ROADSTEAD_ADMISSION="off") as off:
+        assert off.status(site.uuid, make_token("bob", "others")) == 200
+        assert off.status(site.uuid) == 401
+
+
+async def test_revocation_holds_through_a_restart(
+    apiserver: ApiServer, folder: Folder, site: Site, system: client.CoreV1Api
+) -> None:
+    body = client.V1ConfigMap(
+        metadata=client.V1ObjectMeta(name=REVOCATIONS), data={"sub": "mallory"}
+    )
+    await system.create_namespaced_config_map(SYSTEM, body)
+    with running_auth(apiserver, folder, name="anew") as anew:
+        assert anew.status(site.uuid, make_token("mallory")) == 403
+        assert anew.status(site.uuid, make_token()) == 200
+
+
+async def test_server_that_ends_answers_until_nobody_asks_any_more(
+    apiserver: ApiServer, folder: Folder, site: Site
+) -> None:
+    grace = {"ROADSTEAD_SHUTDOWN_GRACE_SECONDS": "3"}
+    with running_auth(apiserver, folder, name="ending", **grace) as ending:
+        kept = Gateway(ending.port)
+        assert kept.ask(site.uuid, make_token()).headers["Connection"] is None
+        ending.process.send_signal(signal.SIGTERM)
+        await eventually(lambda: not ending.ready)
+        told = kept.ask(site.uuid, make_token())
+        assert (told.status, told.headers["Connection"]) == (200, "close")
+        assert ending.status(site.uuid, make_token()) == 200
+        await eventually(lambda: ending.process.poll() is not None)
+        assert ending.process.returncode == 0
+
+
+async def test_probe_of_the_operator_passes_to_health_alone(auth: AuthProcess, site: Site) -> None:
+    now = int(datetime.datetime.now(datetime.UTC).timestamp())
+    shown = {"Authorization": f"Roadstead-Probe {KEY.probe(site.uuid, now=now)}"}
+    assert auth.asked(site.uuid, method="GET", path="/health", **shown).status == 200
+    assert auth.asked(site.uuid, method="GET", path="/props", **shown).status == 401
+
+
+_QUESTION = "GET /verify/x HTTP/1.1\r\nHost: a\r\n"
+
+
+@pytest.mark.parametrize(
+    "request_text",
+    [
+        pytest.param("GET / HTTP/1.1\r\nHost: a\r\n\r\n", id="root"),
+        pytest.param("GET /verify/../verify HTTP/1.1\r\nHost: a\r\n\r\n", id="dots"),
+        pytest.param("GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n", id="metrics"),
+        pytest.param("GET /" + "x" * 5000 + " HTTP/1.1\r\nHost: a\r\n\r\n", id="long"),
+        pytest.param(_QUESTION + "A: " + "x" * 40_000 + "\r\n\r\n", id="large"),
+        pytest.param(_QUESTION + "A: b\r\n" * 200 + "\r\n", id="many"),
+        pytest.param(
+            _QUESTION + "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", id="two lengths"
+        ),
+        pytest.param(_QUESTION + "Authorization: a\x00b\r\n\r\n", id="nul"),
+        pytest.param(_QUESTION + "Authorization : Bearer x\r\n\r\n", id="blank before the colon"),
+        pytest.param("hello\r\n\r\n", id="no HTTP"),
+    ],
+)
+async def test_what_is_no_question_is_refused(auth: AuthProcess, request_text: str) -> None:
+    with socket.create_connection(("127.0.0.1", auth.port), timeout=10) as raw:
+        raw.sendall(request_text.encode("latin-1"))
+        answer = raw.recv(200)
+    assert answer.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4"))
+
+
+async def test_api_server_that_is_away_is_gone_without_until_it_is_too_long_ago(
+    binaries: dict[str, Path], tmp_path: Path, folder: Folder
+) -> None:
+    (tmp_path / "control-plane").mkdir()
+    with running(binaries, tmp_path / "control-plane") as server:
+        await install_crds(server)
+        await make_system(server)
+        async with connect(server) as api:
+            await client.CoreV1Api(api).create_namespace(
+                client.V1Namespace(metadata=client.V1ObjectMeta(name="demo"))
+            )
+            site = await make_site(api, "demo")
+        staleness = {"ROADSTEAD_MAX_STALENESS_SECONDS": "9"}
+        with running_auth(server, folder, name="stale", **staleness) as auth:
+            token = make_token()
+            await eventually(lambda: auth.status(site.uuid, token) == 200)
+            server.process.send_signal(signal.SIGSTOP)
+            try:
+                assert auth.status(site.uuid, token) == 200
+                await eventually(lambda: auth.asked(site.uuid, token).status == 503)
+                assert auth.asked(site.uuid, token).code == "Stale"
+                assert not auth.ready
+            finally:
+                server.process.send_signal(signal.SIGCONT)
+            await eventually(lambda: auth.status(site.uuid, token) == 200, timeout=90)
