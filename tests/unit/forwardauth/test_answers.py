@@ -66,3 +66,14 @@ def test_nothing_of_the_caller_is_in_a_refusal() -> None:
     answer = refused(verdict)
     assert b"demo" not in answer.body
     assert b"NotAuthorized" not in answer.body
+
+
+@given(st.text(max_size=5000))
+def test_refusal_stays_below_what_a_gateway_takes(message: str) -> None:
+    answer = refused(Verdict(status=403, reason="ContractInvalid", message=message))
+    assert len(answer.body) <= 4096
+
+
+def test_answers_do_not_tell_what_they_are_made_with() -> None:
+    for answer in (passed(allowed(), "key"), refused(Verdict(status=403, reason="Why"))):
+        assert answer.headers["Server"] == "roadstead"

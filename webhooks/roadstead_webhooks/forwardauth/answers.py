@@ -15,12 +15,17 @@ from urllib.parse import quote
 from roadstead_webhooks.forwardauth.verdict import Verdict
 
 REALM: Final = "roadstead"
+SERVER: Final = "roadstead"
+"""Of the header Server, which the gateway passes on where it refuses."""
+MAX_MESSAGE: Final = 300
+"""In characters: the gateway takes an answer above its maxResponseBodySize for a failure."""
 MAX_GROUPS_BYTES: Final = 4096
 """Of X-Auth-Groups: whole groups are left out beyond it, since servers bound their headers."""
 _SAFE: Final = "!#$&'*+-.^_`|~@/:="
 """What stands in a subject or group as it is; all else, commas included, is percent-encoded."""
 _QUOTABLE: Final = re.compile(r"[^\x20-\x21\x23-\x5b\x5d-\x7e]")
 """What RFC 6750, 3 does not let stand in error_description."""
+_ALWAYS: Final[Mapping[str, str]] = {"Cache-Control": "no-store", "Server": SERVER}
 _TYPES: Final[Mapping[int, str]] = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -49,20 +54,20 @@ def passed(verdict: Verdict, server_key: str) -> Answer:
         "Authorization": f"Bearer {server_key}",
         "X-Auth-Subject": quote(verdict.subject, safe=_SAFE),
         "X-Auth-Groups": _groups(verdict.groups),
-        "Cache-Control": "no-store",
+        **_ALWAYS,
     }
     return Answer(verdict=verdict, headers=headers)
 
 
 def refused(verdict: Verdict) -> Answer:
     """For the caller: what is wrong and what to do."""
-    headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
+    headers = {"Content-Type": "application/json", **_ALWAYS}
     if verdict.status == 401:
         headers["WWW-Authenticate"] = _challenge(verdict)
     if verdict.status == 503:
         headers["Retry-After"] = "5"
     error = {
-        "message": verdict.message,
+        "message": verdict.message[:MAX_MESSAGE],
         "type": _TYPES.get(verdict.status, "server_error"),
         "param": None,
         "code": verdict.code or verdict.reason,
@@ -76,7 +81,7 @@ def _challenge(verdict: Verdict) -> str:
     challenge = f'Bearer realm="{REALM}"'
     if verdict.reason == "TokenMissing":
         return challenge
-    description = _QUOTABLE.sub("?", verdict.message)
+    description = _QUOTABLE.sub("?", verdict.message[:MAX_MESSAGE])
     return f'{challenge}, error="invalid_token", error_description="{description}"'
 
 

@@ -15,7 +15,7 @@ from roadstead.tokens.claims import Claims
 from roadstead.tokens.gateway_keys import GatewayKey
 from roadstead_webhooks.forwardauth import metrics
 from roadstead_webhooks.forwardauth.accesslog import AccessLog, word
-from roadstead_webhooks.forwardauth.answers import Answer, passed, refused
+from roadstead_webhooks.forwardauth.answers import SERVER, Answer, passed, refused
 from roadstead_webhooks.forwardauth.credentials import (
     Credential,
     Source,
@@ -88,7 +88,11 @@ class Endpoint:
         started = time.perf_counter()
         server_uuid = asked_server(request.raw_path)
         if server_uuid is None:
-            return web.Response(status=404, text="there is nothing here but /verify/<uuid>\n")
+            return web.Response(
+                status=404,
+                text="there is nothing here but /verify/<uuid>\n",
+                headers={"Server": SERVER},
+            )
         answer = await self.answer(request.headers, server_uuid)
         seconds = time.perf_counter() - started
         self._tell(answer.verdict, request.headers, server_uuid, seconds)
