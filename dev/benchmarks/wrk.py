@@ -1,0 +1,67 @@
+"""wrk, the load generator, and what it prints."""
+
+import dataclasses
+import re
+import subprocess
+from collections.abc import Mapping
+
+from dev import debian
+from dev.errors import DevError
+
+_MILLISECONDS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Load:
+    """So many connections, each with the next request as soon as the last is answered."""
+
+    connections: int
+    seconds: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Rate:
+    """Requests a second, and milliseconds until the answer."""
+
+    per_second: float
+    p50: float
+    p99: float
+
+
+def measure(url: str, load: Load, headers: Mapping[str, str], *, core: int | None = None) -> Rate:
+    """Ask one URL. DevError where an answer is not a 2xx or 3xx.
+
+    `core` is the processor that wrk keeps to.
+    """
+    debian.ensure("wrk")
+    pinned = [] if core is None else ["taskset", "--cpu-list", str(core)]
+    sizes = ["-t1", f"-c{load.connections}", f"-d{load.seconds}s", "--timeout", "10s", "--latency"]
+    sent = [part for name, value in headers.items() for part in ("-H", f"{name}: {value}")]
+    command = [*pinned, "wrk", *sizes, *sent, url]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise DevError(f"wrk failed at {url}: {(done.stderr or done.stdout).strip()}")
+    return parse(done.stdout, url)
+
+
+def parse(text: str, url: str) -> Rate:
+    """What wrk 4 printed with --latency."""
+    if failed := re.search(r"Non-2xx or 3xx responses: (\d+)", text):
+        raise DevError(f"{url} refused {failed[1]} requests:\n{text}")
+    return Rate(
+        per_second=float(_found(r"Requests/sec:\s+([0-9.]+)", text)[1]),
+        p50=_milliseconds(50, text),
+        p99=_milliseconds(99, text),
+    )
+
+
+def _milliseconds(percent: int, text: str) -> float:
+    found = _found(rf"^\s+{percent}%\s+([0-9.]+)(us|ms|s|m)$", text)
+    return round(float(found[1]) * _MILLISECONDS[found[2]], 3)
+
+
+def _found(pattern: str, text: str) -> re.Match[str]:
+    found = re.search(pattern, text, re.MULTILINE)
+    if found is None:
+        raise DevError(f"wrk printed no {pattern}:\n{text}")
+    return found
