@@ -68,3 +68,22 @@ async def test_nothing_is_kept_where_nothing_is_logged() -> None:
     lines = log(None)
     lines.note(VERDICT, server_uuid=SERVER, method="GET", seconds=0)
     lines.flush()
+
+
+async def test_reader_of_the_log_that_is_gone_holds_nothing_up() -> None:
+    pipe = Gone()
+    lines = log(pipe)
+    for _ in range(3 * MAX_LINES):
+        lines.note(VERDICT, server_uuid=SERVER, method="GET", seconds=0)
+    assert pipe.attempts == 3
+
+
+class Gone(io.StringIO):
+    """A pipe that nobody reads."""
+
+    attempts = 0
+
+    def write(self, _: str, /) -> int:
+        """As a pipe."""
+        self.attempts += 1
+        raise BrokenPipeError

@@ -250,6 +250,13 @@ async def test_probe_reaches_nothing_else(method: str, path: str) -> None:
     assert await verdict(Site(), shown, method=method, path=path) == (401, "ProbeInvalid")
 
 
+async def test_probe_does_not_pass_before_callers_could() -> None:
+    shown = ("Authorization", f"Roadstead-Probe {KEY.probe(OTHER, now=builders.NOW)}")
+    question = asked(shown, method="GET", path="/health", server=OTHER)
+    answer = await Site().endpoint.answer(question, OTHER)
+    assert (answer.verdict.status, answer.verdict.reason) == (503, "ServerUnknown")
+
+
 async def test_probe_of_another_server_is_refused() -> None:
     shown = ("Authorization", f"Roadstead-Probe {KEY.probe(OTHER, now=builders.NOW)}")
     assert await verdict(Site(), shown, method="GET", path="/health") == (401, "ProbeInvalid")

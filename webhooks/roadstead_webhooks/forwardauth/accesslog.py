@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 import json
 from collections.abc import Callable
@@ -54,10 +55,13 @@ class AccessLog:
         if self._due is not None:
             self._due.cancel()
             self._due = None
-        if self._lines and self._stream is not None:
-            self._stream.write("\n".join(self._lines) + "\n")
+        lines, self._lines = self._lines, []
+        if not lines or self._stream is None:
+            return
+        # Whoever reads the log may be gone; verdicts are still to be given.
+        with contextlib.suppress(OSError):
+            self._stream.write("\n".join(lines) + "\n")
             self._stream.flush()
-        self._lines.clear()
 
     def _line(self, verdict: Verdict, server_uuid: str, method: str, seconds: float) -> str:
         moment = self._clock().isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -69,25 +73,10 @@ class AccessLog:
             "server": server_uuid,
             "subject": verdict.subject,
             "method": method,
-            "verdict": word(verdict.status),
+            "verdict": verdict.word,
             "reason": verdict.reason,
             "milliseconds": round(seconds * 1000, 3),
         }
         if self._as_json:
             return json.dumps({key: value for key, value in values.items() if value != ""})
         return " ".join(str(value) if value != "" else "-" for value in values.values())
-
-
-def word(status: int) -> str:
-    """A verdict's status in a word, for lines and metrics."""
-    return _WORDS.get(status, "failed")
-
-
-_WORDS: Final = {
-    200: "allowed",
-    400: "bad-request",
-    401: "unauthenticated",
-    403: "denied",
-    404: "not-found",
-    503: "unavailable",
-}

@@ -14,7 +14,7 @@ from roadstead.errors import InvalidToken
 from roadstead.tokens.claims import Claims
 from roadstead.tokens.gateway_keys import GatewayKey
 from roadstead_webhooks.forwardauth import metrics
-from roadstead_webhooks.forwardauth.accesslog import AccessLog, word
+from roadstead_webhooks.forwardauth.accesslog import AccessLog
 from roadstead_webhooks.forwardauth.answers import SERVER, Answer, passed, refused
 from roadstead_webhooks.forwardauth.credentials import (
     Credential,
@@ -37,7 +37,6 @@ from roadstead_webhooks.forwardauth.verdicts import Verdicts, key_of
 logger = logging.getLogger(__name__)
 
 HEALTH: Final = "/health"
-_PROBE: Final = frozenset({"GET"})
 
 
 class Tokens(Protocol):
@@ -155,10 +154,14 @@ class Endpoint:
     def _probed(self, credential: Credential, forwarded: Forwarded, server_uuid: str) -> Answer:
         """The operator's own look at a server, through the gateway: at its health alone."""
         now = int(self._clock().timestamp())
-        asked = forwarded.method in _PROBE and forwarded.path == HEALTH
+        asked = (forwarded.method, forwarded.path) == ("GET", HEALTH)
         if not asked or not self._key.is_probe(credential.text, server_uuid, now=now):
             message = "the probe's credential does not hold for this"
             raise InvalidToken(message, reason="ProbeInvalid")
+        if self._servers.server(server_uuid, contracts=False) is None:
+            # A server counts as reached once callers are let through, not a moment before.
+            message = "forward auth does not know the server yet; try again"
+            return refused(Verdict(status=503, reason="ServerUnknown", message=message))
         return self._answered(Verdict(status=200, reason="Probe"), server_uuid)
 
     def _answered(self, verdict: Verdict, server_uuid: str) -> Answer:
@@ -171,6 +174,6 @@ class Endpoint:
 
     def _tell(self, verdict: Verdict, headers: Headers, server_uuid: str, seconds: float) -> None:
         metrics.SECONDS.observe(seconds)
-        metrics.VERDICTS.labels(word(verdict.status), verdict.reason).inc()
+        metrics.VERDICTS.labels(verdict.word, verdict.reason).inc()
         method = read_method(headers)
         self._log.note(verdict, server_uuid=server_uuid, method=method or "", seconds=seconds)

@@ -89,7 +89,7 @@ class ForwardAuth:
 
     def not_ready(self) -> str:
         """Why no question should come here; empty if they may."""
-        if self._endpoint is None:
+        if self._endpoint is None or not self.port:
             return "starting"
         if wrong := self._unavailable():
             return wrong[1]

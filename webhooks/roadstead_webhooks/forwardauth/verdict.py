@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 from collections.abc import Mapping
+from typing import Final
 
 from roadstead.api.contract import ResourceContract
 from roadstead.api.modelserve import ModelServe
@@ -31,6 +32,11 @@ class Verdict:
     """`<namespace>/<name>`, empty where it is not known."""
     until: int = 0
 
+    @property
+    def word(self) -> str:
+        """The status in a word, for metrics and the log."""
+        return _WORDS.get(self.status, "failed")
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Served:
@@ -44,6 +50,16 @@ class Served:
     def title(self) -> str:
         """`<namespace>/<name>`."""
         return f"{self.serve.meta.namespace}/{self.serve.meta.name}"
+
+
+_WORDS: Final[Mapping[int, str]] = {
+    200: "allowed",
+    400: "bad-request",
+    401: "unauthenticated",
+    403: "denied",
+    404: "not-found",
+    503: "unavailable",
+}
 
 
 def judge(
