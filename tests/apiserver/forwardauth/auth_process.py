@@ -154,9 +154,9 @@ class AuthProcess:
 
 @contextlib.contextmanager
 def running_auth(
-    server: ApiServer, folder: Folder, *, name: str, **environ: str
+    server: ApiServer, folder: Folder, *, name: str, probe: str = "readyz", **environ: str
 ) -> Iterator[AuthProcess]:
-    """One that is ready; it ends by SIGTERM on the way out."""
+    """One whose `probe` says that it is well; it ends by SIGTERM on the way out."""
     port, probe_port = free_ports(2)
     settings = {
         "KUBECONFIG": str(server.kubeconfig),
@@ -182,7 +182,7 @@ def running_auth(
         )
     try:
         running = AuthProcess(port=port, probe_port=probe_port, log=log, process=process)
-        _wait_until_ready(running)
+        _wait_until(running, f"http://127.0.0.1:{probe_port}/{probe}")
         yield running
     finally:
         process.terminate()
@@ -193,9 +193,9 @@ def running_auth(
             process.wait()
 
 
-def _wait_until_ready(auth: AuthProcess) -> None:
+def _wait_until(auth: AuthProcess, url: str) -> None:
     deadline = time.monotonic() + START_DEADLINE_SECONDS
-    while not auth.ready:
+    while not is_ready(url):
         if auth.process.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(f"forward auth did not get ready:\n{auth.log.read_text()[-3000:]}")
         time.sleep(0.1)

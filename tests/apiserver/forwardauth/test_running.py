@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import signal
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from kubernetes.aio import client
 
+from tests.apiserver.admission.webhook_process import free_ports
 from tests.apiserver.conftest import connect, install_crds
 from tests.apiserver.control_plane import ApiServer, running
 from tests.apiserver.eventually import eventually
@@ -135,6 +137,26 @@ async def test_what_is_no_question_is_refused(auth: AuthProcess, request_text: s
         raw.sendall(request_text.encode("latin-1"))
         answer = raw.recv(200)
     assert answer.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4"))
+
+
+async def test_nobody_passes_before_the_servers_are_known(
+    apiserver: ApiServer, folder: Folder, site: Site, tmp_path: Path
+) -> None:
+    (away,) = free_ports(1)
+    kubeconfig = tmp_path / "kubeconfig"
+    text = apiserver.kubeconfig.read_text()
+    kubeconfig.write_text(text.replace(apiserver.url, f"https://127.0.0.1:{away}"))
+    settings = {"KUBECONFIG": str(kubeconfig)}
+    with running_auth(apiserver, folder, name="early", probe="healthz", **settings) as early:
+
+        def told() -> bool:
+            with contextlib.suppress(ConnectionRefusedError):
+                answer = early.asked(site.uuid, make_token())
+                return (answer.status, answer.code) == (503, "NotSynced")
+            return False
+
+        await eventually(told)
+        assert not early.ready
 
 
 async def test_api_server_that_is_away_is_gone_without_until_it_is_too_long_ago(
