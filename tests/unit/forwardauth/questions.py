@@ -118,3 +118,9 @@ class _Tokens:
 
     def _why(self, claims: Claims) -> str | None:
         return "the subject's tokens are revoked" if claims.subject in self.revoked else None
+
+
+async def verdict(site: Site, *headers: tuple[str, str], **question: Any) -> tuple[int, str]:
+    """Status and reason for a request to SERVER with these headers."""
+    answer = await site.endpoint.answer(asked(*headers, **question), SERVER)
+    return answer.verdict.status, answer.verdict.reason

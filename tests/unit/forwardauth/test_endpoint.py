@@ -7,7 +7,6 @@ import datetime
 import json
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
@@ -26,6 +25,7 @@ from tests.unit.forwardauth.questions import (
     asked,
     bearer,
     token,
+    verdict,
 )
 from tests.unit.tokens import builders
 
@@ -36,12 +36,6 @@ def error(answer: Answer) -> dict[str, Any]:
     """The error as a client of the OpenAI API reads it."""
     found: dict[str, Any] = json.loads(answer.body)["error"]
     return found
-
-
-async def verdict(site: Site, *headers: tuple[str, str], **question: Any) -> tuple[int, str]:
-    """Status and reason for a request to SERVER with these headers."""
-    answer = await site.endpoint.answer(asked(*headers, **question), SERVER)
-    return answer.verdict.status, answer.verdict.reason
 
 
 async def test_holder_of_a_token_of_the_contract_passes() -> None:
@@ -234,72 +228,6 @@ async def test_nobody_passes_while_nothing_is_known() -> None:
     answer = await site.endpoint.answer(asked(bearer(token())), SERVER)
     assert (answer.verdict.status, answer.verdict.reason) == (503, "Stale")
     assert answer.headers["Retry-After"] == "5"
-
-
-async def test_probe_reaches_the_health_of_its_server() -> None:
-    shown = ("Authorization", f"Roadstead-Probe {KEY.probe(SERVER, now=builders.NOW)}")
-    assert await verdict(Site(), shown, method="GET", path="/health") == (200, "Probe")
-
-
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [("POST", "/health"), ("HEAD", "/health"), ("GET", CHAT), ("GET", ""), ("GET", "/health/")],
-)
-async def test_probe_reaches_nothing_else(method: str, path: str) -> None:
-    shown = ("Authorization", f"Roadstead-Probe {KEY.probe(SERVER, now=builders.NOW)}")
-    assert await verdict(Site(), shown, method=method, path=path) == (401, "ProbeInvalid")
-
-
-async def test_probe_does_not_pass_before_callers_could() -> None:
-    shown = ("Authorization", f"Roadstead-Probe {KEY.probe(OTHER, now=builders.NOW)}")
-    question = asked(shown, method="GET", path="/health", server=OTHER)
-    answer = await Site().endpoint.answer(question, OTHER)
-    assert (answer.verdict.status, answer.verdict.reason) == (503, "ServerUnknown")
-
-
-async def test_probe_of_another_server_is_refused() -> None:
-    shown = ("Authorization", f"Roadstead-Probe {KEY.probe(OTHER, now=builders.NOW)}")
-    assert await verdict(Site(), shown, method="GET", path="/health") == (401, "ProbeInvalid")
-
-
-async def test_session_cookie_counts_for_a_page_of_the_gateway() -> None:
-    shown = [("Cookie", f"a=b; {COOKIE}={token()}"), ("Origin", ORIGIN)]
-    assert await verdict(Site(), *shown) == (200, "Allowed")
-
-
-@pytest.mark.parametrize(
-    "said",
-    [
-        [],
-        [("Origin", "https://evil.example.com")],
-        [("Origin", "null")],
-        [("Origin", ORIGIN), ("Origin", ORIGIN)],
-        [("Origin", ORIGIN + ".evil.com")],
-        [("Sec-Fetch-Site", "same-site")],
-        [("Sec-Fetch-Site", "cross-site"), ("Origin", ORIGIN)],
-        [("Sec-Fetch-Site", "same-origin"), ("Origin", "https://evil.example.com")],
-        [("Sec-Fetch-Site", "same-origin"), ("Sec-Fetch-Site", "none")],
-    ],
-    ids=str,
-)
-async def test_session_cookie_does_not_count_for_what_another_site_sends(said: Pairs) -> None:
-    shown = [("Cookie", f"{COOKIE}={token()}"), *said]
-    assert await verdict(Site(), *shown) == (403, "CrossOrigin")
-
-
-async def test_session_cookie_counts_for_reading() -> None:
-    shown = ("Cookie", f"{COOKIE}={token()}")
-    assert await verdict(Site(), shown, method="GET", path="/v1/models") == (200, "Allowed")
-
-
-async def test_token_in_the_header_counts_wherever_it_comes_from() -> None:
-    shown = [bearer(token()), ("Origin", "https://tool.example.com")]
-    assert await verdict(Site(), *shown) == (200, "Allowed")
-
-
-async def test_token_in_the_header_that_fails_is_not_made_good_by_a_cookie() -> None:
-    shown = [bearer("a.b.c"), ("Cookie", f"{COOKIE}={token()}"), ("Origin", ORIGIN)]
-    assert (await verdict(Site(), *shown))[0] == 401
 
 
 async def test_token_in_the_query_is_not_looked_for() -> None:

@@ -1,0 +1,88 @@
+"""The operator's probe and the console's cookie."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.forwardauth.questions import (
+    CHAT,
+    KEY,
+    ORIGIN,
+    OTHER,
+    SERVER,
+    Pairs,
+    Site,
+    asked,
+    bearer,
+    token,
+    verdict,
+)
+from tests.unit.tokens import builders
+
+COOKIE = "__Host-roadstead-session"
+
+
+async def test_probe_reaches_the_health_of_its_server() -> None:
+    shown = ("Authorization", f"Roadstead-Probe {KEY.probe(SERVER, now=builders.NOW)}")
+    assert await verdict(Site(), shown, method="GET", path="/health") == (200, "Probe")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "/health"), ("HEAD", "/health"), ("GET", CHAT), ("GET", ""), ("GET", "/health/")],
+)
+async def test_probe_reaches_nothing_else(method: str, path: str) -> None:
+    shown = ("Authorization", f"Roadstead-Probe {KEY.probe(SERVER, now=builders.NOW)}")
+    assert await verdict(Site(), shown, method=method, path=path) == (401, "ProbeInvalid")
+
+
+async def test_probe_does_not_pass_before_callers_could() -> None:
+    shown = ("Authorization", f"Roadstead-Probe {KEY.probe(OTHER, now=builders.NOW)}")
+    question = asked(shown, method="GET", path="/health", server=OTHER)
+    answer = await Site().endpoint.answer(question, OTHER)
+    assert (answer.verdict.status, answer.verdict.reason) == (503, "ServerUnknown")
+
+
+async def test_probe_of_another_server_is_refused() -> None:
+    shown = ("Authorization", f"Roadstead-Probe {KEY.probe(OTHER, now=builders.NOW)}")
+    assert await verdict(Site(), shown, method="GET", path="/health") == (401, "ProbeInvalid")
+
+
+async def test_session_cookie_counts_for_a_page_of_the_gateway() -> None:
+    shown = [("Cookie", f"a=b; {COOKIE}={token()}"), ("Origin", ORIGIN)]
+    assert await verdict(Site(), *shown) == (200, "Allowed")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        [],
+        [("Origin", "https://evil.example.com")],
+        [("Origin", "null")],
+        [("Origin", ORIGIN), ("Origin", ORIGIN)],
+        [("Origin", ORIGIN + ".evil.com")],
+        [("Sec-Fetch-Site", "same-site")],
+        [("Sec-Fetch-Site", "cross-site"), ("Origin", ORIGIN)],
+        [("Sec-Fetch-Site", "same-origin"), ("Origin", "https://evil.example.com")],
+        [("Sec-Fetch-Site", "same-origin"), ("Sec-Fetch-Site", "none")],
+    ],
+    ids=str,
+)
+async def test_session_cookie_does_not_count_for_what_another_site_sends(said: Pairs) -> None:
+    shown = [("Cookie", f"{COOKIE}={token()}"), *said]
+    assert await verdict(Site(), *shown) == (403, "CrossOrigin")
+
+
+async def test_session_cookie_counts_for_reading() -> None:
+    shown = ("Cookie", f"{COOKIE}={token()}")
+    assert await verdict(Site(), shown, method="GET", path="/v1/models") == (200, "Allowed")
+
+
+async def test_token_in_the_header_counts_wherever_it_comes_from() -> None:
+    shown = [bearer(token()), ("Origin", "https://tool.example.com")]
+    assert await verdict(Site(), *shown) == (200, "Allowed")
+
+
+async def test_token_in_the_header_that_fails_is_not_made_good_by_a_cookie() -> None:
+    shown = [bearer("a.b.c"), ("Cookie", f"{COOKIE}={token()}"), ("Origin", ORIGIN)]
+    assert (await verdict(Site(), *shown))[0] == 401
