@@ -87,6 +87,14 @@ def test_notes_tell_how_to_serve_a_model(cluster: Cluster) -> None:
     assert "source.allow is empty" in notes
 
 
+def test_notes_tell_how_to_call_a_server_through_the_gateway(cluster: Cluster) -> None:
+    notes = cluster.install({**TRAEFIK, "webhooks": {"enabled": False}})
+    assert "rollout status deployment/roadstead-forward-auth" in notes
+    assert "4. Ask it through https://models.example.com" in notes
+    assert "any token that holds opens every one of them" in notes
+    assert "TOKEN=$(roadstead token issue" in notes
+
+
 @pytest.mark.parametrize("values", [{}, {"quant": {"endpoint": "http://quant:8090"}}])
 def test_example_in_the_notes_is_accepted(cluster: Cluster, values: Values) -> None:
     notes = cluster.install(values)
