@@ -41,7 +41,9 @@ class Cluster:
 
     def install(self, values: Values | None = None) -> str:
         """Install or upgrade; answers with the notes."""
-        arguments = ["upgrade", "--install", "roadstead", str(CHART), "-n", NAMESPACE]
+        # Without values, Helm would take those of the test before.
+        arguments = ["upgrade", "--install", "--reset-values", "roadstead", str(CHART)]
+        arguments += ["-n", NAMESPACE]
         return self.run(self.helm, *arguments, "-f", "-", stdin=json.dumps(values or {}))
 
     def uninstall(self) -> None:
