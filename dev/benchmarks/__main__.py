@@ -1,6 +1,5 @@
-"""`dev/bench transfer|fetch [--size 2GiB] [--rounds 3]`, `dev/bench admission [--requests 400]`.
-
-Each prints a table and writes a JSON file.
+"""`dev/bench transfer|fetch [--size 2GiB] [--rounds 3]`, `dev/bench admission [--requests 400]`,
+`dev/bench gateway [--seconds 10]`. Each prints a table and writes a JSON file.
 """
 
 import argparse
@@ -21,6 +20,10 @@ def main() -> int:
         from dev.benchmarks import admission
 
         return admission.main(sys.argv[2:])
+    if sys.argv[1:2] == ["gateway"]:
+        from dev.benchmarks import gateway
+
+        return gateway.main(sys.argv[2:])
     options = _options()
     with bench.staged(options.size) as stage:
         if options.what == "transfer":

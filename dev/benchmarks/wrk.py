@@ -3,11 +3,12 @@
 import dataclasses
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from dev import debian
 from dev.errors import DevError
 
+WARM_SECONDS = 1
 _MILLISECONDS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
 
 
@@ -42,6 +43,18 @@ def measure(url: str, load: Load, headers: Mapping[str, str], *, core: int | Non
     if done.returncode != 0:
         raise DevError(f"wrk failed at {url}: {(done.stderr or done.stdout).strip()}")
     return parse(done.stdout, url)
+
+
+def by_connections(
+    url: str, connections: Sequence[int], seconds: int, headers: Mapping[str, str]
+) -> dict[str, Rate]:
+    """The same with each number of connections, a second to warm up before; by that number."""
+    rates = {}
+    for count in connections:
+        measure(url, Load(connections=count, seconds=WARM_SECONDS), headers)
+        load = Load(connections=count, seconds=seconds)
+        rates[str(count)] = measure(url, load, headers)
+    return rates
 
 
 def parse(text: str, url: str) -> Rate:
