@@ -1,0 +1,137 @@
+"""Two servers behind the gateway, for all tests of this folder: ours, and one of other people."""
+
+import json
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from dev.demo import admission
+from dev.demo.installation import NAMESPACE
+from dev.demo.kubectl import Cluster
+from roadstead.api.group import ANNOTATION_DELETION, ANNOTATION_TOKEN
+from tests.e2e.conftest import as_admin
+from tests.e2e.gateway.connection import ask
+from tests.e2e.gateway.site import Gateway, Issuer, Served
+from tests.e2e.serves import USERS, Serves, make_serve
+
+OTHERS = "e2e-others"
+PLAIN_PORT = 8080
+RUNTIME = {"contextSize": 4096, "threads": 1, "chatTemplate": "vicuna"}
+TRAEFIK_NAMESPACE = "traefik"
+
+
+@pytest.fixture(scope="session")
+def gateway(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Gateway:
+    """The one that the chart is installed with."""
+    return Gateway.of(cluster, tmp_path_factory.mktemp("gateway"))
+
+
+@pytest.fixture(scope="session")
+def plain_port() -> int:
+    """Where the local cluster's gateway answers without TLS."""
+    return PLAIN_PORT
+
+
+@pytest.fixture(scope="session")
+def issuer(cluster: Cluster) -> Issuer:
+    """Of tokens."""
+    return Issuer.of(cluster)
+
+
+@pytest.fixture(scope="session")
+def mine(cluster: Cluster, gateway: Gateway, issuer: Issuer) -> Iterator[Served]:
+    """A server, and the token of one who may use it."""
+    with serving(cluster, gateway, issuer, "mine", USERS) as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def theirs(cluster: Cluster, gateway: Gateway, issuer: Issuer) -> Iterator[Served]:
+    """A server that the same person may not use, and the token of one who may."""
+    with serving(cluster, gateway, issuer, "theirs", OTHERS) as served:
+        yield served
+
+
+@contextmanager
+def serving(
+    cluster: Cluster, gateway: Gateway, issuer: Issuer, side: str, group: str
+) -> Iterator[Served]:
+    """A server in a namespace of its own, under a contract of its own, routed and answering."""
+    namespace = f"gateway-{side}-{secrets.token_hex(3)}"
+    token = issuer.token(f"user-of-{side}", group)
+    cluster.run("create", "namespace", namespace)
+    try:
+        as_admin(cluster, contract(namespace, group))
+        apply(cluster, namespace, token)
+        serves = Serves(cluster=cluster, namespace=namespace)
+        serves.until("gemma", "Routed", "True")
+        found = serves.until_ready("gemma")
+        yield Served(
+            uid=found["metadata"]["uid"],
+            url=found["status"]["url"],
+            namespace=namespace,
+            name="gemma",
+            token=token,
+        )
+    finally:
+        cluster.run("delete", "namespace", namespace, "--wait=false")
+        admin = admission.token(cluster, "admin", admission.ADMINS)
+        drop_contract(cluster, namespace, admin)
+
+
+def contract(namespace: str, *groups: str) -> dict[str, Any]:
+    """A ResourceContract for one namespace, named like it."""
+    return {
+        "apiVersion": "model.example.com/v1alpha1",
+        "kind": "ResourceContract",
+        "metadata": {"name": namespace},
+        "spec": {
+            "namespaces": {"names": [namespace]},
+            "authorization": {"groups": list(groups)},
+            "models": ["*"],
+            "perServer": {"replicas": 2},
+        },
+    }
+
+
+def apply(cluster: Cluster, namespace: str, token: str, **spec: Any) -> None:
+    """Apply the namespace's one ModelServe."""
+    serve = json.dumps(make_serve(runtimeParams=RUNTIME, **spec))
+    cluster.run("-n", namespace, "apply", "-f", "-", stdin=admission.with_token(serve, token))
+
+
+def drop_contract(cluster: Cluster, name: str, admin: str) -> None:
+    """Delete a contract by leave of an administrator."""
+    marks = (f"{ANNOTATION_DELETION}=yes", f"{ANNOTATION_TOKEN}={admin}")
+    cluster.run("annotate", "--overwrite", "resourcecontract", name, *marks)
+    cluster.run("delete", "resourcecontract", name, "--wait=false")
+
+
+@pytest.fixture
+def revoked(cluster: Cluster) -> Iterator[Callable[..., None]]:
+    """Revoke token ids or subjects; afterwards nobody is."""
+
+    def revoke(**entries: str) -> None:
+        _patch_revocations(cluster, entries)
+
+    yield revoke
+    _patch_revocations(cluster, {"jti": None, "sub": None})
+
+
+def _patch_revocations(cluster: Cluster, data: Mapping[str, str | None]) -> None:
+    patch = json.dumps({"data": data})
+    name = ("configmap", "roadstead-revocations")
+    cluster.run("-n", NAMESPACE, "patch", *name, "--type=merge", "-p", patch)
+
+
+@pytest.fixture
+def status_of(gateway: Gateway, mine: Served) -> Callable[..., int]:
+    """The status that a server's /health has through the gateway, on a new connection."""
+
+    def status(*, uid: str = mine.uid, token: str = mine.token) -> int:
+        return ask(gateway, f"/{uid}/health", token=token).status
+
+    return status

@@ -1,0 +1,72 @@
+"""What a pod is sent, read off the devices of the node that this machine is."""
+
+import socket
+import threading
+from types import TracebackType
+
+ETH_P_IP = 0x0800
+SLICE_SECONDS = 0.1
+
+
+class Overheard:
+    """The TCP payloads that go to `address:port`, in the clear, while it is entered.
+
+    A segment passes several devices of the node, so it is heard more than once.
+    """
+
+    def __init__(self, address: str, port: int) -> None:
+        self._to = (socket.inet_aton(address), port)
+        self._payloads: list[bytes] = []
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._listen)
+        self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_IP))
+        self._socket.settimeout(SLICE_SECONDS)
+
+    def __enter__(self) -> "Overheard":
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._socket.close()
+
+    @property
+    def data(self) -> bytes:
+        """All of it so far."""
+        return b"".join(list(self._payloads))
+
+    def headers(self, marker: str) -> list[tuple[str, str]]:
+        """Names (lower case) and values of the request that has `marker` in its path."""
+        for block in self.data.split(b"\r\n\r\n"):
+            head, _, rest = block.decode("latin-1").partition("\r\n")
+            if marker in head and head.endswith("HTTP/1.1"):
+                pairs = (line.partition(":") for line in rest.split("\r\n"))
+                return [(name.lower(), value.strip()) for name, _, value in pairs]
+        raise AssertionError(f"nothing was heard of {marker}")
+
+    def _listen(self) -> None:
+        while not self._stop.is_set():
+            try:
+                packet = self._socket.recv(65535)
+            except TimeoutError:
+                continue
+            if payload := payload_of(packet, self._to):
+                self._payloads.append(payload)
+
+
+def payload_of(packet: bytes, to: tuple[bytes, int]) -> bytes:
+    """What an IPv4 packet (RFC 791) to that TCP (RFC 9293) port carries; empty for any other."""
+    header = (packet[0] & 15) * 4
+    length = int.from_bytes(packet[2:4])
+    segment = packet[header:length]
+    if packet[9] != socket.IPPROTO_TCP or packet[16:20] != to[0]:
+        return b""
+    if int.from_bytes(segment[2:4]) != to[1]:
+        return b""
+    return segment[(segment[12] >> 4) * 4 :]

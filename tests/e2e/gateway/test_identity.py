@@ -1,0 +1,133 @@
+"""What llama.cpp is told of its caller: the gateway's word alone, and never the token.
+
+It is read where it can't be argued with: off the wire between the gateway and the server's pod.
+"""
+
+import base64
+import json
+import secrets
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from dev.demo.kubectl import Cluster
+from tests.e2e.gateway.overheard import Overheard
+from tests.e2e.gateway.site import Gateway, Issuer, Served
+from tests.e2e.gateway.wire import exchange
+from tests.e2e.serves import USERS, Serves
+
+SERVER_PORT = 8080
+SUBJECT = "x-auth-subject"
+GROUPS = "x-auth-groups"
+IDENTITY = "alice"
+REFUSED = (400, 401)
+
+
+@pytest.fixture
+def wire(cluster: Cluster, mine: Served) -> Iterator[Overheard]:
+    """What the server's pod is sent."""
+    pods = Serves(cluster=cluster, namespace=mine.namespace).pods()
+    (address,) = [pod["status"]["podIP"] for pod in pods]
+    with Overheard(address, SERVER_PORT) as heard:
+        yield heard
+
+
+@pytest.fixture
+def sent(
+    gateway: Gateway,
+    issuer: Issuer,
+    mine: Served,
+    wire: Overheard,
+    eventually: Callable[..., Any],
+) -> Callable[..., list[tuple[str, str]]]:
+    """Ask as alice with further headers; what the server got, nothing if it was refused."""
+
+    def ask(*lines: str) -> list[tuple[str, str]]:
+        marker, token = secrets.token_hex(8), issuer.token(IDENTITY, USERS)
+        head = (
+            f"GET /{mine.uid}/health?{marker} HTTP/1.1",
+            f"Host: {gateway.host}:{gateway.port}",
+            f"Authorization: Bearer {token}",
+            *lines,
+            "Connection: close",
+        )
+        answer = exchange(gateway, ("\r\n".join(head) + "\r\n\r\n").encode("latin-1"))
+        if answer.statuses[0] in REFUSED:
+            return []
+        assert answer.statuses == [200], answer.data
+        eventually(lambda: marker.encode() in wire.data, seconds=10)
+        assert token.encode() not in wire.data
+        return wire.headers(marker)
+
+    return ask
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        pytest.param((), id="nothing"),
+        pytest.param(("X-Auth-Subject: root",), id="subject"),
+        pytest.param(("x-auth-subject: root", "X-AUTH-SUBJECT: root"), id="subject-twice"),
+        pytest.param(("X-Auth-Groups: admins",), id="groups"),
+        pytest.param(("Connection: X-Auth-Subject, X-Auth-Groups",), id="hop-by-hop"),
+        pytest.param(("Connection: Authorization",), id="hop-by-hop-authorization"),
+    ],
+)
+def test_the_server_is_told_who_calls_by_the_gateway_alone(
+    sent: Callable[..., list[tuple[str, str]]], forged: tuple[str, ...]
+) -> None:
+    headers = sent(*forged)
+    if not headers:
+        assert forged, "a plain request was refused"
+        return
+    assert [value for name, value in headers if name == SUBJECT] == [IDENTITY]
+    assert [value for name, value in headers if name == GROUPS] == [USERS]
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        pytest.param("X_Auth_Subject: root", id="underscores"),
+        pytest.param("X.Auth.Subject: root", id="dots"),
+        pytest.param("X-Auth_Subject: root", id="mixed"),
+        pytest.param("X-Forwarded-User: root", id="forwarded-user"),
+        pytest.param("X-Remote-User: root", id="remote-user"),
+        pytest.param("Remote-User: root", id="plain-remote-user"),
+        pytest.param("Cookie: __Host-roadstead-session=root", id="session"),
+        pytest.param("X-Api-Key: root", id="api-key"),
+    ],
+)
+def test_what_a_caller_says_of_himself_does_not_arrive(
+    sent: Callable[..., list[tuple[str, str]]], forged: str
+) -> None:
+    assert "root" not in json.dumps(sent(forged))
+
+
+def test_the_server_is_shown_its_own_key_in_place_of_the_token(
+    sent: Callable[..., list[tuple[str, str]]], cluster: Cluster, mine: Served
+) -> None:
+    headers = sent()
+    (authorization,) = [value for name, value in headers if name == "authorization"]
+    name = ("secret", f"{mine.name}-key")
+    encoded = cluster.run("-n", mine.namespace, "get", *name, "-o", "jsonpath={.data.api-key}")
+    key = authorization.removeprefix("Bearer ")
+    assert len(key) > 40
+    assert decoded(encoded) == key
+
+
+def test_without_its_key_a_server_answers_nobody_even_within_the_cluster(
+    cluster: Cluster, mine: Served
+) -> None:
+    with cluster.forwarded(mine.namespace, f"service/{mine.name}", 80) as port:
+        with pytest.raises(urllib.error.HTTPError) as raised:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/models", timeout=10)
+        raised.value.close()
+    assert raised.value.code == 401
+
+
+def decoded(text: str) -> str:
+    """Of a Secret's data."""
+    return base64.b64decode(text).decode().strip()

@@ -1,0 +1,84 @@
+"""Who may no longer, can no longer: within seconds, also on a connection that is open."""
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from dev.demo.kubectl import Cluster
+from tests.e2e.conftest import as_admin
+from tests.e2e.gateway.conftest import contract
+from tests.e2e.gateway.connection import Connection
+from tests.e2e.gateway.site import Gateway, Issuer, Served
+from tests.e2e.serves import USERS
+
+PROMISED_SECONDS = 5
+STEP_SECONDS = 0.1
+
+
+class Asking:
+    """One person on one connection, which is never opened anew."""
+
+    def __init__(self, connection: Connection, served: Served, token: str) -> None:
+        self._ask: Callable[[], int] = lambda: (
+            connection.ask(f"/{served.uid}/health", token=token).status
+        )
+
+    def status(self) -> int:
+        """Of a request now."""
+        return self._ask()
+
+    def seconds_until(self, status: int) -> float:
+        """How long it takes until the answer has this status; at most twice what is promised."""
+        started = time.monotonic()
+        while (found := self.status()) != status:
+            took = time.monotonic() - started
+            assert took < 2 * PROMISED_SECONDS, f"still {found} after {took:.1f} s"
+            time.sleep(STEP_SECONDS)
+        return time.monotonic() - started
+
+
+@pytest.fixture
+def connection(gateway: Gateway) -> Iterator[Connection]:
+    """A keep-alive connection."""
+    with Connection(gateway) as opened:
+        yield opened
+
+
+def test_a_revoked_token_is_refused(
+    connection: Connection, issuer: Issuer, mine: Served, revoked: Callable[..., None]
+) -> None:
+    asking = Asking(connection, mine, issuer.token("carol", USERS, jti="stolen"))
+    assert asking.status() == 200
+    revoked(jti="stolen")
+    told("a token", asking.seconds_until(403))
+    other = Asking(connection, mine, issuer.token("carol", USERS, jti="another"))
+    assert other.status() == 200
+
+
+def test_a_revoked_subject_is_refused(
+    connection: Connection, issuer: Issuer, mine: Served, revoked: Callable[..., None]
+) -> None:
+    asking = Asking(connection, mine, issuer.token("mallory", USERS))
+    assert asking.status() == 200
+    revoked(sub="mallory")
+    told("a subject", asking.seconds_until(403))
+    assert Asking(connection, mine, mine.token).status() == 200
+
+
+def test_who_is_taken_out_of_the_contract_is_refused(
+    connection: Connection, cluster: Cluster, mine: Served
+) -> None:
+    asking = Asking(connection, mine, mine.token)
+    assert asking.status() == 200
+    try:
+        as_admin(cluster, contract(mine.namespace, "nobody"))
+        told("a group of the contract", asking.seconds_until(403))
+    finally:
+        as_admin(cluster, contract(mine.namespace, USERS))
+    asking.seconds_until(200)
+
+
+def told(what: str, seconds: float) -> None:
+    """Show what was measured, since it is a promise."""
+    print(f"revoking {what} took {seconds:.2f} s; promised: {PROMISED_SECONDS} s")

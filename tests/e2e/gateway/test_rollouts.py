@@ -1,0 +1,128 @@
+"""Whatever is rolled out, callers don't notice.
+
+A caller here does what every HTTP library does: where a connection that was used before turns out
+to be closed, it asks once more on a new one, and only what may be asked twice (RFC 9110, section
+9.2.2). A new connection that fails, and any answer that blames the gateway, counts as lost.
+"""
+
+import http.client
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import pytest
+
+from dev.demo.installation import NAMESPACE
+from dev.demo.kubectl import Cluster
+from tests.e2e.gateway.conftest import RUNTIME, TRAEFIK_NAMESPACE, apply
+from tests.e2e.gateway.connection import Answer, Connection, Unanswered, ask
+from tests.e2e.gateway.site import Gateway, Served
+from tests.e2e.gateway.test_streaming import completion, pieces
+from tests.e2e.repeating import Repeatedly
+from tests.e2e.serves import Serves
+
+FORWARD_AUTH = "deployment/roadstead-forward-auth"
+TRAEFIK = "deployment/traefik"
+PAUSE_SECONDS = 0.02
+
+
+class Caller:
+    """Keeps a connection as long as it lasts."""
+
+    def __init__(self, gateway: Gateway, served: Served) -> None:
+        self._gateway, self._served = gateway, served
+        self._connection: Connection | None = None
+
+    def health(self) -> None:
+        """GET on the connection that is there, and once more on a new one where that is broken."""
+        reused = self._connection is not None
+        try:
+            answer = self._get()
+        except Unanswered:
+            self._connection = None
+            if not reused:
+                raise
+            answer = self._get()
+        if answer.headers.get("connection") == "close":
+            self._connection = None
+        expect(answer)
+
+    def chat(self) -> None:
+        """POST, which may not be asked twice, on a connection of its own."""
+        body = {**completion(2), "stream": False}
+        path = f"/{self._served.uid}/completion"
+        expect(ask(self._gateway, path, token=self._served.token, body=body))
+
+    def _get(self) -> Answer:
+        if self._connection is None:
+            self._connection = Connection(self._gateway)
+        return self._connection.ask(f"/{self._served.uid}/health", token=self._served.token)
+
+
+def expect(answer: Answer) -> None:
+    """Unanswered unless it is a 200."""
+    if answer.status != http.client.OK:
+        raise Unanswered(f"{answer.status}: {answer.body[:200]!r}")
+
+
+@pytest.fixture
+def load(gateway: Gateway, mine: Served) -> Callable[[], Any]:
+    """Two callers, while it is entered; afterwards it is held that none lost a request."""
+
+    @contextmanager
+    def under_load() -> Iterator[None]:
+        with ExitStack() as stack:
+            callers = [
+                stack.enter_context(Repeatedly(attempt, pause=PAUSE_SECONDS))
+                for attempt in (Caller(gateway, mine).health, Caller(gateway, mine).chat)
+            ]
+            yield
+        for each in callers:
+            assert each.failures == []
+            assert each.passed > 10
+
+    return under_load
+
+
+def test_a_rollout_of_forward_auth_loses_no_request(
+    cluster: Cluster, load: Callable[[], Any]
+) -> None:
+    with load():
+        roll_out(cluster, NAMESPACE, FORWARD_AUTH)
+
+
+def test_a_rollout_of_traefik_loses_no_request_and_ends_no_stream(
+    cluster: Cluster, gateway: Gateway, mine: Served, load: Callable[[], Any]
+) -> None:
+    with Connection(gateway) as connection:
+        path = f"/{mine.uid}/completion"
+        stream = pieces(connection.open(path, token=mine.token, body=completion(1500)))
+        next(stream)
+        with load():
+            roll_out(cluster, TRAEFIK_NAMESPACE, TRAEFIK)
+        *_, last = stream
+    assert last["stop"]
+
+
+def test_a_rollout_of_a_server_loses_no_request(
+    cluster: Cluster, mine: Served, load: Callable[[], Any], eventually: Callable[..., Any]
+) -> None:
+    serves = Serves(cluster=cluster, namespace=mine.namespace)
+    (before,) = [pod["metadata"]["uid"] for pod in serves.pods()]
+    with load():
+        changed = {**RUNTIME, "batchSize": 256}
+        apply(cluster, mine.namespace, mine.token, runtimeParams=changed)
+        eventually(
+            lambda: (
+                [pod["metadata"]["uid"] for pod in serves.pods()] not in ([], [before])
+                and len(serves.pods()) == 1
+            ),
+            seconds=120,
+        )
+        serves.until_ready("gemma")
+
+
+def roll_out(cluster: Cluster, namespace: str, deployment: str) -> None:
+    """Restart a Deployment's pods and wait until the new ones have taken over."""
+    cluster.run("-n", namespace, "rollout", "restart", deployment)
+    cluster.run("-n", namespace, "rollout", "status", deployment, "--timeout=240s")

@@ -1,0 +1,117 @@
+"""Who may route what, and the other way to route: Gateway API."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from dev.demo.installation import CHECKOUT, NAMESPACE, RELEASE
+from dev.demo.kubectl import Cluster
+from dev.errors import DevError
+from tests.e2e.gateway.site import Gateway, Served
+from tests.e2e.serves import Serves
+
+MANAGED = {"app.kubernetes.io/managed-by": "roadstead"}
+HEARD_BY_THEN_SECONDS = 5
+"""Traefik takes up a change within its providersThrottleDuration, 2 s."""
+
+
+def ingress_route(gateway: Gateway, prefix: str, labels: dict[str, str]) -> str:
+    """A route to the namespace's server without any authentication, before all others."""
+    match = f"Host(`{gateway.host}`) && PathPrefix(`{prefix}`)"
+    service = {"name": "gemma", "port": 80}
+    return json.dumps(
+        {
+            "apiVersion": "traefik.io/v1alpha1",
+            "kind": "IngressRoute",
+            "metadata": {"name": "tenant", "labels": labels},
+            "spec": {
+                "entryPoints": ["websecure"],
+                "routes": [
+                    {"kind": "Rule", "match": match, "priority": 9999, "services": [service]}
+                ],
+                "tls": {},
+            },
+        }
+    )
+
+
+def test_a_tenants_route_for_anothers_server_is_not_served(
+    cluster: Cluster,
+    gateway: Gateway,
+    mine: Served,
+    theirs: Served,
+    status_of: Callable[..., int],
+) -> None:
+    tenant = Serves(cluster=cluster, namespace=mine.namespace)
+    tenant.kubectl("apply", "-f", "-", stdin=ingress_route(gateway, f"/{theirs.uid}", {}))
+    try:
+        deadline = time.monotonic() + HEARD_BY_THEN_SECONDS
+        while time.monotonic() < deadline:
+            assert status_of(uid=theirs.uid, token="") == 401
+            assert status_of(uid=theirs.uid) == 403
+            time.sleep(0.2)
+        assert status_of(uid=theirs.uid, token=theirs.token) == 200
+    finally:
+        tenant.kubectl("delete", "ingressroute", "tenant")
+
+
+def test_a_tenant_cant_pass_a_route_off_as_the_operators(
+    cluster: Cluster, gateway: Gateway, mine: Served, theirs: Served
+) -> None:
+    tenant = Serves(cluster=cluster, namespace=mine.namespace)
+    route = ingress_route(gateway, f"/{theirs.uid}", MANAGED)
+    with pytest.raises(DevError, match="managed-by"):
+        tenant.kubectl("apply", "-f", "-", stdin=route)
+
+
+def test_a_servers_middleware_is_the_operators_alone(cluster: Cluster, mine: Served) -> None:
+    tenant = Serves(cluster=cluster, namespace=mine.namespace)
+    patch = json.dumps({"spec": {"forwardAuth": {"address": "http://evil.example"}}})
+    with pytest.raises(DevError, match="managed-by"):
+        tenant.kubectl("patch", "middleware", f"{mine.name}-auth", "--type=merge", "-p", patch)
+
+
+@pytest.fixture
+def by_gateway_api(cluster: Cluster) -> Iterator[None]:
+    """The chart with `gateway.kind: gateway-api`, until the test is over."""
+    route_by(cluster, "gateway-api")
+    yield
+    route_by(cluster, "traefik")
+
+
+def route_by(cluster: Cluster, kind: str) -> None:
+    """Upgrade the chart to another kind of route."""
+    cluster.install(
+        *("upgrade", RELEASE, str(CHECKOUT / "chart"), "--namespace", NAMESPACE),
+        *("--reuse-values", "--set", f"gateway.kind={kind}", "--wait", "--timeout", "180s"),
+    )
+
+
+def test_gateway_api_routes_as_well(
+    cluster: Cluster,
+    mine: Served,
+    by_gateway_api: None,
+    status_of: Callable[..., int],
+    eventually: Callable[..., Any],
+) -> None:
+    tenant = Serves(cluster=cluster, namespace=mine.namespace)
+    eventually(lambda: tenant.get("httproute", mine.name), seconds=120)
+    eventually(lambda: not tenant.get("ingressroute", mine.name), seconds=120)
+    eventually(status_of_is(status_of, 200), seconds=60)
+    assert status_of(token="") == 401
+    tenant.until("gemma", "Routed", "True")
+
+
+def status_of_is(status_of: Callable[..., int], status: int) -> Callable[[], bool]:
+    """Whether the caller's own server answers so by now; a gateway that starts may break off."""
+
+    def asked() -> bool:
+        try:
+            return status_of() == status
+        except OSError:
+            return False
+
+    return asked

@@ -1,0 +1,77 @@
+"""Answers that come piece by piece, that are called off, that take long."""
+
+import http.client
+import json
+import re
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from tests.e2e.gateway.connection import Connection, ask
+from tests.e2e.gateway.site import Gateway, Served
+
+LONG_TOKENS = 3500
+PAST_USUAL_TIMEOUTS_SECONDS = 65
+"""Traefik and many a proxy before it give a request 60 s unless they are told otherwise."""
+
+
+def completion(tokens: int) -> dict[str, Any]:
+    """A streamed request for exactly so many tokens."""
+    return {"prompt": "Ships", "n_predict": tokens, "ignore_eos": True, "stream": True}
+
+
+def pieces(response: http.client.HTTPResponse) -> Iterator[dict[str, Any]]:
+    """The events of a stream (WHATWG, server-sent events) as they arrive."""
+    for line in response:
+        if line.startswith(b"data: {"):
+            yield json.loads(line.removeprefix(b"data: "))
+
+
+def metric(gateway: Gateway, served: Served, name: str) -> float:
+    """One of the server's own metrics."""
+    text = ask(gateway, f"/{served.uid}/metrics", token=served.token).body.decode()
+    found = re.search(rf"^llamacpp:{name} (\S+)$", text, re.MULTILINE)
+    assert found, text
+    return float(found[1])
+
+
+def test_the_first_piece_arrives_while_the_server_computes_the_rest(
+    gateway: Gateway, mine: Served
+) -> None:
+    with Connection(gateway) as connection:
+        path = f"/{mine.uid}/completion"
+        stream = pieces(connection.open(path, token=mine.token, body=completion(200)))
+        next(stream)
+        busy = metric(gateway, mine, "requests_processing")
+        rest = list(stream)
+    assert busy == 1
+    assert rest[-1]["stop"]
+    assert len(rest) > 100
+
+
+def test_a_cancelled_request_frees_its_slot(
+    gateway: Gateway, mine: Served, eventually: Callable[..., Any]
+) -> None:
+    before = metric(gateway, mine, "tokens_predicted_total")
+    with Connection(gateway) as connection:
+        path = f"/{mine.uid}/completion"
+        stream = pieces(connection.open(path, token=mine.token, body=completion(LONG_TOKENS)))
+        next(stream)
+    eventually(lambda: metric(gateway, mine, "requests_processing") == 0, seconds=20)
+    # There is one slot: this one is not answered before it is free.
+    again = ask(gateway, path, token=mine.token, body={**completion(1), "stream": False})
+    assert again.status == 200
+    assert metric(gateway, mine, "tokens_predicted_total") - before < LONG_TOKENS
+
+
+def test_a_long_answer_is_not_cut(gateway: Gateway, mine: Served) -> None:
+    started = time.monotonic()
+    with Connection(gateway) as connection:
+        path, last = f"/{mine.uid}/completion", {}
+        stream = pieces(connection.open(path, token=mine.token, body=completion(LONG_TOKENS)))
+        for piece in stream:
+            last = piece
+            if time.monotonic() - started > PAST_USUAL_TIMEOUTS_SECONDS:
+                return
+    assert last.get("stop"), f"cut after {time.monotonic() - started:.0f} s"
+    assert last["tokens_predicted"] == LONG_TOKENS
