@@ -14,6 +14,8 @@ from tests.e2e.gateway.site import Gateway, Served
 from tests.e2e.serves import Serves
 
 MANAGED = {"app.kubernetes.io/managed-by": "roadstead"}
+PARENT = "models"
+"""The Gateway beside the local cluster's Traefik."""
 HEARD_BY_THEN_SECONDS = 5
 """Traefik takes up a change within its providersThrottleDuration, 2 s."""
 
@@ -77,16 +79,17 @@ def test_a_servers_middleware_is_the_operators_alone(cluster: Cluster, mine: Ser
 @pytest.fixture
 def by_gateway_api(cluster: Cluster) -> Iterator[None]:
     """The chart with `gateway.kind: gateway-api`, until the test is over."""
-    route_by(cluster, "gateway-api")
+    route_by(cluster, "gateway-api", parent=PARENT)
     yield
-    route_by(cluster, "traefik")
+    route_by(cluster, "traefik", parent="")
 
 
-def route_by(cluster: Cluster, kind: str) -> None:
-    """Upgrade the chart to another kind of route."""
+def route_by(cluster: Cluster, kind: str, *, parent: str) -> None:
+    """Upgrade the chart to another kind of route, of the Gateway `parent`."""
     cluster.install(
         *("upgrade", RELEASE, str(CHECKOUT / "chart"), "--namespace", NAMESPACE),
-        *("--reuse-values", "--set", f"gateway.kind={kind}", "--wait", "--timeout", "180s"),
+        *("--reuse-values", "--set", f"gateway.kind={kind},gateway.parent.name={parent}"),
+        *("--wait", "--timeout", "180s"),
     )
 
 
