@@ -47,7 +47,7 @@ def content_key(program: GoProgram, modules: Path) -> str:
     Not with the Go that builds: a newer patch release is no reason to build for ten minutes again.
     """
     folder = modules / program.module
-    sources = sorted(path for path in folder.iterdir() if path.suffix in {".mod", ".sum", ".go"})
+    sources = sorted(path for path in folder.rglob("*") if path.suffix in {".mod", ".sum", ".go"})
     return cache.key(program.package, program.ldflags, *(path.read_bytes() for path in sources))
 
 

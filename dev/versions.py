@@ -17,6 +17,7 @@ MC = "v0.0.0-20250313080218-cf909e1063a9"
 COREDNS = "v1.14.0"
 RCLONE = "v1.76.0"
 VERSITYGW = "v1.8.0"
+TRAEFIK = "v3.7.9"
 PAUSE = "v1"
 DEBIAN = "bookworm"
 
@@ -89,6 +90,7 @@ _PROGRAMS = (
     _upstream("coredns", "github.com/coredns/coredns", COREDNS, 170),
     _upstream("rclone", "github.com/rclone/rclone", RCLONE, 125),
     _upstream("versitygw", "github.com/versity/versitygw", VERSITYGW, 60, sub="/cmd/versitygw"),
+    _upstream("traefik", "github.com/traefik/traefik/v3", TRAEFIK, 300, sub="/cmd/traefik"),
     GoProgram(
         name="pause", module="pause", package=".", requires="", version=PAUSE, usual_seconds=2
     ),

@@ -54,6 +54,7 @@ SUBJECTS: Mapping[str, Subject] = MappingProxyType(
                 NODE_IP,
             ),
         ),
+        "gateway": Subject(user="gateway", hosts=("localhost", "127.0.0.1")),
         "admin": Subject(user="admin", group="system:masters"),
         "kubelet": Subject(
             user=f"system:node:{NODE}", group="system:nodes", hosts=(NODE, "127.0.0.1", NODE_IP)

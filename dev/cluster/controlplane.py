@@ -64,6 +64,8 @@ def apiserver_flags(config: Path) -> dict[str, str | Path]:
         "service-account-key-file": config / "sa.pub",
         "service-account-signing-key-file": config / "sa.key",
         "service-cluster-ip-range": SERVICE_CIDR,
+        # The gateway's ports are those that people type.
+        "service-node-port-range": "8000-32767",
         "authorization-mode": "Node,RBAC",
         "enable-admission-plugins": "NodeRestriction",
         "allow-privileged": "true",

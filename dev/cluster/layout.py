@@ -62,6 +62,11 @@ class Layout:
         return self.state / "bin"
 
     @property
+    def gateway_ca(self) -> Path:
+        """What vouches for the gateway's certificate, for curl --cacert."""
+        return self.state / "gateway-ca.pem"
+
+    @property
     def run(self) -> Path:
         return self.state / "run"
 

@@ -187,6 +187,7 @@ def _prepare(layout: Layout, programs: Mapping[str, Path]) -> None:
         link.symlink_to(programs[name])
     pairs = certificates.issue_all(layout.config, now=dt.datetime.now(dt.UTC))
     ca = pairs["ca"].certificate
+    layout.gateway_ca.write_bytes(ca)
     for name in certificates.SUBJECTS:
         text = kubeconfig.render(server=API_SERVER, ca=ca, client=pairs[name])
         kubeconfig.write(layout.config / f"{name}.kubeconfig", text)

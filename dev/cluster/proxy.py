@@ -27,7 +27,8 @@ def configuration(config: Path) -> dict[str, object]:
         "hostnameOverride": NODE,
         "healthzBindAddress": "127.0.0.1:10256",
         "metricsBindAddress": "127.0.0.1:10249",
-        "nodePortAddresses": ["127.0.0.0/8", POD_CIDR],
+        # The gateway is for this machine alone.
+        "nodePortAddresses": ["127.0.0.0/8"],
         "oomScoreAdj": 0,
         # The machine's own connection tracking settings stay as they are.
         "conntrack": {

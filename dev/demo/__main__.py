@@ -95,7 +95,7 @@ def the_cluster() -> Cluster:
         say(f"using the cluster that {theirs} names; its images and rights are yours to see to")
         return _cluster(theirs, local=False)
     kubeconfig = up()
-    archives = ensure("roadstead", "minio", "llama-server")
+    archives = ensure("roadstead", "minio", "llama-server", "traefik")
     for archive in archives.values():
         load(archive)
     return _cluster(kubeconfig, local=True, build=archives["roadstead"].stem)

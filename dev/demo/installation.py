@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dev.cluster.layout import HERE as LAYOUT
 from dev.demo.kubectl import Cluster
+from dev.gateway import traefik
 from dev.terminal import say
 
 RELEASE = "roadstead"
@@ -24,6 +26,8 @@ def install(
     In somebody's own cluster the chart's defaults hold, and the values file that DEMO_VALUES names.
     """
     say(f"installing the chart as release {RELEASE} in {NAMESPACE}")
+    if cluster.local:
+        traefik.install(cluster)
     files = [HERE / "values.yaml"] if cluster.local else []
     if with_source:
         files.append(HERE / "source-values.yaml")
@@ -33,10 +37,11 @@ def install(
         *("upgrade", "--install", RELEASE, str(CHECKOUT / "chart")),
         *("--namespace", NAMESPACE, "--create-namespace", "--wait", "--timeout", "180s"),
         *(part for file in files for part in ("--values", str(file))),
+        *(("--set-file", f"gateway.caBundle={LAYOUT.gateway_ca}") if cluster.local else ()),
         *(
             tuple(
                 part
-                for name in ("operator", "webhooks")
+                for name in ("operator", "webhooks", "forwardAuth")
                 for part in ("--set-string", f"{name}.podAnnotations.build={cluster.build}")
             )
             if cluster.build

@@ -46,6 +46,11 @@ def _lay_out_minio(folder: Path) -> None:
     context.place(folder, _recipe("minio"), {"minio": program})
 
 
+def _lay_out_traefik(folder: Path) -> None:
+    program = binaries.ensure("traefik")["traefik"]
+    context.place(folder, _recipe("traefik"), {"traefik": program})
+
+
 def _lay_out_llama_server(folder: Path) -> None:
     context.place(folder, _recipe("llama-server"), {"llama-server": llama.ensure()})
 
@@ -65,6 +70,16 @@ _IMAGES = (
             _recipe("minio").read_bytes(),
         ),
         lay_out=_lay_out_minio,
+        needs_base=False,
+    ),
+    Image(
+        name="traefik",
+        usual_seconds=5,
+        digest=lambda: cache.key(
+            binaries.content_key(GO_PROGRAMS["traefik"], binaries.GO_MODULES),
+            _recipe("traefik").read_bytes(),
+        ),
+        lay_out=_lay_out_traefik,
         needs_base=False,
     ),
     Image(
