@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import logging
+from collections.abc import Collection
 from http import HTTPStatus
 from typing import Final
 
@@ -17,12 +18,25 @@ from roadstead.controllers.catalogue import Catalogue
 from roadstead.controllers.fetch_urls import FetchUrls
 from roadstead.controllers.guard import Guard
 from roadstead.controllers.modelserve_status import ServeObservation, model_hindrance, status_of
+from roadstead.controllers.routing import Routes
+from roadstead.controllers.server_keys import ServerKeys
 from roadstead.controllers.status_writer import StatusWriter
 from roadstead.errors import InvalidResource, KubeRejected, KubeUnavailable, StoreError
+from roadstead.gateway.probe import Reached
 from roadstead.kube.cache import Name, WatchCache
 from roadstead.kube.children import Children
 from roadstead.kube.ownership import belongs
-from roadstead.kube.resources import DEPLOYMENTS, MODELS, MODELSERVES, PODS
+from roadstead.kube.resources import (
+    DEPLOYMENTS,
+    HTTPROUTES,
+    INGRESSROUTES,
+    MIDDLEWARES,
+    MODELS,
+    MODELSERVES,
+    PODS,
+    Resource,
+    resource_of,
+)
 from roadstead.manifests import names
 from roadstead.manifests.modelserve import desired_objects, without_needless_rollout
 from roadstead.manifests.platform import Platform
@@ -54,6 +68,10 @@ class ServeReconciler:
     status: StatusWriter
     platform: Platform
     guard: Guard | None = None
+    keys: ServerKeys | None = None
+    routes: Routes | None = None
+    missing: Collection[Resource] = ()
+    """Kinds of routes that this cluster does not know."""
 
     async def reconcile(self, key: Name) -> float | None:
         """Bring one ModelServe a step further; seconds after which to look again."""
@@ -73,10 +91,30 @@ class ServeReconciler:
             workload=self.workload(serve),
             hindrance=hindrance,
             verdict=verdict,
+            routing=self.platform.routing,
+            routed=self._routed(serve),
+            missing_kinds=tuple(item.kind for item in self._unknown()),
         )
         now = timestamp(datetime.datetime.now(datetime.UTC))
         await self.status.write(MODELSERVES, raw, status_of(serve, seen, now=now))
         return again
+
+    def _routed(self, serve: ModelServe) -> Reached | None:
+        """What was found at the gateway; only a server that is ready is asked for."""
+        if self.routes is None:
+            return None
+        workload = self.workload(serve)
+        if workload is None or not workload.ready:
+            self.routes.forget(serve.meta.uid)
+            return None
+        return self.routes.look(serve.meta.uid)
+
+    def _unknown(self) -> list[Resource]:
+        """Kinds that the gateway needs and this cluster does not know."""
+        if self.platform.routing is None:
+            return []
+        route = INGRESSROUTES if self.platform.routing.kind == "traefik" else HTTPROUTES
+        return [item for item in (MIDDLEWARES, route) if item in self.missing]
 
     def gather(self, serve: ModelServe) -> ServeFacts:
         """The Models that it names, from the watch cache."""
@@ -173,7 +211,10 @@ class ServeReconciler:
                 DEPLOYMENTS, names.child_name(serve.meta.name), serve.meta.namespace
             )
             desired[-1] = without_needless_rollout(desired[-1], observed)
-            writes = await self.children.bring(desired, server_uuid=serve.meta.uid)
+            if self.keys is not None:
+                await self.keys.bring(serve, needed=needed)
+            known = [item for item in desired if resource_of(item) not in self._unknown()]
+            writes = await self.children.bring(known, server_uuid=serve.meta.uid)
         except InvalidResource as error:
             return Violation(
                 reason="InvalidRuntimeParams", message=str(error), field=error.field

@@ -10,7 +10,9 @@ from roadstead.api.conditions import Condition, condition
 from roadstead.api.model import Model
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.workload import WorkloadState
+from roadstead.gateway.probe import Reached
 from roadstead.manifests import names
+from roadstead.manifests.gateway import Routing
 from roadstead.manifests.modelserve import SERVICE_PORT
 from roadstead.policy.chain import Violation
 from roadstead.policy.guard import Effect, Verdict
@@ -31,14 +33,24 @@ class ServeObservation:
     workload: WorkloadState | None
     hindrance: Violation | None = None
     verdict: Verdict | None = None
+    routing: Routing | None = None
+    routed: Reached | None = None
+    """What was last found at the gateway; None before, and where the server is not ready."""
+    missing_kinds: tuple[str, ...] = ()
+    """Kinds of routes that this cluster does not know."""
 
 
 def status_of(serve: ModelServe, seen: ServeObservation, *, now: str) -> dict[str, Any]:
     """The whole status to store; `now` is an RFC 3339 time."""
-    parts = [*_contract_accepted(seen), _model_available(seen), _workload_ready(seen)]
+    parts = [
+        *_contract_accepted(seen),
+        _model_available(seen),
+        _workload_ready(seen),
+        *_routed(seen),
+    ]
     ready = conditions.summary(parts, ready="Ready")
     if ready.true:
-        ready = dataclasses.replace(ready, message=parts[-1].message)
+        ready = dataclasses.replace(ready, message=_workload_ready(seen).message)
     status: dict[str, Any] = {
         "observedGeneration": serve.meta.generation,
         "serverUuid": serve.meta.uid,
@@ -52,7 +64,7 @@ def status_of(serve: ModelServe, seen: ServeObservation, *, now: str) -> dict[st
     if seen.model is not None:
         status["modelUuid"] = seen.model.meta.uid
     if seen.workload is not None:
-        status["url"] = service_url(serve)
+        status["url"] = seen.routing.url_of(serve.meta.uid) if seen.routing else service_url(serve)
         if seen.workload.started_at:
             status["startedAt"] = seen.workload.started_at
     return status
@@ -118,3 +130,19 @@ def _workload_ready(seen: ServeObservation) -> Condition:
     return condition(
         "WorkloadReady", seen.workload.ready, seen.workload.reason, seen.workload.message
     )
+
+
+def _routed(seen: ServeObservation) -> list[Condition]:
+    """True only once a request through the gateway was answered by the server."""
+    if seen.routing is None:
+        return []
+    if seen.missing_kinds:
+        kinds = " and ".join(seen.missing_kinds)
+        message = f"this cluster does not know {kinds}: install their CustomResourceDefinitions"
+        return [condition("Routed", False, "GatewayNotInstalled", message)]
+    if seen.workload is None or not seen.workload.ready:
+        return [condition("Routed", False, "ServerNotReady", "asked once the server is ready")]
+    if seen.routed is None:
+        return [condition("Routed", None, "Asking", "the gateway is being asked")]
+    found = seen.routed
+    return [condition("Routed", found.answered, found.reason, found.message)]

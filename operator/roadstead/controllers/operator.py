@@ -27,13 +27,16 @@ from roadstead.controllers.modelserve import ServeReconciler
 from roadstead.controllers.probes import serving
 from roadstead.controllers.queue import WorkQueue
 from roadstead.controllers.receipt_keys import ReceiptKeys
+from roadstead.controllers.routing import Routes
+from roadstead.controllers.server_keys import ServerKeys
 from roadstead.controllers.settings import OperatorSettings
 from roadstead.controllers.status_writer import StatusWriter
 from roadstead.controllers.transfers import Transfers
 from roadstead.controllers.wakeups import wakeups
-from roadstead.controllers.watches import WATCHED, registry
+from roadstead.controllers.watches import ROUTED, WATCHED, registry
 from roadstead.controllers.watches import settings as kopf_settings
-from roadstead.errors import KubeError
+from roadstead.errors import KubeError, KubeNotFound, KubeRejected
+from roadstead.gateway.probe import GatewayProbe
 from roadstead.kube.cache import Name, WatchCache
 from roadstead.kube.children import Children
 from roadstead.kube.client import KubeClient
@@ -98,6 +101,8 @@ class Operator:
             status=status,
             default=_default_location(settings),
         )
+        self._missing: set[Resource] = set()
+        self._keys, self._routes, self._probe = self._gateway()
         serves = ServeReconciler(
             cache=self._cache,
             children=self._children,
@@ -106,6 +111,9 @@ class Operator:
             status=status,
             platform=_platform(settings),
             guard=self._guard() if settings.admission else None,
+            keys=self._keys,
+            routes=self._routes,
+            missing=self._missing,
         )
         contracts = ContractReconciler(
             cache=self._cache,
@@ -141,6 +149,9 @@ class Operator:
                 await self._watch(stop, signalled=signalled)
             finally:
                 await _cancelled(tasks + list(self._relists.values()))
+                if self._routes is not None and self._probe is not None:
+                    await self._routes.close()
+                    await self._probe.close()
         logger.info("the operator has stopped")
 
     async def _watch(self, stop: asyncio.Event, *, signalled: bool) -> None:
@@ -151,6 +162,7 @@ class Operator:
         """
         handlers = registry(
             self._cache,
+            [*WATCHED, *(ROUTED if self._settings.gateway else ())],
             kubeconfig=self._settings.kubeconfig,
             changed=self._changed,
             relisted=self._relisted,
@@ -196,6 +208,9 @@ class Operator:
         if self._cache.get(resource, own[1], own[0]) is None:
             self._children.forget(meta.get("uid", ""))
             self._urls.forget(meta.get("uid", ""))
+            if self._keys is not None and self._routes is not None:
+                self._keys.forget(meta.get("uid", ""))
+                self._routes.forget(meta.get("uid", ""))
 
     def _recount(self, name: Name) -> None:
         """A ModelServe came, changed or went: its contract is counted anew, once for many."""
@@ -212,6 +227,24 @@ class Operator:
         )
         return Guard(cache=self._cache, keys=keys, usage=self._usage, clock=_now)
 
+    def _gateway(self) -> tuple[ServerKeys | None, Routes | None, GatewayProbe | None]:
+        """What there is to do for a gateway; nothing without one."""
+        gateway = self._settings.gateway
+        if gateway is None:
+            return None, None, None
+        key = gateway.key()
+        probe = GatewayProbe.open(
+            gateway.url, address=gateway.address, ca_file=gateway.ca_file, key=key
+        )
+        routes = Routes(probe=probe, clock=lambda: int(time.time()), told=self._answered)
+        return ServerKeys(client=self._client, key=key, clock=time.monotonic), routes, probe
+
+    def _answered(self, uid: str) -> None:
+        """The gateway's answer for the ModelServe with this UID has become another."""
+        name = self._cache.name_of(uid)
+        if name is not None:
+            self._queues[MODELSERVES].put(name)
+
     def _news(self, uid: str) -> None:
         """A transfer has news of the Model with this UID."""
         name = self._cache.name_of(uid)
@@ -227,21 +260,32 @@ class Operator:
     async def _relist(self, resource: Resource) -> None:
         await asyncio.sleep(RELIST_SECONDS)
         try:
-            await self._list(resource)
+            await self._list_if_installed(resource)
         except KubeError as error:
             logger.warning("%s could not be listed: %s", resource.plural, error)
 
     async def _list(self, resource: Resource) -> None:
-        selector = WATCHED[resource]
+        selector = {**WATCHED, **ROUTED}[resource]
         for raw in await refresh(self._client, self._cache, resource, selector=selector):
             self._changed(resource, raw)
 
+    async def _list_if_installed(self, resource: Resource) -> None:
+        """List a kind; one of routes may be unknown to this cluster, or not be ours to read."""
+        try:
+            await self._list(resource)
+        except (KubeNotFound, KubeRejected):
+            if resource not in ROUTED:
+                raise
+            self._missing.add(resource)
+        else:
+            self._missing.discard(resource)
+
     async def _list_all(self) -> None:
         """Fill the cache before anything is decided; waits for the API server if it must."""
-        for resource in WATCHED:
+        for resource in (*WATCHED, *ROUTED):
             while True:
                 try:
-                    await self._list(resource)
+                    await self._list_if_installed(resource)
                     break
                 except KubeError as error:
                     logger.warning("waiting for the API server: %s", error)
@@ -251,7 +295,7 @@ class Operator:
         """Now and then look at everything, spread over a minute or the interval."""
         while True:
             await asyncio.sleep(self._settings.resync)
-            for resource in WATCHED:
+            for resource in (*WATCHED, *ROUTED):
                 await self._relist(resource)
             spread = min(60.0, self._settings.resync)
             for resource, queue in self._queues.items():
@@ -293,6 +337,7 @@ def _platform(settings: OperatorSettings) -> Platform:
         pull_policy=cast(PullPolicy, settings.pull_policy),
         fetch_connections=settings.fetch_connections,
         gateway_peers=(peer,) if gateway else (),
+        routing=settings.gateway.routing if settings.gateway else None,
     )
 
 

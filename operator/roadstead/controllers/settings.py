@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from roadstead import logs
+from roadstead.controllers.gateway_settings import GatewaySettings
 from roadstead.settings import EnvReader
 from roadstead.source.allowlist import AllowList
 from roadstead.transfer.settings import TransferSettings
@@ -31,6 +32,8 @@ class OperatorSettings:
     pull_policy: str
     fetch_connections: int
     gateway_namespace: str
+    gateway: GatewaySettings | None
+    """None: servers are reached within the cluster alone."""
     url_lifetime: datetime.timedelta
     """How long a pod's presigned URL opens its model; renewed at half of it."""
     transfers: int
@@ -75,6 +78,7 @@ class OperatorSettings:
             ),
             fetch_connections=env.integer("ROADSTEAD_FETCH_CONNECTIONS", 3, high=8),
             gateway_namespace=env.text("ROADSTEAD_GATEWAY_NAMESPACE", ""),
+            gateway=GatewaySettings.read(env),
             url_lifetime=datetime.timedelta(
                 seconds=env.integer("ROADSTEAD_FETCH_URL_TTL_SECONDS", day, low=600, high=7 * day)
             ),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 import kopf
@@ -25,6 +25,7 @@ from roadstead.kube.resources import (
     NAMESPACES,
     PODS,
     RESOURCECONTRACTS,
+    ROUTES,
     Resource,
 )
 
@@ -40,6 +41,9 @@ WATCHED: Final[dict[Resource, str]] = {
     **dict.fromkeys(CHILDREN, OURS),
 }
 """The kinds that are watched, each with its label selector."""
+
+ROUTED: Final[dict[Resource, str]] = dict.fromkeys(ROUTES, OURS)
+"""The kinds that are listed besides, and watched where there is a gateway."""
 
 Changed = Callable[[Resource, Raw], None]
 Relisted = Callable[[Resource], None]
@@ -60,7 +64,12 @@ class _Backoffs:
 
 
 def registry(
-    cache: WatchCache, *, kubeconfig: str, changed: Changed, relisted: Relisted
+    cache: WatchCache,
+    watched: Iterable[Resource],
+    *,
+    kubeconfig: str,
+    changed: Changed,
+    relisted: Relisted,
 ) -> kopf.OperatorRegistry:
     """A kopf registry with one event handler per kind.
 
@@ -70,7 +79,7 @@ def registry(
     """
     handlers = kopf.OperatorRegistry()
     kopf.on.login(registry=handlers)(_login(kubeconfig))
-    for resource in WATCHED:
+    for resource in watched:
         _watch(handlers, cache, resource, changed, relisted)
     return handlers
 
@@ -88,7 +97,7 @@ def settings() -> kopf.OperatorSettings:
     chosen.watching.reconnect_backoff = 1
     chosen.watching.chunk_size = 500
     chosen.queueing.idle_timeout = 1
-    for resource, selector in WATCHED.items():
+    for resource, selector in {**WATCHED, **ROUTED}.items():
         if selector:
             key = (resource.group, resource.version, resource.plural)
             chosen.watching.label_selectors[key] = selector

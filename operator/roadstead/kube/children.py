@@ -13,7 +13,7 @@ from roadstead.kube.cache import WatchCache
 from roadstead.kube.client import Object
 from roadstead.kube.drift import drifted
 from roadstead.kube.ownership import belongs, owners, taken
-from roadstead.kube.resources import CHILDREN, DEPLOYMENTS, Resource, resource_of
+from roadstead.kube.resources import CHILDREN, DEPLOYMENTS, ROUTES, Resource, resource_of
 
 logger = logging.getLogger(__name__)
 
@@ -123,7 +123,7 @@ class Children:
     async def _prune(self, wanted: set[tuple[Resource, str]], server_uuid: str) -> int:
         surplus = [
             (resource, child["metadata"])
-            for resource in CHILDREN
+            for resource in (*CHILDREN, *ROUTES)
             for child in self._cache.indexed(resource, server_uuid)
             if (resource, child["metadata"]["name"]) not in wanted
             and server_uuid in owners(child)

@@ -57,11 +57,25 @@ NETWORKPOLICIES = Resource(
     group="networking.k8s.io", version="v1", plural="networkpolicies", kind="NetworkPolicy"
 )
 
+
+def _traefik(plural: str, kind: str) -> Resource:
+    return Resource(group="traefik.io", version="v1alpha1", plural=plural, kind=kind)
+
+
+INGRESSROUTES = _traefik("ingressroutes", "IngressRoute")
+MIDDLEWARES = _traefik("middlewares", "Middleware")
+HTTPROUTES = Resource(
+    group="gateway.networking.k8s.io", version="v1", plural="httproutes", kind="HTTPRoute"
+)
+ROUTES = (INGRESSROUTES, HTTPROUTES, MIDDLEWARES)
+"""What a ModelServe owns where there is a gateway, and whose kinds may not be installed."""
+
 CHILDREN = (DEPLOYMENTS, SERVICES, SERVICEACCOUNTS, NETWORKPOLICIES)
 """What a ModelServe owns and what is watched for it; its Secret is written, never watched."""
 
 _BY_KIND = {
-    (item.api_version, item.kind): item for item in (MODELS, MODELSERVES, SECRETS, PODS, *CHILDREN)
+    (item.api_version, item.kind): item
+    for item in (MODELS, MODELSERVES, SECRETS, PODS, *CHILDREN, *ROUTES)
 }
 
 

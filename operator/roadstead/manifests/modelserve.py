@@ -13,6 +13,7 @@ from roadstead.api.raw import Raw, section, timestamp
 from roadstead.errors import InvalidResource
 from roadstead.manifests import names, pods
 from roadstead.manifests.digest import digest, stamped
+from roadstead.manifests.gateway import route_objects
 from roadstead.manifests.platform import Platform
 from roadstead.manifests.rendering import Manifest, render
 
@@ -21,7 +22,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def desired_objects(serve: ModelServe, model: Model, platform: Platform) -> list[Manifest]:
-    """All children but the Secret, in the order in which to write them, each with its digest.
+    """All children but the Secrets, in the order in which to write them, each with its digest.
 
     `model` must be verified (`model.stored_at` is set). Raises `InvalidResource` where
     `runtimeParams` or `resources` can't be used.
@@ -35,7 +36,9 @@ def desired_objects(serve: ModelServe, model: Model, platform: Platform) -> list
             render("modelserve/deployment.yaml.j2", **_deployment(serve, model, platform)),
         ),
     ]
-    return [stamped(manifest) for manifest in manifests]
+    *others, deployment = (stamped(manifest) for manifest in manifests)
+    routes = route_objects(serve, platform.routing, SERVICE_PORT) if platform.routing else []
+    return [*others, *routes, deployment]
 
 
 def fetch_secret(serve: ModelServe, url: str, expires_at: datetime.datetime) -> Manifest:
@@ -152,9 +155,13 @@ def _deployment(serve: ModelServe, model: Model, platform: Platform) -> dict[str
         "server": {
             "image": config.get("image") or platform.server_image,
             "pull_policy": config.get("imagePullPolicy") or platform.pull_policy,
-            "args": server_args(serve.runtime_params, model.meta.name, serve.resources),
+            "args": [
+                *server_args(serve.runtime_params, model.meta.name, serve.resources),
+                *(("--api-key-file", f"/keys/{names.API_KEY}") if platform.routing else ()),
+            ],
             "resources": pods.server_resources(serve.resources),
             "port": PORT,
+            "key_secret": names.key_secret_name(serve) if platform.routing else "",
         },
         "fetch": {
             "image": platform.operator_image,

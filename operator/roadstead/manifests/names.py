@@ -15,6 +15,8 @@ ANNOTATION_MADE_FOR = f"{group.GROUP}/made-for"
 
 SERVER = "llama-server"
 FETCH = "fetch"
+KEY = "key"
+API_KEY = "api-key"
 _LABEL_LIMIT = 63
 # Leaves room for `-fetch` and for what a later kind of child needs, within one DNS label.
 _CHILD_LIMIT = 52
@@ -38,6 +40,11 @@ def child_name(name: str) -> str:
 def fetch_secret_name(serve: ModelServe) -> str:
     """The Secret that holds the presigned URL that the init container reads."""
     return f"{child_name(serve.meta.name)}-{FETCH}"
+
+
+def key_secret_name(serve: ModelServe) -> str:
+    """The Secret that holds the server's API key, under API_KEY."""
+    return f"{child_name(serve.meta.name)}-{KEY}"
 
 
 def label_value(name: str) -> str:

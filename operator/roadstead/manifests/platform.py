@@ -6,6 +6,7 @@ import dataclasses
 from typing import Literal
 
 from roadstead.api.raw import Raw
+from roadstead.manifests.gateway import Routing
 
 PullPolicy = Literal["Always", "IfNotPresent", "Never"]
 
@@ -29,5 +30,7 @@ class Platform:
     """Ranges that one fetch reads at once."""
     gateway_peers: tuple[Raw, ...] = ()
     """Who else may call the servers' port."""
+    routing: Routing | None = None
+    """The gateway; None where servers are reached within the cluster alone, without a key."""
     store_peers: tuple[Raw, ...] = ()
     """Where the store is; empty means any address, at the store's port alone."""

@@ -1,0 +1,64 @@
+"""Settings of `roadstead operator` about the gateway."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Self, cast
+
+from roadstead.manifests.gateway import Kind, Routing
+from roadstead.settings import EnvReader
+from roadstead.tokens.gateway_keys import GatewayKey
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GatewaySettings:
+    """How routes are written, and how the operator asks whether they lead to their servers."""
+
+    routing: Routing
+    address: str
+    """host:port to connect to; empty means that of the URL."""
+    ca_file: Path | None
+    """What vouches for its certificate; None means the system's authorities."""
+    key_file: Path
+
+    @property
+    def url(self) -> str:
+        """As callers write it."""
+        return self.routing.url
+
+    def key(self) -> GatewayKey:
+        """The key that is shared with forward auth; InvalidSettings if it can't be read."""
+        return GatewayKey.read(self.key_file)
+
+    @classmethod
+    def read(cls, env: EnvReader) -> Self | None:
+        """None without a gateway; what is wrong is remembered by `env`."""
+        kind = env.choice("ROADSTEAD_GATEWAY_KIND", ("none", "traefik", "gateway-api"), "none")
+        if kind == "none":
+            return None
+        ca_file = env.text("ROADSTEAD_GATEWAY_CA_FILE", "")
+        return cls(
+            routing=_routing(env, cast(Kind, kind)),
+            address=env.text("ROADSTEAD_GATEWAY_ADDRESS", ""),
+            ca_file=Path(ca_file) if ca_file else None,
+            key_file=env.file("ROADSTEAD_GATEWAY_KEY_FILE", "/etc/roadstead/gateway/key"),
+        )
+
+
+def _routing(env: EnvReader, kind: Kind) -> Routing:
+    url = env.url("ROADSTEAD_GATEWAY_URL")
+    if url and not url.startswith("https://"):
+        env.fault("ROADSTEAD_GATEWAY_URL", "is not an https URL such as https://models.example.com")
+    parent = tuple(part for part in env.text("ROADSTEAD_GATEWAY_PARENT", "").split("/") if part)
+    if kind == "gateway-api" and len(parent) not in (2, 3):
+        env.fault("ROADSTEAD_GATEWAY_PARENT", "is not namespace/name or namespace/name/listener")
+    return Routing(
+        kind=kind,
+        url=url,
+        forward_auth=env.url("ROADSTEAD_FORWARD_AUTH_URL"),
+        entry_points=env.items("ROADSTEAD_GATEWAY_ENTRY_POINTS") or ("websecure",),
+        cert_resolver=env.text("ROADSTEAD_GATEWAY_CERT_RESOLVER", ""),
+        parent=parent,
+        max_in_flight=env.integer("ROADSTEAD_GATEWAY_MAX_IN_FLIGHT", 64, high=1_000_000),
+    )

@@ -1,0 +1,1 @@
+"""Asking the gateway from outside, as a caller would."""

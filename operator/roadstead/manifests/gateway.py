@@ -1,0 +1,122 @@
+"""How a server is reached from outside: its route, what stands before it, and its API key."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+from roadstead.api.modelserve import ModelServe
+from roadstead.manifests import names
+from roadstead.manifests.digest import stamped
+from roadstead.manifests.rendering import Manifest, render
+
+Kind = Literal["traefik", "gateway-api"]
+
+# Other spellings of what tells a backend who calls. Traefik compares names as they are written, and
+# some servers take `.` and `_` for `-` (GHSA-x677-9fxg-v5c5).
+_IDENTITY: Final = (
+    r"(?i)^(x[-_.]auth[-_.].*"
+    r"|(x[-_.])?(forwarded|remote|authenticated|auth[-_.]request|webauth)[-_.]"
+    r"(user(name|id)?|groups?|email|preferred[-_.]username|subject|access[-_.]token)"
+    r"|(proxy|x)[-_.](authorization|api[-_.]key))$"
+)
+_ORDER: Final = ("auth", "limit", "strip")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Routing:
+    """The installation's gateway, for every server alike."""
+
+    kind: Kind
+    url: str
+    """`https://host[:port]`, as callers write it."""
+    forward_auth: str
+    """`http://host`, before `/verify/<uuid>`."""
+    entry_points: tuple[str, ...] = ()
+    """Traefik's."""
+    cert_resolver: str = ""
+    """Traefik's; empty means its default certificate."""
+    parent: tuple[str, ...] = ()
+    """The Gateway of HTTPRoutes: namespace, name, and the listener where one is meant."""
+    max_in_flight: int = 64
+
+    @property
+    def host(self) -> str:
+        """The name alone."""
+        return urlsplit(self.url).hostname or ""
+
+    def url_of(self, server_uuid: str) -> str:
+        """Where a server is reached."""
+        return f"{self.url}/{server_uuid}"
+
+
+def key_secret(serve: ModelServe, key: str) -> Manifest:
+    """The Secret with the server's API key."""
+    manifest = render(
+        "modelserve/gateway/secret.yaml.j2",
+        meta=_metadata(serve, names.KEY),
+        data={names.API_KEY: key},
+    )[0]
+    return stamped(manifest)
+
+
+def route_objects(serve: ModelServe, routing: Routing, port: int) -> list[Manifest]:
+    """Middlewares, then the route to the Service's port: so there is none without them."""
+    uuid = serve.meta.uid
+    middlewares = render(
+        "modelserve/gateway/middlewares.yaml.j2",
+        **{suffix: _metadata(serve, suffix) for suffix in _ORDER},
+        address=f"{routing.forward_auth}/verify/{uuid}",
+        identity=_IDENTITY,
+        in_flight=routing.max_in_flight,
+        prefixes=[f"/{uuid}"],
+    )
+    route = _ingress_route if routing.kind == "traefik" else _http_route
+    return [stamped(each) for each in (*middlewares, route(serve, routing, port))]
+
+
+def _ingress_route(serve: ModelServe, routing: Routing, port: int) -> Manifest:
+    uuid = serve.meta.uid
+    path = f"Path(`/{uuid}`) || PathPrefix(`/{uuid}/`)"
+    return render(
+        "modelserve/gateway/ingressroute.yaml.j2",
+        meta=_metadata(serve),
+        entry_points=routing.entry_points,
+        match=f"Host(`{routing.host}`) && ({path})",
+        middlewares=[{"name": name} for name in _middlewares(serve)],
+        port=port,
+        tls={"certResolver": routing.cert_resolver} if routing.cert_resolver else {},
+    )[0]
+
+
+def _http_route(serve: ModelServe, routing: Routing, port: int) -> Manifest:
+    fields = ("namespace", "name", "sectionName")
+    reference = {"group": "traefik.io", "kind": "Middleware"}
+    return render(
+        "modelserve/gateway/httproute.yaml.j2",
+        meta=_metadata(serve),
+        parents=[dict(zip(fields, routing.parent, strict=False))],
+        hostnames=[routing.host],
+        prefix=f"/{serve.meta.uid}",
+        filters=[
+            {"type": "ExtensionRef", "extensionRef": {**reference, "name": name}}
+            for name in _middlewares(serve)
+        ],
+        port=port,
+    )[0]
+
+
+def _middlewares(serve: ModelServe) -> Sequence[str]:
+    return [f"{names.child_name(serve.meta.name)}-{suffix}" for suffix in _ORDER]
+
+
+def _metadata(serve: ModelServe, suffix: str = "") -> Manifest:
+    child = names.child_name(serve.meta.name)
+    return {
+        "name": f"{child}-{suffix}" if suffix else child,
+        "namespace": serve.meta.namespace,
+        "labels": names.labels(serve),
+        "ownerReferences": [names.owner_reference(serve)],
+    }
