@@ -10,7 +10,7 @@ from dev import binaries
 from dev.cluster import up
 from dev.cluster.images import load
 from dev.cluster.target import current
-from dev.demo import admission, chat, follow, source
+from dev.demo import admission, callers, chat, follow, source
 from dev.demo.installation import install
 from dev.demo.kubectl import Cluster
 from dev.errors import DevError
@@ -27,8 +27,8 @@ Look further:
   export KUBECONFIG={kubeconfig} PATH={bin}:$PATH
   kubectl get models,modelserves -A
   kubectl -n demo describe modelserve gemma
-  .venv/bin/roadstead token issue --subject alice --group demo-users --ttl 10m
-  kubectl -n demo port-forward service/gemma 8080:80   # then http://127.0.0.1:8080/v1
+  TOKEN=$(.venv/bin/roadstead token issue --subject alice --group demo-users --ttl 10m)
+  {ask}
 Stop:
   {stop}
 """
@@ -43,28 +43,33 @@ def main(arguments: Sequence[str]) -> int:
             install(cluster, with_source=False)
             say(f"up, after {minutes(time.monotonic() - started)}")
         else:
-            demo(cluster)
+            url = demo(cluster)
             say(f"the demo took {minutes(time.monotonic() - started)}")
-            say(_next(cluster))
+            say(_next(cluster, url))
     except DevError as error:
         say(f"error: {error}")
         return 1
     return 0
 
 
-def demo(cluster: Cluster) -> None:
-    """Install, start a source side, serve its model, ask it."""
+def demo(cluster: Cluster) -> str:
+    """Install, start a source side, serve its model, ask it; the server's URL."""
     install(cluster, with_source=True)
     source.start(cluster)
     if cluster.get("namespace", NAMESPACE) is None:
         cluster.run("create", "namespace", NAMESPACE)
     agree(cluster)
     apply(cluster)
-    follow.until_ready(cluster, NAMESPACE, SERVE, seconds=READY_SECONDS)
+    serve = follow.until_ready(cluster, NAMESPACE, SERVE, seconds=READY_SECONDS)
+    url: str = serve["status"]["url"]
     say(f"asking {SERVE}: {chat.QUESTION}")
-    print(chat.ask(cluster, NAMESPACE, SERVE))
+    if _is_routed(url):
+        callers.call(cluster, url)
+    else:
+        print(chat.ask(cluster, NAMESPACE, SERVE))
     say("")
     say(cluster.run("get", "models,modelserves", "-A").rstrip())
+    return url
 
 
 def agree(cluster: Cluster) -> None:
@@ -112,10 +117,20 @@ def _cluster(kubeconfig: Path, *, local: bool, build: str = "") -> Cluster:
     )
 
 
-def _next(cluster: Cluster) -> str:
+def _is_routed(url: str) -> bool:
+    """Whether a gateway leads to it: there is none in a cluster that was given no values for it."""
+    return url.startswith("https://")
+
+
+def _next(cluster: Cluster, url: str) -> str:
     stop = "make down" if cluster.local else "helm -n roadstead-system uninstall roadstead"
     folder = Path.cwd() / ".dev" / "bin"
-    return NEXT.format(kubeconfig=cluster.kubeconfig, bin=folder, stop=stop)
+    ask = (
+        f"kubectl -n {NAMESPACE} port-forward service/{SERVE} 8080:80   # http://127.0.0.1:8080/v1"
+    )
+    if _is_routed(url):
+        ask = f'{callers.curl(cluster)} {url}/v1/models -H "Authorization: Bearer $TOKEN"'
+    return NEXT.format(kubeconfig=cluster.kubeconfig, bin=folder, ask=ask, stop=stop)
 
 
 if __name__ == "__main__":

@@ -46,7 +46,8 @@ def with_token(manifests: str, text: str) -> str:
 def refused(cluster: Cluster, manifests: str) -> str:
     """What is said to who applies `manifests`; DevError if they are accepted."""
     try:
-        cluster.run("apply", "--dry-run=server", "-f", "-", stdin=manifests)
+        # Not `apply`: of an object that is there already it would change nothing.
+        cluster.run("create", "--dry-run=server", "-f", "-", stdin=manifests)
     except DevError as error:
         return "; ".join(_denials(str(error)))
     raise DevError("what had to be refused was accepted")

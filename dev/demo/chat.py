@@ -3,12 +3,35 @@
 import json
 import urllib.error
 import urllib.request
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from dev.demo.kubectl import Cluster
 from dev.errors import DevError
 
 QUESTION = "In one sentence: what is a harbour for?"
+DATA = "data: "
+
+
+def body(question: str, *, stream: bool) -> str:
+    """What is posted to `/v1/chat/completions`, as JSON."""
+    content = {
+        "messages": [{"role": "user", "content": question}],
+        "stream": stream,
+        "max_tokens": 64,
+        "temperature": 0,
+        "stop": ["\nUSER:"],
+    }
+    return json.dumps(content)
+
+
+def tokens(lines: Iterable[str]) -> Iterator[str]:
+    """The texts of a streamed answer as they arrive (server-sent events, WHATWG)."""
+    for line in lines:
+        if line.startswith(f"{DATA}{{"):
+            event: dict[str, Any] = json.loads(line.removeprefix(DATA))
+            for choice in event.get("choices", ()):
+                yield choice["delta"].get("content") or ""
 
 
 def ask(cluster: Cluster, namespace: str, service: str, question: str = QUESTION) -> str:
@@ -19,15 +42,9 @@ def ask(cluster: Cluster, namespace: str, service: str, question: str = QUESTION
 
 def completion(base: str, question: str) -> str:
     """The text that `/v1/chat/completions` at `base` answers with."""
-    body = {
-        "messages": [{"role": "user", "content": question}],
-        "max_tokens": 64,
-        "temperature": 0,
-        "stop": ["\nUSER:"],
-    }
     request = urllib.request.Request(  # noqa: S310 - always http, to a port of this machine
         f"{base}/v1/chat/completions",
-        data=json.dumps(body).encode(),
+        data=body(question, stream=False).encode(),
         headers={"Content-Type": "application/json"},
     )
     try:
