@@ -19,7 +19,7 @@ from tests.e2e.serves import USERS, Serves, make_serve
 
 OTHERS = "e2e-others"
 PLAIN_PORT = 8080
-RUNTIME = {"contextSize": 4096, "threads": 1, "chatTemplate": "vicuna"}
+RUNTIME = {"contextSize": 8192, "parallel": 2, "threads": 1, "chatTemplate": "vicuna"}
 TRAEFIK_NAMESPACE = "traefik"
 
 
@@ -99,7 +99,7 @@ def contract(namespace: str, *groups: str) -> dict[str, Any]:
 
 def apply(cluster: Cluster, namespace: str, token: str, **spec: Any) -> None:
     """Apply the namespace's one ModelServe."""
-    serve = json.dumps(make_serve(runtimeParams=RUNTIME, **spec))
+    serve = json.dumps(make_serve(**{"runtimeParams": RUNTIME, **spec}))
     cluster.run("-n", namespace, "apply", "-f", "-", stdin=admission.with_token(serve, token))
 
 

@@ -5,6 +5,8 @@ import threading
 from types import TracebackType
 
 ETH_P_IP = 0x0800
+ETH_P_ALL = 0x0003
+"""A socket for IP alone comes after the bridge, which has taken the pods' packets by then."""
 SLICE_SECONDS = 0.1
 
 
@@ -19,7 +21,7 @@ class Overheard:
         self._payloads: list[bytes] = []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._listen)
-        self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_IP))
+        self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_ALL))
         self._socket.settimeout(SLICE_SECONDS)
 
     def __enter__(self) -> "Overheard":
@@ -53,10 +55,10 @@ class Overheard:
     def _listen(self) -> None:
         while not self._stop.is_set():
             try:
-                packet = self._socket.recv(65535)
+                packet, (_, protocol, *_) = self._socket.recvfrom(65535)
             except TimeoutError:
                 continue
-            if payload := payload_of(packet, self._to):
+            if protocol == ETH_P_IP and (payload := payload_of(packet, self._to)):
                 self._payloads.append(payload)
 
 

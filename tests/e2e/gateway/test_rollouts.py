@@ -39,13 +39,19 @@ class Caller:
         try:
             answer = self._get()
         except Unanswered:
-            self._connection = None
+            self.close()
             if not reused:
                 raise
             answer = self._get()
         if answer.headers.get("connection") == "close":
-            self._connection = None
+            self.close()
         expect(answer)
+
+    def close(self) -> None:
+        """Let go of the connection that is there."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def chat(self) -> None:
         """POST, which may not be asked twice, on a connection of its own."""
@@ -71,10 +77,12 @@ def load(gateway: Gateway, mine: Served) -> Callable[[], Any]:
 
     @contextmanager
     def under_load() -> Iterator[None]:
+        caller = Caller(gateway, mine)
         with ExitStack() as stack:
+            stack.callback(caller.close)
             callers = [
                 stack.enter_context(Repeatedly(attempt, pause=PAUSE_SECONDS))
-                for attempt in (Caller(gateway, mine).health, Caller(gateway, mine).chat)
+                for attempt in (caller.health, caller.chat)
             ]
             yield
         for each in callers:

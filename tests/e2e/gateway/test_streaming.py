@@ -57,8 +57,8 @@ def test_a_cancelled_request_frees_its_slot(
         path = f"/{mine.uid}/completion"
         stream = pieces(connection.open(path, token=mine.token, body=completion(LONG_TOKENS)))
         next(stream)
+        assert metric(gateway, mine, "requests_processing") == 1
     eventually(lambda: metric(gateway, mine, "requests_processing") == 0, seconds=20)
-    # There is one slot: this one is not answered before it is free.
     again = ask(gateway, path, token=mine.token, body={**completion(1), "stream": False})
     assert again.status == 200
     assert metric(gateway, mine, "tokens_predicted_total") - before < LONG_TOKENS
