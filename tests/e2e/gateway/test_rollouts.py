@@ -6,6 +6,7 @@ to be closed, it asks once more on a new one, and only what may be asked twice (
 """
 
 import http.client
+import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -97,6 +98,7 @@ def test_a_rollout_of_forward_auth_loses_no_request(
 ) -> None:
     with load():
         roll_out(cluster, NAMESPACE, FORWARD_AUTH)
+        until_gone(cluster, NAMESPACE)
 
 
 def test_a_rollout_of_traefik_loses_no_request_and_ends_no_stream(
@@ -108,7 +110,8 @@ def test_a_rollout_of_traefik_loses_no_request_and_ends_no_stream(
         next(stream)
         with load():
             roll_out(cluster, TRAEFIK_NAMESPACE, TRAEFIK)
-        *_, last = stream
+            *_, last = stream
+            until_gone(cluster, TRAEFIK_NAMESPACE)
     assert last["stop"]
 
 
@@ -128,9 +131,18 @@ def test_a_rollout_of_a_server_loses_no_request(
             seconds=120,
         )
         serves.until_ready("gemma")
+        until_gone(cluster, mine.namespace)
 
 
 def roll_out(cluster: Cluster, namespace: str, deployment: str) -> None:
     """Restart a Deployment's pods and wait until the new ones have taken over."""
     cluster.run("-n", namespace, "rollout", "restart", deployment)
     cluster.run("-n", namespace, "rollout", "status", deployment, "--timeout=240s")
+
+
+def until_gone(cluster: Cluster, namespace: str) -> None:
+    """Wait until no pod is on its way out any more: until then it may still lose something."""
+    pods = json.loads(cluster.run("-n", namespace, "get", "pods", "-o", "json"))["items"]
+    leaving = [pod["metadata"]["name"] for pod in pods if "deletionTimestamp" in pod["metadata"]]
+    for name in leaving:
+        cluster.run("-n", namespace, "wait", "--for=delete", f"pod/{name}", "--timeout=120s")
