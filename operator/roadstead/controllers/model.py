@@ -17,6 +17,7 @@ from roadstead.api.location import StoreLocation
 from roadstead.api.model import Model
 from roadstead.api.raw import Raw, section, timestamp
 from roadstead.api.references import by_name, by_uuid
+from roadstead.controllers.model_place import owner
 from roadstead.controllers.model_plan import ModelFacts, Plan, Step, plan
 from roadstead.controllers.model_removal import RemovalStore, clear_store
 from roadstead.controllers.model_sources import Sources, transfer_job
@@ -141,14 +142,12 @@ class ModelReconciler:
         return tuple(sorted({f"{meta['namespace']}/{meta['name']}" for meta in metas}))
 
     def _taken_by(self, model: Model, target: StoreLocation) -> str:
-        """The older Model that has the same place."""
-        age = (model.meta.created, model.meta.uid)
-        older = [
-            other.meta.name
-            for other in self._others(model, target)
-            if (other.meta.created, other.meta.uid) < age
-        ]
-        return older[0] if older else ""
+        """The other Model that the place belongs to."""
+        first = owner((model, *self._others(model, target)), target, brings=self._brings)
+        return "" if first is model else first.meta.name
+
+    def _brings(self, model: Model) -> bool:
+        return self.transfers.view(model.meta.uid) is not None
 
     def _others(self, model: Model, target: StoreLocation) -> Iterator[Model]:
         """Other Models with the same place."""
