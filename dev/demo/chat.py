@@ -34,18 +34,18 @@ def tokens(lines: Iterable[str]) -> Iterator[str]:
                 yield choice["delta"].get("content") or ""
 
 
-def ask(cluster: Cluster, namespace: str, service: str, question: str = QUESTION) -> str:
-    """The server's answer to `/v1/chat/completions`, through a forwarded port."""
+def ask(cluster: Cluster, namespace: str, service: str, *, key: str = "") -> str:
+    """The server's answer to `QUESTION`, through a forwarded port; `key` is the server's own."""
     with cluster.forwarded(namespace, f"service/{service}", 80) as port:
-        return completion(f"http://127.0.0.1:{port}", question)
+        return completion(f"http://127.0.0.1:{port}", QUESTION, key)
 
 
-def completion(base: str, question: str) -> str:
+def completion(base: str, question: str, key: str = "") -> str:
     """The text that `/v1/chat/completions` at `base` answers with."""
     request = urllib.request.Request(  # noqa: S310 - always http, to a port of this machine
         f"{base}/v1/chat/completions",
         data=body(question, stream=False).encode(),
-        headers={"Content-Type": "application/json"},
+        headers={"Content-Type": "application/json", "Authorization": f"Bearer {key}"},
     )
     try:
         with urllib.request.urlopen(request, timeout=120) as response:  # noqa: S310 - as above

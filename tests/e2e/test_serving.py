@@ -1,5 +1,6 @@
 """From `kubectl apply` to an answer, and what people do with a server afterwards."""
 
+import base64
 import json
 import urllib.request
 from collections.abc import Callable
@@ -9,24 +10,28 @@ import pytest
 
 from dev.demo import chat
 from dev.demo.kubectl import Cluster
+from dev.errors import DevError
 from tests.e2e.repeating import Repeatedly
 from tests.e2e.serves import MODEL, Serves, make_serve
 
 
-def test_a_served_model_answers(cluster: Cluster, serves: Serves) -> None:
+def test_a_served_model_answers_who_has_its_key(cluster: Cluster, serves: Serves) -> None:
     serves.apply(make_serve())
     serves.until_ready()
-    assert chat.ask(cluster, serves.namespace, "gemma")
+    key = base64.b64decode(serves.get("secret", "gemma-key")["data"]["api-key"]).decode()
+    assert chat.ask(cluster, serves.namespace, "gemma", key=key)
+    with pytest.raises(DevError, match="401"):
+        chat.ask(cluster, serves.namespace, "gemma")
 
 
 def test_the_columns_are_filled(cluster: Cluster, serves: Serves) -> None:
     serves.apply(make_serve())
-    serves.until_ready()
+    url = serves.until_ready()["status"]["url"]
     model = cluster.run("get", "model", MODEL, "--no-headers").split()
     assert model[:5] == [MODEL, "True", "100%", "241", "MiB"]
     serve = serves.kubectl("get", "modelserve", "gemma", "--no-headers").split()
     assert serve[:5] == ["gemma", MODEL, "True", "Ready", "1"]
-    assert f"http://gemma.{serves.namespace}.svc" in serve
+    assert url in serve
 
 
 def test_kubectl_scale_starts_and_ends_servers(
