@@ -1,0 +1,156 @@
+"""What the gateway is told of a server: who may pass is decided here."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from roadstead.api.modelserve import ModelServe
+from roadstead.manifests.gateway import Kind, Routing, key_secret, route_objects
+from roadstead.manifests.rendering import Manifest
+from tests.unit.manifests.builders import make_serve, of_kind
+
+UUID = "0b9c7f5e-6a0e-4a52-8f0e-2d5f3a1c9e77"
+ROUTE_KINDS: dict[Kind, str] = {"traefik": "IngressRoute", "gateway-api": "HTTPRoute"}
+ORDER = ["gemma-auth", "gemma-limit", "gemma-strip"]
+_DNS_LABEL = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
+
+
+def routing(kind: Kind = "traefik", **changes: Any) -> Routing:
+    values: dict[str, Any] = {
+        "kind": kind,
+        "url": "https://models.example.com:8443",
+        "forward_auth": "http://roadstead-forward-auth.roadstead-system.svc",
+        "entry_points": ("websecure",),
+        "parent": ("gateway", "models"),
+        **changes,
+    }
+    return Routing(**values)
+
+
+def objects(kind: Kind = "traefik", serve: ModelServe | None = None) -> list[Manifest]:
+    return route_objects(serve or make_serve(uid=UUID), routing(kind), 80)
+
+
+def middleware(name: str) -> Manifest:
+    (found,) = [item for item in objects() if item["metadata"]["name"] == name]
+    spec: Manifest = found["spec"]
+    return spec
+
+
+def test_the_route_is_written_after_all_that_stands_before_it() -> None:
+    for kind, route in ROUTE_KINDS.items():
+        found = [item["kind"] for item in objects(kind)]
+        assert found == ["Middleware"] * 3 + [route]
+
+
+def test_auth_comes_first_in_an_ingressroute() -> None:
+    (rule,) = of_kind(objects(), "IngressRoute")["spec"]["routes"]
+    assert [item["name"] for item in rule["middlewares"]] == ORDER
+
+
+def test_auth_comes_first_in_an_httproute() -> None:
+    (rule,) = of_kind(objects("gateway-api"), "HTTPRoute")["spec"]["rules"]
+    assert [item["extensionRef"]["name"] for item in rule["filters"]] == ORDER
+
+
+def test_every_route_object_is_owned_and_carries_the_label_that_traefik_selects_by() -> None:
+    for kind in ROUTE_KINDS:
+        for item in objects(kind):
+            assert item["metadata"]["ownerReferences"][0]["uid"] == UUID
+            assert item["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "roadstead"
+
+
+def test_auth_asks_at_an_address_of_this_server_alone() -> None:
+    address = middleware("gemma-auth")["forwardAuth"]["address"]
+    assert address == f"http://roadstead-forward-auth.roadstead-system.svc/verify/{UUID}"
+
+
+def test_what_the_caller_says_was_forwarded_is_not_trusted() -> None:
+    assert middleware("gemma-auth")["forwardAuth"]["trustForwardHeader"] is False
+
+
+def test_the_callers_credentials_go_no_further_than_auth() -> None:
+    taken = set(middleware("gemma-auth")["forwardAuth"]["authResponseHeaders"])
+    assert taken >= {"Authorization", "Cookie", "X-Auth-Subject", "X-Auth-Groups"}
+
+
+def test_auth_gets_no_more_than_it_judges_by() -> None:
+    given_on = middleware("gemma-auth")["forwardAuth"]["authRequestHeaders"]
+    assert given_on == ["Authorization", "Cookie", "Origin", "Sec-Fetch-Site"]
+
+
+def test_other_spellings_of_an_identity_are_taken_out() -> None:
+    pattern = re.compile(middleware("gemma-auth")["forwardAuth"]["authResponseHeadersRegex"])
+    for name in (
+        "X-Auth-Subject",
+        "X_auth_subject",
+        "X.Auth.Groups",
+        "X-Forwarded-User",
+        "X-Forwarded-Access-Token",
+        "X_Forwarded_Email",
+        "Remote-User",
+        "X-Remote-Groups",
+        "X-WebAuth-User",
+        "X-Auth-Request-Email",
+        "Proxy-Authorization",
+        "X-Api-Key",
+    ):
+        assert pattern.search(name), name
+
+
+def test_headers_that_tell_no_identity_are_left_alone() -> None:
+    pattern = re.compile(middleware("gemma-auth")["forwardAuth"]["authResponseHeadersRegex"])
+    for name in ("Content-Type", "Accept", "X-Forwarded-For", "X-Request-Id", "User-Agent"):
+        assert not pattern.search(name), name
+
+
+def test_only_the_servers_own_segment_is_matched_and_stripped() -> None:
+    (rule,) = of_kind(objects(), "IngressRoute")["spec"]["routes"]
+    host = "Host(`models.example.com`)"
+    assert rule["match"] == f"{host} && (Path(`/{UUID}`) || PathPrefix(`/{UUID}/`))"
+    assert middleware("gemma-strip")["stripPrefix"]["prefixes"] == [f"/{UUID}"]
+
+
+def test_an_httproute_is_bound_to_the_gateway_and_host_of_the_settings() -> None:
+    spec = of_kind(objects("gateway-api"), "HTTPRoute")["spec"]
+    assert spec["parentRefs"] == [{"namespace": "gateway", "name": "models"}]
+    assert spec["hostnames"] == ["models.example.com"]
+    assert spec["rules"][0]["matches"] == [{"path": {"type": "PathPrefix", "value": f"/{UUID}"}}]
+
+
+def test_the_key_is_in_no_part_of_its_secret_but_the_data() -> None:
+    secret = key_secret(make_serve(uid=UUID), "the-key")
+    assert secret["stringData"] == {"api-key": "the-key"}
+    assert "the-key" not in str(secret["metadata"])
+
+
+@given(st.text(min_size=1, max_size=253), st.text(max_size=63), st.text(max_size=63))
+def test_nothing_that_a_tenant_writes_reaches_a_match_rule(
+    name: str, label: str, annotation: str
+) -> None:
+    serve = ModelServe.parse(
+        {
+            "metadata": {
+                "name": name,
+                "namespace": "demo",
+                "uid": UUID,
+                "labels": {"team": label},
+                "annotations": {"note": annotation},
+            },
+            "spec": {"modelName": "gemma-3-270m"},
+        }
+    )
+    (rule,) = of_kind(objects(serve=serve), "IngressRoute")["spec"]["routes"]
+    (plain,) = of_kind(objects(), "IngressRoute")["spec"]["routes"]
+    assert rule["match"] == plain["match"]
+
+
+@given(st.from_regex(r"[a-z0-9]([-a-z0-9.]{0,200}[a-z0-9])?", fullmatch=True))
+def test_every_name_is_a_dns_label(name: str) -> None:
+    for kind in ROUTE_KINDS:
+        for item in objects(kind, make_serve(name, uid=UUID)):
+            assert _DNS_LABEL.fullmatch(item["metadata"]["name"])
