@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import ssl
 from http import HTTPStatus
 from pathlib import Path
@@ -16,6 +17,8 @@ from roadstead.tokens.gateway_keys import PROBE_SCHEME, GatewayKey
 
 TIMEOUT_SECONDS: Final = 10.0
 MAX_BODY: Final = 4096
+FORWARD_AUTH: Final = "roadstead"
+"""What forward auth names itself in the header Server of what it refuses."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -67,7 +70,8 @@ class GatewayProbe:
                 allow_redirects=False,
             ) as answer:
                 body = await answer.content.read(MAX_BODY)
-                return told(answer.status, body, url=f"{self._url}/{server_uuid}")
+                by = answer.headers.get("Server", "")
+                return told(answer.status, body, by=by, url=f"{self._url}/{server_uuid}")
         except aiohttp.ClientConnectorCertificateError as error:
             message = f"{self._address} shows a certificate that is not trusted for "
             message += f"{parts.hostname}: {error.certificate_error}"
@@ -77,20 +81,35 @@ class GatewayProbe:
             return Reached(answered=False, reason="GatewayUnreachable", message=message)
 
 
-def told(status: int, body: bytes, *, url: str) -> Reached:
-    """What an answer of the gateway means (pure)."""
-    if status == HTTPStatus.OK:
+def told(status: int, body: bytes, *, by: str, url: str) -> Reached:
+    """What an answer of the gateway means (pure); `by` is its header Server."""
+    if status == HTTPStatus.OK and _of_llama(body):
         return Reached(answered=True, reason="Answered", message=f"answers at {url}")
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return Reached(answered=True, reason="Answered", message=f"is busy at {url}")
+    if status < HTTPStatus.BAD_REQUEST:
+        message = f"not the server but something else answers at {url} ({status})"
+        return Reached(answered=False, reason="NotRouted", message=message)
+    if by == FORWARD_AUTH and status in (HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE):
+        message = f"forward auth can't judge requests for the server yet ({status})"
+        return Reached(answered=False, reason="AuthUnavailable", message=message)
     if status == HTTPStatus.NOT_FOUND:
         message = f"the gateway has no route for {url}; its log says why it does not take it up"
         return Reached(answered=False, reason="NotRouted", message=message)
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         message = f"forward auth refuses the operator's probe with {status}: do both have the same "
         return Reached(answered=False, reason="ProbeRefused", message=f"{message}gateway key?")
-    if status == HTTPStatus.INTERNAL_SERVER_ERROR or b'"error"' in body:
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR:
         message = f"the gateway gets no verdict of forward auth ({status})"
         return Reached(answered=False, reason="AuthUnavailable", message=message)
     message = f"the gateway does not reach the server ({status})"
     return Reached(answered=False, reason="ServerNotReady", message=message)
+
+
+def _of_llama(body: bytes) -> bool:
+    """Whether this is what llama-server's /health says: `{"status":"ok"}`."""
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return False
+    return isinstance(found, dict) and found.get("status") == "ok"

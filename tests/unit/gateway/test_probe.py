@@ -1,0 +1,44 @@
+"""What an answer of the gateway is taken for."""
+
+from __future__ import annotations
+
+import pytest
+
+from roadstead.gateway.probe import told
+
+URL = "https://models.example.com/1"
+OK = b'{"status":"ok"}'
+LOADING = b'{"error":{"code":503,"message":"Loading model","type":"unavailable_error"}}'
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "by", "reason"),
+    [
+        pytest.param(301, b"", "", "NotRouted", id="a redirect"),
+        pytest.param(200, b"<html>welcome</html>", "", "NotRouted", id="another site"),
+        pytest.param(200, b'["ok"]', "", "NotRouted", id="other JSON"),
+        pytest.param(404, b"404 page not found", "", "NotRouted", id="no route"),
+        pytest.param(404, b"{}", "roadstead", "AuthUnavailable", id="unknown to forward auth"),
+        pytest.param(401, b"{}", "roadstead", "ProbeRefused", id="another key"),
+        pytest.param(403, b"{}", "roadstead", "ProbeRefused", id="refused"),
+        pytest.param(500, b"", "", "AuthUnavailable", id="forward auth is down"),
+        pytest.param(503, b"{}", "roadstead", "AuthUnavailable", id="forward auth is stale"),
+        pytest.param(503, LOADING, "llama.cpp", "ServerNotReady", id="llama loads its model"),
+        pytest.param(502, b"Bad Gateway", "", "ServerNotReady", id="no connection"),
+        pytest.param(503, b"no available server", "", "ServerNotReady", id="no endpoint"),
+    ],
+)
+def test_whatever_is_not_the_servers_answer_is_told_apart(
+    status: int, body: bytes, by: str, reason: str
+) -> None:
+    found = told(status, body, by=by, url=URL)
+    assert (found.answered, found.reason) == (False, reason)
+
+
+def test_llamas_own_answer_is_one() -> None:
+    found = told(200, OK, by="llama.cpp", url=URL)
+    assert (found.answered, found.reason) == (True, "Answered")
+
+
+def test_a_busy_server_is_routed() -> None:
+    assert told(429, b"", by="", url=URL).answered
