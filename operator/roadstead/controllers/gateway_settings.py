@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
-from typing import Self, cast
+from typing import Final, Self, cast
+from urllib.parse import urlsplit
 
 from roadstead.manifests.gateway import Kind, Routing
 from roadstead.settings import EnvReader
 from roadstead.tokens.gateway_keys import GatewayKey
+
+_HOST: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+_ADDRESS: Final = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,16 +45,26 @@ class GatewaySettings:
         ca_file = env.text("ROADSTEAD_GATEWAY_CA_FILE", "")
         return cls(
             routing=_routing(env, cast(Kind, kind)),
-            address=env.text("ROADSTEAD_GATEWAY_ADDRESS", ""),
+            address=_address(env),
             ca_file=Path(ca_file) if ca_file else None,
             key_file=env.file("ROADSTEAD_GATEWAY_KEY_FILE", "/etc/roadstead/gateway/key"),
         )
+
+
+def _address(env: EnvReader) -> str:
+    address = env.text("ROADSTEAD_GATEWAY_ADDRESS", "")
+    if address and not _ADDRESS.fullmatch(address):
+        env.fault("ROADSTEAD_GATEWAY_ADDRESS", "is not host:port such as traefik.traefik.svc:443")
+    return address
 
 
 def _routing(env: EnvReader, kind: Kind) -> Routing:
     url = env.url("ROADSTEAD_GATEWAY_URL")
     if url and not url.startswith("https://"):
         env.fault("ROADSTEAD_GATEWAY_URL", "is not an https URL such as https://models.example.com")
+    elif url and not _HOST.fullmatch(urlsplit(url).hostname or ""):
+        # It stands in a match rule of Traefik's, in its own language.
+        env.fault("ROADSTEAD_GATEWAY_URL", "has a host that is neither a DNS name nor an IPv4")
     parent = tuple(part for part in env.text("ROADSTEAD_GATEWAY_PARENT", "").split("/") if part)
     if kind == "gateway-api" and len(parent) not in (2, 3):
         env.fault("ROADSTEAD_GATEWAY_PARENT", "is not namespace/name or namespace/name/listener")

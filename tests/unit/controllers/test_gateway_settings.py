@@ -1,0 +1,68 @@
+"""Settings of the gateway: what is wrong with them is told by name."""
+
+from __future__ import annotations
+
+import pytest
+
+from roadstead.controllers.gateway_settings import GatewaySettings
+from roadstead.errors import InvalidSettings
+from roadstead.settings import EnvReader
+
+GOOD = {
+    "ROADSTEAD_GATEWAY_KIND": "traefik",
+    "ROADSTEAD_GATEWAY_URL": "https://models.example.com:8443",
+    "ROADSTEAD_FORWARD_AUTH_URL": "http://forward-auth.roadstead-system.svc",
+}
+
+
+def read(**changes: str) -> GatewaySettings | None:
+    env = EnvReader({**GOOD, **changes})
+    found = GatewaySettings.read(env)
+    env.done()
+    return found
+
+
+def test_without_a_kind_there_is_no_gateway() -> None:
+    assert GatewaySettings.read(EnvReader({})) is None
+
+
+def test_what_is_not_said_has_a_default() -> None:
+    found = read()
+    assert found is not None
+    assert found.routing.entry_points == ("websecure",)
+    assert found.routing.max_in_flight == 64
+    assert (found.address, found.ca_file) == ("", None)
+    assert str(found.key_file) == "/etc/roadstead/gateway/key"
+
+
+def test_a_listener_of_the_gateway_may_be_named() -> None:
+    changes = {"ROADSTEAD_GATEWAY_KIND": "gateway-api", "ROADSTEAD_GATEWAY_PARENT": "ns/gw/tls"}
+    found = read(**changes)
+    assert found is not None
+    assert found.routing.parent == ("ns", "gw", "tls")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ROADSTEAD_GATEWAY_KIND", "nginx"),
+        ("ROADSTEAD_GATEWAY_URL", ""),
+        ("ROADSTEAD_GATEWAY_URL", "http://models.example.com"),
+        ("ROADSTEAD_GATEWAY_URL", "https://models.example.com/path"),
+        ("ROADSTEAD_GATEWAY_URL", "https://a`)||Host(`b"),
+        ("ROADSTEAD_FORWARD_AUTH_URL", ""),
+        ("ROADSTEAD_FORWARD_AUTH_URL", "forward-auth"),
+        ("ROADSTEAD_GATEWAY_ADDRESS", "https://traefik:443"),
+        ("ROADSTEAD_GATEWAY_ADDRESS", "traefik:https"),
+        ("ROADSTEAD_GATEWAY_MAX_IN_FLIGHT", "0"),
+    ],
+)
+def test_a_fault_names_its_setting(name: str, value: str) -> None:
+    with pytest.raises(InvalidSettings, match=name):
+        read(**{name: value})
+
+
+@pytest.mark.parametrize("parent", ["", "gateway", "a/b/c/d"])
+def test_routes_of_the_gateway_api_need_their_gateway(parent: str) -> None:
+    with pytest.raises(InvalidSettings, match="ROADSTEAD_GATEWAY_PARENT"):
+        read(ROADSTEAD_GATEWAY_KIND="gateway-api", ROADSTEAD_GATEWAY_PARENT=parent)
