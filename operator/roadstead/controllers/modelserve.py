@@ -203,7 +203,8 @@ class ServeReconciler:
         location = model.stored_at
         assert location is not None  # noqa: S101 - model_hindrance has asked
         try:
-            desired = desired_objects(serve, model, self.platform)
+            api_key = self.keys.of(serve) if self.keys is not None else ""
+            desired = desired_objects(serve, model, self.platform, api_key=api_key)
             workload = self.workload(serve)
             needed = workload is None or not workload.ready
             again = await self.urls.bring(serve, location, needed=needed)

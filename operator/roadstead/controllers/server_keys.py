@@ -29,6 +29,10 @@ class ServerKeys:
     clock: Callable[[], float]
     _seen: dict[str, float] = dataclasses.field(default_factory=dict)
 
+    def of(self, serve: ModelServe) -> str:
+        """The server's API key, as its Secret holds it once `bring` is done."""
+        return self.key.server_key(serve.meta.uid)
+
     async def bring(self, serve: ModelServe, *, needed: bool) -> None:
         """See to it that the Secret is there; `needed` says that a pod may be waiting for it.
 
@@ -37,7 +41,7 @@ class ServerKeys:
         now, seen = self.clock(), self._seen.get(serve.meta.uid)
         if seen is not None and (not needed or now - seen < LOOK_SECONDS):
             return
-        manifest = key_secret(serve, self.key.server_key(serve.meta.uid))
+        manifest = key_secret(serve, self.of(serve))
         try:
             await self.client.create(SECRETS, manifest)
         except KubeConflict:

@@ -21,11 +21,14 @@ SERVICE_PORT = 80
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-def desired_objects(serve: ModelServe, model: Model, platform: Platform) -> list[Manifest]:
+def desired_objects(
+    serve: ModelServe, model: Model, platform: Platform, *, api_key: str = ""
+) -> list[Manifest]:
     """All children but the Secrets, in the order in which to write them, each with its digest.
 
-    `model` must be verified (`model.stored_at` is set). Raises `InvalidResource` where
-    `runtimeParams` or `resources` can't be used.
+    `model` must be verified (`model.stored_at` is set). `api_key` is what the server's Secret
+    holds; another one makes other pods. Raises `InvalidResource` where `runtimeParams` or
+    `resources` can't be used.
     """
     manifests = [
         *render("modelserve/serviceaccount.yaml.j2", meta=_metadata(serve, model)),
@@ -33,7 +36,7 @@ def desired_objects(serve: ModelServe, model: Model, platform: Platform) -> list
         *render("modelserve/service.yaml.j2", **_service(serve, model)),
         *map(
             _with_pods_digest,
-            render("modelserve/deployment.yaml.j2", **_deployment(serve, model, platform)),
+            render("modelserve/deployment.yaml.j2", **_deployment(serve, model, platform, api_key)),
         ),
     ]
     *others, deployment = (stamped(manifest) for manifest in manifests)
@@ -135,7 +138,17 @@ def _store_port(model: Model) -> int:
     return parts.port or _DEFAULT_PORTS[parts.scheme]
 
 
-def _deployment(serve: ModelServe, model: Model, platform: Platform) -> dict[str, object]:
+def _key_digest(api_key: str) -> dict[str, str]:
+    """llama-server reads its key at its start alone, so another key has to be another pod.
+
+    A digest tells nothing of the key, which is 32 bytes that cannot be guessed.
+    """
+    return {names.ANNOTATION_KEY_DIGEST: digest(api_key)} if api_key else {}
+
+
+def _deployment(
+    serve: ModelServe, model: Model, platform: Platform, api_key: str
+) -> dict[str, object]:
     config = serve.config
     startup = int(config.get("startupTimeoutSeconds", pods.STARTUP_SECONDS))
     grace = int(config.get("terminationGracePeriodSeconds", pods.GRACE_SECONDS))
@@ -145,7 +158,7 @@ def _deployment(serve: ModelServe, model: Model, platform: Platform) -> dict[str
         "replicas": serve.replicas,
         "selector": names.selector(serve),
         "pod_labels": {**section(config, "podLabels"), **names.labels(serve, model.meta.uid)},
-        "pod_annotations": dict(section(config, "podAnnotations")),
+        "pod_annotations": {**section(config, "podAnnotations"), **_key_digest(api_key)},
         "pod": pods.placement(config),
         "grace": grace,
         "pre_stop": pods.pre_stop_seconds(grace),

@@ -12,6 +12,7 @@ LABEL_MODEL_UUID = f"{group.GROUP}/model-uuid"
 ANNOTATION_PODS_DIGEST = f"{group.GROUP}/pods-digest"
 ANNOTATION_EXPIRES = f"{group.GROUP}/expires-at"
 ANNOTATION_MADE_FOR = f"{group.GROUP}/made-for"
+ANNOTATION_KEY_DIGEST = f"{group.GROUP}/key-digest"
 
 SERVER = "llama-server"
 FETCH = "fetch"
