@@ -1,0 +1,130 @@
+"""Each server's Secret holds its API key, and is written no more often than it must be."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from roadstead.api.modelserve import ModelServe
+from roadstead.controllers.server_keys import LOOK_SECONDS, ServerKeys
+from roadstead.errors import KubeConflict, KubeRejected, KubeUnavailable
+from roadstead.kube.client import Object
+from roadstead.kube.resources import SECRETS
+from roadstead.tokens.gateway_keys import GatewayKey
+from tests.unit.kube.memory_api import MemoryApi
+from tests.unit.manifests.builders import make_serve
+
+KEY = GatewayKey(b"k" * 32)
+CREATED, APPLIED = ("create", "Secret", "gemma-key"), ("apply", "Secret", "gemma-key")
+
+
+def serve(uid: str = "serve-1") -> ModelServe:
+    return make_serve("gemma", uid)
+
+
+@dataclasses.dataclass
+class World:
+    """An API server, a clock, and who writes the keys."""
+
+    api: MemoryApi = dataclasses.field(default_factory=MemoryApi)
+    now: float = 1000.0
+
+    def __post_init__(self) -> None:
+        self.keys = ServerKeys(client=self.api, key=KEY, clock=lambda: self.now)
+
+    def secret(self) -> Object:
+        return self.api.objects[SECRETS, "demo", "gemma-key"]
+
+    async def taken_by(self, uid: str, name: str) -> None:
+        """Another has a Secret of that name."""
+        owner = {"kind": "ModelServe", "name": name, "uid": uid}
+        named = {"name": "gemma-key", "namespace": "demo", "ownerReferences": [owner]}
+        await self.api.create(SECRETS, {"kind": "Secret", "metadata": named})
+        self.api.writes.clear()
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+async def test_the_secret_holds_the_key_that_forward_auth_derives(world: World) -> None:
+    await world.keys.bring(serve(), needed=True)
+    assert world.secret()["stringData"] == {"api-key": KEY.server_key("serve-1")}
+    assert world.keys.of(serve()) == KEY.server_key("serve-1")
+
+
+async def test_the_secret_goes_with_its_server(world: World) -> None:
+    await world.keys.bring(serve(), needed=True)
+    (owner,) = world.secret()["metadata"]["ownerReferences"]
+    assert (owner["kind"], owner["uid"], owner["controller"]) == ("ModelServe", "serve-1", True)
+
+
+async def test_a_server_that_is_ready_costs_one_write(world: World) -> None:
+    for _ in range(3):
+        await world.keys.bring(serve(), needed=False)
+        world.now += 10 * LOOK_SECONDS
+    assert world.api.writes == [CREATED]
+
+
+async def test_a_server_that_waits_is_looked_at_each_minute_only(world: World) -> None:
+    await world.keys.bring(serve(), needed=True)
+    world.now += LOOK_SECONDS - 1
+    await world.keys.bring(serve(), needed=True)
+    assert world.api.writes == [CREATED]
+
+
+async def test_a_secret_that_was_deleted_comes_back_to_a_server_that_waits(world: World) -> None:
+    await world.keys.bring(serve(), needed=True)
+    await world.api.delete(SECRETS, "gemma-key", namespace="demo")
+    world.now += LOOK_SECONDS
+    await world.keys.bring(serve(), needed=True)
+    assert world.secret()["stringData"]["api-key"] == KEY.server_key("serve-1")
+
+
+async def test_a_secret_that_was_changed_gets_its_key_again(world: World) -> None:
+    await world.keys.bring(serve(), needed=True)
+    world.api.edit(SECRETS, "gemma-key", {"stringData": {"api-key": "another"}})
+    world.now += LOOK_SECONDS
+    await world.keys.bring(serve(), needed=True)
+    assert world.secret()["stringData"]["api-key"] == KEY.server_key("serve-1")
+
+
+async def test_a_secret_that_is_there_after_a_restart_is_applied(world: World) -> None:
+    await world.keys.bring(serve(), needed=False)
+    await World(api=world.api).keys.bring(serve(), needed=False)
+    assert world.api.writes == [CREATED, CREATED, APPLIED]
+
+
+async def test_a_secret_of_somebody_else_stays_theirs(world: World) -> None:
+    await world.taken_by("other", "other")
+    before = world.secret()
+    with pytest.raises(KubeRejected, match="demo/gemma-key is there already"):
+        await world.keys.bring(serve(), needed=True)
+    assert world.secret() == before
+
+
+async def test_what_an_earlier_server_of_the_name_left_is_waited_for(world: World) -> None:
+    await world.taken_by("serve-0", "gemma")
+    with pytest.raises(KubeConflict, match="still has to go"):
+        await world.keys.bring(serve(), needed=True)
+
+
+async def test_a_write_that_failed_is_tried_again_at_once(world: World) -> None:
+    world.api.faults["create", "Secret"] = KubeUnavailable("no answer", status=503)
+    with pytest.raises(KubeUnavailable):
+        await world.keys.bring(serve(), needed=True)
+    await world.keys.bring(serve(), needed=True)
+    assert world.api.writes == [CREATED]
+
+
+async def test_a_server_that_was_forgotten_is_looked_at_anew(world: World) -> None:
+    await world.keys.bring(serve(), needed=False)
+    world.keys.forget("serve-1")
+    await world.keys.bring(serve(), needed=False)
+    assert world.api.writes == [CREATED, CREATED, APPLIED]
+
+
+async def test_two_servers_have_two_keys(world: World) -> None:
+    assert world.keys.of(serve("serve-1")) != world.keys.of(serve("serve-2"))
