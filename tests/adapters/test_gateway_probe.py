@@ -1,0 +1,247 @@
+"""The operator's question through the gateway, and what is made of any answer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from dev.objectstore import Certificate
+from roadstead.errors import InvalidSettings
+from roadstead.gateway.probe import GatewayProbe, Reached
+from roadstead.tokens.gateway_keys import PROBE_SCHEME, GatewayKey
+from tests.adapters import certificates
+
+UUID = "0b9c7f5e-6a0e-4a52-8f0e-2d5f3a1c9e77"
+KEY = GatewayKey(b"k" * 32)
+NOW = 1_800_000_000
+
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@contextlib.asynccontextmanager
+async def gateway(certificate: Certificate, answer: Answer) -> AsyncIterator[str]:
+    """A TLS server that gives every request to `answer`; its host:port."""
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate.certificate, certificate.key)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+        yield f"127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+def fixed(
+    status: int = 200, text: str = '{"status":"ok"}', headers: dict[str, str] | None = None
+) -> Answer:
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(status=status, text=text, headers=headers)
+
+    return answer
+
+
+async def asked(address: str, ca_file: Path, *, url: str = "") -> Reached:
+    """One probe at an address, of a URL that is that of the address if no other is given."""
+    probe = GatewayProbe.open(
+        url or f"https://{address}", address=address, ca_file=ca_file, key=KEY
+    )
+    try:
+        return await probe.ask(UUID, now=NOW)
+    finally:
+        await probe.close()
+
+
+async def answered(certificate: Certificate, answer: Answer) -> Reached:
+    """What is made of a gateway's answer."""
+    async with gateway(certificate, answer) as address:
+        return await asked(address, certificate.authority)
+
+
+async def impatient(certificate: Certificate, answer: Answer) -> Reached:
+    """The same by a session that waits for a fraction of a second only."""
+    context = ssl.create_default_context(cafile=certificate.authority)
+    async with (
+        gateway(certificate, answer) as address,
+        aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=context, force_close=True),
+            timeout=aiohttp.ClientTimeout(total=0.5),
+        ) as session,
+    ):
+        probe = GatewayProbe(f"https://{address}", address="", key=KEY, session=session)
+        return await probe.ask(UUID, now=NOW)
+
+
+async def test_the_servers_own_answer_is_one(certificate: Certificate) -> None:
+    found = await answered(certificate, fixed())
+    assert (found.answered, found.reason) == (True, "Answered")
+    assert f"/{UUID}" in found.message
+
+
+async def test_the_probe_asks_for_health_of_the_server_with_its_credential(
+    certificate: Certificate,
+) -> None:
+    seen: list[tuple[str, str, str]] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        seen.append((request.method, request.path, request.headers["Authorization"]))
+        return web.Response(text='{"status":"ok"}')
+
+    await answered(certificate, answer)
+    ((method, path, credential),) = seen
+    scheme, _, text = credential.partition(" ")
+    assert (method, path, scheme) == ("GET", f"/{UUID}/health", PROBE_SCHEME)
+    assert KEY.is_probe(text, UUID, now=NOW)
+
+
+async def test_the_gateway_is_named_by_its_url_wherever_it_is_reached(
+    certificate: Certificate,
+) -> None:
+    hosts: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        hosts.append(request.headers["Host"])
+        return web.Response(text='{"status":"ok"}')
+
+    async with gateway(certificate, answer) as address:
+        await asked(address, certificate.authority, url="https://127.0.0.1:8443")
+    assert hosts == ["127.0.0.1:8443"]
+
+
+async def test_an_authority_that_is_not_known_is_not_trusted(
+    certificate: Certificate, tmp_path: Path
+) -> None:
+    other = certificates.issue(tmp_path)
+    async with gateway(certificate, fixed()) as address:
+        found = await asked(address, other.authority)
+    assert (found.answered, found.reason) == (False, "GatewayCertificate")
+    assert "not trusted" in found.message
+
+
+async def test_a_certificate_of_another_host_is_not_trusted(certificate: Certificate) -> None:
+    async with gateway(certificate, fixed()) as address:
+        found = await asked(address, certificate.authority, url="https://models.example.com")
+    assert (found.answered, found.reason) == (False, "GatewayCertificate")
+    assert "models.example.com" in found.message
+
+
+async def test_the_credential_stays_here_where_the_certificate_is_not_trusted(
+    certificate: Certificate,
+) -> None:
+    seen: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        seen.append(request.path)
+        return web.Response()
+
+    async with gateway(certificate, answer) as address:
+        await asked(address, certificate.authority, url="https://models.example.com")
+    assert seen == []
+
+
+async def test_a_gateway_that_is_not_there_is_unreachable(certificate: Certificate) -> None:
+    async with gateway(certificate, fixed()) as address:
+        pass
+    found = await asked(address, certificate.authority)
+    assert (found.answered, found.reason) == (False, "GatewayUnreachable")
+    assert address in found.message
+
+
+async def test_a_gateway_that_speaks_no_tls_is_unreachable(certificate: Certificate) -> None:
+    def plain(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(plain, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        found = await asked(f"127.0.0.1:{port}", certificate.authority)
+    assert (found.answered, found.reason) == (False, "GatewayUnreachable")
+
+
+async def test_a_gateway_that_does_not_answer_is_given_up(certificate: Certificate) -> None:
+    async def answer(_: web.Request) -> web.Response:
+        await asyncio.sleep(60)
+        return web.Response()
+
+    found = await impatient(certificate, answer)
+    assert (found.answered, found.reason) == (False, "GatewayUnreachable")
+
+
+async def test_an_answer_without_its_body_is_given_up(certificate: Certificate) -> None:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await asyncio.sleep(60)
+        return response
+
+    found = await impatient(certificate, answer)
+    assert (found.answered, found.reason) == (False, "GatewayUnreachable")
+
+
+async def test_a_body_without_an_end_is_not_waited_for(certificate: Certificate) -> None:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        with contextlib.suppress(ConnectionError):
+            while True:
+                await response.write(b" " * 65536)
+        return response
+
+    found = await answered(certificate, answer)
+    assert (found.answered, found.reason) == (False, "NotRouted")
+
+
+async def test_a_redirect_is_not_followed(certificate: Certificate) -> None:
+    paths: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        paths.append(request.path)
+        if request.path == "/login":
+            return web.Response(text='{"status":"ok"}')
+        return web.Response(status=302, headers={"Location": "/login"})
+
+    found = await answered(certificate, answer)
+    assert (found.answered, found.reason) == (False, "NotRouted")
+    assert paths == [f"/{UUID}/health"]
+
+
+@pytest.mark.parametrize("text", ["<html>welcome</html>", "", "[]", '{"status":"no"}', "\ud7ff"])
+async def test_another_body_is_not_the_servers(certificate: Certificate, text: str) -> None:
+    found = await answered(certificate, fixed(text=text))
+    assert (found.answered, found.reason) == (False, "NotRouted")
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (401, "ProbeRefused"),
+        (403, "ProbeRefused"),
+        (404, "AuthUnavailable"),
+        (503, "AuthUnavailable"),
+    ],
+)
+async def test_what_forward_auth_says_is_told_as_its_own(
+    certificate: Certificate, status: int, reason: str
+) -> None:
+    text = json.dumps({"error": {"code": status}})
+    found = await answered(certificate, fixed(status, text, {"Server": "roadstead"}))
+    assert (found.answered, found.reason) == (False, reason)
+    assert "forward auth" in found.message
+
+
+async def test_an_authority_that_cannot_be_read_is_told_by_its_path(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSettings, match="absent"):
+        GatewayProbe.open(
+            "https://models.example.com", address="", ca_file=tmp_path / "absent", key=KEY
+        )
