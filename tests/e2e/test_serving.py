@@ -43,7 +43,9 @@ def test_kubectl_scale_starts_and_ends_servers(
     eventually(lambda: serves.get("modelserve", "gemma")["status"]["readyReplicas"] == 2)
     serves.kubectl("scale", "modelserve", "gemma", "--replicas=0")
     eventually(lambda: not serves.pods())
-    assert serves.until("gemma", "WorkloadReady", "ScaledToZero")["status"]["replicas"] == 0
+    # The Deployment counts its pods a moment after the last of them is gone.
+    eventually(lambda: serves.get("modelserve", "gemma")["status"]["replicas"] == 0)
+    serves.until("gemma", "WorkloadReady", "ScaledToZero")
 
 
 def test_changed_runtime_params_roll_out_without_a_lost_request(
