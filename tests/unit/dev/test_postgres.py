@@ -1,0 +1,20 @@
+"""What can be said of the development Postgres without starting it; tests/adapters does."""
+
+from pathlib import Path
+
+from dev.postgres import ROLES, ROLES_SQL, Postgres
+
+
+def test_each_role_has_a_dsn_of_its_own() -> None:
+    passwords = {str(each): f"of-{each}" for each in ROLES} | {"postgres": "all"}
+    server = Postgres(folder=Path("/nowhere"), port=5433, passwords=passwords)
+    assert [server.dsn(each) for each in ROLES] == [
+        f"postgresql://roadstead_{each}:of-{each}@127.0.0.1:5433/roadstead?sslmode=disable"
+        for each in ROLES
+    ]
+    assert server.superuser_dsn.startswith("postgresql://postgres:all@127.0.0.1:5433/")
+
+
+def test_sql_of_the_chart_takes_each_password_from_the_environment() -> None:
+    sql = ROLES_SQL.read_text()
+    assert all(f"ROADSTEAD_{each.upper()}_PASSWORD" in sql for each in ROLES)
