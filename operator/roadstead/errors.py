@@ -13,6 +13,8 @@ RoadsteadError
 │   ├── KubeGone               410: that version is remembered no more
 │   ├── KubeRejected           400, 403, 422: the same request will be refused again
 │   └── KubeUnavailable        no answer, 429, 5xx: the same request may pass later
+├── LedgerError                Postgres refused what was asked of it
+│   └── LedgerUnavailable      no answer, or not now: the same may pass later
 └── ModelError                 a model can't be brought, kept or read; says whether to try again
     ├── SourceError            the side that the model comes from
     │   ├── ModelUnknown       the Quant service does not know the model
@@ -107,6 +109,21 @@ class KubeRejected(KubeError):
 
 class KubeUnavailable(KubeError):
     """No answer, 429 or 5xx: the same request may pass later."""
+
+
+class LedgerError(RoadsteadError):
+    """Postgres refused; the same would be refused again. Never quotes values or the DSN.
+
+    `reason` is a CamelCase word for metrics, such as `SchemaMissing`.
+    """
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class LedgerUnavailable(LedgerError):
+    """No connection, none any more, or no answer in time: the same may pass later."""
 
 
 class Retry(enum.StrEnum):

@@ -23,11 +23,14 @@ from roadstead.kube.resources import (
     RESOURCECONTRACTS,
 )
 from roadstead.kube.watch import Watcher
+from roadstead.ledger.outbox import Outbox
+from roadstead.ledger.writer import LedgerWriter
 from roadstead_webhooks.admission.counting import CountingCache
 from roadstead_webhooks.admission.denials import Denials
 from roadstead_webhooks.admission.endpoints import Endpoints
 from roadstead_webhooks.admission.gathering import Gatherer
 from roadstead_webhooks.admission.receipts import Receipts
+from roadstead_webhooks.admission.records import AdmissionRecords
 from roadstead_webhooks.admission.reserving import Reservations
 from roadstead_webhooks.admission.review import MAX_BYTES
 from roadstead_webhooks.admission.service import Admission
@@ -78,6 +81,7 @@ class WebhookServer:
         self._probes = Probes(self.not_ready, self._watchers)
         self._reservations = Reservations(client, self._cache, clock=clock)
         self._denials = Denials(EventRecorder(client, instance=settings.instance))
+        self._records, self._ledger = self._recording()
         self._tokens: TrustedIssuers | None = None
         self._endpoints: Endpoints | None = None
         self._listening = False
@@ -96,6 +100,8 @@ class WebhookServer:
                 trusting(self._settings.tokens, revoked=self._revocations.why)
             )
             loops = [watcher.run() for watcher in self._watchers]
+            if self._ledger is not None:
+                loops.append(self._ledger.run())
             await stack.enter_async_context(
                 running([*loops, self._certificates.run(), self._reload()])
             )
@@ -121,7 +127,7 @@ class WebhookServer:
         settings = self._settings
         gatherer = Gatherer(self._client, self._cache, tokens, self._receipts, clock=self._clock)
         admission = Admission(gatherer, self._receipts, self._reservations, settings.rules)
-        self._endpoints = Endpoints(admission, self._denials)
+        self._endpoints = Endpoints(admission, self._denials, self._records)
         app = web.Application(client_max_size=MAX_BYTES)
         app.add_routes([*self._endpoints.routes(), *self._probes.routes()])
         runner = web.AppRunner(
@@ -143,6 +149,17 @@ class WebhookServer:
             await runner.cleanup()
             await self._reservations.close()
             await self._denials.close()
+
+    def _recording(self) -> tuple[AdmissionRecords | None, LedgerWriter | None]:
+        """What keeps a record of the answers; nothing without a ledger."""
+        ledger = self._settings.ledger
+        if ledger is None:
+            return None, None
+        outbox = Outbox()
+        records = AdmissionRecords(
+            outbox, clock=self._clock, operator=self._settings.rules.operator
+        )
+        return records, LedgerWriter(outbox, ledger.dsn_file)
 
     async def _drain(self) -> None:
         """Say that no more should come, and answer what still comes meanwhile."""

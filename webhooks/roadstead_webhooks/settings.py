@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from roadstead.issuers.settings import TokenSettings
+from roadstead.ledger.settings import LedgerSettings
 from roadstead.settings import EnvReader
 from roadstead_webhooks.admission.facts import MemoryFit, Rules
 from roadstead_webhooks.certificates.keeper import Places
@@ -36,6 +37,8 @@ class WebhookSettings:
     """Seconds that requests are still taken after SIGTERM, until no endpoint leads here."""
     log_format: str
     log_level: str
+    ledger: LedgerSettings | None = None
+    """None: what is answered is not recorded."""
     keeping: Places | None = None
     """The keys and certificates that are made here; None where all are given."""
 
@@ -71,6 +74,7 @@ class WebhookSettings:
             log_level=env.choice(
                 "ROADSTEAD_LOG_LEVEL", ("debug", "info", "warning", "error"), "info"
             ),
+            ledger=LedgerSettings.read(env),
             keeping=Places.read(env, namespace=namespace, tls=tls, receipts=receipts),
         )
         env.done()

@@ -16,11 +16,14 @@ from roadstead.api.location import StoreLocation
 from roadstead.api.model import Model
 from roadstead.api.raw import Raw, section
 from roadstead.api.references import serve_references
+from roadstead.controllers.books import Books, exact_now
 from roadstead.controllers.catalogue import Catalogue
 from roadstead.controllers.contract import ContractReconciler
 from roadstead.controllers.contract_usage import ContractUsage
+from roadstead.controllers.exposition import Exposition
 from roadstead.controllers.fetch_urls import FetchUrls
 from roadstead.controllers.guard import Guard
+from roadstead.controllers.lag import measure_lag
 from roadstead.controllers.model import ModelReconciler
 from roadstead.controllers.model_sources import Sources
 from roadstead.controllers.modelserve import ServeReconciler
@@ -43,6 +46,8 @@ from roadstead.kube.client import KubeClient
 from roadstead.kube.events import EventRecorder
 from roadstead.kube.lists import refresh
 from roadstead.kube.resources import MODELS, MODELSERVES, RESOURCECONTRACTS, Resource
+from roadstead.ledger.outbox import Outbox
+from roadstead.ledger.writer import LedgerWriter
 from roadstead.manifests.platform import Platform, PullPolicy
 from roadstead.source.dial import Anywhere
 from roadstead.source.quant_client import QuantClient
@@ -73,6 +78,8 @@ class Operator:
         self._client = client
         self._cache = WatchCache({MODELSERVES: serve_references, MODELS: _paths})
         self._children = Children(client, self._cache)
+        self._exposition = Exposition(self._cache)
+        self._books, self._ledger = self._bookkeeping()
         self._relists: dict[Resource, asyncio.Task[None]] = {}
         self._synced = False
         self._usage = ContractUsage()
@@ -141,7 +148,10 @@ class Operator:
             self._synced = True
             logger.info("the operator is ready")
             works = [queue.run() for queue in self._queues.values()]
-            tasks = [asyncio.create_task(work) for work in (*works, self._resync())]
+            works += [self._resync(), measure_lag()]
+            if self._ledger is not None:
+                works.append(self._ledger.run())
+            tasks = [asyncio.create_task(work) for work in works]
             for task in tasks:
                 # None of them ends by itself: better to start anew than to go on without it.
                 task.add_done_callback(lambda _: stop.set())
@@ -188,6 +198,7 @@ class Operator:
 
     def _wrote(self, resource: Resource, raw: Raw) -> None:
         """Wake those that wait for an object whose status we wrote, not the object itself."""
+        self._record(resource, raw)
         own = raw["metadata"].get("namespace", ""), raw["metadata"]["name"]
         for kind, key in wakeups(self._cache, resource, raw):
             if (kind, key) != (resource, own):
@@ -197,7 +208,30 @@ class Operator:
         self._cache.put(MODELS, model)
         self._changed(MODELS, model)
 
+    def _record(self, resource: Resource, raw: Raw) -> None:
+        """Metrics and ledger follow each state of an object."""
+        self._exposition.see(resource, raw)
+        if self._books is not None:
+            self._books.see(resource, raw)
+
+    def _bookkeeping(self) -> tuple[Books | None, LedgerWriter | None]:
+        """What keeps the ledger; nothing without one."""
+        ledger = self._settings.ledger
+        if ledger is None:
+            return None, None
+        waiting = Outbox()
+        books = Books(self._cache, waiting, now=exact_now)
+        writer = LedgerWriter(
+            waiting,
+            ledger.dsn_file,
+            keep=ledger.retention,
+            begin=books.begin,
+            upkeep=self._settings.resync,
+        )
+        return books, writer
+
     def _changed(self, resource: Resource, raw: Raw) -> None:
+        self._record(resource, raw)
         for kind, key in wakeups(self._cache, resource, raw):
             counts = resource == MODELSERVES and kind == MODELS
             self._queues[kind].put(key, delay=COUNT_SECONDS if counts else 0)

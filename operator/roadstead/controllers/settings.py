@@ -9,6 +9,7 @@ from pathlib import Path
 
 from roadstead import logs
 from roadstead.controllers.gateway_settings import GatewaySettings
+from roadstead.ledger.settings import LedgerSettings
 from roadstead.settings import EnvReader
 from roadstead.source.allowlist import AllowList
 from roadstead.transfer.settings import TransferSettings
@@ -40,6 +41,8 @@ class OperatorSettings:
     """Transfers at once."""
     resync: float
     """Seconds after which every object is looked at again."""
+    ledger: LedgerSettings | None
+    """None: nothing is recorded."""
     http_host: str
     http_port: int
     admission: bool
@@ -84,6 +87,7 @@ class OperatorSettings:
             ),
             transfers=env.integer("ROADSTEAD_TRANSFER_CONCURRENCY", 2, high=64),
             resync=env.integer("ROADSTEAD_RESYNC_SECONDS", 600, low=10, high=day),
+            ledger=LedgerSettings.read(env),
             http_host=env.text("ROADSTEAD_HTTP_HOST", "0.0.0.0"),  # noqa: S104 - probes come from the node
             http_port=env.integer("ROADSTEAD_HTTP_PORT", 8080, low=0, high=65535),
             admission=env.choice("ROADSTEAD_ADMISSION", ("required", "off"), "required")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from roadstead.api import conditions
+from roadstead.api.phase import PASSING, UNDER_WAY
 from roadstead.api.raw import Raw, section
 from roadstead.kube.cache import WatchCache
 from roadstead.kube.client import Object
@@ -63,18 +64,13 @@ class StatusWriter:
         await self._events.record(raw, reason, message, kind="Normal" if good else "Warning")
 
 
-_UNDER_WAY = ("Queued", "Transferring", "Verifying", "Fetching", "Loading", "RollingOut")
-_PASSING = ("Starting", "Progressing")
-"""Between two turns that are news; gone again before anybody could read of them."""
-
-
 def ready_turn(before: Raw, after: Raw) -> tuple[str, str, bool] | None:
     """(reason, message, whether it is good news) if `Ready` took a turn worth telling."""
     now = conditions.find({"status": after}, "Ready")
     then = conditions.find({"status": before}, "Ready")
     if now is None or (then is not None and (then.status, then.reason) == (now.status, now.reason)):
         return None
-    if now.reason in _PASSING:
+    if now.reason in PASSING:
         return None
-    good = now.true or now.reason in _UNDER_WAY
+    good = now.true or now.reason in UNDER_WAY
     return now.reason, now.message or f"{now.type} is {now.status}", good

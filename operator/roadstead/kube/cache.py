@@ -41,6 +41,18 @@ class WatchCache:
         self._indexed: dict[tuple[Resource, str], set[Name]] = defaultdict(set)
         self._names: dict[str, Name] = {}
         self._gone: OrderedDict[str, int] = OrderedDict()
+        self._listed: dict[Resource, int] = {}
+
+    def listed(self, resource: Resource) -> int:
+        """The version of the last list of a kind: what it did not have is not in here either.
+
+        0 before the first.
+        """
+        return self._listed.get(resource, 0)
+
+    def note_list(self, resource: Resource, version: int) -> None:
+        """A list of this version has been taken in whole."""
+        self._listed[resource] = version
 
     def get(self, resource: Resource, name: str, namespace: str = "") -> Raw | None:
         """One object as last seen."""

@@ -38,4 +38,5 @@ async def refresh(
         cache.remove(resource, name, at=version)
         for name in cache.vanished(resource, listed, version)
     ]
+    cache.note_list(resource, version)
     return changed + [raw for raw in gone if raw is not None]

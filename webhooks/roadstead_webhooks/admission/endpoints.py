@@ -15,6 +15,7 @@ from roadstead import logs
 from roadstead.errors import KubeError
 from roadstead_webhooks import metrics
 from roadstead_webhooks.admission.denials import Denials
+from roadstead_webhooks.admission.records import AdmissionRecords
 from roadstead_webhooks.admission.review import (
     MAX_BYTES,
     AdmissionRequest,
@@ -40,9 +41,12 @@ Decide = Callable[[AdmissionRequest], Awaitable[Answer]]
 class Endpoints:
     """`/mutate` and `/validate`."""
 
-    def __init__(self, admission: Admission, denials: Denials) -> None:
+    def __init__(
+        self, admission: Admission, denials: Denials, records: AdmissionRecords | None = None
+    ) -> None:
         self._admission = admission
         self._denials = denials
+        self._records = records
         self.draining = False
         """Whether connections are to be closed after their next answer."""
 
@@ -70,6 +74,8 @@ class Endpoints:
             answer = await decided(request, decide, time_left(http.query.get("timeout", "")))
             if not answer.allowed:
                 self._denials.tell(request, answer)
+            if self._records is not None:
+                self._records.note(webhook, request, answer)
         metrics.ADMISSION_SECONDS.labels(webhook).observe(time.perf_counter() - started)
         verdict = "allowed" if answer.allowed else "denied"
         metrics.ADMISSIONS.labels(

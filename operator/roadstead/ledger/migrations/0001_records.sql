@@ -166,32 +166,62 @@ CREATE TRIGGER models_told AFTER INSERT OR UPDATE ON model_records
 CREATE TRIGGER contracts_told AFTER INSERT OR UPDATE ON contract_records
     FOR EACH STATEMENT EXECUTE FUNCTION tell_of_records();
 
+-- Rows of a day without a partition, after a week without anybody who made them, go here.
+CREATE TABLE status_history_default PARTITION OF status_history DEFAULT;
+CREATE TABLE usage_samples_default PARTITION OF usage_samples DEFAULT;
+CREATE TABLE admission_records_default PARTITION OF admission_records DEFAULT;
+
+CREATE FUNCTION make_partition(parent text, day date)
+RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    made text := parent || to_char(day, '_YYYYMMDD');
+    time_column name := (SELECT a.attname FROM pg_partitioned_table p
+                      JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = p.partattrs[0]
+                      WHERE p.partrelid = parent::regclass);
+    low text := day::text || ' 00:00:00+00';
+    high text := (day + 1)::text || ' 00:00:00+00';
+BEGIN
+    IF to_regclass(made) IS NOT NULL THEN
+        RETURN;
+    END IF;
+    EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING DEFAULTS)', made, parent);
+    EXECUTE format('WITH moved AS (DELETE FROM %I WHERE %I >= %L AND %I < %L RETURNING *)'
+                   ' INSERT INTO %I SELECT * FROM moved',
+                   parent || '_default', time_column, low, time_column, high, made);
+    EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
+                   parent, made, low, high);
+END $$;
+
 -- The writer may not create or drop tables; through this function it has partitions made for the
 -- days to come, and those dropped whose time is over.
 CREATE FUNCTION keep_partitions(history_days integer, usage_days integer, admission_days integer)
-RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = public, pg_temp SET lock_timeout = '3s' SET timezone = 'UTC' AS $$
 DECLARE
     kept record;
     day date;
-    part record;
+    part text;
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtext('roadstead.keep_partitions'));
     FOR kept IN SELECT * FROM (VALUES ('status_history', history_days),
                                       ('usage_samples', usage_days),
                                       ('admission_records', admission_days)) AS v(parent, days) LOOP
-        FOR day IN SELECT generate_series((now() AT TIME ZONE 'UTC')::date - 1,
-                                          (now() AT TIME ZONE 'UTC')::date + 7, '1 day')::date LOOP
-            EXECUTE format('CREATE TABLE IF NOT EXISTS %I PARTITION OF %I FOR VALUES FROM (%L) TO (%L)',
-                           kept.parent || to_char(day, '_YYYYMMDD'), kept.parent,
-                           day::text || ' 00:00:00+00', (day + 1)::text || ' 00:00:00+00');
+        FOR day IN SELECT generate_series(current_date - 1, current_date + 7, '1 day')::date LOOP
+            PERFORM make_partition(kept.parent, day);
         END LOOP;
         FOR part IN SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-                    WHERE i.inhparent = kept.parent::regclass
-                      AND c.relname ~ '_[0-9]{8}$'
-                      AND to_date(right(c.relname, 8), 'YYYYMMDD')
-                          < (now() AT TIME ZONE 'UTC')::date - kept.days LOOP
-            EXECUTE format('DROP TABLE %I', part.relname);
+                    WHERE i.inhparent = kept.parent::regclass AND c.relname ~ '_[0-9]{8}$'
+                      AND to_date(right(c.relname, 8), 'YYYYMMDD') < current_date - kept.days LOOP
+            EXECUTE format('DROP TABLE %I', part);
         END LOOP;
     END LOOP;
 END $$;
+REVOKE ALL ON FUNCTION make_partition(text, date) FROM PUBLIC;
 REVOKE ALL ON FUNCTION keep_partitions(integer, integer, integer) FROM PUBLIC;
+
+-- The cluster whose objects these are, by the UID of its namespace kube-system: another one's
+-- operator would take all of them for deleted.
+CREATE TABLE ledger_cluster (
+    one         boolean PRIMARY KEY DEFAULT true CHECK (one),
+    cluster_uid uuid NOT NULL
+);

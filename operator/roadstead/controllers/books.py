@@ -1,0 +1,126 @@
+"""The operator's side of the ledger: what the watches tell, put where the writer takes it from."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+import asyncpg
+
+from roadstead.api.group import LABEL_SERVER_UUID
+from roadstead.api.raw import Raw, section
+from roadstead.errors import LedgerUnavailable
+from roadstead.kube.cache import Name, WatchCache, version
+from roadstead.kube.resources import (
+    MODELS,
+    MODELSERVES,
+    NAMESPACES,
+    PODS,
+    RESOURCECONTRACTS,
+    Resource,
+)
+from roadstead.ledger import tables
+from roadstead.ledger.outbox import Outbox
+from roadstead.ledger.projection import PodsView, contract_record, model_record, server_record
+from roadstead.ledger.records import ObjectRecord, UsageRecord
+from roadstead.ledger.resync import claim, resync
+from roadstead.ledger.thinning import Thinning
+
+KINDS: Final[Mapping[Resource, tables.Table]] = {
+    MODELS: tables.MODELS,
+    MODELSERVES: tables.SERVERS,
+    RESOURCECONTRACTS: tables.CONTRACTS,
+}
+"""The kinds that have records."""
+
+_CLUSTER: Final = "kube-system"
+
+
+class Books:
+    """Puts each state of an object into the outbox, and all of them once a connection is there."""
+
+    def __init__(self, cache: WatchCache, outbox: Outbox, *, now: Callable[[], str]) -> None:
+        self._cache = cache
+        self._outbox = outbox
+        self._now = now
+        self._thinning = Thinning()
+        self._pods: dict[str, int] = {}
+        self._first_list = 0
+
+    def see(self, resource: Resource, raw: Raw) -> None:
+        """An object is new, other or gone; `raw` is how it was seen last."""
+        if resource == PODS:
+            self._see_pod(raw)
+        elif resource in KINDS:
+            name = _name(raw)
+            here = self._cache.get(resource, name[1], name[0])
+            uid = section(raw, "metadata").get("uid", "")
+            gone = here is None or section(here, "metadata").get("uid") != uid
+            self._outbox.put(self.record(resource, raw if gone or here is None else here, gone))
+            if gone:
+                self._pods.pop(uid, None)
+                self._thinning.forget(uid)
+
+    def took(self, samples: Iterable[UsageRecord]) -> None:
+        """What servers use; what says nothing new is left out."""
+        self._outbox.append([each for each in samples if self._thinning.keeps(each)])
+
+    async def begin(self, connection: asyncpg.Connection) -> None:
+        """See that the database is this cluster's, and put in what it lacks."""
+        system = self._cache.get(NAMESPACES, _CLUSTER)
+        if system is None or not all(self._cache.listed(kind) for kind in (*KINDS, PODS)):
+            raise LedgerUnavailable("the cluster was not listed yet", reason="ClusterNotListed")
+        await claim(connection, section(system, "metadata")["uid"])
+        for resource, table in KINDS.items():
+            listed = self._cache.listed(resource)
+            for record in await resync(connection, table, self.records(resource), listed=listed):
+                self._outbox.put(record)
+
+    def records(self, resource: Resource) -> list[ObjectRecord]:
+        """The records of every object of a kind, as seen last."""
+        return [self.record(resource, raw) for raw in self._cache.all(resource)]
+
+    def record(self, resource: Resource, raw: Raw, deleted: bool = False) -> ObjectRecord:
+        """The record of one object."""
+        now = self._now()
+        if resource == MODELS:
+            return model_record(raw, now=now, deleted=deleted)
+        if resource == RESOURCECONTRACTS:
+            return contract_record(raw, now=now, deleted=deleted)
+        name, pods = self._model_name(raw), self._pods_of(raw)
+        return server_record(raw, model_name=name, pods=pods, now=now, deleted=deleted)
+
+    def _see_pod(self, raw: Raw) -> None:
+        server = section(raw, "metadata", "labels").get(LABEL_SERVER_UUID, "")
+        place = self._cache.name_of(server)
+        serve = self._cache.get(MODELSERVES, place[1], place[0]) if place else None
+        if serve is not None:
+            self._pods[server] = max(self._pods.get(server, 0), version(raw))
+            self._outbox.put(self.record(MODELSERVES, serve))
+
+    def _pods_of(self, serve: Raw) -> PodsView:
+        """As new as the first list of pods, or as what was told of this server's since."""
+        self._first_list = self._first_list or self._cache.listed(PODS)
+        meta = section(serve, "metadata")
+        pods = self._cache.indexed(PODS, meta["uid"])
+        names = [
+            pod["metadata"]["name"]
+            for pod in pods
+            if pod["metadata"]["namespace"] == meta["namespace"]
+        ]
+        return PodsView(names=names, version=max(self._first_list, self._pods.get(meta["uid"], 0)))
+
+    def _model_name(self, serve: Raw) -> str:
+        place = self._cache.name_of(section(serve, "spec").get("modelUuid", ""))
+        return place[1] if place is not None else ""
+
+
+def _name(raw: Raw) -> Name:
+    meta = section(raw, "metadata")
+    return meta.get("namespace", ""), meta["name"]
+
+
+def exact_now() -> str:
+    """RFC 3339 in UTC, to the microsecond."""
+    return datetime.datetime.now(datetime.UTC).isoformat()

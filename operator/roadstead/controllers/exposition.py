@@ -1,0 +1,100 @@
+"""Metrics of the objects themselves: set as they change, gone with them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Final
+
+from roadstead import metrics
+from roadstead.api import conditions
+from roadstead.api.contract import ResourceContract
+from roadstead.api.model import Model
+from roadstead.api.modelserve import ModelServe
+from roadstead.api.phase import phase
+from roadstead.api.raw import Raw, section
+from roadstead.kube.cache import WatchCache
+from roadstead.kube.resources import MODELS, MODELSERVES, RESOURCECONTRACTS, Resource
+
+_PHASES: Final = ("Pending", "Ready", "Failed")
+_MILLI: Final = 1000
+_SERVERS: Final = (
+    metrics.SERVER_READY,
+    metrics.SERVER_REPLICAS,
+    metrics.SERVER_REPLICAS_READY,
+)
+_RESOURCES: Final = {
+    "servers": ("servers", 1),
+    "replicas": ("replicas", 1),
+    "cpu_milli": ("cpu", _MILLI),
+    "memory_bytes": ("memory", 1),
+    "gpu": ("gpu", 1),
+}
+
+
+class Exposition:
+    """Keeps the metrics of Models, ModelServes and contracts to what the cache has."""
+
+    def __init__(self, cache: WatchCache) -> None:
+        self._cache = cache
+        self._labels: dict[str, tuple[str, ...]] = {}
+        self._phases: dict[str, str] = {}
+
+    def see(self, resource: Resource, raw: Raw) -> None:
+        """An object is new, other or gone."""
+        meta = section(raw, "metadata")
+        here = self._cache.get(resource, meta["name"], meta.get("namespace", ""))
+        gone = here is None or section(here, "metadata").get("uid") != meta.get("uid")
+        if resource == MODELSERVES:
+            self._server(meta["uid"], None if gone else here)
+        elif resource == MODELS:
+            self._model(meta["name"], here)
+        elif resource == RESOURCECONTRACTS:
+            _contract(meta["name"], here)
+
+    def _server(self, uid: str, raw: Raw | None) -> None:
+        labels = None
+        if raw is not None:
+            serve = ModelServe.parse(raw)
+            model = serve.model_name or serve.model_uuid
+            labels = (serve.meta.namespace, serve.meta.name, uid, model)
+            ready = conditions.find(raw, "Ready")
+            metrics.SERVER_READY.labels(*labels).set(ready is not None and ready.true)
+            metrics.SERVER_REPLICAS.labels(*labels).set(serve.replicas)
+            answering = serve.status.get("readyReplicas", 0)
+            metrics.SERVER_REPLICAS_READY.labels(*labels).set(answering)
+            self._labels[uid] = labels
+        elif before := self._labels.pop(uid, None):
+            for gauge in _SERVERS:
+                gauge.remove(*before)
+
+    def _model(self, name: str, raw: Raw | None) -> None:
+        if raw is None:
+            self._phases.pop(name, None)
+            metrics.MODEL_SIZE.remove(name)
+        else:
+            self._phases[name] = phase(raw)
+            metrics.MODEL_SIZE.labels(name).set(Model.parse(raw).size)
+        counts = Counter(self._phases.values())
+        for each in _PHASES:
+            metrics.MODELS.labels(each).set(counts[each])
+
+
+def _contract(name: str, raw: Raw | None) -> None:
+    if raw is None:
+        metrics.CONTRACT_EXPIRY.remove(name)
+        for resource, _ in _RESOURCES.values():
+            metrics.CONTRACT_USED.remove(name, resource)
+            metrics.CONTRACT_LIMIT.remove(name, resource)
+        return
+    contract = ResourceContract.parse(raw)
+    for field, (resource, unit) in _RESOURCES.items():
+        metrics.CONTRACT_USED.labels(name, resource).set(getattr(contract.used, field) / unit)
+        limit = getattr(contract.total, field)
+        if limit is None:
+            metrics.CONTRACT_LIMIT.remove(name, resource)
+        else:
+            metrics.CONTRACT_LIMIT.labels(name, resource).set(limit / unit)
+    if contract.expires_at is None:
+        metrics.CONTRACT_EXPIRY.remove(name)
+    else:
+        metrics.CONTRACT_EXPIRY.labels(name).set(contract.expires_at.timestamp())

@@ -1,0 +1,38 @@
+"""`roadstead ledger migrate`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from pathlib import Path
+from typing import Final
+
+from roadstead.errors import LedgerUnavailable
+from roadstead.ledger.database import connected
+from roadstead.ledger.schema import Roles, migrate
+
+logger = logging.getLogger(__name__)
+
+PAUSE_SECONDS: Final = 2.0
+
+
+def run(dsn_file: Path, *, writer: str, reader: str, wait: float) -> int:
+    """Migrate, print what was done, and answer with the exit code; LedgerError if it can't be."""
+    return asyncio.run(_run(dsn_file, Roles(writer=writer, reader=reader), wait))
+
+
+async def _run(dsn_file: Path, roles: Roles, wait: float) -> int:
+    deadline = time.monotonic() + wait
+    while True:
+        try:
+            async with connected(dsn_file) as connection:
+                applied = await migrate(connection, roles)
+            break
+        except LedgerUnavailable as error:
+            if time.monotonic() + PAUSE_SECONDS > deadline:
+                raise
+            logger.info("waiting: %s", error)
+            await asyncio.sleep(PAUSE_SECONDS)
+    print("\n".join(f"applied {each}" for each in applied) or "nothing to do")
+    return 0

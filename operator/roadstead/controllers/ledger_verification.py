@@ -1,0 +1,71 @@
+"""`roadstead ledger verify`: is the ledger what the cluster is?"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from roadstead.api.raw import Raw
+from roadstead.api.references import serve_references
+from roadstead.controllers.books import KINDS, Books, exact_now
+from roadstead.controllers.watches import WATCHED
+from roadstead.kube.cache import WatchCache
+from roadstead.kube.client import KubeClient
+from roadstead.kube.lists import refresh
+from roadstead.kube.resources import MODELSERVES, PODS, Resource
+from roadstead.ledger.comparison import differences
+from roadstead.ledger.database import connected, speaking
+from roadstead.ledger.outbox import Outbox
+from roadstead.ledger.tables import whole
+
+PAUSE_SECONDS: Final = 1.0
+
+
+def run(dsn_file: Path, *, kubeconfig: str | None, wait: float) -> int:
+    """Print the differences that are still there after `wait` seconds; 1 if there are any."""
+    return asyncio.run(_run(dsn_file, kubeconfig, wait))
+
+
+async def _run(dsn_file: Path, kubeconfig: str | None, wait: float) -> int:
+    client = await KubeClient.connect(kubeconfig)
+    deadline = time.monotonic() + wait
+    try:
+        while True:
+            found = await compare(client, dsn_file)
+            if not found or time.monotonic() + PAUSE_SECONDS > deadline:
+                break
+            await asyncio.sleep(PAUSE_SECONDS)
+    finally:
+        await client.close()
+    for line in found:
+        print(line)
+    return 1 if found else 0
+
+
+async def compare(client: KubeClient, dsn_file: Path) -> list[str]:
+    """A line for each difference. The cluster is listed first, so it may be behind by a moment."""
+    cache = WatchCache({MODELSERVES: serve_references})
+    for resource in (*KINDS, PODS):
+        await refresh(client, cache, resource, selector=WATCHED[resource])
+    books = Books(cache, Outbox(), now=exact_now)
+    stored = await _stored(dsn_file)
+    return list(_differences(books, stored))
+
+
+def _differences(books: Books, stored: Mapping[Resource, Mapping[str, Raw]]) -> Iterator[str]:
+    for resource in KINDS:
+        yield from differences(books.records(resource), stored[resource], kind=resource.kind)
+
+
+async def _stored(dsn_file: Path) -> dict[Resource, dict[str, Raw]]:
+    found = {}
+    async with connected(dsn_file) as connection:
+        for resource, table in KINDS.items():
+            with speaking():
+                rows = await connection.fetch(whole(table))
+            found[resource] = {row["key"]: json.loads(row["row"]) for row in rows}
+    return found

@@ -1,0 +1,96 @@
+"""One connection to Postgres, with its errors turned into ours."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Final
+
+import asyncpg
+
+from roadstead.errors import LedgerError, LedgerUnavailable
+
+CONNECT_SECONDS: Final = 5.0
+STATEMENT_SECONDS: Final = 30.0
+
+_PASSING: Final = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.ReadOnlySQLTransactionError,
+    # A Secret that is being changed, a database that is being made.
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    OSError,
+    TimeoutError,
+)
+_UNMIGRATED: Final = (asyncpg.UndefinedTableError, asyncpg.UndefinedFunctionError)
+
+
+async def connect(dsn_file: Path) -> asyncpg.Connection:
+    """A connection by the DSN in a file, which is read each time: a mounted Secret changes.
+
+    Raises LedgerUnavailable; LedgerError for a DSN that is none.
+    """
+    try:
+        dsn = dsn_file.read_text().strip()  # noqa: ASYNC240 - a mounted file of one line
+    except OSError as error:
+        message = f"the ledger's DSN can't be read: {error.strerror}: {dsn_file}"
+        raise LedgerUnavailable(message, reason="DsnMissing") from None
+    with speaking():
+        try:
+            return await asyncpg.connect(
+                dsn,
+                timeout=CONNECT_SECONDS,
+                command_timeout=STATEMENT_SECONDS,
+                server_settings={"application_name": "roadstead", "timezone": "UTC"},
+            )
+        except (ValueError, asyncpg.ClientConfigurationError):
+            message = f"{dsn_file} is no DSN such as postgresql://user:password@host:5432/roadstead"
+            raise LedgerError(message, reason="DsnInvalid") from None
+
+
+@contextlib.asynccontextmanager
+async def connected(dsn_file: Path) -> AsyncIterator[asyncpg.Connection]:
+    """A connection that is closed on the way out, within a moment even if nobody answers."""
+    connection = await connect(dsn_file)
+    try:
+        yield connection
+    finally:
+        await close(connection)
+
+
+async def close(connection: asyncpg.Connection) -> None:
+    """Close it, by force where the server doesn't answer."""
+    try:
+        await connection.close(timeout=2)
+    except (*_PASSING, asyncio.CancelledError):
+        connection.terminate()
+
+
+@contextlib.contextmanager
+def speaking() -> Iterator[None]:
+    """Turn what asyncpg and the network raise within it into LedgerError and LedgerUnavailable.
+
+    The server's own messages are not passed on: they may quote values.
+    """
+    try:
+        yield
+    except _UNMIGRATED:
+        message = (
+            "the database has no such table or function: `roadstead ledger migrate` makes them"
+        )
+        raise LedgerUnavailable(message, reason="SchemaMissing") from None
+    except _PASSING as error:
+        name = type(error).__name__
+        raise LedgerUnavailable(f"Postgres does not answer: {name}", reason=name) from None
+    except asyncpg.PostgresError as error:
+        name = type(error).__name__
+        message = f"Postgres refuses it: {name} ({error.sqlstate})"
+        raise LedgerError(message, reason=name) from None

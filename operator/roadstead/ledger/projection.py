@@ -1,0 +1,161 @@
+"""From an object, as the API server holds it, to its row: pure."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Final, TypedDict
+
+from roadstead.api import conditions
+from roadstead.api.contract import ResourceContract
+from roadstead.api.demand import MEMORY
+from roadstead.api.model import Model
+from roadstead.api.modelserve import ModelServe
+from roadstead.api.phase import phase
+from roadstead.api.quantity import parse_quantity
+from roadstead.api.raw import Metadata, Raw, section, timestamp
+from roadstead.errors import InvalidResource
+from roadstead.ledger.records import ContractRecord, ModelRecord, ServerRecord
+from roadstead.manifests import names
+
+MEGABYTE: Final = 10**6
+_TRANSFER: Final = (
+    "percent",
+    "bytesDone",
+    "bytesTotal",
+    "bytesPerSecond",
+    "remainingSeconds",
+    "attempt",
+    "phase",
+)
+"""Of `status.transfer`: what people look at. The upload's id and the like are nobody's to see."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PodsView:
+    """The names of a server's pods, and the version of the view that they are from."""
+
+    names: Sequence[str] = ()
+    version: int = 0
+
+
+def server_record(
+    raw: Raw, *, model_name: str, pods: PodsView, now: str, deleted: bool = False
+) -> ServerRecord:
+    """The row of a ModelServe; `model_name` counts where its spec has a UUID alone."""
+    serve = ModelServe.parse(raw)
+    status, reason, message = _state(raw, deleted=deleted)
+    return ServerRecord(
+        server_uuid=serve.meta.uid,
+        model_uuid=serve.status.get("modelUuid") or serve.model_uuid or None,
+        model_name=serve.model_name or model_name,
+        namespace=serve.meta.namespace,
+        name=serve.meta.name,
+        runtime_params=serve.runtime_params,
+        resources=serve.resources,
+        status=status,
+        status_reason=reason,
+        status_message=message,
+        conditions=tuple(serve.status.get("conditions") or ()),
+        desired_replicas=serve.replicas,
+        replicas=0 if deleted else serve.status.get("replicas", 0),
+        ready_replicas=0 if deleted else serve.status.get("readyReplicas", 0),
+        pod_names=() if deleted else tuple(sorted(pods.names)),
+        service_name=names.child_name(serve.meta.name),
+        subject=serve.status.get("subject", ""),
+        contract=serve.contract,
+        gateway_url=serve.status.get("url", ""),
+        memory_limit_mb=_memory_limit(serve),
+        started_at=serve.status.get("startedAt"),
+        pods_version=pods.version,
+        **_life(serve.meta, now=now, deleted=deleted),
+    )
+
+
+def model_record(raw: Raw, *, now: str, deleted: bool = False) -> ModelRecord:
+    """The row of a Model; of its place and content only what is verified."""
+    model = Model.parse(raw)
+    status, reason, message = _state(raw, deleted=deleted)
+    header = section(model.status, "gguf")
+    return ModelRecord(
+        uuid=model.meta.uid,
+        model_name=model.meta.name,
+        minio_endpoint=model.status.get("minioEndpoint", ""),
+        minio_bucket=model.status.get("minioBucket", ""),
+        minio_path=model.status.get("minioPath", ""),
+        quant_level=model.status.get("quantization") or model.quantization,
+        format=section(raw, "spec").get("format", "gguf"),
+        architecture=header.get("architecture", ""),
+        parameter_count=header.get("parameterCount"),
+        context_length=header.get("contextLength"),
+        file_size_bytes=model.size or None,
+        sha256=model.digest,
+        status=status,
+        status_reason=reason,
+        status_message=message,
+        transfer=_transfer(model),
+        servers=model.status.get("servers", 0),
+        **_life(model.meta, now=now, deleted=deleted),
+    )
+
+
+def contract_record(raw: Raw, *, now: str, deleted: bool = False) -> ContractRecord:
+    """The row of a ResourceContract."""
+    contract = ResourceContract.parse(raw)
+    status, reason, message = _state(raw, deleted=deleted)
+    ends = contract.expires_at
+    return ContractRecord(
+        uuid=contract.meta.uid,
+        name=contract.meta.name,
+        spec=section(raw, "spec"),
+        used=section(raw, "status", "used"),
+        status=status,
+        status_reason=reason,
+        status_message=message,
+        expires_at=timestamp(ends) if ends is not None and ends.year > 1 else None,
+        **_life(contract.meta, now=now, deleted=deleted),
+    )
+
+
+def _state(raw: Raw, *, deleted: bool) -> tuple[str, str, str]:
+    if deleted:
+        return "Deleted", "Deleted", ""
+    ready = conditions.find(raw, "Ready")
+    if ready is None:
+        return "Pending", "Unknown", "not looked at yet"
+    return phase(raw), ready.reason, ready.message
+
+
+class _Life(TypedDict):
+    created_at: str
+    updated_at: str
+    deleted_at: str | None
+    generation: int
+    resource_version: int
+
+
+def _life(meta: Metadata, *, now: str, deleted: bool) -> _Life:
+    version = meta.resource_version
+    return {
+        "created_at": meta.created or now,
+        "updated_at": now,
+        "deleted_at": now if deleted else None,
+        "generation": meta.generation,
+        "resource_version": int(version) if version.isdigit() else 0,
+    }
+
+
+def _memory_limit(serve: ModelServe) -> float | None:
+    """Of all replicas together; None where there is no limit."""
+    limit = section(serve.resources, "limits").get(MEMORY)
+    if limit is None:
+        return None
+    try:
+        return float(parse_quantity(limit, field=MEMORY)) * serve.replicas / MEGABYTE
+    except InvalidResource:
+        return None
+
+
+def _transfer(model: Model) -> Raw:
+    given = section(model.status, "transfer")
+    return {name: given[name] for name in _TRANSFER if name in given}

@@ -1,0 +1,32 @@
+"""Settings of whoever writes the ledger."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Self
+
+from roadstead.ledger.writer import Retention
+from roadstead.settings import EnvReader
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LedgerSettings:
+    """Where the ledger is: a file with its DSN, read at each connection."""
+
+    dsn_file: Path
+    retention: Retention
+
+    @classmethod
+    def read(cls, env: EnvReader) -> Self | None:
+        """None without a DSN file: there is no ledger."""
+        if not env.text("ROADSTEAD_LEDGER_DSN_FILE", ""):
+            return None
+        return cls(
+            dsn_file=env.file("ROADSTEAD_LEDGER_DSN_FILE"),
+            retention=Retention(
+                history=env.integer("ROADSTEAD_LEDGER_HISTORY_DAYS", 90, high=3650),
+                usage=env.integer("ROADSTEAD_LEDGER_USAGE_DAYS", 35, high=3650),
+                admissions=env.integer("ROADSTEAD_LEDGER_ADMISSION_DAYS", 90, high=3650),
+            ),
+        )
