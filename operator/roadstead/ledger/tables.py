@@ -115,9 +115,9 @@ def _follow(name: str, key: str, record: type[ObjectRecord]) -> str:
     versions = {column: newer for column in _columns(record) if column != key}
     any_newer = newer
     if record is ServerRecord:
-        newer_pods = f"(excluded.pods_version > kept.pods_version OR {newer})"
+        newer_pods = "excluded.pods_version > kept.pods_version OR excluded.deleted_at IS NOT NULL"
         versions |= dict.fromkeys(_OF_PODS, newer_pods)
-        any_newer = newer_pods
+        any_newer = f"({newer} OR {newer_pods})"
     changes = ", ".join(
         f"{column} = CASE WHEN {condition} THEN excluded.{column} ELSE kept.{column} END"
         for column, condition in versions.items()

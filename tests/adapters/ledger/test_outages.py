@@ -1,0 +1,220 @@
+"""Postgres goes and comes back: what waits is written, and nothing older takes its place."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+from prometheus_client import REGISTRY
+
+from roadstead.errors import LedgerError, LedgerUnavailable
+from roadstead.ledger.database import connected
+from roadstead.ledger.outbox import Outbox
+from roadstead.ledger.resync import claim, resync
+from roadstead.ledger.tables import SERVERS
+from tests.adapters.ledger.conftest import Ledger, emptied
+from tests.apiserver.eventually import eventually
+from tests.unit.ledger.objects import a_sample, a_server, an_admission, fresh_uid, ready
+
+STATUSES = "SELECT status FROM server_records"
+
+
+async def test_what_changed_while_postgres_was_away_is_written(own_ledger: Ledger) -> None:
+    outbox, gone = Outbox(), fresh_uid()
+    outbox.put(a_server(version=1, uid=gone))
+    async with own_ledger.writing(outbox):
+        await emptied(outbox)
+        own_ledger.server.stop()
+        outbox.put(a_server(version=2, uid=gone, deleted=True))
+        outbox.put(a_server(version=3))
+        outbox.append([an_admission()])
+        await eventually(lambda: failures() > 0)
+        own_ledger.server.start()
+        await emptied(outbox)
+    rows = await own_ledger.rows(f"{STATUSES} ORDER BY resource_version")
+    assert [row["status"] for row in rows] == ["Deleted", "Ready"]
+    assert len(await own_ledger.rows("SELECT * FROM admission_records")) == 1
+
+
+async def test_postgres_that_is_killed_in_a_batch_loses_nothing(own_ledger: Ledger) -> None:
+    outbox, uids = Outbox(), [fresh_uid() for _ in range(3000)]
+    for uid in uids:
+        outbox.put(a_server(uid=uid))
+    async with own_ledger.writing(outbox):
+        await eventually(lambda: 0 < len(outbox) < len(uids), interval=0.005)
+        own_ledger.server.kill()
+        own_ledger.server.start()
+        await emptied(outbox)
+    rows = await own_ledger.rows("SELECT server_uuid::text AS uid FROM server_records")
+    assert {row["uid"] for row in rows} == set(uids)
+
+
+async def test_writer_that_is_killed_in_a_batch_leaves_none_of_it(own_ledger: Ledger) -> None:
+    code = (
+        "import asyncio, sys; from pathlib import Path\n"
+        "from roadstead.ledger.outbox import Outbox\n"
+        "from roadstead.ledger.writer import LedgerWriter\n"
+        "from tests.unit.ledger.objects import a_server, fresh_uid\n"
+        "outbox = Outbox()\n"
+        "for _ in range(20000): outbox.put(a_server(uid=fresh_uid()))\n"
+        "asyncio.run(LedgerWriter(outbox, Path(sys.argv[1])).run())\n"
+    )
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", code, str(own_ledger.dsn_file("writer"))),
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+    )
+    count = "SELECT count(*) AS n FROM server_records"
+    await eventually(lambda: some_rows(own_ledger, count), interval=0.01)
+    process.send_signal(signal.SIGKILL)
+    await process.wait()
+    rows = (await own_ledger.row(count))["n"]
+    assert rows % 500 == 0
+    assert 0 < rows < 20000
+
+
+async def test_row_that_postgres_refuses_holds_up_no_other(ledger: Ledger) -> None:
+    outbox = Outbox()
+    outbox.append([an_admission(), an_admission(decided_at="no time"), an_admission()])
+    dropped = sample("roadstead_ledger_dropped_total", table="admission_records")
+    async with ledger.writing(outbox):
+        await emptied(outbox)
+    assert len(await ledger.rows("SELECT 1 FROM admission_records")) == 2
+    assert sample("roadstead_ledger_dropped_total", table="admission_records") == dropped + 1
+
+
+async def test_changed_password_is_read_anew(own_ledger: Ledger) -> None:
+    outbox = Outbox()
+    async with own_ledger.writing(outbox):
+        outbox.put(a_server(version=1))
+        await emptied(outbox)
+        async with superuser(own_ledger) as connection:
+            await connection.execute("ALTER ROLE roadstead_writer PASSWORD 'another'")
+            await connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE usename = 'roadstead_writer'"
+            )
+        passwords = dict(own_ledger.server.passwords)
+        outbox.put(a_server(version=2))
+        await eventually(lambda: sample_failures("InvalidPasswordError") > 0)
+        own_ledger.server.passwords = {**passwords, "writer": "another"}
+        own_ledger.dsn_file("writer")
+        await emptied(outbox)
+    assert (await own_ledger.row("SELECT resource_version FROM server_records")) == {
+        "resource_version": 2
+    }
+
+
+async def test_server_that_does_not_answer_is_given_up(tmp_path: Path) -> None:
+    async def silent(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    file = tmp_path / "dsn"
+    file.write_text(f"postgresql://a:b@127.0.0.1:{port}/roadstead")
+    with pytest.raises(LedgerUnavailable, match="does not answer"):
+        async with connected(file):
+            pass
+    server.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        pytest.param(None, "can't be read", id="missing"),
+        pytest.param("mysql://user:hunter2@db/x", "is no DSN such as", id="other-scheme"),
+    ],
+)
+async def test_dsn_that_can_not_be_used_is_not_quoted(
+    tmp_path: Path, text: str | None, said: str
+) -> None:
+    file = tmp_path / "dsn"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(LedgerError, match=said) as refused:
+        async with connected(file):
+            pass
+    assert "hunter2" not in str(refused.value)
+
+
+async def test_resync_tells_what_is_missing_or_old(ledger: Ledger) -> None:
+    known, late, missing = fresh_uid(), fresh_uid(), fresh_uid()
+    await ledger.write(a_server(uid=known), a_server(uid=late, version=1))
+    desired = [a_server(uid=known), a_server(uid=late, version=2), a_server(uid=missing)]
+    async with ledger.connected("writer") as connection:
+        found = await resync(connection, SERVERS, desired, listed=50)
+    assert [record.resource_version for record in found] == [2, 10]
+
+
+async def test_resync_marks_what_is_gone(ledger: Ledger) -> None:
+    await ledger.write(a_server(version=10))
+    async with ledger.connected("writer") as connection:
+        await resync(connection, SERVERS, [], listed=50)
+    assert (await ledger.row(STATUSES))["status"] == "Deleted"
+
+
+async def test_resync_of_an_old_view_does_not_end_what_is_newer(ledger: Ledger) -> None:
+    await ledger.write(a_server(version=60))
+    async with ledger.connected("writer") as connection:
+        await resync(connection, SERVERS, [], listed=50)
+    assert (await ledger.row(STATUSES))["status"] == "Ready"
+
+
+async def test_database_of_another_cluster_is_not_written(ledger: Ledger) -> None:
+    ours, theirs = fresh_uid(), fresh_uid()
+    outbox = Outbox()
+    async with ledger.connected("writer") as connection:
+        await claim(connection, theirs)
+
+    async def begin(connection: asyncpg.Connection) -> None:
+        await claim(connection, ours)
+
+    outbox.put(a_server())
+    async with ledger.writing(outbox, begin):
+        await eventually(lambda: sample_failures("OtherCluster") > 0)
+    assert await ledger.rows(STATUSES) == []
+
+
+async def test_sample_of_a_status_that_is_unknown_is_no_trouble(ledger: Ledger) -> None:
+    outbox = Outbox()
+    outbox.append([a_sample()])
+    outbox.put(a_server(status={"conditions": [ready("Unknown", "Asking", "")]}))
+    async with ledger.writing(outbox):
+        await emptied(outbox)
+    assert (await ledger.row(STATUSES))["status"] == "Pending"
+
+
+@contextlib.asynccontextmanager
+async def superuser(ledger: Ledger) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(ledger.server.superuser_dsn)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def some_rows(ledger: Ledger, count: str) -> bool:
+    return int((await ledger.row(count))["n"]) > 0
+
+
+def sample(name: str, **labels: str) -> float:
+    """A metric's value now."""
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+def sample_failures(reason: str) -> float:
+    return sample("roadstead_ledger_failures_total", reason=reason)
+
+
+def failures() -> float:
+    """Failed attempts, for whichever reason."""
+    families = REGISTRY.collect()
+    found = (f for f in families if f.name == "roadstead_ledger_failures")
+    return sum(s.value for f in found for s in f.samples if s.name.endswith("_total"))

@@ -1,0 +1,76 @@
+"""Which answers are kept, and what of them."""
+
+import datetime
+from typing import Any
+
+import pytest
+
+from roadstead.ledger.outbox import Outbox
+from roadstead.ledger.records import AdmissionRecord
+from roadstead_webhooks.admission.records import AdmissionRecords
+from roadstead_webhooks.admission.review import AdmissionRequest, Answer, Operation
+
+OPERATOR = "system:serviceaccount:roadstead-system:roadstead-operator"
+DENIED = Answer(allowed=False, reason="OverTotal", message="too much", subject="alice")
+ALLOWED = Answer(allowed=True, reason="Allowed", subject="alice")
+
+
+def make_request(**given: Any) -> AdmissionRequest:
+    """A ModelServe demo/gemma that is created."""
+    found: dict[str, Any] = {
+        "uid": "0a1b2c3d-0a1b-4c3d-8e9f-0a1b2c3d4e5f",
+        "operation": Operation.CREATE,
+        "kind": "ModelServe",
+        "subresource": "",
+        "namespace": "demo",
+        "name": "gemma",
+        "username": "kubernetes-admin",
+        "dry_run": False,
+        "object": {"spec": {"contract": "demo"}},
+        "old": {},
+    }
+    return AdmissionRequest(**{**found, **given})
+
+
+def noted(webhook: str, answer: Answer, **given: Any) -> list[AdmissionRecord]:
+    """What is kept of one answer."""
+    outbox = Outbox(lambda: 0.0)
+    moment = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    records = AdmissionRecords(outbox, clock=lambda: moment, operator=OPERATOR)
+    records.note(webhook, make_request(**given), answer)
+    return [each.record for each in outbox.take(10) if isinstance(each.record, AdmissionRecord)]
+
+
+@pytest.mark.parametrize("webhook", ["mutating", "validating"])
+def test_denial_is_kept(webhook: str) -> None:
+    (found,) = noted(webhook, DENIED)
+    assert (found.allowed, found.reason, found.message) == (False, "OverTotal", "too much")
+    assert (found.subject, found.username, found.contract) == ("alice", "kubernetes-admin", "demo")
+
+
+def test_admission_is_kept_once() -> None:
+    assert noted("mutating", ALLOWED) == []
+    assert len(noted("validating", ALLOWED)) == 1
+
+
+def test_request_that_had_nothing_to_decide_is_not_kept() -> None:
+    assert noted("validating", Answer(allowed=True, reason="Unchanged")) == []
+
+
+def test_dry_run_is_not_kept() -> None:
+    assert noted("validating", DENIED, dry_run=True) == []
+
+
+def test_operator_is_not_kept() -> None:
+    assert noted("validating", ALLOWED, username=OPERATOR) == []
+
+
+def test_token_in_a_message_is_not_kept() -> None:
+    token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"
+    answer = Answer(allowed=False, reason="TokenMisplaced", message=f"it holds {token}")
+    assert token not in noted("validating", answer)[0].message
+
+
+def test_uid_that_is_no_uuid_is_kept_under_one_of_its_own() -> None:
+    one, other = (noted("validating", DENIED, uid=each)[0].request_uid for each in ("a", "b"))
+    assert one != other

@@ -1,0 +1,96 @@
+"""What the watches tell, and what is put down of it."""
+
+import pytest
+
+from roadstead.api.references import serve_references
+from roadstead.controllers.books import Books
+from roadstead.kube.cache import WatchCache
+from roadstead.kube.resources import MODELS, MODELSERVES, PODS
+from roadstead.ledger.outbox import Outbox
+from roadstead.ledger.records import ObjectRecord, ServerRecord
+from tests.unit.ledger.objects import NOW, UID, a_sample, make_object, make_pod, make_serve
+
+
+class Desk:
+    """A cache, an outbox, and the books between."""
+
+    def __init__(self) -> None:
+        self.cache = WatchCache({MODELSERVES: serve_references})
+        self.outbox = Outbox(lambda: 0.0)
+        self.books = Books(self.cache, self.outbox, now=lambda: NOW)
+
+    def waiting(self) -> list[ObjectRecord]:
+        """What was put down since the last look."""
+        batch = self.outbox.take(100)
+        return [each.record for each in batch if isinstance(each.record, ObjectRecord)]
+
+    def server(self) -> ServerRecord:
+        """The one server that was put down."""
+        (found,) = self.waiting()
+        assert isinstance(found, ServerRecord)
+        return found
+
+
+@pytest.fixture
+def desk() -> Desk:
+    """Empty."""
+    return Desk()
+
+
+def test_new_server_is_put_down(desk: Desk) -> None:
+    serve = make_serve()
+    desk.cache.put(MODELSERVES, serve)
+    desk.books.see(MODELSERVES, serve)
+    assert desk.server().name == "gemma"
+
+
+def test_server_that_is_gone_is_put_down_as_deleted(desk: Desk) -> None:
+    desk.books.see(MODELSERVES, make_serve())
+    assert desk.server().status == "Deleted"
+
+
+def test_server_whose_name_another_one_has_by_now_is_put_down_as_deleted(desk: Desk) -> None:
+    desk.cache.put(MODELSERVES, make_serve(uid="5a1b2c3d-0a1b-4c3d-8e9f-0a1b2c3d4e5f"))
+    desk.books.see(MODELSERVES, make_serve())
+    found = desk.server()
+    assert (found.server_uuid, found.status) == (UID, "Deleted")
+
+
+def test_pod_of_a_server_puts_the_server_down_with_its_pods(desk: Desk) -> None:
+    desk.cache.put(MODELSERVES, make_serve())
+    pod = make_pod("gemma-1", UID, version=33)
+    desk.cache.put(PODS, pod)
+    desk.books.see(PODS, pod)
+    found = desk.server()
+    assert (found.pod_names, found.pods_version) == (("gemma-1",), 33)
+
+
+def test_pod_that_is_gone_makes_the_view_newer(desk: Desk) -> None:
+    desk.cache.put(MODELSERVES, make_serve())
+    desk.books.see(PODS, make_pod("gemma-1", UID, version=34))
+    found = desk.server()
+    assert (found.pod_names, found.pods_version) == ((), 34)
+
+
+def test_list_of_pods_makes_every_view_as_new(desk: Desk) -> None:
+    desk.cache.note_list(PODS, 50)
+    desk.cache.put(MODELSERVES, make_serve())
+    desk.books.see(MODELSERVES, make_serve())
+    assert desk.server().pods_version == 50
+
+
+def test_pod_of_nobody_is_nothing_to_put_down(desk: Desk) -> None:
+    desk.books.see(PODS, make_pod("other-1", UID))
+    assert desk.waiting() == []
+
+
+def test_model_is_put_down(desk: Desk) -> None:
+    model = make_object("Model", "gemma")
+    desk.cache.put(MODELS, model)
+    desk.books.see(MODELS, model)
+    assert len(desk.waiting()) == 1
+
+
+def test_sample_that_repeats_the_last_is_left_out(desk: Desk) -> None:
+    desk.books.took([a_sample(), a_sample()])
+    assert len(desk.outbox) == 1

@@ -1,0 +1,57 @@
+"""Metrics follow the objects, and go with them."""
+
+from prometheus_client import REGISTRY
+
+from roadstead.api.references import serve_references
+from roadstead.controllers.exposition import Exposition
+from roadstead.kube.cache import WatchCache
+from roadstead.kube.resources import MODELS, MODELSERVES, RESOURCECONTRACTS, Resource
+from tests.unit.ledger.objects import UID, Raw, make_object, make_serve, ready
+
+SERVER = {"namespace": "demo", "name": "gemma", "server_uuid": UID, "model": "gemma-3-270m"}
+
+
+def seen(*objects: tuple[Resource, Raw], gone: tuple[Resource, Raw] | None = None) -> None:
+    """Objects that are there, and one that went."""
+    cache = WatchCache({MODELSERVES: serve_references})
+    exposition = Exposition(cache)
+    for resource, raw in objects:
+        cache.put(resource, raw)
+        exposition.see(resource, raw)
+    if gone is not None:
+        cache.deleted(*gone)
+        exposition.see(*gone)
+
+
+def test_server_that_is_ready_shows_as_one() -> None:
+    seen((MODELSERVES, make_serve()))
+    assert REGISTRY.get_sample_value("roadstead_server_ready", SERVER) == 1
+
+
+def test_server_that_is_gone_shows_no_more() -> None:
+    seen((MODELSERVES, make_serve()), gone=(MODELSERVES, make_serve()))
+    assert REGISTRY.get_sample_value("roadstead_server_ready", SERVER) is None
+
+
+def test_models_are_counted_by_how_they_are() -> None:
+    failed = {"conditions": [ready("False", "DigestMismatch")]}
+    seen(
+        (MODELS, make_object("Model", "one", status={"conditions": [ready()]})),
+        (MODELS, make_object("Model", "two", uid="u2", status=failed)),
+    )
+    counts = [
+        REGISTRY.get_sample_value("roadstead_models", {"status": each})
+        for each in ("Ready", "Failed", "Pending")
+    ]
+    assert counts == [1, 1, 0]
+
+
+def test_contract_shows_what_is_used_beside_its_limit() -> None:
+    status = {"used": {"servers": 1, "cpu": "1500m", "memory": "1Gi"}}
+    spec = {"total": {"cpu": "4"}}
+    seen((RESOURCECONTRACTS, make_object("ResourceContract", "demo", spec=spec, status=status)))
+    cpu, memory = ({"contract": "demo", "resource": each} for each in ("cpu", "memory"))
+    assert REGISTRY.get_sample_value("roadstead_contract_used", cpu) == 1.5
+    assert REGISTRY.get_sample_value("roadstead_contract_limit", cpu) == 4
+    assert REGISTRY.get_sample_value("roadstead_contract_used", memory) == 2**30
+    assert REGISTRY.get_sample_value("roadstead_contract_limit", memory) is None
