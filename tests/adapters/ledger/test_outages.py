@@ -17,7 +17,7 @@ from roadstead.ledger.database import connected
 from roadstead.ledger.outbox import Outbox
 from roadstead.ledger.resync import claim, resync
 from roadstead.ledger.tables import SERVERS
-from tests.adapters.ledger.conftest import Ledger, emptied
+from tests.adapters.ledger.site import Ledger, emptied
 from tests.apiserver.eventually import eventually
 from tests.unit.ledger.objects import a_sample, a_server, an_admission, fresh_uid, ready
 

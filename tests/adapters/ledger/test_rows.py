@@ -6,7 +6,7 @@ import random
 import pytest
 
 from roadstead.ledger.projection import PodsView
-from tests.adapters.ledger.conftest import Ledger
+from tests.adapters.ledger.site import Ledger
 from tests.unit.ledger.objects import (
     LATER,
     NOW,

@@ -13,6 +13,8 @@ import jwt
 import pytest
 from kubernetes.aio import client
 
+from dev import postgres
+from tests.adapters.ledger.site import Ledger, migrated
 from tests.apiserver.admission.registration import register
 from tests.apiserver.admission.webhook_process import (
     AUDIENCE,
@@ -66,13 +68,21 @@ def balancer() -> Iterator[Balancer]:
 
 
 @pytest.fixture(scope="session")
+def ledger(folder: Folder) -> Iterator[Ledger]:
+    """Where the webhooks record what they answer."""
+    with postgres.running() as server:
+        yield asyncio.run(migrated(server, folder.path))
+
+
+@pytest.fixture(scope="session")
 def webhooks(
-    apiserver: ApiServer, folder: Folder, balancer: Balancer
+    apiserver: ApiServer, folder: Folder, balancer: Balancer, ledger: Ledger
 ) -> Iterator[tuple[WebhookProcess, ...]]:
     """Two servers, registered; the API server's connections alternate between them."""
+    dsn = str(ledger.dsn_file("writer"))
     with (
-        running_webhooks(apiserver, folder, name="a") as one,
-        running_webhooks(apiserver, folder, name="b") as other,
+        running_webhooks(apiserver, folder, name="a", ROADSTEAD_LEDGER_DSN_FILE=dsn) as one,
+        running_webhooks(apiserver, folder, name="b", ROADSTEAD_LEDGER_DSN_FILE=dsn) as other,
     ):
         balancer.ports[:] = [one.port, other.port]
         asyncio.run(_registered(apiserver, balancer.port, folder))

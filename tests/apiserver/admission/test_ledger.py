@@ -1,0 +1,44 @@
+"""What the webhooks answered is in the ledger; without Postgres they answer all the same."""
+
+from __future__ import annotations
+
+from kubernetes.aio import client
+
+from tests.adapters.ledger.site import Ledger
+from tests.apiserver.admission.conftest import MakeToken, contract_for, with_token
+from tests.apiserver.custom_objects import create, refusal
+from tests.apiserver.eventually import eventually
+from tests.apiserver.objects import Raw, make_modelserve
+
+OF = "SELECT * FROM admission_records WHERE namespace = $1 ORDER BY decided_at"
+
+
+async def test_denials_and_admissions_are_kept_with_subject_and_reason(
+    api: client.ApiClient, namespace: str, token: MakeToken, contract: Raw, ledger: Ledger
+) -> None:
+    name = contract["metadata"]["name"]
+    await refusal(create(api, make_modelserve(namespace)))
+    await refusal(create(api, with_token(make_modelserve(namespace), token("trudy", "nobody"))))
+    await create(api, with_token(make_modelserve(namespace), token("alice")))
+    await eventually(lambda: _count(ledger, namespace, 3))
+    missing, refused, admitted = await ledger.rows(OF, namespace)
+    assert (missing["reason"], missing["allowed"]) == ("TokenMissing", False)
+    assert (refused["reason"], refused["subject"]) == ("NoContract", "trudy")
+    assert (admitted["allowed"], admitted["subject"]) == (True, "alice")
+    assert admitted["contract"] == name
+
+
+async def test_postgres_that_is_away_holds_up_no_admission(
+    api: client.ApiClient, namespace: str, token: MakeToken, admin: str, ledger: Ledger
+) -> None:
+    ledger.server.kill()
+    await create(api, with_token(contract_for(namespace), admin))
+    await create(api, with_token(make_modelserve(namespace), token()))
+    ledger.server.start()
+    await eventually(lambda: _count(ledger, namespace, 1), timeout=90)
+
+
+async def _count(ledger: Ledger, namespace: str, rows: int) -> bool:
+    found = await ledger.rows(OF, namespace)
+    assert len(found) == rows, found
+    return True

@@ -1,0 +1,156 @@
+"""The ledger follows the cluster, whatever becomes of Postgres and of operators."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import REGISTRY
+
+from dev.postgres import running
+from roadstead.controllers.ledger_verification import compare
+from roadstead.kube.client import KubeClient
+from tests.adapters.ledger.site import Ledger, migrated
+from tests.apiserver import custom_objects
+from tests.apiserver.eventually import eventually
+from tests.apiserver.objects import Raw, make_contract
+from tests.apiserver.reconciling.site import Operated, get_raw
+
+ROWS = "SELECT * FROM server_records WHERE name = $1"
+
+
+@pytest.fixture
+async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
+    """A database of the test's own."""
+    with running() as server:
+        yield await migrated(server, tmp_path)
+
+
+async def differences(operated: Operated, ledger: Ledger) -> list[str]:
+    """What `roadstead ledger verify` prints."""
+    client = await KubeClient.connect(str(operated.kubeconfig))
+    try:
+        return await compare(client, ledger.dsn_file("reader"))
+    finally:
+        await client.close()
+
+
+async def agrees(operated: Operated, ledger: Ledger) -> None:
+    """Wait until nothing differs."""
+
+    async def equal() -> bool:
+        assert await differences(operated, ledger) == []
+        return True
+
+    await eventually(equal, timeout=60)
+
+
+def recording(operated: Operated, ledger: Ledger, **changes: str) -> Any:
+    """An operator that keeps this ledger."""
+    file = str(ledger.dsn_file("writer"))
+    return operated.operator(ROADSTEAD_LEDGER_DSN_FILE=file, **changes)
+
+
+async def row(ledger: Ledger, serve: Raw) -> dict[str, Any]:
+    """The record of a ModelServe."""
+    return await ledger.row(ROWS, serve["metadata"]["name"])
+
+
+async def test_what_is_created_changed_and_deleted_is_in_the_ledger(
+    operated: Operated, ledger: Ledger
+) -> None:
+    async with recording(operated, ledger):
+        kept, gone = [await operated.serve(modelName="nobody", replicas=n) for n in (1, 2)]
+        await operated.says(gone, "Ready", "ModelUnknown")
+        await agrees(operated, ledger)
+        await custom_objects.delete(operated.api, gone)
+        await custom_objects.patch(operated.api, kept, {"spec": {"replicas": 0}})
+        await agrees(operated, ledger)
+    assert (await row(ledger, gone))["status"] == "Deleted"
+    found = await row(ledger, kept)
+    assert (found["status"], found["status_reason"]) == ("Failed", "ModelUnknown")
+    assert found["desired_replicas"] == 0
+
+
+async def test_changes_while_postgres_is_away_are_in_the_ledger_afterwards(
+    operated: Operated, ledger: Ledger
+) -> None:
+    async with recording(operated, ledger):
+        changed, gone = [await operated.serve(modelName="nobody") for _ in range(2)]
+        await operated.says(gone, "Ready", "ModelUnknown")
+        await agrees(operated, ledger)
+        ledger.server.kill()
+        new, passing = [await operated.serve(modelName="nobody") for _ in range(2)]
+        await operated.says(passing, "Ready", "ModelUnknown")
+        await custom_objects.patch(operated.api, changed, {"spec": {"replicas": 3}})
+        for each in (gone, passing):
+            await custom_objects.delete(operated.api, each)
+        ledger.server.start()
+        await agrees(operated, ledger)
+    assert (await row(ledger, changed))["desired_replicas"] == 3
+    assert (await row(ledger, new))["status"] == "Failed"
+    assert [(await row(ledger, each))["status"] for each in (gone, passing)] == ["Deleted"] * 2
+
+
+async def test_what_happened_without_an_operator_is_found_by_the_next(
+    operated: Operated, ledger: Ledger
+) -> None:
+    async with recording(operated, ledger):
+        gone = await operated.serve(modelName="nobody")
+        await operated.says(gone, "Ready", "ModelUnknown")
+        await agrees(operated, ledger)
+    await custom_objects.delete(operated.api, gone)
+    new = await operated.serve(modelName="nobody")
+    async with recording(operated, ledger):
+        await agrees(operated, ledger)
+    assert (await row(ledger, gone))["status"] == "Deleted"
+    assert (await row(ledger, new))["status"] == "Failed"
+
+
+async def test_operator_without_postgres_works_as_ever(operated: Operated, ledger: Ledger) -> None:
+    ledger.server.stop()
+    async with recording(operated, ledger):
+        serve = await operated.serve(modelName=operated.site.publish())
+        await operated.served(serve)
+
+
+async def test_row_that_somebody_changed_by_hand_is_told_of(
+    operated: Operated, ledger: Ledger
+) -> None:
+    async with recording(operated, ledger):
+        serve = await operated.serve(modelName="nobody")
+        await operated.says(serve, "Ready", "ModelUnknown")
+        await agrees(operated, ledger)
+    async with ledger.connected("owner") as connection:
+        await connection.execute("UPDATE server_records SET subject = 'mallory'")
+    (line,) = await differences(operated, ledger)
+    assert line.endswith("subject is  in the cluster, mallory in the ledger")
+
+
+async def test_verified_model_has_its_place_and_header(operated: Operated, ledger: Ledger) -> None:
+    async with recording(operated, ledger):
+        name = operated.site.publish()
+        serve = await operated.serve(modelName=name)
+        await operated.served(serve)
+        await agrees(operated, ledger)
+    found = await ledger.row("SELECT * FROM model_records WHERE model_name = $1", name)
+    model = await get_raw(operated.api, f"/apis/model.example.com/v1alpha1/models/{name}")
+    assert found["sha256"] == model["status"]["sha256"]
+    assert found["minio_path"] == model["status"]["minioPath"]
+    assert found["file_size_bytes"] == model["status"]["sizeBytes"]
+    assert (found["status"], found["servers"]) == ("Ready", 1)
+
+
+async def test_contract_shows_in_ledger_and_metrics(operated: Operated, ledger: Ledger) -> None:
+    contract = make_contract(total={"servers": 4}, expiresAt="2030-01-01T00:00:00Z")
+    name = contract["metadata"]["name"]
+    async with recording(operated, ledger):
+        await custom_objects.create(operated.api, contract)
+        await agrees(operated, ledger)
+        labels = {"contract": name, "resource": "servers"}
+        assert REGISTRY.get_sample_value("roadstead_contract_limit", labels) == 4
+        await custom_objects.delete(operated.api, contract)
+        await agrees(operated, ledger)
+    found = await ledger.row("SELECT * FROM contract_records WHERE name = $1", name)
+    assert found["status"] == "Deleted"
+    assert found["expires_at"].year == 2030
