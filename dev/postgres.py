@@ -61,6 +61,13 @@ class Postgres:
         """`postgresql://roadstead_<role>:…@127.0.0.1:PORT/roadstead`."""
         return self._dsn(f"roadstead_{role}", self.passwords[role])
 
+    @property
+    def pid(self) -> int:
+        """Of the postmaster; RuntimeError where it does not run."""
+        if self._process is None:
+            raise RuntimeError("Postgres does not run")
+        return self._process.pid
+
     def start(self) -> None:
         """Start it. Raises RuntimeError with the end of the log where it doesn't come up."""
         command = [str(programs() / "postgres"), "-D", str(self.folder / "data")]
@@ -88,15 +95,15 @@ class Postgres:
         """End it as a power cut would, with every process of its own."""
         if self._process is None:
             return
-        children = _children(self._process.pid)
+        ended = children(self._process.pid)
         self._process.kill()
         self._process.wait()
         self._process = None
-        for each in children:
+        for each in ended:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(each, signal.SIGKILL)
         # One that still held its shared memory would keep the next start out.
-        _within(STOP_SECONDS, lambda: not any(_lives(each) for each in children))
+        _within(STOP_SECONDS, lambda: not any(_lives(each) for each in ended))
 
     def _dsn(self, role: str, password: str) -> str:
         return f"postgresql://{role}:{password}@127.0.0.1:{self.port}/roadstead?sslmode=disable"
@@ -209,7 +216,8 @@ def _popen(command: list[str], folder: Path, output: int) -> subprocess.Popen[by
     )
 
 
-def _children(pid: int) -> list[int]:
+def children(pid: int) -> list[int]:
+    """The processes that a process has started; none where it is gone."""
     try:
         text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
     except FileNotFoundError:
