@@ -17,6 +17,7 @@ from roadstead.api.location import StoreLocation
 from roadstead.api.model import Model
 from roadstead.api.raw import Raw, section, timestamp
 from roadstead.api.references import by_name, by_uuid
+from roadstead.controllers.kept_objects import KeptObjects
 from roadstead.controllers.model_place import owner
 from roadstead.controllers.model_plan import ModelFacts, Plan, Step, plan
 from roadstead.controllers.model_removal import RemovalStore, clear_store
@@ -68,6 +69,8 @@ class ModelReconciler:
     transfers: Transfers
     status: StatusWriter
     default: StoreLocation
+    kept: KeptObjects | None = None
+    """What earlier Models left in the store; None where there is no ledger to tell of it."""
     checked: dict[str, float] = dataclasses.field(default_factory=dict)
 
     async def reconcile(self, key: Name) -> float | None:
@@ -172,6 +175,8 @@ class ModelReconciler:
         try:
             source = await self.sources.source(model)
             await self.store.ensure_bucket(facts.target.bucket)
+            if self.kept is not None:
+                await self.kept.bring(model, facts.target)
         except ModelError as error:
             held = Plan(step=Step.HOLD, reason=error.reason, message=str(error), delay=HELD_SECONDS)
             return dataclasses.replace(facts, view=None), held

@@ -23,6 +23,7 @@ from roadstead.controllers.contract_usage import ContractUsage
 from roadstead.controllers.exposition import Exposition
 from roadstead.controllers.fetch_urls import FetchUrls
 from roadstead.controllers.guard import Guard
+from roadstead.controllers.kept_objects import KeptObjects
 from roadstead.controllers.lag import measure_lag
 from roadstead.controllers.model import ModelReconciler
 from roadstead.controllers.model_sources import Sources
@@ -46,6 +47,7 @@ from roadstead.kube.client import KubeClient
 from roadstead.kube.events import EventRecorder
 from roadstead.kube.lists import refresh
 from roadstead.kube.resources import MODELS, MODELSERVES, RESOURCECONTRACTS, Resource
+from roadstead.ledger.catalogue import KnownObject, known_objects
 from roadstead.ledger.outbox import Outbox
 from roadstead.ledger.writer import LedgerWriter
 from roadstead.manifests.platform import Platform, PullPolicy
@@ -107,6 +109,7 @@ class Operator:
             transfers=self._transfers,
             status=status,
             default=_default_location(settings),
+            kept=_kept_objects(settings, store),
         )
         self._missing: set[Resource] = set()
         self._keys, self._routes, self._probe = self._gateway()
@@ -352,6 +355,19 @@ def _now() -> datetime.datetime:
 def _default_location(settings: OperatorSettings) -> StoreLocation:
     store = settings.transfer.store
     return StoreLocation(endpoint=store.endpoint, bucket=store.bucket, path="")
+
+
+def _kept_objects(settings: OperatorSettings, store: MinioStore) -> KeptObjects | None:
+    ledger = settings.ledger
+    if ledger is None:
+        return None
+
+    async def known(model: Model, target: StoreLocation) -> list[KnownObject]:
+        return await known_objects(
+            ledger.dsn_file, endpoint=target.endpoint, sha256=model.sha256, name=model.meta.name
+        )
+
+    return KeptObjects(store=store, known=known)
 
 
 def _quant(settings: OperatorSettings) -> QuantClient | None:

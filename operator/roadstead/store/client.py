@@ -15,7 +15,14 @@ from roadstead.errors import UploadMissing
 from roadstead.store.access import StoreAccess
 from roadstead.store.faults import FAILURES, fault
 from roadstead.store.multipart import Multipart
-from roadstead.store.objects import StoredObject, check_endpoint, minio_client, remove, stat
+from roadstead.store.objects import (
+    StoredObject,
+    check_endpoint,
+    copy,
+    minio_client,
+    remove,
+    stat,
+)
 
 __all__ = ["MinioStore", "StoredObject"]
 
@@ -35,6 +42,10 @@ class MinioStore:
     async def remove(self, location: StoreLocation, etag: str | None = None) -> bool:
         """Remove the object, with `etag` only if it is that one; says whether it did."""
         return await self._run(location, lambda client: remove(client, location, etag=etag))
+
+    async def copy(self, source: StoreLocation, target: StoreLocation) -> None:
+        """Put a copy of `source`, with its metadata, at `target`, within the store."""
+        await self._run(target, lambda client: copy(client, source, target))
 
     async def abort_upload(self, location: StoreLocation, upload_id: str) -> None:
         """Abort a multipart upload of exactly this key; one that is gone already is fine."""

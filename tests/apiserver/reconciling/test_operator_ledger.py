@@ -13,10 +13,11 @@ from roadstead.kube.client import KubeClient
 from tests.adapters.ledger.site import Ledger, migrated
 from tests.apiserver import custom_objects
 from tests.apiserver.eventually import eventually
-from tests.apiserver.objects import Raw, make_contract
+from tests.apiserver.objects import Raw, make_contract, make_model
 from tests.apiserver.reconciling.site import Operated, get_raw
 
 ROWS = "SELECT * FROM server_records WHERE name = $1"
+MODEL = "SELECT * FROM model_records WHERE model_name = $1"
 
 
 @pytest.fixture
@@ -133,12 +134,34 @@ async def test_verified_model_has_its_place_and_header(operated: Operated, ledge
         serve = await operated.serve(modelName=name)
         await operated.served(serve)
         await agrees(operated, ledger)
-    found = await ledger.row("SELECT * FROM model_records WHERE model_name = $1", name)
+    found = await ledger.row(MODEL, name)
     model = await get_raw(operated.api, f"/apis/model.example.com/v1alpha1/models/{name}")
     assert found["sha256"] == model["status"]["sha256"]
     assert found["minio_path"] == model["status"]["minioPath"]
     assert found["file_size_bytes"] == model["status"]["sizeBytes"]
     assert (found["status"], found["servers"]) == ("Ready", 1)
+
+
+async def test_object_that_an_earlier_model_left_is_not_transferred_again(
+    operated: Operated, ledger: Ledger
+) -> None:
+    async with recording(operated, ledger):
+        name = operated.site.publish()
+        serve = await operated.serve(modelName=name)
+        await operated.served(serve)
+        await agrees(operated, ledger)
+        digest = (await ledger.row(f"{MODEL} AND status = 'Ready'", name))["sha256"]
+        await custom_objects.delete(operated.api, serve)
+        await custom_objects.delete(operated.api, make_model(name=name))
+        await eventually(lambda: _is_deleted(ledger, name))
+        # Its source could not be asked any more.
+        nowhere = {"quant": {"modelId": name, "endpoint": "http://127.0.0.1:9"}}
+        again = await operated.model(name=name, source=nowhere, sha256=digest)
+        await operated.says(again, "Ready", "Ready")
+
+
+async def _is_deleted(ledger: Ledger, name: str) -> bool:
+    return bool((await ledger.row(MODEL, name))["status"] == "Deleted")
 
 
 async def test_contract_shows_in_ledger_and_metrics(operated: Operated, ledger: Ledger) -> None:

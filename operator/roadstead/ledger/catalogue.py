@@ -1,0 +1,55 @@
+"""What the ledger knows of objects in the store: those of Models that are gone, too."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from pathlib import Path
+from typing import Final
+
+from roadstead.api.location import StoreLocation
+from roadstead.errors import LedgerUnavailable
+from roadstead.ledger.database import connected, speaking
+
+SECONDS: Final = 3.0
+"""A Model that comes waits no longer for what the ledger may know."""
+
+_KNOWN: Final = """
+SELECT minio_endpoint, minio_bucket, minio_path, file_size_bytes
+FROM model_records
+WHERE sha256 <> '' AND file_size_bytes IS NOT NULL AND minio_endpoint = $1
+  AND CASE WHEN $2 = '' THEN model_name = $3 ELSE sha256 = $2 END
+ORDER BY deleted_at DESC NULLS FIRST LIMIT 5
+"""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class KnownObject:
+    """An object that was verified once; the store has to be asked whether it is there still."""
+
+    location: StoreLocation
+    size: int
+
+
+async def known_objects(
+    dsn_file: Path, *, endpoint: str, sha256: str, name: str
+) -> list[KnownObject]:
+    """Objects of one store with this digest; of a Model of this name where the digest is empty.
+
+    Raises LedgerError, after SECONDS at the latest.
+    """
+    try:
+        async with asyncio.timeout(SECONDS), connected(dsn_file) as connection:
+            with speaking():
+                rows = await connection.fetch(_KNOWN, endpoint, sha256, name)
+    except TimeoutError:
+        raise LedgerUnavailable("Postgres does not answer in time", reason="Timeout") from None
+    return [
+        KnownObject(
+            location=StoreLocation(
+                endpoint=row["minio_endpoint"], bucket=row["minio_bucket"], path=row["minio_path"]
+            ),
+            size=row["file_size_bytes"],
+        )
+        for row in rows
+    ]
