@@ -56,10 +56,15 @@ http://{{ include "roadstead.fullname" . }}-minio.{{ .Release.Namespace }}.svc:9
 
 {{/* The `restricted` Pod Security Standard. */}}
 {{- define "roadstead.podSecurity" -}}
+{{- include "roadstead.podSecurityAs" 65532 -}}
+{{- end -}}
+
+{{/* ... for an image whose program must have an account of that number. */}}
+{{- define "roadstead.podSecurityAs" -}}
 runAsNonRoot: true
-runAsUser: 65532
-runAsGroup: 65532
-fsGroup: 65532
+runAsUser: {{ . }}
+runAsGroup: {{ . }}
+fsGroup: {{ . }}
 fsGroupChangePolicy: OnRootMismatch
 seccompProfile:
   type: RuntimeDefault

@@ -1,5 +1,4 @@
-{{/* Names and the Kubernetes API, which every part that has a token calls. */}}
-{{- define "roadstead.clusterEgress" -}}
+{{- define "roadstead.nameEgress" -}}
 # Names.
 - to:
     - namespaceSelector:
@@ -13,6 +12,11 @@
       protocol: UDP
     - port: 53
       protocol: TCP
+{{- end -}}
+
+{{/* Names and the Kubernetes API, which every part that has a token calls. */}}
+{{- define "roadstead.clusterEgress" -}}
+{{- include "roadstead.nameEgress" . }}
 # The Kubernetes API.
 - ports:
     {{- range .Values.networkPolicy.apiServerPorts }}

@@ -2,6 +2,7 @@
 {{- define "roadstead.validate" -}}
 {{- include "roadstead.validateAdmission" . -}}
 {{- include "roadstead.validateGateway" . -}}
+{{- include "roadstead.validateLedger" . -}}
 {{- if and .Values.minio.embedded .Values.store.endpoint -}}
 {{- fail "store.endpoint names an existing store: set minio.embedded=false too, or leave store.endpoint empty" -}}
 {{- end -}}
@@ -11,6 +12,16 @@
 {{- end -}}
 {{- if not .Values.store.existingSecret -}}
 {{- fail "minio.embedded is false: set store.existingSecret to a Secret with the keys accessKey and secretKey" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "roadstead.validateLedger" -}}
+{{- if and .Values.ledger.enabled (not .Values.postgres.embedded) -}}
+{{- range $role := list "owner" "writer" "reader" -}}
+{{- if not (get $.Values.ledger.existingSecrets $role) -}}
+{{- fail (printf "postgres.embedded is false: set ledger.existingSecrets.%s to a Secret with the key dsn, postgresql://roadstead_%s:PASSWORD@HOST:5432/roadstead?sslmode=verify-full (docs/operations/ledger.md has the SQL that makes the role), or ledger.enabled=false to do without a ledger" $role $role) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

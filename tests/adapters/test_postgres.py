@@ -1,7 +1,9 @@
 """The development Postgres, its roles and its restarts."""
 
+import asyncio
+import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import asyncpg
@@ -23,6 +25,16 @@ async def _run(dsn: str, sql: str) -> object:
         return await connection.fetchval(sql)
     finally:
         await connection.close()
+
+
+def _program(
+    command: Sequence[str], *, env: Mapping[str, str] | None = None, given: bytes = b""
+) -> bytes:
+    path = str(postgres.programs() / command[0])
+    done = subprocess.run(
+        [path, *command[1:]], check=True, env=env, input=given, stdout=subprocess.PIPE
+    )
+    return done.stdout
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -59,3 +71,39 @@ async def test_same_folder_has_the_same_data_and_passwords() -> None:
             first.stop()
         with postgres.running(Path(name), port=port):
             assert await _run(dsn, "SELECT x FROM kept") == 7
+
+
+async def test_roles_are_made_by_one_who_is_no_superuser() -> None:
+    """As on a Postgres that a provider runs; the second time there is nothing to make."""
+    with postgres.running() as server:
+        for statement in (
+            "DROP DATABASE roadstead",
+            "DROP ROLE roadstead_owner, roadstead_writer, roadstead_reader",
+            "CREATE ROLE provider LOGIN CREATEROLE CREATEDB PASSWORD 'theirs'",
+        ):
+            await _run(server.superuser_dsn.replace("/roadstead?", "/postgres?"), statement)
+        given = {f"ROADSTEAD_{each.upper()}_PASSWORD": f"new-{each}" for each in ROLES}
+        dsn = f"postgresql://provider:theirs@127.0.0.1:{server.port}/postgres"
+        for _ in range(2):
+            command = ["psql", "-X", "-q", "-f", str(postgres.ROLES_SQL), dsn]
+            await asyncio.to_thread(_program, command, env=given)
+        made = f"postgresql://roadstead_owner:new-owner@127.0.0.1:{server.port}/roadstead"
+        await _run(made, "CREATE TABLE ours (x int)")
+
+
+async def test_dump_is_restored_over_what_is_there(server: Postgres) -> None:
+    """By the commands of docs/operations/ledger.md."""
+    owner, all_rights = server.dsn("owner"), server.superuser_dsn
+    await _run(owner, "CREATE TABLE days (at date) PARTITION BY RANGE (at)")
+    await _run(owner, "CREATE TABLE early PARTITION OF days FOR VALUES FROM (MINVALUE) TO (now())")
+    await _run(owner, "INSERT INTO days VALUES ('2026-01-01')")
+    await _run(owner, "GRANT SELECT ON days TO roadstead_reader")
+    dump = ["pg_dump", "-Fc", all_rights]
+    dumped = await asyncio.to_thread(_program, dump)
+    await _run(owner, "CREATE TABLE late PARTITION OF days DEFAULT")
+    await _run(all_rights, "DROP OWNED BY roadstead_owner")
+    restore = ["pg_restore", "-d", all_rights, "--single-transaction"]
+    await asyncio.to_thread(_program, restore, given=dumped)
+    assert str(await _run(server.dsn("reader"), "SELECT at FROM days")) == "2026-01-01"
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await _run(server.dsn("writer"), "CREATE TABLE stray (x int)")

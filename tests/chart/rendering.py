@@ -23,6 +23,18 @@ EXISTING_STORE: Values = {
 }
 """An existing store instead of the embedded one."""
 
+EXISTING_POSTGRES: Values = {
+    "postgres": {"embedded": False},
+    "ledger": {
+        "port": 6432,
+        "existingSecrets": {"owner": "db-owner", "writer": "db-writer", "reader": "db-reader"},
+    },
+    "networkPolicy": {"ledgerPeers": [{"ipBlock": {"cidr": "10.2.0.0/16"}}]},
+}
+"""... and an existing Postgres."""
+
+NO_LEDGER: Values = {"ledger": {"enabled": False}}
+
 EVERYTHING: Values = {
     "images": {"pullPolicy": "Always", "pullSecrets": [{"name": "registry"}]},
     "operator": {
@@ -59,6 +71,15 @@ EVERYTHING: Values = {
         "nodeSelector": {"disk": "big"},
         "tolerations": [{"key": "models", "operator": "Exists"}],
     },
+    "ledger": {
+        "retention": {"historyDays": 30, "usageDays": 7, "admissionDays": 365},
+        "existingSecrets": {"owner": "db-owner", "writer": "db-writer", "reader": "db-reader"},
+    },
+    "postgres": {
+        "persistence": {"size": "50Gi", "storageClassName": "fast"},
+        "nodeSelector": {"disk": "big"},
+        "tolerations": [{"key": "models", "operator": "Exists"}],
+    },
     "quant": {"endpoint": "https://quant.example.com", "existingSecret": "quant-key"},
     "source": {"allow": ["https://models.example.com", "10.1.0.0/16:9000"]},
     "gateway": {
@@ -83,6 +104,7 @@ EVERYTHING: Values = {
     "networkPolicy": {
         "metricsFrom": [{"namespaceSelector": {}}],
         "sourcePeers": [{"ipBlock": {"cidr": "10.1.0.0/16"}}],
+        "ledgerFrom": [{"podSelector": {"matchLabels": {"app": "grafana"}}}],
     },
 }
 """Every value set that is empty by default, as far as they go together."""
@@ -121,6 +143,10 @@ class Rendered:
         """The one of that kind and name."""
         (found,) = (each for each in self.of(kind) if each["metadata"]["name"] == name)
         return found
+
+    def names(self, kind: str) -> list[str]:
+        """Of all of a kind."""
+        return [each["metadata"]["name"] for each in self.of(kind)]
 
     def pod_specs(self) -> Iterator[Object]:
         """The pod of each workload."""

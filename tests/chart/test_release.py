@@ -19,6 +19,7 @@ from tests.chart.rendering import (
     CHART,
     CHECKOUT,
     EVERYTHING,
+    EXISTING_POSTGRES,
     EXISTING_STORE,
     GATEWAY_API,
     TRAEFIK,
@@ -43,12 +44,13 @@ class Cluster:
         """Install or upgrade; answers with the notes."""
         # Without values, Helm would take those of the test before.
         arguments = ["upgrade", "--install", "--reset-values", "roadstead", str(CHART)]
-        arguments += ["-n", NAMESPACE]
+        # Without hooks: nobody would run the Job that Helm waits for.
+        arguments += ["-n", NAMESPACE, "--no-hooks"]
         return self.run(self.helm, *arguments, "-f", "-", stdin=json.dumps(values or {}))
 
     def uninstall(self) -> None:
         """Remove the release."""
-        self.run(self.helm, "uninstall", "roadstead", "-n", NAMESPACE)
+        self.run(self.helm, "uninstall", "roadstead", "-n", NAMESPACE, "--no-hooks")
 
     def get(self, kind: str, name: str) -> Any:
         """One object of the release's namespace, or of none."""
@@ -89,6 +91,16 @@ def test_notes_tell_how_to_serve_a_model(cluster: Cluster) -> None:
     assert "source.allow is empty" in notes
 
 
+def test_notes_tell_where_the_records_are(cluster: Cluster) -> None:
+    # In between, for a StatefulSet can't change its claims.
+    without = {"ledger": {"enabled": False}}
+    assert "no record is kept of what ran" in cluster.install(without)
+    notes = cluster.install({"postgres": {"persistence": {"enabled": False}}})
+    cluster.install(without)
+    assert "exec roadstead-postgres-0 -- psql -U roadstead_reader roadstead" in notes
+    assert "what ran is forgotten when Postgres's pod ends" in notes
+
+
 def test_notes_tell_how_to_call_a_server_through_the_gateway(cluster: Cluster) -> None:
     notes = cluster.install({**TRAEFIK, "webhooks": {"enabled": False}})
     assert "rollout status deployment/roadstead-forward-auth" in notes
@@ -120,6 +132,7 @@ def test_example_in_the_notes_is_accepted(cluster: Cluster, values: Values) -> N
         pytest.param({}, id="defaults"),
         pytest.param(EVERYTHING, id="everything"),
         pytest.param(EXISTING_STORE, id="existing-store"),
+        pytest.param(EXISTING_POSTGRES, id="existing-postgres"),
         pytest.param(GATEWAY_API, id="gateway-api"),
     ],
 )
@@ -137,11 +150,23 @@ def test_every_field_is_one_that_kubernetes_knows(
 
 
 def test_upgrade_keeps_the_generated_keys(cluster: Cluster) -> None:
-    generated = ("roadstead-store", "roadstead-quant", "roadstead-jwt", "roadstead-gateway")
+    keys = ("store", "quant", "jwt", "gateway")
+    dsns = ("ledger-owner", "ledger-writer", "ledger-reader")
+    generated = [f"roadstead-{each}" for each in keys + dsns]
     cluster.install(TRAEFIK)
     before = [cluster.get("secret", name)["data"] for name in generated]
     cluster.install({**TRAEFIK, "transfer": {"concurrency": 5}})
     assert [cluster.get("secret", name)["data"] for name in generated] == before
+
+
+def test_upgrade_makes_the_dsn_of_a_secret_that_was_deleted_anew(cluster: Cluster) -> None:
+    cluster.install()
+    names = ("roadstead-ledger-owner", "roadstead-ledger-reader")
+    owner, reader = (cluster.get("secret", name)["data"] for name in names)
+    cluster.run(cluster.kubectl, "delete", "secret", names[1], "-n", NAMESPACE)
+    cluster.install()
+    assert cluster.get("secret", names[0])["data"] == owner
+    assert cluster.get("secret", names[1])["data"] != reader
 
 
 def test_the_gateways_key_outlives_what_used_it(cluster: Cluster) -> None:
@@ -184,12 +209,15 @@ def test_definitions_and_objects_outlive_the_release(cluster: Cluster) -> None:
         ("Deployment", "roadstead-webhooks"),
         ("Deployment", "roadstead-forward-auth"),
         ("StatefulSet", "roadstead-minio"),
+        ("StatefulSet", "roadstead-postgres"),
+        ("Job", "roadstead-ledger-migrate"),
     ],
 )
 def test_pods_are_admitted_where_the_restricted_standard_is_enforced(
     cluster: Cluster, chart: Chart, kind: str, name: str
 ) -> None:
-    rendered = chart.render({**TRAEFIK, "minio": {"persistence": {"enabled": False}}})
+    scratch = {"persistence": {"enabled": False}}
+    rendered = chart.render({**TRAEFIK, "minio": scratch, "postgres": scratch})
     template = rendered.one(kind, name)["spec"]["template"]
     pod = {"apiVersion": "v1", "kind": "Pod", **template}
     pod["metadata"] = {**template["metadata"], "name": "trial", "namespace": NAMESPACE}

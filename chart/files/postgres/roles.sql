@@ -11,10 +11,11 @@ FROM unnest(ARRAY['roadstead_owner', 'roadstead_writer', 'roadstead_reader']) AS
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted) \gexec
 
 -- roadstead_owner has the tables and migrates them; roadstead_writer, of the operator and the
--- webhooks, writes rows; roadstead_reader, of people, Grafana and the console, reads them.
+-- webhooks, writes rows; roadstead_reader, of people, Grafana and the console, reads them, and
+-- leaves connections for the writer.
 ALTER ROLE roadstead_owner LOGIN PASSWORD :'owner_password';
 ALTER ROLE roadstead_writer LOGIN PASSWORD :'writer_password';
-ALTER ROLE roadstead_reader LOGIN PASSWORD :'reader_password';
+ALTER ROLE roadstead_reader LOGIN PASSWORD :'reader_password' CONNECTION LIMIT 50;
 
 -- Who is no superuser makes a database for a role only as a member of it.
 SELECT format('GRANT roadstead_owner TO %I', current_user)

@@ -1,0 +1,136 @@
+"""The chart's start script, run as its container would, with Debian's Postgres."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import asyncpg
+
+from dev import postgres
+from dev.postgres import ROLES
+from tests.chart.rendering import CHART
+
+HOST = "roadstead-postgres"
+SECONDS = 60.0
+
+
+@dataclasses.dataclass(kw_only=True)
+class Pod:
+    """A pod's folders and, once started, its process; `folder` is open to the account."""
+
+    folder: Path
+    port: int
+    process: subprocess.Popen[str] | None = None
+
+    @property
+    def data(self) -> Path:
+        """Where the database is once it is whole."""
+        return self.folder / "data" / "postgres"
+
+    def set_up(self, passwords: Mapping[str, str]) -> None:
+        """Lay out the volumes, with a Secret for each role."""
+        shutil.copytree(CHART / "files" / "postgres", self.folder / "config")
+        for name in ("data", "sockets"):
+            (self.folder / name).mkdir()
+        for role, password in passwords.items():
+            self.set_dsn(role, f"postgresql://roadstead_{role}:{password}@{HOST}.ns.svc:5432/x")
+        account = pwd.getpwnam(postgres.ACCOUNT)
+        for path in (self.folder, *self.folder.iterdir()):
+            os.chown(path, account.pw_uid, account.pw_gid)
+
+    def set_dsn(self, role: str, dsn: str) -> None:
+        """Change what a role's Secret holds."""
+        path = self.folder / "secrets" / role / "dsn"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(dsn)
+
+    def start(self) -> None:
+        """Run the script, in a group of processes of its own."""
+        account = pwd.getpwnam(postgres.ACCOUNT)
+        self.process = subprocess.Popen(
+            ["bash", str(self.folder / "config" / "start.sh")],
+            env=self._env(),
+            cwd=self.folder,
+            user=account.pw_uid,
+            group=account.pw_gid,
+            extra_groups=(),
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def start_until_ready(self) -> None:
+        """... and wait until the readiness probe would succeed."""
+        self.start()
+        asked = ["pg_isready", "-q", "-h", "127.0.0.1", "-d", "roadstead"]
+        self.wait(lambda: subprocess.run(asked, env=self._env()).returncode == 0)
+
+    def wait(self, holds: Callable[[], bool]) -> None:
+        """Until it holds; an AssertionError where the script ends before."""
+        assert self.process is not None
+        deadline = time.monotonic() + SECONDS
+        while not holds():
+            assert self.process.poll() is None, self.process.communicate()[1]
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+    def refusal(self) -> str:
+        """Run the script and answer with what it says as it fails."""
+        self.start()
+        assert self.process is not None
+        _, said = self.process.communicate(timeout=SECONDS)
+        assert self.process.returncode == 1
+        return said
+
+    def stop(self) -> int:
+        """What the preStop hook does; answers with the exit code."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGINT)
+        self.process.communicate(timeout=SECONDS)
+        return self.process.returncode
+
+    def kill(self) -> None:
+        """End every process of it at once."""
+        if self.process is None or self.process.poll() is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.communicate(timeout=SECONDS)
+
+    async def ask(self, role: str, password: str, sql: str) -> object:
+        """One value, over TCP."""
+        connection = await asyncpg.connect(
+            host="127.0.0.1",
+            port=self.port,
+            user=f"roadstead_{role}",
+            password=password,
+            database="roadstead",
+        )
+        try:
+            return await connection.fetchval(sql)
+        finally:
+            await connection.close()
+
+    def _env(self) -> dict[str, str]:
+        return {
+            "PATH": f"{postgres.programs()}:/usr/bin:/bin",
+            "PGPORT": str(self.port),
+            "ROADSTEAD_POSTGRES_HOST": HOST,
+            "ROADSTEAD_POSTGRES_FOLDER": str(self.folder / "data"),
+            "ROADSTEAD_POSTGRES_CONFIG": str(self.folder / "config"),
+            "ROADSTEAD_POSTGRES_SECRETS": str(self.folder / "secrets"),
+            "ROADSTEAD_POSTGRES_SOCKETS": str(self.folder / "sockets"),
+        }
+
+
+PASSWORDS: Mapping[str, str] = {each: f"first-{each}" for each in ROLES}

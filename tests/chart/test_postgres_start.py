@@ -1,0 +1,120 @@
+"""The embedded Postgres, from its first start on."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from dev.objectstore import free_port
+from tests.chart.embedded_postgres import HOST, PASSWORDS, Pod
+
+
+@pytest.fixture
+def pod() -> Iterator[Pod]:
+    # Not pytest's folder, which is closed to the account that Postgres runs as.
+    pod = Pod(folder=Path(tempfile.mkdtemp(prefix="roadstead-postgres-")), port=free_port())
+    pod.set_up(PASSWORDS)
+    try:
+        yield pod
+    finally:
+        pod.kill()
+        shutil.rmtree(pod.folder)
+
+
+async def _rights(pod: Pod, role: str) -> dict[str, object]:
+    asked = {
+        "create": "SELECT has_schema_privilege('public', 'CREATE')",
+        "temporary": "SELECT has_database_privilege('roadstead', 'TEMPORARY')",
+        "superuser": "SELECT rolsuper FROM pg_roles WHERE rolname = current_user",
+    }
+    return {name: await pod.ask(role, PASSWORDS[role], sql) for name, sql in asked.items()}
+
+
+async def test_first_start_makes_the_ledger_and_its_roles(pod: Pod) -> None:
+    pod.start_until_ready()
+    owner = {"create": True, "temporary": True, "superuser": False}
+    nothing = {"create": False, "temporary": False, "superuser": False}
+    assert [await _rights(pod, each) for each in PASSWORDS] == [owner, nothing, nothing]
+    settings = {"data_checksums": "on", "server_encoding": "UTF8", "shared_buffers": "128MB"}
+    for name, value in settings.items():
+        assert await pod.ask("reader", PASSWORDS["reader"], f"SHOW {name}") == value
+
+
+async def test_superuser_can_not_come_over_the_network(pod: Pod) -> None:
+    pod.start_until_ready()
+    with pytest.raises(asyncpg.InvalidAuthorizationSpecificationError, match="no pg_hba"):
+        await asyncpg.connect(
+            host="127.0.0.1", port=pod.port, user="postgres", password="any", database="roadstead"
+        )
+
+
+async def test_second_start_keeps_the_data_and_takes_a_new_password(pod: Pod) -> None:
+    pod.start_until_ready()
+    await pod.ask("owner", PASSWORDS["owner"], "CREATE TABLE kept AS SELECT 7 AS x")
+    assert pod.stop() == 0
+    pod.set_dsn("owner", f"postgresql://roadstead_owner:a%20%27%5Cnew%25@{HOST}:5432/roadstead")
+    pod.start_until_ready()
+    assert await pod.ask("owner", r"a '\new%", "SELECT x FROM kept") == 7
+    with pytest.raises(asyncpg.InvalidPasswordError):
+        await pod.ask("owner", PASSWORDS["owner"], "SELECT 1")
+
+
+async def test_first_start_that_was_cut_short_is_begun_anew(pod: Pod) -> None:
+    pod.start()
+    pod.wait((pod.data.with_name("postgres.new") / "global").exists)
+    pod.kill()
+    assert not pod.data.exists()
+    pod.start_until_ready()
+    assert await pod.ask("reader", PASSWORDS["reader"], "SELECT 1") == 1
+    assert not pod.data.with_name("postgres.new").exists()
+
+
+async def test_folder_that_its_group_may_write_is_closed_again(pod: Pod) -> None:
+    pod.start_until_ready()
+    pod.stop()
+    pod.data.chmod(0o2770)
+    pod.start_until_ready()
+    assert await pod.ask("reader", PASSWORDS["reader"], "SELECT 1") == 1
+
+
+def test_data_of_another_version_is_left_alone_and_told(pod: Pod) -> None:
+    pod.data.mkdir()
+    (pod.data / "PG_VERSION").write_text("9\n")
+    said = pod.refusal()
+    assert "the data is of Postgres 9 and this image is Postgres" in said
+    assert "Set images.postgres to a 9 again" in said
+    assert [path.name for path in pod.data.iterdir()] == ["PG_VERSION"]
+
+
+def test_something_else_where_the_data_belongs_is_left_alone(pod: Pod) -> None:
+    pod.data.mkdir()
+    (pod.data / "theirs").write_text("precious")
+    assert "holds no data of Postgres" in pod.refusal()
+    assert (pod.data / "theirs").read_text() == "precious"
+
+
+@pytest.mark.parametrize(
+    ("dsn", "told"),
+    [
+        pytest.param("postgresql://roadstead_reader:x@h/x", "roadstead_writer:PASSWORD", id="role"),
+        pytest.param("host=h user=roadstead_writer", "roadstead_writer:PASSWORD", id="form"),
+        pytest.param(
+            "postgresql://roadstead_writer:x@db.example.com/x", "embedded=false", id="host"
+        ),
+    ],
+)
+def test_dsn_that_does_not_fit_is_told(pod: Pod, dsn: str, told: str) -> None:
+    pod.set_dsn("writer", dsn)
+    assert told in pod.refusal()
+
+
+def test_no_password_is_written_down(pod: Pod) -> None:
+    pod.start_until_ready()
+    pod.stop()
+    held = b"".join(path.read_bytes() for path in pod.data.rglob("*") if path.is_file())
+    assert not [each for each in PASSWORDS.values() if each.encode() in held]
