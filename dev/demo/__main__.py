@@ -10,7 +10,7 @@ from dev import binaries
 from dev.cluster import up
 from dev.cluster.images import load
 from dev.cluster.target import current
-from dev.demo import admission, callers, chat, follow, source
+from dev.demo import admission, callers, chat, follow, ledger, source
 from dev.demo.installation import install
 from dev.demo.kubectl import Cluster
 from dev.errors import DevError
@@ -69,6 +69,8 @@ def demo(cluster: Cluster) -> str:
         print(chat.ask(cluster, NAMESPACE, SERVE))
     say("")
     say(cluster.run("get", "models,modelserves", "-A").rstrip())
+    say("")
+    ledger.show(cluster, NAMESPACE, SERVE)
     return url
 
 
@@ -100,7 +102,7 @@ def the_cluster() -> Cluster:
         say(f"using the cluster that {theirs} names; its images and rights are yours to see to")
         return _cluster(theirs, local=False)
     kubeconfig = up()
-    archives = ensure("roadstead", "minio", "llama-server", "traefik")
+    archives = ensure("roadstead", "minio", "postgres", "llama-server", "traefik")
     for archive in archives.values():
         load(archive)
     return _cluster(kubeconfig, local=True, build=archives["roadstead"].stem)

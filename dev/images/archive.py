@@ -46,6 +46,10 @@ def _lay_out_minio(folder: Path) -> None:
     context.place(folder, _recipe("minio"), {"minio": program})
 
 
+def _lay_out_postgres(folder: Path) -> None:
+    context.place(folder, _recipe("postgres"), {})
+
+
 def _lay_out_traefik(folder: Path) -> None:
     program = binaries.ensure("traefik")["traefik"]
     context.place(folder, _recipe("traefik"), {"traefik": program})
@@ -71,6 +75,12 @@ _IMAGES = (
         ),
         lay_out=_lay_out_minio,
         needs_base=False,
+    ),
+    Image(
+        name="postgres",
+        usual_seconds=40,
+        digest=lambda: cache.key(base.KEY, _recipe("postgres").read_bytes()),
+        lay_out=_lay_out_postgres,
     ),
     Image(
         name="traefik",

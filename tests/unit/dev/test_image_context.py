@@ -83,7 +83,9 @@ def test_image_runs_as_a_number_that_is_not_root() -> None:
 
 
 def test_unknown_image_is_told_with_the_known_ones() -> None:
-    with pytest.raises(DevError, match="there are: roadstead, minio, traefik, llama-server"):
+    with pytest.raises(
+        DevError, match="there are: roadstead, minio, postgres, traefik, llama-server"
+    ):
         archive.ensure("roadsted")
 
 

@@ -1,0 +1,49 @@
+"""What the ledger says at the end, asked as a person would ask it."""
+
+import shlex
+import time
+
+from dev.demo.installation import NAMESPACE, RELEASE
+from dev.demo.kubectl import Cluster
+from dev.errors import DevError
+from dev.terminal import say
+
+POD = f"{RELEASE}-postgres-0"
+ASK = (*("-n", NAMESPACE, "exec", POD, "--"), *("psql", "-U", "roadstead_reader", "roadstead"))
+SERVERS = (
+    "SELECT server_uuid, name, model_name, status, ready_replicas AS ready, subject "
+    "FROM server_records WHERE deleted_at IS NULL"
+)
+MODELS = (
+    "SELECT uuid AS model_uuid, model_name, status, quant_level, file_size_bytes, servers "
+    "FROM model_records WHERE deleted_at IS NULL"
+)
+READY = (
+    "SELECT namespace || '/' || name FROM server_records "
+    "WHERE deleted_at IS NULL AND status = 'Ready'"
+)
+BEHIND_SECONDS = 60.0
+
+
+def show(cluster: Cluster, namespace: str, name: str) -> None:
+    """Print both tables once they have the server as ready; nothing where the ledger is elsewhere.
+
+    Raises DevError where they don't come to have it.
+    """
+    if cluster.get("-n", NAMESPACE, "pod", POD) is None:
+        return
+    _wait(cluster, namespace, name)
+    line = (*ASK, "-c", SERVERS, "-c", MODELS)
+    say(f"$ kubectl {shlex.join(line)}")
+    say(cluster.run(*line).rstrip())
+
+
+def _wait(cluster: Cluster, namespace: str, name: str) -> None:
+    deadline = time.monotonic() + BEHIND_SECONDS
+    while f"{namespace}/{name}" not in cluster.run(*ASK, "-tAc", READY).splitlines():
+        if time.monotonic() > deadline:
+            raise DevError(
+                f"the ledger does not have {namespace}/{name} as Ready; "
+                f"kubectl -n {NAMESPACE} logs deployment/{RELEASE}-operator says why"
+            )
+        time.sleep(0.5)
