@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -14,8 +15,8 @@ from dev.objectstore import free_port
 from tests.chart.embedded_postgres import HOST, PASSWORDS, Pod
 
 
-@pytest.fixture
-def pod() -> Iterator[Pod]:
+@contextlib.contextmanager
+def _pod() -> Iterator[Pod]:
     # Not pytest's folder, which is closed to the account that Postgres runs as.
     pod = Pod(folder=Path(tempfile.mkdtemp(prefix="roadstead-postgres-")), port=free_port())
     pod.set_up(PASSWORDS)
@@ -24,6 +25,20 @@ def pod() -> Iterator[Pod]:
     finally:
         pod.kill()
         shutil.rmtree(pod.folder)
+
+
+@pytest.fixture
+def pod() -> Iterator[Pod]:
+    with _pod() as pod:
+        yield pod
+
+
+@pytest.fixture(scope="module")
+def ready() -> Iterator[Pod]:
+    """One that has started for the first time; for tests that leave it as it is."""
+    with _pod() as pod:
+        pod.start_until_ready()
+        yield pod
 
 
 async def _rights(pod: Pod, role: str) -> dict[str, object]:
@@ -35,21 +50,19 @@ async def _rights(pod: Pod, role: str) -> dict[str, object]:
     return {name: await pod.ask(role, PASSWORDS[role], sql) for name, sql in asked.items()}
 
 
-async def test_first_start_makes_the_ledger_and_its_roles(pod: Pod) -> None:
-    pod.start_until_ready()
+async def test_first_start_makes_the_ledger_and_its_roles(ready: Pod) -> None:
     owner = {"create": True, "temporary": True, "superuser": False}
     nothing = {"create": False, "temporary": False, "superuser": False}
-    assert [await _rights(pod, each) for each in PASSWORDS] == [owner, nothing, nothing]
+    assert [await _rights(ready, each) for each in PASSWORDS] == [owner, nothing, nothing]
     settings = {"data_checksums": "on", "server_encoding": "UTF8", "shared_buffers": "128MB"}
     for name, value in settings.items():
-        assert await pod.ask("reader", PASSWORDS["reader"], f"SHOW {name}") == value
+        assert await ready.ask("reader", PASSWORDS["reader"], f"SHOW {name}") == value
 
 
-async def test_superuser_can_not_come_over_the_network(pod: Pod) -> None:
-    pod.start_until_ready()
+async def test_superuser_can_not_come_over_the_network(ready: Pod) -> None:
     with pytest.raises(asyncpg.InvalidAuthorizationSpecificationError, match="no pg_hba"):
         await asyncpg.connect(
-            host="127.0.0.1", port=pod.port, user="postgres", password="any", database="roadstead"
+            host="127.0.0.1", port=ready.port, user="postgres", password="any", database="roadstead"
         )
 
 
@@ -113,8 +126,6 @@ def test_dsn_that_does_not_fit_is_told(pod: Pod, dsn: str, told: str) -> None:
     assert told in pod.refusal()
 
 
-def test_no_password_is_written_down(pod: Pod) -> None:
-    pod.start_until_ready()
-    pod.stop()
-    held = b"".join(path.read_bytes() for path in pod.data.rglob("*") if path.is_file())
+def test_no_password_is_written_down(ready: Pod) -> None:
+    held = b"".join(path.read_bytes() for path in ready.data.rglob("*") if path.is_file())
     assert not [each for each in PASSWORDS.values() if each.encode() in held]
