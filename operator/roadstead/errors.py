@@ -15,6 +15,7 @@ RoadsteadError
 │   └── KubeUnavailable        no answer, 429, 5xx: the same request may pass later
 ├── LedgerError                Postgres refused what was asked of it
 │   └── LedgerUnavailable      no answer, or not now: the same may pass later
+├── UsageError                 what servers use could not be asked
 └── ModelError                 a model can't be brought, kept or read; says whether to try again
     ├── SourceError            the side that the model comes from
     │   ├── ModelUnknown       the Quant service does not know the model
@@ -124,6 +125,14 @@ class LedgerError(RoadsteadError):
 
 class LedgerUnavailable(LedgerError):
     """No connection, none any more, or no answer in time: the same may pass later."""
+
+
+class UsageError(RoadsteadError):
+    """A kubelet or a server did not say what is used; `reason` such as `Certificate`."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class Retry(enum.StrEnum):

@@ -101,6 +101,7 @@ EVERYTHING: Values = {
         "affinity": {"podAntiAffinity": {}},
         "priorityClassName": "high",
     },
+    "usage": {"kubeletCABundle": "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"},
     "networkPolicy": {
         "metricsFrom": [{"namespaceSelector": {}}],
         "sourcePeers": [{"ipBlock": {"cidr": "10.1.0.0/16"}}],

@@ -148,9 +148,41 @@ def test_source_without_scheme_and_port_opens_both_schemes(chart: Chart) -> None
     assert ports(sources) == {80, 443}
 
 
-def test_operator_without_sources_reaches_names_the_api_and_the_store(defaults: Rendered) -> None:
+def test_operator_without_sources_reaches_what_runs_and_the_store(defaults: Rendered) -> None:
     egress = policy(defaults, "roadstead-operator")["egress"]
+    assert [ports(rule) for rule in egress] == [{53}, {443, 6443}, {10250}, {8080}, {9000}]
+
+
+def test_operator_that_measures_nothing_asks_neither_kubelets_nor_servers(chart: Chart) -> None:
+    rendered = chart.render({"usage": {"intervalSeconds": 0}})
+    egress = policy(rendered, "roadstead-operator")["egress"]
     assert [ports(rule) for rule in egress] == [{53}, {443, 6443}, {9000}]
+    assert not {("", "nodes"), ("", "nodes/metrics")} & granted(rendered).keys()
+
+
+def test_of_nodes_the_operator_reads_the_address_and_the_metrics(defaults: Rendered) -> None:
+    rights = granted(defaults)
+    assert {what: verbs for what, verbs in rights.items() if "nodes" in what[1]} == {
+        ("", "nodes"): {"get"},
+        ("", "nodes/metrics"): {"get"},
+    }
+    assert rights["metrics.k8s.io", "pods"] == {"list"}
+
+
+def test_servers_alone_are_asked_for_their_metrics(defaults: Rendered) -> None:
+    egress = policy(defaults, "roadstead-operator")["egress"]
+    (rule,) = (each for each in egress if ports(each) == {8080})
+    assert rule["to"] == [
+        {
+            "namespaceSelector": {},
+            "podSelector": {
+                "matchLabels": {
+                    group.LABEL_NAME: names.SERVER,
+                    group.LABEL_MANAGED_BY: group.FIELD_MANAGER,
+                }
+            },
+        }
+    ]
 
 
 def test_existing_store_is_reached_at_its_port(chart: Chart) -> None:

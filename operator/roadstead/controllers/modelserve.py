@@ -43,6 +43,7 @@ from roadstead.manifests.platform import Platform
 from roadstead.policy.chain import Violation, evaluate
 from roadstead.policy.guard import Effect, Verdict
 from roadstead.policy.modelserve import MODELSERVE_RULES, ServeFacts
+from roadstead.usage.figures import ShownUsage
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +73,8 @@ class ServeReconciler:
     routes: Routes | None = None
     missing: Collection[Resource] = ()
     """Kinds of routes that this cluster does not know."""
+    usage: ShownUsage | None = None
+    """None where usage is not measured."""
 
     async def reconcile(self, key: Name) -> float | None:
         """Bring one ModelServe a step further; seconds after which to look again."""
@@ -94,6 +97,7 @@ class ServeReconciler:
             routing=self.platform.routing,
             routed=self._routed(serve),
             missing_kinds=tuple(item.kind for item in self._unknown()),
+            usage=self.usage.of(serve.meta.uid, serve.status) if self.usage else None,
         )
         now = timestamp(datetime.datetime.now(datetime.UTC))
         await self.status.write(MODELSERVES, raw, status_of(serve, seen, now=now))

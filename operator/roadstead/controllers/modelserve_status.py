@@ -16,6 +16,7 @@ from roadstead.manifests.gateway import Routing
 from roadstead.manifests.modelserve import SERVICE_PORT
 from roadstead.policy.chain import Violation
 from roadstead.policy.guard import Effect, Verdict
+from roadstead.usage.figures import Figures
 
 _OF_THE_MODEL = ("spec.model", "spec.minio")
 
@@ -38,6 +39,8 @@ class ServeObservation:
     """What was last found at the gateway; None before, and where the server is not ready."""
     missing_kinds: tuple[str, ...] = ()
     """Kinds of routes that this cluster does not know."""
+    usage: Figures | None = None
+    """What it uses, as it is to be shown; None before that was measured."""
 
 
 def status_of(serve: ModelServe, seen: ServeObservation, *, now: str) -> dict[str, Any]:
@@ -67,6 +70,8 @@ def status_of(serve: ModelServe, seen: ServeObservation, *, now: str) -> dict[st
         status["url"] = seen.routing.url_of(serve.meta.uid) if seen.routing else service_url(serve)
         if seen.workload.started_at:
             status["startedAt"] = seen.workload.started_at
+    if seen.usage is not None:
+        status |= seen.usage.fields()
     return status
 
 

@@ -7,7 +7,7 @@ import datetime
 import logging
 import signal
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from typing import Any, Final, cast
 
 import kopf
@@ -36,6 +36,7 @@ from roadstead.controllers.server_keys import ServerKeys
 from roadstead.controllers.settings import OperatorSettings
 from roadstead.controllers.status_writer import StatusWriter
 from roadstead.controllers.transfers import Transfers
+from roadstead.controllers.usage_collector import collecting
 from roadstead.controllers.wakeups import wakeups
 from roadstead.controllers.watches import ROUTED, WATCHED, registry
 from roadstead.controllers.watches import settings as kopf_settings
@@ -54,6 +55,7 @@ from roadstead.manifests.platform import Platform, PullPolicy
 from roadstead.source.dial import Anywhere
 from roadstead.source.quant_client import QuantClient
 from roadstead.store.client import MinioStore
+from roadstead.usage.figures import ShownUsage
 
 logger = logging.getLogger(__name__)
 
@@ -112,6 +114,7 @@ class Operator:
             kept=_kept_objects(settings, store),
         )
         self._missing: set[Resource] = set()
+        self._shown = ShownUsage() if settings.usage else None
         self._keys, self._routes, self._probe = self._gateway()
         serves = ServeReconciler(
             cache=self._cache,
@@ -124,6 +127,7 @@ class Operator:
             keys=self._keys,
             routes=self._routes,
             missing=self._missing,
+            usage=self._shown,
         )
         contracts = ContractReconciler(
             cache=self._cache,
@@ -151,7 +155,7 @@ class Operator:
             self._synced = True
             logger.info("the operator is ready")
             works = [queue.run() for queue in self._queues.values()]
-            works += [self._resync(), measure_lag()]
+            works += [self._resync(), measure_lag(), *self._collecting()]
             if self._ledger is not None:
                 works.append(self._ledger.run())
             tasks = [asyncio.create_task(work) for work in works]
@@ -205,7 +209,7 @@ class Operator:
         own = raw["metadata"].get("namespace", ""), raw["metadata"]["name"]
         for kind, key in wakeups(self._cache, resource, raw):
             if (kind, key) != (resource, own):
-                self._queues[kind].put(key)
+                self._put(resource, kind, key)
 
     def _made(self, model: Raw) -> None:
         self._cache.put(MODELS, model)
@@ -236,8 +240,7 @@ class Operator:
     def _changed(self, resource: Resource, raw: Raw) -> None:
         self._record(resource, raw)
         for kind, key in wakeups(self._cache, resource, raw):
-            counts = resource == MODELSERVES and kind == MODELS
-            self._queues[kind].put(key, delay=COUNT_SECONDS if counts else 0)
+            self._put(resource, kind, key)
         meta = section(raw, "metadata")
         own = meta.get("namespace", ""), meta["name"]
         if resource == MODELSERVES:
@@ -248,6 +251,10 @@ class Operator:
             if self._keys is not None and self._routes is not None:
                 self._keys.forget(meta.get("uid", ""))
                 self._routes.forget(meta.get("uid", ""))
+
+    def _put(self, changed: Resource, kind: Resource, key: Name) -> None:
+        counts = changed == MODELSERVES and kind == MODELS
+        self._queues[kind].put(key, delay=COUNT_SECONDS if counts else 0)
 
     def _recount(self, name: Name) -> None:
         """A ModelServe came, changed or went: its contract is counted anew, once for many."""
@@ -275,6 +282,18 @@ class Operator:
         )
         routes = Routes(probe=probe, clock=lambda: int(time.time()), told=self._answered)
         return ServerKeys(client=self._client, key=key, clock=time.monotonic), routes, probe
+
+    def _collecting(self) -> Iterator[Coroutine[Any, Any, None]]:
+        """The measuring of what servers use, where that is switched on."""
+        if self._shown is not None:
+            yield collecting(
+                self._client,
+                self._cache,
+                settings=self._settings,
+                shown=self._shown,
+                wake=self._queues[MODELSERVES].put,
+                took=(),
+            )
 
     def _answered(self, uid: str) -> None:
         """The gateway's answer for the ModelServe with this UID has become another."""

@@ -43,6 +43,10 @@ class OperatorSettings:
     """Seconds after which every object is looked at again."""
     ledger: LedgerSettings | None
     """None: nothing is recorded."""
+    usage: int
+    """Seconds between two measurements of what servers use; 0: it is not measured."""
+    kubelet_ca_file: str
+    """The authority of the kubelets' certificates; empty: the API server's."""
     http_host: str
     http_port: int
     admission: bool
@@ -88,6 +92,8 @@ class OperatorSettings:
             transfers=env.integer("ROADSTEAD_TRANSFER_CONCURRENCY", 2, high=64),
             resync=env.integer("ROADSTEAD_RESYNC_SECONDS", 600, low=10, high=day),
             ledger=LedgerSettings.read(env),
+            usage=env.integer("ROADSTEAD_USAGE_SECONDS", 15, low=0, high=3600),
+            kubelet_ca_file=env.text("ROADSTEAD_KUBELET_CA_FILE", ""),
             http_host=env.text("ROADSTEAD_HTTP_HOST", "0.0.0.0"),  # noqa: S104 - probes come from the node
             http_port=env.integer("ROADSTEAD_HTTP_PORT", 8080, low=0, high=65535),
             admission=env.choice("ROADSTEAD_ADMISSION", ("required", "off"), "required")

@@ -43,6 +43,16 @@ class Page:
     items: list[Object]
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Credentials:
+    """The header `Authorization`, a client certificate, and the authority; empty without."""
+
+    authorization: str = dataclasses.field(repr=False)
+    ca_file: str
+    cert_file: str
+    key_file: str
+
+
 class KubeClient:
     """Requests to one API server.
 
@@ -67,6 +77,16 @@ class KubeClient:
     async def close(self) -> None:
         """Close the connections."""
         await self._api.close()
+
+    async def credentials(self) -> Credentials:
+        """Whom the API server knows us as: a pod's token is read anew, since it rotates."""
+        known = self._api.configuration
+        return Credentials(
+            authorization=await known.get_api_key_with_prefix("BearerToken") or "",
+            ca_file=known.ssl_ca_cert or "",
+            cert_file=known.cert_file or "",
+            key_file=known.key_file or "",
+        )
 
     async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
         """One object; KubeNotFound if it is not there."""

@@ -52,6 +52,8 @@ CONFIGMAPS = Resource(group="", version="v1", plural="configmaps", kind="ConfigM
 NAMESPACES = Resource(
     group="", version="v1", plural="namespaces", kind="Namespace", namespaced=False
 )
+NODES = Resource(group="", version="v1", plural="nodes", kind="Node", namespaced=False)
+PODMETRICS = Resource(group="metrics.k8s.io", version="v1beta1", plural="pods", kind="PodMetrics")
 EVENTS = Resource(group="", version="v1", plural="events", kind="Event")
 NETWORKPOLICIES = Resource(
     group="networking.k8s.io", version="v1", plural="networkpolicies", kind="NetworkPolicy"

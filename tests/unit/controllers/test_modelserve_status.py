@@ -8,9 +8,12 @@ from hypothesis import strategies as st
 
 from roadstead.api.conditions import Condition, find
 from roadstead.api.model import Model
+from roadstead.api.modelserve import ModelServe
 from roadstead.api.workload import WorkloadState, observe
 from roadstead.controllers.modelserve_status import ServeObservation, model_hindrance, status_of
+from roadstead.controllers.status_writer import ready_turn
 from roadstead.policy.chain import Violation
+from roadstead.usage.figures import Figures
 from tests.unit.manifests.builders import make_model, make_serve
 from tests.unit.schemas import faults, status_schema
 from tests.unit.workload import pods
@@ -95,6 +98,16 @@ def test_the_same_observation_once_more_is_no_write() -> None:
     status = status_of(serve, seen, now=NOW)
     again = type(serve).parse({**serve.raw, "status": status})
     assert status_of(again, seen, now=LATER) == status
+
+
+def test_usage_is_shown_and_takes_no_turn_of_a_condition() -> None:
+    plain = status_of(make_serve(), ServeObservation(model=make_model(), workload=READY), now=NOW)
+    again = ModelServe.parse({**make_serve().raw, "status": plain})
+    figures = Figures(memory=2**29, memory_max=2**30, cpu_percent=12)
+    seen = ServeObservation(model=make_model(), workload=READY, usage=figures)
+    status = status_of(again, seen, now=LATER)
+    assert status == {**plain, **figures.fields()}
+    assert ready_turn(plain, status) is None
 
 
 def test_a_serve_whose_servers_are_ready_is_ready_and_has_an_address() -> None:

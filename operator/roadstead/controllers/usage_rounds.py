@@ -1,0 +1,190 @@
+"""One round: each node's kubelet is asked once, metrics.k8s.io for the rest, and each server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
+from typing import Final, Protocol
+
+from roadstead.api.group import FIELD_MANAGER, LABEL_MANAGED_BY
+from roadstead.api.llama_flags import PORT
+from roadstead.api.raw import Raw
+from roadstead.controllers.usage_nodes import Nodes
+from roadstead.controllers.usage_targets import PodTarget, ServerTarget
+from roadstead.errors import KubeError, UsageError
+from roadstead.kube.client import Credentials, Page
+from roadstead.kube.resources import PODMETRICS, Resource
+from roadstead.usage import metrics
+from roadstead.usage.cadvisor import Readings
+from roadstead.usage.kubelet import Identity, Kubelets
+from roadstead.usage.podmetrics import readings_of
+from roadstead.usage.readings import LlamaReading, PodName
+from roadstead.usage.servers import LlamaServers
+
+logger = logging.getLogger(__name__)
+
+KUBELETS_AT_ONCE: Final = 8
+SERVERS_AT_ONCE: Final = 32
+
+Wanted = Mapping[PodName, Collection[str]]
+
+
+class UsageClient(Protocol):
+    """The part of the API client that usage needs beside nodes."""
+
+    def list(
+        self, resource: Resource, *, selector: str = "", namespace: str = "", fields: str = ""
+    ) -> AsyncIterator[Page]:
+        """Every object of a kind."""
+
+    async def credentials(self) -> Credentials:
+        """Whom the API server knows us as."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Heard:
+    """What a round came to: a pod that is in `asked` and not in `readings` has no container."""
+
+    asked: frozenset[PodName]
+    readings: Readings
+    llama: Mapping[str, LlamaReading]
+    """By the UID of the pod."""
+
+
+@dataclasses.dataclass(kw_only=True)
+class Rounds:
+    """Asks, within a deadline; what goes wrong is counted, and told when it begins or ends."""
+
+    client: UsageClient
+    nodes: Nodes
+    servers: LlamaServers
+    key: Callable[[str], str]
+    """A server's API key by its UUID; empty without a gateway."""
+    ca_file: str
+    """The authority of kubelets; empty means the API server's."""
+    port: int = PORT
+    """Of llama-server, in its pods."""
+    clock: Callable[[], float] = time.monotonic
+    _listed: bool = True
+
+    async def ask(self, servers: Iterable[ServerTarget], *, seconds: float) -> Heard:
+        """One round; what has not answered after `seconds` has failed."""
+        found = list(servers)
+        pods = [pod for server in found for pod in server.pods]
+        llama = asyncio.create_task(self._llama(found, seconds))
+        try:
+            asked, readings = await self._containers(pods, seconds)
+            return Heard(asked=asked, readings=readings, llama=await llama)
+        finally:
+            llama.cancel()
+
+    async def _containers(
+        self, pods: list[PodTarget], seconds: float
+    ) -> tuple[frozenset[PodName], Readings]:
+        by_node: dict[str, dict[PodName, Collection[str]]] = {}
+        for pod in pods:
+            by_node.setdefault(pod.node, {})[pod.name] = pod.containers
+        readings, good = await self._kubelets(by_node, seconds)
+        asked = {name for node in good for name in by_node[node]}
+        rest = {name: of for node in by_node.keys() - good for name, of in by_node[node].items()}
+        if rest:
+            told = await self._metrics_api(rest)
+            asked |= told.keys()
+            readings |= told
+        return frozenset(asked), readings
+
+    async def _kubelets(
+        self, by_node: Mapping[str, Wanted], seconds: float
+    ) -> tuple[Readings, set[str]]:
+        now = self.clock()
+        due = self.nodes.due(by_node, now)
+        readings: Readings = {}
+        failed: dict[str, UsageError] = {}
+        slots = asyncio.Semaphore(KUBELETS_AT_ONCE)
+
+        async def one(kubelets: Kubelets, node: str) -> None:
+            async with slots:
+                try:
+                    with _counted("kubelet"):
+                        if self.clock() - now > seconds:
+                            raise UsageError("Timeout", "there was no time to ask it")
+                        endpoint = await self.nodes.endpoint(node, now)
+                        readings.update(await kubelets.read(endpoint, by_node[node]))
+                except UsageError as error:
+                    failed[node] = error
+
+        if due:
+            try:
+                async with (
+                    Kubelets.opened(await self._identity()) as kubelets,
+                    asyncio.TaskGroup() as group,
+                ):
+                    for node in due:
+                        group.create_task(one(kubelets, node))
+            except UsageError as error:
+                failed = dict.fromkeys(due, error)
+        good = set(due) - failed.keys()
+        self.nodes.heard(failed, good, now)
+        return readings, good
+
+    async def _identity(self) -> Identity:
+        known = await self.client.credentials()
+        return Identity(
+            ca_file=self.ca_file or known.ca_file,
+            authorization=known.authorization,
+            cert_file=known.cert_file,
+            key_file=known.key_file,
+        )
+
+    async def _metrics_api(self, wanted: Wanted) -> Readings:
+        """One list for all pods that no kubelet told of; nothing where it isn't installed."""
+        items: list[Raw] = []
+        try:
+            with _counted("metrics.k8s.io"):
+                selector = f"{LABEL_MANAGED_BY}={FIELD_MANAGER}"
+                async for page in self.client.list(PODMETRICS, selector=selector):
+                    items += page.items
+        except KubeError as error:
+            if self._listed:
+                logger.warning("metrics.k8s.io can't be asked either: %s", error)
+            self._listed = False
+            return {}
+        self._listed = True
+        return readings_of(items, wanted)
+
+    async def _llama(
+        self, servers: Iterable[ServerTarget], seconds: float
+    ) -> dict[str, LlamaReading]:
+        """What each ready pod's llama-server says; failures are counted only."""
+        heard: dict[str, LlamaReading] = {}
+        slots = asyncio.Semaphore(SERVERS_AT_ONCE)
+
+        async def one(pod: PodTarget, key: str) -> None:
+            async with slots:
+                with contextlib.suppress(UsageError), _counted("llama"):
+                    heard[pod.uid] = await self.servers.read(pod.address, self.port, key=key)
+
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds), asyncio.TaskGroup() as group:
+                for server in servers:
+                    for pod in server.pods:
+                        if pod.address:
+                            group.create_task(one(pod, self.key(server.uuid)))
+        return heard
+
+
+@contextlib.contextmanager
+def _counted(source: str) -> Iterator[None]:
+    """Count one question and how long it took."""
+    started = time.monotonic()
+    result = "failed"
+    try:
+        yield
+        result = "done"
+    finally:
+        metrics.SCRAPES.labels(source, result).inc()
+        metrics.SCRAPE_SECONDS.labels(source).observe(time.monotonic() - started)

@@ -1,0 +1,140 @@
+"""Which servers are measured, and which of their pods is asked where: pure, from the cache."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+
+from roadstead.api.modelserve import ModelServe
+from roadstead.api.pod_findings import is_ready
+from roadstead.api.quantity import parse_quantity
+from roadstead.api.raw import Raw, section
+from roadstead.errors import InvalidResource
+from roadstead.kube.cache import Name, WatchCache
+from roadstead.kube.resources import MODELS, MODELSERVES, PODS
+from roadstead.manifests import names
+from roadstead.usage.metrics import Labels
+from roadstead.usage.readings import PodName
+
+_OVER = ("Succeeded", "Failed")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PodTarget:
+    """A pod that is on a node; `containers` are those that count, without init containers."""
+
+    name: PodName
+    uid: str
+    node: str
+    containers: frozenset[str]
+    memory_limit: int | None
+    """Of its containers together, in bytes; None where one has none."""
+    address: str
+    """Where llama-server answers; empty while the pod is not ready."""
+    life: str
+    """The ID of llama-server's container: another one is another process."""
+    started: float
+    """When that one started, in Unix time; 0 where it did not."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ServerTarget:
+    """One ModelServe and its pods."""
+
+    uuid: str
+    name: Name
+    labels: Labels
+    status: Raw
+    pods: tuple[PodTarget, ...]
+
+    @property
+    def known_max(self) -> int:
+        """The maximum that its status has."""
+        return int(self.status.get("memoryMaxBytes", 0))
+
+    @property
+    def memory_limit(self) -> int | None:
+        """Of all its pods together; None where one has none, or there is no pod."""
+        limits = [pod.memory_limit for pod in self.pods if pod.memory_limit is not None]
+        return sum(limits) if limits and len(limits) == len(self.pods) else None
+
+
+def targets(cache: WatchCache) -> Iterator[ServerTarget]:
+    """Every ModelServe, with the pods that are its own: in its namespace, by its label."""
+    for raw in cache.all(MODELSERVES):
+        serve = ModelServe.parse(raw)
+        meta = serve.meta
+        pods = [
+            pod_target(pod)
+            for pod in cache.indexed(PODS, meta.uid)
+            if section(pod, "metadata").get("namespace") == meta.namespace and _counts(pod)
+        ]
+        yield ServerTarget(
+            uuid=meta.uid,
+            name=(meta.namespace, meta.name),
+            labels=(meta.namespace, meta.name, meta.uid, _model(cache, serve)),
+            status=serve.status,
+            pods=tuple(pods),
+        )
+
+
+def _model(cache: WatchCache, serve: ModelServe) -> str:
+    if serve.model_name:
+        return serve.model_name
+    place = cache.name_of(serve.model_uuid)
+    return place[1] if place and cache.get(MODELS, place[1]) else ""
+
+
+def _counts(pod: Raw) -> bool:
+    return bool(section(pod, "spec").get("nodeName")) and (
+        section(pod, "status").get("phase") not in _OVER
+    )
+
+
+def pod_target(pod: Raw) -> PodTarget:
+    """What there is to ask of a pod that is on a node."""
+    meta, spec, status = (section(pod, part) for part in ("metadata", "spec", "status"))
+    containers: Sequence[Raw] = spec.get("containers") or ()
+    server = _server(status)
+    # On the node's own network its address is the node's, where anything may listen.
+    reachable = is_ready(pod) and not spec.get("hostNetwork")
+    return PodTarget(
+        name=(meta.get("namespace", ""), meta["name"]),
+        uid=meta.get("uid", ""),
+        node=spec.get("nodeName", ""),
+        containers=frozenset(item["name"] for item in containers),
+        memory_limit=_limit(containers),
+        address=status.get("podIP", "") if reachable else "",
+        life=server.get("containerID", ""),
+        started=_unix(section(server, "state", "running").get("startedAt", "")),
+    )
+
+
+def _server(status: Raw) -> Raw:
+    for item in status.get("containerStatuses") or ():
+        if item.get("name") == names.SERVER:
+            found: Raw = item
+            return found
+    return {}
+
+
+def _limit(containers: Sequence[Raw]) -> int | None:
+    total = Decimal(0)
+    for container in containers:
+        limit = section(container, "resources", "limits").get("memory")
+        if limit is None:
+            return None
+        try:
+            total += parse_quantity(limit, field="limits.memory")
+        except InvalidResource:
+            return None
+    return int(total)
+
+
+def _unix(moment: str) -> float:
+    try:
+        return datetime.datetime.fromisoformat(moment).timestamp()
+    except ValueError:
+        return 0.0

@@ -1,0 +1,112 @@
+"""What servers use, and how well that can be asked, as Prometheus metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from roadstead.usage.book import Usage
+
+_SERVER: Final = ("namespace", "name", "server_uuid", "model")
+
+MEMORY: Final = Gauge(
+    "roadstead_server_memory_bytes", "Working set of all replicas of a server.", _SERVER
+)
+MEMORY_MAX: Final = Gauge(
+    "roadstead_server_memory_max_bytes",
+    "Most memory that a server has used since it was created: the kernel's own peaks, summed.",
+    _SERVER,
+)
+MEMORY_LIMIT: Final = Gauge(
+    "roadstead_server_memory_limit_bytes",
+    "Memory limits of the pods that run, summed; absent where one has none.",
+    _SERVER,
+)
+CPU: Final = Gauge(
+    "roadstead_server_cpu_percent", "CPU of all replicas; 100 is one core in full.", _SERVER
+)
+TOKENS_PER_SECOND: Final = Gauge(
+    "roadstead_server_tokens_per_second",
+    "Generated tokens a second over the last minute; an answer's count as it ends.",
+    _SERVER,
+)
+PROCESSING: Final = Gauge(
+    "roadstead_server_requests_processing", "Requests that are being answered.", _SERVER
+)
+DEFERRED: Final = Gauge(
+    "roadstead_server_requests_deferred", "Requests that wait for a free slot.", _SERVER
+)
+CONTEXT_MAX: Final = Gauge(
+    "roadstead_server_context_tokens_max",
+    "Longest sequence, prompt and answer, that a slot of the running pods has held.",
+    _SERVER,
+)
+PROMPT_TOKENS: Final = Counter(
+    "roadstead_server_prompt_tokens_total",
+    "Prompt tokens computed, without those from the cache.",
+    _SERVER,
+)
+GENERATED_TOKENS: Final = Counter(
+    "roadstead_server_generated_tokens_total", "Tokens generated.", _SERVER
+)
+SCRAPES: Final = Counter(
+    "roadstead_usage_scrapes_total",
+    "Questions for usage, by whom was asked and what came of it.",
+    ["source", "result"],
+)
+SCRAPE_SECONDS: Final = Histogram(
+    "roadstead_usage_scrape_duration_seconds",
+    "Time that one question for usage took.",
+    ["source"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+LAST_SUCCESS: Final = Gauge(
+    "roadstead_usage_last_success_timestamp_seconds",
+    "When usage was last collected, in seconds since 1970.",
+)
+
+_OF_SERVER: Final = (
+    MEMORY, MEMORY_MAX, MEMORY_LIMIT, CPU, TOKENS_PER_SECOND, PROCESSING, DEFERRED, CONTEXT_MAX,
+    PROMPT_TOKENS, GENERATED_TOKENS,
+)  # fmt: skip
+
+Labels = tuple[str, str, str, str]
+"""namespace, name, server_uuid and model of one server."""
+
+
+class ServerMetrics:
+    """Sets the metrics of each server, and takes them away once it is gone or not measured."""
+
+    def __init__(self) -> None:
+        self._counted: dict[Labels, tuple[float, float]] = {}
+
+    def show(self, labels: Labels, usage: Usage, *, limit: int | None) -> None:
+        """Set one server's; what is not known is absent rather than zero."""
+        gauges: tuple[tuple[Gauge, float | None], ...] = (
+            (MEMORY, usage.memory_bytes),
+            (MEMORY_MAX, usage.memory_max_bytes),
+            (MEMORY_LIMIT, limit),
+            (CPU, usage.cpu_percent),
+            (TOKENS_PER_SECOND, usage.tokens_per_second),
+            (PROCESSING, usage.requests_processing),
+            (DEFERRED, usage.requests_deferred),
+            (CONTEXT_MAX, usage.context_tokens_max),
+        )
+        for gauge, value in gauges:
+            if value is None:
+                gauge.remove(*labels)
+            else:
+                gauge.labels(*labels).set(value)
+        prompt, generated = self._counted.get(labels, (0.0, 0.0))
+        PROMPT_TOKENS.labels(*labels).inc(max(0.0, usage.prompt_tokens - prompt))
+        GENERATED_TOKENS.labels(*labels).inc(max(0.0, usage.generated_tokens - generated))
+        self._counted[labels] = usage.prompt_tokens, usage.generated_tokens
+
+    def keep(self, shown: Iterable[Labels]) -> None:
+        """Take away those of every server but these."""
+        for labels in self._counted.keys() - set(shown):
+            del self._counted[labels]
+            for metric in _OF_SERVER:
+                metric.remove(*labels)

@@ -1,0 +1,109 @@
+"""Where kubelets are, and how often one is asked that does not answer."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+from roadstead.controllers.usage_nodes import (
+    KEEP_SECONDS,
+    KUBELET_PORT,
+    SLOWEST_SECONDS,
+    Nodes,
+    endpoint_of,
+    pause,
+)
+from roadstead.errors import KubeNotFound, UsageError
+from roadstead.kube.client import Object
+from roadstead.kube.resources import Resource
+from roadstead.usage.kubelet import Endpoint
+
+ERROR = UsageError("Forbidden", "403")
+
+
+def node(port: int | None = 10250, kind: str = "InternalIP") -> dict[str, Any]:
+    endpoint = {"kubeletEndpoint": {"Port": port}} if port else {}
+    addresses = [{"type": "Hostname", "address": "a"}, {"type": kind, "address": "10.0.0.1"}]
+    return {
+        "metadata": {"name": "a"},
+        "status": {"addresses": addresses, "daemonEndpoints": endpoint},
+    }
+
+
+class Api:
+    """Has one node, `a`, and counts how often it is read."""
+
+    def __init__(self) -> None:
+        self.reads = 0
+
+    async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
+        self.reads += 1
+        if name != "a":
+            raise KubeNotFound("no such node", status=404)
+        return node()
+
+
+@pytest.mark.parametrize(("port", "expected"), [(10350, 10350), (None, KUBELET_PORT)])
+def test_a_kubelet_is_at_the_internal_address_and_its_own_port(
+    port: int | None, expected: int
+) -> None:
+    assert endpoint_of(node(port)) == Endpoint(address="10.0.0.1", port=expected)
+
+
+def test_a_node_without_an_address_can_t_be_asked() -> None:
+    with pytest.raises(UsageError, match="has no address"):
+        endpoint_of(node(kind="ExternalIP"))
+
+
+async def test_a_node_is_read_once_and_anew_after_a_while_or_a_failure() -> None:
+    api = Api()
+    nodes = Nodes(api, interval=15)
+    for now in (0, 15, KEEP_SECONDS):
+        nodes.due(["a"], now)
+        await nodes.endpoint("a", now)
+    assert api.reads == 1
+    await nodes.endpoint("a", KEEP_SECONDS + 1)
+    assert api.reads == 2
+    nodes.heard({"a": ERROR}, (), 0)
+    await nodes.endpoint("a", KEEP_SECONDS + 2)
+    assert api.reads == 3
+
+
+async def test_a_node_that_is_gone_is_told_of() -> None:
+    nodes = Nodes(Api(), interval=15)
+    nodes.due(["b"], 0)
+    with pytest.raises(UsageError, match="no such node"):
+        await nodes.endpoint("b", 0)
+
+
+def test_a_kubelet_that_fails_again_and_again_is_asked_more_and_more_seldom() -> None:
+    nodes, asked = Nodes(Api(), interval=15), []
+    for now in range(0, 1200, 15):
+        if nodes.due(["a"], now):
+            asked.append(now)
+            nodes.heard({"a": ERROR}, (), now)
+    assert asked[:4] == [0, 15, 45, 105]
+    assert len(asked) < 10
+    assert pause(1000, 15) == SLOWEST_SECONDS
+
+
+def test_each_turn_is_told_once_and_not_each_time(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    nodes = Nodes(Api(), interval=15)
+    for failed, good in ([("a", "b"), ()], [("a", "b"), ()], [(), ("a", "b")], [(), ("a", "b")]):
+        nodes.due(["a", "b"], 0)
+        nodes.heard(dict.fromkeys(failed, ERROR), good, 0)
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+    assert "a, b" in caplog.records[0].message
+    assert "Forbidden: 403" in caplog.records[0].message
+
+
+def test_many_nodes_are_told_of_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    names = [f"node-{number}" for number in range(10)]
+    nodes = Nodes(Api(), interval=15)
+    nodes.due(names, 0)
+    nodes.heard(dict.fromkeys(names, ERROR), (), 0)
+    (record,) = caplog.records
+    assert "node-0, node-1, node-2 and 7 other nodes" in record.message

@@ -1,0 +1,89 @@
+"""Which pods are asked for what a server uses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from roadstead.api.group import LABEL_SERVER_UUID
+from roadstead.api.references import serve_references
+from roadstead.controllers.usage_targets import ServerTarget, pod_target, targets
+from roadstead.kube.cache import WatchCache
+from roadstead.kube.resources import MODELS, MODELSERVES, PODS
+from tests.unit.manifests.builders import make_model, make_serve
+from tests.unit.workload import pods
+
+
+def pod(
+    name: str = "gemma-1", *, namespace: str = "demo", node: str = "node-1", **spec: Any
+) -> dict[str, Any]:
+    """A pod that serves, on a node."""
+    found = pods.serving(name)
+    labels = {LABEL_SERVER_UUID: "serve-uid"}
+    found["metadata"] |= {"namespace": namespace, "uid": f"uid-{name}", "labels": labels}
+    found["spec"] |= {"nodeName": node, **spec}
+    found["status"] |= {"podIP": "10.0.0.7"}
+    found["status"]["containerStatuses"][0]["containerID"] = "containerd://1"
+    return found
+
+
+def found(*items: dict[str, Any], **spec: Any) -> ServerTarget:
+    cache = WatchCache({MODELSERVES: serve_references})
+    cache.put(MODELSERVES, make_serve(**spec).raw)
+    cache.put(MODELS, make_model().raw)
+    for item in items:
+        cache.put(PODS, item)
+    (target,) = targets(cache)
+    return target
+
+
+def test_a_pod_on_a_node_is_asked_for_its_containers_but_not_the_init_containers() -> None:
+    (target,) = found(pod()).pods
+    assert (target.name, target.node) == (("demo", "gemma-1"), "node-1")
+    assert target.containers == {"llama-server"}
+    assert (target.address, target.life) == ("10.0.0.7", "containerd://1")
+    assert target.started == 1_893_459_600
+
+
+def test_a_pod_of_another_namespace_is_not_the_servers_whatever_its_label_says() -> None:
+    assert found(pod(namespace="other")).pods == ()
+
+
+@pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
+def test_a_pod_that_is_over_is_not_asked(phase: str) -> None:
+    over = pod()
+    over["status"]["phase"] = phase
+    assert found(over).pods == ()
+
+
+def test_a_pod_without_a_node_is_not_asked() -> None:
+    assert found(pod(node="")).pods == ()
+
+
+def test_only_a_pod_that_is_ready_is_asked_for_its_own_metrics() -> None:
+    starting = pod()
+    starting["status"]["conditions"][0]["status"] = "False"
+    assert found(starting).pods[0].address == ""
+
+
+def test_a_pod_on_the_nodes_own_network_is_never_given_the_key() -> None:
+    assert found(pod(hostNetwork=True)).pods[0].address == ""
+
+
+def test_the_limit_is_that_of_all_pods_and_none_where_one_has_none() -> None:
+    assert found(pod("a"), pod("b")).memory_limit == 2 * 2**30
+    free = pod("b", containers=[{"name": "llama-server"}])
+    assert found(pod("a"), free).memory_limit is None
+    assert found().memory_limit is None
+
+
+def test_the_model_is_named_where_the_spec_has_only_its_uuid() -> None:
+    assert found().labels == ("demo", "gemma", "serve-uid", "gemma-3-270m")
+    by_uuid = found(modelName="", modelUuid="model-uid")
+    assert by_uuid.labels[3] == "gemma-3-270m"
+
+
+def test_a_pod_that_says_nothing_of_itself_yet_is_taken_as_it_is() -> None:
+    bare = pod_target({"metadata": {"name": "gemma-1"}, "spec": {"nodeName": "node-1"}})
+    assert (bare.containers, bare.address, bare.started) == (frozenset(), "", 0.0)

@@ -1,0 +1,61 @@
+"""The kubelet's page: which containers count, and which of two of one name."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from roadstead.usage.cadvisor import CPU, WORKING_SET
+from roadstead.usage.readings import ContainerReading
+from tests.unit.usage.pages import AT, POD, container, line, read
+
+
+def test_memory_peak_and_cpu_of_a_container_are_read() -> None:
+    found = read(container(1.27e8, 2.5e8, 12.5))
+    assert found == {
+        POD: {
+            "llama-server": ContainerReading(
+                memory_bytes=127_000_000,
+                peak_bytes=250_000_000,
+                cpu_seconds=12.5,
+                cpu_at=float(AT),
+            )
+        }
+    }
+
+
+@given(st.integers(1, 200))
+def test_chunks_of_any_size_read_the_same(size: int) -> None:
+    page = container(100, 200, 1)
+    assert read(page, chunk=size) == read(page)
+
+
+def test_a_kernel_without_a_peak_leaves_it_open() -> None:
+    assert read(container(100, None, 1))[POD]["llama-server"].peak_bytes is None
+
+
+def test_pods_of_others_pause_and_init_containers_and_the_pods_own_cgroup_do_not_count() -> None:
+    page = (
+        line(WORKING_SET, 1, pod=("demo", "other"))
+        + line(WORKING_SET, 2, pod=("other", POD[1]))
+        + line(WORKING_SET, 3, container="")
+        + line(WORKING_SET, 4, container="POD")
+        + line(WORKING_SET, 5, container="fetch")
+    )
+    assert read(page) == {}
+
+
+def test_of_a_container_and_its_successor_the_one_measured_last_counts() -> None:
+    old = container(900, 1000, 50, at=AT - 10, cgroup="/old")
+    new = container(100, 200, 1, at=AT, cgroup="/new")
+    for page in (old + new, new + old):
+        assert read(page)[POD]["llama-server"].peak_bytes == 200
+
+
+def test_cpu_of_a_single_core_is_not_that_of_the_container() -> None:
+    page = container(100, 200, 7) + line(CPU, 3, cgroup="/c1", cpu="cpu00")
+    assert read(page)[POD]["llama-server"].cpu_seconds == 7
+
+
+def test_cpu_without_memory_is_no_reading() -> None:
+    assert read(line(CPU, 3, cpu="total")) == {}
