@@ -21,6 +21,7 @@ MANIFESTS = Path(__file__).parent / "manifests"
 NAMESPACE = "demo"
 SERVE = "gemma"
 READY_SECONDS = 600.0
+MEASURED_SECONDS = 30.0
 
 NEXT = """
 Look further:
@@ -68,6 +69,7 @@ def demo(cluster: Cluster) -> str:
     else:
         print(chat.ask(cluster, NAMESPACE, SERVE))
     say("")
+    follow.until_measured(cluster, NAMESPACE, SERVE, seconds=MEASURED_SECONDS)
     say(cluster.run("get", "models,modelserves", "-A").rstrip())
     say("")
     ledger.show(cluster, NAMESPACE, SERVE)

@@ -30,6 +30,16 @@ def until_ready(
         time.sleep(STEP_SECONDS)
 
 
+def until_measured(cluster: Cluster, namespace: str, name: str, *, seconds: float) -> None:
+    """Wait until its usage is known; no longer than `seconds`, since a cluster may not tell it."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        serve = cluster.get("-n", namespace, "modelserve", name) or {}
+        if "memoryCurrentBytes" in serve.get("status", {}):
+            return
+        time.sleep(STEP_SECONDS)
+
+
 def changes(conditions: Sequence[Mapping[str, str]], shown: dict[str, str]) -> list[str]:
     """A line for each condition that says something new; `shown` remembers what was said."""
     lines = []

@@ -8,6 +8,7 @@ import datetime
 import logging
 import time
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from roadstead.controllers.settings import OperatorSettings
 from roadstead.controllers.usage_nodes import Nodes
@@ -24,7 +25,7 @@ from roadstead.usage.servers import LlamaServers
 
 logger = logging.getLogger(__name__)
 
-BREATH = 50
+BREATH: Final = 50
 """So many servers are worked out before other tasks have their turn."""
 
 
@@ -57,7 +58,11 @@ class Collector:
 
     async def collect(self) -> None:
         """One round."""
-        found = list(targets(self.cache))
+        found: list[ServerTarget] = []
+        for place, server in enumerate(targets(self.cache)):
+            if place % BREATH == 0:
+                await asyncio.sleep(0)
+            found.append(server)
         heard = await self.rounds.ask(found, seconds=self.interval)
         now = self.clock()
         samples: list[UsageSample] = []

@@ -101,8 +101,8 @@ class UsageBook:
     ) -> Usage | None:
         """What the server uses now; None where that has not been measured.
 
-        `known_max` is what its status has: the maximum goes on from there. A server without pods
-        uses nothing, and is not measured if it never was.
+        `known_max` is what its status has: the maximum goes on from there. A server without pods,
+        or whose containers do not run, uses nothing; if it never did, it is not measured.
         """
         server = self._servers.setdefault(server_uuid, _Server())
         looks = {look.uid: look for look in pods}
@@ -111,9 +111,8 @@ class UsageBook:
             _measure(server.pods[uid], look, now)
             _count(server, server.pods[uid], look)
         server.peak = max(server.peak, known_max, _peak(server))
-        if pods and not any(pod.containers for pod in server.pods.values()):
-            return None
-        if not pods and not server.peak:
+        silent = any(look.containers is None for look in pods) or not server.peak
+        if silent and not any(pod.containers for pod in server.pods.values()):
             return None
         return _usage(server, looks.values(), now)
 

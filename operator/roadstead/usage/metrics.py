@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from typing import Final
 
@@ -76,15 +77,26 @@ Labels = tuple[str, str, str, str]
 """namespace, name, server_uuid and model of one server."""
 
 
+@dataclasses.dataclass(kw_only=True)
+class _Series:
+    """One server's, kept since looking them up costs more than setting them."""
+
+    gauges: dict[Gauge, Gauge]
+    prompt: Counter
+    generated: Counter
+    counted: tuple[float, float] = (0.0, 0.0)
+
+
 class ServerMetrics:
     """Sets the metrics of each server, and takes them away once it is gone or not measured."""
 
     def __init__(self) -> None:
-        self._counted: dict[Labels, tuple[float, float]] = {}
+        self._shown: dict[Labels, _Series] = {}
 
     def show(self, labels: Labels, usage: Usage, *, limit: int | None) -> None:
         """Set one server's; what is not known is absent rather than zero."""
-        gauges: tuple[tuple[Gauge, float | None], ...] = (
+        series = self._shown.get(labels) or self._shown.setdefault(labels, _series(labels))
+        values: tuple[tuple[Gauge, float | None], ...] = (
             (MEMORY, usage.memory_bytes),
             (MEMORY_MAX, usage.memory_max_bytes),
             (MEMORY_LIMIT, limit),
@@ -94,19 +106,35 @@ class ServerMetrics:
             (DEFERRED, usage.requests_deferred),
             (CONTEXT_MAX, usage.context_tokens_max),
         )
-        for gauge, value in gauges:
-            if value is None:
-                gauge.remove(*labels)
-            else:
-                gauge.labels(*labels).set(value)
-        prompt, generated = self._counted.get(labels, (0.0, 0.0))
-        PROMPT_TOKENS.labels(*labels).inc(max(0.0, usage.prompt_tokens - prompt))
-        GENERATED_TOKENS.labels(*labels).inc(max(0.0, usage.generated_tokens - generated))
-        self._counted[labels] = usage.prompt_tokens, usage.generated_tokens
+        for gauge, value in values:
+            _set(series, gauge, labels, value)
+        prompt, generated = series.counted
+        series.prompt.inc(max(0.0, usage.prompt_tokens - prompt))
+        series.generated.inc(max(0.0, usage.generated_tokens - generated))
+        series.counted = usage.prompt_tokens, usage.generated_tokens
 
     def keep(self, shown: Iterable[Labels]) -> None:
         """Take away those of every server but these."""
-        for labels in self._counted.keys() - set(shown):
-            del self._counted[labels]
+        for labels in self._shown.keys() - set(shown):
+            del self._shown[labels]
             for metric in _OF_SERVER:
                 metric.remove(*labels)
+
+
+def _series(labels: Labels) -> _Series:
+    return _Series(
+        gauges={},
+        prompt=PROMPT_TOKENS.labels(*labels),
+        generated=GENERATED_TOKENS.labels(*labels),
+    )
+
+
+def _set(series: _Series, gauge: Gauge, labels: Labels, value: float | None) -> None:
+    child = series.gauges.get(gauge)
+    if value is not None:
+        if child is None:
+            child = series.gauges[gauge] = gauge.labels(*labels)
+        child.set(value)
+    elif child is not None:
+        gauge.remove(*labels)
+        del series.gauges[gauge]

@@ -109,6 +109,12 @@ def test_a_pod_whose_container_is_not_there_yet_is_not_measured(server: Watched)
     assert server.takes(dataclasses.replace(look(), containers={})) is None
 
 
+def test_a_server_whose_container_has_ended_uses_nothing_until_the_next(server: Watched) -> None:
+    server.told(look())
+    usage = server.told(dataclasses.replace(look(), containers={}), after=15)
+    assert (usage.memory_bytes, usage.memory_max_bytes, usage.cpu_percent) == (0, 150, 0.0)
+
+
 def test_a_pod_whose_node_is_silent_counts_as_before_for_a_while(server: Watched) -> None:
     server.told(look())
     assert server.told(unasked(), after=STALE_SECONDS).memory_bytes == 100

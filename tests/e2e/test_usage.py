@@ -1,0 +1,144 @@
+"""What a server uses, as kubectl shows it and as its node's kubelet says it."""
+
+import base64
+import json
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from dev.demo import chat
+from dev.demo.installation import NAMESPACE
+from dev.demo.kubectl import Cluster
+from roadstead.usage.llama import NAMES
+from tests.e2e.serves import Serves, make_serve
+
+CLOSE = 0.05
+OPERATOR = "deployment/roadstead-operator"
+
+
+def test_usage_agrees_with_the_kubelet_and_the_maximum_survives_everything(
+    cluster: Cluster, serves: Serves, eventually: Callable[..., Any]
+) -> None:
+    serves.apply(make_serve())
+    serves.until_ready()
+    assert chat.ask(cluster, serves.namespace, "gemma", key=key_of(serves))
+
+    eventually(lambda: agrees(cluster, serves), seconds=120, step=2)
+    columns = serves.kubectl("get", "modelserve", "gemma", "--no-headers").split()
+    assert (columns[6], columns[8]) == ("MiB", "MiB")
+    first = status(serves)
+    assert first["memoryMaxBytes"] >= peak_of(cluster, serves)
+    eventually(lambda: generated(cluster, serves) > 0, seconds=60, step=2)
+
+    pod = serves.pods()[0]["metadata"]["name"]
+    serves.kubectl("delete", "pod", pod)
+    eventually(lambda: [each["metadata"]["name"] for each in serves.pods()] != [pod])
+    serves.until_ready()
+    eventually(lambda: agrees(cluster, serves), seconds=120, step=2)
+    second = status(serves)
+    assert second["memoryMaxBytes"] >= first["memoryMaxBytes"]
+
+    cluster.run("-n", NAMESPACE, "rollout", "restart", OPERATOR)
+    cluster.run("-n", NAMESPACE, "rollout", "status", OPERATOR, "--timeout=120s")
+    eventually(lambda: agrees(cluster, serves), seconds=120, step=2)
+    assert status(serves)["memoryMaxBytes"] >= second["memoryMaxBytes"]
+
+    serves.kubectl("scale", "modelserve", "gemma", "--replicas=0")
+    eventually(lambda: status(serves)["memoryCurrentBytes"] == 0, seconds=120)
+    last = status(serves)
+    assert (last["memory"], last["cpuUsagePercent"]) == ("0 B", 0)
+    assert last["memoryMaxBytes"] >= second["memoryMaxBytes"]
+
+
+def test_the_kubelet_is_asked_and_does_not_refuse(
+    cluster: Cluster, serves: Serves, eventually: Callable[..., Any]
+) -> None:
+    serves.apply(make_serve())
+    serves.until_ready()
+    eventually(lambda: "memoryCurrentBytes" in status(serves), seconds=60)
+    found = {
+        (labels["source"], labels["result"]): value
+        for name, labels, value in operators_metrics(cluster)
+        if name == "roadstead_usage_scrapes_total"
+    }
+    assert found["kubelet", "done"] > 0
+    assert found["llama", "done"] > 0
+    assert ("kubelet", "failed") not in found
+
+
+def test_llama_cpp_has_every_metric_that_is_read(cluster: Cluster, serves: Serves) -> None:
+    serves.apply(make_serve())
+    serves.until_ready()
+    with cluster.forwarded(serves.namespace, "service/gemma", 80) as port:
+        page = read(f"http://127.0.0.1:{port}/metrics", key=key_of(serves))
+    assert NAMES.keys() <= {name for name, _, _ in samples(page)}
+
+
+def key_of(serves: Serves) -> str:
+    return base64.b64decode(serves.get("secret", "gemma-key")["data"]["api-key"]).decode()
+
+
+def status(serves: Serves) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = serves.get("modelserve", "gemma")["status"]
+    return found
+
+
+def agrees(cluster: Cluster, serves: Serves) -> bool:
+    """Whether the status has the memory that the kubelet's summary has of the one pod."""
+    now, shown = working_set(cluster, serves), status(serves).get("memoryCurrentBytes", 0)
+    return now > 0 and abs(shown - now) <= CLOSE * now
+
+
+def working_set(cluster: Cluster, serves: Serves) -> int:
+    """The kubelet's `/stats/summary`, which is not where the operator has it from."""
+    (node,) = json.loads(cluster.run("get", "nodes", "-o", "json"))["items"]
+    path = f"/api/v1/nodes/{node['metadata']['name']}/proxy/stats/summary"
+    found = 0
+    for pod in json.loads(cluster.run("get", "--raw", path))["pods"]:
+        if pod["podRef"]["namespace"] == serves.namespace:
+            for container in pod.get("containers", ()):
+                if container["name"] == "llama-server":
+                    found += container["memory"]["workingSetBytes"]
+    return found
+
+
+def peak_of(cluster: Cluster, serves: Serves) -> float:
+    """The kernel's own peak of the one pod's server."""
+    (node,) = json.loads(cluster.run("get", "nodes", "-o", "json"))["items"]
+    path = f"/api/v1/nodes/{node['metadata']['name']}/proxy/metrics/cadvisor"
+    return sum(
+        value
+        for name, labels, value in samples(cluster.run("get", "--raw", path))
+        if name == "container_memory_max_usage_bytes"
+        and (labels["namespace"], labels["container"]) == (serves.namespace, "llama-server")
+    )
+
+
+def generated(cluster: Cluster, serves: Serves) -> float:
+    """Tokens that the operator has counted of the server."""
+    return sum(
+        value
+        for name, labels, value in operators_metrics(cluster)
+        if name == "roadstead_server_generated_tokens_total"
+        and labels["namespace"] == serves.namespace
+    )
+
+
+def operators_metrics(cluster: Cluster) -> list[tuple[str, Mapping[str, str], float]]:
+    with cluster.forwarded(NAMESPACE, OPERATOR, 8080) as port:
+        return list(samples(read(f"http://127.0.0.1:{port}/metrics")))
+
+
+def read(url: str, *, key: str = "") -> str:
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {key}"})
+    with urllib.request.urlopen(request, timeout=10) as response:
+        page: bytes = response.read()
+        return page.decode()
+
+
+def samples(page: str) -> Iterator[tuple[str, Mapping[str, str], float]]:
+    for family in text_string_to_metric_families(page):
+        for sample in family.samples:
+            yield sample.name, sample.labels, sample.value
