@@ -12,6 +12,7 @@ from aiohttp import web
 
 from dev.objectstore import Certificate
 from roadstead.api.references import serve_references
+from roadstead.api.usage import UsageSample
 from roadstead.controllers.usage_collector import Collector
 from roadstead.controllers.usage_nodes import Nodes
 from roadstead.controllers.usage_rounds import Rounds
@@ -21,7 +22,6 @@ from roadstead.kube.client import Credentials, Object, Page
 from roadstead.kube.resources import MODELSERVES, PODS, Resource
 from roadstead.usage.cadvisor import CPU, PEAK, WORKING_SET
 from roadstead.usage.figures import ShownUsage
-from roadstead.usage.sample import UsageSample
 from roadstead.usage.servers import LlamaServers
 from tests.adapters.test_kubelet import serving
 from tests.unit.controllers.test_usage_targets import pod

@@ -94,14 +94,14 @@ def test_the_operator_never_reads_a_private_key_of_receipts(defaults: Rendered) 
     assert verbs_of(role) == {("", "configmaps"): {"get"}}
 
 
-def test_webhooks_call_nobody_but_the_api_and_issuers(chart: Chart) -> None:
+def test_webhooks_call_nobody_but_the_api_issuers_and_the_ledger(chart: Chart) -> None:
     issuers = [
         {"issuer": "a", "audience": "r", "jwksUrl": "https://a.example.com:9443/keys.json"},
         {"issuer": "b", "audience": "r", "jwksUrl": "https://b.example.com/keys.json"},
     ]
     rendered = chart.render({"tokens": {"issuers": issuers}})
     egress = policy(rendered, "roadstead-webhooks")["egress"]
-    assert [ports(rule) for rule in egress] == [{53}, {443, 6443}, {443, 9443}]
+    assert [ports(rule) for rule in egress] == [{53}, {443, 6443}, {443, 9443}, {5432}]
 
 
 def test_each_workload_has_a_policy_for_both_directions(chart: Chart) -> None:
@@ -148,15 +148,16 @@ def test_source_without_scheme_and_port_opens_both_schemes(chart: Chart) -> None
     assert ports(sources) == {80, 443}
 
 
-def test_operator_without_sources_reaches_what_runs_and_the_store(defaults: Rendered) -> None:
+def test_operator_without_sources_reaches_what_runs_the_store_and_the_ledger(defaults: Rendered) -> None:
     egress = policy(defaults, "roadstead-operator")["egress"]
-    assert [ports(rule) for rule in egress] == [{53}, {443, 6443}, {10250}, {8080}, {9000}]
+    expected = [{53}, {443, 6443}, {10250}, {8080}, {9000}, {5432}]
+    assert [ports(rule) for rule in egress] == expected
 
 
 def test_operator_that_measures_nothing_asks_neither_kubelets_nor_servers(chart: Chart) -> None:
     rendered = chart.render({"usage": {"intervalSeconds": 0}})
     egress = policy(rendered, "roadstead-operator")["egress"]
-    assert [ports(rule) for rule in egress] == [{53}, {443, 6443}, {9000}]
+    assert [ports(rule) for rule in egress] == [{53}, {443, 6443}, {9000}, {5432}]
     assert not {("", "nodes"), ("", "nodes/metrics")} & granted(rendered).keys()
 
 
@@ -187,7 +188,8 @@ def test_servers_alone_are_asked_for_their_metrics(defaults: Rendered) -> None:
 
 def test_existing_store_is_reached_at_its_port(chart: Chart) -> None:
     peer = {"ipBlock": {"cidr": "10.9.0.0/16"}}
-    rendered = chart.render({**EXISTING_STORE, "networkPolicy": {"storePeers": [peer]}})
+    given = {"networkPolicy": {"storePeers": [peer]}, "ledger": {"enabled": False}}
+    rendered = chart.render({**EXISTING_STORE, **given})
     *_, store = policy(rendered, "roadstead-operator")["egress"]
     assert (ports(store), store["to"]) == ({9443}, [peer])
 

@@ -10,6 +10,7 @@ import asyncpg
 
 from roadstead.api.group import LABEL_SERVER_UUID
 from roadstead.api.raw import Raw, section
+from roadstead.api.usage import UsageSample
 from roadstead.errors import LedgerUnavailable
 from roadstead.kube.cache import Name, WatchCache, version
 from roadstead.kube.resources import (
@@ -22,8 +23,14 @@ from roadstead.kube.resources import (
 )
 from roadstead.ledger import tables
 from roadstead.ledger.outbox import Outbox
-from roadstead.ledger.projection import PodsView, contract_record, model_record, server_record
-from roadstead.ledger.records import ObjectRecord, UsageRecord
+from roadstead.ledger.projection import (
+    PodsView,
+    contract_record,
+    model_record,
+    server_record,
+    usage_record,
+)
+from roadstead.ledger.records import ObjectRecord
 from roadstead.ledger.resync import claim, resync
 from roadstead.ledger.thinning import Thinning
 
@@ -62,9 +69,10 @@ class Books:
                 self._pods.pop(uid, None)
                 self._thinning.forget(uid)
 
-    def took(self, samples: Iterable[UsageRecord]) -> None:
+    def took(self, samples: Iterable[UsageSample]) -> None:
         """What servers use; what says nothing new is left out."""
-        self._outbox.append([each for each in samples if self._thinning.keeps(each)])
+        records = map(usage_record, samples)
+        self._outbox.append([each for each in records if self._thinning.keeps(each)])
 
     async def begin(self, connection: asyncpg.Connection) -> None:
         """See that the database is this cluster's, and put in what it lacks."""

@@ -8,22 +8,20 @@ import logging
 import signal
 import time
 from collections.abc import Coroutine, Iterator
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import kopf
 
-from roadstead.api.location import StoreLocation
 from roadstead.api.model import Model
 from roadstead.api.raw import Raw, section
 from roadstead.api.references import serve_references
-from roadstead.controllers.books import Books, exact_now
+from roadstead.controllers import parts
 from roadstead.controllers.catalogue import Catalogue
 from roadstead.controllers.contract import ContractReconciler
 from roadstead.controllers.contract_usage import ContractUsage
 from roadstead.controllers.exposition import Exposition
 from roadstead.controllers.fetch_urls import FetchUrls
 from roadstead.controllers.guard import Guard
-from roadstead.controllers.kept_objects import KeptObjects
 from roadstead.controllers.lag import measure_lag
 from roadstead.controllers.model import ModelReconciler
 from roadstead.controllers.model_sources import Sources
@@ -48,12 +46,6 @@ from roadstead.kube.client import KubeClient
 from roadstead.kube.events import EventRecorder
 from roadstead.kube.lists import refresh
 from roadstead.kube.resources import MODELS, MODELSERVES, RESOURCECONTRACTS, Resource
-from roadstead.ledger.catalogue import KnownObject, known_objects
-from roadstead.ledger.outbox import Outbox
-from roadstead.ledger.writer import LedgerWriter
-from roadstead.manifests.platform import Platform, PullPolicy
-from roadstead.source.dial import Anywhere
-from roadstead.source.quant_client import QuantClient
 from roadstead.store.client import MinioStore
 from roadstead.usage.figures import ShownUsage
 
@@ -83,7 +75,7 @@ class Operator:
         self._cache = WatchCache({MODELSERVES: serve_references, MODELS: _paths})
         self._children = Children(client, self._cache)
         self._exposition = Exposition(self._cache)
-        self._books, self._ledger = self._bookkeeping()
+        self._books, self._ledger = parts.bookkeeping(settings, self._cache)
         self._relists: dict[Resource, asyncio.Task[None]] = {}
         self._synced = False
         self._usage = ContractUsage()
@@ -110,8 +102,8 @@ class Operator:
             ),
             transfers=self._transfers,
             status=status,
-            default=_default_location(settings),
-            kept=_kept_objects(settings, store),
+            default=parts.default_location(settings),
+            kept=parts.kept_objects(settings, store),
         )
         self._missing: set[Resource] = set()
         self._shown = ShownUsage() if settings.usage else None
@@ -120,9 +112,9 @@ class Operator:
             cache=self._cache,
             children=self._children,
             urls=self._urls,
-            catalogue=Catalogue(client=client, made=self._made, quant=_quant(settings)),
+            catalogue=Catalogue(client=client, made=self._made, quant=parts.quant(settings)),
             status=status,
-            platform=_platform(settings),
+            platform=parts.platform(settings),
             guard=self._guard() if settings.admission else None,
             keys=self._keys,
             routes=self._routes,
@@ -221,22 +213,6 @@ class Operator:
         if self._books is not None:
             self._books.see(resource, raw)
 
-    def _bookkeeping(self) -> tuple[Books | None, LedgerWriter | None]:
-        """What keeps the ledger; nothing without one."""
-        ledger = self._settings.ledger
-        if ledger is None:
-            return None, None
-        waiting = Outbox()
-        books = Books(self._cache, waiting, now=exact_now)
-        writer = LedgerWriter(
-            waiting,
-            ledger.dsn_file,
-            keep=ledger.retention,
-            begin=books.begin,
-            upkeep=self._settings.resync,
-        )
-        return books, writer
-
     def _changed(self, resource: Resource, raw: Raw) -> None:
         self._record(resource, raw)
         for kind, key in wakeups(self._cache, resource, raw):
@@ -292,7 +268,7 @@ class Operator:
                 settings=self._settings,
                 shown=self._shown,
                 wake=self._queues[MODELSERVES].put,
-                took=(),
+                took=() if self._books is None else (self._books.took,),
             )
 
     def _answered(self, uid: str) -> None:
@@ -369,45 +345,6 @@ class Operator:
 
 def _now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC)
-
-
-def _default_location(settings: OperatorSettings) -> StoreLocation:
-    store = settings.transfer.store
-    return StoreLocation(endpoint=store.endpoint, bucket=store.bucket, path="")
-
-
-def _kept_objects(settings: OperatorSettings, store: MinioStore) -> KeptObjects | None:
-    ledger = settings.ledger
-    if ledger is None:
-        return None
-
-    async def known(model: Model, target: StoreLocation) -> list[KnownObject]:
-        return await known_objects(
-            ledger.dsn_file, endpoint=target.endpoint, sha256=model.sha256, name=model.meta.name
-        )
-
-    return KeptObjects(store=store, known=known)
-
-
-def _quant(settings: OperatorSettings) -> QuantClient | None:
-    if not settings.quant_endpoint or settings.quant_key_file is None:
-        return None
-    # The operator's own Quant service is named by whoever installs it: no list has to allow it.
-    return QuantClient(settings.quant_endpoint, settings.quant_key_file, Anywhere())
-
-
-def _platform(settings: OperatorSettings) -> Platform:
-    gateway = settings.gateway_namespace
-    peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": gateway}}}
-    return Platform(
-        operator_image=settings.operator_image,
-        server_image=settings.server_image,
-        operator_namespace=settings.namespace,
-        pull_policy=cast(PullPolicy, settings.pull_policy),
-        fetch_connections=settings.fetch_connections,
-        gateway_peers=(peer,) if gateway else (),
-        routing=settings.gateway.routing if settings.gateway else None,
-    )
 
 
 def _on_signals(stop: asyncio.Event) -> None:

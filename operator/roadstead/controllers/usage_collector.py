@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from roadstead.api.usage import Took, UsageSample
 from roadstead.controllers.settings import OperatorSettings
 from roadstead.controllers.usage_nodes import Nodes
 from roadstead.controllers.usage_rounds import Heard, Rounds
@@ -20,7 +21,6 @@ from roadstead.usage import metrics
 from roadstead.usage.book import PodLook, UsageBook
 from roadstead.usage.figures import ShownUsage
 from roadstead.usage.metrics import Labels, ServerMetrics
-from roadstead.usage.sample import Took, UsageSample
 from roadstead.usage.servers import LlamaServers
 
 logger = logging.getLogger(__name__)

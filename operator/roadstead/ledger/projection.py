@@ -14,8 +14,9 @@ from roadstead.api.modelserve import ModelServe
 from roadstead.api.phase import phase
 from roadstead.api.quantity import parse_quantity
 from roadstead.api.raw import Metadata, Raw, section, timestamp
+from roadstead.api.usage import UsageSample
 from roadstead.errors import InvalidResource
-from roadstead.ledger.records import ContractRecord, ModelRecord, ServerRecord
+from roadstead.ledger.records import ContractRecord, ModelRecord, ServerRecord, UsageRecord
 from roadstead.manifests import names
 
 MEGABYTE: Final = 10**6
@@ -114,6 +115,20 @@ def contract_record(raw: Raw, *, now: str, deleted: bool = False) -> ContractRec
         status_message=message,
         expires_at=timestamp(ends) if ends is not None and ends.year > 1 else None,
         **_life(contract.meta, now=now, deleted=deleted),
+    )
+
+
+def usage_record(sample: UsageSample) -> UsageRecord:
+    """The row of a sample."""
+    return UsageRecord(
+        server_uuid=sample.server_uuid,
+        sampled_at=sample.sampled_at.isoformat(),
+        memory_current_mb=sample.memory_current_bytes / MEGABYTE,
+        memory_max_mb=sample.memory_max_bytes / MEGABYTE,
+        cpu_usage_percent=sample.cpu_usage_percent,
+        tokens_per_second=sample.tokens_per_second,
+        requests_processing=sample.requests_processing,
+        requests_deferred=sample.requests_deferred,
     )
 
 

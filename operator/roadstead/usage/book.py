@@ -8,8 +8,8 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from roadstead.api.usage import UsageSample
 from roadstead.usage.readings import ContainerReading, LlamaReading
-from roadstead.usage.sample import UsageSample
 
 STALE_SECONDS: Final = 120.0
 """How long a pod's last reading stands for it while its node can't be asked."""

@@ -1,14 +1,28 @@
 """What the watches tell, and what is put down of it."""
 
+import datetime
+
 import pytest
 
 from roadstead.api.references import serve_references
+from roadstead.api.usage import UsageSample
 from roadstead.controllers.books import Books
 from roadstead.kube.cache import WatchCache
 from roadstead.kube.resources import MODELS, MODELSERVES, PODS
 from roadstead.ledger.outbox import Outbox
 from roadstead.ledger.records import ObjectRecord, ServerRecord
-from tests.unit.ledger.objects import NOW, UID, a_sample, make_object, make_pod, make_serve
+from tests.unit.ledger.objects import NOW, UID, make_object, make_pod, make_serve
+
+SAMPLE = UsageSample(
+    server_uuid=UID,
+    sampled_at=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
+    memory_current_bytes=500_000_000,
+    memory_max_bytes=600_000_000,
+    cpu_usage_percent=10.0,
+    tokens_per_second=None,
+    requests_processing=None,
+    requests_deferred=None,
+)
 
 
 class Desk:
@@ -92,5 +106,5 @@ def test_model_is_put_down(desk: Desk) -> None:
 
 
 def test_sample_that_repeats_the_last_is_left_out(desk: Desk) -> None:
-    desk.books.took([a_sample(), a_sample()])
+    desk.books.took([SAMPLE, SAMPLE])
     assert len(desk.outbox) == 1

@@ -1,0 +1,81 @@
+"""What the operator is made of, by its settings."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from roadstead.api.location import StoreLocation
+from roadstead.api.model import Model
+from roadstead.controllers.books import Books, exact_now
+from roadstead.controllers.kept_objects import KeptObjects
+from roadstead.controllers.settings import OperatorSettings
+from roadstead.kube.cache import WatchCache
+from roadstead.ledger.catalogue import KnownObject, known_objects
+from roadstead.ledger.outbox import Outbox
+from roadstead.ledger.writer import LedgerWriter
+from roadstead.manifests.platform import Platform, PullPolicy
+from roadstead.source.dial import Anywhere
+from roadstead.source.quant_client import QuantClient
+from roadstead.store.client import MinioStore
+
+
+def bookkeeping(
+    settings: OperatorSettings, cache: WatchCache
+) -> tuple[Books | None, LedgerWriter | None]:
+    """What keeps the ledger; nothing without one."""
+    ledger = settings.ledger
+    if ledger is None:
+        return None, None
+    waiting = Outbox()
+    books = Books(cache, waiting, now=exact_now)
+    writer = LedgerWriter(
+        waiting,
+        ledger.dsn_file,
+        keep=ledger.retention,
+        begin=books.begin,
+        upkeep=settings.resync,
+    )
+    return books, writer
+
+
+def default_location(settings: OperatorSettings) -> StoreLocation:
+    """Where objects go of Models that name no place."""
+    store = settings.transfer.store
+    return StoreLocation(endpoint=store.endpoint, bucket=store.bucket, path="")
+
+
+def kept_objects(settings: OperatorSettings, store: MinioStore) -> KeptObjects | None:
+    """What looks for objects that earlier Models left; nothing without a ledger."""
+    ledger = settings.ledger
+    if ledger is None:
+        return None
+
+    async def known(model: Model, target: StoreLocation) -> list[KnownObject]:
+        return await known_objects(
+            ledger.dsn_file, endpoint=target.endpoint, sha256=model.sha256, name=model.meta.name
+        )
+
+    return KeptObjects(store=store, known=known)
+
+
+def quant(settings: OperatorSettings) -> QuantClient | None:
+    """The Quant service that is asked where a Model names none."""
+    if not settings.quant_endpoint or settings.quant_key_file is None:
+        return None
+    # The operator's own Quant service is named by whoever installs it: no list has to allow it.
+    return QuantClient(settings.quant_endpoint, settings.quant_key_file, Anywhere())
+
+
+def platform(settings: OperatorSettings) -> Platform:
+    """What the children of every server have in common."""
+    gateway = settings.gateway_namespace
+    peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": gateway}}}
+    return Platform(
+        operator_image=settings.operator_image,
+        server_image=settings.server_image,
+        operator_namespace=settings.namespace,
+        pull_policy=cast(PullPolicy, settings.pull_policy),
+        fetch_connections=settings.fetch_connections,
+        gateway_peers=(peer,) if gateway else (),
+        routing=settings.gateway.routing if settings.gateway else None,
+    )
