@@ -148,7 +148,9 @@ def test_source_without_scheme_and_port_opens_both_schemes(chart: Chart) -> None
     assert ports(sources) == {80, 443}
 
 
-def test_operator_without_sources_reaches_what_runs_the_store_and_the_ledger(defaults: Rendered) -> None:
+def test_operator_without_sources_reaches_servers_store_and_ledger(
+    defaults: Rendered,
+) -> None:
     egress = policy(defaults, "roadstead-operator")["egress"]
     expected = [{53}, {443, 6443}, {10250}, {8080}, {9000}, {5432}]
     assert [ports(rule) for rule in egress] == expected

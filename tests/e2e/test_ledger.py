@@ -1,0 +1,110 @@
+"""The ledger on the real cluster: what it says, and that Postgres may go at any moment."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from dev.demo import admission
+from dev.demo.installation import NAMESPACE
+from dev.demo.kubectl import Cluster
+from dev.demo.ledger import ASK, POD
+from tests.e2e.node_processes import kill_command
+from tests.e2e.serves import Serves, make_serve
+
+POSTGRES = "statefulset/roadstead-postgres"
+OPERATOR = "deployment/roadstead-operator"
+MEGABYTE = 10**6
+
+
+def rows(cluster: Cluster, query: str) -> list[Mapping[str, Any]]:
+    """What the reader sees."""
+    text = cluster.run(*ASK, "-tAc", f"SELECT json_agg(found) FROM ({query}) found")
+    found: list[Mapping[str, Any]] = json.loads(text.strip() or "[]") or []
+    return found
+
+
+def record(cluster: Cluster, serves: Serves, name: str) -> Mapping[str, Any]:
+    """The record of one ModelServe; empty without one."""
+    query = (
+        f"SELECT * FROM server_records WHERE namespace = '{serves.namespace}' AND name = '{name}'"
+    )
+    found = rows(cluster, query)
+    return found[0] if found else {}
+
+
+def verify(cluster: Cluster, *, seconds: int = 60) -> str:
+    """`roadstead ledger verify` in the operator's pod; DevError, with what differs, if any does."""
+    command = ("roadstead", "ledger", "verify", "--wait", str(seconds))
+    return cluster.run("-n", NAMESPACE, "exec", OPERATOR, "--", *command)
+
+
+@pytest.fixture
+def running(cluster: Cluster, serves: Serves) -> Serves:
+    """A server that is ready, and in the ledger."""
+    serves.apply(make_serve())
+    serves.until_ready()
+    assert verify(cluster) == ""
+    return serves
+
+
+def test_ready_server_is_in_the_ledger_with_what_it_uses(
+    cluster: Cluster, running: Serves, eventually: Callable[..., Any]
+) -> None:
+    eventually(lambda: record(cluster, running, "gemma")["memory_current_mb"], seconds=90, step=2)
+    found, serve = record(cluster, running, "gemma"), running.get("modelserve", "gemma")
+    assert (found["status"], found["subject"], found["contract"]) == ("Ready", "alice", "e2e")
+    assert found["gateway_url"] == serve["status"]["url"]
+    assert found["pod_names"] == [pod["metadata"]["name"] for pod in running.pods()]
+    used = serve["status"]["memoryCurrentBytes"] / MEGABYTE
+    assert found["memory_current_mb"] == pytest.approx(used, rel=0.05)
+    assert found["memory_max_mb"] >= found["memory_current_mb"] * 0.95
+    model = rows(cluster, f"SELECT * FROM model_records WHERE uuid = '{found['model_uuid']}'")
+    assert (model[0]["status"], model[0]["architecture"]) == ("Ready", "gemma3")
+
+
+def test_what_changes_while_postgres_is_away_is_there_afterwards(
+    cluster: Cluster, running: Serves, eventually: Callable[..., Any]
+) -> None:
+    running.apply(make_serve("passing", modelName="nobody-knows-this"))
+    running.until("passing", "Ready", "ModelUnknown")
+    assert verify(cluster) == ""
+    cluster.run("-n", NAMESPACE, "scale", POSTGRES, "--replicas=0")
+    eventually(lambda: cluster.get("-n", NAMESPACE, "pod", POD) is None)
+    running.apply(make_serve("new", modelName="nobody-knows-this"))
+    running.until("new", "Ready", "ModelUnknown")
+    running.kubectl("delete", "modelserve", "passing")
+    running.kubectl("scale", "modelserve", "gemma", "--replicas=0")
+    running.until("gemma", "WorkloadReady", "ScaledToZero")
+    cluster.run("-n", NAMESPACE, "scale", POSTGRES, "--replicas=1")
+    cluster.run("-n", NAMESPACE, "rollout", "status", POSTGRES, "--timeout=120s")
+    assert verify(cluster, seconds=90) == ""
+
+
+def test_postgres_that_is_killed_while_servers_change_loses_nothing(
+    cluster: Cluster, serves: Serves, eventually: Callable[..., Any]
+) -> None:
+    for number in range(5):
+        serves.apply(make_serve(f"one-{number}", modelName="nobody-knows-this"))
+    pod = cluster.get("-n", NAMESPACE, "pod", POD) or {}
+    assert kill_command(pod["metadata"]["uid"], "postgres") > 0
+    for number in range(5):
+        serves.kubectl("delete", "modelserve", f"one-{number}", "--wait=false")
+    serves.apply(make_serve("last", modelName="nobody-knows-this"))
+    cluster.run("-n", NAMESPACE, "rollout", "status", POSTGRES, "--timeout=120s")
+    assert verify(cluster, seconds=90) == ""
+
+
+def test_denials_are_in_the_ledger(
+    cluster: Cluster, serves: Serves, eventually: Callable[..., Any]
+) -> None:
+    admission.refused(cluster, json.dumps(_placed(make_serve(), serves.namespace)))
+    query = f"SELECT * FROM admission_records WHERE namespace = '{serves.namespace}'"
+    (found,) = eventually(lambda: rows(cluster, query))
+    assert (found["allowed"], found["reason"]) == (False, "TokenMissing")
+
+
+def _placed(serve: dict[str, Any], namespace: str) -> dict[str, Any]:
+    serve["metadata"]["namespace"] = namespace
+    return serve
