@@ -14,7 +14,8 @@ RoadsteadError
 │   ├── KubeRejected           400, 403, 422: the same request will be refused again
 │   └── KubeUnavailable        no answer, 429, 5xx: the same request may pass later
 ├── LedgerError                Postgres refused what was asked of it
-│   └── LedgerUnavailable      no answer, or not now: the same may pass later
+│   ├── LedgerUnavailable      no answer, or not now: the same may pass later
+│   └── RowRefused             it is the row: it will never be taken
 ├── UsageError                 what servers use could not be asked
 └── ModelError                 a model can't be brought, kept or read; says whether to try again
     ├── SourceError            the side that the model comes from
@@ -125,6 +126,10 @@ class LedgerError(RoadsteadError):
 
 class LedgerUnavailable(LedgerError):
     """No connection, none any more, or no answer in time: the same may pass later."""
+
+
+class RowRefused(LedgerError):
+    """A value or a constraint stands against a row, whoever writes it and whenever."""
 
 
 class UsageError(RoadsteadError):

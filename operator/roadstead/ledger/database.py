@@ -10,7 +10,7 @@ from typing import Final
 
 import asyncpg
 
-from roadstead.errors import LedgerError, LedgerUnavailable
+from roadstead.errors import LedgerError, LedgerUnavailable, RowRefused
 
 CONNECT_SECONDS: Final = 5.0
 STATEMENT_SECONDS: Final = 30.0
@@ -90,6 +90,10 @@ def speaking() -> Iterator[None]:
     except _PASSING as error:
         name = type(error).__name__
         raise LedgerUnavailable(f"Postgres does not answer: {name}", reason=name) from None
+    except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
+        name = type(error).__name__
+        message = f"Postgres refuses a value: {name} ({error.sqlstate})"
+        raise RowRefused(message, reason=name) from None
     except asyncpg.PostgresError as error:
         name = type(error).__name__
         message = f"Postgres refuses it: {name} ({error.sqlstate})"

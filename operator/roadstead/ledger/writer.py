@@ -16,7 +16,7 @@ from typing import Final
 import asyncpg
 
 from roadstead import metrics
-from roadstead.errors import LedgerError, LedgerUnavailable
+from roadstead.errors import LedgerError, LedgerUnavailable, RowRefused
 from roadstead.ledger.database import close, connect, speaking
 from roadstead.ledger.outbox import Batch, Outbox
 from roadstead.ledger.records import Record, row
@@ -137,22 +137,26 @@ class LedgerWriter:
         started = time.monotonic()
         try:
             await _store(connection, batch)
-        except LedgerUnavailable:
-            self._outbox.back(batch)
-            raise
-        except LedgerError as error:
-            if len(batch) > 1:
-                for half in (batch[: len(batch) // 2], batch[len(batch) // 2 :]):
-                    await self._write(connection, half)
-                return
-            self._refused(batch, error)
+        except RowRefused as error:
+            await self._sort_out(connection, batch, error)
             return
         except BaseException:
             self._outbox.back(batch)
             raise
         self._stored(batch, started)
 
-    def _refused(self, batch: Batch, error: LedgerError) -> None:
+    async def _sort_out(
+        self, connection: asyncpg.Connection, batch: Batch, error: RowRefused
+    ) -> None:
+        """Write all of the batch but the rows that are refused."""
+        if middle := len(batch) // 2:
+            try:
+                await self._write(connection, batch[:middle])
+            except BaseException:
+                self._outbox.back(batch[middle:])
+                raise
+            await self._write(connection, batch[middle:])
+            return
         table = TABLES[type(batch[0].record)].name
         metrics.LEDGER_DROPPED.labels(table).inc()
         logger.error("a row of %s is left out: %s", table, error)

@@ -87,6 +87,18 @@ async def test_row_that_postgres_refuses_holds_up_no_other(ledger: Ledger) -> No
     assert sample("roadstead_ledger_dropped_total", table="admission_records") == dropped + 1
 
 
+async def test_rights_that_are_missing_for_a_while_lose_nothing(own_ledger: Ledger) -> None:
+    outbox = Outbox()
+    async with own_ledger.connected("owner") as connection:
+        await connection.execute("REVOKE INSERT ON admission_records FROM roadstead_writer")
+        outbox.append([an_admission() for _ in range(5)])
+        async with own_ledger.writing(outbox):
+            await eventually(lambda: sample_failures("InsufficientPrivilegeError") > 0)
+            await connection.execute("GRANT INSERT ON admission_records TO roadstead_writer")
+            await emptied(outbox)
+    assert len(await own_ledger.rows("SELECT 1 FROM admission_records")) == 5
+
+
 async def test_changed_password_is_read_anew(own_ledger: Ledger) -> None:
     outbox = Outbox()
     async with own_ledger.writing(outbox):
