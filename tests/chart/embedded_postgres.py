@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import asyncpg
@@ -20,6 +20,7 @@ from dev.postgres import ROLES
 from tests.chart.rendering import CHART
 
 HOST = "roadstead-postgres"
+PROBE = ("pg_isready", "-q", "-h", "127.0.0.1", "-U", "roadstead_reader", "-d", "roadstead")
 SECONDS = 60.0
 
 
@@ -72,8 +73,11 @@ class Pod:
     def start_until_ready(self) -> None:
         """... and wait until the readiness probe would succeed."""
         self.start()
-        asked = ["pg_isready", "-q", "-h", "127.0.0.1", "-d", "roadstead"]
-        self.wait(lambda: subprocess.run(asked, env=self._env()).returncode == 0)
+        self.wait(lambda: self.probe(PROBE))
+
+    def probe(self, command: Sequence[str]) -> bool:
+        """Whether a probe's command succeeds."""
+        return subprocess.run(command, env=self._env()).returncode == 0
 
     def wait(self, holds: Callable[[], bool]) -> None:
         """Until it holds; an AssertionError where the script ends before."""
@@ -92,12 +96,13 @@ class Pod:
         assert self.process.returncode == 1
         return said
 
-    def stop(self) -> int:
-        """What the preStop hook does; answers with the exit code."""
+    def stop(self) -> str:
+        """What the preStop hook does; answers with the log."""
         assert self.process is not None
         self.process.send_signal(signal.SIGINT)
-        self.process.communicate(timeout=SECONDS)
-        return self.process.returncode
+        _, log = self.process.communicate(timeout=SECONDS)
+        assert self.process.returncode == 0, log
+        return log
 
     def kill(self) -> None:
         """End every process of it at once."""

@@ -13,6 +13,7 @@ import pytest
 
 from dev.objectstore import free_port
 from tests.chart.embedded_postgres import HOST, PASSWORDS, Pod
+from tests.chart.rendering import Chart
 
 
 @contextlib.contextmanager
@@ -69,12 +70,21 @@ async def test_superuser_can_not_come_over_the_network(ready: Pod) -> None:
 async def test_second_start_keeps_the_data_and_takes_a_new_password(pod: Pod) -> None:
     pod.start_until_ready()
     await pod.ask("owner", PASSWORDS["owner"], "CREATE TABLE kept AS SELECT 7 AS x")
-    assert pod.stop() == 0
+    pod.stop()
     pod.set_dsn("owner", f"postgresql://roadstead_owner:a%20%27%5Cnew%25@{HOST}:5432/roadstead")
     pod.start_until_ready()
     assert await pod.ask("owner", r"a '\new%", "SELECT x FROM kept") == 7
     with pytest.raises(asyncpg.InvalidPasswordError):
         await pod.ask("owner", PASSWORDS["owner"], "SELECT 1")
+
+
+def test_probes_succeed_and_leave_nothing_in_the_log(chart: Chart, pod: Pod) -> None:
+    stateful = chart.render().one("StatefulSet", "roadstead-postgres")
+    (container,) = stateful["spec"]["template"]["spec"]["containers"]
+    pod.start_until_ready()
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+        assert pod.probe(container[probe]["exec"]["command"])
+    assert "FATAL" not in pod.stop()
 
 
 async def test_first_start_that_was_cut_short_is_begun_anew(pod: Pod) -> None:
