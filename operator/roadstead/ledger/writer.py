@@ -115,12 +115,17 @@ class LedgerWriter:
         """A connection to a database of our version, looked after lately."""
         if self._connection is None or self._connection.is_closed():
             self._connection = await connect(self._dsn_file)
+            self._connection.add_termination_listener(self._ended)
             await _require_schema(self._connection)
             self._kept_at = float("-inf")
         if time.monotonic() - self._kept_at >= self._upkeep:
             await self._look_after(self._connection)
             self._kept_at = time.monotonic()
         return self._connection
+
+    def _ended(self, _: object) -> None:
+        """Connect again at once, though nothing waits: what comes back may have less than was sent."""
+        self._outbox.changed.set()
 
     async def _look_after(self, connection: asyncpg.Connection) -> None:
         if self._keep is not None:

@@ -41,6 +41,21 @@ async def test_what_changed_while_postgres_was_away_is_written(own_ledger: Ledge
     assert len(await own_ledger.rows("SELECT * FROM admission_records")) == 1
 
 
+async def test_postgres_that_comes_back_is_compared_though_nothing_changed(
+    own_ledger: Ledger,
+) -> None:
+    begun: list[asyncpg.Connection] = []
+
+    async def begin(connection: asyncpg.Connection) -> None:
+        begun.append(connection)
+
+    async with own_ledger.writing(Outbox(), begin):
+        await eventually(lambda: len(begun) == 1)
+        own_ledger.server.stop()
+        own_ledger.server.start()
+        await eventually(lambda: len(begun) == 2)
+
+
 async def test_postgres_that_is_killed_in_a_batch_loses_nothing(own_ledger: Ledger) -> None:
     outbox, uids = Outbox(), [fresh_uid() for _ in range(3000)]
     for uid in uids:
