@@ -15,6 +15,7 @@ import pytest
 from aiohttp import web
 from cryptography import x509
 from kubernetes.aio import client
+from prometheus_client import REGISTRY
 
 from roadstead.kube.client import KubeClient
 from roadstead_webhooks.certificates.bundles import CONFIGURATIONS
@@ -138,6 +139,17 @@ async def test_every_webhook_has_the_authority(
     (authority,) = x509.load_pem_x509_certificates(bundle)
     serving = x509.load_pem_x509_certificate((tmp_path / "tls" / "tls.crt").read_bytes())
     serving.verify_directly_issued_by(authority)
+
+
+async def test_the_end_of_the_authority_is_told(
+    kube: KubeClient, namespace: str, configuration: str, tmp_path: Path
+) -> None:
+    await keeper(kube, namespace, configuration, tmp_path).begin()
+    (bundle,) = await bundles(kube, configuration)
+    (authority,) = x509.load_pem_x509_certificates(bundle)
+    name = "roadstead_certificate_expiry_timestamp_seconds"
+    told = REGISTRY.get_sample_value(name, {"certificate": "authority"})
+    assert told == authority.not_valid_after_utc.timestamp()
 
 
 async def test_a_bundle_that_was_changed_is_put_right(

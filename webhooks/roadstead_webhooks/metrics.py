@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 ADMISSIONS: Final = Counter(
     "roadstead_admissions_total",
@@ -26,4 +26,9 @@ CONFLICTS: Final = Counter(
 )
 EVENTS_DROPPED: Final = Counter(
     "roadstead_denial_events_dropped_total", "Events of denials that were more than the rate."
+)
+CERTIFICATE_EXPIRY: Final = Gauge(
+    "roadstead_certificate_expiry_timestamp_seconds",
+    "When a certificate in use ends: the serving one, or the authority of our own.",
+    ["certificate"],
 )

@@ -12,6 +12,10 @@ import ssl
 from pathlib import Path
 from typing import Final, Protocol
 
+from cryptography import x509
+
+from roadstead_webhooks import metrics
+
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS: Final = 5.0
@@ -67,8 +71,20 @@ class FileCertificates:
                 server_context().load_cert_chain(self._chain, self._key)
                 self._context.load_cert_chain(self._chain, self._key)
                 self._loaded = pair
+                metrics.CERTIFICATE_EXPIRY.labels("serving").set(_ends_at(pair[0]))
                 logger.info("serving with the certificate of %s", self._chain)
         except (OSError, ssl.SSLError) as error:
             why = error.strerror or type(error).__name__
             logger.warning("no certificate in %s: %s", self._chain, why)
         return self._loaded is not None
+
+
+def _ends_at(chain: bytes) -> float:
+    """When the first certificate of a chain ends, in Unix time; NaN where it can't be told.
+
+    OpenSSL takes some that cryptography does not: those are served all the same.
+    """
+    try:
+        return x509.load_pem_x509_certificate(chain).not_valid_after_utc.timestamp()
+    except ValueError:
+        return float("nan")

@@ -13,6 +13,7 @@ from typing import Final
 
 from roadstead.errors import InvalidKey, KubeConflict, KubeError
 from roadstead.settings import EnvReader
+from roadstead_webhooks import metrics
 from roadstead_webhooks.certificates.bundles import bring_bundle
 from roadstead_webhooks.certificates.folder import publish
 from roadstead_webhooks.certificates.receipt_rotation import published, rotated
@@ -131,6 +132,8 @@ class Keeper:
         data = await self._tls.bring(self._renewed)
         stored = Stored.parse(data)
         assert stored is not None  # noqa: S101 - _renewed has made it
+        ends_at = stored.authority.ends_at.timestamp()
+        metrics.CERTIFICATE_EXPIRY.labels("authority").set(ends_at)
         self._asked = await bring_bundle(self._client, self._places.configuration, stored.bundle)
         if publish(self._places.tls_folder, stored.served()):
             ends = stored.serving.ends_at.isoformat()
