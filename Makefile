@@ -6,7 +6,7 @@ SETUP := .venv/.set-up
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check unit test wheel demo up down requirements
+.PHONY: help setup check unit test wheel demo up down requirements metrics
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -47,6 +47,9 @@ up: $(SETUP) ## the cluster with the chart installed, and no example
 
 down: $(SETUP) ## end all that `make up`, `make demo` or `make test` started
 	@$(PY) -m dev.cluster down
+
+metrics: $(SETUP) ## write docs/reference/metrics.md anew from the code
+	@$(PY) -m dev.metrics
 
 requirements: $(SETUP) ## write the pinned requirements anew from pyproject.toml
 	@.venv/bin/uv pip compile -q --generate-hashes --no-header --no-annotate --python-version 3.11 --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.txt

@@ -3,10 +3,12 @@
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 from dev import cache
 from dev.errors import MissingTool
 from dev.terminal import say, tail
+from dev.versions import DEBIAN
 
 
 def ensure(*packages: str) -> None:
@@ -23,6 +25,28 @@ def ensure(*packages: str) -> None:
         _apt_get("install", "-y", "--no-remove", "--no-install-recommends", *missing)
 
 
+def unpacked(package: str) -> Path:
+    """The folder that holds the package's files, which is not installed.
+
+    For programs whose package would start a service of the whole machine. Raises MissingTool.
+    """
+    folder = cache.root() / "debian" / f"{DEBIAN}-{package}"
+    if folder.exists():
+        return folder
+    if shutil.which("apt-get") is None:
+        raise MissingTool(f"missing: {package}, which is taken from Debian 12's packages")
+    with cache.lock("apt"), cache.staging(folder) as staged:
+        if not folder.exists():
+            say(f"fetching the Debian package {package}")
+            if os.geteuid() == 0:
+                _apt_get("update")
+            _apt_get("download", package, cwd=staged)
+            (archive,) = staged.glob("*.deb")
+            subprocess.run(["dpkg-deb", "-x", archive, staged / "files"], check=True)
+            os.replace(staged / "files", folder)
+    return folder
+
+
 def _installed(package: str) -> bool:
     command = ["dpkg-query", "-W", "-f", "${db:Status-Status}", package]
     try:
@@ -32,12 +56,12 @@ def _installed(package: str) -> bool:
     return answer.stdout == "installed"
 
 
-def _apt_get(*arguments: str) -> None:
+def _apt_get(*arguments: str, cwd: Path | None = None) -> None:
     log = cache.root() / "log" / "apt-get.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     with log.open("w") as stream:
         command = ["apt-get", *arguments]
-        done = subprocess.run(command, stdout=stream, stderr=stream, env=environment)
+        done = subprocess.run(command, stdout=stream, stderr=stream, env=environment, cwd=cwd)
     if done.returncode != 0:
         raise MissingTool(f"`{' '.join(command)}` failed:\n{tail(log)}\nMend that, then try again.")

@@ -1,0 +1,16 @@
+"""The metrics' names, by the conventions of Prometheus as its own tool checks them."""
+
+from __future__ import annotations
+
+import subprocess
+
+from dev.metrics import exposition, metrics
+from dev.prometheus import promtool
+
+
+def test_names_follow_the_conventions() -> None:
+    page = exposition(metrics())
+    done = subprocess.run(
+        [promtool(), "check", "metrics"], input=page, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
