@@ -18,6 +18,11 @@ COREDNS = "v1.14.0"
 RCLONE = "v1.76.0"
 VERSITYGW = "v1.8.0"
 TRAEFIK = "v3.7.9"
+CONTROLLER_TOOLS = "v0.22.0"
+PROMETHEUS_OPERATOR = "v0.95.2"
+"""Whose types dev/go/monitoring makes definitions from."""
+GRAFANA_SCHEMA = "v0.0.22"
+"""Of grafana-foundation-sdk: Grafana's own schema of dashboards."""
 PAUSE = "v1"
 DEBIAN = "bookworm"
 
@@ -91,6 +96,22 @@ _PROGRAMS = (
     _upstream("rclone", "github.com/rclone/rclone", RCLONE, 125),
     _upstream("versitygw", "github.com/versity/versitygw", VERSITYGW, 60, sub="/cmd/versitygw"),
     _upstream("traefik", "github.com/traefik/traefik/v3", TRAEFIK, 300, sub="/cmd/traefik"),
+    GoProgram(
+        name="controller-gen",
+        module="monitoring",
+        package="sigs.k8s.io/controller-tools/cmd/controller-gen",
+        requires="sigs.k8s.io/controller-tools",
+        version=CONTROLLER_TOOLS,
+        usual_seconds=40,
+    ),
+    GoProgram(
+        name="dashcheck",
+        module="dashcheck",
+        package=".",
+        requires="github.com/grafana/grafana-foundation-sdk/go",
+        version=GRAFANA_SCHEMA,
+        usual_seconds=20,
+    ),
     GoProgram(
         name="pause", module="pause", package=".", requires="", version=PAUSE, usual_seconds=2
     ),

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from dev.binaries import GO_MODULES, content_key, go_output_name, go_version
-from dev.versions import GO_MINIMUM, GO_PROGRAMS, GoProgram
+from dev.versions import GO_MINIMUM, GO_PROGRAMS, PROMETHEUS_OPERATOR, GoProgram
 
 UPSTREAM = [each for each in GO_PROGRAMS.values() if each.requires]
 
@@ -21,6 +21,11 @@ def test_go_mod_requires_the_pinned_version(program: GoProgram) -> None:
 def test_go_sum_verifies_the_pinned_version(program: GoProgram) -> None:
     lines = (GO_MODULES / program.module / "go.sum").read_text().splitlines()
     assert any(line.startswith(f"{program.requires} {program.version} h1:") for line in lines)
+
+
+def test_definitions_are_made_from_the_pinned_types() -> None:
+    text = (GO_MODULES / "monitoring" / "go.mod").read_text()
+    assert f"/pkg/apis/monitoring {PROMETHEUS_OPERATOR}\n" in text
 
 
 @pytest.mark.parametrize("module", sorted(path.name for path in GO_MODULES.iterdir()))

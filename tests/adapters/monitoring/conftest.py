@@ -1,0 +1,39 @@
+"""A ledger with rows in it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from dev import postgres
+from roadstead.ledger.schema import Roles, migrate
+
+ROWS = Path(__file__).parent / "rows.sql"
+
+
+@pytest.fixture(scope="session")
+def reader_dsn() -> Iterator[str]:
+    """The address of one who may read the ledger and nothing else, as Grafana has it."""
+    with postgres.running() as server:
+        asyncio.run(_fill(server))
+        yield server.dsn("reader")
+
+
+@pytest.fixture
+async def ledger(reader_dsn: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection of that one."""
+    connection = await asyncpg.connect(reader_dsn)
+    yield connection
+    await connection.close()
+
+
+async def _fill(server: postgres.Postgres) -> None:
+    owner = await asyncpg.connect(server.dsn("owner"))
+    await migrate(owner, Roles(writer="roadstead_writer", reader="roadstead_reader"))
+    await owner.execute("SELECT keep_partitions(90, 70, 90)")
+    await owner.execute(ROWS.read_text())
+    await owner.close()

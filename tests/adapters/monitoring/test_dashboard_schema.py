@@ -1,0 +1,54 @@
+"""The dashboards, by Grafana's own schema."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dev import binaries
+from tests.adapters.monitoring.dashboards import FILES, load, panels
+
+
+@pytest.fixture(scope="session")
+def dashcheck() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Checks files against the schema."""
+    program = binaries.ensure("dashcheck")["dashcheck"]
+
+    def check(*files: Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([program, *files], capture_output=True, text=True)
+
+    return check
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_dashboard_has_every_field_right(
+    dashcheck: Callable[..., subprocess.CompletedProcess[str]], path: Path
+) -> None:
+    done = dashcheck(path)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(lambda panel: panel.update(titel="x"), id="panel"),
+        pytest.param(lambda panel: panel["options"].update(showHeadre=True), id="options"),
+        pytest.param(lambda panel: panel["targets"][0].update(exprr="x"), id="query"),
+        pytest.param(lambda panel: panel["fieldConfig"]["defaults"].update(unitt="s"), id="field"),
+    ],
+)
+def test_a_field_that_grafana_does_not_know_is_found(
+    dashcheck: Callable[..., subprocess.CompletedProcess[str]],
+    tmp_path: Path,
+    spoil: Callable[[Any], None],
+) -> None:
+    dashboard = load(FILES[2])
+    spoil(next(panels(dashboard)))
+    file = tmp_path / "spoilt.json"
+    file.write_text(json.dumps(dashboard))
+    assert dashcheck(file).returncode == 1

@@ -1,0 +1,96 @@
+"""What dashboards and the reference ask the ledger, asked of a real one by who may only read."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from typing import Any
+
+import asyncpg
+import pytest
+
+from tests.adapters.monitoring.dashboards import CHECKOUT, Query, filled, queries
+
+SERVER = "00000000-0000-4000-8000-000000000001"
+VARIABLES = {"namespace": ".*", "contract": ".*", "server": SERVER, "deleted": "false"}
+PAGE = (CHECKOUT / "docs" / "reference" / "ledger-queries.md").read_text()
+EXAMPLES = re.findall(r"^## (.+?)\n.*?```sql\n(.+?)```", PAGE, re.MULTILINE | re.DOTALL)
+OF_DASHBOARDS = [each for each in queries() if each.sql]
+
+
+def as_sent(query: Query, hours: int = 6, **variables: str) -> str:
+    now = datetime.datetime.now(datetime.UTC)
+    since = (now - datetime.timedelta(hours=hours)).isoformat()
+    return filled(query, {**VARIABLES, **variables}, since=since, until=now.isoformat())
+
+
+def one(where: str) -> Query:
+    (found,) = (query for query in OF_DASHBOARDS if query.where == where)
+    return found
+
+
+@pytest.mark.parametrize("query", OF_DASHBOARDS, ids=lambda query: query.where)
+async def test_a_dashboards_query_finds_something(ledger: asyncpg.Connection, query: Query) -> None:
+    assert await ledger.fetch(as_sent(query))
+
+
+@pytest.mark.parametrize("sql", [pytest.param(sql, id=title) for title, sql in EXAMPLES])
+async def test_an_example_finds_something(ledger: asyncpg.Connection, sql: str) -> None:
+    assert await ledger.fetch(sql)
+
+
+async def test_a_graph_has_a_time_and_numbers(ledger: asyncpg.Connection) -> None:
+    for row in await ledger.fetch(as_sent(one("servers: Memory, A"))):
+        assert row["time"] > 1e9
+        assert row["now"] <= row["max"]
+
+
+async def test_deleted_servers_are_shown_when_they_are_asked_for(
+    ledger: asyncpg.Connection,
+) -> None:
+    query = one("servers: Servers, A")
+    living = {row["name"] for row in await ledger.fetch(as_sent(query))}
+    all_of_them = {row["name"] for row in await ledger.fetch(as_sent(query, deleted="true"))}
+    assert (living, all_of_them) == ({"chat", "waits"}, {"chat", "waits", "gone"})
+
+
+async def test_the_namespace_that_was_chosen_is_the_only_one(ledger: asyncpg.Connection) -> None:
+    query = one("servers: Servers, A")
+    rows = await ledger.fetch(as_sent(query, namespace="other|demo2", deleted="true"))
+    assert {row["namespace"] for row in rows} == {"other"}
+
+
+async def test_a_sample_counts_until_the_next_one_and_ten_minutes_at_most(
+    ledger: asyncpg.Connection,
+) -> None:
+    (row,) = await ledger.fetch(as_sent(one("servers: Per server, A")))
+    assert float(row["hours"]) == pytest.approx((5 + 10 + 10) / 60, abs=0.001)
+    assert float(row["memory_gb_hours"]) == pytest.approx(
+        (0.2 * 5 + 0.4 * 10 + 0.4 * 10) / 60, abs=0.001
+    )
+    assert float(row["cpu_core_hours"]) == pytest.approx((0.5 * 5 + 1 * 10) / 60, abs=0.001)
+    assert float(row["tokens"]) == pytest.approx(10 * 600, rel=0.01)
+
+
+async def test_what_was_used_before_the_range_of_time_does_not_count(
+    ledger: asyncpg.Connection,
+) -> None:
+    now = datetime.datetime.now(datetime.UTC)
+    since = (now - datetime.timedelta(minutes=50)).isoformat()
+    sql = filled(one("servers: Per server, A"), VARIABLES, since=since, until=now.isoformat())
+    (row,) = await ledger.fetch(sql)
+    assert float(row["hours"]) == pytest.approx((5 + 10) / 60, abs=0.01)
+
+
+async def test_last_month_is_told_per_server_and_in_sum(ledger: asyncpg.Connection) -> None:
+    rows = [dict(row) for row in await ledger.fetch(EXAMPLES[0][1])]
+    server = next(row for row in rows if row["server_uuid"])
+    assert float(server["hours"]) == 0.5
+    assert float(server["memory_gb_hours"]) == pytest.approx((20 + 3 * 10) / 60, abs=0.01)
+    assert float(server["cpu_core_hours"]) == 1.0
+    sums: list[dict[str, Any]] = [row for row in rows if not row["server_uuid"]]
+    assert {row["namespace"] or row["subject"] or "all" for row in sums} == {
+        "other",
+        "alice",
+        "all",
+    }
