@@ -3,6 +3,7 @@
 {{- include "roadstead.validateAdmission" . -}}
 {{- include "roadstead.validateGateway" . -}}
 {{- include "roadstead.validateLedger" . -}}
+{{- include "roadstead.validateMonitoring" . -}}
 {{- if and .Values.minio.embedded .Values.store.endpoint -}}
 {{- fail "store.endpoint names an existing store: set minio.embedded=false too, or leave store.endpoint empty" -}}
 {{- end -}}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +102,15 @@ EVERYTHING: Values = {
         "priorityClassName": "high",
     },
     "usage": {"kubeletCABundle": "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"},
+    "monitoring": {
+        "podMonitor": {"enabled": True, "labels": {"release": "prometheus"}, "interval": "15s"},
+        "rules": {
+            "enabled": True,
+            "labels": {"release": "prometheus"},
+            "runbookUrl": "https://docs.example.com/runbooks",
+        },
+        "dashboards": {"enabled": True},
+    },
     "networkPolicy": {
         "metricsFrom": [{"namespaceSelector": {}}],
         "sourcePeers": [{"ipBlock": {"cidr": "10.1.0.0/16"}}],
@@ -109,6 +118,9 @@ EVERYTHING: Values = {
     },
 }
 """Every value set that is empty by default, as far as they go together."""
+
+MONITORING = ("monitoring.coreos.com/v1/PodMonitor", "monitoring.coreos.com/v1/PrometheusRule")
+"""What a cluster with the Prometheus operator knows besides."""
 
 TRAEFIK: Values = {
     "gateway": {"kind": "traefik", "url": "https://models.example.com", "namespace": "gateway"},
@@ -172,11 +184,21 @@ class Chart:
 
     helm: Path
 
-    def render(self, values: Values | None = None) -> Rendered:
-        """Render with values over the defaults; raises ChartRefused."""
+    def render(self, values: Values | None = None, *, apis: Sequence[str] = MONITORING) -> Rendered:
+        """Render with values over the defaults, for a cluster that knows `apis` besides its own.
+
+        Raises ChartRefused.
+        """
         command = [str(self.helm), "template", "roadstead", str(CHART), "-n", "roadstead-system"]
         done = subprocess.run(
-            [*command, "--kube-version", "1.37.2", "-f", "-"],
+            [
+                *command,
+                "--kube-version",
+                "1.37.2",
+                "-f",
+                "-",
+                *(f"--api-versions={a}" for a in apis),
+            ],
             input=json.dumps(values or {}),
             capture_output=True,
             text=True,

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from dev import binaries
+from dev import binaries, monitoring
 from tests.apiserver.control_plane import running
 from tests.chart.rendering import (
     CHART,
@@ -81,7 +81,16 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         cluster = Cluster(helm=programs["helm"], kubectl=programs["kubectl"], env=env)
         cluster.run(programs["kubectl"], "create", "namespace", NAMESPACE)
         cluster.run(programs["kubectl"], "label", "namespace", NAMESPACE, LABEL)
+        definitions = [part for path in monitoring.crd_files() for part in ("-f", str(path))]
+        cluster.run(programs["kubectl"], "apply", "--server-side", *definitions)
+        cluster.run(programs["kubectl"], "wait", "--for=condition=Established", *definitions)
         yield cluster
+
+
+def test_notes_tell_of_monitoring_that_nobody_is_let_to(cluster: Cluster) -> None:
+    assert "installed with monitoring.podMonitor" in cluster.install()
+    notes = cluster.install({"monitoring": {"podMonitor": {"enabled": True}}})
+    assert "networkPolicy.metricsFrom lets nobody read the metrics" in notes
 
 
 def test_notes_tell_how_to_serve_a_model(cluster: Cluster) -> None:

@@ -74,6 +74,8 @@ def test_schema_and_values_know_the_same_keys(path: str, keys: set[str]) -> None
         pytest.param({"gateway": {"entryPoints": []}}, id="no-entry-point"),
         pytest.param({"gateway": {"parent": {"name": "a'b"}}}, id="quote-in-a-name"),
         pytest.param({"forwardAuth": {"replicas": 0}}, id="nobody-to-ask"),
+        pytest.param({"monitoring": {"podMonitor": {"interval": "30"}}}, id="no-unit"),
+        pytest.param({"monitoring": {"rules": {"runbookUrl": "docs"}}}, id="runbooks-nowhere"),
     ],
 )
 def test_wrong_value_is_refused(chart: Chart, values: Values) -> None:
