@@ -124,7 +124,7 @@ class LedgerWriter:
         return self._connection
 
     def _ended(self, _: object) -> None:
-        """Connect again at once, though nothing waits: what comes back may have less than was sent."""
+        """Connect again, though nothing waits: what comes back may have less than was sent."""
         self._outbox.changed.set()
 
     async def _look_after(self, connection: asyncpg.Connection) -> None:
