@@ -7,7 +7,7 @@ import contextlib
 import dataclasses
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from typing import Final, Protocol
 
 from roadstead.api.group import FIELD_MANAGER, LABEL_MANAGED_BY
@@ -22,15 +22,13 @@ from roadstead.usage import metrics
 from roadstead.usage.cadvisor import Readings
 from roadstead.usage.kubelet import Identity, Kubelets
 from roadstead.usage.podmetrics import readings_of
-from roadstead.usage.readings import LlamaReading, PodName
+from roadstead.usage.readings import LlamaReading, PodName, Wanted
 from roadstead.usage.servers import LlamaServers
 
 logger = logging.getLogger(__name__)
 
 KUBELETS_AT_ONCE: Final = 8
 SERVERS_AT_ONCE: Final = 32
-
-Wanted = Mapping[PodName, Collection[str]]
 
 
 class UsageClient(Protocol):
@@ -85,7 +83,7 @@ class Rounds:
     async def _containers(
         self, pods: list[PodTarget], seconds: float
     ) -> tuple[frozenset[PodName], Readings]:
-        by_node: dict[str, dict[PodName, Collection[str]]] = {}
+        by_node: dict[str, dict[PodName, Mapping[str, str]]] = {}
         for pod in pods:
             by_node.setdefault(pod.node, {})[pod.name] = pod.containers
         readings, good = await self._kubelets(by_node, seconds)

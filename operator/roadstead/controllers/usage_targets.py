@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from roadstead.api.modelserve import ModelServe
@@ -23,12 +23,13 @@ _OVER = ("Succeeded", "Failed")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PodTarget:
-    """A pod that is on a node; `containers` are those that count, without init containers."""
+    """A pod that is on a node; `containers` are those that count, without init containers, each
+    with its ID."""
 
     name: PodName
     uid: str
     node: str
-    containers: frozenset[str]
+    containers: Mapping[str, str]
     memory_limit: int | None
     """Of its containers together, in bytes; None where one has none."""
     address: str
@@ -97,14 +98,16 @@ def pod_target(pod: Raw) -> PodTarget:
     """What there is to ask of a pod that is on a node."""
     meta, spec, status = (section(pod, part) for part in ("metadata", "spec", "status"))
     containers: Sequence[Raw] = spec.get("containers") or ()
-    server = _server(status)
+    states: Sequence[Raw] = status.get("containerStatuses") or ()
+    ids = {item["name"]: _bare(item.get("containerID", "")) for item in states}
+    server = next((item for item in states if item["name"] == names.SERVER), {})
     # On the node's own network its address is the node's, where anything may listen.
     reachable = is_ready(pod) and not spec.get("hostNetwork")
     return PodTarget(
         name=(meta.get("namespace", ""), meta["name"]),
         uid=meta.get("uid", ""),
         node=spec.get("nodeName", ""),
-        containers=frozenset(item["name"] for item in containers),
+        containers={item["name"]: ids.get(item["name"], "") for item in containers},
         memory_limit=_limit(containers),
         address=status.get("podIP", "") if reachable else "",
         life=server.get("containerID", ""),
@@ -112,12 +115,9 @@ def pod_target(pod: Raw) -> PodTarget:
     )
 
 
-def _server(status: Raw) -> Raw:
-    for item in status.get("containerStatuses") or ():
-        if item.get("name") == names.SERVER:
-            found: Raw = item
-            return found
-    return {}
+def _bare(container_id: str) -> str:
+    """Without the runtime before it: `containerd://0d1d…`."""
+    return container_id.rpartition("//")[2]
 
 
 def _limit(containers: Sequence[Raw]) -> int | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Mapping
 from typing import Final
 
 from roadstead.usage.exposition import Series, SeriesReader
-from roadstead.usage.readings import ContainerReading, PodName
+from roadstead.usage.readings import ContainerReading, PodName, Wanted
 
 WORKING_SET: Final = "container_memory_working_set_bytes"
 PEAK: Final = "container_memory_max_usage_bytes"
@@ -16,6 +17,8 @@ CPU: Final = "container_cpu_usage_seconds_total"
 Readings = dict[PodName, dict[str, ContainerReading]]
 """By pod, then by the container's name."""
 
+_ID: Final = re.compile(r"([0-9a-f]{64})(?:\.scope)?$")
+"""At the end of a cgroup's name, by either driver: cgroupfs or systemd."""
 _Key = tuple[PodName, str, str]
 """Pod, container, and the cgroup, which a container that was started anew has another of."""
 
@@ -28,10 +31,20 @@ class _Found:
 
 
 class CadvisorReader:
-    """Reads one page in chunks; `wanted` are the containers, by pod, that are read at all."""
+    """Reads one page in chunks, and of it the `wanted` containers alone.
 
-    def __init__(self, wanted: Mapping[PodName, Collection[str]]) -> None:
+    They are known by their ID, which ends the name of their cgroup, or else by their labels: where
+    cAdvisor does not find the runtime's socket, a container has none.
+    """
+
+    def __init__(self, wanted: Wanted) -> None:
         self._wanted = wanted
+        self._ids = {
+            container_id: (pod, name)
+            for pod, containers in wanted.items()
+            for name, container_id in containers.items()
+            if container_id
+        }
         self._series = SeriesReader((WORKING_SET, PEAK, CPU))
         self._found: dict[_Key, _Found] = {}
 
@@ -56,17 +69,24 @@ class CadvisorReader:
 
     def _take(self, series: Series) -> None:
         labels = series.labels
-        pod = labels.get("namespace", ""), labels.get("pod", "")
-        container = labels.get("container", "")
-        if container not in self._wanted.get(pod, ()):
+        named = self._named(labels)
+        if named is None:
             return
-        found = self._found.setdefault((pod, container, labels.get("id", "")), _Found())
+        found = self._found.setdefault((*named, labels.get("id", "")), _Found())
         if series.name == WORKING_SET:
             found.memory = series
         elif series.name == PEAK:
             found.peak = series
         elif labels.get("cpu", "total") == "total":
             found.cpu = series
+
+    def _named(self, labels: Mapping[str, str]) -> tuple[PodName, str] | None:
+        match = _ID.search(labels.get("id", ""))
+        if match is not None and match[1] in self._ids:
+            return self._ids[match[1]]
+        pod = labels.get("namespace", ""), labels.get("pod", "")
+        container = labels.get("container", "")
+        return (pod, container) if container in self._wanted.get(pod, ()) else None
 
 
 def _measured(item: tuple[_Key, _Found]) -> tuple[float, float]:

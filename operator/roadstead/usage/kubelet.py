@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import ssl
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator
 from typing import Final
 
 import aiohttp
@@ -13,7 +13,7 @@ import aiohttp
 from roadstead.errors import UsageError
 from roadstead.usage.asking import host_port, page
 from roadstead.usage.cadvisor import CadvisorReader, Readings
-from roadstead.usage.readings import PodName
+from roadstead.usage.readings import Wanted
 
 PATH: Final = "/metrics/cadvisor"
 MAX_BODY: Final = 64 * 2**20
@@ -68,7 +68,7 @@ class Kubelets:
         ) as session:
             yield cls(session, identity)
 
-    async def read(self, endpoint: Endpoint, wanted: Mapping[PodName, Collection[str]]) -> Readings:
+    async def read(self, endpoint: Endpoint, wanted: Wanted) -> Readings:
         """What one node says of the wanted containers; raises UsageError."""
         reader = CadvisorReader(wanted)
         url = f"https://{host_port(endpoint.address, endpoint.port)}{PATH}"

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from decimal import Decimal
 
 from roadstead.api.quantity import MAXIMUM, parse_quantity
 from roadstead.api.raw import Raw, section
 from roadstead.errors import InvalidResource
 from roadstead.usage.cadvisor import Readings
-from roadstead.usage.readings import ContainerReading, PodName
+from roadstead.usage.readings import ContainerReading, Wanted
 
 
-def readings_of(items: Collection[Raw], wanted: Mapping[PodName, Collection[str]]) -> Readings:
+def readings_of(items: Collection[Raw], wanted: Wanted) -> Readings:
     """The wanted containers of PodMetrics objects; what can't be read is passed over."""
     readings: Readings = {}
     for item in items:

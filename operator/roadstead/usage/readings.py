@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 PodName = tuple[str, str]
 """(namespace, name) of a pod."""
+Wanted = Mapping[PodName, Mapping[str, str]]
+"""The containers that are asked for, by pod and name, each with its ID: 64 hexadecimal digits,
+empty before it runs."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -41,7 +41,7 @@ def found(*items: dict[str, Any], **spec: Any) -> ServerTarget:
 def test_a_pod_on_a_node_is_asked_for_its_containers_but_not_the_init_containers() -> None:
     (target,) = found(pod()).pods
     assert (target.name, target.node) == (("demo", "gemma-1"), "node-1")
-    assert target.containers == {"llama-server"}
+    assert target.containers == {"llama-server": "1"}
     assert (target.address, target.life) == ("10.0.0.7", "containerd://1")
     assert target.started == 1_893_459_600
 
@@ -86,4 +86,4 @@ def test_the_model_is_named_where_the_spec_has_only_its_uuid() -> None:
 
 def test_a_pod_that_says_nothing_of_itself_yet_is_taken_as_it_is() -> None:
     bare = pod_target({"metadata": {"name": "gemma-1"}, "spec": {"nodeName": "node-1"}})
-    assert (bare.containers, bare.address, bare.started) == (frozenset(), "", 0.0)
+    assert (bare.containers, bare.address, bare.started) == ({}, "", 0.0)

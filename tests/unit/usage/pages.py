@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from roadstead.usage.cadvisor import CPU, PEAK, WORKING_SET, CadvisorReader, Readings
 
 POD = ("demo", "gemma-5b59d69488-j8pmw")
-WANTED = {POD: frozenset({"llama-server"})}
+ID = "0d1d3b5a" * 8
+WANTED = {POD: {"llama-server": ID}}
 AT = 1_763_956_651
 
 LLAMA = b"""\

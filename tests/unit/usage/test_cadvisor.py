@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from roadstead.usage.cadvisor import CPU, WORKING_SET
 from roadstead.usage.readings import ContainerReading
-from tests.unit.usage.pages import AT, POD, container, line, read
+from tests.unit.usage.pages import AT, ID, POD, container, line, read
 
 
 def test_memory_peak_and_cpu_of_a_container_are_read() -> None:
@@ -50,6 +51,17 @@ def test_of_a_container_and_its_successor_the_one_measured_last_counts() -> None
     new = container(100, 200, 1, at=AT, cgroup="/new")
     for page in (old + new, new + old):
         assert read(page)[POD]["llama-server"].peak_bytes == 200
+
+
+@pytest.mark.parametrize("cgroup", [f"/pod1/{ID}", f"/pod1.slice/cri-containerd-{ID}.scope"])
+def test_a_container_without_labels_is_known_by_its_id(cgroup: str) -> None:
+    page = line(WORKING_SET, 100, container="", pod=("", ""), cgroup=cgroup)
+    assert read(page)[POD]["llama-server"].memory_bytes == 100
+
+
+def test_a_container_of_another_id_without_labels_is_none_of_ours() -> None:
+    page = line(WORKING_SET, 100, container="", pod=("", ""), cgroup=f"/pod1/{'a' * 64}")
+    assert read(page) == {}
 
 
 def test_cpu_of_a_single_core_is_not_that_of_the_container() -> None:
