@@ -153,7 +153,7 @@ def test_noise_is_refused_or_asks_for_more(raw: bytes, size: int) -> None:
         st.tuples(st.integers(0, HEADER_BYTES - 1), st.integers(0, 255)), min_size=1, max_size=8
     )
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_damaged_header_is_read_or_refused(changes: list[tuple[int, int]]) -> None:
     raw = bytearray(SAMPLE)
     for at, value in changes:

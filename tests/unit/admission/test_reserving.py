@@ -166,7 +166,7 @@ async def test_two_creates_of_one_name_take_the_larger_of_both() -> None:
     assert not await admitted(one, claim("b", 4))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.lists(st.tuples(st.integers(0, 2), st.integers(1, 6)), max_size=15),
     st.integers(0, 20),

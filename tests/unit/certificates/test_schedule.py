@@ -106,7 +106,7 @@ def test_an_expired_authority_is_replaced_at_once(fresh: Stored) -> None:
     assert due(fresh, NAMES, START + SCHEDULE.authority) is Due.ALL
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.floats(0.01, 15), min_size=1, max_size=120))
 def test_the_bundle_before_vouches_for_what_is_served_now(days: list[float]) -> None:
     stored, now = step(None, NAMES, START), START
