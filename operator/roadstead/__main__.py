@@ -40,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
         ("transfer", _transfer, "bring one model into the store: a job on stdin, events on stdout"),
         ("fetch", _fetch, "bring a model from the store to this pod, verified"),
         ("quant", _quant, "serve presigned URLs of the models in a source store"),
+        ("console", _console, "serve the web console until SIGTERM"),
     ):
         commands.add_parser(name, help=text, description=text).set_defaults(command=run)
     _template_parser(commands)
@@ -101,6 +102,16 @@ def _quant(_: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
     _log(environ)
     return run(QuantSettings.from_env(environ))
+
+
+def _console(_: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    from roadstead.console.server import serve
+    from roadstead.console.settings import ConsoleSettings
+
+    settings = ConsoleSettings.from_env(environ)
+    logs.configure(form=settings.log_format, level=settings.log_level)
+    asyncio.run(serve(settings))
+    return 0
 
 
 def _template(options: argparse.Namespace, environ: Mapping[str, str]) -> int:

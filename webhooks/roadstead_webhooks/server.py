@@ -25,6 +25,7 @@ from roadstead.kube.resources import (
 from roadstead.kube.watch import Watcher
 from roadstead.ledger.outbox import Outbox
 from roadstead.ledger.writer import LedgerWriter
+from roadstead.serving import Probes, WatchedRevocations, running, until_signalled
 from roadstead_webhooks.admission.counting import CountingCache
 from roadstead_webhooks.admission.denials import Denials
 from roadstead_webhooks.admission.endpoints import Endpoints
@@ -35,7 +36,6 @@ from roadstead_webhooks.admission.reserving import Reservations
 from roadstead_webhooks.admission.review import MAX_BYTES
 from roadstead_webhooks.admission.service import Admission
 from roadstead_webhooks.certificates.keeper import Keeper
-from roadstead_webhooks.serving import Probes, WatchedRevocations, running, until_signalled
 from roadstead_webhooks.settings import WebhookSettings
 from roadstead_webhooks.tls import Certificates, FileCertificates
 

@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Final
 
 from roadstead.tokens.claims import Claims
+from roadstead.tokens.sessions import read_ended, session_id
+
+SIGNED_OUT: Final = "signed-out"
+"""The ConfigMap's key that the console writes; the others are written by people."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Revocations:
-    """Revoked token ids (`jti`) and subjects (`sub`), of every issuer."""
+    """Revoked token ids (`jti`) and subjects (`sub`), of every issuer, and ended sessions."""
 
     token_ids: frozenset[str] = frozenset()
     subjects: frozenset[str] = frozenset()
+    sessions: frozenset[str] = frozenset()
 
     @classmethod
     def parse(cls, data: Mapping[str, str]) -> Revocations:
         """Of a ConfigMap's `data`: keys `jti` and `sub`, an entry a line, `#` begins a comment."""
-        return cls(token_ids=_entries(data.get("jti", "")), subjects=_entries(data.get("sub", "")))
+        return cls(
+            token_ids=_entries(data.get("jti", "")),
+            subjects=_entries(data.get("sub", "")),
+            sessions=frozenset(read_ended(data.get(SIGNED_OUT, ""))),
+        )
 
     def why(self, claims: Claims) -> str | None:
         """Why the token is refused, or None: what a Verifier takes as `revoked`."""
@@ -26,6 +36,8 @@ class Revocations:
             return "the subject's tokens are revoked"
         if claims.token_id and claims.token_id in self.token_ids:
             return "the token is revoked"
+        if self.sessions and session_id(claims) in self.sessions:
+            return "the token was signed out with in the console"
         return None
 
 

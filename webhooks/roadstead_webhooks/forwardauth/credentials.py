@@ -13,10 +13,9 @@ from typing import Final
 
 from roadstead.errors import InvalidToken
 from roadstead.tokens.gateway_keys import PROBE_SCHEME
-from roadstead_webhooks.forwardauth.forwarded import BadQuestion, Headers, only
+from roadstead.tokens.sessions import COOKIE, Headers
+from roadstead_webhooks.forwardauth.forwarded import BadQuestion
 
-COOKIE: Final = "__Host-roadstead-session"
-_READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _TEXT: Final = r"[!-~]+"
 _CREDENTIAL: Final = re.compile(rf"(Bearer|{PROBE_SCHEME}) ({_TEXT})")
 
@@ -54,22 +53,6 @@ def read_credential(headers: Headers) -> Credential | None:
         raise InvalidToken(message, reason="AuthorizationInvalid")
     source = Source.PROBE if match[1] == PROBE_SCHEME else Source.BEARER
     return Credential(source=source, text=match[2])
-
-
-def is_cross_origin(headers: Headers, *, method: str, origin: str) -> bool:
-    """Whether a cookie may not count: another site could have had the browser send it.
-
-    A browser says where a request that writes comes from in Origin, Sec-Fetch-Site or both
-    (https://fetch.spec.whatwg.org/#origin-header, https://www.w3.org/TR/fetch-metadata/).
-    """
-    said, site = headers.getall("Origin", ()), headers.getall("Sec-Fetch-Site", ())
-    if said and only(headers, "Origin") != origin:
-        return True
-    if method in _READING:
-        return False
-    if site and only(headers, "Sec-Fetch-Site") != "same-origin":
-        return True
-    return not said and not site
 
 
 def _cookie(headers: Headers) -> Credential | None:

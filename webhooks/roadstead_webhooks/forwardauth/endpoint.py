@@ -13,19 +13,18 @@ from aiohttp import web
 from roadstead.errors import InvalidToken
 from roadstead.tokens.claims import Claims
 from roadstead.tokens.gateway_keys import GatewayKey
+from roadstead.tokens.sessions import Headers, is_cross_origin
 from roadstead_webhooks.forwardauth import metrics
 from roadstead_webhooks.forwardauth.accesslog import AccessLog
 from roadstead_webhooks.forwardauth.answers import SERVER, Answer, passed, refused
 from roadstead_webhooks.forwardauth.credentials import (
     Credential,
     Source,
-    is_cross_origin,
     read_credential,
 )
 from roadstead_webhooks.forwardauth.forwarded import (
     BadQuestion,
     Forwarded,
-    Headers,
     asked_server,
     read_forwarded,
     read_method,

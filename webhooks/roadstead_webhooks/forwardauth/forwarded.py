@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import Final, Protocol
+from typing import Final
+
+from roadstead.tokens.sessions import Headers, only
 
 METHOD: Final = "X-Forwarded-Method"
 URI: Final = "X-Forwarded-Uri"
@@ -20,14 +22,6 @@ _QUESTION: Final = re.compile(rf"/verify/({_UUID})")
 _METHOD: Final = re.compile(r"[A-Z]{1,16}")
 # No empty and no dot segment, nothing encoded, no parameter: what has only one reading.
 _PATH: Final = re.compile(rf"/({_UUID})((?:/(?!\.{{1,2}}(?:/|$))[A-Za-z0-9._~@:+,=-]+)*/?)")
-
-
-class Headers(Protocol):
-    """Headers by name, case apart, each with all its values."""
-
-    def getall(self, key: str, default: tuple[str, ...]) -> list[str] | tuple[str, ...]:
-        """Every value of a header in the order of the request."""
-        ...
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -76,9 +70,3 @@ def read_method(headers: Headers) -> str | None:
     """The caller's method; None unless it is there once, and one."""
     method = only(headers, METHOD)
     return method if method and _METHOD.fullmatch(method) else None
-
-
-def only(headers: Headers, name: str) -> str | None:
-    """The one value of a header; None if there is none or more than one."""
-    values = headers.getall(name, ())
-    return values[0] if len(values) == 1 else None

@@ -21,13 +21,13 @@ from roadstead.kube.resources import (
     RESOURCECONTRACTS,
 )
 from roadstead.kube.watch import SILENCE_SECONDS, Watcher
+from roadstead.serving import Probes, WatchedRevocations, running, until_signalled
 from roadstead.tokens.gateway_keys import GatewayKey
 from roadstead.tokens.parsing import MAX_TOKEN_BYTES
 from roadstead_webhooks.forwardauth.accesslog import AccessLog
 from roadstead_webhooks.forwardauth.endpoint import Endpoint
 from roadstead_webhooks.forwardauth.servers import Servers
 from roadstead_webhooks.forwardauth.settings import ForwardAuthSettings
-from roadstead_webhooks.serving import Probes, WatchedRevocations, running, until_signalled
 
 logger = logging.getLogger(__name__)
 

@@ -1,0 +1,77 @@
+"""What a contract allows in total, and how much of it is used (pure)."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from roadstead.api.contract_limits import Limits
+from roadstead.api.demand import Demand
+from roadstead.api.raw import section
+from roadstead.api.sizes import size_text
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Allowance:
+    """One resource: `limit` is None where the contract sets none; amounts as text too."""
+
+    resource: str
+    used: int
+    limit: int | None
+    used_text: str
+    limit_text: str
+    left_text: str
+
+    @property
+    def percent(self) -> int | None:
+        """Of the limit that is used."""
+        if self.limit is None:
+            return None
+        return min(100, round(self.used * 100 / self.limit)) if self.limit else 100
+
+
+def _cores(milli: int) -> str:
+    return f"{milli / 1000:g} {'core' if milli == 1000 else 'cores'}"
+
+
+def _counted(one: str) -> Callable[[int], str]:
+    return lambda number: f"{number} {one}{'' if number == 1 else 's'}"
+
+
+_RESOURCES: Final = (
+    ("Servers", "servers", _counted("server")),
+    ("Replicas", "replicas", _counted("replica")),
+    ("CPU", "cpu_milli", _cores),
+    ("Memory", "memory_bytes", size_text),
+    ("GPU", "gpu", _counted("GPU")),
+)
+
+
+def allowances(row: Mapping[str, Any]) -> list[Allowance]:
+    """Of a row of `contract_records`; resources that are neither limited nor used are left out."""
+    total, _ = Limits.parse(section(row["spec"], "total"), "spec.total")
+    return list(_found(Demand.parse(row["used"]), total))
+
+
+def per_server(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What one server may have at most, as resource and amount."""
+    limits, _ = Limits.parse(section(row["spec"], "perServer"), "spec.perServer")
+    pairs = ((title, getattr(limits, name), text) for title, name, text in _RESOURCES)
+    return [(title, text(value)) for title, value, text in pairs if value is not None]
+
+
+def _found(used: Demand, total: Limits) -> Iterator[Allowance]:
+    for title, name, text in _RESOURCES:
+        amount: int = getattr(used, name)
+        limit: int | None = getattr(total, name)
+        if limit is None and not amount:
+            continue
+        yield Allowance(
+            resource=title,
+            used=amount,
+            limit=limit,
+            used_text=text(amount),
+            limit_text="no limit" if limit is None else text(limit),
+            left_text="no limit" if limit is None else f"{text(max(0, limit - amount))} left",
+        )

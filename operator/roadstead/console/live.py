@@ -1,0 +1,109 @@
+"""Telling open pages that records have changed, by Postgres's LISTEN."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import asyncpg
+
+from roadstead.errors import LedgerError
+from roadstead.ledger.database import connected, speaking
+
+logger = logging.getLogger(__name__)
+
+CHANNEL: Final = "roadstead_records"
+COALESCE_SECONDS: Final = 1.0
+"""Between two messages to one page: a busy ledger is told of at each batch."""
+CHECK_SECONDS: Final = 30.0
+"""A connection on which nothing comes may be a dead one."""
+RETRY_SECONDS: Final = 2.0
+TABLES: Final = {
+    "server_records": "servers",
+    "model_records": "models",
+    "contract_records": "contracts",
+}
+
+
+class Listener:
+    """One open page: what has changed since it was last told. Made by `News.listening`."""
+
+    __slots__ = ("_changed", "_waiting")
+
+    def __init__(self) -> None:
+        self._changed: set[str] = set()
+        self._waiting: asyncio.Future[None] | None = None
+
+    def tell(self, what: str) -> None:
+        """Something of `what` has changed."""
+        self._changed.add(what)
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+    async def changed(self, seconds: float) -> frozenset[str]:
+        """What has changed; empty if nothing did for so long."""
+        if not self._changed:
+            self._waiting = asyncio.get_running_loop().create_future()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._waiting, seconds)
+            self._waiting = None
+        found = frozenset(self._changed)
+        self._changed.clear()
+        return found
+
+
+class News:
+    """Listens on one connection for all pages of this process."""
+
+    def __init__(self, dsn_file: Path) -> None:
+        self._dsn_file = dsn_file
+        self._listeners: set[Listener] = set()
+
+    def __len__(self) -> int:
+        """How many pages are open."""
+        return len(self._listeners)
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[Listener]:
+        """A page that is told until the end of the block."""
+        listener = Listener()
+        self._listeners.add(listener)
+        try:
+            yield listener
+        finally:
+            self._listeners.discard(listener)
+
+    async def run(self) -> None:
+        """Listen until cancelled; no error ends it, and whoever missed something is told."""
+        while True:
+            try:
+                async with connected(self._dsn_file) as connection:
+                    await self._listen(connection)
+            except LedgerError as error:
+                logger.warning("the ledger can't be listened to: %s", error)
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _listen(self, connection: asyncpg.Connection) -> None:
+        lost = asyncio.Event()
+        connection.add_termination_listener(lambda _: lost.set())
+        with speaking():
+            await connection.add_listener(CHANNEL, self._heard)
+        for what in TABLES.values():
+            self._tell(what)
+        while not lost.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(lost.wait(), CHECK_SECONDS)
+            with speaking():
+                await connection.execute("SELECT 1")
+
+    def _heard(self, _: object, __: int, ___: str, payload: object) -> None:
+        if what := TABLES.get(str(payload)):
+            self._tell(what)
+
+    def _tell(self, what: str) -> None:
+        for listener in self._listeners:
+            listener.tell(what)

@@ -1,0 +1,218 @@
+"""What the console asks the ledger: statements and how their answers are put together."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+import uuid
+from collections.abc import Sequence
+from typing import Any, Final, Literal
+
+from roadstead.api.contract import ResourceContract
+from roadstead.api.raw import Raw
+from roadstead.console.coverage import Coverage
+from roadstead.console.ledger import Ledger
+
+PAGE: Final = 50
+POINTS: Final = 240
+"""Of one graph, at most."""
+
+Row = dict[str, Any]
+ServerSort = Literal["name", "memory", "cpu", "updated"]
+
+_SERVER: Final = """server_uuid::text, model_uuid::text, model_name, namespace, name,
+ runtime_params, resources, status, status_reason, status_message, conditions,
+ desired_replicas, replicas,
+ ready_replicas, pod_names, service_name, subject, contract, gateway_url, memory_current_mb,
+ memory_max_mb, memory_limit_mb, cpu_usage_percent, tokens_per_second, measured_at, created_at,
+ started_at, updated_at, deleted_at"""
+_ORDERS: Final[dict[ServerSort, str]] = {
+    "name": "namespace, name, server_uuid",
+    "memory": "memory_current_mb DESC NULLS LAST, server_uuid",
+    "cpu": "cpu_usage_percent DESC NULLS LAST, server_uuid",
+    "updated": "updated_at DESC, server_uuid",
+}
+# $1 namespaces and $2 contracts, pairwise, of what may be seen; null for everything.
+_VISIBLE: Final = """deleted_at IS NULL AND ($1::text[] IS NULL OR (namespace, contract) IN
+ (SELECT * FROM unnest($1::text[], $2::text[])))"""
+_FOUND: Final = f"""{_VISIBLE} AND ($3 = '' OR position($3 IN lower(concat_ws(' ', namespace, name,
+ model_name, server_uuid, subject, contract))) > 0)"""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ServerFilter:
+    """Which servers are shown."""
+
+    text: str = ""
+    status: str = ""
+    sort: ServerSort = "name"
+    page: int = 1
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Listed:
+    """A page of rows, and how many there are by status."""
+
+    rows: Sequence[Row]
+    counts: dict[str, int]
+    total: int
+    page: int
+    pages: int
+
+
+async def contracts(ledger: Ledger) -> list[Row]:
+    """Every contract that is there."""
+    return [
+        _row(each)
+        for each in await ledger.fetch(
+            "SELECT uuid::text, name, spec, used, status, status_reason, status_message,"
+            " expires_at, created_at, updated_at FROM contract_records"
+            " WHERE deleted_at IS NULL ORDER BY name"
+        )
+    ]
+
+
+def parsed(row: Row) -> ResourceContract:
+    """The contract of a row of `contract_records`."""
+    raw: Raw = {
+        "metadata": {"name": row["name"], "uid": row["uuid"]},
+        "spec": row["spec"],
+        "status": {"used": row["used"]},
+    }
+    return ResourceContract.parse(raw)
+
+
+async def servers(ledger: Ledger, coverage: Coverage, wanted: ServerFilter) -> Listed:
+    """A page of the servers that are there and may be seen."""
+    places = await _places(ledger, coverage)
+    text = wanted.text.strip().lower()
+    counted = await ledger.fetch(
+        f"SELECT status, count(*) AS n FROM server_records WHERE {_FOUND} GROUP BY status",
+        *places,
+        text,
+    )
+    counts = {each["status"]: each["n"] for each in counted}
+    total = counts.get(wanted.status, 0) if wanted.status else sum(counts.values())
+    pages = max(1, -(-total // PAGE))
+    page = min(max(1, wanted.page), pages)
+    rows = await ledger.fetch(
+        f"SELECT {_SERVER} FROM server_records WHERE {_FOUND} AND ($4 = '' OR status = $4)"
+        f" ORDER BY {_ORDERS[wanted.sort]} LIMIT $5 OFFSET $6",
+        *places,
+        text,
+        wanted.status,
+        PAGE,
+        (page - 1) * PAGE,
+    )
+    return Listed(
+        rows=[_row(each) for each in rows], counts=counts, total=total, page=page, pages=pages
+    )
+
+
+async def server(ledger: Ledger, coverage: Coverage, server_uuid: str) -> Row | None:
+    """One server that is there or was, if it may be seen."""
+    found = await ledger.row(
+        f"SELECT {_SERVER} FROM server_records WHERE server_uuid = $1", uuid.UUID(server_uuid)
+    )
+    if found is None or not coverage.place(found["namespace"], found["contract"]):
+        return None
+    return _row(found)
+
+
+async def history(ledger: Ledger, object_uuid: str, *, limit: int = 40) -> list[Row]:
+    """The latest turns of an object's status, newest first."""
+    rows = await ledger.fetch(
+        "SELECT at, status, status_reason, status_message FROM status_history"
+        " WHERE object_uuid = $1 ORDER BY at DESC LIMIT $2",
+        uuid.UUID(object_uuid),
+        limit,
+    )
+    return [_row(each) for each in rows]
+
+
+async def admissions(
+    ledger: Ledger, namespace: str, name: str, *, since: datetime.datetime, limit: int = 20
+) -> list[Row]:
+    """What was asked of a server and how it was answered, newest first."""
+    rows = await ledger.fetch(
+        "SELECT decided_at AS at, allowed, reason, message, operation, subject, contract"
+        " FROM admission_records WHERE kind = 'ModelServe' AND namespace = $1 AND name = $2"
+        " AND decided_at >= $3 ORDER BY decided_at DESC LIMIT $4",
+        namespace,
+        name,
+        since,
+        limit,
+    )
+    return [_row(each) for each in rows]
+
+
+async def usage(
+    ledger: Ledger, server_uuid: str, *, since: datetime.datetime, until: datetime.datetime
+) -> list[Row]:
+    """What a server used, in steps of equal length: the most memory, the mean of the rest."""
+    step = max(datetime.timedelta(seconds=15), (until - since) / POINTS)
+    rows = await ledger.fetch(
+        "SELECT date_bin($4, sampled_at, $2) AS at, max(memory_current_mb) AS memory_current_mb,"
+        " max(memory_max_mb) AS memory_max_mb, avg(cpu_usage_percent) AS cpu_usage_percent,"
+        " avg(tokens_per_second) AS tokens_per_second FROM usage_samples"
+        " WHERE server_uuid = $1 AND sampled_at >= $2 AND sampled_at < $3 GROUP BY 1 ORDER BY 1",
+        uuid.UUID(server_uuid),
+        since,
+        until,
+        step,
+    )
+    return [_row(each) for each in rows]
+
+
+async def models(ledger: Ledger, coverage: Coverage, *, text: str = "") -> list[Row]:
+    """The models that are there and may be seen."""
+    rows = await ledger.fetch(
+        "SELECT uuid::text, model_name, quant_level, format, architecture, parameter_count,"
+        " context_length, file_size_bytes, sha256, status, status_reason, status_message, transfer,"
+        " servers, created_at, updated_at FROM model_records WHERE deleted_at IS NULL"
+        " AND position($1 IN lower(concat_ws(' ', model_name, architecture, quant_level))) > 0"
+        " ORDER BY model_name",
+        text.strip().lower(),
+    )
+    return [_row(each) for each in rows if coverage.model(each["model_name"])]
+
+
+async def users(ledger: Ledger, coverage: Coverage) -> dict[str, list[Row]]:
+    """By the model's name, the servers of it that may be seen."""
+    places = await _places(ledger, coverage)
+    rows = await ledger.fetch(
+        "SELECT server_uuid::text, namespace, name, status, model_name FROM server_records"
+        f" WHERE {_VISIBLE} ORDER BY namespace, name",
+        *places,
+    )
+    found: dict[str, list[Row]] = {}
+    for each in rows:
+        found.setdefault(each["model_name"], []).append(_row(each))
+    return found
+
+
+async def _places(ledger: Ledger, coverage: Coverage) -> tuple[list[str] | None, list[str] | None]:
+    """Namespaces and contracts, pairwise, whose servers may be seen; None for everything."""
+    if coverage.everything:
+        return None, None
+    names = [each.meta.name for each in coverage.contracts]
+    rows = await ledger.fetch(
+        "SELECT DISTINCT namespace, contract FROM server_records"
+        " WHERE deleted_at IS NULL AND contract = ANY($1::text[])",
+        names,
+    )
+    pairs = [(each["namespace"], each["contract"]) for each in rows]
+    seen = [pair for pair in pairs if coverage.place(*pair)]
+    return [namespace for namespace, _ in seen], [contract for _, contract in seen]
+
+
+_JSON: Final = frozenset({"runtime_params", "resources", "conditions", "transfer", "spec", "used"})
+
+
+def _row(record: Any) -> Row:
+    """A row with its JSON read."""
+    return {
+        name: json.loads(value) if name in _JSON and isinstance(value, str) else value
+        for name, value in dict(record).items()
+    }

@@ -1,0 +1,74 @@
+"""Settings of `roadstead console`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from roadstead import logs
+from roadstead.issuers.settings import TokenSettings
+from roadstead.settings import EnvReader
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ConsoleSettings:
+    """What the console needs to know; `kubeconfig` is empty in a pod."""
+
+    tokens: TokenSettings
+    admin_groups: frozenset[str]
+    """Whose tokens see everything."""
+    contracts: bool
+    """Whether contracts decide who sees what; else every token that holds sees everything."""
+    dsn_file: Path
+    """The ledger, as its reader."""
+    origin: str
+    """The gateway's, as browsers write it: `https://models.example.com`."""
+    namespace: str
+    revocations: str
+    """The ConfigMap of revoked tokens and ended sessions, in `namespace`."""
+    kubeconfig: str
+    host: str
+    port: int
+    """Of the pages, for the gateway."""
+    probe_port: int
+    """Of probes and metrics."""
+    poll: float
+    """Seconds after which pages look again without having been told of anything."""
+    grace: float
+    """Seconds that requests are still taken after SIGTERM, until no endpoint leads here."""
+    log_format: str
+    log_level: str
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> ConsoleSettings:
+        """Read the environment; raises InvalidSettings that names every fault."""
+        env = EnvReader(environ)
+        admission = env.choice("ROADSTEAD_ADMISSION", ("required", "off"), "required")
+        settings = cls(
+            tokens=TokenSettings.from_env(environ),
+            admin_groups=frozenset(env.items("ROADSTEAD_ADMIN_GROUPS") or ("roadstead-admins",)),
+            contracts=admission == "required",
+            dsn_file=env.file("ROADSTEAD_LEDGER_DSN_FILE"),
+            origin=origin_of(env.url("ROADSTEAD_GATEWAY_URL")),
+            namespace=env.text("ROADSTEAD_NAMESPACE", "roadstead-system"),
+            revocations=env.text("ROADSTEAD_REVOCATIONS", "roadstead-revocations"),
+            kubeconfig=env.text("KUBECONFIG", ""),
+            host=env.text("ROADSTEAD_HTTP_HOST", "0.0.0.0"),  # noqa: S104 - the gateway and probes come from the node
+            port=env.integer("ROADSTEAD_HTTP_PORT", 8080, low=0, high=65535),
+            probe_port=env.integer("ROADSTEAD_PROBE_PORT", 8081, low=0, high=65535),
+            poll=env.integer("ROADSTEAD_CONSOLE_POLL_SECONDS", 30, low=5, high=3600),
+            grace=env.integer("ROADSTEAD_SHUTDOWN_GRACE_SECONDS", 10, low=0, high=600),
+            log_format=env.choice("ROADSTEAD_LOG_FORMAT", logs.FORMS, "json"),
+            log_level=env.choice("ROADSTEAD_LOG_LEVEL", logs.LEVELS, "info"),
+        )
+        env.done()
+        return settings
+
+
+def origin_of(url: str) -> str:
+    """In lower case and without the port that goes without saying (RFC 6454, 6.2)."""
+    parts = urlsplit(url.lower())
+    usual = {"https": ":443", "http": ":80"}.get(parts.scheme, "")
+    return f"{parts.scheme}://{parts.netloc.removesuffix(usual)}"

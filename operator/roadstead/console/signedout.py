@@ -1,0 +1,90 @@
+"""Sessions that were ended: written where all who verify tokens read what is revoked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from roadstead.api.raw import Raw, section
+from roadstead.errors import KubeConflict, KubeNotFound
+from roadstead.kube.client import Object
+from roadstead.kube.resources import CONFIGMAPS, Resource
+from roadstead.tokens.claims import Claims
+from roadstead.tokens.revocations import SIGNED_OUT
+from roadstead.tokens.sessions import read_ended, session_id, write_ended
+
+ATTEMPTS: Final = 8
+KEPT: Final = 8000
+"""Sessions, 78 bytes each: a ConfigMap holds 1 MiB. Those that end first make way."""
+
+
+class ConfigMaps(Protocol):
+    """The part of the API client that reads and writes one ConfigMap."""
+
+    async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
+        """As it is."""
+        ...
+
+    async def patch(
+        self, resource: Resource, name: str, body: Raw, *, namespace: str = ""
+    ) -> Object:
+        """Merge patch; a resourceVersion in it makes it conditional."""
+        ...
+
+
+class SignedOut:
+    """The list in the ConfigMap `name`; `told` gets the object as it was written.
+
+    An entry is kept as long as its token would hold, `leeway` seconds of other clocks included.
+    """
+
+    def __init__(
+        self,
+        client: ConfigMaps,
+        *,
+        namespace: str,
+        name: str,
+        leeway: int,
+        told: Callable[[Resource, Raw], object],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._client = client
+        self._namespace = namespace
+        self._name = name
+        self._leeway = leeway
+        self._told = told
+        self._clock = clock
+
+    async def add(self, claims: Claims) -> None:
+        """Remember that this session has ended. Raises KubeError."""
+        for attempt in range(ATTEMPTS):
+            try:
+                await self._add(claims)
+                return
+            except KubeConflict:
+                if attempt == ATTEMPTS - 1:
+                    raise
+
+    async def _add(self, claims: Claims) -> None:
+        raw = await self._client.get(CONFIGMAPS, self._name, self._namespace)
+        ended = read_ended(section(raw, "data").get(SIGNED_OUT, ""))
+        ended[session_id(claims)] = claims.expires_at + self._leeway
+        body = {
+            "metadata": {"resourceVersion": section(raw, "metadata").get("resourceVersion")},
+            "data": {SIGNED_OUT: write_ended(self._lasting(ended))},
+        }
+        try:
+            found = await self._client.patch(
+                CONFIGMAPS, self._name, body, namespace=self._namespace
+            )
+        except KubeNotFound:
+            # Deleted this moment: it is read again, and said to be missing.
+            raise KubeConflict("the ConfigMap of revoked tokens went away", status=409) from None
+        # The watch would tell of it a moment later; this process refuses it from now on.
+        self._told(CONFIGMAPS, {"apiVersion": "v1", "kind": "ConfigMap", **found})
+
+    def _lasting(self, ended: dict[str, int]) -> list[tuple[str, int]]:
+        now = int(self._clock())
+        lasting = [(session, until) for session, until in ended.items() if until > now]
+        return sorted(lasting, key=lambda entry: entry[1])[-KEPT:]

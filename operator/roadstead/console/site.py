@@ -1,0 +1,75 @@
+"""What the handlers share, and how a request finds its session."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from typing import Any, Final
+
+from aiohttp import web
+
+from roadstead.api.contract import ResourceContract
+from roadstead.console import questions
+from roadstead.console.coverage import Coverage, coverage
+from roadstead.console.ledger import Ledger
+from roadstead.console.live import News
+from roadstead.console.rendering import Pages, Statics
+from roadstead.console.sessions import Session, Sessions
+from roadstead.console.settings import ConsoleSettings
+
+Row = questions.Row
+SESSION: Final = web.RequestKey("session", Session)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Site:
+    """The parts of one process that handlers use."""
+
+    settings: ConsoleSettings
+    ledger: Ledger
+    sessions: Sessions
+    news: News
+    pages: Pages
+    statics: Statics
+
+    async def coverage(self, session: Session) -> tuple[Coverage, list[Row]]:
+        """What somebody may see, and the rows of the contracts that are for him."""
+        rows = await questions.contracts(self.ledger)
+        parsed: dict[str, ResourceContract] = {row["name"]: questions.parsed(row) for row in rows}
+        everything = session.admin or not self.settings.contracts
+        own = coverage(parsed.values(), session.caller, everything=everything)
+        names = {each.meta.name for each in own.contracts}
+        return own, [row for row in rows if row["name"] in names]
+
+    def page(
+        self, request: web.Request, template: str, *, status: int = 200, **values: Any
+    ) -> web.Response:
+        """A page for whoever is signed in, or for nobody."""
+        session = request.get(SESSION)
+        expires = session and datetime.datetime.fromtimestamp(
+            session.claims.expires_at, datetime.UTC
+        )
+        shared = {"session": session, "expires": expires, "poll": self.settings.poll}
+        text = self.pages.render(template, {**shared, "path": request.path, **values})
+        response = web.Response(text=text, status=status, content_type="text/html")
+        response.enable_compression()
+        return response
+
+
+def json_answer(value: Any, *, status: int = 200) -> web.Response:
+    """JSON, with times as RFC 3339."""
+    response = web.json_response(value, status=status, dumps=_dumps)
+    response.enable_compression()
+    return response
+
+
+def _dumps(value: Any) -> str:
+    import json
+
+    return json.dumps(value, default=_json_value)
+
+
+def _json_value(value: object) -> str:
+    if isinstance(value, datetime.datetime):
+        return value.astimezone(datetime.UTC).isoformat().replace("+00:00", "Z")
+    raise TypeError(f"{type(value).__name__} has no JSON")

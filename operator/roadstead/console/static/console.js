@@ -1,0 +1,87 @@
+// What every page does. Without it pages still show what they show.
+
+import { start } from "./live.js";
+import { tick } from "./times.js";
+
+document.documentElement.classList.add("script");
+
+export function toast(text) {
+  const box = document.querySelector("[data-toast]");
+  box.textContent = text;
+  box.classList.add("shown");
+  clearTimeout(toast.timer);
+  toast.timer = setTimeout(() => box.classList.remove("shown"), 2500);
+}
+
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    toast("Copied");
+  } catch {
+    toast("The browser does not let this page copy");
+  }
+}
+
+// A click on a server asks for its record by UUID, and opens the address that it has now.
+async function open(link) {
+  try {
+    const answer = await fetch(`/api/servers/${link.dataset.open}`);
+    if (!answer.ok) throw new Error(answer.statusText);
+    const record = await answer.json();
+    const here = record.gateway_url.startsWith(`${location.origin}/`);
+    if (record.status === "Ready" && record.usable && here) {
+      location.assign(record.gateway_url);
+      return;
+    }
+  } catch {
+    // Its own page says what is wrong.
+  }
+  location.assign(`/servers/${link.dataset.open}`);
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (button) copy(button.dataset.copy);
+  const link = event.target.closest("a[data-open]");
+  if (link && event.button === 0 && !(event.ctrlKey || event.metaKey || event.shiftKey)) {
+    event.preventDefault();
+    open(link);
+  }
+  for (const menu of document.querySelectorAll("details.who[open]")) {
+    if (!menu.contains(event.target)) menu.open = false;
+  }
+});
+
+document.addEventListener("keydown", (event) => {
+  const menu = document.querySelector("details.who[open]");
+  if (event.key === "Escape" && menu) {
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  }
+});
+
+for (const form of document.querySelectorAll("form[data-filter]")) {
+  let timer;
+  form.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => form.requestSubmit(), 400);
+  });
+}
+
+const search = document.querySelector("form[data-filter] input[type=search]");
+if (search && search.value && document.referrer.startsWith(location.origin)) {
+  search.focus();
+  search.setSelectionRange(search.value.length, search.value.length);
+}
+
+// A link from elsewhere comes without the cookie, which is SameSite=Strict: ask once more from here.
+const out = document.querySelector("[data-signed-out]");
+if (out && !location.search.includes("out=1")) {
+  fetch("/api/me").then((answer) => {
+    if (answer.ok) location.replace(out.dataset.next);
+  }).catch(() => {});
+}
+
+if (document.querySelector("[data-retry]")) setTimeout(() => location.reload(), 5000);
+setInterval(tick, 10000);
+start();

@@ -1,0 +1,108 @@
+"""Numbers, times and reasons as pages write them (pure)."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from roadstead.api.sizes import size_text
+
+MEGABYTE: Final = 10**6
+NOTHING: Final = "\u2013"
+_STEPS: Final = (
+    (60 * 60 * 24 * 365, "year"),
+    (60 * 60 * 24 * 30, "month"),
+    (60 * 60 * 24, "day"),
+    (60 * 60, "hour"),
+    (60, "minute"),
+)
+_REASONS: Final[Mapping[str, str]] = {
+    "Ready": "Answers requests.",
+    "Answered": "Answers requests.",
+    "ScaledToZero": "Stopped: it is scaled to zero replicas.",
+    "Deleted": "It was deleted.",
+    "Unknown": "The operator has not looked at it yet.",
+    "Stored": "Stored and verified.",
+    "Verified": "Stored and verified.",
+    "Exhausted": "What the contract allows in total is in use.",
+    "InForce": "In force.",
+}
+
+
+def reason_text(reason: str, message: str) -> str:
+    """Why something is as it is: the operator's own message, or words for its reason."""
+    if message:
+        return message[:1].upper() + message[1:]
+    if reason in _REASONS:
+        return _REASONS[reason]
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", reason)
+    return f"{words.capitalize()}."
+
+
+def memory(megabytes: float | None) -> str:
+    """Megabytes in the binary units of Kubernetes' quantities."""
+    return NOTHING if megabytes is None else size_text(round(megabytes * MEGABYTE))
+
+
+def size(count: int | None) -> str:
+    """Bytes."""
+    return NOTHING if count is None else size_text(count)
+
+
+def cores(percent: float | None) -> str:
+    """Percent of one core as cores."""
+    if percent is None:
+        return NOTHING
+    return f"{percent / 100:.2f} {'core' if percent == 100 else 'cores'}"
+
+
+def speed(tokens: float | None) -> str:
+    """Tokens a second."""
+    return NOTHING if tokens is None else f"{tokens:.1f} tokens/s"
+
+
+def parameters(count: int | None) -> str:
+    """A model's parameters, such as `268 M` or `7.24 B`."""
+    for factor, unit in ((10**9, "B"), (10**6, "M"), (10**3, "k")):
+        if count is not None and count >= factor:
+            return f"{count / factor:.3g} {unit}"
+    return NOTHING if count is None else str(count)
+
+
+def number(count: int | None) -> str:
+    """A whole number with thin spaces between thousands."""
+    return NOTHING if count is None else f"{count:,}".replace(",", "\u202f")
+
+
+def share(part: float | None, whole: float | None) -> int | None:
+    """Whole percent, 100 at most; None where either is missing."""
+    if part is None or not whole:
+        return None
+    return max(0, min(100, round(part * 100 / whole)))
+
+
+def when(moment: datetime.datetime | None, now: datetime.datetime) -> str:
+    """How long ago, or until, in one unit: `3 minutes ago`, `in 2 hours`, `just now`."""
+    if moment is None:
+        return NOTHING
+    seconds = round((now - moment).total_seconds())
+    if -5 < seconds < 5:
+        return "just now"
+    return f"{_span(seconds)} ago" if seconds > 0 else f"in {_span(-seconds)}"
+
+
+def exact(moment: datetime.datetime | None) -> str:
+    """To the second, in UTC."""
+    if moment is None:
+        return ""
+    return moment.astimezone(datetime.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _span(seconds: int) -> str:
+    for step, unit in _STEPS:
+        if seconds >= step:
+            count = seconds // step
+            return f"{count} {unit}{'' if count == 1 else 's'}"
+    return f"{seconds} seconds"

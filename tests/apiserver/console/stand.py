@@ -1,0 +1,136 @@
+"""`roadstead console` as a child process, over a Postgres and an API server of the test's own."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
+
+import asyncpg
+from kubernetes.aio import client
+
+from dev.postgres import Postgres
+from roadstead.ledger.records import Record, row
+from roadstead.ledger.schema import Roles, migrate
+from roadstead.ledger.tables import TABLES
+from tests.apiserver.admission.webhook_process import free_ports, is_ready
+from tests.apiserver.conftest import connect
+from tests.apiserver.control_plane import ApiServer
+from tests.unit.tokens.builders import AUDIENCE, ISSUER, SECRET
+
+SYSTEM = "console-system"
+REVOCATIONS = "roadstead-revocations"
+START_DEADLINE_SECONDS = 60.0
+ROLES = Roles(writer="roadstead_writer", reader="roadstead_reader")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ConsoleProcess:
+    """One that runs."""
+
+    port: int
+    probe_port: int
+    log: Path
+    process: subprocess.Popen[bytes] = dataclasses.field(repr=False)
+
+    @property
+    def origin(self) -> str:
+        """Where its pages are: a browser takes the cookie at localhost without TLS."""
+        return f"http://localhost:{self.port}"
+
+
+async def migrated(server: Postgres) -> None:
+    """Make the tables."""
+    async with connected(server.dsn("owner")) as connection:
+        await migrate(connection, ROLES)
+
+
+async def write(server: Postgres, records: Sequence[Record]) -> None:
+    """Put rows into the ledger, as its writer does."""
+    by_type: dict[type, list[Record]] = {}
+    for each in records:
+        by_type.setdefault(type(each), []).append(each)
+    async with connected(server.dsn("writer")) as connection:
+        for kind, rows in by_type.items():
+            for statement in TABLES[kind].statements:
+                await connection.execute(statement, json.dumps([row(each) for each in rows]))
+
+
+@contextlib.asynccontextmanager
+async def connected(dsn: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+@contextlib.contextmanager
+def running_console(
+    kubeconfig: Path, dsn: str, folder: Path, *, port: int = 0, **environ: str
+) -> Iterator[ConsoleProcess]:
+    """One that is ready; it ends by SIGTERM on the way out. Its ledger is at `folder / "dsn"`."""
+    free, probe_port = free_ports(2)
+    port = port or free
+    (folder / "secret").write_bytes(SECRET)
+    (folder / "dsn").write_text(dsn)
+    issuers = [{"issuer": ISSUER, "audience": AUDIENCE, "secretFile": "secret"}]
+    (folder / "issuers.json").write_text(json.dumps(issuers))
+    settings = {
+        "KUBECONFIG": str(kubeconfig),
+        "ROADSTEAD_NAMESPACE": SYSTEM,
+        "ROADSTEAD_REVOCATIONS": REVOCATIONS,
+        "ROADSTEAD_LEDGER_DSN_FILE": str(folder / "dsn"),
+        "ROADSTEAD_GATEWAY_URL": f"http://localhost:{port}",
+        "ROADSTEAD_HTTP_HOST": "127.0.0.1",
+        "ROADSTEAD_HTTP_PORT": str(port),
+        "ROADSTEAD_PROBE_PORT": str(probe_port),
+        "ROADSTEAD_TOKEN_ISSUERS_FILE": str(folder / "issuers.json"),
+        "ROADSTEAD_SHUTDOWN_GRACE_SECONDS": "0",
+        "ROADSTEAD_LOG_FORMAT": "console",
+        **environ,
+    }
+    log = folder / "console.log"
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "roadstead", "console"],
+            stdout=stream,
+            stderr=stream,
+            env={**os.environ, **settings},
+        )
+    try:
+        running = ConsoleProcess(port=port, probe_port=probe_port, log=log, process=process)
+        _wait_until_ready(running)
+        yield running
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_until_ready(console: ConsoleProcess) -> None:
+    deadline = time.monotonic() + START_DEADLINE_SECONDS
+    while not is_ready(f"http://127.0.0.1:{console.probe_port}/readyz"):
+        if console.process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"the console did not get ready:\n{console.log.read_text()[-3000:]}")
+        time.sleep(0.1)
+
+
+async def make_system(server: ApiServer) -> None:
+    """The console's namespace, with the ConfigMap that the chart makes."""
+    async with connect(server) as api:
+        core = client.CoreV1Api(api)
+        await core.create_namespace(client.V1Namespace(metadata=client.V1ObjectMeta(name=SYSTEM)))
+        await core.create_namespaced_config_map(
+            SYSTEM, client.V1ConfigMap(metadata=client.V1ObjectMeta(name=REVOCATIONS))
+        )
