@@ -47,6 +47,10 @@
 {{- end }}
 - name: ROADSTEAD_GATEWAY_MAX_IN_FLIGHT
   value: {{ int .Values.gateway.maxInFlight | quote }}
+{{- if include "roadstead.hasConsole" . }}
+- name: ROADSTEAD_CONSOLE_SERVICE
+  value: {{ $fullname }}-console
+{{- end }}
 - name: ROADSTEAD_FORWARD_AUTH_URL
   value: http://{{ $fullname }}-forward-auth.{{ .Release.Namespace }}.svc
 {{- end }}

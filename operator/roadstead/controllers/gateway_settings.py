@@ -26,6 +26,8 @@ class GatewaySettings:
     ca_file: Path | None
     """What vouches for its certificate; None means the system's authorities."""
     key_file: Path
+    console: str = ""
+    """The Service of the console, in the operator's namespace; empty without one."""
 
     @property
     def url(self) -> str:
@@ -48,6 +50,7 @@ class GatewaySettings:
             address=_address(env),
             ca_file=Path(ca_file) if ca_file else None,
             key_file=env.file("ROADSTEAD_GATEWAY_KEY_FILE", "/etc/roadstead/gateway/key"),
+            console=env.text("ROADSTEAD_CONSOLE_SERVICE", ""),
         )
 
 

@@ -17,6 +17,7 @@ from roadstead.api.raw import Raw, section
 from roadstead.api.references import serve_references
 from roadstead.controllers import parts
 from roadstead.controllers.catalogue import Catalogue
+from roadstead.controllers.console_route import ConsoleRoute
 from roadstead.controllers.contract import ContractReconciler
 from roadstead.controllers.contract_usage import ContractUsage
 from roadstead.controllers.exposition import Exposition
@@ -150,6 +151,8 @@ class Operator:
             works += [self._resync(), measure_lag(), *self._collecting()]
             if self._ledger is not None:
                 works.append(self._ledger.run())
+            if console := self._console():
+                works.append(console.run())
             tasks = [asyncio.create_task(work) for work in works]
             for task in tasks:
                 # None of them ends by itself: better to start anew than to go on without it.
@@ -270,6 +273,17 @@ class Operator:
                 wake=self._queues[MODELSERVES].put,
                 took=() if self._books is None else (self._books.took,),
             )
+
+    def _console(self) -> ConsoleRoute | None:
+        gateway = self._settings.gateway
+        if gateway is None or not gateway.console:
+            return None
+        return ConsoleRoute(
+            self._client,
+            gateway.routing,
+            service=gateway.console,
+            namespace=self._settings.namespace,
+        )
 
     def _answered(self, uid: str) -> None:
         """The gateway's answer for the ModelServe with this UID has become another."""

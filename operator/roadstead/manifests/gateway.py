@@ -77,6 +77,16 @@ def route_objects(serve: ModelServe, routing: Routing, port: int) -> list[Manife
     return [stamped(each) for each in (*middlewares, route(serve, routing, port))]
 
 
+def tls_of(routing: Routing) -> Manifest:
+    """`tls` of an IngressRoute."""
+    return {"certResolver": routing.cert_resolver} if routing.cert_resolver else {}
+
+
+def parent_of(routing: Routing) -> Manifest:
+    """The `parentRef` of an HTTPRoute."""
+    return dict(zip(("namespace", "name", "sectionName"), routing.parent, strict=False))
+
+
 def _ingress_route(serve: ModelServe, routing: Routing, port: int) -> Manifest:
     uuid = serve.meta.uid
     path = f"Path(`/{uuid}`) || PathPrefix(`/{uuid}/`)"
@@ -87,17 +97,16 @@ def _ingress_route(serve: ModelServe, routing: Routing, port: int) -> Manifest:
         match=f"Host(`{routing.host}`) && ({path})",
         middlewares=[{"name": name} for name in _middlewares(serve)],
         port=port,
-        tls={"certResolver": routing.cert_resolver} if routing.cert_resolver else {},
+        tls=tls_of(routing),
     )[0]
 
 
 def _http_route(serve: ModelServe, routing: Routing, port: int) -> Manifest:
-    fields = ("namespace", "name", "sectionName")
     reference = {"group": "traefik.io", "kind": "Middleware"}
     return render(
         "modelserve/gateway/httproute.yaml.j2",
         meta=_metadata(serve),
-        parents=[dict(zip(fields, routing.parent, strict=False))],
+        parents=[parent_of(routing)],
         hostnames=[routing.host],
         prefix=f"/{serve.meta.uid}",
         filters=[

@@ -1,0 +1,59 @@
+"""How the console is reached from outside: its route, beside the servers' own."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from roadstead.api.group import LABEL_MANAGED_BY, LABEL_NAME
+from roadstead.api.raw import Raw, section
+from roadstead.manifests.digest import stamped
+from roadstead.manifests.gateway import Routing, parent_of, tls_of
+from roadstead.manifests.rendering import Manifest, render
+
+PORT: Final = 80
+_ADDRESS: Final = "^/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/?$"
+
+
+def console_route(service: Raw, routing: Routing) -> Manifest:
+    """The route to the console's Service, which owns it: it goes with the Service.
+
+    A browser that opens a server's own address is led to the console's page for it, since
+    llama.cpp has none; what calls the API there asks for no HTML.
+    """
+    name = section(service, "metadata").get("name", "")
+    values = {"meta": _metadata(service), "service": name, "port": PORT}
+    if routing.kind == "traefik":
+        host = f"Host(`{routing.host}`)"
+        page = "Method(`GET`) && HeaderRegexp(`Accept`, `text/html`)"
+        route = render(
+            "console/ingressroute.yaml.j2",
+            **values,
+            entry_points=routing.entry_points,
+            pages=host,
+            addresses=f"{host} && PathRegexp(`{_ADDRESS}`) && {page}",
+            tls=tls_of(routing),
+        )
+    else:
+        route = render(
+            "console/httproute.yaml.j2",
+            **values,
+            parents=[parent_of(routing)],
+            hostnames=[routing.host],
+        )
+    return stamped(route[0])
+
+
+def _metadata(service: Raw) -> Manifest:
+    meta = section(service, "metadata")
+    return {
+        "name": meta["name"],
+        "namespace": meta["namespace"],
+        "labels": {
+            LABEL_NAME: "roadstead",
+            "app.kubernetes.io/component": "console",
+            LABEL_MANAGED_BY: "roadstead",
+        },
+        "ownerReferences": [
+            {"apiVersion": "v1", "kind": "Service", "name": meta["name"], "uid": meta["uid"]}
+        ],
+    }
