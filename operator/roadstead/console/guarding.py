@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from typing import Final
 from urllib.parse import quote
@@ -11,7 +12,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from roadstead.console.sessions import forget
-from roadstead.console.site import SESSION, Site, json_answer
+from roadstead.console.site import SESSION, UUID, Site, json_answer
 from roadstead.errors import InvalidToken, KubeError, LedgerError, LedgerUnavailable
 from roadstead.tokens.sessions import is_cross_origin
 
@@ -34,6 +35,7 @@ _HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
+_ADDRESS: Final = re.compile(rf"/{UUID}/?")
 _AWAY: Final = (
     "The records can't be read at the moment. Servers go on; this page tries again by itself."
 )
@@ -88,6 +90,9 @@ class Guard:
         """Whoever has no session gets to sign in; whoever writes must come from our own pages."""
         if request.match_info.http_exception is not None:
             raise request.match_info.http_exception
+        if _ADDRESS.fullmatch(request.path) and not wants_page(request):
+            # No server's route has taken it: what calls an API is told so, not led to sign in.
+            raise web.HTTPNotFound
         if is_cross_origin(
             request.headers, method=request.method, origin=self._site.settings.origin
         ):
@@ -123,8 +128,13 @@ class Guard:
         self, request: web.Request, status: int, title: str, message: str
     ) -> web.StreamResponse:
         """An error for whoever asked."""
-        if request.path.startswith(API) or "text/html" not in request.headers.get("Accept", ""):
+        if request.path.startswith(API) or not wants_page(request):
             return json_answer({"error": {"code": title, "message": message}}, status=status)
         return self._site.page(
             request, "error.html", status=status, title=title, message=message, code=status
         )
+
+
+def wants_page(request: web.Request) -> bool:
+    """Whether a browser asks, to show what it gets."""
+    return "text/html" in request.headers.get("Accept", "")

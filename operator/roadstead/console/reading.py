@@ -11,10 +11,9 @@ from aiohttp import web
 from roadstead.console import questions, usage
 from roadstead.console.allowances import allowances, per_server
 from roadstead.console.questions import Row, ServerFilter, ServerSort
-from roadstead.console.site import SESSION, Site, json_answer
+from roadstead.console.site import SESSION, UUID, Site, json_answer
 from roadstead.console.timeline import timeline
 
-UUID: Final = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 STATUSES: Final = ("Ready", "Pending", "Failed", "Stopped")
 _SORTS: Final = ("name", "memory", "cpu", "updated")
 
@@ -32,6 +31,8 @@ class Reading:
             web.get("/servers", self._servers_page),
             web.get(f"/servers/{{uuid:{UUID}}}", self._server_page),
             web.get(f"/servers/{{uuid:{UUID}}}/chat", self._chat_page),
+            web.get(f"/{{uuid:{UUID}}}", self._chat_page),
+            web.get(f"/{{uuid:{UUID}}}/", self._chat_page),
             web.get("/models", self._models_page),
             web.get("/contracts", self._contracts_page),
             web.get("/api/me", self._me),

@@ -10,6 +10,7 @@ from typing import Final
 
 from aiohttp import web
 
+from roadstead.console.changing import Changing
 from roadstead.console.events import Events
 from roadstead.console.guarding import Guard
 from roadstead.console.ledger import Ledger
@@ -109,7 +110,7 @@ class Console:
     @contextlib.asynccontextmanager
     async def _served(self, site: Site) -> AsyncIterator[None]:
         runner = web.AppRunner(
-            application(site, self._stopping),
+            application(site, self._client, self._stopping),
             access_log=None,
             keepalive_timeout=KEEPALIVE_SECONDS,
             max_field_size=MAX_FIELD_BYTES,
@@ -125,12 +126,18 @@ class Console:
             await runner.cleanup()
 
 
-def application(site: Site, stopping: asyncio.Event) -> web.Application:
+def application(site: Site, client: KubeClient, stopping: asyncio.Event) -> web.Application:
     """Routes and what stands before them; `stopping` ends the streams."""
     guard = Guard(site)
     app = web.Application(middlewares=guard.middlewares, client_max_size=MAX_BODY_BYTES)
     app.on_response_prepare.append(guard.headed)
-    for part in (Signing(site), Reading(site), Events(site, stopping), StaticFiles(site.statics)):
+    for part in (
+        Signing(site),
+        Reading(site),
+        Changing(site, client),
+        Events(site, stopping),
+        StaticFiles(site.statics),
+    ):
         app.add_routes(part.routes())
     return app
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import json
 from typing import Any, Final
 
 from aiohttp import web
@@ -18,6 +19,8 @@ from roadstead.console.sessions import Session, Sessions
 from roadstead.console.settings import ConsoleSettings
 
 Row = questions.Row
+UUID: Final = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+"""Of a server, in a path."""
 SESSION: Final = web.RequestKey("session", Session)
 
 
@@ -64,8 +67,6 @@ def json_answer(value: Any, *, status: int = 200) -> web.Response:
 
 
 def _dumps(value: Any) -> str:
-    import json
-
     return json.dumps(value, default=_json_value)
 
 

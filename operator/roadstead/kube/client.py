@@ -151,10 +151,10 @@ class KubeClient:
         finally:
             response.response.close()
 
-    async def create(self, resource: Resource, body: Raw) -> Object:
-        """Create an object; KubeConflict if one of that name is there."""
+    async def create(self, resource: Resource, body: Raw, *, dry_run: bool = False) -> Object:
+        """Create an object; KubeConflict if one of that name is there. Or only ask about it."""
         path = resource.path(namespace=body["metadata"].get("namespace", ""))
-        query = {"fieldManager": group.FIELD_MANAGER}
+        query = {"fieldManager": group.FIELD_MANAGER, "dryRun": "All" if dry_run else ""}
         return await self._request("POST", path, body=body, query=query)
 
     async def apply(self, resource: Resource, body: Raw) -> Object:
@@ -182,11 +182,18 @@ class KubeClient:
         query = {"fieldManager": group.FIELD_MANAGER}
         return await self._request("PATCH", path, body=body, query=query, content_type=_MERGE_PATCH)
 
-    async def delete(self, resource: Resource, name: str, *, namespace: str = "") -> None:
-        """Delete in the background; an object that is not there is no error."""
+    async def delete(
+        self, resource: Resource, name: str, *, namespace: str = "", uid: str = ""
+    ) -> None:
+        """Delete in the background; an object that is not there is no error.
+
+        With a `uid` only that object: KubeConflict for another one of the name.
+        """
         path = resource.path(namespace=namespace, name=name)
+        query = {"propagationPolicy": "Background"}
+        body = {"preconditions": {"uid": uid}} if uid else None
         try:
-            await self._request("DELETE", path, query={"propagationPolicy": "Background"})
+            await self._request("DELETE", path, query=query, body=body)
         except KubeNotFound:
             return
 

@@ -1,5 +1,6 @@
 // What every page does. Without it pages still show what they show.
 
+import { start as changes } from "./changes.js";
 import { start } from "./live.js";
 import { tick } from "./times.js";
 
@@ -84,4 +85,5 @@ if (out && !location.search.includes("out=1")) {
 
 if (document.querySelector("[data-retry]")) setTimeout(() => location.reload(), 5000);
 setInterval(tick, 10000);
+changes();
 start();

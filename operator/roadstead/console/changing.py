@@ -1,0 +1,172 @@
+"""Serving, scaling and deleting: done as the signed-in person, by admission's leave."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import logging
+from typing import Any
+
+import yaml
+from aiohttp import web
+
+from roadstead.api import memory
+from roadstead.api.raw import section
+from roadstead.api.sizes import size_text
+from roadstead.console import questions
+from roadstead.console.allowances import allowances, per_server
+from roadstead.console.coverage import Coverage
+from roadstead.console.requests import (
+    BadRequest,
+    Object,
+    Refusal,
+    refusal,
+    scaled,
+    wanted_serve,
+    with_token,
+)
+from roadstead.console.site import SESSION, UUID, Site, json_answer
+from roadstead.errors import KubeError
+from roadstead.kube.client import KubeClient
+from roadstead.kube.resources import MODELS, MODELSERVES
+
+logger = logging.getLogger(__name__)
+
+
+class Changing:
+    """`/serve` and what its form and a server's page send."""
+
+    def __init__(self, site: Site, client: KubeClient) -> None:
+        self._site = site
+        self._client = client
+
+    def routes(self) -> list[web.RouteDef]:
+        """For an aiohttp application."""
+        return [
+            web.get("/serve", self._form),
+            web.post("/api/servers", self._create),
+            web.post("/api/servers/check", self._check),
+            web.patch(f"/api/servers/{{uuid:{UUID}}}", self._scale),
+            web.delete(f"/api/servers/{{uuid:{UUID}}}", self._delete),
+        ]
+
+    async def _form(self, request: web.Request) -> web.Response:
+        coverage, rows = await self._site.coverage(request[SESSION])
+        models = await questions.models(self._site.ledger, coverage)
+        contracts = [
+            {**row, "allowances": allowances(row), "per_server": per_server(row)} for row in rows
+        ]
+        return self._site.page(
+            request,
+            "serve.html",
+            models=[each for each in models if each["status"] != "Failed"],
+            contracts=contracts,
+            chosen=request.query.get("model", ""),
+            under=request.query.get("contract", ""),
+        )
+
+    async def _create(self, request: web.Request) -> web.Response:
+        session = request[SESSION]
+        try:
+            manifest = wanted_serve(await _body(request))
+            made = await self._client.create(MODELSERVES, with_token(manifest, session.token))
+        except BadRequest as error:
+            return _bad(error)
+        except KubeError as error:
+            return _refused(refusal(error))
+        meta = section(made, "metadata")
+        subject = session.claims.subject
+        logger.info("%s served %s/%s", subject, meta.get("namespace"), meta.get("name"))
+        return json_answer({"server_uuid": meta.get("uid")}, status=201)
+
+    async def _check(self, request: web.Request) -> web.Response:
+        """What would be said to it, without doing it; its YAML and what memory it needs."""
+        session = request[SESSION]
+        try:
+            manifest = wanted_serve(await _body(request))
+        except BadRequest as error:
+            return _bad(error)
+        found: dict[str, Any] = {"yaml": _yaml(manifest), "allowed": True, "message": ""}
+        coverage, _ = await self._site.coverage(session)
+        found["estimate"] = await self._estimate(coverage, manifest["spec"])
+        try:
+            await self._client.create(
+                MODELSERVES, with_token(manifest, session.token), dry_run=True
+            )
+        except KubeError as error:
+            refused = refusal(error)
+            found |= {"allowed": False, "code": refused.code, "message": refused.message}
+        return json_answer(found)
+
+    async def _scale(self, request: web.Request) -> web.Response:
+        row, _ = await self._row(request)
+        session, uid = request[SESSION], row["server_uuid"]
+        try:
+            patch = scaled(await _body(request), uid=uid, token=session.token)
+            await self._client.patch(MODELSERVES, row["name"], patch, namespace=row["namespace"])
+        except BadRequest as error:
+            return _bad(error)
+        except KubeError as error:
+            return _refused(refusal(error))
+        logger.info("%s scaled %s/%s", session.claims.subject, row["namespace"], row["name"])
+        return json_answer({"server_uuid": uid})
+
+    async def _delete(self, request: web.Request) -> web.Response:
+        """A deletion carries no token, so it is decided here: by the server's contract."""
+        row, coverage = await self._row(request)
+        now = datetime.datetime.now(datetime.UTC)
+        violation = coverage.violation(row["namespace"], row["contract"], now)
+        if violation and self._site.settings.contracts:
+            return _refused(Refusal(status=403, code=violation.reason, message=violation.message))
+        uid = row["server_uuid"]
+        try:
+            await self._client.delete(MODELSERVES, row["name"], namespace=row["namespace"], uid=uid)
+        except KubeError as error:
+            return _refused(refusal(error))
+        subject = request[SESSION].claims.subject
+        logger.info("%s deleted %s/%s", subject, row["namespace"], row["name"])
+        return json_answer({"server_uuid": uid})
+
+    async def _row(self, request: web.Request) -> tuple[questions.Row, Coverage]:
+        coverage, _ = await self._site.coverage(request[SESSION])
+        found = await questions.server(self._site.ledger, coverage, request.match_info["uuid"])
+        if found is None or found["deleted_at"] is not None:
+            raise web.HTTPNotFound
+        return found, coverage
+
+    async def _estimate(self, coverage: Coverage, spec: Object) -> dict[str, Any] | None:
+        """What one replica needs; None for a model that isn't there or isn't his."""
+        if not coverage.model(spec["modelName"]):
+            return None
+        try:
+            model = await self._client.get(MODELS, spec["modelName"])
+        except KubeError:
+            return None
+        status = section(model, "status")
+        if not status.get("sizeBytes"):
+            return None
+        needed = memory.estimate(status, section(spec, "runtimeParams"))
+        parts = {name: size_text(value) for name, value in vars(needed).items()}
+        return {"bytes": needed.total, "total": size_text(needed.total), "parts": parts}
+
+
+async def _body(request: web.Request) -> object:
+    if request.content_type != "application/json":
+        raise BadRequest("JSON is needed")
+    try:
+        return await request.json()
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
+        raise BadRequest("JSON is needed") from None
+
+
+def _yaml(manifest: Object) -> str:
+    return yaml.safe_dump(manifest, sort_keys=False, allow_unicode=True)
+
+
+def _bad(error: BadRequest) -> web.Response:
+    return _refused(Refusal(status=400, code="BadRequest", message=f"{error}"))
+
+
+def _refused(found: Refusal) -> web.Response:
+    message = found.message[:1].upper() + found.message[1:]
+    return json_answer({"error": {"code": found.code, "message": message}}, status=found.status)

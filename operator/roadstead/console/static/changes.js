@@ -1,0 +1,39 @@
+// Scaling and deleting a server, each asked for in a dialog; a denial is shown there.
+
+function dialog(id) {
+  return document.getElementById(id);
+}
+
+async function send(form, method, body) {
+  const wrong = form.querySelector("[data-wrong]");
+  wrong.hidden = true;
+  const answer = await fetch(`/api/servers/${form.dataset.server}`, {
+    method,
+    headers: { "Content-Type": "application/json" },
+    body: body && JSON.stringify(body),
+  }).catch(() => null);
+  if (answer && answer.ok) return true;
+  const found = answer ? await answer.json().catch(() => null) : null;
+  wrong.textContent = found?.error?.message ?? "The console does not answer; try again.";
+  wrong.hidden = false;
+  return false;
+}
+
+export function start() {
+  document.addEventListener("click", (event) => {
+    const opener = event.target.closest("[data-dialog]");
+    if (opener) dialog(opener.dataset.dialog).showModal();
+    if (event.target.closest("[data-close]")) event.target.closest("dialog").close();
+  });
+  const scaling = document.querySelector("form[data-scaling]");
+  scaling?.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const replicas = Number(scaling.elements.replicas.value);
+    if (await send(scaling, "PATCH", { replicas })) scaling.closest("dialog").close();
+  });
+  const deleting = document.querySelector("form[data-deleting]");
+  deleting?.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (await send(deleting, "DELETE")) location.assign("/servers");
+  });
+}
