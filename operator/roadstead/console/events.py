@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Final
 
 from aiohttp import web
 
 from roadstead.console.live import COALESCE_SECONDS
+from roadstead.console.sessions import Session
 from roadstead.console.site import SESSION, Site
+from roadstead.errors import InvalidToken
 
 HEARTBEAT_SECONDS: Final = 20.0
 """A connection that nobody is at any more is noticed when something is sent."""
+_HELLO: Final = b"retry: 3000\n\n"
+_HERE: Final = b": here\n\n"
 
 
 class Events:
@@ -27,16 +30,25 @@ class Events:
         return [web.get("/api/events", self._stream)]
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
-        until = request[SESSION].claims.expires_at
+        session = request[SESSION]
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
-        await response.write(b"retry: 3000\n\n")
+        await response.write(_HELLO)
         with self._site.news.listening() as listener:
-            while not self._stopping.is_set() and time.time() < until:
+            while True:
                 changed = await listener.changed(HEARTBEAT_SECONDS)
+                if self._stopping.is_set() or not await self._holds(session):
+                    return response
                 words = " ".join(sorted(changed))
                 await response.write(
-                    f"event: records\ndata: {words}\n\n".encode() if words else b": here\n\n"
+                    f"event: records\ndata: {words}\n\n".encode() if words else _HERE
                 )
                 await asyncio.sleep(COALESCE_SECONDS)
-        return response
+
+    async def _holds(self, session: Session) -> bool:
+        """Asked each time: it may have been ended, or its subject revoked."""
+        try:
+            await self._site.sessions.verified(session.token)
+        except InvalidToken:
+            return False
+        return True

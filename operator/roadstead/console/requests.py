@@ -89,6 +89,9 @@ def refusal(error: KubeError) -> Refusal:
     if "system:serviceaccount:" in said:
         message = "The console itself may not do this: an administrator has to give it the right."
         return Refusal(status=502, code="ConsoleForbidden", message=message)
+    if "metadata.uid" in said:
+        message = "Another server has this name by now; go back to the servers."
+        return Refusal(status=409, code="Conflict", message=message)
     if isinstance(error, KubeConflict):
         return Refusal(status=409, code="Conflict", message=said)
     if isinstance(error, KubeNotFound):

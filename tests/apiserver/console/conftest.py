@@ -1,0 +1,75 @@
+"""A console for the session, over a ledger with the servers of two tenants."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from dev import postgres
+from dev.postgres import Postgres
+from roadstead.ledger.records import Record
+from tests.apiserver.console import samples, stand
+from tests.apiserver.console.browser import Browser
+from tests.apiserver.console.stand import ConsoleProcess
+from tests.apiserver.control_plane import ApiServer
+
+ALICES = samples.serve("gemma")
+BOBS = samples.serve("secret-plan", namespace="other", contract="other", model="other-model")
+
+
+@pytest.fixture(scope="session")
+def ledger() -> Iterator[Postgres]:
+    """A Postgres with the tables."""
+    with postgres.running() as running:
+        asyncio.run(stand.migrated(running))
+        asyncio.run(stand.write(running, _records()))
+        yield running
+
+
+@pytest.fixture(scope="session")
+def console(
+    apiserver: ApiServer, ledger: Postgres, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ConsoleProcess]:
+    """One that runs as long as the tests do."""
+    asyncio.run(stand.make_system(apiserver))
+    folder = tmp_path_factory.mktemp("console")
+    dsn = ledger.dsn("reader")
+    with stand.running_console(apiserver.kubeconfig, dsn, folder) as running:
+        yield running
+
+
+@pytest.fixture
+async def browser(console: ConsoleProcess) -> AsyncIterator[Browser]:
+    """Nobody yet."""
+    async with Browser(console.origin) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def alice(browser: Browser) -> Browser:
+    """Of demo-users, signed in."""
+    await browser.sign_in("alice", "demo-users")
+    return browser
+
+
+@pytest.fixture
+async def bob(console: ConsoleProcess) -> AsyncIterator[Browser]:
+    """Of the other tenant, signed in."""
+    async with Browser(console.origin) as opened:
+        await opened.sign_in("bob", "other-users")
+        yield opened
+
+
+def _records() -> list[Record]:
+    return [
+        samples.record(ALICES),
+        samples.record(BOBS),
+        samples.record(samples.contract("demo", models=["gemma-*"])),
+        samples.record(samples.contract("other", group="other-users", models=["other-*"])),
+        samples.record(samples.model("gemma-3-270m")),
+        samples.record(samples.model("other-model")),
+        *(samples.sample(ALICES, 60.0 * minute) for minute in range(30, -1, -1)),
+        samples.decision(ALICES, 100, message="spec.replicas: 5 replicas are too many"),
+    ]

@@ -1,0 +1,143 @@
+"""Serving, scaling and deleting from the console, on a real API server without admission."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from kubernetes.aio import client
+
+from dev.postgres import Postgres
+from roadstead.api.group import ANNOTATION_TOKEN
+from tests.apiserver.console import samples, stand
+from tests.apiserver.console.browser import Browser
+from tests.apiserver.objects import fresh_name
+
+GROUP, VERSION, PLURAL = "model.example.com", "v1alpha1", "modelserves"
+
+
+def form(name: str, namespace: str, **more: Any) -> dict[str, Any]:
+    """What the page sends."""
+    amounts = {"cpu": "1", "memory": "1Gi"}
+    return {
+        "name": name,
+        "namespace": namespace,
+        "modelName": "gemma-3-270m",
+        "contract": "",
+        "replicas": 1,
+        "runtimeParams": {"contextSize": 2048},
+        "resources": {"requests": amounts, "limits": amounts},
+        **more,
+    }
+
+
+async def stored(api: client.ApiClient, name: str, namespace: str) -> Any:
+    """The ModelServe as it is."""
+    objects = client.CustomObjectsApi(api)
+    return await objects.get_namespaced_custom_object(GROUP, VERSION, namespace, PLURAL, name)
+
+
+@pytest.fixture
+async def served(
+    alice: Browser, api: client.ApiClient, ledger: Postgres, namespace: str
+) -> dict[str, Any]:
+    """A server that alice has made on the page, as the ledger has it by now."""
+    name = fresh_name("served")
+    answer = await alice.ask("POST", "/api/servers", body=form(name, namespace))
+    assert answer.status == 201
+    raw: dict[str, Any] = await stored(api, name, namespace)
+    raw["spec"]["contract"] = namespace
+    contract = samples.contract(namespace)
+    await stand.write(ledger, [samples.record(raw), samples.record(contract)])
+    return raw
+
+
+async def test_server_is_asked_for_with_the_persons_token(
+    alice: Browser, served: dict[str, Any]
+) -> None:
+    assert served["metadata"]["annotations"][ANNOTATION_TOKEN] == alice.cookie
+    assert served["spec"]["runtimeParams"]["contextSize"] == 2048
+
+
+async def test_checking_makes_nothing_and_shows_yaml_without_a_token(
+    alice: Browser, api: client.ApiClient, namespace: str
+) -> None:
+    answer = await alice.ask("POST", "/api/servers/check", body=form("checked", namespace))
+    assert answer.json["allowed"]
+    assert "modelName: gemma-3-270m" in answer.json["yaml"]
+    assert alice.cookie not in answer.text
+    with pytest.raises(client.ApiException):
+        await stored(api, "checked", namespace)
+
+
+async def test_what_the_schema_refuses_is_said_in_its_words(alice: Browser, namespace: str) -> None:
+    wrong = form("wrong", namespace, runtimeParams={"contextSize": 1})
+    answer = await alice.ask("POST", "/api/servers", body=wrong)
+    assert answer.status == 422
+    assert "contextSize" in answer.json["error"]["message"]
+    assert alice.cookie not in answer.text
+
+
+@pytest.mark.parametrize(
+    "body", [[], {}, {"name": 1}, form("", "x"), form("x", ""), form("x", "y", modelName="")]
+)
+async def test_what_no_page_sends_is_refused(alice: Browser, body: Any) -> None:
+    assert (await alice.ask("POST", "/api/servers", body=body)).status == 400
+
+
+async def test_server_is_scaled_with_the_persons_token(
+    alice: Browser, served: dict[str, Any], api: client.ApiClient
+) -> None:
+    meta = served["metadata"]
+    answer = await alice.ask("PATCH", f"/api/servers/{meta['uid']}", body={"replicas": 2})
+    assert answer.status == 200
+    found = await stored(api, meta["name"], meta["namespace"])
+    assert found["spec"]["replicas"] == 2
+    assert found["metadata"]["annotations"][ANNOTATION_TOKEN] == alice.cookie
+
+
+async def test_server_is_deleted(
+    alice: Browser, served: dict[str, Any], api: client.ApiClient
+) -> None:
+    meta = served["metadata"]
+    assert (await alice.ask("DELETE", f"/api/servers/{meta['uid']}")).status == 200
+    with pytest.raises(client.ApiException):
+        await stored(api, meta["name"], meta["namespace"])
+
+
+async def test_another_object_under_the_name_is_not_deleted(
+    alice: Browser, served: dict[str, Any], api: client.ApiClient
+) -> None:
+    meta = served["metadata"]
+    objects = client.CustomObjectsApi(api)
+    where = (GROUP, VERSION, meta["namespace"], PLURAL)
+    await objects.delete_namespaced_custom_object(*where, meta["name"])
+    again = {**served, "metadata": {"name": meta["name"], "namespace": meta["namespace"]}}
+    await objects.create_namespaced_custom_object(*where, again)
+    for method, body in (("DELETE", None), ("PATCH", {"replicas": 0})):
+        answer = await alice.ask(method, f"/api/servers/{meta['uid']}", body=body)
+        assert answer.status == 409
+    assert (await stored(api, meta["name"], meta["namespace"]))["spec"]["replicas"] == 1
+
+
+async def test_administrator_who_is_not_covered_deletes_nothing(
+    browser: Browser, served: dict[str, Any], api: client.ApiClient
+) -> None:
+    meta = served["metadata"]
+    await browser.sign_in("ada", "roadstead-admins")
+    answer = await browser.ask("DELETE", f"/api/servers/{meta['uid']}")
+    assert answer.status == 403
+    assert "not for ada" in answer.json["error"]["message"]
+    assert await stored(api, meta["name"], meta["namespace"])
+
+
+async def test_server_of_a_contract_that_ended_is_not_deleted(
+    alice: Browser, served: dict[str, Any], ledger: Postgres
+) -> None:
+    namespace = served["metadata"]["namespace"]
+    ended = samples.contract(namespace, expiresAt="2020-01-01T00:00:00Z")
+    ended["metadata"]["resourceVersion"] = "6"
+    await stand.write(ledger, [samples.record(ended)])
+    answer = await alice.ask("DELETE", f"/api/servers/{served['metadata']['uid']}")
+    assert answer.status == 403
+    assert "ended at 2020-01-01" in answer.json["error"]["message"]

@@ -1,0 +1,169 @@
+"""The pages in a real browser: axe-core, the keyboard, a phone, and hostile names."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from dev.postgres import Postgres
+from tests import chromium
+from tests.apiserver.console import samples, stand
+from tests.apiserver.console.conftest import ALICES
+from tests.apiserver.console.stand import ConsoleProcess
+from tests.apiserver.forwardauth.auth_process import make_token
+from tests.apiserver.objects import fresh_name
+
+UUID = ALICES["metadata"]["uid"]
+PAGES = (
+    *("/servers", "/servers?q=nothing-is-called-so", f"/servers/{UUID}", f"/servers/{UUID}/chat"),
+    *("/models", "/contracts", "/serve", "/nowhere"),
+)
+HOSTILE = "<img src=x onerror=\"document.title='broken'\">"
+
+
+@pytest.fixture(scope="module")
+def opened() -> Iterator[Browser]:
+    with chromium.chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(params=["light", "dark", "phone"])
+def page(
+    opened: Browser, console: ConsoleProcess, request: pytest.FixtureRequest
+) -> Iterator[Page]:
+    """Signed in as alice, in each look."""
+    size = chromium.PHONE if request.param == "phone" else chromium.DESK
+    scheme = "dark" if request.param == "dark" else "light"
+    with chromium.window(opened, viewport=size, color_scheme=scheme) as window:
+        chromium.sign_in(window, console.origin, make_token(jti=fresh_name("chromium")))
+        yield window
+
+
+@pytest.fixture
+def desk(opened: Browser, console: ConsoleProcess) -> Iterator[Page]:
+    """Signed in as alice, at a desk."""
+    with chromium.window(opened) as window:
+        chromium.sign_in(window, console.origin, make_token(jti=fresh_name("chromium")))
+        yield window
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_axe_finds_nothing_serious(page: Page, console: ConsoleProcess, path: str) -> None:
+    page.goto(console.origin + path)
+    assert chromium.faults_of(page) == []
+
+
+def test_axe_finds_nothing_serious_before_signing_in(
+    opened: Browser, console: ConsoleProcess
+) -> None:
+    with chromium.window(opened) as window:
+        window.goto(f"{console.origin}/sign-in")
+        window.get_by_label("Your token").fill("nonsense")
+        window.get_by_role("button", name="Sign in").click()
+        expect(window.get_by_role("alert")).to_be_visible()
+        assert chromium.faults_of(window) == []
+
+
+def test_axe_finds_nothing_serious_in_a_dialog_and_the_menu(
+    page: Page, console: ConsoleProcess
+) -> None:
+    page.goto(f"{console.origin}/servers/{UUID}")
+    page.get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    assert chromium.faults_of(page) == []
+    page.keyboard.press("Escape")
+    page.locator("details.who summary").click()
+    assert chromium.faults_of(page) == []
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_no_page_is_wider_than_a_phone(opened: Browser, console: ConsoleProcess, path: str) -> None:
+    with chromium.window(opened, viewport={"width": 360, "height": 740}) as window:
+        chromium.sign_in(window, console.origin, make_token(jti=fresh_name("chromium")))
+        window.goto(console.origin + path)
+        assert window.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_server_turns_ready_on_an_open_page(
+    desk: Page, console: ConsoleProcess, ledger: Postgres
+) -> None:
+    name = fresh_name("live")
+    waiting = samples.ready("False", "Loading", "pod x loads the model")
+    write(ledger, samples.serve(name, conditions=waiting))
+    desk.goto(f"{console.origin}/servers?q={name}")
+    row = desk.get_by_role("row", name=name)
+    expect(row).to_contain_text("loads the model")
+    desk.evaluate("window.same = true")
+    write(ledger, samples.serve(name, version=6))
+    expect(row.locator(".status")).to_have_text("Ready", timeout=30_000)
+    assert desk.evaluate("window.same")
+
+
+def test_what_is_typed_stays_when_the_page_is_brought_up_to_date(
+    desk: Page, console: ConsoleProcess, ledger: Postgres
+) -> None:
+    desk.goto(f"{console.origin}/servers/{UUID}")
+    desk.get_by_role("button", name="Scale").click()
+    desk.get_by_label("Replicas").fill("7")
+    write(ledger, samples.serve("gemma", version=50, conditions=samples.ready("False", "Loading")))
+    expect(desk.locator("h1 .status")).to_have_text("Pending", timeout=30_000)
+    expect(desk.get_by_label("Replicas")).to_have_value("7")
+    write(ledger, samples.serve("gemma", version=51))
+
+
+def test_hostile_names_and_parameters_run_nothing(
+    desk: Page, console: ConsoleProcess, ledger: Postgres
+) -> None:
+    hostile = samples.serve(
+        fresh_name("hostile"),
+        model=HOSTILE,
+        params={"chatTemplate": HOSTILE, HOSTILE: [HOSTILE]},
+        conditions=samples.ready("False", "Crashed", HOSTILE),
+    )
+    write(ledger, hostile)
+    uuid = hostile["metadata"]["uid"]
+    for path in ("/servers", f"/servers/{uuid}", f"/servers/{uuid}/chat", "/models"):
+        desk.goto(console.origin + path)
+        assert desk.locator("main img").count() == 0
+        assert desk.title() != "broken"
+
+
+def test_server_is_reached_and_opened_by_keyboard_alone(
+    desk: Page, console: ConsoleProcess
+) -> None:
+    desk.goto(f"{console.origin}/servers?q=gemma&sort=name")
+    link = desk.get_by_role("link", name="gemma", exact=True)
+    desk.locator("body").click(position={"x": 2, "y": 2})
+    for _ in range(30):
+        desk.keyboard.press("Tab")
+        if link.evaluate("link => link === document.activeElement"):
+            break
+    desk.keyboard.press("Enter")
+    desk.wait_for_url(re.compile(UUID))
+
+
+def test_session_that_ends_is_said_on_an_open_page(
+    desk: Page, opened: Browser, console: ConsoleProcess, ledger: Postgres
+) -> None:
+    desk.goto(f"{console.origin}/servers")
+    other = desk.context.new_page()
+    other.goto(f"{console.origin}/models")
+    other.locator("details.who summary").click()
+    other.get_by_role("button", name="Sign out").click()
+    expect(other.get_by_text("You are signed out")).to_be_visible()
+    write(ledger, samples.serve(fresh_name("end")))
+    expect(desk.get_by_text("Your session has ended")).to_be_visible(timeout=60_000)
+
+
+def write(ledger: Postgres, raw: samples.Object) -> None:
+    """Put an object's row into the ledger, from outside of Playwright's own loop."""
+    worker = threading.Thread(
+        target=lambda: asyncio.run(stand.write(ledger, [samples.record(raw)]))
+    )
+    worker.start()
+    worker.join()

@@ -1,0 +1,58 @@
+"""Server-sent events: what open pages are told."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import aiohttp
+
+from dev.postgres import Postgres
+from tests.apiserver.console import samples, stand
+from tests.apiserver.console.browser import Browser
+
+
+@contextlib.asynccontextmanager
+async def _open(browser: Browser) -> AsyncIterator[aiohttp.StreamReader]:
+    url = f"{browser.origin}/api/events"
+    async with browser.session.get(url, headers=browser.headers()) as response:
+        assert response.headers["Content-Type"] == "text/event-stream"
+        yield response.content
+
+
+async def _told(stream: aiohttp.StreamReader, what: str) -> str:
+    async with asyncio.timeout(30):
+        async for line in stream:
+            if line.startswith(b"data:") and what.encode() in line:
+                return line.decode().strip()
+    raise AssertionError("the stream ended")
+
+
+async def test_page_is_told_of_a_change(alice: Browser, ledger: Postgres) -> None:
+    async with _open(alice) as stream:
+        await stream.readline()
+        await stand.write(ledger, [samples.record(samples.serve("fresh-news"))])
+        assert "servers" in await _told(stream, "servers")
+
+
+async def test_many_changes_are_few_messages(alice: Browser, ledger: Postgres) -> None:
+    async with _open(alice) as stream:
+        await stream.readline()
+        for number in range(20):
+            await stand.write(ledger, [samples.record(samples.serve(f"many-{number}"))])
+        await _told(stream, "servers")
+        await asyncio.sleep(3)
+        # What is in the buffer by now: twenty changes took about a second.
+        assert stream.total_bytes < 400
+
+
+async def test_nobody_without_a_session_is_told(browser: Browser) -> None:
+    assert (await browser.get("/api/events")).status == 401
+
+
+async def test_stream_ends_once_the_session_is_signed_out(alice: Browser, ledger: Postgres) -> None:
+    async with _open(alice) as stream:
+        await stream.readline()
+        await alice.ask("POST", "/sign-out")
+        await stand.write(ledger, [samples.record(samples.serve("after-the-end"))])
+        async with asyncio.timeout(40):
+            await stream.read()

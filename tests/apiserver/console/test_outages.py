@@ -1,0 +1,47 @@
+"""The console while its ledger or the Kubernetes API is away."""
+
+from pathlib import Path
+
+import pytest
+
+from dev import postgres
+from tests.apiserver.console import stand
+from tests.apiserver.console.browser import Browser
+from tests.apiserver.control_plane import ApiServer
+from tests.apiserver.eventually import eventually
+
+
+@pytest.mark.usefixtures("console")
+async def test_pages_come_back_with_the_ledger(apiserver: ApiServer, tmp_path: Path) -> None:
+    with (
+        postgres.running() as ledger,
+        stand.running_console(apiserver.kubeconfig, ledger.dsn("reader"), tmp_path) as console,
+    ):
+        await stand.migrated(ledger)
+        async with Browser(console.origin) as browser:
+            await browser.sign_in("alice")
+            assert (await browser.get("/servers")).status == 200
+            ledger.kill()
+            away = await browser.get("/servers")
+            assert away.status == 503
+            assert "The ledger does not answer" in away.text
+            assert (await browser.get("/sign-in")).status == 200
+            ledger.start()
+
+            async def back() -> bool:
+                return (await browser.get("/servers")).status == 200
+
+            await eventually(back)
+
+
+@pytest.mark.usefixtures("console")
+async def test_ledger_that_was_never_migrated_is_said_to_be_away(
+    apiserver: ApiServer, tmp_path: Path
+) -> None:
+    with (
+        postgres.running() as ledger,
+        stand.running_console(apiserver.kubeconfig, ledger.dsn("reader"), tmp_path) as console,
+    ):
+        async with Browser(console.origin) as browser:
+            await browser.sign_in("alice")
+            assert (await browser.get("/servers")).status == 503

@@ -1,0 +1,123 @@
+"""Signing in and out, and whom the console takes for whom."""
+
+import re
+import secrets
+import time
+
+import pytest
+
+from roadstead.tokens.sessions import COOKIE
+from tests.apiserver.console.browser import Browser
+from tests.apiserver.console.stand import ConsoleProcess
+from tests.apiserver.eventually import eventually
+from tests.apiserver.forwardauth.auth_process import make_token
+
+
+async def test_page_leads_to_sign_in_and_back(browser: Browser) -> None:
+    answer = await browser.get("/models?q=gemma")
+    assert answer.status == 303
+    assert answer.headers["Location"] == "/sign-in?next=%2Fmodels%3Fq%3Dgemma"
+
+
+async def test_token_becomes_a_cookie_that_scripts_and_other_sites_do_not_get(
+    browser: Browser,
+) -> None:
+    answer = await browser.sign_in("alice")
+    flags = set(answer.headers["Set-Cookie"].split("; ")[1:])
+    assert answer.headers["Set-Cookie"].startswith(f"{COOKIE}=")
+    assert {"HttpOnly", "Secure", "SameSite=Strict", "Path=/"} <= flags
+    assert not any(flag.startswith("Domain") for flag in flags)
+
+
+async def test_cookie_lasts_as_long_as_the_token(browser: Browser) -> None:
+    answer = await browser.sign_in("alice")
+    age = re.search("Max-Age=([0-9]+)", answer.headers["Set-Cookie"])
+    assert age is not None
+    assert 0 < int(age[1]) <= 600
+
+
+async def test_token_of_nobody_is_refused_and_not_repeated(browser: Browser) -> None:
+    token = make_token()[:-4] + "AAAA"
+    answer = await browser.ask("POST", "/sign-in", data={"token": token})
+    assert answer.status == 403
+    assert "signature does not match" in answer.text
+    assert token not in answer.text
+
+
+async def test_token_that_no_browser_keeps_is_refused_in_words(browser: Browser) -> None:
+    answer = await browser.sign_in("alice", *(secrets.token_hex(20) for _ in range(100)))
+    assert answer.status == 403
+    assert "fewer groups" in answer.text
+
+
+@pytest.mark.parametrize("target", ["https://evil.example", "//evil.example", "/\\evil.example"])
+async def test_signing_in_leads_to_no_other_site(browser: Browser, target: str) -> None:
+    form = {"token": make_token(), "next": target}
+    answer = await browser.ask("POST", "/sign-in", data=form)
+    assert answer.headers["Location"] == "/servers"
+
+
+async def test_token_in_an_address_is_no_session(browser: Browser) -> None:
+    assert (await browser.get(f"/servers?token={make_token()}")).status == 303
+    assert (await browser.get("/servers", Authorization=f"Bearer {make_token()}")).status == 303
+
+
+async def test_after_signing_out_a_copy_of_the_cookie_opens_nothing(alice: Browser) -> None:
+    assert (await alice.get("/servers")).status == 200
+    answer = await alice.ask("POST", "/sign-out")
+    assert "Max-Age=0" in answer.headers["Set-Cookie"]
+    assert (await alice.get("/servers")).headers["Location"].startswith("/sign-in?ended=1")
+    assert (await alice.get("/api/me")).status == 401
+
+
+async def test_signing_out_ends_one_session_and_no_other(alice: Browser, bob: Browser) -> None:
+    await alice.ask("POST", "/sign-out")
+    assert (await bob.get("/servers")).status == 200
+
+
+async def test_same_token_does_not_sign_in_again(browser: Browser) -> None:
+    token = make_token("carol", jti=secrets.token_hex(4))
+    await browser.ask("POST", "/sign-in", data={"token": token})
+    browser.cookie = token
+    await browser.ask("POST", "/sign-out")
+    answer = await browser.ask("POST", "/sign-in", data={"token": token})
+    assert "signed out with" in answer.text
+
+
+async def test_token_that_ends_ends_the_session(browser: Browser) -> None:
+    await browser.sign_in("alice", "demo-users", exp=_now() - 25, iat=_now() - 60)
+
+    async def ended() -> bool:
+        return (await browser.get("/api/me")).status == 401
+
+    await eventually(ended)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "", "Sec-Fetch-Site": "cross-site"},
+    ],
+)
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "/sign-in"), ("POST", "/sign-out"), ("POST", "/api/servers"), ("POST", "/servers")],
+)
+async def test_another_site_changes_nothing(
+    alice: Browser, method: str, path: str, headers: dict[str, str]
+) -> None:
+    answer = await alice.ask(method, path, data={}, headers=headers)
+    assert answer.status in (403, 404, 405)
+    assert (await alice.get("/servers")).status == 200
+
+
+async def test_no_log_holds_a_token(alice: Browser, console: ConsoleProcess) -> None:
+    await alice.get("/servers")
+    await alice.ask("POST", "/sign-out")
+    assert alice.cookie[-40:] not in console.log.read_text()
+
+
+def _now() -> int:
+    return int(time.time())

@@ -1,0 +1,79 @@
+"""Who sees what: two tenants, and an administrator."""
+
+import pytest
+
+from dev.postgres import Postgres
+from tests.apiserver.console import samples, stand
+from tests.apiserver.console.browser import Browser
+from tests.apiserver.console.conftest import ALICES, BOBS
+
+ALICES_UUID = ALICES["metadata"]["uid"]
+BOBS_UUID = BOBS["metadata"]["uid"]
+UNKNOWN = "00000000-0000-4000-8000-000000000000"
+OF_A_SERVER = ("/servers/{}", "/servers/{}/chat", "/{}", "/{}/", "/api/servers/{}",
+               "/api/servers/{}/usage")  # fmt: skip
+
+
+async def test_server_that_is_ones_own_is_there(alice: Browser) -> None:
+    assert [(await alice.get(path.format(ALICES_UUID))).status for path in OF_A_SERVER] == [200] * 6
+
+
+@pytest.mark.parametrize("path", OF_A_SERVER)
+async def test_server_of_another_tenant_and_one_that_is_not_there_look_alike(
+    alice: Browser, path: str
+) -> None:
+    others, unknown = [await alice.get(path.format(uuid)) for uuid in (BOBS_UUID, UNKNOWN)]
+    assert (others.status, others.text) == (404, unknown.text)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/servers", "/servers?q=secret", "/servers?q=other&status=Ready", "/models", "/contracts",
+        "/serve", "/api/servers", "/api/models", "/api/contracts", f"/servers/{ALICES_UUID}",
+    ],
+)  # fmt: skip
+async def test_no_page_tells_of_another_tenant(alice: Browser, path: str) -> None:
+    answer = await alice.get(path)
+    assert answer.status == 200
+    told = answer.text.replace("/servers?q=secret", "").replace('value="secret"', "")
+    assert not any(word in told for word in ("secret-plan", "other-model", BOBS_UUID))
+
+
+async def test_each_sees_his_own(alice: Browser, bob: Browser) -> None:
+    alices, bobs = [
+        {row["name"] for row in (await each.get("/api/servers")).json["rows"]}
+        for each in (alice, bob)
+    ]
+    assert "gemma" in alices
+    assert bobs == {"secret-plan"}
+
+
+async def test_counts_are_of_what_is_seen(bob: Browser) -> None:
+    assert (await bob.get("/api/servers")).json["counts"] == {"Ready": 1}
+
+
+async def test_administrators_see_everything(browser: Browser) -> None:
+    await browser.sign_in("ada", "roadstead-admins")
+    assert (await browser.get(f"/servers/{BOBS_UUID}")).status == 200
+
+
+async def test_whoever_no_contract_is_for_sees_nothing(browser: Browser) -> None:
+    await browser.sign_in("eve", "nobodies")
+    assert (await browser.get("/api/servers")).json["total"] == 0
+    assert "No contract is for you" in (await browser.get("/contracts")).text
+
+
+async def test_server_outside_of_its_contracts_namespaces_is_not_shown(
+    alice: Browser, ledger: Postgres
+) -> None:
+    stray = samples.serve("stray", namespace="elsewhere", contract="demo")
+    await stand.write(ledger, [samples.record(stray)])
+    assert (await alice.get(f"/servers/{stray['metadata']['uid']}")).status == 404
+    assert "stray" not in (await alice.get("/api/servers")).text
+
+
+@pytest.mark.parametrize("method", ["PATCH", "DELETE"])
+async def test_another_tenants_server_is_not_changed(alice: Browser, method: str) -> None:
+    answer = await alice.ask(method, f"/api/servers/{BOBS_UUID}", body={"replicas": 0})
+    assert answer.status == 404

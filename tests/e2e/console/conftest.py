@@ -1,0 +1,73 @@
+"""A browser before the real cluster, and a namespace with a contract for those who use it."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from dev.demo import admission
+from dev.demo.kubectl import Cluster
+from tests import chromium
+from tests.e2e.conftest import as_admin
+from tests.e2e.gateway import conftest as gateways
+from tests.e2e.gateway.site import Gateway, Issuer
+from tests.e2e.serves import Serves, make_serve
+
+USERS = "console-users"
+OTHERS = "console-others"
+
+gateway = gateways.gateway
+issuer = gateways.issuer
+
+
+@pytest.fixture(scope="session")
+def browser(cluster: Cluster) -> Iterator[Browser]:
+    """Chromium."""
+    with chromium.chromium() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def place(cluster: Cluster) -> Iterator[str]:
+    """A namespace, under a contract of the same name for USERS."""
+    name = f"console-{secrets.token_hex(3)}"
+    cluster.run("create", "namespace", name)
+    contract = gateways.contract(name, USERS)
+    contract["spec"]["total"] = {"servers": 2, "memory": "2Gi"}
+    as_admin(cluster, contract)
+    yield name
+    cluster.run("delete", "namespace", name, "--wait=false")
+    admin = admission.token(cluster, "admin", admission.ADMINS)
+    gateways.drop_contract(cluster, name, admin)
+
+
+@pytest.fixture
+def alice(browser: Browser, gateway: Gateway, issuer: Issuer) -> Iterator[Page]:
+    """Of USERS, signed in."""
+    with chromium.window(browser) as page:
+        page.set_default_timeout(60_000)
+        chromium.sign_in(page, gateway.url, issuer.token("alice", USERS, jti=secrets.token_hex(8)))
+        yield page
+
+
+@pytest.fixture
+def bob(browser: Browser, gateway: Gateway, issuer: Issuer) -> Iterator[Page]:
+    """Of OTHERS, signed in."""
+    with chromium.window(browser) as page:
+        page.set_default_timeout(60_000)
+        chromium.sign_in(page, gateway.url, issuer.token("bob", OTHERS, jti=secrets.token_hex(8)))
+        yield page
+
+
+@pytest.fixture(scope="session")
+def served(cluster: Cluster, issuer: Issuer, place: str) -> str:
+    """The UUID of a server named `shared` in that namespace, ready."""
+    token = issuer.token("alice", USERS)
+    serve = json.dumps(make_serve(name="shared", runtimeParams=gateways.RUNTIME))
+    cluster.run("-n", place, "apply", "-f", "-", stdin=admission.with_token(serve, token))
+    found = Serves(cluster=cluster, namespace=place).until_ready("shared")
+    return str(found["metadata"]["uid"])

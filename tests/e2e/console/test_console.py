@@ -1,0 +1,112 @@
+"""A person with a browser and a token, from signing in to signing out, on the real cluster."""
+
+from __future__ import annotations
+
+import re
+import ssl
+import urllib.error
+import urllib.request
+
+from playwright.sync_api import Page, expect
+
+from roadstead.tokens.sessions import COOKIE
+from tests import chromium
+from tests.e2e.console.page import CHAT, FormOf, ask, open_server
+from tests.e2e.gateway.site import Gateway
+
+READY_MS = 300_000
+
+
+def test_server_is_asked_for_on_a_page_and_turns_ready_live(
+    alice: Page, gateway: Gateway, place: str
+) -> None:
+    FormOf(alice, gateway).fill(name="live", namespace=place)
+    expect(alice.locator("[data-verdict]")).to_have_text("Allowed.")
+    alice.get_by_role("button", name="Serve", exact=True).click()
+    alice.wait_for_url(re.compile("/servers/[0-9a-f-]{36}$"))
+    alice.evaluate("window.same = true")
+    expect(alice.locator("h1 .status")).to_have_text("Ready", timeout=READY_MS)
+    assert alice.evaluate("window.same")
+
+
+def test_click_on_a_server_opens_its_gateway_address_where_it_answers(
+    alice: Page, gateway: Gateway, place: str, served: str
+) -> None:
+    open_server(alice, gateway, place)
+    assert alice.url == f"{gateway.url}/{served}"
+    assert ask(alice, "In one sentence: what is a harbour for?")
+
+
+def test_answer_is_stopped_midway(alice: Page, gateway: Gateway, place: str, served: str) -> None:
+    open_server(alice, gateway, place)
+    alice.get_by_label("Your message").fill("Count from one to a thousand, in words.")
+    alice.get_by_role("button", name="Send").click()
+    expect(alice.locator(".bubble-assistant .bubble-text")).not_to_be_empty(timeout=60_000)
+    alice.get_by_role("button", name="Stop").click()
+    expect(alice.get_by_text("stopped")).to_be_visible()
+
+
+def test_denial_is_shown_in_the_contracts_words(alice: Page, gateway: Gateway, place: str) -> None:
+    FormOf(alice, gateway).fill(name="greedy", namespace=place, memory="64Gi")
+    expect(alice.locator("[data-verdict]")).to_contain_text(f"contract {place} allows")
+    alice.get_by_role("button", name="Serve", exact=True).click()
+    expect(alice.get_by_role("alert")).to_contain_text(f"contract {place} allows")
+
+
+def test_scaling_past_the_contract_is_denied_in_the_dialog(
+    alice: Page, gateway: Gateway, served: str
+) -> None:
+    alice.goto(f"{gateway.url}/servers/{served}")
+    alice.get_by_role("button", name="Scale").click()
+    alice.get_by_label("Replicas").fill("9")
+    alice.get_by_role("dialog").get_by_role("button", name="Scale").click()
+    expect(alice.get_by_role("alert")).to_contain_text("9 replicas")
+
+
+def test_second_tenant_does_not_see_the_server_and_does_not_open_it(
+    bob: Page, gateway: Gateway, served: str
+) -> None:
+    bob.goto(f"{gateway.url}/servers?q={served}")
+    expect(bob.get_by_text("Nothing found")).to_be_visible()
+    for path in (f"/servers/{served}", f"/{served}"):
+        answer = bob.goto(gateway.url + path)
+        assert answer is not None
+        assert answer.status == 404
+    bob.goto(f"{gateway.url}/servers")
+    assert bob.evaluate(CHAT, f"/{served}") == 403
+
+
+def test_no_cookie_opens_a_server_after_signing_out(
+    alice: Page, gateway: Gateway, served: str
+) -> None:
+    copied = chromium.cookie_of(alice.context)
+    assert _status(gateway, f"/{served}/v1/models", copied) == 200
+    alice.locator("details.who summary").click()
+    alice.get_by_role("button", name="Sign out").click()
+    expect(alice.get_by_text("You are signed out")).to_be_visible()
+    assert alice.evaluate(CHAT, f"/{served}") == 401
+    for _ in range(40):
+        if _status(gateway, f"/{served}/v1/models", copied) == 403:
+            break
+        alice.wait_for_timeout(250)
+    assert _status(gateway, f"/{served}/v1/models", copied) == 403
+    assert _status(gateway, "/api/me", copied) == 401
+
+
+def test_axe_finds_nothing_serious_on_a_real_server(
+    alice: Page, gateway: Gateway, served: str
+) -> None:
+    for path in ("/servers", f"/servers/{served}", f"/{served}", "/models", "/contracts", "/serve"):
+        alice.goto(gateway.url + path)
+        assert chromium.faults_of(alice) == [], path
+
+
+def _status(gateway: Gateway, path: str, cookie: str) -> int:
+    """What somebody gets who copied the cookie."""
+    request = urllib.request.Request(gateway.url + path, headers={"Cookie": f"{COOKIE}={cookie}"})
+    context = ssl.create_default_context(cafile=gateway.ca)
+    try:
+        with urllib.request.urlopen(request, context=context, timeout=30) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
