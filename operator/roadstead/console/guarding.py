@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-PUBLIC: Final = ("/sign-in", "/static/", "/favicon.ico")
+PUBLIC: Final = ("/sign-in", "/oidc/", "/static/", "/favicon.ico")
 """What is there without a session."""
 API: Final = "/api/"
 _HEADERS: Final = {

@@ -55,7 +55,7 @@ class Pages:
         self._environment.globals["static"] = statics.url
         for name in (
             *("memory", "size", "cores", "speed", "parameters", "number", "share", "when"),
-            *("exact", "reason_text"),
+            *("exact", "host", "reason_text"),
         ):
             self._environment.filters[name] = getattr(wording, name)
 

@@ -15,6 +15,8 @@ from roadstead.console.events import Events
 from roadstead.console.guarding import Guard
 from roadstead.console.ledger import Ledger
 from roadstead.console.live import News
+from roadstead.console.provided import Provided
+from roadstead.console.provider import Provider
 from roadstead.console.reading import Reading
 from roadstead.console.rendering import Pages, Statics
 from roadstead.console.sessions import Sessions
@@ -131,6 +133,9 @@ def application(site: Site, client: KubeClient, stopping: asyncio.Event) -> web.
     guard = Guard(site)
     app = web.Application(middlewares=guard.middlewares, client_max_size=MAX_BODY_BYTES)
     app.on_response_prepare.append(guard.headed)
+    provider = site.settings.provider
+    if provider:
+        app.add_routes(Provided(site, Provider(provider)).routes())
     for part in (
         Signing(site),
         Reading(site),

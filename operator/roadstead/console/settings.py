@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from roadstead import logs
+from roadstead.console.provider import ProviderSettings
 from roadstead.issuers.settings import TokenSettings
 from roadstead.settings import EnvReader
 
@@ -28,6 +29,8 @@ class ConsoleSettings:
     namespace: str
     revocations: str
     """The ConfigMap of revoked tokens and ended sessions, in `namespace`."""
+    provider: ProviderSettings | None
+    """Where people sign in; None: they paste their tokens alone."""
     kubeconfig: str
     host: str
     port: int
@@ -54,6 +57,7 @@ class ConsoleSettings:
             origin=origin_of(env.url("ROADSTEAD_GATEWAY_URL")),
             namespace=env.text("ROADSTEAD_NAMESPACE", "roadstead-system"),
             revocations=env.text("ROADSTEAD_REVOCATIONS", "roadstead-revocations"),
+            provider=ProviderSettings.read(env),
             kubeconfig=env.text("KUBECONFIG", ""),
             host=env.text("ROADSTEAD_HTTP_HOST", "0.0.0.0"),  # noqa: S104 - the gateway and probes come from the node
             port=env.integer("ROADSTEAD_HTTP_PORT", 8080, low=0, high=65535),
@@ -63,8 +67,15 @@ class ConsoleSettings:
             log_format=env.choice("ROADSTEAD_LOG_FORMAT", logs.FORMS, "json"),
             log_level=env.choice("ROADSTEAD_LOG_LEVEL", logs.LEVELS, "info"),
         )
+        settings._check(env)
         env.done()
         return settings
+
+    def _check(self, env: EnvReader) -> None:
+        issuers = {each.issuer for each in self.tokens.issuers}
+        if self.provider and self.provider.issuer not in issuers:
+            message = "is none of the issuers in ROADSTEAD_TOKEN_ISSUERS_FILE"
+            env.fault("ROADSTEAD_CONSOLE_OIDC_ISSUER", message)
 
 
 def origin_of(url: str) -> str:

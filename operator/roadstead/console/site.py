@@ -52,7 +52,12 @@ class Site:
         expires = session and datetime.datetime.fromtimestamp(
             session.claims.expires_at, datetime.UTC
         )
-        shared = {"session": session, "expires": expires, "poll": self.settings.poll}
+        shared = {
+            "session": session,
+            "expires": expires,
+            "poll": self.settings.poll,
+            "provider": self.settings.provider,
+        }
         text = self.pages.render(template, {**shared, "path": request.path, **values})
         response = web.Response(text=text, status=status, content_type="text/html")
         response.enable_compression()

@@ -6,6 +6,7 @@ import datetime
 import re
 from collections.abc import Mapping
 from typing import Final
+from urllib.parse import urlsplit
 
 from roadstead.api.sizes import size_text
 
@@ -61,6 +62,11 @@ def cores(percent: float | None) -> str:
 def speed(tokens: float | None) -> str:
     """Tokens a second."""
     return NOTHING if tokens is None else f"{tokens:.1f} tokens/s"
+
+
+def host(url: str) -> str:
+    """Of a URL, its host and port."""
+    return urlsplit(url).netloc or url
 
 
 def parameters(count: int | None) -> str:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from dev import postgres
+from dev import oidc, postgres
 from dev.postgres import Postgres
 from roadstead.ledger.records import Record
+from tests.apiserver.admission.webhook_process import free_ports
 from tests.apiserver.console import samples, stand
 from tests.apiserver.console.browser import Browser
 from tests.apiserver.console.stand import ConsoleProcess
 from tests.apiserver.control_plane import ApiServer
 
+CLIENT = "roadstead-console"
 ALICES = samples.serve("gemma")
 BOBS = samples.serve("secret-plan", namespace="other", contract="other", model="other-model")
 
@@ -38,6 +41,33 @@ def console(
     dsn = ledger.dsn("reader")
     with stand.running_console(apiserver.kubeconfig, dsn, folder) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def provided(
+    apiserver: ApiServer,
+    ledger: Postgres,
+    console: ConsoleProcess,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[ConsoleProcess]:
+    """A console whose people sign in at a provider."""
+    folder = tmp_path_factory.mktemp("provided")
+    port, provider_port = free_ports(2)
+    redirect = f"http://localhost:{port}/oidc/callback"
+    with oidc.running(provider_port, client=CLIENT, redirect=redirect) as issuer:
+        entry = {"issuer": issuer, "audience": CLIENT, "jwksUrl": f"{issuer}/jwks"}
+        issuers = folder / "provided.json"
+        issuers.write_text(json.dumps([{**entry, "allowHttp": True}]))
+        with stand.running_console(
+            apiserver.kubeconfig,
+            ledger.dsn("reader"),
+            folder,
+            port=port,
+            ROADSTEAD_TOKEN_ISSUERS_FILE=str(issuers),
+            ROADSTEAD_CONSOLE_OIDC_ISSUER=issuer,
+            ROADSTEAD_CONSOLE_OIDC_CLIENT_ID=CLIENT,
+        ) as running:
+            yield running
 
 
 @pytest.fixture

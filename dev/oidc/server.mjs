@@ -1,0 +1,26 @@
+// An OpenID provider with one public client, which has to use PKCE. Whoever signs in as
+// `name+group` is of that group. Arguments: port, client id, redirect URI.
+
+import Provider from "oidc-provider";
+
+const [port, client, redirect] = process.argv.slice(2);
+const issuer = `http://localhost:${port}`;
+
+const provider = new Provider(issuer, {
+  clients: [
+    {
+      client_id: client,
+      token_endpoint_auth_method: "none",
+      redirect_uris: [redirect],
+      application_type: "native",
+    },
+  ],
+  claims: { openid: ["sub", "groups"] },
+  conformIdTokenClaims: false,
+  pkce: { required: () => true },
+  findAccount: (_, id) => ({
+    accountId: id,
+    claims: () => ({ sub: id, groups: id.split("+").slice(1) }),
+  }),
+});
+provider.listen(Number(port), "127.0.0.1", () => console.log(`listening at ${issuer}`));

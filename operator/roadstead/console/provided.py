@@ -1,0 +1,100 @@
+"""`/oidc/start` and `/oidc/callback`: signing in at the OpenID provider."""
+
+from __future__ import annotations
+
+import logging
+
+from aiohttp import web
+
+from roadstead.console.authorization import (
+    COOKIE,
+    LIFETIME_SECONDS,
+    Attempt,
+    authorization_url,
+    check_nonce,
+    code_of,
+    unknown,
+)
+from roadstead.console.provider import Provider
+from roadstead.console.signing import local
+from roadstead.console.site import Site
+from roadstead.errors import InvalidToken
+
+logger = logging.getLogger(__name__)
+
+
+class Provided:
+    """The two addresses; nobody has a session there."""
+
+    def __init__(self, site: Site, provider: Provider) -> None:
+        self._site = site
+        self._provider = provider
+        self._redirect = f"{site.settings.origin}/oidc/callback"
+
+    def routes(self) -> list[web.RouteDef]:
+        """For an aiohttp application."""
+        return [web.get("/oidc/start", self._start), web.get("/oidc/callback", self._callback)]
+
+    async def _start(self, request: web.Request) -> web.StreamResponse:
+        attempt = Attempt.begin(local(request.query.get("next", "")))
+        try:
+            endpoint = await self._provider.endpoint("authorization_endpoint")
+        except InvalidToken as error:
+            return self._failed(request, error, attempt.target)
+        settings = self._provider.settings
+        url = authorization_url(
+            endpoint,
+            attempt,
+            client=settings.client,
+            redirect=self._redirect,
+            scopes=settings.scopes,
+        )
+        response = web.Response(status=303, headers={"Location": url})
+        # Lax: the provider's answer comes by a link from its own site.
+        response.set_cookie(
+            COOKIE, attempt.cookie(), max_age=LIFETIME_SECONDS, path="/", secure=True,
+            httponly=True, samesite="Lax",
+        )  # fmt: skip
+        return response
+
+    async def _callback(self, request: web.Request) -> web.StreamResponse:
+        attempt = Attempt.read(request.cookies.get(COOKIE, ""))
+        target = attempt.target if attempt else ""
+        try:
+            issuer = self._provider.settings.issuer
+            if attempt is None:
+                raise unknown()
+            code = code_of(request.query, attempt, issuer=issuer)
+            token, id_token = await self._provider.tokens(
+                code, verifier=attempt.verifier, redirect=self._redirect
+            )
+            session = await self._site.sessions.verified(token)
+            check_nonce(id_token, attempt)
+            if session.claims.issuer != issuer:
+                raise InvalidToken("the token is of another issuer", reason="SignInIssuer")
+            # Not a redirect: that would still count as coming from the provider's site, and the
+            # cookie, which is SameSite=Strict, would not go along.
+            response = self._site.page(request, "signed-in.html", target=local(target))
+            self._site.sessions.begin(response, session)
+        except InvalidToken as error:
+            return self._failed(request, error, target)
+        _forget(response)
+        return response
+
+    def _failed(self, request: web.Request, error: InvalidToken, target: str) -> web.StreamResponse:
+        logger.info("a sign-in failed: %s: %s", error.reason, error)
+        wrong = str(error)
+        response = self._site.page(
+            request,
+            "sign-in.html",
+            status=403,
+            next=local(target),
+            why="",
+            wrong=wrong[:1].upper() + wrong[1:] + ".",
+        )
+        _forget(response)
+        return response
+
+
+def _forget(response: web.StreamResponse) -> None:
+    response.set_cookie(COOKIE, "", max_age=0, path="/", secure=True, httponly=True, samesite="Lax")
