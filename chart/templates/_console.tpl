@@ -6,4 +6,75 @@
 {{- define "roadstead.consoleEnv" -}}
 - name: ROADSTEAD_CONSOLE_POLL_SECONDS
   value: {{ int .Values.console.pollSeconds | quote }}
+{{- with .Values.console.oidc }}
+{{- if .issuer }}
+- name: ROADSTEAD_CONSOLE_OIDC_ISSUER
+  value: {{ .issuer | quote }}
+- name: ROADSTEAD_CONSOLE_OIDC_CLIENT_ID
+  value: {{ .clientId | quote }}
+- name: ROADSTEAD_CONSOLE_OIDC_SCOPES
+  value: {{ join " " .scopes | quote }}
+- name: ROADSTEAD_CONSOLE_OIDC_TOKEN
+  value: {{ .token }}
+{{- if .existingSecret }}
+- name: ROADSTEAD_CONSOLE_OIDC_CLIENT_SECRET_FILE
+  value: /etc/roadstead/oidc/clientSecret
+{{- end }}
+{{- with include "roadstead.oidcAuthority" $ }}
+- name: ROADSTEAD_CONSOLE_OIDC_CA_FILE
+  value: {{ . }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* The file that vouches for the provider: that of the issuer's keys, where it has one of its own. */}}
+{{- define "roadstead.oidcAuthority" -}}
+{{- range $number, $issuer := .Values.tokens.issuers -}}
+{{- if and $issuer.ca (eq $issuer.issuer $.Values.console.oidc.issuer) -}}
+/etc/roadstead/issuers/ca-{{ $number }}.pem
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "roadstead.oidcMount" -}}
+{{- if .Values.console.oidc.existingSecret -}}
+- name: oidc
+  mountPath: /etc/roadstead/oidc
+  readOnly: true
+{{- end -}}
+{{- end -}}
+
+{{- define "roadstead.oidcVolume" -}}
+{{- with .Values.console.oidc.existingSecret -}}
+- name: oidc
+  secret:
+    secretName: {{ . }}
+    items:
+      - key: clientSecret
+        path: clientSecret
+    defaultMode: 0440
+{{- end -}}
+{{- end -}}
+
+{{- define "roadstead.oidcEgress" -}}
+{{- with .Values.console.oidc.issuer -}}
+# The OpenID provider.
+- ports: {{- include "roadstead.ports" (list (printf "https://%s" (urlParse .).host)) | nindent 4 }}
+{{- end -}}
+{{- end -}}
+
+{{- define "roadstead.validateConsole" -}}
+{{- with .Values.console.oidc -}}
+{{- if .issuer -}}
+{{- $known := list -}}
+{{- range $.Values.tokens.issuers }}{{ $known = append $known .issuer }}{{ end -}}
+{{- if not (has .issuer $known) -}}
+{{- fail (printf "console.oidc.issuer %s is none of tokens.issuers: name it there too, with its jwksUrl, so that its tokens count" .issuer) -}}
+{{- end -}}
+{{- if not .clientId -}}
+{{- fail "console.oidc.issuer is set: set console.oidc.clientId to what the provider knows the console by" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}

@@ -2,6 +2,7 @@
 {{- define "roadstead.validate" -}}
 {{- include "roadstead.validateAdmission" . -}}
 {{- include "roadstead.validateGateway" . -}}
+{{- include "roadstead.validateConsole" . -}}
 {{- include "roadstead.validateLedger" . -}}
 {{- include "roadstead.validateMonitoring" . -}}
 {{- if and .Values.minio.embedded .Values.store.endpoint -}}

@@ -88,6 +88,7 @@ def test_only_what_calls_the_api_gets_a_token(chart: Chart) -> None:
         "roadstead-operator": True,
         "roadstead-webhooks": True,
         "roadstead-forward-auth": True,
+        "roadstead-console": True,
         "roadstead-minio": False,
         "roadstead-postgres": False,
         "roadstead-ledger-migrate": False,

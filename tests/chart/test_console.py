@@ -1,0 +1,112 @@
+"""The console: when there is one, what it may do, and what it is told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from roadstead.console.settings import ConsoleSettings
+from tests.chart.rendering import GATEWAY_API, NO_LEDGER, TRAEFIK, Chart, ChartRefused, Values
+from tests.chart.test_rights import granted, policy, ports, verbs_of
+from tests.chart.test_workloads import RecordingEnviron
+
+NAME = "roadstead-console"
+PROVIDER: Values = {
+    "tokens": {
+        "issuers": [
+            {
+                "issuer": "https://id.example.com:8443/realm",
+                "audience": "console",
+                "jwksUrl": "https://keys.example.com/jwks",
+                "ca": "PEM",
+            }
+        ]
+    },
+    "console": {
+        "oidc": {
+            "issuer": "https://id.example.com:8443/realm",
+            "clientId": "console",
+            "existingSecret": "console-oidc",
+        }
+    },
+}
+
+
+@pytest.mark.parametrize("gateway", [TRAEFIK, GATEWAY_API])
+def test_there_is_one_with_a_gateway_and_a_ledger(chart: Chart, gateway: Values) -> None:
+    assert chart.render(gateway).one("Deployment", NAME)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{}, {**TRAEFIK, **NO_LEDGER}, {**TRAEFIK, "console": {"enabled": False}}],
+    ids=["no-gateway", "no-ledger", "turned-off"],
+)
+def test_there_is_none_otherwise_and_no_route_to_it(chart: Chart, values: Values) -> None:
+    text = str(chart.render(values).objects)
+    assert f"'{NAME}'" not in text
+    assert "ROADSTEAD_CONSOLE_SERVICE" not in text
+
+
+def test_it_may_change_modelserves_and_list_nothing_of_the_cluster(chart: Chart) -> None:
+    assert verbs_of(chart.render(TRAEFIK).one("ClusterRole", NAME)) == {
+        ("model.example.com", "modelserves"): {"get", "create", "patch", "delete"},
+        ("model.example.com", "models"): {"get"},
+    }
+
+
+def test_it_writes_who_signed_out_and_no_other_configuration(chart: Chart) -> None:
+    (rule,) = chart.render(TRAEFIK).one("Role", NAME)["rules"]
+    assert rule["resourceNames"] == ["roadstead-revocations"]
+    assert set(rule["verbs"]) == {"get", "list", "watch", "patch"}
+
+
+def test_it_reads_the_ledger_as_its_reader(chart: Chart) -> None:
+    pod = chart.render(TRAEFIK).one("Deployment", NAME)["spec"]["template"]["spec"]
+    secrets = {each["secret"]["secretName"] for each in pod["volumes"] if "secret" in each}
+    assert secrets == {"roadstead-ledger-reader", "roadstead-jwt"}
+
+
+def test_the_gateway_alone_calls_it(chart: Chart) -> None:
+    (rule,) = policy(chart.render(TRAEFIK), NAME)["ingress"]
+    assert rule["from"] == [
+        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "gateway"}}}
+    ]
+
+
+def test_it_calls_the_api_the_ledger_and_the_provider(chart: Chart) -> None:
+    egress = policy(chart.render({**TRAEFIK, **PROVIDER}), NAME)["egress"]
+    assert [ports(rule) for rule in egress] == [{53}, {443, 6443}, {443}, {5432}, {8443}]
+
+
+def test_settings_accept_its_environment(chart: Chart, tmp_path: Path) -> None:
+    issuers = tmp_path / "issuers.json"
+    oidc = PROVIDER["console"]["oidc"]
+    entry = {"issuer": oidc["issuer"], "audience": "console", "jwksUrl": "https://k.example.com/j"}
+    issuers.write_text(json.dumps([entry]))
+    environ = RecordingEnviron()
+    environ |= chart.render({**TRAEFIK, **PROVIDER}).env("console")
+    given = set(environ)
+    environ["ROADSTEAD_TOKEN_ISSUERS_FILE"] = str(issuers)
+    settings = ConsoleSettings.from_env(environ)
+    assert settings.provider is not None
+    assert settings.provider.ca_file == Path("/etc/roadstead/issuers/ca-0.pem")
+    assert settings.origin == "https://models.example.com"
+    assert given - {"ROADSTEAD_NAMESPACE"} <= environ.asked
+
+
+def test_provider_that_is_no_issuer_is_refused(chart: Chart) -> None:
+    oidc = {"issuer": "https://other.example.com", "clientId": "console"}
+    with pytest.raises(ChartRefused, match=r"none of tokens\.issuers"):
+        chart.render({**TRAEFIK, "console": {"oidc": oidc}})
+
+
+def test_operator_is_told_of_its_service(chart: Chart) -> None:
+    rendered = chart.render(TRAEFIK)
+    operator = rendered.one("Deployment", "roadstead-operator")
+    env = operator["spec"]["template"]["spec"]["containers"][0]["env"]
+    told = {each["name"]: each.get("value") for each in env}
+    assert rendered.one("Service", told["ROADSTEAD_CONSOLE_SERVICE"] or "")
+    assert granted(rendered)["traefik.io", "ingressroutes"] >= {"get", "create", "patch"}
