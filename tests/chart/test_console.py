@@ -20,7 +20,7 @@ PROVIDER: Values = {
                 "issuer": "https://id.example.com:8443/realm",
                 "audience": "console",
                 "jwksUrl": "https://keys.example.com/jwks",
-                "ca": "PEM",
+                "ca": "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",
             }
         ]
     },

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Final
+from typing import Final, Protocol
 
 from roadstead.api.raw import Raw, section
 from roadstead.errors import KubeError, KubeNotFound
-from roadstead.kube.client import KubeClient
-from roadstead.kube.resources import SERVICES, resource_of
+from roadstead.kube.client import Object
+from roadstead.kube.resources import SERVICES, Resource, resource_of
 from roadstead.manifests.console import console_route
 from roadstead.manifests.digest import digest_of
 from roadstead.manifests.gateway import Routing
@@ -19,11 +19,23 @@ logger = logging.getLogger(__name__)
 LOOK_SECONDS: Final = 15.0
 
 
+class RouteClient(Protocol):
+    """The part of the API client that reads and applies."""
+
+    async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
+        """One object; KubeNotFound if it is not there."""
+        ...
+
+    async def apply(self, resource: Resource, body: Raw) -> Object:
+        """Server-side apply."""
+        ...
+
+
 class ConsoleRoute:
     """The route to the Service of the console, which the chart makes."""
 
     def __init__(
-        self, client: KubeClient, routing: Routing, *, service: str, namespace: str
+        self, client: RouteClient, routing: Routing, *, service: str, namespace: str
     ) -> None:
         self._client = client
         self._routing = routing

@@ -42,7 +42,9 @@ class MemoryApi:
 
     async def apply(self, resource: Resource, body: Raw) -> Object:
         key = self._write("apply", resource, body)
-        return self._store(key, body, self._next(key))
+        fresh = key not in self.objects
+        given = {"uid": f"uid-{next(self._numbers)}"} if fresh else self._next(key)
+        return self._store(key, body, given)
 
     async def patch(
         self, resource: Resource, name: str, body: Raw, *, namespace: str = ""

@@ -1,0 +1,35 @@
+"""What a contract still allows."""
+
+from typing import Any
+
+from roadstead.console.allowances import allowances, per_server
+
+USED = {"servers": 1, "replicas": 2, "cpu": "1500m", "memory": "1Gi", "gpu": 0}
+
+
+def row(used: Any = USED, **spec: Any) -> dict[str, Any]:
+    return {"spec": spec, "used": used}
+
+
+def test_what_is_left_is_told_in_units() -> None:
+    found = allowances(row(total={"servers": 3, "cpu": 2, "memory": "4Gi"}))
+    told = {each.resource: (each.used_text, each.left_text, each.percent) for each in found}
+    assert told == {
+        "Servers": ("1 server", "2 servers left", 33),
+        "Replicas": ("2 replicas", "no limit", None),
+        "CPU": ("1.5 cores", "0.5 cores left", 75),
+        "Memory": ("1 GiB", "3 GiB left", 25),
+    }
+
+
+def test_over_a_total_that_shrank_nothing_is_left() -> None:
+    (servers, *_) = allowances(row(total={"servers": 0}))
+    assert (servers.left_text, servers.percent) == ("0 servers left", 100)
+
+
+def test_contract_without_totals_and_use_has_none() -> None:
+    assert allowances(row(used={})) == []
+
+
+def test_limits_of_one_server_are_those_that_are_set() -> None:
+    assert per_server(row(perServer={"replicas": 2})) == [("Replicas", "2 replicas")]

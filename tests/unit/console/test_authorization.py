@@ -1,0 +1,76 @@
+"""Signing in at an OpenID provider: what counts of what comes back."""
+
+from __future__ import annotations
+
+import dataclasses
+from urllib.parse import parse_qs, urlsplit
+
+import jwt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from roadstead.console.authorization import Attempt, authorization_url, check_nonce, code_of
+from roadstead.errors import InvalidToken
+
+ISSUER = "https://id.example.com"
+ATTEMPT = Attempt(state="s", nonce="n", verifier="dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
+                  target="/servers")  # fmt: skip
+
+
+def test_challenge_is_that_of_rfc_7636() -> None:
+    assert ATTEMPT.challenge() == "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+
+
+def test_attempt_survives_its_cookie() -> None:
+    begun = Attempt.begin("/models?q=a b")
+    assert Attempt.read(begun.cookie()) == begun
+
+
+@given(st.text(max_size=60))
+def test_no_cookie_breaks_it(text: str) -> None:
+    Attempt.read(text)
+
+
+def test_provider_is_asked_with_state_nonce_and_challenge() -> None:
+    url = authorization_url(
+        f"{ISSUER}/auth?tenant=a", ATTEMPT, client="c", redirect="https://x/cb", scopes="openid"
+    )
+    query = parse_qs(urlsplit(url).query)
+    assert query["tenant"] == ["a"]
+    assert (query["state"], query["nonce"]) == (["s"], ["n"])
+    assert query["code_challenge_method"] == ["S256"]
+    assert ATTEMPT.verifier not in url
+
+
+def test_code_of_this_sign_in_counts() -> None:
+    assert code_of({"state": "s", "code": "x", "iss": ISSUER}, ATTEMPT, issuer=ISSUER) == "x"
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ({"code": "x"}, "SignInState"),
+        ({"code": "x", "state": "other"}, "SignInState"),
+        ({"code": "x", "state": "s", "iss": "https://evil.example"}, "SignInIssuer"),
+        ({"error": "access_denied", "state": "s"}, "SignInRefused"),
+        ({"state": "s"}, "SignInRefused"),
+        ({"state": "é", "code": "x"}, "SignInState"),
+    ],
+)
+def test_any_other_does_not(query: dict[str, str], reason: str) -> None:
+    with pytest.raises(InvalidToken) as caught:
+        code_of(query, ATTEMPT, issuer=ISSUER)
+    assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize("nonce", ["other", "", 1, None])
+def test_token_of_another_sign_in_does_not_count(nonce: object) -> None:
+    token = jwt.encode({"nonce": nonce}, "k" * 32, algorithm="HS256")
+    with pytest.raises(InvalidToken):
+        check_nonce(token, ATTEMPT)
+
+
+def test_secrets_are_in_no_repr() -> None:
+    assert ATTEMPT.verifier not in repr(ATTEMPT)
+    assert dataclasses.replace(ATTEMPT, nonce="hidden-nonce").nonce not in repr(ATTEMPT)

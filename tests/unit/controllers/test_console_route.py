@@ -1,0 +1,45 @@
+"""Keeping the console's route."""
+
+from roadstead.controllers.console_route import ConsoleRoute
+from roadstead.kube.resources import INGRESSROUTES, SERVICES
+from tests.unit.kube.memory_api import MemoryApi
+from tests.unit.manifests.test_gateway import routing
+
+NAME, NAMESPACE = "roadstead-console", "roadstead-system"
+KEY = (INGRESSROUTES, NAMESPACE, NAME)
+
+
+def keeping(api: MemoryApi, *, served: bool = True) -> ConsoleRoute:
+    if served:
+        meta = {"name": NAME, "namespace": NAMESPACE, "uid": "u"}
+        api.objects[SERVICES, NAMESPACE, NAME] = {"metadata": meta}
+    return ConsoleRoute(api, routing(), service=NAME, namespace=NAMESPACE)
+
+
+async def test_route_is_written_once() -> None:
+    route = keeping(api := MemoryApi())
+    assert await route.bring()
+    assert not await route.bring()
+    assert len(api.writes) == 1
+
+
+async def test_route_that_somebody_changed_or_deleted_is_written_again() -> None:
+    route = keeping(api := MemoryApi())
+    await route.bring()
+    api.objects[KEY]["spec"]["routes"][0]["services"][0]["name"] = "theirs"
+    assert await route.bring()
+    del api.objects[KEY]
+    assert await route.bring()
+
+
+async def test_defaults_that_the_server_fills_in_are_no_change() -> None:
+    route = keeping(api := MemoryApi())
+    await route.bring()
+    api.objects[KEY]["spec"]["routes"][0]["services"][0]["weight"] = 1
+    assert not await route.bring()
+
+
+async def test_without_a_console_nothing_is_written() -> None:
+    api = MemoryApi()
+    assert not await keeping(api, served=False).bring()
+    assert api.writes == []
