@@ -1,22 +1,31 @@
 """`python -m dev.console`: the console over a ledger of samples, to work on its pages."""
 
 import asyncio
+import contextlib
 import math
 import random
 import signal
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+
+from kubernetes.aio import client
 
 from dev import binaries, postgres
 from dev.postgres import Postgres
 from dev.terminal import say
 from roadstead.ledger.records import Record
-from tests.apiserver.conftest import install_crds
+from tests.apiserver.conftest import connect, install_crds
 from tests.apiserver.console import samples, stand
 from tests.apiserver.control_plane import ApiServer, running
 from tests.apiserver.forwardauth.auth_process import make_token
 
 PORT = 8090
+HEADER: samples.Object = {
+    "blockCount": 18, "embeddingLength": 640, "headCount": 4, "headCountKv": 1, "keyLength": 256,
+    "valueLength": 256, "slidingWindow": 512, "headerBytes": 6_600_000,
+}  # fmt: skip
+QWEN = {"architecture": "qwen3", "parameterCount": 4_022_000_000, "contextLength": 40_960}
 LONG = (
     "pod qwen-6c9d-x2m could not start: the image llama-server:v2 can't be pulled; check its name"
 )
@@ -25,6 +34,16 @@ MISFIT = "the model needs about 6.2 GiB, the limit is 1Gi: raise resources.limit
 
 def main() -> None:
     """Serve until interrupted."""
+    with standing() as origin:
+        say(f"{origin}, until Ctrl-C; tokens of a user and of an administrator:")
+        say(make_token("alice", "demo-users", "research"))
+        say(make_token("ada", "roadstead-admins"))
+        signal.sigwait([signal.SIGINT, signal.SIGTERM])
+
+
+@contextlib.contextmanager
+def standing() -> Iterator[str]:
+    """The address of a console over the samples."""
     programs = binaries.ensure("etcd", "kube-apiserver", "kubectl")
     with (
         tempfile.TemporaryDirectory(prefix="roadstead-console-") as name,
@@ -34,10 +53,7 @@ def main() -> None:
         asyncio.run(prepare(database, api))
         dsn = database.dsn("reader")
         with stand.running_console(api.kubeconfig, dsn, Path(name), port=PORT) as console:
-            say(f"{console.origin}, until Ctrl-C; tokens of a user and of an administrator:")
-            say(make_token("alice", "demo-users", "research"))
-            say(make_token("ada", "roadstead-admins"))
-            signal.sigwait([signal.SIGINT, signal.SIGTERM])
+            yield console.origin
 
 
 async def prepare(database: Postgres, api: ApiServer) -> None:
@@ -46,6 +62,27 @@ async def prepare(database: Postgres, api: ApiServer) -> None:
     await stand.make_system(api)
     await stand.migrated(database)
     await stand.write(database, records(f"http://localhost:{PORT}"))
+    await _catalogue(api)
+
+
+async def _catalogue(api: ApiServer) -> None:
+    """The Model that memory is estimated for, with what its header says."""
+    raw = samples.model("gemma-3-270m")
+    raw["status"]["gguf"] = samples.GEMMA | HEADER
+    for each in raw["status"]["conditions"]:
+        each.update(lastTransitionTime="2026-01-01T00:00:00Z", observedGeneration=1)
+    status = {name: value for name, value in raw["status"].items() if name != "transfer"}
+    body = {**raw, "metadata": {"name": "gemma-3-270m"}, "status": status}
+    async with connect(api) as connected:
+        objects = client.CustomObjectsApi(connected)
+        where = ("model.example.com", "v1alpha1", "models")
+        made: samples.Object = await objects.create_cluster_custom_object(*where, body)
+        await objects.replace_cluster_custom_object_status(
+            *where, "gemma-3-270m", {**made, "status": status}
+        )
+        core = client.CoreV1Api(connected)
+        meta = client.V1ObjectMeta(name="demo")
+        await core.create_namespace(client.V1Namespace(metadata=meta))
 
 
 def records(origin: str) -> list[Record]:
@@ -79,7 +116,7 @@ def records(origin: str) -> list[Record]:
     return [
         *map(samples.record, served),
         samples.record(samples.model("gemma-3-270m")),
-        samples.record(samples.model("qwen3-4b-instruct")),
+        samples.record(samples.model("qwen3-4b-instruct", size=2_497_000_000, gguf=QWEN)),
         samples.record(samples.model("mistral-7b", done=False, transfer=transfer)),
         samples.record(samples.contract("demo", expiresAt="2027-06-01T00:00:00Z")),
         samples.record(samples.contract("research", group="research")),

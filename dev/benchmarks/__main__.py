@@ -1,6 +1,6 @@
 """`dev/bench transfer|fetch [--size 2GiB] [--rounds 3]`, `dev/bench admission [--requests 400]`,
-`dev/bench gateway [--seconds 10]`, `dev/bench ledger [--servers 5000]`. Each prints a table and
-writes a JSON file.
+`dev/bench gateway [--seconds 10]`, `dev/bench ledger [--servers 5000]`,
+`dev/bench console [--servers 1000]`. Each prints a table and writes a JSON file.
 """
 
 import argparse
@@ -29,6 +29,10 @@ def main() -> int:
         from dev.benchmarks import ledger
 
         return ledger.main(sys.argv[2:])
+    if sys.argv[1:2] == ["console"]:
+        from dev.benchmarks import console
+
+        return console.main(sys.argv[2:])
     options = _options()
     with bench.staged(options.size) as stage:
         if options.what == "transfer":

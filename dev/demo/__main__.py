@@ -9,9 +9,11 @@ from pathlib import Path
 from dev import binaries
 from dev.cluster import up
 from dev.cluster.images import load
+from dev.cluster.layout import HERE as LAYOUT
 from dev.cluster.target import current
 from dev.demo import admission, callers, chat, follow, ledger, source
-from dev.demo.installation import install
+from dev.demo.installation import NAMESPACE as SYSTEM
+from dev.demo.installation import RELEASE, install
 from dev.demo.kubectl import Cluster
 from dev.errors import DevError
 from dev.images import ensure
@@ -30,8 +32,11 @@ Look further:
   kubectl -n demo describe modelserve gemma
   TOKEN=$(.venv/bin/roadstead token issue --subject alice --group demo-users --ttl 10m)
   {ask}
-Stop:
+{console}Stop:
   {stop}
+"""
+CONSOLE = """Open the console, {url}/ in a browser{trust}, and paste a token:
+  .venv/bin/roadstead token issue --subject alice --group demo-users --ttl 1h
 """
 
 
@@ -134,7 +139,22 @@ def _next(cluster: Cluster, url: str) -> str:
     )
     if _is_routed(url):
         ask = f'{callers.curl(cluster)} {url}/v1/models -H "Authorization: Bearer $TOKEN"'
-    return NEXT.format(kubeconfig=cluster.kubeconfig, bin=folder, ask=ask, stop=stop)
+    return NEXT.format(
+        kubeconfig=cluster.kubeconfig,
+        bin=folder,
+        ask=ask,
+        stop=stop,
+        console=_console(cluster, url),
+    )
+
+
+def _console(cluster: Cluster, url: str) -> str:
+    """How to open the console, where there is one."""
+    if cluster.get("-n", SYSTEM, "deployment", f"{RELEASE}-console") is None:
+        return ""
+    authority = LAYOUT.gateway_ca.relative_to(LAYOUT.checkout)
+    trust = f" that trusts {authority}" if cluster.local else ""
+    return CONSOLE.format(url=url.rpartition("/")[0], trust=trust)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,9 @@ from roadstead.ledger.records import AdmissionRecord, Record, UsageRecord
 Object = dict[str, Any]
 GROUP = "model.example.com/v1alpha1"
 ORIGIN = "http://localhost"
+GEMMA: Object = {
+    "architecture": "gemma3", "parameterCount": 268_000_000, "contextLength": 32768
+}  # fmt: skip
 
 
 def stamp(ago: float = 0.0) -> str:
@@ -81,7 +84,13 @@ def serve(
 
 
 def model(
-    name: str, *, transfer: Object | None = None, done: bool = True, version: int = 5
+    name: str,
+    *,
+    transfer: Object | None = None,
+    done: bool = True,
+    version: int = 5,
+    size: int = 253_000_000,
+    gguf: Object | None = None,
 ) -> Object:
     """A Model, stored or on its way."""
     reason = ("True", "Stored", "") if done else ("False", "Transferring", "the transfer runs")
@@ -93,15 +102,13 @@ def model(
             "name": name, "uid": str(uuid.uuid5(uuid.NAMESPACE_URL, name)), "generation": 1,
             "resourceVersion": str(version), "creationTimestamp": stamp(90000),
         },
-        "spec": {"source": {"stored": {}}, "format": "gguf"},
+        "spec": {"source": {"stored": {}}, "minioPath": f"models/{name}.gguf", "format": "gguf"},
         "status": {
-            "sizeBytes": 253_000_000 if done else 0,
+            "sizeBytes": size if done else 0,
             "sha256": "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818" * done,
             "quantization": "Q4_K_M",
             "servers": 1,
-            "gguf": {
-                "architecture": "gemma3", "parameterCount": 268_000_000, "contextLength": 32768
-            },
+            "gguf": (GEMMA if gguf is None else gguf) if done else {},
             "transfer": transfer or {},
             "conditions": [
                 {"type": "Ready", "status": status, "reason": word, "message": message}
