@@ -8,6 +8,7 @@ import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from kubernetes.aio import client
 
@@ -76,7 +77,7 @@ async def _catalogue(api: ApiServer) -> None:
     async with connect(api) as connected:
         objects = client.CustomObjectsApi(connected)
         where = ("model.example.com", "v1alpha1", "models")
-        made: samples.Object = await objects.create_cluster_custom_object(*where, body)
+        made: Any = await objects.create_cluster_custom_object(*where, body)
         await objects.replace_cluster_custom_object_status(
             *where, "gemma-3-270m", {**made, "status": status}
         )

@@ -49,6 +49,14 @@ def test_every_asset_is_in_the_wheel(installed: Path) -> None:
         assert found == wanted
 
 
+def test_pages_of_the_console_are_in_the_wheel(installed: Path) -> None:
+    source = CHECKOUT / "operator" / "roadstead" / "console"
+    packed = installed / "roadstead" / "console"
+    for folder in ("templates", "static"):
+        wanted = {path.name for path in (source / folder).iterdir()}
+        assert {path.name for path in (packed / folder).iterdir()} == wanted
+
+
 def test_the_command_runs_from_the_wheel(installed: Path) -> None:
     code = (
         "import runpy; sys.argv = ['roadstead', '--help']\n"

@@ -14,6 +14,8 @@ from roadstead.errors import InvalidToken
 
 HEARTBEAT_SECONDS: Final = 20.0
 """A connection that nobody is at any more is noticed when something is sent."""
+MAX_OPEN: Final = 5000
+"""Of one process: 13 kB each."""
 _HELLO: Final = b"retry: 3000\n\n"
 _HERE: Final = b": here\n\n"
 
@@ -31,6 +33,9 @@ class Events:
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         session = request[SESSION]
+        if len(self._site.news) >= MAX_OPEN:
+            # The page goes on by looking again by itself.
+            raise web.HTTPServiceUnavailable
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         await response.write(_HELLO)

@@ -101,7 +101,7 @@ class Reading:
 
     async def _models(self, request: web.Request) -> Sequence[Row]:
         coverage, _ = await self._site.coverage(request[SESSION])
-        text = request.query.get("q", "")
+        text = _searched(request)
         rows = await questions.models(self._site.ledger, coverage, text=text)
         users = await questions.users(self._site.ledger, coverage)
         return [{**row, "used_by": users.get(row["model_name"], [])} for row in rows]
@@ -111,7 +111,7 @@ class Reading:
             request,
             "models.html",
             models=await self._models(request),
-            text=request.query.get("q", ""),
+            text=_searched(request),
         )
 
     async def _models_json(self, request: web.Request) -> web.Response:
@@ -158,8 +158,13 @@ def _filter(request: web.Request) -> ServerFilter:
     query = request.query
     status, sort, page = query.get("status", ""), query.get("sort", "name"), query.get("page", "1")
     return ServerFilter(
-        text=query.get("q", "")[:200].replace("\x00", ""),
+        text=_searched(request),
         status=status if status in STATUSES else "",
         sort=cast(ServerSort, sort) if sort in _SORTS else "name",
         page=int(page) if page.isascii() and page.isdigit() and len(page) < 7 else 1,
     )
+
+
+def _searched(request: web.Request) -> str:
+    """What is looked for; Postgres takes no NUL."""
+    return request.query.get("q", "")[:200].replace("\x00", "")

@@ -52,7 +52,8 @@ async def test_search_text_stays_text(alice: Browser) -> None:
     "query", ["page=0", "page=999999", "page=-1", "page=x", "status='--", "sort=;drop", "q=%00"]
 )
 async def test_queries_that_make_no_sense_are_answered(alice: Browser, query: str) -> None:
-    assert (await alice.get(f"/servers?{query}")).status == 200
+    for page in ("servers", "models"):
+        assert (await alice.get(f"/{page}?{query}")).status == 200
 
 
 async def test_every_answer_says_what_a_browser_may_do_with_it(alice: Browser) -> None:

@@ -29,6 +29,16 @@ def test_server_is_asked_for_on_a_page_and_turns_ready_live(
     assert alice.evaluate("window.same")
 
 
+def test_server_is_deleted_on_its_page(alice: Page, gateway: Gateway, place: str) -> None:
+    alice.goto(f"{gateway.url}/servers?q={place}")
+    alice.get_by_role("link", name="Details of live").click()
+    alice.get_by_role("button", name="Delete").click()
+    alice.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    alice.wait_for_url("**/servers")
+    alice.goto(f"{gateway.url}/servers?q={place}")
+    expect(alice.get_by_text("Nothing found")).to_be_visible(timeout=60_000)
+
+
 def test_click_on_a_server_opens_its_gateway_address_where_it_answers(
     alice: Page, gateway: Gateway, place: str, served: str
 ) -> None:
@@ -48,9 +58,9 @@ def test_answer_is_stopped_midway(alice: Page, gateway: Gateway, place: str, ser
 
 def test_denial_is_shown_in_the_contracts_words(alice: Page, gateway: Gateway, place: str) -> None:
     FormOf(alice, gateway).fill(name="greedy", namespace=place, memory="64Gi")
-    expect(alice.locator("[data-verdict]")).to_contain_text(f"contract {place} allows")
+    expect(alice.locator("[data-verdict]")).to_contain_text(f"contract {place} has")
     alice.get_by_role("button", name="Serve", exact=True).click()
-    expect(alice.get_by_role("alert")).to_contain_text(f"contract {place} allows")
+    expect(alice.get_by_role("alert")).to_contain_text(f"contract {place} has")
 
 
 def test_scaling_past_the_contract_is_denied_in_the_dialog(
