@@ -32,16 +32,17 @@ TYPES = MappingProxyType(
 )
 PARTS = (
     ("roadstead_webhooks.forwardauth", ("forward-auth",)),
-    ("roadstead_webhooks.serving", ("webhooks", "forward-auth")),
     ("roadstead_webhooks", ("webhooks",)),
+    ("roadstead.console", ("console",)),
+    ("roadstead.serving", ("webhooks", "forward-auth", "console")),
     ("roadstead", ("operator",)),
 )
 """Who serves the metrics of a module: of its first prefix here."""
 UNITS = ("seconds", "bytes", "percent", "tokens")
 HEAD = """# Metrics
 
-Written from the code by `make metrics`. The operator, the webhooks and forward auth serve them at
-`/metrics` on their port `http` (8080, of forward auth 8081).
+Written from the code by `make metrics`. The operator, the webhooks, forward auth and the console
+serve them at `/metrics` on their port `http` (8080, of forward auth and the console 8081).
 [Monitoring](../operations/monitoring.md) says how to scrape them. Each part also tells of itself by
 `process_*` and `python_*`. The webhooks write into the ledger too, and have `roadstead_ledger_*`.
 

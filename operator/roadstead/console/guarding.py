@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 from urllib.parse import quote
@@ -11,6 +12,7 @@ from urllib.parse import quote
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from roadstead.console import metrics
 from roadstead.console.sessions import forget
 from roadstead.console.site import SESSION, UUID, Site, json_answer
 from roadstead.errors import InvalidToken, KubeError, LedgerError, LedgerUnavailable
@@ -23,6 +25,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 PUBLIC: Final = ("/sign-in", "/oidc/", "/static/", "/favicon.ico")
 """What is there without a session."""
 API: Final = "/api/"
+EVENTS: Final = "text/event-stream"
 _HEADERS: Final = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -67,6 +70,16 @@ class Guard:
     @web.middleware
     async def _answered(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Every error as a page, or as JSON where the API was asked."""
+        started = time.perf_counter()
+        response = await self._answer(request, handler)
+        if response.content_type != EVENTS:
+            kind = "api" if request.path.startswith(API) else "page"
+            metrics.SECONDS.labels(kind).observe(time.perf_counter() - started)
+        if response.status >= 500:
+            metrics.FAILURES.labels(str(response.status)).inc()
+        return response
+
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             return await handler(request)
         except web.HTTPRedirection:

@@ -6,6 +6,7 @@ import logging
 
 from aiohttp import web
 
+from roadstead.console import metrics
 from roadstead.console.authorization import (
     COOKIE,
     LIFETIME_SECONDS,
@@ -82,6 +83,7 @@ class Provided:
         return response
 
     def _failed(self, request: web.Request, error: InvalidToken, target: str) -> web.StreamResponse:
+        metrics.SIGN_INS.labels("refused").inc()
         logger.info("a sign-in failed: %s: %s", error.reason, error)
         wrong = str(error)
         response = self._site.page(

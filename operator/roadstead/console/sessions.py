@@ -10,6 +10,7 @@ from typing import Final, Protocol
 
 from aiohttp import web
 
+from roadstead.console import metrics
 from roadstead.console.signedout import SignedOut
 from roadstead.errors import InvalidToken
 from roadstead.policy.contract import Caller
@@ -80,6 +81,7 @@ class Sessions:
                 f"{MAX_COOKIE_BYTES - len(COOKIE) - 1} at most. Ask for one with fewer groups"
             )
             raise InvalidToken(message, reason="TokenTooLong")
+        metrics.SIGN_INS.labels("done").inc()
         left = max(0, session.claims.expires_at - int(self._clock()))
         response.set_cookie(
             COOKIE, session.token, max_age=left, path="/", secure=True, httponly=True,

@@ -7,6 +7,7 @@ from typing import Final
 
 from aiohttp import web
 
+from roadstead.console import metrics
 from roadstead.console.sessions import Session, forget
 from roadstead.console.site import SESSION, Site
 from roadstead.errors import InvalidToken, KubeError
@@ -51,6 +52,7 @@ class Signing:
             session = await self._site.sessions.verified(token)
             self._site.sessions.begin(response, session)
         except InvalidToken as error:
+            metrics.SIGN_INS.labels("refused").inc()
             wrong = str(error)
             return self._site.page(
                 request,
