@@ -15,7 +15,7 @@ from dev.demo.installation import NAMESPACE
 from dev.demo.kubectl import Cluster
 from dev.prometheus import Prometheus
 
-PARTS = ("operator", "webhooks", "forward-auth")
+PARTS = ("operator", "webhooks", "forward-auth", "console")
 RULES = Path(__file__).parents[2] / "chart" / "files" / "rules.yaml"
 
 

@@ -1,7 +1,9 @@
 """The ledger on the real cluster: what it says, and that Postgres may go at any moment."""
 
+import contextlib
 import json
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -40,6 +42,35 @@ def verify(cluster: Cluster, *, seconds: int = 60) -> str:
     return cluster.run("-n", NAMESPACE, "exec", OPERATOR, "--", *command)
 
 
+def postgres(cluster: Cluster) -> str:
+    """The UID of its pod."""
+    pod = cluster.get("-n", NAMESPACE, "pod", POD) or {}
+    return str(pod["metadata"]["uid"])
+
+
+@contextlib.contextmanager
+def held_down(cluster: Cluster) -> Iterator[None]:
+    """Kill Postgres, and each time that the kubelet starts it again."""
+    uid, over = postgres(cluster), threading.Event()
+
+    def keep_killing() -> None:
+        while not over.wait(0.2):
+            kill_command(uid, "postgres")
+
+    thread = threading.Thread(target=keep_killing)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def back(cluster: Cluster) -> None:
+    """Wait until it answers again: the kubelet waits longer after each kill."""
+    cluster.run("-n", NAMESPACE, "rollout", "status", POSTGRES, "--timeout=180s")
+
+
 @pytest.fixture
 def running(cluster: Cluster, serves: Serves) -> Serves:
     """A server that is ready, and in the ledger."""
@@ -65,34 +96,33 @@ def test_ready_server_is_in_the_ledger_with_what_it_uses(
 
 
 def test_what_changes_while_postgres_is_away_is_there_afterwards(
-    cluster: Cluster, running: Serves, eventually: Callable[..., Any]
+    cluster: Cluster, running: Serves
 ) -> None:
     running.apply(make_serve("passing", modelName="nobody-knows-this"))
     running.until("passing", "Ready", "ModelUnknown")
     assert verify(cluster) == ""
-    cluster.run("-n", NAMESPACE, "scale", POSTGRES, "--replicas=0")
-    eventually(lambda: cluster.get("-n", NAMESPACE, "pod", POD) is None)
-    running.apply(make_serve("new", modelName="nobody-knows-this"))
-    running.until("new", "Ready", "ModelUnknown")
-    running.kubectl("delete", "modelserve", "passing")
-    running.kubectl("scale", "modelserve", "gemma", "--replicas=0")
-    running.until("gemma", "WorkloadReady", "ScaledToZero")
-    cluster.run("-n", NAMESPACE, "scale", POSTGRES, "--replicas=1")
-    cluster.run("-n", NAMESPACE, "rollout", "status", POSTGRES, "--timeout=120s")
+    with held_down(cluster):
+        running.apply(make_serve("new", modelName="nobody-knows-this"))
+        running.until("new", "Ready", "ModelUnknown")
+        running.kubectl("delete", "modelserve", "passing")
+        running.kubectl("scale", "modelserve", "gemma", "--replicas=0")
+        running.until("gemma", "WorkloadReady", "ScaledToZero")
+    back(cluster)
     assert verify(cluster, seconds=90) == ""
+    assert record(cluster, running, "passing")["status"] == "Deleted"
+    assert record(cluster, running, "gemma")["status"] == "Stopped"
 
 
 def test_postgres_that_is_killed_while_servers_change_loses_nothing(
-    cluster: Cluster, serves: Serves, eventually: Callable[..., Any]
+    cluster: Cluster, serves: Serves
 ) -> None:
     for number in range(5):
         serves.apply(make_serve(f"one-{number}", modelName="nobody-knows-this"))
-    pod = cluster.get("-n", NAMESPACE, "pod", POD) or {}
-    assert kill_command(pod["metadata"]["uid"], "postgres") > 0
+    assert kill_command(postgres(cluster), "postgres") > 0
     for number in range(5):
         serves.kubectl("delete", "modelserve", f"one-{number}", "--wait=false")
     serves.apply(make_serve("last", modelName="nobody-knows-this"))
-    cluster.run("-n", NAMESPACE, "rollout", "status", POSTGRES, "--timeout=120s")
+    back(cluster)
     assert verify(cluster, seconds=90) == ""
 
 
