@@ -1,9 +1,7 @@
 """The ledger on the real cluster: what it says, and that Postgres may go at any moment."""
 
-import contextlib
 import json
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -13,6 +11,7 @@ from dev.demo.installation import NAMESPACE
 from dev.demo.kubectl import Cluster
 from dev.demo.ledger import ASK, POD
 from tests.e2e.node_processes import kill_command
+from tests.e2e.repeating import Repeatedly
 from tests.e2e.serves import Serves, make_serve
 
 POSTGRES = "statefulset/roadstead-postgres"
@@ -48,22 +47,10 @@ def postgres(cluster: Cluster) -> str:
     return str(pod["metadata"]["uid"])
 
 
-@contextlib.contextmanager
-def held_down(cluster: Cluster) -> Iterator[None]:
-    """Kill Postgres, and each time that the kubelet starts it again."""
-    uid, over = postgres(cluster), threading.Event()
-
-    def keep_killing() -> None:
-        while not over.wait(0.2):
-            kill_command(uid, "postgres")
-
-    thread = threading.Thread(target=keep_killing)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
+def held_down(cluster: Cluster) -> Repeatedly:
+    """Within it Postgres is killed, and each time that the kubelet starts it again."""
+    uid = postgres(cluster)
+    return Repeatedly(lambda: kill_command(uid, "postgres"), pause=0.2)
 
 
 def back(cluster: Cluster) -> None:
