@@ -73,7 +73,8 @@ def test_llama_cpp_has_every_metric_that_is_read(cluster: Cluster, serves: Serve
     serves.until_ready()
     with cluster.forwarded(serves.namespace, "service/gemma", 80) as port:
         page = read(f"http://127.0.0.1:{port}/metrics", key=key_of(serves))
-    assert NAMES.keys() <= {name for name, _, _ in samples(page)}
+    # By the line: prometheus_client names a counter anew whose name does not end in _total.
+    assert NAMES.keys() <= {line.partition(" ")[0] for line in page.splitlines()}
 
 
 def key_of(serves: Serves) -> str:

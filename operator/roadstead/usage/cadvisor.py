@@ -63,7 +63,8 @@ class CadvisorReader:
             self._take(series)
         readings: Readings = {}
         for (pod, container, _), found in sorted(self._found.items(), key=_measured):
-            if found.memory is not None:
+            # cAdvisor may have looked before the container began, and not again for 15 s.
+            if found.memory is not None and found.memory.value > 0:
                 readings.setdefault(pod, {})[container] = _reading(found.memory, found)
         return readings
 

@@ -64,8 +64,8 @@ def worth_showing(shown: Figures | None, now: Figures, *, seconds: float) -> boo
     """Whether to write `now` over what was shown `seconds` ago."""
     if shown is None or (shown.cpu_percent is None and now.cpu_percent is not None):
         return True
-    if (shown.memory == 0) != (now.memory == 0):
-        return True  # It began, or ended: that is not to wait.
+    if (shown.memory == 0) != (now.memory == 0) or now.memory_max >= 2 * shown.memory_max > 0:
+        return True  # It ends, begins, or loads its model: that is not to wait.
     return seconds >= PAUSE_SECONDS and (
         _other(shown.memory, now.memory)
         or _other(shown.memory_max, now.memory_max)

@@ -69,5 +69,9 @@ def test_cpu_of_a_single_core_is_not_that_of_the_container() -> None:
     assert read(page)[POD]["llama-server"].cpu_seconds == 7
 
 
+def test_a_container_that_was_looked_at_before_it_began_is_no_reading() -> None:
+    assert read(container(0, 0, 0)) == {}
+
+
 def test_cpu_without_memory_is_no_reading() -> None:
     assert read(line(CPU, 3, cpu="total")) == {}

@@ -51,6 +51,8 @@ def test_a_status_without_usage_shows_none() -> None:
         pytest.param(figures(), figures(0), 1, True, id="ended"),
         pytest.param(figures(0), figures(), 1, True, id="began"),
         pytest.param(figures(), figures(2 * GIB), PAUSE_SECONDS - 1, False, id="too-soon"),
+        pytest.param(figures(), figures(peak=4 * GIB), 1, True, id="max-has-doubled"),
+        pytest.param(figures(0, 0), figures(0, 0), 1e6, False, id="still-nothing"),
         pytest.param(figures(), figures(2 * GIB), PAUSE_SECONDS, True, id="memory"),
         pytest.param(figures(), figures(peak=3 * GIB), PAUSE_SECONDS, True, id="max"),
         pytest.param(figures(), figures(GIB + GIB // 60), 1e6, False, id="a-little-memory"),
