@@ -47,7 +47,7 @@ async def served(
     assert answer.status == 201
     raw: dict[str, Any] = await stored(api, name, namespace)
     raw["spec"]["contract"] = namespace
-    contract = samples.contract(namespace)
+    contract = samples.contract(namespace, models=["gemma-*"])
     await stand.write(ledger, [samples.record(raw), samples.record(contract)])
     return raw
 
@@ -135,7 +135,7 @@ async def test_server_of_a_contract_that_ended_is_not_deleted(
     alice: Browser, served: dict[str, Any], ledger: Postgres
 ) -> None:
     namespace = served["metadata"]["namespace"]
-    ended = samples.contract(namespace, expiresAt="2020-01-01T00:00:00Z")
+    ended = samples.contract(namespace, models=["gemma-*"], expiresAt="2020-01-01T00:00:00Z")
     ended["metadata"]["resourceVersion"] = "6"
     await stand.write(ledger, [samples.record(ended)])
     answer = await alice.ask("DELETE", f"/api/servers/{served['metadata']['uid']}")

@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from dev import postgres
+from dev.postgres import Postgres
 from tests.apiserver.console import stand
 from tests.apiserver.console.browser import Browser
 from tests.apiserver.control_plane import ApiServer
+from tests.apiserver.control_plane import running as running_api
 from tests.apiserver.eventually import eventually
 
 
@@ -45,3 +47,21 @@ async def test_ledger_that_was_never_migrated_is_said_to_be_away(
         async with Browser(console.origin) as browser:
             await browser.sign_in("alice")
             assert (await browser.get("/servers")).status == 503
+
+
+async def test_where_the_api_server_is_away_the_cookie_goes_and_the_page_says_what_stays(
+    binaries: dict[str, Path], ledger: Postgres, tmp_path: Path
+) -> None:
+    (tmp_path / "api").mkdir()
+    with running_api(binaries, tmp_path / "api") as api:
+        await stand.make_system(api)
+        dsn = ledger.dsn("reader")
+        with stand.running_console(api.kubeconfig, dsn, tmp_path) as console:
+            async with Browser(console.origin) as browser:
+                await browser.sign_in("alice", "demo-users")
+                api.process.kill()
+                assert (await browser.get("/servers")).status == 200
+                answer = await browser.ask("POST", "/sign-out")
+                assert answer.status == 502
+                assert "Only signed out here" in answer.text
+                assert "Max-Age=0" in answer.headers["Set-Cookie"]

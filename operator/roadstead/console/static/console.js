@@ -83,6 +83,10 @@ if (out && !location.search.includes("out=1")) {
   }).catch(() => {});
 }
 
+// The next page is on its way: a bar at the top says so once it takes a moment.
+window.addEventListener("beforeunload", () => document.documentElement.classList.add("leaving"));
+window.addEventListener("pageshow", () => document.documentElement.classList.remove("leaving"));
+
 if (document.querySelector("[data-retry]")) setTimeout(() => location.reload(), 5000);
 setInterval(tick, 10000);
 changes();
