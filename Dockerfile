@@ -1,4 +1,4 @@
-# One image, one command each: roadstead operator, webhooks, transfer, fetch, quant, template.
+# One image, one command each: roadstead operator, webhooks, forward-auth, console, transfer, …
 # The base is Debian 12, whose python3 is 3.11. Nothing that builds is in the last stage.
 
 # --- the dependencies, each file checked against the hash in requirements.txt

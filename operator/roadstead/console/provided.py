@@ -17,6 +17,7 @@ from roadstead.console.authorization import (
     unknown,
 )
 from roadstead.console.provider import Provider
+from roadstead.console.sessions import Session
 from roadstead.console.signing import local
 from roadstead.console.site import Site
 from roadstead.errors import InvalidToken
@@ -62,17 +63,7 @@ class Provided:
         attempt = Attempt.read(request.cookies.get(COOKIE, ""))
         target = attempt.target if attempt else ""
         try:
-            issuer = self._provider.settings.issuer
-            if attempt is None:
-                raise unknown()
-            code = code_of(request.query, attempt, issuer=issuer)
-            token, id_token = await self._provider.tokens(
-                code, verifier=attempt.verifier, redirect=self._redirect
-            )
-            session = await self._site.sessions.verified(token)
-            check_nonce(id_token, attempt)
-            if session.claims.issuer != issuer:
-                raise InvalidToken("the token is of another issuer", reason="SignInIssuer")
+            session = await self._session(request, attempt)
             # Not a redirect: that would still count as coming from the provider's site, and the
             # cookie, which is SameSite=Strict, would not go along.
             response = self._site.page(request, "signed-in.html", target=local(target))
@@ -81,6 +72,21 @@ class Provided:
             return self._failed(request, error, target)
         _forget(response)
         return response
+
+    async def _session(self, request: web.Request, attempt: Attempt | None) -> Session:
+        """Whom the provider says that it is; InvalidToken where nothing that holds says so."""
+        issuer = self._provider.settings.issuer
+        if attempt is None:
+            raise unknown()
+        code = code_of(request.query, attempt, issuer=issuer)
+        token, id_token = await self._provider.tokens(
+            code, verifier=attempt.verifier, redirect=self._redirect
+        )
+        session = await self._site.sessions.verified(token)
+        check_nonce(id_token, attempt)
+        if session.claims.issuer != issuer:
+            raise InvalidToken("the token is of another issuer", reason="SignInIssuer")
+        return session
 
     def _failed(self, request: web.Request, error: InvalidToken, target: str) -> web.StreamResponse:
         metrics.SIGN_INS.labels("refused").inc()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import json
 import uuid
 from collections.abc import Sequence
@@ -15,8 +14,6 @@ from roadstead.console.coverage import Coverage
 from roadstead.console.ledger import Ledger
 
 PAGE: Final = 50
-POINTS: Final = 240
-"""Of one graph, at most."""
 
 Row = dict[str, Any]
 ServerSort = Literal["name", "memory", "cpu", "updated"]
@@ -64,7 +61,7 @@ class Listed:
 async def contracts(ledger: Ledger) -> list[Row]:
     """Every contract that is there."""
     return [
-        _row(each)
+        read_row(each)
         for each in await ledger.fetch(
             "SELECT uuid::text, name, spec, used, status, status_reason, status_message,"
             " expires_at, created_at, updated_at FROM contract_records"
@@ -106,7 +103,7 @@ async def servers(ledger: Ledger, coverage: Coverage, wanted: ServerFilter) -> L
         (page - 1) * PAGE,
     )
     return Listed(
-        rows=[_row(each) for each in rows], counts=counts, total=total, page=page, pages=pages
+        rows=[read_row(each) for each in rows], counts=counts, total=total, page=page, pages=pages
     )
 
 
@@ -117,52 +114,7 @@ async def server(ledger: Ledger, coverage: Coverage, server_uuid: str) -> Row | 
     )
     if found is None or not coverage.place(found["namespace"], found["contract"]):
         return None
-    return _row(found)
-
-
-async def history(ledger: Ledger, object_uuid: str, *, limit: int = 40) -> list[Row]:
-    """The latest turns of an object's status, newest first."""
-    rows = await ledger.fetch(
-        "SELECT at, status, status_reason, status_message FROM status_history"
-        " WHERE object_uuid = $1 ORDER BY at DESC LIMIT $2",
-        uuid.UUID(object_uuid),
-        limit,
-    )
-    return [_row(each) for each in rows]
-
-
-async def admissions(
-    ledger: Ledger, namespace: str, name: str, *, since: datetime.datetime, limit: int = 20
-) -> list[Row]:
-    """What was asked of a server and how it was answered, newest first."""
-    rows = await ledger.fetch(
-        "SELECT decided_at AS at, allowed, reason, message, operation, subject, contract"
-        " FROM admission_records WHERE kind = 'ModelServe' AND namespace = $1 AND name = $2"
-        " AND decided_at >= $3 ORDER BY decided_at DESC LIMIT $4",
-        namespace,
-        name,
-        since,
-        limit,
-    )
-    return [_row(each) for each in rows]
-
-
-async def usage(
-    ledger: Ledger, server_uuid: str, *, since: datetime.datetime, until: datetime.datetime
-) -> list[Row]:
-    """What a server used, in steps of equal length: the most memory, the mean of the rest."""
-    step = max(datetime.timedelta(seconds=15), (until - since) / POINTS)
-    rows = await ledger.fetch(
-        "SELECT date_bin($4, sampled_at, $2) AS at, max(memory_current_mb) AS memory_current_mb,"
-        " max(memory_max_mb) AS memory_max_mb, avg(cpu_usage_percent) AS cpu_usage_percent,"
-        " avg(tokens_per_second) AS tokens_per_second FROM usage_samples"
-        " WHERE server_uuid = $1 AND sampled_at >= $2 AND sampled_at < $3 GROUP BY 1 ORDER BY 1",
-        uuid.UUID(server_uuid),
-        since,
-        until,
-        step,
-    )
-    return [_row(each) for each in rows]
+    return read_row(found)
 
 
 async def models(ledger: Ledger, coverage: Coverage, *, text: str = "") -> list[Row]:
@@ -175,7 +127,7 @@ async def models(ledger: Ledger, coverage: Coverage, *, text: str = "") -> list[
         " ORDER BY model_name",
         text.strip().lower(),
     )
-    return [_row(each) for each in rows if coverage.model(each["model_name"])]
+    return [read_row(each) for each in rows if coverage.model(each["model_name"])]
 
 
 async def users(ledger: Ledger, coverage: Coverage) -> dict[str, list[Row]]:
@@ -188,7 +140,7 @@ async def users(ledger: Ledger, coverage: Coverage) -> dict[str, list[Row]]:
     )
     found: dict[str, list[Row]] = {}
     for each in rows:
-        found.setdefault(each["model_name"], []).append(_row(each))
+        found.setdefault(each["model_name"], []).append(read_row(each))
     return found
 
 
@@ -210,7 +162,7 @@ async def _places(ledger: Ledger, coverage: Coverage) -> tuple[list[str] | None,
 _JSON: Final = frozenset({"runtime_params", "resources", "conditions", "transfer", "spec", "used"})
 
 
-def _row(record: Any) -> Row:
+def read_row(record: Any) -> Row:
     """A row with its JSON read."""
     return {
         name: json.loads(value) if name in _JSON and isinstance(value, str) else value

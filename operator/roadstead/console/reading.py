@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 
 from aiohttp import web
 
-from roadstead.console import questions, usage
+from roadstead.console import past, questions, usage
 from roadstead.console.allowances import allowances, per_server
 from roadstead.console.questions import Row, ServerFilter, ServerSort
 from roadstead.console.site import SESSION, UUID, Site, json_answer
@@ -69,7 +69,7 @@ class Reading:
         row = await self._server(request)
         ledger, identity = self._site.ledger, row["server_uuid"]
         window = usage.window(request.query.get("hours", ""))
-        samples = await questions.usage(ledger, identity, since=window.since, until=window.until)
+        samples = await past.usage(ledger, identity, since=window.since, until=window.until)
         return self._site.page(
             request,
             "server.html",
@@ -77,8 +77,8 @@ class Reading:
             window=window,
             graphs=usage.graphs(row, samples, window),
             events=timeline(
-                await questions.history(ledger, identity),
-                await questions.admissions(
+                await past.history(ledger, identity),
+                await past.admissions(
                     ledger, row["namespace"], row["name"], since=row["created_at"] - _BEFORE
                 ),
             ),
@@ -91,7 +91,7 @@ class Reading:
     async def _usage_json(self, request: web.Request) -> web.Response:
         row = await self._server(request)
         window = usage.window(request.query.get("hours", ""))
-        samples = await questions.usage(
+        samples = await past.usage(
             self._site.ledger, row["server_uuid"], since=window.since, until=window.until
         )
         return json_answer({"since": window.since, "until": window.until, "samples": samples})

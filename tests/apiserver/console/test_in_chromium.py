@@ -147,6 +147,12 @@ def test_server_is_reached_and_opened_by_keyboard_alone(
     desk.wait_for_url(re.compile(UUID))
 
 
+def test_graph_tells_its_value_at_the_pointer(desk: Page, console: ConsoleProcess) -> None:
+    desk.goto(f"{console.origin}/servers/{UUID}")
+    desk.locator("[data-graph=memory] svg").hover(position={"x": 250, "y": 40})
+    expect(desk.locator("[data-graph=memory] [data-tip]")).to_contain_text("448 MiB")
+
+
 def test_session_that_ends_is_said_on_an_open_page(
     desk: Page, opened: Browser, console: ConsoleProcess, ledger: Postgres
 ) -> None:

@@ -1,6 +1,7 @@
 // What every page does. Without it pages still show what they show.
 
 import { start as changes } from "./changes.js";
+import { start as graphs } from "./graphs.js";
 import { start } from "./live.js";
 import { tick } from "./times.js";
 
@@ -90,4 +91,5 @@ window.addEventListener("pageshow", () => document.documentElement.classList.rem
 if (document.querySelector("[data-retry]")) setTimeout(() => location.reload(), 5000);
 setInterval(tick, 10000);
 changes();
+graphs();
 start();
