@@ -205,7 +205,7 @@ PATHS = (
     _path("metrics", "/metrics", 404),
     # The console's form, or nothing where there is no console.
     _path("root", "/", 303, 404),
-    _request("connect", "CONNECT {host} HTTP/1.1", HOST, TOKEN, statuses=(400, 404, 405)),
+    _request("connect", "CONNECT {host} HTTP/1.1", HOST, TOKEN, statuses=(400, 404, 405, 501)),
 )
 """A good token, and paths that are not of the server that it is for."""
 
