@@ -55,17 +55,23 @@ class Exposition:
         labels = None
         if raw is not None:
             serve = ModelServe.parse(raw)
-            model = serve.model_name or serve.model_uuid
-            labels = (serve.meta.namespace, serve.meta.name, uid, model)
+            labels = (serve.meta.namespace, serve.meta.name, uid, self._model_of(serve))
             ready = conditions.find(raw, "Ready")
             metrics.SERVER_READY.labels(*labels).set(ready is not None and ready.true)
             metrics.SERVER_REPLICAS.labels(*labels).set(serve.replicas)
             answering = serve.status.get("readyReplicas", 0)
             metrics.SERVER_REPLICAS_READY.labels(*labels).set(answering)
-            self._labels[uid] = labels
-        elif before := self._labels.pop(uid, None):
+        before = self._labels.pop(uid, None)
+        if before is not None and before != labels:
             for gauge in _SERVERS:
                 gauge.remove(*before)
+        if labels is not None:
+            self._labels[uid] = labels
+
+    def _model_of(self, serve: ModelServe) -> str:
+        """The name of its Model, where it names a UUID alone, too."""
+        place = self._cache.name_of(serve.model_uuid) if serve.model_uuid else None
+        return serve.model_name or (place[1] if place else "")
 
     def _model(self, name: str, raw: Raw | None) -> None:
         if raw is None:

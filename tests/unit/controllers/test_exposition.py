@@ -33,6 +33,15 @@ def test_server_that_is_gone_shows_no_more() -> None:
     assert REGISTRY.get_sample_value("roadstead_server_ready", SERVER) is None
 
 
+def test_server_that_names_a_uuid_alone_shows_its_models_name() -> None:
+    serve = make_serve()
+    serve["spec"] = {"modelUuid": "5a1b2c3d-0a1b-4c3d-8e9f-0a1b2c3d4e5f"}
+    model = make_object("Model", "found", uid="5a1b2c3d-0a1b-4c3d-8e9f-0a1b2c3d4e5f")
+    seen((MODELS, model), (MODELSERVES, serve))
+    labels = {**SERVER, "model": "found"}
+    assert REGISTRY.get_sample_value("roadstead_server_ready", labels) == 1
+
+
 def test_models_are_counted_by_how_they_are() -> None:
     failed = {"conditions": [ready("False", "DigestMismatch")]}
     seen(
