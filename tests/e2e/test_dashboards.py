@@ -19,8 +19,7 @@ import asyncpg
 import pytest
 import yaml
 
-from dev import samplegguf
-from dev.demo import admission, source
+from dev.demo import admission
 from dev.demo.installation import NAMESPACE
 from dev.demo.kubectl import Cluster
 from dev.errors import DevError
@@ -35,7 +34,6 @@ from tests.e2e.scraping import PARTS, RULES, scraped, targets
 from tests.e2e.serves import USERS, Serves, make_serve
 
 WINDOW_SECONDS = 900.0
-TRANSFER_BYTES = 512 * 2**20
 RUNTIME = {"contextSize": 2048, "parallel": 2, "threads": 1, "chatTemplate": "vicuna"}
 QUESTION = {"messages": [{"role": "user", "content": "Name a harbour."}], "max_tokens": 24}
 
@@ -80,7 +78,7 @@ def work(
     cluster: Cluster,
     prometheus: Prometheus,
     gateway: Gateway,
-    tmp_path_factory: pytest.TempPathFactory,
+    big_model: str,
 ) -> Iterator[Work]:
     namespace = f"dashboards-{secrets.token_hex(3)}"
     since = datetime.datetime.now(datetime.UTC).isoformat()
@@ -90,7 +88,7 @@ def work(
         serves = Serves(cluster=cluster, namespace=namespace)
         token = Issuer.of(cluster).token("alice", USERS)
         _apply(cluster, namespace, token)
-        _transfer(cluster, tmp_path_factory.mktemp("model"))
+        _transfer(cluster, big_model)
         with suppress(DevError):
             serves.kubectl("apply", "-f", "-", stdin=json.dumps(make_serve("denied")))
         serves.until("gemma", "Routed", "True")
@@ -216,14 +214,10 @@ def _apply(cluster: Cluster, namespace: str, token: str) -> None:
     cluster.run("-n", namespace, "apply", "-f", "-", stdin=admission.with_token(serve, token))
 
 
-def _transfer(cluster: Cluster, folder: Any) -> None:
-    """A model that takes some seconds to come, as nobody has transferred before."""
+def _transfer(cluster: Cluster, model_id: str) -> None:
+    """A Model that takes some seconds to come: long enough to be seen while it does."""
     name = f"dashboards-{secrets.token_hex(3)}"
-    file = folder / "model.gguf"
-    samplegguf.write(file, TRANSFER_BYTES)
-    source.upload(cluster, file, f"{name}.gguf")
-    file.unlink()
-    spec = {"source": {"quant": {"modelId": name}}, "deletionPolicy": "Delete"}
+    spec = {"source": {"quant": {"modelId": model_id}}, "deletionPolicy": "Delete"}
     model = {
         "apiVersion": "model.example.com/v1alpha1",
         "kind": "Model",

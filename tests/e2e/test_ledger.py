@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from dev.demo import admission
 from dev.demo.installation import NAMESPACE
 from dev.demo.kubectl import Cluster
 from dev.demo.ledger import ASK, POD
+from dev.errors import DevError
 from tests.e2e.node_processes import kill_command
 from tests.e2e.repeating import Repeatedly
 from tests.e2e.serves import Serves, make_serve
@@ -116,12 +116,8 @@ def test_postgres_that_is_killed_while_servers_change_loses_nothing(
 def test_denials_are_in_the_ledger(
     cluster: Cluster, serves: Serves, eventually: Callable[..., Any]
 ) -> None:
-    admission.refused(cluster, json.dumps(_placed(make_serve(), serves.namespace)))
+    with pytest.raises(DevError, match="TokenMissing"):
+        serves.kubectl("apply", "-f", "-", stdin=json.dumps(make_serve()))
     query = f"SELECT * FROM admission_records WHERE namespace = '{serves.namespace}'"
     (found,) = eventually(lambda: rows(cluster, query))
     assert (found["allowed"], found["reason"]) == (False, "TokenMissing")
-
-
-def _placed(serve: dict[str, Any], namespace: str) -> dict[str, Any]:
-    serve["metadata"]["namespace"] = namespace
-    return serve
