@@ -4,6 +4,8 @@
 {{- end -}}
 
 {{- define "roadstead.consoleEnv" -}}
+- name: ROADSTEAD_GATEWAY_KIND
+  value: {{ .Values.gateway.kind }}
 - name: ROADSTEAD_CONSOLE_POLL_SECONDS
   value: {{ int .Values.console.pollSeconds | quote }}
 {{- with .Values.console.oidc }}

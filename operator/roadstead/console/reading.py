@@ -63,7 +63,15 @@ class Reading:
             raise web.HTTPNotFound
         now = datetime.datetime.now(datetime.UTC)
         refused = coverage.violation(found["namespace"], found["contract"], now)
-        return {**found, "usable": not self._site.settings.contracts or refused is None}
+        usable = not self._site.settings.contracts or refused is None
+        return {**found, "usable": usable, "open_url": self._open_url(found)}
+
+    def _open_url(self, server: Row) -> str:
+        """Where a browser chats with it; empty where it is not reached through the gateway."""
+        settings, url = self._site.settings, str(server["gateway_url"])
+        if not url.startswith(f"{settings.origin}/"):
+            return ""
+        return url if settings.at_addresses else f"/servers/{server['server_uuid']}/chat"
 
     async def _server_page(self, request: web.Request) -> web.Response:
         row = await self._server(request)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from roadstead import logs
 from roadstead.console.provider import ProviderSettings
 from roadstead.issuers.settings import TokenSettings
 from roadstead.settings import EnvReader
+from roadstead.tokens.sessions import origin_of
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -26,6 +26,8 @@ class ConsoleSettings:
     """The ledger, as its reader."""
     origin: str
     """The gateway's, as browsers write it: `https://models.example.com`."""
+    at_addresses: bool
+    """Whether a server's own address leads a browser to its page here: the route says so."""
     namespace: str
     revocations: str
     """The ConfigMap of revoked tokens and ended sessions, in `namespace`."""
@@ -55,6 +57,8 @@ class ConsoleSettings:
             contracts=admission == "required",
             dsn_file=env.file("ROADSTEAD_LEDGER_DSN_FILE"),
             origin=origin_of(env.url("ROADSTEAD_GATEWAY_URL")),
+            at_addresses=env.choice("ROADSTEAD_GATEWAY_KIND", ("traefik", "gateway-api"), "traefik")
+            == "traefik",
             namespace=env.text("ROADSTEAD_NAMESPACE", "roadstead-system"),
             revocations=env.text("ROADSTEAD_REVOCATIONS", "roadstead-revocations"),
             provider=ProviderSettings.read(env),
@@ -76,10 +80,3 @@ class ConsoleSettings:
         if self.provider and self.provider.issuer not in issuers:
             message = "is none of the issuers in ROADSTEAD_TOKEN_ISSUERS_FILE"
             env.fault("ROADSTEAD_CONSOLE_OIDC_ISSUER", message)
-
-
-def origin_of(url: str) -> str:
-    """In lower case and without the port that goes without saying (RFC 6454, 6.2)."""
-    parts = urlsplit(url.lower())
-    usual = {"https": ":443", "http": ":80"}.get(parts.scheme, "")
-    return f"{parts.scheme}://{parts.netloc.removesuffix(usual)}"

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from typing import Final, Protocol
+from urllib.parse import urlsplit
 
 from roadstead.tokens.claims import Claims
 
@@ -42,6 +43,13 @@ def is_cross_origin(headers: Headers, *, method: str, origin: str) -> bool:
     if site and only(headers, "Sec-Fetch-Site") != "same-origin":
         return True
     return not said and not site
+
+
+def origin_of(url: str) -> str:
+    """In lower case and without the port that goes without saying (RFC 6454, 6.2)."""
+    parts = urlsplit(url.lower())
+    usual = {"https": ":443", "http": ":80"}.get(parts.scheme, "")
+    return f"{parts.scheme}://{parts.netloc.removesuffix(usual)}"
 
 
 def session_id(claims: Claims) -> str:

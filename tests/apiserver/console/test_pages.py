@@ -27,6 +27,11 @@ async def test_record_names_its_gateway_address(alice: Browser) -> None:
     assert record["gateway_url"].endswith(f"/{UUID}")
 
 
+async def test_record_says_where_a_browser_opens_it(alice: Browser) -> None:
+    # The sample's address is not this console's origin.
+    assert (await alice.get(f"/api/servers/{UUID}")).json["open_url"] == ""
+
+
 async def test_names_and_parameters_stay_text(alice: Browser, ledger: Postgres) -> None:
     hostile = samples.serve(
         "hostile",

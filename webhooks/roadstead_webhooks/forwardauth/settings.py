@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from roadstead import logs
 from roadstead.issuers.settings import TokenSettings
 from roadstead.settings import EnvReader
+from roadstead.tokens.sessions import origin_of
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class ForwardAuthSettings:
         settings = cls(
             tokens=TokenSettings.from_env(environ),
             key_file=env.file("ROADSTEAD_GATEWAY_KEY_FILE", "/etc/roadstead/gateway/key"),
-            origin=_origin(env.url("ROADSTEAD_GATEWAY_URL")),
+            origin=origin_of(env.url("ROADSTEAD_GATEWAY_URL")),
             contracts=admission == "required",
             namespace=env.text("ROADSTEAD_NAMESPACE", "roadstead-system"),
             revocations=env.text("ROADSTEAD_REVOCATIONS", "roadstead-revocations"),
@@ -62,10 +62,3 @@ class ForwardAuthSettings:
         )
         env.done()
         return settings
-
-
-def _origin(url: str) -> str:
-    """In lower case and without the port that goes without saying (RFC 6454, 6.2)."""
-    parts = urlsplit(url.lower())
-    usual = {"https": ":443", "http": ":80"}.get(parts.scheme, "")
-    return f"{parts.scheme}://{parts.netloc.removesuffix(usual)}"

@@ -30,9 +30,8 @@ async function open(link) {
     const answer = await fetch(`/api/servers/${link.dataset.open}`);
     if (!answer.ok) throw new Error(answer.statusText);
     const record = await answer.json();
-    const here = record.gateway_url.startsWith(`${location.origin}/`);
-    if (record.status === "Ready" && record.usable && here) {
-      location.assign(record.gateway_url);
+    if (record.status === "Ready" && record.usable && record.open_url) {
+      location.assign(record.open_url);
       return;
     }
   } catch {

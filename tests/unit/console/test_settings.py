@@ -1,0 +1,59 @@
+"""Settings of the console."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from roadstead.console.settings import ConsoleSettings
+from roadstead.errors import InvalidSettings
+from roadstead.tokens.sessions import origin_of
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    """What is needed."""
+    issuers = tmp_path / "issuers.json"
+    entry = {"issuer": "https://id.example.com", "audience": "a", "jwksFile": "keys.json"}
+    issuers.write_text(json.dumps([entry]))
+    return {
+        "ROADSTEAD_TOKEN_ISSUERS_FILE": str(issuers),
+        "ROADSTEAD_LEDGER_DSN_FILE": "/etc/roadstead/ledger/dsn",
+        "ROADSTEAD_GATEWAY_URL": "https://models.example.com:443",
+    }
+
+
+def test_little_is_needed(environ: dict[str, str]) -> None:
+    settings = ConsoleSettings.from_env(environ)
+    assert settings.origin == "https://models.example.com"
+    assert settings.provider is None
+    assert settings.admin_groups == {"roadstead-admins"}
+
+
+def test_all_that_is_missing_is_named(environ: dict[str, str]) -> None:
+    del environ["ROADSTEAD_LEDGER_DSN_FILE"], environ["ROADSTEAD_GATEWAY_URL"]
+    with pytest.raises(InvalidSettings, match=r"DSN_FILE.*GATEWAY_URL"):
+        ConsoleSettings.from_env(environ)
+
+
+@pytest.mark.parametrize(
+    ("issuer", "expected"),
+    [("https://id.example.com", "OIDC_CLIENT_ID"), ("https://other.example.com", "none of the")],
+)
+def test_provider_is_a_trusted_issuer_that_knows_the_console(
+    environ: dict[str, str], issuer: str, expected: str
+) -> None:
+    with pytest.raises(InvalidSettings, match=expected):
+        ConsoleSettings.from_env({**environ, "ROADSTEAD_CONSOLE_OIDC_ISSUER": issuer})
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("https://Models.Example.com:443", "https://models.example.com"),
+        ("https://localhost:8443", "https://localhost:8443"),
+        ("http://localhost:80", "http://localhost"),
+    ],
+)
+def test_origin_is_written_as_browsers_write_it(url: str, origin: str) -> None:
+    assert origin_of(url) == origin
