@@ -9,6 +9,7 @@ const poll = Number(document.body.dataset.poll || 30) * 1000;
 let busy = false;
 let again = false;
 let stale = false;
+let lost = false;
 
 export async function refresh() {
   if (document.hidden) {
@@ -58,8 +59,14 @@ function state(word) {
 
 function listen() {
   const events = new EventSource("/api/events");
-  events.addEventListener("open", () => state("live"));
+  events.addEventListener("open", () => {
+    // What changed while nothing was heard was told to nobody here.
+    if (lost) refresh();
+    lost = false;
+    state("live");
+  });
   events.addEventListener("error", () => {
+    lost = true;
     state("away");
     if (events.readyState === EventSource.CLOSED) setTimeout(check, 3000);
   });
