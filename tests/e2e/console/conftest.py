@@ -24,9 +24,9 @@ gateway = gateways.gateway
 issuer = gateways.issuer
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(cluster: Cluster) -> Iterator[Browser]:
-    """Chromium."""
+    """Chromium; ended with the module, since an event loop of its own runs as long as it does."""
     with chromium.chromium() as opened:
         yield opened
 
