@@ -13,6 +13,7 @@ RoadsteadError
 │   ├── KubeGone               410: that version is remembered no more
 │   ├── KubeRejected           400, 403, 422: the same request will be refused again
 │   └── KubeUnavailable        no answer, 429, 5xx: the same request may pass later
+├── LeaseLost                  this process may write no more: another may lead by now
 ├── LedgerError                Postgres refused what was asked of it
 │   ├── LedgerUnavailable      no answer, or not now: the same may pass later
 │   └── RowRefused             it is the row: it will never be taken
@@ -111,6 +112,10 @@ class KubeRejected(KubeError):
 
 class KubeUnavailable(KubeError):
     """No answer, 429 or 5xx: the same request may pass later."""
+
+
+class LeaseLost(RoadsteadError):
+    """The Lease is not held, or was not renewed in time: nothing may be written any more."""
 
 
 class LedgerError(RoadsteadError):

@@ -19,6 +19,7 @@ from typing import Final
 
 from roadstead import logs, metrics
 from roadstead.errors import InvalidMessage, Retry
+from roadstead.fence import FOREVER, Fence
 from roadstead.transfer.messages import (
     Completed,
     Event,
@@ -64,7 +65,8 @@ class TransferView:
 class Transfers:
     """Runs transfers, `concurrency` at a time, and tells when one has news worth a write.
 
-    `on_news` gets a Model's UID; it is called from the event loop and must not block.
+    `on_news` gets a Model's UID; it is called from the event loop and must not block. A transfer
+    writes for as long as the `fence` says, whatever becomes of this process.
     """
 
     def __init__(
@@ -73,10 +75,12 @@ class Transfers:
         *,
         concurrency: int,
         on_news: Callable[[str], None],
+        fence: Fence | None = None,
     ) -> None:
         self._environ = dict(environ)
         self._slots = asyncio.Semaphore(concurrency)
         self._on_news = on_news
+        self._fence = fence or Fence.shared(FOREVER)
         self._views: dict[str, TransferView] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -137,12 +141,18 @@ class Transfers:
             _forget_progress(job.model_name)
 
     async def _process(self, job: TransferJob) -> Completed | Failed | Stopped:
+        self._fence.check()
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "roadstead",
             "transfer",
-            env={**self._environ, "ROADSTEAD_LOG_OBJECT": f"model/{job.model_name}"},
+            env={
+                **self._environ,
+                "ROADSTEAD_LOG_OBJECT": f"model/{job.model_name}",
+                "ROADSTEAD_FENCE_FD": str(self._fence.fd),
+            },
+            pass_fds=(self._fence.fd,),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=_LINE_LIMIT,
@@ -155,7 +165,7 @@ class Transfers:
             code = await process.wait()
         finally:
             if process.returncode is None:
-                await _end(process)
+                await _end(process, STOP_SECONDS if self._fence.left() > 0 else 0)
         return outcome or _crashed(code)
 
     async def _follow(
@@ -221,12 +231,12 @@ class _Reported:
         return True
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """SIGTERM, and SIGKILL for one that does not leave."""
+async def _end(process: asyncio.subprocess.Process, seconds: float) -> None:
+    """SIGTERM, and SIGKILL for one that does not leave in time."""
     with contextlib.suppress(ProcessLookupError):
         process.terminate()
     try:
-        async with asyncio.timeout(STOP_SECONDS):
+        async with asyncio.timeout(seconds):
             await process.wait()
     except TimeoutError:
         with contextlib.suppress(ProcessLookupError):

@@ -25,6 +25,8 @@ from roadstead.errors import (
     KubeRejected,
     KubeUnavailable,
 )
+from roadstead.fence import Fence
+from roadstead.kube.fencing import fenced
 from roadstead.kube.resources import Resource
 
 PAGE: Final = 500
@@ -57,7 +59,8 @@ class KubeClient:
     """Requests to one API server.
 
     `connections` bounds how many are open at once, `timeout` is that of one request in seconds.
-    Every method raises KubeError; nothing is retried here: the work queue does that.
+    Every method raises KubeError; nothing is retried here: the work queue does that. What would
+    change something raises LeaseLost where the `fence` of `connect` lets nothing through.
     """
 
     def __init__(self, api: ApiClient, *, timeout: float = 30) -> None:
@@ -65,13 +68,17 @@ class KubeClient:
         self._timeout = timeout
 
     @classmethod
-    async def connect(cls, kubeconfig: str | None = None, *, connections: int = 32) -> Self:
+    async def connect(
+        cls, kubeconfig: str | None = None, *, connections: int = 32, fence: Fence | None = None
+    ) -> Self:
         """By a kubeconfig's current context, or by the pod's service account without one.
 
         Raises InvalidSettings where neither can be used.
         """
         configuration = await configuration_of(kubeconfig)
         configuration.connection_pool_maxsize = connections
+        if fence is not None:
+            configuration.client_session_kwargs = {"request_class": fenced(fence)}
         return cls(ApiClient(configuration))
 
     async def close(self) -> None:

@@ -16,7 +16,8 @@ from typing import Final
 import asyncpg
 
 from roadstead import metrics
-from roadstead.errors import LedgerError, LedgerUnavailable, RowRefused
+from roadstead.errors import LeaseLost, LedgerError, LedgerUnavailable, RowRefused
+from roadstead.fence import Fence
 from roadstead.ledger.database import close, connect, speaking
 from roadstead.ledger.outbox import Batch, Outbox
 from roadstead.ledger.records import Record, row
@@ -52,10 +53,10 @@ async def _nothing(_: asyncpg.Connection) -> None:
 
 
 class LedgerWriter:
-    """Empties an outbox into Postgres until cancelled; no error ends it.
+    """Empties an outbox into Postgres until cancelled; no error ends it but LeaseLost.
 
     `keep` is for the one who has the partitions made and dropped, `upkeep` how often, in seconds,
-    that and `begin` are done again.
+    that and `begin` are done again. Nothing is written behind the `fence`.
     """
 
     def __init__(
@@ -66,12 +67,14 @@ class LedgerWriter:
         keep: Retention | None = None,
         begin: Begin = _nothing,
         upkeep: float = UPKEEP_SECONDS,
+        fence: Fence | None = None,
     ) -> None:
         self._outbox = outbox
         self._dsn_file = dsn_file
         self._keep = keep
         self._begin = begin
         self._upkeep = upkeep
+        self._fence = fence or Fence.open()
         self._kept_at = float("-inf")
         self._connection: asyncpg.Connection | None = None
         self._failures = 0
@@ -104,6 +107,8 @@ class LedgerWriter:
             while batch := self._outbox.take(BATCH):
                 await self._write(connection, batch)
             self._recovered()
+        except LeaseLost:
+            raise
         except LedgerError as error:
             await self._failed(error.reason, str(error))
         except Exception as error:
@@ -128,6 +133,7 @@ class LedgerWriter:
         self._outbox.changed.set()
 
     async def _look_after(self, connection: asyncpg.Connection) -> None:
+        self._fence.check()
         if self._keep is not None:
             days = dataclasses.astuple(self._keep)
             with speaking():
@@ -141,6 +147,7 @@ class LedgerWriter:
         """
         started = time.monotonic()
         try:
+            self._fence.check()
             await _store(connection, batch)
         except RowRefused as error:
             await self._sort_out(connection, batch, error)
@@ -197,7 +204,7 @@ class LedgerWriter:
         connection, self._connection = self._connection, None
         if connection is None:
             return
-        with contextlib.suppress(LedgerError, TimeoutError):
+        with contextlib.suppress(LedgerError, LeaseLost, TimeoutError):
             async with asyncio.timeout(FLUSH_SECONDS):
                 while batch := self._outbox.take(BATCH):
                     await self._write(connection, batch)

@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 
 from roadstead.errors import Retry, StoreError
+from roadstead.fence import Fence
 from roadstead.settings import EnvReader
 
 
@@ -29,6 +30,8 @@ class StoreAccess:
     region: str
     access_key_file: Path
     secret_key_file: Path
+    fence: Fence = dataclasses.field(default_factory=Fence.open, repr=False, compare=False)
+    """Asked right before each request that changes something."""
 
     @classmethod
     def read(cls, env: EnvReader) -> StoreAccess:

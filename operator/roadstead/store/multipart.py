@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from xml.sax.saxutils import escape
 
 from roadstead.api.location import StoreLocation
-from roadstead.errors import StoreError
+from roadstead.errors import LeaseLost, StoreError
 from roadstead.store.access import StoreAccess
 from roadstead.store.faults import fault
 from roadstead.store.wire import Wire, accepted, local, read_answer, text, unexpected
@@ -140,6 +140,9 @@ class PartChannel:
         headers = {"Content-Length": str(size)}
         try:
             self._wire.head(self._connection, "PUT", self._location, query, headers)
+        except LeaseLost:
+            self.close()
+            raise
         except (OSError, http.client.HTTPException) as error:
             raise self._fault(error) from None
 

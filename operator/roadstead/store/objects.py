@@ -17,6 +17,7 @@ from roadstead.api.location import StoreLocation
 from roadstead.errors import Retry, StoreError
 from roadstead.store.access import StoreAccess
 from roadstead.store.faults import FAILURES, fault
+from roadstead.store.fencing import fenced_pool
 
 SHA256_METADATA: Final = "roadstead-sha256"
 """User metadata (`x-amz-meta-...`): the digest that the upload was begun for."""
@@ -50,7 +51,8 @@ def minio_client(access: StoreAccess) -> Minio:
         secret_key=keys.secret_key,
         secure=parts.scheme == "https",
         region=access.region,
-        http_client=urllib3.PoolManager(
+        http_client=fenced_pool(
+            access.fence,
             timeout=urllib3.Timeout(connect=5, read=60),
             retries=urllib3.Retry(total=2, backoff_factor=0.2, status_forcelist=(500, 502, 503)),
             ssl_context=ssl.create_default_context() if parts.scheme == "https" else None,
@@ -105,8 +107,12 @@ def remove(client: Minio, location: StoreLocation, *, etag: str | None = None) -
 
 
 def copy(client: Minio, source: StoreLocation, target: StoreLocation) -> None:
-    """Put a copy of `source`, with its metadata, at `target`: the store does it by itself."""
+    """Put a copy of `source`, with its metadata, at `target`: the store does it by itself.
+
+    It is refused should `source` become another object in between.
+    """
     found = stat(client, source)
+    etag = found.etag if found and found.etag else None
     metadata = {
         SHA256_METADATA: found.sha256 if found else None,
         SOURCE_ETAG_METADATA: found.source_etag if found else None,
@@ -115,7 +121,7 @@ def copy(client: Minio, source: StoreLocation, target: StoreLocation) -> None:
         client.compose_object(
             target.bucket,
             target.path,
-            [ComposeSource(source.bucket, source.path)],
+            [ComposeSource(source.bucket, source.path, match_etag=etag)],
             metadata={
                 f"x-amz-meta-{name}": value for name, value in metadata.items() if value is not None
             },

@@ -24,6 +24,7 @@ from roadstead.api.location import StoreLocation
 from roadstead.errors import StoreError
 from roadstead.store.access import StoreAccess
 from roadstead.store.faults import answer_fault, fault
+from roadstead.store.fencing import READING
 
 UNSIGNED: Final = "UNSIGNED-PAYLOAD"
 ANSWER_SECONDS: Final = 120.0
@@ -87,7 +88,10 @@ class Wire:
         query: Mapping[str, str],
         headers: Mapping[str, str],
     ) -> None:
-        """Send the signed head of a request; the body, if any, is the caller's to send."""
+        """Send the signed head of a request; the body, if any, is the caller's to send.
+
+        Raises LeaseLost where a request that changes something may no longer be sent.
+        """
         url = self._url(location, query)
         keys = self._access.credentials()
         now = datetime.datetime.now(datetime.UTC)
@@ -110,6 +114,10 @@ class Wire:
         )
         for name, value in signed.items():
             connection.putheader(name, str(value))
+        if connection.sock is None:
+            connection.connect()
+        if method not in READING:
+            self._access.fence.check()
         connection.endheaders()
 
     def call(
@@ -128,6 +136,7 @@ class Wire:
             length = {"Content-Length": str(len(body))}
             self.head(connection, method, location, query, {**(headers or {}), **length})
             if body:
+                self._access.fence.check()
                 connection.send(body)
             answer = read_answer(connection)
         except (OSError, http.client.HTTPException) as error:

@@ -1,0 +1,66 @@
+"""The fence before the store: what changes something does not leave, with either client."""
+
+import dataclasses
+from collections.abc import Callable
+
+import pytest
+from minio import Minio
+
+from roadstead.api.location import StoreLocation
+from roadstead.errors import LeaseLost
+from roadstead.fence import FOREVER, Fence
+from roadstead.store.access import StoreAccess
+from roadstead.store.multipart import Multipart
+from roadstead.store.objects import copy, minio_client, remove, stat
+from tests.adapters.test_transfer import Put, keys
+
+Change = Callable[[StoreAccess, StoreLocation], object]
+
+
+@pytest.fixture
+def behind(access: StoreAccess) -> StoreAccess:
+    """The way to the store of one that may write no more."""
+    return dataclasses.replace(access, fence=Fence.shared())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda way, at: remove(minio_client(way), at), id="remove"),
+        pytest.param(
+            lambda way, at: copy(minio_client(way), at, dataclasses.replace(at, path="other")),
+            id="copy",
+        ),
+        pytest.param(lambda way, at: Multipart(way).create(at, {}), id="begin-an-upload"),
+        pytest.param(
+            lambda way, at: Multipart(way).complete(at, "some", [], if_absent=False), id="complete"
+        ),
+        pytest.param(lambda way, at: Multipart(way).abort(at, "some"), id="abort"),
+        pytest.param(lambda way, at: Multipart(way).channel(at, "some").begin(1, 1), id="part"),
+    ],
+)
+def test_what_changes_something_is_held_back(
+    behind: StoreAccess, client: Minio, target: StoreLocation, put: Put, change: Change
+) -> None:
+    put(b"an object")
+    with pytest.raises(LeaseLost):
+        change(behind, target)
+    assert keys(client, target) == [target.path]
+
+
+def test_what_only_looks_is_not(behind: StoreAccess, target: StoreLocation, put: Put) -> None:
+    put(b"an object")
+    assert stat(minio_client(behind), target) is not None
+    assert Multipart(behind).unfinished(target) == ()
+
+
+def test_a_connection_that_is_open_already_is_held_back_too(
+    access: StoreAccess, target: StoreLocation, put: Put
+) -> None:
+    put(b"an object")
+    fence = Fence.shared(FOREVER)
+    client = minio_client(dataclasses.replace(access, fence=fence))
+    assert stat(client, target) is not None
+    fence.move(0)
+    with pytest.raises(LeaseLost):
+        client.remove_object(target.bucket, target.path)
