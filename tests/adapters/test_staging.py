@@ -16,10 +16,22 @@ from roadstead.store.access import StoreAccess
 from roadstead.store.client import MinioStore
 from roadstead.store.multipart import Multipart
 from roadstead.store.objects import SHA256_METADATA, SOURCE_ETAG_METADATA
-from roadstead.transfer.messages import Completed, Resume, Started, UrlSource, parse_event
+from roadstead.transfer.messages import (
+    Completed,
+    Failed,
+    Resume,
+    Started,
+    UrlSource,
+    parse_event,
+)
 from roadstead.transfer.placement import staging
 from tests.adapters.fault_server import FaultServer
-from tests.adapters.processes import run_transfer, start_transfer, transfer_environ
+from tests.adapters.processes import (
+    finished,
+    run_transfer,
+    start_transfer,
+    transfer_environ,
+)
 from tests.adapters.test_transfer import UID, Put, from_faults, job, keys, read
 
 Stage = Callable[..., None]
@@ -164,3 +176,24 @@ async def test_model_that_goes_takes_its_unfinished_replacement_with_it(
     await clear_store(MinioStore(access), unfinished, target, deleting_for=0, shared=False)
     assert keys(client, target) == [target.path]
     assert Multipart(access).unfinished(where) == ()
+
+
+def test_what_came_to_stand_at_the_target_meanwhile_is_not_replaced(
+    faults: FaultServer,
+    store: ObjectStore,
+    client: Minio,
+    target: StoreLocation,
+    put: Put,
+    sha256: str,
+) -> None:
+    put(b"the older one")
+    faults.slowness = 0.1
+    task = job(UrlSource(url=faults.url), target, sha256)
+    process = start_transfer(task, transfer_environ(store, allow=f"127.0.0.1:{faults.port}"))
+    while faults.bytes_sent <= 1 and process.poll() is None:
+        time.sleep(0.01)
+    put(b"what another runner brought")
+    last = finished(process).last
+    assert isinstance(last, Failed)
+    assert last.reason == "StoreObjectExists"
+    assert read(client, target) == b"what another runner brought"

@@ -35,7 +35,9 @@ class ChildWriter(Protocol):
     ) -> Object:
         """Merge patch."""
 
-    async def delete(self, resource: Resource, name: str, *, namespace: str = "") -> None:
+    async def delete(
+        self, resource: Resource, name: str, *, namespace: str = "", uid: str = ""
+    ) -> None:
         """Delete; no error if it is gone."""
 
 
@@ -130,7 +132,8 @@ class Children:
             and not child["metadata"].get("deletionTimestamp")
         ]
         for resource, meta in surplus:
-            await self._client.delete(resource, meta["name"], namespace=meta["namespace"])
+            place = meta["namespace"]
+            await self._client.delete(resource, meta["name"], namespace=place, uid=meta["uid"])
         return len(surplus)
 
 

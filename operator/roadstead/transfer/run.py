@@ -81,6 +81,8 @@ class Transfer:
         self._clock = clock
         self._target = job.target
         self._multipart = Multipart(settings.store)
+        self._stood = ""
+        """The ETag of what stood at the target at the beginning; empty for nothing."""
 
     def run(self) -> Completed:
         """Bring the model to its target; raises ModelError or Stopping."""
@@ -89,6 +91,7 @@ class Transfer:
             return self._adopt_stored()
         client = minio_client(self._settings.store)
         existing = self._stat(client, self._target)
+        self._stood = existing.etag if existing else ""
         completed = self._adopt(client, existing, sha256=self._job.expected_sha256, origin=None)
         if completed is not None:
             return completed
@@ -213,8 +216,8 @@ class Transfer:
         except (ContentError, SourceChanged):
             upload.drop()
             raise
-        self._complete(client, upload, origin.found.size)
-        return verified or self._verify_completed(client, upload, origin)
+        etag = self._complete(client, upload, origin.found.size)
+        return verified or self._verify_completed(client, upload, origin, etag)
 
     def _move(self, upload: Upload, origin: Origin) -> Verifier | None:
         """Bring the parts that are missing; what followed them, if something could."""
@@ -232,17 +235,24 @@ class Transfer:
         pump.run(self._reporter(cut.size, upload.resumed_bytes, Phase.TRANSFERRING))
         return verifier
 
-    def _complete(self, client: Minio, upload: Upload, size: int) -> None:
+    def _complete(self, client: Minio, upload: Upload, size: int) -> str:
+        """Make the object; its ETag."""
         try:
-            upload.complete(if_absent=upload.where == self._target, patience=self._patience)
+            return upload.complete(if_absent=upload.where == self._target, patience=self._patience)
         except UploadMissing:
             # An earlier try may have passed although its answer was lost.
             stored = self._stat(client, upload.where)
             if stored is None or stored.size != size:
                 raise
+            return stored.etag
 
-    def _verify_completed(self, client: Minio, upload: Upload, origin: Origin) -> Verified:
-        """Read what was completed of kept and new parts; if it is wrong, it is removed."""
+    def _verify_completed(
+        self, client: Minio, upload: Upload, origin: Origin, etag: str
+    ) -> Verified:
+        """Read what was completed of kept and new parts; if it is wrong, it is removed.
+
+        Only that one: by now another run may have put something else there.
+        """
         size, sha256 = origin.found.size, origin.sha256
         by_parts = sha256 is None and upload.resumed
         part_size = upload.layout.part_size
@@ -250,16 +260,20 @@ class Transfer:
         try:
             return self._read(client, upload.where, size, sha256, verifier)
         except PartsDamaged:
-            remove(client, upload.where)
+            remove(client, upload.where, etag=etag)
             raise
         except ContentError as error:
-            remove(client, upload.where)
+            remove(client, upload.where, etag=etag)
             if upload.resumed:
                 raise PartsDamaged("StorePartsDamaged", f"with kept parts, {error}") from None
             raise
 
     def _replace(self, client: Minio, where: StoreLocation) -> None:
-        """Put what was verified in the place of what stood at the target."""
+        """Put what was verified in the place of what stood at the target, and of nothing else."""
+        standing = self._stat(client, self._target)
+        if (standing.etag if standing else "") != self._stood:
+            message = f"{self._target}: another object has come to stand there"
+            raise StoreError("StoreObjectExists", message)
         self._patience.run(lambda: copy(client, where, self._target))
         self._patience.run(lambda: remove(client, where))
 

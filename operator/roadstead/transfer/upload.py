@@ -60,10 +60,10 @@ class Upload:
         with self._lock:
             self._parts[part.number] = part
 
-    def complete(self, *, if_absent: bool, patience: Patience) -> None:
-        """Make the object of the parts; once more is harmless."""
+    def complete(self, *, if_absent: bool, patience: Patience) -> str:
+        """Make the object of the parts; once more is harmless. Its ETag."""
         parts = list(self._parts.values())
-        patience.run(
+        return patience.run(
             lambda: self._multipart.complete(self.where, self.upload_id, parts, if_absent=if_absent)
         )
 

@@ -55,7 +55,9 @@ class MemoryApi:
         spec = {**before.get("spec", {}), **body.get("spec", {})}
         return self._store(key, {**before, "spec": spec}, self._next(key))
 
-    async def delete(self, resource: Resource, name: str, *, namespace: str = "") -> None:
+    async def delete(
+        self, resource: Resource, name: str, *, namespace: str = "", uid: str = ""
+    ) -> None:
         body = {"kind": resource.kind, "metadata": {"name": name, "namespace": namespace}}
         self.objects.pop(self._write("delete", resource, body), None)
 
