@@ -11,7 +11,7 @@ from importlib.metadata import entry_points
 
 from roadstead import logs
 from roadstead.controllers import ledger_options, token_options
-from roadstead.errors import RoadsteadError
+from roadstead.errors import LeaseLost, RoadsteadError
 from roadstead.settings import EnvReader
 
 Command = Callable[[argparse.Namespace, Mapping[str, str]], int]
@@ -76,16 +76,23 @@ def _operator(_: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
     settings = OperatorSettings.from_env(environ)
     logs.configure(form=settings.log_format, level=settings.log_level)
-    asyncio.run(run(settings))
+    try:
+        asyncio.run(run(settings))
+    except LeaseLost as error:
+        # Nothing in this process may go on: the kubelet starts another, which stands anew.
+        print(f"roadstead: {error}", file=sys.stderr)
+        return 1
     return 0
 
 
 def _transfer(_: argparse.Namespace, environ: Mapping[str, str]) -> int:
     from roadstead.transfer.command import run
     from roadstead.transfer.settings import TransferSettings
+    from roadstead.transfer.tether import tethered
 
     _log(environ)
-    return run(TransferSettings.from_env(environ), sys.stdin.buffer, sys.stdout.buffer)
+    settings = tethered(TransferSettings.from_env(environ), environ)
+    return run(settings, sys.stdin.buffer, sys.stdout.buffer)
 
 
 def _fetch(_: argparse.Namespace, environ: Mapping[str, str]) -> int:

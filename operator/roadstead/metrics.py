@@ -88,3 +88,14 @@ EVENT_LOOP_LAG: Final = Histogram(
     "How much later than asked for the event loop woke up.",
     buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
+LEADER: Final = Gauge(
+    "roadstead_leader", "Whether this replica of the operator leads: 1 or 0, in one of them 1."
+)
+LEASE_TRANSITIONS: Final = Counter(
+    "roadstead_lease_transitions_total", "Holders of the Lease that this replica has seen come."
+)
+WATCH_SILENCE: Final = Gauge(
+    "roadstead_operator_watch_silence_seconds",
+    "How long a watch has told nothing; a bookmark comes about once a minute.",
+    ["resource"],
+)

@@ -26,6 +26,17 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 START_DEADLINE_SECONDS = 90.0
 """Generous, since a test machine may be building at the same time."""
 
+AUDIT_POLICY = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived"],
+    "rules": [
+        {"level": "None", "verbs": ["get", "list", "watch"]},
+        {"level": "None", "users": ["system:apiserver"]},
+        {"level": "Metadata"},
+    ],
+}
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ApiServer:
@@ -43,6 +54,8 @@ class ApiServer:
     """`http://127.0.0.1:PORT`, to look at what is stored."""
     process: subprocess.Popen[bytes] = dataclasses.field(repr=False)
     """To see what happens where it is stopped."""
+    audit: Path
+    """JSON lines: an `audit.k8s.io/v1` Event for each request that changed something."""
 
 
 @contextlib.contextmanager
@@ -71,6 +84,7 @@ def running(binaries: Mapping[str, Path], folder: Path) -> Iterator[ApiServer]:
                 kubeconfig=kubeconfig,
                 etcd_url=etcd_url,
                 process=process,
+                audit=folder / "audit.log",
             )
 
 
@@ -115,6 +129,8 @@ def _apiserver_command(
     tokens.touch(mode=0o600)
     tokens.write_text(f'{token},admin,admin,"system:masters"\n')
     private, public = _service_account_keys(folder)
+    policy = folder / "audit-policy.json"
+    policy.write_text(json.dumps(AUDIT_POLICY))
     return [
         str(binary),
         f"--etcd-servers={etcd_url}",
@@ -129,6 +145,8 @@ def _apiserver_command(
         "--service-account-issuer=https://kubernetes.default.svc",
         f"--service-account-key-file={public}",
         f"--service-account-signing-key-file={private}",
+        f"--audit-policy-file={policy}",
+        f"--audit-log-path={folder / 'audit.log'}",
     ]
 
 

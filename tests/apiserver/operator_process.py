@@ -40,6 +40,7 @@ def running_operator(server: ApiServer, folder: Path, **environ: str) -> Iterato
         "ROADSTEAD_STORE_ACCESS_KEY_FILE": str(key),
         "ROADSTEAD_STORE_SECRET_KEY_FILE": str(key),
         "ROADSTEAD_OPERATOR_IMAGE": "roadstead:test",
+        "ROADSTEAD_LEADER_ELECTION": "off",
         "ROADSTEAD_SERVER_IMAGE": "llama-server:test",
         **environ,
     }

@@ -11,9 +11,16 @@ from roadstead import metrics
 STEP: Final = 0.5
 
 
-async def measure_lag() -> None:
-    """Measure until cancelled."""
-    while True:
-        asked = time.monotonic() + STEP
-        await asyncio.sleep(STEP)
-        metrics.EVENT_LOOP_LAG.observe(max(0.0, time.monotonic() - asked))
+class LoopLag:
+    """Measures it; `last` is the last measurement, in seconds."""
+
+    def __init__(self) -> None:
+        self.last = 0.0
+
+    async def measure(self) -> None:
+        """Measure until cancelled."""
+        while True:
+            asked = time.monotonic() + STEP
+            await asyncio.sleep(STEP)
+            self.last = max(0.0, time.monotonic() - asked)
+            metrics.EVENT_LOOP_LAG.observe(self.last)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import datetime
 import logging
 import signal
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from typing import Any, Final
 
 import kopf
@@ -23,7 +24,9 @@ from roadstead.controllers.contract_usage import ContractUsage
 from roadstead.controllers.exposition import Exposition
 from roadstead.controllers.fetch_urls import FetchUrls
 from roadstead.controllers.guard import Guard
-from roadstead.controllers.lag import measure_lag
+from roadstead.controllers.hearing import Hearing
+from roadstead.controllers.lag import LoopLag
+from roadstead.controllers.leadership import Leadership, leadership
 from roadstead.controllers.model import ModelReconciler
 from roadstead.controllers.model_sources import Sources
 from roadstead.controllers.modelserve import ServeReconciler
@@ -60,6 +63,9 @@ write it too, and each write of ours makes one of theirs try again."""
 COUNT_SECONDS: Final = 1.0
 """A Model counts its servers so much later: a burst of them is one write, not one for each."""
 STUCK_SECONDS: Final = 300.0
+LAG_SECONDS: Final = 5.0
+SILENCE_SECONDS: Final = 150.0
+"""kopf gives a watch up after 70 s without a bookmark, and begins another within 30 s."""
 
 
 def _paths(raw: Raw) -> tuple[str, ...]:
@@ -70,23 +76,30 @@ def _paths(raw: Raw) -> tuple[str, ...]:
 class Operator:
     """The caches, queues and reconcilers of one process, wired together."""
 
-    def __init__(self, settings: OperatorSettings, client: KubeClient) -> None:
+    def __init__(
+        self, settings: OperatorSettings, client: KubeClient, leadership: Leadership | None = None
+    ) -> None:
         self._settings = settings
         self._client = client
+        self._leadership = leadership or Leadership.alone()
+        self._lag = LoopLag()
+        self._hearing = Hearing()
         self._cache = WatchCache({MODELSERVES: serve_references, MODELS: _paths})
         self._children = Children(client, self._cache)
         self._exposition = Exposition(self._cache)
-        self._books, self._ledger = parts.bookkeeping(settings, self._cache)
+        fence = self._leadership.fence
+        self._books, self._ledger = parts.bookkeeping(settings, self._cache, fence)
         self._relists: dict[Resource, asyncio.Task[None]] = {}
         self._synced = False
         self._usage = ContractUsage()
         events = EventRecorder(client, instance=settings.instance)
         status = StatusWriter(client, self._cache, events, wrote=self._wrote)
-        store = MinioStore(settings.transfer.store)
+        store = MinioStore(dataclasses.replace(settings.transfer.store, fence=fence))
         self._transfers = Transfers(
             {**settings.environ, "ROADSTEAD_LOG_FORMAT": settings.log_format},
             concurrency=settings.transfers,
             on_news=self._news,
+            fence=fence,
         )
         self._urls = FetchUrls(
             client=client,
@@ -136,41 +149,75 @@ class Operator:
         }
 
     async def run(self, stop: asyncio.Event | None = None) -> None:
-        """Work until SIGTERM, SIGINT or `stop`; transfers end with it and keep their uploads."""
+        """Stand by, lead and work until SIGTERM, SIGINT or `stop`; raises LeaseLost.
+
+        The caches are full before this replica stands for election, so that it can work at once.
+        """
         host, port = self._settings.http_host, self._settings.http_port
         signalled = stop is None
         stop = stop or asyncio.Event()
         if signalled:
             _on_signals(stop)
-        async with serving(host, port, healthy=self._wrong, ready=self._not_ready):
+        async with serving(
+            host, port, healthy=self._wrong, ready=self._not_ready, leads=self._leads
+        ):
             if not await _done_before(stop, self._list_all()):
                 return
             self._synced = True
             logger.info("the operator is ready")
-            works = [queue.run() for queue in self._queues.values()]
-            works += [self._resync(), measure_lag(), *self._collecting()]
-            if self._ledger is not None:
-                works.append(self._ledger.run())
-            if console := self._console():
-                works.append(console.run())
+            works = (self._leadership.run(), self._lag.measure(), self._lead())
             tasks = [asyncio.create_task(work) for work in works]
             for task in tasks:
                 # None of them ends by itself: better to start anew than to go on without it.
                 task.add_done_callback(lambda _: stop.set())
+            election, *others = tasks
             try:
-                await self._watch(stop, signalled=signalled)
+                await self._watch(stop, others, signalled=signalled)
             finally:
-                await _cancelled(tasks + list(self._relists.values()))
-                if self._routes is not None and self._probe is not None:
-                    await self._routes.close()
-                    await self._probe.close()
+                await self._give_up(election)
         logger.info("the operator has stopped")
 
-    async def _watch(self, stop: asyncio.Event, *, signalled: bool) -> None:
+    async def _give_up(self, election: asyncio.Task[None]) -> None:
+        """Let another lead, once nothing is written here any more; raises LeaseLost."""
+        try:
+            await _cancelled([election])
+        finally:
+            await self._leadership.release()
+
+    async def _lead(self) -> None:
+        """Work until cancelled, from when this replica leads.
+
+        At the end nothing new is begun, then transfers end and keep their uploads, while what the
+        ledger lacks is written.
+        """
+        await self._leadership.taken.wait()
+        for resource in WATCHED:
+            for raw in self._cache.all(resource):
+                self._record(resource, raw)
+        works = [queue.run() for queue in self._queues.values()]
+        works += [self._resync(), *self._collecting()]
+        if console := self._console():
+            works.append(console.run())
+        working = asyncio.gather(*works)
+        ledger = asyncio.ensure_future(self._ledger.run() if self._ledger else _forever())
+        try:
+            await asyncio.wait((working, ledger), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await _cancelled([working])
+            ledger.cancel()
+            await self._transfers.stop_all()
+            await _cancelled([ledger])
+            if self._routes is not None and self._probe is not None:
+                await self._routes.close()
+                await self._probe.close()
+
+    async def _watch(
+        self, stop: asyncio.Event, tasks: list[asyncio.Task[None]], *, signalled: bool
+    ) -> None:
         """Let kopf watch until `stop`, or until it ends by itself, which is an error.
 
         It is cancelled rather than told to stop: it would wait 5 s for every task that began while
-        it ran, ours too, and then cancel them. So the transfers are ended before.
+        it ran, ours too, and then cancel them. So our `tasks` are ended before.
         """
         handlers = registry(
             self._cache,
@@ -178,6 +225,7 @@ class Operator:
             kubeconfig=self._settings.kubeconfig,
             changed=self._changed,
             relisted=self._relisted,
+            hearing=self._hearing,
         )
         begun = asyncio.Event()
         running = kopf.operator(
@@ -191,12 +239,15 @@ class Operator:
         watching.add_done_callback(lambda _: stop.set())
         try:
             await _done_before(stop, _wait(begun))
+            self._hearing.expect(resource.plural for resource in WATCHED)
             if signalled:
                 _on_signals(stop)  # kopf has put its own in their place.
             await stop.wait()
         finally:
-            await self._transfers.stop_all()
-            await _cancelled([watching])
+            try:
+                await _cancelled([*tasks, *self._relists.values()])
+            finally:
+                await _cancelled([watching])
 
     def _wrote(self, resource: Resource, raw: Raw) -> None:
         """Wake those that wait for an object whose status we wrote, not the object itself."""
@@ -211,7 +262,9 @@ class Operator:
         self._changed(MODELS, model)
 
     def _record(self, resource: Resource, raw: Raw) -> None:
-        """Metrics and ledger follow each state of an object."""
+        """Metrics and ledger follow each state of an object, those of the leader alone."""
+        if not self._leads():
+            return
         self._exposition.see(resource, raw)
         if self._books is not None:
             self._books.see(resource, raw)
@@ -349,9 +402,20 @@ class Operator:
                 for place, name in enumerate(names):
                     queue.put(name, delay=spread * place / len(names))
 
+    def _leads(self) -> bool:
+        return self._leadership.taken.is_set()
+
     def _wrong(self) -> str:
+        """What only a new start can heal: never that the API server or a store is away."""
         oldest = max(queue.oldest() for queue in self._queues.values())
-        return f"an object has waited {oldest:.0f} s" if oldest > STUCK_SECONDS else ""
+        if oldest > STUCK_SECONDS:
+            return f"an object has waited {oldest:.0f} s"
+        if self._lag.last > LAG_SECONDS:
+            return f"the event loop was {self._lag.last:.0f} s late"
+        silence, kind = self._hearing.longest()
+        if silence > SILENCE_SECONDS and self._leadership.answered():
+            return f"the watch of {kind} has told nothing for {silence:.0f} s"
+        return self._leadership.wrong()
 
     def _not_ready(self) -> str:
         return "" if self._synced else "waiting for the API server"
@@ -384,7 +448,7 @@ async def _wait(stop: asyncio.Event) -> None:
     await stop.wait()
 
 
-async def _cancelled(tasks: list[asyncio.Task[None]]) -> None:
+async def _cancelled(tasks: Sequence[asyncio.Future[Any]]) -> None:
     """Cancel what still runs; raises what made one of them end by itself."""
     for task in tasks:
         task.cancel()
@@ -393,10 +457,15 @@ async def _cancelled(tasks: list[asyncio.Task[None]]) -> None:
             raise result
 
 
+async def _forever() -> None:
+    await asyncio.Event().wait()
+
+
 async def run(settings: OperatorSettings) -> None:
-    """`roadstead operator`: connect and work until SIGTERM."""
-    client = await KubeClient.connect(settings.kubeconfig or None)
-    try:
-        await Operator(settings, client).run()
-    finally:
-        await client.close()
+    """`roadstead operator`: connect and work until SIGTERM; raises LeaseLost."""
+    async with leadership(settings) as part:
+        client = await KubeClient.connect(settings.kubeconfig or None, fence=part.fence)
+        try:
+            await Operator(settings, client, part).run()
+        finally:
+            await client.close()

@@ -9,6 +9,7 @@ from roadstead.api.model import Model
 from roadstead.controllers.books import Books, exact_now
 from roadstead.controllers.kept_objects import KeptObjects
 from roadstead.controllers.settings import OperatorSettings
+from roadstead.fence import Fence
 from roadstead.kube.cache import WatchCache
 from roadstead.ledger.catalogue import KnownObject, known_objects
 from roadstead.ledger.outbox import Outbox
@@ -20,7 +21,7 @@ from roadstead.store.client import MinioStore
 
 
 def bookkeeping(
-    settings: OperatorSettings, cache: WatchCache
+    settings: OperatorSettings, cache: WatchCache, fence: Fence
 ) -> tuple[Books | None, LedgerWriter | None]:
     """What keeps the ledger; nothing without one."""
     ledger = settings.ledger
@@ -34,6 +35,7 @@ def bookkeeping(
         keep=ledger.retention,
         begin=books.begin,
         upkeep=settings.resync,
+        fence=fence,
     )
     return books, writer
 

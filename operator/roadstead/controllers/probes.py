@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Final
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+ANYBODYS: Final = (
+    "roadstead_leader",
+    "roadstead_lease_transitions",
+    "roadstead_event_loop_lag_seconds",
+    "roadstead_operator_watch_silence_seconds",
+)
+"""Ours that are true of any replica. All others tell of what only the leader knows or does: from
+two replicas, sums would be twice as much."""
 
 Check = Callable[[], str]
 """Says what is wrong; empty if nothing is."""
 
 
 @contextlib.asynccontextmanager
-async def serving(host: str, port: int, *, healthy: Check, ready: Check) -> AsyncIterator[int]:
+async def serving(
+    host: str, port: int, *, healthy: Check, ready: Check, leads: Callable[[], bool]
+) -> AsyncIterator[int]:
     """Serve within it; the port, which is another one if 0 was asked for."""
     app = web.Application()
     app.router.add_get("/healthz", _check(healthy))
     app.router.add_get("/readyz", _check(ready))
-    app.router.add_get("/metrics", _metrics)
+    app.router.add_get("/metrics", _metrics(_Shown(leads)))
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
@@ -37,5 +51,24 @@ def _check(check: Check) -> Callable[[web.Request], Awaitable[web.StreamResponse
     return answer
 
 
-async def _metrics(_: web.Request) -> web.Response:
-    return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+class _Shown(Collector):
+    """What this replica has to tell."""
+
+    def __init__(self, leads: Callable[[], bool]) -> None:
+        self._leads = leads
+
+    def collect(self) -> Iterator[Metric]:
+        everything = self._leads()
+        for family in REGISTRY.collect():
+            if everything or not family.name.startswith("roadstead_") or family.name in ANYBODYS:
+                yield family
+
+
+def _metrics(shown: _Shown) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(
+            body=generate_latest(shown),
+            headers={"Content-Type": CONTENT_TYPE_LATEST},
+        )
+
+    return answer

@@ -52,6 +52,7 @@ class WorkQueue:
         self._again: set[Name] = set()
         self._failures: dict[Name, int] = {}
         self._changed = asyncio.Event()
+        self._began: float | None = None
         self._length = metrics.QUEUE_LENGTH.labels(kind)
 
     def put(self, key: Name, *, delay: float = 0) -> None:
@@ -65,12 +66,18 @@ class WorkQueue:
         self._changed.set()
 
     def oldest(self) -> float:
-        """Seconds that the object that is due longest has been waiting; 0 if none is."""
+        """Seconds that the object that is due longest has been waiting; 0 if none is.
+
+        In a queue that nobody works on yet, nothing waits.
+        """
+        if self._began is None:
+            return 0.0
         due = min(self._due.values(), default=float("inf"))
-        return max(0.0, time.monotonic() - due)
+        return max(0.0, time.monotonic() - max(due, self._began))
 
     async def run(self) -> None:
         """Work until cancelled."""
+        self._began = time.monotonic()
         async with asyncio.TaskGroup() as group:
             while True:
                 await self._slots.acquire()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from roadstead import logs
 from roadstead.controllers.gateway_settings import GatewaySettings
+from roadstead.controllers.lease_settings import LeaseSettings
 from roadstead.ledger.settings import LedgerSettings
 from roadstead.settings import EnvReader
 from roadstead.source.allowlist import AllowList
@@ -41,6 +42,8 @@ class OperatorSettings:
     """Transfers at once."""
     resync: float
     """Seconds after which every object is looked at again."""
+    lease: LeaseSettings | None
+    """None: no other replica is there to share with."""
     ledger: LedgerSettings | None
     """None: nothing is recorded."""
     usage: int
@@ -91,6 +94,7 @@ class OperatorSettings:
             ),
             transfers=env.integer("ROADSTEAD_TRANSFER_CONCURRENCY", 2, high=64),
             resync=env.integer("ROADSTEAD_RESYNC_SECONDS", 600, low=10, high=day),
+            lease=LeaseSettings.read(env),
             ledger=LedgerSettings.read(env),
             usage=env.integer("ROADSTEAD_USAGE_SECONDS", 15, low=0, high=3600),
             kubelet_ca_file=env.text("ROADSTEAD_KUBELET_CA_FILE", ""),

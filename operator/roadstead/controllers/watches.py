@@ -15,6 +15,7 @@ import kopf
 
 from roadstead.api.group import FIELD_MANAGER, LABEL_MANAGED_BY
 from roadstead.api.raw import Raw
+from roadstead.controllers.hearing import Hearing
 from roadstead.controllers.queue import backoff
 from roadstead.kube.cache import WatchCache
 from roadstead.kube.client import configuration_of
@@ -70,15 +71,17 @@ def registry(
     kubeconfig: str,
     changed: Changed,
     relisted: Relisted,
+    hearing: Hearing,
 ) -> kopf.OperatorRegistry:
     """A kopf registry with one event handler per kind.
 
     `kubeconfig` is empty in a pod: kopf has to watch the API server that we write to.
     `changed` is called with each object that is new, other or gone; `relisted` when kopf lists a
-    kind anew, after which objects may have vanished without an event.
+    kind anew, after which objects may have vanished without an event. `hearing` listens to all of
+    it.
     """
     handlers = kopf.OperatorRegistry()
-    kopf.on.login(registry=handlers)(_login(kubeconfig))
+    kopf.on.login(registry=handlers)(_login(kubeconfig, hearing))
     for resource in watched:
         _watch(handlers, cache, resource, changed, relisted)
     return handlers
@@ -104,10 +107,14 @@ def settings() -> kopf.OperatorSettings:
     return chosen
 
 
-def _login(kubeconfig: str) -> Callable[..., Any]:
-    async def login(**given: Any) -> kopf.ConnectionInfo | None:
+def _login(kubeconfig: str, hearing: Hearing) -> Callable[..., Any]:
+    async def login(**given: Any) -> kopf.AiohttpSession | None:
         if not kubeconfig:
-            return kopf.login_with_service_account(**given)
+            account = kopf.login_with_service_account(**given)
+            return hearing.session(account) if account is not None else None
+        return hearing.session(await by_kubeconfig())
+
+    async def by_kubeconfig() -> kopf.ConnectionInfo:
         found = await configuration_of(kubeconfig)
         key = await found.get_api_key_with_prefix("BearerToken")
         scheme, _, token = (key or "").rpartition(" ")
@@ -115,8 +122,6 @@ def _login(kubeconfig: str) -> Callable[..., Any]:
             server=found.host,
             ca_path=found.ssl_ca_cert,
             insecure=not found.verify_ssl,
-            username=found.username or None,
-            password=found.password or None,
             scheme=scheme or None,
             token=token or None,
             certificate_path=found.cert_file,

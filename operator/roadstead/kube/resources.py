@@ -55,6 +55,7 @@ NAMESPACES = Resource(
 NODES = Resource(group="", version="v1", plural="nodes", kind="Node", namespaced=False)
 PODMETRICS = Resource(group="metrics.k8s.io", version="v1beta1", plural="pods", kind="PodMetrics")
 EVENTS = Resource(group="", version="v1", plural="events", kind="Event")
+LEASES = Resource(group="coordination.k8s.io", version="v1", plural="leases", kind="Lease")
 NETWORKPOLICIES = Resource(
     group="networking.k8s.io", version="v1", plural="networkpolicies", kind="NetworkPolicy"
 )

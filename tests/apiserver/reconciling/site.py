@@ -54,6 +54,7 @@ class Site:
             "ROADSTEAD_QUANT_KEY_FILE": str(self.quant_key_file),
             "ROADSTEAD_SOURCE_ALLOW": self.source.endpoint,
             "ROADSTEAD_OPERATOR_IMAGE": "roadstead:test",
+            "ROADSTEAD_LEADER_ELECTION": "off",
             # What the guard does has tests of its own.
             "ROADSTEAD_ADMISSION": "off",
             "ROADSTEAD_SERVER_IMAGE": "llama-server:test",

@@ -14,8 +14,10 @@ from dev.objectstore import ObjectStore
 from roadstead import metrics
 from tests.adapters.fault_server import FaultServer, serving
 from tests.apiserver import custom_objects
+from tests.apiserver.control_plane import ApiServer
 from tests.apiserver.eventually import eventually
 from tests.apiserver.objects import Raw, fresh_name
+from tests.apiserver.reconciling.replicas import standing
 from tests.apiserver.reconciling.site import (
     BUCKET,
     Operated,
@@ -98,6 +100,12 @@ def _gone(pids: list[int]) -> bool:
     return not any(Path(f"/proc/{pid}").exists() for pid in pids)
 
 
+def _dead(pids: list[int]) -> bool:
+    """Whether they have ended; one whose parent is stopped is there still, as a zombie."""
+    states = [Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] for pid in pids]
+    return bool(pids) and set(states) == {"Z"}
+
+
 @pytest.mark.parametrize(
     ("number", "code"),
     [
@@ -122,6 +130,31 @@ async def test_a_transfer_outlives_the_operator_that_began_it(
     assert "going on with" in log.read_text()
     # Each byte once, but for a part of each connection and what sockets held at the end.
     assert slow.bytes_sent <= LARGE + (CONNECTIONS + 1) * PART_BYTES
+
+
+async def test_a_transfer_of_a_leader_that_was_stopped_ends_and_the_next_leader_goes_on_with_it(
+    operated: Operated, apiserver: ApiServer, slow: FaultServer, tmp_path: Path
+) -> None:
+    allow = {
+        "ROADSTEAD_SOURCE_ALLOW": f"127.0.0.1:{slow.port}",
+        "ROADSTEAD_TRANSFER_CONNECTIONS": str(CONNECTIONS),
+    }
+    async with standing(operated, apiserver, tmp_path, **allow) as replicas:
+        first = await replicas.start("a")
+        await replicas.leads(first)
+        second = await replicas.start("b")
+        model = await _behind_url(operated, slow.url)
+        upload = await _half_way(operated, model, slow, share=0.3)
+        transfers = _children(first.process.pid)
+        slow.slowness = 2
+        first.signal(signal.SIGSTOP)
+        await eventually(lambda: _dead(transfers))
+        assert "this operator leads now" not in second.log.read_text()
+        slow.slowness = 0.02
+        assert await _uploads_until_verified(operated, model) == {upload}
+        first.signal(signal.SIGCONT)
+        assert await first.code() == 1
+        assert "going on with" in second.log.read_text()
 
 
 async def test_an_expired_url_is_held_until_its_secret_has_another(operated: Operated) -> None:

@@ -1,0 +1,27 @@
+"""What the operator knows of its own watches."""
+
+from prometheus_client import REGISTRY
+
+from roadstead.controllers.watches import WATCHED
+from tests.apiserver.eventually import eventually
+from tests.apiserver.reconciling.site import Operated
+
+
+def silence(kind: str) -> float:
+    """Seconds for which the watch of a kind has told nothing, by the metric."""
+    name = "roadstead_operator_watch_silence_seconds"
+    return REGISTRY.get_sample_value(name, {"resource": kind}) or 0
+
+
+async def test_every_watch_is_listened_to(operated: Operated) -> None:
+    async with operated.operator():
+        for resource in WATCHED:
+            await eventually(lambda kind=resource.plural: silence(kind) > 0)  # type: ignore[misc]  # bound now
+
+
+async def test_a_watch_is_silent_until_it_tells_something(operated: Operated) -> None:
+    async with operated.operator():
+        await eventually(lambda: silence("modelserves") > 2)
+        before = silence("modelserves")
+        await operated.serve(modelName="nobody-knows-it")
+        await eventually(lambda: silence("modelserves") < before)

@@ -1,0 +1,167 @@
+"""Two replicas and one Lease: whatever befalls them, one at most writes."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.apiserver import custom_objects
+from tests.apiserver.control_plane import ApiServer
+from tests.apiserver.eventually import eventually
+from tests.apiserver.objects import Raw
+from tests.apiserver.reconciling.replicas import (
+    DEADLINE,
+    RENEW,
+    SECONDS,
+    Replica,
+    Replicas,
+    moment,
+    standing,
+)
+from tests.apiserver.reconciling.site import Operated, answers
+
+BUSY = 20
+
+
+@pytest.fixture
+async def replicas(
+    operated: Operated, apiserver: ApiServer, tmp_path: Path
+) -> AsyncIterator[Replicas]:
+    async with standing(operated, apiserver, tmp_path) as found:
+        yield found
+
+
+async def both(replicas: Replicas) -> tuple[Replica, Replica]:
+    """A leader and a standby."""
+    first = await replicas.start("a")
+    await replicas.leads(first)
+    return first, await replicas.start("b")
+
+
+async def served(operated: Operated) -> Raw:
+    """A ModelServe that whoever leads has given what it needs, and how that is known."""
+    serve = await operated.serve(modelName="nobody-knows-it")
+    await operated.says(serve, "Ready", "ModelUnknown")
+    return serve
+
+
+def one_after_the_other(first: Replica, second: Replica) -> None:
+    """Each wrote something, and the second not before the first had written all of its own."""
+    earlier, later = first.writes(), second.writes()
+    assert earlier
+    assert later
+    assert max(each.at for each in earlier) < min(each.at for each in later)
+
+
+async def test_a_killed_leader_is_replaced_when_its_lease_is_over(
+    operated: Operated, replicas: Replicas
+) -> None:
+    first, second = await both(replicas)
+    await served(operated)
+    first.signal(signal.SIGKILL)
+    await first.code()
+    last = moment((await replicas.lease())["renewTime"])
+    await replicas.leads(second)
+    await served(operated)
+    taken = moment((await replicas.lease())["acquireTime"])
+    assert SECONDS <= (taken - last).total_seconds() < SECONDS + 2 * RENEW + 5
+    one_after_the_other(first, second)
+
+
+async def test_a_leader_that_is_asked_to_end_hands_over_at_once(
+    operated: Operated, replicas: Replicas
+) -> None:
+    first, second = await both(replicas)
+    await served(operated)
+    first.signal(signal.SIGTERM)
+    assert await first.code() == 0
+    await replicas.leads(second)
+    await served(operated)
+    assert "is released" in first.log.read_text()
+    one_after_the_other(first, second)
+
+
+async def test_a_standby_is_ready_and_healthy_and_tells_of_nothing_that_the_leader_tells(
+    operated: Operated, replicas: Replicas
+) -> None:
+    first, second = await both(replicas)
+    await served(operated)
+    assert answers(f"http://127.0.0.1:{second.port}/readyz")
+    assert answers(f"http://127.0.0.1:{second.port}/healthz")
+    assert "roadstead_leader 1.0" in first.metrics()
+    assert "roadstead_server_ready{" in first.metrics()
+    page = second.metrics()
+    assert "roadstead_leader 0.0" in page
+    assert {line.split("{")[0].split(" ")[0] for line in page.splitlines()} & {
+        "roadstead_server_ready",
+        "roadstead_models",
+        "roadstead_reconciles_total",
+        "roadstead_ledger_last_write_timestamp_seconds",
+    } == set()
+    assert second.writes() == []
+
+
+async def test_a_leader_that_was_stopped_ends_before_it_writes_again(
+    operated: Operated, replicas: Replicas
+) -> None:
+    first, second = await both(replicas)
+    await served(operated)
+    serves = [await operated.serve(modelName="nobody-knows-it") for _ in range(BUSY)]
+    first.signal(signal.SIGSTOP)
+    await replicas.leads(second)
+    for serve in serves:
+        await operated.says(serve, "Ready", "ModelUnknown")
+        await custom_objects.patch(operated.api, serve, {"spec": {"replicas": 0}})
+    await served(operated)
+    first.signal(signal.SIGCONT)
+    assert await first.code() == 1
+    assert "was not renewed in time" in first.log.read_text()
+    one_after_the_other(first, second)
+
+
+async def test_a_lease_that_is_deleted_stays_with_its_leader(
+    operated: Operated, replicas: Replicas
+) -> None:
+    first, second = await both(replicas)
+    await replicas.delete()
+    await replicas.leads(first)
+    await served(operated)
+    await asyncio.sleep(SECONDS + 2 * RENEW)
+    await replicas.leads(first)
+    assert second.writes() == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"holderIdentity": "somebody"}, id="given-away"),
+        pytest.param({"holderIdentity": ""}, id="emptied"),
+        pytest.param({"holderIdentity": "b_forged"}, id="forged"),
+    ],
+)
+async def test_a_leader_whose_lease_is_changed_by_hand_ends_and_another_waits_for_it(
+    operated: Operated, replicas: Replicas, changes: dict[str, object]
+) -> None:
+    first, second = await both(replicas)
+    await served(operated)
+    await replicas.edit(**changes)
+    assert await first.code() == 1
+    assert second.writes() == []
+    await eventually(lambda: "this operator leads now" in second.log.read_text(), timeout=60)
+    await served(operated)
+    one_after_the_other(first, second)
+
+
+async def test_a_leader_that_is_cut_off_from_its_lease_ends_by_its_own_clock(
+    operated: Operated, replicas: Replicas
+) -> None:
+    first, second = await both(replicas)
+    await served(operated)
+    second.signal(signal.SIGKILL)
+    replicas.server.process.send_signal(signal.SIGSTOP)
+    try:
+        assert await asyncio.wait_for(first.code(), DEADLINE + 30) == 1
+    finally:
+        replicas.server.process.send_signal(signal.SIGCONT)

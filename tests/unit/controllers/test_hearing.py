@@ -1,0 +1,25 @@
+"""How long watches have been silent."""
+
+from roadstead.controllers.hearing import Hearing
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_nothing_is_silent_before_it_is_expected() -> None:
+    assert Hearing(Clock()).longest() == (0.0, "")
+
+
+def test_the_one_that_was_heard_of_last_is_not_the_longest_silent() -> None:
+    clock = Clock()
+    hearing = Hearing(clock)
+    hearing.expect(["models", "pods"])
+    clock.now += 60
+    hearing.hear("pods")
+    clock.now += 1
+    assert hearing.longest() == (61.0, "models")
