@@ -86,12 +86,28 @@ def test_the_webhooks_change_nothing_but_what_they_count(defaults: Rendered) -> 
 def test_what_parts_may_read_of_secrets_and_configuration_is_named(chart: Chart) -> None:
     for role in chart.render(TRAEFIK).of("Role"):
         for rule in role["rules"]:
-            assert rule["resourceNames"]
+            assert rule.get("resourceNames") or rule["verbs"] == ["create"]
+
+
+def test_the_operator_holds_one_lease_and_no_other(defaults: Rendered) -> None:
+    (lease,) = defaults.names("Lease")
+    rules = [
+        each
+        for each in defaults.one("Role", "roadstead-operator")["rules"]
+        if each["resources"] == ["leases"]
+    ]
+    assert lease == defaults.operator_env()["ROADSTEAD_LEASE_NAME"]
+    assert [(each.get("resourceNames"), each["verbs"]) for each in rules] == [
+        ([lease], ["get", "patch"]),
+        (None, ["create"]),
+    ]
+    assert (resources.LEASES.group, resources.LEASES.plural) not in granted(defaults)
 
 
 def test_the_operator_never_reads_a_private_key_of_receipts(defaults: Rendered) -> None:
     role = defaults.one("Role", "roadstead-operator")
-    assert verbs_of(role) == {("", "configmaps"): {"get"}}
+    assert verbs_of(role)["", "configmaps"] == {"get"}
+    assert {resource for _, resource in verbs_of(role)} == {"configmaps", "leases"}
 
 
 def test_webhooks_call_nobody_but_the_api_issuers_and_the_ledger(chart: Chart) -> None:

@@ -127,6 +127,20 @@ def test_values_arrive_in_the_settings_of_the_operator(chart: Chart) -> None:
     assert (settings.log_format, settings.log_level) == ("console", "debug")
 
 
+def test_a_second_operator_is_there_before_the_first_one_goes(defaults: Rendered) -> None:
+    spec = defaults.one("Deployment", "roadstead-operator")["spec"]
+    assert spec["replicas"] == 2
+    assert spec["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+    budget = defaults.one("PodDisruptionBudget", "roadstead-operator")["spec"]
+    assert budget == {"maxUnavailable": 1, "selector": spec["selector"]}
+
+
+def test_operators_are_kept_on_different_nodes_where_there_are_any(defaults: Rendered) -> None:
+    template = defaults.one("Deployment", "roadstead-operator")["spec"]["template"]["spec"]
+    (preferred,) = template["affinity"]["podAntiAffinity"].values()
+    assert preferred[0]["podAffinityTerm"]["topologyKey"] == "kubernetes.io/hostname"
+
+
 def test_placement_arrives_at_the_operator(chart: Chart) -> None:
     template = chart.render(EVERYTHING).one("Deployment", "roadstead-operator")["spec"]["template"]
     assert EVERYTHING["operator"]["podLabels"].items() <= template["metadata"]["labels"].items()
