@@ -10,6 +10,7 @@ import pytest
 from dev.demo import admission
 from dev.demo.installation import NAMESPACE
 from dev.demo.kubectl import Cluster
+from tests.e2e.leader import leader, leader_uid
 from tests.e2e.node_processes import kill_command
 from tests.e2e.serves import Serves, make_serve, model_condition
 
@@ -49,7 +50,7 @@ def test_a_transfer_goes_on_after_the_operator_was_killed(
 ) -> None:
     bring(cluster, model, big_model)
     begun = eventually(lambda: transfer_of(cluster, model, at_least=10), step=0.1)
-    assert kill_command(operator_pod(cluster), "roadstead operator") == 1
+    assert kill_command(leader_uid(cluster), "roadstead operator") == 1
     eventually(lambda: model_condition(cluster, model).get("status") == "True", seconds=180)
     resumed = resumed_bytes(cluster)
     assert resumed >= begun["bytesDone"] - CONNECTIONS * PART_BYTES
@@ -68,15 +69,6 @@ def test_a_fetch_goes_on_after_it_was_killed(
     serves.kubectl("delete", "modelserve", "big")
 
 
-def operator_pod(cluster: Cluster) -> str:
-    """The UID of the operator's pod."""
-    selector = "app.kubernetes.io/component=operator"
-    text = cluster.run("-n", NAMESPACE, "get", "pods", "-l", selector, "-o", "json")
-    pods = json.loads(text)["items"]
-    assert len(pods) == 1
-    return str(pods[0]["metadata"]["uid"])
-
-
 def transfer_of(cluster: Cluster, name: str, *, at_least: int) -> Any:
     """`status.transfer` once it has come so many percent far."""
     transfer = (cluster.get("model", name) or {}).get("status", {}).get("transfer", {})
@@ -85,7 +77,7 @@ def transfer_of(cluster: Cluster, name: str, *, at_least: int) -> Any:
 
 def resumed_bytes(cluster: Cluster) -> int:
     """What the transfer after the kill found in the store, by the operator's log."""
-    log = cluster.run("-n", NAMESPACE, "logs", "deployment/roadstead-operator")
+    log = cluster.run("-n", NAMESPACE, "logs", leader(cluster))
     found = re.findall(r"going on with (\d+) of \d+ parts", log)
     assert found, log
     return int(found[-1]) * PART_BYTES

@@ -12,6 +12,7 @@ from dev.demo import chat
 from dev.demo.installation import NAMESPACE
 from dev.demo.kubectl import Cluster
 from roadstead.usage.llama import NAMES
+from tests.e2e.leader import leader
 from tests.e2e.serves import Serves, make_serve
 
 CLOSE = 0.05
@@ -130,7 +131,7 @@ def generated(cluster: Cluster, serves: Serves) -> float:
 
 
 def operators_metrics(cluster: Cluster) -> list[tuple[str, Mapping[str, str], float]]:
-    with cluster.forwarded(NAMESPACE, OPERATOR, 8080) as port:
+    with cluster.forwarded(NAMESPACE, f"pod/{leader(cluster)}", 8080) as port:
         return list(samples(read(f"http://127.0.0.1:{port}/metrics")))
 
 
