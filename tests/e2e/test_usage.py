@@ -69,13 +69,21 @@ def test_the_kubelet_is_asked_and_does_not_refuse(
     assert ("kubelet", "failed") not in found
 
 
-def test_llama_cpp_has_every_metric_that_is_read(cluster: Cluster, serves: Serves) -> None:
+def test_llama_cpp_has_every_metric_that_is_read(
+    cluster: Cluster, serves: Serves, eventually: Callable[..., Any]
+) -> None:
     serves.apply(make_serve())
     serves.until_ready()
+    # Some are there only once something was asked.
+    assert chat.ask(cluster, serves.namespace, "gemma", key=key_of(serves))
     with cluster.forwarded(serves.namespace, "service/gemma", 80) as port:
-        page = read(f"http://127.0.0.1:{port}/metrics", key=key_of(serves))
-    # By the line: prometheus_client names a counter anew whose name does not end in _total.
-    assert NAMES.keys() <= {line.partition(" ")[0] for line in page.splitlines()}
+        address, key = f"http://127.0.0.1:{port}/metrics", key_of(serves)
+        eventually(lambda: NAMES.keys() <= names(read(address, key=key)))
+
+
+def names(page: str) -> set[str]:
+    """By the line: prometheus_client names a counter anew whose name does not end in _total."""
+    return {line.partition(" ")[0] for line in page.splitlines()}
 
 
 def key_of(serves: Serves) -> str:
