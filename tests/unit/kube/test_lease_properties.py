@@ -86,7 +86,8 @@ class Candidate:
     def think(self) -> None:
         if self.dead or self.election.lost(self.clock()):
             return
-        step = self.election.next(self.clock(), str(self.world.now))
+        # Microseconds tell two claims apart; here many things happen at the same moment.
+        step = self.election.next(self.clock(), f"{self.world.now} {self.election.identity}")
         if step.delay > 0:
             self._later(step.delay, self.think)
         else:
