@@ -1,5 +1,6 @@
 """A transfer whose source, store or machine fails on the way."""
 
+import contextlib
 import dataclasses
 import time
 
@@ -8,7 +9,7 @@ from minio import Minio
 
 from dev.objectstore import VERSITYGW, ObjectStore, Server, free_port
 from roadstead.api.location import StoreLocation
-from roadstead.errors import Retry
+from roadstead.errors import Retry, StoreInterrupted
 from roadstead.store.access import StoreAccess
 from roadstead.store.multipart import Multipart
 from roadstead.transfer.messages import (
@@ -112,12 +113,22 @@ def test_upload_that_the_store_forgot_is_begun_anew(
     sha256: str,
 ) -> None:
     resume = killed_on_the_way(faults, store, target, sha256)
-    Multipart(access).abort(target, resume.upload_id)
+    abort(access, target, resume.upload_id)
     again = dataclasses.replace(job(UrlSource(url=faults.url), target, sha256), resume=resume)
     environ = transfer_environ(store, allow=f"127.0.0.1:{faults.port}")
     ended = run_transfer(again, environ)
     assert isinstance(ended.last, Completed), ended.stderr
     assert "forgotten" in ended.stderr
+
+
+def abort(access: StoreAccess, target: StoreLocation, upload_id: str) -> None:
+    """A store may be at work yet on the part that was cut off, and fail at taking it away."""
+    for _ in range(20):
+        with contextlib.suppress(StoreInterrupted):
+            Multipart(access).abort(target, upload_id)
+            return
+        time.sleep(0.25)
+    raise AssertionError("the store does not abort the upload")
 
 
 def test_upload_of_a_source_that_changed_since_is_begun_anew(
