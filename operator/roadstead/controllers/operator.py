@@ -6,9 +6,7 @@ import asyncio
 import dataclasses
 import datetime
 import logging
-import signal
-import time
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Iterator
 from typing import Any, Final
 
 import kopf
@@ -23,18 +21,15 @@ from roadstead.controllers.contract import ContractReconciler
 from roadstead.controllers.contract_usage import ContractUsage
 from roadstead.controllers.exposition import Exposition
 from roadstead.controllers.fetch_urls import FetchUrls
-from roadstead.controllers.guard import Guard
 from roadstead.controllers.hearing import Hearing
 from roadstead.controllers.lag import LoopLag
 from roadstead.controllers.leadership import Leadership, leadership
+from roadstead.controllers.lifetime import cancelled, done_before, forever, on_signals, once_set
 from roadstead.controllers.model import ModelReconciler
 from roadstead.controllers.model_sources import Sources
 from roadstead.controllers.modelserve import ServeReconciler
 from roadstead.controllers.probes import serving
 from roadstead.controllers.queue import WorkQueue
-from roadstead.controllers.receipt_keys import ReceiptKeys
-from roadstead.controllers.routing import Routes
-from roadstead.controllers.server_keys import ServerKeys
 from roadstead.controllers.settings import OperatorSettings
 from roadstead.controllers.status_writer import StatusWriter
 from roadstead.controllers.transfers import Transfers
@@ -43,7 +38,6 @@ from roadstead.controllers.wakeups import wakeups
 from roadstead.controllers.watches import ROUTED, WATCHED, registry
 from roadstead.controllers.watches import settings as kopf_settings
 from roadstead.errors import KubeError, KubeNotFound, KubeRejected
-from roadstead.gateway.probe import GatewayProbe
 from roadstead.kube.cache import Name, WatchCache
 from roadstead.kube.children import Children
 from roadstead.kube.client import KubeClient
@@ -121,7 +115,7 @@ class Operator:
         )
         self._missing: set[Resource] = set()
         self._shown = ShownUsage() if settings.usage else None
-        self._keys, self._routes, self._probe = self._gateway()
+        self._keys, self._routes, self._probe = parts.gateway(settings, client, told=self._answered)
         serves = ServeReconciler(
             cache=self._cache,
             children=self._children,
@@ -129,7 +123,7 @@ class Operator:
             catalogue=Catalogue(client=client, made=self._made, quant=parts.quant(settings)),
             status=status,
             platform=parts.platform(settings),
-            guard=self._guard() if settings.admission else None,
+            guard=parts.guard(settings, client, self._cache, self._usage),
             keys=self._keys,
             routes=self._routes,
             missing=self._missing,
@@ -157,11 +151,11 @@ class Operator:
         signalled = stop is None
         stop = stop or asyncio.Event()
         if signalled:
-            _on_signals(stop)
+            on_signals(stop)
         async with serving(
             host, port, healthy=self._wrong, ready=self._not_ready, leads=self._leads
         ):
-            if not await _done_before(stop, self._list_all()):
+            if not await done_before(stop, self._list_all()):
                 return
             self._synced = True
             logger.info("the operator is ready")
@@ -180,7 +174,7 @@ class Operator:
     async def _give_up(self, election: asyncio.Task[None]) -> None:
         """Let another lead, once nothing is written here any more; raises LeaseLost."""
         try:
-            await _cancelled([election])
+            await cancelled([election])
         finally:
             await self._leadership.release()
 
@@ -199,14 +193,14 @@ class Operator:
         if console := self._console():
             works.append(console.run())
         working = asyncio.gather(*works)
-        ledger = asyncio.ensure_future(self._ledger.run() if self._ledger else _forever())
+        ledger = asyncio.ensure_future(self._ledger.run() if self._ledger else forever())
         try:
             await asyncio.wait((working, ledger), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            await _cancelled([working])
+            await cancelled([working])
             ledger.cancel()
             await self._transfers.stop_all()
-            await _cancelled([ledger])
+            await cancelled([ledger])
             if self._routes is not None and self._probe is not None:
                 await self._routes.close()
                 await self._probe.close()
@@ -238,16 +232,16 @@ class Operator:
         watching = asyncio.create_task(running)
         watching.add_done_callback(lambda _: stop.set())
         try:
-            await _done_before(stop, _wait(begun))
+            await done_before(stop, once_set(begun))
             self._hearing.expect(resource.plural for resource in WATCHED)
             if signalled:
-                _on_signals(stop)  # kopf has put its own in their place.
+                on_signals(stop)  # kopf has put its own in their place.
             await stop.wait()
         finally:
             try:
-                await _cancelled([*tasks, *self._relists.values()])
+                await cancelled([*tasks, *self._relists.values()])
             finally:
-                await _cancelled([watching])
+                await cancelled([watching])
 
     def _wrote(self, resource: Resource, raw: Raw) -> None:
         """Wake those that wait for an object whose status we wrote, not the object itself."""
@@ -293,27 +287,6 @@ class Operator:
         seen = self._cache.get(MODELSERVES, name[1], name[0])
         for contract in self._usage.see(name, seen):
             self._queues[RESOURCECONTRACTS].put(("", contract), delay=RECOUNT_SECONDS)
-
-    def _guard(self) -> Guard:
-        keys = ReceiptKeys(
-            self._client,
-            namespace=self._settings.namespace,
-            name=self._settings.receipt_keys,
-            clock=time.monotonic,
-        )
-        return Guard(cache=self._cache, keys=keys, usage=self._usage, clock=_now)
-
-    def _gateway(self) -> tuple[ServerKeys | None, Routes | None, GatewayProbe | None]:
-        """What there is to do for a gateway; nothing without one."""
-        gateway = self._settings.gateway
-        if gateway is None:
-            return None, None, None
-        key = gateway.key()
-        probe = GatewayProbe.open(
-            gateway.url, address=gateway.address, ca_file=gateway.ca_file, key=key
-        )
-        routes = Routes(probe=probe, clock=lambda: int(time.time()), told=self._answered)
-        return ServerKeys(client=self._client, key=key, clock=time.monotonic), routes, probe
 
     def _collecting(self) -> Iterator[Coroutine[Any, Any, None]]:
         """The measuring of what servers use, where that is switched on."""
@@ -423,42 +396,6 @@ class Operator:
 
 def _now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC)
-
-
-def _on_signals(stop: asyncio.Event) -> None:
-    """Set `stop` at SIGTERM or SIGINT.
-
-    As PID 1 of a container a process gets neither without a handler.
-    """
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-
-
-async def _done_before(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
-    """Whether `work` was done before `stop` was set."""
-    tasks = asyncio.create_task(work), asyncio.create_task(_wait(stop))
-    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    done = tasks[0].done()
-    await _cancelled([*tasks])
-    return done
-
-
-async def _wait(stop: asyncio.Event) -> None:
-    await stop.wait()
-
-
-async def _cancelled(tasks: Sequence[asyncio.Future[Any]]) -> None:
-    """Cancel what still runs; raises what made one of them end by itself."""
-    for task in tasks:
-        task.cancel()
-    for result in await asyncio.gather(*tasks, return_exceptions=True):
-        if isinstance(result, Exception):
-            raise result
-
-
-async def _forever() -> None:
-    await asyncio.Event().wait()
 
 
 async def run(settings: OperatorSettings) -> None:

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import datetime
+import time
+from collections.abc import Callable
 from typing import cast
 
 from roadstead.api.location import StoreLocation
 from roadstead.api.model import Model
 from roadstead.controllers.books import Books, exact_now
+from roadstead.controllers.contract_usage import ContractUsage
+from roadstead.controllers.guard import Guard
 from roadstead.controllers.kept_objects import KeptObjects
+from roadstead.controllers.receipt_keys import ReceiptKeys
+from roadstead.controllers.routing import Routes
+from roadstead.controllers.server_keys import ServerKeys
 from roadstead.controllers.settings import OperatorSettings
 from roadstead.fence import Fence
+from roadstead.gateway.probe import GatewayProbe
 from roadstead.kube.cache import WatchCache
+from roadstead.kube.client import KubeClient
 from roadstead.ledger.catalogue import KnownObject, known_objects
 from roadstead.ledger.outbox import Outbox
 from roadstead.ledger.writer import LedgerWriter
@@ -81,3 +91,35 @@ def platform(settings: OperatorSettings) -> Platform:
         gateway_peers=(peer,) if gateway else (),
         routing=settings.gateway.routing if settings.gateway else None,
     )
+
+
+def guard(
+    settings: OperatorSettings, client: KubeClient, cache: WatchCache, usage: ContractUsage
+) -> Guard | None:
+    """What holds each server to its receipt and contract; nothing where there is no admission."""
+    if not settings.admission:
+        return None
+    keys = ReceiptKeys(
+        client,
+        namespace=settings.namespace,
+        name=settings.receipt_keys,
+        clock=time.monotonic,
+    )
+    return Guard(cache=cache, keys=keys, usage=usage, clock=_now)
+
+
+def gateway(
+    settings: OperatorSettings, client: KubeClient, *, told: Callable[[str], None]
+) -> tuple[ServerKeys | None, Routes | None, GatewayProbe | None]:
+    """What there is to do for a gateway; nothing without one."""
+    given = settings.gateway
+    if given is None:
+        return None, None, None
+    key = given.key()
+    probe = GatewayProbe.open(given.url, address=given.address, ca_file=given.ca_file, key=key)
+    routes = Routes(probe=probe, clock=lambda: int(time.time()), told=told)
+    return ServerKeys(client=client, key=key, clock=time.monotonic), routes, probe
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
