@@ -9,10 +9,12 @@ from typing import Final
 import asyncpg
 
 from roadstead.api.group import LABEL_SERVER_UUID
+from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section
 from roadstead.api.usage import UsageSample
+from roadstead.controllers.model_names import model_name
 from roadstead.errors import LedgerUnavailable
-from roadstead.kube.cache import Name, WatchCache, version
+from roadstead.kube.cache import WatchCache, version
 from roadstead.kube.resources import (
     MODELS,
     MODELSERVES,
@@ -60,12 +62,10 @@ class Books:
         if resource == PODS:
             self._see_pod(raw)
         elif resource in KINDS:
-            name = _name(raw)
-            here = self._cache.get(resource, name[1], name[0])
-            uid = section(raw, "metadata").get("uid", "")
-            gone = here is None or section(here, "metadata").get("uid") != uid
-            self._outbox.put(self.record(resource, raw if gone or here is None else here, gone))
-            if gone:
+            here = self._cache.current(resource, raw)
+            self._outbox.put(self.record(resource, here or raw, deleted=here is None))
+            if here is None:
+                uid = section(raw, "metadata").get("uid", "")
                 self._pods.pop(uid, None)
                 self._thinning.forget(uid)
 
@@ -96,7 +96,7 @@ class Books:
             return model_record(raw, now=now, deleted=deleted)
         if resource == RESOURCECONTRACTS:
             return contract_record(raw, now=now, deleted=deleted)
-        name, pods = self._model_name(raw), self._pods_of(raw)
+        name, pods = model_name(self._cache, ModelServe.parse(raw)), self._pods_of(raw)
         return server_record(raw, model_name=name, pods=pods, now=now, deleted=deleted)
 
     def _see_pod(self, raw: Raw) -> None:
@@ -118,15 +118,6 @@ class Books:
             if pod["metadata"]["namespace"] == meta["namespace"]
         ]
         return PodsView(names=names, version=max(self._first_list, self._pods.get(meta["uid"], 0)))
-
-    def _model_name(self, serve: Raw) -> str:
-        place = self._cache.name_of(section(serve, "spec").get("modelUuid", ""))
-        return place[1] if place is not None else ""
-
-
-def _name(raw: Raw) -> Name:
-    meta = section(raw, "metadata")
-    return meta.get("namespace", ""), meta["name"]
 
 
 def exact_now() -> str:

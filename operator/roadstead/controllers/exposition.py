@@ -12,6 +12,7 @@ from roadstead.api.model import Model
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.phase import phase
 from roadstead.api.raw import Raw, section
+from roadstead.controllers.model_names import model_name
 from roadstead.kube.cache import WatchCache
 from roadstead.kube.resources import MODELS, MODELSERVES, RESOURCECONTRACTS, Resource
 
@@ -42,20 +43,18 @@ class Exposition:
     def see(self, resource: Resource, raw: Raw) -> None:
         """An object is new, other or gone."""
         meta = section(raw, "metadata")
-        here = self._cache.get(resource, meta["name"], meta.get("namespace", ""))
-        gone = here is None or section(here, "metadata").get("uid") != meta.get("uid")
         if resource == MODELSERVES:
-            self._server(meta["uid"], None if gone else here)
+            self._server(meta["uid"], self._cache.current(resource, raw))
         elif resource == MODELS:
-            self._model(meta["name"], here)
+            self._model(meta["name"], self._cache.get(resource, meta["name"]))
         elif resource == RESOURCECONTRACTS:
-            _contract(meta["name"], here)
+            _contract(meta["name"], self._cache.get(resource, meta["name"]))
 
     def _server(self, uid: str, raw: Raw | None) -> None:
         labels = None
         if raw is not None:
             serve = ModelServe.parse(raw)
-            labels = (serve.meta.namespace, serve.meta.name, uid, self._model_of(serve))
+            labels = (serve.meta.namespace, serve.meta.name, uid, model_name(self._cache, serve))
             ready = conditions.find(raw, "Ready")
             metrics.SERVER_READY.labels(*labels).set(ready is not None and ready.true)
             metrics.SERVER_REPLICAS.labels(*labels).set(serve.replicas)
@@ -67,11 +66,6 @@ class Exposition:
                 gauge.remove(*before)
         if labels is not None:
             self._labels[uid] = labels
-
-    def _model_of(self, serve: ModelServe) -> str:
-        """The name of its Model, where it names a UUID alone, too."""
-        place = self._cache.name_of(serve.model_uuid) if serve.model_uuid else None
-        return serve.model_name or (place[1] if place else "")
 
     def _model(self, name: str, raw: Raw | None) -> None:
         if raw is None:

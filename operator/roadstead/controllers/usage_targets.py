@@ -11,9 +11,10 @@ from roadstead.api.modelserve import ModelServe
 from roadstead.api.pod_findings import is_ready
 from roadstead.api.quantity import parse_quantity
 from roadstead.api.raw import Raw, section
+from roadstead.controllers.model_names import model_name
 from roadstead.errors import InvalidResource
 from roadstead.kube.cache import Name, WatchCache
-from roadstead.kube.resources import MODELS, MODELSERVES, PODS
+from roadstead.kube.resources import MODELSERVES, PODS
 from roadstead.manifests import names
 from roadstead.usage.metrics import Labels
 from roadstead.usage.readings import PodName
@@ -75,17 +76,10 @@ def targets(cache: WatchCache) -> Iterator[ServerTarget]:
         yield ServerTarget(
             uuid=meta.uid,
             name=(meta.namespace, meta.name),
-            labels=(meta.namespace, meta.name, meta.uid, _model(cache, serve)),
+            labels=(meta.namespace, meta.name, meta.uid, model_name(cache, serve)),
             status=serve.status,
             pods=tuple(pods),
         )
-
-
-def _model(cache: WatchCache, serve: ModelServe) -> str:
-    if serve.model_name:
-        return serve.model_name
-    place = cache.name_of(serve.model_uuid)
-    return place[1] if place and cache.get(MODELS, place[1]) else ""
 
 
 def _counts(pod: Raw) -> bool:

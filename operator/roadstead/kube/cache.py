@@ -58,6 +58,11 @@ class WatchCache:
         """One object as last seen."""
         return self._objects[resource].get((namespace, name))
 
+    def current(self, resource: Resource, raw: Raw) -> Raw | None:
+        """This very object as last seen; None if it is gone, or another one has its name now."""
+        found = self._objects[resource].get(_name(raw))
+        return found if found is not None and _uid(found) == _uid(raw) else None
+
     def name_of(self, uid: str) -> Name | None:
         """The name of the object with this `metadata.uid`."""
         return self._names.get(uid)

@@ -67,3 +67,12 @@ def test_managed_fields_are_not_kept() -> None:
     cache = WatchCache()
     cache.put(MODELS, thing(1))
     assert "managedFields" not in (cache.get(MODELS, "a") or {})["metadata"]
+
+
+def test_object_is_current_only_as_long_as_its_name_is_its_own() -> None:
+    cache = WatchCache()
+    first = {"metadata": {"name": "a", "uid": "u1", "resourceVersion": "1"}}
+    cache.put(MODELS, first)
+    assert cache.current(MODELS, first) == first
+    cache.put(MODELS, {"metadata": {"name": "a", "uid": "u2", "resourceVersion": "2"}})
+    assert cache.current(MODELS, first) is None
