@@ -18,7 +18,7 @@ import asyncpg
 from roadstead import metrics
 from roadstead.errors import LeaseLost, LedgerError, LedgerUnavailable, RowRefused
 from roadstead.fence import Fence
-from roadstead.ledger.database import close, connect, speaking
+from roadstead.ledger.database import close, connect, connected, speaking
 from roadstead.ledger.outbox import Batch, Outbox
 from roadstead.ledger.records import Record, row
 from roadstead.ledger.schema import migrations, version
@@ -201,14 +201,21 @@ class LedgerWriter:
         metrics.LEDGER_OLDEST.set(self._outbox.oldest())
 
     async def _flush(self) -> None:
+        """Write what waits, where Postgres was there and the database ours until now.
+
+        Over a connection of its own: the other may be in the middle of a transaction.
+        """
         connection, self._connection = self._connection, None
         if connection is None:
             return
+        connection.terminate()
+        if not len(self._outbox) or self._kept_at == float("-inf"):
+            return
         with contextlib.suppress(LedgerError, LeaseLost, TimeoutError):
-            async with asyncio.timeout(FLUSH_SECONDS):
+            async with asyncio.timeout(FLUSH_SECONDS), connected(self._dsn_file) as fresh:
+                await _require_schema(fresh)
                 while batch := self._outbox.take(BATCH):
-                    await self._write(connection, batch)
-        await close(connection)
+                    await self._write(fresh, batch)
 
 
 async def _require_schema(connection: asyncpg.Connection) -> None:

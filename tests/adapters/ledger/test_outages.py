@@ -92,6 +92,17 @@ async def test_writer_that_is_killed_in_a_batch_leaves_none_of_it(own_ledger: Le
     assert 0 < rows < 20000
 
 
+@pytest.mark.parametrize("turns", range(20))
+async def test_writer_that_is_stopped_in_a_batch_writes_it(ledger: Ledger, turns: int) -> None:
+    outbox = Outbox()
+    async with ledger.writing(outbox):
+        outbox.append([an_admission() for _ in range(5)])
+        await eventually(lambda: len(outbox) == 0, interval=0.001)
+        for _ in range(turns):
+            await asyncio.sleep(0.0005)
+    assert len(await ledger.rows("SELECT 1 FROM admission_records")) == 5
+
+
 async def test_row_that_postgres_refuses_holds_up_no_other(ledger: Ledger) -> None:
     outbox = Outbox()
     outbox.append([an_admission(), an_admission(decided_at="no time"), an_admission()])
