@@ -6,7 +6,7 @@ SETUP := .venv/.set-up
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check unit test wheel demo up down requirements metrics
+.PHONY: help setup check unit test faults wheel demo up down requirements metrics
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,8 +32,11 @@ unit: $(SETUP) ## the unit tests
 	@$(PY) -m pytest -q tests/unit
 
 test: check wheel ## everything, on a real API server and a real cluster (half an hour; an hour the first time)
-	@$(PY) -m pytest tests/adapters tests/apiserver tests/chart
-	@$(PY) -m pytest tests/e2e
+	@$(PY) -m pytest -m "not long" tests/adapters tests/apiserver tests/chart tests/faults
+	@$(PY) -m pytest -m "not long" tests/e2e
+
+faults: $(SETUP) ## every fault on the list, and the table of how each one heals
+	@$(PY) -m pytest -m fault tests
 
 wheel: $(SETUP) ## build the wheel and see that it holds all it needs
 	@rm -rf dist && $(PY) -m build -q --wheel --no-isolation

@@ -18,6 +18,7 @@ COREDNS = "v1.14.0"
 RCLONE = "v1.76.0"
 VERSITYGW = "v1.8.0"
 TRAEFIK = "v3.7.9"
+TOXIPROXY = "v2.12.0"
 CONTROLLER_TOOLS = "v0.22.0"
 PROMETHEUS_OPERATOR = "v0.95.2"
 """Whose types dev/go/monitoring makes definitions from."""
@@ -96,6 +97,14 @@ _PROGRAMS = (
     _upstream("rclone", "github.com/rclone/rclone", RCLONE, 125),
     _upstream("versitygw", "github.com/versity/versitygw", VERSITYGW, 60, sub="/cmd/versitygw"),
     _upstream("traefik", "github.com/traefik/traefik/v3", TRAEFIK, 300, sub="/cmd/traefik"),
+    GoProgram(
+        name="toxiproxy",
+        module="toxiproxy",
+        package="github.com/Shopify/toxiproxy/v2/cmd/server",
+        requires="github.com/Shopify/toxiproxy/v2",
+        version=TOXIPROXY,
+        usual_seconds=10,
+    ),
     GoProgram(
         name="controller-gen",
         module="monitoring",

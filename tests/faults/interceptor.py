@@ -1,0 +1,162 @@
+"""An HTTP proxy before a real server, that counts what goes by and can answer in its place.
+
+TCP alone (toxiproxy) can cut, slow and silence; this one is for what needs a request's meaning.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Final
+
+import aiohttp
+from aiohttp import web
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
+
+from dev.objectstore import Certificate, free_port
+
+_HOP: Final = ("connection", "keep-alive", "transfer-encoding", "upgrade", "te", "trailer")
+_BODY_LIMIT: Final = 2**30
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Asked:
+    """A request, before it goes on."""
+
+    at: float
+    """`time.monotonic()`"""
+    method: str
+    path: str
+    """As it was sent, with its query."""
+    body: bytes = dataclasses.field(repr=False)
+
+    @property
+    def writes(self) -> bool:
+        """Whether it may change something."""
+        return self.method not in ("GET", "HEAD")
+
+    @property
+    def watches(self) -> bool:
+        """Whether it is a watch of the API server's."""
+        return "watch=true" in self.path or "watch=1" in self.path
+
+
+Before = Callable[[Asked], "web.Response | None"]
+"""Another answer in place of the server's; None lets the request through."""
+After = Callable[[Asked, int], None]
+"""Told of an answer's status before the client hears of it."""
+
+
+class Cut(Exception):
+    """Raised by a hook: the client's connection ends without an answer."""
+
+
+class Interceptor:
+    """What is asked through it, and what a test wants done with it."""
+
+    def __init__(self, upstream: str, trusted: ssl.SSLContext | None) -> None:
+        self._upstream = upstream
+        self._trusted = trusted
+        self.asked: list[Asked] = []
+        self.before: Before = lambda _: None
+        self.after: After = lambda _asked, _status: None
+        self.delay = 0.0
+        """Seconds that each request waits first."""
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """One request."""
+        asked = Asked(
+            at=time.monotonic(),
+            method=request.method,
+            path=request.raw_path,
+            body=await request.read(),
+        )
+        self.asked.append(asked)
+        await asyncio.sleep(self.delay)
+        try:
+            answer = self.before(asked)
+            return answer if answer is not None else await self._pass_on(request, asked)
+        except (Cut, aiohttp.ClientError):
+            if request.transport is not None:
+                request.transport.abort()
+            raise
+
+    async def _pass_on(self, request: web.Request, asked: Asked) -> web.StreamResponse:
+        session: aiohttp.ClientSession = request.app[_SESSION]
+        async with session.request(
+            asked.method,
+            URL(f"{self._upstream}{asked.path}", encoded=True),
+            headers=_passing(request.headers),
+            data=asked.body or None,
+            ssl=self._trusted if self._trusted is not None else True,
+            allow_redirects=False,
+        ) as found:
+            answer = web.StreamResponse(status=found.status, headers=_passing(found.headers))
+            if not asked.watches:
+                content = await found.read()
+                self.after(asked, found.status)
+                await answer.prepare(request)
+                await answer.write(content)
+            else:
+                self.after(asked, found.status)
+                await answer.prepare(request)
+                async for chunk in found.content.iter_any():
+                    await answer.write(chunk)
+            await answer.write_eof()
+            return answer
+
+
+_SESSION = web.AppKey("session", aiohttp.ClientSession)
+
+
+def _passing(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
+    """Without those of one connection."""
+    return CIMultiDict((key, value) for key, value in headers.items() if key.lower() not in _HOP)
+
+
+@contextlib.asynccontextmanager
+async def intercepting(
+    upstream: str,
+    *,
+    trusted: ssl.SSLContext | None = None,
+    shown: Certificate | None = None,
+) -> AsyncIterator[tuple[Interceptor, str]]:
+    """A proxy before `upstream` (`http[s]://HOST:PORT`), and its own address.
+
+    It speaks TLS with the certificate that is `shown`, to upstream with what is `trusted`. The
+    Host header stays as it was, for signatures are over it.
+    """
+    interceptor = Interceptor(upstream, trusted)
+    app = web.Application(client_max_size=_BODY_LIMIT)
+    app.router.add_route("*", "/{path:.*}", interceptor.handle)
+    connector = aiohttp.TCPConnector(limit=0)
+    timeout = aiohttp.ClientTimeout(total=None)
+    async with aiohttp.ClientSession(
+        connector=connector,
+        timeout=timeout,
+        auto_decompress=False,
+        skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+    ) as session:
+        app[_SESSION] = session
+        runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=1)
+        await runner.setup()
+        port = free_port()
+        site = web.TCPSite(runner, "127.0.0.1", port, ssl_context=_context(shown))
+        await site.start()
+        try:
+            yield interceptor, f"{'https' if shown else 'http'}://127.0.0.1:{port}"
+        finally:
+            await runner.cleanup()
+
+
+def _context(shown: Certificate | None) -> ssl.SSLContext | None:
+    if shown is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(shown.certificate, shown.key)
+    return context

@@ -1,0 +1,143 @@
+"""The table of faults that `make faults` prints: a pytest plugin of every tier's.
+
+A test of a fault has the mark `fault("R7", heals="what heals, as people see it")`; by the fixture
+`healing` it may say how long that took.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+from types import MappingProxyType
+from typing import Final
+
+import pytest
+
+FAULTS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "R1": "the operator is killed after any of its writes",
+        "R2": "a transfer is killed at any offset",
+        "R3": "the leader is killed, or replaced by a rollout",
+        "R4": "the leader is stopped for a minute, and goes on",
+        "R5": "the API server fails, refuses, throttles or is slow",
+        "R6": "watches end at once, fall silent, are too old",
+        "R7": "events are missed, doubled or out of order; lists are stale",
+        "R8": "a cold start, or a burst, with thousands of objects",
+        "R9": "some objects fail for ever",
+        "R10": "the store is away, slow, full, or has other keys",
+        "R11": "the source expires, changes, lies or leads elsewhere",
+        "R12": "the ledger's Postgres is away, killed, read-only or silent",
+        "R13": "the webhooks are away or slow, or their certificate ends",
+        "R14": "a token has expired, and objects must still be changed",
+        "R15": "receipts are forged or copied, limits are run against",
+        "R16": "children are deleted or changed by others",
+        "R17": "a namespace goes with everything in it; removal in any order",
+        "R18": "rights, quota, image or node are taken away",
+        "R19": "an upgrade, and the way back, with servers running",
+        "R20": "the Lease is edited or deleted; clocks jump",
+        "R21": "the issuer's keys can't be had, turn, or are too many",
+        "R22": "headers and paths are smuggled past forward auth",
+        "R23": "the event loop is held up; memory or files run out",
+        "R24": "every field takes every value that its schema allows",
+    }
+)
+
+_HEALED = pytest.StashKey[list[float]]()
+_LINES = pytest.StashKey[list["Line"]]()
+
+Healing = Callable[[], contextlib.AbstractContextManager[None]]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Line:
+    """One test of the table."""
+
+    fault: str
+    test: str
+    outcome: str
+    seconds: float
+    healed: float | None
+    heals: str
+
+    @property
+    def row(self) -> str:
+        """In Markdown."""
+        healed = "" if self.healed is None else f"{self.healed:.1f} s"
+        cells = (self.fault, f"`{self.test}`", self.outcome, f"{self.seconds:.0f} s", healed)
+        return f"| {' | '.join(cells)} | {self.heals} |"
+
+
+@pytest.fixture
+def healing(request: pytest.FixtureRequest) -> Healing:
+    """`with healing():` around what lasts from the fault's end until all is well again."""
+    taken = request.node.stash.setdefault(_HEALED, [])
+
+    @contextlib.contextmanager
+    def measured() -> Iterator[None]:
+        started = time.monotonic()
+        yield
+        taken.append(time.monotonic() - started)
+
+    return measured
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Take note of the marks, which `--strict-markers` asks for."""
+    config.stash[_LINES] = []
+    config.addinivalue_line("markers", "fault(number, heals): a test of a fault, for the table")
+    config.addinivalue_line("markers", "long: a test of a fault that `make faults` alone runs")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse a fault that the list does not have."""
+    for item in items:
+        for mark in item.iter_markers("fault"):
+            if mark.args[0] not in FAULTS:
+                raise pytest.UsageError(f"{item.nodeid}: there is no fault {mark.args[0]}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Keep a line for each mark of a test that ran or could not."""
+    report = yield
+    if report.when == "call" or report.failed:
+        item.config.stash[_LINES] += _lines(item, report)
+    return report
+
+
+def _lines(item: pytest.Item, report: pytest.TestReport) -> Iterator[Line]:
+    healed = item.stash.get(_HEALED, [])
+    for mark in item.iter_markers("fault"):
+        yield Line(
+            fault=mark.args[0],
+            test=item.name,
+            outcome=report.outcome,
+            seconds=report.duration,
+            healed=max(healed, default=None),
+            heals=mark.kwargs.get("heals", ""),
+        )
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the table, sorted by fault, where it was asked for with `-m fault`."""
+    config = terminalreporter.config
+    lines = config.stash[_LINES]
+    if "fault" not in config.option.markexpr or not lines:
+        return
+    terminalreporter.section("faults")
+    for text in table(lines):
+        terminalreporter.write_line(text)
+
+
+def table(lines: list[Line]) -> Iterator[str]:
+    """Markdown: a line for each test, and one for each fault that no test was run for."""
+    yield "| fault | test | outcome | took | healed in | what heals |"
+    yield "|---|---|---|---|---|---|"
+    for number, what in FAULTS.items():
+        rows = [line.row for line in lines if line.fault == number]
+        yield f"| **{number}** | **{what}** | {'' if rows else 'not run'} | | | |"
+        yield from rows

@@ -1,0 +1,48 @@
+"""What the other tests of this folder stand on: the proxies do what they say."""
+
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from dev import objectstore, toxiproxy
+from tests.adapters.certificates import issue
+from tests.faults.interceptor import Asked, Cut, intercepting
+
+
+async def get(url: str) -> int:
+    async with aiohttp.ClientSession() as session, session.get(url, ssl=False) as answer:
+        await answer.read()
+        return answer.status
+
+
+async def test_a_link_that_is_cut_lets_nothing_through_until_it_is_mended(tmp_path: Path) -> None:
+    with objectstore.running(tmp_path) as store, toxiproxy.running(tmp_path) as proxies:
+        upstream = store.endpoint.removeprefix("http://")
+        with proxies.link("store", upstream) as link:
+            url = f"http://{link.address}/minio/health/ready"
+            assert await get(url) == 200
+            with link.away(), pytest.raises(aiohttp.ClientError):
+                await get(url)
+            with link.toxic("limit_data", bytes=10), pytest.raises(aiohttp.ClientError):
+                await get(url)
+            assert await get(url) == 200
+
+
+async def test_an_interceptor_counts_answers_and_cuts(tmp_path: Path) -> None:
+    with objectstore.running(tmp_path) as store:
+        shown = issue(tmp_path)
+        async with intercepting(store.endpoint, shown=shown) as (between, address):
+            url = f"{address}/minio/health/ready"
+            assert await get(url) == 200
+            between.before = lambda _: web.Response(status=503)
+            assert await get(url) == 503
+            between.before = _cut
+            with pytest.raises(aiohttp.ClientError):
+                await get(url)
+    assert [each.path for each in between.asked][:2] == ["/minio/health/ready"] * 2
+
+
+def _cut(_: Asked) -> web.Response | None:
+    raise Cut
