@@ -1,0 +1,107 @@
+"""Real servers for the session, and a namespace with an operator's surroundings for each test."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from kubernetes.aio import client
+
+from dev import objectstore, postgres, toxiproxy
+from dev.binaries import ensure
+from dev.toxiproxy import Toxiproxy
+from tests.adapters.ledger.site import Ledger, migrated
+from tests.apiserver.conftest import PROGRAMS, connect, install_crds
+from tests.apiserver.control_plane import ApiServer, running
+from tests.apiserver.eventually import eventually
+from tests.apiserver.objects import fresh_name
+from tests.apiserver.reconciling.site import Operated, Site, cleared, listed, quant_service
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Build what the cache lacks before any test's timer runs: the first time takes minutes."""
+    here = Path(__file__).parent
+    if any(here in item.path.parents for item in session.items):
+        ensure(*PROGRAMS, "minio", "toxiproxy")
+
+
+@pytest.fixture(scope="session")
+def apiserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    """An API server with the CRDs, whose audit log has every write."""
+    with running(ensure(*PROGRAMS), tmp_path_factory.mktemp("faults-apiserver")) as server:
+        asyncio.run(_prepare(server))
+        yield server
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The source's and the store's side."""
+    folder = tmp_path_factory.mktemp("faults")
+    with (
+        objectstore.running(folder / "store") as store,
+        objectstore.running(folder / "source") as source,
+        quant_service(source, folder) as (endpoint, key_file),
+    ):
+        yield Site(store=store, source=source, quant_endpoint=endpoint, quant_key_file=key_file)
+
+
+@pytest.fixture(scope="session")
+def proxies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Toxiproxy]:
+    """Toxiproxy, to be put between any two parts."""
+    with toxiproxy.running(tmp_path_factory.mktemp("toxiproxy")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def database() -> Iterator[postgres.Postgres]:
+    """The session's Postgres."""
+    with postgres.running() as server:
+        yield server
+
+
+@pytest.fixture
+async def ledger(database: postgres.Postgres, tmp_path: Path) -> Ledger:
+    """A ledger without a row."""
+    return await migrated(database, tmp_path)
+
+
+@pytest.fixture
+async def api(apiserver: ApiServer) -> AsyncIterator[client.ApiClient]:
+    """An administrator's client."""
+    async with connect(apiserver) as connected:
+        yield connected
+
+
+@pytest.fixture
+async def namespace(api: client.ApiClient) -> str:
+    """A namespace of the test's own. It stays: nothing here deletes what is in one."""
+    name = fresh_name("fault")
+    body = client.V1Namespace(metadata=client.V1ObjectMeta(name=name))
+    await client.CoreV1Api(api).create_namespace(body)
+    return name
+
+
+@pytest.fixture
+async def operated(
+    apiserver: ApiServer, servers: Site, api: client.ApiClient, namespace: str
+) -> AsyncIterator[Operated]:
+    """A namespace to work in, with the catalogue empty before and after."""
+    await cleared(api)
+    yield Operated(site=servers, api=api, namespace=namespace, kubeconfig=apiserver.kubeconfig)
+    await cleared(api)
+
+
+async def _prepare(server: ApiServer) -> None:
+    await install_crds(server)
+    async with connect(server) as api:
+        await eventually(lambda: _lists(api))
+
+
+async def _lists(api: client.ApiClient) -> bool:
+    """A kind that was just made is answered 429 until its storage is ready."""
+    try:
+        for plural in ("models", "modelserves"):
+            await listed(api, plural)
+    except client.ApiException:
+        return False
+    return True
