@@ -178,6 +178,14 @@ async def test_model_that_goes_takes_its_unfinished_replacement_with_it(
     assert Multipart(access).unfinished(where) == ()
 
 
+async def test_model_that_goes_takes_an_upload_with_it_that_nobody_had_heard_of(
+    access: StoreAccess, target: StoreLocation
+) -> None:
+    Multipart(access).create(target, {})
+    await clear_store(MinioStore(access), model(attempt=1), target, deleting_for=0, shared=False)
+    assert Multipart(access).unfinished(target) == ()
+
+
 def test_what_came_to_stand_at_the_target_meanwhile_is_not_replaced(
     faults: FaultServer,
     store: ObjectStore,

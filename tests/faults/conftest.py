@@ -75,10 +75,7 @@ async def api(apiserver: ApiServer) -> AsyncIterator[client.ApiClient]:
 @pytest.fixture
 async def namespace(api: client.ApiClient) -> str:
     """A namespace of the test's own. It stays: nothing here deletes what is in one."""
-    name = fresh_name("fault")
-    body = client.V1Namespace(metadata=client.V1ObjectMeta(name=name))
-    await client.CoreV1Api(api).create_namespace(body)
-    return name
+    return await fresh_namespace(api)
 
 
 @pytest.fixture
@@ -89,6 +86,14 @@ async def operated(
     await cleared(api)
     yield Operated(site=servers, api=api, namespace=namespace, kubeconfig=apiserver.kubeconfig)
     await cleared(api)
+
+
+async def fresh_namespace(api: client.ApiClient) -> str:
+    """Make one, with a name of its own."""
+    name = fresh_name("fault")
+    body = client.V1Namespace(metadata=client.V1ObjectMeta(name=name))
+    await client.CoreV1Api(api).create_namespace(body)
+    return name
 
 
 async def _prepare(server: ApiServer) -> None:

@@ -52,7 +52,7 @@ After = Callable[[Asked, int], None]
 """Told of an answer's status before the client hears of it."""
 
 
-class Cut(Exception):
+class Cut(ConnectionError):
     """Raised by a hook: the client's connection ends without an answer."""
 
 
@@ -84,7 +84,7 @@ class Interceptor:
         except (Cut, aiohttp.ClientError):
             if request.transport is not None:
                 request.transport.abort()
-            raise
+            return web.Response(status=502)
 
     async def _pass_on(self, request: web.Request, asked: Asked) -> web.StreamResponse:
         session: aiohttp.ClientSession = request.app[_SESSION]

@@ -7,7 +7,8 @@ import logging
 from typing import Final, Protocol
 
 from roadstead.api.location import StoreLocation
-from roadstead.api.model import Model, UploadState
+from roadstead.api.model import Model
+from roadstead.api.raw import section
 from roadstead.errors import StoreError
 from roadstead.transfer.placement import leftovers
 
@@ -26,6 +27,9 @@ class RemovalStore(Protocol):
     async def abort_upload(self, location: StoreLocation, upload_id: str) -> None:
         """Abort a multipart upload; one that is gone already is fine."""
 
+    async def abort_unfinished(self, location: StoreLocation) -> None:
+        """Abort all multipart uploads of exactly this key that the store knows of."""
+
 
 async def clear_store(
     store: RemovalStore, model: Model, target: StoreLocation, *, deleting_for: float, shared: bool
@@ -39,9 +43,9 @@ async def clear_store(
     there a StoreError goes on being raised: whoever wants the Model gone all the same changes the
     policy to Retain.
     """
-    if model.upload is not None:
+    if model.upload is not None or _was_brought(model):
         try:
-            await _drop_transfer(store, model, model.upload, target)
+            await _drop_transfer(store, model, target, shared=shared)
         except StoreError as error:
             if deleting_for < PATIENCE_SECONDS:
                 raise
@@ -55,11 +59,24 @@ async def clear_store(
         raise StoreError(error.reason, f"{error}{hint}", retry=error.retry) from error
 
 
+def _was_brought(model: Model) -> bool:
+    """Whether a transfer was begun that did not come to its end."""
+    return not model.digest and bool(section(model.status, "transfer"))
+
+
 async def _drop_transfer(
-    store: RemovalStore, model: Model, upload: UploadState, target: StoreLocation
+    store: RemovalStore, model: Model, target: StoreLocation, *, shared: bool
 ) -> None:
-    """Remove what a transfer that did not come to its end has in the store."""
-    key = upload.key or target.path
-    await store.abort_upload(dataclasses.replace(target, path=key), upload.upload_id)
-    for where in leftovers(target, model.meta.uid, key):
+    """Remove what a transfer that did not come to its end has in the store.
+
+    An upload may be there that the status does not tell of: begun just before a kill.
+    """
+    key = target.path
+    if model.upload is not None:
+        key = model.upload.key or key
+        await store.abort_upload(dataclasses.replace(target, path=key), model.upload.upload_id)
+    places = leftovers(target, model.meta.uid, key)
+    for where in places if shared else (target, *places):
+        await store.abort_unfinished(where)
+    for where in places:
         await store.remove(where)

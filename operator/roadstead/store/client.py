@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 from collections.abc import Callable
 from typing import TypeVar
@@ -53,10 +54,20 @@ class MinioStore:
 
         def abort() -> None:
             check_endpoint(self._access, location)
-            try:
+            with contextlib.suppress(UploadMissing):
                 multipart.abort(location, upload_id)
-            except UploadMissing:
-                return
+
+        await asyncio.to_thread(abort)
+
+    async def abort_unfinished(self, location: StoreLocation) -> None:
+        """Abort all multipart uploads of exactly this key that the store knows of."""
+        multipart = Multipart(self._access)
+
+        def abort() -> None:
+            check_endpoint(self._access, location)
+            for upload_id in multipart.unfinished(location):
+                with contextlib.suppress(UploadMissing):
+                    multipart.abort(location, upload_id)
 
         await asyncio.to_thread(abort)
 

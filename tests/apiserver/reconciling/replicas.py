@@ -70,8 +70,8 @@ class Replica:
 
     def writes(self) -> list[Write]:
         """What it wrote, its Leases left out."""
-        user = f"system:serviceaccount:{self.namespace}:{self.name}"
-        return [each for each in _writes(self.audit, user) if each.resource != "leases"]
+        name = user(self.namespace, self.name)
+        return [each for each in _writes(self.audit, name) if each.resource != "leases"]
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -134,32 +134,41 @@ class Replicas:
         return str(holder).startswith(f"{replica.name}_")
 
     async def _kubeconfig(self, name: str) -> Path:
-        core = client.CoreV1Api(self.operated.api)
-        namespace = self.operated.namespace
-        meta = client.V1ObjectMeta(name=name)
-        await core.create_namespaced_service_account(
-            namespace, client.V1ServiceAccount(metadata=meta)
-        )
-        await self._everything_is_allowed(name)
-        asked = client.AuthenticationV1TokenRequest(
-            spec=client.V1TokenRequestSpec(audiences=["https://kubernetes.default.svc"])
-        )
-        given = await core.create_namespaced_service_account_token(name, namespace, asked)
         path = self.folder / f"{name}.kubeconfig"
-        assert given.status
-        content = kubeconfig_content(self.server.url, self.server.ca, str(given.status.token))
-        path.write_text(json.dumps(content))
+        token = await account(self.operated, name)
+        path.write_text(json.dumps(kubeconfig_content(self.server.url, self.server.ca, token)))
         return path
 
-    async def _everything_is_allowed(self, name: str) -> None:
-        namespace = self.operated.namespace
-        subject = client.RbacV1Subject(kind="ServiceAccount", name=name, namespace=namespace)
-        role = client.V1RoleRef(
-            api_group="rbac.authorization.k8s.io", kind="ClusterRole", name="cluster-admin"
-        )
-        meta = client.V1ObjectMeta(name=f"{namespace}-{name}")
-        binding = client.V1ClusterRoleBinding(metadata=meta, subjects=[subject], role_ref=role)
-        await client.RbacAuthorizationV1Api(self.operated.api).create_cluster_role_binding(binding)
+
+async def account(operated: Operated, name: str) -> str:
+    """The token of a ServiceAccount, made in the namespace, that may do anything."""
+    core = client.CoreV1Api(operated.api)
+    namespace = operated.namespace
+    meta = client.V1ObjectMeta(name=name)
+    await core.create_namespaced_service_account(namespace, client.V1ServiceAccount(metadata=meta))
+    await _everything_is_allowed(operated, name)
+    asked = client.AuthenticationV1TokenRequest(
+        spec=client.V1TokenRequestSpec(audiences=["https://kubernetes.default.svc"])
+    )
+    given = await core.create_namespaced_service_account_token(name, namespace, asked)
+    assert given.status
+    return str(given.status.token)
+
+
+def user(namespace: str, name: str) -> str:
+    """A ServiceAccount's name at the API server."""
+    return f"system:serviceaccount:{namespace}:{name}"
+
+
+async def _everything_is_allowed(operated: Operated, name: str) -> None:
+    namespace = operated.namespace
+    subject = client.RbacV1Subject(kind="ServiceAccount", name=name, namespace=namespace)
+    role = client.V1RoleRef(
+        api_group="rbac.authorization.k8s.io", kind="ClusterRole", name="cluster-admin"
+    )
+    meta = client.V1ObjectMeta(name=f"{namespace}-{name}")
+    binding = client.V1ClusterRoleBinding(metadata=meta, subjects=[subject], role_ref=role)
+    await client.RbacAuthorizationV1Api(operated.api).create_cluster_role_binding(binding)
 
 
 @contextlib.asynccontextmanager

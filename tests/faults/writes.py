@@ -1,0 +1,160 @@
+"""An operator behind proxies that see each of its writes, and can kill it right after one.
+
+The moment is the worst there is: the write is done, and nobody has heard of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import json
+import os
+import signal
+import ssl
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Final
+
+from tests.adapters.certificates import issue
+from tests.adapters.ledger.site import Ledger
+from tests.apiserver.control_plane import ApiServer, kubeconfig_content
+from tests.faults.interceptor import Asked, Cut, intercepting
+from tests.faults.statements import stating
+
+_CHANGES: Final = ("INSERT", "UPDATE", "DELETE")
+
+Kills = Callable[[int, int], bool]
+"""Whether to kill after a write: how many kills there were, and writes since the last one."""
+
+
+def never(_kills: int, _since: int) -> bool:
+    """Let the operator live."""
+    return False
+
+
+@dataclasses.dataclass(kw_only=True)
+class Writes:
+    """Counts them, and kills as `kills` says."""
+
+    kills: Kills
+    kill: Callable[[], None]
+    done: list[str] = dataclasses.field(default_factory=list)
+    killed_after: list[str] = dataclasses.field(default_factory=list)
+    _since: int = 0
+    _rows: int = 0
+
+    def add(self, what: str) -> None:
+        """A write got through; raises Cut where the operator is dead before it hears of it."""
+        self.done.append(what)
+        self._since += 1
+        if self.kills(len(self.killed_after), self._since):
+            self.killed_after.append(what)
+            self._since = 0
+            self.kill()
+            raise Cut
+
+    def of_http(self, where: str) -> Callable[[Asked, int], None]:
+        """For an Interceptor: what was answered with success counts."""
+
+        def after(asked: Asked, status: int) -> None:
+            if asked.writes and status < 300 and "/leases/" not in asked.path:
+                self.add(f"{where} {asked.method} {asked.path.partition('?')[0]}")
+
+        return after
+
+    def of_ledger(self, tag: str) -> None:
+        """For Statements: what changed a row, and the end of its transaction."""
+        command, *counts = tag.split(" ")
+        if command == "COMMIT":
+            changed, self._rows = self._rows, 0
+        else:
+            changed = int(counts[-1]) if command in _CHANGES else 0
+            self._rows += changed
+        if changed:
+            self.add(f"ledger {tag}")
+
+
+@dataclasses.dataclass(kw_only=True)
+class Incarnations:
+    """`roadstead operator`, started again whenever it has ended, as a kubelet would."""
+
+    environ: dict[str, str]
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+    codes: list[int] = dataclasses.field(default_factory=list)
+    """The exit codes of those that have ended."""
+
+    def kill(self) -> None:
+        """End it and its transfers at once, as the kernel ends a pod."""
+        if self.process is not None and self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+
+    async def live(self) -> None:
+        """Start one after the other until cancelled."""
+        try:
+            while True:
+                self.process = self._begin()
+                self.codes.append(await asyncio.to_thread(self.process.wait))
+        finally:
+            if self.process is not None and self.process.poll() is None:
+                self.process.terminate()
+                await asyncio.to_thread(self.process.wait)
+
+    def _begin(self) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as output:
+            return subprocess.Popen(
+                [sys.executable, "-m", "roadstead", "operator"],
+                env=self.environ,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+
+@contextlib.asynccontextmanager
+async def watched(
+    environ: dict[str, str],
+    *,
+    server: ApiServer,
+    token: str,
+    ledger: Ledger,
+    folder: Path,
+    kills: Kills,
+) -> AsyncIterator[tuple[Writes, Incarnations]]:
+    """An operator that lives within the block, all of whose writes are seen.
+
+    `environ` is what it would have without the proxies, `token` whom it is at the API server.
+    """
+    living = Incarnations(environ=environ, log=folder / "operator.log")
+    writes = Writes(kills=kills, kill=living.kill)
+    shown = issue(folder)
+    trusted = ssl.create_default_context(cafile=str(server.ca))
+    async with contextlib.AsyncExitStack() as stack:
+        kube, kube_url = await stack.enter_async_context(
+            intercepting(server.url, trusted=trusted, shown=shown)
+        )
+        store, store_url = await stack.enter_async_context(
+            intercepting(environ["ROADSTEAD_STORE_ENDPOINT"])
+        )
+        port = await stack.enter_async_context(stating(ledger.server.port, writes.of_ledger))
+        kube.after, store.after = writes.of_http("api"), writes.of_http("store")
+        kubeconfig = folder / "proxied.kubeconfig"
+        kubeconfig.write_text(json.dumps(kubeconfig_content(kube_url, shown.authority, token)))
+        dsn = folder / "proxied.dsn"
+        dsn.write_text(ledger.server.dsn("writer").replace(f":{ledger.server.port}/", f":{port}/"))
+        living.environ |= {
+            "KUBECONFIG": str(kubeconfig),
+            "ROADSTEAD_STORE_ENDPOINT": store_url,
+            "ROADSTEAD_LEDGER_DSN_FILE": str(dsn),
+        }
+        task = asyncio.create_task(living.live())
+        try:
+            yield writes, living
+        finally:
+            writes.kills = never
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
