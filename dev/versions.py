@@ -97,14 +97,7 @@ _PROGRAMS = (
     _upstream("rclone", "github.com/rclone/rclone", RCLONE, 125),
     _upstream("versitygw", "github.com/versity/versitygw", VERSITYGW, 60, sub="/cmd/versitygw"),
     _upstream("traefik", "github.com/traefik/traefik/v3", TRAEFIK, 300, sub="/cmd/traefik"),
-    GoProgram(
-        name="toxiproxy",
-        module="toxiproxy",
-        package="github.com/Shopify/toxiproxy/v2/cmd/server",
-        requires="github.com/Shopify/toxiproxy/v2",
-        version=TOXIPROXY,
-        usual_seconds=10,
-    ),
+    _upstream("toxiproxy", "github.com/Shopify/toxiproxy/v2", TOXIPROXY, 10, sub="/cmd/server"),
     GoProgram(
         name="controller-gen",
         module="monitoring",

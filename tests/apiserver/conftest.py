@@ -14,7 +14,7 @@ from kubernetes.aio import client
 from dev.binaries import ensure
 from tests.apiserver.control_plane import ApiServer, running
 from tests.apiserver.eventually import eventually
-from tests.apiserver.objects import fresh_name
+from tests.apiserver.objects import Raw, fresh_name
 
 CRDS = Path(__file__).parents[2] / "crds"
 
@@ -63,10 +63,7 @@ async def api(apiserver: ApiServer) -> AsyncIterator[client.ApiClient]:
 @pytest.fixture
 async def namespace(api: client.ApiClient) -> str:
     """A namespace of the test's own. It stays: nothing here deletes what is in one."""
-    name = fresh_name("test")
-    body = client.V1Namespace(metadata=client.V1ObjectMeta(name=name))
-    await client.CoreV1Api(api).create_namespace(body)
-    return name
+    return await fresh_namespace(api, "test")
 
 
 @pytest.fixture
@@ -98,8 +95,16 @@ def connect(server: ApiServer) -> client.ApiClient:
     return client.ApiClient(configuration)
 
 
+async def fresh_namespace(api: client.ApiClient, prefix: str) -> str:
+    """Make one, with a name of its own."""
+    name = fresh_name(prefix)
+    body = client.V1Namespace(metadata=client.V1ObjectMeta(name=name))
+    await client.CoreV1Api(api).create_namespace(body)
+    return name
+
+
 async def install_crds(server: ApiServer) -> None:
-    """Install Roadstead's CRDs and wait until the API server has them."""
+    """Install Roadstead's CRDs and wait until the API server has them, and lists their objects."""
     async with connect(server) as api:
         crds = client.ApiextensionsV1Api(api)
         for path in sorted(CRDS.glob("*.yaml")):
@@ -107,9 +112,21 @@ async def install_crds(server: ApiServer) -> None:
             await crds.create_custom_resource_definition(body)
             name = body["metadata"]["name"]
             await eventually(functools.partial(_established, crds, name))
+            await eventually(functools.partial(_lists, api, body["spec"]))
 
 
 async def _established(crds: client.ApiextensionsV1Api, name: str) -> bool:
     found = await crds.read_custom_resource_definition(name)
     conditions = found.status.conditions or [] if found.status else []
     return any(each.type == "Established" and each.status == "True" for each in conditions)
+
+
+async def _lists(api: client.ApiClient, spec: Raw) -> bool:
+    """A kind that was just made is answered 429 until its storage is ready."""
+    custom = client.CustomObjectsApi(api)
+    where = spec["group"], spec["versions"][0]["name"], spec["names"]["plural"]
+    try:
+        await custom.list_cluster_custom_object(*where)
+    except client.ApiException:
+        return False
+    return True

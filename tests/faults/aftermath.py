@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import dataclasses
-import datetime
 import json
 import time
 import urllib.request
@@ -19,6 +18,7 @@ from typing import Final
 from roadstead.controllers.ledger_verification import compare
 from roadstead.kube.client import KubeClient
 from tests.adapters.ledger.site import Ledger
+from tests.apiserver.audit import Write, writes
 from tests.apiserver.control_plane import ApiServer
 from tests.apiserver.eventually import eventually
 from tests.apiserver.reconciling.site import Operated, Site, minio
@@ -42,7 +42,7 @@ class Scene:
     """What the operators of the test said."""
     ledger: Ledger | None = None
     users: Sequence[str] = ()
-    """The operators' names at the API server; those of one test at least are told from its own."""
+    """The operators' names at the API server: not the test's own."""
     metrics: str = ""
     """A page of metrics."""
     tokens: Sequence[str] = ()
@@ -63,26 +63,18 @@ async def aftermath(scene: Scene, *, rest: float = 5.0) -> None:
     await no_secrets(scene)
 
 
-def writes(scene: Scene) -> list[tuple[datetime.datetime, str, str]]:
-    """When who wrote what, by the API server's audit log; Leases are left out."""
-    found = []
-    for line in scene.server.audit.read_text().splitlines():
-        event = json.loads(line)
-        about = event.get("objectRef", {})
-        if event["user"]["username"] in scene.users and about.get("resource") != "leases":
-            at = datetime.datetime.fromisoformat(event["requestReceivedTimestamp"])
-            what = f"{event['verb']} {event['requestURI']} {event['responseStatus'].get('code')}"
-            found.append((at, event["user"]["username"], what))
-    return sorted(found)
+def written(scene: Scene) -> list[Write]:
+    """By the operators of the test."""
+    return writes(scene.server.audit, scene.users)
 
 
 async def settled(scene: Scene) -> None:
     """Wait until nothing has been written for a moment."""
-    seen, since = len(writes(scene)), time.monotonic()
+    seen, since = len(written(scene)), time.monotonic()
 
     async def quiet() -> bool:
         nonlocal seen, since
-        now = len(writes(scene))
+        now = len(written(scene))
         if now != seen:
             seen, since = now, time.monotonic()
         return time.monotonic() - since >= SETTLE_SECONDS
@@ -92,15 +84,15 @@ async def settled(scene: Scene) -> None:
 
 async def nothing_written(scene: Scene, seconds: float) -> None:
     """A cluster that nobody changes is left alone."""
-    before = writes(scene)
+    before = written(scene)
     await asyncio.sleep(seconds)
-    more = writes(scene)[len(before) :]
+    more = written(scene)[len(before) :]
     assert more == [], more
 
 
 def one_at_a_time(scene: Scene) -> None:
     """Nobody wrote after another one had begun to."""
-    order = [user for _, user, _ in writes(scene)]
+    order = [each.user for each in written(scene)]
     turns = [user for place, user in enumerate(order) if place == 0 or order[place - 1] != user]
     assert len(turns) == len(set(turns)), f"they took turns: {turns}"
 

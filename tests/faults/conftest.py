@@ -7,15 +7,13 @@ from pathlib import Path
 import pytest
 from kubernetes.aio import client
 
-from dev import objectstore, postgres, toxiproxy
+from dev import postgres, toxiproxy
 from dev.binaries import ensure
 from dev.toxiproxy import Toxiproxy
 from tests.adapters.ledger.site import Ledger, migrated
-from tests.apiserver.conftest import PROGRAMS, connect, install_crds
+from tests.apiserver.conftest import PROGRAMS, connect, fresh_namespace, install_crds
 from tests.apiserver.control_plane import ApiServer, running
-from tests.apiserver.eventually import eventually
-from tests.apiserver.objects import fresh_name
-from tests.apiserver.reconciling.site import Operated, Site, cleared, listed, quant_service
+from tests.apiserver.reconciling.site import Operated, Site, cleared, serving
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -29,7 +27,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def apiserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     """An API server with the CRDs, whose audit log has every write."""
     with running(ensure(*PROGRAMS), tmp_path_factory.mktemp("faults-apiserver")) as server:
-        asyncio.run(_prepare(server))
+        asyncio.run(install_crds(server))
         yield server
 
 
@@ -37,12 +35,8 @@ def apiserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The source's and the store's side."""
     folder = tmp_path_factory.mktemp("faults")
-    with (
-        objectstore.running(folder / "store") as store,
-        objectstore.running(folder / "source") as source,
-        quant_service(source, folder) as (endpoint, key_file),
-    ):
-        yield Site(store=store, source=source, quant_endpoint=endpoint, quant_key_file=key_file)
+    with serving(folder) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")
@@ -75,7 +69,7 @@ async def api(apiserver: ApiServer) -> AsyncIterator[client.ApiClient]:
 @pytest.fixture
 async def namespace(api: client.ApiClient) -> str:
     """A namespace of the test's own. It stays: nothing here deletes what is in one."""
-    return await fresh_namespace(api)
+    return await fresh_namespace(api, "fault")
 
 
 @pytest.fixture
@@ -86,27 +80,3 @@ async def operated(
     await cleared(api)
     yield Operated(site=servers, api=api, namespace=namespace, kubeconfig=apiserver.kubeconfig)
     await cleared(api)
-
-
-async def fresh_namespace(api: client.ApiClient) -> str:
-    """Make one, with a name of its own."""
-    name = fresh_name("fault")
-    body = client.V1Namespace(metadata=client.V1ObjectMeta(name=name))
-    await client.CoreV1Api(api).create_namespace(body)
-    return name
-
-
-async def _prepare(server: ApiServer) -> None:
-    await install_crds(server)
-    async with connect(server) as api:
-        await eventually(lambda: _lists(api))
-
-
-async def _lists(api: client.ApiClient) -> bool:
-    """A kind that was just made is answered 429 until its storage is ready."""
-    try:
-        for plural in ("models", "modelserves"):
-            await listed(api, plural)
-    except client.ApiException:
-        return False
-    return True

@@ -9,13 +9,13 @@ import pytest
 from dev import samplegguf
 from tests.adapters.ledger.site import Ledger
 from tests.apiserver import custom_objects
+from tests.apiserver.conftest import fresh_namespace
 from tests.apiserver.control_plane import ApiServer
 from tests.apiserver.eventually import eventually
 from tests.apiserver.objects import Raw
 from tests.apiserver.reconciling.replicas import account, user
 from tests.apiserver.reconciling.site import SIZE, Operated, listed, send_raw
 from tests.faults.aftermath import Scene, aftermath
-from tests.faults.conftest import fresh_namespace
 from tests.faults.writes import Incarnations, Kills, Writes, never, watched
 
 PATIENCE = 240
@@ -125,7 +125,9 @@ async def test_operator_that_is_killed_after_any_of_its_writes_comes_to_the_same
     while True:
         folder = tmp_path / str(number)
         folder.mkdir()
-        place = dataclasses.replace(operated, namespace=await fresh_namespace(operated.api))
+        place = dataclasses.replace(
+            operated, namespace=await fresh_namespace(operated.api, "fault")
+        )
         seen, living = await killed(place, apiserver, ledger, folder, _once_after(number))
         if not seen.killed_after:
             break

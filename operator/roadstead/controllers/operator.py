@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import datetime
 import logging
 from collections.abc import Coroutine, Iterator
 from typing import Any, Final
@@ -99,7 +98,7 @@ class Operator:
             client=client,
             store=store,
             lifetime=settings.url_lifetime,
-            clock=_now,
+            clock=parts.utc_now,
         )
         models = ModelReconciler(
             client=client,
@@ -134,7 +133,7 @@ class Operator:
             usage=self._usage,
             status=status,
             wake=lambda name: self._queues[MODELSERVES].put(name),
-            clock=_now,
+            clock=parts.utc_now,
         )
         self._queues = {
             MODELS: WorkQueue("model", models.reconcile, workers=WORKERS),
@@ -392,10 +391,6 @@ class Operator:
 
     def _not_ready(self) -> str:
         return "" if self._synced else "waiting for the API server"
-
-
-def _now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)
 
 
 async def run(settings: OperatorSettings) -> None:

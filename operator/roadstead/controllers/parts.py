@@ -105,7 +105,7 @@ def guard(
         name=settings.receipt_keys,
         clock=time.monotonic,
     )
-    return Guard(cache=cache, keys=keys, usage=usage, clock=_now)
+    return Guard(cache=cache, keys=keys, usage=usage, clock=utc_now)
 
 
 def gateway(
@@ -121,5 +121,6 @@ def gateway(
     return ServerKeys(client=client, key=key, clock=time.monotonic), routes, probe
 
 
-def _now() -> datetime.datetime:
+def utc_now() -> datetime.datetime:
+    """The clock of what compares times."""
     return datetime.datetime.now(datetime.UTC)

@@ -11,11 +11,9 @@ from pathlib import Path
 import pytest
 from kubernetes.aio import client
 
-from dev import objectstore
-from tests.apiserver.conftest import connect, install_crds
+from tests.apiserver.conftest import install_crds
 from tests.apiserver.control_plane import ApiServer, running
-from tests.apiserver.eventually import eventually
-from tests.apiserver.reconciling.site import Operated, Site, cleared, listed, quant_service
+from tests.apiserver.reconciling.site import Operated, Site, cleared, serving
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +22,7 @@ def apiserver(
 ) -> Iterator[ApiServer]:
     """An API server that no other folder's tests put Models into."""
     with running(binaries, tmp_path_factory.mktemp("reconciling-apiserver")) as server:
-        asyncio.run(_prepare(server))
+        asyncio.run(install_crds(server))
         yield server
 
 
@@ -32,12 +30,8 @@ def apiserver(
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The source's and the store's side, for all tests."""
     folder = tmp_path_factory.mktemp("reconciling")
-    with (
-        objectstore.running(folder / "store") as store,
-        objectstore.running(folder / "source") as source,
-        quant_service(source, folder) as (endpoint, key_file),
-    ):
-        yield Site(store=store, source=source, quant_endpoint=endpoint, quant_key_file=key_file)
+    with serving(folder) as found:
+        yield found
 
 
 @pytest.fixture
@@ -48,19 +42,3 @@ async def operated(
     await cleared(api)
     yield Operated(site=servers, api=api, namespace=namespace, kubeconfig=kubeconfig)
     await cleared(api)
-
-
-async def _prepare(server: ApiServer) -> None:
-    await install_crds(server)
-    async with connect(server) as api:
-        await eventually(lambda: _lists(api))
-
-
-async def _lists(api: client.ApiClient) -> bool:
-    """A kind that was just made is answered 429 until its storage is ready."""
-    try:
-        for plural in ("models", "modelserves"):
-            await listed(api, plural)
-    except client.ApiException:
-        return False
-    return True

@@ -10,13 +10,14 @@ import json
 import signal
 import subprocess
 import urllib.request
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 from kubernetes.aio import client
 
 from dev import objectstore
+from tests.apiserver.audit import Write, writes
 from tests.apiserver.control_plane import ApiServer, kubeconfig_content
 from tests.apiserver.eventually import eventually
 from tests.apiserver.reconciling.site import Operated, _ready, _spawn, get_raw, send_raw
@@ -31,17 +32,6 @@ TIMES = {
     "ROADSTEAD_LEASE_DEADLINE_SECONDS": str(DEADLINE),
     "ROADSTEAD_LEASE_RENEW_SECONDS": str(RENEW),
 }
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Write:
-    """A request that changed something, by the API server's audit log."""
-
-    at: datetime.datetime
-    """When the API server had it."""
-    verb: str
-    resource: str
-    name: str
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -70,8 +60,7 @@ class Replica:
 
     def writes(self) -> list[Write]:
         """What it wrote, its Leases left out."""
-        name = user(self.namespace, self.name)
-        return [each for each in _writes(self.audit, name) if each.resource != "leases"]
+        return writes(self.audit, {user(self.namespace, self.name)})
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -193,19 +182,6 @@ async def standing(
 
 def _leases(namespace: str) -> str:
     return f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
-
-
-def _writes(audit: Path, user: str) -> Iterator[Write]:
-    for line in audit.read_text().splitlines():
-        event = json.loads(line)
-        if event["user"]["username"] == user:
-            about = event["objectRef"]
-            yield Write(
-                at=datetime.datetime.fromisoformat(event["requestReceivedTimestamp"]),
-                verb=event["verb"],
-                resource=about["resource"],
-                name=about.get("name", ""),
-            )
 
 
 def moment(text: str) -> datetime.datetime:

@@ -226,6 +226,17 @@ def answers(url: str) -> bool:
 
 
 @contextlib.contextmanager
+def serving(folder: Path) -> Iterator[Site]:
+    """The source's and the store's side, with their data in `folder`."""
+    with (
+        objectstore.running(folder / "store") as store,
+        objectstore.running(folder / "source") as source,
+        quant_service(source, folder) as (endpoint, key_file),
+    ):
+        yield Site(store=store, source=source, quant_endpoint=endpoint, quant_key_file=key_file)
+
+
+@contextlib.contextmanager
 def quant_service(source: ObjectStore, folder: Path) -> Iterator[tuple[str, Path]]:
     """`roadstead quant` in front of the source: its URL, and the file with its key."""
     minio(source).make_bucket(BUCKET)
