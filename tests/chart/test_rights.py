@@ -5,7 +5,7 @@ from __future__ import annotations
 from roadstead.api import group
 from roadstead.kube import resources
 from roadstead.manifests import names
-from tests.chart.rendering import EXISTING_STORE, TRAEFIK, Chart, Object, Rendered
+from tests.chart.rendering import EXISTING_STORE, GATEWAY_API, TRAEFIK, Chart, Object, Rendered
 
 WRITES = {"create", "patch", "delete"}
 
@@ -49,6 +49,22 @@ def test_secrets_are_neither_listed_nor_watched(defaults: Rendered) -> None:
 def test_every_kind_of_child_can_be_watched_and_written(defaults: Rendered) -> None:
     for child in resources.CHILDREN:
         assert {"get", "list", "watch"} | WRITES == granted(defaults)[child.group, child.plural]
+
+
+def test_routes_of_another_kind_are_taken_away_and_never_made(
+    chart: Chart, defaults: Rendered
+) -> None:
+    def may_make(rendered: Rendered) -> set[str]:
+        rights = granted(rendered)
+        return {
+            each.plural for each in resources.ROUTES if "create" in rights[each.group, each.plural]
+        }
+
+    assert may_make(chart.render(TRAEFIK)) == {"ingressroutes", "middlewares"}
+    assert may_make(chart.render(GATEWAY_API)) == {"httproutes", "middlewares"}
+    assert may_make(defaults) == set()
+    for each in resources.ROUTES:
+        assert {"list", "delete"} <= granted(defaults)[each.group, each.plural]
 
 
 def test_the_status_of_every_kind_can_be_replaced(defaults: Rendered) -> None:
