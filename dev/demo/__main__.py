@@ -11,7 +11,7 @@ from dev.cluster import up
 from dev.cluster.images import load
 from dev.cluster.layout import HERE as LAYOUT
 from dev.cluster.target import current
-from dev.demo import admission, callers, chat, follow, ledger, source
+from dev.demo import admission, callers, chat, follow, ledger, namespaces, source
 from dev.demo.installation import NAMESPACE as SYSTEM
 from dev.demo.installation import RELEASE, install
 from dev.demo.kubectl import Cluster
@@ -63,7 +63,7 @@ def demo(cluster: Cluster) -> str:
     install(cluster, with_source=True)
     source.start(cluster)
     if cluster.get("namespace", NAMESPACE) is None:
-        cluster.run("create", "namespace", NAMESPACE)
+        namespaces.ensure(cluster, NAMESPACE)
     agree(cluster)
     apply(cluster)
     serve = follow.until_ready(cluster, NAMESPACE, SERVE, seconds=READY_SECONDS)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dev.cluster.layout import HERE as LAYOUT
+from dev.demo import namespaces
 from dev.demo.kubectl import Cluster
 from dev.gateway import traefik
 from dev.terminal import say
@@ -15,7 +16,6 @@ RELEASE = "roadstead"
 NAMESPACE = "roadstead-system"
 CHECKOUT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
-RESTRICTED = "pod-security.kubernetes.io/enforce=restricted"
 
 
 def install(
@@ -28,6 +28,8 @@ def install(
     say(f"installing the chart as release {RELEASE} in {NAMESPACE}")
     if cluster.local:
         traefik.install(cluster)
+    # Before the pods, so that they are checked too.
+    namespaces.ensure(cluster, NAMESPACE)
     files = [HERE / "values.yaml"] if cluster.local else []
     if with_source:
         files.append(HERE / "source-values.yaml")
@@ -35,20 +37,19 @@ def install(
         files.append(Path(own))
     cluster.install(
         *("upgrade", "--install", RELEASE, str(CHECKOUT / "chart")),
-        *("--namespace", NAMESPACE, "--create-namespace", "--wait", "--timeout", "180s"),
+        *("--namespace", NAMESPACE, "--wait", "--timeout", "180s"),
         *(part for file in files for part in ("--values", str(file))),
         *(("--set-file", f"gateway.caBundle={LAYOUT.gateway_ca}") if cluster.local else ()),
         *(
             tuple(
                 part
-                for name in ("operator", "webhooks", "forwardAuth")
+                for name in ("operator", "webhooks", "forwardAuth", "console")
                 for part in ("--set-string", f"{name}.podAnnotations.build={cluster.build}")
             )
             if cluster.build
             else ()
         ),
     )
-    cluster.run("label", "namespace", NAMESPACE, RESTRICTED, "--overwrite")
 
 
 def images(cluster: Cluster) -> Mapping[str, str]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dev import binaries, model
+from dev.demo import namespaces
 from dev.demo.installation import NAMESPACE, RELEASE, images
 from dev.demo.kubectl import Cluster
 from dev.errors import DevError
@@ -22,8 +23,7 @@ BUCKET = "models"
 def start(cluster: Cluster) -> None:
     """Start it and put the model in; what is there already stays."""
     say("starting the source side: a MinIO with the model, and `roadstead quant` before it")
-    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SOURCE_NAMESPACE}}
-    cluster.apply(json.dumps(namespace))
+    namespaces.ensure(cluster, SOURCE_NAMESPACE)
     _keys(cluster)
     _share_quant_key(cluster)
     cluster.apply(_manifest(images(cluster)))

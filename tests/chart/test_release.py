@@ -217,6 +217,7 @@ def test_definitions_and_objects_outlive_the_release(cluster: Cluster) -> None:
         ("Deployment", "roadstead-operator"),
         ("Deployment", "roadstead-webhooks"),
         ("Deployment", "roadstead-forward-auth"),
+        ("Deployment", "roadstead-console"),
         ("StatefulSet", "roadstead-minio"),
         ("StatefulSet", "roadstead-postgres"),
         ("Job", "roadstead-ledger-migrate"),

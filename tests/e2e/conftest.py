@@ -11,7 +11,7 @@ import pytest
 
 from dev import samplegguf
 from dev.cluster import down, status
-from dev.demo import admission, source
+from dev.demo import admission, namespaces, source
 from dev.demo.__main__ import the_cluster
 from dev.demo.installation import install
 from dev.demo.kubectl import Cluster
@@ -58,10 +58,9 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.fixture
 def namespace(cluster: Cluster) -> Iterator[str]:
-    """A fresh namespace that enforces the `restricted` Pod Security Standard."""
+    """A fresh one for the test."""
     name = f"e2e-{secrets.token_hex(3)}"
-    cluster.run("create", "namespace", name)
-    cluster.run("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
+    namespaces.ensure(cluster, name)
     yield name
     cluster.run("delete", "namespace", name, "--wait=false")
 

@@ -19,7 +19,7 @@ import asyncpg
 import pytest
 import yaml
 
-from dev.demo import admission
+from dev.demo import admission, namespaces
 from dev.demo.installation import NAMESPACE
 from dev.demo.kubectl import Cluster
 from dev.errors import DevError
@@ -82,7 +82,7 @@ def work(
 ) -> Iterator[Work]:
     namespace = f"dashboards-{secrets.token_hex(3)}"
     since = datetime.datetime.now(datetime.UTC).isoformat()
-    cluster.run("create", "namespace", namespace)
+    namespaces.ensure(cluster, namespace)
     try:
         as_admin(cluster, _contract(namespace))
         serves = Serves(cluster=cluster, namespace=namespace)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
-from dev.demo import admission
+from dev.demo import admission, namespaces
 from dev.demo.kubectl import Cluster
 from tests import chromium
 from tests.e2e.conftest import as_admin
@@ -35,7 +35,7 @@ def browser(cluster: Cluster) -> Iterator[Browser]:
 def place(cluster: Cluster) -> Iterator[str]:
     """A namespace, under a contract of the same name for USERS."""
     name = f"console-{secrets.token_hex(3)}"
-    cluster.run("create", "namespace", name)
+    namespaces.ensure(cluster, name)
     contract = gateways.contract(name, USERS)
     contract["spec"]["total"] = {"servers": 2, "memory": "2Gi"}
     as_admin(cluster, contract)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dev.demo import admission
+from dev.demo import admission, namespaces
 from dev.demo.installation import NAMESPACE
 from dev.demo.kubectl import Cluster
 from roadstead.api.group import ANNOTATION_DELETION, ANNOTATION_TOKEN
@@ -62,7 +62,7 @@ def serving(
     """A server in a namespace of its own, under a contract of its own, routed and answering."""
     namespace = f"gateway-{side}-{secrets.token_hex(3)}"
     token = issuer.token(f"user-of-{side}", group)
-    cluster.run("create", "namespace", namespace)
+    namespaces.ensure(cluster, namespace)
     try:
         as_admin(cluster, contract(namespace, group))
         apply(cluster, namespace, token)
