@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from dev.cluster import processes
+from dev.cluster import audit, processes
 from dev.cluster.layout import ETCD_DATA, NODE_IP, SERVICE_CIDR, Layout
 from dev.cluster.processes import command
 from dev.cluster.shell import attempt
@@ -15,7 +15,8 @@ ISSUER = "https://kubernetes.default.svc"
 def start(layout: Layout, programs: Mapping[str, Path]) -> None:
     """Start all four; returns when the API server is ready (5 s)."""
     processes.start(layout, "etcd", command(programs["etcd"], etcd_flags()))
-    apiserver = command(programs["kube-apiserver"], apiserver_flags(layout.config))
+    settings = {**apiserver_flags(layout.config), **audit.flags(layout)}
+    apiserver = command(programs["kube-apiserver"], settings)
     processes.start(layout, "kube-apiserver", apiserver)
     processes.wait_until(
         "the API server",
@@ -67,7 +68,8 @@ def apiserver_flags(config: Path) -> dict[str, str | Path]:
         # The gateway's ports are those that people type.
         "service-node-port-range": "8000-32767",
         "authorization-mode": "Node,RBAC",
-        "enable-admission-plugins": "NodeRestriction",
+        # The second asks who owns what for the right to its owner's finalizers, as OpenShift does.
+        "enable-admission-plugins": "NodeRestriction,OwnerReferencesPermissionEnforcement",
         "allow-privileged": "true",
         "kubelet-client-certificate": config / "admin.crt",
         "kubelet-client-key": config / "admin.key",

@@ -15,6 +15,7 @@ from dev.demo import admission, namespaces, source
 from dev.demo.__main__ import the_cluster
 from dev.demo.installation import install
 from dev.demo.kubectl import Cluster
+from tests.e2e.rights.audited import Audited
 from tests.e2e.serves import USERS, Serves
 
 T = TypeVar("T")
@@ -54,6 +55,12 @@ def cluster() -> Iterator[Cluster]:
     yield found
     if not was_up:
         down()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def audited(cluster: Cluster) -> Audited:
+    """The audit log from when the chart is installed, before any test."""
+    return Audited.from_now(cluster)
 
 
 @pytest.fixture

@@ -1,0 +1,54 @@
+"""What only a whole run can tell: it comes last, and is left out where anything else was.
+
+A run that leaves out a test, by a path, an expression or after a failure, has used less than what
+is needed. Tests marked `long` are no part of it.
+"""
+
+import time
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+import pytest
+
+from dev.demo.kubectl import Cluster
+from tests.e2e.rights.beginnings import begin_anew
+
+HERE = Path(__file__).parent
+ALL = set(HERE.parent.rglob("test_*.py"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> Generator[None]:
+    """Put this folder's tests last, or leave them out."""
+    found = list(items)
+    yield
+    mine = [item for item in items if HERE in item.path.parents]
+    items[:] = [item for item in items if item not in mine]
+    if _is_whole(found, {*items, *mine}, config.args):
+        items += mine
+    else:
+        config.hook.pytest_deselected(items=mine)
+
+
+def _is_whole(found: list[pytest.Item], kept: set[pytest.Item], arguments: list[str]) -> bool:
+    left_out = [item for item in found if item.path in ALL and item not in kept]
+    return (
+        {item.path for item in found} >= ALL
+        and all(item.get_closest_marker("long") for item in left_out)
+        and not any("::" in argument for argument in arguments)
+    )
+
+
+@pytest.fixture(scope="module")
+def begun_anew(cluster: Cluster) -> None:
+    """All parts have been through what they do at their first start."""
+    begin_anew(cluster, _until)
+
+
+def _until(question: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 180
+    while not question():
+        assert time.monotonic() < deadline, f"still not: {question.__doc__}"
+        time.sleep(0.5)

@@ -1,0 +1,49 @@
+"""What a ModelServe owns, when somebody lays hands on it."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from roadstead.api.group import LABEL_MANAGED_BY
+from tests.e2e.serves import Serves, make_serve
+
+KINDS = ("deployment", "service", "serviceaccount", "networkpolicy")
+NAME, COPY = "gemma", "copy"
+GIVEN = ("uid", "resourceVersion", "creationTimestamp", "generation", "managedFields")
+"""What the API server gives an object."""
+
+
+def served(serves: Serves, eventually: Callable[..., Any]) -> None:
+    """A server whose children are there."""
+    serves.apply(make_serve(NAME))
+    eventually(lambda: all(serves.get(kind, NAME) for kind in KINDS))
+
+
+def is_labelled(serves: Serves, kind: str) -> bool:
+    """Whether a child is known to the operator's watches."""
+    return LABEL_MANAGED_BY in serves.get(kind, NAME)["metadata"]["labels"]
+
+
+def copy_of(child: dict[str, Any]) -> str:
+    """The same under another name, with its labels and its owner."""
+    kept = {key: value for key, value in child["metadata"].items() if key not in GIVEN}
+    spec = {k: v for k, v in child.get("spec", {}).items() if not k.startswith("clusterIP")}
+    body = {**child, "metadata": {**kept, "name": COPY}, "spec": spec}
+    return json.dumps({key: value for key, value in body.items() if value and key != "status"})
+
+
+def test_child_without_its_label_is_taken_back(
+    serves: Serves, eventually: Callable[..., Any]
+) -> None:
+    served(serves, eventually)
+    for kind in KINDS:
+        serves.kubectl("label", kind, NAME, f"{LABEL_MANAGED_BY}-")
+    eventually(lambda: all(is_labelled(serves, kind) for kind in KINDS))
+
+
+def test_copy_of_a_child_is_taken_away(serves: Serves, eventually: Callable[..., Any]) -> None:
+    served(serves, eventually)
+    for kind in KINDS:
+        serves.kubectl("create", "-f", "-", stdin=copy_of(dict(serves.get(kind, NAME))))
+    eventually(lambda: not any(serves.get(kind, COPY) for kind in KINDS))
+    assert all(serves.get(kind, NAME) for kind in KINDS)
