@@ -1,8 +1,11 @@
 # One image, one command each: roadstead operator, webhooks, forward-auth, console, transfer, …
 # The base is Debian 12, whose python3 is 3.11. Nothing that builds is in the last stage.
 
+# Pin it by digest with `--build-arg BASE=debian:bookworm-slim@sha256:...`.
+ARG BASE=debian:bookworm-slim
+
 # --- the dependencies, each file checked against the hash in requirements.txt
-FROM debian:bookworm-slim AS dependencies
+FROM ${BASE} AS dependencies
 RUN apt-get update \
  && apt-get install -y --no-install-recommends ca-certificates python3-venv \
  && rm -rf /var/lib/apt/lists/*
@@ -14,7 +17,7 @@ ARG PIP_CERT
 COPY requirements.txt requirements-build.txt /src/
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN /opt/build/bin/pip install --no-compile --require-hashes --only-binary :all: -r /src/requirements-build.txt \
- && /opt/build/bin/pip --python /opt/roadstead/bin/python install --no-compile --require-hashes --only-binary :all: -r /src/requirements.txt
+ && /opt/build/bin/pip --python /opt/roadstead/bin/python install --no-compile --require-hashes --only-binary :all: --report /opt/installed.json -r /src/requirements.txt
 # Byte code that is never checked against its source: the root file system is read-only at run time.
 # Not of the Kubernetes client's 1,500 generated classes: they load lazily and none is ever loaded.
 RUN python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash \
@@ -32,12 +35,30 @@ RUN /opt/build/bin/pip wheel -q --no-deps --no-build-isolation --wheel-dir /dist
  && python3 -m compileall -q --invalidation-mode unchecked-hash -s /staged /staged/opt/roadstead/lib
 
 # --- what runs
-FROM debian:bookworm-slim
+FROM ${BASE} AS runtime
 RUN apt-get update \
  && apt-get install -y --no-install-recommends ca-certificates python3 \
  && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/*
 COPY --from=dependencies /opt/roadstead /opt/roadstead
 COPY --from=program /staged/opt/roadstead /opt/roadstead
+
+# --- what is in it, listed by what is found there
+FROM dependencies AS lister
+ARG PIP_INDEX_URL
+ARG PIP_CERT
+COPY requirements-sbom.txt /src/
+RUN python3 -m venv --without-pip /opt/lister \
+ && /opt/build/bin/pip --python /opt/lister/bin/python install --no-compile --require-hashes --only-binary :all: -r /src/requirements-sbom.txt
+
+FROM runtime AS listed
+COPY --from=lister /opt/lister /opt/lister
+COPY --from=dependencies /opt/installed.json /opt/
+COPY dev/images/sbom.py /src/
+RUN /opt/lister/bin/python /src/sbom.py /opt/roadstead/lib/python3*/site-packages /opt/installed.json > /sbom.cdx.json
+
+# --- the image
+FROM runtime
+COPY --from=listed /sbom.cdx.json /usr/share/roadstead/sbom.cdx.json
 # No account has this number, nor one that a cluster may choose: what the libraries would look up in
 # one (the Kubernetes client the home directory, kopf the name) is told to them.
 ENV PATH=/opt/roadstead/bin:/usr/bin:/bin \

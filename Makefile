@@ -6,7 +6,7 @@ SETUP := .venv/.set-up
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check unit test faults wheel demo up down requirements metrics
+.PHONY: help setup check unit test faults wheel demo up down requirements audit sbom metrics
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -54,6 +54,13 @@ down: $(SETUP) ## end all that `make up`, `make demo` or `make test` started
 metrics: $(SETUP) ## write docs/reference/metrics.md anew from the code
 	@$(PY) -m dev.metrics
 
+audit: $(SETUP) ## known vulnerabilities of what is pinned; it asks PyPI and fails where that does not tell
+	@.venv/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off $(patsubst %,-r %,$(wildcard requirements*.txt))
+
+sbom: $(SETUP) ## print what is in the image, as CycloneDX JSON
+	@$(PY) -m dev.sbom
+
 requirements: $(SETUP) ## write the pinned requirements anew from pyproject.toml
 	@.venv/bin/uv pip compile -q --generate-hashes --no-header --no-annotate --python-version 3.11 --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.txt
 	@.venv/bin/uv pip compile -q --generate-hashes --no-header --no-annotate --python-version 3.11 --no-emit-index-url --no-emit-find-links --extra dev pyproject.toml -o requirements-dev.txt
+	@.venv/bin/uv pip compile -q --generate-hashes --no-header --no-annotate --python-version 3.11 --no-emit-index-url --no-emit-find-links --group sbom -o requirements-sbom.txt

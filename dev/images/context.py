@@ -11,10 +11,12 @@ INCLUDED = (
     "LICENSE",
     "README.md",
     "crds",
+    "dev/images/sbom.py",
     "operator",
     "pyproject.toml",
     "requirements.txt",
     "requirements-build.txt",
+    "requirements-sbom.txt",
     "templates",
     "webhooks",
 )

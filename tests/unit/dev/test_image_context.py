@@ -18,6 +18,7 @@ def checkout(tmp_path: Path) -> Path:
     for name in context.INCLUDED:
         path = tmp_path / name
         if "." in name or name.isupper() or name == "Dockerfile":
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(name)
         else:
             path.mkdir()
@@ -73,7 +74,15 @@ def test_copy_holds_the_same_build(
 def test_dockerfile_starts_from_the_base_that_is_made_here() -> None:
     stages = re.findall(r"^FROM (\S+)(?: AS (\S+))?$", DOCKERFILE, re.MULTILINE)
     own = {name for _, name in stages if name}
-    assert {image for image, _ in stages} - own == {base.NAME}
+    assert {image for image, _ in stages} - own == {"${BASE}"}
+    assert f"\nARG BASE={base.NAME}\n" in DOCKERFILE
+
+
+def test_nothing_is_installed_into_the_image_without_its_hash() -> None:
+    installs = re.findall(r"pip (?:--python \S+ )?install (.*)", DOCKERFILE)
+    assert len(installs) == 4
+    for options in installs:
+        assert "--require-hashes" in options or "--no-index" in options
 
 
 def test_image_runs_as_a_number_that_is_not_root() -> None:

@@ -13,6 +13,7 @@ PROJECT = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
 FILES = {
     "requirements.txt": PROJECT["project"]["dependencies"],
     "requirements-build.txt": PROJECT["build-system"]["requires"],
+    "requirements-sbom.txt": PROJECT["dependency-groups"]["sbom"],
 }
 REMEDY = "make requirements"
 
