@@ -24,6 +24,7 @@ from roadstead.controllers.model_removal import RemovalStore, clear_store
 from roadstead.controllers.model_sources import Sources, transfer_job
 from roadstead.controllers.model_status import status_of
 from roadstead.controllers.status_writer import StatusWriter
+from roadstead.controllers.transfer_runner import Attempt
 from roadstead.controllers.transfers import Transfers
 from roadstead.errors import KubeNotFound, ModelError, StoreError
 from roadstead.kube.cache import Name, WatchCache
@@ -37,6 +38,8 @@ CHECK_SECONDS: Final = 300.0
 """How often a verified object is looked for in the store, at most."""
 HELD_SECONDS: Final = 30.0
 """How soon it is tried again where a transfer could not even be started."""
+ENDING_SECONDS: Final = 1.0
+_ENDING: Final = "its transfer's pod has yet to end; only then is the store cleared"
 
 
 class ModelStore(RemovalStore, Protocol):
@@ -80,8 +83,7 @@ class ModelReconciler:
             return None
         model = Model.parse(raw)
         if model.meta.deleting:
-            await self._remove(model)
-            return None
+            return await self._remove(model)
         if FINALIZER not in model.meta.finalizers:
             model = await self._finalizers(model, (*model.meta.finalizers, FINALIZER))
         facts = await self._gather(model)
@@ -90,7 +92,7 @@ class ModelReconciler:
             facts, step = await self._start(await self._told_why(facts, step))
         await self.status.write(MODELS, facts.model.raw, status_of(facts, step, now=_now()))
         if step.step is Step.RECORD:
-            self.transfers.forget(model.meta.uid)
+            await self.transfers.settle(model.meta.uid)
             self.checked[model.meta.uid] = time.monotonic()
         return step.delay or None
 
@@ -101,13 +103,15 @@ class ModelReconciler:
         checked, stored = await self._look(model, target) if view is None else (False, None)
         retry = model.meta.annotations.get(ANNOTATION_RETRY, "")
         version = "" if model.digest else await self.sources.version(model)
+        servers = self.servers(model)
+        self.transfers.wanted_by(uid, tenants(servers))
         return ModelFacts(
             model=model,
             target=target,
             view=view,
             inputs=_inputs(model.meta.generation, version, retry),
             taken_by=self._taken_by(model, target),
-            servers=self.servers(model),
+            servers=servers,
             checked=checked,
             stored=stored,
             now=time.monotonic(),
@@ -182,20 +186,31 @@ class ModelReconciler:
             return dataclasses.replace(facts, view=None), held
         attempts = int(section(model.status, "transfer").get("attempt", 0)) + 1
         job = transfer_job(model, source, facts.target)
-        self.transfers.start(job, inputs=facts.inputs, attempt=attempts)
+        attempt = Attempt(job=job, inputs=facts.inputs, number=attempts)
+        self.transfers.start(attempt, tenants=tenants(facts.servers))
         started = dataclasses.replace(facts, view=self.transfers.view(uid))
         return started, Plan(step=Step.WAIT)
 
-    async def _remove(self, model: Model) -> None:
-        """Let the Model go, once no ModelServe uses it and the store is in order."""
+    async def _remove(self, model: Model) -> float | None:
+        """Let the Model go, once no ModelServe uses it and the store is in order.
+
+        Seconds after which to look again where its transfer has yet to end.
+        """
         if FINALIZER not in model.meta.finalizers:
-            return
+            return None
         users = self.servers(model)
         if users:
             await self._say_why_kept(model, "InUse", _in_use(users))
-            return
+            return None
+        if not await self.transfers.stop(model.meta.uid):
+            await self._say_why_kept(model, "TransferEnding", _ENDING)
+            return ENDING_SECONDS
+        await self._clear(model)
+        return None
+
+    async def _clear(self, model: Model) -> None:
+        """Do in the store what the deletion asks for, and take the finalizer away."""
         target = self.location(model)
-        await self.transfers.stop(model.meta.uid)
         since = datetime.datetime.fromisoformat(section(model.raw, "metadata")["deletionTimestamp"])
         waiting = (datetime.datetime.now(datetime.UTC) - since).total_seconds()
         shared = any(True for _ in self._others(model, target))
@@ -236,6 +251,11 @@ def _inputs(*parts: object) -> str:
 
 def _now() -> str:
     return timestamp(datetime.datetime.now(datetime.UTC))
+
+
+def tenants(servers: tuple[str, ...]) -> set[str]:
+    """Who waits for a Model: the namespaces of the ModelServes that use it."""
+    return {server.partition("/")[0] for server in servers}
 
 
 def _in_use(users: tuple[str, ...]) -> str:

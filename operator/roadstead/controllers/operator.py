@@ -31,6 +31,7 @@ from roadstead.controllers.probes import serving
 from roadstead.controllers.queue import WorkQueue
 from roadstead.controllers.settings import OperatorSettings
 from roadstead.controllers.status_writer import StatusWriter
+from roadstead.controllers.transfer_process import ProcessRunner
 from roadstead.controllers.transfers import Transfers
 from roadstead.controllers.usage_collector import collecting
 from roadstead.controllers.wakeups import wakeups
@@ -89,10 +90,11 @@ class Operator:
         status = StatusWriter(client, self._cache, events, wrote=self._wrote)
         store = MinioStore(dataclasses.replace(settings.transfer.store, fence=fence))
         self._transfers = Transfers(
-            {**settings.environ, "ROADSTEAD_LOG_FORMAT": settings.log_format},
+            ProcessRunner(
+                {**settings.environ, "ROADSTEAD_LOG_FORMAT": settings.log_format}, fence=fence
+            ),
             concurrency=settings.transfers,
             on_news=self._news,
-            fence=fence,
         )
         self._urls = FetchUrls(
             client=client,

@@ -1,8 +1,4 @@
-"""The transfers that this operator runs, each a child process of its own.
-
-A transfer outlives the reconcile that started it: kopf cancels handlers two seconds after SIGTERM,
-a process of our own gets the signal itself, stops between two chunks and keeps the upload.
-"""
+"""The transfers of this operator: which one runs when, and what is known of each."""
 
 from __future__ import annotations
 
@@ -10,33 +6,21 @@ import asyncio
 import contextlib
 import dataclasses
 import enum
-import json
 import logging
-import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection
 from typing import Final
 
 from roadstead import logs, metrics
-from roadstead.errors import InvalidMessage, Retry
-from roadstead.fence import FOREVER, Fence
-from roadstead.transfer.messages import (
-    Completed,
-    Event,
-    Failed,
-    Progress,
-    Started,
-    Stopped,
-    TransferJob,
-    parse_event,
-)
+from roadstead.controllers.transfer_queue import TransferQueue
+from roadstead.controllers.transfer_runner import Attempt, Outcome, TransferRunner
+from roadstead.errors import Retry
+from roadstead.transfer.messages import Event, Failed, Progress, Started
 
 logger = logging.getLogger(__name__)
 
 REPORT_SECONDS: Final = 10.0
 REPORT_SHARE: Final = 0.05
-STOP_SECONDS: Final = 5.0
-_LINE_LIMIT: Final = 2**20
 
 
 class State(enum.StrEnum):
@@ -57,143 +41,144 @@ class TransferView:
     attempt: int
     started: Started | None = None
     progress: Progress | None = None
-    outcome: Completed | Failed | Stopped | None = None
+    outcome: Outcome | None = None
     ended: float = 0
     """`time.monotonic()` of its end."""
 
 
 class Transfers:
-    """Runs transfers, `concurrency` at a time, and tells when one has news worth a write.
+    """Has transfers run, `concurrency` at a time, and tells when one has news worth a write.
 
-    `on_news` gets a Model's UID; it is called from the event loop and must not block. A transfer
-    writes for as long as the `fence` says, whatever becomes of this process.
+    `on_news` gets a Model's UID; it is called from the event loop and must not block.
     """
 
     def __init__(
-        self,
-        environ: Mapping[str, str],
-        *,
-        concurrency: int,
-        on_news: Callable[[str], None],
-        fence: Fence | None = None,
+        self, runner: TransferRunner, *, concurrency: int, on_news: Callable[[str], None]
     ) -> None:
-        self._environ = dict(environ)
-        self._slots = asyncio.Semaphore(concurrency)
+        self._runner = runner
         self._on_news = on_news
-        self._fence = fence or Fence.shared(FOREVER)
+        self._queue = TransferQueue(concurrency)
+        self._closed = False
         self._views: dict[str, TransferView] = {}
+        self._attempts: dict[str, Attempt] = {}
+        """Those that wait and those that run."""
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def view(self, uid: str) -> TransferView | None:
         """What is known of a Model's transfer; None if there is none."""
         return self._views.get(uid)
 
-    def start(self, job: TransferJob, *, inputs: str, attempt: int) -> None:
-        """Queue a transfer; one that runs for the same Model goes on instead."""
-        uid = job.model_uid
-        if uid in self._tasks:
+    def start(self, attempt: Attempt, *, tenants: Collection[str]) -> None:
+        """Queue a transfer for its tenants; one of the same Model that is under way goes on."""
+        if attempt.uid in self._attempts:
             return
-        self._set(uid, TransferView(state=State.QUEUED, inputs=inputs, attempt=attempt))
-        task = asyncio.create_task(self._run(job), name=f"transfer {job.model_name}")
-        self._tasks[uid] = task
-        task.add_done_callback(lambda _: self._tasks.pop(uid, None))
+        self._take_in(attempt)
+        self._queue.put(attempt.uid, tenants)
+        self._fill()
+
+    def wanted_by(self, uid: str, tenants: Collection[str]) -> None:
+        """Who waits for it has changed, maybe."""
+        if self._queue.waits(uid):
+            self._queue.put(uid, tenants)
+
+    async def adopt(self) -> None:
+        """Go on with what an earlier operator left running; raises KubeError."""
+        for attempt in await self._runner.found():
+            if attempt.uid not in self._attempts:
+                self._take_in(attempt)
+                self._queue.run(attempt.uid)
+                self._begin(attempt)
 
     def forget(self, uid: str) -> None:
         """Drop what is known of a transfer that ended."""
-        if uid not in self._tasks:
+        if uid not in self._attempts:
             self._views.pop(uid, None)
             self._count()
 
-    async def stop(self, uid: str) -> None:
-        """End a transfer and wait for its process to be gone; its upload is kept."""
+    async def settle(self, uid: str) -> None:
+        """Forget a transfer whose outcome is written down, and what is left of it."""
+        self.forget(uid)
+        if uid not in self._attempts:
+            await self._runner.clear(uid)
+
+    async def stop(self, uid: str) -> bool:
+        """End a transfer, whose upload is kept; whether nothing of it runs any more."""
+        await self._cancel(uid)
+        return await self._runner.clear(uid)
+
+    async def stop_all(self) -> None:
+        """Follow no transfer any more, at the end of the operator."""
+        self._closed = True
+        await asyncio.gather(*(self._cancel(uid) for uid in list(self._attempts)))
+
+    def _take_in(self, attempt: Attempt) -> None:
+        self._attempts[attempt.uid] = attempt
+        view = TransferView(state=State.QUEUED, inputs=attempt.inputs, attempt=attempt.number)
+        self._set(attempt.uid, view)
+
+    def _fill(self) -> None:
+        while not self._closed and (uid := self._queue.take()) is not None:
+            self._begin(self._attempts[uid])
+
+    def _begin(self, attempt: Attempt) -> None:
+        uid = attempt.uid
+        task = asyncio.create_task(self._run(attempt), name=f"transfer {attempt.job.model_name}")
+        self._tasks[uid] = task
+        task.add_done_callback(lambda _: self._ended(uid, task))
+
+    def _ended(self, uid: str, task: asyncio.Task[None]) -> None:
+        self._over(uid)
+        if not task.cancelled():
+            self._on_news(uid)
+
+    def _over(self, uid: str) -> None:
+        self._tasks.pop(uid, None)
+        self._attempts.pop(uid, None)
+        self._queue.drop(uid)
+        self._fill()
+
+    async def _cancel(self, uid: str) -> None:
         task = self._tasks.get(uid)
         if task is not None:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        self._over(uid)
         self._views.pop(uid, None)
         self._count()
 
-    async def stop_all(self) -> None:
-        """End all transfers, at the end of the operator."""
-        await asyncio.gather(*(self.stop(uid) for uid in list(self._tasks)))
-
-    async def _run(self, job: TransferJob) -> None:
-        with logs.about(f"model/{job.model_name}"):
-            async with self._slots:
-                self._change(job.model_uid, state=State.RUNNING)
-                outcome = await self._outcome(job)
+    async def _run(self, attempt: Attempt) -> None:
+        uid, name = attempt.uid, attempt.job.model_name
+        with logs.about(f"model/{name}"):
+            self._change(uid, state=State.RUNNING)
+            outcome = await self._outcome(attempt)
             reason = outcome.reason if isinstance(outcome, Failed) else type(outcome).__name__
             metrics.TRANSFER_RESULTS.labels(reason).inc()
             logger.info("the transfer ended: %s", reason)
-            self._change(job.model_uid, state=State.ENDED, outcome=outcome, ended=time.monotonic())
-            self._on_news(job.model_uid)
+            self._change(uid, state=State.ENDED, outcome=outcome, ended=time.monotonic())
 
-    async def _outcome(self, job: TransferJob) -> Completed | Failed | Stopped:
+    async def _outcome(self, attempt: Attempt) -> Outcome:
         """What came of it; whatever goes wrong here ends this transfer alone, and is told."""
+        reported = _Reported()
         try:
-            return await self._process(job)
+            return await self._runner.run(
+                attempt, lambda event: self._heard(attempt, event, reported)
+            )
         except Exception as error:
-            logger.exception("the transfer's process could not be run or followed")
-            message = f"the transfer's process could not be run: {type(error).__name__}"
+            logger.exception("the transfer could not be run or followed")
+            message = f"the transfer could not be run: {type(error).__name__}"
             return Failed(reason="TransferCrashed", message=message, retry=Retry.BACKOFF)
         finally:
-            _forget_progress(job.model_name)
+            _forget_progress(attempt.job.model_name)
 
-    async def _process(self, job: TransferJob) -> Completed | Failed | Stopped:
-        self._fence.check()
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "roadstead",
-            "transfer",
-            env={
-                **self._environ,
-                "ROADSTEAD_LOG_OBJECT": f"model/{job.model_name}",
-                "ROADSTEAD_FENCE_FD": str(self._fence.fd),
-            },
-            pass_fds=(self._fence.fd,),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            limit=_LINE_LIMIT,
-        )
-        assert process.stdin is not None  # noqa: S101 - asked for above
-        try:
-            process.stdin.write(json.dumps(job.to_json()).encode())
-            process.stdin.close()
-            outcome = await self._follow(job, process)
-            code = await process.wait()
-        finally:
-            if process.returncode is None:
-                await _end(process, STOP_SECONDS if self._fence.left() > 0 else 0)
-        return outcome or _crashed(code)
-
-    async def _follow(
-        self, job: TransferJob, process: asyncio.subprocess.Process
-    ) -> Completed | Failed | Stopped | None:
-        assert process.stdout is not None  # noqa: S101 - asked for in _process
-        outcome: Completed | Failed | Stopped | None = None
-        reported = _Reported()
-        async for line in process.stdout:
-            try:
-                event = parse_event(line)
-            except InvalidMessage as error:
-                logger.warning("the transfer said what is not understood: %s", error)
-                continue
-            if isinstance(event, Completed | Failed | Stopped):
-                outcome = event
-            else:
-                self._heard(job, event, reported)
-        return outcome
-
-    def _heard(self, job: TransferJob, event: Event, reported: _Reported) -> None:
-        uid = job.model_uid
+    def _heard(self, attempt: Attempt, event: Event, reported: _Reported) -> None:
+        uid, name = attempt.uid, attempt.job.model_name
         if isinstance(event, Started):
             self._change(uid, started=event)
             self._on_news(uid)
         elif isinstance(event, Progress):
-            metrics.TRANSFER_BYTES.labels(job.model_name).set(event.bytes_done)
-            metrics.TRANSFER_SIZE.labels(job.model_name).set(event.bytes_total)
+            metrics.TRANSFER_BYTES.labels(name).set(event.bytes_done)
+            metrics.TRANSFER_SIZE.labels(name).set(event.bytes_total)
             if reported.worth(event, time.monotonic()):
                 self._change(uid, progress=event)
                 self._on_news(uid)
@@ -229,28 +214,6 @@ class _Reported:
             return False
         self._at, self._done, self._phase = now, event.bytes_done, event.phase
         return True
-
-
-async def _end(process: asyncio.subprocess.Process, seconds: float) -> None:
-    """SIGTERM, and SIGKILL for one that does not leave in time."""
-    with contextlib.suppress(ProcessLookupError):
-        process.terminate()
-    try:
-        async with asyncio.timeout(seconds):
-            await process.wait()
-    except TimeoutError:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-
-
-def _crashed(code: int) -> Failed:
-    how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
-    return Failed(
-        reason="TransferCrashed",
-        message=f"the transfer's process {how}; it is started again and goes on where it was",
-        retry=Retry.BACKOFF,
-    )
 
 
 def _forget_progress(name: str) -> None:

@@ -14,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roadstead.api.location import StoreLocation
+from roadstead.controllers.transfer_process import ProcessRunner
+from roadstead.controllers.transfer_runner import Attempt
 from roadstead.controllers.transfers import (
     REPORT_SECONDS,
     REPORT_SHARE,
@@ -83,11 +85,14 @@ class Told:
 
     def __init__(self, given: dict[str, str], *, slots: int = 4) -> None:
         self.news: list[str] = []
-        self.transfers = Transfers(given, concurrency=slots, on_news=self.news.append)
+        self.transfers = Transfers(
+            ProcessRunner(given), concurrency=slots, on_news=self.news.append
+        )
         self._before = processes()
 
     def start(self, uid: str, endpoint: str = "http://127.0.0.1:9") -> None:
-        self.transfers.start(job(uid, endpoint), inputs="1", attempt=1)
+        attempt = Attempt(job=job(uid, endpoint), inputs="1", number=1)
+        self.transfers.start(attempt, tenants=())
 
     def state(self, uid: str) -> State | None:
         view = self.transfers.view(uid)

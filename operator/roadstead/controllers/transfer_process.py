@@ -1,0 +1,109 @@
+"""Transfers as child processes of the operator.
+
+A transfer outlives the reconcile that started it: kopf cancels handlers two seconds after SIGTERM,
+a process of our own gets the signal itself, stops between two chunks and keeps the upload.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from roadstead.controllers.transfer_runner import Attempt, Hears, Outcome, crashed
+from roadstead.errors import InvalidMessage
+from roadstead.fence import FOREVER, Fence
+from roadstead.transfer.messages import Completed, Failed, Stopped, TransferJob, parse_event
+
+logger = logging.getLogger(__name__)
+
+STOP_SECONDS: Final = 5.0
+_LINE_LIMIT: Final = 2**20
+
+
+class ProcessRunner:
+    """Runs transfers as processes that end with this one.
+
+    Each writes for as long as the `fence` says, whatever becomes of this process.
+    """
+
+    def __init__(self, environ: Mapping[str, str], *, fence: Fence | None = None) -> None:
+        self._environ = dict(environ)
+        self._fence = fence or Fence.shared(FOREVER)
+
+    async def found(self) -> Sequence[Attempt]:
+        """None: they end with their operator."""
+        return ()
+
+    async def clear(self, uid: str) -> bool:
+        """Nothing is left of a process that has ended."""
+        return True
+
+    async def run(self, attempt: Attempt, hears: Hears) -> Outcome:
+        """Run it; cancelled, the process gets SIGTERM and is waited for."""
+        self._fence.check()
+        process = await self._spawn(attempt.job)
+        assert process.stdin is not None  # noqa: S101 - asked for in _spawn
+        try:
+            process.stdin.write(json.dumps(attempt.job.to_json()).encode())
+            process.stdin.close()
+            outcome = await _follow(process, hears)
+            code = await process.wait()
+        finally:
+            if process.returncode is None:
+                await _end(process, STOP_SECONDS if self._fence.left() > 0 else 0)
+        return outcome or crashed(_how(code))
+
+    async def _spawn(self, job: TransferJob) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "roadstead",
+            "transfer",
+            env={
+                **self._environ,
+                "ROADSTEAD_LOG_OBJECT": f"model/{job.model_name}",
+                "ROADSTEAD_FENCE_FD": str(self._fence.fd),
+            },
+            pass_fds=(self._fence.fd,),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            limit=_LINE_LIMIT,
+        )
+
+
+async def _follow(process: asyncio.subprocess.Process, hears: Hears) -> Outcome | None:
+    assert process.stdout is not None  # noqa: S101 - asked for in _spawn
+    outcome: Outcome | None = None
+    async for line in process.stdout:
+        try:
+            event = parse_event(line)
+        except InvalidMessage as error:
+            logger.warning("the transfer said what is not understood: %s", error)
+            continue
+        if isinstance(event, Completed | Failed | Stopped):
+            outcome = event
+        else:
+            hears(event)
+    return outcome
+
+
+async def _end(process: asyncio.subprocess.Process, seconds: float) -> None:
+    """SIGTERM, and SIGKILL for one that does not leave in time."""
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
+    try:
+        async with asyncio.timeout(seconds):
+            await process.wait()
+    except TimeoutError:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+def _how(code: int) -> str:
+    return f"process was ended by signal {-code}" if code < 0 else f"process ended with code {code}"
