@@ -27,7 +27,8 @@ RoadsteadError
     ├── StoreError             the on-premises store
     │   ├── StoreInterrupted   no answer, busy, or failing: may pass in a moment
     │   ├── PartsDamaged       what an earlier run sent did not arrive
-    │   └── UploadMissing      the store has forgotten the upload
+    │   ├── UploadMissing      the store has forgotten the upload
+    │   └── Displaced          another run of the same transfer has taken over
     ├── VolumeError            the volume that a model is fetched to
     └── ContentError           the bytes themselves: digest, size, gguf header
 
@@ -200,6 +201,10 @@ class PartsDamaged(StoreError):
 
 class UploadMissing(StoreError):
     """NoSuchUpload: the multipart upload was aborted, completed or purged by the store."""
+
+
+class Displaced(StoreError):
+    """Another run of the same transfer has put an upload of its own in the place of this one's."""
 
 
 class VolumeError(ModelError):

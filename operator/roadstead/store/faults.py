@@ -20,6 +20,8 @@ _DENIED: Final = (
     "AllAccessDisabled",
 )
 _SKEWED: Final = ("RequestTimeTooSkewed", "RequestExpired", "AuthorizationHeaderMalformed")
+_UPLOAD_GONE: Final = ("NoSuchUpload", "InvalidPart")
+"""The second where a server takes an upload away part by part."""
 _BUSY: Final = (429, 500, 502, 503, 504)
 
 FAILURES: Final = (
@@ -37,7 +39,7 @@ def answer_fault(status: int, code: str, doing: str) -> StoreError:
     """From an S3 answer: HTTP status and error code ("" where the body had none)."""
     if code in (*_FULL, _FULL_ADMIN) or status == 507:
         return StoreError("StoreFull", f"{doing}: the store is full; free space or raise its quota")
-    if code == "NoSuchUpload":
+    if code in _UPLOAD_GONE:
         return UploadMissing("StoreUploadMissing", f"{doing}: the store has forgotten the upload")
     if code == "NoSuchBucket":
         return StoreError("StoreBucketMissing", f"{doing}: the bucket does not exist; create it")

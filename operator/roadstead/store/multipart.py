@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from xml.sax.saxutils import escape
 
 from roadstead.api.location import StoreLocation
-from roadstead.errors import LeaseLost, StoreError
+from roadstead.errors import LeaseLost, StoreError, UploadMissing
 from roadstead.store.access import StoreAccess
 from roadstead.store.faults import fault
 from roadstead.store.wire import Wire, accepted, local, read_answer, text, unexpected
@@ -72,7 +72,8 @@ class Multipart:
         """Ids of the unfinished uploads of exactly this key, as far as the store knows them.
 
         MinIO forgets them for this list when it restarts (not for the calls that name the id);
-        its own sweep removes those after a day.
+        its own sweep removes those after a day. It also goes on listing one that was aborted while
+        a part of it was on its way: so each is asked for.
         """
         doing = f"listing the uploads of {location}"
         bucket = dataclasses.replace(location, path="")
@@ -81,11 +82,19 @@ class Multipart:
         ).xml()
         if root is None:
             raise unexpected(doing)
-        return tuple(
+        listed = (
             text(element, "UploadId")
             for element in root
             if local(element) == "Upload" and text(element, "Key") == location.path
         )
+        return tuple(upload_id for upload_id in listed if self._is_there(location, upload_id))
+
+    def _is_there(self, location: StoreLocation, upload_id: str) -> bool:
+        try:
+            self.parts(location, upload_id)
+        except UploadMissing:
+            return False
+        return True
 
     def complete(
         self, location: StoreLocation, upload_id: str, parts: Sequence[Part], *, if_absent: bool

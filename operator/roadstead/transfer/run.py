@@ -11,6 +11,10 @@ stood there before is only ever replaced by something verified.
 - The target holds something else: the same at a key beside it, then the store copies it over.
 - The target holds what may be this very model (sizes and metadata agree): it is read, and if it
   is the model, nothing is moved. The same for what a killed run left at the key beside it.
+- The same transfer may be run twice at once: by a pod that is taken for dead, and the next one.
+  Who finds its upload gone looks whether the other has brought the model, then whether it is at
+  work, which ends this run: so no two drop each other's uploads in turns. Completing is what one of
+  them alone can do: an upload is completed once, and to a free key on condition that it is.
 - Kept parts that turn out wrong say nothing of the source, since some servers keep a part as whole
   whose connection broke: the transfer begins anew, once.
 
@@ -24,12 +28,15 @@ import dataclasses
 import logging
 import time
 from collections.abc import Callable
+from typing import Final
 
 from minio import Minio
 
 from roadstead.api.location import StoreLocation
 from roadstead.errors import (
     ContentError,
+    Displaced,
+    ModelError,
     PartsDamaged,
     Retry,
     SourceChanged,
@@ -61,6 +68,8 @@ log = logging.getLogger("roadstead.transfer")
 
 MAX_BEGINNINGS = 3
 """A source or a store that changes under each of so many uploads is left to the next run."""
+_TAKEN: Final = ("StoreObjectExists", "StoreObjectMissing")
+"""What a run meets where another has put the model in its place, or has taken the copy for it."""
 
 
 class Transfer:
@@ -194,14 +203,47 @@ class Transfer:
                 verified = self._upload(client, where, origin, resume)
                 break
             except (SourceChanged, UploadMissing, PartsDamaged) as error:
+                completed = self._by_another(client, where, origin, error)
+                if completed is not None:
+                    return completed
                 if beginning + 1 == MAX_BEGINNINGS:
                     raise
                 log.warning("%s: the transfer begins anew", error)
                 resume = None
                 origin = self._find()
-        if where != self._target:
-            self._replace(client, where)
+            except StoreError as error:
+                return self._instead(client, origin, error)
+        try:
+            if where != self._target:
+                self._replace(client, where)
+        except StoreError as error:
+            return self._instead(client, origin, error)
         return self._completed(self._stored(client, origin.found.size), verified, origin)
+
+    def _by_another(
+        self, client: Minio, where: StoreLocation, origin: Origin, error: ModelError
+    ) -> Completed | None:
+        """What another run made of it, should the upload be gone; raises Displaced."""
+        if not isinstance(error, UploadMissing):
+            return None
+        existing = self._stat(client, self._target)
+        completed = self._adopt(client, existing, sha256=origin.sha256, origin=origin)
+        if completed is None and self._patience.run(lambda: self._multipart.unfinished(where)):
+            message = "another run of this transfer has taken over; it goes on there"
+            raise Displaced("TransferDisplaced", message)
+        return completed
+
+    def _instead(self, client: Minio, origin: Origin, error: StoreError) -> Completed:
+        """The model, should another run have put it in the place that was found taken."""
+        if error.reason not in _TAKEN:
+            raise error
+        existing = self._stat(client, self._target)
+        verified = self._verified(client, self._target, existing, origin.sha256, origin)
+        if verified is None or existing is None:
+            raise error
+        log.info("another run of this transfer has brought the model")
+        self._tidy(client)
+        return self._completed(existing, verified, origin)
 
     def _upload(
         self, client: Minio, where: StoreLocation, origin: Origin, resume: Resume | None
@@ -216,7 +258,7 @@ class Transfer:
         except (ContentError, SourceChanged):
             upload.drop()
             raise
-        etag = self._complete(client, upload, origin.found.size)
+        etag = self._complete(upload)
         return verified or self._verify_completed(client, upload, origin, etag)
 
     def _move(self, upload: Upload, origin: Origin) -> Verifier | None:
@@ -235,16 +277,14 @@ class Transfer:
         pump.run(self._reporter(cut.size, upload.resumed_bytes, Phase.TRANSFERRING))
         return verifier
 
-    def _complete(self, client: Minio, upload: Upload, size: int) -> str:
-        """Make the object; its ETag."""
+    def _complete(self, upload: Upload) -> str:
+        """Make the object; its ETag. UploadMissing too where only the answer to it was lost."""
         try:
             return upload.complete(if_absent=upload.where == self._target, patience=self._patience)
-        except UploadMissing:
-            # An earlier try may have passed although its answer was lost.
-            stored = self._stat(client, upload.where)
-            if stored is None or stored.size != size:
-                raise
-            return stored.etag
+        except StoreError as error:
+            if error.reason in _TAKEN:
+                upload.drop()
+            raise
 
     def _verify_completed(
         self, client: Minio, upload: Upload, origin: Origin, etag: str

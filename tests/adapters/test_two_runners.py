@@ -1,0 +1,149 @@
+"""Two runs of one transfer at once: one brings the model, the other says what became of it."""
+
+import dataclasses
+import os
+import secrets
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+
+import pytest
+from minio import Minio
+from minio.commonconfig import ENABLED
+from minio.versioningconfig import VersioningConfig
+
+from dev.objectstore import MINIO, ObjectStore, Server
+from roadstead.api.location import StoreLocation
+from roadstead.store.access import StoreAccess
+from roadstead.store.multipart import Multipart
+from roadstead.transfer.messages import Completed, Failed, TransferJob, UrlSource
+from tests.adapters.fault_server import FaultServer
+from tests.adapters.processes import Ended, finished, start_transfer, transfer_environ
+from tests.adapters.test_transfer import job, read
+from tests.adapters.test_transfer_faults import killed_on_the_way
+
+MIB = 2**20
+
+
+@pytest.fixture
+def target(server: Server, store: ObjectStore, client: Minio) -> StoreLocation:
+    """A place in a bucket that keeps every version that was written, where the server can."""
+    bucket = f"kept-{secrets.token_hex(4)}"
+    client.make_bucket(bucket)
+    if server is MINIO:
+        client.set_bucket_versioning(bucket, VersioningConfig(ENABLED))
+    return StoreLocation(endpoint=store.endpoint, bucket=bucket, path="sample/model.gguf")
+
+
+@pytest.fixture
+def environ(faults: FaultServer, store: ObjectStore) -> dict[str, str]:
+    """That of both runs."""
+    return transfer_environ(store, allow=f"127.0.0.1:{faults.port}")
+
+
+@pytest.fixture
+def wanted(faults: FaultServer, target: StoreLocation, sha256: str) -> TransferJob:
+    """The job of both."""
+    return job(UrlSource(url=faults.url), target, sha256)
+
+
+@pytest.fixture
+def once(
+    client: Minio, access: StoreAccess, target: StoreLocation, content: bytes
+) -> Iterator[None]:
+    """However it went: the model was written once, and no upload is left."""
+    yield
+    written = list(client.list_objects(target.bucket, recursive=True, include_version=True))
+    assert [item.object_name for item in written] == [target.path]
+    assert read(client, target) == content
+    assert Multipart(access).unfinished(target) == ()
+
+
+def under_way(
+    wanted: TransferJob, environ: Mapping[str, str], faults: FaultServer, sent: int
+) -> subprocess.Popen[bytes]:
+    """A run that has come so far."""
+    process = start_transfer(wanted, environ)
+    deadline = time.monotonic() + 60
+    while faults.bytes_sent < sent and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return process
+
+
+def completed(ended: Ended, sha256: str) -> bool:
+    """Whether it says that the model is there."""
+    return isinstance(ended.last, Completed) and ended.last.sha256 == sha256
+
+
+@pytest.mark.usefixtures("once")
+def test_a_run_whose_upload_the_next_one_dropped_leaves_the_transfer_to_it(
+    server: Server,
+    faults: FaultServer,
+    environ: dict[str, str],
+    wanted: TransferJob,
+    sha256: str,
+) -> None:
+    faults.slowness = 0.05
+    first = under_way(wanted, environ, faults, 10 * MIB)
+    second = start_transfer(wanted, environ)
+    left, won = finished(first), finished(second)
+    assert completed(won, sha256), won.stderr
+    # versitygw goes on taking parts of an upload that was dropped while one was on its way.
+    if server is MINIO:
+        assert isinstance(left.last, Failed), left.stderr
+        assert left.last.reason == "TransferDisplaced"
+
+
+@pytest.mark.usefixtures("once")
+def test_runs_that_begin_in_the_same_moment_bring_one_object(
+    faults: FaultServer, environ: dict[str, str], wanted: TransferJob, sha256: str
+) -> None:
+    faults.slowness = 0.01
+    processes = [start_transfer(wanted, environ) for _ in range(2)]
+    ended = [finished(process) for process in processes]
+    others = [each for each in ended if not completed(each, sha256)]
+    assert len(others) < 2, ended
+    assert all(isinstance(each.last, Failed) for each in others)
+    assert {each.last.reason for each in others if isinstance(each.last, Failed)} <= {
+        "TransferDisplaced"
+    }
+
+
+@pytest.mark.usefixtures("once")
+def test_runs_that_go_on_with_one_upload_both_see_the_model_that_came_of_it(
+    faults: FaultServer,
+    store: ObjectStore,
+    environ: dict[str, str],
+    wanted: TransferJob,
+    target: StoreLocation,
+    sha256: str,
+) -> None:
+    resume = killed_on_the_way(faults, store, target, sha256)
+    faults.slowness = 0.01
+    again = dataclasses.replace(wanted, resume=resume)
+    processes = [start_transfer(again, environ) for _ in range(2)]
+    for ended in [finished(process) for process in processes]:
+        assert completed(ended, sha256), ended.stderr
+
+
+@pytest.mark.usefixtures("once")
+def test_a_run_that_was_stopped_meanwhile_finds_the_model_there(
+    faults: FaultServer,
+    store: ObjectStore,
+    environ: dict[str, str],
+    wanted: TransferJob,
+    target: StoreLocation,
+    sha256: str,
+) -> None:
+    resume = killed_on_the_way(faults, store, target, sha256)
+    faults.slowness, faults.bytes_sent = 0.05, 0
+    again = dataclasses.replace(wanted, resume=resume)
+    first = under_way(again, environ, faults, MIB)
+    os.kill(first.pid, signal.SIGSTOP)
+    faults.slowness = 0.0
+    second = finished(start_transfer(again, environ))
+    os.kill(first.pid, signal.SIGCONT)
+    assert completed(second, sha256), second.stderr
+    late = finished(first)
+    assert completed(late, sha256), late.stderr
