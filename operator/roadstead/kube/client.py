@@ -6,7 +6,8 @@ import dataclasses
 import json
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final, Self, cast
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from kubernetes.aio import config
@@ -77,8 +78,12 @@ class KubeClient:
         """
         configuration = await configuration_of(kubeconfig)
         configuration.connection_pool_maxsize = connections
+        # Looked up once: aiohttp would ask the environment, in a thread, at each request.
+        configuration.proxy = _proxy(configuration.host)
+        session: dict[str, Any] = {"trust_env": False}
         if fence is not None:
-            configuration.client_session_kwargs = {"request_class": fenced(fence)}
+            session["request_class"] = fenced(fence)
+        configuration.client_session_kwargs = session
         return cls(ApiClient(configuration))
 
     async def close(self) -> None:
@@ -235,16 +240,17 @@ class KubeClient:
         content_type: str = _JSON,
         timeout: float | aiohttp.ClientTimeout = 0,
     ) -> RESTResponse:
-        arguments = await self._api.param_serialize(
+        # Without the body, which is JSON already and need not be walked through.
+        _, url, headers, *_ = await self._api.param_serialize(
             method,
             quote(path),
             query_params=[(key, value) for key, value in (query or {}).items() if value],
             header_params={"Accept": _JSON, "Content-Type": content_type},
-            body=body,
             auth_settings=["BearerToken"],
         )
+        patience = timeout or self._timeout
         try:
-            return await self._api.call_api(*arguments, _request_timeout=timeout or self._timeout)
+            return await self._api.call_api(method, url, headers, body, _request_timeout=patience)
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             kind = type(error).__name__
             raise KubeUnavailable(f"{method} {path}: no answer ({kind})") from error
@@ -288,6 +294,12 @@ async def configuration_of(kubeconfig: str | None) -> Configuration:
         message = f"{where} can't be used: {error}; KUBECONFIG names the file outside a cluster"
         raise InvalidSettings(message) from error
     return configuration
+
+
+def _proxy(host: str) -> str | None:
+    """The proxy that the environment names for the API server; None where it is asked directly."""
+    parts = urlsplit(host)
+    return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
 
 
 def _message(data: bytes) -> str:

@@ -1,0 +1,65 @@
+"""The environment's proxy stands before the API server, unless it is excepted."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from roadstead.errors import KubeUnavailable
+from roadstead.kube.client import KubeClient
+from roadstead.kube.resources import MODELS
+
+FAR = "http://api.invalid"
+
+
+@pytest.fixture
+async def proxy(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[str]]:
+    """Answers whatever it is asked for; the addresses that were asked of it."""
+    asked: list[str] = []
+
+    async def answer(request: web.BaseRequest) -> web.Response:
+        asked.append(f"http://{request.host}{request.path}")
+        return web.json_response({"metadata": {"name": "a"}})
+
+    runner = web.ServerRunner(web.Server(answer, access_log=None), shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{runner.addresses[0][1]}")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    yield asked
+    await runner.cleanup()
+
+
+@pytest.fixture
+def kubeconfig(tmp_path: Path) -> str:
+    """Of an API server that only a proxy could know."""
+    content = {
+        "current-context": "far",
+        "clusters": [{"name": "far", "cluster": {"server": FAR}}],
+        "contexts": [{"name": "far", "context": {"cluster": "far", "user": "me"}}],
+        "users": [{"name": "me", "user": {"token": "t"}}],
+    }
+    path = tmp_path / "kubeconfig"
+    path.write_text(json.dumps(content))
+    return str(path)
+
+
+async def test_requests_go_through_the_proxy(proxy: list[str], kubeconfig: str) -> None:
+    kube = await KubeClient.connect(kubeconfig)
+    await kube.get(MODELS, "a")
+    await kube.close()
+    assert proxy == [f"{FAR}{MODELS.path(name='a')}"]
+
+
+async def test_an_excepted_server_is_asked_directly(
+    proxy: list[str], kubeconfig: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("no_proxy", "api.invalid")
+    kube = await KubeClient.connect(kubeconfig)
+    with pytest.raises(KubeUnavailable):
+        await kube.get(MODELS, "a")
+    await kube.close()
+    assert proxy == []
