@@ -13,7 +13,7 @@ from minio.error import S3Error
 
 from roadstead.api.location import StoreLocation
 from roadstead.errors import UploadMissing
-from roadstead.store.access import StoreAccess
+from roadstead.store.access import Credentials, StoreAccess
 from roadstead.store.faults import FAILURES, fault
 from roadstead.store.multipart import Multipart
 from roadstead.store.objects import (
@@ -35,6 +35,7 @@ class MinioStore:
 
     def __init__(self, access: StoreAccess) -> None:
         self._access = access
+        self._made: tuple[Credentials, Minio] | None = None
 
     async def stat(self, location: StoreLocation) -> StoredObject | None:
         """The object at `location`, None without one."""
@@ -100,8 +101,15 @@ class MinioStore:
         def run() -> _T:
             check_endpoint(self._access, location)
             try:
-                return work(minio_client(self._access))
+                return work(self._client())
             except FAILURES as error:
                 raise fault(error, f"the store at {self._access.endpoint}") from None
 
         return await asyncio.to_thread(run)
+
+    def _client(self) -> Minio:
+        """One for as long as the keys are the same: making one costs more than signing a URL."""
+        keys = self._access.credentials()
+        if self._made is None or self._made[0] != keys:
+            self._made = keys, minio_client(self._access)
+        return self._made[1]

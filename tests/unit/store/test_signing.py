@@ -1,0 +1,26 @@
+"""URLs are signed with the keys as they are: a mounted Secret changes when they are rotated."""
+
+import datetime
+from pathlib import Path
+
+from roadstead.api.location import StoreLocation
+from roadstead.store.access import StoreAccess
+from roadstead.store.client import MinioStore
+
+ENDPOINT = "http://minio.example.com:9000"
+PLACE = StoreLocation(endpoint=ENDPOINT, bucket="models", path="gemma.gguf")
+
+
+async def test_a_rotated_key_signs_the_next_url(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    access = StoreAccess(
+        endpoint=ENDPOINT,
+        bucket="models",
+        region="us-east-1",
+        access_key_file=key,
+        secret_key_file=key,
+    )
+    store, hour = MinioStore(access), datetime.timedelta(hours=1)
+    for name in ("first-key", "second-key"):
+        key.write_text(name)
+        assert f"X-Amz-Credential={name}" in await store.presigned_get(PLACE, hour)
