@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import dataclasses
 import datetime
 from collections.abc import Callable
@@ -13,13 +14,14 @@ from urllib.parse import unquote, urlsplit
 from roadstead.api.location import StoreLocation
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section
-from roadstead.errors import KubeNotFound
+from roadstead.errors import KubeConflict, KubeNotFound
 from roadstead.kube.client import Object
 from roadstead.kube.ownership import belongs, taken
 from roadstead.kube.resources import SECRETS, Resource
 from roadstead.manifests import names
 from roadstead.manifests.digest import digest_of
 from roadstead.manifests.modelserve import fetch_expiry, fetch_secret
+from roadstead.manifests.rendering import Manifest
 
 
 class UrlSigner(Protocol):
@@ -108,22 +110,31 @@ class FetchUrls:
     async def _bring(
         self, serve: ModelServe, location: StoreLocation, now: datetime.datetime
     ) -> datetime.datetime:
-        expires = now + self.lifetime
+        renewed = now + self.lifetime / 2
+        if not serve.status:
+            # Never looked at before: there is hardly one to read first.
+            with contextlib.suppress(KubeConflict):
+                await self.client.create(SECRETS, await self._made(serve, location, now))
+                return renewed
         observed = await self._observed(serve)
-        current = fetch_expiry(observed) if observed else None
-        manifest = fetch_secret(serve, "", expires)
-        if observed and not belongs(observed, serve.meta.uid):
+        if observed is None:
+            await self.client.create(SECRETS, await self._made(serve, location, now))
+            return renewed
+        manifest = fetch_secret(serve, "", now)
+        if not belongs(observed, serve.meta.uid):
             raise taken(manifest, observed)
-        same = observed and digest_of(observed) == digest_of(manifest) and opens(observed, location)
+        current = fetch_expiry(observed)
+        same = digest_of(observed) == digest_of(manifest) and opens(observed, location)
         if same and current and current - self.lifetime / 2 > now:
             return current - self.lifetime / 2
+        await self.client.apply(SECRETS, await self._made(serve, location, now))
+        return renewed
+
+    async def _made(
+        self, serve: ModelServe, location: StoreLocation, now: datetime.datetime
+    ) -> Manifest:
         url = await self.store.presigned_get(location, self.lifetime)
-        manifest = fetch_secret(serve, url, expires)
-        if observed:
-            await self.client.apply(SECRETS, manifest)
-        else:
-            await self.client.create(SECRETS, manifest)
-        return now + self.lifetime / 2
+        return fetch_secret(serve, url, now + self.lifetime)
 
     async def _observed(self, serve: ModelServe) -> Object | None:
         try:
