@@ -18,10 +18,20 @@ from roadstead import metrics
 
 
 class Hearing:
-    """When each kind's watch was heard last, by any monotonic clock in seconds."""
+    """When each kind's watch was heard last, by any monotonic clock in seconds.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    `listed` is called with a kind (its plural) once kopf has listed it and watches on from there.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        listed: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._clock = clock
+        self._listed = listed
+        self._lists: set[str] = set()
         self._heard: dict[str, float] = {}
 
     def expect(self, kinds: Iterable[str]) -> None:
@@ -34,6 +44,16 @@ class Hearing:
         if kind not in self._heard:
             metrics.WATCH_SILENCE.labels(kind).set_function(lambda: self.silence(kind))
         self._heard[kind] = self._clock()
+
+    def answered(self, kind: str, *, watch: bool) -> None:
+        """The API server has begun to answer a list of a kind, or a watch."""
+        if not watch:
+            self._lists.add(kind)
+            return
+        self.hear(kind)
+        if kind in self._lists:
+            self._lists.discard(kind)
+            self._listed(kind)
 
     def silence(self, kind: str) -> float:
         """Seconds since a kind was heard of; 0 for one that never was."""
@@ -50,7 +70,7 @@ class Hearing:
             connector=aiohttp.TCPConnector(limit=0, ssl=found.as_ssl_context()),
             headers=found.as_http_headers(),
             trust_env=found.trust_env,
-            response_class=_listening(self.hear),
+            response_class=_listening(self),
         )
         return kopf.AiohttpSession(
             server=found.server,
@@ -59,14 +79,16 @@ class Hearing:
         )
 
 
-def _listening(hear: Callable[[str], None]) -> type[aiohttp.ClientResponse]:
+def _listening(hearing: Hearing) -> type[aiohttp.ClientResponse]:
     class Listening(aiohttp.ClientResponse):
         async def start(self, connection: Any) -> aiohttp.ClientResponse:
             await super().start(connection)
-            if "watch" in self.url.query and self.status == 200:
-                kind = self.url.path.rpartition("/")[2]
-                hear(kind)
-                content: Any = _Heard(self.content, lambda: hear(kind))
+            if self.status != 200:
+                return self
+            kind, watch = self.url.path.rpartition("/")[2], "watch" in self.url.query
+            hearing.answered(kind, watch=watch)
+            if watch:
+                content: Any = _Heard(self.content, lambda: hearing.hear(kind))
                 self.content = content
             return self
 

@@ -24,6 +24,7 @@ from roadstead.controllers.hearing import Hearing
 from roadstead.controllers.lag import LoopLag
 from roadstead.controllers.leadership import Leadership, leadership
 from roadstead.controllers.lifetime import cancelled, done_before, forever, on_signals, once_set
+from roadstead.controllers.listing import Listing
 from roadstead.controllers.model import ModelReconciler
 from roadstead.controllers.model_sources import Sources
 from roadstead.controllers.modelserve import ServeReconciler
@@ -34,15 +35,13 @@ from roadstead.controllers.status_writer import StatusWriter
 from roadstead.controllers.transfer_process import ProcessRunner
 from roadstead.controllers.transfers import Transfers
 from roadstead.controllers.usage_collector import collecting
-from roadstead.controllers.wakeups import wakeups
+from roadstead.controllers.wakeups import ModelNews, Wakeup, wakeups
 from roadstead.controllers.watches import ROUTED, WATCHED, registry
 from roadstead.controllers.watches import settings as kopf_settings
-from roadstead.errors import KubeError, KubeNotFound, KubeRejected
 from roadstead.kube.cache import Name, WatchCache
 from roadstead.kube.children import Children
 from roadstead.kube.client import KubeClient
 from roadstead.kube.events import EventRecorder
-from roadstead.kube.lists import refresh
 from roadstead.kube.resources import MODELS, MODELSERVES, RESOURCECONTRACTS, Resource
 from roadstead.store.client import MinioStore
 from roadstead.usage.figures import ShownUsage
@@ -50,7 +49,6 @@ from roadstead.usage.figures import ShownUsage
 logger = logging.getLogger(__name__)
 
 WORKERS: Final = 16
-RELIST_SECONDS: Final = 2.0
 RECOUNT_SECONDS: Final = 1.0
 """How long changes of servers are gathered before their contract's status is written: the webhooks
 write it too, and each write of ours makes one of theirs try again."""
@@ -77,13 +75,14 @@ class Operator:
         self._client = client
         self._leadership = leadership or Leadership.alone()
         self._lag = LoopLag()
-        self._hearing = Hearing()
         self._cache = WatchCache({MODELSERVES: serve_references, MODELS: _paths})
         self._children = Children(client, self._cache)
         self._exposition = Exposition(self._cache)
         fence = self._leadership.fence
         self._books, self._ledger = parts.bookkeeping(settings, self._cache, fence)
-        self._relists: dict[Resource, asyncio.Task[None]] = {}
+        self._lists = Listing(client, self._cache, changed=self._changed)
+        self._hearing = Hearing(listed=self._lists.listed)
+        self._news_of_models = ModelNews()
         self._synced = False
         self._usage = ContractUsage()
         events = EventRecorder(client, instance=settings.instance)
@@ -114,7 +113,6 @@ class Operator:
             default=parts.default_location(settings),
             kept=parts.kept_objects(settings, store),
         )
-        self._missing: set[Resource] = set()
         self._shown = ShownUsage() if settings.usage else None
         self._keys, self._routes, self._probe = parts.gateway(settings, client, told=self._answered)
         serves = ServeReconciler(
@@ -127,7 +125,7 @@ class Operator:
             guard=parts.guard(settings, client, self._cache, self._usage),
             keys=self._keys,
             routes=self._routes,
-            missing=self._missing,
+            missing=self._lists.missing,
             usage=self._shown,
         )
         contracts = ContractReconciler(
@@ -156,7 +154,7 @@ class Operator:
         async with serving(
             host, port, healthy=self._wrong, ready=self._not_ready, leads=self._leads
         ):
-            if not await done_before(stop, self._list_all()):
+            if not await done_before(stop, self._lists.fill()):
                 return
             self._synced = True
             logger.info("the operator is ready")
@@ -219,7 +217,6 @@ class Operator:
             [*WATCHED, *(ROUTED if self._settings.gateway else ())],
             kubeconfig=self._settings.kubeconfig,
             changed=self._changed,
-            relisted=self._relisted,
             hearing=self._hearing,
         )
         begun = asyncio.Event()
@@ -240,7 +237,7 @@ class Operator:
             await stop.wait()
         finally:
             try:
-                await cancelled([*tasks, *self._relists.values()])
+                await cancelled([*tasks, *self._lists.tasks()])
             finally:
                 await cancelled([watching])
 
@@ -248,7 +245,7 @@ class Operator:
         """Wake those that wait for an object whose status we wrote, not the object itself."""
         self._record(resource, raw)
         own = raw["metadata"].get("namespace", ""), raw["metadata"]["name"]
-        for kind, key in wakeups(self._cache, resource, raw):
+        for kind, key in self._woken(resource, raw):
             if (kind, key) != (resource, own):
                 self._put(resource, kind, key)
 
@@ -266,7 +263,7 @@ class Operator:
 
     def _changed(self, resource: Resource, raw: Raw) -> None:
         self._record(resource, raw)
-        for kind, key in wakeups(self._cache, resource, raw):
+        for kind, key in self._woken(resource, raw):
             self._put(resource, kind, key)
         meta = section(raw, "metadata")
         own = meta.get("namespace", ""), meta["name"]
@@ -278,6 +275,13 @@ class Operator:
             if self._keys is not None and self._routes is not None:
                 self._keys.forget(meta.get("uid", ""))
                 self._routes.forget(meta.get("uid", ""))
+
+    def _woken(self, resource: Resource, raw: Raw) -> Iterator[Wakeup]:
+        """Not the servers of a Model that only counts them anew: there may be thousands."""
+        found = wakeups(self._cache, resource, raw)
+        if resource == MODELS and not self._news_of_models.there_is(self._cache, raw):
+            return (each for each in found if each[0] == MODELS)
+        return found
 
     def _put(self, changed: Resource, kind: Resource, key: Name) -> None:
         counts = changed == MODELSERVES and kind == MODELS
@@ -324,52 +328,11 @@ class Operator:
         if name is not None:
             self._queues[MODELS].put(name)
 
-    def _relisted(self, resource: Resource) -> None:
-        """kopf lists a kind anew: what vanished meanwhile is found by a list of our own."""
-        task = self._relists.get(resource)
-        if task is None or task.done():
-            self._relists[resource] = asyncio.create_task(self._relist(resource))
-
-    async def _relist(self, resource: Resource) -> None:
-        await asyncio.sleep(RELIST_SECONDS)
-        try:
-            await self._list_if_installed(resource)
-        except KubeError as error:
-            logger.warning("%s could not be listed: %s", resource.plural, error)
-
-    async def _list(self, resource: Resource) -> None:
-        selector = {**WATCHED, **ROUTED}[resource]
-        for raw in await refresh(self._client, self._cache, resource, selector=selector):
-            self._changed(resource, raw)
-
-    async def _list_if_installed(self, resource: Resource) -> None:
-        """List a kind; one of routes may be unknown to this cluster, or not be ours to read."""
-        try:
-            await self._list(resource)
-        except (KubeNotFound, KubeRejected):
-            if resource not in ROUTED:
-                raise
-            self._missing.add(resource)
-        else:
-            self._missing.discard(resource)
-
-    async def _list_all(self) -> None:
-        """Fill the cache before anything is decided; waits for the API server if it must."""
-        for resource in (*WATCHED, *ROUTED):
-            while True:
-                try:
-                    await self._list_if_installed(resource)
-                    break
-                except KubeError as error:
-                    logger.warning("waiting for the API server: %s", error)
-                    await asyncio.sleep(RELIST_SECONDS)
-
     async def _resync(self) -> None:
         """Now and then look at everything, spread over a minute or the interval."""
         while True:
             await asyncio.sleep(self._settings.resync)
-            for resource in (*WATCHED, *ROUTED):
-                await self._relist(resource)
+            await self._lists.again()
             spread = min(60.0, self._settings.resync)
             for resource, queue in self._queues.items():
                 names = self._cache.names(resource)

@@ -19,6 +19,29 @@ from roadstead.kube.resources import (
 Wakeup = tuple[Resource, Name]
 
 
+class ModelNews:
+    """Whether a Model says anything new to its servers: not, if only their number is another.
+
+    Else each new server of a Model would wake all the others.
+    """
+
+    def __init__(self) -> None:
+        self._told: dict[str, Raw] = {}
+
+    def there_is(self, cache: WatchCache, raw: Raw) -> bool:
+        """Asked once for each state of a Model."""
+        meta = section(raw, "metadata")
+        uid = meta.get("uid", "")
+        if cache.current(MODELS, raw) is None:
+            self._told.pop(uid, None)
+            return True
+        status = {key: value for key, value in section(raw, "status").items() if key != "servers"}
+        said = {**status, "generation": meta.get("generation")}
+        said["deleting"] = meta.get("deletionTimestamp")
+        before, self._told[uid] = self._told.get(uid), said
+        return before != said
+
+
 def wakeups(cache: WatchCache, resource: Resource, raw: Raw) -> Iterator[Wakeup]:
     """The reconciles that a change of `raw` asks for: its own, and those that depend on it."""
     meta = section(raw, "metadata")

@@ -15,6 +15,7 @@ import kopf
 
 from roadstead.api.group import FIELD_MANAGER, LABEL_MANAGED_BY
 from roadstead.api.raw import Raw
+from roadstead.controllers.forgetting import NoDiffBase, NoProgress
 from roadstead.controllers.hearing import Hearing
 from roadstead.controllers.queue import backoff
 from roadstead.kube.cache import WatchCache
@@ -47,7 +48,6 @@ ROUTED: Final[dict[Resource, str]] = dict.fromkeys(ROUTES, OURS)
 """The kinds that are listed besides, and watched where there is a gateway."""
 
 Changed = Callable[[Resource, Raw], None]
-Relisted = Callable[[Resource], None]
 
 
 class _Backoffs:
@@ -70,20 +70,17 @@ def registry(
     *,
     kubeconfig: str,
     changed: Changed,
-    relisted: Relisted,
     hearing: Hearing,
 ) -> kopf.OperatorRegistry:
     """A kopf registry with one event handler per kind.
 
     `kubeconfig` is empty in a pod: kopf has to watch the API server that we write to.
-    `changed` is called with each object that is new, other or gone; `relisted` when kopf lists a
-    kind anew, after which objects may have vanished without an event. `hearing` listens to all of
-    it.
+    `changed` is called with each object that is new, other or gone. `hearing` listens to all of it.
     """
     handlers = kopf.OperatorRegistry()
     kopf.on.login(registry=handlers)(_login(kubeconfig, hearing))
     for resource in watched:
-        _watch(handlers, cache, resource, changed, relisted)
+        _watch(handlers, cache, resource, changed)
     return handlers
 
 
@@ -100,6 +97,8 @@ def settings() -> kopf.OperatorSettings:
     chosen.watching.reconnect_backoff = 1
     chosen.watching.chunk_size = 500
     chosen.queueing.idle_timeout = 1
+    chosen.persistence.diffbase_storage = NoDiffBase()
+    chosen.persistence.progress_storage = NoProgress()
     for resource, selector in {**WATCHED, **ROUTED}.items():
         if selector:
             key = (resource.group, resource.version, resource.plural)
@@ -136,7 +135,6 @@ def _watch(
     cache: WatchCache,
     resource: Resource,
     changed: Changed,
-    relisted: Relisted,
 ) -> None:
     @kopf.on.event(
         resource.group, resource.version, resource.plural, id=resource.plural, registry=handlers
@@ -147,8 +145,6 @@ def _watch(
             "kind": resource.kind,
             **event["object"],
         }
-        if event["type"] is None:
-            relisted(resource)
         if event["type"] == "DELETED":
             cache.deleted(resource, raw)
             changed(resource, raw)

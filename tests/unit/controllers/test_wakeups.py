@@ -6,7 +6,7 @@ import pytest
 
 from roadstead.api.group import LABEL_SERVER_UUID
 from roadstead.api.references import model_references
-from roadstead.controllers.wakeups import Wakeup, wakeups
+from roadstead.controllers.wakeups import ModelNews, Wakeup, wakeups
 from roadstead.kube.cache import WatchCache
 from roadstead.kube.resources import DEPLOYMENTS, MODELS, MODELSERVES, PODS, Resource
 
@@ -66,3 +66,18 @@ def test_a_child_of_a_server_that_is_gone_wakes_nobody() -> None:
 
 def test_a_pod_without_a_label_wakes_nobody() -> None:
     assert woken(PODS, thing("x", "pod", "demo")) == set()
+
+
+def told(cache: WatchCache, news: ModelNews, version: int, **status: object) -> bool:
+    """Whether this state of a Model is news to its servers."""
+    meta = {"name": "gemma", "uid": "m", "resourceVersion": str(version), "generation": 1}
+    model = {"metadata": meta, "status": status}
+    cache.put(MODELS, model)
+    return news.there_is(cache, model)
+
+
+def test_a_model_that_only_counts_its_servers_anew_is_no_news_to_them() -> None:
+    cache, news = WatchCache(), ModelNews()
+    assert told(cache, news, 1, sha256="a", servers=1)
+    assert not told(cache, news, 2, sha256="a", servers=2)
+    assert told(cache, news, 3, sha256="b", servers=2)

@@ -1,0 +1,83 @@
+"""Lists of all that is watched: at the start, after kopf listed anew, and now and then."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from roadstead.api.raw import Raw
+from roadstead.controllers.watches import ROUTED, WATCHED
+from roadstead.errors import KubeError, KubeNotFound, KubeRejected
+from roadstead.kube.cache import WatchCache
+from roadstead.kube.lists import Lister, refresh
+from roadstead.kube.resources import Resource
+
+logger = logging.getLogger(__name__)
+
+RELIST_SECONDS: Final = 2.0
+_KINDS: Final = {**WATCHED, **ROUTED}
+_BY_PLURAL: Final = {resource.plural: resource for resource in _KINDS}
+
+
+class Listing:
+    """Brings the cache to what a list says; `changed` is called with all that is other or gone."""
+
+    def __init__(
+        self, client: Lister, cache: WatchCache, *, changed: Callable[[Resource, Raw], None]
+    ) -> None:
+        self._client = client
+        self._cache = cache
+        self._changed = changed
+        self._relists: dict[Resource, asyncio.Task[None]] = {}
+        self.missing: set[Resource] = set()
+        """Kinds of routes that this cluster does not know, or that are not ours to read."""
+
+    async def fill(self) -> None:
+        """List all before anything is decided; waits for the API server if it must."""
+        for resource in _KINDS:
+            while True:
+                try:
+                    await self._list(resource)
+                    break
+                except KubeError as error:
+                    logger.warning("waiting for the API server: %s", error)
+                    await asyncio.sleep(RELIST_SECONDS)
+
+    async def again(self) -> None:
+        """List all once more; what can't be listed stays as it is."""
+        for resource in _KINDS:
+            await self._relist(resource)
+
+    def listed(self, plural: str) -> None:
+        """kopf has listed a kind: what vanished before, without an event, is found by our list."""
+        resource = _BY_PLURAL.get(plural)
+        if resource is None:
+            return
+        task = self._relists.get(resource)
+        if task is None or task.done():
+            self._relists[resource] = asyncio.create_task(self._relist(resource))
+
+    def tasks(self) -> Iterable[asyncio.Task[None]]:
+        """The lists that are under way."""
+        return self._relists.values()
+
+    async def _relist(self, resource: Resource) -> None:
+        await asyncio.sleep(RELIST_SECONDS)
+        try:
+            await self._list(resource)
+        except KubeError as error:
+            logger.warning("%s could not be listed: %s", resource.plural, error)
+
+    async def _list(self, resource: Resource) -> None:
+        try:
+            selector = _KINDS[resource]
+            for raw in await refresh(self._client, self._cache, resource, selector=selector):
+                self._changed(resource, raw)
+        except (KubeNotFound, KubeRejected):
+            if resource not in ROUTED:
+                raise
+            self.missing.add(resource)
+        else:
+            self.missing.discard(resource)
