@@ -1,0 +1,164 @@
+"""Many objects: a cold start among them, and some that fail for ever."""
+
+import asyncio
+import json
+from collections import Counter
+from typing import Any
+
+import pytest
+from kubernetes.aio import client
+
+from roadstead.controllers.operator import Operator
+from tests.apiserver.control_plane import ApiServer
+from tests.apiserver.eventually import eventually
+from tests.apiserver.objects import Raw
+from tests.apiserver.reconciling.site import Operated
+
+COLD = 200
+HEALTHY = 30
+FAILING = 20
+QUIET_SECONDS = 5
+
+
+def writes(server: ApiServer, namespace: str) -> Counter[tuple[str, str, str]]:
+    """What was written in a namespace, attempts too: verb, kind and name."""
+    found: Counter[tuple[str, str, str]] = Counter()
+    for line in server.audit.read_text().splitlines():
+        about = json.loads(line).get("objectRef", {})
+        if about.get("namespace") == namespace:
+            found[json.loads(line)["verb"], about["resource"], about.get("name", "")] += 1
+    return found
+
+
+async def served(operated: Operated, names: set[str]) -> None:
+    """Wait until all of these have their Deployment and say so."""
+
+    async def there() -> bool:
+        made = {item["metadata"]["name"] for item in await operated.children("deployments")}
+        said = {
+            item["metadata"]["name"]
+            for item in await operated.children("modelserves")
+            if item.get("status", {}).get("conditions")
+        }
+        assert names <= made & said, f"{len(names - (made & said))} are missing"
+        return True
+
+    await eventually(there, timeout=120)
+
+
+async def looked_at(operator: Operator, number: int) -> None:
+    """Wait until the queue of ModelServes has nothing due, some seconds on end."""
+    assert number
+    queue = next(item for kind, item in operator._queues.items() if kind.plural == "modelserves")
+    quiet = 0
+    while quiet < QUIET_SECONDS:
+        await asyncio.sleep(1)
+        quiet = quiet + 1 if queue.oldest() == 0 else 0
+
+
+async def stored(operated: Operated) -> Raw:
+    """A Model that is there already."""
+    body = await operated.model(source={"quant": {"modelId": operated.site.publish()}})
+    await operated.says(body, "Ready", "Ready")
+    return body
+
+
+@pytest.mark.fault("R8", heals="it starts, lists, and writes nothing")
+@pytest.mark.long
+async def test_a_restart_with_hundreds_of_servers_writes_nothing_and_loses_nothing(
+    operated: Operated, apiserver: ApiServer
+) -> None:
+    names = {f"cold-{number:03}" for number in range(COLD)}
+    async with operated.operator():
+        model = (await stored(operated))["metadata"]["name"]
+        await asyncio.gather(*(operated.serve(name=name, modelName=model) for name in names))
+        await served(operated, names)
+    before = writes(apiserver, operated.namespace)
+    async with operated.operator() as operator:
+        await looked_at(operator, COLD)
+    assert writes(apiserver, operated.namespace) - before == Counter()
+    await served(operated, names)
+    for plural in ("services", "serviceaccounts", "networkpolicies"):
+        assert names <= {item["metadata"]["name"] for item in await operated.children(plural)}
+
+
+async def refuse_deployments(api: client.ApiClient, namespace: str) -> None:
+    """Have the API server refuse the Deployments of this namespace whose name begins with bad-."""
+    admission = client.AdmissionregistrationV1Api(api)
+    name = f"refuse-{namespace}"
+    rule = client.V1NamedRuleWithOperations(
+        api_groups=["apps"], api_versions=["v1"], operations=["*"], resources=["deployments"]
+    )
+    here = client.V1LabelSelector(match_labels={"kubernetes.io/metadata.name": namespace})
+    await admission.create_validating_admission_policy(
+        client.V1ValidatingAdmissionPolicy(
+            metadata=client.V1ObjectMeta(name=name),
+            spec=client.V1ValidatingAdmissionPolicySpec(
+                match_constraints=client.V1MatchResources(
+                    namespace_selector=here, resource_rules=[rule]
+                ),
+                validations=[
+                    client.V1Validation(expression="!object.metadata.name.startsWith('bad-')")
+                ],
+            ),
+        )
+    )
+    await admission.create_validating_admission_policy_binding(
+        client.V1ValidatingAdmissionPolicyBinding(
+            metadata=client.V1ObjectMeta(name=name),
+            spec=client.V1ValidatingAdmissionPolicyBindingSpec(
+                policy_name=name, validation_actions=["Deny"]
+            ),
+        )
+    )
+
+
+async def refused(operated: Operated) -> bool:
+    """Whether the API server does so: it learns of a policy by a watch of its own."""
+    pod = {"containers": [{"name": "a", "image": "a"}]}
+    labels = {"app": "probe"}
+    body: Any = {
+        "metadata": {"name": "bad-probe"},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": pod},
+        },
+    }
+    try:
+        await client.AppsV1Api(operated.api).create_namespaced_deployment(
+            operated.namespace, body, dry_run="All"
+        )
+    except client.ApiException as error:
+        return error.status in (403, 422)
+    return False
+
+
+@pytest.mark.fault("R9", heals="the others at once; they themselves when what refuses them goes")
+async def test_objects_that_fail_for_ever_hold_up_no_other(
+    operated: Operated, apiserver: ApiServer
+) -> None:
+    bad = {f"bad-{number:02}" for number in range(FAILING)}
+    good = {f"good-{number:02}" for number in range(HEALTHY)}
+    await refuse_deployments(operated.api, operated.namespace)
+    await eventually(lambda: refused(operated), timeout=60)
+    async with operated.operator() as operator:
+        model = (await stored(operated))["metadata"]["name"]
+        for name in sorted(bad) + sorted(good):
+            await operated.serve(name=name, modelName=model)
+        await served(operated, good)
+        await looked_at(operator, FAILING)
+    attempts = Counter(
+        {
+            key: count
+            for key, count in writes(apiserver, operated.namespace).items()
+            if key[:2] == ("create", "deployments")
+        }
+    )
+    # An attempt at a create has no name in the audit log where it was refused.
+    tries = sum(attempts.values()) - HEALTHY
+    assert FAILING <= tries <= 5 * FAILING, attempts
+    made = {item["metadata"]["name"] for item in await operated.children("deployments")}
+    assert made == good
+    for body in await operated.children("modelserves"):
+        if body["metadata"]["name"] in bad:
+            await operated.says(body, "WorkloadReady", "Rejected")
