@@ -1,6 +1,7 @@
 """`dev/bench transfer|fetch [--size 2GiB] [--rounds 3]`, `dev/bench admission [--requests 400]`,
 `dev/bench gateway [--seconds 10]`, `dev/bench ledger [--servers 5000]`,
-`dev/bench console [--servers 1000]`. Each prints a table and writes a JSON file.
+`dev/bench console [--servers 1000]`, `dev/bench reconcile [--serves 500]`. Each prints a table
+and writes a JSON file.
 """
 
 import argparse
@@ -33,6 +34,10 @@ def main() -> int:
         from dev.benchmarks import console
 
         return console.main(sys.argv[2:])
+    if sys.argv[1:2] == ["reconcile"]:
+        from dev.benchmarks import reconcile
+
+        return reconcile.main(sys.argv[2:])
     options = _options()
     with bench.staged(options.size) as stage:
         if options.what == "transfer":

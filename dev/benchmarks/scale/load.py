@@ -1,0 +1,182 @@
+"""The servers that are asked for, and a bare client that makes their objects by itself."""
+
+import asyncio
+import contextlib
+import json
+import ssl
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+import aiohttp
+
+from roadstead.kube.client import KubeClient
+from roadstead.kube.resources import (
+    CHILDREN,
+    DEPLOYMENTS,
+    EVENTS,
+    MODELSERVES,
+    NAMESPACES,
+    PODS,
+    SECRETS,
+    Resource,
+    resource_of,
+)
+from tests.apiserver.control_plane import ApiServer
+
+IN_FLIGHT: Final = 16
+"""Requests at once: so many workers has the operator too."""
+PATIENCE: Final = 900.0
+_NAME: Final = "pattern-of-a-server"
+_UID: Final = "pattern-of-a-uid"
+_NAMESPACE: Final = "pattern-of-a-place"
+
+_T = TypeVar("_T")
+Name = tuple[str, str]
+Serve = Callable[[str, str], Mapping[str, Any]]
+"""Makes a ModelServe of a namespace and a name."""
+
+
+class BareClient:
+    """Sends bytes that are ready; nothing else could be quicker in Python."""
+
+    def __init__(self, server: ApiServer, session: aiohttp.ClientSession) -> None:
+        self.url = server.url
+        self.session = session
+
+    async def send(self, method: str, path: str, body: bytes, kind: str = "json") -> bytes:
+        """The answer; RuntimeError where it is an error."""
+        headers = {"Content-Type": f"application/{kind}"}
+        async with self.session.request(
+            method, f"{self.url}{path}", data=body, headers=headers
+        ) as answer:
+            data = await answer.read()
+            if answer.status >= 300:
+                raise RuntimeError(f"{method} {path}: {answer.status}: {data[:300]!r}")
+            return data
+
+
+@contextlib.asynccontextmanager
+async def bare(server: ApiServer) -> AsyncIterator[BareClient]:
+    """The administrator's."""
+    context = ssl.create_default_context(cafile=str(server.ca))
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=2 * IN_FLIGHT, ssl=context),
+        headers={"Authorization": f"Bearer {server.token}"},
+    ) as session:
+        yield BareClient(server, session)
+
+
+class Templates:
+    """The children of one server as bytes, to be filled with another's name."""
+
+    def __init__(self, children: Sequence[Mapping[str, Any]]) -> None:
+        self._bodies = [(resource_of(child), json.dumps(child).encode()) for child in children]
+
+    def of(self, name: Name, uid: str) -> list[tuple[str, bytes]]:
+        """Path and body of each."""
+        return [
+            (
+                resource.path(namespace=name[0]),
+                body.replace(_NAME.encode(), name[1].encode())
+                .replace(_UID.encode(), uid.encode())
+                .replace(_NAMESPACE.encode(), name[0].encode()),
+            )
+            for resource, body in self._bodies
+        ]
+
+
+def pattern() -> tuple[Name, str]:
+    """The name and the UID of the server whose children are templates."""
+    return (_NAMESPACE, _NAME), _UID
+
+
+class Arrivals:
+    """When each server's Deployment was seen: the child that is written last."""
+
+    def __init__(self, kube: KubeClient) -> None:
+        self._kube = kube
+        self._seen: dict[Name, float] = {}
+        self._awaited: set[Name] = set()
+        self._all = asyncio.Event()
+
+    @contextlib.asynccontextmanager
+    async def watching(self) -> AsyncIterator["Arrivals"]:
+        """While the block lasts."""
+        version = 0
+        async for part in self._kube.list(DEPLOYMENTS):
+            version = part.version
+        task = asyncio.create_task(self._watch(version))
+        try:
+            yield self
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _watch(self, version: int) -> None:
+        events = self._kube.watch(DEPLOYMENTS, version=version, seconds=86400, silence=600)
+        async for event in events:
+            if event["type"] == "ADDED":
+                meta = event["object"]["metadata"]
+                name = meta["namespace"], meta["name"]
+                self._seen.setdefault(name, time.perf_counter())
+                self._awaited.discard(name)
+                if not self._awaited:
+                    self._all.set()
+
+    async def all_of(self, names: Iterable[Name]) -> float:
+        """When the last of these was seen; waits for it."""
+        wanted = list(names)
+        self._awaited = {name for name in wanted if name not in self._seen}
+        self._all.clear()
+        if self._awaited:
+            async with asyncio.timeout(PATIENCE):
+                await self._all.wait()
+        return max(self._seen[name] for name in wanted)
+
+
+async def in_flight(items: Iterable[_T], work: Callable[[_T], Awaitable[object]]) -> None:
+    """Work on all, IN_FLIGHT at a time, in their order."""
+    queue = iter(items)
+
+    async def worker() -> None:
+        for item in queue:
+            await work(item)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(IN_FLIGHT):
+            group.create_task(worker())
+
+
+async def ask(client: BareClient, serve: Serve, name: Name) -> str:
+    """Create one ModelServe; its UID."""
+    body = json.dumps(serve(*name)).encode()
+    answer = await client.send("POST", MODELSERVES.path(namespace=name[0]), body)
+    uid: str = json.loads(answer)["metadata"]["uid"]
+    return uid
+
+
+async def make(client: BareClient, serve: Serve, templates: Templates, name: Name) -> None:
+    """Create one ModelServe and all its children, one after the other."""
+    uid = await ask(client, serve, name)
+    for path, body in templates.of(name, uid):
+        await client.send("POST", path, body)
+
+
+async def namespace(kube: KubeClient, name: str) -> str:
+    """A namespace of a burst's own."""
+    await kube.create(
+        NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    )
+    return name
+
+
+async def clear(client: BareClient, place: str) -> None:
+    """Take away what a burst has made: there is no garbage collector here."""
+    for resource in (MODELSERVES, *CHILDREN, SECRETS, PODS, EVENTS):
+        await client.send("DELETE", resource.path(namespace=place), b"")
+
+
+async def count(kube: KubeClient, resource: Resource, place: str) -> int:
+    """How many of a kind a namespace has."""
+    return sum([len(part.items) async for part in kube.list(resource, namespace=place)])
