@@ -18,7 +18,7 @@ async def refuse(client: BareClient, place: str) -> None:
     rule = {
         "apiGroups": ["apps"],
         "apiVersions": ["v1"],
-        "operations": ["*"],
+        "operations": ["CREATE", "UPDATE"],
         "resources": ["deployments"],
     }
     here = {"matchLabels": {"kubernetes.io/metadata.name": place}}
