@@ -46,9 +46,8 @@ async def served(operated: Operated, names: set[str]) -> None:
     await eventually(there, timeout=120)
 
 
-async def looked_at(operator: Operator, number: int) -> None:
+async def looked_at(operator: Operator) -> None:
     """Wait until the queue of ModelServes has nothing due, some seconds on end."""
-    assert number
     queue = next(item for kind, item in operator._queues.items() if kind.plural == "modelserves")
     quiet = 0
     while quiet < QUIET_SECONDS:
@@ -75,7 +74,7 @@ async def test_a_restart_with_hundreds_of_servers_writes_nothing_and_loses_nothi
         await served(operated, names)
     before = writes(apiserver, operated.namespace)
     async with operated.operator() as operator:
-        await looked_at(operator, COLD)
+        await looked_at(operator)
     assert writes(apiserver, operated.namespace) - before == Counter()
     await served(operated, names)
     for plural in ("services", "serviceaccounts", "networkpolicies"):
@@ -133,6 +132,7 @@ async def refused(operated: Operated) -> bool:
     return False
 
 
+@pytest.mark.long
 @pytest.mark.fault("R9", heals="the others at once; they themselves when what refuses them goes")
 async def test_objects_that_fail_for_ever_hold_up_no_other(
     operated: Operated, apiserver: ApiServer
@@ -146,7 +146,7 @@ async def test_objects_that_fail_for_ever_hold_up_no_other(
         for name in sorted(bad) + sorted(good):
             await operated.serve(name=name, modelName=model)
         await served(operated, good)
-        await looked_at(operator, FAILING)
+        await looked_at(operator)
     attempts = Counter(
         {
             key: count
