@@ -1,0 +1,148 @@
+"""Definitions are held against those that were released: what passes, and what does not."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dev.crds.__main__ import CRDS, RELEASED, load
+from dev.crds.definitions import incompatible, without_prose
+from dev.crds.schemas import Schema, differences
+from tests.unit.schemas import faults
+
+MODELS = "models.model.example.com"
+Change = Callable[[Any], None]
+
+
+def spec(definition: Any) -> Any:
+    """The fields of `spec`, of the only version."""
+    schema = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    return schema["properties"]["spec"]
+
+
+def changed(change: Change) -> list[str]:
+    """What is said of a change to the Model's definition."""
+    old = load(CRDS)
+    new = copy.deepcopy(old)
+    change(new[MODELS])
+    return list(incompatible(old, new))
+
+
+def edit(**values: Any) -> Change:
+    """Set keywords of `spec.displayName`."""
+    return lambda model: spec(model)["properties"]["displayName"].update(values)
+
+
+def rule(text: str) -> Change:
+    """Add a rule to `spec`."""
+    return lambda model: spec(model)["x-kubernetes-validations"].append({"rule": text})
+
+
+def test_definitions_are_compatible_with_those_that_were_released() -> None:
+    assert list(incompatible(load(RELEASED), load(CRDS))) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda m: spec(m)["properties"].pop("displayName"), "spec.displayName: is gone"),
+        (edit(type="integer"), "takes no string any more"),
+        (edit(maxLength=127), "maxLength was 128, is 127"),
+        (edit(minLength=1), "minLength was none, is 1"),
+        (edit(pattern="^a"), "pattern was None, is '^a'"),
+        (edit(enum=["a"]), "an enum is new"),
+        (edit(default="a"), "default was None, is 'a'"),
+        (edit(format="uuid"), "format was None"),
+        (lambda m: spec(m)["required"].append("displayName"), "displayName: is required now"),
+        (lambda m: spec(m)["properties"]["deletionPolicy"]["enum"].pop(), "is no value any more"),
+        (lambda m: spec(m)["properties"]["deletionPolicy"].pop("default"), "default was 'Retain'"),
+        (
+            lambda m: spec(m)["properties"].update(more={"type": "string", "default": ""}),
+            "is new and has a default",
+        ),
+        (rule("self.displayName != ''"), "does not ask for oldSelf"),
+        (lambda m: m["spec"].update(scope="Namespaced"), "scope was 'Cluster'"),
+        (lambda m: m["spec"]["names"].update(plural="modules"), "names.plural was"),
+        (lambda m: m["spec"]["names"].update(shortNames=[]), "names.shortNames has no 'mdl'"),
+        (lambda m: m["spec"]["versions"][0].update(name="v1"), "version v1alpha1 is gone"),
+        (lambda m: m["spec"]["versions"][0].update(served=False), "served was True"),
+        (lambda m: m["spec"]["versions"][0].pop("subresources"), "subresources was"),
+        (
+            lambda m: m["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"][
+                "properties"
+            ]["conditions"].update({"x-kubernetes-list-type": "atomic"}),
+            "x-kubernetes-list-type was 'map'",
+        ),
+    ],
+)
+def test_what_stored_objects_or_their_writers_cannot_go_on_with_is_refused(
+    change: Change, said: str
+) -> None:
+    (found,) = changed(change)
+    assert said in found
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        edit(maxLength=256),
+        edit(description="Another one."),
+        lambda m: spec(m)["properties"].update(more={"type": "string"}),
+        lambda m: spec(m)["properties"]["deletionPolicy"]["enum"].append("Archive"),
+        lambda m: spec(m)["x-kubernetes-validations"].pop(),
+        rule("oldSelf.displayName == self.displayName"),
+        lambda m: m["spec"]["names"]["shortNames"].append("gguf"),
+    ],
+)
+def test_what_lets_more_in_passes(change: Change) -> None:
+    assert changed(change) == []
+
+
+def test_a_definition_that_is_gone_is_missed() -> None:
+    old = load(CRDS)
+    assert list(incompatible(old, {})) == [f"{name}: is gone" for name in old]
+
+
+def test_prose_does_not_count_and_fields_of_such_names_do() -> None:
+    schema = {"description": "x", "properties": {"message": {"type": "string"}}}
+    assert without_prose(schema) == {"properties": {"message": {"type": "string"}}}
+
+
+SMALL = st.integers(0, 4)
+
+
+@st.composite
+def schemas(draw: st.DrawFn) -> Schema:
+    """An object with a text and a number, each with some bounds."""
+    text = {"type": "string", "minLength": draw(SMALL), "maxLength": draw(SMALL)}
+    if draw(st.booleans()):
+        text["enum"] = draw(st.lists(st.text("ab", max_size=4), min_size=1, max_size=3))
+    number = {"type": "integer", "format": "int32", "minimum": draw(SMALL), "maximum": draw(SMALL)}
+    fields = draw(st.sets(st.sampled_from(["text", "number"])))
+    required = sorted(draw(st.sets(st.sampled_from(sorted(fields) or ["text"]))) & fields)
+    both = {"text": text, "number": number}
+    properties = {name: both[name] for name in sorted(fields)}
+    return {"type": "object", "properties": properties, "required": required}
+
+
+values = st.fixed_dictionaries(
+    {}, optional={"text": st.text("ab", max_size=4), "number": st.integers(0, 4)}
+)
+
+
+@given(schemas(), schemas(), values)
+def test_what_the_old_schema_takes_the_new_one_takes_where_nothing_is_said(
+    old: Schema, new: Schema, value: dict[str, Any]
+) -> None:
+    if not list(faults(old, value)) and not list(differences(old, new, "")):
+        assert not list(faults(new, value))
+
+
+@given(schemas())
+def test_a_schema_is_compatible_with_itself(schema: Schema) -> None:
+    assert list(differences(schema, schema, "")) == []
