@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import entry_points
 
 from roadstead import logs
-from roadstead.controllers import ledger_options, token_options
+from roadstead.controllers import ledger_options, releasing_options, token_options
 from roadstead.errors import LeaseLost, RoadsteadError
 from roadstead.settings import EnvReader
 
@@ -46,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     _template_parser(commands)
     token_options.add_parser(commands)
     ledger_options.add_parser(commands)
+    releasing_options.add_parser(commands)
     # Parts that depend on this package, and not it on them, add their commands themselves.
     for part in entry_points(group="roadstead.commands"):
         part.load()(commands)

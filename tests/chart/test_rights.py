@@ -80,7 +80,7 @@ def test_no_model_is_deleted_by_the_operator(defaults: Rendered) -> None:
 def test_each_role_is_bound_to_its_own_part_alone(chart: Chart) -> None:
     rendered = chart.render(TRAEFIK)
     bindings = rendered.of("ClusterRoleBinding") + rendered.of("RoleBinding")
-    assert len(bindings) == 8
+    assert len(bindings) == 10
     for binding in bindings:
         assert [each["name"] for each in binding["subjects"]] == [binding["roleRef"]["name"]]
 
