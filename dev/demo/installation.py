@@ -15,31 +15,38 @@ from dev.terminal import say
 RELEASE = "roadstead"
 NAMESPACE = "roadstead-system"
 CHECKOUT = Path(__file__).parents[2]
-HERE = Path(__file__).parent
+VALUES = Path("dev", "demo")
 
 
 def install(
-    cluster: Cluster, *, with_source: bool, environ: Mapping[str, str] = os.environ
+    cluster: Cluster,
+    *,
+    with_source: bool,
+    environ: Mapping[str, str] = os.environ,
+    checkout: Path = CHECKOUT,
+    image: str = "",
 ) -> None:
     """Install or upgrade the chart and wait until its pods are ready.
 
     In somebody's own cluster the chart's defaults hold, and the values file that DEMO_VALUES names.
+    Another `checkout` has its own chart, values and `image`.
     """
     say(f"installing the chart as release {RELEASE} in {NAMESPACE}")
     if cluster.local:
         traefik.install(cluster)
     # Before the pods, so that they are checked too.
     namespaces.ensure(cluster, NAMESPACE)
-    files = [HERE / "values.yaml"] if cluster.local else []
+    files = [checkout / VALUES / "values.yaml"] if cluster.local else []
     if with_source:
-        files.append(HERE / "source-values.yaml")
+        files.append(checkout / VALUES / "source-values.yaml")
     if own := environ.get("DEMO_VALUES"):
         files.append(Path(own))
     cluster.install(
-        *("upgrade", "--install", RELEASE, str(CHECKOUT / "chart")),
+        *("upgrade", "--install", RELEASE, str(checkout / "chart")),
         *("--namespace", NAMESPACE, "--wait", "--timeout", "180s"),
         *(part for file in files for part in ("--values", str(file))),
         *(("--set-file", f"gateway.caBundle={LAYOUT.gateway_ca}") if cluster.local else ()),
+        *(("--set-string", f"images.roadstead={image}") if image else ()),
         *(
             tuple(
                 part

@@ -37,8 +37,13 @@ def _recipe(name: str) -> Path:
     return RECIPES / f"{name}.Dockerfile"
 
 
-def _lay_out_roadstead(folder: Path) -> None:
-    context.copy(CHECKOUT, folder)
+def _roadstead(name: str, checkout: Path) -> Image:
+    return Image(
+        name=name,
+        usual_seconds=60,
+        digest=lambda: cache.key(base.KEY, context.digest(checkout)),
+        lay_out=lambda folder: context.copy(checkout, folder),
+    )
 
 
 def _lay_out_minio(folder: Path) -> None:
@@ -60,12 +65,7 @@ def _lay_out_llama_server(folder: Path) -> None:
 
 
 _IMAGES = (
-    Image(
-        name="roadstead",
-        usual_seconds=60,
-        digest=lambda: cache.key(base.KEY, context.digest(CHECKOUT)),
-        lay_out=_lay_out_roadstead,
-    ),
+    _roadstead("roadstead", CHECKOUT),
     Image(
         name="minio",
         usual_seconds=5,
@@ -106,7 +106,7 @@ IMAGES: Mapping[str, Image] = MappingProxyType({each.name: each for each in _IMA
 
 def reference(name: str) -> str:
     """What the local cluster calls the image, such as `localhost/roadstead:dev`."""
-    return f"localhost/{_image(name).name}:dev"
+    return f"localhost/{name}:dev"
 
 
 def ensure(*names: str) -> dict[str, Path]:
@@ -115,6 +115,11 @@ def ensure(*names: str) -> dict[str, Path]:
     Raises BuildFailed with the end of the build's log, MissingTool where a package can't be had.
     """
     return {name: _ensure(_image(name)) for name in names}
+
+
+def ensure_of(checkout: Path, name: str) -> Path:
+    """The same of Roadstead's image as another checkout has it, named `name`."""
+    return _ensure(_roadstead(name, checkout))
 
 
 def _image(name: str) -> Image:

@@ -21,6 +21,7 @@ from tests.e2e.serves import USERS, Serves
 T = TypeVar("T")
 BIG_BYTES = 2 * 2**30
 BIG_MODEL = "big-model"
+LAST = ("test_upgrade.py", "test_removal.py")
 
 
 CONTRACT = {
@@ -88,7 +89,7 @@ def big_model(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> str
     return BIG_MODEL
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def eventually() -> Callable[..., Any]:
     """Ask until the answer is true; the answer."""
 
@@ -105,7 +106,8 @@ def eventually() -> Callable[..., Any]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The cluster and its images may have to be built first."""
+    """The cluster may have to be built first; what takes the release away comes last."""
+    items.sort(key=lambda item: LAST.index(item.path.name) if item.path.name in LAST else -1)
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.timeout(1800))

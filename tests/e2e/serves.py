@@ -8,6 +8,7 @@ from typing import Any
 
 from dev.demo import admission
 from dev.demo.kubectl import Cluster
+from dev.errors import DevError
 
 MODEL = "gemma-3-270m"
 USERS = "e2e-users"
@@ -48,6 +49,20 @@ class Serves:
         """`kubectl apply` with a fresh token of somebody who has a contract."""
         token = admission.token(self.cluster, "alice", USERS)
         self.kubectl("apply", "-f", "-", stdin=admission.with_token(json.dumps(serve), token))
+
+    def dry_run(self) -> None:
+        """Ask for one more, and for no more than the answer; DevError if it is refused."""
+        token = admission.token(self.cluster, "alice", USERS)
+        manifest = admission.with_token(json.dumps(make_serve("dry", replicas=0)), token)
+        self.kubectl("create", "--dry-run=server", "-f", "-", stdin=manifest)
+
+    def is_admitted(self) -> bool:
+        """Whether that is answered."""
+        try:
+            self.dry_run()
+        except DevError:
+            return False
+        return True
 
     def get(self, kind: str, name: str) -> Mapping[str, Any]:
         """An object; empty if it is not there."""

@@ -29,7 +29,7 @@ def webhooks_come_back(
     cluster.run("-n", NAMESPACE, "scale", WEBHOOKS, "--replicas=2")
     cluster.run("-n", NAMESPACE, "rollout", "status", WEBHOOKS, "--timeout=120s")
     # Pods are ready a moment before the node's rules lead to them again.
-    eventually(lambda: _is_admitted(serves))
+    eventually(serves.is_admitted)
 
 
 def test_without_a_token_nothing_is_served(serves: Serves) -> None:
@@ -46,7 +46,7 @@ def test_scaling_is_held_to_the_contract(serves: Serves) -> None:
 def test_a_rollout_of_the_webhooks_loses_no_admission(
     cluster: Cluster, serves: Serves, webhooks_come_back: None
 ) -> None:
-    with Repeatedly(lambda: _dry_run(serves)) as creating:
+    with Repeatedly(serves.dry_run) as creating:
         cluster.run("-n", NAMESPACE, "rollout", "restart", WEBHOOKS)
         cluster.run("-n", NAMESPACE, "rollout", "status", WEBHOOKS, "--timeout=180s")
     assert creating.failures == []
@@ -94,17 +94,3 @@ def files_with(folder: Path, text: str) -> list[str]:
 
 def _pods(cluster: Cluster, selector: str) -> str:
     return cluster.run("-n", NAMESPACE, "get", "pods", "-l", selector, "--no-headers")
-
-
-def _is_admitted(serves: Serves) -> bool:
-    try:
-        _dry_run(serves)
-    except DevError:
-        return False
-    return True
-
-
-def _dry_run(serves: Serves) -> None:
-    token = admission.token(serves.cluster, "alice", USERS)
-    manifest = admission.with_token(json.dumps(make_serve("dry", replicas=0)), token)
-    serves.kubectl("create", "--dry-run=server", "-f", "-", stdin=manifest)

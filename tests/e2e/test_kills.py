@@ -1,21 +1,16 @@
 """kill -9 in the middle: what was moved already is not moved again."""
 
-import json
-import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from dev.demo import admission
-from dev.demo.installation import NAMESPACE
 from dev.demo.kubectl import Cluster
-from tests.e2e.leader import leader, leader_uid
+from tests.e2e.leader import leader_uid
 from tests.e2e.node_processes import kill_command
 from tests.e2e.serves import Serves, make_serve, model_condition
-
-PART_BYTES = 16 * 2**20
-CONNECTIONS = 4
+from tests.e2e.transfers import CONNECTIONS, PART_BYTES, bring, resumed_bytes, transfer_of
 
 
 @pytest.fixture
@@ -25,24 +20,6 @@ def model(cluster: Cluster, big_model: str) -> Iterator[str]:
     yield name
     admin = admission.token(cluster, "admin", admission.ADMINS)
     admission.delete_model(cluster, name, admin, "--timeout=120s")
-
-
-def manifest(name: str, model_id: str) -> str:
-    """A Model whose object goes when it goes."""
-    return json.dumps(
-        {
-            "apiVersion": "model.example.com/v1alpha1",
-            "kind": "Model",
-            "metadata": {"name": name},
-            "spec": {"source": {"quant": {"modelId": model_id}}, "deletionPolicy": "Delete"},
-        }
-    )
-
-
-def bring(cluster: Cluster, name: str, model_id: str) -> None:
-    """Apply the Model as an administrator."""
-    admin = admission.token(cluster, "admin", admission.ADMINS)
-    cluster.apply(admission.with_token(manifest(name, model_id), admin))
 
 
 def test_a_transfer_goes_on_after_the_operator_was_killed(
@@ -67,20 +44,6 @@ def test_a_fetch_goes_on_after_it_was_killed(
     fetch = eventually(lambda: ended_well(serves), seconds=120)
     assert fetch["restartCount"] >= 1
     serves.kubectl("delete", "modelserve", "big")
-
-
-def transfer_of(cluster: Cluster, name: str, *, at_least: int) -> Any:
-    """`status.transfer` once it has come so many percent far."""
-    transfer = (cluster.get("model", name) or {}).get("status", {}).get("transfer", {})
-    return transfer if transfer.get("percent", 0) >= at_least else None
-
-
-def resumed_bytes(cluster: Cluster) -> int:
-    """What the transfer after the kill found in the store, by the operator's log."""
-    log = cluster.run("-n", NAMESPACE, "logs", leader(cluster))
-    found = re.findall(r"going on with (\d+) of \d+ parts", log)
-    assert found, log
-    return int(found[-1]) * PART_BYTES
 
 
 def ended_well(serves: Serves) -> Any:

@@ -1,0 +1,154 @@
+"""Everything is taken away, in the orders that people do it in: nothing hangs, nothing is left."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import secrets
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dev.demo import admission
+from dev.demo.installation import NAMESPACE
+from dev.demo.kubectl import Cluster
+from tests.e2e import releases
+from tests.e2e.serves import MODEL, Serves, make_serve
+from tests.faults.table import Healing
+
+KINDS = ("modelserves", "models", "resourcecontracts")
+DEFINITIONS = [f"{kind}.model.example.com" for kind in KINDS]
+SECONDS = 60.0
+"""What the docs promise."""
+LEFTOVERS = (
+    "validatingwebhookconfigurations,mutatingwebhookconfigurations,validatingadmissionpolicies,"
+    "validatingadmissionpolicybindings,clusterroles,clusterrolebindings"
+)
+OURS = ("-l", "app.kubernetes.io/instance=roadstead,app.kubernetes.io/part-of=roadstead")
+ROADSTEAD = Path(__file__).parents[2] / ".venv" / "bin" / "roadstead"
+
+Step = Callable[[Serves], None]
+
+
+def uninstall(serves: Serves) -> None:
+    releases.uninstall(serves.cluster)
+
+
+def delete_definitions(serves: Serves) -> None:
+    serves.cluster.run("delete", "crd", *DEFINITIONS, f"--timeout={SECONDS:.0f}s")
+
+
+def delete_namespaces(serves: Serves) -> None:
+    where = (serves.namespace, NAMESPACE)
+    serves.cluster.run("delete", "namespace", *where, f"--timeout={SECONDS:.0f}s")
+
+
+def stop_operators(serves: Serves) -> None:
+    serves.cluster.run("-n", NAMESPACE, "scale", "deployment/roadstead-operator", "--replicas=0")
+
+
+def delete_model(serves: Serves) -> None:
+    """Somebody gives up on a Model whose operator is not there to let it go."""
+    serves.kubectl("delete", "modelserve", "gemma")
+    admin = admission.token(serves.cluster, "admin", admission.ADMINS)
+    admission.delete_model(serves.cluster, MODEL, admin, "--wait=false")
+
+
+def delete_leftovers(serves: Serves) -> None:
+    serves.cluster.run("delete", LEFTOVERS, *OURS)
+
+
+def release_models(serves: Serves) -> None:
+    environ = {**os.environ, "KUBECONFIG": str(serves.cluster.kubeconfig)}
+    subprocess.run([ROADSTEAD, "release-models"], env=environ, check=True)
+
+
+@pytest.fixture(scope="module")
+def back_again(cluster: Cluster) -> Iterator[None]:
+    """The release as the other tests have it."""
+    yield
+    releases.installed(cluster)
+
+
+@pytest.fixture
+def serving(cluster: Cluster, back_again: None, eventually: Callable[..., Any]) -> Iterator[Serves]:
+    """The release, installed, and a namespace with a server that is ready."""
+    releases.installed(cluster)
+    serves = Serves(cluster=cluster, namespace=f"e2e-{secrets.token_hex(3)}")
+    cluster.run("create", "namespace", serves.namespace)
+    serves.apply(make_serve())
+    serves.until_ready()
+    yield serves
+    cluster.run("delete", "namespace", serves.namespace, "--ignore-not-found", "--wait=false")
+
+
+@pytest.mark.fault("R17", heals="the servers end, totals are given back, the Model stays")
+def test_a_namespace_goes_with_everything_in_it(
+    serving: Serves, eventually: Callable[..., Any], healing: Healing
+) -> None:
+    serving.apply(make_serve("second", replicas=0, modelName="nobody-knows-this"))
+    eventually(lambda: counted(serving) >= 2)
+    before = counted(serving)
+    with healing():
+        serving.cluster.run("delete", "namespace", serving.namespace, f"--timeout={SECONDS:.0f}s")
+        eventually(lambda: counted(serving) <= before - 2)
+        eventually(lambda: serving.get("model", MODEL)["status"]["servers"] == 0)
+
+
+ORDERS: dict[str, tuple[Step, ...]] = {
+    "the chart first": (uninstall, delete_definitions, delete_namespaces),
+    "the definitions first": (delete_definitions, uninstall, delete_namespaces),
+    "with no operator, the namespaces first": (
+        stop_operators,
+        delete_model,
+        delete_namespaces,
+        delete_leftovers,
+        release_models,
+        delete_definitions,
+    ),
+}
+
+
+@pytest.mark.fault("R17", heals="all is gone, whatever went first")
+@pytest.mark.parametrize("steps", [pytest.param(steps, id=name) for name, steps in ORDERS.items()])
+def test_all_of_it_goes_in_any_order(
+    serving: Serves, steps: tuple[Step, ...], eventually: Callable[..., Any], healing: Healing
+) -> None:
+    with healing():
+        for step in steps:
+            step(serving)
+        with contextlib.suppress(AssertionError):
+            eventually(lambda: not left(serving), seconds=SECONDS)
+    assert left(serving) == []
+
+
+@pytest.mark.fault("R17", heals="servers run on, and a release installed again takes them up")
+def test_a_release_that_is_gone_leaves_its_servers_to_the_next(
+    serving: Serves, eventually: Callable[..., Any], healing: Healing
+) -> None:
+    before = [pod["metadata"]["uid"] for pod in serving.pods()]
+    uninstall(serving)
+    with healing():
+        releases.installed(serving.cluster)
+    assert [pod["metadata"]["uid"] for pod in serving.pods()] == before
+    serving.kubectl("scale", "modelserve", "gemma", "--replicas=0")
+    eventually(lambda: not serving.pods())
+
+
+def left(serves: Serves) -> list[str]:
+    """What is there still, of all that the chart and its operator ever made."""
+    ask = functools.partial(serves.cluster.run, "get", "-o", "name")
+    spaces = [f"namespace/{name}" for name in (serves.namespace, NAMESPACE)]
+    kinds = [f"customresourcedefinition.apiextensions.k8s.io/{name}" for name in DEFINITIONS]
+    there = set(ask("namespaces,crd").splitlines())
+    return ask(LEFTOVERS, *OURS).splitlines() + sorted(there & {*spaces, *kinds})
+
+
+def counted(serves: Serves) -> int:
+    """How many servers the contract counts."""
+    contract = serves.cluster.get("resourcecontract", "e2e") or {}
+    return int(contract.get("status", {}).get("used", {}).get("servers", 0))

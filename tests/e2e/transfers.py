@@ -1,0 +1,47 @@
+"""Transfers of the big model, as an administrator starts and watches them."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from dev.demo import admission
+from dev.demo.installation import NAMESPACE
+from dev.demo.kubectl import Cluster
+from tests.e2e.leader import leader
+
+PART_BYTES = 16 * 2**20
+CONNECTIONS = 4
+
+
+def manifest(name: str, model_id: str) -> str:
+    """A Model whose object goes when it goes."""
+    return json.dumps(
+        {
+            "apiVersion": "model.example.com/v1alpha1",
+            "kind": "Model",
+            "metadata": {"name": name},
+            "spec": {"source": {"quant": {"modelId": model_id}}, "deletionPolicy": "Delete"},
+        }
+    )
+
+
+def bring(cluster: Cluster, name: str, model_id: str) -> None:
+    """Apply the Model as an administrator."""
+    admin = admission.token(cluster, "admin", admission.ADMINS)
+    cluster.apply(admission.with_token(manifest(name, model_id), admin))
+
+
+def transfer_of(cluster: Cluster, name: str, *, at_least: int) -> Any:
+    """`status.transfer` once it has come so many percent far."""
+    transfer = (cluster.get("model", name) or {}).get("status", {}).get("transfer", {})
+    return transfer if transfer.get("percent", 0) >= at_least else None
+
+
+def resumed_bytes(cluster: Cluster) -> int:
+    """What the last transfer that went on found in the store, by the operator's log."""
+    log = cluster.run("-n", NAMESPACE, "logs", leader(cluster))
+    found = re.findall(r"going on with (\d+) of \d+ parts", log)
+    assert found, log
+    return int(found[-1]) * PART_BYTES
