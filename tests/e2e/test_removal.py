@@ -99,8 +99,9 @@ def test_a_namespace_goes_with_everything_in_it(
         eventually(lambda: serving.get("model", MODEL)["status"]["servers"] == 0)
 
 
+FIRST = "the chart first"
 ORDERS: dict[str, tuple[Step, ...]] = {
-    "the chart first": (uninstall, delete_definitions, delete_namespaces),
+    FIRST: (uninstall, delete_definitions, delete_namespaces),
     "the definitions first": (delete_definitions, uninstall, delete_namespaces),
     "with no operator, the namespaces first": (
         stop_operators,
@@ -114,7 +115,13 @@ ORDERS: dict[str, tuple[Step, ...]] = {
 
 
 @pytest.mark.fault("R17", heals="all is gone, whatever went first")
-@pytest.mark.parametrize("steps", [pytest.param(steps, id=name) for name, steps in ORDERS.items()])
+@pytest.mark.parametrize(
+    "steps",
+    [
+        pytest.param(steps, id=name, marks=() if name == FIRST else pytest.mark.long)
+        for name, steps in ORDERS.items()
+    ],
+)
 def test_all_of_it_goes_in_any_order(
     serving: Serves, steps: tuple[Step, ...], eventually: Callable[..., Any], healing: Healing
 ) -> None:
