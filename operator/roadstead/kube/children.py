@@ -12,6 +12,7 @@ from roadstead.errors import KubeConflict
 from roadstead.kube.cache import WatchCache
 from roadstead.kube.client import Object
 from roadstead.kube.drift import drifted
+from roadstead.kube.managed_fields import as_applied
 from roadstead.kube.ownership import belongs, owners, taken
 from roadstead.kube.resources import CHILDREN, DEPLOYMENTS, ROUTES, Resource, resource_of
 
@@ -49,12 +50,16 @@ class Children:
     version of the child that was not looked at before has drifted. What the API server makes of
     our own apply counts as looked at, so a value that it writes in another form ("1000m" as "1")
     does not start a loop.
+
+    Before the first apply, what the create set is made to count as applied: else a field that is
+    wanted no more would stay.
     """
 
     def __init__(self, client: ChildWriter, cache: WatchCache) -> None:
         self._client = client
         self._cache = cache
         self._settled: dict[str, str] = {}
+        self._applied: set[str] = set()
 
     async def bring(self, desired: Iterable[Raw], *, server_uuid: str) -> int:
         """Make the children of one server as desired; the number of writes.
@@ -83,6 +88,7 @@ class Children:
 
     def forget(self, uid: str) -> None:
         """Forget a child that is gone."""
+        self._applied.discard(uid)
         self._settled.pop(uid, None)
 
     async def _bring_one(self, resource: Resource, manifest: Raw, server_uuid: str) -> int:
@@ -95,7 +101,7 @@ class Children:
         elif self._settles(manifest, observed):
             return 0
         else:
-            answer = await self._client.apply(resource, manifest)
+            answer = await self._apply(resource, manifest, observed)
         self._cache.put(resource, answer)
         self._settled[answer["metadata"]["uid"]] = _fingerprint(answer)
         return 1
@@ -108,7 +114,24 @@ class Children:
             observed = await self._client.get(resource, meta["name"], meta["namespace"])
             if not belongs(observed, server_uuid):
                 raise taken(manifest, observed) from None
-            return await self._client.apply(resource, manifest)
+            return await self._apply(resource, manifest, observed)
+
+    async def _apply(self, resource: Resource, manifest: Raw, observed: Raw) -> Object:
+        uid = observed["metadata"]["uid"]
+        if uid not in self._applied:
+            await self._own_by_apply(resource, manifest["metadata"])
+        answer = await self._client.apply(resource, manifest)
+        self._applied.add(uid)
+        return answer
+
+    async def _own_by_apply(self, resource: Resource, meta: Raw) -> None:
+        name, place = meta["name"], meta["namespace"]
+        live = await self._client.get(resource, name, place)
+        fields = as_applied(live)
+        if fields is not None:
+            version = live["metadata"]["resourceVersion"]
+            body = {"metadata": {"resourceVersion": version, "managedFields": fields}}
+            await self._client.patch(resource, name, body, namespace=place)
 
     def _settles(self, manifest: Raw, observed: Raw) -> bool:
         if _digest(manifest) != _digest(observed):
