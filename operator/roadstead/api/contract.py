@@ -184,4 +184,4 @@ def _reservation(text: str) -> Reservation:
 
 
 def _count(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 10 else 0

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
-from decimal import ROUND_FLOOR
+from decimal import ROUND_FLOOR, Decimal
 from typing import Self
 
-from roadstead.api.quantity import parse_quantity
+from roadstead.api.quantity import MAXIMUM, parse_quantity
 from roadstead.api.raw import Raw
 from roadstead.errors import InvalidResource
 
@@ -121,7 +121,10 @@ def _count(raw: Raw, name: str, field: str, faults: list[str]) -> int | None:
 
 
 def _amount(raw: Raw, name: str, factor: int, field: str, faults: list[str]) -> int | None:
-    """A quantity times `factor`, rounded down."""
+    """A quantity times `factor`, rounded down.
+
+    Counted with at most what Kubernetes can: `1e99` would be more digits than a status holds.
+    """
     value = raw.get(name)
     if value is None:
         return None
@@ -133,4 +136,4 @@ def _amount(raw: Raw, name: str, factor: int, field: str, faults: list[str]) -> 
     if number < 0:
         faults.append(f"{field}.{name}: {value} is below zero")
         return 0
-    return int((number * factor).to_integral_value(rounding=ROUND_FLOOR))
+    return int((min(number, Decimal(MAXIMUM)) * factor).to_integral_value(rounding=ROUND_FLOOR))

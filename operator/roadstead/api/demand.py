@@ -16,6 +16,8 @@ CPU = "cpu"
 MEMORY = "memory"
 _RESOURCES = "spec.resources"
 _PARTS = ("limits", "requests")
+_MOST_DEVICES = 2**31 - 1
+"""What the status of a contract holds; a limit is 100,000 at most, so this is over all of them."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -53,17 +55,17 @@ class Demand:
         """One server with `replicas`, else with those of its spec.
 
         CPU and memory are the limits, or the requests where there is no limit; `gpu` counts every
-        device: all extended resources, whatever their name. Fractions are rounded up, as
-        Kubernetes does. Never raises: what is no quantity counts as nothing (the schema refuses
-        it, and so does `faults`).
+        device: all extended resources, whatever their name. Fractions are rounded up, and what is
+        more than a quantity can be is taken down to it, as Kubernetes does. Never raises: what is
+        no quantity counts as nothing (the schema refuses it, and so does `faults`).
         """
         count = max(0, serve.replicas if replicas is None else replicas)
         return cls(
             servers=1,
             replicas=count,
-            cpu_milli=count * _rounded(_given(serve, CPU), 1000),
-            memory_bytes=count * _rounded(_given(serve, MEMORY)),
-            gpu=count * sum(_rounded(value) for _, value in gpus(serve)),
+            cpu_milli=count * min(_rounded(_given(serve, CPU), 1000), 1000 * MAXIMUM),
+            memory_bytes=count * min(_rounded(_given(serve, MEMORY)), MAXIMUM),
+            gpu=count * sum(min(_rounded(value), MAXIMUM) for _, value in gpus(serve)),
         )
 
     @classmethod
@@ -78,13 +80,13 @@ class Demand:
         )
 
     def to_json(self) -> dict[str, int | str]:
-        """The inverse of `parse`, with cpu and memory as quantities."""
+        """The inverse of `parse`; cpu and memory as quantities, devices as far as int32."""
         return {
             "servers": self.servers,
             "replicas": self.replicas,
             CPU: cpu_text(self.cpu_milli),
             MEMORY: memory_text(self.memory_bytes),
-            "gpu": self.gpu,
+            "gpu": min(self.gpu, _MOST_DEVICES),
         }
 
 

@@ -31,6 +31,7 @@ CACHE_RAM_MIB = 0
 # Where neither a request nor a limit says how much cpu there is. llama-server's own default is
 # every core of the node, which throttles it and its neighbours.
 THREADS = 2
+MAX_THREADS = 1024
 
 _FIELD = "spec.runtimeParams"
 _TEMPLATE_FLAG = "--chat-template"
@@ -86,12 +87,12 @@ def server_args(params: Raw, alias: str, resources: Raw) -> list[str]:
 
 
 def default_threads(resources: Raw) -> int:
-    """As many whole cores as the cpu limit, else the request, has; at least one."""
+    """As many whole cores as the cpu limit, else the request, has; 1 to 1024."""
     for part in ("limits", "requests"):
         cpu = section(resources, part).get("cpu")
         if cpu is not None:
             cores: Decimal = parse_quantity(cpu, field=f"spec.resources.{part}.cpu")
-            return max(1, int(cores.to_integral_value(rounding=ROUND_FLOOR)))
+            return min(MAX_THREADS, max(1, int(cores.to_integral_value(rounding=ROUND_FLOOR))))
     return THREADS
 
 

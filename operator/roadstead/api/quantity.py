@@ -20,7 +20,7 @@ _FACTORS: dict[str, Decimal] = {
 }  # fmt: skip
 MEBIBYTE = 2**20
 MAXIMUM = 2**63 - 1
-"""The largest quantity that Kubernetes keeps as it was written."""
+"""The largest quantity that Kubernetes keeps as it was written; larger ones count as this one."""
 
 
 def parse_quantity(value: str | int, *, field: str) -> Decimal:

@@ -106,6 +106,7 @@ def test_a_named_template_turns_jinja_off() -> None:
         ({"limits": {"cpu": "200m"}}, 1),
         ({"requests": {"cpu": "2.5"}}, 2),
         ({"limits": {"memory": "1Gi"}, "requests": {"cpu": "6"}}, 6),
+        ({"requests": {"cpu": "9223372036854775807"}}, 1024),
     ],
 )
 def test_threads_follow_the_cpu(resources: dict[str, Any], threads: int) -> None:

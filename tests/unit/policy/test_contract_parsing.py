@@ -168,3 +168,8 @@ def test_any_contract_can_be_parsed(spec: Any, status: Any) -> None:
     contract = ResourceContract.parse({"metadata": {"name": "x"}, "spec": spec, "status": status})
     contract.namespaces.covers("demo", {"team": "a"})
     assert contract.in_force(NOW) in (True, False)
+
+
+def test_a_total_beyond_what_a_quantity_can_be_is_the_largest_one() -> None:
+    contract = make_contract(total={"cpu": "1e99", "memory": "999999999999999999999999Ei"})
+    assert contract.total == Limits(cpu_milli=(2**63 - 1) * 1000, memory_bytes=2**63 - 1)

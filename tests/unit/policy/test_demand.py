@@ -144,3 +144,11 @@ def test_any_resources_can_be_counted(resources: Any) -> None:
     demand = demand_of(resources)
     assert Demand(servers=1, replicas=1).within(demand)
     list(faults(make_serve(resources=resources)))
+
+
+def test_sums_of_the_largest_demands_fit_the_status_of_a_contract() -> None:
+    resources = {"limits": {"cpu": "1e99", "memory": "1e99", "nvidia.com/gpu": "1e99"}}
+    used = total([demand_of(resources, 1000)] * 10_000).to_json()
+    assert len(str(used["cpu"])) <= 32
+    assert len(str(used["memory"])) <= 32
+    assert used["gpu"] == 2**31 - 1
