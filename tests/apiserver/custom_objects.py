@@ -9,6 +9,7 @@ from kubernetes.aio import client
 from tests.apiserver.objects import GROUP, PLURALS, VERSION, Raw
 
 MERGE_PATCH = "application/merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 
 
@@ -17,32 +18,32 @@ async def create(api: client.ApiClient, body: Raw, *, strict: bool = True) -> Ra
 
     With `strict` an unknown field is refused, as kubectl has it. Raises ApiException.
     """
-    path = _collection(body["kind"], body["metadata"].get("namespace"))
     validation = "Strict" if strict else "Ignore"
-    return await call(api, "POST", f"{path}?fieldValidation={validation}", body)
+    where = path(body, named=False)
+    return await call(api, "POST", f"{where}?fieldValidation={validation}", body)
 
 
 async def get(api: client.ApiClient, body: Raw, subresource: str = "") -> Raw:
     """The object of the kind, namespace and name of `body` as it is stored now."""
-    return await call(api, "GET", _path(body, subresource))
+    return await call(api, "GET", path(body, subresource))
 
 
 async def patch(
     api: client.ApiClient, body: Raw, changes: Mapping[str, Any], subresource: str = ""
 ) -> Raw:
     """Merge `changes` into the object (RFC 7386: None removes a field) and return the result."""
-    return await call(api, "PATCH", _path(body, subresource), dict(changes), MERGE_PATCH)
+    return await call(api, "PATCH", path(body, subresource), dict(changes), MERGE_PATCH)
 
 
 async def apply(api: client.ApiClient, body: Raw, *, manager: str = "test") -> Raw:
     """Server-side apply `body`, taking over fields that others own."""
-    path = f"{_path(body)}?fieldManager={manager}&force=true&fieldValidation=Strict"
-    return await call(api, "PATCH", path, body, APPLY_PATCH)
+    where = f"{path(body)}?fieldManager={manager}&force=true&fieldValidation=Strict"
+    return await call(api, "PATCH", where, body, APPLY_PATCH)
 
 
 async def delete(api: client.ApiClient, body: Raw) -> None:
     """Delete the object; one with a finalizer stays until that is gone."""
-    await call(api, "DELETE", _path(body))
+    await call(api, "DELETE", path(body))
 
 
 async def refusal(attempt: Awaitable[Raw], *, allowed: str | None = None) -> str:
@@ -61,17 +62,21 @@ def _collection(kind: str, namespace: str | None) -> str:
     return f"/apis/{GROUP}/{VERSION}{scope}/{PLURALS[kind]}"
 
 
-def _path(body: Raw, subresource: str = "") -> str:
+def path(body: Raw, subresource: str = "", *, named: bool = True) -> str:
+    """Where the API server has the object; its collection where it is not `named`."""
     metadata = body["metadata"]
-    path = f"{_collection(body['kind'], metadata.get('namespace'))}/{metadata['name']}"
-    return f"{path}/{subresource}" if subresource else path
+    where = _collection(body["kind"], metadata.get("namespace"))
+    if not named:
+        return where
+    where = f"{where}/{metadata['name']}"
+    return f"{where}/{subresource}" if subresource else where
 
 
 async def call(
     api: client.ApiClient,
     method: str,
     path: str,
-    body: Raw | None = None,
+    body: Raw | list[Raw] | None = None,
     content_type: str = "application/json",
 ) -> Raw:
     """Any request, JSON in and out. Raises ApiException."""

@@ -1,0 +1,75 @@
+"""ModelServes as the webhooks let them through: with a receipt, where no webhook is there."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Mapping
+from typing import Any
+
+from kubernetes.aio import client
+
+from roadstead.api.group import ANNOTATION_RECEIPT
+from roadstead.tokens.receipt_keys import SigningKey
+from roadstead.tokens.receipts import Binding, sign, spec_digest
+from tests.apiserver import custom_objects
+from tests.apiserver.custom_objects import JSON_PATCH, call
+from tests.apiserver.objects import Raw
+
+KEYS = "receipt-keys"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Admission:
+    """Signs for a user of group `demo-users`, as the webhooks would.
+
+    What the spec will be is asked by a dry run: a receipt is over the defaults too.
+    """
+
+    api: client.ApiClient
+    key: SigningKey
+
+    async def publish(self, namespace: str) -> None:
+        """Put the public half where an operator of this namespace reads it."""
+        data = {self.key.key_id: self.key.public_pem.decode()}
+        body = client.V1ConfigMap(metadata=client.V1ObjectMeta(name=KEYS), data=data)
+        await client.CoreV1Api(self.api).create_namespaced_config_map(namespace, body)
+
+    async def create(self, body: Raw) -> Raw:
+        """Create a ModelServe. Raises ApiException."""
+        path = custom_objects.path(body, named=False)
+        stored = await call(self.api, "POST", f"{path}?dryRun=All&fieldValidation=Strict", body)
+        meta = {**body["metadata"], "annotations": self._receipt(stored)}
+        return await custom_objects.create(self.api, {**body, "metadata": meta})
+
+    async def respec(self, body: Raw, spec: Mapping[str, Any]) -> Raw:
+        """Give a ModelServe another spec. Raises ApiException."""
+        path = custom_objects.path(body)
+        change: list[Raw] = [{"op": "replace", "path": "/spec", "value": dict(spec)}]
+        stored = await call(self.api, "PATCH", f"{path}?dryRun=All", change, JSON_PATCH)
+        receipt = {
+            "op": "add",
+            "path": "/metadata/annotations",
+            "value": self._receipt(stored),
+        }
+        return await call(self.api, "PATCH", path, [*change, receipt], JSON_PATCH)
+
+    def _receipt(self, stored: Raw) -> dict[str, str]:
+        meta = stored["metadata"]
+        text = sign(
+            subject="alice",
+            issuer="test",
+            groups=frozenset({"demo-users"}),
+            scopes=frozenset(),
+            contract=stored["spec"].get("contract", ""),
+            binding=Binding(
+                kind="ModelServe",
+                namespace=meta["namespace"],
+                name=meta["name"],
+                spec_digest=spec_digest("ModelServe", stored["spec"]),
+            ),
+            issued_at=int(datetime.datetime.now(datetime.UTC).timestamp()),
+            key=self.key.private,
+            key_id=self.key.key_id,
+        )
+        return {ANNOTATION_RECEIPT: text}

@@ -1,0 +1,227 @@
+"""An operator with all that it needs, and what it makes of the objects that it is given."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import io
+import json
+import re
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from kubernetes.aio import client
+
+from dev import samplegguf
+from roadstead.tokens.receipt_keys import SigningKey
+from tests.adapters.ledger.site import Ledger
+from tests.apiserver import custom_objects
+from tests.apiserver.conftest import connect
+from tests.apiserver.control_plane import ApiServer
+from tests.apiserver.eventually import eventually
+from tests.apiserver.objects import Raw, fresh_name, make_contract, make_model
+from tests.apiserver.reconciling.site import (
+    SIZE,
+    Site,
+    _spawn,
+    answers,
+    cleared,
+    condition,
+    get_raw,
+    listed,
+    minio,
+)
+from tests.faults.admitted import KEYS, Admission
+
+BUCKET: Final = "models"
+EVERYTHING: Final[Raw] = {
+    "namespaces": {"names": ["*"]},
+    "config": {
+        "images": ["*"],
+        "priorityClassNames": ["*"],
+        "runtimeClassNames": ["*"],
+        "tolerations": "Allow",
+        "imagePullSecrets": "Allow",
+    },
+}
+"""A contract that allows all that can be asked for."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Ground:
+    """A namespace, a Model that is stored, a contract for everything, and an operator."""
+
+    server: ApiServer
+    site: Site
+    ledger: Ledger
+    key: SigningKey
+    namespace: str
+    model: str
+    contract: str
+    port: int
+    log: Path
+    process: subprocess.Popen[bytes]
+
+    def metric(self, name: str) -> float:
+        """The sum of a metric's series, by the beginning of their lines."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as page:
+            lines = page.read().decode().splitlines()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name))
+
+    def _failed(self, kind: str) -> float:
+        return self.metric(f'roadstead_reconciles_total{{kind="{kind}",result="error"')
+
+    def untroubled(self) -> None:
+        """No handler raised, no row was refused, and the process is there."""
+        log = self.log.read_text()
+        assert "Traceback" not in log, log[log.index("Traceback") - 500 :][:4000]
+        failed = {kind: self._failed(kind) for kind in ("model", "modelserve", "resourcecontract")}
+        assert not any(failed.values()), failed
+        assert self.metric("roadstead_ledger_dropped_total") == 0
+        assert self.process.poll() is None
+
+
+@contextlib.contextmanager
+def ground(server: ApiServer, site: Site, ledger: Ledger, folder: Path) -> Iterator[Ground]:
+    """All of it; the catalogue is empty before and after."""
+    key, name = SigningKey.generate(), fresh_name("fuzz")
+    environ = site.environ(
+        server.kubeconfig,
+        ROADSTEAD_NAMESPACE=name,
+        ROADSTEAD_RECEIPT_KEYS=KEYS,
+        ROADSTEAD_ADMISSION="required",
+        ROADSTEAD_LEDGER_DSN_FILE=str(ledger.dsn_file("writer")),
+        ROADSTEAD_TRANSFER_CONCURRENCY="1",
+    )
+    log = folder / "operator.log"
+    contract = asyncio.run(_prepare(server, site, key, name))
+    process = _spawn(environ, log)
+    port = int(environ["ROADSTEAD_HTTP_PORT"])
+    try:
+        _wait(f"http://127.0.0.1:{port}/readyz", process, log)
+        yield Ground(
+            server=server,
+            site=site,
+            ledger=ledger,
+            key=key,
+            namespace=name,
+            model=name,
+            contract=contract,
+            port=port,
+            log=log,
+            process=process,
+        )
+    finally:
+        process.terminate()
+        process.wait(30)
+        asyncio.run(_swept(server))
+
+
+async def _prepare(server: ApiServer, site: Site, key: SigningKey, name: str) -> str:
+    async with connect(server) as api:
+        await cleared(api)
+        body = client.V1Namespace(metadata=client.V1ObjectMeta(name=name))
+        await client.CoreV1Api(api).create_namespace(body)
+        await Admission(api=api, key=key).publish(name)
+        store, content = minio(site.store), samplegguf.sample(SIZE)
+        if not store.bucket_exists(BUCKET):
+            store.make_bucket(BUCKET)
+        store.put_object(BUCKET, f"{name}.gguf", io.BytesIO(content), len(content))
+        model = make_model(name=name, source={"stored": {}}, minioPath=f"{name}.gguf")
+        await custom_objects.create(api, model)
+        contract = await custom_objects.create(api, make_contract(**EVERYTHING))
+        return str(contract["metadata"]["name"])
+
+
+async def _swept(server: ApiServer) -> None:
+    async with connect(server) as api:
+        await cleared(api)
+        for body in await listed(api, "resourcecontracts"):
+            await custom_objects.delete(api, body)
+
+
+def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 90
+    while not answers(url):
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"the operator did not get ready:\n{log.read_text()[-3000:]}")
+        time.sleep(0.1)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Seen:
+    """A ModelServe as it ended, and its children's specs, by kind."""
+
+    body: Raw
+    children: Mapping[str, Any]
+
+    @property
+    def ready(self) -> Raw:
+        """Its condition Ready."""
+        return condition(self.body, "Ready")
+
+
+async def servers_seen(api: client.ApiClient, ground: Ground) -> dict[str, Seen]:
+    """All ModelServes by name with their children, once each has a status of its spec."""
+    bodies = await seen(api, "modelserves")
+    specs = await children(api, ground.namespace)
+    return {
+        name: Seen(body=body, children=specs.get(body["metadata"]["uid"], {}))
+        for name, body in bodies.items()
+    }
+
+
+async def seen(api: client.ApiClient, plural: str) -> dict[str, Raw]:
+    """All objects of a kind by name, once each has a status of its present spec."""
+    found: dict[str, Raw] = {}
+
+    async def told() -> bool:
+        found.update({body["metadata"]["name"]: body for body in await listed(api, plural)})
+        waiting = [name for name, body in found.items() if not _told(body)]
+        assert not waiting, f"{len(waiting)} without a status of their spec, such as {waiting[:3]}"
+        return True
+
+    await eventually(told, timeout=60, interval=0.5)
+    return found
+
+
+def _told(body: Raw) -> bool:
+    ready = condition(body, "Ready")
+    generation = body["metadata"]["generation"]
+    return ready.get("reason") != "ReceiptKeysMissing" and all(
+        version == generation
+        for version in (
+            body.get("status", {}).get("observedGeneration"),
+            ready.get("observedGeneration", generation if ready else None),
+        )
+    )
+
+
+CHILDREN: Final = {
+    "Deployment": "/apis/apps/v1/namespaces/{}/deployments",
+    "Service": "/api/v1/namespaces/{}/services",
+    "NetworkPolicy": "/apis/networking.k8s.io/v1/namespaces/{}/networkpolicies",
+}
+
+
+async def children(api: client.ApiClient, namespace: str) -> dict[str, dict[str, Any]]:
+    """What of each ModelServe's children does not depend on its name, by its UID and by kind."""
+    found: dict[str, dict[str, Any]] = {}
+    for kind, path in CHILDREN.items():
+        for item in (await get_raw(api, path.format(namespace)))["items"]:
+            for owner in item["metadata"].get("ownerReferences", ()):
+                found.setdefault(owner["uid"], {})[kind] = _nameless(item, owner)
+    return found
+
+
+def _nameless(item: Raw, owner: Raw) -> Any:
+    spec = {key: value for key, value in item["spec"].items() if not key.startswith("clusterIP")}
+    text = json.dumps({"labels": item["metadata"]["labels"], "spec": spec}, sort_keys=True)
+    for word in (item["metadata"]["name"], owner["name"], owner["uid"]):
+        text = re.sub(rf'"{re.escape(word)}(?=["-])', '"NAME', text)
+    return json.loads(text)
