@@ -1,0 +1,144 @@
+"""Whatever is asked for, in whatever order, with whatever going wrong: it ends as it was asked.
+
+Hypothesis draws sequences of steps; a plain list of them is what a failure shows.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Final
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from kubernetes.aio import client
+
+from dev.postgres import Postgres
+from dev.toxiproxy import Toxiproxy
+from tests.adapters.ledger.site import migrated
+from tests.apiserver import custom_objects
+from tests.apiserver.conftest import connect
+from tests.apiserver.control_plane import ApiServer
+from tests.apiserver.objects import fresh_name
+from tests.apiserver.reconciling.site import Operated, Site, cleared, listed
+from tests.faults.conftest import fresh_namespace
+from tests.faults.sequences import CONTRACTS, MODELS, SERVERS, Step, coursing
+
+STEPS: Final = st.lists(
+    st.one_of(
+        st.builds(Step, st.just("serve"), st.sampled_from(SERVERS), st.integers(0, 3)),
+        st.builds(Step, st.just("scale"), st.sampled_from(SERVERS), st.integers(0, 3)),
+        st.builds(Step, st.just("context"), st.sampled_from(SERVERS), st.integers(1, 3)),
+        st.builds(Step, st.just("drop"), st.sampled_from(SERVERS)),
+        st.builds(Step, st.just("model"), st.sampled_from(MODELS)),
+        st.builds(Step, st.just("forget"), st.sampled_from(MODELS)),
+        st.builds(Step, st.just("agree"), st.sampled_from(CONTRACTS), st.integers(0, 3)),
+        st.builds(Step, st.just("end"), st.sampled_from(CONTRACTS)),
+        st.builds(Step, st.sampled_from(("kill", "pause", "mend"))),
+        st.builds(Step, st.just("cut"), st.sampled_from(("apiserver", "store", "ledger"))),
+    ),
+    min_size=8,
+    max_size=14,
+)
+GENERATED: Final = settings(
+    derandomize=True,
+    database=None,
+    phases=(Phase.explicit, Phase.generate),
+    suppress_health_check=list(HealthCheck),
+)
+HEALS: Final = "all is as it was asked for last, or a condition says why not"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Places:
+    """What each sequence begins anew on."""
+
+    server: ApiServer
+    site: Site
+    database: Postgres
+    proxies: Toxiproxy
+    folder: Path
+
+    async def carry_out(self, steps: list[Step]) -> None:
+        """One sequence in a namespace of its own, on an empty catalogue and an empty ledger."""
+        print("", *steps, sep="\n  ")
+        folder = self.folder / fresh_name("course")
+        folder.mkdir()
+        async with connect(self.server) as api:
+            await emptied(api)
+            namespace = await fresh_namespace(api)
+            operated = Operated(
+                site=self.site, api=api, namespace=namespace, kubeconfig=self.server.kubeconfig
+            )
+            ledger = await migrated(self.database, folder)
+            async with coursing(operated, self.server, ledger, self.proxies, folder) as course:
+                await course.run(steps)
+            await emptied(api)
+
+
+@pytest.fixture
+def places(
+    apiserver: ApiServer,
+    servers: Site,
+    database: Postgres,
+    proxies: Toxiproxy,
+    tmp_path: Path,
+) -> Places:
+    """The session's servers."""
+    return Places(
+        server=apiserver, site=servers, database=database, proxies=proxies, folder=tmp_path
+    )
+
+
+async def emptied(api: client.ApiClient) -> None:
+    """No object of ours is there."""
+    await cleared(api)
+    for body in await listed(api, "resourcecontracts"):
+        await custom_objects.delete(api, body)
+
+
+@pytest.mark.fault("R1", heals=HEALS)
+async def test_a_day_with_everything_in_it_ends_as_it_was_asked(places: Places) -> None:
+    await places.carry_out(
+        [
+            Step("agree", "small", 2),
+            Step("agree", "large", 3),
+            Step("serve", "a", 1),
+            Step("serve", "b", 2),
+            Step("kill"),
+            Step("cut", "apiserver"),
+            Step("scale", "a", 2),
+            Step("context", "b", 2),
+            Step("cut", "ledger"),
+            Step("mend"),
+            Step("pause"),
+            Step("cut", "store"),
+            Step("serve", "c", 3),
+            Step("agree", "small", 1),
+            Step("kill"),
+            Step("drop", "b"),
+            Step("end", "large"),
+        ]
+    )
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.fault("R1", heals=HEALS)
+@settings(GENERATED, max_examples=3)
+@given(steps=STEPS)
+async def test_any_sequence_of_wishes_and_faults_ends_as_it_was_asked(
+    places: Places, steps: list[Step]
+) -> None:
+    await places.carry_out(steps)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+@pytest.mark.fault("R1", heals=HEALS)
+@settings(GENERATED, max_examples=15)
+@given(steps=STEPS)
+async def test_many_sequences_of_wishes_and_faults_end_as_they_were_asked(
+    places: Places, steps: list[Step]
+) -> None:
+    await places.carry_out(steps)
