@@ -30,6 +30,9 @@ class UrlSigner(Protocol):
     async def presigned_get(self, location: StoreLocation, expires: datetime.timedelta) -> str:
         """A URL that reads the one object until `expires` from now."""
 
+    def signed(self, url: str, location: StoreLocation) -> bool:
+        """Whether a URL of this object is one by the keys as they are now."""
+
 
 class SecretWriter(Protocol):
     """The part of the API client that Secrets need."""
@@ -63,12 +66,19 @@ class _Known:
         return not needed or (now - self.seen).total_seconds() < LOOK_SECONDS
 
 
-def opens(secret: Raw, location: StoreLocation) -> bool:
-    """Whether the URL in a fetch Secret is one of this object."""
+def url_of(secret: Raw) -> str:
+    """The URL in a fetch Secret; "" for what is none."""
     try:
-        url = base64.b64decode(section(secret, "data").get("url", ""), validate=True).decode()
-        path = unquote(urlsplit(url).path)
+        return base64.b64decode(section(secret, "data").get("url", ""), validate=True).decode()
     except (binascii.Error, ValueError):
+        return ""
+
+
+def opens(url: str, location: StoreLocation) -> bool:
+    """Whether a URL is one of this object."""
+    try:
+        path = unquote(urlsplit(url).path)
+    except ValueError:
         return False
     return path == f"/{location.bucket}/{location.path}" and url.startswith(location.endpoint)
 
@@ -124,8 +134,9 @@ class FetchUrls:
         if not belongs(observed, serve.meta.uid):
             raise taken(manifest, observed)
         current = fetch_expiry(observed)
-        same = digest_of(observed) == digest_of(manifest) and opens(observed, location)
-        if same and current and current - self.lifetime / 2 > now:
+        same = digest_of(observed) == digest_of(manifest)
+        good = same and self._good(url_of(observed), location)
+        if good and current and current - self.lifetime / 2 > now:
             return current - self.lifetime / 2
         await self.client.apply(SECRETS, await self._made(serve, location, now))
         return renewed
@@ -135,6 +146,10 @@ class FetchUrls:
     ) -> Manifest:
         url = await self.store.presigned_get(location, self.lifetime)
         return fetch_secret(serve, url, now + self.lifetime)
+
+    def _good(self, url: str, location: StoreLocation) -> bool:
+        """Whether it opens the object, as far as can be told here: the keys may be others."""
+        return opens(url, location) and self.store.signed(url, location)
 
     async def _observed(self, serve: ModelServe) -> Object | None:
         try:

@@ -1,22 +1,30 @@
-"""The store for the operator: minio-py in threads, with errors of ours."""
+"""The store for the operator: minio-py in threads, with errors of ours.
+
+A store that takes connections and says nothing must hold up nothing but what needs it: a question
+is given up soon, the next ones are not asked for a moment, and the threads are the store's own.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import datetime
+import functools
+import time
 from collections.abc import Callable
-from typing import TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar
 
 from minio import Minio
 from minio.error import S3Error
 
 from roadstead.api.location import StoreLocation
-from roadstead.errors import UploadMissing
+from roadstead.errors import StoreInterrupted, UploadMissing
 from roadstead.store.access import Credentials, StoreAccess
 from roadstead.store.faults import FAILURES, fault
 from roadstead.store.multipart import Multipart
 from roadstead.store.objects import (
+    ANSWER_SECONDS,
     StoredObject,
     check_endpoint,
     copy,
@@ -24,10 +32,17 @@ from roadstead.store.objects import (
     remove,
     stat,
 )
+from roadstead.store.presigned import presigned, signed
 
 __all__ = ["MinioStore", "StoredObject"]
 
 _T = TypeVar("_T")
+
+QUESTION_SECONDS: Final = 10.0
+"""How long an answer is waited for that a store has at hand."""
+RESPITE_SECONDS: Final = 5.0
+"""For so long a store that did not answer is asked nothing more."""
+_THREADS: Final = 8
 
 
 class MinioStore:
@@ -35,7 +50,10 @@ class MinioStore:
 
     def __init__(self, access: StoreAccess) -> None:
         self._access = access
-        self._made: tuple[Credentials, Minio] | None = None
+        self._made: dict[float, tuple[Credentials, Minio]] = {}
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="store")
+        self._silence: StoreInterrupted | None = None
+        self._silent_until = 0.0
 
     async def stat(self, location: StoreLocation) -> StoredObject | None:
         """The object at `location`, None without one."""
@@ -47,7 +65,8 @@ class MinioStore:
 
     async def copy(self, source: StoreLocation, target: StoreLocation) -> None:
         """Put a copy of `source`, with its metadata, at `target`, within the store."""
-        await self._run(target, lambda client: copy(client, source, target))
+        work = functools.partial(copy, source=source, target=target)
+        await self._run(target, work, answer_seconds=ANSWER_SECONDS)
 
     async def abort_upload(self, location: StoreLocation, upload_id: str) -> None:
         """Abort a multipart upload of exactly this key; one that is gone already is fine."""
@@ -58,7 +77,7 @@ class MinioStore:
             with contextlib.suppress(UploadMissing):
                 multipart.abort(location, upload_id)
 
-        await asyncio.to_thread(abort)
+        await self._ask(abort)
 
     async def abort_unfinished(self, location: StoreLocation) -> None:
         """Abort all multipart uploads of exactly this key that the store knows of."""
@@ -70,16 +89,19 @@ class MinioStore:
                 with contextlib.suppress(UploadMissing):
                     multipart.abort(location, upload_id)
 
-        await asyncio.to_thread(abort)
+        await self._ask(abort)
 
     async def presigned_get(self, location: StoreLocation, expires: datetime.timedelta) -> str:
-        """A URL that reads the one object until `expires` from now (7 days at most)."""
-        return await self._run(
-            location,
-            lambda client: client.get_presigned_url(
-                "GET", location.bucket, location.path, expires=expires
-            ),
-        )
+        """A URL that reads the one object until `expires` from now (7 days at most).
+
+        It is computed here, by the keys as they are now, whatever the store is doing.
+        """
+        check_endpoint(self._access, location)
+        return presigned(self._client(QUESTION_SECONDS), location, expires)
+
+    def signed(self, url: str, location: StoreLocation) -> bool:
+        """Whether a presigned URL of this object is one by the keys as they are now."""
+        return signed(self._client(QUESTION_SECONDS), location, url)
 
     async def ensure_bucket(self, bucket: str | None = None) -> None:
         """Make the bucket (default: the operator's) if it isn't there."""
@@ -97,19 +119,39 @@ class MinioStore:
 
         await self._run(where, ensure)
 
-    async def _run(self, location: StoreLocation, work: Callable[[Minio], _T]) -> _T:
+    async def _run(
+        self,
+        location: StoreLocation,
+        work: Callable[[Minio], _T],
+        *,
+        answer_seconds: float = QUESTION_SECONDS,
+    ) -> _T:
         def run() -> _T:
             check_endpoint(self._access, location)
             try:
-                return work(self._client())
+                return work(self._client(answer_seconds))
             except FAILURES as error:
                 raise fault(error, f"the store at {self._access.endpoint}") from None
 
-        return await asyncio.to_thread(run)
+        return await self._ask(run)
 
-    def _client(self) -> Minio:
+    async def _ask(self, work: Callable[[], _T]) -> _T:
+        """What `work` returns, in a thread; the last failure where the store has a respite."""
+        if self._silence is not None and time.monotonic() < self._silent_until:
+            raise type(self._silence)(self._silence.reason, str(self._silence))
+        try:
+            found = await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        except StoreInterrupted as error:
+            self._silence, self._silent_until = error, time.monotonic() + RESPITE_SECONDS
+            raise
+        self._silence = None
+        return found
+
+    def _client(self, answer_seconds: float) -> Minio:
         """One for as long as the keys are the same: making one costs more than signing a URL."""
         keys = self._access.credentials()
-        if self._made is None or self._made[0] != keys:
-            self._made = keys, minio_client(self._access)
-        return self._made[1]
+        made = self._made.get(answer_seconds)
+        if made is None or made[0] != keys:
+            made = keys, minio_client(self._access, answer_seconds=answer_seconds)
+            self._made[answer_seconds] = made
+        return made[1]

@@ -23,6 +23,7 @@ SHA256_METADATA: Final = "roadstead-sha256"
 """User metadata (`x-amz-meta-...`): the digest that the upload was begun for."""
 SOURCE_ETAG_METADATA: Final = "roadstead-source-etag"
 """User metadata: the ETag of what it was read from."""
+ANSWER_SECONDS: Final = 60.0
 _ABSENT: Final = ("NoSuchKey", "NoSuchBucket")
 
 
@@ -41,8 +42,11 @@ class StoredObject:
     last_modified: datetime.datetime | None = None
 
 
-def minio_client(access: StoreAccess) -> Minio:
-    """A client with the keys as they are now; raises StoreError where a file can't be read."""
+def minio_client(access: StoreAccess, *, answer_seconds: float = ANSWER_SECONDS) -> Minio:
+    """A client with the keys as they are now; raises StoreError where a file can't be read.
+
+    A store that says nothing for `answer_seconds` is given up: to ask again is for the caller.
+    """
     keys = access.credentials()
     parts = urlsplit(access.endpoint)
     return Minio(
@@ -53,8 +57,16 @@ def minio_client(access: StoreAccess) -> Minio:
         region=access.region,
         http_client=fenced_pool(
             access.fence,
-            timeout=urllib3.Timeout(connect=5, read=60),
-            retries=urllib3.Retry(total=2, backoff_factor=0.2, status_forcelist=(500, 502, 503)),
+            timeout=urllib3.Timeout(connect=5, read=answer_seconds),
+            retries=urllib3.Retry(
+                total=2,
+                read=0,
+                backoff_factor=0.2,
+                status_forcelist=(500, 502, 503),
+                raise_on_status=False,
+                # MinIO asks for a minute while it starts, and would get a thread for so long.
+                respect_retry_after_header=False,
+            ),
             ssl_context=ssl.create_default_context() if parts.scheme == "https" else None,
         ),
     )

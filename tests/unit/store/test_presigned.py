@@ -1,0 +1,47 @@
+"""Presigned URLs are told from those of keys that are no more."""
+
+import datetime
+from pathlib import Path
+
+import pytest
+
+from roadstead.api.location import StoreLocation
+from roadstead.store.access import StoreAccess
+from roadstead.store.objects import minio_client
+from roadstead.store.presigned import presigned, signed
+
+ENDPOINT = "https://store.example:9000"
+HOUR = datetime.timedelta(hours=1)
+MODEL = StoreLocation(endpoint=ENDPOINT, bucket="models", path="gemma/a b.gguf")
+
+
+@pytest.fixture
+def access(tmp_path: Path) -> StoreAccess:
+    """A store whose keys are files."""
+    user, secret = tmp_path / "user", tmp_path / "secret"
+    user.write_text("roadstead")
+    secret.write_text("first")
+    return StoreAccess(
+        endpoint=ENDPOINT,
+        bucket="models",
+        region="us-east-1",
+        access_key_file=user,
+        secret_key_file=secret,
+    )
+
+
+def test_url_is_known_by_the_keys_that_made_it(access: StoreAccess) -> None:
+    assert signed(minio_client(access), MODEL, presigned(minio_client(access), MODEL, HOUR))
+
+
+def test_url_of_an_earlier_secret_is_not(access: StoreAccess) -> None:
+    url = presigned(minio_client(access), MODEL, HOUR)
+    access.secret_key_file.write_text("second")
+    assert not signed(minio_client(access), MODEL, url)
+
+
+@pytest.mark.parametrize(
+    "url", ["", "https://store.example:9000/models/x", "https://x/?X-Amz-Date=1&X-Amz-Expires=2"]
+)
+def test_other_text_is_not(access: StoreAccess, url: str) -> None:
+    assert not signed(minio_client(access), MODEL, url)
