@@ -1,7 +1,9 @@
 """A source that misbehaves as no real server can be made to; it counts what it sends."""
 
 import contextlib
+import gzip
 import json
+import mmap
 import re
 import threading
 import time
@@ -12,13 +14,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class FaultServer:
     """Serves `content` by ranges; set an attribute to make it misbehave."""
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, content: bytes | mmap.mmap) -> None:
         self.content = content
         self.etag = '"one"'
         self.bytes_sent = 0
         self.requests = 0
         self.slowness = 0.0
         """Seconds of pause before each 256 KiB."""
+        self.drips = ""
+        """`head` or `body`: sends that byte by byte, four in a second, and never to its end."""
+        self.compresses = False
+        """Sends ranges of what gzip makes of the content, whatever was asked for."""
         self.answer_status: int | None = None
         """Answers everything with this status and no body."""
         self.redirect_to = ""
@@ -46,7 +52,7 @@ class FaultServer:
 
 
 @contextlib.contextmanager
-def serving(content: bytes) -> Iterator[FaultServer]:
+def serving(content: bytes | mmap.mmap) -> Iterator[FaultServer]:
     """Run one in a thread, on a free port."""
     faults = FaultServer(content)
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(faults))
@@ -77,7 +83,9 @@ def _handler(faults: FaultServer) -> Callable[..., BaseHTTPRequestHandler]:
             expired = faults.expire_after is not None and faults.bytes_sent > faults.expire_after
             if expired and "fresh" not in self.path:
                 status = 403
-            if faults.redirect_to:
+            if faults.drips == "head":
+                self._drip(b"HTTP/1.1 206 Partial Content\r\n" + b"X-Wait: 1\r\n" * 1000)
+            elif faults.redirect_to:
                 self._head(302, 0, Location=faults.redirect_to)
             elif status is not None:
                 self._head(status, 0)
@@ -104,9 +112,12 @@ def _handler(faults: FaultServer) -> Callable[..., BaseHTTPRequestHandler]:
                 self._body(faults.content)
                 return
             start, end = int(match[1]), int(match[2]) + 1
-            total = len(faults.content)
-            self._head(206, end - start, Content_Range=f"bytes {start}-{end - 1}/{total}")
-            self._body(faults.content[start:end])
+            content, more = faults.content, {}
+            if faults.compresses:
+                content, more = gzip.compress(content[:], 1), {"Content-Encoding": "gzip"}
+            total = len(content)
+            self._head(206, end - start, Content_Range=f"bytes {start}-{end - 1}/{total}", **more)
+            self._body(content[start:end])
 
         def _head(self, status: int, length: int, **headers: str) -> None:
             self.send_response(status)
@@ -116,7 +127,17 @@ def _handler(faults: FaultServer) -> Callable[..., BaseHTTPRequestHandler]:
                 self.send_header(name.replace("_", "-"), value)
             self.end_headers()
 
-        def _body(self, body: bytes) -> None:
+        def _drip(self, text: bytes) -> None:
+            self.close_connection = True
+            with contextlib.suppress(OSError):
+                for byte in text:
+                    self.wfile.write(bytes([byte]))
+                    time.sleep(0.25)
+
+        def _body(self, body: bytes | mmap.mmap) -> None:
+            if faults.drips == "body" and len(body) > 1:
+                self._drip(body[:1000])
+                return
             with faults.lock:
                 if len(body) > 1 and faults.cuts_bodies > 0:
                     faults.cuts_bodies -= 1

@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dev.objectstore import ObjectStore
@@ -46,10 +46,12 @@ def transfer_environ(store: ObjectStore, *, allow: str, **more: str) -> dict[str
     }
 
 
-def start_transfer(job: TransferJob, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    """Start one; its job is on its standard input."""
+def start_transfer(
+    job: TransferJob, environ: Mapping[str, str], within: Sequence[str] = ()
+) -> subprocess.Popen[bytes]:
+    """Start one, by the command that is `within` if any; its job is on its standard input."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "roadstead", "transfer"],
+        [*within, sys.executable, "-m", "roadstead", "transfer"],
         env=dict(environ),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -205,7 +205,7 @@ def _in_words_of_the_store(error: SourceError) -> ModelError:
             return StoreError("StoreObjectChanged", str(error))
         case "SourceUntrusted":
             return StoreError("StoreUntrusted", str(error))
-        case "SourceUnreachable" | "SourceUnavailable" | "SourceTruncated":
+        case "SourceUnreachable" | "SourceUnavailable" | "SourceTruncated" | "SourceTooSlow":
             message = (
                 f"{error}; check that the store runs and that NetworkPolicies let pods reach it"
             )

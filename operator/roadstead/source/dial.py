@@ -7,10 +7,13 @@ goes to exactly the address that was asked about: a name that changes in between
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import http.client
 import socket
 import ssl
+import threading
+from collections.abc import Iterator
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -19,7 +22,7 @@ from roadstead.source.allowlist import DEFAULT_PORTS
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
-"""No byte for so long: the connection is given up."""
+"""No byte for so long, or no whole head, or less than a chunk: the connection is given up."""
 RECEIVE_BUFFER_BYTES = 4 * 2**20
 
 
@@ -105,10 +108,26 @@ class Connection(http.client.HTTPConnection):
             sock = context.wrap_socket(sock, server_hostname=self._target.host)
         self.sock = sock
 
+    def interrupt(self) -> None:
+        """End what another thread waits for here."""
+        with contextlib.suppress(OSError, AttributeError):
+            self.sock.shutdown(socket.SHUT_RDWR)
 
-def connect(target: Target, guard: Guard) -> Connection:
+    @contextlib.contextmanager
+    def ended_after(self, seconds: float) -> Iterator[None]:
+        """Interrupt what is done within it once it takes longer: a byte now and then is no help."""
+        timer = threading.Timer(seconds, self.interrupt)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+
+def connect(target: Target, guard: Guard, *, read_seconds: float = READ_SECONDS) -> Connection:
     """A connection, established; raises SourceError."""
-    connection = Connection(target, guard)
+    connection = Connection(target, guard, read_seconds=read_seconds)
     try:
         connection.connect()
     except OSError as error:

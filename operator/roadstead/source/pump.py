@@ -90,6 +90,7 @@ class Pump:
         self._changed = threading.Condition()
         self._slots: dict[int, _Slot] = {}
         self._buffers: list[memoryview] = []
+        self._readers: list[RangeReader] = []
         self._moved = 0
         self._failure: BaseException | None = None
 
@@ -107,6 +108,8 @@ class Pump:
         try:
             while any(thread.is_alive() for thread in threads):
                 self._join(threads, time.monotonic() + REPORT_SECONDS)
+                for reader in tuple(self._readers):
+                    reader.interrupt_if_slow()
                 report(self._moved)
         except BaseException as error:
             self._fail(error)
@@ -151,6 +154,7 @@ class Pump:
 
     def _work(self) -> None:
         reader, sink = self._reader(), self._sink()
+        self._readers.append(reader)
         try:
             while (slot := self._take()) is not None:
                 self._move(slot, reader, sink)

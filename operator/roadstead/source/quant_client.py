@@ -106,8 +106,9 @@ class QuantClient:
         connection = Connection(target, self._guard, read_seconds=ANSWER_SECONDS)
         try:
             connection.request("GET", target.resource, headers=headers)
-            response = connection.getresponse()
-            return response.status, response.read(_MAX_ANSWER_BYTES)
+            with connection.ended_after(ANSWER_SECONDS):
+                response = connection.getresponse()
+                return response.status, response.read(_MAX_ANSWER_BYTES)
         except (OSError, http.client.HTTPException) as error:
             raise unreachable(target, error) from None
         finally:

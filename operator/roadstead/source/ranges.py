@@ -9,12 +9,21 @@ from __future__ import annotations
 
 import dataclasses
 import http.client
+import math
 import re
+import time
 from typing import Final
 from urllib.parse import urljoin
 
 from roadstead.errors import Retry, SourceChanged, SourceError, SourceInterrupted
-from roadstead.source.dial import Connection, Guard, Target, connect, unreachable
+from roadstead.source.dial import (
+    READ_SECONDS,
+    Connection,
+    Guard,
+    Target,
+    connect,
+    unreachable,
+)
 from roadstead.source.urls import Urls
 
 MAX_REDIRECTS: Final = 3
@@ -33,7 +42,16 @@ class SourceObject:
 class RangeReader:
     """One connection to a source that ranges are read from, one after the other."""
 
-    def __init__(self, urls: Urls, guard: Guard, found: SourceObject | None = None) -> None:
+    def __init__(
+        self,
+        urls: Urls,
+        guard: Guard,
+        found: SourceObject | None = None,
+        *,
+        read_seconds: float = READ_SECONDS,
+    ) -> None:
+        self._read_seconds = read_seconds
+        self._reading_since = math.inf
         self._urls = urls
         self._guard = guard
         self._found = found
@@ -70,16 +88,28 @@ class RangeReader:
         if self._response is None:
             raise SourceInterrupted("SourceUnreachable", f"{self._where}: no range is open")
         wanted = view[: self._left]
+        self._reading_since = began = time.monotonic()
         try:
             count = self._response.readinto(wanted)
         except (OSError, http.client.HTTPException) as error:
             raise self._lost(error) from None
+        finally:
+            self._reading_since = math.inf
         if count < len(wanted):
             self.close()
+            if time.monotonic() - began > self._read_seconds:
+                message = f"{self._where}: sent {count} bytes in {self._read_seconds:.0f} s"
+                raise SourceInterrupted("SourceTooSlow", message)
             message = f"{self._where}: ended {self._left - count} bytes early"
             raise SourceInterrupted("SourceTruncated", message)
         self._left -= count
         return count
+
+    def interrupt_if_slow(self) -> None:
+        """For another thread: end a `readinto` that takes too long, though bytes drip in."""
+        connection = self._connection
+        if time.monotonic() - self._reading_since > self._read_seconds and connection is not None:
+            connection.interrupt()
 
     def close(self) -> None:
         """Drop the connection."""
@@ -113,7 +143,7 @@ class RangeReader:
         self._where = str(target)
         if self._connection is None or self._authority != f"{target.scheme}://{target.authority}":
             self.close()
-            self._connection = connect(target, self._guard)
+            self._connection = connect(target, self._guard, read_seconds=self._read_seconds)
             self._authority = f"{target.scheme}://{target.authority}"
         headers = {
             "Host": target.authority,
@@ -131,9 +161,17 @@ class RangeReader:
             for name, value in headers.items():
                 self._connection.putheader(name, value)
             self._connection.endheaders()
-            return self._connection.getresponse()
+            began = time.monotonic()
+            with self._connection.ended_after(self._read_seconds):
+                response = self._connection.getresponse()
         except (OSError, http.client.HTTPException) as error:
             raise self._lost(error, target) from None
+        if time.monotonic() - began > self._read_seconds:
+            # What came until it was interrupted may look like a whole head.
+            self.close()
+            message = f"{target}: sent no whole answer's head in {self._read_seconds:.0f} s"
+            raise SourceInterrupted("SourceTooSlow", message)
+        return response
 
     def _lost(self, error: Exception, target: Target | None = None) -> SourceError:
         self.close()

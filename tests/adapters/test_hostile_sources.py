@@ -1,0 +1,132 @@
+"""Sources that mean harm: they hold on, lead elsewhere, or are not what they say."""
+
+import mmap
+import re
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from minio import Minio
+
+from dev.objectstore import ObjectStore
+from roadstead.api.location import StoreLocation
+from roadstead.errors import SourceInterrupted
+from roadstead.source.allowlist import AllowList
+from roadstead.source.patience import Patience
+from roadstead.source.pump import Pump
+from roadstead.source.ranges import RangeReader, SourceObject
+from roadstead.source.spans import layout
+from roadstead.source.urls import FixedUrl
+from roadstead.store.access import StoreAccess
+from roadstead.store.multipart import Multipart
+from roadstead.transfer.messages import UrlSource
+from roadstead.transfer.reading import Nowhere
+from tests.adapters.fault_server import FaultServer, serving
+from tests.adapters.processes import finished, run_transfer, start_transfer, transfer_environ
+from tests.adapters.test_transfer import failed, from_faults, job, keys
+
+METADATA_SERVICE = "169.254.169.254"
+
+
+@pytest.mark.fault("R11", heals="a source that drips holds up a transfer's slot for minutes only")
+@pytest.mark.long
+@pytest.mark.parametrize("where", ["head", "body"])
+def test_source_that_drips_is_given_up(
+    faults: FaultServer, store: ObjectStore, target: StoreLocation, where: str
+) -> None:
+    faults.drips = where
+    environ = transfer_environ(
+        store, allow=f"127.0.0.1:{faults.port}", ROADSTEAD_TRANSFER_ATTEMPTS="1"
+    )
+    ended = run_transfer(job(UrlSource(url=faults.url), target), environ)
+    failed(ended, "SourceTooSlow")
+
+
+@pytest.mark.fault("R11", heals="a connection that sends less than 256 KiB in a minute is ended")
+def test_reading_from_a_source_that_drips_ends(faults: FaultServer) -> None:
+    allow = AllowList.parse([f"127.0.0.1:{faults.port}"])
+    found = _asked(faults, allow)
+    faults.drips = "body"
+    cut = layout(found.size, 1)
+    pump = Pump(
+        layout=cut,
+        spans=cut.spans,
+        reader=lambda: RangeReader(FixedUrl(faults.url), allow, found, read_seconds=1),
+        sink=Nowhere,
+        patience=Patience(attempts=1, stop=threading.Event()),
+    )
+    with pytest.raises(SourceInterrupted, match="in 1 s"):
+        pump.run(lambda _: None)
+
+
+def _asked(faults: FaultServer, allow: AllowList) -> SourceObject:
+    reader = RangeReader(FixedUrl(faults.url), allow)
+    try:
+        return reader.probe()
+    finally:
+        reader.close()
+
+
+@pytest.mark.fault("R11", heals="the source's answer is refused, and nothing stays in the store")
+def test_compressed_answer_is_no_model(
+    faults: FaultServer, store: ObjectStore, client: Minio, target: StoreLocation
+) -> None:
+    faults.compresses = True
+    failed(from_faults(faults, store, target), "InvalidGguf")
+    assert keys(client, target) == []
+
+
+@pytest.fixture
+def sparse(tmp_path: Path) -> Iterator[FaultServer]:
+    """A source with an object of 40 GB that takes no space."""
+    path = tmp_path / "sparse.gguf"
+    with path.open("w+b") as file:
+        file.truncate(40 * 10**9)
+        with (
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
+            serving(content) as faults,
+        ):
+            yield faults
+
+
+@pytest.mark.fault("R11", heals="40 GB of nothing end at the first bytes; the store stays empty")
+def test_huge_object_of_nothing_fills_nothing(
+    sparse: FaultServer,
+    store: ObjectStore,
+    client: Minio,
+    access: StoreAccess,
+    target: StoreLocation,
+) -> None:
+    failed(from_faults(sparse, store, target), "InvalidGguf")
+    assert sparse.bytes_sent < 2**28
+    assert keys(client, target) == []
+    assert Multipart(access).unfinished(target) == ()
+
+
+@pytest.mark.fault("R11", heals="a name that comes to lead to a metadata service is not followed")
+def test_name_that_is_led_elsewhere_on_the_way_is_not_followed(
+    faults: FaultServer, store: ObjectStore, target: StoreLocation, tmp_path: Path
+) -> None:
+    hosts = tmp_path / "hosts"
+    hosts.write_text("127.0.0.1 localhost\n")
+    faults.slowness, faults.cuts_bodies = 0.05, 1000
+    environ = transfer_environ(
+        store, allow=f"localhost:{faults.port}", ROADSTEAD_TRANSFER_ATTEMPTS="8"
+    )
+    source = UrlSource(url=faults.url.replace("127.0.0.1", "localhost"))
+    process = start_transfer(job(source, target), environ, within=_names_by(hosts))
+    while faults.bytes_sent < 2**20:
+        time.sleep(0.01)
+    hosts.write_text(f"{METADATA_SERVICE} localhost\n")
+    failure = failed(finished(process), "SourceNotAllowed")
+    assert re.search("never read from", failure.message)
+
+
+def _names_by(hosts: Path) -> list[str]:
+    """A program's surroundings in which names are what a file of the test's own says."""
+    command = 'mount --bind "$0" /etc/hosts && exec "$@"'
+    assert subprocess.run(["unshare", "--mount", "true"]).returncode == 0
+    return ["unshare", "--mount", "sh", "-c", command, str(hosts)]
