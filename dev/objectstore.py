@@ -188,7 +188,8 @@ def free_port() -> int:
 def _wait(process: subprocess.Popen[bytes], start: Start, server: Server, log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
-        if _status(start, server.health) == 200:
+        # MinIO is ready before it answers for objects: 503, with a wish to be left for a minute.
+        if _status(start, server.health) == 200 and _status(start, "/") != 503:
             return
         time.sleep(0.1)
     tail = "\n".join(log.read_text(errors="replace").splitlines()[-20:])
