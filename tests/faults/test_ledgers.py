@@ -1,0 +1,145 @@
+"""The ledger's Postgres refuses, says nothing or may only be read: nothing else notices."""
+
+import asyncio
+import contextlib
+import dataclasses
+import urllib.request
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from dev.postgres import Postgres
+from dev.toxiproxy import Link, Toxiproxy
+from tests.adapters.ledger.site import Ledger
+from tests.apiserver import custom_objects
+from tests.apiserver.control_plane import ApiServer
+from tests.apiserver.eventually import eventually
+from tests.apiserver.objects import Raw, fresh_name
+from tests.apiserver.reconciling.site import Operated, operator_process
+from tests.apiserver.reconciling.test_operator_ledger import differences, row
+from tests.faults.aftermath import Scene, aftermath
+from tests.faults.stores import named
+from tests.faults.table import Healing
+
+Outage = Callable[[Ledger, Link], contextlib.AbstractAsyncContextManager[None]]
+
+
+@pytest.fixture
+def link(database: Postgres, proxies: Toxiproxy) -> Iterator[Link]:
+    """What the operator reaches Postgres through."""
+    with proxies.link(fresh_name("postgres"), f"127.0.0.1:{database.port}") as found:
+        yield found
+
+
+@pytest.fixture
+async def scene(operated: Operated, apiserver: ApiServer, tmp_path: Path) -> Scene:
+    """An operator of the test's own."""
+    return await named(operated, apiserver, tmp_path)
+
+
+@contextlib.asynccontextmanager
+async def refuses(_: Ledger, link: Link) -> AsyncIterator[None]:
+    """Nobody listens."""
+    with link.away():
+        yield
+
+
+@contextlib.asynccontextmanager
+async def says_nothing(_: Ledger, link: Link) -> AsyncIterator[None]:
+    """A black hole, for connections that are there as for new ones."""
+    with link.toxic("timeout", timeout=0):
+        yield
+
+
+@contextlib.asynccontextmanager
+async def read_only(ledger: Ledger, _: Link) -> AsyncIterator[None]:
+    """As after a failover to a replica."""
+    await _as_superuser(ledger, "ALTER DATABASE roadstead SET default_transaction_read_only = on")
+    try:
+        yield
+    finally:
+        await _as_superuser(ledger, "ALTER DATABASE roadstead RESET default_transaction_read_only")
+
+
+async def _as_superuser(ledger: Ledger, statement: str) -> None:
+    """Do it, and have everybody connect anew."""
+    connection = await asyncpg.connect(ledger.server.superuser_dsn)
+    try:
+        await connection.execute("SET default_transaction_read_only = off")
+        await connection.execute(statement)
+        await connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE usename = 'roadstead_writer'"
+        )
+    finally:
+        await connection.close()
+
+
+@pytest.mark.fault(
+    "R12", heals="servers are started, changed and deleted meanwhile; then the rows, to the last"
+)
+@pytest.mark.parametrize(
+    "outage",
+    [
+        pytest.param(refuses, id="refuses"),
+        pytest.param(says_nothing, id="says-nothing", marks=pytest.mark.long),
+        pytest.param(read_only, id="read-only"),
+    ],
+)
+async def test_ledger_that_can_not_be_written_holds_up_nothing(
+    scene: Scene, ledger: Ledger, link: Link, tmp_path: Path, healing: Healing, outage: Outage
+) -> None:
+    operated = scene.operated
+    environ = _environ(operated, ledger, link, tmp_path)
+    port = int(environ["ROADSTEAD_HTTP_PORT"])
+    async with operator_process(environ, scene.log):
+        changed, gone = [await operated.serve(modelName="nobody") for _ in range(2)]
+        await operated.says(gone, "Ready", "ModelUnknown")
+        await _agrees(operated, ledger)
+        async with outage(ledger, link):
+            await _scaled(operated, changed, 3)
+            await custom_objects.delete(operated.api, gone)
+            await operated.served(await operated.serve(modelName=operated.site.publish()))
+            await eventually(lambda: _failures(port), timeout=90)
+            assert await differences(operated, ledger) != []
+            await _scaled(operated, changed, 4)
+        with healing():
+            await _agrees(operated, ledger)
+        await aftermath(dataclasses.replace(scene, ledger=ledger))
+    assert (await row(ledger, changed))["desired_replicas"] == 4
+    assert (await row(ledger, gone))["status"] == "Deleted"
+
+
+def _environ(operated: Operated, ledger: Ledger, link: Link, folder: Path) -> dict[str, str]:
+    dsn = ledger.server.dsn("writer").replace(f":{ledger.server.port}/", f":{link.port}/")
+    file = folder / "dsn-of-the-link"
+    file.write_text(dsn)
+    return operated.site.environ(operated.kubeconfig, ROADSTEAD_LEDGER_DSN_FILE=str(file))
+
+
+async def _scaled(operated: Operated, serve: Raw, replicas: int) -> None:
+    changes: dict[str, Any] = {"spec": {"replicas": replicas}}
+    await custom_objects.patch(operated.api, serve, changes)
+
+
+async def _agrees(operated: Operated, ledger: Ledger) -> None:
+    """Wait until cluster and ledger have the same."""
+
+    async def equal() -> bool:
+        assert await differences(operated, ledger) == []
+        return True
+
+    await eventually(equal, timeout=150, interval=0.5)
+
+
+async def _failures(port: int) -> bool:
+    """Whether the operator has failed at writing."""
+
+    def ask() -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as page:
+            return str(page.read().decode())
+
+    return "\nroadstead_ledger_failures_total{" in await asyncio.to_thread(ask)

@@ -1,0 +1,110 @@
+"""`roadstead transfer` is killed at offsets that nobody chose, and goes on."""
+
+import dataclasses
+import hashlib
+import mmap
+import random
+import signal
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from dev import samplegguf
+from dev.toxiproxy import Toxiproxy
+from roadstead.api.location import StoreLocation
+from roadstead.transfer.messages import (
+    Completed,
+    Resume,
+    Started,
+    TransferJob,
+    UrlSource,
+    parse_event,
+)
+from tests.adapters.fault_server import FaultServer, serving
+from tests.adapters.processes import CONNECTIONS, finished, start_transfer, transfer_environ
+from tests.adapters.test_transfer import job
+from tests.apiserver.objects import fresh_name
+from tests.apiserver.reconciling.site import Site, minio
+
+MIB = 2**20
+PART_BYTES = 16 * MIB
+KILLS = 10
+SEED = 20261126
+
+
+@pytest.fixture
+def source(tmp_path: Path, size: int) -> Iterator[tuple[FaultServer, str]]:
+    """A source with a model of this size, which counts what it sends; the model's sha256."""
+    path = tmp_path / "model.gguf"
+    samplegguf.write(path, size)
+    with (
+        path.open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
+        serving(content) as faults,
+    ):
+        yield faults, hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.fault("R2", heals="the transfer goes on; at most a part per connection moves again")
+@pytest.mark.parametrize(
+    "size",
+    [
+        pytest.param(160 * MIB, id="160MiB"),
+        pytest.param(2048 * MIB, id="2GiB", marks=pytest.mark.long),
+    ],
+)
+def test_transfer_that_is_killed_ten_times_moves_little_twice(
+    servers: Site, proxies: Toxiproxy, source: tuple[FaultServer, str], size: int
+) -> None:
+    faults, sha256 = source
+    client, bucket, resume = minio(servers.store), fresh_name("bucket"), None
+    client.make_bucket(bucket)
+    upstream = servers.store.endpoint.removeprefix("http://")
+    offsets = sorted(random.Random(SEED).randrange(size) for _ in range(KILLS))
+    with proxies.link(fresh_name("store"), upstream) as link:
+        target = StoreLocation(endpoint=f"http://{link.address}", bucket=bucket, path="model.gguf")
+        environ = transfer_environ(
+            servers.store,
+            allow=f"127.0.0.1:{faults.port}",
+            ROADSTEAD_STORE_ENDPOINT=target.endpoint,
+        )
+        asked = job(UrlSource(url=faults.url), target, sha256)
+        with link.toxic("bandwidth", stream="upstream", rate=size // KILLS // 2000):
+            for offset in offsets:
+                resume = _killed(dataclasses.replace(asked, resume=resume), environ, faults, offset)
+        last = finished(start_transfer(dataclasses.replace(asked, resume=resume), environ))
+    assert isinstance(last.last, Completed), last.stderr
+    assert last.last.sha256 == sha256
+    assert faults.bytes_sent <= size + KILLS * CONNECTIONS * PART_BYTES
+    assert _digest(client.get_object(bucket, "model.gguf").stream(MIB)) == sha256
+
+
+def _killed(
+    asked: TransferJob, environ: Mapping[str, str], faults: FaultServer, offset: int
+) -> Resume | None:
+    """Start it, kill it without warning at an offset; what a later run goes on with."""
+    before = faults.bytes_sent
+    process = start_transfer(asked, environ)
+    assert process.stdout is not None
+    started = parse_event(process.stdout.readline())
+    assert isinstance(started, Started)
+    while started.resumed_bytes + faults.bytes_sent - before < offset and process.poll() is None:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    return Resume(
+        upload_id=started.upload_id,
+        key=started.key,
+        part_size_bytes=started.part_size_bytes,
+        source_etag=started.source_etag,
+        size_bytes=started.bytes_total,
+    )
+
+
+def _digest(chunks: Iterable[bytes]) -> str:
+    digest = hashlib.sha256()
+    for chunk in chunks:
+        digest.update(chunk)
+    return digest.hexdigest()
