@@ -5,6 +5,7 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
 from minio import Minio
 
 from dev import objectstore
@@ -24,6 +25,7 @@ from tests.adapters.test_transfer import job, read
 from tests.adapters.test_transfer_faults import PART_BYTES
 
 
+@pytest.mark.fault("R11", heals="another URL is asked for, and nothing moves twice")
 def test_url_of_the_quant_service_that_expires_on_the_way_is_asked_for_anew(
     faults: FaultServer,
     store: ObjectStore,
@@ -49,6 +51,7 @@ def test_url_of_the_quant_service_that_expires_on_the_way_is_asked_for_anew(
     assert read(client, target) == content
 
 
+@pytest.mark.fault("R10", heals="the transfer waits for the store, and brings the rest")
 def test_store_that_was_killed_and_is_back_gets_the_rest(
     server: Server, faults: FaultServer, tmp_path: Path, content: bytes, sha256: str
 ) -> None:

@@ -47,6 +47,7 @@ async def test_keys_are_read_once_for_many_tokens(issuer: IssuerServer) -> None:
     assert issuer.requests == 1
 
 
+@pytest.mark.fault("R21", heals="a new key is fetched with the first token that names it")
 async def test_a_new_key_is_fetched_when_a_token_names_it(issuer: IssuerServer) -> None:
     async with trusting(settings(issuer)) as trusted:
         issuer.publish(FIRST, SECOND)
@@ -62,6 +63,7 @@ async def test_a_withdrawn_key_verifies_nothing_any_more(issuer: IssuerServer) -
         assert await refused(trusted, token("first")) == "TokenKeyUnknown"
 
 
+@pytest.mark.fault("R21", heals="the issuer is asked once a minute, however many ask")
 async def test_a_flood_of_unknown_keys_asks_the_issuer_once_a_minute(
     issuer: IssuerServer, clock: Clock
 ) -> None:
@@ -82,6 +84,7 @@ async def test_a_flood_of_unknown_keys_asks_the_issuer_once_a_minute(
         assert issuer.requests == 3
 
 
+@pytest.mark.fault("R21", heals="known keys keep on working; one fetch a minute")
 async def test_a_flood_while_the_issuer_is_down_asks_it_once_a_minute(
     issuer: IssuerServer, clock: Clock
 ) -> None:
@@ -107,6 +110,7 @@ async def test_only_a_token_with_an_unknown_key_asks_the_issuer(
     assert issuer.requests == 1
 
 
+@pytest.mark.fault("R21", heals="the last good keys serve, and new ones when it is back")
 async def test_the_last_keys_serve_through_an_outage(clock: Clock) -> None:
     issuer = issuer_server(FIRST)
     async with contextlib.AsyncExitStack() as stack:
@@ -142,6 +146,7 @@ BAD_ANSWERS = [
 ]
 
 
+@pytest.mark.fault("R21", heals="huge, broken and redirected answers change nothing")
 @pytest.mark.parametrize(("status", "body", "headers"), BAD_ANSWERS)
 async def test_a_bad_answer_leaves_the_last_keys(
     issuer: IssuerServer, status: int, body: bytes, headers: dict[str, str]
@@ -172,6 +177,7 @@ async def test_a_body_without_an_end_is_given_up(issuer: IssuerServer) -> None:
         assert await trusted.verify(token(), now=NOW)
 
 
+@pytest.mark.fault("R21", heals="known keys do not wait for an issuer that hangs")
 async def test_known_keys_verify_while_the_issuer_hangs(issuer: IssuerServer) -> None:
     async with trusting(settings(issuer)) as trusted:
         issuer.hang()

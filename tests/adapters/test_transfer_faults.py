@@ -59,6 +59,7 @@ def killed_on_the_way(
     )
 
 
+@pytest.mark.fault("R2", heals="the next run goes on with the parts that the store has")
 def test_killed_transfer_goes_on_with_the_parts_that_the_store_has(
     server: Server,
     faults: FaultServer,
@@ -145,6 +146,7 @@ def test_upload_of_a_source_that_changed_since_is_begun_anew(
     assert isinstance(ended.last, Completed), ended.stderr
 
 
+@pytest.mark.fault("R11", heals="a source that changes on the way is read anew")
 def test_source_that_changes_on_the_way_is_read_anew(
     faults: FaultServer, store: ObjectStore, target: StoreLocation, sha256: str
 ) -> None:
@@ -154,6 +156,7 @@ def test_source_that_changes_on_the_way_is_read_anew(
     assert sum(isinstance(event, Started) for event in ended.events) == 2
 
 
+@pytest.mark.fault("R11", heals="what ended early is asked for again, from where it ended")
 def test_bodies_that_end_early_are_asked_for_again(
     faults: FaultServer, store: ObjectStore, target: StoreLocation, sha256: str
 ) -> None:
@@ -198,6 +201,7 @@ def test_refusal_of_the_source_is_said_without_the_url_s_query(
     assert "secretsignature" not in ended.stdout + ended.stderr
 
 
+@pytest.mark.fault("R11", heals="nothing: 200 in place of a range is SourceUnusable")
 def test_source_without_ranges_is_refused(
     faults: FaultServer, store: ObjectStore, target: StoreLocation
 ) -> None:
@@ -205,6 +209,7 @@ def test_source_without_ranges_is_refused(
     failed(from_faults(faults, store, target), "SourceUnusable")
 
 
+@pytest.mark.fault("R11", heals="nothing: a redirect to a metadata service is SourceNotAllowed")
 @pytest.mark.parametrize(
     "elsewhere",
     [
@@ -286,6 +291,7 @@ def test_stopped_transfer_ends_at_once_and_keeps_its_upload(
     assert len(Multipart(access).unfinished(target)) == 1
 
 
+@pytest.mark.fault("R2", heals="kept parts are verified by reading them back")
 def test_killed_transfer_without_a_promised_digest_brings_the_very_bytes(
     faults: FaultServer, store: ObjectStore, client: Minio, target: StoreLocation, content: bytes
 ) -> None:

@@ -56,6 +56,7 @@ async def test_postgres_that_comes_back_is_compared_though_nothing_changed(
         await eventually(lambda: len(begun) == 2)
 
 
+@pytest.mark.fault("R12", heals="the batch is written again")
 async def test_postgres_that_is_killed_in_a_batch_loses_nothing(own_ledger: Ledger) -> None:
     outbox, uids = Outbox(), [fresh_uid() for _ in range(3000)]
     for uid in uids:
@@ -113,6 +114,7 @@ async def test_row_that_postgres_refuses_holds_up_no_other(ledger: Ledger) -> No
     assert sample("roadstead_ledger_dropped_total", table="admission_records") == dropped + 1
 
 
+@pytest.mark.fault("R12", heals="what waited is written once the rights are back")
 async def test_rights_that_are_missing_for_a_while_lose_nothing(own_ledger: Ledger) -> None:
     outbox = Outbox()
     async with own_ledger.connected("owner") as connection:

@@ -73,6 +73,7 @@ async def test_what_is_created_changed_and_deleted_is_in_the_ledger(
     assert found["desired_replicas"] == 0
 
 
+@pytest.mark.fault("R12", heals="every change made meanwhile, deletions too")
 async def test_changes_while_postgres_is_away_are_in_the_ledger_afterwards(
     operated: Operated, ledger: Ledger
 ) -> None:
@@ -108,6 +109,7 @@ async def test_what_happened_without_an_operator_is_found_by_the_next(
     assert (await row(ledger, new))["status"] == "Failed"
 
 
+@pytest.mark.fault("R12", heals="servers are started without Postgres")
 async def test_operator_without_postgres_works_as_ever(operated: Operated, ledger: Ledger) -> None:
     ledger.server.stop()
     async with recording(operated, ledger):

@@ -106,6 +106,7 @@ def _dead(pids: list[int]) -> bool:
     return bool(pids) and set(states) == {"Z"}
 
 
+@pytest.mark.fault("R2", heals="the next operator goes on with the upload")
 @pytest.mark.parametrize(
     ("number", "code"),
     [
@@ -157,6 +158,7 @@ async def test_a_transfer_of_a_leader_that_was_stopped_ends_and_the_next_leader_
         assert "going on with" in second.log.read_text()
 
 
+@pytest.mark.fault("R11", heals="SourceURLExpired, until the Secret has another URL")
 async def test_an_expired_url_is_held_until_its_secret_has_another(operated: Operated) -> None:
     name = operated.site.publish()
     client = minio(operated.site.source)
@@ -201,6 +203,7 @@ def _at(store: ObjectStore) -> dict[str, str]:
     }
 
 
+@pytest.mark.fault("R10", heals="tried again, ever less often, until the store is back")
 async def test_an_absent_store_is_told_and_its_return_heals_it(
     operated: Operated, tmp_path: Path
 ) -> None:
@@ -224,6 +227,7 @@ def _reconciles() -> float:
     return float(sum(counter._value.get() for counter in counters))
 
 
+@pytest.mark.fault("R10", heals="the same upload, when the store is back")
 async def test_a_store_that_goes_half_way_is_gone_on_with_when_it_is_back(
     operated: Operated, slow: FaultServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
