@@ -11,13 +11,17 @@ from roadstead.errors import InvalidResource
 _QUANTITIES: Final = ("requests", "limits", "sizeLimit")
 """Below these the API server writes a number in its own form: `1000m` as `1`."""
 
+_WHOLE: Final = ("selector", "podSelector", "namespaceSelector", "nodeSelector")
+"""Each label more of these selects fewer, so it counts as a change; an apply takes it away, for the
+API server has them as atomic."""
+
 
 def drifted(desired: Any, observed: Any) -> bool:
     """Whether a field of `desired` has another value in `observed`.
 
-    Fields that only `observed` has are defaults, or belong to others, and do not count. Lists
-    count as a whole: each item must be met by the item at its place. Quantities count by their
-    value.
+    Fields that only `observed` has are defaults, or belong to others, and do not count, but in
+    what selects. Lists count as a whole: each item must be met by the item at its place.
+    Quantities count by their value.
     """
     return _drifted(desired, observed, quantity=False)
 
@@ -27,7 +31,8 @@ def _drifted(desired: Any, observed: Any, *, quantity: bool) -> bool:
         if not isinstance(observed, Mapping):
             return bool(desired)
         return any(
-            _drifted(value, observed.get(key), quantity=quantity or key in _QUANTITIES)
+            (key in _WHOLE and _selects_otherwise(value, observed.get(key)))
+            or _drifted(value, observed.get(key), quantity=quantity or key in _QUANTITIES)
             for key, value in desired.items()
         )
     if isinstance(desired, Sequence) and not isinstance(desired, str):
@@ -39,6 +44,10 @@ def _drifted(desired: Any, observed: Any, *, quantity: bool) -> bool:
     if desired == observed or (not desired and observed is None):
         return False
     return not (quantity and _same_quantity(desired, observed))
+
+
+def _selects_otherwise(desired: Any, observed: Any) -> bool:
+    return (desired or None) != (observed or None)
 
 
 def _same_quantity(desired: Any, observed: Any) -> bool:

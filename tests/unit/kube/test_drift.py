@@ -14,6 +14,7 @@ from roadstead.kube.drift import drifted
         pytest.param({"limits": {"cpu": "1000m"}}, {"limits": {"cpu": "1"}}, id="quantity"),
         pytest.param({"requests": {"cpu": 2}}, {"requests": {"cpu": "2"}}, id="number"),
         pytest.param({"labels": {}}, {}, id="empty"),
+        pytest.param({"nodeSelector": {}}, {}, id="empty-selector"),
         pytest.param({"args": [{"a": 1}]}, {"args": [{"a": 1, "b": 2}]}, id="list"),
     ],
 )
@@ -30,6 +31,12 @@ def test_what_the_server_adds_or_writes_otherwise_is_no_drift(desired: Any, obse
         pytest.param({"args": ["1000m"]}, {"args": ["1"]}, id="no-quantity"),
         pytest.param({"limits": {"cpu": "1"}}, {"limits": {"cpu": "2"}}, id="quantity"),
         pytest.param({"a": {"b": 1}}, {"a": None}, id="section"),
+        pytest.param({"selector": {"a": "1"}}, {"selector": {"a": "1", "b": "2"}}, id="selector"),
+        pytest.param(
+            {"podSelector": {"matchLabels": {"a": "1"}}},
+            {"podSelector": {"matchLabels": {"a": "1", "b": "2"}}},
+            id="pod-selector",
+        ),
     ],
 )
 def test_what_others_changed_is_drift(desired: Any, observed: Any) -> None:
