@@ -16,7 +16,7 @@ from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section
 from roadstead.errors import KubeConflict, KubeNotFound
 from roadstead.kube.client import Object
-from roadstead.kube.ownership import belongs, taken
+from roadstead.kube.ownership import belongs, intact, taken
 from roadstead.kube.resources import SECRETS, Resource
 from roadstead.manifests import names
 from roadstead.manifests.digest import digest_of
@@ -47,8 +47,8 @@ class SecretWriter(Protocol):
         """Server-side apply."""
 
 
-LOOK_SECONDS: Final = 60.0
-"""How often the Secret of a server that is not ready is read."""
+LOOK_SECONDS: Final = 25.0
+"""How often a Secret of a server that is not ready is read."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -81,6 +81,10 @@ def opens(url: str, location: StoreLocation) -> bool:
     except ValueError:
         return False
     return path == f"/{location.bucket}/{location.path}" and url.startswith(location.endpoint)
+
+
+def _as_written(manifest: Raw, observed: Raw) -> bool:
+    return digest_of(observed) == digest_of(manifest) and intact(manifest, observed)
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -134,8 +138,7 @@ class FetchUrls:
         if not belongs(observed, serve.meta.uid):
             raise taken(manifest, observed)
         current = fetch_expiry(observed)
-        same = digest_of(observed) == digest_of(manifest)
-        good = same and self._good(url_of(observed), location)
+        good = _as_written(manifest, observed) and self._good(url_of(observed), location)
         if good and current and current - self.lifetime / 2 > now:
             return current - self.lifetime / 2
         await self.client.apply(SECRETS, await self._made(serve, location, now))

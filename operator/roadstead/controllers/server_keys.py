@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 from collections.abc import Callable
-from typing import Final
 
 from roadstead.api.modelserve import ModelServe
-from roadstead.controllers.fetch_urls import SecretWriter
-from roadstead.errors import KubeConflict
-from roadstead.kube.ownership import belongs, taken
+from roadstead.api.raw import Raw, section
+from roadstead.controllers.fetch_urls import LOOK_SECONDS, SecretWriter
+from roadstead.errors import KubeConflict, KubeNotFound
+from roadstead.kube.ownership import belongs, intact, taken
 from roadstead.kube.resources import SECRETS
+from roadstead.manifests.digest import digest_of
 from roadstead.manifests.gateway import key_secret
 from roadstead.tokens.gateway_keys import GatewayKey
-
-LOOK_SECONDS: Final = 60.0
 
 
 @dataclasses.dataclass(kw_only=True)
 class ServerKeys:
-    """Writes a server's Secret; one that is not ready has it looked at again each minute.
+    """Writes a server's Secret; one that is not ready has it looked at again now and then.
 
     Secrets are not watched: that would hand the operator every Secret of the cluster.
     """
@@ -43,15 +43,35 @@ class ServerKeys:
             return
         manifest = key_secret(serve, self.of(serve))
         try:
-            await self.client.create(SECRETS, manifest)
+            if seen is None:
+                await self.client.create(SECRETS, manifest)
+            else:
+                await self._look(serve, manifest)
         except KubeConflict:
-            meta = manifest["metadata"]
-            observed = await self.client.get(SECRETS, meta["name"], meta["namespace"])
-            if not belongs(observed, serve.meta.uid):
-                raise taken(manifest, observed) from None
-            await self.client.apply(SECRETS, manifest)
+            await self._look(serve, manifest)
+        except KubeNotFound:
+            await self.client.create(SECRETS, manifest)
         self._seen[serve.meta.uid] = now
+
+    async def _look(self, serve: ModelServe, manifest: Raw) -> None:
+        """Put one that is there right; KubeNotFound where there is none."""
+        meta = manifest["metadata"]
+        observed = await self.client.get(SECRETS, meta["name"], meta["namespace"])
+        if not belongs(observed, serve.meta.uid):
+            raise taken(manifest, observed)
+        if not _as_written(manifest, observed):
+            await self.client.apply(SECRETS, manifest)
 
     def forget(self, uid: str) -> None:
         """Forget a server that is gone."""
         self._seen.pop(uid, None)
+
+
+def _as_written(manifest: Raw, observed: Raw) -> bool:
+    """Whether nobody has changed what counts; the API server holds strings as base64."""
+    wanted = {
+        name: base64.b64encode(text.encode()).decode()
+        for name, text in section(manifest, "stringData").items()
+    }
+    same = section(observed, "data") == wanted and digest_of(observed) == digest_of(manifest)
+    return same and intact(manifest, observed)

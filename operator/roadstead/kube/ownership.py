@@ -19,6 +19,12 @@ def owners(raw: Raw) -> dict[str, str]:
     return {reference["uid"]: reference["name"] for reference in references}
 
 
+def intact(manifest: Raw, observed: Raw) -> bool:
+    """Whether it has the labels and the owner still that it was written with, and perhaps more."""
+    wanted, found = (section(each, "metadata", "labels") for each in (manifest, observed))
+    return wanted.items() <= found.items() and owners(manifest).items() <= owners(observed).items()
+
+
 def taken(manifest: Raw, observed: Raw) -> KubeConflict | KubeRejected:
     """The error for a name that is in use.
 
