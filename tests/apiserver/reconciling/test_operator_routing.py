@@ -33,8 +33,13 @@ async def kinds(api: client.ApiClient) -> None:
 
 @pytest.fixture
 def gateway(tmp_path: Path) -> dict[str, str]:
+    """Its operator's settings."""
+    return behind_a_gateway(tmp_path)
+
+
+def behind_a_gateway(folder: Path) -> dict[str, str]:
     """Settings of an operator with a gateway that is not there."""
-    key = tmp_path / "key"
+    key = folder / "key"
     key.write_bytes(b"k" * 32)
     return {
         "ROADSTEAD_GATEWAY_KIND": "traefik",

@@ -1,0 +1,135 @@
+"""What a server owns is taken away, or changed, by somebody with the right to do so."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from roadstead.api.group import LABEL_SERVER_UUID
+from tests.apiserver.eventually import eventually
+from tests.apiserver.objects import Raw
+from tests.apiserver.reconciling.site import Operated, get_raw, send_raw
+from tests.apiserver.reconciling.test_operator_routing import (
+    ROOTS,
+    behind_a_gateway,
+    install,
+    path,
+)
+from tests.faults.table import Healing
+
+PATIENCE: Final = 120.0
+STRANGE: Final = {"matchLabels": {"app": "theirs"}}
+EDITS: Final[Mapping[tuple[str, str], Raw]] = {
+    ("deployments", "gemma"): {"spec": {"replicas": 7}},
+    ("services", "gemma"): {"spec": {"selector": {"app": "theirs"}}},
+    ("serviceaccounts", "gemma"): {"automountServiceAccountToken": True},
+    ("networkpolicies", "gemma"): {"spec": {"podSelector": STRANGE}},
+    ("secrets", "gemma-fetch"): {"data": {"url": "aHR0cDovL2V2aWw="}},
+    ("secrets", "gemma-key"): {"data": {"api-key": "bWluZQ=="}},
+    ("ingressroutes", "gemma"): {"spec": {"entryPoints": ["web"]}},
+    ("middlewares", "gemma-auth"): {"spec": {"forwardAuth": {"trustForwardHeader": True}}},
+    ("middlewares", "gemma-limit"): {"spec": {"inFlightReq": {"amount": 1}}},
+    ("middlewares", "gemma-strip"): {"spec": {"stripPrefix": {"prefixes": ["/other"]}}},
+}
+LABELS: Final = {"app.kubernetes.io/managed-by": "somebody", LABEL_SERVER_UUID: None}
+Children = Mapping[str, Raw]
+"""By their paths."""
+
+
+@contextlib.asynccontextmanager
+async def serving(operated: Operated, folder: Path) -> AsyncIterator[Children]:
+    """An operator, and all that a server owns which is not ready."""
+    await install(operated.api)
+    async with operated.operator(**behind_a_gateway(folder)):
+        serve = await operated.serve(name="gemma", modelName=operated.site.publish())
+        await operated.served(serve)
+        await operated.says(serve, "Routed", "ServerNotReady")
+        yield await children(operated)
+
+
+@pytest.mark.fault("R16", heals="children that were deleted are made again as they were")
+async def test_children_that_are_deleted_all_at_once_come_back(
+    operated: Operated, tmp_path: Path, healing: Healing
+) -> None:
+    async with serving(operated, tmp_path) as before:
+        for place in before:
+            await send_raw(operated.api, "DELETE", place)
+        with healing():
+            await eventually(lambda: are_as(operated, before, anew=True), timeout=PATIENCE)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        pytest.param({"labels": LABELS}, id="labels"),
+        pytest.param({"ownerReferences": None}, id="owner"),
+    ],
+)
+@pytest.mark.fault("R16", heals="labels and owners are put back, so that no child is orphaned")
+async def test_children_that_lost_their_marks_have_them_again(
+    operated: Operated, tmp_path: Path, healing: Healing, metadata: Raw
+) -> None:
+    async with serving(operated, tmp_path) as before:
+        for place in before:
+            await send_raw(operated.api, "PATCH", place, {"metadata": metadata})
+        with healing():
+            await eventually(lambda: are_as(operated, before), timeout=PATIENCE)
+
+
+@pytest.mark.long
+@pytest.mark.fault("R16", heals="edits are undone: replicas, selectors, routes, keys")
+async def test_children_that_were_edited_are_as_they_were(
+    operated: Operated, tmp_path: Path, healing: Healing
+) -> None:
+    async with serving(operated, tmp_path) as before:
+        for (plural, name), changes in EDITS.items():
+            await send_raw(operated.api, "PATCH", at(operated, plural, name), changes)
+        with healing():
+            await eventually(lambda: are_as(operated, before), timeout=PATIENCE)
+
+
+async def are_as(operated: Operated, before: Children, *, anew: bool = False) -> bool:
+    """Whether all are as they were; `anew` asks for other objects than those."""
+    after = await children(operated)
+    assert {place: shape(body) for place, body in after.items()} == {
+        place: shape(body) for place, body in before.items()
+    }
+    same = [place for place in after if uid(after[place]) == uid(before[place])]
+    return same == ([] if anew else list(before))
+
+
+async def children(operated: Operated) -> Children:
+    """Those that are there."""
+    found = {}
+    for plural, name in EDITS:
+        place = at(operated, plural, name)
+        with contextlib.suppress(AssertionError):
+            found[place] = await get_raw(operated.api, place)
+    return found
+
+
+def at(operated: Operated, plural: str, name: str) -> str:
+    return path(operated, plural, name) if plural in ROOTS else f"{operated.path(plural)}/{name}"
+
+
+def shape(body: Raw) -> Raw:
+    """What counts of a child: not its address, and not when its URL expires."""
+    meta = body["metadata"]
+    texts = {key: base64.b64decode(text) for key, text in body.get("data", {}).items()}
+    return {
+        "labels": meta.get("labels"),
+        "owners": meta.get("ownerReferences"),
+        "spec": {k: v for k, v in body.get("spec", {}).items() if not k.startswith("clusterIP")},
+        "token": body.get("automountServiceAccountToken"),
+        "data": {key: text.partition(b"?")[0] for key, text in texts.items()},
+    }
+
+
+def uid(body: Raw) -> str:
+    return str(body["metadata"]["uid"])
