@@ -14,6 +14,7 @@ import pytest
 from kubernetes.aio import client
 
 from dev import postgres
+from dev.binaries import ensure
 from tests.adapters.ledger.site import Ledger, migrated
 from tests.apiserver.admission.registration import register
 from tests.apiserver.admission.webhook_process import (
@@ -34,6 +35,13 @@ from tests.apiserver.objects import Raw, fresh_name, make_contract
 
 TOKEN = "model.example.com/auth-token"
 RECEIPT = "model.example.com/receipt"
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Build what the cache lacks before any test's timer runs."""
+    here = Path(__file__).parent
+    if any(here in item.path.parents for item in session.items):
+        ensure("helm", "toxiproxy")
 
 
 class MakeToken(Protocol):

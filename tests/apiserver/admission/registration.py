@@ -13,6 +13,9 @@ from tests.chart.rendering import Chart
 
 NAME = "roadstead"
 _PATH = "/apis/admissionregistration.k8s.io/v1"
+_KINDS = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
+CONFIGURATIONS = [f"{_PATH}/{kind.lower()}s" for kind in _KINDS]
+"""The collections of both kinds."""
 _TIMEOUT_SECONDS = 10
 """Twice the chart's: a test machine may be building at the same time."""
 
@@ -20,10 +23,10 @@ _TIMEOUT_SECONDS = 10
 async def register(api: client.ApiClient, port: int, ca: bytes) -> None:
     """Have the API server ask `127.0.0.1:port` from now on."""
     rendered = Chart(helm=binaries.ensure("helm")["helm"]).render()
-    for kind in ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"):
+    for kind, collection in zip(_KINDS, CONFIGURATIONS, strict=True):
         body = rendered.one(kind, NAME)
         body["webhooks"] = [_at(webhook, port, ca) for webhook in body["webhooks"]]
-        await call(api, "POST", f"{_PATH}/{kind.lower()}s", body)
+        await call(api, "POST", collection, body)
 
 
 def _at(webhook: dict[str, Any], port: int, ca: bytes) -> dict[str, Any]:

@@ -14,11 +14,12 @@ from tests.apiserver.admission.conftest import (
     RECEIPT,
     TOKEN,
     MakeToken,
+    contract_for,
     with_annotations,
     with_token,
 )
 from tests.apiserver.conftest import Kubectl
-from tests.apiserver.custom_objects import create, delete, get, patch, refusal
+from tests.apiserver.custom_objects import call, create, delete, get, patch, refusal
 from tests.apiserver.objects import Raw, fresh_name, make_model, make_modelserve
 
 OPERATOR = "system:serviceaccount:roadstead-system:roadstead-operator"
@@ -58,6 +59,19 @@ async def test_receipt_copied_from_another_object_opens_nothing(
         make_modelserve(namespace, contract=contract["metadata"]["name"]), copied
     )
     assert "TokenMissing" in await refusal(create(api, body))
+
+
+@pytest.mark.fault("R15", heals="a receipt copied into another namespace is no token there")
+async def test_receipt_copied_into_another_namespace_opens_nothing(
+    api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken, admin: str
+) -> None:
+    serve = await _served(api, namespace, token())
+    elsewhere = fresh_name("elsewhere")
+    await call(api, "POST", "/api/v1/namespaces", {"metadata": {"name": elsewhere}})
+    await create(api, with_token(contract_for(elsewhere), admin))
+    copied = {RECEIPT: serve["metadata"]["annotations"][RECEIPT]}
+    body = make_modelserve(elsewhere, name=serve["metadata"]["name"])
+    assert "TokenMissing" in await refusal(create(api, with_annotations(body, copied)))
 
 
 async def test_receipt_of_a_key_of_ones_own_opens_nothing(

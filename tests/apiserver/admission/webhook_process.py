@@ -88,8 +88,8 @@ def prepare(path: Path) -> Folder:
     return made
 
 
-def write_certificate(folder: Path) -> None:
-    """A new self-signed certificate: `ca.crt`, `tls.crt`, `tls.key`."""
+def write_certificate(folder: Path, *, days: int = 1) -> None:
+    """A new self-signed certificate: `ca.crt`, `tls.crt`, `tls.key`. A negative one has ended."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "webhooks")])
     now = datetime.datetime.now(datetime.UTC)
@@ -100,8 +100,8 @@ def write_certificate(folder: Path) -> None:
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(minutes=5))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now - datetime.timedelta(days=7))
+        .not_valid_after(now + datetime.timedelta(days=days))
         .add_extension(x509.SubjectAlternativeName([loopback]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())

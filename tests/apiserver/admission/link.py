@@ -1,0 +1,39 @@
+"""What lies between the API server and the webhooks, to be cut and slowed."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from kubernetes.aio import client
+
+from tests.apiserver.admission.registration import CONFIGURATIONS, NAME
+from tests.apiserver.custom_objects import MERGE_PATCH, call
+
+
+@contextlib.asynccontextmanager
+async def leading_through(
+    api: client.ApiClient, address: str, *, seconds: int
+) -> AsyncIterator[None]:
+    """Have the API server ask at `address` (`HOST:PORT`), and wait for no more than `seconds`."""
+    before = {path: (await call(api, "GET", path))["webhooks"] for path in _paths()}
+    for path, webhooks in before.items():
+        moved = [_moved(webhook, address, seconds) for webhook in webhooks]
+        await call(api, "PATCH", path, {"webhooks": moved}, MERGE_PATCH)
+    try:
+        yield
+    finally:
+        for path, webhooks in before.items():
+            await call(api, "PATCH", path, {"webhooks": webhooks}, MERGE_PATCH)
+
+
+def _paths() -> list[str]:
+    return [f"{collection}/{NAME}" for collection in CONFIGURATIONS]
+
+
+def _moved(webhook: dict[str, Any], address: str, seconds: int) -> dict[str, Any]:
+    place = webhook["clientConfig"]
+    url = urlsplit(place["url"])._replace(netloc=address).geturl()
+    return {**webhook, "clientConfig": {**place, "url": url}, "timeoutSeconds": seconds}

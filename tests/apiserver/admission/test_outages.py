@@ -1,0 +1,120 @@
+"""Webhooks that don't answer, or can't be trusted: nothing gets in, and what is there may go."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Final
+
+import pytest
+from kubernetes.aio import client
+
+from dev import toxiproxy
+from dev.toxiproxy import Link
+from tests.apiserver.admission.conftest import MakeToken, with_token
+from tests.apiserver.admission.link import leading_through
+from tests.apiserver.admission.webhook_process import (
+    Balancer,
+    Folder,
+    running_webhooks,
+    write_certificate,
+)
+from tests.apiserver.control_plane import ApiServer
+from tests.apiserver.custom_objects import call, create, delete, patch, refusal
+from tests.apiserver.eventually import eventually
+from tests.apiserver.objects import Raw, make_modelserve
+from tests.faults.table import Healing
+
+FAILED: Final = "failed calling webhook"
+Fault = Callable[[Link], AbstractContextManager[None]]
+
+
+@pytest.fixture(scope="module")
+def link(balancer: Balancer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Link]:
+    """The way to the webhooks."""
+    with (
+        toxiproxy.running(tmp_path_factory.mktemp("toxiproxy")) as proxies,
+        proxies.link("webhooks", f"127.0.0.1:{balancer.port}") as made,
+    ):
+        yield made
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pytest.param(lambda link: link.away(), id="away"),
+        pytest.param(lambda link: link.toxic("latency", latency=5000), id="slow"),
+        pytest.param(lambda link: link.toxic("timeout", timeout=0), id="silent"),
+    ],
+)
+@pytest.mark.fault("R13", heals="creating and changing is refused meanwhile; deleting works")
+async def test_without_an_answer_nothing_is_made_or_changed_and_all_may_go(
+    api: client.ApiClient,
+    namespace: str,
+    contract: Raw,
+    token: MakeToken,
+    link: Link,
+    healing: Healing,
+    wrong: Fault,
+) -> None:
+    body = make_modelserve(namespace)
+    body["metadata"]["finalizers"] = ["example.com/wait"]
+    serve = await create(api, with_token(body, token()))
+    other = with_token(make_modelserve(namespace), token())
+    async with leading_through(api, link.address, seconds=1):
+        with wrong(link):
+            await eventually(lambda: says(api, other, FAILED))
+            await nothing_changes(api, serve)
+            await all_may_go(api, serve)
+            assert await stored(api, namespace) == []
+        with healing():
+            await eventually(lambda: says(api, other, "admitted"))
+
+
+@pytest.mark.fault("R13", heals="taken up within seconds once the certificate is renewed")
+async def test_a_certificate_that_has_ended_refuses_all_until_it_is_renewed(
+    apiserver: ApiServer,
+    api: client.ApiClient,
+    namespace: str,
+    contract: Raw,
+    token: MakeToken,
+    folder: Folder,
+    tmp_path: Path,
+    healing: Healing,
+) -> None:
+    other = with_token(make_modelserve(namespace), token())
+    write_certificate(tmp_path, days=-1)
+    settings = {"name": "ended", "ROADSTEAD_TLS_DIR": str(tmp_path)}
+    with running_webhooks(apiserver, folder, **settings) as server:
+        async with leading_through(api, f"127.0.0.1:{server.port}", seconds=5):
+            await eventually(lambda: says(api, other, "certificate has expired"))
+            shutil.copytree(folder.path / "tls", tmp_path, dirs_exist_ok=True)
+            with healing():
+                await eventually(lambda: says(api, other, "admitted"))
+
+
+async def says(api: client.ApiClient, body: Raw, words: str) -> bool:
+    """Whether creating it is answered so; `admitted` where it is made."""
+    return words in await refusal(create(api, body), allowed="admitted")
+
+
+async def nothing_changes(api: client.ApiClient, serve: Raw) -> None:
+    label = {"metadata": {"labels": {"team": "a"}}}
+    assert FAILED in await refusal(patch(api, serve, label))
+    assert FAILED in await refusal(patch(api, serve, {"spec": {"replicas": 2}}))
+    assert FAILED in await refusal(patch(api, serve, {"spec": {"replicas": 2}}, "scale"))
+
+
+async def all_may_go(api: client.ApiClient, serve: Raw) -> None:
+    """Status, deletion and finalizers ask no webhook."""
+    await patch(api, serve, {"status": {"replicas": 1}}, "status")
+    await delete(api, serve)
+    await patch(api, serve, {"metadata": {"finalizers": None}})
+
+
+async def stored(api: client.ApiClient, namespace: str) -> list[Raw]:
+    path = f"/apis/model.example.com/v1alpha1/namespaces/{namespace}/modelserves"
+    items: list[Raw] = (await call(api, "GET", path))["items"]
+    return items
