@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from types import MappingProxyType
@@ -43,6 +44,9 @@ FAULTS: Final[Mapping[str, str]] = MappingProxyType(
         "R24": "every field takes every value that its schema allows",
     }
 )
+
+MOST_CASES: Final = 5
+"""Tests with more cases are one line of the table."""
 
 _HEALED = pytest.StashKey[list[float]]()
 _LINES = pytest.StashKey[list["Line"]]()
@@ -138,6 +142,27 @@ def table(lines: list[Line]) -> Iterator[str]:
     yield "| fault | test | outcome | took | healed in | what heals |"
     yield "|---|---|---|---|---|---|"
     for number, what in FAULTS.items():
-        rows = [line.row for line in lines if line.fault == number]
+        rows = [line.row for line in folded([line for line in lines if line.fault == number])]
         yield f"| **{number}** | **{what}** | {'' if rows else 'not run'} | | | |"
         yield from rows
+
+
+def folded(lines: list[Line]) -> Iterator[Line]:
+    """One line for all cases of a test that has many."""
+    for name, cases in itertools.groupby(lines, lambda line: line.test.partition("[")[0]):
+        group = list(cases)
+        if len(group) <= MOST_CASES:
+            yield from group
+        else:
+            yield _together(f"{name} ({len(group)} cases)", group)
+
+
+def _together(name: str, group: list[Line]) -> Line:
+    bad = [line.outcome for line in group if line.outcome != "passed"]
+    return dataclasses.replace(
+        group[0],
+        test=name,
+        outcome=bad[0] if bad else "passed",
+        seconds=sum(line.seconds for line in group),
+        healed=max((line.healed for line in group if line.healed is not None), default=None),
+    )
