@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import json
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -11,15 +12,18 @@ from typing import Final
 import pytest
 
 from roadstead.api.group import LABEL_SERVER_UUID
+from tests.apiserver.control_plane import ApiServer, kubeconfig_content
 from tests.apiserver.eventually import eventually
 from tests.apiserver.objects import Raw
-from tests.apiserver.reconciling.site import Operated, get_raw, send_raw
+from tests.apiserver.reconciling.replicas import account, user
+from tests.apiserver.reconciling.site import Operated, get_raw, operator_process, send_raw
 from tests.apiserver.reconciling.test_operator_routing import (
     ROOTS,
     behind_a_gateway,
     install,
     path,
 )
+from tests.faults.aftermath import Scene, aftermath
 from tests.faults.table import Healing
 
 PATIENCE: Final = 120.0
@@ -41,26 +45,38 @@ Children = Mapping[str, Raw]
 """By their paths."""
 
 
-@contextlib.asynccontextmanager
-async def serving(operated: Operated, folder: Path) -> AsyncIterator[Children]:
-    """An operator, and all that a server owns which is not ready."""
+@pytest.fixture
+async def before(
+    operated: Operated, apiserver: ApiServer, tmp_path: Path
+) -> AsyncIterator[Children]:
+    """All that a server owns which is not ready, and the operator; what must hold after a test."""
     await install(operated.api)
-    async with operated.operator(**behind_a_gateway(folder)):
+    token, kubeconfig = await account(operated, "operator"), tmp_path / "kubeconfig"
+    kubeconfig.write_text(json.dumps(kubeconfig_content(apiserver.url, apiserver.ca, token)))
+    environ = operated.site.environ(kubeconfig, **behind_a_gateway(tmp_path))
+    async with operator_process(environ, tmp_path / "operator.log"):
         serve = await operated.serve(name="gemma", modelName=operated.site.publish())
         await operated.served(serve)
         await operated.says(serve, "Routed", "ServerNotReady")
         yield await children(operated)
+        scene = Scene(
+            operated=operated,
+            server=apiserver,
+            log=tmp_path / "operator.log",
+            users=(user(operated.namespace, "operator"),),
+            tokens=(token,),
+        )
+        await aftermath(scene)
 
 
 @pytest.mark.fault("R16", heals="children that were deleted are made again as they were")
 async def test_children_that_are_deleted_all_at_once_come_back(
-    operated: Operated, tmp_path: Path, healing: Healing
+    operated: Operated, before: Children, healing: Healing
 ) -> None:
-    async with serving(operated, tmp_path) as before:
-        for place in before:
-            await send_raw(operated.api, "DELETE", place)
-        with healing():
-            await eventually(lambda: are_as(operated, before, anew=True), timeout=PATIENCE)
+    for place in before:
+        await send_raw(operated.api, "DELETE", place)
+    with healing():
+        await eventually(lambda: are_as(operated, before, anew=True), timeout=PATIENCE)
 
 
 @pytest.mark.long
@@ -73,25 +89,23 @@ async def test_children_that_are_deleted_all_at_once_come_back(
 )
 @pytest.mark.fault("R16", heals="labels and owners are put back, so that no child is orphaned")
 async def test_children_that_lost_their_marks_have_them_again(
-    operated: Operated, tmp_path: Path, healing: Healing, metadata: Raw
+    operated: Operated, before: Children, healing: Healing, metadata: Raw
 ) -> None:
-    async with serving(operated, tmp_path) as before:
-        for place in before:
-            await send_raw(operated.api, "PATCH", place, {"metadata": metadata})
-        with healing():
-            await eventually(lambda: are_as(operated, before), timeout=PATIENCE)
+    for place in before:
+        await send_raw(operated.api, "PATCH", place, {"metadata": metadata})
+    with healing():
+        await eventually(lambda: are_as(operated, before), timeout=PATIENCE)
 
 
 @pytest.mark.long
 @pytest.mark.fault("R16", heals="edits are undone: replicas, selectors, routes, keys")
 async def test_children_that_were_edited_are_as_they_were(
-    operated: Operated, tmp_path: Path, healing: Healing
+    operated: Operated, before: Children, healing: Healing
 ) -> None:
-    async with serving(operated, tmp_path) as before:
-        for (plural, name), changes in EDITS.items():
-            await send_raw(operated.api, "PATCH", at(operated, plural, name), changes)
-        with healing():
-            await eventually(lambda: are_as(operated, before), timeout=PATIENCE)
+    for (plural, name), changes in EDITS.items():
+        await send_raw(operated.api, "PATCH", at(operated, plural, name), changes)
+    with healing():
+        await eventually(lambda: are_as(operated, before), timeout=PATIENCE)
 
 
 async def are_as(operated: Operated, before: Children, *, anew: bool = False) -> bool:
