@@ -50,6 +50,7 @@ async def test_receipt_that_is_edited_or_removed_is_put_back(
     assert changed["metadata"]["annotations"] == serve["metadata"]["annotations"]
 
 
+@pytest.mark.fault("R15", heals="denied: a receipt is bound to its object")
 async def test_receipt_copied_from_another_object_opens_nothing(
     api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken
 ) -> None:
@@ -74,6 +75,7 @@ async def test_receipt_copied_into_another_namespace_opens_nothing(
     assert "TokenMissing" in await refusal(create(api, with_annotations(body, copied)))
 
 
+@pytest.mark.fault("R15", heals="denied: a receipt that others sign is none")
 async def test_receipt_of_a_key_of_ones_own_opens_nothing(
     api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken
 ) -> None:
@@ -133,6 +135,7 @@ async def test_bad_token_is_denied_even_on_an_unchanged_spec(
     assert "TokenExpired" in said
 
 
+@pytest.mark.fault("R14", heals="what is going goes, whatever token is on it")
 async def test_finalizer_goes_from_an_object_that_is_going_whatever_the_token(
     api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken
 ) -> None:
@@ -168,6 +171,7 @@ async def test_server_is_deleted_without_a_token(
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.fault("R14", heals="the namespace's deletion asks for no token")
 async def test_all_servers_of_a_namespace_are_deleted_at_once(
     api: client.ApiClient, kubectl: Kubectl, namespace: str, contract: Raw, token: MakeToken
 ) -> None:

@@ -33,6 +33,7 @@ def words(gateway: Gateway, issuer: Issuer, mine: Served, theirs: Served) -> Map
     }
 
 
+@pytest.mark.fault("R22", heals="refused: nobody comes to a server that is not his")
 @pytest.mark.parametrize("hostile", [pytest.param(each, id=each.id) for each in ALL])
 def test_a_hostile_request_is_refused(
     gateway: Gateway, words: Mapping[str, str], hostile: Hostile
@@ -60,6 +61,7 @@ def test_the_same_request_with_nothing_hostile_is_answered(
     assert heard.from_a_server
 
 
+@pytest.mark.fault("R22", heals="refused over HTTP/2 as well")
 @pytest.mark.parametrize(
     ("path", "more"),
     [

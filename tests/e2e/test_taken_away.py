@@ -1,0 +1,147 @@
+"""What a server needs is taken away, and given back: it says what is wrong, and recovers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import pytest
+
+from dev.demo.kubectl import Cluster
+from dev.errors import DevError
+from tests.e2e.serves import Serves, make_serve
+from tests.faults.table import Healing
+
+ROLE: Final = ("clusterrole", "roadstead-operator")
+NO_IMAGE: Final = {"image": "localhost/no-such-image:1"}
+
+
+@contextmanager
+def without_the_right(cluster: Cluster, resource: str, verb: str) -> Iterator[None]:
+    """The operator's ClusterRole without one verb."""
+    before = (cluster.get(*ROLE) or {})["rules"]
+    rules = [
+        {**rule, "verbs": [each for each in rule["verbs"] if each != verb]}
+        if resource in rule["resources"]
+        else rule
+        for rule in before
+    ]
+    assert rules != before
+    try:
+        set_rules(cluster, rules)
+        yield
+    finally:
+        set_rules(cluster, before)
+
+
+def set_rules(cluster: Cluster, rules: list[dict[str, Any]]) -> None:
+    cluster.run("patch", *ROLE, "--type=merge", "-p", json.dumps({"rules": rules}))
+
+
+@contextmanager
+def cordoned(cluster: Cluster) -> Iterator[None]:
+    """No new pod on any node."""
+    nodes = cluster.run("get", "nodes", "-o", "name").split()
+    try:
+        cluster.run("cordon", *nodes)
+        yield
+    finally:
+        cluster.run("uncordon", *nodes)
+
+
+def told(serves: Serves, reason: str) -> str:
+    """The condition's message, which an event repeats."""
+    serves.until("gemma", "Ready", reason)
+    condition = serves.condition("gemma")
+    assert condition["status"] == "False"
+    events = json.loads(serves.kubectl("get", "events", "-o", "json"))["items"]
+    assert reason in [each["reason"] for each in events]
+    return str(condition["message"])
+
+
+@pytest.mark.long
+@pytest.mark.fault("R18", heals="a right that is given back is used within a minute")
+def test_a_right_of_the_operator_that_is_revoked_is_named_and_used_again(
+    cluster: Cluster, serves: Serves, healing: Healing
+) -> None:
+    with without_the_right(cluster, "deployments", "create"):
+        serves.apply(make_serve())
+        said = told(serves, "Rejected")
+    assert "cannot create resource" in said
+    assert "deployments" in said
+    with healing():
+        serves.until_ready()
+
+
+@pytest.mark.fault("R18", heals="starts when the quota allows it")
+def test_a_quota_of_nothing_is_told_and_the_server_starts_without_it(
+    serves: Serves, healing: Healing
+) -> None:
+    serves.kubectl("create", "quota", "nothing", "--hard=pods=0")
+    serves.apply(make_serve())
+    assert "nothing" in told(serves, "QuotaExceeded")
+    serves.kubectl("delete", "quota", "nothing")
+    with healing():
+        serves.until_ready()
+
+
+@pytest.mark.fault("R18", heals="starts when a node takes pods again")
+def test_a_cordoned_node_is_told_and_taken_when_it_is_free(
+    cluster: Cluster, serves: Serves, healing: Healing
+) -> None:
+    with cordoned(cluster):
+        serves.apply(make_serve())
+        assert "unschedulable" in told(serves, "Unschedulable")
+    with healing():
+        serves.until_ready()
+
+
+@pytest.mark.fault("R18", heals="serves on behind a bad image, and rolls out with a good one")
+def test_an_image_that_is_not_there_takes_no_server_away(
+    serves: Serves, healing: Healing, eventually: Callable[..., Any]
+) -> None:
+    serves.apply(make_serve())
+    serves.until_ready()
+    serves.apply(make_serve(config=NO_IMAGE))
+    serves.until("gemma", "WorkloadReady", "RolloutFailing")
+    condition = serves.condition("gemma", "WorkloadReady")
+    assert condition["status"] == "True"
+    assert "no-such-image" in condition["message"]
+    assert serves.condition("gemma")["status"] == "True"
+    serves.apply(make_serve())
+    with healing():
+        serves.until("gemma", "WorkloadReady", "ServersReady")
+
+
+@pytest.mark.fault("R18", heals="an eviction waits for the budget; then another pod serves")
+def test_a_server_is_not_evicted_against_a_budget_and_replaced_when_it_is(
+    serves: Serves, healing: Healing, eventually: Callable[..., Any]
+) -> None:
+    serves.apply(make_serve())
+    uid = serves.until_ready()["metadata"]["uid"]
+    (pod,) = serves.pods()
+    selector = f"--selector=model.example.com/server-uuid={uid}"
+    serves.kubectl("create", "pdb", "one", "--min-available=1", selector)
+    with pytest.raises(DevError, match="disruption budget"):
+        eventually(lambda: evict(serves, pod["metadata"]["name"]))
+    assert serves.condition("gemma")["status"] == "True"
+    serves.kubectl("delete", "pdb", "one")
+    evict(serves, pod["metadata"]["name"])
+    with healing():
+        serves.until("gemma", "Ready", "False")
+        serves.until_ready()
+    (after,) = serves.pods()
+    assert after["metadata"]["uid"] != pod["metadata"]["uid"]
+
+
+def evict(serves: Serves, pod: str) -> None:
+    """As `kubectl drain` asks for it; DevError where it may not go."""
+    body = {
+        "apiVersion": "policy/v1",
+        "kind": "Eviction",
+        "metadata": {"name": pod, "namespace": serves.namespace},
+    }
+    path = f"/api/v1/namespaces/{serves.namespace}/pods/{pod}/eviction"
+    serves.kubectl("create", "--raw", path, "-f", "-", stdin=json.dumps(body))
