@@ -58,3 +58,8 @@ def test_a_row_begins_with_what_the_fault_is(row: Row) -> None:
 def test_each_test_that_a_row_names_tries_its_fault(row: Row) -> None:
     named = {(row.fault, *each) for each in row.named}
     assert named - MARKED == set()
+
+
+@each_row
+def test_each_fault_is_tried(row: Row) -> None:
+    assert list(row.named)
