@@ -1,18 +1,14 @@
 """How long each of kopf's watches has told nothing.
 
 kopf shows handlers no bookmarks, which the API server sends about once a minute where nothing else
-happens. So its connections are listened to: a chunk counts when kopf takes it, which a watch that
+happens. So its connections are listened to (`connection.py`): a chunk counts when kopf takes it, which a watch that
 has ended does no more.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
-from typing import Any
-
-import aiohttp
-import kopf
+from collections.abc import Callable, Iterable
 
 from roadstead import metrics
 
@@ -63,49 +59,3 @@ class Hearing:
     def longest(self) -> tuple[float, str]:
         """The longest silence, and whose it is."""
         return max(((self.silence(kind), kind) for kind in self._heard), default=(0.0, ""))
-
-    def session(self, found: kopf.ConnectionInfo) -> kopf.AiohttpSession:
-        """What kopf would make of its connection, listened to."""
-        session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=found.as_ssl_context()),
-            headers=found.as_http_headers(),
-            trust_env=found.trust_env,
-            response_class=_listening(self),
-        )
-        return kopf.AiohttpSession(
-            server=found.server,
-            default_namespace=found.default_namespace,
-            aiohttp_session=session,
-        )
-
-
-def _listening(hearing: Hearing) -> type[aiohttp.ClientResponse]:
-    class Listening(aiohttp.ClientResponse):
-        async def start(self, connection: Any) -> aiohttp.ClientResponse:
-            await super().start(connection)
-            if self.status != 200:
-                return self
-            kind, watch = self.url.path.rpartition("/")[2], "watch" in self.url.query
-            hearing.answered(kind, watch=watch)
-            if watch:
-                content: Any = _Heard(self.content, lambda: hearing.hear(kind))
-                self.content = content
-            return self
-
-    return Listening
-
-
-class _Heard:
-    """A stream that tells of each chunk that is taken from it."""
-
-    def __init__(self, content: aiohttp.StreamReader, heard: Callable[[], None]) -> None:
-        self._content = content
-        self._heard = heard
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._content, name)
-
-    async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
-        async for chunk in self._content.iter_chunked(size):
-            self._heard()
-            yield chunk

@@ -15,6 +15,7 @@ import kopf
 
 from roadstead.api.group import FIELD_MANAGER, LABEL_MANAGED_BY
 from roadstead.api.raw import Raw
+from roadstead.controllers.connection import Connection
 from roadstead.controllers.forgetting import NoDiffBase, NoProgress
 from roadstead.controllers.hearing import Hearing
 from roadstead.controllers.queue import backoff
@@ -78,8 +79,10 @@ def registry(
     `changed` is called with each object that is new, other or gone. `hearing` listens to all of it.
     """
     handlers = kopf.OperatorRegistry()
-    kopf.on.login(registry=handlers)(_login(kubeconfig, hearing))
-    for resource in watched:
+    kinds = {resource.plural: resource for resource in watched}
+    connection = Connection(kinds=kinds, hearing=hearing)
+    kopf.on.login(registry=handlers)(_login(kubeconfig, connection))
+    for resource in kinds.values():
         _watch(handlers, cache, resource, changed)
     return handlers
 
@@ -106,12 +109,13 @@ def settings() -> kopf.OperatorSettings:
     return chosen
 
 
-def _login(kubeconfig: str, hearing: Hearing) -> Callable[..., Any]:
+def _login(kubeconfig: str, connection: Connection) -> Callable[..., Any]:
     async def login(**given: Any) -> kopf.AiohttpSession | None:
+        await connection.pacing.turn("login")
         if not kubeconfig:
             account = kopf.login_with_service_account(**given)
-            return hearing.session(account) if account is not None else None
-        return hearing.session(await by_kubeconfig())
+            return connection.session(account) if account is not None else None
+        return connection.session(await by_kubeconfig())
 
     async def by_kubeconfig() -> kopf.ConnectionInfo:
         found = await configuration_of(kubeconfig)

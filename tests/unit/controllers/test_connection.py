@@ -1,0 +1,101 @@
+"""What kopf hears of its watches and lists: nothing that it would end at."""
+
+import contextlib
+import json
+from collections.abc import AsyncIterator
+
+import aiohttp
+import kopf
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from roadstead.controllers.connection import TOO_OLD, Connection
+from roadstead.controllers.hearing import Hearing
+
+ADDED = b'{"type":"ADDED","object":{"conditions":[{"type":"ERROR"}]}}'
+
+
+@contextlib.asynccontextmanager
+async def connected(
+    answer: web.Response, listed: list[str]
+) -> AsyncIterator[tuple[aiohttp.ClientSession, str]]:
+    """kopf's session to a server that answers like that, and the address of its pods."""
+
+    async def handle(_: web.Request) -> web.Response:
+        return answer
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", handle)
+    connection = Connection(kinds=["pods"], hearing=Hearing(listed=listed.append))
+    async with TestServer(app) as server:
+        url = str(server.make_url("/api/v1/pods"))
+        found = connection.session(kopf.ConnectionInfo(server=url))
+        async with found.aiohttp_session as session:
+            yield session, url
+
+
+async def watched(answer: web.Response) -> list[bytes]:
+    """The lines of a watch that is answered like that."""
+    async with (
+        connected(answer, []) as (session, url),
+        session.get(url, params={"watch": "true"}) as found,
+    ):
+        return [line async for line in found.content.iter_chunked(2**20)]
+
+
+async def test_what_a_watch_tells_is_told() -> None:
+    body = ADDED + b"\n" + ADDED + b"\n"
+    assert await watched(web.Response(body=body)) == [ADDED + b"\n"] * 2
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"type":"ERROR","object":{"code":500}}',
+        b'{"type":"ERROR","object":{"code":410}}',
+        b"<html>",
+    ],
+)
+async def test_every_error_in_a_watch_is_one_after_which_kopf_lists_anew(line: bytes) -> None:
+    body = ADDED + b"\n" + line + b"\n"
+    assert await watched(web.Response(body=body)) == [ADDED + b"\n", TOO_OLD + b"\n"]
+
+
+async def test_half_a_line_is_not_told() -> None:
+    assert await watched(web.Response(body=ADDED + b"\n" + ADDED[:30])) == [ADDED + b"\n"]
+
+
+@pytest.mark.parametrize("status", [400, 404, 410])
+async def test_a_watch_that_is_refused_is_too_old(status: int) -> None:
+    assert await watched(web.Response(status=status)) == [TOO_OLD + b"\n"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(web.Response(status=410), id="410"),
+        pytest.param(web.Response(status=404), id="404"),
+        pytest.param(web.Response(text="<html>"), id="html"),
+    ],
+)
+async def test_a_list_that_kopf_would_end_at_counts_as_cut_off(answer: web.Response) -> None:
+    listed: list[str] = []
+    async with connected(answer, listed) as (session, url):
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await session.get(url)
+    assert listed == []
+
+
+async def test_a_list_is_told_of_though_it_is_empty() -> None:
+    listed: list[str] = []
+    async with connected(web.json_response({"items": []}), listed) as (session, url):
+        assert json.loads(await (await session.get(url)).read()) == {"items": []}
+        await session.get(url, params={"watch": "true"})
+    assert listed == ["pods"]
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 503])
+async def test_what_kopf_asks_again_after_is_left_to_it(status: int) -> None:
+    async with connected(web.Response(status=status), []) as (session, url):
+        assert (await session.get(url)).status == status

@@ -1,0 +1,58 @@
+"""Pauses before what ended at once is begun again."""
+
+from roadstead.controllers.pacing import LAST_PAUSE, SHORT, Pacing
+
+
+class Time:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+async def turns(number: int, *, lasting: float = 0.0) -> list[float]:
+    """How long each turn was waited for."""
+    time, waits = Time(), []
+    pacing = Pacing(clock=time, sleep=time.sleep)
+    for _ in range(number):
+        asked = time.now
+        await pacing.turn("pods")
+        waits.append(time.now - asked)
+        time.now += lasting
+    return waits
+
+
+async def test_what_lasts_is_begun_again_at_once() -> None:
+    assert await turns(20, lasting=SHORT) == [0.0] * 20
+
+
+async def test_what_ends_at_once_is_begun_again_ever_more_slowly() -> None:
+    first, second, *_, last = await turns(20)
+    assert first == 0.0
+    assert 0.0 < second < 1.0
+    assert LAST_PAUSE / 2 <= last <= LAST_PAUSE
+
+
+async def test_after_one_that_lasted_pauses_begin_anew() -> None:
+    time = Time()
+    pacing = Pacing(clock=time, sleep=time.sleep)
+    for _ in range(20):
+        await pacing.turn("pods")
+    time.now += SHORT
+    asked = time.now
+    await pacing.turn("pods")
+    assert time.now == asked
+
+
+async def test_each_has_pauses_of_its_own() -> None:
+    time = Time()
+    pacing = Pacing(clock=time, sleep=time.sleep)
+    for _ in range(20):
+        await pacing.turn("pods")
+    asked = time.now
+    await pacing.turn("models")
+    assert time.now == asked
