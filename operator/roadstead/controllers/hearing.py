@@ -1,8 +1,8 @@
 """How long each of kopf's watches has told nothing.
 
 kopf shows handlers no bookmarks, which the API server sends about once a minute where nothing else
-happens. So its connections are listened to (`connection.py`): a chunk counts when kopf takes it, which a watch that
-has ended does no more.
+happens. So its connections are listened to (`connection.py`): a chunk counts when kopf takes it,
+which a watch that has ended does no more.
 """
 
 from __future__ import annotations

@@ -17,6 +17,8 @@ from roadstead.kube.resources import Resource
 logger = logging.getLogger(__name__)
 
 RELIST_SECONDS: Final = 2.0
+RETRY_SECONDS: Final = 8.0
+"""How long it takes until another list is tried where one failed."""
 _KINDS: Final = {**WATCHED, **ROUTED}
 _BY_PLURAL: Final = {resource.plural: resource for resource in _KINDS}
 
@@ -57,18 +59,27 @@ class Listing:
             return
         task = self._relists.get(resource)
         if task is None or task.done():
-            self._relists[resource] = asyncio.create_task(self._relist(resource))
+            self._relists[resource] = asyncio.create_task(self._relist_at_last(resource))
 
     def tasks(self) -> Iterable[asyncio.Task[None]]:
         """The lists that are under way."""
         return self._relists.values()
 
-    async def _relist(self, resource: Resource) -> None:
+    async def _relist_at_last(self, resource: Resource) -> None:
+        """Until it is done: nothing else tells soon of what has vanished."""
+        while True:
+            if await self._relist(resource):
+                return
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _relist(self, resource: Resource) -> bool:
         await asyncio.sleep(RELIST_SECONDS)
         try:
             await self._list(resource)
         except KubeError as error:
             logger.warning("%s could not be listed: %s", resource.plural, error)
+            return False
+        return True
 
     async def _list(self, resource: Resource) -> None:
         try:

@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 FIRST_BACKOFF: Final = 0.25
 LAST_BACKOFF: Final = 300.0
+AWAY_BACKOFF: Final = 30.0
+"""The longest wait where it was the API server's fault: it may be well again at any moment."""
 
 Reconcile = Callable[[Name], Awaitable[float | None]]
 """Reconciles one object; seconds after which to look again, or None for only when it changes."""
@@ -134,7 +136,8 @@ class WorkQueue:
             # Not found: it, or its namespace, went while we were at it; the watch tells us next.
             result = "retry"
             logger.info("tried again soon: %s", error)
-            return self._failed(key)
+            delay = self._failed(key)
+            return min(delay, AWAY_BACKOFF) if isinstance(error, KubeUnavailable) else delay
         except RoadsteadError as error:
             logger.warning("%s", error)
             return self._failed(key)

@@ -8,8 +8,15 @@ from collections.abc import AsyncIterator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roadstead.controllers.queue import FIRST_BACKOFF, LAST_BACKOFF, Reconcile, WorkQueue, backoff
-from roadstead.errors import KubeConflict
+from roadstead.controllers.queue import (
+    AWAY_BACKOFF,
+    FIRST_BACKOFF,
+    LAST_BACKOFF,
+    Reconcile,
+    WorkQueue,
+    backoff,
+)
+from roadstead.errors import KubeConflict, KubeUnavailable
 from roadstead.kube.cache import Name
 from tests.apiserver.eventually import eventually
 
@@ -86,6 +93,16 @@ async def test_an_object_that_fails_comes_again_and_holds_up_no_other() -> None:
         queue.put(("", "bad"))
         queue.put(("", "good"))
         await eventually(lambda: seen["", "good"] == 1 and seen["", "bad"] == 3, interval=0.01)
+
+
+async def test_who_waits_for_the_api_server_waits_half_a_minute_at_most() -> None:
+    failed = WorkQueue("test", _unavailable, workers=1)
+    delays = [await failed._attempt(("", "a")) for _ in range(20)]
+    assert max(each or 0.0 for each in delays) == AWAY_BACKOFF
+
+
+async def _unavailable(_: Name) -> float | None:
+    raise KubeUnavailable("503")
 
 
 async def test_an_error_of_ours_ends_no_worker() -> None:
