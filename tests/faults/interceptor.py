@@ -10,7 +10,7 @@ import contextlib
 import dataclasses
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Final
 
 import aiohttp
@@ -51,6 +51,9 @@ Before = Callable[[Asked], "web.Response | None"]
 After = Callable[[Asked, int], None]
 """Told of an answer's status before the client hears of it."""
 
+Lines = Callable[[Asked, bytes], Iterable[bytes]]
+"""What the client gets in place of a line of a watch."""
+
 
 class Cut(ConnectionError):
     """Raised by a hook: the client's connection ends without an answer."""
@@ -65,8 +68,15 @@ class Interceptor:
         self.asked: list[Asked] = []
         self.before: Before = lambda _: None
         self.after: After = lambda _asked, _status: None
+        self.lines: Lines = lambda _asked, line: (line,)
         self.delay = 0.0
         """Seconds that each request waits first."""
+        self._open: set[aiohttp.ClientResponse] = set()
+
+    def hang_up(self) -> None:
+        """End the watches that are open."""
+        for found in self._open:
+            found.close()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """One request."""
@@ -105,10 +115,23 @@ class Interceptor:
             else:
                 self.after(asked, found.status)
                 await answer.prepare(request)
-                async for chunk in found.content.iter_any():
-                    await answer.write(chunk)
+                await self._stream(asked, found, answer)
             await answer.write_eof()
             return answer
+
+    async def _stream(
+        self, asked: Asked, found: aiohttp.ClientResponse, answer: web.StreamResponse
+    ) -> None:
+        rest = b""
+        self._open.add(found)
+        try:
+            async for chunk in found.content.iter_any():
+                *whole, rest = (rest + chunk).split(b"\n")
+                for line in whole:
+                    for told in self.lines(asked, line):
+                        await answer.write(told + b"\n")
+        finally:
+            self._open.discard(found)
 
 
 _SESSION = web.AppKey("session", aiohttp.ClientSession)

@@ -81,8 +81,7 @@ class Replicas:
             ROADSTEAD_NAMESPACE=self.operated.namespace,
             ROADSTEAD_HTTP_PORT=str(port),
             HOSTNAME=name,
-            **TIMES,
-            **self.environ,
+            **TIMES | self.environ,
         )
         replica = Replica(
             name=name,

@@ -1,0 +1,104 @@
+"""The API server fails, refuses, throttles, or can't be reached: all goes on when it is well."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from dev.toxiproxy import Toxiproxy
+from tests.apiserver.control_plane import ApiServer
+from tests.apiserver.reconciling.site import Operated
+from tests.faults.table import Healing
+from tests.faults.way import Way, answering, leading, served
+
+LASTS = 12.0
+BEYOND_KOPFS_PATIENCE = 70.0
+"""By itself kopf ends the operator after 55 s."""
+MOST = 5.0
+"""Requests a second for one kind."""
+
+Fault = Callable[[Way], contextlib.AbstractContextManager[None]]
+
+
+@pytest.fixture
+async def way(
+    operated: Operated, apiserver: ApiServer, proxies: Toxiproxy, tmp_path: Path
+) -> AsyncIterator[Way]:
+    async with leading(operated, apiserver, proxies, tmp_path) as found:
+        yield found
+
+
+async def befallen(way: Way, fault: Fault, healing: Healing, *, lasts: float = LASTS) -> None:
+    """Under an operator at work, `fault` begins, people ask for something, and it ends."""
+    async with way.operator():
+        first = await served(way)
+        with fault(way):
+            began = time.monotonic()
+            second = await way.changed(first)
+            await asyncio.sleep(lasts)
+            assert way.busiest(began) < MOST
+        with healing():
+            await way.as_asked(first, second)
+        await way.aftermath()
+
+
+@pytest.mark.fault("R5", heals="it is asked again, up to half a minute apart; then all is as asked")
+@pytest.mark.parametrize("status", [500, 403])
+async def test_an_api_server_that_fails_is_asked_again_until_it_is_well(
+    way: Way, healing: Healing, status: int
+) -> None:
+    await befallen(way, lambda way: way.before(answering(status)), healing)
+
+
+@pytest.mark.fault("R5", heals="it is asked again, ever more slowly; then all is as asked")
+async def test_an_api_server_that_throttles_is_asked_now_and_then(
+    way: Way, healing: Healing
+) -> None:
+    throttled = answering(429, {"Retry-After": "3"})
+    await befallen(way, lambda way: way.before(throttled), healing)
+
+
+def refused(way: Way) -> contextlib.AbstractContextManager[None]:
+    return way.link.away()
+
+
+def silent(way: Way) -> contextlib.AbstractContextManager[None]:
+    return way.link.toxic("timeout", timeout=0)
+
+
+def reset(way: Way) -> contextlib.AbstractContextManager[None]:
+    return way.link.toxic("reset_peer", timeout=0)
+
+
+def slow(way: Way) -> contextlib.AbstractContextManager[None]:
+    return way.link.toxic("latency", latency=30_000)
+
+
+@pytest.mark.fault("R5", heals="it is asked again, up to half a minute apart; then all is as asked")
+@pytest.mark.parametrize("fault", [refused, silent, reset, slow])
+async def test_an_api_server_that_can_not_be_reached_is_asked_until_it_can(
+    way: Way, healing: Healing, fault: Fault
+) -> None:
+    await befallen(way, fault, healing)
+
+
+@pytest.mark.long
+@pytest.mark.fault("R5", heals="the operator stays, however long it lasts")
+@pytest.mark.parametrize("status", [503, 403, 401])
+async def test_an_operator_bears_more_than_a_minute_of_refusals(
+    way: Way, healing: Healing, status: int
+) -> None:
+    await befallen(
+        way, lambda way: way.before(answering(status)), healing, lasts=BEYOND_KOPFS_PATIENCE
+    )
+
+
+@pytest.mark.long
+@pytest.mark.fault("R5", heals="the operator stays, however slow it is")
+async def test_an_operator_bears_half_a_minute_of_latency_for_more_than_a_minute(
+    way: Way, healing: Healing
+) -> None:
+    await befallen(way, slow, healing, lasts=BEYOND_KOPFS_PATIENCE)

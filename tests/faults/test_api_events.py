@@ -1,0 +1,122 @@
+"""Events are missed, doubled, or out of order, and lists are stale: the end is as asked."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from dev.toxiproxy import Toxiproxy
+from tests.apiserver import custom_objects
+from tests.apiserver.control_plane import ApiServer
+from tests.apiserver.objects import GROUP, VERSION, Raw
+from tests.apiserver.reconciling.site import Operated, get_raw, send_raw
+from tests.faults.interceptor import Asked, Before, Lines
+from tests.faults.table import Healing
+from tests.faults.way import Way, leading, served
+
+LASTS = 10.0
+LISTS = [f"/apis/{GROUP}/{VERSION}/{plural}" for plural in ("models", "modelserves")]
+
+
+@pytest.fixture
+async def way(
+    operated: Operated, apiserver: ApiServer, proxies: Toxiproxy, tmp_path: Path
+) -> AsyncIterator[Way]:
+    often = {"ROADSTEAD_RESYNC_SECONDS": "10"}
+    async with leading(operated, apiserver, proxies, tmp_path, **often) as found:
+        yield found
+
+
+class Swapped:
+    """Each pair of lines of a watch comes the other way round."""
+
+    def __init__(self) -> None:
+        self._kept: dict[float, bytes] = {}
+
+    def __call__(self, asked: Asked, line: bytes) -> Iterator[bytes]:
+        kept = self._kept.pop(asked.at, None)
+        if kept is None:
+            self._kept[asked.at] = line
+        else:
+            yield from (line, kept)
+
+
+def doubled(_: Asked, line: bytes) -> Iterator[bytes]:
+    yield from (line, line)
+
+
+class Missed:
+    """Every second line of a watch is missing."""
+
+    def __init__(self) -> None:
+        self._number: dict[float, int] = {}
+
+    def __call__(self, asked: Asked, line: bytes) -> Iterator[bytes]:
+        number = self._number[asked.at] = self._number.get(asked.at, 0) + 1
+        if number % 2:
+            yield line
+
+
+@pytest.mark.fault(
+    "R7", heals="older news change nothing; the next look at everything finds what was missed"
+)
+@pytest.mark.parametrize(
+    "lines", [doubled, Swapped(), Missed()], ids=["doubled", "swapped", "missed"]
+)
+async def test_events_may_be_doubled_or_swapped_or_missing(
+    way: Way, healing: Healing, lines: Lines
+) -> None:
+    async with way.operator():
+        with way.lines(lines):
+            way.between.hang_up()
+            first = await served(way)
+            second = await way.changed(first)
+            await way.changed(first)
+            await custom_objects.patch(way.operated.api, first, {"spec": {"replicas": 2}}, "scale")
+            with healing():
+                await way.has(first, replicas=2)
+                await way.has(second, replicas=1)
+        await way.aftermath()
+
+
+@pytest.mark.fault("R7", heals="what is written stands on versions, and the watch tells the rest")
+async def test_an_operator_that_begins_with_an_older_list_comes_to_the_same_end(
+    way: Way, healing: Healing
+) -> None:
+    async with way.operator():
+        gone, stays = await served(way), await served(way)
+        older = {path: await get_raw(way.operated.api, path) for path in LISTS}
+    await removed(way.operated, gone)
+    new = await way.changed(stays)
+    async with contextlib.AsyncExitStack() as stack:
+        with way.lines(lambda _asked, _line: ()), way.before(answering_from(older)):
+            await stack.enter_async_context(way.operator())
+            await asyncio.sleep(LASTS)
+        way.between.hang_up()
+        with healing():
+            await way.as_asked(stays, new)
+        await way.aftermath()
+        left = [each["metadata"] for each in await way.operated.children("deployments")]
+    living = {each["metadata"]["uid"] for each in (stays, new)}
+    strays = [each for each in left if each["ownerReferences"][0]["uid"] not in living]
+    assert {each["ownerReferences"][0]["uid"] for each in strays} <= {gone["metadata"]["uid"]}
+
+
+def answering_from(older: dict[str, Raw]) -> Before:
+    """Lists are answered as they were then."""
+
+    def answer(asked: Asked) -> web.Response | None:
+        found = older.get(asked.path.partition("?")[0])
+        return None if found is None or asked.watches else web.json_response(found)
+
+    return answer
+
+
+async def removed(operated: Operated, serve: Raw) -> None:
+    """Delete a ModelServe and, as the garbage collector would, its Deployment."""
+    await custom_objects.delete(operated.api, serve)
+    path = f"{operated.path('deployments')}/{serve['metadata']['name']}"
+    await send_raw(operated.api, "DELETE", path)

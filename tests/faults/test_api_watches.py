@@ -1,0 +1,120 @@
+"""Watches end at once, fall silent, are too old, or tell of errors: nothing is missed for long."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from dev.toxiproxy import Toxiproxy
+from tests.apiserver import custom_objects
+from tests.apiserver.control_plane import ApiServer
+from tests.apiserver.eventually import eventually
+from tests.apiserver.reconciling.site import Operated, listed
+from tests.faults.interceptor import Asked, Before
+from tests.faults.table import Healing
+from tests.faults.way import Way, leading, served
+
+LASTS = 12.0
+MOST = 5.0
+"""Requests a second for one kind."""
+GONE = {"type": "ERROR", "object": {"kind": "Status", "code": 410, "reason": "Expired"}}
+FAILED = {"type": "ERROR", "object": {"kind": "Status", "code": 500, "reason": "InternalError"}}
+
+
+@pytest.fixture
+async def way(
+    operated: Operated, apiserver: ApiServer, proxies: Toxiproxy, tmp_path: Path
+) -> AsyncIterator[Way]:
+    async with leading(operated, apiserver, proxies, tmp_path) as found:
+        yield found
+
+
+def ended(asked: Asked) -> web.Response | None:
+    return web.Response() if asked.watches else None
+
+
+def told(event: object) -> Before:
+    """Each watch ends with this."""
+    line = f"{json.dumps(event, separators=(',', ':'))}\n"
+    return lambda asked: web.Response(text=line) if asked.watches else None
+
+
+@pytest.mark.fault(
+    "R6", heals="a watch that ends is begun again, ever more slowly; what was missed is taken up"
+)
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(ended, id="ended-at-once"),
+        pytest.param(told(GONE), id="too-old"),
+        pytest.param(told(FAILED), id="failed"),
+        pytest.param(lambda asked: web.Response(status=410) if asked.watches else None, id="410"),
+    ],
+)
+async def test_watches_that_end_at_once_are_begun_again_now_and_then(
+    way: Way, healing: Healing, answer: Before
+) -> None:
+    async with way.operator():
+        first = await served(way)
+        with way.before(answer):
+            began = time.monotonic()
+            second = await way.changed(first)
+            await asyncio.sleep(LASTS)
+            assert way.busiest(began) < MOST
+        with healing():
+            await way.as_asked(first, second)
+        await way.aftermath()
+
+
+@pytest.mark.fault("R6", heals="after a list anew, what is gone is known to be gone")
+async def test_the_last_object_of_a_kind_may_go_while_its_watch_is_too_old(
+    way: Way, healing: Healing
+) -> None:
+    async with way.operator():
+        serve = await served(way)
+        (model,) = await listed(way.operated.api, "models")
+        with way.before(told(GONE)), way.lines(lambda _asked, _line: ()):
+            await custom_objects.delete(way.operated.api, serve)
+            await asyncio.sleep(2)
+        with healing():
+            await eventually(lambda: unused(way, model), timeout=60)
+        await way.aftermath()
+
+
+async def unused(way: Way, model: dict[str, object]) -> bool:
+    found = await custom_objects.get(way.operated.api, model)
+    return bool(found["status"].get("servers", 0) == 0)
+
+
+@pytest.mark.fault("R6", heals="the next look at everything finds what the watch kept quiet about")
+async def test_watches_that_tell_bookmarks_alone_are_made_good_by_the_next_look_at_everything(
+    operated: Operated, apiserver: ApiServer, proxies: Toxiproxy, tmp_path: Path, healing: Healing
+) -> None:
+    often = {"ROADSTEAD_RESYNC_SECONDS": "10"}
+    async with leading(operated, apiserver, proxies, tmp_path, **often) as way, way.operator():
+        first = await served(way)
+        with way.lines(bookmarks), healing():
+            second = await way.changed(first)
+            await way.as_asked(first, second)
+        await way.aftermath()
+
+
+def bookmarks(_: Asked, line: bytes) -> Iterator[bytes]:
+    if b'"BOOKMARK"' in line:
+        yield line
+
+
+@pytest.mark.long
+@pytest.mark.fault("R6", heals="a watch without a sign of life is given up after 70 s")
+async def test_watches_that_fall_silent_are_given_up(way: Way, healing: Healing) -> None:
+    async with way.operator():
+        first = await served(way)
+        now = time.monotonic()
+        with way.lines(lambda asked, line: (line,) if asked.at > now else ()), healing():
+            second = await way.changed(first)
+            await way.as_asked(first, second)
+        await way.aftermath()

@@ -1,0 +1,64 @@
+"""Clocks jump on one of two replicas: one at most writes."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.apiserver.control_plane import ApiServer
+from tests.apiserver.reconciling.replicas import Replicas, standing
+from tests.apiserver.reconciling.site import Operated
+from tests.faults.clock import Clock
+from tests.faults.table import Healing
+
+SECONDS = 10
+"""How long a Lease is held: a busy machine must not take for a jump what is its own slowness."""
+TIMES = {
+    "ROADSTEAD_LEASE_SECONDS": str(SECONDS),
+    "ROADSTEAD_LEASE_DEADLINE_SECONDS": str(SECONDS - 1),
+}
+
+
+@pytest.fixture
+async def replicas(
+    operated: Operated, apiserver: ApiServer, tmp_path: Path
+) -> AsyncIterator[Replicas]:
+    async with standing(operated, apiserver, tmp_path) as found:
+        yield found
+
+
+async def served(operated: Operated) -> None:
+    """A ModelServe that whoever leads has looked at."""
+    serve = await operated.serve(modelName="gemma", runtimeParams={"extraArgs": ["--model-url"]})
+    await operated.says(serve, "WorkloadReady", "InvalidRuntimeParams")
+
+
+@pytest.mark.fault("R20", heals="nothing happens: no replica goes by the time of day")
+@pytest.mark.parametrize("seconds", [300, -300])
+@pytest.mark.parametrize("whose", ["leader", "standby"])
+async def test_a_clock_that_jumps_changes_nothing_about_who_leads(
+    operated: Operated,
+    replicas: Replicas,
+    tmp_path: Path,
+    healing: Healing,
+    whose: str,
+    seconds: int,
+) -> None:
+    clock = Clock.right(tmp_path)
+    replicas.environ = TIMES | (clock.environ if whose == "leader" else {})
+    first = await replicas.start("a")
+    await replicas.leads(first)
+    replicas.environ = TIMES | (clock.environ if whose == "standby" else {})
+    second = await replicas.start("b")
+    clock.jump(seconds)
+    await served(operated)
+    await asyncio.sleep(SECONDS + 2)
+    await replicas.leads(first)
+    assert second.writes() == []
+    first.signal(signal.SIGKILL)
+    with healing():
+        await replicas.leads(second)
+        await served(operated)
+    assert max(each.at for each in first.writes()) < min(each.at for each in second.writes())

@@ -1,0 +1,110 @@
+"""The operator gets no time, no memory or no files for a while."""
+
+import asyncio
+import resource
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from dev.toxiproxy import Toxiproxy
+from tests.apiserver.control_plane import ApiServer
+from tests.apiserver.eventually import eventually
+from tests.apiserver.reconciling.site import Operated, answers, operator_process
+from tests.faults.table import Healing
+from tests.faults.way import PATIENCE, Way, leading, served
+
+STALL = 12.0
+FEW = 16
+"""Fewer than it has open: no file can be opened."""
+FILES = 256
+MANY = 200
+SOME = 20
+
+
+@pytest.fixture
+async def way(
+    operated: Operated, apiserver: ApiServer, proxies: Toxiproxy, tmp_path: Path
+) -> AsyncIterator[Way]:
+    async with leading(operated, apiserver, proxies, tmp_path) as found:
+        yield found
+
+
+async def healthy(way: Way) -> bool:
+    url = f"http://127.0.0.1:{way.environ['ROADSTEAD_HTTP_PORT']}/healthz"
+    return await asyncio.to_thread(answers, url)
+
+
+@pytest.mark.fault("R23", heals="/healthz does not answer meanwhile; then all goes on")
+async def test_an_operator_that_stood_still_goes_on(way: Way, healing: Healing) -> None:
+    async with way.operator() as process:
+        first = await served(way)
+        process.send_signal(signal.SIGSTOP)
+        second = await way.changed(first)
+        assert not await healthy(way)
+        await asyncio.sleep(STALL)
+        process.send_signal(signal.SIGCONT)
+        with healing():
+            await way.as_asked(first, second)
+        await eventually(lambda: healthy(way))
+        await way.aftermath()
+
+
+@pytest.mark.fault("R23", heals="what needs a file waits until there is one")
+async def test_an_operator_that_can_open_no_file_goes_on_when_it_can(
+    way: Way, healing: Healing
+) -> None:
+    async with way.operator() as process:
+        first = await served(way)
+        soft, hard = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (FEW, hard))
+        way.between.hang_up()
+        second = await way.changed(first)
+        await asyncio.sleep(STALL)
+        resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (soft, hard))
+        with healing():
+            await way.as_asked(first, second)
+        await way.aftermath()
+
+
+@pytest.mark.fault("R23", heals="connections are bounded, so 256 files are enough for 200 servers")
+async def test_256_files_are_enough_for_200_servers(way: Way, healing: Healing) -> None:
+    async with way.operator() as process:
+        first = await served(way)
+        resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (FILES, FILES))
+        name = first["spec"]["modelName"]
+        with healing():
+            await asyncio.gather(
+                *(way.operated.serve(modelName=name, replicas=1) for _ in range(MANY))
+            )
+            await eventually(lambda: _deployed(way), timeout=PATIENCE * 2)
+        await way.aftermath()
+
+
+async def _deployed(way: Way) -> bool:
+    return len(await way.operated.children("deployments")) == MANY + 1
+
+
+@pytest.mark.fault("R23", heals="it is ended; the next one mends what it left")
+async def test_an_operator_that_runs_out_of_memory_leaves_nothing_that_the_next_can_not_mend(
+    way: Way, healing: Healing, tmp_path: Path
+) -> None:
+    async with operator_process(way.environ, tmp_path / "starved.log") as process:
+        first = await served(way)
+        resource.prlimit(process.pid, resource.RLIMIT_AS, (used(process.pid),) * 2)
+        second = await way.changed(first)
+        more = [await way.changed(first) for _ in range(SOME)]
+        await asyncio.sleep(STALL)
+        process.kill()
+    async with way.operator():
+        with healing():
+            for each in (second, *more):
+                await way.as_asked(first, each)
+        await way.aftermath()
+
+
+def used(process: int) -> int:
+    """Bytes of address space."""
+    pages = Path(f"/proc/{process}/statm").read_text().split()[0]
+    return int(pages) * resource.getpagesize()
