@@ -23,7 +23,10 @@ async def connected(
     """kopf's session to a server that answers like that, and the address of its pods."""
 
     async def handle(_: web.Request) -> web.Response:
-        return answer
+        # A response is sent once.
+        return web.Response(
+            status=answer.status, body=answer.body, content_type=answer.content_type
+        )
 
     app = web.Application()
     app.router.add_get("/{path:.*}", handle)
@@ -91,7 +94,7 @@ async def test_a_list_is_told_of_though_it_is_empty() -> None:
     listed: list[str] = []
     async with connected(web.json_response({"items": []}), listed) as (session, url):
         assert json.loads(await (await session.get(url)).read()) == {"items": []}
-        await session.get(url, params={"watch": "true"})
+        (await session.get(url, params={"watch": "true"})).close()
     assert listed == ["pods"]
 
 
