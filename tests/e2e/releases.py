@@ -19,6 +19,11 @@ def uninstall(cluster: Cluster) -> None:
     cluster.install("uninstall", RELEASE, *HELM)
 
 
+def upgrade(cluster: Cluster) -> None:
+    """To this version, as a person does: the source side is left as it is."""
+    install(cluster, with_source=True)
+
+
 def rollback(cluster: Cluster) -> None:
     """To the revision before, as a person does."""
     cluster.install("rollback", RELEASE, *HELM)

@@ -83,7 +83,7 @@ def journey(
     begun = eventually(lambda: transfer_of(cluster, MODEL, at_least=10), step=0.1)
     pods, leaders = [pods_of(serves)], [leader_uid(cluster)]
     with stopped(source_uid(cluster)), Repeatedly(serves.dry_run) as upgrading:
-        releases.installed(cluster)
+        releases.upgrade(cluster)
         pods.append(pods_of(serves))
         leaders.append(leader_uid(cluster))
         continued = transfer_of(cluster, MODEL, at_least=10)

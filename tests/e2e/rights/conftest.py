@@ -1,4 +1,6 @@
-"""What only a whole run can tell: it comes last, and is left out where anything else was.
+"""What only a whole run can tell: it comes last, but for what takes the release away.
+
+It is left out where anything else was.
 
 A run that leaves out a test, by a path, an expression or after a failure, has used less than what
 is needed. Tests marked `long` are no part of it.
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from dev.demo.kubectl import Cluster
+from tests.e2e.conftest import LAST
 from tests.e2e.rights.beginnings import begin_anew
 
 HERE = Path(__file__).parent
@@ -21,13 +24,15 @@ ALL = set(HERE.parent.rglob("test_*.py"))
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> Generator[None]:
-    """Put this folder's tests last, or leave them out."""
+    """Put this folder's tests behind all that use the release, or leave them out."""
     found = list(items)
     yield
     mine = [item for item in items if HERE in item.path.parents]
     items[:] = [item for item in items if item not in mine]
     if _is_whole(found, {*items, *mine}, config.args):
-        items += mine
+        behind = (place for place, item in enumerate(items) if item.path.name in LAST)
+        place = next(behind, len(items))
+        items[place:place] = mine
     else:
         config.hook.pytest_deselected(items=mine)
 
