@@ -73,12 +73,14 @@ async def test_events_may_be_doubled_or_swapped_or_missing(
         with way.lines(lines):
             way.between.hang_up()
             first = await served(way)
-            second = await way.changed(first)
-            await way.changed(first)
+            second, third = [await way.changed(first) for _ in range(2)]
             await custom_objects.patch(way.operated.api, first, {"spec": {"replicas": 2}}, "scale")
             with healing():
                 await way.has(first, replicas=2)
                 await way.has(second, replicas=1)
+                await way.has(third, replicas=1)
+        # What else was missed would only be found by the next look at everything.
+        way.between.hang_up()
         await way.aftermath()
 
 

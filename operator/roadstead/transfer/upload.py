@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Mapping
+from typing import Final
 
 from roadstead.api.location import StoreLocation
 from roadstead.errors import StoreError, UploadMissing
@@ -17,6 +19,10 @@ from roadstead.transfer.messages import Resume, Started
 from roadstead.transfer.placement import fits, kept
 
 log = logging.getLogger("roadstead.transfer")
+
+ABORTS: Final = 5
+ABORT_SECONDS: Final = 0.1
+"""How long the store has to end what it is at before it is looked what an abort left."""
 
 
 class Upload:
@@ -147,9 +153,16 @@ class Uploads:
 
 
 def abort(multipart: Multipart, where: StoreLocation, upload_id: str) -> None:
-    """Abort an upload as well as it goes: a failure here must not hide why it is dropped."""
+    """Abort an upload as well as it goes: a failure here must not hide why it is dropped.
+
+    Parts on their way may outlive it, so that S3 asks to look for some and abort again
+    (AbortMultipartUpload in its API reference).
+    """
     try:
-        multipart.abort(where, upload_id)
+        for _ in range(ABORTS):
+            multipart.abort(where, upload_id)
+            time.sleep(ABORT_SECONDS)
+            multipart.parts(where, upload_id)
     except UploadMissing:
         return
     except StoreError as error:
