@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -220,22 +219,6 @@ async def test_a_receipt_copied_into_another_namespace_starts_nothing(tenant: Te
     await other.annotate(copy, first["metadata"]["annotations"][ANNOTATION_RECEIPT])
     await other.has(copy, "False", "ReceiptOtherObject")
     assert await other.replicas(copy) is None
-
-
-@pytest.mark.fault("R15", heals="of many created at once past the webhooks, the total runs")
-async def test_of_many_servers_that_no_webhook_counted_no_more_run_than_the_total(
-    tenant: Tenant,
-) -> None:
-    contract = await tenant.contract(total={"servers": 2})
-    serves = await asyncio.gather(*(tenant.admitted(contract) for _ in range(8)))
-
-    async def judged() -> bool:
-        told = [(await tenant.accepted(serve))[1] for serve in serves]
-        return sorted(told) == ["Accepted"] * 2 + ["OverTotal"] * 6
-
-    await eventually(judged)
-    running = [await tenant.replicas(serve) for serve in serves]
-    assert sorted(running, key=str) == [1, 1, *[None] * 6]
 
 
 async def test_a_spec_that_changed_under_its_receipt_is_not_applied(tenant: Tenant) -> None:

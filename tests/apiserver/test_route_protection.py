@@ -16,7 +16,7 @@ import pytest
 from dev import binaries
 from tests.apiserver.control_plane import running
 from tests.apiserver.objects import fresh_name
-from tests.chart.rendering import GATEWAY_API, Chart
+from tests.chart.rendering import GATEWAY_API, TRAEFIK, Chart
 
 TENANT = "tenant"
 OPERATOR = "system:serviceaccount:roadstead-system:roadstead-operator"
@@ -89,6 +89,10 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         names = [f"crd/{each['metadata']['name']}" for each in definitions]
         assert cluster.run("wait", "--for=condition=Established", *names) == ""
         chart = Chart(helm=programs["helm"]).render(GATEWAY_API)
+        # One release writes the routes of one kind of gateway; here are those of both.
+        role = chart.one("ClusterRole", "roadstead-operator")
+        traefik = Chart(helm=programs["helm"]).render(TRAEFIK)
+        role["rules"] += traefik.one("ClusterRole", "roadstead-operator")["rules"]
         wanted = [each for each in chart.objects if each["kind"] in PROTECTION]
         assert cluster.create(*wanted) == ""
         settle(cluster)

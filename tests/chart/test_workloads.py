@@ -86,6 +86,7 @@ def test_only_what_calls_the_api_gets_a_token(chart: Chart) -> None:
     }
     assert tokens == {
         "roadstead-operator": True,
+        "roadstead-uninstalling": True,
         "roadstead-webhooks": True,
         "roadstead-forward-auth": True,
         "roadstead-console": True,
@@ -183,7 +184,9 @@ def test_scratch_store_claims_no_volume(chart: Chart) -> None:
 def test_no_key_stands_in_an_environment_or_an_argument(chart: Chart) -> None:
     for pod in chart.render(TRAEFIK).pod_specs():
         for container in pod["containers"]:
-            assert all("secretKeyRef" not in each.get("valueFrom", {}) for each in container["env"])
+            assert all(
+                "secretKeyRef" not in each.get("valueFrom", {}) for each in container.get("env", ())
+            )
 
 
 def test_the_key_for_the_quant_service_is_long_enough_for_its_signatures(
