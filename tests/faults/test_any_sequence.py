@@ -18,11 +18,10 @@ from dev.postgres import Postgres
 from dev.toxiproxy import Toxiproxy
 from tests.adapters.ledger.site import migrated
 from tests.apiserver import custom_objects
-from tests.apiserver.conftest import connect
+from tests.apiserver.conftest import connect, fresh_namespace
 from tests.apiserver.control_plane import ApiServer
 from tests.apiserver.objects import fresh_name
 from tests.apiserver.reconciling.site import Operated, Site, cleared, listed
-from tests.faults.conftest import fresh_namespace
 from tests.faults.sequences import CONTRACTS, MODELS, SERVERS, Step, coursing
 
 STEPS: Final = st.lists(
@@ -67,7 +66,7 @@ class Places:
         folder.mkdir()
         async with connect(self.server) as api:
             await emptied(api)
-            namespace = await fresh_namespace(api)
+            namespace = await fresh_namespace(api, "fault")
             operated = Operated(
                 site=self.site, api=api, namespace=namespace, kubeconfig=self.server.kubeconfig
             )
