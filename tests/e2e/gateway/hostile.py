@@ -268,7 +268,15 @@ FORWARDED = (
     _theirs("forwarded-uri-twice-differently", "X-Forwarded-Uri: /{mine}/", "X_Forwarded_Uri: /"),
     _theirs("forwarded-uri-twice", "X-Forwarded-Uri: /{mine}/", "X-Forwarded-Uri: /{mine}/"),
     _theirs("forwarded-uri-hop-by-hop", "Connection: X-Forwarded-Uri, X-Forwarded-Method"),
-    _theirs("identity-hop-by-hop", "Connection: X-Auth-Subject, X-Auth-Groups, Authorization"),
+    _request(
+        "identity-hop-by-hop",
+        "GET /{theirs}/health HTTP/1.1",
+        HOST,
+        TOKEN,
+        "Connection: X-Auth-Subject, X-Auth-Groups, Authorization",
+        # A token that is named as hop-by-hop (RFC 9110, section 7.6.1) may end at the gateway.
+        statuses=(400, 401, 403),
+    ),
     _theirs("address-of-the-verdict", "X-Original-Uri: /verify/{mine}", "X-Replaced-Path: /{mine}"),
     _theirs("forwarded-prefix", "X-Forwarded-Prefix: /{mine}"),
     _theirs("forwarded-for", "X-Forwarded-For: 127.0.0.1", "X-Real-Ip: 127.0.0.1"),
