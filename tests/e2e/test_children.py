@@ -7,8 +7,9 @@ from typing import Any
 from roadstead.api.group import LABEL_MANAGED_BY
 from tests.e2e.serves import Serves, make_serve
 
-KINDS = ("deployment", "service", "serviceaccount", "networkpolicy")
+KINDS = ("deployment", "service", "serviceaccount", "networkpolicy", "ingressroute")
 NAME, COPY = "gemma", "copy"
+SECRETS = (f"{NAME}-fetch", f"{NAME}-key")
 GIVEN = ("uid", "resourceVersion", "creationTimestamp", "generation", "managedFields")
 """What the API server gives an object."""
 
@@ -19,9 +20,9 @@ def served(serves: Serves, eventually: Callable[..., Any]) -> None:
     eventually(lambda: all(serves.get(kind, NAME) for kind in KINDS))
 
 
-def is_labelled(serves: Serves, kind: str) -> bool:
+def is_labelled(serves: Serves, kind: str, name: str = NAME) -> bool:
     """Whether a child is known to the operator's watches."""
-    return LABEL_MANAGED_BY in serves.get(kind, NAME)["metadata"]["labels"]
+    return LABEL_MANAGED_BY in serves.get(kind, name)["metadata"]["labels"]
 
 
 def copy_of(child: dict[str, Any]) -> str:
@@ -39,6 +40,16 @@ def test_child_without_its_label_is_taken_back(
     for kind in KINDS:
         serves.kubectl("label", kind, NAME, f"{LABEL_MANAGED_BY}-")
     eventually(lambda: all(is_labelled(serves, kind) for kind in KINDS))
+
+
+def test_secret_without_its_label_is_put_right_for_a_server_that_is_not_ready(
+    serves: Serves, eventually: Callable[..., Any]
+) -> None:
+    serves.apply(make_serve(NAME, config={"nodeSelector": {"nowhere": "here"}}))
+    eventually(lambda: all(serves.get("secret", name) for name in SECRETS))
+    for name in SECRETS:
+        serves.kubectl("label", "secret", name, f"{LABEL_MANAGED_BY}-")
+    eventually(lambda: all(is_labelled(serves, "secret", name) for name in SECRETS), step=1)
 
 
 def test_copy_of_a_child_is_taken_away(serves: Serves, eventually: Callable[..., Any]) -> None:
