@@ -104,7 +104,9 @@ def apply(cluster: Cluster, namespace: str, token: str, **spec: Any) -> None:
 
 
 def drop_contract(cluster: Cluster, name: str, admin: str) -> None:
-    """Delete a contract by leave of an administrator."""
+    """Delete a contract by leave of an administrator, unless it went with the whole release."""
+    if cluster.get("resourcecontract", name) is None:
+        return
     marks = (f"{ANNOTATION_DELETION}=yes", f"{ANNOTATION_TOKEN}={admin}")
     cluster.run("annotate", "--overwrite", "resourcecontract", name, *marks)
     cluster.run("delete", "resourcecontract", name, "--wait=false")
