@@ -7,7 +7,7 @@ from typing import Any
 from roadstead.api.group import LABEL_MANAGED_BY
 from tests.e2e.serves import Serves, make_serve
 
-KINDS = ("deployment", "service", "serviceaccount", "networkpolicy", "ingressroute")
+KINDS = ("deployment", "service", "serviceaccount", "networkpolicy")
 NAME, COPY = "gemma", "copy"
 SECRETS = (f"{NAME}-fetch", f"{NAME}-key")
 GIVEN = ("uid", "resourceVersion", "creationTimestamp", "generation", "managedFields")

@@ -1,8 +1,7 @@
 """The ledger on the real cluster: what it says, and that Postgres may go at any moment."""
 
-import contextlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -17,6 +16,8 @@ from tests.e2e.serves import Serves, make_serve
 
 OPERATOR = "deployment/roadstead-operator"
 MEGABYTE = 10**6
+PATIENCE = 330
+"""Seconds: the kubelet waits longer after each kill, five minutes in the end."""
 
 
 def rows(cluster: Cluster, query: str) -> list[Mapping[str, Any]]:
@@ -47,14 +48,10 @@ def postgres(cluster: Cluster) -> str:
     return str(pod["metadata"]["uid"])
 
 
-@contextlib.contextmanager
-def held_down(cluster: Cluster) -> Iterator[None]:
+def held_down(cluster: Cluster) -> Repeatedly:
     """Within it Postgres is killed, and each time that the kubelet starts it again."""
     uid = postgres(cluster)
-    with Repeatedly(lambda: kill_command(uid, "postgres"), pause=0.2):
-        yield
-    # The kubelet waits longer after each kill, for minutes in the end; a new pod it starts at once.
-    cluster.run("-n", NAMESPACE, "delete", "pod", POD, "--wait")
+    return Repeatedly(lambda: kill_command(uid, "postgres"), pause=0.2)
 
 
 def answers(cluster: Cluster) -> bool:
@@ -89,6 +86,7 @@ def test_ready_server_is_in_the_ledger_with_what_it_uses(
     assert (model[0]["status"], model[0]["architecture"]) == ("Ready", "gemma3")
 
 
+@pytest.mark.timeout(600)
 def test_what_changes_while_postgres_is_away_is_there_afterwards(
     cluster: Cluster, running: Serves, eventually: Callable[..., Any]
 ) -> None:
@@ -101,12 +99,13 @@ def test_what_changes_while_postgres_is_away_is_there_afterwards(
         running.kubectl("delete", "modelserve", "passing")
         running.kubectl("scale", "modelserve", "gemma", "--replicas=0")
         running.until("gemma", "WorkloadReady", "ScaledToZero")
-    eventually(lambda: answers(cluster), seconds=300, step=1)
+    eventually(lambda: answers(cluster), seconds=PATIENCE, step=1)
     assert verify(cluster, seconds=90) == ""
     assert record(cluster, running, "passing")["status"] == "Deleted"
     assert record(cluster, running, "gemma")["status"] == "Stopped"
 
 
+@pytest.mark.timeout(600)
 def test_postgres_that_is_killed_while_servers_change_loses_nothing(
     cluster: Cluster, serves: Serves, eventually: Callable[..., Any]
 ) -> None:
@@ -116,7 +115,7 @@ def test_postgres_that_is_killed_while_servers_change_loses_nothing(
     for number in range(5):
         serves.kubectl("delete", "modelserve", f"one-{number}", "--wait=false")
     serves.apply(make_serve("last", modelName="nobody-knows-this"))
-    eventually(lambda: answers(cluster), seconds=300, step=1)
+    eventually(lambda: answers(cluster), seconds=PATIENCE, step=1)
     assert verify(cluster, seconds=90) == ""
 
 

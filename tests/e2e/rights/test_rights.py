@@ -25,6 +25,7 @@ UNSEEN = {
 RARE = {
     "webhooks: get resourcecontracts.model.example.com": "another replica reserved at that moment",
     "operator: list pods.metrics.k8s.io": "where a kubelet's certificate can't be checked",
+    "operator: patch ingressroutes.traefik.io": "the gateway's host or certificates are others",
     "operator: get middlewares.traefik.io": "one of that name without our label is in the way",
     "operator: patch middlewares.traefik.io": "gateway.maxInFlight was changed",
     "operator: delete middlewares.traefik.io": "gateway.kind was set to none",
