@@ -40,6 +40,34 @@
 {{- end -}}
 {{- end -}}
 
+{{- define "roadstead.storeEgress" -}}
+# The store.
+{{- if .Values.minio.embedded }}
+- to:
+    - podSelector:
+        matchLabels: {{- include "roadstead.selector" (dict "root" . "component" "minio") | nindent 10 }}
+  ports:
+    - port: 9000
+      protocol: TCP
+{{- else }}
+- ports: {{- include "roadstead.ports" (list .Values.store.endpoint) | nindent 4 }}
+  {{- with .Values.networkPolicy.storePeers }}
+  to: {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* The Quant service and sources; takes (dict "root" $ "from" list). */}}
+{{- define "roadstead.sourceEgress" -}}
+{{- with .from -}}
+# The Quant service and the sources; who asks them checks each address.
+- ports: {{- include "roadstead.ports" . | nindent 4 }}
+  {{- with $.root.Values.networkPolicy.sourcePeers }}
+  to: {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end -}}
+{{- end -}}
+
 {{/*
 The port of each URL, or allow-list entry, of a list: the one it names, else its scheme's, else both.
 */}}

@@ -88,11 +88,15 @@ def _operator(_: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 def _transfer(_: argparse.Namespace, environ: Mapping[str, str]) -> int:
     from roadstead.transfer.command import run
+    from roadstead.transfer.pod import Pod
     from roadstead.transfer.settings import TransferSettings
     from roadstead.transfer.tether import tethered
 
     _log(environ)
     settings = tethered(TransferSettings.from_env(environ), environ)
+    pod = Pod.read(environ)
+    if pod is not None:
+        return pod.run(settings, sys.stdout.buffer)
     return run(settings, sys.stdin.buffer, sys.stdout.buffer)
 
 

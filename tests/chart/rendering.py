@@ -35,6 +35,21 @@ EXISTING_POSTGRES: Values = {
 
 NO_LEDGER: Values = {"ledger": {"enabled": False}}
 
+JOBS: Values = {
+    "transfer": {
+        "runner": "job",
+        "job": {
+            "resources": {"requests": {"cpu": "1"}, "limits": {"memory": "1Gi"}},
+            "nodeSelector": {"network": "fast"},
+            "tolerations": [{"key": "models", "operator": "Exists"}],
+            "priorityClassName": "low",
+        },
+    },
+    "source": {"allow": ["https://models.example.com"]},
+    "quant": {"endpoint": "http://quant.example.com:8090"},
+}
+"""Transfers as Jobs."""
+
 EVERYTHING: Values = {
     "images": {"pullPolicy": "Always", "pullSecrets": [{"name": "registry"}]},
     "operator": {
@@ -162,10 +177,18 @@ class Rendered:
         return [each["metadata"]["name"] for each in self.of(kind)]
 
     def pod_specs(self) -> Iterator[Object]:
-        """The pod of each workload."""
+        """The pod of each workload, and of those that the operator makes of a template."""
         for kind in ("Deployment", "StatefulSet", "DaemonSet", "Job"):
             for each in self.of(kind):
                 yield each["spec"]["template"]["spec"]
+        if "roadstead-transfer-job" in self.names("ConfigMap"):
+            yield self.transfer_job()["spec"]["template"]["spec"]
+
+    def transfer_job(self) -> Object:
+        """The template of transfers' Jobs."""
+        text = self.one("ConfigMap", "roadstead-transfer-job")["data"]["job.yaml"]
+        template: Object = yaml.safe_load(text)
+        return template
 
     def env(self, part: str) -> dict[str, str]:
         """The environment of `operator`, say, or `webhooks`; values from fields are left empty."""

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from dev import binaries, monitoring
+from roadstead.manifests.transfer_job import TransferPlace, transfer_job
 from tests.apiserver.control_plane import running
 from tests.chart.rendering import (
     CHART,
@@ -22,6 +23,7 @@ from tests.chart.rendering import (
     EXISTING_POSTGRES,
     EXISTING_STORE,
     GATEWAY_API,
+    JOBS,
     TRAEFIK,
     Chart,
     Values,
@@ -143,6 +145,7 @@ def test_example_in_the_notes_is_accepted(cluster: Cluster, values: Values) -> N
         pytest.param(EXISTING_STORE, id="existing-store"),
         pytest.param(EXISTING_POSTGRES, id="existing-postgres"),
         pytest.param(GATEWAY_API, id="gateway-api"),
+        pytest.param(JOBS, id="jobs"),
     ],
 )
 def test_every_field_is_one_that_kubernetes_knows(
@@ -235,6 +238,20 @@ def test_pods_are_admitted_where_the_restricted_standard_is_enforced(
         cluster.kubectl, "create", "--dry-run=server", "-f", "-", stdin=json.dumps(pod)
     )
     assert "pod/trial created" in answer
+
+
+def test_a_transfer_s_job_and_its_pod_are_admitted_there_too(
+    cluster: Cluster, chart: Chart
+) -> None:
+    place = TransferPlace(model_name="gemma", model_uid="uid", namespace=NAMESPACE)
+    template = chart.render({"transfer": {"runner": "job"}}).transfer_job()
+    job = transfer_job(template, place, inputs="abc", attempt=1)
+    pod = {"apiVersion": "v1", "kind": "Pod", **job["spec"]["template"]}
+    pod["metadata"] = {**pod["metadata"], "name": "trial", "namespace": NAMESPACE}
+    for each, name in ((job, "job.batch/transfer-uid"), (pod, "pod/trial")):
+        arguments = ("create", "--dry-run=server", "--validate=strict", "-f", "-")
+        answer = cluster.run(cluster.kubectl, *arguments, stdin=json.dumps(each))
+        assert f"{name} created" in answer
 
 
 @pytest.mark.parametrize(

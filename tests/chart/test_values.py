@@ -57,6 +57,8 @@ def test_schema_and_values_know_the_same_keys(path: str, keys: set[str]) -> None
         pytest.param({"operator": {"logs": {"level": "DEBUG"}}}, id="choice"),
         pytest.param({"transfer": {"connections": 9}}, id="too-many"),
         pytest.param({"transfer": {"connections": "4"}}, id="text-for-number"),
+        pytest.param({"transfer": {"runner": "pod"}}, id="runner"),
+        pytest.param({"transfer": {"job": {"affinity": {}}}}, id="no-such-placement"),
         pytest.param({"fetch": {"urlTTLSeconds": 60}}, id="too-short"),
         pytest.param({"quant": {"endpoint": "quant:8090"}}, id="no-scheme"),
         pytest.param({"quant": {"endpoint": "http://user:key@quant"}}, id="credentials-in-url"),

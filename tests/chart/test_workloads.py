@@ -13,6 +13,7 @@ from tests.chart.rendering import (
     EXISTING_POSTGRES,
     EXISTING_STORE,
     GATEWAY_API,
+    JOBS,
     NO_LEDGER,
     TRAEFIK,
     Chart,
@@ -29,6 +30,7 @@ VARIANTS = [
     pytest.param(EVERYTHING, id="everything"),
     pytest.param(TRAEFIK, id="traefik"),
     pytest.param(GATEWAY_API, id="gateway-api"),
+    pytest.param(JOBS, id="jobs"),
 ]
 RESTRICTED_VOLUMES = {"configMap", "emptyDir", "projected", "secret", "persistentVolumeClaim"}
 

@@ -105,6 +105,8 @@ def _not_stored(facts: ModelFacts, plan: Plan) -> Condition:
 
 
 def _running(view: TransferView) -> Condition:
+    if view.blocked is not None:
+        return condition("Stored", False, view.blocked.reason, view.blocked.message)
     if view.progress is None:
         return condition("Stored", False, "Transferring", "the transfer begins")
     done, total = view.progress.bytes_done, view.progress.bytes_total

@@ -32,17 +32,18 @@ from roadstead.controllers.probes import serving
 from roadstead.controllers.queue import WorkQueue
 from roadstead.controllers.settings import OperatorSettings
 from roadstead.controllers.status_writer import StatusWriter
-from roadstead.controllers.transfer_process import ProcessRunner
+from roadstead.controllers.transfer_pods import pods_of
 from roadstead.controllers.transfers import Transfers
 from roadstead.controllers.usage_collector import collecting
 from roadstead.controllers.wakeups import ModelNews, Wakeup, wakeups
 from roadstead.controllers.watches import ROUTED, WATCHED, registry
 from roadstead.controllers.watches import settings as kopf_settings
+from roadstead.errors import KubeError, KubeRejected
 from roadstead.kube.cache import Name, WatchCache
 from roadstead.kube.children import Children
 from roadstead.kube.client import KubeClient
 from roadstead.kube.events import EventRecorder
-from roadstead.kube.resources import MODELS, MODELSERVES, RESOURCECONTRACTS, Resource
+from roadstead.kube.resources import MODELS, MODELSERVES, PODS, RESOURCECONTRACTS, Resource
 from roadstead.store.client import MinioStore
 from roadstead.usage.figures import ShownUsage
 
@@ -56,6 +57,8 @@ COUNT_SECONDS: Final = 1.0
 """A Model counts its servers so much later: a burst of them is one write, not one for each."""
 STUCK_SECONDS: Final = 300.0
 LAG_SECONDS: Final = 5.0
+ADOPT_SECONDS: Final = 2.0
+"""How long it takes until transfers that run are looked for again where that failed."""
 SILENCE_SECONDS: Final = 150.0
 """kopf gives a watch up after 70 s without a bookmark, and begins another within 30 s."""
 
@@ -75,7 +78,7 @@ class Operator:
         self._client = client
         self._leadership = leadership or Leadership.alone()
         self._lag = LoopLag()
-        self._cache = WatchCache({MODELSERVES: serve_references, MODELS: _paths})
+        self._cache = WatchCache({MODELSERVES: serve_references, MODELS: _paths, PODS: pods_of})
         self._children = Children(client, self._cache)
         self._exposition = Exposition(self._cache)
         fence = self._leadership.fence
@@ -89,9 +92,7 @@ class Operator:
         status = StatusWriter(client, self._cache, events, wrote=self._wrote)
         store = MinioStore(dataclasses.replace(settings.transfer.store, fence=fence))
         self._transfers = Transfers(
-            ProcessRunner(
-                {**settings.environ, "ROADSTEAD_LOG_FORMAT": settings.log_format}, fence=fence
-            ),
+            parts.runner(settings, client, self._cache, fence),
             concurrency=settings.transfers,
             on_news=self._news,
         )
@@ -187,6 +188,7 @@ class Operator:
         for resource in WATCHED:
             for raw in self._cache.all(resource):
                 self._record(resource, raw)
+        await self._adopt()
         works = [queue.run() for queue in self._queues.values()]
         works += [self._resync(), *self._collecting()]
         if console := self._console():
@@ -203,6 +205,20 @@ class Operator:
             if self._routes is not None and self._probe is not None:
                 await self._routes.close()
                 await self._probe.close()
+
+    async def _adopt(self) -> None:
+        """Before any transfer is begun: those that run already have their places."""
+        while True:
+            try:
+                await self._transfers.adopt()
+                return
+            except KubeRejected as error:
+                # Not worth standing still for: who starts a transfer that runs finds it.
+                logger.warning("transfers that run may not be looked for: %s", error)
+                return
+            except KubeError as error:
+                logger.warning("transfers that run could not be looked for: %s", error)
+                await asyncio.sleep(ADOPT_SECONDS)
 
     async def _watch(
         self, stop: asyncio.Event, tasks: list[asyncio.Task[None]], *, signalled: bool

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from typing import cast
 
+import yaml
+
 from roadstead.api.location import StoreLocation
 from roadstead.api.model import Model
 from roadstead.controllers.books import Books, exact_now
@@ -17,6 +19,10 @@ from roadstead.controllers.receipt_keys import ReceiptKeys
 from roadstead.controllers.routing import Routes
 from roadstead.controllers.server_keys import ServerKeys
 from roadstead.controllers.settings import OperatorSettings
+from roadstead.controllers.transfer_jobs import JobRunner
+from roadstead.controllers.transfer_process import ProcessRunner
+from roadstead.controllers.transfer_runner import TransferRunner
+from roadstead.errors import InvalidSettings
 from roadstead.fence import Fence
 from roadstead.gateway.probe import GatewayProbe
 from roadstead.kube.cache import WatchCache
@@ -91,6 +97,22 @@ def platform(settings: OperatorSettings) -> Platform:
         gateway_peers=(peer,) if gateway else (),
         routing=settings.gateway.routing if settings.gateway else None,
     )
+
+
+def runner(
+    settings: OperatorSettings, client: KubeClient, cache: WatchCache, fence: Fence
+) -> TransferRunner:
+    """What runs transfers; raises InvalidSettings where the Jobs' template can't be used."""
+    if settings.transfer_job is None:
+        environ = {**settings.environ, "ROADSTEAD_LOG_FORMAT": settings.log_format}
+        return ProcessRunner(environ, fence=fence)
+    try:
+        template = yaml.safe_load(settings.transfer_job.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        template = None
+    if not isinstance(template, dict) or template.get("kind") != "Job":
+        raise InvalidSettings(f"{settings.transfer_job}: holds no template of a Job")
+    return JobRunner(client, cache, template, namespace=settings.namespace)
 
 
 def guard(

@@ -40,6 +40,8 @@ class OperatorSettings:
     """How long a pod's presigned URL opens its model; renewed at half of it."""
     transfers: int
     """Transfers at once."""
+    transfer_job: Path | None
+    """The template of the Jobs that transfers run as; None: they are processes of this one."""
     resync: float
     """Seconds after which every object is looked at again."""
     lease: LeaseSettings | None
@@ -93,6 +95,7 @@ class OperatorSettings:
                 seconds=env.integer("ROADSTEAD_FETCH_URL_TTL_SECONDS", day, low=600, high=7 * day)
             ),
             transfers=env.integer("ROADSTEAD_TRANSFER_CONCURRENCY", 2, high=64),
+            transfer_job=_transfer_job(env),
             resync=env.integer("ROADSTEAD_RESYNC_SECONDS", 600, low=10, high=day),
             lease=LeaseSettings.read(env),
             ledger=LedgerSettings.read(env),
@@ -108,3 +111,9 @@ class OperatorSettings:
         )
         env.done()
         return settings
+
+
+def _transfer_job(env: EnvReader) -> Path | None:
+    runner = env.choice("ROADSTEAD_TRANSFER_RUNNER", ("process", "job"), "process")
+    template = env.file("ROADSTEAD_TRANSFER_JOB_TEMPLATE", "/etc/roadstead/transfer/job.yaml")
+    return template if runner == "job" else None

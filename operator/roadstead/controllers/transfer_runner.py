@@ -9,7 +9,17 @@ from typing import Protocol
 from roadstead.transfer.messages import Completed, Event, Failed, Stopped, TransferJob
 
 Outcome = Completed | Failed | Stopped
-Hears = Callable[[Event], None]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Blocked:
+    """Why a transfer can't begin or go on for now; with an empty reason it can again."""
+
+    reason: str = ""
+    message: str = ""
+
+
+Hears = Callable[[Event | Blocked], None]
 """Is told each event of a transfer but the last, in the event loop; must not block."""
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from roadstead import logs, metrics
 from roadstead.controllers.transfer_queue import TransferQueue
-from roadstead.controllers.transfer_runner import Attempt, Outcome, TransferRunner
+from roadstead.controllers.transfer_runner import Attempt, Blocked, Outcome, TransferRunner
 from roadstead.errors import Retry
 from roadstead.transfer.messages import Event, Failed, Progress, Started
 
@@ -41,6 +41,7 @@ class TransferView:
     attempt: int
     started: Started | None = None
     progress: Progress | None = None
+    blocked: Blocked | None = None
     outcome: Outcome | None = None
     ended: float = 0
     """`time.monotonic()` of its end."""
@@ -97,9 +98,9 @@ class Transfers:
 
     async def settle(self, uid: str) -> None:
         """Forget a transfer whose outcome is written down, and what is left of it."""
-        self.forget(uid)
         if uid not in self._attempts:
             await self._runner.clear(uid)
+        self.forget(uid)
 
     async def stop(self, uid: str) -> bool:
         """End a transfer, whose upload is kept; whether nothing of it runs any more."""
@@ -171,9 +172,12 @@ class Transfers:
         finally:
             _forget_progress(attempt.job.model_name)
 
-    def _heard(self, attempt: Attempt, event: Event, reported: _Reported) -> None:
+    def _heard(self, attempt: Attempt, event: Event | Blocked, reported: _Reported) -> None:
         uid, name = attempt.uid, attempt.job.model_name
-        if isinstance(event, Started):
+        if isinstance(event, Blocked):
+            self._change(uid, blocked=event if event.reason else None)
+            self._on_news(uid)
+        elif isinstance(event, Started):
             self._change(uid, started=event)
             self._on_news(uid)
         elif isinstance(event, Progress):

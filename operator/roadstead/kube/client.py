@@ -28,10 +28,11 @@ from roadstead.errors import (
 )
 from roadstead.fence import Fence
 from roadstead.kube.fencing import fenced
-from roadstead.kube.resources import Resource
+from roadstead.kube.resources import PODS, Resource
 
 PAGE: Final = 500
 _JSON: Final = "application/json"
+_ANY: Final = "*/*"
 _MERGE_PATCH: Final = "application/merge-patch+json"
 _APPLY_PATCH: Final = "application/apply-patch+yaml"
 
@@ -163,6 +164,29 @@ class KubeClient:
         finally:
             response.response.close()
 
+    async def log(
+        self, pod: str, *, namespace: str, since: str = "", silence: float
+    ) -> AsyncIterator[bytes]:
+        """The lines of a pod's log as they are written, each after its time and a blank.
+
+        From the beginning, or from the second of `since`, until the container ends. KubeUnavailable
+        after `silence` seconds without a line.
+        """
+        query = {"follow": "true", "timestamps": "true", "sinceTime": since}
+        path = PODS.path(namespace=namespace, name=pod, subresource="log")
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._timeout, sock_read=silence)
+        response = await self._open("GET", path, query=query, accept=_ANY, timeout=timeout)
+        try:
+            if response.status >= 400:
+                raise _refused("LOG", path, response.status, _message(await response.read()))
+            async for line in _lines(response.response.content):
+                yield line
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            kind = type(error).__name__
+            raise KubeUnavailable(f"LOG {path}: cut off ({kind})") from error
+        finally:
+            response.response.close()
+
     async def create(self, resource: Resource, body: Raw, *, dry_run: bool = False) -> Object:
         """Create an object; KubeConflict if one of that name is there. Or only ask about it."""
         path = resource.path(namespace=body["metadata"].get("namespace", ""))
@@ -195,17 +219,26 @@ class KubeClient:
         return await self._request("PATCH", path, body=body, query=query, content_type=_MERGE_PATCH)
 
     async def delete(
-        self, resource: Resource, name: str, *, namespace: str = "", uid: str = ""
+        self,
+        resource: Resource,
+        name: str,
+        *,
+        namespace: str = "",
+        uid: str = "",
+        foreground: bool = False,
     ) -> None:
         """Delete in the background; an object that is not there is no error.
 
-        With a `uid` only that object: KubeConflict for another one of the name.
+        With a `uid` only that object: KubeConflict for another one of the name. In the foreground
+        it stays, on its way out, until what it owns and what blocks it is gone.
         """
         path = resource.path(namespace=namespace, name=name)
-        query = {"propagationPolicy": "Background"}
-        body = {"preconditions": {"uid": uid}} if uid else None
+        # All in the body: where there is one, the API server reads no query.
+        body: Object = {"propagationPolicy": "Foreground" if foreground else "Background"}
+        if uid:
+            body["preconditions"] = {"uid": uid}
         try:
-            await self._request("DELETE", path, query=query, body=body)
+            await self._request("DELETE", path, body=body)
         except KubeNotFound:
             return
 
@@ -238,6 +271,7 @@ class KubeClient:
         body: Raw | None = None,
         query: Mapping[str, str] | None = None,
         content_type: str = _JSON,
+        accept: str = _JSON,
         timeout: float | aiohttp.ClientTimeout = 0,
     ) -> RESTResponse:
         # Without the body, which is JSON already and need not be walked through.
@@ -245,7 +279,7 @@ class KubeClient:
             method,
             quote(path),
             query_params=[(key, value) for key, value in (query or {}).items() if value],
-            header_params={"Accept": _JSON, "Content-Type": content_type},
+            header_params={"Accept": accept, "Content-Type": content_type},
             auth_settings=["BearerToken"],
         )
         patience = timeout or self._timeout

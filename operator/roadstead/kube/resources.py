@@ -45,6 +45,7 @@ RESOURCECONTRACTS = _own("resourcecontracts", "ResourceContract", namespaced=Fal
 
 DEPLOYMENTS = Resource(group="apps", version="v1", plural="deployments", kind="Deployment")
 PODS = Resource(group="", version="v1", plural="pods", kind="Pod")
+JOBS = Resource(group="batch", version="v1", plural="jobs", kind="Job")
 SERVICES = Resource(group="", version="v1", plural="services", kind="Service")
 SERVICEACCOUNTS = Resource(group="", version="v1", plural="serviceaccounts", kind="ServiceAccount")
 SECRETS = Resource(group="", version="v1", plural="secrets", kind="Secret")

@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import IO, Final
@@ -27,9 +27,12 @@ STOP_SECONDS: Final = 3.0
 class Outlet:
     """Writes events, one line each; the last event closes it."""
 
-    def __init__(self, stdout: IO[bytes], stop: threading.Event) -> None:
+    def __init__(
+        self, stdout: IO[bytes], stop: threading.Event, told: Callable[[Event], None]
+    ) -> None:
         self._stdout = stdout
         self._stop = stop
+        self._told = told
         self._lock = threading.Lock()
         self._closed = False
 
@@ -41,6 +44,8 @@ class Outlet:
     def last(self, event: Event) -> None:
         """Write the last event, once."""
         with self._lock:
+            if not self._closed:
+                self._told(event)
             self._write(event)
             self._closed = True
 
@@ -55,20 +60,29 @@ class Outlet:
             self._stop.set()
 
 
-def run(settings: TransferSettings, stdin: IO[bytes], stdout: IO[bytes]) -> int:
-    """Run the job on `stdin`; returns 0 where it completed or was stopped, 1 where it failed.
+def run(
+    settings: TransferSettings,
+    stdin: IO[bytes],
+    stdout: IO[bytes],
+    *,
+    told: Callable[[Event], None] = lambda event: None,
+    stopped: int = 0,
+) -> int:
+    """Run the job on `stdin`; returns 0 where it completed, `stopped` where it was, 1 if it failed.
 
-    Handles SIGTERM and SIGINT itself, so it is called on the main thread.
+    `told` is given the last event. Handles SIGTERM and SIGINT itself, so it is called on the main
+    thread.
     """
     stop = threading.Event()
-    outlet = Outlet(stdout, stop)
-    with _stopped_by_signals(stop, outlet):
+    outlet = Outlet(stdout, stop, told)
+    with _stopped_by_signals(stop, outlet, stopped):
         try:
             job = TransferJob.parse(stdin.read())
             patience = Patience(attempts=settings.attempts, stop=stop)
             outlet.last(Transfer(job, settings, patience, outlet.emit).run())
         except Stopping:
             outlet.last(Stopped())
+            return stopped
         except InvalidMessage as error:
             outlet.last(Failed(reason="InvalidJob", message=str(error), retry=Retry.ON_CHANGE))
             return 1
@@ -91,10 +105,10 @@ def _crashed(error: Exception, outlet: Outlet) -> None:
 
 
 @contextmanager
-def _stopped_by_signals(stop: threading.Event, outlet: Outlet) -> Iterator[None]:
+def _stopped_by_signals(stop: threading.Event, outlet: Outlet, code: int) -> Iterator[None]:
     def give_up() -> None:
         outlet.last(Stopped())
-        os._exit(0)
+        os._exit(code)
 
     def handle(number: int, frame: FrameType | None) -> None:
         stop.set()

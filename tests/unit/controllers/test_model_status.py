@@ -12,6 +12,7 @@ from roadstead.api.location import StoreLocation
 from roadstead.api.model import Model
 from roadstead.controllers.model_plan import ModelFacts, Plan, Step, plan
 from roadstead.controllers.model_status import status_of
+from roadstead.controllers.transfer_runner import Blocked
 from roadstead.controllers.transfers import State, TransferView
 from roadstead.errors import Retry
 from roadstead.gguf import GgufHeader
@@ -196,6 +197,12 @@ def test_what_was_verified_is_kept_by_later_writes() -> None:
     [
         pytest.param(None, "Queued", "waits", id="new"),
         pytest.param(running(), "Transferring", "begins", id="begins"),
+        pytest.param(
+            dataclasses.replace(running(), blocked=Blocked(reason="Unschedulable", message="full")),
+            "Unschedulable",
+            "full",
+            id="blocked",
+        ),
         pytest.param(
             running(
                 Progress(

@@ -1,0 +1,132 @@
+{{/* Whether transfers run as Jobs. */}}
+{{- define "roadstead.hasTransferJobs" -}}
+{{- if eq .Values.transfer.runner "job" }}true{{ end -}}
+{{- end -}}
+
+{{/* What a transfer is set up by, wherever it runs. */}}
+{{- define "roadstead.transferEnv" -}}
+- name: ROADSTEAD_STORE_ENDPOINT
+  value: {{ include "roadstead.storeEndpoint" . | quote }}
+- name: ROADSTEAD_STORE_BUCKET
+  value: {{ .Values.store.bucket | quote }}
+- name: ROADSTEAD_STORE_REGION
+  value: {{ .Values.store.region | quote }}
+- name: ROADSTEAD_STORE_ACCESS_KEY_FILE
+  value: /etc/roadstead/store/accessKey
+- name: ROADSTEAD_STORE_SECRET_KEY_FILE
+  value: /etc/roadstead/store/secretKey
+- name: ROADSTEAD_QUANT_ENDPOINT
+  value: {{ .Values.quant.endpoint | quote }}
+- name: ROADSTEAD_QUANT_KEY_FILE
+  value: /etc/roadstead/quant/key
+- name: ROADSTEAD_SOURCE_ALLOW
+  value: {{ join "," .Values.source.allow | quote }}
+- name: ROADSTEAD_TRANSFER_CONNECTIONS
+  value: {{ .Values.transfer.connections | quote }}
+{{- end -}}
+
+{{- define "roadstead.transferMounts" -}}
+- name: store
+  mountPath: /etc/roadstead/store
+  readOnly: true
+- name: quant
+  mountPath: /etc/roadstead/quant
+  readOnly: true
+{{- end -}}
+
+{{- define "roadstead.transferVolumes" -}}
+- name: store
+  secret:
+    secretName: {{ include "roadstead.storeSecret" . }}
+    items:
+      - key: accessKey
+        path: accessKey
+      - key: secretKey
+        path: secretKey
+    defaultMode: 0440
+- name: quant
+  secret:
+    secretName: {{ include "roadstead.quantSecret" . }}
+    items:
+      - key: key
+        path: key
+    defaultMode: 0440
+{{- end -}}
+
+{{/*
+The Job of a transfer. The operator adds what is of one Model: name, labels, annotations, owner, and
+the volume `job`, which is the Secret with its input.
+*/}}
+{{- define "roadstead.transferJob" -}}
+{{- $labels := dict "root" . "component" "transfer" -}}
+apiVersion: batch/v1
+kind: Job
+metadata:
+  labels: {{- include "roadstead.labels" $labels | nindent 4 }}
+spec:
+  # Pods that end without an outcome: killed, drained, lost with their node. Each next one goes on with
+  # the parts that the store has; after so many the operator makes another Job, later.
+  backoffLimit: 6
+  # The operator takes a Job away once its outcome is written down, this one what no operator does.
+  ttlSecondsAfterFinished: 3600
+  template:
+    metadata:
+      labels: {{- include "roadstead.labels" $labels | nindent 8 }}
+    spec:
+      serviceAccountName: {{ include "roadstead.fullname" . }}-transfer
+      automountServiceAccountToken: false
+      enableServiceLinks: false
+      restartPolicy: Never
+      terminationGracePeriodSeconds: 10
+      {{- with .Values.images.pullSecrets }}
+      imagePullSecrets: {{- toYaml . | nindent 8 }}
+      {{- end }}
+      {{- with .Values.transfer.job.priorityClassName }}
+      priorityClassName: {{ . | quote }}
+      {{- end }}
+      {{- with .Values.transfer.job.nodeSelector }}
+      nodeSelector: {{- toYaml . | nindent 8 }}
+      {{- end }}
+      tolerations:
+        # Half a minute in place of five until a pod of a node that is gone gets a successor.
+        - key: node.kubernetes.io/unreachable
+          operator: Exists
+          effect: NoExecute
+          tolerationSeconds: 30
+        - key: node.kubernetes.io/not-ready
+          operator: Exists
+          effect: NoExecute
+          tolerationSeconds: 30
+        {{- with .Values.transfer.job.tolerations }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+      securityContext: {{- include "roadstead.podSecurity" . | nindent 8 }}
+      containers:
+        - name: transfer
+          image: {{ include "roadstead.image" . | quote }}
+          imagePullPolicy: {{ .Values.images.pullPolicy }}
+          args: [transfer]
+          env:
+            {{- include "roadstead.transferEnv" . | nindent 12 }}
+            - name: ROADSTEAD_TRANSFER_JOB_FILE
+              value: /etc/roadstead/job/job
+            - name: ROADSTEAD_LOG_FORMAT
+              value: {{ .Values.operator.logs.format }}
+            - name: ROADSTEAD_LOG_LEVEL
+              value: {{ .Values.operator.logs.level }}
+          resources: {{- toYaml .Values.transfer.job.resources | nindent 12 }}
+          securityContext: {{- include "roadstead.containerSecurity" . | nindent 12 }}
+          terminationMessagePolicy: FallbackToLogsOnError
+          volumeMounts:
+            - name: job
+              mountPath: /etc/roadstead/job
+              readOnly: true
+            {{- include "roadstead.transferMounts" . | nindent 12 }}
+            - name: tmp
+              mountPath: /tmp
+      volumes:
+        {{- include "roadstead.transferVolumes" . | nindent 8 }}
+        - name: tmp
+          emptyDir:
+            sizeLimit: 64Mi
+{{- end -}}

@@ -1,0 +1,163 @@
+"""Transfers as Kubernetes Jobs, which outlive the operator that made them.
+
+A Job's name is that of its Model, so that there is one whoever leads: who finds one follows it.
+What is needed to follow it stands in the Job and its Secret.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+
+from roadstead.api.raw import Raw, section
+from roadstead.controllers.transfer_following import PACE, Following, Pace
+from roadstead.controllers.transfer_inputs import JobInputs, SecretClient
+from roadstead.controllers.transfer_logs import LogClient, PodLog
+from roadstead.controllers.transfer_pods import belonging, has_ended, is_deleting, told
+from roadstead.controllers.transfer_runner import Attempt, Hears, Outcome
+from roadstead.errors import KubeConflict, KubeNotFound, KubeRejected, KubeUnavailable
+from roadstead.kube.cache import WatchCache
+from roadstead.kube.client import Object, Page
+from roadstead.kube.resources import JOBS, PODS, Resource
+from roadstead.manifests.names import LABEL_MODEL_UUID
+from roadstead.manifests.transfer_job import TransferPlace, job_name, transfer_job
+from roadstead.transfer.messages import Failed
+
+
+class JobClient(SecretClient, LogClient, Protocol):
+    """The part of the API client that Jobs need."""
+
+    def list(
+        self, resource: Resource, *, selector: str = "", namespace: str = "", fields: str = ""
+    ) -> AsyncIterator[Page]:
+        """Every object of a kind."""
+
+    async def delete(
+        self,
+        resource: Resource,
+        name: str,
+        *,
+        namespace: str = "",
+        uid: str = "",
+        foreground: bool = False,
+    ) -> None:
+        """Delete; no error if it is gone."""
+
+
+class JobRunner:
+    """Runs each transfer as a Job of `namespace`, made of the chart's `template`."""
+
+    def __init__(
+        self,
+        client: JobClient,
+        cache: WatchCache,
+        template: Raw,
+        *,
+        namespace: str,
+        pace: Pace = PACE,
+    ) -> None:
+        self._client = client
+        self._cache = cache
+        self._template = template
+        self._namespace = namespace
+        self._pace = pace
+        self._inputs = JobInputs(client)
+        self._found: dict[str, Object] = {}
+        """Jobs of earlier operators by their Model's UID, each until it is followed."""
+
+    async def run(self, attempt: Attempt, hears: Hears) -> Outcome:
+        """Make the Job, or find it, and follow it to its end; cancelled, it goes on without us."""
+        try:
+            job = self._found.pop(attempt.uid, None) or await self._made(attempt)
+            return await self._follow(attempt, job, hears)
+        except KubeRejected as error:
+            message = f"the transfer's Job is refused: {error}"
+            return Failed(reason="TransferJobRefused", message=message)
+
+    async def found(self) -> Sequence[Attempt]:
+        """The Jobs that there are; what was not begun, or is nobody's any more, is removed."""
+        pages = self._client.list(JOBS, selector=LABEL_MODEL_UUID, namespace=self._namespace)
+        jobs = [raw async for page in pages for raw in page.items if not is_deleting(raw)]
+        attempts = []
+        for raw in jobs:
+            uid = section(raw, "metadata", "labels")[LABEL_MODEL_UUID]
+            attempt = await self._inputs.attempt(raw) if self._cache.name_of(uid) else None
+            if attempt is not None:
+                self._found[uid] = raw
+                attempts.append(attempt)
+            else:
+                await self.clear(uid)
+        return attempts
+
+    async def clear(self, uid: str) -> bool:
+        """Remove the Job with its pods; True once they are gone."""
+        try:
+            found = await self._client.get(JOBS, job_name(uid), self._namespace)
+        except KubeNotFound:
+            return True
+        if not is_deleting(found):
+            meta = found["metadata"]
+            with contextlib.suppress(KubeConflict):
+                await self._client.delete(
+                    JOBS, meta["name"], namespace=self._namespace, uid=meta["uid"], foreground=True
+                )
+        return False
+
+    async def _made(self, attempt: Attempt) -> Object:
+        """A Job that runs, with its Secret; one of an earlier attempt that ended goes first."""
+        place = TransferPlace(
+            model_name=attempt.job.model_name, model_uid=attempt.uid, namespace=self._namespace
+        )
+        body = transfer_job(self._template, place, inputs=attempt.inputs, attempt=attempt.number)
+        while True:
+            with contextlib.suppress(KubeNotFound, KubeUnavailable):
+                job = await self._create_or_get(body)
+                if is_deleting(job) or self._is_over(job):
+                    await self.clear(attempt.uid)
+                elif await self._inputs.give(job, attempt):
+                    return job
+            await asyncio.sleep(self._pace.look)
+
+    async def _create_or_get(self, body: Raw) -> Object:
+        try:
+            return await self._client.create(JOBS, body)
+        except KubeConflict:
+            return await self._client.get(JOBS, body["metadata"]["name"], self._namespace)
+
+    def _is_over(self, job: Raw) -> bool:
+        """Whether its outcome is one of the past, which says nothing of what is wanted now."""
+        return has_ended(job) or told(self._pods(job)) is not None
+
+    async def _follow(self, attempt: Attempt, job: Object, hears: Hears) -> Outcome:
+        following = Following(
+            pods=lambda: self._pods(job),
+            state=lambda: self._state(job),
+            remember=lambda upload: self._inputs.remember(job, attempt, upload),
+            known=attempt.job.resume,
+            name=f"{self._namespace}/{job['metadata']['name']}",
+            hears=hears,
+            pace=self._pace,
+        )
+        async with PodLog(self._client, self._namespace, hears) as log:
+            while True:
+                outcome = await following.look(log)
+                if outcome is not None:
+                    return outcome
+                await asyncio.sleep(self._pace.look)
+
+    def _pods(self, job: Raw) -> list[Raw]:
+        pods = self._cache.indexed(PODS, section(job, "metadata")["uid"])
+        return belonging(pods, self._namespace)
+
+    async def _state(self, job: Raw) -> Raw | None:
+        """The Job as it is; None if it is gone. An API server that is away tells nothing new."""
+        meta = section(job, "metadata")
+        try:
+            found = await self._client.get(JOBS, meta["name"], self._namespace)
+        except KubeNotFound:
+            return None
+        except KubeUnavailable:
+            return {}
+        return found if found["metadata"]["uid"] == meta["uid"] else None

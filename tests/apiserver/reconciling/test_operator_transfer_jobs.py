@@ -1,0 +1,271 @@
+"""Transfers as Jobs of the chart's template: made, followed, found again, taken away."""
+
+import contextlib
+import json
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dev import binaries, samplegguf
+from roadstead.controllers.operator import Operator
+from tests.adapters.fault_server import FaultServer, serving
+from tests.apiserver import custom_objects
+from tests.apiserver.eventually import eventually
+from tests.apiserver.objects import Raw, fresh_name
+from tests.apiserver.reconciling.nodes import Node, standing_node
+from tests.apiserver.reconciling.site import Operated, send_raw
+from tests.chart.rendering import NO_LEDGER, Chart
+
+LARGE = 64 * 2**20
+PART_BYTES = 16 * 2**20
+CONNECTIONS = 2
+
+Operating = Callable[[], contextlib.AbstractAsyncContextManager[Operator]]
+
+
+@pytest.fixture(scope="module")
+def chart() -> Chart:
+    return Chart(helm=binaries.ensure("helm")["helm"])
+
+
+@pytest.fixture(scope="module")
+def content() -> bytes:
+    """A model of several parts."""
+    return samplegguf.sample(LARGE)
+
+
+@pytest.fixture
+def slow(content: bytes) -> Iterator[FaultServer]:
+    """A source that takes some seconds for the model, so that something can come between."""
+    with serving(content) as faults:
+        faults.slowness = 0.05
+        yield faults
+
+
+@pytest.fixture
+async def node(operated: Operated, tmp_path: Path) -> AsyncIterator[Node]:
+    async with standing_node(operated, tmp_path) as found:
+        yield found
+
+
+@pytest.fixture
+def template(operated: Operated, slow: FaultServer, chart: Chart) -> Raw:
+    """As the chart has it, for the store and the sources of here."""
+    site = operated.site
+    rendered = chart.render(
+        {
+            **NO_LEDGER,
+            "minio": {"embedded": False},
+            "store": {"endpoint": site.store.endpoint, "existingSecret": "store"},
+            "quant": {"endpoint": site.quant_endpoint},
+            "source": {"allow": [site.source.endpoint, f"127.0.0.1:{slow.port}"]},
+            "transfer": {"runner": "job", "connections": CONNECTIONS},
+        }
+    )
+    return rendered.transfer_job()
+
+
+@pytest.fixture
+def operator(operated: Operated, template: Raw, tmp_path: Path) -> Operating:
+    """An operator that makes Jobs of the template as it is then."""
+
+    def operating() -> contextlib.AbstractAsyncContextManager[Operator]:
+        path = tmp_path / "job.yaml"
+        path.write_text(yaml.safe_dump(template))
+        return operated.operator(
+            ROADSTEAD_NAMESPACE=operated.namespace,
+            ROADSTEAD_TRANSFER_RUNNER="job",
+            ROADSTEAD_TRANSFER_JOB_TEMPLATE=str(path),
+        )
+
+    return operating
+
+
+async def known(operated: Operated) -> Raw:
+    """A Model that the Quant service knows."""
+    name = operated.site.publish()
+    return await operated.model(name=name, source={"quant": {"modelId": name}})
+
+
+async def behind_url(operated: Operated, url: str) -> Raw:
+    name = fresh_name("model")
+    await operated.secret(name, url)
+    ref = {"name": name, "namespace": operated.namespace}
+    return await operated.model(name=name, source={"presignedUrl": {"secretRef": ref}})
+
+
+async def is_deleted(operated: Operated, job: Raw) -> Raw:
+    """The Job, once it is on its way out."""
+
+    async def on_its_way() -> bool:
+        found = await operated.child("jobs", job["metadata"]["name"])
+        return "deletionTimestamp" in found["metadata"]
+
+    await eventually(on_its_way)
+    return await operated.child("jobs", job["metadata"]["name"])
+
+
+async def test_a_model_is_brought_by_a_job_that_is_then_taken_away(
+    operated: Operated, node: Node, operator: Operating
+) -> None:
+    async with operator():
+        model = await known(operated)
+        job = await node.job(model)
+        pod = await node.runs(job)
+        assert await pod.ends() == 0
+        await operated.says(model, "Verified", "Verified")
+        await node.collects(await is_deleted(operated, job))
+    (owner,) = job["metadata"]["ownerReferences"]
+    assert owner["uid"] == model["metadata"]["uid"]
+    assert not await operated.has("jobs", job["metadata"]["name"])
+
+
+async def test_a_job_is_taken_as_it_is_made_and_its_secret_holds_what_is_secret(
+    operated: Operated, node: Node, operator: Operating, slow: FaultServer, template: Raw
+) -> None:
+    async with operator():
+        model = await behind_url(operated, slow.url)
+        job = await node.job(model)
+        given = json.loads(await node.given(job))
+    assert given["source"] == {"kind": "url", "url": slow.url}
+    assert "X-Amz" not in json.dumps(job)
+    (wanted,) = template["spec"]["template"]["spec"]["containers"]
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    assert {**wanted, "env": ()} == {**{key: container[key] for key in wanted}, "env": ()}
+
+
+@pytest.mark.fault("R2", heals="the next operator follows the Job")
+async def test_the_next_operator_goes_on_with_the_job_that_it_finds(
+    operated: Operated, node: Node, operator: Operating
+) -> None:
+    async with operator():
+        model = await known(operated)
+        job = await node.job(model)
+        pod = await node.runs(job)
+    assert await pod.ends() == 0
+    async with operator():
+        await operated.says(model, "Verified", "Verified")
+        gone = await is_deleted(operated, job)
+    assert gone["metadata"]["uid"] == job["metadata"]["uid"]
+    assert len(node.pods) == 1
+
+
+@pytest.mark.fault("R2", heals="the Job's next pod goes on with the upload")
+async def test_the_next_pod_goes_on_with_the_upload_of_one_that_was_killed(
+    operated: Operated, node: Node, operator: Operating, slow: FaultServer
+) -> None:
+    async with operator():
+        model = await behind_url(operated, slow.url)
+        job = await node.job(model)
+        first = await node.runs(job)
+        await eventually(lambda: slow.bytes_sent > LARGE / 2, timeout=60)
+
+        async def remembered() -> bool:
+            return "resume" in json.loads(await node.given(job))
+
+        await eventually(remembered)
+        first.process.send_signal(signal.SIGKILL)
+        await first.ends()
+        second = await node.runs(job)
+        assert await second.ends() == 0
+        found = await operated.says(model, "Verified", "Verified")
+    assert any(b"going on with" in line for _, line in second.lines)
+    assert slow.bytes_sent <= LARGE + (CONNECTIONS + 1) * PART_BYTES
+    assert found["status"]["sizeBytes"] == len(slow.content)
+
+
+async def test_how_far_a_job_is_stands_in_its_model(
+    operated: Operated, node: Node, operator: Operating, slow: FaultServer
+) -> None:
+    async with operator():
+        model = await behind_url(operated, slow.url)
+        pod = await node.runs(await node.job(model))
+
+        async def told() -> bool:
+            found = await custom_objects.get(operated.api, model)
+            return bool(found["status"].get("transfer", {}).get("percent", 0) >= 20)
+
+        await eventually(told, timeout=60)
+        assert await pod.ends() == 0
+
+
+async def test_a_model_that_is_deleted_waits_until_its_job_is_gone(
+    operated: Operated, node: Node, operator: Operating, slow: FaultServer
+) -> None:
+    async with operator():
+        model = await behind_url(operated, slow.url)
+        job = await node.job(model)
+        await node.runs(job)
+        await custom_objects.delete(operated.api, model)
+        await operated.says(model, "Ready", "TransferEnding")
+        await node.collects(await is_deleted(operated, job))
+        await eventually(lambda: _is_gone(operated, model))
+
+
+async def _is_gone(operated: Operated, model: Raw) -> bool:
+    name = model["metadata"]["name"]
+    listed = await send_raw(operated.api, "GET", custom_objects.path(model, named=False))
+    return name not in [each["metadata"]["name"] for each in listed["items"]]
+
+
+async def test_another_attempt_gets_another_job(
+    operated: Operated, node: Node, operator: Operating
+) -> None:
+    name = operated.site.publish()
+    async with operator():
+        model = await operated.model(
+            name=name, source={"quant": {"modelId": name}}, sha256="0" * 64
+        )
+        first = await node.job(model)
+        assert await (await node.runs(first)).ends() == 0
+        await operated.says(model, "Verified", "DigestMismatch")
+        again = {"metadata": {"annotations": {"model.example.com/retry": "1"}}}
+        await custom_objects.patch(operated.api, model, again)
+        await node.collects(await is_deleted(operated, first))
+        second = await node.job(model)
+    assert first["metadata"]["uid"] != second["metadata"]["uid"]
+    assert (attempt_of(first), attempt_of(second)) == ("1", "2")
+
+
+def attempt_of(job: Raw) -> str:
+    attempt: str = job["metadata"]["annotations"]["model.example.com/transfer-attempt"]
+    return attempt
+
+
+async def test_a_job_that_somebody_deleted_is_made_anew_with_a_secret_of_its_own(
+    operated: Operated, node: Node, operator: Operating
+) -> None:
+    async with operator():
+        model = await known(operated)
+        first = await node.job(model)
+        name = first["metadata"]["name"]
+        background = f"{operated.path('jobs')}/{name}?propagationPolicy=Background"
+        await send_raw(operated.api, "DELETE", background)
+
+        async def made_anew() -> bool:
+            jobs = await operated.children("jobs")
+            uids = [each["metadata"]["uid"] for each in jobs if each["metadata"]["name"] == name]
+            return bool(uids) and uids != [first["metadata"]["uid"]]
+
+        await eventually(made_anew, timeout=60)
+        # What the collector of garbage would do, in its own time.
+        await send_raw(operated.api, "DELETE", f"{operated.path('secrets')}/{name}")
+        second = await node.job(model)
+        secret = await operated.child("secrets", name)
+        assert await (await node.runs(second)).ends() == 0
+        await operated.says(model, "Verified", "Verified")
+    (owner,) = secret["metadata"]["ownerReferences"]
+    assert owner["uid"] == second["metadata"]["uid"]
+
+
+async def test_a_job_that_is_refused_is_told_with_what_the_api_server_says(
+    operated: Operated, operator: Operating, template: Raw
+) -> None:
+    template["spec"]["backoffLimit"] = -1
+    async with operator():
+        found = await operated.says(await known(operated), "Stored", "TransferJobRefused")
+    (stored,) = (each for each in found["status"]["conditions"] if each["type"] == "Stored")
+    assert "spec.backoffLimit" in stored["message"]

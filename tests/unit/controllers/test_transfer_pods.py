@@ -1,0 +1,115 @@
+"""What is read from a transfer's Job and its pods as Kubernetes has them."""
+
+from typing import Any
+
+import pytest
+
+from roadstead.controllers.transfer_pods import (
+    belonging,
+    blocking,
+    has_ended,
+    is_deleting,
+    newest_begun,
+    pods_of,
+    told,
+)
+from roadstead.errors import Retry
+from roadstead.transfer.messages import Failed, Stopped, event_line
+
+FAILED = Failed(reason="StoreFull", message="no space", retry=Retry.BACKOFF)
+
+
+def make_pod(name: str = "one", *, at: str = "2026-01-01T00:00:00Z", **state: Any) -> Any:
+    """A pod whose only container is in this state."""
+    return {
+        "metadata": {"name": name, "namespace": "system", "creationTimestamp": at},
+        "status": {"containerStatuses": [{"name": "transfer", "state": state}]},
+    }
+
+
+def ended(code: int, message: str) -> Any:
+    return make_pod(terminated={"exitCode": code, "message": message})
+
+
+def test_an_outcome_is_what_a_pod_left_that_ended_well() -> None:
+    assert told([make_pod(running={}), ended(0, event_line(FAILED))]) == FAILED
+
+
+@pytest.mark.parametrize(
+    "pod",
+    [
+        pytest.param(make_pod(), id="no state"),
+        pytest.param(make_pod(running={}), id="running"),
+        pytest.param(ended(4, event_line(FAILED)), id="another pod goes on"),
+        pytest.param(ended(0, event_line(Stopped())), id="no outcome"),
+        pytest.param(ended(0, "{"), id="no event"),
+        pytest.param(make_pod(terminated={"exitCode": 0}), id="no message"),
+        pytest.param({"metadata": {"name": "one"}}, id="no status"),
+    ],
+)
+def test_any_other_pod_tells_none(pod: Any) -> None:
+    assert told([pod]) is None
+
+
+def test_the_log_that_is_read_is_that_of_the_newest_pod_that_has_one() -> None:
+    pods = [
+        make_pod("second", at="2026-01-01T00:00:02Z", running={}),
+        make_pod("first", at="2026-01-01T00:00:01Z", terminated={"exitCode": 4}),
+        make_pod("third", at="2026-01-01T00:00:03Z", waiting={"reason": "ContainerCreating"}),
+    ]
+    assert newest_begun(pods) == "second"
+    assert newest_begun(pods[2:]) == ""
+
+
+def unscheduled(name: str, at: str) -> Any:
+    condition = {"type": "PodScheduled", "status": "False", "message": "0/1 nodes are available"}
+    found = make_pod(name, at=at)
+    return {**found, "status": {"phase": "Pending", "conditions": [condition]}}
+
+
+def test_what_keeps_the_newest_pod_from_beginning_is_found() -> None:
+    first, second = "2026-01-01T00:00:01Z", "2026-01-01T00:00:02Z"
+    found = blocking([unscheduled("new", second), unscheduled("old", first)])
+    assert found is not None
+    assert (found.reason, "pod new" in found.message) == ("Unschedulable", True)
+
+
+def test_a_pod_that_is_at_work_or_being_started_is_not_kept_from_it() -> None:
+    older = unscheduled("old", "2026-01-01T00:00:00Z")
+    at_work = make_pod("new", at="2026-01-01T00:00:01Z", running={})
+    at_work["status"]["phase"] = "Running"
+    assert blocking([older, at_work]) is None
+    assert blocking([make_pod(waiting={"reason": "ContainerCreating"})]) is None
+    assert blocking([]) is None
+
+
+def test_a_pod_of_another_namespace_says_nothing_of_the_job() -> None:
+    assert belonging([make_pod()], "system") == [make_pod()]
+    assert belonging([make_pod()], "demo") == []
+
+
+def test_pods_are_found_by_their_job_or_else_by_their_server() -> None:
+    job = {"batch.kubernetes.io/controller-uid": "job-uid"}
+    server = {"model.example.com/server-uuid": "serve-uid"}
+    assert pods_of({"metadata": {"labels": job}}) == ("job-uid",)
+    assert pods_of({"metadata": {"labels": server}}) == ("serve-uid",)
+    assert pods_of({"metadata": {}}) == ()
+
+
+@pytest.mark.parametrize(
+    ("conditions", "over"),
+    [
+        pytest.param(None, False, id="none"),
+        pytest.param([{"type": "Complete", "status": "True"}], True, id="complete"),
+        pytest.param([{"type": "Failed", "status": "True"}], True, id="failed"),
+        pytest.param([{"type": "Failed", "status": "False"}], False, id="not yet"),
+        pytest.param([{"type": "FailureTarget", "status": "True"}], False, id="pods end still"),
+    ],
+)
+def test_a_job_has_ended_once_its_pods_have(conditions: Any, over: bool) -> None:
+    assert has_ended({"status": {"conditions": conditions}}) is over
+
+
+def test_a_job_is_on_its_way_out_from_when_it_is_deleted() -> None:
+    assert is_deleting({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}})
+    assert not is_deleting({"metadata": {}})

@@ -1,0 +1,96 @@
+"""What a Job's pod leaves behind: its exit code, and the outcome where Kubernetes keeps it."""
+
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from roadstead.errors import InvalidSettings, Retry
+from roadstead.transfer.messages import Failed, Stopped, parse_event
+from roadstead.transfer.pod import GO_ON, Pod, is_over
+from roadstead.transfer.settings import TransferSettings
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    """A pod's."""
+    (tmp_path / "key").write_text("roadstead")
+    (tmp_path / "termination-log").touch()
+    return {
+        "PATH": os.environ["PATH"],
+        "ROADSTEAD_STORE_ENDPOINT": "http://127.0.0.1:9",
+        "ROADSTEAD_STORE_ACCESS_KEY_FILE": str(tmp_path / "key"),
+        "ROADSTEAD_STORE_SECRET_KEY_FILE": str(tmp_path / "key"),
+        "ROADSTEAD_TRANSFER_JOB_FILE": str(tmp_path / "job"),
+        "ROADSTEAD_TRANSFER_TERMINATION_LOG": str(tmp_path / "termination-log"),
+    }
+
+
+def run(environ: dict[str, str], job: str) -> int:
+    pod = Pod.read(environ)
+    assert pod is not None
+    pod.job_file.write_text(job)
+    return pod.run(TransferSettings.from_env(environ), io.BytesIO())
+
+
+def test_a_job_on_standard_input_is_none_of_a_pod() -> None:
+    assert Pod.read({}) is None
+
+
+def test_what_a_transfer_failed_of_is_kept_and_no_other_pod_is_asked_for(
+    environ: dict[str, str],
+) -> None:
+    assert run(environ, "{") == 0
+    kept = Path(environ["ROADSTEAD_TRANSFER_TERMINATION_LOG"]).read_text()
+    expected = Failed(reason="InvalidJob", message="is not JSON", retry=Retry.ON_CHANGE)
+    assert parse_event(kept) == expected
+
+
+def test_where_nobody_keeps_an_outcome_none_is_written(environ: dict[str, str]) -> None:
+    kept = Path(environ["ROADSTEAD_TRANSFER_TERMINATION_LOG"])
+    kept.unlink()
+    assert run(environ, "{") == 0
+    assert not kept.exists()
+
+
+def test_a_job_that_is_not_there_is_told_by_its_path(environ: dict[str, str]) -> None:
+    pod = Pod.read(environ)
+    assert pod is not None
+    with pytest.raises(InvalidSettings, match="job: No such file"):
+        pod.run(TransferSettings.from_env(environ), io.BytesIO())
+
+
+def test_a_pod_that_is_stopped_asks_for_another(environ: dict[str, str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        environ["ROADSTEAD_STORE_ENDPOINT"] = endpoint
+        target = {"endpoint": endpoint, "bucket": "models", "path": "a.gguf"}
+        source = {"kind": "stored"}
+        job = {"modelUid": "1", "modelName": "one", "source": source, "target": target}
+        Path(environ["ROADSTEAD_TRANSFER_JOB_FILE"]).write_text(json.dumps(job))
+        process = subprocess.Popen([sys.executable, "-m", "roadstead", "transfer"], env=environ)
+        silent.settimeout(60)
+        with silent.accept()[0]:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(60) == GO_ON
+    assert Path(environ["ROADSTEAD_TRANSFER_TERMINATION_LOG"]).read_text() == ""
+
+
+@pytest.mark.parametrize(
+    ("event", "over"),
+    [
+        pytest.param(Failed(reason="StoreFull", message=""), True, id="failed"),
+        pytest.param(Failed(reason="TransferDisplaced", message=""), False, id="displaced"),
+        pytest.param(Stopped(), False, id="stopped"),
+    ],
+)
+def test_a_transfer_is_over_unless_another_pod_has_to_see_to_it(
+    event: Failed | Stopped, over: bool
+) -> None:
+    assert is_over(event) is over
