@@ -1,7 +1,7 @@
 """`dev/bench transfer|fetch [--size 2GiB] [--rounds 3]`, `dev/bench admission [--requests 400]`,
 `dev/bench gateway [--seconds 10]`, `dev/bench ledger [--servers 5000]`,
-`dev/bench console [--servers 1000]`, `dev/bench reconcile [--serves 500]`. Each prints a table
-and writes a JSON file.
+`dev/bench console [--servers 1000]`, `dev/bench reconcile [--serves 500]`,
+`dev/bench transfers [--models 200]`. Each prints a table and writes a JSON file.
 """
 
 import argparse
@@ -38,6 +38,10 @@ def main() -> int:
         from dev.benchmarks import reconcile
 
         return reconcile.main(sys.argv[2:])
+    if sys.argv[1:2] == ["transfers"]:
+        from dev.benchmarks import transfers
+
+        return transfers.main(sys.argv[2:])
     options = _options()
     with bench.staged(options.size) as stage:
         if options.what == "transfer":

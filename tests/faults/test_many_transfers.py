@@ -1,0 +1,80 @@
+"""Two hundred Models that are wanted at the same moment, some of which can never be brought."""
+
+import asyncio
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from kubernetes.aio import client
+
+from dev.benchmarks.crowd import watching
+from roadstead.api.location import StoreLocation
+from roadstead.store.access import StoreAccess
+from roadstead.store.multipart import Multipart
+from tests.apiserver.eventually import eventually
+from tests.apiserver.reconciling.site import (
+    Operated,
+    Site,
+    condition,
+    listed,
+    operator_process,
+)
+
+MODELS = 200
+FAILING = 20
+CONCURRENCY = 4
+CONNECTIONS = 2
+PER_TRANSFER = CONNECTIONS + 1
+"""Of each of its workers, and of what asks for an object or begins an upload."""
+OPERATOR = 20
+RSS_MIB = 1024
+
+
+@pytest.mark.fault("R9", heals="the other transfers take no notice")
+@pytest.mark.long
+@pytest.mark.timeout(900)
+async def test_two_hundred_models_come_by_a_few_at_a_time_whatever_fails_among_them(
+    operated: Operated, tmp_path: Path
+) -> None:
+    known = operated.site.publish()
+    environ = operated.site.environ(
+        operated.kubeconfig,
+        ROADSTEAD_TRANSFER_CONCURRENCY=str(CONCURRENCY),
+        ROADSTEAD_TRANSFER_CONNECTIONS=str(CONNECTIONS),
+    )
+    port = urlsplit(operated.site.store.endpoint).port or 0
+    async with operator_process(environ, tmp_path / "operator.log") as process:
+        with watching(process.pid, port) as peak:
+            await _wanted_at_once(operated, known)
+            await eventually(lambda: _settled(operated.api), timeout=800, interval=2)
+        assert peak.transfers <= CONCURRENCY
+        assert peak.connections <= CONCURRENCY * PER_TRANSFER + OPERATOR
+        assert peak.rss_mib <= RSS_MIB
+        for model in await listed(operated.api, "models"):
+            assert not _left(operated.site, model["status"])
+
+
+async def _wanted_at_once(operated: Operated, known: str) -> None:
+    every = MODELS // FAILING
+    ids = ["unknown" if place % every == 0 else known for place in range(MODELS)]
+    await asyncio.gather(*(operated.model(source={"quant": {"modelId": each}}) for each in ids))
+
+
+async def _settled(api: client.ApiClient) -> bool:
+    """Every Model is verified, or says that the Quant service does not know it."""
+    found = [condition(each, "Stored").get("reason") for each in await listed(api, "models")]
+    assert (found.count("Stored"), found.count("ModelUnknown")) == (MODELS - FAILING, FAILING)
+    return True
+
+
+def _left(site: Site, status: dict[str, str]) -> tuple[str, ...]:
+    """The uploads that were never completed."""
+    access = StoreAccess(
+        endpoint=site.store.endpoint,
+        bucket=status["minioBucket"],
+        region="us-east-1",
+        access_key_file=site.store.access_key_file,
+        secret_key_file=site.store.secret_key_file,
+    )
+    where = StoreLocation(endpoint=access.endpoint, bucket=access.bucket, path=status["minioPath"])
+    return Multipart(access).unfinished(where)
