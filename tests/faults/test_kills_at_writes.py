@@ -101,7 +101,6 @@ async def killed(
     return seen, living
 
 
-@pytest.mark.long
 @pytest.mark.timeout(600)
 @pytest.mark.fault("R1", heals="goes on where it was: nothing is lost, done twice or left behind")
 async def test_operator_that_is_killed_again_and_again_comes_to_the_same_end(
