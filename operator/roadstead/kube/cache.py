@@ -9,6 +9,7 @@ from typing import Any, Final
 from roadstead.api.group import LABEL_SERVER_UUID
 from roadstead.api.raw import Raw, section
 from roadstead.kube.resources import Resource
+from roadstead.kube.sharing import Sharing
 
 Name = tuple[str, str]
 """(namespace, name); the namespace of a cluster-scoped object is empty."""
@@ -33,6 +34,8 @@ class WatchCache:
     It may lag behind the API server, never run ahead of it: an older version of an object does
     not replace a newer one, whichever way it came (watch, list, or the answer to a write), and
     the late answer to a write does not bring back an object that is gone.
+
+    Objects share what they have in common, which is most of it: they are to be read only.
     """
 
     def __init__(self, indexes: Mapping[Resource, Index] | None = None) -> None:
@@ -42,6 +45,7 @@ class WatchCache:
         self._names: dict[str, Name] = {}
         self._gone: OrderedDict[str, int] = OrderedDict()
         self._listed: dict[Resource, int] = {}
+        self._sharing = Sharing()
 
     def listed(self, resource: Resource) -> int:
         """The version of the last list of a kind: what it did not have is not in here either.
@@ -95,7 +99,7 @@ class WatchCache:
         if uid and new <= self._gone.get(uid, -1):
             return False
         self._drop(resource, name)
-        self._objects[resource][name] = _slim(raw)
+        self._objects[resource][name] = self._sharing.of(_slim(raw))
         self._names[uid] = name
         for key in self._keys(resource, raw):
             self._indexed[resource, key].add(name)
@@ -164,7 +168,7 @@ def _uid(raw: Raw) -> str:
     return str(section(raw, "metadata").get("uid", ""))
 
 
-def _slim(raw: Raw) -> Raw:
+def _slim(raw: Raw) -> dict[str, Any]:
     """Without managedFields, which are half of an object's bytes and of no use here."""
     slim: dict[str, Any] = dict(raw)
     slim["metadata"] = {k: v for k, v in raw["metadata"].items() if k != "managedFields"}
