@@ -16,9 +16,9 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from dev.benchmarks.scale.admitted import until_asked
 from dev.binaries import ensure
 from dev.terminal import say
-from roadstead.errors import KubeError
 from roadstead.kube.client import KubeClient
 from roadstead.kube.resources import MODELSERVES, NAMESPACES, RESOURCECONTRACTS
 from tests.apiserver.admission.conftest import dev_token, with_token
@@ -80,7 +80,7 @@ async def measured(server: ApiServer, folder: Folder, port: int, count: int) -> 
         without = await _all(kube, "plain", token, count)
         async with connect(server) as api:
             await register(api, port, folder.ca)
-        await _until_asked(kube)
+        await until_asked(kube, _serve("plain"))
         await _all(kube, "plain", token, count)
         figures = {
             "without": without,
@@ -99,18 +99,6 @@ async def _connected(server: ApiServer) -> AsyncIterator[KubeClient]:
         yield kube
     finally:
         await kube.close()
-
-
-async def _until_asked(kube: KubeClient) -> None:
-    """The API server learns of its webhooks by a watch of its own."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        try:
-            await kube.create(MODELSERVES, _serve("plain"))
-        except KubeError:
-            return
-        await asyncio.sleep(0.1)
-    raise TimeoutError("the API server asks no webhook")
 
 
 async def _all(kube: KubeClient, namespace: str, token: str, count: int) -> dict[str, Figures]:

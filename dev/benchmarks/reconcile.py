@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from dev.benchmarks.scale import counting, phases, report
+from dev.benchmarks.scale import admitted, counting, phases, report
 from dev.benchmarks.scale.load import Arrivals, ask, bare, clear, make, namespace
 from dev.benchmarks.scale.phases import Side
 from dev.benchmarks.scale.refusal import REFUSED, refuse
@@ -25,6 +25,8 @@ from tests.apiserver.control_plane import ApiServer
 
 WARM: Final = 30
 ONES: Final = 40
+ADMITTED: Final = 500
+"""How many servers, at most, the webhooks are measured with."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -110,6 +112,8 @@ async def _live(
             await clear(floor.client, place)
             await clear(ours.client, place)
             await operator.quiet()
+    say("a burst that webhooks admit")
+    found["webhooks"] = await admitted.burst(stage, ours, operator, min(serves, ADMITTED))
     say(f"one at a time, {ONES} of each")
     found["oneAtATime"] = dict(
         zip(

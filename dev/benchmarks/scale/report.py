@@ -8,6 +8,7 @@ OVER_FLOOR: Final = 1.5
 ADDED_MS: Final = 12.0
 RSS_MIB: Final = 400.0
 LAG_SECONDS: Final = 0.1
+WEBHOOKS_MS: Final = 50.0
 
 SLOWER: Final = 1.1
 """By how much those that fail may slow down the others."""
@@ -28,6 +29,9 @@ def goals(found: Found) -> dict[str, Any]:
         "children missing": _goal(0, found["lost"]),
         "MiB of memory": _goal(RSS_MIB, peak),
         "s of loop lag, p99, in the burst": _goal(LAG_SECONDS, found["lag"]["p99"]),
+        "ms that the API server waits for its webhooks, p99": _goal(
+            WEBHOOKS_MS, found["webhooks"]["p99"]
+        ),
         "writes after a restart": _goal(0, found["restart"]["writes"]),
         "writes at rest": _goal(0, found["rest"]["writes"]),
     }
@@ -49,6 +53,7 @@ def table(found: Found) -> str:
         *_bursts(found),
         *_ones(found["oneAtATime"]),
         *_requests(found["requests"]),
+        *_webhooks(found["webhooks"]),
         *_after(found),
     ]
     return "\n".join((*lines, *_goal_lines(found["goals"])))
@@ -75,6 +80,13 @@ def _ones(found: Found) -> list[str]:
 def _requests(found: Mapping[str, float]) -> list[str]:
     shown = {what: each for what, each in sorted(found.items()) if each >= 0.01}
     return ["requests for each", *(f"  {what:28} {each:6.2f}" for what, each in shown.items())]
+
+
+def _webhooks(found: Mapping[str, float]) -> list[str]:
+    return [
+        f"{found['calls']:.0f} calls of webhooks in a burst of {found['seconds']:.1f} s: "
+        f"p50 {found['p50']:.1f} ms, p99 {found['p99']:.1f} ms"
+    ]
 
 
 def _after(found: Found) -> list[str]:

@@ -29,6 +29,12 @@ async def register(api: client.ApiClient, port: int, ca: bytes) -> None:
         await call(api, "POST", collection, body)
 
 
+async def unregister(api: client.ApiClient) -> None:
+    """Have the API server ask nobody."""
+    for collection in CONFIGURATIONS:
+        await call(api, "DELETE", f"{collection}/{NAME}")
+
+
 def _at(webhook: dict[str, Any], port: int, ca: bytes) -> dict[str, Any]:
     path = webhook["clientConfig"]["service"]["path"]
     place = {
