@@ -92,14 +92,16 @@ class KeySet:
 
 def secret_key(secret: bytes, *, kid: str = "") -> Key:
     """An HS256 key of a secret's bytes, without line ends behind them; 32 bytes at least."""
-    secret = trimmed(secret)
+    whole, secret = secret, trimmed(secret)
     if len(secret) < MIN_SECRET_BYTES:
         count = len(secret)
         raise InvalidKey(f"the secret has {count} bytes; HS256 needs {MIN_SECRET_BYTES} at least")
     try:
         # Refuses what is a public key, a certificate or a JWK in any form: whoever has such a
-        # thing as secret would let everybody who knows it sign (RFC 8725, 2.1).
-        material = _JWS.get_algorithm_by_name(Algorithm.HS256).prepare_key(secret)
+        # thing as secret would let everybody who knows it sign (RFC 8725, 2.1). The last byte of
+        # a binary one may look like the end of a line.
+        for form in (whole, secret):
+            material = _JWS.get_algorithm_by_name(Algorithm.HS256).prepare_key(form)
     except jwt.PyJWTError:
         message = "the secret is a public key, a certificate or a JWK; use publicKeyFile or jwks"
         raise InvalidKey(message) from None

@@ -9,6 +9,7 @@ from typing import Any
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -81,6 +82,14 @@ def test_a_public_key_is_no_secret(algorithm: str) -> None:
     for secret in (text, der, jwk):
         with pytest.raises(InvalidKey):
             secret_key(secret)
+
+
+def test_a_public_key_that_ends_like_a_line_is_no_secret() -> None:
+    keys = (Ed25519PrivateKey.from_private_bytes(bytes([n]) * 32).public_key() for n in range(256))
+    ders = [key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) for key in keys]
+    (found, *_) = [der for der in ders if der.endswith((b"\n", b"\r"))]
+    with pytest.raises(InvalidKey):
+        secret_key(found)
 
 
 def test_no_repr_shows_a_secret() -> None:
