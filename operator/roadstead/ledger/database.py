@@ -14,6 +14,8 @@ from roadstead.errors import LedgerError, LedgerUnavailable, RowRefused
 
 CONNECT_SECONDS: Final = 5.0
 STATEMENT_SECONDS: Final = 30.0
+SILENCE_SECONDS: Final = 30.0
+"""How long Postgres bears a transaction in which it is asked nothing."""
 
 _PASSING: Final = (
     asyncpg.PostgresConnectionError,
@@ -22,6 +24,9 @@ _PASSING: Final = (
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.TransactionRollbackError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    # What asyncpg makes of that error where it comes between two statements.
+    asyncpg.InternalClientError,
     asyncpg.LockNotAvailableError,
     asyncpg.ReadOnlySQLTransactionError,
     # A Secret that is being changed, a database that is being made.
@@ -72,6 +77,20 @@ async def close(connection: asyncpg.Connection) -> None:
         await connection.close(timeout=2)
     except (*_PASSING, asyncio.CancelledError):
         connection.terminate()
+
+
+@contextlib.asynccontextmanager
+async def transaction(
+    connection: asyncpg.Connection, *, silence: float = SILENCE_SECONDS
+) -> AsyncIterator[None]:
+    """A transaction that Postgres itself gives up after `silence` seconds without a statement.
+
+    One whose client went with its node would hold its rows for as long as TCP waits: hours.
+    """
+    async with connection.transaction():
+        milliseconds = round(1000 * silence)
+        await connection.execute(f"SET LOCAL idle_in_transaction_session_timeout = {milliseconds}")
+        yield
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ import asyncpg
 from roadstead import metrics
 from roadstead.errors import LeaseLost, LedgerError, LedgerUnavailable, RowRefused
 from roadstead.fence import Fence
-from roadstead.ledger.database import close, connect, connected, speaking
+from roadstead.ledger.database import close, connect, connected, speaking, transaction
 from roadstead.ledger.outbox import Batch, Outbox
 from roadstead.ledger.records import Record, row
 from roadstead.ledger.schema import migrations, version
@@ -230,7 +230,7 @@ async def _require_schema(connection: asyncpg.Connection) -> None:
 
 async def _store(connection: asyncpg.Connection, batch: Batch) -> None:
     with speaking():
-        async with connection.transaction():
+        async with transaction(connection):
             for kind, records in by_kind(batch).items():
                 rows = json.dumps([row(record) for record in records])
                 for statement in TABLES[kind].statements:

@@ -13,7 +13,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from roadstead.errors import LedgerError, LedgerUnavailable
-from roadstead.ledger.database import connected
+from roadstead.ledger.database import connected, speaking, transaction
 from roadstead.ledger.outbox import Outbox
 from roadstead.ledger.resync import claim, resync
 from roadstead.ledger.tables import SERVERS
@@ -22,6 +22,7 @@ from tests.apiserver.eventually import eventually
 from tests.unit.ledger.objects import a_sample, a_server, an_admission, fresh_uid, ready
 
 STATUSES = "SELECT status FROM server_records"
+SAY = "UPDATE server_records SET status_reason = $1"
 
 
 async def test_what_changed_while_postgres_was_away_is_written(own_ledger: Ledger) -> None:
@@ -54,6 +55,20 @@ async def test_postgres_that_comes_back_is_compared_though_nothing_changed(
         own_ledger.server.stop()
         own_ledger.server.start()
         await eventually(lambda: len(begun) == 2)
+
+
+async def test_a_transaction_that_falls_silent_gives_its_rows_back(own_ledger: Ledger) -> None:
+    await own_ledger.write(a_server())
+    async with own_ledger.connected("writer") as lost, own_ledger.connected("writer") as other:
+        begun = contextlib.AsyncExitStack()
+        await begun.enter_async_context(transaction(lost, silence=0.2))
+        await lost.execute(SAY, "lost")
+        await other.execute(SAY, "said")
+        with pytest.raises(LedgerUnavailable), speaking():
+            await begun.aclose()
+    assert (await own_ledger.row("SELECT status_reason FROM server_records"))[
+        "status_reason"
+    ] == "said"
 
 
 @pytest.mark.fault("R12", heals="the batch is written again")
