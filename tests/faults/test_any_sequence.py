@@ -24,6 +24,8 @@ from tests.apiserver.objects import fresh_name
 from tests.apiserver.reconciling.site import Operated, Site, cleared, listed
 from tests.faults.sequences import CONTRACTS, MODELS, SERVERS, Step, coursing
 
+BEGINNING: Final = (Step("agree", "small", 2), Step("agree", "large", 3))
+"""Without a contract no server starts, and little could go wrong."""
 STEPS: Final = st.lists(
     st.one_of(
         st.builds(Step, st.just("serve"), st.sampled_from(SERVERS), st.integers(0, 3)),
@@ -39,7 +41,7 @@ STEPS: Final = st.lists(
     ),
     min_size=8,
     max_size=14,
-)
+).map(lambda steps: [*BEGINNING, *steps])
 GENERATED: Final = settings(
     derandomize=True,
     database=None,
@@ -101,8 +103,7 @@ async def emptied(api: client.ApiClient) -> None:
 async def test_a_day_with_everything_in_it_ends_as_it_was_asked(places: Places) -> None:
     await places.carry_out(
         [
-            Step("agree", "small", 2),
-            Step("agree", "large", 3),
+            *BEGINNING,
             Step("serve", "a", 1),
             Step("serve", "b", 2),
             Step("kill"),
