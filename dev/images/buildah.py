@@ -60,6 +60,8 @@ def build(source: Path, tag: str) -> None:
 def _forget_old_layers(log: Path) -> None:
     """Each build leaves its stages behind, which the next one reuses; many of them are old."""
     if len(run("images", "-q", "--filter", "dangling=true", log=log).split()) > KEPT_STAGES:
+        # A build that was killed leaves its container, whose image could not go.
+        run("rm", "--all", log=log)
         run("rmi", "--prune", log=log)
 
 
