@@ -31,13 +31,15 @@ def scale_back(cluster: Cluster) -> None:
     cluster.run("-n", NAMESPACE, "rollout", "status", FORWARD_AUTH, "--timeout=120s")
 
 
+@pytest.mark.timeout(600)
 def test_without_forward_auth_nobody_passes_and_with_it_everything_is_as_before(
     cluster: Cluster,
     forward_auth_is_gone: None,
     status_of: Callable[..., int],
     eventually: Callable[..., Any],
 ) -> None:
-    for _ in range(5):
+    # Each may take half a minute: the kernel sends refusals to one address once a second at most.
+    for _ in range(2):
         assert status_of() in SERVER_FAULTS
         assert status_of(token="") in SERVER_FAULTS
     scale_back(cluster)
