@@ -176,7 +176,7 @@ async def tenant(
 async def test_a_server_with_receipt_and_contract_is_started(tenant: Tenant) -> None:
     serve = await tenant.admitted(await tenant.contract(), replicas=2)
     await tenant.runs(serve, 2)
-    assert await tenant.accepted(serve) == ("True", "Accepted")
+    await tenant.has(serve, "True", "Accepted")
 
 
 async def test_the_status_tells_who_asked(tenant: Tenant) -> None:
@@ -285,7 +285,7 @@ async def test_of_totals_that_shrink_the_oldest_servers_keep_theirs(tenant: Tena
     await tenant.runs(young, 1)
     await custom_objects.patch(tenant.api, contract, {"spec": {"total": {"servers": 1}}})
     await tenant.runs(young, 0)
-    assert await tenant.accepted(old) == ("True", "Accepted")
+    await tenant.has(old, "True", "Accepted")
     await custom_objects.delete(tenant.api, old)
     await tenant.runs(young, 1)
 
