@@ -31,7 +31,7 @@ check: $(SETUP) ## format, lint, types, import contracts, unit tests: before eac
 unit: $(SETUP) ## the unit tests
 	@$(PY) -m pytest -q tests/unit
 
-test: check wheel ## everything, on a real API server and a real cluster (half an hour; an hour the first time)
+test: check wheel ## everything, on a real API server and a real cluster (an hour; an hour and a half the first time)
 	@$(PY) -m pytest -m "not long" tests/adapters tests/apiserver tests/chart tests/faults
 	@$(PY) -m pytest -m "not long" tests/e2e
 
