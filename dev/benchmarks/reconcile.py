@@ -175,7 +175,7 @@ def _lags(late: counting.Buckets) -> dict[str, float]:
 
 async def _restarted(ours: Side, operator: OperatorProcess) -> dict[str, float]:
     before = await phases.requests(ours)
-    quiet = await operator.quiet()
+    quiet = await operator.quiet(patience=900)
     counted = await phases.requests(ours) - before
     return {
         "readySeconds": operator.ready,

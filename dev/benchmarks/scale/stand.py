@@ -127,10 +127,14 @@ class OperatorProcess:
                 return int(line.split()[1]) / 1024
         raise RuntimeError("the operator has ended")
 
-    async def quiet(self) -> float:
-        """Wait until it does nothing for some seconds; seconds from its start until then."""
+    async def quiet(self, *, patience: float = 60.0) -> float:
+        """Wait until it does nothing for some seconds; seconds from its start until then.
+
+        After `patience` it goes on for good: thousands that are not ready are looked at in turn.
+        """
         busy, before = time.perf_counter(), self.cpu_seconds()
-        while time.perf_counter() - busy < QUIET_SECONDS:
+        end = busy + patience
+        while time.perf_counter() - busy < QUIET_SECONDS and time.perf_counter() < end:
             await asyncio.sleep(STEP_SECONDS)
             now = self.cpu_seconds()
             if now - before > STEP_SECONDS * QUIET_PERCENT / 100:
