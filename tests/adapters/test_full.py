@@ -1,6 +1,5 @@
 """Volumes and stores that are full: small file systems of their own."""
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 from dev import objectstore
 from roadstead.api.location import StoreLocation
 from roadstead.transfer.messages import UrlSource
+from tests.adapters import volumes
 from tests.adapters.clients import minio
 from tests.adapters.fault_server import FaultServer
 from tests.adapters.processes import fetch_environ, run_fetch, run_transfer, transfer_environ
@@ -18,14 +18,8 @@ from tests.adapters.test_transfer import failed, job
 @pytest.fixture
 def small_volume(tmp_path: Path) -> Iterator[Path]:
     """A file system of 40 MiB, less than the model."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", str(folder)]
-    subprocess.run(mount, check=True)
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
+    with volumes.small(tmp_path) as found:
+        yield found
 
 
 def test_volume_without_space_is_said_before_anything_is_fetched(

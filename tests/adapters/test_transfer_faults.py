@@ -50,13 +50,7 @@ def killed_on_the_way(
     faults.slowness = 0.0
     started = parse_event(stdout.splitlines()[0])
     assert isinstance(started, Started)
-    return Resume(
-        upload_id=started.upload_id,
-        key=started.key,
-        part_size_bytes=started.part_size_bytes,
-        source_etag=started.source_etag,
-        size_bytes=started.bytes_total,
-    )
+    return started.resume
 
 
 @pytest.mark.fault("R2", heals="the next run goes on with the parts that the store has")

@@ -3,7 +3,8 @@
 import dataclasses
 import datetime
 import json
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from tests.apiserver.objects import Raw
@@ -26,10 +27,23 @@ class Write:
 
 def writes(audit: Path, users: Collection[str]) -> list[Write]:
     """What these users wrote, in order; Leases are left out."""
-    events = map(json.loads, audit.read_text().splitlines())
-    found = [_write(event) for event in events if event["user"]["username"] in users]
+    found = [_write(event) for event in _events(audit) if event["user"]["username"] in users]
     kept = [each for each in found if each.resource != "leases"]
     return sorted(kept, key=lambda each: each.at)
+
+
+def writes_in(audit: Path, namespace: str) -> Counter[tuple[str, str, str]]:
+    """What anybody wrote in a namespace, attempts too: verb, kind and name."""
+    abouts = ((event["verb"], event.get("objectRef", {})) for event in _events(audit))
+    return Counter(
+        (verb, about["resource"], about.get("name", ""))
+        for verb, about in abouts
+        if about.get("namespace") == namespace
+    )
+
+
+def _events(audit: Path) -> Iterator[Raw]:
+    return map(json.loads, audit.read_text().splitlines())
 
 
 def _write(event: Raw) -> Write:

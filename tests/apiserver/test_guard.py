@@ -12,13 +12,13 @@ from kubernetes.aio import client
 
 from roadstead.api.group import ANNOTATION_RECEIPT
 from roadstead.tokens.receipt_keys import SigningKey
-from roadstead.tokens.receipts import Binding, sign, spec_digest
 from tests.apiserver import custom_objects
 from tests.apiserver.conftest import connect
 from tests.apiserver.control_plane import ApiServer
 from tests.apiserver.eventually import eventually
 from tests.apiserver.objects import Raw, fresh_name, make_contract, make_model, make_modelserve
 from tests.apiserver.operator_process import running_operator
+from tests.apiserver.receipts import receipt_of
 
 KEYS = "test-receipt-keys"
 RESOURCES = {"limits": {"cpu": "1", "memory": "1Gi"}}
@@ -103,24 +103,7 @@ class Tenant:
 
     def receipt(self, body: Raw, key: SigningKey | None = None) -> str:
         """As the webhooks would sign it for this object."""
-        signing = key or self.key
-        meta = body["metadata"]
-        return sign(
-            subject="alice",
-            issuer="test",
-            groups=frozenset({"demo-users"}),
-            scopes=frozenset(),
-            contract=body["spec"]["contract"],
-            binding=Binding(
-                kind="ModelServe",
-                namespace=meta["namespace"],
-                name=meta["name"],
-                spec_digest=spec_digest("ModelServe", body["spec"]),
-            ),
-            issued_at=int(datetime.datetime.now(datetime.UTC).timestamp()),
-            key=signing.private,
-            key_id=signing.key_id,
-        )
+        return receipt_of(body, key or self.key)
 
     async def accepted(self, body: Raw) -> tuple[str, str]:
         """Status and reason of ContractAccepted, as of the present spec; empty before that."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,10 +10,10 @@ from kubernetes.aio import client
 
 from roadstead.api.group import ANNOTATION_RECEIPT
 from roadstead.tokens.receipt_keys import SigningKey
-from roadstead.tokens.receipts import Binding, sign, spec_digest
 from tests.apiserver import custom_objects
 from tests.apiserver.custom_objects import JSON_PATCH, call
 from tests.apiserver.objects import Raw
+from tests.apiserver.receipts import receipt_of
 
 KEYS = "receipt-keys"
 
@@ -55,21 +54,4 @@ class Admission:
         return await call(self.api, "PATCH", path, [*change, receipt], JSON_PATCH)
 
     def _receipt(self, stored: Raw) -> dict[str, str]:
-        meta = stored["metadata"]
-        text = sign(
-            subject="alice",
-            issuer="test",
-            groups=frozenset({"demo-users"}),
-            scopes=frozenset(),
-            contract=stored["spec"].get("contract", ""),
-            binding=Binding(
-                kind="ModelServe",
-                namespace=meta["namespace"],
-                name=meta["name"],
-                spec_digest=spec_digest("ModelServe", stored["spec"]),
-            ),
-            issued_at=int(datetime.datetime.now(datetime.UTC).timestamp()),
-            key=self.key.private,
-            key_id=self.key.key_id,
-        )
-        return {ANNOTATION_RECEIPT: text}
+        return {ANNOTATION_RECEIPT: receipt_of(stored, self.key)}

@@ -14,6 +14,7 @@ from tests.adapters.ledger.site import Ledger, migrated
 from tests.apiserver.conftest import PROGRAMS, connect, fresh_namespace, install_crds
 from tests.apiserver.control_plane import ApiServer, running
 from tests.apiserver.reconciling.site import Operated, Site, cleared, serving
+from tests.faults.way import Way, leading
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -80,3 +81,12 @@ async def operated(
     await cleared(api)
     yield Operated(site=servers, api=api, namespace=namespace, kubeconfig=apiserver.kubeconfig)
     await cleared(api)
+
+
+@pytest.fixture
+async def way(
+    operated: Operated, apiserver: ApiServer, proxies: Toxiproxy, tmp_path: Path
+) -> AsyncIterator[Way]:
+    """An operator whose way to the API server can be broken."""
+    async with leading(operated, apiserver, proxies, tmp_path) as found:
+        yield found

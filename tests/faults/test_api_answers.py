@@ -1,48 +1,14 @@
 """The API server fails, refuses, throttles, or can't be reached: all goes on when it is well."""
 
-import asyncio
 import contextlib
-import time
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 
 import pytest
 
-from dev.toxiproxy import Toxiproxy
-from tests.apiserver.control_plane import ApiServer
-from tests.apiserver.reconciling.site import Operated
 from tests.faults.table import Healing
-from tests.faults.way import Way, answering, leading, served
+from tests.faults.way import Fault, Way, answering, befallen
 
-LASTS = 12.0
 BEYOND_KOPFS_PATIENCE = 70.0
 """By itself kopf ends the operator after 55 s."""
-MOST = 5.0
-"""Requests a second for one kind."""
-
-Fault = Callable[[Way], contextlib.AbstractContextManager[None]]
-
-
-@pytest.fixture
-async def way(
-    operated: Operated, apiserver: ApiServer, proxies: Toxiproxy, tmp_path: Path
-) -> AsyncIterator[Way]:
-    async with leading(operated, apiserver, proxies, tmp_path) as found:
-        yield found
-
-
-async def befallen(way: Way, fault: Fault, healing: Healing, *, lasts: float = LASTS) -> None:
-    """Under an operator at work, `fault` begins, people ask for something, and it ends."""
-    async with way.operator():
-        first = await served(way)
-        with fault(way):
-            began = time.monotonic()
-            second = await way.changed(first)
-            await asyncio.sleep(lasts)
-            assert way.busiest(began) < MOST
-        with healing():
-            await way.as_asked(first, second)
-        await way.aftermath()
 
 
 @pytest.mark.fault("R5", heals="it is asked again, up to half a minute apart; then all is as asked")

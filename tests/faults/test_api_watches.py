@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,21 +16,10 @@ from tests.apiserver.eventually import eventually
 from tests.apiserver.reconciling.site import Operated, listed
 from tests.faults.interceptor import Asked, Before
 from tests.faults.table import Healing
-from tests.faults.way import Way, leading, served
+from tests.faults.way import Way, befallen, leading, served
 
-LASTS = 12.0
-MOST = 5.0
-"""Requests a second for one kind."""
 GONE = {"type": "ERROR", "object": {"kind": "Status", "code": 410, "reason": "Expired"}}
 FAILED = {"type": "ERROR", "object": {"kind": "Status", "code": 500, "reason": "InternalError"}}
-
-
-@pytest.fixture
-async def way(
-    operated: Operated, apiserver: ApiServer, proxies: Toxiproxy, tmp_path: Path
-) -> AsyncIterator[Way]:
-    async with leading(operated, apiserver, proxies, tmp_path) as found:
-        yield found
 
 
 def ended(asked: Asked) -> web.Response | None:
@@ -58,16 +47,7 @@ def told(event: object) -> Before:
 async def test_watches_that_end_at_once_are_begun_again_now_and_then(
     way: Way, healing: Healing, answer: Before
 ) -> None:
-    async with way.operator():
-        first = await served(way)
-        with way.before(answer):
-            began = time.monotonic()
-            second = await way.changed(first)
-            await asyncio.sleep(LASTS)
-            assert way.busiest(began) < MOST
-        with healing():
-            await way.as_asked(first, second)
-        await way.aftermath()
+    await befallen(way, lambda way: way.before(answer), healing)
 
 
 @pytest.mark.fault("R6", heals="after a list anew, what is gone is known to be gone")

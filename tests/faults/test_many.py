@@ -1,7 +1,6 @@
 """Many objects: a cold start among them, and some that fail for ever."""
 
 import asyncio
-import json
 from collections import Counter
 from typing import Any
 
@@ -9,6 +8,7 @@ import pytest
 from kubernetes.aio import client
 
 from roadstead.controllers.operator import Operator
+from tests.apiserver.audit import writes_in
 from tests.apiserver.control_plane import ApiServer
 from tests.apiserver.eventually import eventually
 from tests.apiserver.objects import Raw
@@ -18,16 +18,6 @@ COLD = 200
 HEALTHY = 30
 FAILING = 20
 QUIET_SECONDS = 5
-
-
-def writes(server: ApiServer, namespace: str) -> Counter[tuple[str, str, str]]:
-    """What was written in a namespace, attempts too: verb, kind and name."""
-    found: Counter[tuple[str, str, str]] = Counter()
-    for line in server.audit.read_text().splitlines():
-        about = json.loads(line).get("objectRef", {})
-        if about.get("namespace") == namespace:
-            found[json.loads(line)["verb"], about["resource"], about.get("name", "")] += 1
-    return found
 
 
 async def served(operated: Operated, names: set[str]) -> None:
@@ -72,10 +62,10 @@ async def test_a_restart_with_hundreds_of_servers_writes_nothing_and_loses_nothi
         model = (await stored(operated))["metadata"]["name"]
         await asyncio.gather(*(operated.serve(name=name, modelName=model) for name in names))
         await served(operated, names)
-    before = writes(apiserver, operated.namespace)
+    before = writes_in(apiserver.audit, operated.namespace)
     async with operated.operator() as operator:
         await looked_at(operator)
-    assert writes(apiserver, operated.namespace) - before == Counter()
+    assert writes_in(apiserver.audit, operated.namespace) - before == Counter()
     await served(operated, names)
     for plural in ("services", "serviceaccounts", "networkpolicies"):
         assert names <= {item["metadata"]["name"] for item in await operated.children(plural)}
@@ -150,7 +140,7 @@ async def test_objects_that_fail_for_ever_hold_up_no_other(
     attempts = Counter(
         {
             key: count
-            for key, count in writes(apiserver, operated.namespace).items()
+            for key, count in writes_in(apiserver.audit, operated.namespace).items()
             if key[:2] == ("create", "deployments")
         }
     )

@@ -3,17 +3,14 @@
 import asyncio
 import resource
 import signal
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from dev.toxiproxy import Toxiproxy
-from tests.apiserver.control_plane import ApiServer
 from tests.apiserver.eventually import eventually
-from tests.apiserver.reconciling.site import Operated, answers, operator_process
+from tests.apiserver.reconciling.site import answers, operator_process
 from tests.faults.table import Healing
-from tests.faults.way import PATIENCE, Way, leading, served
+from tests.faults.way import PATIENCE, Way, served
 
 STALL = 12.0
 FEW = 16
@@ -21,14 +18,6 @@ FEW = 16
 FILES = 256
 MANY = 200
 SOME = 20
-
-
-@pytest.fixture
-async def way(
-    operated: Operated, apiserver: ApiServer, proxies: Toxiproxy, tmp_path: Path
-) -> AsyncIterator[Way]:
-    async with leading(operated, apiserver, proxies, tmp_path) as found:
-        yield found
 
 
 async def healthy(way: Way) -> bool:

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from dev import objectstore
 from dev.toxiproxy import Link, Toxiproxy
+from tests.adapters import volumes
 from tests.apiserver.control_plane import ApiServer
 from tests.apiserver.eventually import eventually
 from tests.apiserver.objects import Raw, fresh_name
@@ -144,14 +145,8 @@ def _busy(_: Asked) -> web.Response:
 @pytest.fixture
 def small_volume(tmp_path: Path) -> Iterator[Path]:
     """A file system that is smaller than the model."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", str(folder)]
-    subprocess.run(mount, check=True)
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
+    with volumes.small(tmp_path) as found:
+        yield found
 
 
 @pytest.mark.fault("R10", heals="the transfer, with the parts it has, as soon as there is space")

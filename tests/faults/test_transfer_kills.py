@@ -94,13 +94,7 @@ def _killed(
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    return Resume(
-        upload_id=started.upload_id,
-        key=started.key,
-        part_size_bytes=started.part_size_bytes,
-        source_etag=started.source_etag,
-        size_bytes=started.bytes_total,
-    )
+    return started.resume
 
 
 def _digest(chunks: Iterable[bytes]) -> str:

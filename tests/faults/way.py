@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import collections
 import contextlib
 import dataclasses
@@ -25,11 +26,15 @@ from tests.apiserver.reconciling.replicas import account, user
 from tests.apiserver.reconciling.site import Operated, operator_process
 from tests.faults.aftermath import Scene, aftermath
 from tests.faults.interceptor import Asked, Before, Interceptor, Lines, intercepting
+from tests.faults.table import Healing
 
 NAME: Final = "operator"
 REST: Final = 4.0
 PATIENCE: Final = 90
 """Seconds: a watch that tells nothing is given up after 70, and machines are shared."""
+LASTS: Final = 12.0
+MOST: Final = 5.0
+"""Requests a second for one kind."""
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -109,6 +114,9 @@ class Way:
         await aftermath(self.scene)
 
 
+Fault = Callable[[Way], contextlib.AbstractContextManager[None]]
+
+
 @contextlib.asynccontextmanager
 async def leading(
     operated: Operated, server: ApiServer, proxies: Toxiproxy, folder: Path, **environ: str
@@ -153,3 +161,17 @@ def answering(
 ) -> Callable[[Asked], web.Response]:
     """A hook for `Way.before`: every request gets this."""
     return lambda _: web.Response(status=status, headers=headers)
+
+
+async def befallen(way: Way, fault: Fault, healing: Healing, *, lasts: float = LASTS) -> None:
+    """Under an operator at work, `fault` begins, people ask for something, and it ends."""
+    async with way.operator():
+        first = await served(way)
+        with fault(way):
+            began = time.monotonic()
+            second = await way.changed(first)
+            await asyncio.sleep(lasts)
+            assert way.busiest(began) < MOST
+        with healing():
+            await way.as_asked(first, second)
+        await way.aftermath()

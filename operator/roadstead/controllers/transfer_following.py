@@ -78,7 +78,7 @@ class Following:
             self.hears(blocked)
 
     async def _remember(self, started: Started | None) -> None:
-        upload = _resume(started) if started is not None else self.known
+        upload = started.resume if started is not None else self.known
         if upload is not None and upload != self.known and await self.remember(upload):
             self.known = upload
 
@@ -97,13 +97,3 @@ class Following:
             return crashed("Job was deleted")
         self._over = self._asked if has_ended(state) else 0.0
         return None
-
-
-def _resume(started: Started) -> Resume:
-    return Resume(
-        upload_id=started.upload_id,
-        key=started.key,
-        part_size_bytes=started.part_size_bytes,
-        source_etag=started.source_etag,
-        size_bytes=started.bytes_total,
-    )

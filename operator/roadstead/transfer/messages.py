@@ -120,6 +120,17 @@ class Started:
     bytes_total: int
     resumed_bytes: int
 
+    @property
+    def resume(self) -> Resume:
+        """What the next run is given to go on with it."""
+        return Resume(
+            upload_id=self.upload_id,
+            key=self.key,
+            part_size_bytes=self.part_size_bytes,
+            source_etag=self.source_etag,
+            size_bytes=self.bytes_total,
+        )
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Progress:

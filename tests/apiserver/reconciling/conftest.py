@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 from kubernetes.aio import client
 
+from dev import samplegguf
+from tests.adapters.fault_server import FaultServer
+from tests.adapters.fault_server import serving as faulty
 from tests.apiserver.conftest import install_crds
 from tests.apiserver.control_plane import ApiServer, running
-from tests.apiserver.reconciling.site import Operated, Site, cleared, serving
+from tests.apiserver.reconciling.site import LARGE, Operated, Site, cleared, serving
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +35,20 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("reconciling")
     with serving(folder) as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def content() -> bytes:
+    """A model of several parts."""
+    return samplegguf.sample(LARGE)
+
+
+@pytest.fixture
+def slow(content: bytes) -> Iterator[FaultServer]:
+    """A source that takes some seconds for the model, so that something can come between."""
+    with faulty(content) as faults:
+        faults.slowness = 0.05
+        yield faults
 
 
 @pytest.fixture

@@ -31,6 +31,9 @@ from tests.apiserver.objects import GROUP, VERSION, Raw, fresh_name, make_model,
 
 BUCKET = "quantised"
 SIZE = 300_000
+PART_BYTES = 16 * 2**20
+LARGE = 4 * PART_BYTES
+"""Of a model of several parts."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -3,24 +3,22 @@
 import contextlib
 import json
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 import yaml
 
-from dev import binaries, samplegguf
+from dev import binaries
 from roadstead.controllers.operator import Operator
-from tests.adapters.fault_server import FaultServer, serving
+from tests.adapters.fault_server import FaultServer
 from tests.apiserver import custom_objects
 from tests.apiserver.eventually import eventually
 from tests.apiserver.objects import Raw, fresh_name
 from tests.apiserver.reconciling.nodes import Node, standing_node
-from tests.apiserver.reconciling.site import Operated, send_raw
+from tests.apiserver.reconciling.site import LARGE, PART_BYTES, Operated, send_raw
 from tests.chart.rendering import NO_LEDGER, Chart
 
-LARGE = 64 * 2**20
-PART_BYTES = 16 * 2**20
 CONNECTIONS = 2
 
 Operating = Callable[[], contextlib.AbstractAsyncContextManager[Operator]]
@@ -29,20 +27,6 @@ Operating = Callable[[], contextlib.AbstractAsyncContextManager[Operator]]
 @pytest.fixture(scope="module")
 def chart() -> Chart:
     return Chart(helm=binaries.ensure("helm")["helm"])
-
-
-@pytest.fixture(scope="module")
-def content() -> bytes:
-    """A model of several parts."""
-    return samplegguf.sample(LARGE)
-
-
-@pytest.fixture
-def slow(content: bytes) -> Iterator[FaultServer]:
-    """A source that takes some seconds for the model, so that something can come between."""
-    with serving(content) as faults:
-        faults.slowness = 0.05
-        yield faults
 
 
 @pytest.fixture

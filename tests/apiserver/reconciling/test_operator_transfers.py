@@ -4,15 +4,14 @@ import asyncio
 import contextlib
 import datetime
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from dev import objectstore, samplegguf
+from dev import objectstore
 from dev.objectstore import ObjectStore
 from roadstead import metrics
-from tests.adapters.fault_server import FaultServer, serving
+from tests.adapters.fault_server import FaultServer
 from tests.apiserver import custom_objects
 from tests.apiserver.control_plane import ApiServer
 from tests.apiserver.eventually import eventually
@@ -20,30 +19,15 @@ from tests.apiserver.objects import Raw, fresh_name
 from tests.apiserver.reconciling.replicas import standing
 from tests.apiserver.reconciling.site import (
     BUCKET,
+    LARGE,
+    PART_BYTES,
     Operated,
     condition,
     minio,
     operator_process,
 )
 
-MIB = 2**20
-LARGE = 64 * MIB
 CONNECTIONS = 2
-PART_BYTES = 16 * MIB
-
-
-@pytest.fixture(scope="module")
-def content() -> bytes:
-    """A model of several parts."""
-    return samplegguf.sample(LARGE)
-
-
-@pytest.fixture
-def slow(content: bytes) -> Iterator[FaultServer]:
-    """A source that takes some seconds for the model, so that something can come between."""
-    with serving(content) as faults:
-        faults.slowness = 0.05
-        yield faults
 
 
 def _environ(operated: Operated, slow: FaultServer) -> dict[str, str]:
