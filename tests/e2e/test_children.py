@@ -42,10 +42,10 @@ def test_child_without_its_label_is_taken_back(
     eventually(lambda: all(is_labelled(serves, kind) for kind in KINDS))
 
 
-def test_secret_without_its_label_is_put_right_for_a_server_that_is_not_ready(
+def test_secret_without_its_label_is_put_right_where_a_pod_waits_on_a_node(
     serves: Serves, eventually: Callable[..., Any]
 ) -> None:
-    serves.apply(make_serve(NAME, config={"nodeSelector": {"nowhere": "here"}}))
+    serves.apply(make_serve(NAME, config={"image": "nowhere.example/llama:1"}))
     eventually(lambda: all(serves.get("secret", name) for name in SECRETS))
     for name in SECRETS:
         serves.kubectl("label", "secret", name, f"{LABEL_MANAGED_BY}-")

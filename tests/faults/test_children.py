@@ -15,6 +15,7 @@ from roadstead.api.group import LABEL_SERVER_UUID
 from tests.apiserver.control_plane import ApiServer, kubeconfig_content
 from tests.apiserver.eventually import eventually
 from tests.apiserver.objects import Raw
+from tests.apiserver.reconciling.pods import post_pod
 from tests.apiserver.reconciling.replicas import account, user
 from tests.apiserver.reconciling.site import Operated, get_raw, operator_process, send_raw
 from tests.apiserver.reconciling.test_operator_routing import (
@@ -49,14 +50,14 @@ Children = Mapping[str, Raw]
 async def before(
     operated: Operated, apiserver: ApiServer, tmp_path: Path
 ) -> AsyncIterator[Children]:
-    """All that a server owns which is not ready, and the operator; what must hold after a test."""
+    """All that a server owns whose pod waits on a node; what must hold after a test."""
     await install(operated.api)
     token, kubeconfig = await account(operated, "operator"), tmp_path / "kubeconfig"
     kubeconfig.write_text(json.dumps(kubeconfig_content(apiserver.url, apiserver.ca, token)))
     environ = operated.site.environ(kubeconfig, **behind_a_gateway(tmp_path))
     async with operator_process(environ, tmp_path / "operator.log"):
         serve = await operated.serve(name="gemma", modelName=operated.site.publish())
-        await operated.served(serve)
+        await post_pod(operated, await operated.served(serve), node="node-1")
         await operated.says(serve, "Routed", "ServerNotReady")
         yield await children(operated)
         scene = Scene(

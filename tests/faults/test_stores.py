@@ -16,6 +16,7 @@ from tests.adapters import volumes
 from tests.apiserver.control_plane import ApiServer
 from tests.apiserver.eventually import eventually
 from tests.apiserver.objects import Raw, fresh_name
+from tests.apiserver.reconciling.pods import post_pod
 from tests.apiserver.reconciling.site import Operated, answers, minio, operator_process
 from tests.faults.aftermath import Scene, aftermath
 from tests.faults.interceptor import Asked, intercepting
@@ -182,6 +183,7 @@ async def test_keys_that_are_rotated_are_taken_up(
         keys = {**at(store.endpoint, store), "ROADSTEAD_STORE_SECRET_KEY_FILE": str(mounted)}
         async with operator_process(_settings(scene, **keys), scene.log):
             serve = await catalogue.is_served(await catalogue.asked())
+            await post_pod(scene.operated, await scene.operated.served(serve), node="node-1")
             assert await _opens(scene.operated, serve)
             before.close()
             store.secret_key_file.write_text("another-secret-key")

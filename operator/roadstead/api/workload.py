@@ -15,10 +15,12 @@ _TEMPLATE_HASH = "pod-template-hash"
 class WorkloadState:
     """What `WorkloadReady` says; `reason` is CamelCase, `message` is for people.
 
+    `waiting` says that a pod which a node has is not ready: what it mounts has to be there.
     `started_at` is since when the oldest ready server runs (RFC 3339), empty without one.
     """
 
     ready: bool
+    waiting: bool
     replicas: int
     ready_replicas: int
     reason: str
@@ -40,6 +42,7 @@ def observe(deployment: Raw | None, pods: Sequence[Raw]) -> WorkloadState:
     reason, message = _verdict(deployment, _living(pods), ready=ready)
     return WorkloadState(
         ready=ready,
+        waiting=any(map(_waits, pods)),
         replicas=status.get("replicas", 0),
         ready_replicas=count,
         reason=reason,
@@ -130,6 +133,12 @@ def _living(pods: Sequence[Raw]) -> list[Raw]:
     staying = [pod for pod in pods if not section(pod, "metadata").get("deletionTimestamp")]
     running = [pod for pod in staying if section(pod, "status").get("phase") != "Failed"]
     return running or staying
+
+
+def _waits(pod: Raw) -> bool:
+    """A node has it, and it is not ready; one that failed is not started again."""
+    failed = section(pod, "status").get("phase") == "Failed"
+    return bool(section(pod, "spec").get("nodeName")) and not failed and not is_ready(pod)
 
 
 def _newest_template(pods: Sequence[Raw]) -> list[Raw]:

@@ -48,7 +48,7 @@ class SecretWriter(Protocol):
 
 
 LOOK_SECONDS: Final = 25.0
-"""How often a Secret of a server that is not ready is read."""
+"""How often a Secret that a pod may be waiting for is read."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -92,8 +92,8 @@ class FetchUrls:
     """Writes a server's Secret when there is none, and renews its URL at half its lifetime.
 
     Secrets are not watched: that would hand the operator every Secret of the cluster. It remembers
-    what it wrote, and reads each again after a restart and, now and then, where a server that is
-    not ready may be waiting for it.
+    what it wrote, and reads each again after a restart and, now and then, where a pod may be
+    waiting for it.
     """
 
     client: SecretWriter

@@ -185,7 +185,7 @@ class ServeReconciler:
         if location is None or workload is None:
             return soon
         try:
-            needed = not workload.ready
+            needed = workload.waiting
             return min(soon, await self.urls.bring(facts.serve, location, needed=needed))
         except (KubeRejected, StoreError) as error:
             logger.warning("the URL of a server that goes on was not renewed: %s", error)
@@ -210,7 +210,7 @@ class ServeReconciler:
             api_key = self.keys.of(serve) if self.keys is not None else ""
             desired = desired_objects(serve, model, self.platform, api_key=api_key)
             workload = self.workload(serve)
-            needed = workload is None or not workload.ready
+            needed = workload is not None and workload.waiting
             again = await self.urls.bring(serve, location, needed=needed)
             observed = self.cache.get(
                 DEPLOYMENTS, names.child_name(serve.meta.name), serve.meta.namespace

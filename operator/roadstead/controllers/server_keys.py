@@ -19,7 +19,7 @@ from roadstead.tokens.gateway_keys import GatewayKey
 
 @dataclasses.dataclass(kw_only=True)
 class ServerKeys:
-    """Writes a server's Secret; one that is not ready has it looked at again now and then.
+    """Writes a server's Secret; where a pod may wait for it, it is looked at again now and then.
 
     Secrets are not watched: that would hand the operator every Secret of the cluster.
     """

@@ -11,6 +11,7 @@ from roadstead import metrics
 from tests.apiserver import custom_objects
 from tests.apiserver.eventually import eventually
 from tests.apiserver.objects import Raw
+from tests.apiserver.reconciling.pods import post_pod
 from tests.apiserver.reconciling.site import SIZE, Operated, condition, listed, send_raw
 
 CHILDREN = ("deployments", "services", "serviceaccounts", "networkpolicies")
@@ -154,15 +155,8 @@ async def _patch_status(operated: Operated, plural: str, name: str, status: Raw)
 
 
 async def _pod(operated: Operated, deployment: Raw, state: Raw) -> None:
-    """The pod that the Deployment's controller would make, with its server in `state`."""
-    template = deployment["spec"]["template"]
-    body = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {**template["metadata"], "name": "gemma-1"},
-        "spec": template["spec"],
-    }
-    await send_raw(operated.api, "POST", operated.path("pods"), body)
+    """A pod with its server in `state`."""
+    pod = await post_pod(operated, deployment)
     container = {"name": "llama-server", "image": "x", "imageID": "", "ready": False}
     statuses = [{**container, "restartCount": 0, "state": state}]
-    await _patch_status(operated, "pods", "gemma-1", {"containerStatuses": statuses})
+    await _patch_status(operated, "pods", pod, {"containerStatuses": statuses})

@@ -76,6 +76,11 @@ def serving(name: str = "gemma-1", *, since: str = _NEW, template: str = "new") 
     return pod(name, ready=True, template=template, server=running(since=since, ready=True))
 
 
+def on_node(pod: dict[str, Any]) -> dict[str, Any]:
+    """The pod, once the scheduler has found it a node."""
+    return {**pod, "spec": {**pod["spec"], "nodeName": "node-1"}}
+
+
 def waiting(reason: str, message: str = "", **more: Any) -> dict[str, Any]:
     return {"state": {"waiting": {"reason": reason, "message": message}}, **more}
 

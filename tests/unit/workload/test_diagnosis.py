@@ -17,6 +17,7 @@ from tests.unit.workload.pods import (
     done,
     ended,
     initializing,
+    on_node,
     pod,
     running,
     serving,
@@ -278,6 +279,25 @@ def test_a_server_that_crashed_once_and_is_ready_again_is_ready() -> None:
 def test_a_done_fetch_does_not_count() -> None:
     found = observe(deployment(), [pod(fetch=done(), server=running(started=False))])
     assert found.reason == "Loading"
+
+
+@pytest.mark.parametrize(
+    ("found", "waits"),
+    [
+        pytest.param(on_node(pod(fetch=waiting("PodInitializing"))), True, id="on a node"),
+        pytest.param(pod(conditions=(_NO_NODE,)), False, id="no node takes it"),
+        pytest.param(on_node(serving()), False, id="ready"),
+        pytest.param(on_node(pod(phase="Failed", reason="Evicted")), False, id="evicted"),
+    ],
+)
+def test_only_a_pod_on_a_node_waits_for_what_it_mounts(found: dict[str, Any], waits: bool) -> None:
+    assert observe(deployment(), [found]).waiting == waits
+
+
+def test_a_new_pod_waits_for_what_it_mounts_while_the_old_one_serves() -> None:
+    pods = [serving("old", template="old"), on_node(pod("new"))]
+    state = observe(deployment(1, 1, updated=1, total=2), pods)
+    assert (state.ready, state.waiting) == (True, True)
 
 
 def test_a_message_holds_no_query_of_a_url() -> None:
