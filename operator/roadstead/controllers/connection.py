@@ -1,7 +1,8 @@
 """kopf's connection to the API server: what it hears is heard by us first.
 
 kopf shows handlers no bookmarks and no lists, begins what has ended again at once, and ends the
-operator on answers that it does not know, which pass as others do.
+operator on answers that it does not know, which pass as others do. Its lists are asked for without
+any object, only for the version to watch from: each is followed by one of ours (`listing.py`).
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ BORNE: Final = (401, 403, 429)
 """The refusals after which kopf asks again; 5xx are others."""
 TOO_OLD: Final = b'{"type":"ERROR","object":{"code":410}}'
 """The one error in a watch that kopf does not end at: it lists anew."""
+NOTHING: Final = {"fieldSelector": "metadata.name=.", "resourceVersion": "0"}
+"""A list that no object is in, answered from memory: `.` is no name, and 0 takes any version."""
 _ERROR: Final = b'"ERROR"'
 _TYPE: Final = 20
 """A line begins with the event's type, within so many bytes."""
@@ -60,6 +63,8 @@ class Connection:
             if request.session.closed:
                 # kopf logged in anew meanwhile, and begins once more where it is told like this.
                 raise RuntimeError("Session is closed")
+        elif request.url.name in self.kinds:
+            request.url = request.url.update_query(NOTHING)
         return await handler(request)
 
 

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from roadstead.controllers.connection import TOO_OLD, Connection
+from roadstead.controllers.connection import NOTHING, TOO_OLD, Connection
 from roadstead.controllers.hearing import Hearing
 
 ADDED = b'{"type":"ADDED","object":{"conditions":[{"type":"ERROR"}]}}'
@@ -102,3 +102,37 @@ async def test_a_list_is_told_of_though_it_is_empty() -> None:
 async def test_what_kopf_asks_again_after_is_left_to_it(status: int) -> None:
     async with connected(web.Response(status=status), []) as (session, url):
         assert (await session.get(url)).status == status
+
+
+async def asked(path: str, **query: str) -> dict[str, str]:
+    """What the API server is asked for where kopf asks for this."""
+    seen: list[dict[str, str]] = []
+
+    async def handle(request: web.Request) -> web.Response:
+        seen.append(dict(request.query))
+        return web.json_response({"items": []})
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", handle)
+    connection = Connection(kinds=["pods"], hearing=Hearing())
+    async with TestServer(app) as server:
+        found = connection.session(kopf.ConnectionInfo(server=str(server.make_url("/"))))
+        async with (
+            found.aiohttp_session as session,
+            session.get(server.make_url(path), params=query),
+        ):
+            return seen[0]
+
+
+async def test_a_list_is_asked_for_without_its_objects() -> None:
+    query = await asked("/api/v1/pods", limit="500", labelSelector="a=b")
+    assert query == {"limit": "500", "labelSelector": "a=b", **NOTHING}
+
+
+async def test_a_watch_is_asked_for_with_all_of_them() -> None:
+    query = {"watch": "true", "resourceVersion": "7"}
+    assert await asked("/api/v1/pods", **query) == query
+
+
+async def test_what_is_not_watched_is_asked_for_as_it_is() -> None:
+    assert await asked("/apis") == {}
