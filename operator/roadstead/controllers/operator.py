@@ -20,6 +20,7 @@ from roadstead.controllers.contract import ContractReconciler
 from roadstead.controllers.contract_usage import ContractUsage
 from roadstead.controllers.exposition import Exposition
 from roadstead.controllers.fetch_urls import FetchUrls
+from roadstead.controllers.freezing import Freezing
 from roadstead.controllers.hearing import Hearing
 from roadstead.controllers.lag import LoopLag
 from roadstead.controllers.leadership import Leadership, leadership
@@ -155,12 +156,13 @@ class Operator:
         async with serving(
             host, port, healthy=self._wrong, ready=self._not_ready, leads=self._leads
         ):
+            freezing = asyncio.create_task(Freezing(self._cache.__len__).keep())
             if not await done_before(stop, self._lists.fill()):
                 return
             self._synced = True
             logger.info("the operator is ready")
             works = (self._leadership.run(), self._lag.measure(), self._lead())
-            tasks = [asyncio.create_task(work) for work in works]
+            tasks = [asyncio.create_task(work) for work in works] + [freezing]
             for task in tasks:
                 # None of them ends by itself: better to start anew than to go on without it.
                 task.add_done_callback(lambda _: stop.set())

@@ -47,6 +47,10 @@ class WatchCache:
         self._listed: dict[Resource, int] = {}
         self._sharing = Sharing()
 
+    def __len__(self) -> int:
+        """How many objects there are."""
+        return len(self._names)
+
     def listed(self, resource: Resource) -> int:
         """The version of the last list of a kind: what it did not have is not in here either.
 
