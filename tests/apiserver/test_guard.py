@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -271,6 +273,21 @@ async def test_of_totals_that_shrink_the_oldest_servers_keep_theirs(tenant: Tena
     await tenant.has(old, "True", "Accepted")
     await custom_objects.delete(tenant.api, old)
     await tenant.runs(young, 1)
+
+
+@pytest.mark.fault("R15", heals="of many made at once past the webhooks, as many run as fit")
+async def test_of_servers_made_at_one_moment_as_many_run_as_fit(tenant: Tenant) -> None:
+    contract = await tenant.contract(total={"servers": 2})
+    # At once, but so that the first run when the last are made: the UIDs have no order.
+    made = [await tenant.admitted(contract) for _ in range(8)]
+
+    async def all_judged() -> bool:
+        found = await asyncio.gather(*map(tenant.accepted, made))
+        return Counter(found) == {("True", "Accepted"): 2, ("False", "OverTotal"): 6}
+
+    await eventually(all_judged)
+    running = [each for each in made if await tenant.replicas(each)]
+    assert len(running) == 2
 
 
 async def test_a_contract_ends_at_its_time(tenant: Tenant) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 
+from roadstead.api import conditions
 from roadstead.api.contract import ResourceContract
 from roadstead.api.contract_limits import Limits
 from roadstead.api.demand import Demand
@@ -25,6 +26,9 @@ class ContractUsage:
         self._sums: dict[str, Demand] = defaultdict(Demand)
         self._contract_of: dict[str, str] = {}
         self._turns: dict[str, tuple[Limits, dict[str, Demand]]] = {}
+        self._accepted: dict[str, bool] = {}
+        """By UID: as the guard here has judged, else as the status says."""
+        self._judged: set[str] = set()
 
     def see(self, name: Name, raw: Raw | None) -> set[str]:
         """Take in a ModelServe, None once it is gone; the contracts whose use is another now."""
@@ -34,6 +38,11 @@ class ContractUsage:
         before = self._servers[before_name].get(key) if before_name else None
         contract = serve.contract if serve is not None else ""
         after = _counted(key, serve) if serve is not None and contract else None
+        if before is not None and (after is None or after.uid != before.uid):
+            self._accepted.pop(before.uid, None)
+            self._judged.discard(before.uid)
+        if raw is not None and after is not None and after.uid not in self._judged:
+            self._note(contract, after.uid, accepted=_accepted(raw))
         if (before_name, before) == (contract, after):
             return set()
         if before is not None:
@@ -41,6 +50,11 @@ class ContractUsage:
         if after is not None:
             self._put_in(contract, after)
         return {name for name in (before_name, contract) if name}
+
+    def judged(self, serve: ModelServe, *, accepted: bool) -> None:
+        """What the guard said of a server, before anything is made of it or anyone else asks."""
+        self._judged.add(serve.meta.uid)
+        self._note(serve.contract, serve.meta.uid, accepted=accepted)
 
     def servers(self, contract: str) -> Mapping[str, Counted]:
         """The servers that name this contract, by `<namespace>/<name>`."""
@@ -61,7 +75,8 @@ class ContractUsage:
             return self.used(name) - own.demand if own else self.used(name)
         turns = self._turns.get(name)
         if turns is None or turns[0] != contract.total:
-            turns = contract.total, before_each(self.servers(name).values(), contract.total)
+            servers = self.servers(name).values()
+            turns = contract.total, before_each(servers, contract.total, granted=self._granted())
             self._turns[name] = turns
         return turns[1].get(key, self.used(name))
 
@@ -77,6 +92,14 @@ class ContractUsage:
             if not fits(self.others(contract, key) + server.demand, contract.total)
         )
 
+    def _note(self, contract: str, uid: str, *, accepted: bool) -> None:
+        if self._accepted.get(uid, False) != accepted:
+            self._turns.pop(contract, None)
+        self._accepted[uid] = accepted
+
+    def _granted(self) -> set[str]:
+        return {uid for uid, accepted in self._accepted.items() if accepted}
+
     def _take_out(self, contract: str, server: Counted) -> None:
         del self._servers[contract][server.key], self._contract_of[server.key]
         self._sums[contract] -= server.demand
@@ -89,6 +112,12 @@ class ContractUsage:
         self._contract_of[server.key] = contract
         self._sums[contract] += server.demand
         self._turns.pop(contract, None)
+
+
+def _accepted(raw: Raw) -> bool:
+    """Whether it was when it was judged last, perhaps by another operator."""
+    found = conditions.find(raw, "ContractAccepted")
+    return found is not None and found.status == "True"
 
 
 def _counted(key: str, serve: ModelServe) -> Counted:

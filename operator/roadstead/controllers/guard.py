@@ -46,7 +46,9 @@ class Guard:
         if receipt is None:
             return unknown("the webhooks have not published the keys of their receipts yet")
         facts = self._facts(serve, receipt, now, uuid_model)
-        return judge(GuardFacts(contract=facts, running=running))
+        verdict = judge(GuardFacts(contract=facts, running=running))
+        self.usage.judged(serve, accepted=bool(verdict.accepted))
+        return verdict
 
     async def _receipt(self, serve: ModelServe, now: datetime.datetime) -> Receipt | None:
         """None without keys to verify it with; raises InvalidReceipt."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from roadstead.api.contract_limits import Limits
 from roadstead.api.demand import Demand
@@ -27,14 +27,21 @@ def fits(demand: Demand, total: Limits) -> bool:
     )
 
 
-def before_each(servers: Iterable[Counted], total: Limits) -> dict[str, Demand]:
+def before_each(
+    servers: Iterable[Counted], total: Limits, *, granted: Collection[str] = ()
+) -> dict[str, Demand]:
     """What is taken of the totals before each server's turn, by its key.
 
     The oldest has the first turn. One that no longer fits takes nothing, so that a smaller one
-    after it may still fit; created at the same second, the UID decides.
+    after it may still fit. Created at the same second, those have theirs first that it was granted
+    to (their UIDs): they may run by now, and would not be stopped. Then the UID decides.
     """
+
+    def turn(server: Counted) -> tuple[str, bool, str]:
+        return server.created, server.uid not in granted, server.uid
+
     taken, before = Demand(), {}
-    for server in sorted(servers, key=lambda server: (server.created, server.uid)):
+    for server in sorted(servers, key=turn):
         before[server.key] = taken
         if fits(taken + server.demand, total):
             taken += server.demand

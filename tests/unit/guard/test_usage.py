@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from roadstead.api.demand import Demand, total
 from roadstead.api.modelserve import ModelServe
+from roadstead.api.raw import Raw
 from roadstead.controllers.contract_usage import ContractUsage
 from roadstead.policy.contract_share import fits
 from tests.unit.guard.servers import make_server, parsed
@@ -19,6 +20,12 @@ def usage_of(*servers: Any) -> ContractUsage:
     for raw in servers:
         usage.see(("demo", raw["metadata"]["name"]), raw)
     return usage
+
+
+def accepted(server: Raw) -> Raw:
+    """The same, once its contract was found to cover it."""
+    holds = {"type": "ContractAccepted", "status": "True", "reason": "Accepted"}
+    return {**server, "status": {"conditions": [holds]}}
 
 
 def test_servers_of_a_contract_are_summed() -> None:
@@ -69,6 +76,32 @@ def test_a_small_server_may_fit_where_an_older_large_one_does_not() -> None:
         make_server("small", replicas=1, created="2026-01-01T00:00:01Z"),
     )
     assert usage.left_out(parsed(total={"replicas": 3})) == {"demo/large"}
+
+
+def test_of_servers_of_one_second_those_that_were_accepted_have_theirs_first() -> None:
+    usage = usage_of(make_server("b"), make_server("c"))
+    usage.judged(ModelServe.parse(make_server("c")), accepted=True)
+    usage.see(("demo", "a"), make_server("a"))
+    assert usage.left_out(parsed(total={"servers": 1})) == {"demo/a", "demo/b"}
+
+
+def test_what_another_operator_accepted_is_known_from_the_status() -> None:
+    usage = usage_of(make_server("a"), make_server("b"))
+    usage.see(("demo", "b"), accepted(make_server("b")))
+    assert usage.left_out(parsed(total={"servers": 1})) == {"demo/a"}
+
+
+def test_what_the_guard_says_now_counts_more_than_the_status() -> None:
+    usage = usage_of(make_server("a"), accepted(make_server("b")))
+    usage.judged(ModelServe.parse(make_server("b")), accepted=False)
+    usage.see(("demo", "b"), accepted(make_server("b")))
+    assert usage.left_out(parsed(total={"servers": 1})) == {"demo/b"}
+
+
+def test_an_older_server_has_its_turn_before_one_that_was_accepted() -> None:
+    young = accepted(make_server("young", created="2026-01-01T00:00:01Z"))
+    usage = usage_of(make_server("old"), young)
+    assert usage.left_out(parsed(total={"servers": 1})) == {"demo/young"}
 
 
 _STEPS = st.lists(
