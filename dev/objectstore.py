@@ -8,12 +8,12 @@ import secrets
 import socket
 import ssl
 import subprocess
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from dev.binaries import ensure
+from dev.starting import until_ready
 
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
@@ -136,7 +136,7 @@ def running(
 ) -> Iterator[ObjectStore]:
     """Start a server that keeps its data in `folder`; it ends on the way out.
 
-    Started again in the same folder it has the same keys and data. Raises RuntimeError with the
+    Started again in the same folder it has the same keys and data. Raises StepTimeout with the
     end of the log where it doesn't come up.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -161,7 +161,13 @@ def running(
             stderr=output,
         )
     try:
-        _wait(process, start, server, log)
+        until_ready(
+            f"{server.name} at {start.endpoint}",
+            lambda: _answers(start, server),
+            process,
+            log,
+            seconds=START_SECONDS,
+        )
         yield ObjectStore(
             endpoint=start.endpoint,
             access_key_file=access,
@@ -185,17 +191,9 @@ def free_port() -> int:
     return port
 
 
-def _wait(process: subprocess.Popen[bytes], start: Start, server: Server, log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        # MinIO is ready before it answers for objects: 503, with a wish to be left for a minute.
-        if _status(start, server.health) == 200 and _status(start, "/") != 503:
-            return
-        time.sleep(0.1)
-    tail = "\n".join(log.read_text(errors="replace").splitlines()[-20:])
-    raise RuntimeError(
-        f"{server.name} did not come up at {start.endpoint}; the end of {log}:\n{tail}"
-    )
+def _answers(start: Start, server: Server) -> bool:
+    """MinIO is ready before it answers for objects: 503, with a wish to be left for a minute."""
+    return _status(start, server.health) == 200 and _status(start, "/") != 503
 
 
 def _status(start: Start, path: str) -> int:

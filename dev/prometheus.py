@@ -4,8 +4,8 @@ The package is unpacked and not installed: installed, it would start a Prometheu
 """
 
 import contextlib
+import functools
 import json
-import socket
 import subprocess
 import time
 import urllib.error
@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from dev import debian
-from dev.errors import DevError, StepTimeout
-from dev.terminal import tail
+from dev.errors import DevError
+from dev.objectstore import free_port
+from dev.starting import answers, until_ready
 
 START_SECONDS = 60.0
 SCRAPE_SECONDS = 1
@@ -76,7 +77,7 @@ def running(
             }
         )
     )
-    port = _free_port()
+    port = free_port()
     program = debian.unpacked("prometheus") / "usr" / "bin" / "prometheus"
     command = [
         str(program),
@@ -90,28 +91,9 @@ def running(
         process = subprocess.Popen(command, stdout=stream, stderr=stream, cwd=folder)
     try:
         url = f"http://127.0.0.1:{port}"
-        _until_ready(url, process, log)
+        up = functools.partial(answers, f"{url}/-/ready")
+        until_ready("Prometheus", up, process, log, seconds=START_SECONDS)
         yield Prometheus(url=url)
     finally:
         process.terminate()
         process.wait()
-
-
-def _until_ready(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        with (
-            contextlib.suppress(OSError),
-            urllib.request.urlopen(f"{url}/-/ready", timeout=5),  # noqa: S310 - our own, http
-        ):
-            return
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise StepTimeout(f"Prometheus did not become ready:\n{tail(log)}")
-        time.sleep(0.1)
-
-
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 import subprocess
-import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, Literal
 
 from dev.binaries import ensure
 from dev.objectstore import free_port
+from dev.starting import answers, until_ready
 
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
@@ -98,21 +98,12 @@ def running(folder: Path) -> Iterator[Toxiproxy]:
         )
     api = f"http://127.0.0.1:{port}"
     try:
-        _wait(f"{api}/version", process, log)
+        up = functools.partial(answers, f"{api}/version")
+        until_ready("toxiproxy", up, process, log, seconds=START_SECONDS)
         yield Toxiproxy(api=api)
     finally:
         process.terminate()
         process.wait(STOP_SECONDS)
-
-
-def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(urllib.error.URLError, OSError):
-            urllib.request.urlopen(url, timeout=5).close()  # noqa: S310 - our own address
-            return
-        time.sleep(0.05)
-    raise RuntimeError(f"toxiproxy did not come up; its log:\n{log.read_text(errors='replace')}")
 
 
 def _send(method: str, url: str, body: dict[str, Any] | None = None) -> None:

@@ -1,0 +1,39 @@
+"""Waiting for a server that was started here."""
+
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from dev.errors import StepTimeout
+from dev.terminal import tail
+
+STEP: Final = 0.05
+
+
+def until_ready(
+    name: str,
+    ready: Callable[[], bool],
+    process: subprocess.Popen[bytes],
+    log: Path,
+    *,
+    seconds: float,
+) -> None:
+    """Wait for `ready`; StepTimeout (at once if the process has ended) holds its log's end."""
+    deadline = time.monotonic() + seconds
+    while process.poll() is None and time.monotonic() < deadline:
+        if ready():
+            return
+        time.sleep(STEP)
+    raise StepTimeout(f"{name} did not come up. The end of {log}:\n{tail(log)}")
+
+
+def answers(url: str) -> bool:
+    """Whether a GET succeeds."""
+    try:
+        with urllib.request.urlopen(url, timeout=5):  # noqa: S310 - our own address
+            return True
+    except OSError:
+        return False
