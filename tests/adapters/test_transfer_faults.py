@@ -31,6 +31,7 @@ from tests.adapters.processes import (
 )
 from tests.adapters.quant_process import QuantProcess
 from tests.adapters.test_transfer import failed, from_faults, job, keys, read
+from tests.faults.table import Healing
 
 PART_BYTES = 16 * 2**20
 
@@ -62,11 +63,13 @@ def test_killed_transfer_goes_on_with_the_parts_that_the_store_has(
     target: StoreLocation,
     content: bytes,
     sha256: str,
+    healing: Healing,
 ) -> None:
     resume = killed_on_the_way(faults, store, target, sha256)
     again = dataclasses.replace(job(UrlSource(url=faults.url), target, sha256), resume=resume)
     environ = transfer_environ(store, allow=f"127.0.0.1:{faults.port}")
-    ended = run_transfer(again, environ)
+    with healing():
+        ended = run_transfer(again, environ)
     assert isinstance(ended.last, Completed), ended.stderr
     # Each byte once, but for a part of each connection and what sockets held at the kill. Where
     # the server took a part for whole whose connection broke, all of them are sent once more.
@@ -142,20 +145,22 @@ def test_upload_of_a_source_that_changed_since_is_begun_anew(
 
 @pytest.mark.fault("R11", heals="a source that changes on the way is read anew")
 def test_source_that_changes_on_the_way_is_read_anew(
-    faults: FaultServer, store: ObjectStore, target: StoreLocation, sha256: str
+    faults: FaultServer, store: ObjectStore, target: StoreLocation, sha256: str, healing: Healing
 ) -> None:
     faults.change_after = 2**20
-    ended = from_faults(faults, store, target, sha256)
+    with healing():
+        ended = from_faults(faults, store, target, sha256)
     assert isinstance(ended.last, Completed), ended.stderr
     assert sum(isinstance(event, Started) for event in ended.events) == 2
 
 
 @pytest.mark.fault("R11", heals="what ended early is asked for again, from where it ended")
 def test_bodies_that_end_early_are_asked_for_again(
-    faults: FaultServer, store: ObjectStore, target: StoreLocation, sha256: str
+    faults: FaultServer, store: ObjectStore, target: StoreLocation, sha256: str, healing: Healing
 ) -> None:
     faults.cuts_bodies = 3
-    ended = from_faults(faults, store, target, sha256)
+    with healing():
+        ended = from_faults(faults, store, target, sha256)
     assert isinstance(ended.last, Completed), ended.stderr
 
 

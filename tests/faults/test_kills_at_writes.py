@@ -16,6 +16,7 @@ from tests.apiserver.objects import Raw
 from tests.apiserver.reconciling.replicas import account, user
 from tests.apiserver.reconciling.site import SIZE, Operated, listed, send_raw
 from tests.faults.aftermath import Scene, aftermath
+from tests.faults.table import Healing
 from tests.faults.writes import Incarnations, Kills, Writes, never, watched
 
 PATIENCE = 240
@@ -76,16 +77,25 @@ async def _no_model(operated: Operated) -> bool:
 
 
 async def killed(
-    operated: Operated, apiserver: ApiServer, ledger: Ledger, folder: Path, kills: Kills
+    operated: Operated,
+    apiserver: ApiServer,
+    ledger: Ledger,
+    folder: Path,
+    kills: Kills,
+    healing: Healing,
 ) -> tuple[Writes, Incarnations]:
-    """The main flow under an operator that is killed like that, and what came of it."""
+    """The main flow under an operator that is killed like that, and what came of it.
+
+    What heals cannot be told from the flow, so that all of it is measured.
+    """
     token = await account(operated, "operator")
     environ = operated.site.environ(operated.kubeconfig, ROADSTEAD_RESYNC_SECONDS="600")
     async with watched(
         environ, server=apiserver, token=token, ledger=ledger, folder=folder, kills=kills
     ) as (seen, living):
         try:
-            await served_to_its_end(operated)
+            with healing():
+                await served_to_its_end(operated)
         finally:
             print("killed after", *seen.killed_after, sep="\n  ")
         seen.kills = never
@@ -104,11 +114,11 @@ async def killed(
 @pytest.mark.timeout(600)
 @pytest.mark.fault("R1", heals="goes on where it was: nothing is lost, done twice or left behind")
 async def test_operator_that_is_killed_again_and_again_comes_to_the_same_end(
-    operated: Operated, apiserver: ApiServer, ledger: Ledger, tmp_path: Path
+    operated: Operated, apiserver: ApiServer, ledger: Ledger, tmp_path: Path, healing: Healing
 ) -> None:
     # Each one gets a write further than the one before: the first dies after one, the next of two.
     seen, living = await killed(
-        operated, apiserver, ledger, tmp_path, lambda kills, since: since > kills
+        operated, apiserver, ledger, tmp_path, lambda kills, since: since > kills, healing
     )
     assert len(seen.killed_after) > 5
     assert set(living.codes[:-1]) == {-9}
@@ -118,7 +128,7 @@ async def test_operator_that_is_killed_again_and_again_comes_to_the_same_end(
 @pytest.mark.timeout(5400)
 @pytest.mark.fault("R1", heals="goes on where it was: nothing is lost, done twice or left behind")
 async def test_operator_that_is_killed_after_any_of_its_writes_comes_to_the_same_end(
-    operated: Operated, apiserver: ApiServer, ledger: Ledger, tmp_path: Path
+    operated: Operated, apiserver: ApiServer, ledger: Ledger, tmp_path: Path, healing: Healing
 ) -> None:
     wheres, number = set(), 1
     while True:
@@ -127,7 +137,7 @@ async def test_operator_that_is_killed_after_any_of_its_writes_comes_to_the_same
         place = dataclasses.replace(
             operated, namespace=await fresh_namespace(operated.api, "fault")
         )
-        seen, living = await killed(place, apiserver, ledger, folder, _once_after(number))
+        seen, living = await killed(place, apiserver, ledger, folder, _once_after(number), healing)
         if not seen.killed_after:
             break
         wheres.add(seen.killed_after[0].split(" ")[0])

@@ -27,6 +27,7 @@ from tests.adapters.processes import CONNECTIONS, finished, start_transfer, tran
 from tests.adapters.test_transfer import job
 from tests.apiserver.objects import fresh_name
 from tests.apiserver.reconciling.site import Site, minio
+from tests.faults.table import Healing
 
 MIB = 2**20
 PART_BYTES = 16 * MIB
@@ -56,7 +57,11 @@ def source(tmp_path: Path, size: int) -> Iterator[tuple[FaultServer, str]]:
     ],
 )
 def test_transfer_that_is_killed_ten_times_moves_little_twice(
-    servers: Site, proxies: Toxiproxy, source: tuple[FaultServer, str], size: int
+    servers: Site,
+    proxies: Toxiproxy,
+    source: tuple[FaultServer, str],
+    size: int,
+    healing: Healing,
 ) -> None:
     faults, sha256 = source
     client, bucket, resume = minio(servers.store), fresh_name("bucket"), None
@@ -74,7 +79,8 @@ def test_transfer_that_is_killed_ten_times_moves_little_twice(
         with link.toxic("bandwidth", stream="upstream", rate=size // KILLS // 2000):
             for offset in offsets:
                 resume = _killed(dataclasses.replace(asked, resume=resume), environ, faults, offset)
-        last = finished(start_transfer(dataclasses.replace(asked, resume=resume), environ))
+        with healing():
+            last = finished(start_transfer(dataclasses.replace(asked, resume=resume), environ))
     assert isinstance(last.last, Completed), last.stderr
     assert last.last.sha256 == sha256
     assert faults.bytes_sent <= size + KILLS * CONNECTIONS * PART_BYTES

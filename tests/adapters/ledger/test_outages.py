@@ -19,6 +19,7 @@ from roadstead.ledger.resync import claim, resync
 from roadstead.ledger.tables import SERVERS
 from tests.adapters.ledger.site import Ledger, emptied
 from tests.apiserver.eventually import eventually
+from tests.faults.table import Healing
 from tests.unit.ledger.objects import a_sample, a_server, an_admission, fresh_uid, ready
 
 STATUSES = "SELECT status FROM server_records"
@@ -72,7 +73,9 @@ async def test_a_transaction_that_falls_silent_gives_its_rows_back(own_ledger: L
 
 
 @pytest.mark.fault("R12", heals="the batch is written again")
-async def test_postgres_that_is_killed_in_a_batch_loses_nothing(own_ledger: Ledger) -> None:
+async def test_postgres_that_is_killed_in_a_batch_loses_nothing(
+    own_ledger: Ledger, healing: Healing
+) -> None:
     outbox, uids = Outbox(), [fresh_uid() for _ in range(3000)]
     for uid in uids:
         outbox.put(a_server(uid=uid))
@@ -80,7 +83,8 @@ async def test_postgres_that_is_killed_in_a_batch_loses_nothing(own_ledger: Ledg
         await eventually(lambda: 0 < len(outbox) < len(uids), interval=0.005)
         own_ledger.server.kill()
         own_ledger.server.start()
-        await emptied(outbox)
+        with healing():
+            await emptied(outbox)
     rows = await own_ledger.rows("SELECT server_uuid::text AS uid FROM server_records")
     assert {row["uid"] for row in rows} == set(uids)
 
@@ -130,7 +134,9 @@ async def test_row_that_postgres_refuses_holds_up_no_other(ledger: Ledger) -> No
 
 
 @pytest.mark.fault("R12", heals="what waited is written once the rights are back")
-async def test_rights_that_are_missing_for_a_while_lose_nothing(own_ledger: Ledger) -> None:
+async def test_rights_that_are_missing_for_a_while_lose_nothing(
+    own_ledger: Ledger, healing: Healing
+) -> None:
     outbox = Outbox()
     async with own_ledger.connected("owner") as connection:
         await connection.execute("REVOKE INSERT ON admission_records FROM roadstead_writer")
@@ -138,7 +144,8 @@ async def test_rights_that_are_missing_for_a_while_lose_nothing(own_ledger: Ledg
         async with own_ledger.writing(outbox):
             await eventually(lambda: sample_failures("InsufficientPrivilegeError") > 0)
             await connection.execute("GRANT INSERT ON admission_records TO roadstead_writer")
-            await emptied(outbox)
+            with healing():
+                await emptied(outbox)
     assert len(await own_ledger.rows("SELECT 1 FROM admission_records")) == 5
 
 

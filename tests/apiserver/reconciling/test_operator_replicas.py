@@ -21,6 +21,7 @@ from tests.apiserver.reconciling.replicas import (
     standing,
 )
 from tests.apiserver.reconciling.site import Operated, answers
+from tests.faults.table import Healing
 
 BUSY = 20
 
@@ -57,14 +58,15 @@ def one_after_the_other(first: Replica, second: Replica) -> None:
 
 @pytest.mark.fault("R3", heals="another leads once the Lease is over")
 async def test_a_killed_leader_is_replaced_when_its_lease_is_over(
-    operated: Operated, replicas: Replicas
+    operated: Operated, replicas: Replicas, healing: Healing
 ) -> None:
     first, second = await both(replicas)
     await served(operated)
-    first.signal(signal.SIGKILL)
-    await first.code()
-    last = moment((await replicas.lease())["renewTime"])
-    await replicas.leads(second)
+    with healing():
+        first.signal(signal.SIGKILL)
+        await first.code()
+        last = moment((await replicas.lease())["renewTime"])
+        await replicas.leads(second)
     await served(operated)
     taken = moment((await replicas.lease())["acquireTime"])
     assert SECONDS <= (taken - last).total_seconds() < SECONDS + 2 * RENEW + 5
@@ -73,13 +75,14 @@ async def test_a_killed_leader_is_replaced_when_its_lease_is_over(
 
 @pytest.mark.fault("R3", heals="another leads at once")
 async def test_a_leader_that_is_asked_to_end_hands_over_at_once(
-    operated: Operated, replicas: Replicas
+    operated: Operated, replicas: Replicas, healing: Healing
 ) -> None:
     first, second = await both(replicas)
     await served(operated)
-    first.signal(signal.SIGTERM)
-    assert await first.code() == 0
-    await replicas.leads(second)
+    with healing():
+        first.signal(signal.SIGTERM)
+        assert await first.code() == 0
+        await replicas.leads(second)
     await served(operated)
     assert "is released" in first.log.read_text()
     one_after_the_other(first, second)
@@ -107,13 +110,14 @@ async def test_a_standby_is_ready_and_healthy_and_tells_of_nothing_that_the_lead
 
 @pytest.mark.fault("R4", heals="another leads; the old one ends before it writes")
 async def test_a_leader_that_was_stopped_ends_before_it_writes_again(
-    operated: Operated, replicas: Replicas
+    operated: Operated, replicas: Replicas, healing: Healing
 ) -> None:
     first, second = await both(replicas)
     await served(operated)
     serves = [await operated.serve(modelName="nobody-knows-it") for _ in range(BUSY)]
-    first.signal(signal.SIGSTOP)
-    await replicas.leads(second)
+    with healing():
+        first.signal(signal.SIGSTOP)
+        await replicas.leads(second)
     for serve in serves:
         await operated.says(serve, "Ready", "ModelUnknown")
         await custom_objects.patch(operated.api, serve, {"spec": {"replicas": 0}})
@@ -147,14 +151,15 @@ async def test_a_lease_that_is_deleted_stays_with_its_leader(
     ],
 )
 async def test_a_leader_whose_lease_is_changed_by_hand_ends_and_another_waits_for_it(
-    operated: Operated, replicas: Replicas, changes: dict[str, object]
+    operated: Operated, replicas: Replicas, changes: dict[str, object], healing: Healing
 ) -> None:
     first, second = await both(replicas)
     await served(operated)
-    await replicas.edit(**changes)
-    assert await first.code() == 1
-    assert second.writes() == []
-    await eventually(lambda: "this operator leads now" in second.log.read_text(), timeout=60)
+    with healing():
+        await replicas.edit(**changes)
+        assert await first.code() == 1
+        assert second.writes() == []
+        await eventually(lambda: "this operator leads now" in second.log.read_text(), timeout=60)
     await served(operated)
     one_after_the_other(first, second)
 
