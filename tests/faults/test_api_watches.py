@@ -1,6 +1,7 @@
 """Watches end at once, fall silent, are too old, or tell of errors: nothing is missed for long."""
 
 import asyncio
+import dataclasses
 import json
 import time
 from collections.abc import Iterator
@@ -10,10 +11,13 @@ import pytest
 from aiohttp import web
 
 from dev.toxiproxy import Toxiproxy
+from tests.adapters.ledger.site import Ledger
 from tests.apiserver import custom_objects
 from tests.apiserver.control_plane import ApiServer
 from tests.apiserver.eventually import eventually
 from tests.apiserver.reconciling.site import Operated, listed
+from tests.apiserver.reconciling.test_operator_ledger import agrees
+from tests.faults.aftermath import aftermath
 from tests.faults.interceptor import Asked, Before
 from tests.faults.table import Healing
 from tests.faults.way import Way, befallen, leading, served
@@ -68,6 +72,29 @@ async def test_the_last_object_of_a_kind_may_go_while_its_watch_is_too_old(
 async def unused(way: Way, model: dict[str, object]) -> bool:
     found = await custom_objects.get(way.operated.api, model)
     return bool(found["status"].get("servers", 0) == 0)
+
+
+@pytest.mark.fault("R6", heals="after a list anew, one of the same name is known to be another")
+async def test_an_object_may_be_made_again_while_its_watch_is_too_old(
+    operated: Operated,
+    apiserver: ApiServer,
+    proxies: Toxiproxy,
+    ledger: Ledger,
+    tmp_path: Path,
+    healing: Healing,
+) -> None:
+    written = {"ROADSTEAD_LEDGER_DSN_FILE": str(ledger.dsn_file("writer"))}
+    async with leading(operated, apiserver, proxies, tmp_path, **written) as way, way.operator():
+        serve = await operated.serve(name="again", modelName="nobody")
+        await agrees(operated, ledger)
+        await eventually(way.rests, timeout=60)
+        with way.before(told(GONE)), way.lines(lambda _asked, _line: ()):
+            await custom_objects.delete(operated.api, serve)
+            await operated.serve(name="again", modelName="nobody")
+            await asyncio.sleep(2)
+        with healing():
+            await agrees(operated, ledger)
+        await aftermath(dataclasses.replace(way.scene, ledger=ledger))
 
 
 @pytest.mark.fault("R6", heals="the next look at everything finds what the watch kept quiet about")

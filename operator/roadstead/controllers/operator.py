@@ -268,8 +268,8 @@ class Operator:
                 self._put(resource, kind, key)
 
     def _made(self, model: Raw) -> None:
-        self._cache.put(MODELS, model)
-        self._changed(MODELS, model)
+        for each in self._cache.take(MODELS, model):
+            self._changed(MODELS, each)
 
     def _record(self, resource: Resource, raw: Raw) -> None:
         """Metrics and ledger follow each state of an object, those of the leader alone."""
@@ -287,7 +287,7 @@ class Operator:
         own = meta.get("namespace", ""), meta["name"]
         if resource == MODELSERVES:
             self._recount(own)
-        if self._cache.get(resource, own[1], own[0]) is None:
+        if self._cache.current(resource, raw) is None:
             self._children.forget(meta.get("uid", ""))
             self._urls.forget(meta.get("uid", ""))
             if self._keys is not None and self._routes is not None:

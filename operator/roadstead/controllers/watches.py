@@ -152,5 +152,6 @@ def _watch(
         if event["type"] == "DELETED":
             cache.deleted(resource, raw)
             changed(resource, raw)
-        elif cache.put(resource, raw):
-            changed(resource, raw)
+        else:
+            for each in cache.take(resource, raw):
+                changed(resource, each)

@@ -109,6 +109,18 @@ class WatchCache:
             self._indexed[resource, key].add(name)
         return True
 
+    def take(self, resource: Resource, raw: Raw) -> list[Raw]:
+        """`put`, and what it changed: the object itself, as it is kept.
+
+        Before it another one whose name it has now, which went without a word: a list, and a watch
+        that begins later, tell nothing of it.
+        """
+        before = self._objects[resource].get(_name(raw))
+        if not self.put(resource, raw):
+            return []
+        kept = self._objects[resource][_name(raw)]
+        return [kept] if before is None or _uid(before) == _uid(raw) else [before, kept]
+
     def deleted(self, resource: Resource, raw: Raw) -> None:
         """Forget an object whose last version is `raw`; a newer one of its name stays."""
         self._remember_gone(_uid(raw), version(raw))

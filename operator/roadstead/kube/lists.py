@@ -32,9 +32,8 @@ async def refresh(
         version = page.version
         for raw in page.items:
             listed.add((raw["metadata"].get("namespace", ""), raw["metadata"]["name"]))
-            if cache.put(resource, raw):
-                # As the cache has it, which is a quarter of it: thousands may have changed.
-                changed.append(cache.current(resource, raw) or raw)
+            # As the cache has them, which is a quarter of each: thousands may have changed.
+            changed += cache.take(resource, raw)
     gone = [
         cache.remove(resource, name, at=version)
         for name in cache.vanished(resource, listed, version)

@@ -12,9 +12,9 @@ from roadstead.kube.lists import refresh
 from roadstead.kube.resources import MODELS, Resource
 
 
-def thing(name: str, version: int = 1) -> dict[str, Any]:
+def thing(name: str, version: int = 1, *, uid: str = "") -> dict[str, Any]:
     """A Model as the API server has it."""
-    meta = {"name": name, "uid": f"uid-{name}", "resourceVersion": str(version)}
+    meta = {"name": name, "uid": uid or f"uid-{name}", "resourceVersion": str(version)}
     return {"metadata": {**meta, "managedFields": ["much"]}}
 
 
@@ -48,6 +48,14 @@ async def test_what_is_new_or_other_or_gone_is_told() -> None:
         "new",
         "gone",
     ]
+
+
+async def test_an_object_whose_name_another_one_has_now_is_told() -> None:
+    cache = WatchCache()
+    await told(cache, thing("a", uid="first"))
+    found = await refresh(Pages(thing("a", 2, uid="second")), cache, MODELS)
+    assert [raw["metadata"]["uid"] for raw in found] == ["first", "second"]
+    assert [cache.current(MODELS, raw) is not None for raw in found] == [False, True]
 
 
 async def test_what_changed_is_told_as_the_cache_has_it() -> None:
