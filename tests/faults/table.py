@@ -45,11 +45,12 @@ FAULTS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
+_REPORTED: Final = "faults"
+"""The attribute of a report that has the lines, as dicts."""
 MOST_CASES: Final = 5
 """Tests with more cases are one line of the table."""
 
 _HEALED = pytest.StashKey[list[float]]()
-_LINES = pytest.StashKey[list["Line"]]()
 
 Healing = Callable[[], contextlib.AbstractContextManager[None]]
 
@@ -89,7 +90,7 @@ def healing(request: pytest.FixtureRequest) -> Healing:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Take note of the marks, which `--strict-markers` asks for."""
-    config.stash[_LINES] = []
+    config.pluginmanager.register(_Collecting())
     config.addinivalue_line("markers", "fault(number, heals): a test of a fault, for the table")
     config.addinivalue_line("markers", "long: a test of a fault that `make faults` alone runs")
 
@@ -106,10 +107,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Keep a line for each mark of a test that ran or could not."""
+    """Give the report a line for each mark of a test that ran, or could not: it may have been run
+    by another process than the one that prints the table.
+    """
     report = yield
     if report.when == "call" or report.failed:
-        item.config.stash[_LINES] += _lines(item, report)
+        setattr(report, _REPORTED, [dataclasses.asdict(line) for line in _lines(item, report)])
     return report
 
 
@@ -126,23 +129,32 @@ def _lines(item: pytest.Item, report: pytest.TestReport) -> Iterator[Line]:
         )
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the table, sorted by fault, where it was asked for with `-m fault`."""
-    config = terminalreporter.config
-    lines = config.stash[_LINES]
-    if "fault" not in config.option.markexpr or not lines:
-        return
-    terminalreporter.section("faults")
-    for text in table(lines):
-        terminalreporter.write_line(text)
+class _Collecting:
+    """Takes the lines from the reports."""
+
+    def __init__(self) -> None:
+        self._lines: list[Line] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """A test was run, here or elsewhere."""
+        self._lines += [Line(**line) for line in getattr(report, _REPORTED, ())]
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Print the table, sorted by fault, where it was asked for with `-m fault`."""
+        if "fault" not in terminalreporter.config.option.markexpr or not self._lines:
+            return
+        terminalreporter.section("faults")
+        for text in table(self._lines):
+            terminalreporter.write_line(text)
 
 
 def table(lines: list[Line]) -> Iterator[str]:
     """Markdown: a line for each test, and one for each fault that no test was run for."""
     yield "| fault | test | outcome | took | healed in | what heals |"
     yield "|---|---|---|---|---|---|"
+    ordered = sorted(lines, key=lambda line: line.test)
     for number, what in FAULTS.items():
-        rows = [line.row for line in folded([line for line in lines if line.fault == number])]
+        rows = [line.row for line in folded([line for line in ordered if line.fault == number])]
         yield f"| **{number}** | **{what}** | {'' if rows else 'not run'} | | | |"
         yield from rows
 
