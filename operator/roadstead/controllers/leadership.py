@@ -68,6 +68,12 @@ class Leadership:
             await self.elector.release()
         self.fence.move(NEVER)
 
+    def lost(self) -> str:
+        """Why this replica, which led, may not write any more; empty if it may, or never led."""
+        if self.elector is None or not self.taken.is_set() or self.fence.left() > 0:
+            return ""
+        return self.elector.why_lost()
+
     def answered(self) -> bool:
         """Whether the API server is known to answer now."""
         return self.elector is not None and self.elector.unanswered() < ANSWERED_SECONDS

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
-from collections.abc import Coroutine, Sequence
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from types import FrameType
 from typing import Any
 
 
@@ -16,6 +19,20 @@ def on_signals(stop: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+
+
+def on_continued(wrong: Callable[[], str]) -> None:
+    """End at once, by code 1, where a process that was stopped goes on and `wrong` says why not to.
+
+    Not by an exception and not by the event loop: first of all it would send what it was about to.
+    """
+
+    def continued(_number: int, _frame: FrameType | None) -> None:
+        if reason := wrong():
+            os.write(sys.stderr.fileno(), f"roadstead: {reason}\n".encode())
+            os._exit(1)
+
+    signal.signal(signal.SIGCONT, continued)
 
 
 async def done_before(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:

@@ -24,7 +24,14 @@ from roadstead.controllers.freezing import Freezing
 from roadstead.controllers.hearing import Hearing
 from roadstead.controllers.lag import LoopLag
 from roadstead.controllers.leadership import Leadership, leadership
-from roadstead.controllers.lifetime import cancelled, done_before, forever, on_signals, once_set
+from roadstead.controllers.lifetime import (
+    cancelled,
+    done_before,
+    forever,
+    on_continued,
+    on_signals,
+    once_set,
+)
 from roadstead.controllers.listing import Listing
 from roadstead.controllers.model import ModelReconciler
 from roadstead.controllers.model_sources import Sources
@@ -153,6 +160,7 @@ class Operator:
         stop = stop or asyncio.Event()
         if signalled:
             on_signals(stop)
+            on_continued(self._leadership.lost)
         async with serving(
             host, port, healthy=self._wrong, ready=self._not_ready, leads=self._leads
         ):

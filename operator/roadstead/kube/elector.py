@@ -71,13 +71,15 @@ class Elector:
             await self._take(step)
             self._tell(before)
         self.fence.move(fences.NEVER)
-        raise LeaseLost(f"the Lease {self.name} {self._why_lost()}; nothing is written any more")
+        raise LeaseLost(self.why_lost())
 
-    def _why_lost(self) -> str:
+    def why_lost(self) -> str:
+        """What became of the Lease, where it is not held any more."""
         holder = self.election.holder
+        became = f"names {holder} now" if holder else "names nobody any more"
         if holder == self.election.identity:
-            return "was not renewed in time"
-        return f"names {holder} now" if holder else "names nobody any more"
+            became = "was not renewed in time"
+        return f"the Lease {self.name} {became}; nothing is written any more"
 
     async def release(self) -> None:
         """Let go of the Lease, if it is held, so that another need not wait."""
