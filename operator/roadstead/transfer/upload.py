@@ -22,7 +22,7 @@ log = logging.getLogger("roadstead.transfer")
 
 ABORTS: Final = 5
 ABORT_SECONDS: Final = 0.1
-"""How long the store has to end what it is at before it is looked what an abort left."""
+"""How long the store has to end what it is at before what an abort left is looked for; doubles."""
 
 
 class Upload:
@@ -156,17 +156,33 @@ def abort(multipart: Multipart, where: StoreLocation, upload_id: str) -> None:
     """Abort an upload as well as it goes: a failure here must not hide why it is dropped.
 
     Parts on their way may outlive it, so that S3 asks to look for some and abort again
-    (AbortMultipartUpload in its API reference).
+    (AbortMultipartUpload in its API reference); some stores fail at the first one then.
     """
+    for attempt in range(ABORTS):
+        try:
+            left = _aborted(multipart, where, upload_id, wait=ABORT_SECONDS * 2**attempt)
+        except StoreError as error:
+            left = str(error)
+            break
+        if not left:
+            return
+    log.warning("an upload is left behind: %s", left)
+
+
+def _aborted(multipart: Multipart, where: StoreLocation, upload_id: str, *, wait: float) -> str:
+    """Try it once; what is left, or empty. Raises StoreError where it is no use to try again."""
     try:
-        for _ in range(ABORTS):
-            multipart.abort(where, upload_id)
-            time.sleep(ABORT_SECONDS)
-            multipart.parts(where, upload_id)
+        multipart.abort(where, upload_id)
+        time.sleep(wait)
+        multipart.parts(where, upload_id)
     except UploadMissing:
-        return
+        return ""
     except StoreError as error:
-        log.warning("an upload is left behind: %s", error)
+        if error.reason != "StoreBusy":
+            raise
+        time.sleep(wait)
+        return str(error)
+    return "parts of it were on their way"
 
 
 def _printable(etag: str) -> str:
