@@ -51,7 +51,7 @@ def test_a_rollout_of_the_webhooks_loses_no_admission(
         cluster.run("-n", NAMESPACE, "rollout", "restart", WEBHOOKS)
         cluster.run("-n", NAMESPACE, "rollout", "status", WEBHOOKS, "--timeout=180s")
     assert creating.failures == []
-    assert creating.passed > 10
+    assert creating.passed >= 3
 
 
 @pytest.mark.fault("R13", heals="creating is refused until a pod is ready; deleting works")
