@@ -35,7 +35,8 @@ def kill_command(pod_uid: str, command: str) -> int:
     """kill -9 a pod's processes whose command line has `command` in it; how many there were."""
     found = [pid for pid in processes_of(pod_uid) if command in _read(Path(f"/proc/{pid}/cmdline"))]
     for pid in found:
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # Others go with the first of them.
+            os.kill(pid, signal.SIGKILL)
     return len(found)
 
 

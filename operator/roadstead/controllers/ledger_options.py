@@ -22,7 +22,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     migrating.set_defaults(command=_migrate)
     text = "print what differs between cluster and ledger; exit code 1 if anything does"
     verifying = parts.add_parser("verify", help=text, description=text)
-    _wait(verifying, 10, "how long the ledger may take to catch up")
+    _wait(verifying, 10, "how long Postgres may take to answer, and the ledger to catch up")
     verifying.set_defaults(command=_verify)
 
 

@@ -13,6 +13,7 @@ from roadstead.api.raw import Raw
 from roadstead.api.references import serve_references
 from roadstead.controllers.books import KINDS, Books, exact_now
 from roadstead.controllers.watches import WATCHED
+from roadstead.errors import LedgerUnavailable
 from roadstead.kube.cache import WatchCache
 from roadstead.kube.client import KubeClient
 from roadstead.kube.lists import refresh
@@ -26,7 +27,10 @@ PAUSE_SECONDS: Final = 1.0
 
 
 def run(dsn_file: Path, *, kubeconfig: str | None, wait: float) -> int:
-    """Print the differences that are still there after `wait` seconds; 1 if there are any."""
+    """Print the differences that are still there after `wait` seconds; 1 if there are any.
+
+    LedgerUnavailable if Postgres does not answer for as long.
+    """
     return asyncio.run(_run(dsn_file, kubeconfig, wait))
 
 
@@ -35,9 +39,14 @@ async def _run(dsn_file: Path, kubeconfig: str | None, wait: float) -> int:
     deadline = time.monotonic() + wait
     try:
         while True:
-            found = await compare(client, dsn_file)
-            if not found or time.monotonic() + PAUSE_SECONDS > deadline:
-                break
+            last = time.monotonic() + PAUSE_SECONDS > deadline
+            try:
+                found = await compare(client, dsn_file)
+                if not found or last:
+                    break
+            except LedgerUnavailable:
+                if last:
+                    raise
             await asyncio.sleep(PAUSE_SECONDS)
     finally:
         await client.close()

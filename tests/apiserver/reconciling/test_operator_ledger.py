@@ -1,5 +1,7 @@
 """The ledger follows the cluster, whatever becomes of Postgres and of operators."""
 
+import asyncio
+import functools
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from dev.postgres import running
-from roadstead.controllers.ledger_verification import compare
+from roadstead.controllers.ledger_verification import compare, run
 from roadstead.kube.client import KubeClient
 from tests.adapters.ledger.site import Ledger, migrated
 from tests.apiserver import custom_objects
@@ -92,6 +94,20 @@ async def test_changes_while_postgres_is_away_are_in_the_ledger_afterwards(
     assert (await row(ledger, changed))["desired_replicas"] == 3
     assert (await row(ledger, new))["status"] == "Failed"
     assert [(await row(ledger, each))["status"] for each in (gone, passing)] == ["Deleted"] * 2
+
+
+async def test_verifying_waits_for_postgres_and_for_what_is_late(
+    operated: Operated, ledger: Ledger
+) -> None:
+    async with recording(operated, ledger):
+        ledger.server.stop()
+        await operated.serve(modelName="nobody")
+        verify = functools.partial(run, kubeconfig=str(operated.kubeconfig), wait=120)
+        verifying = asyncio.create_task(asyncio.to_thread(verify, ledger.dsn_file("reader")))
+        await asyncio.sleep(3)
+        assert not verifying.done()
+        ledger.server.start()
+        assert await verifying == 0
 
 
 async def test_what_happened_without_an_operator_is_found_by_the_next(
