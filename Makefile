@@ -36,7 +36,7 @@ test: check wheel ## everything, on a real API server and a real cluster (an hou
 	@$(PY) -m pytest -m "not long" tests/e2e
 
 faults: $(SETUP) ## every fault on the list, and the table of how each one heals
-	@$(PY) -m pytest -n 3 -m fault tests
+	@$(PY) -m pytest -n 3 --no-loadscope-reorder -m fault tests
 
 wheel: $(SETUP) ## build the wheel and see that it holds all it needs
 	@rm -rf dist && $(PY) -m build -q --wheel --no-isolation
