@@ -184,6 +184,9 @@ class Course:
     async def as_wanted(self) -> bool:
         """Whether all is as it was asked for; what lacks is told by an AssertionError."""
         await self._collect()
+        for contract in await self._listed("resourcecontracts"):
+            # An operator that has only just started would write after all seems to be done.
+            assert condition(contract, "Ready"), contract["metadata"]["name"]
         bodies = {each["metadata"]["name"]: each for each in await self._listed("modelserves")}
         models = {each["metadata"]["name"]: each for each in await self._listed("models")}
         assert bodies.keys() == self.wanted.servers.keys()
