@@ -31,9 +31,9 @@ def until_ready(
 
 
 def answers(url: str) -> bool:
-    """Whether a GET succeeds."""
+    """Whether a GET is answered with 200."""
     try:
-        with urllib.request.urlopen(url, timeout=5):  # noqa: S310 - our own address
-            return True
+        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - our own address
+            return bool(answer.status == 200)
     except OSError:
         return False

@@ -6,17 +6,16 @@ There is no store behind it: Models in these tests say in their status that they
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import secrets
 import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+from dev.starting import answers, until_ready
 from tests.apiserver.control_plane import ApiServer
 
 START_DEADLINE_SECONDS = 60.0
@@ -50,7 +49,8 @@ def running_operator(server: ApiServer, folder: Path, **environ: str) -> Iterato
             command, stdout=stream, stderr=stream, env={**os.environ, **settings}
         )
     try:
-        _wait_until_ready(f"http://127.0.0.1:{port}/readyz", process, log)
+        ready = functools.partial(answers, f"http://127.0.0.1:{port}/readyz")
+        until_ready("the operator", ready, process, log, seconds=START_DEADLINE_SECONDS)
         yield log
     finally:
         process.terminate()
@@ -59,19 +59,3 @@ def running_operator(server: ApiServer, folder: Path, **environ: str) -> Iterato
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_DEADLINE_SECONDS
-    while not _ready(url):
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"the operator did not get ready:\n{log.read_text()[-3000:]}")
-        time.sleep(0.1)
-
-
-def _ready(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False

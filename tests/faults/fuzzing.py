@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import functools
 import io
 import json
 import re
 import subprocess
-import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any, Final
 from kubernetes.aio import client
 
 from dev import samplegguf
+from dev.starting import answers, until_ready
 from roadstead.tokens.receipt_keys import SigningKey
 from tests.adapters.ledger.site import Ledger
 from tests.apiserver import custom_objects
@@ -29,7 +30,6 @@ from tests.apiserver.reconciling.site import (
     SIZE,
     Site,
     _spawn,
-    answers,
     cleared,
     condition,
     get_raw,
@@ -103,7 +103,8 @@ def ground(server: ApiServer, site: Site, ledger: Ledger, folder: Path) -> Itera
     process = _spawn(environ, log)
     port = int(environ["ROADSTEAD_HTTP_PORT"])
     try:
-        _wait(f"http://127.0.0.1:{port}/readyz", process, log)
+        ready = functools.partial(answers, f"http://127.0.0.1:{port}/readyz")
+        until_ready("the operator", ready, process, log, seconds=90)
         yield Ground(
             server=server,
             site=site,
@@ -143,14 +144,6 @@ async def _swept(server: ApiServer) -> None:
         await cleared(api)
         for body in await listed(api, "resourcecontracts"):
             await custom_objects.delete(api, body)
-
-
-def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 90
-    while not answers(url):
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"the operator did not get ready:\n{log.read_text()[-3000:]}")
-        time.sleep(0.1)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from dev.starting import answers
 from tests.apiserver.eventually import eventually
-from tests.apiserver.reconciling.site import answers, operator_process
+from tests.apiserver.reconciling.site import operator_process
 from tests.faults.table import Healing
 from tests.faults.way import PATIENCE, Way, served
 

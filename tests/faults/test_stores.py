@@ -11,13 +11,14 @@ import pytest
 from aiohttp import web
 
 from dev import objectstore
+from dev.starting import answers
 from dev.toxiproxy import Link, Toxiproxy
 from tests.adapters import volumes
 from tests.apiserver.control_plane import ApiServer
 from tests.apiserver.eventually import eventually
 from tests.apiserver.objects import Raw, fresh_name
 from tests.apiserver.reconciling.pods import post_pod
-from tests.apiserver.reconciling.site import Operated, answers, minio, operator_process
+from tests.apiserver.reconciling.site import Operated, minio, operator_process
 from tests.faults.aftermath import Scene, aftermath
 from tests.faults.interceptor import Asked, intercepting
 from tests.faults.stores import Catalogue, at, named, said, with_store

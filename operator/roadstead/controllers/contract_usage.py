@@ -26,8 +26,8 @@ class ContractUsage:
         self._sums: dict[str, Demand] = defaultdict(Demand)
         self._contract_of: dict[str, str] = {}
         self._turns: dict[str, tuple[Limits, dict[str, Demand]]] = {}
-        self._accepted: dict[str, bool] = {}
-        """By UID: as the guard here has judged, else as the status says."""
+        self._granted: set[str] = set()
+        """The UIDs of those accepted, as the guard here has judged, else as the status says."""
         self._judged: set[str] = set()
 
     def see(self, name: Name, raw: Raw | None) -> set[str]:
@@ -39,7 +39,7 @@ class ContractUsage:
         contract = serve.contract if serve is not None else ""
         after = _counted(key, serve) if serve is not None and contract else None
         if before is not None and (after is None or after.uid != before.uid):
-            self._accepted.pop(before.uid, None)
+            self._granted.discard(before.uid)
             self._judged.discard(before.uid)
         if raw is not None and after is not None and after.uid not in self._judged:
             self._note(contract, after.uid, accepted=_accepted(raw))
@@ -53,8 +53,10 @@ class ContractUsage:
 
     def judged(self, serve: ModelServe, *, accepted: bool) -> None:
         """What the guard said of a server, before anything is made of it or anyone else asks."""
-        self._judged.add(serve.meta.uid)
-        self._note(serve.contract, serve.meta.uid, accepted=accepted)
+        own = self.servers(serve.contract).get(f"{serve.meta.namespace}/{serve.meta.name}")
+        if own is not None and own.uid == serve.meta.uid:
+            self._judged.add(own.uid)
+            self._note(serve.contract, own.uid, accepted=accepted)
 
     def servers(self, contract: str) -> Mapping[str, Counted]:
         """The servers that name this contract, by `<namespace>/<name>`."""
@@ -76,7 +78,7 @@ class ContractUsage:
         turns = self._turns.get(name)
         if turns is None or turns[0] != contract.total:
             servers = self.servers(name).values()
-            turns = contract.total, before_each(servers, contract.total, granted=self._granted())
+            turns = contract.total, before_each(servers, contract.total, granted=self._granted)
             self._turns[name] = turns
         return turns[1].get(key, self.used(name))
 
@@ -93,12 +95,9 @@ class ContractUsage:
         )
 
     def _note(self, contract: str, uid: str, *, accepted: bool) -> None:
-        if self._accepted.get(uid, False) != accepted:
+        if (uid in self._granted) != accepted:
             self._turns.pop(contract, None)
-        self._accepted[uid] = accepted
-
-    def _granted(self) -> set[str]:
-        return {uid for uid, accepted in self._accepted.items() if accepted}
+        (self._granted.add if accepted else self._granted.discard)(uid)
 
     def _take_out(self, contract: str, server: Counted) -> None:
         del self._servers[contract][server.key], self._contract_of[server.key]
@@ -117,7 +116,7 @@ class ContractUsage:
 def _accepted(raw: Raw) -> bool:
     """Whether it was when it was judged last, perhaps by another operator."""
     found = conditions.find(raw, "ContractAccepted")
-    return found is not None and found.status == "True"
+    return found is not None and found.true
 
 
 def _counted(key: str, serve: ModelServe) -> Counted:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
+import functools
 import ipaddress
 import itertools
 import json
@@ -14,7 +15,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
+from dev.starting import answers, until_ready
 from roadstead.tokens.receipt_keys import SigningKey
 from tests.apiserver.control_plane import ApiServer
 
@@ -124,7 +125,7 @@ class WebhookProcess:
     @property
     def ready(self) -> bool:
         """What the kubelet would see."""
-        return is_ready(f"http://127.0.0.1:{self.http_port}/readyz")
+        return answers(f"http://127.0.0.1:{self.http_port}/readyz")
 
     def metrics(self) -> str:
         """What Prometheus would read."""
@@ -161,7 +162,8 @@ def running_webhooks(
             env={**os.environ, **settings},
         )
     try:
-        _wait_until_ready(f"http://127.0.0.1:{http_port}/readyz", process, log)
+        ready = functools.partial(answers, f"http://127.0.0.1:{http_port}/readyz")
+        until_ready("the webhooks", ready, process, log, seconds=START_DEADLINE_SECONDS)
         yield WebhookProcess(port=port, http_port=http_port, process=process)
     finally:
         process.terminate()
@@ -227,20 +229,3 @@ def free_ports(count: int) -> list[int]:
         for listener in listeners:
             listener.bind(("127.0.0.1", 0))
         return [int(listener.getsockname()[1]) for listener in listeners]
-
-
-def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_DEADLINE_SECONDS
-    while not is_ready(url):
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"the webhooks did not get ready:\n{log.read_text()[-3000:]}")
-        time.sleep(0.1)
-
-
-def is_ready(url: str) -> bool:
-    """Whether a probe says so."""
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
@@ -16,10 +16,11 @@ import asyncpg
 from kubernetes.aio import client
 
 from dev.postgres import Postgres
+from dev.starting import answers, until_ready
 from roadstead.ledger.records import Record, row
 from roadstead.ledger.schema import Roles, migrate
 from roadstead.ledger.tables import TABLES
-from tests.apiserver.admission.webhook_process import free_ports, is_ready
+from tests.apiserver.admission.webhook_process import free_ports
 from tests.apiserver.conftest import connect
 from tests.apiserver.control_plane import ApiServer
 from tests.unit.tokens.builders import AUDIENCE, ISSUER, SECRET
@@ -107,7 +108,8 @@ def running_console(
         )
     try:
         running = ConsoleProcess(port=port, probe_port=probe_port, log=log, process=process)
-        _wait_until_ready(running)
+        ready = functools.partial(answers, f"http://127.0.0.1:{probe_port}/readyz")
+        until_ready("the console", ready, process, log, seconds=START_DEADLINE_SECONDS)
         yield running
     finally:
         process.terminate()
@@ -116,14 +118,6 @@ def running_console(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def _wait_until_ready(console: ConsoleProcess) -> None:
-    deadline = time.monotonic() + START_DEADLINE_SECONDS
-    while not is_ready(f"http://127.0.0.1:{console.probe_port}/readyz"):
-        if console.process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"the console did not get ready:\n{console.log.read_text()[-3000:]}")
-        time.sleep(0.1)
 
 
 async def make_system(server: ApiServer) -> None:

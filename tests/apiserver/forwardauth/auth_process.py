@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
+import functools
 import http.client
 import json
 import os
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,8 +18,9 @@ from typing import Any
 
 import jwt
 
+from dev.starting import answers, until_ready
 from roadstead.tokens.gateway_keys import GatewayKey
-from tests.apiserver.admission.webhook_process import free_ports, is_ready
+from tests.apiserver.admission.webhook_process import free_ports
 from tests.apiserver.control_plane import ApiServer
 from tests.unit.tokens.builders import AUDIENCE, ISSUER, SECRET, private_key
 from tests.unit.tokens.key_sets import document, entry
@@ -134,7 +135,7 @@ class AuthProcess:
     @property
     def ready(self) -> bool:
         """What the kubelet would see."""
-        return is_ready(f"http://127.0.0.1:{self.probe_port}/readyz")
+        return answers(f"http://127.0.0.1:{self.probe_port}/readyz")
 
     def metrics(self) -> str:
         """What Prometheus would read."""
@@ -182,7 +183,8 @@ def running_auth(
         )
     try:
         running = AuthProcess(port=port, probe_port=probe_port, log=log, process=process)
-        _wait_until(running, f"http://127.0.0.1:{probe_port}/{probe}")
+        ready = functools.partial(answers, f"http://127.0.0.1:{probe_port}/{probe}")
+        until_ready("forward auth", ready, process, log, seconds=START_DEADLINE_SECONDS)
         yield running
     finally:
         process.terminate()
@@ -191,11 +193,3 @@ def running_auth(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def _wait_until(auth: AuthProcess, url: str) -> None:
-    deadline = time.monotonic() + START_DEADLINE_SECONDS
-    while not is_ready(url):
-        if auth.process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"forward auth did not get ready:\n{auth.log.read_text()[-3000:]}")
-        time.sleep(0.1)

@@ -11,17 +11,16 @@ import secrets
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
-from urllib.error import URLError
 
 from kubernetes.aio import client
 from minio import Minio
 
 from dev import objectstore, samplegguf
 from dev.objectstore import ObjectStore
+from dev.starting import answers
 from roadstead.controllers.operator import Operator
 from roadstead.controllers.settings import OperatorSettings
 from roadstead.kube.client import KubeClient
@@ -218,15 +217,6 @@ def _spawn(environ: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
 
 async def _ready(port: int) -> bool:
     return await asyncio.to_thread(answers, f"http://127.0.0.1:{port}/readyz")
-
-
-def answers(url: str) -> bool:
-    """Whether a GET is answered with 200."""
-    try:
-        with urllib.request.urlopen(url, timeout=5):
-            return True
-    except (URLError, OSError):
-        return False
 
 
 @contextlib.contextmanager

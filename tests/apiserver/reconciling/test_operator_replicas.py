@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dev.starting import answers
 from tests.apiserver import custom_objects
 from tests.apiserver.control_plane import ApiServer
 from tests.apiserver.eventually import eventually
@@ -20,7 +21,7 @@ from tests.apiserver.reconciling.replicas import (
     moment,
     standing,
 )
-from tests.apiserver.reconciling.site import Operated, answers
+from tests.apiserver.reconciling.site import Operated
 from tests.faults.table import Healing
 
 BUSY = 20

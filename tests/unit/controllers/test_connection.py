@@ -3,6 +3,7 @@
 import contextlib
 import json
 from collections.abc import AsyncIterator
+from urllib.parse import urljoin
 
 import aiohttp
 import kopf
@@ -18,11 +19,16 @@ ADDED = b'{"type":"ADDED","object":{"conditions":[{"type":"ERROR"}]}}'
 
 @contextlib.asynccontextmanager
 async def connected(
-    answer: web.Response, listed: list[str]
+    answer: web.Response, listed: list[str], asked: list[dict[str, str]] | None = None
 ) -> AsyncIterator[tuple[aiohttp.ClientSession, str]]:
-    """kopf's session to a server that answers like that, and the address of its pods."""
+    """kopf's session to a server that answers like that, and the address of its pods.
 
-    async def handle(_: web.Request) -> web.Response:
+    The queries of what it is asked for go into `asked`.
+    """
+
+    async def handle(request: web.Request) -> web.Response:
+        if asked is not None:
+            asked.append(dict(request.query))
         # A response is sent once.
         return web.Response(
             status=answer.status, body=answer.body, content_type=answer.content_type
@@ -107,21 +113,11 @@ async def test_what_kopf_asks_again_after_is_left_to_it(status: int) -> None:
 async def asked(path: str, **query: str) -> dict[str, str]:
     """What the API server is asked for where kopf asks for this."""
     seen: list[dict[str, str]] = []
-
-    async def handle(request: web.Request) -> web.Response:
-        seen.append(dict(request.query))
-        return web.json_response({"items": []})
-
-    app = web.Application()
-    app.router.add_get("/{path:.*}", handle)
-    connection = Connection(kinds=["pods"], hearing=Hearing())
-    async with TestServer(app) as server:
-        found = connection.session(kopf.ConnectionInfo(server=str(server.make_url("/"))))
-        async with (
-            found.aiohttp_session as session,
-            session.get(server.make_url(path), params=query),
-        ):
-            return seen[0]
+    async with (
+        connected(web.json_response({"items": []}), [], seen) as (session, pods),
+        session.get(urljoin(pods, path), params=query),
+    ):
+        return seen[0]
 
 
 async def test_a_list_is_asked_for_without_its_objects() -> None:
