@@ -84,6 +84,8 @@ def configuration(config: Path) -> dict[str, object]:
             "imagefs.available": "1%",
             "memory.available": "100Mi",
         },
+        # What is killed on purpose comes back in seconds, however often, not in five minutes.
+        "crashLoopBackOff": {"maxContainerRestartPeriod": "10s"},
         # Images come from no registry: one that was collected could not be had again.
         "imageGCHighThresholdPercent": 100,
     }

@@ -16,8 +16,8 @@ from tests.e2e.serves import Serves, make_serve
 
 OPERATOR = "deployment/roadstead-operator"
 MEGABYTE = 10**6
-PATIENCE = 330
-"""Seconds: the kubelet waits longer after each kill, five minutes in the end."""
+PATIENCE = 120
+"""Seconds: the kubelet waits 15 at most after a kill, and Postgres reads its log again."""
 
 
 def rows(cluster: Cluster, query: str) -> list[Mapping[str, Any]]:
