@@ -3,13 +3,14 @@
 kopf shows handlers no bookmarks and no lists, begins what has ended again at once, and ends the
 operator on answers that it does not know, which pass as others do. Its lists are asked for without
 any object, only for the version to watch from: each is followed by one of ours (`listing.py`).
+What tells nothing new is kept from it, which most of a watch is while we write (`echoes.py`).
 """
 
 from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from typing import Any, Final
 
 import aiohttp
@@ -38,6 +39,8 @@ class Connection:
     kinds: Collection[str]
     """The plurals of what is watched."""
     hearing: Hearing
+    known: Callable[[str, bytes], bool] = lambda _, __: False
+    """Whether a line of this kind's watch tells nothing new."""
     pacing: Pacing = dataclasses.field(default_factory=Pacing)
 
     def session(self, found: kopf.ConnectionInfo) -> kopf.AiohttpSession:
@@ -94,11 +97,11 @@ def _watch(answer: Any, kind: str, connection: Connection) -> None:
     """Listen to a watch; one that was refused is told to be too old."""
     if answer.ok:
         connection.hearing.answered(kind, watch=True)
-        answer.content = _Heard(answer.content, kind, connection.hearing)
+        answer.content = _Heard(answer.content, kind, connection)
     elif _unknown(answer.status):
         logger.warning("the watch of %s was refused: %d", kind, answer.status)
         answer.status = 200
-        answer.content = _TooOld(answer.content, kind, connection.hearing)
+        answer.content = _TooOld(answer.content, kind, connection)
 
 
 def _unknown(status: int) -> bool:
@@ -106,12 +109,12 @@ def _unknown(status: int) -> bool:
 
 
 class _Heard:
-    """The lines of a watch: each counts as heard when kopf takes it."""
+    """The lines of a watch that are news: each counts as heard when kopf takes it."""
 
-    def __init__(self, content: aiohttp.StreamReader, kind: str, hearing: Hearing) -> None:
+    def __init__(self, content: aiohttp.StreamReader, kind: str, connection: Connection) -> None:
         self._content = content
         self._kind = kind
-        self._hearing = hearing
+        self._connection = connection
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._content, name)
@@ -120,10 +123,11 @@ class _Heard:
         """Whole lines; what is cut off within one is not told."""
         rest = b""
         async for chunk in self._content.iter_chunked(size):
-            self._hearing.hear(self._kind)
+            self._connection.hearing.hear(self._kind)
             *lines, rest = (rest + chunk).split(b"\n")
             for line in filter(None, lines):
-                yield self._borne(line) + b"\n"
+                if not self._connection.known(self._kind, line):
+                    yield self._borne(line) + b"\n"
 
     def _borne(self, line: bytes) -> bytes:
         if line.startswith(b"{") and _ERROR not in line[:_TYPE]:

@@ -16,6 +16,7 @@ import kopf
 from roadstead.api.group import FIELD_MANAGER, LABEL_MANAGED_BY
 from roadstead.api.raw import Raw
 from roadstead.controllers.connection import Connection
+from roadstead.controllers.echoes import is_echo
 from roadstead.controllers.forgetting import NoDiffBase, NoProgress
 from roadstead.controllers.hearing import Hearing
 from roadstead.controllers.queue import backoff
@@ -80,7 +81,11 @@ def registry(
     """
     handlers = kopf.OperatorRegistry()
     kinds = {resource.plural: resource for resource in watched}
-    connection = Connection(kinds=kinds, hearing=hearing)
+    connection = Connection(
+        kinds=kinds,
+        hearing=hearing,
+        known=lambda kind, line: is_echo(cache, kinds[kind], line),
+    )
     kopf.on.login(registry=handlers)(_login(kubeconfig, connection))
     for resource in kinds.values():
         _watch(handlers, cache, resource, changed)

@@ -92,19 +92,24 @@ class WatchCache:
         for name in sorted(self._indexed.get((resource, key), ())):
             yield self._objects[resource][name]
 
-    def put(self, resource: Resource, raw: Raw) -> bool:
-        """Take an object in; False if what is there is as new, or it is gone since."""
-        name, uid, new = _name(raw), _uid(raw), version(raw)
-        before = self._objects[resource].get(name)
+    def knows(self, resource: Resource, raw: Raw) -> bool:
+        """Whether what is there is as new as this, or it is gone since."""
+        uid, new = _uid(raw), version(raw)
+        before = self._objects[resource].get(_name(raw))
         if before is not None:
             known = version(before)
             if known > new or (known == new and _uid(before) == uid):
-                return False
-        if uid and new <= self._gone.get(uid, -1):
+                return True
+        return bool(uid) and new <= self._gone.get(uid, -1)
+
+    def put(self, resource: Resource, raw: Raw) -> bool:
+        """Take an object in; False if it is known."""
+        if self.knows(resource, raw):
             return False
+        name = _name(raw)
         self._drop(resource, name)
         self._objects[resource][name] = self._sharing.of(_slim(raw))
-        self._names[uid] = name
+        self._names[_uid(raw)] = name
         for key in self._keys(resource, raw):
             self._indexed[resource, key].add(name)
         return True

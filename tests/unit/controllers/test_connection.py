@@ -1,6 +1,7 @@
 """What kopf hears of its watches and lists: nothing that it would end at."""
 
 import contextlib
+import itertools
 import json
 from collections.abc import AsyncIterator
 from urllib.parse import urljoin
@@ -15,11 +16,16 @@ from roadstead.controllers.connection import NOTHING, TOO_OLD, Connection
 from roadstead.controllers.hearing import Hearing
 
 ADDED = b'{"type":"ADDED","object":{"conditions":[{"type":"ERROR"}]}}'
+DELETED = b'{"type":"DELETED","object":{}}'
 
 
 @contextlib.asynccontextmanager
 async def connected(
-    answer: web.Response, listed: list[str], asked: list[dict[str, str]] | None = None
+    answer: web.Response,
+    listed: list[str],
+    asked: list[dict[str, str]] | None = None,
+    *,
+    connection: Connection | None = None,
 ) -> AsyncIterator[tuple[aiohttp.ClientSession, str]]:
     """kopf's session to a server that answers like that, and the address of its pods.
 
@@ -36,10 +42,10 @@ async def connected(
 
     app = web.Application()
     app.router.add_get("/{path:.*}", handle)
-    connection = Connection(kinds=["pods"], hearing=Hearing(listed=listed.append))
+    ours = connection or Connection(kinds=["pods"], hearing=Hearing(listed=listed.append))
     async with TestServer(app) as server:
         url = str(server.make_url("/api/v1/pods"))
-        found = connection.session(kopf.ConnectionInfo(server=url))
+        found = ours.session(kopf.ConnectionInfo(server=url))
         async with found.aiohttp_session as session:
             yield session, url
 
@@ -56,6 +62,19 @@ async def watched(answer: web.Response) -> list[bytes]:
 async def test_what_a_watch_tells_is_told() -> None:
     body = ADDED + b"\n" + ADDED + b"\n"
     assert await watched(web.Response(body=body)) == [ADDED + b"\n"] * 2
+
+
+async def test_what_is_known_is_not_told_but_counts_as_heard() -> None:
+    clock = itertools.count()
+    hearing = Hearing(lambda: next(clock))
+    connection = Connection(kinds=["pods"], hearing=hearing, known=lambda _, line: line == ADDED)
+    answer = web.Response(body=ADDED + b"\n" + DELETED + b"\n")
+    async with (
+        connected(answer, [], connection=connection) as (session, url),
+        session.get(url, params={"watch": "true"}) as found,
+    ):
+        assert [line async for line in found.content.iter_chunked(2**20)] == [DELETED + b"\n"]
+    assert next(clock) == 2  # Once where the watch began, once for the lines.
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,63 @@
+"""What need not be told of a watch: the answers to our writes said it before."""
+
+import json
+from typing import Any
+
+import pytest
+
+from roadstead.controllers.echoes import is_echo
+from roadstead.kube.cache import WatchCache
+from roadstead.kube.resources import MODELS
+
+
+def model(version: int, *, uid: str = "u") -> dict[str, Any]:
+    return {"metadata": {"name": "gemma", "uid": uid, "resourceVersion": str(version)}}
+
+
+def line(kind: str, raw: dict[str, Any]) -> bytes:
+    return json.dumps({"type": kind, "object": raw}).encode()
+
+
+@pytest.fixture
+def cache() -> WatchCache:
+    """It has version 5."""
+    found = WatchCache()
+    found.put(MODELS, model(5))
+    return found
+
+
+@pytest.mark.parametrize("kind", ["ADDED", "MODIFIED"])
+@pytest.mark.parametrize("version", [4, 5])
+def test_what_is_known_is_an_echo(cache: WatchCache, kind: str, version: int) -> None:
+    assert is_echo(cache, MODELS, line(kind, model(version)))
+
+
+def test_a_newer_version_is_none(cache: WatchCache) -> None:
+    assert not is_echo(cache, MODELS, line("MODIFIED", model(6)))
+
+
+def test_another_object_of_its_name_is_none(cache: WatchCache) -> None:
+    assert not is_echo(cache, MODELS, line("ADDED", model(6, uid="other")))
+
+
+def test_what_is_gone_since_is_an_echo(cache: WatchCache) -> None:
+    cache.deleted(MODELS, model(8))
+    assert is_echo(cache, MODELS, line("MODIFIED", model(7)))
+
+
+def test_a_deletion_is_none(cache: WatchCache) -> None:
+    assert not is_echo(cache, MODELS, line("DELETED", model(5)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        line("BOOKMARK", model(5)),
+        line("ERROR", {"code": 410}),
+        line("ADDED", {}),
+        b"<html>",
+        b'{"type":"ADDED","obj',
+    ],
+)
+def test_what_says_nothing_of_an_object_is_none(cache: WatchCache, text: bytes) -> None:
+    assert not is_echo(cache, MODELS, text)
