@@ -40,7 +40,7 @@ class Connection:
     """The plurals of what is watched."""
     hearing: Hearing
     known: Callable[[str, bytes], bool] = lambda _, __: False
-    """Whether a line of this kind's watch tells nothing new."""
+    """Whether an event of this kind's watch, a line with a JSON object, tells nothing new."""
     pacing: Pacing = dataclasses.field(default_factory=Pacing)
 
     def session(self, found: kopf.ConnectionInfo) -> kopf.AiohttpSession:
@@ -125,9 +125,9 @@ class _Heard:
         async for chunk in self._content.iter_chunked(size):
             self._connection.hearing.hear(self._kind)
             *lines, rest = (rest + chunk).split(b"\n")
-            for line in filter(None, lines):
+            for line in map(self._borne, filter(None, lines)):
                 if not self._connection.known(self._kind, line):
-                    yield self._borne(line) + b"\n"
+                    yield line + b"\n"
 
     def _borne(self, line: bytes) -> bytes:
         if line.startswith(b"{") and _ERROR not in line[:_TYPE]:

@@ -13,7 +13,10 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from roadstead.controllers.connection import NOTHING, TOO_OLD, Connection
+from roadstead.controllers.echoes import is_echo
 from roadstead.controllers.hearing import Hearing
+from roadstead.kube.cache import WatchCache
+from roadstead.kube.resources import PODS
 
 ADDED = b'{"type":"ADDED","object":{"conditions":[{"type":"ERROR"}]}}'
 DELETED = b'{"type":"DELETED","object":{}}'
@@ -75,6 +78,19 @@ async def test_what_is_known_is_not_told_but_counts_as_heard() -> None:
     ):
         assert [line async for line in found.content.iter_chunked(2**20)] == [DELETED + b"\n"]
     assert next(clock) == 2  # Once where the watch began, once for the lines.
+
+
+@pytest.mark.parametrize("line", [b"502", b"null", b"<html>"])
+async def test_what_is_no_event_is_not_looked_at_as_one(line: bytes) -> None:
+    cache = WatchCache()
+    connection = Connection(
+        kinds=["pods"], hearing=Hearing(), known=lambda _, event: is_echo(cache, PODS, event)
+    )
+    async with (
+        connected(web.Response(body=line + b"\n"), [], connection=connection) as (session, url),
+        session.get(url, params={"watch": "true"}) as found,
+    ):
+        assert [told async for told in found.content.iter_chunked(2**20)] == [TOO_OLD + b"\n"]
 
 
 @pytest.mark.parametrize(
