@@ -193,9 +193,8 @@ async def _rested(ours: Side, operator: OperatorProcess, seconds: int) -> dict[s
     await asyncio.sleep(seconds)
     counted = await phases.requests(ours) - before
     lasted = time.perf_counter() - started
-    for (verb, what), number in counted.items():
-        if verb not in counting.READING:
-            say(f"  written at rest: {verb} {what}, {number} times")
+    for (verb, what), number in counting.written(counted).items():
+        say(f"  written at rest: {verb} {what}, {number} times")
     return {
         "writes": counting.writes(counted),
         "reads": counting.reads(counted),

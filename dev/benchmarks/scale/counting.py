@@ -48,9 +48,14 @@ def requests(text: str) -> Requests:
     return found
 
 
-def writes(counted: Requests) -> int:
+def written(counted: Requests) -> Requests:
     """Those that would change something."""
-    return sum(count for (verb, _), count in counted.items() if verb not in READING)
+    return Counter({what: count for what, count in counted.items() if what[0] not in READING})
+
+
+def writes(counted: Requests) -> int:
+    """How many would change something."""
+    return written(counted).total()
 
 
 def reads(counted: Requests) -> int:
