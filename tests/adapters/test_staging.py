@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import subprocess
 import time
 from collections.abc import Callable
 
@@ -18,7 +19,6 @@ from roadstead.store.multipart import Multipart
 from roadstead.store.objects import SHA256_METADATA, SOURCE_ETAG_METADATA
 from roadstead.transfer.messages import (
     Completed,
-    Failed,
     Resume,
     Started,
     UrlSource,
@@ -32,7 +32,7 @@ from tests.adapters.processes import (
     start_transfer,
     transfer_environ,
 )
-from tests.adapters.test_transfer import UID, Put, from_faults, job, keys, read
+from tests.adapters.test_transfer import UID, Put, failed, from_faults, job, keys, read
 
 Stage = Callable[..., None]
 
@@ -186,22 +186,33 @@ async def test_model_that_goes_takes_an_upload_with_it_that_nobody_had_heard_of(
     assert Multipart(access).unfinished(target) == ()
 
 
-def test_what_came_to_stand_at_the_target_meanwhile_is_not_replaced(
-    faults: FaultServer,
-    store: ObjectStore,
-    client: Minio,
-    target: StoreLocation,
-    put: Put,
-    sha256: str,
-) -> None:
+@pytest.fixture
+def replacing(
+    faults: FaultServer, store: ObjectStore, target: StoreLocation, put: Put, sha256: str
+) -> subprocess.Popen[bytes]:
+    """A transfer on its way, to where an older object stands."""
     put(b"the older one")
     faults.slowness = 0.1
     task = job(UrlSource(url=faults.url), target, sha256)
     process = start_transfer(task, transfer_environ(store, allow=f"127.0.0.1:{faults.port}"))
     while faults.bytes_sent <= 1 and process.poll() is None:
         time.sleep(0.01)
+    return process
+
+
+def test_what_came_to_stand_at_the_target_meanwhile_is_not_replaced(
+    replacing: subprocess.Popen[bytes], client: Minio, target: StoreLocation, put: Put
+) -> None:
     put(b"what another runner brought")
-    last = finished(process).last
-    assert isinstance(last, Failed)
-    assert last.reason == "StoreObjectExists"
+    failed(finished(replacing), "StoreObjectExists")
     assert read(client, target) == b"what another runner brought"
+
+
+def test_model_takes_the_place_of_what_was_removed_meanwhile(
+    replacing: subprocess.Popen[bytes], client: Minio, target: StoreLocation, content: bytes
+) -> None:
+    client.remove_object(target.bucket, target.path)
+    ended = finished(replacing)
+    assert isinstance(ended.last, Completed), ended.stderr
+    assert read(client, target) == content
+    assert keys(client, target) == [target.path]

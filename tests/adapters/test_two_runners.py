@@ -71,6 +71,17 @@ def under_way(
     return process
 
 
+def both(wanted: TransferJob, environ: Mapping[str, str]) -> list[Ended]:
+    """Two runs that begin together."""
+    processes = [start_transfer(wanted, environ) for _ in range(2)]
+    return [finished(process) for process in processes]
+
+
+def displaced(ended: Ended) -> bool:
+    """Whether it left the transfer to the other run."""
+    return isinstance(ended.last, Failed) and ended.last.reason == "TransferDisplaced"
+
+
 def completed(ended: Ended, sha256: str) -> bool:
     """Whether it says that the model is there."""
     return isinstance(ended.last, Completed) and ended.last.sha256 == sha256
@@ -91,8 +102,7 @@ def test_a_run_whose_upload_the_next_one_dropped_leaves_the_transfer_to_it(
     assert completed(won, sha256), won.stderr
     # versitygw goes on taking parts of an upload that was dropped while one was on its way.
     if server is MINIO:
-        assert isinstance(left.last, Failed), left.stderr
-        assert left.last.reason == "TransferDisplaced"
+        assert displaced(left), left
 
 
 @pytest.mark.usefixtures("once")
@@ -100,18 +110,15 @@ def test_runs_that_begin_in_the_same_moment_bring_one_object(
     faults: FaultServer, environ: dict[str, str], wanted: TransferJob, sha256: str
 ) -> None:
     faults.slowness = 0.01
-    processes = [start_transfer(wanted, environ) for _ in range(2)]
-    ended = [finished(process) for process in processes]
+    ended = both(wanted, environ)
     others = [each for each in ended if not completed(each, sha256)]
     assert len(others) < 2, ended
-    assert all(isinstance(each.last, Failed) for each in others)
-    assert {each.last.reason for each in others if isinstance(each.last, Failed)} <= {
-        "TransferDisplaced"
-    }
+    assert all(displaced(each) for each in others), ended
 
 
 @pytest.mark.usefixtures("once")
 def test_runs_that_go_on_with_one_upload_both_see_the_model_that_came_of_it(
+    server: Server,
     faults: FaultServer,
     store: ObjectStore,
     environ: dict[str, str],
@@ -122,9 +129,11 @@ def test_runs_that_go_on_with_one_upload_both_see_the_model_that_came_of_it(
     resume = killed_on_the_way(faults, store, target, sha256)
     faults.slowness = 0.01
     again = dataclasses.replace(wanted, resume=resume)
-    processes = [start_transfer(again, environ) for _ in range(2)]
-    for ended in [finished(process) for process in processes]:
-        assert completed(ended, sha256), ended.stderr
+    ended = both(again, environ)
+    others = [each for each in ended if not completed(each, sha256)]
+    # versitygw keeps the part whose connection the kill broke, so that one of them begins anew.
+    assert len(others) < (1 if server is MINIO else 2), ended
+    assert all(displaced(each) for each in others), ended
 
 
 @pytest.mark.usefixtures("once")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import io
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -102,7 +103,7 @@ class Interceptor:
             asked.method,
             URL(f"{self._upstream}{asked.path}", encoded=True),
             headers=_passing(request.headers),
-            data=asked.body or None,
+            data=io.BytesIO(asked.body) if asked.body else None,
             ssl=self._trusted if self._trusted is not None else True,
             allow_redirects=False,
         ) as found:

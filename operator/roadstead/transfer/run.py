@@ -12,8 +12,9 @@ stood there before is only ever replaced by something verified.
 - The target holds what may be this very model (sizes and metadata agree): it is read, and if it
   is the model, nothing is moved. The same for what a killed run left at the key beside it.
 - The same transfer may be run twice at once: by a pod that is taken for dead, and the next one.
-  Who finds its upload gone looks whether the other has brought the model, then whether it is at
-  work, which ends this run: so no two drop each other's uploads in turns. Completing is what one of
+  Who finds its upload gone, or what it completed, looks whether the other has brought the model,
+  then whether it is at work, which ends this run: so no two drop each other's uploads in turns, and
+  parts that both kept and one of them found wrong are brought by one. Completing is what one of
   them alone can do: an upload is completed once, and to a free key on condition that it is.
 - Kept parts that turn out wrong say nothing of the source, since some servers keep a part as whole
   whose connection broke: the transfer begins anew, once.
@@ -41,6 +42,7 @@ from roadstead.errors import (
     Retry,
     SourceChanged,
     StoreError,
+    StoreInterrupted,
     UploadMissing,
 )
 from roadstead.source.patience import Patience
@@ -70,6 +72,8 @@ MAX_BEGINNINGS = 3
 """A source or a store that changes under each of so many uploads is left to the next run."""
 _TAKEN: Final = ("StoreObjectExists", "StoreObjectMissing")
 """What a run meets where another has put the model in its place, or has taken the copy for it."""
+_GONE: Final = ("StoreObjectMissing", "StoreObjectChanged")
+"""What a run meets that reads what another one finds wrong, and removes or writes anew."""
 
 
 class Transfer:
@@ -171,7 +175,11 @@ class Transfer:
             return self._read(client, where, existing.size, sha256, verifier)
         except (ContentError, PartsDamaged) as error:
             log.warning("%s holds something else: %s", where, error)
-            return None
+        except StoreError as error:
+            if error.reason not in _GONE:
+                raise
+            log.warning("what stood there went while it was read: %s", error)
+        return None
 
     def _by_etag(self, existing: StoredObject) -> PartsVerifier:
         """For an object that an earlier run may have completed and never verified."""
@@ -258,7 +266,7 @@ class Transfer:
         except (ContentError, SourceChanged):
             upload.drop()
             raise
-        etag = self._complete(upload)
+        etag = self._complete(client, upload)
         return verified or self._verify_completed(client, upload, origin, etag)
 
     def _move(self, upload: Upload, origin: Origin) -> Verifier | None:
@@ -277,14 +285,30 @@ class Transfer:
         pump.run(self._reporter(cut.size, upload.resumed_bytes, Phase.TRANSFERRING))
         return verifier
 
-    def _complete(self, upload: Upload) -> str:
+    def _complete(self, client: Minio, upload: Upload) -> str:
         """Make the object; its ETag. UploadMissing too where only the answer to it was lost."""
+        where = upload.where
         try:
-            return upload.complete(if_absent=upload.where == self._target, patience=self._patience)
+            etag = upload.complete(if_absent=where == self._target, patience=self._patience)
         except StoreError as error:
             if error.reason in _TAKEN:
                 upload.drop()
             raise
+        self._patience.run(lambda: self._see(client, where))
+        return etag
+
+    def _see(self, client: Minio, where: StoreLocation) -> None:
+        """Raise StoreInterrupted as long as the store doesn't show what was completed.
+
+        versitygw says yes to a second run while it still puts the parts together for a first one.
+        That may have found them wrong by now, or put them from beside the target in its place.
+        """
+        if stat(client, where) is not None or (where != self._target and self._taken(client)):
+            return
+        if self._multipart.unfinished(where):
+            raise UploadMissing("StoreUploadMissing", f"{where}: another run has begun it anew")
+        message = f"{where}: was completed, but the store doesn't show it yet"
+        raise StoreInterrupted("StoreObjectMissing", message, retry=Retry.BACKOFF)
 
     def _verify_completed(
         self, client: Minio, upload: Upload, origin: Origin, etag: str
@@ -307,15 +331,23 @@ class Transfer:
             if upload.resumed:
                 raise PartsDamaged("StorePartsDamaged", f"with kept parts, {error}") from None
             raise
+        except StoreError as error:
+            if error.reason not in _GONE:
+                raise
+            raise UploadMissing("StoreUploadMissing", f"another run removed it: {error}") from None
 
     def _replace(self, client: Minio, where: StoreLocation) -> None:
         """Put what was verified in the place of what stood at the target, and of nothing else."""
-        standing = self._stat(client, self._target)
-        if (standing.etag if standing else "") != self._stood:
+        if self._patience.run(lambda: self._taken(client)):
             message = f"{self._target}: another object has come to stand there"
             raise StoreError("StoreObjectExists", message)
         self._patience.run(lambda: copy(client, where, self._target))
         self._patience.run(lambda: remove(client, where))
+
+    def _taken(self, client: Minio) -> bool:
+        """Whether something stands at the target that did not at the beginning."""
+        standing = stat(client, self._target)
+        return standing is not None and standing.etag != self._stood
 
     # Small things
 
