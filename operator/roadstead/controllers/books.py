@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
@@ -81,8 +82,9 @@ class Books:
             raise LedgerUnavailable("the cluster was not listed yet", reason="ClusterNotListed")
         await claim(connection, section(system, "metadata")["uid"])
         for resource, table in KINDS.items():
-            listed = self._cache.listed(resource)
-            for record in await resync(connection, table, self.records(resource), listed=listed):
+            # Who stood by has seen objects go that nobody wrote down, after its list.
+            gone_at = functools.partial(self._cache.gone_at, resource)
+            for record in await resync(connection, table, self.records(resource), gone_at=gone_at):
                 self._outbox.put(record)
 
     def records(self, resource: Resource) -> list[ObjectRecord]:

@@ -87,6 +87,13 @@ class WatchCache:
         """Whether the object with this UID was seen to be deleted, some thousand deletes ago."""
         return uid in self._gone and uid not in self._names
 
+    def gone_at(self, resource: Resource, uid: str) -> int:
+        """Up to which version it is known that an object that is not in here was not there.
+
+        That of the kind's last list, or a later one where the object was seen to go since.
+        """
+        return max(self.listed(resource), self._gone.get(uid, 0))
+
     def indexed(self, resource: Resource, key: str) -> Iterator[Raw]:
         """The objects of a kind that its index has under `key`."""
         for name in sorted(self._indexed.get((resource, key), ())):

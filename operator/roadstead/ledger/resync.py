@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import asyncpg
 
@@ -36,12 +36,12 @@ async def resync(
     table: Table,
     desired: Iterable[ObjectRecord],
     *,
-    listed: int,
+    gone_at: Callable[[str], int],
 ) -> list[ObjectRecord]:
     """The records that the table lacks or has an older state of; those gone are marked deleted.
 
-    `desired` is every object of the kind, complete as of the list of version `listed`: a row that
-    is newer than that is none of ours to end.
+    `desired` is every object of the kind. `gone_at` tells of any other UID up to which version it
+    is known not to be there: a row that is newer than that is none of ours to end.
     """
     with speaking():
         rows = await connection.fetch(living(table))
@@ -54,7 +54,7 @@ async def resync(
     gone = sorted(stored.keys() - seen)
     if gone:
         with speaking():
-            await connection.execute(bury(table), gone, listed)
+            await connection.execute(bury(table), gone, list(map(gone_at, gone)))
     return late
 
 

@@ -164,12 +164,15 @@ TABLES: Final[Mapping[type[Record], Table]] = {
 def bury(table: Table) -> str:
     """Mark rows as deleted, `$1` being their keys.
 
-    `$2` is the version of a list that did not have them: who is newer than it stays.
+    `$2` are the versions that the cluster did not have them at: a row that is newer stays.
     """
     return (
-        f"UPDATE {table.name} SET status = 'Deleted', status_reason = 'Deleted', "
-        "status_message = '', deleted_at = now(), updated_at = now(), resource_version = $2 "
-        f"WHERE {table.key} = ANY($1::uuid[]) AND resource_version <= $2 AND deleted_at IS NULL"
+        f"UPDATE {table.name} kept SET status = 'Deleted', status_reason = 'Deleted', "
+        "status_message = '', deleted_at = now(), updated_at = now(), "
+        "resource_version = gone.version "
+        "FROM unnest($1::uuid[], $2::bigint[]) AS gone (key, version) "
+        f"WHERE kept.{table.key} = gone.key AND kept.resource_version <= gone.version "
+        "AND kept.deleted_at IS NULL"
     )
 
 

@@ -211,22 +211,33 @@ async def test_resync_tells_what_is_missing_or_old(ledger: Ledger) -> None:
     await ledger.write(a_server(uid=known), a_server(uid=late, version=1))
     desired = [a_server(uid=known), a_server(uid=late, version=2), a_server(uid=missing)]
     async with ledger.connected("writer") as connection:
-        found = await resync(connection, SERVERS, desired, listed=50)
+        found = await resync(connection, SERVERS, desired, gone_at=lambda _: 50)
     assert [record.resource_version for record in found] == [2, 10]
 
 
 async def test_resync_marks_what_is_gone(ledger: Ledger) -> None:
     await ledger.write(a_server(version=10))
     async with ledger.connected("writer") as connection:
-        await resync(connection, SERVERS, [], listed=50)
+        await resync(connection, SERVERS, [], gone_at=lambda _: 50)
     assert (await ledger.row(STATUSES))["status"] == "Deleted"
 
 
 async def test_resync_of_an_old_view_does_not_end_what_is_newer(ledger: Ledger) -> None:
     await ledger.write(a_server(version=60))
     async with ledger.connected("writer") as connection:
-        await resync(connection, SERVERS, [], listed=50)
+        await resync(connection, SERVERS, [], gone_at=lambda _: 50)
     assert (await ledger.row(STATUSES))["status"] == "Ready"
+
+
+async def test_resync_marks_each_by_when_it_is_known_to_be_gone(ledger: Ledger) -> None:
+    seen, unseen = fresh_uid(), fresh_uid()
+    await ledger.write(a_server(uid=seen, version=60), a_server(uid=unseen, version=60))
+    async with ledger.connected("writer") as connection:
+        await resync(connection, SERVERS, [], gone_at=lambda uid: 70 if uid == seen else 50)
+    ended = (
+        "SELECT server_uuid::text, resource_version FROM server_records WHERE status = 'Deleted'"
+    )
+    assert await ledger.rows(ended) == [{"server_uuid": seen, "resource_version": 70}]
 
 
 async def test_database_of_another_cluster_is_not_written(ledger: Ledger) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,16 @@ from prometheus_client import REGISTRY
 
 from dev.postgres import running
 from roadstead.controllers.ledger_verification import compare, run
+from roadstead.controllers.listing import RELIST_SECONDS
 from roadstead.kube.client import KubeClient
 from tests.adapters.ledger.site import Ledger, migrated
 from tests.apiserver import custom_objects
+from tests.apiserver.control_plane import ApiServer
 from tests.apiserver.eventually import eventually
 from tests.apiserver.objects import Raw, make_contract, make_model
+from tests.apiserver.reconciling.replicas import standing
 from tests.apiserver.reconciling.site import Operated, get_raw
+from tests.faults.table import Healing
 
 ROWS = "SELECT * FROM server_records WHERE name = $1"
 MODEL = "SELECT * FROM model_records WHERE model_name = $1"
@@ -73,6 +78,27 @@ async def test_what_is_created_changed_and_deleted_is_in_the_ledger(
     found = await row(ledger, kept)
     assert (found["status"], found["status_reason"]) == ("Failed", "ModelUnknown")
     assert found["desired_replicas"] == 0
+
+
+@pytest.mark.fault("R3", heals="who leads next writes down what went while nobody led")
+async def test_what_is_deleted_while_nobody_leads_is_in_the_ledger_afterwards(
+    operated: Operated, apiserver: ApiServer, ledger: Ledger, tmp_path: Path, healing: Healing
+) -> None:
+    async with standing(operated, apiserver, tmp_path) as replicas:
+        replicas.environ = {"ROADSTEAD_LEDGER_DSN_FILE": str(ledger.dsn_file("writer"))}
+        first = await replicas.start("a")
+        await replicas.leads(first)
+        await replicas.start("b")
+        await asyncio.sleep(2 * RELIST_SECONDS)  # It lists once more after kopf has.
+        serve = await operated.serve(modelName="nobody")
+        await operated.says(serve, "Ready", "ModelUnknown")
+        await agrees(operated, ledger)
+        with healing():
+            first.signal(signal.SIGKILL)
+            await first.code()
+            await custom_objects.delete(operated.api, serve)
+            await agrees(operated, ledger)
+    assert (await row(ledger, serve))["status"] == "Deleted"
 
 
 @pytest.mark.fault("R12", heals="every change made meanwhile, deletions too")

@@ -41,6 +41,15 @@ def test_the_end_of_an_old_object_leaves_the_new_one_of_its_name() -> None:
     assert cache.name_of("new") == ("", "a")
 
 
+def test_what_was_seen_to_go_is_known_to_be_gone_beyond_the_list() -> None:
+    cache = WatchCache()
+    cache.note_list(MODELS, 5)
+    cache.put(MODELS, thing(7))
+    cache.deleted(MODELS, thing(9))
+    assert cache.gone_at(MODELS, "u") == 9
+    assert cache.gone_at(MODELS, "never seen") == 5
+
+
 def test_an_object_that_left_the_selector_may_come_back_newer() -> None:
     cache = WatchCache()
     cache.put(PODS, thing(1))
