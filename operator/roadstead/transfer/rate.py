@@ -1,8 +1,10 @@
-"""How fast it goes and how long it still takes. Pure."""
+"""How fast it goes and how long it still takes."""
 
 from __future__ import annotations
 
-from roadstead.transfer.messages import Phase, Progress
+from collections.abc import Callable
+
+from roadstead.transfer.messages import Event, Phase, Progress
 
 SMOOTHING = 0.3
 """Weight of the newest report."""
@@ -35,3 +37,16 @@ class Rate:
             remaining_seconds=None if per_second < 1 else -(-left // per_second),
             phase=self._phase,
         )
+
+
+class Reporter:
+    """Tells `emit` how far it is; `clock` is any monotonic clock in seconds."""
+
+    def __init__(self, emit: Callable[[Event], None], clock: Callable[[], float]) -> None:
+        self.emit = emit
+        self._clock = clock
+
+    def of(self, total: int, start: int = 0, *, phase: Phase) -> Callable[[int], None]:
+        """Takes how many bytes beyond `start` are done."""
+        rate = Rate(total=total, start=start, now=self._clock(), phase=phase)
+        return lambda moved: self.emit(rate.progress(start + moved, self._clock()))

@@ -1,0 +1,104 @@
+"""Bringing all parts of a model to one place in the store, verified one way or the other."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from roadstead.api.location import StoreLocation
+from roadstead.errors import (
+    ContentError,
+    PartsDamaged,
+    SourceChanged,
+    StoreError,
+    UploadMissing,
+)
+from roadstead.source.patience import Patience
+from roadstead.source.pump import Pump
+from roadstead.transfer.content import PartsVerifier, Verified, Verifier
+from roadstead.transfer.messages import Phase, Resume
+from roadstead.transfer.origin import Origin
+from roadstead.transfer.rate import Reporter
+from roadstead.transfer.settings import TransferSettings
+from roadstead.transfer.standing import GONE, TAKEN, Standing
+from roadstead.transfer.upload import Upload, Uploads
+
+
+class Bringing:
+    """Fills an upload, completes it, and sees that the model came of it."""
+
+    def __init__(
+        self,
+        standing: Standing,
+        settings: TransferSettings,
+        patience: Patience,
+        reporter: Reporter,
+    ) -> None:
+        self._standing = standing
+        self._uploads = Uploads(standing.multipart, settings.connections, patience)
+        self._patience = patience
+        self._reporter = reporter
+
+    def bring(self, where: StoreLocation, origin: Origin, resume: Resume | None) -> Verified:
+        """Bring what is missing to `where`; raises ModelError or Stopping."""
+        upload = self._uploads.open(where, origin.found, resume, origin.sha256)
+        self._reporter.emit(upload.started(origin.found))
+        try:
+            verifier = self._move(upload, origin)
+            verified = verifier.finish(origin.sha256) if verifier else None
+        except (ContentError, SourceChanged):
+            upload.drop()
+            raise
+        etag = self._complete(upload)
+        return verified or self._verify(upload, origin, etag)
+
+    def _move(self, upload: Upload, origin: Origin) -> Verifier | None:
+        """Bring the parts that are missing; what followed them, if something could."""
+        cut = upload.layout
+        verifier = Verifier(cut.size) if cut.buffers and not upload.resumed else None
+        missing = [span for span in cut.spans if span.number not in upload.resumed]
+        pump = Pump(
+            layout=cut if verifier else dataclasses.replace(cut, buffers=0),
+            spans=missing,
+            reader=origin.reader,
+            sink=upload.sink,
+            patience=self._patience,
+            follower=verifier,
+        )
+        pump.run(self._reporter.of(cut.size, upload.resumed_bytes, phase=Phase.TRANSFERRING))
+        return verifier
+
+    def _complete(self, upload: Upload) -> str:
+        """Make the object; its ETag. UploadMissing too where only the answer to it was lost."""
+        if_absent = upload.where == self._standing.target
+        try:
+            etag = upload.complete(if_absent=if_absent, patience=self._patience)
+        except StoreError as error:
+            if error.reason in TAKEN:
+                upload.drop()
+            raise
+        self._standing.await_completed(upload.where)
+        return etag
+
+    def _verify(self, upload: Upload, origin: Origin, etag: str) -> Verified:
+        """Read what was completed of kept and new parts; if it is wrong, it is removed.
+
+        Only that one: by now another run may have put something else there.
+        """
+        size, sha256 = origin.found.size, origin.sha256
+        by_parts = sha256 is None and upload.resumed
+        part_size = upload.layout.part_size
+        verifier = PartsVerifier(size, part_size, etags=upload.resumed) if by_parts else None
+        try:
+            return self._standing.read(upload.where, size, sha256, verifier)
+        except PartsDamaged:
+            self._standing.remove(upload.where, etag=etag)
+            raise
+        except ContentError as error:
+            self._standing.remove(upload.where, etag=etag)
+            if upload.resumed:
+                raise PartsDamaged("StorePartsDamaged", f"with kept parts, {error}") from None
+            raise
+        except StoreError as error:
+            if error.reason not in GONE:
+                raise
+            raise UploadMissing("StoreUploadMissing", f"another run removed it: {error}") from None
