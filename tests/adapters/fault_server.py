@@ -7,7 +7,7 @@ import mmap
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
@@ -50,13 +50,22 @@ class FaultServer:
         """Where it is, as a presigned URL looks."""
         return f"{self.endpoint}/model.gguf?X-Amz-Signature=secretsignature"
 
+    def has_sent(self, limit: int | None) -> bool:
+        """Whether it has sent more bytes than this; never, where that is None."""
+        return limit is not None and self.bytes_sent > limit
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    faults: FaultServer
+
 
 @contextlib.contextmanager
 def serving(content: bytes | mmap.mmap) -> Iterator[FaultServer]:
     """Run one in a thread, on a free port."""
     faults = FaultServer(content)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(faults))
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), _Handler)
+    server.faults = faults
     faults.port = server.server_port
     thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.05))
     thread.start()
@@ -68,93 +77,101 @@ def serving(content: bytes | mmap.mmap) -> Iterator[FaultServer]:
         server.server_close()
 
 
-def _handler(faults: FaultServer) -> Callable[..., BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
 
-        def do_GET(self) -> None:
-            if self.path.startswith("/download-url/"):
-                self._answer_as_quant()
+    @property
+    def _faults(self) -> FaultServer:
+        assert isinstance(self.server, _Server)
+        return self.server.faults
+
+    def do_GET(self) -> None:
+        if self.path.startswith("/download-url/"):
+            self._answer_as_quant()
+            return
+        with self._faults.lock:
+            self._faults.requests += 1
+            self._spoil()
+        status = self._faults.answer_status
+        expired = (
+            self._faults.expire_after is not None
+            and self._faults.bytes_sent > self._faults.expire_after
+        )
+        if expired and "fresh" not in self.path:
+            status = 403
+        if self._faults.drips == "head":
+            self._drip(b"HTTP/1.1 206 Partial Content\r\n" + b"X-Wait: 1\r\n" * 1000)
+        elif self._faults.redirect_to:
+            self._head(302, 0, Location=self._faults.redirect_to)
+        elif status is not None:
+            self._head(status, 0)
+        else:
+            self._range()
+
+    def _answer_as_quant(self) -> None:
+        with self._faults.lock:
+            url = self._faults.url + ("&fresh" if self._faults.asked else "")
+            self._faults.asked += 1
+        body = json.dumps({"url": url, "size": len(self._faults.content)}).encode()
+        self._head(200, len(body))
+        self.wfile.write(body)
+
+    def _spoil(self) -> None:
+        if (
+            self._faults.change_after is not None
+            and self._faults.bytes_sent > self._faults.change_after
+        ):
+            self._faults.etag = '"two"'
+
+    def _range(self) -> None:
+        match = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+        condition = self.headers.get("If-Range", self._faults.etag)
+        if self._faults.ignores_ranges or match is None or condition != self._faults.etag:
+            self._head(200, len(self._faults.content))
+            self._body(self._faults.content)
+            return
+        start, end = int(match[1]), int(match[2]) + 1
+        content, more = self._faults.content, {}
+        if self._faults.compresses:
+            content, more = gzip.compress(content[:], 1), {"Content-Encoding": "gzip"}
+        total = len(content)
+        self._head(206, end - start, Content_Range=f"bytes {start}-{end - 1}/{total}", **more)
+        self._body(content[start:end])
+
+    def _head(self, status: int, length: int, **headers: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(length))
+        self.send_header("ETag", self._faults.etag)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+
+    def _drip(self, text: bytes) -> None:
+        self.close_connection = True
+        with contextlib.suppress(OSError):
+            for byte in text:
+                self.wfile.write(bytes([byte]))
+                time.sleep(0.25)
+
+    def _body(self, body: bytes | mmap.mmap) -> None:
+        if self._faults.drips == "body" and len(body) > 1:
+            self._drip(body[:1000])
+            return
+        with self._faults.lock:
+            if len(body) > 1 and self._faults.cuts_bodies > 0:
+                self._faults.cuts_bodies -= 1
+                body = body[: len(body) // 2]
+                self.close_connection = True
+        for at in range(0, len(body), 2**18):
+            time.sleep(self._faults.slowness)
+            chunk = body[at : at + 2**18]
+            try:
+                self.wfile.write(chunk)
+            except OSError:
+                self.close_connection = True
                 return
-            with faults.lock:
-                faults.requests += 1
-                self._spoil()
-            status = faults.answer_status
-            expired = faults.expire_after is not None and faults.bytes_sent > faults.expire_after
-            if expired and "fresh" not in self.path:
-                status = 403
-            if faults.drips == "head":
-                self._drip(b"HTTP/1.1 206 Partial Content\r\n" + b"X-Wait: 1\r\n" * 1000)
-            elif faults.redirect_to:
-                self._head(302, 0, Location=faults.redirect_to)
-            elif status is not None:
-                self._head(status, 0)
-            else:
-                self._range()
+            with self._faults.lock:
+                self._faults.bytes_sent += len(chunk)
 
-        def _answer_as_quant(self) -> None:
-            with faults.lock:
-                url = faults.url + ("&fresh" if faults.asked else "")
-                faults.asked += 1
-            body = json.dumps({"url": url, "size": len(faults.content)}).encode()
-            self._head(200, len(body))
-            self.wfile.write(body)
-
-        def _spoil(self) -> None:
-            if faults.change_after is not None and faults.bytes_sent > faults.change_after:
-                faults.etag = '"two"'
-
-        def _range(self) -> None:
-            match = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
-            condition = self.headers.get("If-Range", faults.etag)
-            if faults.ignores_ranges or match is None or condition != faults.etag:
-                self._head(200, len(faults.content))
-                self._body(faults.content)
-                return
-            start, end = int(match[1]), int(match[2]) + 1
-            content, more = faults.content, {}
-            if faults.compresses:
-                content, more = gzip.compress(content[:], 1), {"Content-Encoding": "gzip"}
-            total = len(content)
-            self._head(206, end - start, Content_Range=f"bytes {start}-{end - 1}/{total}", **more)
-            self._body(content[start:end])
-
-        def _head(self, status: int, length: int, **headers: str) -> None:
-            self.send_response(status)
-            self.send_header("Content-Length", str(length))
-            self.send_header("ETag", faults.etag)
-            for name, value in headers.items():
-                self.send_header(name.replace("_", "-"), value)
-            self.end_headers()
-
-        def _drip(self, text: bytes) -> None:
-            self.close_connection = True
-            with contextlib.suppress(OSError):
-                for byte in text:
-                    self.wfile.write(bytes([byte]))
-                    time.sleep(0.25)
-
-        def _body(self, body: bytes | mmap.mmap) -> None:
-            if faults.drips == "body" and len(body) > 1:
-                self._drip(body[:1000])
-                return
-            with faults.lock:
-                if len(body) > 1 and faults.cuts_bodies > 0:
-                    faults.cuts_bodies -= 1
-                    body = body[: len(body) // 2]
-                    self.close_connection = True
-            for at in range(0, len(body), 2**18):
-                time.sleep(faults.slowness)
-                chunk = body[at : at + 2**18]
-                try:
-                    self.wfile.write(chunk)
-                except OSError:
-                    self.close_connection = True
-                    return
-                with faults.lock:
-                    faults.bytes_sent += len(chunk)
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Silence."""
-
-    return Handler
+    def log_message(self, format: str, *args: object) -> None:
+        """Silence."""
