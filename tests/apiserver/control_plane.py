@@ -14,7 +14,6 @@ import secrets
 import socket
 import ssl
 import subprocess
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +21,8 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+
+from dev.starting import answers, until_ready
 
 START_DEADLINE_SECONDS = 90.0
 """Generous, since a test machine may be building at the same time."""
@@ -62,7 +63,7 @@ class ApiServer:
 def running(binaries: Mapping[str, Path], folder: Path) -> Iterator[ApiServer]:
     """Start both in `folder`, which takes data and logs; end both on the way out.
 
-    `binaries` holds `etcd` and `kube-apiserver`. Raises RuntimeError with the end of the log when
+    `binaries` holds `etcd` and `kube-apiserver`. Raises StepTimeout with the end of the log when
     one of them does not come up.
     """
     with _etcd(binaries["etcd"], folder) as etcd_url:
@@ -73,7 +74,13 @@ def running(binaries: Mapping[str, Path], folder: Path) -> Iterator[ApiServer]:
         with _process(command, log) as process:
             url = f"https://127.0.0.1:{port}"
             ca = folder / "certificates" / "apiserver.crt"
-            _wait_until_healthy(f"{url}/readyz", process, log, ca=ca, token=token)
+            until_ready(
+                "the API server",
+                lambda: _healthy(f"{url}/readyz", ca, token),
+                process,
+                log,
+                seconds=START_DEADLINE_SECONDS,
+            )
             kubeconfig = folder / "kubeconfig"
             kubeconfig.write_text(json.dumps(kubeconfig_content(url, ca, token)))
             kubeconfig.chmod(0o600)
@@ -118,7 +125,13 @@ def _etcd(binary: Path, folder: Path) -> Iterator[str]:
         "--log-level=warn",
     ]
     with _process(command, log) as process:
-        _wait_until_healthy(f"{clients}/health", process, log)
+        until_ready(
+            "etcd",
+            lambda: answers(f"{clients}/health"),
+            process,
+            log,
+            seconds=START_DEADLINE_SECONDS,
+        )
         yield clients
 
 
@@ -189,29 +202,12 @@ def _process(command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[byt
             process.wait()
 
 
-def _wait_until_healthy(
-    url: str,
-    process: subprocess.Popen[bytes],
-    log: Path,
-    *,
-    ca: Path | None = None,
-    token: str = "",
-) -> None:
-    deadline = time.monotonic() + START_DEADLINE_SECONDS
-    while not _healthy(url, ca, token):
-        if process.poll() is not None or time.monotonic() > deadline:
-            state = "did not answer" if process.poll() is None else "ended"
-            tail = "\n".join(log.read_text(errors="replace").splitlines()[-20:])
-            raise RuntimeError(f"{process.args!r} {state}; the end of its log:\n{tail}")
-        time.sleep(0.1)
-
-
-def _healthy(url: str, ca: Path | None, token: str) -> bool:
-    if ca is not None and not ca.exists():
+def _healthy(url: str, ca: Path, token: str) -> bool:
+    if not ca.exists():
         return False
     try:
         # Made anew each time: the server may still be writing its certificate.
-        context = ssl.create_default_context(cafile=ca) if ca else None
+        context = ssl.create_default_context(cafile=ca)
         request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
         with urllib.request.urlopen(request, timeout=5, context=context) as answer:
             return bool(answer.status == 200)
