@@ -89,5 +89,5 @@ def _run(command: Sequence[object], stdin: str) -> str:
         shown = " ".join(
             Path(str(part)).name if n == 0 else str(part) for n, part in enumerate(command)
         )
-        raise DevError(f"{shown}\n  {done.stderr.strip()}")
+        raise DevError(f"{shown}\n  {(done.stdout + done.stderr).strip()}")
     return done.stdout
