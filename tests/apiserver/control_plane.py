@@ -11,7 +11,6 @@ import contextlib
 import dataclasses
 import json
 import secrets
-import socket
 import ssl
 import subprocess
 import urllib.error
@@ -22,6 +21,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from dev.objectstore import free_port
 from dev.starting import answers, until_ready
 
 START_DEADLINE_SECONDS = 90.0
@@ -68,7 +68,7 @@ def running(binaries: Mapping[str, Path], folder: Path) -> Iterator[ApiServer]:
     """
     with _etcd(binaries["etcd"], folder) as etcd_url:
         token = secrets.token_urlsafe(32)
-        port = _free_port()
+        port = free_port()
         command = _apiserver_command(binaries["kube-apiserver"], folder, etcd_url, port, token)
         log = folder / "kube-apiserver.log"
         with _process(command, log) as process:
@@ -111,7 +111,7 @@ def kubeconfig_content(url: str, ca: Path, token: str) -> dict[str, object]:
 
 @contextlib.contextmanager
 def _etcd(binary: Path, folder: Path) -> Iterator[str]:
-    clients, peers = (f"http://127.0.0.1:{_free_port()}" for _ in range(2))
+    clients, peers = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
     log = folder / "etcd.log"
     command = [
         str(binary),
@@ -213,9 +213,3 @@ def _healthy(url: str, ca: Path, token: str) -> bool:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
