@@ -52,13 +52,13 @@ down: $(SETUP) ## end all that `make up`, `make demo` or `make test` started
 	@$(PY) -m dev.cluster down
 
 metrics: $(SETUP) ## write docs/reference/metrics.md anew from the code
-	@$(PY) -m dev.metrics
+	@$(PY) -m dev.checks.metrics
 
 audit: $(SETUP) ## known vulnerabilities of what is pinned; it asks PyPI and fails where that does not tell
 	@.venv/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off $(patsubst %,-r %,$(wildcard requirements*.txt))
 
 sbom: $(SETUP) ## print what is in the image, as CycloneDX JSON
-	@$(PY) -m dev.sbom
+	@$(PY) -m dev.checks.sbom
 
 requirements: $(SETUP) ## write the pinned requirements anew from pyproject.toml
 	@.venv/bin/uv pip compile -q --generate-hashes --no-header --no-annotate --python-version 3.11 --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.txt

@@ -12,8 +12,9 @@ from typing import Any
 
 from kubernetes.aio import client
 
-from dev import binaries, postgres
-from dev.postgres import Postgres
+from dev import binaries
+from dev.servers import postgres
+from dev.servers.postgres import Postgres
 from dev.terminal import say
 from roadstead.ledger.records import Record
 from tests.apiserver.conftest import connect, install_crds

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from dev.objectstore import Certificate
+from dev.servers.objectstore import Certificate
 
 LIFETIME = datetime.timedelta(hours=2)
 

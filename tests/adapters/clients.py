@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import urllib3
 from minio import Minio
 
-from dev.objectstore import ObjectStore
+from dev.servers.objectstore import ObjectStore
 
 
 def minio(store: ObjectStore, authority: Path | None = None) -> Minio:

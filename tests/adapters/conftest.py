@@ -14,8 +14,9 @@ from urllib.error import URLError
 import pytest
 from minio import Minio
 
-from dev import objectstore, samplegguf
-from dev.objectstore import MINIO, VERSITYGW, Certificate, ObjectStore, Server
+from dev import samplegguf
+from dev.servers import objectstore
+from dev.servers.objectstore import MINIO, VERSITYGW, Certificate, ObjectStore, Server
 from roadstead.api.location import StoreLocation
 from roadstead.store.access import StoreAccess
 from tests.adapters import certificates, fault_server

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from dev.objectstore import ObjectStore
+from dev.servers.objectstore import ObjectStore
 from roadstead.transfer.messages import Event, TransferJob, parse_event
 
 TIMEOUT_SECONDS = 120

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dev import objectstore
+from dev.servers import objectstore
 from roadstead.api.location import StoreLocation
 from roadstead.transfer.messages import UrlSource
 from tests.adapters import volumes

@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from dev.objectstore import Certificate
+from dev.servers.objectstore import Certificate
 from roadstead.errors import InvalidSettings
 from roadstead.gateway.probe import GatewayProbe, Reached
 from roadstead.tokens.gateway_keys import PROBE_SCHEME, GatewayKey

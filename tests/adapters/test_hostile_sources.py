@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from minio import Minio
 
-from dev.objectstore import ObjectStore
+from dev.servers.objectstore import ObjectStore
 from roadstead.api.location import StoreLocation
 from roadstead.errors import SourceInterrupted
 from roadstead.source.allowlist import AllowList

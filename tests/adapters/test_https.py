@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from minio import Minio
 
-from dev import objectstore
-from dev.objectstore import Certificate, ObjectStore, Server
+from dev.servers import objectstore
+from dev.servers.objectstore import Certificate, ObjectStore, Server
 from roadstead.api.location import StoreLocation
 from roadstead.transfer.messages import Completed, UrlSource
 from tests.adapters.clients import minio

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from minio import Minio
 
-from dev import objectstore
-from dev.objectstore import ObjectStore, Server, free_port
+from dev.servers import objectstore
+from dev.servers.objectstore import ObjectStore, Server, free_port
 from roadstead.api.location import StoreLocation
 from roadstead.transfer.messages import Completed, QuantSource, UrlSource
 from tests.adapters.clients import minio

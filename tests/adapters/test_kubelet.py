@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from dev.objectstore import Certificate
+from dev.servers.objectstore import Certificate
 from roadstead.errors import UsageError
 from roadstead.usage import kubelet
 from roadstead.usage.cadvisor import Readings

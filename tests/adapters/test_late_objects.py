@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 from minio import Minio
 
-from dev.objectstore import ObjectStore
+from dev.servers.objectstore import ObjectStore
 from roadstead.api.location import StoreLocation
 from roadstead.store.access import StoreAccess
 from roadstead.store.multipart import Multipart

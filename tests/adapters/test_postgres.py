@@ -9,8 +9,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from dev import postgres
-from dev.postgres import ROLES, Postgres, Role
+from dev.servers import postgres
+from dev.servers.postgres import ROLES, Postgres, Role
 
 
 @pytest.fixture(scope="module")

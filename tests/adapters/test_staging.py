@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from minio import Minio
 
-from dev.objectstore import ObjectStore
+from dev.servers.objectstore import ObjectStore
 from roadstead.api.location import StoreLocation
 from roadstead.api.model import Model
 from roadstead.controllers.model_removal import clear_store

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from minio import Minio
 
-from dev.objectstore import ObjectStore
+from dev.servers.objectstore import ObjectStore
 from roadstead.api.location import StoreLocation
 from roadstead.errors import Retry
 from roadstead.transfer.messages import (

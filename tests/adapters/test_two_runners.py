@@ -13,7 +13,7 @@ from minio import Minio
 from minio.commonconfig import ENABLED
 from minio.versioningconfig import VersioningConfig
 
-from dev.objectstore import MINIO, ObjectStore, Server
+from dev.servers.objectstore import MINIO, ObjectStore, Server
 from roadstead.api.location import StoreLocation
 from roadstead.store.access import StoreAccess
 from roadstead.store.multipart import Multipart

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from dev.objectstore import Certificate
+from dev.servers.objectstore import Certificate
 from roadstead.api.references import serve_references
 from roadstead.api.usage import UsageSample
 from roadstead.controllers.usage_collector import Collector

@@ -21,8 +21,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from dev.objectstore import free_port
-from dev.starting import answers, until_ready
+from dev.servers.objectstore import free_port
+from dev.servers.process import answers, until_ready
 
 START_DEADLINE_SECONDS = 90.0
 """Generous, since a test machine may be building at the same time."""

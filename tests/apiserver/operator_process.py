@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from dev.starting import answers, until_ready
+from dev.servers.process import answers, until_ready
 from tests.apiserver.control_plane import ApiServer
 
 START_DEADLINE_SECONDS = 60.0

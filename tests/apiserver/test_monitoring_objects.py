@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from dev import binaries, monitoring
+from dev import binaries
+from dev.servers import monitoring
 from tests.apiserver.conftest import Kubectl
 from tests.chart.rendering import EVERYTHING, Chart
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import asyncpg
 
-from dev import postgres
-from dev.postgres import ROLES
+from dev.servers import postgres
+from dev.servers.postgres import ROLES
 from tests.chart.rendering import CHART
 
 HOST = "roadstead-postgres"

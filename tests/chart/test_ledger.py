@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from dev.postgres import ROLES
+from dev.servers.postgres import ROLES
 from tests.chart.rendering import (
     EVERYTHING,
     EXISTING_POSTGRES,

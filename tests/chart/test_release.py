@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from dev import binaries, monitoring
+from dev import binaries
+from dev.servers import monitoring
 from roadstead.manifests.transfer_job import TransferPlace, transfer_job
 from tests.apiserver.control_plane import running
 from tests.chart.rendering import (

@@ -8,7 +8,7 @@ from dev.cluster.images import load
 from dev.demo import source
 from dev.demo.installation import NAMESPACE, RELEASE, install
 from dev.demo.kubectl import Cluster
-from dev.previous import Version
+from dev.images.previous import Version
 from tests.e2e.conftest import CONTRACT, as_admin
 
 HELM = ("--namespace", NAMESPACE, "--wait", "--timeout", "180s")

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dev import prometheus
 from dev.demo.installation import NAMESPACE
 from dev.demo.kubectl import Cluster
-from dev.prometheus import Prometheus
+from dev.servers import prometheus
+from dev.servers.prometheus import Prometheus
 
 PARTS = ("operator", "webhooks", "forward-auth", "console")
 RULES = Path(__file__).parents[2] / "chart" / "files" / "rules.yaml"

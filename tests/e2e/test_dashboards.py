@@ -19,12 +19,12 @@ import asyncpg
 import pytest
 import yaml
 
+from dev.checks.metrics import metrics
 from dev.demo import admission, namespaces
 from dev.demo.installation import NAMESPACE
 from dev.demo.kubectl import Cluster
 from dev.errors import DevError
-from dev.metrics import metrics
-from dev.prometheus import Prometheus, promtool
+from dev.servers.prometheus import Prometheus, promtool
 from tests.adapters.monitoring.dashboards import Query, filled, queries
 from tests.e2e.conftest import as_admin
 from tests.e2e.gateway.conftest import drop_contract

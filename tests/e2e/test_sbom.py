@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from dev.checks.sbom import PLACE
 from dev.demo.installation import NAMESPACE
 from dev.demo.kubectl import Cluster
 from dev.images.sbom import canonical
-from dev.sbom import PLACE
 
 PYTHON = (
     "import importlib.metadata as m, json; "

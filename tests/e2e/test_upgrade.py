@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from dev import previous
 from dev.demo import admission, source
 from dev.demo.kubectl import Cluster
-from dev.previous import CHECKOUT, Version
+from dev.images import previous
+from dev.images.previous import CHECKOUT, Version
 from tests.e2e import releases
 from tests.e2e.leader import leader_uid
 from tests.e2e.node_processes import stopped

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from kubernetes.aio import client
 
-from dev import postgres, toxiproxy
 from dev.binaries import ensure
-from dev.toxiproxy import Toxiproxy
+from dev.servers import postgres, toxiproxy
+from dev.servers.toxiproxy import Toxiproxy
 from tests.adapters.ledger.site import Ledger, migrated
 from tests.apiserver.conftest import PROGRAMS, connect, fresh_namespace, install_crds
 from tests.apiserver.control_plane import ApiServer, running

@@ -18,7 +18,7 @@ from typing import Any, Final
 from kubernetes.aio import client
 
 from dev import samplegguf
-from dev.starting import answers, until_ready
+from dev.servers.process import answers, until_ready
 from roadstead.tokens.receipt_keys import SigningKey
 from tests.adapters.ledger.site import Ledger
 from tests.apiserver import custom_objects

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from kubernetes.aio import client
 
-from dev.toxiproxy import Link, Toxiproxy
+from dev.servers.toxiproxy import Link, Toxiproxy
 from roadstead.tokens.receipt_keys import SigningKey
 from tests.adapters.ledger.site import Ledger
 from tests.apiserver import custom_objects

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 from dev import samplegguf
-from dev.objectstore import ObjectStore
+from dev.servers.objectstore import ObjectStore
 from tests.apiserver.control_plane import ApiServer, kubeconfig_content
 from tests.apiserver.objects import Raw, fresh_name
 from tests.apiserver.reconciling.replicas import account, user

@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from kubernetes.aio import client
 
-from dev.postgres import Postgres
-from dev.toxiproxy import Toxiproxy
+from dev.servers.postgres import Postgres
+from dev.servers.toxiproxy import Toxiproxy
 from tests.adapters.ledger.site import migrated
 from tests.apiserver import custom_objects
 from tests.apiserver.conftest import connect, fresh_namespace

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from dev.toxiproxy import Toxiproxy
+from dev.servers.toxiproxy import Toxiproxy
 from tests.apiserver import custom_objects
 from tests.apiserver.control_plane import ApiServer
 from tests.apiserver.objects import GROUP, VERSION, Raw

@@ -11,8 +11,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from dev.postgres import Postgres
-from dev.toxiproxy import Link, Toxiproxy
+from dev.servers.postgres import Postgres
+from dev.servers.toxiproxy import Link, Toxiproxy
 from tests.adapters.ledger.site import Ledger
 from tests.apiserver import custom_objects
 from tests.apiserver.control_plane import ApiServer

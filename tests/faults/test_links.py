@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from dev import objectstore, toxiproxy
+from dev.servers import objectstore, toxiproxy
 from tests.adapters.certificates import issue
 from tests.faults.interceptor import Asked, Cut, intercepting
 

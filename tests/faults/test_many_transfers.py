@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 from kubernetes.aio import client
 
-from dev.benchmarks.crowd import watching
+from bench.crowd import watching
 from roadstead.api.location import StoreLocation
 from roadstead.store.access import StoreAccess
 from roadstead.store.multipart import Multipart

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from kubernetes.aio import client
 
-from dev.postgres import Postgres
+from dev.servers.postgres import Postgres
 from tests.adapters.ledger.site import migrated
 from tests.apiserver import custom_objects
 from tests.apiserver.control_plane import ApiServer

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dev.starting import answers
+from dev.servers.process import answers
 from tests.apiserver.eventually import eventually
 from tests.apiserver.reconciling.site import operator_process
 from tests.faults.table import Healing

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from dev import objectstore
-from dev.starting import answers
-from dev.toxiproxy import Link, Toxiproxy
+from dev.servers import objectstore
+from dev.servers.process import answers
+from dev.servers.toxiproxy import Link, Toxiproxy
 from tests.adapters import volumes
 from tests.apiserver.control_plane import ApiServer
 from tests.apiserver.eventually import eventually

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from dev import samplegguf
-from dev.toxiproxy import Toxiproxy
+from dev.servers.toxiproxy import Toxiproxy
 from roadstead.api.location import StoreLocation
 from roadstead.transfer.messages import (
     Completed,

@@ -16,7 +16,7 @@ from typing import Final
 
 from aiohttp import web
 
-from dev.toxiproxy import Link, Toxiproxy
+from dev.servers.toxiproxy import Link, Toxiproxy
 from tests.adapters.certificates import issue
 from tests.apiserver import custom_objects
 from tests.apiserver.control_plane import ApiServer, kubeconfig_content

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dev.postgres import Postgres, running
+from dev.servers.postgres import Postgres, running
 from tests.adapters.ledger.site import Ledger, migrated
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import asyncpg
 
-from dev.postgres import Postgres, Role
+from dev.servers.postgres import Postgres, Role
 from roadstead.ledger.database import connected
 from roadstead.ledger.outbox import Outbox
 from roadstead.ledger.records import Record

@@ -9,7 +9,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from dev import postgres
+from dev.servers import postgres
 from roadstead.ledger.schema import Roles, migrate
 
 ROWS = Path(__file__).parent / "rows.sql"

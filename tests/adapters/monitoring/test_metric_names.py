@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import subprocess
 
-from dev.metrics import exposition, metrics
-from dev.prometheus import promtool
+from dev.checks.metrics import exposition, metrics
+from dev.servers.prometheus import promtool
 
 
 def test_names_follow_the_conventions() -> None:

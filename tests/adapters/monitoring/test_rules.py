@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from dev.prometheus import promtool
+from dev.servers.prometheus import promtool
 
 CHECKOUT = Path(__file__).parents[3]
 RULES = CHECKOUT / "chart" / "files" / "rules.yaml"

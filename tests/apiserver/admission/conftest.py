@@ -13,8 +13,8 @@ import jwt
 import pytest
 from kubernetes.aio import client
 
-from dev import postgres
 from dev.binaries import ensure
+from dev.servers import postgres
 from tests.adapters.ledger.site import Ledger, migrated
 from tests.apiserver.admission.registration import register
 from tests.apiserver.admission.webhook_process import (

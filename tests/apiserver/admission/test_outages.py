@@ -11,8 +11,8 @@ from typing import Final
 import pytest
 from kubernetes.aio import client
 
-from dev import toxiproxy
-from dev.toxiproxy import Link
+from dev.servers import toxiproxy
+from dev.servers.toxiproxy import Link
 from tests.apiserver.admission.conftest import MakeToken, with_token
 from tests.apiserver.admission.link import leading_through
 from tests.apiserver.admission.webhook_process import (

@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
-from dev.starting import answers, until_ready
+from dev.servers.process import answers, until_ready
 from roadstead.tokens.receipt_keys import SigningKey
 from tests.apiserver.control_plane import ApiServer
 

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from dev import oidc, postgres
-from dev.postgres import Postgres
+from dev.servers import oidc, postgres
+from dev.servers.postgres import Postgres
 from roadstead.ledger.records import Record
 from tests.apiserver.admission.webhook_process import free_ports
 from tests.apiserver.console import samples, stand

@@ -15,8 +15,8 @@ from pathlib import Path
 import asyncpg
 from kubernetes.aio import client
 
-from dev.postgres import Postgres
-from dev.starting import answers, until_ready
+from dev.servers.postgres import Postgres
+from dev.servers.process import answers, until_ready
 from roadstead.ledger.records import Record, row
 from roadstead.ledger.schema import Roles, migrate
 from roadstead.ledger.tables import TABLES

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from kubernetes.aio import client
 
-from dev.postgres import Postgres
+from dev.servers.postgres import Postgres
 from roadstead.api.group import ANNOTATION_TOKEN
 from tests.apiserver.console import samples, stand
 from tests.apiserver.console.browser import Browser

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from dev.postgres import Postgres
+from dev.servers.postgres import Postgres
 from tests import chromium
 from tests.apiserver.console import samples, stand
 from tests.apiserver.console.conftest import ALICES

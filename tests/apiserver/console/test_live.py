@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 
-from dev.postgres import Postgres
+from dev.servers.postgres import Postgres
 from tests.apiserver.console import samples, stand
 from tests.apiserver.console.browser import Browser
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from dev import postgres
-from dev.postgres import Postgres
+from dev.servers import postgres
+from dev.servers.postgres import Postgres
 from tests.apiserver.console import stand
 from tests.apiserver.console.browser import Browser
 from tests.apiserver.control_plane import ApiServer

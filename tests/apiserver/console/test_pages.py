@@ -2,7 +2,7 @@
 
 import pytest
 
-from dev.postgres import Postgres
+from dev.servers.postgres import Postgres
 from tests.apiserver.console import samples, stand
 from tests.apiserver.console.browser import Browser
 from tests.apiserver.console.conftest import ALICES

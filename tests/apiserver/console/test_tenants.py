@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from dev.postgres import Postgres
+from dev.servers.postgres import Postgres
 from tests.apiserver.console import samples, stand
 from tests.apiserver.console.browser import Browser
 from tests.apiserver.console.conftest import ALICES, BOBS

@@ -18,7 +18,7 @@ from typing import Any
 
 import jwt
 
-from dev.starting import answers, until_ready
+from dev.servers.process import answers, until_ready
 from roadstead.tokens.gateway_keys import GatewayKey
 from tests.apiserver.admission.webhook_process import free_ports
 from tests.apiserver.control_plane import ApiServer

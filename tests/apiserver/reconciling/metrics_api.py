@@ -14,7 +14,7 @@ from typing import Any
 from aiohttp import web
 from kubernetes.aio import client
 
-from dev.objectstore import Certificate
+from dev.servers.objectstore import Certificate
 from tests.apiserver.eventually import eventually
 from tests.apiserver.objects import Raw
 from tests.apiserver.reconciling.site import get_raw, send_raw

@@ -16,7 +16,7 @@ from typing import Any
 
 from kubernetes.aio import client
 
-from dev import objectstore
+from dev.servers import objectstore
 from tests.apiserver.audit import Write, writes
 from tests.apiserver.control_plane import ApiServer, kubeconfig_content
 from tests.apiserver.eventually import eventually

@@ -18,9 +18,10 @@ from typing import Any, cast
 from kubernetes.aio import client
 from minio import Minio
 
-from dev import objectstore, samplegguf
-from dev.objectstore import ObjectStore
-from dev.starting import answers
+from dev import samplegguf
+from dev.servers import objectstore
+from dev.servers.objectstore import ObjectStore
+from dev.servers.process import answers
 from roadstead.controllers.operator import Operator
 from roadstead.controllers.settings import OperatorSettings
 from roadstead.kube.client import KubeClient

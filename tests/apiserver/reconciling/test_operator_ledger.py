@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from prometheus_client import REGISTRY
 
-from dev.postgres import running
+from dev.servers.postgres import running
 from roadstead.controllers.ledger_verification import compare, run
 from roadstead.controllers.listing import RELIST_SECONDS
 from roadstead.kube.client import KubeClient

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dev.starting import answers
+from dev.servers.process import answers
 from tests.apiserver import custom_objects
 from tests.apiserver.control_plane import ApiServer
 from tests.apiserver.eventually import eventually

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dev import objectstore
-from dev.objectstore import ObjectStore
+from dev.servers import objectstore
+from dev.servers.objectstore import ObjectStore
 from roadstead import metrics
 from tests.adapters.fault_server import FaultServer
 from tests.apiserver import custom_objects

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dev.objectstore import Certificate
+from dev.servers.objectstore import Certificate
 from roadstead import metrics
 from tests.adapters import certificates
 from tests.apiserver import custom_objects

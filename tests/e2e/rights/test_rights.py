@@ -6,9 +6,9 @@ import json
 
 import pytest
 
+from dev.checks.rights import Right, granted, refused, unused, used
 from dev.demo.installation import NAMESPACE
 from dev.demo.kubectl import Cluster
-from dev.rights import Right, granted, refused, unused, used
 from tests.e2e.rights.audited import Audited
 from tests.e2e.rights.beginnings import PARTS
 

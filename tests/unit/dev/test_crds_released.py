@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dev.crds.__main__ import CRDS, RELEASED, load
-from dev.crds.definitions import incompatible, without_prose
-from dev.crds.schemas import Schema, differences
+from dev.checks.crds.__main__ import CRDS, RELEASED, load
+from dev.checks.crds.definitions import incompatible, without_prose
+from dev.checks.crds.schemas import Schema, differences
 from tests.unit.schemas import faults
 
 MODELS = "models.model.example.com"

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from dev.postgres import ROLES, ROLES_SQL, Postgres
+from dev.servers.postgres import ROLES, ROLES_SQL, Postgres
 
 
 def test_each_role_has_a_dsn_of_its_own() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from dev.rights import Right, granted, refused, unused, used
+from dev.checks.rights import Right, granted, refused, unused, used
 
 ME = "mine/operator"
 SUBJECT = {"kind": "ServiceAccount", "namespace": "mine", "name": "operator"}

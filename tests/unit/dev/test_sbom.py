@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from cyclonedx.model.component import Component
 
+from dev.checks.sbom import read
 from dev.errors import DevError
 from dev.images.sbom import debian_packages, document, hashes, python_package
-from dev.sbom import read
 
 STATUS = """\
 Package: libfoo1

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from dev.metrics import Metric, metrics
+from dev.checks.metrics import Metric, metrics
 from tests.adapters.monitoring.dashboards import CHECKOUT, FILES, load, panels, queries
 
 RULES = yaml.safe_load((CHECKOUT / "chart" / "files" / "rules.yaml").read_text())

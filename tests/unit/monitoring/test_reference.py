@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dev.metrics import REFERENCE, Metric, metrics, reference
+from dev.checks.metrics import REFERENCE, Metric, metrics, reference
 
 METRICS = metrics()
 

@@ -1,0 +1,177 @@
+"""What admission adds: the same creates on the same API server, without webhooks and with them.
+
+One `roadstead webhooks` runs as the chart runs it, as a process of its own. API server, etcd and
+callers share the machine with it.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import secrets
+import statistics
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from bench.scale.admitted import until_asked
+from dev.binaries import ensure
+from dev.terminal import say
+from roadstead.kube.client import KubeClient
+from roadstead.kube.resources import MODELSERVES, NAMESPACES, RESOURCECONTRACTS
+from tests.apiserver.admission.conftest import dev_token, with_token
+from tests.apiserver.admission.registration import register
+from tests.apiserver.admission.webhook_process import Folder, prepare, running_webhooks
+from tests.apiserver.conftest import connect, install_crds
+from tests.apiserver.control_plane import ApiServer, running
+from tests.apiserver.objects import make_contract, make_modelserve
+
+CLIENTS: Final = (1, 16)
+RATE: Final = 100
+GOAL_MS: Final = 10.0
+"""Added at p99, at RATE requests a second."""
+RESOURCES: Final = {"limits": {"cpu": "1", "memory": "1Gi"}}
+TOTAL: Final = {"servers": 100_000, "memory": "1000Ti"}
+
+Figures = dict[str, float]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Returns 0 where the goal is met, 1 where it is missed."""
+    parser = argparse.ArgumentParser(prog="dev/bench admission", description=__doc__)
+    parser.add_argument("--requests", type=int, default=400, help="of each measurement")
+    parser.add_argument("--output", type=Path, default=Path("bench-admission.json"))
+    options = parser.parse_args(arguments)
+    with staged() as (server, folder, port):
+        found = asyncio.run(measured(server, folder, port, options.requests))
+    options.output.write_text(json.dumps(found, indent=2) + "\n")
+    print(table(found))
+    say(f"written to {options.output}")
+    return 0 if found["goal"]["met"] else 1
+
+
+@contextlib.contextmanager
+def staged() -> Iterator[tuple[ApiServer, Folder, int]]:
+    """An API server, and webhooks on a port that it does not ask yet."""
+    binaries = ensure("etcd", "kube-apiserver")
+    with tempfile.TemporaryDirectory(prefix="roadstead-bench-") as name:
+        (Path(name) / "webhooks").mkdir()
+        with running(binaries, Path(name)) as server:
+            asyncio.run(install_crds(server))
+            folder = prepare(Path(name) / "webhooks")
+            quiet = {"ROADSTEAD_LOG_LEVEL": "warning"}
+            with running_webhooks(server, folder, name="a", **quiet) as webhooks:
+                yield server, folder, webhooks.port
+
+
+async def measured(server: ApiServer, folder: Folder, port: int, count: int) -> dict[str, Any]:
+    """All figures: without webhooks, with them, and with them where totals are reserved."""
+    async with _connected(server) as kube:
+        for namespace in ("plain", "totals"):
+            body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+            await kube.create(NAMESPACES, body)
+            totals = {"total": TOTAL} if namespace == "totals" else {}
+            contract = make_contract(name=namespace, namespaces={"names": [namespace]}, **totals)
+            await kube.create(RESOURCECONTRACTS, contract)
+        token = dev_token(folder)
+        await _all(kube, "plain", token, count)  # warm
+        without = await _all(kube, "plain", token, count)
+        async with connect(server) as api:
+            await register(api, port, folder.ca)
+        await until_asked(kube, _serve("plain"))
+        await _all(kube, "plain", token, count)
+        figures = {
+            "without": without,
+            "webhooks": await _all(kube, "plain", token, count),
+            "webhooks, totals reserved": await _all(kube, "totals", token, count),
+        }
+    added = figures["webhooks"][f"{RATE}/s"]["p99"] - without[f"{RATE}/s"]["p99"]
+    goal = {"addedP99Ms": round(added, 2), "atMost": GOAL_MS, "met": added <= GOAL_MS}
+    return {"benchmark": "admission", "milliseconds": figures, "goal": goal}
+
+
+@contextlib.asynccontextmanager
+async def _connected(server: ApiServer) -> AsyncIterator[KubeClient]:
+    kube = await KubeClient.connect(str(server.kubeconfig), connections=64)
+    try:
+        yield kube
+    finally:
+        await kube.close()
+
+
+async def _all(kube: KubeClient, namespace: str, token: str, count: int) -> dict[str, Figures]:
+    found = {
+        f"{clients} clients": await _closed(kube, namespace, token, clients, count)
+        for clients in CLIENTS
+    }
+    return {**found, f"{RATE}/s": await _open(kube, namespace, token, count)}
+
+
+async def _closed(
+    kube: KubeClient, namespace: str, token: str, clients: int, count: int
+) -> Figures:
+    """Each client creates one after the other."""
+    started = time.perf_counter()
+    share = count // clients
+
+    async def client() -> list[float]:
+        return [await _create(kube, namespace, token) for _ in range(share)]
+
+    lists = await asyncio.gather(*(client() for _ in range(clients)))
+    seconds = time.perf_counter() - started
+    return _figures([each for one in lists for each in one], share * clients / seconds)
+
+
+async def _open(kube: KubeClient, namespace: str, token: str, count: int) -> Figures:
+    """One starts every hundredth of a second, whether or not the last has ended."""
+    started, tasks = time.perf_counter(), []
+    for number in range(count):
+        await asyncio.sleep(max(0.0, started + number / RATE - time.perf_counter()))
+        tasks.append(asyncio.create_task(_create(kube, namespace, token)))
+    latencies = await asyncio.gather(*tasks)
+    return _figures(latencies, count / (time.perf_counter() - started))
+
+
+async def _create(kube: KubeClient, namespace: str, token: str) -> float:
+    body = with_token(_serve(namespace), token)
+    started = time.perf_counter()
+    await kube.create(MODELSERVES, body)
+    return time.perf_counter() - started
+
+
+def _serve(namespace: str) -> dict[str, Any]:
+    name = f"serve-{secrets.token_hex(6)}"
+    return make_modelserve(namespace, name=name, resources=RESOURCES)
+
+
+def _figures(latencies: Sequence[float], rate: float) -> Figures:
+    cuts = statistics.quantiles(latencies, n=100)
+    return {
+        "p50": round(cuts[49] * 1000, 2),
+        "p99": round(cuts[98] * 1000, 2),
+        "perSecond": round(rate, 1),
+    }
+
+
+def table(found: dict[str, Any]) -> str:
+    """The figures as lines, with what the webhooks add."""
+    figures = found["milliseconds"]
+    lines = [
+        f"{'':28}{'':12} {'p50 ms':>8} {'p99 ms':>8} {'added p50':>10} {'added p99':>10} {'/s':>8}"
+    ]
+    for name, loads in figures.items():
+        for load, value in loads.items():
+            base = figures["without"][load]
+            added = [value[part] - base[part] for part in ("p50", "p99")]
+            lines.append(
+                f"{name:28}{load:12} {value['p50']:8.1f} {value['p99']:8.1f} "
+                f"{added[0]:10.1f} {added[1]:10.1f} {value['perSecond']:8.0f}"
+            )
+    goal = found["goal"]
+    verdict = "met" if goal["met"] else "MISSED"
+    lines.append(
+        f"goal: p99 within {goal['atMost']} ms at {RATE}/s, is {goal['addedP99Ms']}: {verdict}"
+    )
+    return "\n".join(lines)

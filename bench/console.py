@@ -1,0 +1,163 @@
+"""What the console costs with many servers: a page in a real Chromium, and one that stays open."""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import statistics
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+from playwright.sync_api import Page
+
+from dev import binaries
+from dev.servers import postgres
+from dev.terminal import say
+from tests import chromium
+from tests.apiserver.conftest import install_crds
+from tests.apiserver.console import samples, stand
+from tests.apiserver.console.browser import Browser
+from tests.apiserver.console.stand import ConsoleProcess
+from tests.apiserver.control_plane import running
+from tests.apiserver.forwardauth.auth_process import make_token
+
+ROUNDS: Final = 10
+GOAL_SECONDS: Final = 1.0
+GOAL_BYTES: Final = 100_000
+GOAL_CLIENT_BYTES: Final = 50_000
+SETTLE_SECONDS: Final = 3.0
+_LOADED: Final = """() => {
+    const [page] = performance.getEntriesByType("navigation");
+    const parts = [page, ...performance.getEntriesByType("resource")];
+    return [page.loadEventEnd, parts.reduce((sum, each) => sum + each.transferSize, 0)];
+}"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Returns 0 where the goals are met, 1 where one is missed."""
+    parser = argparse.ArgumentParser(prog="dev/bench console", description=__doc__)
+    parser.add_argument("--servers", type=int, default=1000)
+    parser.add_argument("--clients", type=int, default=500, help="pages that are open at once")
+    parser.add_argument("--output", type=Path, default=Path("bench-console.json"))
+    options = parser.parse_args(arguments)
+    with standing(options.servers) as console:
+        say(f"a page of {options.servers} servers, {ROUNDS} times")
+        cold, warm = pages(console)
+        say(f"{options.clients} open pages")
+        client = asyncio.run(client_bytes(console, options.clients))
+    found = {
+        "benchmark": "console",
+        "servers": options.servers,
+        "firstVisit": cold,
+        "nextVisits": warm,
+        "clients": options.clients,
+        "goals": {
+            "seconds": _goal(GOAL_SECONDS, max(cold["seconds"], warm["seconds"])),
+            "bytes": _goal(GOAL_BYTES, cold["bytes"]),
+            "bytesOfAnOpenPage": _goal(GOAL_CLIENT_BYTES, client),
+        },
+    }
+    options.output.write_text(json.dumps(found, indent=2) + "\n")
+    print(table(found))
+    say(f"written to {options.output}")
+    return 0 if all(goal["met"] for goal in found["goals"].values()) else 1
+
+
+@contextlib.contextmanager
+def standing(servers: int) -> Iterator[ConsoleProcess]:
+    """A console over that many servers of one contract."""
+    programs = binaries.ensure("etcd", "kube-apiserver", "kubectl")
+    with (
+        tempfile.TemporaryDirectory(prefix="roadstead-bench-") as name,
+        postgres.running() as database,
+        running(programs, Path(name)) as api,
+    ):
+        made = [samples.serve(f"server-{number:04}") for number in range(servers)]
+        asyncio.run(install_crds(api))
+        asyncio.run(stand.make_system(api))
+        asyncio.run(stand.migrated(database))
+        asyncio.run(stand.write(database, [samples.record(samples.contract("demo"))]))
+        asyncio.run(stand.write(database, [samples.record(each) for each in made]))
+        asyncio.run(stand.write(database, [samples.sample(each, 5) for each in made]))
+        dsn = database.dsn("reader")
+        with stand.running_console(api.kubeconfig, dsn, Path(name)) as console:
+            yield console
+
+
+def pages(console: ConsoleProcess) -> tuple[dict[str, float], dict[str, float]]:
+    """Seconds until it is loaded and bytes on the wire: of a first visit, and of later ones."""
+    with chromium.chromium() as browser:
+        first = []
+        for number in range(ROUNDS):
+            with chromium.window(browser) as page:
+                chromium.sign_in(page, console.origin, make_token(jti=f"bench-{number}"))
+                first.append(_visited(page, console, fresh=True))
+        with chromium.window(browser) as page:
+            chromium.sign_in(page, console.origin, make_token(jti="bench"))
+            later = [_visited(page, console) for _ in range(ROUNDS)]
+    return _middle(first), _middle(later)
+
+
+def _visited(page: Page, console: ConsoleProcess, *, fresh: bool = False) -> tuple[float, float]:
+    if fresh:
+        # As on a first visit: signing in has brought style sheet and scripts.
+        page.context.new_cdp_session(page).send("Network.clearBrowserCache")
+    page.goto(f"{console.origin}/servers", wait_until="load")
+    page.wait_for_function("performance.getEntriesByType('navigation')[0].loadEventEnd > 0")
+    milliseconds, size = page.evaluate(_LOADED)
+    return milliseconds / 1000, size
+
+
+def _middle(visits: Sequence[tuple[float, float]]) -> dict[str, float]:
+    seconds, sizes = zip(*visits, strict=True)
+    return {"seconds": round(statistics.median(seconds), 3), "bytes": statistics.median(sizes)}
+
+
+async def client_bytes(console: ConsoleProcess, clients: int) -> float:
+    """Memory of the process that one open page costs, by its growth from a tenth to all of them."""
+    async with (
+        Browser(console.origin) as browser,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        await browser.sign_in("alice", "demo-users")
+        headers, url = browser.headers(), f"{console.origin}/api/events"
+
+        async def opened(count: int) -> int:
+            for _ in range(count):
+                response = await stack.enter_async_context(session.get(url, headers=headers))
+                await response.content.readline()
+            await asyncio.sleep(SETTLE_SECONDS)
+            return _resident(console)
+
+        few = clients // 10
+        before = await opened(few)
+        after = await opened(clients - few)
+        return round((after - before) / (clients - few))
+
+
+def _resident(console: ConsoleProcess) -> int:
+    """Bytes of memory that the process has in use."""
+    for line in Path(f"/proc/{console.process.pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024
+    raise RuntimeError("the console has ended")
+
+
+def _goal(most: float, found: float) -> dict[str, Any]:
+    return {"atMost": most, "is": found, "met": found <= most}
+
+
+def table(found: dict[str, Any]) -> str:
+    """The figures as lines, with the goals."""
+    lines = [f"{'':14}{'seconds':>8} {'bytes':>8}"]
+    for name, title in (("firstVisit", "first visit"), ("nextVisits", "next visits")):
+        visit = found[name]
+        lines.append(f"{title:14}{visit['seconds']:8.3f} {visit['bytes']:8.0f}")
+    for name, goal in found["goals"].items():
+        met = "met" if goal["met"] else "MISSED"
+        lines.append(f"goal: {name} at most {goal['atMost']:g}, is {goal['is']:g}: {met}")
+    return "\n".join(lines)

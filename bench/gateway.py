@@ -1,0 +1,92 @@
+"""What the gateway costs: llama.cpp's /health directly, through Traefik, and with forward auth.
+
+Everything, the load generator too, stands on this machine and talks over loopback. Forward auth
+alone is measured on one core, and the goals are its.
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import json
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from bench import hostgateway, verdicts, wrk
+from bench.verdicts import CONNECTIONS, Stand
+from dev.terminal import say
+
+ALONE: Final = "forward auth alone, on one core"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Contender:
+    """A way to the same answer."""
+
+    name: str
+    url: str
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Returns 0 where the goals are met, 1 where one is missed."""
+    parser = argparse.ArgumentParser(prog="dev/bench gateway", description=__doc__)
+    parser.add_argument("--seconds", type=int, default=10, help="of each measurement")
+    parser.add_argument("--output", type=Path, default=Path("bench-gateway.json"))
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory(prefix="roadstead-bench-") as folder:
+        found = measured(Path(folder), options.seconds)
+    options.output.write_text(json.dumps(found, indent=2) + "\n")
+    print(table(found))
+    say(f"written to {options.output}")
+    return 0 if all(goal["met"] for goal in found["goals"].values()) else 1
+
+
+def measured(folder: Path, seconds: int) -> dict[str, Any]:
+    """Each way to a server, by connections; at last forward auth alone, from then on one core."""
+    (folder / "gateway").mkdir()
+    rates: dict[str, Any] = {}
+    with verdicts.standing(folder) as stand:
+        with _contenders(folder / "gateway", stand) as contenders:
+            for each in contenders:
+                say(each.name)
+                found = wrk.by_connections(each.url, CONNECTIONS, seconds, each.headers)
+                rates[each.name] = {key: dataclasses.asdict(rate) for key, rate in found.items()}
+        say(ALONE)
+        alone = verdicts.measure(stand, seconds)
+    rates[ALONE] = alone["connections"]
+    return {
+        "benchmark": "gateway",
+        "seconds": seconds,
+        "rates": rates,
+        "goals": alone["goals"],
+    }
+
+
+@contextlib.contextmanager
+def _contenders(folder: Path, stand: Stand) -> Iterator[Sequence[Contender]]:
+    with hostgateway.running(
+        folder, forward_auth=stand.url, server_uuid=stand.uuid, key=stand.server_key
+    ) as gateway:
+        yield (
+            Contender(name="llama.cpp, directly", url=f"{gateway.llama}/health"),
+            Contender(name="through Traefik", url=f"{gateway.traefik}/{hostgateway.OPEN}/health"),
+            Contender(
+                name="through Traefik, with forward auth",
+                url=f"{gateway.traefik}/{stand.uuid}/health",
+                headers={"Authorization": f"Bearer {stand.token}"},
+            ),
+        )
+
+
+def table(found: Mapping[str, Any]) -> str:
+    """The figures as lines, with the goals."""
+    lines = [f"{'':36}{'connections':>11} {'a second':>9} {'p50 ms':>8} {'p99 ms':>8}"]
+    for name, rates in found["rates"].items():
+        for count, rate in rates.items():
+            lines.append(
+                f"{name:36}{count:>11} {rate['per_second']:9.0f} {rate['p50']:8.2f} "
+                f"{rate['p99']:8.2f}"
+            )
+    return "\n".join((*lines, *verdicts.goal_lines(found["goals"])))

@@ -1,0 +1,201 @@
+"""The parts of a run, each measured on its own."""
+
+import asyncio
+import copy
+import dataclasses
+import datetime
+import json
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from bench.measure import cpu_seconds
+from bench.scale import counting
+from bench.scale.load import (
+    Arrivals,
+    BareClient,
+    Name,
+    Serve,
+    Templates,
+    ask,
+    count,
+    in_flight,
+    make,
+    pattern,
+)
+from bench.scale.stand import MODEL, OperatorProcess, Stage
+from roadstead.api.model import Model
+from roadstead.api.modelserve import ModelServe
+from roadstead.controllers import parts
+from roadstead.controllers.settings import OperatorSettings
+from roadstead.kube.client import KubeClient
+from roadstead.kube.resources import CHILDREN, DEPLOYMENTS, PODS, SECRETS
+from roadstead.manifests.modelserve import desired_objects, fetch_secret
+from tests.apiserver.objects import make_modelserve
+
+RESOURCES: Final = {"limits": {"cpu": "1", "memory": "1Gi"}}
+_URL: Final = (
+    "http://127.0.0.1:9000/models/sample.gguf?X-Amz-Algorithm=AWS4-HMAC-SHA256" + "&x" * 150
+)
+
+
+@dataclasses.dataclass(kw_only=True)
+class Side:
+    """One of the two API servers, and what is asked of it."""
+
+    client: BareClient
+    kube: KubeClient
+    arrivals: Arrivals
+    pid: int
+
+
+def wanted(place: str, name: str) -> dict[str, Any]:
+    """A ModelServe of the stored model."""
+    return make_modelserve(place, name=name, modelName=MODEL, resources=RESOURCES)
+
+
+def templates(stage: Stage, model: dict[str, Any]) -> Templates:
+    """The children that the operator would make, in its order, for the bare client to make."""
+    (place, name), uid = pattern()
+    raw = wanted(place, name)
+    raw["metadata"] |= {"uid": uid, "generation": 1}
+    serve = ModelServe.parse(raw)
+    platform = parts.platform(OperatorSettings.from_env(stage.environ()))
+    secret = fetch_secret(serve, _URL, datetime.datetime.now(datetime.UTC))
+    return Templates([secret, *desired_objects(serve, Model.parse(model), platform)])
+
+
+def names(
+    place: str, number: int, share: float = 0, *, refused: bool = False
+) -> tuple[list[Name], list[Name]]:
+    """Those to wait for, and a share of all that is not waited for, to be refused or not."""
+    step = round(1 / share) if share else 0
+    others, rest = list[Name](), list[Name]()
+    for index in range(number):
+        if step and index % step == 0:
+            rest.append((place, f"{'refused' if refused else 's'}-{index:05}"))
+        else:
+            others.append((place, f"s-{index:05}"))
+    return others, rest
+
+
+async def burst_by_hand(side: Side, made: Templates, asked: Sequence[Name]) -> dict[str, float]:
+    """The floor: until the bare client has made all."""
+    before, started = cpu_seconds(side.pid), time.perf_counter()
+    await in_flight(asked, lambda name: make(side.client, wanted, made, name))
+    seconds = await side.arrivals.all_of(asked) - started
+    return {"seconds": seconds, "serverCpuSeconds": cpu_seconds(side.pid) - before}
+
+
+async def burst(
+    side: Side,
+    operator: OperatorProcess,
+    asked: Sequence[Name],
+    *,
+    until: Sequence[Name],
+    serve: Serve = wanted,
+) -> dict[str, float]:
+    """Until the operator has made all children of those in `until`; CPU until it is quiet."""
+    before, started = cpu_seconds(side.pid), time.perf_counter()
+    own = operator.cpu_seconds()
+    await in_flight(asked, lambda name: ask(side.client, serve, name))
+    created = time.perf_counter() - started
+    seconds = await side.arrivals.all_of(until) - started
+    await operator.quiet()
+    return {
+        "seconds": seconds,
+        "createdSeconds": created,
+        "cpuSeconds": operator.cpu_seconds() - own,
+        "serverCpuSeconds": cpu_seconds(side.pid) - before,
+    }
+
+
+async def lost(side: Side, place: str, number: int) -> int:
+    """How many children are missing."""
+    found = [await count(side.kube, resource, place) for resource in (*CHILDREN, SECRETS)]
+    return sum(abs(number - each) for each in found)
+
+
+async def one_at_a_time(
+    sides: Sequence[tuple[Side, Callable[[Side, Name], Any]]], place: str, number: int
+) -> list[dict[str, float]]:
+    """Milliseconds from asking for a server until its last child is seen; each side in turn."""
+    found: list[list[float]] = [[] for _ in sides]
+    for index in range(number):
+        for place_of, (side, work) in enumerate(sides):
+            name = place, f"one-{index:05}"
+            started = time.perf_counter()
+            await work(side, name)
+            found[place_of].append(1000 * (await side.arrivals.all_of([name]) - started))
+            await asyncio.sleep(0.1)  # Status and event are written.
+    return [
+        {"p50": statistics.median(each), "p95": statistics.quantiles(each, n=20)[18]}
+        for each in found
+    ]
+
+
+async def play_controllers(side: Side, asked: Sequence[Name]) -> None:
+    """Say what Kubernetes' controllers and a kubelet would: each server has a pod, and is ready."""
+
+    async def ready(name: Name) -> None:
+        await _ready(side, name)
+
+    await in_flight(asked, ready)
+
+
+async def _ready(side: Side, name: Name) -> None:
+    deployment = await side.kube.get(DEPLOYMENTS, name[1], name[0])
+    pod = _pod(deployment)
+    path = PODS.path(namespace=name[0])
+    await side.client.send("POST", path, json.dumps(pod).encode())
+    status = {"status": _RUNNING}
+    await _patch(side, f"{path}/{pod['metadata']['name']}/status", status)
+    counts = dict.fromkeys(("replicas", "readyReplicas", "updatedReplicas"), 1)
+    path = DEPLOYMENTS.path(namespace=name[0], name=name[1], subresource="status")
+    await _patch(side, path, {"status": {"observedGeneration": 1, **counts}})
+
+
+async def _patch(side: Side, path: str, body: dict[str, Any]) -> None:
+    await side.client.send("PATCH", path, json.dumps(body).encode(), "merge-patch+json")
+
+
+_RUNNING: Final = {
+    "phase": "Running",
+    "conditions": [{"type": "Ready", "status": "True"}],
+    "containerStatuses": [
+        {
+            "name": "llama-server",
+            "ready": True,
+            "restartCount": 0,
+            "image": "llama-server:bench",
+            "imageID": "",
+            "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}},
+        }
+    ],
+}
+
+
+def _pod(deployment: dict[str, Any]) -> dict[str, Any]:
+    meta, template = deployment["metadata"], copy.deepcopy(deployment["spec"]["template"])
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            **template["metadata"],
+            "name": f"{meta['name']}-5b59d69488-j8pmw",
+            "namespace": meta["namespace"],
+        },
+        "spec": template["spec"],
+    }
+
+
+async def requests(side: Side) -> counting.Requests:
+    """What the API server has answered so far."""
+    return counting.requests(await counting.page(side.client.session, side.client.url))
+
+
+async def lag(side: Side, operator: OperatorProcess) -> counting.Buckets:
+    """How late the operator's event loop was so far."""
+    text = await counting.page(side.client.session, operator.url)
+    return counting.buckets(text, "roadstead_event_loop_lag_seconds")

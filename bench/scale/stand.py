@@ -1,0 +1,158 @@
+"""Two API servers, one for a bare client and one for the operator, a store, and the operator."""
+
+import asyncio
+import contextlib
+import dataclasses
+import io
+import os
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from minio import Minio
+
+from bench.measure import cpu_seconds
+from dev import samplegguf
+from dev.binaries import ensure
+from dev.servers import objectstore
+from dev.servers.objectstore import ObjectStore
+from roadstead.api import conditions
+from roadstead.kube.client import KubeClient
+from roadstead.kube.resources import MODELS
+from tests.apiserver.conftest import install_crds
+from tests.apiserver.control_plane import ApiServer, running
+from tests.apiserver.eventually import eventually
+from tests.apiserver.objects import make_model
+from tests.apiserver.reconciling.site import operator_process
+
+MODEL: Final = "sample"
+_KEY: Final = "sample.gguf"
+QUIET_PERCENT: Final = 15.0
+QUIET_SECONDS: Final = 4.0
+STEP_SECONDS: Final = 0.25
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Stage:
+    """`bare` is the floor's API server, `operated` the operator's."""
+
+    bare: ApiServer
+    operated: ApiServer
+    store: ObjectStore
+    folder: Path
+
+    def environ(self, **changes: str) -> dict[str, str]:
+        """The operator's environment, as the chart gives it but for addresses."""
+        return {
+            "PATH": os.environ["PATH"],
+            "KUBECONFIG": str(self.operated.kubeconfig),
+            "ROADSTEAD_STORE_ENDPOINT": self.store.endpoint,
+            "ROADSTEAD_STORE_ACCESS_KEY_FILE": str(self.store.access_key_file),
+            "ROADSTEAD_STORE_SECRET_KEY_FILE": str(self.store.secret_key_file),
+            "ROADSTEAD_OPERATOR_IMAGE": "roadstead:bench",
+            "ROADSTEAD_SERVER_IMAGE": "llama-server:bench",
+            "ROADSTEAD_LEADER_ELECTION": "off",
+            "ROADSTEAD_ADMISSION": "off",
+            "ROADSTEAD_HTTP_HOST": "127.0.0.1",
+            "ROADSTEAD_HTTP_PORT": str(objectstore.free_port()),
+            **changes,
+        }
+
+
+@contextlib.contextmanager
+def staged() -> Iterator[Stage]:
+    """All but the operator; it ends on the way out."""
+    programs = ensure("etcd", "kube-apiserver", "helm")
+    with tempfile.TemporaryDirectory(prefix="roadstead-bench-") as name:
+        folders = {part: Path(name) / part for part in ("bare", "operated", "webhooks")}
+        for folder in folders.values():
+            folder.mkdir()
+        with (
+            objectstore.running(Path(name) / "store") as store,
+            running(programs, folders["bare"]) as bare,
+            running(programs, folders["operated"]) as operated,
+        ):
+            for server in (bare, operated):
+                asyncio.run(install_crds(server))
+            _store(store)
+            yield Stage(bare=bare, operated=operated, store=store, folder=Path(name))
+
+
+def _store(store: ObjectStore) -> None:
+    """One small model stands in the store."""
+    client = Minio(
+        store.endpoint.removeprefix("http://"),
+        access_key=store.access_key,
+        secret_key=store.secret_key,
+        secure=False,
+        region="us-east-1",
+    )
+    data = samplegguf.sample(300_000)
+    client.make_bucket("models")
+    client.put_object("models", _KEY, io.BytesIO(data), len(data))
+
+
+async def stored_model(kube: KubeClient) -> dict[str, Any]:
+    """The Model of what stands in the store, once the operator has verified it."""
+    await kube.create(MODELS, make_model(name=MODEL, source={"stored": {}}, minioPath=_KEY))
+
+    async def verified() -> bool:
+        found = conditions.find(await kube.get(MODELS, MODEL), "Ready")
+        return found is not None and found.true
+
+    await eventually(verified, timeout=120)
+    return await kube.get(MODELS, MODEL)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OperatorProcess:
+    """One that is ready: what it has cost so far."""
+
+    pid: int
+    url: str
+    began: float
+    """When it was started, as `time.perf_counter` tells it."""
+    ready: float
+    """How long that took, in seconds."""
+
+    def cpu_seconds(self) -> float:
+        """User and system time."""
+        return cpu_seconds(self.pid)
+
+    def peak_rss_mib(self) -> float:
+        """The most memory that it had at once."""
+        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+        raise RuntimeError("the operator has ended")
+
+    async def quiet(self, *, patience: float = 60.0) -> float:
+        """Wait until it does nothing for some seconds; seconds from its start until then.
+
+        After `patience` it goes on for good: thousands that are not ready are looked at in turn.
+        """
+        busy, before = time.perf_counter(), self.cpu_seconds()
+        end = busy + patience
+        while time.perf_counter() - busy < QUIET_SECONDS and time.perf_counter() < end:
+            await asyncio.sleep(STEP_SECONDS)
+            now = self.cpu_seconds()
+            if now - before > STEP_SECONDS * QUIET_PERCENT / 100:
+                busy = time.perf_counter()
+            before = now
+        return busy - self.began
+
+
+@contextlib.asynccontextmanager
+async def operating(stage: Stage, **changes: str) -> AsyncIterator[OperatorProcess]:
+    """`roadstead operator` as a process of its own; it ends by SIGTERM on the way out."""
+    environ = stage.environ(**changes)
+    began = time.perf_counter()
+    async with operator_process(environ, stage.folder / "operator.log") as process:
+        yield OperatorProcess(
+            pid=process.pid,
+            url=f"http://127.0.0.1:{environ['ROADSTEAD_HTTP_PORT']}",
+            began=began,
+            ready=time.perf_counter() - began,
+        )

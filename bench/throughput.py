@@ -1,0 +1,243 @@
+"""The contest: two MinIOs on loopback, ours and the others in turn."""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from minio import Minio
+
+from bench.measure import Cost, run
+from dev import samplegguf
+from dev.binaries import ensure
+from dev.servers import objectstore
+from dev.servers.objectstore import ObjectStore
+from dev.terminal import say
+from roadstead.api.location import StoreLocation
+from roadstead.transfer.messages import TransferJob, UrlSource
+
+SOURCE_KEY = "model.gguf"
+TARGET_KEY = "copy.gguf"
+BUCKET = "models"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Contender:
+    """A command line, what it needs, and whether what it brought was verified by it."""
+
+    name: str
+    command: tuple[str, ...]
+    environ: Mapping[str, str]
+    stdin: bytes = b""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Stage:
+    """Two stores, the source with one model in it."""
+
+    folder: Path
+    size: int
+    sha256: str
+    source: ObjectStore
+    store: ObjectStore
+
+    @property
+    def servers(self) -> tuple[int, int]:
+        """Their process ids."""
+        return self.source.pid, self.store.pid
+
+
+@contextlib.contextmanager
+def staged(size: int) -> Iterator[Stage]:
+    """Start the stores, make the model, put it into both."""
+    with (
+        tempfile.TemporaryDirectory(prefix="roadstead-bench-") as name,
+        objectstore.running(Path(name) / "source") as source,
+        objectstore.running(Path(name) / "store") as store,
+    ):
+        model = Path(name) / SOURCE_KEY
+        say(f"making a gguf file of {size / 2**30:.2f} GiB and storing it twice")
+        samplegguf.write(model, size)
+        for server in (source, store):
+            client_of(server).make_bucket(BUCKET)
+        with model.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        stage = Stage(folder=Path(name), size=size, sha256=sha256, source=source, store=store)
+        _upload(stage, model)
+        model.unlink()
+        yield stage
+
+
+def _upload(stage: Stage, model: Path) -> None:
+    # By mc, because a process's peak RSS counts that of the one which started it, and minio-py
+    # would make this one large.
+    for name in ("source", "store"):
+        subprocess.run(
+            [ensure("mc")["mc"], "cp", "--quiet", str(model), f"{name}/{BUCKET}/{SOURCE_KEY}"],
+            env=tool_environ(stage),
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+
+
+def client_of(server: ObjectStore) -> Minio:
+    """minio-py for a server."""
+    return Minio(
+        server.endpoint.removeprefix("http://"),
+        access_key=server.access_key,
+        secret_key=server.secret_key,
+        secure=False,
+        region="us-east-1",
+    )
+
+
+def transfer_contenders(stage: Stage, *, rclone: bool) -> tuple[Contender, ...]:
+    """Source to store."""
+    tools = tool_environ(stage)
+    url = client_of(stage.source).presigned_get_object(BUCKET, SOURCE_KEY)
+    mc = str(ensure("mc")["mc"])
+    pipe = f"curl -sSf {shlex.quote(url)} | {mc} pipe --quiet store/{BUCKET}/{TARGET_KEY}"
+    found = [
+        _our_transfer(stage, url),
+        Contender(name="curl | mc pipe", command=("sh", "-c", pipe), environ=tools),
+        Contender(
+            name="mc cp",
+            command=(
+                *(mc, "cp", "--quiet"),
+                *(f"source/{BUCKET}/{SOURCE_KEY}", f"store/{BUCKET}/{TARGET_KEY}"),
+            ),
+            environ=tools,
+        ),
+    ]
+    if rclone:
+        program = str(ensure("rclone")["rclone"])
+        names = (f"source:{BUCKET}/{SOURCE_KEY}", f"store:{BUCKET}/{TARGET_KEY}")
+        found.append(Contender(name="rclone", command=(program, "copyto", *names), environ=tools))
+    return tuple(found)
+
+
+def fetch_contenders(stage: Stage, *, rclone: bool) -> tuple[Contender, ...]:
+    """Store to a file."""
+    tools = tool_environ(stage)
+    url = client_of(stage.store).presigned_get_object(BUCKET, SOURCE_KEY)
+    url_file = stage.folder / "url"
+    url_file.write_text(url)
+    target = stage.folder / "volume" / TARGET_KEY
+    mc = str(ensure("mc")["mc"])
+    ours = {
+        "PATH": os.environ["PATH"],
+        "ROADSTEAD_FETCH_URL_FILE": str(url_file),
+        "ROADSTEAD_FETCH_TARGET": str(target),
+        "ROADSTEAD_FETCH_SHA256": stage.sha256,
+        "ROADSTEAD_FETCH_SIZE": str(stage.size),
+    }
+    found = [
+        Contender(
+            name="roadstead", command=(sys.executable, "-m", "roadstead", "fetch"), environ=ours
+        ),
+        Contender(
+            name="mc cp",
+            command=(mc, "cp", "--quiet", f"store/{BUCKET}/{SOURCE_KEY}", str(target)),
+            environ=tools,
+        ),
+        Contender(name="curl", command=("curl", "-sSf", "-o", str(target), url), environ=tools),
+    ]
+    if rclone:
+        program = str(ensure("rclone")["rclone"])
+        command = (program, "copyto", f"store:{BUCKET}/{SOURCE_KEY}", str(target))
+        found.append(Contender(name="rclone", command=command, environ=tools))
+    return tuple(found)
+
+
+def contest(
+    stage: Stage,
+    contenders: tuple[Contender, ...],
+    rounds: int,
+    clear: Callable[[], None],
+) -> dict[str, list[Cost]]:
+    """Let them run in turn; `clear` removes what one brought before the next."""
+    costs: dict[str, list[Cost]] = {contender.name: [] for contender in contenders}
+    for turn in range(rounds):
+        for contender in contenders:
+            clear()
+            # What the last one left to be written to disk is not this one's to wait for.
+            os.sync()
+            cost = run(
+                contender.command,
+                environ=contender.environ,
+                servers=stage.servers,
+                stdin=contender.stdin,
+                log=stage.folder / "contender.log",
+            )
+            costs[contender.name].append(cost)
+            say(f"round {turn + 1}: {contender.name:16} {cost.seconds:6.2f} s")
+    clear()
+    return costs
+
+
+def clear_store(stage: Stage) -> None:
+    """Check that the object came whole, and remove it."""
+    client = client_of(stage.store)
+    for found in client.list_objects(BUCKET, TARGET_KEY):
+        if found.size != stage.size:
+            raise RuntimeError(f"{TARGET_KEY} has {found.size} bytes instead of {stage.size}")
+        client.remove_object(BUCKET, TARGET_KEY)
+
+
+def clear_volume(stage: Stage) -> None:
+    """Check that the file came whole, and empty the volume."""
+    volume = stage.folder / "volume"
+    volume.mkdir(exist_ok=True)
+    target = volume / TARGET_KEY
+    if target.exists() and target.stat().st_size != stage.size:
+        raise RuntimeError(f"{target} has {target.stat().st_size} bytes instead of {stage.size}")
+    for path in volume.iterdir():
+        path.unlink()
+
+
+def tool_environ(stage: Stage) -> dict[str, str]:
+    """mc and rclone know both stores from their environment; nothing is written at home."""
+    environ = {"PATH": os.environ["PATH"], "HOME": str(stage.folder)}
+    environ["RCLONE_CONFIG"] = str(stage.folder / "rclone.conf")
+    for name, server in (("source", stage.source), ("store", stage.store)):
+        host = server.endpoint.removeprefix("http://")
+        keys = f"{server.access_key}:{server.secret_key}"
+        environ[f"MC_HOST_{name}"] = f"http://{keys}@{host}"
+        remote = f"RCLONE_CONFIG_{name.upper()}"
+        environ[f"{remote}_TYPE"] = "s3"
+        environ[f"{remote}_PROVIDER"] = "Minio"
+        environ[f"{remote}_ENDPOINT"] = server.endpoint
+        environ[f"{remote}_ACCESS_KEY_ID"] = server.access_key
+        environ[f"{remote}_SECRET_ACCESS_KEY"] = server.secret_key
+    return environ
+
+
+def _our_transfer(stage: Stage, url: str) -> Contender:
+    job = TransferJob(
+        model_uid="bench",
+        model_name="bench",
+        source=UrlSource(url=url),
+        target=StoreLocation(endpoint=stage.store.endpoint, bucket=BUCKET, path=TARGET_KEY),
+        expected_sha256=stage.sha256,
+    )
+    environ = {
+        "PATH": os.environ["PATH"],
+        "ROADSTEAD_STORE_ENDPOINT": stage.store.endpoint,
+        "ROADSTEAD_STORE_BUCKET": BUCKET,
+        "ROADSTEAD_STORE_ACCESS_KEY_FILE": str(stage.store.access_key_file),
+        "ROADSTEAD_STORE_SECRET_KEY_FILE": str(stage.store.secret_key_file),
+        "ROADSTEAD_SOURCE_ALLOW": stage.source.endpoint,
+    }
+    return Contender(
+        name="roadstead",
+        command=(sys.executable, "-m", "roadstead", "transfer"),
+        environ=environ,
+        stdin=json.dumps(job.to_json()).encode(),
+    )

@@ -1,0 +1,212 @@
+"""An S3 server of one's own, for tests and benchmarks: on 127.0.0.1, data in a folder."""
+
+import contextlib
+import dataclasses
+import http.client
+import os
+import secrets
+import socket
+import ssl
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from dev.binaries import ensure
+from dev.servers.process import until_ready
+
+START_SECONDS = 60.0
+STOP_SECONDS = 20.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ObjectStore:
+    """A running server and the files that hold its keys."""
+
+    endpoint: str
+    """`http[s]://127.0.0.1:PORT`"""
+    access_key_file: Path
+    secret_key_file: Path
+    pid: int
+
+    @property
+    def access_key(self) -> str:
+        """Its root user."""
+        return self.access_key_file.read_text()
+
+    @property
+    def secret_key(self) -> str:
+        """Its root user's password."""
+        return self.secret_key_file.read_text()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Certificate:
+    """What a server shows over https, and the authority that a client has to trust."""
+
+    certificate: Path
+    key: Path
+    authority: Path
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Start:
+    """How to start a server: its folder, port and keys, and https where it has a certificate."""
+
+    folder: Path
+    port: int
+    access_key: str
+    secret_key: str
+    certificate: Certificate | None
+
+    @property
+    def endpoint(self) -> str:
+        """Where it will be."""
+        scheme = "https" if self.certificate else "http"
+        return f"{scheme}://127.0.0.1:{self.port}"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Server:
+    """A kind of S3 server; `health` is a path that answers 200 once it is ready."""
+
+    name: str
+    health: str
+    command: Callable[[Start], Sequence[str]]
+    environ: Callable[[Start], Mapping[str, str]]
+
+
+def _minio_command(start: Start) -> Sequence[str]:
+    certificates = start.folder / "certs"
+    if start.certificate is not None:
+        certificates.mkdir(exist_ok=True)
+        (certificates / "public.crt").write_bytes(start.certificate.certificate.read_bytes())
+        (certificates / "private.key").write_bytes(start.certificate.key.read_bytes())
+    return (
+        *(str(ensure("minio")["minio"]), "server", "--quiet", "--certs-dir", str(certificates)),
+        *("--address", f"127.0.0.1:{start.port}", "--console-address", f"127.0.0.1:{free_port()}"),
+        str(start.folder / "data"),
+    )
+
+
+def _minio_environ(start: Start) -> Mapping[str, str]:
+    return {
+        "MINIO_ROOT_USER": start.access_key,
+        "MINIO_ROOT_PASSWORD": start.secret_key,
+        "MINIO_BROWSER": "off",
+    }
+
+
+def _versitygw_command(start: Start) -> Sequence[str]:
+    data, metadata = start.folder / "data", start.folder / "metadata"
+    for folder in (data, metadata):
+        folder.mkdir(exist_ok=True)
+    shown = start.certificate
+    tls = ("--cert", str(shown.certificate), "--key", str(shown.key)) if shown else ()
+    return (
+        *(str(ensure("versitygw")["versitygw"]), "--port", f"127.0.0.1:{start.port}", "--quiet"),
+        *("--health", "/health", *tls),
+        # Not every file system has the extended attributes that it would use otherwise.
+        *("posix", "--sidecar", str(metadata), str(data)),
+    )
+
+
+def _versitygw_environ(start: Start) -> Mapping[str, str]:
+    return {"ROOT_ACCESS_KEY": start.access_key, "ROOT_SECRET_KEY": start.secret_key}
+
+
+MINIO = Server(
+    name="minio",
+    health="/minio/health/ready",
+    command=_minio_command,
+    environ=_minio_environ,
+)
+VERSITYGW = Server(
+    name="versitygw", health="/health", command=_versitygw_command, environ=_versitygw_environ
+)
+
+
+@contextlib.contextmanager
+def running(
+    folder: Path,
+    server: Server = MINIO,
+    *,
+    port: int | None = None,
+    certificate: Certificate | None = None,
+) -> Iterator[ObjectStore]:
+    """Start a server that keeps its data in `folder`; it ends on the way out.
+
+    Started again in the same folder it has the same keys and data. Raises StepTimeout with the
+    end of the log where it doesn't come up.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    access, secret = folder / "access-key", folder / "secret-key"
+    access.write_text("roadstead")
+    if not secret.exists():
+        secret.write_text(secrets.token_urlsafe(24))
+    start = Start(
+        folder=folder,
+        port=port or free_port(),
+        access_key=access.read_text(),
+        secret_key=secret.read_text(),
+        certificate=certificate,
+    )
+    base = {"PATH": os.environ.get("PATH", ""), "HOME": str(folder)}
+    log = folder / f"{server.name}.log"
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            server.command(start),
+            env={**base, **server.environ(start)},
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        until_ready(
+            f"{server.name} at {start.endpoint}",
+            lambda: _answers(start, server),
+            process,
+            log,
+            seconds=START_SECONDS,
+        )
+        yield ObjectStore(
+            endpoint=start.endpoint,
+            access_key_file=access,
+            secret_key_file=secret,
+            pid=process.pid,
+        )
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+    return port
+
+
+def _answers(start: Start, server: Server) -> bool:
+    """MinIO is ready before it answers for objects: 503, with a wish to be left for a minute."""
+    return _status(start, server.health) == 200 and _status(start, "/") != 503
+
+
+def _status(start: Start, path: str) -> int:
+    """What a GET answers, 0 where nothing does."""
+    netloc = urlsplit(start.endpoint).netloc
+    connection = http.client.HTTPConnection(netloc, timeout=5)
+    if start.certificate is not None:
+        trusted = ssl.create_default_context(cafile=str(start.certificate.authority))
+        connection = http.client.HTTPSConnection(netloc, timeout=5, context=trusted)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return 0
+    finally:
+        connection.close()

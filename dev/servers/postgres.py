@@ -1,0 +1,242 @@
+"""A Postgres of one's own, for tests and benchmarks: on 127.0.0.1, data in a folder."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Literal
+
+from dev import debian
+from dev.servers.objectstore import free_port
+
+START_SECONDS = 60.0
+STOP_SECONDS = 30.0
+ACCOUNT = "postgres"
+"""Whom root starts it as, since Postgres refuses root; of Debian's package, which makes it."""
+ROLES_SQL = Path(__file__).parents[2] / "chart" / "files" / "postgres" / "roles.sql"
+"""Makes database and roles, here as in the chart and on an existing Postgres."""
+
+Role = Literal["owner", "writer", "reader"]
+ROLES: tuple[Role, ...] = ("owner", "writer", "reader")
+Mode = Literal["smart", "fast", "immediate"]
+_SIGNALS: Mapping[Mode, int] = {
+    "smart": signal.SIGTERM,
+    "fast": signal.SIGINT,
+    "immediate": signal.SIGQUIT,
+}
+_PACKAGES = Path("/usr/lib/postgresql")
+_CLUSTERS = Path("/etc/postgresql-common/createcluster.conf")
+_SETTINGS = {
+    # What was committed outlives a kill of the processes, not one of the machine.
+    "fsync": "off",
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+}
+
+
+@dataclasses.dataclass(kw_only=True)
+class Postgres:
+    """A server that can be ended and started again, with the same port and data."""
+
+    folder: Path
+    port: int
+    passwords: Mapping[str, str]
+    _process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def superuser_dsn(self) -> str:
+        """A superuser's, who may do anything."""
+        return self._dsn("postgres", self.passwords["postgres"])
+
+    def dsn(self, role: Role) -> str:
+        """`postgresql://roadstead_<role>:…@127.0.0.1:PORT/roadstead`."""
+        return self._dsn(f"roadstead_{role}", self.passwords[role])
+
+    @property
+    def pid(self) -> int:
+        """Of the postmaster; RuntimeError where it does not run."""
+        if self._process is None:
+            raise RuntimeError("Postgres does not run")
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start it. Raises RuntimeError with the end of the log where it doesn't come up."""
+        command = [str(programs() / "postgres"), "-D", str(self.folder / "data")]
+        for name, value in {"port": str(self.port), **_SETTINGS}.items():
+            command += ["-c", f"{name}={value}"]
+        log = self.folder / "postgres.log"
+        with log.open("ab") as output:
+            process = _popen(command, self.folder, output.fileno())
+        self._process = process
+        if not _within(START_SECONDS, lambda: process.poll() is not None or self._answers()) or (
+            process.poll() is not None
+        ):
+            self.kill()
+            tail = "\n".join(log.read_text(errors="replace").splitlines()[-20:])
+            raise RuntimeError(f"Postgres did not come up; the end of {log}:\n{tail}")
+
+    def stop(self, mode: Mode = "fast") -> None:
+        """End it; `smart` waits for its clients to leave."""
+        if self._process is not None:
+            self._process.send_signal(_SIGNALS[mode])
+            self._process.wait(STOP_SECONDS)
+            self._process = None
+
+    def kill(self) -> None:
+        """End it as a power cut would, with every process of its own."""
+        if self._process is None:
+            return
+        ended = children(self._process.pid)
+        self._process.kill()
+        self._process.wait()
+        self._process = None
+        for each in ended:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(each, signal.SIGKILL)
+        # One that still held its shared memory would keep the next start out.
+        _within(STOP_SECONDS, lambda: not any(_lives(each) for each in ended))
+
+    def _dsn(self, role: str, password: str) -> str:
+        return f"postgresql://{role}:{password}@127.0.0.1:{self.port}/roadstead?sslmode=disable"
+
+    def _answers(self) -> bool:
+        asked = ["-q", "-h", "127.0.0.1", "-p", str(self.port), "-t", "1"]
+        return subprocess.run([str(programs() / "pg_isready"), *asked]).returncode == 0
+
+
+@contextlib.contextmanager
+def running(folder: Path | None = None, *, port: int | None = None) -> Iterator[Postgres]:
+    """Start a server with the database and the roles; it ends on the way out.
+
+    Started again in the same folder it has the same passwords and data; without one, its folder
+    goes with it. Every part of the folder's path must be open to the account `postgres`, which
+    pytest's folders are not.
+    """
+    programs()
+    ours = folder is None
+    folder = folder or Path(tempfile.mkdtemp(prefix="roadstead-postgres-"))
+    server = Postgres(folder=folder, port=port or free_port(), passwords=_passwords(folder))
+    try:
+        if not (folder / "data" / "PG_VERSION").exists():
+            _initialise(folder, server.passwords["postgres"])
+        server.start()
+        _make_roles(server)
+        yield server
+    finally:
+        server.kill()
+        if ours:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def programs() -> Path:
+    """The folder of Debian's newest Postgres, installed where there is none."""
+    found = sorted(_PACKAGES.glob("*/bin/initdb"), key=lambda path: float(path.parts[-3]))
+    if not found:
+        debian.ensure("postgresql-common")
+        before = _CLUSTERS.read_text()
+        # The package would make a server of the machine's own, and start it.
+        _CLUSTERS.write_text(f"{before}\ncreate_main_cluster = off\n")
+        try:
+            debian.ensure("postgresql")
+        finally:
+            _CLUSTERS.write_text(before)
+        return programs()
+    return found[-1].parent
+
+
+def _passwords(folder: Path) -> Mapping[str, str]:
+    """Of the roles and the superuser, made once for each folder, which is given to the account."""
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = folder / "passwords.json"
+    if not kept.exists():
+        kept.touch(mode=0o600)
+        kept.write_text(json.dumps({each: secrets.token_hex(12) for each in (*ROLES, "postgres")}))
+    _give(folder)
+    found: Mapping[str, str] = json.loads(kept.read_text())
+    return found
+
+
+def _initialise(folder: Path, password: str) -> None:
+    shutil.rmtree(folder / "data", ignore_errors=True)
+    given = folder / "superuser-password"
+    given.touch(mode=0o600)
+    given.write_text(password)
+    _give(given)
+    command = [str(programs() / "initdb"), "-D", str(folder / "data"), "-U", "postgres", "-E"]
+    command += ["UTF8", "--locale=C.UTF-8", "--auth=scram-sha-256", "--no-sync"]
+    command += [f"--pwfile={given}", "--no-instructions"]
+    process = _popen(command, folder, subprocess.PIPE)
+    said, _ = process.communicate()
+    given.unlink()
+    if process.returncode != 0:
+        raise RuntimeError(f"initdb failed in {folder}:\n{said.decode(errors='replace')}")
+
+
+def _give(path: Path) -> None:
+    if os.geteuid() == 0:
+        account = pwd.getpwnam(ACCOUNT)
+        os.chown(path, account.pw_uid, account.pw_gid)
+
+
+def _make_roles(server: Postgres) -> None:
+    given = {f"ROADSTEAD_{each.upper()}_PASSWORD": server.passwords[each] for each in ROLES}
+    database = server.superuser_dsn.replace("/roadstead?", "/postgres?")
+    done = subprocess.run(
+        [str(programs() / "psql"), "-X", "-q", "-f", str(ROLES_SQL), database],
+        env={"PATH": os.environ.get("PATH", ""), **given},
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"{ROLES_SQL.name} failed:\n{done.stdout}{done.stderr}")
+
+
+def _popen(command: list[str], folder: Path, output: int) -> subprocess.Popen[bytes]:
+    """As the account where we are root, as ourselves otherwise."""
+    account = pwd.getpwnam(ACCOUNT) if os.geteuid() == 0 else None
+    return subprocess.Popen(
+        command,
+        cwd=folder,
+        env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8"},
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        user=account and account.pw_uid,
+        group=account and account.pw_gid,
+        extra_groups=() if account else None,
+    )
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started; none where it is gone."""
+    try:
+        text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    except FileNotFoundError:
+        return []
+    return [int(each) for each in text.split()]
+
+
+def _lives(pid: int) -> bool:
+    try:
+        # A zombie holds nothing any more.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def _within(seconds: float, holds: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True

@@ -1,0 +1,99 @@
+"""Prometheus and promtool, out of Debian's package; and a Prometheus that scrapes what it is told.
+
+The package is unpacked and not installed: installed, it would start a Prometheus of the machine's.
+"""
+
+import contextlib
+import functools
+import json
+import subprocess
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dev import debian
+from dev.errors import DevError
+from dev.servers.objectstore import free_port
+from dev.servers.process import answers, until_ready
+
+START_SECONDS = 60.0
+SCRAPE_SECONDS = 1
+
+
+def promtool() -> Path:
+    """The program that checks rules and metrics."""
+    return debian.unpacked("prometheus") / "usr" / "bin" / "promtool"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prometheus:
+    """One that runs on this machine."""
+
+    url: str
+
+    def instant(self, query: str) -> list[dict[str, Any]]:
+        """The series that an expression has now. DevError with what Prometheus says of it."""
+        return self._ask("query", query=query)
+
+    def over(self, query: str, seconds: float) -> list[dict[str, Any]]:
+        """The series that it had within the last `seconds`, a value each second."""
+        now = time.time()
+        return self._ask("query_range", query=query, start=now - seconds, end=now, step=1)
+
+    def alerts(self) -> set[str]:
+        """The names of the alerting rules that were evaluated without an error."""
+        with urllib.request.urlopen(f"{self.url}/api/v1/rules", timeout=30) as response:  # noqa: S310 - as below
+            groups = json.load(response)["data"]["groups"]
+        return {r["name"] for group in groups for r in group["rules"] if r["health"] == "ok"}
+
+    def _ask(self, what: str, **parameters: Any) -> list[dict[str, Any]]:
+        url = f"{self.url}/api/v1/{what}?{urllib.parse.urlencode(parameters)}"
+        try:
+            with urllib.request.urlopen(url, timeout=30) as response:  # noqa: S310 - our own, http
+                answer = json.load(response)
+        except urllib.error.HTTPError as error:
+            raise DevError(f"{parameters['query']}\n{error.read().decode()}") from None
+        found: list[dict[str, Any]] = answer["data"]["result"]
+        return found
+
+
+@contextlib.contextmanager
+def running(
+    folder: Path, jobs: Sequence[Mapping[str, Any]], rules: Sequence[Path] = ()
+) -> Iterator[Prometheus]:
+    """A Prometheus with these scrape configurations, in `folder`, which takes data and log."""
+    config = folder / "prometheus.yml"
+    config.write_text(
+        json.dumps(
+            {
+                "global": {"scrape_interval": f"{SCRAPE_SECONDS}s", "evaluation_interval": "1s"},
+                "rule_files": [str(path) for path in rules],
+                "scrape_configs": list(jobs),
+            }
+        )
+    )
+    port = free_port()
+    program = debian.unpacked("prometheus") / "usr" / "bin" / "prometheus"
+    command = [
+        str(program),
+        f"--config.file={config}",
+        f"--storage.tsdb.path={folder / 'data'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--log.level=warn",
+    ]
+    log = folder / "prometheus.log"
+    with log.open("wb") as stream:
+        process = subprocess.Popen(command, stdout=stream, stderr=stream, cwd=folder)
+    try:
+        url = f"http://127.0.0.1:{port}"
+        up = functools.partial(answers, f"{url}/-/ready")
+        until_ready("Prometheus", up, process, log, seconds=START_SECONDS)
+        yield Prometheus(url=url)
+    finally:
+        process.terminate()
+        process.wait()

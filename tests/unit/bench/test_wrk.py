@@ -1,0 +1,37 @@
+"""What wrk prints, read."""
+
+import pytest
+
+from bench.wrk import parse
+from dev.errors import DevError
+
+PRINTED = """Running 1s test @ http://127.0.0.1:8080/health
+  1 threads and 16 connections
+  Thread Stats   Avg      Stdev     Max   +/- Stdev
+    Latency     1.73ms    1.05ms  20.74ms   89.50%
+    Req/Sec     9.60k     1.02k   11.29k    72.73%
+  Latency Distribution
+     50%  842.00us
+     75%    1.93ms
+     90%    2.67ms
+     99%    1.20s
+  10508 requests in 1.10s, 1.32MB read
+Requests/sec:   9557.70
+Transfer/sec:      1.20MB
+"""
+
+
+def test_rate_and_latencies_are_in_seconds_and_milliseconds() -> None:
+    found = parse(PRINTED, "http://here")
+    assert (found.per_second, found.p50, found.p99) == (9557.7, 0.842, 1200.0)
+
+
+def test_refused_requests_are_no_measurement() -> None:
+    refused = PRINTED + "  Non-2xx or 3xx responses: 3\n"
+    with pytest.raises(DevError, match="http://here refused 3 requests"):
+        parse(refused, "http://here")
+
+
+def test_something_else_is_said_to_be_so() -> None:
+    with pytest.raises(DevError, match="wrk printed no"):
+        parse("unable to connect", "http://here")
