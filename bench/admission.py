@@ -18,14 +18,14 @@ from typing import Any, Final
 
 from bench.scale.admitted import until_asked
 from dev.binaries import ensure
+from dev.servers.apiclient import connect, install_crds
+from dev.servers.apiserver import ApiServer, running
 from dev.terminal import say
 from roadstead.kube.client import KubeClient
 from roadstead.kube.resources import MODELSERVES, NAMESPACES, RESOURCECONTRACTS
 from tests.apiserver.admission.conftest import dev_token, with_token
 from tests.apiserver.admission.registration import register
 from tests.apiserver.admission.webhook_process import Folder, prepare, running_webhooks
-from tests.apiserver.conftest import connect, install_crds
-from tests.apiserver.control_plane import ApiServer, running
 from tests.apiserver.objects import make_contract, make_modelserve
 
 CLIENTS: Final = (1, 16)

@@ -14,15 +14,14 @@ import aiohttp
 from playwright.sync_api import Page
 
 from dev import binaries
+from dev.console import chromium, sample_ledger, samples, server
+from dev.console.server import ConsoleProcess
+from dev.console.tokens import make_token
 from dev.servers import postgres
+from dev.servers.apiclient import install_crds
+from dev.servers.apiserver import running
 from dev.terminal import say
-from tests import chromium
-from tests.apiserver.conftest import install_crds
-from tests.apiserver.console import samples, stand
 from tests.apiserver.console.browser import Browser
-from tests.apiserver.console.stand import ConsoleProcess
-from tests.apiserver.control_plane import running
-from tests.apiserver.forwardauth.auth_process import make_token
 
 ROUNDS: Final = 10
 GOAL_SECONDS: Final = 1.0
@@ -77,13 +76,13 @@ def standing(servers: int) -> Iterator[ConsoleProcess]:
     ):
         made = [samples.serve(f"server-{number:04}") for number in range(servers)]
         asyncio.run(install_crds(api))
-        asyncio.run(stand.make_system(api))
-        asyncio.run(stand.migrated(database))
-        asyncio.run(stand.write(database, [samples.record(samples.contract("demo"))]))
-        asyncio.run(stand.write(database, [samples.record(each) for each in made]))
-        asyncio.run(stand.write(database, [samples.sample(each, 5) for each in made]))
+        asyncio.run(server.make_system(api))
+        asyncio.run(sample_ledger.migrated(database))
+        asyncio.run(sample_ledger.write(database, [samples.record(samples.contract("demo"))]))
+        asyncio.run(sample_ledger.write(database, [samples.record(each) for each in made]))
+        asyncio.run(sample_ledger.write(database, [samples.sample(each, 5) for each in made]))
         dsn = database.dsn("reader")
-        with stand.running_console(api.kubeconfig, dsn, Path(name)) as console:
+        with server.running_console(api.kubeconfig, dsn, Path(name)) as console:
             yield console
 
 

@@ -14,7 +14,8 @@ from dev import model
 from dev.binaries import ensure
 from dev.errors import StepTimeout
 from dev.images import llama
-from tests.apiserver.admission.webhook_process import free_ports, write_certificate
+from dev.servers.process import free_ports
+from tests.apiserver.admission.webhook_process import write_certificate
 
 START_SECONDS: Final = 60.0
 IN_FLIGHT: Final = 64

@@ -20,10 +20,10 @@ from bench.scale.load import Arrivals, ask, bare, clear, make, namespace
 from bench.scale.phases import Side
 from bench.scale.refusal import REFUSED, refuse
 from bench.scale.stand import OperatorProcess, Stage, operating, staged, stored_model
+from dev.servers.apiserver import ApiServer
 from dev.terminal import say
 from roadstead.kube.client import KubeClient
 from tests.apiserver.audit import writes
-from tests.apiserver.control_plane import ApiServer
 
 WARM: Final = 30
 ONES: Final = 40

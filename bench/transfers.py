@@ -21,11 +21,12 @@ from bench.measure import cpu_seconds, run
 from dev import samplegguf
 from dev.binaries import ensure
 from dev.servers import objectstore
+from dev.servers.apiclient import connect, install_crds
+from dev.servers.apiserver import ApiServer, running
 from dev.servers.objectstore import ObjectStore
 from dev.terminal import say
 from tests.apiserver import custom_objects
-from tests.apiserver.conftest import PROGRAMS, connect, install_crds
-from tests.apiserver.control_plane import ApiServer, running
+from tests.apiserver.conftest import PROGRAMS
 from tests.apiserver.eventually import eventually
 from tests.apiserver.objects import make_model
 from tests.apiserver.reconciling.site import (

@@ -21,17 +21,12 @@ from typing import Any, Final
 from bench import wrk
 from bench.wrk import Load, Rate
 from dev.binaries import ensure
+from dev.console.tokens import make_token
+from dev.servers.apiclient import connect, install_crds
+from dev.servers.apiserver import ApiServer, running
 from dev.terminal import say
-from tests.apiserver.conftest import connect, install_crds
-from tests.apiserver.control_plane import ApiServer, running
 from tests.apiserver.custom_objects import call
-from tests.apiserver.forwardauth.auth_process import (
-    CHAT,
-    KEY,
-    make_token,
-    prepare,
-    running_auth,
-)
+from tests.apiserver.forwardauth.auth_process import CHAT, KEY, prepare, running_auth
 from tests.apiserver.forwardauth.conftest import make_site, make_system
 
 GOAL_PER_SECOND: Final = 4000

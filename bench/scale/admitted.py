@@ -10,13 +10,13 @@ from bench.scale import counting, phases
 from bench.scale.load import clear, namespace
 from bench.scale.phases import Side
 from bench.scale.stand import OperatorProcess, Stage
+from dev.servers.apiclient import connect
 from roadstead.errors import KubeError
 from roadstead.kube.client import KubeClient
 from roadstead.kube.resources import MODELSERVES, RESOURCECONTRACTS
 from tests.apiserver.admission.conftest import dev_token, with_token
 from tests.apiserver.admission.registration import register, unregister
 from tests.apiserver.admission.webhook_process import Folder, prepare, running_webhooks
-from tests.apiserver.conftest import connect
 from tests.apiserver.objects import make_contract
 
 PLACE: Final = "admitted"

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 
 import aiohttp
 
+from dev.servers.apiserver import ApiServer
 from roadstead.kube.client import KubeClient
 from roadstead.kube.resources import (
     CHILDREN,
@@ -22,7 +23,6 @@ from roadstead.kube.resources import (
     Resource,
     resource_of,
 )
-from tests.apiserver.control_plane import ApiServer
 
 IN_FLIGHT: Final = 16
 """Requests at once: so many workers has the operator too."""

@@ -17,12 +17,13 @@ from bench.measure import cpu_seconds
 from dev import samplegguf
 from dev.binaries import ensure
 from dev.servers import objectstore
+from dev.servers.apiclient import install_crds
+from dev.servers.apiserver import ApiServer, running
 from dev.servers.objectstore import ObjectStore
+from dev.servers.process import free_port
 from roadstead.api import conditions
 from roadstead.kube.client import KubeClient
 from roadstead.kube.resources import MODELS
-from tests.apiserver.conftest import install_crds
-from tests.apiserver.control_plane import ApiServer, running
 from tests.apiserver.eventually import eventually
 from tests.apiserver.objects import make_model
 from tests.apiserver.reconciling.site import operator_process
@@ -56,7 +57,7 @@ class Stage:
             "ROADSTEAD_LEADER_ELECTION": "off",
             "ROADSTEAD_ADMISSION": "off",
             "ROADSTEAD_HTTP_HOST": "127.0.0.1",
-            "ROADSTEAD_HTTP_PORT": str(objectstore.free_port()),
+            "ROADSTEAD_HTTP_PORT": str(free_port()),
             **changes,
         }
 

@@ -5,7 +5,6 @@ import dataclasses
 import http.client
 import os
 import secrets
-import socket
 import ssl
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from dev.binaries import ensure
-from dev.servers.process import until_ready
+from dev.servers.process import free_port, until_ready
 
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
@@ -181,14 +180,6 @@ def running(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-    return port
 
 
 def _answers(start: Start, server: Server) -> bool:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from dev import debian
-from dev.servers.objectstore import free_port
+from dev.servers.process import free_port
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0

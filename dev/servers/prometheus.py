@@ -18,8 +18,7 @@ from typing import Any
 
 from dev import debian
 from dev.errors import DevError
-from dev.servers.objectstore import free_port
-from dev.servers.process import answers, until_ready
+from dev.servers.process import answers, free_port, until_ready
 
 START_SECONDS = 60.0
 SCRAPE_SECONDS = 1

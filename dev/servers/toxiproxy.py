@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dev.binaries import ensure
-from dev.servers.objectstore import free_port
-from dev.servers.process import answers, until_ready
+from dev.servers.process import answers, free_port, until_ready
 
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0

@@ -17,6 +17,7 @@ from minio import Minio
 from dev import samplegguf
 from dev.servers import objectstore
 from dev.servers.objectstore import MINIO, VERSITYGW, Certificate, ObjectStore, Server
+from dev.servers.process import free_port
 from roadstead.api.location import StoreLocation
 from roadstead.store.access import StoreAccess
 from tests.adapters import certificates, fault_server
@@ -128,7 +129,7 @@ def quant(
     folder = tmp_path_factory.mktemp("quant")
     key_file = folder / "key"
     key_file.write_text(secrets.token_urlsafe(32))
-    port = objectstore.free_port()
+    port = free_port()
     environ = {
         "PATH": os.environ.get("PATH", ""),
         "ROADSTEAD_QUANT_PORT": str(port),

@@ -9,7 +9,8 @@ import pytest
 from minio import Minio
 
 from dev.servers import objectstore
-from dev.servers.objectstore import ObjectStore, Server, free_port
+from dev.servers.objectstore import ObjectStore, Server
+from dev.servers.process import free_port
 from roadstead.api.location import StoreLocation
 from roadstead.transfer.messages import Completed, QuantSource, UrlSource
 from tests.adapters.clients import minio

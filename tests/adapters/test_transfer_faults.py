@@ -7,7 +7,8 @@ import time
 import pytest
 from minio import Minio
 
-from dev.servers.objectstore import VERSITYGW, ObjectStore, Server, free_port
+from dev.servers.objectstore import VERSITYGW, ObjectStore, Server
+from dev.servers.process import free_port
 from roadstead.api.location import StoreLocation
 from roadstead.errors import Retry, StoreInterrupted
 from roadstead.store.access import StoreAccess

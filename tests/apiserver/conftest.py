@@ -1,22 +1,18 @@
 """A real API server for the session, with Roadstead's CRDs installed."""
 
 import asyncio
-import functools
 import os
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 from kubernetes.aio import client
 
 from dev.binaries import ensure
-from tests.apiserver.control_plane import ApiServer, running
-from tests.apiserver.eventually import eventually
-from tests.apiserver.objects import Raw, fresh_name
-
-CRDS = Path(__file__).parents[2] / "crds"
+from dev.servers.apiclient import connect, install_crds
+from dev.servers.apiserver import ApiServer, running
+from tests.apiserver.objects import fresh_name
 
 Kubectl = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -85,48 +81,9 @@ def kubectl(binaries: dict[str, Path], apiserver: ApiServer, tmp_path: Path) -> 
     return run
 
 
-def connect(server: ApiServer) -> client.ApiClient:
-    """A client of the administrator's; close it, or use it in `async with`."""
-    configuration = client.Configuration(
-        host=server.url,
-        ssl_ca_cert=str(server.ca),
-        api_key={"BearerToken": f"Bearer {server.token}"},
-    )
-    return client.ApiClient(configuration)
-
-
 async def fresh_namespace(api: client.ApiClient, prefix: str) -> str:
     """Make one, with a name of its own."""
     name = fresh_name(prefix)
     body = client.V1Namespace(metadata=client.V1ObjectMeta(name=name))
     await client.CoreV1Api(api).create_namespace(body)
     return name
-
-
-async def install_crds(server: ApiServer) -> None:
-    """Install Roadstead's CRDs and wait until the API server has them, and lists their objects."""
-    async with connect(server) as api:
-        crds = client.ApiextensionsV1Api(api)
-        for path in sorted(CRDS.glob("*.yaml")):
-            body = yaml.safe_load(path.read_text())
-            await crds.create_custom_resource_definition(body)
-            name = body["metadata"]["name"]
-            await eventually(functools.partial(_established, crds, name))
-            await eventually(functools.partial(_lists, api, body["spec"]))
-
-
-async def _established(crds: client.ApiextensionsV1Api, name: str) -> bool:
-    found = await crds.read_custom_resource_definition(name)
-    conditions = found.status.conditions or [] if found.status else []
-    return any(each.type == "Established" and each.status == "True" for each in conditions)
-
-
-async def _lists(api: client.ApiClient, spec: Raw) -> bool:
-    """A kind that was just made is answered 429 until its storage is ready."""
-    custom = client.CustomObjectsApi(api)
-    where = spec["group"], spec["versions"][0]["name"], spec["names"]["plural"]
-    try:
-        await custom.list_cluster_custom_object(*where)
-    except client.ApiException:
-        return False
-    return True

@@ -15,8 +15,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from dev.servers.apiserver import ApiServer
 from dev.servers.process import answers, until_ready
-from tests.apiserver.control_plane import ApiServer
 
 START_DEADLINE_SECONDS = 60.0
 

@@ -17,12 +17,12 @@ from cryptography import x509
 from kubernetes.aio import client
 from prometheus_client import REGISTRY
 
+from dev.servers.apiserver import ApiServer
 from roadstead.kube.client import KubeClient
 from roadstead_webhooks.certificates.bundles import CONFIGURATIONS
 from roadstead_webhooks.certificates.keeper import Keeper, Places
 from roadstead_webhooks.certificates.schedule import SCHEDULE, Schedule
 from roadstead_webhooks.tls import FileCertificates
-from tests.apiserver.control_plane import ApiServer
 from tests.apiserver.eventually import eventually
 from tests.apiserver.objects import fresh_name
 

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from kubernetes.aio import client
 
+from dev.servers.apiclient import connect
+from dev.servers.apiserver import ApiServer
 from roadstead.api.group import ANNOTATION_RECEIPT
 from roadstead.tokens.receipt_keys import SigningKey
 from tests.apiserver import custom_objects
-from tests.apiserver.conftest import connect
-from tests.apiserver.control_plane import ApiServer
 from tests.apiserver.eventually import eventually
 from tests.apiserver.objects import Raw, fresh_name, make_contract, make_model, make_modelserve
 from tests.apiserver.operator_process import running_operator

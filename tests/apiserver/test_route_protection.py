@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from dev import binaries
-from tests.apiserver.control_plane import running
+from dev.servers.apiserver import running
 from tests.apiserver.objects import fresh_name
 from tests.chart.rendering import GATEWAY_API, TRAEFIK, Chart
 

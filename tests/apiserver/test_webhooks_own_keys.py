@@ -9,15 +9,11 @@ import pytest
 from kubernetes.aio import client
 
 from dev import binaries
+from dev.servers.apiserver import ApiServer
+from dev.servers.process import free_ports
 from tests.apiserver import custom_objects
 from tests.apiserver.admission.conftest import RECEIPT, dev_token, with_token
-from tests.apiserver.admission.webhook_process import (
-    Folder,
-    free_ports,
-    prepare,
-    running_webhooks,
-)
-from tests.apiserver.control_plane import ApiServer
+from tests.apiserver.admission.webhook_process import Folder, prepare, running_webhooks
 from tests.apiserver.eventually import eventually
 from tests.apiserver.objects import Raw, fresh_name, make_contract, make_modelserve
 from tests.chart.rendering import Chart

@@ -11,7 +11,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from dev.servers.objectstore import free_port
+from dev.servers.process import free_port
 from tests.chart.embedded_postgres import HOST, PASSWORDS, Pod
 from tests.chart.rendering import Chart
 

@@ -15,8 +15,8 @@ import pytest
 
 from dev import binaries
 from dev.servers import monitoring
+from dev.servers.apiserver import running
 from roadstead.manifests.transfer_job import TransferPlace, transfer_job
-from tests.apiserver.control_plane import running
 from tests.chart.rendering import (
     CHART,
     CHECKOUT,

@@ -15,11 +15,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from dev.servers.apiserver import ApiServer
 from roadstead.controllers.ledger_verification import compare
 from roadstead.kube.client import KubeClient
 from tests.adapters.ledger.site import Ledger
 from tests.apiserver.audit import Write, writes
-from tests.apiserver.control_plane import ApiServer
 from tests.apiserver.eventually import eventually
 from tests.apiserver.reconciling.site import Operated, Site, minio
 

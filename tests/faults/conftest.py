@@ -9,10 +9,11 @@ from kubernetes.aio import client
 
 from dev.binaries import ensure
 from dev.servers import postgres, toxiproxy
+from dev.servers.apiclient import connect, install_crds
+from dev.servers.apiserver import ApiServer, running
 from dev.servers.toxiproxy import Toxiproxy
 from tests.adapters.ledger.site import Ledger, migrated
-from tests.apiserver.conftest import PROGRAMS, connect, fresh_namespace, install_crds
-from tests.apiserver.control_plane import ApiServer, running
+from tests.apiserver.conftest import PROGRAMS, fresh_namespace
 from tests.apiserver.reconciling.site import Operated, Site, cleared, serving
 from tests.faults.way import Way, leading
 

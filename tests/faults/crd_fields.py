@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import yaml
 
-from tests.apiserver.conftest import CRDS
+from dev.servers.apiclient import CRDS
 from tests.apiserver.objects import PLURALS, Raw
 
 Path = tuple[str, ...]

@@ -18,12 +18,12 @@ from typing import Any, Final
 from kubernetes.aio import client
 
 from dev import samplegguf
+from dev.servers.apiclient import connect
+from dev.servers.apiserver import ApiServer
 from dev.servers.process import answers, until_ready
 from roadstead.tokens.receipt_keys import SigningKey
 from tests.adapters.ledger.site import Ledger
 from tests.apiserver import custom_objects
-from tests.apiserver.conftest import connect
-from tests.apiserver.control_plane import ApiServer
 from tests.apiserver.eventually import eventually
 from tests.apiserver.objects import Raw, fresh_name, make_contract, make_model
 from tests.apiserver.reconciling.site import (

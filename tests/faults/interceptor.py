@@ -19,7 +19,8 @@ from aiohttp import web
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from dev.servers.objectstore import Certificate, free_port
+from dev.servers.objectstore import Certificate
+from dev.servers.process import free_port
 
 _HOP: Final = ("connection", "keep-alive", "transfer-encoding", "upgrade", "te", "trailer")
 _BODY_LIMIT: Final = 2**30

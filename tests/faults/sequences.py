@@ -13,11 +13,11 @@ from typing import Any, Final
 
 from kubernetes.aio import client
 
+from dev.servers.apiserver import ApiServer, kubeconfig_content
 from dev.servers.toxiproxy import Link, Toxiproxy
 from roadstead.tokens.receipt_keys import SigningKey
 from tests.adapters.ledger.site import Ledger
 from tests.apiserver import custom_objects
-from tests.apiserver.control_plane import ApiServer, kubeconfig_content
 from tests.apiserver.eventually import eventually
 from tests.apiserver.objects import Raw, fresh_name, make_contract, make_model, make_modelserve
 from tests.apiserver.reconciling.replicas import account, user

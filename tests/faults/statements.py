@@ -12,7 +12,7 @@ import dataclasses
 from collections.abc import AsyncIterator, Callable
 from typing import Final
 
-from dev.servers.objectstore import free_port
+from dev.servers.process import free_port
 
 _HEADER: Final = 5
 _COMPLETE: Final = b"C"

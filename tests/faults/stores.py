@@ -8,8 +8,8 @@ import json
 from pathlib import Path
 
 from dev import samplegguf
+from dev.servers.apiserver import ApiServer, kubeconfig_content
 from dev.servers.objectstore import ObjectStore
-from tests.apiserver.control_plane import ApiServer, kubeconfig_content
 from tests.apiserver.objects import Raw, fresh_name
 from tests.apiserver.reconciling.replicas import account, user
 from tests.apiserver.reconciling.site import BUCKET, Operated, condition, minio

@@ -14,12 +14,13 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from kubernetes.aio import client
 
+from dev.servers.apiclient import connect
+from dev.servers.apiserver import ApiServer
 from dev.servers.postgres import Postgres
 from dev.servers.toxiproxy import Toxiproxy
 from tests.adapters.ledger.site import migrated
 from tests.apiserver import custom_objects
-from tests.apiserver.conftest import connect, fresh_namespace
-from tests.apiserver.control_plane import ApiServer
+from tests.apiserver.conftest import fresh_namespace
 from tests.apiserver.objects import fresh_name
 from tests.apiserver.reconciling.site import Operated, Site, cleared, listed
 from tests.faults.sequences import CONTRACTS, MODELS, SERVERS, Step, coursing

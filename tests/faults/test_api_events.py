@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from dev.servers.apiserver import ApiServer
 from dev.servers.toxiproxy import Toxiproxy
 from tests.apiserver import custom_objects
-from tests.apiserver.control_plane import ApiServer
 from tests.apiserver.objects import GROUP, VERSION, Raw
 from tests.apiserver.reconciling.site import Operated, get_raw, send_raw
 from tests.faults.interceptor import Asked, Before, Lines

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from dev.servers.apiserver import ApiServer
 from dev.servers.toxiproxy import Toxiproxy
 from tests.adapters.ledger.site import Ledger
 from tests.apiserver import custom_objects
-from tests.apiserver.control_plane import ApiServer
 from tests.apiserver.eventually import eventually
 from tests.apiserver.reconciling.site import Operated, listed
 from tests.apiserver.reconciling.test_operator_ledger import agrees

@@ -11,8 +11,8 @@ from typing import Final
 
 import pytest
 
+from dev.servers.apiserver import ApiServer, kubeconfig_content
 from roadstead.api.group import LABEL_SERVER_UUID
-from tests.apiserver.control_plane import ApiServer, kubeconfig_content
 from tests.apiserver.eventually import eventually
 from tests.apiserver.objects import Raw
 from tests.apiserver.reconciling.pods import post_pod

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.apiserver.control_plane import ApiServer
+from dev.servers.apiserver import ApiServer
 from tests.apiserver.reconciling.replicas import Replicas, standing
 from tests.apiserver.reconciling.site import Operated
 from tests.faults.clock import Clock

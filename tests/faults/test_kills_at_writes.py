@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from dev import samplegguf
+from dev.servers.apiserver import ApiServer
 from tests.adapters.ledger.site import Ledger
 from tests.apiserver import custom_objects
 from tests.apiserver.conftest import fresh_namespace
-from tests.apiserver.control_plane import ApiServer
 from tests.apiserver.eventually import eventually
 from tests.apiserver.objects import Raw
 from tests.apiserver.reconciling.replicas import account, user

@@ -11,11 +11,11 @@ from typing import Any
 import asyncpg
 import pytest
 
+from dev.servers.apiserver import ApiServer
 from dev.servers.postgres import Postgres
 from dev.servers.toxiproxy import Link, Toxiproxy
 from tests.adapters.ledger.site import Ledger
 from tests.apiserver import custom_objects
-from tests.apiserver.control_plane import ApiServer
 from tests.apiserver.eventually import eventually
 from tests.apiserver.objects import Raw, fresh_name
 from tests.apiserver.reconciling.site import Operated, operator_process

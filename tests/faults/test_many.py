@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from kubernetes.aio import client
 
+from dev.servers.apiserver import ApiServer
 from roadstead.controllers.operator import Operator
 from tests.apiserver.audit import writes_in
-from tests.apiserver.control_plane import ApiServer
 from tests.apiserver.eventually import eventually
 from tests.apiserver.objects import Raw
 from tests.apiserver.reconciling.site import Operated

@@ -15,10 +15,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from kubernetes.aio import client
 
+from dev.servers.apiserver import ApiServer
 from dev.servers.postgres import Postgres
 from tests.adapters.ledger.site import migrated
 from tests.apiserver import custom_objects
-from tests.apiserver.control_plane import ApiServer
 from tests.apiserver.objects import PLURALS, Raw, make_contract, make_model, make_modelserve
 from tests.apiserver.reconciling.site import Site
 from tests.faults.admitted import Admission

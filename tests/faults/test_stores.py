@@ -11,10 +11,10 @@ import pytest
 from aiohttp import web
 
 from dev.servers import objectstore
-from dev.servers.process import answers
+from dev.servers.apiserver import ApiServer
+from dev.servers.process import answers, free_port
 from dev.servers.toxiproxy import Link, Toxiproxy
 from tests.adapters import volumes
-from tests.apiserver.control_plane import ApiServer
 from tests.apiserver.eventually import eventually
 from tests.apiserver.objects import Raw, fresh_name
 from tests.apiserver.reconciling.pods import post_pod
@@ -176,7 +176,7 @@ def _grow(volume: Path) -> None:
 async def test_keys_that_are_rotated_are_taken_up(
     scene: Scene, catalogue: Catalogue, healing: Healing, tmp_path: Path
 ) -> None:
-    folder, port = tmp_path / "store", objectstore.free_port()
+    folder, port = tmp_path / "store", free_port()
     mounted = tmp_path / "mounted-secret-key"
     with contextlib.ExitStack() as before:
         store = before.enter_context(objectstore.running(folder, port=port))

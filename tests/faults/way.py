@@ -16,10 +16,10 @@ from typing import Final
 
 from aiohttp import web
 
+from dev.servers.apiserver import ApiServer, kubeconfig_content
 from dev.servers.toxiproxy import Link, Toxiproxy
 from tests.adapters.certificates import issue
 from tests.apiserver import custom_objects
-from tests.apiserver.control_plane import ApiServer, kubeconfig_content
 from tests.apiserver.eventually import eventually
 from tests.apiserver.objects import Raw
 from tests.apiserver.reconciling.replicas import account, user

@@ -18,9 +18,9 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Final
 
+from dev.servers.apiserver import ApiServer, kubeconfig_content
 from tests.adapters.certificates import issue
 from tests.adapters.ledger.site import Ledger
-from tests.apiserver.control_plane import ApiServer, kubeconfig_content
 from tests.faults.interceptor import Asked, Cut, intercepting
 from tests.faults.statements import stating
 

@@ -15,6 +15,8 @@ from kubernetes.aio import client
 
 from dev.binaries import ensure
 from dev.servers import postgres
+from dev.servers.apiclient import connect, install_crds
+from dev.servers.apiserver import ApiServer, running
 from tests.adapters.ledger.site import Ledger, migrated
 from tests.apiserver.admission.registration import register
 from tests.apiserver.admission.webhook_process import (
@@ -27,8 +29,6 @@ from tests.apiserver.admission.webhook_process import (
     prepare,
     running_webhooks,
 )
-from tests.apiserver.conftest import connect, install_crds
-from tests.apiserver.control_plane import ApiServer, running
 from tests.apiserver.custom_objects import call, create
 from tests.apiserver.eventually import eventually
 from tests.apiserver.objects import Raw, fresh_name, make_contract

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from kubernetes.aio import client
 
+from dev.servers.apiclient import connect
+from dev.servers.apiserver import ApiServer
 from tests.apiserver.admission.conftest import (
     RECEIPT,
     MakeToken,
@@ -16,8 +18,7 @@ from tests.apiserver.admission.conftest import (
     with_token,
 )
 from tests.apiserver.admission.webhook_process import WebhookProcess
-from tests.apiserver.conftest import Kubectl, connect
-from tests.apiserver.control_plane import ApiServer
+from tests.apiserver.conftest import Kubectl
 from tests.apiserver.custom_objects import call, create, delete, get, patch, refusal
 from tests.apiserver.eventually import eventually
 from tests.apiserver.objects import Raw, fresh_name, make_modelserve

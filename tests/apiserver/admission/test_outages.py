@@ -12,6 +12,7 @@ import pytest
 from kubernetes.aio import client
 
 from dev.servers import toxiproxy
+from dev.servers.apiserver import ApiServer
 from dev.servers.toxiproxy import Link
 from tests.apiserver.admission.conftest import MakeToken, with_token
 from tests.apiserver.admission.link import leading_through
@@ -21,7 +22,6 @@ from tests.apiserver.admission.webhook_process import (
     running_webhooks,
     write_certificate,
 )
-from tests.apiserver.control_plane import ApiServer
 from tests.apiserver.custom_objects import call, create, delete, patch, refusal
 from tests.apiserver.eventually import eventually
 from tests.apiserver.objects import Raw, make_modelserve

@@ -8,10 +8,10 @@ import urllib.request
 
 from kubernetes.aio import client
 
+from dev.servers.apiserver import ApiServer
 from tests.apiserver.admission.conftest import TOKEN, MakeToken, with_annotations, with_token
 from tests.apiserver.admission.webhook_process import Folder, WebhookProcess
 from tests.apiserver.conftest import Kubectl
-from tests.apiserver.control_plane import ApiServer
 from tests.apiserver.eventually import eventually
 from tests.apiserver.objects import Raw, fresh_name, make_modelserve
 

@@ -17,6 +17,7 @@ import aiohttp
 import pytest
 from kubernetes.aio import client
 
+from dev.servers.apiserver import ApiServer
 from roadstead.tokens.receipt_keys import SigningKey
 from tests.apiserver.admission.conftest import RECEIPT, MakeToken, with_token
 from tests.apiserver.admission.webhook_process import (
@@ -25,7 +26,6 @@ from tests.apiserver.admission.webhook_process import (
     WebhookProcess,
     running_webhooks,
 )
-from tests.apiserver.control_plane import ApiServer
 from tests.apiserver.custom_objects import apply, create, patch, refusal
 from tests.apiserver.eventually import eventually
 from tests.apiserver.objects import Raw, make_modelserve

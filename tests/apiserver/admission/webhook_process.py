@@ -25,9 +25,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
-from dev.servers.process import answers, until_ready
+from dev.servers.apiserver import ApiServer
+from dev.servers.process import answers, free_ports, until_ready
 from roadstead.tokens.receipt_keys import SigningKey
-from tests.apiserver.control_plane import ApiServer
 
 START_DEADLINE_SECONDS = 60.0
 DEV_ISSUER = "roadstead-dev"
@@ -220,12 +220,3 @@ def _pump(source: socket.socket, sink: socket.socket) -> None:
     for end in (source, sink):
         with contextlib.suppress(OSError):
             end.shutdown(socket.SHUT_RDWR)
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody listens on."""
-    with contextlib.ExitStack() as stack:
-        listeners = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for listener in listeners:
-            listener.bind(("127.0.0.1", 0))
-        return [int(listener.getsockname()[1]) for listener in listeners]

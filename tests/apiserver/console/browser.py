@@ -9,8 +9,8 @@ from typing import Any, Self
 
 import aiohttp
 
+from dev.console.tokens import make_token
 from roadstead.tokens.sessions import COOKIE
-from tests.apiserver.forwardauth.auth_process import make_token
 
 HTML = "text/html,application/xhtml+xml"
 

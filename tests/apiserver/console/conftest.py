@@ -8,14 +8,14 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from dev.console import sample_ledger, samples, server
+from dev.console.server import ConsoleProcess
 from dev.servers import oidc, postgres
+from dev.servers.apiserver import ApiServer
 from dev.servers.postgres import Postgres
+from dev.servers.process import free_ports
 from roadstead.ledger.records import Record
-from tests.apiserver.admission.webhook_process import free_ports
-from tests.apiserver.console import samples, stand
 from tests.apiserver.console.browser import Browser
-from tests.apiserver.console.stand import ConsoleProcess
-from tests.apiserver.control_plane import ApiServer
 
 CLIENT = "roadstead-console"
 ALICES = samples.serve("gemma")
@@ -26,8 +26,8 @@ BOBS = samples.serve("secret-plan", namespace="other", contract="other", model="
 def ledger() -> Iterator[Postgres]:
     """A Postgres with the tables."""
     with postgres.running() as running:
-        asyncio.run(stand.migrated(running))
-        asyncio.run(stand.write(running, _records()))
+        asyncio.run(sample_ledger.migrated(running))
+        asyncio.run(sample_ledger.write(running, _records()))
         yield running
 
 
@@ -36,10 +36,10 @@ def console(
     apiserver: ApiServer, ledger: Postgres, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ConsoleProcess]:
     """One that runs as long as the tests do."""
-    asyncio.run(stand.make_system(apiserver))
+    asyncio.run(server.make_system(apiserver))
     folder = tmp_path_factory.mktemp("console")
     dsn = ledger.dsn("reader")
-    with stand.running_console(apiserver.kubeconfig, dsn, folder) as running:
+    with server.running_console(apiserver.kubeconfig, dsn, folder) as running:
         yield running
 
 
@@ -58,7 +58,7 @@ def provided(
         entry = {"issuer": issuer, "audience": CLIENT, "jwksUrl": f"{issuer}/jwks"}
         issuers = folder / "provided.json"
         issuers.write_text(json.dumps([{**entry, "allowHttp": True}]))
-        with stand.running_console(
+        with server.running_console(
             apiserver.kubeconfig,
             ledger.dsn("reader"),
             folder,

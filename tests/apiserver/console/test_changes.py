@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from kubernetes.aio import client
 
+from dev.console import sample_ledger, samples
 from dev.servers.postgres import Postgres
 from roadstead.api.group import ANNOTATION_TOKEN
-from tests.apiserver.console import samples, stand
 from tests.apiserver.console.browser import Browser
 from tests.apiserver.objects import fresh_name
 
@@ -48,7 +48,7 @@ async def served(
     raw: dict[str, Any] = await stored(api, name, namespace)
     raw["spec"]["contract"] = namespace
     contract = samples.contract(namespace, models=["gemma-*"])
-    await stand.write(ledger, [samples.record(raw), samples.record(contract)])
+    await sample_ledger.write(ledger, [samples.record(raw), samples.record(contract)])
     return raw
 
 
@@ -137,7 +137,7 @@ async def test_server_of_a_contract_that_ended_is_not_deleted(
     namespace = served["metadata"]["namespace"]
     ended = samples.contract(namespace, models=["gemma-*"], expiresAt="2020-01-01T00:00:00Z")
     ended["metadata"]["resourceVersion"] = "6"
-    await stand.write(ledger, [samples.record(ended)])
+    await sample_ledger.write(ledger, [samples.record(ended)])
     answer = await alice.ask("DELETE", f"/api/servers/{served['metadata']['uid']}")
     assert answer.status == 403
     assert "ended at 2020-01-01" in answer.json["error"]["message"]

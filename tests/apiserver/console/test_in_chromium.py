@@ -10,12 +10,11 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from dev.console import chromium, sample_ledger, samples
+from dev.console.server import ConsoleProcess
+from dev.console.tokens import make_token
 from dev.servers.postgres import Postgres
-from tests import chromium
-from tests.apiserver.console import samples, stand
 from tests.apiserver.console.conftest import ALICES
-from tests.apiserver.console.stand import ConsoleProcess
-from tests.apiserver.forwardauth.auth_process import make_token
 from tests.apiserver.objects import fresh_name
 
 UUID = ALICES["metadata"]["uid"]
@@ -169,7 +168,7 @@ def test_session_that_ends_is_said_on_an_open_page(
 def write(ledger: Postgres, raw: samples.Object) -> None:
     """Put an object's row into the ledger, from outside of Playwright's own loop."""
     worker = threading.Thread(
-        target=lambda: asyncio.run(stand.write(ledger, [samples.record(raw)]))
+        target=lambda: asyncio.run(sample_ledger.write(ledger, [samples.record(raw)]))
     )
     worker.start()
     worker.join()

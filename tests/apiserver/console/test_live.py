@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 
+from dev.console import sample_ledger, samples
 from dev.servers.postgres import Postgres
-from tests.apiserver.console import samples, stand
 from tests.apiserver.console.browser import Browser
 
 
@@ -30,7 +30,7 @@ async def _told(stream: aiohttp.StreamReader, what: str) -> str:
 async def test_page_is_told_of_a_change(alice: Browser, ledger: Postgres) -> None:
     async with _open(alice) as stream:
         await stream.readline()
-        await stand.write(ledger, [samples.record(samples.serve("fresh-news"))])
+        await sample_ledger.write(ledger, [samples.record(samples.serve("fresh-news"))])
         assert "servers" in await _told(stream, "servers")
 
 
@@ -38,7 +38,7 @@ async def test_many_changes_are_few_messages(alice: Browser, ledger: Postgres) -
     async with _open(alice) as stream:
         await stream.readline()
         for number in range(20):
-            await stand.write(ledger, [samples.record(samples.serve(f"many-{number}"))])
+            await sample_ledger.write(ledger, [samples.record(samples.serve(f"many-{number}"))])
         await _told(stream, "servers")
         await asyncio.sleep(3)
         # What is in the buffer by now: twenty changes took about a second.
@@ -53,6 +53,6 @@ async def test_stream_ends_once_the_session_is_signed_out(alice: Browser, ledger
     async with _open(alice) as stream:
         await stream.readline()
         await alice.ask("POST", "/sign-out")
-        await stand.write(ledger, [samples.record(samples.serve("after-the-end"))])
+        await sample_ledger.write(ledger, [samples.record(samples.serve("after-the-end"))])
         async with asyncio.timeout(40):
             await stream.read()

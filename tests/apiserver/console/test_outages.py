@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from dev.console import sample_ledger, server
 from dev.servers import postgres
+from dev.servers.apiserver import ApiServer
+from dev.servers.apiserver import running as running_api
 from dev.servers.postgres import Postgres
-from tests.apiserver.console import stand
 from tests.apiserver.console.browser import Browser
-from tests.apiserver.control_plane import ApiServer
-from tests.apiserver.control_plane import running as running_api
 from tests.apiserver.eventually import eventually
 
 
@@ -17,9 +17,9 @@ from tests.apiserver.eventually import eventually
 async def test_pages_come_back_with_the_ledger(apiserver: ApiServer, tmp_path: Path) -> None:
     with (
         postgres.running() as ledger,
-        stand.running_console(apiserver.kubeconfig, ledger.dsn("reader"), tmp_path) as console,
+        server.running_console(apiserver.kubeconfig, ledger.dsn("reader"), tmp_path) as console,
     ):
-        await stand.migrated(ledger)
+        await sample_ledger.migrated(ledger)
         async with Browser(console.origin) as browser:
             await browser.sign_in("alice")
             assert (await browser.get("/servers")).status == 200
@@ -42,7 +42,7 @@ async def test_ledger_that_was_never_migrated_is_said_to_be_away(
 ) -> None:
     with (
         postgres.running() as ledger,
-        stand.running_console(apiserver.kubeconfig, ledger.dsn("reader"), tmp_path) as console,
+        server.running_console(apiserver.kubeconfig, ledger.dsn("reader"), tmp_path) as console,
     ):
         async with Browser(console.origin) as browser:
             await browser.sign_in("alice")
@@ -54,9 +54,9 @@ async def test_where_the_api_server_is_away_the_cookie_goes_and_the_page_says_wh
 ) -> None:
     (tmp_path / "api").mkdir()
     with running_api(binaries, tmp_path / "api") as api:
-        await stand.make_system(api)
+        await server.make_system(api)
         dsn = ledger.dsn("reader")
-        with stand.running_console(api.kubeconfig, dsn, tmp_path) as console:
+        with server.running_console(api.kubeconfig, dsn, tmp_path) as console:
             async with Browser(console.origin) as browser:
                 await browser.sign_in("alice", "demo-users")
                 api.process.kill()

@@ -2,8 +2,8 @@
 
 import pytest
 
+from dev.console import sample_ledger, samples
 from dev.servers.postgres import Postgres
-from tests.apiserver.console import samples, stand
 from tests.apiserver.console.browser import Browser
 from tests.apiserver.console.conftest import ALICES
 
@@ -39,7 +39,7 @@ async def test_names_and_parameters_stay_text(alice: Browser, ledger: Postgres) 
         conditions=samples.ready("False", "Crashed", HOSTILE),
         model=HOSTILE,
     )
-    await stand.write(ledger, [samples.record(hostile)])
+    await sample_ledger.write(ledger, [samples.record(hostile)])
     for path in ("/servers", f"/servers/{hostile['metadata']['uid']}", "/models"):
         text = (await alice.get(path)).text
         assert "<script>alert" not in text

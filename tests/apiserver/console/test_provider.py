@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import Page, expect
 
-from tests import chromium
-from tests.apiserver.console.stand import ConsoleProcess
+from dev.console import chromium
+from dev.console.server import ConsoleProcess
 
 
 @pytest.fixture(scope="module")

@@ -2,10 +2,10 @@
 
 import pytest
 
+from dev.console.server import ConsoleProcess
 from roadstead.console.authorization import COOKIE as ATTEMPT
 from roadstead.console.authorization import Attempt
 from tests.apiserver.console.browser import Browser
-from tests.apiserver.console.stand import ConsoleProcess
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ import time
 
 import pytest
 
+from dev.console.server import ConsoleProcess
+from dev.console.tokens import make_token
 from roadstead.tokens.sessions import COOKIE
 from tests.apiserver.console.browser import Browser
-from tests.apiserver.console.stand import ConsoleProcess
 from tests.apiserver.eventually import eventually
-from tests.apiserver.forwardauth.auth_process import make_token
 
 
 async def test_page_leads_to_sign_in_and_back(browser: Browser) -> None:

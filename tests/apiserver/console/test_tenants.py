@@ -4,8 +4,8 @@ import re
 
 import pytest
 
+from dev.console import sample_ledger, samples
 from dev.servers.postgres import Postgres
-from tests.apiserver.console import samples, stand
 from tests.apiserver.console.browser import Browser
 from tests.apiserver.console.conftest import ALICES, BOBS
 
@@ -75,7 +75,7 @@ async def test_server_outside_of_its_contracts_namespaces_is_not_shown(
     alice: Browser, ledger: Postgres
 ) -> None:
     stray = samples.serve("stray", namespace="elsewhere", contract="demo")
-    await stand.write(ledger, [samples.record(stray)])
+    await sample_ledger.write(ledger, [samples.record(stray)])
     assert (await alice.get(f"/servers/{stray['metadata']['uid']}")).status == 404
     assert "stray" not in (await alice.get("/api/servers")).text
 

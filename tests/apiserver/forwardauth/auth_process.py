@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import datetime
 import functools
 import http.client
 import json
@@ -14,15 +13,14 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import jwt
 
-from dev.servers.process import answers, until_ready
+from dev.console.tokens import AUDIENCE, ISSUER, SECRET, make_claims
+from dev.servers.apiserver import ApiServer
+from dev.servers.process import answers, free_ports, until_ready
 from roadstead.tokens.gateway_keys import GatewayKey
-from tests.apiserver.admission.webhook_process import free_ports
-from tests.apiserver.control_plane import ApiServer
-from tests.unit.tokens.builders import AUDIENCE, ISSUER, SECRET, private_key
+from tests.unit.tokens.builders import private_key
 from tests.unit.tokens.key_sets import document, entry
 
 SYSTEM = "forward-auth-system"
@@ -62,28 +60,11 @@ def prepare(path: Path) -> Folder:
     return folder
 
 
-def make_token(subject: str = "alice", *groups: str, **claims: Any) -> str:
-    """A token of ISSUER for `groups`, or for `demo-users`, that holds for ten minutes."""
-    return jwt.encode(_claims(subject, *groups, iss=ISSUER, **claims), SECRET, algorithm="HS256")
-
-
 def make_keyed_token(kid: str) -> str:
     """A token of JWKS_ISSUER, signed with the key of this id."""
     key = private_key("RS256", kid)
-    claims = _claims("alice", iss=JWKS_ISSUER)
+    claims = make_claims("alice", iss=JWKS_ISSUER)
     return jwt.encode(claims, key, algorithm="RS256", headers={"kid": kid})
-
-
-def _claims(subject: str, *groups: str, **claims: Any) -> dict[str, Any]:
-    now = int(datetime.datetime.now(datetime.UTC).timestamp())
-    return {
-        "aud": AUDIENCE,
-        "sub": subject,
-        "groups": list(groups) or ["demo-users"],
-        "iat": now,
-        "exp": now + 600,
-        **claims,
-    }
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

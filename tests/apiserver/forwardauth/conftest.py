@@ -10,8 +10,9 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from kubernetes.aio import client
 
-from tests.apiserver.conftest import connect
-from tests.apiserver.control_plane import ApiServer
+from dev.console.tokens import make_token
+from dev.servers.apiclient import connect
+from dev.servers.apiserver import ApiServer
 from tests.apiserver.custom_objects import call, create
 from tests.apiserver.eventually import eventually
 from tests.apiserver.forwardauth.auth_process import (
@@ -19,7 +20,6 @@ from tests.apiserver.forwardauth.auth_process import (
     AuthProcess,
     Folder,
     Gateway,
-    make_token,
     prepare,
     running_auth,
 )

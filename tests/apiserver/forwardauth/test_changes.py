@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pytest
 from kubernetes.aio import client
 
+from dev.console.tokens import make_token
 from tests.apiserver.custom_objects import delete, patch
 from tests.apiserver.eventually import eventually
 from tests.apiserver.forwardauth.auth_process import (
@@ -17,7 +18,6 @@ from tests.apiserver.forwardauth.auth_process import (
     Folder,
     Gateway,
     make_keyed_token,
-    make_token,
 )
 from tests.apiserver.forwardauth.conftest import Site
 

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from kubernetes.aio import client
 
-from tests.apiserver.admission.webhook_process import free_ports
-from tests.apiserver.conftest import connect, install_crds
-from tests.apiserver.control_plane import ApiServer, running
+from dev.console.tokens import make_token
+from dev.servers.apiclient import connect, install_crds
+from dev.servers.apiserver import ApiServer, running
+from dev.servers.process import free_ports
 from tests.apiserver.eventually import eventually
 from tests.apiserver.forwardauth.auth_process import (
     KEY,
@@ -23,7 +24,6 @@ from tests.apiserver.forwardauth.auth_process import (
     AuthProcess,
     Folder,
     Gateway,
-    make_token,
     running_auth,
 )
 from tests.apiserver.forwardauth.conftest import Site, make_site, make_system

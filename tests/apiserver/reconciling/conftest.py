@@ -12,10 +12,10 @@ import pytest
 from kubernetes.aio import client
 
 from dev import samplegguf
+from dev.servers.apiclient import install_crds
+from dev.servers.apiserver import ApiServer, running
 from tests.adapters.fault_server import FaultServer
 from tests.adapters.fault_server import serving as faulty
-from tests.apiserver.conftest import install_crds
-from tests.apiserver.control_plane import ApiServer, running
 from tests.apiserver.reconciling.site import LARGE, Operated, Site, cleared, serving
 
 

@@ -16,9 +16,9 @@ from typing import Any
 
 from kubernetes.aio import client
 
-from dev.servers import objectstore
+from dev.servers.apiserver import ApiServer, kubeconfig_content
+from dev.servers.process import free_port
 from tests.apiserver.audit import Write, writes
-from tests.apiserver.control_plane import ApiServer, kubeconfig_content
 from tests.apiserver.eventually import eventually
 from tests.apiserver.reconciling.site import Operated, _ready, _spawn, get_raw, send_raw
 
@@ -75,7 +75,7 @@ class Replicas:
 
     async def start(self, name: str) -> Replica:
         """One more, that is ready: its caches are full."""
-        port, log = objectstore.free_port(), self.folder / f"{name}.log"
+        port, log = free_port(), self.folder / f"{name}.log"
         environ = self.operated.site.environ(
             await self._kubeconfig(name),
             ROADSTEAD_NAMESPACE=self.operated.namespace,

@@ -21,7 +21,7 @@ from minio import Minio
 from dev import samplegguf
 from dev.servers import objectstore
 from dev.servers.objectstore import ObjectStore
-from dev.servers.process import answers
+from dev.servers.process import answers, free_port
 from roadstead.controllers.operator import Operator
 from roadstead.controllers.settings import OperatorSettings
 from roadstead.kube.client import KubeClient
@@ -63,7 +63,7 @@ class Site:
             "ROADSTEAD_SERVER_IMAGE": "llama-server:test",
             "ROADSTEAD_TRANSFER_ATTEMPTS": "2",
             "ROADSTEAD_HTTP_HOST": "127.0.0.1",
-            "ROADSTEAD_HTTP_PORT": str(objectstore.free_port()),
+            "ROADSTEAD_HTTP_PORT": str(free_port()),
             **changes,
         }
 
@@ -237,7 +237,7 @@ def quant_service(source: ObjectStore, folder: Path) -> Iterator[tuple[str, Path
     minio(source).make_bucket(BUCKET)
     key_file = folder / "quant-key"
     key_file.write_text(secrets.token_urlsafe(32))
-    port = objectstore.free_port()
+    port = free_port()
     environ = {
         "PATH": os.environ["PATH"],
         "ROADSTEAD_QUANT_PORT": str(port),

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from prometheus_client import REGISTRY
 
+from dev.servers.apiserver import ApiServer
 from dev.servers.postgres import running
 from roadstead.controllers.ledger_verification import compare, run
 from roadstead.controllers.listing import RELIST_SECONDS
 from roadstead.kube.client import KubeClient
 from tests.adapters.ledger.site import Ledger, migrated
 from tests.apiserver import custom_objects
-from tests.apiserver.control_plane import ApiServer
 from tests.apiserver.eventually import eventually
 from tests.apiserver.objects import Raw, make_contract, make_model
 from tests.apiserver.reconciling.replicas import standing

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from dev.servers.apiserver import ApiServer
 from dev.servers.process import answers
 from tests.apiserver import custom_objects
-from tests.apiserver.control_plane import ApiServer
 from tests.apiserver.eventually import eventually
 from tests.apiserver.objects import Raw
 from tests.apiserver.reconciling.replicas import (

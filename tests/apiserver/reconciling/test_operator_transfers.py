@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from dev.servers import objectstore
+from dev.servers.apiserver import ApiServer
 from dev.servers.objectstore import ObjectStore
+from dev.servers.process import free_port
 from roadstead import metrics
 from tests.adapters.fault_server import FaultServer
 from tests.apiserver import custom_objects
-from tests.apiserver.control_plane import ApiServer
 from tests.apiserver.eventually import eventually
 from tests.apiserver.objects import Raw, fresh_name
 from tests.apiserver.reconciling.replicas import standing
@@ -191,7 +192,7 @@ def _at(store: ObjectStore) -> dict[str, str]:
 async def test_an_absent_store_is_told_and_its_return_heals_it(
     operated: Operated, tmp_path: Path
 ) -> None:
-    name, port = operated.site.publish(), objectstore.free_port()
+    name, port = operated.site.publish(), free_port()
     with objectstore.running(tmp_path / "store", port=port) as store:
         settings = _at(store)
     async with operated.operator(**settings):
@@ -216,7 +217,7 @@ async def test_a_store_that_goes_half_way_is_gone_on_with_when_it_is_back(
     operated: Operated, slow: FaultServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    port = objectstore.free_port()
+    port = free_port()
     allow = {"ROADSTEAD_SOURCE_ALLOW": f"127.0.0.1:{slow.port}"}
     with contextlib.ExitStack() as first:
         store = first.enter_context(objectstore.running(tmp_path / "store", port=port))

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
+from dev.console import chromium
 from dev.demo import admission, namespaces
 from dev.demo.kubectl import Cluster
-from tests import chromium
 from tests.e2e.conftest import as_admin
 from tests.e2e.gateway import conftest as gateways
 from tests.e2e.gateway.site import Gateway, Issuer

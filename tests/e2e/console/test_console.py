@@ -9,8 +9,8 @@ import urllib.request
 
 from playwright.sync_api import Page, expect
 
+from dev.console import chromium
 from roadstead.tokens.sessions import COOKIE
-from tests import chromium
 from tests.e2e.console.page import CHAT, FormOf, ask, open_server
 from tests.e2e.gateway.site import Gateway
 

@@ -1,4 +1,4 @@
-"""`python -m dev.screenshots`: pictures of the console's pages, in docs/images/console."""
+"""`python -m dev.console.screenshots`: pictures of the console's pages, in docs/images/console."""
 
 import uuid
 from collections.abc import Mapping
@@ -7,12 +7,11 @@ from typing import Any, Final
 
 from playwright.sync_api import Page
 
-from dev import console
+from dev.console import chromium, instance
+from dev.console.tokens import make_token
 from dev.terminal import say
-from tests import chromium
-from tests.apiserver.forwardauth.auth_process import make_token
 
-FOLDER: Final = Path(__file__).parents[1] / "docs" / "images" / "console"
+FOLDER: Final = Path(__file__).parents[2] / "docs" / "images" / "console"
 SERVER: Final = uuid.uuid5(uuid.NAMESPACE_URL, "demo/gemma")
 PAGES: Final[Mapping[str, str]] = {
     "servers": "/servers",
@@ -54,7 +53,7 @@ TALK: Final = """() => {
 def main() -> None:
     """Take all of them."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    with console.standing() as origin, chromium.chromium() as browser:
+    with instance.running() as origin, chromium.chromium() as browser:
         for look, options in LOOKS.items():
             with chromium.window(browser, **options) as page:
                 page.goto(f"{origin}/sign-in")

@@ -9,26 +9,19 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
-import asyncpg
 from kubernetes.aio import client
 
-from dev.servers.postgres import Postgres
-from dev.servers.process import answers, until_ready
-from roadstead.ledger.records import Record, row
-from roadstead.ledger.schema import Roles, migrate
-from roadstead.ledger.tables import TABLES
-from tests.apiserver.admission.webhook_process import free_ports
-from tests.apiserver.conftest import connect
-from tests.apiserver.control_plane import ApiServer
-from tests.unit.tokens.builders import AUDIENCE, ISSUER, SECRET
+from dev.console.tokens import AUDIENCE, ISSUER, SECRET
+from dev.servers.apiclient import connect
+from dev.servers.apiserver import ApiServer
+from dev.servers.process import answers, free_ports, until_ready
 
 SYSTEM = "console-system"
 REVOCATIONS = "roadstead-revocations"
 START_DEADLINE_SECONDS = 60.0
-ROLES = Roles(writer="roadstead_writer", reader="roadstead_reader")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -44,33 +37,6 @@ class ConsoleProcess:
     def origin(self) -> str:
         """Where its pages are: a browser takes the cookie at localhost without TLS."""
         return f"http://localhost:{self.port}"
-
-
-async def migrated(server: Postgres) -> None:
-    """Make the tables."""
-    async with connected(server.dsn("owner")) as connection:
-        await migrate(connection, ROLES)
-
-
-async def write(server: Postgres, records: Sequence[Record]) -> None:
-    """Put rows into the ledger, as its writer does."""
-    by_type: dict[type, list[Record]] = {}
-    for each in records:
-        by_type.setdefault(type(each), []).append(each)
-    async with connected(server.dsn("writer")) as connection:
-        for kind, rows in by_type.items():
-            for statement in TABLES[kind].statements:
-                await connection.execute(statement, json.dumps([row(each) for each in rows]))
-
-
-@contextlib.asynccontextmanager
-async def connected(dsn: str) -> AsyncIterator[asyncpg.Connection]:
-    """A connection."""
-    connection = await asyncpg.connect(dsn)
-    try:
-        yield connection
-    finally:
-        await connection.close()
 
 
 @contextlib.contextmanager

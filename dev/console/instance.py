@@ -1,10 +1,9 @@
-"""`python -m dev.console`: the console over a ledger of samples, to work on its pages."""
+"""A console with an API server and a ledger of samples."""
 
 import asyncio
 import contextlib
 import math
 import random
-import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,14 +12,12 @@ from typing import Any
 from kubernetes.aio import client
 
 from dev import binaries
-from dev.servers import postgres
+from dev.console import sample_ledger, samples, server
+from dev.servers import apiserver, postgres
+from dev.servers.apiclient import connect, install_crds
+from dev.servers.apiserver import ApiServer
 from dev.servers.postgres import Postgres
-from dev.terminal import say
 from roadstead.ledger.records import Record
-from tests.apiserver.conftest import connect, install_crds
-from tests.apiserver.console import samples, stand
-from tests.apiserver.control_plane import ApiServer, running
-from tests.apiserver.forwardauth.auth_process import make_token
 
 PORT = 8090
 HEADER: samples.Object = {
@@ -34,36 +31,27 @@ LONG = (
 MISFIT = "the model needs about 6.2 GiB, the limit is 1Gi: raise resources.limits.memory"
 
 
-def main() -> None:
-    """Serve until interrupted."""
-    with standing() as origin:
-        say(f"{origin}, until Ctrl-C; tokens of a user and of an administrator:")
-        say(make_token("alice", "demo-users", "research"))
-        say(make_token("ada", "roadstead-admins"))
-        signal.sigwait([signal.SIGINT, signal.SIGTERM])
-
-
 @contextlib.contextmanager
-def standing() -> Iterator[str]:
+def running() -> Iterator[str]:
     """The address of a console over the samples."""
     programs = binaries.ensure("etcd", "kube-apiserver", "kubectl")
     with (
         tempfile.TemporaryDirectory(prefix="roadstead-console-") as name,
         postgres.running() as database,
-        running(programs, Path(name)) as api,
+        apiserver.running(programs, Path(name)) as api,
     ):
         asyncio.run(prepare(database, api))
         dsn = database.dsn("reader")
-        with stand.running_console(api.kubeconfig, dsn, Path(name), port=PORT) as console:
+        with server.running_console(api.kubeconfig, dsn, Path(name), port=PORT) as console:
             yield console.origin
 
 
 async def prepare(database: Postgres, api: ApiServer) -> None:
     """The tables, what is in them, and the ConfigMap of revoked tokens."""
     await install_crds(api)
-    await stand.make_system(api)
-    await stand.migrated(database)
-    await stand.write(database, records(f"http://localhost:{PORT}"))
+    await server.make_system(api)
+    await sample_ledger.migrated(database)
+    await sample_ledger.write(database, records(f"http://localhost:{PORT}"))
     await _catalogue(api)
 
 
@@ -139,7 +127,3 @@ def _used(server: samples.Object, minutes: int) -> Record:
     busy = max(0.0, math.sin(minutes / 45)) * 80 + random.random() * 8  # noqa: S311 - a wiggle
     memory = 420 + 160 * math.sin(minutes / 200) ** 2
     return samples.sample(server, minutes * 60, memory=memory, cpu=busy)
-
-
-if __name__ == "__main__":
-    main()
