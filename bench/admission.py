@@ -23,10 +23,10 @@ from dev.servers.apiserver import ApiServer, running
 from dev.terminal import say
 from roadstead.kube.client import KubeClient
 from roadstead.kube.resources import MODELSERVES, NAMESPACES, RESOURCECONTRACTS
-from tests.apiserver.admission.conftest import dev_token, with_token
-from tests.apiserver.admission.registration import register
-from tests.apiserver.admission.webhook_process import Folder, prepare, running_webhooks
-from tests.apiserver.objects import make_contract, make_modelserve
+from tests.support.builders.objects import make_contract, make_modelserve
+from tests.support.webhooks.registration import register
+from tests.support.webhooks.tokens import dev_token, with_token
+from tests.support.webhooks.webhook_process import Folder, prepare, running_webhooks
 
 CLIENTS: Final = (1, 16)
 RATE: Final = 100

@@ -21,7 +21,7 @@ from dev.servers import postgres
 from dev.servers.apiclient import install_crds
 from dev.servers.apiserver import running
 from dev.terminal import say
-from tests.apiserver.console.browser import Browser
+from tests.support.console_browser import Browser
 
 ROUNDS: Final = 10
 GOAL_SECONDS: Final = 1.0

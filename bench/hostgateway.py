@@ -15,7 +15,7 @@ from dev.binaries import ensure
 from dev.errors import StepTimeout
 from dev.images import llama
 from dev.servers.process import free_ports
-from tests.apiserver.admission.webhook_process import write_certificate
+from tests.support.certificates import write_certificate
 
 START_SECONDS: Final = 60.0
 IN_FLIGHT: Final = 64

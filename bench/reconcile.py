@@ -23,7 +23,7 @@ from bench.scale.stand import OperatorProcess, Stage, operating, staged, stored_
 from dev.servers.apiserver import ApiServer
 from dev.terminal import say
 from roadstead.kube.client import KubeClient
-from tests.apiserver.audit import writes
+from tests.support.audit import writes
 
 WARM: Final = 30
 ONES: Final = 40

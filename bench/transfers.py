@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from bench.crowd import Peak, watching
 from bench.measure import cpu_seconds, run
 from dev import samplegguf
 from dev.binaries import ensure
@@ -25,20 +24,15 @@ from dev.servers.apiclient import connect, install_crds
 from dev.servers.apiserver import ApiServer, running
 from dev.servers.objectstore import ObjectStore
 from dev.terminal import say
-from tests.apiserver import custom_objects
-from tests.apiserver.conftest import PROGRAMS
-from tests.apiserver.eventually import eventually
-from tests.apiserver.objects import make_model
-from tests.apiserver.reconciling.site import (
-    BUCKET,
-    Site,
-    cleared,
-    condition,
-    listed,
-    minio,
-    operator_process,
-    quant_service,
-)
+from tests.support import custom_objects
+from tests.support.apiserver import PROGRAMS
+from tests.support.builders.objects import make_model
+from tests.support.operator.namespace import cleared, condition, listed
+from tests.support.operator.operator_process import operator_process
+from tests.support.operator.site import BUCKET, Site, quant_service
+from tests.support.peak_usage import Peak, watching
+from tests.support.store_client import minio
+from tests.support.waiting import eventually
 
 SIZE: Final = 4 * 2**20
 CONNECTIONS: Final = 4

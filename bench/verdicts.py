@@ -25,9 +25,9 @@ from dev.console.tokens import make_token
 from dev.servers.apiclient import connect, install_crds
 from dev.servers.apiserver import ApiServer, running
 from dev.terminal import say
-from tests.apiserver.custom_objects import call
-from tests.apiserver.forwardauth.auth_process import CHAT, KEY, prepare, running_auth
-from tests.apiserver.forwardauth.conftest import make_site, make_system
+from tests.support.custom_objects import call
+from tests.support.forwardauth.auth_process import CHAT, KEY, prepare, running_auth
+from tests.support.forwardauth.permitted_server import make_site, make_system
 
 GOAL_PER_SECOND: Final = 4000
 GOAL_P99_MS: Final = 5.0

@@ -3,9 +3,9 @@
 import pytest
 from hypothesis import settings
 
-from tests.scheduling import ByFile
+from tests.support.scheduling import ByFile
 
-pytest_plugins = ["tests.faults.table"]
+pytest_plugins = ["tests.support.faults_table"]
 
 # A shared machine may stall at any example: how long one takes says nothing of the code.
 settings.register_profile("roadstead", deadline=None)

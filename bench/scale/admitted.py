@@ -14,10 +14,10 @@ from dev.servers.apiclient import connect
 from roadstead.errors import KubeError
 from roadstead.kube.client import KubeClient
 from roadstead.kube.resources import MODELSERVES, RESOURCECONTRACTS
-from tests.apiserver.admission.conftest import dev_token, with_token
-from tests.apiserver.admission.registration import register, unregister
-from tests.apiserver.admission.webhook_process import Folder, prepare, running_webhooks
-from tests.apiserver.objects import make_contract
+from tests.support.builders.objects import make_contract
+from tests.support.webhooks.registration import register, unregister
+from tests.support.webhooks.tokens import dev_token, with_token
+from tests.support.webhooks.webhook_process import Folder, prepare, running_webhooks
 
 PLACE: Final = "admitted"
 _METRIC: Final = "apiserver_admission_webhook_admission_duration_seconds"

@@ -32,7 +32,7 @@ from roadstead.controllers.settings import OperatorSettings
 from roadstead.kube.client import KubeClient
 from roadstead.kube.resources import CHILDREN, DEPLOYMENTS, PODS, SECRETS
 from roadstead.manifests.modelserve import desired_objects, fetch_secret
-from tests.apiserver.objects import make_modelserve
+from tests.support.builders.objects import make_modelserve
 
 RESOURCES: Final = {"limits": {"cpu": "1", "memory": "1Gi"}}
 _URL: Final = (

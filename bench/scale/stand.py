@@ -24,9 +24,9 @@ from dev.servers.process import free_port
 from roadstead.api import conditions
 from roadstead.kube.client import KubeClient
 from roadstead.kube.resources import MODELS
-from tests.apiserver.eventually import eventually
-from tests.apiserver.objects import make_model
-from tests.apiserver.reconciling.site import operator_process
+from tests.support.builders.objects import make_model
+from tests.support.operator.operator_process import operator_process
+from tests.support.waiting import eventually
 
 MODEL: Final = "sample"
 _KEY: Final = "sample.gguf"

@@ -20,10 +20,10 @@ from dev.servers.objectstore import MINIO, VERSITYGW, Certificate, ObjectStore, 
 from dev.servers.process import free_port
 from roadstead.api.location import StoreLocation
 from roadstead.store.access import StoreAccess
-from tests.adapters import certificates, fault_server
-from tests.adapters.clients import minio
-from tests.adapters.fault_server import FaultServer
-from tests.adapters.quant_process import QuantProcess
+from tests.support import certificates, fault_server
+from tests.support.fault_server import FaultServer
+from tests.support.quant_process import QuantProcess
+from tests.support.store_client import minio
 
 SERVERS = (MINIO, VERSITYGW)
 CONTENT_BYTES = 50 * 2**20

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from tests.unit.tokens.key_sets import document, entry
+from tests.support.builders.key_sets import document, entry
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

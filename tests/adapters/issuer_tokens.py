@@ -12,8 +12,8 @@ from roadstead.errors import InvalidToken
 from roadstead.issuers.cache import KeyCache
 from roadstead.issuers.settings import IssuerSettings, TokenSettings
 from roadstead.issuers.trust import TrustedIssuers
-from tests.unit.tokens.builders import NOW, claims, private_key, signed
-from tests.unit.tokens.key_sets import entry
+from tests.support.builders.key_sets import entry
+from tests.support.builders.tokens import NOW, claims, private_key, signed
 
 FIRST = entry("EdDSA", "first", kid="first")
 SECOND = entry("EdDSA", "second", kid="second")

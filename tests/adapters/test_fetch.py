@@ -7,9 +7,9 @@ import pytest
 from minio import Minio
 
 from roadstead.api.location import StoreLocation
-from tests.adapters.fault_server import FaultServer
-from tests.adapters.processes import fetch_environ, finished, run_fetch, start_fetch
 from tests.adapters.test_transfer import Put
+from tests.support.fault_server import FaultServer
+from tests.support.transfer_process import fetch_environ, finished, run_fetch, start_fetch
 
 PART_BYTES = 16 * 2**20
 CONNECTIONS = 3

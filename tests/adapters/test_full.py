@@ -8,11 +8,17 @@ import pytest
 from dev.servers import objectstore
 from roadstead.api.location import StoreLocation
 from roadstead.transfer.messages import UrlSource
-from tests.adapters import volumes
-from tests.adapters.clients import minio
-from tests.adapters.fault_server import FaultServer
-from tests.adapters.processes import fetch_environ, run_fetch, run_transfer, transfer_environ
-from tests.adapters.test_transfer import failed, job
+from tests.adapters.test_transfer import failed
+from tests.support import volumes
+from tests.support.fault_server import FaultServer
+from tests.support.store_client import minio
+from tests.support.transfer_process import (
+    fetch_environ,
+    job,
+    run_fetch,
+    run_transfer,
+    transfer_environ,
+)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from dev.servers.objectstore import Certificate
 from roadstead.errors import InvalidSettings
 from roadstead.gateway.probe import GatewayProbe, Reached
 from roadstead.tokens.gateway_keys import PROBE_SCHEME, GatewayKey
-from tests.adapters import certificates
+from tests.support import certificates
 
 UUID = "0b9c7f5e-6a0e-4a52-8f0e-2d5f3a1c9e77"
 KEY = GatewayKey(b"k" * 32)

@@ -24,9 +24,15 @@ from roadstead.store.access import StoreAccess
 from roadstead.store.multipart import Multipart
 from roadstead.transfer.messages import UrlSource
 from roadstead.transfer.reading import Nowhere
-from tests.adapters.fault_server import FaultServer, serving
-from tests.adapters.processes import finished, run_transfer, start_transfer, transfer_environ
-from tests.adapters.test_transfer import failed, from_faults, job, keys
+from tests.adapters.test_transfer import failed, from_faults, keys
+from tests.support.fault_server import FaultServer, serving
+from tests.support.transfer_process import (
+    finished,
+    job,
+    run_transfer,
+    start_transfer,
+    transfer_environ,
+)
 
 METADATA_SERVICE = "169.254.169.254"
 

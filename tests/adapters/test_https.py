@@ -12,10 +12,16 @@ from dev.servers import objectstore
 from dev.servers.objectstore import Certificate, ObjectStore, Server
 from roadstead.api.location import StoreLocation
 from roadstead.transfer.messages import Completed, UrlSource
-from tests.adapters.clients import minio
-from tests.adapters.fault_server import FaultServer
-from tests.adapters.processes import fetch_environ, run_fetch, run_transfer, transfer_environ
-from tests.adapters.test_transfer import failed, job, read
+from tests.adapters.test_transfer import failed, read
+from tests.support.fault_server import FaultServer
+from tests.support.store_client import minio
+from tests.support.transfer_process import (
+    fetch_environ,
+    job,
+    run_fetch,
+    run_transfer,
+    transfer_environ,
+)
 
 
 @pytest.fixture(scope="module")

@@ -13,17 +13,18 @@ from dev.servers.objectstore import ObjectStore, Server
 from dev.servers.process import free_port
 from roadstead.api.location import StoreLocation
 from roadstead.transfer.messages import Completed, QuantSource, UrlSource
-from tests.adapters.clients import minio
-from tests.adapters.fault_server import FaultServer
-from tests.adapters.processes import (
+from tests.adapters.test_transfer import read
+from tests.adapters.test_transfer_faults import PART_BYTES
+from tests.support.fault_server import FaultServer
+from tests.support.store_client import minio
+from tests.support.transfer_process import (
     CONNECTIONS,
     finished,
+    job,
     run_transfer,
     start_transfer,
     transfer_environ,
 )
-from tests.adapters.test_transfer import job, read
-from tests.adapters.test_transfer_faults import PART_BYTES
 
 
 @pytest.mark.fault("R11", heals="another URL is asked for, and nothing moves twice")

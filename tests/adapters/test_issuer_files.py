@@ -21,7 +21,8 @@ from tests.adapters.issuer_tokens import (
     token,
     until,
 )
-from tests.unit.tokens.builders import (
+from tests.support.builders.key_sets import document, entry
+from tests.support.builders.tokens import (
     AUDIENCE,
     ISSUER,
     NOW,
@@ -31,7 +32,6 @@ from tests.unit.tokens.builders import (
     private_key,
     signed,
 )
-from tests.unit.tokens.key_sets import document, entry
 
 
 @pytest.fixture

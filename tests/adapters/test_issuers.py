@@ -17,8 +17,16 @@ from roadstead.issuers.trust import trusting
 from roadstead.tokens.revocations import Revocations
 from tests.adapters.issuer_server import IssuerServer, issuer_server, server_tls
 from tests.adapters.issuer_tokens import FIRST, SECOND, Clock, of, refused, token, until
-from tests.unit.tokens.builders import AUDIENCE, ISSUER, NOW, SECRET, claims, signed, signed_header
-from tests.unit.tokens.key_sets import document
+from tests.support.builders.key_sets import document
+from tests.support.builders.tokens import (
+    AUDIENCE,
+    ISSUER,
+    NOW,
+    SECRET,
+    claims,
+    signed,
+    signed_header,
+)
 
 
 @pytest.fixture

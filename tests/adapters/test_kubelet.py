@@ -18,8 +18,8 @@ from roadstead.usage import kubelet
 from roadstead.usage.cadvisor import Readings
 from roadstead.usage.kubelet import Endpoint, Identity, Kubelets
 from roadstead.usage.servers import LlamaServers
-from tests.adapters import certificates
-from tests.unit.usage.pages import LLAMA, POD, WANTED, container
+from tests.support import certificates
+from tests.support.builders.metric_pages import LLAMA, POD, WANTED, container
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 PAGE = container(100, 200, 1.5)

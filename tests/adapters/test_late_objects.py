@@ -13,11 +13,11 @@ from roadstead.api.location import StoreLocation
 from roadstead.store.access import StoreAccess
 from roadstead.store.multipart import Multipart
 from roadstead.transfer.messages import Completed, UrlSource
-from tests.adapters.fault_server import FaultServer
-from tests.adapters.processes import Ended, run_transfer, transfer_environ
-from tests.adapters.test_transfer import failed, job, keys, read
+from tests.adapters.test_transfer import failed, keys, read
 from tests.adapters.test_transfer_faults import killed_on_the_way
-from tests.faults.interceptor import Asked, intercepting
+from tests.support.fault_server import FaultServer
+from tests.support.interceptor import Asked, intercepting
+from tests.support.transfer_process import Ended, job, run_transfer, transfer_environ
 
 Meanwhile = Callable[[Asked], web.Response | None]
 GoneOn = Callable[[Meanwhile], Awaitable[Ended]]

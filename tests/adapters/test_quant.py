@@ -13,7 +13,7 @@ from roadstead import tokens
 from roadstead.errors import ModelUnknown, SourceError
 from roadstead.source.dial import Anywhere
 from roadstead.source.quant_client import AUDIENCE, ISSUER, QuantClient
-from tests.adapters.quant_process import QuantProcess
+from tests.support.quant_process import QuantProcess
 
 
 @pytest.fixture

@@ -25,14 +25,16 @@ from roadstead.transfer.messages import (
     parse_event,
 )
 from roadstead.transfer.placement import staging
-from tests.adapters.fault_server import FaultServer
-from tests.adapters.processes import (
+from tests.adapters.test_transfer import Put, failed, from_faults, keys, read
+from tests.support.fault_server import FaultServer
+from tests.support.transfer_process import (
+    UID,
     finished,
+    job,
     run_transfer,
     start_transfer,
     transfer_environ,
 )
-from tests.adapters.test_transfer import UID, Put, failed, from_faults, job, keys, read
 
 Stage = Callable[..., None]
 

@@ -14,25 +14,15 @@ from roadstead.transfer.messages import (
     Failed,
     Progress,
     QuantSource,
-    Source,
     Started,
     StoredSource,
-    TransferJob,
     UrlSource,
 )
-from tests.adapters.fault_server import FaultServer
-from tests.adapters.processes import Ended, run_transfer, transfer_environ
-from tests.adapters.quant_process import QuantProcess
+from tests.support.fault_server import FaultServer
+from tests.support.quant_process import QuantProcess
+from tests.support.transfer_process import Ended, job, run_transfer, transfer_environ
 
 Put = Callable[[bytes], str]
-UID = "6f1c2f0e-0000-4000-8000-000000000001"
-
-
-def job(source: Source, target: StoreLocation, sha256: str | None = None) -> TransferJob:
-    """A job for the model of these tests."""
-    return TransferJob(
-        model_uid=UID, model_name="sample", source=source, target=target, expected_sha256=sha256
-    )
 
 
 def read(client: Minio, target: StoreLocation) -> bytes:

@@ -22,17 +22,18 @@ from roadstead.transfer.messages import (
     UrlSource,
     parse_event,
 )
-from tests.adapters.fault_server import FaultServer
-from tests.adapters.processes import (
+from tests.adapters.test_transfer import failed, from_faults, keys, read
+from tests.support.fault_server import FaultServer
+from tests.support.faults_table import Healing
+from tests.support.quant_process import QuantProcess
+from tests.support.transfer_process import (
     CONNECTIONS,
     finished,
+    job,
     run_transfer,
     start_transfer,
     transfer_environ,
 )
-from tests.adapters.quant_process import QuantProcess
-from tests.adapters.test_transfer import failed, from_faults, job, keys, read
-from tests.faults.table import Healing
 
 PART_BYTES = 16 * 2**20
 

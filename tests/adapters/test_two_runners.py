@@ -18,10 +18,10 @@ from roadstead.api.location import StoreLocation
 from roadstead.store.access import StoreAccess
 from roadstead.store.multipart import Multipart
 from roadstead.transfer.messages import Completed, Failed, TransferJob, UrlSource
-from tests.adapters.fault_server import FaultServer
-from tests.adapters.processes import Ended, finished, start_transfer, transfer_environ
-from tests.adapters.test_transfer import job, read
+from tests.adapters.test_transfer import read
 from tests.adapters.test_transfer_faults import killed_on_the_way
+from tests.support.fault_server import FaultServer
+from tests.support.transfer_process import Ended, finished, job, start_transfer, transfer_environ
 
 MIB = 2**20
 

@@ -24,9 +24,9 @@ from roadstead.usage.cadvisor import CPU, PEAK, WORKING_SET
 from roadstead.usage.figures import ShownUsage
 from roadstead.usage.servers import LlamaServers
 from tests.adapters.test_kubelet import serving
-from tests.unit.controllers.test_usage_targets import pod
-from tests.unit.manifests.builders import make_serve
-from tests.unit.usage.pages import LLAMA, line
+from tests.support.builders.metric_pages import LLAMA, line
+from tests.support.builders.pods import usage_pod
+from tests.support.builders.resources import make_serve
 
 SERVERS = 20
 
@@ -71,7 +71,7 @@ class Site:
         self.cache = WatchCache({MODELSERVES: serve_references})
         for number in range(SERVERS):
             self.cache.put(MODELSERVES, make_serve(f"gemma-{number}", f"uid-{number}").raw)
-            item = pod(f"gemma-{number}-a")
+            item = usage_pod(f"gemma-{number}-a")
             item["metadata"]["labels"] = {"model.example.com/server-uuid": f"uid-{number}"}
             item["status"]["podIP"] = "127.0.0.1"
             self.cache.put(PODS, item)

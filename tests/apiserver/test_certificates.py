@@ -23,8 +23,8 @@ from roadstead_webhooks.certificates.bundles import CONFIGURATIONS
 from roadstead_webhooks.certificates.keeper import Keeper, Places
 from roadstead_webhooks.certificates.schedule import SCHEDULE, Schedule
 from roadstead_webhooks.tls import FileCertificates
-from tests.apiserver.eventually import eventually
-from tests.apiserver.objects import fresh_name
+from tests.support.builders.objects import fresh_name
+from tests.support.waiting import eventually
 
 QUICK = Schedule(
     authority=datetime.timedelta(seconds=24),

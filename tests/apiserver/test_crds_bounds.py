@@ -12,8 +12,8 @@ import pytest
 import yaml
 from kubernetes.aio import client
 
-from tests.apiserver.custom_objects import create
-from tests.apiserver.objects import Raw, make_contract, make_model, make_modelserve
+from tests.support.builders.objects import Raw, make_contract, make_model, make_modelserve
+from tests.support.custom_objects import create
 
 CRDS = Path(__file__).parents[2] / "crds"
 WORDS = {

@@ -7,8 +7,8 @@ from kubernetes.aio import client
 
 from roadstead.api.contract import Reservation, ResourceContract
 from roadstead.api.demand import Demand
-from tests.apiserver.custom_objects import create, patch, refusal
-from tests.apiserver.objects import Raw, make_condition, make_contract
+from tests.support.builders.objects import Raw, make_condition, make_contract
+from tests.support.custom_objects import create, patch, refusal
 
 QUANTITY = "write a quantity that is not negative"
 NAMESPACES = "spec.namespaces: Invalid value: write names"

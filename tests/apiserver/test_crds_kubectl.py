@@ -6,14 +6,14 @@ import pytest
 from kubernetes.aio import client
 
 from tests.apiserver.conftest import Kubectl
-from tests.apiserver.custom_objects import create, get, patch
-from tests.apiserver.objects import (
+from tests.support.builders.objects import (
     fresh_name,
     make_condition,
     make_contract,
     make_model,
     make_modelserve,
 )
+from tests.support.custom_objects import create, get, patch
 
 
 def table(output: str) -> list[list[str]]:

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from kubernetes.aio import client
 
-from tests.apiserver.custom_objects import apply, create, get, patch, refusal
-from tests.apiserver.objects import Raw, make_condition, make_model
+from tests.support.builders.objects import Raw, make_condition, make_model
+from tests.support.custom_objects import apply, create, get, patch, refusal
 
 SHA256 = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"
 QUANT = {"modelId": "gemma-3-270m"}

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from kubernetes.aio import client
 
-from tests.apiserver.custom_objects import create, get, patch, refusal
-from tests.apiserver.objects import Raw, make_condition, make_modelserve
+from tests.support.builders.objects import Raw, make_condition, make_modelserve
+from tests.support.custom_objects import create, get, patch, refusal
 
 UUID = "0a1b2c3d-0a1b-4c3d-8e9f-0a1b2c3d4e5f"
 NO_MODEL = "spec: Invalid value: write modelName"

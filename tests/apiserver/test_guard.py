@@ -16,11 +16,17 @@ from dev.servers.apiclient import connect
 from dev.servers.apiserver import ApiServer
 from roadstead.api.group import ANNOTATION_RECEIPT
 from roadstead.tokens.receipt_keys import SigningKey
-from tests.apiserver import custom_objects
-from tests.apiserver.eventually import eventually
-from tests.apiserver.objects import Raw, fresh_name, make_contract, make_model, make_modelserve
 from tests.apiserver.operator_process import running_operator
-from tests.apiserver.receipts import receipt_of
+from tests.support import custom_objects
+from tests.support.builders.objects import (
+    Raw,
+    fresh_name,
+    make_contract,
+    make_model,
+    make_modelserve,
+)
+from tests.support.receipts import receipt_of
+from tests.support.waiting import eventually
 
 KEYS = "test-receipt-keys"
 RESOURCES = {"limits": {"cpu": "1", "memory": "1Gi"}}

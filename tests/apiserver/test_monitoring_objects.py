@@ -11,7 +11,7 @@ import pytest
 from dev import binaries
 from dev.servers import monitoring
 from tests.apiserver.conftest import Kubectl
-from tests.chart.rendering import EVERYTHING, Chart
+from tests.support.charts import EVERYTHING, Chart
 
 KINDS = ("PodMonitor", "PrometheusRule")
 

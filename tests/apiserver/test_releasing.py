@@ -13,8 +13,8 @@ from kubernetes.aio import client
 
 from roadstead.__main__ import main
 from roadstead.api.group import FINALIZER
-from tests.apiserver import custom_objects
-from tests.apiserver.objects import Raw, make_model
+from tests.support import custom_objects
+from tests.support.builders.objects import Raw, make_model
 
 LEASE = "roadstead-operator"
 OTHERS = "example.com/others"

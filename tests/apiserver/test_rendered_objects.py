@@ -15,7 +15,7 @@ from roadstead.manifests.catalogue import model_for, template
 from roadstead.manifests.modelserve import desired_objects, fetch_secret
 from roadstead.manifests.rendering import Manifest
 from tests.apiserver.conftest import Kubectl
-from tests.unit.manifests.builders import make_model, make_platform, make_serve, of_kind
+from tests.support.builders.resources import make_model, make_platform, make_serve, of_kind
 
 _CONFIG = {
     "nodeSelector": {"disk": "fast"},

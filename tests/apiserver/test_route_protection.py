@@ -15,8 +15,8 @@ import pytest
 
 from dev import binaries
 from dev.servers.apiserver import running
-from tests.apiserver.objects import fresh_name
-from tests.chart.rendering import GATEWAY_API, TRAEFIK, Chart
+from tests.support.builders.objects import fresh_name
+from tests.support.charts import GATEWAY_API, TRAEFIK, Chart
 
 TENANT = "tenant"
 OPERATOR = "system:serviceaccount:roadstead-system:roadstead-operator"

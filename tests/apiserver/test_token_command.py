@@ -10,7 +10,7 @@ import pytest
 from roadstead import tokens
 from roadstead.__main__ import main
 from tests.apiserver.conftest import Kubectl
-from tests.apiserver.objects import fresh_name
+from tests.support.builders.objects import fresh_name
 
 SECRET = b"vJ4mQ0uD8wZs2Xn6Rk1Tf7Yb3Lp9Ch5A"
 

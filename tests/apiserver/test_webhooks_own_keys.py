@@ -11,12 +11,12 @@ from kubernetes.aio import client
 from dev import binaries
 from dev.servers.apiserver import ApiServer
 from dev.servers.process import free_ports
-from tests.apiserver import custom_objects
-from tests.apiserver.admission.conftest import RECEIPT, dev_token, with_token
-from tests.apiserver.admission.webhook_process import Folder, prepare, running_webhooks
-from tests.apiserver.eventually import eventually
-from tests.apiserver.objects import Raw, fresh_name, make_contract, make_modelserve
-from tests.chart.rendering import Chart
+from tests.support import custom_objects
+from tests.support.builders.objects import Raw, fresh_name, make_contract, make_modelserve
+from tests.support.charts import Chart
+from tests.support.waiting import eventually
+from tests.support.webhooks.tokens import RECEIPT, dev_token, with_token
+from tests.support.webhooks.webhook_process import Folder, prepare, running_webhooks
 
 
 @pytest.fixture

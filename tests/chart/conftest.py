@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dev import binaries
-from tests.chart.rendering import Chart, Rendered
+from tests.support.charts import Chart, Rendered
 
 
 @pytest.fixture(scope="session")

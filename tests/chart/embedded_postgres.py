@@ -17,7 +17,7 @@ import asyncpg
 
 from dev.servers import postgres
 from dev.servers.postgres import ROLES
-from tests.chart.rendering import CHART
+from tests.support.charts import CHART
 
 HOST = "roadstead-postgres"
 PROBE = ("pg_isready", "-q", "-h", "127.0.0.1", "-U", "roadstead_reader", "-d", "roadstead")

@@ -10,7 +10,7 @@ import yaml
 
 from roadstead.issuers.settings import read_issuers
 from roadstead_webhooks.settings import WebhookSettings
-from tests.chart.rendering import EVERYTHING, Chart, ChartRefused, Rendered, Values
+from tests.support.charts import EVERYTHING, Chart, ChartRefused, Rendered, Values
 
 CONFIGURATIONS = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
 PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"

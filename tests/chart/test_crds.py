@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from tests.chart.rendering import CHART, CHECKOUT, Chart, Rendered
+from tests.support.charts import CHART, CHECKOUT, Chart, Rendered
 
 CRDS = sorted((CHECKOUT / "crds").glob("*.yaml"))
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from roadstead_webhooks.forwardauth.settings import ForwardAuthSettings
-from tests.chart.rendering import (
+from tests.chart.test_rights import granted, policy, ports, verbs_of
+from tests.support.charts import (
     EVERYTHING,
     GATEWAY_API,
     TRAEFIK,
@@ -17,7 +18,6 @@ from tests.chart.rendering import (
     Rendered,
     Values,
 )
-from tests.chart.test_rights import granted, policy, ports, verbs_of
 
 NAME = "roadstead-forward-auth"
 CHANGES = {"create", "patch", "delete"}

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from dev.servers.postgres import ROLES
-from tests.chart.rendering import (
+from tests.support.charts import (
     EVERYTHING,
     EXISTING_POSTGRES,
     NO_LEDGER,

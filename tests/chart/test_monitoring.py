@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.chart.rendering import CHART, CHECKOUT, EVERYTHING, Chart, ChartRefused, Rendered, Values
+from tests.support.charts import CHART, CHECKOUT, EVERYTHING, Chart, ChartRefused, Rendered, Values
 
 KINDS = ("PodMonitor", "PrometheusRule")
 DASHBOARDS = sorted((CHECKOUT / "dashboards").glob("*.json"))

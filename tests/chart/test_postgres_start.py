@@ -13,7 +13,7 @@ import pytest
 
 from dev.servers.process import free_port
 from tests.chart.embedded_postgres import HOST, PASSWORDS, Pod
-from tests.chart.rendering import Chart
+from tests.support.charts import Chart
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from dev import binaries
 from dev.servers import monitoring
 from dev.servers.apiserver import running
 from roadstead.manifests.transfer_job import TransferPlace, transfer_job
-from tests.chart.rendering import (
+from tests.support.charts import (
     CHART,
     CHECKOUT,
     EVERYTHING,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from roadstead.api import group
 from roadstead.kube import resources
 from roadstead.manifests import names
-from tests.chart.rendering import EXISTING_STORE, GATEWAY_API, TRAEFIK, Chart, Object, Rendered
+from tests.support.charts import EXISTING_STORE, GATEWAY_API, TRAEFIK, Chart, Object, Rendered
 
 WRITES = {"create", "patch", "delete"}
 

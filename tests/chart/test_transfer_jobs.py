@@ -7,8 +7,8 @@ import pytest
 from roadstead.controllers.settings import OperatorSettings
 from roadstead.manifests.transfer_job import KEY, TransferPlace, transfer_job
 from roadstead.transfer.settings import TransferSettings
-from tests.chart.rendering import EXISTING_STORE, JOBS, NO_LEDGER, Chart, Object, Rendered
 from tests.chart.test_rights import policy, ports, verbs_of
+from tests.support.charts import EXISTING_STORE, JOBS, NO_LEDGER, Chart, Object, Rendered
 
 PLACE = TransferPlace(model_name="gemma", model_uid="model-uid", namespace="roadstead-system")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from roadstead.api import group
-from tests.chart.rendering import EVERYTHING, Chart, Object, Rendered
+from tests.support.charts import EVERYTHING, Chart, Object, Rendered
 
 NAME = "roadstead-uninstalling"
 KINDS = ["ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "Job"]

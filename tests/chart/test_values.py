@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.chart.rendering import CHART, CHECKOUT, EXISTING_STORE, Chart, ChartRefused, Values
+from tests.support.charts import CHART, CHECKOUT, EXISTING_STORE, Chart, ChartRefused, Values
 
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text())

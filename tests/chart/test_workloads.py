@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from roadstead.controllers.settings import OperatorSettings
-from tests.chart.rendering import (
+from tests.support.charts import (
     EVERYTHING,
     EXISTING_POSTGRES,
     EXISTING_STORE,

@@ -25,13 +25,13 @@ from dev.demo.installation import NAMESPACE
 from dev.demo.kubectl import Cluster
 from dev.errors import DevError
 from dev.servers.prometheus import Prometheus, promtool
-from tests.adapters.monitoring.dashboards import Query, filled, queries
 from tests.e2e.conftest import as_admin
 from tests.e2e.gateway.conftest import drop_contract
 from tests.e2e.gateway.connection import ask
 from tests.e2e.gateway.site import Gateway, Issuer
 from tests.e2e.scraping import PARTS, RULES, scraped, targets
 from tests.e2e.serves import USERS, Serves, make_serve
+from tests.support.dashboards import Query, filled, queries
 
 WINDOW_SECONDS = 900.0
 RUNTIME = {"contextSize": 2048, "parallel": 2, "threads": 1, "chatTemplate": "vicuna"}

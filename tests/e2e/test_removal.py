@@ -19,7 +19,7 @@ from dev.demo.installation import NAMESPACE
 from dev.demo.kubectl import Cluster
 from tests.e2e import releases
 from tests.e2e.serves import MODEL, Serves, make_serve
-from tests.faults.table import Healing
+from tests.support.faults_table import Healing
 
 KINDS = ("modelserves", "models", "resourcecontracts")
 DEFINITIONS = [f"{kind}.model.example.com" for kind in KINDS]

@@ -12,7 +12,7 @@ import pytest
 from dev.demo.kubectl import Cluster
 from dev.errors import DevError
 from tests.e2e.serves import Serves, make_serve
-from tests.faults.table import Healing
+from tests.support.faults_table import Healing
 
 ROLE: Final = ("clusterrole", "roadstead-operator")
 NO_IMAGE: Final = {"image": "localhost/no-such-image:1"}

@@ -20,7 +20,7 @@ from tests.e2e.node_processes import stopped
 from tests.e2e.repeating import Repeatedly
 from tests.e2e.serves import Serves, make_serve, model_condition
 from tests.e2e.transfers import CONNECTIONS, PART_BYTES, bring, resumed_bytes, transfer_of
-from tests.faults.table import Healing
+from tests.support.faults_table import Healing
 
 pytestmark = pytest.mark.fault("R19", heals="nothing is lost: servers run on, transfers go on")
 

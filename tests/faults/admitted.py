@@ -10,10 +10,10 @@ from kubernetes.aio import client
 
 from roadstead.api.group import ANNOTATION_RECEIPT
 from roadstead.tokens.receipt_keys import SigningKey
-from tests.apiserver import custom_objects
-from tests.apiserver.custom_objects import JSON_PATCH, call
-from tests.apiserver.objects import Raw
-from tests.apiserver.receipts import receipt_of
+from tests.support import custom_objects
+from tests.support.builders.objects import Raw
+from tests.support.custom_objects import JSON_PATCH, call
+from tests.support.receipts import receipt_of
 
 KEYS = "receipt-keys"
 

@@ -18,10 +18,12 @@ from typing import Final
 from dev.servers.apiserver import ApiServer
 from roadstead.controllers.ledger_verification import compare
 from roadstead.kube.client import KubeClient
-from tests.adapters.ledger.site import Ledger
-from tests.apiserver.audit import Write, writes
-from tests.apiserver.eventually import eventually
-from tests.apiserver.reconciling.site import Operated, Site, minio
+from tests.support.audit import Write, writes
+from tests.support.ledger import Ledger
+from tests.support.operator.namespace import Operated
+from tests.support.operator.site import Site
+from tests.support.store_client import minio
+from tests.support.waiting import eventually
 
 SETTLE_SECONDS: Final = 3.0
 """What has not been followed by another write for so long is the last one."""

@@ -1,36 +1,33 @@
 """Real servers for the session, and a namespace with an operator's surroundings for each test."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from kubernetes.aio import client
 
-from dev.binaries import ensure
 from dev.servers import postgres, toxiproxy
-from dev.servers.apiclient import connect, install_crds
-from dev.servers.apiserver import ApiServer, running
+from dev.servers.apiserver import ApiServer
 from dev.servers.toxiproxy import Toxiproxy
-from tests.adapters.ledger.site import Ledger, migrated
-from tests.apiserver.conftest import PROGRAMS, fresh_namespace
-from tests.apiserver.reconciling.site import Operated, Site, cleared, serving
 from tests.faults.way import Way, leading
+from tests.support.apiserver import (
+    PROGRAMS,
+    api,
+    apiserver,
+    binaries,
+    build_before_timers,
+    namespace,
+)
+from tests.support.ledger import Ledger, migrated
+from tests.support.operator.namespace import Operated, cleared
+from tests.support.operator.site import Site, serving
+
+__all__ = ["api", "apiserver", "binaries", "namespace"]
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Build what the cache lacks before any test's timer runs: the first time takes minutes."""
-    here = Path(__file__).parent
-    if any(here in item.path.parents for item in session.items):
-        ensure(*PROGRAMS, "minio", "toxiproxy")
-
-
-@pytest.fixture(scope="session")
-def apiserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
-    """An API server with the CRDs, whose audit log has every write."""
-    with running(ensure(*PROGRAMS), tmp_path_factory.mktemp("faults-apiserver")) as server:
-        asyncio.run(install_crds(server))
-        yield server
+    build_before_timers(session, Path(__file__).parent, *PROGRAMS, "minio", "toxiproxy")
 
 
 @pytest.fixture(scope="session")
@@ -59,19 +56,6 @@ def database() -> Iterator[postgres.Postgres]:
 async def ledger(database: postgres.Postgres, tmp_path: Path) -> Ledger:
     """A ledger without a row."""
     return await migrated(database, tmp_path)
-
-
-@pytest.fixture
-async def api(apiserver: ApiServer) -> AsyncIterator[client.ApiClient]:
-    """An administrator's client."""
-    async with connect(apiserver) as connected:
-        yield connected
-
-
-@pytest.fixture
-async def namespace(api: client.ApiClient) -> str:
-    """A namespace of the test's own. It stays: nothing here deletes what is in one."""
-    return await fresh_namespace(api, "fault")
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from typing import Any, Final
 import yaml
 
 from dev.servers.apiclient import CRDS
-from tests.apiserver.objects import PLURALS, Raw
+from tests.support.builders.objects import PLURALS, Raw
 
 Path = tuple[str, ...]
 """Names of fields; `[]` is an item of a list, `{}` a value of a map."""

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
-from tests.apiserver.objects import Raw
 from tests.faults.crd_fields import Field, Path, cases, spec_schema
+from tests.support.builders.objects import Raw
 
 Values = st.SearchStrategy[Any]
 

@@ -22,21 +22,16 @@ from dev.servers.apiclient import connect
 from dev.servers.apiserver import ApiServer
 from dev.servers.process import answers, until_ready
 from roadstead.tokens.receipt_keys import SigningKey
-from tests.adapters.ledger.site import Ledger
-from tests.apiserver import custom_objects
-from tests.apiserver.eventually import eventually
-from tests.apiserver.objects import Raw, fresh_name, make_contract, make_model
-from tests.apiserver.reconciling.site import (
-    SIZE,
-    Site,
-    _spawn,
-    cleared,
-    condition,
-    get_raw,
-    listed,
-    minio,
-)
 from tests.faults.admitted import KEYS, Admission
+from tests.support import custom_objects
+from tests.support.builders.objects import Raw, fresh_name, make_contract, make_model
+from tests.support.ledger import Ledger
+from tests.support.operator.namespace import cleared, condition, listed
+from tests.support.operator.operator_process import spawn
+from tests.support.operator.site import SIZE, Site
+from tests.support.raw_objects import get_raw
+from tests.support.store_client import minio
+from tests.support.waiting import eventually
 
 BUCKET: Final = "models"
 EVERYTHING: Final[Raw] = {
@@ -100,7 +95,7 @@ def ground(server: ApiServer, site: Site, ledger: Ledger, folder: Path) -> Itera
     )
     log = folder / "operator.log"
     contract = asyncio.run(_prepare(server, site, key, name))
-    process = _spawn(environ, log)
+    process = spawn(environ, log)
     port = int(environ["ROADSTEAD_HTTP_PORT"])
     try:
         ready = functools.partial(answers, f"http://127.0.0.1:{port}/readyz")

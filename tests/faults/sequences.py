@@ -16,21 +16,23 @@ from kubernetes.aio import client
 from dev.servers.apiserver import ApiServer, kubeconfig_content
 from dev.servers.toxiproxy import Link, Toxiproxy
 from roadstead.tokens.receipt_keys import SigningKey
-from tests.adapters.ledger.site import Ledger
-from tests.apiserver import custom_objects
-from tests.apiserver.eventually import eventually
-from tests.apiserver.objects import Raw, fresh_name, make_contract, make_model, make_modelserve
-from tests.apiserver.reconciling.replicas import account, user
-from tests.apiserver.reconciling.site import (
-    Operated,
-    _spawn,
-    condition,
-    listed,
-    send_raw,
-)
 from tests.faults.admitted import KEYS, Admission
 from tests.faults.aftermath import Scene, aftermath
 from tests.faults.wanted import Contract, Server, Wanted
+from tests.support import custom_objects
+from tests.support.builders.objects import (
+    Raw,
+    fresh_name,
+    make_contract,
+    make_model,
+    make_modelserve,
+)
+from tests.support.ledger import Ledger
+from tests.support.operator.namespace import Operated, condition, listed
+from tests.support.operator.operator_process import spawn
+from tests.support.operator.replicas import account, user
+from tests.support.raw_objects import send_raw
+from tests.support.waiting import eventually
 
 SERVERS: Final = ("a", "b", "c")
 MODELS: Final = (0, 1)
@@ -77,7 +79,7 @@ class Course:
 
     def start(self) -> None:
         """Another operator; it need not be ready."""
-        self.process = _spawn(self.environ, self.log)
+        self.process = spawn(self.environ, self.log)
 
     async def _serve(self, step: Step) -> None:
         if step.which in self.wanted.servers:

@@ -10,10 +10,12 @@ from pathlib import Path
 from dev import samplegguf
 from dev.servers.apiserver import ApiServer, kubeconfig_content
 from dev.servers.objectstore import ObjectStore
-from tests.apiserver.objects import Raw, fresh_name
-from tests.apiserver.reconciling.replicas import account, user
-from tests.apiserver.reconciling.site import BUCKET, Operated, condition, minio
 from tests.faults.aftermath import Scene
+from tests.support.builders.objects import Raw, fresh_name
+from tests.support.operator.namespace import Operated, condition
+from tests.support.operator.replicas import account, user
+from tests.support.operator.site import BUCKET
+from tests.support.store_client import minio
 
 SIZE = 300_000
 

@@ -18,12 +18,13 @@ from dev.servers.apiclient import connect
 from dev.servers.apiserver import ApiServer
 from dev.servers.postgres import Postgres
 from dev.servers.toxiproxy import Toxiproxy
-from tests.adapters.ledger.site import migrated
-from tests.apiserver import custom_objects
-from tests.apiserver.conftest import fresh_namespace
-from tests.apiserver.objects import fresh_name
-from tests.apiserver.reconciling.site import Operated, Site, cleared, listed
 from tests.faults.sequences import CONTRACTS, MODELS, SERVERS, Step, coursing
+from tests.support import custom_objects
+from tests.support.apiserver import fresh_namespace
+from tests.support.builders.objects import fresh_name
+from tests.support.ledger import migrated
+from tests.support.operator.namespace import Operated, cleared, listed
+from tests.support.operator.site import Site
 
 BEGINNING: Final = (Step("agree", "small", 2), Step("agree", "large", 3))
 """Without a contract no server starts, and little could go wrong."""

@@ -4,8 +4,8 @@ import contextlib
 
 import pytest
 
-from tests.faults.table import Healing
 from tests.faults.way import Fault, Way, answering, befallen
+from tests.support.faults_table import Healing
 
 BEYOND_KOPFS_PATIENCE = 70.0
 """By itself kopf ends the operator after 55 s."""

@@ -10,12 +10,13 @@ from aiohttp import web
 
 from dev.servers.apiserver import ApiServer
 from dev.servers.toxiproxy import Toxiproxy
-from tests.apiserver import custom_objects
-from tests.apiserver.objects import GROUP, VERSION, Raw
-from tests.apiserver.reconciling.site import Operated, get_raw, send_raw
-from tests.faults.interceptor import Asked, Before, Lines
-from tests.faults.table import Healing
 from tests.faults.way import Way, leading, served
+from tests.support import custom_objects
+from tests.support.builders.objects import GROUP, VERSION, Raw
+from tests.support.faults_table import Healing
+from tests.support.interceptor import Asked, Before, Lines
+from tests.support.operator.namespace import Operated
+from tests.support.raw_objects import get_raw, send_raw
 
 LASTS = 10.0
 LISTS = [f"/apis/{GROUP}/{VERSION}/{plural}" for plural in ("models", "modelserves")]

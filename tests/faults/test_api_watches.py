@@ -12,15 +12,15 @@ from aiohttp import web
 
 from dev.servers.apiserver import ApiServer
 from dev.servers.toxiproxy import Toxiproxy
-from tests.adapters.ledger.site import Ledger
-from tests.apiserver import custom_objects
-from tests.apiserver.eventually import eventually
-from tests.apiserver.reconciling.site import Operated, listed
-from tests.apiserver.reconciling.test_operator_ledger import agrees
 from tests.faults.aftermath import aftermath
-from tests.faults.interceptor import Asked, Before
-from tests.faults.table import Healing
 from tests.faults.way import Way, befallen, leading, served
+from tests.support import custom_objects
+from tests.support.faults_table import Healing
+from tests.support.interceptor import Asked, Before
+from tests.support.ledger import Ledger
+from tests.support.operator.ledger_comparison import agrees
+from tests.support.operator.namespace import Operated, listed
+from tests.support.waiting import eventually
 
 GONE = {"type": "ERROR", "object": {"kind": "Status", "code": 410, "reason": "Expired"}}
 FAILED = {"type": "ERROR", "object": {"kind": "Status", "code": 500, "reason": "InternalError"}}

@@ -13,19 +13,16 @@ import pytest
 
 from dev.servers.apiserver import ApiServer, kubeconfig_content
 from roadstead.api.group import LABEL_SERVER_UUID
-from tests.apiserver.eventually import eventually
-from tests.apiserver.objects import Raw
-from tests.apiserver.reconciling.pods import post_pod
-from tests.apiserver.reconciling.replicas import account, user
-from tests.apiserver.reconciling.site import Operated, get_raw, operator_process, send_raw
-from tests.apiserver.reconciling.test_operator_routing import (
-    ROOTS,
-    behind_a_gateway,
-    install,
-    path,
-)
 from tests.faults.aftermath import Scene, aftermath
-from tests.faults.table import Healing
+from tests.support.builders.objects import Raw
+from tests.support.faults_table import Healing
+from tests.support.operator.namespace import Operated
+from tests.support.operator.operator_process import operator_process
+from tests.support.operator.pods import post_pod
+from tests.support.operator.replicas import account, user
+from tests.support.operator.routes import ROOTS, behind_a_gateway, install_kinds, route_path
+from tests.support.raw_objects import get_raw, send_raw
+from tests.support.waiting import eventually
 
 PATIENCE: Final = 120.0
 STRANGE: Final = {"matchLabels": {"app": "theirs"}}
@@ -51,7 +48,7 @@ async def before(
     operated: Operated, apiserver: ApiServer, tmp_path: Path
 ) -> AsyncIterator[Children]:
     """All that a server owns whose pod waits on a node; what must hold after a test."""
-    await install(operated.api)
+    await install_kinds(operated.api)
     token, kubeconfig = await account(operated, "operator"), tmp_path / "kubeconfig"
     kubeconfig.write_text(json.dumps(kubeconfig_content(apiserver.url, apiserver.ca, token)))
     environ = operated.site.environ(kubeconfig, **behind_a_gateway(tmp_path))
@@ -130,7 +127,9 @@ async def children(operated: Operated) -> Children:
 
 
 def at(operated: Operated, plural: str, name: str) -> str:
-    return path(operated, plural, name) if plural in ROOTS else f"{operated.path(plural)}/{name}"
+    return (
+        route_path(operated, plural, name) if plural in ROOTS else f"{operated.path(plural)}/{name}"
+    )
 
 
 def shape(body: Raw) -> Raw:

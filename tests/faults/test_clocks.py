@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from dev.servers.apiserver import ApiServer
-from tests.apiserver.reconciling.replicas import Replicas, standing
-from tests.apiserver.reconciling.site import Operated
 from tests.faults.clock import Clock
-from tests.faults.table import Healing
+from tests.support.faults_table import Healing
+from tests.support.operator.namespace import Operated
+from tests.support.operator.replicas import Replicas, standing
 
 SECONDS = 10
 """How long a Lease is held: a busy machine must not take for a jump what is its own slowness."""

@@ -8,16 +8,18 @@ import pytest
 
 from dev import samplegguf
 from dev.servers.apiserver import ApiServer
-from tests.adapters.ledger.site import Ledger
-from tests.apiserver import custom_objects
-from tests.apiserver.conftest import fresh_namespace
-from tests.apiserver.eventually import eventually
-from tests.apiserver.objects import Raw
-from tests.apiserver.reconciling.replicas import account, user
-from tests.apiserver.reconciling.site import SIZE, Operated, listed, send_raw
 from tests.faults.aftermath import Scene, aftermath
-from tests.faults.table import Healing
 from tests.faults.writes import Incarnations, Kills, Writes, never, watched
+from tests.support import custom_objects
+from tests.support.apiserver import fresh_namespace
+from tests.support.builders.objects import Raw
+from tests.support.faults_table import Healing
+from tests.support.ledger import Ledger
+from tests.support.operator.namespace import Operated, listed
+from tests.support.operator.replicas import account, user
+from tests.support.operator.site import SIZE
+from tests.support.raw_objects import send_raw
+from tests.support.waiting import eventually
 
 PATIENCE = 240
 """Seconds that one step may take: an operator takes two or three to start."""

@@ -14,15 +14,16 @@ import pytest
 from dev.servers.apiserver import ApiServer
 from dev.servers.postgres import Postgres
 from dev.servers.toxiproxy import Link, Toxiproxy
-from tests.adapters.ledger.site import Ledger
-from tests.apiserver import custom_objects
-from tests.apiserver.eventually import eventually
-from tests.apiserver.objects import Raw, fresh_name
-from tests.apiserver.reconciling.site import Operated, operator_process
-from tests.apiserver.reconciling.test_operator_ledger import differences, row
 from tests.faults.aftermath import Scene, aftermath
 from tests.faults.stores import named
-from tests.faults.table import Healing
+from tests.support import custom_objects
+from tests.support.builders.objects import Raw, fresh_name
+from tests.support.faults_table import Healing
+from tests.support.ledger import Ledger
+from tests.support.operator.ledger_comparison import differences, row
+from tests.support.operator.namespace import Operated
+from tests.support.operator.operator_process import operator_process
+from tests.support.waiting import eventually
 
 Outage = Callable[[Ledger, Link], contextlib.AbstractAsyncContextManager[None]]
 

@@ -7,8 +7,8 @@ import pytest
 from aiohttp import web
 
 from dev.servers import objectstore, toxiproxy
-from tests.adapters.certificates import issue
-from tests.faults.interceptor import Asked, Cut, intercepting
+from tests.support.certificates import issue
+from tests.support.interceptor import Asked, Cut, intercepting
 
 
 async def get(url: str) -> int:

@@ -9,11 +9,11 @@ from kubernetes.aio import client
 
 from dev.servers.apiserver import ApiServer
 from roadstead.controllers.operator import Operator
-from tests.apiserver.audit import writes_in
-from tests.apiserver.eventually import eventually
-from tests.apiserver.objects import Raw
-from tests.apiserver.reconciling.site import Operated
-from tests.faults.table import Healing
+from tests.support.audit import writes_in
+from tests.support.builders.objects import Raw
+from tests.support.faults_table import Healing
+from tests.support.operator.namespace import Operated
+from tests.support.waiting import eventually
 
 COLD = 200
 HEALTHY = 30

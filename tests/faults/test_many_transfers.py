@@ -7,18 +7,14 @@ from urllib.parse import urlsplit
 import pytest
 from kubernetes.aio import client
 
-from bench.crowd import watching
 from roadstead.api.location import StoreLocation
 from roadstead.store.access import StoreAccess
 from roadstead.store.multipart import Multipart
-from tests.apiserver.eventually import eventually
-from tests.apiserver.reconciling.site import (
-    Operated,
-    Site,
-    condition,
-    listed,
-    operator_process,
-)
+from tests.support.operator.namespace import Operated, condition, listed
+from tests.support.operator.operator_process import operator_process
+from tests.support.operator.site import Site
+from tests.support.peak_usage import watching
+from tests.support.waiting import eventually
 
 MODELS = 200
 FAILING = 20

@@ -17,14 +17,14 @@ from kubernetes.aio import client
 
 from dev.servers.apiserver import ApiServer
 from dev.servers.postgres import Postgres
-from tests.adapters.ledger.site import migrated
-from tests.apiserver import custom_objects
-from tests.apiserver.objects import PLURALS, Raw, make_contract, make_model, make_modelserve
-from tests.apiserver.reconciling.site import Site
 from tests.faults.admitted import Admission
 from tests.faults.crd_fields import Case, cases, fields
 from tests.faults.crd_objects import Way, specs, ways
 from tests.faults.fuzzing import Ground, Seen, ground, seen, servers_seen
+from tests.support import custom_objects
+from tests.support.builders.objects import PLURALS, Raw, make_contract, make_model, make_modelserve
+from tests.support.ledger import migrated
+from tests.support.operator.site import Site
 
 AT_ONCE: Final = 8
 HEALS: Final = "refused with a message that names the field, or done, or a condition says why not"

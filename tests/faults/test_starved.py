@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from dev.servers.process import answers
-from tests.apiserver.eventually import eventually
-from tests.apiserver.reconciling.site import operator_process
-from tests.faults.table import Healing
 from tests.faults.way import PATIENCE, Way, served
+from tests.support.faults_table import Healing
+from tests.support.operator.operator_process import operator_process
+from tests.support.waiting import eventually
 
 STALL = 12.0
 FEW = 16

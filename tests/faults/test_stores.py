@@ -14,15 +14,17 @@ from dev.servers import objectstore
 from dev.servers.apiserver import ApiServer
 from dev.servers.process import answers, free_port
 from dev.servers.toxiproxy import Link, Toxiproxy
-from tests.adapters import volumes
-from tests.apiserver.eventually import eventually
-from tests.apiserver.objects import Raw, fresh_name
-from tests.apiserver.reconciling.pods import post_pod
-from tests.apiserver.reconciling.site import Operated, minio, operator_process
 from tests.faults.aftermath import Scene, aftermath
-from tests.faults.interceptor import Asked, intercepting
 from tests.faults.stores import Catalogue, at, named, said, with_store
-from tests.faults.table import Healing
+from tests.support import volumes
+from tests.support.builders.objects import Raw, fresh_name
+from tests.support.faults_table import Healing
+from tests.support.interceptor import Asked, intercepting
+from tests.support.operator.namespace import Operated
+from tests.support.operator.operator_process import operator_process
+from tests.support.operator.pods import post_pod
+from tests.support.store_client import minio
+from tests.support.waiting import eventually
 
 MIB = 2**20
 Outage = Callable[[Link], contextlib.AbstractContextManager[None]]

@@ -22,12 +22,18 @@ from roadstead.transfer.messages import (
     UrlSource,
     parse_event,
 )
-from tests.adapters.fault_server import FaultServer, serving
-from tests.adapters.processes import CONNECTIONS, finished, start_transfer, transfer_environ
-from tests.adapters.test_transfer import job
-from tests.apiserver.objects import fresh_name
-from tests.apiserver.reconciling.site import Site, minio
-from tests.faults.table import Healing
+from tests.support.builders.objects import fresh_name
+from tests.support.fault_server import FaultServer, serving
+from tests.support.faults_table import Healing
+from tests.support.operator.site import Site
+from tests.support.store_client import minio
+from tests.support.transfer_process import (
+    CONNECTIONS,
+    finished,
+    job,
+    start_transfer,
+    transfer_environ,
+)
 
 MIB = 2**20
 PART_BYTES = 16 * MIB

@@ -18,15 +18,16 @@ from aiohttp import web
 
 from dev.servers.apiserver import ApiServer, kubeconfig_content
 from dev.servers.toxiproxy import Link, Toxiproxy
-from tests.adapters.certificates import issue
-from tests.apiserver import custom_objects
-from tests.apiserver.eventually import eventually
-from tests.apiserver.objects import Raw
-from tests.apiserver.reconciling.replicas import account, user
-from tests.apiserver.reconciling.site import Operated, operator_process
 from tests.faults.aftermath import Scene, aftermath
-from tests.faults.interceptor import Asked, Before, Interceptor, Lines, intercepting
-from tests.faults.table import Healing
+from tests.support import custom_objects
+from tests.support.builders.objects import Raw
+from tests.support.certificates import issue
+from tests.support.faults_table import Healing
+from tests.support.interceptor import Asked, Before, Interceptor, Lines, intercepting
+from tests.support.operator.namespace import Operated
+from tests.support.operator.operator_process import operator_process
+from tests.support.operator.replicas import account, user
+from tests.support.waiting import eventually
 
 NAME: Final = "operator"
 REST: Final = 4.0

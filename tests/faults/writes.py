@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Final
 
 from dev.servers.apiserver import ApiServer, kubeconfig_content
-from tests.adapters.certificates import issue
-from tests.adapters.ledger.site import Ledger
-from tests.faults.interceptor import Asked, Cut, intercepting
 from tests.faults.statements import stating
+from tests.support.certificates import issue
+from tests.support.interceptor import Asked, Cut, intercepting
+from tests.support.ledger import Ledger
 
 _CHANGES: Final = ("INSERT", "UPDATE", "DELETE")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dev.servers.postgres import Postgres, running
-from tests.adapters.ledger.site import Ledger, migrated
+from tests.support.ledger import Ledger, migrated
 
 
 @pytest.fixture(scope="session")

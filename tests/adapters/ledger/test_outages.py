@@ -17,10 +17,10 @@ from roadstead.ledger.database import connected, speaking, transaction
 from roadstead.ledger.outbox import Outbox
 from roadstead.ledger.resync import claim, resync
 from roadstead.ledger.tables import SERVERS
-from tests.adapters.ledger.site import Ledger, emptied
-from tests.apiserver.eventually import eventually
-from tests.faults.table import Healing
-from tests.unit.ledger.objects import a_sample, a_server, an_admission, fresh_uid, ready
+from tests.support.builders.records import a_sample, a_server, an_admission, fresh_uid, ready
+from tests.support.faults_table import Healing
+from tests.support.ledger import Ledger, emptied
+from tests.support.waiting import eventually
 
 STATUSES = "SELECT status FROM server_records"
 SAY = "UPDATE server_records SET status_reason = $1"
@@ -94,7 +94,7 @@ async def test_writer_that_is_killed_in_a_batch_leaves_none_of_it(own_ledger: Le
         "import asyncio, sys; from pathlib import Path\n"
         "from roadstead.ledger.outbox import Outbox\n"
         "from roadstead.ledger.writer import LedgerWriter\n"
-        "from tests.unit.ledger.objects import a_server, fresh_uid\n"
+        "from tests.support.builders.records import a_server, fresh_uid\n"
         "outbox = Outbox()\n"
         "for _ in range(20000): outbox.put(a_server(uid=fresh_uid()))\n"
         "asyncio.run(LedgerWriter(outbox, Path(sys.argv[1])).run())\n"

@@ -6,8 +6,7 @@ import random
 import pytest
 
 from roadstead.ledger.projection import PodsView
-from tests.adapters.ledger.site import Ledger
-from tests.unit.ledger.objects import (
+from tests.support.builders.records import (
     LATER,
     NOW,
     a_contract,
@@ -17,6 +16,7 @@ from tests.unit.ledger.objects import (
     an_admission,
     ready,
 )
+from tests.support.ledger import Ledger
 
 STARTING = {"conditions": [ready("False", "Starting", "")]}
 

@@ -8,8 +8,8 @@ import pytest
 
 from roadstead.errors import LedgerError, LedgerUnavailable
 from roadstead.ledger.schema import Migration, migrate, migrations, version
-from tests.adapters.ledger.site import ROLES, Ledger
-from tests.unit.ledger.objects import a_server, an_admission
+from tests.support.builders.records import a_server, an_admission
+from tests.support.ledger import ROLES, Ledger
 
 NEXT = Migration(version=len(migrations()) + 1, name="next", sql="CREATE TABLE added (one int)")
 

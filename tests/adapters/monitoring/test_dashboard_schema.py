@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from dev import binaries
-from tests.adapters.monitoring.dashboards import FILES, load, panels
+from tests.support.dashboards import FILES, load, panels
 
 
 @pytest.fixture(scope="session")

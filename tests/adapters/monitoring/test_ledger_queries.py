@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tests.adapters.monitoring.dashboards import CHECKOUT, Query, filled, queries
+from tests.support.dashboards import CHECKOUT, Query, filled, queries
 
 SERVER = "00000000-0000-4000-8000-000000000001"
 VARIABLES = {"namespace": ".*", "contract": ".*", "server": SERVER, "deleted": "false"}

@@ -3,45 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
-import jwt
 import pytest
 from kubernetes.aio import client
 
-from dev.binaries import ensure
 from dev.servers import postgres
-from dev.servers.apiclient import connect, install_crds
-from dev.servers.apiserver import ApiServer, running
-from tests.adapters.ledger.site import Ledger, migrated
-from tests.apiserver.admission.registration import register
-from tests.apiserver.admission.webhook_process import (
-    AUDIENCE,
-    DEV_ISSUER,
+from dev.servers.apiclient import connect
+from dev.servers.apiserver import ApiServer
+from tests.apiserver.admission.balancer import Balancer
+from tests.support.apiserver import apiserver, build_before_timers
+from tests.support.builders.objects import Raw, fresh_name, make_contract
+from tests.support.custom_objects import call, create
+from tests.support.ledger import Ledger, migrated
+from tests.support.waiting import eventually
+from tests.support.webhooks.registration import register
+from tests.support.webhooks.tokens import contract_for, dev_token, with_token
+from tests.support.webhooks.webhook_process import (
     SYSTEM,
-    Balancer,
     Folder,
     WebhookProcess,
     prepare,
     running_webhooks,
 )
-from tests.apiserver.custom_objects import call, create
-from tests.apiserver.eventually import eventually
-from tests.apiserver.objects import Raw, fresh_name, make_contract
-
-TOKEN = "model.example.com/auth-token"
-RECEIPT = "model.example.com/receipt"
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Build what the cache lacks before any test's timer runs."""
-    here = Path(__file__).parent
-    if any(here in item.path.parents for item in session.items):
-        ensure("helm", "toxiproxy")
+    build_before_timers(session, Path(__file__).parent, "helm", "toxiproxy")
+
+
+__all__ = ["apiserver"]
 
 
 class MakeToken(Protocol):
@@ -49,16 +43,6 @@ class MakeToken(Protocol):
 
     def __call__(self, subject: str = "alice", *groups: str, **claims: Any) -> str:
         """A claim of None is left out."""
-
-
-@pytest.fixture(scope="session")
-def apiserver(
-    binaries: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[ApiServer]:
-    """An API server whose webhooks do not get in other tests' way."""
-    with running(binaries, tmp_path_factory.mktemp("admission-apiserver")) as server:
-        asyncio.run(install_crds(server))
-        yield server
 
 
 @pytest.fixture(scope="session")
@@ -138,41 +122,3 @@ def _served(webhooks: tuple[WebhookProcess, ...]) -> None:
 async def contract(api: client.ApiClient, namespace: str, admin: str) -> Raw:
     """A contract for group `demo-users` in the test's namespace, without limits."""
     return await create(api, with_token(contract_for(namespace), admin))
-
-
-def contract_for(namespace: str, *, name: str = "", **spec: Any) -> Raw:
-    """A contract for group `demo-users`."""
-    return make_contract(name=name, **{"namespaces": {"names": [namespace]}, **spec})
-
-
-def with_token(body: Raw, token: str) -> Raw:
-    """The object with the token where it belongs."""
-    return with_annotations(body, {TOKEN: token})
-
-
-def with_annotations(body: Raw, annotations: dict[str, str]) -> Raw:
-    """The object with more annotations."""
-    meta = body["metadata"]
-    kept = {**(meta.get("annotations") or {}), **annotations}
-    return {**body, "metadata": {**meta, "annotations": kept}}
-
-
-def dev_token(folder: Folder, subject: str = "alice", *groups: str, **claims: Any) -> str:
-    """A token of `DEV_ISSUER` for `groups`, or for `demo-users`, that holds for ten minutes."""
-    now = int(datetime.datetime.now(datetime.UTC).timestamp())
-    values = {
-        "iss": DEV_ISSUER,
-        "aud": AUDIENCE,
-        "sub": subject,
-        "groups": list(groups) or ["demo-users"],
-        "iat": now,
-        "exp": now + 600,
-        **claims,
-    }
-    kept = {key: value for key, value in values.items() if value is not None}
-    return jwt.encode(kept, folder.secret, algorithm="HS256")
-
-
-def message(error: client.ApiException) -> str:
-    """What the API server said."""
-    return str(json.loads(error.body or "{}")["message"])

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from kubernetes.aio import client
 
-from tests.apiserver.admission.registration import CONFIGURATIONS, NAME
-from tests.apiserver.custom_objects import MERGE_PATCH, call
+from tests.support.custom_objects import MERGE_PATCH, call
+from tests.support.webhooks.registration import CONFIGURATIONS, NAME
 
 
 @contextlib.asynccontextmanager

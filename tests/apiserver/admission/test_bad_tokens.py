@@ -13,19 +13,13 @@ import jwt
 import pytest
 from kubernetes.aio import client
 
-from tests.apiserver.admission.conftest import (
-    RECEIPT,
-    TOKEN,
-    MakeToken,
-    dev_token,
-    with_annotations,
-    with_token,
-)
-from tests.apiserver.admission.webhook_process import AUDIENCE, RSA_ISSUER, SYSTEM, Folder
+from tests.apiserver.admission.conftest import MakeToken
 from tests.apiserver.conftest import Kubectl
-from tests.apiserver.custom_objects import call, create, refusal
-from tests.apiserver.eventually import eventually
-from tests.apiserver.objects import Raw, make_modelserve
+from tests.support.builders.objects import Raw, make_modelserve
+from tests.support.custom_objects import call, create, refusal
+from tests.support.waiting import eventually
+from tests.support.webhooks.tokens import RECEIPT, TOKEN, dev_token, with_annotations, with_token
+from tests.support.webhooks.webhook_process import AUDIENCE, RSA_ISSUER, SYSTEM, Folder
 
 Make = Callable[[Folder], str]
 

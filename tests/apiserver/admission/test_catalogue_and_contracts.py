@@ -6,15 +6,11 @@ from typing import Any
 
 from kubernetes.aio import client
 
-from tests.apiserver.admission.conftest import (
-    TOKEN,
-    MakeToken,
-    contract_for,
-    with_token,
-)
+from tests.apiserver.admission.conftest import MakeToken
 from tests.apiserver.conftest import Kubectl
-from tests.apiserver.custom_objects import create, delete, get, patch, refusal
-from tests.apiserver.objects import Raw, fresh_name, make_model, make_modelserve
+from tests.support.builders.objects import Raw, fresh_name, make_model, make_modelserve
+from tests.support.custom_objects import create, delete, get, patch, refusal
+from tests.support.webhooks.tokens import TOKEN, contract_for, with_token
 
 DELETION = "model.example.com/deletion"
 

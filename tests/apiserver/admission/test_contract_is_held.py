@@ -11,17 +11,13 @@ from kubernetes.aio import client
 
 from dev.servers.apiclient import connect
 from dev.servers.apiserver import ApiServer
-from tests.apiserver.admission.conftest import (
-    RECEIPT,
-    MakeToken,
-    contract_for,
-    with_token,
-)
-from tests.apiserver.admission.webhook_process import WebhookProcess
+from tests.apiserver.admission.conftest import MakeToken
 from tests.apiserver.conftest import Kubectl
-from tests.apiserver.custom_objects import call, create, delete, get, patch, refusal
-from tests.apiserver.eventually import eventually
-from tests.apiserver.objects import Raw, fresh_name, make_modelserve
+from tests.support.builders.objects import Raw, fresh_name, make_modelserve
+from tests.support.custom_objects import call, create, delete, get, patch, refusal
+from tests.support.waiting import eventually
+from tests.support.webhooks.tokens import RECEIPT, contract_for, with_token
+from tests.support.webhooks.webhook_process import WebhookProcess
 
 CREATORS = 32
 

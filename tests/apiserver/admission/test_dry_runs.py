@@ -6,16 +6,11 @@ import json
 
 from kubernetes.aio import client
 
-from tests.apiserver.admission.conftest import (
-    RECEIPT,
-    TOKEN,
-    MakeToken,
-    contract_for,
-    with_token,
-)
+from tests.apiserver.admission.conftest import MakeToken
 from tests.apiserver.conftest import Kubectl
-from tests.apiserver.custom_objects import create, get
-from tests.apiserver.objects import Raw, make_modelserve
+from tests.support.builders.objects import Raw, make_modelserve
+from tests.support.custom_objects import create, get
+from tests.support.webhooks.tokens import RECEIPT, TOKEN, contract_for, with_token
 
 
 async def _one_server(api: client.ApiClient, namespace: str, admin: str) -> Raw:

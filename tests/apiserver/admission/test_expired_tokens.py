@@ -7,12 +7,13 @@ import datetime
 import pytest
 from kubernetes.aio import client
 
-from tests.apiserver.admission.conftest import RECEIPT, MakeToken, with_token
+from tests.apiserver.admission.conftest import MakeToken
 from tests.apiserver.admission.test_updates import NAMESPACES, impersonating
 from tests.apiserver.conftest import Kubectl
-from tests.apiserver.custom_objects import apply, create, delete, get, patch, refusal
-from tests.apiserver.eventually import eventually
-from tests.apiserver.objects import Raw, make_modelserve
+from tests.support.builders.objects import Raw, make_modelserve
+from tests.support.custom_objects import apply, create, delete, get, patch, refusal
+from tests.support.waiting import eventually
+from tests.support.webhooks.tokens import RECEIPT, with_token
 
 LEFT_SECONDS = 12
 LEEWAY_SECONDS = 30

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from kubernetes.aio import client
 
-from tests.adapters.ledger.site import Ledger
-from tests.apiserver.admission.conftest import MakeToken, contract_for, with_token
-from tests.apiserver.custom_objects import create, refusal
-from tests.apiserver.eventually import eventually
-from tests.apiserver.objects import Raw, make_modelserve
+from tests.apiserver.admission.conftest import MakeToken
+from tests.support.builders.objects import Raw, make_modelserve
+from tests.support.custom_objects import create, refusal
+from tests.support.ledger import Ledger
+from tests.support.waiting import eventually
+from tests.support.webhooks.tokens import contract_for, with_token
 
 OF = "SELECT * FROM admission_records WHERE namespace = $1 ORDER BY decided_at"
 

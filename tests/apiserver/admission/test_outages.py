@@ -14,18 +14,16 @@ from kubernetes.aio import client
 from dev.servers import toxiproxy
 from dev.servers.apiserver import ApiServer
 from dev.servers.toxiproxy import Link
-from tests.apiserver.admission.conftest import MakeToken, with_token
+from tests.apiserver.admission.balancer import Balancer
+from tests.apiserver.admission.conftest import MakeToken
 from tests.apiserver.admission.link import leading_through
-from tests.apiserver.admission.webhook_process import (
-    Balancer,
-    Folder,
-    running_webhooks,
-    write_certificate,
-)
-from tests.apiserver.custom_objects import call, create, delete, patch, refusal
-from tests.apiserver.eventually import eventually
-from tests.apiserver.objects import Raw, make_modelserve
-from tests.faults.table import Healing
+from tests.support.builders.objects import Raw, make_modelserve
+from tests.support.certificates import write_certificate
+from tests.support.custom_objects import call, create, delete, patch, refusal
+from tests.support.faults_table import Healing
+from tests.support.waiting import eventually
+from tests.support.webhooks.tokens import with_token
+from tests.support.webhooks.webhook_process import Folder, running_webhooks
 
 FAILED: Final = "failed calling webhook"
 Fault = Callable[[Link], AbstractContextManager[None]]

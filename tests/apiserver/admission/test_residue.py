@@ -9,11 +9,12 @@ import urllib.request
 from kubernetes.aio import client
 
 from dev.servers.apiserver import ApiServer
-from tests.apiserver.admission.conftest import TOKEN, MakeToken, with_annotations, with_token
-from tests.apiserver.admission.webhook_process import Folder, WebhookProcess
+from tests.apiserver.admission.conftest import MakeToken
 from tests.apiserver.conftest import Kubectl
-from tests.apiserver.eventually import eventually
-from tests.apiserver.objects import Raw, fresh_name, make_modelserve
+from tests.support.builders.objects import Raw, fresh_name, make_modelserve
+from tests.support.waiting import eventually
+from tests.support.webhooks.tokens import TOKEN, with_annotations, with_token
+from tests.support.webhooks.webhook_process import Folder, WebhookProcess
 
 
 def everything_in_etcd(server: ApiServer) -> bytes:

@@ -19,17 +19,14 @@ from kubernetes.aio import client
 
 from dev.servers.apiserver import ApiServer
 from roadstead.tokens.receipt_keys import SigningKey
-from tests.apiserver.admission.conftest import RECEIPT, MakeToken, with_token
-from tests.apiserver.admission.webhook_process import (
-    Balancer,
-    Folder,
-    WebhookProcess,
-    running_webhooks,
-)
-from tests.apiserver.custom_objects import apply, create, patch, refusal
-from tests.apiserver.eventually import eventually
-from tests.apiserver.objects import Raw, make_modelserve
-from tests.unit.admission.reviews import review, thing
+from tests.apiserver.admission.balancer import Balancer
+from tests.apiserver.admission.conftest import MakeToken
+from tests.support.builders.objects import Raw, make_modelserve
+from tests.support.builders.reviews import review, thing
+from tests.support.custom_objects import apply, create, patch, refusal
+from tests.support.waiting import eventually
+from tests.support.webhooks.tokens import RECEIPT, with_token
+from tests.support.webhooks.webhook_process import Folder, WebhookProcess, running_webhooks
 
 
 @contextlib.contextmanager

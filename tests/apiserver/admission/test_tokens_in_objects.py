@@ -6,10 +6,11 @@ import json
 
 from kubernetes.aio import client
 
-from tests.apiserver.admission.conftest import RECEIPT, TOKEN, MakeToken, with_token
+from tests.apiserver.admission.conftest import MakeToken
 from tests.apiserver.conftest import Kubectl
-from tests.apiserver.custom_objects import apply, create, get, patch, refusal
-from tests.apiserver.objects import Raw, make_modelserve
+from tests.support.builders.objects import Raw, make_modelserve
+from tests.support.custom_objects import apply, create, get, patch, refusal
+from tests.support.webhooks.tokens import RECEIPT, TOKEN, with_token
 
 
 async def test_object_without_a_token_is_denied(

@@ -10,17 +10,11 @@ from kubernetes.aio import client
 
 from roadstead.tokens.receipt_keys import SigningKey
 from roadstead.tokens.receipts import Binding, sign, spec_digest
-from tests.apiserver.admission.conftest import (
-    RECEIPT,
-    TOKEN,
-    MakeToken,
-    contract_for,
-    with_annotations,
-    with_token,
-)
+from tests.apiserver.admission.conftest import MakeToken
 from tests.apiserver.conftest import Kubectl
-from tests.apiserver.custom_objects import call, create, delete, get, patch, refusal
-from tests.apiserver.objects import Raw, fresh_name, make_model, make_modelserve
+from tests.support.builders.objects import Raw, fresh_name, make_model, make_modelserve
+from tests.support.custom_objects import call, create, delete, get, patch, refusal
+from tests.support.webhooks.tokens import RECEIPT, TOKEN, contract_for, with_annotations, with_token
 
 OPERATOR = "system:serviceaccount:roadstead-system:roadstead-operator"
 COLLECTOR = "system:serviceaccount:kube-system:generic-garbage-collector"

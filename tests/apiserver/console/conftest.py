@@ -15,7 +15,7 @@ from dev.servers.apiserver import ApiServer
 from dev.servers.postgres import Postgres
 from dev.servers.process import free_ports
 from roadstead.ledger.records import Record
-from tests.apiserver.console.browser import Browser
+from tests.support.console_browser import Browser
 
 CLIENT = "roadstead-console"
 ALICES = samples.serve("gemma")

@@ -10,8 +10,8 @@ from kubernetes.aio import client
 from dev.console import sample_ledger, samples
 from dev.servers.postgres import Postgres
 from roadstead.api.group import ANNOTATION_TOKEN
-from tests.apiserver.console.browser import Browser
-from tests.apiserver.objects import fresh_name
+from tests.support.builders.objects import fresh_name
+from tests.support.console_browser import Browser
 
 GROUP, VERSION, PLURAL = "model.example.com", "v1alpha1", "modelserves"
 

@@ -15,7 +15,7 @@ from dev.console.server import ConsoleProcess
 from dev.console.tokens import make_token
 from dev.servers.postgres import Postgres
 from tests.apiserver.console.conftest import ALICES
-from tests.apiserver.objects import fresh_name
+from tests.support.builders.objects import fresh_name
 
 UUID = ALICES["metadata"]["uid"]
 PAGES = (

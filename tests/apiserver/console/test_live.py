@@ -8,7 +8,7 @@ import aiohttp
 
 from dev.console import sample_ledger, samples
 from dev.servers.postgres import Postgres
-from tests.apiserver.console.browser import Browser
+from tests.support.console_browser import Browser
 
 
 @contextlib.asynccontextmanager

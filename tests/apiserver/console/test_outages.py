@@ -9,8 +9,8 @@ from dev.servers import postgres
 from dev.servers.apiserver import ApiServer
 from dev.servers.apiserver import running as running_api
 from dev.servers.postgres import Postgres
-from tests.apiserver.console.browser import Browser
-from tests.apiserver.eventually import eventually
+from tests.support.console_browser import Browser
+from tests.support.waiting import eventually
 
 
 @pytest.mark.usefixtures("console")

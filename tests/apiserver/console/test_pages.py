@@ -4,8 +4,8 @@ import pytest
 
 from dev.console import sample_ledger, samples
 from dev.servers.postgres import Postgres
-from tests.apiserver.console.browser import Browser
 from tests.apiserver.console.conftest import ALICES
+from tests.support.console_browser import Browser
 
 UUID = ALICES["metadata"]["uid"]
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{ 7 * 7 }}"

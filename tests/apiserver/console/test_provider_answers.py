@@ -5,7 +5,7 @@ import pytest
 from dev.console.server import ConsoleProcess
 from roadstead.console.authorization import COOKIE as ATTEMPT
 from roadstead.console.authorization import Attempt
-from tests.apiserver.console.browser import Browser
+from tests.support.console_browser import Browser
 
 
 @pytest.mark.parametrize(

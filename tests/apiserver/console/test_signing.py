@@ -9,8 +9,8 @@ import pytest
 from dev.console.server import ConsoleProcess
 from dev.console.tokens import make_token
 from roadstead.tokens.sessions import COOKIE
-from tests.apiserver.console.browser import Browser
-from tests.apiserver.eventually import eventually
+from tests.support.console_browser import Browser
+from tests.support.waiting import eventually
 
 
 async def test_page_leads_to_sign_in_and_back(browser: Browser) -> None:

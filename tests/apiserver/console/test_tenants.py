@@ -6,8 +6,8 @@ import pytest
 
 from dev.console import sample_ledger, samples
 from dev.servers.postgres import Postgres
-from tests.apiserver.console.browser import Browser
 from tests.apiserver.console.conftest import ALICES, BOBS
+from tests.support.console_browser import Browser
 
 ALICES_UUID = ALICES["metadata"]["uid"]
 BOBS_UUID = BOBS["metadata"]["uid"]

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from kubernetes.aio import client
 
 from dev.console.tokens import make_token
-from dev.servers.apiclient import connect
 from dev.servers.apiserver import ApiServer
-from tests.apiserver.custom_objects import call, create
-from tests.apiserver.eventually import eventually
-from tests.apiserver.forwardauth.auth_process import (
+from tests.support.forwardauth.auth_process import (
     SYSTEM,
     AuthProcess,
     Folder,
@@ -23,20 +19,8 @@ from tests.apiserver.forwardauth.auth_process import (
     prepare,
     running_auth,
 )
-from tests.apiserver.objects import Raw, make_contract, make_modelserve
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Site:
-    """A server, and the contract that lets group `demo-users` use it."""
-
-    serve: Raw
-    contract: Raw
-
-    @property
-    def uuid(self) -> str:
-        """The server's."""
-        return str(self.serve["metadata"]["uid"])
+from tests.support.forwardauth.permitted_server import Site, make_site, make_system
+from tests.support.waiting import eventually
 
 
 @pytest.fixture(scope="session")
@@ -74,19 +58,3 @@ async def system(api: client.ApiClient) -> AsyncIterator[client.CoreV1Api]:
     core = client.CoreV1Api(api)
     yield core
     await core.delete_collection_namespaced_config_map(SYSTEM)
-
-
-async def make_system(server: ApiServer) -> None:
-    """The namespace of the installation."""
-    async with connect(server) as api:
-        with contextlib.suppress(client.ApiException):
-            await call(api, "POST", "/api/v1/namespaces", {"metadata": {"name": SYSTEM}})
-
-
-async def make_site(api: client.ApiClient, namespace: str) -> Site:
-    """A server and its contract, stored."""
-    contract = await create(api, make_contract(namespaces={"names": [namespace]}))
-    name = contract["metadata"]["name"]
-    return Site(
-        serve=await create(api, make_modelserve(namespace, contract=name)), contract=contract
-    )

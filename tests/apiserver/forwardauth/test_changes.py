@@ -8,9 +8,8 @@ import pytest
 from kubernetes.aio import client
 
 from dev.console.tokens import make_token
-from tests.apiserver.custom_objects import delete, patch
-from tests.apiserver.eventually import eventually
-from tests.apiserver.forwardauth.auth_process import (
+from tests.support.custom_objects import delete, patch
+from tests.support.forwardauth.auth_process import (
     KEY,
     REVOCATIONS,
     SYSTEM,
@@ -19,7 +18,8 @@ from tests.apiserver.forwardauth.auth_process import (
     Gateway,
     make_keyed_token,
 )
-from tests.apiserver.forwardauth.conftest import Site
+from tests.support.forwardauth.permitted_server import Site
+from tests.support.waiting import eventually
 
 PROMISED_SECONDS = 5.0
 """Within which a revocation is to count."""

@@ -16,8 +16,7 @@ from dev.console.tokens import make_token
 from dev.servers.apiclient import connect, install_crds
 from dev.servers.apiserver import ApiServer, running
 from dev.servers.process import free_ports
-from tests.apiserver.eventually import eventually
-from tests.apiserver.forwardauth.auth_process import (
+from tests.support.forwardauth.auth_process import (
     KEY,
     REVOCATIONS,
     SYSTEM,
@@ -26,7 +25,8 @@ from tests.apiserver.forwardauth.auth_process import (
     Gateway,
     running_auth,
 )
-from tests.apiserver.forwardauth.conftest import Site, make_site, make_system
+from tests.support.forwardauth.permitted_server import Site, make_site, make_system
+from tests.support.waiting import eventually
 
 
 async def test_access_log_tells_of_requests_and_of_no_token_or_prompt(

@@ -4,7 +4,6 @@ Everything is real: two MinIOs, `roadstead quant`, `roadstead transfer` as the o
 Only the controllers of Kubernetes itself are missing, so tests write what they would say.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -12,21 +11,13 @@ import pytest
 from kubernetes.aio import client
 
 from dev import samplegguf
-from dev.servers.apiclient import install_crds
-from dev.servers.apiserver import ApiServer, running
-from tests.adapters.fault_server import FaultServer
-from tests.adapters.fault_server import serving as faulty
-from tests.apiserver.reconciling.site import LARGE, Operated, Site, cleared, serving
+from tests.support.apiserver import apiserver
+from tests.support.fault_server import FaultServer
+from tests.support.fault_server import serving as faulty
+from tests.support.operator.namespace import Operated, cleared
+from tests.support.operator.site import LARGE, Site, serving
 
-
-@pytest.fixture(scope="session")
-def apiserver(
-    binaries: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[ApiServer]:
-    """An API server that no other folder's tests put Models into."""
-    with running(binaries, tmp_path_factory.mktemp("reconciling-apiserver")) as server:
-        asyncio.run(install_crds(server))
-        yield server
+__all__ = ["apiserver"]
 
 
 @pytest.fixture(scope="session")

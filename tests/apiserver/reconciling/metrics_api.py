@@ -15,9 +15,9 @@ from aiohttp import web
 from kubernetes.aio import client
 
 from dev.servers.objectstore import Certificate
-from tests.apiserver.eventually import eventually
-from tests.apiserver.objects import Raw
-from tests.apiserver.reconciling.site import get_raw, send_raw
+from tests.support.builders.objects import Raw
+from tests.support.raw_objects import get_raw, send_raw
+from tests.support.waiting import eventually
 
 GROUP = "metrics.k8s.io"
 SERVICES = "/api/v1/namespaces/kube-system/services"

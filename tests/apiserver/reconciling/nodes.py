@@ -18,10 +18,11 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.adapters import certificates
-from tests.apiserver.eventually import eventually
-from tests.apiserver.objects import Raw, fresh_name
-from tests.apiserver.reconciling.site import Operated, send_raw
+from tests.support import certificates
+from tests.support.builders.objects import Raw, fresh_name
+from tests.support.operator.namespace import Operated
+from tests.support.raw_objects import send_raw
+from tests.support.waiting import eventually
 
 KEY = "job"
 PROGRAM = (sys.executable, "-m", "roadstead")

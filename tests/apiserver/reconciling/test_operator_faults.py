@@ -7,19 +7,13 @@ import pytest
 from minio import Minio
 
 from dev import samplegguf
-from tests.apiserver import custom_objects
-from tests.apiserver.eventually import eventually
-from tests.apiserver.objects import Raw, fresh_name
-from tests.apiserver.reconciling.site import (
-    BUCKET,
-    SIZE,
-    Operated,
-    Site,
-    condition,
-    listed,
-    minio,
-    send_raw,
-)
+from tests.support import custom_objects
+from tests.support.builders.objects import Raw, fresh_name
+from tests.support.operator.namespace import Operated, condition, listed
+from tests.support.operator.site import BUCKET, SIZE, Site
+from tests.support.raw_objects import send_raw
+from tests.support.store_client import minio
+from tests.support.waiting import eventually
 
 WRONG_DIGEST = "0" * 64
 

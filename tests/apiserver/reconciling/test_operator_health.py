@@ -3,8 +3,8 @@
 from prometheus_client import REGISTRY
 
 from roadstead.controllers.watches import WATCHED
-from tests.apiserver.eventually import eventually
-from tests.apiserver.reconciling.site import Operated
+from tests.support.operator.namespace import Operated
+from tests.support.waiting import eventually
 
 
 def silence(kind: str) -> float:

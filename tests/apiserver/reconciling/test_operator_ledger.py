@@ -12,18 +12,18 @@ from prometheus_client import REGISTRY
 
 from dev.servers.apiserver import ApiServer
 from dev.servers.postgres import running
-from roadstead.controllers.ledger_verification import compare, run
+from roadstead.controllers.ledger_verification import run
 from roadstead.controllers.listing import RELIST_SECONDS
-from roadstead.kube.client import KubeClient
-from tests.adapters.ledger.site import Ledger, migrated
-from tests.apiserver import custom_objects
-from tests.apiserver.eventually import eventually
-from tests.apiserver.objects import Raw, make_contract, make_model
-from tests.apiserver.reconciling.replicas import standing
-from tests.apiserver.reconciling.site import Operated, get_raw
-from tests.faults.table import Healing
+from tests.support import custom_objects
+from tests.support.builders.objects import make_contract, make_model
+from tests.support.faults_table import Healing
+from tests.support.ledger import Ledger, migrated
+from tests.support.operator.ledger_comparison import agrees, differences, row
+from tests.support.operator.namespace import Operated
+from tests.support.operator.replicas import standing
+from tests.support.raw_objects import get_raw
+from tests.support.waiting import eventually
 
-ROWS = "SELECT * FROM server_records WHERE name = $1"
 MODEL = "SELECT * FROM model_records WHERE model_name = $1"
 
 
@@ -34,34 +34,10 @@ async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
         yield await migrated(server, tmp_path)
 
 
-async def differences(operated: Operated, ledger: Ledger) -> list[str]:
-    """What `roadstead ledger verify` prints."""
-    client = await KubeClient.connect(str(operated.kubeconfig))
-    try:
-        return await compare(client, ledger.dsn_file("reader"))
-    finally:
-        await client.close()
-
-
-async def agrees(operated: Operated, ledger: Ledger) -> None:
-    """Wait until nothing differs."""
-
-    async def equal() -> bool:
-        assert await differences(operated, ledger) == []
-        return True
-
-    await eventually(equal, timeout=60)
-
-
 def recording(operated: Operated, ledger: Ledger, **changes: str) -> Any:
     """An operator that keeps this ledger."""
     file = str(ledger.dsn_file("writer"))
     return operated.operator(ROADSTEAD_LEDGER_DSN_FILE=file, **changes)
-
-
-async def row(ledger: Ledger, serve: Raw) -> dict[str, Any]:
-    """The record of a ModelServe."""
-    return await ledger.row(ROWS, serve["metadata"]["name"])
 
 
 async def test_what_is_created_changed_and_deleted_is_in_the_ledger(

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.apiserver import custom_objects
-from tests.apiserver.eventually import eventually
-from tests.apiserver.objects import Raw
-from tests.apiserver.reconciling.site import Operated, get_raw, listed, minio, send_raw
+from tests.support import custom_objects
+from tests.support.builders.objects import Raw
+from tests.support.operator.namespace import Operated, listed
+from tests.support.raw_objects import get_raw, send_raw
+from tests.support.store_client import minio
+from tests.support.waiting import eventually
 
 KINDS = ("deployments", "services", "serviceaccounts", "networkpolicies", "secrets", "events")
 OURS = ("modelserves", *KINDS)

@@ -9,10 +9,11 @@ import pytest
 
 from dev.servers.apiserver import ApiServer
 from dev.servers.process import answers
-from tests.apiserver import custom_objects
-from tests.apiserver.eventually import eventually
-from tests.apiserver.objects import Raw
-from tests.apiserver.reconciling.replicas import (
+from tests.support import custom_objects
+from tests.support.builders.objects import Raw
+from tests.support.faults_table import Healing
+from tests.support.operator.namespace import Operated
+from tests.support.operator.replicas import (
     DEADLINE,
     RENEW,
     SECONDS,
@@ -21,8 +22,7 @@ from tests.apiserver.reconciling.replicas import (
     moment,
     standing,
 )
-from tests.apiserver.reconciling.site import Operated
-from tests.faults.table import Healing
+from tests.support.waiting import eventually
 
 BUSY = 20
 

@@ -4,51 +4,36 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 from kubernetes.aio import client
 
-from dev.gateway.crds import crd_files
-from tests.apiserver import custom_objects
-from tests.apiserver.eventually import eventually
-from tests.apiserver.objects import Raw
-from tests.apiserver.reconciling.site import Operated, condition, get_raw, send_raw
+from tests.support import custom_objects
+from tests.support.builders.objects import Raw
+from tests.support.operator.namespace import Operated, condition
+from tests.support.operator.routes import (
+    ROOTS,
+    behind_a_gateway,
+    install_kinds,
+    remove_kinds,
+    route_path,
+)
+from tests.support.raw_objects import get_raw, send_raw
+from tests.support.waiting import eventually
 
-ROOTS = {
-    "ingressroutes": "/apis/traefik.io/v1alpha1",
-    "middlewares": "/apis/traefik.io/v1alpha1",
-    "httproutes": "/apis/gateway.networking.k8s.io/v1",
-}
-CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 MIDDLEWARES = ["gemma-auth", "gemma-limit", "gemma-strip"]
 
 
 @pytest.fixture
 async def kinds(api: client.ApiClient) -> None:
     """The kinds of routes, known to the API server."""
-    await install(api)
+    await install_kinds(api)
 
 
 @pytest.fixture
 def gateway(tmp_path: Path) -> dict[str, str]:
     """Its operator's settings."""
     return behind_a_gateway(tmp_path)
-
-
-def behind_a_gateway(folder: Path) -> dict[str, str]:
-    """Settings of an operator with a gateway that is not there."""
-    key = folder / "key"
-    key.write_bytes(b"k" * 32)
-    return {
-        "ROADSTEAD_GATEWAY_KIND": "traefik",
-        "ROADSTEAD_GATEWAY_URL": "https://models.example.com",
-        "ROADSTEAD_GATEWAY_ADDRESS": "127.0.0.1:9",
-        "ROADSTEAD_GATEWAY_PARENT": "gateway/models",
-        "ROADSTEAD_GATEWAY_KEY_FILE": str(key),
-        "ROADSTEAD_FORWARD_AUTH_URL": "http://forward-auth.roadstead-system.svc",
-    }
 
 
 @pytest.fixture
@@ -111,7 +96,7 @@ async def test_what_others_changed_is_repaired(
     async with operated.operator(**gateway):
         await operated.served(await gemma(operated))
         before = await route(operated, plural, name)
-        await send_raw(operated.api, "PATCH", path(operated, plural, name), changes)
+        await send_raw(operated.api, "PATCH", route_path(operated, plural, name), changes)
         await eventually(lambda: spec_is(operated, plural, name, before["spec"]))
 
 
@@ -125,7 +110,7 @@ async def test_what_others_deleted_comes_back(
     async with operated.operator(**gateway):
         await operated.served(await gemma(operated))
         before = await route(operated, plural, name)
-        await send_raw(operated.api, "DELETE", path(operated, plural, name))
+        await send_raw(operated.api, "DELETE", route_path(operated, plural, name))
         await eventually(lambda: has(operated, plural, name))
         after = await route(operated, plural, name)
     assert after["metadata"]["uid"] != before["metadata"]["uid"]
@@ -172,7 +157,7 @@ async def test_a_route_of_somebody_else_stays_theirs(
         "spec": {"routes": []} if kind == "IngressRoute" else {"compress": {}},
     }
     async with operated.operator(**gateway):
-        before = await send_raw(operated.api, "POST", path(operated, plural), theirs)
+        before = await send_raw(operated.api, "POST", route_path(operated, plural), theirs)
         found = await operated.says(await gemma(operated), "WorkloadReady", "Rejected")
         after = await route(operated, plural, name)
     assert f"{kind} {operated.namespace}/{name}" in condition(found, "WorkloadReady")["message"]
@@ -182,7 +167,7 @@ async def test_a_route_of_somebody_else_stays_theirs(
 async def test_a_cluster_without_the_kinds_of_routes_serves_and_says_so(
     operated: Operated, gateway: dict[str, str]
 ) -> None:
-    await remove(operated.api)
+    await remove_kinds(operated.api)
     async with operated.operator(**gateway):
         serve = await gemma(operated)
         await operated.served(serve)
@@ -193,11 +178,11 @@ async def test_a_cluster_without_the_kinds_of_routes_serves_and_says_so(
 async def test_kinds_that_are_installed_later_are_found(
     operated: Operated, gateway: dict[str, str]
 ) -> None:
-    await remove(operated.api)
+    await remove_kinds(operated.api)
     async with operated.operator(**gateway, ROADSTEAD_RESYNC_SECONDS="10"):
         serve = await gemma(operated)
         await operated.says(serve, "Routed", "GatewayNotInstalled")
-        await install(operated.api)
+        await install_kinds(operated.api)
         await operated.says(serve, "Routed", "ServerNotReady")
         assert await names(operated, "middlewares") == MIDDLEWARES
         assert await names(operated, "ingressroutes") == ["gemma"]
@@ -227,58 +212,9 @@ async def names(operated: Operated, plural: str) -> list[str]:
 
 
 async def routes(operated: Operated, plural: str) -> list[Raw]:
-    items: list[Raw] = (await get_raw(operated.api, path(operated, plural)))["items"]
+    items: list[Raw] = (await get_raw(operated.api, route_path(operated, plural)))["items"]
     return items
 
 
 async def route(operated: Operated, plural: str, name: str) -> Raw:
-    return await get_raw(operated.api, path(operated, plural, name))
-
-
-def path(operated: Operated, plural: str, name: str = "") -> str:
-    """The path of one route, or of all of a kind, in the namespace."""
-    collection = f"{ROOTS[plural]}/namespaces/{operated.namespace}/{plural}"
-    return f"{collection}/{name}" if name else collection
-
-
-async def install(api: client.ApiClient) -> None:
-    """Make the kinds known that are not, and wait until they can be listed."""
-    known = await crd_names(api)
-    for body in definitions():
-        if body["metadata"]["name"] not in known:
-            await send_raw(api, "POST", CRDS, body)
-    for plural, root in ROOTS.items():
-        await eventually(partial(listable, api, f"{root}/{plural}"))
-
-
-async def remove(api: client.ApiClient) -> None:
-    """Make them unknown, with all that there is of them."""
-    known = await crd_names(api)
-    ours = {body["metadata"]["name"] for body in definitions()}
-    for name in known & ours:
-        await send_raw(api, "DELETE", f"{CRDS}/{name}")
-    for plural, root in ROOTS.items():
-        await eventually(partial(not_found, api, f"{root}/{plural}"))
-
-
-def definitions() -> list[dict[str, Any]]:
-    """The CustomResourceDefinitions of what the operator writes."""
-    documents = [body for file in crd_files() for body in yaml.safe_load_all(file.read_text())]
-    return [body for body in documents if body and body["spec"]["names"]["plural"] in ROOTS]
-
-
-async def crd_names(api: client.ApiClient) -> set[str]:
-    return {item["metadata"]["name"] for item in (await get_raw(api, CRDS))["items"]}
-
-
-async def listable(api: client.ApiClient, at: str) -> bool:
-    await get_raw(api, at)
-    return True
-
-
-async def not_found(api: client.ApiClient, at: str) -> bool:
-    try:
-        await get_raw(api, at)
-    except AssertionError as error:
-        return "404" in str(error)
-    return False
+    return await get_raw(operated.api, route_path(operated, plural, name))

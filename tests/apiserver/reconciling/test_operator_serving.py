@@ -8,11 +8,13 @@ import pytest
 
 from dev import samplegguf
 from roadstead import metrics
-from tests.apiserver import custom_objects
-from tests.apiserver.eventually import eventually
-from tests.apiserver.objects import Raw
-from tests.apiserver.reconciling.pods import post_pod
-from tests.apiserver.reconciling.site import SIZE, Operated, condition, listed, send_raw
+from tests.support import custom_objects
+from tests.support.builders.objects import Raw
+from tests.support.operator.namespace import Operated, condition, listed
+from tests.support.operator.pods import post_pod
+from tests.support.operator.site import SIZE
+from tests.support.raw_objects import send_raw
+from tests.support.waiting import eventually
 
 CHILDREN = ("deployments", "services", "serviceaccounts", "networkpolicies")
 

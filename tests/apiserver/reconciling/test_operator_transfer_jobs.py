@@ -11,13 +11,15 @@ import yaml
 
 from dev import binaries
 from roadstead.controllers.operator import Operator
-from tests.adapters.fault_server import FaultServer
-from tests.apiserver import custom_objects
-from tests.apiserver.eventually import eventually
-from tests.apiserver.objects import Raw, fresh_name
 from tests.apiserver.reconciling.nodes import Node, standing_node
-from tests.apiserver.reconciling.site import LARGE, PART_BYTES, Operated, send_raw
-from tests.chart.rendering import NO_LEDGER, Chart
+from tests.support import custom_objects
+from tests.support.builders.objects import Raw, fresh_name
+from tests.support.charts import NO_LEDGER, Chart
+from tests.support.fault_server import FaultServer
+from tests.support.operator.namespace import Operated
+from tests.support.operator.site import LARGE, PART_BYTES
+from tests.support.raw_objects import send_raw
+from tests.support.waiting import eventually
 
 CONNECTIONS = 2
 

@@ -13,20 +13,15 @@ from dev.servers.apiserver import ApiServer
 from dev.servers.objectstore import ObjectStore
 from dev.servers.process import free_port
 from roadstead import metrics
-from tests.adapters.fault_server import FaultServer
-from tests.apiserver import custom_objects
-from tests.apiserver.eventually import eventually
-from tests.apiserver.objects import Raw, fresh_name
-from tests.apiserver.reconciling.replicas import standing
-from tests.apiserver.reconciling.site import (
-    BUCKET,
-    LARGE,
-    PART_BYTES,
-    Operated,
-    condition,
-    minio,
-    operator_process,
-)
+from tests.support import custom_objects
+from tests.support.builders.objects import Raw, fresh_name
+from tests.support.fault_server import FaultServer
+from tests.support.operator.namespace import Operated, condition
+from tests.support.operator.operator_process import operator_process
+from tests.support.operator.replicas import standing
+from tests.support.operator.site import BUCKET, LARGE, PART_BYTES
+from tests.support.store_client import minio
+from tests.support.waiting import eventually
 
 CONNECTIONS = 2
 

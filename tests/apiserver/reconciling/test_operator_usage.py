@@ -8,12 +8,12 @@ import pytest
 
 from dev.servers.objectstore import Certificate
 from roadstead import metrics
-from tests.adapters import certificates
-from tests.apiserver import custom_objects
-from tests.apiserver.eventually import eventually
-from tests.apiserver.objects import Raw
 from tests.apiserver.reconciling import metrics_api
-from tests.apiserver.reconciling.site import Operated, send_raw
+from tests.support import certificates, custom_objects
+from tests.support.builders.objects import Raw
+from tests.support.operator.namespace import Operated
+from tests.support.raw_objects import send_raw
+from tests.support.waiting import eventually
 
 NODE = "without-a-kubelet"
 POD = "gemma-1"

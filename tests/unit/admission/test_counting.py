@@ -8,7 +8,7 @@ from roadstead.api.demand import Demand
 from roadstead.kube.resources import MODELSERVES
 from roadstead.policy.contract_load import load
 from roadstead_webhooks.admission.counting import CountingCache
-from tests.unit.admission.reviews import thing
+from tests.support.builders.reviews import thing
 
 NAMES = st.sampled_from(["a", "b", "c", "d"])
 PUTS = st.tuples(NAMES, st.sampled_from(["x", "y"]), st.integers(0, 5))

@@ -11,7 +11,7 @@ from roadstead.errors import InvalidReceipt, InvalidToken
 from roadstead_webhooks.admission.mutating import mutate
 from roadstead_webhooks.admission.review import AdmissionRequest, Operation
 from roadstead_webhooks.admission.validating import validate
-from tests.unit.admission.reviews import (
+from tests.support.builders.reviews import (
     NOW,
     OPERATOR,
     RULES,

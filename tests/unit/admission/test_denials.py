@@ -9,7 +9,7 @@ from roadstead.kube.events import EventRecorder
 from roadstead.kube.resources import Resource
 from roadstead_webhooks.admission.denials import BURST, Denials
 from roadstead_webhooks.admission.review import Answer
-from tests.unit.admission.reviews import request, thing
+from tests.support.builders.reviews import request, thing
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl"
 DENIAL = Answer(allowed=False, reason="TokenExpired", message=f"of {JWT}", subject="alice")

@@ -9,7 +9,7 @@ import pytest
 from roadstead.errors import KubeUnavailable
 from roadstead_webhooks.admission.endpoints import DEFAULT_SECONDS, Decide, decided, time_left
 from roadstead_webhooks.admission.review import AdmissionRequest, Answer
-from tests.unit.admission.reviews import request, thing
+from tests.support.builders.reviews import request, thing
 
 
 async def _slow(_: AdmissionRequest) -> Answer:

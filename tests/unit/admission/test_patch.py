@@ -7,7 +7,7 @@ import pytest
 
 from roadstead_webhooks.admission.misplaced import misplaced, without_ours
 from roadstead_webhooks.admission.patch import Changes, patch
-from tests.unit.admission.reviews import thing
+from tests.support.builders.reviews import thing
 
 TOKEN = "model.example.com/auth-token"
 RECEIPT = "model.example.com/receipt"

@@ -18,7 +18,7 @@ from roadstead.policy.contract import Caller, ContractFacts
 from roadstead_webhooks.admission.counting import CountingCache
 from roadstead_webhooks.admission.reserving import ATTEMPTS, Reservations
 from roadstead_webhooks.admission.validating import Claim
-from tests.unit.admission.reviews import NOW, SPECS, thing
+from tests.support.builders.reviews import NOW, SPECS, thing
 
 
 class Contracts:

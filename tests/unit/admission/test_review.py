@@ -17,7 +17,7 @@ from roadstead_webhooks.admission.review import (
     parse,
     to_review,
 )
-from tests.unit.admission.reviews import request, review, thing
+from tests.support.builders.reviews import request, review, thing
 
 JSON = st.recursive(
     st.none()

@@ -13,7 +13,7 @@ from roadstead.kube.cache import WatchCache
 from roadstead.kube.client import Object, Page
 from roadstead.kube.resources import MODELS, Resource
 from roadstead.kube.watch import Watcher
-from tests.unit.admission.reviews import thing
+from tests.support.builders.reviews import thing
 
 Step = Object | KubeError
 

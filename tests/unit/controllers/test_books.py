@@ -11,7 +11,7 @@ from roadstead.kube.cache import WatchCache
 from roadstead.kube.resources import MODELS, MODELSERVES, PODS
 from roadstead.ledger.outbox import Outbox
 from roadstead.ledger.records import ObjectRecord, ServerRecord
-from tests.unit.ledger.objects import NOW, UID, make_object, make_pod, make_serve
+from tests.support.builders.records import NOW, UID, make_object, make_pod, make_serve
 
 SAMPLE = UsageSample(
     server_uuid=UID,

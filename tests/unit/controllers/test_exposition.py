@@ -6,7 +6,7 @@ from roadstead.api.references import serve_references
 from roadstead.controllers.exposition import Exposition
 from roadstead.kube.cache import WatchCache
 from roadstead.kube.resources import MODELS, MODELSERVES, RESOURCECONTRACTS, Resource
-from tests.unit.ledger.objects import UID, Raw, make_object, make_serve, ready
+from tests.support.builders.records import UID, Raw, make_object, make_serve, ready
 
 SERVER = {"namespace": "demo", "name": "gemma", "server_uuid": UID, "model": "gemma-3-270m"}
 

@@ -10,7 +10,7 @@ from roadstead.controllers.kept_objects import KeptObjects
 from roadstead.errors import LedgerUnavailable, StoreInterrupted
 from roadstead.ledger.catalogue import KnownObject
 from roadstead.store.client import StoredObject
-from tests.unit.ledger.objects import make_object
+from tests.support.builders.records import make_object
 
 PLACE = StoreLocation(endpoint="http://minio:9000", bucket="models", path="gemma/1.gguf")
 LEFT = dataclasses.replace(PLACE, path="gemma/0.gguf")

@@ -14,9 +14,9 @@ from roadstead.controllers.modelserve_status import ServeObservation, model_hind
 from roadstead.controllers.status_writer import ready_turn
 from roadstead.policy.chain import Violation
 from roadstead.usage.figures import Figures
-from tests.unit.manifests.builders import make_model, make_serve
+from tests.support.builders import pods
+from tests.support.builders.resources import make_model, make_serve
 from tests.unit.schemas import faults, status_schema
-from tests.unit.workload import pods
 
 SCHEMA = status_schema("modelserves")
 NOW, LATER = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"

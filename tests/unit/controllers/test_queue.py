@@ -18,7 +18,7 @@ from roadstead.controllers.queue import (
 )
 from roadstead.errors import KubeConflict, KubeUnavailable
 from roadstead.kube.cache import Name
-from tests.apiserver.eventually import eventually
+from tests.support.waiting import eventually
 
 
 @contextlib.asynccontextmanager

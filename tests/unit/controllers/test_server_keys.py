@@ -15,8 +15,8 @@ from roadstead.errors import KubeConflict, KubeRejected, KubeUnavailable
 from roadstead.kube.client import Object
 from roadstead.kube.resources import SECRETS
 from roadstead.tokens.gateway_keys import GatewayKey
+from tests.support.builders.resources import make_serve
 from tests.unit.kube.memory_api import MemoryApi
-from tests.unit.manifests.builders import make_serve
 
 KEY = GatewayKey(b"k" * 32)
 CREATED = ("create", "Secret", "gemma-key")

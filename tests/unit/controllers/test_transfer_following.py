@@ -11,7 +11,7 @@ from roadstead.controllers.transfer_following import Following, Pace
 from roadstead.controllers.transfer_logs import PodLog
 from roadstead.controllers.transfer_runner import Blocked, Outcome
 from roadstead.transfer.messages import Event, Failed, Resume, Stopped, event_line
-from tests.apiserver.eventually import eventually
+from tests.support.waiting import eventually
 from tests.unit.controllers.test_transfer_logs import FAILED, LOGGED, STARTED, Kubelet
 from tests.unit.controllers.test_transfer_pods import ended, make_pod, unscheduled
 

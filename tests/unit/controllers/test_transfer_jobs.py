@@ -21,7 +21,7 @@ from roadstead.kube.cache import WatchCache
 from roadstead.kube.client import Object, Page
 from roadstead.kube.resources import JOBS, MODELS, PODS, SECRETS, Resource
 from roadstead.transfer.messages import Failed, StoredSource, TransferJob, event_line
-from tests.apiserver.eventually import eventually
+from tests.support.waiting import eventually
 from tests.unit.controllers.test_transfer_logs import FAILED
 from tests.unit.controllers.test_transfer_pods import ended
 from tests.unit.kube.memory_api import MemoryApi

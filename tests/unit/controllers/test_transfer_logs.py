@@ -17,7 +17,7 @@ from roadstead.transfer.messages import (
     Stopped,
     event_line,
 )
-from tests.apiserver.eventually import eventually
+from tests.support.waiting import eventually
 from tests.unit.controllers.test_transfer_pods import make_pod
 
 STARTED = Started(

@@ -25,7 +25,7 @@ from roadstead.controllers.transfers import (
 )
 from roadstead.errors import Retry
 from roadstead.transfer.messages import Failed, Phase, Progress, TransferJob, UrlSource
-from tests.apiserver.eventually import eventually
+from tests.support.waiting import eventually
 
 URL = "http://127.0.0.1:9/model.gguf?X-Amz-Signature=secretsignature"
 

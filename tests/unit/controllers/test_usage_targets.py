@@ -6,26 +6,12 @@ from typing import Any
 
 import pytest
 
-from roadstead.api.group import LABEL_SERVER_UUID
 from roadstead.api.references import serve_references
 from roadstead.controllers.usage_targets import ServerTarget, pod_target, targets
 from roadstead.kube.cache import WatchCache
 from roadstead.kube.resources import MODELS, MODELSERVES, PODS
-from tests.unit.manifests.builders import make_model, make_serve
-from tests.unit.workload import pods
-
-
-def pod(
-    name: str = "gemma-1", *, namespace: str = "demo", node: str = "node-1", **spec: Any
-) -> dict[str, Any]:
-    """A pod that serves, on a node."""
-    found = pods.serving(name)
-    labels = {LABEL_SERVER_UUID: "serve-uid"}
-    found["metadata"] |= {"namespace": namespace, "uid": f"uid-{name}", "labels": labels}
-    found["spec"] |= {"nodeName": node, **spec}
-    found["status"] |= {"podIP": "10.0.0.7"}
-    found["status"]["containerStatuses"][0]["containerID"] = "containerd://1"
-    return found
+from tests.support.builders.pods import usage_pod
+from tests.support.builders.resources import make_model, make_serve
 
 
 def found(*items: dict[str, Any], **spec: Any) -> ServerTarget:
@@ -39,7 +25,7 @@ def found(*items: dict[str, Any], **spec: Any) -> ServerTarget:
 
 
 def test_a_pod_on_a_node_is_asked_for_its_containers_but_not_the_init_containers() -> None:
-    (target,) = found(pod()).pods
+    (target,) = found(usage_pod()).pods
     assert (target.name, target.node) == (("demo", "gemma-1"), "node-1")
     assert target.containers == {"llama-server": "1"}
     assert (target.address, target.life) == ("10.0.0.7", "containerd://1")
@@ -47,34 +33,34 @@ def test_a_pod_on_a_node_is_asked_for_its_containers_but_not_the_init_containers
 
 
 def test_a_pod_of_another_namespace_is_not_the_servers_whatever_its_label_says() -> None:
-    assert found(pod(namespace="other")).pods == ()
+    assert found(usage_pod(namespace="other")).pods == ()
 
 
 @pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
 def test_a_pod_that_is_over_is_not_asked(phase: str) -> None:
-    over = pod()
+    over = usage_pod()
     over["status"]["phase"] = phase
     assert found(over).pods == ()
 
 
 def test_a_pod_without_a_node_is_not_asked() -> None:
-    assert found(pod(node="")).pods == ()
+    assert found(usage_pod(node="")).pods == ()
 
 
 def test_only_a_pod_that_is_ready_is_asked_for_its_own_metrics() -> None:
-    starting = pod()
+    starting = usage_pod()
     starting["status"]["conditions"][0]["status"] = "False"
     assert found(starting).pods[0].address == ""
 
 
 def test_a_pod_on_the_nodes_own_network_is_never_given_the_key() -> None:
-    assert found(pod(hostNetwork=True)).pods[0].address == ""
+    assert found(usage_pod(hostNetwork=True)).pods[0].address == ""
 
 
 def test_the_limit_is_that_of_all_pods_and_none_where_one_has_none() -> None:
-    assert found(pod("a"), pod("b")).memory_limit == 2 * 2**30
-    free = pod("b", containers=[{"name": "llama-server"}])
-    assert found(pod("a"), free).memory_limit is None
+    assert found(usage_pod("a"), usage_pod("b")).memory_limit == 2 * 2**30
+    free = usage_pod("b", containers=[{"name": "llama-server"}])
+    assert found(usage_pod("a"), free).memory_limit is None
     assert found().memory_limit is None
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.table import FAULTS
+from tests.support.faults_table import FAULTS
 from tests.unit.faults.marks import marked
 
 PAGE = Path(__file__).parents[3] / "docs" / "operations" / "failure-modes.md"

@@ -1,6 +1,6 @@
 """The table of faults says all that failed, and is not longer than it must be."""
 
-from tests.faults.table import Line, table
+from tests.support.faults_table import Line, table
 
 
 def line(test: str, outcome: str = "passed") -> Line:

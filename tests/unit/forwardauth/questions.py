@@ -15,13 +15,13 @@ from roadstead.tokens.gateway_keys import GatewayKey
 from roadstead_webhooks.forwardauth.accesslog import AccessLog
 from roadstead_webhooks.forwardauth.endpoint import Endpoint
 from roadstead_webhooks.forwardauth.servers import Servers
-from tests.unit.tokens import builders
+from tests.support.builders import tokens
 
 SERVER: Final = "3b0c1f5e-7f6f-4a2e-9d10-0d5a5a3f7f10"
 OTHER: Final = "9a7d3a52-52c8-4a53-8ac1-59a8a3d2f001"
 ORIGIN: Final = "https://models.example.com"
 KEY: Final = GatewayKey(b"k" * 32)
-NOW: Final = datetime.datetime.fromtimestamp(builders.NOW, datetime.UTC)
+NOW: Final = datetime.datetime.fromtimestamp(tokens.NOW, datetime.UTC)
 CHAT: Final = "/v1/chat/completions"
 
 Pairs = list[tuple[str, str]]
@@ -29,8 +29,8 @@ Pairs = list[tuple[str, str]]
 
 def token(subject: str = "alice", *groups: str, **claims: Any) -> str:
     """One that holds at NOW, of group `demo-users` unless others are said."""
-    return builders.signed(
-        builders.claims(sub=subject, groups=list(groups) or ["demo-users"], **claims)
+    return tokens.signed(
+        tokens.claims(sub=subject, groups=list(groups) or ["demo-users"], **claims)
     )
 
 
@@ -109,7 +109,7 @@ class _Tokens:
         self.changes = 0
         self.asked = 0
         self.revoked: set[str] = set()
-        self._verifier = builders.verifier(revoked=self._why)
+        self._verifier = tokens.verifier(revoked=self._why)
 
     async def verify(self, token: str, *, now: int) -> Claims:
         """As TrustedIssuers."""

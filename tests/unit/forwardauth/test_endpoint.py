@@ -13,6 +13,7 @@ from multidict import CIMultiDict
 
 from roadstead.kube.resources import MODELSERVES, RESOURCECONTRACTS
 from roadstead_webhooks.forwardauth.answers import Answer
+from tests.support.builders import tokens
 from tests.unit.forwardauth.questions import (
     CHAT,
     KEY,
@@ -27,7 +28,6 @@ from tests.unit.forwardauth.questions import (
     token,
     verdict,
 )
-from tests.unit.tokens import builders
 
 COOKIE = "__Host-roadstead-session"
 
@@ -62,7 +62,7 @@ async def test_request_without_a_token_is_asked_for_one() -> None:
 
 
 async def test_expired_token_is_named_as_what_is_wrong() -> None:
-    old = token(iat=builders.NOW - 900, exp=builders.NOW - 300)
+    old = token(iat=tokens.NOW - 900, exp=tokens.NOW - 300)
     answer = await Site().endpoint.answer(asked(bearer(old)), SERVER)
     assert answer.verdict.status == 401
     assert answer.headers["WWW-Authenticate"] == (
@@ -80,7 +80,7 @@ async def test_revoked_subject_is_denied_in_the_next_request() -> None:
 
 
 async def test_token_of_another_key_is_refused() -> None:
-    forged = builders.signed(builders.claims(groups=["demo-users"]), private=b"o" * 48)
+    forged = tokens.signed(tokens.claims(groups=["demo-users"]), private=b"o" * 48)
     assert await verdict(Site(), bearer(forged)) == (401, "TokenSignature")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.builders import tokens
 from tests.unit.forwardauth.questions import (
     CHAT,
     KEY,
@@ -17,13 +18,12 @@ from tests.unit.forwardauth.questions import (
     token,
     verdict,
 )
-from tests.unit.tokens import builders
 
 COOKIE = "__Host-roadstead-session"
 
 
 async def test_probe_reaches_the_health_of_its_server() -> None:
-    shown = ("Authorization", f"Roadstead-Probe {KEY.probe(SERVER, now=builders.NOW)}")
+    shown = ("Authorization", f"Roadstead-Probe {KEY.probe(SERVER, now=tokens.NOW)}")
     assert await verdict(Site(), shown, method="GET", path="/health") == (200, "Probe")
 
 
@@ -32,19 +32,19 @@ async def test_probe_reaches_the_health_of_its_server() -> None:
     [("POST", "/health"), ("HEAD", "/health"), ("GET", CHAT), ("GET", ""), ("GET", "/health/")],
 )
 async def test_probe_reaches_nothing_else(method: str, path: str) -> None:
-    shown = ("Authorization", f"Roadstead-Probe {KEY.probe(SERVER, now=builders.NOW)}")
+    shown = ("Authorization", f"Roadstead-Probe {KEY.probe(SERVER, now=tokens.NOW)}")
     assert await verdict(Site(), shown, method=method, path=path) == (401, "ProbeInvalid")
 
 
 async def test_probe_does_not_pass_before_callers_could() -> None:
-    shown = ("Authorization", f"Roadstead-Probe {KEY.probe(OTHER, now=builders.NOW)}")
+    shown = ("Authorization", f"Roadstead-Probe {KEY.probe(OTHER, now=tokens.NOW)}")
     question = asked(shown, method="GET", path="/health", server=OTHER)
     answer = await Site().endpoint.answer(question, OTHER)
     assert (answer.verdict.status, answer.verdict.reason) == (503, "ServerUnknown")
 
 
 async def test_probe_of_another_server_is_refused() -> None:
-    shown = ("Authorization", f"Roadstead-Probe {KEY.probe(OTHER, now=builders.NOW)}")
+    shown = ("Authorization", f"Roadstead-Probe {KEY.probe(OTHER, now=tokens.NOW)}")
     assert await verdict(Site(), shown, method="GET", path="/health") == (401, "ProbeInvalid")
 
 

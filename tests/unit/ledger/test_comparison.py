@@ -4,7 +4,7 @@ from typing import Any
 
 from roadstead.ledger.comparison import differences
 from roadstead.ledger.records import row
-from tests.unit.ledger.objects import LATER, UID, a_model, a_server, ready
+from tests.support.builders.records import LATER, UID, a_model, a_server, ready
 
 
 def said(desired: list[Any], stored: dict[str, Any]) -> list[str]:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roadstead.ledger.outbox import ROWS_KEPT, Batch, Outbox
-from tests.unit.ledger.objects import UID, a_model, a_sample, a_server, an_admission, fresh_uid
+from tests.support.builders.records import UID, a_model, a_sample, a_server, an_admission, fresh_uid
 
 
 def outbox() -> Outbox:

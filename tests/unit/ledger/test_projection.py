@@ -4,7 +4,7 @@ import pytest
 
 from roadstead.ledger.projection import PodsView, server_record
 from roadstead.ledger.records import row
-from tests.unit.ledger.objects import NOW, a_contract, a_model, a_server, make_serve, ready
+from tests.support.builders.records import NOW, a_contract, a_model, a_server, make_serve, ready
 
 
 def test_server_says_what_its_object_says() -> None:

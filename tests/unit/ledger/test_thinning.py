@@ -3,7 +3,7 @@
 import pytest
 
 from roadstead.ledger.thinning import Thinning
-from tests.unit.ledger.objects import UID, a_sample, fresh_uid
+from tests.support.builders.records import UID, a_sample, fresh_uid
 
 
 @pytest.fixture

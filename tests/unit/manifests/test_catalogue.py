@@ -8,7 +8,7 @@ import yaml
 from roadstead.api.modelserve import ModelServe
 from roadstead.errors import InvalidResource
 from roadstead.manifests.catalogue import model_for, template
-from tests.unit.manifests.builders import make_model, make_serve
+from tests.support.builders.resources import make_model, make_serve
 
 _GGUF = {
     "architecture": "gemma3",

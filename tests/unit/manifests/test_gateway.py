@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from roadstead.api.modelserve import ModelServe
 from roadstead.manifests.gateway import Kind, Routing, key_secret, route_objects
 from roadstead.manifests.rendering import Manifest
-from tests.unit.manifests.builders import make_serve, of_kind
+from tests.support.builders.resources import make_serve, of_kind
 
 UUID = "0b9c7f5e-6a0e-4a52-8f0e-2d5f3a1c9e77"
 ROUTE_KINDS: dict[Kind, str] = {"traefik": "IngressRoute", "gateway-api": "HTTPRoute"}

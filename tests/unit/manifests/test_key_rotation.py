@@ -6,7 +6,7 @@ from roadstead.manifests.gateway import Routing
 from roadstead.manifests.modelserve import desired_objects, without_needless_rollout
 from roadstead.manifests.names import ANNOTATION_KEY_DIGEST
 from roadstead.manifests.rendering import Manifest
-from tests.unit.manifests.builders import make_model, make_platform, make_serve, of_kind
+from tests.support.builders.resources import make_model, make_platform, make_serve, of_kind
 
 _ROUTING = Routing(
     kind="traefik", url="https://models.example.com", forward_auth="http://auth.example.svc"

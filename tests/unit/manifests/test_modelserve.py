@@ -16,7 +16,7 @@ from roadstead.manifests.modelserve import (
     without_needless_rollout,
 )
 from roadstead.manifests.rendering import Manifest
-from tests.unit.manifests.builders import (
+from tests.support.builders.resources import (
     DIGEST,
     SIZE,
     make_model,

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from dev.checks.metrics import Metric, metrics
-from tests.adapters.monitoring.dashboards import CHECKOUT, FILES, load, panels, queries
+from tests.support.dashboards import CHECKOUT, FILES, load, panels, queries
 
 RULES = yaml.safe_load((CHECKOUT / "chart" / "files" / "rules.yaml").read_text())
 SOURCES = {"DS_PROMETHEUS": "prometheus", "DS_POSTGRES": "grafana-postgresql-datasource"}

@@ -9,7 +9,7 @@ from typing import Any
 from roadstead.api.contract import ResourceContract
 from roadstead.api.modelserve import ModelServe
 from roadstead.policy.contract import Caller, ContractFacts
-from tests.unit.manifests.builders import make_serve
+from tests.support.builders.resources import make_serve
 
 NOW = datetime.datetime(2030, 1, 1, tzinfo=datetime.UTC)
 ALICE = Caller(subject="alice", groups=frozenset({"demo-users"}), scopes=frozenset({"serve"}))

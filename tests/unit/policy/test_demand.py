@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roadstead.api.demand import Demand, faults, total
-from tests.unit.manifests.builders import make_serve
+from tests.support.builders.resources import make_serve
 
 GIB = 2**30
 DEMANDS = st.builds(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from roadstead.api.memory import estimate, server_memory
 from roadstead.policy.memory_fit import memory_fit, memory_needed
-from tests.unit.manifests.builders import SIZE, make_model
+from tests.support.builders.resources import SIZE, make_model
 from tests.unit.policy.contracts import make_demanding
 
 MIB = 2**20

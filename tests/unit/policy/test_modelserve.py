@@ -9,7 +9,7 @@ import pytest
 from roadstead.api.model import Model
 from roadstead.policy.chain import Violation, evaluate
 from roadstead.policy.modelserve import MODELSERVE_RULES, ServeFacts
-from tests.unit.manifests.builders import make_model, make_serve
+from tests.support.builders.resources import make_model, make_serve
 
 _MODEL = make_model("gemma", "uid-1")
 _OTHER = make_model("llama", "uid-2")

@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 from roadstead.errors import InvalidKey
 from roadstead.tokens.jwks import parse_jwks
 from roadstead.tokens.keys import Algorithm, KeySet, public_key, secret_key
-from tests.unit.tokens.builders import SECRET, key_of, pem, private_key
-from tests.unit.tokens.key_sets import document, entry
+from tests.support.builders.key_sets import document, entry
+from tests.support.builders.tokens import SECRET, key_of, pem, private_key
 
 WEAK = 1024
 PUBLIC = ("RS256", "ES256", "EdDSA")

@@ -21,7 +21,7 @@ from roadstead.tokens.receipts import (
     sign,
     spec_digest,
 )
-from tests.unit.tokens.builders import NOW, claims, signed, verifier
+from tests.support.builders.tokens import NOW, claims, signed, verifier
 from tests.unit.tokens.test_verification import refusal
 
 KEY = SigningKey.generate()

@@ -14,7 +14,7 @@ from roadstead import tokens
 from roadstead.__main__ import main
 from roadstead.settings import duration
 from roadstead.tokens.inspection import inspect
-from tests.unit.tokens.builders import NOW, SECRET, claims, key_of, pem, private_key, signed
+from tests.support.builders.tokens import NOW, SECRET, claims, key_of, pem, private_key, signed
 from tests.unit.tokens.test_receipts import receipt
 
 

@@ -13,7 +13,7 @@ from roadstead.errors import InvalidKey, InvalidToken
 from roadstead.tokens.keys import KeySet
 from roadstead.tokens.revocations import Revocations
 from roadstead.tokens.verification import Issuer, Verifier
-from tests.unit.tokens.builders import (
+from tests.support.builders.tokens import (
     ALGORITHMS,
     AUDIENCE,
     ISSUER,

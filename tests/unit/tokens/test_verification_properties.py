@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from roadstead.errors import InvalidToken
 from roadstead.tokens.claims import Claims
 from roadstead.tokens.verification import Verifier
-from tests.unit.tokens.builders import (
+from tests.support.builders.tokens import (
     ALGORITHMS,
     ISSUER,
     NOW,

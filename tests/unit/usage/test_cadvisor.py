@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from roadstead.usage.cadvisor import CPU, WORKING_SET
 from roadstead.usage.readings import ContainerReading
-from tests.unit.usage.pages import AT, ID, POD, container, line, read
+from tests.support.builders.metric_pages import AT, ID, POD, container, line, read
 
 
 def test_memory_peak_and_cpu_of_a_container_are_read() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from roadstead.usage.exposition import MAX_LINE, MAX_VALUE, Series, SeriesReader, parse_line
-from tests.unit.usage.pages import chunks
+from tests.support.builders.metric_pages import chunks
 
 LABELS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r"), max_size=20)
 VALUES = st.floats(0, MAX_VALUE)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from roadstead.usage.llama import parse_llama
 from roadstead.usage.podmetrics import readings_of
 from roadstead.usage.readings import ContainerReading, LlamaReading
-from tests.unit.usage.pages import LLAMA, POD, WANTED
+from tests.support.builders.metric_pages import LLAMA, POD, WANTED
 
 
 def pod_metrics(memory: str, cpu: str, *, container: str = "llama-server") -> dict[str, Any]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from roadstead.api.pod_findings import words
 from roadstead.api.workload import observe
-from tests.unit.workload.pods import (
+from tests.support.builders.pods import (
     backing_off,
     condition,
     deployment,

@@ -1,0 +1,1 @@
+"""Builders of objects, records and tokens; a test states only what it is about."""

@@ -1,0 +1,92 @@
+"""Roadstead's three kinds, created, read and changed through the real API server."""
+
+import json
+from collections.abc import Awaitable, Mapping
+from typing import Any
+
+from kubernetes.aio import client
+
+from tests.support.builders.objects import GROUP, PLURALS, VERSION, Raw
+
+MERGE_PATCH = "application/merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
+
+
+async def create(api: client.ApiClient, body: Raw, *, strict: bool = True) -> Raw:
+    """Create `body` and return what the server stored, defaults filled in.
+
+    With `strict` an unknown field is refused, as kubectl has it. Raises ApiException.
+    """
+    validation = "Strict" if strict else "Ignore"
+    where = path(body, named=False)
+    return await call(api, "POST", f"{where}?fieldValidation={validation}", body)
+
+
+async def get(api: client.ApiClient, body: Raw, subresource: str = "") -> Raw:
+    """The object of the kind, namespace and name of `body` as it is stored now."""
+    return await call(api, "GET", path(body, subresource))
+
+
+async def patch(
+    api: client.ApiClient, body: Raw, changes: Mapping[str, Any], subresource: str = ""
+) -> Raw:
+    """Merge `changes` into the object (RFC 7386: None removes a field) and return the result."""
+    return await call(api, "PATCH", path(body, subresource), dict(changes), MERGE_PATCH)
+
+
+async def apply(api: client.ApiClient, body: Raw, *, manager: str = "test") -> Raw:
+    """Server-side apply `body`, taking over fields that others own."""
+    where = f"{path(body)}?fieldManager={manager}&force=true&fieldValidation=Strict"
+    return await call(api, "PATCH", where, body, APPLY_PATCH)
+
+
+async def delete(api: client.ApiClient, body: Raw) -> None:
+    """Delete the object; one with a finalizer stays until that is gone."""
+    await call(api, "DELETE", path(body))
+
+
+async def refusal(attempt: Awaitable[Raw], *, allowed: str | None = None) -> str:
+    """The API server's message for a request that it must refuse, or `allowed` where it may not."""
+    try:
+        accepted = await attempt
+    except client.ApiException as error:
+        return str(json.loads(error.body or "{}")["message"])
+    if allowed is not None:
+        return allowed
+    raise AssertionError(f"was not refused: {accepted}")
+
+
+def _collection(kind: str, namespace: str | None) -> str:
+    scope = f"/namespaces/{namespace}" if namespace else ""
+    return f"/apis/{GROUP}/{VERSION}{scope}/{PLURALS[kind]}"
+
+
+def path(body: Raw, subresource: str = "", *, named: bool = True) -> str:
+    """Where the API server has the object; its collection where it is not `named`."""
+    metadata = body["metadata"]
+    where = _collection(body["kind"], metadata.get("namespace"))
+    if not named:
+        return where
+    where = f"{where}/{metadata['name']}"
+    return f"{where}/{subresource}" if subresource else where
+
+
+async def call(
+    api: client.ApiClient,
+    method: str,
+    path: str,
+    body: Raw | list[Raw] | None = None,
+    content_type: str = "application/json",
+) -> Raw:
+    """Any request, JSON in and out. Raises ApiException."""
+    headers = {"Accept": "application/json", "Content-Type": content_type}
+    request = await api.param_serialize(
+        method, path, header_params=headers, body=body, auth_settings=["BearerToken"]
+    )
+    response = await api.call_api(*request)
+    content = await response.read()
+    if response.status >= 400:
+        raise client.ApiException(status=response.status, reason=response.reason, body=content)
+    result: Raw = json.loads(content)
+    return result

@@ -1,0 +1,1 @@
+"""`roadstead forward-auth` as a child process, and what it is asked about."""

@@ -1,0 +1,176 @@
+"""`roadstead forward-auth` as a child process, and the gateway asking it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import http.client
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import jwt
+
+from dev.console.tokens import AUDIENCE, ISSUER, SECRET, make_claims
+from dev.servers.apiserver import ApiServer
+from dev.servers.process import answers, free_ports, until_ready
+from roadstead.tokens.gateway_keys import GatewayKey
+from tests.support.builders.key_sets import document, entry
+from tests.support.builders.tokens import private_key
+
+SYSTEM = "forward-auth-system"
+REVOCATIONS = "roadstead-revocations"
+ORIGIN = "https://models.example.com"
+KEY = GatewayKey(b"k" * 48)
+JWKS_ISSUER = "https://keys.example.com"
+CHAT = "/v1/chat/completions"
+START_DEADLINE_SECONDS = 60.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Folder:
+    """What forward auth is configured with, and its logs."""
+
+    path: Path
+
+    def publish(self, kid: str) -> None:
+        """Make the key of this id the only one of the second issuer."""
+        published = document(entry("RS256", kid, kid=kid))
+        fresh = self.path / "jwks.new"
+        fresh.write_bytes(published)
+        fresh.rename(self.path / "jwks.json")
+
+
+def prepare(path: Path) -> Folder:
+    """The gateway's key, a secret and a key set, each of an issuer."""
+    folder = Folder(path=path)
+    (path / "key").write_bytes(KEY.secret)
+    (path / "secret").write_bytes(SECRET)
+    folder.publish("first")
+    issuers = [
+        {"issuer": ISSUER, "audience": AUDIENCE, "secretFile": "secret"},
+        {"issuer": JWKS_ISSUER, "audience": AUDIENCE, "jwksFile": "jwks.json"},
+    ]
+    (path / "issuers.json").write_text(json.dumps(issuers))
+    return folder
+
+
+def make_keyed_token(kid: str) -> str:
+    """A token of JWKS_ISSUER, signed with the key of this id."""
+    key = private_key("RS256", kid)
+    claims = make_claims("alice", iss=JWKS_ISSUER)
+    return jwt.encode(claims, key, algorithm="RS256", headers={"kid": kid})
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Told:
+    """An answer."""
+
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+
+    @property
+    def code(self) -> str:
+        """Of the error, as a client of the OpenAI API reads it; empty where it is none."""
+        return str(json.loads(self.body)["error"]["code"]) if self.body else ""
+
+
+class Gateway:
+    """One connection that is kept: a server that closes it makes the next question fail."""
+
+    def __init__(self, port: int) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        self._connection.connect()
+        self._connection.auto_open = 0
+
+    def close(self) -> None:
+        """End the connection."""
+        self._connection.close()
+
+    def ask(
+        self, uuid: str, token: str = "", *, method: str = "POST", path: str = CHAT, **headers: str
+    ) -> Told:
+        """The question about one request, as Traefik asks it."""
+        own = {"X-Forwarded-Method": method, "X-Forwarded-Uri": f"/{uuid}{path}", **headers}
+        shown = {"Authorization": f"Bearer {token}"} if token else {}
+        self._connection.request("GET", f"/verify/{uuid}", headers={**own, **shown})
+        answer = self._connection.getresponse()
+        return Told(status=answer.status, headers=answer.headers, body=answer.read())
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AuthProcess:
+    """One that runs: its ports, its log, and how to end it."""
+
+    port: int
+    probe_port: int
+    log: Path
+    process: subprocess.Popen[bytes] = dataclasses.field(repr=False)
+
+    @property
+    def ready(self) -> bool:
+        """What the kubelet would see."""
+        return answers(f"http://127.0.0.1:{self.probe_port}/readyz")
+
+    def metrics(self) -> str:
+        """What Prometheus would read."""
+        url = f"http://127.0.0.1:{self.probe_port}/metrics"
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return str(answer.read().decode())
+
+    def asked(self, uuid: str, token: str = "", **more: str) -> Told:
+        """One question on a connection of its own."""
+        with contextlib.closing(Gateway(self.port)) as gateway:
+            return gateway.ask(uuid, token, **more)
+
+    def status(self, uuid: str, token: str = "") -> int:
+        """Only the status."""
+        return self.asked(uuid, token).status
+
+
+@contextlib.contextmanager
+def running_auth(
+    server: ApiServer, folder: Folder, *, name: str, probe: str = "readyz", **environ: str
+) -> Iterator[AuthProcess]:
+    """One whose `probe` says that it is well; it ends by SIGTERM on the way out."""
+    port, probe_port = free_ports(2)
+    settings = {
+        "KUBECONFIG": str(server.kubeconfig),
+        "ROADSTEAD_NAMESPACE": SYSTEM,
+        "ROADSTEAD_REVOCATIONS": REVOCATIONS,
+        "ROADSTEAD_HTTP_HOST": "127.0.0.1",
+        "ROADSTEAD_HTTP_PORT": str(port),
+        "ROADSTEAD_PROBE_PORT": str(probe_port),
+        "ROADSTEAD_GATEWAY_KEY_FILE": str(folder.path / "key"),
+        "ROADSTEAD_GATEWAY_URL": ORIGIN,
+        "ROADSTEAD_TOKEN_ISSUERS_FILE": str(folder.path / "issuers.json"),
+        "ROADSTEAD_SHUTDOWN_GRACE_SECONDS": "1",
+        "ROADSTEAD_LOG_LEVEL": "debug",
+        **environ,
+    }
+    log = folder.path / f"auth-{name}.log"
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "roadstead", "forward-auth"],
+            stdout=stream,
+            stderr=stream,
+            env={**os.environ, **settings},
+        )
+    try:
+        running = AuthProcess(port=port, probe_port=probe_port, log=log, process=process)
+        ready = functools.partial(answers, f"http://127.0.0.1:{probe_port}/{probe}")
+        until_ready("forward auth", ready, process, log, seconds=START_DEADLINE_SECONDS)
+        yield running
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

@@ -1,0 +1,1 @@
+"""`roadstead operator` with its store, its source and a namespace."""

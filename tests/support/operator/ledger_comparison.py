@@ -1,0 +1,36 @@
+"""Whether the ledger has what the cluster has."""
+
+from typing import Any
+
+from roadstead.controllers.ledger_verification import compare
+from roadstead.kube.client import KubeClient
+from tests.support.builders.objects import Raw
+from tests.support.ledger import Ledger
+from tests.support.operator.namespace import Operated
+from tests.support.waiting import eventually
+
+ROWS = "SELECT * FROM server_records WHERE name = $1"
+
+
+async def differences(operated: Operated, ledger: Ledger) -> list[str]:
+    """What `roadstead ledger verify` prints."""
+    client = await KubeClient.connect(str(operated.kubeconfig))
+    try:
+        return await compare(client, ledger.dsn_file("reader"))
+    finally:
+        await client.close()
+
+
+async def agrees(operated: Operated, ledger: Ledger) -> None:
+    """Wait until nothing differs."""
+
+    async def equal() -> bool:
+        assert await differences(operated, ledger) == []
+        return True
+
+    await eventually(equal, timeout=60)
+
+
+async def row(ledger: Ledger, serve: Raw) -> dict[str, Any]:
+    """The record of a ModelServe."""
+    return await ledger.row(ROWS, serve["metadata"]["name"])

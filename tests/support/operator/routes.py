@@ -1,0 +1,85 @@
+"""The kinds of routes at an API server, and an operator with a gateway."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import yaml
+from kubernetes.aio import client
+
+from dev.gateway.crds import crd_files
+from tests.support.operator.namespace import Operated
+from tests.support.raw_objects import get_raw, send_raw
+from tests.support.waiting import eventually
+
+ROOTS = {
+    "ingressroutes": "/apis/traefik.io/v1alpha1",
+    "middlewares": "/apis/traefik.io/v1alpha1",
+    "httproutes": "/apis/gateway.networking.k8s.io/v1",
+}
+CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+
+
+def behind_a_gateway(folder: Path) -> dict[str, str]:
+    """Settings of an operator with a gateway that is not there."""
+    key = folder / "key"
+    key.write_bytes(b"k" * 32)
+    return {
+        "ROADSTEAD_GATEWAY_KIND": "traefik",
+        "ROADSTEAD_GATEWAY_URL": "https://models.example.com",
+        "ROADSTEAD_GATEWAY_ADDRESS": "127.0.0.1:9",
+        "ROADSTEAD_GATEWAY_PARENT": "gateway/models",
+        "ROADSTEAD_GATEWAY_KEY_FILE": str(key),
+        "ROADSTEAD_FORWARD_AUTH_URL": "http://forward-auth.roadstead-system.svc",
+    }
+
+
+def route_path(operated: Operated, plural: str, name: str = "") -> str:
+    """The path of one route, or of all of a kind, in the namespace."""
+    collection = f"{ROOTS[plural]}/namespaces/{operated.namespace}/{plural}"
+    return f"{collection}/{name}" if name else collection
+
+
+async def install_kinds(api: client.ApiClient) -> None:
+    """Make the kinds known that are not, and wait until they can be listed."""
+    known = await crd_names(api)
+    for body in definitions():
+        if body["metadata"]["name"] not in known:
+            await send_raw(api, "POST", CRDS, body)
+    for plural, root in ROOTS.items():
+        await eventually(partial(listable, api, f"{root}/{plural}"))
+
+
+async def remove_kinds(api: client.ApiClient) -> None:
+    """Make them unknown, with all that there is of them."""
+    known = await crd_names(api)
+    ours = {body["metadata"]["name"] for body in definitions()}
+    for name in known & ours:
+        await send_raw(api, "DELETE", f"{CRDS}/{name}")
+    for plural, root in ROOTS.items():
+        await eventually(partial(not_found, api, f"{root}/{plural}"))
+
+
+def definitions() -> list[dict[str, Any]]:
+    """The CustomResourceDefinitions of what the operator writes."""
+    documents = [body for file in crd_files() for body in yaml.safe_load_all(file.read_text())]
+    return [body for body in documents if body and body["spec"]["names"]["plural"] in ROOTS]
+
+
+async def crd_names(api: client.ApiClient) -> set[str]:
+    return {item["metadata"]["name"] for item in (await get_raw(api, CRDS))["items"]}
+
+
+async def listable(api: client.ApiClient, at: str) -> bool:
+    await get_raw(api, at)
+    return True
+
+
+async def not_found(api: client.ApiClient, at: str) -> bool:
+    try:
+        await get_raw(api, at)
+    except AssertionError as error:
+        return "404" in str(error)
+    return False

@@ -1,0 +1,142 @@
+"""`roadstead webhooks` as a child process, and what it is configured with."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import json
+import os
+import secrets
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from dev.servers.apiserver import ApiServer
+from dev.servers.process import answers, free_ports, until_ready
+from roadstead.tokens.receipt_keys import SigningKey
+from tests.support.certificates import write_certificate
+
+START_DEADLINE_SECONDS = 60.0
+DEV_ISSUER = "roadstead-dev"
+RSA_ISSUER = "https://rsa.example.com"
+AUDIENCE = "roadstead"
+SYSTEM = "roadstead-system"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Folder:
+    """What the webhooks are configured with, and what they write."""
+
+    path: Path
+    secret: bytes = dataclasses.field(repr=False)
+    rsa_key: rsa.RSAPrivateKey = dataclasses.field(repr=False)
+    receipt_key: SigningKey = dataclasses.field(repr=False)
+
+    @property
+    def ca(self) -> bytes:
+        """The PEM that vouches for the serving certificate."""
+        return (self.path / "tls" / "ca.crt").read_bytes()
+
+    @property
+    def logs(self) -> list[Path]:
+        """Of each process, and of the API server's neighbours."""
+        return sorted(self.path.glob("webhooks-*.log"))
+
+    @property
+    def rsa_public(self) -> bytes:
+        """The PEM of the second issuer's public key."""
+        return public_pem(self.rsa_key)
+
+
+def public_pem(key: rsa.RSAPrivateKey) -> bytes:
+    """SubjectPublicKeyInfo."""
+    public = serialization.PublicFormat.SubjectPublicKeyInfo
+    return key.public_key().public_bytes(serialization.Encoding.PEM, public)
+
+
+def prepare(path: Path) -> Folder:
+    """Secrets, issuers and a certificate for 127.0.0.1 below `path`."""
+    made = Folder(
+        path=path,
+        secret=secrets.token_bytes(48),
+        rsa_key=rsa.generate_private_key(public_exponent=65537, key_size=2048),
+        receipt_key=SigningKey.generate(),
+    )
+    (path / "tls").mkdir()
+    write_certificate(path / "tls")
+    (path / "receipt-keys").mkdir()
+    (path / "receipt-keys" / "0.pem").write_bytes(made.receipt_key.private_pem)
+    (path / "secret").write_bytes(made.secret)
+    (path / "rsa.pem").write_bytes(made.rsa_public)
+    issuers = [
+        {"issuer": DEV_ISSUER, "audience": AUDIENCE, "secretFile": "secret"},
+        {"issuer": RSA_ISSUER, "audience": AUDIENCE, "publicKeyFile": "rsa.pem", "keyId": "first"},
+    ]
+    (path / "issuers.json").write_text(json.dumps(issuers))
+    return made
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WebhookProcess:
+    """One that runs: its ports, and how to end it."""
+
+    port: int
+    http_port: int
+    process: subprocess.Popen[bytes] = dataclasses.field(repr=False)
+
+    @property
+    def ready(self) -> bool:
+        """What the kubelet would see."""
+        return answers(f"http://127.0.0.1:{self.http_port}/readyz")
+
+    def metrics(self) -> str:
+        """What Prometheus would read."""
+        url = f"http://127.0.0.1:{self.http_port}/metrics"
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return str(answer.read().decode())
+
+
+@contextlib.contextmanager
+def running_webhooks(
+    server: ApiServer, folder: Folder, *, name: str, **environ: str
+) -> Iterator[WebhookProcess]:
+    """One that is ready; it ends by SIGTERM on the way out."""
+    port, http_port = free_ports(2)
+    settings = {
+        "KUBECONFIG": str(server.kubeconfig),
+        "HOSTNAME": name,
+        "ROADSTEAD_HTTP_HOST": "127.0.0.1",
+        "ROADSTEAD_HTTPS_PORT": str(port),
+        "ROADSTEAD_HTTP_PORT": str(http_port),
+        "ROADSTEAD_TLS_DIR": str(folder.path / "tls"),
+        "ROADSTEAD_RECEIPT_KEYS_DIR": str(folder.path / "receipt-keys"),
+        "ROADSTEAD_TOKEN_ISSUERS_FILE": str(folder.path / "issuers.json"),
+        "ROADSTEAD_SHUTDOWN_GRACE_SECONDS": "1",
+        "ROADSTEAD_LOG_LEVEL": "debug",
+        **environ,
+    }
+    log = folder.path / f"webhooks-{name}.log"
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "roadstead", "webhooks"],
+            stdout=stream,
+            stderr=stream,
+            env={**os.environ, **settings},
+        )
+    try:
+        ready = functools.partial(answers, f"http://127.0.0.1:{http_port}/readyz")
+        until_ready("the webhooks", ready, process, log, seconds=START_DEADLINE_SECONDS)
+        yield WebhookProcess(port=port, http_port=http_port, process=process)
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
