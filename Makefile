@@ -3,7 +3,10 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 SETUP := .venv/.set-up
-export PYTHONDONTWRITEBYTECODE := 1
+# Byte code is compiled when it is first needed, and kept out of the tree.
+export PYTHONPYCACHEPREFIX := $(CURDIR)/.venv/pycache
+# uv does not read pip's configuration: a mirror that is set there is passed on.
+INDEX = $(addprefix --default-index ,$(or $(PIP_INDEX_URL),$(shell $(PYTHON) -m pip config get global.index-url 2>/dev/null)))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup check unit test faults wheel demo up down requirements audit sbom metrics
@@ -14,10 +17,13 @@ help: ## this list
 setup: $(SETUP) ## the Python environment in .venv
 
 $(SETUP): requirements-dev.txt pyproject.toml
-	@echo "setting up .venv (about 30 s the first time)"
+	@echo "setting up .venv (half a minute the first time)"
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.11 ...") if sys.version_info < (3, 11) else None'
 	@test -x $(PY) || $(PYTHON) -m venv .venv
-	@$(PY) -m pip install -q --require-hashes -r requirements-dev.txt
+	@# uv is four times faster than pip; it is itself installed by its hash.
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements-dev.txt > .venv/uv.txt
+	@$(PY) -m pip install -q --require-hashes -r .venv/uv.txt
+	@.venv/bin/uv pip install -q --python $(PY) --require-hashes $(INDEX) -r requirements-dev.txt
 	@$(PY) -m pip install -q --no-build-isolation --no-deps -e .
 	@touch $@
 

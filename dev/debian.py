@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dev import cache
 from dev.errors import MissingTool
-from dev.terminal import say, tail
+from dev.terminal import is_reported, say, tail
 from dev.versions import DEBIAN
 
 
@@ -20,9 +20,15 @@ def ensure(*packages: str) -> None:
     if shutil.which("apt-get") is None or os.geteuid() != 0:
         raise MissingTool(f"missing: {names}. As root on Debian 12: apt-get install {names}")
     with cache.lock("apt"):
-        say(f"installing Debian packages: {names}")
+        if not is_reported():
+            say(f"installing Debian packages: {names}")
         _apt_get("update")
         _apt_get("install", "-y", "--no-remove", "--no-install-recommends", *missing)
+
+
+def are_installed(*packages: str) -> bool:
+    """Whether `ensure` has nothing to do."""
+    return all(_installed(each) for each in packages)
 
 
 def unpacked(package: str) -> Path:
@@ -64,4 +70,6 @@ def _apt_get(*arguments: str, cwd: Path | None = None) -> None:
         command = ["apt-get", *arguments]
         done = subprocess.run(command, stdout=stream, stderr=stream, env=environment, cwd=cwd)
     if done.returncode != 0:
-        raise MissingTool(f"`{' '.join(command)}` failed:\n{tail(log)}\nMend that, then try again.")
+        raise MissingTool(
+            f"`{' '.join(command)}` failed:\n{tail(log)}\nFix that, then run it again."
+        )

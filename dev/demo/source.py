@@ -2,13 +2,14 @@
 
 import base64
 import json
-import os
 import secrets
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from dev import binaries, model
+from minio import Minio
+from minio.error import S3Error
+
+from dev import model
 from dev.demo import namespaces
 from dev.demo.installation import NAMESPACE, RELEASE, images
 from dev.demo.kubectl import Cluster
@@ -74,25 +75,26 @@ def upload(cluster: Cluster, file: Path, key: str) -> None:
     """Put a file into the source's bucket, unless one of that size is there."""
     with cluster.forwarded(SOURCE_NAMESPACE, "service/source-minio", 9000) as port:
         keys = _keys(cluster)
-        user, password = keys["MINIO_ROOT_USER"], keys["MINIO_ROOT_PASSWORD"]
-        host = {"MC_HOST_source": f"http://{user}:{password}@127.0.0.1:{port}"}
-        _mc(host, "mb", "--ignore-existing", f"source/{BUCKET}")
-        target = f"source/{BUCKET}/{key}"
-        if f'"size":{file.stat().st_size},' in _mc(host, "ls", "--json", target):
+        client = Minio(
+            f"127.0.0.1:{port}",
+            access_key=keys["MINIO_ROOT_USER"],
+            secret_key=keys["MINIO_ROOT_PASSWORD"],
+            secure=False,
+            region="us-east-1",
+        )
+        if not client.bucket_exists(BUCKET):
+            client.make_bucket(BUCKET)
+        if _size(client, key) == file.stat().st_size:
             return
         say(f"  uploading {file.name} to the source's MinIO")
-        _mc(host, "cp", "--quiet", str(file), target)
+        client.fput_object(BUCKET, key, str(file))
 
 
-def _mc(host: Mapping[str, str], *arguments: str) -> str:
-    program = binaries.ensure("mc")["mc"]
-    done = subprocess.run(
-        [program, *arguments],
-        env={**os.environ, **host},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0 and arguments[0] != "ls":
-        raise DevError(f"mc {arguments[0]} failed: {(done.stderr or done.stdout).strip()}")
-    return done.stdout
+def _size(client: Minio, key: str) -> int | None:
+    """Of the object in the bucket; None if there is none."""
+    try:
+        return client.stat_object(BUCKET, key).size
+    except S3Error as error:
+        if error.code != "NoSuchKey":
+            raise DevError(f"the source's MinIO refused: {error}") from error
+        return None

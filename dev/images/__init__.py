@@ -5,6 +5,6 @@ cache, keyed by what goes into them, so a second run builds nothing. `python -m 
 does the same from a shell.
 """
 
-from dev.images.archive import IMAGES, ensure, ensure_of, reference
+from dev.images.archive import IMAGES, are_built, ensure, ensure_of, reference
 
-__all__ = ["IMAGES", "ensure", "ensure_of", "reference"]
+__all__ = ["IMAGES", "are_built", "ensure", "ensure_of", "reference"]

@@ -9,8 +9,8 @@ from types import MappingProxyType
 
 from dev import binaries, cache, debian
 from dev.errors import DevError
-from dev.images import base, buildah, context, llama
-from dev.terminal import about, minutes, say
+from dev.images import base, buildah, context, llama, llama_debian
+from dev.terminal import about, is_reported, minutes, say
 from dev.versions import GO_PROGRAMS
 
 CHECKOUT = Path(__file__).parents[2]
@@ -61,7 +61,15 @@ def _lay_out_traefik(folder: Path) -> None:
 
 
 def _lay_out_llama_server(folder: Path) -> None:
-    context.place(folder, _recipe("llama-server"), {"llama-server": llama.ensure()})
+    """Debian's, or one built from source where that can't be used."""
+    try:
+        rootfs = llama_debian.ensure()
+    except DevError as error:
+        say(f"Debian's llama.cpp can't be used, so it is built from source: {error}")
+        base.ensure()
+        context.place(folder, _recipe("llama-server"), {"llama-server": llama.ensure()})
+    else:
+        context.place(folder, _recipe("llama-server-debian"), {"rootfs.tar": rootfs})
 
 
 _IMAGES = (
@@ -94,9 +102,15 @@ _IMAGES = (
     ),
     Image(
         name="llama-server",
-        usual_seconds=5,
-        digest=lambda: cache.key(base.KEY, llama.KEY, _recipe("llama-server").read_bytes()),
+        usual_seconds=50,
+        digest=lambda: cache.key(
+            llama_debian.KEY,
+            llama.KEY,
+            _recipe("llama-server-debian").read_bytes(),
+            _recipe("llama-server").read_bytes(),
+        ),
         lay_out=_lay_out_llama_server,
+        needs_base=False,
     ),
 )
 
@@ -117,6 +131,11 @@ def ensure(*names: str) -> dict[str, Path]:
     return {name: _ensure(_image(name)) for name in names}
 
 
+def are_built(*names: str) -> bool:
+    """Whether `ensure` has nothing to do."""
+    return all(_archive(_image(name)).exists() for name in names)
+
+
 def ensure_of(checkout: Path, name: str) -> Path:
     """The same of Roadstead's image as another checkout has it, named `name`."""
     return _ensure(_roadstead(name, checkout))
@@ -129,14 +148,17 @@ def _image(name: str) -> Image:
         raise DevError(f"no image {name!r}; there are: {', '.join(IMAGES)}") from None
 
 
+def _archive(image: Image) -> Path:
+    return cache.root() / "images" / f"{image.name}-{image.digest()}.tar"
+
+
 def _ensure(image: Image) -> Path:
-    folder = cache.root() / "images"
-    archive = folder / f"{image.name}-{image.digest()}.tar"
+    archive = _archive(image)
     if not archive.exists():
         with cache.lock("images"):
             if not archive.exists():
                 _build(image, archive)
-                _forget_old(folder, image.name)
+                _forget_old(archive.parent, image.name)
     return archive
 
 
@@ -148,12 +170,14 @@ def _build(image: Image, archive: Path) -> None:
         source = staged / "context"
         source.mkdir()
         image.lay_out(source)
-        say(f"building the image {reference(image.name)}, {about(image.usual_seconds)}")
+        if not is_reported():
+            say(f"building the image {reference(image.name)}, {about(image.usual_seconds)}")
         started = time.monotonic()
         buildah.build(source, reference(image.name))
         buildah.export(reference(image.name), staged / "image.tar")
         os.replace(staged / "image.tar", archive)
-    say(f"  built {reference(image.name)} in {minutes(time.monotonic() - started)}")
+    if not is_reported():
+        say(f"  built {reference(image.name)} in {minutes(time.monotonic() - started)}")
 
 
 def _forget_old(folder: Path, name: str) -> None:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from dev.binaries import GO_MODULES, content_key, go_output_name, go_version
+from dev.binaries import GO_MODULES, content_key, go_output_name, go_version, usual_seconds
 from dev.versions import GO_MINIMUM, GO_PROGRAMS, PROMETHEUS_OPERATOR, GoProgram
 
 UPSTREAM = [each for each in GO_PROGRAMS.values() if each.requires]
@@ -36,14 +36,16 @@ def test_every_module_asks_for_the_same_go(module: str) -> None:
 
 
 def test_kubernetes_siblings_are_of_the_same_release() -> None:
-    text = (GO_MODULES / "kubernetes" / "go.mod").read_text()
+    text = (GO_MODULES / "cluster" / "go.mod").read_text()
     released = GO_PROGRAMS["kubelet"].version.replace("v1.", "v0.")
-    replaced = re.findall(r"^\t(\S+) => (\S+) (\S+)$", text, re.MULTILINE)
+    replaced = re.findall(r"^\t(k8s\.io/\S+) => (\S+) (\S+)$", text, re.MULTILINE)
     assert replaced
     assert all(old == new and version == released for old, new, version in replaced)
 
 
-@pytest.mark.parametrize(("name", "output"), [("etcd", "server"), ("helm", "helm"), ("mc", "mc")])
+@pytest.mark.parametrize(
+    ("name", "output"), [("toxiproxy", "server"), ("helm", "helm"), ("kubelet", "kubernetes")]
+)
 def test_go_names_a_program_after_its_package(name: str, output: str) -> None:
     assert go_output_name(GO_PROGRAMS[name]) == output
 
@@ -54,6 +56,12 @@ def test_go_names_a_program_after_its_package(name: str, output: str) -> None:
 )
 def test_go_version_is_read(text: str, version: tuple[int, int]) -> None:
     assert go_version(text) == version
+
+
+def test_programs_in_one_binary_are_counted_once() -> None:
+    alone = usual_seconds("kubelet")
+    assert usual_seconds("etcd", "kubelet", "kubectl") == alone
+    assert usual_seconds("kubelet", "helm") == alone + GO_PROGRAMS["helm"].usual_seconds
 
 
 def test_programs_of_one_module_have_keys_of_their_own() -> None:

@@ -14,17 +14,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dev.images.llama_debian import OLD_FLAGS, known_flags
 from roadstead.api.llama_extra import EXTRA, FIELD_OF
 from roadstead.api.llama_flags import default_threads, extra_args, server_args
 from roadstead.api.llama_values import SWITCH, TEMPLATE_NAMES, Value
 from roadstead.errors import InvalidResource
 
 _HELP = (Path(__file__).parent / "llama-server-help.txt").read_text()
-_FLAG = re.compile(r"(?<![\w-])--?[a-zA-Z][\w.-]*")
-# In llama.cpp's help a flag's line begins with it; its description stands further right.
-_KNOWN = {flag for line in _HELP.splitlines() if line[:1] == "-" for flag in _FLAG.findall(line)}
-# A build that has load modes has no flags for them; older ones do, and may be chosen as an image.
-_OLD = {"--mlock", "--mmap", "--no-mmap"}
+_KNOWN = known_flags(_HELP)
 _DANGEROUS = [
     "--tools", "--agent", "--mcp-servers-config", "--mcp-servers-json", "--ui-mcp-proxy",
     "--model-url", "-mu", "--hf-repo", "-hf", "--hf-token", "--docker-repo", "--slot-save-path",
@@ -238,7 +235,7 @@ def _assert_flags_and_values(args: list[str]) -> None:
 
 def test_every_flag_exists_in_the_pinned_build() -> None:
     assert set(EXTRA) <= _KNOWN
-    assert set(FIELD_OF) - _OLD <= _KNOWN
+    assert set(FIELD_OF) - OLD_FLAGS <= _KNOWN
     everything = args_for({"mode": "Embedding", "loadMode": "mmap", "chatTemplate": "gemma"})
     assert {arg for arg in everything if arg.startswith("--")} <= _KNOWN
 

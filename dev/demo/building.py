@@ -1,0 +1,98 @@
+"""What the demo and the tests need before anything is installed: built side by side.
+
+Compiling takes both cores for minutes; downloads, images and the start of the cluster go on
+beside it. Whatever was finished before an interruption is not done again.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from dev import binaries, debian, images, model, preflight, steps
+from dev.cluster import lifecycle
+from dev.cluster.images import load
+from dev.steps import Step
+
+PACKAGES = ("buildah", "mmdebstrap", "curl")
+IMAGES = ("roadstead", "minio", "postgres", "llama-server", "traefik")
+CORE = lifecycle.PROGRAMS
+"""What the cluster starts with; the rest is compiled while it does."""
+COMPILE, IMAGE, FETCH, CLUSTER = "compile", "image", "fetch", "cluster"
+
+
+def build() -> Path:
+    """Build what is missing, start the cluster, load its images; its kubeconfig.
+
+    Raises DevError: what is missing on the machine, or which step failed and why.
+    """
+    planned = plan()
+    todo = [step for step in planned if not step.done()]
+    preflight.check(compiles=any(step.lane == COMPILE for step in todo), builds=bool(todo))
+    steps.run(planned)
+    kubeconfig = lifecycle.up()
+    for archive in images.ensure(*IMAGES).values():
+        load(archive)
+    return kubeconfig
+
+
+def plan() -> Sequence[Step]:
+    """Every step; those with nothing to do are left out when they are run."""
+    return (
+        _programs("Kubernetes, etcd and CoreDNS", *CORE),
+        _programs("Helm", "helm"),
+        _programs("MinIO", "minio"),
+        _programs("Traefik", "traefik"),
+        _packages(),
+        _image("llama-server", seconds=60),
+        _image("roadstead", seconds=90),
+        _image("postgres", seconds=40),
+        _image("minio", seconds=5, needs=("MinIO",)),
+        _image("traefik", seconds=5, needs=("Traefik",)),
+        Step(
+            name="the model",
+            lane=FETCH,
+            run=model.ensure,
+            done=model.is_fetched,
+            usual_seconds=30,
+        ),
+        Step(
+            name="the cluster",
+            lane=CLUSTER,
+            run=lifecycle.up,
+            done=lambda: lifecycle.status()[0],
+            usual_seconds=25,
+            needs=("Debian packages", "Kubernetes, etcd and CoreDNS"),
+        ),
+    )
+
+
+def _programs(title: str, *names: str) -> Step:
+    return Step(
+        name=title,
+        lane=COMPILE,
+        run=partial(binaries.ensure, *names),
+        done=partial(binaries.are_built, *names),
+        usual_seconds=binaries.usual_seconds(*names),
+    )
+
+
+def _packages() -> Step:
+    wanted = (*PACKAGES, *lifecycle.missing_packages())
+    return Step(
+        name="Debian packages",
+        lane=IMAGE,
+        run=partial(debian.ensure, *wanted),
+        done=partial(debian.are_installed, *wanted),
+        usual_seconds=20,
+    )
+
+
+def _image(name: str, *, seconds: int, needs: Sequence[str] = ()) -> Step:
+    return Step(
+        name=f"the image {name}",
+        lane=IMAGE,
+        run=partial(images.ensure, name),
+        done=partial(images.are_built, name),
+        usual_seconds=seconds,
+        needs=needs,
+    )

@@ -1,0 +1,113 @@
+"""llama.cpp's server as Debian packages it: a root file system with it and what it needs.
+
+The archive's development branch moves on, so what was taken is judged by its own `--help`: the
+flags that servers are started with must be there.
+"""
+
+import os
+import re
+import subprocess
+import tarfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from dev import cache
+from dev.errors import BuildFailed, DevError
+from dev.terminal import is_reported, minutes, say, tail
+from dev.versions import LLAMA_CPP_DEBIAN
+from roadstead.api.llama_extra import EXTRA, FIELD_OF
+
+SUITE = "sid"
+USUAL_SECONDS = 40
+
+_FLAGS = (
+    # Unpacked and not configured: nothing here needs an account or a started service.
+    "--variant=extract",
+    # A mirror may be older than the week that the archive's Release file is valid for.
+    '--aptopt=Acquire::Check-Valid-Until "false"',
+    "--include=base-files,coreutils,dash,llama.cpp-tools",
+    "--dpkgopt=path-exclude=/usr/share/man/*",
+    "--dpkgopt=path-exclude=/usr/share/locale/*",
+)
+OLD_FLAGS = frozenset({"--mlock", "--mmap", "--no-mmap"})
+"""A build that has load modes has no flags for them; older images do."""
+
+KEY = cache.key(SUITE, str(LLAMA_CPP_DEBIAN), *_FLAGS)
+
+_FLAG = re.compile(r"(?<![\w-])--?[a-zA-Z][\w.-]*")
+_BUILD = re.compile(r"\bbuild:? (\d+)")
+
+
+def ensure() -> Path:
+    """The root file system as a tar file, with a server that has every flag that we use.
+
+    Raises DevError where the archive can't be used, or what it has does not fit.
+    """
+    archive = cache.root() / "images" / f"llama-rootfs-{KEY}.tar"
+    if not archive.exists():
+        with cache.lock("llama-rootfs"), cache.staging(archive) as staged:
+            if not archive.exists():
+                made = _make(staged)
+                _judge(made, staged / "root")
+                os.replace(made, archive)
+    return archive
+
+
+def missing_flags(help_text: str) -> list[str]:
+    """The flags that a server may be started with and that `--help` does not know."""
+    known = known_flags(help_text)
+    return sorted(flag for flag in (*EXTRA, *FIELD_OF) if flag not in known | OLD_FLAGS)
+
+
+def known_flags(help_text: str) -> frozenset[str]:
+    """A flag's line begins with it; its description stands further right."""
+    lines = (line for line in help_text.splitlines() if line.startswith("-"))
+    return frozenset(flag for line in lines for flag in _FLAG.findall(line))
+
+
+def build_number(version_text: str) -> int:
+    """Of `version: 0.7.0 (build 11669, commit Debian)`. Raises DevError without one."""
+    found = _BUILD.search(version_text)
+    if found is None:
+        raise DevError(f"llama-server --version has no build number: {version_text.strip()[:200]}")
+    return int(found[1])
+
+
+def _make(folder: Path) -> Path:
+    log = cache.root() / "log" / "llama-rootfs.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    target = folder / "rootfs.tar"
+    started = time.monotonic()
+    with log.open("w") as stream:
+        command = ["mmdebstrap", *_FLAGS, SUITE, str(target)]
+        if subprocess.run(command, stdout=stream, stderr=stream).returncode != 0:
+            raise BuildFailed(f"mmdebstrap failed:\n{tail(log)}\nThe whole log: {log}")
+    if not is_reported():
+        say(f"  fetched llama.cpp from Debian in {minutes(time.monotonic() - started)}")
+    return target
+
+
+def _judge(archive: Path, root: Path) -> None:
+    """Ask the server itself: it runs in its own root file system."""
+    with tarfile.open(archive) as tar:
+        tar.extractall(root, members=_without_devices(tar), filter="tar")
+    build = build_number(_asked(root, "--version"))
+    if missing := missing_flags(_asked(root, "--help")):
+        raise DevError(f"its build {build} does not know {', '.join(missing)}")
+    tested = "" if build == LLAMA_CPP_DEBIAN else f"; tests were last run with {LLAMA_CPP_DEBIAN}"
+    say(f"llama.cpp is build {build} of Debian {SUITE}{tested}")
+
+
+def _without_devices(tar: tarfile.TarFile) -> Iterable[tarfile.TarInfo]:
+    return (member for member in tar if not member.isdev())
+
+
+def _asked(root: Path, flag: str) -> str:
+    command = ["chroot", str(root), "/usr/bin/llama-server", flag]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    if done.returncode != 0:
+        raise DevError(
+            f"`llama-server {flag}` failed: {(done.stderr or done.stdout).strip()[:300]}"
+        )
+    return done.stdout + done.stderr

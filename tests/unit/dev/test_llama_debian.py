@@ -1,0 +1,36 @@
+"""Debian's llama.cpp is taken only if it knows every flag that servers are started with."""
+
+from pathlib import Path
+
+import pytest
+
+from dev.errors import DevError
+from dev.images.llama_debian import build_number, missing_flags
+
+HELP = (Path(__file__).parents[1] / "manifests" / "llama-server-help.txt").read_text()
+
+
+def test_a_build_with_every_flag_lacks_none() -> None:
+    assert missing_flags(HELP) == []
+
+
+def test_a_flag_that_is_gone_is_named() -> None:
+    without = HELP.replace("--cache-ram", "--cache-size")
+    assert "--cache-ram" in missing_flags(without)
+
+
+def test_a_flag_in_a_description_does_not_count() -> None:
+    without = HELP.replace("\n--offline", "\n        --offline")
+    assert missing_flags(without) == ["--offline"]
+
+
+@pytest.mark.parametrize(
+    "text", ["version: 0.7.0 (build 11669, commit Debian)", "version: 1 build: 11669 (abc)\n"]
+)
+def test_the_build_number_is_read(text: str) -> None:
+    assert build_number(text) == 11669
+
+
+def test_a_version_without_a_build_is_refused() -> None:
+    with pytest.raises(DevError, match="no build number: version: unknown"):
+        build_number("version: unknown")
