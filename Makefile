@@ -28,24 +28,18 @@ $(SETUP): requirements-dev.txt pyproject.toml
 	@touch $@
 
 check: $(SETUP) ## format, lint, types, import contracts, unit tests: before each commit
-	@.venv/bin/ruff format --check -q .
-	@.venv/bin/ruff check -q .
-	@.venv/bin/mypy
-	@.venv/bin/lint-imports --no-logo
-	@$(PY) -m pytest -q tests/unit
+	@$(PY) -m dev.checks.suite check
 
 unit: $(SETUP) ## the unit tests
 	@$(PY) -m pytest -q tests/unit
 
-test: check wheel ## everything, on a real API server and a real cluster (an hour; an hour and a half the first time)
-	@$(PY) -m pytest -m "not long" tests/adapters tests/apiserver tests/chart tests/faults
-	@$(PY) -m pytest -m "not long" tests/e2e
+test: $(SETUP) ## everything, on real servers and a real cluster (half an hour once all is built)
+	@$(PY) -m dev.checks.suite test
 
 faults: $(SETUP) ## every fault on the list, and the table of how each one heals
 	@$(PY) -m pytest -n 3 --no-loadscope-reorder -m fault tests
 
-wheel: $(SETUP) ## build the wheel and see that it holds all it needs
-	@rm -rf dist && $(PY) -m build -q --wheel --no-isolation
+wheel: $(SETUP) ## build the wheel and check that it holds all it needs
 	@$(PY) -m pytest -q tests/wheel
 
 demo: $(SETUP) ## a model, served and asked, on a real cluster on this machine

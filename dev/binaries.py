@@ -14,7 +14,7 @@ from pathlib import Path
 
 from dev import cache, longrun, stubs
 from dev.errors import BuildFailed, DevError, MissingTool
-from dev.terminal import about, is_reported, minutes, say, tail
+from dev.terminal import about, indent, is_reported, minutes, say, tail
 from dev.versions import GO_MINIMUM, GO_PROGRAMS, GoProgram
 
 GO_MODULES = Path(__file__).parent / "go"
@@ -116,11 +116,18 @@ def _go_build(folder: Path, packages: Sequence[str], ldflags: str, output: Path,
     code = longrun.run(command, log, _progress, cwd=folder, env=_go_env())
     if code != 0:
         raise BuildFailed(
-            f"`go build {' '.join(packages)}` in {folder} failed:\n{tail(log)}\n"
+            f"`go build {' '.join(packages)}` in {folder} failed:\n{_reason(log)}\n"
             f"The whole log: {log}. Without a network, or with a module proxy that lacks a module, "
             "the lines above name it (`go env GOPROXY`); with a full disk, `go clean -cache` and "
             "`df -h` help. Then run the same command again: what is compiled stays compiled."
         )
+
+
+def _reason(log: Path) -> str:
+    """The compiler's errors, which other packages' names may follow; else the log's end."""
+    lines = log.read_text(errors="replace").splitlines()
+    found = next((place for place, line in enumerate(lines) if line.startswith("# ")), None)
+    return tail(log) if found is None else indent(lines[found : found + 10])
 
 
 def _progress(log: Sequence[str]) -> str:

@@ -101,7 +101,16 @@ _PROGRAMS = (
     _kubernetes("kube-scheduler"),
     _kubernetes("kubelet"),
     _kubernetes("kube-proxy"),
-    _kubernetes("kubectl"),
+    # A binary of its own: linked with the servers, it takes a tenth of a second more at each start.
+    GoProgram(
+        name="kubectl",
+        module="cluster",
+        package="k8s.io/kubernetes/cmd/kubectl",
+        requires="k8s.io/kubernetes",
+        version=KUBERNETES,
+        ldflags=_stamped(),
+        usual_seconds=20,
+    ),
     GoProgram(
         name="coredns",
         module="cluster",

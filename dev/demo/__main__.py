@@ -39,7 +39,7 @@ CONSOLE = """Open the console, {url}/ in a browser{trust}, and paste a token:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the demo; what went wrong is said without a traceback."""
+    """Run the demo; a failure is printed without a traceback."""
     started = time.monotonic()
     try:
         cluster = the_cluster()
@@ -53,6 +53,9 @@ def main(arguments: Sequence[str]) -> int:
     except DevError as error:
         say(f"error: {error}")
         return 1
+    except KeyboardInterrupt:
+        say("interrupted: what was built is kept, and the same command continues from there")
+        return 130
     return 0
 
 

@@ -10,18 +10,16 @@ from typing import Any, TypeVar
 import pytest
 
 from dev import samplegguf
-from dev.cluster import down, status
 from dev.demo import admission, namespaces, source
-from dev.demo.__main__ import the_cluster
-from dev.demo.installation import install
 from dev.demo.kubectl import Cluster
 from tests.e2e.rights.audited import Audited
 from tests.e2e.serves import USERS, Serves
+from tests.e2e.sharing import SharedCluster
+from tests.scheduling import is_alone, place
 
 T = TypeVar("T")
 BIG_BYTES = 2 * 2**30
 BIG_MODEL = "big-model"
-LAST = ("test_upgrade.py", "test_removal.py")
 
 
 CONTRACT = {
@@ -46,22 +44,30 @@ def as_admin(cluster: Cluster, body: Mapping[str, Any]) -> None:
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
+def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[SharedCluster]:
+    """What all processes of this run have in common."""
+    folder = tmp_path_factory.getbasetemp()
+    with SharedCluster.joined(folder if worker_id == "master" else folder.parent) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def cluster(shared: SharedCluster) -> Cluster:
     """The cluster of `make up`, brought up if it isn't; one that was up before stays."""
-    was_up, _ = status()
-    found = the_cluster()
-    install(found, with_source=True)
-    source.start(found)
-    as_admin(found, CONTRACT)
-    yield found
-    if not was_up:
-        down()
+    return shared.installed(lambda found: as_admin(found, CONTRACT))
 
 
 @pytest.fixture(scope="session", autouse=True)
-def audited(cluster: Cluster) -> Audited:
-    """The audit log from when the chart is installed, before any test."""
-    return Audited.from_now(cluster)
+def audited(shared: SharedCluster, cluster: Cluster) -> Audited:
+    """The audit log from when the chart is installed, before any test of any process."""
+    return shared.audited(cluster)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _alone(request: pytest.FixtureRequest, shared: SharedCluster, cluster: Cluster) -> None:
+    """Files that need the cluster for themselves wait until no other process uses it."""
+    if is_alone(request.node.nodeid):
+        shared.wait_for_the_others()
 
 
 @pytest.fixture
@@ -80,12 +86,15 @@ def serves(cluster: Cluster, namespace: str) -> Serves:
 
 
 @pytest.fixture(scope="session")
-def big_model(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> str:
+def big_model(
+    cluster: Cluster, shared: SharedCluster, tmp_path_factory: pytest.TempPathFactory
+) -> str:
     """The name of a model of 2 GiB that the Quant service knows: long enough to be cut off in."""
-    file = tmp_path_factory.mktemp("big") / "big.gguf"
-    samplegguf.write(file, BIG_BYTES)
-    source.upload(cluster, file, f"{BIG_MODEL}.gguf")
-    file.unlink()
+    with shared.locked("big-model"):
+        file = tmp_path_factory.mktemp("big") / "big.gguf"
+        samplegguf.write(file, BIG_BYTES)
+        source.upload(cluster, file, f"{BIG_MODEL}.gguf")
+        file.unlink()
     return BIG_MODEL
 
 
@@ -106,8 +115,8 @@ def eventually() -> Callable[..., Any]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The cluster may have to be built first; what takes the release away comes last."""
-    items.sort(key=lambda item: LAST.index(item.path.name) if item.path.name in LAST else -1)
+    """The cluster may have to be built first; what needs it for itself comes last."""
+    items.sort(key=lambda item: place(item.nodeid.partition("::")[0]))
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.timeout(1800))

@@ -1,12 +1,48 @@
-"""How several processes share the tests (pytest-xdist)."""
+"""How several processes share the tests (pytest-xdist).
+
+Each process takes whole files in turn. Files that take the release, the node or the audit log for
+themselves are one piece of work, the last one: `alone` lists them in their order.
+"""
 
 from __future__ import annotations
 
+from pathlib import PurePath
+from typing import Final
+
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # it has no stubs
+
+CLUSTER: Final = "tests/e2e/"
+ALONE: Final = (
+    "test_admission.py",
+    "test_kills.py",
+    "test_ledger.py",
+    "test_outages.py",
+    "test_rollouts.py",
+    "test_routes.py",
+    "test_taken_away.py",
+    "test_transfer_jobs.py",
+    "test_usage.py",
+    "test_rights.py",
+    "test_upgrade.py",
+    "test_removal.py",
+)
+"""They restart, starve or remove parts of the release, or change its values. The rights are judged
+by what all the others did; the last two take the release away."""
+
+
+def is_alone(path: str) -> bool:
+    """Whether the file's tests need the cluster for themselves."""
+    return path.startswith(CLUSTER) and PurePath(path).name in ALONE
+
+
+def place(path: str) -> int:
+    """Where the file comes among those of the cluster: first those that share it, in any order."""
+    return ALONE.index(PurePath(path).name) if is_alone(path) else -1
 
 
 class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # so that its class is Any
-    """Each takes whole files in turn; one of them all that need the cluster."""
+    """Each takes whole files in turn; one of them all that need the cluster for themselves."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "cluster" if nodeid.startswith("tests/e2e/") else nodeid.partition("::")[0]
+        path = nodeid.partition("::")[0]
+        return "alone" if is_alone(path) else path

@@ -12,10 +12,12 @@ CHECKOUT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def wheel() -> Path:
-    built = list((CHECKOUT / "dist").glob("*.whl"))
-    assert len(built) == 1, "`make wheel` builds it"
-    return built[0]
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "build", "-q", "--wheel", "--no-isolation", "-o", str(folder)]
+    subprocess.run(command, cwd=CHECKOUT, check=True)
+    (built,) = folder.glob("*.whl")
+    return built
 
 
 @pytest.fixture(scope="module")

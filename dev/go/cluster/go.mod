@@ -546,6 +546,8 @@ replace (
 	github.com/abbot/go-http-auth => github.com/containous/go-http-auth v0.4.1-0.20200324110947-a37a7636d23e
 	github.com/gorilla/mux => github.com/containous/mux v0.0.0-20250523120546-41b6ec3aed59
 	github.com/traefik/traefik/dynamic/ext => ./ext
+	// MinIO asks for a newer one, which lacks a field that Traefik sets; it needs nothing new of it.
+	github.com/unrolled/secure => github.com/unrolled/secure v1.0.9
 )
 
 exclude github.com/tencentcloud/tencentcloud-sdk-go v3.0.83+incompatible

@@ -29,6 +29,17 @@ class Audited:
             since=datetime.now(UTC), leaving=frozenset(metadata["name"] for metadata in leaving)
         )
 
+    @classmethod
+    def of_json(cls, noted: dict[str, Any]) -> "Audited":
+        """As another process noted it."""
+        return cls(
+            since=datetime.fromisoformat(noted["since"]), leaving=frozenset(noted["leaving"])
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """For another process."""
+        return {"since": self.since.isoformat(), "leaving": sorted(self.leaving)}
+
     def events(self) -> list[dict[str, Any]]:
         """What ServiceAccounts have asked for by now."""
         return [event for event in audit.events(HERE) if self._counts(event)]

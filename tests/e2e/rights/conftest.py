@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from dev.demo.kubectl import Cluster
-from tests.e2e.conftest import LAST
 from tests.e2e.rights.beginnings import begin_anew
 
 HERE = Path(__file__).parent
@@ -24,16 +23,12 @@ ALL = set(HERE.parent.rglob("test_*.py"))
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> Generator[None]:
-    """Put this folder's tests behind all that use the release, or leave them out."""
+    """Leave this folder's tests out unless everything else is run."""
     found = list(items)
     yield
-    mine = [item for item in items if HERE in item.path.parents]
-    items[:] = [item for item in items if item not in mine]
-    if _is_whole(found, {*items, *mine}, config.args):
-        behind = (place for place, item in enumerate(items) if item.path.name in LAST)
-        place = next(behind, len(items))
-        items[place:place] = mine
-    else:
+    if not _is_whole(found, set(items), config.args):
+        mine = [item for item in items if HERE in item.path.parents]
+        items[:] = [item for item in items if item not in mine]
         config.hook.pytest_deselected(items=mine)
 
 
