@@ -63,6 +63,7 @@ def plan() -> Sequence[Step]:
             usual_seconds=25,
             needs=("Debian packages", "Kubernetes, etcd and CoreDNS"),
         ),
+        *(_loaded(name) for name in ("llama-server", "roadstead", "postgres")),
     )
 
 
@@ -73,6 +74,18 @@ def _programs(title: str, *names: str) -> Step:
         run=partial(binaries.ensure, *names),
         done=partial(binaries.are_built, *names),
         usual_seconds=binaries.usual_seconds(*names),
+    )
+
+
+def _loaded(name: str) -> Step:
+    """A large image goes into the cluster while the last programs are compiled."""
+    return Step(
+        name=f"loading {name}",
+        lane=CLUSTER,
+        run=lambda: load(images.ensure(name)[name]),
+        done=partial(images.are_built, name),
+        usual_seconds=8,
+        needs=("the cluster", f"the image {name}"),
     )
 
 

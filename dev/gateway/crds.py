@@ -14,7 +14,7 @@ from dev.binaries import GO_MODULES
 from dev.errors import BuildFailed, MissingTool
 from dev.versions import TRAEFIK
 
-_FOLDER = GO_MODULES / "traefik"
+_FOLDER = GO_MODULES / "cluster"
 _SOURCES = {
     "github.com/traefik/traefik/v3": (
         "docs/content/reference/dynamic-configuration/kubernetes-crd-definition-v1.yml",
@@ -64,7 +64,7 @@ def _filled(staged: Path) -> Path:
 
 def _module(name: str) -> Path:
     """Where the module's sources are, fetched where they are not."""
-    environ = {**os.environ, "GOFLAGS": "-mod=mod", "GOWORK": "off"}
+    environ = {**os.environ, "GOFLAGS": "-mod=readonly", "GOWORK": "off"}
     for command in (["download", name], ["list", "-f", "{{.Dir}}", "-m", name]):
         go = ["go", "mod", *command] if command[0] == "download" else ["go", *command]
         try:

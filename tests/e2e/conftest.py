@@ -15,7 +15,7 @@ from dev.demo.kubectl import Cluster
 from tests.e2e.rights.audited import Audited
 from tests.e2e.serves import USERS, Serves
 from tests.e2e.sharing import SharedCluster
-from tests.scheduling import is_alone, place
+from tests.support.scheduling import is_alone, place
 
 T = TypeVar("T")
 BIG_BYTES = 2 * 2**30

@@ -38,10 +38,14 @@ def test_lanes_run_at_the_same_time() -> None:
 
 def test_a_step_waits_for_what_it_needs() -> None:
     ran: list[str] = []
-    started = threading.Event()
+
+    def compile_slowly() -> None:
+        threading.Event().wait(0.2)
+        ran.append("program")
+
     run(
         [
-            make_step("program", lambda: started.wait(0.2) or ran.append("program")),
+            make_step("program", compile_slowly),
             make_step("image", lambda: ran.append("image"), lane="two", needs=("program",)),
         ]
     )
