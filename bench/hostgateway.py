@@ -4,16 +4,14 @@ import contextlib
 import dataclasses
 import http.client
 import json
-import subprocess
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from dev import model
 from dev.binaries import ensure
-from dev.errors import StepTimeout
 from dev.images import llama
+from dev.servers import process
 from dev.servers.process import free_ports
 from tests.support.certificates import write_certificate
 
@@ -51,8 +49,22 @@ def running(
     static.write_text(json.dumps(entry_points(dynamic, entry, ping)))
     traefik = [str(ensure("traefik")["traefik"]), f"--configfile={static}"]
     with (
-        _process(llama_command(folder, server), folder / "llama.log", server, "/health"),
-        _process(traefik, folder / "traefik.log", ping, "/ping"),
+        process.running(
+            "llama-server",
+            llama_command(folder, server),
+            folder / "llama.log",
+            lambda: _healthy(server, "/health"),
+            seconds=START_SECONDS,
+            bound=True,
+        ),
+        process.running(
+            "Traefik",
+            traefik,
+            folder / "traefik.log",
+            lambda: _healthy(ping, "/ping"),
+            seconds=START_SECONDS,
+            bound=True,
+        ),
     ):
         yield HostGateway(llama=url, traefik=f"https://127.0.0.1:{entry}")
 
@@ -126,24 +138,6 @@ def _router(segment: str, *middlewares: str) -> Mapping[str, Any]:
         "middlewares": list(middlewares),
         "service": "llama",
     }
-
-
-@contextlib.contextmanager
-def _process(command: Sequence[str], log: Path, port: int, health: str) -> Iterator[None]:
-    """Started and answering; if this process is killed, the kernel ends it."""
-    bound = ["setpriv", "--pdeathsig", "KILL", *command]
-    with log.open("wb") as stream:
-        process = subprocess.Popen(bound, stdout=stream, stderr=stream)
-    try:
-        deadline = time.monotonic() + START_SECONDS
-        while not _healthy(port, health):
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise StepTimeout(f"{command[0]} did not start:\n{log.read_text()[-2000:]}")
-            time.sleep(0.1)
-        yield
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def _healthy(port: int, path: str) -> bool:

@@ -12,8 +12,6 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from minio import Minio
-
 from bench.measure import Cost, run
 from dev import samplegguf
 from dev.binaries import ensure
@@ -22,6 +20,7 @@ from dev.servers.objectstore import ObjectStore
 from dev.terminal import say
 from roadstead.api.location import StoreLocation
 from roadstead.transfer.messages import TransferJob, UrlSource
+from tests.support.store_client import minio
 
 SOURCE_KEY = "model.gguf"
 TARGET_KEY = "copy.gguf"
@@ -66,7 +65,7 @@ def staged(size: int) -> Iterator[Stage]:
         say(f"making a gguf file of {size / 2**30:.2f} GiB and storing it twice")
         samplegguf.write(model, size)
         for server in (source, store):
-            client_of(server).make_bucket(BUCKET)
+            minio(server).make_bucket(BUCKET)
         with model.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         stage = Stage(folder=Path(name), size=size, sha256=sha256, source=source, store=store)
@@ -87,21 +86,10 @@ def _upload(stage: Stage, model: Path) -> None:
         )
 
 
-def client_of(server: ObjectStore) -> Minio:
-    """minio-py for a server."""
-    return Minio(
-        server.endpoint.removeprefix("http://"),
-        access_key=server.access_key,
-        secret_key=server.secret_key,
-        secure=False,
-        region="us-east-1",
-    )
-
-
 def transfer_contenders(stage: Stage, *, rclone: bool) -> tuple[Contender, ...]:
     """Source to store."""
     tools = tool_environ(stage)
-    url = client_of(stage.source).presigned_get_object(BUCKET, SOURCE_KEY)
+    url = minio(stage.source).presigned_get_object(BUCKET, SOURCE_KEY)
     mc = str(ensure("mc")["mc"])
     pipe = f"curl -sSf {shlex.quote(url)} | {mc} pipe --quiet store/{BUCKET}/{TARGET_KEY}"
     found = [
@@ -126,7 +114,7 @@ def transfer_contenders(stage: Stage, *, rclone: bool) -> tuple[Contender, ...]:
 def fetch_contenders(stage: Stage, *, rclone: bool) -> tuple[Contender, ...]:
     """Store to a file."""
     tools = tool_environ(stage)
-    url = client_of(stage.store).presigned_get_object(BUCKET, SOURCE_KEY)
+    url = minio(stage.store).presigned_get_object(BUCKET, SOURCE_KEY)
     url_file = stage.folder / "url"
     url_file.write_text(url)
     target = stage.folder / "volume" / TARGET_KEY
@@ -184,7 +172,7 @@ def contest(
 
 def clear_store(stage: Stage) -> None:
     """Check that the object came whole, and remove it."""
-    client = client_of(stage.store)
+    client = minio(stage.store)
     for found in client.list_objects(BUCKET, TARGET_KEY):
         if found.size != stage.size:
             raise RuntimeError(f"{TARGET_KEY} has {found.size} bytes instead of {stage.size}")

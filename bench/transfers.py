@@ -19,7 +19,6 @@ from urllib.parse import urlsplit
 from bench.measure import cpu_seconds, run
 from dev import samplegguf
 from dev.binaries import ensure
-from dev.servers import objectstore
 from dev.servers.apiclient import connect, install_crds
 from dev.servers.apiserver import ApiServer, running
 from dev.servers.objectstore import ObjectStore
@@ -29,10 +28,10 @@ from tests.support.apiserver import PROGRAMS
 from tests.support.builders.objects import make_model
 from tests.support.operator.namespace import cleared, condition, listed
 from tests.support.operator.operator_process import operator_process
-from tests.support.operator.site import BUCKET, Site, quant_service
+from tests.support.operator.site import BUCKET, Site, serving
 from tests.support.peak_usage import Peak, watching
 from tests.support.store_client import minio
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 
 SIZE: Final = 4 * 2**20
 CONNECTIONS: Final = 4
@@ -48,11 +47,8 @@ def main(arguments: list[str]) -> int:
     with (
         tempfile.TemporaryDirectory(prefix="roadstead-bench-") as name,
         running(ensure(*PROGRAMS), Path(name)) as server,
-        objectstore.running(Path(name) / "store") as store,
-        objectstore.running(Path(name) / "source") as source,
-        quant_service(source, Path(name)) as (endpoint, key_file),
+        serving(Path(name)) as site,
     ):
-        site = Site(store=store, source=source, quant_endpoint=endpoint, quant_key_file=key_file)
         found = asyncio.run(_contest(site, server, Path(name), options))
     options.output.write_text(json.dumps(found, indent=2) + "\n")
     print(_table(found))
@@ -109,7 +105,7 @@ async def _ours(
                     make_model(source={"quant": {"modelId": known}}) for _ in range(options.models)
                 ]
                 await asyncio.gather(*(custom_objects.create(api, each) for each in body))
-                await eventually(
+                await assert_eventually(
                     lambda: _verified(api, options.models), timeout=PATIENCE_SECONDS, interval=1
                 )
                 seconds, stores = time.monotonic() - started, _servers_cpu(site) - before

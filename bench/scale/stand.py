@@ -11,8 +11,6 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from minio import Minio
-
 from bench.measure import cpu_seconds
 from dev import samplegguf
 from dev.binaries import ensure
@@ -26,7 +24,8 @@ from roadstead.kube.client import KubeClient
 from roadstead.kube.resources import MODELS
 from tests.support.builders.objects import make_model
 from tests.support.operator.operator_process import operator_process
-from tests.support.waiting import eventually
+from tests.support.store_client import minio
+from tests.support.waiting import assert_eventually
 
 MODEL: Final = "sample"
 _KEY: Final = "sample.gguf"
@@ -83,13 +82,7 @@ def staged() -> Iterator[Stage]:
 
 def _store(store: ObjectStore) -> None:
     """One small model stands in the store."""
-    client = Minio(
-        store.endpoint.removeprefix("http://"),
-        access_key=store.access_key,
-        secret_key=store.secret_key,
-        secure=False,
-        region="us-east-1",
-    )
+    client = minio(store)
     data = samplegguf.sample(300_000)
     client.make_bucket("models")
     client.put_object("models", _KEY, io.BytesIO(data), len(data))
@@ -103,7 +96,7 @@ async def stored_model(kube: KubeClient) -> dict[str, Any]:
         found = conditions.find(await kube.get(MODELS, MODEL), "Ready")
         return found is not None and found.true
 
-    await eventually(verified, timeout=120)
+    await assert_eventually(verified, timeout=120)
     return await kube.get(MODELS, MODEL)
 
 

@@ -15,9 +15,10 @@ from pathlib import Path
 from kubernetes.aio import client
 
 from dev.console.tokens import AUDIENCE, ISSUER, SECRET
+from dev.servers import process
 from dev.servers.apiclient import connect
 from dev.servers.apiserver import ApiServer
-from dev.servers.process import answers, free_ports, until_ready
+from dev.servers.process import answers, free_ports
 
 SYSTEM = "console-system"
 REVOCATIONS = "roadstead-revocations"
@@ -65,25 +66,15 @@ def running_console(
         **environ,
     }
     log = folder / "console.log"
-    with log.open("wb") as stream:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "roadstead", "console"],
-            stdout=stream,
-            stderr=stream,
-            env={**os.environ, **settings},
-        )
-    try:
-        running = ConsoleProcess(port=port, probe_port=probe_port, log=log, process=process)
-        ready = functools.partial(answers, f"http://127.0.0.1:{probe_port}/readyz")
-        until_ready("the console", ready, process, log, seconds=START_DEADLINE_SECONDS)
-        yield running
-    finally:
-        process.terminate()
-        try:
-            process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    with process.running(
+        "the console",
+        [sys.executable, "-m", "roadstead", "console"],
+        log,
+        functools.partial(answers, f"http://127.0.0.1:{probe_port}/readyz"),
+        seconds=START_DEADLINE_SECONDS,
+        env={**os.environ, **settings},
+    ) as started:
+        yield ConsoleProcess(port=port, probe_port=probe_port, log=log, process=started)
 
 
 async def make_system(server: ApiServer) -> None:

@@ -21,10 +21,12 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from dev.servers.process import answers, free_port, until_ready
+from dev.servers import process
+from dev.servers.process import answers, free_port
 
 START_DEADLINE_SECONDS = 90.0
 """Generous, since a test machine may be building at the same time."""
+STOP_SECONDS = 10.0
 
 AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",
@@ -70,16 +72,18 @@ def running(binaries: Mapping[str, Path], folder: Path) -> Iterator[ApiServer]:
         port = free_port()
         command = _apiserver_command(binaries["kube-apiserver"], folder, etcd_url, port, token)
         log = folder / "kube-apiserver.log"
-        with _process(command, log) as process:
-            url = f"https://127.0.0.1:{port}"
-            ca = folder / "certificates" / "apiserver.crt"
-            until_ready(
-                "the API server",
-                lambda: _healthy(f"{url}/readyz", ca, token),
-                process,
-                log,
-                seconds=START_DEADLINE_SECONDS,
-            )
+        url = f"https://127.0.0.1:{port}"
+        ca = folder / "certificates" / "apiserver.crt"
+        with process.running(
+            "the API server",
+            command,
+            log,
+            lambda: _healthy(f"{url}/readyz", ca, token),
+            seconds=START_DEADLINE_SECONDS,
+            stop_seconds=STOP_SECONDS,
+            bound=True,
+            cwd=folder,
+        ) as started:
             kubeconfig = folder / "kubeconfig"
             kubeconfig.write_text(json.dumps(kubeconfig_content(url, ca, token)))
             kubeconfig.chmod(0o600)
@@ -89,7 +93,7 @@ def running(binaries: Mapping[str, Path], folder: Path) -> Iterator[ApiServer]:
                 token=token,
                 kubeconfig=kubeconfig,
                 etcd_url=etcd_url,
-                process=process,
+                process=started,
                 audit=folder / "audit.log",
             )
 
@@ -123,14 +127,16 @@ def _etcd(binary: Path, folder: Path) -> Iterator[str]:
         "--unsafe-no-fsync",
         "--log-level=warn",
     ]
-    with _process(command, log) as process:
-        until_ready(
-            "etcd",
-            lambda: answers(f"{clients}/health"),
-            process,
-            log,
-            seconds=START_DEADLINE_SECONDS,
-        )
+    with process.running(
+        "etcd",
+        command,
+        log,
+        lambda: answers(f"{clients}/health"),
+        seconds=START_DEADLINE_SECONDS,
+        stop_seconds=STOP_SECONDS,
+        bound=True,
+        cwd=folder,
+    ):
         yield clients
 
 
@@ -179,26 +185,6 @@ def _service_account_keys(folder: Path) -> tuple[Path, Path]:
         )
     )
     return private, public
-
-
-@contextlib.contextmanager
-def _process(command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run in the background; on the way out ask it to end, and make it after ten seconds.
-
-    If the tests themselves are killed, the kernel ends it.
-    """
-    bound = ["setpriv", "--pdeathsig", "KILL", *command]
-    with log.open("wb") as stream:
-        process = subprocess.Popen(bound, stdout=stream, stderr=stream, cwd=log.parent)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def _healthy(url: str, ca: Path, token: str) -> bool:

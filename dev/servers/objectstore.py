@@ -6,16 +6,15 @@ import http.client
 import os
 import secrets
 import ssl
-import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from dev.binaries import ensure
-from dev.servers.process import free_port, until_ready
+from dev.servers import process
+from dev.servers.process import free_port
 
 START_SECONDS = 60.0
-STOP_SECONDS = 20.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -152,34 +151,21 @@ def running(
     )
     base = {"PATH": os.environ.get("PATH", ""), "HOME": str(folder)}
     log = folder / f"{server.name}.log"
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            server.command(start),
-            env={**base, **server.environ(start)},
-            stdout=output,
-            stderr=output,
-        )
-    try:
-        until_ready(
-            f"{server.name} at {start.endpoint}",
-            lambda: _answers(start, server),
-            process,
-            log,
-            seconds=START_SECONDS,
-        )
+    with process.running(
+        f"{server.name} at {start.endpoint}",
+        server.command(start),
+        log,
+        lambda: _answers(start, server),
+        seconds=START_SECONDS,
+        append=True,
+        env={**base, **server.environ(start)},
+    ) as started:
         yield ObjectStore(
             endpoint=start.endpoint,
             access_key_file=access,
             secret_key_file=secret,
-            pid=process.pid,
+            pid=started.pid,
         )
-    finally:
-        process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def _answers(start: Start, server: Server) -> bool:

@@ -13,10 +13,11 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from dev import debian
-from dev.servers.process import free_port
+from dev.errors import StepTimeout
+from dev.servers.process import free_port, start, until_ready
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
@@ -69,20 +70,17 @@ class Postgres:
         return self._process.pid
 
     def start(self) -> None:
-        """Start it. Raises RuntimeError with the end of the log where it doesn't come up."""
+        """Start it. Raises StepTimeout with the end of the log where it doesn't come up."""
         command = [str(programs() / "postgres"), "-D", str(self.folder / "data")]
         for name, value in {"port": str(self.port), **_SETTINGS}.items():
             command += ["-c", f"{name}={value}"]
         log = self.folder / "postgres.log"
-        with log.open("ab") as output:
-            process = _popen(command, self.folder, output.fileno())
-        self._process = process
-        if not _within(START_SECONDS, lambda: process.poll() is not None or self._answers()) or (
-            process.poll() is not None
-        ):
+        self._process = start(command, log, append=True, **_as_account(self.folder))
+        try:
+            until_ready("Postgres", self._answers, self._process, log, seconds=START_SECONDS)
+        except StepTimeout:
             self.kill()
-            tail = "\n".join(log.read_text(errors="replace").splitlines()[-20:])
-            raise RuntimeError(f"Postgres did not come up; the end of {log}:\n{tail}")
+            raise
 
     def stop(self, mode: Mode = "fast") -> None:
         """End it; `smart` waits for its clients to leave."""
@@ -174,11 +172,16 @@ def _initialise(folder: Path, password: str) -> None:
     command = [str(programs() / "initdb"), "-D", str(folder / "data"), "-U", "postgres", "-E"]
     command += ["UTF8", "--locale=C.UTF-8", "--auth=scram-sha-256", "--no-sync"]
     command += [f"--pwfile={given}", "--no-instructions"]
-    process = _popen(command, folder, subprocess.PIPE)
-    said, _ = process.communicate()
+    done = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        **_as_account(folder),
+    )
     given.unlink()
-    if process.returncode != 0:
-        raise RuntimeError(f"initdb failed in {folder}:\n{said.decode(errors='replace')}")
+    if done.returncode != 0:
+        raise RuntimeError(f"initdb failed in {folder}:\n{done.stdout.decode(errors='replace')}")
 
 
 def _give(path: Path) -> None:
@@ -200,20 +203,16 @@ def _make_roles(server: Postgres) -> None:
         raise RuntimeError(f"{ROLES_SQL.name} failed:\n{done.stdout}{done.stderr}")
 
 
-def _popen(command: list[str], folder: Path, output: int) -> subprocess.Popen[bytes]:
-    """As the account where we are root, as ourselves otherwise."""
-    account = pwd.getpwnam(ACCOUNT) if os.geteuid() == 0 else None
-    return subprocess.Popen(
-        command,
-        cwd=folder,
-        env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8"},
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        user=account and account.pw_uid,
-        group=account and account.pw_gid,
-        extra_groups=() if account else None,
-    )
+def _as_account(folder: Path) -> dict[str, Any]:
+    """Options of a process in `folder`: as ACCOUNT where we are root, as ourselves otherwise."""
+    options: dict[str, Any] = {
+        "cwd": folder,
+        "env": {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8"},
+    }
+    if os.geteuid() == 0:
+        account = pwd.getpwnam(ACCOUNT)
+        options |= {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": ()}
+    return options
 
 
 def children(pid: int) -> list[int]:

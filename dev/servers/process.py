@@ -1,18 +1,93 @@
-"""Waiting for a server that was started here."""
+"""Server processes: start one with a log, wait until it is ready, stop it."""
 
 import contextlib
 import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from dev.errors import StepTimeout
 from dev.terminal import tail
 
-STEP: Final = 0.05
+READY_POLL_SECONDS: Final = 0.05
+STOP_SECONDS: Final = 20.0
+"""From SIGTERM to SIGKILL."""
+
+
+@contextlib.contextmanager
+def running(
+    name: str,
+    command: Sequence[str],
+    log: Path,
+    ready: Callable[[], bool],
+    *,
+    seconds: float,
+    stop_seconds: float = STOP_SECONDS,
+    graceful: bool = False,
+    **options: Any,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that is ready within `seconds`, stopped on the way out; `options` are `start`'s.
+
+    Raises StepTimeout with the end of the log if it does not become ready, and, if it has to be
+    `graceful`, if SIGTERM did not stop it within `stop_seconds`.
+    """
+    process = start(command, log, **options)
+    try:
+        until_ready(name, ready, process, log, seconds=seconds)
+        yield process
+    finally:
+        if graceful:
+            stop_gracefully(name, process, log, seconds=stop_seconds)
+        else:
+            stop(process, stop_seconds)
+
+
+def start(
+    command: Sequence[str],
+    log: Path,
+    *,
+    append: bool = False,
+    bound: bool = False,
+    **options: Any,
+) -> subprocess.Popen[bytes]:
+    """Start a process that writes to `log`; `options` are those of Popen.
+
+    If it is `bound`, the kernel kills it once the thread that started it has ended.
+    """
+    bind = ("setpriv", "--pdeathsig", "KILL") if bound else ()
+    with log.open("ab" if append else "wb") as output:
+        return subprocess.Popen(
+            [*bind, *command],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            **options,
+        )
+
+
+def stop(process: subprocess.Popen[bytes], seconds: float = STOP_SECONDS) -> bool:
+    """Send SIGTERM, and SIGKILL after `seconds`; whether the process exited without SIGKILL."""
+    process.terminate()
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        return False
+    return True
+
+
+def stop_gracefully(
+    name: str, process: subprocess.Popen[bytes], log: Path, *, seconds: float
+) -> None:
+    """Stop it. Raises StepTimeout with the end of the log if SIGTERM alone did not."""
+    if not stop(process, seconds):
+        raise StepTimeout(
+            f"{name} did not exit within {seconds:g} s of SIGTERM. The end of {log}:\n{tail(log)}"
+        )
 
 
 def until_ready(
@@ -28,7 +103,7 @@ def until_ready(
     while process.poll() is None and time.monotonic() < deadline:
         if ready():
             return
-        time.sleep(STEP)
+        time.sleep(READY_POLL_SECONDS)
     raise StepTimeout(f"{name} did not come up. The end of {log}:\n{tail(log)}")
 
 

@@ -6,7 +6,6 @@ The package is unpacked and not installed: installed, it would start a Prometheu
 import contextlib
 import functools
 import json
-import subprocess
 import time
 import urllib.error
 import urllib.parse
@@ -18,7 +17,8 @@ from typing import Any
 
 from dev import debian
 from dev.errors import DevError
-from dev.servers.process import answers, free_port, until_ready
+from dev.servers import process
+from dev.servers.process import answers, free_port
 
 START_SECONDS = 60.0
 SCRAPE_SECONDS = 1
@@ -86,13 +86,7 @@ def running(
         "--log.level=warn",
     ]
     log = folder / "prometheus.log"
-    with log.open("wb") as stream:
-        process = subprocess.Popen(command, stdout=stream, stderr=stream, cwd=folder)
-    try:
-        url = f"http://127.0.0.1:{port}"
-        up = functools.partial(answers, f"{url}/-/ready")
-        until_ready("Prometheus", up, process, log, seconds=START_SECONDS)
+    url = f"http://127.0.0.1:{port}"
+    ready = functools.partial(answers, f"{url}/-/ready")
+    with process.running("Prometheus", command, log, ready, seconds=START_SECONDS, cwd=folder):
         yield Prometheus(url=url)
-    finally:
-        process.terminate()
-        process.wait()

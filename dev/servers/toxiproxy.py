@@ -6,17 +6,16 @@ import contextlib
 import dataclasses
 import functools
 import json
-import subprocess
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 from dev.binaries import ensure
-from dev.servers.process import answers, free_port, until_ready
+from dev.servers import process
+from dev.servers.process import answers, free_port
 
 START_SECONDS = 30.0
-STOP_SECONDS = 10.0
 
 Stream = Literal["upstream", "downstream"]
 """`upstream` is what the client sends, `downstream` what it gets."""
@@ -91,18 +90,17 @@ def running(folder: Path) -> Iterator[Toxiproxy]:
     port = free_port()
     command = [str(ensure("toxiproxy")["toxiproxy"]), "-host", "127.0.0.1", "-port", str(port)]
     log = folder / "toxiproxy.log"
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", *command], stdout=output, stderr=output
-        )
     api = f"http://127.0.0.1:{port}"
-    try:
-        up = functools.partial(answers, f"{api}/version")
-        until_ready("toxiproxy", up, process, log, seconds=START_SECONDS)
+    with process.running(
+        "toxiproxy",
+        command,
+        log,
+        functools.partial(answers, f"{api}/version"),
+        seconds=START_SECONDS,
+        append=True,
+        bound=True,
+    ):
         yield Toxiproxy(api=api)
-    finally:
-        process.terminate()
-        process.wait(STOP_SECONDS)
 
 
 def _send(method: str, url: str, body: dict[str, Any] | None = None) -> None:

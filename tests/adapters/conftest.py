@@ -2,14 +2,8 @@
 
 import hashlib
 import io
-import os
 import secrets
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
-from urllib.error import URLError
 
 import pytest
 from minio import Minio
@@ -17,12 +11,11 @@ from minio import Minio
 from dev import samplegguf
 from dev.servers import objectstore
 from dev.servers.objectstore import MINIO, VERSITYGW, Certificate, ObjectStore, Server
-from dev.servers.process import free_port
 from roadstead.api.location import StoreLocation
 from roadstead.store.access import StoreAccess
 from tests.support import certificates, fault_server
 from tests.support.fault_server import FaultServer
-from tests.support.quant_process import QuantProcess
+from tests.support.quant_process import QuantProcess, running_quant
 from tests.support.store_client import minio
 
 SERVERS = (MINIO, VERSITYGW)
@@ -126,36 +119,5 @@ def quant(
     source_store: ObjectStore, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[QuantProcess]:
     """The Quant service in front of the source store."""
-    folder = tmp_path_factory.mktemp("quant")
-    key_file = folder / "key"
-    key_file.write_text(secrets.token_urlsafe(32))
-    port = free_port()
-    environ = {
-        "PATH": os.environ.get("PATH", ""),
-        "ROADSTEAD_QUANT_PORT": str(port),
-        "ROADSTEAD_QUANT_SOURCE_ENDPOINT": source_store.endpoint,
-        "ROADSTEAD_QUANT_SOURCE_BUCKET": "quantised",
-        "ROADSTEAD_QUANT_SOURCE_ACCESS_KEY_FILE": str(source_store.access_key_file),
-        "ROADSTEAD_QUANT_SOURCE_SECRET_KEY_FILE": str(source_store.secret_key_file),
-        "ROADSTEAD_QUANT_KEY_FILE": str(key_file),
-    }
-    command = [sys.executable, "-m", "roadstead", "quant"]
-    process = subprocess.Popen(command, env=environ)
-    try:
-        _wait(f"http://127.0.0.1:{port}/healthz")
-        yield QuantProcess(endpoint=f"http://127.0.0.1:{port}", key_file=key_file)
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-def _wait(url: str) -> None:
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            with urllib.request.urlopen(url, timeout=5):
-                return
-        except (URLError, OSError):
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
+    with running_quant(source_store, "quantised", tmp_path_factory.mktemp("quant")) as running:
+        yield running

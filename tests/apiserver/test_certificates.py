@@ -24,7 +24,7 @@ from roadstead_webhooks.certificates.keeper import Keeper, Places
 from roadstead_webhooks.certificates.schedule import SCHEDULE, Schedule
 from roadstead_webhooks.tls import FileCertificates
 from tests.support.builders.objects import fresh_name
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 
 QUICK = Schedule(
     authority=datetime.timedelta(seconds=24),
@@ -203,11 +203,13 @@ async def test_an_authority_is_replaced_under_load_without_a_failed_call(
             for number in range(2)
         ]
         await _point(kube, configuration, ports)
-        await eventually(functools.partial(_call, api, namespace))
+        await assert_eventually(functools.partial(_call, api, namespace))
         loops = [asyncio.create_task(replica.run()) for replica in replicas]
         over = asyncio.Event()
         calls = asyncio.create_task(_calls(api, namespace, over))
-        await eventually(functools.partial(_replaced, kube, configuration, first), timeout=60)
+        await assert_eventually(
+            functools.partial(_replaced, kube, configuration, first), timeout=60
+        )
         over.set()
         for loop in loops:
             loop.cancel()

@@ -16,7 +16,7 @@ from dev.servers.apiclient import connect
 from dev.servers.apiserver import ApiServer
 from roadstead.api.group import ANNOTATION_RECEIPT
 from roadstead.tokens.receipt_keys import SigningKey
-from tests.apiserver.operator_process import running_operator
+from tests.apiserver.storeless_operator import running_operator
 from tests.support import custom_objects
 from tests.support.builders.objects import (
     Raw,
@@ -26,7 +26,7 @@ from tests.support.builders.objects import (
     make_modelserve,
 )
 from tests.support.receipts import receipt_of
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 
 KEYS = "test-receipt-keys"
 RESOURCES = {"limits": {"cpu": "1", "memory": "1Gi"}}
@@ -128,7 +128,7 @@ class Tenant:
         async def same() -> bool:
             return await self.accepted(body) == (status, reason)
 
-        await eventually(same)
+        await assert_eventually(same)
 
     async def replicas(self, body: Raw) -> int | None:
         """What its Deployment asks for; None without one."""
@@ -147,7 +147,7 @@ class Tenant:
         async def same() -> bool:
             return await self.replicas(body) == replicas
 
-        await eventually(same)
+        await assert_eventually(same)
 
 
 @pytest.fixture
@@ -291,7 +291,7 @@ async def test_of_servers_made_at_one_moment_as_many_run_as_fit(tenant: Tenant) 
         found = await asyncio.gather(*map(tenant.accepted, made))
         return Counter(found) == {("True", "Accepted"): 2, ("False", "OverTotal"): 6}
 
-    await eventually(all_judged)
+    await assert_eventually(all_judged)
     running = [each for each in made if await tenant.replicas(each)]
     assert len(running) == 2
 
@@ -336,7 +336,7 @@ async def test_a_contract_shows_what_is_used(tenant: Tenant) -> None:
         texts = found.get("status", {}).get("usedText", {})
         return (texts.get("servers"), texts.get("cpu")) == ("2/10", "3/32")
 
-    await eventually(counted)
+    await assert_eventually(counted)
 
 
 async def test_a_reservation_that_no_server_follows_is_given_back(tenant: Tenant) -> None:
@@ -350,7 +350,7 @@ async def test_a_reservation_that_no_server_follows_is_given_back(tenant: Tenant
         return not found["status"]["reservations"]
 
     assert not await gone()
-    await eventually(gone)
+    await assert_eventually(gone)
 
 
 async def _next_second(body: Raw) -> None:
@@ -359,4 +359,4 @@ async def _next_second(body: Raw) -> None:
     async def passed() -> bool:
         return datetime.datetime.now(datetime.UTC) - created > datetime.timedelta(seconds=1)
 
-    await eventually(passed)
+    await assert_eventually(passed)

@@ -14,7 +14,7 @@ from dev.servers.process import free_ports
 from tests.support import custom_objects
 from tests.support.builders.objects import Raw, fresh_name, make_contract, make_modelserve
 from tests.support.charts import Chart
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 from tests.support.webhooks.tokens import RECEIPT, dev_token, with_token
 from tests.support.webhooks.webhook_process import Folder, prepare, running_webhooks
 
@@ -80,7 +80,7 @@ async def test_webhooks_make_their_keys_and_are_believed(
             """The API server learns of the new authority by a watch of its own."""
             return "TokenMissing" in await _refusal(api, make_modelserve(namespace))
 
-        await eventually(asked)
+        await assert_eventually(asked)
         body = with_token(make_modelserve(namespace), dev_token(folder))
         stored = await custom_objects.create(api, body)
     assert stored["metadata"]["annotations"].keys() == {RECEIPT}

@@ -2,10 +2,9 @@
 
 import json
 import secrets
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
@@ -16,8 +15,8 @@ from tests.e2e.rights.audited import Audited
 from tests.e2e.serves import USERS, Serves
 from tests.e2e.sharing import SharedCluster
 from tests.support.scheduling import is_alone, place
+from tests.support.waiting import wait_until
 
-T = TypeVar("T")
 BIG_BYTES = 2 * 2**30
 BIG_MODEL = "big-model"
 
@@ -101,17 +100,7 @@ def big_model(
 @pytest.fixture(scope="session")
 def eventually() -> Callable[..., Any]:
     """Ask until the answer is true; the answer."""
-
-    def ask(question: Callable[[], T], *, seconds: float = 60, step: float = 0.25) -> T:
-        deadline = time.monotonic() + seconds
-        while True:
-            answer = question()
-            if answer:
-                return answer
-            assert time.monotonic() < deadline, f"still {answer!r} after {seconds} s"
-            time.sleep(step)
-
-    return ask
+    return wait_until
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -23,7 +23,7 @@ from tests.support.ledger import Ledger
 from tests.support.operator.namespace import Operated
 from tests.support.operator.site import Site
 from tests.support.store_client import minio
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 
 SETTLE_SECONDS: Final = 3.0
 """What has not been followed by another write for so long is the last one."""
@@ -57,7 +57,7 @@ async def aftermath(scene: Scene, *, rest: float = 5.0) -> None:
     await nothing_written(scene, rest)
     one_at_a_time(scene)
     no_exception(scene.log)
-    await eventually(lambda: uploads(scene.operated.site) == [], timeout=30)
+    await assert_eventually(lambda: uploads(scene.operated.site) == [], timeout=30)
     left = staged(scene.operated.site)
     assert left == [], left
     if scene.ledger is not None:
@@ -81,7 +81,7 @@ async def settled(scene: Scene) -> None:
             seen, since = now, time.monotonic()
         return time.monotonic() - since >= SETTLE_SECONDS
 
-    await eventually(quiet, timeout=90, interval=0.5)
+    await assert_eventually(quiet, timeout=90, interval=0.5)
 
 
 async def nothing_written(scene: Scene, seconds: float) -> None:
@@ -137,7 +137,7 @@ async def agrees(scene: Scene) -> None:
         return True
 
     try:
-        await eventually(equal, timeout=60)
+        await assert_eventually(equal, timeout=60)
     finally:
         await client.close()
 

@@ -27,11 +27,11 @@ from tests.support import custom_objects
 from tests.support.builders.objects import Raw, fresh_name, make_contract, make_model
 from tests.support.ledger import Ledger
 from tests.support.operator.namespace import cleared, condition, listed
-from tests.support.operator.operator_process import spawn
+from tests.support.operator.operator_process import spawn, stop_operator
 from tests.support.operator.site import SIZE, Site
 from tests.support.raw_objects import get_raw
 from tests.support.store_client import minio
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 
 BUCKET: Final = "models"
 EVERYTHING: Final[Raw] = {
@@ -113,8 +113,7 @@ def ground(server: ApiServer, site: Site, ledger: Ledger, folder: Path) -> Itera
             process=process,
         )
     finally:
-        process.terminate()
-        process.wait(30)
+        stop_operator(process, log)
         asyncio.run(_swept(server))
 
 
@@ -174,7 +173,7 @@ async def seen(api: client.ApiClient, plural: str) -> dict[str, Raw]:
         assert not waiting, f"{len(waiting)} without a status of their spec, such as {waiting[:3]}"
         return True
 
-    await eventually(told, timeout=60, interval=0.5)
+    await assert_eventually(told, timeout=60, interval=0.5)
     return found
 
 

@@ -32,7 +32,7 @@ from tests.support.operator.namespace import Operated, condition, listed
 from tests.support.operator.operator_process import spawn
 from tests.support.operator.replicas import account, user
 from tests.support.raw_objects import send_raw
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 
 SERVERS: Final = ("a", "b", "c")
 MODELS: Final = (0, 1)
@@ -75,7 +75,7 @@ class Course:
         await self._mend(Step("mend"))
         assert self.process is not None
         assert self.process.poll() is None, "the operator ended by itself"
-        await eventually(self.as_wanted, timeout=PATIENCE, interval=1)
+        await assert_eventually(self.as_wanted, timeout=PATIENCE, interval=1)
 
     def start(self) -> None:
         """Another operator; it need not be ready."""

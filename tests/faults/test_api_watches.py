@@ -20,7 +20,7 @@ from tests.support.interceptor import Asked, Before
 from tests.support.ledger import Ledger
 from tests.support.operator.ledger_comparison import agrees
 from tests.support.operator.namespace import Operated, listed
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 
 GONE = {"type": "ERROR", "object": {"kind": "Status", "code": 410, "reason": "Expired"}}
 FAILED = {"type": "ERROR", "object": {"kind": "Status", "code": 500, "reason": "InternalError"}}
@@ -65,7 +65,7 @@ async def test_the_last_object_of_a_kind_may_go_while_its_watch_is_too_old(
             await custom_objects.delete(way.operated.api, serve)
             await asyncio.sleep(2)
         with healing():
-            await eventually(lambda: unused(way, model), timeout=60)
+            await assert_eventually(lambda: unused(way, model), timeout=60)
         await way.aftermath()
 
 
@@ -87,7 +87,7 @@ async def test_an_object_may_be_made_again_while_its_watch_is_too_old(
     async with leading(operated, apiserver, proxies, tmp_path, **written) as way, way.operator():
         serve = await operated.serve(name="again", modelName="nobody")
         await agrees(operated, ledger)
-        await eventually(way.rests, timeout=60)
+        await assert_eventually(way.rests, timeout=60)
         with way.before(told(GONE)), way.lines(lambda _asked, _line: ()):
             await custom_objects.delete(operated.api, serve)
             await operated.serve(name="again", modelName="nobody")

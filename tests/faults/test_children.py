@@ -22,7 +22,7 @@ from tests.support.operator.pods import post_pod
 from tests.support.operator.replicas import account, user
 from tests.support.operator.routes import ROOTS, behind_a_gateway, install_kinds, route_path
 from tests.support.raw_objects import get_raw, send_raw
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 
 PATIENCE: Final = 120.0
 STRANGE: Final = {"matchLabels": {"app": "theirs"}}
@@ -74,7 +74,7 @@ async def test_children_that_are_deleted_all_at_once_come_back(
     for place in before:
         await send_raw(operated.api, "DELETE", place)
     with healing():
-        await eventually(lambda: are_as(operated, before, anew=True), timeout=PATIENCE)
+        await assert_eventually(lambda: are_as(operated, before, anew=True), timeout=PATIENCE)
 
 
 @pytest.mark.long
@@ -92,7 +92,7 @@ async def test_children_that_lost_their_marks_have_them_again(
     for place in before:
         await send_raw(operated.api, "PATCH", place, {"metadata": metadata})
     with healing():
-        await eventually(lambda: are_as(operated, before), timeout=PATIENCE)
+        await assert_eventually(lambda: are_as(operated, before), timeout=PATIENCE)
 
 
 @pytest.mark.long
@@ -103,7 +103,7 @@ async def test_children_that_were_edited_are_as_they_were(
     for (plural, name), changes in EDITS.items():
         await send_raw(operated.api, "PATCH", at(operated, plural, name), changes)
     with healing():
-        await eventually(lambda: are_as(operated, before), timeout=PATIENCE)
+        await assert_eventually(lambda: are_as(operated, before), timeout=PATIENCE)
 
 
 async def are_as(operated: Operated, before: Children, *, anew: bool = False) -> bool:

@@ -19,7 +19,7 @@ from tests.support.operator.namespace import Operated, listed
 from tests.support.operator.replicas import account, user
 from tests.support.operator.site import SIZE
 from tests.support.raw_objects import send_raw
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 
 PATIENCE = 240
 """Seconds that one step may take: an operator takes two or three to start."""
@@ -31,21 +31,21 @@ async def served_to_its_end(operated: Operated) -> None:
     name = operated.site.publish()
     serve = await operated.serve(name="gemma", modelName=name)
     await operated.says(serve, "ModelAvailable", "Verified", timeout=PATIENCE)
-    await eventually(lambda: operated.has("deployments", "gemma"), timeout=PATIENCE)
+    await assert_eventually(lambda: operated.has("deployments", "gemma"), timeout=PATIENCE)
     await _runs(operated)
     await operated.says(serve, "Ready", "Ready", timeout=PATIENCE)
     await custom_objects.patch(operated.api, serve, {"spec": {"replicas": 2}}, "scale")
-    await eventually(lambda: _deployed(operated, replicas=2), timeout=PATIENCE)
+    await assert_eventually(lambda: _deployed(operated, replicas=2), timeout=PATIENCE)
     changes = {"spec": {"runtimeParams": {"contextSize": 8192}}}
     await custom_objects.patch(operated.api, serve, changes)
-    await eventually(lambda: _deployed(operated, replicas=2, word="8192"), timeout=PATIENCE)
+    await assert_eventually(lambda: _deployed(operated, replicas=2, word="8192"), timeout=PATIENCE)
     await once_each(operated, serve)
     (model,) = await listed(operated.api, "models")
     assert model["status"]["sha256"] == hashlib.sha256(samplegguf.sample(SIZE)).hexdigest()
     await custom_objects.patch(operated.api, model, {"spec": {"deletionPolicy": "Delete"}})
     await custom_objects.delete(operated.api, serve)
     await custom_objects.delete(operated.api, model)
-    await eventually(lambda: _no_model(operated), timeout=PATIENCE)
+    await assert_eventually(lambda: _no_model(operated), timeout=PATIENCE)
     assert not operated.site.holds(model["status"]["minioBucket"], model["status"]["minioPath"])
 
 

@@ -23,7 +23,7 @@ from tests.support.ledger import Ledger
 from tests.support.operator.ledger_comparison import differences, row
 from tests.support.operator.namespace import Operated
 from tests.support.operator.operator_process import operator_process
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 
 Outage = Callable[[Ledger, Link], contextlib.AbstractAsyncContextManager[None]]
 
@@ -104,7 +104,7 @@ async def test_ledger_that_can_not_be_written_holds_up_nothing(
             await _scaled(operated, changed, 3)
             await custom_objects.delete(operated.api, gone)
             await operated.served(await operated.serve(modelName=operated.site.publish()))
-            await eventually(lambda: _failures(port), timeout=90)
+            await assert_eventually(lambda: _failures(port), timeout=90)
             assert await differences(operated, ledger) != []
             await _scaled(operated, changed, 4)
         with healing():
@@ -133,7 +133,7 @@ async def _agrees(operated: Operated, ledger: Ledger) -> None:
         assert await differences(operated, ledger) == []
         return True
 
-    await eventually(equal, timeout=150, interval=0.5)
+    await assert_eventually(equal, timeout=150, interval=0.5)
 
 
 async def _failures(port: int) -> bool:

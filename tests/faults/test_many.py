@@ -13,7 +13,7 @@ from tests.support.audit import writes_in
 from tests.support.builders.objects import Raw
 from tests.support.faults_table import Healing
 from tests.support.operator.namespace import Operated
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 
 COLD = 200
 HEALTHY = 30
@@ -34,7 +34,7 @@ async def served(operated: Operated, names: set[str]) -> None:
         assert names <= made & said, f"{len(names - (made & said))} are missing"
         return True
 
-    await eventually(there, timeout=120)
+    await assert_eventually(there, timeout=120)
 
 
 async def looked_at(operator: Operator) -> None:
@@ -132,7 +132,7 @@ async def test_objects_that_fail_for_ever_hold_up_no_other(
     bad = {f"bad-{number:02}" for number in range(FAILING)}
     good = {f"good-{number:02}" for number in range(HEALTHY)}
     await refuse_deployments(operated.api, operated.namespace)
-    await eventually(lambda: refused(operated), timeout=60)
+    await assert_eventually(lambda: refused(operated), timeout=60)
     async with operated.operator() as operator:
         model = (await stored(operated))["metadata"]["name"]
         for name in sorted(bad) + sorted(good):

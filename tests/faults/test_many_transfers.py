@@ -14,7 +14,7 @@ from tests.support.operator.namespace import Operated, condition, listed
 from tests.support.operator.operator_process import operator_process
 from tests.support.operator.site import Site
 from tests.support.peak_usage import watching
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 
 MODELS = 200
 FAILING = 20
@@ -42,7 +42,7 @@ async def test_two_hundred_models_come_by_a_few_at_a_time_whatever_fails_among_t
     async with operator_process(environ, tmp_path / "operator.log") as process:
         with watching(process.pid, port) as peak:
             await _wanted_at_once(operated, known)
-            await eventually(lambda: _settled(operated.api), timeout=800, interval=2)
+            await assert_eventually(lambda: _settled(operated.api), timeout=800, interval=2)
         assert peak.transfers <= CONCURRENCY
         assert peak.connections <= CONCURRENCY * PER_TRANSFER + OPERATOR
         assert peak.rss_mib <= RSS_MIB

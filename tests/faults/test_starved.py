@@ -11,7 +11,7 @@ from dev.servers.process import answers
 from tests.faults.way import PATIENCE, Way, served
 from tests.support.faults_table import Healing
 from tests.support.operator.operator_process import operator_process
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 
 STALL = 12.0
 FEW = 16
@@ -37,7 +37,7 @@ async def test_an_operator_that_stood_still_goes_on(way: Way, healing: Healing) 
         process.send_signal(signal.SIGCONT)
         with healing():
             await way.as_asked(first, second)
-        await eventually(lambda: healthy(way))
+        await assert_eventually(lambda: healthy(way))
         await way.aftermath()
 
 
@@ -68,7 +68,7 @@ async def test_256_files_are_enough_for_200_servers(way: Way, healing: Healing) 
             await asyncio.gather(
                 *(way.operated.serve(modelName=name, replicas=1) for _ in range(MANY))
             )
-            await eventually(lambda: _deployed(way), timeout=PATIENCE * 2)
+            await assert_eventually(lambda: _deployed(way), timeout=PATIENCE * 2)
         await way.aftermath()
 
 

@@ -24,7 +24,7 @@ from tests.support.operator.namespace import Operated
 from tests.support.operator.operator_process import operator_process
 from tests.support.operator.pods import post_pod
 from tests.support.store_client import minio
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 
 MIB = 2**20
 Outage = Callable[[Link], contextlib.AbstractContextManager[None]]
@@ -103,7 +103,7 @@ async def test_slow_store_is_waited_for(
             link.toxic("bandwidth", stream="upstream", rate=1000),
         ):
             model = await catalogue.asked(24 * MIB)
-            await eventually(lambda: _under_way(scene.operated, model), timeout=60)
+            await assert_eventually(lambda: _under_way(scene.operated, model), timeout=60)
         with healing():
             await catalogue.verified(model)
         await aftermath(scene)
@@ -197,7 +197,7 @@ async def test_keys_that_are_rotated_are_taken_up(
                 mounted.write_text("another-secret-key")
                 with healing():
                     await catalogue.verified(model)
-                    await eventually(lambda: _opens(scene.operated, serve), timeout=120)
+                    await assert_eventually(lambda: _opens(scene.operated, serve), timeout=120)
                 await aftermath(with_store(scene, store))
 
 
@@ -223,6 +223,6 @@ async def test_bucket_that_is_deleted_is_filled_again(
         with healing():
             await catalogue.verified(other)
             held = model["status"]["minioPath"]
-            await eventually(lambda: scene.operated.site.holds(bucket, held), timeout=60)
+            await assert_eventually(lambda: scene.operated.site.holds(bucket, held), timeout=60)
             await catalogue.verified(model)
         await aftermath(scene)

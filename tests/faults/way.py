@@ -27,7 +27,7 @@ from tests.support.interceptor import Asked, Before, Interceptor, Lines, interce
 from tests.support.operator.namespace import Operated
 from tests.support.operator.operator_process import operator_process
 from tests.support.operator.replicas import account, user
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 
 NAME: Final = "operator"
 REST: Final = 4.0
@@ -105,7 +105,7 @@ class Way:
             assert name in found
             return bool(found[name]["spec"]["replicas"] == replicas)
 
-        await eventually(brought, timeout=PATIENCE)
+        await assert_eventually(brought, timeout=PATIENCE)
 
     async def _deployments(self) -> list[Raw]:
         return await self.operated.children("deployments")
@@ -153,7 +153,7 @@ async def served(way: Way) -> Raw:
     """
     serve = await way.operated.serve(modelName=way.operated.site.publish(), replicas=1)
     await way.operated.served(serve)
-    await eventually(way.rests, timeout=60)
+    await assert_eventually(way.rests, timeout=60)
     return serve
 
 

@@ -13,16 +13,17 @@ import os
 import signal
 import ssl
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Final
 
 from dev.servers.apiserver import ApiServer, kubeconfig_content
+from dev.servers.process import start
 from tests.faults.statements import stating
 from tests.support.certificates import issue
 from tests.support.interceptor import Asked, Cut, intercepting
 from tests.support.ledger import Ledger
+from tests.support.operator.operator_process import COMMAND
 
 _CHANGES: Final = ("INSERT", "UPDATE", "DELETE")
 
@@ -104,14 +105,7 @@ class Incarnations:
                 await asyncio.to_thread(self.process.wait)
 
     def _begin(self) -> subprocess.Popen[bytes]:
-        with self.log.open("ab") as output:
-            return subprocess.Popen(
-                [sys.executable, "-m", "roadstead", "operator"],
-                env=self.environ,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
+        return start(COMMAND, self.log, append=True, env=self.environ, start_new_session=True)
 
 
 @contextlib.asynccontextmanager

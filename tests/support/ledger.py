@@ -16,7 +16,7 @@ from roadstead.ledger.records import Record
 from roadstead.ledger.schema import Roles, migrate
 from roadstead.ledger.tables import TABLES
 from roadstead.ledger.writer import Begin, LedgerWriter, Retention
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 
 ROLES = Roles(writer="roadstead_writer", reader="roadstead_reader")
 KEEP = Retention(history=30, usage=30, admissions=30)
@@ -78,7 +78,7 @@ async def _nothing_first(_: asyncpg.Connection) -> None:
 
 async def emptied(outbox: Outbox, within: float = 60) -> None:
     """Wait until nothing waits."""
-    await eventually(lambda: len(outbox) == 0, timeout=within)
+    await assert_eventually(lambda: len(outbox) == 0, timeout=within)
 
 
 async def emptied_tables(connection: asyncpg.Connection) -> None:

@@ -1,18 +1,22 @@
-"""Waiting for what a controller or the API server does in its own time."""
+"""Waiting for what a controller, the API server or a cluster does in its own time."""
 
 import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
+T = TypeVar("T")
 Predicate = Callable[[], object | Awaitable[object]]
 
 
-async def eventually(predicate: Predicate, timeout: float = 30.0, interval: float = 0.1) -> None:
-    """Call `predicate` until what it answers (or awaits) is true.
+async def assert_eventually(
+    predicate: Predicate, timeout: float = 30.0, interval: float = 0.1
+) -> None:
+    """Call `predicate` until what it returns (or awaits) is true.
 
     An AssertionError within it counts as not yet. After `timeout` seconds the last one is raised,
-    or an AssertionError that says what the predicate answered last.
+    or an AssertionError with what the predicate returned last.
     """
     deadline = time.monotonic() + timeout
     while True:
@@ -28,3 +32,17 @@ async def eventually(predicate: Predicate, timeout: float = 30.0, interval: floa
         if time.monotonic() > deadline:
             raise failure
         await asyncio.sleep(interval)
+
+
+def wait_until(question: Callable[[], T], *, seconds: float = 60, step: float = 0.25) -> T:
+    """Call `question` until what it returns is true, and return that; for code without a loop.
+
+    Raises AssertionError with what it returned last after `seconds`; its own errors at once.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = question()
+        if answer:
+            return answer
+        assert time.monotonic() < deadline, f"still {answer!r} after {seconds} s"
+        time.sleep(step)

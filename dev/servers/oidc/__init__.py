@@ -1,16 +1,20 @@
 """A real OpenID provider, npm's oidc-provider, for tests of the console's sign-in."""
 
 import contextlib
+import functools
 import hashlib
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from dev import cache, debian
 from dev.errors import MissingTool
+from dev.servers import process
 
 HERE = Path(__file__).parent
+START_SECONDS = 60.0
 FILES = ("package.json", "package-lock.json", "server.mjs")
 
 
@@ -18,14 +22,19 @@ FILES = ("package.json", "package-lock.json", "server.mjs")
 def running(port: int, *, client: str, redirect: str) -> Iterator[str]:
     """Its issuer's name, which is its URL; it ends on the way out."""
     command = ["node", "server.mjs", str(port), client, redirect]
-    with subprocess.Popen(command, cwd=_installed(), stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            if not process.stdout.readline():
-                raise RuntimeError("the OpenID provider did not start")
-            yield f"http://localhost:{port}"
-        finally:
-            process.terminate()
+    discovery = f"http://127.0.0.1:{port}/.well-known/openid-configuration"
+    with (
+        tempfile.TemporaryDirectory(prefix="roadstead-oidc-") as folder,
+        process.running(
+            "the OpenID provider",
+            command,
+            Path(folder) / "oidc.log",
+            functools.partial(process.answers, discovery),
+            seconds=START_SECONDS,
+            cwd=_installed(),
+        ),
+    ):
+        yield f"http://localhost:{port}"
 
 
 def _installed() -> Path:

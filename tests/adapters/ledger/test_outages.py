@@ -20,7 +20,7 @@ from roadstead.ledger.tables import SERVERS
 from tests.support.builders.records import a_sample, a_server, an_admission, fresh_uid, ready
 from tests.support.faults_table import Healing
 from tests.support.ledger import Ledger, emptied
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 
 STATUSES = "SELECT status FROM server_records"
 SAY = "UPDATE server_records SET status_reason = $1"
@@ -35,7 +35,7 @@ async def test_what_changed_while_postgres_was_away_is_written(own_ledger: Ledge
         outbox.put(a_server(version=2, uid=gone, deleted=True))
         outbox.put(a_server(version=3))
         outbox.append([an_admission()])
-        await eventually(lambda: failures() > 0)
+        await assert_eventually(lambda: failures() > 0)
         own_ledger.server.start()
         await emptied(outbox)
     rows = await own_ledger.rows(f"{STATUSES} ORDER BY resource_version")
@@ -52,10 +52,10 @@ async def test_postgres_that_comes_back_is_compared_though_nothing_changed(
         begun.append(connection)
 
     async with own_ledger.writing(Outbox(), begin):
-        await eventually(lambda: len(begun) == 1)
+        await assert_eventually(lambda: len(begun) == 1)
         own_ledger.server.stop()
         own_ledger.server.start()
-        await eventually(lambda: len(begun) == 2)
+        await assert_eventually(lambda: len(begun) == 2)
 
 
 async def test_a_transaction_that_falls_silent_gives_its_rows_back(own_ledger: Ledger) -> None:
@@ -80,7 +80,7 @@ async def test_postgres_that_is_killed_in_a_batch_loses_nothing(
     for uid in uids:
         outbox.put(a_server(uid=uid))
     async with own_ledger.writing(outbox):
-        await eventually(lambda: 0 < len(outbox) < len(uids), interval=0.005)
+        await assert_eventually(lambda: 0 < len(outbox) < len(uids), interval=0.005)
         own_ledger.server.kill()
         own_ledger.server.start()
         with healing():
@@ -104,7 +104,7 @@ async def test_writer_that_is_killed_in_a_batch_leaves_none_of_it(own_ledger: Le
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
     )
     count = "SELECT count(*) AS n FROM server_records"
-    await eventually(lambda: some_rows(own_ledger, count), interval=0.01)
+    await assert_eventually(lambda: some_rows(own_ledger, count), interval=0.01)
     process.send_signal(signal.SIGKILL)
     await process.wait()
     rows = (await own_ledger.row(count))["n"]
@@ -117,7 +117,7 @@ async def test_writer_that_is_stopped_in_a_batch_writes_it(ledger: Ledger, turns
     outbox = Outbox()
     async with ledger.writing(outbox):
         outbox.append([an_admission() for _ in range(5)])
-        await eventually(lambda: len(outbox) == 0, interval=0.001)
+        await assert_eventually(lambda: len(outbox) == 0, interval=0.001)
         for _ in range(turns):
             await asyncio.sleep(0.0005)
     assert len(await ledger.rows("SELECT 1 FROM admission_records")) == 5
@@ -142,7 +142,7 @@ async def test_rights_that_are_missing_for_a_while_lose_nothing(
         await connection.execute("REVOKE INSERT ON admission_records FROM roadstead_writer")
         outbox.append([an_admission() for _ in range(5)])
         async with own_ledger.writing(outbox):
-            await eventually(lambda: sample_failures("InsufficientPrivilegeError") > 0)
+            await assert_eventually(lambda: sample_failures("InsufficientPrivilegeError") > 0)
             await connection.execute("GRANT INSERT ON admission_records TO roadstead_writer")
             with healing():
                 await emptied(outbox)
@@ -162,7 +162,7 @@ async def test_changed_password_is_read_anew(own_ledger: Ledger) -> None:
             )
         passwords = dict(own_ledger.server.passwords)
         outbox.put(a_server(version=2))
-        await eventually(lambda: sample_failures("InvalidPasswordError") > 0)
+        await assert_eventually(lambda: sample_failures("InvalidPasswordError") > 0)
         own_ledger.server.passwords = {**passwords, "writer": "another"}
         own_ledger.dsn_file("writer")
         await emptied(outbox)
@@ -251,7 +251,7 @@ async def test_database_of_another_cluster_is_not_written(ledger: Ledger) -> Non
 
     outbox.put(a_server())
     async with ledger.writing(outbox, begin):
-        await eventually(lambda: sample_failures("OtherCluster") > 0)
+        await assert_eventually(lambda: sample_failures("OtherCluster") > 0)
     assert await ledger.rows(STATUSES) == []
 
 

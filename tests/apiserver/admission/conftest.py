@@ -18,7 +18,7 @@ from tests.support.apiserver import apiserver, build_before_timers
 from tests.support.builders.objects import Raw, fresh_name, make_contract
 from tests.support.custom_objects import call, create
 from tests.support.ledger import Ledger, migrated
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 from tests.support.webhooks.registration import register
 from tests.support.webhooks.tokens import contract_for, dev_token, with_token
 from tests.support.webhooks.webhook_process import (
@@ -94,7 +94,7 @@ async def _registered(server: ApiServer, port: int, folder: Folder) -> None:
                 return "TokenMissing" in str(error.body)
             return False
 
-        await eventually(refused)
+        await assert_eventually(refused)
 
 
 @pytest.fixture

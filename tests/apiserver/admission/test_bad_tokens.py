@@ -17,7 +17,7 @@ from tests.apiserver.admission.conftest import MakeToken
 from tests.apiserver.conftest import Kubectl
 from tests.support.builders.objects import Raw, make_modelserve
 from tests.support.custom_objects import call, create, refusal
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 from tests.support.webhooks.tokens import RECEIPT, TOKEN, dev_token, with_annotations, with_token
 from tests.support.webhooks.webhook_process import AUDIENCE, RSA_ISSUER, SYSTEM, Folder
 
@@ -184,5 +184,5 @@ async def test_revoked_subject_is_denied_within_seconds(
         ]
         return all("TokenRevoked" in each for each in reasons)
 
-    await eventually(denied, timeout=10)
+    await assert_eventually(denied, timeout=10)
     await create(api, with_token(make_modelserve(namespace), token()))

@@ -15,7 +15,7 @@ from tests.apiserver.admission.conftest import MakeToken
 from tests.apiserver.conftest import Kubectl
 from tests.support.builders.objects import Raw, fresh_name, make_modelserve
 from tests.support.custom_objects import call, create, delete, get, patch, refusal
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 from tests.support.webhooks.tokens import RECEIPT, contract_for, with_token
 from tests.support.webhooks.webhook_process import WebhookProcess
 
@@ -238,7 +238,7 @@ async def test_what_a_deleted_server_took_is_given_back(
         return await refusal(create(api, other), allowed="admitted") == "admitted"
 
     # Without an operator the reservation itself has to be abandoned first, after 30 s.
-    await eventually(free, timeout=60, interval=1)
+    await assert_eventually(free, timeout=60, interval=1)
 
 
 async def test_hpa_style_patch_of_replicas_alone_needs_a_token(

@@ -12,7 +12,7 @@ from tests.apiserver.admission.test_updates import NAMESPACES, impersonating
 from tests.apiserver.conftest import Kubectl
 from tests.support.builders.objects import Raw, make_modelserve
 from tests.support.custom_objects import apply, create, delete, get, patch, refusal
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 from tests.support.webhooks.tokens import RECEIPT, with_token
 
 LEFT_SECONDS = 12
@@ -36,7 +36,7 @@ async def applied(api: client.ApiClient, namespace: str, contract: Raw, ending: 
         other = with_token(make_modelserve(namespace), ending)
         return "TokenExpired" in await refusal(create(api, other), allowed="")
 
-    await eventually(expired, timeout=120, interval=1)
+    await assert_eventually(expired, timeout=120, interval=1)
     return manifest
 
 

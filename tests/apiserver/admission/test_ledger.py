@@ -8,7 +8,7 @@ from tests.apiserver.admission.conftest import MakeToken
 from tests.support.builders.objects import Raw, make_modelserve
 from tests.support.custom_objects import create, refusal
 from tests.support.ledger import Ledger
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 from tests.support.webhooks.tokens import contract_for, with_token
 
 OF = "SELECT * FROM admission_records WHERE namespace = $1 ORDER BY decided_at"
@@ -21,7 +21,7 @@ async def test_denials_and_admissions_are_kept_with_subject_and_reason(
     await refusal(create(api, make_modelserve(namespace)))
     await refusal(create(api, with_token(make_modelserve(namespace), token("trudy", "nobody"))))
     await create(api, with_token(make_modelserve(namespace), token("alice")))
-    await eventually(lambda: _count(ledger, namespace, 3))
+    await assert_eventually(lambda: _count(ledger, namespace, 3))
     missing, refused, admitted = await ledger.rows(OF, namespace)
     assert (missing["reason"], missing["allowed"]) == ("TokenMissing", False)
     assert (refused["reason"], refused["subject"]) == ("NoContract", "trudy")
@@ -36,7 +36,7 @@ async def test_postgres_that_is_away_holds_up_no_admission(
     await create(api, with_token(contract_for(namespace), admin))
     await create(api, with_token(make_modelserve(namespace), token()))
     ledger.server.start()
-    await eventually(lambda: _count(ledger, namespace, 1), timeout=90)
+    await assert_eventually(lambda: _count(ledger, namespace, 1), timeout=90)
 
 
 async def _count(ledger: Ledger, namespace: str, rows: int) -> bool:

@@ -21,7 +21,7 @@ from tests.support.builders.objects import Raw, make_modelserve
 from tests.support.certificates import write_certificate
 from tests.support.custom_objects import call, create, delete, patch, refusal
 from tests.support.faults_table import Healing
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 from tests.support.webhooks.tokens import with_token
 from tests.support.webhooks.webhook_process import Folder, running_webhooks
 
@@ -63,12 +63,12 @@ async def test_without_an_answer_nothing_is_made_or_changed_and_all_may_go(
     other = with_token(make_modelserve(namespace), token())
     async with leading_through(api, link.address, seconds=1):
         with wrong(link):
-            await eventually(lambda: says(api, other, FAILED))
+            await assert_eventually(lambda: says(api, other, FAILED))
             await nothing_changes(api, serve)
             await all_may_go(api, serve)
             assert await stored(api, namespace) == []
         with healing():
-            await eventually(lambda: says(api, other, "admitted"))
+            await assert_eventually(lambda: says(api, other, "admitted"))
 
 
 @pytest.mark.fault("R13", heals="taken up within seconds once the certificate is renewed")
@@ -87,10 +87,10 @@ async def test_a_certificate_that_has_ended_refuses_all_until_it_is_renewed(
     settings = {"name": "ended", "ROADSTEAD_TLS_DIR": str(tmp_path)}
     with running_webhooks(apiserver, folder, **settings) as server:
         async with leading_through(api, f"127.0.0.1:{server.port}", seconds=5):
-            await eventually(lambda: says(api, other, "certificate has expired"))
+            await assert_eventually(lambda: says(api, other, "certificate has expired"))
             shutil.copytree(folder.path / "tls", tmp_path, dirs_exist_ok=True)
             with healing():
-                await eventually(lambda: says(api, other, "admitted"))
+                await assert_eventually(lambda: says(api, other, "admitted"))
 
 
 async def says(api: client.ApiClient, body: Raw, words: str) -> bool:

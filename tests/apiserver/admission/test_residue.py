@@ -12,7 +12,7 @@ from dev.servers.apiserver import ApiServer
 from tests.apiserver.admission.conftest import MakeToken
 from tests.apiserver.conftest import Kubectl
 from tests.support.builders.objects import Raw, fresh_name, make_modelserve
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 from tests.support.webhooks.tokens import TOKEN, with_annotations, with_token
 from tests.support.webhooks.webhook_process import Folder, WebhookProcess
 
@@ -57,7 +57,7 @@ async def test_no_token_is_left_anywhere(
     def events() -> str:
         return kubectl("get", "events", "-n", namespace, "-o", "yaml").stdout
 
-    await eventually(lambda: "ContractNotFound" in events() and "TokenMisplaced" in events())
+    await assert_eventually(lambda: "ContractNotFound" in events() and "TokenMisplaced" in events())
     etcd = everything_in_etcd(apiserver)
     # It does hold what is stored.
     assert body["metadata"]["name"].encode() in etcd
@@ -87,4 +87,4 @@ async def test_denial_is_told_by_an_event_that_names_subject_and_reason(
             for item in json.loads(events)["items"]
         )
 
-    await eventually(told)
+    await assert_eventually(told)

@@ -24,7 +24,7 @@ from tests.apiserver.admission.conftest import MakeToken
 from tests.support.builders.objects import Raw, make_modelserve
 from tests.support.builders.reviews import review, thing
 from tests.support.custom_objects import apply, create, patch, refusal
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 from tests.support.webhooks.tokens import RECEIPT, with_token
 from tests.support.webhooks.webhook_process import Folder, WebhookProcess, running_webhooks
 
@@ -141,13 +141,13 @@ async def _come_and_go(server: WebhookProcess, balancer: Balancer, answers: list
     """Take part for 40 calls, then be ended as the kubelet ends a pod."""
     enough = len(answers) + 40
     balancer.ports.append(server.port)
-    await eventually(lambda: len(answers) > enough)
+    await assert_eventually(lambda: len(answers) > enough)
     server.process.terminate()
-    await eventually(lambda: not server.ready, interval=0.02)
+    await assert_eventually(lambda: not server.ready, interval=0.02)
     # The endpoints follow a moment after the probe.
     await asyncio.sleep(0.3)
     balancer.ports.remove(server.port)
-    await eventually(lambda: server.process.poll() is not None)
+    await assert_eventually(lambda: server.process.poll() is not None)
     assert server.process.returncode == 0
 
 
@@ -170,7 +170,7 @@ async def test_receipt_of_a_retired_key_holds_no_more_and_a_token_renews_it(
         async def retired() -> bool:
             return "ReceiptKeyUnknown" in await scaled() and "ReceiptKeyUnknown" in await scaled()
 
-        await eventually(retired)
+        await assert_eventually(retired)
         renewed = await apply(api, with_token(body, token()))
         before = stored["metadata"]["annotations"][RECEIPT]
         assert renewed["metadata"]["annotations"][RECEIPT] != before

@@ -10,7 +10,7 @@ from dev.servers.apiserver import ApiServer
 from dev.servers.apiserver import running as running_api
 from dev.servers.postgres import Postgres
 from tests.support.console_browser import Browser
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 
 
 @pytest.mark.usefixtures("console")
@@ -33,7 +33,7 @@ async def test_pages_come_back_with_the_ledger(apiserver: ApiServer, tmp_path: P
             async def back() -> bool:
                 return (await browser.get("/servers")).status == 200
 
-            await eventually(back)
+            await assert_eventually(back)
 
 
 @pytest.mark.usefixtures("console")

@@ -10,7 +10,7 @@ from dev.console.server import ConsoleProcess
 from dev.console.tokens import make_token
 from roadstead.tokens.sessions import COOKIE
 from tests.support.console_browser import Browser
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 
 
 async def test_page_leads_to_sign_in_and_back(browser: Browser) -> None:
@@ -90,7 +90,7 @@ async def test_token_that_ends_ends_the_session(browser: Browser) -> None:
     async def ended() -> bool:
         return (await browser.get("/api/me")).status == 401
 
-    await eventually(ended)
+    await assert_eventually(ended)
 
 
 @pytest.mark.parametrize(

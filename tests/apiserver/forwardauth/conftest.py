@@ -20,7 +20,7 @@ from tests.support.forwardauth.auth_process import (
     running_auth,
 )
 from tests.support.forwardauth.permitted_server import Site, make_site, make_system
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 
 
 @pytest.fixture(scope="session")
@@ -41,7 +41,7 @@ def auth(apiserver: ApiServer, folder: Folder) -> Iterator[AuthProcess]:
 async def site(auth: AuthProcess, api: client.ApiClient, namespace: str) -> Site:
     """A server that alice may use, as forward auth has seen."""
     made = await make_site(api, namespace)
-    await eventually(lambda: auth.status(made.uuid, make_token()) == 200)
+    await assert_eventually(lambda: auth.status(made.uuid, make_token()) == 200)
     return made
 
 

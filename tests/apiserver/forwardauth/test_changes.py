@@ -19,7 +19,7 @@ from tests.support.forwardauth.auth_process import (
     make_keyed_token,
 )
 from tests.support.forwardauth.permitted_server import Site
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 
 PROMISED_SECONDS = 5.0
 """Within which a revocation is to count."""
@@ -33,7 +33,7 @@ async def until(gateway: Gateway, site: Site, token: str, status: int, code: str
         assert (answer.status, answer.code) == (status, code)
         return True
 
-    await eventually(told, timeout=PROMISED_SECONDS)
+    await assert_eventually(told, timeout=PROMISED_SECONDS)
 
 
 async def revoke(core: client.CoreV1Api, data: Mapping[str, str]) -> None:
@@ -134,8 +134,8 @@ async def test_key_that_its_issuer_has_replaced_opens_nothing(
     assert auth.status(site.uuid, old) == 200
     folder.publish("second")
     try:
-        await eventually(lambda: auth.status(site.uuid, old) == 401)
-        await eventually(lambda: auth.status(site.uuid, new) == 200)
+        await assert_eventually(lambda: auth.status(site.uuid, old) == 401)
+        await assert_eventually(lambda: auth.status(site.uuid, new) == 200)
     finally:
         folder.publish("first")
-        await eventually(lambda: auth.status(site.uuid, old) == 200)
+        await assert_eventually(lambda: auth.status(site.uuid, old) == 200)

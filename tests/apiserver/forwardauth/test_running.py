@@ -26,7 +26,7 @@ from tests.support.forwardauth.auth_process import (
     running_auth,
 )
 from tests.support.forwardauth.permitted_server import Site, make_site, make_system
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 
 
 async def test_access_log_tells_of_requests_and_of_no_token_or_prompt(
@@ -42,7 +42,7 @@ async def test_access_log_tells_of_requests_and_of_no_token_or_prompt(
         every = map(json.loads, auth.log.read_text().splitlines())
         return next((each for each in every if each.get("subject") == "carol"), {})
 
-    await eventually(lambda: line())
+    await assert_eventually(lambda: line())
     told = line()
     assert (told["object"], told["server"], told["method"]) == (title, site.uuid, "GET")
     assert (told["verdict"], told["reason"]) == ("allowed", "Allowed")
@@ -97,11 +97,11 @@ async def test_server_that_ends_answers_until_nobody_asks_any_more(
         kept = Gateway(ending.port)
         assert kept.ask(site.uuid, make_token()).headers["Connection"] is None
         ending.process.send_signal(signal.SIGTERM)
-        await eventually(lambda: not ending.ready)
+        await assert_eventually(lambda: not ending.ready)
         told = kept.ask(site.uuid, make_token())
         assert (told.status, told.headers["Connection"]) == (200, "close")
         assert ending.status(site.uuid, make_token()) == 200
-        await eventually(lambda: ending.process.poll() is not None)
+        await assert_eventually(lambda: ending.process.poll() is not None)
         assert ending.process.returncode == 0
 
 
@@ -155,7 +155,7 @@ async def test_nobody_passes_before_the_servers_are_known(
                 return (answer.status, answer.code) == (503, "NotSynced")
             return False
 
-        await eventually(told)
+        await assert_eventually(told)
         assert not early.ready
 
 
@@ -174,13 +174,13 @@ async def test_api_server_that_is_away_is_gone_without_until_it_is_too_long_ago(
         staleness = {"ROADSTEAD_MAX_STALENESS_SECONDS": "9"}
         with running_auth(server, folder, name="stale", **staleness) as auth:
             token = make_token()
-            await eventually(lambda: auth.status(site.uuid, token) == 200)
+            await assert_eventually(lambda: auth.status(site.uuid, token) == 200)
             server.process.send_signal(signal.SIGSTOP)
             try:
                 assert auth.status(site.uuid, token) == 200
-                await eventually(lambda: auth.asked(site.uuid, token).status == 503)
+                await assert_eventually(lambda: auth.asked(site.uuid, token).status == 503)
                 assert auth.asked(site.uuid, token).code == "Stale"
                 assert not auth.ready
             finally:
                 server.process.send_signal(signal.SIGCONT)
-            await eventually(lambda: auth.status(site.uuid, token) == 200, timeout=90)
+            await assert_eventually(lambda: auth.status(site.uuid, token) == 200, timeout=90)

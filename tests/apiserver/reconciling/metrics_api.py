@@ -17,7 +17,7 @@ from kubernetes.aio import client
 from dev.servers.objectstore import Certificate
 from tests.support.builders.objects import Raw
 from tests.support.raw_objects import get_raw, send_raw
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 
 GROUP = "metrics.k8s.io"
 SERVICES = "/api/v1/namespaces/kube-system/services"
@@ -58,7 +58,7 @@ async def serving(api: client.ApiClient, certificate: Certificate) -> AsyncItera
     try:
         await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
         await _register(api, runner.addresses[0][1])
-        await eventually(lambda: _available(api))
+        await assert_eventually(lambda: _available(api))
         yield found
     finally:
         await send_raw(api, "DELETE", f"{APISERVICES}/{NAME}")

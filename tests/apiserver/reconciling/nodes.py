@@ -22,7 +22,7 @@ from tests.support import certificates
 from tests.support.builders.objects import Raw, fresh_name
 from tests.support.operator.namespace import Operated
 from tests.support.raw_objects import send_raw
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 
 KEY = "job"
 PROGRAM = (sys.executable, "-m", "roadstead")
@@ -83,7 +83,7 @@ class Node:
     async def job(self, model: Raw) -> Raw:
         """The Job of a Model, once it is there with its Secret."""
         name = f"transfer-{model['metadata']['uid']}"
-        await eventually(lambda: self.operated.has("secrets", name))
+        await assert_eventually(lambda: self.operated.has("secrets", name))
         return await self.operated.child("jobs", name)
 
     async def given(self, job: Raw) -> bytes:

@@ -13,7 +13,7 @@ from tests.support.operator.namespace import Operated, condition, listed
 from tests.support.operator.site import BUCKET, SIZE, Site
 from tests.support.raw_objects import send_raw
 from tests.support.store_client import minio
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 
 WRONG_DIGEST = "0" * 64
 
@@ -122,7 +122,7 @@ async def test_one_object_that_is_refused_holds_up_no_other(operated: Operated) 
     async with operated.operator():
         await _quota(operated, {"count/services": "1"})
         serves = [await operated.serve(name=f"gemma-{n}", modelName=name) for n in range(2)]
-        await eventually(lambda: _one_rejected(operated, serves))
+        await assert_eventually(lambda: _one_rejected(operated, serves))
         assert len(await operated.children("deployments")) == 1
 
 

@@ -4,7 +4,7 @@ from prometheus_client import REGISTRY
 
 from roadstead.controllers.watches import WATCHED
 from tests.support.operator.namespace import Operated
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 
 
 def silence(kind: str) -> float:
@@ -16,12 +16,12 @@ def silence(kind: str) -> float:
 async def test_every_watch_is_listened_to(operated: Operated) -> None:
     async with operated.operator():
         for resource in WATCHED:
-            await eventually(lambda kind=resource.plural: silence(kind) > 0)  # type: ignore[misc]  # bound now
+            await assert_eventually(lambda kind=resource.plural: silence(kind) > 0)  # type: ignore[misc]  # bound now
 
 
 async def test_a_watch_is_silent_until_it_tells_something(operated: Operated) -> None:
     async with operated.operator():
-        await eventually(lambda: silence("modelserves") > 2)
+        await assert_eventually(lambda: silence("modelserves") > 2)
         before = silence("modelserves")
         await operated.serve(modelName="nobody-knows-it")
-        await eventually(lambda: silence("modelserves") < before)
+        await assert_eventually(lambda: silence("modelserves") < before)

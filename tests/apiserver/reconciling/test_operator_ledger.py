@@ -22,7 +22,7 @@ from tests.support.operator.ledger_comparison import agrees, differences, row
 from tests.support.operator.namespace import Operated
 from tests.support.operator.replicas import standing
 from tests.support.raw_objects import get_raw
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 
 MODEL = "SELECT * FROM model_records WHERE model_name = $1"
 
@@ -173,7 +173,7 @@ async def test_object_that_an_earlier_model_left_is_not_transferred_again(
         digest = (await ledger.row(f"{MODEL} AND status = 'Ready'", name))["sha256"]
         await custom_objects.delete(operated.api, serve)
         await custom_objects.delete(operated.api, make_model(name=name))
-        await eventually(lambda: _is_deleted(ledger, name))
+        await assert_eventually(lambda: _is_deleted(ledger, name))
         # Its source could not be asked any more.
         nowhere = {"quant": {"modelId": name, "endpoint": "http://127.0.0.1:9"}}
         again = await operated.model(name=name, source=nowhere, sha256=digest)

@@ -11,7 +11,7 @@ from tests.support.builders.objects import Raw
 from tests.support.operator.namespace import Operated, listed
 from tests.support.raw_objects import get_raw, send_raw
 from tests.support.store_client import minio
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 
 KINDS = ("deployments", "services", "serviceaccounts", "networkpolicies", "secrets", "events")
 OURS = ("modelserves", *KINDS)
@@ -55,7 +55,7 @@ async def _at_rest(operated: Operated) -> dict[str, str]:
         seen.append(await versions(operated))
         return seen[-1] == seen[-2]
 
-    await eventually(same_again, interval=1.0)
+    await assert_eventually(same_again, interval=1.0)
     return seen[-1]
 
 
@@ -67,7 +67,7 @@ async def test_a_child_that_was_deleted_is_made_again(operated: Operated) -> Non
         for plural in ("services", "deployments", "networkpolicies", "serviceaccounts"):
             uid = (await operated.child(plural, "gemma"))["metadata"]["uid"]
             await send_raw(operated.api, "DELETE", f"{operated.path(plural)}/gemma")
-            await eventually(functools.partial(_other, operated, plural, uid))
+            await assert_eventually(functools.partial(_other, operated, plural, uid))
 
 
 async def _other(operated: Operated, plural: str, uid: str) -> bool:
@@ -108,7 +108,7 @@ async def test_a_child_that_others_changed_is_as_it_was(
             now = _at(await operated.child(plural, "gemma"), path)
             return bool(_within(before, now))
 
-        await eventually(as_before)
+        await assert_eventually(as_before)
 
 
 def _at(body: Raw, path: str) -> object:
@@ -134,7 +134,7 @@ async def test_a_model_in_use_goes_only_with_its_last_serve(operated: Operated) 
         await custom_objects.delete(operated.api, model)
         await operated.says(model, "Ready", "InUse")
         await custom_objects.delete(operated.api, serve)
-        await eventually(lambda: _gone(operated))
+        await assert_eventually(lambda: _gone(operated))
 
 
 async def _gone(operated: Operated) -> bool:
@@ -154,7 +154,7 @@ async def test_the_policy_says_what_becomes_of_the_object(
         model = await operated.model(name=name, source=source, deletionPolicy=policy)
         found = await operated.says(model, "Ready", "Ready")
         await custom_objects.delete(operated.api, model)
-        await eventually(lambda: _gone(operated))
+        await assert_eventually(lambda: _gone(operated))
     status = found["status"]
     assert operated.site.holds(status["minioBucket"], status["minioPath"]) is stays
 
@@ -168,7 +168,7 @@ async def test_a_model_that_comes_back_under_its_name_is_brought_again(
         model = await operated.model(name=name, source=source, deletionPolicy="Delete")
         before = await operated.says(model, "Ready", "Ready")
         await custom_objects.delete(operated.api, model)
-        await eventually(lambda: _gone(operated))
+        await assert_eventually(lambda: _gone(operated))
         again = await operated.model(name=name, source=source)
         after = await operated.says(again, "Ready", "Ready")
     assert after["status"]["minioPath"] != before["status"]["minioPath"]
@@ -221,7 +221,7 @@ async def test_a_model_can_not_take_the_place_that_another_one_has_by_default(
         told = await operated.says(second, "Ready", "LocationTaken")
         assert first["metadata"]["name"] in str(told["status"]["conditions"])
         await custom_objects.delete(operated.api, second)
-        await eventually(functools.partial(_is_gone, operated, second))
+        await assert_eventually(functools.partial(_is_gone, operated, second))
     assert operated.site.holds(status["minioBucket"], status["minioPath"])
 
 
@@ -236,7 +236,7 @@ async def test_an_object_that_vanished_is_told_of_and_brought_again(operated: Op
         status = (await operated.says(model, "Ready", "Ready"))["status"]
     minio(operated.site.store).remove_object(status["minioBucket"], status["minioPath"])
     async with operated.operator():
-        await eventually(functools.partial(_told, operated, model, "ObjectMissing"))
+        await assert_eventually(functools.partial(_told, operated, model, "ObjectMissing"))
         await operated.says(model, "Ready", "Ready")
     assert operated.site.holds(status["minioBucket"], status["minioPath"])
 

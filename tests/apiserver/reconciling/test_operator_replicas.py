@@ -22,7 +22,7 @@ from tests.support.operator.replicas import (
     moment,
     standing,
 )
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 
 BUSY = 20
 
@@ -160,7 +160,9 @@ async def test_a_leader_whose_lease_is_changed_by_hand_ends_and_another_waits_fo
         await replicas.edit(**changes)
         assert await first.code() == 1
         assert second.writes() == []
-        await eventually(lambda: "this operator leads now" in second.log.read_text(), timeout=60)
+        await assert_eventually(
+            lambda: "this operator leads now" in second.log.read_text(), timeout=60
+        )
     await served(operated)
     one_after_the_other(first, second)
 

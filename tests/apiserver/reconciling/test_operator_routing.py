@@ -19,7 +19,7 @@ from tests.support.operator.routes import (
     route_path,
 )
 from tests.support.raw_objects import get_raw, send_raw
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 
 MIDDLEWARES = ["gemma-auth", "gemma-limit", "gemma-strip"]
 
@@ -97,7 +97,7 @@ async def test_what_others_changed_is_repaired(
         await operated.served(await gemma(operated))
         before = await route(operated, plural, name)
         await send_raw(operated.api, "PATCH", route_path(operated, plural, name), changes)
-        await eventually(lambda: spec_is(operated, plural, name, before["spec"]))
+        await assert_eventually(lambda: spec_is(operated, plural, name, before["spec"]))
 
 
 @pytest.mark.usefixtures("kinds")
@@ -111,7 +111,7 @@ async def test_what_others_deleted_comes_back(
         await operated.served(await gemma(operated))
         before = await route(operated, plural, name)
         await send_raw(operated.api, "DELETE", route_path(operated, plural, name))
-        await eventually(lambda: has(operated, plural, name))
+        await assert_eventually(lambda: has(operated, plural, name))
         after = await route(operated, plural, name)
     assert after["metadata"]["uid"] != before["metadata"]["uid"]
 
@@ -123,8 +123,8 @@ async def test_another_kind_of_gateway_takes_the_routes_of_the_old_one_away(
     async with operated.operator(**gateway):
         await operated.served(await gemma(operated))
     async with operated.operator(**gateway_api):
-        await eventually(lambda: has(operated, "httproutes", "gemma"))
-        await eventually(lambda: empty(operated, "ingressroutes"))
+        await assert_eventually(lambda: has(operated, "httproutes", "gemma"))
+        await assert_eventually(lambda: empty(operated, "ingressroutes"))
         assert await names(operated, "middlewares") == MIDDLEWARES
 
 
@@ -138,8 +138,8 @@ async def test_without_the_gateway_nothing_of_it_stays(
         await operated.served(serve)
     async with operated.operator():
         for plural in ROOTS:
-            await eventually(partial(empty, operated, plural))
-        await eventually(lambda: unsaid(operated, serve))
+            await assert_eventually(partial(empty, operated, plural))
+        await assert_eventually(lambda: unsaid(operated, serve))
 
 
 @pytest.mark.usefixtures("kinds")

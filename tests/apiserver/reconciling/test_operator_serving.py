@@ -14,7 +14,7 @@ from tests.support.operator.namespace import Operated, condition, listed
 from tests.support.operator.pods import post_pod
 from tests.support.operator.site import SIZE
 from tests.support.raw_objects import send_raw
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 
 CHILDREN = ("deployments", "services", "serviceaccounts", "networkpolicies")
 
@@ -43,7 +43,7 @@ async def test_ten_serves_of_one_model_cause_one_transfer(operated: Operated) ->
         for serve in serves:
             await operated.served(serve)
         (model,) = await listed(operated.api, "models")
-        await eventually(lambda: _counts(operated, model, 10))
+        await assert_eventually(lambda: _counts(operated, model, 10))
     assert metrics.TRANSFER_RESULTS.labels("Completed")._value.get() - before == 1
 
 
@@ -96,7 +96,7 @@ async def test_scaling_reaches_the_deployment(operated: Operated) -> None:
         serve = await operated.serve(name="gemma", modelName=name)
         await operated.served(serve)
         await custom_objects.patch(operated.api, serve, {"spec": {"replicas": 3}}, "scale")
-        await eventually(lambda: _replicas(operated, 3))
+        await assert_eventually(lambda: _replicas(operated, 3))
 
 
 async def _replicas(operated: Operated, count: int) -> bool:
@@ -117,7 +117,7 @@ async def test_changed_runtime_params_change_the_deployment(operated: Operated) 
         await operated.served(serve)
         changes = {"spec": {"runtimeParams": {"contextSize": 8192}}}
         await custom_objects.patch(operated.api, serve, changes)
-        await eventually(has_argument)
+        await assert_eventually(has_argument)
 
 
 async def test_each_turn_posts_an_event(operated: Operated) -> None:
@@ -131,7 +131,7 @@ async def test_each_turn_posts_an_event(operated: Operated) -> None:
             {"waiting": {"reason": "ErrImagePull", "message": "no such image"}},
         )
         await operated.says(serve, "Ready", "ImagePullFailed")
-        await eventually(lambda: _reasons(operated, {"ImagePullFailed", "Queued"}))
+        await assert_eventually(lambda: _reasons(operated, {"ImagePullFailed", "Queued"}))
 
 
 async def _reasons(operated: Operated, wanted: set[str]) -> bool:

@@ -19,7 +19,7 @@ from tests.support.fault_server import FaultServer
 from tests.support.operator.namespace import Operated
 from tests.support.operator.site import LARGE, PART_BYTES
 from tests.support.raw_objects import send_raw
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 
 CONNECTIONS = 2
 
@@ -90,7 +90,7 @@ async def is_deleted(operated: Operated, job: Raw) -> Raw:
         found = await operated.child("jobs", job["metadata"]["name"])
         return "deletionTimestamp" in found["metadata"]
 
-    await eventually(on_its_way)
+    await assert_eventually(on_its_way)
     return await operated.child("jobs", job["metadata"]["name"])
 
 
@@ -147,12 +147,12 @@ async def test_the_next_pod_goes_on_with_the_upload_of_one_that_was_killed(
         model = await behind_url(operated, slow.url)
         job = await node.job(model)
         first = await node.runs(job)
-        await eventually(lambda: slow.bytes_sent > LARGE / 2, timeout=60)
+        await assert_eventually(lambda: slow.bytes_sent > LARGE / 2, timeout=60)
 
         async def remembered() -> bool:
             return "resume" in json.loads(await node.given(job))
 
-        await eventually(remembered)
+        await assert_eventually(remembered)
         first.process.send_signal(signal.SIGKILL)
         await first.ends()
         second = await node.runs(job)
@@ -174,7 +174,7 @@ async def test_how_far_a_job_is_stands_in_its_model(
             found = await custom_objects.get(operated.api, model)
             return bool(found["status"].get("transfer", {}).get("percent", 0) >= 20)
 
-        await eventually(told, timeout=60)
+        await assert_eventually(told, timeout=60)
         assert await pod.ends() == 0
 
 
@@ -188,7 +188,7 @@ async def test_a_model_that_is_deleted_waits_until_its_job_is_gone(
         await custom_objects.delete(operated.api, model)
         await operated.says(model, "Ready", "TransferEnding")
         await node.collects(await is_deleted(operated, job))
-        await eventually(lambda: _is_gone(operated, model))
+        await assert_eventually(lambda: _is_gone(operated, model))
 
 
 async def _is_gone(operated: Operated, model: Raw) -> bool:
@@ -236,7 +236,7 @@ async def test_a_job_that_somebody_deleted_is_made_anew_with_a_secret_of_its_own
             uids = [each["metadata"]["uid"] for each in jobs if each["metadata"]["name"] == name]
             return bool(uids) and uids != [first["metadata"]["uid"]]
 
-        await eventually(made_anew, timeout=60)
+        await assert_eventually(made_anew, timeout=60)
         # What the collector of garbage would do, in its own time.
         await send_raw(operated.api, "DELETE", f"{operated.path('secrets')}/{name}")
         second = await node.job(model)

@@ -21,7 +21,7 @@ from tests.support.operator.operator_process import operator_process
 from tests.support.operator.replicas import standing
 from tests.support.operator.site import BUCKET, LARGE, PART_BYTES
 from tests.support.store_client import minio
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 
 CONNECTIONS = 2
 
@@ -49,7 +49,7 @@ async def _half_way(operated: Operated, model: Raw, slow: FaultServer, share: fl
         told = found.get("status", {}).get("transfer", {})
         return "uploadId" in told and slow.bytes_sent > share * LARGE
 
-    await eventually(under_way, timeout=60)
+    await assert_eventually(under_way, timeout=60)
     return await _upload(operated, model)
 
 
@@ -68,7 +68,7 @@ async def _uploads_until_verified(operated: Operated, model: Raw) -> set[str]:
         seen.add(found["status"].get("transfer", {}).get("uploadId", ""))
         return bool(condition(found, "Verified")["reason"] == "Verified")
 
-    await eventually(verified, timeout=120)
+    await assert_eventually(verified, timeout=120)
     return seen - {""}
 
 
@@ -104,7 +104,7 @@ async def test_a_transfer_outlives_the_operator_that_began_it(
         transfers = _children(process.pid)
         process.send_signal(number)
         assert await asyncio.to_thread(process.wait, 30) == code
-        await eventually(lambda: _gone(transfers))
+        await assert_eventually(lambda: _gone(transfers))
     async with operator_process(environ, log):
         assert await _uploads_until_verified(operated, model) == {upload}
     assert len(transfers) == 1
@@ -129,7 +129,7 @@ async def test_a_transfer_of_a_leader_that_was_stopped_ends_and_the_next_leader_
         transfers = _children(first.process.pid)
         slow.slowness = 2
         first.signal(signal.SIGSTOP)
-        await eventually(lambda: _dead(transfers))
+        await assert_eventually(lambda: _dead(transfers))
         assert "this operator leads now" not in second.log.read_text()
         slow.slowness = 0.02
         assert await _uploads_until_verified(operated, model) == {upload}

@@ -13,7 +13,7 @@ from tests.support import certificates, custom_objects
 from tests.support.builders.objects import Raw
 from tests.support.operator.namespace import Operated
 from tests.support.raw_objects import send_raw
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 
 NODE = "without-a-kubelet"
 POD = "gemma-1"
@@ -62,7 +62,7 @@ async def written(serve: Raw, operated: Operated, memory: str) -> Raw:
         assert found["status"].get("memory") == memory, found["status"]
         return True
 
-    await eventually(shown)
+    await assert_eventually(shown)
     return await custom_objects.get(operated.api, serve)
 
 

@@ -17,8 +17,9 @@ from pathlib import Path
 import jwt
 
 from dev.console.tokens import AUDIENCE, ISSUER, SECRET, make_claims
+from dev.servers import process
 from dev.servers.apiserver import ApiServer
-from dev.servers.process import answers, free_ports, until_ready
+from dev.servers.process import answers, free_ports
 from roadstead.tokens.gateway_keys import GatewayKey
 from tests.support.builders.key_sets import document, entry
 from tests.support.builders.tokens import private_key
@@ -155,22 +156,12 @@ def running_auth(
         **environ,
     }
     log = folder.path / f"auth-{name}.log"
-    with log.open("wb") as stream:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "roadstead", "forward-auth"],
-            stdout=stream,
-            stderr=stream,
-            env={**os.environ, **settings},
-        )
-    try:
-        running = AuthProcess(port=port, probe_port=probe_port, log=log, process=process)
-        ready = functools.partial(answers, f"http://127.0.0.1:{probe_port}/{probe}")
-        until_ready("forward auth", ready, process, log, seconds=START_DEADLINE_SECONDS)
-        yield running
-    finally:
-        process.terminate()
-        try:
-            process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    with process.running(
+        "forward auth",
+        [sys.executable, "-m", "roadstead", "forward-auth"],
+        log,
+        functools.partial(answers, f"http://127.0.0.1:{probe_port}/{probe}"),
+        seconds=START_DEADLINE_SECONDS,
+        env={**os.environ, **settings},
+    ) as started:
+        yield AuthProcess(port=port, probe_port=probe_port, log=log, process=started)

@@ -7,7 +7,7 @@ from roadstead.kube.client import KubeClient
 from tests.support.builders.objects import Raw
 from tests.support.ledger import Ledger
 from tests.support.operator.namespace import Operated
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 
 ROWS = "SELECT * FROM server_records WHERE name = $1"
 
@@ -28,7 +28,7 @@ async def agrees(operated: Operated, ledger: Ledger) -> None:
         assert await differences(operated, ledger) == []
         return True
 
-    await eventually(equal, timeout=60)
+    await assert_eventually(equal, timeout=60)
 
 
 async def row(ledger: Ledger, serve: Raw) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from tests.support.builders.objects import GROUP, VERSION, Raw, make_model, make
 from tests.support.operator.operator_process import operating
 from tests.support.operator.site import Site
 from tests.support.raw_objects import get_raw, send_raw
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -47,13 +47,13 @@ class Operated:
             assert condition(found, type_).get("reason") == reason, found.get("status")
             return True
 
-        await eventually(said, timeout=timeout)
+        await assert_eventually(said, timeout=timeout)
         return await custom_objects.get(self.api, body)
 
     async def served(self, body: Raw) -> Raw:
         """Wait until a ModelServe has its Deployment and says so; the Deployment."""
         await self.says(body, "ModelAvailable", "Verified")
-        await eventually(lambda: self.has("deployments", body["metadata"]["name"]))
+        await assert_eventually(lambda: self.has("deployments", body["metadata"]["name"]))
         return await self.child("deployments", body["metadata"]["name"])
 
     async def secret(self, name: str, url: str) -> None:

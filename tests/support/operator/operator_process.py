@@ -2,16 +2,21 @@
 
 import asyncio
 import contextlib
+import functools
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
-from dev.servers.process import answers
+from dev.servers.process import answers, start, stop_gracefully, until_ready
 from roadstead.controllers.operator import Operator
 from roadstead.controllers.settings import OperatorSettings
 from roadstead.kube.client import KubeClient
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
+
+COMMAND = (sys.executable, "-m", "roadstead", "operator")
+READY_SECONDS = 60
+STOP_SECONDS = 30
 
 
 @contextlib.asynccontextmanager
@@ -23,7 +28,9 @@ async def operating(environ: dict[str, str]) -> AsyncIterator[Operator]:
     operator = Operator(settings, api)
     task = asyncio.create_task(operator.run(stop))
     try:
-        await eventually(lambda: task.done() or is_ready(settings.http_port), timeout=60)
+        await assert_eventually(
+            lambda: task.done() or is_ready(settings.http_port), timeout=READY_SECONDS
+        )
         yield operator
     finally:
         stop.set()
@@ -38,22 +45,29 @@ async def operator_process(
     """`roadstead operator` as a process of its own that is ready; it may end within the block."""
     process = spawn(environ, log)
     try:
-        await eventually(lambda: is_ready(int(environ["ROADSTEAD_HTTP_PORT"])), timeout=60)
+        await until_operator_ready(process, int(environ["ROADSTEAD_HTTP_PORT"]), log)
         yield process
     finally:
-        process.terminate()
-        await asyncio.to_thread(process.wait, 30)
+        # In a thread: the proxies that it may stop behind are in this event loop.
+        await asyncio.to_thread(stop_operator, process, log)
 
 
 def spawn(environ: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
-    with log.open("ab") as output:
-        return subprocess.Popen(
-            [sys.executable, "-m", "roadstead", "operator"],
-            env=dict(environ),
-            stdout=output,
-            stderr=output,
-        )
+    """Start `roadstead operator`, which adds to the log."""
+    return start(COMMAND, log, append=True, env=dict(environ))
+
+
+async def until_operator_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    """Wait until its caches are full. Raises StepTimeout with the end of its log."""
+    ready = functools.partial(answers, f"http://127.0.0.1:{port}/readyz")
+    await asyncio.to_thread(until_ready, "the operator", ready, process, log, seconds=READY_SECONDS)
+
+
+def stop_operator(process: subprocess.Popen[bytes], log: Path) -> None:
+    """Stop it by SIGTERM. Raises StepTimeout where that does not stop it."""
+    stop_gracefully("the operator", process, log, seconds=STOP_SECONDS)
 
 
 async def is_ready(port: int) -> bool:
+    """Whether the operator that listens on this port is ready."""
     return await asyncio.to_thread(answers, f"http://127.0.0.1:{port}/readyz")

@@ -20,9 +20,9 @@ from dev.servers.apiserver import ApiServer, kubeconfig_content
 from dev.servers.process import free_port
 from tests.support.audit import Write, writes
 from tests.support.operator.namespace import Operated
-from tests.support.operator.operator_process import is_ready, spawn
+from tests.support.operator.operator_process import spawn, until_operator_ready
 from tests.support.raw_objects import get_raw, send_raw
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 
 LEASE = "roadstead-operator"
 SECONDS = 6
@@ -94,12 +94,12 @@ class Replicas:
             process=spawn(environ, log),
         )
         self.running.append(replica)
-        await eventually(lambda: is_ready(port), timeout=60)
+        await until_operator_ready(replica.process, port, log)
         return replica
 
     async def leads(self, replica: Replica) -> None:
         """Wait until the Lease names it."""
-        await eventually(lambda: self._named(replica), timeout=60)
+        await assert_eventually(lambda: self._named(replica), timeout=60)
 
     async def lease(self) -> dict[str, Any]:
         """The Lease's spec."""

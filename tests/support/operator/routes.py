@@ -12,7 +12,7 @@ from kubernetes.aio import client
 from dev.gateway.crds import crd_files
 from tests.support.operator.namespace import Operated
 from tests.support.raw_objects import get_raw, send_raw
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 
 ROOTS = {
     "ingressroutes": "/apis/traefik.io/v1alpha1",
@@ -49,7 +49,7 @@ async def install_kinds(api: client.ApiClient) -> None:
         if body["metadata"]["name"] not in known:
             await send_raw(api, "POST", CRDS, body)
     for plural, root in ROOTS.items():
-        await eventually(partial(listable, api, f"{root}/{plural}"))
+        await assert_eventually(partial(listable, api, f"{root}/{plural}"))
 
 
 async def remove_kinds(api: client.ApiClient) -> None:
@@ -59,7 +59,7 @@ async def remove_kinds(api: client.ApiClient) -> None:
     for name in known & ours:
         await send_raw(api, "DELETE", f"{CRDS}/{name}")
     for plural, root in ROOTS.items():
-        await eventually(partial(not_found, api, f"{root}/{plural}"))
+        await assert_eventually(partial(not_found, api, f"{root}/{plural}"))
 
 
 def definitions() -> list[dict[str, Any]]:

@@ -4,18 +4,15 @@ import contextlib
 import dataclasses
 import io
 import os
-import secrets
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from dev import samplegguf
 from dev.servers import objectstore
 from dev.servers.objectstore import ObjectStore
-from dev.servers.process import answers, free_port
+from dev.servers.process import free_port
 from tests.support.builders.objects import fresh_name
+from tests.support.quant_process import running_quant
 from tests.support.store_client import minio
 
 BUCKET = "quantised"
@@ -75,35 +72,12 @@ def serving(folder: Path) -> Iterator[Site]:
     with (
         objectstore.running(folder / "store") as store,
         objectstore.running(folder / "source") as source,
-        quant_service(source, folder) as (endpoint, key_file),
     ):
-        yield Site(store=store, source=source, quant_endpoint=endpoint, quant_key_file=key_file)
-
-
-@contextlib.contextmanager
-def quant_service(source: ObjectStore, folder: Path) -> Iterator[tuple[str, Path]]:
-    """`roadstead quant` in front of the source: its URL, and the file with its key."""
-    minio(source).make_bucket(BUCKET)
-    key_file = folder / "quant-key"
-    key_file.write_text(secrets.token_urlsafe(32))
-    port = free_port()
-    environ = {
-        "PATH": os.environ["PATH"],
-        "ROADSTEAD_QUANT_PORT": str(port),
-        "ROADSTEAD_QUANT_SOURCE_ENDPOINT": source.endpoint,
-        "ROADSTEAD_QUANT_SOURCE_BUCKET": BUCKET,
-        "ROADSTEAD_QUANT_SOURCE_ACCESS_KEY_FILE": str(source.access_key_file),
-        "ROADSTEAD_QUANT_SOURCE_SECRET_KEY_FILE": str(source.secret_key_file),
-        "ROADSTEAD_QUANT_KEY_FILE": str(key_file),
-    }
-    process = subprocess.Popen([sys.executable, "-m", "roadstead", "quant"], env=environ)
-    endpoint = f"http://127.0.0.1:{port}"
-    try:
-        deadline = time.monotonic() + 60
-        while not answers(f"{endpoint}/healthz"):
-            assert time.monotonic() < deadline, "roadstead quant does not answer"
-            time.sleep(0.1)
-        yield endpoint, key_file
-    finally:
-        process.terminate()
-        process.wait(20)
+        minio(source).make_bucket(BUCKET)
+        with running_quant(source, BUCKET, folder) as quant:
+            yield Site(
+                store=store,
+                source=source,
+                quant_endpoint=quant.endpoint,
+                quant_key_file=quant.key_file,
+            )

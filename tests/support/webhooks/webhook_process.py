@@ -17,8 +17,9 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from dev.servers import process
 from dev.servers.apiserver import ApiServer
-from dev.servers.process import answers, free_ports, until_ready
+from dev.servers.process import answers, free_ports
 from roadstead.tokens.receipt_keys import SigningKey
 from tests.support.certificates import write_certificate
 
@@ -122,21 +123,12 @@ def running_webhooks(
         **environ,
     }
     log = folder.path / f"webhooks-{name}.log"
-    with log.open("wb") as stream:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "roadstead", "webhooks"],
-            stdout=stream,
-            stderr=stream,
-            env={**os.environ, **settings},
-        )
-    try:
-        ready = functools.partial(answers, f"http://127.0.0.1:{http_port}/readyz")
-        until_ready("the webhooks", ready, process, log, seconds=START_DEADLINE_SECONDS)
-        yield WebhookProcess(port=port, http_port=http_port, process=process)
-    finally:
-        process.terminate()
-        try:
-            process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    with process.running(
+        "the webhooks",
+        [sys.executable, "-m", "roadstead", "webhooks"],
+        log,
+        functools.partial(answers, f"http://127.0.0.1:{http_port}/readyz"),
+        seconds=START_DEADLINE_SECONDS,
+        env={**os.environ, **settings},
+    ) as started:
+        yield WebhookProcess(port=port, http_port=http_port, process=started)

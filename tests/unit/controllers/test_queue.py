@@ -18,7 +18,7 @@ from roadstead.controllers.queue import (
 )
 from roadstead.errors import KubeConflict, KubeUnavailable
 from roadstead.kube.cache import Name
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 
 
 @contextlib.asynccontextmanager
@@ -42,7 +42,7 @@ async def test_many_puts_of_a_waiting_object_are_one_entry() -> None:
     for _ in range(100):
         queue.put(("", "a"))
     task = asyncio.create_task(queue.run())
-    await eventually(lambda: seen["", "a"] == 1, interval=0.01)
+    await assert_eventually(lambda: seen["", "a"] == 1, interval=0.01)
     await asyncio.sleep(0.05)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -64,7 +64,7 @@ async def test_an_object_that_comes_again_meanwhile_is_taken_up_once_more() -> N
         await asyncio.sleep(0.05)
         assert seen["", "a"] == 1
         go.set()
-        await eventually(lambda: seen["", "a"] == 2, interval=0.01)
+        await assert_eventually(lambda: seen["", "a"] == 2, interval=0.01)
 
 
 async def test_objects_that_hang_leave_the_other_workers_free() -> None:
@@ -78,7 +78,7 @@ async def test_objects_that_hang_leave_the_other_workers_free() -> None:
     async with working(reconcile, workers=4) as queue:
         for name in ("hangs-1", "hangs-2", "hangs-3", "a", "b"):
             queue.put(("", name))
-        await eventually(lambda: sorted(done) == [("", "a"), ("", "b")], interval=0.01)
+        await assert_eventually(lambda: sorted(done) == [("", "a"), ("", "b")], interval=0.01)
 
 
 async def test_an_object_that_fails_comes_again_and_holds_up_no_other() -> None:
@@ -92,7 +92,9 @@ async def test_an_object_that_fails_comes_again_and_holds_up_no_other() -> None:
     async with working(reconcile, workers=1) as queue:
         queue.put(("", "bad"))
         queue.put(("", "good"))
-        await eventually(lambda: seen["", "good"] == 1 and seen["", "bad"] == 3, interval=0.01)
+        await assert_eventually(
+            lambda: seen["", "good"] == 1 and seen["", "bad"] == 3, interval=0.01
+        )
 
 
 async def test_who_waits_for_the_api_server_waits_half_a_minute_at_most() -> None:
@@ -116,7 +118,7 @@ async def test_an_error_of_ours_ends_no_worker() -> None:
     async with working(reconcile, workers=1) as queue:
         queue.put(("", "bad"))
         queue.put(("", "good"))
-        await eventually(lambda: seen["", "good"] == 1, interval=0.01)
+        await assert_eventually(lambda: seen["", "good"] == 1, interval=0.01)
 
 
 async def test_an_earlier_time_goes_before_a_later_one() -> None:
@@ -128,7 +130,7 @@ async def test_an_earlier_time_goes_before_a_later_one() -> None:
     async with working(reconcile) as queue:
         queue.put(("", "a"), delay=3600)
         queue.put(("", "a"))
-        await eventually(lambda: seen == [("", "a")], interval=0.01)
+        await assert_eventually(lambda: seen == [("", "a")], interval=0.01)
         assert queue.oldest() == 0
 
 
@@ -152,7 +154,7 @@ def test_no_object_is_ever_worked_on_twice_at_once(steps: list[tuple[int, int]])
                 for _ in range(pause):
                     await asyncio.sleep(0)
             wanted = {("", str(name)) for name, _ in steps}
-            await eventually(lambda: seen == wanted and not active, interval=0.001)
+            await assert_eventually(lambda: seen == wanted and not active, interval=0.001)
 
     asyncio.run(play())
 

@@ -11,7 +11,7 @@ from roadstead.controllers.transfer_following import Following, Pace
 from roadstead.controllers.transfer_logs import PodLog
 from roadstead.controllers.transfer_runner import Blocked, Outcome
 from roadstead.transfer.messages import Event, Failed, Resume, Stopped, event_line
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 from tests.unit.controllers.test_transfer_logs import FAILED, LOGGED, STARTED, Kubelet
 from tests.unit.controllers.test_transfer_pods import ended, make_pod, unscheduled
 
@@ -108,9 +108,9 @@ def at_work() -> Any:
 async def test_what_keeps_a_pod_from_beginning_is_told_until_it_does() -> None:
     job = Job(unscheduled("one", "2026-01-01T00:00:00Z"), state={})
     following = asyncio.create_task(job.followed())
-    await eventually(lambda: job.heard)
+    await assert_eventually(lambda: job.heard)
     job.pods = [at_work()]
-    await eventually(lambda: len(job.heard) > 1)
+    await assert_eventually(lambda: len(job.heard) > 1)
     job.pods = [ended(0, event_line(FAILED))]
     await following
     assert [each.reason for each in job.heard if isinstance(each, Blocked)] == ["Unschedulable", ""]
@@ -119,7 +119,7 @@ async def test_what_keeps_a_pod_from_beginning_is_told_until_it_does() -> None:
 async def test_a_job_that_gets_no_pod_says_where_to_look() -> None:
     job = Job(state={})
     following = asyncio.create_task(job.followed())
-    await eventually(lambda: job.heard)
+    await assert_eventually(lambda: job.heard)
     job.state = None
     await following
     (told,) = job.heard

@@ -21,7 +21,7 @@ from roadstead.kube.cache import WatchCache
 from roadstead.kube.client import Object, Page
 from roadstead.kube.resources import JOBS, MODELS, PODS, SECRETS, Resource
 from roadstead.transfer.messages import Failed, StoredSource, TransferJob, event_line
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 from tests.unit.controllers.test_transfer_logs import FAILED
 from tests.unit.controllers.test_transfer_pods import ended
 from tests.unit.kube.memory_api import MemoryApi
@@ -94,7 +94,7 @@ class Site:
     async def begun(self, attempt: Attempt) -> "asyncio.Task[Outcome]":
         """An attempt whose Job and Secret are there."""
         task = asyncio.create_task(self.runner().run(attempt, lambda event: None))
-        await eventually(lambda: (SECRETS, "system", JOB) in self.api.objects)
+        await assert_eventually(lambda: (SECRETS, "system", JOB) in self.api.objects)
         return task
 
     async def left(self, attempt: Attempt) -> None:
@@ -129,7 +129,7 @@ def make_attempt(number: int = 1) -> Attempt:
 async def test_a_lost_answer_to_a_create_makes_no_second_one(site: Site, kind: str) -> None:
     site.api.lost.add(("create", kind))
     task = await site.begun(make_attempt())
-    await eventually(lambda: site.api.lost == set())
+    await assert_eventually(lambda: site.api.lost == set())
     site.ends()
     assert await asyncio.wait_for(task, 60) == FAILED
     assert list(site.api.objects) == [(JOBS, "system", JOB), (SECRETS, "system", JOB)]
@@ -205,7 +205,7 @@ async def test_an_outcome_of_the_past_is_none_of_a_new_attempt(site: Site) -> No
     site.ends()
     before = site.job()["metadata"]["uid"]
     task = asyncio.create_task(site.runner().run(make_attempt(2), lambda event: None))
-    await eventually(lambda: site.api.made().count("Secret") == 2)
+    await assert_eventually(lambda: site.api.made().count("Secret") == 2)
     assert site.job()["metadata"]["uid"] != before
     assert not task.done()
     task.cancel()
@@ -216,10 +216,10 @@ async def test_the_secret_of_a_job_before_is_waited_for(site: Site) -> None:
     stale = site.api.objects[SECRETS, "system", JOB]
     del site.api.objects[JOBS, "system", JOB]
     task = asyncio.create_task(site.runner().run(make_attempt(2), lambda event: None))
-    await eventually(lambda: site.api.made().count("Secret") > 3)
+    await assert_eventually(lambda: site.api.made().count("Secret") > 3)
     assert site.api.objects[SECRETS, "system", JOB] == stale
     del site.api.objects[SECRETS, "system", JOB]
-    await eventually(lambda: (SECRETS, "system", JOB) in site.api.objects)
+    await assert_eventually(lambda: (SECRETS, "system", JOB) in site.api.objects)
     secret = site.api.objects[SECRETS, "system", JOB]
     assert secret["metadata"]["ownerReferences"][0]["uid"] == site.job()["metadata"]["uid"]
     assert json.loads(base64.b64decode(secret["data"]["job"])) == make_attempt().job.to_json()
@@ -229,9 +229,9 @@ async def test_the_secret_of_a_job_before_is_waited_for(site: Site) -> None:
 async def test_a_job_that_could_not_be_removed_is_still_known(site: Site) -> None:
     transfers = Transfers(site.runner(), concurrency=1, on_news=lambda uid: None)
     transfers.start(make_attempt(), tenants=())
-    await eventually(lambda: (SECRETS, "system", JOB) in site.api.objects)
+    await assert_eventually(lambda: (SECRETS, "system", JOB) in site.api.objects)
     site.ends()
-    await eventually(lambda: _state(transfers) is State.ENDED)
+    await assert_eventually(lambda: _state(transfers) is State.ENDED)
     site.api.faults["delete", "Job"] = AWAY
     with pytest.raises(KubeUnavailable):
         await transfers.settle(UID)

@@ -17,7 +17,7 @@ from roadstead.transfer.messages import (
     Stopped,
     event_line,
 )
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 from tests.unit.controllers.test_transfer_pods import make_pod
 
 STARTED = Started(
@@ -69,7 +69,7 @@ async def following(kubelet: Kubelet, *pods: Any) -> AsyncIterator[tuple[PodLog,
 async def test_events_are_found_between_the_lines_that_a_pod_logs() -> None:
     lines = [event_line(STARTED), LOGGED, "Traceback", event_line(progress(5)), event_line(FAILED)]
     async with following(Kubelet(one=[lines]), make_pod(running={})) as (log, heard):
-        await eventually(lambda: log.outcome)
+        await assert_eventually(lambda: log.outcome)
     assert (log.outcome, log.started) == (FAILED, STARTED)
     assert heard == [STARTED, progress(5)]
 
@@ -77,7 +77,7 @@ async def test_events_are_found_between_the_lines_that_a_pod_logs() -> None:
 async def test_a_log_that_breaks_off_is_read_on_from_there() -> None:
     kubelet = Kubelet(one=[[event_line(STARTED)], [], [event_line(progress(7))]])
     async with following(kubelet, make_pod(running={})) as (_, heard):
-        await eventually(lambda: progress(7) in heard)
+        await assert_eventually(lambda: progress(7) in heard)
     assert kubelet.asked[:3] == [
         ("one", ""),
         ("one", "2026-01-01T00:00:01Z"),
@@ -90,10 +90,10 @@ async def test_the_next_pod_s_log_takes_the_place_of_the_last_one_s() -> None:
     first = make_pod(terminated={"exitCode": 4})
     second = make_pod("two", at="2026-01-01T00:00:09Z", running={})
     async with following(kubelet, first) as (log, _):
-        await eventually(lambda: log.outcome)
+        await assert_eventually(lambda: log.outcome)
         log.read([first, second])
         assert log.outcome is None
-        await eventually(lambda: kubelet.asked[-1][0] == "two")
+        await assert_eventually(lambda: kubelet.asked[-1][0] == "two")
     assert log.started == STARTED
 
 

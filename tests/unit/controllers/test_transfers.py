@@ -25,7 +25,7 @@ from roadstead.controllers.transfers import (
 )
 from roadstead.errors import Retry
 from roadstead.transfer.messages import Failed, Phase, Progress, TransferJob, UrlSource
-from tests.support.waiting import eventually
+from tests.support.waiting import assert_eventually
 
 URL = "http://127.0.0.1:9/model.gguf?X-Amz-Signature=secretsignature"
 
@@ -102,7 +102,7 @@ class Told:
         return processes() - self._before
 
     async def outcome(self, uid: str) -> Failed:
-        await eventually(lambda: self.state(uid) is State.ENDED)
+        await assert_eventually(lambda: self.state(uid) is State.ENDED)
         view = self.transfers.view(uid)
         assert view is not None
         assert isinstance(view.outcome, Failed)
@@ -137,7 +137,7 @@ async def test_a_process_that_can_not_begin_is_told_by_its_code() -> None:
 async def test_a_process_that_was_killed_is_told_by_its_signal(silent: str, key: Path) -> None:
     async with telling(environ(silent, key)) as told:
         told.start("1", silent)
-        await eventually(told.running)
+        await assert_eventually(told.running)
         (pid,) = told.running()
         os.kill(pid, signal.SIGKILL)
         outcome = await told.outcome("1")
@@ -148,18 +148,18 @@ async def test_a_process_that_was_killed_is_told_by_its_signal(silent: str, key:
 async def test_a_transfer_waits_until_a_slot_is_free(silent: str, key: Path) -> None:
     async with telling(environ(silent, key), slots=1) as told:
         told.start("1", silent)
-        await eventually(told.running)
+        await assert_eventually(told.running)
         told.start("2", silent)
         assert (told.state("1"), told.state("2")) == (State.RUNNING, State.QUEUED)
         await told.transfers.stop("1")
-        await eventually(lambda: told.state("2") is State.RUNNING)
+        await assert_eventually(lambda: told.state("2") is State.RUNNING)
 
 
 async def test_a_model_has_one_transfer_however_often_it_is_started(silent: str, key: Path) -> None:
     async with telling(environ(silent, key)) as told:
         for _ in range(3):
             told.start("1", silent)
-        await eventually(told.running)
+        await assert_eventually(told.running)
         await asyncio.sleep(0.2)
         assert len(told.running()) == 1
 
@@ -174,7 +174,7 @@ async def test_a_transfer_that_runs_is_not_forgotten(silent: str, key: Path) -> 
 async def test_a_stopped_transfer_leaves_no_process_and_no_news(silent: str, key: Path) -> None:
     async with telling(environ(silent, key)) as told:
         told.start("1", silent)
-        await eventually(told.running)
+        await assert_eventually(told.running)
         await told.transfers.stop("1")
         assert (told.running(), told.state("1"), told.news) == (set(), None, [])
 
@@ -182,7 +182,7 @@ async def test_a_stopped_transfer_leaves_no_process_and_no_news(silent: str, key
 async def test_the_url_is_no_part_of_the_command_or_the_environment(silent: str, key: Path) -> None:
     async with telling(environ(silent, key)) as told:
         told.start("1", silent)
-        await eventually(told.running)
+        await assert_eventually(told.running)
         (pid,) = told.running()
         shown = everybody_reads(pid)
     assert "roadstead\0transfer" in shown

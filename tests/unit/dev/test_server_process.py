@@ -1,8 +1,9 @@
-"""A server that was started is waited for, and one that does not come up is told of."""
+"""How servers are started, waited for and stopped, and what is said of one that fails."""
 
 from __future__ import annotations
 
 import contextlib
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from dev.errors import StepTimeout
-from dev.servers.process import answers, until_ready
+from dev.servers.process import answers, free_ports, running, start, stop, until_ready
 
 Started = tuple[subprocess.Popen[bytes], Path]
 """A process, and its log."""
+IGNORES = "trap '' TERM; echo up; while :; do sleep 0.05; done"
 
 
 @contextlib.contextmanager
@@ -46,3 +48,51 @@ def test_a_server_that_never_answers_is_given_up(tmp_path: Path) -> None:
         pytest.raises(StepTimeout, match="it did not come up"),
     ):
         until_ready("it", lambda: answers("http://127.0.0.1:9/"), process, log, seconds=0.2)
+
+
+def test_a_server_is_stopped_on_the_way_out(tmp_path: Path) -> None:
+    with running("it", ["sleep", "600"], tmp_path / "log", lambda: True, seconds=60) as process:
+        assert process.poll() is None
+    assert process.returncode == -signal.SIGTERM
+
+
+def test_a_server_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
+    process = start(["sh", "-c", IGNORES], tmp_path / "log")
+    until_ready("it", lambda: is_up(tmp_path / "log"), process, tmp_path / "log", seconds=60)
+    assert not stop(process, seconds=0.1)
+    assert process.returncode == -signal.SIGKILL
+
+
+def test_a_server_that_must_stop_by_itself_is_told_of_if_it_does_not(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with (
+        pytest.raises(StepTimeout, match=r"it did not exit within 0.1 s of SIGTERM(.|\n)*up"),
+        running(
+            "it",
+            ["sh", "-c", IGNORES],
+            log,
+            lambda: is_up(log),
+            seconds=60,
+            stop_seconds=0.1,
+            graceful=True,
+        ),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(("append", "left"), [(False, "new\n"), (True, "old\nnew\n")])
+def test_a_log_is_begun_anew_unless_it_is_appended_to(
+    tmp_path: Path, append: bool, left: str
+) -> None:
+    log = tmp_path / "log"
+    log.write_text("old\n")
+    start(["echo", "new"], log, append=append).wait()
+    assert log.read_text() == left
+
+
+def test_free_ports_differ() -> None:
+    assert len(set(free_ports(10))) == 10
+
+
+def is_up(log: Path) -> bool:
+    return log.read_text() == "up\n"

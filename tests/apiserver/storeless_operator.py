@@ -9,14 +9,13 @@ import contextlib
 import functools
 import os
 import secrets
-import socket
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from dev.servers import process
 from dev.servers.apiserver import ApiServer
-from dev.servers.process import answers, until_ready
+from dev.servers.process import answers, free_port
 
 START_DEADLINE_SECONDS = 60.0
 
@@ -26,9 +25,7 @@ def running_operator(server: ApiServer, folder: Path, **environ: str) -> Iterato
     """An operator that is ready; the path of its log. It ends by SIGTERM on the way out."""
     key, log = folder / "key", folder / "operator.log"
     key.write_text(secrets.token_hex(16))
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
+    port = free_port()
     settings = {
         "KUBECONFIG": str(server.kubeconfig),
         "ROADSTEAD_HTTP_HOST": "127.0.0.1",
@@ -43,19 +40,13 @@ def running_operator(server: ApiServer, folder: Path, **environ: str) -> Iterato
         "ROADSTEAD_SERVER_IMAGE": "llama-server:test",
         **environ,
     }
-    command = [sys.executable, "-m", "roadstead", "operator"]
-    with log.open("wb") as stream:
-        process = subprocess.Popen(
-            command, stdout=stream, stderr=stream, env={**os.environ, **settings}
-        )
-    try:
-        ready = functools.partial(answers, f"http://127.0.0.1:{port}/readyz")
-        until_ready("the operator", ready, process, log, seconds=START_DEADLINE_SECONDS)
+    with process.running(
+        "the operator",
+        [sys.executable, "-m", "roadstead", "operator"],
+        log,
+        functools.partial(answers, f"http://127.0.0.1:{port}/readyz"),
+        seconds=START_DEADLINE_SECONDS,
+        stop_seconds=15,
+        env={**os.environ, **settings},
+    ):
         yield log
-    finally:
-        process.terminate()
-        try:
-            process.wait(timeout=15)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
