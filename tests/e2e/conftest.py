@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,6 @@ from tests.e2e.rights.audited import Audited
 from tests.e2e.serves import USERS, Serves
 from tests.e2e.sharing import SharedCluster
 from tests.support.scheduling import is_alone, place
-from tests.support.waiting import wait_until
 
 BIG_BYTES = 2 * 2**30
 BIG_MODEL = "big-model"
@@ -95,12 +94,6 @@ def big_model(
         source.upload(cluster, file, f"{BIG_MODEL}.gguf")
         file.unlink()
     return BIG_MODEL
-
-
-@pytest.fixture(scope="session")
-def eventually() -> Callable[..., Any]:
-    """Ask until the answer is true; the answer."""
-    return wait_until
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

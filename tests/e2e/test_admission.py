@@ -1,9 +1,8 @@
 """The webhooks in their pods: rolled out under load, gone altogether; what is kept of a token."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,6 +13,7 @@ from dev.demo.kubectl import Cluster
 from dev.errors import DevError
 from tests.e2e.repeating import Repeatedly
 from tests.e2e.serves import USERS, Serves, make_serve
+from tests.support.waiting import wait_until
 
 COMPONENT = "app.kubernetes.io/component"
 WEBHOOKS = "deployment/roadstead-webhooks"
@@ -21,15 +21,13 @@ KINDS = "models,modelserves,resourcecontracts,deployments,pods,services,secrets,
 
 
 @pytest.fixture
-def webhooks_come_back(
-    cluster: Cluster, serves: Serves, eventually: Callable[..., Any]
-) -> Iterator[None]:
+def webhooks_come_back(cluster: Cluster, serves: Serves) -> Iterator[None]:
     """Whatever a test does to them."""
     yield
     cluster.run("-n", NAMESPACE, "scale", WEBHOOKS, "--replicas=2")
     cluster.run("-n", NAMESPACE, "rollout", "status", WEBHOOKS, "--timeout=120s")
     # Pods are ready a moment before the node's rules lead to them again.
-    eventually(serves.is_admitted)
+    wait_until(serves.is_admitted)
 
 
 def test_without_a_token_nothing_is_served(serves: Serves) -> None:
@@ -59,12 +57,11 @@ def test_without_webhooks_nothing_is_made_and_deleting_works(
     cluster: Cluster,
     serves: Serves,
     webhooks_come_back: None,
-    eventually: Callable[..., Any],
 ) -> None:
     serves.apply(make_serve(replicas=0))
     cluster.run("-n", NAMESPACE, "scale", WEBHOOKS, "--replicas=0")
     selector = f"{COMPONENT}=webhooks"
-    eventually(lambda: "No resources" in _pods(cluster, selector) or not _pods(cluster, selector))
+    wait_until(lambda: "No resources" in _pods(cluster, selector) or not _pods(cluster, selector))
     with pytest.raises(DevError, match="failed calling webhook"):
         serves.apply(make_serve("second", replicas=0))
     serves.kubectl("delete", "modelserve", "gemma", "--timeout=60s")

@@ -1,11 +1,11 @@
 """What a ModelServe owns, when somebody lays hands on it."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 from roadstead.api.group import LABEL_MANAGED_BY
 from tests.e2e.serves import Serves, make_serve
+from tests.support.waiting import wait_until
 
 KINDS = ("deployment", "service", "serviceaccount", "networkpolicy")
 NAME, COPY = "gemma", "copy"
@@ -14,10 +14,10 @@ GIVEN = ("uid", "resourceVersion", "creationTimestamp", "generation", "managedFi
 """What the API server gives an object."""
 
 
-def served(serves: Serves, eventually: Callable[..., Any]) -> None:
+def served(serves: Serves) -> None:
     """A server whose children are there."""
     serves.apply(make_serve(NAME))
-    eventually(lambda: all(serves.get(kind, NAME) for kind in KINDS))
+    wait_until(lambda: all(serves.get(kind, NAME) for kind in KINDS))
 
 
 def is_labelled(serves: Serves, kind: str, name: str = NAME) -> bool:
@@ -33,28 +33,24 @@ def copy_of(child: dict[str, Any]) -> str:
     return json.dumps({key: value for key, value in body.items() if value and key != "status"})
 
 
-def test_child_without_its_label_is_taken_back(
-    serves: Serves, eventually: Callable[..., Any]
-) -> None:
-    served(serves, eventually)
+def test_child_without_its_label_is_taken_back(serves: Serves) -> None:
+    served(serves)
     for kind in KINDS:
         serves.kubectl("label", kind, NAME, f"{LABEL_MANAGED_BY}-")
-    eventually(lambda: all(is_labelled(serves, kind) for kind in KINDS))
+    wait_until(lambda: all(is_labelled(serves, kind) for kind in KINDS))
 
 
-def test_secret_without_its_label_is_put_right_where_a_pod_waits_on_a_node(
-    serves: Serves, eventually: Callable[..., Any]
-) -> None:
+def test_secret_without_its_label_is_put_right_where_a_pod_waits_on_a_node(serves: Serves) -> None:
     serves.apply(make_serve(NAME, config={"image": "nowhere.example/llama:1"}))
-    eventually(lambda: all(serves.get("secret", name) for name in SECRETS))
+    wait_until(lambda: all(serves.get("secret", name) for name in SECRETS))
     for name in SECRETS:
         serves.kubectl("label", "secret", name, f"{LABEL_MANAGED_BY}-")
-    eventually(lambda: all(is_labelled(serves, "secret", name) for name in SECRETS), step=1)
+    wait_until(lambda: all(is_labelled(serves, "secret", name) for name in SECRETS), step=1)
 
 
-def test_copy_of_a_child_is_taken_away(serves: Serves, eventually: Callable[..., Any]) -> None:
-    served(serves, eventually)
+def test_copy_of_a_child_is_taken_away(serves: Serves) -> None:
+    served(serves)
     for kind in KINDS:
         serves.kubectl("create", "-f", "-", stdin=copy_of(dict(serves.get(kind, NAME))))
-    eventually(lambda: not any(serves.get(kind, COPY) for kind in KINDS))
+    wait_until(lambda: not any(serves.get(kind, COPY) for kind in KINDS))
     assert all(serves.get(kind, NAME) for kind in KINDS)

@@ -9,9 +9,10 @@ import math
 import re
 import secrets
 import subprocess
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -32,6 +33,7 @@ from tests.e2e.gateway.site import Gateway, Issuer
 from tests.e2e.scraping import PARTS, RULES, scraped, targets
 from tests.e2e.serves import USERS, Serves, make_serve
 from tests.support.dashboards import Query, filled, queries
+from tests.support.waiting import wait_until
 
 WINDOW_SECONDS = 900.0
 RUNTIME = {"contextSize": 2048, "parallel": 2, "threads": 1, "chatTemplate": "vicuna"}
@@ -120,11 +122,9 @@ async def ledger(cluster: Cluster) -> AsyncIterator[asyncpg.Connection]:
 
 
 @pytest.mark.parametrize("query", PANELS, ids=lambda query: query.where)
-def test_a_panel_shows_something(
-    prometheus: Prometheus, work: Work, eventually: Callable[..., Any], query: Query
-) -> None:
+def test_a_panel_shows_something(prometheus: Prometheus, work: Work, query: Query) -> None:
     expression = filled(query, _variables(work), since="", until="")
-    assert eventually(lambda: _numbers(prometheus, expression))
+    assert wait_until(lambda: _numbers(prometheus, expression))
 
 
 @pytest.mark.parametrize("query", OF_THE_LEDGER, ids=lambda query: query.where)
@@ -154,11 +154,11 @@ async def test_a_row_of_the_servers_leads_to_the_server(
 
 @pytest.mark.parametrize("alert", ALERTS)
 def test_an_alert_is_evaluated_over_series_that_there_are(
-    prometheus: Prometheus, work: Work, eventually: Callable[..., Any], alert: Any
+    prometheus: Prometheus, work: Work, alert: Any
 ) -> None:
-    eventually(lambda: alert["alert"] in prometheus.alerts())
+    wait_until(lambda: alert["alert"] in prometheus.alerts())
     for name in set(re.findall(r"\broadstead_[a-z_]+", alert["expr"])) - ONLY_IN_A_FAULT.keys():
-        assert eventually(lambda name=name: _numbers(prometheus, name)), name
+        assert wait_until(partial(_numbers, prometheus, name)), name
 
 
 @pytest.mark.parametrize("part", PARTS)

@@ -1,6 +1,6 @@
 """kill -9 in the middle: what was moved already is not moved again."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from tests.e2e.leader import leader_uid
 from tests.e2e.node_processes import kill_command
 from tests.e2e.serves import Serves, make_serve, model_condition
 from tests.e2e.transfers import CONNECTIONS, PART_BYTES, bring, resumed_bytes, transfer_of
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -23,25 +24,25 @@ def model(cluster: Cluster, big_model: str) -> Iterator[str]:
 
 
 def test_a_transfer_goes_on_after_the_operator_was_killed(
-    cluster: Cluster, model: str, big_model: str, eventually: Callable[..., Any]
+    cluster: Cluster, model: str, big_model: str
 ) -> None:
     bring(cluster, model, big_model)
-    begun = eventually(lambda: transfer_of(cluster, model, at_least=10), step=0.1)
+    begun = wait_until(lambda: transfer_of(cluster, model, at_least=10), step=0.1)
     assert kill_command(leader_uid(cluster), "roadstead operator") == 1
-    eventually(lambda: model_condition(cluster, model).get("status") == "True", seconds=180)
+    wait_until(lambda: model_condition(cluster, model).get("status") == "True", seconds=180)
     resumed = resumed_bytes(cluster)
     assert resumed >= begun["bytesDone"] - CONNECTIONS * PART_BYTES
 
 
 def test_a_fetch_goes_on_after_it_was_killed(
-    cluster: Cluster, model: str, big_model: str, serves: Serves, eventually: Callable[..., Any]
+    cluster: Cluster, model: str, big_model: str, serves: Serves
 ) -> None:
     bring(cluster, model, big_model)
-    eventually(lambda: model_condition(cluster, model).get("status") == "True", seconds=180)
+    wait_until(lambda: model_condition(cluster, model).get("status") == "True", seconds=180)
     serves.apply(make_serve("big", modelName=model))
-    pod = eventually(serves.pods)[0]
-    eventually(lambda: kill_command(pod["metadata"]["uid"], "roadstead fetch"), step=0.5)
-    fetch = eventually(lambda: ended_well(serves), seconds=120)
+    pod = wait_until(serves.pods)[0]
+    wait_until(lambda: kill_command(pod["metadata"]["uid"], "roadstead fetch"), step=0.5)
+    fetch = wait_until(lambda: ended_well(serves), seconds=120)
     assert fetch["restartCount"] >= 1
     serves.kubectl("delete", "modelserve", "big")
 

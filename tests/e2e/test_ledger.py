@@ -1,7 +1,7 @@
 """The ledger on the real cluster: what it says, and that Postgres may go at any moment."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from dev.errors import DevError
 from tests.e2e.node_processes import kill_command
 from tests.e2e.repeating import Repeatedly
 from tests.e2e.serves import Serves, make_serve
+from tests.support.waiting import wait_until
 
 OPERATOR = "deployment/roadstead-operator"
 MEGABYTE = 10**6
@@ -71,10 +72,8 @@ def running(cluster: Cluster, serves: Serves) -> Serves:
     return serves
 
 
-def test_ready_server_is_in_the_ledger_with_what_it_uses(
-    cluster: Cluster, running: Serves, eventually: Callable[..., Any]
-) -> None:
-    eventually(lambda: record(cluster, running, "gemma")["memory_current_mb"], seconds=90, step=2)
+def test_ready_server_is_in_the_ledger_with_what_it_uses(cluster: Cluster, running: Serves) -> None:
+    wait_until(lambda: record(cluster, running, "gemma")["memory_current_mb"], seconds=90, step=2)
     found, serve = record(cluster, running, "gemma"), running.get("modelserve", "gemma")
     assert (found["status"], found["subject"], found["contract"]) == ("Ready", "alice", "e2e")
     assert found["gateway_url"] == serve["status"]["url"]
@@ -88,7 +87,7 @@ def test_ready_server_is_in_the_ledger_with_what_it_uses(
 
 @pytest.mark.timeout(600)
 def test_what_changes_while_postgres_is_away_is_there_afterwards(
-    cluster: Cluster, running: Serves, eventually: Callable[..., Any]
+    cluster: Cluster, running: Serves
 ) -> None:
     running.apply(make_serve("passing", modelName="nobody-knows-this"))
     running.until("passing", "Ready", "ModelUnknown")
@@ -99,7 +98,7 @@ def test_what_changes_while_postgres_is_away_is_there_afterwards(
         running.kubectl("delete", "modelserve", "passing")
         running.kubectl("scale", "modelserve", "gemma", "--replicas=0")
         running.until("gemma", "WorkloadReady", "ScaledToZero")
-    eventually(lambda: answers(cluster), seconds=PATIENCE, step=1)
+    wait_until(lambda: answers(cluster), seconds=PATIENCE, step=1)
     assert verify(cluster, seconds=90) == ""
     assert record(cluster, running, "passing")["status"] == "Deleted"
     assert record(cluster, running, "gemma")["status"] == "Stopped"
@@ -107,7 +106,7 @@ def test_what_changes_while_postgres_is_away_is_there_afterwards(
 
 @pytest.mark.timeout(600)
 def test_postgres_that_is_killed_while_servers_change_loses_nothing(
-    cluster: Cluster, serves: Serves, eventually: Callable[..., Any]
+    cluster: Cluster, serves: Serves
 ) -> None:
     for number in range(5):
         serves.apply(make_serve(f"one-{number}", modelName="nobody-knows-this"))
@@ -115,15 +114,13 @@ def test_postgres_that_is_killed_while_servers_change_loses_nothing(
     for number in range(5):
         serves.kubectl("delete", "modelserve", f"one-{number}", "--wait=false")
     serves.apply(make_serve("last", modelName="nobody-knows-this"))
-    eventually(lambda: answers(cluster), seconds=PATIENCE, step=1)
+    wait_until(lambda: answers(cluster), seconds=PATIENCE, step=1)
     assert verify(cluster, seconds=90) == ""
 
 
-def test_denials_are_in_the_ledger(
-    cluster: Cluster, serves: Serves, eventually: Callable[..., Any]
-) -> None:
+def test_denials_are_in_the_ledger(cluster: Cluster, serves: Serves) -> None:
     with pytest.raises(DevError, match="TokenMissing"):
         serves.kubectl("apply", "-f", "-", stdin=json.dumps(make_serve()))
     query = f"SELECT * FROM admission_records WHERE namespace = '{serves.namespace}'"
-    (found,) = eventually(lambda: rows(cluster, query))
+    (found,) = wait_until(lambda: rows(cluster, query))
     assert (found["allowed"], found["reason"]) == (False, "TokenMissing")

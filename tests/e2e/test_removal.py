@@ -10,7 +10,6 @@ import secrets
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,6 +19,7 @@ from dev.demo.kubectl import Cluster
 from tests.e2e import releases
 from tests.e2e.serves import MODEL, Serves, make_serve
 from tests.support.faults_table import Healing
+from tests.support.waiting import wait_until
 
 KINDS = ("modelserves", "models", "resourcecontracts")
 DEFINITIONS = [f"{kind}.model.example.com" for kind in KINDS]
@@ -76,7 +76,7 @@ def back_again(cluster: Cluster) -> Iterator[None]:
 
 
 @pytest.fixture
-def serving(cluster: Cluster, back_again: None, eventually: Callable[..., Any]) -> Iterator[Serves]:
+def serving(cluster: Cluster, back_again: None) -> Iterator[Serves]:
     """The release, installed, and a namespace with a server that is ready."""
     releases.installed(cluster)
     serves = Serves(cluster=cluster, namespace=f"e2e-{secrets.token_hex(3)}")
@@ -88,14 +88,12 @@ def serving(cluster: Cluster, back_again: None, eventually: Callable[..., Any]) 
 
 
 @pytest.mark.fault("R17", heals="the servers end, totals are given back, the Model stays")
-def test_a_namespace_goes_with_everything_in_it(
-    serving: Serves, eventually: Callable[..., Any], healing: Healing
-) -> None:
+def test_a_namespace_goes_with_everything_in_it(serving: Serves, healing: Healing) -> None:
     serving.apply(make_serve("second", replicas=0, modelName="nobody-knows-this"))
-    eventually(lambda: counted(serving) >= 2)
+    wait_until(lambda: counted(serving) >= 2)
     with healing():
         serving.cluster.run("delete", "namespace", serving.namespace, f"--timeout={SECONDS:.0f}s")
-        eventually(lambda: (counted(serving), model_servers(serving)) == there(serving))
+        wait_until(lambda: (counted(serving), model_servers(serving)) == there(serving))
 
 
 FIRST = "the chart first"
@@ -122,19 +120,19 @@ ORDERS: dict[str, tuple[Step, ...]] = {
     ],
 )
 def test_all_of_it_goes_in_any_order(
-    serving: Serves, steps: tuple[Step, ...], eventually: Callable[..., Any], healing: Healing
+    serving: Serves, steps: tuple[Step, ...], healing: Healing
 ) -> None:
     with healing():
         for step in steps:
             step(serving)
         with contextlib.suppress(AssertionError):
-            eventually(lambda: not left(serving), seconds=SECONDS)
+            wait_until(lambda: not left(serving), seconds=SECONDS)
     assert left(serving) == []
 
 
 @pytest.mark.fault("R17", heals="servers run on, and a release installed again takes them up")
 def test_a_release_that_is_gone_leaves_its_servers_to_the_next(
-    serving: Serves, eventually: Callable[..., Any], healing: Healing
+    serving: Serves, healing: Healing
 ) -> None:
     before = [pod["metadata"]["uid"] for pod in serving.pods()]
     uninstall(serving)
@@ -142,7 +140,7 @@ def test_a_release_that_is_gone_leaves_its_servers_to_the_next(
         releases.installed(serving.cluster)
     assert [pod["metadata"]["uid"] for pod in serving.pods()] == before
     serving.kubectl("scale", "modelserve", "gemma", "--replicas=0")
-    eventually(lambda: not serving.pods())
+    wait_until(lambda: not serving.pods())
 
 
 def left(serves: Serves) -> list[str]:

@@ -3,7 +3,6 @@
 import base64
 import json
 import urllib.request
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from dev.demo.kubectl import Cluster
 from dev.errors import DevError
 from tests.e2e.repeating import Repeatedly
 from tests.e2e.serves import MODEL, Serves, make_serve
+from tests.support.waiting import wait_until
 
 
 def test_a_served_model_answers_who_has_its_key(cluster: Cluster, serves: Serves) -> None:
@@ -34,22 +34,20 @@ def test_the_columns_are_filled(cluster: Cluster, serves: Serves) -> None:
     assert url in serve
 
 
-def test_kubectl_scale_starts_and_ends_servers(
-    serves: Serves, eventually: Callable[..., Any]
-) -> None:
+def test_kubectl_scale_starts_and_ends_servers(serves: Serves) -> None:
     serves.apply(make_serve())
     serves.until_ready()
     serves.kubectl("scale", "modelserve", "gemma", "--replicas=2")
-    eventually(lambda: serves.get("modelserve", "gemma")["status"]["readyReplicas"] == 2)
+    wait_until(lambda: serves.get("modelserve", "gemma")["status"]["readyReplicas"] == 2)
     serves.kubectl("scale", "modelserve", "gemma", "--replicas=0")
-    eventually(lambda: not serves.pods())
+    wait_until(lambda: not serves.pods())
     # The Deployment counts its pods a moment after the last of them is gone.
-    eventually(lambda: serves.get("modelserve", "gemma")["status"]["replicas"] == 0)
+    wait_until(lambda: serves.get("modelserve", "gemma")["status"]["replicas"] == 0)
     serves.until("gemma", "WorkloadReady", "ScaledToZero")
 
 
 def test_changed_runtime_params_roll_out_without_a_lost_request(
-    cluster: Cluster, serves: Serves, eventually: Callable[..., Any]
+    cluster: Cluster, serves: Serves
 ) -> None:
     serves.apply(make_serve())
     serves.until_ready()
@@ -57,7 +55,7 @@ def test_changed_runtime_params_roll_out_without_a_lost_request(
     address = serves.get("service", "gemma")["spec"]["clusterIP"]
     with Repeatedly(lambda: _read(f"http://{address}/health"), pause=0.02) as asking:
         serves.apply(make_serve(runtimeParams={"contextSize": 1024, "threads": 1}))
-        eventually(
+        wait_until(
             lambda: (
                 [pod["metadata"]["uid"] for pod in serves.pods()] not in ([], [before])
                 and len(serves.pods()) == 1
@@ -69,14 +67,12 @@ def test_changed_runtime_params_roll_out_without_a_lost_request(
     assert asking.passed > 10
 
 
-def test_a_deleted_server_leaves_nothing_behind(
-    serves: Serves, eventually: Callable[..., Any]
-) -> None:
+def test_a_deleted_server_leaves_nothing_behind(serves: Serves) -> None:
     serves.apply(make_serve())
     serves.until_ready()
     serves.kubectl("delete", "modelserve", "gemma")
     kinds = "deployments,services,secrets,networkpolicies,pods"
-    eventually(lambda: not json.loads(serves.kubectl("get", kinds, "-o", "json"))["items"])
+    wait_until(lambda: not json.loads(serves.kubectl("get", kinds, "-o", "json"))["items"])
     accounts = json.loads(serves.kubectl("get", "serviceaccounts", "-o", "json"))["items"]
     assert [item["metadata"]["name"] for item in accounts] == ["default"]
 

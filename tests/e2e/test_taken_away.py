@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from dev.demo.kubectl import Cluster
 from dev.errors import DevError
 from tests.e2e.serves import Serves, make_serve
 from tests.support.faults_table import Healing
+from tests.support.waiting import wait_until
 
 ROLE: Final = ("clusterrole", "roadstead-operator")
 NO_IMAGE: Final = {"image": "localhost/no-such-image:1"}
@@ -99,9 +100,7 @@ def test_a_cordoned_node_is_told_and_taken_when_it_is_free(
 
 
 @pytest.mark.fault("R18", heals="serves on behind a bad image, and rolls out with a good one")
-def test_an_image_that_is_not_there_takes_no_server_away(
-    serves: Serves, healing: Healing, eventually: Callable[..., Any]
-) -> None:
+def test_an_image_that_is_not_there_takes_no_server_away(serves: Serves, healing: Healing) -> None:
     serves.apply(make_serve())
     serves.until_ready()
     serves.apply(make_serve(config=NO_IMAGE))
@@ -117,7 +116,7 @@ def test_an_image_that_is_not_there_takes_no_server_away(
 
 @pytest.mark.fault("R18", heals="an eviction waits for the budget; then another pod serves")
 def test_a_server_is_not_evicted_against_a_budget_and_replaced_when_it_is(
-    serves: Serves, healing: Healing, eventually: Callable[..., Any]
+    serves: Serves, healing: Healing
 ) -> None:
     serves.apply(make_serve())
     uid = serves.until_ready()["metadata"]["uid"]
@@ -125,7 +124,7 @@ def test_a_server_is_not_evicted_against_a_budget_and_replaced_when_it_is(
     selector = f"--selector=model.example.com/server-uuid={uid}"
     serves.kubectl("create", "pdb", "one", "--min-available=1", selector)
     with pytest.raises(DevError, match="disruption budget"):
-        eventually(lambda: evict(serves, pod["metadata"]["name"]))
+        wait_until(lambda: evict(serves, pod["metadata"]["name"]))
     assert serves.condition("gemma")["status"] == "True"
     serves.kubectl("delete", "pdb", "one")
     evict(serves, pod["metadata"]["name"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from tests.e2e.leader import leader_uid
 from tests.e2e.node_processes import kill_command
 from tests.e2e.serves import model_condition
 from tests.e2e.transfers import CONNECTIONS, PART_BYTES, bring, transfer_of
+from tests.support.waiting import wait_until
 
 MODEL = "by-a-job"
 PODS = ("-l", "app.kubernetes.io/component=transfer")
@@ -66,17 +67,15 @@ def is_ready(cluster: Cluster, model: str) -> bool:
 
 
 @pytest.mark.fault("R2", heals="the Job's next pod goes on with the upload")
-def test_the_next_pod_of_a_job_goes_on_where_one_was_killed(
-    cluster: Cluster, model: str, eventually: Callable[..., Any]
-) -> None:
-    begun = eventually(lambda: transfer_of(cluster, model, at_least=10), step=0.1)
+def test_the_next_pod_of_a_job_goes_on_where_one_was_killed(cluster: Cluster, model: str) -> None:
+    begun = wait_until(lambda: transfer_of(cluster, model, at_least=10), step=0.1)
     (first,) = listed(cluster, "pods")
     assert kill_command(first["metadata"]["uid"], "roadstead transfer") == 1
-    second = eventually(lambda: listed(cluster, "pods")[1:], seconds=120)[0]["metadata"]["name"]
-    eventually(lambda: has_log(cluster, second), seconds=120, step=0.1)
-    resumed = eventually(lambda: resumed_by(cluster, second), step=0.1)
+    second = wait_until(lambda: listed(cluster, "pods")[1:], seconds=120)[0]["metadata"]["name"]
+    wait_until(lambda: has_log(cluster, second), seconds=120, step=0.1)
+    resumed = wait_until(lambda: resumed_by(cluster, second), step=0.1)
     assert resumed >= begun["bytesDone"] - CONNECTIONS * PART_BYTES
-    eventually(lambda: is_ready(cluster, model), seconds=180)
+    wait_until(lambda: is_ready(cluster, model), seconds=180)
 
 
 def has_log(cluster: Cluster, name: str) -> bool:
@@ -85,10 +84,8 @@ def has_log(cluster: Cluster, name: str) -> bool:
     return any("waiting" not in state for state in states)
 
 
-def test_a_job_takes_no_notice_of_an_operator_that_is_killed(
-    cluster: Cluster, model: str, eventually: Callable[..., Any]
-) -> None:
-    eventually(lambda: transfer_of(cluster, model, at_least=10), step=0.1)
+def test_a_job_takes_no_notice_of_an_operator_that_is_killed(cluster: Cluster, model: str) -> None:
+    wait_until(lambda: transfer_of(cluster, model, at_least=10), step=0.1)
     (job,), (pod,) = listed(cluster, "jobs"), listed(cluster, "pods")
     assert kill_command(leader_uid(cluster), "roadstead operator") == 1
     seen = set[str]()
@@ -98,14 +95,12 @@ def test_a_job_takes_no_notice_of_an_operator_that_is_killed(
         seen.update(each["metadata"]["uid"] for each in listed(cluster, "pods"))
         return is_ready(cluster, model)
 
-    eventually(verified, seconds=240)
+    wait_until(verified, seconds=240)
     assert seen == {job["metadata"]["uid"], pod["metadata"]["uid"]}
 
 
-def test_a_model_that_is_deleted_takes_its_job_along(
-    cluster: Cluster, model: str, eventually: Callable[..., Any]
-) -> None:
-    eventually(lambda: transfer_of(cluster, model, at_least=10), step=0.1)
+def test_a_model_that_is_deleted_takes_its_job_along(cluster: Cluster, model: str) -> None:
+    wait_until(lambda: transfer_of(cluster, model, at_least=10), step=0.1)
     admin = admission.token(cluster, "admin", admission.ADMINS)
     admission.delete_model(cluster, model, admin, "--timeout=120s")
     assert listed(cluster, "jobs") == listed(cluster, "pods") == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -21,6 +21,7 @@ from tests.e2e.repeating import Repeatedly
 from tests.e2e.serves import Serves, make_serve, model_condition
 from tests.e2e.transfers import CONNECTIONS, PART_BYTES, bring, resumed_bytes, transfer_of
 from tests.support.faults_table import Healing
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.fault("R19", heals="nothing is lost: servers run on, transfers go on")
 
@@ -76,18 +77,17 @@ def journey(
     version: Version,
     serves: Serves,
     big_model: str,
-    eventually: Callable[..., Any],
 ) -> Iterator[Journey]:
     """Upgrade in the middle of a transfer whose source hangs, let it end, and go back."""
     bring(cluster, MODEL, big_model)
-    begun = eventually(lambda: transfer_of(cluster, MODEL, at_least=10), step=0.1)
+    begun = wait_until(lambda: transfer_of(cluster, MODEL, at_least=10), step=0.1)
     pods, leaders = [pods_of(serves)], [leader_uid(cluster)]
     with stopped(source_uid(cluster)), Repeatedly(serves.dry_run) as upgrading:
         releases.upgrade(cluster)
         pods.append(pods_of(serves))
         leaders.append(leader_uid(cluster))
         continued = transfer_of(cluster, MODEL, at_least=10)
-    eventually(lambda: is_verified(cluster), seconds=240)
+    wait_until(lambda: is_verified(cluster), seconds=240)
     resumed = resumed_bytes(cluster)
     with Repeatedly(serves.dry_run) as rolling_back:
         releases.rollback(cluster)

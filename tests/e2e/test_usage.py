@@ -3,7 +3,7 @@
 import base64
 import json
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -14,51 +14,50 @@ from dev.demo.kubectl import Cluster
 from roadstead.usage.llama import NAMES
 from tests.e2e.leader import leader
 from tests.e2e.serves import Serves, make_serve
+from tests.support.waiting import wait_until
 
 CLOSE = 0.05
 OPERATOR = "deployment/roadstead-operator"
 
 
 def test_usage_agrees_with_the_kubelet_and_the_maximum_survives_everything(
-    cluster: Cluster, serves: Serves, eventually: Callable[..., Any]
+    cluster: Cluster, serves: Serves
 ) -> None:
     serves.apply(make_serve())
     serves.until_ready()
     assert chat.ask(cluster, serves.namespace, "gemma", key=key_of(serves))
 
-    eventually(lambda: agrees(cluster, serves), seconds=120, step=2)
+    wait_until(lambda: agrees(cluster, serves), seconds=120, step=2)
     columns = serves.kubectl("get", "modelserve", "gemma", "--no-headers").split()
     assert (columns[6], columns[8]) == ("MiB", "MiB")
     first = status(serves)
     assert first["memoryMaxBytes"] >= (1 - CLOSE) * peak_of(cluster, serves)
-    eventually(lambda: generated(cluster, serves) > 0, seconds=60, step=2)
+    wait_until(lambda: generated(cluster, serves) > 0, seconds=60, step=2)
 
     pod = serves.pods()[0]["metadata"]["name"]
     serves.kubectl("delete", "pod", pod)
-    eventually(lambda: [each["metadata"]["name"] for each in serves.pods()] != [pod])
+    wait_until(lambda: [each["metadata"]["name"] for each in serves.pods()] != [pod])
     serves.until_ready()
-    eventually(lambda: agrees(cluster, serves), seconds=120, step=2)
+    wait_until(lambda: agrees(cluster, serves), seconds=120, step=2)
     second = status(serves)
     assert second["memoryMaxBytes"] >= first["memoryMaxBytes"]
 
     cluster.run("-n", NAMESPACE, "rollout", "restart", OPERATOR)
     cluster.run("-n", NAMESPACE, "rollout", "status", OPERATOR, "--timeout=120s")
-    eventually(lambda: agrees(cluster, serves), seconds=120, step=2)
+    wait_until(lambda: agrees(cluster, serves), seconds=120, step=2)
     assert status(serves)["memoryMaxBytes"] >= second["memoryMaxBytes"]
 
     serves.kubectl("scale", "modelserve", "gemma", "--replicas=0")
-    eventually(lambda: status(serves)["memoryCurrentBytes"] == 0, seconds=120)
+    wait_until(lambda: status(serves)["memoryCurrentBytes"] == 0, seconds=120)
     last = status(serves)
     assert (last["memory"], last["cpuUsagePercent"]) == ("0 B", 0)
     assert last["memoryMaxBytes"] >= second["memoryMaxBytes"]
 
 
-def test_the_kubelet_is_asked_and_does_not_refuse(
-    cluster: Cluster, serves: Serves, eventually: Callable[..., Any]
-) -> None:
+def test_the_kubelet_is_asked_and_does_not_refuse(cluster: Cluster, serves: Serves) -> None:
     serves.apply(make_serve())
     serves.until_ready()
-    eventually(lambda: "memoryCurrentBytes" in status(serves), seconds=60)
+    wait_until(lambda: "memoryCurrentBytes" in status(serves), seconds=60)
     found = {
         (labels["source"], labels["result"]): value
         for name, labels, value in operators_metrics(cluster)
@@ -69,16 +68,14 @@ def test_the_kubelet_is_asked_and_does_not_refuse(
     assert ("kubelet", "failed") not in found
 
 
-def test_llama_cpp_has_every_metric_that_is_read(
-    cluster: Cluster, serves: Serves, eventually: Callable[..., Any]
-) -> None:
+def test_llama_cpp_has_every_metric_that_is_read(cluster: Cluster, serves: Serves) -> None:
     serves.apply(make_serve())
     serves.until_ready()
     # Some are there only once something was asked.
     assert chat.ask(cluster, serves.namespace, "gemma", key=key_of(serves))
     with cluster.forwarded(serves.namespace, "service/gemma", 80) as port:
         address, key = f"http://127.0.0.1:{port}/metrics", key_of(serves)
-        eventually(lambda: NAMES.keys() <= names(read(address, key=key)))
+        wait_until(lambda: NAMES.keys() <= names(read(address, key=key)))
 
 
 def names(page: str) -> set[str]:

@@ -9,7 +9,6 @@ import secrets
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 
@@ -18,6 +17,7 @@ from tests.e2e.gateway.overheard import Overheard
 from tests.e2e.gateway.site import Gateway, Issuer, Served
 from tests.e2e.gateway.wire import exchange
 from tests.e2e.serves import USERS, Serves
+from tests.support.waiting import wait_until
 
 SERVER_PORT = 8080
 SUBJECT = "x-auth-subject"
@@ -41,7 +41,6 @@ def sent(
     issuer: Issuer,
     mine: Served,
     wire: Overheard,
-    eventually: Callable[..., Any],
 ) -> Callable[..., list[tuple[str, str]]]:
     """Ask as alice with further headers; what the server got, nothing if it was refused."""
 
@@ -58,7 +57,7 @@ def sent(
         if answer.statuses[0] in REFUSED:
             return []
         assert answer.statuses == [200], answer.data
-        eventually(lambda: marker.encode() in wire.data, seconds=10)
+        wait_until(lambda: marker.encode() in wire.data, seconds=10)
         assert token.encode() not in wire.data
         return wire.headers(marker)
 

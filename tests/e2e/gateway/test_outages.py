@@ -1,21 +1,19 @@
 """Without forward auth nobody comes in."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 
 from dev.demo.installation import NAMESPACE
 from dev.demo.kubectl import Cluster
 from tests.e2e.gateway.test_rollouts import FORWARD_AUTH
+from tests.support.waiting import wait_until
 
 SERVER_FAULTS = range(500, 600)
 
 
 @pytest.fixture
-def forward_auth_is_gone(
-    cluster: Cluster, status_of: Callable[..., int], eventually: Callable[..., Any]
-) -> Iterator[None]:
+def forward_auth_is_gone(cluster: Cluster, status_of: Callable[..., int]) -> Iterator[None]:
     """No replica, until the test is over."""
     assert status_of() == 200
     cluster.run("-n", NAMESPACE, "scale", FORWARD_AUTH, "--replicas=0")
@@ -36,12 +34,11 @@ def test_without_forward_auth_nobody_passes_and_with_it_everything_is_as_before(
     cluster: Cluster,
     forward_auth_is_gone: None,
     status_of: Callable[..., int],
-    eventually: Callable[..., Any],
 ) -> None:
     # Each may take half a minute: the kernel sends refusals to one address once a second at most.
     for _ in range(2):
         assert status_of() in SERVER_FAULTS
         assert status_of(token="") in SERVER_FAULTS
     scale_back(cluster)
-    eventually(lambda: status_of() == 200, seconds=30)
+    wait_until(lambda: status_of() == 200, seconds=30)
     assert status_of(token="") == 401

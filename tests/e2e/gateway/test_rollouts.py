@@ -21,6 +21,7 @@ from tests.e2e.gateway.site import Gateway, Served
 from tests.e2e.gateway.test_streaming import completion, pieces
 from tests.e2e.repeating import Repeatedly
 from tests.e2e.serves import Serves
+from tests.support.waiting import wait_until
 
 FORWARD_AUTH = "deployment/roadstead-forward-auth"
 TRAEFIK = "deployment/traefik"
@@ -116,14 +117,14 @@ def test_a_rollout_of_traefik_loses_no_request_and_ends_no_stream(
 
 
 def test_a_rollout_of_a_server_loses_no_request(
-    cluster: Cluster, mine: Served, load: Callable[[], Any], eventually: Callable[..., Any]
+    cluster: Cluster, mine: Served, load: Callable[[], Any]
 ) -> None:
     serves = Serves(cluster=cluster, namespace=mine.namespace)
     (before,) = [pod["metadata"]["uid"] for pod in serves.pods()]
     with load():
         changed = {**RUNTIME, "batchSize": 256}
         apply(cluster, mine.namespace, mine.token, runtimeParams=changed)
-        eventually(
+        wait_until(
             lambda: (
                 [pod["metadata"]["uid"] for pod in serves.pods()] not in ([], [before])
                 and len(serves.pods()) == 1

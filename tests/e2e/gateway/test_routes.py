@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 
@@ -12,6 +11,7 @@ from dev.demo.kubectl import Cluster
 from dev.errors import DevError
 from tests.e2e.gateway.site import Gateway, Served
 from tests.e2e.serves import Serves
+from tests.support.waiting import wait_until
 
 MANAGED = {"app.kubernetes.io/managed-by": "roadstead"}
 PARENT = "models"
@@ -98,12 +98,11 @@ def test_gateway_api_routes_as_well(
     mine: Served,
     by_gateway_api: None,
     status_of: Callable[..., int],
-    eventually: Callable[..., Any],
 ) -> None:
     tenant = Serves(cluster=cluster, namespace=mine.namespace)
-    eventually(lambda: tenant.get("httproute", mine.name), seconds=120)
-    eventually(lambda: not tenant.get("ingressroute", mine.name), seconds=120)
-    eventually(status_of_is(status_of, 200), seconds=60)
+    wait_until(lambda: tenant.get("httproute", mine.name), seconds=120)
+    wait_until(lambda: not tenant.get("ingressroute", mine.name), seconds=120)
+    wait_until(status_of_is(status_of, 200), seconds=60)
     assert status_of(token="") == 401
     tenant.until("gemma", "Routed", "True")
 

@@ -5,11 +5,12 @@ import itertools
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from tests.e2e.gateway.connection import Connection, ask
 from tests.e2e.gateway.site import Gateway, Served
+from tests.support.waiting import wait_until
 
 LONG_TOKENS = 3500
 PAST_USUAL_TIMEOUTS_SECONDS = 65
@@ -47,16 +48,14 @@ def test_the_first_piece_arrives_while_the_server_computes_the_rest(
         assert len(list(itertools.islice(stream, 100))) == 100
 
 
-def test_a_cancelled_request_frees_its_slot(
-    gateway: Gateway, mine: Served, eventually: Callable[..., Any]
-) -> None:
+def test_a_cancelled_request_frees_its_slot(gateway: Gateway, mine: Served) -> None:
     before = metric(gateway, mine, "tokens_predicted_total")
     with Connection(gateway) as connection:
         path = f"/{mine.uid}/completion"
         stream = pieces(connection.open(path, token=mine.token, body=completion(LONG_TOKENS)))
         next(stream)
         assert metric(gateway, mine, "requests_processing") >= 1
-    eventually(lambda: metric(gateway, mine, "requests_processing") == 0, seconds=20)
+    wait_until(lambda: metric(gateway, mine, "requests_processing") == 0, seconds=20)
     again = ask(gateway, path, token=mine.token, body={**completion(1), "stream": False})
     assert again.status == 200
     assert metric(gateway, mine, "tokens_predicted_total") - before < LONG_TOKENS
