@@ -1,7 +1,8 @@
 """`python -m dev.checks.suite [check|test]`: the checks and tests, and a table of what they took.
 
 Commands of one stage run side by side, stages one after the other; the first stage that fails ends
-the run. A command's output is printed when it is done, so that two never mix.
+the run. A command's output is printed when it is done, so that two never mix; meanwhile a line a
+minute shows how far each one is.
 """
 
 import dataclasses
@@ -9,27 +10,31 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from dev.cluster import down, status
 from dev.terminal import minutes, say
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 PYTEST = (sys.executable, "-m", "pytest", "-q")
 
+REPORT_SECONDS = 60.0
+
+_PERCENT = re.compile(r"\[ *(\d+%)\]")
 _OUTCOME = re.compile(r"(\d+) (passed|failed|errors?|skipped|xfailed)")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Command:
-    """One command; `shown` prints its output while it runs."""
+    """One command."""
 
     name: str
     argv: Sequence[str]
-    shown: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -54,27 +59,26 @@ CHECK: Sequence[Stage] = (
         Command(name="unit tests", argv=(*PYTEST, "tests/unit")),
     ),
 )
-TEST: Sequence[Stage] = (
-    *CHECK,
-    (Command(name="wheel", argv=(*PYTEST, "tests/wheel")),),
-    (
-        Command(
-            name="servers",
-            argv=(
-                *(*PYTEST, "-n", "4", "-m", "not long"),
-                *(f"tests/{each}" for each in ("adapters", "apiserver", "chart", "faults")),
+SERVERS = ("adapters", "apiserver", "chart", "faults")
+
+
+def test_stages(run_folder: Path) -> Sequence[Stage]:
+    """`make test`. The cluster's tests that share it come first; those that need it for themselves
+    mostly wait, so the tests against single servers run beside them.
+    """
+    cluster = (*PYTEST, "-m", "not long", "--cluster-run", str(run_folder), "tests/e2e")
+    return (
+        *CHECK,
+        (Command(name="wheel", argv=(*PYTEST, "tests/wheel")),),
+        (Command(name="cluster", argv=(*cluster, "-n", "3", "--cluster-part", "shared")),),
+        (
+            Command(name="cluster, alone", argv=(*cluster, "--cluster-part", "alone")),
+            Command(
+                name="servers",
+                argv=(*PYTEST, "-n", "3", "-m", "not long", *(f"tests/{each}" for each in SERVERS)),
             ),
-            shown=True,
         ),
-    ),
-    (
-        Command(
-            name="cluster",
-            argv=(*PYTEST, "-n", "3", "-m", "not long", "tests/e2e"),
-            shown=True,
-        ),
-    ),
-)
+    )
 
 
 def run(stages: Sequence[Stage]) -> int:
@@ -92,12 +96,12 @@ def run(stages: Sequence[Stage]) -> int:
 
 def table(results: Sequence[Result], seconds: float) -> Iterator[str]:
     """A row for each command, and a total in the form that test runners close with."""
-    yield f"{'':12} {'tests':>6} {'time':>7}"
+    yield f"{'':14} {'tests':>6} {'time':>7}"
     for each in results:
         tests = str(each.passed + each.failed) if each.passed + each.failed else ""
         wrong = "" if each.code == 0 else f"  failed (exit code {each.code})"
-        yield f"{each.name:12} {tests:>6} {minutes(each.seconds):>7}{wrong}"
-    yield f"{'all':12} {'':>6} {minutes(seconds):>7}"
+        yield f"{each.name:14} {tests:>6} {minutes(each.seconds):>7}{wrong}"
+    yield f"{'all':14} {'':>6} {minutes(seconds):>7}"
     yield (
         f"total: {sum(each.passed for each in results)} passed, "
         f"{sum(each.failed for each in results)} failed"
@@ -111,59 +115,97 @@ def counts(output: str) -> Mapping[str, int]:
     return {outcome.rstrip("s"): int(number) for number, outcome in found}
 
 
-def _side_by_side(stage: Stage) -> list[Result]:
-    results: dict[str, Result] = {}
-    printing = threading.Lock()
+def progress(output: str) -> str:
+    """How far pytest is, by its last line of dots: `37%`; empty for other programs."""
+    found = _PERCENT.findall(output)
+    return found[-1] if found else ""
 
-    def one(command: Command) -> None:
-        started = time.monotonic()
-        code, output = _output(command)
+
+class _Running:
+    """A command that runs, and what it has printed."""
+
+    def __init__(self, command: Command) -> None:
+        self.name = command.name
+        self._started = time.monotonic()
+        self._lines: list[str] = []
+        self._process = subprocess.Popen(
+            command.argv,
+            cwd=CHECKOUT,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        with self._process:
+            self._lines.extend(self._process.stdout or ())
+
+    @property
+    def state(self) -> str:
+        """For the line that shows how far all are; empty at the end."""
+        if not self._reader.is_alive():
+            return ""
+        return f"{self.name} {progress(''.join(self._lines))}".strip()
+
+    def ended(self, seconds: float) -> bool:
+        """Wait so long for its end; whether it has come."""
+        self._reader.join(seconds)
+        return not self._reader.is_alive()
+
+    def result(self) -> Result:
+        """Once it has ended: print what it printed."""
+        output = "".join(self._lines)
+        if output.strip():
+            print(f"--- {self.name}\n{output.rstrip()}", flush=True)
         counted = counts(output)
-        with printing:
-            if not command.shown and output.strip():
-                print(f"--- {command.name}\n{output.rstrip()}", flush=True)
-        results[command.name] = Result(
-            name=command.name,
-            code=code,
-            seconds=time.monotonic() - started,
+        return Result(
+            name=self.name,
+            code=self._process.returncode,
+            seconds=time.monotonic() - self._started,
             passed=counted.get("passed", 0),
             failed=counted.get("failed", 0) + counted.get("error", 0),
         )
 
-    threads = [threading.Thread(target=one, args=(command,)) for command in stage]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+
+def _side_by_side(stage: Stage) -> list[Result]:
+    """Run the commands at the same time; their results in the order in which they are listed."""
+    running = [_Running(command) for command in stage]
+    results: dict[str, Result] = {}
+    reported = time.monotonic()
+    while len(results) < len(running):
+        for each in running:
+            if each.name not in results and each.ended(0.2):
+                results[each.name] = each.result()
+        if time.monotonic() - reported >= REPORT_SECONDS:
+            reported = time.monotonic()
+            say(f"  running: {', '.join(each.state for each in running if each.state)}")
     return [results[command.name] for command in stage]
-
-
-def _output(command: Command) -> tuple[int, str]:
-    """Its exit code and its output, which is printed at once where it is to be shown."""
-    process = subprocess.Popen(
-        command.argv,
-        cwd=CHECKOUT,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    lines = []
-    with process:
-        for line in process.stdout or ():
-            lines.append(line)
-            if command.shown:
-                print(line, end="", flush=True)
-    return process.returncode, "".join(lines)
 
 
 def main(arguments: Sequence[str]) -> int:
     """`check` or `test`."""
-    stages = {"check": CHECK, "test": TEST}
-    if len(arguments) != 1 or arguments[0] not in stages:
-        say(f"usage: python -m dev.checks.suite {'|'.join(stages)}")
-        return 2
-    return run(stages[arguments[0]])
+    match list(arguments):
+        case ["check"]:
+            return run(CHECK)
+        case ["test"]:
+            return _test()
+        case _:
+            say("usage: python -m dev.checks.suite check|test")
+            return 2
+
+
+def _test() -> int:
+    """A cluster that was not up before is taken down at the end."""
+    was_up, _ = status()
+    with tempfile.TemporaryDirectory(prefix="roadstead-tests-") as folder:
+        try:
+            return run(test_stages(Path(folder)))
+        finally:
+            if not was_up:
+                down()
 
 
 if __name__ == "__main__":

@@ -42,10 +42,14 @@ def as_admin(cluster: Cluster, body: Mapping[str, Any]) -> None:
 
 
 @pytest.fixture(scope="session")
-def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[SharedCluster]:
+def shared(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> Iterator[SharedCluster]:
     """What all processes of this run have in common."""
     folder = tmp_path_factory.getbasetemp()
-    with SharedCluster.joined(folder if worker_id == "master" else folder.parent) as found:
+    given: Path | None = request.config.getoption("--cluster-run")
+    own = folder if worker_id == "master" else folder.parent
+    with SharedCluster.joined(given or own, stays=given is not None) as found:
         yield found
 
 
@@ -96,9 +100,14 @@ def big_model(
     return BIG_MODEL
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The cluster may have to be built first; what needs it for itself comes last."""
-    items.sort(key=lambda item: place(item.nodeid.partition("::")[0]))
+    part = config.getoption("--cluster-part")
+    left_out = [item for item in items if part and is_alone(item.nodeid) != (part == "alone")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+    items.sort(key=lambda item: place(item.nodeid))
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.timeout(1800))

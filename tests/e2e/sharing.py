@@ -28,15 +28,17 @@ class SharedCluster:
 
     folder: Path
     """Of this run, for all its processes."""
+    stays: bool
+    """Whether the cluster stays up at the end: another run follows that counts on this one."""
     use: IO[str]
 
     @classmethod
     @contextlib.contextmanager
-    def joined(cls, folder: Path) -> Iterator[SharedCluster]:
+    def joined(cls, folder: Path, *, stays: bool) -> Iterator[SharedCluster]:
         """Use it within the block."""
         with (folder / "cluster-use.lock").open("w") as use:
             fcntl.flock(use, fcntl.LOCK_SH)
-            found = cls(folder=folder, use=use)
+            found = cls(folder=folder, stays=stays, use=use)
             yield found
             found._leave()
 
@@ -73,6 +75,8 @@ class SharedCluster:
 
     def _leave(self) -> None:
         """Take the cluster down if nobody else uses it and it was not up before."""
+        if self.stays:
+            return
         try:
             fcntl.flock(self.use, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

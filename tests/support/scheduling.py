@@ -30,19 +30,22 @@ ALONE: Final = (
 by what all the others did; the last two take the release away."""
 
 
-def is_alone(path: str) -> bool:
-    """Whether the file's tests need the cluster for themselves."""
-    return path.startswith(CLUSTER) and PurePath(path).name in ALONE
+def is_alone(nodeid: str) -> bool:
+    """Whether the test's file needs the cluster for itself."""
+    return nodeid.startswith(CLUSTER) and _name(nodeid) in ALONE
 
 
-def place(path: str) -> int:
+def place(nodeid: str) -> int:
     """Where the file comes among those of the cluster: first those that share it, in any order."""
-    return ALONE.index(PurePath(path).name) if is_alone(path) else -1
+    return ALONE.index(_name(nodeid)) if is_alone(nodeid) else -1
+
+
+def _name(nodeid: str) -> str:
+    return PurePath(nodeid.partition("::")[0]).name
 
 
 class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # so that its class is Any
     """Each takes whole files in turn; one of them all that need the cluster for themselves."""
 
     def _split_scope(self, nodeid: str) -> str:
-        path = nodeid.partition("::")[0]
-        return "alone" if is_alone(path) else path
+        return "alone" if is_alone(nodeid) else nodeid.partition("::")[0]

@@ -14,6 +14,7 @@ import pytest
 
 from dev.demo.kubectl import Cluster
 from tests.e2e.rights.beginnings import begin_anew
+from tests.support.scheduling import is_alone
 
 HERE = Path(__file__).parent
 ALL = set(HERE.parent.rglob("test_*.py"))
@@ -26,18 +27,23 @@ def pytest_collection_modifyitems(
     """Leave this folder's tests out unless everything else is run."""
     found = list(items)
     yield
-    if not _is_whole(found, set(items), config.args):
+    if not _is_whole(found, set(items), config):
         mine = [item for item in items if HERE in item.path.parents]
         items[:] = [item for item in items if item not in mine]
         config.hook.pytest_deselected(items=mine)
 
 
-def _is_whole(found: list[pytest.Item], kept: set[pytest.Item], arguments: list[str]) -> bool:
+def _is_whole(found: list[pytest.Item], kept: set[pytest.Item], config: pytest.Config) -> bool:
+    """With `--cluster-part alone`, the other part was run before."""
     left_out = [item for item in found if item.path in ALL and item not in kept]
+    before = config.getoption("--cluster-part") == "alone" and config.getoption("--cluster-run")
     return (
         {item.path for item in found} >= ALL
-        and all(item.get_closest_marker("long") for item in left_out)
-        and not any("::" in argument for argument in arguments)
+        and all(
+            item.get_closest_marker("long") or (before and not is_alone(item.nodeid))
+            for item in left_out
+        )
+        and not any("::" in argument for argument in config.args)
     )
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dev.checks.suite import Result, counts, table
+from dev.checks.suite import Result, counts, progress, table
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,11 @@ def test_the_table_has_a_row_for_each_command_and_a_total() -> None:
     assert lines[1].split() == ["types", "1:05", "failed", "(exit", "code", "1)"]
     assert lines[2].split() == ["unit", "tests", "3701", "0:42"]
     assert lines[-1] == "total: 3700 passed, 1 failed"
+
+
+@pytest.mark.parametrize(
+    ("output", "found"),
+    [("........ [ 18%]\n..... [ 37%]\n...", "37%"), ("... [100%]\n", "100%"), ("", "")],
+)
+def test_the_last_percentage_is_how_far_a_command_is(output: str, found: str) -> None:
+    assert progress(output) == found

@@ -60,7 +60,7 @@ def test_go_version_is_read(text: str, version: tuple[int, int]) -> None:
 
 def test_programs_in_one_binary_are_counted_once() -> None:
     alone = usual_seconds("kubelet")
-    assert usual_seconds("etcd", "kubelet", "kubectl") == alone
+    assert usual_seconds("etcd", "kubelet", "kube-proxy") == alone
     assert usual_seconds("kubelet", "helm") == alone + GO_PROGRAMS["helm"].usual_seconds
 
 
