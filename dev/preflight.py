@@ -8,7 +8,7 @@ from dev import binaries, cache
 from dev.errors import DevError, MissingTool
 
 GIB = 2**30
-BUILD_BYTES = 14 * GIB
+BUILD_BYTES = 16 * GIB
 """Everything from empty caches: Go's caches, the images' storage, the node's images."""
 IMAGE_BYTES = 6 * GIB
 """The same with the programs compiled."""

@@ -63,8 +63,8 @@ SERVERS = ("adapters", "apiserver", "chart", "faults")
 
 
 def test_stages(run_folder: Path) -> Sequence[Stage]:
-    """`make test`. The cluster's tests that share it come first; those that need it for themselves
-    mostly wait, so the tests against single servers run beside them.
+    """`make test`: the cluster's tests that share it, those that need it for themselves, and the
+    tests against single servers. Each stage keeps two cores busy, so they follow each other.
     """
     cluster = (*PYTEST, "-m", "not long", "--cluster-run", str(run_folder), "tests/e2e")
     return (
@@ -75,7 +75,15 @@ def test_stages(run_folder: Path) -> Sequence[Stage]:
             Command(name="cluster, alone", argv=(*cluster, "--cluster-part", "alone")),
             Command(
                 name="servers",
-                argv=(*PYTEST, "-n", "3", "-m", "not long", *(f"tests/{each}" for each in SERVERS)),
+                argv=(
+                    "nice",
+                    *PYTEST,
+                    "-n",
+                    "3",
+                    "-m",
+                    "not long",
+                    *(f"tests/{each}" for each in SERVERS),
+                ),
             ),
         ),
     )

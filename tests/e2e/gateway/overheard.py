@@ -1,9 +1,14 @@
 """What a pod is sent, read off the devices of the node that this machine is."""
 
+import ctypes
 import socket
+import struct
 import threading
 from types import TracebackType
+from typing import Final
 
+SO_ATTACH_FILTER: Final = 26
+"""asm-generic/socket.h; Python's socket module has no name for it."""
 ETH_P_IP = 0x0800
 ETH_P_ALL = 0x0003
 """A socket for IP alone comes after the bridge, which has taken the pods' packets by then."""
@@ -23,6 +28,7 @@ class Overheard:
         self._thread = threading.Thread(target=self._listen)
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_ALL))
         self._socket.settimeout(SLICE_SECONDS)
+        attach_filter(self._socket, destination_filter(address))
 
     def __enter__(self) -> "Overheard":
         self._thread.start()
@@ -60,6 +66,26 @@ class Overheard:
                 continue
             if protocol == ETH_P_IP and (payload := payload_of(packet, self._to)):
                 self._payloads.append(payload)
+
+
+def destination_filter(address: str) -> bytes:
+    """Classic BPF (networking/filter.txt of Linux) that passes IPv4 packets to `address` alone.
+
+    Without it, a socket that hears a whole node at work drops what it can't read in time.
+    """
+    (wanted,) = struct.unpack("!I", socket.inet_aton(address))
+    load_destination, equal, accept = (0x20, 0, 0, 16), (0x15, 0, 1, wanted), (0x06, 0, 0, 0x40000)
+    drop = (0x06, 0, 0, 0)
+    return b"".join(struct.pack("HBBI", *each) for each in (load_destination, equal, accept, drop))
+
+
+def attach_filter(listener: socket.socket, program: bytes) -> None:
+    """Have the kernel drop what the program does not pass."""
+    kept = ctypes.create_string_buffer(program)
+    count = len(program) // 8
+    listener.setsockopt(
+        socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HL", count, ctypes.addressof(kept))
+    )
 
 
 def payload_of(packet: bytes, to: tuple[bytes, int]) -> bytes:
