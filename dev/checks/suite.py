@@ -59,7 +59,8 @@ CHECK: Sequence[Stage] = (
         Command(name="unit tests", argv=(*PYTEST, "tests/unit")),
     ),
 )
-SERVERS = ("adapters", "apiserver", "chart", "faults")
+SERVERS = ("faults", "apiserver", "adapters", "chart")
+"""Long files first: at the end, one process alone would be at work on the last of them."""
 
 
 def test_stages(run_folder: Path) -> Sequence[Stage]:

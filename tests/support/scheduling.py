@@ -13,6 +13,7 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped] 
 
 CLUSTER: Final = "tests/e2e/"
 ALONE: Final = (
+    "test_console.py",
     "test_admission.py",
     "test_kills.py",
     "test_ledger.py",
@@ -26,8 +27,9 @@ ALONE: Final = (
     "test_upgrade.py",
     "test_removal.py",
 )
-"""They restart, starve or remove parts of the release, or change its values. The rights are judged
-by what all the others did; the last two take the release away."""
+"""They restart, starve or remove parts of the release, or change its values; Chromium gives up its
+requests (ERR_NETWORK_CHANGED) when pods of other tests come and go. The rights are judged by what
+all the others did; the last two take the release away."""
 
 
 def is_alone(nodeid: str) -> bool:
