@@ -24,6 +24,7 @@ def completion(tokens: int) -> dict[str, Any]:
 
 def pieces(response: http.client.HTTPResponse) -> Iterator[dict[str, Any]]:
     """The events of a stream (WHATWG, server-sent events) as they arrive."""
+    assert response.status == 200, response.read()
     for line in response:
         if line.startswith(b"data: {"):
             yield json.loads(line.removeprefix(b"data: "))
