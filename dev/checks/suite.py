@@ -64,8 +64,9 @@ SERVERS = ("faults", "apiserver", "adapters", "chart")
 
 
 def test_stages(run_folder: Path) -> Sequence[Stage]:
-    """`make test`: the cluster's tests that share it, those that need it for themselves, and the
-    tests against single servers. Each stage keeps two cores busy, so they follow each other.
+    """`make test`: first the tests that share the cluster. Those that need it for themselves mostly
+    wait, so the tests against single servers use what they leave of the machine: at the lowest
+    priority and in two processes, so that nothing that is waited for is late.
     """
     cluster = (*PYTEST, "-m", "not long", "--cluster-run", str(run_folder), "tests/e2e")
     return (
@@ -77,12 +78,7 @@ def test_stages(run_folder: Path) -> Sequence[Stage]:
             Command(
                 name="servers",
                 argv=(
-                    "nice",
-                    *PYTEST,
-                    "-n",
-                    "3",
-                    "-m",
-                    "not long",
+                    *("nice", "-n", "19", *PYTEST, "-n", "2", "-m", "not long"),
                     *(f"tests/{each}" for each in SERVERS),
                 ),
             ),
