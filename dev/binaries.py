@@ -14,7 +14,7 @@ from pathlib import Path
 
 from dev import cache, longrun, stubs
 from dev.errors import BuildFailed, DevError, MissingTool
-from dev.terminal import about, indent, is_reported, minutes, say, tail
+from dev.terminal import about, announce, indent, is_reported, minutes, say, tail
 from dev.versions import GO_MINIMUM, GO_PROGRAMS, GoProgram
 
 GO_MODULES = Path(__file__).parent / "go"
@@ -85,8 +85,7 @@ def _build(module: str, programs: Sequence[GoProgram]) -> None:
     _require_go(folder)
     names = ", ".join(each.name for each in programs)
     usual = usual_seconds(*(each.name for each in programs))
-    if not is_reported():
-        say(f"building {names} from source, {about(usual)} the first time")
+    announce(f"building {names} from source, {about(usual)} the first time")
     started = time.monotonic()
     log = cache.root() / "log" / f"build-{module}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -96,8 +95,7 @@ def _build(module: str, programs: Sequence[GoProgram]) -> None:
             _go_build(folder, packages, flags, staged, log)
         for each in programs:
             _publish(staged, each)
-    if not is_reported():
-        say(f"  built {names} in {minutes(time.monotonic() - started)}")
+    announce(f"  built {names} in {minutes(time.monotonic() - started)}")
 
 
 def _by_ldflags(programs: Iterable[GoProgram]) -> list[tuple[str, list[GoProgram]]]:

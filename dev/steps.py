@@ -123,7 +123,7 @@ class _Run:
                 return
 
     def _one(self, step: Step) -> bool:
-        """Whether the lane may go on to its next step."""
+        """Whether the lane may start its next step."""
         for name in step.needs:
             while name in self._progress and not self._progress[name].ended.wait(0.2):
                 if self._stop.is_set():

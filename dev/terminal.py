@@ -31,6 +31,12 @@ def is_reported() -> bool:
     return _REPORT.get() is not None
 
 
+def announce(line: str) -> None:
+    """One line about a command's own progress, unless somebody else prints what is being done."""
+    if not is_reported():
+        say(line)
+
+
 @contextlib.contextmanager
 def reporting_to(sink: Report) -> Iterator[None]:
     """Give the details of long commands to `sink`, in this thread."""

@@ -69,7 +69,7 @@ def _stamped() -> str:
 def _kubernetes(
     name: str, requires: str = "k8s.io/kubernetes", version: str = KUBERNETES
 ) -> GoProgram:
-    """One of the programs that are linked into a single binary and told apart by their names."""
+    """One of the programs in the single binary, which is run by the name of the program."""
     return GoProgram(
         name=name,
         module="cluster",

@@ -26,7 +26,7 @@ from dev.cluster import (
 from dev.cluster.layout import API_SERVER, CNI_PLUGINS, HERE, MACHINE_LOCKS, PORTS, Layout
 from dev.cluster.record import Record
 from dev.errors import DevError, MissingTool
-from dev.terminal import indent, is_reported, say
+from dev.terminal import announce, indent, say
 from dev.versions import GO_PROGRAMS
 
 PROGRAMS = (
@@ -65,13 +65,11 @@ def up(layout: Layout = HERE) -> Path:
         fingerprint = _fingerprint(programs)
         if _is_up(layout, programs["kubectl"], fingerprint):
             link_programs(layout)
-            if not is_reported():
-                say(f"the cluster is up ({layout.kubeconfig})")
+            announce(f"the cluster is up ({layout.kubeconfig})")
             return layout.kubeconfig
         _make_room(layout)
         started = time.monotonic()
-        if not is_reported():
-            say("starting the cluster, about 20 s")
+        announce("starting the cluster, about 20 s")
         _start(layout, programs, fingerprint)
         say(f"the cluster is up after {time.monotonic() - started:.0f} s ({layout.kubeconfig})")
     return layout.kubeconfig

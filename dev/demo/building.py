@@ -1,6 +1,6 @@
 """What the demo and the tests need before anything is installed: built side by side.
 
-Compiling takes both cores for minutes; downloads, images and the start of the cluster go on
+Compiling takes both cores for minutes; downloads, images and the start of the cluster run
 beside it. Whatever was finished before an interruption is not done again.
 """
 

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from dev import binaries, cache, debian
 from dev.errors import DevError
 from dev.images import base, buildah, context, llama, llama_debian
-from dev.terminal import about, is_reported, minutes, say
+from dev.terminal import about, announce, minutes, say
 from dev.versions import GO_PROGRAMS
 
 CHECKOUT = Path(__file__).parents[2]
@@ -170,14 +170,12 @@ def _build(image: Image, archive: Path) -> None:
         source = staged / "context"
         source.mkdir()
         image.lay_out(source)
-        if not is_reported():
-            say(f"building the image {reference(image.name)}, {about(image.usual_seconds)}")
+        announce(f"building the image {reference(image.name)}, {about(image.usual_seconds)}")
         started = time.monotonic()
         buildah.build(source, reference(image.name))
         buildah.export(reference(image.name), staged / "image.tar")
         os.replace(staged / "image.tar", archive)
-    if not is_reported():
-        say(f"  built {reference(image.name)} in {minutes(time.monotonic() - started)}")
+    announce(f"  built {reference(image.name)} in {minutes(time.monotonic() - started)}")
 
 
 def _forget_old(folder: Path, name: str) -> None:

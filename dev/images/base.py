@@ -8,7 +8,7 @@ from pathlib import Path
 from dev import cache
 from dev.errors import BuildFailed
 from dev.images import buildah
-from dev.terminal import about, is_reported, minutes, say, tail
+from dev.terminal import about, announce, minutes, tail
 from dev.versions import DEBIAN
 
 NAME = f"debian:{DEBIAN}-slim"
@@ -49,8 +49,7 @@ def _archive(log: Path) -> Path:
     archive = cache.root() / "images" / f"rootfs-{KEY}.tar"
     if archive.exists():
         return archive
-    if not is_reported():
-        say(f"making the base image {NAME} from Debian's packages, {about(USUAL_SECONDS)}")
+    announce(f"making the base image {NAME} from Debian's packages, {about(USUAL_SECONDS)}")
     started = time.monotonic()
     with cache.staging(archive) as staged, log.open("a") as stream:
         target = staged / "rootfs.tar"
@@ -61,6 +60,5 @@ def _archive(log: Path) -> Path:
                 "Debian's package servers; run the same command again once they answer."
             )
         os.replace(target, archive)
-    if not is_reported():
-        say(f"  made in {minutes(time.monotonic() - started)}")
+    announce(f"  made in {minutes(time.monotonic() - started)}")
     return archive

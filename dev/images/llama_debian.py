@@ -14,12 +14,11 @@ from pathlib import Path
 
 from dev import cache
 from dev.errors import BuildFailed, DevError
-from dev.terminal import is_reported, minutes, say, tail
+from dev.terminal import announce, minutes, say, tail
 from dev.versions import LLAMA_CPP_DEBIAN
 from roadstead.api.llama_extra import EXTRA, FIELD_OF
 
 SUITE = "sid"
-USUAL_SECONDS = 40
 
 _FLAGS = (
     # Unpacked and not configured: nothing here needs an account or a started service.
@@ -83,8 +82,7 @@ def _make(folder: Path) -> Path:
         command = ["mmdebstrap", *_FLAGS, SUITE, str(target)]
         if subprocess.run(command, stdout=stream, stderr=stream).returncode != 0:
             raise BuildFailed(f"mmdebstrap failed:\n{tail(log)}\nThe whole log: {log}")
-    if not is_reported():
-        say(f"  fetched llama.cpp from Debian in {minutes(time.monotonic() - started)}")
+    announce(f"  fetched llama.cpp from Debian in {minutes(time.monotonic() - started)}")
     return target
 
 

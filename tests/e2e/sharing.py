@@ -1,7 +1,7 @@
 """The one cluster, shared by the processes that run the tests.
 
 The first that needs it installs the release; the last that has done with it takes the cluster down,
-if it was not up before. Whoever needs it alone waits until the other processes have ended.
+if it was not up before. Files that need it alone wait until the other processes have exited.
 """
 
 from __future__ import annotations
