@@ -72,11 +72,21 @@ async def connected(dsn_file: Path) -> AsyncIterator[asyncpg.Connection]:
 
 
 async def close(connection: asyncpg.Connection) -> None:
-    """Close it, by force where the server doesn't answer."""
+    """Close it, by force where the server doesn't answer or the caller is cancelled."""
     try:
         await connection.close(timeout=2)
-    except (*_PASSING, asyncio.CancelledError):
+    except asyncio.CancelledError:
         connection.terminate()
+        if _is_cancelled():
+            raise
+    except _PASSING:
+        connection.terminate()
+
+
+def _is_cancelled() -> bool:
+    """Whether the caller itself is cancelled: asyncpg also raises that for a connection it lost."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 @contextlib.asynccontextmanager

@@ -13,7 +13,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from roadstead.errors import LedgerError, LedgerUnavailable
-from roadstead.ledger.database import connected, speaking, transaction
+from roadstead.ledger.database import close, connected, speaking, transaction
 from roadstead.ledger.outbox import Outbox
 from roadstead.ledger.resync import claim, resync
 from roadstead.ledger.tables import SERVERS
@@ -253,6 +253,16 @@ async def test_database_of_another_cluster_is_not_written(ledger: Ledger) -> Non
     async with ledger.writing(outbox, begin):
         await assert_eventually(lambda: sample_failures("OtherCluster") > 0)
     assert await ledger.rows(STATUSES) == []
+
+
+async def test_caller_that_is_cancelled_while_a_connection_closes_ends(ledger: Ledger) -> None:
+    async with ledger.connected("writer") as connection:
+        closing = asyncio.create_task(close(connection))
+        await asyncio.sleep(0)
+        closing.cancel()
+        await asyncio.wait([closing])
+        assert closing.cancelled()
+        assert connection.is_closed()
 
 
 async def test_sample_of_a_status_that_is_unknown_is_no_trouble(ledger: Ledger) -> None:
