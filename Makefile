@@ -3,8 +3,10 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 SETUP := .venv/.set-up
-# Byte code is compiled when it is first needed, and kept out of the tree.
+# Byte code is compiled once, when it is first needed, and kept out of the tree. Tests start many
+# processes: each would compile all that it imports where the environment forbids to keep it.
 export PYTHONPYCACHEPREFIX := $(CURDIR)/.venv/pycache
+unexport PYTHONDONTWRITEBYTECODE
 # uv does not read pip's configuration: a mirror that is set there is passed on.
 INDEX = $(addprefix --default-index ,$(or $(PIP_INDEX_URL),$(shell $(PYTHON) -m pip config get global.index-url 2>/dev/null)))
 
@@ -33,7 +35,7 @@ check: $(SETUP) ## format, lint, types, import contracts, unit tests: before eac
 unit: $(SETUP) ## the unit tests
 	@$(PY) -m pytest -q tests/unit
 
-test: $(SETUP) ## everything, on real servers and a real cluster (about 45 minutes once all is built)
+test: $(SETUP) ## everything, on real servers and a real cluster (about 40 minutes once all is built)
 	@$(PY) -m dev.checks.suite test
 
 faults: $(SETUP) ## every fault on the list, and the table of how each one heals

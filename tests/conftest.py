@@ -11,6 +11,8 @@ pytest_plugins = ["tests.support.faults_table"]
 
 # A shared machine may stall at any example: how long one takes says nothing of the code.
 settings.register_profile("roadstead", deadline=None)
+# What `make check` runs before each commit; `make test` tries five times as many.
+settings.register_profile("few-examples", deadline=None, max_examples=20)
 settings.load_profile("roadstead")
 
 

@@ -142,7 +142,7 @@ def test_file_that_cannot_be_served_is_refused(raw: bytes, message: str) -> None
 
 @given(raw=st.binary(max_size=200), size=st.integers(0, 2**63))
 @example(raw=preamble(keys=2**14) + bytes(180), size=2**62)
-@settings(max_examples=200)
+@settings(max_examples=2 * settings().max_examples)
 def test_noise_is_refused_or_asks_for_more(raw: bytes, size: int) -> None:
     with pytest.raises((Truncated, InvalidGguf)):
         parse_header(raw, size)
@@ -153,7 +153,7 @@ def test_noise_is_refused_or_asks_for_more(raw: bytes, size: int) -> None:
         st.tuples(st.integers(0, HEADER_BYTES - 1), st.integers(0, 255)), min_size=1, max_size=8
     )
 )
-@settings(max_examples=200)
+@settings(max_examples=2 * settings().max_examples)
 def test_damaged_header_is_read_or_refused(changes: list[tuple[int, int]]) -> None:
     raw = bytearray(SAMPLE)
     for at, value in changes:

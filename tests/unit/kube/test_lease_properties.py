@@ -172,7 +172,7 @@ hands = st.lists(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=3 * settings().max_examples)
 @given(
     faults=st.tuples(faults, faults, faults),
     delays=st.tuples(delays, delays, delays),
