@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from dev.checks.background import background, joining
 from dev.cluster import down, status
 from dev.terminal import minutes, say
 
@@ -50,38 +51,39 @@ class Result:
 
 Stage = Sequence[Command]
 
-CHECK: Sequence[Stage] = (
-    (
+
+def check_stage(*options: str) -> Stage:
+    """`make check`: the unit tests, with options for pytest, beside what reads the code."""
+    return (
         Command(name="format", argv=(str(BIN / "ruff"), "format", "--check", "-q", ".")),
         Command(name="lint", argv=(str(BIN / "ruff"), "check", "-q", ".")),
         Command(name="types", argv=(str(BIN / "mypy"),)),
         Command(name="imports", argv=(str(BIN / "lint-imports"), "--no-logo")),
-        Command(name="unit tests", argv=(*PYTEST, "tests/unit")),
-    ),
-)
+        Command(name="unit tests", argv=(*PYTEST, "-n", "2", *options, "tests/unit")),
+    )
+
+
 SERVERS = ("faults", "apiserver", "adapters", "chart")
 """Long files first: at the end, one process alone would be at work on the last of them."""
 
 
-def test_stages(run_folder: Path) -> Sequence[Stage]:
+def test_stages(run_folder: Path, procs: Path) -> Sequence[Stage]:
     """`make test`: first the tests that share the cluster. Those that need it for themselves mostly
-    wait, so the tests against single servers use what they leave of the machine: at the lowest
-    priority and in two processes, so that nothing that is waited for is late.
+    wait, so the tests against single servers run beside them, in the background cgroup `procs`:
+    they get what is left of the machine, and nothing that is waited for on the cluster is late.
     """
     cluster = (*PYTEST, "-m", "not long", "--cluster-run", str(run_folder), "tests/e2e")
+    servers = (*PYTEST, "-n", "4", "-m", "not long", *(f"tests/{each}" for each in SERVERS))
     return (
-        *CHECK,
-        (Command(name="wheel", argv=(*PYTEST, "tests/wheel")),),
+        check_stage(),
+        (
+            Command(name="wheel", argv=(*PYTEST, "tests/wheel")),
+            Command(name="programs", argv=(sys.executable, "-m", "dev.checks.programs")),
+        ),
         (Command(name="cluster", argv=(*cluster, "-n", "3", "--cluster-part", "shared")),),
         (
             Command(name="cluster, alone", argv=(*cluster, "--cluster-part", "alone")),
-            Command(
-                name="servers",
-                argv=(
-                    *("nice", "-n", "19", *PYTEST, "-n", "2", "-m", "not long"),
-                    *(f"tests/{each}" for each in SERVERS),
-                ),
-            ),
+            Command(name="servers", argv=joining(procs, servers)),
         ),
     )
 
@@ -194,7 +196,7 @@ def main(arguments: Sequence[str]) -> int:
     """`check` or `test`."""
     match list(arguments):
         case ["check"]:
-            return run(CHECK)
+            return run([check_stage("--hypothesis-profile=few-examples")])
         case ["test"]:
             return _test()
         case _:
@@ -205,9 +207,9 @@ def main(arguments: Sequence[str]) -> int:
 def _test() -> int:
     """A cluster that was not up before is taken down at the end."""
     was_up, _ = status()
-    with tempfile.TemporaryDirectory(prefix="roadstead-tests-") as folder:
+    with tempfile.TemporaryDirectory(prefix="roadstead-tests-") as folder, background() as procs:
         try:
-            return run(test_stages(Path(folder)))
+            return run(test_stages(Path(folder), procs))
         finally:
             if not was_up:
                 down()

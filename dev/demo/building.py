@@ -20,12 +20,13 @@ CORE = lifecycle.PROGRAMS
 COMPILE, IMAGE, FETCH, CLUSTER = "compile", "image", "fetch", "cluster"
 
 
-def build() -> Path:
+def build(*others: str) -> Path:
     """Build what is missing, start the cluster, load its images; its kubeconfig.
 
-    Raises DevError: what is missing on the machine, or which step failed and why.
+    `others` are programs that the demo has no use for. Raises DevError: what is missing on the
+    machine, or which step failed and why.
     """
-    planned = plan()
+    planned = [*plan(), *(_programs(name, name) for name in others)]
     todo = [step for step in planned if not step.done()]
     preflight.check(compiles=any(step.lane == COMPILE for step in todo), builds=bool(todo))
     steps.run(planned)

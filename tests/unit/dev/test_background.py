@@ -1,0 +1,51 @@
+"""The background cgroup has little weight, under either version of cgroups."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from dev.checks.background import NAME, background, joining
+from dev.errors import DevError
+
+
+def hierarchy(folder: Path, *files: str) -> Path:
+    """A folder with the files that the kernel would put there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in files:
+        (folder / file).touch()
+    return folder
+
+
+def test_cpu_hierarchy_of_the_first_version_is_found(tmp_path: Path) -> None:
+    hierarchy(tmp_path / "blkio", "cgroup.procs")
+    cpu = hierarchy(tmp_path / "cpu", "cgroup.procs")
+    hierarchy(cpu / NAME, "cpu.shares")
+    with background(tmp_path) as procs:
+        assert procs == cpu / NAME / "cgroup.procs"
+        assert (cpu / NAME / "cpu.shares").read_text() == "128"
+    assert not (tmp_path / "blkio" / NAME).exists()
+
+
+def test_second_version_hands_the_controller_down(tmp_path: Path) -> None:
+    hierarchy(tmp_path, "cgroup.procs", "cgroup.controllers")
+    hierarchy(tmp_path / NAME, "cpu.weight")
+    with background(tmp_path) as procs:
+        assert procs == tmp_path / NAME / "cgroup.procs"
+        assert (tmp_path / NAME / "cpu.weight").read_text() == "12"
+    assert (tmp_path / "cgroup.subtree_control").read_text() == "+cpu"
+
+
+def test_no_cpu_controller_is_told(tmp_path: Path) -> None:
+    hierarchy(tmp_path / "pids", "cgroup.procs")
+    with pytest.raises(DevError, match="has the CPU controller"), background(tmp_path):
+        pass
+
+
+def test_command_joins_before_it_starts(tmp_path: Path) -> None:
+    procs = tmp_path / "cgroup.procs"
+    done = subprocess.run(
+        joining(procs, ["/bin/echo", "two words"]), capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "two words\n"
+    assert procs.read_text() == "0\n"
