@@ -96,6 +96,15 @@ class Serves:
             assert time.monotonic() < deadline, f"{type_} is not {value}: {self._told(serve)}"
             time.sleep(0.25)
 
+    def explanation(self, reason: str, name: str = "gemma") -> str:
+        """Wait until it is not Ready for `reason`; the message, which is an event's too."""
+        self.until(name, "Ready", reason)
+        condition = self.condition(name)
+        assert condition["status"] == "False"
+        events = json.loads(self.kubectl("get", "events", "-o", "json"))["items"]
+        assert reason in [each["reason"] for each in events]
+        return str(condition["message"])
+
     def _told(self, serve: Mapping[str, Any]) -> str:
         status = json.dumps(serve.get("status", {}), indent=1)
         return f"{status}\n{self.kubectl('get', 'pods', '-o', 'wide')}"

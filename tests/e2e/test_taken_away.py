@@ -3,77 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
-from dev.demo.kubectl import Cluster
 from dev.errors import DevError
 from tests.e2e.serves import Serves, make_serve
 from tests.support.faults_table import Healing
 from tests.support.waiting import wait_until
 
-ROLE: Final = ("clusterrole", "roadstead-operator")
 NO_IMAGE: Final = {"image": "localhost/no-such-image:1"}
-
-
-@contextmanager
-def without_the_right(cluster: Cluster, resource: str, verb: str) -> Iterator[None]:
-    """The operator's ClusterRole without one verb."""
-    before = (cluster.get(*ROLE) or {})["rules"]
-    rules = [
-        {**rule, "verbs": [each for each in rule["verbs"] if each != verb]}
-        if resource in rule["resources"]
-        else rule
-        for rule in before
-    ]
-    assert rules != before
-    try:
-        set_rules(cluster, rules)
-        yield
-    finally:
-        set_rules(cluster, before)
-
-
-def set_rules(cluster: Cluster, rules: list[dict[str, Any]]) -> None:
-    cluster.run("patch", *ROLE, "--type=merge", "-p", json.dumps({"rules": rules}))
-
-
-@contextmanager
-def cordoned(cluster: Cluster) -> Iterator[None]:
-    """No new pod on any node."""
-    nodes = cluster.run("get", "nodes", "-o", "name").split()
-    try:
-        cluster.run("cordon", *nodes)
-        yield
-    finally:
-        cluster.run("uncordon", *nodes)
-
-
-def told(serves: Serves, reason: str) -> str:
-    """The condition's message, which an event repeats."""
-    serves.until("gemma", "Ready", reason)
-    condition = serves.condition("gemma")
-    assert condition["status"] == "False"
-    events = json.loads(serves.kubectl("get", "events", "-o", "json"))["items"]
-    assert reason in [each["reason"] for each in events]
-    return str(condition["message"])
-
-
-@pytest.mark.long
-@pytest.mark.fault("R18", heals="a right that is given back is used within a minute")
-def test_a_right_of_the_operator_that_is_revoked_is_named_and_used_again(
-    cluster: Cluster, serves: Serves, healing: Healing
-) -> None:
-    with without_the_right(cluster, "deployments", "create"):
-        serves.apply(make_serve())
-        said = told(serves, "Rejected")
-    assert "cannot create resource" in said
-    assert "deployments" in said
-    with healing():
-        serves.until_ready()
 
 
 @pytest.mark.fault("R18", heals="starts when the quota allows it")
@@ -82,19 +21,8 @@ def test_a_quota_of_nothing_is_told_and_the_server_starts_without_it(
 ) -> None:
     serves.kubectl("create", "quota", "nothing", "--hard=pods=0")
     serves.apply(make_serve())
-    assert "nothing" in told(serves, "QuotaExceeded")
+    assert "nothing" in serves.explanation("QuotaExceeded")
     serves.kubectl("delete", "quota", "nothing")
-    with healing():
-        serves.until_ready()
-
-
-@pytest.mark.fault("R18", heals="starts when a node takes pods again")
-def test_a_cordoned_node_is_told_and_taken_when_it_is_free(
-    cluster: Cluster, serves: Serves, healing: Healing
-) -> None:
-    with cordoned(cluster):
-        serves.apply(make_serve())
-        assert "unschedulable" in told(serves, "Unschedulable")
     with healing():
         serves.until_ready()
 

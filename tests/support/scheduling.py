@@ -20,7 +20,7 @@ ALONE: Final = (
     "test_outages.py",
     "test_rollouts.py",
     "test_routes.py",
-    "test_taken_away.py",
+    "test_nodes_and_rights.py",
     "test_transfer_jobs.py",
     "test_usage.py",
     "test_rights.py",
