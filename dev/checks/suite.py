@@ -22,7 +22,8 @@ from dev.terminal import minutes, say
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
-PYTEST = (sys.executable, "-m", "pytest", "-q")
+PYTEST = (sys.executable, "-m", "pytest", "-q", "--durations=15", "--durations-min=20")
+"""A test that takes over 20 s is shown, and has its reason beside it."""
 
 REPORT_SECONDS = 60.0
 
@@ -73,7 +74,8 @@ def test_stages(run_folder: Path, procs: Path) -> Sequence[Stage]:
     they get what is left of the machine, and nothing that is waited for on the cluster is late.
     """
     cluster = (*PYTEST, "-m", "not long", "--cluster-run", str(run_folder), "tests/e2e")
-    servers = (*PYTEST, "-n", "4", "-m", "not long", *(f"tests/{each}" for each in SERVERS))
+    folders = [f"tests/{each}" for each in SERVERS]
+    servers = (*PYTEST, "-n", "4", "--no-loadscope-reorder", "-m", "not long", *folders)
     return (
         check_stage(),
         (
