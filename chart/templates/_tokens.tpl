@@ -12,7 +12,8 @@
 {{- $issuers := list -}}
 {{- with .Values.tokens.local -}}
 {{- if .enabled -}}
-{{- $issuers = append $issuers (dict "issuer" .issuer "audience" .audience "secretFile" "/etc/roadstead/jwt/secret") -}}
+{{- $issuer := dict "issuer" .issuer "audience" .audience "secretFile" "/etc/roadstead/jwt/secret" "subjectPrefix" (.subjectPrefix | default "") "groupsPrefix" (.groupsPrefix | default "") -}}
+{{- $issuers = append $issuers (merge $issuer (pick . "scopesPrefix")) -}}
 {{- end -}}
 {{- end -}}
 {{- range $number, $given := .Values.tokens.issuers -}}

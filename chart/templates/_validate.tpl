@@ -45,6 +45,26 @@
 {{- fail (printf "tokens.issuers[%d]: set exactly one of publicKey, jwksUrl and existingSecret" $number) -}}
 {{- end -}}
 {{- end -}}
+{{- include "roadstead.validatePrefixes" (include "roadstead.issuers" . | fromYamlArray) -}}
+{{- end -}}
+
+{{/* Several issuers: each needs prefixes of its own, as the verifiers of tokens require. */}}
+{{- define "roadstead.validatePrefixes" -}}
+{{- if gt (len .) 1 -}}
+{{- range $field := list "subjectPrefix" "groupsPrefix" "scopesPrefix" -}}
+{{- $seen := dict -}}
+{{- range $issuer := $ -}}
+{{- if not (or (hasKey $issuer $field) (eq $field "scopesPrefix")) -}}
+{{- fail (printf "issuer %s has no %s: with more than one issuer (tokens.local is one) each needs prefixes, so that their names are told apart. Set subjectPrefix and groupsPrefix in tokens.issuers to a text such as \"partner:\", or set tokens.local.enabled=false" $issuer.issuer $field) -}}
+{{- end -}}
+{{- $prefix := ternary (get $issuer $field) (get $issuer "groupsPrefix") (hasKey $issuer $field) -}}
+{{- if hasKey $seen $prefix -}}
+{{- fail (printf "issuers %s and %s have the same %s %q: their names could not be told apart; give each its own, such as \"partner:\"" (get $seen $prefix) $issuer.issuer $field $prefix) -}}
+{{- end -}}
+{{- $_ := set $seen $prefix $issuer.issuer -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "roadstead.validateGateway" -}}

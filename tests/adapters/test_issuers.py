@@ -14,6 +14,7 @@ import pytest
 from roadstead.errors import InvalidSettings
 from roadstead.issuers.settings import IssuerSettings, TokenSettings
 from roadstead.issuers.trust import trusting
+from roadstead.tokens.prefixes import NamePrefixes
 from roadstead.tokens.revocations import Revocations
 from tests.adapters.issuer_server import IssuerServer, issuer_server, server_tls
 from tests.adapters.issuer_tokens import FIRST, SECOND, Clock, of, refused, token, until
@@ -201,15 +202,25 @@ async def test_one_issuer_that_is_down_leaves_the_others(
 ) -> None:
     (tmp_path / "secret").write_bytes(SECRET)
     down = IssuerSettings(
-        issuer="down", audience=AUDIENCE, jwks_url="http://127.0.0.1:1/jwks", allow_http=True
+        issuer="down",
+        audience=AUDIENCE,
+        jwks_url="http://127.0.0.1:1/jwks",
+        allow_http=True,
+        prefixes=NamePrefixes(subject="down:", groups="down:", scopes="down:"),
     )
-    local = IssuerSettings(issuer="local", audience=AUDIENCE, secret_file=tmp_path / "secret")
+    local = IssuerSettings(
+        issuer="local",
+        audience=AUDIENCE,
+        secret_file=tmp_path / "secret",
+        prefixes=NamePrefixes(subject="local:", groups="local:", scopes="local:"),
+    )
     remote = IssuerSettings(issuer=ISSUER, audience=AUDIENCE, jwks_url=issuer.url)
     async with trusting(of(down, local, remote)) as trusted:
         assert trusted.ready
         assert await trusted.verify(token(), now=NOW)
         text = signed(claims(iss="local"), private=SECRET)
-        assert (await trusted.verify(text, now=NOW)).issuer == "local"
+        said = await trusted.verify(text, now=NOW)
+        assert (said.issuer, said.subject) == ("local", "local:alice")
         text = signed(claims(iss="down"), private=SECRET)
         assert await refused(trusted, text) == "TokenKeyUnknown"
 

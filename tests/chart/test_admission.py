@@ -9,7 +9,9 @@ import pytest
 import yaml
 
 from roadstead.issuers.settings import read_issuers
+from roadstead.tokens.prefixes import NamePrefixes
 from roadstead_webhooks.settings import WebhookSettings
+from tests.support.builders.tokens import prefixes
 from tests.support.charts import EVERYTHING, Chart, ChartRefused, Rendered, Values
 
 CONFIGURATIONS = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
@@ -19,6 +21,7 @@ GIVEN: Values = {
         "certificates": {"mode": "given", "existingSecret": "my-tls", "caBundle": PEM},
     }
 }
+KEYLESS = {"issuer": "a", "audience": "b"}
 CERT_MANAGER: Values = {
     "webhooks": {"certificates": {"mode": "cert-manager", "issuerRef": {"name": "internal"}}}
 }
@@ -145,11 +148,14 @@ def test_issuers_arrive_as_the_webhooks_read_them(chart: Chart, tmp_path: Path) 
     assert (local.issuer, str(local.secret_file)) == ("roadstead", "/etc/roadstead/jwt/secret")
     assert (login.jwks_url, login.groups_claim) == ("https://login.example.com/keys.json", "roles")
     assert str(partner.secret_file) == "/etc/roadstead/issuer-1/secret"
+    assert local.prefixes == NamePrefixes()
+    assert login.prefixes == NamePrefixes(subject="login:", groups="login:", scopes="login:")
+    assert partner.prefixes.scopes == "partner/"
 
 
 def test_a_public_key_is_given_as_a_file(chart: Chart) -> None:
     key = "-----BEGIN PUBLIC KEY-----\nMCow\n-----END PUBLIC KEY-----\n"
-    issuer = {"issuer": "a", "audience": "r", "publicKey": key}
+    issuer = {"issuer": "a", "audience": "r", "publicKey": key, **prefixes("a:")}
     rendered = chart.render({"tokens": {"issuers": [issuer]}})
     data = rendered.one("ConfigMap", "roadstead-issuers")["data"]
     (_, read) = yaml.safe_load(data["issuers.yaml"])
@@ -172,9 +178,19 @@ def test_with_webhooks_the_guard_stands(defaults: Rendered) -> None:
     [
         pytest.param({"tokens": {"local": {"enabled": False}}}, "nobody", id="no issuer"),
         pytest.param(
-            {"tokens": {"issuers": [{"issuer": "a", "audience": "b"}]}},
+            {"tokens": {"issuers": [KEYLESS]}},
             "exactly one",
             id="an issuer without keys",
+        ),
+        pytest.param(
+            {"tokens": {"issuers": [KEYLESS | {"existingSecret": "s"}]}},
+            "issuer a has no subjectPrefix",
+            id="two issuers without prefixes",
+        ),
+        pytest.param(
+            {"tokens": {"issuers": [KEYLESS | {"existingSecret": "s", **prefixes("")}]}},
+            "issuers roadstead and a have the same subjectPrefix",
+            id="two issuers with the same prefix",
         ),
         pytest.param(
             {"webhooks": {"certificates": {"mode": "cert-manager"}}}, "issuerRef.name", id="no ref"

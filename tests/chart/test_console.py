@@ -21,6 +21,8 @@ PROVIDER: Values = {
                 "audience": "console",
                 "jwksUrl": "https://keys.example.com/jwks",
                 "ca": "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",
+                "subjectPrefix": "id:",
+                "groupsPrefix": "id:",
             }
         ]
     },

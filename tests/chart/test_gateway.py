@@ -8,6 +8,7 @@ import pytest
 
 from roadstead_webhooks.forwardauth.settings import ForwardAuthSettings
 from tests.chart.test_rights import granted, policy, ports, verbs_of
+from tests.support.builders.tokens import prefixes
 from tests.support.charts import (
     EVERYTHING,
     GATEWAY_API,
@@ -168,7 +169,8 @@ def test_metrics_are_read_by_whom_values_name(chart: Chart) -> None:
 
 def test_forward_auth_calls_nobody_but_the_api_and_issuers(chart: Chart) -> None:
     issuer = {"issuer": "a", "audience": "r", "jwksUrl": "https://a.example.com:9443/keys.json"}
-    rendered = chart.render({**TRAEFIK, "tokens": {"issuers": [issuer]}})
+    tokens = {"issuers": [issuer | prefixes("a:")]}
+    rendered = chart.render({**TRAEFIK, "tokens": tokens})
     egress = policy(rendered, NAME)["egress"]
     assert [ports(rule) for rule in egress] == [{53}, {443, 6443}, {9443}]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from roadstead.api import group
 from roadstead.kube import resources
 from roadstead.manifests import names
+from tests.support.builders.tokens import prefixes
 from tests.support.charts import EXISTING_STORE, GATEWAY_API, TRAEFIK, Chart, Object, Rendered
 
 WRITES = {"create", "patch", "delete"}
@@ -129,8 +130,8 @@ def test_the_operator_never_reads_a_private_key_of_receipts(defaults: Rendered) 
 
 def test_webhooks_call_nobody_but_the_api_issuers_and_the_ledger(chart: Chart) -> None:
     issuers = [
-        {"issuer": "a", "audience": "r", "jwksUrl": "https://a.example.com:9443/keys.json"},
-        {"issuer": "b", "audience": "r", "jwksUrl": "https://b.example.com/keys.json"},
+        {"issuer": name, "audience": "r", "jwksUrl": f"https://{place}/keys.json", **prefixes(name)}
+        for name, place in (("a", "a.example.com:9443"), ("b", "b.example.com"))
     ]
     rendered = chart.render({"tokens": {"issuers": issuers}})
     egress = policy(rendered, "roadstead-webhooks")["egress"]

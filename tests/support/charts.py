@@ -77,8 +77,17 @@ EVERYTHING: Values = {
                 "audience": "roadstead",
                 "jwksUrl": "https://login.example.com/keys.json",
                 "groupsClaim": "roles",
+                "subjectPrefix": "login:",
+                "groupsPrefix": "login:",
             },
-            {"issuer": "partner", "audience": "roadstead", "existingSecret": "partner-jwt"},
+            {
+                "issuer": "partner",
+                "audience": "roadstead",
+                "existingSecret": "partner-jwt",
+                "subjectPrefix": "partner:",
+                "groupsPrefix": "partner:",
+                "scopesPrefix": "partner/",
+            },
         ],
     },
     "minio": {

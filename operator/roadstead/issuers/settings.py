@@ -14,6 +14,13 @@ from roadstead.errors import InvalidSettings
 from roadstead.settings import EnvReader
 from roadstead.tokens.keys import Algorithm
 from roadstead.tokens.parsing import valid_key_id
+from roadstead.tokens.prefixes import (
+    NO_PREFIXES,
+    PREFIX_FIELDS,
+    NamePrefixes,
+    shared_prefixes,
+    valid_prefix,
+)
 from roadstead.tokens.verification import LEEWAY_SECONDS, MAX_LIFETIME_SECONDS
 
 KEY_FIELDS: Final = ("secretFile", "publicKeyFile", "jwksFile", "jwksUrl")
@@ -21,7 +28,9 @@ _TEXTS: Final = (
     *("issuer", "audience", *KEY_FIELDS),
     *("keyId", "caFile", "groupsClaim", "scopesClaim"),
 )
-_FIELDS: Final = frozenset({*_TEXTS, "algorithms", "allowHttp"})
+_FIELDS: Final = frozenset({*_TEXTS, *PREFIX_FIELDS, "algorithms", "allowHttp"})
+_REQUIRED_PREFIXES: Final = ("subjectPrefix", "groupsPrefix")
+"""By each issuer, as soon as there are two; `scopesPrefix` is the groups' where it is left out."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,6 +49,7 @@ class IssuerSettings:
     algorithms: frozenset[str] = frozenset(Algorithm)
     groups_claim: str = "groups"
     scopes_claim: str = "scope"
+    prefixes: NamePrefixes = NO_PREFIXES
     ca_file: Path | None = None
     """PEM certificates that vouch for jwks_url; the system's without it."""
     allow_http: bool = False
@@ -80,16 +90,19 @@ def read_issuers(path: Path) -> tuple[IssuerSettings, ...]:
         raise InvalidSettings(f"{path} is not YAML") from None
     if not isinstance(entries, list) or not entries:
         raise InvalidSettings(f"{path} is not a list of issuers")
+    several = len({str(each.get("issuer")) for each in entries if isinstance(each, dict)}) > 1
     faults = [
         f"{path}, issuer {number}: {fault}"
         for number, entry in enumerate(entries, start=1)
-        for fault in _faults(entry)
+        for fault in (*_faults(entry), *_prefix_faults(entry, several=several))
     ]
     if faults:
         raise InvalidSettings("; ".join(faults))
     issuers = tuple(_issuer(entry, folder=path.parent) for entry in entries)
     if len({issuer.issuer for issuer in issuers}) != len(issuers):
         raise InvalidSettings(f"{path}: two entries are of the same issuer")
+    if shared := list(shared_prefixes({each.issuer: each.prefixes for each in issuers})):
+        raise InvalidSettings("; ".join(f"{path}: {fault}" for fault in shared))
     return issuers
 
 
@@ -128,6 +141,23 @@ def _key_faults(entry: Mapping[str, Any]) -> Iterator[str]:
         yield "jwksUrl is not a URL such as https://issuer.example.com/jwks.json (see allowHttp)"
 
 
+def _prefix_faults(entry: object, *, several: bool) -> Iterator[str]:
+    if not isinstance(entry, dict):
+        return
+    for name in PREFIX_FIELDS:
+        if name in entry and not valid_prefix(entry[name]):
+            yield (
+                f"invalid {name}: expected a text such as 'partner:', of at most 64 letters, "
+                "digits and ._:/@#+=~- that begins with a letter or digit, or '' for none"
+            )
+    for name in _REQUIRED_PREFIXES if several else ():
+        if name not in entry:
+            yield (
+                f"{name} is missing, which each of several issuers needs so that their names are "
+                "told apart: set one such as 'partner:', and '' for one issuer at most"
+            )
+
+
 def _usable(url: str, *, allow_http: bool) -> bool:
     try:
         parts = urlsplit(url)
@@ -152,6 +182,16 @@ def _issuer(entry: Mapping[str, Any], *, folder: Path) -> IssuerSettings:
         algorithms=frozenset(entry.get("algorithms", Algorithm)),
         groups_claim=entry.get("groupsClaim", "groups"),
         scopes_claim=entry.get("scopesClaim", "scope"),
+        prefixes=_prefixes(entry),
         ca_file=file("caFile"),
         allow_http=entry.get("allowHttp", False),
+    )
+
+
+def _prefixes(entry: Mapping[str, Any]) -> NamePrefixes:
+    groups = entry.get("groupsPrefix", "")
+    return NamePrefixes(
+        subject=entry.get("subjectPrefix", ""),
+        groups=groups,
+        scopes=entry.get("scopesPrefix", groups),
     )

@@ -124,6 +124,7 @@ def _issuer(settings: IssuerSettings, cache: KeyCache) -> Issuer:
         keys=cache,
         groups_claim=settings.groups_claim,
         scopes_claim=settings.scopes_claim,
+        prefixes=settings.prefixes,
     )
 
 

@@ -11,6 +11,7 @@ from roadstead.errors import InvalidKey, InvalidToken
 from roadstead.tokens.claims import Claims, check_times, read_claims
 from roadstead.tokens.keys import Algorithm, Key, KeyLookup, KeySet, secret_key
 from roadstead.tokens.parsing import UntrustedToken, parse
+from roadstead.tokens.prefixes import NO_PREFIXES, NamePrefixes, Prefixer, shared_prefixes
 
 LEEWAY_SECONDS: Final = 30
 MAX_LIFETIME_SECONDS: Final = 3600
@@ -28,6 +29,8 @@ class Issuer:
     keys: KeyLookup = dataclasses.field(repr=False)
     groups_claim: str = "groups"
     scopes_claim: str = "scope"
+    prefixes: NamePrefixes = NO_PREFIXES
+    """What subjects, groups and scopes of its tokens are preceded by."""
 
 
 class Verifier:
@@ -49,6 +52,7 @@ class Verifier:
         self._issuers = {issuer.name: issuer for issuer in every}
         if len(self._issuers) != len(every):
             raise InvalidKey("two issuers have the same name (iss)")
+        self._prefixers = _prefixers(every)
         self._leeway = leeway
         self._max_lifetime = max_lifetime
         self._revoked = revoked
@@ -56,6 +60,7 @@ class Verifier:
     def verify(self, token: str, *, now: int) -> Claims:
         """What `token` says, if all of it holds at `now` (seconds since 1970).
 
+        Subject, groups and scopes have the issuer's prefixes.
         Raises InvalidToken, and nothing else; its message never quotes the token. About 0.1 ms.
         """
         untrusted = parse(token)
@@ -69,6 +74,7 @@ class Verifier:
             message = f"the token's audience (aud) is not {issuer.audience}"
             raise InvalidToken(message, reason="TokenAudience")
         check_times(untrusted.claims, now=now, leeway=self._leeway, max_lifetime=self._max_lifetime)
+        claims = self._prefixers[issuer.name].apply(claims)
         if self._revoked and (why := self._revoked(claims)):
             raise InvalidToken(why, reason="TokenRevoked")
         return claims
@@ -81,6 +87,17 @@ class Verifier:
             message = "the token's issuer (iss) is missing or none that is trusted here"
             raise InvalidToken(message, reason="TokenIssuer")
         return issuer
+
+
+def _prefixers(issuers: Iterable[Issuer]) -> dict[str, Prefixer]:
+    """By issuer; InvalidKey where two issuers have the same prefix."""
+    prefixes = {issuer.name: issuer.prefixes for issuer in issuers}
+    if faults := list(shared_prefixes(prefixes)):
+        raise InvalidKey("; ".join(faults))
+    return {
+        name: Prefixer(own, (each for other, each in prefixes.items() if other != name))
+        for name, own in prefixes.items()
+    }
 
 
 def _check_signature(untrusted: UntrustedToken, keys: KeyLookup) -> None:

@@ -18,8 +18,15 @@ from tests.apiserver.conftest import Kubectl
 from tests.support.builders.objects import Raw, make_modelserve
 from tests.support.custom_objects import call, create, refusal
 from tests.support.waiting import assert_eventually
-from tests.support.webhooks.tokens import RECEIPT, TOKEN, dev_token, with_annotations, with_token
-from tests.support.webhooks.webhook_process import AUDIENCE, RSA_ISSUER, SYSTEM, Folder
+from tests.support.webhooks.tokens import (
+    RECEIPT,
+    TOKEN,
+    contract_for,
+    dev_token,
+    with_annotations,
+    with_token,
+)
+from tests.support.webhooks.webhook_process import AUDIENCE, RSA_ISSUER, RSA_PREFIX, SYSTEM, Folder
 
 Make = Callable[[Folder], str]
 
@@ -129,10 +136,36 @@ async def test_token_of_a_mebibyte_is_denied(
     assert "TokenTooLarge" in kubectl("create", "-f", "-", manifest=manifest).stderr
 
 
-async def test_rsa_token_of_the_second_issuer_holds(
-    api: client.ApiClient, namespace: str, contract: Raw, folder: Folder
+async def test_rsa_token_of_the_second_issuer_holds_under_its_own_names(
+    api: client.ApiClient, namespace: str, admin: str, folder: Folder
 ) -> None:
-    await create(api, with_token(make_modelserve(namespace), _rsa(folder)))
+    mine = {"groups": [f"{RSA_PREFIX}demo-users"]}
+    await create(api, with_token(contract_for(namespace, authorization=mine), admin))
+    stored = await create(api, with_token(make_modelserve(namespace), _rsa(folder)))
+    receipt = jwt.decode(
+        stored["metadata"]["annotations"][RECEIPT], options={"verify_signature": False}
+    )
+    assert (receipt["origin"], receipt["sub"]) == (RSA_ISSUER, f"{RSA_PREFIX}alice")
+
+
+@pytest.mark.parametrize("names", [{"subjects": ["alice"]}, {"groups": ["demo-users"]}])
+async def test_names_of_the_first_issuer_do_not_count_from_the_second(
+    api: client.ApiClient, namespace: str, admin: str, folder: Folder, names: Raw
+) -> None:
+    agreed = contract_for(namespace, authorization=names)
+    await create(api, with_token(agreed, admin))
+    forged = _rsa(folder, groups=["demo-users", "roadstead-admins"])
+    body = with_token(make_modelserve(namespace), forged)
+    assert f"{RSA_PREFIX}alice" in await refusal(create(api, body))
+    changed = with_token(contract_for(namespace, authorization=names), forged)
+    assert "NotAuthorized" in await refusal(create(api, changed))
+
+
+async def test_first_issuer_cannot_use_names_of_the_second(
+    api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken
+) -> None:
+    body = with_token(make_modelserve(namespace), token("alice", f"{RSA_PREFIX}demo-users"))
+    assert "TokenForeignName" in await refusal(create(api, body))
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from kubernetes.aio import client
 from dev.console.tokens import make_token
 from tests.support.custom_objects import delete, patch
 from tests.support.forwardauth.auth_process import (
+    JWKS_PREFIX,
     KEY,
     REVOCATIONS,
     SYSTEM,
@@ -128,10 +129,12 @@ async def test_server_that_is_deleted_is_known_no_more(
 
 @pytest.mark.fault("R21", heals="what was signed with a withdrawn key opens nothing")
 async def test_key_that_its_issuer_has_replaced_opens_nothing(
-    auth: AuthProcess, folder: Folder, site: Site
+    auth: AuthProcess, folder: Folder, site: Site, api: client.ApiClient
 ) -> None:
     old, new = make_keyed_token("first"), make_keyed_token("second")
-    assert auth.status(site.uuid, old) == 200
+    keyed = {"groups": [f"{JWKS_PREFIX}demo-users"]}
+    await patch(api, site.contract, {"spec": {"authorization": keyed}})
+    await assert_eventually(lambda: auth.status(site.uuid, old) == 200)
     folder.publish("second")
     try:
         await assert_eventually(lambda: auth.status(site.uuid, old) == 401)
@@ -139,3 +142,8 @@ async def test_key_that_its_issuer_has_replaced_opens_nothing(
     finally:
         folder.publish("first")
         await assert_eventually(lambda: auth.status(site.uuid, old) == 200)
+
+
+async def test_group_of_one_issuer_is_not_that_of_another(auth: AuthProcess, site: Site) -> None:
+    assert auth.status(site.uuid, make_token()) == 200
+    assert auth.status(site.uuid, make_keyed_token("first")) == 403

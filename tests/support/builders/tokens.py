@@ -67,6 +67,11 @@ def claims(**changes: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
+def prefixes(text: str) -> dict[str, str]:
+    """The fields of an issuer that precede its names."""
+    return {"subjectPrefix": text, "groupsPrefix": text}
+
+
 def signed(
     values: dict[str, Any],
     *,

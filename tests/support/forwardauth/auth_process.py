@@ -22,13 +22,15 @@ from dev.servers.apiserver import ApiServer
 from dev.servers.process import answers, free_ports
 from roadstead.tokens.gateway_keys import GatewayKey
 from tests.support.builders.key_sets import document, entry
-from tests.support.builders.tokens import private_key
+from tests.support.builders.tokens import prefixes, private_key
 
 SYSTEM = "forward-auth-system"
 REVOCATIONS = "roadstead-revocations"
 ORIGIN = "https://models.example.com"
 KEY = GatewayKey(b"k" * 48)
 JWKS_ISSUER = "https://keys.example.com"
+JWKS_PREFIX = "keys:"
+"""Of the names of JWKS_ISSUER; those of ISSUER have none."""
 CHAT = "/v1/chat/completions"
 START_DEADLINE_SECONDS = 60.0
 
@@ -53,16 +55,17 @@ def prepare(path: Path) -> Folder:
     (path / "key").write_bytes(KEY.secret)
     (path / "secret").write_bytes(SECRET)
     folder.publish("first")
+    keyed = {"issuer": JWKS_ISSUER, "audience": AUDIENCE, "jwksFile": "jwks.json"}
     issuers = [
-        {"issuer": ISSUER, "audience": AUDIENCE, "secretFile": "secret"},
-        {"issuer": JWKS_ISSUER, "audience": AUDIENCE, "jwksFile": "jwks.json"},
+        {"issuer": ISSUER, "audience": AUDIENCE, "secretFile": "secret", **prefixes("")},
+        {**keyed, **prefixes(JWKS_PREFIX)},
     ]
     (path / "issuers.json").write_text(json.dumps(issuers))
     return folder
 
 
 def make_keyed_token(kid: str) -> str:
-    """A token of JWKS_ISSUER, signed with the key of this id."""
+    """A token of JWKS_ISSUER for its `demo-users`, signed with the key of this id."""
     key = private_key("RS256", kid)
     claims = make_claims("alice", iss=JWKS_ISSUER)
     return jwt.encode(claims, key, algorithm="RS256", headers={"kid": kid})

@@ -21,11 +21,14 @@ from dev.servers import process
 from dev.servers.apiserver import ApiServer
 from dev.servers.process import answers, free_ports
 from roadstead.tokens.receipt_keys import SigningKey
+from tests.support.builders.tokens import prefixes
 from tests.support.certificates import write_certificate
 
 START_DEADLINE_SECONDS = 60.0
 DEV_ISSUER = "roadstead-dev"
 RSA_ISSUER = "https://rsa.example.com"
+RSA_PREFIX = "rsa:"
+"""Of the names of RSA_ISSUER; those of DEV_ISSUER have none."""
 AUDIENCE = "roadstead"
 SYSTEM = "roadstead-system"
 
@@ -75,9 +78,10 @@ def prepare(path: Path) -> Folder:
     (path / "receipt-keys" / "0.pem").write_bytes(made.receipt_key.private_pem)
     (path / "secret").write_bytes(made.secret)
     (path / "rsa.pem").write_bytes(made.rsa_public)
+    second = {"issuer": RSA_ISSUER, "publicKeyFile": "rsa.pem", "keyId": "first"}
     issuers = [
-        {"issuer": DEV_ISSUER, "audience": AUDIENCE, "secretFile": "secret"},
-        {"issuer": RSA_ISSUER, "audience": AUDIENCE, "publicKeyFile": "rsa.pem", "keyId": "first"},
+        {"issuer": DEV_ISSUER, "audience": AUDIENCE, "secretFile": "secret", **prefixes("")},
+        {**second, "audience": AUDIENCE, **prefixes(RSA_PREFIX)},
     ]
     (path / "issuers.json").write_text(json.dumps(issuers))
     return made

@@ -11,6 +11,8 @@ import yaml
 from roadstead.errors import InvalidSettings
 from roadstead.issuers.settings import IssuerSettings, TokenSettings
 from roadstead.tokens.keys import Algorithm
+from roadstead.tokens.prefixes import NamePrefixes
+from tests.support.builders.tokens import prefixes
 
 GOOD = {"issuer": "i", "audience": "a", "secretFile": "/secret"}
 
@@ -41,6 +43,9 @@ def test_every_field_of_an_issuer_is_read(tmp_path: Path) -> None:
         "groupsClaim": "roles",
         "scopesClaim": "scp",
         "caFile": "/ca",
+        "subjectPrefix": "partner:",
+        "groupsPrefix": "partner-groups:",
+        "scopesPrefix": "partner/",
     }
     assert read(tmp_path, [entry]).issuers[0] == IssuerSettings(
         issuer="i",
@@ -51,6 +56,7 @@ def test_every_field_of_an_issuer_is_read(tmp_path: Path) -> None:
         groups_claim="roles",
         scopes_claim="scp",
         ca_file=Path("/ca"),
+        prefixes=NamePrefixes(subject="partner:", groups="partner-groups:", scopes="partner/"),
     )
 
 
@@ -73,6 +79,11 @@ def test_relative_files_are_beside_the_issuers_file(tmp_path: Path) -> None:
         ({"algorithms": "HS256"}, "algorithms"),
         ({"algorithms": [{}]}, "algorithms"),
         ({"allowHttp": "yes please"}, "allowHttp"),
+        ({"subjectPrefix": None}, "invalid subjectPrefix"),
+        ({"groupsPrefix": "p " * 4}, "invalid groupsPrefix"),
+        ({"groupsPrefix": "a,b"}, "invalid groupsPrefix"),
+        ({"subjectPrefix": "# "}, "invalid subjectPrefix"),
+        ({"scopesPrefix": "p" * 65}, "invalid scopesPrefix"),
     ],
 )
 def test_faults_are_named(tmp_path: Path, changes: dict[str, Any], fault: str) -> None:
@@ -112,6 +123,34 @@ def test_all_faults_are_named_at_once(tmp_path: Path) -> None:
 def test_two_entries_of_one_issuer_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidSettings, match="same issuer"):
         read(tmp_path, [GOOD, GOOD])
+
+
+def two(first: dict[str, Any], second: dict[str, Any]) -> list[dict[str, Any]]:
+    """The entries of two issuers."""
+    return [{**GOOD, **first}, {**GOOD, "issuer": "other", **second}]
+
+
+@pytest.mark.parametrize("name", ["subjectPrefix", "groupsPrefix"])
+@pytest.mark.parametrize("position", [0, 1])
+def test_each_of_two_issuers_needs_prefixes(tmp_path: Path, name: str, position: int) -> None:
+    entries = two(prefixes(""), prefixes("other:"))
+    del entries[position][name]
+    with pytest.raises(InvalidSettings, match=f"issuer {position + 1}: {name} is missing"):
+        read(tmp_path, entries)
+
+
+@pytest.mark.parametrize("name", ["subjectPrefix", "groupsPrefix", "scopesPrefix"])
+@pytest.mark.parametrize("shared", ["", "same:"])
+def test_two_issuers_with_one_prefix_are_refused(tmp_path: Path, name: str, shared: str) -> None:
+    entries = two({**prefixes("one:"), name: shared}, {**prefixes("two:"), name: shared})
+    with pytest.raises(InvalidSettings, match=f"i and other have the same {name}"):
+        read(tmp_path, entries)
+
+
+def test_one_of_two_issuers_may_go_without_a_prefix(tmp_path: Path) -> None:
+    plain, other = read(tmp_path, two(prefixes(""), prefixes("other:"))).issuers
+    assert plain.prefixes == NamePrefixes()
+    assert other.prefixes == NamePrefixes(subject="other:", groups="other:", scopes="other:")
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:

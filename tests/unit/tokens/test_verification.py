@@ -11,6 +11,7 @@ import pytest
 from roadstead import tokens
 from roadstead.errors import InvalidKey, InvalidToken
 from roadstead.tokens.keys import KeySet
+from roadstead.tokens.prefixes import NamePrefixes
 from roadstead.tokens.revocations import Revocations
 from roadstead.tokens.verification import Issuer, Verifier
 from tests.support.builders.tokens import (
@@ -296,12 +297,17 @@ def test_a_token_just_below_the_limit_holds() -> None:
     verifier().verify(token, now=NOW)
 
 
+OTHER_PREFIXES = NamePrefixes(subject="other:", groups="other:", scopes="other:")
+
+
 def test_a_key_verifies_only_its_own_issuers_tokens() -> None:
     mine, other = key_of(private_key("HS256")), key_of(private_key("HS256", "second"))
     both = Verifier(
         [
             Issuer(name=ISSUER, audience=AUDIENCE, keys=KeySet.of([mine])),
-            Issuer(name="other", audience=AUDIENCE, keys=KeySet.of([other])),
+            Issuer(
+                name="other", audience=AUDIENCE, keys=KeySet.of([other]), prefixes=OTHER_PREFIXES
+            ),
         ]
     )
     assert both.verify(signed(claims()), now=NOW).issuer == ISSUER
@@ -313,7 +319,7 @@ def test_each_issuer_has_its_own_audience() -> None:
     both = Verifier(
         [
             Issuer(name=ISSUER, audience="one", keys=keys),
-            Issuer(name="other", audience="two", keys=keys),
+            Issuer(name="other", audience="two", keys=keys, prefixes=OTHER_PREFIXES),
         ]
     )
     assert refusal(signed(claims(aud="two")), both) == "TokenAudience"
