@@ -28,7 +28,7 @@ else with a new one. Takes root and role.
 {{- end -}}
 {{- end -}}
 
-{{/* Of the operator, which drops what is older. */}}
+{{/* Of the operator, which drops what is older, and of the Job, which makes that the least. */}}
 {{- define "roadstead.retentionEnv" -}}
 {{- if .Values.ledger.enabled -}}
 - name: ROADSTEAD_LEDGER_HISTORY_DAYS

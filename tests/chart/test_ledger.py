@@ -132,8 +132,12 @@ def test_a_dsn_that_is_missing_is_told_with_what_to_set(chart: Chart, role: str)
         chart.render(values)
 
 
-def test_retention_arrives_at_the_operator(chart: Chart) -> None:
-    env = chart.render(EVERYTHING).operator_env()
+@pytest.mark.parametrize(("kind", "part"), [("Deployment", "operator"), ("Job", "ledger-migrate")])
+def test_retention_arrives_where_rows_are_dropped_and_where_the_floor_is_set(
+    chart: Chart, kind: str, part: str
+) -> None:
+    (container,) = _pod(chart.render(EVERYTHING), kind, f"roadstead-{part}")["containers"]
+    env = {each["name"]: each.get("value") for each in container["env"]}
     days = {name: value for name, value in env.items() if name.endswith("_DAYS")}
     assert days == {
         "ROADSTEAD_LEDGER_HISTORY_DAYS": "30",

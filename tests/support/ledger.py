@@ -13,9 +13,10 @@ from dev.servers.postgres import Postgres, Role
 from roadstead.ledger.database import connected
 from roadstead.ledger.outbox import Outbox
 from roadstead.ledger.records import Record
+from roadstead.ledger.retention import Retention
 from roadstead.ledger.schema import Roles, migrate
 from roadstead.ledger.tables import TABLES
-from roadstead.ledger.writer import Begin, LedgerWriter, Retention
+from roadstead.ledger.writer import Begin, LedgerWriter
 from tests.support.waiting import assert_eventually
 
 ROLES = Roles(writer="roadstead_writer", reader="roadstead_reader")
@@ -88,9 +89,9 @@ async def emptied_tables(connection: asyncpg.Connection) -> None:
 
 
 async def migrated(server: Postgres, folder: Path) -> Ledger:
-    """A ledger without a row."""
+    """A ledger without a row, whose floor is what `writing` keeps."""
     found = Ledger(server, folder)
     async with found.connected("owner") as connection:
-        await migrate(connection, ROLES)
+        await migrate(connection, ROLES, floor=KEEP)
         await emptied_tables(connection)
     return found

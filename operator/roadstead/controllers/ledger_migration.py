@@ -10,6 +10,7 @@ from typing import Final
 
 from roadstead.errors import LedgerUnavailable
 from roadstead.ledger.database import connected
+from roadstead.ledger.retention import Retention
 from roadstead.ledger.schema import Roles, migrate
 
 logger = logging.getLogger(__name__)
@@ -17,17 +18,17 @@ logger = logging.getLogger(__name__)
 PAUSE_SECONDS: Final = 2.0
 
 
-def run(dsn_file: Path, *, writer: str, reader: str, wait: float) -> int:
+def run(dsn_file: Path, *, roles: Roles, floor: Retention, wait: float) -> int:
     """Migrate, print what was done, and answer with the exit code; LedgerError if it can't be."""
-    return asyncio.run(_run(dsn_file, Roles(writer=writer, reader=reader), wait))
+    return asyncio.run(_run(dsn_file, roles, floor, wait))
 
 
-async def _run(dsn_file: Path, roles: Roles, wait: float) -> int:
+async def _run(dsn_file: Path, roles: Roles, floor: Retention, wait: float) -> int:
     deadline = time.monotonic() + wait
     while True:
         try:
             async with connected(dsn_file) as connection:
-                applied = await migrate(connection, roles)
+                applied = await migrate(connection, roles, floor=floor)
             break
         except LedgerUnavailable as error:
             if time.monotonic() + PAUSE_SECONDS > deadline:

@@ -33,13 +33,18 @@ def _wait(parser: argparse.ArgumentParser, default: float, text: str) -> None:
 
 def _migrate(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     from roadstead.controllers.ledger_migration import run
+    from roadstead.ledger.retention import Retention
+    from roadstead.ledger.schema import Roles
 
     env = _reader(environ)
     dsn_file = env.file("ROADSTEAD_LEDGER_DSN_FILE")
-    writer = env.text("ROADSTEAD_LEDGER_WRITER_ROLE", "roadstead_writer")
-    reader = env.text("ROADSTEAD_LEDGER_READER_ROLE", "roadstead_reader")
+    roles = Roles(
+        writer=env.text("ROADSTEAD_LEDGER_WRITER_ROLE", "roadstead_writer"),
+        reader=env.text("ROADSTEAD_LEDGER_READER_ROLE", "roadstead_reader"),
+    )
+    floor = Retention.read(env)
     env.done()
-    return run(dsn_file, writer=writer, reader=reader, wait=options.wait)
+    return run(dsn_file, roles=roles, floor=floor, wait=options.wait)
 
 
 def _verify(options: argparse.Namespace, environ: Mapping[str, str]) -> int:

@@ -14,6 +14,7 @@ import asyncpg
 
 from roadstead.errors import LedgerError
 from roadstead.ledger.database import speaking
+from roadstead.ledger.retention import Retention
 
 logger = logging.getLogger(__name__)
 
@@ -70,10 +71,15 @@ async def version(connection: asyncpg.Connection) -> int:
 
 
 async def migrate(
-    connection: asyncpg.Connection, roles: Roles, wanted: Sequence[Migration] | None = None
+    connection: asyncpg.Connection,
+    roles: Roles,
+    wanted: Sequence[Migration] | None = None,
+    *,
+    floor: Retention | None = None,
 ) -> list[str]:
     """Bring the database up to date, and the rights of both roles with it; what was applied.
 
+    With a `floor`, the writer cannot have rows dropped before they are that old.
     Each step is a transaction of its own, and a lock keeps others waiting. Raises LedgerError where
     the database is ahead of this version, or was migrated by something else.
     """
@@ -87,6 +93,8 @@ async def migrate(
                     await _apply(connection, each)
             async with connection.transaction():
                 await _grant(connection, roles)
+                if floor is not None:
+                    await _set_floor(connection, floor)
         finally:
             await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
     return [f"{each.version:04} {each.name}" for each in applied]
@@ -125,17 +133,30 @@ async def _apply(connection: asyncpg.Connection, migration: Migration) -> None:
 
 
 async def _grant(connection: asyncpg.Connection, roles: Roles) -> None:
-    """The writer writes rows and the reader reads them; neither may change a table."""
+    """The writer writes rows and the reader reads them; neither may change a table.
+
+    In the appended tables the writer only inserts: earlier versions let it update rows there.
+    """
     writer, reader = (_quoted(name) for name in (roles.writer, roles.reader))
     await connection.execute(f"""
         GRANT USAGE ON SCHEMA public TO {writer}, {reader};
         GRANT SELECT ON ALL TABLES IN SCHEMA public TO {writer}, {reader};
-        GRANT INSERT, UPDATE ON server_records, model_records, contract_records,
-            status_history, usage_samples, admission_records TO {writer};
+        GRANT INSERT, UPDATE ON server_records, model_records, contract_records TO {writer};
+        GRANT INSERT ON status_history, usage_samples, admission_records TO {writer};
         GRANT INSERT ON ledger_cluster TO {writer};
         GRANT EXECUTE ON FUNCTION keep_partitions(integer, integer, integer) TO {writer};
         ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO {writer}, {reader};
     """)
+    appended = "status_history, usage_samples, admission_records"
+    await connection.execute(f"REVOKE UPDATE ON {appended} FROM {writer}")
+
+
+async def _set_floor(connection: asyncpg.Connection, floor: Retention) -> None:
+    await connection.executemany(
+        "INSERT INTO retention_floors (parent, days) VALUES ($1, $2) "
+        "ON CONFLICT (parent) DO UPDATE SET days = excluded.days",
+        list(floor.by_table().items()),
+    )
 
 
 def _quoted(name: str) -> str:

@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Self
 
-from roadstead.ledger.writer import Retention
+from roadstead.ledger.retention import Retention
 from roadstead.settings import EnvReader
 
 
@@ -24,9 +24,5 @@ class LedgerSettings:
             return None
         return cls(
             dsn_file=env.file("ROADSTEAD_LEDGER_DSN_FILE"),
-            retention=Retention(
-                history=env.integer("ROADSTEAD_LEDGER_HISTORY_DAYS", 90, high=3650),
-                usage=env.integer("ROADSTEAD_LEDGER_USAGE_DAYS", 35, high=3650),
-                admissions=env.integer("ROADSTEAD_LEDGER_ADMISSION_DAYS", 90, high=3650),
-            ),
+            retention=Retention.read(env),
         )

@@ -21,6 +21,7 @@ from roadstead.fence import Fence
 from roadstead.ledger.database import close, connect, connected, speaking, transaction
 from roadstead.ledger.outbox import Batch, Outbox
 from roadstead.ledger.records import Record, row
+from roadstead.ledger.retention import Retention
 from roadstead.ledger.schema import migrations, version
 from roadstead.ledger.tables import TABLES
 
@@ -33,15 +34,6 @@ LONGEST_PAUSE: Final = 30.0
 UPKEEP_SECONDS: Final = 6 * 3600.0
 FLUSH_SECONDS: Final = 3.0
 """How long what waits at the end is tried to be written."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Retention:
-    """Days that rows of each partitioned table are kept."""
-
-    history: int
-    usage: int
-    admissions: int
 
 
 Begin = Callable[[asyncpg.Connection], Awaitable[None]]

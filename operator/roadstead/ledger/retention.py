@@ -1,0 +1,40 @@
+"""How long rows of the partitioned tables are kept, in days."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Final, Self
+
+from roadstead.settings import EnvReader
+
+MAX_DAYS: Final = 3650
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Retention:
+    """Days that rows of each partitioned table are kept: by the writer, or at least, by the owner.
+
+    The order of the fields is that of the parameters of `keep_partitions`.
+    """
+
+    history: int
+    usage: int
+    admissions: int
+
+    @classmethod
+    def read(cls, env: EnvReader) -> Self:
+        """From the environment; the operator and `ledger migrate` are given the same."""
+        return cls(
+            history=env.integer("ROADSTEAD_LEDGER_HISTORY_DAYS", 90, high=MAX_DAYS),
+            usage=env.integer("ROADSTEAD_LEDGER_USAGE_DAYS", 35, high=MAX_DAYS),
+            admissions=env.integer("ROADSTEAD_LEDGER_ADMISSION_DAYS", 90, high=MAX_DAYS),
+        )
+
+    def by_table(self) -> Mapping[str, int]:
+        """The days of each table."""
+        return {
+            "status_history": self.history,
+            "usage_samples": self.usage,
+            "admission_records": self.admissions,
+        }
