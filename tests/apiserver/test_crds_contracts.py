@@ -56,6 +56,7 @@ def expressions(*items: Raw) -> Raw:
                     "images": ["*", "r.example.com:5000/a/b@sha256:*"],
                     "priorityClassNames": ["team-a-*"],
                     "runtimeClassNames": ["nvidia"],
+                    "podAnnotations": ["note", "example.com/*", "*"],
                     "tolerations": "Allow",
                 }
             },
@@ -134,6 +135,9 @@ async def test_sensible_contract_is_accepted(api: client.ApiClient, spec: Raw) -
         pytest.param(
             {"config": {"priorityClassNames": ["A"]}}, "such as batch or team-a-*", id="priority"
         ),
+        pytest.param(
+            {"config": {"podAnnotations": ["a b"]}}, "such as example.com/owner", id="annotation"
+        ),
         pytest.param({"expiresAt": "tomorrow"}, "must be of type date-time", id="expires"),
         pytest.param({"limits": {}}, 'unknown field "spec.limits"', id="unknown-field"),
     ],
@@ -163,6 +167,7 @@ async def test_contract_that_leaves_it_open_is_denied(api: client.ApiClient, fie
         pytest.param("runtimeParams", "maxBatchSize", 1, 65536, id="maxBatchSize"),
         pytest.param("runtimeParams", "maxGpuLayers", 0, 100000, id="maxGpuLayers"),
         pytest.param("runtimeParams", "maxCacheRamMiB", 0, 1048576, id="maxCacheRamMiB"),
+        pytest.param("config", "maxTerminationGracePeriodSeconds", 0, 3600, id="grace"),
     ],
 )
 async def test_number_is_held_to_its_bounds(

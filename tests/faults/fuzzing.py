@@ -39,6 +39,8 @@ EVERYTHING: Final[Raw] = {
     "config": {
         "images": ["*"],
         "priorityClassNames": ["*"],
+        "podAnnotations": ["*"],
+        "maxTerminationGracePeriodSeconds": 3600,
         "runtimeClassNames": ["*"],
         "tolerations": "Allow",
         "imagePullSecrets": "Allow",

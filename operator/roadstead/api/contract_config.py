@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Self
+from typing import Final, Self
 
 from roadstead.api.contract_limits import texts
 from roadstead.api.raw import Raw
 
 _ALLOW = "Allow"
+DEFAULT_MAX_GRACE_SECONDS: Final = 300
+"""The longest terminationGracePeriodSeconds where a contract doesn't say."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -21,6 +23,9 @@ class ConfigBounds:
     images: tuple[str, ...] = ()
     priority_classes: tuple[str, ...] = ()
     runtime_classes: tuple[str, ...] = ()
+    pod_annotations: tuple[str, ...] = ()
+    """Globs of keys."""
+    max_grace_seconds: int = DEFAULT_MAX_GRACE_SECONDS
     tolerations: bool = False
     pull_secrets: bool = False
     node_selector: bool = True
@@ -32,7 +37,13 @@ class ConfigBounds:
             images=texts(raw.get("images")),
             priority_classes=texts(raw.get("priorityClassNames")),
             runtime_classes=texts(raw.get("runtimeClassNames")),
+            pod_annotations=texts(raw.get("podAnnotations")),
+            max_grace_seconds=_grace(raw.get("maxTerminationGracePeriodSeconds")),
             tolerations=raw.get("tolerations") == _ALLOW,
             pull_secrets=raw.get("imagePullSecrets") == _ALLOW,
             node_selector=raw.get("nodeSelector", _ALLOW) == _ALLOW,
         )
+
+
+def _grace(value: object) -> int:
+    return value if type(value) is int else DEFAULT_MAX_GRACE_SECONDS

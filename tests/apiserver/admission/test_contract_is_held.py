@@ -249,3 +249,21 @@ async def test_hpa_style_patch_of_replicas_alone_needs_a_token(
     change = json.dumps({"spec": {"replicas": 2}})
     done = kubectl("patch", "modelserve", name, "-n", namespace, "--type=merge", "-p", change)
     assert "TokenMissing" in done.stderr
+
+
+async def test_annotations_and_grace_period_are_held_to_the_contract(
+    api: client.ApiClient, namespace: str, token: MakeToken, admin: str
+) -> None:
+    bounds = {"podAnnotations": ["example.com/*"], "maxTerminationGracePeriodSeconds": 90}
+    await _agreed(api, namespace, admin, config=bounds)
+    config: Raw = {
+        "podAnnotations": {"example.com/owner": "alice"},
+        "terminationGracePeriodSeconds": 90,
+    }
+    await create(api, with_token(make_modelserve(namespace, config=config), token()))
+    for change in (
+        {"podAnnotations": {"sidecar.istio.io/inject": "true"}},
+        {"terminationGracePeriodSeconds": 91},
+    ):
+        body = make_modelserve(namespace, config={**config, **change})
+        assert "ConfigNotAllowed" in await refusal(create(api, with_token(body, token())))

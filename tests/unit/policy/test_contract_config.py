@@ -16,6 +16,8 @@ _CONFIG = {
     "tolerations": [{"operator": "Exists"}],
     "imagePullSecrets": [{"name": "pull"}],
     "nodeSelector": {"disk": "ssd"},
+    "podAnnotations": {"sidecar.istio.io/inject": "true"},
+    "terminationGracePeriodSeconds": 301,
 }
 
 
@@ -31,6 +33,8 @@ def test_by_default_only_the_operators_own_image_runs_anywhere_untainted() -> No
         ("PlacementNotAllowed", "spec.config.runtimeClassName"),
         ("ImageNotAllowed", "spec.config.imagePullSecrets"),
         ("PlacementNotAllowed", "spec.config.tolerations"),
+        ("ConfigNotAllowed", "spec.config.podAnnotations"),
+        ("ConfigNotAllowed", "spec.config.terminationGracePeriodSeconds"),
     ]
 
 
@@ -41,6 +45,8 @@ def test_all_of_it_can_be_allowed() -> None:
         "runtimeClassNames": ["nvidia"],
         "tolerations": "Allow",
         "imagePullSecrets": "Allow",
+        "podAnnotations": ["sidecar.istio.io/*"],
+        "maxTerminationGracePeriodSeconds": 301,
     }
     assert found(bounds, _CONFIG) == []
 
@@ -68,6 +74,47 @@ def test_a_node_selector_can_be_forbidden() -> None:
 )
 def test_an_image_is_held_to_the_whole_glob(image: str, allowed: bool) -> None:
     assert (found({"images": ["r.example.com/llama:*"]}, {"image": image}) == []) is allowed
+
+
+@pytest.mark.parametrize(
+    ("key", "allowed"),
+    [
+        ("example.com/owner", True),
+        ("example.com/a/b", True),
+        ("note", True),
+        ("notes", False),
+        ("sidecar.istio.io/inject", False),
+        ("evil.io/example.com/owner", False),
+        ("example.com/" + "x" * 306, False),
+    ],
+)
+def test_each_annotation_is_held_to_the_whole_glob(key: str, allowed: bool) -> None:
+    bounds = {"podAnnotations": ["example.com/*", "note"]}
+    config = {"podAnnotations": {"example.com/fine": "", key: ""}}
+    assert (found(bounds, config) == []) is allowed
+
+
+def test_keys_of_annotations_are_shown_cut() -> None:
+    config = {"podAnnotations": {"k" * 100_000: ""}}
+    assert explain(
+        violations(make_facts(make_contract(), serve=make_demanding(config=config)))
+    ) == (f"spec.config.podAnnotations: {'k' * 64}; contract demo allows none; leave it out")
+
+
+@pytest.mark.parametrize(
+    ("bounds", "most"),
+    [
+        ({}, 300),
+        ({"maxTerminationGracePeriodSeconds": "3600"}, 300),
+        ({"maxTerminationGracePeriodSeconds": 3600}, 3600),
+        ({"maxTerminationGracePeriodSeconds": 0}, 0),
+    ],
+)
+def test_the_grace_period_has_a_bound(bounds: Any, most: int) -> None:
+    assert found(bounds, {"terminationGracePeriodSeconds": most}) == []
+    assert found(bounds, {"terminationGracePeriodSeconds": most + 1}) == [
+        ("ConfigNotAllowed", "spec.config.terminationGracePeriodSeconds")
+    ]
 
 
 @pytest.mark.parametrize("bounds", [{"images": "*"}, {"images": [1]}, {"images": None}, None])

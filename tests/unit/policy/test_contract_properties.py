@@ -129,7 +129,10 @@ _CONTRACTS = st.fixed_dictionaries(
         "perServer": parts("servers", "replicas", "cpu", "memory", "gpu"),
         "total": parts("servers", "replicas", "cpu", "memory", "gpu"),
         "runtimeParams": parts("maxContextSize", "maxThreads", "extraArgs", "forbiddenExtraArgs"),
-        "config": parts("images", "priorityClassNames", "tolerations", "nodeSelector"),
+        "config": parts(
+            *("images", "priorityClassNames", "tolerations", "nodeSelector"),
+            *("podAnnotations", "maxTerminationGracePeriodSeconds"),
+        ),
         "expiresAt": _JSON,
         "enforcement": _JSON,
     },
