@@ -7,6 +7,7 @@ RoadsteadError
 ├── InvalidToken               a token does not hold
 │   └── InvalidKey             a key that tokens could be signed or verified with can't be used
 ├── InvalidReceipt             a receipt does not hold for the object that carries it
+├── SignOutRefused             the list of sessions that have ended takes no more
 ├── KubeError                  the API server's answer, or its absence
 │   ├── KubeNotFound           404
 │   ├── KubeConflict           409, or a precondition that no longer holds
@@ -85,6 +86,10 @@ class InvalidReceipt(RoadsteadError):
     def __init__(self, message: str, *, reason: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class SignOutRefused(RoadsteadError):
+    """A session can't be added to those that have ended; the message says which bound is met."""
 
 
 class KubeError(RoadsteadError):

@@ -89,7 +89,10 @@ class Sessions:
         )  # fmt: skip
 
     async def end(self, response: web.StreamResponse, session: Session | None) -> None:
-        """Have the browser forget it, and everybody refuse its token from now on; KubeError."""
+        """Have the browser forget it, and everybody refuse its token from now on.
+
+        Raises KubeError or SignOutRefused; then the browser alone forgets it.
+        """
         forget(response)
         if session is not None:
             await self._signed_out.add(session.claims)

@@ -11,12 +11,9 @@ from roadstead.errors import KubeConflict, KubeNotFound
 from roadstead.kube.client import Object
 from roadstead.kube.resources import CONFIGMAPS, Resource
 from roadstead.tokens.claims import Claims
-from roadstead.tokens.revocations import SIGNED_OUT
-from roadstead.tokens.sessions import read_ended, session_id, write_ended
+from roadstead.tokens.ended_sessions import EndedSessions
 
 ATTEMPTS: Final = 8
-KEPT: Final = 8000
-"""Sessions, 78 bytes each: a ConfigMap holds 1 MiB. Those that end first make way."""
 
 
 class ConfigMaps(Protocol):
@@ -57,7 +54,7 @@ class SignedOut:
         self._clock = clock
 
     async def add(self, claims: Claims) -> None:
-        """Remember that this session has ended. Raises KubeError."""
+        """Remember that this session has ended. Raises KubeError or SignOutRefused."""
         for attempt in range(ATTEMPTS):
             try:
                 await self._add(claims)
@@ -68,11 +65,10 @@ class SignedOut:
 
     async def _add(self, claims: Claims) -> None:
         raw = await self._client.get(CONFIGMAPS, self._name, self._namespace)
-        ended = read_ended(section(raw, "data").get(SIGNED_OUT, ""))
-        ended[session_id(claims)] = claims.expires_at + self._leeway
+        ended = EndedSessions.parse(section(raw, "data"), now=int(self._clock()))
         body = {
             "metadata": {"resourceVersion": section(raw, "metadata").get("resourceVersion")},
-            "data": {SIGNED_OUT: write_ended(self._lasting(ended))},
+            "data": ended.add(claims, until=claims.expires_at + self._leeway).data(),
         }
         try:
             found = await self._client.patch(
@@ -83,8 +79,3 @@ class SignedOut:
             raise KubeConflict("the ConfigMap of revoked tokens went away", status=409) from None
         # The watch would tell of it a moment later; this process refuses it from now on.
         self._told(CONFIGMAPS, {"apiVersion": "v1", "kind": "ConfigMap", **found})
-
-    def _lasting(self, ended: dict[str, int]) -> list[tuple[str, int]]:
-        now = int(self._clock())
-        lasting = [(session, until) for session, until in ended.items() if until > now]
-        return sorted(lasting, key=lambda entry: entry[1])[-KEPT:]

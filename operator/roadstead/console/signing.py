@@ -10,7 +10,7 @@ from aiohttp import web
 from roadstead.console import metrics
 from roadstead.console.sessions import Session, forget
 from roadstead.console.site import SESSION, Site
-from roadstead.errors import InvalidToken, KubeError
+from roadstead.errors import InvalidToken, KubeError, SignOutRefused
 
 HOME: Final = "/servers"
 _LOCAL: Final = re.compile(r"/(?![/\\])[!-\[\]-~]{0,500}")
@@ -70,18 +70,23 @@ class Signing:
         try:
             await self._site.sessions.end(response, session)
         except KubeError:
-            failed = self._site.page(
-                request,
-                "error.html",
-                status=502,
-                code=502,
-                title="Only signed out here",
-                message="This browser has forgotten the token, but it could not be made worthless "
-                "everywhere: the Kubernetes API does not answer. It holds until it expires.",
-            )
-            forget(failed)
-            return failed
+            return self._only_here(request, 502, "the Kubernetes API does not answer")
+        except SignOutRefused as error:
+            return self._only_here(request, 429, str(error))
         return response
+
+    def _only_here(self, request: web.Request, status: int, why: str) -> web.StreamResponse:
+        failed = self._site.page(
+            request,
+            "error.html",
+            status=status,
+            code=status,
+            title="Only signed out here",
+            message="This browser has forgotten the token, but it could not be made worthless "
+            f"everywhere: {why}. It holds until it expires.",
+        )
+        forget(failed)
+        return failed
 
 
 def local(target: str) -> str:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Final
 
 from roadstead.tokens.claims import Claims
+from roadstead.tokens.ended_sessions import SIGNED_OUT
 from roadstead.tokens.sessions import read_ended, session_id
-
-SIGNED_OUT: Final = "signed-out"
-"""The ConfigMap's key that the console writes; the others are written by people."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -23,7 +20,10 @@ class Revocations:
 
     @classmethod
     def parse(cls, data: Mapping[str, str]) -> Revocations:
-        """Of a ConfigMap's `data`: keys `jti` and `sub`, an entry a line, `#` begins a comment."""
+        """Of a ConfigMap's `data`: keys `jti` and `sub`, an entry a line, `#` begins a comment.
+
+        The console writes SIGNED_OUT, people the others.
+        """
         return cls(
             token_ids=_entries(data.get("jti", "")),
             subjects=_entries(data.get("sub", "")),

@@ -58,6 +58,12 @@ def session_id(claims: Claims) -> str:
     return hashlib.sha256(json.dumps(named).encode()).hexdigest()
 
 
+def owner_id(claims: Claims) -> str:
+    """What a subject is known by in the list of ended sessions: a short digest."""
+    named = [claims.issuer, claims.subject]
+    return hashlib.sha256(json.dumps(named).encode()).hexdigest()[:16]
+
+
 def read_ended(text: str) -> dict[str, int]:
     """The sessions that were ended, and until when each has to be remembered, seconds since 1970.
 

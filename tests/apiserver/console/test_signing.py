@@ -8,6 +8,7 @@ import pytest
 
 from dev.console.server import ConsoleProcess
 from dev.console.tokens import make_token
+from roadstead.tokens.ended_sessions import MAX_SESSIONS_OF_ONE
 from roadstead.tokens.sessions import COOKIE
 from tests.support.console_browser import Browser
 from tests.support.waiting import assert_eventually
@@ -82,6 +83,17 @@ async def test_same_token_does_not_sign_in_again(browser: Browser) -> None:
     await browser.ask("POST", "/sign-out")
     answer = await browser.ask("POST", "/sign-in", data={"token": token})
     assert "signed out with" in answer.text
+
+
+async def test_subject_that_signs_out_too_often_is_told_so(browser: Browser) -> None:
+    for _ in range(MAX_SESSIONS_OF_ONE):
+        await browser.sign_in("mallory")
+        assert (await browser.ask("POST", "/sign-out")).status == 303
+    await browser.sign_in("mallory")
+    answer = await browser.ask("POST", "/sign-out")
+    assert answer.status == 429
+    assert "50 tokens of this subject" in answer.text
+    assert "Max-Age=0" in answer.headers["Set-Cookie"]
 
 
 async def test_token_that_ends_ends_the_session(browser: Browser) -> None:

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from roadstead.api.raw import Raw
-from roadstead.console.signedout import ATTEMPTS, KEPT, SignedOut
+from roadstead.console.signedout import ATTEMPTS, SignedOut
 from roadstead.console.signing import local
-from roadstead.errors import KubeConflict
+from roadstead.errors import KubeConflict, SignOutRefused
 from roadstead.kube.client import Object
 from roadstead.kube.resources import Resource
 from roadstead.tokens.claims import Claims
-from roadstead.tokens.revocations import SIGNED_OUT, Revocations
+from roadstead.tokens.ended_sessions import (
+    MAX_SESSIONS,
+    MAX_SESSIONS_OF_ONE,
+    SIGNED_OUT,
+    SIGNED_OUT_BY,
+    EndedSessions,
+)
+from roadstead.tokens.revocations import Revocations
 from roadstead.tokens.sessions import read_ended, session_id, write_ended
 
 NOW = 1_800_000_000
@@ -29,28 +38,30 @@ class Maps:
     """One ConfigMap, whose next writes conflict."""
 
     def __init__(self, text: str = "", *, conflicts: int = 0) -> None:
-        self.text = text
+        self.data = {"jti": "x", SIGNED_OUT: text}
         self.conflicts = conflicts
 
+    @property
+    def text(self) -> str:
+        return self.data[SIGNED_OUT]
+
     async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
-        return {"metadata": {"resourceVersion": "7"}, "data": {"jti": "x", SIGNED_OUT: self.text}}
+        return {"metadata": {"resourceVersion": "7"}, "data": self.data}
 
     async def patch(
         self, resource: Resource, name: str, body: Raw, *, namespace: str = ""
     ) -> Object:
         assert body["metadata"] == {"resourceVersion": "7"}
-        assert body["data"].keys() == {SIGNED_OUT}
+        assert body["data"].keys() == {SIGNED_OUT, SIGNED_OUT_BY}
         if self.conflicts:
             self.conflicts -= 1
             raise KubeConflict("changed", status=409)
-        self.text = body["data"][SIGNED_OUT]
+        self.data = {**self.data, **body["data"]}
         return dict(body)
 
 
-def signing_out(maps: Maps) -> SignedOut:
-    return SignedOut(
-        maps, namespace="n", name="r", leeway=30, told=lambda *_: None, clock=lambda: NOW
-    )
+def signing_out(maps: Maps, clock: Callable[[], float] = lambda: NOW) -> SignedOut:
+    return SignedOut(maps, namespace="n", name="r", leeway=30, told=lambda *_: None, clock=clock)
 
 
 async def test_ended_session_is_refused_and_no_other() -> None:
@@ -65,8 +76,8 @@ async def test_ended_session_is_refused_and_no_other() -> None:
 async def test_list_tells_neither_subject_nor_token_id() -> None:
     maps = Maps()
     await signing_out(maps).add(CLAIMS)
-    assert "alice" not in maps.text
-    assert "t-1" not in maps.text
+    assert "alice" not in str(maps.data)
+    assert "t-1" not in str(maps.data)
 
 
 async def test_entry_goes_once_its_token_would_not_hold_anyway() -> None:
@@ -75,10 +86,50 @@ async def test_entry_goes_once_its_token_would_not_hold_anyway() -> None:
     assert read_ended(maps.text) == {"young": NOW + 1, session_id(CLAIMS): NOW + 630}
 
 
-async def test_list_is_bounded() -> None:
-    maps = Maps(write_ended((f"s{number}", NOW + number) for number in range(1, KEPT + 5)))
-    await signing_out(maps).add(CLAIMS)
-    assert len(read_ended(maps.text)) == KEPT
+def of(subject: str, token_id: int, **changes: Any) -> Claims:
+    """The claims of one of many tokens."""
+    return dataclasses.replace(CLAIMS, subject=subject, token_id=str(token_id), **changes)
+
+
+async def test_sign_outs_of_one_subject_push_out_no_other() -> None:
+    maps = Maps()
+    signed_out = signing_out(maps)
+    await signed_out.add(CLAIMS)
+    for number in range(MAX_SESSIONS_OF_ONE):
+        await signed_out.add(of("mallory", number, expires_at=NOW + 3600))
+    for number in range(MAX_SESSIONS_OF_ONE, MAX_SESSIONS_OF_ONE + 3):
+        with pytest.raises(SignOutRefused, match="50 tokens of this subject"):
+            await signed_out.add(of("mallory", number, expires_at=NOW + 3600))
+    assert Revocations.parse(maps.data).why(CLAIMS) is not None
+    await signed_out.add(of("mallory", 0, expires_at=NOW + 3600))
+    await signed_out.add(of("bob", 0))
+    await signed_out.add(of("mallory", 0, issuer="https://other.example.com"))
+    assert len(read_ended(maps.text)) == MAX_SESSIONS_OF_ONE + 3
+
+
+async def test_subject_signs_out_again_once_older_tokens_have_expired() -> None:
+    maps, clock = Maps(), [NOW]
+    signed_out = signing_out(maps, clock=lambda: clock[0])
+    for number in range(MAX_SESSIONS_OF_ONE):
+        await signed_out.add(of("alice", number))
+    clock[0] = NOW + 631
+    await signed_out.add(of("alice", MAX_SESSIONS_OF_ONE, expires_at=NOW + 1200))
+    assert len(read_ended(maps.text)) == 1
+    assert len(maps.data[SIGNED_OUT_BY].splitlines()) == 1
+
+
+async def test_full_list_refuses_and_forgets_nobody() -> None:
+    maps = Maps(write_ended((f"s{number}", NOW + 1) for number in range(MAX_SESSIONS)))
+    with pytest.raises(SignOutRefused, match="full"):
+        await signing_out(maps).add(CLAIMS)
+    assert len(read_ended(maps.text)) == MAX_SESSIONS
+
+
+def test_full_list_fits_into_a_configmap() -> None:
+    sessions = {f"{number:064x}": NOW for number in range(MAX_SESSIONS)}
+    owners = {f"{number:012x}": "0" * 16 for number in range(MAX_SESSIONS)}
+    data = EndedSessions(until=sessions, owners=owners).data()
+    assert sum(map(len, data.values())) < 900 * 1024
 
 
 async def test_two_who_sign_out_at_once_are_both_written() -> None:
