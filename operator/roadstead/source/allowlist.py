@@ -36,18 +36,18 @@ _NEVER: Final[tuple[Network, ...]] = tuple(
         "192.0.0.192/32",  # Oracle's
         "224.0.0.0/4",  # multicast
         "240.0.0.0/4",  # reserved, broadcast
-        "::/128",  # unspecified
-        "fe80::/10",  # link-local
-        "fec0::/10",  # site-local
-        "ff00::/8",  # multicast
         "fd00:ec2::/32",  # Amazon's metadata service
-        "64:ff9b::/96",  # NAT64, which hides an IPv4 address
-        "64:ff9b:1::/48",
-        "2002::/16",  # 6to4, the same
+        "2002::/16",  # 6to4, which hides an IPv4 address
         "2001::/32",  # Teredo, the same
-        "::/96",  # IPv4-compatible, the same
     )
 )
+_IPV6: Final = (ipaddress.IPv6Network("2000::/3"), ipaddress.IPv6Network("fc00::/7"))
+"""Global and unique local addresses: no others are opened.
+
+Outside are unspecified, link-local and multicast addresses, and every fixed prefix that hides an
+IPv4 address: IPv4-compatible (::/96), translated by SIIT (::ffff:0:0:0/96), NAT64 (64:ff9b::/96,
+64:ff9b:1::/48).
+"""
 
 
 class InvalidEntry(ValueError):
@@ -110,6 +110,8 @@ class AllowList:
             return False
         if found.is_loopback:
             return any(entry.opens_loopback for entry in covering)
+        if found.version == 6 and not any(found in network for network in _IPV6):
+            return False
         return not any(found in network for network in _NEVER)
 
 

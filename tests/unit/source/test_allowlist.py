@@ -1,5 +1,7 @@
 """Which hosts may be read from."""
 
+import ipaddress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -62,6 +64,13 @@ def test_allowed_host_opens_private_and_public_addresses(address: str) -> None:
         "224.0.0.1",
         "255.255.255.255",
         "64:ff9b::a9fe:a9fe",
+        "64:ff9b:1::a9fe:a9fe",
+        f"::ffff:0:{METADATA}",
+        f"::ffff:0:0:{METADATA}",
+        f"::{METADATA}",
+        f"100::{METADATA}",
+        "fec0::1",
+        "ff02::1",
         "2002:a9fe:a9fe::1",
         "fd00:ec2::254",
         "100.100.100.200",
@@ -91,6 +100,30 @@ def test_metadata_is_not_opened_even_by_its_address() -> None:
 @given(host=st.text(max_size=40), address=st.ip_addresses().map(str))
 def test_empty_list_opens_nothing(host: str, address: str) -> None:
     assert not AllowList.parse([]).opens("http", host, 80, address)
+
+
+HIDING = [
+    int(ipaddress.IPv6Address(prefix))
+    for prefix in ("::", "::ffff:0:0", "::ffff:0:0:0", "64:ff9b::", "64:ff9b:1::")
+]
+
+
+@given(prefix=st.sampled_from(HIDING), hidden=st.sampled_from([METADATA, "127.0.0.1", "10.0.0.7"]))
+def test_address_that_hides_another_is_opened_no_further_than_that(
+    prefix: int, hidden: str
+) -> None:
+    listed = AllowList.parse(["minio.example.com"])
+    address = ipaddress.IPv6Address(prefix + int(ipaddress.IPv4Address(hidden)))
+    opened = listed.opens("http", "minio.example.com", 80, str(address))
+    assert not opened or listed.opens("http", "minio.example.com", 80, hidden)
+
+
+@given(address=st.ip_addresses(v=6))
+def test_only_global_and_unique_local_ipv6_addresses_are_opened(
+    address: ipaddress.IPv6Address,
+) -> None:
+    if AllowList.parse(["minio.example.com"]).opens("http", "minio.example.com", 80, str(address)):
+        assert address.ipv4_mapped or address.exploded[0] in "23" or address.exploded[:2] in "fcfd"
 
 
 @given(entry=st.text(max_size=60))
