@@ -339,6 +339,52 @@ async def test_a_contract_shows_what_is_used(tenant: Tenant) -> None:
     await assert_eventually(counted)
 
 
+async def test_a_server_without_a_receipt_takes_nothing_of_the_contract_it_names(
+    tenant: Tenant,
+) -> None:
+    contract = await tenant.contract(enforcement="Drain", total={"servers": 1, "memory": "1Gi"})
+    huge = {"limits": {"cpu": "1", "memory": "1Ti"}}
+    forged = await tenant.serve(contract, resources=huge)
+    await tenant.has(forged, "False", "ReceiptMissing")
+    await _next_second(forged)
+    serve = await tenant.admitted(contract)
+    await tenant.runs(serve, 1)
+
+    async def counted() -> bool:
+        found = await custom_objects.get(tenant.api, contract)
+        texts = found.get("status", {}).get("usedText", {})
+        return (texts.get("servers"), texts.get("memory")) == ("1/1", "1Gi/1Gi")
+
+    await assert_eventually(counted)
+
+
+async def test_a_server_without_a_receipt_is_no_user_of_the_model_it_names(
+    tenant: Tenant,
+) -> None:
+    contract = await tenant.contract()
+    forged = await tenant.serve(contract)
+    await tenant.has(forged, "False", "ReceiptMissing")
+    serve = await tenant.admitted(contract)
+    model = make_model(name=tenant.model)
+
+    async def used_by_one() -> bool:
+        status = (await custom_objects.get(tenant.api, model)).get("status", {})
+        return bool(status.get("servers") == 1)
+
+    await assert_eventually(used_by_one)
+    await custom_objects.delete(tenant.api, serve)
+    await custom_objects.delete(tenant.api, model)
+
+    async def gone() -> bool:
+        try:
+            await custom_objects.get(tenant.api, model)
+        except client.ApiException as error:
+            return bool(error.status == 404)
+        return False
+
+    await assert_eventually(gone)
+
+
 async def test_a_reservation_that_no_server_follows_is_given_back(tenant: Tenant) -> None:
     contract = await tenant.contract()
     past = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=27)

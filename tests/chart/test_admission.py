@@ -75,10 +75,14 @@ def test_no_label_of_an_object_gets_it_past_the_webhooks(defaults: Rendered) -> 
     assert not any("objectSelector" in hook for hook in hooks(defaults))
 
 
-def test_only_system_namespaces_are_left_out(defaults: Rendered) -> None:
-    for hook in hooks(defaults):
-        (only,) = hook["namespaceSelector"]["matchExpressions"]
-        assert only["values"] == ["roadstead-system", "kube-system"]
+def test_no_namespace_gets_an_object_past_the_webhooks(defaults: Rendered) -> None:
+    assert not any("namespaceSelector" in hook for hook in hooks(defaults))
+
+
+def test_webhooks_that_are_down_block_no_kinds_but_roadsteads(defaults: Rendered) -> None:
+    groups = [rule["apiGroups"] for hook in hooks(defaults) for rule in hook["rules"]]
+    assert groups
+    assert all(each == ["model.example.com"] for each in groups)
 
 
 def test_a_dry_run_reserves_nothing(defaults: Rendered) -> None:

@@ -1,13 +1,28 @@
 """Receipts as the webhooks would sign them, where no webhook is there."""
 
 import datetime
+from collections.abc import Mapping
+from typing import Any
 
+from roadstead.api.group import ANNOTATION_RECEIPT
 from roadstead.tokens.receipt_keys import SigningKey
-from roadstead.tokens.receipts import Binding, sign, spec_digest
+from roadstead.tokens.receipts import Binding, ReceiptVerifier, sign, spec_digest
 from tests.support.builders.objects import Raw
 
 
-def receipt_of(serve: Raw, key: SigningKey) -> str:
+def verifier_of(*keys: SigningKey) -> ReceiptVerifier:
+    """Of the public halves."""
+    return ReceiptVerifier({each.key_id: each.private.public_key() for each in keys})
+
+
+def with_receipt(serve: Mapping[str, Any], key: SigningKey) -> Raw:
+    """The same ModelServe with a receipt that holds."""
+    meta = serve["metadata"]
+    annotations = {**meta.get("annotations", {}), ANNOTATION_RECEIPT: receipt_of(serve, key)}
+    return {**serve, "metadata": {**meta, "annotations": annotations}}
+
+
+def receipt_of(serve: Mapping[str, Any], key: SigningKey) -> str:
     """For a ModelServe, as the API server has it, of a user of group `demo-users`."""
     meta, spec = serve["metadata"], serve["spec"]
     return sign(

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from roadstead.errors import RoadsteadError
 from roadstead.issuers.trust import TrustedIssuers, trusting
+from roadstead.kube.admitted import AdmittedServes
 from roadstead.kube.client import KubeClient
 from roadstead.kube.events import EventRecorder
 from roadstead.kube.resources import (
@@ -69,8 +70,9 @@ class WebhookServer:
         self._client = client
         self._certificates = certificates
         self._clock = clock
-        self._cache = CountingCache()
         self._receipts = Receipts(settings.receipts_folder)
+        self._admitted = AdmittedServes(self._receipts.verifier)
+        self._cache = CountingCache(self._admitted)
         self._revocations = WatchedRevocations(
             self._cache, namespace=settings.namespace, name=settings.revocations
         )
@@ -174,6 +176,8 @@ class WebhookServer:
             try:
                 if self._receipts.reload():
                     logger.info("the keys for receipts have changed")
+                    self._admitted.use(self._receipts.verifier)
+                    self._cache.recount()
             except RoadsteadError as error:
                 logger.warning("the keys for receipts stay as they are: %s", error)
 

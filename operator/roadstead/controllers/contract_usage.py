@@ -11,6 +11,7 @@ from roadstead.api.contract_limits import Limits
 from roadstead.api.demand import Demand
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw
+from roadstead.kube.admitted import AdmittedServes
 from roadstead.kube.cache import Name
 from roadstead.policy.contract_share import Counted, before_each, fits
 
@@ -19,9 +20,14 @@ class ContractUsage:
     """Sums by contract, changed by one server at a time: never a walk over all of them.
 
     Only while a contract's totals are exceeded are its servers sorted by age, once per change.
+
+    Only a ModelServe whose receipt verifies counts. One that was admitted and has no such receipt
+    any more, since it was changed past the webhooks or its key was retired, counts as admitted: as
+    such it runs on.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, admitted: AdmittedServes) -> None:
+        self._admitted = admitted
         self._servers: dict[str, dict[str, Counted]] = defaultdict(dict)
         self._sums: dict[str, Demand] = defaultdict(Demand)
         self._contract_of: dict[str, str] = {}
@@ -33,11 +39,9 @@ class ContractUsage:
     def see(self, name: Name, raw: Raw | None) -> set[str]:
         """Take in a ModelServe, None once it is gone; the contracts whose use is another now."""
         key = "/".join(name)
-        serve = ModelServe.parse(raw) if raw is not None else None
         before_name = self._contract_of.get(key, "")
         before = self._servers[before_name].get(key) if before_name else None
-        contract = serve.contract if serve is not None else ""
-        after = _counted(key, serve) if serve is not None and contract else None
+        contract, after = self._entry(key, raw, before_name, before)
         if before is not None and (after is None or after.uid != before.uid):
             self._granted.discard(before.uid)
             self._judged.discard(before.uid)
@@ -50,6 +54,19 @@ class ContractUsage:
         if after is not None:
             self._put_in(contract, after)
         return {name for name in (before_name, contract) if name}
+
+    def _entry(
+        self, key: str, raw: Raw | None, before_name: str, before: Counted | None
+    ) -> tuple[str, Counted | None]:
+        """The contract that a server counts under, and what it takes; both empty for none."""
+        if raw is None:
+            return "", None
+        serve = ModelServe.parse(raw)
+        if not self._admitted.has(raw):
+            uid = serve.meta.uid
+            same = before is not None and before.uid == uid and self._admitted.had(uid)
+            return (before_name, before) if same else ("", None)
+        return serve.contract, _counted(key, serve) if serve.contract else None
 
     def judged(self, serve: ModelServe, *, accepted: bool) -> None:
         """What the guard said of a server, before anything is made of it or anyone else asks."""

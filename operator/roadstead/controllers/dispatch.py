@@ -75,6 +75,15 @@ class Dispatch:
         if name is not None:
             self.queues[resource].put(name)
 
+    def recount(self) -> None:
+        """Receipts are verified with other keys: any server may count now, or no longer."""
+        for raw in self.cache.all(MODELSERVES):
+            meta = section(raw, "metadata")
+            self._recount((meta.get("namespace", ""), meta["name"]))
+            for kind, key in wakeups(self.cache, MODELSERVES, raw):
+                if kind == MODELS:
+                    self._put(MODELSERVES, kind, key)
+
     def _woken(self, resource: Resource, raw: Raw) -> Iterator[Wakeup]:
         """Not the servers of a Model that only counts them anew: there may be thousands."""
         found = wakeups(self.cache, resource, raw)

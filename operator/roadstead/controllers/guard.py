@@ -9,17 +9,18 @@ from collections.abc import Callable
 from roadstead.api.contract import ResourceContract
 from roadstead.api.demand import Demand
 from roadstead.api.group import ANNOTATION_RECEIPT
-from roadstead.api.modelserve import KIND, ModelServe
+from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import section
 from roadstead.controllers.contract_usage import ContractUsage
 from roadstead.controllers.receipt_keys import ReceiptKeys
 from roadstead.errors import InvalidReceipt
+from roadstead.kube.admitted import binding_of
 from roadstead.kube.cache import WatchCache
 from roadstead.kube.resources import NAMESPACES, RESOURCECONTRACTS
 from roadstead.policy.chain import Violation
 from roadstead.policy.contract import Caller, ContractFacts
 from roadstead.policy.guard import GuardFacts, Verdict, judge, unknown
-from roadstead.tokens.receipts import Binding, Receipt, spec_digest
+from roadstead.tokens.receipts import Receipt
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -55,7 +56,7 @@ class Guard:
         verifier = await self.keys.verifier()
         if verifier is None:
             return None
-        text, binding = _text(serve), binding_of(serve)
+        text, binding = _text(serve), binding_of(serve.raw)
         seconds = int(now.timestamp())
         try:
             return verifier.verify(text, binding, now=seconds)
@@ -84,19 +85,6 @@ class Guard:
             uuid_model=uuid_model,
             others=others,
         )
-
-
-def binding_of(serve: ModelServe) -> Binding:
-    """What the receipt of this object has to be bound to."""
-    meta = serve.meta
-    return Binding(
-        kind=KIND,
-        namespace=meta.namespace,
-        name=meta.name,
-        generate_name=str(section(serve.raw, "metadata").get("generateName", "")),
-        uid=meta.uid,
-        spec_digest=spec_digest(KIND, section(serve.raw, "spec")),
-    )
 
 
 def _text(serve: ModelServe) -> str:

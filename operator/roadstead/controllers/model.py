@@ -27,6 +27,7 @@ from roadstead.controllers.status_writer import StatusWriter
 from roadstead.controllers.transfer_runner import Attempt
 from roadstead.controllers.transfers import Transfers
 from roadstead.errors import KubeNotFound, ModelError, StoreError
+from roadstead.kube.admitted import AdmittedServes
 from roadstead.kube.cache import Name, WatchCache
 from roadstead.kube.client import Object
 from roadstead.kube.resources import MODELS, MODELSERVES, Resource
@@ -72,6 +73,7 @@ class ModelReconciler:
     transfers: Transfers
     status: StatusWriter
     default: StoreLocation
+    admitted: AdmittedServes
     kept: KeptObjects | None = None
     """What earlier Models left in the store; None where there is no ledger to tell of it."""
     checked: dict[str, float] = dataclasses.field(default_factory=dict)
@@ -142,10 +144,10 @@ class ModelReconciler:
         )
 
     def servers(self, model: Model) -> tuple[str, ...]:
-        """`namespace/name` of each ModelServe that uses it."""
+        """`namespace/name` of each admitted ModelServe that uses it."""
         keys = (by_name(model.meta.name), by_uuid(model.meta.uid))
-        users = [raw for key in keys for raw in self.cache.indexed(MODELSERVES, key)]
-        metas = (section(raw, "metadata") for raw in users)
+        naming = (raw for key in keys for raw in self.cache.indexed(MODELSERVES, key))
+        metas = (section(raw, "metadata") for raw in naming if self.admitted.has(raw))
         return tuple(sorted({f"{meta['namespace']}/{meta['name']}" for meta in metas}))
 
     def _taken_by(self, model: Model, target: StoreLocation) -> str:

@@ -48,12 +48,14 @@ from roadstead.controllers.usage_collector import collecting
 from roadstead.controllers.watches import ROUTED, WATCHED, registry
 from roadstead.controllers.watches import settings as kopf_settings
 from roadstead.errors import KubeError, KubeRejected
+from roadstead.kube.admitted import AdmittedServes
 from roadstead.kube.cache import WatchCache
 from roadstead.kube.children import Children
 from roadstead.kube.client import KubeClient
 from roadstead.kube.events import EventRecorder
 from roadstead.kube.resources import MODELS, MODELSERVES, PODS, RESOURCECONTRACTS, Resource
 from roadstead.store.client import MinioStore
+from roadstead.tokens.receipts import ReceiptVerifier
 from roadstead.usage.figures import ShownUsage
 
 logger = logging.getLogger(__name__)
@@ -80,7 +82,9 @@ class Operator:
         fence = self._leadership.fence
         self._cache = WatchCache({MODELSERVES: serve_references, MODELS: _paths, PODS: pods_of})
         self._children = Children(client, self._cache)
-        self._usage = ContractUsage()
+        self._admitted = AdmittedServes()
+        self._receipt_keys = parts.receipt_keys(settings, client, read=self._use_keys)
+        self._usage = ContractUsage(self._admitted)
         self._books, self._ledger = parts.bookkeeping(settings, self._cache, fence)
         self._queues: dict[Resource, WorkQueue] = {}
         self._dispatch = Dispatch(
@@ -146,6 +150,7 @@ class Operator:
             transfers=self._transfers,
             status=status,
             default=parts.default_location(settings),
+            admitted=self._admitted,
             kept=parts.kept_objects(settings, self._store),
         )
 
@@ -160,7 +165,7 @@ class Operator:
             ),
             status=status,
             platform=parts.platform(settings),
-            guard=parts.guard(settings, self._client, self._cache, self._usage),
+            guard=parts.guard(self._receipt_keys, self._cache, self._usage),
             keys=self._keys,
             routes=self._routes,
             missing=self._lists.missing,
@@ -222,6 +227,9 @@ class Operator:
             for raw in self._cache.all(resource):
                 self._dispatch.record(resource, raw)
         await self._adopt()
+        if self._receipt_keys is not None:
+            # Before anything is counted: without keys every server counts.
+            await self._receipt_keys.verifier()
         works = [queue.run() for queue in self._queues.values()]
         works += [self._resync(), *self._collecting()]
         if console := self._console():
@@ -324,9 +332,14 @@ class Operator:
                 for place, name in enumerate(names):
                     queue.put(name, delay=spread * place / len(names))
 
+    def _use_keys(self, verifier: ReceiptVerifier) -> None:
+        """Count with the keys of receipts as they were read."""
+        if self._admitted.use(verifier):
+            self._dispatch.recount()
+
     def _forget(self, uid: str) -> None:
         """Nothing is kept of an object that is gone."""
-        for part in (self._children, self._urls, self._keys, self._routes):
+        for part in (self._admitted, self._children, self._urls, self._keys, self._routes):
             if part is not None:
                 part.forget(uid)
 

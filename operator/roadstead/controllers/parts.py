@@ -34,6 +34,7 @@ from roadstead.manifests.platform import Platform, PullPolicy
 from roadstead.source.dial import Anywhere
 from roadstead.source.quant_client import QuantClient
 from roadstead.store.client import MinioStore
+from roadstead.tokens.receipts import ReceiptVerifier
 
 
 def bookkeeping(
@@ -115,18 +116,25 @@ def runner(
     return JobRunner(client, cache, template, namespace=settings.namespace)
 
 
-def guard(
-    settings: OperatorSettings, client: KubeClient, cache: WatchCache, usage: ContractUsage
-) -> Guard | None:
-    """What holds each server to its receipt and contract; nothing where there is no admission."""
+def receipt_keys(
+    settings: OperatorSettings, client: KubeClient, *, read: Callable[[ReceiptVerifier], None]
+) -> ReceiptKeys | None:
+    """What receipts are verified with; nothing where there is no admission."""
     if not settings.admission:
         return None
-    keys = ReceiptKeys(
+    return ReceiptKeys(
         client,
         namespace=settings.namespace,
         name=settings.receipt_keys,
         clock=time.monotonic,
+        read=read,
     )
+
+
+def guard(keys: ReceiptKeys | None, cache: WatchCache, usage: ContractUsage) -> Guard | None:
+    """What holds each server to its receipt and contract; nothing where there is no admission."""
+    if keys is None:
+        return None
     return Guard(cache=cache, keys=keys, usage=usage, clock=utc_now)
 
 

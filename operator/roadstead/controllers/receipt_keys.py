@@ -34,6 +34,7 @@ class ReceiptKeys:
 
     What was read last is used on while it can't be read. A key is published before it signs, so
     a receipt's key is unknown only if the ConfigMap was read long ago; then it is read again.
+    `read` is called with what was read, before anybody gets it.
     """
 
     def __init__(
@@ -43,10 +44,12 @@ class ReceiptKeys:
         namespace: str,
         name: str,
         clock: Callable[[], float],
+        read: Callable[[ReceiptVerifier], None],
     ) -> None:
         self._client = client
         self._place = name, namespace
         self._clock = clock
+        self._read_keys = read
         self._verifier: ReceiptVerifier | None = None
         self._read_at = float("-inf")
         self._reading = asyncio.Lock()
@@ -70,3 +73,5 @@ class ReceiptKeys:
             self._verifier = ReceiptVerifier(public_keys(section(found, "data")))
         except (KubeError, InvalidKey) as error:
             logger.warning("the keys of receipts could not be read: %s", error)
+        else:
+            self._read_keys(self._verifier)

@@ -106,6 +106,11 @@ class ReceiptVerifier:
             kid: Key(kid=kid, algorithm=Algorithm.EDDSA, material=key) for kid, key in keys.items()
         }
 
+    @property
+    def key_ids(self) -> frozenset[str]:
+        """Of the keys that receipts are verified with."""
+        return frozenset(self._keys)
+
     def verify(self, text: str, binding: Binding, *, now: int) -> Receipt:
         """The receipt, if it is of our keys and for the object and spec of `binding`.
 

@@ -5,16 +5,23 @@ from hypothesis import strategies as st
 
 from roadstead.api.contract import Reservation
 from roadstead.api.demand import Demand
+from roadstead.api.references import by_name
+from roadstead.kube.admitted import AdmittedServes
 from roadstead.kube.resources import MODELSERVES
 from roadstead.policy.contract_load import load
+from roadstead.tokens.receipt_keys import SigningKey
 from roadstead_webhooks.admission.counting import CountingCache
+from tests.support.builders.objects import Raw
 from tests.support.builders.reviews import thing
+from tests.support.receipts import verifier_of, with_receipt
+
+KEY = SigningKey.generate()
 
 NAMES = st.sampled_from(["a", "b", "c", "d"])
 PUTS = st.tuples(NAMES, st.sampled_from(["x", "y"]), st.integers(0, 5))
 
 
-def stored(name: str, contract: str, replicas: int, version: int) -> dict[str, object]:
+def stored(name: str, contract: str, replicas: int, version: int) -> Raw:
     spec = {
         "modelName": "m",
         "contract": contract,
@@ -32,7 +39,7 @@ def stored(name: str, contract: str, replicas: int, version: int) -> dict[str, o
 def test_sums_are_those_of_adding_up_all(
     steps: list[tuple[str, str, int] | str], reserved: list[tuple[str, int]], own: str
 ) -> None:
-    cache = CountingCache()
+    cache = CountingCache(AdmittedServes())
     for version, step in enumerate(steps, start=1):
         if isinstance(step, str):
             cache.remove(MODELSERVES, ("demo", step))
@@ -49,7 +56,54 @@ def test_sums_are_those_of_adding_up_all(
 
 
 def test_server_is_counted_at_what_it_takes() -> None:
-    cache = CountingCache()
+    cache = CountingCache(AdmittedServes())
     cache.put(MODELSERVES, stored("a", "x", 2, 1))
     expected = Demand(servers=1, replicas=2, cpu_milli=200, memory_bytes=2 * 2**30, gpu=2)
     assert cache.counted("x") == {"demo/a": expected}
+
+
+def signed(name: str, replicas: int, version: int) -> Raw:
+    """A server of contract `x` that was admitted."""
+    return with_receipt(stored(name, "x", replicas, version), KEY)
+
+
+def taken(cache: CountingCache, contract: str = "x") -> Demand:
+    return cache.load(contract, (), without="")
+
+
+def test_server_without_a_receipt_counts_nowhere() -> None:
+    cache = CountingCache(AdmittedServes(verifier_of(KEY)))
+    cache.put(MODELSERVES, stored("forged", "x", 1000, 1))
+    cache.put(MODELSERVES, signed("mine", 1, 1))
+    assert taken(cache).replicas == 1
+    (user,) = cache.users(by_name("m"))
+    assert user["metadata"]["name"] == "mine"
+
+
+def test_server_that_was_changed_past_the_webhooks_counts_as_admitted() -> None:
+    cache = CountingCache(AdmittedServes(verifier_of(KEY)))
+    cache.put(MODELSERVES, signed("one", 2, 1))
+    changed = stored("one", "y", 1000, 2)
+    cache.put(MODELSERVES, {**changed, "metadata": {**changed["metadata"], "generation": 2}})
+    assert (taken(cache).replicas, taken(cache, "y").replicas) == (2, 0)
+    cache.remove(MODELSERVES, ("demo", "one"))
+    assert taken(cache) == Demand()
+
+
+def test_server_made_anew_under_an_admitted_ones_name_counts_nowhere() -> None:
+    cache = CountingCache(AdmittedServes(verifier_of(KEY)))
+    cache.put(MODELSERVES, signed("one", 2, 1))
+    again = stored("one", "x", 1000, 2)
+    cache.put(MODELSERVES, {**again, "metadata": {**again["metadata"], "uid": "another"}})
+    assert taken(cache) == Demand()
+
+
+def test_server_counts_once_its_receipts_key_is_known_and_after_that_is_retired() -> None:
+    admitted = AdmittedServes(verifier_of())
+    cache = CountingCache(admitted)
+    cache.put(MODELSERVES, signed("one", 1, 1))
+    assert taken(cache) == Demand()
+    for keys in ((KEY,), ()):
+        admitted.use(verifier_of(*keys))
+        cache.recount()
+        assert taken(cache).replicas == 1

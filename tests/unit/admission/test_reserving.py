@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from roadstead.api.contract import ResourceContract
 from roadstead.api.modelserve import ModelServe
 from roadstead.errors import KubeConflict, KubeNotFound, KubeUnavailable
+from roadstead.kube.admitted import AdmittedServes
 from roadstead.kube.resources import RESOURCECONTRACTS, Resource
 from roadstead.policy.contract import Caller, ContractFacts
 from roadstead_webhooks.admission.counting import CountingCache
@@ -64,7 +65,7 @@ class Contracts:
 
 def webhook(contracts: Contracts) -> Reservations:
     """One server's, which has seen the contract as it is now."""
-    cache = CountingCache()
+    cache = CountingCache(AdmittedServes())
     if contracts.raw:
         cache.put(RESOURCECONTRACTS, copy.deepcopy(contracts.raw))
     return Reservations(contracts, cache, clock=lambda: NOW)

@@ -11,12 +11,18 @@ from roadstead.api.demand import Demand, total
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw
 from roadstead.controllers.contract_usage import ContractUsage
+from roadstead.kube.admitted import AdmittedServes
 from roadstead.policy.contract_share import fits
+from roadstead.tokens.receipt_keys import SigningKey
+from tests.support.receipts import verifier_of, with_receipt
 from tests.unit.guard.servers import make_server, parsed
+
+KEY = SigningKey.generate()
+NAME = ("demo", "one")
 
 
 def usage_of(*servers: Any) -> ContractUsage:
-    usage = ContractUsage()
+    usage = ContractUsage(AdmittedServes())
     for raw in servers:
         usage.see(("demo", raw["metadata"]["name"]), raw)
     return usage
@@ -116,7 +122,7 @@ _STEPS = st.lists(
 def test_sums_equal_a_count_of_all_servers_after_any_changes(
     steps: list[tuple[str, int | None, str]],
 ) -> None:
-    usage, there = ContractUsage(), {}
+    usage, there = ContractUsage(AdmittedServes()), {}
     for name, replicas, contract in steps:
         raw = None if replicas is None else make_server(name, replicas=replicas, contract=contract)
         usage.see(("demo", name), raw)
@@ -130,10 +136,40 @@ def test_sums_equal_a_count_of_all_servers_after_any_changes(
 def test_those_that_are_not_left_out_fit_together(
     steps: list[tuple[str, int | None, str]], replicas: int
 ) -> None:
-    usage = ContractUsage()
+    usage = ContractUsage(AdmittedServes())
     for name, count, _ in steps:
         usage.see(("demo", name), make_server(name, replicas=count or 0))
     contract = parsed(total={"replicas": replicas})
     out = usage.left_out(contract)
     staying = [each.demand for key, each in usage.servers("demo").items() if key not in out]
     assert fits(total(staying), contract.total)
+
+
+def changed(server: Raw, **spec: Any) -> Raw:
+    """With another spec, past the webhooks."""
+    meta = {**server["metadata"], "generation": 2}
+    return {**server, "metadata": meta, "spec": {**server["spec"], **spec}}
+
+
+def test_a_server_without_a_receipt_is_counted_nowhere() -> None:
+    usage = ContractUsage(AdmittedServes(verifier_of(KEY)))
+    assert usage.see(NAME, make_server("one", replicas=1000)) == set()
+    assert usage.used("demo") == Demand()
+
+
+def test_a_server_that_was_changed_past_the_webhooks_is_counted_as_it_was_admitted() -> None:
+    usage = ContractUsage(AdmittedServes(verifier_of(KEY)))
+    usage.see(NAME, server := with_receipt(make_server("one", replicas=2), KEY))
+    assert usage.see(NAME, changed(server, contract="other", modelName="b")) == set()
+    assert usage.used("demo").replicas == 2
+    assert usage.used("other") == Demand()
+
+
+def test_once_the_keys_are_known_only_receipts_that_verify_count() -> None:
+    admitted = AdmittedServes()
+    usage = ContractUsage(admitted)
+    usage.see(NAME, server := make_server("one", replicas=1000))
+    assert usage.used("demo").replicas == 1000
+    assert admitted.use(verifier_of(KEY))
+    assert usage.see(NAME, server) == {"demo"}
+    assert usage.used("demo") == Demand()

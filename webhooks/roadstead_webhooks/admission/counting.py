@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from roadstead.api.contract import Reservation, ResourceContract
 from roadstead.api.demand import NOTHING, Demand
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section
 from roadstead.api.references import model_references
+from roadstead.kube.admitted import AdmittedServes
 from roadstead.kube.cache import Name
 from roadstead.kube.resources import MODELSERVES, Resource
 from roadstead.policy.contract_load import outstanding
@@ -18,31 +20,59 @@ from roadstead_webhooks.admission.objects import readable
 from roadstead_webhooks.contracts import ContractCache
 
 
-class CountingCache(ContractCache):
-    """Adds and subtracts as objects come and go: counting 5,000 servers would take 50 ms."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Counted:
+    """What a server takes of which contract, as it was admitted."""
 
-    def __init__(self) -> None:
+    uid: str
+    contract: str
+    demand: Demand
+
+
+class CountingCache(ContractCache):
+    """Adds and subtracts as objects come and go: counting 5,000 servers would take 50 ms.
+
+    Only a ModelServe whose receipt verifies counts. One that was admitted and has no such receipt
+    any more, since it was changed past the webhooks or its key was retired, counts as admitted: as
+    such it runs on.
+    """
+
+    def __init__(self, admitted: AdmittedServes) -> None:
         super().__init__({MODELSERVES: model_references})
+        self._admitted = admitted
+        self._of_server: dict[str, _Counted] = {}
         self._counted: dict[str, dict[str, Demand]] = defaultdict(dict)
         self._totals: dict[str, Demand] = {}
 
     def put(self, resource: Resource, raw: Raw) -> bool:
         """As in WatchCache."""
+        before = self._of_server.get(_key(raw)) if resource == MODELSERVES else None
         taken = super().put(resource, raw)
-        if taken and resource == MODELSERVES and readable(raw):
-            serve = ModelServe.parse(raw)
-            if serve.contract:
-                self._count(serve.contract, _key(raw), Demand.of_serve(serve))
+        if taken and resource == MODELSERVES:
+            self._count(_key(raw), self._entry(raw, before))
         return taken
 
     def _drop(self, resource: Resource, name: Name) -> Raw | None:
         """As in WatchCache, all of whose ways to forget or replace an object lead here."""
         before = super()._drop(resource, name)
         if before is not None and resource == MODELSERVES:
-            contract = section(before, "spec").get("contract")
-            if isinstance(contract, str) and contract:
-                self._count(contract, _key(before), None)
+            self._count(_key(before), None)
         return before
+
+    def _remember_gone(self, uid: str, at: int) -> None:
+        """As in WatchCache."""
+        super()._remember_gone(uid, at)
+        self._admitted.forget(uid)
+
+    def recount(self) -> None:
+        """Look at every server again: receipts are verified with other keys now."""
+        for raw in self.all(MODELSERVES):
+            self._count(_key(raw), self._entry(raw, self._of_server.get(_key(raw))))
+
+    def users(self, *references: str) -> Iterator[Raw]:
+        """The admitted ModelServes with any of these index keys of a Model."""
+        found = (raw for key in references for raw in self.indexed(MODELSERVES, key))
+        return filter(self._admitted.has, found)
 
     def counted(self, contract: str) -> Mapping[str, Demand]:
         """What each server of a contract takes, by `<namespace>/<name>`."""
@@ -68,7 +98,26 @@ class CountingCache(ContractCache):
             taken = taken + demand - counted.get(key, NOTHING)
         return taken
 
-    def _count(self, contract: str, key: str, demand: Demand | None) -> None:
+    def _entry(self, raw: Raw, before: _Counted | None) -> _Counted | None:
+        """What the server counts as, where it counted as `before`; None if it doesn't count."""
+        uid = section(raw, "metadata").get("uid", "")
+        if not self._admitted.has(raw):
+            same = before is not None and before.uid == uid and self._admitted.had(uid)
+            return before if same else None
+        serve = ModelServe.parse(raw) if readable(raw) else None
+        if serve is None or not serve.contract:
+            return None
+        return _Counted(uid=uid, contract=serve.contract, demand=Demand.of_serve(serve))
+
+    def _count(self, key: str, entry: _Counted | None) -> None:
+        """Count a server as `entry`, and no more as before."""
+        if before := self._of_server.pop(key, None):
+            self._add(before.contract, key, None)
+        if entry is not None:
+            self._of_server[key] = entry
+            self._add(entry.contract, key, entry.demand)
+
+    def _add(self, contract: str, key: str, demand: Demand | None) -> None:
         servers = self._counted[contract]
         total = self._totals.get(contract, NOTHING) - servers.pop(key, NOTHING)
         if demand is not None:

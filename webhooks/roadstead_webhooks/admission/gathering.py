@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
+from roadstead.api.contract import ResourceContract
 from roadstead.api.demand import NOTHING, Demand
 from roadstead.api.group import ANNOTATION_DELETION, ANNOTATION_RECEIPT, ANNOTATION_TOKEN
 from roadstead.api.model import Model
@@ -171,24 +172,23 @@ class Gatherer:
     def _offers(self, request: AdmissionRequest, serve: ModelServe | None) -> Iterator[Offer]:
         if request.kind == _SERVE and serve is None:
             return
-        labels = self._labels(request.namespace)
+        labels, before = self._labels(request.namespace), self._before(request, serve)
         for contract in self._cache.contracts():
             if serve is None:
                 yield Offer(contract=contract)
             elif contract.namespaces.covers(request.namespace, labels):
                 kept = self._cache.outstanding(contract, now=self._clock())
                 others = self._cache.load(contract.meta.name, kept, without=objects.key(request))
-                own = self._own(request, serve, contract.meta.name)
-                yield Offer(contract=contract, others=others, own=own)
+                yield Offer(contract=contract, others=others, own=_taken(before, contract))
 
-    def _own(self, request: AdmissionRequest, serve: ModelServe, contract: str) -> Demand:
-        """What the server takes of a contract before this request."""
+    def _before(self, request: AdmissionRequest, serve: ModelServe | None) -> ModelServe | None:
+        """The server as it was admitted before this request; None if it was not."""
         if request.subresource == "scale":
-            return Demand.of_serve(serve) if serve.contract == contract else NOTHING
+            return serve
         if not request.old or not objects.readable(request.old):
-            return NOTHING
-        before = ModelServe.parse(request.old)
-        return Demand.of_serve(before) if before.contract == contract else NOTHING
+            return None
+        receipt = self._receipt(request, request.old, self._clock())
+        return ModelServe.parse(request.old) if isinstance(receipt, Receipt) else None
 
     def _labels(self, namespace: str) -> dict[str, str]:
         raw = self._cache.get(NAMESPACES, namespace) if namespace else None
@@ -198,8 +198,7 @@ class Gatherer:
         if request.kind != "Model":
             return ()
         uid = section(request.old, "metadata").get("uid", "")
-        keys = (by_name(request.name), by_uuid(uid))
-        found = (raw for key in keys for raw in self._cache.indexed(MODELSERVES, key))
+        found = self._cache.users(by_name(request.name), by_uuid(uid))
         names = {f"{raw['metadata']['namespace']}/{raw['metadata']['name']}" for raw in found}
         return tuple(sorted(names))
 
@@ -213,3 +212,10 @@ class Gatherer:
         if found is None or self._cache.get(MODELS, found[1]) is None or found[0]:
             return ""
         return found[1]
+
+
+def _taken(before: ModelServe | None, contract: ResourceContract) -> Demand:
+    """What the server takes of a contract before the request."""
+    if before is None or before.contract != contract.meta.name:
+        return NOTHING
+    return Demand.of_serve(before)

@@ -61,6 +61,11 @@ class Receipts:
         self._files = _read(folder)
         self._use(ReceiptKeys.parse(self._files))
 
+    @property
+    def verifier(self) -> ReceiptVerifier:
+        """By the keys as they were read last."""
+        return self._verifier
+
     def reload(self) -> bool:
         """Whether there were other keys; raises InvalidKey or InvalidSettings and keeps the old."""
         files = _read(self._folder)
