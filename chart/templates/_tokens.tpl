@@ -13,7 +13,7 @@
 {{- with .Values.tokens.local -}}
 {{- if .enabled -}}
 {{- $issuer := dict "issuer" .issuer "audience" .audience "secretFile" "/etc/roadstead/jwt/secret" "subjectPrefix" (.subjectPrefix | default "") "groupsPrefix" (.groupsPrefix | default "") -}}
-{{- $issuers = append $issuers (merge $issuer (pick . "scopesPrefix")) -}}
+{{- $issuers = append $issuers $issuer -}}
 {{- end -}}
 {{- end -}}
 {{- range $number, $given := .Values.tokens.issuers -}}
