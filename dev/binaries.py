@@ -63,7 +63,8 @@ def content_key(program: GoProgram, modules: Path) -> str:
     folder = modules / program.module
     sources = sorted(path for path in folder.rglob("*") if path.suffix in {".mod", ".sum", ".go"})
     contents = (path.read_bytes() for path in sources)
-    return cache.key(program.name, program.package, program.ldflags, *_COMPILER, *contents)
+    ours = (program.name, program.package, program.ldflags, *_COMPILER)
+    return cache.key(*ours, *stubs.changes(folder), *contents)
 
 
 def _program(name: str) -> GoProgram:

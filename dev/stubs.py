@@ -1,7 +1,7 @@
 """Parts of upstream modules that the local cluster's programs are built without.
 
-A module's folder may hold replacements for single files: Go builds from a copy of that upstream
-module with the file replaced, and from a go.mod that names the copy. The rest stays as it is.
+Go builds from a copy of such a module, with files of ours in place of some and without others, and
+from a go.mod that names the copy.
 """
 
 import json
@@ -15,26 +15,36 @@ from pathlib import Path
 from dev import cache
 from dev.errors import BuildFailed
 
+FOLDER = "_stubs"
+"""In the folder in dev/go. Go skips it for its name: the files in it don't build by themselves."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Stub:
-    """One file of an upstream module, and the file here that takes its place."""
+    """What is left out of one upstream module."""
 
     module: str
-    file: str
-    replacement: str
-    """Relative to the folder in dev/go."""
+    folder: str = ""
+    """In FOLDER: each file takes the place of the upstream file of the same path."""
+    removed: Sequence[str] = ()
+    """The upstream files that go without a replacement."""
 
+
+@dataclass(frozen=True)
+class Upstream:
+    """A module as Go has downloaded it."""
+
+    version: str
+    folder: Path
+
+
+_TESTS = shutil.ignore_patterns("*_test.go", "testdata")
+"""What a copy goes without anyhow: half of its files."""
 
 STUBS: Mapping[str, Sequence[Stub]] = {
     "cluster": (
-        # Traefik's ACME client with a hundred DNS providers and their SDKs: 940 packages, none of
-        # which a gateway with a certificate of its own uses.
-        Stub(
-            module="github.com/go-acme/lego/v5",
-            file="providers/dns/zz_gen_dns_providers.go",
-            replacement="lego/registry.go",
-        ),
+        # The ACME client's hundred DNS providers and their SDKs: 940 packages.
+        Stub(module="github.com/go-acme/lego/v5", folder="lego"),
     )
 }
 
@@ -44,38 +54,81 @@ def flags(folder: Path, environ: Mapping[str, str]) -> list[str]:
     found = STUBS.get(folder.name, ())
     if not found:
         return []
-    replaced = {stub.module: _copy(folder, stub, environ) for stub in found}
+    downloaded = _download(folder, [stub.module for stub in found], environ)
+    replaced = {stub.module: _copy(folder, stub, downloaded[stub.module]) for stub in found}
     return [f"-modfile={_modfile(folder, replaced)}"]
 
 
-def _copy(folder: Path, stub: Stub, environ: Mapping[str, str]) -> Path:
-    """A copy of the upstream module with the file replaced, made once."""
-    upstream = _download(folder, stub.module, environ)
-    replacement = (folder / stub.replacement).read_bytes()
-    target = cache.root() / "go" / f"{upstream.name}-{cache.key(str(upstream), replacement)}"
+def changes(folder: Path) -> list[str]:
+    """Which upstream files are replaced or removed for the module in `folder`.
+
+    Its files' contents don't show that: a stub that moves changes what is built.
+    """
+    return [
+        f"{stub.module} {name}"
+        for stub in STUBS.get(folder.name, ())
+        for name in (*replacements(folder, stub), *stub.removed)
+    ]
+
+
+def replacements(folder: Path, stub: Stub) -> dict[str, Path]:
+    """Our files by the path of the upstream file that each takes the place of."""
+    files = folder / FOLDER / stub.folder
+    found = sorted(path for path in files.rglob("*") if path.is_file()) if stub.folder else ()
+    return {str(path.relative_to(files)): path for path in found}
+
+
+def apply(stub: Stub, replaced: Mapping[str, Path], copied: Path) -> None:
+    """Replace and remove the stub's files in a copy of its module.
+
+    Raises BuildFailed where upstream has no such file: in another version it may be elsewhere.
+    """
+    for name in (*replaced, *stub.removed):
+        if not (copied / name).is_file():
+            raise BuildFailed(
+                f"{stub.module} has no file {name}: adapt dev/stubs.py to its version"
+            )
+    for name, path in replaced.items():
+        shutil.copyfile(path, copied / name)
+    for name in stub.removed:
+        (copied / name).unlink()
+
+
+def _copy(folder: Path, stub: Stub, upstream: Upstream) -> Upstream:
+    """A copy of the upstream module with the stub applied, made once."""
+    replaced = replacements(folder, stub)
+    contents = (part for name, path in replaced.items() for part in (name, path.read_bytes()))
+    key = cache.key(str(upstream.folder), *stub.removed, *contents)
+    target = cache.root() / "go" / f"{upstream.folder.name}-{key}"
     if not target.exists():
         with cache.staging(target) as staged:
             copied = staged / "module"
-            shutil.copytree(upstream, copied, copy_function=shutil.copyfile)
+            shutil.copytree(upstream.folder, copied, copy_function=shutil.copyfile, ignore=_TESTS)
             for path in (copied, *copied.rglob("*")):
                 path.chmod(0o755 if path.is_dir() else 0o644)
-            (copied / stub.file).write_bytes(replacement)
+            apply(stub, replaced, copied)
             os.replace(copied, target)
-    return target
+    return Upstream(upstream.version, target)
 
 
-def _download(folder: Path, module: str, environ: Mapping[str, str]) -> Path:
-    command = ["go", "mod", "download", "-json", module]
+def _download(
+    folder: Path, modules: Sequence[str], environ: Mapping[str, str]
+) -> dict[str, Upstream]:
+    command = ["go", "mod", "download", "-json", *modules]
     done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True)
     if done.returncode != 0:
         raise BuildFailed(f"`{' '.join(command)}` failed:\n{done.stderr or done.stdout}")
-    return Path(json.loads(done.stdout)["Dir"])
+    # One JSON object after the other.
+    described = json.loads("[" + done.stdout.replace("}\n{", "},{") + "]")
+    return {each["Path"]: Upstream(each["Version"], Path(each["Dir"])) for each in described}
 
 
-def _modfile(folder: Path, replaced: Mapping[str, Path]) -> Path:
+def _modfile(folder: Path, replaced: Mapping[str, Upstream]) -> Path:
     """go.mod with the copies in it, and go.sum beside it under the name that Go expects."""
     text = (folder / "go.mod").read_text()
-    text += "".join(f"\nreplace {module} => {path}\n" for module, path in replaced.items())
+    # With the version it takes precedence over a line in go.mod that replaces the module too.
+    for module, copied in replaced.items():
+        text += f"\nreplace {module} {copied.version} => {copied.folder}\n"
     sums = (folder / "go.sum").read_bytes()
     target = cache.root() / "go" / f"{folder.name}-{cache.key(text, sums)}.mod"
     target.parent.mkdir(parents=True, exist_ok=True)
