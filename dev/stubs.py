@@ -41,10 +41,32 @@ class Upstream:
 _TESTS = shutil.ignore_patterns("*_test.go", "testdata")
 """What a copy goes without anyhow: half of its files."""
 
+# With each, the packages that need not be compiled and the size of their archives, which is a
+# measure of the work: `go list -deps -export` with the flags of dev/binaries.py, before and after.
 STUBS: Mapping[str, Sequence[Stub]] = {
     "cluster": (
-        # The ACME client's hundred DNS providers and their SDKs: 940 packages.
+        # The ACME client's hundred DNS providers and their SDKs: 940.
         Stub(module="github.com/go-acme/lego/v5", folder="lego"),
+        Stub(
+            module="github.com/traefik/traefik/v3",
+            folder="traefik",
+            removed=(
+                # The provider for Amazon ECS: 90, 153 MB.
+                "pkg/provider/ecs/config.go",
+                "pkg/provider/ecs/label.go",
+                "pkg/observability/logs/aws.go",
+                # Redis, as a provider and to limit rates across replicas: 16, 45 MB.
+                "pkg/middlewares/ratelimiter/lua.go",
+                # Plugins, in Go and in WebAssembly: 90, 60 MB.
+                "pkg/plugins/middlewarewasm.go",
+                "pkg/plugins/middlewareyaegi.go",
+                "pkg/plugins/providers.go",
+                "pkg/plugins/wasip.go",
+                "pkg/plugins/wasip_mock.go",
+                "pkg/observability/logs/wasm.go",
+                # And InfluxDB as a target of metrics: 18, 17 MB.
+            ),
+        ),
     )
 }
 
