@@ -1,0 +1,3 @@
+module github.com/go-openapi/loads
+
+go 1.26.0
