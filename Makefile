@@ -35,7 +35,7 @@ check: $(SETUP) ## format, lint, types, import contracts, unit tests: before eac
 unit: $(SETUP) ## the unit tests
 	@$(PY) -m pytest -q tests/unit
 
-test: $(SETUP) ## everything, on real servers and a real cluster (about 40 minutes once all is built)
+test: $(SETUP) ## everything, on real servers and a real cluster (45 minutes once all is built)
 	@$(PY) -m dev.checks.suite test
 
 faults: $(SETUP) ## every fault on the list, and the table of how each one heals

@@ -64,18 +64,18 @@ def check_stage(*options: str) -> Stage:
     )
 
 
-SERVERS = ("faults", "apiserver", "adapters", "chart")
-"""Long files first: at the end, one process alone would be at work on the last of them."""
+SERVERS = ("apiserver", "adapters", "chart")
 
 
 def test_stages(run_folder: Path, procs: Path) -> Sequence[Stage]:
     """`make test`: first the tests that share the cluster. Those that need it for themselves mostly
     wait, so the tests against single servers run beside them, in the background cgroup `procs`:
     they get what is left of the machine, and nothing that is waited for on the cluster is late.
+    The faults come last: what they wait for must not be late either.
     """
-    cluster = (*PYTEST, "-m", "not long", "--cluster-run", str(run_folder), "tests/e2e")
-    folders = [f"tests/{each}" for each in SERVERS]
-    servers = (*PYTEST, "-n", "4", "--no-loadscope-reorder", "-m", "not long", *folders)
+    some = (*PYTEST, "-m", "not long")
+    cluster = (*some, "--cluster-run", str(run_folder), "tests/e2e")
+    servers = (*some, "-n", "4", *(f"tests/{each}" for each in SERVERS))
     return (
         check_stage(),
         (
@@ -86,6 +86,11 @@ def test_stages(run_folder: Path, procs: Path) -> Sequence[Stage]:
         (
             Command(name="cluster, alone", argv=(*cluster, "--cluster-part", "alone")),
             Command(name="servers", argv=joining(procs, servers)),
+        ),
+        (
+            Command(
+                name="faults", argv=(*some, "-n", "3", "--no-loadscope-reorder", "tests/faults")
+            ),
         ),
     )
 
