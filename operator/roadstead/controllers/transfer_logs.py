@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final, Protocol, Self
@@ -55,8 +54,7 @@ class PodLog:
         """Read no more."""
         if self._task is not None:
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.wait([self._task])
 
     def read(self, pods: Sequence[Raw]) -> None:
         """These are the Job's pods now."""

@@ -142,8 +142,7 @@ class Transfers:
         task = self._tasks.get(uid)
         if task is not None:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await asyncio.wait([task])
         self._over(uid)
         self._views.pop(uid, None)
         self._count()

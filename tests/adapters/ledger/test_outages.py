@@ -23,6 +23,7 @@ from tests.support.ledger import Ledger, emptied
 from tests.support.waiting import assert_eventually
 
 STATUSES = "SELECT status FROM server_records"
+SILENCE = "idle_in_transaction_session_timeout"
 SAY = "UPDATE server_records SET status_reason = $1"
 
 
@@ -62,8 +63,10 @@ async def test_a_transaction_that_falls_silent_gives_its_rows_back(own_ledger: L
     await own_ledger.write(a_server())
     async with own_ledger.connected("writer") as lost, own_ledger.connected("writer") as other:
         begun = contextlib.AsyncExitStack()
-        await begun.enter_async_context(transaction(lost, silence=0.2))
+        await begun.enter_async_context(transaction(lost, silence=60))
         await lost.execute(SAY, "lost")
+        assert await lost.fetchval(f"SHOW {SILENCE}") == "1min"
+        await lost.execute(f"SET LOCAL {SILENCE} = 1")
         await other.execute(SAY, "said")
         with pytest.raises(LedgerUnavailable), speaking():
             await begun.aclose()
