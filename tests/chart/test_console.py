@@ -56,6 +56,7 @@ def test_it_may_change_modelserves_and_list_nothing_of_the_cluster(chart: Chart)
     assert verbs_of(chart.render(TRAEFIK).one("ClusterRole", NAME)) == {
         ("model.example.com", "modelserves"): {"create", "patch", "delete"},
         ("model.example.com", "models"): {"get"},
+        ("", "namespaces"): {"get"},
     }
 
 

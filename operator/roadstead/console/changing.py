@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime
 import json
 import logging
-from typing import Any
+import re
+from typing import Any, Final
 
 import yaml
 from aiohttp import web
 
 from roadstead.api import memory
-from roadstead.api.raw import section
+from roadstead.api.raw import Raw, section
 from roadstead.api.sizes import size_text
 from roadstead.console import questions
 from roadstead.console.allowances import allowances, per_server
@@ -25,12 +26,16 @@ from roadstead.console.requests import (
     wanted_serve,
     with_token,
 )
+from roadstead.console.sessions import Session
 from roadstead.console.site import SESSION, UUID, Site, json_answer
-from roadstead.errors import KubeError
+from roadstead.errors import KubeError, KubeNotFound
 from roadstead.kube.client import KubeClient
-from roadstead.kube.resources import MODELS, MODELSERVES
+from roadstead.kube.resources import MODELS, MODELSERVES, NAMESPACES
 
 logger = logging.getLogger(__name__)
+
+_NAMESPACE: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+"""A DNS label: nothing else becomes part of an address of the Kubernetes API."""
 
 
 class Changing:
@@ -69,6 +74,8 @@ class Changing:
         session = request[SESSION]
         try:
             manifest = wanted_serve(await _body(request))
+            if refused := await self._uncovered(session, manifest["metadata"]["namespace"]):
+                return _refused(refused)
             made = await self._client.create(MODELSERVES, with_token(manifest, session.token))
         except BadRequest as error:
             return _bad(error)
@@ -89,20 +96,51 @@ class Changing:
         found: dict[str, Any] = {"yaml": _yaml(manifest), "allowed": True, "message": ""}
         coverage, _ = await self._site.coverage(session)
         found["estimate"] = await self._estimate(coverage, manifest["spec"])
+        if refused := await self._check_refused(session, manifest):
+            found |= {"allowed": False, "code": refused.code, "message": refused.message}
+        return json_answer(found)
+
+    async def _check_refused(self, session: Session, manifest: Object) -> Refusal | None:
+        """Why it would not be created."""
         try:
+            if refused := await self._uncovered(session, manifest["metadata"]["namespace"]):
+                return refused
             await self._client.create(
                 MODELSERVES, with_token(manifest, session.token), dry_run=True
             )
         except KubeError as error:
-            refused = refusal(error)
-            found |= {"allowed": False, "code": refused.code, "message": refused.message}
-        return json_answer(found)
+            return refusal(error)
+        return None
+
+    async def _uncovered(self, session: Session, namespace: str) -> Refusal | None:
+        """Why nothing is written in a namespace, whatever admission would say; KubeError.
+
+        The console may write everywhere, so that it must not depend on the webhooks alone.
+        """
+        if not self._site.settings.contracts:
+            return None
+        coverage, _ = await self._site.coverage(session)
+        violation = coverage.namespace_violation(namespace, {})
+        if violation and coverage.selects_namespaces() and _NAMESPACE.fullmatch(namespace):
+            labels = await self._labels(namespace)
+            violation = coverage.namespace_violation(namespace, labels)
+        if violation is None:
+            return None
+        return Refusal(status=403, code=violation.reason, message=violation.message)
+
+    async def _labels(self, namespace: str) -> Raw:
+        try:
+            return section(await self._client.get(NAMESPACES, namespace), "metadata", "labels")
+        except KubeNotFound:
+            return {}
 
     async def _scale(self, request: web.Request) -> web.Response:
         row, _ = await self._row(request)
         session, uid = request[SESSION], row["server_uuid"]
         try:
             patch = scaled(await _body(request), uid=uid, token=session.token)
+            if refused := await self._uncovered(session, row["namespace"]):
+                return _refused(refused)
             await self._client.patch(MODELSERVES, row["name"], patch, namespace=row["namespace"])
         except BadRequest as error:
             return _bad(error)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
 
 from roadstead.api.contract import NamespaceScope, ResourceContract
 from roadstead.api.globs import matches_any
 from roadstead.policy.access import AccessFacts, access_violation
 from roadstead.policy.chain import Violation
 from roadstead.policy.contract import Caller, allows
+
+_SHOWN: Final = 5
+_NAME_LIMIT: Final = 63
+"""Of a namespace: a DNS label."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,6 +46,28 @@ class Coverage:
     def contract(self, name: str) -> ResourceContract | None:
         """A contract of his by name."""
         return next((each for each in self.contracts if each.meta.name == name), None)
+
+    def selects_namespaces(self) -> bool:
+        """Whether the labels of a namespace matter: a contract for him selects by them."""
+        return any(each.namespaces.selector is not None for each in self._own())
+
+    def namespace_violation(self, namespace: str, labels: Mapping[str, str]) -> Violation | None:
+        """Why he may not change anything in that namespace; None if a contract of his covers it.
+
+        Who sees everything may not therefore change it.
+        """
+        own = tuple(self._own())
+        if any(each.namespaces.covers(namespace, labels) for each in own):
+            return None
+        names = ", ".join(each.meta.name for each in own[:_SHOWN]) or "none"
+        message = (
+            f"no contract for {self.caller.subject} covers namespace {namespace[:_NAME_LIMIT]}; "
+            f"use a namespace that one covers (yours: {names})"
+        )
+        return Violation(reason="NamespaceNotCovered", message=message)
+
+    def _own(self) -> Iterator[ResourceContract]:
+        return (each for each in self.contracts if allows(each, self.caller))
 
     def violation(self, namespace: str, contract: str, now: datetime.datetime) -> Violation | None:
         """Why he may not change or use a server of that contract; None if he may.

@@ -38,8 +38,15 @@ async def stored(api: client.ApiClient, name: str, namespace: str) -> Any:
 
 
 @pytest.fixture
+async def covered(ledger: Postgres, namespace: str) -> None:
+    """The test's namespace has a contract that is for alice."""
+    contract = samples.contract(namespace, models=["gemma-*"])
+    await sample_ledger.write(ledger, [samples.record(contract)])
+
+
+@pytest.fixture
 async def served(
-    alice: Browser, api: client.ApiClient, ledger: Postgres, namespace: str
+    alice: Browser, api: client.ApiClient, ledger: Postgres, covered: None, namespace: str
 ) -> dict[str, Any]:
     """A server that alice has made on the page, as the ledger has it by now."""
     name = fresh_name("served")
@@ -47,9 +54,57 @@ async def served(
     assert answer.status == 201
     raw: dict[str, Any] = await stored(api, name, namespace)
     raw["spec"]["contract"] = namespace
-    contract = samples.contract(namespace, models=["gemma-*"])
-    await sample_ledger.write(ledger, [samples.record(raw), samples.record(contract)])
+    await sample_ledger.write(ledger, [samples.record(raw)])
     return raw
+
+
+def labelled(namespace: str, **labels: str) -> dict[str, Any]:
+    """A contract for the namespaces with these labels."""
+    return samples.contract(namespace, namespaces={"selector": {"matchLabels": labels}})
+
+
+@pytest.mark.parametrize("elsewhere", ["kube-system", "default", "roadstead-system", "other", "no"])
+async def test_nothing_is_sent_to_a_namespace_that_no_contract_of_ones_own_covers(
+    alice: Browser, covered: None, api: client.ApiClient, elsewhere: str
+) -> None:
+    name = fresh_name("smuggled")
+    body = form(name, elsewhere, contract="demo", replicas=1000)
+    answer = await alice.ask("POST", "/api/servers", body=body)
+    assert (answer.status, answer.json["error"]["code"]) == (403, "NamespaceNotCovered")
+    checked = await alice.ask("POST", "/api/servers/check", body=body)
+    assert (checked.json["allowed"], checked.json["code"]) == (False, "NamespaceNotCovered")
+    with pytest.raises(client.ApiException):
+        await stored(api, name, elsewhere)
+
+
+async def test_who_has_no_contract_sends_nothing_anywhere(
+    browser: Browser, covered: None, namespace: str
+) -> None:
+    for group in ("strangers", "roadstead-admins"):
+        await browser.sign_in("eve", group)
+        for place in (namespace, "kube-system"):
+            answer = await browser.ask("POST", "/api/servers", body=form("x", place))
+            assert answer.status == 403
+
+
+async def test_contract_that_selects_namespaces_covers_those_with_its_labels(
+    alice: Browser, api: client.ApiClient, ledger: Postgres, namespace: str
+) -> None:
+    await sample_ledger.write(ledger, [samples.record(labelled(namespace, team=namespace))])
+    refused = await alice.ask("POST", "/api/servers", body=form("one", namespace))
+    assert refused.status == 403
+    labels = {"metadata": {"labels": {"team": namespace}}}
+    await client.CoreV1Api(api).patch_namespace(namespace, labels)
+    answer = await alice.ask("POST", "/api/servers", body=form("one", namespace))
+    assert answer.status == 201
+
+
+@pytest.mark.parametrize("place", ["../kube-system", "a/b", "..", "a?x", "A"])
+async def test_no_name_of_a_namespace_leads_elsewhere_in_the_kubernetes_api(
+    alice: Browser, ledger: Postgres, namespace: str, place: str
+) -> None:
+    await sample_ledger.write(ledger, [samples.record(labelled(namespace, team=namespace))])
+    assert (await alice.ask("POST", "/api/servers", body=form("x", place))).status == 403
 
 
 async def test_server_is_asked_for_with_the_persons_token(
@@ -60,7 +115,7 @@ async def test_server_is_asked_for_with_the_persons_token(
 
 
 async def test_checking_makes_nothing_and_shows_yaml_without_a_token(
-    alice: Browser, api: client.ApiClient, namespace: str
+    alice: Browser, covered: None, api: client.ApiClient, namespace: str
 ) -> None:
     answer = await alice.ask("POST", "/api/servers/check", body=form("checked", namespace))
     assert answer.json["allowed"]
@@ -70,7 +125,9 @@ async def test_checking_makes_nothing_and_shows_yaml_without_a_token(
         await stored(api, "checked", namespace)
 
 
-async def test_what_the_schema_refuses_is_said_in_its_words(alice: Browser, namespace: str) -> None:
+async def test_what_the_schema_refuses_is_said_in_its_words(
+    alice: Browser, covered: None, namespace: str
+) -> None:
     wrong = form("wrong", namespace, runtimeParams={"contextSize": 1})
     answer = await alice.ask("POST", "/api/servers", body=wrong)
     assert answer.status == 422

@@ -23,6 +23,7 @@ UNSEEN = {
 """Rights that were used, by whom no audit log tells."""
 
 RARE = {
+    "console: get namespaces": "a contract of the user selects namespaces by their labels",
     "webhooks: get resourcecontracts.model.example.com": "another replica reserved at that moment",
     "operator: list pods.metrics.k8s.io": "where a kubelet's certificate can't be checked",
     "operator: patch ingressroutes.traefik.io": "the gateway's host or certificates are others",

@@ -11,7 +11,7 @@ from roadstead.policy.contract import Caller
 from tests.unit.policy.contracts import ALICE, NOW, make_contract
 
 EVE = Caller(subject="eve", groups=frozenset({"others"}))
-LABELLED = {"namespaces": {"selector": {"matchLabels": {"team": "a"}}}}
+LABELLED: dict[str, Any] = {"namespaces": {"selector": {"matchLabels": {"team": "a"}}}}
 
 
 def own(**spec: Any) -> Coverage:
@@ -63,3 +63,26 @@ def test_models_are_those_that_a_contract_lets_be_served() -> None:
     found = own(models=["gemma-*"])
     assert found.model("gemma-3")
     assert not found.model("qwen-3")
+
+
+def test_a_namespace_is_covered_by_name_or_by_its_labels() -> None:
+    assert own().namespace_violation("demo", {}) is None
+    assert not own().selects_namespaces()
+    labelled = own(**LABELLED)
+    assert labelled.selects_namespaces()
+    assert labelled.namespace_violation("any", {"team": "a"}) is None
+    assert labelled.namespace_violation("demo", {"team": "b"}) is not None
+
+
+def test_no_other_namespace_is_and_the_message_names_ones_own_contracts() -> None:
+    violation = own().namespace_violation("kube-system", {})
+    assert violation is not None
+    assert violation.reason == "NamespaceNotCovered"
+    assert "kube-system" in violation.message
+    assert "demo" in violation.message
+
+
+def test_who_sees_everything_may_not_therefore_write_anywhere() -> None:
+    everything = coverage([make_contract()], EVE, everything=True)
+    assert everything.namespace_violation("demo", {}) is not None
+    assert not coverage([make_contract(**LABELLED)], EVE, everything=True).selects_namespaces()
