@@ -104,12 +104,6 @@ def test_a_deleted_server_leaves_nothing_behind(serves: Serves) -> None:
         pytest.param(
             {"modelName": "nobody-knows-this"}, "ModelUnknown", "nobody-knows-this", id="model"
         ),
-        pytest.param(
-            {"runtimeParams": {"extraArgs": ["--model-url", "http://example.com/x"]}},
-            "InvalidRuntimeParams",
-            "--model-url",
-            id="flag",
-        ),
     ],
 )
 def test_the_condition_says_why_a_server_is_not_ready(
@@ -120,6 +114,13 @@ def test_the_condition_says_why_a_server_is_not_ready(
     condition = serves.condition("gemma")
     assert condition["status"] == "False"
     assert said in condition["message"]
+
+
+def test_flag_that_is_not_allowed_is_denied(serves: Serves) -> None:
+    params = {"extraArgs": ["--model-url", "http://example.com/x"]}
+    with pytest.raises(DevError, match=r"InvalidRuntimeParams.*--model-url"):
+        serves.apply(make_serve(runtimeParams=params))
+    assert serves.get("modelserve", "gemma") == {}
 
 
 def _read(url: str) -> bytes:

@@ -18,6 +18,7 @@ from roadstead.api.llama_values import (
     TEMPLATE_NAMES,
     Value,
     choice,
+    whole,
 )
 from roadstead.api.quantity import parse_quantity
 from roadstead.api.raw import Raw, section
@@ -51,7 +52,7 @@ _TYPED: tuple[tuple[str, str, Value], ...] = (
     ("flashAttention", "--flash-attn", choice("auto", "on", "off")),
     ("loadMode", "--load-mode", choice("mmap", "none", "mlock")),
     ("maxTokens", "--n-predict", INTEGER),
-    ("seed", "--seed", INTEGER),
+    ("seed", "--seed", whole(-1, 2**32 - 1)),
     ("ropeScaling", "--rope-scaling", choice("none", "linear", "yarn")),
     ("ropeFreqBase", "--rope-freq-base", DECIMAL),
     ("ropeFreqScale", "--rope-freq-scale", DECIMAL),
@@ -82,7 +83,7 @@ def server_args(params: Raw, alias: str, resources: Raw) -> list[str]:
         *_fixed(alias),
         *_typed(given),
         *_mode(given.get("mode", "Chat")),
-        *extra_args(given.get("extraArgs") or ()),
+        *extra_args(_texts(given.get("extraArgs"))),
     ]
 
 
@@ -125,8 +126,15 @@ def _typed(given: Raw) -> Iterator[str]:
             yield value.checked(given[field], field=f"{_FIELD}.{field}", flag=flag)
 
 
+def _texts(given: object) -> list[str]:
+    items = [] if given is None else given
+    if not isinstance(items, list | tuple) or not all(isinstance(item, str) for item in items):
+        raise InvalidResource(f"{_FIELD}.extraArgs", "is a list of texts, such as [--temp, '0.7']")
+    return list(items)
+
+
 def _mode(mode: object) -> tuple[str, ...]:
-    if mode not in _MODES:
+    if not isinstance(mode, str) or mode not in _MODES:
         raise InvalidResource(f"{_FIELD}.mode", f"is none of {', '.join(_MODES)}")
     return _MODES[str(mode)]
 

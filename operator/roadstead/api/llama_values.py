@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import re
 from collections.abc import Callable
+from typing import NoReturn
 
 from roadstead.errors import InvalidResource
 
 _LIMIT = 256
+_INT32 = (-(2**31), 2**31 - 1)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -35,26 +38,63 @@ def pattern(form: str, expression: str) -> Value:
     return Value(form=form, fits=lambda text: compiled.fullmatch(text) is not None)
 
 
+def whole(low: int = _INT32[0], high: int = _INT32[1]) -> Value:
+    """A whole number; llama-server exits with an error where one is no int32."""
+    bounded = (low, high) != _INT32
+    form = f"a whole number from {low} to {high}" if bounded else "a whole number (32 bits)"
+    compiled = re.compile(r"-?[0-9]{1,12}", re.ASCII)
+    return Value(
+        form=form,
+        fits=lambda text: compiled.fullmatch(text) is not None and low <= int(text) <= high,
+    )
+
+
 def choice(*options: str) -> Value:
     """One of a few words."""
     return Value(form=f"one of {', '.join(options)}", fits=lambda text: text in options)
 
 
 def _json_object(text: str) -> bool:
+    """As llama-server's own parser has it: no NaN, no 1e999, no half of a surrogate pair."""
     try:
-        return isinstance(json.loads(text), dict)
+        value = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+        json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         return False
+    return isinstance(value, dict)
+
+
+def _no_constant(text: str) -> NoReturn:
+    raise ValueError(text)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(text)
+    return number
+
+
+def _logit_bias(text: str) -> bool:
+    match = re.fullmatch(rf"([0-9]{{1,12}})[+-]{_NUMBER[2:]}", text, re.ASCII)
+    return match is not None and int(match[1]) <= _INT32[1]
 
 
 _NUMBER = r"-?[0-9]{1,12}(?:\.[0-9]{1,12})?"
 SWITCH = Value(form="nothing", fits=lambda text: False)
-INTEGER = pattern("a whole number", r"-?[0-9]{1,12}")
+INTEGER = whole()
 DECIMAL = pattern("a decimal number such as 0.95", _NUMBER)
-DECIMALS = pattern("decimal numbers with commas between", rf"{_NUMBER}(?:,{_NUMBER})*")
-INTEGERS = pattern("whole numbers with commas between", r"[0-9]{1,12}(?:,[0-9]{1,12})*")
+POSITIVE = pattern("a decimal number above 0", rf"(?=[0.]*[1-9]){_NUMBER[2:]}")
+# One for each device, of which llama.cpp knows 16, and fewer than that.
+DECIMALS = pattern(
+    "up to 15 decimal numbers with commas between", rf"{_NUMBER}(?:,{_NUMBER}){{0,14}}"
+)
+INTEGERS = pattern(
+    "up to 15 whole numbers with commas between", r"[0-9]{1,12}(?:,[0-9]{1,12}){0,14}"
+)
 WORDS = pattern("names with ; between", r"[a-z][a-z0-9_]*(?:;[a-z][a-z0-9_]*)*")
-LOGIT_BIAS = pattern("a token and its bias, such as 15043+1", rf"[0-9]{{1,12}}[+-]{_NUMBER[2:]}")
+LOGIT_BIAS = Value(form="a token and its bias, such as 15043+1", fits=_logit_bias)
+IDLE_SECONDS = pattern("seconds from 1 on, or -1 for never", r"-1|[1-9][0-9]{0,8}")
 ON_OFF = choice("on", "off")
 ON_OFF_AUTO = choice("on", "off", "auto")
 JSON_OBJECT = Value(form='a JSON object such as {"key": "value"}', fits=_json_object)

@@ -145,6 +145,13 @@ def the_flags_are_allowed(facts: ServeFacts) -> Violation | None:
     return None
 
 
+SPEC_RULES: tuple[Rule[ServeFacts], ...] = (
+    a_model_is_named,
+    the_resources_are_quantities,
+    the_flags_are_allowed,
+)
+"""Those that no other object decides."""
+
 MODELSERVE_RULES: tuple[Rule[ServeFacts], ...] = (
     a_model_is_named,
     name_and_uuid_agree,
@@ -154,3 +161,9 @@ MODELSERVE_RULES: tuple[Rule[ServeFacts], ...] = (
     the_resources_are_quantities,
     the_flags_are_allowed,
 )
+
+
+def spec_violations(serve: ModelServe) -> tuple[Violation, ...]:
+    """What can be denied before the spec is stored: no Model and no contract makes it right."""
+    facts = ServeFacts(serve=serve, named=None, numbered=None)
+    return tuple(found for rule in SPEC_RULES if (found := rule(facts)))

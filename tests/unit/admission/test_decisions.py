@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw
 from roadstead.errors import InvalidReceipt, InvalidToken
 from roadstead_webhooks.admission.mutating import mutate
@@ -142,6 +143,39 @@ def test_valid_receipt_and_contract_are_admitted_with_a_claim() -> None:
     assert validation.answer.allowed
     assert validation.reserve is not None
     assert (validation.reserve.contract, validation.reserve.key) == ("demo", "demo/one")
+
+
+REFUSED = {"extraArgs": ["--model-url", "http://example.com/x"]}
+"""Parameters that llama-server would take, and may not get."""
+
+
+def refused_serve() -> Raw:
+    return thing(spec={"modelName": "gemma", "contract": "demo", "runtimeParams": REFUSED})
+
+
+def test_what_the_operator_would_refuse_of_a_spec_is_denied() -> None:
+    asked = request("CREATE", refused_serve())
+    validation = validate(asked, facts(receipt=receipt(asked)), RULES)
+    assert validation.answer.reason == "InvalidRuntimeParams"
+    assert "spec.runtimeParams.extraArgs[0]" in validation.answer.message
+    assert (validation.reserve, validation.answer.subject) == (None, "alice")
+
+
+def test_it_is_told_beside_what_the_contract_does_not_allow() -> None:
+    asked = request("CREATE", refused_serve())
+    known = facts(receipt=receipt(asked), offers=(offer(perServer={"replicas": 0}),))
+    message = validate(asked, known, RULES).answer.message
+    assert "spec.replicas" in message
+    assert "spec.runtimeParams.extraArgs[0]" in message
+
+
+def test_server_whose_parameters_a_later_version_refuses_is_scaled_down() -> None:
+    live = ModelServe.parse({**refused_serve(), "spec": {**refused_serve()["spec"], "replicas": 2}})
+    body = thing(spec={"replicas": 0})
+    scale = {**body, "kind": "Scale", "apiVersion": "autoscaling/v1"}
+    asked = request("UPDATE", scale, scale, subResource="scale")
+    known = facts(live=live, receipt=receipt(asked))
+    assert validate(asked, known, RULES).answer.allowed
 
 
 def test_token_that_is_still_there_is_denied() -> None:

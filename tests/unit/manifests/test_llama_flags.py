@@ -166,6 +166,41 @@ def test_a_bad_argument_is_named(given_args: list[str], field: int, message: str
 
 
 @pytest.mark.parametrize(
+    ("flag", "taken", "refused"),
+    [
+        ("--top-k", "2147483647", "2147483648"),
+        ("--keep", "-2147483648", "999999999999"),
+        ("--repeat-last-n", "0", "-1"),
+        ("--dry-penalty-last-n", "0", "-1"),
+        ("--repeat-penalty", "0.01", "0.00"),
+        ("--repeat-penalty", "1", "-1"),
+        ("--n-cpu-moe", "0", "-1"),
+        ("--reasoning-budget", "-1", "-2"),
+        ("--sleep-idle-seconds", "-1", "0"),
+        ("--spec-draft-n-max", "0", "-1"),
+        ("--tensor-split", ",".join(["1"] * 15), ",".join(["1"] * 16)),
+        ("--fit-target", ",".join(["1"] * 15), ",".join(["1"] * 16)),
+        ("--logit-bias", "2147483647+1", "2147483648+1"),
+        ("--chat-template-kwargs", '{"a": 1e9}', '{"a": 1e999}'),
+        ("--chat-template-kwargs", '{"a": null}', '{"a": NaN}'),
+        ("--chat-template-kwargs", '{"a": "x"}', '{"a": "\\ud800"}'),
+    ],
+)
+def test_a_value_that_llama_server_exits_with_is_refused(
+    flag: str, taken: str, refused: str
+) -> None:
+    assert extra_args([flag, taken]) == [flag, taken]
+    with pytest.raises(InvalidResource, match="does not fit"):
+        extra_args([flag, refused])
+
+
+@pytest.mark.parametrize("given_args", ["--temp", 5, {"--temp": "1"}, [1], ["--temp", 0.7]])
+def test_what_is_no_list_of_texts_is_refused(given_args: Any) -> None:
+    with pytest.raises(InvalidResource, match="is a list of texts"):
+        args_for({"extraArgs": given_args})
+
+
+@pytest.mark.parametrize(
     ("params", "field"),
     [
         ({"contextSize": "--tools"}, "contextSize"),
@@ -174,6 +209,7 @@ def test_a_bad_argument_is_named(given_args: list[str], field: int, message: str
         ({"chatTemplate": "{{ messages }}"}, "chatTemplate"),
         ({"ropeFreqBase": "1e9"}, "ropeFreqBase"),
         ({"mode": "Shell"}, "mode"),
+        ({"mode": ["Chat"]}, "mode"),
     ],
 )
 def test_a_typed_field_is_checked_even_if_the_schema_was_not(

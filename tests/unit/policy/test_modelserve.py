@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from roadstead.api.model import Model
+from roadstead.api.modelserve import ModelServe
 from roadstead.policy.chain import Violation, evaluate
-from roadstead.policy.modelserve import MODELSERVE_RULES, ServeFacts
+from roadstead.policy.modelserve import MODELSERVE_RULES, ServeFacts, spec_violations
 from tests.support.builders.resources import make_model, make_serve
 
 _MODEL = make_model("gemma", "uid-1")
@@ -189,3 +190,22 @@ def test_no_server_starts_on_a_model_that_goes() -> None:
     violation = check({"modelName": "gemma"}, named=going)
     assert violation is not None
     assert violation.reason == "ModelDeleting"
+
+
+@pytest.mark.parametrize(
+    ("spec", "reasons"),
+    [
+        pytest.param({"modelName": "gemma"}, [], id="sound"),
+        pytest.param({"modelUuid": "gone", "minioPath": "x"}, [], id="what a Model decides"),
+        pytest.param(
+            {"runtimeParams": {"extraArgs": ["--tools"]}, "resources": {"limits": {"cpu": "x"}}},
+            ["ModelNotNamed", "InvalidResources", "InvalidRuntimeParams"],
+            id="all at once",
+        ),
+    ],
+)
+def test_what_no_other_object_decides_is_known_of_the_spec_alone(
+    spec: dict[str, Any], reasons: list[str]
+) -> None:
+    serve = ModelServe.parse({"metadata": {"name": "a"}, "spec": spec})
+    assert [each.reason for each in spec_violations(serve)] == reasons

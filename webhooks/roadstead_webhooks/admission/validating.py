@@ -16,6 +16,7 @@ from roadstead.policy.chain import Violation
 from roadstead.policy.contract import Caller, ContractFacts, authorizes
 from roadstead.policy.contract_choice import Choice, choose
 from roadstead.policy.memory_fit import memory_fit, memory_needed
+from roadstead.policy.modelserve import spec_violations
 from roadstead.tokens.receipts import Receipt
 from roadstead_webhooks.admission import objects
 from roadstead_webhooks.admission.facts import Facts, Rules
@@ -91,11 +92,15 @@ def _serve(request: AdmissionRequest, facts: Facts, rules: Rules, receipt: Recei
     serve = ModelServe.parse(request.object)
     if serve.contract != receipt.contract or not serve.contract:
         return _no("ReceiptOtherSpec", "spec.contract is not the receipt's", receipt.subject)
-    return _held(request, serve, receipt, facts, rules, uid=serve.meta.uid)
+    found = spec_violations(serve)
+    return _held(request, serve, receipt, facts, rules, uid=serve.meta.uid, found=found)
 
 
 def _scale(request: AdmissionRequest, facts: Facts, rules: Rules) -> Validation:
-    """A Scale has no annotations, so the server as it is stored vouches for who asked for it."""
+    """A Scale has no annotations, so the server as it is stored vouches for who asked for it.
+
+    Its spec was judged as it was admitted: what a later version refuses can still be scaled down.
+    """
     replicas = section(request.object, "spec").get("replicas", 0)
     if type(replicas) is not int:
         return _no("InvalidObject", "spec.replicas is no whole number", code=400)
@@ -115,15 +120,16 @@ def _held(
     rules: Rules,
     *,
     uid: str,
+    found: tuple[Violation, ...] = (),
 ) -> Validation:
-    """Against the contract that it names."""
+    """Against the contract that it names, beside what was `found` wrong with it already."""
     held = contract_facts(serve, caller_of(receipt), facts, rules)
     choice = choose(facts.offers, held) if serve.contract else Choice(contract=None, violations=())
     warnings = _memory_warning(serve, facts, rules)
-    if choice.violations or choice.contract is None:
-        answer = dataclasses.replace(
-            told(choice.violations), subject=receipt.subject, warnings=warnings
-        )
+    fields = {each.field for each in choice.violations}
+    wrong = (*choice.violations, *(each for each in found if each.field not in fields))
+    if wrong or choice.contract is None:
+        answer = dataclasses.replace(told(wrong), subject=receipt.subject, warnings=warnings)
         return Validation(answer=answer)
     answer = Answer(allowed=True, reason="Allowed", subject=receipt.subject, warnings=warnings)
     offer = next(each for each in facts.offers if each.contract is choice.contract)
