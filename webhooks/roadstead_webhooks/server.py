@@ -31,10 +31,10 @@ from roadstead_webhooks.admission.counting import CountingCache
 from roadstead_webhooks.admission.denials import Denials
 from roadstead_webhooks.admission.endpoints import Endpoints
 from roadstead_webhooks.admission.gathering import Gatherer
+from roadstead_webhooks.admission.offload import Offload
 from roadstead_webhooks.admission.receipts import Receipts
 from roadstead_webhooks.admission.records import AdmissionRecords
 from roadstead_webhooks.admission.reserving import Reservations
-from roadstead_webhooks.admission.review import MAX_BYTES
 from roadstead_webhooks.admission.service import Admission
 from roadstead_webhooks.certificates.keeper import Keeper
 from roadstead_webhooks.settings import WebhookSettings
@@ -128,9 +128,10 @@ class WebhookServer:
     async def _webhooks(self, tokens: TrustedIssuers) -> AsyncIterator[None]:
         settings = self._settings
         gatherer = Gatherer(self._client, self._cache, tokens, self._receipts, clock=self._clock)
-        admission = Admission(gatherer, self._receipts, self._reservations, settings.rules)
-        self._endpoints = Endpoints(admission, self._denials, self._records)
-        app = web.Application(client_max_size=MAX_BYTES)
+        offload = Offload()
+        admission = Admission(gatherer, self._receipts, self._reservations, settings.rules, offload)
+        self._endpoints = Endpoints(admission, self._denials, offload, self._records)
+        app = web.Application()
         app.add_routes([*self._endpoints.routes(), *self._probes.routes()])
         runner = web.AppRunner(
             app,
@@ -151,6 +152,7 @@ class WebhookServer:
             await runner.cleanup()
             await self._reservations.close()
             await self._denials.close()
+            offload.close()
 
     def _recording(self) -> tuple[AdmissionRecords | None, LedgerWriter | None]:
         """What keeps a record of the answers; nothing without a ledger."""

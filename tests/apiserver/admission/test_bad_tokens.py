@@ -127,10 +127,10 @@ async def test_bad_token_is_denied_with_its_reason(
     assert not token or token not in said
 
 
-async def test_token_of_a_mebibyte_is_denied(
+async def test_token_of_half_a_megabyte_is_denied(
     kubectl: Kubectl, namespace: str, contract: Raw, folder: Folder
 ) -> None:
-    token = dev_token(folder, padding="x" * 2**20)
+    token = dev_token(folder, padding="x" * 400_000)
     manifest = json.dumps(with_token(make_modelserve(namespace), token))
     # The API server asks before it holds the object against its own limit of annotations.
     assert "TokenTooLarge" in kubectl("create", "-f", "-", manifest=manifest).stderr

@@ -44,6 +44,10 @@ def _other_key(folder: Path) -> Iterator[None]:
 
 
 GOOD = json.dumps(review("CREATE", thing())).encode()
+COMPACT = json.dumps(
+    {"kind": "", "apiVersion": "", **review("CREATE", thing())}, separators=(",", ":")
+).encode()
+"""As the API server writes it: the uid comes before what a caller has sent."""
 JSON = "application/json"
 
 
@@ -68,9 +72,11 @@ async def https(
         pytest.param(b"", JSON, 400, id="empty"),
         pytest.param(GOOD[:-40], JSON, 400, id="truncated"),
         pytest.param(GOOD.replace(b"k8s.io/v1", b"k8s.io/v1beta1"), JSON, 400, id="v1beta1"),
-        pytest.param(GOOD.replace(b'"one"', b'"' + b"x" * 1_500_000 + b'"'), JSON, 200, id="3 MB"),
+        pytest.param(GOOD.replace(b'"one"', b'"' + b"x" * 300_000 + b'"'), JSON, 200, id="600 kB"),
+        pytest.param(COMPACT.replace(b'"one"', b'"' + b"x" * 1_500_000 + b'"'), JSON, 200, id="3M"),
         pytest.param(b" " * (3 * 2**20) + GOOD, JSON, 413, id="over 3 MiB"),
-        pytest.param(b"[" * 500_000, JSON, 400, id="nested"),
+        pytest.param(COMPACT + b" " * (9 * 2**20), JSON, 413, id="over 8 MiB"),
+        pytest.param(b"[" * 20_000, JSON, 400, id="nested"),
         pytest.param(b"\xff\xfe{}", JSON, 400, id="no UTF-8"),
         pytest.param(GOOD, "text/plain", 415, id="another content type"),
     ],

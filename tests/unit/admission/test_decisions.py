@@ -1,5 +1,6 @@
 """What is decided of a request, given the facts."""
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw
 from roadstead.errors import InvalidReceipt, InvalidToken
 from roadstead_webhooks.admission.mutating import mutate
+from roadstead_webhooks.admission.offload import LARGE
 from roadstead_webhooks.admission.review import AdmissionRequest, Operation
 from roadstead_webhooks.admission.validating import validate
 from tests.support.builders.reviews import (
@@ -135,6 +137,30 @@ def test_operator_changes_no_spec() -> None:
         userInfo={"username": OPERATOR},
     )
     assert reason(asked) == "TokenMissing"
+
+
+class Unread(dict[str, Any]):
+    """A spec that nobody may look into."""
+
+    def items(self) -> Any:
+        raise AssertionError("it was walked")
+
+    __iter__ = keys = values = items
+
+
+def test_large_object_without_a_token_is_denied_unread() -> None:
+    asked = request("CREATE", thing())
+    asked = dataclasses.replace(
+        asked, effort=LARGE + 1, object={**asked.object, "spec": Unread(a="b")}
+    )
+    assert reason(asked) == "TokenMissing"
+    assert reason(asked, token=EXPIRED) == "TokenExpired"
+
+
+def test_small_object_without_a_token_tells_where_the_token_is_instead() -> None:
+    jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln"
+    asked = request("CREATE", thing(annotations={"example.com/token": jwt}))
+    assert reason(asked) == "TokenMisplaced"
 
 
 def test_valid_receipt_and_contract_are_admitted_with_a_claim() -> None:

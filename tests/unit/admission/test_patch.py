@@ -108,3 +108,16 @@ def test_what_is_stored_already_holds_up_no_update() -> None:
 def test_megabytes_of_beginnings_of_tokens_are_got_through() -> None:
     # A pattern that tried again from each of them would hold up everybody's admission.
     assert not misplaced(thing(annotations={"x": "eyJ" * 700_000}), {})
+
+
+def test_old_object_is_read_once_however_many_texts_look_like_tokens() -> None:
+    class Counted(dict[str, Any]):
+        reads = 0
+
+        def items(self) -> Any:
+            Counted.reads += 1
+            return super().items()
+
+    raw = thing(spec={"x": [JWT] * 50})
+    assert not misplaced(raw, {**raw, "spec": Counted(raw["spec"])})
+    assert Counted.reads == 1

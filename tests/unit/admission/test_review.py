@@ -9,11 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from roadstead_webhooks.admission.offload import LARGE
 from roadstead_webhooks.admission.review import (
     MAX_BYTES,
+    MAX_NODES,
+    MAX_OBJECT_BYTES,
     AdmissionRequest,
     Answer,
     BadReview,
+    claimed_uid,
     parse,
     to_review,
 )
@@ -61,7 +65,8 @@ def test_request_says_what_is_done_to_what() -> None:
             body().replace(b'"uid": "705ab4f5"', b'"uid": "1", "uid": "2"'), 400, id="a key twice"
         ),
         pytest.param(b'{"a":' * 100 + b"1" + b"}" * 100, 400, id="nested too deep"),
-        pytest.param(b"[" * 2_000_000, 400, id="a bomb of brackets"),
+        pytest.param(b"[" * MAX_NODES, 400, id="a bomb of brackets"),
+        pytest.param(b"[" * (MAX_NODES + 1), 413, id="a larger one"),
         pytest.param(body(operation="CONNECT"), 400, id="another operation"),
         pytest.param(body(uid=""), 400, id="no uid"),
         pytest.param(body(object=None), 400, id="no object"),
@@ -72,6 +77,22 @@ def test_request_says_what_is_done_to_what() -> None:
             id="annotations that are none",
         ),
         pytest.param(b" " * (MAX_BYTES + 1), 413, id="too large"),
+        pytest.param(body(object={**thing(), "x": [0] * MAX_NODES}), 413, id="many numbers"),
+        pytest.param(body(object={**thing(), "x": [[]] * MAX_NODES}), 413, id="many lists"),
+        pytest.param(body(object={**thing(), "x": [{}] * MAX_NODES}), 413, id="many objects"),
+        pytest.param(
+            body(object={**thing(), "x": {str(n): "" for n in range(MAX_NODES)}}),
+            413,
+            id="many keys",
+        ),
+        pytest.param(
+            body(object={**thing(), "x": "x" * MAX_OBJECT_BYTES}), 413, id="a large object"
+        ),
+        pytest.param(
+            body(object={**thing(), "x": "\u00e4" * (MAX_OBJECT_BYTES // 2)}),
+            413,
+            id="a large object of other letters",
+        ),
     ],
 )
 def test_what_is_no_review_is_refused(data: bytes, status: int) -> None:
@@ -129,3 +150,44 @@ def test_patch_is_base64_of_json() -> None:
     response = to_review("1", Answer(allowed=True, reason="Signed", patch=[operation]))["response"]
     assert response["patchType"] == "JSONPatch"
     assert json.loads(base64.b64decode(response["patch"])) == [operation]
+
+
+def test_old_object_that_is_large_may_be_replaced_by_a_small_one() -> None:
+    large = {**thing(), "x": "x" * MAX_OBJECT_BYTES}
+    asked = parse(json.dumps(review("UPDATE", thing(), large)).encode())
+    assert asked.effort > MAX_OBJECT_BYTES
+
+
+@pytest.mark.parametrize(
+    "spec", [{"x": [[]] * 4_000}, {"x": {str(n): "" for n in range(4_000)}}, {"x": "x" * 70_000}]
+)
+def test_review_of_many_values_is_large_as_well_as_one_of_many_bytes(spec: Any) -> None:
+    assert request("CREATE", thing(spec=spec)).effort > LARGE
+
+
+@pytest.mark.parametrize("kind", ["Model", "ModelServe", "ResourceContract"])
+def test_review_of_ordinary_use_is_not_large(kind: str) -> None:
+    annotations = {"kubectl.kubernetes.io/last-applied-configuration": json.dumps(thing(kind))}
+    asked = request("UPDATE", thing(kind, annotations=annotations), thing(kind), kind=kind)
+    assert asked.effort < LARGE / 4
+
+
+def test_contract_with_every_reservation_that_it_can_hold_is_read() -> None:
+    full = thing("ResourceContract")
+    full["status"] = {"reservations": ["demo/a 1"] * 10_000}
+    assert parse(json.dumps(review("UPDATE", full, full, kind="ResourceContract")).encode())
+
+
+@pytest.mark.parametrize(
+    ("head", "uid"),
+    [
+        (b'{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"0a-1",',
+         "0a-1"),
+        (b'{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"<b>",',
+         ""),
+        (b' {"request":{"uid":"0a-1"', ""),
+        (b"", ""),
+    ],
+)  # fmt: skip
+def test_uid_is_read_where_the_api_server_writes_it(head: bytes, uid: str) -> None:
+    assert claimed_uid(head + b"x" * 4096) == uid

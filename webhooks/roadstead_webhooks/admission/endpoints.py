@@ -7,6 +7,7 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Final
 
 from aiohttp import web
@@ -15,12 +16,15 @@ from roadstead import logs
 from roadstead.errors import KubeError
 from roadstead_webhooks import metrics
 from roadstead_webhooks.admission.denials import Denials
+from roadstead_webhooks.admission.offload import Offload
 from roadstead_webhooks.admission.records import AdmissionRecords
 from roadstead_webhooks.admission.review import (
     MAX_BYTES,
     AdmissionRequest,
     Answer,
     BadReview,
+    claimed_uid,
+    effort,
     parse,
     to_review,
 )
@@ -33,6 +37,8 @@ DEFAULT_SECONDS: Final = 8.0
 _MARGIN: Final = 0.8
 """Of the API server's own timeout: the answer must still reach it."""
 _BODY_SECONDS: Final = 10.0
+_MOST_READ: Final = 8 * 2**20
+"""The API server takes 3 MiB, writes them as up to six, and has an old object besides."""
 _TIMEOUT: Final = re.compile(r"([0-9]{1,4})(ms|s)")
 
 Decide = Callable[[AdmissionRequest], Awaitable[Answer]]
@@ -42,9 +48,14 @@ class Endpoints:
     """`/mutate` and `/validate`."""
 
     def __init__(
-        self, admission: Admission, denials: Denials, records: AdmissionRecords | None = None
+        self,
+        admission: Admission,
+        denials: Denials,
+        offload: Offload,
+        records: AdmissionRecords | None = None,
     ) -> None:
         self._admission = admission
+        self._offload = offload
         self._denials = denials
         self._records = records
         self.draining = False
@@ -64,11 +75,13 @@ class Endpoints:
         return await self._serve(http, "validating", self._admission.validate)
 
     async def _serve(self, http: web.Request, webhook: str, decide: Decide) -> web.Response:
+        body = b""
         try:
-            request = parse(await _body(http))
+            body = await _body(http)
+            request = await self._offload.run(effort(body), parse, body)
         except BadReview as error:
             metrics.BAD_REVIEWS.labels(str(error.status)).inc()
-            return web.Response(status=error.status, text=f"{error}\n")
+            return _refused(error, body)
         started = time.perf_counter()
         with logs.about(f"{request.kind.lower()}/{request.namespace}/{request.name}"):
             answer = await decided(request, decide, time_left(http.query.get("timeout", "")))
@@ -104,18 +117,30 @@ async def decided(request: AdmissionRequest, decide: Decide, seconds: float) -> 
         return denied("InternalError", "the webhook failed; its log says why", code=500)
 
 
+def _refused(error: BadReview, body: bytes) -> web.Response:
+    """What is too large is denied, so that whoever sent it is told why; else an error of HTTP."""
+    uid = claimed_uid(body) if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else ""
+    if not uid:
+        return web.Response(status=error.status, text=f"{error}\n")
+    answer = denied("ObjectTooLarge", str(error), code=error.status)
+    return web.json_response(to_review(uid, answer))
+
+
 async def _body(http: web.Request) -> bytes:
+    """The body, of one that is too large no more than tells that it is."""
     if http.content_type != "application/json":
         raise BadReview("the content type is not application/json", status=415)
-    if (http.content_length or 0) > MAX_BYTES:
-        raise BadReview(f"the review is larger than {MAX_BYTES} bytes", status=413)
+    body, length = bytearray(), 0
     try:
         async with asyncio.timeout(_BODY_SECONDS):
-            return await http.read()
+            async for chunk in http.content.iter_any():
+                length += len(chunk)
+                body += chunk[: MAX_BYTES + 1 - len(body)]
+                if length > _MOST_READ:
+                    raise BadReview(f"the body is larger than {_MOST_READ} bytes", status=413)
     except TimeoutError:
         raise BadReview("the body did not come in time", status=408) from None
-    except web.HTTPRequestEntityTooLarge:
-        raise BadReview(f"the review is larger than {MAX_BYTES} bytes", status=413) from None
+    return bytes(body)
 
 
 def time_left(text: str) -> float:

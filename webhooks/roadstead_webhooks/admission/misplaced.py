@@ -31,9 +31,12 @@ def misplaced(raw: Raw, old: Raw, *, token: str = "") -> str:
 
     What `old` has at the same place, and so is stored already, does not count.
     """
+    before: frozenset[tuple[tuple[str, ...], str]] | None = None
     for path, text in _texts(raw):
-        found = _like_a_token(text) or (len(token) > 8 and token in text)
-        if found and not _is_in(old, path, text):
+        if not (_like_a_token(text) or (len(token) > 8 and token in text)):
+            continue
+        before = frozenset(_texts(old)) if before is None else before
+        if (path, text) not in before:
             return ".".join(path)
     return ""
 
@@ -98,7 +101,3 @@ def _within(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...]
     elif isinstance(value, list):
         for item in value:
             yield from _within(item, path)
-
-
-def _is_in(old: Raw, path: tuple[str, ...], text: str) -> bool:
-    return any(where == path and before == text for where, before in _texts(old))

@@ -14,6 +14,7 @@ from roadstead.tokens.receipts import Receipt
 from roadstead_webhooks.admission import objects
 from roadstead_webhooks.admission.facts import Facts, Rules
 from roadstead_webhooks.admission.misplaced import misplaced
+from roadstead_webhooks.admission.offload import LARGE
 from roadstead_webhooks.admission.review import AdmissionRequest, Answer, Operation
 from roadstead_webhooks.admission.validating import (
     contract_facts,
@@ -57,6 +58,9 @@ def mutate(request: AdmissionRequest, facts: Facts, rules: Rules) -> Mutation:
     token = facts.token
     if isinstance(token, InvalidToken):
         return Mutation(denial=denied(token.reason, f"{ANNOTATION_TOKEN}: {token}"))
+    if token is None and request.effort > LARGE and _needs_token(request, rules):
+        # A small one is searched all the same, to tell its sender where the token is instead.
+        return Mutation(denial=_no_token(request))
     given = str(request.annotations.get(ANNOTATION_TOKEN, ""))
     if where := misplaced(request.object, request.old, token=given):
         return Mutation(denial=_misplaced(where))
@@ -128,6 +132,10 @@ def _no_token(request: AdmissionRequest) -> Answer:
         f"{request.title} {what} only with a token: put one into the annotation "
         f"{ANNOTATION_TOKEN}; `roadstead token issue` makes one where you have the key",
     )
+
+
+def _needs_token(request: AdmissionRequest, rules: Rules) -> bool:
+    return not objects.unchanged(request) and not is_operators_model(request, rules)
 
 
 def _misplaced(where: str) -> Answer:

@@ -9,6 +9,7 @@ import base64
 import dataclasses
 import enum
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -18,10 +19,23 @@ from roadstead.tokens.strictjson import loads_object
 
 API_VERSION: Final = "admission.k8s.io/v1"
 KIND: Final = "AdmissionReview"
-MAX_BYTES: Final = 3 * 2**20
+MAX_OBJECT_BYTES: Final = 768 * 1024
+"""As compact JSON. What a review is parsed and searched for is bounded by it."""
+MAX_BYTES: Final = 2 * MAX_OBJECT_BYTES + 64 * 1024
+"""Of a review: the object, the old one, and what is said of the request."""
+MAX_NODES: Final = 30_000
+"""Of a review: what its commas and opening brackets count to. A contract with all the reservations
+that its status can hold has 20,000, old and new."""
+_BYTES_OF_A_NODE: Final = 32
+"""So many bytes of a text take about the time of one more value or key."""
 MAX_DEPTH: Final = 64
 """The deepest of our objects, managed fields included, is 15 levels below the review."""
 _MESSAGE_LIMIT: Final = 8192
+_HEAD_BYTES: Final = 512
+_HEAD: Final = re.compile(
+    rb'\{"kind":"AdmissionReview","apiVersion":"admission\.k8s\.io/v1",'
+    rb'"request":\{"uid":"([0-9a-f-]{1,64})"'
+)
 
 KINDS: Final[Mapping[str, str]] = {
     "models": "Model",
@@ -64,6 +78,8 @@ class AdmissionRequest:
     dry_run: bool
     object: Raw = dataclasses.field(repr=False)
     old: Raw = dataclasses.field(repr=False)
+    effort: int = 0
+    """Of parsing and searching it, as `effort` has it."""
     mismatch: str = ""
     """What disagrees within the request; such a request is denied."""
 
@@ -117,10 +133,9 @@ class Answer:
 
 def parse(body: bytes) -> AdmissionRequest:
     """The request in a body of the API server; BadReview for anything else."""
-    if len(body) > MAX_BYTES:
-        raise BadReview(f"the review is larger than {MAX_BYTES} bytes", status=413)
     if not body:
         raise BadReview("the body is empty")
+    _check_size(body)
     try:
         review = loads_object(body, max_depth=MAX_DEPTH)
     except ValueError as error:
@@ -130,7 +145,49 @@ def parse(body: bytes) -> AdmissionRequest:
     request = review.get("request")
     if not isinstance(request, dict):
         raise BadReview("request is missing")
-    return _request(request)
+    parsed = _request(request)
+    _check_object(parsed.object, len(body))
+    return dataclasses.replace(parsed, effort=effort(body))
+
+
+def effort(body: bytes) -> int:
+    """What it takes to parse and search a review, in bytes of long texts."""
+    return len(body) + _BYTES_OF_A_NODE * _nodes(body)
+
+
+def _nodes(body: bytes) -> int:
+    return body.count(b",") + body.count(b"[") + body.count(b"{")
+
+
+def claimed_uid(head: bytes) -> str:
+    """The uid of a review that is too large to be parsed; empty where it doesn't begin with one.
+
+    The API server writes it before all that a caller has sent.
+    """
+    match = _HEAD.match(head[:_HEAD_BYTES])
+    return match[1].decode("ascii") if match else ""
+
+
+def _check_size(body: bytes) -> None:
+    """BadReview for what is too large to be worth parsing."""
+    if len(body) > MAX_BYTES:
+        raise too_large()
+    if _nodes(body) > MAX_NODES:
+        message = (
+            f"the object has more than {MAX_NODES} fields and items of lists, with what is stored "
+            "of it: leave out what Roadstead does not need, such as annotations of other programs"
+        )
+        raise BadReview(message, status=413)
+
+
+def too_large() -> BadReview:
+    """Of an object that is."""
+    most = f"{MAX_OBJECT_BYTES // 1024} KiB"
+    return BadReview(
+        f"the object is larger than {most}, the most that is admitted: leave out what Roadstead "
+        "does not need, such as annotations of other programs",
+        status=413,
+    )
 
 
 def _request(raw: Mapping[str, Any]) -> AdmissionRequest:
@@ -223,6 +280,15 @@ def _object(raw: Mapping[str, Any], name: str) -> Raw:
     return value
 
 
+def _check_object(thing: Raw, body_size: int) -> None:
+    """BadReview for an object that is too large; what is stored already may be replaced."""
+    if body_size <= MAX_OBJECT_BYTES:
+        return
+    text = json.dumps(thing, ensure_ascii=False, separators=(",", ":"))
+    if len(text.encode()) > MAX_OBJECT_BYTES:
+        raise too_large()
+
+
 def _is_metadata(meta: Mapping[str, Any]) -> bool:
     """Whether what we read of it has its types, as the API server has made sure."""
     texts = ("name", "namespace", "uid", "generateName", "resourceVersion", "deletionTimestamp")
@@ -265,6 +331,7 @@ _REASONS: Final[Mapping[int, str]] = {
     400: "BadRequest",
     403: "Forbidden",
     409: "Conflict",
+    413: "RequestEntityTooLarge",
     500: "InternalError",
     503: "ServiceUnavailable",
     504: "Timeout",

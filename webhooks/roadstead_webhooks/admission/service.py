@@ -7,6 +7,7 @@ from roadstead_webhooks.admission import objects
 from roadstead_webhooks.admission.facts import Facts, Rules
 from roadstead_webhooks.admission.gathering import Gatherer
 from roadstead_webhooks.admission.mutating import Mutation, mutate
+from roadstead_webhooks.admission.offload import Offload
 from roadstead_webhooks.admission.patch import Changes, patch
 from roadstead_webhooks.admission.receipts import Receipts
 from roadstead_webhooks.admission.reserving import Reservations
@@ -30,8 +31,14 @@ class Admission:
     """What both webhooks do, HTTP apart."""
 
     def __init__(
-        self, gatherer: Gatherer, receipts: Receipts, reservations: Reservations, rules: Rules
+        self,
+        gatherer: Gatherer,
+        receipts: Receipts,
+        reservations: Reservations,
+        rules: Rules,
+        offload: Offload,
     ) -> None:
+        self._offload = offload
         self._gatherer = gatherer
         self._receipts = receipts
         self._reservations = reservations
@@ -40,14 +47,14 @@ class Admission:
     async def mutate(self, request: AdmissionRequest) -> Answer:
         """The mutating webhook's answer; KubeError where it can't be told."""
         facts = await self._gatherer.for_mutation(request)
-        mutation = mutate(request, facts, self._rules)
+        mutation = await self._offload.run(request.effort, mutate, request, facts, self._rules)
         if mutation.denial and _may_pass(mutation.denial):
             await self._gatherer.freshen(request)
             facts = await self._gatherer.for_mutation(request)
-            mutation = mutate(request, facts, self._rules)
+            mutation = await self._offload.run(request.effort, mutate, request, facts, self._rules)
         if mutation.denial:
             return mutation.denial
-        return self._mutated(request, facts, mutation)
+        return await self._offload.run(request.effort, self._mutated, request, facts, mutation)
 
     async def validate(self, request: AdmissionRequest) -> Answer:
         """The validating webhook's answer; KubeError where it can't be told."""

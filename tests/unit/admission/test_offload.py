@@ -1,0 +1,42 @@
+"""Where large reviews are worked on."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from roadstead_webhooks.admission.offload import LARGE, Offload
+
+
+@pytest.fixture
+def offload() -> Iterator[Offload]:
+    made = Offload()
+    yield made
+    made.close()
+
+
+async def test_small_review_is_worked_on_at_once(offload: Offload) -> None:
+    assert await offload.run(LARGE, threading.get_ident) == threading.get_ident()
+
+
+async def test_small_reviews_are_answered_while_a_large_one_is_worked_on(offload: Offload) -> None:
+    done = threading.Event()
+    large = asyncio.create_task(offload.run(LARGE + 1, done.wait, 30))
+    assert await offload.run(1, str, 5) == "5"
+    assert not large.done()
+    done.set()
+    assert await large
+
+
+async def test_large_reviews_take_turns(offload: Offload) -> None:
+    threads = await asyncio.gather(*(offload.run(LARGE + 1, threading.get_ident) for _ in range(8)))
+    assert len(set(threads)) == 1
+    assert threading.get_ident() not in threads
+
+
+async def test_what_goes_wrong_there_is_raised_here(offload: Offload) -> None:
+    with pytest.raises(ValueError, match="invalid literal"):
+        await offload.run(LARGE + 1, int, "x")
