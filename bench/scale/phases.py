@@ -176,15 +176,22 @@ _RUNNING: Final = {
 }
 
 
+_TEMPLATE_HASH = "5b59d69488"
+
+
 def _pod(deployment: dict[str, Any]) -> dict[str, Any]:
     meta, template = deployment["metadata"], copy.deepcopy(deployment["spec"]["template"])
+    replica_set = f"{meta['name']}-{_TEMPLATE_HASH}"
+    owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": replica_set, "uid": "bench"}
+    template["metadata"]["labels"]["pod-template-hash"] = _TEMPLATE_HASH
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
             **template["metadata"],
-            "name": f"{meta['name']}-5b59d69488-j8pmw",
+            "name": f"{replica_set}-j8pmw",
             "namespace": meta["namespace"],
+            "ownerReferences": [{**owner, "controller": True}],
         },
         "spec": template["spec"],
     }

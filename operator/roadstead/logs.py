@@ -15,15 +15,20 @@ from typing import Final
 FORMS: Final = ("json", "console")
 LEVELS: Final = ("debug", "info", "warning", "error")
 
+MAX_TEXT: Final = 4096
+"""Characters of a line's text that are searched for secrets and written; the rest is left out."""
+MAX_TRACE: Final = 8 * MAX_TEXT
+
 _about: contextvars.ContextVar[str] = contextvars.ContextVar("about", default="")
 
 _SECRETS: Final = re.compile(
-    # Each run of its characters is looked at once: whoever is logged may have written it.
+    # Linear in the text, which a stranger may have written: a JWT is tried once per run of its
+    # characters, and a parameter's name has at most 64 letters.
     r"(?P<jwt>(?<![A-Za-z0-9_-])(?=[A-Za-z0-9_-]*eyJ)[A-Za-z0-9_-]{11,}+\.[A-Za-z0-9_-]++\.?"
     r"[A-Za-z0-9_-]*+)"
     r"|(?P<bearer>(?i:bearer)\s+)[A-Za-z0-9._~+/=-]{8,}"
     # Anywhere: JSON writes the & before a parameter as \u0026, a redirect as %26.
-    r"|(?P<query>(?i:x-(?:amz|goog)-[a-z-]+(?:=|%3D)"
+    r"|(?P<query>(?i:x-(?:amz|goog)-[a-z-]{1,64}+(?:=|%3D)"
     r"|[?&](?:signature|sig|token|awsaccesskeyid)=))[^&\s\"']+"
 )
 
@@ -38,9 +43,13 @@ def about(subject: str) -> Iterator[None]:
         _about.reset(token)
 
 
-def redacted(text: str) -> str:
-    """The text without JWTs, bearer tokens and the values of a presigned URL's query."""
-    return _SECRETS.sub(lambda m: f"{m['bearer'] or m['query'] or ''}[redacted]", text)
+def redacted(text: str, *, limit: int = MAX_TEXT) -> str:
+    """The text without JWTs, bearer tokens and the values of a presigned URL's query.
+
+    A text of more than `limit` characters is cut to that length before it is searched.
+    """
+    found = _SECRETS.sub(lambda m: f"{m['bearer'] or m['query'] or ''}[redacted]", text[:limit])
+    return found if len(text) <= limit else f"{found}... ({len(text) - limit} more characters)"
 
 
 class _Lines(logging.Formatter):
@@ -58,9 +67,9 @@ class _Lines(logging.Formatter):
             "time": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "object": _about.get() or self._subject,
+            "object": redacted(_about.get() or self._subject),
             "message": redacted(message),
-            "exception": redacted(trace),
+            "exception": redacted(trace, limit=MAX_TRACE),
         }
         if self._as_json:
             return json.dumps({key: value for key, value in values.items() if value})

@@ -13,6 +13,7 @@ from aiohttp import web
 from dev.servers.objectstore import Certificate
 from roadstead.api.references import serve_references
 from roadstead.api.usage import UsageSample
+from roadstead.controllers.transfer_pods import pods_of
 from roadstead.controllers.usage_collector import Collector
 from roadstead.controllers.usage_nodes import Nodes
 from roadstead.controllers.usage_rounds import Rounds
@@ -25,7 +26,7 @@ from roadstead.usage.figures import ShownUsage
 from roadstead.usage.servers import LlamaServers
 from tests.adapters.test_kubelet import serving
 from tests.support.builders.metric_pages import LLAMA, line
-from tests.support.builders.pods import usage_pod
+from tests.support.builders.pods import of_server, usage_pod
 from tests.support.builders.resources import make_serve
 
 SERVERS = 20
@@ -68,11 +69,11 @@ class Site:
         self.samples: list[UsageSample] = []
         self.woken: list[Name] = []
         self.now = 1_800_000_000.0
-        self.cache = WatchCache({MODELSERVES: serve_references})
+        self.cache = WatchCache({MODELSERVES: serve_references, PODS: pods_of})
         for number in range(SERVERS):
             self.cache.put(MODELSERVES, make_serve(f"gemma-{number}", f"uid-{number}").raw)
-            item = usage_pod(f"gemma-{number}-a")
-            item["metadata"]["labels"] = {"model.example.com/server-uuid": f"uid-{number}"}
+            name, uuid = f"gemma-{number}", f"uid-{number}"
+            item = of_server(usage_pod(f"{name}-a"), uuid, deployment=name)
             item["status"]["podIP"] = "127.0.0.1"
             self.cache.put(PODS, item)
 

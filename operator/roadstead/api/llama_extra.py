@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from roadstead.api.llama_values import (
     DECIMAL,
     DECIMALS,
@@ -74,7 +76,7 @@ EXTRA: dict[str, Value] = {
     "--no-repack": SWITCH,
     "--no-host": SWITCH,
     "--numa": choice("distribute", "isolate", "numactl"),
-    "--poll": pattern("a number from 0 to 100", r"100|[0-9]{1,2}"),
+    "--poll": pattern("a number from 0 to 100", re.compile(r"100|[0-9]{1,2}")),
     "--cpu-moe": SWITCH,
     "--n-cpu-moe": whole(0, 10_000),
     "--split-mode": choice("none", "layer", "row", "tensor"),
@@ -106,7 +108,7 @@ EXTRA: dict[str, Value] = {
     "--spec-draft-n-min": INTEGER,
     "--spec-draft-p-min": DECIMAL,
     # Logs; from level 4 on they hold prompts.
-    "--verbosity": pattern("a level from 0 to 3", r"[0-3]"),
+    "--verbosity": pattern("a level from 0 to 3", re.compile(r"[0-3]")),
     "--log-timestamps": SWITCH,
     "--log-prefix": SWITCH,
     "--perf": SWITCH,

@@ -32,10 +32,9 @@ class Value:
         return text
 
 
-def pattern(form: str, expression: str) -> Value:
-    """Text that matches a whole regular expression (ASCII classes)."""
-    compiled = re.compile(expression, re.ASCII)
-    return Value(form=form, fits=lambda text: compiled.fullmatch(text) is not None)
+def pattern(form: str, expression: re.Pattern[str]) -> Value:
+    """Text that matches a whole regular expression."""
+    return Value(form=form, fits=lambda text: expression.fullmatch(text) is not None)
 
 
 def whole(low: int = _INT32[0], high: int = _INT32[1]) -> Value:
@@ -83,25 +82,27 @@ def _logit_bias(text: str) -> bool:
 _NUMBER = r"-?[0-9]{1,12}(?:\.[0-9]{1,12})?"
 SWITCH = Value(form="nothing", fits=lambda text: False)
 INTEGER = whole()
-DECIMAL = pattern("a decimal number such as 0.95", _NUMBER)
-POSITIVE = pattern("a decimal number above 0", rf"(?=[0.]*[1-9]){_NUMBER[2:]}")
+DECIMAL = pattern("a decimal number such as 0.95", re.compile(_NUMBER))
+POSITIVE = pattern("a decimal number above 0", re.compile(rf"(?=[0.]*[1-9]){_NUMBER[2:]}"))
 # One for each device, of which llama.cpp knows 16, and fewer than that.
 DECIMALS = pattern(
-    "up to 15 decimal numbers with commas between", rf"{_NUMBER}(?:,{_NUMBER}){{0,14}}"
+    "up to 15 decimal numbers with commas between", re.compile(rf"{_NUMBER}(?:,{_NUMBER}){{0,14}}")
 )
 INTEGERS = pattern(
-    "up to 15 whole numbers with commas between", r"[0-9]{1,12}(?:,[0-9]{1,12}){0,14}"
+    "up to 15 whole numbers with commas between", re.compile(r"[0-9]{1,12}(?:,[0-9]{1,12}){0,14}")
 )
-WORDS = pattern("names with ; between", r"[a-z][a-z0-9_]*(?:;[a-z][a-z0-9_]*)*")
+WORDS = pattern("names with ; between", re.compile(r"[a-z][a-z0-9_]*(?:;[a-z][a-z0-9_]*)*"))
 LOGIT_BIAS = Value(form="a token and its bias, such as 15043+1", fits=_logit_bias)
-IDLE_SECONDS = pattern("seconds from 1 on, or -1 for never", r"-1|[1-9][0-9]{0,8}")
+IDLE_SECONDS = pattern("seconds from 1 on, or -1 for never", re.compile(r"-1|[1-9][0-9]{0,8}"))
 ON_OFF = choice("on", "off")
 ON_OFF_AUTO = choice("on", "off", "auto")
 JSON_OBJECT = Value(form='a JSON object such as {"key": "value"}', fits=_json_object)
 NGRAM_TYPES = pattern(
     "ngram-simple, ngram-map-k, ngram-map-k4v or ngram-mod, with commas between",
-    r"(?:none|ngram-simple|ngram-map-k4v|ngram-map-k|ngram-mod)"
-    r"(?:,(?:ngram-simple|ngram-map-k4v|ngram-map-k|ngram-mod))*",
+    re.compile(
+        r"(?:none|ngram-simple|ngram-map-k4v|ngram-map-k|ngram-mod)"
+        r"(?:,(?:ngram-simple|ngram-map-k4v|ngram-map-k|ngram-mod))*"
+    ),
 )
 
 # llama-server takes any text as a template, and Jinja in it, so only the names of its own pass.

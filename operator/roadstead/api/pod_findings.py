@@ -9,9 +9,13 @@ from roadstead.api.raw import Raw, section
 
 _LINES = 3
 _LENGTH = 400
+_SEARCHED = 1024
+"""Characters of a message that are searched; a container of a tenant's writes up to 4,096."""
+_NAME = 253
 _CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x1f\x7f-\x9f]")
 _NO_WORD = re.compile(r"^[^A-Za-z]+|[^A-Za-z0-9]+")
-_QUERY = re.compile(r"\?[^\s\"']*=[^\s\"']*")
+# A name without question marks: each of them is where the search for an = starts anew.
+_QUERY = re.compile(r"\?[^\s\"'?=]*+=[^\s\"']*")
 
 # kubelet: pkg/kubelet/images/types.go and container/sync_result.go name these reasons.
 _IMAGE = {
@@ -60,17 +64,28 @@ def is_ready(pod: Raw) -> bool:
 
 def words(text: str) -> str:
     """The last lines of a message, short, without control characters or the query of a URL."""
-    lines = [_CONTROL.sub("", line).strip() for line in str(text).splitlines()]
+    lines = [_CONTROL.sub("", line).strip() for line in _cut(str(text)).splitlines()]
     joined = " | ".join([line for line in lines if line][-_LINES:])
     return _QUERY.sub("?...", joined)[:_LENGTH]
+
+
+def _cut(text: str) -> str:
+    """The whole lines at the end that fit into the limit, else the beginning of the last line.
+
+    Never the end of a line alone, where a query would stand without its question mark.
+    """
+    if len(text) <= _SEARCHED:
+        return text
+    whole = text[-_SEARCHED:].partition("\n")[2]
+    return whole if whole.strip() else text.rstrip().rpartition("\n")[2][:_SEARCHED]
 
 
 def _failed(pod: Raw) -> Finding:
     status = section(pod, "status")
     # The kubelet's may be no word, such as OutOfnvidia.com/gpu.
-    reason = _NO_WORD.sub("", str(status.get("reason", ""))) or "PodFailed"
+    reason = _NO_WORD.sub("", str(status.get("reason", ""))[:_NAME]) or "PodFailed"
     said = words(status.get("message") or "it failed without a message")
-    return Finding(reason=reason[:_LENGTH], message=f"pod {_name(pod)}: {said}", severe=True)
+    return Finding(reason=reason, message=f"pod {_name(pod)}: {said}", severe=True)
 
 
 def _unscheduled(pod: Raw) -> Finding | None:
@@ -144,7 +159,7 @@ def _of_waiting(pod: Raw, container: Raw) -> Finding | None:
     reason = waiting.get("reason", "")
     said = words(waiting.get("message") or reason)
     if reason in _IMAGE:
-        image = container.get("image") or _spec_of(pod, container).get("image", "")
+        image = str(container.get("image") or _spec_of(pod, container).get("image", ""))[:_NAME]
         return Finding(
             reason="ImagePullFailed",
             message=f"pod {_name(pod)} can't have the image {image}: {said}",

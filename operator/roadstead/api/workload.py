@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from roadstead.api.pod_findings import Finding, finding, is_ready, words
 from roadstead.api.raw import Raw, section
 
+MAX_PODS = 20
+"""So many pods of one server are examined, however many there are."""
 _TEMPLATE_HASH = "pod-template-hash"
 
 
@@ -29,12 +31,12 @@ class WorkloadState:
 
 
 def observe(deployment: Raw | None, pods: Sequence[Raw]) -> WorkloadState:
-    """The state of one server; `pods` are those that the Deployment's selector selects.
+    """The state of one server; `pods` are those of the Deployment, of which a few are examined.
 
     While a change rolls out, the servers from before it keep the workload ready: what is wrong
     with the new ones is then in the message.
     """
-    deployment = deployment or {}
+    deployment, pods = deployment or {}, examined(pods)
     status = section(deployment, "status")
     desired = section(deployment, "spec").get("replicas", 1)
     count = status.get("readyReplicas", 0)
@@ -42,13 +44,34 @@ def observe(deployment: Raw | None, pods: Sequence[Raw]) -> WorkloadState:
     reason, message = _verdict(deployment, _living(pods), ready=ready)
     return WorkloadState(
         ready=ready,
-        waiting=any(map(_waits, pods)),
+        waiting=waiting(pods),
         replicas=status.get("replicas", 0),
         ready_replicas=count,
         reason=reason,
         message=message,
         started_at=_started_at(pods),
     )
+
+
+def waiting(pods: Sequence[Raw]) -> bool:
+    """Whether a pod that a node has is not ready, so that what it mounts has to be there."""
+    return any(map(_waits, examined(pods)))
+
+
+def examined(pods: Sequence[Raw]) -> Sequence[Raw]:
+    """At most MAX_PODS: the newest, those that are not ready, and the one that was ready first."""
+    if len(pods) <= MAX_PODS:
+        return pods
+    newest, *others = sorted(pods, key=_age, reverse=True)
+    others.sort(key=_rank)
+    return [newest, *others[: MAX_PODS - 2], others[-1]]
+
+
+def _rank(pod: Raw) -> int:
+    """Pods that may become ready come before those that have failed, ready ones come last."""
+    if is_ready(pod):
+        return 2
+    return int(section(pod, "status").get("phase") == "Failed")
 
 
 def _verdict(deployment: Raw, pods: Sequence[Raw], *, ready: bool) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section
 from roadstead.api.usage import UsageSample
 from roadstead.controllers.model_names import model_name
+from roadstead.controllers.server_pods import key_of_pod, pods_key
 from roadstead.errors import LedgerUnavailable
 from roadstead.kube.cache import WatchCache, version
 from roadstead.kube.resources import (
@@ -105,7 +106,7 @@ class Books:
         server = section(raw, "metadata", "labels").get(LABEL_SERVER_UUID, "")
         place = self._cache.name_of(server)
         serve = self._cache.get(MODELSERVES, place[1], place[0]) if place else None
-        if serve is not None:
+        if serve is not None and key_of_pod(raw) == _pods_key(serve):
             self._pods[server] = max(self._pods.get(server, 0), version(raw))
             self._outbox.put(self.record(MODELSERVES, serve))
 
@@ -113,13 +114,14 @@ class Books:
         """As new as the first list of pods, or as what was told of this server's since."""
         self._first_list = self._first_list or self._cache.listed(PODS)
         meta = section(serve, "metadata")
-        pods = self._cache.indexed(PODS, meta["uid"])
-        names = [
-            pod["metadata"]["name"]
-            for pod in pods
-            if pod["metadata"]["namespace"] == meta["namespace"]
-        ]
+        pods = self._cache.indexed(PODS, _pods_key(serve))
+        names = [pod["metadata"]["name"] for pod in pods]
         return PodsView(names=names, version=max(self._first_list, self._pods.get(meta["uid"], 0)))
+
+
+def _pods_key(serve: Raw) -> str:
+    meta = section(serve, "metadata")
+    return pods_key(meta["namespace"], meta["name"], meta["uid"])
 
 
 def exact_now() -> str:

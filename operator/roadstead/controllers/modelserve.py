@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from http import HTTPStatus
 from typing import Final
 
@@ -13,13 +13,14 @@ from roadstead import metrics
 from roadstead.api.model import Model
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section, timestamp
-from roadstead.api.workload import WorkloadState, observe
+from roadstead.api.workload import WorkloadState, observe, waiting
 from roadstead.controllers.catalogue import Catalogue
 from roadstead.controllers.fetch_urls import FetchUrls
 from roadstead.controllers.guard import Guard
 from roadstead.controllers.modelserve_status import ServeObservation, model_hindrance, status_of
 from roadstead.controllers.routing import Routes
 from roadstead.controllers.server_keys import ServerKeys
+from roadstead.controllers.server_pods import pods_key
 from roadstead.controllers.status_writer import StatusWriter
 from roadstead.errors import InvalidResource, KubeRejected, KubeUnavailable, StoreError
 from roadstead.gateway.probe import Reached
@@ -88,14 +89,16 @@ class ServeReconciler:
             return None
         facts = self.gather(serve)
         verdict = await self._verdict(facts)
-        hindrance, again = await self._act(facts, verdict)
+        pods = self._pods(serve)
+        hindrance, again = await self._act(facts, verdict, needed=waiting(pods))
+        workload = self._workload(serve, pods)
         seen = ServeObservation(
             model=facts.model,
-            workload=self.workload(serve),
+            workload=workload,
             hindrance=hindrance,
             verdict=verdict,
             routing=self.platform.routing,
-            routed=self._routed(serve),
+            routed=self._routed(serve, workload),
             missing_kinds=tuple(item.kind for item in self._unknown()),
             usage=self.usage.of(serve.meta.uid, serve.status) if self.usage else None,
         )
@@ -103,11 +106,10 @@ class ServeReconciler:
         await self.status.write(MODELSERVES, raw, status_of(serve, seen, now=now))
         return again
 
-    def _routed(self, serve: ModelServe) -> Reached | None:
+    def _routed(self, serve: ModelServe, workload: WorkloadState | None) -> Reached | None:
         """What was found at the gateway; only a server that is ready is asked for."""
         if self.routes is None:
             return None
-        workload = self.workload(serve)
         if workload is None or not workload.ready:
             self.routes.forget(serve.meta.uid)
             return None
@@ -129,14 +131,22 @@ class ServeReconciler:
             numbered = None  # The UUID is that of an object of another kind.
         return ServeFacts(serve=serve, named=_model(named), numbered=_model(numbered))
 
-    def workload(self, serve: ModelServe) -> WorkloadState | None:
-        """The state of its Deployment and Pods; None before there is a Deployment."""
-        name, namespace = names.child_name(serve.meta.name), serve.meta.namespace
-        deployment = self.cache.get(DEPLOYMENTS, name, namespace)
-        if deployment is None:
-            return None
-        labelled = self.cache.indexed(PODS, serve.meta.uid)
-        return observe(deployment, [p for p in labelled if p["metadata"]["namespace"] == namespace])
+    def _pods(self, serve: ModelServe) -> list[Raw]:
+        """The pods of its Deployment."""
+        meta = serve.meta
+        return list(self.cache.indexed(PODS, pods_key(meta.namespace, meta.name, meta.uid)))
+
+    def _workload(self, serve: ModelServe, pods: Sequence[Raw]) -> WorkloadState | None:
+        """The state of its Deployment and Pods; None before there is a Deployment.
+
+        Pods are examined here alone, once in a reconcile: what they say may be long.
+        """
+        deployment = self._observed(serve)
+        return None if deployment is None else observe(deployment, pods)
+
+    def _observed(self, serve: ModelServe) -> Raw | None:
+        """The Deployment of its name, as last seen."""
+        return self.cache.get(DEPLOYMENTS, names.child_name(serve.meta.name), serve.meta.namespace)
 
     async def _verdict(self, facts: ServeFacts) -> Verdict | None:
         """What the guard says; None without one."""
@@ -150,16 +160,19 @@ class ServeReconciler:
         )
 
     async def _act(
-        self, facts: ServeFacts, verdict: Verdict | None
+        self, facts: ServeFacts, verdict: Verdict | None, *, needed: bool
     ) -> tuple[Violation | None, float | None]:
-        """Do what the guard lets us do; what hinders it, and when to look again."""
+        """Do what the guard lets us do; what hinders it, and when to look again.
+
+        `needed` says that a pod waits for what it mounts.
+        """
         if verdict is not None and verdict.effect is Effect.FREEZE:
-            return None, await self._keep(facts, verdict)
+            return None, await self._keep(facts, verdict, needed=needed)
         hindrance, again = await self._hindrance(facts)
         if hindrance is None and facts.model is not None:
             count = facts.serve.replicas if verdict is None else verdict.replicas
             hindrance, again = await self._apply(
-                dataclasses.replace(facts.serve, replicas=count), facts.model
+                dataclasses.replace(facts.serve, replicas=count), facts.model, needed=needed
             )
         if hindrance is not None and verdict is not None and verdict.effect is Effect.DRAIN:
             await self._stop(facts.serve)
@@ -173,19 +186,16 @@ class ServeReconciler:
 
     def _deployment(self, serve: ModelServe) -> Raw | None:
         """Its Deployment; what an earlier ModelServe of this name left is none of it."""
-        meta = serve.meta
-        found = self.cache.get(DEPLOYMENTS, names.child_name(meta.name), meta.namespace)
-        return found if found is not None and belongs(found, meta.uid) else None
+        found = self._observed(serve)
+        return found if found is not None and belongs(found, serve.meta.uid) else None
 
-    async def _keep(self, facts: ServeFacts, verdict: Verdict) -> float | None:
+    async def _keep(self, facts: ServeFacts, verdict: Verdict, *, needed: bool) -> float | None:
         """Leave all as it is, but let the pods of a server that runs fetch their model again."""
         soon = SOON if verdict.accepted is None else LOOK_AGAIN
         location = facts.model.stored_at if facts.model else None
-        workload = self.workload(facts.serve)
-        if location is None or workload is None:
+        if location is None or self._observed(facts.serve) is None:
             return soon
         try:
-            needed = workload.waiting
             return min(soon, await self.urls.bring(facts.serve, location, needed=needed))
         except (KubeRejected, StoreError) as error:
             logger.warning("the URL of a server that goes on was not renewed: %s", error)
@@ -201,7 +211,7 @@ class ServeReconciler:
         return model_hindrance(facts.model), None
 
     async def _apply(
-        self, serve: ModelServe, model: Model
+        self, serve: ModelServe, model: Model, *, needed: bool
     ) -> tuple[Violation | None, float | None]:
         """Write the Secret and the children; what was refused is told, not raised."""
         location = model.stored_at
@@ -209,13 +219,8 @@ class ServeReconciler:
         try:
             api_key = self.keys.of(serve) if self.keys is not None else ""
             desired = desired_objects(serve, model, self.platform, api_key=api_key)
-            workload = self.workload(serve)
-            needed = workload is not None and workload.waiting
             again = await self.urls.bring(serve, location, needed=needed)
-            observed = self.cache.get(
-                DEPLOYMENTS, names.child_name(serve.meta.name), serve.meta.namespace
-            )
-            desired[-1] = without_needless_rollout(desired[-1], observed)
+            desired[-1] = without_needless_rollout(desired[-1], self._observed(serve))
             if self.keys is not None:
                 await self.keys.bring(serve, needed=needed)
             known = [item for item in desired if resource_of(item) not in self._unknown()]

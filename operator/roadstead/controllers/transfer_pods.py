@@ -8,8 +8,8 @@ from typing import Final
 
 from roadstead.api.pod_findings import Finding, finding
 from roadstead.api.raw import Raw, section
+from roadstead.controllers.server_pods import key_of_pod
 from roadstead.errors import InvalidMessage
-from roadstead.kube.cache import server_of
 from roadstead.transfer.messages import Completed, Failed, parse_event
 
 LABEL_OF_JOB: Final = "batch.kubernetes.io/controller-uid"
@@ -17,9 +17,9 @@ LABEL_OF_JOB: Final = "batch.kubernetes.io/controller-uid"
 
 
 def pods_of(raw: Raw) -> tuple[str, ...]:
-    """The index of pods: their server, or the UID of their Job."""
-    uid = section(raw, "metadata", "labels").get(LABEL_OF_JOB)
-    return (uid,) if uid else server_of(raw)
+    """The index of pods: the UID of their Job, or else the key of their server."""
+    key = section(raw, "metadata", "labels").get(LABEL_OF_JOB) or key_of_pod(raw)
+    return (key,) if key else ()
 
 
 def belonging(pods: Iterable[Raw], namespace: str) -> list[Raw]:

@@ -12,6 +12,7 @@ from roadstead.api.pod_findings import is_ready
 from roadstead.api.quantity import parse_quantity
 from roadstead.api.raw import Raw, section
 from roadstead.controllers.model_names import model_name
+from roadstead.controllers.server_pods import pods_key
 from roadstead.errors import InvalidResource
 from roadstead.kube.cache import Name, WatchCache
 from roadstead.kube.resources import MODELSERVES, PODS
@@ -64,14 +65,14 @@ class ServerTarget:
 
 
 def targets(cache: WatchCache) -> Iterator[ServerTarget]:
-    """Every ModelServe, with the pods that are its own: in its namespace, by its label."""
+    """Every ModelServe, with the pods that are its own."""
     for raw in cache.all(MODELSERVES):
         serve = ModelServe.parse(raw)
         meta = serve.meta
         pods = [
             pod_target(pod)
-            for pod in cache.indexed(PODS, meta.uid)
-            if section(pod, "metadata").get("namespace") == meta.namespace and _counts(pod)
+            for pod in cache.indexed(PODS, pods_key(meta.namespace, meta.name, meta.uid))
+            if _counts(pod)
         ]
         yield ServerTarget(
             uuid=meta.uid,

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from roadstead.api.group import LABEL_SERVER_UUID
 from roadstead.api.raw import Raw, section
 from roadstead.api.references import by_name, by_namespace, by_uuid
+from roadstead.controllers.server_pods import key_of_pod, pods_key
 from roadstead.kube.cache import Name, WatchCache
 from roadstead.kube.resources import (
     MODELS,
     MODELSERVES,
     NAMESPACES,
+    PODS,
     RESOURCECONTRACTS,
     Resource,
 )
@@ -57,8 +59,9 @@ def wakeups(cache: WatchCache, resource: Resource, raw: Raw) -> Iterator[Wakeup]
         # Its labels decide which contracts cover it.
         yield from _serves(cache, by_namespace(meta["name"]))
     else:
-        name = cache.name_of(section(meta, "labels").get(LABEL_SERVER_UUID, ""))
-        if name is not None:
+        uuid = section(meta, "labels").get(LABEL_SERVER_UUID, "")
+        name = cache.name_of(uuid)
+        if name is not None and (resource != PODS or key_of_pod(raw) == pods_key(*name, uuid)):
             yield MODELSERVES, name
 
 

@@ -6,9 +6,12 @@ import dataclasses
 import hashlib
 import re
 from collections.abc import Mapping
+from typing import Final
 
 from roadstead.errors import ContentError, PartsDamaged
 from roadstead.gguf import GgufHeader, InvalidGguf, Truncated, parse_header
+
+_MD5: Final = re.compile(r"[0-9a-f]{32}")
 
 FIRST_LOOK_BYTES = 8 * 2**20
 """Most headers are shorter; looking earlier would read the vocabulary twice."""
@@ -105,13 +108,14 @@ class PartsVerifier:
     def finish(self, expected_sha256: str | None) -> Verified:
         """As Verifier's; raises PartsDamaged."""
         count = -(-self._size // self._part_size)
-        if re.fullmatch(rf"[0-9a-f]{{32}}-{count}", self._etag):
+        digest, _, parts = self._etag.partition("-")
+        if _MD5.fullmatch(digest) and parts == str(count):
             _compare(self._etag, f"{self._parts.hexdigest()}-{count}", "the object")
         return self._verifier.finish(expected_sha256)
 
     def _next(self, number: int) -> None:
         etag = self._etags.get(number, "")
-        if re.fullmatch(r"[0-9a-f]{32}", etag):
+        if _MD5.fullmatch(etag):
             _compare(etag, self._part.hexdigest(), f"part {number}")
         self._parts.update(self._part.digest())
         self._part = hashlib.md5(usedforsecurity=False)

@@ -270,7 +270,7 @@ def _header(values: Mapping[str, Any]) -> GgufHeader:
 def _object(raw: str | bytes) -> Mapping[str, Any]:
     try:
         values = json.loads(raw)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidMessage("is not JSON") from error
     if not isinstance(values, dict):
         raise InvalidMessage("is not a JSON object")

@@ -140,6 +140,23 @@ async def _reasons(operated: Operated, wanted: set[str]) -> bool:
     return True
 
 
+async def test_a_pod_that_only_has_the_label_says_nothing_of_the_server(
+    operated: Operated,
+) -> None:
+    name = operated.site.publish()
+    crashed = {"terminated": {"exitCode": 1, "reason": "Error", "message": "?" * 4096}}
+    async with operated.operator():
+        serve = await operated.serve(name="gemma", modelName=name)
+        deployment = await operated.served(serve)
+        await _pod(operated, deployment, {"waiting": {"reason": "ErrImagePull"}})
+        await operated.says(serve, "WorkloadReady", "ImagePullFailed")
+        other = {**deployment, "metadata": {**deployment["metadata"], "name": "other"}}
+        await _pod(operated, other, crashed)
+        await _patch_status(operated, "pods", "gemma-1", _statuses(crashed))
+        found = await operated.says(serve, "WorkloadReady", "CrashLooping")
+    assert "pod gemma-1" in condition(found, "WorkloadReady")["message"]
+
+
 async def test_a_hundred_serves_at_once_are_all_served(operated: Operated) -> None:
     name = operated.site.publish()
     async with operated.operator():
@@ -159,6 +176,9 @@ async def _patch_status(operated: Operated, plural: str, name: str, status: Raw)
 async def _pod(operated: Operated, deployment: Raw, state: Raw) -> None:
     """A pod with its server in `state`."""
     pod = await post_pod(operated, deployment)
+    await _patch_status(operated, "pods", pod, _statuses(state))
+
+
+def _statuses(state: Raw) -> Raw:
     container = {"name": "llama-server", "image": "x", "imageID": "", "ready": False}
-    statuses = [{**container, "restartCount": 0, "state": state}]
-    await _patch_status(operated, "pods", pod, {"containerStatuses": statuses})
+    return {"containerStatuses": [{**container, "restartCount": 0, "state": state}]}

@@ -11,6 +11,7 @@ from roadstead import metrics
 from tests.apiserver.reconciling import metrics_api
 from tests.support import certificates, custom_objects
 from tests.support.builders.objects import Raw
+from tests.support.builders.pods import replica_set
 from tests.support.operator.namespace import Operated
 from tests.support.raw_objects import send_raw
 from tests.support.waiting import assert_eventually
@@ -44,11 +45,13 @@ async def run_a_pod(operated: Operated, serve: Raw) -> None:
     labels = {
         "app.kubernetes.io/managed-by": "roadstead",
         "model.example.com/server-uuid": serve["metadata"]["uid"],
+        "pod-template-hash": "hash",
     }
+    owners = [replica_set(serve["metadata"]["name"], "hash")]
     pod = {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": POD, "labels": labels},
+        "metadata": {"name": POD, "labels": labels, "ownerReferences": owners},
         "spec": {"nodeName": NODE, "containers": [{"name": "llama-server", "image": "a:1"}]},
     }
     await send_raw(operated.api, "POST", operated.path("pods"), pod)

@@ -48,6 +48,7 @@ def pod(
             "name": name,
             "creationTimestamp": _NEW if template == "new" else _OLD,
             "labels": {"pod-template-hash": template},
+            "ownerReferences": [replica_set("gemma", template)],
         },
         "spec": {
             "initContainers": [
@@ -72,6 +73,28 @@ def pod(
             **status,
         },
     }
+
+
+def replica_set(deployment: str, template: str) -> dict[str, Any]:
+    """What the controller of a Deployment's pod is called."""
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "ReplicaSet",
+        "name": f"{deployment}-{template}",
+        "uid": f"uid-{template}",
+        "controller": True,
+    }
+
+
+def of_server(
+    pod: dict[str, Any], uuid: str, *, deployment: str = "gemma", template: str = "new"
+) -> dict[str, Any]:
+    """The pod as one of a ReplicaSet of a server's Deployment."""
+    meta = pod["metadata"]
+    labels = {LABEL_SERVER_UUID: uuid, "pod-template-hash": template}
+    owners = [replica_set(deployment, template)]
+    meta |= {"labels": {**meta.get("labels", {}), **labels}, "ownerReferences": owners}
+    return pod
 
 
 def serving(name: str = "gemma-1", *, since: str = _NEW, template: str = "new") -> dict[str, Any]:
@@ -120,9 +143,8 @@ def usage_pod(
     name: str = "gemma-1", *, namespace: str = "demo", node: str = "node-1", **spec: Any
 ) -> dict[str, Any]:
     """A pod that serves, on a node."""
-    found = serving(name)
-    labels = {LABEL_SERVER_UUID: "serve-uid"}
-    found["metadata"] |= {"namespace": namespace, "uid": f"uid-{name}", "labels": labels}
+    found = of_server(serving(name), "serve-uid")
+    found["metadata"] |= {"namespace": namespace, "uid": f"uid-{name}"}
     found["spec"] |= {"nodeName": node, **spec}
     found["status"] |= {"podIP": "10.0.0.7"}
     found["status"]["containerStatuses"][0]["containerID"] = "containerd://1"

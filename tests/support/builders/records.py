@@ -12,6 +12,7 @@ from roadstead.ledger.records import (
     ServerRecord,
     UsageRecord,
 )
+from tests.support.builders.pods import of_server
 
 Raw = dict[str, Any]
 NOW, LATER = "2026-01-01T00:00:00+00:00", "2026-01-01T00:00:30+00:00"
@@ -58,8 +59,7 @@ def make_serve(*, status: Mapping[str, Any] | None = None, **given: Any) -> Raw:
 def make_pod(name: str, server: str, *, version: int = 20) -> Raw:
     """A pod of a server."""
     pod = make_object("Pod", name, uid=fresh_uid(), version=version, namespace="demo")
-    pod["metadata"]["labels"] = {"model.example.com/server-uuid": server}
-    return pod
+    return of_server(pod, server)
 
 
 def a_server(

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from tests.support.builders.objects import Raw
+from tests.support.builders.pods import replica_set
 from tests.support.operator.namespace import Operated
 from tests.support.raw_objects import send_raw
 
 
 async def post_pod(operated: Operated, deployment: Raw, *, node: str = "") -> str:
-    """The pod that the Deployment's controller would make, on `node` if it is named; its name."""
-    template = deployment["spec"]["template"]
-    name = f"{deployment['metadata']['name']}-1"
+    """The pod that the Deployment's ReplicaSet would make, on `node` if it is named; its name."""
+    template, owner = deployment["spec"]["template"], deployment["metadata"]["name"]
+    name = f"{owner}-1"
+    labels = {**template["metadata"]["labels"], "pod-template-hash": "hash"}
+    meta = {**template["metadata"], "labels": labels, "name": name}
     body = {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {**template["metadata"], "name": name},
+        "metadata": {**meta, "ownerReferences": [replica_set(owner, "hash")]},
         "spec": {**template["spec"], **({"nodeName": node} if node else {})},
     }
     await send_raw(operated.api, "POST", operated.path("pods"), body)

@@ -7,11 +7,12 @@ import pytest
 from roadstead.api.references import serve_references
 from roadstead.api.usage import UsageSample
 from roadstead.controllers.books import Books
+from roadstead.controllers.transfer_pods import pods_of
 from roadstead.kube.cache import WatchCache
 from roadstead.kube.resources import MODELS, MODELSERVES, PODS
 from roadstead.ledger.outbox import Outbox
 from roadstead.ledger.records import ObjectRecord, ServerRecord
-from tests.support.builders.records import NOW, UID, make_object, make_pod, make_serve
+from tests.support.builders.records import NOW, UID, Raw, make_object, make_pod, make_serve
 
 SAMPLE = UsageSample(
     server_uuid=UID,
@@ -29,7 +30,7 @@ class Desk:
     """A cache, an outbox, and the books between."""
 
     def __init__(self) -> None:
-        self.cache = WatchCache({MODELSERVES: serve_references})
+        self.cache = WatchCache({MODELSERVES: serve_references, PODS: pods_of})
         self.outbox = Outbox(lambda: 0.0)
         self.books = Books(self.cache, self.outbox, now=lambda: NOW)
 
@@ -77,6 +78,16 @@ def test_pod_of_a_server_puts_the_server_down_with_its_pods(desk: Desk) -> None:
     desk.books.see(PODS, pod)
     found = desk.server()
     assert (found.pod_names, found.pods_version) == (("gemma-1",), 33)
+
+
+@pytest.mark.parametrize("changes", [{"namespace": "other"}, {"ownerReferences": []}])
+def test_pod_that_only_has_the_label_puts_nothing_down(desk: Desk, changes: Raw) -> None:
+    desk.cache.put(MODELSERVES, make_serve())
+    pod = make_pod("gemma-1", UID)
+    pod["metadata"] |= changes
+    desk.cache.put(PODS, pod)
+    desk.books.see(PODS, pod)
+    assert desk.waiting() == []
 
 
 def test_pod_that_is_gone_makes_the_view_newer(desk: Desk) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from roadstead.controllers.server_pods import pods_key
 from roadstead.controllers.transfer_pods import (
     belonging,
     blocking,
@@ -15,6 +16,7 @@ from roadstead.controllers.transfer_pods import (
 )
 from roadstead.errors import Retry
 from roadstead.transfer.messages import Failed, Stopped, event_line
+from tests.support.builders.pods import usage_pod
 
 FAILED = Failed(reason="StoreFull", message="no space", retry=Retry.BACKOFF)
 
@@ -90,9 +92,8 @@ def test_a_pod_of_another_namespace_says_nothing_of_the_job() -> None:
 
 def test_pods_are_found_by_their_job_or_else_by_their_server() -> None:
     job = {"batch.kubernetes.io/controller-uid": "job-uid"}
-    server = {"model.example.com/server-uuid": "serve-uid"}
     assert pods_of({"metadata": {"labels": job}}) == ("job-uid",)
-    assert pods_of({"metadata": {"labels": server}}) == ("serve-uid",)
+    assert pods_of(usage_pod()) == (pods_key("demo", "gemma", "serve-uid"),)
     assert pods_of({"metadata": {}}) == ()
 
 

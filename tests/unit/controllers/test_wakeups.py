@@ -9,6 +9,7 @@ from roadstead.api.references import model_references
 from roadstead.controllers.wakeups import ModelNews, Wakeup, wakeups
 from roadstead.kube.cache import WatchCache
 from roadstead.kube.resources import DEPLOYMENTS, MODELS, MODELSERVES, PODS, Resource
+from tests.support.builders.pods import of_server
 
 
 def thing(name: str, uid: str, namespace: str = "", **more: Any) -> dict[str, Any]:
@@ -55,9 +56,19 @@ def test_a_serve_wakes_itself_and_its_model(serve: dict[str, Any], model: str) -
     assert woken(MODELSERVES, serve) == {(MODELSERVES, ("demo", name)), (MODELS, ("", model))}
 
 
-@pytest.mark.parametrize("resource", [PODS, DEPLOYMENTS])
-def test_a_child_wakes_its_server(resource: Resource) -> None:
-    assert woken(resource, child("serve-1")) == {(MODELSERVES, ("demo", "a"))}
+def test_a_child_wakes_its_server() -> None:
+    assert woken(DEPLOYMENTS, child("serve-1")) == {(MODELSERVES, ("demo", "a"))}
+
+
+def test_a_pod_wakes_the_server_whose_replica_set_controls_it() -> None:
+    pod = of_server(thing("x", "pod", "demo"), "serve-1", deployment="a")
+    assert woken(PODS, pod) == {(MODELSERVES, ("demo", "a"))}
+
+
+def test_a_pod_that_only_has_the_label_wakes_nobody() -> None:
+    assert woken(PODS, child("serve-1")) == set()
+    elsewhere = of_server(thing("x", "pod", "other"), "serve-1", deployment="a")
+    assert woken(PODS, elsewhere) == set()
 
 
 def test_a_child_of_a_server_that_is_gone_wakes_nobody() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roadstead.api.pod_findings import words
-from roadstead.api.workload import observe
+from roadstead.api.workload import MAX_PODS, examined, observe
 from tests.support.builders.pods import (
     backing_off,
     condition,
@@ -276,6 +276,34 @@ def test_a_server_that_crashed_once_and_is_ready_again_is_ready() -> None:
     assert observe(deployment(1, 1), [again]).reason == "ServersReady"
 
 
+def test_of_many_pods_the_newest_those_not_ready_and_the_first_ready_are_examined() -> None:
+    ready = [serving(f"gemma-{at:03}", template="old") for at in range(100)]
+    failed = [pod(f"gemma-f{at:03}", phase="Failed", template="old") for at in range(100)]
+    starting = [pod(f"gemma-w{at:02}", template="old") for at in range(10)]
+    newest = serving("gemma-000", template="new")
+    chosen = [each["metadata"]["name"] for each in examined([*ready, *failed, newest, *starting])]
+    assert len(chosen) == MAX_PODS
+    assert chosen[:2] == ["gemma-000", "gemma-w09"]
+    assert {each["metadata"]["name"] for each in starting} <= set(chosen)
+    assert chosen[-2:] == ["gemma-f092", "gemma-000"]
+
+
+def test_what_many_pods_say_is_read_of_a_few() -> None:
+    broken = [Counted(pod(f"gemma-{at}", server=_PULL)) for at in range(1000)]
+    assert observe(deployment(1000), broken).reason == "ImagePullFailed"
+    assert sum(each.examined for each in broken) == MAX_PODS
+
+
+class Counted(dict[str, Any]):
+    """A pod that notes whether its containers were looked at."""
+
+    examined = False
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self.examined |= key == "spec"
+        return super().get(key, default)
+
+
 def test_a_done_fetch_does_not_count() -> None:
     found = observe(deployment(), [pod(fetch=done(), server=running(started=False))])
     assert found.reason == "Loading"
@@ -303,6 +331,13 @@ def test_a_new_pod_waits_for_what_it_mounts_while_the_old_one_serves() -> None:
 def test_a_message_holds_no_query_of_a_url() -> None:
     said = words("GET http://store/models/a?X-Amz-Signature=abc&x=1: 403")
     assert said == "GET http://store/models/a?... 403"
+
+
+def test_of_a_long_message_the_last_lines_are_searched() -> None:
+    url = "http://store/a?X-Amz-Signature=" + "s" * 990
+    assert words(f"first\n{url}\nthe end") == "the end"
+    assert words("begins " + "?" * 2000).startswith("begins ?")
+    assert "s" * 20 not in words("x" * 2000 + url)
 
 
 def test_a_message_holds_no_colours() -> None:

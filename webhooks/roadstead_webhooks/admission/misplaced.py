@@ -23,6 +23,8 @@ for a megabyte of them.
 """
 _BEGINS: Final = "eyJ"
 """base64url of `{"`. Some JWTs have spaces before the quote; none do here."""
+Text = tuple[tuple[str, ...], str]
+"""A text of an object, after its path."""
 _OURS: Final = frozenset({ANNOTATION_TOKEN, ANNOTATION_RECEIPT, ANNOTATION_DELETION})
 
 
@@ -31,13 +33,13 @@ def misplaced(raw: Raw, old: Raw, *, token: str = "") -> str:
 
     What `old` has at the same place, and so is stored already, does not count.
     """
-    before: frozenset[tuple[tuple[str, ...], str]] | None = None
+    stored: frozenset[Text] | None = None
     for path, text in _texts(raw):
-        if not (_like_a_token(text) or (len(token) > 8 and token in text)):
-            continue
-        before = frozenset(_texts(old)) if before is None else before
-        if (path, text) not in before:
-            return ".".join(path)
+        if _like_a_token(text) or (len(token) > 8 and token in text):
+            # Read once, and only where it matters: both objects may hold thousands of such texts.
+            stored = frozenset(_texts(old)) if stored is None else stored
+            if (path, text) not in stored:
+                return ".".join(path)
     return ""
 
 
@@ -68,7 +70,7 @@ def without_ours(last_applied: str) -> str:
     return text + "\n" * last_applied.endswith("\n")
 
 
-def _texts(raw: Raw) -> Iterator[tuple[tuple[str, ...], str]]:
+def _texts(raw: Raw) -> Iterator[Text]:
     """Every text that would be stored as it is, with its path; keys of maps too."""
     meta = section(raw, "metadata")
     for key, value in section(meta, "annotations").items():
@@ -91,7 +93,7 @@ def _items(meta: Raw, name: str) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _within(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+def _within(value: Any, path: tuple[str, ...]) -> Iterator[Text]:
     if isinstance(value, str):
         yield path, value
     elif isinstance(value, dict):

@@ -1,0 +1,41 @@
+"""Which pods are a server's: those of its Deployment's ReplicaSets, whatever labels others write.
+
+ReplicaSets are not watched: they would double what the cache holds. Their names say enough, since
+the Deployment's controller makes them of the Deployment's name and the hash of the pod template.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from roadstead.api.group import LABEL_SERVER_UUID
+from roadstead.api.raw import Raw, section
+from roadstead.manifests.names import child_name
+
+LABEL_TEMPLATE: Final = "pod-template-hash"
+"""What the Deployment's controller puts on its ReplicaSets and their pods."""
+
+
+def pods_key(namespace: str, name: str, uuid: str) -> str:
+    """The index key of the pods of a ModelServe."""
+    return f"{namespace}/{child_name(name)}/{uuid}"
+
+
+def key_of_pod(pod: Raw) -> str:
+    """The index key of a pod by its label and its controller; empty where it is no server's."""
+    meta = section(pod, "metadata")
+    labels = section(meta, "labels")
+    uuid, deployment = labels.get(LABEL_SERVER_UUID), _deployment(meta, labels)
+    return f"{meta.get('namespace', '')}/{deployment}/{uuid}" if uuid and deployment else ""
+
+
+def _deployment(meta: Raw, labels: Raw) -> str:
+    """The name of the Deployment whose ReplicaSet controls a pod; empty for another controller."""
+    suffix = f"-{labels.get(LABEL_TEMPLATE, '')}"
+    owners = meta.get("ownerReferences") or ()
+    owner: Raw = next((each for each in owners if each.get("controller")), {})
+    kind = (owner.get("apiVersion"), owner.get("kind"))
+    name = str(owner.get("name", ""))
+    if kind != ("apps/v1", "ReplicaSet") or len(suffix) < 2 or not name.endswith(suffix):
+        return ""
+    return name.removesuffix(suffix)

@@ -1,0 +1,95 @@
+"""Everything that takes text of strangers apart takes time that is linear in what it is given."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from roadstead import logs
+from roadstead.api.globs import matches
+from roadstead.api.pod_findings import words
+from roadstead.api.quantity import parse_quantity
+from roadstead.errors import RoadsteadError
+from roadstead.manifests.names import child_name
+from roadstead.source.allowlist import AllowList
+from roadstead.tokens.parsing import parse
+from roadstead.tokens.strictjson import loads_object
+from roadstead.transfer.messages import parse_event
+from roadstead.usage.exposition import SeriesReader
+from roadstead_webhooks.admission import review
+from roadstead_webhooks.admission.misplaced import misplaced, without_ours
+from tests.support.builders.reviews import thing
+from tests.support.growth import excess
+
+Parser = Callable[[str], object]
+TOKENS = (
+    "a", "1", " ", "\n", "\t", ".", "-", "?", "?a=", "*", '"', '\\"', "\\", "[", "{", "[]", '{"a":',
+    '"a":1,', "1,", "\x1b[", "\x1b[0m", "eyJ", "eyJa.", "aaaaaaaaa.aa.", "x-amz-", "bearer ",
+    "&sig=", "eyJaaaaaaaa.aa.aa ", 'a{b="c"} 1\n', 'a{b="', "e9", "%", "/", "../",
+)  # fmt: skip
+
+
+def series(text: str) -> object:
+    """A page of metrics in small chunks."""
+    reader, page = SeriesReader(("a",)), text.encode()
+    return [list(reader.feed(page[at : at + 1000])) for at in range(0, len(page), 1000)]
+
+
+def stored_already(text: str) -> str:
+    """An update of an object with many texts like tokens, all of which it has had before."""
+    texts = [f"{text[at : at + 16]}{at}" for at in range(0, len(text), 16)]
+    raw = thing(spec={"x": texts})
+    return misplaced(raw, raw)
+
+
+PARSERS: dict[str, Parser] = {
+    "redaction of a line": lambda text: logs.redacted(text, limit=len(text)),
+    "message of a container": words,
+    "label in a pattern": lambda text: matches("*a*1*.*a-", text),
+    "quantity": lambda text: parse_quantity(text, field="limits.memory"),
+    "name of an object": child_name,
+    "entry of the allow-list": lambda text: AllowList.parse([text]),
+    "token": lambda text: parse(text, limit=len(text)),
+    "header of a token": lambda text: loads_object(text.encode()),
+    "event of a transfer": parse_event,
+    "page of metrics": series,
+    "review": lambda text: review.parse(text.encode()),
+    "object": lambda text: misplaced(thing(spec={"x": text}), {}, token="aaaaaaaaa.aa.aaaaa"),
+    "object that was stored before": stored_already,
+    "kubectl's copy of an object": without_ours,
+    "kubectl's copy of another object": lambda text: without_ours(json.dumps({"a": text})),
+}
+
+
+def work(parser: Parser, token: str, length: int) -> Callable[[], object]:
+    """The parser with a text of `length` characters; that it refuses it is as well."""
+    text = token * (length // len(token))
+
+    def run() -> None:
+        try:
+            parser(text)
+        except (RoadsteadError, ValueError, review.BadReview):
+            return
+
+    return run
+
+
+def slow(parser: Parser) -> Iterator[str]:
+    for token in TOKENS:
+        if grown := excess(functools.partial(work, parser, token)):
+            yield f"{token!r} * n: {grown}"
+
+
+@pytest.mark.parametrize("name", PARSERS)
+def test_hostile_text_costs_no_more_than_its_length(name: str) -> None:
+    assert not next(slow(PARSERS[name]), "")
+
+
+def test_quadratic_parser_is_caught() -> None:
+    def each_looks_at_all(text: str) -> object:
+        return [text.count(character, at) for at, character in enumerate(text)]
+
+    assert next(slow(each_looks_at_all), "")
