@@ -77,7 +77,7 @@ class Templates:
         """Path and body of each."""
         return [
             (
-                resource.path(namespace=name[0]),
+                resource.collection(name[0]),
                 body.replace(_NAME.encode(), name[1].encode())
                 .replace(_UID.encode(), uid.encode())
                 .replace(_NAMESPACE.encode(), name[0].encode()),
@@ -151,7 +151,7 @@ async def in_flight(items: Iterable[_T], work: Callable[[_T], Awaitable[object]]
 async def ask(client: BareClient, serve: Serve, name: Name) -> str:
     """Create one ModelServe; its UID."""
     body = json.dumps(serve(*name)).encode()
-    answer = await client.send("POST", MODELSERVES.path(namespace=name[0]), body)
+    answer = await client.send("POST", MODELSERVES.collection(name[0]), body)
     uid: str = json.loads(answer)["metadata"]["uid"]
     return uid
 
@@ -174,7 +174,7 @@ async def namespace(kube: KubeClient, name: str) -> str:
 async def clear(client: BareClient, place: str) -> None:
     """Take away what a burst has made: there is no garbage collector here."""
     for resource in (MODELSERVES, *CHILDREN, SECRETS, PODS, EVENTS):
-        await client.send("DELETE", resource.path(namespace=place), b"")
+        await client.send("DELETE", resource.collection(place), b"")
 
 
 async def count(kube: KubeClient, resource: Resource, place: str) -> int:

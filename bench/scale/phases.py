@@ -147,12 +147,12 @@ async def play_controllers(side: Side, asked: Sequence[Name]) -> None:
 async def _ready(side: Side, name: Name) -> None:
     deployment = await side.kube.get(DEPLOYMENTS, name[1], name[0])
     pod = _pod(deployment)
-    path = PODS.path(namespace=name[0])
+    path = PODS.collection(name[0])
     await side.client.send("POST", path, json.dumps(pod).encode())
     status = {"status": _RUNNING}
     await _patch(side, f"{path}/{pod['metadata']['name']}/status", status)
     counts = dict.fromkeys(("replicas", "readyReplicas", "updatedReplicas"), 1)
-    path = DEPLOYMENTS.path(namespace=name[0], name=name[1], subresource="status")
+    path = DEPLOYMENTS.path(name[1], namespace=name[0], subresource="status")
     await _patch(side, path, {"status": {"observedGeneration": 1, **counts}})
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from roadstead.api.group import ANNOTATION_TOKEN, API_VERSION
 from roadstead.api.modelserve import KIND
+from roadstead.api.object_names import NAME_FORM, NAMESPACE_FORM, is_name, is_namespace
 from roadstead.errors import KubeConflict, KubeError, KubeNotFound, KubeRejected
 from roadstead.logs import redacted
 
@@ -34,7 +35,8 @@ class Refusal:
 def wanted_serve(given: object) -> Object:
     """The ModelServe that a form describes, without a token; BadRequest for what is no form.
 
-    What stands in the fields is not looked into: the API server's schema and admission do that.
+    Names must be ones that objects can have. What else stands in the fields is not looked into:
+    the API server's schema and admission do that.
     """
     if not isinstance(given, Mapping):
         raise BadRequest("an object is needed")
@@ -44,6 +46,7 @@ def wanted_serve(given: object) -> Object:
     for name in ("name", "namespace", "modelName"):
         if not texts[name]:
             raise BadRequest(f"{_called(name)} is missing")
+    _check_names(texts)
     spec: Object = {"modelName": texts["modelName"]}
     if texts["contract"]:
         spec["contract"] = texts["contract"]
@@ -56,6 +59,16 @@ def wanted_serve(given: object) -> Object:
         "metadata": {"name": texts["name"], "namespace": texts["namespace"]},
         "spec": spec,
     }
+
+
+def _check_names(texts: Mapping[str, str]) -> None:
+    """BadRequest for what no object can be called; what is left out is none."""
+    for name, text in texts.items():
+        form, fits = (NAME_FORM, is_name)
+        if name == "namespace":
+            form, fits = NAMESPACE_FORM, is_namespace
+        if text and not fits(text):
+            raise BadRequest(f"{_called(name)} is {redacted(text)[:64]!r}: expected {form}")
 
 
 def with_token(manifest: Object, token: str) -> Object:

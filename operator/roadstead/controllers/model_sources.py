@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from http import HTTPStatus
 from typing import Protocol
 
 from roadstead.api.location import StoreLocation
@@ -71,9 +72,12 @@ class Sources:
             url = base64.b64decode(secret.get("data", {})[source.key], validate=True).decode()
         except KubeNotFound:
             raise self._unusable(source, "is not there; create it") from None
-        except KubeRejected:
+        except KubeRejected as error:
             message = "may not be read by the operator; give its ServiceAccount the right to get it"
-            raise self._unusable(source, message) from None
+            forbidden = error.status == HTTPStatus.FORBIDDEN
+            raise self._unusable(
+                source, message if forbidden else f"can't be read: {error}"
+            ) from None
         except (KeyError, binascii.Error, UnicodeDecodeError):
             raise self._unusable(source, f"has no key {source.key!r} with a URL") from None
         return url.strip()

@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final, Self, cast
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
@@ -103,7 +103,7 @@ class KubeClient:
 
     async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
         """One object; KubeNotFound if it is not there."""
-        return await self._request("GET", resource.path(namespace=namespace, name=name))
+        return await self._request("GET", resource.path(name, namespace=namespace))
 
     async def list(
         self, resource: Resource, *, selector: str = "", namespace: str = "", fields: str = ""
@@ -117,7 +117,7 @@ class KubeClient:
                 "labelSelector": selector,
                 "fieldSelector": fields,
             }
-            answer = await self._request("GET", resource.path(namespace=namespace), query=query)
+            answer = await self._request("GET", resource.collection(namespace), query=query)
             typed = {"apiVersion": resource.api_version, "kind": resource.kind}
             meta = answer["metadata"]
             yield Page(
@@ -150,7 +150,7 @@ class KubeClient:
             "timeoutSeconds": str(seconds),
             "fieldSelector": fields,
         }
-        path = resource.path(namespace=namespace)
+        path = resource.collection(namespace)
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._timeout, sock_read=silence)
         response = await self._open("GET", path, query=query, timeout=timeout)
         try:
@@ -173,7 +173,7 @@ class KubeClient:
         after `silence` seconds without a line.
         """
         query = {"follow": "true", "timestamps": "true", "sinceTime": since}
-        path = PODS.path(namespace=namespace, name=pod, subresource="log")
+        path = PODS.path(pod, namespace=namespace, subresource="log")
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._timeout, sock_read=silence)
         response = await self._open("GET", path, query=query, accept=_ANY, timeout=timeout)
         try:
@@ -189,14 +189,14 @@ class KubeClient:
 
     async def create(self, resource: Resource, body: Raw, *, dry_run: bool = False) -> Object:
         """Create an object; KubeConflict if one of that name is there. Or only ask about it."""
-        path = resource.path(namespace=body["metadata"].get("namespace", ""))
+        path = resource.collection(body["metadata"].get("namespace", ""))
         query = {"fieldManager": group.FIELD_MANAGER, "dryRun": "All" if dry_run else ""}
         return await self._request("POST", path, body=body, query=query)
 
     async def apply(self, resource: Resource, body: Raw) -> Object:
         """Server-side apply as our field manager, taking over fields from others."""
         meta = body["metadata"]
-        path = resource.path(namespace=meta.get("namespace", ""), name=meta["name"])
+        path = resource.path(meta["name"], namespace=meta.get("namespace", ""))
         query = {"fieldManager": group.FIELD_MANAGER, "force": "true"}
         return await self._request("PATCH", path, body=body, query=query, content_type=_APPLY_PATCH)
 
@@ -204,7 +204,7 @@ class KubeClient:
         """Replace the status; KubeConflict if the object changed since it was read."""
         meta = body["metadata"]
         path = resource.path(
-            namespace=meta.get("namespace", ""), name=meta["name"], subresource="status"
+            meta["name"], namespace=meta.get("namespace", ""), subresource="status"
         )
         # Strict: a status field that the CRD lacks would vanish without a word.
         query = {"fieldManager": group.FIELD_MANAGER, "fieldValidation": "Strict"}
@@ -214,7 +214,7 @@ class KubeClient:
         self, resource: Resource, name: str, body: Raw, *, namespace: str = ""
     ) -> Object:
         """Merge patch (RFC 7386); a resourceVersion in it makes it conditional."""
-        path = resource.path(namespace=namespace, name=name)
+        path = resource.path(name, namespace=namespace)
         query = {"fieldManager": group.FIELD_MANAGER}
         return await self._request("PATCH", path, body=body, query=query, content_type=_MERGE_PATCH)
 
@@ -232,7 +232,7 @@ class KubeClient:
         With a `uid` only that object: KubeConflict for another one of the name. In the foreground
         it stays, on its way out, until what it owns and what blocks it is gone.
         """
-        path = resource.path(namespace=namespace, name=name)
+        path = resource.path(name, namespace=namespace)
         # All in the body: where there is one, the API server reads no query.
         body: Object = {"propagationPolicy": "Foreground" if foreground else "Background"}
         if uid:
@@ -277,7 +277,7 @@ class KubeClient:
         # Without the body, which is JSON already and need not be walked through.
         _, url, headers, *_ = await self._api.param_serialize(
             method,
-            quote(path),
+            path,
             query_params=[(key, value) for key, value in (query or {}).items() if value],
             header_params={"Accept": accept, "Content-Type": content_type},
             auth_settings=["BearerToken"],

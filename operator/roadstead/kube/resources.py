@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from urllib.parse import quote
 
 from roadstead.api import group
 from roadstead.api.raw import Raw
+from roadstead.errors import KubeRejected
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -23,14 +25,26 @@ class Resource:
         """As in an object's `apiVersion`."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
-    def path(self, *, namespace: str = "", name: str = "", subresource: str = "") -> str:
-        """The path of the collection, of one object or of its subresource."""
+    def collection(self, namespace: str = "") -> str:
+        """The path of all objects, or of those in a namespace; KubeRejected for no name of one."""
         root = f"/apis/{self.group}" if self.group else "/api"
-        parts = [root, self.version]
-        if self.namespaced and namespace:
-            parts += ["namespaces", namespace]
-        parts.append(self.plural)
-        return "/".join([*parts, *(part for part in (name, subresource) if part)])
+        within = f"/namespaces/{_part(namespace)}" if self.namespaced and namespace else ""
+        return f"{root}/{self.version}{within}/{self.plural}"
+
+    def path(self, name: str, *, namespace: str = "", subresource: str = "") -> str:
+        """The path of one object, or of its subresource; KubeRejected for what is no name."""
+        path = f"{self.collection(namespace)}/{_part(name)}"
+        return f"{path}/{_part(subresource)}" if subresource else path
+
+
+def _part(text: str) -> str:
+    """A part of a path, quoted; KubeRejected for one that would lead to another place."""
+    if "/" in text or not text.strip("."):
+        message = (
+            f"{text[:64]!r} is not the name of an object: write one without '/' and not of dots"
+        )
+        raise KubeRejected(message, status=400)
+    return quote(text, safe="")
 
 
 def _own(plural: str, kind: str, *, namespaced: bool) -> Resource:

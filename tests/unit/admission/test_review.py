@@ -120,6 +120,21 @@ def test_what_disagrees_within_a_request_is_known(changes: dict[str, Any]) -> No
     assert parse(body(**changes)).mismatch
 
 
+@pytest.mark.parametrize("text", ["../a", "..", "A", "a_b", "x-amz-" * 10_000])
+@pytest.mark.parametrize("field", ["name", "namespace", "generateName"])
+def test_what_nothing_can_be_called_is_known_and_cut(field: str, text: str) -> None:
+    named = {"name": "", "generateName": text} if field == "generateName" else {field: text}
+    parsed = request("CREATE", thing(**named))
+    assert f"{field} is not the" in parsed.mismatch
+    assert len(parsed.title) < 400
+    assert text[:300] not in parsed.mismatch
+
+
+@pytest.mark.parametrize("prefix", ["gemma-", "gemma.", "a"])
+def test_beginning_of_a_name_is_one(prefix: str) -> None:
+    assert not request("CREATE", thing(name="", generateName=prefix)).mismatch
+
+
 @given(st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()))
 def test_any_body_is_parsed_or_refused(data: bytes) -> None:
     with contextlib.suppress(BadReview):

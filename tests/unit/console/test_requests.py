@@ -29,6 +29,22 @@ def test_what_is_no_form_is_refused(given: Any) -> None:
         wanted_serve(given)
 
 
+@pytest.mark.parametrize("field", ["name", "namespace", "modelName", "contract"])
+@pytest.mark.parametrize(
+    "name", ["../../../../api/v1/watch/namespaces/a/configmaps/b", "..", "A", "a_b", "a" * 254]
+)
+def test_what_nothing_can_be_called_is_refused(field: str, name: str) -> None:
+    with pytest.raises(BadRequest, match="expected lower case letters"):
+        wanted_serve({**FORM, field: name})
+
+
+def test_token_in_place_of_a_name_is_not_repeated() -> None:
+    token = f"eyJhbGciOiJIUzI1NiJ9.{'a' * 20}.{'b' * 20}"
+    with pytest.raises(BadRequest) as caught:
+        wanted_serve({**FORM, "name": token})
+    assert "a" * 20 not in str(caught.value)
+
+
 def test_token_is_in_the_annotation_that_admission_takes_out() -> None:
     made = with_token(wanted_serve(FORM), "a.b.c")
     assert made["metadata"]["annotations"] == {"model.example.com/auth-token": "a.b.c"}

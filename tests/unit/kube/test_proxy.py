@@ -51,7 +51,7 @@ async def test_requests_go_through_the_proxy(proxy: list[str], kubeconfig: str) 
     kube = await KubeClient.connect(kubeconfig)
     await kube.get(MODELS, "a")
     await kube.close()
-    assert proxy == [f"{FAR}{MODELS.path(name='a')}"]
+    assert proxy == [f"{FAR}{MODELS.path('a')}"]
 
 
 async def test_an_excepted_server_is_asked_directly(

@@ -14,6 +14,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from roadstead.api import group
+from roadstead.api.object_names import (
+    MAX_NAME,
+    MAX_NAMESPACE,
+    NAME_FORM,
+    NAMESPACE_FORM,
+    is_name,
+    is_namespace,
+)
 from roadstead.api.raw import Metadata, Raw, section
 from roadstead.tokens.strictjson import loads_object
 
@@ -105,9 +113,8 @@ class AdmissionRequest:
 
     @property
     def generate_name(self) -> str:
-        """`metadata.generateName`."""
-        value = section(self.object, "metadata").get("generateName", "")
-        return value if isinstance(value, str) else ""
+        """`metadata.generateName`, cut to the length that a name can have."""
+        return _generate_name(self.object)[:MAX_NAME]
 
     @property
     def title(self) -> str:
@@ -213,13 +220,14 @@ def _request(raw: Mapping[str, Any]) -> AdmissionRequest:
         mismatch = _mismatch(
             (f"{kind[0]}/{kind[1]}", kind[2], namespace, name), (thing, old), (ours, expected)
         )
+    mismatch = mismatch or _misnamed(namespace, name, _generate_name(thing))
     return AdmissionRequest(
         uid=_uid(raw),
         operation=Operation(operation),
         kind=KINDS.get(resource[2], ""),
         subresource=subresource,
-        namespace=namespace,
-        name=name,
+        namespace=namespace[:MAX_NAMESPACE],
+        name=name[:MAX_NAME],
         username=_text(user, "username") if isinstance(user, dict) else "",
         dry_run=raw.get("dryRun") is True,
         object=thing,
@@ -246,6 +254,23 @@ def _mismatch(
         if (meta.get("name") or "") != name and not (not name and meta.get("generateName")):
             return f"request.{field}.metadata.name is not request.name"
     return ""
+
+
+def _misnamed(namespace: str, name: str, prefix: str) -> str:
+    """What is no name: the API server checks an object's only after it has asked the webhooks."""
+    if namespace and not is_namespace(namespace):
+        return f"request.namespace is not the name of a namespace: expected {NAMESPACE_FORM}"
+    if name and not is_name(name):
+        return f"metadata.name is not the name of an object: expected {NAME_FORM}"
+    # What is appended to it is letters and digits.
+    if prefix and not is_name(f"{prefix}0"):
+        return f"metadata.generateName is not the beginning of a name: expected {NAME_FORM}"
+    return ""
+
+
+def _generate_name(raw: Raw) -> str:
+    value = section(raw, "metadata").get("generateName")
+    return value if isinstance(value, str) else ""
 
 
 def _triple(raw: Mapping[str, Any], name: str, last: str) -> tuple[str, str, str]:
