@@ -2,35 +2,35 @@
 
 The format is that of https://github.com/ggml-org/ggml/blob/master/docs/gguf.md, versions 2 and 3,
 little endian: magic, version, counts, metadata (typed key/value pairs), tensor infos, padding,
-tensor data. `parse_header` reads it from a prefix of the file and never looks at tensor data.
+tensor data. A `HeaderParser` reads it as it arrives, each byte once, and never looks at tensor
+data. What it keeps is bounded, however long the header is.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
-import struct
 from collections.abc import Mapping
 from typing import Any, Final
 
-from roadstead.gguf_types import BLOCKS, FILE_TYPES, NUMBERS, STRING, TENSOR_TYPES, VALUE_ARRAY
+from roadstead import gguf_metadata
+from roadstead.gguf_input import U32, U64, HeaderInput, InvalidGguf, Steps
+from roadstead.gguf_metadata import Value, decoded, largest, read_metadata, shown
+from roadstead.gguf_types import BLOCKS, FILE_TYPES, TENSOR_TYPES
+
+__all__ = ["GgufHeader", "HeaderParser", "InvalidGguf", "Truncated", "parse_header"]
 
 MAGIC: Final = b"GGUF"
 VERSIONS: Final = (2, 3)
-MAX_HEADER_BYTES: Final = 64 * 2**20
-"""Real headers take a few MiB (the vocabulary); one that is longer than this is refused."""
 MAX_KEYS: Final = 2**14
 MAX_TENSORS: Final = 2**17
-MAX_STRINGS: Final = 2**22
-"""Items of string arrays, all together: what bounds the parser's time."""
-MAX_KEY_BYTES: Final = 65_535
 MAX_NAME_BYTES: Final = 64
 """Of a tensor's name, as the format says."""
-MAX_KEPT_ITEMS: Final = 4_096
-"""Arrays of numbers up to this length are read (head counts by layer), longer ones skipped."""
-MAX_TEXT: Final = 256
-"""Characters kept of a text that ends in a status field."""
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_CHUNK: Final = 2**20
+_UNKNOWN: Final = -1
+"""Stands for all types of tensors that came after this code."""
 
 
 class Truncated(Exception):
@@ -39,10 +39,6 @@ class Truncated(Exception):
     def __init__(self, needed: int) -> None:
         super().__init__(f"the header goes on after byte {needed - 1}")
         self.needed = needed
-
-
-class InvalidGguf(ValueError):
-    """The file is not a gguf file that could be served; the message says why."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -90,103 +86,87 @@ def _camel(name: str) -> str:
     return head + "".join(word.capitalize() for word in rest)
 
 
-Value = int | float | bool | str | tuple[int | float | bool, ...] | None
-"""A metadata value; None for one that is skipped (long arrays, arrays of strings)."""
+class HeaderParser:
+    """Reads the header of a file of `size` bytes as the file arrives from its beginning."""
+
+    def __init__(self, size: int) -> None:
+        self._input = HeaderInput(size)
+        self._steps = _header(self._input, size)
+
+    @property
+    def needed(self) -> int:
+        """Up to where the file has to arrive before the parser can go on."""
+        return self._input.needed
+
+    def feed(self, view: memoryview | bytes) -> GgufHeader | None:
+        """Take the next bytes; the header once it is whole, after which no more may be fed.
+
+        Raises InvalidGguf where the file is not a whole gguf model. Never anything else, and in
+        time and memory that are bounded by the limits of this module and `gguf_input`.
+        """
+        self._input.add(view)
+        try:
+            next(self._steps)
+        except StopIteration as ended:
+            header: GgufHeader = ended.value
+            return header
+        return None
 
 
 def parse_header(prefix: bytes | bytearray | memoryview, size: int) -> GgufHeader:
     """Read the header from the first bytes of a file of `size` bytes.
 
-    Raises Truncated where the prefix ends within it, InvalidGguf where the file is not a whole
-    gguf model. Never anything else, and in time that is bounded by the limits above.
+    Raises Truncated where the prefix ends within it, and InvalidGguf as `HeaderParser.feed`.
     """
-    reader = _Reader(prefix, size)
-    version, tensor_count, key_count = _preamble(reader)
-    metadata = _metadata(reader, key_count)
+    parser, view = HeaderParser(size), memoryview(prefix)
+    for at in range(0, max(1, len(view)), _CHUNK):
+        header = parser.feed(view[at : at + _CHUNK])
+        if header is not None:
+            return header
+    raise Truncated(parser.needed)
+
+
+@dataclasses.dataclass(kw_only=True)
+class _Tensors:
+    """What is kept of all tensors: sums, and the one that ends last."""
+
+    count: int
+    elements: int = 0
+    by_type: dict[int, int] = dataclasses.field(default_factory=dict)
+    end: int = 0
+    last: str = ""
+
+    def add(self, name: str, kind: int, elements: int, end: int) -> None:
+        """One more tensor, which ends `end` bytes after the beginning of tensor data."""
+        kind = kind if kind in TENSOR_TYPES else _UNKNOWN
+        self.elements += elements
+        self.by_type[kind] = self.by_type.get(kind, 0) + elements
+        if end > self.end:
+            self.end, self.last = end, name
+
+
+def _header(header: HeaderInput, size: int) -> Steps[GgufHeader]:
+    version, tensor_count, key_count = yield from _preamble(header)
+    metadata = yield from read_metadata(header, key_count)
     alignment = _alignment(metadata)
-    tensors = [_tensor(reader) for _ in range(tensor_count)]
-    start = -(-reader.at // alignment) * alignment
-    for tensor in tensors:
-        _check_extent(tensor, alignment, size - start)
-    if sum(tensor.elements for tensor in tensors) >= 2**63:
+    tensors = yield from _tensors(header, tensor_count, alignment)
+    start = -(-header.position // alignment) * alignment
+    if tensors.end > size - start:
+        missing = tensors.end - (size - start)
+        raise InvalidGguf(f"the tensor {shown(tensors.last)} ends {missing} bytes after the file")
+    if tensors.elements >= 2**63:
         # Tensors of a type that came after this code take no room that is known.
         raise InvalidGguf("its tensors have impossible dimensions")
-    return _header(version, metadata, tensors, start)
+    return _summary(version, metadata, tensors, start)
 
 
-class _Reader:
-    """Takes values off the prefix, one after the other."""
-
-    def __init__(self, prefix: bytes | bytearray | memoryview, size: int) -> None:
-        self._view = memoryview(prefix)
-        self._size = size
-        self._strings = 0
-        self.at = 0
-
-    def skip(self, count: int) -> int:
-        """Go `count` bytes on; returns where they began."""
-        start, end = self.at, self.at + count
-        if end > self._size:
-            raise InvalidGguf(f"the file ends within its header ({self._size} bytes)")
-        if end > MAX_HEADER_BYTES:
-            raise InvalidGguf(f"the header is longer than {MAX_HEADER_BYTES // 2**20} MiB")
-        if end > len(self._view):
-            raise Truncated(end)
-        self.at = end
-        return start
-
-    def number(self, layout: struct.Struct) -> Any:
-        """A number; its type follows from the layout."""
-        return layout.unpack_from(self._view, self.skip(layout.size))[0]
-
-    def text(self, limit: int, what: str) -> str:
-        """A string of at most `limit` bytes."""
-        length = self.number(_U64)
-        if length > limit:
-            raise InvalidGguf(f"{what} has {length} bytes, more than {limit}")
-        start = self.skip(length)
-        return self.raw(start, length).decode("utf-8", "replace")
-
-    def raw(self, start: int, count: int) -> bytes:
-        """Bytes that were skipped."""
-        return self._view[start : start + count].tobytes()
-
-    def skip_strings(self, count: int) -> None:
-        """Go over `count` strings."""
-        self._strings += count
-        if self._strings > MAX_STRINGS:
-            raise InvalidGguf(f"there are more than {MAX_STRINGS} strings in its arrays")
-        for _ in range(count):
-            self.skip(self.number(_U64))
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class _Tensor:
-    name: str
-    kind: int
-    elements: int
-    row: int
-    offset: int
-
-    @property
-    def size(self) -> int:
-        """Bytes; the least that is possible for a type that came after this code."""
-        block, width = BLOCKS.get(self.kind, (1, 0))
-        return self.elements // block * width
-
-
-_U32: Final = struct.Struct("<I")
-_U64: Final = struct.Struct("<Q")
-
-
-def _preamble(reader: _Reader) -> tuple[int, int, int]:
-    start = reader.skip(len(MAGIC))
-    if reader.raw(start, len(MAGIC)) != MAGIC:
+def _preamble(header: HeaderInput) -> Steps[tuple[int, int, int]]:
+    if (yield from header.raw(len(MAGIC))) != MAGIC:
         raise InvalidGguf("it does not begin with GGUF: it is no gguf file")
-    version = reader.number(_U32)
+    version = yield from header.number(U32)
     if version not in VERSIONS:
         raise InvalidGguf(f"it is gguf version {version}, which is none of 2 and 3 little endian")
-    tensor_count, key_count = reader.number(_U64), reader.number(_U64)
+    tensor_count, key_count = (yield from header.number(U64)), (yield from header.number(U64))
     if not 0 < tensor_count <= MAX_TENSORS:
         raise InvalidGguf(f"it has {tensor_count} tensors; 1 to {MAX_TENSORS} can be")
     if key_count > MAX_KEYS:
@@ -194,96 +174,67 @@ def _preamble(reader: _Reader) -> tuple[int, int, int]:
     return version, tensor_count, key_count
 
 
-def _metadata(reader: _Reader, count: int) -> Mapping[str, Value]:
-    found: dict[str, Value] = {}
-    for _ in range(count):
-        key = reader.text(MAX_KEY_BYTES, "a metadata key")
-        if key in found:
-            raise InvalidGguf(f"the metadata key {_shown(key)} is there twice")
-        found[key] = _value(reader, reader.number(_U32))
-    return found
-
-
-def _value(reader: _Reader, kind: int) -> Value:
-    if kind == STRING:
-        return reader.text(MAX_HEADER_BYTES, "a metadata value")
-    if kind == VALUE_ARRAY:
-        return _array(reader)
-    layout = NUMBERS.get(kind)
-    if layout is None:
-        raise InvalidGguf(f"a metadata value has the unknown type {kind}")
-    number: int | float | bool = reader.number(layout)
-    return number
-
-
-def _array(reader: _Reader) -> Value:
-    kind, count = reader.number(_U32), reader.number(_U64)
-    if kind == STRING:
-        reader.skip_strings(count)
-        return None
-    layout = NUMBERS.get(kind)
-    if layout is None:
-        raise InvalidGguf(f"an array has the type {kind}, which none can have")
-    if count > MAX_KEPT_ITEMS:
-        reader.skip(count * layout.size)
-        return None
-    return tuple(reader.number(layout) for _ in range(count))
-
-
 def _alignment(metadata: Mapping[str, Value]) -> int:
-    value = metadata.get("general.alignment", 32)
+    value = metadata.get(gguf_metadata.ALIGNMENT, 32)
     if type(value) is not int or not 8 <= value <= 2**16 or value & (value - 1):
         raise InvalidGguf("general.alignment is no power of two from 8 to 65536")
     return value
 
 
-def _tensor(reader: _Reader) -> _Tensor:
-    name = reader.text(MAX_NAME_BYTES, "a tensor's name")
-    dimensions = reader.number(_U32)
+def _tensors(header: HeaderInput, count: int, alignment: int) -> Steps[_Tensors]:
+    header.count(count)
+    found = _Tensors(count=count)
+    for _ in range(count):
+        name = decoded((yield from header.string(MAX_NAME_BYTES, "a tensor's name")))
+        lengths = yield from _lengths(header, name)
+        kind, offset = (yield from header.number(U32)), (yield from header.number(U64))
+        elements = _product(lengths, name)
+        block, width = BLOCKS.get(kind, (1, 0))
+        if lengths[0] % block:
+            raise InvalidGguf(f"the rows of {shown(name)} are no multiple of {block}")
+        if offset % alignment:
+            raise InvalidGguf(f"the tensor {shown(name)} is not aligned to {alignment} bytes")
+        # The least that is possible for a type that came after this code.
+        found.add(name, kind, elements, offset + elements // block * width)
+    return found
+
+
+def _lengths(header: HeaderInput, name: str) -> Steps[list[int]]:
+    dimensions = yield from header.number(U32)
     if not 0 < dimensions <= 4:
-        raise InvalidGguf(f"the tensor {_shown(name)} has {dimensions} dimensions")
-    lengths = [reader.number(_U64) for _ in range(dimensions)]
-    elements = 1
-    for length in lengths:
-        elements *= length
+        raise InvalidGguf(f"the tensor {shown(name)} has {dimensions} dimensions")
+    return list((yield from header.numbers(U64, dimensions)))
+
+
+def _product(lengths: list[int], name: str) -> int:
+    elements = math.prod(lengths)
     if not 0 < elements < 2**63:
-        raise InvalidGguf(f"the tensor {_shown(name)} has impossible dimensions")
-    kind, offset = reader.number(_U32), reader.number(_U64)
-    return _Tensor(name=name, kind=kind, elements=elements, row=lengths[0], offset=offset)
+        raise InvalidGguf(f"the tensor {shown(name)} has impossible dimensions")
+    return elements
 
 
-def _check_extent(tensor: _Tensor, alignment: int, room: int) -> None:
-    block, _ = BLOCKS.get(tensor.kind, (1, 0))
-    if tensor.row % block:
-        raise InvalidGguf(f"the rows of {_shown(tensor.name)} are no multiple of {block}")
-    if tensor.offset % alignment:
-        raise InvalidGguf(f"the tensor {_shown(tensor.name)} is not aligned to {alignment} bytes")
-    if tensor.offset + tensor.size > room:
-        missing = tensor.offset + tensor.size - room
-        raise InvalidGguf(f"the tensor {_shown(tensor.name)} ends {missing} bytes after the file")
-
-
-def _header(
-    version: int, metadata: Mapping[str, Value], tensors: list[_Tensor], start: int
+def _summary(
+    version: int, metadata: Mapping[str, Value], tensors: _Tensors, start: int
 ) -> GgufHeader:
-    architecture = metadata.get("general.architecture")
+    architecture = metadata.get(gguf_metadata.ARCHITECTURE)
     if not isinstance(architecture, str) or not _NAME.fullmatch(architecture):
         raise InvalidGguf("general.architecture is missing or no name")
-    if (_number(metadata, "split.count") or 0) > 1:
+    if (largest(metadata.get(gguf_metadata.SPLIT_COUNT)) or 0) > 1:
         raise InvalidGguf("it is one part of a split model; merge the parts (llama-gguf-split)")
-    name, file_type = metadata.get("general.name"), _number(metadata, "general.file_type")
+    name = metadata.get(gguf_metadata.NAME)
+    file_type = largest(metadata.get(gguf_metadata.FILE_TYPE))
 
     def of(key: str) -> int | None:
-        return _number(metadata, f"{architecture}.{key}")
+        return largest(metadata.get(f"{architecture}.{key}"))
 
     return GgufHeader(
         version=version,
         architecture=architecture,
-        name=_shown(name) if isinstance(name, str) else None,
+        name=shown(name) if isinstance(name, str) else None,
         quantization=_quantization(file_type, tensors),
         file_type=file_type,
-        parameter_count=sum(tensor.elements for tensor in tensors),
-        tensor_count=len(tensors),
+        parameter_count=tensors.elements,
+        tensor_count=tensors.count,
         context_length=of("context_length"),
         block_count=of("block_count"),
         embedding_length=of("embedding_length"),
@@ -297,24 +248,9 @@ def _header(
     )
 
 
-def _number(metadata: Mapping[str, Value], key: str) -> int | None:
-    """A whole number that a status field can hold; of one by layer the largest."""
-    value = metadata.get(key)
-    items = value if isinstance(value, tuple) else (value,)
-    numbers = [item for item in items if type(item) is int and 0 <= item < 2**63]
-    return max(numbers, default=None)
-
-
-def _quantization(file_type: int | None, tensors: list[_Tensor]) -> str | None:
+def _quantization(file_type: int | None, tensors: _Tensors) -> str | None:
     """What the file says it is, else the type that most of its elements have."""
     if file_type is not None and file_type in FILE_TYPES:
         return FILE_TYPES[file_type]
-    elements: dict[int, int] = {}
-    for tensor in tensors:
-        elements[tensor.kind] = elements.get(tensor.kind, 0) + tensor.elements
+    elements = tensors.by_type
     return TENSOR_TYPES.get(max(elements, key=lambda kind: elements[kind]))
-
-
-def _shown(text: str) -> str:
-    """Text of the file's own, made fit for a status field or a message."""
-    return "".join(char for char in text[:MAX_TEXT] if char.isprintable())

@@ -9,12 +9,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from roadstead.errors import ContentError, PartsDamaged
-from roadstead.gguf import GgufHeader, InvalidGguf, Truncated, parse_header
+from roadstead.gguf import GgufHeader, HeaderParser, InvalidGguf
 
 _MD5: Final = re.compile(r"[0-9a-f]{32}")
-
-FIRST_LOOK_BYTES = 8 * 2**20
-"""Most headers are shorter; looking earlier would read the vocabulary twice."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -32,18 +29,15 @@ class Verifier:
         self._size = size
         self._digest = hashlib.sha256()
         self._seen = 0
-        self._prefix = bytearray()
-        self._look_at = min(size, FIRST_LOOK_BYTES)
+        self._parser: HeaderParser | None = HeaderParser(size)
         self._header: GgufHeader | None = None
 
     def follow(self, view: memoryview) -> None:
         """Take the next bytes; raises ContentError as soon as the header is known to be bad."""
         self._digest.update(view)
         self._seen += len(view)
-        if self._header is None:
-            self._prefix += view
-            if len(self._prefix) >= self._look_at:
-                self._look()
+        if self._parser is not None:
+            self._read_header(self._parser, view)
 
     def finish(self, expected_sha256: str | None) -> Verified:
         """The result once all bytes were seen; raises ContentError."""
@@ -59,16 +53,15 @@ class Verifier:
             )
         return Verified(sha256=sha256, header=self._header)
 
-    def _look(self) -> None:
+    def _read_header(self, parser: HeaderParser, view: memoryview) -> None:
         try:
-            self._header = parse_header(self._prefix, self._size)
-        except Truncated as more:
-            self._look_at = min(self._size, max(more.needed, 2 * len(self._prefix)))
-            return
+            self._header = parser.feed(view)
         except InvalidGguf as error:
+            self._parser = None
             message = f"the model is not a gguf file that can be served: {error}"
             raise ContentError("InvalidGguf", message) from None
-        self._prefix = bytearray()
+        if self._header is not None:
+            self._parser = None
 
 
 class PartsVerifier:
@@ -78,6 +71,9 @@ class PartsVerifier:
     were listed prove nothing, nor does an object that was made of them. Where no sha256 is
     promised, this notices: the ETag of a part is its MD5, that of the object (`etag`) the MD5 of
     those. Where a store encrypts they are not, and the transfer begins anew for nothing.
+
+    What is wrong with the header is told once the part that it was found in was compared: another
+    attempt can heal damage, but no bad model.
     """
 
     def __init__(
@@ -91,6 +87,7 @@ class PartsVerifier:
         self._seen = 0
         self._part = hashlib.md5(usedforsecurity=False)
         self._parts = hashlib.md5(usedforsecurity=False)
+        self._fault: ContentError | None = None
 
     def follow(self, view: memoryview) -> None:
         """Take the next bytes; raises ContentError, PartsDamaged."""
@@ -101,9 +98,15 @@ class PartsVerifier:
             self._part.update(piece)
             self._seen += len(piece)
             left = left[len(piece) :]
-            if self._seen % self._part_size == 0 or self._seen == self._size:
+            if self._compares():
                 self._next(number + 1)
-        self._verifier.follow(view)
+                self._raise_fault()
+        try:
+            self._verifier.follow(view)
+        except ContentError as error:
+            self._fault = self._fault or error
+        if self._compares():
+            self._raise_fault()
 
     def finish(self, expected_sha256: str | None) -> Verified:
         """As Verifier's; raises PartsDamaged."""
@@ -112,6 +115,14 @@ class PartsVerifier:
         if _MD5.fullmatch(digest) and parts == str(count):
             _compare(self._etag, f"{self._parts.hexdigest()}-{count}", "the object")
         return self._verifier.finish(expected_sha256)
+
+    def _compares(self) -> bool:
+        """Whether a part ends here."""
+        return self._seen % self._part_size == 0 or self._seen == self._size
+
+    def _raise_fault(self) -> None:
+        if self._fault is not None:
+            raise self._fault
 
     def _next(self, number: int) -> None:
         etag = self._etags.get(number, "")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dev import samplegguf
 from roadstead.errors import ContentError, PartsDamaged
-from roadstead.transfer.content import FIRST_LOOK_BYTES, PartsVerifier, Verifier
+from roadstead.transfer.content import PartsVerifier, Verifier
 
 RAW = samplegguf.sample(40_000)
 SHA256 = hashlib.sha256(RAW).hexdigest()
@@ -42,8 +42,6 @@ def test_missing_bytes_are_noticed() -> None:
 
 def test_bad_header_is_noticed_before_the_rest_arrives() -> None:
     verifier = Verifier(2**34)
-    for _ in range(FIRST_LOOK_BYTES // 2**20 - 1):
-        verifier.follow(memoryview(bytes(2**20)))
     with pytest.raises(ContentError, match="no gguf file"):
         verifier.follow(memoryview(bytes(2**20)))
 
@@ -77,6 +75,14 @@ def test_damage_in_a_part_that_was_kept_is_noticed(damaged: int, step: int) -> N
     wrong[damaged] ^= 1
     with pytest.raises(PartsDamaged, match=f"part {damaged // PART + 1},"):
         compared(bytes(wrong), step, ETAGS)
+
+
+def test_bad_header_is_told_once_its_part_was_compared() -> None:
+    bad = memoryview(b"<html>" + RAW[6:])
+    verifier = PartsVerifier(len(bad), PART, etags={})
+    verifier.follow(bad[: PART - 1])
+    with pytest.raises(ContentError, match="no gguf file"):
+        verifier.follow(bad[PART - 1 : PART])
 
 
 def test_damage_in_an_object_of_parts_is_noticed() -> None:

@@ -1,0 +1,132 @@
+"""The metadata of a gguf header: of its keys and arrays only what a GgufHeader says is kept."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Mapping
+from typing import Final, TypeGuard
+
+from roadstead.gguf_input import U32, U64, HeaderInput, InvalidGguf, Steps
+from roadstead.gguf_types import NUMBERS, STRING, VALUE_ARRAY
+
+ARCHITECTURE: Final = "general.architecture"
+NAME: Final = "general.name"
+FILE_TYPE: Final = "general.file_type"
+ALIGNMENT: Final = "general.alignment"
+SPLIT_COUNT: Final = "split.count"
+OF_ARCHITECTURE: Final = (
+    "context_length",
+    "block_count",
+    "embedding_length",
+    "attention.head_count",
+    "attention.head_count_kv",
+    "attention.key_length",
+    "attention.value_length",
+    "attention.sliding_window",
+    "expert_count",
+)
+"""What is read of the architecture's own keys, such as `llama.block_count`."""
+
+MAX_KEY_BYTES: Final = 65_535
+MAX_KEPT_ITEMS: Final = 4_096
+"""Arrays of numbers up to this length are read (head counts by layer), longer ones skipped."""
+MAX_TEXT: Final = 256
+"""Characters kept of a text that ends in a status field."""
+_MAX_USED_KEY: Final = 128
+"""An architecture's name has 64 characters at most."""
+_SUFFIXES: Final = tuple(f".{name}" for name in OF_ARCHITECTURE)
+_OTHERS: Final = frozenset({ARCHITECTURE, NAME, FILE_TYPE, ALIGNMENT, SPLIT_COUNT})
+
+Value = int | float | bool | str | tuple[int | None] | None
+"""A value; of an array its largest whole number alone; None for one that is skipped."""
+
+
+def read_metadata(header: HeaderInput, count: int) -> Steps[Mapping[str, Value]]:
+    """The values of the keys that are used."""
+    found: dict[str, Value] = {}
+    seen: set[bytes] = set()
+    header.count(count)
+    for _ in range(count):
+        raw = yield from header.string(MAX_KEY_BYTES, "a metadata key")
+        digest = hashlib.blake2b(raw, digest_size=16).digest()
+        if digest in seen:
+            raise InvalidGguf(f"the metadata key {shown(decoded(raw[:MAX_TEXT]))} is there twice")
+        seen.add(digest)
+        kind = yield from header.number(U32)
+        key = decoded(raw) if len(raw) <= _MAX_USED_KEY else ""
+        if key in _OTHERS or key.endswith(_SUFFIXES):
+            found[key] = yield from _value(header, kind)
+        else:
+            yield from _skip_value(header, kind)
+    return found
+
+
+def largest(value: Value) -> int | None:
+    """A whole number that a status field can hold; of one by layer the largest."""
+    items = value if isinstance(value, tuple) else (value,)
+    return max((item for item in items if _is_count(item)), default=None)
+
+
+def decoded(raw: bytes) -> str:
+    """Text of the file's own, whatever its bytes are."""
+    return raw.decode("utf-8", "replace")
+
+
+def shown(text: str) -> str:
+    """Text of the file's own, made fit for a status field or a message."""
+    return "".join(char for char in text[:MAX_TEXT] if char.isprintable())
+
+
+def _value(header: HeaderInput, kind: int) -> Steps[Value]:
+    if kind == STRING:
+        # Four bytes at most for each character that is kept.
+        return decoded((yield from header.beginning(4 * MAX_TEXT)))
+    if kind == VALUE_ARRAY:
+        return (yield from _array(header))
+    number: int | float | bool = yield from header.number(_layout(kind))
+    return number
+
+
+def _array(header: HeaderInput) -> Steps[Value]:
+    kind, count = (yield from header.number(U32)), (yield from header.number(U64))
+    if kind == STRING or count > MAX_KEPT_ITEMS:
+        yield from _skip_items(header, kind, count)
+        return None
+    items = yield from header.numbers(_layout_of_items(kind), count)
+    return (max(filter(_is_count, items), default=None),)
+
+
+def _skip_value(header: HeaderInput, kind: int) -> Steps[None]:
+    if kind == STRING:
+        yield from header.skip((yield from header.number(U64)))
+    elif kind == VALUE_ARRAY:
+        kind, count = (yield from header.number(U32)), (yield from header.number(U64))
+        yield from _skip_items(header, kind, count)
+    else:
+        yield from header.skip(_layout(kind).size)
+
+
+def _skip_items(header: HeaderInput, kind: int, count: int) -> Steps[None]:
+    if kind == STRING:
+        yield from header.skip_strings(count)
+    else:
+        yield from header.skip(count * _layout_of_items(kind).size)
+
+
+def _layout(kind: int) -> struct.Struct:
+    layout = NUMBERS.get(kind)
+    if layout is None:
+        raise InvalidGguf(f"a metadata value has the unknown type {kind}")
+    return layout
+
+
+def _layout_of_items(kind: int) -> struct.Struct:
+    layout = NUMBERS.get(kind)
+    if layout is None:
+        raise InvalidGguf(f"an array has the type {kind}, which none can have")
+    return layout
+
+
+def _is_count(item: object) -> TypeGuard[int]:
+    return type(item) is int and 0 <= item < 2**63
