@@ -23,7 +23,7 @@ RUNS: Final = 5
 NEGLIGIBLE_SECONDS: Final = 0.003
 """Of half the length: what ends within this time is not measured any further. Quadratic work does
 not, even with half a nanosecond for a step and thirty characters from one step to the next."""
-LAST_SECONDS: Final = 3.0
+LAST_SECONDS: Final = 1.0
 """Work that takes this long is stopped: nothing that is linear does."""
 
 Prepare = Callable[[int], Callable[[], object]]

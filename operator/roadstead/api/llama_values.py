@@ -74,6 +74,10 @@ def _finite(text: str) -> float:
     return number
 
 
+def _positive(text: str) -> bool:
+    return re.fullmatch(_NUMBER[2:], text) is not None and text.strip("0.") != ""
+
+
 def _logit_bias(text: str) -> bool:
     match = re.fullmatch(rf"([0-9]{{1,12}})[+-]{_NUMBER[2:]}", text, re.ASCII)
     return match is not None and int(match[1]) <= _INT32[1]
@@ -83,7 +87,7 @@ _NUMBER = r"-?[0-9]{1,12}(?:\.[0-9]{1,12})?"
 SWITCH = Value(form="nothing", fits=lambda text: False)
 INTEGER = whole()
 DECIMAL = pattern("a decimal number such as 0.95", re.compile(_NUMBER))
-POSITIVE = pattern("a decimal number above 0", re.compile(rf"(?=[0.]*[1-9]){_NUMBER[2:]}"))
+POSITIVE = Value(form="a decimal number above 0", fits=_positive)
 # One for each device, of which llama.cpp knows 16, and fewer than that.
 DECIMALS = pattern(
     "up to 15 decimal numbers with commas between", re.compile(rf"{_NUMBER}(?:,{_NUMBER}){{0,14}}")

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from tests.hostile.expressions import Expression, expressions
+from tests.hostile.hostile import hostile
 from tests.support.growth import excess
-from tests.unit.foreign_text.expressions import Expression, expressions
-from tests.unit.foreign_text.hostile import hostile
 
 ALL = [*expressions("roadstead"), *expressions("roadstead_webhooks")]
 

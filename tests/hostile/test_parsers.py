@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
@@ -77,8 +77,8 @@ def work(parser: Parser, token: str, length: int) -> Callable[[], object]:
     return run
 
 
-def slow(parser: Parser) -> Iterator[str]:
-    for token in TOKENS:
+def slow(parser: Parser, tokens: Sequence[str] = TOKENS) -> Iterator[str]:
+    for token in tokens:
         if grown := excess(functools.partial(work, parser, token)):
             yield f"{token!r} * n: {grown}"
 
@@ -92,4 +92,4 @@ def test_quadratic_parser_is_caught() -> None:
     def each_looks_at_all(text: str) -> object:
         return [text.count(character, at) for at, character in enumerate(text)]
 
-    assert next(slow(each_looks_at_all), "")
+    assert next(slow(each_looks_at_all, ["a"]), "")
