@@ -1,7 +1,7 @@
 """Fixtures of a real API server with Roadstead's CRDs, and of a namespace in it.
 
 A conftest imports those that it wants. Each conftest that imports `apiserver` gets an API server
-that no other folder's tests write to.
+that no other folder's tests write to, and that ends with them.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ def binaries() -> dict[str, Path]:
     return ensure(*PROGRAMS)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def apiserver(
     binaries: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ApiServer]:

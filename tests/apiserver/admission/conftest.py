@@ -51,7 +51,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Folder:
     return prepare(tmp_path_factory.mktemp("webhooks"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def balancer() -> Iterator[Balancer]:
     """The address that the API server knows."""
     made = Balancer([])
@@ -59,14 +59,14 @@ def balancer() -> Iterator[Balancer]:
     made.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def ledger(folder: Folder) -> Iterator[Ledger]:
     """Where the webhooks record what they answer."""
     with postgres.running() as server:
         yield asyncio.run(migrated(server, folder.path))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def webhooks(
     apiserver: ApiServer, folder: Folder, balancer: Balancer, ledger: Ledger
 ) -> Iterator[tuple[WebhookProcess, ...]]:

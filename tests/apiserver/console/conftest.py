@@ -22,7 +22,7 @@ ALICES = samples.serve("gemma")
 BOBS = samples.serve("secret-plan", namespace="other", contract="other", model="other-model")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def ledger() -> Iterator[Postgres]:
     """A Postgres with the tables."""
     with postgres.running() as running:
@@ -31,7 +31,7 @@ def ledger() -> Iterator[Postgres]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def console(
     apiserver: ApiServer, ledger: Postgres, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ConsoleProcess]:
@@ -43,7 +43,7 @@ def console(
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def provided(
     apiserver: ApiServer,
     ledger: Postgres,

@@ -29,7 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Folder:
     return prepare(tmp_path_factory.mktemp("forward-auth"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def auth(apiserver: ApiServer, folder: Folder) -> Iterator[AuthProcess]:
     """One that runs as long as the tests do."""
     asyncio.run(make_system(apiserver))

@@ -20,7 +20,7 @@ from tests.support.operator.site import LARGE, Site, serving
 __all__ = ["apiserver"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The source's and the store's side, for all tests."""
     folder = tmp_path_factory.mktemp("reconciling")
