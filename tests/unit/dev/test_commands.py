@@ -2,7 +2,7 @@
 
 import pytest
 
-from dev.checks.suite import Result, counts, progress, table
+from dev.checks.commands import Result, counts, progress, table
 
 
 @pytest.mark.parametrize(
