@@ -12,7 +12,7 @@ BEYOND_KOPFS_PATIENCE = 70.0
 
 
 @pytest.mark.fault("R5", heals="it is asked again, up to half a minute apart; then all is as asked")
-@pytest.mark.parametrize("status", [500, 403])
+@pytest.mark.parametrize("status", [500, pytest.param(403, marks=pytest.mark.long)])
 async def test_an_api_server_that_fails_is_asked_again_until_it_is_well(
     way: Way, healing: Healing, status: int
 ) -> None:
@@ -44,7 +44,15 @@ def slow(way: Way) -> contextlib.AbstractContextManager[None]:
 
 
 @pytest.mark.fault("R5", heals="it is asked again, up to half a minute apart; then all is as asked")
-@pytest.mark.parametrize("fault", [refused, silent, reset, slow])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        refused,
+        silent,
+        pytest.param(reset, marks=pytest.mark.long),
+        pytest.param(slow, marks=pytest.mark.long),
+    ],
+)
 async def test_an_api_server_that_can_not_be_reached_is_asked_until_it_can(
     way: Way, healing: Healing, fault: Fault
 ) -> None:

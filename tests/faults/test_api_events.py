@@ -65,7 +65,12 @@ class Missed:
     "R7", heals="older news change nothing; the next look at everything finds what was missed"
 )
 @pytest.mark.parametrize(
-    "lines", [doubled, Swapped(), Missed()], ids=["doubled", "swapped", "missed"]
+    "lines",
+    [
+        pytest.param(doubled, id="doubled"),
+        pytest.param(Swapped(), id="swapped", marks=pytest.mark.long),
+        pytest.param(Missed(), id="missed"),
+    ],
 )
 async def test_events_may_be_doubled_or_swapped_or_missing(
     way: Way, healing: Healing, lines: Lines

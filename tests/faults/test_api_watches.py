@@ -44,8 +44,12 @@ def told(event: object) -> Before:
     [
         pytest.param(ended, id="ended-at-once"),
         pytest.param(told(GONE), id="too-old"),
-        pytest.param(told(FAILED), id="failed"),
-        pytest.param(lambda asked: web.Response(status=410) if asked.watches else None, id="410"),
+        pytest.param(told(FAILED), id="failed", marks=pytest.mark.long),
+        pytest.param(
+            lambda asked: web.Response(status=410) if asked.watches else None,
+            id="410",
+            marks=pytest.mark.long,
+        ),
     ],
 )
 async def test_watches_that_end_at_once_are_begun_again_now_and_then(

@@ -37,7 +37,7 @@ async def served(operated: Operated) -> None:
 
 @pytest.mark.fault("R20", heals="nothing happens: no replica goes by the time of day")
 @pytest.mark.parametrize("seconds", [300, -300])
-@pytest.mark.parametrize("whose", ["leader", "standby"])
+@pytest.mark.parametrize("whose", ["leader", pytest.param("standby", marks=pytest.mark.long)])
 async def test_a_clock_that_jumps_changes_nothing_about_who_leads(
     operated: Operated,
     replicas: Replicas,
