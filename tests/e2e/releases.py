@@ -29,6 +29,13 @@ def rollback(cluster: Cluster) -> None:
     cluster.install("rollback", RELEASE, *HELM)
 
 
+def is_installed(cluster: Cluster) -> bool:
+    """Whether the chart's release is there."""
+    labels = f"owner=helm,status=deployed,name={RELEASE}"
+    found = cluster.get("-n", NAMESPACE, "secrets", "-l", labels)
+    return bool(found and found["items"])
+
+
 def installed(cluster: Cluster, version: Version | None = None) -> None:
     """Install this version or another one, and acquaint it with the source side."""
     if version is None:

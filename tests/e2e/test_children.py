@@ -41,6 +41,7 @@ def test_child_without_its_label_is_taken_back(serves: Serves) -> None:
 
 
 def test_secret_without_its_label_is_put_right_where_a_pod_waits_on_a_node(serves: Serves) -> None:
+    # A minute: Secrets without the label are in no watch; the next look at everything finds them.
     serves.apply(make_serve(NAME, config={"image": "nowhere.example/llama:1"}))
     wait_until(lambda: all(serves.get("secret", name) for name in SECRETS))
     for name in SECRETS:

@@ -26,6 +26,7 @@ def model(cluster: Cluster, big_model: str) -> Iterator[str]:
 def test_a_transfer_goes_on_after_the_operator_was_killed(
     cluster: Cluster, model: str, big_model: str
 ) -> None:
+    # A minute: 2 GiB are transferred, and the Lease of the killed operator has to expire.
     bring(cluster, model, big_model)
     begun = wait_until(lambda: transfer_of(cluster, model, at_least=10), step=0.1)
     assert kill_command(leader_uid(cluster), "roadstead operator") == 1
@@ -37,6 +38,7 @@ def test_a_transfer_goes_on_after_the_operator_was_killed(
 def test_a_fetch_goes_on_after_it_was_killed(
     cluster: Cluster, model: str, big_model: str, serves: Serves
 ) -> None:
+    # Half a minute: 2 GiB come from the source, and from the store to a pod.
     bring(cluster, model, big_model)
     wait_until(lambda: model_condition(cluster, model).get("status") == "True", seconds=180)
     serves.apply(make_serve("big", modelName=model))

@@ -73,6 +73,7 @@ def running(cluster: Cluster, serves: Serves) -> Serves:
 
 
 def test_ready_server_is_in_the_ledger_with_what_it_uses(cluster: Cluster, running: Serves) -> None:
+    # Half a minute: the kubelet measures a new pod after ten seconds, the ledger follows.
     wait_until(lambda: record(cluster, running, "gemma")["memory_current_mb"], seconds=90, step=2)
     found, serve = record(cluster, running, "gemma"), running.get("modelserve", "gemma")
     assert (found["status"], found["subject"], found["contract"]) == ("Ready", "alice", "e2e")

@@ -72,13 +72,15 @@ def release_models(serves: Serves) -> None:
 def back_again(cluster: Cluster) -> Iterator[None]:
     """The release as the other tests have it."""
     yield
-    releases.installed(cluster)
+    if not releases.is_installed(cluster):
+        releases.installed(cluster)
 
 
 @pytest.fixture
 def serving(cluster: Cluster, back_again: None) -> Iterator[Serves]:
     """The release, installed, and a namespace with a server that is ready."""
-    releases.installed(cluster)
+    if not releases.is_installed(cluster):
+        releases.installed(cluster)
     serves = Serves(cluster=cluster, namespace=f"e2e-{secrets.token_hex(3)}")
     cluster.run("create", "namespace", serves.namespace)
     serves.apply(make_serve())
@@ -89,6 +91,7 @@ def serving(cluster: Cluster, back_again: None) -> Iterator[Serves]:
 
 @pytest.mark.fault("R17", heals="the servers end, totals are given back, the Model stays")
 def test_a_namespace_goes_with_everything_in_it(serving: Serves, healing: Healing) -> None:
+    # A minute: a namespace is gone when its pods are, and those have a grace period.
     serving.apply(make_serve("second", replicas=0, modelName="nobody-knows-this"))
     wait_until(lambda: counted(serving) >= 2)
     with healing():
@@ -122,6 +125,7 @@ ORDERS: dict[str, tuple[Step, ...]] = {
 def test_all_of_it_goes_in_any_order(
     serving: Serves, steps: tuple[Step, ...], healing: Healing
 ) -> None:
+    # A minute: two namespaces go with their pods.
     with healing():
         for step in steps:
             step(serving)
@@ -134,6 +138,7 @@ def test_all_of_it_goes_in_any_order(
 def test_a_release_that_is_gone_leaves_its_servers_to_the_next(
     serving: Serves, healing: Healing
 ) -> None:
+    # Two minutes: the chart goes and is installed again, with MinIO and Postgres.
     before = [pod["metadata"]["uid"] for pod in serving.pods()]
     uninstall(serving)
     with healing():

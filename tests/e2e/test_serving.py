@@ -35,6 +35,7 @@ def test_the_columns_are_filled(cluster: Cluster, serves: Serves) -> None:
 
 
 def test_kubectl_scale_starts_and_ends_servers(serves: Serves) -> None:
+    # Half a minute: two servers load a model, and end after their grace period.
     serves.apply(make_serve())
     serves.until_ready()
     serves.kubectl("scale", "modelserve", "gemma", "--replicas=2")
@@ -49,6 +50,7 @@ def test_kubectl_scale_starts_and_ends_servers(serves: Serves) -> None:
 def test_changed_runtime_params_roll_out_without_a_lost_request(
     cluster: Cluster, serves: Serves
 ) -> None:
+    # Half a minute: a model is loaded twice, and the old pod ends with its last request.
     serves.apply(make_serve())
     serves.until_ready()
     before = serves.pods()[0]["metadata"]["uid"]

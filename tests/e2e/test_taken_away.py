@@ -29,6 +29,7 @@ def test_a_quota_of_nothing_is_told_and_the_server_starts_without_it(
 
 @pytest.mark.fault("R18", heals="serves on behind a bad image, and rolls out with a good one")
 def test_an_image_that_is_not_there_takes_no_server_away(serves: Serves, healing: Healing) -> None:
+    # Half a minute: the kubelet backs off before it says that an image is not there.
     serves.apply(make_serve())
     serves.until_ready()
     serves.apply(make_serve(config=NO_IMAGE))
@@ -46,6 +47,7 @@ def test_an_image_that_is_not_there_takes_no_server_away(serves: Serves, healing
 def test_a_server_is_not_evicted_against_a_budget_and_replaced_when_it_is(
     serves: Serves, healing: Healing
 ) -> None:
+    # Half a minute: a model is loaded, and again by the pod that takes its place.
     serves.apply(make_serve())
     uid = serves.until_ready()["metadata"]["uid"]
     (pod,) = serves.pods()

@@ -68,6 +68,7 @@ def is_ready(cluster: Cluster, model: str) -> bool:
 
 @pytest.mark.fault("R2", heals="the Job's next pod goes on with the upload")
 def test_the_next_pod_of_a_job_goes_on_where_one_was_killed(cluster: Cluster, model: str) -> None:
+    # A minute: 2 GiB are transferred, and read again to compare the digest.
     begun = wait_until(lambda: transfer_of(cluster, model, at_least=10), step=0.1)
     (first,) = listed(cluster, "pods")
     assert kill_command(first["metadata"]["uid"], "roadstead transfer") == 1
@@ -85,6 +86,7 @@ def has_log(cluster: Cluster, name: str) -> bool:
 
 
 def test_a_job_takes_no_notice_of_an_operator_that_is_killed(cluster: Cluster, model: str) -> None:
+    # Half a minute: 2 GiB are transferred, and read again to compare the digest.
     wait_until(lambda: transfer_of(cluster, model, at_least=10), step=0.1)
     (job,), (pod,) = listed(cluster, "jobs"), listed(cluster, "pods")
     assert kill_command(leader_uid(cluster), "roadstead operator") == 1

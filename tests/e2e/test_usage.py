@@ -23,6 +23,7 @@ OPERATOR = "deployment/roadstead-operator"
 def test_usage_agrees_with_the_kubelet_and_the_maximum_survives_everything(
     cluster: Cluster, serves: Serves
 ) -> None:
+    # Over a minute: after each of three restarts the kubelet measures anew, every ten seconds.
     serves.apply(make_serve())
     serves.until_ready()
     assert chat.ask(cluster, serves.namespace, "gemma", key=key_of(serves))
@@ -55,6 +56,7 @@ def test_usage_agrees_with_the_kubelet_and_the_maximum_survives_everything(
 
 
 def test_the_kubelet_is_asked_and_does_not_refuse(cluster: Cluster, serves: Serves) -> None:
+    # Half a minute: a model is loaded, and the kubelet measures a new pod after ten seconds.
     serves.apply(make_serve())
     serves.until_ready()
     wait_until(lambda: "memoryCurrentBytes" in status(serves), seconds=60)

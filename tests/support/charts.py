@@ -221,24 +221,21 @@ class Chart:
 
         Raises ChartRefused.
         """
-        command = [str(self.helm), "template", "roadstead", str(CHART), "-n", "roadstead-system"]
+        versions = (f"--api-versions={each}" for each in apis)
+        text = self._run("template", values, "--kube-version", "1.37.2", *versions)
+        return Rendered(objects=[each for each in yaml.safe_load_all(text) if each])
+
+    def _run(self, verb: str, values: Values | None, *options: str) -> str:
+        release = ("roadstead", str(CHART), "-n", "roadstead-system")
         done = subprocess.run(
-            [
-                *command,
-                "--kube-version",
-                "1.37.2",
-                "-f",
-                "-",
-                *(f"--api-versions={a}" for a in apis),
-            ],
+            [str(self.helm), verb, *release, *options, "-f", "-"],
             input=json.dumps(values or {}),
             capture_output=True,
             text=True,
         )
         if done.returncode != 0:
             raise ChartRefused(done.stderr)
-        objects = [each for each in yaml.safe_load_all(done.stdout) if each]
-        return Rendered(objects=objects)
+        return done.stdout
 
     def lint(self) -> str:
         """What `helm lint --strict` says."""

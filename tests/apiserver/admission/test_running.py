@@ -125,6 +125,7 @@ async def test_no_admission_fails_while_a_server_is_replaced(
     folder: Folder,
     balancer: Balancer,
 ) -> None:
+    # Half a minute: two servers start, are asked, and end after their grace period.
     stop = asyncio.Event()
     answers: list[str] = []
 

@@ -162,6 +162,7 @@ async def test_nobody_passes_before_the_servers_are_known(
 async def test_api_server_that_is_away_is_gone_without_until_it_is_too_long_ago(
     binaries: dict[str, Path], tmp_path: Path, folder: Folder
 ) -> None:
+    # Half a minute: nine seconds of silence, and a stopped API server that finds back.
     (tmp_path / "control-plane").mkdir()
     with running(binaries, tmp_path / "control-plane") as server:
         await install_crds(server)

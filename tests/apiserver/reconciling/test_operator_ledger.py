@@ -60,6 +60,7 @@ async def test_what_is_created_changed_and_deleted_is_in_the_ledger(
 async def test_what_is_deleted_while_nobody_leads_is_in_the_ledger_afterwards(
     operated: Operated, apiserver: ApiServer, ledger: Ledger, tmp_path: Path, healing: Healing
 ) -> None:
+    # Half a minute: two operators start, and a Lease expires.
     async with standing(operated, apiserver, tmp_path) as replicas:
         replicas.environ = {"ROADSTEAD_LEDGER_DSN_FILE": str(ledger.dsn_file("writer"))}
         first = await replicas.start("a")

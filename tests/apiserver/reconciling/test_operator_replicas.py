@@ -133,6 +133,7 @@ async def test_a_leader_that_was_stopped_ends_before_it_writes_again(
 async def test_a_lease_that_is_deleted_stays_with_its_leader(
     operated: Operated, replicas: Replicas
 ) -> None:
+    # Twenty seconds: two operators start, and a Lease is seen through.
     first, second = await both(replicas)
     await replicas.delete()
     await replicas.leads(first)
@@ -154,6 +155,7 @@ async def test_a_lease_that_is_deleted_stays_with_its_leader(
 async def test_a_leader_whose_lease_is_changed_by_hand_ends_and_another_waits_for_it(
     operated: Operated, replicas: Replicas, changes: dict[str, object], healing: Healing
 ) -> None:
+    # Twenty seconds: two operators start, and one waits for the whole of a Lease.
     first, second = await both(replicas)
     await served(operated)
     with healing():

@@ -178,6 +178,7 @@ async def test_a_cluster_without_the_kinds_of_routes_serves_and_says_so(
 async def test_kinds_that_are_installed_later_are_found(
     operated: Operated, gateway: dict[str, str]
 ) -> None:
+    # Up to a minute: the API server takes its time to serve kinds that are new or gone.
     await remove_kinds(operated.api)
     async with operated.operator(**gateway, ROADSTEAD_RESYNC_SECONDS="10"):
         serve = await gemma(operated)

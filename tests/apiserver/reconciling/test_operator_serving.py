@@ -158,6 +158,7 @@ async def test_a_pod_that_only_has_the_label_says_nothing_of_the_server(
 
 
 async def test_a_hundred_serves_at_once_are_all_served(operated: Operated) -> None:
+    # Half a minute: a hundred servers have six children each.
     name = operated.site.publish()
     async with operated.operator():
         created = [operated.serve(modelName=name) for _ in range(100)]

@@ -140,6 +140,7 @@ async def test_a_transfer_of_a_leader_that_was_stopped_ends_and_the_next_leader_
 
 @pytest.mark.fault("R11", heals="SourceURLExpired, until the Secret has another URL")
 async def test_an_expired_url_is_held_until_its_secret_has_another(operated: Operated) -> None:
+    # A minute: Secrets of others are not watched; a held Model looks at its own now and then.
     name = operated.site.publish()
     client = minio(operated.site.source)
 
@@ -160,6 +161,7 @@ async def test_an_expired_url_is_held_until_its_secret_has_another(operated: Ope
 async def test_a_url_that_expires_half_way_costs_no_byte_twice(
     operated: Operated, slow: FaultServer
 ) -> None:
+    # A minute, as above, and a source that is slow so that something can come between.
     slow.expire_after = LARGE // 2
     changes = {
         "ROADSTEAD_SOURCE_ALLOW": f"127.0.0.1:{slow.port}",
@@ -211,6 +213,7 @@ def _reconciles() -> float:
 async def test_a_store_that_goes_half_way_is_gone_on_with_when_it_is_back(
     operated: Operated, slow: FaultServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    # Half a minute: fifteen seconds without the store, and then what it backed off to.
     caplog.set_level("INFO")
     port = free_port()
     allow = {"ROADSTEAD_SOURCE_ALLOW": f"127.0.0.1:{slow.port}"}

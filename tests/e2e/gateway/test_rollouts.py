@@ -97,6 +97,7 @@ def load(gateway: Gateway, mine: Served) -> Callable[[], Any]:
 def test_a_rollout_of_forward_auth_loses_no_request(
     cluster: Cluster, load: Callable[[], Any]
 ) -> None:
+    # Half a minute: two pods, one after the other, each of which drains.
     with load():
         roll_out(cluster, NAMESPACE, FORWARD_AUTH)
         until_gone(cluster, NAMESPACE)
@@ -105,6 +106,7 @@ def test_a_rollout_of_forward_auth_loses_no_request(
 def test_a_rollout_of_traefik_loses_no_request_and_ends_no_stream(
     cluster: Cluster, gateway: Gateway, mine: Served, load: Callable[[], Any]
 ) -> None:
+    # Two minutes: the stream has to outlast the rollout, and old pods end with their last stream.
     with Connection(gateway) as connection:
         path = f"/{mine.uid}/completion"
         stream = pieces(connection.open(path, token=mine.token, body=completion(1500)))
@@ -119,6 +121,7 @@ def test_a_rollout_of_traefik_loses_no_request_and_ends_no_stream(
 def test_a_rollout_of_a_server_loses_no_request(
     cluster: Cluster, mine: Served, load: Callable[[], Any]
 ) -> None:
+    # Half a minute: a model is loaded anew, and the old pod ends with its last request.
     serves = Serves(cluster=cluster, namespace=mine.namespace)
     (before,) = [pod["metadata"]["uid"] for pod in serves.pods()]
     with load():

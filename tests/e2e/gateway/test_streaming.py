@@ -63,6 +63,7 @@ def test_a_cancelled_request_frees_its_slot(gateway: Gateway, mine: Served) -> N
 
 
 def test_a_long_answer_is_not_cut(gateway: Gateway, mine: Served) -> None:
+    # A minute: proxies cut what lasts longer than their default of 60 s.
     started = time.monotonic()
     with Connection(gateway) as connection:
         path, last = f"/{mine.uid}/completion", {}
