@@ -12,11 +12,13 @@ import asyncpg
 from roadstead.api.group import LABEL_SERVER_UUID
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section
+from roadstead.api.references import serve_references
 from roadstead.api.usage import UsageSample
 from roadstead.controllers.model_names import model_name
 from roadstead.controllers.server_pods import key_of_pod, pods_key
+from roadstead.controllers.transfer_pods import pods_of
 from roadstead.errors import LedgerUnavailable
-from roadstead.kube.cache import WatchCache, version
+from roadstead.kube.cache import Index, WatchCache, version
 from roadstead.kube.resources import (
     MODELS,
     MODELSERVES,
@@ -44,6 +46,8 @@ KINDS: Final[Mapping[Resource, tables.Table]] = {
     RESOURCECONTRACTS: tables.CONTRACTS,
 }
 """The kinds that have records."""
+INDEXES: Final[Mapping[Resource, Index]] = {MODELSERVES: serve_references, PODS: pods_of}
+"""What a cache has to be looked up by, for records of what is in it."""
 
 _CLUSTER: Final = "kube-system"
 

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Final
 
 from roadstead.api.raw import Raw
-from roadstead.api.references import serve_references
-from roadstead.controllers.books import KINDS, Books, exact_now
+from roadstead.controllers.books import INDEXES, KINDS, Books, exact_now
 from roadstead.controllers.watches import WATCHED
 from roadstead.errors import LedgerUnavailable
 from roadstead.kube.cache import WatchCache
 from roadstead.kube.client import KubeClient
 from roadstead.kube.lists import refresh
-from roadstead.kube.resources import MODELSERVES, PODS, Resource
+from roadstead.kube.resources import PODS, Resource
 from roadstead.ledger.comparison import differences
 from roadstead.ledger.database import connected, speaking
 from roadstead.ledger.outbox import Outbox
@@ -57,7 +56,7 @@ async def _run(dsn_file: Path, kubeconfig: str | None, wait: float) -> int:
 
 async def compare(client: KubeClient, dsn_file: Path) -> list[str]:
     """A line for each difference. The cluster is listed first, so it may be behind by a moment."""
-    cache = WatchCache({MODELSERVES: serve_references})
+    cache = WatchCache(INDEXES)
     for resource in (*KINDS, PODS):
         await refresh(client, cache, resource, selector=WATCHED[resource])
     books = Books(cache, Outbox(), now=exact_now)

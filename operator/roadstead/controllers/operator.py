@@ -12,8 +12,8 @@ import kopf
 
 from roadstead.api.model import Model
 from roadstead.api.raw import Raw
-from roadstead.api.references import serve_references
 from roadstead.controllers import parts
+from roadstead.controllers.books import INDEXES
 from roadstead.controllers.catalogue import Catalogue
 from roadstead.controllers.console_route import ConsoleRoute
 from roadstead.controllers.contract import ContractReconciler
@@ -42,7 +42,6 @@ from roadstead.controllers.probes import serving
 from roadstead.controllers.queue import WorkQueue
 from roadstead.controllers.settings import OperatorSettings
 from roadstead.controllers.status_writer import StatusWriter
-from roadstead.controllers.transfer_pods import pods_of
 from roadstead.controllers.transfers import Transfers
 from roadstead.controllers.usage_collector import collecting
 from roadstead.controllers.watches import ROUTED, WATCHED, registry
@@ -53,7 +52,7 @@ from roadstead.kube.cache import WatchCache
 from roadstead.kube.children import Children
 from roadstead.kube.client import KubeClient
 from roadstead.kube.events import EventRecorder
-from roadstead.kube.resources import MODELS, MODELSERVES, PODS, RESOURCECONTRACTS, Resource
+from roadstead.kube.resources import MODELS, MODELSERVES, RESOURCECONTRACTS, Resource
 from roadstead.store.client import MinioStore
 from roadstead.tokens.receipts import ReceiptVerifier
 from roadstead.usage.figures import ShownUsage
@@ -80,7 +79,7 @@ class Operator:
         self._client = client
         self._leadership = leadership or Leadership.alone()
         fence = self._leadership.fence
-        self._cache = WatchCache({MODELSERVES: serve_references, MODELS: _paths, PODS: pods_of})
+        self._cache = WatchCache({**INDEXES, MODELS: _paths})
         self._children = Children(client, self._cache)
         self._admitted = AdmittedServes()
         self._receipt_keys = parts.receipt_keys(settings, client, read=self._use_keys)

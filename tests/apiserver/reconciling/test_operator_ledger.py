@@ -15,11 +15,12 @@ from dev.servers.postgres import running
 from roadstead.controllers.ledger_verification import run
 from roadstead.controllers.listing import RELIST_SECONDS
 from tests.support import custom_objects
-from tests.support.builders.objects import make_contract, make_model
+from tests.support.builders.objects import Raw, make_contract, make_model
 from tests.support.faults_table import Healing
 from tests.support.ledger import Ledger, migrated
 from tests.support.operator.ledger_comparison import agrees, differences, row
 from tests.support.operator.namespace import Operated
+from tests.support.operator.pods import post_pod
 from tests.support.operator.replicas import standing
 from tests.support.raw_objects import get_raw
 from tests.support.waiting import assert_eventually
@@ -54,6 +55,22 @@ async def test_what_is_created_changed_and_deleted_is_in_the_ledger(
     found = await row(ledger, kept)
     assert (found["status"], found["status_reason"]) == ("Failed", "ModelUnknown")
     assert found["desired_replicas"] == 0
+
+
+async def test_a_servers_pods_are_in_the_ledger(operated: Operated, ledger: Ledger) -> None:
+    name = operated.site.publish()
+    async with recording(operated, ledger):
+        serve = await operated.serve(modelName=name)
+        await operated.served(serve)
+        (deployment,) = await operated.children("deployments")
+        pod = await post_pod(operated, deployment)
+        await assert_eventually(functools.partial(has_pods, ledger, serve, [pod]))
+        await agrees(operated, ledger)
+
+
+async def has_pods(ledger: Ledger, serve: Raw, names: list[str]) -> bool:
+    found: list[str] = (await row(ledger, serve))["pod_names"]
+    return found == names
 
 
 @pytest.mark.fault("R3", heals="who leads next writes down what went while nobody led")

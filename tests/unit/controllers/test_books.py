@@ -4,10 +4,8 @@ import datetime
 
 import pytest
 
-from roadstead.api.references import serve_references
 from roadstead.api.usage import UsageSample
-from roadstead.controllers.books import Books
-from roadstead.controllers.transfer_pods import pods_of
+from roadstead.controllers.books import INDEXES, Books
 from roadstead.kube.cache import WatchCache
 from roadstead.kube.resources import MODELS, MODELSERVES, PODS
 from roadstead.ledger.outbox import Outbox
@@ -30,7 +28,7 @@ class Desk:
     """A cache, an outbox, and the books between."""
 
     def __init__(self) -> None:
-        self.cache = WatchCache({MODELSERVES: serve_references, PODS: pods_of})
+        self.cache = WatchCache(INDEXES)
         self.outbox = Outbox(lambda: 0.0)
         self.books = Books(self.cache, self.outbox, now=lambda: NOW)
 
