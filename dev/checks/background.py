@@ -12,8 +12,8 @@ from dev.cluster.cgroups import ROOT, hierarchies
 from dev.errors import DevError
 
 NAME = "roadstead-background"
-WEIGHTS = {"cpu.shares": "128", "cpu.weight": "12"}
-"""An eighth of what each other session has, under cgroup v1 and under v2."""
+WEIGHTS = {"cpu.shares": "512", "cpu.weight": "50"}
+"""Half of what each other session has, under cgroup v1 and under v2."""
 _CONTROLLER = "+cpu"
 
 

@@ -23,7 +23,7 @@ def test_cpu_hierarchy_of_the_first_version_is_found(tmp_path: Path) -> None:
     hierarchy(cpu / NAME, "cpu.shares")
     with background(tmp_path) as procs:
         assert procs == cpu / NAME / "cgroup.procs"
-        assert (cpu / NAME / "cpu.shares").read_text() == "128"
+        assert (cpu / NAME / "cpu.shares").read_text() == "512"
     assert not (tmp_path / "blkio" / NAME).exists()
 
 
@@ -32,7 +32,7 @@ def test_second_version_hands_the_controller_down(tmp_path: Path) -> None:
     hierarchy(tmp_path / NAME, "cpu.weight")
     with background(tmp_path) as procs:
         assert procs == tmp_path / NAME / "cgroup.procs"
-        assert (tmp_path / NAME / "cpu.weight").read_text() == "12"
+        assert (tmp_path / NAME / "cpu.weight").read_text() == "50"
     assert (tmp_path / "cgroup.subtree_control").read_text() == "+cpu"
 
 
