@@ -15,10 +15,9 @@ NAMESPACE_FORM: Final = (
     "lower case letters, digits and '-', with a letter or digit at both ends, at most "
     f"{MAX_NAMESPACE} characters"
 )
-_LABEL: Final = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?")
-_SUBDOMAIN: Final = re.compile(
-    r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*"
-)
+_ONE_LABEL: Final = r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?"
+_LABEL: Final = re.compile(_ONE_LABEL)
+_SUBDOMAIN: Final = re.compile(rf"{_ONE_LABEL}(?:\.{_ONE_LABEL})*")
 
 
 def is_name(text: str) -> bool:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import datetime
 import json
 import logging
-import re
-from typing import Any, Final
+from typing import Any
 
 import yaml
 from aiohttp import web
 
 from roadstead.api import memory
+from roadstead.api.object_names import is_namespace
 from roadstead.api.raw import Raw, section
 from roadstead.api.sizes import size_text
 from roadstead.console import questions
@@ -31,11 +31,9 @@ from roadstead.console.site import SESSION, UUID, Site, json_answer
 from roadstead.errors import KubeError, KubeNotFound
 from roadstead.kube.client import KubeClient
 from roadstead.kube.resources import MODELS, MODELSERVES, NAMESPACES
+from roadstead.policy.chain import Violation
 
 logger = logging.getLogger(__name__)
-
-_NAMESPACE: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
-"""A DNS label: nothing else becomes part of an address of the Kubernetes API."""
 
 
 class Changing:
@@ -96,14 +94,18 @@ class Changing:
         found: dict[str, Any] = {"yaml": _yaml(manifest), "allowed": True, "message": ""}
         coverage, _ = await self._site.coverage(session)
         found["estimate"] = await self._estimate(coverage, manifest["spec"])
-        if refused := await self._check_refused(session, manifest):
+        if refused := await self._check_refused(session, manifest, coverage):
             found |= {"allowed": False, "code": refused.code, "message": refused.message}
         return json_answer(found)
 
-    async def _check_refused(self, session: Session, manifest: Object) -> Refusal | None:
+    async def _check_refused(
+        self, session: Session, manifest: Object, coverage: Coverage
+    ) -> Refusal | None:
         """Why it would not be created."""
         try:
-            if refused := await self._uncovered(session, manifest["metadata"]["namespace"]):
+            if refused := await self._uncovered(
+                session, manifest["metadata"]["namespace"], coverage
+            ):
                 return refused
             await self._client.create(
                 MODELSERVES, with_token(manifest, session.token), dry_run=True
@@ -112,21 +114,24 @@ class Changing:
             return refusal(error)
         return None
 
-    async def _uncovered(self, session: Session, namespace: str) -> Refusal | None:
+    async def _uncovered(
+        self, session: Session, namespace: str, coverage: Coverage | None = None
+    ) -> Refusal | None:
         """Why nothing is written in a namespace, whatever admission would say; KubeError.
+
+        `coverage` is what the request has read already; without it, it is read here.
 
         The console may write everywhere, so that it must not depend on the webhooks alone.
         """
         if not self._site.settings.contracts:
             return None
-        coverage, _ = await self._site.coverage(session)
+        if coverage is None:
+            coverage, _ = await self._site.coverage(session)
         violation = coverage.namespace_violation(namespace, {})
-        if violation and coverage.selects_namespaces() and _NAMESPACE.fullmatch(namespace):
+        if violation and coverage.selects_namespaces() and is_namespace(namespace):
             labels = await self._labels(namespace)
             violation = coverage.namespace_violation(namespace, labels)
-        if violation is None:
-            return None
-        return Refusal(status=403, code=violation.reason, message=violation.message)
+        return None if violation is None else _forbidden(violation)
 
     async def _labels(self, namespace: str) -> Raw:
         try:
@@ -135,11 +140,11 @@ class Changing:
             return {}
 
     async def _scale(self, request: web.Request) -> web.Response:
-        row, _ = await self._row(request)
+        row, coverage = await self._row(request)
         session, uid = request[SESSION], row["server_uuid"]
         try:
             patch = scaled(await _body(request), uid=uid, token=session.token)
-            if refused := await self._uncovered(session, row["namespace"]):
+            if refused := await self._uncovered(session, row["namespace"], coverage):
                 return _refused(refused)
             await self._client.patch(MODELSERVES, row["name"], patch, namespace=row["namespace"])
         except BadRequest as error:
@@ -155,7 +160,7 @@ class Changing:
         now = datetime.datetime.now(datetime.UTC)
         violation = coverage.violation(row["namespace"], row["contract"], now)
         if violation and self._site.settings.contracts:
-            return _refused(Refusal(status=403, code=violation.reason, message=violation.message))
+            return _refused(_forbidden(violation))
         uid = row["server_uuid"]
         try:
             await self._client.delete(MODELSERVES, row["name"], namespace=row["namespace"], uid=uid)
@@ -203,6 +208,10 @@ def _yaml(manifest: Object) -> str:
 
 def _bad(error: BadRequest) -> web.Response:
     return _refused(Refusal(status=400, code="BadRequest", message=f"{error}"))
+
+
+def _forbidden(violation: Violation) -> Refusal:
+    return Refusal(status=403, code=violation.reason, message=violation.message)
 
 
 def _refused(found: Refusal) -> web.Response:

@@ -9,13 +9,12 @@ from typing import Final
 
 from roadstead.api.contract import NamespaceScope, ResourceContract
 from roadstead.api.globs import matches_any
+from roadstead.api.object_names import MAX_NAMESPACE
 from roadstead.policy.access import AccessFacts, access_violation
 from roadstead.policy.chain import Violation
 from roadstead.policy.contract import Caller, allows
 
 _SHOWN: Final = 5
-_NAME_LIMIT: Final = 63
-"""Of a namespace: a DNS label."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -61,7 +60,7 @@ class Coverage:
             return None
         names = ", ".join(each.meta.name for each in own[:_SHOWN]) or "none"
         message = (
-            f"no contract for {self.caller.subject} covers namespace {namespace[:_NAME_LIMIT]}; "
+            f"no contract for {self.caller.subject} covers namespace {namespace[:MAX_NAMESPACE]}; "
             f"use a namespace that one covers (yours: {names})"
         )
         return Violation(reason="NamespaceNotCovered", message=message)
