@@ -17,12 +17,10 @@ _TEMPLATE_HASH = "pod-template-hash"
 class WorkloadState:
     """What `WorkloadReady` says; `reason` is CamelCase, `message` is for people.
 
-    `waiting` says that a pod which a node has is not ready: what it mounts has to be there.
     `started_at` is since when the oldest ready server runs (RFC 3339), empty without one.
     """
 
     ready: bool
-    waiting: bool
     replicas: int
     ready_replicas: int
     reason: str
@@ -44,7 +42,6 @@ def observe(deployment: Raw | None, pods: Sequence[Raw]) -> WorkloadState:
     reason, message = _verdict(deployment, _living(pods), ready=ready)
     return WorkloadState(
         ready=ready,
-        waiting=waiting(pods),
         replicas=status.get("replicas", 0),
         ready_replicas=count,
         reason=reason,

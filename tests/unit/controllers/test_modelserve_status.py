@@ -23,7 +23,6 @@ NOW, LATER = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
 
 READY = WorkloadState(
     ready=True,
-    waiting=False,
     replicas=1,
     ready_replicas=1,
     reason="ServersReady",

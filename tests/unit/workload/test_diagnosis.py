@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from roadstead.api import workload
 from roadstead.api.pod_findings import words
 from roadstead.api.workload import MAX_PODS, examined, observe
 from tests.support.builders.pods import (
@@ -289,18 +290,20 @@ def test_of_many_pods_the_newest_those_not_ready_and_the_first_ready_are_examine
 
 
 def test_what_many_pods_say_is_read_of_a_few() -> None:
-    broken = [Counted(pod(f"gemma-{at}", server=_PULL)) for at in range(1000)]
-    assert observe(deployment(1000), broken).reason == "ImagePullFailed"
-    assert sum(each.examined for each in broken) == MAX_PODS
+    broken = [pod(f"gemma-{at}", server=_PULL) for at in range(1000)]
+    statuses = [Counted(each["status"]) for each in broken]
+    pods = [{**each, "status": status} for each, status in zip(broken, statuses, strict=True)]
+    assert observe(deployment(1000), pods).reason == "ImagePullFailed"
+    assert sum(each.examined for each in statuses) == MAX_PODS
 
 
 class Counted(dict[str, Any]):
-    """A pod that notes whether its containers were looked at."""
+    """A pod's status that notes whether its containers' were looked at."""
 
     examined = False
 
     def get(self, key: str, default: Any = None) -> Any:
-        self.examined |= key == "spec"
+        self.examined |= key == "containerStatuses"
         return super().get(key, default)
 
 
@@ -319,13 +322,13 @@ def test_a_done_fetch_does_not_count() -> None:
     ],
 )
 def test_only_a_pod_on_a_node_waits_for_what_it_mounts(found: dict[str, Any], waits: bool) -> None:
-    assert observe(deployment(), [found]).waiting == waits
+    assert workload.waiting([found]) == waits
 
 
 def test_a_new_pod_waits_for_what_it_mounts_while_the_old_one_serves() -> None:
     pods = [serving("old", template="old"), on_node(pod("new"))]
     state = observe(deployment(1, 1, updated=1, total=2), pods)
-    assert (state.ready, state.waiting) == (True, True)
+    assert (state.ready, workload.waiting(pods)) == (True, True)
 
 
 def test_a_message_holds_no_query_of_a_url() -> None:
