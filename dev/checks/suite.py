@@ -33,7 +33,9 @@ def check_stage(*options: str) -> Stage:
 SERVERS = ("apiserver", "adapters", "chart")
 
 
-def test_stages(run_folder: Path, procs: Path, end_cluster: Callable[[], None]) -> Sequence[Stage]:
+def test_stages(
+    run_folder: Path, procs: Path, end_cluster: Callable[[], None] | None
+) -> Sequence[Stage]:
     """`make test`: first the tests that share the cluster. Those that need it for themselves mostly
     wait, so the tests against single servers run beside them, in the background cgroup `procs`:
     they get what is left of the machine, and nothing that is waited for on the cluster is late.
@@ -81,16 +83,13 @@ def main(arguments: Sequence[str]) -> int:
 def _test() -> int:
     """A cluster that was not up before is taken down as soon as nothing needs it."""
     was_up, _ = status()
-    end_cluster = _leave if was_up else down
+    end_cluster = None if was_up else down
     with tempfile.TemporaryDirectory(prefix="roadstead-tests-") as folder, background() as procs:
         try:
             return run(test_stages(Path(folder), procs, end_cluster))
         finally:
-            end_cluster()
-
-
-def _leave() -> None:
-    """It was there before."""
+            if end_cluster is not None:
+                end_cluster()
 
 
 if __name__ == "__main__":

@@ -11,9 +11,8 @@ import pytest
 from aiohttp import web
 
 from dev.servers.objectstore import Certificate
-from roadstead.api.references import serve_references
 from roadstead.api.usage import UsageSample
-from roadstead.controllers.transfer_pods import pods_of
+from roadstead.controllers.books import INDEXES
 from roadstead.controllers.usage_collector import Collector
 from roadstead.controllers.usage_nodes import Nodes
 from roadstead.controllers.usage_rounds import Rounds
@@ -69,7 +68,7 @@ class Site:
         self.samples: list[UsageSample] = []
         self.woken: list[Name] = []
         self.now = 1_800_000_000.0
-        self.cache = WatchCache({MODELSERVES: serve_references, PODS: pods_of})
+        self.cache = WatchCache(INDEXES)
         for number in range(SERVERS):
             self.cache.put(MODELSERVES, make_serve(f"gemma-{number}", f"uid-{number}").raw)
             name, uuid = f"gemma-{number}", f"uid-{number}"

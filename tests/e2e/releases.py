@@ -29,11 +29,12 @@ def rollback(cluster: Cluster) -> None:
     cluster.install("rollback", RELEASE, *HELM)
 
 
-def is_installed(cluster: Cluster) -> bool:
-    """Whether the chart's release is there."""
+def ensure_installed(cluster: Cluster) -> None:
+    """Install this version where the chart's release is not there."""
     labels = f"owner=helm,status=deployed,name={RELEASE}"
     found = cluster.get("-n", NAMESPACE, "secrets", "-l", labels)
-    return bool(found and found["items"])
+    if not found or not found["items"]:
+        installed(cluster)
 
 
 def installed(cluster: Cluster, version: Version | None = None) -> None:

@@ -72,15 +72,13 @@ def release_models(serves: Serves) -> None:
 def back_again(cluster: Cluster) -> Iterator[None]:
     """The release as the other tests have it."""
     yield
-    if not releases.is_installed(cluster):
-        releases.installed(cluster)
+    releases.ensure_installed(cluster)
 
 
 @pytest.fixture
 def serving(cluster: Cluster, back_again: None) -> Iterator[Serves]:
     """The release, installed, and a namespace with a server that is ready."""
-    if not releases.is_installed(cluster):
-        releases.installed(cluster)
+    releases.ensure_installed(cluster)
     serves = Serves(cluster=cluster, namespace=f"e2e-{secrets.token_hex(3)}")
     cluster.run("create", "namespace", serves.namespace)
     serves.apply(make_serve())

@@ -75,15 +75,16 @@ def _finite(text: str) -> float:
 
 
 def _positive(text: str) -> bool:
-    return re.fullmatch(_NUMBER[2:], text) is not None and text.strip("0.") != ""
+    return re.fullmatch(_UNSIGNED, text) is not None and text.strip("0.") != ""
 
 
 def _logit_bias(text: str) -> bool:
-    match = re.fullmatch(rf"([0-9]{{1,12}})[+-]{_NUMBER[2:]}", text, re.ASCII)
+    match = re.fullmatch(rf"([0-9]{{1,12}})[+-]{_UNSIGNED}", text, re.ASCII)
     return match is not None and int(match[1]) <= _INT32[1]
 
 
-_NUMBER = r"-?[0-9]{1,12}(?:\.[0-9]{1,12})?"
+_UNSIGNED = r"[0-9]{1,12}(?:\.[0-9]{1,12})?"
+_NUMBER = rf"-?{_UNSIGNED}"
 SWITCH = Value(form="nothing", fits=lambda text: False)
 INTEGER = whole()
 DECIMAL = pattern("a decimal number such as 0.95", re.compile(_NUMBER))

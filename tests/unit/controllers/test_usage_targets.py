@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from roadstead.api.references import serve_references
-from roadstead.controllers.transfer_pods import pods_of
+from roadstead.controllers.books import INDEXES
 from roadstead.controllers.usage_targets import ServerTarget, pod_target, targets
 from roadstead.kube.cache import WatchCache
 from roadstead.kube.resources import MODELS, MODELSERVES, PODS
@@ -16,7 +15,7 @@ from tests.support.builders.resources import make_model, make_serve
 
 
 def found(*items: dict[str, Any], **spec: Any) -> ServerTarget:
-    cache = WatchCache({MODELSERVES: serve_references, PODS: pods_of})
+    cache = WatchCache(INDEXES)
     cache.put(MODELSERVES, make_serve(**spec).raw)
     cache.put(MODELS, make_model().raw)
     for item in items:

@@ -29,6 +29,7 @@ API_VERSION: Final = "admission.k8s.io/v1"
 KIND: Final = "AdmissionReview"
 MAX_OBJECT_BYTES: Final = 768 * 1024
 """As compact JSON. What a review is parsed and searched for is bounded by it."""
+_TOO_LONG: Final = f"is larger than {MAX_OBJECT_BYTES // 1024} KiB, the most that is admitted"
 MAX_BYTES: Final = 2 * MAX_OBJECT_BYTES + 64 * 1024
 """Of a review: the object, the old one, and what is said of the request."""
 MAX_NODES: Final = 30_000
@@ -178,21 +179,17 @@ def claimed_uid(head: bytes) -> str:
 def _check_size(body: bytes) -> None:
     """BadReview for what is too large to be worth parsing."""
     if len(body) > MAX_BYTES:
-        raise too_large()
+        raise _too_large(_TOO_LONG)
     if _nodes(body) > MAX_NODES:
-        message = (
-            f"the object has more than {MAX_NODES} fields and items of lists, with what is stored "
-            "of it: leave out what Roadstead does not need, such as annotations of other programs"
+        raise _too_large(
+            f"has more than {MAX_NODES} fields and items of lists, with what is stored of it"
         )
-        raise BadReview(message, status=413)
 
 
-def too_large() -> BadReview:
-    """Of an object that is."""
-    most = f"{MAX_OBJECT_BYTES // 1024} KiB"
+def _too_large(what: str) -> BadReview:
     return BadReview(
-        f"the object is larger than {most}, the most that is admitted: leave out what Roadstead "
-        "does not need, such as annotations of other programs",
+        f"the object {what}: leave out what Roadstead does not need, such as annotations of other "
+        "programs",
         status=413,
     )
 
@@ -311,7 +308,7 @@ def _check_object(thing: Raw, body_size: int) -> None:
         return
     text = json.dumps(thing, ensure_ascii=False, separators=(",", ":"))
     if len(text.encode()) > MAX_OBJECT_BYTES:
-        raise too_large()
+        raise _too_large(_TOO_LONG)
 
 
 def _is_metadata(meta: Mapping[str, Any]) -> bool:
