@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,12 +98,21 @@ class Serves:
 
     def explanation(self, reason: str, name: str = "gemma") -> str:
         """Wait until it is not Ready for `reason`; the message, which is an event's too."""
-        self.until(name, "Ready", reason)
-        condition = self.condition(name)
+        condition = _condition(self.until(name, "Ready", reason), "Ready")
         assert condition["status"] == "False"
-        events = json.loads(self.kubectl("get", "events", "-o", "json"))["items"]
-        assert reason in [each["reason"] for each in events]
+        self.until_event(reason)
         return str(condition["message"])
+
+    def until_event(self, reason: str, *, seconds: float = 30) -> None:
+        """Wait for an event: the operator records it after it has written the condition."""
+        deadline = time.monotonic() + seconds
+        while reason not in (seen := self._event_reasons()):
+            assert time.monotonic() < deadline, f"no event has the reason {reason}: {seen}"
+            time.sleep(0.25)
+
+    def _event_reasons(self) -> Collection[str]:
+        events = json.loads(self.kubectl("get", "events", "-o", "json"))["items"]
+        return {each["reason"] for each in events}
 
     def _told(self, serve: Mapping[str, Any]) -> str:
         status = json.dumps(serve.get("status", {}), indent=1)
