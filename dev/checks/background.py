@@ -1,4 +1,4 @@
-"""A cgroup of little weight, for tests that run beside others: they use the CPU time that is left.
+"""A cgroup of less weight, for tests that run beside others, which get the CPU first.
 
 `nice` does not do that. The kernel gives each session a share of its own (sched_autogroup), and the
 servers that tests start are sessions of their own.

@@ -29,7 +29,7 @@ class Command:
     name: str
     argv: Sequence[str]
     then: Callable[[], None] | None = None
-    """Called once it has ended, while others of its stage may go on."""
+    """Called when it ends; others of its stage may still run."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -122,7 +122,7 @@ class _Running:
         return not self._reader.is_alive()
 
     def result(self) -> Result:
-        """Once it has ended: do what follows, and print what it printed."""
+        """After it has ended: call `then`, and print its output."""
         seconds = time.monotonic() - self._started
         if self._then is not None:
             self._then()

@@ -38,7 +38,7 @@ def test_stages(
 ) -> Sequence[Stage]:
     """`make test`: first the tests that share the cluster. Those that need it for themselves mostly
     wait, so the tests against single servers run beside them, in the background cgroup `procs`:
-    they get what is left of the machine, and nothing that is waited for on the cluster is late.
+    they get half of the CPU that others get, so that the cluster is not late.
     The faults come last: what they wait for must not be late either.
     """
     some = (*PYTEST, "-m", "not long")

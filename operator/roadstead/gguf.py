@@ -95,11 +95,11 @@ class HeaderParser:
 
     @property
     def needed(self) -> int:
-        """Up to where the file has to arrive before the parser can go on."""
+        """How many bytes of the file have to arrive before the parser can continue."""
         return self._input.needed
 
     def feed(self, view: memoryview | bytes) -> GgufHeader | None:
-        """Take the next bytes; the header once it is whole, after which no more may be fed.
+        """Take the next bytes; the header once it is complete. It must not be called after that.
 
         Raises InvalidGguf where the file is not a whole gguf model. Never anything else, and in
         time and memory that are bounded by the limits of this module and `gguf_input`.

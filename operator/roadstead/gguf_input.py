@@ -1,7 +1,7 @@
 """The bytes of a gguf header as they arrive: each is read or passed over once, and then dropped.
 
-The readers are generators: they yield where the next bytes have to arrive, and go on from there
-once `HeaderInput.add` has brought them.
+The readers are generators: they yield where more bytes are needed, and continue there after
+`HeaderInput.add`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class InvalidGguf(ValueError):
 
 
 class HeaderInput:
-    """The header of a file of `size` bytes; no more is kept of it than has yet to be read."""
+    """The header of a file of `size` bytes, of which only the unread bytes are kept."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -36,7 +36,7 @@ class HeaderInput:
         self._dropped = 0
         self._items = 0
         self.needed = 0
-        """Up to where the file has to arrive before reading can go on."""
+        """How many bytes of the file have to arrive before reading can continue."""
 
     @property
     def position(self) -> int:

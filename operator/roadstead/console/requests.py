@@ -35,8 +35,8 @@ class Refusal:
 def wanted_serve(given: object) -> Object:
     """The ModelServe that a form describes, without a token; BadRequest for what is no form.
 
-    Names must be ones that objects can have. What else stands in the fields is not looked into:
-    the API server's schema and admission do that.
+    Names must be valid names of objects. Other fields are not checked here: the API server's schema
+    and admission do that.
     """
     if not isinstance(given, Mapping):
         raise BadRequest("an object is needed")

@@ -72,8 +72,8 @@ class PartsVerifier:
     promised, this notices: the ETag of a part is its MD5, that of the object (`etag`) the MD5 of
     those. Where a store encrypts they are not, and the transfer begins anew for nothing.
 
-    What is wrong with the header is told once the part that it was found in was compared: another
-    attempt can heal damage, but no bad model.
+    A fault in the header is raised after the part that contains it was compared: another attempt
+    can repair a damaged part, but not a bad model.
     """
 
     def __init__(

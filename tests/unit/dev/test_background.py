@@ -1,4 +1,4 @@
-"""The background cgroup has little weight, under either version of cgroups."""
+"""The background cgroup has less weight, under either version of cgroups."""
 
 import subprocess
 from pathlib import Path
