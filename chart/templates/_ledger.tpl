@@ -48,15 +48,28 @@ else with a new one. Takes root and role.
 {{- end -}}
 {{- end -}}
 
-{{/* The DSN of a role, for a container that has the mount above: takes root and role. */}}
+{{/*
+The DSN of a role, for a container that has the mount above, and beside it what it may name for TLS:
+takes root and role.
+*/}}
 {{- define "roadstead.ledgerVolume" -}}
 {{- if .root.Values.ledger.enabled -}}
 - name: ledger
-  secret:
-    secretName: {{ include "roadstead.ledgerSecret" . }}
-    items:
-      - key: dsn
-        path: dsn
+  projected:
+    sources:
+      - secret:
+          name: {{ include "roadstead.ledgerSecret" . }}
+          items:
+            - key: dsn
+              path: dsn
+      - secret:
+          name: {{ include "roadstead.ledgerSecret" . }}
+          optional: true
+          items:
+            {{- range list "ca.crt" "tls.crt" "tls.key" }}
+            - key: {{ . }}
+              path: {{ . }}
+            {{- end }}
     defaultMode: 0440
 {{- end -}}
 {{- end -}}

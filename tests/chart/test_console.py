@@ -69,7 +69,9 @@ def test_it_writes_who_signed_out_and_no_other_configuration(chart: Chart) -> No
 def test_it_reads_the_ledger_as_its_reader(chart: Chart) -> None:
     pod = chart.render(TRAEFIK).one("Deployment", NAME)["spec"]["template"]["spec"]
     secrets = {each["secret"]["secretName"] for each in pod["volumes"] if "secret" in each}
-    assert secrets == {"roadstead-ledger-reader", "roadstead-jwt"}
+    projected = [each["projected"]["sources"][0] for each in pod["volumes"] if "projected" in each]
+    assert secrets == {"roadstead-jwt"}
+    assert [each["secret"]["name"] for each in projected] == ["roadstead-ledger-reader"]
 
 
 def test_the_gateway_alone_calls_it(chart: Chart) -> None:

@@ -27,9 +27,11 @@ def _dsn_secret(pod: Object) -> str:
     (container,) = pod["containers"]
     (mount,) = (m for m in container["volumeMounts"] if m["mountPath"] == "/etc/roadstead/ledger")
     (volume,) = (v for v in pod["volumes"] if v["name"] == mount["name"])
-    assert volume["secret"]["items"] == [{"key": "dsn", "path": "dsn"}]
-    name: str = volume["secret"]["secretName"]
-    return name
+    dsn, tls = (each["secret"] for each in volume["projected"]["sources"])
+    assert dsn["items"] == [{"key": "dsn", "path": "dsn"}]
+    assert (tls["name"], tls["optional"]) == (dsn["name"], True)
+    assert [each["key"] for each in tls["items"]] == ["ca.crt", "tls.crt", "tls.key"]
+    return str(dsn["name"])
 
 
 def _pod(rendered: Rendered, kind: str, name: str) -> Object:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Final
@@ -11,6 +12,7 @@ from typing import Final
 import asyncpg
 
 from roadstead.errors import LedgerError, LedgerUnavailable, RowRefused
+from roadstead.ledger.dsn import EXAMPLE, parse_dsn
 
 CONNECT_SECONDS: Final = 5.0
 STATEMENT_SECONDS: Final = 30.0
@@ -44,21 +46,51 @@ async def connect(dsn_file: Path) -> asyncpg.Connection:
     Raises LedgerUnavailable; LedgerError for a DSN that is none.
     """
     try:
-        dsn = dsn_file.read_text().strip()  # noqa: ASYNC240 - a mounted file of one line
+        text = dsn_file.read_text().strip()  # noqa: ASYNC240 - a mounted file of one line
     except OSError as error:
         message = f"the ledger's DSN can't be read: {error.strerror}: {dsn_file}"
         raise LedgerUnavailable(message, reason="DsnMissing") from None
-    with speaking():
+    try:
+        dsn = parse_dsn(text)
+        context = dsn.tls.context(dsn_file.parent)
+    except LedgerError as error:
+        raise LedgerError(f"{dsn_file}: {error}", reason=error.reason) from None
+    with speaking(), _encrypting():
         try:
             return await asyncpg.connect(
-                dsn,
-                timeout=CONNECT_SECONDS,
+                dsn.url,
+                ssl=context,
+                timeout=min(CONNECT_SECONDS, dsn.connect_seconds or CONNECT_SECONDS),
                 command_timeout=STATEMENT_SECONDS,
-                server_settings={"application_name": "roadstead", "timezone": "UTC"},
+                server_settings=dict(dsn.settings),
             )
+        except ssl.SSLError:
+            # A certificate that does not hold is a ValueError too.
+            raise
         except (ValueError, asyncpg.ClientConfigurationError):
-            message = f"{dsn_file} is no DSN such as postgresql://user:password@host:5432/roadstead"
+            message = f"{dsn_file} is no DSN such as {EXAMPLE}"
             raise LedgerError(message, reason="DsnInvalid") from None
+
+
+@contextlib.contextmanager
+def _encrypting() -> Iterator[None]:
+    """Tell of TLS what would pass for a server that is away, or for a DSN that is none."""
+    try:
+        yield
+    except ssl.SSLCertVerificationError as error:
+        message = (
+            f"Postgres's certificate is refused: {error.verify_message}. The DSN's sslrootcert "
+            "names the file of the authority, and its host is one that the certificate has"
+        )
+        raise LedgerUnavailable(message, reason="CertificateRefused") from None
+    except ssl.SSLError as error:
+        message = f"no TLS with Postgres: {error.reason or type(error).__name__}"
+        raise LedgerUnavailable(message, reason="TlsFailed") from None
+    except ConnectionError as error:
+        if "SSL upgrade" not in str(error):
+            raise
+        message = "Postgres takes no TLS, which the DSN's sslmode asks for"
+        raise LedgerUnavailable(message, reason="TlsUnavailable") from None
 
 
 @contextlib.asynccontextmanager
