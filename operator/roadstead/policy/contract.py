@@ -111,6 +111,16 @@ def allows(contract: ResourceContract, caller: Caller) -> bool:
     return contract.authorization.allows(caller.subject, caller.groups, caller.scopes)
 
 
+def relevant(caller: Caller, authorizations: Iterable[Authorization]) -> Caller:
+    """The caller with those groups and scopes alone that any of the authorizations names."""
+    named = tuple(authorizations)
+    groups = frozenset[str]().union(*(each.groups for each in named))
+    scopes = frozenset[str]().union(*(each.scopes for each in named))
+    return Caller(
+        subject=caller.subject, groups=caller.groups & groups, scopes=caller.scopes & scopes
+    )
+
+
 def force_violations(contract: ResourceContract, *, now: datetime.datetime) -> Iterator[Violation]:
     """Why nothing holds under the contract at `now`, whoever asks; nothing if it is in force."""
     name = contract.meta.name
@@ -175,14 +185,14 @@ def _not_covered(contract: ResourceContract, namespace: str) -> Violation:
 
 
 def _authorization(facts: ContractFacts, contract: ResourceContract) -> Iterator[Violation]:
-    caller = facts.caller
-    if allows(contract, caller):
+    if allows(contract, facts.caller):
         return
+    caller = relevant(facts.caller, [contract.authorization])
     yield Violation(
         reason="NotAuthorized",
         message=f"contract {contract.meta.name} asks for {asks_for(contract.authorization)}; "
-        f"the token of {caller.subject or 'nobody'} has group {alternatives(caller.groups)} "
-        f"and scope {alternatives(caller.scopes)}",
+        f"of these, the token that {caller.subject or 'nobody'} applied the server with has group "
+        f"{alternatives(caller.groups)} and scope {alternatives(caller.scopes)}",
         field="spec.contract",
     )
 

@@ -41,7 +41,7 @@ def test_a_stranger_is_told_what_the_contract_asks_for() -> None:
     assert (found.reason, found.field) == ("NotAuthorized", "spec.contract")
     assert found.message == (
         "contract demo asks for group admins or one of 1 named subjects and scope more, serve; "
-        "the token of alice has group demo-users and scope serve"
+        "of these, the token that alice applied the server with has group none and scope serve"
     )
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable, Iterator
 
+from roadstead.api.contract_limits import Authorization
 from roadstead.api.group import ANNOTATION_DELETION, ANNOTATION_RECEIPT, ANNOTATION_TOKEN
 from roadstead.api.modelserve import ModelServe
 from roadstead.errors import InvalidToken
-from roadstead.policy.contract import Caller
+from roadstead.policy.contract import Caller, authorizes, relevant
 from roadstead.policy.contract_choice import choose
 from roadstead.tokens.claims import Claims
 from roadstead.tokens.receipts import Receipt
@@ -26,7 +28,10 @@ from roadstead_webhooks.admission.validating import (
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Author:
-    """Whom a new receipt is to name."""
+    """Whom a new receipt is to name: with the groups and scopes alone that are checked later.
+
+    Whoever may read the object reads its receipt too.
+    """
 
     caller: Caller
     issuer: str
@@ -64,13 +69,13 @@ def mutate(request: AdmissionRequest, facts: Facts, rules: Rules) -> Mutation:
     given = str(request.annotations.get(ANNOTATION_TOKEN, ""))
     if where := misplaced(request.object, request.old, token=given):
         return Mutation(denial=_misplaced(where))
-    deletion = _deletion(request, token)
+    deletion = _deletion(request, token, rules)
     if isinstance(deletion, Answer):
         return Mutation(denial=deletion)
     if objects.unchanged(request):
-        return _unchanged(request, facts, deletion)
+        return _unchanged(request, facts, rules, deletion)
     if isinstance(token, Claims):
-        return _authored(request, facts, rules, _of(token), deletion)
+        return _authored(request, facts, rules, token, deletion)
     if is_operators_model(request, rules):
         # Without a receipt: Kubernetes vouches for the operator only to the API server, so
         # whoever else could reach this port would get one signed in its name.
@@ -78,7 +83,9 @@ def mutate(request: AdmissionRequest, facts: Facts, rules: Rules) -> Mutation:
     return Mutation(denial=_no_token(request))
 
 
-def _unchanged(request: AdmissionRequest, facts: Facts, deletion: Author | None) -> Mutation:
+def _unchanged(
+    request: AdmissionRequest, facts: Facts, rules: Rules, deletion: Author | None
+) -> Mutation:
     """The old receipt stays, so that applying a manifest again is no change.
 
     Unless it doesn't hold, as of an object that is older than the webhooks: then a valid token
@@ -88,31 +95,56 @@ def _unchanged(request: AdmissionRequest, facts: Facts, deletion: Author | None)
     contract = objects.kept_contract(request)
     if held or not isinstance(facts.token, Claims):
         return Mutation(deletion=deletion, contract=contract)
-    return Mutation(author=_of(facts.token), deletion=deletion, contract=contract)
+    named = contract or str(request.spec.get("contract") or "")
+    author = _author(facts.token, _checks(request, facts, rules, contract=named))
+    return Mutation(author=author, deletion=deletion, contract=contract)
 
 
 def _authored(
-    request: AdmissionRequest, facts: Facts, rules: Rules, author: Author, deletion: Author | None
+    request: AdmissionRequest, facts: Facts, rules: Rules, token: Claims, deletion: Author | None
 ) -> Mutation:
     if request.kind != "ModelServe" or not objects.readable(request.object):
         # What is not readable is refused by the schema in a moment, in better words.
-        return Mutation(author=author, deletion=deletion)
+        return Mutation(author=_author(token, _checks(request, facts, rules)), deletion=deletion)
     serve = ModelServe.parse(request.object)
-    choice = choose(facts.offers, contract_facts(serve, author.caller, facts, rules))
+    choice = choose(facts.offers, contract_facts(serve, _caller(token), facts, rules))
     if choice.contract is None:
-        return Mutation(
-            denial=dataclasses.replace(told(choice.violations), subject=author.caller.subject)
-        )
-    return Mutation(author=author, deletion=deletion, contract=choice.contract.meta.name)
+        return Mutation(denial=dataclasses.replace(told(choice.violations), subject=token.subject))
+    name = choice.contract.meta.name
+    author = _author(token, _checks(request, facts, rules, contract=name))
+    return Mutation(author=author, deletion=deletion, contract=name)
 
 
-def _of(claims: Claims) -> Author:
-    caller = Caller(subject=claims.subject, groups=claims.groups, scopes=claims.scopes)
-    return Author(caller=caller, issuer=claims.issuer)
+def _checks(
+    request: AdmissionRequest, facts: Facts, rules: Rules, *, contract: str = ""
+) -> Iterator[Authorization]:
+    """What the author of an object is held against once it has its receipt."""
+    if request.kind == "ModelServe":
+        found = (each.contract for each in facts.offers if each.contract.meta.name == contract)
+        yield from (each.authorization for each in found)
+        return
+    yield Authorization(groups=rules.admin_groups)
+    if (
+        request.kind == "Model"
+        and request.operation == Operation.CREATE
+        and isinstance(facts.token, Claims)
+    ):
+        caller = _caller(facts.token)
+        for offer in facts.offers:
+            if authorizes(offer.contract, caller, request.name):
+                yield offer.contract.authorization
+
+
+def _caller(claims: Claims) -> Caller:
+    return Caller(subject=claims.subject, groups=claims.groups, scopes=claims.scopes)
+
+
+def _author(claims: Claims, checks: Iterable[Authorization]) -> Author:
+    return Author(caller=relevant(_caller(claims), checks), issuer=claims.issuer)
 
 
 def _deletion(
-    request: AdmissionRequest, token: Claims | InvalidToken | None
+    request: AdmissionRequest, token: Claims | InvalidToken | None, rules: Rules
 ) -> Author | Answer | None:
     asked = request.annotations.get(ANNOTATION_DELETION)
     if not asked or request.kind == "ModelServe" or request.operation != Operation.UPDATE:
@@ -122,7 +154,7 @@ def _deletion(
     if not isinstance(token, Claims):
         message = f"{ANNOTATION_DELETION} needs a token beside it, in {ANNOTATION_TOKEN}"
         return denied("TokenMissing", message)
-    return _of(token)
+    return _author(token, [Authorization(groups=rules.admin_groups)])
 
 
 def _no_token(request: AdmissionRequest) -> Answer:

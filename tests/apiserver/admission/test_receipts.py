@@ -1,0 +1,63 @@
+"""What a stored receipt shows to whoever may read its object."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from kubernetes.aio import client
+
+from tests.apiserver.admission.conftest import MakeToken
+from tests.support.builders.objects import Raw, make_model, make_modelserve
+from tests.support.custom_objects import create, patch
+from tests.support.webhooks.tokens import RECEIPT, TOKEN, contract_for, with_token
+
+GROUPS = ("demo-users", "roadstead-admins", "laid-off-in-may")
+
+
+def shown(stored: Raw) -> dict[str, Any]:
+    """The claims, which anybody can decode."""
+    payload = stored["metadata"]["annotations"][RECEIPT].split(".")[1]
+    claims: dict[str, Any] = json.loads(
+        base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))
+    )
+    return claims
+
+
+@pytest.fixture
+def much(token: MakeToken) -> str:
+    """A token with more than anybody asks for."""
+    return token("alice", *GROUPS, scope="mail calendar")
+
+
+async def test_receipt_of_a_server_shows_what_its_contract_asks_for(
+    api: client.ApiClient, namespace: str, contract: Raw, much: str
+) -> None:
+    claims = shown(await create(api, with_token(make_modelserve(namespace), much)))
+    assert (claims["groups"], claims["scopes"]) == (["demo-users"], [])
+
+
+async def test_receipt_of_an_administrators_object_shows_no_other_group(
+    api: client.ApiClient, namespace: str, much: str
+) -> None:
+    for body in (contract_for(namespace), make_model()):
+        claims = shown(await create(api, with_token(body, much)))
+        # Contracts of other tests allow every model.
+        assert set(claims["groups"]) <= {"roadstead-admins", "demo-users"}
+        assert claims["scopes"] == []
+
+
+async def test_contract_that_asks_for_another_group_is_met_by_applying_again(
+    api: client.ApiClient, namespace: str, contract: Raw, admin: str, much: str
+) -> None:
+    serve = await create(api, with_token(make_modelserve(namespace), much))
+    other = {"authorization": {"groups": ["laid-off-in-may"]}}
+    change: Raw = {"metadata": {"annotations": {TOKEN: admin}}, "spec": other}
+    await patch(api, contract, change)
+    again: Raw = {
+        "metadata": {"annotations": {TOKEN: much}},
+        "spec": {"runtimeParams": {"threads": 1}},
+    }
+    assert shown(await patch(api, serve, again))["groups"] == ["laid-off-in-may"]
