@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
@@ -15,7 +16,8 @@ from roadstead.api.usage import UsageSample
 from roadstead.controllers.books import INDEXES
 from roadstead.controllers.usage_collector import Collector
 from roadstead.controllers.usage_nodes import Nodes
-from roadstead.controllers.usage_rounds import Rounds
+from roadstead.controllers.usage_rounds import SERVERS_AT_ONCE, Rounds
+from roadstead.controllers.usage_targets import targets
 from roadstead.errors import KubeNotFound
 from roadstead.kube.cache import Name, WatchCache
 from roadstead.kube.client import Credentials, Object, Page
@@ -231,3 +233,26 @@ async def test_a_server_without_pods_uses_nothing_and_keeps_its_maximum(
     shown = site.collector.shown.of("uid-3", {})
     assert shown is not None
     assert (shown.memory, shown.memory_max) == (0, 200)
+
+
+async def test_pods_that_hang_keep_no_other_server_from_being_asked(
+    certificate: Certificate,
+) -> None:
+    site, pods = Site(), 3 * SERVERS_AT_ONCE
+    for number in range(pods):
+        item = of_server(usage_pod(f"gemma-1-{number}"), "uid-1", deployment="gemma-1")
+        item["status"]["podIP"] = "127.0.0.1"
+        site.cache.put(PODS, item)
+
+    async def llama(request: web.Request) -> web.Response:
+        if request.headers["Authorization"] == "Bearer key of uid-1":
+            await asyncio.Event().wait()
+        return web.Response(body=LLAMA)
+
+    site.llama = llama  # type: ignore[method-assign]  # another server than the others'
+    hostile, innocent = (f"gemma-{number}" for number in (1, 2))
+    found = sorted(targets(site.cache), key=lambda each: each.name[1] != hostile)
+    asked = [each for each in found if each.name[1] in (hostile, innocent)]
+    async with site.collecting(certificate):
+        heard = await site.collector.rounds.ask(asked, seconds=4)
+    assert [*heard.llama] == [asked[-1].pods[0].uid]

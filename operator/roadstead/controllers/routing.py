@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import random
-from collections.abc import Callable
-from typing import Final, Protocol
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, Protocol
 
 from roadstead.controllers.queue import backoff
+from roadstead.controllers.server_slots import ServerSlots
 from roadstead.gateway.probe import Reached
 
 AT_ONCE: Final = 8
+SLOW_AT_ONCE: Final = 8
 AGAIN_SECONDS: Final = 60.0
 SLOWEST_SECONDS: Final = 15.0
 """Between probes of a server that is ready and does not answer through the gateway yet."""
@@ -20,7 +23,7 @@ SLOWEST_SECONDS: Final = 15.0
 class Asks(Protocol):
     """One probe."""
 
-    async def ask(self, server_uuid: str, *, now: int) -> Reached:
+    def ask(self, server_uuid: str, *, now: int) -> Coroutine[Any, Any, Reached]:
         """What came of it."""
 
 
@@ -38,10 +41,10 @@ class Routes:
     clock: Callable[[], int]
     told: Callable[[str], None]
     """Called with the UUID of a server that has news."""
-    _followed: dict[str, _Followed] = dataclasses.field(default_factory=dict)
-    _slots: asyncio.Semaphore = dataclasses.field(
-        default_factory=lambda: asyncio.Semaphore(AT_ONCE)
+    slots: ServerSlots = dataclasses.field(
+        default_factory=lambda: ServerSlots(at_once=AT_ONCE, slow=SLOW_AT_ONCE)
     )
+    _followed: dict[str, _Followed] = dataclasses.field(default_factory=dict)
 
     def look(self, server_uuid: str) -> Reached | None:
         """What was found last; None before. From now on the server is followed."""
@@ -70,14 +73,21 @@ class Routes:
     async def _follow(self, server_uuid: str) -> None:
         failures = 0
         while True:
-            async with self._slots:
-                found = await self.probe.ask(server_uuid, now=self.clock())
-            known = self._followed[server_uuid]
-            if found != known.last:
-                known.last = found
-                self.told(server_uuid)
-            failures = 0 if found.answered else failures + 1
+            answered = False
+            # What was given up, since too many are slow, says nothing new of this server.
+            with contextlib.suppress(TimeoutError):
+                answered = await self._ask(server_uuid)
+            failures = 0 if answered else failures + 1
             await asyncio.sleep(_pause(failures))
+
+    async def _ask(self, server_uuid: str) -> bool:
+        """Ask once, and tell of what is new; whether it answered."""
+        found = await self.slots.ask(lambda: self.probe.ask(server_uuid, now=self.clock()))
+        known = self._followed[server_uuid]
+        if found != known.last:
+            known.last = found
+            self.told(server_uuid)
+        return found.answered
 
 
 def _pause(failures: int) -> float:

@@ -13,6 +13,7 @@ from typing import Final, Protocol
 from roadstead.api.group import FIELD_MANAGER, LABEL_MANAGED_BY
 from roadstead.api.llama_flags import PORT
 from roadstead.api.raw import Raw
+from roadstead.controllers.server_slots import ServerSlots
 from roadstead.controllers.usage_nodes import Nodes
 from roadstead.controllers.usage_targets import PodTarget, ServerTarget
 from roadstead.errors import KubeError, UsageError
@@ -29,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 KUBELETS_AT_ONCE: Final = 8
 SERVERS_AT_ONCE: Final = 32
+SLOW_AT_ONCE: Final = 32
+PODS_OF_A_SERVER_AT_ONCE: Final = 4
 
 
 class UsageClient(Protocol):
@@ -67,6 +70,9 @@ class Rounds:
     port: int = PORT
     """Of llama-server, in its pods."""
     clock: Callable[[], float] = time.monotonic
+    slots: ServerSlots = dataclasses.field(
+        default_factory=lambda: ServerSlots(at_once=SERVERS_AT_ONCE, slow=SLOW_AT_ONCE)
+    )
     _listed: bool = True
 
     async def ask(self, servers: Iterable[ServerTarget], *, seconds: float) -> Heard:
@@ -159,20 +165,24 @@ class Rounds:
     ) -> dict[str, LlamaReading]:
         """What each ready pod's llama-server says; failures are counted only."""
         heard: dict[str, LlamaReading] = {}
-        slots = asyncio.Semaphore(SERVERS_AT_ONCE)
 
-        async def one(pod: PodTarget, key: str) -> None:
-            async with slots:
-                with contextlib.suppress(UsageError), _counted("llama"):
-                    heard[pod.uid] = await self.servers.read(pod.address, self.port, key=key)
+        async def one(pod: PodTarget, key: str, turns: asyncio.Semaphore) -> None:
+            async with turns:
+                with contextlib.suppress(UsageError, TimeoutError):
+                    heard[pod.uid] = await self.slots.ask(lambda: self._read(pod, key))
 
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds), asyncio.TaskGroup() as group:
                 for server in servers:
+                    turns = asyncio.Semaphore(PODS_OF_A_SERVER_AT_ONCE)
                     for pod in server.pods:
                         if pod.address:
-                            group.create_task(one(pod, self.key(server.uuid)))
+                            group.create_task(one(pod, self.key(server.uuid), turns))
         return heard
+
+    async def _read(self, pod: PodTarget, key: str) -> LlamaReading:
+        with _counted("llama"):
+            return await self.servers.read(pod.address, self.port, key=key)
 
 
 @contextlib.contextmanager
