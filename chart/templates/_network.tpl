@@ -1,3 +1,8 @@
+{{/* Whether the chart keeps the embedded store from whoever does not need it. */}}
+{{- define "roadstead.hasStorePolicy" -}}
+{{- if and .Values.minio.embedded .Values.networkPolicy.enabled }}yes{{ end -}}
+{{- end -}}
+
 {{- define "roadstead.nameEgress" -}}
 # Names.
 - to:

@@ -148,14 +148,14 @@ def test_each_workload_has_a_policy_for_both_directions(chart: Chart) -> None:
         assert spec["policyTypes"] == ["Ingress", "Egress"]
 
 
-def test_store_is_open_to_the_operator_and_to_servers_alone(defaults: Rendered) -> None:
+def test_store_is_open_to_the_operator_and_by_it_to_namespaces_with_servers(
+    chart: Chart, defaults: Rendered
+) -> None:
     (rule,) = policy(defaults, "roadstead-minio")["ingress"]
-    operator, servers = rule["from"]
-    assert operator["podSelector"] == policy(defaults, "roadstead-operator")["podSelector"]
-    assert servers["podSelector"]["matchLabels"] == {
-        group.LABEL_NAME: names.SERVER,
-        group.LABEL_MANAGED_BY: group.FIELD_MANAGER,
-    }
+    assert rule["from"] == [{"podSelector": policy(defaults, "roadstead-operator")["podSelector"]}]
+    assert defaults.operator_env()["ROADSTEAD_STORE_POLICY"] == "roadstead-minio"
+    for values in (EXISTING_STORE, {"networkPolicy": {"enabled": False}}):
+        assert "ROADSTEAD_STORE_POLICY" not in chart.render(values).operator_env()
     assert policy(defaults, "roadstead-minio")["egress"] == []
 
 

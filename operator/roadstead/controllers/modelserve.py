@@ -22,6 +22,7 @@ from roadstead.controllers.routing import Routes
 from roadstead.controllers.server_keys import ServerKeys
 from roadstead.controllers.server_pods import pods_key
 from roadstead.controllers.status_writer import StatusWriter
+from roadstead.controllers.store_reach import StoreReach
 from roadstead.errors import InvalidResource, KubeRejected, KubeUnavailable, StoreError
 from roadstead.gateway.probe import Reached
 from roadstead.kube.cache import Name, WatchCache
@@ -72,6 +73,8 @@ class ServeReconciler:
     guard: Guard | None = None
     keys: ServerKeys | None = None
     routes: Routes | None = None
+    reach: StoreReach | None = None
+    """None where no policy of ours keeps servers' pods from the store."""
     missing: Collection[Resource] = ()
     """Kinds of routes that this cluster does not know."""
     usage: ShownUsage | None = None
@@ -219,6 +222,8 @@ class ServeReconciler:
         try:
             api_key = self.keys.of(serve) if self.keys is not None else ""
             desired = desired_objects(serve, model, self.platform, api_key=api_key)
+            if self.reach is not None:
+                await self.reach.open(serve.meta.namespace)
             again = await self.urls.bring(serve, location, needed=needed)
             desired[-1] = without_needless_rollout(desired[-1], self._observed(serve))
             if self.keys is not None:

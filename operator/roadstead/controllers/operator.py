@@ -111,6 +111,7 @@ class Operator:
             lifetime=settings.url_lifetime,
             clock=parts.utc_now,
         )
+        self._reach = parts.store_reach(settings, client, self._cache, self._admitted)
         self._shown = ShownUsage() if settings.usage else None
         self._keys, self._routes, self._probe = parts.gateway(
             settings, client, told=lambda uid: self._dispatch.look(MODELSERVES, uid)
@@ -167,6 +168,7 @@ class Operator:
             guard=parts.guard(self._receipt_keys, self._cache, self._usage),
             keys=self._keys,
             routes=self._routes,
+            reach=self._reach,
             missing=self._lists.missing,
             usage=self._shown,
         )
@@ -233,6 +235,8 @@ class Operator:
         works += [self._resync(), *self._collecting()]
         if console := self._console():
             works.append(console.run())
+        if self._reach is not None:
+            works.append(self._reach.run())
         working = asyncio.gather(*works)
         ledger = asyncio.ensure_future(self._ledger.run() if self._ledger else forever())
         try:

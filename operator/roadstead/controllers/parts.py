@@ -19,12 +19,14 @@ from roadstead.controllers.receipt_keys import ReceiptKeys
 from roadstead.controllers.routing import Routes
 from roadstead.controllers.server_keys import ServerKeys
 from roadstead.controllers.settings import OperatorSettings
+from roadstead.controllers.store_reach import StoreReach
 from roadstead.controllers.transfer_jobs import JobRunner
 from roadstead.controllers.transfer_process import ProcessRunner
 from roadstead.controllers.transfer_runner import TransferRunner
 from roadstead.errors import InvalidSettings
 from roadstead.fence import Fence
 from roadstead.gateway.probe import GatewayProbe
+from roadstead.kube.admitted import AdmittedServes
 from roadstead.kube.cache import WatchCache
 from roadstead.kube.client import KubeClient
 from roadstead.ledger.catalogue import KnownObject, known_objects
@@ -136,6 +138,21 @@ def guard(keys: ReceiptKeys | None, cache: WatchCache, usage: ContractUsage) -> 
     if keys is None:
         return None
     return Guard(cache=cache, keys=keys, usage=usage, clock=utc_now)
+
+
+def store_reach(
+    settings: OperatorSettings, client: KubeClient, cache: WatchCache, admitted: AdmittedServes
+) -> StoreReach | None:
+    """What lets servers' pods reach the embedded store; nothing where the chart has no policy."""
+    if not settings.store_policy:
+        return None
+    return StoreReach(
+        client=client,
+        cache=cache,
+        admitted=admitted,
+        policy=settings.store_policy,
+        namespace=settings.namespace,
+    )
 
 
 def gateway(

@@ -34,6 +34,8 @@ class OperatorSettings:
     pull_policy: str
     fetch_connections: int
     gateway_namespace: str
+    store_policy: str
+    """The chart's NetworkPolicy of the embedded store; empty: servers' pods reach it anyway."""
     gateway: GatewaySettings | None
     """None: servers are reached within the cluster alone."""
     url_lifetime: datetime.timedelta
@@ -90,6 +92,7 @@ class OperatorSettings:
             ),
             fetch_connections=env.integer("ROADSTEAD_FETCH_CONNECTIONS", 3, high=8),
             gateway_namespace=env.text("ROADSTEAD_GATEWAY_NAMESPACE", ""),
+            store_policy=env.text("ROADSTEAD_STORE_POLICY", ""),
             gateway=GatewaySettings.read(env),
             url_lifetime=datetime.timedelta(
                 seconds=env.integer("ROADSTEAD_FETCH_URL_TTL_SECONDS", day, low=600, high=7 * day)

@@ -43,8 +43,10 @@ class MemoryApi:
     async def apply(self, resource: Resource, body: Raw) -> Object:
         key = self._write("apply", resource, body)
         fresh = key not in self.objects
-        given = {"uid": f"uid-{next(self._numbers)}"} if fresh else self._next(key)
-        return self._store(key, body, given)
+        if not fresh:
+            return self._store(key, body, self._next(key))
+        counted = {"generation": 1} if resource in _COUNTED else {}
+        return self._store(key, body, {"uid": f"uid-{next(self._numbers)}", **counted})
 
     async def patch(
         self, resource: Resource, name: str, body: Raw, *, namespace: str = ""

@@ -1,0 +1,30 @@
+"""The NetworkPolicy that lets servers' pods reach the embedded store."""
+
+from __future__ import annotations
+
+from tests.support.operator.namespace import Operated
+from tests.support.raw_objects import send_raw
+
+NAME = "roadstead-minio"
+STORE = {
+    "metadata": {"name": NAME},
+    "spec": {
+        "podSelector": {"matchLabels": {"app.kubernetes.io/component": "minio"}},
+        "policyTypes": ["Ingress", "Egress"],
+        "ingress": [{"ports": [{"port": "s3", "protocol": "TCP"}]}],
+    },
+}
+
+
+async def test_store_lets_a_namespace_in_with_its_first_server(operated: Operated) -> None:
+    await send_raw(operated.api, "POST", operated.path("networkpolicies"), STORE)
+    settings = {"ROADSTEAD_STORE_POLICY": NAME, "ROADSTEAD_NAMESPACE": operated.namespace}
+    async with operated.operator(**settings):
+        serve = await operated.serve(modelName=operated.site.publish())
+        await operated.served(serve)
+        written = await operated.child("networkpolicies", f"{NAME}-servers")
+    (rule,) = written["spec"]["ingress"]
+    (peer,) = rule["from"]
+    (named,) = peer["namespaceSelector"]["matchExpressions"]
+    assert named["values"] == [operated.namespace]
+    assert rule["ports"] == STORE["spec"]["ingress"][0]["ports"]  # type: ignore[index]
