@@ -1,0 +1,132 @@
+"""An API server with the chart's rights and policies, and clients of the accounts that they hold.
+
+Whoever has taken an account over has its token and nothing more: so have the clients.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from kubernetes.aio import client
+
+from dev import binaries
+from dev.gateway.crds import crd_files
+from dev.servers.apiserver import ApiServer, kubeconfig_content
+from roadstead.errors import KubeRejected
+from roadstead.kube.client import KubeClient
+from roadstead.kube.resources import SECRETS
+from tests.support.apiserver import apiserver, fresh_namespace
+from tests.support.charts import JOBS, TRAEFIK, Chart, Object, Rendered
+from tests.support.waiting import assert_eventually
+
+__all__ = ["apiserver"]
+
+RELEASE = "roadstead-system"
+KINDS = {
+    "ServiceAccount",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "Role",
+    "RoleBinding",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
+    "MutatingWebhookConfiguration",
+    "ValidatingWebhookConfiguration",
+}
+Token = Callable[[str], Path]
+
+
+@pytest.fixture(scope="session")
+def rendered() -> Rendered:
+    """The chart with a gateway and with transfers as Jobs."""
+    return Chart(helm=binaries.ensure("helm")["helm"]).render({**JOBS, **TRAEFIK})
+
+
+@pytest.fixture(scope="session")
+def release(
+    apiserver: ApiServer, rendered: Rendered, tmp_path_factory: pytest.TempPathFactory
+) -> Token:
+    """The release's objects and all kinds are there; a kubeconfig for one of its accounts."""
+    kubectl, folder = binaries.ensure("kubectl")["kubectl"], tmp_path_factory.mktemp("accounts")
+
+    def run(*arguments: str, stdin: str = "") -> str:
+        command = [str(kubectl), f"--kubeconfig={apiserver.kubeconfig}", *arguments]
+        env = {**os.environ, "HOME": str(folder)}
+        done = subprocess.run(command, input=stdin, env=env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    @functools.cache
+    def token_of(part: str) -> Path:
+        token = run("create", "token", f"roadstead-{part}", "-n", RELEASE)
+        content = kubeconfig_content(apiserver.url, apiserver.ca, token)
+        file = folder / part
+        file.write_text(json.dumps(content))
+        return file
+
+    files = [part for path in crd_files() for part in ("-f", str(path))]
+    run("apply", "--server-side", *files)
+    run("wait", "--for=condition=Established", "--timeout=60s", *files)
+    run("create", "namespace", RELEASE)
+    wanted = [each for each in rendered.objects if each["kind"] in KINDS]
+    console = rendered.one("Service", "roadstead-console")
+    items = {"apiVersion": "v1", "kind": "List", "items": [*wanted, console]}
+    run("apply", "--server-side", "-f", "-", stdin=json.dumps(items))
+    # Policies have to hold where a role was widened.
+    accounts = [f"--serviceaccount={RELEASE}:roadstead-{part}" for part in ("operator", "webhooks")]
+    run("create", "clusterrolebinding", "wide", "--clusterrole=cluster-admin", *accounts)
+    return token_of
+
+
+@pytest.fixture
+async def admin(apiserver: ApiServer) -> AsyncIterator[KubeClient]:
+    """Whom no policy concerns."""
+    connected = await KubeClient.connect(str(apiserver.kubeconfig))
+    yield connected
+    await connected.close()
+
+
+@pytest.fixture
+async def place(api: client.ApiClient, release: Token) -> str:
+    """A tenant's namespace."""
+    return await fresh_namespace(api, "tenant")
+
+
+@pytest.fixture
+async def operator(release: Token) -> AsyncIterator[KubeClient]:
+    """The operator's account, once its policy is held."""
+    connected = await KubeClient.connect(str(release("operator")))
+    secret = {"metadata": {"name": "trial", "namespace": "default"}, "stringData": {}}
+    await assert_eventually(lambda: refuses(connected, secret))
+    yield connected
+    await connected.close()
+
+
+@pytest.fixture
+async def webhooks(release: Token) -> AsyncIterator[KubeClient]:
+    """The webhooks' account."""
+    connected = await KubeClient.connect(str(release("webhooks")))
+    yield connected
+    await connected.close()
+
+
+async def refuses(account: KubeClient, secret: Object) -> bool:
+    """Whether a Secret that no ModelServe owns is refused; it is not stored."""
+    try:
+        await account.create(SECRETS, secret, dry_run=True)
+    except KubeRejected as error:
+        return "ValidatingAdmissionPolicy" in str(error)
+    return False
+
+
+async def refusal(attempt: Awaitable[object]) -> str:
+    """The policy's message."""
+    with pytest.raises(KubeRejected, match="ValidatingAdmissionPolicy") as caught:
+        await attempt
+    return str(caught.value)

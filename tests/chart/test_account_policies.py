@@ -1,0 +1,87 @@
+"""The policies of the operator's and the webhooks' accounts, as the chart renders them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.charts import (
+    EVERYTHING,
+    GATEWAY_API,
+    JOBS,
+    TRAEFIK,
+    Chart,
+    Object,
+    Rendered,
+    Values,
+)
+
+POLICIES = {
+    "roadstead-operator-objects": "roadstead-operator",
+    "roadstead-operator-pods": "roadstead-operator",
+    "roadstead-webhooks": "roadstead-webhooks",
+}
+
+
+def validations(rendered: Rendered, policy: str) -> str:
+    """All that it asks of an object, variables included."""
+    spec = rendered.one("ValidatingAdmissionPolicy", policy)["spec"]
+    parts: list[Object] = [*spec.get("variables", ()), *spec["validations"]]
+    return "\n".join(str(part) for part in parts)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_each_concerns_one_account_and_denies(defaults: Rendered, policy: str) -> None:
+    spec = defaults.one("ValidatingAdmissionPolicy", policy)["spec"]
+    account = defaults.one("ServiceAccount", POLICIES[policy])["metadata"]
+    name = f"system:serviceaccount:{account['namespace']}:{account['name']}"
+    (condition,) = spec["matchConditions"]
+    assert condition["expression"] == f"request.userInfo.username == '{name}'"
+    assert spec["failurePolicy"] == "Fail"
+    binding = defaults.one("ValidatingAdmissionPolicyBinding", policy)["spec"]
+    assert binding == {"policyName": policy, "validationActions": ["Deny"]}
+
+
+def test_they_can_be_left_out(chart: Chart) -> None:
+    rendered = chart.render({"accountPolicies": {"enabled": False}})
+    for kind in ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"):
+        assert not POLICIES.keys() & {*rendered.names(kind)}
+
+
+def test_without_webhooks_their_account_has_none(chart: Chart) -> None:
+    rendered = chart.render({"webhooks": {"enabled": False}})
+    found = POLICIES.keys() & {*rendered.names("ValidatingAdmissionPolicy")}
+    assert found == POLICIES.keys() - {"roadstead-webhooks"}
+
+
+@pytest.mark.parametrize("values", [{}, TRAEFIK, GATEWAY_API, JOBS, EVERYTHING])
+def test_every_kind_that_the_operator_may_write_is_held_to_them(
+    chart: Chart, values: Values
+) -> None:
+    rendered = chart.render(values)
+    rules = [
+        rule
+        for role in (*rendered.of("ClusterRole"), *rendered.of("Role"))
+        if role["metadata"]["name"] in ("roadstead-operator", "roadstead-transfer")
+        for rule in role["rules"]
+    ]
+    written = {
+        resource
+        for rule in rules
+        if {"create", "patch", "update"} & {*rule["verbs"]}
+        for resource in rule["resources"]
+    }
+    spec = rendered.one("ValidatingAdmissionPolicy", "roadstead-operator-objects")["spec"]
+    held = {
+        each for rule in spec["matchConstraints"]["resourceRules"] for each in rule["resources"]
+    }
+    others = {each for each in written - held if "/" not in each}
+    assert others <= {"models", "events", "leases"}
+
+
+def test_the_release_s_namespace_is_closed_but_for_what_is_used(chart: Chart) -> None:
+    plain = validations(chart.render(), "roadstead-operator-objects")
+    assert "transfer-" not in plain
+    assert "-console" not in plain
+    used = validations(chart.render({**JOBS, **TRAEFIK}), "roadstead-operator-objects")
+    assert "'transfer-'" in used
+    assert "'roadstead-console'" in used

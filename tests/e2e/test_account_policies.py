@@ -1,0 +1,151 @@
+"""What the operator's and the webhooks' accounts are refused, as somebody with their tokens."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from dev.demo.installation import NAMESPACE
+from dev.demo.kubectl import Cluster
+from dev.errors import DevError
+from tests.e2e.serves import Serves, make_serve
+
+OPERATOR, WEBHOOKS = (f"--as=system:serviceaccount:{NAMESPACE}:roadstead-{part}"
+                      for part in ("operator", "webhooks"))  # fmt: skip
+SECURITY = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+OWNER = {"apiVersion": "model.example.com/v1alpha1", "kind": "ModelServe", "name": "a", "uid": "b"}
+CONFIGURATIONS = ("mutatingwebhookconfiguration", "validatingwebhookconfiguration")
+
+
+def refusal(cluster: Cluster, *command: str, stdin: str = "") -> str:
+    """What kubectl says; nothing of it is stored."""
+    with pytest.raises(DevError) as caught:
+        cluster.run(*command, "--dry-run=server", stdin=stdin)
+    return str(caught.value)
+
+
+def deployment(namespace: str, owners: list[dict[str, str]], **pod: Any) -> str:
+    """A Deployment that runs as its own account."""
+    labels = {"app": "a"}
+    container = {
+        "name": "a",
+        "image": "b",
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+    }
+    spec = {
+        "serviceAccountName": "a",
+        "automountServiceAccountToken": False,
+        "securityContext": SECURITY,
+        "containers": [container],
+        **pod,
+    }
+    body = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "a", "namespace": namespace, "ownerReferences": owners},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": spec},
+        },
+    }
+    return json.dumps(body)
+
+
+def test_operators_account_starts_nothing_that_no_modelserve_owns(
+    cluster: Cluster, namespace: str
+) -> None:
+    body = deployment(namespace, [])
+    assert "owner is a ModelServe" in refusal(cluster, OPERATOR, "create", "-f", "-", stdin=body)
+
+
+@pytest.mark.parametrize("place", ["kube-system", NAMESPACE])
+def test_operators_account_starts_nothing_beside_kubernetes_or_roadstead(
+    cluster: Cluster, place: str
+) -> None:
+    body = deployment(place, [OWNER])
+    message = refusal(cluster, OPERATOR, "create", "-f", "-", stdin=body)
+    assert f"no server runs in namespace {place}" in message
+
+
+@pytest.mark.parametrize(
+    "pod",
+    [
+        {"hostNetwork": True},
+        {"hostPID": True},
+        {"volumes": [{"name": "node", "hostPath": {"path": "/"}}]},
+        {"serviceAccountName": "default"},
+        {"automountServiceAccountToken": True},
+        {"securityContext": {}},
+    ],
+    ids=lambda pod: next(iter(pod)),
+)
+def test_operators_account_starts_no_pod_with_more_than_a_server_has(
+    cluster: Cluster, namespace: str, pod: dict[str, Any]
+) -> None:
+    body = deployment(namespace, [OWNER], **pod)
+    message = refusal(cluster, OPERATOR, "create", "-f", "-", stdin=body)
+    assert "pods that roadstead-operator starts" in message
+
+
+def test_operators_account_gets_no_token_filled_in(cluster: Cluster, namespace: str) -> None:
+    annotations = {"kubernetes.io/service-account.name": "default"}
+    meta = {"name": "a", "namespace": namespace, "annotations": annotations}
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {**meta, "ownerReferences": [OWNER]},
+        "type": "kubernetes.io/service-account-token",
+    }
+    message = refusal(cluster, OPERATOR, "create", "-f", "-", stdin=json.dumps(secret))
+    assert "of type Opaque" in message
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        ("-n", "kube-system", "service", "kube-dns"),
+        ("-n", NAMESPACE, "deployment", "roadstead-operator"),
+        ("-n", NAMESPACE, "secret", "roadstead-receipts"),
+    ],
+    ids=lambda target: target[-1],
+)
+def test_operators_account_changes_nothing_of_the_cluster_or_the_release(
+    cluster: Cluster, target: tuple[str, ...]
+) -> None:
+    change = json.dumps({"metadata": {"ownerReferences": [OWNER]}})
+    message = refusal(cluster, OPERATOR, "patch", *target, "--type=merge", "-p", change)
+    assert "owner is a ModelServe" in message
+
+
+@pytest.mark.parametrize("kind", CONFIGURATIONS)
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"op": "replace", "path": "/webhooks/0/failurePolicy", "value": "Ignore"},
+        {"op": "replace", "path": "/webhooks/0/rules/0/resources", "value": ["*"]},
+        {"op": "replace", "path": "/webhooks/0/clientConfig/service/name", "value": "evil"},
+        {"op": "add", "path": "/metadata/labels/a", "value": "b"},
+    ],
+    ids=lambda change: change["path"],
+)
+def test_webhooks_account_changes_no_rule_of_theirs(
+    cluster: Cluster, kind: str, change: dict[str, Any]
+) -> None:
+    patch = ("patch", kind, "roadstead", "--type=json", "-p", json.dumps([change]))
+    assert "updates only caBundle" in refusal(cluster, WEBHOOKS, *patch)
+
+
+def test_policies_let_a_server_be_served_scaled_and_deleted(serves: Serves) -> None:
+    serves.apply(make_serve())
+    serves.until_ready()
+    serves.kubectl("scale", "modelserve", "gemma", "--replicas=0")
+    serves.until("gemma", "Ready", "ScaledToZero")
+    serves.kubectl("delete", "modelserve", "gemma")
+
+
+def test_their_types_are_checked_without_a_warning(cluster: Cluster) -> None:
+    for name in ("roadstead-operator-objects", "roadstead-operator-pods", "roadstead-webhooks"):
+        policy = cluster.get("validatingadmissionpolicy", name) or {}
+        assert policy["status"].get("typeChecking", {}).get("expressionWarnings", []) == []
