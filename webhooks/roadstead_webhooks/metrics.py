@@ -20,6 +20,10 @@ ADMISSION_SECONDS: Final = Histogram(
 BAD_REVIEWS: Final = Counter(
     "roadstead_admission_bad_reviews_total", "Requests that were no review.", ["status"]
 )
+RECORDS_DROPPED: Final = Counter(
+    "roadstead_admission_records_dropped_total",
+    "Answers that are not in the ledger, since they were more than the rate.",
+)
 CONFLICTS: Final = Counter(
     "roadstead_reservation_conflicts_total",
     "Writes of a contract's reservations that another writer was faster than.",

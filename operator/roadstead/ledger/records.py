@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 from roadstead.api.raw import Raw
+from roadstead.ledger.bounds import bounded
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -132,15 +133,5 @@ def key_of(record: ObjectRecord) -> str:
 
 
 def row(record: Record) -> dict[str, Any]:
-    """The columns and their values, for JSON; Postgres keeps no NUL in a text."""
-    return {name: _storable(value) for name, value in vars(record).items()}
-
-
-def _storable(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.replace("\x00", "\ufffd")
-    if isinstance(value, dict):
-        return {_storable(key): _storable(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_storable(item) for item in value]
-    return value
+    """The columns and their values, for JSON: none is larger than its bound."""
+    return {name: bounded(name, value) for name, value in vars(record).items()}

@@ -20,6 +20,8 @@ NOW: Final = datetime.datetime(2027, 1, 15, 8, 0, tzinfo=datetime.UTC)
 OPERATOR: Final = "system:serviceaccount:roadstead-system:roadstead-operator"
 RULES: Final = Rules(admin_groups=frozenset({"roadstead-admins"}), operator=OPERATOR)
 API_VERSION: Final = "model.example.com/v1alpha1"
+VERSION: Final = {"group": "model.example.com", "version": "v1alpha1"}
+SCALE: Final = {"group": "autoscaling", "version": "v1", "kind": "Scale"}
 PLURALS: Final = {
     "Model": "models",
     "ModelServe": "modelserves",
@@ -57,17 +59,14 @@ def review(
 ) -> Raw:
     """A whole AdmissionReview; `changes` go into its request."""
     meta = (new or old or thing(kind))["metadata"]
+    scale = changes.get("subResource") == "scale"
     return {
         "apiVersion": "admission.k8s.io/v1",
         "kind": "AdmissionReview",
         "request": {
             "uid": "705ab4f5",
-            "kind": {"group": "model.example.com", "version": "v1alpha1", "kind": kind},
-            "resource": {
-                "group": "model.example.com",
-                "version": "v1alpha1",
-                "resource": PLURALS[kind],
-            },
+            "kind": SCALE if scale else {**VERSION, "kind": kind},
+            "resource": {**VERSION, "resource": PLURALS[kind]},
             "operation": operation,
             "namespace": meta.get("namespace", ""),
             "name": meta.get("name", ""),

@@ -360,8 +360,10 @@ def test_no_other_spec_is_admitted_without_a_receipt_that_holds(
     old_spec: Any,
     fault: InvalidReceipt | None,
 ) -> None:
-    new = {**thing(kind), "spec": spec}
-    old = {**thing(kind), "spec": old_spec}
+    scale = {"apiVersion": "autoscaling/v1", "kind": "Scale"} if subresource == "scale" else {}
+    body = {**thing(kind), **scale}
+    new = None if operation == Operation.DELETE else {**body, "spec": spec}
+    old = None if operation == Operation.CREATE else {**body, "spec": old_spec}
     asked = request(operation, new, old, kind=kind, subResource=subresource)
     answer = validate(asked, facts(receipt=fault, deletion=fault), RULES).answer
     harmless = (

@@ -7,7 +7,7 @@ from typing import Any
 from roadstead.kube.client import Object
 from roadstead.kube.events import EventRecorder
 from roadstead.kube.resources import Resource
-from roadstead_webhooks.admission.denials import BURST, Denials
+from roadstead_webhooks.admission.denials import EACH, TOTAL, Denials
 from roadstead_webhooks.admission.review import Answer
 from tests.support.builders.reviews import request, thing
 
@@ -57,18 +57,27 @@ async def test_dry_run_posts_none() -> None:
     assert events.posted == []
 
 
-async def test_no_more_are_posted_than_the_rate() -> None:
+async def test_request_that_does_not_fit_posts_none() -> None:
+    events = Events()
+    denials = Denials(EventRecorder(events, instance="a"), clock=Clock())
+    asked = request("CREATE", thing(), namespace="victim")
+    assert asked.mismatch
+    denials.tell(asked, DENIAL)
+    await denials.close()
+    assert events.posted == []
+
+
+async def test_no_more_are_posted_than_the_rates_of_a_namespace_and_of_all() -> None:
     events, clock = Events(), Clock()
     denials = Denials(EventRecorder(events, instance="a"), clock=clock)
-    for _ in range(BURST * 3):
-        denials.tell(request("CREATE", thing()), DENIAL)
+    for number in range(TOTAL.burst * 3):
+        denials.tell(request("CREATE", thing(namespace=f"n{number // 100}")), DENIAL)
     await denials.close()
-    assert len(events.posted) == BURST
-    clock.now = 1.0
-    for _ in range(BURST):
-        denials.tell(request("CREATE", thing()), DENIAL)
+    assert len(events.posted) == 2 * EACH.burst
+    for number in range(TOTAL.burst * 3):
+        denials.tell(request("CREATE", thing(namespace=f"other{number}")), DENIAL)
     await denials.close()
-    assert len(events.posted) == BURST + 5
+    assert len(events.posted) == TOTAL.burst
 
 
 async def test_object_without_a_name_goes_by_what_it_begins_with() -> None:

@@ -7,7 +7,9 @@ import pytest
 
 from roadstead.ledger.outbox import Outbox
 from roadstead.ledger.records import AdmissionRecord
-from roadstead_webhooks.admission.records import AdmissionRecords
+from roadstead_webhooks.admission.rates import Rate
+from roadstead_webhooks.admission.records import ADMITTED, AdmissionRecords
+from roadstead_webhooks.admission.records import DENIED as DENIED_RATES
 from roadstead_webhooks.admission.review import AdmissionRequest, Answer, Operation
 
 OPERATOR = "system:serviceaccount:roadstead-system:roadstead-operator"
@@ -63,6 +65,43 @@ def test_dry_run_is_not_kept() -> None:
 
 def test_operator_is_not_kept() -> None:
     assert noted("validating", ALLOWED, username=OPERATOR) == []
+
+
+@pytest.mark.parametrize("given", [{"mismatch": "they disagree"}, {"reviewed": False}])
+@pytest.mark.parametrize("answer", [DENIED, ALLOWED])
+def test_request_that_does_not_fit_is_not_kept(answer: Answer, given: dict[str, Any]) -> None:
+    assert noted("validating", answer, **given) == []
+
+
+def kept(answer: Answer, *namespaces: str) -> int:
+    """How many of such answers at once are kept."""
+    outbox = Outbox(lambda: 0.0)
+    moment = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    records = AdmissionRecords(outbox, clock=lambda: moment, operator=OPERATOR, passing=lambda: 0.0)
+    for namespace in namespaces:
+        records.note("validating", make_request(namespace=namespace), answer)
+    return len(outbox)
+
+
+@pytest.mark.parametrize(("answer", "rates"), [(ALLOWED, ADMITTED), (DENIED, DENIED_RATES)])
+def test_no_more_are_kept_than_the_rates_of_a_namespace_and_of_all(
+    answer: Answer, rates: tuple[Rate, Rate]
+) -> None:
+    each, total = rates
+    assert kept(answer, *["demo"] * (each.burst + 9)) == each.burst
+    many = [f"n{number}" for number in range(total.burst + 9)]
+    assert kept(answer, *many) == total.burst
+
+
+def test_denials_leave_room_for_admissions() -> None:
+    outbox = Outbox(lambda: 0.0)
+    moment = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    records = AdmissionRecords(outbox, clock=lambda: moment, operator=OPERATOR)
+    for _ in range(DENIED_RATES[0].burst * 2):
+        records.note("validating", make_request(), DENIED)
+    before = len(outbox)
+    records.note("validating", make_request(), ALLOWED)
+    assert len(outbox) == before + 1
 
 
 def test_token_in_a_message_is_not_kept() -> None:

@@ -13,12 +13,15 @@ from roadstead.api.raw import Raw
 from roadstead.kube.events import EventRecorder
 from roadstead.logs import redacted
 from roadstead_webhooks import metrics
+from roadstead_webhooks.admission.rates import Rate, RateLimit
 from roadstead_webhooks.admission.review import AdmissionRequest, Answer
 
 logger = logging.getLogger(__name__)
 
-PER_SECOND: Final = 5.0
-BURST: Final = 50
+EACH: Final = Rate(per_second=0.5, burst=20)
+"""Events in one namespace."""
+TOTAL: Final = Rate(per_second=5.0, burst=50)
+"""Events of this process."""
 
 
 class Denials:
@@ -28,13 +31,14 @@ class Denials:
         self, events: EventRecorder, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._events = events
-        self._clock = clock
-        self._tokens = float(BURST)
-        self._filled = clock()
+        self._rate = RateLimit(EACH, TOTAL, clock=clock)
         self._posting: set[asyncio.Task[None]] = set()
 
     def tell(self, request: AdmissionRequest, answer: Answer) -> None:
-        """Returns at once; a dry run, which stores nothing, posts nothing."""
+        """Returns at once; a dry run, which stores nothing, posts nothing.
+
+        Nor does a request that doesn't fit: whatever it names may have nothing to do with it.
+        """
         subject = answer.subject or "unknown"
         logger.info(
             "%s of %s by %s (subject %s) was denied: %s: %s",
@@ -45,7 +49,7 @@ class Denials:
             answer.reason,
             answer.message,
         )
-        if request.dry_run or not self._may_post():
+        if request.dry_run or not request.fits or not self._may_post(request.namespace):
             return
         message = (
             f"{request.operation} by {request.username} (subject {subject}) was denied: "
@@ -63,15 +67,11 @@ class Denials:
         """Wait for what is being posted."""
         await asyncio.gather(*self._posting, return_exceptions=True)
 
-    def _may_post(self) -> bool:
-        now = self._clock()
-        self._tokens = min(float(BURST), self._tokens + (now - self._filled) * PER_SECOND)
-        self._filled = now
-        if self._tokens < 1:
+    def _may_post(self, namespace: str) -> bool:
+        allowed = self._rate.allows(namespace)
+        if not allowed:
             metrics.EVENTS_DROPPED.inc()
-            return False
-        self._tokens -= 1
-        return True
+        return allowed
 
 
 def _about(request: AdmissionRequest) -> Raw:

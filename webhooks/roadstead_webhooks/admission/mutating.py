@@ -24,6 +24,7 @@ from roadstead_webhooks.admission.validating import (
     is_operators_model,
     told,
 )
+from roadstead_webhooks.admission.wording import cut
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -173,7 +174,7 @@ def _needs_token(request: AdmissionRequest, rules: Rules) -> bool:
 def _misplaced(where: str) -> Answer:
     return denied(
         "TokenMisplaced",
-        f"{where} holds what looks like a token, and would be stored with it: a token belongs into "
-        f"the annotation {ANNOTATION_TOKEN} and nowhere else ({ANNOTATION_RECEIPT} is not yours "
-        "to write). Consider that token known to others",
+        f"{cut(where)} holds what looks like a token, and would be stored with it: a token belongs "
+        f"into the annotation {ANNOTATION_TOKEN} and nowhere else ({ANNOTATION_RECEIPT} is not "
+        "yours to write). Consider that token known to others",
     )

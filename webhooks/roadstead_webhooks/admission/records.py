@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import time
 import uuid
 from collections.abc import Callable
 from typing import Final
@@ -10,31 +11,52 @@ from typing import Final
 from roadstead.ledger.outbox import Outbox
 from roadstead.ledger.records import AdmissionRecord
 from roadstead.logs import redacted
+from roadstead_webhooks import metrics
+from roadstead_webhooks.admission.rates import Rate, RateLimit
 from roadstead_webhooks.admission.review import AdmissionRequest, Answer
 
 _DECIDED: Final = frozenset({"Allowed", "Deleted"})
 """Of the validating webhook, the last to be asked; what else is allowed had nothing to decide."""
-_MESSAGE_LIMIT: Final = 1024
+ADMITTED: Final = (Rate(per_second=20, burst=2_000), Rate(per_second=100, burst=10_000))
+"""Rows of admissions: in one namespace, and of this process."""
+DENIED: Final = (Rate(per_second=2, burst=200), Rate(per_second=20, burst=2_000))
+"""Rows of denials, which cost their callers less; they leave no admission without its row."""
 
 
 class AdmissionRecords:
     """Puts records into an outbox, and returns at once."""
 
     def __init__(
-        self, outbox: Outbox, *, clock: Callable[[], datetime.datetime], operator: str
+        self,
+        outbox: Outbox,
+        *,
+        clock: Callable[[], datetime.datetime],
+        operator: str,
+        passing: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._rates = {
+            allowed: RateLimit(*rates, clock=passing)
+            for allowed, rates in ((True, ADMITTED), (False, DENIED))
+        }
         self._outbox = outbox
         self._clock = clock
         self._operator = operator
 
     def note(self, webhook: str, request: AdmissionRequest, answer: Answer) -> None:
-        """Record what counts; a dry run, which stores nothing, does not."""
-        if request.dry_run or request.username == self._operator:
+        """Record what counts; a dry run, which stores nothing, does not.
+
+        Nor does a request that doesn't fit: it may name what it has nothing to do with.
+        """
+        if request.dry_run or not request.fits or request.username == self._operator:
             return
         decided = webhook == "validating" and answer.reason in _DECIDED
-        if decided or not answer.allowed:
+        if not decided and answer.allowed:
+            return
+        if self._rates[answer.allowed].allows(request.namespace):
             moment = self._clock().isoformat()
             self._outbox.append([record(request, answer, decided_at=moment)])
+        else:
+            metrics.RECORDS_DROPPED.inc()
 
 
 def record(request: AdmissionRequest, answer: Answer, *, decided_at: str) -> AdmissionRecord:
@@ -46,7 +68,7 @@ def record(request: AdmissionRequest, answer: Answer, *, decided_at: str) -> Adm
         decided_at=decided_at,
         allowed=answer.allowed,
         reason=answer.reason,
-        message=redacted(answer.message)[:_MESSAGE_LIMIT],
+        message=redacted(answer.message),
         operation=request.operation,
         kind=request.kind or "unknown",
         namespace=request.namespace,

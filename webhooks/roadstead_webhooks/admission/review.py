@@ -13,17 +13,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from roadstead.api import group
-from roadstead.api.object_names import (
-    MAX_NAME,
-    MAX_NAMESPACE,
-    NAME_FORM,
-    NAMESPACE_FORM,
-    is_name,
-    is_namespace,
-)
+from roadstead.api.object_names import MAX_NAME, MAX_NAMESPACE
 from roadstead.api.raw import Metadata, Raw, section
 from roadstead.tokens.strictjson import loads_object
+from roadstead_webhooks.admission.fitting import KINDS, Claimed, is_reviewed, mismatch
+from roadstead_webhooks.admission.wording import printable
 
 API_VERSION: Final = "admission.k8s.io/v1"
 KIND: Final = "AdmissionReview"
@@ -39,18 +33,13 @@ _BYTES_OF_A_NODE: Final = 32
 """So many bytes of a text take about the time of one more value or key."""
 MAX_DEPTH: Final = 64
 """The deepest of our objects, managed fields included, is 15 levels below the review."""
-_MESSAGE_LIMIT: Final = 8192
+_MAX_USERNAME: Final = 1024
+"""Characters. A ServiceAccount's has 339 at most; nobody knows how long others are."""
 _HEAD_BYTES: Final = 512
 _HEAD: Final = re.compile(
     rb'\{"kind":"AdmissionReview","apiVersion":"admission\.k8s\.io/v1",'
     rb'"request":\{"uid":"([0-9a-f-]{1,64})"'
 )
-
-KINDS: Final[Mapping[str, str]] = {
-    "models": "Model",
-    "modelserves": "ModelServe",
-    "resourcecontracts": "ResourceContract",
-}
 
 
 class Operation(enum.StrEnum):
@@ -91,6 +80,13 @@ class AdmissionRequest:
     """Of parsing and searching it, as `effort` has it."""
     mismatch: str = ""
     """What disagrees within the request; such a request is denied."""
+    reviewed: bool = True
+    """Whether the webhook configurations have the API server ask about such a request."""
+
+    @property
+    def fits(self) -> bool:
+        """Whether it is one that the API server may have sent; nothing else is recorded."""
+        return self.reviewed and not self.mismatch
 
     @property
     def meta(self) -> Metadata:
@@ -115,7 +111,7 @@ class AdmissionRequest:
     @property
     def generate_name(self) -> str:
         """`metadata.generateName`, cut to the length that a name can have."""
-        return _generate_name(self.object)[:MAX_NAME]
+        return printable(_generate_name(self.object)[:MAX_NAME])
 
     @property
     def title(self) -> str:
@@ -195,9 +191,37 @@ def _too_large(what: str) -> BadReview:
 
 
 def _request(raw: Mapping[str, Any]) -> AdmissionRequest:
-    resource = _triple(raw, "resource", "resource")
-    kind = _triple(raw, "kind", "kind")
-    subresource = _text(raw, "subResource", "")
+    operation, thing, old = _operation(raw)
+    user = raw.get("userInfo")
+    claimed = Claimed(
+        resource=_pair(raw, "resource", "resource"),
+        subresource=_text(raw, "subResource", ""),
+        kind=_pair(raw, "kind", "kind"),
+        operation=operation,
+        namespace=_text(raw, "namespace", ""),
+        name=_text(raw, "name", ""),
+        username=_text(user, "username") if isinstance(user, dict) else "",
+        object=thing,
+        old=old,
+    )
+    return AdmissionRequest(
+        uid=_uid(raw),
+        operation=operation,
+        kind=KINDS.get(claimed.resource[1], ""),
+        subresource=claimed.subresource,
+        namespace=printable(claimed.namespace[:MAX_NAMESPACE]),
+        name=printable(claimed.name[:MAX_NAME]),
+        username=printable(claimed.username[:_MAX_USERNAME]),
+        dry_run=raw.get("dryRun") is True,
+        object=thing,
+        old=old,
+        mismatch=mismatch(claimed),
+        reviewed=is_reviewed(claimed),
+    )
+
+
+def _operation(raw: Mapping[str, Any]) -> tuple[Operation, Raw, Raw]:
+    """With the objects that it is done with."""
     operation = _text(raw, "operation")
     if operation not in set(Operation):
         raise BadReview(f"request.operation is none of {', '.join(Operation)}")
@@ -206,63 +230,7 @@ def _request(raw: Mapping[str, Any]) -> AdmissionRequest:
         raise BadReview("request.object is missing")
     if not old and operation == Operation.UPDATE:
         raise BadReview("request.oldObject is missing")
-    user = raw.get("userInfo")
-    namespace, name = _text(raw, "namespace", ""), _text(raw, "name", "")
-    ours = f"{group.GROUP}/{group.VERSION}"
-    mismatch = ""
-    if f"{resource[0]}/{resource[1]}" != ours or resource[2] not in KINDS:
-        mismatch = "request.resource is none of Roadstead's kinds"
-    elif subresource != "scale":
-        expected = KINDS[resource[2]]
-        mismatch = _mismatch(
-            (f"{kind[0]}/{kind[1]}", kind[2], namespace, name), (thing, old), (ours, expected)
-        )
-    mismatch = mismatch or _misnamed(namespace, name, _generate_name(thing))
-    return AdmissionRequest(
-        uid=_uid(raw),
-        operation=Operation(operation),
-        kind=KINDS.get(resource[2], ""),
-        subresource=subresource,
-        namespace=namespace[:MAX_NAMESPACE],
-        name=name[:MAX_NAME],
-        username=_text(user, "username") if isinstance(user, dict) else "",
-        dry_run=raw.get("dryRun") is True,
-        object=thing,
-        old=old,
-        mismatch=mismatch,
-    )
-
-
-def _mismatch(
-    request: tuple[str, str, str, str], objects: tuple[Raw, Raw], expected: tuple[str, str]
-) -> str:
-    """What disagrees between resource, kind, the objects, and where they are said to be."""
-    version, kind, namespace, name = request
-    if (version, kind) != expected:
-        return f"request.kind is {kind[:64]}, request.resource says {expected[1]}"
-    for field, raw in zip(("object", "oldObject"), objects, strict=True):
-        if not raw:
-            continue
-        if (raw.get("apiVersion"), raw.get("kind")) != expected:
-            return f"request.{field}.kind is not {expected[1]}, as request.resource says"
-        meta = section(raw, "metadata")
-        if (meta.get("namespace") or "") != namespace:
-            return f"request.{field}.metadata.namespace is not request.namespace"
-        if (meta.get("name") or "") != name and not (not name and meta.get("generateName")):
-            return f"request.{field}.metadata.name is not request.name"
-    return ""
-
-
-def _misnamed(namespace: str, name: str, prefix: str) -> str:
-    """What is no name: the API server checks an object's only after it has asked the webhooks."""
-    if namespace and not is_namespace(namespace):
-        return f"request.namespace is not the name of a namespace: expected {NAMESPACE_FORM}"
-    if name and not is_name(name):
-        return f"metadata.name is not the name of an object: expected {NAME_FORM}"
-    # What is appended to it is letters and digits.
-    if prefix and not is_name(f"{prefix}0"):
-        return f"metadata.generateName is not the beginning of a name: expected {NAME_FORM}"
-    return ""
+    return Operation(operation), thing, old
 
 
 def _generate_name(raw: Raw) -> str:
@@ -270,11 +238,12 @@ def _generate_name(raw: Raw) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _triple(raw: Mapping[str, Any], name: str, last: str) -> tuple[str, str, str]:
+def _pair(raw: Mapping[str, Any], name: str, last: str) -> tuple[str, str]:
+    """Group and version, and what it is called."""
     value = raw.get(name)
     if not isinstance(value, dict):
         raise BadReview(f"request.{name} is missing")
-    return _text(value, "group", ""), _text(value, "version"), _text(value, last)
+    return f"{_text(value, 'group', '')}/{_text(value, 'version')}", _text(value, last)
 
 
 def _uid(raw: Mapping[str, Any]) -> str:
@@ -336,9 +305,12 @@ def to_review(uid: str, answer: Answer) -> dict[str, Any]:
     """The AdmissionReview that answers request `uid`."""
     response: dict[str, Any] = {"uid": uid, "allowed": answer.allowed}
     if not answer.allowed:
-        text = f"{answer.reason}: {answer.message}"[:_MESSAGE_LIMIT]
-        status = {"code": answer.code, "reason": _REASONS.get(answer.code, "Forbidden")}
-        response["status"] = {**status, "message": text}
+        response["status"] = {
+            "code": answer.code,
+            "reason": _REASONS.get(answer.code, "Forbidden"),
+            "message": f"{answer.reason}: {answer.message}",
+            **_RETRY.get(answer.code, {}),
+        }
     elif answer.patch:
         document = json.dumps(list(answer.patch)).encode()
         response |= {"patchType": "JSONPatch", "patch": base64.b64encode(document).decode("ascii")}
@@ -354,7 +326,10 @@ _REASONS: Final[Mapping[int, str]] = {
     403: "Forbidden",
     409: "Conflict",
     413: "RequestEntityTooLarge",
+    429: "TooManyRequests",
     500: "InternalError",
     503: "ServiceUnavailable",
     504: "Timeout",
 }
+_RETRY: Final[Mapping[int, Raw]] = {429: {"details": {"retryAfterSeconds": 1}}}
+"""The API server makes a Retry-After of it, and clients such as kubectl try again."""

@@ -21,6 +21,7 @@ from roadstead.tokens.receipts import Receipt
 from roadstead_webhooks.admission import objects
 from roadstead_webhooks.admission.facts import Facts, Rules
 from roadstead_webhooks.admission.review import AdmissionRequest, Answer, Operation
+from roadstead_webhooks.admission.wording import MAX_MESSAGE, cut
 
 GARBAGE_COLLECTORS: Final = frozenset(
     {
@@ -31,6 +32,7 @@ GARBAGE_COLLECTORS: Final = frozenset(
 DELETION_SECONDS: Final = 600
 """How long a leave to delete is good."""
 _SHOWN: Final = 10
+_SUBRESOURCES: Final = "this subresource is none that can be changed: expected status or scale"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -62,7 +64,7 @@ def validate(request: AdmissionRequest, facts: Facts, rules: Rules) -> Validatio
     if request.subresource:
         # The API server takes nothing but the status from it.
         known = request.subresource == "status"
-        return _yes("Status") if known else _no("SubresourceUnknown", request.subresource[:64])
+        return _yes("Status") if known else _no("SubresourceUnknown", _SUBRESOURCES)
     if request.operation == Operation.DELETE:
         return Validation(answer=_delete(request, facts, rules))
     if objects.going(request) and objects.equal(request):
@@ -281,8 +283,9 @@ def _memory_warning(serve: ModelServe, facts: Facts, rules: Rules) -> tuple[str,
 
 
 def denied(reason: str, message: str, *, code: int = 403, subject: str = "") -> Answer:
-    """A denial."""
-    return Answer(allowed=False, reason=reason, message=message, code=code, subject=subject)
+    """A denial; a message that is too long is cut."""
+    text = cut(message, MAX_MESSAGE)
+    return Answer(allowed=False, reason=reason, message=text, code=code, subject=subject)
 
 
 def told(violations: Iterable[Violation]) -> Answer:
@@ -291,7 +294,7 @@ def told(violations: Iterable[Violation]) -> Answer:
     if not found:
         return denied("NoContract", "spec.contract names no contract")
     parts = (f"{each.field}: {each.message}" if each.field else each.message for each in found)
-    return denied(found[0].reason, "; ".join(parts))
+    return denied(found[0].reason, "; ".join(map(cut, parts)))
 
 
 def _yes(reason: str) -> Validation:
