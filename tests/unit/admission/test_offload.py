@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Iterator
 
 import pytest
 
-from roadstead_webhooks.admission.offload import LARGE, Offload
+from roadstead_webhooks.admission.offload import LARGE, MOST, Offload, TooManyReviews
 
 
 @pytest.fixture
@@ -40,3 +41,21 @@ async def test_large_reviews_take_turns(offload: Offload) -> None:
 async def test_what_goes_wrong_there_is_raised_here(offload: Offload) -> None:
     with pytest.raises(ValueError, match="invalid literal"):
         await offload.run(LARGE + 1, int, "x")
+
+
+def test_large_reviews_that_wait_are_bounded(offload: Offload) -> None:
+    with contextlib.ExitStack() as stack:
+        for _ in range(MOST):
+            stack.enter_context(offload.admitting(LARGE + 1))
+        with pytest.raises(TooManyReviews), offload.admitting(LARGE + 1):
+            raise AssertionError("it was let in")
+    with offload.admitting(LARGE + 1):
+        pass
+
+
+def test_small_review_waits_for_no_large_one(offload: Offload) -> None:
+    with contextlib.ExitStack() as stack:
+        for _ in range(MOST):
+            stack.enter_context(offload.admitting(LARGE + 1))
+        for _ in range(10 * MOST):
+            stack.enter_context(offload.admitting(LARGE))

@@ -16,7 +16,7 @@ from roadstead import logs
 from roadstead.errors import KubeError
 from roadstead_webhooks import metrics
 from roadstead_webhooks.admission.denials import Denials
-from roadstead_webhooks.admission.offload import Offload
+from roadstead_webhooks.admission.offload import Offload, TooManyReviews
 from roadstead_webhooks.admission.records import AdmissionRecords
 from roadstead_webhooks.admission.review import (
     MAX_BYTES,
@@ -75,13 +75,29 @@ class Endpoints:
         return await self._serve(http, "validating", self._admission.validate)
 
     async def _serve(self, http: web.Request, webhook: str, decide: Decide) -> web.Response:
+        response = await self._answered(http, webhook, decide)
+        if self.draining:
+            response.force_close()
+        return response
+
+    async def _answered(self, http: web.Request, webhook: str, decide: Decide) -> web.Response:
         body = b""
         try:
             body = await _body(http)
-            request = await self._offload.run(effort(body), parse, body)
+            size = effort(body)
+            with self._offload.admitting(size):
+                request = await self._offload.run(size, parse, body)
+                return await self._reviewed(http, request, webhook, decide)
         except BadReview as error:
             metrics.BAD_REVIEWS.labels(str(error.status)).inc()
             return _refused(error, body)
+        except TooManyReviews:
+            metrics.BAD_REVIEWS.labels(str(HTTPStatus.TOO_MANY_REQUESTS.value)).inc()
+            return _refused(_TOO_MANY, body)
+
+    async def _reviewed(
+        self, http: web.Request, request: AdmissionRequest, webhook: str, decide: Decide
+    ) -> web.Response:
         started = time.perf_counter()
         with logs.about(f"{request.kind.lower()}/{request.namespace}/{request.name}"):
             answer = await decided(request, decide, time_left(http.query.get("timeout", "")))
@@ -94,10 +110,7 @@ class Endpoints:
         metrics.ADMISSIONS.labels(
             webhook, request.kind or "other", request.operation, verdict, answer.reason
         ).inc()
-        response = web.json_response(to_review(request.uid, answer))
-        if self.draining:
-            response.force_close()
-        return response
+        return web.json_response(to_review(request.uid, answer))
 
 
 async def decided(request: AdmissionRequest, decide: Decide, seconds: float) -> Answer:
@@ -117,13 +130,19 @@ async def decided(request: AdmissionRequest, decide: Decide, seconds: float) -> 
         return denied("InternalError", "the webhook failed; its log says why", code=500)
 
 
+_TOO_MANY: Final = BadReview(
+    "too many large objects are being admitted at this moment; try again", status=429
+)
+_REASONS: Final = {413: "ObjectTooLarge", 429: "TooManyLargeObjects"}
+
+
 def _refused(error: BadReview, body: bytes) -> web.Response:
-    """What is too large is denied, so that whoever sent it is told why; else an error of HTTP."""
-    uid = claimed_uid(body) if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else ""
+    """What is about the object's size is denied, so that its sender is told; else HTTP's errors."""
+    reason = _REASONS.get(error.status, "")
+    uid = claimed_uid(body) if reason else ""
     if not uid:
         return web.Response(status=error.status, text=f"{error}\n")
-    answer = denied("ObjectTooLarge", str(error), code=error.status)
-    return web.json_response(to_review(uid, answer))
+    return web.json_response(to_review(uid, denied(reason, str(error), code=error.status)))
 
 
 async def _body(http: web.Request) -> bytes:

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
 LARGE: Final = 64 * 1024
 """The effort (see `review.effort`) up to which a review takes a few milliseconds; no review of
 ordinary use takes more."""
+MOST: Final = 16
+"""Large reviews at once, the one that is worked on included. The last of them is still answered
+within the API server's timeout, and each holds a few megabytes meanwhile."""
 
 T = TypeVar("T")
+
+
+class TooManyReviews(Exception):
+    """As many large reviews as may wait do."""
 
 
 class Offload:
@@ -23,6 +31,19 @@ class Offload:
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="large-reviews")
+        self._large = 0
+
+    @contextlib.contextmanager
+    def admitting(self, effort: int) -> Iterator[None]:
+        """A review of that effort is in progress; TooManyReviews where there is no place for it."""
+        large = effort > LARGE
+        if large and self._large >= MOST:
+            raise TooManyReviews
+        self._large += large
+        try:
+            yield
+        finally:
+            self._large -= large
 
     async def run(self, effort: int, work: Callable[..., T], *arguments: object) -> T:
         """`work(*arguments)` for a review of that effort, at once where that is small."""
