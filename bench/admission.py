@@ -79,7 +79,7 @@ async def measured(server: ApiServer, folder: Folder, port: int, count: int) -> 
         await _all(kube, "plain", token, count)  # warm
         without = await _all(kube, "plain", token, count)
         async with connect(server) as api:
-            await register(api, port, folder.ca)
+            await register(api, port, folder)
         await until_asked(kube, _serve("plain"))
         await _all(kube, "plain", token, count)
         figures = {

@@ -56,7 +56,7 @@ async def _admitting(stage: Stage, kube: KubeClient) -> AsyncIterator[Folder]:
     quiet = {"ROADSTEAD_LOG_LEVEL": "warning"}
     with running_webhooks(stage.operated, folder, name="a", **quiet) as webhooks:
         async with connect(stage.operated) as api:
-            await register(api, webhooks.port, folder.ca)
+            await register(api, webhooks.port, folder)
             await until_asked(kube, phases.wanted(PLACE, "without-a-token"))
             yield folder
             await unregister(api)

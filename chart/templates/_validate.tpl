@@ -39,6 +39,14 @@
 {{- if and (eq $certificates.mode "given") (not (and $certificates.existingSecret $certificates.caBundle)) -}}
 {{- fail "webhooks.certificates.mode is given: set webhooks.certificates.existingSecret and caBundle" -}}
 {{- end -}}
+{{- with .Values.webhooks.apiServer -}}
+{{- if and .clientCABundle (not .clientNames) -}}
+{{- fail "webhooks.apiServer.clientCABundle is set: set webhooks.apiServer.clientNames to the common names of the API server's client certificates, since the same authority may vouch for others" -}}
+{{- end -}}
+{{- if and .clientNames (not .clientCABundle) -}}
+{{- fail "webhooks.apiServer.clientNames is set: set webhooks.apiServer.clientCABundle to the PEM certificates that vouch for those client certificates, or leave clientNames empty" -}}
+{{- end -}}
+{{- end -}}
 {{- range $number, $issuer := .Values.tokens.issuers -}}
 {{- $keys := list $issuer.publicKey $issuer.jwksUrl $issuer.existingSecret | compact -}}
 {{- if ne (len $keys) 1 -}}

@@ -42,7 +42,8 @@ UNITS = ("seconds", "bytes", "percent", "tokens")
 HEAD = """# Metrics
 
 Written from the code by `make metrics`. The operator, the webhooks, forward auth and the console
-serve them at `/metrics` on their port `http` (8080, of forward auth and the console 8081).
+serve them at `/metrics` on their port `http` (8080, of forward auth and the console 8081). The
+webhooks serve nothing else there.
 [Monitoring](../operations/monitoring.md) says how to scrape them. Each part also tells of itself by
 `process_*` and `python_*`. The webhooks write into the ledger too, and have `roadstead_ledger_*`.
 

@@ -61,16 +61,19 @@ class ApiServer:
 
 
 @contextlib.contextmanager
-def running(binaries: Mapping[str, Path], folder: Path) -> Iterator[ApiServer]:
+def running(
+    binaries: Mapping[str, Path], folder: Path, *, flags: Sequence[str] = ()
+) -> Iterator[ApiServer]:
     """Start both in `folder`, which takes data and logs; end both on the way out.
 
-    `binaries` holds `etcd` and `kube-apiserver`. Raises StepTimeout with the end of the log when
-    one of them does not come up.
+    `binaries` holds `etcd` and `kube-apiserver`; `flags` are more of the latter's. Raises
+    StepTimeout with the end of the log when one of them does not come up.
     """
     with _etcd(binaries["etcd"], folder) as etcd_url:
         token = secrets.token_urlsafe(32)
         port = free_port()
         command = _apiserver_command(binaries["kube-apiserver"], folder, etcd_url, port, token)
+        command = [*command, *flags]
         log = folder / "kube-apiserver.log"
         url = f"https://127.0.0.1:{port}"
         ca = folder / "certificates" / "apiserver.crt"

@@ -36,26 +36,17 @@ class Probes:
         self.tokens: TrustedIssuers | None = None
         """Whose keys' ages are told, once they are there."""
 
-    def routes(self) -> list[web.RouteDef]:
-        """For an aiohttp application."""
-        return [
-            web.get("/healthz", _healthy),
-            web.get("/readyz", self._ready),
-            web.get("/metrics", self._metrics),
-        ]
+    def health_routes(self) -> list[web.RouteDef]:
+        """/healthz and /readyz, for an aiohttp application."""
+        return [web.get("/healthz", _healthy), web.get("/readyz", self._ready)]
 
-    @contextlib.asynccontextmanager
-    async def served(self, host: str, port: int) -> AsyncIterator[int]:
+    def metrics_routes(self) -> list[web.RouteDef]:
+        """/metrics."""
+        return [web.get("/metrics", self._metrics)]
+
+    def served(self, host: str, port: int) -> contextlib.AbstractAsyncContextManager[int]:
         """On an address of their own, whose port is told."""
-        app = web.Application()
-        app.add_routes(self.routes())
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, host, port).start()
-            yield runner.addresses[0][1]
-        finally:
-            await runner.cleanup()
+        return serving([*self.health_routes(), *self.metrics_routes()], host, port)
 
     async def _ready(self, _: web.Request) -> web.Response:
         wrong = self._not_ready()
@@ -71,6 +62,20 @@ class Probes:
 
 async def _healthy(_: web.Request) -> web.Response:
     return web.Response(text="ok")
+
+
+@contextlib.asynccontextmanager
+async def serving(routes: Sequence[web.RouteDef], host: str, port: int) -> AsyncIterator[int]:
+    """Plain HTTP at an address of its own, whose port is told."""
+    app = web.Application()
+    app.add_routes(routes)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
 
 
 class WatchedRevocations:

@@ -19,7 +19,7 @@ from prometheus_client import REGISTRY
 
 from dev.servers.apiserver import ApiServer
 from roadstead.kube.client import KubeClient
-from roadstead_webhooks.certificates.bundles import CONFIGURATIONS
+from roadstead_webhooks.certificates.configurations import CONFIGURATIONS
 from roadstead_webhooks.certificates.keeper import Keeper, Places
 from roadstead_webhooks.certificates.schedule import SCHEDULE, Schedule
 from roadstead_webhooks.tls import FileCertificates

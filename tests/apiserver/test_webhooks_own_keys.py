@@ -41,8 +41,7 @@ async def configuration(api: client.ApiClient, namespace: str, port: int) -> str
         body = rendered.one(kind, "roadstead")
         body["metadata"] = {"name": name}
         (hook,) = body["webhooks"]
-        path = hook["clientConfig"]["service"]["path"]
-        hook["clientConfig"] = {"url": f"https://127.0.0.1:{port}{path}"}
+        hook["clientConfig"] = {"url": f"https://127.0.0.1:{port}"}
         hook["namespaceSelector"] = {"matchLabels": {"kubernetes.io/metadata.name": namespace}}
         hook["rules"] = [{**hook["rules"][0], "resources": ["modelserves"]}]
         await custom_objects.call(
@@ -70,6 +69,8 @@ async def test_webhooks_make_their_keys_and_are_believed(
         "ROADSTEAD_TLS_SECRET": "webhooks-tls",
         "ROADSTEAD_TLS_NAMES": "127.0.0.1",
         "ROADSTEAD_WEBHOOK_CONFIGURATION": configuration,
+        "ROADSTEAD_REVIEW_PATHS_SECRET": "review-paths",
+        "ROADSTEAD_REVIEW_PATHS_DIR": str(tmp_path / "run" / "review-paths"),
         "ROADSTEAD_RECEIPT_KEYS_DIR": str(tmp_path / "run" / "receipts"),
         "ROADSTEAD_RECEIPTS_SECRET": "receipts",
         "ROADSTEAD_RECEIPT_KEYS": "receipt-keys",

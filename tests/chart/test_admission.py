@@ -21,6 +21,9 @@ GIVEN: Values = {
         "certificates": {"mode": "given", "existingSecret": "my-tls", "caBundle": PEM},
     }
 }
+CERTIFIED: Values = {
+    "webhooks": {"apiServer": {"clientCABundle": PEM, "clientNames": ["kube-apiserver"]}}
+}
 KEYLESS = {"issuer": "a", "audience": "b"}
 CERT_MANAGER: Values = {
     "webhooks": {"certificates": {"mode": "cert-manager", "issuerRef": {"name": "internal"}}}
@@ -93,7 +96,7 @@ def test_a_dry_run_reserves_nothing(defaults: Rendered) -> None:
     }
 
 
-@pytest.mark.parametrize("values", [{}, EVERYTHING, GIVEN, CERT_MANAGER])
+@pytest.mark.parametrize("values", [{}, EVERYTHING, GIVEN, CERT_MANAGER, CERTIFIED])
 def test_settings_accept_the_environment_of_the_webhooks(
     chart: Chart, values: Values, tmp_path: Path
 ) -> None:
@@ -137,11 +140,84 @@ def test_an_upgrade_leaves_what_the_webhooks_wrote(defaults: Rendered) -> None:
     for kind, name in (
         ("Secret", "roadstead-receipts"),
         ("Secret", "roadstead-webhooks-tls"),
+        ("Secret", "roadstead-review-paths"),
         ("ConfigMap", "roadstead-receipt-keys"),
         ("ConfigMap", "roadstead-revocations"),
     ):
         assert "data" not in defaults.one(kind, name)
     assert not any("caBundle" in hook["clientConfig"] for hook in hooks(defaults))
+    assert not any("path" in hook["clientConfig"]["service"] for hook in hooks(defaults))
+
+
+@pytest.mark.parametrize("values", [{}, GIVEN, CERT_MANAGER], ids=["self", "given", "cert-manager"])
+def test_webhooks_may_write_the_secret_path_whoever_makes_the_certificate(
+    chart: Chart, values: Values
+) -> None:
+    rendered = chart.render(values)
+    env = rendered.env("webhooks")
+    assert env["ROADSTEAD_REVIEW_PATHS_SECRET"] == "roadstead-review-paths"
+    assert env["ROADSTEAD_WEBHOOK_CONFIGURATION"] == "roadstead"
+    (secrets,) = (
+        rule
+        for rule in rendered.one("Role", "roadstead-webhooks")["rules"]
+        if rule["resources"] == ["secrets"]
+    )
+    assert "roadstead-review-paths" in secrets["resourceNames"]
+    (configurations,) = (
+        rule
+        for rule in rendered.one("ClusterRole", "roadstead-webhooks")["rules"]
+        if rule["apiGroups"] == ["admissionregistration.k8s.io"]
+    )
+    assert configurations["resourceNames"] == ["roadstead"]
+    assert configurations["verbs"] == ["get", "patch"]
+
+
+def test_client_certificate_of_the_api_server_takes_the_place_of_the_secret_path(
+    chart: Chart,
+) -> None:
+    rendered = chart.render(CERTIFIED)
+    assert [hook["clientConfig"]["service"]["path"] for hook in hooks(rendered)] == [
+        "/mutate",
+        "/validate",
+    ]
+    assert "roadstead-review-paths" not in rendered.names("Secret")
+    assert rendered.one("ConfigMap", "roadstead-api-server-ca")["data"]["ca.crt"] == PEM.strip()
+    env = rendered.env("webhooks")
+    assert env["ROADSTEAD_API_SERVER_NAMES"] == "kube-apiserver"
+    pod = rendered.one("Deployment", "roadstead-webhooks")["spec"]["template"]["spec"]
+    (mount,) = (m for m in pod["containers"][0]["volumeMounts"] if m["name"] == "api-server")
+    assert env["ROADSTEAD_API_SERVER_CA_FILE"] == f"{mount['mountPath']}/ca.crt"
+
+
+def test_another_authority_of_the_api_server_rolls_the_webhooks_out(chart: Chart) -> None:
+    other = PEM.replace("MIIB", "MIIC")
+    marks = [
+        chart.render({"webhooks": {"apiServer": {"clientCABundle": each, "clientNames": ["a"]}}})
+        .one("Deployment", "roadstead-webhooks")["spec"]["template"]["metadata"]["annotations"]
+        for each in (PEM, other)
+    ]  # fmt: skip
+    assert marks[0] != marks[1]
+
+
+def test_only_the_api_server_reaches_the_webhooks_where_it_is_named(chart: Chart) -> None:
+    peer = {"ipBlock": {"cidr": "10.1.0.0/28"}}
+    rendered = chart.render({"networkPolicy": {"webhooksFrom": [peer]}})
+    (rule,) = rendered.one("NetworkPolicy", "roadstead-webhooks")["spec"]["ingress"]
+    assert rule == {"from": [peer], "ports": [{"port": "https", "protocol": "TCP"}]}
+
+
+def test_probes_and_metrics_of_the_webhooks_have_ports_of_their_own(defaults: Rendered) -> None:
+    pod = defaults.one("Deployment", "roadstead-webhooks")["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    ports = {each["name"]: str(each["containerPort"]) for each in container["ports"]}
+    env = defaults.env("webhooks")
+    assert ports == {
+        "https": env["ROADSTEAD_HTTPS_PORT"],
+        "http": env["ROADSTEAD_HTTP_PORT"],
+        "probes": env["ROADSTEAD_PROBE_PORT"],
+    }
+    probes = [container[f"{kind}Probe"]["httpGet"] for kind in ("startup", "liveness", "readiness")]
+    assert {each["port"] for each in probes} == {"probes"}
 
 
 def test_issuers_arrive_as_the_webhooks_read_them(chart: Chart, tmp_path: Path) -> None:
@@ -201,6 +277,16 @@ def test_with_webhooks_the_guard_stands(defaults: Rendered) -> None:
         ),
         pytest.param(
             {"webhooks": {"certificates": {"mode": "given"}}}, "existingSecret", id="no secret"
+        ),
+        pytest.param(
+            {"webhooks": {"apiServer": {"clientCABundle": PEM}}},
+            "set webhooks.apiServer.clientNames",
+            id="an authority without names",
+        ),
+        pytest.param(
+            {"webhooks": {"apiServer": {"clientNames": ["a"]}}},
+            "set webhooks.apiServer.clientCABundle",
+            id="names without an authority",
         ),
     ],
 )

@@ -104,6 +104,23 @@ def test_notes_tell_of_monitoring_that_nobody_is_let_to(cluster: Cluster) -> Non
     assert "networkPolicy.metricsFrom lets nobody read the metrics" in notes
 
 
+def test_notes_tell_of_webhooks_that_every_pod_reaches(cluster: Cluster) -> None:
+    assert "networkPolicy.webhooksFrom" in cluster.install()
+    named = {"networkPolicy": {"webhooksFrom": [{"ipBlock": {"cidr": "10.1.0.0/28"}}]}}
+    assert "networkPolicy.webhooksFrom" not in cluster.install(named)
+
+
+def test_upgrade_leaves_the_secret_path_as_it_is(cluster: Cluster) -> None:
+    cluster.install()
+    kind, path = "mutatingwebhookconfiguration", "/mutate/secret"
+    where = "/webhooks/0/clientConfig/service/path"
+    operation = json.dumps([{"op": "add", "path": where, "value": path}])
+    cluster.run(cluster.kubectl, "patch", kind, "roadstead", "--type=json", "-p", operation)
+    cluster.install({"webhooks": {"replicas": 3}})
+    (hook,) = cluster.get(kind, "roadstead")["webhooks"]
+    assert hook["clientConfig"]["service"]["path"] == path
+
+
 def test_notes_tell_how_to_serve_a_model(cluster: Cluster) -> None:
     notes = cluster.notes({"quant": {"endpoint": "http://quant:8090"}})
     assert "rollout status deployment/roadstead-operator" in notes

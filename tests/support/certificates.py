@@ -18,7 +18,7 @@ def issue(folder: Path) -> Certificate:
     """Write both, PEM, to `folder`."""
     authority_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     authority = _authority(authority_key)
-    leaf = _leaf(key.public_key(), authority, authority_key)
+    leaf = _leaf(key.public_key(), authority, authority_key, name="127.0.0.1")
     pem = serialization.Encoding.PEM
     found = Certificate(
         certificate=folder / "server.crt",
@@ -29,6 +29,22 @@ def issue(folder: Path) -> Certificate:
     found.authority.write_bytes(authority.public_bytes(pem))
     plain = serialization.NoEncryption()
     found.key.write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
+    return found
+
+
+def issue_clients(folder: Path, *names: str) -> Path:
+    """Write `NAME.crt` and `NAME.key` for each common name, PEM; the authority's certificate."""
+    authority_key = ec.generate_private_key(ec.SECP256R1())
+    authority = _authority(authority_key)
+    pem = serialization.Encoding.PEM
+    plain, form = serialization.NoEncryption(), serialization.PrivateFormat.PKCS8
+    for name in names:
+        key = ec.generate_private_key(ec.SECP256R1())
+        leaf = _leaf(key.public_key(), authority, authority_key, name=name)
+        (folder / f"{name}.crt").write_bytes(leaf.public_bytes(pem))
+        (folder / f"{name}.key").write_bytes(key.private_bytes(pem, form, plain))
+    found = folder / "clients.crt"
+    found.write_bytes(authority.public_bytes(pem))
     return found
 
 
@@ -58,11 +74,13 @@ def _leaf(
     key: ec.EllipticCurvePublicKey,
     authority: x509.Certificate,
     authority_key: ec.EllipticCurvePrivateKey,
+    *,
+    name: str,
 ) -> x509.Certificate:
     address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
     issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key())
     return (
-        _builder(_name("127.0.0.1"), authority.subject, key)
+        _builder(_name(name), authority.subject, key)
         .add_extension(x509.SubjectAlternativeName([address]), critical=False)
         .add_extension(issuer, critical=False)
         .sign(authority_key, hashes.SHA256())

@@ -18,7 +18,9 @@ ADMISSION_SECONDS: Final = Histogram(
     buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
 BAD_REVIEWS: Final = Counter(
-    "roadstead_admission_bad_reviews_total", "Requests that were no review.", ["status"]
+    "roadstead_admission_bad_reviews_total",
+    "Requests that were no review, or not the API server's (403).",
+    ["status"],
 )
 RECORDS_DROPPED: Final = Counter(
     "roadstead_admission_records_dropped_total",

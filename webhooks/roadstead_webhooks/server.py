@@ -26,10 +26,12 @@ from roadstead.kube.resources import (
 from roadstead.kube.watch import Watcher
 from roadstead.ledger.outbox import Outbox
 from roadstead.ledger.writer import LedgerWriter
-from roadstead.serving import Probes, WatchedRevocations, running, until_signalled
+from roadstead.serving import Probes, WatchedRevocations, running, serving, until_signalled
+from roadstead_webhooks.admission.callers import Callers, CertifiedCallers, PathCallers
 from roadstead_webhooks.admission.counting import CountingCache
 from roadstead_webhooks.admission.denials import Denials
 from roadstead_webhooks.admission.endpoints import Endpoints
+from roadstead_webhooks.admission.exposure import Exposure
 from roadstead_webhooks.admission.gathering import Gatherer
 from roadstead_webhooks.admission.offload import Offload
 from roadstead_webhooks.admission.receipts import Receipts
@@ -48,6 +50,8 @@ KEEPALIVE_SECONDS: Final = 600.0
 """Above the 90 s of the API server's client: who closes an idle connection first must be the one
 that sends on it, or a call fails for nothing."""
 OPEN_REQUESTS_SECONDS: Final = 30.0
+LINGERING_SECONDS: Final = 1.0
+"""How long the rest of a body is taken and thrown away once its sender has an answer."""
 RELOAD_SECONDS: Final = 5.0
 
 
@@ -65,8 +69,11 @@ class WebhookServer:
         certificates: Certificates,
         *,
         clock: Callable[[], datetime.datetime] = _now,
+        exposure: Exposure | None = None,
     ) -> None:
         self._settings = settings
+        self._exposure = exposure or Exposure(clock)
+        self._callers = callers_of(settings)
         self._client = client
         self._certificates = certificates
         self._clock = clock
@@ -89,15 +96,16 @@ class WebhookServer:
         self._listening = False
         self.port = 0
         """Of HTTPS, once it is served."""
-        self.http_port = 0
-        """Of plain HTTP, once it is served."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop`, then until nobody calls any more."""
         async with contextlib.AsyncExitStack() as stack:
-            self.http_port = await stack.enter_async_context(
-                self._probes.served(self._settings.host, self._settings.http_port)
-            )
+            host = self._settings.host
+            for routes, port in (
+                (self._probes.health_routes(), self._settings.probe_port),
+                (self._probes.metrics_routes(), self._settings.http_port),
+            ):
+                await stack.enter_async_context(serving(routes, host, port))
             self._tokens = self._probes.tokens = await stack.enter_async_context(
                 trusting(self._settings.tokens, revoked=self._revocations.why)
             )
@@ -130,15 +138,10 @@ class WebhookServer:
         gatherer = Gatherer(self._client, self._cache, tokens, self._receipts, clock=self._clock)
         offload = Offload()
         admission = Admission(gatherer, self._receipts, self._reservations, settings.rules, offload)
-        self._endpoints = Endpoints(admission, self._denials, offload, self._records)
-        app = web.Application()
-        app.add_routes([*self._endpoints.routes(), *self._probes.routes()])
-        runner = web.AppRunner(
-            app,
-            access_log=None,
-            keepalive_timeout=KEEPALIVE_SECONDS,
-            shutdown_timeout=OPEN_REQUESTS_SECONDS,
+        self._endpoints = Endpoints(
+            self._callers, self._exposure, admission, self._denials, offload, self._records
         )
+        runner = _runner(self._endpoints)
         await runner.setup()
         try:
             context = await self._certificates.context()
@@ -176,6 +179,10 @@ class WebhookServer:
         while True:
             await asyncio.sleep(RELOAD_SECONDS)
             try:
+                self._callers.reload()
+            except RoadsteadError as error:
+                logger.warning("the secrets of paths stay as they are: %s", error)
+            try:
                 if self._receipts.reload():
                     logger.info("the keys for receipts have changed")
                     self._admitted.use(self._receipts.verifier)
@@ -184,15 +191,34 @@ class WebhookServer:
                 logger.warning("the keys for receipts stay as they are: %s", error)
 
 
+def callers_of(settings: WebhookSettings) -> Callers:
+    """By what the API server is known; raises InvalidSettings."""
+    if settings.api_server_ca is not None:
+        return CertifiedCallers(names=settings.api_server_names)
+    return PathCallers(settings.paths_folder)
+
+
+def _runner(endpoints: Endpoints) -> web.AppRunner:
+    app = web.Application()
+    app.add_routes(endpoints.routes())
+    return web.AppRunner(
+        app,
+        access_log=None,
+        keepalive_timeout=KEEPALIVE_SECONDS,
+        shutdown_timeout=OPEN_REQUESTS_SECONDS,
+        lingering_time=LINGERING_SECONDS,
+    )
+
+
 @contextlib.asynccontextmanager
 async def _kept(
-    settings: WebhookSettings, client: KubeClient, stop: asyncio.Event
+    settings: WebhookSettings, client: KubeClient, stop: asyncio.Event, exposure: Exposure
 ) -> AsyncIterator[None]:
     """With our own certificates and keys in place, and looked after; or once `stop` is set."""
     if settings.keeping is None:
         yield
         return
-    keeper = Keeper(client, settings.keeping, clock=_now)
+    keeper = Keeper(client, settings.keeping, clock=_now, exposure=exposure)
     begun, stopped = asyncio.create_task(keeper.begin()), asyncio.create_task(stop.wait())
     await asyncio.wait((begun, stopped), return_when=asyncio.FIRST_COMPLETED)
     begun.cancel()
@@ -204,11 +230,15 @@ async def _kept(
 async def serve(settings: WebhookSettings) -> None:
     """`roadstead webhooks`: connect and serve until SIGTERM."""
     stop = until_signalled()
+    exposure = Exposure(_now)
     client = await KubeClient.connect(settings.kubeconfig or None)
     try:
-        async with _kept(settings, client, stop):
+        async with _kept(settings, client, stop, exposure):
             if not stop.is_set():
-                certificates = FileCertificates(settings.tls_folder)
-                await WebhookServer(settings, client, certificates).run(stop)
+                certificates = FileCertificates(
+                    settings.tls_folder, client_ca=settings.api_server_ca
+                )
+                server = WebhookServer(settings, client, certificates, exposure=exposure)
+                await server.run(stop)
     finally:
         await client.close()

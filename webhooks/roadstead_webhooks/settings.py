@@ -5,13 +5,18 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import cast
+from typing import Final, cast
 
 from roadstead.issuers.settings import TokenSettings
 from roadstead.ledger.settings import LedgerSettings
 from roadstead.settings import EnvReader
 from roadstead_webhooks.admission.facts import MemoryFit, Rules
 from roadstead_webhooks.certificates.keeper import Places
+
+_NAMES_MISSING: Final = (
+    "is not set: name the common names of the client certificates that the API server shows, "
+    "since the same authority may vouch for others"
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -27,10 +32,18 @@ class WebhookSettings:
     host: str
     port: int
     """Of HTTPS, for the API server."""
+    probe_port: int
+    """Of plain HTTP, for /healthz and /readyz."""
     http_port: int
-    """Of plain HTTP, for probes and metrics."""
+    """Of plain HTTP, for /metrics."""
     tls_folder: Path
     receipts_folder: Path
+    paths_folder: Path
+    """Of the secrets in the webhooks' paths; not read with `api_server_ca`."""
+    api_server_ca: Path | None
+    """PEM certificates that verify the API server's client certificate; None without one."""
+    api_server_names: frozenset[str]
+    """The common names that it may have."""
     revocations: str
     """The ConfigMap of revoked tokens, in `namespace`."""
     grace: float
@@ -57,6 +70,11 @@ class WebhookSettings:
         )
         tls = env.file("ROADSTEAD_TLS_DIR", "/etc/roadstead/tls")
         receipts = env.file("ROADSTEAD_RECEIPT_KEYS_DIR", "/etc/roadstead/receipt-keys")
+        paths = env.file("ROADSTEAD_REVIEW_PATHS_DIR", "/etc/roadstead/review-paths")
+        ca = env.text("ROADSTEAD_API_SERVER_CA_FILE", "")
+        names = frozenset(env.items("ROADSTEAD_API_SERVER_NAMES"))
+        if ca and not names:
+            env.fault("ROADSTEAD_API_SERVER_NAMES", _NAMES_MISSING)
         settings = cls(
             tokens=TokenSettings.from_env(environ),
             rules=rules,
@@ -65,9 +83,13 @@ class WebhookSettings:
             instance=env.text("HOSTNAME", "roadstead-webhooks"),
             host=env.text("ROADSTEAD_HTTP_HOST", "0.0.0.0"),  # noqa: S104 - the API server and probes come from the node
             port=env.integer("ROADSTEAD_HTTPS_PORT", 8443, low=0, high=65535),
+            probe_port=env.integer("ROADSTEAD_PROBE_PORT", 8081, low=0, high=65535),
             http_port=env.integer("ROADSTEAD_HTTP_PORT", 8080, low=0, high=65535),
             tls_folder=tls,
             receipts_folder=receipts,
+            paths_folder=paths,
+            api_server_ca=Path(ca) if ca else None,
+            api_server_names=names,
             revocations=env.text("ROADSTEAD_REVOCATIONS", "roadstead-revocations"),
             grace=env.integer("ROADSTEAD_SHUTDOWN_GRACE_SECONDS", 10, low=0, high=600),
             log_format=env.choice("ROADSTEAD_LOG_FORMAT", ("json", "console"), "json"),
@@ -75,7 +97,7 @@ class WebhookSettings:
                 "ROADSTEAD_LOG_LEVEL", ("debug", "info", "warning", "error"), "info"
             ),
             ledger=LedgerSettings.read(env),
-            keeping=Places.read(env, namespace=namespace, tls=tls, receipts=receipts),
+            keeping=Places.read(env, namespace=namespace, tls=tls, receipts=receipts, paths=paths),
         )
         env.done()
         return settings

@@ -14,6 +14,7 @@ from typing import Final, Protocol
 
 from cryptography import x509
 
+from roadstead.errors import InvalidSettings
 from roadstead_webhooks import metrics
 
 logger = logging.getLogger(__name__)
@@ -31,21 +32,34 @@ class Certificates(Protocol):
         """Load each renewed certificate into that context, until cancelled."""
 
 
-def server_context() -> ssl.SSLContext:
-    """TLS 1.2 at least, and no certificate yet."""
+def server_context(client_ca: Path | None = None) -> ssl.SSLContext:
+    """TLS 1.2 at least, and no certificate yet.
+
+    With a `client_ca`, PEM certificates, nobody connects without a certificate that they vouch for.
+    Raises InvalidSettings where it can't be used.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if client_ca is not None:
+        context.verify_mode = ssl.CERT_REQUIRED
+        try:
+            context.load_verify_locations(client_ca)
+        except (OSError, ssl.SSLError) as error:
+            why = error.strerror or type(error).__name__
+            raise InvalidSettings(f"{client_ca} holds no PEM certificates: {why}") from None
     return context
 
 
 class FileCertificates:
     """`tls.crt` and `tls.key` of a folder, as a Secret of type kubernetes.io/tls is mounted."""
 
-    def __init__(self, folder: Path, *, poll: float = POLL_SECONDS) -> None:
+    def __init__(
+        self, folder: Path, *, poll: float = POLL_SECONDS, client_ca: Path | None = None
+    ) -> None:
         self._chain = folder / "tls.crt"
         self._key = folder / "tls.key"
         self._poll = poll
-        self._context = server_context()
+        self._context = server_context(client_ca)
         self._loaded: tuple[bytes, bytes] | None = None
 
     async def context(self) -> ssl.SSLContext:

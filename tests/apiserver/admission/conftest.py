@@ -84,7 +84,7 @@ def webhooks(
 async def _registered(server: ApiServer, port: int, folder: Folder) -> None:
     async with connect(server) as api:
         await call(api, "POST", "/api/v1/namespaces", {"metadata": {"name": SYSTEM}})
-        await register(api, port, folder.ca)
+        await register(api, port, folder)
 
         async def refused() -> bool:
             """The API server learns of its webhooks by a watch of its own."""

@@ -65,7 +65,12 @@ async def https(
     await asyncio.sleep(0.25)
 
 
-@pytest.mark.parametrize("path", ["/mutate", "/validate"])
+@pytest.fixture(params=["/mutate", "/validate"])
+def path(request: pytest.FixtureRequest, folder: Folder) -> str:
+    """Where the API server asks."""
+    return f"{request.param}/{folder.review_secret}"
+
+
 @pytest.mark.parametrize(
     ("body", "kind", "status"),
     [
@@ -91,7 +96,6 @@ async def test_what_is_no_review_is_refused(
             assert (await answer.json())["response"]["allowed"] is False
 
 
-@pytest.mark.parametrize("path", ["/mutate", "/validate"])
 async def test_resource_and_kind_that_disagree_are_denied(
     https: aiohttp.ClientSession, path: str
 ) -> None:
@@ -104,9 +108,10 @@ async def test_resource_and_kind_that_disagree_are_denied(
 
 
 async def test_metrics_tell_of_admissions_and_keys(
-    https: aiohttp.ClientSession, webhooks: tuple[WebhookProcess, ...]
+    https: aiohttp.ClientSession, folder: Folder, webhooks: tuple[WebhookProcess, ...]
 ) -> None:
-    async with https.post("/mutate", json=review("CREATE", thing())) as answer:
+    path = f"/mutate/{folder.review_secret}"
+    async with https.post(path, json=review("CREATE", thing())) as answer:
         assert answer.status == 200
     told = webhooks[0].metrics()
     labels = 'kind="ModelServe",operation="CREATE",reason="TokenMissing",verdict="denied"'

@@ -10,22 +10,27 @@ from kubernetes.aio import client
 from dev import binaries
 from tests.support.charts import Chart
 from tests.support.custom_objects import call
+from tests.support.webhooks.webhook_process import Folder
 
 NAME = "roadstead"
 _PATH = "/apis/admissionregistration.k8s.io/v1"
-_KINDS = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
+_KINDS = {
+    "MutatingWebhookConfiguration": "/mutate",
+    "ValidatingWebhookConfiguration": "/validate",
+}
 CONFIGURATIONS = [f"{_PATH}/{kind.lower()}s" for kind in _KINDS]
 """The collections of both kinds."""
 _TIMEOUT_SECONDS = 10
 """Twice the chart's: a test machine may be building at the same time."""
 
 
-async def register(api: client.ApiClient, port: int, ca: bytes) -> None:
-    """Have the API server ask `127.0.0.1:port` from now on."""
+async def register(api: client.ApiClient, port: int, folder: Folder) -> None:
+    """Have the API server ask webhooks of that folder at `127.0.0.1:port` from now on."""
     rendered = Chart(helm=binaries.ensure("helm")["helm"]).render()
-    for kind, collection in zip(_KINDS, CONFIGURATIONS, strict=True):
+    for (kind, path), collection in zip(_KINDS.items(), CONFIGURATIONS, strict=True):
         body = rendered.one(kind, NAME)
-        body["webhooks"] = [_at(webhook, port, ca) for webhook in body["webhooks"]]
+        url = f"https://127.0.0.1:{port}{path}/{folder.review_secret}"
+        body["webhooks"] = [_at(webhook, url, folder.ca) for webhook in body["webhooks"]]
         await call(api, "POST", collection, body)
 
 
@@ -35,10 +40,6 @@ async def unregister(api: client.ApiClient) -> None:
         await call(api, "DELETE", f"{collection}/{NAME}")
 
 
-def _at(webhook: dict[str, Any], port: int, ca: bytes) -> dict[str, Any]:
-    path = webhook["clientConfig"]["service"]["path"]
-    place = {
-        "url": f"https://127.0.0.1:{port}{path}",
-        "caBundle": base64.b64encode(ca).decode(),
-    }
+def _at(webhook: dict[str, Any], url: str, ca: bytes) -> dict[str, Any]:
+    place = {"url": url, "caBundle": base64.b64encode(ca).decode()}
     return {**webhook, "clientConfig": place, "timeoutSeconds": _TIMEOUT_SECONDS}

@@ -48,6 +48,11 @@ class Folder:
         return (self.path / "tls" / "ca.crt").read_bytes()
 
     @property
+    def review_secret(self) -> str:
+        """What the API server's requests have after `/mutate/` and `/validate/`."""
+        return (self.path / "review-paths" / "0").read_text()
+
+    @property
     def logs(self) -> list[Path]:
         """Of each process, and of the API server's neighbours."""
         return sorted(self.path.glob("webhooks-*.log"))
@@ -76,6 +81,8 @@ def prepare(path: Path) -> Folder:
     write_certificate(path / "tls")
     (path / "receipt-keys").mkdir()
     (path / "receipt-keys" / "0.pem").write_bytes(made.receipt_key.private_pem)
+    (path / "review-paths").mkdir()
+    (path / "review-paths" / "0").write_text(secrets.token_hex(32))
     (path / "secret").write_bytes(made.secret)
     (path / "rsa.pem").write_bytes(made.rsa_public)
     second = {"issuer": RSA_ISSUER, "publicKeyFile": "rsa.pem", "keyId": "first"}
@@ -92,13 +99,14 @@ class WebhookProcess:
     """One that runs: its ports, and how to end it."""
 
     port: int
+    probe_port: int
     http_port: int
     process: subprocess.Popen[bytes] = dataclasses.field(repr=False)
 
     @property
     def ready(self) -> bool:
         """What the kubelet would see."""
-        return answers(f"http://127.0.0.1:{self.http_port}/readyz")
+        return answers(f"http://127.0.0.1:{self.probe_port}/readyz")
 
     def metrics(self) -> str:
         """What Prometheus would read."""
@@ -112,15 +120,17 @@ def running_webhooks(
     server: ApiServer, folder: Folder, *, name: str, **environ: str
 ) -> Iterator[WebhookProcess]:
     """One that is ready; it ends by SIGTERM on the way out."""
-    port, http_port = free_ports(2)
+    port, probe_port, http_port = free_ports(3)
     settings = {
         "KUBECONFIG": str(server.kubeconfig),
         "HOSTNAME": name,
         "ROADSTEAD_HTTP_HOST": "127.0.0.1",
         "ROADSTEAD_HTTPS_PORT": str(port),
+        "ROADSTEAD_PROBE_PORT": str(probe_port),
         "ROADSTEAD_HTTP_PORT": str(http_port),
         "ROADSTEAD_TLS_DIR": str(folder.path / "tls"),
         "ROADSTEAD_RECEIPT_KEYS_DIR": str(folder.path / "receipt-keys"),
+        "ROADSTEAD_REVIEW_PATHS_DIR": str(folder.path / "review-paths"),
         "ROADSTEAD_TOKEN_ISSUERS_FILE": str(folder.path / "issuers.json"),
         "ROADSTEAD_SHUTDOWN_GRACE_SECONDS": "1",
         "ROADSTEAD_LOG_LEVEL": "debug",
@@ -131,8 +141,8 @@ def running_webhooks(
         "the webhooks",
         [sys.executable, "-m", "roadstead", "webhooks"],
         log,
-        functools.partial(answers, f"http://127.0.0.1:{http_port}/readyz"),
+        functools.partial(answers, f"http://127.0.0.1:{probe_port}/readyz"),
         seconds=START_DEADLINE_SECONDS,
         env={**os.environ, **settings},
     ) as started:
-        yield WebhookProcess(port=port, http_port=http_port, process=started)
+        yield WebhookProcess(port=port, probe_port=probe_port, http_port=http_port, process=started)

@@ -8,14 +8,16 @@ import re
 import time
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Final
+from typing import Final, Protocol
 
 from aiohttp import web
 
 from roadstead import logs
 from roadstead.errors import KubeError
 from roadstead_webhooks import metrics
+from roadstead_webhooks.admission.callers import Callers
 from roadstead_webhooks.admission.denials import Denials
+from roadstead_webhooks.admission.exposure import Exposure
 from roadstead_webhooks.admission.offload import Offload, TooManyReviews
 from roadstead_webhooks.admission.records import AdmissionRecords
 from roadstead_webhooks.admission.review import (
@@ -28,7 +30,6 @@ from roadstead_webhooks.admission.review import (
     parse,
     to_review,
 )
-from roadstead_webhooks.admission.service import Admission
 from roadstead_webhooks.admission.validating import denied
 
 logger = logging.getLogger(__name__)
@@ -44,17 +45,31 @@ _TIMEOUT: Final = re.compile(r"([0-9]{1,4})(ms|s)")
 Decide = Callable[[AdmissionRequest], Awaitable[Answer]]
 
 
+class Decisions(Protocol):
+    """What is answered, HTTP apart; KubeError where it can't be told."""
+
+    async def mutate(self, request: AdmissionRequest) -> Answer:
+        """The mutating webhook's answer."""
+
+    async def validate(self, request: AdmissionRequest) -> Answer:
+        """The validating webhook's answer."""
+
+
 class Endpoints:
-    """`/mutate` and `/validate`."""
+    """`/mutate` and `/validate`, each with the secret after it where callers are known by one."""
 
     def __init__(
         self,
-        admission: Admission,
+        callers: Callers,
+        exposure: Exposure,
+        decisions: Decisions,
         denials: Denials,
         offload: Offload,
         records: AdmissionRecords | None = None,
     ) -> None:
-        self._admission = admission
+        self._callers = callers
+        self._exposure = exposure
+        self._decisions = decisions
         self._offload = offload
         self._denials = denials
         self._records = records
@@ -65,17 +80,26 @@ class Endpoints:
         """For an aiohttp application."""
         return [
             web.post("/mutate", self._mutate),
+            web.post("/mutate/{secret}", self._mutate),
             web.post("/validate", self._validate),
+            web.post("/validate/{secret}", self._validate),
         ]
 
     async def _mutate(self, http: web.Request) -> web.Response:
-        return await self._serve(http, "mutating", self._admission.mutate)
+        return await self._serve(http, "mutating", self._decisions.mutate)
 
     async def _validate(self, http: web.Request) -> web.Response:
-        return await self._serve(http, "validating", self._admission.validate)
+        return await self._serve(http, "validating", self._decisions.validate)
 
     async def _serve(self, http: web.Request, webhook: str, decide: Decide) -> web.Response:
-        response = await self._answered(http, webhook, decide)
+        if not self._callers.believes(http):
+            metrics.BAD_REVIEWS.labels(str(HTTPStatus.FORBIDDEN.value)).inc()
+            return _disbelieved()
+        try:
+            response = await self._answered(http, webhook, decide)
+        finally:
+            if http.transport is None or http.transport.is_closing():
+                self._exposure.mark()
         if self.draining:
             response.force_close()
         return response
@@ -143,6 +167,16 @@ def _refused(error: BadReview, body: bytes) -> web.Response:
     if not uid:
         return web.Response(status=error.status, text=f"{error}\n")
     return web.json_response(to_review(uid, denied(reason, str(error), code=error.status)))
+
+
+def _disbelieved() -> web.Response:
+    """The end of a connection: its body is not read."""
+    response = web.Response(
+        status=HTTPStatus.FORBIDDEN,
+        text="only the API server is answered, at the address in the webhook configurations\n",
+    )
+    response.force_close()
+    return response
 
 
 async def _body(http: web.Request) -> bytes:

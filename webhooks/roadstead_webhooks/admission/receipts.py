@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from roadstead.errors import InvalidKey, InvalidReceipt, InvalidSettings
+from roadstead.errors import InvalidKey, InvalidReceipt
 from roadstead.tokens.receipt_keys import SigningKey
 from roadstead.tokens.receipts import Binding, Receipt, ReceiptVerifier, sign
 from roadstead_webhooks.admission.mutating import Author
+from roadstead_webhooks.mounted import files_of
 
 _ACTIVATION: Final = re.compile(r"([0-9]{1,12})\.pem")
 
@@ -58,7 +59,7 @@ class Receipts:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._files = _read(folder)
+        self._files = files_of(folder)
         self._use(ReceiptKeys.parse(self._files))
 
     @property
@@ -68,7 +69,7 @@ class Receipts:
 
     def reload(self) -> bool:
         """Whether there were other keys; raises InvalidKey or InvalidSettings and keeps the old."""
-        files = _read(self._folder)
+        files = files_of(self._folder)
         if files == self._files:
             return False
         self._use(ReceiptKeys.parse(files))
@@ -101,15 +102,3 @@ class Receipts:
             return self._verifier.verify(str(text or ""), binding, now=now)
         except InvalidReceipt as error:
             return error
-
-
-def _read(folder: Path) -> dict[str, bytes]:
-    """The files of a mounted Secret, whose own bookkeeping begins with two dots."""
-    try:
-        return {
-            path.name: path.read_bytes()
-            for path in sorted(folder.iterdir())
-            if path.is_file() and not path.name.startswith(".")
-        }
-    except OSError as error:
-        raise InvalidSettings(f"{folder} can't be read: {error.strerror}") from None

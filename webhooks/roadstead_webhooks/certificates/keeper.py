@@ -1,4 +1,4 @@
-"""Keeps certificates and receipt keys in order, beside the server, in every replica alike."""
+"""Keeps certificates, receipt keys and paths in order: beside the server, in every replica."""
 
 from __future__ import annotations
 
@@ -14,8 +14,16 @@ from typing import Final
 from roadstead.errors import InvalidKey, KubeConflict, KubeError
 from roadstead.settings import EnvReader
 from roadstead_webhooks import metrics
-from roadstead_webhooks.certificates.bundles import bring_bundle
+from roadstead_webhooks.admission.exposure import Exposure
+from roadstead_webhooks.certificates.configurations import ClientConfig, keep_configurations
 from roadstead_webhooks.certificates.folder import publish
+from roadstead_webhooks.certificates.path_rotation import (
+    PATH_SCHEDULE,
+    PathSchedule,
+    current,
+    pruned,
+)
+from roadstead_webhooks.certificates.path_rotation import rotated as paths_rotated
 from roadstead_webhooks.certificates.receipt_rotation import published, rotated
 from roadstead_webhooks.certificates.schedule import SCHEDULE, Schedule, Stored, step
 from roadstead_webhooks.certificates.secrets import SecretClient, SharedSecret, bring_config_map
@@ -43,10 +51,15 @@ class Places:
     receipts_folder: Path
     receipt_keys: str
     """The ConfigMap of public keys."""
+    paths_secret: str = ""
+    """Empty where the webhooks' paths have no secret, or one that is given."""
+    paths_folder: Path = Path()
 
     @classmethod
-    def read(cls, env: EnvReader, *, namespace: str, tls: Path, receipts: Path) -> Places:
-        """From the environment, for files in the folders `tls` and `receipts`."""
+    def read(
+        cls, env: EnvReader, *, namespace: str, tls: Path, receipts: Path, paths: Path
+    ) -> Places:
+        """From the environment, for files in the folders `tls`, `receipts` and `paths`."""
         names = env.items("ROADSTEAD_TLS_NAMES") or (f"roadstead-webhooks.{namespace}.svc",)
         return cls(
             namespace=namespace,
@@ -57,6 +70,8 @@ class Places:
             receipts_secret=env.text("ROADSTEAD_RECEIPTS_SECRET", ""),
             receipts_folder=receipts,
             receipt_keys=env.text("ROADSTEAD_RECEIPT_KEYS", "roadstead-receipt-keys"),
+            paths_secret=env.text("ROADSTEAD_REVIEW_PATHS_SECRET", ""),
+            paths_folder=paths,
         )
 
 
@@ -69,9 +84,13 @@ class Keeper:
         places: Places,
         *,
         clock: Callable[[], datetime.datetime],
+        exposure: Exposure | None = None,
         schedule: Schedule = SCHEDULE,
+        path_schedule: PathSchedule = PATH_SCHEDULE,
         pause: float = LOOK_SECONDS,
     ) -> None:
+        self._path_schedule = path_schedule
+        self._exposure = exposure or Exposure(clock)
         self._client = client
         self._places = places
         self._clock = clock
@@ -82,6 +101,7 @@ class Keeper:
         self._receipts = SharedSecret(
             client, name=places.receipts_secret, namespace=places.namespace
         )
+        self._paths = SharedSecret(client, name=places.paths_secret, namespace=places.namespace)
 
     async def begin(self) -> None:
         """Wait until there is all that the server needs to start."""
@@ -99,10 +119,15 @@ class Keeper:
 
     async def pass_once(self) -> None:
         """Do all that is due; raises KubeError, InvalidKey or OSError."""
+        paths = await self._keep_paths() if self._places.paths_secret else {}
+        stored = await self._keep_certificates() if self._places.tls_secret else None
+        await self._keep_configurations(paths, stored)
+        if stored and publish(self._places.tls_folder, stored.served()):
+            ends = stored.serving.ends_at.isoformat()
+            logger.info("the serving certificate holds until %s", ends)
+        # Last: a key that can't be read must not keep the API server from its way here.
         if self._places.receipts_secret:
             await self._keep_receipts()
-        if self._places.tls_secret:
-            await self._keep_certificates()
 
     async def _passed(self) -> bool:
         try:
@@ -125,19 +150,43 @@ class Keeper:
         if publish(places.receipts_folder, files):
             logger.info("there are %d keys for receipts", len(files))
 
-    async def _keep_certificates(self) -> None:
-        """The bundle goes first: the API server must know whom a certificate is of before it is
-        served.
-        """
+    async def _keep_paths(self) -> dict[str, bytes]:
+        """Secrets are known here before the API server is told to use them."""
+        exposed = self._exposure.last
+        files = await self._paths.bring(
+            lambda held: paths_rotated(
+                held, self._clock(), exposed=exposed, schedule=self._path_schedule
+            )
+        )
+        if publish(self._places.paths_folder, files):
+            logger.info("requests are taken at %d secret paths", len(files))
+        return files
+
+    async def _keep_certificates(self) -> Stored:
         data = await self._tls.bring(self._renewed)
         stored = Stored.parse(data)
         assert stored is not None  # noqa: S101 - _renewed has made it
         ends_at = stored.authority.ends_at.timestamp()
         metrics.CERTIFICATE_EXPIRY.labels("authority").set(ends_at)
-        self._asked = await bring_bundle(self._client, self._places.configuration, stored.bundle)
-        if publish(self._places.tls_folder, stored.served()):
-            ends = stored.serving.ends_at.isoformat()
-            logger.info("the serving certificate holds until %s", ends)
+        return stored
+
+    async def _keep_configurations(self, paths: Mapping[str, bytes], stored: Stored | None) -> None:
+        """The API server must know whom a certificate is of before it is served.
+
+        Old secrets go once it has had the current one since the pass before.
+        """
+        if not (paths or stored):
+            return
+        wanted = ClientConfig(
+            bundle=stored.bundle if stored else b"",
+            secret=current(paths, self._clock()) if paths else "",
+        )
+        outcome = await keep_configurations(self._client, self._places.configuration, wanted)
+        self._asked = outcome.complete
+        if paths and not outcome.changed:
+            await self._paths.bring(
+                lambda held: pruned(held, self._clock(), schedule=self._path_schedule)
+            )
 
     def _renewed(self, data: Mapping[str, bytes]) -> Mapping[str, bytes]:
         stored = Stored.parse(data)

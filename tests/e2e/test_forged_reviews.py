@@ -1,0 +1,127 @@
+"""Reviews that are not the API server's, sent to the webhooks' pods: nothing comes of them."""
+
+from __future__ import annotations
+
+import json
+import re
+import ssl
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from dev.demo.installation import NAMESPACE
+from dev.demo.kubectl import Cluster
+from dev.errors import DevError
+from tests.e2e.serves import Serves, make_serve
+from tests.support.waiting import wait_until
+
+WEBHOOKS = "deployment/roadstead-webhooks"
+HTTPS, METRICS = 8443, 8080
+_PATH = re.compile(r"https://[^/\s\"]+(/(?:mutate|validate)/[0-9a-f]{64})")
+
+
+@pytest.fixture
+def webhooks_come_back(cluster: Cluster, serves: Serves) -> Iterator[None]:
+    """Whatever a test does to them."""
+    yield
+    cluster.run("-n", NAMESPACE, "scale", WEBHOOKS, "--replicas=2")
+    cluster.run("-n", NAMESPACE, "rollout", "status", WEBHOOKS, "--timeout=120s")
+    wait_until(serves.is_admitted)
+
+
+def addresses(cluster: Cluster) -> list[str]:
+    """The webhooks' pods: routed on this machine, as they are for every pod."""
+    label = "app.kubernetes.io/component=webhooks"
+    found = json.loads(cluster.run("-n", NAMESPACE, "get", "pods", "-l", label, "-o", "json"))
+    living = [pod for pod in found["items"] if "deletionTimestamp" not in pod["metadata"]]
+    return [pod["status"]["podIP"] for pod in living if pod["status"].get("podIP")]
+
+
+def deletion(namespace: str) -> dict[str, Any]:
+    """The review of a deletion that never was."""
+    version = {"group": "model.example.com", "version": "v1alpha1"}
+    body = {
+        "apiVersion": "model.example.com/v1alpha1",
+        "kind": "ModelServe",
+        "metadata": {"name": "gemma", "namespace": namespace},
+        "spec": {},
+    }
+    request = {
+        "uid": str(uuid.uuid4()),
+        "operation": "DELETE",
+        "resource": {**version, "resource": "modelserves"},
+        "kind": {**version, "kind": "ModelServe"},
+        "namespace": namespace,
+        "name": "gemma",
+        "userInfo": {"username": "kubernetes-admin"},
+        "oldObject": body,
+    }
+    return {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
+
+
+def status(address: str, path: str, body: Any = None, *, port: int = HTTPS) -> int:
+    """What HTTP answers."""
+    scheme = "https" if port == HTTPS else "http"
+    request = urllib.request.Request(
+        f"{scheme}://{address}:{port}{path}",
+        json.dumps(body).encode() if body else None,
+        {"Content-Type": "application/json"},
+    )
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        with urllib.request.urlopen(
+            request, timeout=10, context=context if port == HTTPS else None
+        ) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def rows(cluster: Cluster, namespace: str) -> str:
+    """What the ledger has of a namespace's admissions."""
+    query = f"SELECT reason FROM admission_records WHERE namespace = '{namespace}'"
+    psql = ("psql", "-U", "roadstead_reader", "-At", "roadstead", "-c", query)
+    return cluster.run("-n", NAMESPACE, "exec", "roadstead-postgres-0", "--", *psql)
+
+
+def test_forged_reviews_leave_no_row_and_no_event(cluster: Cluster, serves: Serves) -> None:
+    for address in addresses(cluster):
+        for path in ("/mutate", "/validate", f"/validate/{'0' * 64}"):
+            assert status(address, path, deletion(serves.namespace)) == 403
+    with pytest.raises(DevError, match="TokenMissing"):
+        serves.kubectl("apply", "-f", "-", stdin=json.dumps(make_serve()))
+    wait_until(lambda: "TokenMissing" in rows(cluster, serves.namespace))
+    assert set(rows(cluster, serves.namespace).split()) == {"TokenMissing"}
+    events = serves.kubectl("get", "events", "-o", "jsonpath={.items[*].message}")
+    assert "DELETE by" not in events
+
+
+def test_metrics_are_told_at_a_port_of_their_own_alone(cluster: Cluster) -> None:
+    for address in addresses(cluster):
+        assert status(address, "/metrics") == 404
+        assert status(address, "/metrics", port=METRICS) == 200
+        assert status(address, "/readyz", port=METRICS) == 404
+
+
+@pytest.mark.fault("R13", heals="the path that the error showed is worth nothing within 4 minutes")
+def test_path_that_an_error_shows_is_worth_nothing_soon(
+    cluster: Cluster, serves: Serves, webhooks_come_back: None
+) -> None:
+    cluster.run("-n", NAMESPACE, "scale", WEBHOOKS, "--replicas=0")
+    wait_until(lambda: not addresses(cluster))
+    with pytest.raises(DevError) as refused:
+        serves.apply(make_serve(replicas=0))
+    shown = _PATH.search(str(refused.value))
+    assert shown, refused.value
+    cluster.run("-n", NAMESPACE, "scale", WEBHOOKS, "--replicas=2")
+    cluster.run("-n", NAMESPACE, "rollout", "status", WEBHOOKS, "--timeout=120s")
+    body = deletion(serves.namespace)
+    wait_until(
+        lambda: {status(each, shown[1], body) for each in addresses(cluster)} == {403}, seconds=240
+    )
+    wait_until(serves.is_admitted)

@@ -1,0 +1,215 @@
+"""Who is taken for the API server, and what happens to the requests of others."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime
+import json
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from roadstead.errors import InvalidSettings
+from roadstead.kube.client import Object
+from roadstead.kube.events import EventRecorder
+from roadstead.kube.resources import Resource
+from roadstead_webhooks.admission.callers import CertifiedCallers, PathCallers, _common_names
+from roadstead_webhooks.admission.denials import Denials
+from roadstead_webhooks.admission.endpoints import Endpoints
+from roadstead_webhooks.admission.exposure import Exposure
+from roadstead_webhooks.admission.offload import LARGE, MOST, Offload
+from roadstead_webhooks.admission.review import AdmissionRequest, Answer
+from tests.support.builders.reviews import NOW, review, thing
+from tests.support.waiting import assert_eventually
+
+SECRET = secrets.token_hex(32)
+OTHER = secrets.token_hex(32)
+LONG_AGO = NOW - datetime.timedelta(days=1)
+Client = TestClient[web.Request, web.Application]
+
+
+class Asked:
+    """Remembers what is to be decided; everything is allowed."""
+
+    def __init__(self) -> None:
+        self.requests: list[AdmissionRequest] = []
+
+    async def mutate(self, request: AdmissionRequest) -> Answer:
+        """As in Decisions."""
+        self.requests.append(request)
+        return Answer(allowed=True, reason="Signed")
+
+    validate = mutate
+
+
+class Slow(Asked):
+    """Decides later."""
+
+    async def mutate(self, request: AdmissionRequest) -> Answer:
+        """As in Decisions."""
+        await asyncio.sleep(0.5)
+        return await super().mutate(request)
+
+
+class NoEvents:
+    """Takes no event."""
+
+    async def create(self, resource: Resource, body: Any) -> Object:
+        """As KubeClient."""
+        raise AssertionError(f"an event was posted: {body}")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """With two secrets, of which one is not in use yet."""
+    (tmp_path / "0").write_text(SECRET)
+    (tmp_path / "99999999999").write_text(OTHER)
+    return tmp_path
+
+
+@pytest.fixture
+def asked() -> Asked:
+    return Asked()
+
+
+@pytest.fixture
+def offload() -> Iterator[Offload]:
+    made = Offload()
+    yield made
+    made.close()
+
+
+def silent() -> Denials:
+    """Events are none of these tests' concern."""
+    return Denials(EventRecorder(NoEvents(), instance="a"))
+
+
+@contextlib.asynccontextmanager
+async def served(endpoints: Endpoints) -> AsyncIterator[Client]:
+    app = web.Application()
+    app.add_routes(endpoints.routes())
+    async with TestClient(TestServer(app)) as client:
+        yield client
+
+
+@pytest.fixture
+async def client(folder: Path, asked: Asked, offload: Offload) -> AsyncIterator[Client]:
+    exposure = Exposure(lambda: NOW)
+    async with served(Endpoints(PathCallers(folder), exposure, asked, silent(), offload)) as made:
+        yield made
+
+
+@pytest.mark.parametrize("secret", [SECRET, OTHER], ids=["in use", "announced"])
+@pytest.mark.parametrize("path", ["/mutate", "/validate"])
+async def test_who_knows_a_secret_is_answered(
+    client: Client, asked: Asked, path: str, secret: str
+) -> None:
+    async with client.post(f"{path}/{secret}", json=review("CREATE", thing())) as answer:
+        assert (await answer.json())["response"]["allowed"]
+    assert len(asked.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("rest", "status"),
+    [
+        ("", 403),
+        ("/", 404),
+        ("/0", 403),
+        (f"/{SECRET[:-1]}", 403),
+        (f"/{SECRET.upper()}x", 403),
+        (f"/{SECRET}/", 404),
+        (f"/x/{SECRET}", 404),
+        (f"?secret={SECRET}", 403),
+        ("/%ff%00", 403),
+        (f"/{secrets.token_hex(32)}", 403),
+    ],
+)
+@pytest.mark.parametrize("path", ["/mutate", "/validate"])
+async def test_nobody_else_is(
+    client: Client, asked: Asked, path: str, rest: str, status: int
+) -> None:
+    async with client.post(f"{path}{rest}", json=review("CREATE", thing())) as answer:
+        assert answer.status == status
+        assert SECRET not in await answer.text()
+    assert asked.requests == []
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/healthz", "/readyz", "/"])
+async def test_nothing_but_reviews_is_served_there(client: Client, path: str) -> None:
+    async with client.get(path) as answer:
+        assert answer.status == 404
+
+
+async def test_connection_of_somebody_else_is_closed(client: Client) -> None:
+    async with client.post("/mutate", data=b"{" * 2**20) as answer:
+        assert answer.status == 403
+        assert answer.headers["Connection"] == "close"
+
+
+async def test_request_that_is_given_up_may_have_shown_the_secret(
+    folder: Path, offload: Offload
+) -> None:
+    exposure = Exposure(lambda: NOW)
+    exposure.last = LONG_AGO
+    endpoints = Endpoints(PathCallers(folder), exposure, Slow(), silent(), offload)
+    async with served(endpoints) as client:
+        asking = client.post(f"/mutate/{SECRET}", json=review("CREATE", thing()))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asking, 0.2)
+        await assert_eventually(lambda: exposure.last == NOW)
+
+
+async def test_no_more_large_reviews_wait_than_the_bound(
+    client: Client, asked: Asked, offload: Offload
+) -> None:
+    head = {"kind": "", "apiVersion": ""}
+    asking = {**head, **review("CREATE", thing(spec={"x": "x" * LARGE}), uid="0a-1")}
+    body = json.dumps(asking, separators=(",", ":")).encode()
+    places = [offload.admitting(LARGE + 1) for _ in range(MOST)]
+    for place in places:
+        place.__enter__()
+    headers = {"Content-Type": "application/json"}
+    async with client.post(f"/mutate/{SECRET}", data=body, headers=headers) as answer:
+        response = (await answer.json())["response"]
+    assert response["uid"] == "0a-1"
+    assert response["status"]["code"] == 429
+    assert response["status"]["details"] == {"retryAfterSeconds": 1}
+    assert asked.requests == []
+
+
+def test_secrets_are_read_anew(folder: Path) -> None:
+    callers = PathCallers(folder)
+    assert not callers.reload()
+    (folder / "0").unlink()
+    assert callers.reload()
+
+
+def test_folder_without_a_secret_is_refused_with_what_to_set(tmp_path: Path) -> None:
+    (tmp_path / "0").write_text("short")
+    with pytest.raises(InvalidSettings, match="ROADSTEAD_REVIEW_PATHS_SECRET"):
+        PathCallers(tmp_path)
+
+
+def test_common_names_of_a_certificate_are_those_of_its_subject() -> None:
+    names = ((("organizationName", "system:masters"),), (("commonName", "kube-apiserver"),))
+    assert _common_names({"subject": names, "issuer": ((("commonName", "ca"),),)}) == {
+        "kube-apiserver"
+    }
+    assert _common_names({}) == frozenset()
+
+
+async def test_connection_without_a_certificate_is_nobodys(asked: Asked, offload: Offload) -> None:
+    callers = CertifiedCallers(names=frozenset({"kube-apiserver"}))
+    endpoints = Endpoints(callers, Exposure(lambda: NOW), asked, silent(), offload)
+    async with (
+        served(endpoints) as client,
+        client.post("/mutate", json=review("CREATE", thing())) as answer,
+    ):
+        assert answer.status == 403
+    assert asked.requests == []
