@@ -1,5 +1,8 @@
 """What admission adds: the same creates on the same API server, without webhooks and with them.
 
+Then what others notice of a tenant who sends the worst that the API server lets through
+(bench/hostile.py).
+
 One `roadstead webhooks` runs as the chart runs it, as a process of its own. API server, etcd and
 callers share the machine with it.
 """
@@ -8,34 +11,32 @@ import argparse
 import asyncio
 import contextlib
 import json
-import secrets
-import statistics
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from bench import hostile
+from bench.creating import Figures, closed, open_loop, serve
 from bench.scale.admitted import until_asked
 from dev.binaries import ensure
 from dev.servers.apiclient import connect, install_crds
 from dev.servers.apiserver import ApiServer, running
 from dev.terminal import say
 from roadstead.kube.client import KubeClient
-from roadstead.kube.resources import MODELSERVES, NAMESPACES, RESOURCECONTRACTS
-from tests.support.builders.objects import make_contract, make_modelserve
+from roadstead.kube.resources import NAMESPACES, RESOURCECONTRACTS
+from tests.support.builders.objects import make_contract
 from tests.support.webhooks.registration import register
-from tests.support.webhooks.tokens import dev_token, with_token
+from tests.support.webhooks.tokens import dev_token
 from tests.support.webhooks.webhook_process import Folder, prepare, running_webhooks
 
 CLIENTS: Final = (1, 16)
 RATE: Final = 100
 GOAL_MS: Final = 10.0
 """Added at p99, at RATE requests a second."""
-RESOURCES: Final = {"limits": {"cpu": "1", "memory": "1Gi"}}
+TOKEN_SECONDS: Final = 3600
 TOTAL: Final = {"servers": 100_000, "memory": "1000Ti"}
-
-Figures = dict[str, float]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
     options.output.write_text(json.dumps(found, indent=2) + "\n")
     print(table(found))
     say(f"written to {options.output}")
-    return 0 if found["goal"]["met"] else 1
+    return 0 if found["goal"]["met"] and found["hostile"]["goal"]["met"] else 1
 
 
 @contextlib.contextmanager
@@ -69,27 +70,36 @@ def staged() -> Iterator[tuple[ApiServer, Folder, int]]:
 async def measured(server: ApiServer, folder: Folder, port: int, count: int) -> dict[str, Any]:
     """All figures: without webhooks, with them, and with them where totals are reserved."""
     async with _connected(server) as kube:
-        for namespace in ("plain", "totals"):
+        for namespace in ("plain", "totals", hostile.NAMESPACE):
             body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
             await kube.create(NAMESPACES, body)
             totals = {"total": TOTAL} if namespace == "totals" else {}
             contract = make_contract(name=namespace, namespaces={"names": [namespace]}, **totals)
             await kube.create(RESOURCECONTRACTS, contract)
-        token = dev_token(folder)
+        token = dev_token(folder, exp=int(time.time()) + TOKEN_SECONDS)
         await _all(kube, "plain", token, count)  # warm
         without = await _all(kube, "plain", token, count)
+        attacks = hostile.attacks(token)
+        await hostile.prepare(server)
+        alone = await hostile.beside(kube, server, attacks, token, count)
         async with connect(server) as api:
             await register(api, port, folder)
-        await until_asked(kube, _serve("plain"))
+        await until_asked(kube, serve("plain"))
         await _all(kube, "plain", token, count)
         figures = {
             "without": without,
             "webhooks": await _all(kube, "plain", token, count),
             "webhooks, totals reserved": await _all(kube, "totals", token, count),
         }
+        beside = await hostile.beside(kube, server, attacks, token, count)
     added = figures["webhooks"][f"{RATE}/s"]["p99"] - without[f"{RATE}/s"]["p99"]
     goal = {"addedP99Ms": round(added, 2), "atMost": GOAL_MS, "met": added <= GOAL_MS}
-    return {"benchmark": "admission", "milliseconds": figures, "goal": goal}
+    return {
+        "benchmark": "admission",
+        "milliseconds": figures,
+        "goal": goal,
+        "hostile": hostile.summary(alone, beside),
+    }
 
 
 @contextlib.asynccontextmanager
@@ -103,56 +113,10 @@ async def _connected(server: ApiServer) -> AsyncIterator[KubeClient]:
 
 async def _all(kube: KubeClient, namespace: str, token: str, count: int) -> dict[str, Figures]:
     found = {
-        f"{clients} clients": await _closed(kube, namespace, token, clients, count)
+        f"{clients} clients": await closed(kube, namespace, token, clients, count)
         for clients in CLIENTS
     }
-    return {**found, f"{RATE}/s": await _open(kube, namespace, token, count)}
-
-
-async def _closed(
-    kube: KubeClient, namespace: str, token: str, clients: int, count: int
-) -> Figures:
-    """Each client creates one after the other."""
-    started = time.perf_counter()
-    share = count // clients
-
-    async def client() -> list[float]:
-        return [await _create(kube, namespace, token) for _ in range(share)]
-
-    lists = await asyncio.gather(*(client() for _ in range(clients)))
-    seconds = time.perf_counter() - started
-    return _figures([each for one in lists for each in one], share * clients / seconds)
-
-
-async def _open(kube: KubeClient, namespace: str, token: str, count: int) -> Figures:
-    """One starts every hundredth of a second, whether or not the last has ended."""
-    started, tasks = time.perf_counter(), []
-    for number in range(count):
-        await asyncio.sleep(max(0.0, started + number / RATE - time.perf_counter()))
-        tasks.append(asyncio.create_task(_create(kube, namespace, token)))
-    latencies = await asyncio.gather(*tasks)
-    return _figures(latencies, count / (time.perf_counter() - started))
-
-
-async def _create(kube: KubeClient, namespace: str, token: str) -> float:
-    body = with_token(_serve(namespace), token)
-    started = time.perf_counter()
-    await kube.create(MODELSERVES, body)
-    return time.perf_counter() - started
-
-
-def _serve(namespace: str) -> dict[str, Any]:
-    name = f"serve-{secrets.token_hex(6)}"
-    return make_modelserve(namespace, name=name, resources=RESOURCES)
-
-
-def _figures(latencies: Sequence[float], rate: float) -> Figures:
-    cuts = statistics.quantiles(latencies, n=100)
-    return {
-        "p50": round(cuts[49] * 1000, 2),
-        "p99": round(cuts[98] * 1000, 2),
-        "perSecond": round(rate, 1),
-    }
+    return {**found, f"{RATE}/s": await open_loop(kube, namespace, token, count, rate=RATE)}
 
 
 def table(found: dict[str, Any]) -> str:
@@ -174,4 +138,4 @@ def table(found: dict[str, Any]) -> str:
     lines.append(
         f"goal: p99 within {goal['atMost']} ms at {RATE}/s, is {goal['addedP99Ms']}: {verdict}"
     )
-    return "\n".join(lines)
+    return "\n".join((*lines, "", *hostile.table(found["hostile"])))

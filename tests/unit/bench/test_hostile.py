@@ -1,0 +1,34 @@
+"""What the benchmark of hostile objects sends and shows."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.hostile import QUIET, attacks, summary, table
+from roadstead_webhooks.admission.review import MAX_NODES, MAX_OBJECT_BYTES
+
+MOST_OF_THE_API_SERVER = 3 * 2**20
+
+
+def test_attacks_are_as_large_as_what_is_looked_into_or_let_through() -> None:
+    sizes = {each.name: len(each.body) for each in attacks("token")}
+    assert max(sizes.values()) < MOST_OF_THE_API_SERVER
+    large = [name for name, size in sizes.items() if size > MAX_OBJECT_BYTES]
+    assert large == ["too large"]
+    nodes = [sum(map(each.body.count, (b",", b"[", b"{"))) for each in attacks("token")]
+    assert max(nodes[:6]) < MAX_NODES
+
+
+@pytest.mark.parametrize(
+    ("p99", "failed", "met"), [(100.0, 0, True), (100.1, 0, False), (5.0, 1, False)]
+)
+def test_goal_is_of_the_worst_attack_and_none_may_be_refused(
+    p99: float, failed: int, met: bool
+) -> None:
+    def measured(value: float) -> dict[str, float]:
+        return {"p50": 1.0, "p99": value, "perSecond": 20.0, "failed": failed}
+
+    beside = {QUIET: measured(900.0), "a": measured(3.0), "b": measured(p99)}
+    found = summary(beside, beside)
+    assert (found["goal"]["worst"], found["goal"]["met"]) == ("a" if p99 < 3 else "b", met)
+    assert ("MISSED" in "\n".join(table(found))) is not met
