@@ -74,6 +74,18 @@ def test_status_is_never_asked_about(defaults: Rendered) -> None:
         assert not any(resource.endswith("/status") for resource, _ in asked(defaults, kind))
 
 
+def test_what_is_granted_is_changed_by_the_operator_alone(chart: Chart, defaults: Rendered) -> None:
+    spec = defaults.one("ValidatingAdmissionPolicy", "roadstead-granted")["spec"]
+    (rule,) = spec["matchConstraints"]["resourceRules"]
+    assert (rule["resources"], spec["failurePolicy"]) == (["modelserves/status"], "Fail")
+    (exempt,) = spec["matchConditions"]
+    assert "'system:serviceaccount:roadstead-system:roadstead-operator'" in exempt["expression"]
+    bound = defaults.one("ValidatingAdmissionPolicyBinding", "roadstead-granted")["spec"]
+    assert bound == {"policyName": "roadstead-granted", "validationActions": ["Deny"]}
+    without = chart.render({"webhooks": {"enabled": False}})
+    assert not without.of("ValidatingAdmissionPolicy")
+
+
 def test_no_label_of_an_object_gets_it_past_the_webhooks(defaults: Rendered) -> None:
     assert not any("objectSelector" in hook for hook in hooks(defaults))
 

@@ -74,6 +74,16 @@ def test_the_status_of_every_kind_can_be_replaced(defaults: Rendered) -> None:
         assert granted(defaults)[group.GROUP, f"{plural}/status"] == {"update"}
 
 
+def test_the_status_of_servers_is_written_by_the_operator_alone(chart: Chart) -> None:
+    rendered = chart.render(TRAEFIK)
+    writers = [
+        role["metadata"]["name"]
+        for role in rendered.of("ClusterRole") + rendered.of("Role")
+        if (group.GROUP, "modelserves/status") in verbs_of(role)
+    ]
+    assert writers == ["roadstead-operator"]
+
+
 def test_no_model_is_deleted_by_the_operator(defaults: Rendered) -> None:
     assert "delete" not in granted(defaults)[group.GROUP, "models"]
 

@@ -50,6 +50,19 @@ def observe(deployment: Raw | None, pods: Sequence[Raw]) -> WorkloadState:
     )
 
 
+def rolled_out(deployment: Raw) -> bool:
+    """Whether its last change is through: every pod is of the last template, and ready.
+
+    Pods that are on their way out don't count: their grace period ends them.
+    """
+    status, desired = section(deployment, "status"), section(deployment, "spec").get("replicas", 1)
+    seen = status.get("observedGeneration", 0)
+    if seen < section(deployment, "metadata").get("generation", 0):
+        return False
+    counts = ("replicas", "updatedReplicas", "availableReplicas")
+    return all(status.get(name, 0) == desired for name in counts)
+
+
 def waiting(pods: Sequence[Raw]) -> bool:
     """Whether a pod that a node has is not ready, so that what it mounts has to be there."""
     return any(map(_waits, examined(pods)))

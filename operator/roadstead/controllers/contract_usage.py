@@ -13,6 +13,7 @@ from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw
 from roadstead.kube.admitted import AdmittedServes
 from roadstead.kube.cache import Name
+from roadstead.policy.contract_load import taken_by
 from roadstead.policy.contract_share import Counted, before_each, fits
 
 
@@ -21,9 +22,8 @@ class ContractUsage:
 
     Only while a contract's totals are exceeded are its servers sorted by age, once per change.
 
-    Only a ModelServe whose receipt verifies counts. One that was admitted and has no such receipt
-    any more, since it was changed past the webhooks or its key was retired, counts as admitted: as
-    such it runs on.
+    Only a ModelServe whose receipt verifies counts, or one that something was granted to: it may
+    run on without such a receipt, changed past the webhooks or after its key was retired.
     """
 
     def __init__(self, admitted: AdmittedServes) -> None:
@@ -41,7 +41,7 @@ class ContractUsage:
         key = "/".join(name)
         before_name = self._contract_of.get(key, "")
         before = self._servers[before_name].get(key) if before_name else None
-        contract, after = self._entry(key, raw, before_name, before)
+        contract, after = self._entry(key, raw)
         if before is not None and (after is None or after.uid != before.uid):
             self._granted.discard(before.uid)
             self._judged.discard(before.uid)
@@ -55,18 +55,13 @@ class ContractUsage:
             self._put_in(contract, after)
         return {name for name in (before_name, contract) if name}
 
-    def _entry(
-        self, key: str, raw: Raw | None, before_name: str, before: Counted | None
-    ) -> tuple[str, Counted | None]:
+    def _entry(self, key: str, raw: Raw | None) -> tuple[str, Counted | None]:
         """The contract that a server counts under, and what it takes; both empty for none."""
         if raw is None:
             return "", None
         serve = ModelServe.parse(raw)
-        if not self._admitted.has(raw):
-            uid = serve.meta.uid
-            same = before is not None and before.uid == uid and self._admitted.had(uid)
-            return (before_name, before) if same else ("", None)
-        return serve.contract, _counted(key, serve) if serve.contract else None
+        contract, demand = taken_by(serve, admitted=self._admitted.has(raw))
+        return contract, _counted(key, serve, demand) if contract else None
 
     def judged(self, serve: ModelServe, *, accepted: bool) -> None:
         """What the guard said of a server, before anything is made of it or anyone else asks."""
@@ -136,7 +131,5 @@ def _accepted(raw: Raw) -> bool:
     return found is not None and found.true
 
 
-def _counted(key: str, serve: ModelServe) -> Counted:
-    return Counted(
-        key=key, uid=serve.meta.uid, created=serve.meta.created, demand=Demand.of_serve(serve)
-    )
+def _counted(key: str, serve: ModelServe, demand: Demand) -> Counted:
+    return Counted(key=key, uid=serve.meta.uid, created=serve.meta.created, demand=demand)

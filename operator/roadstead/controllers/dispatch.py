@@ -55,6 +55,8 @@ class Dispatch:
         for kind, key in self._woken(resource, raw):
             if (kind, key) != (resource, own):
                 self._put(resource, kind, key)
+        if resource == MODELSERVES:
+            self._recount(own)  # What was granted counts.
 
     def made(self, model: Raw) -> None:
         """A Model was made here, or was found to be there."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import logging
 from collections.abc import Collection, Sequence
 from http import HTTPStatus
@@ -12,12 +11,13 @@ from typing import Final
 from roadstead import metrics
 from roadstead.api.model import Model
 from roadstead.api.modelserve import ModelServe
-from roadstead.api.raw import Raw, section, timestamp
+from roadstead.api.raw import Raw, section
 from roadstead.api.workload import WorkloadState, observe, waiting
 from roadstead.controllers.catalogue import Catalogue
 from roadstead.controllers.fetch_urls import FetchUrls
+from roadstead.controllers.grants import Grant
 from roadstead.controllers.guard import Guard
-from roadstead.controllers.modelserve_status import ServeObservation, model_hindrance, status_of
+from roadstead.controllers.modelserve_status import ServeObservation, model_hindrance
 from roadstead.controllers.routing import Routes
 from roadstead.controllers.server_keys import ServerKeys
 from roadstead.controllers.server_pods import pods_key
@@ -93,20 +93,20 @@ class ServeReconciler:
         facts = self.gather(serve)
         verdict = await self._verdict(facts)
         pods = self._pods(serve)
-        hindrance, again = await self._act(facts, verdict, needed=waiting(pods))
-        workload = self._workload(serve, pods)
         seen = ServeObservation(
             model=facts.model,
-            workload=workload,
-            hindrance=hindrance,
+            workload=None,
             verdict=verdict,
             routing=self.platform.routing,
-            routed=self._routed(serve, workload),
             missing_kinds=tuple(item.kind for item in self._unknown()),
             usage=self.usage.of(serve.meta.uid, serve.status) if self.usage else None,
         )
-        now = timestamp(datetime.datetime.now(datetime.UTC))
-        await self.status.write(MODELSERVES, raw, status_of(serve, seen, now=now))
+        grant = Grant(raw, seen, self.status, enabled=self.guard is not None)
+        hindrance, again = await self._act(facts, verdict, grant, needed=waiting(pods))
+        workload = self._workload(serve, pods)
+        routed = self._routed(serve, workload)
+        seen = dataclasses.replace(seen, workload=workload, hindrance=hindrance, routed=routed)
+        await self.status.write(MODELSERVES, grant.raw, grant.status(seen))
         return again
 
     def _routed(self, serve: ModelServe, workload: WorkloadState | None) -> Reached | None:
@@ -163,7 +163,7 @@ class ServeReconciler:
         )
 
     async def _act(
-        self, facts: ServeFacts, verdict: Verdict | None, *, needed: bool
+        self, facts: ServeFacts, verdict: Verdict | None, grant: Grant, *, needed: bool
     ) -> tuple[Violation | None, float | None]:
         """Do what the guard lets us do; what hinders it, and when to look again.
 
@@ -175,10 +175,12 @@ class ServeReconciler:
         if hindrance is None and facts.model is not None:
             count = facts.serve.replicas if verdict is None else verdict.replicas
             hindrance, again = await self._apply(
-                dataclasses.replace(facts.serve, replicas=count), facts.model, needed=needed
+                dataclasses.replace(facts.serve, replicas=count), facts.model, grant, needed=needed
             )
         if hindrance is not None and verdict is not None and verdict.effect is Effect.DRAIN:
             await self._stop(facts.serve)
+            stopped = dataclasses.replace(facts.serve, replicas=0)
+            grant.settle(stopped, self._deployment(facts.serve))
         return hindrance, again
 
     async def _stop(self, serve: ModelServe) -> None:
@@ -214,7 +216,7 @@ class ServeReconciler:
         return model_hindrance(facts.model), None
 
     async def _apply(
-        self, serve: ModelServe, model: Model, *, needed: bool
+        self, serve: ModelServe, model: Model, grant: Grant, *, needed: bool
     ) -> tuple[Violation | None, float | None]:
         """Write the Secret and the children; what was refused is told, not raised."""
         location = model.stored_at
@@ -224,12 +226,14 @@ class ServeReconciler:
             desired = desired_objects(serve, model, self.platform, api_key=api_key)
             if self.reach is not None:
                 await self.reach.open(serve.meta.namespace)
+            await grant.extend(serve, desired[-1])
             again = await self.urls.bring(serve, location, needed=needed)
             desired[-1] = without_needless_rollout(desired[-1], self._observed(serve))
             if self.keys is not None:
                 await self.keys.bring(serve, needed=needed)
             known = [item for item in desired if resource_of(item) not in self._unknown()]
             writes = await self.children.bring(known, server_uuid=serve.meta.uid)
+            grant.settle(serve, self._observed(serve))
         except InvalidResource as error:
             return Violation(
                 reason="InvalidRuntimeParams", message=str(error), field=error.field

@@ -46,14 +46,18 @@ class StatusWriter:
 
     async def write(self, resource: Resource, raw: Raw, status: dict[str, Any]) -> bool:
         """Replace the status of `raw` if it is another one; says whether it was."""
-        before = section(raw, "status")
-        if before == status:
+        if section(raw, "status") == status:
             return False
+        await self.replace(resource, raw, status)
+        return True
+
+    async def replace(self, resource: Resource, raw: Raw, status: dict[str, Any]) -> Raw:
+        """Replace the status of `raw`; the object as it is stored then."""
         answer = await self._client.replace_status(resource, {**raw, "status": status})
         self._cache.put(resource, answer)
         self._wrote(resource, answer)
         await self._tell(answer, section(raw, "status"))
-        return True
+        return answer
 
     async def _tell(self, raw: Raw, before: Raw) -> None:
         turn = ready_turn(before, section(raw, "status"))

@@ -33,7 +33,6 @@ class AdmittedServes:
     def __init__(self, verifier: ReceiptVerifier | None = None) -> None:
         self._verifier = verifier
         self._verdicts: dict[str, _Verdict] = {}
-        self._verified: set[str] = set()
 
     def use(self, verifier: ReceiptVerifier) -> bool:
         """Verify with these keys from now on; whether they are others than before."""
@@ -57,18 +56,11 @@ class AdmittedServes:
             key_id = _key_id(self._verifier, text, raw)
             known = _Verdict(generation=generation, receipt=text, key_id=key_id)
             self._verdicts[uid] = known
-        if known.key_id:
-            self._verified.add(uid)
         return bool(known.key_id)
-
-    def had(self, uid: str) -> bool:
-        """Whether a receipt of the object with this UID has verified since this process began."""
-        return uid in self._verified
 
     def forget(self, uid: str) -> None:
         """Keep nothing of an object that is gone."""
         self._verdicts.pop(uid, None)
-        self._verified.discard(uid)
 
 
 def binding_of(raw: Raw) -> Binding:

@@ -15,7 +15,7 @@ from roadstead.api.raw import timestamp
 from roadstead.policy.chain import Violation
 from roadstead.policy.contract_config import config_violations
 from roadstead.policy.contract_runtime import runtime_violations
-from roadstead.policy.contract_totals import limit_violations
+from roadstead.policy.contract_totals import Load, limit_violations
 from roadstead.policy.memory_fit import memory_violation
 from roadstead.policy.wording import alternatives, together
 
@@ -48,6 +48,9 @@ class ContractFacts:
     own: Demand = NOTHING
     """What this server takes of this contract already. A limit that it is over, since the contract
     shrank, does not hold up a change that takes no more of it (as with a ResourceQuota)."""
+    running: Demand = NOTHING
+    """What may still run of this server as it was before, under whichever contract. Until its
+    rollout is through, it takes the larger of this and of its spec, part by part, of the totals."""
     uuid_model: str = ""
     """The name of the Model whose UID is `spec.modelUuid`; empty where there is none."""
     memory_needed: int | None = None
@@ -56,7 +59,7 @@ class ContractFacts:
     @property
     def wanted(self) -> Demand:
         """What this server takes if it is let through."""
-        return Demand.of_serve(self.serve, self.replicas)
+        return Demand.of_serve(self.serve, self.replicas) | self.running
 
 
 def violations(facts: ContractFacts) -> tuple[Violation, ...]:
@@ -77,9 +80,7 @@ def violations(facts: ContractFacts) -> tuple[Violation, ...]:
         *force_violations(contract, now=facts.now),
         *outside,
         *_resources(facts.serve),
-        *limit_violations(
-            facts.serve, facts.replicas, contract, others=facts.others, own=facts.own
-        ),
+        *limit_violations(facts.serve, facts.replicas, contract, _load(facts)),
         *runtime_violations(facts.serve, contract),
         *config_violations(facts.serve, contract),
         *memory_violation(facts.serve, facts.memory_needed),
@@ -166,6 +167,10 @@ def asks_for(authorization: Authorization) -> str:
     who = [" or ".join(parts)] if parts else []
     scopes = [f"scope {together(authorization.scopes)}"] if authorization.scopes else []
     return " and ".join(who + scopes) or "nobody"
+
+
+def _load(facts: ContractFacts) -> Load:
+    return Load(others=facts.others, own=facts.own, running=facts.running)
 
 
 def _no_contract(facts: ContractFacts) -> Violation:

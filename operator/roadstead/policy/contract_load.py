@@ -7,11 +7,26 @@ from collections.abc import Iterable, Mapping
 
 from roadstead.api.contract import Reservation
 from roadstead.api.demand import NOTHING, Demand, total
+from roadstead.api.granted import Granted
+from roadstead.api.modelserve import ModelServe
 
 SETTLE = datetime.timedelta(seconds=3)
 """How long a reservation stays although its server is there: another process may not see it yet."""
 ABANDONED = datetime.timedelta(seconds=30)
 """When a reservation that no server followed is given back."""
+
+
+def taken_by(serve: ModelServe, *, admitted: bool) -> tuple[str, Demand]:
+    """The contract that a server counts under, and what it takes of it; an empty name for none.
+
+    One that is `admitted`, whose receipt verifies, takes the larger, part by part, of its spec and
+    of what may still run of it. Of one that is not, what runs counts as it was granted.
+    """
+    granted = Granted.parse(serve.status)
+    running = granted.demand if granted else NOTHING
+    if admitted and serve.contract:
+        return serve.contract, Demand.of_serve(serve) | running
+    return (granted.contract, running) if granted else ("", NOTHING)
 
 
 def load(

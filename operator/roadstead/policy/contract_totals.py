@@ -75,32 +75,36 @@ _MEASURES: tuple[_Measure, ...] = (
 )
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Load:
+    """What is taken of a contract before a server is let through; see `ContractFacts`."""
+
+    others: Demand
+    own: Demand
+    running: Demand
+
+
 def limit_violations(
-    serve: ModelServe,
-    replicas: int,
-    contract: ResourceContract,
-    *,
-    others: Demand,
-    own: Demand,
+    serve: ModelServe, replicas: int, contract: ResourceContract, load: Load
 ) -> Iterator[Violation]:
-    """Each limit that is missing on the server, or that it is over; see `ContractFacts`."""
+    """Each limit that is missing on the server, or that it is over."""
     yield from _missing(serve, contract)
     one, wanted = Demand.of_serve(serve, 1), Demand.of_serve(serve, replicas)
     for measure in _MEASURES:
-        asked = measure.of(wanted)
-        if asked <= measure.of(own):
-            continue
+        asked, own, running = map(measure.of, (wanted, load.own, load.running))
         what = _asked(measure, measure.of(one), asked, replicas)
         most = measure.bound(contract.per_server)
-        if most is not None and asked > most:
+        if most is not None and asked > max(most, own):
             yield Violation(
                 reason="OverServerLimit",
                 message=f"{what}; contract {contract.meta.name} allows {measure.text(most)} "
                 "for one server",
                 field=measure.field(serve),
             )
-        most, taken = measure.bound(contract.total), measure.of(others)
-        if most is not None and asked + taken > most:
+        most, taken = measure.bound(contract.total), measure.of(load.others)
+        if most is not None and max(asked, running) > max(most - taken, own):
+            if running > asked:
+                what = f"{measure.text(running)} may still run of it until its rollout is through"
             yield Violation(
                 reason="OverTotal",
                 message=f"{what}; contract {contract.meta.name} has {measure.text(most)} in total, "

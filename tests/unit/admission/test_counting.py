@@ -80,14 +80,25 @@ def test_server_without_a_receipt_counts_nowhere() -> None:
     assert user["metadata"]["name"] == "mine"
 
 
-def test_server_that_was_changed_past_the_webhooks_counts_as_admitted() -> None:
+def granted(raw: Raw, replicas: int) -> Raw:
+    """The same, after the operator has granted it so many of contract `x`."""
+    return {**raw, "status": {"granted": {"contract": "x", "replicas": replicas}}}
+
+
+def test_server_whose_receipt_does_not_verify_counts_as_granted_in_any_process() -> None:
     cache = CountingCache(AdmittedServes(verifier_of(KEY)))
-    cache.put(MODELSERVES, signed("one", 2, 1))
-    changed = stored("one", "y", 1000, 2)
-    cache.put(MODELSERVES, {**changed, "metadata": {**changed["metadata"], "generation": 2}})
+    cache.put(MODELSERVES, granted(stored("one", "y", 1000, 2), 2))
     assert (taken(cache).replicas, taken(cache, "y").replicas) == (2, 0)
     cache.remove(MODELSERVES, ("demo", "one"))
     assert taken(cache) == Demand()
+
+
+def test_server_that_shrank_counts_as_granted_until_its_rollout_is_through() -> None:
+    cache = CountingCache(AdmittedServes(verifier_of(KEY)))
+    cache.put(MODELSERVES, granted(signed("one", 1, 1), 5))
+    assert taken(cache).replicas == 5
+    cache.put(MODELSERVES, granted(signed("one", 1, 2), 1))
+    assert taken(cache).replicas == 1
 
 
 def test_server_made_anew_under_an_admitted_ones_name_counts_nowhere() -> None:
@@ -98,12 +109,13 @@ def test_server_made_anew_under_an_admitted_ones_name_counts_nowhere() -> None:
     assert taken(cache) == Demand()
 
 
-def test_server_counts_once_its_receipts_key_is_known_and_after_that_is_retired() -> None:
+def test_server_counts_by_its_receipt_as_long_as_the_receipts_key_is_known() -> None:
     admitted = AdmittedServes(verifier_of())
     cache = CountingCache(admitted)
-    cache.put(MODELSERVES, signed("one", 1, 1))
-    assert taken(cache) == Demand()
-    for keys in ((KEY,), ()):
+    cache.put(MODELSERVES, granted(signed("one", 3, 1), 2))
+    seen = []
+    for keys in ((KEY,), (), (KEY,)):
         admitted.use(verifier_of(*keys))
         cache.recount()
-        assert taken(cache).replicas == 1
+        seen.append(taken(cache).replicas)
+    assert seen == [3, 2, 3]

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from roadstead.api.demand import Demand
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw
 from roadstead.errors import InvalidReceipt, InvalidToken
@@ -18,6 +19,7 @@ from tests.support.builders.reviews import (
     NOW,
     OPERATOR,
     RULES,
+    SPECS,
     claims,
     facts,
     offer,
@@ -169,6 +171,25 @@ def test_valid_receipt_and_contract_are_admitted_with_a_claim() -> None:
     assert validation.answer.allowed
     assert validation.reserve is not None
     assert (validation.reserve.contract, validation.reserve.key) == ("demo", "demo/one")
+
+
+def test_update_reserves_what_may_still_run_beside_what_it_asks_for() -> None:
+    before = Demand(servers=1, replicas=3, memory_bytes=2**30)
+    limits = {"limits": {"cpu": "1", "memory": "1Mi"}}
+    asked = request("UPDATE", thing(spec={**SPECS["ModelServe"], "resources": limits}), thing())
+    known = facts(receipt=receipt(asked), running=before, offers=(offer(total={"cpu": 4}),))
+    claim = validate(asked, known, RULES).reserve
+    assert claim is not None
+    assert claim.wanted == before | Demand(servers=1, replicas=1, cpu_milli=1000)
+
+
+def test_update_that_moves_to_a_contract_without_room_for_what_runs_is_denied() -> None:
+    before = Demand(servers=1, replicas=3)
+    asked = request("UPDATE", thing(), thing(spec={**SPECS["ModelServe"], "contract": "old"}))
+    known = facts(receipt=receipt(asked), running=before, offers=(offer(total={"replicas": 2}),))
+    answer = validate(asked, known, RULES).answer
+    assert answer.reason == "OverTotal"
+    assert "3 replicas may still run of it until its rollout is through" in answer.message
 
 
 REFUSED = {"extraArgs": ["--model-url", "http://example.com/x"]}

@@ -157,12 +157,26 @@ def test_a_server_without_a_receipt_is_counted_nowhere() -> None:
     assert usage.used("demo") == Demand()
 
 
-def test_a_server_that_was_changed_past_the_webhooks_is_counted_as_it_was_admitted() -> None:
+def granted(server: Raw, replicas: int) -> Raw:
+    """The same, after so many of contract `demo` were granted to it."""
+    return {**server, "status": {"granted": {"contract": "demo", "replicas": replicas}}}
+
+
+def test_a_server_whose_receipt_does_not_verify_is_counted_as_granted_in_any_process() -> None:
     usage = ContractUsage(AdmittedServes(verifier_of(KEY)))
-    usage.see(NAME, server := with_receipt(make_server("one", replicas=2), KEY))
-    assert usage.see(NAME, changed(server, contract="other", modelName="b")) == set()
+    server = with_receipt(make_server("one", replicas=2), KEY)
+    assert usage.see(NAME, granted(changed(server, contract="other"), 2)) == {"demo"}
     assert usage.used("demo").replicas == 2
     assert usage.used("other") == Demand()
+
+
+def test_a_server_that_shrank_is_counted_as_granted_until_its_rollout_is_through() -> None:
+    usage = ContractUsage(AdmittedServes(verifier_of(KEY)))
+    server = with_receipt(make_server("one", replicas=1), KEY)
+    usage.see(NAME, granted(server, 5))
+    assert usage.others(parsed(total={"replicas": 5}), "demo/other").replicas == 5
+    assert usage.see(NAME, granted(server, 1)) == {"demo"}
+    assert usage.used("demo").replicas == 1
 
 
 def test_once_the_keys_are_known_only_receipts_that_verify_count() -> None:

@@ -15,16 +15,15 @@ from roadstead.api.references import model_references
 from roadstead.kube.admitted import AdmittedServes
 from roadstead.kube.cache import Name
 from roadstead.kube.resources import MODELSERVES, Resource
-from roadstead.policy.contract_load import outstanding
+from roadstead.policy.contract_load import outstanding, taken_by
 from roadstead_webhooks.admission.objects import readable
 from roadstead_webhooks.contracts import ContractCache
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Counted:
-    """What a server takes of which contract, as it was admitted."""
+    """What a server takes of which contract."""
 
-    uid: str
     contract: str
     demand: Demand
 
@@ -32,9 +31,8 @@ class _Counted:
 class CountingCache(ContractCache):
     """Adds and subtracts as objects come and go: counting 5,000 servers would take 50 ms.
 
-    Only a ModelServe whose receipt verifies counts. One that was admitted and has no such receipt
-    any more, since it was changed past the webhooks or its key was retired, counts as admitted: as
-    such it runs on.
+    Only a ModelServe whose receipt verifies counts, or one that something was granted to: it may
+    run on without such a receipt, changed past the webhooks or after its key was retired.
     """
 
     def __init__(self, admitted: AdmittedServes) -> None:
@@ -46,10 +44,9 @@ class CountingCache(ContractCache):
 
     def put(self, resource: Resource, raw: Raw) -> bool:
         """As in WatchCache."""
-        before = self._of_server.get(_key(raw)) if resource == MODELSERVES else None
         taken = super().put(resource, raw)
         if taken and resource == MODELSERVES:
-            self._count(_key(raw), self._entry(raw, before))
+            self._count(_key(raw), self._entry(raw))
         return taken
 
     def _drop(self, resource: Resource, name: Name) -> Raw | None:
@@ -67,7 +64,7 @@ class CountingCache(ContractCache):
     def recount(self) -> None:
         """Look at every server again: receipts are verified with other keys now."""
         for raw in self.all(MODELSERVES):
-            self._count(_key(raw), self._entry(raw, self._of_server.get(_key(raw))))
+            self._count(_key(raw), self._entry(raw))
 
     def users(self, *references: str) -> Iterator[Raw]:
         """The admitted ModelServes with any of these index keys of a Model."""
@@ -98,16 +95,13 @@ class CountingCache(ContractCache):
             taken = taken + demand - counted.get(key, NOTHING)
         return taken
 
-    def _entry(self, raw: Raw, before: _Counted | None) -> _Counted | None:
-        """What the server counts as, where it counted as `before`; None if it doesn't count."""
-        uid = section(raw, "metadata").get("uid", "")
-        if not self._admitted.has(raw):
-            same = before is not None and before.uid == uid and self._admitted.had(uid)
-            return before if same else None
-        serve = ModelServe.parse(raw) if readable(raw) else None
-        if serve is None or not serve.contract:
+    def _entry(self, raw: Raw) -> _Counted | None:
+        """What the server counts as; None if it doesn't count."""
+        if not readable(raw):
             return None
-        return _Counted(uid=uid, contract=serve.contract, demand=Demand.of_serve(serve))
+        admitted = self._admitted.has(raw)
+        contract, demand = taken_by(ModelServe.parse(raw), admitted=admitted)
+        return _Counted(contract=contract, demand=demand) if contract else None
 
     def _count(self, key: str, entry: _Counted | None) -> None:
         """Count a server as `entry`, and no more as before."""

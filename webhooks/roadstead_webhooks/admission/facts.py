@@ -7,6 +7,7 @@ import datetime
 from collections.abc import Mapping
 from typing import Literal
 
+from roadstead.api.demand import NOTHING, Demand
 from roadstead.api.model import Model
 from roadstead.api.modelserve import ModelServe
 from roadstead.errors import InvalidReceipt, InvalidToken
@@ -42,6 +43,8 @@ class Facts:
     """The leave to delete that the object, or the old one, carries."""
     offers: tuple[Offer, ...] = ()
     """The contracts, and what is taken of them."""
+    running: Demand = NOTHING
+    """What the ModelServe takes before the request, under whichever contract."""
     namespace_labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
     live: ModelServe | None = None
     """The ModelServe that is to be scaled."""

@@ -8,7 +8,6 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
-from roadstead.api.contract import ResourceContract
 from roadstead.api.demand import NOTHING, Demand
 from roadstead.api.group import ANNOTATION_DELETION, ANNOTATION_RECEIPT, ANNOTATION_TOKEN
 from roadstead.api.model import Model
@@ -26,6 +25,7 @@ from roadstead.kube.resources import (
 )
 from roadstead.manifests.names import ANNOTATION_MADE_FOR
 from roadstead.policy.contract_choice import Offer
+from roadstead.policy.contract_load import taken_by
 from roadstead.tokens.claims import Claims
 from roadstead.tokens.receipts import Receipt
 from roadstead_webhooks.admission import objects
@@ -75,11 +75,13 @@ class Gatherer:
         """Token, old receipt and contracts of an object that is created or changed."""
         now = self._clock()
         serve = self._serve(request)
+        before = self._before(request, serve)
         return Facts(
             now=now,
             token=await self._token(request, now),
             receipt=self._receipt(request, request.old, now) if request.old else None,
-            offers=tuple(self._offers(request, serve)),
+            offers=tuple(self._offers(request, serve, before)),
+            running=before[1],
             namespace_labels=self._labels(request.namespace),
             model=self._model(serve),
             uuid_model=self._uuid_model(serve),
@@ -90,13 +92,15 @@ class Gatherer:
         now = self._clock()
         live = await self._live(request) if request.subresource == "scale" else None
         serve = live or self._serve(request)
+        before = self._before(request, serve)
         raw = live.raw if live else request.object
         deleted = request.operation == Operation.DELETE
         return Facts(
             now=now,
             receipt=self._receipt(request, raw, now) if raw else None,
             deletion=self._leave(request, request.old if deleted else request.object, now),
-            offers=tuple(self._offers(request, serve)),
+            offers=tuple(self._offers(request, serve, before)),
+            running=before[1],
             namespace_labels=self._labels(request.namespace),
             live=live,
             users=self._users(request),
@@ -169,26 +173,29 @@ class Gatherer:
         binding = objects.deletion_binding(request, raw)
         return self._receipts.verified(text, binding, now=int(now.timestamp()))
 
-    def _offers(self, request: AdmissionRequest, serve: ModelServe | None) -> Iterator[Offer]:
+    def _offers(
+        self, request: AdmissionRequest, serve: ModelServe | None, before: tuple[str, Demand]
+    ) -> Iterator[Offer]:
         if request.kind == _SERVE and serve is None:
             return
-        labels, before = self._labels(request.namespace), self._before(request, serve)
+        labels = self._labels(request.namespace)
         for contract in self._cache.contracts():
             if serve is None:
                 yield Offer(contract=contract)
             elif contract.namespaces.covers(request.namespace, labels):
                 kept = self._cache.outstanding(contract, now=self._clock())
                 others = self._cache.load(contract.meta.name, kept, without=objects.key(request))
-                yield Offer(contract=contract, others=others, own=_taken(before, contract))
+                own = before[1] if before[0] == contract.meta.name else NOTHING
+                yield Offer(contract=contract, others=others, own=own)
 
-    def _before(self, request: AdmissionRequest, serve: ModelServe | None) -> ModelServe | None:
-        """The server as it was admitted before this request; None if it was not."""
-        if request.subresource == "scale":
-            return serve
-        if not request.old or not objects.readable(request.old):
-            return None
+    def _before(self, request: AdmissionRequest, serve: ModelServe | None) -> tuple[str, Demand]:
+        """What the server takes before this request, and of which contract."""
+        if request.subresource == "scale" and serve is not None:
+            return taken_by(serve, admitted=True)
+        if request.kind != _SERVE or not objects.readable(request.old):
+            return "", NOTHING
         receipt = self._receipt(request, request.old, self._clock())
-        return ModelServe.parse(request.old) if isinstance(receipt, Receipt) else None
+        return taken_by(ModelServe.parse(request.old), admitted=isinstance(receipt, Receipt))
 
     def _labels(self, namespace: str) -> dict[str, str]:
         raw = self._cache.get(NAMESPACES, namespace) if namespace else None
@@ -212,10 +219,3 @@ class Gatherer:
         if found is None or self._cache.get(MODELS, found[1]) is None or found[0]:
             return ""
         return found[1]
-
-
-def _taken(before: ModelServe | None, contract: ResourceContract) -> Demand:
-    """What the server takes of a contract before the request."""
-    if before is None or before.contract != contract.meta.name:
-        return NOTHING
-    return Demand.of_serve(before)

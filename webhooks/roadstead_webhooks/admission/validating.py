@@ -272,6 +272,7 @@ def contract_facts(serve: ModelServe, caller: Caller, facts: Facts, rules: Rules
         namespace_labels=facts.namespace_labels,
         contract=None,
         now=facts.now,
+        running=facts.running,
         uuid_model=facts.uuid_model,
         memory_needed=needed,
     )

@@ -1,0 +1,55 @@
+"""`status.granted` of a ModelServe: what may run of it, as the operator last let it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Self
+
+from roadstead.api.demand import Demand
+from roadstead.api.modelserve import ModelServe
+from roadstead.api.raw import Raw, section
+
+FIELD = "granted"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Granted:
+    """What all replicas together may take of a contract.
+
+    Until a rollout is through, it is the larger, part by part, of what is rolled out and of what
+    was granted before.
+    """
+
+    contract: str
+    demand: Demand
+
+    @classmethod
+    def of(cls, serve: ModelServe) -> Self:
+        """What a server asks for."""
+        return cls(contract=serve.contract, demand=Demand.of_serve(serve))
+
+    @classmethod
+    def parse(cls, status: Raw) -> Self | None:
+        """From a stored status; None where nothing was granted. Never raises."""
+        given = status.get(FIELD)
+        if not isinstance(given, Mapping):
+            return None
+        counts = {"servers": 1, "replicas": given.get("replicas")}
+        return cls(
+            contract=str(given.get("contract", "")),
+            demand=Demand.parse({**section(given, "resources"), **counts}),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The inverse of `parse`."""
+        amounts = self.demand.to_json()
+        return {
+            "contract": self.contract,
+            "replicas": amounts["replicas"],
+            "resources": {name: amounts[name] for name in ("cpu", "memory", "gpu")},
+        }
+
+    def covers(self, asked: Granted) -> bool:
+        """Whether all of `asked` is granted already."""
+        return self.contract == asked.contract and asked.demand.within(self.demand)

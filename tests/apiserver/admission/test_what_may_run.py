@@ -1,0 +1,89 @@
+"""What may still run of a server counts, as the operator keeps it in the status."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kubernetes.aio import client
+
+from tests.apiserver.admission.conftest import MakeToken
+from tests.apiserver.admission.test_every_namespace import limit, past_the_webhooks
+from tests.support.builders.objects import Raw, make_modelserve
+from tests.support.custom_objects import create, patch, refusal
+from tests.support.waiting import assert_eventually
+from tests.support.webhooks.tokens import TOKEN, contract_for, with_token
+
+
+def limits(memory: str) -> Raw:
+    return {"limits": {"cpu": "1", "memory": memory}}
+
+
+async def run(api: client.ApiClient, serve: Raw, contract: Raw, memory: str) -> None:
+    """Have the status say, as the operator would, that one replica of so much may run."""
+    given = {"cpu": "1", "memory": memory, "gpu": 0}
+    name = contract["metadata"]["name"]
+    granted = {"contract": name, "replicas": 1, "resources": given}
+    await patch(api, serve, {"status": {"granted": granted}}, "status")
+
+
+async def forget_reservations(api: client.ApiClient, contract: Raw) -> None:
+    """As the operator does once it has counted the servers."""
+    await patch(api, contract, {"status": {"reservations": []}}, "status")
+
+
+def with_spec(token: str, **spec: Any) -> Raw:
+    return {"metadata": {"annotations": {TOKEN: token}}, "spec": spec}
+
+
+async def test_server_that_shrinks_frees_nothing_before_its_rollout_is_through(
+    api: client.ApiClient, namespace: str, token: MakeToken, admin: str
+) -> None:
+    body = contract_for(namespace, total={"memory": "700Mi"})
+    agreed = await create(api, with_token(body, admin))
+    body = make_modelserve(namespace, resources=limits("600Mi"))
+    serve = await create(api, with_token(body, token()))
+    await run(api, serve, agreed, "600Mi")
+    nowhere = {"nodeSelector": {"example.com/nowhere": "x"}}
+    changes = with_spec(token(), resources=limits("1Mi"), config=nowhere)
+    await patch(api, serve, changes)
+    await forget_reservations(api, agreed)
+    other = with_token(make_modelserve(namespace, resources=limits("600Mi")), token())
+    assert "700Mi in total, 100Mi of it free" in await refusal(create(api, other))
+    await run(api, serve, agreed, "1Mi")
+
+    async def free() -> bool:
+        return await refusal(create(api, other), allowed="admitted") == "admitted"
+
+    await assert_eventually(free)
+
+
+async def test_server_moves_to_a_contract_that_has_room_for_what_may_still_run(
+    api: client.ApiClient, namespace: str, token: MakeToken, admin: str
+) -> None:
+    large, small = [
+        await create(api, with_token(contract_for(namespace, total={"memory": most}), admin))
+        for most in ("1Gi", "100Mi")
+    ]
+    name = large["metadata"]["name"]
+    body = make_modelserve(namespace, contract=name, resources=limits("600Mi"))
+    serve = await create(api, with_token(body, token()))
+    await run(api, serve, large, "600Mi")
+    await patch(api, serve, with_spec(token(), resources=limits("1Mi")))
+    moved = {"contract": small["metadata"]["name"]}
+    said = await refusal(patch(api, serve, with_spec(token(), **moved)))
+    assert "600Mi may still run of it until its rollout is through" in said
+    await run(api, serve, large, "1Mi")
+    await patch(api, serve, with_spec(token(), **moved))
+
+
+async def test_server_whose_receipt_does_not_verify_counts_as_it_was_granted(
+    api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken, admin: str
+) -> None:
+    huge = make_modelserve(namespace, contract="another", resources=limits("1Ti"))
+    async with past_the_webhooks(api, huge) as frozen:
+        await run(api, frozen, contract, "600Mi")
+        await limit(api, contract, admin, memory="700Mi")
+        body = with_token(make_modelserve(namespace, resources=limits("101Mi")), token())
+        assert "700Mi in total, 100Mi of it free" in await refusal(create(api, body))
+        body = with_token(make_modelserve(namespace, resources=limits("100Mi")), token())
+        await create(api, body)

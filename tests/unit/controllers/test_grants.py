@@ -1,0 +1,149 @@
+"""What is granted is stored before it is applied, and given back after the rollout alone."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from roadstead.api.granted import Granted
+from roadstead.api.modelserve import ModelServe
+from roadstead.api.raw import Raw
+from roadstead.api.workload import observe, rolled_out
+from roadstead.controllers.grants import Grant
+from roadstead.controllers.modelserve_status import ServeObservation
+from roadstead.controllers.status_writer import StatusWriter
+from roadstead.errors import KubeConflict
+from roadstead.kube.cache import WatchCache
+from roadstead.kube.events import EventRecorder
+from tests.support.builders.pods import deployment
+from tests.support.builders.resources import make_model
+from tests.unit.controllers.test_status_writer import Api
+from tests.unit.schemas import faults, status_schema
+
+OLD: Raw = {"contract": "demo", "replicas": 1, "resources": {"cpu": "4", "memory": "1Gi", "gpu": 0}}
+STORED: Raw = {"observedGeneration": 3, "granted": OLD}
+TO_APPLY: Raw = {"metadata": {"name": "gemma"}, "spec": {"replicas": 1}}
+SEEN = ServeObservation(model=make_model(), workload=None)
+
+
+def server(status: Raw | None = None, *, memory: str = "600Mi", **spec: Any) -> ModelServe:
+    content = {
+        "modelName": "gemma-3-270m",
+        "contract": "demo",
+        "replicas": 1,
+        "resources": {"limits": {"cpu": 1, "memory": memory}},
+        **spec,
+    }
+    meta = {"name": "gemma", "namespace": "demo", "uid": "u", "resourceVersion": "1"}
+    typed = {"apiVersion": "model.example.com/v1alpha1", "kind": "ModelServe"}
+    return ModelServe.parse({**typed, "metadata": meta, "spec": content, "status": status or {}})
+
+
+class Reconcile:
+    """One, on an API of its own."""
+
+    def __init__(self, serve: ModelServe, *, enabled: bool = True) -> None:
+        self.api, self.serve = Api(), serve
+        events = EventRecorder(self.api, instance="test")
+        self.writer = StatusWriter(self.api, WatchCache(), events, wrote=lambda *_: None)
+        self.grant = Grant(serve.raw, SEEN, self.writer, enabled=enabled)
+
+    async def extend(self) -> list[Any]:
+        """What is stored to be granted before `serve` is applied."""
+        await self.grant.extend(self.serve, TO_APPLY)
+        return [status["granted"]["resources"]["memory"] for status in self.api.statuses]
+
+    @property
+    def granted(self) -> Any:
+        """What the status says at the end."""
+        return self.grant.status(SEEN).get("granted")
+
+
+async def test_a_new_servers_grant_is_stored_before_anything_runs() -> None:
+    assert await Reconcile(server()).extend() == ["600Mi"]
+
+
+async def test_the_status_stored_with_it_is_that_of_the_end_so_that_one_write_is_enough() -> None:
+    one = Reconcile(server())
+    await one.extend()
+    made = {**TO_APPLY, "metadata": {"name": "gemma", "uid": "d", "generation": 1}}
+    seen = dataclasses.replace(SEEN, workload=observe(made, ()))
+    assert one.api.statuses == [one.grant.status(seen)]
+    assert list(faults(status_schema("modelserves"), one.api.statuses[0])) == []
+
+
+async def test_a_server_that_grows_is_granted_more_before_it_is_applied() -> None:
+    assert await Reconcile(server(STORED, memory="2Gi")).extend() == ["2Gi"]
+
+
+async def test_a_server_that_shrinks_keeps_what_may_still_run_and_writes_nothing() -> None:
+    one = Reconcile(server(STORED, memory="1Mi"))
+    assert await one.extend() == []
+    assert one.granted == OLD
+
+
+async def test_each_resource_counts_for_itself() -> None:
+    one = Reconcile(server(STORED, memory="2Gi"))
+    await one.extend()
+    assert one.granted["resources"] == {"cpu": "4", "memory": "2Gi", "gpu": 0}
+
+
+async def test_what_may_still_run_moves_to_another_contract_before_it_is_applied() -> None:
+    one = Reconcile(server(STORED, memory="1Mi", contract="other"))
+    assert await one.extend() == ["1Gi"]
+    assert one.granted["contract"] == "other"
+
+
+async def test_nothing_is_granted_where_the_object_changed_meanwhile() -> None:
+    one = Reconcile(server())
+    one.api.status_fault = KubeConflict("changed")
+    with pytest.raises(KubeConflict):
+        await one.extend()
+
+
+async def test_without_admission_nothing_is_granted() -> None:
+    one = Reconcile(server(STORED), enabled=False)
+    assert await one.extend() == []
+    one.grant.settle(one.serve, deployment(1, ready=1))
+    assert one.granted is None
+
+
+def available(count: int = 1, **state: Any) -> dict[str, Any]:
+    """A Deployment of one replica, of which so many are ready."""
+    made = deployment(1, ready=count, **state)
+    return {**made, "status": {**made["status"], "availableReplicas": count}}
+
+
+THROUGH = available()
+
+
+@pytest.mark.parametrize(
+    "unfinished",
+    [
+        pytest.param(None, id="no Deployment"),
+        pytest.param(available(0), id="the new one is not ready"),
+        pytest.param(available(total=2), id="an old one runs"),
+        pytest.param(available(updated=0), id="nothing is of the new template"),
+        pytest.param(available(generation=2), id="not looked at by its controller yet"),
+        pytest.param({**THROUGH, "status": {}}, id="without a status"),
+    ],
+)
+async def test_while_a_change_rolls_out_what_ran_before_stays_granted(unfinished: Any) -> None:
+    one = Reconcile(server(STORED, memory="1Mi"))
+    one.grant.settle(one.serve, unfinished)
+    assert one.granted == OLD
+
+
+async def test_once_it_is_rolled_out_nothing_else_is_granted() -> None:
+    one = Reconcile(server(STORED, memory="1Mi"))
+    one.grant.settle(one.serve, THROUGH)
+    assert one.granted == Granted.of(one.serve).to_json()
+
+
+def test_a_server_of_no_replicas_is_rolled_out_once_no_pod_is_left() -> None:
+    status = {"observedGeneration": 1}
+    stopped: Raw = {"metadata": {"generation": 1}, "spec": {"replicas": 0}, "status": status}
+    assert rolled_out(stopped)
+    assert not rolled_out({**stopped, "status": {**status, "replicas": 1}})
