@@ -6,14 +6,19 @@ from collections.abc import Iterator, Mapping
 
 from roadstead.api.contract import ResourceContract
 from roadstead.kube.cache import Index, WatchCache
+from roadstead.kube.projection import Projection
 from roadstead.kube.resources import RESOURCECONTRACTS, Resource
 
 
 class ContractCache(WatchCache):
     """A WatchCache that hands contracts out parsed."""
 
-    def __init__(self, indexes: Mapping[Resource, Index] | None = None) -> None:
-        super().__init__(indexes)
+    def __init__(
+        self,
+        indexes: Mapping[Resource, Index] | None = None,
+        keep: Mapping[Resource, Projection] | None = None,
+    ) -> None:
+        super().__init__(indexes, keep)
         self._parsed: dict[str, ResourceContract] = {}
 
     def contract(self, name: str) -> ResourceContract | None:

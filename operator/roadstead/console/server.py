@@ -28,6 +28,7 @@ from roadstead.console.statics import StaticFiles
 from roadstead.issuers.trust import TrustedIssuers, trusting
 from roadstead.kube.cache import WatchCache
 from roadstead.kube.client import KubeClient
+from roadstead.kube.projection import Keep
 from roadstead.kube.resources import CONFIGMAPS
 from roadstead.kube.watch import Watcher
 from roadstead.serving import Probes, WatchedRevocations, running, until_signalled
@@ -46,7 +47,7 @@ class Console:
     def __init__(self, settings: ConsoleSettings, client: KubeClient) -> None:
         self._settings = settings
         self._client = client
-        self._cache = WatchCache()
+        self._cache = WatchCache(keep={CONFIGMAPS: Keep(parts={"data": None})})
         self._revocations = WatchedRevocations(
             self._cache, namespace=settings.namespace, name=settings.revocations
         )

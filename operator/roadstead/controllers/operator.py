@@ -14,6 +14,7 @@ from roadstead.api.model import Model
 from roadstead.api.raw import Raw
 from roadstead.controllers import parts
 from roadstead.controllers.books import INDEXES
+from roadstead.controllers.cache_contents import KEPT
 from roadstead.controllers.catalogue import Catalogue
 from roadstead.controllers.console_route import ConsoleRoute
 from roadstead.controllers.contract import ContractReconciler
@@ -79,7 +80,7 @@ class Operator:
         self._client = client
         self._leadership = leadership or Leadership.alone()
         fence = self._leadership.fence
-        self._cache = WatchCache({**INDEXES, MODELS: _paths})
+        self._cache = WatchCache({**INDEXES, MODELS: _paths}, KEPT)
         self._children = Children(client, self._cache)
         self._admitted = AdmittedServes()
         self._receipt_keys = parts.receipt_keys(settings, client, read=self._use_keys)

@@ -19,12 +19,16 @@ _ANY_TIME: Final = 2**62
 class _Verdict:
     generation: int
     receipt: str
+    binding: Binding
     key_id: str
     """Of the key that signed the receipt; empty where it does not verify."""
 
 
 class AdmittedServes:
     """Verifies receipts, once for each spec and receipt: statuses change far more often.
+
+    What a receipt has to be bound to is kept. So with other keys the specs are not read again, of
+    which a cache may keep a part only.
 
     Without keys every ModelServe counts as admitted. Nothing is started as long as no receipt can
     be verified, and no Model that may be in use is deleted.
@@ -39,9 +43,10 @@ class AdmittedServes:
         before, self._verifier = self._verifier, verifier
         if before is not None and before.key_ids == verifier.key_ids:
             return False
-        self._verdicts = {
-            uid: each for uid, each in self._verdicts.items() if each.key_id in verifier.key_ids
-        }
+        for uid, each in self._verdicts.items():
+            if each.key_id not in verifier.key_ids:
+                key_id = _key_id(verifier, each.receipt, each.binding)
+                self._verdicts[uid] = dataclasses.replace(each, key_id=key_id)
         return True
 
     def has(self, raw: Raw) -> bool:
@@ -53,8 +58,9 @@ class AdmittedServes:
         text = str(section(meta, "annotations").get(ANNOTATION_RECEIPT, ""))
         known = self._verdicts.get(uid)
         if known is None or (known.generation, known.receipt) != (generation, text):
-            key_id = _key_id(self._verifier, text, raw)
-            known = _Verdict(generation=generation, receipt=text, key_id=key_id)
+            binding = binding_of(raw)
+            key_id = _key_id(self._verifier, text, binding)
+            known = _Verdict(generation=generation, receipt=text, binding=binding, key_id=key_id)
             self._verdicts[uid] = known
         return bool(known.key_id)
 
@@ -76,8 +82,8 @@ def binding_of(raw: Raw) -> Binding:
     )
 
 
-def _key_id(verifier: ReceiptVerifier, text: str, raw: Raw) -> str:
+def _key_id(verifier: ReceiptVerifier, text: str, binding: Binding) -> str:
     try:
-        return verifier.verify(text, binding_of(raw), now=_ANY_TIME).key_id
+        return verifier.verify(text, binding, now=_ANY_TIME).key_id
     except InvalidReceipt:
         return ""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any, Final
+from typing import Final
 
 from roadstead.api.group import LABEL_SERVER_UUID
 from roadstead.api.raw import Raw, section
+from roadstead.kube.projection import Projection, slim
 from roadstead.kube.resources import Resource
 from roadstead.kube.sharing import Sharing
 
@@ -35,11 +36,17 @@ class WatchCache:
     not replace a newer one, whichever way it came (watch, list, or the answer to a write), and
     the late answer to a write does not bring back an object that is gone.
 
+    Of each object it keeps what `keep` says for its kind, all but managedFields without that.
     Objects share what they have in common, which is most of it: they are to be read only.
     """
 
-    def __init__(self, indexes: Mapping[Resource, Index] | None = None) -> None:
+    def __init__(
+        self,
+        indexes: Mapping[Resource, Index] | None = None,
+        keep: Mapping[Resource, Projection] | None = None,
+    ) -> None:
         self._indexes = dict(indexes or {})
+        self._keep = dict(keep or {})
         self._objects: dict[Resource, dict[Name, Raw]] = defaultdict(dict)
         self._indexed: dict[tuple[Resource, str], set[Name]] = defaultdict(set)
         self._names: dict[str, Name] = {}
@@ -115,9 +122,10 @@ class WatchCache:
             return False
         name = _name(raw)
         self._drop(resource, name)
-        self._objects[resource][name] = self._sharing.of(_slim(raw))
+        kept = self._sharing.of(self._keep.get(resource, slim)(raw))
+        self._objects[resource][name] = kept
         self._names[_uid(raw)] = name
-        for key in self._keys(resource, raw):
+        for key in self._keys(resource, kept):
             self._indexed[resource, key].add(name)
         return True
 
@@ -194,10 +202,3 @@ def _name(raw: Raw) -> Name:
 
 def _uid(raw: Raw) -> str:
     return str(section(raw, "metadata").get("uid", ""))
-
-
-def _slim(raw: Raw) -> dict[str, Any]:
-    """Without managedFields, which are half of an object's bytes and of no use here."""
-    slim: dict[str, Any] = dict(raw)
-    slim["metadata"] = {k: v for k, v in raw["metadata"].items() if k != "managedFields"}
-    return slim

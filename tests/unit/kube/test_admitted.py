@@ -80,6 +80,13 @@ def test_as_long_as_no_keys_are_known_every_server_counts() -> None:
     assert AdmittedServes().has(thing())
 
 
+def test_with_other_keys_a_receipt_is_verified_without_the_whole_spec() -> None:
+    admitted = AdmittedServes(verifier_of(OTHER))
+    assert not admitted.has(ADMITTED)
+    admitted.use(verifier_of(KEY))
+    assert admitted.has({**ADMITTED, "spec": {}})
+
+
 def test_nothing_is_kept_of_a_server_that_is_gone() -> None:
     admitted = AdmittedServes(verifier_of(KEY))
     assert admitted.has(ADMITTED)

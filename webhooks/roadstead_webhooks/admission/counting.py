@@ -6,18 +6,43 @@ import dataclasses
 import datetime
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
 
 from roadstead.api.contract import Reservation, ResourceContract
 from roadstead.api.demand import NOTHING, Demand
+from roadstead.api.group import ANNOTATION_RECEIPT
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section
 from roadstead.api.references import model_references
 from roadstead.kube.admitted import AdmittedServes
 from roadstead.kube.cache import Name
-from roadstead.kube.resources import MODELSERVES, Resource
+from roadstead.kube.projection import Keep, Projection
+from roadstead.kube.resources import (
+    CONFIGMAPS,
+    MODELS,
+    MODELSERVES,
+    NAMESPACES,
+    RESOURCECONTRACTS,
+    Resource,
+)
 from roadstead.policy.contract_load import outstanding, taken_by
 from roadstead_webhooks.admission.objects import readable
 from roadstead_webhooks.contracts import ContractCache
+
+KEPT: Final[Mapping[Resource, Projection]] = {
+    MODELSERVES: Keep(
+        parts={
+            "spec": ("modelName", "modelUuid", "contract", "replicas", "resources"),
+            "status": ("granted",),
+        },
+        annotations=frozenset({ANNOTATION_RECEIPT}),
+    ),
+    MODELS: Keep(parts={"spec": None, "status": None}),
+    RESOURCECONTRACTS: Keep(parts={"spec": None, "status": None}),
+    NAMESPACES: Keep(labels=None),
+    CONFIGMAPS: Keep(parts={"data": None}),
+}
+"""What decisions rest on. A receipt is verified when its object comes, with the whole spec."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,7 +61,7 @@ class CountingCache(ContractCache):
     """
 
     def __init__(self, admitted: AdmittedServes) -> None:
-        super().__init__({MODELSERVES: model_references})
+        super().__init__({MODELSERVES: model_references}, KEPT)
         self._admitted = admitted
         self._of_server: dict[str, _Counted] = {}
         self._counted: dict[str, dict[str, Demand]] = defaultdict(dict)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section
 from roadstead.kube.cache import Name
+from roadstead.kube.projection import Keep, Projection
 from roadstead.kube.resources import (
+    CONFIGMAPS,
     MODELSERVES,
     NAMESPACES,
     RESOURCECONTRACTS,
@@ -16,12 +19,20 @@ from roadstead.kube.resources import (
 from roadstead_webhooks.contracts import ContractCache
 from roadstead_webhooks.forwardauth.verdict import Served
 
+KEPT: Final[Mapping[Resource, Projection]] = {
+    MODELSERVES: Keep(parts={"spec": ("contract",)}),
+    RESOURCECONTRACTS: Keep(parts={"spec": None}),
+    NAMESPACES: Keep(labels=None),
+    CONFIGMAPS: Keep(parts={"data": None}),
+}
+"""What verdicts rest on: of a server no more than whose it is and whether it is being deleted."""
+
 
 class Servers(ContractCache):
     """A watch cache that also counts what a verdict could turn on."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(keep=KEPT)
         self.changes = 0
         """Grows with each change but those of status, which come all the time."""
 
