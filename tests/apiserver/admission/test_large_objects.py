@@ -11,8 +11,8 @@ from kubernetes.aio import client
 from tests.apiserver.admission.conftest import MakeToken
 from tests.apiserver.conftest import Kubectl
 from tests.support.builders.objects import Raw, make_modelserve
-from tests.support.custom_objects import create, get, patch, refusal
-from tests.support.webhooks.tokens import with_token
+from tests.support.custom_objects import create, patch, refusal
+from tests.support.webhooks.tokens import TOKEN, contract_for, with_token
 
 WORD = "x" * 250
 
@@ -58,12 +58,14 @@ async def test_many_finalizers_are_too_large_as_well(
 
 
 async def test_object_of_half_the_size_with_its_managed_fields_is_admitted_and_changed(
-    api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken
+    api: client.ApiClient, namespace: str, admin: str
 ) -> None:
-    domain = ".".join(["x" * 60] * 4)
-    names = [f"{domain}/{n}" for n in range(700)]
-    body = with_finalizers(make_modelserve(namespace), *names)
-    serve = await create(api, with_token(body, token()))
-    await patch(api, serve, {"metadata": {"labels": {"team": "a"}}})
-    await patch(api, serve, {"metadata": {"finalizers": None}})
-    assert "finalizers" not in (await get(api, serve))["metadata"]
+    names = [f"{n:03}{'x' * 250}" for n in range(256)]
+    who = {"subjects": names, "groups": names}
+    body = contract_for(namespace, authorization=who, models=names)
+    agreed = await create(api, with_token(body, admin))
+    await patch(api, agreed, {"metadata": {"labels": {"team": "a"}}})
+    annotations = {"annotations": {TOKEN: admin}}
+    changes = {"metadata": annotations, "spec": {"authorization": {"subjects": None}}}
+    changed = await patch(api, agreed, changes)
+    assert "subjects" not in changed["spec"]["authorization"]

@@ -15,6 +15,7 @@ from roadstead.tokens.claims import Claims
 from roadstead.tokens.receipts import Receipt
 from roadstead_webhooks.admission import objects
 from roadstead_webhooks.admission.facts import Facts, Rules
+from roadstead_webhooks.admission.foreign import too_much
 from roadstead_webhooks.admission.misplaced import misplaced
 from roadstead_webhooks.admission.offload import LARGE
 from roadstead_webhooks.admission.review import AdmissionRequest, Answer, Operation
@@ -67,6 +68,8 @@ def mutate(request: AdmissionRequest, facts: Facts, rules: Rules) -> Mutation:
     if token is None and request.effort > LARGE and _needs_token(request, rules):
         # A small one is searched all the same, to tell its sender where the token is instead.
         return Mutation(denial=_no_token(request))
+    if large := too_much(request):
+        return Mutation(denial=large)
     given = str(request.annotations.get(ANNOTATION_TOKEN, ""))
     if where := misplaced(request.object, request.old, token=given):
         return Mutation(denial=_misplaced(where))

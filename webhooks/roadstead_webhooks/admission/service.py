@@ -20,6 +20,7 @@ _FINAL = frozenset(
         "TokenMissing",
         "TokenMisplaced",
         "TokenNotTaken",
+        "MetadataTooLarge",
         "InvalidObject",
         "SubresourceUnknown",
     }

@@ -20,6 +20,7 @@ from roadstead.policy.modelserve import spec_violations
 from roadstead.tokens.receipts import Receipt
 from roadstead_webhooks.admission import objects
 from roadstead_webhooks.admission.facts import Facts, Rules
+from roadstead_webhooks.admission.foreign import too_much
 from roadstead_webhooks.admission.review import AdmissionRequest, Answer, Operation
 from roadstead_webhooks.admission.wording import MAX_MESSAGE, cut
 
@@ -71,8 +72,8 @@ def validate(request: AdmissionRequest, facts: Facts, rules: Rules) -> Validatio
         return _yes("Going")
     if ANNOTATION_TOKEN in request.annotations:
         return _no("TokenNotTaken", f"{ANNOTATION_TOKEN} is still there: it must never be stored")
-    if owners := _owners(request):
-        return Validation(answer=owners)
+    if refused := too_much(request) or _owners(request):
+        return Validation(answer=refused)
     if _receipt_stays(request) and objects.equal(request):
         return Validation(answer=_deletion_asked(request, facts, rules) or _yes("Unchanged").answer)
     if is_operators_model(request, rules):

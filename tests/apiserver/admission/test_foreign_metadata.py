@@ -1,0 +1,65 @@
+"""What others write into the metadata of our kinds has a bound."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from kubernetes.aio import client
+
+from tests.apiserver.admission.conftest import MakeToken
+from tests.apiserver.conftest import Kubectl
+from tests.support.builders.objects import Raw, make_contract, make_model, make_modelserve
+from tests.support.custom_objects import create, patch, refusal
+from tests.support.webhooks.tokens import with_annotations, with_token
+
+MUCH = {"example.com/notes": "x" * 16 * 1024}
+LITTLE = {"example.com/notes": "x" * 15 * 1024}
+MANY = {f"example.com/{number:04}": "12345" for number in range(900)}
+PLACES: dict[str, dict[str, Any]] = {
+    "annotations": {"annotations": MUCH},
+    "labels": {"labels": MANY},
+    "finalizers": {"finalizers": list(MANY)},
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("kind", ["Model", "ModelServe", "ResourceContract"])
+async def test_no_object_of_ours_is_created_with_much_of_others(
+    api: client.ApiClient,
+    namespace: str,
+    contract: Raw,
+    token: MakeToken,
+    kind: str,
+    place: str,
+) -> None:
+    made = {
+        "Model": make_model(),
+        "ModelServe": make_modelserve(namespace),
+        "ResourceContract": make_contract(),
+    }[kind]
+    body = {**made, "metadata": {**made["metadata"], **PLACES[place]}}
+    given = token("root", "demo-users", "roadstead-admins")
+    said = await refusal(create(api, with_token(body, given)))
+    assert "MetadataTooLarge" in said
+    assert "at most 16 KiB are admitted: leave some out" in said
+
+
+async def test_nor_is_it_added_later(
+    api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken
+) -> None:
+    body = with_annotations(make_modelserve(namespace), LITTLE)
+    serve = await create(api, with_token(body, token()))
+    said = await refusal(patch(api, serve, {"metadata": {"annotations": MUCH}}))
+    assert "MetadataTooLarge" in said
+    await patch(api, serve, {"metadata": {"annotations": {"example.com/notes": None}}})
+
+
+async def test_kubectls_copy_of_the_manifest_does_not_count_twice(
+    kubectl: Kubectl, namespace: str, contract: Raw, token: MakeToken
+) -> None:
+    body = with_token(with_annotations(make_modelserve(namespace), LITTLE), token())
+    for _ in range(2):
+        done = kubectl("apply", "-f", "-", manifest=json.dumps(body))
+        assert done.returncode == 0, done.stderr
