@@ -122,7 +122,7 @@ class ResourceContract:
         """From a whole object; never raises."""
         spec, status = section(raw, "spec"), section(raw, "status")
         per_server, server_faults = Limits.parse(section(spec, "perServer"), "spec.perServer")
-        total, total_faults = Limits.parse(section(spec, "total"), "spec.total")
+        total, total_faults = Limits.parse_total(section(spec, "total"))
         runtime, bound_faults = RuntimeBounds.parse(section(spec, "runtimeParams"))
         expires = spec.get("expiresAt")
         expires_at = None if expires is None else moment(str(expires))
@@ -148,6 +148,12 @@ class ResourceContract:
                 *(("spec.expiresAt: is no time such as 2030-01-01T00:00:00Z",) * unreadable),
             ),
         )
+
+    @property
+    def reserves(self) -> bool:
+        """Whether its totals are reserved as servers are admitted: not for the default alone, of
+        which as many more are admitted as requests are decided at one moment."""
+        return bool(section(self.raw, "spec", "total"))
 
     def expired(self, now: datetime.datetime) -> bool:
         """Whether it has ended at `now`, which has a time zone."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 from decimal import ROUND_FLOOR, Decimal
-from typing import Self
+from typing import Final, Self
 
 from roadstead.api.quantity import MAXIMUM, parse_quantity
 from roadstead.api.raw import Raw
@@ -13,6 +13,8 @@ from roadstead.errors import InvalidResource
 
 Faults = tuple[str, ...]
 """Each as `path: what is wrong`."""
+DEFAULT_SERVERS: Final = 1000
+"""Of a contract's `total.servers`: each server takes memory of every part, also one at rest."""
 _RUNTIME = "spec.runtimeParams"
 
 
@@ -41,6 +43,14 @@ class Limits:
             gpu=_count(raw, "gpu", field, faults),
         )
         return limits, tuple(faults)
+
+    @classmethod
+    def parse_total(cls, raw: Raw) -> tuple[Self, Faults]:
+        """From `spec.total`, with DEFAULT_SERVERS where it has no bound of servers."""
+        limits, faults = cls.parse(raw, "spec.total")
+        if limits.servers is None:
+            limits = dataclasses.replace(limits, servers=DEFAULT_SERVERS)
+        return limits, faults
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -50,7 +50,7 @@ _RESOURCES: Final = (
 
 def allowances(row: Mapping[str, Any]) -> list[Allowance]:
     """Of a row of `contract_records`; resources that are neither limited nor used are left out."""
-    total, _ = Limits.parse(section(row["spec"], "total"), "spec.total")
+    total, _ = Limits.parse_total(section(row["spec"], "total"))
     return list(_found(Demand.parse(row["used"]), total))
 
 

@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from roadstead.api.contract import ResourceContract
+from roadstead.api.contract_limits import DEFAULT_SERVERS
 from roadstead.api.modelserve import ModelServe
 from roadstead.errors import KubeConflict, KubeNotFound, KubeUnavailable
 from roadstead.kube.admitted import AdmittedServes
-from roadstead.kube.resources import RESOURCECONTRACTS, Resource
+from roadstead.kube.resources import MODELSERVES, RESOURCECONTRACTS, Resource
 from roadstead.policy.contract import Caller, ContractFacts
 from roadstead_webhooks.admission.counting import CountingCache
 from roadstead_webhooks.admission.reserving import ATTEMPTS, Reservations
@@ -117,6 +118,21 @@ async def test_contract_without_totals_costs_no_write() -> None:
     contracts = Contracts()
     assert await admitted(webhook(contracts), claim("a"))
     assert contracts.writes == 0
+
+
+async def test_contract_without_totals_holds_no_more_servers_than_the_default() -> None:
+    contracts = Contracts()
+    cache = CountingCache(AdmittedServes())
+    cache.put(RESOURCECONTRACTS, copy.deepcopy(contracts.raw or {}))
+    for number in range(DEFAULT_SERVERS):
+        name = f"s{number}"
+        cache.put(MODELSERVES, thing(name=name, uid=name, resourceVersion="1"))
+    one = Reservations(contracts, cache, clock=lambda: NOW)
+    answer = await one.take(claim("one-more"), dry_run=False)
+    assert answer is not None
+    assert answer.reason == "OverTotal"
+    assert "has 1000 servers in total, 0 of them free" in answer.message
+    assert await admitted(one, claim("s0", 2))
 
 
 async def test_stale_cache_refuses_nobody() -> None:

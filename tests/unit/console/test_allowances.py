@@ -27,8 +27,9 @@ def test_over_a_total_that_shrank_nothing_is_left() -> None:
     assert (servers.left_text, servers.percent) == ("0 servers left", 100)
 
 
-def test_contract_without_totals_and_use_has_none() -> None:
-    assert allowances(row(used={})) == []
+def test_contract_without_totals_and_use_has_the_default_of_servers_alone() -> None:
+    (allowance,) = allowances(row(used={}))
+    assert (allowance.resource, allowance.left_text) == ("Servers", "1000 servers left")
 
 
 def test_limits_of_one_server_are_those_that_are_set() -> None:

@@ -172,4 +172,13 @@ def test_any_contract_can_be_parsed(spec: Any, status: Any) -> None:
 
 def test_a_total_beyond_what_a_quantity_can_be_is_the_largest_one() -> None:
     contract = make_contract(total={"cpu": "1e99", "memory": "999999999999999999999999Ei"})
-    assert contract.total == Limits(cpu_milli=(2**63 - 1) * 1000, memory_bytes=2**63 - 1)
+    most = (2**63 - 1) * 1000, 2**63 - 1
+    assert (contract.total.cpu_milli, contract.total.memory_bytes) == most
+
+
+def test_a_contract_that_says_nothing_of_servers_has_the_default_total_of_them() -> None:
+    for total in ({}, {"memory": "1Gi"}):
+        assert make_contract(total=total).total.servers == 1000
+    assert make_contract().total == Limits(servers=1000)
+    assert make_contract(total={"servers": 0}).total.servers == 0
+    assert make_contract(total={"servers": 100_000}).total.servers == 100_000

@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from roadstead.api.contract import Reservation, ResourceContract
-from roadstead.api.contract_limits import Limits
 from roadstead.api.demand import Demand
 from roadstead.api.raw import Raw, section, timestamp
 from roadstead.errors import KubeConflict, KubeError, KubeNotFound
@@ -73,7 +72,7 @@ class Reservations:
         """Reserve; the denial where the contract, as it is now, doesn't allow it. KubeError if it
         can't be told, and then nothing may be admitted. A dry run writes nothing."""
         contract = self._cache.contract(claim.contract)
-        if dry_run or (contract is not None and contract.total == Limits()):
+        if dry_run or (contract is not None and not contract.reserves):
             return await self._look(claim)
         entry = _Waiting(claim=claim, answer=asyncio.get_running_loop().create_future())
         self._waiting.setdefault(claim.contract, []).append(entry)
