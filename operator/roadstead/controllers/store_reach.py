@@ -7,6 +7,7 @@ import dataclasses
 import logging
 from typing import Final, Protocol
 
+from roadstead.api.granted import FIELD
 from roadstead.api.raw import Raw, section
 from roadstead.errors import KubeError, KubeNotFound
 from roadstead.kube.admitted import AdmittedServes
@@ -73,9 +74,9 @@ class StoreReach:
         return frozenset(raw["metadata"]["namespace"] for raw in serves if self._counts(raw))
 
     def _counts(self, raw: Raw) -> bool:
-        uid = section(raw, "metadata").get("uid", "")
-        ran = bool(section(raw, "status").get("startedAt"))
-        return ran or self.admitted.has(raw) or self.admitted.had(uid)
+        status = section(raw, "status")
+        runs = bool(status.get("startedAt") or status.get(FIELD))
+        return runs or self.admitted.has(raw)
 
     async def _write(self, namespaces: frozenset[str]) -> None:
         base = await self._found(self.policy)
