@@ -105,9 +105,9 @@ def test_notes_tell_of_monitoring_that_nobody_is_let_to(cluster: Cluster) -> Non
 
 
 def test_notes_tell_of_webhooks_that_every_pod_reaches(cluster: Cluster) -> None:
-    assert "networkPolicy.webhooksFrom" in cluster.install()
+    assert "networkPolicy.webhooksFrom" in cluster.notes()
     named = {"networkPolicy": {"webhooksFrom": [{"ipBlock": {"cidr": "10.1.0.0/28"}}]}}
-    assert "networkPolicy.webhooksFrom" not in cluster.install(named)
+    assert "networkPolicy.webhooksFrom" not in cluster.notes(named)
 
 
 def test_upgrade_leaves_the_secret_path_as_it_is(cluster: Cluster) -> None:
