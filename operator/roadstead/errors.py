@@ -13,6 +13,7 @@ RoadsteadError
 │   ├── KubeConflict           409, or a precondition that no longer holds
 │   ├── KubeGone               410: that version is remembered no more
 │   ├── KubeRejected           400, 403, 422: the same request will be refused again
+│   │   └── NameTaken          another object has the name that a child needs
 │   └── KubeUnavailable        no answer, 429, 5xx: the same request may pass later
 ├── LeaseLost                  this process may write no more: another may lead by now
 ├── LedgerError                Postgres refused what was asked of it
@@ -114,6 +115,10 @@ class KubeGone(KubeError):
 
 class KubeRejected(KubeError):
     """400, 403, 422: the same request would be refused again."""
+
+
+class NameTaken(KubeRejected):
+    """An object that is not the ModelServe's has the name that one of its children needs."""
 
 
 class KubeUnavailable(KubeError):

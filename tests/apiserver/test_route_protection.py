@@ -24,6 +24,7 @@ COLLECTOR = "system:serviceaccount:kube-system:generic-garbage-collector"
 ADMINISTRATOR = ""
 """Nobody is impersonated."""
 OURS = {"app.kubernetes.io/managed-by": "roadstead"}
+SERVERS = {"model.example.com/server-uuid": "3b241101-e2bb-4255-8caf-4136c566a962"}
 KINDS = {
     "IngressRoute": "traefik.io/v1alpha1",
     "Middleware": "traefik.io/v1alpha1",
@@ -192,6 +193,26 @@ def route(where: str, parent: Object) -> Object:
 @pytest.mark.parametrize("kind", TRAEFIK_KINDS)
 def test_a_tenant_writes_nothing_that_the_gateway_serves(cluster: Cluster, kind: str) -> None:
     assert "leave the label out" in cluster.create(served(kind), by=TENANT)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_tenant_labels_nothing_as_a_servers(cluster: Cluster, kind: str) -> None:
+    body = written(kind, "default", {}, {})
+    labelled = written(kind, "default", {}, SERVERS)
+    assert "leave the label out" in cluster.create(labelled, by=TENANT)
+    assert cluster.create(body, by=TENANT) == ""
+    assert "leave the label out" in cluster.patch(
+        body, {"metadata": {"labels": SERVERS}}, by=TENANT
+    )
+
+
+@pytest.mark.parametrize("kind", ["IngressRoute", "Middleware", "HTTPRoute"])
+def test_a_tenant_changes_nothing_that_is_labelled_as_a_servers(
+    cluster: Cluster, kind: str
+) -> None:
+    body = cluster.established(written(kind, "default", {}, SERVERS))
+    for change in ({"metadata": {"labels": None}}, {"spec": {"priority": 2}}):
+        assert "leave the label out" in cluster.patch(body, change, by=TENANT)
 
 
 def test_even_an_administrator_leaves_it_to_the_operator(cluster: Cluster) -> None:

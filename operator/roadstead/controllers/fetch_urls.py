@@ -55,6 +55,7 @@ LOOK_SECONDS: Final = 25.0
 class _Known:
     """A Secret as it was written or read at `seen`, to be renewed when `due`."""
 
+    uid: str
     location: StoreLocation
     due: datetime.datetime
     seen: datetime.datetime
@@ -105,14 +106,13 @@ class FetchUrls:
     async def bring(self, serve: ModelServe, location: StoreLocation, *, needed: bool) -> float:
         """See to it that the Secret opens the model; seconds until to look again.
 
-        `needed` says that a pod may be waiting for it. Raises KubeRejected where the Secret's name
-        is taken by something that is not this server's.
+        `needed` says that a pod may be waiting for it. Raises NameTaken where the Secret's name is
+        that of somebody else's.
         """
         now = self.clock()
         known = self._known.get(serve.meta.uid)
         if known is None or not known.holds(location, now, needed=needed):
-            due = await self._bring(serve, location, now)
-            known = _Known(location=location, due=due, seen=now)
+            known = await self._bring(serve, location, now)
             self._known[serve.meta.uid] = known
         left = (known.due - now).total_seconds()
         return max(1.0, min(left, LOOK_SECONDS) if needed else left)
@@ -123,26 +123,44 @@ class FetchUrls:
 
     async def _bring(
         self, serve: ModelServe, location: StoreLocation, now: datetime.datetime
-    ) -> datetime.datetime:
-        renewed = now + self.lifetime / 2
+    ) -> _Known:
         if not serve.status:
             # Never looked at before: there is hardly one to read first.
             with contextlib.suppress(KubeConflict):
-                await self.client.create(SECRETS, await self._made(serve, location, now))
-                return renewed
+                return await self._create(serve, location, now)
         observed = await self._observed(serve)
         if observed is None:
-            await self.client.create(SECRETS, await self._made(serve, location, now))
-            return renewed
+            return await self._create(serve, location, now)
         manifest = fetch_secret(serve, "", now)
-        if not belongs(observed, serve.meta.uid):
+        if not self._owns(serve, observed):
             raise taken(manifest, observed)
-        current = fetch_expiry(observed)
+        expires = fetch_expiry(observed)
         good = _as_written(manifest, observed) and self._good(url_of(observed), location)
-        if good and current and current - self.lifetime / 2 > now:
-            return current - self.lifetime / 2
-        await self.client.apply(SECRETS, await self._made(serve, location, now))
-        return renewed
+        if good and expires and self.lifetime / 2 < expires - now <= self.lifetime:
+            return self._as_known(observed, location, now, expires)
+        written = await self.client.apply(SECRETS, await self._made(serve, location, now))
+        return self._as_known(written, location, now, now + self.lifetime)
+
+    async def _create(
+        self, serve: ModelServe, location: StoreLocation, now: datetime.datetime
+    ) -> _Known:
+        written = await self.client.create(SECRETS, await self._made(serve, location, now))
+        return self._as_known(written, location, now, now + self.lifetime)
+
+    def _as_known(
+        self,
+        secret: Raw,
+        location: StoreLocation,
+        now: datetime.datetime,
+        expires: datetime.datetime,
+    ) -> _Known:
+        uid, due = secret["metadata"]["uid"], expires - self.lifetime / 2
+        return _Known(uid=uid, location=location, due=due, seen=now)
+
+    def _owns(self, serve: ModelServe, observed: Raw) -> bool:
+        known = self._known.get(serve.meta.uid)
+        same = known is not None and known.uid == observed["metadata"]["uid"]
+        return same or belongs(observed, serve.meta.uid)
 
     async def _made(
         self, serve: ModelServe, location: StoreLocation, now: datetime.datetime

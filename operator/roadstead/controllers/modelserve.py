@@ -23,11 +23,16 @@ from roadstead.controllers.server_keys import ServerKeys
 from roadstead.controllers.server_pods import pods_key
 from roadstead.controllers.status_writer import StatusWriter
 from roadstead.controllers.store_reach import StoreReach
-from roadstead.errors import InvalidResource, KubeRejected, KubeUnavailable, StoreError
+from roadstead.errors import (
+    InvalidResource,
+    KubeRejected,
+    KubeUnavailable,
+    NameTaken,
+    StoreError,
+)
 from roadstead.gateway.probe import Reached
 from roadstead.kube.cache import Name, WatchCache
 from roadstead.kube.children import Children
-from roadstead.kube.ownership import belongs
 from roadstead.kube.resources import (
     DEPLOYMENTS,
     HTTPROUTES,
@@ -144,12 +149,8 @@ class ServeReconciler:
 
         Pods are examined here alone, once in a reconcile: what they say may be long.
         """
-        deployment = self._observed(serve)
+        deployment = self._deployment(serve)
         return None if deployment is None else observe(deployment, pods)
-
-    def _observed(self, serve: ModelServe) -> Raw | None:
-        """The Deployment of its name, as last seen."""
-        return self.cache.get(DEPLOYMENTS, names.child_name(serve.meta.name), serve.meta.namespace)
 
     async def _verdict(self, facts: ServeFacts) -> Verdict | None:
         """What the guard says; None without one."""
@@ -187,18 +188,19 @@ class ServeReconciler:
         """Scale a server to zero that is on its way out, or can't be rendered any more."""
         deployment = self._deployment(serve)
         if deployment is not None and _replicas(deployment):
-            await self.children.stop(deployment)
+            await self.children.scale(deployment, 0)
 
     def _deployment(self, serve: ModelServe) -> Raw | None:
-        """Its Deployment; what an earlier ModelServe of this name left is none of it."""
-        found = self._observed(serve)
-        return found if found is not None and belongs(found, serve.meta.uid) else None
+        """Its Deployment as last seen; one that only has its name is none of it."""
+        name, uid = names.child_name(serve.meta.name), serve.meta.uid
+        found = self.cache.get(DEPLOYMENTS, name, serve.meta.namespace)
+        return found if found and self.children.owns(found, uid) else None
 
     async def _keep(self, facts: ServeFacts, verdict: Verdict, *, needed: bool) -> float | None:
         """Leave all as it is, but let the pods of a server that runs fetch their model again."""
         soon = SOON if verdict.accepted is None else LOOK_AGAIN
         location = facts.model.stored_at if facts.model else None
-        if location is None or self._observed(facts.serve) is None:
+        if location is None or self._deployment(facts.serve) is None:
             return soon
         try:
             return min(soon, await self.urls.bring(facts.serve, location, needed=needed))
@@ -228,7 +230,7 @@ class ServeReconciler:
                 await self.reach.open(serve.meta.namespace)
             await grant.extend(serve, desired[-1])
             again = await self.urls.bring(serve, location, needed=needed)
-            desired[-1] = without_needless_rollout(desired[-1], self._observed(serve))
+            desired[-1] = without_needless_rollout(desired[-1], self._deployment(serve))
             if self.keys is not None:
                 await self.keys.bring(serve, needed=needed)
             known = [item for item in desired if resource_of(item) not in self._unknown()]
@@ -238,6 +240,8 @@ class ServeReconciler:
             return Violation(
                 reason="InvalidRuntimeParams", message=str(error), field=error.field
             ), None
+        except NameTaken as error:
+            return Violation(reason="NameTaken", message=str(error)), LOOK_AGAIN
         except KubeRejected as error:
             return Violation(reason="Rejected", message=str(error)), LOOK_AGAIN
         except KubeUnavailable as error:

@@ -28,6 +28,8 @@ class ServerKeys:
     key: GatewayKey
     clock: Callable[[], float]
     _seen: dict[str, float] = dataclasses.field(default_factory=dict)
+    _uids: dict[str, str] = dataclasses.field(default_factory=dict)
+    """Of the Secrets that were written or read, by the UUID of their server."""
 
     def of(self, serve: ModelServe) -> str:
         """The server's API key, as its Secret holds it once `bring` is done."""
@@ -36,35 +38,40 @@ class ServerKeys:
     async def bring(self, serve: ModelServe, *, needed: bool) -> None:
         """See to it that the Secret is there; `needed` says that a pod may be waiting for it.
 
-        Raises KubeRejected where its name is taken by something that is not this server's.
+        Raises NameTaken where its name is that of somebody else's.
         """
         now, seen = self.clock(), self._seen.get(serve.meta.uid)
         if seen is not None and (not needed or now - seen < LOOK_SECONDS):
             return
         manifest = key_secret(serve, self.of(serve))
+        secret: Raw
         try:
             if seen is None:
-                await self.client.create(SECRETS, manifest)
+                secret = await self.client.create(SECRETS, manifest)
             else:
-                await self._look(serve, manifest)
+                secret = await self._look(serve, manifest)
         except KubeConflict:
-            await self._look(serve, manifest)
+            secret = await self._look(serve, manifest)
         except KubeNotFound:
-            await self.client.create(SECRETS, manifest)
+            secret = await self.client.create(SECRETS, manifest)
         self._seen[serve.meta.uid] = now
+        self._uids[serve.meta.uid] = secret["metadata"]["uid"]
 
-    async def _look(self, serve: ModelServe, manifest: Raw) -> None:
+    async def _look(self, serve: ModelServe, manifest: Raw) -> Raw:
         """Put one that is there right; KubeNotFound where there is none."""
         meta = manifest["metadata"]
         observed = await self.client.get(SECRETS, meta["name"], meta["namespace"])
-        if not belongs(observed, serve.meta.uid):
+        known = self._uids.get(serve.meta.uid) == observed["metadata"]["uid"]
+        if not known and not belongs(observed, serve.meta.uid):
             raise taken(manifest, observed)
-        if not _as_written(manifest, observed):
-            await self.client.apply(SECRETS, manifest)
+        if _as_written(manifest, observed):
+            return observed
+        return await self.client.apply(SECRETS, manifest)
 
     def forget(self, uid: str) -> None:
         """Forget a server that is gone."""
         self._seen.pop(uid, None)
+        self._uids.pop(uid, None)
 
 
 def _as_written(manifest: Raw, observed: Raw) -> bool:

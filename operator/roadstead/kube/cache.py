@@ -8,6 +8,7 @@ from typing import Final
 
 from roadstead.api.group import LABEL_SERVER_UUID
 from roadstead.api.raw import Raw, section
+from roadstead.kube.managed_fields import is_managed
 from roadstead.kube.projection import Projection, slim
 from roadstead.kube.resources import Resource
 from roadstead.kube.sharing import Sharing
@@ -50,6 +51,7 @@ class WatchCache:
         self._objects: dict[Resource, dict[Name, Raw]] = defaultdict(dict)
         self._indexed: dict[tuple[Resource, str], set[Name]] = defaultdict(set)
         self._names: dict[str, Name] = {}
+        self._managed: set[str] = set()
         self._gone: OrderedDict[str, int] = OrderedDict()
         self._listed: dict[Resource, int] = {}
         self._sharing = Sharing()
@@ -77,6 +79,10 @@ class WatchCache:
         """This very object as last seen; None if it is gone, or another one has its name now."""
         found = self._objects[resource].get(_name(raw))
         return found if found is not None and _uid(found) == _uid(raw) else None
+
+    def is_managed(self, raw: Raw) -> bool:
+        """Whether our field manager has set a field of this very object, as last seen."""
+        return _uid(raw) in self._managed
 
     def name_of(self, uid: str) -> Name | None:
         """The name of the object with this `metadata.uid`."""
@@ -125,6 +131,8 @@ class WatchCache:
         kept = self._sharing.of(self._keep.get(resource, slim)(raw))
         self._objects[resource][name] = kept
         self._names[_uid(raw)] = name
+        if is_managed(raw):
+            self._managed.add(_uid(raw))
         for key in self._keys(resource, kept):
             self._indexed[resource, key].add(name)
         return True
@@ -167,6 +175,7 @@ class WatchCache:
         if before is None:
             return None
         self._names.pop(_uid(before), None)
+        self._managed.discard(_uid(before))
         for key in self._keys(resource, before):
             names = self._indexed[resource, key]
             names.discard(name)

@@ -11,9 +11,9 @@ from roadstead.api.raw import Raw, section
 from roadstead.errors import KubeConflict
 from roadstead.kube.cache import WatchCache
 from roadstead.kube.client import Object
-from roadstead.kube.drift import drifted
-from roadstead.kube.managed_fields import as_applied
-from roadstead.kube.ownership import belongs, owners, taken
+from roadstead.kube.drift import drifted, has_surplus, without_surplus
+from roadstead.kube.managed_fields import as_applied, is_managed
+from roadstead.kube.ownership import Ownership, owners, ownership, taken
 from roadstead.kube.resources import CHILDREN, DEPLOYMENTS, ROUTES, Resource, resource_of
 
 logger = logging.getLogger(__name__)
@@ -53,12 +53,17 @@ class Children:
 
     Before the first apply, what the create set is made to count as applied: else a field that is
     wanted no more would stay.
+
+    An object is a child if it has the owner reference and an entry of our field manager, or if its
+    UID is known from an earlier write or look at it. Of routes every field counts: one that others
+    have added to the spec, such as a certificate, is removed.
     """
 
     def __init__(self, client: ChildWriter, cache: WatchCache) -> None:
         self._client = client
         self._cache = cache
-        self._settled: dict[str, str] = {}
+        self._settled: dict[str, tuple[str, str]] = {}
+        """By the UID of a child: the UUID of its server, and its fingerprint."""
         self._applied: set[str] = set()
 
     async def bring(self, desired: Iterable[Raw], *, server_uuid: str) -> int:
@@ -74,12 +79,17 @@ class Children:
             writes += await self._bring_one(resource, manifest, server_uuid)
         return writes + await self._prune(wanted, server_uuid)
 
-    async def stop(self, deployment: Raw) -> None:
-        """Scale a Deployment to zero and leave all else of it as it is."""
+    def owns(self, cached: Raw, server_uuid: str) -> bool:
+        """Whether an object in the cache is a child of this server."""
+        managed = self._cache.is_managed(cached)
+        return self._ownership(cached, server_uuid, managed=managed) is Ownership.OURS
+
+    async def scale(self, deployment: Raw, replicas: int) -> None:
+        """Scale a Deployment and leave all else of it as it is."""
         meta = deployment["metadata"]
         body = {
             "metadata": {"resourceVersion": meta["resourceVersion"]},
-            "spec": {"replicas": 0},
+            "spec": {"replicas": replicas},
         }
         answer = await self._client.patch(
             DEPLOYMENTS, meta["name"], body, namespace=meta["namespace"]
@@ -91,38 +101,71 @@ class Children:
         self._applied.discard(uid)
         self._settled.pop(uid, None)
 
+    def _ownership(self, observed: Raw, server_uuid: str, *, managed: bool) -> Ownership:
+        known = self._settled.get(observed["metadata"]["uid"])
+        if known is not None and known[0] == server_uuid:
+            return Ownership.OURS
+        return ownership(observed, server_uuid, managed=managed)
+
     async def _bring_one(self, resource: Resource, manifest: Raw, server_uuid: str) -> int:
         meta = manifest["metadata"]
         observed = self._cache.get(resource, meta["name"], meta.get("namespace", ""))
         if observed is None:
             answer = await self._create(resource, manifest, server_uuid)
-        elif not belongs(observed, server_uuid):
-            raise taken(manifest, observed)
-        elif self._settles(manifest, observed):
+        elif not self.owns(observed, server_uuid):
+            answer = await self._resolve(resource, manifest, server_uuid)
+        elif self._settles(resource, manifest, observed, server_uuid):
             return 0
         else:
             answer = await self._apply(resource, manifest, observed)
         self._cache.put(resource, answer)
-        self._settled[answer["metadata"]["uid"]] = _fingerprint(answer)
+        self._settled[answer["metadata"]["uid"]] = server_uuid, _fingerprint(answer)
         return 1
 
     async def _create(self, resource: Resource, manifest: Raw, server_uuid: str) -> Object:
         try:
             return await self._client.create(resource, manifest)
         except KubeConflict:
-            meta = manifest["metadata"]
-            observed = await self._client.get(resource, meta["name"], meta["namespace"])
-            if not belongs(observed, server_uuid):
-                raise taken(manifest, observed) from None
-            return await self._apply(resource, manifest, observed)
+            return await self._resolve(resource, manifest, server_uuid)
+
+    async def _resolve(self, resource: Resource, manifest: Raw, server_uuid: str) -> Object:
+        """Apply to, replace or refuse the object that has the name, as it is now."""
+        meta = manifest["metadata"]
+        name, place = meta["name"], meta["namespace"]
+        live = await self._client.get(resource, name, place)
+        found = self._ownership(live, server_uuid, managed=is_managed(live))
+        if found is Ownership.OURS:
+            return await self._apply(resource, manifest, live)
+        if found is Ownership.OTHERS:
+            raise taken(manifest, live)
+        logger.warning("%s %s/%s is no longer ours; replacing it", resource.kind, place, name)
+        uid = live["metadata"]["uid"]
+        await self._client.delete(resource, name, namespace=place, uid=uid)
+        return await self._client.create(resource, manifest)
 
     async def _apply(self, resource: Resource, manifest: Raw, observed: Raw) -> Object:
+        if resource in ROUTES:
+            return await self._replace(resource, manifest, observed)
         uid = observed["metadata"]["uid"]
         if uid not in self._applied:
             await self._own_by_apply(resource, manifest["metadata"])
         answer = await self._client.apply(resource, manifest)
         self._applied.add(uid)
         return answer
+
+    async def _replace(self, resource: Resource, manifest: Raw, observed: Raw) -> Object:
+        """Make a route the same as its manifest; an apply would leave what others have set."""
+        wanted = manifest["metadata"]
+        kept = ("labels", "annotations", "ownerReferences")
+        body = {
+            "metadata": {
+                "resourceVersion": observed["metadata"]["resourceVersion"],
+                **{name: wanted[name] for name in kept},
+            },
+            "spec": without_surplus(manifest["spec"], observed.get("spec")),
+        }
+        name, place = wanted["name"], wanted["namespace"]
+        return await self._client.patch(resource, name, body, namespace=place)
 
     async def _own_by_apply(self, resource: Resource, meta: Raw) -> None:
         name, place = meta["name"], meta["namespace"]
@@ -133,16 +176,18 @@ class Children:
             body = {"metadata": {"resourceVersion": version, "managedFields": fields}}
             await self._client.patch(resource, name, body, namespace=place)
 
-    def _settles(self, manifest: Raw, observed: Raw) -> bool:
+    def _settles(self, resource: Resource, manifest: Raw, observed: Raw, server_uuid: str) -> bool:
         if _digest(manifest) != _digest(observed):
             return False
         meta = observed["metadata"]
-        if self._settled.get(meta["uid"]) == _fingerprint(observed):
+        known = server_uuid, _fingerprint(observed)
+        if self._settled.get(meta["uid"]) == known:
             return True
-        if drifted(manifest, observed):
+        surplus = resource in ROUTES and _has_surplus(manifest, observed)
+        if surplus or drifted(manifest, observed):
             logger.info("%s %s was changed by others", observed["kind"], meta["name"])
             return False
-        self._settled[meta["uid"]] = _fingerprint(observed)
+        self._settled[meta["uid"]] = known
         return True
 
     async def _prune(self, wanted: set[tuple[Resource, str]], server_uuid: str) -> int:
@@ -158,6 +203,10 @@ class Children:
             place = meta["namespace"]
             await self._client.delete(resource, meta["name"], namespace=place, uid=meta["uid"])
         return len(surplus)
+
+
+def _has_surplus(manifest: Raw, observed: Raw) -> bool:
+    return has_surplus(manifest.get("spec"), observed.get("spec"))
 
 
 def _digest(raw: Raw) -> str:

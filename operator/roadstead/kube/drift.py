@@ -26,6 +26,28 @@ def drifted(desired: Any, observed: Any) -> bool:
     return _drifted(desired, observed, quantity=False)
 
 
+def has_surplus(desired: Any, observed: Any) -> bool:
+    """Whether `observed` has a field, at any depth, that `desired` lacks."""
+    if isinstance(desired, Mapping) and isinstance(observed, Mapping):
+        return any(
+            value is not None and (key not in desired or has_surplus(desired[key], value))
+            for key, value in observed.items()
+        )
+    if isinstance(desired, list) and isinstance(observed, list):
+        return any(has_surplus(*pair) for pair in zip(desired, observed, strict=False))
+    return False
+
+
+def without_surplus(desired: Any, observed: Any) -> Any:
+    """The merge patch that makes `observed` the same as `desired`, field by field."""
+    if not (isinstance(desired, Mapping) and isinstance(observed, Mapping)):
+        return desired
+    removed = {key: None for key in observed if key not in desired}
+    return removed | {
+        key: without_surplus(value, observed.get(key)) for key, value in desired.items()
+    }
+
+
 def _drifted(desired: Any, observed: Any, *, quantity: bool) -> bool:
     if isinstance(desired, Mapping):
         if not isinstance(observed, Mapping):

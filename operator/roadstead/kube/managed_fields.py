@@ -27,6 +27,11 @@ def as_applied(raw: Raw) -> list[Raw] | None:
     return [*others, {**ours[-1], "operation": "Apply", "fieldsV1": fields}]
 
 
+def is_managed(raw: Raw) -> bool:
+    """Whether our field manager has set a field of the object; a status does not count."""
+    return any(_is_ours(entry) for entry in raw["metadata"].get("managedFields") or ())
+
+
 def _is_ours(entry: Raw) -> bool:
     return entry.get("manager") == FIELD_MANAGER and not entry.get("subresource")
 

@@ -1,16 +1,41 @@
-"""Whose an object is: a name that others have taken is left to them."""
+"""Whose an object is: neither a name nor a label makes it a child of a ModelServe."""
 
 from __future__ import annotations
 
-from roadstead.api.group import LABEL_SERVER_UUID
+import enum
+
+from roadstead.api.group import FIELD_MANAGER, LABEL_MANAGED_BY, LABEL_SERVER_UUID
 from roadstead.api.raw import Raw, section
-from roadstead.errors import KubeConflict, KubeRejected
+from roadstead.errors import KubeConflict, NameTaken
+from roadstead.kube.managed_fields import is_managed
+
+
+class Ownership(enum.Enum):
+    """What an object is to a ModelServe whose child has this kind and name."""
+
+    OURS = "ours"
+    """It has the owner reference, and our field manager wrote it."""
+    DAMAGED = "damaged"
+    """One of the two is missing: it is deleted and created anew, never adopted."""
+    OTHERS = "others"
+    """Somebody else's: it is left alone."""
+
+
+def ownership(observed: Raw, server_uuid: str, *, managed: bool) -> Ownership:
+    """`managed` says whether our field manager has an entry: a cached object has none to read.
+
+    The label alone counts for nothing, since anybody who can create the object can set it.
+    """
+    owned = server_uuid in owners(observed)
+    if owned and managed:
+        return Ownership.OURS
+    labelled = _label(observed) == server_uuid
+    return Ownership.DAMAGED if owned or (managed and labelled) else Ownership.OTHERS
 
 
 def belongs(observed: Raw, server_uuid: str) -> bool:
-    """Whether an object is a child of this server, perhaps with its owner or label taken away."""
-    label = section(observed, "metadata", "labels").get(LABEL_SERVER_UUID)
-    return label == server_uuid or server_uuid in owners(observed)
+    """Whether an object as the API server returned it is a child of this server."""
+    return ownership(observed, server_uuid, managed=is_managed(observed)) is Ownership.OURS
 
 
 def owners(raw: Raw) -> dict[str, str]:
@@ -19,21 +44,39 @@ def owners(raw: Raw) -> dict[str, str]:
     return {reference["uid"]: reference["name"] for reference in references}
 
 
+def is_orphan(raw: Raw, *, managed: bool) -> bool:
+    """Whether it is a child that a deletion with `--cascade=orphan` has left without an owner."""
+    label = section(raw, "metadata", "labels").get(LABEL_MANAGED_BY)
+    return managed and label == FIELD_MANAGER and bool(_label(raw)) and not owners(raw)
+
+
 def intact(manifest: Raw, observed: Raw) -> bool:
     """Whether it has the labels and the owner still that it was written with, and perhaps more."""
     wanted, found = (section(each, "metadata", "labels") for each in (manifest, observed))
     return wanted.items() <= found.items() and owners(manifest).items() <= owners(observed).items()
 
 
-def taken(manifest: Raw, observed: Raw) -> KubeConflict | KubeRejected:
-    """The error for a name that is in use.
+def taken(manifest: Raw, live: Raw) -> KubeConflict | NameTaken:
+    """The error for a name that `live`, as the API server returned it, has.
 
-    What an earlier ModelServe of the same name left goes soon, so that is worth another try.
+    What an earlier ModelServe of the same name left is deleted soon, so that is retried.
     """
-    meta = observed["metadata"]
+    meta = live["metadata"]
     where = f"{manifest['kind']} {meta['namespace']}/{meta['name']}"
-    ours = set(owners(manifest).values())
-    if meta.get("deletionTimestamp") or set(owners(observed).values()) & ours:
+    if meta.get("deletionTimestamp") or _is_left(manifest, live):
         return KubeConflict(f"{where} is left from an earlier ModelServe and still has to go")
-    message = "is there already and not this ModelServe's; delete it, or name the ModelServe anew"
-    return KubeRejected(f"{where} {message}", status=409)
+    advice = "is not owned by this ModelServe; delete it, or rename the ModelServe"
+    return NameTaken(f"{where} already exists and {advice}", status=409)
+
+
+def _is_left(manifest: Raw, live: Raw) -> bool:
+    """Whether another ModelServe of the same name owns it, or owned it."""
+    ours = owners(manifest)
+    others = {name for uid, name in owners(live).items() if uid not in ours}
+    if others & set(ours.values()):
+        return True
+    return _label(live) not in ours and is_orphan(live, managed=is_managed(live))
+
+
+def _label(raw: Raw) -> str:
+    return str(section(raw, "metadata", "labels").get(LABEL_SERVER_UUID, ""))

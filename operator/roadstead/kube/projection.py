@@ -65,7 +65,7 @@ class Keep:
 
 
 def slim(raw: Raw) -> dict[str, Any]:
-    """All but managedFields, which are half of an object's bytes and of no use here."""
+    """All but managedFields, which are half of an object's bytes; the cache remembers ours."""
     meta = {name: value for name, value in raw["metadata"].items() if name != "managedFields"}
     return {**raw, "metadata": meta}
 

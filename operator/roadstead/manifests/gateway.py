@@ -84,7 +84,11 @@ def tls_of(routing: Routing) -> Manifest:
 
 def parent_of(routing: Routing) -> Manifest:
     """The `parentRef` of an HTTPRoute."""
-    return dict(zip(("namespace", "name", "sectionName"), routing.parent, strict=False))
+    return {
+        "group": "gateway.networking.k8s.io",
+        "kind": "Gateway",
+        **dict(zip(("namespace", "name", "sectionName"), routing.parent, strict=False)),
+    }
 
 
 def _ingress_route(serve: ModelServe, routing: Routing, port: int) -> Manifest:

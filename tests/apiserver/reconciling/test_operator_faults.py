@@ -144,9 +144,9 @@ async def test_a_service_of_somebody_else_stays_theirs(operated: Operated) -> No
     async with operated.operator():
         before = await send_raw(operated.api, "POST", operated.path("services"), theirs)
         serve = await operated.serve(name="gemma", modelName=name)
-        found = await operated.says(serve, "WorkloadReady", "Rejected")
+        found = await operated.says(serve, "WorkloadReady", "NameTaken")
         after = await operated.child("services", "gemma")
-    assert "not this ModelServe's" in condition(found, "WorkloadReady")["message"]
+    assert "is not owned by this ModelServe" in condition(found, "WorkloadReady")["message"]
     assert after["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
 
 
@@ -161,7 +161,7 @@ async def test_a_secret_of_somebody_else_stays_theirs(operated: Operated) -> Non
     async with operated.operator():
         before = await send_raw(operated.api, "POST", operated.path("secrets"), theirs)
         serve = await operated.serve(name="gemma", modelName=name)
-        await operated.says(serve, "WorkloadReady", "Rejected")
+        await operated.says(serve, "WorkloadReady", "NameTaken")
         after = await operated.child("secrets", "gemma-fetch")
     assert after["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
 

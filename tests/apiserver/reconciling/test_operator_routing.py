@@ -88,6 +88,18 @@ async def test_a_server_that_is_not_ready_is_said_to_be_not_routed(
             {"spec": {"forwardAuth": {"authResponseHeaders": None}}},
             id="credentials that are let through",
         ),
+        pytest.param(
+            "ingressroutes",
+            "gemma",
+            {"spec": {"tls": {"secretName": "theirs"}}},
+            id="another certificate",
+        ),
+        pytest.param(
+            "middlewares",
+            "gemma-auth",
+            {"spec": {"forwardAuth": {"tls": {"insecureSkipVerify": True}}}},
+            id="a field beside ours",
+        ),
     ],
 )
 async def test_what_others_changed_is_repaired(
@@ -158,7 +170,7 @@ async def test_a_route_of_somebody_else_stays_theirs(
     }
     async with operated.operator(**gateway):
         before = await send_raw(operated.api, "POST", route_path(operated, plural), theirs)
-        found = await operated.says(await gemma(operated), "WorkloadReady", "Rejected")
+        found = await operated.says(await gemma(operated), "WorkloadReady", "NameTaken")
         after = await route(operated, plural, name)
     assert f"{kind} {operated.namespace}/{name}" in condition(found, "WorkloadReady")["message"]
     assert after["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]

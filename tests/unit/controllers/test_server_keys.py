@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from roadstead.api.group import LABEL_SERVER_UUID
 from roadstead.api.modelserve import ModelServe
 from roadstead.controllers.fetch_urls import LOOK_SECONDS
 from roadstead.controllers.server_keys import ServerKeys
-from roadstead.errors import KubeConflict, KubeRejected, KubeUnavailable
+from roadstead.errors import KubeConflict, KubeUnavailable, NameTaken
 from roadstead.kube.client import Object
 from roadstead.kube.resources import SECRETS
 from roadstead.tokens.gateway_keys import GatewayKey
@@ -129,7 +130,25 @@ async def test_a_secret_that_is_there_after_a_restart_is_left_as_it_is(world: Wo
 async def test_a_secret_of_somebody_else_stays_theirs(world: World) -> None:
     await world.taken_by("other", "other")
     before = world.secret()
-    with pytest.raises(KubeRejected, match="demo/gemma-key is there already"):
+    with pytest.raises(NameTaken, match="demo/gemma-key already exists"):
+        await world.keys.bring(serve(), needed=True)
+    assert world.secret() == before
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"labels": {LABEL_SERVER_UUID: "serve-1"}}, id="label"),
+        pytest.param({"ownerReferences": [{"uid": "serve-1", "name": "gemma"}]}, id="owner"),
+    ],
+)
+async def test_a_secret_with_one_sign_of_ours_is_not_adopted(
+    world: World, changes: dict[str, Any]
+) -> None:
+    theirs = {"name": "gemma-key", "namespace": "demo", "managedFields": [{"manager": "kubectl"}]}
+    await world.api.create(SECRETS, {"kind": "Secret", "metadata": {**theirs, **changes}})
+    before = world.secret()
+    with pytest.raises(NameTaken):
         await world.keys.bring(serve(), needed=True)
     assert world.secret() == before
 

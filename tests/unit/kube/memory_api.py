@@ -3,8 +3,9 @@
 import copy
 import itertools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
+from roadstead.api.group import FIELD_MANAGER
 from roadstead.api.raw import Raw
 from roadstead.errors import KubeConflict, KubeNotFound
 from roadstead.kube.client import Object
@@ -14,6 +15,10 @@ _COUNTED = (DEPLOYMENTS, NETWORKPOLICIES)
 """Kinds whose changes of `spec` are counted in `metadata.generation`."""
 
 Key = tuple[Resource, str, str]
+
+
+OURS: Final = [{"manager": FIELD_MANAGER, "operation": "Apply"}]
+"""The managedFields of what was written here; what others have written is created with theirs."""
 
 
 class MemoryApi:
@@ -42,11 +47,13 @@ class MemoryApi:
 
     async def apply(self, resource: Resource, body: Raw) -> Object:
         key = self._write("apply", resource, body)
-        fresh = key not in self.objects
-        if not fresh:
-            return self._store(key, body, self._next(key))
-        counted = {"generation": 1} if resource in _COUNTED else {}
-        return self._store(key, body, {"uid": f"uid-{next(self._numbers)}", **counted})
+        if key not in self.objects:
+            counted = {"generation": 1} if resource in _COUNTED else {}
+            return self._store(key, body, {"uid": f"uid-{next(self._numbers)}", **counted})
+        before = self.objects[key]
+        spec = merged(before.get("spec", {}), body.get("spec", {}))
+        written = {**body, "spec": spec} if spec else body
+        return self._store(key, written, self._next(key))
 
     async def patch(
         self, resource: Resource, name: str, body: Raw, *, namespace: str = ""
@@ -54,8 +61,7 @@ class MemoryApi:
         named = {**body["metadata"], "name": name, "namespace": namespace}
         key = self._write("patch", resource, {"kind": resource.kind, "metadata": named})
         before = self.objects[key]
-        spec = {**before.get("spec", {}), **body.get("spec", {})}
-        return self._store(key, {**before, "spec": spec}, self._next(key))
+        return self._store(key, merged(before, body), self._next(key))
 
     async def delete(
         self, resource: Resource, name: str, *, namespace: str = "", uid: str = ""
@@ -87,6 +93,15 @@ class MemoryApi:
     def _store(self, key: Key, body: Raw, kept: dict[str, Any]) -> Object:
         stored = copy.deepcopy(dict(body))
         stored["metadata"] |= {**kept, "resourceVersion": str(next(self._numbers))}
+        stored["metadata"].setdefault("managedFields", OURS)
         self.rewrite(stored)
         self.objects[key] = stored
         return copy.deepcopy(stored)
+
+
+def merged(before: Any, changes: Any) -> Any:
+    """A merge patch (RFC 7386): None removes a field, and lists are replaced."""
+    if not isinstance(before, dict) or not isinstance(changes, dict):
+        return changes
+    found = {**before, **{key: merged(before.get(key), each) for key, each in changes.items()}}
+    return {key: value for key, value in found.items() if value is not None}

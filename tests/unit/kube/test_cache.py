@@ -13,7 +13,7 @@ from roadstead.kube.resources import MODELS, PODS
 def thing(version: int, *, uid: str = "u", name: str = "a", server: str = "") -> dict[str, Any]:
     labels = {LABEL_SERVER_UUID: server} if server else {}
     meta = {"name": name, "uid": uid, "resourceVersion": str(version), "labels": labels}
-    return {"metadata": {**meta, "managedFields": ["much"]}}
+    return {"metadata": {**meta, "managedFields": [{"manager": "kubectl"}]}}
 
 
 @given(st.lists(st.integers(1, 50), min_size=1))
@@ -76,6 +76,18 @@ def test_managed_fields_are_not_kept() -> None:
     cache = WatchCache()
     cache.put(MODELS, thing(1))
     assert "managedFields" not in (cache.get(MODELS, "a") or {})["metadata"]
+
+
+def test_it_is_remembered_whether_our_field_manager_has_an_entry() -> None:
+    cache = WatchCache()
+    theirs, ours = thing(1, name="theirs", uid="1"), thing(1, name="ours", uid="2")
+    ours["metadata"]["managedFields"].append({"manager": "roadstead", "operation": "Update"})
+    assert [cache.put(MODELS, raw) and cache.is_managed(raw) for raw in (theirs, ours)] == [
+        False,
+        True,
+    ]
+    cache.deleted(MODELS, ours)
+    assert not cache.is_managed(ours)
 
 
 def test_object_is_current_only_as_long_as_its_name_is_its_own() -> None:

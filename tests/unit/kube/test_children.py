@@ -1,5 +1,6 @@
 """Children are brought to what is desired, with no write too many."""
 
+import copy
 import dataclasses
 from typing import Any
 
@@ -7,13 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roadstead.api.group import ANNOTATION_DIGEST, LABEL_SERVER_UUID
-from roadstead.errors import KubeConflict, KubeRejected, KubeUnavailable
+from roadstead.api.group import (
+    ANNOTATION_DIGEST,
+    FIELD_MANAGER,
+    LABEL_MANAGED_BY,
+    LABEL_SERVER_UUID,
+)
+from roadstead.errors import KubeConflict, KubeUnavailable, NameTaken
 from roadstead.kube.cache import WatchCache
 from roadstead.kube.children import Children
 from roadstead.kube.client import Object
-from roadstead.kube.resources import CHILDREN, DEPLOYMENTS, SERVICES, resource_of
-from tests.unit.kube.memory_api import MemoryApi
+from roadstead.kube.resources import CHILDREN, DEPLOYMENTS, ROUTES, SERVICES, resource_of
+from tests.unit.kube.memory_api import OURS, MemoryApi
 
 SERVER = "serve-1"
 KINDS = {
@@ -23,10 +29,18 @@ KINDS = {
     "NetworkPolicy": "networking.k8s.io/v1",
 }
 
+ROUTE_KINDS = {
+    "IngressRoute": "traefik.io/v1alpha1",
+    "Middleware": "traefik.io/v1alpha1",
+    "HTTPRoute": "gateway.networking.k8s.io/v1",
+}
+EVERY_KIND = [*KINDS, *ROUTE_KINDS]
+THEIRS = [{"manager": "kubectl", "operation": "Update"}]
+
 
 def manifest(kind: str, *, name: str = "gemma", server: str = SERVER, size: int = 1) -> Object:
     return {
-        "apiVersion": KINDS[kind],
+        "apiVersion": {**KINDS, **ROUTE_KINDS}[kind],
         "kind": kind,
         "metadata": {
             "name": name,
@@ -40,6 +54,10 @@ def manifest(kind: str, *, name: str = "gemma", server: str = SERVER, size: int 
 
 
 ALL = [manifest(kind) for kind in KINDS]
+
+
+def owner(server: str = SERVER) -> list[Object]:
+    return [{"uid": server, "name": "gemma"}]
 
 
 @dataclasses.dataclass
@@ -57,7 +75,7 @@ class World:
 
     def watch(self) -> None:
         """See all that is there now."""
-        for resource in CHILDREN:
+        for resource in (*CHILDREN, *ROUTES):
             for namespace, name in self.cache.names(resource):
                 if (resource, namespace, name) not in self.api.objects:
                     self.cache.remove(resource, (namespace, name))
@@ -71,8 +89,21 @@ class World:
         self.watch()
         self.api.writes.clear()
 
+    async def forge(self, kind: str, changes: dict[str, Any], *, seen: bool) -> Object:
+        """Somebody else makes an object by a child's name, with a field of his own."""
+        body = manifest(kind)
+        body["metadata"] |= {"managedFields": THEIRS, **changes}
+        body["spec"] = {"size": 1, "tls": {"secretName": "theirs"}}
+        stored = await self.api.create(resource_of(body), body)
+        if seen:
+            self.watch()
+        return stored
+
+    def stored(self, kind: str) -> Object:
+        return copy.deepcopy(self.api.objects[resource_of(manifest(kind)), "demo", "gemma"])
+
     def spec(self, kind: str) -> Any:
-        return self.api.objects[resource_of(manifest(kind)), "demo", "gemma"]["spec"]
+        return self.stored(kind)["spec"]
 
 
 async def test_what_is_not_there_is_created_once() -> None:
@@ -137,17 +168,86 @@ async def test_children_that_the_watch_has_not_told_of_yet_are_applied() -> None
     assert len(world.api.objects) == 4
 
 
+FORGED: dict[str, dict[str, Any]] = {
+    "name": {"labels": {}, "ownerReferences": []},
+    "label": {"ownerReferences": []},
+    "entry of the manager": {"labels": {}, "ownerReferences": [], "managedFields": OURS},
+    "owner and label": {},
+    "entry and label": {"ownerReferences": [], "managedFields": OURS},
+}
+"""What others write into the metadata of an object that has a child's name."""
+
+
+@pytest.mark.parametrize("kind", EVERY_KIND)
+@pytest.mark.parametrize("what", ["name", "label", "entry of the manager"])
 @pytest.mark.parametrize("seen", [True, False], ids=["seen", "not-seen"])
-async def test_a_name_that_somebody_else_has_stays_theirs(seen: bool) -> None:
+async def test_a_name_that_somebody_else_has_stays_theirs(kind: str, what: str, seen: bool) -> None:
     world = World()
-    theirs = manifest("Service")
-    theirs["metadata"] |= {"labels": {}, "ownerReferences": []}
-    await world.api.create(SERVICES, theirs)
-    if seen:
-        world.watch()
-    with pytest.raises(KubeRejected, match="not this ModelServe's"):
-        await world.bring([manifest("Service", size=2)])
-    assert world.spec("Service") == {"size": 1}
+    before = await world.forge(kind, FORGED[what], seen=seen)
+    with pytest.raises(NameTaken, match="is not owned by this ModelServe"):
+        await world.bring([manifest(kind)])
+    assert world.stored(kind) == before
+
+
+@pytest.mark.parametrize("kind", EVERY_KIND)
+@pytest.mark.parametrize("what", ["owner and label", "entry and label"])
+@pytest.mark.parametrize("seen", [True, False], ids=["seen", "not-seen"])
+async def test_what_has_one_sign_of_two_is_replaced_never_adopted(
+    kind: str, what: str, seen: bool
+) -> None:
+    world = World()
+    before = await world.forge(kind, FORGED[what], seen=seen)
+    await world.bring([manifest(kind)])
+    after = world.stored(kind)
+    assert after["metadata"]["uid"] != before["metadata"]["uid"]
+    assert after["spec"] == {"size": 1}
+
+
+@pytest.mark.parametrize("kind", ROUTE_KINDS)
+@pytest.mark.parametrize("restarted", [True, False])
+async def test_of_a_route_every_field_is_as_desired(kind: str, restarted: bool) -> None:
+    world = World()
+    await world.bring([manifest(kind)])
+    spec = {"size": 1, "tls": {"secretName": "theirs"}}
+    world.api.edit(resource_of(manifest(kind)), "gemma", {"spec": spec})
+    if restarted:
+        world.restart()
+    world.watch()
+    assert await world.bring([manifest(kind)]) == 1
+    assert world.stored(kind)["spec"] == {"size": 1}
+    assert await world.bring([manifest(kind)]) == 0
+
+
+async def test_a_route_that_others_made_with_every_sign_of_ours_keeps_nothing_of_theirs() -> None:
+    world = World()
+    await world.forge("IngressRoute", {"managedFields": OURS}, seen=True)
+    await world.bring([manifest("IngressRoute")])
+    assert world.stored("IngressRoute")["spec"] == {"size": 1}
+
+
+async def test_what_lost_its_signs_while_we_looked_is_kept() -> None:
+    world = World()
+    await world.bring(ALL)
+    before = world.stored("Deployment")
+    lost = {"ownerReferences": [], "managedFields": THEIRS}
+    world.api.edit(DEPLOYMENTS, "gemma", {"metadata": lost})
+    world.watch()
+    await world.bring(ALL)
+    after = world.stored("Deployment")
+    assert after["metadata"]["uid"] == before["metadata"]["uid"]
+    assert after["metadata"]["ownerReferences"] == owner()
+
+
+async def test_an_orphan_of_an_earlier_serve_is_waited_for() -> None:
+    world = World()
+    changes = {
+        "labels": {LABEL_SERVER_UUID: "serve-0", LABEL_MANAGED_BY: FIELD_MANAGER},
+        "ownerReferences": [],
+        "managedFields": OURS,
+    }
+    await world.forge("Deployment", changes, seen=True)
+    with pytest.raises(KubeConflict, match="still has to go"):
+        await world.bring(ALL)
 
 
 async def test_what_an_earlier_serve_of_this_name_left_is_waited_for() -> None:

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from roadstead.kube.drift import drifted
+from roadstead.kube.drift import drifted, has_surplus, without_surplus
+from tests.unit.kube.memory_api import merged
 
 
 @pytest.mark.parametrize(
@@ -41,3 +42,22 @@ def test_what_the_server_adds_or_writes_otherwise_is_no_drift(desired: Any, obse
 )
 def test_what_others_changed_is_drift(desired: Any, observed: Any) -> None:
     assert drifted(desired, observed)
+
+
+@pytest.mark.parametrize(
+    "observed",
+    [
+        pytest.param({"tls": {"secretName": "theirs"}, "rules": [{"a": 1}]}, id="within"),
+        pytest.param({"tls": {}, "rules": [{"a": 1}], "parentRefs": []}, id="beside"),
+        pytest.param({"tls": {}, "rules": [{"a": 1, "b": {"c": 1}}]}, id="in-a-list"),
+    ],
+)
+def test_what_others_added_is_surplus_and_goes_by_a_merge_patch(observed: dict[str, Any]) -> None:
+    desired = {"tls": {}, "rules": [{"a": 1}]}
+    assert has_surplus(desired, observed)
+    assert merged(observed, without_surplus(desired, observed)) == desired
+
+
+@pytest.mark.parametrize("observed", [{"tls": {}, "a": [{"b": 1}]}, {"a": [{"b": 2}]}, {"a": None}])
+def test_what_is_as_desired_or_less_has_no_surplus(observed: dict[str, Any]) -> None:
+    assert not has_surplus({"tls": {}, "a": [{"b": 1}]}, observed)

@@ -15,7 +15,7 @@ from roadstead.kube.resources import MODELS, Resource
 def thing(name: str, version: int = 1, *, uid: str = "") -> dict[str, Any]:
     """A Model as the API server has it."""
     meta = {"name": name, "uid": uid or f"uid-{name}", "resourceVersion": str(version)}
-    return {"metadata": {**meta, "managedFields": ["much"]}}
+    return {"metadata": {**meta, "managedFields": [{"manager": "kubectl"}]}}
 
 
 class Pages:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from roadstead.api.raw import Raw
-from roadstead.kube.managed_fields import as_applied
+from roadstead.kube.managed_fields import as_applied, is_managed
 
 
 def entry(operation: str, fields: dict[str, Any], manager: str = "roadstead") -> Raw:
@@ -39,3 +39,10 @@ def test_what_others_set_stays_theirs() -> None:
 def test_what_was_applied_alone_is_left_as_it_is() -> None:
     assert as_applied(thing(entry("Apply", {"f:spec": {}}))) is None
     assert as_applied(thing()) is None
+
+
+def test_a_status_that_we_wrote_makes_no_object_ours() -> None:
+    status = {**entry("Update", {"f:status": {}}), "subresource": "status"}
+    theirs = entry("Update", {"f:spec": {}}, manager="kubectl")
+    assert not is_managed(thing(status, theirs))
+    assert is_managed(thing(theirs, entry("Update", {"f:spec": {}})))

@@ -117,7 +117,8 @@ def test_only_the_servers_own_segment_is_matched_and_stripped() -> None:
 
 def test_an_httproute_is_bound_to_the_gateway_and_host_of_the_settings() -> None:
     spec = of_kind(objects("gateway-api"), "HTTPRoute")["spec"]
-    assert spec["parentRefs"] == [{"namespace": "gateway", "name": "models"}]
+    (parent,) = spec["parentRefs"]
+    assert (parent["namespace"], parent["name"]) == ("gateway", "models")
     assert spec["hostnames"] == ["models.example.com"]
     assert spec["rules"][0]["matches"] == [{"path": {"type": "PathPrefix", "value": f"/{UUID}"}}]
 

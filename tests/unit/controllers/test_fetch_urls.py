@@ -1,0 +1,128 @@
+"""The Secret with a server's presigned URL: short-lived, renewed in time, never a stranger's."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import datetime
+from typing import Any
+
+import pytest
+
+from roadstead.api.group import LABEL_SERVER_UUID
+from roadstead.api.location import StoreLocation
+from roadstead.api.modelserve import ModelServe
+from roadstead.controllers.fetch_urls import LOOK_SECONDS, FetchUrls
+from roadstead.errors import NameTaken
+from roadstead.kube.client import Object
+from roadstead.kube.resources import SECRETS
+from roadstead.manifests.names import ANNOTATION_EXPIRES
+from tests.support.builders.resources import make_serve
+from tests.unit.kube.memory_api import MemoryApi
+
+PLACE = StoreLocation(endpoint="http://store:9000", bucket="models", path="gemma.gguf")
+LIFETIME = datetime.timedelta(minutes=30)
+SECONDS = datetime.timedelta(seconds=1)
+SERVE = ModelServe.parse({**make_serve("gemma", "serve-1").raw, "status": {"replicas": 0}})
+
+
+def encoded(secret: Object) -> None:
+    """As an API server stores it."""
+    given = secret.pop("stringData", {})
+    data = {name: base64.b64encode(text.encode()).decode() for name, text in given.items()}
+    secret["data"] = {**secret.get("data", {}), **data}
+
+
+class Signer:
+    """Signs with a number, so that each URL is another one."""
+
+    def __init__(self) -> None:
+        self.signed_for: list[datetime.timedelta] = []
+
+    async def presigned_get(self, location: StoreLocation, expires: datetime.timedelta) -> str:
+        self.signed_for.append(expires)
+        return f"{location.endpoint}/{location.bucket}/{location.path}?n={len(self.signed_for)}"
+
+    def signed(self, url: str, location: StoreLocation) -> bool:
+        return "?n=" in url
+
+
+@dataclasses.dataclass
+class World:
+    """An API server, a store, a clock, and who writes the URLs."""
+
+    api: MemoryApi = dataclasses.field(default_factory=MemoryApi)
+    store: Signer = dataclasses.field(default_factory=Signer)
+    now: datetime.datetime = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+
+    def __post_init__(self) -> None:
+        self.api.rewrite = encoded
+        self.restart()
+
+    def restart(self) -> None:
+        """Another process, which remembers nothing."""
+        self.urls = FetchUrls(
+            client=self.api, store=self.store, lifetime=LIFETIME, clock=lambda: self.now
+        )
+
+    async def bring(self, *, needed: bool = True) -> float:
+        return await self.urls.bring(SERVE, PLACE, needed=needed)
+
+    def secret(self) -> Object:
+        return self.api.objects[SECRETS, "demo", "gemma-fetch"]
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+async def test_a_url_is_signed_once_and_renewed_at_half_its_lifetime(world: World) -> None:
+    for passed in (0 * SECONDS, LIFETIME / 2 - SECONDS, 2 * SECONDS):
+        world.now += passed
+        await world.bring()
+    assert world.store.signed_for == [LIFETIME] * 2
+
+
+async def test_a_good_url_is_kept_over_a_restart(world: World) -> None:
+    await world.bring()
+    world.restart()
+    await world.bring()
+    assert len(world.store.signed_for) == 1
+
+
+async def test_a_secret_that_says_its_url_lasts_longer_than_ours_do_gets_another(
+    world: World,
+) -> None:
+    await world.bring()
+    late = {**world.secret()["metadata"]["annotations"], ANNOTATION_EXPIRES: "2030-01-01T00:00:00Z"}
+    world.api.edit(SECRETS, "gemma-fetch", {"metadata": {"annotations": late}})
+    world.restart()
+    await world.bring()
+    assert len(world.store.signed_for) == 2
+
+
+async def test_a_secret_whose_owner_was_taken_away_while_we_looked_gets_it_again(
+    world: World,
+) -> None:
+    await world.bring()
+    world.api.edit(SECRETS, "gemma-fetch", {"metadata": {"ownerReferences": []}})
+    world.now += LOOK_SECONDS * SECONDS
+    await world.bring()
+    assert [each["uid"] for each in world.secret()["metadata"]["ownerReferences"]] == ["serve-1"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({}, id="name"),
+        pytest.param({"labels": {LABEL_SERVER_UUID: "serve-1"}}, id="label"),
+        pytest.param({"ownerReferences": [{"uid": "serve-1", "name": "gemma"}]}, id="owner"),
+    ],
+)
+async def test_a_secret_of_somebody_else_gets_no_url(world: World, changes: dict[str, Any]) -> None:
+    theirs = {"name": "gemma-fetch", "namespace": "demo", "managedFields": [{"manager": "kubectl"}]}
+    await world.api.create(SECRETS, {"kind": "Secret", "metadata": {**theirs, **changes}})
+    with pytest.raises(NameTaken, match="demo/gemma-fetch already exists"):
+        await world.bring()
+    assert not world.secret()["data"]
