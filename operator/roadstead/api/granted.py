@@ -23,11 +23,13 @@ class Granted:
 
     contract: str
     demand: Demand
+    model_uuid: str = ""
+    """Of the Model that its pods may fetch."""
 
     @classmethod
-    def of(cls, serve: ModelServe) -> Self:
+    def of(cls, serve: ModelServe, model_uuid: str) -> Self:
         """What a server asks for."""
-        return cls(contract=serve.contract, demand=Demand.of_serve(serve))
+        return cls(contract=serve.contract, demand=Demand.of_serve(serve), model_uuid=model_uuid)
 
     @classmethod
     def parse(cls, status: Raw) -> Self | None:
@@ -39,6 +41,7 @@ class Granted:
         return cls(
             contract=str(given.get("contract", "")),
             demand=Demand.parse({**section(given, "resources"), **counts}),
+            model_uuid=str(given.get("modelUuid", "")),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -46,10 +49,12 @@ class Granted:
         amounts = self.demand.to_json()
         return {
             "contract": self.contract,
+            "modelUuid": self.model_uuid,
             "replicas": amounts["replicas"],
             "resources": {name: amounts[name] for name in ("cpu", "memory", "gpu")},
         }
 
     def covers(self, asked: Granted) -> bool:
         """Whether all of `asked` is granted already."""
-        return self.contract == asked.contract and asked.demand.within(self.demand)
+        same = (self.contract, self.model_uuid) == (asked.contract, asked.model_uuid)
+        return same and asked.demand.within(self.demand)

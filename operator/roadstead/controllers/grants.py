@@ -33,13 +33,13 @@ class Grant:
         self._status = status
         self._enabled = enabled
 
-    async def extend(self, serve: ModelServe, deployment: Raw) -> None:
+    async def extend(self, serve: ModelServe, model_uuid: str, deployment: Raw) -> None:
         """Grant what `serve` asks for, beside what may still run; raises KubeError.
 
         `deployment` is what is to be applied. Of a new server the whole status is written, as it
         will be once that is done: so the grant costs no write of its own.
         """
-        asked = Granted.of(serve)
+        asked = Granted.of(serve, model_uuid)
         if not self._enabled or (self.now is not None and self.now.covers(asked)):
             return
         running = self.now.demand if self.now else asked.demand
@@ -50,8 +50,8 @@ class Grant:
 
     def settle(self, serve: ModelServe, deployment: Raw | None) -> None:
         """Nothing but what `serve` asks for is granted, if it is applied and rolled out."""
-        if self._enabled and deployment is not None and rolled_out(deployment):
-            self.now = Granted.of(serve)
+        if self.now is not None and deployment is not None and rolled_out(deployment):
+            self.now = Granted.of(serve, self.now.model_uuid)
 
     def status(self, seen: ServeObservation) -> dict[str, Any]:
         """The status to store at the end of the reconcile."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from roadstead.api.contract import ResourceContract
 from roadstead.api.demand import Demand
+from roadstead.api.granted import Granted
 from roadstead.api.group import ANNOTATION_RECEIPT
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import section
@@ -32,10 +33,8 @@ class Guard:
     usage: ContractUsage
     clock: Callable[[], datetime.datetime]
 
-    async def verdict(
-        self, serve: ModelServe, *, running: int | None, uuid_model: str = ""
-    ) -> Verdict:
-        """What may be done: `running` as in GuardFacts, `uuid_model` as in ContractFacts."""
+    async def verdict(self, serve: ModelServe, *, runs: bool, uuid_model: str = "") -> Verdict:
+        """What may be done: `runs` as in GuardFacts, `uuid_model` as in ContractFacts."""
         now = self.clock()
         try:
             receipt = await self._receipt(serve, now)
@@ -43,11 +42,13 @@ class Guard:
             refused = Violation(
                 reason=error.reason, message=str(error), field="metadata.annotations"
             )
-            return judge(GuardFacts(contract=None, refused=refused, running=running))
+            return judge(GuardFacts(contract=None, refused=refused))
         if receipt is None:
             return unknown("the webhooks have not published the keys of their receipts yet")
         facts = self._facts(serve, receipt, now, uuid_model)
-        verdict = judge(GuardFacts(contract=facts, running=running))
+        granted = Granted.parse(serve.status)
+        demand = granted.demand if granted is not None else None
+        verdict = judge(GuardFacts(contract=facts, granted=demand, runs=runs))
         self.usage.judged(serve, accepted=bool(verdict.accepted))
         return verdict
 

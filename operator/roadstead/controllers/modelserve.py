@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Final
 
 from roadstead import metrics
+from roadstead.api.granted import Granted
 from roadstead.api.model import Model
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section
@@ -156,10 +157,9 @@ class ServeReconciler:
         """What the guard says; None without one."""
         if self.guard is None:
             return None
-        deployment = self._deployment(facts.serve)
         return await self.guard.verdict(
             facts.serve,
-            running=None if deployment is None else _replicas(deployment),
+            runs=self._deployment(facts.serve) is not None,
             uuid_model=facts.numbered.meta.name if facts.numbered else "",
         )
 
@@ -197,13 +197,23 @@ class ServeReconciler:
         return found if found and self.children.owns(found, uid) else None
 
     async def _keep(self, facts: ServeFacts, verdict: Verdict, *, needed: bool) -> float | None:
-        """Leave all as it is, but let the pods of a server that runs fetch their model again."""
-        soon = SOON if verdict.accepted is None else LOOK_AGAIN
-        location = facts.model.stored_at if facts.model else None
-        if location is None or self._deployment(facts.serve) is None:
+        """Leave all as it is, but for replicas that were never granted.
+
+        Pods of a server that something was granted to may fetch its Model again.
+        """
+        serve, soon = facts.serve, SOON if verdict.accepted is None else LOOK_AGAIN
+        deployment, granted = self._deployment(serve), Granted.parse(serve.status)
+        if deployment is None or granted is None:
+            return soon
+        replicas = granted.demand.replicas
+        if _replicas(deployment) > replicas:
+            await self.children.scale(deployment, replicas)
+        model = facts.model
+        location = model.stored_at if model and model.meta.uid == granted.model_uuid else None
+        if location is None or not replicas:
             return soon
         try:
-            return min(soon, await self.urls.bring(facts.serve, location, needed=needed))
+            return min(soon, await self.urls.bring(serve, location, needed=needed))
         except (KubeRejected, StoreError) as error:
             logger.warning("the URL of a server that goes on was not renewed: %s", error)
             return LOOK_AGAIN
@@ -228,14 +238,14 @@ class ServeReconciler:
             desired = desired_objects(serve, model, self.platform, api_key=api_key)
             if self.reach is not None:
                 await self.reach.open(serve.meta.namespace)
-            await grant.extend(serve, desired[-1])
+            await grant.extend(serve, model.meta.uid, desired[-1])
             again = await self.urls.bring(serve, location, needed=needed)
             desired[-1] = without_needless_rollout(desired[-1], self._deployment(serve))
             if self.keys is not None:
                 await self.keys.bring(serve, needed=needed)
             known = [item for item in desired if resource_of(item) not in self._unknown()]
             writes = await self.children.bring(known, server_uuid=serve.meta.uid)
-            grant.settle(serve, self._observed(serve))
+            grant.settle(serve, self._deployment(serve))
         except InvalidResource as error:
             return Violation(
                 reason="InvalidRuntimeParams", message=str(error), field=error.field

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 
+from roadstead.api.demand import Demand
 from roadstead.policy.chain import Violation
 from roadstead.policy.contract import ContractFacts, explain, violations
 
@@ -19,9 +20,9 @@ class Effect(enum.Enum):
     APPLY = "apply"
     """All that the spec asks for."""
     CAP = "cap"
-    """What the spec asks for, with no more replicas than run."""
+    """What the spec asks for, with no more replicas than were granted."""
     FREEZE = "freeze"
-    """Nothing is made or changed; what runs goes on."""
+    """Nothing is made or changed; what runs goes on, with no more replicas than were granted."""
     DRAIN = "drain"
     """Scaled to zero."""
 
@@ -31,12 +32,14 @@ class GuardFacts:
     """A ModelServe as it is to be run.
 
     `refused` says what is wrong with the receipt; then nobody knows who asked, and `contract` is
-    None. `running` are the replicas that its Deployment asks for; None without one.
+    None. `granted` is what was last granted, as the status has it; None if nothing ever was.
+    `runs` says whether it has a Deployment of ours, whatever that asks for.
     """
 
     contract: ContractFacts | None
     refused: Violation | None = None
-    running: int | None = None
+    granted: Demand | None = None
+    runs: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -73,11 +76,7 @@ def judge(facts: GuardFacts) -> Verdict:
             replicas=asked.replicas,
             subject=asked.caller.subject,
         )
-    effect, replicas = Effect.FREEZE, 0
-    if facts.running is not None:
-        drains = contract is not None and contract.enforcement == "Drain"
-        effect = Effect.DRAIN if drains else Effect.CAP
-        replicas = 0 if drains else min(asked.replicas, facts.running)
+    effect, replicas = _not_covered(asked, facts)
     return Verdict(
         accepted=False,
         reason=found[0].reason,
@@ -88,8 +87,24 @@ def judge(facts: GuardFacts) -> Verdict:
     )
 
 
+def _not_covered(asked: ContractFacts, facts: GuardFacts) -> tuple[Effect, int]:
+    """What is done with a server that its contract does not cover, and how many replicas it has.
+
+    A spec whose replicas take more than was granted is not applied: it would let the server grow.
+    """
+    drains = asked.contract is not None and asked.contract.enforcement == "Drain"
+    if drains and (facts.runs or facts.granted is not None):
+        return Effect.DRAIN, 0
+    if facts.granted is None:
+        return Effect.FREEZE, 0
+    replicas = min(asked.replicas, facts.granted.replicas)
+    if not Demand.of_serve(asked.serve, replicas).within(facts.granted):
+        return Effect.FREEZE, 0
+    return Effect.CAP, replicas
+
+
 _CONSEQUENCES = {
-    Effect.FREEZE: " (nothing is started)",
+    Effect.FREEZE: " (nothing is started or changed)",
     Effect.CAP: " (what runs goes on and does not grow)",
     Effect.DRAIN: " (scaled to zero, as the contract's enforcement says)",
 }

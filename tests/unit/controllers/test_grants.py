@@ -22,7 +22,13 @@ from tests.support.builders.resources import make_model
 from tests.unit.controllers.test_status_writer import Api
 from tests.unit.schemas import faults, status_schema
 
-OLD: Raw = {"contract": "demo", "replicas": 1, "resources": {"cpu": "4", "memory": "1Gi", "gpu": 0}}
+MODEL = "model-uid"
+OLD: Raw = {
+    "contract": "demo",
+    "modelUuid": MODEL,
+    "replicas": 1,
+    "resources": {"cpu": "4", "memory": "1Gi", "gpu": 0},
+}
 STORED: Raw = {"observedGeneration": 3, "granted": OLD}
 TO_APPLY: Raw = {"metadata": {"name": "gemma"}, "spec": {"replicas": 1}}
 SEEN = ServeObservation(model=make_model(), workload=None)
@@ -50,9 +56,9 @@ class Reconcile:
         self.writer = StatusWriter(self.api, WatchCache(), events, wrote=lambda *_: None)
         self.grant = Grant(serve.raw, SEEN, self.writer, enabled=enabled)
 
-    async def extend(self) -> list[Any]:
+    async def extend(self, model: str = MODEL) -> list[Any]:
         """What is stored to be granted before `serve` is applied."""
-        await self.grant.extend(self.serve, TO_APPLY)
+        await self.grant.extend(self.serve, model, TO_APPLY)
         return [status["granted"]["resources"]["memory"] for status in self.api.statuses]
 
     @property
@@ -94,6 +100,12 @@ async def test_what_may_still_run_moves_to_another_contract_before_it_is_applied
     one = Reconcile(server(STORED, memory="1Mi", contract="other"))
     assert await one.extend() == ["1Gi"]
     assert one.granted["contract"] == "other"
+
+
+async def test_another_model_is_granted_before_it_is_applied() -> None:
+    one = Reconcile(server(STORED, memory="1Mi"))
+    assert await one.extend("other-uid") == ["1Gi"]
+    assert one.granted["modelUuid"] == "other-uid"
 
 
 async def test_nothing_is_granted_where_the_object_changed_meanwhile() -> None:
@@ -139,7 +151,13 @@ async def test_while_a_change_rolls_out_what_ran_before_stays_granted(unfinished
 async def test_once_it_is_rolled_out_nothing_else_is_granted() -> None:
     one = Reconcile(server(STORED, memory="1Mi"))
     one.grant.settle(one.serve, THROUGH)
-    assert one.granted == Granted.of(one.serve).to_json()
+    assert one.granted == Granted.of(one.serve, MODEL).to_json()
+
+
+async def test_what_was_never_granted_is_not_granted_by_a_rollout() -> None:
+    one = Reconcile(server())
+    one.grant.settle(one.serve, THROUGH)
+    assert one.granted is None
 
 
 def test_a_server_of_no_replicas_is_rolled_out_once_no_pod_is_left() -> None:

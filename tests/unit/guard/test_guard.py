@@ -19,8 +19,11 @@ NOW = datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC)
 REFUSED = Violation(reason="ReceiptForged", message="the receipt is not ours")
 
 
-def facts(*, running: int | None = None, replicas: int = 3, **spec: Any) -> GuardFacts:
+def facts(
+    *, granted: int | None = None, replicas: int = 3, runs: bool = False, **spec: Any
+) -> GuardFacts:
     serve = ModelServe.parse(make_server(replicas=replicas))
+    grant = None if granted is None else Demand.of_serve(serve, granted)
     contract = ContractFacts(
         serve=serve,
         replicas=replicas,
@@ -29,7 +32,7 @@ def facts(*, running: int | None = None, replicas: int = 3, **spec: Any) -> Guar
         contract=parsed(**spec),
         now=NOW,
     )
-    return GuardFacts(contract=contract, running=running)
+    return GuardFacts(contract=contract, granted=grant, runs=runs)
 
 
 def test_what_the_contract_covers_is_applied() -> None:
@@ -41,9 +44,9 @@ def test_an_accepted_server_tells_who_asked() -> None:
     assert judge(facts()).subject == "alice"
 
 
-@pytest.mark.parametrize("running", [None, 0, 2])
-def test_nothing_is_changed_without_a_receipt_that_holds(running: int | None) -> None:
-    verdict = judge(GuardFacts(contract=None, refused=REFUSED, running=running))
+@pytest.mark.parametrize("granted", [None, Demand(), Demand(servers=1, replicas=2)])
+def test_nothing_is_changed_without_a_receipt_that_holds(granted: Demand | None) -> None:
+    verdict = judge(GuardFacts(contract=None, refused=REFUSED, granted=granted, runs=True))
     assert (verdict.accepted, verdict.effect) == (False, Effect.FREEZE)
 
 
@@ -53,7 +56,7 @@ def test_a_new_server_over_the_contract_is_not_started() -> None:
 
 
 @pytest.mark.parametrize(
-    ("running", "replicas"),
+    ("granted", "replicas"),
     [
         pytest.param(3, 3, id="as it is"),
         pytest.param(1, 1, id="does not grow"),
@@ -61,14 +64,31 @@ def test_a_new_server_over_the_contract_is_not_started() -> None:
         pytest.param(0, 0, id="stays down"),
     ],
 )
-def test_a_running_server_goes_on_and_does_not_grow(running: int, replicas: int) -> None:
-    verdict = judge(facts(running=running, total={"replicas": 2}))
+def test_a_granted_server_goes_on_and_does_not_grow(granted: int, replicas: int) -> None:
+    verdict = judge(facts(granted=granted, total={"replicas": 2}))
     assert (verdict.effect, verdict.replicas) == (Effect.CAP, replicas)
 
 
+def test_a_deployment_is_no_proof_that_anything_was_granted() -> None:
+    verdict = judge(facts(runs=True, total={"replicas": 2}))
+    assert (verdict.accepted, verdict.effect) == (False, Effect.FREEZE)
+
+
+def test_a_spec_that_takes_more_than_was_granted_is_not_applied() -> None:
+    given = facts(granted=3, total={"replicas": 2})
+    assert given.granted is not None
+    less = dataclasses.replace(given.granted, memory_bytes=given.granted.memory_bytes - 1)
+    assert judge(dataclasses.replace(given, granted=less)).effect is Effect.FREEZE
+
+
 def test_a_running_server_is_drained_where_the_contract_says_so() -> None:
-    verdict = judge(facts(running=3, total={"replicas": 2}, enforcement="Drain"))
+    verdict = judge(facts(granted=3, total={"replicas": 2}, enforcement="Drain"))
     assert (verdict.accepted, verdict.effect, verdict.replicas) == (False, Effect.DRAIN, 0)
+
+
+def test_what_runs_without_a_grant_is_drained_too() -> None:
+    verdict = judge(facts(runs=True, total={"replicas": 2}, enforcement="Drain"))
+    assert (verdict.effect, verdict.replicas) == (Effect.DRAIN, 0)
 
 
 def test_an_expired_contract_stops_new_servers() -> None:
@@ -77,18 +97,18 @@ def test_an_expired_contract_stops_new_servers() -> None:
 
 
 def test_a_contract_that_is_gone_keeps_running_servers() -> None:
-    given = facts(running=3)
+    given = facts(granted=3)
     assert given.contract is not None
     gone = dataclasses.replace(given.contract, contract=None)
-    verdict = judge(GuardFacts(contract=gone, running=3))
+    verdict = judge(dataclasses.replace(given, contract=gone))
     assert (verdict.accepted, verdict.effect) == (False, Effect.CAP)
 
 
 def test_what_older_servers_took_is_gone() -> None:
-    given = facts(running=3, total={"replicas": 5})
+    given = facts(granted=3, total={"replicas": 5})
     assert given.contract is not None
     crowded = dataclasses.replace(given.contract, others=Demand(servers=1, replicas=3))
-    assert judge(GuardFacts(contract=crowded, running=3)).reason == "OverTotal"
+    assert judge(dataclasses.replace(given, contract=crowded)).reason == "OverTotal"
 
 
 def test_every_violation_is_told() -> None:

@@ -39,7 +39,7 @@ def admitted(**spec: Any) -> ModelServe:
 
 @given(DEMANDS)
 def test_what_is_granted_is_read_as_it_was_written(demand: Demand) -> None:
-    granted = Granted(contract="demo", demand=demand)
+    granted = Granted(contract="demo", demand=demand, model_uuid="model-uid")
     assert Granted.parse({"granted": granted.to_json()}) == granted
 
 
