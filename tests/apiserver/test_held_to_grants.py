@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import datetime
 from typing import Any
 
 import pytest
@@ -85,6 +86,20 @@ async def test_an_old_receipt_brings_no_more_memory_than_was_granted(tenant: Ten
     await tenant.annotate(again, receipt)
     await worked_off(tenant)
     await memory_of(tenant, serve, "1Gi")
+
+
+async def test_a_server_of_no_replicas_gets_a_url_with_its_first(tenant: Tenant) -> None:
+    serve = await tenant.admitted(await tenant.contract(), replicas=0)
+    await tenant.runs(serve, 0)
+    await worked_off(tenant)
+    assert await secrets(tenant, serve) == []
+    await custom_objects.patch(tenant.api, serve, {"spec": {"replicas": 1}})
+    await tenant.runs(serve, 1)
+    (secret,) = await secrets(tenant, serve)
+    expires = datetime.datetime.fromisoformat(
+        secret.metadata.annotations["model.example.com/expires-at"]
+    )
+    assert expires - datetime.datetime.now(datetime.UTC) < datetime.timedelta(hours=1)
 
 
 async def test_a_frozen_server_gets_no_url_of_another_model(tenant: Tenant) -> None:

@@ -60,6 +60,7 @@ def test_schema_and_values_know_the_same_keys(path: str, keys: set[str]) -> None
         pytest.param({"transfer": {"runner": "pod"}}, id="runner"),
         pytest.param({"transfer": {"job": {"affinity": {}}}}, id="no-such-placement"),
         pytest.param({"fetch": {"urlTTLSeconds": 60}}, id="too-short"),
+        pytest.param({"fetch": {"urlTTLSeconds": 86400}}, id="too-long"),
         pytest.param({"quant": {"endpoint": "quant:8090"}}, id="no-scheme"),
         pytest.param({"quant": {"endpoint": "http://user:key@quant"}}, id="credentials-in-url"),
         pytest.param({"source": {"allow": ["https://models.example.com/path"]}}, id="allow-path"),

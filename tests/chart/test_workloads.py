@@ -120,13 +120,13 @@ def test_values_arrive_in_the_settings_of_the_operator(chart: Chart) -> None:
     values = {
         "source": {"allow": ["https://models.example.com", "10.0.0.0/8:9000"]},
         "transfer": {"concurrency": 3, "connections": 5},
-        "fetch": {"urlTTLSeconds": 604800},
+        "fetch": {"urlTTLSeconds": 3000},
         "operator": {"logs": {"format": "console", "level": "debug"}},
     }
     settings = OperatorSettings.from_env(chart.render(values).operator_env())
     assert len(settings.allow.entries) == 2
     assert (settings.transfers, settings.transfer.connections) == (3, 5)
-    assert settings.url_lifetime.days == 7
+    assert settings.url_lifetime.total_seconds() == 3000
     assert (settings.log_format, settings.log_level) == ("console", "debug")
 
 

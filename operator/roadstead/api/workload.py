@@ -64,7 +64,7 @@ def rolled_out(deployment: Raw) -> bool:
 
 
 def waiting(pods: Sequence[Raw]) -> bool:
-    """Whether a pod that a node has is not ready, so that what it mounts has to be there."""
+    """Whether a pod with a node, or a new one, is not ready: what it mounts has to be there."""
     return any(map(_waits, examined(pods)))
 
 
@@ -169,9 +169,22 @@ def _living(pods: Sequence[Raw]) -> list[Raw]:
 
 
 def _waits(pod: Raw) -> bool:
-    """A node has it, and it is not ready; one that failed is not started again."""
+    """It may become ready, and a node has it or may get it now."""
     failed = section(pod, "status").get("phase") == "Failed"
-    return bool(section(pod, "spec").get("nodeName")) and not failed and not is_ready(pod)
+    if failed or section(pod, "metadata").get("deletionTimestamp") or is_ready(pod):
+        return False
+    return _has_node(pod) or not _is_unscheduled(pod)
+
+
+def _has_node(pod: Raw) -> bool:
+    return bool(section(pod, "spec").get("nodeName"))
+
+
+def _is_unscheduled(pod: Raw) -> bool:
+    """The scheduler has looked at it and found no node yet."""
+    conditions = section(pod, "status").get("conditions") or ()
+    found = [(each.get("type"), each.get("status")) for each in conditions]
+    return ("PodScheduled", "False") in found
 
 
 def _newest_template(pods: Sequence[Raw]) -> list[Raw]:

@@ -90,7 +90,7 @@ def _as_written(manifest: Raw, observed: Raw) -> bool:
 
 @dataclasses.dataclass(kw_only=True)
 class FetchUrls:
-    """Writes a server's Secret when there is none, and renews its URL at half its lifetime.
+    """Writes the Secret of a server whose pods wait, and renews its URL at half its lifetime.
 
     Secrets are not watched: that would hand the operator every Secret of the cluster. It remembers
     what it wrote, and reads each again after a restart and, now and then, where a pod may be
@@ -106,8 +106,8 @@ class FetchUrls:
     async def bring(self, serve: ModelServe, location: StoreLocation, *, needed: bool) -> float:
         """See to it that the Secret opens the model; seconds until to look again.
 
-        `needed` says that a pod may be waiting for it. Raises NameTaken where the Secret's name is
-        that of somebody else's.
+        To be called only for a server whose pods wait for it or are about to; `needed` says that
+        one waits now. Raises NameTaken where the Secret's name is that of somebody else's.
         """
         now = self.clock()
         known = self._known.get(serve.meta.uid)

@@ -46,7 +46,11 @@ from roadstead.kube.resources import (
     resource_of,
 )
 from roadstead.manifests import names
-from roadstead.manifests.modelserve import desired_objects, without_needless_rollout
+from roadstead.manifests.modelserve import (
+    desired_objects,
+    starts_pods,
+    without_needless_rollout,
+)
 from roadstead.manifests.platform import Platform
 from roadstead.policy.chain import Violation, evaluate
 from roadstead.policy.guard import Effect, Verdict
@@ -192,9 +196,11 @@ class ServeReconciler:
 
     def _deployment(self, serve: ModelServe) -> Raw | None:
         """Its Deployment as last seen; one that only has its name is none of it."""
-        name, uid = names.child_name(serve.meta.name), serve.meta.uid
-        found = self.cache.get(DEPLOYMENTS, name, serve.meta.namespace)
-        return found if found and self.children.owns(found, uid) else None
+        found = self._namesake(serve)
+        return found if found and self.children.owns(found, serve.meta.uid) else None
+
+    def _namesake(self, serve: ModelServe) -> Raw | None:
+        return self.cache.get(DEPLOYMENTS, names.child_name(serve.meta.name), serve.meta.namespace)
 
     async def _keep(self, facts: ServeFacts, verdict: Verdict, *, needed: bool) -> float | None:
         """Leave all as it is, but for replicas that were never granted.
@@ -210,10 +216,10 @@ class ServeReconciler:
             await self.children.scale(deployment, replicas)
         model = facts.model
         location = model.stored_at if model and model.meta.uid == granted.model_uuid else None
-        if location is None or not replicas:
+        if location is None or not needed or not replicas:
             return soon
         try:
-            return min(soon, await self.urls.bring(serve, location, needed=needed))
+            return min(soon, await self.urls.bring(serve, location, needed=True))
         except (KubeRejected, StoreError) as error:
             logger.warning("the URL of a server that goes on was not renewed: %s", error)
             return LOOK_AGAIN
@@ -227,6 +233,13 @@ class ServeReconciler:
             return await self.catalogue.introduce(facts.serve), LOOK_AGAIN
         return model_hindrance(facts.model), None
 
+    def _needs_url(self, serve: ModelServe, deployment: Raw, *, waits: bool) -> bool:
+        """Whether a pod waits, or one is made once this Deployment is applied."""
+        observed = self._deployment(serve)
+        taken = observed is None and self._namesake(serve) is not None
+        starts = starts_pods(deployment, observed) and not taken
+        return serve.replicas > 0 and (waits or starts)
+
     async def _apply(
         self, serve: ModelServe, model: Model, grant: Grant, *, needed: bool
     ) -> tuple[Violation | None, float | None]:
@@ -239,8 +252,10 @@ class ServeReconciler:
             if self.reach is not None:
                 await self.reach.open(serve.meta.namespace)
             await grant.extend(serve, model.meta.uid, desired[-1])
-            again = await self.urls.bring(serve, location, needed=needed)
             desired[-1] = without_needless_rollout(desired[-1], self._deployment(serve))
+            again: float | None = None
+            if self._needs_url(serve, desired[-1], waits=needed):
+                again = await self.urls.bring(serve, location, needed=needed)
             if self.keys is not None:
                 await self.keys.bring(serve, needed=needed)
             known = [item for item in desired if resource_of(item) not in self._unknown()]

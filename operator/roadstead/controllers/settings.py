@@ -95,7 +95,7 @@ class OperatorSettings:
             store_policy=env.text("ROADSTEAD_STORE_POLICY", ""),
             gateway=GatewaySettings.read(env),
             url_lifetime=datetime.timedelta(
-                seconds=env.integer("ROADSTEAD_FETCH_URL_TTL_SECONDS", day, low=600, high=7 * day)
+                seconds=env.integer("ROADSTEAD_FETCH_URL_TTL_SECONDS", 1800, low=600, high=3000)
             ),
             transfers=env.integer("ROADSTEAD_TRANSFER_CONCURRENCY", 2, high=64),
             transfer_job=_transfer_job(env),

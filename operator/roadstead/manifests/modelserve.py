@@ -82,6 +82,15 @@ def without_needless_rollout(desired: Manifest, observed: Raw | None) -> Manifes
     return stamped(pods.with_fetch_image(desired, images[0]))
 
 
+def starts_pods(desired: Raw, observed: Raw | None) -> bool:
+    """Whether applying this Deployment makes pods that are not there yet."""
+    replicas = desired["spec"]["replicas"]
+    if observed is None or not replicas:
+        return bool(replicas)
+    more = replicas > section(observed, "spec").get("replicas", 1)
+    return more or _pods_digest(observed) != _pods_digest(desired)
+
+
 def _with_pods_digest(deployment: Manifest) -> Manifest:
     template = pods.with_fetch_image(deployment, "")["spec"]["template"]
     deployment["metadata"]["annotations"] = {names.ANNOTATION_PODS_DIGEST: digest(template)}

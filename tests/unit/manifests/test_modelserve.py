@@ -13,6 +13,7 @@ from roadstead.manifests.modelserve import (
     desired_objects,
     fetch_expiry,
     fetch_secret,
+    starts_pods,
     without_needless_rollout,
 )
 from roadstead.manifests.rendering import Manifest
@@ -359,3 +360,21 @@ def test_a_new_deployment_is_as_desired() -> None:
     deployment = desired("Deployment")
     assert without_needless_rollout(deployment, None) == deployment
     assert without_needless_rollout(deployment, {"metadata": {"name": "gemma"}}) == deployment
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "starts"),
+    [
+        pytest.param(None, {}, True, id="new"),
+        pytest.param(None, {"replicas": 0}, False, id="new, none asked for"),
+        pytest.param({}, {}, False, id="same"),
+        pytest.param({"replicas": 0}, {"replicas": 1}, True, id="from zero"),
+        pytest.param({"replicas": 3}, {"replicas": 2}, False, id="fewer"),
+        pytest.param({}, {"runtimeParams": {"contextSize": 512}}, True, id="other pods"),
+    ],
+)
+def test_new_pods_are_known_before_they_are_made(
+    before: dict[str, Any] | None, after: dict[str, Any], starts: bool
+) -> None:
+    observed = None if before is None else desired("Deployment", **before)
+    assert starts_pods(desired("Deployment", **after), observed) == starts

@@ -316,12 +316,15 @@ def test_a_done_fetch_does_not_count() -> None:
     ("found", "waits"),
     [
         pytest.param(on_node(pod(fetch=waiting("PodInitializing"))), True, id="on a node"),
+        pytest.param(pod(), True, id="just created"),
         pytest.param(pod(conditions=(_NO_NODE,)), False, id="no node takes it"),
         pytest.param(on_node(serving()), False, id="ready"),
         pytest.param(on_node(pod(phase="Failed", reason="Evicted")), False, id="evicted"),
     ],
 )
-def test_only_a_pod_on_a_node_waits_for_what_it_mounts(found: dict[str, Any], waits: bool) -> None:
+def test_only_a_pod_that_a_node_has_or_may_get_waits_for_what_it_mounts(
+    found: dict[str, Any], waits: bool
+) -> None:
     assert workload.waiting([found]) == waits
 
 
