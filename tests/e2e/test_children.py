@@ -1,4 +1,4 @@
-"""What a ModelServe owns, when somebody lays hands on it."""
+"""What a ModelServe owns, when somebody changes it or orphans it."""
 
 import json
 from typing import Any
@@ -8,6 +8,7 @@ from tests.e2e.serves import Serves, make_serve
 from tests.support.waiting import wait_until
 
 KINDS = ("deployment", "service", "serviceaccount", "networkpolicy")
+ROUTES = {"ingressroute": "gemma", "middleware": "gemma-auth"}
 NAME, COPY = "gemma", "copy"
 SECRETS = (f"{NAME}-fetch", f"{NAME}-key")
 GIVEN = ("uid", "resourceVersion", "creationTimestamp", "generation", "managedFields")
@@ -55,3 +56,11 @@ def test_copy_of_a_child_is_taken_away(serves: Serves) -> None:
         serves.kubectl("create", "-f", "-", stdin=copy_of(dict(serves.get(kind, NAME))))
     wait_until(lambda: not any(serves.get(kind, COPY) for kind in KINDS))
     assert all(serves.get(kind, NAME) for kind in KINDS)
+
+
+def test_nothing_stays_of_a_server_whose_deletion_orphans_its_children(serves: Serves) -> None:
+    served(serves)
+    serves.kubectl("delete", "modelserve", NAME, "--cascade=orphan")
+    children = [(kind, NAME) for kind in KINDS] + [("secret", name) for name in SECRETS]
+    children += list(ROUTES.items())
+    wait_until(lambda: not any(serves.get(kind, name) for kind, name in children))

@@ -10,10 +10,18 @@ from roadstead.api.raw import Raw, section
 from roadstead.controllers.books import Books
 from roadstead.controllers.contract_usage import ContractUsage
 from roadstead.controllers.exposition import Exposition
+from roadstead.controllers.orphans import ORPHAN_SECONDS, orphaned
 from roadstead.controllers.queue import WorkQueue
 from roadstead.controllers.wakeups import ModelNews, Wakeup, wakeups
 from roadstead.kube.cache import Name, WatchCache
-from roadstead.kube.resources import MODELS, MODELSERVES, RESOURCECONTRACTS, Resource
+from roadstead.kube.resources import (
+    CHILDREN,
+    MODELS,
+    MODELSERVES,
+    RESOURCECONTRACTS,
+    ROUTES,
+    Resource,
+)
 
 RECOUNT_SECONDS: Final = 1.0
 """How long changes of servers are gathered before their contract's status is written: the webhooks
@@ -35,6 +43,8 @@ class Dispatch:
     leads: Callable[[], bool]
     gone: Callable[[str], None]
     """Called with the UID of each object that is there no more."""
+    orphans: WorkQueue
+    """Of the servers whose children may be left without a ModelServe."""
     _news_of_models: ModelNews = dataclasses.field(default_factory=ModelNews)
 
     def changed(self, resource: Resource, raw: Raw) -> None:
@@ -45,6 +55,8 @@ class Dispatch:
         meta = section(raw, "metadata")
         if resource == MODELSERVES:
             self._recount((meta.get("namespace", ""), meta["name"]))
+        if self.leads():
+            self._collect(resource, raw)
         if self.cache.current(resource, raw) is None:
             self.gone(meta.get("uid", ""))
 
@@ -70,6 +82,16 @@ class Dispatch:
         self.exposition.see(resource, raw)
         if self.books is not None:
             self.books.see(resource, raw)
+
+    def collect_orphans(self) -> None:
+        """Look for what was left while this replica did not lead."""
+        for resource in (*CHILDREN, *ROUTES):
+            for raw in self.cache.all(resource):
+                self._collect(resource, raw)
+
+    def _collect(self, resource: Resource, raw: Raw) -> None:
+        for key in orphaned(self.cache, resource, raw):
+            self.orphans.put(key, delay=ORPHAN_SECONDS)
 
     def look(self, resource: Resource, uid: str) -> None:
         """There is news of the object with this UID that the object itself does not tell."""

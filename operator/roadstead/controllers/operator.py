@@ -39,6 +39,7 @@ from roadstead.controllers.listing import Listing
 from roadstead.controllers.model import ModelReconciler
 from roadstead.controllers.model_sources import Sources
 from roadstead.controllers.modelserve import ServeReconciler
+from roadstead.controllers.orphans import Orphans
 from roadstead.controllers.probes import serving
 from roadstead.controllers.queue import WorkQueue
 from roadstead.controllers.settings import OperatorSettings
@@ -87,6 +88,8 @@ class Operator:
         self._usage = ContractUsage(self._admitted)
         self._books, self._ledger = parts.bookkeeping(settings, self._cache, fence)
         self._queues: dict[Resource, WorkQueue] = {}
+        orphans = Orphans(client=client, cache=self._cache)
+        self._orphans = WorkQueue("orphan", orphans.reconcile, workers=1)
         self._dispatch = Dispatch(
             cache=self._cache,
             queues=self._queues,
@@ -95,6 +98,7 @@ class Operator:
             usage=self._usage,
             leads=self._leads,
             gone=self._forget,
+            orphans=self._orphans,
         )
         self._lists = Listing(client, self._cache, changed=self._dispatch.changed)
         self._hearing = Hearing(listed=self._lists.listed)
@@ -186,7 +190,7 @@ class Operator:
             on_signals(stop)
             on_continued(self._leadership.lost)
         health = Health(
-            queues=self._queues.values(),
+            queues=(*self._queues.values(), self._orphans),
             lag=self._lag,
             hearing=self._hearing,
             leadership=self._leadership,
@@ -228,11 +232,12 @@ class Operator:
         for resource in WATCHED:
             for raw in self._cache.all(resource):
                 self._dispatch.record(resource, raw)
+        self._dispatch.collect_orphans()
         await self._adopt()
         if self._receipt_keys is not None:
             # Before anything is counted: without keys every server counts.
             await self._receipt_keys.verifier()
-        works = [queue.run() for queue in self._queues.values()]
+        works = [queue.run() for queue in (*self._queues.values(), self._orphans)]
         works += [self._resync(), *self._collecting()]
         if console := self._console():
             works.append(console.run())

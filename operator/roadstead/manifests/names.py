@@ -48,6 +48,11 @@ def key_secret_name(serve: ModelServe) -> str:
     return f"{child_name(serve.meta.name)}-{KEY}"
 
 
+def secret_names_of(child: str) -> tuple[str, ...]:
+    """The names of both Secrets, by that of the Deployment."""
+    return f"{child}-{FETCH}", f"{child}-{KEY}"
+
+
 def label_value(name: str) -> str:
     """`name` where it fits a label's 63 characters, else cut, with a hash."""
     return name if len(name) <= _LABEL_LIMIT else _shortened("", name, name)

@@ -1,4 +1,4 @@
-"""What has a child's name, or a label of ours, and is none."""
+"""What has a child's name, or a label of ours, and is none; and children that were orphaned."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ KINDS = {
     "ingressroutes": ("traefik.io/v1alpha1", "IngressRoute"),
     "middlewares": ("traefik.io/v1alpha1", "Middleware"),
 }
+WATCHED = ("deployments", "services", "serviceaccounts", "networkpolicies")
 
 
 @pytest.fixture
@@ -102,6 +103,52 @@ async def test_a_restart_writes_no_route(
         await operated.says(await operated.serve(modelName="nobody"), "Ready", "ModelUnknown")
         assert await route_versions(operated) == before
     assert len(before) == 4
+
+
+async def test_what_an_orphaning_deletion_left_is_collected(
+    operated: Operated, gateway: dict[str, str]
+) -> None:
+    async with operated.operator(**gateway):
+        serve = await operated.serve(name="gemma", modelName=operated.site.publish())
+        await operated.served(serve)
+        await orphan(operated, serve)
+        await assert_eventually(lambda: nothing_is_left(operated))
+        for name in ("gemma-fetch", "gemma-key"):
+            secret = await operated.child("secrets", name)
+            (owner,) = secret["metadata"]["ownerReferences"]
+            assert owner["uid"] == serve["metadata"]["uid"]
+
+
+async def test_orphans_are_found_after_a_restart(
+    operated: Operated, gateway: dict[str, str]
+) -> None:
+    async with operated.operator(**gateway):
+        serve = await operated.serve(name="gemma", modelName=operated.site.publish())
+        await operated.served(serve)
+    await orphan(operated, serve)
+    async with operated.operator(**gateway):
+        await assert_eventually(lambda: nothing_is_left(operated))
+
+
+async def orphan(operated: Operated, serve: Raw) -> None:
+    """Delete it with `--cascade=orphan`, and do what the garbage collector would: here is none."""
+    whole = f"{operated.path('modelserves')}/{serve['metadata']['name']}"
+    await send_raw(operated.api, "DELETE", f"{whole}?propagationPolicy=Orphan")
+    for plural in (*WATCHED, "secrets", *ROOTS):
+        for item in (await get_raw(operated.api, path(operated, plural)))["items"]:
+            at = f"{path(operated, plural)}/{item['metadata']['name']}"
+            await send_raw(operated.api, "PATCH", at, {"metadata": {"ownerReferences": None}})
+    await send_raw(operated.api, "PATCH", whole, {"metadata": {"finalizers": None}})
+
+
+async def nothing_is_left(operated: Operated) -> bool:
+    for plural in (*WATCHED, *ROOTS):
+        found = (await get_raw(operated.api, path(operated, plural)))["items"]
+        assert found == [], plural
+    owners = [
+        each["metadata"].get("ownerReferences") for each in await operated.children("secrets")
+    ]
+    return all(owners)
 
 
 async def forge(

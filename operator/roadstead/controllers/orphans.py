@@ -1,0 +1,120 @@
+"""Children that a deletion with `--cascade=orphan` leaves: they are deleted as the others are.
+
+A server that goes on without its ModelServe would run past its contract, and its route and its
+Secrets would stay for ever.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Iterator
+from typing import Final, Protocol
+
+from roadstead.api.group import API_VERSION, LABEL_SERVER_UUID
+from roadstead.api.modelserve import KIND
+from roadstead.api.raw import Raw, section
+from roadstead.errors import KubeNotFound
+from roadstead.kube.cache import Name, WatchCache
+from roadstead.kube.client import Object
+from roadstead.kube.managed_fields import is_managed
+from roadstead.kube.ownership import is_orphan
+from roadstead.kube.resources import CHILDREN, DEPLOYMENTS, MODELSERVES, ROUTES, SECRETS, Resource
+from roadstead.manifests.names import secret_names_of
+
+logger = logging.getLogger(__name__)
+
+ORPHAN_SECONDS: Final = 5.0
+"""How long a child has no owner before it is deleted: its ModelServe may only be seen later."""
+
+_FIRST: Final = (*ROUTES, DEPLOYMENTS)
+_LAST: Final = tuple(resource for resource in CHILDREN if resource not in _FIRST)
+
+
+class OrphanClient(Protocol):
+    """The part of the API client that orphans need."""
+
+    async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
+        """One object; KubeNotFound if it is not there."""
+
+    async def patch(
+        self, resource: Resource, name: str, body: Raw, *, namespace: str = ""
+    ) -> Object:
+        """Merge patch; a resourceVersion in it makes it conditional."""
+
+    async def delete(
+        self, resource: Resource, name: str, *, namespace: str = "", uid: str = ""
+    ) -> None:
+        """Delete; no error if it is gone."""
+
+
+def orphaned(cache: WatchCache, resource: Resource, raw: Raw) -> Iterator[Name]:
+    """The servers (namespace, UUID) without a ModelServe that a change of `raw` concerns."""
+    meta = section(raw, "metadata")
+    if cache.current(resource, raw) is None:
+        if resource == MODELSERVES:
+            yield meta["namespace"], meta["uid"]
+    elif resource in (*CHILDREN, *ROUTES) and is_orphan(raw, managed=cache.is_managed(raw)):
+        yield meta["namespace"], section(meta, "labels")[LABEL_SERVER_UUID]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Orphans:
+    """Deletes what a ModelServe that is gone has left.
+
+    The Secrets come before the last children, whose names tell theirs: after a crash the rest is
+    found again.
+    """
+
+    client: OrphanClient
+    cache: WatchCache
+
+    async def reconcile(self, key: Name) -> None:
+        """Delete the children of one server, unless its ModelServe is there."""
+        namespace, uuid = key
+        if self.cache.name_of(uuid) is not None:
+            return
+        first, last = (list(self._left(kinds, namespace, uuid)) for kinds in (_FIRST, _LAST))
+        for resource, child in first:
+            await self._delete(resource, child)
+        for name in sorted({name for _, child in (*first, *last) for name in _secrets(child)}):
+            await self._release(name, namespace, uuid)
+        for resource, child in last:
+            await self._delete(resource, child)
+
+    def _left(
+        self, kinds: tuple[Resource, ...], namespace: str, uuid: str
+    ) -> Iterator[tuple[Resource, Raw]]:
+        for resource in kinds:
+            for child in self.cache.indexed(resource, uuid):
+                orphan = is_orphan(child, managed=self.cache.is_managed(child))
+                if orphan and child["metadata"]["namespace"] == namespace:
+                    yield resource, child
+
+    async def _delete(self, resource: Resource, child: Raw) -> None:
+        meta = child["metadata"]
+        name, place = meta["name"], meta["namespace"]
+        logger.info("deleting %s %s/%s: its ModelServe is gone", resource.kind, place, name)
+        await self.client.delete(resource, name, namespace=place, uid=meta["uid"])
+
+    async def _release(self, name: str, namespace: str, uuid: str) -> None:
+        """Give a Secret its owner again: the garbage collector deletes what has none that exists.
+
+        The operator may not delete Secrets.
+        """
+        try:
+            secret = await self.client.get(SECRETS, name, namespace)
+        except KubeNotFound:
+            return
+        meta = secret["metadata"]
+        labelled = section(meta, "labels").get(LABEL_SERVER_UUID) == uuid
+        if not labelled or not is_orphan(secret, managed=is_managed(secret)):
+            return
+        owner = {"apiVersion": API_VERSION, "kind": KIND, "name": uuid, "uid": uuid}
+        version = meta["resourceVersion"]
+        body = {"metadata": {"ownerReferences": [owner], "resourceVersion": version}}
+        await self.client.patch(SECRETS, name, body, namespace=namespace)
+
+
+def _secrets(child: Raw) -> tuple[str, ...]:
+    return secret_names_of(child["metadata"]["name"])
