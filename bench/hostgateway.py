@@ -3,20 +3,21 @@
 import contextlib
 import dataclasses
 import http.client
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from dev import model
-from dev.binaries import ensure
 from dev.images import llama
 from dev.servers import process
 from dev.servers.process import free_ports
-from tests.support.certificates import write_certificate
+from roadstead.api.modelserve import ModelServe
+from roadstead.manifests.gateway import Routing, route_objects
+from tests.support.gateway.traefik_process import ENTRY_POINT, routes_of, running_traefik
 
 START_SECONDS: Final = 60.0
 IN_FLIGHT: Final = 64
+NAME: Final = "llama"
 OPEN: Final = "open"
 """The first segment of the route that asks nobody."""
 
@@ -39,15 +40,9 @@ def running(
 
     `key` is what the server takes for an API key: the one that forward auth answers with.
     """
-    server, entry, ping = free_ports(3)
+    server, entry = free_ports(2)
     url = f"http://127.0.0.1:{server}"
     (folder / "api-key").write_text(key)
-    write_certificate(folder)
-    dynamic = folder / "dynamic.yaml"
-    dynamic.write_text(json.dumps(routes(folder, url, forward_auth, server_uuid)))
-    static = folder / "traefik.yaml"
-    static.write_text(json.dumps(entry_points(dynamic, entry, ping)))
-    traefik = [str(ensure("traefik")["traefik"]), f"--configfile={static}"]
     with (
         process.running(
             "llama-server",
@@ -57,14 +52,7 @@ def running(
             seconds=START_SECONDS,
             bound=True,
         ),
-        process.running(
-            "Traefik",
-            traefik,
-            folder / "traefik.log",
-            lambda: _healthy(ping, "/ping"),
-            seconds=START_SECONDS,
-            bound=True,
-        ),
+        running_traefik(folder, routes(url, forward_auth, server_uuid), port=entry, bound=True),
     ):
         yield HostGateway(llama=url, traefik=f"https://127.0.0.1:{entry}")
 
@@ -79,65 +67,22 @@ def llama_command(folder: Path, port: int) -> Sequence[str]:
     ]
 
 
-def entry_points(dynamic: Path, entry: int, ping: int) -> Mapping[str, Any]:
-    """Traefik's static configuration: strict about what is encoded, with the access log."""
-    kinds = ("Slash", "BackSlash", "NullCharacter", "Semicolon", "Percent", "QuestionMark", "Hash")
-    refused = {f"allowEncoded{kind}": False for kind in kinds}
-    return {
-        "entryPoints": {
-            "websecure": {
-                "address": f"127.0.0.1:{entry}",
-                "http": {"tls": {}, "encodedCharacters": refused},
-            },
-            "ping": {"address": f"127.0.0.1:{ping}"},
-        },
-        "ping": {"entryPoint": "ping"},
-        "providers": {"file": {"filename": str(dynamic)}},
-        "accessLog": {"format": "json", "filePath": "/dev/null"},
-        "log": {"level": "WARN"},
-    }
-
-
-def routes(folder: Path, server: str, forward_auth: str, server_uuid: str) -> Mapping[str, Any]:
+def routes(server: str, forward_auth: str, server_uuid: str) -> Mapping[str, Any]:
     """Traefik's dynamic configuration: the middlewares that a ModelServe has, and none."""
-    passed = ["Authorization", "Cookie", "X-Auth-Subject", "X-Auth-Groups"]
-    middlewares = {
-        "auth": {
-            "forwardAuth": {
-                "address": f"{forward_auth}/verify/{server_uuid}",
-                "trustForwardHeader": False,
-                "authRequestHeaders": ["Authorization", "Cookie", "Origin", "Sec-Fetch-Site"],
-                "authResponseHeaders": passed,
-                "maxResponseBodySize": 4096,
-            }
-        },
-        "limit": {"inFlightReq": {"amount": IN_FLIGHT}},
-        "strip": {"stripPrefix": {"prefixes": [f"/{server_uuid}"]}},
-        "strip-open": {"stripPrefix": {"prefixes": [f"/{OPEN}"]}},
+    meta = {"name": NAME, "namespace": "bench", "uid": server_uuid}
+    serve = ModelServe.parse({"metadata": meta, "spec": {"modelName": NAME}})
+    routing = Routing(
+        kind="traefik", url="https://127.0.0.1", forward_auth=forward_auth, max_in_flight=IN_FLIGHT
+    )
+    found = routes_of(route_objects(serve, routing, 80), {NAME: server})
+    found["http"]["middlewares"]["strip-open"] = {"stripPrefix": {"prefixes": [f"/{OPEN}"]}}
+    found["http"]["routers"]["open"] = {
+        "rule": f"PathPrefix(`/{OPEN}/`)",
+        "entryPoints": [ENTRY_POINT],
+        "middlewares": ["strip-open"],
+        "service": NAME,
     }
-    routers = {
-        "secured": _router(server_uuid, "auth", "limit", "strip"),
-        "open": _router(OPEN, "strip-open"),
-    }
-    service = {"loadBalancer": {"servers": [{"url": server}]}}
-    pair = {"certFile": str(folder / "tls.crt"), "keyFile": str(folder / "tls.key")}
-    return {
-        "http": {
-            "routers": routers,
-            "middlewares": middlewares,
-            "services": {"llama": service},
-        },
-        "tls": {"stores": {"default": {"defaultCertificate": pair}}},
-    }
-
-
-def _router(segment: str, *middlewares: str) -> Mapping[str, Any]:
-    return {
-        "rule": f"Path(`/{segment}`) || PathPrefix(`/{segment}/`)",
-        "entryPoints": ["websecure"],
-        "middlewares": list(middlewares),
-        "service": "llama",
-    }
+    return found
 
 
 def _healthy(port: int, path: str) -> bool:

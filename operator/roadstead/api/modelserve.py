@@ -9,6 +9,7 @@ from roadstead.api.raw import Metadata, Raw, section
 
 PLURAL = "modelserves"
 KIND = "ModelServe"
+DEFAULT_MODE = "Chat"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -50,6 +51,11 @@ class ModelServe:
             contract=spec.get("contract", ""),
             config=section(spec, "config"),
         )
+
+    @property
+    def mode(self) -> str:
+        """What the server does: `Chat`, `Embedding` or `Rerank`."""
+        return str(self.runtime_params.get("mode") or DEFAULT_MODE)
 
     @property
     def status(self) -> Raw:

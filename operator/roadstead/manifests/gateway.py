@@ -10,19 +10,13 @@ from urllib.parse import urlsplit
 from roadstead.api.modelserve import ModelServe
 from roadstead.manifests import names
 from roadstead.manifests.digest import stamped
+from roadstead.manifests.gateway_headers import REQUEST_HEADERS, none_of
 from roadstead.manifests.rendering import Manifest, render
 
 Kind = Literal["traefik", "gateway-api"]
 
-# Other spellings of what tells a backend who calls. Traefik compares names as they are written, and
-# some servers take `.` and `_` for `-` (GHSA-x677-9fxg-v5c5).
-_IDENTITY: Final = (
-    r"(?i)^(x[-_.]auth[-_.].*"
-    r"|(x[-_.])?(forwarded|remote|authenticated|auth[-_.]request|webauth)[-_.]"
-    r"(user(name|id)?|groups?|email|preferred[-_.]username|subject|access[-_.]token)"
-    r"|(proxy|x)[-_.](authorization|api[-_.]key))$"
-)
 _ORDER: Final = ("auth", "limit", "strip")
+_REMOVED_HEADERS: Final = none_of(REQUEST_HEADERS)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -69,7 +63,7 @@ def route_objects(serve: ModelServe, routing: Routing, port: int) -> list[Manife
         "modelserve/gateway/middlewares.yaml.j2",
         **{suffix: _metadata(serve, suffix) for suffix in _ORDER},
         address=f"{routing.forward_auth}/verify/{uuid}",
-        identity=_IDENTITY,
+        removed_headers=_REMOVED_HEADERS,
         in_flight=routing.max_in_flight,
         prefixes=[f"/{uuid}"],
     )

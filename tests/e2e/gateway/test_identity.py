@@ -99,6 +99,8 @@ def test_the_server_is_told_who_calls_by_the_gateway_alone(
         pytest.param("Remote-User: root", id="plain-remote-user"),
         pytest.param("Cookie: __Host-roadstead-session=root", id="session"),
         pytest.param("X-Api-Key: root", id="api-key"),
+        pytest.param("X-Conversation-Id: root", id="conversation"),
+        pytest.param("X-Anything-Else: root", id="any-other"),
     ],
 )
 def test_what_a_caller_says_of_himself_does_not_arrive(

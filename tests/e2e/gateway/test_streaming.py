@@ -1,15 +1,21 @@
 """Answers that come piece by piece, that are called off, that take long."""
 
+import base64
 import http.client
 import itertools
 import json
 import re
 import time
-from collections.abc import Iterator
+import urllib.request
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import pytest
+
+from dev.demo.kubectl import Cluster
 from tests.e2e.gateway.connection import Connection, ask
 from tests.e2e.gateway.site import Gateway, Served
+from tests.e2e.serves import Serves
 from tests.support.waiting import wait_until
 
 LONG_TOKENS = 3500
@@ -30,36 +36,51 @@ def pieces(response: http.client.HTTPResponse) -> Iterator[dict[str, Any]]:
             yield json.loads(line.removeprefix(b"data: "))
 
 
-def metric(gateway: Gateway, served: Served, name: str) -> float:
-    """One of the server's own metrics."""
-    text = ask(gateway, f"/{served.uid}/metrics", token=served.token).body.decode()
-    found = re.search(rf"^llamacpp:{name} (\S+)$", text, re.MULTILINE)
-    assert found, text
-    return float(found[1])
+@pytest.fixture
+def metric(cluster: Cluster, mine: Served) -> Iterator[Callable[[str], float]]:
+    """One of the server's own metrics, past the gateway, which does not serve them."""
+    tenant = Serves(cluster=cluster, namespace=mine.namespace)
+    encoded = tenant.get("secret", f"{mine.name}-key")["data"]["api-key"]
+    key = base64.b64decode(encoded).decode().strip()
+    with cluster.forwarded(mine.namespace, f"service/{mine.name}", 80) as port:
+
+        def read(name: str) -> float:
+            request = urllib.request.Request(
+                f"http://127.0.0.1:{port}/metrics", headers={"Authorization": f"Bearer {key}"}
+            )
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                text = answer.read().decode()
+            found = re.search(rf"^llamacpp:{name} (\S+)$", text, re.MULTILINE)
+            assert found, text
+            return float(found[1])
+
+        yield read
 
 
 def test_the_first_piece_arrives_while_the_server_computes_the_rest(
-    gateway: Gateway, mine: Served
+    gateway: Gateway, mine: Served, metric: Callable[[str], float]
 ) -> None:
     with Connection(gateway) as connection:
         path = f"/{mine.uid}/completion"
         stream = pieces(connection.open(path, token=mine.token, body=completion(LONG_TOKENS)))
         next(stream)
-        assert metric(gateway, mine, "requests_processing") == 1
+        assert metric("requests_processing") == 1
         assert len(list(itertools.islice(stream, 100))) == 100
 
 
-def test_a_cancelled_request_frees_its_slot(gateway: Gateway, mine: Served) -> None:
-    before = metric(gateway, mine, "tokens_predicted_total")
+def test_a_cancelled_request_frees_its_slot(
+    gateway: Gateway, mine: Served, metric: Callable[[str], float]
+) -> None:
+    before = metric("tokens_predicted_total")
     with Connection(gateway) as connection:
         path = f"/{mine.uid}/completion"
         stream = pieces(connection.open(path, token=mine.token, body=completion(LONG_TOKENS)))
         next(stream)
-        assert metric(gateway, mine, "requests_processing") >= 1
-    wait_until(lambda: metric(gateway, mine, "requests_processing") == 0, seconds=20)
+        assert metric("requests_processing") >= 1
+    wait_until(lambda: metric("requests_processing") == 0, seconds=20)
     again = ask(gateway, path, token=mine.token, body={**completion(1), "stream": False})
     assert again.status == 200
-    assert metric(gateway, mine, "tokens_predicted_total") - before < LONG_TOKENS
+    assert metric("tokens_predicted_total") - before < LONG_TOKENS
 
 
 def test_a_long_answer_is_not_cut(gateway: Gateway, mine: Served) -> None:

@@ -87,9 +87,16 @@ class Site:
         raw = self._object("demo", "", "contract-uid", content)
         self.servers.put(RESOURCECONTRACTS, {**raw, "status": status or {}})
 
-    def put_server(self, contract: str = "demo", *, status: Raw | None = None, **meta: Any) -> None:
+    def put_server(
+        self,
+        contract: str = "demo",
+        *,
+        status: Raw | None = None,
+        runtimeParams: Raw | None = None,  # noqa: N803 - as in the spec
+        **meta: Any,
+    ) -> None:
         """ModelServe `demo/gemma` with UID SERVER."""
-        spec = {"modelName": "gemma", "contract": contract}
+        spec = {"modelName": "gemma", "contract": contract, "runtimeParams": runtimeParams or {}}
         raw = self._object("gemma", "demo", SERVER, spec, **meta)
         self.servers.put(MODELSERVES, {**raw, "status": status or {}})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import logging
 import time
@@ -29,6 +30,7 @@ from roadstead_webhooks.forwardauth.forwarded import (
     read_forwarded,
     read_method,
 )
+from roadstead_webhooks.forwardauth.paths import is_served, refusal
 from roadstead_webhooks.forwardauth.servers import Servers
 from roadstead_webhooks.forwardauth.verdict import Verdict, judge
 from roadstead_webhooks.forwardauth.verdicts import Verdicts, key_of
@@ -132,7 +134,8 @@ class Endpoint:
         ):
             message = "a session of the console counts for requests from its own pages alone"
             return refused(Verdict(status=403, reason="CrossOrigin", message=message))
-        return await self._judged(credential.text, server_uuid)
+        answer = await self._judged(credential.text, server_uuid)
+        return _of_the_mode(answer, forwarded)
 
     async def _judged(self, token: str, server_uuid: str) -> Answer:
         # Taken before anything is read: what changes meanwhile makes the answer one of the past.
@@ -176,3 +179,19 @@ class Endpoint:
         metrics.VERDICTS.labels(verdict.word, verdict.reason).inc()
         method = read_method(headers)
         self._log.note(verdict, server_uuid=server_uuid, method=method or "", seconds=seconds)
+
+
+def _of_the_mode(answer: Answer, forwarded: Forwarded) -> Answer:
+    """404 for whoever may use the server, and asks it for what it does not answer.
+
+    Not before the verdict: whoever may not use the server learns nothing of it, its mode included.
+    """
+    verdict = answer.verdict
+    if verdict.status != 200 or is_served(verdict.mode, forwarded.method, forwarded.path):
+        return answer
+    reason = "PathNotServed"
+    return refused(
+        dataclasses.replace(
+            verdict, status=404, reason=reason, code=reason, message=refusal(verdict.mode), until=0
+        )
+    )

@@ -83,7 +83,7 @@ def _decisive(resource: Resource, raw: Raw) -> tuple[Any, ...]:
     meta, spec = section(raw, "metadata"), section(raw, "spec")
     lasting = meta.get("uid"), meta.get("deletionTimestamp")
     if resource == MODELSERVES:
-        return *lasting, spec.get("contract")
+        return *lasting, spec.get("contract"), section(spec, "runtimeParams").get("mode")
     if resource == RESOURCECONTRACTS:
         return *lasting, spec
     if resource == NAMESPACES:

@@ -30,6 +30,8 @@ class Verdict:
     groups: frozenset[str] = frozenset()
     server: str = ""
     """`<namespace>/<name>`, empty where it is not known."""
+    mode: str = ""
+    """The server's, by which requests pass where the status is 200."""
     until: int = 0
 
     @property
@@ -76,6 +78,7 @@ def judge(
         subject=claims.subject,
         groups=claims.groups,
         server=served.title if served else "",
+        mode=served.serve.mode if served else "",
         until=claims.expires_at,
     )
     if served is None:

@@ -1,0 +1,1 @@
+"""The routes that the operator writes, in a real Traefik, before a real forward auth."""

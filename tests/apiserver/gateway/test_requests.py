@@ -1,0 +1,85 @@
+"""What of a request reaches a server through Traefik and forward auth, however it is spelled."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from roadstead.manifests.gateway_headers import REQUEST_HEADERS
+from roadstead_webhooks.forwardauth.paths import is_served
+from tests.apiserver.gateway.conftest import Host
+
+DOORS = ("slots", "props", "lora-adapters", "v1/stream", "tools", "cors-proxy", "metrics")
+SPELLINGS = (
+    *("/{door}", "//{door}", "/./{door}", "/v1/../{door}", "/v1/models/../../{door}", "/{door}/"),
+    *("/v1/models/..%2f..%2f{door}", "/%2e%2e/{door}", "/v1%2f..%2f{door}", "/v1/%2e%2e/{door}"),
+    *("/;/{door}", "/v1;x=1/../{door}", "/{door};x=1", "/{door}%3bx", "/..;/{door}", "/{door}%00"),
+    *("/{door}%20", "/{door}.", "/\\{door}", "/v1/..\\{door}", "/%5c{door}", "/{door}%2f"),
+    *("/%{first:02x}{rest}", "/%25{first:02x}{rest}", "/{upper}", "/{door}?/v1/models"),
+    *(
+        "/{door}#/v1/models",
+        "/v1/models#/../{door}",
+        "/v1/models?/../{door}",
+        "/v1/models%3f/{door}",
+    ),
+    *("/health/../{door}", "/{door}/../{door}", "/v1/models/%c0%ae%c0%ae/{door}", "/{door}\t"),
+)
+HOSTILE = (
+    *("X-Conversation-Id", "x-conversation-id", "X_Conversation_Id", "X.Conversation.Id"),
+    *("X-Conversation-ID", "X-Conversation-Id-", "X-Api-Key", "Proxy-Authorization", "Cookie"),
+    *("Origin", "Referer", "Sec-Fetch-Site", "Upgrade", "Expect", "Range", "If-None-Match"),
+    *("X-Forwarded-User", "X-Original-Url", "X-Http-Method-Override", "Forwarded", "X-Mcp-Url"),
+    *("X-Auth_Subject", "X.Auth-Subject", "Accept_", "Content.Type", "TE", "Keep-Alive"),
+)
+ADDED = {"host", "x-forwarded-prefix", "cache-control", "date", "server"}
+"""Whatever the caller sends: what Traefik adds, and headers of forward auth's answer."""
+
+
+def statuses(heard: bytes) -> list[int]:
+    """Of all responses in what was heard."""
+    return [int(code) for code in re.findall(rb"^HTTP/1\.[01] (\d{3}) ", heard, re.M)]
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_no_spelling_of_a_path_reaches_what_is_not_on_the_list(
+    host: Host, spelling: str, method: str
+) -> None:
+    for door in DOORS:
+        words = {"door": door, "first": ord(door[0]), "rest": door[1:], "upper": door.upper()}
+        host.exchange(method, f"/{host.uuid}{spelling.format(**words)}")
+    reached = [(each.method, each.path) for each in host.server.requests]
+    assert all(is_served("Chat", *each) for each in reached), reached
+
+
+def test_path_that_is_not_on_the_list_is_not_found_as_the_api_says_it(host: Host) -> None:
+    heard = host.exchange("POST", f"/{host.uuid}/lora-adapters", body="[]")
+    assert statuses(heard) == [404]
+    error = json.loads(heard.partition(b"\r\n\r\n")[2])["error"]
+    assert (error["type"], error["code"]) == ("not_found_error", "PathNotServed")
+    assert host.server.requests == []
+
+
+def test_path_on_the_list_reaches_the_server_with_body_and_query(host: Host) -> None:
+    heard = host.exchange("POST", f"/{host.uuid}/v1/chat/completions?a=b", body='{"a": 1}')
+    assert statuses(heard) == [200]
+    (request,) = host.server.requests
+    assert (request.target, request.body) == ("/v1/chat/completions?a=b", b'{"a": 1}')
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_header_that_is_not_on_the_list_does_not_reach_the_server(host: Host, name: str) -> None:
+    host.exchange("GET", f"/{host.uuid}/v1/models", f"{name}: hostile-value")
+    passed = {each.lower() for each in REQUEST_HEADERS} | ADDED
+    for request in host.server.requests:
+        assert {each.lower() for each, _ in request.headers} <= passed
+        assert "hostile-value" not in str(request.headers)
+
+
+def test_headers_on_the_list_reach_the_server(host: Host) -> None:
+    sent = {"Content-Type": "application/json", "Accept": "text/event-stream", "X-Request-Id": "r"}
+    host.exchange("POST", f"/{host.uuid}/v1/completions", *(f"{k}: {v}" for k, v in sent.items()))
+    (request,) = host.server.requests
+    assert sent.items() <= dict(request.headers).items()

@@ -1,0 +1,38 @@
+"""llama-server's own doors, which are no caller's: shut at the gateway, in the API's own words."""
+
+import pytest
+
+from tests.e2e.gateway.connection import Connection
+from tests.e2e.gateway.site import Gateway, Served
+
+OPEN = (("GET", "/v1/models"), ("GET", "/health"), ("POST", "/tokenize"))
+DOORS = (
+    *(("GET", "/v1/stream?conv_id=a"), ("GET", "/v1/streams"), ("DELETE", "/v1/stream/a")),
+    *(("GET", "/props"), ("POST", "/props"), ("GET", "/slots"), ("POST", "/slots/0?action=erase")),
+    *(("GET", "/lora-adapters"), ("POST", "/lora-adapters"), ("GET", "/metrics")),
+    *(("GET", "/tools"), ("POST", "/tools"), ("GET", "/cors-proxy?url=http://127.0.0.1:8080")),
+    *(("POST", "/v1/chat/completions/control"), ("POST", "/models/load"), ("GET", "/index.html")),
+    *(("POST", "/v1/embeddings"), ("POST", "/v1/rerank"), ("PUT", "/v1/models")),
+)
+
+
+@pytest.mark.parametrize(("method", "path"), DOORS)
+def test_door_is_not_found_and_the_server_not_asked(
+    gateway: Gateway, mine: Served, method: str, path: str
+) -> None:
+    with Connection(gateway) as connection:
+        answer = connection.send(method, f"/{mine.uid}{path}", token=mine.token)
+    assert answer.status == 404
+    assert answer.headers.get("server") != "llama.cpp"
+    assert answer.json["error"]["code"] == "PathNotServed"
+    assert answer.json["error"]["type"] == "not_found_error"
+
+
+@pytest.mark.parametrize(("method", "path"), OPEN)
+def test_what_is_for_callers_is_answered_by_the_server(
+    gateway: Gateway, mine: Served, method: str, path: str
+) -> None:
+    with Connection(gateway) as connection:
+        answer = connection.send(method, f"/{mine.uid}{path}", token=mine.token)
+    assert answer.status == 200
+    assert answer.headers["server"] == "llama.cpp"

@@ -1,0 +1,107 @@
+"""An HTTP server in a model server's place: it records requests and answers as a test says."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import ssl
+import threading
+from collections.abc import Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Final
+
+BODY_LIMIT: Final = 4 * 1024 * 1024
+WAIT_SECONDS: Final = 60.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Recorded:
+    """A request as it arrived."""
+
+    method: str
+    target: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+    @property
+    def path(self) -> str:
+        """Without the query."""
+        return self.target.partition("?")[0]
+
+
+@dataclasses.dataclass(kw_only=True)
+class RecordingServer:
+    """What it has got so far, and what it answers with."""
+
+    port: int = 0
+    status: int = 200
+    content_type: str = "application/json"
+    body: bytes = b'{"status":"ok"}'
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    rest: bytes = b""
+    """Sent once `more` is set, where there is any: then the answer has no length."""
+    more: threading.Event = dataclasses.field(default_factory=threading.Event)
+    requests: list[Recorded] = dataclasses.field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        """Of its root, without a slash."""
+        return f"http://127.0.0.1:{self.port}"
+
+
+@contextlib.contextmanager
+def running_recorder(
+    *, tls: ssl.SSLContext | None = None, **answer: object
+) -> Iterator[RecordingServer]:
+    """One that runs until the end of the block; `answer` are fields of RecordingServer."""
+    state = RecordingServer(**answer)  # type: ignore[arg-type] # fields by name
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(state))
+    server.daemon_threads = True
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    state.port = server.server_address[1]
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield state
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def _handler(state: RecordingServer) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _answer(self) -> None:
+            length = min(int(self.headers.get("Content-Length") or 0), BODY_LIMIT)
+            state.requests.append(
+                Recorded(
+                    method=self.command,
+                    target=self.path,
+                    headers=tuple(self.headers.items()),
+                    body=self.rfile.read(length),
+                )
+            )
+            self.send_response(state.status)
+            for name, value in state.headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Type", state.content_type)
+            if state.rest:
+                self.close_connection = True
+                self.send_header("Connection", "close")
+            else:
+                self.send_header("Content-Length", str(len(state.body)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(state.body)
+                if state.rest and state.more.wait(WAIT_SECONDS):
+                    self.wfile.write(state.rest)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"):
+        setattr(Handler, f"do_{method}", Handler._answer)
+    return Handler
