@@ -35,6 +35,7 @@ EDITS: Final[Mapping[tuple[str, str], Raw]] = {
     ("secrets", "gemma-key"): {"data": {"api-key": "bWluZQ=="}},
     ("ingressroutes", "gemma"): {"spec": {"entryPoints": ["web"]}},
     ("middlewares", "gemma-auth"): {"spec": {"forwardAuth": {"trustForwardHeader": True}}},
+    ("middlewares", "gemma-headers"): {"spec": {"headers": {"customResponseHeaders": None}}},
     ("middlewares", "gemma-limit"): {"spec": {"inFlightReq": {"amount": 1}}},
     ("middlewares", "gemma-strip"): {"spec": {"stripPrefix": {"prefixes": ["/other"]}}},
 }

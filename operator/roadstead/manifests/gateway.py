@@ -10,12 +10,12 @@ from urllib.parse import urlsplit
 from roadstead.api.modelserve import ModelServe
 from roadstead.manifests import names
 from roadstead.manifests.digest import stamped
-from roadstead.manifests.gateway_headers import REQUEST_HEADERS, none_of
+from roadstead.manifests.gateway_headers import REQUEST_HEADERS, RESPONSE_HEADERS, none_of
 from roadstead.manifests.rendering import Manifest, render
 
 Kind = Literal["traefik", "gateway-api"]
 
-_ORDER: Final = ("auth", "limit", "strip")
+_ORDER: Final = ("auth", "limit", "headers", "strip")
 _REMOVED_HEADERS: Final = none_of(REQUEST_HEADERS)
 
 
@@ -64,6 +64,7 @@ def route_objects(serve: ModelServe, routing: Routing, port: int) -> list[Manife
         **{suffix: _metadata(serve, suffix) for suffix in _ORDER},
         address=f"{routing.forward_auth}/verify/{uuid}",
         removed_headers=_REMOVED_HEADERS,
+        response_headers=dict(RESPONSE_HEADERS),
         in_flight=routing.max_in_flight,
         prefixes=[f"/{uuid}"],
     )

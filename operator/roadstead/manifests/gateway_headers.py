@@ -1,9 +1,9 @@
-"""Which headers of callers reach servers (pure)."""
+"""Which headers pass between callers and servers (pure)."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 REQUEST_HEADERS: Final = (
@@ -18,6 +18,28 @@ REQUEST_HEADERS: Final = (
 An allow-list, since llama-server acts on headers of its own (`X-Conversation-Id` lets anyone on the
 server read an answer who knows the id), and others take `X_Auth_Subject` for `X-Auth-Subject`
 (GHSA-x677-9fxg-v5c5).
+"""
+
+_REMOVED: Final = (
+    # What a browser would keep for the whole origin, the console's pages included.
+    *("Set-Cookie", "Clear-Site-Data", "Service-Worker-Allowed", "Strict-Transport-Security"),
+    *("Alt-Svc", "NEL", "Report-To", "Reporting-Endpoints", "Accept-CH"),
+    # What would lead a browser elsewhere, or have it ask for a password.
+    *("Location", "Refresh", "Link", "WWW-Authenticate"),
+    # llama-server lets every origin read its answers.
+    *("Access-Control-Allow-Origin", "Access-Control-Allow-Credentials"),
+)
+RESPONSE_HEADERS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(_REMOVED, ""),
+    "Content-Security-Policy": "sandbox; default-src 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    # What a browser kept would be shown without another question to forward auth.
+    "Cache-Control": "no-store",
+}
+"""Of every answer of a server, as Traefik's `customResponseHeaders`: empty removes the header.
+
+An answer shown as a page runs no script, loads nothing and has an origin of its own.
 """
 
 

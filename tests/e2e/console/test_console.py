@@ -112,8 +112,10 @@ def test_axe_finds_nothing_serious_on_a_real_server(
 
 
 def _status(gateway: Gateway, path: str, cookie: str) -> int:
-    """What somebody gets who copied the cookie."""
-    request = urllib.request.Request(gateway.url + path, headers={"Cookie": f"{COOKIE}={cookie}"})
+    """What somebody gets who copied the cookie, and says what a page of the console's would."""
+    own = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": "empty"}
+    headers = {"Cookie": f"{COOKIE}={cookie}", **own}
+    request = urllib.request.Request(gateway.url + path, headers=headers)
     context = ssl.create_default_context(cafile=gateway.ca)
     try:
         with urllib.request.urlopen(request, context=context, timeout=30) as answer:

@@ -149,6 +149,22 @@ COOKIES = (
         body="{}",
     ),
     _request(
+        "cookie-opened-as-a-page",
+        "GET /{mine}/v1/models HTTP/1.1",
+        HOST,
+        "Cookie: __Host-roadstead-session={token}",
+        "Sec-Fetch-Site: same-origin",
+        "Sec-Fetch-Dest: document",
+        statuses=(403,),
+    ),
+    _request(
+        "cookie-read-without-a-browser",
+        "GET /{mine}/v1/models HTTP/1.1",
+        HOST,
+        "Cookie: __Host-roadstead-session={token}",
+        statuses=(403,),
+    ),
+    _request(
         "cookie-twice",
         "GET /{mine}/health HTTP/1.1",
         HOST,

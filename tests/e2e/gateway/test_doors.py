@@ -36,3 +36,5 @@ def test_what_is_for_callers_is_answered_by_the_server(
         answer = connection.send(method, f"/{mine.uid}{path}", token=mine.token)
     assert answer.status == 200
     assert answer.headers["server"] == "llama.cpp"
+    assert answer.headers["content-security-policy"] == "sandbox; default-src 'none'"
+    assert "access-control-allow-origin" not in answer.headers

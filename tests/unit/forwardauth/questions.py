@@ -50,7 +50,9 @@ def bearer(text: str) -> tuple[str, str]:
 class Site:
     """An endpoint in front of server `demo/gemma`, which contract `demo` lets `demo-users` use."""
 
-    def __init__(self, *, contracts: bool = True, as_json: bool = True) -> None:
+    def __init__(
+        self, *, contracts: bool = True, as_json: bool = True, origin: str = ORIGIN
+    ) -> None:
         self.now = NOW
         self.servers = Servers()
         self.tokens = _Tokens()
@@ -63,7 +65,7 @@ class Site:
             self.servers,
             KEY,
             self.log,
-            origin=ORIGIN,
+            origin=origin,
             contracts=contracts,
             unavailable=lambda: self.wrong,
             clock=lambda: self.now,

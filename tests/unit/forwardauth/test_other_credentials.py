@@ -48,9 +48,34 @@ async def test_probe_of_another_server_is_refused() -> None:
     assert await verdict(Site(), shown, method="GET", path="/health") == (401, "ProbeInvalid")
 
 
-async def test_session_cookie_counts_for_a_page_of_the_gateway() -> None:
-    shown = [("Cookie", f"a=b; {COOKIE}={token()}"), ("Origin", ORIGIN)]
+SITE, DEST = ("Sec-Fetch-Site", "same-origin"), ("Sec-Fetch-Dest", "empty")
+
+
+@pytest.mark.parametrize("more", [[], [("Origin", ORIGIN)]], ids=["by GET", "by POST"])
+async def test_session_cookie_counts_for_what_the_consoles_pages_fetch(more: Pairs) -> None:
+    shown = [("Cookie", f"a=b; {COOKIE}={token()}"), SITE, DEST, *more]
     assert await verdict(Site(), *shown) == (200, "Allowed")
+
+
+@pytest.mark.parametrize(
+    "dest",
+    [
+        *("document", "iframe", "frame", "embed", "object", "script", "style", "image", "font"),
+        *("worker", "sharedworker", "serviceworker", "audioworklet", "manifest", "Empty", ""),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_session_cookie_does_not_count_for_what_a_browser_would_run_or_show(
+    dest: str, method: str
+) -> None:
+    shown = [("Cookie", f"{COOKIE}={token()}"), SITE, ("Sec-Fetch-Dest", dest)]
+    assert await verdict(Site(), *shown, method=method) == (403, "CrossOrigin")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+async def test_session_cookie_does_not_count_on_the_host_of_servers_alone(method: str) -> None:
+    shown = [("Cookie", f"{COOKIE}={token()}"), SITE, DEST]
+    assert await verdict(Site(origin=""), *shown, method=method) == (403, "CrossOrigin")
 
 
 @pytest.mark.parametrize(
@@ -61,21 +86,25 @@ async def test_session_cookie_counts_for_a_page_of_the_gateway() -> None:
         [("Origin", "null")],
         [("Origin", ORIGIN), ("Origin", ORIGIN)],
         [("Origin", ORIGIN + ".evil.com")],
-        [("Sec-Fetch-Site", "same-site")],
-        [("Sec-Fetch-Site", "cross-site"), ("Origin", ORIGIN)],
-        [("Sec-Fetch-Site", "same-origin"), ("Origin", "https://evil.example.com")],
-        [("Sec-Fetch-Site", "same-origin"), ("Sec-Fetch-Site", "none")],
+        [("Origin", ORIGIN)],
+        [DEST],
+        [SITE],
+        [("Sec-Fetch-Site", "same-site"), DEST],
+        [("Sec-Fetch-Site", "none"), DEST],
+        [("Sec-Fetch-Site", "cross-site"), DEST, ("Origin", ORIGIN)],
+        [SITE, DEST, ("Origin", "https://evil.example.com")],
+        [SITE, DEST, ("Origin", "null")],
+        [SITE, ("Sec-Fetch-Site", "none"), DEST],
+        [SITE, DEST, DEST],
     ],
     ids=str,
 )
-async def test_session_cookie_does_not_count_for_what_another_site_sends(said: Pairs) -> None:
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+async def test_session_cookie_does_not_count_for_what_another_site_sends(
+    said: Pairs, method: str
+) -> None:
     shown = [("Cookie", f"{COOKIE}={token()}"), *said]
-    assert await verdict(Site(), *shown) == (403, "CrossOrigin")
-
-
-async def test_session_cookie_counts_for_reading() -> None:
-    shown = ("Cookie", f"{COOKIE}={token()}")
-    assert await verdict(Site(), shown, method="GET", path="/v1/models") == (200, "Allowed")
+    assert await verdict(Site(), *shown, method=method) == (403, "CrossOrigin")
 
 
 async def test_token_in_the_header_counts_wherever_it_comes_from() -> None:

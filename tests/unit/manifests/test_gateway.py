@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +17,7 @@ from tests.support.builders.resources import make_serve, of_kind
 
 UUID = "0b9c7f5e-6a0e-4a52-8f0e-2d5f3a1c9e77"
 ROUTE_KINDS: dict[Kind, str] = {"traefik": "IngressRoute", "gateway-api": "HTTPRoute"}
-ORDER = ["gemma-auth", "gemma-limit", "gemma-strip"]
+ORDER = ["gemma-auth", "gemma-limit", "gemma-headers", "gemma-strip"]
 _DNS_LABEL = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
@@ -45,7 +46,7 @@ def middleware(name: str) -> Manifest:
 def test_the_route_is_written_after_all_that_stands_before_it() -> None:
     for kind, route in ROUTE_KINDS.items():
         found = [item["kind"] for item in objects(kind)]
-        assert found == ["Middleware"] * 3 + [route]
+        assert found == ["Middleware"] * 4 + [route]
 
 
 def test_auth_comes_first_in_an_ingressroute() -> None:
@@ -81,7 +82,19 @@ def test_the_callers_credentials_go_no_further_than_auth() -> None:
 
 def test_auth_gets_no_more_than_it_judges_by() -> None:
     given_on = middleware("gemma-auth")["forwardAuth"]["authRequestHeaders"]
-    assert given_on == ["Authorization", "Cookie", "Origin", "Sec-Fetch-Site"]
+    assert given_on == ["Authorization", "Cookie", "Origin", "Sec-Fetch-Site", "Sec-Fetch-Dest"]
+
+
+@pytest.mark.parametrize("name", ["Set-Cookie", "Service-Worker-Allowed", "Clear-Site-Data"])
+def test_what_a_browser_would_keep_for_the_host_is_taken_out_of_answers(name: str) -> None:
+    assert middleware("gemma-headers")["headers"]["customResponseHeaders"][name] == ""
+
+
+def test_answers_that_are_shown_run_and_load_nothing() -> None:
+    set_ = middleware("gemma-headers")["headers"]["customResponseHeaders"]
+    assert set_["Content-Security-Policy"] == "sandbox; default-src 'none'"
+    assert set_["X-Content-Type-Options"] == "nosniff"
+    assert set_["Cross-Origin-Resource-Policy"] == "same-origin"
 
 
 def removed_headers() -> re.Pattern[str]:

@@ -13,10 +13,11 @@ from typing import Final
 
 from roadstead.errors import InvalidToken
 from roadstead.tokens.gateway_keys import PROBE_SCHEME
-from roadstead.tokens.sessions import COOKIE, Headers
+from roadstead.tokens.sessions import COOKIE, Headers, only
 from roadstead_webhooks.forwardauth.forwarded import BadQuestion
 
 _TEXT: Final = r"[!-~]+"
+_OWN_FETCH: Final = ("same-origin", "empty")
 _CREDENTIAL: Final = re.compile(rf"(Bearer|{PROBE_SCHEME}) ({_TEXT})")
 
 
@@ -53,6 +54,19 @@ def read_credential(headers: Headers) -> Credential | None:
         raise InvalidToken(message, reason="AuthorizationInvalid")
     source = Source.PROBE if match[1] == PROBE_SCHEME else Source.BEARER
     return Credential(source=source, text=match[2])
+
+
+def is_own_fetch(headers: Headers, *, origin: str) -> bool:
+    """Whether the console's page at `origin` made the request by fetch: then its cookie counts.
+
+    What a browser would run or show (a page, frame, script, worker or image) has another
+    destination, so a session never brings a server's answer to life. Browsers set both headers and
+    no page can (https://www.w3.org/TR/fetch-metadata/). No request counts for an empty `origin`.
+    """
+    said = headers.getall("Origin", ())
+    if not origin or (said and only(headers, "Origin") != origin):
+        return False
+    return (only(headers, "Sec-Fetch-Site"), only(headers, "Sec-Fetch-Dest")) == _OWN_FETCH
 
 
 def _cookie(headers: Headers) -> Credential | None:

@@ -14,13 +14,14 @@ from aiohttp import web
 from roadstead.errors import InvalidToken
 from roadstead.tokens.claims import Claims
 from roadstead.tokens.gateway_keys import GatewayKey
-from roadstead.tokens.sessions import Headers, is_cross_origin
+from roadstead.tokens.sessions import Headers
 from roadstead_webhooks.forwardauth import metrics
 from roadstead_webhooks.forwardauth.accesslog import AccessLog
 from roadstead_webhooks.forwardauth.answers import SERVER, Answer, passed, refused
 from roadstead_webhooks.forwardauth.credentials import (
     Credential,
     Source,
+    is_own_fetch,
     read_credential,
 )
 from roadstead_webhooks.forwardauth.forwarded import (
@@ -38,6 +39,10 @@ from roadstead_webhooks.forwardauth.verdicts import Verdicts, key_of
 logger = logging.getLogger(__name__)
 
 HEALTH: Final = "/health"
+_NOT_BY_COOKIE: Final = (
+    "a session of the console counts here for what its own pages fetch alone: open the server in "
+    "the console, or send a token in the header Authorization, as `Bearer TOKEN`"
+)
 
 
 class Tokens(Protocol):
@@ -129,11 +134,8 @@ class Endpoint:
             return refused(Verdict(status=401, reason="TokenMissing", message=message))
         if credential.source is Source.PROBE:
             return self._probed(credential, forwarded, server_uuid)
-        if credential.source is Source.COOKIE and is_cross_origin(
-            headers, method=forwarded.method, origin=self._origin
-        ):
-            message = "a session of the console counts for requests from its own pages alone"
-            return refused(Verdict(status=403, reason="CrossOrigin", message=message))
+        if credential.source is Source.COOKIE and not is_own_fetch(headers, origin=self._origin):
+            return refused(Verdict(status=403, reason="CrossOrigin", message=_NOT_BY_COOKIE))
         answer = await self._judged(credential.text, server_uuid)
         return _of_the_mode(answer, forwarded)
 

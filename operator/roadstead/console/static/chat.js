@@ -1,5 +1,5 @@
-// A conversation with one server, at its own address of this origin: the cookie goes along, and
-// forward auth judges each request. Every text is put in as text, never as HTML.
+// A conversation with one server, at an address of this origin: the cookie goes along, and forward
+// auth judges each request. Every text is put in as text, never as HTML.
 
 import { signedOut } from "./live.js";
 import { toast } from "./console.js";

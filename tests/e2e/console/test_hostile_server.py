@@ -1,0 +1,68 @@
+"""A pod with a server's label answers a visitor's browser on the console's host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page
+
+from dev.console import chromium
+from dev.demo.kubectl import Cluster
+from tests.e2e.console.hostile_pod import MARK, hostile_pod, ran
+from tests.e2e.gateway.site import Gateway
+
+FETCH = """async url => {
+    const answer = await fetch(url);
+    return [answer.status, await answer.text()];
+}"""
+REGISTER = """url => navigator.serviceWorker.register(url, {scope: "/"})
+    .then(() => "registered", String)"""
+WORKERS = "navigator.serviceWorker.getRegistrations().then(all => all.length)"
+ATTEMPTS = 40
+"""The Service leads to the real pod as well: each attempt is one of two."""
+
+
+@pytest.fixture
+def models(cluster: Cluster, place: str, served: str) -> Iterator[str]:
+    """A path that passes to the server, or to a pod of its label that is hostile."""
+    with hostile_pod(cluster, place, served):
+        yield f"/{served}/v1/models"
+
+
+def fetch_theirs(page: Page, path: str) -> None:
+    """Have the console's page fetch until the hostile pod has answered."""
+    for _ in range(ATTEMPTS):
+        status, text = page.evaluate(FETCH, path)
+        if MARK in text:
+            return
+        assert status == 200, text
+        page.wait_for_timeout(250)
+    raise AssertionError("the hostile pod was never asked")
+
+
+def test_answer_of_a_hostile_pod_leaves_session_and_host_as_they_are(
+    alice: Page, gateway: Gateway, models: str
+) -> None:
+    alice.goto(f"{gateway.url}/servers")
+    before = chromium.cookie_of(alice.context)
+    fetch_theirs(alice, models)
+    assert chromium.cookie_of(alice.context) == before
+    assert len(alice.context.cookies()) == 1
+    assert alice.evaluate(REGISTER, models) != "registered"
+    assert alice.evaluate(WORKERS) == 0
+    alice.goto(f"{gateway.url}/servers")
+    assert alice.url == f"{gateway.url}/servers"
+
+
+def test_hostile_pod_is_shown_and_run_nowhere_on_the_host(
+    cluster: Cluster, alice: Page, gateway: Gateway, place: str, models: str
+) -> None:
+    alice.goto(f"{gateway.url}/servers")
+    fetch_theirs(alice, models)
+    for _ in range(ATTEMPTS // 4):
+        opened = alice.goto(gateway.url + models)
+        assert opened is not None
+        assert opened.status == 403
+    alice.goto(f"{gateway.url}/servers")
+    assert ran(cluster, place) == []
