@@ -3,9 +3,30 @@
 {{- if and .Values.console.enabled .Values.ledger.enabled (include "roadstead.hasGateway" .) }}yes{{ end -}}
 {{- end -}}
 
+{{/* Whether it has a host of its own, beside the servers'. */}}
+{{- define "roadstead.hasConsoleHost" -}}
+{{- if and (include "roadstead.hasConsole" .) .Values.console.url }}yes{{ end -}}
+{{- end -}}
+
+{{/* What browsers reach it by. */}}
+{{- define "roadstead.consoleUrl" -}}
+{{- .Values.console.url | default .Values.gateway.url -}}
+{{- end -}}
+
+{{- define "roadstead.consoleUrlEnv" -}}
+{{- if include "roadstead.hasConsoleHost" . }}
+- name: ROADSTEAD_CONSOLE_URL
+  value: {{ .Values.console.url | quote }}
+{{- end }}
+{{- end -}}
+
 {{- define "roadstead.consoleEnv" -}}
 - name: ROADSTEAD_GATEWAY_KIND
   value: {{ .Values.gateway.kind }}
+{{- include "roadstead.consoleUrlEnv" . }}
+{{- if include "roadstead.hasConsoleHost" . }}
+{{- include "roadstead.gatewayAddressEnv" . }}
+{{- end }}
 - name: ROADSTEAD_CONSOLE_POLL_SECONDS
   value: {{ int .Values.console.pollSeconds | quote }}
 {{- with .Values.console.oidc }}
@@ -67,6 +88,14 @@
 {{- end -}}
 
 {{- define "roadstead.validateConsole" -}}
+{{- with .Values.console.url -}}
+{{- if not (regexMatch "^https://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[1-9][0-9]{0,4})?$" .) -}}
+{{- fail (printf "console.url is %q: set it to what browsers reach the console by, https://host[:port] in lower case with no path, as https://console.example.com, or leave it empty" .) -}}
+{{- end -}}
+{{- if eq (urlParse .).hostname (urlParse $.Values.gateway.url).hostname -}}
+{{- fail (printf "console.url %s has the host of gateway.url, and a port makes no difference to cookies: name another host, or leave console.url empty" .) -}}
+{{- end -}}
+{{- end -}}
 {{- with .Values.console.oidc -}}
 {{- if .issuer -}}
 {{- $known := list -}}

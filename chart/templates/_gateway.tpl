@@ -24,14 +24,7 @@
   value: {{ .Values.gateway.kind }}
 - name: ROADSTEAD_GATEWAY_URL
   value: {{ .Values.gateway.url | quote }}
-{{- with .Values.gateway.address }}
-- name: ROADSTEAD_GATEWAY_ADDRESS
-  value: {{ . | quote }}
-{{- end }}
-{{- if .Values.gateway.caBundle }}
-- name: ROADSTEAD_GATEWAY_CA_FILE
-  value: /etc/roadstead/gateway-ca/ca.crt
-{{- end }}
+{{- include "roadstead.gatewayAddressEnv" . }}
 - name: ROADSTEAD_GATEWAY_KEY_FILE
   value: /etc/roadstead/gateway/key
 {{- if eq .Values.gateway.kind "traefik" }}
@@ -50,9 +43,34 @@
 {{- if include "roadstead.hasConsole" . }}
 - name: ROADSTEAD_CONSOLE_SERVICE
   value: {{ $fullname }}-console
+{{- include "roadstead.consoleUrlEnv" . }}
 {{- end }}
 - name: ROADSTEAD_FORWARD_AUTH_URL
   value: http://{{ $fullname }}-forward-auth.{{ .Release.Namespace }}.svc
+{{- end }}
+{{- end -}}
+
+{{/* How the gateway is asked from within the cluster: the operator's probes, the console's chats. */}}
+{{- define "roadstead.gatewayAddressEnv" -}}
+{{- with .Values.gateway.address }}
+- name: ROADSTEAD_GATEWAY_ADDRESS
+  value: {{ . | quote }}
+{{- end }}
+{{- if .Values.gateway.caBundle }}
+- name: ROADSTEAD_GATEWAY_CA_FILE
+  value: /etc/roadstead/gateway-ca/ca.crt
+{{- end }}
+{{- end -}}
+
+{{/* The gateway's pods, and its address where it is another. */}}
+{{- define "roadstead.gatewayEgress" -}}
+- to:
+    - namespaceSelector:
+        matchLabels:
+          kubernetes.io/metadata.name: {{ .Values.gateway.namespace }}
+{{- $address := .Values.gateway.address | default (trimPrefix "https://" .Values.gateway.url) }}
+{{- if not (regexMatch "\\.svc(\\.|:|$)" $address) }}
+- ports: {{- include "roadstead.ports" (list (printf "https://%s" $address)) | nindent 4 }}
 {{- end }}
 {{- end -}}
 

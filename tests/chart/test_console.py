@@ -36,6 +36,14 @@ PROVIDER: Values = {
 }
 
 
+PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+
+
+def apart(url: str = "https://console.example.com", **gateway: object) -> Values:
+    """A console with a host of its own."""
+    return {"gateway": {**TRAEFIK["gateway"], **gateway}, "console": {"url": url}}
+
+
 @pytest.mark.parametrize("gateway", [TRAEFIK, GATEWAY_API])
 def test_there_is_one_with_a_gateway_and_a_ledger(chart: Chart, gateway: Values) -> None:
     assert chart.render(gateway).one("Deployment", NAME)
@@ -100,6 +108,51 @@ def test_settings_accept_its_environment(chart: Chart, tmp_path: Path) -> None:
     assert settings.provider.ca_file == Path("/etc/roadstead/issuers/ca-0.pem")
     assert settings.origin == "https://models.example.com"
     assert given - {"ROADSTEAD_NAMESPACE"} <= environ.asked
+
+
+def test_everybody_is_told_of_a_host_of_its_own(chart: Chart) -> None:
+    rendered = chart.render(apart())
+    for component in ("operator", "forward-auth", "console"):
+        environ = rendered.env(component)
+        assert environ["ROADSTEAD_CONSOLE_URL"] == "https://console.example.com"
+        assert environ["ROADSTEAD_GATEWAY_URL"] == "https://models.example.com"
+
+
+def test_on_a_shared_host_nobody_is_told_of_one_and_the_console_asks_no_gateway(
+    chart: Chart,
+) -> None:
+    rendered = chart.render(TRAEFIK)
+    for component in ("operator", "forward-auth", "console"):
+        assert "ROADSTEAD_CONSOLE_URL" not in rendered.env(component)
+    assert "ROADSTEAD_GATEWAY_ADDRESS" not in rendered.env("console")
+
+
+def test_console_on_a_host_of_its_own_asks_the_gateway_and_trusts_its_authority(
+    chart: Chart,
+) -> None:
+    rendered = chart.render(apart(address="traefik.gateway.svc:443", caBundle=PEM))
+    environ = rendered.env("console")
+    assert environ["ROADSTEAD_GATEWAY_ADDRESS"] == "traefik.gateway.svc:443"
+    assert environ["ROADSTEAD_GATEWAY_CA_FILE"] == "/etc/roadstead/gateway-ca/ca.crt"
+    pod = rendered.one("Deployment", NAME)["spec"]["template"]["spec"]
+    assert "/etc/roadstead/gateway-ca" in str(pod["containers"][0]["volumeMounts"])
+    *_, rule = policy(rendered, NAME)["egress"]
+    label = {"kubernetes.io/metadata.name": "gateway"}
+    assert rule == {"to": [{"namespaceSelector": {"matchLabels": label}}]}
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("https://models.example.com:8443", "has the host of gateway.url"),
+        ("http://console.example.com", "https://host"),
+        ("https://console.example.com/x", "no path"),
+        ("https://Console.example.com", "lower case"),
+    ],
+)
+def test_url_that_is_no_other_host_is_refused(chart: Chart, url: str, message: str) -> None:
+    with pytest.raises(ChartRefused, match=message):
+        chart.render(apart(url))
 
 
 def test_provider_that_is_no_issuer_is_refused(chart: Chart) -> None:

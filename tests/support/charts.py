@@ -116,6 +116,7 @@ EVERYTHING: Values = {
         "certResolver": "acme",
         "existingSecret": "gateway-key",
     },
+    "console": {"url": "https://console.example.com"},
     "forwardAuth": {
         "replicas": 3,
         "podAnnotations": {"example.com/scrape": "true"},

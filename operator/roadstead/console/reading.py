@@ -13,6 +13,7 @@ from roadstead.console.allowances import allowances, per_server
 from roadstead.console.questions import Row, ServerFilter, ServerSort
 from roadstead.console.site import SESSION, UUID, Site, json_answer
 from roadstead.console.timeline import timeline
+from roadstead.tokens.sessions import origin_of
 
 STATUSES: Final = ("Ready", "Pending", "Failed", "Stopped")
 _SORTS: Final = ("name", "memory", "cpu", "updated")
@@ -69,9 +70,10 @@ class Reading:
     def _open_url(self, server: Row) -> str:
         """Where a browser chats with it; empty where it is not reached through the gateway."""
         settings, url = self._site.settings, str(server["gateway_url"])
-        if not url.startswith(f"{settings.origin}/"):
+        if not url.startswith(f"{origin_of(settings.servers.url)}/"):
             return ""
-        return url if settings.at_addresses else f"/servers/{server['server_uuid']}/chat"
+        own = settings.at_addresses and not settings.servers.apart
+        return url if own else f"/servers/{server['server_uuid']}/chat"
 
     async def _server_page(self, request: web.Request) -> web.Response:
         row = await self._server(request)
@@ -90,7 +92,7 @@ class Reading:
                     ledger, row["namespace"], row["name"], since=row["created_at"] - _BEFORE
                 ),
             ),
-            origin=self._site.settings.origin,
+            origin=self._site.settings.servers.url,
         )
 
     async def _server_json(self, request: web.Request) -> web.Response:
@@ -105,7 +107,10 @@ class Reading:
         return json_answer({"since": window.since, "until": window.until, "samples": samples})
 
     async def _chat_page(self, request: web.Request) -> web.Response:
-        return self._site.page(request, "chat.html", server=await self._server(request))
+        row = await self._server(request)
+        before = "/api/servers" if self._site.settings.servers.apart else ""
+        chat_url = f"{before}/{row['server_uuid']}"
+        return self._site.page(request, "chat.html", server=row, chat_url=chat_url)
 
     async def _models(self, request: web.Request) -> Sequence[Row]:
         coverage, _ = await self._site.coverage(request[SESSION])

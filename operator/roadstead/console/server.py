@@ -11,6 +11,7 @@ from typing import Final
 from aiohttp import web
 
 from roadstead.console.changing import Changing
+from roadstead.console.chat_relay import ChatRelay
 from roadstead.console.events import Events
 from roadstead.console.guarding import Guard
 from roadstead.console.ledger import Ledger
@@ -134,6 +135,10 @@ def application(site: Site, client: KubeClient, stopping: asyncio.Event) -> web.
     guard = Guard(site)
     app = web.Application(middlewares=guard.middlewares, client_max_size=MAX_BODY_BYTES)
     app.on_response_prepare.append(guard.headed)
+    if site.settings.servers.apart:
+        relay = ChatRelay(site.settings.servers)
+        app.cleanup_ctx.append(relay.connected)
+        app.add_routes(relay.routes())
     provider = site.settings.provider
     if provider:
         app.add_routes(Provided(site, Provider(provider)).routes())

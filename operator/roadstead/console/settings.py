@@ -8,6 +8,7 @@ from pathlib import Path
 
 from roadstead import logs
 from roadstead.console.provider import ProviderSettings
+from roadstead.console.servers_host import ServersHost
 from roadstead.issuers.settings import TokenSettings
 from roadstead.settings import EnvReader
 from roadstead.tokens.sessions import origin_of
@@ -25,7 +26,9 @@ class ConsoleSettings:
     dsn_file: Path
     """The ledger, as its reader."""
     origin: str
-    """The gateway's, as browsers write it: `https://models.example.com`."""
+    """The console's, as browsers write it: `https://models.example.com`."""
+    servers: ServersHost
+    """Where servers are."""
     at_addresses: bool
     """Whether a server's own address leads a browser to its page here: the route says so."""
     namespace: str
@@ -50,13 +53,16 @@ class ConsoleSettings:
     def from_env(cls, environ: Mapping[str, str]) -> ConsoleSettings:
         """Read the environment; raises InvalidSettings that names every fault."""
         env = EnvReader(environ)
+        console_url = env.url("ROADSTEAD_CONSOLE_URL", "")
+        servers = ServersHost.read(env, console_url=console_url)
         admission = env.choice("ROADSTEAD_ADMISSION", ("required", "off"), "required")
         settings = cls(
             tokens=TokenSettings.from_env(environ),
             admin_groups=frozenset(env.items("ROADSTEAD_ADMIN_GROUPS") or ("roadstead-admins",)),
             contracts=admission == "required",
             dsn_file=env.file("ROADSTEAD_LEDGER_DSN_FILE"),
-            origin=origin_of(env.url("ROADSTEAD_GATEWAY_URL")),
+            origin=origin_of(console_url or servers.url),
+            servers=servers,
             at_addresses=env.choice("ROADSTEAD_GATEWAY_KIND", ("traefik", "gateway-api"), "traefik")
             == "traefik",
             namespace=env.text("ROADSTEAD_NAMESPACE", "roadstead-system"),

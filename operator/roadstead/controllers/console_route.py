@@ -47,7 +47,10 @@ class ConsoleRoute:
         while True:
             try:
                 if await self.bring():
-                    logger.info("the console is routed at %s/", self._routing.url)
+                    logger.info(
+                        "the console is routed at %s/",
+                        self._routing.console_url or self._routing.url,
+                    )
             except KubeError as error:
                 logger.warning("the console's route can't be written: %s", error)
             await asyncio.sleep(LOOK_SECONDS)

@@ -61,19 +61,30 @@ def _address(env: EnvReader) -> str:
     return address
 
 
-def _routing(env: EnvReader, kind: Kind) -> Routing:
-    url = env.url("ROADSTEAD_GATEWAY_URL")
+def _host_url(env: EnvReader, name: str, default: str | None = None) -> str:
+    url = env.url(name, default)
     if url and not url.startswith("https://"):
-        env.fault("ROADSTEAD_GATEWAY_URL", "is not an https URL such as https://models.example.com")
+        env.fault(name, "is not an https URL such as https://models.example.com")
     elif url and not _HOST.fullmatch(urlsplit(url).hostname or ""):
         # It stands in a match rule of Traefik's, in its own language.
-        env.fault("ROADSTEAD_GATEWAY_URL", "has a host that is neither a DNS name nor an IPv4")
+        env.fault(name, "has a host that is neither a DNS name nor an IPv4")
+    return url
+
+
+def _routing(env: EnvReader, kind: Kind) -> Routing:
+    url = _host_url(env, "ROADSTEAD_GATEWAY_URL")
+    console_url = _host_url(env, "ROADSTEAD_CONSOLE_URL", "")
+    if console_url and urlsplit(console_url).hostname == urlsplit(url).hostname:
+        # Another port would not do: cookies know none.
+        message = "has the host of ROADSTEAD_GATEWAY_URL; name another host, or leave it empty"
+        env.fault("ROADSTEAD_CONSOLE_URL", message)
     parent = tuple(part for part in env.text("ROADSTEAD_GATEWAY_PARENT", "").split("/") if part)
     if kind == "gateway-api" and len(parent) not in (2, 3):
         env.fault("ROADSTEAD_GATEWAY_PARENT", "is not namespace/name or namespace/name/listener")
     return Routing(
         kind=kind,
         url=url,
+        console_url=console_url,
         forward_auth=env.url("ROADSTEAD_FORWARD_AUTH_URL"),
         entry_points=env.items("ROADSTEAD_GATEWAY_ENTRY_POINTS") or ("websecure",),
         cert_resolver=env.text("ROADSTEAD_GATEWAY_CERT_RESOLVER", ""),

@@ -17,20 +17,21 @@ _ADDRESS: Final = "^/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/?$"
 def console_route(service: Raw, routing: Routing) -> Manifest:
     """The route to the console's Service, which owns it: it goes with the Service.
 
-    A browser that opens a server's own address is led to the console's page for it, since
-    llama.cpp has none; what calls the API there asks for no HTML.
+    On a host that it shares, a browser that opens a server's own address is led to the console's
+    page for it, since llama.cpp has none; what calls the API there asks for no HTML.
     """
     name = section(service, "metadata").get("name", "")
     values = {"meta": _metadata(service), "service": name, "port": PORT}
     if routing.kind == "traefik":
-        host = f"Host(`{routing.host}`)"
+        host = f"Host(`{routing.console_host}`)"
         page = "Method(`GET`) && HeaderRegexp(`Accept`, `text/html`)"
+        address = f"{host} && PathRegexp(`{_ADDRESS}`) && {page}"
         route = render(
             "console/ingressroute.yaml.j2",
             **values,
             entry_points=routing.entry_points,
             pages=host,
-            addresses=f"{host} && PathRegexp(`{_ADDRESS}`) && {page}",
+            addresses="" if routing.console_url else address,
             tls=tls_of(routing),
         )
     else:
@@ -38,7 +39,7 @@ def console_route(service: Raw, routing: Routing) -> Manifest:
             "console/httproute.yaml.j2",
             **values,
             parents=[parent_of(routing)],
-            hostnames=[routing.host],
+            hostnames=[routing.console_host],
         )
     return stamped(route[0])
 

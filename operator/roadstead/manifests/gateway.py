@@ -26,6 +26,8 @@ class Routing:
     kind: Kind
     url: str
     """`https://host[:port]`, as callers write it."""
+    console_url: str = ""
+    """The console's, where it has a host of its own; empty where it shares that of `url`."""
     forward_auth: str
     """`http://host`, before `/verify/<uuid>`."""
     entry_points: tuple[str, ...] = ()
@@ -40,6 +42,11 @@ class Routing:
     def host(self) -> str:
         """The name alone."""
         return urlsplit(self.url).hostname or ""
+
+    @property
+    def console_host(self) -> str:
+        """The name alone of the console's host."""
+        return urlsplit(self.console_url or self.url).hostname or ""
 
     def url_of(self, server_uuid: str) -> str:
         """Where a server is reached."""

@@ -30,9 +30,26 @@ def test_little_is_needed(environ: dict[str, str]) -> None:
     assert settings.admin_groups == {"roadstead-admins"}
 
 
+def test_console_has_the_servers_origin_unless_it_has_a_host_of_its_own(
+    environ: dict[str, str],
+) -> None:
+    apart = {**environ, "ROADSTEAD_CONSOLE_URL": "https://console.example.com"}
+    settings = ConsoleSettings.from_env(apart)
+    assert settings.origin == "https://console.example.com"
+    assert settings.servers.apart
+    assert settings.servers.address_of("u", "/x") == "https://models.example.com:443/u/x"
+    assert not ConsoleSettings.from_env(environ).servers.apart
+
+
+def test_port_does_not_part_the_console_from_the_servers(environ: dict[str, str]) -> None:
+    same = {**environ, "ROADSTEAD_CONSOLE_URL": "https://models.example.com:8443"}
+    with pytest.raises(InvalidSettings, match="CONSOLE_URL: has the host of"):
+        ConsoleSettings.from_env(same)
+
+
 def test_all_that_is_missing_is_named(environ: dict[str, str]) -> None:
     del environ["ROADSTEAD_LEDGER_DSN_FILE"], environ["ROADSTEAD_GATEWAY_URL"]
-    with pytest.raises(InvalidSettings, match=r"DSN_FILE.*GATEWAY_URL"):
+    with pytest.raises(InvalidSettings, match=r"GATEWAY_URL.*DSN_FILE"):
         ConsoleSettings.from_env(environ)
 
 

@@ -35,6 +35,17 @@ def test_what_is_not_said_has_a_default() -> None:
     assert str(found.key_file) == "/etc/roadstead/gateway/key"
 
 
+def test_the_console_shares_the_servers_host_unless_it_has_its_own() -> None:
+    shared, apart = read(), read(ROADSTEAD_CONSOLE_URL="https://console.example.com")
+    assert shared is not None
+    assert apart is not None
+    assert shared.routing.console_host == shared.routing.host == "models.example.com"
+    assert (apart.routing.console_host, apart.routing.host) == (
+        "console.example.com",
+        "models.example.com",
+    )
+
+
 def test_a_listener_of_the_gateway_may_be_named() -> None:
     changes = {"ROADSTEAD_GATEWAY_KIND": "gateway-api", "ROADSTEAD_GATEWAY_PARENT": "ns/gw/tls"}
     found = read(**changes)
@@ -50,6 +61,9 @@ def test_a_listener_of_the_gateway_may_be_named() -> None:
         ("ROADSTEAD_GATEWAY_URL", "http://models.example.com"),
         ("ROADSTEAD_GATEWAY_URL", "https://models.example.com/path"),
         ("ROADSTEAD_GATEWAY_URL", "https://a`)||Host(`b"),
+        ("ROADSTEAD_CONSOLE_URL", "http://console.example.com"),
+        ("ROADSTEAD_CONSOLE_URL", "https://a`)||Host(`b"),
+        ("ROADSTEAD_CONSOLE_URL", "https://models.example.com:9443"),
         ("ROADSTEAD_FORWARD_AUTH_URL", ""),
         ("ROADSTEAD_FORWARD_AUTH_URL", "forward-auth"),
         ("ROADSTEAD_GATEWAY_ADDRESS", "https://traefik:443"),

@@ -39,6 +39,11 @@ def test_origin_is_written_as_browsers_write_it(tmp_path: Path, url: str, origin
     assert settings.origin == origin
 
 
+def test_no_session_counts_where_the_console_has_a_host_of_its_own(tmp_path: Path) -> None:
+    apart = environ(tmp_path, ROADSTEAD_CONSOLE_URL="https://console.example.com")
+    assert ForwardAuthSettings.from_env(apart).origin == ""
+
+
 def test_every_fault_is_told(tmp_path: Path) -> None:
     wrong = environ(
         tmp_path, ROADSTEAD_GATEWAY_URL="", ROADSTEAD_ADMISSION="no", ROADSTEAD_PROBE_PORT="x"

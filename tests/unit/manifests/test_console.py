@@ -3,8 +3,10 @@
 import re
 
 from roadstead.manifests.console import console_route
+from roadstead.manifests.gateway import route_objects
 from roadstead.manifests.rendering import Manifest
-from tests.unit.manifests.test_gateway import UUID, objects, routing
+from tests.support.builders.resources import make_serve
+from tests.unit.manifests.test_gateway import ROUTE_KINDS, UUID, objects, routing
 
 SERVICE = {"metadata": {"name": "roadstead-console", "namespace": "roadstead-system", "uid": "u"}}
 
@@ -38,6 +40,23 @@ def test_route_goes_with_the_service_and_has_the_label_that_the_gateway_reads() 
     meta = console_route(SERVICE, routing())["metadata"]
     assert meta["labels"]["app.kubernetes.io/managed-by"] == "roadstead"
     assert [each["uid"] for each in meta["ownerReferences"]] == ["u"]
+
+
+def test_console_of_its_own_host_has_that_host_and_takes_no_address_of_a_server() -> None:
+    apart = routing(console_url="https://console.example.com:8443")
+    (pages,) = console_route(SERVICE, apart)["spec"]["routes"]
+    assert pages["match"] == "Host(`console.example.com`)"
+    route = console_route(
+        SERVICE, routing("gateway-api", console_url="https://console.example.com")
+    )
+    assert route["spec"]["hostnames"] == ["console.example.com"]
+
+
+def test_servers_stay_at_their_host_where_the_console_has_its_own() -> None:
+    for kind in ROUTE_KINDS:
+        apart = routing(kind, console_url="https://console.example.com")
+        for item in route_objects(make_serve(uid=UUID), apart, 80):
+            assert "console.example.com" not in str(item)
 
 
 def test_gateway_api_gets_a_prefix_that_is_shorter_than_every_servers() -> None:

@@ -20,7 +20,8 @@ class ForwardAuthSettings:
     key_file: Path
     """The key that is shared with the operator."""
     origin: str
-    """The gateway's, as browsers write it: `https://models.example.com`."""
+    """The console's, as browsers write it: `https://models.example.com`. Its session counts for
+    what its pages fetch. Empty where it has a host of its own: there no session counts."""
     contracts: bool
     """Whether a server's contract decides; else every token that holds opens every server."""
     namespace: str
@@ -47,7 +48,7 @@ class ForwardAuthSettings:
         settings = cls(
             tokens=TokenSettings.from_env(environ),
             key_file=env.file("ROADSTEAD_GATEWAY_KEY_FILE", "/etc/roadstead/gateway/key"),
-            origin=origin_of(env.url("ROADSTEAD_GATEWAY_URL")),
+            origin=_origin(env),
             contracts=admission == "required",
             namespace=env.text("ROADSTEAD_NAMESPACE", "roadstead-system"),
             revocations=env.text("ROADSTEAD_REVOCATIONS", "roadstead-revocations"),
@@ -62,3 +63,8 @@ class ForwardAuthSettings:
         )
         env.done()
         return settings
+
+
+def _origin(env: EnvReader) -> str:
+    shared = origin_of(env.url("ROADSTEAD_GATEWAY_URL"))
+    return "" if env.url("ROADSTEAD_CONSOLE_URL", "") else shared
