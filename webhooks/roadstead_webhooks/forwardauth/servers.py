@@ -19,13 +19,23 @@ from roadstead.kube.resources import (
 from roadstead_webhooks.contracts import ContractCache
 from roadstead_webhooks.forwardauth.verdict import Served
 
+_SERVER: Final = Keep(parts={"spec": ("contract",)})
+
+
+def _server(raw: Raw) -> dict[str, Any]:
+    """Whose it is, its mode, and whether it is being deleted."""
+    kept, mode = _SERVER(raw), section(raw, "spec", "runtimeParams").get("mode")
+    chosen = {"runtimeParams": {"mode": mode}} if mode else {}
+    return {**kept, "spec": {**section(kept, "spec"), **chosen}}
+
+
 KEPT: Final[Mapping[Resource, Projection]] = {
-    MODELSERVES: Keep(parts={"spec": ("contract",)}),
+    MODELSERVES: _server,
     RESOURCECONTRACTS: Keep(parts={"spec": None}),
     NAMESPACES: Keep(labels=None),
     CONFIGMAPS: Keep(parts={"data": None}),
 }
-"""What verdicts rest on: of a server no more than whose it is and whether it is being deleted."""
+"""What verdicts rest on."""
 
 
 class Servers(ContractCache):
