@@ -72,6 +72,7 @@ async def test_an_old_receipt_brings_no_more_memory_than_was_granted(tenant: Ten
     large = {"limits": {"cpu": "1", "memory": "8Gi"}}
     contract = await tenant.contract(enforcement="Report")
     serve = await tenant.admitted(contract, resources=large)
+    await tenant.runs(serve, 1)
     receipt = tenant.receipt(serve)
     small = await custom_objects.patch(
         tenant.api, serve, {"spec": {"resources": {"limits": {"memory": "1Gi"}}}}

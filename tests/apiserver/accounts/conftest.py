@@ -48,7 +48,7 @@ def rendered() -> Rendered:
     return Chart(helm=binaries.ensure("helm")["helm"]).render({**JOBS, **TRAEFIK})
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def release(
     apiserver: ApiServer, rendered: Rendered, tmp_path_factory: pytest.TempPathFactory
 ) -> Token:

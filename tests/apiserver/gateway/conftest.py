@@ -71,9 +71,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     build_before_timers(session, Path(__file__).parent, *PROGRAMS, "traefik")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared_host(apiserver: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    """One for the session, forward auth included, as the chart joins them."""
+    """One for the folder, forward auth included, as the chart joins them."""
     serve, port = asyncio.run(_serve(apiserver)), free_port()
     origin, folder = f"https://localhost:{port}", tmp_path_factory.mktemp("gateway")
     with contextlib.ExitStack() as stack:
