@@ -14,7 +14,7 @@ import datetime
 import os
 import sys
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -25,7 +25,7 @@ from roadstead.errors import InvalidKey, InvalidSettings, KubeNotFound
 from roadstead.kube.client import KubeClient
 from roadstead.kube.resources import SECRETS
 from roadstead.tokens.inspection import inspect
-from roadstead.tokens.keys import Key, public_key, secret_key
+from roadstead.tokens.keys import Key, public_keys, secret_key
 from roadstead.tokens.receipts import MAX_RECEIPT_BYTES
 
 NAME: Final = "roadstead"
@@ -74,17 +74,17 @@ def show(options: argparse.Namespace) -> int:
     # Nothing of a token's size is ever worth reading on.
     text = sys.stdin.read(2 * MAX_RECEIPT_BYTES) if options.token == "-" else options.token  # noqa: S105 - a dash
     now = int(datetime.datetime.now(datetime.UTC).timestamp())
-    inspection = inspect(text.strip(), now=now, key=_key(options))
+    inspection = inspect(text.strip(), now=now, keys=_keys(options))
     print(inspection.text)
     return 0 if inspection.holds else 1
 
 
-def _key(options: argparse.Namespace) -> Key | None:
+def _keys(options: argparse.Namespace) -> Sequence[Key]:
     if options.secret_file:
-        return secret_key(_read(options.secret_file))
+        return [secret_key(_read(options.secret_file))]
     if options.public_key_file:
-        return public_key(_read(options.public_key_file))
-    return None
+        return public_keys(_read(options.public_key_file))
+    return ()
 
 
 def _signer(options: argparse.Namespace, environ: Mapping[str, str]) -> Signer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from roadstead.errors import InvalidKey
@@ -64,9 +64,9 @@ class KeyCache:
         """Seconds since the keys were last read well; infinite if never."""
         return self._clock() - self._read_at
 
-    def key(self, kid: str) -> Key | None:
-        """The key of that id, as of the last good reading."""
-        return self._keys.key(kid) if self._keys else None
+    def named(self, kid: str) -> Sequence[Key]:
+        """The keys of that id, as of the last good reading."""
+        return self._keys.named(kid) if self._keys else ()
 
     async def refresh(self) -> bool:
         """Read now, or join who reads already; False, with the old keys, if that fails."""

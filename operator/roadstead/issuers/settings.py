@@ -135,7 +135,7 @@ def _key_faults(entry: Mapping[str, Any]) -> Iterator[str]:
     ):
         yield f"algorithms is not a list of {', '.join(known)}"
     if "keyId" in entry and not valid_key_id(entry["keyId"]):
-        yield "keyId is not of letters, digits and ._=+-"
+        yield "keyId is not of 1 to 256 letters, digits and signs of URLs"
     url = entry.get("jwksUrl")
     if isinstance(url, str) and not _usable(url, allow_http=entry.get("allowHttp") is True):
         yield "jwksUrl is not a URL such as https://issuer.example.com/jwks.json (see allowHttp)"

@@ -18,7 +18,7 @@ from roadstead.issuers.reading import FileReader, Reader, UrlReader
 from roadstead.issuers.settings import IssuerSettings, TokenSettings
 from roadstead.tokens.claims import Claims
 from roadstead.tokens.jwks import parse_jwks
-from roadstead.tokens.keys import Key, KeySet, public_key, secret_key
+from roadstead.tokens.keys import Key, KeySet, public_keys, secret_key
 from roadstead.tokens.parsing import parse
 from roadstead.tokens.verification import Issuer, Revoked, Verifier
 
@@ -138,25 +138,26 @@ def _cache(settings: IssuerSettings, session: aiohttp.ClientSession, clock: Cloc
     )
 
 
-def _source(
-    settings: IssuerSettings, session: aiohttp.ClientSession
-) -> tuple[Reader, Callable[[bytes], KeySet], float]:
+Source = tuple[Reader, Callable[[bytes], KeySet], float]
+"""Where keys are, how they are understood, and after how many seconds they are read again."""
+
+
+def _source(settings: IssuerSettings, session: aiohttp.ClientSession) -> Source:
     if settings.jwks_url:
         reader = UrlReader(url=settings.jwks_url, session=session, ca=_ca(settings))
         return reader, parse_jwks, REFRESH_SECONDS
     if settings.jwks_file:
         return FileReader(path=settings.jwks_file), parse_jwks, FILE_REFRESH_SECONDS
-    if settings.public_key_file:
-        return *_single(settings.public_key_file, public_key, settings.key_id), FILE_REFRESH_SECONDS
-    if settings.secret_file:
-        return *_single(settings.secret_file, secret_key, settings.key_id), FILE_REFRESH_SECONDS
+    kid = settings.key_id
+    if path := settings.public_key_file:
+        return _file(path, lambda data: public_keys(data, kid=kid))
+    if path := settings.secret_file:
+        return _file(path, lambda data: [secret_key(data, kid=kid)])
     raise InvalidSettings(f"issuer {settings.issuer} has no source of keys")
 
 
-def _single(
-    path: Path, make: Callable[..., Key], kid: str
-) -> tuple[Reader, Callable[[bytes], KeySet]]:
-    return FileReader(path=path), lambda data: KeySet.of([make(data, kid=kid)])
+def _file(path: Path, make: Callable[[bytes], Sequence[Key]]) -> Source:
+    return FileReader(path=path), lambda data: KeySet.of(make(data)), FILE_REFRESH_SECONDS
 
 
 def _ca(settings: IssuerSettings) -> ssl.SSLContext | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from roadstead.errors import InvalidToken
@@ -25,18 +25,18 @@ class Inspection:
     holds: bool
 
 
-def inspect(token: str, *, now: int, key: Key | None = None) -> Inspection:
-    """Header, claims, times against `now` (seconds since 1970) and, with a key, the signature.
+def inspect(token: str, *, now: int, keys: Sequence[Key] = ()) -> Inspection:
+    """Header, claims, times against `now` (seconds since 1970) and, with keys, the signature.
 
     InvalidToken for what can't be read at all. Only who the token is for is left unchecked.
     """
     types = TOKEN_TYPES | {RECEIPT_TYPE}
     untrusted = parse(token, types=types, limit=MAX_RECEIPT_BYTES)
     signature, signed = "not checked: no key given", True
-    if key is not None:
+    if keys:
         try:
-            check_signed_by(key, untrusted)
-            signature = f"verified with {key.algorithm}"
+            check_signed_by(keys, untrusted)
+            signature = f"verified with {untrusted.header['alg']}"
         except InvalidToken as error:
             signature, signed = f"NOT VALID: {error}", False
     lines = [

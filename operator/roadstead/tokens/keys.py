@@ -5,12 +5,17 @@ from __future__ import annotations
 import dataclasses
 import enum
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, Protocol
 
 import jwt
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    SECP256R1,
+    SECP384R1,
+    SECP521R1,
+    EllipticCurvePublicKey,
+)
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
@@ -29,8 +34,18 @@ class Algorithm(enum.StrEnum):
 
     HS256 = "HS256"
     RS256 = "RS256"
+    RS384 = "RS384"
+    RS512 = "RS512"
+    PS256 = "PS256"
+    PS384 = "PS384"
+    PS512 = "PS512"
     ES256 = "ES256"
+    ES384 = "ES384"
+    ES512 = "ES512"
     EDDSA = "EdDSA"
+
+
+_OF_RSA: Final = tuple(each for each in Algorithm if each[:2] in ("RS", "PS"))
 
 
 _JWS: Final = jwt.PyJWS(algorithms=list(Algorithm))
@@ -51,10 +66,10 @@ class Key:
 
 
 class KeyLookup(Protocol):
-    """Where a verifier asks for an issuer's key: a fixed set, or one that is kept fresh."""
+    """Where a verifier asks for an issuer's keys: a fixed set, or one that is kept fresh."""
 
-    def key(self, kid: str) -> Key | None:
-        """The key of that id, or the only one for an empty id; None if there is none such."""
+    def named(self, kid: str) -> Sequence[Key]:
+        """The keys of that id, or all for an empty id; none if there is none such."""
         ...
 
 
@@ -65,24 +80,30 @@ class KeySet:
     keys: tuple[Key, ...]
 
     @functools.cached_property
-    def _by_id(self) -> dict[str, Key]:
-        return {key.kid: key for key in self.keys}
+    def _by_id(self) -> dict[str, list[Key]]:
+        found: dict[str, list[Key]] = {}
+        for key in self.keys:
+            found.setdefault(key.kid, []).append(key)
+        return found
 
     @classmethod
     def of(cls, keys: Iterable[Key]) -> KeySet:
-        """A set without two keys of one id; InvalidKey otherwise, or if there are none."""
-        every = tuple(keys)
+        """A set of them, each once; InvalidKey if there are none.
+
+        Several may have one id, for several algorithms or while one replaces another (RFC 7517,
+        4.5): a token is tried with each that fits.
+        """
+        every: list[Key] = []
+        for key in keys:
+            if key not in every:
+                every.append(key)
         if not every:
             raise InvalidKey("there is no key that tokens can be verified with")
-        if len({key.kid for key in every}) != len(every):
-            raise InvalidKey("two keys have the same id (kid)")
-        return cls(keys=every)
+        return cls(keys=tuple(every))
 
-    def key(self, kid: str) -> Key | None:
-        """The key of that id; for an empty id the only key there is, else None."""
-        if kid:
-            return self._by_id.get(kid)
-        return self.keys[0] if len(self.keys) == 1 else None
+    def named(self, kid: str) -> Sequence[Key]:
+        """The keys of that id; for an empty id all."""
+        return self._by_id.get(kid, ()) if kid else self.keys
 
     def limited(self, algorithms: Iterable[str]) -> KeySet:
         """Only the keys of `algorithms`; InvalidKey if that leaves none."""
@@ -108,28 +129,36 @@ def secret_key(secret: bytes, *, kid: str = "") -> Key:
     return Key(kid=kid, algorithm=Algorithm.HS256, material=material)
 
 
-def public_key(pem: bytes, *, kid: str = "") -> Key:
-    """The key of a PEM `PUBLIC KEY`: RSA of 2048 bits or more, P-256 or Ed25519."""
+def public_keys(pem: bytes, *, kid: str = "") -> tuple[Key, ...]:
+    """The key of a PEM `PUBLIC KEY`, once for each algorithm that it can be used with.
+
+    RSA of 2048 bits or more, P-256, P-384, P-521 or Ed25519; InvalidKey for anything else.
+    """
     try:
         material = load_pem_public_key(pem)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise InvalidKey("there is no PEM public key (BEGIN PUBLIC KEY)") from None
-    return Key(kid=kid, algorithm=algorithm_of(material), material=material)
+    algorithms = algorithms_of(material)
+    return tuple(Key(kid=kid, algorithm=each, material=material) for each in algorithms)
 
 
-def algorithm_of(material: object) -> Algorithm:
-    """The one algorithm of a public key; InvalidKey for a weak one or of another kind."""
+def algorithms_of(material: object) -> Sequence[Algorithm]:
+    """Those of a public key; InvalidKey for a weak one or of another kind."""
     match material:
         case RSAPublicKey():
             if not MIN_RSA_BITS <= material.key_size <= MAX_RSA_BITS:
                 limits = f"{MIN_RSA_BITS} to {MAX_RSA_BITS}"
                 raise InvalidKey(f"the RSA key has {material.key_size} bits; allowed are {limits}")
-            return Algorithm.RS256
+            return _OF_RSA
         case EllipticCurvePublicKey(curve=SECP256R1()):
-            return Algorithm.ES256
+            return (Algorithm.ES256,)
+        case EllipticCurvePublicKey(curve=SECP384R1()):
+            return (Algorithm.ES384,)
+        case EllipticCurvePublicKey(curve=SECP521R1()):
+            return (Algorithm.ES512,)
         case Ed25519PublicKey():
-            return Algorithm.EDDSA
-    raise InvalidKey("the key is none of RSA, P-256 or Ed25519")
+            return (Algorithm.EDDSA,)
+    raise InvalidKey("the key is none of RSA, P-256, P-384, P-521 or Ed25519")
 
 
 def trimmed(secret: bytes) -> bytes:

@@ -15,7 +15,8 @@ MAX_TOKEN_BYTES: Final = 16 * 1024
 TOKEN_TYPES: Final = frozenset({"", "jwt", "at+jwt"})
 """What `typ` may say of a caller's token: nothing, RFC 7519's JWT or RFC 9068's access token."""
 _BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]*")
-_KEY_ID: Final = re.compile(r"[A-Za-z0-9._=+-]{1,128}")
+_KEY_ID: Final = re.compile(r"[A-Za-z0-9._~:/?#@!$&()*,;=+%-]{1,256}")
+"""Issuers use hashes in base64, paths and URLs; nothing is ever looked up by it but a key."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -57,7 +58,7 @@ def parse(
 
 
 def valid_key_id(kid: object) -> bool:
-    """Whether `kid` is short text without a slash, a quote or a blank."""
+    """Whether `kid` is short text without a quote, a bracket or a blank."""
     return isinstance(kid, str) and _KEY_ID.fullmatch(kid) is not None
 
 
@@ -68,7 +69,7 @@ def _check_header(header: Mapping[str, Any], types: frozenset[str]) -> None:
         # RFC 7515, 4.1.11: what is critical and not understood must be refused.
         raise _malformed("the header asks for extensions (crit, b64) that are not supported")
     if "kid" in header and not valid_key_id(header["kid"]):
-        raise _malformed("the header's key id (kid) is not of letters, digits and ._=+-")
+        raise _malformed("the header's key id (kid) is not of letters, digits and signs of URLs")
     kind = header.get("typ", "")
     if not isinstance(kind, str) or kind.lower().removeprefix("application/") not in types:
         raise _malformed("the header's type (typ) is another than a token's here")

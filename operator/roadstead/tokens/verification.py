@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from roadstead.errors import InvalidKey, InvalidToken
@@ -15,6 +15,8 @@ from roadstead.tokens.prefixes import NO_PREFIXES, NamePrefixes, Prefixer, share
 
 LEEWAY_SECONDS: Final = 30
 MAX_LIFETIME_SECONDS: Final = 3600
+MAX_TRIED: Final = 8
+"""Keys that a token is tried with: one that names none may be of any of its issuer's."""
 
 Revoked = Callable[[Claims], str | None]
 """Why a token that holds otherwise is refused, or None."""
@@ -105,18 +107,23 @@ def _check_signature(untrusted: UntrustedToken, keys: KeyLookup) -> None:
     if algorithm not in frozenset(Algorithm):
         message = f"the token's algorithm (alg) is none of {', '.join(Algorithm)}"
         raise InvalidToken(message, reason="TokenAlgorithm")
-    key = keys.key(untrusted.key_id)
-    if key is None:
+    named = keys.named(untrusted.key_id)
+    if not named:
         raise _key_unknown(untrusted.key_id)
-    check_signed_by(key, untrusted)
+    check_signed_by(named, untrusted)
 
 
-def check_signed_by(key: Key, untrusted: UntrustedToken) -> None:
-    """InvalidToken unless `key`, by the key's own algorithm, signed the token."""
-    if untrusted.header["alg"] != key.algorithm:
-        message = f"the token is not signed with {key.algorithm}, which its key is for"
+def check_signed_by(keys: Sequence[Key], untrusted: UntrustedToken) -> None:
+    """InvalidToken unless one of `keys`, by the key's own algorithm, signed the token."""
+    fitting = [key for key in keys if key.algorithm == untrusted.header["alg"]]
+    if not fitting:
+        algorithms = ", ".join(sorted({key.algorithm for key in keys}))
+        message = f"the token is not signed with {algorithms}, which its key is for"
         raise InvalidToken(message, reason="TokenAlgorithm")
-    if not key.signed(untrusted.signing_input, untrusted.signature):
+    if len(fitting) > MAX_TRIED:
+        message = f"the token names no key (kid), and its issuer has more than {MAX_TRIED}"
+        raise InvalidToken(message, reason="TokenKeyUnknown")
+    if not any(key.signed(untrusted.signing_input, untrusted.signature) for key in fitting):
         raise InvalidToken("the token's signature does not match", reason="TokenSignature")
 
 
@@ -124,7 +131,7 @@ def _key_unknown(kid: str) -> InvalidToken:
     if kid:
         message = "the key that the token names (kid) is none of its issuer's"
     else:
-        message = "the token names no key (kid), and its issuer has more than one, or none yet"
+        message = "the token's issuer has no key yet"
     return InvalidToken(message, reason="TokenKeyUnknown")
 
 

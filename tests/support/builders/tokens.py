@@ -11,7 +11,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from roadstead.tokens.keys import Algorithm, Key, KeySet, public_key, secret_key
+from roadstead.tokens.keys import Key, KeySet, public_keys, secret_key
 from roadstead.tokens.verification import Issuer, Verifier
 
 NOW: Final = 1_800_000_000
@@ -51,7 +51,7 @@ def key_of(private: Private, *, kid: str = "") -> Key:
     """The key as a verifier has it."""
     if isinstance(private, bytes):
         return secret_key(private, kid=kid)
-    return public_key(pem(private), kid=kid)
+    return public_keys(pem(private), kid=kid)[0]
 
 
 def claims(**changes: Any) -> dict[str, Any]:
@@ -108,4 +108,5 @@ def verifier(*keys: Key, **options: Any) -> Verifier:
     return Verifier([issuer], **options)
 
 
-ALGORITHMS: Final[tuple[str, ...]] = tuple(Algorithm)
+ALGORITHMS: Final = ("HS256", "RS256", "ES256", "EdDSA")
+"""One of each kind of key."""

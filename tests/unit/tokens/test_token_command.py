@@ -120,7 +120,7 @@ def test_what_is_no_token_is_not_repeated(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_an_expired_token_is_shown_as_such() -> None:
-    inspection = inspect(signed(claims()), now=NOW + 600, key=key_of(private_key("HS256")))
+    inspection = inspect(signed(claims()), now=NOW + 600, keys=[key_of(private_key("HS256"))])
     assert not inspection.holds
     assert "expires: 2027-01-15T08:09:00Z, 0:01:00 ago (EXPIRED)" in inspection.text
 
