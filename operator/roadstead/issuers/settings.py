@@ -26,9 +26,13 @@ from roadstead.tokens.verification import LEEWAY_SECONDS, MAX_LIFETIME_SECONDS
 KEY_FIELDS: Final = ("secretFile", "publicKeyFile", "jwksFile", "jwksUrl")
 _TEXTS: Final = (
     *("issuer", "audience", *KEY_FIELDS),
-    *("keyId", "caFile", "groupsClaim", "scopesClaim"),
+    *("keyId", "caFile", "subjectClaim", "groupsClaim", "scopesClaim"),
 )
-_FIELDS: Final = frozenset({*_TEXTS, *PREFIX_FIELDS, "algorithms", "allowHttp"})
+_SWITCHES: Final = ("allowHttp", "allowMissingIat")
+_FIELDS: Final = frozenset(
+    {*_TEXTS, *PREFIX_FIELDS, *_SWITCHES, "algorithms", "audiences", "maxLifetimeSeconds"}
+)
+MAX_LIFETIME_LIMIT: Final = 31 * 86_400
 _REQUIRED_PREFIXES: Final = ("subjectPrefix", "groupsPrefix")
 """By each issuer, as soon as there are two; `scopesPrefix` is the groups' where it is left out."""
 
@@ -47,8 +51,14 @@ class IssuerSettings:
     key_id: str = ""
     """The `kid` of the one key in secret_file or public_key_file; empty: tokens must have none."""
     algorithms: frozenset[str] = frozenset(Algorithm)
+    more_audiences: frozenset[str] = frozenset()
+    """Besides `audience`: a token has to name one of them."""
+    subject_claim: str = "sub"
     groups_claim: str = "groups"
     scopes_claim: str = "scope"
+    issued_at_required: bool = True
+    max_lifetime: int | None = None
+    """Seconds, where it is another one than for all issuers."""
     prefixes: NamePrefixes = NO_PREFIXES
     ca_file: Path | None = None
     """PEM certificates that vouch for jwks_url; the system's without it."""
@@ -73,7 +83,7 @@ class TokenSettings:
             "ROADSTEAD_TOKEN_LEEWAY_SECONDS", LEEWAY_SECONDS, low=0, high=LEEWAY_SECONDS * 10
         )
         lifetime = env.integer(
-            "ROADSTEAD_TOKEN_MAX_LIFETIME_SECONDS", MAX_LIFETIME_SECONDS, high=31 * 86_400
+            "ROADSTEAD_TOKEN_MAX_LIFETIME_SECONDS", MAX_LIFETIME_SECONDS, high=MAX_LIFETIME_LIMIT
         )
         env.done()
         return cls(issuers=read_issuers(path), leeway=leeway, max_lifetime=lifetime)
@@ -120,9 +130,20 @@ def _faults(entry: object) -> Iterator[str]:
             yield f"{name} is missing"
     if len(entry.keys() & set(KEY_FIELDS)) != 1:
         yield f"exactly one of {', '.join(KEY_FIELDS)} must be set"
-    if not isinstance(entry.get("allowHttp", False), bool):
-        yield "allowHttp is not true or false"
+    for name in _SWITCHES:
+        if not isinstance(entry.get(name, False), bool):
+            yield f"{name} is not true or false"
+    yield from _claim_faults(entry)
     yield from _key_faults(entry)
+
+
+def _claim_faults(entry: Mapping[str, Any]) -> Iterator[str]:
+    audiences = entry.get("audiences", ["more"])
+    if not isinstance(audiences, list) or not all(isinstance(a, str) and a for a in audiences):
+        yield "audiences is not a list of texts"
+    lifetime = entry.get("maxLifetimeSeconds", MAX_LIFETIME_SECONDS)
+    if type(lifetime) is not int or not 1 <= lifetime <= MAX_LIFETIME_LIMIT:
+        yield f"maxLifetimeSeconds is not a number from 1 to {MAX_LIFETIME_LIMIT}"
 
 
 def _key_faults(entry: Mapping[str, Any]) -> Iterator[str]:
@@ -180,8 +201,12 @@ def _issuer(entry: Mapping[str, Any], *, folder: Path) -> IssuerSettings:
         jwks_url=entry.get("jwksUrl", ""),
         key_id=entry.get("keyId", ""),
         algorithms=frozenset(entry.get("algorithms", Algorithm)),
+        more_audiences=frozenset(entry.get("audiences", ())),
+        subject_claim=entry.get("subjectClaim", "sub"),
         groups_claim=entry.get("groupsClaim", "groups"),
         scopes_claim=entry.get("scopesClaim", "scope"),
+        issued_at_required=not entry.get("allowMissingIat", False),
+        max_lifetime=entry.get("maxLifetimeSeconds"),
         prefixes=_prefixes(entry),
         ca_file=file("caFile"),
         allow_http=entry.get("allowHttp", False),

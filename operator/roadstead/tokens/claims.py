@@ -3,13 +3,44 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 from collections.abc import Mapping
 from typing import Any, Final
 
 from roadstead.errors import InvalidToken
 
 MAX_TEXT: Final = 256
+MAX_GROUP: Final = 512
+"""Groups may be distinguished names of LDAP."""
 _MAX_SECONDS: Final = 2**53
+
+
+class Remark(enum.StrEnum):
+    """What a token that holds lacks, which its holder may wonder about."""
+
+    GROUPS_MISSING = "GroupsMissing"
+    """The claim with the groups is not there."""
+    GROUPS_ELSEWHERE = "GroupsElsewhere"
+    """There are too many for a token: Entra ID names an address instead (an overage)."""
+    GROUPS_DROPPED = "GroupsDropped"
+    """Some are no printable text, or too long, and don't count."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ClaimNames:
+    """Where an issuer writes what Roadstead reads.
+
+    Names of groups and scopes may be paths, with dots between: `realm_access.roles`.
+    """
+
+    subject: str = "sub"
+    groups: str = "groups"
+    scopes: str = "scope"
+    issued_at_required: bool = True
+    """RFC 7519 leaves `iat` to the issuer; without it the lifetime counts from now."""
+
+
+DEFAULT_NAMES: Final = ClaimNames()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -24,32 +55,42 @@ class Claims:
     token_id: str
     """`jti`, or empty."""
     issued_at: int
+    """`iat`; without it `nbf`, or 0: issued before anything that was revoked."""
     expires_at: int
+    remarks: tuple[Remark, ...] = ()
 
 
-def read_claims(
-    claims: Mapping[str, Any], *, groups_claim: str = "groups", scopes_claim: str = "scope"
-) -> Claims:
+def read_claims(claims: Mapping[str, Any], names: ClaimNames = DEFAULT_NAMES) -> Claims:
     """The claims that Roadstead uses, with their types; InvalidToken names the one at fault."""
+    groups, remarks = _groups(claims, names.groups)
     return Claims(
-        subject=_text(claims, "sub", reason="TokenSubject"),
+        subject=_text(claims, names.subject, reason="TokenSubject"),
         issuer=_text(claims, "iss", reason="TokenIssuer"),
         audience=_audience(claims),
-        groups=frozenset(_texts(claims, groups_claim, separate=False)),
-        scopes=frozenset(_texts(claims, scopes_claim, separate=True)),
+        groups=frozenset(groups),
+        scopes=frozenset(_scopes(claims, names.scopes)),
         token_id=_text(claims, "jti", reason="TokenClaims") if "jti" in claims else "",
-        issued_at=_seconds(claims, "iat"),
+        issued_at=_issued_at(claims, required=names.issued_at_required),
         expires_at=_seconds(claims, "exp"),
+        remarks=remarks,
     )
 
 
-def check_times(claims: Mapping[str, Any], *, now: int, leeway: int, max_lifetime: int) -> None:
+def check_times(
+    claims: Mapping[str, Any],
+    *,
+    now: int,
+    leeway: int,
+    max_lifetime: int,
+    issued_at_required: bool = True,
+) -> None:
     """`exp`, `iat` and `nbf` against `now`, all in seconds; InvalidToken if the token is not valid.
 
     RFC 7519, 4.1.4 to 4.1.6; a lifetime (`exp` - `iat`) above `max_lifetime` is refused.
     """
-    expires, issued = _seconds(claims, "exp"), _seconds(claims, "iat")
-    starts = max(issued, _seconds(claims, "nbf") if "nbf" in claims else issued)
+    expires = _seconds(claims, "exp")
+    issued = _seconds(claims, "iat") if issued_at_required or "iat" in claims else now
+    starts = max(issued, _seconds(claims, "nbf")) if "nbf" in claims else issued
     if now >= expires + leeway:
         message = f"the token expired {now - expires} s ago; get a new one"
         raise InvalidToken(message, reason="TokenExpired")
@@ -73,11 +114,11 @@ def _text(claims: Mapping[str, Any], name: str, *, reason: str) -> str:
     return str(value)
 
 
-def _is_text(value: object) -> bool:
+def _is_text(value: object, limit: int = MAX_TEXT) -> bool:
     """Text that can stand in a log line or an event as it is."""
     return (
         isinstance(value, str)
-        and 0 < len(value) <= MAX_TEXT
+        and 0 < len(value) <= limit
         and value.isprintable()
         and value == value.strip()
     )
@@ -92,26 +133,61 @@ def _audience(claims: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(audience)
 
 
-def _texts(claims: Mapping[str, Any], name: str, *, separate: bool) -> list[str]:
-    """A list, or a string: of one entry, or of several with spaces between (RFC 6749, 3.3)."""
-    value = claims.get(name)
-    if value is None or value == "":
-        return []
-    if isinstance(value, str):
-        value = value.split(" ") if separate else [value]
-    if not isinstance(value, list) or not all(map(_is_text, value)):
+def _groups(claims: Mapping[str, Any], name: str) -> tuple[list[str], tuple[Remark, ...]]:
+    """A list, one string, or an object whose keys they are, each with an object (ZITADEL)."""
+    value = _found(claims, name)
+    if value is None:
+        elsewhere = claims.get("_claim_names")
+        overage = isinstance(elsewhere, dict) and name in elsewhere
+        return [], (Remark.GROUPS_ELSEWHERE if overage else Remark.GROUPS_MISSING,)
+    if isinstance(value, dict) and all(isinstance(each, dict) for each in value.values()):
+        value = list(value)
+    entries = [value] if isinstance(value, str) else value
+    if not isinstance(entries, list):
         raise _fault(name, "is neither text nor a list of it")
-    return value
+    groups = [each for each in entries if _is_text(each, MAX_GROUP)]
+    dropped = [each for each in entries if each != "" and each not in groups]
+    return groups, (Remark.GROUPS_DROPPED,) if dropped else ()
+
+
+def _scopes(claims: Mapping[str, Any], name: str) -> list[str]:
+    """A list, or a string of several with spaces between (RFC 6749, 3.3)."""
+    value = _found(claims, name)
+    entries = value.split() if isinstance(value, str) else value
+    if entries is None:
+        return []
+    if not isinstance(entries, list):
+        raise _fault(name, "is neither text nor a list of it")
+    return [each for each in entries if _is_text(each)]
+
+
+def _found(value: object, path: str) -> object:
+    """What has that name, or stands at that path: names may have dots of their own."""
+    if not isinstance(value, dict):
+        return None
+    if path in value:
+        return value[path]
+    for at in (at for at, character in enumerate(path) if character == "."):
+        if (found := _found(value.get(path[:at]), path[at + 1 :])) is not None:
+            return found
+    return None
+
+
+def _issued_at(claims: Mapping[str, Any], *, required: bool) -> int:
+    if required or "iat" in claims:
+        return _seconds(claims, "iat")
+    return _seconds(claims, "nbf") if "nbf" in claims else 0
 
 
 def _seconds(claims: Mapping[str, Any], name: str) -> int:
+    """A NumericDate (RFC 7519, 2), which may have a fraction."""
     value = claims.get(name)
     if value is None:
         raise _fault(name, "is missing")
-    # True is an int to isinstance; NumericDate also allows fractions, which no issuer needs.
-    if type(value) is not int or not 0 <= value < _MAX_SECONDS:
-        raise _fault(name, "is not a whole number of seconds since 1970")
-    return value
+    # True is an int to isinstance.
+    if type(value) not in (int, float) or not 0 <= value < _MAX_SECONDS:
+        raise _fault(name, "is not a number of seconds since 1970")
+    return int(value)
 
 
 def _fault(name: str, message: str) -> InvalidToken:

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from roadstead.errors import InvalidKey, InvalidToken
-from roadstead.tokens.claims import Claims, check_times, read_claims
+from roadstead.tokens.claims import ClaimNames, Claims, check_times, read_claims
 from roadstead.tokens.keys import Algorithm, Key, KeyLookup, KeySet, secret_key
 from roadstead.tokens.parsing import UntrustedToken, parse
 from roadstead.tokens.prefixes import NO_PREFIXES, NamePrefixes, Prefixer, shared_prefixes
 
 LEEWAY_SECONDS: Final = 30
-MAX_LIFETIME_SECONDS: Final = 3600
+MAX_LIFETIME_SECONDS: Final = 5700
+"""Entra ID's and Keycloak's access tokens live up to 90 minutes, and begin five minutes back."""
 MAX_TRIED: Final = 8
 """Keys that a token is tried with: one that names none may be of any of its issuer's."""
 
@@ -29,10 +30,30 @@ class Issuer:
     name: str
     audience: str
     keys: KeyLookup = dataclasses.field(repr=False)
+    subject_claim: str = "sub"
     groups_claim: str = "groups"
     scopes_claim: str = "scope"
+    issued_at_required: bool = True
+    max_lifetime: int | None = None
+    """Seconds, where it is another one than the verifier's."""
     prefixes: NamePrefixes = NO_PREFIXES
     """What subjects, groups and scopes of its tokens are preceded by."""
+    more_audiences: frozenset[str] = frozenset()
+
+    @property
+    def audiences(self) -> frozenset[str]:
+        """Of which a token's `aud` names one."""
+        return self.more_audiences | {self.audience}
+
+    @property
+    def claim_names(self) -> ClaimNames:
+        """Where its tokens have what is read."""
+        return ClaimNames(
+            subject=self.subject_claim,
+            groups=self.groups_claim,
+            scopes=self.scopes_claim,
+            issued_at_required=self.issued_at_required,
+        )
 
 
 class Verifier:
@@ -69,13 +90,17 @@ class Verifier:
         issuer = self.issuer_of(untrusted)
         _check_signature(untrusted, issuer.keys)
         # From here on the claims are the issuer's words.
-        claims = read_claims(
-            untrusted.claims, groups_claim=issuer.groups_claim, scopes_claim=issuer.scopes_claim
-        )
-        if issuer.audience not in claims.audience:
-            message = f"the token's audience (aud) is not {issuer.audience}"
+        claims = read_claims(untrusted.claims, issuer.claim_names)
+        if issuer.audiences.isdisjoint(claims.audience):
+            message = f"the token's audience (aud) is not {' or '.join(sorted(issuer.audiences))}"
             raise InvalidToken(message, reason="TokenAudience")
-        check_times(untrusted.claims, now=now, leeway=self._leeway, max_lifetime=self._max_lifetime)
+        check_times(
+            untrusted.claims,
+            now=now,
+            leeway=self._leeway,
+            max_lifetime=issuer.max_lifetime or self._max_lifetime,
+            issued_at_required=issuer.issued_at_required,
+        )
         claims = self._prefixers[issuer.name].apply(claims)
         if self._revoked and (why := self._revoked(claims)):
             raise InvalidToken(why, reason="TokenRevoked")
