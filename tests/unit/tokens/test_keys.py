@@ -129,7 +129,9 @@ def test_null_is_as_nothing(name: str) -> None:
     assert parse_jwks(document(entry("ES256", **{name: None}))).keys
 
 
-@pytest.mark.parametrize("kid", ["J4j+I06r/Xv4uYrrpwwSNK0=", "public:hydra.id", "https://v/keys/1a"])
+@pytest.mark.parametrize(
+    "kid", ["J4j+I06r/Xv4uYrrpwwSNK0=", "public:hydra.id", "https://v/keys/1a"]
+)
 def test_an_id_may_be_a_hash_a_path_or_a_url(kid: str) -> None:
     assert parse_jwks(document(entry("ES256", kid=kid))).named(kid)
 

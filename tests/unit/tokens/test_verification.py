@@ -137,7 +137,7 @@ BAD_CLAIMS: list[Any] = [
     pytest.param({"exp": 1e300}, "TokenClaims", id="exp-is-a-huge-fraction"),
     pytest.param({"exp": -1}, "TokenClaims", id="exp-is-negative"),
     pytest.param({"iat": None}, "TokenClaims", id="no-iat"),
-    pytest.param({"exp": NOW + 3541}, "TokenClaims", id="lives-too-long"),
+    pytest.param({"exp": NOW + 5641}, "TokenClaims", id="lives-too-long"),
     pytest.param({"iat": NOW - 60, "exp": NOW - 60}, "TokenExpired", id="lives-not-at-all"),
     pytest.param({"exp": NOW - 30}, "TokenExpired", id="expired-at-the-leeway"),
     pytest.param({"exp": NOW - 31}, "TokenExpired", id="expired-a-second-over-the-leeway"),
@@ -161,7 +161,7 @@ def test_claims_that_do_not_hold_are_refused(changes: dict[str, Any], reason: st
         pytest.param({"exp": NOW - 29}, id="expired-within-the-leeway"),
         pytest.param({"nbf": NOW + 30}, id="nbf-within-the-leeway"),
         pytest.param({"iat": NOW + 30}, id="iat-within-the-leeway"),
-        pytest.param({"exp": NOW + 3540}, id="longest-life"),
+        pytest.param({"exp": NOW + 5640}, id="longest-life"),
         pytest.param({"aud": ["another", AUDIENCE]}, id="one-of-two-auds"),
         pytest.param({"sub": "Ålice Müller 李"}, id="unicode-sub"),
         pytest.param({"unknown": {"a": [1.5, None]}}, id="claims-of-others"),
@@ -233,8 +233,8 @@ def test_one_group_that_is_none_leaves_the_others() -> None:
 def test_a_token_without_the_time_of_issue_holds_where_that_is_allowed() -> None:
     allowed = {"issued_at_required": False}
     assert said_by(allowed, iat=None).issued_at == 0
-    with pytest.raises(InvalidToken, match="3600 s are the most"):
-        said_by(allowed, iat=None, exp=NOW + 3601)
+    with pytest.raises(InvalidToken, match="5700 s are the most"):
+        said_by(allowed, iat=None, exp=NOW + 5701)
 
 
 def test_a_subject_may_stand_in_another_claim() -> None:
@@ -412,13 +412,6 @@ def test_two_issuers_of_one_name_are_refused() -> None:
     issuer = Issuer(name=ISSUER, audience="one", keys=KeySet.of([key_of(private_key("HS256"))]))
     with pytest.raises(InvalidKey):
         Verifier([issuer, issuer])
-
-
-def test_among_several_keys_a_token_must_name_its_own() -> None:
-    keys = [key_of(private_key("HS256", name), kid=name) for name in ("first", "second")]
-    assert verifier(*keys).verify(signed(claims(), headers={"kid": "first"}), now=NOW)
-    assert refusal(signed(claims()), verifier(*keys)) == "TokenKeyUnknown"
-    assert refusal(signed(claims(), headers={"kid": "second"}), verifier(*keys)) == "TokenSignature"
 
 
 @pytest.mark.parametrize(
