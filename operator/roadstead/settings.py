@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -84,6 +85,20 @@ class EnvReader:
     def items(self, name: str) -> tuple[str, ...]:
         """A list separated by commas; missing is empty."""
         return tuple(item.strip() for item in self.text(name, "").split(",") if item.strip())
+
+    def names(self, name: str) -> tuple[str, ...]:
+        """As `items`, or a JSON list, in which names may have commas; missing is empty."""
+        text = self.text(name, "")
+        if not text.lstrip().startswith("["):
+            return self.items(name)
+        try:
+            found = json.loads(text)
+        except ValueError:
+            found = None
+        if not isinstance(found, list) or not all(each and isinstance(each, str) for each in found):
+            self.fault(name, 'is no JSON list of texts such as ["one", "two"]')
+            return ()
+        return tuple(found)
 
     def file(self, name: str, default: str | None = None) -> Path:
         """The path of a file; it is opened by whoever uses it, since a mounted Secret changes."""

@@ -61,7 +61,7 @@ class WebhookSettings:
         env = EnvReader(environ)
         namespace = env.text("ROADSTEAD_NAMESPACE", "roadstead-system")
         operator = f"system:serviceaccount:{namespace}:roadstead-operator"
-        groups = env.items("ROADSTEAD_ADMIN_GROUPS") or ("roadstead-admins",)
+        groups = env.names("ROADSTEAD_ADMIN_GROUPS") or ("roadstead-admins",)
         fit = env.choice("ROADSTEAD_MEMORY_FIT", ("Off", "Warn", "Deny"), "Warn")
         rules = Rules(
             admin_groups=frozenset(groups),

@@ -58,7 +58,7 @@ class ConsoleSettings:
         admission = env.choice("ROADSTEAD_ADMISSION", ("required", "off"), "required")
         settings = cls(
             tokens=TokenSettings.from_env(environ),
-            admin_groups=frozenset(env.items("ROADSTEAD_ADMIN_GROUPS") or ("roadstead-admins",)),
+            admin_groups=frozenset(env.names("ROADSTEAD_ADMIN_GROUPS") or ("roadstead-admins",)),
             contracts=admission == "required",
             dsn_file=env.file("ROADSTEAD_LEDGER_DSN_FILE"),
             origin=origin_of(console_url or servers.url),

@@ -13,6 +13,7 @@ from typing import Final
 import aiohttp
 
 from roadstead.errors import InvalidSettings, InvalidToken
+from roadstead.issuers import metrics
 from roadstead.issuers.cache import FILE_REFRESH_SECONDS, REFRESH_SECONDS, Clock, KeyCache
 from roadstead.issuers.reading import FileReader, Reader, UrlReader
 from roadstead.issuers.settings import IssuerSettings, TokenSettings
@@ -66,13 +67,16 @@ class TrustedIssuers:
         Waits, two seconds at most, only for a key that its issuer may have made since.
         """
         try:
-            return self._verifier.verify(token, now=now)
+            claims = self._verifier.verify(token, now=now)
         except InvalidToken as error:
             if error.reason != "TokenKeyUnknown":
                 raise
             if not await self._refresh_for(token):
                 raise
-        return self._verifier.verify(token, now=now)
+            claims = self._verifier.verify(token, now=now)
+        for remark in claims.remarks:
+            metrics.REMARKS.labels(claims.issuer, remark).inc()
+        return claims
 
     async def _refresh_for(self, token: str) -> bool:
         cache = self._caches[self._verifier.issuer_of(parse(token)).name]

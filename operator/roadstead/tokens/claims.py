@@ -16,14 +16,33 @@ _MAX_SECONDS: Final = 2**53
 
 
 class Remark(enum.StrEnum):
-    """What a token that holds lacks, which its holder may wonder about."""
+    """Why a token that is valid may have fewer groups than its holder expects."""
 
     GROUPS_MISSING = "GroupsMissing"
     """The claim with the groups is not there."""
     GROUPS_ELSEWHERE = "GroupsElsewhere"
-    """There are too many for a token: Entra ID names an address instead (an overage)."""
+    """There are too many for a token: Entra ID names an address instead (an overage).
+
+    Source: Microsoft identity platform, "Group overages": `_claim_names`, or `hasgroups`.
+    """
     GROUPS_DROPPED = "GroupsDropped"
     """Some are no printable text, or too long, and don't count."""
+
+    @property
+    def advice(self) -> str:
+        """For the holder: what it is, and what to have changed."""
+        return _ADVICE[self]
+
+
+_ADVICE: Final[Mapping[Remark, str]] = {
+    Remark.GROUPS_MISSING: "the token has no groups: have its issuer write them, or name the claim "
+    "that has them in tokens.issuers[].groupsClaim",
+    Remark.GROUPS_ELSEWHERE: "the token's holder is in too many groups for a token, so its issuer "
+    "left all of them out: have it write only the groups that are assigned to the application, or "
+    "application roles",
+    Remark.GROUPS_DROPPED: "some of the token's groups don't count: a group is printable text of "
+    f"1 to {MAX_GROUP} characters without blanks at its ends",
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -138,7 +157,8 @@ def _groups(claims: Mapping[str, Any], name: str) -> tuple[list[str], tuple[Rema
     value = _found(claims, name)
     if value is None:
         elsewhere = claims.get("_claim_names")
-        overage = isinstance(elsewhere, dict) and name in elsewhere
+        named = isinstance(elsewhere, dict) and name in elsewhere
+        overage = named or claims.get("hasgroups") is True
         return [], (Remark.GROUPS_ELSEWHERE if overage else Remark.GROUPS_MISSING,)
     if isinstance(value, dict) and all(isinstance(each, dict) for each in value.values()):
         value = list(value)

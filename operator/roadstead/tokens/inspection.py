@@ -59,17 +59,17 @@ def _json(value: Mapping[str, Any]) -> str:
 
 def _expired(claims: Mapping[str, Any], now: int) -> bool:
     expires = claims.get("exp")
-    return isinstance(expires, int) and expires <= now
+    return isinstance(expires, int | float) and expires <= now
 
 
 def _time(label: str, value: object, now: int) -> str:
-    if not isinstance(value, int):
-        return f"{label}: not a whole number of seconds"
+    if not isinstance(value, int | float):
+        return f"{label}: not a number of seconds"
     try:
         moment = datetime.datetime.fromtimestamp(value, datetime.UTC)
     except (ValueError, OverflowError, OSError):
         return f"{label}: out of range"
-    distance = datetime.timedelta(seconds=abs(value - now))
+    distance = datetime.timedelta(seconds=abs(int(value) - now))
     when = f"in {distance}" if value > now else f"{distance} ago"
     past = " (EXPIRED)" if label == "expires" and value <= now else ""
     return f"{label}: {moment:%Y-%m-%dT%H:%M:%SZ}, {when}{past}"

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from roadstead.api.contract import ResourceContract
 from roadstead.policy.contract_choice import Offer
-from roadstead.tokens.claims import Claims
+from roadstead.tokens.claims import Claims, Remark
 from roadstead.tokens.receipts import Receipt
 from roadstead_webhooks.admission import objects
 from roadstead_webhooks.admission.facts import Facts, Rules
@@ -84,7 +84,7 @@ def request(*arguments: Any, **changes: Any) -> AdmissionRequest:
     return parse(json.dumps(review(*arguments, **changes)).encode())
 
 
-def claims(*groups: str) -> Claims:
+def claims(*groups: str, remarks: tuple[Remark, ...] = ()) -> Claims:
     """A verified token's, of group `demo-users` unless said otherwise."""
     return Claims(
         subject="alice",
@@ -95,6 +95,7 @@ def claims(*groups: str) -> Claims:
         token_id="",
         issued_at=int(NOW.timestamp()),
         expires_at=int(NOW.timestamp()) + 600,
+        remarks=remarks,
     )
 
 

@@ -21,6 +21,7 @@ from dev.servers import process
 from dev.servers.apiserver import ApiServer
 from dev.servers.process import answers, free_ports
 from roadstead.tokens.receipt_keys import SigningKey
+from tests.support.builders.key_sets import odd_key_set
 from tests.support.builders.tokens import prefixes
 from tests.support.certificates import write_certificate
 
@@ -29,6 +30,9 @@ DEV_ISSUER = "roadstead-dev"
 RSA_ISSUER = "https://rsa.example.com"
 RSA_PREFIX = "rsa:"
 """Of the names of RSA_ISSUER; those of DEV_ISSUER have none."""
+ROLES_ISSUER = "https://roles.example.com/realms/ai"
+ROLES_PREFIX = "roles:"
+"""Its tokens have RSA_ISSUER's key, and groups where Keycloak writes them."""
 AUDIENCE = "roadstead"
 SYSTEM = "roadstead-system"
 
@@ -85,10 +89,13 @@ def prepare(path: Path) -> Folder:
     (path / "review-paths" / "0").write_text(secrets.token_hex(32))
     (path / "secret").write_bytes(made.secret)
     (path / "rsa.pem").write_bytes(made.rsa_public)
+    (path / "jwks.json").write_bytes(odd_key_set(made.rsa_key))
     second = {"issuer": RSA_ISSUER, "publicKeyFile": "rsa.pem", "keyId": "first"}
+    third = {"issuer": ROLES_ISSUER, "jwksFile": "jwks.json", "groupsClaim": "realm_access.roles"}
     issuers = [
         {"issuer": DEV_ISSUER, "audience": AUDIENCE, "secretFile": "secret", **prefixes("")},
         {**second, "audience": AUDIENCE, **prefixes(RSA_PREFIX)},
+        {**third, "audience": AUDIENCE, **prefixes(ROLES_PREFIX)},
     ]
     (path / "issuers.json").write_text(json.dumps(issuers))
     return made

@@ -11,6 +11,7 @@ from roadstead.api.demand import Demand
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw
 from roadstead.errors import InvalidReceipt, InvalidToken
+from roadstead.tokens.claims import Remark
 from roadstead_webhooks.admission.mutating import mutate
 from roadstead_webhooks.admission.offload import LARGE
 from roadstead_webhooks.admission.review import AdmissionRequest, Operation
@@ -65,6 +66,14 @@ def test_no_spec_changes_without_a_token(kind: str) -> None:
 def test_bad_token_is_denied_even_where_none_is_due() -> None:
     asked = request("UPDATE", with_annotations(), thing())
     assert reason(asked, token=EXPIRED) == "TokenExpired"
+
+
+@pytest.mark.parametrize("remark", list(Remark))
+def test_denial_tells_what_is_the_matter_with_the_groups(remark: Remark) -> None:
+    known = facts(token=claims("others", remarks=(remark,)))
+    denial = mutate(request("CREATE", with_annotations()), known, RULES).denial
+    assert denial is not None
+    assert remark.advice in denial.message
 
 
 def test_unchanged_spec_keeps_its_receipt_whoever_applies_it() -> None:

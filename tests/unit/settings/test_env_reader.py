@@ -40,3 +40,23 @@ def test_a_password_in_a_url_is_not_quoted() -> None:
 
 def test_a_url_loses_its_last_slash() -> None:
     assert EnvReader({"URL": "http://minio:9000/"}).url("URL") == "http://minio:9000"
+
+
+@pytest.mark.parametrize(
+    ("value", "names"),
+    [
+        ("", ()),
+        ("one, two", ("one", "two")),
+        ('["CN=ml,OU=users", "data science"]', ("CN=ml,OU=users", "data science")),
+    ],
+)
+def test_names_with_commas_are_in_a_json_list(value: str, names: tuple[str, ...]) -> None:
+    assert EnvReader({"NAMES": value}).names("NAMES") == names
+
+
+@pytest.mark.parametrize("value", ["[one]", "[1]", '[""]', "[", '["one"'])
+def test_what_is_no_list_of_names_is_a_fault(value: str) -> None:
+    env = EnvReader({"NAMES": value})
+    assert env.names("NAMES") == ()
+    with pytest.raises(InvalidSettings, match="NAMES: is no JSON list"):
+        env.done()

@@ -126,7 +126,8 @@ def test_keys_of_one_id_are_told_apart_by_their_algorithms() -> None:
 
 @pytest.mark.parametrize("name", ["use", "alg", "key_ops", "kid"])
 def test_null_is_as_nothing(name: str) -> None:
-    assert parse_jwks(document(entry("ES256", **{name: None}))).keys
+    nothing: dict[str, Any] = {name: None}
+    assert parse_jwks(document(entry("ES256", **nothing))).keys
 
 
 @pytest.mark.parametrize(

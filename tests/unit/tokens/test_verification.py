@@ -214,6 +214,7 @@ def test_groups_are_found_where_the_issuer_writes_them(claim: str, value: dict[s
         ({"groups": []}, ()),
         ({"groups": None}, ("GroupsMissing",)),
         ({"groups": None, "_claim_names": {"groups": "src1"}}, ("GroupsElsewhere",)),
+        ({"groups": None, "hasgroups": True}, ("GroupsElsewhere",)),
         ({"groups": ["a", None, "b ", "c" * 513]}, ("GroupsDropped",)),
     ],
 )

@@ -10,7 +10,7 @@ from roadstead.api.group import ANNOTATION_DELETION, ANNOTATION_RECEIPT, ANNOTAT
 from roadstead.api.modelserve import ModelServe
 from roadstead.errors import InvalidToken
 from roadstead.policy.contract import Caller, authorizes, relevant
-from roadstead.policy.contract_choice import choose
+from roadstead.policy.contract_choice import Choice, choose
 from roadstead.tokens.claims import Claims
 from roadstead.tokens.receipts import Receipt
 from roadstead_webhooks.admission import objects
@@ -112,11 +112,24 @@ def _authored(
         return Mutation(author=_author(token, _checks(request, facts, rules)), deletion=deletion)
     serve = ModelServe.parse(request.object)
     choice = choose(facts.offers, contract_facts(serve, _caller(token), facts, rules))
-    if choice.contract is None:
-        return Mutation(denial=dataclasses.replace(told(choice.violations), subject=token.subject))
+    if choice.contract is None or _lacks_groups(choice, token):
+        return Mutation(denial=_not_covered(choice, token))
     name = choice.contract.meta.name
     author = _author(token, _checks(request, facts, rules, contract=name))
     return Mutation(author=author, deletion=deletion, contract=name)
+
+
+def _lacks_groups(choice: Choice, token: Claims) -> bool:
+    """Whether the token may be why; the validating webhook sees the receipt, which can't tell."""
+    refused = any(each.reason == "NotAuthorized" for each in choice.violations)
+    return refused and bool(token.remarks)
+
+
+def _not_covered(choice: Choice, token: Claims) -> Answer:
+    denial = told(choice.violations)
+    advice = (remark.advice for remark in token.remarks)
+    message = "; ".join((denial.message, *advice))
+    return dataclasses.replace(denial, message=message, subject=token.subject)
 
 
 def _checks(
