@@ -14,7 +14,9 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped] 
 CLUSTER: Final = "tests/e2e/"
 ALONE: Final = (
     "test_console.py",
+    "test_hostile_server.py",
     "test_admission.py",
+    "test_forged_reviews.py",
     "test_kills.py",
     "test_ledger.py",
     "test_outages.py",
