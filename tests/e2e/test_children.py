@@ -63,4 +63,4 @@ def test_nothing_stays_of_a_server_whose_deletion_orphans_its_children(serves: S
     serves.kubectl("delete", "modelserve", NAME, "--cascade=orphan")
     children = [(kind, NAME) for kind in KINDS] + [("secret", name) for name in SECRETS]
     children += list(ROUTES.items())
-    wait_until(lambda: not any(serves.get(kind, name) for kind, name in children))
+    wait_until(lambda: not any(serves.get(kind, name) for kind, name in children), seconds=240)

@@ -20,6 +20,7 @@ from tests.e2e.serves import Serves, make_serve
 from tests.support.waiting import wait_until
 
 WEBHOOKS = "deployment/roadstead-webhooks"
+LABEL = "app.kubernetes.io/component=webhooks"
 HTTPS, METRICS = 8443, 8080
 _PATH = re.compile(r"https://[^/\s\"]+(/(?:mutate|validate)/[0-9a-f]{64})")
 
@@ -35,8 +36,7 @@ def webhooks_come_back(cluster: Cluster, serves: Serves) -> Iterator[None]:
 
 def addresses(cluster: Cluster) -> list[str]:
     """The webhooks' pods: routed on this machine, as they are for every pod."""
-    label = "app.kubernetes.io/component=webhooks"
-    found = json.loads(cluster.run("-n", NAMESPACE, "get", "pods", "-l", label, "-o", "json"))
+    found = json.loads(cluster.run("-n", NAMESPACE, "get", "pods", "-l", LABEL, "-o", "json"))
     living = [pod for pod in found["items"] if "deletionTimestamp" not in pod["metadata"]]
     return [pod["status"]["podIP"] for pod in living if pod["status"].get("podIP")]
 
@@ -75,7 +75,7 @@ def status(address: str, path: str, body: Any = None, *, port: int = HTTPS) -> i
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:
         with urllib.request.urlopen(
-            request, timeout=10, context=context if port == HTTPS else None
+            request, timeout=60, context=context if port == HTTPS else None
         ) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
@@ -95,7 +95,7 @@ def test_forged_reviews_leave_no_row_and_no_event(cluster: Cluster, serves: Serv
             assert status(address, path, deletion(serves.namespace)) == 403
     with pytest.raises(DevError, match="TokenMissing"):
         serves.kubectl("apply", "-f", "-", stdin=json.dumps(make_serve()))
-    wait_until(lambda: "TokenMissing" in rows(cluster, serves.namespace))
+    wait_until(lambda: "TokenMissing" in rows(cluster, serves.namespace), seconds=180)
     assert set(rows(cluster, serves.namespace).split()) == {"TokenMissing"}
     events = serves.kubectl("get", "events", "-o", "jsonpath={.items[*].message}")
     assert "DELETE by" not in events
@@ -113,7 +113,9 @@ def test_path_that_an_error_shows_is_worth_nothing_soon(
     cluster: Cluster, serves: Serves, webhooks_come_back: None
 ) -> None:
     cluster.run("-n", NAMESPACE, "scale", WEBHOOKS, "--replicas=0")
-    wait_until(lambda: not addresses(cluster))
+    # Those on their way out still answer.
+    gone = ("wait", "--for=delete", "pod", "-l", LABEL, "--timeout=240s")
+    cluster.run("-n", NAMESPACE, *gone)
     with pytest.raises(DevError) as refused:
         serves.apply(make_serve(replicas=0))
     shown = _PATH.search(str(refused.value))
@@ -122,6 +124,6 @@ def test_path_that_an_error_shows_is_worth_nothing_soon(
     cluster.run("-n", NAMESPACE, "rollout", "status", WEBHOOKS, "--timeout=120s")
     body = deletion(serves.namespace)
     wait_until(
-        lambda: {status(each, shown[1], body) for each in addresses(cluster)} == {403}, seconds=240
+        lambda: {status(each, shown[1], body) for each in addresses(cluster)} == {403}, seconds=480
     )
     wait_until(serves.is_admitted)

@@ -36,7 +36,8 @@ def fetch_theirs(page: Page, path: str) -> None:
         status, text = page.evaluate(FETCH, path)
         if MARK in text:
             return
-        assert status == 200, text
+        # The gateway may still ask one that has just gone.
+        assert status in (200, 502), text
         page.wait_for_timeout(250)
     raise AssertionError("the hostile pod was never asked")
 
