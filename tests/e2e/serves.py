@@ -77,7 +77,7 @@ class Serves:
 
     def condition(self, name: str, type_: str = "Ready") -> Condition:
         """A condition that is of the object's present generation; empty before."""
-        return _condition(self.get("modelserve", name), type_)
+        return condition_of(self.get("modelserve", name), type_)
 
     def until_ready(self, name: str = "gemma", *, seconds: float = 240) -> Mapping[str, Any]:
         """Wait until it is Ready; the object."""
@@ -90,7 +90,7 @@ class Serves:
         deadline = time.monotonic() + seconds
         while True:
             serve = self.get("modelserve", name)
-            found = _condition(serve, type_)
+            found = condition_of(serve, type_)
             if value in (found.get("status"), found.get("reason")):
                 return serve
             assert time.monotonic() < deadline, f"{type_} is not {value}: {self._told(serve)}"
@@ -98,12 +98,12 @@ class Serves:
 
     def explanation(self, reason: str, name: str = "gemma") -> str:
         """Wait until it is not Ready for `reason`; the message, which is an event's too."""
-        condition = _condition(self.until(name, "Ready", reason), "Ready")
+        condition = condition_of(self.until(name, "Ready", reason), "Ready")
         assert condition["status"] == "False"
         self.until_event(reason)
         return str(condition["message"])
 
-    def until_event(self, reason: str, *, seconds: float = 30) -> None:
+    def until_event(self, reason: str, *, seconds: float = 120) -> None:
         """Wait for an event: the operator records it after it has written the condition."""
         deadline = time.monotonic() + seconds
         while reason not in (seen := self._event_reasons()):
@@ -121,10 +121,11 @@ class Serves:
 
 def model_condition(cluster: Cluster, name: str, type_: str = "Ready") -> Condition:
     """A condition of a Model; empty before it is known."""
-    return _condition(cluster.get("model", name) or {}, type_)
+    return condition_of(cluster.get("model", name) or {}, type_)
 
 
-def _condition(found: Mapping[str, Any], type_: str) -> Condition:
+def condition_of(found: Mapping[str, Any], type_: str) -> Condition:
+    """A condition that is of an object's present generation; empty before."""
     generation = found.get("metadata", {}).get("generation")
     for item in found.get("status", {}).get("conditions", []):
         if item["type"] == type_ and item["observedGeneration"] == generation:

@@ -8,7 +8,8 @@ from typing import Final
 import pytest
 
 from dev.errors import DevError
-from tests.e2e.serves import Serves, make_serve
+from roadstead.api.pod_findings import is_ready
+from tests.e2e.serves import Serves, condition_of, make_serve
 from tests.support.faults_table import Healing
 from tests.support.waiting import wait_until
 
@@ -20,6 +21,8 @@ def test_a_quota_of_nothing_is_told_and_the_server_starts_without_it(
     serves: Serves, healing: Healing
 ) -> None:
     serves.kubectl("create", "quota", "nothing", "--hard=pods=0")
+    # Before its controller has seen it, it forbids nothing.
+    wait_until(lambda: serves.get("quota", "nothing").get("status", {}).get("hard"))
     serves.apply(make_serve())
     assert "nothing" in serves.explanation("QuotaExceeded")
     serves.kubectl("delete", "quota", "nothing")
@@ -33,11 +36,11 @@ def test_an_image_that_is_not_there_takes_no_server_away(serves: Serves, healing
     serves.apply(make_serve())
     serves.until_ready()
     serves.apply(make_serve(config=NO_IMAGE))
-    serves.until("gemma", "WorkloadReady", "RolloutFailing")
-    condition = serves.condition("gemma", "WorkloadReady")
+    found = serves.until("gemma", "WorkloadReady", "RolloutFailing")
+    condition = condition_of(found, "WorkloadReady")
     assert condition["status"] == "True"
     assert "no-such-image" in condition["message"]
-    assert serves.condition("gemma")["status"] == "True"
+    assert condition_of(found, "Ready")["status"] == "True"
     serves.apply(make_serve())
     with healing():
         serves.until("gemma", "WorkloadReady", "ServersReady")
@@ -59,10 +62,15 @@ def test_a_server_is_not_evicted_against_a_budget_and_replaced_when_it_is(
     serves.kubectl("delete", "pdb", "one")
     evict(serves, pod["metadata"]["name"])
     with healing():
-        serves.until("gemma", "Ready", "False")
+        # That it is not Ready meanwhile may pass between two looks.
+        wait_until(lambda: another_serves(serves, pod["metadata"]["uid"]), seconds=240)
         serves.until_ready()
-    (after,) = serves.pods()
-    assert after["metadata"]["uid"] != pod["metadata"]["uid"]
+
+
+def another_serves(serves: Serves, uid: str) -> bool:
+    """Whether the one pod is another than this one, and ready."""
+    pods = serves.pods()
+    return len(pods) == 1 and pods[0]["metadata"]["uid"] != uid and is_ready(pods[0])
 
 
 def evict(serves: Serves, pod: str) -> None:
