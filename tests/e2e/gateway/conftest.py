@@ -79,7 +79,7 @@ def serving(
             name="gemma",
             token=token,
         )
-        wait_until(lambda: is_routed_everywhere(gateway, served))
+        until_routed_everywhere(gateway, served.uid, token=token)
         yield served
     finally:
         cluster.run("delete", "namespace", namespace, "--wait=false")
@@ -87,14 +87,21 @@ def serving(
         drop_contract(cluster, namespace, admin)
 
 
-def is_routed_everywhere(gateway: Gateway, served: Served) -> bool:
-    """Whether each of many new connections is answered.
+def until_routed_everywhere(gateway: Gateway, uid: str, *, token: str) -> None:
+    """Wait until each of many new connections is answered.
 
     Routed says that one of the gateway's replicas has the route; another may get it a moment later.
     """
-    path = f"/{served.uid}/health"
-    asked = (ask(gateway, path, token=served.token) for _ in range(NEW_CONNECTIONS))
-    return all(answer.status == 200 for answer in asked)
+    wait_until(lambda: _is_routed_everywhere(gateway, uid, token), seconds=120)
+
+
+def _is_routed_everywhere(gateway: Gateway, uid: str, token: str) -> bool:
+    """A replica that starts, or has just been replaced, may break off."""
+    try:
+        asked = (ask(gateway, f"/{uid}/health", token=token) for _ in range(NEW_CONNECTIONS))
+        return all(answer.status == 200 for answer in asked)
+    except OSError:
+        return False
 
 
 def contract(namespace: str, *groups: str) -> dict[str, Any]:

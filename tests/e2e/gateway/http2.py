@@ -11,7 +11,7 @@ import h2.events
 
 from tests.e2e.gateway.site import Gateway
 
-TIMEOUT_SECONDS = 20.0
+TIMEOUT_SECONDS = 60.0
 Header = tuple[str, str]
 
 

@@ -14,7 +14,8 @@ from dev.demo.installation import NAMESPACE, RELEASE
 from dev.demo.kubectl import Cluster
 from roadstead import tokens
 
-LIFETIME = datetime.timedelta(minutes=30)
+LIFETIME = datetime.timedelta(minutes=55)
+"""A server and its token serve all tests of a process; more than an hour is refused."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +69,7 @@ class Issuer:
         return cls(name=local["issuer"], audience=local["audience"], secret=secret)
 
     def token(self, subject: str, *groups: str, age: int = 0, **claims: Any) -> str:
-        """A token of half an hour that was issued `age` seconds ago."""
+        """A token of less than an hour that was issued `age` seconds ago."""
         issued = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=age)
         return tokens.issue(
             self.secret,

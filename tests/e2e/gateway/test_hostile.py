@@ -8,7 +8,7 @@ import pytest
 from tests.e2e.gateway.hostile import ALL, Hostile
 from tests.e2e.gateway.http2 import Header, http2, request
 from tests.e2e.gateway.site import Gateway, Issuer, Served
-from tests.e2e.gateway.wire import exchange
+from tests.e2e.gateway.wire import TIMEOUT_SECONDS, exchange
 from tests.e2e.serves import USERS
 
 HOUR = 3600
@@ -56,7 +56,7 @@ def test_the_same_request_with_nothing_hostile_is_answered(
         "Connection: close\r\n\r\n",
         statuses=frozenset({200}),
     )
-    heard = exchange(gateway, plain.rendered(**words))
+    heard = exchange(gateway, plain.rendered(**words), silence=TIMEOUT_SECONDS)
     assert heard.statuses == [200]
     assert heard.from_a_server
 
@@ -134,7 +134,7 @@ def test_another_authority_over_http2_is_nobody_here(
 
 
 def test_without_tls_nothing_is_served(gateway: Gateway, mine: Served, plain_port: int) -> None:
-    plain = http.client.HTTPConnection(gateway.host, plain_port, timeout=10)
+    plain = http.client.HTTPConnection(gateway.host, plain_port, timeout=TIMEOUT_SECONDS)
     plain.request("GET", f"/{mine.uid}/health", headers={"Authorization": f"Bearer {mine.token}"})
     answer = plain.getresponse()
     assert answer.status in {301, 308}

@@ -15,7 +15,7 @@ import pytest
 from dev.demo.kubectl import Cluster
 from tests.e2e.gateway.overheard import Overheard
 from tests.e2e.gateway.site import Gateway, Issuer, Served
-from tests.e2e.gateway.wire import exchange
+from tests.e2e.gateway.wire import TIMEOUT_SECONDS, exchange
 from tests.e2e.serves import USERS, Serves
 from tests.support.waiting import wait_until
 
@@ -53,11 +53,12 @@ def sent(
             *lines,
             "Connection: close",
         )
-        answer = exchange(gateway, ("\r\n".join(head) + "\r\n\r\n").encode("latin-1"))
+        request = ("\r\n".join(head) + "\r\n\r\n").encode("latin-1")
+        answer = exchange(gateway, request, silence=TIMEOUT_SECONDS)
         if answer.statuses[0] in REFUSED:
             return []
         assert answer.statuses == [200], answer.data
-        wait_until(lambda: marker.encode() in wire.data, seconds=10)
+        wait_until(lambda: marker.encode() in wire.data)
         assert token.encode() not in wire.data
         return wire.headers(marker)
 
@@ -126,7 +127,7 @@ def test_without_its_key_a_server_answers_nobody_even_within_the_cluster(
 ) -> None:
     with cluster.forwarded(mine.namespace, f"service/{mine.name}", 80) as port:
         with pytest.raises(urllib.error.HTTPError) as raised:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/models", timeout=10)
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/models", timeout=60)
         raised.value.close()
     assert raised.value.code == 401
 

@@ -6,7 +6,8 @@ import pytest
 
 from dev.demo.installation import CHECKOUT, NAMESPACE, RELEASE
 from dev.demo.kubectl import Cluster
-from tests.e2e.gateway.site import Served
+from tests.e2e.gateway.conftest import until_routed_everywhere
+from tests.e2e.gateway.site import Gateway, Served
 from tests.e2e.serves import Serves
 from tests.support.waiting import wait_until
 
@@ -33,25 +34,20 @@ def route_by(cluster: Cluster, kind: str, *, parent: str) -> None:
 
 def test_gateway_api_routes_as_well(
     cluster: Cluster,
+    gateway: Gateway,
     mine: Served,
     by_gateway_api: None,
     status_of: Callable[..., int],
 ) -> None:
     tenant = Serves(cluster=cluster, namespace=mine.namespace)
-    wait_until(lambda: tenant.get("httproute", mine.name), seconds=120)
-    wait_until(lambda: not tenant.get("ingressroute", mine.name), seconds=120)
-    wait_until(status_of_is(status_of, 200), seconds=60)
-    assert status_of(token="") == 401
+    wait_until(lambda: tenant.get("httproute", mine.name), seconds=240)
+    wait_until(lambda: not tenant.get("ingressroute", mine.name), seconds=240)
+    until_routed_everywhere(gateway, mine.uid, token=mine.token)
+    assert wait_until(lambda: refusal(status_of)) == 401
     tenant.until("gemma", "Routed", "True")
 
 
-def status_of_is(status_of: Callable[..., int], status: int) -> Callable[[], bool]:
-    """Whether the caller's own server answers so by now; a gateway that starts may break off."""
-
-    def asked() -> bool:
-        try:
-            return status_of() == status
-        except OSError:
-            return False
-
-    return asked
+def refusal(status_of: Callable[..., int]) -> int:
+    """What nobody gets; 0 of a replica that has dropped the old route and has no new one yet."""
+    status = status_of(token="")
+    return 0 if status == 404 else status

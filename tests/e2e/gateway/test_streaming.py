@@ -64,7 +64,8 @@ def test_the_first_piece_arrives_while_the_server_computes_the_rest(
         path = f"/{mine.uid}/completion"
         stream = pieces(connection.open(path, token=mine.token, body=completion(LONG_TOKENS)))
         next(stream)
-        assert metric("requests_processing") == 1
+        # One that was called off before it may be counted for a moment.
+        wait_until(lambda: metric("requests_processing") == 1)
         assert len(list(itertools.islice(stream, 100))) == 100
 
 
@@ -77,7 +78,7 @@ def test_a_cancelled_request_frees_its_slot(
         stream = pieces(connection.open(path, token=mine.token, body=completion(LONG_TOKENS)))
         next(stream)
         assert metric("requests_processing") >= 1
-    wait_until(lambda: metric("requests_processing") == 0, seconds=20)
+    wait_until(lambda: metric("requests_processing") == 0)
     again = ask(gateway, path, token=mine.token, body={**completion(1), "stream": False})
     assert again.status == 200
     assert metric("tokens_predicted_total") - before < LONG_TOKENS

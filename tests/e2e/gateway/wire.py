@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from tests.e2e.gateway.site import Gateway
 
 SILENCE_SECONDS = 5.0
+TIMEOUT_SECONDS = 60.0
+"""For a connection, and for an answer that is sure to come."""
 LLAMA = b"\r\nserver: llama.cpp\r\n"
 """A header of each of llama.cpp's answers, so one that has it came from a server."""
 
@@ -30,12 +32,13 @@ class Heard:
         return LLAMA in self.data.lower()
 
 
-def exchange(gateway: Gateway, request: bytes) -> Heard:
-    """Send bytes on a connection of their own and listen."""
+def exchange(gateway: Gateway, request: bytes, *, silence: float = SILENCE_SECONDS) -> Heard:
+    """Send bytes on a connection of their own and listen, until `silence` seconds bring nothing."""
     with (
-        socket.create_connection((gateway.host, gateway.port), SILENCE_SECONDS) as plain,
+        socket.create_connection((gateway.host, gateway.port), TIMEOUT_SECONDS) as plain,
         gateway.tls().wrap_socket(plain, server_hostname=gateway.host) as stream,
     ):
+        stream.settimeout(silence)
         heard = b""
         # The other side may close before all is sent: what it said until then counts.
         with contextlib.suppress(ConnectionError, TimeoutError, ssl.SSLEOFError):
