@@ -32,13 +32,14 @@ def show(cluster: Cluster, namespace: str, name: str) -> None:
     """
     if cluster.get("-n", NAMESPACE, "pod", POD) is None:
         return
-    _wait(cluster, namespace, name)
+    until_ready(cluster, namespace, name)
     line = (*ASK, "-c", SERVERS, "-c", MODELS)
     say(f"$ kubectl {shlex.join(line)}")
     say(cluster.run(*line).rstrip())
 
 
-def _wait(cluster: Cluster, namespace: str, name: str) -> None:
+def until_ready(cluster: Cluster, namespace: str, name: str) -> None:
+    """Wait until it has the server as ready. Raises DevError where it does not come to."""
     deadline = time.monotonic() + BEHIND_SECONDS
     while f"{namespace}/{name}" not in cluster.run(*ASK, "-tAc", READY).splitlines():
         if time.monotonic() > deadline:

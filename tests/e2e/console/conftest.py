@@ -7,10 +7,10 @@ import secrets
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from dev.console import chromium
-from dev.demo import admission, namespaces
+from dev.demo import admission, ledger, namespaces
 from dev.demo.kubectl import Cluster
 from tests.e2e.conftest import as_admin
 from tests.e2e.gateway import conftest as gateways
@@ -27,6 +27,7 @@ issuer = gateways.issuer
 @pytest.fixture(scope="module")
 def browser(cluster: Cluster) -> Iterator[Browser]:
     """Chromium; ended with the module, since an event loop of its own runs as long as it does."""
+    expect.set_options(timeout=60_000)
     with chromium.chromium() as opened:
         yield opened
 
@@ -64,10 +65,13 @@ def bob(browser: Browser, gateway: Gateway, issuer: Issuer) -> Iterator[Page]:
 
 
 @pytest.fixture(scope="session")
-def served(cluster: Cluster, issuer: Issuer, place: str) -> str:
-    """The UUID of a server named `shared` in that namespace, ready."""
+def served(cluster: Cluster, gateway: Gateway, issuer: Issuer, place: str) -> str:
+    """The UUID of a server named `shared` in that namespace: ready, routed, in the ledger."""
     token = issuer.token("alice", USERS)
     serve = json.dumps(make_serve(name="shared", runtimeParams=gateways.RUNTIME))
     cluster.run("-n", place, "apply", "-f", "-", stdin=admission.with_token(serve, token))
     found = Serves(cluster=cluster, namespace=place).until_ready("shared")
-    return str(found["metadata"]["uid"])
+    uid = str(found["metadata"]["uid"])
+    gateways.until_routed_everywhere(gateway, uid, token=token)
+    ledger.until_ready(cluster, place, "shared")
+    return uid

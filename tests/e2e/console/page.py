@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Page, expect
+import json
+import re
+
+from playwright.sync_api import Page, Route, expect
 
 from tests.e2e.gateway.site import Gateway
 
@@ -38,6 +41,17 @@ def open_server(page: Page, gateway: Gateway, namespace: str) -> None:
     page.get_by_role("link", name="shared", exact=True).click()
     page.wait_for_url(lambda url: "/servers" not in url)
     expect(page.get_by_label("Your message")).to_be_visible()
+
+
+def let_no_answer_end(page: Page) -> None:
+    """Have the model go on for minutes: a small one may have said all in a moment."""
+
+    def change(route: Route) -> None:
+        asked = route.request.post_data_json or {}
+        body = {**asked, "ignore_eos": True, "max_tokens": 3500}
+        route.continue_(post_data=json.dumps(body))
+
+    page.route(re.compile("/chat/completions$"), change)
 
 
 def ask(page: Page, question: str) -> str:
