@@ -3,31 +3,48 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection, Mapping
+from typing import Any
 
 from dev.demo.installation import NAMESPACE
 from dev.demo.kubectl import Cluster
 
 LEASE = "roadstead-operator"
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 120.0
+PODS = ("-l", "app.kubernetes.io/component=operator")
 
 
 def leader(cluster: Cluster) -> str:
     """The pod that the Lease names, and that is there; waits for one."""
+    return str(_leader(cluster)["metadata"]["name"])
+
+
+def leader_uid(cluster: Cluster, *, than: Collection[str] = ()) -> str:
+    """The UID of that pod, which is another `than` these; waits for one."""
+    return str(_leader(cluster, than=than)["metadata"]["uid"])
+
+
+def pods(cluster: Cluster) -> list[str]:
+    """All of the operator's, those that are on their way out too."""
+    return cluster.run("-n", NAMESPACE, "get", "pods", *PODS, "-o", "name").split()
+
+
+def until_replaced(cluster: Cluster, before: Collection[str]) -> None:
+    """Wait until these pods are gone and another one leads: one that goes may still begin work."""
+    for pod in before:
+        cluster.run("-n", NAMESPACE, "wait", "--for=delete", pod, "--timeout=240s")
+    leader(cluster)
+
+
+def _leader(cluster: Cluster, *, than: Collection[str] = ()) -> Mapping[str, Any]:
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while not (pod := _named(cluster)):
-        assert time.monotonic() < deadline, "no pod leads"
+    while not (pod := _named(cluster)) or pod["metadata"]["uid"] in than:
+        assert time.monotonic() < deadline, f"no pod leads but {than}"
         time.sleep(0.5)
     return pod
 
 
-def leader_uid(cluster: Cluster) -> str:
-    """The UID of that pod."""
-    pod = cluster.get("-n", NAMESPACE, "pod", leader(cluster))
-    assert pod is not None
-    return str(pod["metadata"]["uid"])
-
-
-def _named(cluster: Cluster) -> str:
+def _named(cluster: Cluster) -> Mapping[str, Any]:
     lease = cluster.get("-n", NAMESPACE, "lease", LEASE) or {}
     pod = str(lease.get("spec", {}).get("holderIdentity", "")).partition("_")[0]
-    return pod if pod and cluster.get("-n", NAMESPACE, "pod", pod) else ""
+    return (cluster.get("-n", NAMESPACE, "pod", pod) or {}) if pod else {}

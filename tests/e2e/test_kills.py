@@ -10,7 +10,14 @@ from dev.demo.kubectl import Cluster
 from tests.e2e.leader import leader_uid
 from tests.e2e.node_processes import kill_command
 from tests.e2e.serves import Serves, make_serve, model_condition
-from tests.e2e.transfers import CONNECTIONS, PART_BYTES, bring, resumed_bytes, transfer_of
+from tests.e2e.transfers import (
+    CONNECTIONS,
+    PART_BYTES,
+    PATIENCE,
+    bring,
+    resumed_bytes,
+    under_way,
+)
 from tests.support.waiting import wait_until
 
 
@@ -28,9 +35,9 @@ def test_a_transfer_goes_on_after_the_operator_was_killed(
 ) -> None:
     # A minute: 2 GiB are transferred, and the Lease of the killed operator has to expire.
     bring(cluster, model, big_model)
-    begun = wait_until(lambda: transfer_of(cluster, model, at_least=10), step=0.1)
+    begun = under_way(cluster, model)
     assert kill_command(leader_uid(cluster), "roadstead operator") == 1
-    wait_until(lambda: model_condition(cluster, model).get("status") == "True", seconds=180)
+    wait_until(lambda: is_ready(cluster, model), seconds=PATIENCE)
     resumed = resumed_bytes(cluster)
     assert resumed >= begun["bytesDone"] - CONNECTIONS * PART_BYTES
 
@@ -40,13 +47,18 @@ def test_a_fetch_goes_on_after_it_was_killed(
 ) -> None:
     # Half a minute: 2 GiB come from the source, and from the store to a pod.
     bring(cluster, model, big_model)
-    wait_until(lambda: model_condition(cluster, model).get("status") == "True", seconds=180)
+    wait_until(lambda: is_ready(cluster, model), seconds=PATIENCE)
     serves.apply(make_serve("big", modelName=model))
-    pod = wait_until(serves.pods)[0]
-    wait_until(lambda: kill_command(pod["metadata"]["uid"], "roadstead fetch"), step=0.5)
-    fetch = wait_until(lambda: ended_well(serves), seconds=120)
+    pod = wait_until(serves.pods, seconds=240)[0]
+    fetching = (pod["metadata"]["uid"], "roadstead fetch")
+    wait_until(lambda: kill_command(*fetching), seconds=240, step=0.5)
+    fetch = wait_until(lambda: ended_well(serves), seconds=PATIENCE)
     assert fetch["restartCount"] >= 1
     serves.kubectl("delete", "modelserve", "big")
+
+
+def is_ready(cluster: Cluster, model: str) -> bool:
+    return model_condition(cluster, model).get("status") == "True"
 
 
 def ended_well(serves: Serves) -> Any:

@@ -23,8 +23,8 @@ from tests.support.waiting import wait_until
 
 KINDS = ("modelserves", "models", "resourcecontracts")
 DEFINITIONS = [f"{kind}.model.example.com" for kind in KINDS]
-SECONDS = 60.0
-"""What the docs promise."""
+SECONDS = 240.0
+"""Measured are 14 to 45; machines are shared."""
 LEFTOVERS = (
     "validatingwebhookconfigurations,mutatingwebhookconfigurations,validatingadmissionpolicies,"
     "validatingadmissionpolicybindings,clusterroles,clusterrolebindings"
@@ -91,10 +91,12 @@ def serving(cluster: Cluster, back_again: None) -> Iterator[Serves]:
 def test_a_namespace_goes_with_everything_in_it(serving: Serves, healing: Healing) -> None:
     # A minute: a namespace is gone when its pods are, and those have a grace period.
     serving.apply(make_serve("second", replicas=0, modelName="nobody-knows-this"))
-    wait_until(lambda: counted(serving) >= 2)
+    wait_until(lambda: counted(serving) >= 2, seconds=SECONDS)
     with healing():
         serving.cluster.run("delete", "namespace", serving.namespace, f"--timeout={SECONDS:.0f}s")
-        wait_until(lambda: (counted(serving), model_servers(serving)) == there(serving))
+        wait_until(
+            lambda: (counted(serving), model_servers(serving)) == there(serving), seconds=SECONDS
+        )
 
 
 FIRST = "the chart first"
@@ -143,7 +145,8 @@ def test_a_release_that_is_gone_leaves_its_servers_to_the_next(
         releases.installed(serving.cluster)
     assert [pod["metadata"]["uid"] for pod in serving.pods()] == before
     serving.kubectl("scale", "modelserve", "gemma", "--replicas=0")
-    wait_until(lambda: not serving.pods())
+    # Its Model may have to be brought again first.
+    wait_until(lambda: not serving.pods(), seconds=SECONDS)
 
 
 def left(serves: Serves) -> list[str]:

@@ -12,10 +12,10 @@ import pytest
 from dev.demo import admission
 from dev.demo.installation import CHECKOUT, NAMESPACE, RELEASE
 from dev.demo.kubectl import Cluster
-from tests.e2e.leader import leader_uid
+from tests.e2e import leader
 from tests.e2e.node_processes import kill_command
 from tests.e2e.serves import model_condition
-from tests.e2e.transfers import CONNECTIONS, PART_BYTES, bring, transfer_of
+from tests.e2e.transfers import CONNECTIONS, PART_BYTES, PATIENCE, bring, under_way
 from tests.support.waiting import wait_until
 
 MODEL = "by-a-job"
@@ -41,12 +41,14 @@ def model(cluster: Cluster, as_jobs: None, big_model: str) -> Iterator[str]:
 
 
 def run_as(cluster: Cluster, runner: str) -> None:
-    """Upgrade the chart to another runner of transfers."""
+    """Upgrade the chart to another runner of transfers, and have nobody run any as before."""
+    before = leader.pods(cluster)
     cluster.install(
         *("upgrade", RELEASE, str(CHECKOUT / "chart"), "--namespace", NAMESPACE),
         *("--reuse-values", "--set", f"transfer.runner={runner}"),
         *("--wait", "--timeout", "180s"),
     )
+    leader.until_replaced(cluster, before)
 
 
 def listed(cluster: Cluster, kind: str) -> list[Any]:
@@ -69,14 +71,14 @@ def is_ready(cluster: Cluster, model: str) -> bool:
 @pytest.mark.fault("R2", heals="the Job's next pod goes on with the upload")
 def test_the_next_pod_of_a_job_goes_on_where_one_was_killed(cluster: Cluster, model: str) -> None:
     # A minute: 2 GiB are transferred, and read again to compare the digest.
-    begun = wait_until(lambda: transfer_of(cluster, model, at_least=10), step=0.1)
+    begun = under_way(cluster, model)
     (first,) = listed(cluster, "pods")
     assert kill_command(first["metadata"]["uid"], "roadstead transfer") == 1
-    second = wait_until(lambda: listed(cluster, "pods")[1:], seconds=120)[0]["metadata"]["name"]
-    wait_until(lambda: has_log(cluster, second), seconds=120, step=0.1)
-    resumed = wait_until(lambda: resumed_by(cluster, second), step=0.1)
+    second = wait_until(lambda: listed(cluster, "pods")[1:], seconds=240)[0]["metadata"]["name"]
+    wait_until(lambda: has_log(cluster, second), seconds=240, step=0.1)
+    resumed = wait_until(lambda: resumed_by(cluster, second), seconds=240, step=0.1)
     assert resumed >= begun["bytesDone"] - CONNECTIONS * PART_BYTES
-    wait_until(lambda: is_ready(cluster, model), seconds=180)
+    wait_until(lambda: is_ready(cluster, model), seconds=PATIENCE)
 
 
 def has_log(cluster: Cluster, name: str) -> bool:
@@ -87,9 +89,9 @@ def has_log(cluster: Cluster, name: str) -> bool:
 
 def test_a_job_takes_no_notice_of_an_operator_that_is_killed(cluster: Cluster, model: str) -> None:
     # Half a minute: 2 GiB are transferred, and read again to compare the digest.
-    wait_until(lambda: transfer_of(cluster, model, at_least=10), step=0.1)
+    under_way(cluster, model)
     (job,), (pod,) = listed(cluster, "jobs"), listed(cluster, "pods")
-    assert kill_command(leader_uid(cluster), "roadstead operator") == 1
+    assert kill_command(leader.leader_uid(cluster), "roadstead operator") == 1
     seen = set[str]()
 
     def verified() -> bool:
@@ -97,12 +99,12 @@ def test_a_job_takes_no_notice_of_an_operator_that_is_killed(cluster: Cluster, m
         seen.update(each["metadata"]["uid"] for each in listed(cluster, "pods"))
         return is_ready(cluster, model)
 
-    wait_until(verified, seconds=240)
+    wait_until(verified, seconds=PATIENCE)
     assert seen == {job["metadata"]["uid"], pod["metadata"]["uid"]}
 
 
 def test_a_model_that_is_deleted_takes_its_job_along(cluster: Cluster, model: str) -> None:
-    wait_until(lambda: transfer_of(cluster, model, at_least=10), step=0.1)
+    under_way(cluster, model)
     admin = admission.token(cluster, "admin", admission.ADMINS)
     admission.delete_model(cluster, model, admin, "--timeout=120s")
     assert listed(cluster, "jobs") == listed(cluster, "pods") == []

@@ -19,7 +19,15 @@ from tests.e2e.leader import leader_uid
 from tests.e2e.node_processes import stopped
 from tests.e2e.repeating import Repeatedly
 from tests.e2e.serves import Serves, make_serve, model_condition
-from tests.e2e.transfers import CONNECTIONS, PART_BYTES, bring, resumed_bytes, transfer_of
+from tests.e2e.transfers import (
+    CONNECTIONS,
+    PART_BYTES,
+    PATIENCE,
+    bring,
+    resumed_bytes,
+    transfer_of,
+    under_way,
+)
 from tests.support.faults_table import Healing
 from tests.support.waiting import wait_until
 
@@ -79,20 +87,22 @@ def journey(
     big_model: str,
 ) -> Iterator[Journey]:
     """Upgrade in the middle of a transfer whose source hangs, let it end, and go back."""
-    bring(cluster, MODEL, big_model)
-    begun = wait_until(lambda: transfer_of(cluster, MODEL, at_least=10), step=0.1)
+    source_pod = source_uid(cluster)
     pods, leaders = [pods_of(serves)], [leader_uid(cluster)]
-    with stopped(source_uid(cluster)), Repeatedly(serves.dry_run) as upgrading:
+    bring(cluster, MODEL, big_model)
+    begun = under_way(cluster, MODEL)
+    with stopped(source_pod), Repeatedly(serves.dry_run) as upgrading:
         releases.upgrade(cluster)
         pods.append(pods_of(serves))
-        leaders.append(leader_uid(cluster))
-        continued = transfer_of(cluster, MODEL, at_least=10)
-    wait_until(lambda: is_verified(cluster), seconds=240)
+        leaders.append(leader_uid(cluster, than=leaders))
+        # Parts that were not whole do not count any more.
+        continued = transfer_of(cluster, MODEL, at_least=1)
+    wait_until(lambda: is_verified(cluster), seconds=PATIENCE)
     resumed = resumed_bytes(cluster)
     with Repeatedly(serves.dry_run) as rolling_back:
         releases.rollback(cluster)
         pods.append(pods_of(serves))
-        leaders.append(leader_uid(cluster))
+        leaders.append(leader_uid(cluster, than=leaders))
     yield Journey(
         version=version,
         pods=(pods[0], pods[1], pods[2]),
@@ -149,7 +159,8 @@ def containers_of(pod: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def source_uid(cluster: Cluster) -> str:
     """The pod of the source's MinIO."""
     pods = ("-n", source.SOURCE_NAMESPACE, "get", "pods", "-l", "app=source-minio", "-o", "json")
-    (pod,) = json.loads(cluster.run(*pods))["items"]
+    found = json.loads(cluster.run(*pods))["items"]
+    (pod,) = (each for each in found if "deletionTimestamp" not in each["metadata"])
     return str(pod["metadata"]["uid"])
 
 

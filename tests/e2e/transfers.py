@@ -10,9 +10,12 @@ from dev.demo import admission
 from dev.demo.installation import NAMESPACE
 from dev.demo.kubectl import Cluster
 from tests.e2e.leader import leader
+from tests.support.waiting import wait_until
 
 PART_BYTES = 16 * 2**20
 CONNECTIONS = 4
+PATIENCE = 480
+"""Seconds: 2 GiB are transferred, and read again to compare the digest."""
 
 
 def manifest(name: str, model_id: str) -> str:
@@ -37,6 +40,11 @@ def transfer_of(cluster: Cluster, name: str, *, at_least: int) -> Any:
     """`status.transfer` once it has come so many percent far."""
     transfer = (cluster.get("model", name) or {}).get("status", {}).get("transfer", {})
     return transfer if transfer.get("percent", 0) >= at_least else None
+
+
+def under_way(cluster: Cluster, name: str) -> Any:
+    """`status.transfer` once a tenth has come: the rest takes some seconds."""
+    return wait_until(lambda: transfer_of(cluster, name, at_least=10), seconds=PATIENCE, step=0.1)
 
 
 def resumed_bytes(cluster: Cluster) -> int:

@@ -34,10 +34,12 @@ RARE = {
 """Rights that these tests do not come to, and when they are needed."""
 
 TOO_LATE = {
-    f"operator: get {routes} roadstead-console"
-    for routes in ("ingressroutes.traefik.io", "httproutes.gateway.networking.k8s.io")
+    "operator: get ingressroutes.traefik.io roadstead-console",
+    "operator: get httproutes.gateway.networking.k8s.io roadstead-console",
+    "operator: list jobs.batch",
 }
-"""What the operator of before asks for in the moment after `gateway.kind` was changed."""
+"""What an operator of before asks for after `gateway.kind` or `transfer.runner` was changed: the
+routes in that moment, the Jobs where it comes to lead until it is replaced as well."""
 
 pytestmark = pytest.mark.usefixtures("begun_anew")
 
