@@ -10,6 +10,8 @@ from tests.support.waiting import wait_until
 KINDS = ("deployment", "service", "serviceaccount", "networkpolicy")
 ROUTES = {"ingressroute": "gemma", "middleware": "gemma-auth"}
 NAME, COPY = "gemma", "copy"
+PATIENCE = 240
+"""Seconds: the first server has its model brought, and some children are not watched."""
 SECRETS = (f"{NAME}-fetch", f"{NAME}-key")
 GIVEN = ("uid", "resourceVersion", "creationTimestamp", "generation", "managedFields")
 """What the API server gives an object."""
@@ -18,7 +20,7 @@ GIVEN = ("uid", "resourceVersion", "creationTimestamp", "generation", "managedFi
 def served(serves: Serves) -> None:
     """A server whose children are there."""
     serves.apply(make_serve(NAME))
-    wait_until(lambda: all(serves.get(kind, NAME) for kind in KINDS))
+    wait_until(lambda: all(serves.get(kind, NAME) for kind in KINDS), seconds=PATIENCE)
 
 
 def is_labelled(serves: Serves, kind: str, name: str = NAME) -> bool:
@@ -38,23 +40,27 @@ def test_child_without_its_label_is_taken_back(serves: Serves) -> None:
     served(serves)
     for kind in KINDS:
         serves.kubectl("label", kind, NAME, f"{LABEL_MANAGED_BY}-")
-    wait_until(lambda: all(is_labelled(serves, kind) for kind in KINDS))
+    wait_until(lambda: all(is_labelled(serves, kind) for kind in KINDS), seconds=PATIENCE)
 
 
 def test_secret_without_its_label_is_put_right_where_a_pod_waits_on_a_node(serves: Serves) -> None:
     # A minute: Secrets without the label are in no watch; the next look at everything finds them.
     serves.apply(make_serve(NAME, config={"image": "nowhere.example/llama:1"}))
-    wait_until(lambda: all(serves.get("secret", name) for name in SECRETS))
+    wait_until(lambda: all(serves.get("secret", name) for name in SECRETS), seconds=PATIENCE)
     for name in SECRETS:
         serves.kubectl("label", "secret", name, f"{LABEL_MANAGED_BY}-")
-    wait_until(lambda: all(is_labelled(serves, "secret", name) for name in SECRETS), step=1)
+    wait_until(
+        lambda: all(is_labelled(serves, "secret", name) for name in SECRETS),
+        seconds=PATIENCE,
+        step=1,
+    )
 
 
 def test_copy_of_a_child_is_taken_away(serves: Serves) -> None:
     served(serves)
     for kind in KINDS:
         serves.kubectl("create", "-f", "-", stdin=copy_of(dict(serves.get(kind, NAME))))
-    wait_until(lambda: not any(serves.get(kind, COPY) for kind in KINDS))
+    wait_until(lambda: not any(serves.get(kind, COPY) for kind in KINDS), seconds=PATIENCE)
     assert all(serves.get(kind, NAME) for kind in KINDS)
 
 

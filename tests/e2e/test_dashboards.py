@@ -27,15 +27,17 @@ from dev.demo.kubectl import Cluster
 from dev.errors import DevError
 from dev.servers.prometheus import Prometheus, promtool
 from tests.e2e.conftest import as_admin
-from tests.e2e.gateway.conftest import drop_contract
+from tests.e2e.gateway.conftest import drop_contract, until_routed_everywhere
 from tests.e2e.gateway.connection import ask
 from tests.e2e.gateway.site import Gateway, Issuer
 from tests.e2e.scraping import PARTS, RULES, scraped, targets
 from tests.e2e.serves import USERS, Serves, make_serve
 from tests.support.dashboards import Query, filled, queries
-from tests.support.waiting import wait_until
+from tests.support.waiting import assert_eventually, wait_until
 
 WINDOW_SECONDS = 900.0
+PATIENCE = 180
+"""Seconds: some numbers come with the next probe of a gateway, about once a minute."""
 RUNTIME = {"contextSize": 2048, "parallel": 2, "threads": 1, "chatTemplate": "vicuna"}
 QUESTION = {"messages": [{"role": "user", "content": "Name a harbour."}], "max_tokens": 24}
 
@@ -98,6 +100,7 @@ def work(
         work = Work(
             uid=serve["metadata"]["uid"], url=serve["status"]["url"], token=token, since=since
         )
+        until_routed_everywhere(gateway, work.uid, token=token)
         for _ in range(4):
             _asked(gateway, work)
         yield work
@@ -124,7 +127,7 @@ async def ledger(cluster: Cluster) -> AsyncIterator[asyncpg.Connection]:
 @pytest.mark.parametrize("query", PANELS, ids=lambda query: query.where)
 def test_a_panel_shows_something(prometheus: Prometheus, work: Work, query: Query) -> None:
     expression = filled(query, _variables(work), since="", until="")
-    assert wait_until(lambda: _numbers(prometheus, expression))
+    assert wait_until(lambda: _numbers(prometheus, expression), seconds=PATIENCE)
 
 
 @pytest.mark.parametrize("query", OF_THE_LEDGER, ids=lambda query: query.where)
@@ -145,9 +148,13 @@ async def test_a_row_of_the_servers_leads_to_the_server(
 ) -> None:
     (query,) = (each for each in OF_THE_LEDGER if each.where == "servers: Servers, A")
     sql = filled(query, _variables(work), since=work.since, until="infinity")
-    (row,) = (each for each in await ledger.fetch(sql) if each["server_uuid"] == work.uid)
-    assert row["gateway_url"] == work.url
-    path = urlsplit(row["gateway_url"]).path
+
+    async def leads_there() -> bool:
+        rows = await ledger.fetch(sql)
+        return [row["gateway_url"] for row in rows if row["server_uuid"] == work.uid] == [work.url]
+
+    await assert_eventually(leads_there, timeout=PATIENCE)
+    path = urlsplit(work.url).path
     assert ask(gateway, f"{path}/v1/models", token=work.token).status == 200
     assert ask(gateway, f"{path}/v1/models").status == 401
 
@@ -156,9 +163,9 @@ async def test_a_row_of_the_servers_leads_to_the_server(
 def test_an_alert_is_evaluated_over_series_that_there_are(
     prometheus: Prometheus, work: Work, alert: Any
 ) -> None:
-    wait_until(lambda: alert["alert"] in prometheus.alerts())
+    wait_until(lambda: alert["alert"] in prometheus.alerts(), seconds=PATIENCE)
     for name in set(re.findall(r"\broadstead_[a-z_]+", alert["expr"])) - ONLY_IN_A_FAULT.keys():
-        assert wait_until(partial(_numbers, prometheus, name)), name
+        assert wait_until(partial(_numbers, prometheus, name), seconds=PATIENCE), name
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -225,4 +232,4 @@ def _transfer(cluster: Cluster, model_id: str) -> None:
         "spec": spec,
     }
     as_admin(cluster, model)
-    cluster.run("wait", f"model/{name}", "--for=condition=Ready", "--timeout=180s")
+    cluster.run("wait", f"model/{name}", "--for=condition=Ready", "--timeout=600s")

@@ -28,28 +28,28 @@ def test_usage_agrees_with_the_kubelet_and_the_maximum_survives_everything(
     serves.until_ready()
     assert chat.ask(cluster, serves.namespace, "gemma", key=key_of(serves))
 
-    wait_until(lambda: agrees(cluster, serves), seconds=120, step=2)
+    wait_until(lambda: agrees(cluster, serves), seconds=240, step=2)
     columns = serves.kubectl("get", "modelserve", "gemma", "--no-headers").split()
     assert (columns[6], columns[8]) == ("MiB", "MiB")
+    wait_until(lambda: has_its_peak(cluster, serves), seconds=240, step=2)
     first = status(serves)
-    assert first["memoryMaxBytes"] >= (1 - CLOSE) * peak_of(cluster, serves)
-    wait_until(lambda: generated(cluster, serves) > 0, seconds=60, step=2)
+    wait_until(lambda: generated(cluster, serves) > 0, seconds=240, step=2)
 
     pod = serves.pods()[0]["metadata"]["name"]
     serves.kubectl("delete", "pod", pod)
     wait_until(lambda: [each["metadata"]["name"] for each in serves.pods()] != [pod])
     serves.until_ready()
-    wait_until(lambda: agrees(cluster, serves), seconds=120, step=2)
+    wait_until(lambda: agrees(cluster, serves), seconds=240, step=2)
     second = status(serves)
     assert second["memoryMaxBytes"] >= first["memoryMaxBytes"]
 
     cluster.run("-n", NAMESPACE, "rollout", "restart", OPERATOR)
     cluster.run("-n", NAMESPACE, "rollout", "status", OPERATOR, "--timeout=120s")
-    wait_until(lambda: agrees(cluster, serves), seconds=120, step=2)
+    wait_until(lambda: agrees(cluster, serves), seconds=240, step=2)
     assert status(serves)["memoryMaxBytes"] >= second["memoryMaxBytes"]
 
     serves.kubectl("scale", "modelserve", "gemma", "--replicas=0")
-    wait_until(lambda: status(serves)["memoryCurrentBytes"] == 0, seconds=120)
+    wait_until(lambda: status(serves)["memoryCurrentBytes"] == 0, seconds=240)
     last = status(serves)
     assert (last["memory"], last["cpuUsagePercent"]) == ("0 B", 0)
     assert last["memoryMaxBytes"] >= second["memoryMaxBytes"]
@@ -59,15 +59,12 @@ def test_the_kubelet_is_asked_and_does_not_refuse(cluster: Cluster, serves: Serv
     # Half a minute: a model is loaded, and the kubelet measures a new pod after ten seconds.
     serves.apply(make_serve())
     serves.until_ready()
-    wait_until(lambda: "memoryCurrentBytes" in status(serves), seconds=60)
-    found = {
-        (labels["source"], labels["result"]): value
-        for name, labels, value in operators_metrics(cluster)
-        if name == "roadstead_usage_scrapes_total"
-    }
-    assert found["kubelet", "done"] > 0
-    assert found["llama", "done"] > 0
-    assert ("kubelet", "failed") not in found
+    wait_until(lambda: "memoryCurrentBytes" in status(serves), seconds=240)
+    asked = {("kubelet", "done"), ("llama", "done")}
+    wait_until(lambda: asked <= scrapes(cluster).keys(), seconds=240, step=2)
+    found = scrapes(cluster)
+    # One that refuses does so each time; an answer may be late once.
+    assert found.get(("kubelet", "failed"), 0) < found["kubelet", "done"]
 
 
 def test_llama_cpp_has_every_metric_that_is_read(cluster: Cluster, serves: Serves) -> None:
@@ -113,6 +110,11 @@ def working_set(cluster: Cluster, serves: Serves) -> int:
     return found
 
 
+def has_its_peak(cluster: Cluster, serves: Serves) -> bool:
+    """Whether the status has the highest of it; what was measured may be ten seconds old."""
+    return bool(status(serves)["memoryMaxBytes"] >= (1 - CLOSE) * peak_of(cluster, serves))
+
+
 def peak_of(cluster: Cluster, serves: Serves) -> float:
     """The kernel's own peak of the one pod's server, whose cgroup is named by its ID."""
     (server,) = serves.pods()[0]["status"]["containerStatuses"]
@@ -137,6 +139,15 @@ def generated(cluster: Cluster, serves: Serves) -> float:
     )
 
 
+def scrapes(cluster: Cluster) -> Mapping[tuple[str, str], float]:
+    """How often the operator has asked for usage, by source and result."""
+    return {
+        (labels["source"], labels["result"]): value
+        for name, labels, value in operators_metrics(cluster)
+        if name == "roadstead_usage_scrapes_total"
+    }
+
+
 def operators_metrics(cluster: Cluster) -> list[tuple[str, Mapping[str, str], float]]:
     with cluster.forwarded(NAMESPACE, f"pod/{leader(cluster)}", 8080) as port:
         return list(samples(read(f"http://127.0.0.1:{port}/metrics")))
@@ -144,7 +155,7 @@ def operators_metrics(cluster: Cluster) -> list[tuple[str, Mapping[str, str], fl
 
 def read(url: str, *, key: str = "") -> str:
     request = urllib.request.Request(url, headers={"Authorization": f"Bearer {key}"})
-    with urllib.request.urlopen(request, timeout=10) as response:
+    with urllib.request.urlopen(request, timeout=60) as response:
         page: bytes = response.read()
         return page.decode()
 
