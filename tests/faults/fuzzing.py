@@ -66,7 +66,7 @@ class Ground:
 
     def metric(self, name: str) -> float:
         """The sum of a metric's series, by the beginning of their lines."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as page:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=60) as page:
             lines = page.read().decode().splitlines()
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name))
 
@@ -175,7 +175,7 @@ async def seen(api: client.ApiClient, plural: str) -> dict[str, Raw]:
         assert not waiting, f"{len(waiting)} without a status of their spec, such as {waiting[:3]}"
         return True
 
-    await assert_eventually(told, timeout=60, interval=0.5)
+    await assert_eventually(told, timeout=200, interval=0.5)
     return found
 
 

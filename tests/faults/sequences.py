@@ -29,7 +29,7 @@ from tests.support.builders.objects import (
 )
 from tests.support.ledger import Ledger
 from tests.support.operator.namespace import Operated, condition, listed
-from tests.support.operator.operator_process import spawn
+from tests.support.operator.operator_process import spawn, until_operator_ready
 from tests.support.operator.replicas import account, user
 from tests.support.raw_objects import send_raw
 from tests.support.waiting import assert_eventually
@@ -37,7 +37,7 @@ from tests.support.waiting import assert_eventually
 SERVERS: Final = ("a", "b", "c")
 MODELS: Final = (0, 1)
 CONTRACTS: Final = ("small", "large")
-PATIENCE: Final = 150
+PATIENCE: Final = 240
 PAUSE: Final = 0.4
 OWNED: Final = ("deployments", "services", "serviceaccounts", "networkpolicies", "secrets")
 OPERATOR: Final = "operator"
@@ -75,6 +75,9 @@ class Course:
         await self._mend(Step("mend"))
         assert self.process is not None
         assert self.process.poll() is None, "the operator ended by itself"
+        # One that has only just started would write after all seems to be done.
+        port = int(self.environ["ROADSTEAD_HTTP_PORT"])
+        await until_operator_ready(self.process, port, self.log)
         await assert_eventually(self.as_wanted, timeout=PATIENCE, interval=1)
 
     def start(self) -> None:
@@ -122,11 +125,17 @@ class Course:
     async def _model(self, step: Step) -> None:
         name = self.models[step.which]
         body = make_model(name=name, source={"quant": {"modelId": name}})
-        with contextlib.suppress(client.ApiException):  # A server may have brought it already.
-            await custom_objects.create(self.operated.api, body)
-        found = await custom_objects.get(self.operated.api, body)
+        found = await self._present(body)
         if not found["metadata"].get("deletionTimestamp"):
             self.wanted = self.wanted.with_model(name)
+
+    async def _present(self, body: Raw) -> Raw:
+        """A Model that a server may have brought already, or that may be about to go."""
+        while True:
+            with contextlib.suppress(client.ApiException):
+                await custom_objects.create(self.operated.api, body)
+            with contextlib.suppress(client.ApiException):
+                return await custom_objects.get(self.operated.api, body)
 
     async def _forget(self, step: Step) -> None:
         name = self.models[step.which]
@@ -187,7 +196,6 @@ class Course:
         """Whether all is as it was asked for; what lacks is told by an AssertionError."""
         await self._collect()
         for contract in await self._listed("resourcecontracts"):
-            # An operator that has only just started would write after all seems to be done.
             assert condition(contract, "Ready"), contract["metadata"]["name"]
         bodies = {each["metadata"]["name"]: each for each in await self._listed("modelserves")}
         models = {each["metadata"]["name"]: each for each in await self._listed("models")}
@@ -197,6 +205,9 @@ class Course:
         for name, model in models.items():
             leaving = model["metadata"].get("deletionTimestamp")
             assert not leaving or self.wanted.users(name), f"Model {name} does not go"
+            # The end of a transfer would be written after all seems to be done.
+            verified = condition(model, "Verified").get("status") == "True"
+            assert leaving or verified, f"Model {name} is not there"
         assert self.wanted.models - models.keys() == set()
         return True
 

@@ -68,7 +68,7 @@ class Catalogue:
 
     async def told(self, model: Raw, reason: str) -> None:
         """Wait until its status has the store's trouble."""
-        await self.operated.says(model, "Stored", reason, timeout=90)
+        await self.operated.says(model, "Stored", reason, timeout=180)
 
     async def is_served(self, model: Raw) -> Raw:
         """A new server of it gets its Deployment; the ModelServe."""

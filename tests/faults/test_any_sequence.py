@@ -101,6 +101,7 @@ async def emptied(api: client.ApiClient) -> None:
         await custom_objects.delete(api, body)
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.fault("R1", heals=HEALS)
 async def test_a_day_with_everything_in_it_ends_as_it_was_asked(places: Places) -> None:
     await places.carry_out(
@@ -125,7 +126,7 @@ async def test_a_day_with_everything_in_it_ends_as_it_was_asked(places: Places) 
     )
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 @pytest.mark.fault("R1", heals=HEALS)
 @settings(GENERATED, max_examples=3)
 @given(steps=STEPS)

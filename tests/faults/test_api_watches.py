@@ -13,7 +13,7 @@ from aiohttp import web
 from dev.servers.apiserver import ApiServer
 from dev.servers.toxiproxy import Toxiproxy
 from tests.faults.aftermath import aftermath
-from tests.faults.way import Way, befallen, leading, served
+from tests.faults.way import PATIENCE, Way, befallen, leading, served
 from tests.support import custom_objects
 from tests.support.faults_table import Healing
 from tests.support.interceptor import Asked, Before
@@ -69,7 +69,7 @@ async def test_the_last_object_of_a_kind_may_go_while_its_watch_is_too_old(
             await custom_objects.delete(way.operated.api, serve)
             await asyncio.sleep(2)
         with healing():
-            await assert_eventually(lambda: unused(way, model), timeout=60)
+            await assert_eventually(lambda: unused(way, model), timeout=PATIENCE)
         await way.aftermath()
 
 
@@ -91,7 +91,7 @@ async def test_an_object_may_be_made_again_while_its_watch_is_too_old(
     async with leading(operated, apiserver, proxies, tmp_path, **written) as way, way.operator():
         serve = await operated.serve(name="again", modelName="nobody")
         await agrees(operated, ledger)
-        await assert_eventually(way.rests, timeout=60)
+        await assert_eventually(way.rests, timeout=PATIENCE)
         with way.before(told(GONE)), way.lines(lambda _asked, _line: ()):
             await custom_objects.delete(operated.api, serve)
             await operated.serve(name="again", modelName="nobody")

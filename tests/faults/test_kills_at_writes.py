@@ -16,6 +16,7 @@ from tests.support.builders.objects import Raw
 from tests.support.faults_table import Healing
 from tests.support.ledger import Ledger
 from tests.support.operator.namespace import Operated, listed
+from tests.support.operator.operator_process import is_ready
 from tests.support.operator.replicas import account, user
 from tests.support.operator.site import SIZE
 from tests.support.raw_objects import send_raw
@@ -101,6 +102,9 @@ async def killed(
         finally:
             print("killed after", *seen.killed_after, sep="\n  ")
         seen.kills = never
+        # The one after the last that was killed may only be starting.
+        port = int(living.environ["ROADSTEAD_HTTP_PORT"])
+        await assert_eventually(lambda: is_ready(port), timeout=PATIENCE)
         scene = Scene(
             operated=operated,
             server=apiserver,

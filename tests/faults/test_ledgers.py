@@ -104,7 +104,7 @@ async def test_ledger_that_can_not_be_written_holds_up_nothing(
             await _scaled(operated, changed, 3)
             await custom_objects.delete(operated.api, gone)
             await operated.served(await operated.serve(modelName=operated.site.publish()))
-            await assert_eventually(lambda: _failures(port), timeout=90)
+            await assert_eventually(lambda: _failures(port), timeout=150)
             assert await differences(operated, ledger) != []
             await _scaled(operated, changed, 4)
         with healing():
@@ -140,7 +140,7 @@ async def _failures(port: int) -> bool:
     """Whether the operator has failed at writing."""
 
     def ask() -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as page:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as page:
             return str(page.read().decode())
 
     return "\nroadstead_ledger_failures_total{" in await asyncio.to_thread(ask)

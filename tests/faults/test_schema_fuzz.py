@@ -26,6 +26,9 @@ from tests.support.builders.objects import PLURALS, Raw, make_contract, make_mod
 from tests.support.ledger import migrated
 from tests.support.operator.site import Site
 
+pytestmark = pytest.mark.timeout(900)
+"""Hundreds of objects are asked for in each test."""
+
 AT_ONCE: Final = 8
 HEALS: Final = "refused with a message that names the field, or done, or a condition says why not"
 NOT_IN_PODS: Final = ("modelName", "modelUuid", "minioEndpoint", "minioBucket", "minioPath")

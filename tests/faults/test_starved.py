@@ -37,7 +37,7 @@ async def test_an_operator_that_stood_still_goes_on(way: Way, healing: Healing) 
         process.send_signal(signal.SIGCONT)
         with healing():
             await way.as_asked(first, second)
-        await assert_eventually(lambda: healthy(way))
+        await assert_eventually(lambda: healthy(way), timeout=PATIENCE)
         await way.aftermath()
 
 
@@ -58,6 +58,7 @@ async def test_an_operator_that_can_open_no_file_goes_on_when_it_can(
         await way.aftermath()
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.fault("R23", heals="connections are bounded, so 256 files are enough for 200 servers")
 async def test_256_files_are_enough_for_200_servers(way: Way, healing: Healing) -> None:
     async with way.operator() as process:

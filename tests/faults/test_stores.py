@@ -103,7 +103,7 @@ async def test_slow_store_is_waited_for(
             link.toxic("bandwidth", stream="upstream", rate=1000),
         ):
             model = await catalogue.asked(24 * MIB)
-            await assert_eventually(lambda: _under_way(scene.operated, model), timeout=60)
+            await assert_eventually(lambda: _under_way(scene.operated, model), timeout=120)
         with healing():
             await catalogue.verified(model)
         await aftermath(scene)
@@ -223,6 +223,6 @@ async def test_bucket_that_is_deleted_is_filled_again(
         with healing():
             await catalogue.verified(other)
             held = model["status"]["minioPath"]
-            await assert_eventually(lambda: scene.operated.site.holds(bucket, held), timeout=60)
+            await assert_eventually(lambda: scene.operated.site.holds(bucket, held), timeout=180)
             await catalogue.verified(model)
         await aftermath(scene)

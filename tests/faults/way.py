@@ -31,7 +31,7 @@ from tests.support.waiting import assert_eventually
 
 NAME: Final = "operator"
 REST: Final = 4.0
-PATIENCE: Final = 90
+PATIENCE: Final = 150
 """Seconds: a watch that tells nothing is given up after 70, and machines are shared."""
 LASTS: Final = 12.0
 MOST: Final = 5.0
@@ -153,7 +153,7 @@ async def served(way: Way) -> Raw:
     """
     serve = await way.operated.serve(modelName=way.operated.site.publish(), replicas=1)
     await way.operated.served(serve)
-    await assert_eventually(way.rests, timeout=60)
+    await assert_eventually(way.rests, timeout=PATIENCE)
     return serve
 
 
