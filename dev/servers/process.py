@@ -1,6 +1,8 @@
 """Server processes: start one with a log, wait until it is ready, stop it."""
 
 import contextlib
+import fcntl
+import itertools
 import socket
 import subprocess
 import time
@@ -9,12 +11,15 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from dev import cache
 from dev.errors import StepTimeout
 from dev.terminal import tail
 
 READY_POLL_SECONDS: Final = 0.05
 STOP_SECONDS: Final = 20.0
 """From SIGTERM to SIGKILL."""
+PORTS: Final = range(20_000, 30_000)
+"""The kernel gives none of these to who asks for any port: Linux begins at 32768."""
 
 
 @contextlib.contextmanager
@@ -123,9 +128,28 @@ def free_port() -> int:
 
 
 def free_ports(count: int) -> list[int]:
-    """Different TCP ports of 127.0.0.1 that nothing listens on."""
-    with contextlib.ExitStack() as stack:
-        listeners = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for listener in listeners:
-            listener.bind(("127.0.0.1", 0))
-        return [int(listener.getsockname()[1]) for listener in listeners]
+    """Different TCP ports of 127.0.0.1 that nothing listens on.
+
+    All processes of this user take turns: a port is given again only after all of PORTS, so a
+    server has time to start, and to start again, before another one could be on its port.
+    """
+    path = cache.root() / "next-port"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        first = int(file.read() or 0) % len(PORTS)
+        turn = itertools.chain(PORTS[first:], PORTS[:first])
+        found = list(itertools.islice(filter(_is_free, turn), count))
+        file.truncate(0)
+        file.write(str(PORTS.index(found[-1]) + 1))
+    return found
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as listener:
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

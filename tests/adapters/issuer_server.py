@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from dev.servers.process import free_port
 from tests.support.builders.key_sets import document, entry
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -29,7 +30,7 @@ class IssuerServer:
 
     answer: Answer
     requests: int = 0
-    port: int = 0
+    port: int = dataclasses.field(default_factory=free_port)
     scheme: str = "http"
     released: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
 
@@ -87,10 +88,9 @@ class IssuerServer:
         app = web.Application()
         app.router.add_get("/jwks", self.handle)
         app.router.add_get("/moved", self.moved)
-        server = TestServer(app, port=self.port or None)
+        server = TestServer(app, port=self.port)
         await server.start_server(ssl=tls, shutdown_timeout=0.1)
-        assert server.port
-        self.port, self.scheme = server.port, "https" if tls else "http"
+        self.scheme = "https" if tls else "http"
         try:
             yield
         finally:

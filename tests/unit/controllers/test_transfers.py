@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dev.servers.process import free_port
 from roadstead.api.location import StoreLocation
 from roadstead.controllers.transfer_process import ProcessRunner
 from roadstead.controllers.transfer_runner import Attempt
@@ -40,8 +41,7 @@ def silent() -> Iterator[str]:
 @pytest.fixture
 def absent() -> str:
     """A store that nobody runs."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return f"http://127.0.0.1:{server.getsockname()[1]}"
+    return f"http://127.0.0.1:{free_port()}"
 
 
 @pytest.fixture

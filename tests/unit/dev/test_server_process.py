@@ -94,5 +94,9 @@ def test_free_ports_differ() -> None:
     assert len(set(free_ports(10))) == 10
 
 
+def test_a_port_is_not_given_to_the_next_who_asks() -> None:
+    assert not set(free_ports(10)) & set(free_ports(10))
+
+
 def is_up(log: Path) -> bool:
     return log.read_text() == "up\n"
