@@ -10,6 +10,7 @@ from roadstead.api.location import StoreLocation
 from tests.adapters.test_transfer import Put
 from tests.support.fault_server import FaultServer
 from tests.support.transfer_process import fetch_environ, finished, run_fetch, start_fetch
+from tests.support.waiting import wait_until
 
 PART_BYTES = 16 * 2**20
 CONNECTIONS = 3
@@ -35,6 +36,19 @@ def environ(
     """A fetch from the fault server."""
     url_file.write_text(faults.url)
     return fetch_environ(url_file, model, sha256=sha256, size=len(content))
+
+
+def kill_on_the_way(
+    faults: FaultServer, environ: dict[str, str], model: Path, *, connections: int
+) -> None:
+    """Start a fetch, and kill it when it has noted that a part is there."""
+    faults.hold_after = 40 * 2**20
+    journal = model.with_name("model.gguf.journal")
+    process = start_fetch({**environ, "ROADSTEAD_FETCH_CONNECTIONS": str(connections)})
+    wait_until(lambda: journal.exists() and journal.read_text().count("\n") > 1, step=0.05)
+    process.kill()
+    process.communicate()
+    faults.hold_after = None
 
 
 def test_model_is_fetched_from_the_store(
@@ -74,13 +88,7 @@ def test_model_that_was_damaged_is_fetched_again(
 def test_killed_fetch_goes_on_with_the_parts_that_are_there(
     faults: FaultServer, environ: dict[str, str], model: Path, content: bytes
 ) -> None:
-    faults.slowness = 0.03
-    process = start_fetch({**environ, "ROADSTEAD_FETCH_CONNECTIONS": "2"})
-    while faults.bytes_sent < 40 * 2**20:
-        time.sleep(0.01)
-    process.kill()
-    process.communicate()
-    faults.slowness = 0.0
+    kill_on_the_way(faults, environ, model, connections=2)
     ended = run_fetch(environ)
     assert ended.code == 0, ended.stderr
     assert faults.bytes_sent <= len(content) + 2 * PART_BYTES
@@ -90,13 +98,7 @@ def test_killed_fetch_goes_on_with_the_parts_that_are_there(
 def test_parts_that_were_damaged_since_are_noticed(
     faults: FaultServer, environ: dict[str, str], model: Path
 ) -> None:
-    faults.slowness = 0.03
-    process = start_fetch({**environ, "ROADSTEAD_FETCH_CONNECTIONS": "2"})
-    while faults.bytes_sent < 40 * 2**20:
-        time.sleep(0.01)
-    process.kill()
-    process.communicate()
-    faults.slowness = 0.0
+    kill_on_the_way(faults, environ, model, connections=1)
     part = model.with_name("model.gguf.part")
     with part.open("r+b") as file:
         file.write(b"damage")
@@ -134,12 +136,12 @@ def test_expired_url_says_who_renews_it(
 def test_url_that_is_renewed_on_the_way_is_used(
     faults: FaultServer, environ: dict[str, str], url_file: Path, model: Path, content: bytes
 ) -> None:
-    faults.slowness = 0.02
-    faults.expire_after = 2**20
+    faults.hold_after = 2**20
     process = start_fetch({**environ, "ROADSTEAD_FETCH_CONNECTIONS": "2"})
-    while faults.bytes_sent < 2**20:
-        time.sleep(0.01)
+    wait_until(lambda: faults.has_sent(2**20), step=0.01)
     url_file.write_text(faults.url + "&fresh")
+    faults.expire_after = 2**20
+    faults.hold_after = None
     ended = finished(process)
     assert ended.code == 0, ended.stderr
     assert model.read_bytes() == content

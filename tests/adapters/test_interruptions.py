@@ -63,7 +63,7 @@ def test_store_that_was_killed_and_is_back_gets_the_rest(
     with objectstore.running(folder, server, port=port) as store:
         minio(store).make_bucket("models")
         environ = transfer_environ(
-            store, allow=f"127.0.0.1:{faults.port}", ROADSTEAD_TRANSFER_ATTEMPTS="8"
+            store, allow=f"127.0.0.1:{faults.port}", ROADSTEAD_TRANSFER_ATTEMPTS="12"
         )
         process = start_transfer(job(UrlSource(url=faults.url), target, sha256), environ)
         while faults.bytes_sent < 20 * 2**20:

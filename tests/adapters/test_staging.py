@@ -192,9 +192,9 @@ async def test_model_that_goes_takes_an_upload_with_it_that_nobody_had_heard_of(
 def replacing(
     faults: FaultServer, store: ObjectStore, target: StoreLocation, put: Put, sha256: str
 ) -> subprocess.Popen[bytes]:
-    """A transfer on its way, to where an older object stands."""
+    """A transfer on its way, to where an older object stands; its source holds it up."""
     put(b"the older one")
-    faults.slowness = 0.1
+    faults.hold_after = 1
     task = job(UrlSource(url=faults.url), target, sha256)
     process = start_transfer(task, transfer_environ(store, allow=f"127.0.0.1:{faults.port}"))
     while faults.bytes_sent <= 1 and process.poll() is None:
@@ -203,17 +203,27 @@ def replacing(
 
 
 def test_what_came_to_stand_at_the_target_meanwhile_is_not_replaced(
-    replacing: subprocess.Popen[bytes], client: Minio, target: StoreLocation, put: Put
+    replacing: subprocess.Popen[bytes],
+    faults: FaultServer,
+    client: Minio,
+    target: StoreLocation,
+    put: Put,
 ) -> None:
     put(b"what another runner brought")
+    faults.hold_after = None
     failed(finished(replacing), "StoreObjectExists")
     assert read(client, target) == b"what another runner brought"
 
 
 def test_model_takes_the_place_of_what_was_removed_meanwhile(
-    replacing: subprocess.Popen[bytes], client: Minio, target: StoreLocation, content: bytes
+    replacing: subprocess.Popen[bytes],
+    faults: FaultServer,
+    client: Minio,
+    target: StoreLocation,
+    content: bytes,
 ) -> None:
     client.remove_object(target.bucket, target.path)
+    faults.hold_after = None
     ended = finished(replacing)
     assert isinstance(ended.last, Completed), ended.stderr
     assert read(client, target) == content

@@ -5,7 +5,6 @@ import os
 import secrets
 import signal
 import subprocess
-import time
 from collections.abc import Iterator, Mapping
 
 import pytest
@@ -21,7 +20,15 @@ from roadstead.transfer.messages import Completed, Failed, TransferJob, UrlSourc
 from tests.adapters.test_transfer import read
 from tests.adapters.test_transfer_faults import killed_on_the_way
 from tests.support.fault_server import FaultServer
-from tests.support.transfer_process import Ended, finished, job, start_transfer, transfer_environ
+from tests.support.transfer_process import (
+    CONNECTIONS,
+    Ended,
+    finished,
+    job,
+    start_transfer,
+    transfer_environ,
+)
+from tests.support.waiting import wait_until
 
 MIB = 2**20
 
@@ -65,9 +72,7 @@ def under_way(
 ) -> subprocess.Popen[bytes]:
     """A run that has come so far."""
     process = start_transfer(wanted, environ)
-    deadline = time.monotonic() + 60
-    while faults.bytes_sent < sent and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_until(lambda: faults.has_sent(sent), step=0.01)
     return process
 
 
@@ -95,9 +100,14 @@ def test_a_run_whose_upload_the_next_one_dropped_leaves_the_transfer_to_it(
     wanted: TransferJob,
     sha256: str,
 ) -> None:
-    faults.slowness = 0.05
-    first = under_way(wanted, environ, faults, 10 * MIB)
+    faults.hold_after = 10 * MIB
+    first = under_way(wanted, environ, faults, faults.hold_after)
+    begin = 1 + CONNECTIONS  # A question, and a part for each connection.
+    wait_until(lambda: faults.requests == begin, step=0.01)
     second = start_transfer(wanted, environ)
+    # It asks for parts once it has dropped the other's upload.
+    wait_until(lambda: faults.requests >= begin + 2, step=0.01)
+    faults.hold_after = None
     left, won = finished(first), finished(second)
     assert completed(won, sha256), won.stderr
     # versitygw goes on taking parts of an upload that was dropped while one was on its way.

@@ -21,6 +21,8 @@ class FaultServer:
         self.requests = 0
         self.slowness = 0.0
         """Seconds of pause before each 256 KiB."""
+        self.hold_after: int | None = None
+        """Holds bodies (of more than one byte) up once more than this was sent."""
         self.drips = ""
         """`head` or `body`: sends that byte by byte, four in a second, and never to its end."""
         self.compresses = False
@@ -72,6 +74,7 @@ def serving(content: bytes | mmap.mmap) -> Iterator[FaultServer]:
     try:
         yield faults
     finally:
+        faults.hold_after = None
         server.shutdown()
         thread.join()
         server.server_close()
@@ -164,6 +167,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self.close_connection = True
         for at in range(0, len(body), 2**18):
             time.sleep(self._faults.slowness)
+            while len(body) > 1 and self._faults.has_sent(self._faults.hold_after):
+                time.sleep(0.02)
             chunk = body[at : at + 2**18]
             try:
                 self.wfile.write(chunk)

@@ -143,11 +143,12 @@ async def test_the_next_operator_goes_on_with_the_job_that_it_finds(
 async def test_the_next_pod_goes_on_with_the_upload_of_one_that_was_killed(
     operated: Operated, node: Node, operator: Operating, slow: FaultServer
 ) -> None:
+    slow.hold_after = LARGE // 2
     async with operator():
         model = await behind_url(operated, slow.url)
         job = await node.job(model)
         first = await node.runs(job)
-        await assert_eventually(lambda: slow.bytes_sent > LARGE / 2, timeout=60)
+        await assert_eventually(lambda: slow.has_sent(LARGE // 2))
 
         async def remembered() -> bool:
             return "resume" in json.loads(await node.given(job))
@@ -155,6 +156,7 @@ async def test_the_next_pod_goes_on_with_the_upload_of_one_that_was_killed(
         await assert_eventually(remembered)
         first.process.send_signal(signal.SIGKILL)
         await first.ends()
+        slow.hold_after = None
         second = await node.runs(job)
         assert await second.ends() == 0
         found = await operated.says(model, "Verified", "Verified")
@@ -166,6 +168,7 @@ async def test_the_next_pod_goes_on_with_the_upload_of_one_that_was_killed(
 async def test_how_far_a_job_is_stands_in_its_model(
     operated: Operated, node: Node, operator: Operating, slow: FaultServer
 ) -> None:
+    slow.hold_after = LARGE // 3
     async with operator():
         model = await behind_url(operated, slow.url)
         pod = await node.runs(await node.job(model))
@@ -174,13 +177,15 @@ async def test_how_far_a_job_is_stands_in_its_model(
             found = await custom_objects.get(operated.api, model)
             return bool(found["status"].get("transfer", {}).get("percent", 0) >= 20)
 
-        await assert_eventually(told, timeout=60)
+        await assert_eventually(told)
+        slow.hold_after = None
         assert await pod.ends() == 0
 
 
 async def test_a_model_that_is_deleted_waits_until_its_job_is_gone(
     operated: Operated, node: Node, operator: Operating, slow: FaultServer
 ) -> None:
+    slow.hold_after = 0
     async with operator():
         model = await behind_url(operated, slow.url)
         job = await node.job(model)
@@ -236,7 +241,7 @@ async def test_a_job_that_somebody_deleted_is_made_anew_with_a_secret_of_its_own
             uids = [each["metadata"]["uid"] for each in jobs if each["metadata"]["name"] == name]
             return bool(uids) and uids != [first["metadata"]["uid"]]
 
-        await assert_eventually(made_anew, timeout=60)
+        await assert_eventually(made_anew)
         # What the collector of garbage would do, in its own time.
         await send_raw(operated.api, "DELETE", f"{operated.path('secrets')}/{name}")
         second = await node.job(model)

@@ -42,33 +42,36 @@ async def _behind_url(operated: Operated, url: str) -> Raw:
 
 
 async def _half_way(operated: Operated, model: Raw, slow: FaultServer, share: float = 0.6) -> str:
-    """Wait until at least a part has gone to the store; the upload that the status tells of."""
+    """Wait until so much was sent, and hold the rest back; the upload that the status tells of."""
+    slow.hold_after = int(share * LARGE)
 
     async def under_way() -> bool:
-        found = await custom_objects.get(operated.api, model)
-        told = found.get("status", {}).get("transfer", {})
-        return "uploadId" in told and slow.bytes_sent > share * LARGE
+        return slow.has_sent(slow.hold_after) and bool(await _upload(operated, model))
 
-    await assert_eventually(under_way, timeout=60)
+    await assert_eventually(under_way)
     return await _upload(operated, model)
 
 
 async def _upload(operated: Operated, model: Raw) -> str:
     found = await custom_objects.get(operated.api, model)
-    upload: str = found["status"].get("transfer", {}).get("uploadId", "")
+    upload: str = found.get("status", {}).get("transfer", {}).get("uploadId", "")
     return upload
 
 
-async def _uploads_until_verified(operated: Operated, model: Raw) -> set[str]:
-    """Every upload that the status tells of until the model is verified."""
+async def _uploads_until_verified(operated: Operated, model: Raw, slow: FaultServer) -> set[str]:
+    """Every upload that the status tells of until the model is verified.
+
+    What was held back comes only after a first look, so that there is one before the end.
+    """
     seen: set[str] = set()
 
     async def verified() -> bool:
         found = await custom_objects.get(operated.api, model)
         seen.add(found["status"].get("transfer", {}).get("uploadId", ""))
-        return bool(condition(found, "Verified")["reason"] == "Verified")
+        slow.hold_after = None
+        return condition(found, "Verified").get("reason") == "Verified"
 
-    await assert_eventually(verified, timeout=120)
+    await assert_eventually(verified)
     return seen - {""}
 
 
@@ -103,10 +106,10 @@ async def test_a_transfer_outlives_the_operator_that_began_it(
         upload = await _half_way(operated, model, slow)
         transfers = _children(process.pid)
         process.send_signal(number)
-        assert await asyncio.to_thread(process.wait, 30) == code
+        assert await asyncio.to_thread(process.wait, 120) == code
         await assert_eventually(lambda: _gone(transfers))
     async with operator_process(environ, log):
-        assert await _uploads_until_verified(operated, model) == {upload}
+        assert await _uploads_until_verified(operated, model, slow) == {upload}
     assert len(transfers) == 1
     assert "going on with" in log.read_text()
     # Each byte once, but for a part of each connection and what sockets held at the end.
@@ -127,12 +130,10 @@ async def test_a_transfer_of_a_leader_that_was_stopped_ends_and_the_next_leader_
         model = await _behind_url(operated, slow.url)
         upload = await _half_way(operated, model, slow, share=0.3)
         transfers = _children(first.process.pid)
-        slow.slowness = 2
         first.signal(signal.SIGSTOP)
         await assert_eventually(lambda: _dead(transfers))
         assert "this operator leads now" not in second.log.read_text()
-        slow.slowness = 0.02
-        assert await _uploads_until_verified(operated, model) == {upload}
+        assert await _uploads_until_verified(operated, model, slow) == {upload}
         first.signal(signal.SIGCONT)
         assert await first.code() == 1
         assert "going on with" in second.log.read_text()
@@ -154,7 +155,7 @@ async def test_an_expired_url_is_held_until_its_secret_has_another(operated: Ope
         model = await _behind_url(operated, old)
         found = await operated.says(model, "Stored", "SourceURLExpired")
         await operated.secret(model["metadata"]["name"], presigned(3600))
-        await operated.says(model, "Verified", "Verified", timeout=120)
+        await operated.says(model, "Verified", "Verified")
     assert found["status"]["transfer"]["retry"] == "on-change"
 
 
@@ -172,7 +173,7 @@ async def test_a_url_that_expires_half_way_costs_no_byte_twice(
         await operated.says(model, "Stored", "SourceURLExpired")
         upload = await _upload(operated, model)
         await operated.secret(model["metadata"]["name"], f"{slow.url}&fresh")
-        assert await _uploads_until_verified(operated, model) == {upload}
+        assert await _uploads_until_verified(operated, model, slow) == {upload}
     assert slow.bytes_sent <= LARGE + (CONNECTIONS + 1) * PART_BYTES
 
 
@@ -194,12 +195,12 @@ async def test_an_absent_store_is_told_and_its_return_heals_it(
         settings = _at(store)
     async with operated.operator(**settings):
         model = await operated.model(name=name, source={"quant": {"modelId": name}})
-        await operated.says(model, "Stored", "StoreUnreachable", timeout=30)
+        await operated.says(model, "Stored", "StoreUnreachable")
         before = _reconciles()
         await asyncio.sleep(10)
         assert _reconciles() - before <= 2
         with objectstore.running(tmp_path / "store", port=port):
-            await operated.says(model, "Verified", "Verified", timeout=120)
+            await operated.says(model, "Verified", "Verified")
 
 
 def _reconciles() -> float:
@@ -223,8 +224,9 @@ async def test_a_store_that_goes_half_way_is_gone_on_with_when_it_is_back(
             model = await _behind_url(operated, slow.url)
             upload = await _half_way(operated, model, slow, share=0.8)
             first.close()
-            await operated.says(model, "Stored", "StoreUnreachable", timeout=30)
+            slow.hold_after = None
+            await operated.says(model, "Stored", "StoreUnreachable")
             await asyncio.sleep(15)
             assert caplog.text.count("the transfer ended: StoreUnreachable") <= 3
             with objectstore.running(tmp_path / "store", port=port):
-                assert await _uploads_until_verified(operated, model) == {upload}
+                assert await _uploads_until_verified(operated, model, slow) == {upload}
