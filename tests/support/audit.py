@@ -43,7 +43,8 @@ def writes_in(audit: Path, namespace: str) -> Counter[tuple[str, str, str]]:
 
 
 def _events(audit: Path) -> Iterator[Raw]:
-    return map(json.loads, audit.read_text().splitlines())
+    whole, _, _ = audit.read_text().rpartition("\n")  # The last line may be half written.
+    return map(json.loads, whole.splitlines())
 
 
 def _write(event: Raw) -> Write:

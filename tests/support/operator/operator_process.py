@@ -15,8 +15,8 @@ from roadstead.kube.client import KubeClient
 from tests.support.waiting import assert_eventually
 
 COMMAND = (sys.executable, "-m", "roadstead", "operator")
-READY_SECONDS = 60
-STOP_SECONDS = 30
+READY_SECONDS = 120
+STOP_SECONDS = 60
 
 
 @contextlib.asynccontextmanager
