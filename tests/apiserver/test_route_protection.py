@@ -33,7 +33,7 @@ KINDS = {
 }
 TRAEFIK_KINDS = [kind for kind, version in KINDS.items() if version.startswith("traefik.io/")]
 OUR_PARENT = {"name": "models", "namespace": "gateway"}
-SETTLE_SECONDS = 60.0
+SETTLE_SECONDS = 120.0
 """Until the API server has read its policies; it does within seconds."""
 
 Object = dict[str, Any]
@@ -55,7 +55,7 @@ class Cluster:
             env=self.env,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
         )
         return done.stderr if done.returncode else ""
 
@@ -88,7 +88,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         definitions = [definition(kind) for kind in KINDS]
         assert cluster.create(namespace("gateway"), *definitions, *rights()) == ""
         names = [f"crd/{each['metadata']['name']}" for each in definitions]
-        assert cluster.run("wait", "--for=condition=Established", *names) == ""
+        assert cluster.run("wait", "--timeout=120s", "--for=condition=Established", *names) == ""
         chart = Chart(helm=programs["helm"]).render(GATEWAY_API)
         # One release writes the routes of one kind of gateway; here are those of both.
         role = chart.one("ClusterRole", "roadstead-operator")
@@ -116,15 +116,14 @@ def is_of_protection(body: Object) -> bool:
 
 
 def settle(cluster: Cluster) -> None:
-    """Wait until both policies are held."""
+    """Wait until every kind can be written, and both policies are held."""
     deadline = time.monotonic() + SETTLE_SECONDS
-    trials = [
-        served("IngressRoute", "default"),
-        route("default", OUR_PARENT),
-    ]
-    for trial in trials:
-        while not (cluster.run("create", "--dry-run=server", "-f", "-", stdin=json.dumps(trial))):
-            assert time.monotonic() < deadline, f"{trial['kind']} is not protected"
+    trials = [(served(kind), "leave the label out") for kind in TRAEFIK_KINDS]
+    trials.append((route("default", OUR_PARENT), "name another Gateway in parentRefs"))
+    command = ("create", "--dry-run=server", "-f", "-")
+    for trial, refusal in trials:
+        while refusal not in (said := cluster.run(*command, by=TENANT, stdin=json.dumps(trial))):
+            assert time.monotonic() < deadline, f"{trial['kind']} is not protected: {said}"
             time.sleep(0.2)
 
 

@@ -16,7 +16,7 @@ from dev.servers.apiserver import ApiServer
 from tests.apiserver.admission.balancer import Balancer
 from tests.support.apiserver import apiserver, build_before_timers
 from tests.support.builders.objects import Raw, fresh_name, make_contract
-from tests.support.custom_objects import call, create
+from tests.support.custom_objects import call, create, path
 from tests.support.ledger import Ledger, migrated
 from tests.support.waiting import assert_eventually
 from tests.support.webhooks.registration import register
@@ -77,11 +77,14 @@ def webhooks(
         running_webhooks(apiserver, folder, name="b", ROADSTEAD_LEDGER_DSN_FILE=dsn) as other,
     ):
         balancer.ports[:] = [one.port, other.port]
-        asyncio.run(_registered(apiserver, balancer.port, folder))
-        yield one, other
+        made = one, other
+        asyncio.run(_registered(apiserver, balancer.port, folder, made))
+        yield made
 
 
-async def _registered(server: ApiServer, port: int, folder: Folder) -> None:
+async def _registered(
+    server: ApiServer, port: int, folder: Folder, made: tuple[WebhookProcess, ...]
+) -> None:
     async with connect(server) as api:
         await call(api, "POST", "/api/v1/namespaces", {"metadata": {"name": SYSTEM}})
         await register(api, port, folder)
@@ -94,7 +97,15 @@ async def _registered(server: ApiServer, port: int, folder: Folder) -> None:
                 return "TokenMissing" in str(error.body)
             return False
 
+        agreed = with_token(contract_for("nowhere"), dev_token(folder, "root", "roadstead-admins"))
+
+        async def judged() -> bool:
+            """It learns of each of the two for itself."""
+            await call(api, "POST", f"{path(agreed, named=False)}?dryRun=All", agreed)
+            return any('webhook="validating"' in each.metrics() for each in made)
+
         await assert_eventually(refused)
+        await assert_eventually(judged)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from tests.apiserver.admission.conftest import MakeToken
 from tests.apiserver.admission.link import leading_through
 from tests.support.builders.objects import Raw, make_modelserve
 from tests.support.certificates import write_certificate
-from tests.support.custom_objects import call, create, delete, patch, refusal
+from tests.support.custom_objects import call, create, delete, patch, path, refusal
 from tests.support.faults_table import Healing
 from tests.support.waiting import assert_eventually
 from tests.support.webhooks.tokens import with_token
@@ -94,8 +94,12 @@ async def test_a_certificate_that_has_ended_refuses_all_until_it_is_renewed(
 
 
 async def says(api: client.ApiClient, body: Raw, words: str) -> bool:
-    """Whether creating it is answered so; `admitted` where it is made."""
-    return words in await refusal(create(api, body), allowed="admitted")
+    """Whether creating it would be answered so; `admitted` where it would be made.
+
+    A dry run: as long as the API server knows of no other address, what is made would stay.
+    """
+    dry = call(api, "POST", f"{path(body, named=False)}?dryRun=All", body)
+    return words in await refusal(dry, allowed="admitted")
 
 
 async def nothing_changes(api: client.ApiClient, serve: Raw) -> None:

@@ -8,7 +8,6 @@ import io
 import itertools
 import json
 import ssl
-import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,23 +23,33 @@ from tests.apiserver.admission.conftest import MakeToken
 from tests.support.builders.objects import Raw, make_modelserve
 from tests.support.builders.reviews import review, thing
 from tests.support.custom_objects import apply, create, patch, refusal
-from tests.support.waiting import assert_eventually
+from tests.support.waiting import assert_eventually, wait_until
 from tests.support.webhooks.tokens import RECEIPT, with_token
 from tests.support.webhooks.webhook_process import Folder, WebhookProcess, running_webhooks
 
 
 @contextlib.contextmanager
-def _other_key(folder: Path) -> Iterator[None]:
+def _other_key(folder: Folder) -> Iterator[None]:
     """Another key in the place of the webhooks' own, until the end."""
-    path = folder / "0.pem"
+    path = folder.path / "receipt-keys" / "0.pem"
     before = path.read_bytes()
-    path.write_bytes(SigningKey.generate().private_pem)
+    _bring(SigningKey.generate().private_pem, path, folder)
     try:
         yield
     finally:
-        path.write_bytes(before)
-        # Longer than the servers take to see it.
-        time.sleep(6)
+        _bring(before, path, folder)
+
+
+def _bring(pem: bytes, path: Path, folder: Folder) -> None:
+    """Write the key, and wait until both servers have read it."""
+    logs = [folder.path / f"webhooks-{name}.log" for name in "ab"]
+
+    def changes() -> list[int]:
+        return [log.read_text().count("the keys for receipts have changed") for log in logs]
+
+    before = changes()
+    path.write_bytes(pem)
+    wait_until(lambda: all(now > then for now, then in zip(changes(), before, strict=True)))
 
 
 GOOD = json.dumps(review("CREATE", thing())).encode()
@@ -131,6 +140,7 @@ async def test_no_admission_fails_while_a_server_is_replaced(
     balancer: Balancer,
 ) -> None:
     # Half a minute: two servers start, are asked, and end after their grace period.
+    grace = {"ROADSTEAD_SHUTDOWN_GRACE_SECONDS": "5"}
     stop = asyncio.Event()
     answers: list[str] = []
 
@@ -143,7 +153,7 @@ async def test_no_admission_fails_while_a_server_is_replaced(
         for _ in range(4):
             group.create_task(calls())
         for name in ("c", "d"):
-            with running_webhooks(apiserver, folder, name=name) as third:
+            with running_webhooks(apiserver, folder, name=name, **grace) as third:
                 await _come_and_go(third, balancer, answers)
         stop.set()
     assert set(answers) == {"admitted"}
@@ -168,10 +178,9 @@ async def test_receipt_of_a_retired_key_holds_no_more_and_a_token_renews_it(
 ) -> None:
     body = make_modelserve(namespace)
     stored = await apply(api, with_token(body, token()))
-    keys = folder.path / "receipt-keys"
     # What changes nothing is not asked about, so each attempt is for another number.
     numbers = itertools.count(2)
-    with _other_key(keys):
+    with _other_key(folder):
 
         async def scaled() -> str:
             number = next(numbers)
