@@ -27,13 +27,13 @@ from tests.support.builders.objects import fresh_name
 from tests.support.waiting import assert_eventually
 
 QUICK = Schedule(
-    authority=datetime.timedelta(seconds=24),
-    serving=datetime.timedelta(seconds=15),
-    settle=datetime.timedelta(seconds=3),
-    forget=datetime.timedelta(seconds=2),
+    authority=datetime.timedelta(seconds=72),
+    serving=datetime.timedelta(seconds=45),
+    settle=datetime.timedelta(seconds=9),
+    forget=datetime.timedelta(seconds=6),
 )
-"""Years in half a minute. Settling is well within the last third of a certificate, and outlasts a
-pass and the API server's watch."""
+"""Years in a minute and a half. Settling is well within the last third of a certificate, and
+outlasts a pass and the API server's watch."""
 
 
 def _now() -> datetime.datetime:
@@ -75,7 +75,7 @@ def _configuration(resource: Any, name: str, namespace: str, url: str) -> dict[s
         "objectSelector": {"matchLabels": {"asks": "us"}},
         "admissionReviewVersions": ["v1"],
         "sideEffects": "None",
-        "timeoutSeconds": 5,
+        "timeoutSeconds": 30,
     }
     return {
         "apiVersion": resource.api_version,
@@ -192,6 +192,7 @@ async def test_an_authority_is_replaced_under_load_without_a_failed_call(
     kube: KubeClient, api: client.ApiClient, namespace: str, configuration: str, tmp_path: Path
 ) -> None:
     """Two replicas, either of which the API server may reach, through every step of a rotation."""
+    # A minute and a half, as the schedule has it.
     replicas = [
         keeper(kube, namespace, configuration, tmp_path / str(number), QUICK) for number in range(2)
     ]
@@ -208,7 +209,7 @@ async def test_an_authority_is_replaced_under_load_without_a_failed_call(
         over = asyncio.Event()
         calls = asyncio.create_task(_calls(api, namespace, over))
         await assert_eventually(
-            functools.partial(_replaced, kube, configuration, first), timeout=60
+            functools.partial(_replaced, kube, configuration, first), timeout=300
         )
         over.set()
         for loop in loops:
