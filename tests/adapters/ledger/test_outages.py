@@ -13,6 +13,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from roadstead.errors import LedgerError, LedgerUnavailable
+from roadstead.ledger import writer
 from roadstead.ledger.database import close, connected, speaking, transaction
 from roadstead.ledger.outbox import Outbox
 from roadstead.ledger.resync import claim, resync
@@ -24,6 +25,12 @@ from tests.support.waiting import assert_eventually
 
 STATUSES = "SELECT status FROM server_records"
 SILENCE = "idle_in_transaction_session_timeout"
+SLOW_WRITES = """
+CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql
+    AS $$ BEGIN PERFORM pg_sleep(1); RETURN NULL; END $$;
+CREATE TRIGGER slow AFTER INSERT ON server_records EXECUTE FUNCTION slow()
+"""
+"""For a batch after which there is time to do something."""
 SAY = "UPDATE server_records SET status_reason = $1"
 
 
@@ -102,6 +109,8 @@ async def test_writer_that_is_killed_in_a_batch_leaves_none_of_it(own_ledger: Le
         "for _ in range(20000): outbox.put(a_server(uid=fresh_uid()))\n"
         "asyncio.run(LedgerWriter(outbox, Path(sys.argv[1])).run())\n"
     )
+    async with own_ledger.connected("owner") as connection:
+        await connection.execute(SLOW_WRITES)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", code, str(own_ledger.dsn_file("writer"))),
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
@@ -116,7 +125,10 @@ async def test_writer_that_is_killed_in_a_batch_leaves_none_of_it(own_ledger: Le
 
 
 @pytest.mark.parametrize("turns", range(20))
-async def test_writer_that_is_stopped_in_a_batch_writes_it(ledger: Ledger, turns: int) -> None:
+async def test_writer_that_is_stopped_in_a_batch_writes_it(
+    ledger: Ledger, turns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "FLUSH_SECONDS", 60)  # Its moment may be short on a busy machine.
     outbox = Outbox()
     async with ledger.writing(outbox):
         outbox.append([an_admission() for _ in range(5)])

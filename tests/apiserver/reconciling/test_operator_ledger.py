@@ -18,7 +18,7 @@ from tests.support import custom_objects
 from tests.support.builders.objects import Raw, make_contract, make_model
 from tests.support.faults_table import Healing
 from tests.support.ledger import Ledger, migrated
-from tests.support.operator.ledger_comparison import agrees, differences, row
+from tests.support.operator.ledger_comparison import ROWS, agrees, differences, row
 from tests.support.operator.namespace import Operated
 from tests.support.operator.pods import post_pod
 from tests.support.operator.replicas import standing
@@ -69,15 +69,15 @@ async def test_a_servers_pods_are_in_the_ledger(operated: Operated, ledger: Ledg
 
 
 async def has_pods(ledger: Ledger, serve: Raw, names: list[str]) -> bool:
-    found: list[str] = (await row(ledger, serve))["pod_names"]
-    return found == names
+    found = await ledger.rows(ROWS, serve["metadata"]["name"])
+    return [each["pod_names"] for each in found] == [names]
 
 
 @pytest.mark.fault("R3", heals="who leads next writes down what went while nobody led")
 async def test_what_is_deleted_while_nobody_leads_is_in_the_ledger_afterwards(
     operated: Operated, apiserver: ApiServer, ledger: Ledger, tmp_path: Path, healing: Healing
 ) -> None:
-    # Half a minute: two operators start, and a Lease expires.
+    # Half a minute and more: two operators start, and a Lease expires.
     async with standing(operated, apiserver, tmp_path) as replicas:
         replicas.environ = {"ROADSTEAD_LEDGER_DSN_FILE": str(ledger.dsn_file("writer"))}
         first = await replicas.start("a")

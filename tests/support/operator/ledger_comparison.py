@@ -28,7 +28,7 @@ async def agrees(operated: Operated, ledger: Ledger) -> None:
         assert await differences(operated, ledger) == []
         return True
 
-    await assert_eventually(equal, timeout=60)
+    await assert_eventually(equal)
 
 
 async def row(ledger: Ledger, serve: Raw) -> dict[str, Any]:
