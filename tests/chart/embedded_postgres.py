@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import asyncpg
@@ -21,7 +21,13 @@ from tests.support.charts import CHART
 
 HOST = "roadstead-postgres"
 PROBE = ("pg_isready", "-q", "-h", "127.0.0.1", "-U", "roadstead_reader", "-d", "roadstead")
-SECONDS = 60.0
+SECONDS = 120.0
+STUCK_INITDB = """#!/bin/sh
+{initdb} "$@" &
+until [ -e "$ROADSTEAD_POSTGRES_FOLDER/postgres.new/global" ]; do sleep 0.01; done
+kill -STOP $!
+exec sleep 600
+"""
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -69,6 +75,16 @@ class Pod:
             stderr=subprocess.PIPE,
             text=True,
         )
+
+    @contextlib.contextmanager
+    def stuck(self) -> Iterator[None]:
+        """Within it, a first start does not get beyond the middle of initdb."""
+        program = self.folder / "programs" / "initdb"
+        program.parent.mkdir()
+        program.write_text(STUCK_INITDB.format(initdb=postgres.programs() / "initdb"))
+        program.chmod(0o755)
+        yield
+        program.unlink()
 
     def start_until_ready(self) -> None:
         """... and wait until the readiness probe would succeed."""
@@ -128,7 +144,7 @@ class Pod:
 
     def _env(self) -> dict[str, str]:
         return {
-            "PATH": f"{postgres.programs()}:/usr/bin:/bin",
+            "PATH": f"{self.folder / 'programs'}:{postgres.programs()}:/usr/bin:/bin",
             "PGPORT": str(self.port),
             "ROADSTEAD_POSTGRES_HOST": HOST,
             "ROADSTEAD_POSTGRES_FOLDER": str(self.folder / "data"),

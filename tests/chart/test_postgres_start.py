@@ -89,9 +89,10 @@ def test_probes_are_not_turned_away(chart: Chart, pod: Pod) -> None:
 
 
 async def test_first_start_that_was_cut_short_is_begun_anew(pod: Pod) -> None:
-    pod.start()
-    pod.wait((pod.data.with_name("postgres.new") / "global").exists)
-    pod.kill()
+    with pod.stuck():
+        pod.start()
+        pod.wait((pod.data.with_name("postgres.new") / "global").exists)
+        pod.kill()
     assert not pod.data.exists()
     pod.start_until_ready()
     assert await pod.ask("reader", PASSWORDS["reader"], "SELECT 1") == 1

@@ -94,7 +94,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         cluster.run(programs["kubectl"], "label", "namespace", NAMESPACE, LABEL)
         definitions = [part for path in monitoring.crd_files() for part in ("-f", str(path))]
         cluster.run(programs["kubectl"], "apply", "--server-side", *definitions)
-        cluster.run(programs["kubectl"], "wait", "--for=condition=Established", *definitions)
+        waiting = ("wait", "--timeout=120s", "--for=condition=Established")
+        cluster.run(programs["kubectl"], *waiting, *definitions)
         yield cluster
 
 
