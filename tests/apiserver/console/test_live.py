@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 
 import aiohttp
 
 from dev.console import sample_ledger, samples
 from dev.servers.postgres import Postgres
+from roadstead.console.live import COALESCE_SECONDS
 from tests.support.console_browser import Browser
 
 
@@ -20,7 +22,7 @@ async def _open(browser: Browser) -> AsyncIterator[aiohttp.StreamReader]:
 
 
 async def _told(stream: aiohttp.StreamReader, what: str) -> str:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         async for line in stream:
             if line.startswith(b"data:") and what.encode() in line:
                 return line.decode().strip()
@@ -37,12 +39,14 @@ async def test_page_is_told_of_a_change(alice: Browser, ledger: Postgres) -> Non
 async def test_many_changes_are_few_messages(alice: Browser, ledger: Postgres) -> None:
     async with _open(alice) as stream:
         await stream.readline()
+        began = time.monotonic()
         for number in range(20):
             await sample_ledger.write(ledger, [samples.record(samples.serve(f"many-{number}"))])
         await _told(stream, "servers")
         await asyncio.sleep(3)
-        # What is in the buffer by now: twenty changes took about a second.
-        assert stream.total_bytes < 400
+        # What is in the buffer by now. Twenty changes took about a second, or more.
+        messages = 2 + (time.monotonic() - began) / COALESCE_SECONDS
+        assert stream.total_bytes < 64 * messages
 
 
 async def test_nobody_without_a_session_is_told(browser: Browser) -> None:
@@ -54,5 +58,5 @@ async def test_stream_ends_once_the_session_is_signed_out(alice: Browser, ledger
         await stream.readline()
         await alice.ask("POST", "/sign-out")
         await sample_ledger.write(ledger, [samples.record(samples.serve("after-the-end"))])
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(120):
             await stream.read()

@@ -22,9 +22,6 @@ from tests.support.forwardauth.auth_process import (
 from tests.support.forwardauth.permitted_server import Site
 from tests.support.waiting import assert_eventually
 
-PROMISED_SECONDS = 5.0
-"""Within which a revocation is to count."""
-
 
 async def until(gateway: Gateway, site: Site, token: str, status: int, code: str) -> None:
     """Ask until the answer is this one."""
@@ -34,7 +31,7 @@ async def until(gateway: Gateway, site: Site, token: str, status: int, code: str
         assert (answer.status, answer.code) == (status, code)
         return True
 
-    await assert_eventually(told, timeout=PROMISED_SECONDS)
+    await assert_eventually(told)
 
 
 async def revoke(core: client.CoreV1Api, data: Mapping[str, str]) -> None:

@@ -39,7 +39,8 @@ async def test_access_log_tells_of_requests_and_of_no_token_or_prompt(
     title = f"modelserve/{meta['namespace']}/{meta['name']}"
 
     def line() -> dict[str, object]:
-        every = map(json.loads, auth.log.read_text().splitlines())
+        whole, _, _ = auth.log.read_text().rpartition("\n")  # The last may be half written.
+        every = map(json.loads, whole.splitlines())
         return next((each for each in every if each.get("subject") == "carol"), {})
 
     await assert_eventually(lambda: line())
@@ -92,7 +93,8 @@ async def test_revocation_holds_through_a_restart(
 async def test_server_that_ends_answers_until_nobody_asks_any_more(
     apiserver: ApiServer, folder: Folder, site: Site
 ) -> None:
-    grace = {"ROADSTEAD_SHUTDOWN_GRACE_SECONDS": "3"}
+    # Half a minute: within its grace period it is asked twice, on a busy machine too.
+    grace = {"ROADSTEAD_SHUTDOWN_GRACE_SECONDS": "20"}
     with running_auth(apiserver, folder, name="ending", **grace) as ending:
         kept = Gateway(ending.port)
         assert kept.ask(site.uuid, make_token()).headers["Connection"] is None
@@ -133,7 +135,7 @@ _QUESTION = "GET /verify/x HTTP/1.1\r\nHost: a\r\n"
     ],
 )
 async def test_what_is_no_question_is_refused(auth: AuthProcess, request_text: str) -> None:
-    with socket.create_connection(("127.0.0.1", auth.port), timeout=10) as raw:
+    with socket.create_connection(("127.0.0.1", auth.port), timeout=60) as raw:
         raw.sendall(request_text.encode("latin-1"))
         answer = raw.recv(200)
     assert answer.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4"))
@@ -162,7 +164,7 @@ async def test_nobody_passes_before_the_servers_are_known(
 async def test_api_server_that_is_away_is_gone_without_until_it_is_too_long_ago(
     binaries: dict[str, Path], tmp_path: Path, folder: Folder
 ) -> None:
-    # Half a minute: nine seconds of silence, and a stopped API server that finds back.
+    # A minute: twenty seconds of silence, and a stopped API server that finds back.
     (tmp_path / "control-plane").mkdir()
     with running(binaries, tmp_path / "control-plane") as server:
         await install_crds(server)
@@ -172,7 +174,7 @@ async def test_api_server_that_is_away_is_gone_without_until_it_is_too_long_ago(
                 client.V1Namespace(metadata=client.V1ObjectMeta(name="demo"))
             )
             site = await make_site(api, "demo")
-        staleness = {"ROADSTEAD_MAX_STALENESS_SECONDS": "9"}
+        staleness = {"ROADSTEAD_MAX_STALENESS_SECONDS": "20"}
         with running_auth(server, folder, name="stale", **staleness) as auth:
             token = make_token()
             await assert_eventually(lambda: auth.status(site.uuid, token) == 200)
@@ -184,4 +186,4 @@ async def test_api_server_that_is_away_is_gone_without_until_it_is_too_long_ago(
                 assert not auth.ready
             finally:
                 server.process.send_signal(signal.SIGCONT)
-            await assert_eventually(lambda: auth.status(site.uuid, token) == 200, timeout=90)
+            await assert_eventually(lambda: auth.status(site.uuid, token) == 200)
