@@ -49,11 +49,12 @@ def _settled(replicas: int) -> str:
 
 
 async def _at_rest(operated: Operated) -> dict[str, str]:
-    seen: list[dict[str, str]] = [{}]
+    """What there is once nothing has changed for some seconds."""
+    seen: list[dict[str, str]] = []
 
     async def same_again() -> bool:
         seen.append(await versions(operated))
-        return seen[-1] == seen[-2]
+        return len(seen) > 4 and all(each == seen[-1] for each in seen[-5:])
 
     await assert_eventually(same_again, interval=1.0)
     return seen[-1]

@@ -60,13 +60,16 @@ async def run_a_pod(operated: Operated, serve: Raw) -> None:
 async def written(serve: Raw, operated: Operated, memory: str) -> Raw:
     """Wait until the status shows this much memory; the object."""
 
+    found: Raw = {}
+
     async def shown() -> bool:
+        nonlocal found
         found = await custom_objects.get(operated.api, serve)
         assert found["status"].get("memory") == memory, found["status"]
         return True
 
     await assert_eventually(shown)
-    return await custom_objects.get(operated.api, serve)
+    return found
 
 
 async def test_usage_by_metrics_k8s_io_comes_into_the_status_and_into_nothing_else(

@@ -39,20 +39,22 @@ class Operated:
         """Create a Model."""
         return await custom_objects.create(self.api, make_model(**given))
 
-    async def says(self, body: Raw, type_: str, reason: str, timeout: float = 60) -> Raw:
+    async def says(self, body: Raw, type_: str, reason: str, timeout: float = 120) -> Raw:
         """Wait until a condition has this reason; the object as it is then."""
+        found: Raw = {}
 
         async def said() -> bool:
+            nonlocal found
             found = await custom_objects.get(self.api, body)
             assert condition(found, type_).get("reason") == reason, found.get("status")
             return True
 
         await assert_eventually(said, timeout=timeout)
-        return await custom_objects.get(self.api, body)
+        return found
 
-    async def served(self, body: Raw) -> Raw:
+    async def served(self, body: Raw, timeout: float = 120) -> Raw:
         """Wait until a ModelServe has its Deployment and says so; the Deployment."""
-        await self.says(body, "ModelAvailable", "Verified")
+        await self.says(body, "ModelAvailable", "Verified", timeout)
         await assert_eventually(lambda: self.has("deployments", body["metadata"]["name"]))
         return await self.child("deployments", body["metadata"]["name"])
 
