@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # it has no types
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from dev import debian
 
@@ -23,6 +23,8 @@ FLAGS: Final = (
     "--disable-sync",
 )
 SERIOUS: Final = ("serious", "critical")
+PATIENCE: Final = 60_000
+"""Milliseconds that a page may take on a busy machine."""
 PHONE: Final = {"width": 390, "height": 844}
 DESK: Final = {"width": 1280, "height": 860}
 
@@ -31,6 +33,7 @@ DESK: Final = {"width": 1280, "height": 860}
 def chromium() -> Iterator[Browser]:
     """Debian's, installed where it is missing."""
     debian.ensure("chromium", "fonts-dejavu-core")
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=PROGRAM, args=list(FLAGS))
         try:
@@ -47,6 +50,7 @@ def window(browser: Browser, **options: Any) -> Iterator[Page]:
     """
     faults: list[str] = []
     context = browser.new_context(ignore_https_errors=True, **{"viewport": DESK, **options})
+    context.set_default_timeout(PATIENCE)
     page = context.new_page()
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("console", lambda said: faults.append(said.text) if is_refusal(said.text) else None)

@@ -22,7 +22,7 @@ from dev.servers.process import answers, free_ports
 
 SYSTEM = "console-system"
 REVOCATIONS = "roadstead-revocations"
-START_DEADLINE_SECONDS = 60.0
+START_DEADLINE_SECONDS = 120.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from dev.errors import StepTimeout
 from dev.servers.apiserver import ApiServer
 
 CRDS: Final = Path(__file__).parents[2] / "crds"
-CRD_SECONDS: Final = 30.0
+CRD_SECONDS: Final = 120.0
 CRD_POLL_SECONDS: Final = 0.1
 
 

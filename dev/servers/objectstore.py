@@ -14,7 +14,7 @@ from dev.binaries import ensure
 from dev.servers import process
 from dev.servers.process import free_port
 
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -19,8 +19,8 @@ from dev import debian
 from dev.errors import StepTimeout
 from dev.servers.process import free_port, start, until_ready
 
-START_SECONDS = 60.0
-STOP_SECONDS = 30.0
+START_SECONDS = 120.0
+STOP_SECONDS = 60.0
 ACCOUNT = "postgres"
 """Whom root starts it as, since Postgres refuses root; of Debian's package, which makes it."""
 ROLES_SQL = Path(__file__).parents[2] / "chart" / "files" / "postgres" / "roles.sql"

@@ -16,6 +16,8 @@ from dev.errors import StepTimeout
 from dev.terminal import tail
 
 READY_POLL_SECONDS: Final = 0.05
+ANSWER_SECONDS: Final = 20.0
+"""A server that is well may take so long on a machine that is busy."""
 STOP_SECONDS: Final = 20.0
 """From SIGTERM to SIGKILL."""
 PORTS: Final = range(20_000, 30_000)
@@ -115,7 +117,7 @@ def until_ready(
 def answers(url: str) -> bool:
     """Whether a GET is answered with 200."""
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - our own address
+        with urllib.request.urlopen(url, timeout=ANSWER_SECONDS) as answer:  # noqa: S310 - our own address
             return bool(answer.status == 200)
     except OSError:
         return False

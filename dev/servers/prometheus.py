@@ -20,7 +20,7 @@ from dev.errors import DevError
 from dev.servers import process
 from dev.servers.process import answers, free_port
 
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 SCRAPE_SECONDS = 1
 
 

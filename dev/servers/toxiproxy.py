@@ -15,7 +15,7 @@ from dev.binaries import ensure
 from dev.servers import process
 from dev.servers.process import answers, free_port
 
-START_SECONDS = 30.0
+START_SECONDS = 120.0
 
 Stream = Literal["upstream", "downstream"]
 """`upstream` is what the client sends, `downstream` what it gets."""
@@ -108,4 +108,4 @@ def _send(method: str, url: str, body: dict[str, Any] | None = None) -> None:
     data = None if body is None else json.dumps(body).encode()
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(url, data=data, headers=headers, method=method)  # noqa: S310 - our own address
-    urllib.request.urlopen(request, timeout=10).close()  # noqa: S310 - our own address
+    urllib.request.urlopen(request, timeout=60).close()  # noqa: S310 - our own address

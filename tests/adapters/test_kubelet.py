@@ -54,7 +54,7 @@ def fixed(
     return answer
 
 
-async def read(identity: Identity, port: int, *, timeout: float = 10) -> Readings:
+async def read(identity: Identity, port: int, *, timeout: float = 60) -> Readings:
     async with Kubelets.opened(identity, timeout=timeout) as kubelets:
         return await kubelets.read(Endpoint(address="127.0.0.1", port=port), WANTED)
 
@@ -63,7 +63,7 @@ def as_us(certificate: Certificate, authorization: str = "") -> Identity:
     return Identity(ca_file=str(certificate.authority), authorization=authorization)
 
 
-async def refused(certificate: Certificate, answer: Answer, *, timeout: float = 10) -> UsageError:
+async def refused(certificate: Certificate, answer: Answer, *, timeout: float = 60) -> UsageError:
     """What is raised for an answer."""
     async with serving(answer, certificate) as port:
         with pytest.raises(UsageError) as raised:
@@ -199,7 +199,7 @@ async def test_a_server_is_asked_with_its_own_key() -> None:
         keys.append(request.headers.get("Authorization"))
         return web.Response(body=LLAMA if request.path == "/metrics" else b"")
 
-    servers = LlamaServers.open()
+    servers = LlamaServers.open(timeout=60)
     try:
         async with serving(answer) as port:
             found = await servers.read("127.0.0.1", port, key="secret")
@@ -211,7 +211,7 @@ async def test_a_server_is_asked_with_its_own_key() -> None:
 
 
 async def test_a_server_that_has_no_metrics_says_so() -> None:
-    servers = LlamaServers.open()
+    servers = LlamaServers.open(timeout=60)
     try:
         async with serving(fixed(501)) as port:
             with pytest.raises(UsageError) as raised:

@@ -27,7 +27,7 @@ def status(quant: QuantProcess, path: str, token: str | None) -> tuple[int, str]
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     request = urllib.request.Request(quant.endpoint + path, headers=headers)
     try:
-        with urllib.request.urlopen(request, timeout=10) as response:
+        with urllib.request.urlopen(request, timeout=60) as response:
             return response.status, ""
     except urllib.error.HTTPError as error:
         with error:
@@ -86,7 +86,7 @@ def test_models_are_listed(quant: QuantProcess, source_client: Minio) -> None:
     source_client.put_object("quantised", "listed.gguf", io.BytesIO(b"gguf"), 4)
     headers = {"Authorization": f"Bearer {token(quant)}"}
     request = urllib.request.Request(f"{quant.endpoint}/models", headers=headers)
-    with urllib.request.urlopen(request, timeout=10) as response:
+    with urllib.request.urlopen(request, timeout=60) as response:
         assert "listed" in json.load(response)["models"]
 
 

@@ -97,7 +97,7 @@ class Site:
 
     @contextlib.asynccontextmanager
     async def collecting(self, certificate: Certificate) -> AsyncIterator[Api]:
-        servers = LlamaServers.open()
+        servers = LlamaServers.open(timeout=60)
         async with (
             contextlib.AsyncExitStack() as closing,
             serving(self.kubelet, certificate) as port,

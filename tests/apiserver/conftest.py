@@ -43,7 +43,7 @@ def kubectl(binaries: dict[str, Path], apiserver: ApiServer, tmp_path: Path) -> 
             input=manifest,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
             check=False,
             # A home of its own: kubectl keeps what it discovers in ~/.kube/cache.
             env={**os.environ, "HOME": str(tmp_path)},

@@ -17,7 +17,7 @@ from dev.servers import process
 from dev.servers.apiserver import ApiServer
 from dev.servers.process import answers, free_port
 
-START_DEADLINE_SECONDS = 60.0
+START_DEADLINE_SECONDS = 120.0
 
 
 @contextlib.contextmanager

@@ -77,7 +77,7 @@ async def _nothing_first(_: asyncpg.Connection) -> None:
     return None
 
 
-async def emptied(outbox: Outbox, within: float = 60) -> None:
+async def emptied(outbox: Outbox, within: float = 120) -> None:
     """Wait until nothing waits."""
     await assert_eventually(lambda: len(outbox) == 0, timeout=within)
 

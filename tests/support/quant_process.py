@@ -15,7 +15,7 @@ from dev.servers import process
 from dev.servers.objectstore import ObjectStore
 from dev.servers.process import answers, free_port
 
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from roadstead.transfer.messages import (
     parse_event,
 )
 
-TIMEOUT_SECONDS = 120
+TIMEOUT_SECONDS = 300
 CONNECTIONS = 2
 """Fewer than the parts of the model, so that some ranges are asked for late."""
 

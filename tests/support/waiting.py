@@ -11,7 +11,7 @@ Predicate = Callable[[], object | Awaitable[object]]
 
 
 async def assert_eventually(
-    predicate: Predicate, timeout: float = 30.0, interval: float = 0.1
+    predicate: Predicate, timeout: float = 120.0, interval: float = 0.1
 ) -> None:
     """Call `predicate` until what it returns (or awaits) is true.
 
@@ -34,7 +34,7 @@ async def assert_eventually(
         await asyncio.sleep(interval)
 
 
-def wait_until(question: Callable[[], T], *, seconds: float = 60, step: float = 0.25) -> T:
+def wait_until(question: Callable[[], T], *, seconds: float = 120, step: float = 0.25) -> T:
     """Call `question` until what it returns is true, and return that; for code without a loop.
 
     Raises AssertionError with what it returned last after `seconds`; its own errors at once.

@@ -14,7 +14,7 @@ from dev.errors import MissingTool
 from dev.servers import process
 
 HERE = Path(__file__).parent
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 FILES = ("package.json", "package-lock.json", "server.mjs")
 
 

@@ -217,5 +217,5 @@ async def test_revoked_subject_is_denied_within_seconds(
         ]
         return all("TokenRevoked" in each for each in reasons)
 
-    await assert_eventually(denied, timeout=10)
+    await assert_eventually(denied)
     await create(api, with_token(make_modelserve(namespace), token()))

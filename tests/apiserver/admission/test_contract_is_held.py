@@ -238,7 +238,7 @@ async def test_what_a_deleted_server_took_is_given_back(
         return await refusal(create(api, other), allowed="admitted") == "admitted"
 
     # Without an operator the reservation itself has to be abandoned first, after 30 s.
-    await assert_eventually(free, timeout=60, interval=1)
+    await assert_eventually(free, interval=1)
 
 
 async def test_hpa_style_patch_of_replicas_alone_needs_a_token(

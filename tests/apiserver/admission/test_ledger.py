@@ -36,7 +36,7 @@ async def test_postgres_that_is_away_holds_up_no_admission(
     await create(api, with_token(contract_for(namespace), admin))
     await create(api, with_token(make_modelserve(namespace), token()))
     ledger.server.start()
-    await assert_eventually(lambda: _count(ledger, namespace, 1), timeout=90)
+    await assert_eventually(lambda: _count(ledger, namespace, 1))
 
 
 async def _count(ledger: Ledger, namespace: str, rows: int) -> bool:

@@ -99,7 +99,7 @@ def test_server_turns_ready_on_an_open_page(
     expect(row).to_contain_text("loads the model")
     desk.evaluate("window.same = true")
     write(ledger, samples.serve(name, version=6))
-    expect(row.locator(".status")).to_have_text("Ready", timeout=30_000)
+    expect(row.locator(".status")).to_have_text("Ready", timeout=60_000)
     assert desk.evaluate("window.same")
 
 
@@ -110,7 +110,7 @@ def test_what_is_typed_stays_when_the_page_is_brought_up_to_date(
     desk.get_by_role("button", name="Scale").click()
     desk.get_by_label("Replicas").fill("7")
     write(ledger, samples.serve("gemma", version=50, conditions=samples.ready("False", "Loading")))
-    expect(desk.locator("h1 .status")).to_have_text("Pending", timeout=30_000)
+    expect(desk.locator("h1 .status")).to_have_text("Pending", timeout=60_000)
     expect(desk.get_by_label("Replicas")).to_have_value("7")
     write(ledger, samples.serve("gemma", version=51))
 

@@ -32,7 +32,7 @@ JWKS_ISSUER = "https://keys.example.com"
 JWKS_PREFIX = "keys:"
 """Of the names of JWKS_ISSUER; those of ISSUER have none."""
 CHAT = "/v1/chat/completions"
-START_DEADLINE_SECONDS = 60.0
+START_DEADLINE_SECONDS = 120.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -89,7 +89,7 @@ class Gateway:
     """One connection that is kept: a server that closes it makes the next question fail."""
 
     def __init__(self, port: int) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         self._connection.connect()
         self._connection.auto_open = 0
 
@@ -125,7 +125,7 @@ class AuthProcess:
     def metrics(self) -> str:
         """What Prometheus would read."""
         url = f"http://127.0.0.1:{self.probe_port}/metrics"
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with urllib.request.urlopen(url, timeout=60) as answer:
             return str(answer.read().decode())
 
     def asked(self, uuid: str, token: str = "", **more: str) -> Told:

@@ -20,8 +20,8 @@ _KINDS = {
 }
 CONFIGURATIONS = [f"{_PATH}/{kind.lower()}s" for kind in _KINDS]
 """The collections of both kinds."""
-_TIMEOUT_SECONDS = 10
-"""Twice the chart's: a test machine may be building at the same time."""
+_TIMEOUT_SECONDS = 30
+"""The most that Kubernetes takes: a test machine may be busy with other things."""
 
 
 async def register(api: client.ApiClient, port: int, folder: Folder) -> None:

@@ -25,7 +25,7 @@ from tests.support.builders.key_sets import odd_key_set
 from tests.support.builders.tokens import prefixes
 from tests.support.certificates import write_certificate
 
-START_DEADLINE_SECONDS = 60.0
+START_DEADLINE_SECONDS = 120.0
 DEV_ISSUER = "roadstead-dev"
 RSA_ISSUER = "https://rsa.example.com"
 RSA_PREFIX = "rsa:"
@@ -118,7 +118,7 @@ class WebhookProcess:
     def metrics(self) -> str:
         """What Prometheus would read."""
         url = f"http://127.0.0.1:{self.http_port}/metrics"
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with urllib.request.urlopen(url, timeout=60) as answer:
             return str(answer.read().decode())
 
 
