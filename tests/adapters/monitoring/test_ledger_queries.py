@@ -75,9 +75,13 @@ async def test_a_sample_counts_until_the_next_one_and_ten_minutes_at_most(
 async def test_what_was_used_before_the_range_of_time_does_not_count(
     ledger: asyncpg.Connection,
 ) -> None:
-    now = datetime.datetime.now(datetime.UTC)
-    since = (now - datetime.timedelta(minutes=50)).isoformat()
-    sql = filled(one("servers: Per server, A"), VARIABLES, since=since, until=now.isoformat())
+    # By the samples' own time, for the rows may have been written a while ago.
+    first = await ledger.fetchval(
+        "SELECT min(sampled_at) FROM usage_samples WHERE server_uuid = $1", SERVER
+    )
+    since = (first + datetime.timedelta(minutes=10)).isoformat()
+    until = datetime.datetime.now(datetime.UTC).isoformat()
+    sql = filled(one("servers: Per server, A"), VARIABLES, since=since, until=until)
     (row,) = await ledger.fetch(sql)
     assert float(row["hours"]) == pytest.approx((5 + 10) / 60, abs=0.01)
 
