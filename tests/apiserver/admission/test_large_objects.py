@@ -27,6 +27,7 @@ def with_finalizers(body: Raw, *names: str) -> Raw:
         pytest.param({"runtimeParams": {"extraArgs": [WORD] * 4000}}, id="1 MB of words"),
         pytest.param({"runtimeParams": {"extraArgs": [WORD] * 11000}}, id="2.8 MB of words"),
         pytest.param({"runtimeParams": {"extraArgs": [""] * 900_000}}, id="900,000 words"),
+        pytest.param({"runtimeParams": {"extraArgs": [""] * 29_500}}, id="29,500 faults"),
         pytest.param({"config": {"tolerations": [{}] * 500_000}}, id="500,000 tolerations"),
         pytest.param(
             {"config": {"nodeSelector": {f"{n}": "" for n in range(40_000)}}}, id="40,000 labels"

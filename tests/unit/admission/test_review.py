@@ -14,6 +14,7 @@ from roadstead_webhooks.admission.review import (
     MAX_BYTES,
     MAX_NODES,
     MAX_OBJECT_BYTES,
+    MAX_SPEC_NODES,
     AdmissionRequest,
     Answer,
     BadReview,
@@ -84,6 +85,11 @@ def test_request_says_what_is_done_to_what() -> None:
             body(object={**thing(), "x": {str(n): "" for n in range(MAX_NODES)}}),
             413,
             id="many keys",
+        ),
+        pytest.param(
+            body(object=thing(spec={"x": [{"y": ""}] * (MAX_SPEC_NODES // 2)})),
+            413,
+            id="a spec of many fields",
         ),
         pytest.param(
             body(object={**thing(), "x": "x" * MAX_OBJECT_BYTES}), 413, id="a large object"

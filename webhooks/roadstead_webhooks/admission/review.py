@@ -29,6 +29,9 @@ MAX_BYTES: Final = 2 * MAX_OBJECT_BYTES + 64 * 1024
 MAX_NODES: Final = 30_000
 """Of a review: what its commas and opening brackets count to. A contract with all the reservations
 that its status can hold has 20,000, old and new."""
+MAX_SPEC_NODES: Final = 4096
+"""Fields and items in a spec; one that has all that the schemas allow has fewer. The API server
+holds it against the schema after the webhook, in time that grows with the square of the faults."""
 _BYTES_OF_A_NODE: Final = 32
 """So many bytes of a text take about the time of one more value or key."""
 MAX_DEPTH: Final = 64
@@ -151,6 +154,7 @@ def parse(body: bytes) -> AdmissionRequest:
         raise BadReview("request is missing")
     parsed = _request(request)
     _check_object(parsed.object, len(body))
+    _check_spec(parsed.object)
     return dataclasses.replace(parsed, effort=effort(body))
 
 
@@ -180,6 +184,17 @@ def _check_size(body: bytes) -> None:
         raise _too_large(
             f"has more than {MAX_NODES} fields and items of lists, with what is stored of it"
         )
+
+
+def _check_spec(raw: Raw) -> None:
+    if _nodes_in(raw.get("spec")) > MAX_SPEC_NODES:
+        raise _too_large(f"has more than {MAX_SPEC_NODES} fields and items of lists in its spec")
+
+
+def _nodes_in(value: object) -> int:
+    if isinstance(value, dict):
+        return len(value) + sum(map(_nodes_in, value.values()))
+    return len(value) + sum(map(_nodes_in, value)) if isinstance(value, list) else 0
 
 
 def _too_large(what: str) -> BadReview:
