@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kubernetes.aio import client
+from kubernetes.aio.client.exceptions import ConflictException
 
 from dev.console.tokens import AUDIENCE, ISSUER, SECRET
 from dev.servers import process
@@ -78,10 +79,11 @@ def running_console(
 
 
 async def make_system(server: ApiServer) -> None:
-    """The console's namespace, with the ConfigMap that the chart makes."""
+    """The console's namespace, with the ConfigMap that the chart makes; they may be there."""
     async with connect(server) as api:
         core = client.CoreV1Api(api)
-        await core.create_namespace(client.V1Namespace(metadata=client.V1ObjectMeta(name=SYSTEM)))
-        await core.create_namespaced_config_map(
-            SYSTEM, client.V1ConfigMap(metadata=client.V1ObjectMeta(name=REVOCATIONS))
-        )
+        namespace = client.V1Namespace(metadata=client.V1ObjectMeta(name=SYSTEM))
+        revocations = client.V1ConfigMap(metadata=client.V1ObjectMeta(name=REVOCATIONS))
+        with contextlib.suppress(ConflictException):
+            await core.create_namespace(namespace)
+            await core.create_namespaced_config_map(SYSTEM, revocations)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import datetime
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -18,7 +17,7 @@ from roadstead.api.conditions import find
 from roadstead.api.group import ANNOTATION_RECEIPT
 from roadstead.tokens.receipt_keys import SigningKey
 from tests.apiserver.storeless_operator import running_operator
-from tests.apiserver.test_guard import Tenant, key, model, tenant
+from tests.apiserver.test_guard import Tenant, key, model, publish, tenant
 from tests.support import custom_objects
 from tests.support.builders.objects import Raw, fresh_name
 from tests.support.waiting import assert_eventually
@@ -26,7 +25,6 @@ from tests.support.waiting import assert_eventually
 __all__ = ["key", "model", "tenant"]
 
 KEYS = "granted-receipt-keys"
-CONFIGMAPS = "/api/v1/namespaces/default/configmaps"
 DEPLOYMENTS = "/apis/apps/v1/namespaces/{}/deployments"
 COUNTS = ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")
 
@@ -70,9 +68,7 @@ def operator(
 @pytest.fixture
 async def published(api: client.ApiClient, key: SigningKey) -> None:
     """The public half is where the operator reads it."""
-    body: Raw = {"metadata": {"name": KEYS}, "data": {key.key_id: key.public_pem.decode()}}
-    with contextlib.suppress(client.ApiException):  # It is there already.
-        await custom_objects.call(api, "POST", CONFIGMAPS, body)
+    await publish(api, KEYS, key)
 
 
 async def next_second(body: Raw) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from kubernetes.aio import client
+from kubernetes.aio.client.exceptions import ConflictException
 
 from dev.servers.apiclient import connect
 from dev.servers.apiserver import ApiServer
@@ -53,14 +54,17 @@ def operator(apiserver: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.fixture
 async def published(api: client.ApiClient, key: SigningKey) -> None:
     """The public half is where the operator reads it."""
-    body = client.V1ConfigMap(
-        metadata=client.V1ObjectMeta(name=KEYS), data={key.key_id: key.public_pem.decode()}
-    )
+    await publish(api, KEYS, key)
+
+
+async def publish(api: client.ApiClient, name: str, key: SigningKey) -> None:
+    """Beside the keys of other modules, which may use the same API server."""
+    path = "/api/v1/namespaces/default/configmaps"
+    body: Raw = {"metadata": {"name": name}, "data": {key.key_id: key.public_pem.decode()}}
     try:
-        await client.CoreV1Api(api).create_namespaced_config_map("default", body)
-    except client.ApiException as error:
-        if error.status != 409:
-            raise
+        await custom_objects.call(api, "POST", path, body)
+    except ConflictException:
+        await custom_objects.call(api, "PATCH", f"{path}/{name}", body, custom_objects.MERGE_PATCH)
 
 
 @pytest.fixture
