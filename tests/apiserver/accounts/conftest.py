@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,10 @@ from kubernetes.aio import client
 from dev import binaries
 from dev.gateway.crds import crd_files
 from dev.servers.apiserver import ApiServer, kubeconfig_content
-from roadstead.errors import KubeRejected
+from roadstead.errors import KubeError, KubeRejected
 from roadstead.kube.client import KubeClient
-from roadstead.kube.resources import SECRETS
+from roadstead.kube.resources import resource_of
+from tests.apiserver.accounts.rendering import child, deployment, job, without_owner
 from tests.support.apiserver import apiserver, fresh_namespace
 from tests.support.charts import JOBS, TRAEFIK, Chart, Object, Rendered
 from tests.support.waiting import assert_eventually
@@ -72,7 +74,7 @@ def release(
 
     files = [part for path in crd_files() for part in ("-f", str(path))]
     run("apply", "--server-side", *files)
-    run("wait", "--for=condition=Established", "--timeout=60s", *files)
+    run("wait", "--for=condition=Established", "--timeout=120s", *files)
     run("create", "namespace", RELEASE)
     wanted = [each for each in rendered.objects if each["kind"] in KINDS]
     console = rendered.one("Service", "roadstead-console")
@@ -99,11 +101,14 @@ async def place(api: client.ApiClient, release: Token) -> str:
 
 
 @pytest.fixture
-async def operator(release: Token) -> AsyncIterator[KubeClient]:
-    """The operator's account, once its policy is held."""
+async def operator(release: Token, rendered: Rendered) -> AsyncIterator[KubeClient]:
+    """The operator's account, once it has its rights and both of its policies are held."""
     connected = await KubeClient.connect(str(release("operator")))
-    secret = {"metadata": {"name": "trial", "namespace": "default"}, "stringData": {}}
-    await assert_eventually(lambda: refuses(connected, secret))
+    transfer, kinds = job(rendered), ("Secret", "IngressRoute", "Middleware")
+    transfer["metadata"]["namespace"] = "default"
+    bare = [without_owner(child("default", kind)) for kind in kinds]
+    for body in (*bare, transfer, deployment("default", hostPID=True)):
+        await assert_eventually(partial(refuses, connected, body))
     yield connected
     await connected.close()
 
@@ -116,11 +121,11 @@ async def webhooks(release: Token) -> AsyncIterator[KubeClient]:
     await connected.close()
 
 
-async def refuses(account: KubeClient, secret: Object) -> bool:
-    """Whether a Secret that no ModelServe owns is refused; it is not stored."""
+async def refuses(account: KubeClient, body: Object) -> bool:
+    """Whether a policy refuses to create it; it is not stored."""
     try:
-        await account.create(SECRETS, secret, dry_run=True)
-    except KubeRejected as error:
+        await account.create(resource_of(body), body, dry_run=True)
+    except KubeError as error:
         return "ValidatingAdmissionPolicy" in str(error)
     return False
 
