@@ -28,7 +28,7 @@ from tests.support.waiting import wait_until
 
 CONSOLE = {"metadata": {"name": "roadstead-console", "namespace": "roadstead", "uid": "u"}}
 PAGE = b"<!doctype html><title>console</title><p>the console"
-SILENCE_SECONDS = 5.0
+SILENCE_SECONDS = 30.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -90,7 +90,18 @@ def shared_host(apiserver: ApiServer, tmp_path_factory: pytest.TempPathFactory) 
         traefik = stack.enter_context(running_traefik(folder, routes_of(objects, names), port=port))
         uuid, token = serve["metadata"]["uid"], make_token()
         wait_until(lambda: auth.status(uuid, token) == 200)
-        yield Host(traefik=traefik, server=server, uuid=uuid, token=token)
+        made = Host(traefik=traefik, server=server, uuid=uuid, token=token)
+        wait_until(lambda: _serves(made))
+        yield made
+
+
+def _serves(host: Host) -> bool:
+    """Whether Traefik has read its routes and its certificate: it answers before that."""
+    try:
+        heard = host.exchange("GET", f"/{host.uuid}/v1/models")
+    except OSError:
+        return False
+    return heard.startswith(b"HTTP/1.1 200 ")
 
 
 @pytest.fixture
