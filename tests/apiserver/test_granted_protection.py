@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,11 +13,13 @@ import pytest
 from dev import binaries
 from dev.servers.apiclient import install_crds
 from dev.servers.apiserver import running
-from tests.apiserver.test_route_protection import OPERATOR, SETTLE_SECONDS, Cluster
+from tests.apiserver.test_route_protection import OPERATOR, Cluster
 from tests.support.builders.objects import fresh_name, make_modelserve
 from tests.support.charts import Chart
+from tests.support.waiting import wait_until
 
 TENANT = "tenant"
+REFUSAL = "status.granted is written by Roadstead's operator alone"
 GRANTED = {"contract": "demo", "replicas": 1, "resources": {"memory": "600Mi"}}
 RULE = {
     "apiGroups": ["model.example.com"],
@@ -58,12 +59,10 @@ def rights() -> list[dict[str, Any]]:
 
 
 def settle(cluster: Cluster) -> None:
-    """Wait until the policy is held."""
-    deadline, serve = time.monotonic() + SETTLE_SECONDS, made(cluster)
-    while not put(cluster, serve, {"granted": GRANTED}, by=""):
-        assert time.monotonic() < deadline, "status.granted is not protected"
-        time.sleep(0.2)
-        serve = made(cluster)
+    """Wait until the tenant and the operator have their rights, and the policy is held."""
+    trial = make_modelserve("default")
+    wait_until(lambda: cluster.create(trial, by=TENANT) == "")
+    wait_until(lambda: REFUSAL in put(cluster, made(cluster), {"granted": GRANTED}, by=""))
 
 
 def made(cluster: Cluster) -> str:
@@ -84,7 +83,7 @@ def put(cluster: Cluster, name: str, status: Any, *, by: str) -> str:
 def test_a_right_to_write_the_status_is_none_to_grant(cluster: Cluster, by: str) -> None:
     name = made(cluster)
     said = put(cluster, name, {"granted": GRANTED}, by=by)
-    assert "status.granted is written by Roadstead's operator alone" in said
+    assert REFUSAL in said
 
 
 @pytest.mark.parametrize("change", [None, {"replicas": 0}, {"resources": {"memory": "1Mi"}}])
