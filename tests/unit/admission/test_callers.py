@@ -49,12 +49,17 @@ class Asked:
 
 
 class Slow(Asked):
-    """Decides later."""
+    """Decides when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told = asyncio.Event()
 
     async def mutate(self, request: AdmissionRequest) -> Answer:
         """As in Decisions."""
-        await asyncio.sleep(0.5)
-        return await super().mutate(request)
+        answer = await super().mutate(request)
+        await self.told.wait()
+        return answer
 
 
 class NoEvents:
@@ -155,14 +160,29 @@ async def test_connection_of_somebody_else_is_closed(client: Client) -> None:
 async def test_request_that_is_given_up_may_have_shown_the_secret(
     folder: Path, offload: Offload
 ) -> None:
-    exposure = Exposure(lambda: NOW)
+    exposure, slow = Exposure(lambda: NOW), Slow()
     exposure.last = LONG_AGO
-    endpoints = Endpoints(PathCallers(folder), exposure, Slow(), silent(), offload)
+    endpoints = Endpoints(PathCallers(folder), exposure, slow, silent(), offload)
     async with served(endpoints) as client:
-        asking = client.post(f"/mutate/{SECRET}", json=review("CREATE", thing()))
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(asking, 0.2)
+
+        async def ask() -> None:
+            await client.post(f"/mutate/{SECRET}", json=review("CREATE", thing()))
+
+        asking = asyncio.create_task(ask())
+        await assert_eventually(lambda: slow.requests)
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        await assert_eventually(lambda: not connections(client))
+        slow.told.set()
         await assert_eventually(lambda: exposure.last == NOW)
+
+
+def connections(client: Client) -> list[Any]:
+    """Those that the server has not seen to end."""
+    runner = client.server.runner
+    assert runner is not None
+    assert runner.server is not None
+    return list(runner.server.connections)
 
 
 async def test_no_more_large_reviews_wait_than_the_bound(
