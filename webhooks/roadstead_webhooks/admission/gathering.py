@@ -39,6 +39,8 @@ logger = logging.getLogger(__name__)
 
 Clock = Callable[[], datetime.datetime]
 _SERVE: Final = "ModelServe"
+_USERS_READ: Final = 8
+"""ModelServes that a Model is in use by, as the watch has it: the last may be gone just now."""
 
 
 class Tokens(Protocol):
@@ -119,6 +121,9 @@ class Gatherer:
         namespace, _, name = made_for.partition("/")
         if request.kind == "Model" and namespace and name:
             await self._fetch(MODELSERVES, name, namespace)
+        for user in self._users(request)[:_USERS_READ]:
+            namespace, _, name = user.partition("/")
+            await self._fetch(MODELSERVES, name, namespace)
 
     async def _list_contracts(self) -> None:
         await refresh(self._client, self._cache, RESOURCECONTRACTS)
@@ -127,6 +132,7 @@ class Gatherer:
         try:
             raw = await self._client.get(resource, name, namespace)
         except KubeNotFound:
+            self._cache.remove(resource, (namespace, name))
             return
         except KubeError as error:
             logger.warning("%s %s could not be read: %s", resource.plural, name, error)

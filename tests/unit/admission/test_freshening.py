@@ -1,0 +1,63 @@
+"""What a denial may be owed to a watch that lags behind is read from the API server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from roadstead.api.raw import Raw
+from roadstead.errors import KubeNotFound
+from roadstead.kube.admitted import AdmittedServes
+from roadstead.kube.client import Object, Page
+from roadstead.kube.resources import MODELSERVES, Resource
+from roadstead.tokens.claims import Claims
+from roadstead.tokens.receipt_keys import SigningKey
+from roadstead_webhooks.admission.counting import CountingCache
+from roadstead_webhooks.admission.gathering import Gatherer
+from roadstead_webhooks.admission.receipts import Receipts
+from tests.support.builders.reviews import NOW, claims, request, thing
+
+
+class Server:
+    """The API server, which has these ModelServes."""
+
+    def __init__(self, *stored: Raw) -> None:
+        self.stored = {raw["metadata"]["name"]: dict(raw) for raw in stored}
+
+    async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
+        """As in KubeClient."""
+        if resource != MODELSERVES or name not in self.stored:
+            raise KubeNotFound(f"{name} is not there")
+        return self.stored[name]
+
+    async def list(self, resource: Resource, *, selector: str = "") -> AsyncIterator[Page]:
+        """Of contracts: none."""
+        yield Page(version=9, items=[])
+
+    async def replace_status(self, resource: Resource, body: Raw) -> Object:
+        """Nothing is written."""
+        raise NotImplementedError
+
+
+class Anybody:
+    """Verifies any token."""
+
+    async def verify(self, token: str, *, now: int) -> Claims:
+        """Alice's."""
+        return claims()
+
+
+@pytest.mark.parametrize("there", [True, False])
+async def test_server_that_is_gone_keeps_no_model_from_being_deleted(
+    there: bool, tmp_path: Path
+) -> None:
+    serve, cache = thing(resourceVersion="2"), CountingCache(AdmittedServes())
+    cache.put(MODELSERVES, serve)
+    server = Server(serve) if there else Server()
+    (tmp_path / "0.pem").write_bytes(SigningKey.generate().private_pem)
+    gatherer = Gatherer(server, cache, Anybody(), Receipts(tmp_path), clock=lambda: NOW)
+    deleted = request("DELETE", None, thing("Model", name="gemma"), kind="Model")
+    await gatherer.freshen(deleted)
+    assert (await gatherer.for_validation(deleted)).users == (("demo/one",) if there else ())
