@@ -18,6 +18,7 @@ from tests.support.charts import (
 POLICIES = {
     "roadstead-operator-objects": "roadstead-operator",
     "roadstead-operator-pods": "roadstead-operator",
+    "roadstead-operator-deletions": "roadstead-operator",
     "roadstead-webhooks": "roadstead-webhooks",
 }
 

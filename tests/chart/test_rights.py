@@ -44,7 +44,7 @@ def test_no_right_is_a_wildcard(chart: Chart) -> None:
 
 
 def test_secrets_are_neither_listed_nor_watched(defaults: Rendered) -> None:
-    assert granted(defaults)["", "secrets"] == {"get", "create", "patch"}
+    assert granted(defaults)["", "secrets"] == {"get", "create", "patch", "delete"}
 
 
 def test_every_kind_of_child_can_be_watched_and_written(defaults: Rendered) -> None:

@@ -11,8 +11,7 @@ import logging
 from collections.abc import Iterator
 from typing import Final, Protocol
 
-from roadstead.api.group import API_VERSION, LABEL_SERVER_UUID
-from roadstead.api.modelserve import KIND
+from roadstead.api.group import LABEL_SERVER_UUID
 from roadstead.api.raw import Raw, section
 from roadstead.errors import KubeNotFound
 from roadstead.kube.cache import Name, WatchCache
@@ -36,11 +35,6 @@ class OrphanClient(Protocol):
 
     async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
         """One object; KubeNotFound if it is not there."""
-
-    async def patch(
-        self, resource: Resource, name: str, body: Raw, *, namespace: str = ""
-    ) -> Object:
-        """Merge patch; a resourceVersion in it makes it conditional."""
 
     async def delete(
         self, resource: Resource, name: str, *, namespace: str = "", uid: str = ""
@@ -78,7 +72,7 @@ class Orphans:
         for resource, child in first:
             await self._delete(resource, child)
         for name in sorted({name for _, child in (*first, *last) for name in _secrets(child)}):
-            await self._release(name, namespace, uuid)
+            await self._delete_secret(name, namespace, uuid)
         for resource, child in last:
             await self._delete(resource, child)
 
@@ -97,23 +91,15 @@ class Orphans:
         logger.info("deleting %s %s/%s: its ModelServe is gone", resource.kind, place, name)
         await self.client.delete(resource, name, namespace=place, uid=meta["uid"])
 
-    async def _release(self, name: str, namespace: str, uuid: str) -> None:
-        """Give a Secret its owner again: the garbage collector deletes what has none that exists.
-
-        The operator may not delete Secrets.
-        """
+    async def _delete_secret(self, name: str, namespace: str, uuid: str) -> None:
+        """Secrets are in no watch: this one is read first."""
         try:
             secret = await self.client.get(SECRETS, name, namespace)
         except KubeNotFound:
             return
-        meta = secret["metadata"]
-        labelled = section(meta, "labels").get(LABEL_SERVER_UUID) == uuid
-        if not labelled or not is_orphan(secret, managed=is_managed(secret)):
-            return
-        owner = {"apiVersion": API_VERSION, "kind": KIND, "name": uuid, "uid": uuid}
-        version = meta["resourceVersion"]
-        body = {"metadata": {"ownerReferences": [owner], "resourceVersion": version}}
-        await self.client.patch(SECRETS, name, body, namespace=namespace)
+        labelled = section(secret, "metadata", "labels").get(LABEL_SERVER_UUID) == uuid
+        if labelled and is_orphan(secret, managed=is_managed(secret)):
+            await self._delete(SECRETS, secret)
 
 
 def _secrets(child: Raw) -> tuple[str, ...]:

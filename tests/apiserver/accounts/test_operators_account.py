@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
 
 from roadstead.controllers.console_route import ConsoleRoute
 from roadstead.controllers.store_reach import StoreReach
+from roadstead.errors import KubeConflict, KubeRejected
 from roadstead.kube.admitted import AdmittedServes
 from roadstead.kube.cache import WatchCache
 from roadstead.kube.client import KubeClient
@@ -33,6 +35,7 @@ from tests.apiserver.accounts.rendering import (
     without_owner,
 )
 from tests.support.charts import Object, Rendered
+from tests.support.waiting import assert_eventually
 
 OWNER = "whose owner is a ModelServe"
 
@@ -41,6 +44,25 @@ async def test_all_that_a_server_consists_of_is_written(operator: KubeClient, pl
     for body in children(place):
         await operator.create(resource_of(body), body)
         await operator.apply(resource_of(body), body)
+
+
+async def test_no_secret_but_a_servers_is_deleted(
+    admin: KubeClient, operator: KubeClient, place: str
+) -> None:
+    theirs = {"metadata": {"name": "theirs", "namespace": place}}
+
+    async def refused() -> bool:
+        with contextlib.suppress(KubeConflict):
+            await admin.create(SECRETS, theirs)
+        try:
+            await operator.delete(SECRETS, "theirs", namespace=place)
+        except KubeRejected as error:
+            return "deletes only Secrets of servers" in str(error)
+        return False
+
+    await assert_eventually(refused)
+    ours = await admin.create(SECRETS, child(place, "Secret"))
+    await operator.delete(SECRETS, ours["metadata"]["name"], namespace=place)
 
 
 async def test_a_server_is_stopped(operator: KubeClient, place: str) -> None:
