@@ -98,7 +98,12 @@ CREDENTIALS = (
         method="POST",
         body="access_token=abc",
     ),
-    _bare("cookie-garbage", "Cookie: __Host-roadstead-session=abc"),
+    _bare(
+        "cookie-garbage",
+        "Cookie: __Host-roadstead-session=abc",
+        "Sec-Fetch-Site: same-origin",
+        "Sec-Fetch-Dest: empty",
+    ),
     _bare("cookie-other-name", "Cookie: roadstead-session={token}"),
     _bare("probe-forged", "Authorization: Roadstead-Probe 9999999999.abc"),
     _bare("identity-forged", "X-Auth-Subject: alice", "X-Auth-Groups: e2e-users"),
