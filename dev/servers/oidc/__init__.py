@@ -19,9 +19,14 @@ FILES = ("package.json", "package-lock.json", "server.mjs")
 
 
 @contextlib.contextmanager
-def running(port: int, *, client: str, redirect: str) -> Iterator[str]:
-    """Its issuer's name, which is its URL; it ends on the way out."""
-    command = ["node", "server.mjs", str(port), client, redirect]
+def running(
+    port: int, *, client: str, redirect: str, method: str = "none", secret: str = ""
+) -> Iterator[str]:
+    """Its issuer's name, which is its URL; it ends on the way out.
+
+    The client shows its secret by `method`, the only one that the provider offers.
+    """
+    command = ["node", "server.mjs", str(port), client, redirect, method, secret]
     discovery = f"http://127.0.0.1:{port}/.well-known/openid-configuration"
     with (
         tempfile.TemporaryDirectory(prefix="roadstead-oidc-") as folder,

@@ -1,20 +1,22 @@
-// An OpenID provider with one public client, which has to use PKCE. Whoever signs in as
-// `name+group` is of that group. Arguments: port, client id, redirect URI.
+// An OpenID provider with one client, which has to use PKCE. Whoever signs in as `name+group` is of
+// that group. Arguments: port, client id, redirect URI, how the client authenticates, its secret.
 
 import Provider from "oidc-provider";
 
-const [port, client, redirect] = process.argv.slice(2);
+const [port, client, redirect, method, secret] = process.argv.slice(2);
 const issuer = `http://localhost:${port}`;
 
 const provider = new Provider(issuer, {
   clients: [
     {
       client_id: client,
-      token_endpoint_auth_method: "none",
+      token_endpoint_auth_method: method,
+      ...(secret && { client_secret: secret }),
       redirect_uris: [redirect],
       application_type: "native",
     },
   ],
+  clientAuthMethods: [method],
   claims: { openid: ["sub", "groups"] },
   conformIdTokenClaims: false,
   pkce: { required: () => true },

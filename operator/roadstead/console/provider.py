@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import json
 import ssl
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import quote_plus, urlsplit
 
 import aiohttp
 
@@ -20,6 +22,8 @@ DISCOVERY: Final = "/.well-known/openid-configuration"
 KEPT_SECONDS: Final = 3600.0
 MAX_BYTES: Final = 256 * 1024
 TIMEOUT: Final = aiohttp.ClientTimeout(total=10)
+BASIC: Final = "client_secret_basic"
+POST: Final = "client_secret_post"
 TokenKind = Literal["id_token", "access_token"]
 
 
@@ -65,12 +69,7 @@ class Provider:
 
     async def endpoint(self, name: str) -> str:
         """An address by its name in the provider's metadata (OpenID Connect Discovery 1.0)."""
-        if self._known is None or self._known[0] < time.monotonic():
-            found = await self._asked("GET", self.settings.issuer.rstrip("/") + DISCOVERY)
-            if found.get("issuer") != self.settings.issuer:
-                raise _away("it says that it is another issuer")
-            self._known = time.monotonic() + KEPT_SECONDS, found
-        url = self._known[1].get(name)
+        url = (await self._metadata()).get(name)
         same = urlsplit(self.settings.issuer).scheme
         if not isinstance(url, str) or urlsplit(url).scheme not in ("https", same):
             raise _away(f"it has no {name}")
@@ -85,16 +84,31 @@ class Provider:
             "client_id": self.settings.client,
             "code_verifier": verifier,
         }
-        found = await self._asked("POST", await self.endpoint("token_endpoint"), form)
+        endpoint = await self.endpoint("token_endpoint")
+        methods = (await self._metadata()).get("token_endpoint_auth_methods_supported")
+        shown = credentials(self.settings.client, self._secret(), methods)
+        found = await self._asked("POST", endpoint, {**form, **shown.form}, shown.headers)
         texts = found.get(self.settings.token), found.get("id_token")
         if not all(isinstance(each, str) for each in texts):
             raise _away(f"it gave no {self.settings.token}")
         return str(texts[0]), str(texts[1])
 
+    async def _metadata(self) -> Mapping[str, Any]:
+        if self._known is None or self._known[0] < time.monotonic():
+            found = await self._asked("GET", self.settings.issuer.rstrip("/") + DISCOVERY)
+            if found.get("issuer") != self.settings.issuer:
+                raise _away("it says that it is another issuer")
+            self._known = time.monotonic() + KEPT_SECONDS, found
+        return self._known[1]
+
     async def _asked(
-        self, method: str, url: str, form: Mapping[str, str] | None = None
+        self,
+        method: str,
+        url: str,
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] = MappingProxyType({}),
     ) -> Mapping[str, Any]:
-        """What it answers, as JSON; the client's secret goes along with a form (RFC 6749, 2.3)."""
+        """What it answers, as JSON."""
         try:
             async with (
                 aiohttp.ClientSession(
@@ -104,10 +118,9 @@ class Provider:
                     method,
                     url,
                     data=form,
-                    auth=self._auth() if form else None,
                     ssl=self._tls,
                     allow_redirects=False,
-                    headers={"Accept": "application/json"},
+                    headers={"Accept": "application/json", **headers},
                 ) as response,
             ):
                 data = await response.content.read(MAX_BYTES)
@@ -122,14 +135,40 @@ class Provider:
             raise _away("its answer is no JSON") from None
         return found if isinstance(found, dict) else {}
 
-    def _auth(self) -> aiohttp.BasicAuth | None:
+    def _secret(self) -> str:
+        """Empty for a public client."""
         if self.settings.secret_file is None:
-            return None
+            return ""
         try:
-            secret = self.settings.secret_file.read_text().strip()
+            return self.settings.secret_file.read_text().strip()
         except OSError:
             raise _away("the console's own secret for it can't be read") from None
-        return aiohttp.BasicAuth(self.settings.client, secret)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Credentials:
+    """What a client shows of itself at the token endpoint."""
+
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    form: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+def credentials(client: str, secret: str, methods: object) -> Credentials:
+    """By the first of our ways that the provider's metadata offer; InvalidToken if it has neither.
+
+    `methods` is its `token_endpoint_auth_methods_supported`; without it, it takes Basic. Client and
+    secret are encoded as in a form before Basic joins them by a colon (RFC 6749, 2.3.1).
+    """
+    if not secret:
+        return Credentials()
+    offered = methods if isinstance(methods, list) else [BASIC]
+    if BASIC in offered:
+        pair = f"{quote_plus(client)}:{quote_plus(secret)}"
+        encoded = base64.b64encode(pair.encode()).decode()
+        return Credentials(headers={"Authorization": f"Basic {encoded}"})
+    if POST in offered:
+        return Credentials(form={"client_secret": secret})
+    raise _away(f"it takes neither {BASIC} nor {POST}")
 
 
 def _context(ca_file: Path | None) -> ssl.SSLContext | bool:

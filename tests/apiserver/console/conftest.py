@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -51,11 +53,28 @@ def provided(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[ConsoleProcess]:
     """A console whose people sign in at a provider."""
-    folder = tmp_path_factory.mktemp("provided")
+    with providing(apiserver, ledger, tmp_path_factory.mktemp("provided")) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def providing(
+    apiserver: ApiServer,
+    ledger: Postgres,
+    folder: Path,
+    *,
+    client: str = CLIENT,
+    method: str = "none",
+    secret: str = "",
+) -> Iterator[ConsoleProcess]:
+    """A console and its provider, which knows it by that secret."""
     port, provider_port = free_ports(2)
     redirect = f"http://localhost:{port}/oidc/callback"
-    with oidc.running(provider_port, client=CLIENT, redirect=redirect) as issuer:
-        entry = {"issuer": issuer, "audience": CLIENT, "jwksUrl": f"{issuer}/jwks"}
+    given = {"client": client, "method": method, "secret": secret}
+    secret_file = folder / "client-secret"
+    secret_file.write_text(secret)
+    with oidc.running(provider_port, redirect=redirect, **given) as issuer:
+        entry = {"issuer": issuer, "audience": client, "jwksUrl": f"{issuer}/jwks"}
         issuers = folder / "provided.json"
         issuers.write_text(json.dumps([{**entry, "allowHttp": True}]))
         with server.running_console(
@@ -65,7 +84,8 @@ def provided(
             port=port,
             ROADSTEAD_TOKEN_ISSUERS_FILE=str(issuers),
             ROADSTEAD_CONSOLE_OIDC_ISSUER=issuer,
-            ROADSTEAD_CONSOLE_OIDC_CLIENT_ID=CLIENT,
+            ROADSTEAD_CONSOLE_OIDC_CLIENT_ID=client,
+            ROADSTEAD_CONSOLE_OIDC_CLIENT_SECRET_FILE=str(secret_file) if secret else "",
         ) as running:
             yield running
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser as Chromium
@@ -10,6 +11,9 @@ from playwright.sync_api import Page, expect
 
 from dev.console import chromium
 from dev.console.server import ConsoleProcess
+from dev.servers.apiserver import ApiServer
+from dev.servers.postgres import Postgres
+from tests.apiserver.console.conftest import providing
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +45,17 @@ def test_person_signs_in_at_the_provider_and_lands_where_he_wanted(
     page.wait_for_url("**/servers?q=gemma")
     expect(page.locator(".who-name")).to_have_text("alice+demo-users")
     expect(page.get_by_role("link", name="gemma", exact=True)).to_be_visible()
+
+
+@pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
+def test_console_with_a_secret_shows_it_as_the_provider_wants(
+    page: Page, apiserver: ApiServer, ledger: Postgres, tmp_path: Path, method: str
+) -> None:
+    given = {"client": "team:console", "secret": "50%+ more/less", "method": method}
+    with providing(apiserver, ledger, tmp_path, **given) as console:
+        at_the_provider(page, console, "alice+demo-users", "/servers")
+        page.wait_for_url("**/servers")
+        expect(page.locator(".who-name")).to_have_text("alice+demo-users")
 
 
 def test_groups_are_the_providers(page: Page, provided: ConsoleProcess) -> None:
