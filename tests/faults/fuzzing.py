@@ -156,13 +156,27 @@ class Seen:
 
 
 async def servers_seen(api: client.ApiClient, ground: Ground) -> dict[str, Seen]:
-    """All ModelServes by name with their children, once each has a status of its spec."""
+    """All ModelServes by name with their children, once each has a status of its spec.
+
+    The first status is written before the children, of which the Deployment comes last.
+    """
     bodies = await seen(api, "modelserves")
-    specs = await children(api, ground.namespace)
+    made = [each["metadata"]["uid"] for each in bodies.values() if _has_children(each)]
+    specs: dict[str, dict[str, Any]] = {}
+
+    async def whole() -> bool:
+        specs.update(await children(api, ground.namespace))
+        return all("Deployment" in specs.get(uid, {}) for uid in made)
+
+    await assert_eventually(whole, timeout=200, interval=0.5)
     return {
         name: Seen(body=body, children=specs.get(body["metadata"]["uid"], {}))
         for name, body in bodies.items()
     }
+
+
+def _has_children(body: Raw) -> bool:
+    return condition(body, "Ready").get("reason") in ("Progressing", "ScaledToZero")
 
 
 async def seen(api: client.ApiClient, plural: str) -> dict[str, Raw]:

@@ -20,8 +20,9 @@ from dev import binaries
 from dev.gateway.crds import crd_files
 from dev.servers.apiserver import ApiServer, kubeconfig_content
 from roadstead.errors import KubeError, KubeRejected
+from roadstead.kube import resources
 from roadstead.kube.client import KubeClient
-from roadstead.kube.resources import resource_of
+from roadstead.kube.resources import Resource, resource_of
 from tests.apiserver.accounts.rendering import child, deployment, job, without_owner
 from tests.support.apiserver import apiserver, fresh_namespace
 from tests.support.charts import JOBS, TRAEFIK, Chart, Object, Rendered
@@ -104,11 +105,13 @@ async def place(api: client.ApiClient, release: Token) -> str:
 async def operator(release: Token, rendered: Rendered) -> AsyncIterator[KubeClient]:
     """The operator's account, once it has its rights and both of its policies are held."""
     connected = await KubeClient.connect(str(release("operator")))
-    transfer, kinds = job(rendered), ("Secret", "IngressRoute", "Middleware")
+    transfer = job(rendered)
     transfer["metadata"]["namespace"] = "default"
-    bare = [without_owner(child("default", kind)) for kind in kinds]
-    for body in (*bare, transfer, deployment("default", hostPID=True)):
-        await assert_eventually(partial(refuses, connected, body))
+    kinds = ("Secret", "IngressRoute", "Middleware")
+    bodies = [without_owner(child("default", kind)) for kind in kinds]
+    refused = [(resource_of(body), body) for body in (*bodies, deployment("default", hostPID=True))]
+    for resource, body in (*refused, (resources.JOBS, transfer)):
+        await assert_eventually(partial(refuses, connected, resource, body))
     yield connected
     await connected.close()
 
@@ -121,10 +124,10 @@ async def webhooks(release: Token) -> AsyncIterator[KubeClient]:
     await connected.close()
 
 
-async def refuses(account: KubeClient, body: Object) -> bool:
+async def refuses(account: KubeClient, resource: Resource, body: Object) -> bool:
     """Whether a policy refuses to create it; it is not stored."""
     try:
-        await account.create(resource_of(body), body, dry_run=True)
+        await account.create(resource, body, dry_run=True)
     except KubeError as error:
         return "ValidatingAdmissionPolicy" in str(error)
     return False

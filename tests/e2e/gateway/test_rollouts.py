@@ -109,7 +109,7 @@ def test_a_rollout_of_traefik_loses_no_request_and_ends_no_stream(
     # Two minutes: the stream has to outlast the rollout, and old pods end with their last stream.
     with Connection(gateway) as connection:
         path = f"/{mine.uid}/completion"
-        stream = pieces(connection.open(path, token=mine.token, body=completion(1500)))
+        stream = pieces(connection.open(path, token=mine.token, body=completion(1000)))
         next(stream)
         with load():
             roll_out(cluster, TRAEFIK_NAMESPACE, TRAEFIK)
