@@ -6,12 +6,12 @@ import asyncio
 import datetime
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import pytest
 from kubernetes.aio import client
-from kubernetes.aio.client.exceptions import ConflictException
 
 from dev.servers.apiclient import connect
 from dev.servers.apiserver import ApiServer
@@ -63,7 +63,9 @@ async def publish(api: client.ApiClient, name: str, key: SigningKey) -> None:
     body: Raw = {"metadata": {"name": name}, "data": {key.key_id: key.public_pem.decode()}}
     try:
         await custom_objects.call(api, "POST", path, body)
-    except ConflictException:
+    except client.ApiException as error:
+        if error.status != HTTPStatus.CONFLICT:
+            raise
         await custom_objects.call(api, "PATCH", f"{path}/{name}", body, custom_objects.MERGE_PATCH)
 
 
