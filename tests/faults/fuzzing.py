@@ -158,14 +158,16 @@ class Seen:
 async def servers_seen(api: client.ApiClient, ground: Ground) -> dict[str, Seen]:
     """All ModelServes by name with their children, once each has a status of its spec.
 
-    The first status is written before the children, of which the Deployment comes last.
+    The first status is written before the children, of which the Deployment comes last; where one
+    is refused, another status follows.
     """
-    bodies = await seen(api, "modelserves")
-    made = [each["metadata"]["uid"] for each in bodies.values() if _has_children(each)]
+    bodies: dict[str, Raw] = {}
     specs: dict[str, dict[str, Any]] = {}
 
     async def whole() -> bool:
+        bodies.update(await seen(api, "modelserves"))
         specs.update(await children(api, ground.namespace))
+        made = [each["metadata"]["uid"] for each in bodies.values() if _has_children(each)]
         return all("Deployment" in specs.get(uid, {}) for uid in made)
 
     await assert_eventually(whole, timeout=200, interval=0.5)
