@@ -113,10 +113,6 @@ async def test_what_an_orphaning_deletion_left_is_collected(
         await operated.served(serve)
         await orphan(operated, serve)
         await assert_eventually(lambda: nothing_is_left(operated))
-        for name in ("gemma-fetch", "gemma-key"):
-            secret = await operated.child("secrets", name)
-            (owner,) = secret["metadata"]["ownerReferences"]
-            assert owner["uid"] == serve["metadata"]["uid"]
 
 
 async def test_orphans_are_found_after_a_restart(
@@ -142,13 +138,10 @@ async def orphan(operated: Operated, serve: Raw) -> None:
 
 
 async def nothing_is_left(operated: Operated) -> bool:
-    for plural in (*WATCHED, *ROOTS):
+    for plural in (*WATCHED, "secrets", *ROOTS):
         found = (await get_raw(operated.api, path(operated, plural)))["items"]
         assert found == [], plural
-    owners = [
-        each["metadata"].get("ownerReferences") for each in await operated.children("secrets")
-    ]
-    return all(owners)
+    return True
 
 
 async def forge(
