@@ -129,7 +129,7 @@ def _not_covered(choice: Choice, token: Claims) -> Answer:
     denial = told(choice.violations)
     advice = (remark.advice for remark in token.remarks)
     message = "; ".join((denial.message, *advice))
-    return dataclasses.replace(denial, message=message, subject=token.subject)
+    return denied(denial.reason, message, subject=token.subject)
 
 
 def _checks(
