@@ -233,9 +233,10 @@ class ServeReconciler:
             return await self.catalogue.introduce(facts.serve), LOOK_AGAIN
         return model_hindrance(facts.model), None
 
-    def _needs_url(self, serve: ModelServe, deployment: Raw, *, waits: bool) -> bool:
+    def _needs_url(
+        self, serve: ModelServe, deployment: Raw, observed: Raw | None, *, waits: bool
+    ) -> bool:
         """Whether a pod waits, or one is made once this Deployment is applied."""
-        observed = self._deployment(serve)
         taken = observed is None and self._namesake(serve) is not None
         starts = starts_pods(deployment, observed) and not taken
         return serve.replicas > 0 and (waits or starts)
@@ -252,9 +253,10 @@ class ServeReconciler:
             if self.reach is not None:
                 await self.reach.open(serve.meta.namespace)
             await grant.extend(serve, model.meta.uid, desired[-1])
-            desired[-1] = without_needless_rollout(desired[-1], self._deployment(serve))
+            observed = self._deployment(serve)
+            desired[-1] = without_needless_rollout(desired[-1], observed)
             again: float | None = None
-            if self._needs_url(serve, desired[-1], waits=needed):
+            if self._needs_url(serve, desired[-1], observed, waits=needed):
                 again = await self.urls.bring(serve, location, needed=needed)
             if self.keys is not None:
                 await self.keys.bring(serve, needed=needed)
