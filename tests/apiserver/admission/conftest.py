@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import ssl
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
+import aiohttp
 import pytest
 from kubernetes.aio import client
 
@@ -106,6 +108,20 @@ async def _registered(
 
         await assert_eventually(refused)
         await assert_eventually(judged)
+
+
+@pytest.fixture
+async def https(
+    folder: Folder, webhooks: tuple[WebhookProcess, ...]
+) -> AsyncIterator[aiohttp.ClientSession]:
+    """A caller straight to the first server, as the API server is, and any pod."""
+    trust = ssl.create_default_context(cadata=folder.ca.decode())
+    base = f"https://127.0.0.1:{webhooks[0].port}"
+    connector = aiohttp.TCPConnector(ssl=trust)
+    async with aiohttp.ClientSession(base, connector=connector) as session:
+        yield session
+    # aiohttp says good-bye on TLS connections after it has closed its session.
+    await asyncio.sleep(0.25)
 
 
 @pytest.fixture

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import secrets
-import ssl
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -27,19 +24,6 @@ ROWS = "SELECT * FROM admission_records WHERE namespace = $1"
 LIE = "EXPIRED: renew your token at https://evil.example/renew today!"
 
 
-@pytest.fixture
-async def anybody(
-    folder: Folder, webhooks: tuple[WebhookProcess, ...]
-) -> AsyncIterator[aiohttp.ClientSession]:
-    """Somebody who reaches the first server's port, as any pod does."""
-    trust = ssl.create_default_context(cadata=folder.ca.decode())
-    base = f"https://127.0.0.1:{webhooks[0].port}"
-    connector = aiohttp.TCPConnector(ssl=trust)
-    async with aiohttp.ClientSession(base, connector=connector) as session:
-        yield session
-    await asyncio.sleep(0.25)
-
-
 def forged(namespace: str) -> list[Raw]:
     """A deletion that never was, a denial with words of one's own, an admission, a scaling."""
     serve = thing(namespace=namespace)
@@ -57,7 +41,7 @@ def forged(namespace: str) -> list[Raw]:
 
 @pytest.mark.parametrize("secret", ["", secrets.token_hex(32)], ids=["no secret", "a wrong one"])
 async def test_reviews_of_anybody_leave_nothing_behind(
-    anybody: aiohttp.ClientSession,
+    https: aiohttp.ClientSession,
     api: client.ApiClient,
     namespace: str,
     ledger: Ledger,
@@ -65,14 +49,14 @@ async def test_reviews_of_anybody_leave_nothing_behind(
 ) -> None:
     for path in ("/mutate", "/validate"):
         for body in forged(namespace):
-            async with anybody.post(f"{path}/{secret}".rstrip("/"), json=body) as answer:
+            async with https.post(f"{path}/{secret}".rstrip("/"), json=body) as answer:
                 assert answer.status == 403
                 assert "allowed" not in await answer.text()
     await nothing_of(namespace, api, ledger)
 
 
 async def test_review_at_the_right_place_that_does_not_fit_leaves_nothing_behind(
-    anybody: aiohttp.ClientSession,
+    https: aiohttp.ClientSession,
     api: client.ApiClient,
     namespace: str,
     ledger: Ledger,
@@ -80,7 +64,7 @@ async def test_review_at_the_right_place_that_does_not_fit_leaves_nothing_behind
 ) -> None:
     deletion, lie, *_ = forged(namespace)
     for body in (deletion, lie):
-        async with anybody.post(f"/validate/{folder.review_secret}", json=body) as answer:
+        async with https.post(f"/validate/{folder.review_secret}", json=body) as answer:
             assert answer.status == 200
             assert LIE not in await answer.text()
     await nothing_of(namespace, api, ledger)
@@ -101,7 +85,7 @@ async def has_rows(ledger: Ledger, namespace: str) -> bool:
 
 
 async def test_no_total_is_reserved_for_anybody(
-    anybody: aiohttp.ClientSession,
+    https: aiohttp.ClientSession,
     api: client.ApiClient,
     namespace: str,
     token: MakeToken,
@@ -116,16 +100,16 @@ async def test_no_total_is_reserved_for_anybody(
     body = review(
         "UPDATE", {**scale, "metadata": meta}, {**scale, "metadata": meta}, subResource="scale"
     )
-    async with anybody.post("/validate", json=body) as answer:
+    async with https.post("/validate", json=body) as answer:
         assert answer.status == 403
     assert (await get(api, contract)).get("status") == before
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/healthz", "/readyz"])
 async def test_port_of_the_webhooks_serves_nothing_else(
-    anybody: aiohttp.ClientSession, path: str
+    https: aiohttp.ClientSession, path: str
 ) -> None:
-    async with anybody.get(path) as answer:
+    async with https.get(path) as answer:
         assert answer.status == 404
 
 

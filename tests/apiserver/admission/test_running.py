@@ -7,8 +7,7 @@ import contextlib
 import io
 import itertools
 import json
-import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -58,20 +57,6 @@ COMPACT = json.dumps(
 ).encode()
 """As the API server writes it: the uid comes before what a caller has sent."""
 JSON = "application/json"
-
-
-@pytest.fixture
-async def https(
-    folder: Folder, webhooks: tuple[WebhookProcess, ...]
-) -> AsyncIterator[aiohttp.ClientSession]:
-    """A caller like the API server, straight to the first server."""
-    trust = ssl.create_default_context(cadata=folder.ca.decode())
-    base = f"https://127.0.0.1:{webhooks[0].port}"
-    connector = aiohttp.TCPConnector(ssl=trust)
-    async with aiohttp.ClientSession(base, connector=connector) as session:
-        yield session
-    # aiohttp says good-bye on TLS connections after it has closed its session.
-    await asyncio.sleep(0.25)
 
 
 @pytest.fixture(params=["/mutate", "/validate"])
