@@ -29,11 +29,18 @@ def completion(tokens: int) -> dict[str, Any]:
 
 
 def pieces(response: http.client.HTTPResponse) -> Iterator[dict[str, Any]]:
-    """The events of a stream (WHATWG, server-sent events) as they arrive."""
+    """The events of a stream (WHATWG, server-sent events) as they arrive; what else comes fails."""
     assert response.status == 200, response.read()
+    assert response.headers["Content-Type"] == "text/event-stream", heard(response)
     for line in response:
-        if line.startswith(b"data: {"):
+        if line.strip():
+            assert line.startswith(b"data: {"), line + response.read()
             yield json.loads(line.removeprefix(b"data: "))
+
+
+def heard(response: http.client.HTTPResponse) -> str:
+    """The whole of a response, for a message."""
+    return f"{response.headers.items()} {response.read()!r}"
 
 
 @pytest.fixture
