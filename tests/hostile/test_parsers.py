@@ -10,8 +10,9 @@ import pytest
 
 from roadstead import logs
 from roadstead.api.globs import matches
-from roadstead.api.pod_findings import words
+from roadstead.api.pod_messages import words
 from roadstead.api.quantity import parse_quantity
+from roadstead.api.server_log import causes
 from roadstead.errors import RoadsteadError
 from roadstead.manifests.names import child_name
 from roadstead.source.allowlist import AllowList
@@ -28,7 +29,8 @@ Parser = Callable[[str], object]
 TOKENS = (
     "a", "1", " ", "\n", "\t", ".", "-", "?", "?a=", "*", '"', '\\"', "\\", "[", "{", "[]", '{"a":',
     '"a":1,', "1,", "\x1b[", "\x1b[0m", "eyJ", "eyJa.", "aaaaaaaaa.aa.", "x-amz-", "bearer ",
-    "&sig=", "eyJaaaaaaaa.aa.aa ", 'a{b="c"} 1\n', 'a{b="', "e9", "%", "/", "../",
+    "&sig=", "eyJaaaaaaaa.aa.aa ", "0.00.001.736 E ", "error\n",
+    'a{b="c"} 1\n', 'a{b="', "e9", "%", "/", "../",
 )  # fmt: skip
 
 
@@ -48,6 +50,7 @@ def stored_already(text: str) -> str:
 PARSERS: dict[str, Parser] = {
     "redaction of a line": lambda text: logs.redacted(text, limit=len(text)),
     "message of a container": words,
+    "log of a server": causes,
     "label in a pattern": lambda text: matches("*a*1*.*a-", text),
     "quantity": lambda text: parse_quantity(text, field="limits.memory"),
     "name of an object": child_name,

@@ -5,17 +5,12 @@ from __future__ import annotations
 import dataclasses
 import re
 
+from roadstead.api import exit_codes, server_log
+from roadstead.api.pod_messages import one_line, words
 from roadstead.api.raw import Raw, section
 
-_LINES = 3
-_LENGTH = 400
-_SEARCHED = 1024
-"""Characters of a message that are searched; a container of a tenant's writes up to 4,096."""
 _NAME = 253
-_CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x1f\x7f-\x9f]")
 _NO_WORD = re.compile(r"^[^A-Za-z]+|[^A-Za-z0-9]+")
-# A name without question marks: each of them is where the search for an = starts anew.
-_QUERY = re.compile(r"\?[^\s\"'?=]*+=[^\s\"']*")
 
 # kubelet: pkg/kubelet/images/types.go and container/sync_result.go name these reasons.
 _IMAGE = {
@@ -60,24 +55,6 @@ def finding(pod: Raw) -> Finding | None:
 def is_ready(pod: Raw) -> bool:
     """Whether the pod's `Ready` condition holds."""
     return (_condition(pod, "Ready") or {}).get("status") == "True"
-
-
-def words(text: str) -> str:
-    """The last lines of a message, short, without control characters or the query of a URL."""
-    lines = [_CONTROL.sub("", line).strip() for line in _cut(str(text)).splitlines()]
-    joined = " | ".join([line for line in lines if line][-_LINES:])
-    return _QUERY.sub("?...", joined)[:_LENGTH]
-
-
-def _cut(text: str) -> str:
-    """The whole lines at the end that fit into the limit, else the beginning of the last line.
-
-    Never the end of a line alone, where a query would stand without its question mark.
-    """
-    if len(text) <= _SEARCHED:
-        return text
-    whole = text[-_SEARCHED:].partition("\n")[2]
-    return whole if whole.strip() else text.rstrip().rpartition("\n")[2][:_SEARCHED]
 
 
 def _failed(pod: Raw) -> Finding:
@@ -185,7 +162,7 @@ def _crashed(pod: Raw, container: Raw, ended: Raw) -> Finding:
         )
     times = container.get("restartCount", 0)
     again = f", restarted {times} times" if times > 1 else ""
-    said = _ending(pod, container, ended)
+    said = ": ".join(filter(None, (_exit(ended), _cause(pod, ended))))
     return Finding(
         reason="CrashLooping",
         message=f"pod {_name(pod)}: {container.get('name')} {said}{again}",
@@ -193,12 +170,27 @@ def _crashed(pod: Raw, container: Raw, ended: Raw) -> Finding:
     )
 
 
+def _cause(pod: Raw, ended: Raw) -> str:
+    """What the exit code and the log say of it. A process that is killed doesn't log why."""
+    code, log = ended.get("exitCode"), str(ended.get("message") or "")
+    meaning = exit_codes.meaning(code)
+    if code == exit_codes.KILLED:
+        return meaning
+    found = one_line(server_log.causes(log))
+    if not found and server_log.ends_with_stack_trace(log):
+        found = f"`kubectl logs --previous {_name(pod)}` shows why, above the stack trace"
+    return "; ".join(filter(None, (meaning, found)))
+
+
 def _ending(pod: Raw, container: Raw, ended: Raw) -> str:
     if ended.get("reason") == "OOMKilled":
         return _out_of_memory(pod, container)
     said = words(ended.get("message") or "")
-    code = f"ended with exit code {ended.get('exitCode')}"
-    return f"{code}: {said}" if said else code
+    return f"{_exit(ended)}: {said}" if said else _exit(ended)
+
+
+def _exit(ended: Raw) -> str:
+    return f"ended with exit code {ended.get('exitCode')}"
 
 
 def _out_of_memory(pod: Raw, container: Raw) -> str:

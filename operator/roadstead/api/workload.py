@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 
-from roadstead.api.pod_findings import Finding, finding, is_ready, words
+from roadstead.api.pod_findings import Finding, finding, is_ready
+from roadstead.api.pod_messages import words
 from roadstead.api.raw import Raw, section
 
 MAX_PODS = 20

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roadstead.api import workload
-from roadstead.api.pod_findings import words
+from roadstead.api.pod_messages import words
 from roadstead.api.workload import MAX_PODS, examined, observe
 from tests.support.builders.pods import (
     backing_off,
@@ -83,8 +83,7 @@ _PULL = waiting(
         pytest.param(
             pod(server=backing_off(ended(1, message="warming up\nerror: unknown model type\n"))),
             "CrashLooping",
-            "llama-server ended with exit code 1: warming up | error: unknown model type, "
-            "restarted 3 times",
+            "llama-server ended with exit code 1: error: unknown model type, restarted 3 times",
             id="crash",
         ),
         pytest.param(
