@@ -17,7 +17,7 @@ from typing import Any, Final
 from roadstead import gguf_metadata
 from roadstead.gguf_input import U32, U64, HeaderInput, InvalidGguf, Steps
 from roadstead.gguf_metadata import Value, decoded, largest, read_metadata, shown
-from roadstead.gguf_types import BLOCKS, FILE_TYPES, TENSOR_TYPES
+from roadstead.gguf_types import BLOCKS, FILE_TYPES, POOLING_TYPES, TENSOR_TYPES
 
 __all__ = ["GgufHeader", "HeaderParser", "InvalidGguf", "Truncated", "parse_header"]
 
@@ -48,7 +48,8 @@ class GgufHeader:
     `parameter_count` is the sum of the tensors' elements. Lengths are in tokens
     (`context_length`), layers (`block_count`) or elements (`embedding_length`, `key_length`,
     `value_length` per head). Where a model has a head count for each layer, it is the largest.
-    `header_bytes` is where tensor data starts.
+    `pooling_type` is `unspecified` where the header names none, and None in what was read by
+    versions that did not look for it. `header_bytes` is where tensor data starts.
     """
 
     version: int
@@ -67,6 +68,7 @@ class GgufHeader:
     value_length: int | None = None
     sliding_window: int | None = None
     expert_count: int | None = None
+    pooling_type: str | None = None
     header_bytes: int = 0
 
     def to_json(self) -> dict[str, Any]:
@@ -244,8 +246,13 @@ def _summary(
         value_length=of("attention.value_length"),
         sliding_window=of("attention.sliding_window"),
         expert_count=of("expert_count"),
+        pooling_type=_pooling_type(of("pooling_type")),
         header_bytes=start,
     )
+
+
+def _pooling_type(number: int | None) -> str:
+    return "unspecified" if number is None else POOLING_TYPES.get(number, "unspecified")
 
 
 def _quantization(file_type: int | None, tensors: _Tensors) -> str | None:

@@ -25,6 +25,7 @@ OF_ARCHITECTURE: Final = (
     "attention.value_length",
     "attention.sliding_window",
     "expert_count",
+    "pooling_type",
 )
 """What is read of the architecture's own keys, such as `llama.block_count`."""
 

@@ -99,6 +99,9 @@ BLOCKS: Final[Mapping[int, tuple[int, int]]] = {
 }
 """By `ggml_type`: elements of a block, and its bytes."""
 
+POOLING_TYPES: Final[Mapping[int, str]] = {0: "none", 1: "mean", 2: "cls", 3: "last", 4: "rank"}
+"""`llama_pooling_type`, by the names that `--pooling` takes."""
+
 FILE_TYPES: Final[Mapping[int, str]] = {
     0: "F32",
     1: "F16",

@@ -178,6 +178,7 @@ async def test_number_is_held_to_its_bounds(
         pytest.param({"contextSize": 512, "parallel": 2}, id="256-tokens-a-slot"),
         pytest.param({"batchSize": 64, "ubatchSize": 64}, id="ubatch-as-large-as-batch"),
         pytest.param({"ubatchSize": 2048}, id="ubatch-as-large-as-default-batch"),
+        pytest.param({"mode": "Embedding", "ubatchSize": 8192}, id="ubatch-of-embeddings"),
         pytest.param({"flashAttention": "off", "cacheTypeV": "bf16"}, id="plain-cache"),
         pytest.param({"flashAttention": "on", "cacheTypeV": "q8_0"}, id="quantised-cache"),
         pytest.param({"cacheTypeK": "q4_0", "cacheTypeV": "iq4_nl"}, id="cache-types"),
@@ -202,6 +203,11 @@ async def test_sensible_runtime_params_are_accepted(
         pytest.param({"parallel": 17}, "contextSize is shared", id="parallel-with-default-context"),
         pytest.param({"batchSize": 64, "ubatchSize": 65}, "can't be more than batch", id="ubatch"),
         pytest.param({"ubatchSize": 2049}, "batchSize, which is 2048", id="ubatch-default"),
+        pytest.param(
+            {"mode": "Rerank", "batchSize": 64, "ubatchSize": 65},
+            "can't be more than batch",
+            id="ubatch-of-reranking",
+        ),
         pytest.param(
             {"flashAttention": "off", "cacheTypeV": "q8_0"},
             "a quantised cacheTypeV needs flash attention",

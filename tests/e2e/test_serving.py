@@ -24,6 +24,23 @@ def test_a_served_model_answers_who_has_its_key(cluster: Cluster, serves: Serves
         chat.ask(cluster, serves.namespace, "gemma")
 
 
+def test_an_input_of_more_than_512_tokens_has_an_embedding(serves: Serves) -> None:
+    params = {"mode": "Embedding", "contextSize": 2048, "extraArgs": ["--pooling", "mean"]}
+    serves.apply(make_serve(runtimeParams={**params, "threads": 1}))
+    serves.until_ready()
+    key = base64.b64decode(serves.get("secret", "gemma-key")["data"]["api-key"]).decode()
+    address = serves.get("service", "gemma")["spec"]["clusterIP"]
+    request = urllib.request.Request(
+        f"http://{address}/v1/embeddings",
+        data=json.dumps({"model": MODEL, "input": "harbour " * 700}).encode(),
+        headers={"Content-Type": "application/json", "Authorization": f"Bearer {key}"},
+    )
+    with urllib.request.urlopen(request, timeout=240) as response:
+        answer = json.load(response)
+    assert answer["usage"]["prompt_tokens"] > 512
+    assert any(answer["data"][0]["embedding"])
+
+
 def test_the_columns_are_filled(cluster: Cluster, serves: Serves) -> None:
     serves.apply(make_serve())
     url = serves.until_ready()["status"]["url"]

@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from roadstead.api import contract, group, model, modelserve
-from roadstead.api.llama_flags import CACHE_RAM_MIB, CONTEXT_SIZE, PARALLEL, server_args
+from roadstead.api.llama_flags import CACHE_RAM_MIB, server_args
+from roadstead.api.slots import CONTEXT_SIZE, MAX_BATCH_SIZE, PARALLEL
 from roadstead.gguf import GgufHeader
 
 Schema = dict[str, Any]
@@ -163,6 +164,7 @@ def test_defaults_are_those_of_the_operator() -> None:
     assert defaults["contextSize"] == CONTEXT_SIZE
     assert defaults["parallel"] == PARALLEL
     assert defaults["cacheRamMiB"] == CACHE_RAM_MIB
+    assert runtime_params()["ubatchSize"]["maximum"] == MAX_BATCH_SIZE
 
 
 def test_status_has_a_field_for_all_that_a_gguf_header_tells() -> None:
@@ -185,6 +187,7 @@ def test_status_has_a_field_for_all_that_a_gguf_header_tells() -> None:
         value_length=1,
         sliding_window=1,
         expert_count=1,
+        pooling_type="x",
         header_bytes=1,
     )
     assert header.to_json().keys() == status["gguf"]["properties"].keys()

@@ -48,8 +48,19 @@ def test_header_says_what_the_model_is() -> None:
         embedding_length=64,
         head_count=4,
         head_count_kv=2,
+        pooling_type="unspecified",
         header_bytes=HEADER_BYTES,
     )
+
+
+@pytest.mark.parametrize(
+    ("number", "name"),
+    [(0, "none"), (1, "mean"), (2, "cls"), (3, "last"), (4, "rank"), (9, "unspecified")],
+)
+def test_header_says_how_the_model_pools(number: int, name: str) -> None:
+    metadata = {**samplegguf.METADATA, "llama.pooling_type": number}
+    raw = samplegguf.header(34, metadata) + bytes(34)
+    assert parse_header(raw, len(raw)).pooling_type == name
 
 
 def test_header_survives_json() -> None:

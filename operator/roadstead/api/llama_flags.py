@@ -22,12 +22,11 @@ from roadstead.api.llama_values import (
 )
 from roadstead.api.quantity import parse_quantity
 from roadstead.api.raw import Raw, section
+from roadstead.api.slots import CONTEXT_SIZE, PARALLEL, slots_of
 from roadstead.errors import InvalidResource
 
 PORT = 8080
 MODEL_PATH = "/models/model.gguf"
-CONTEXT_SIZE = 4096
-PARALLEL = 1
 CACHE_RAM_MIB = 0
 # Where neither a request nor a limit says how much cpu there is. llama-server's own default is
 # every core of the node, which throttles it and its neighbours.
@@ -66,11 +65,13 @@ _MODES: dict[str, tuple[str, ...]] = {
 }
 
 
-def server_args(params: Raw, alias: str, resources: Raw) -> list[str]:
+def server_args(params: Raw, alias: str, resources: Raw, gguf: Raw | None = None) -> list[str]:
     """llama-server's arguments for `spec.runtimeParams`; `alias` is the model's name in its API.
 
     Port, context, parallelism, prompt cache and threads are always there: their defaults in
-    llama-server differ between builds and ignore the pod's limits. Raises `InvalidResource`.
+    llama-server differ between builds and ignore the pod's limits. `gguf` is the Model's
+    `status.gguf`, which decides how much of an input is computed at once (`roadstead.api.slots`).
+    Raises `InvalidResource`.
     """
     given = {
         "contextSize": CONTEXT_SIZE,
@@ -81,7 +82,7 @@ def server_args(params: Raw, alias: str, resources: Raw) -> list[str]:
     }
     return [
         *_fixed(alias),
-        *_typed(given),
+        *_typed({**given, **_batches(given, gguf or {})}),
         *_mode(given.get("mode", "Chat")),
         *extra_args(_texts(given.get("extraArgs"))),
     ]
@@ -103,6 +104,17 @@ def extra_args(given: Sequence[str]) -> list[str]:
     A flag may carry its value as `--flag=value` or as the next item.
     """
     return list(_extra(list(given)))
+
+
+def _batches(given: Raw, gguf: Raw) -> Raw:
+    """Batches that hold a whole input, where the mode needs that; none that can't be used."""
+    slots = slots_of(given, gguf)
+    found = {"batchSize": slots.batch, "ubatchSize": slots.ubatch} if slots.follows else {}
+    return {name: value for name, value in found.items() if _usable(given.get(name, value))}
+
+
+def _usable(count: object) -> bool:
+    return type(count) is int and count > 0
 
 
 def _fixed(alias: str) -> list[str]:

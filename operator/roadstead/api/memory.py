@@ -14,6 +14,8 @@ All in bytes, of one replica, with everything on the CPU:
   with a sliding window has no more than window + ubatch of them in a slot; which layers those are
   the header doesn't say, so it follows from the architecture (`set_swa_pattern` in llama.cpp), and
   where that is unknown every layer counts in full, as with `--swa-full`.
+- ubatch is 512 or as given; in the modes Embedding and Rerank the context of a slot
+  (`roadstead.api.slots`).
 - M is 2 with flash attention (a mask in f16), else 4 * (heads + 1): a mask and the scores in f32.
   cells here are those of one slot, of the whole and of the windowed cache together.
 - Checkpoints are copies of a slot's windowed cache that llama-server keeps to go back in a prompt:
@@ -31,15 +33,10 @@ compute is theirs or more.
 from __future__ import annotations
 
 import dataclasses
-import itertools
 
-from roadstead.api.llama_flags import CONTEXT_SIZE
 from roadstead.api.quantity import MEBIBYTE
 from roadstead.api.raw import Raw, section
-
-BATCH_SIZE = 2048
-UBATCH_SIZE = 512
-"""llama-server's own defaults of batchSize and ubatchSize."""
+from roadstead.api.slots import flags, last_value, padded, slots_of
 
 _BLOCK = 32
 _BLOCK_BYTES = {
@@ -47,7 +44,6 @@ _BLOCK_BYTES = {
     "q4_0": 18, "iq4_nl": 18,
 }  # fmt: skip
 """Bytes of 32 entries of the KV cache."""
-_CELLS_STEP = 256
 _FULL_EVERY = {
     "gemma2": 2, "gemma3": 6, "gemma3n": 5, "gemma-embedding": 6, "cohere2": 4, "gpt-oss": 2,
 }  # fmt: skip
@@ -103,46 +99,39 @@ class _Caches:
     def __init__(self, gguf: Raw, params: Raw) -> None:
         self.gguf = gguf
         self._params = params
-        self._flags = _flags(params)
         self._checkpoints = _checkpoints(params)
-        self._parallel = _number(params, "parallel") or 1
-        context = _number(params, "contextSize") or CONTEXT_SIZE
-        unified = "--kv-unified" in self._flags
-        self._streams = 1 if unified else self._parallel
-        self._cells = _padded(-(-context // self._streams))
-        batch = _number(params, "batchSize") or BATCH_SIZE
-        self._ubatch = min(batch, _number(params, "ubatchSize") or UBATCH_SIZE)
+        self._slots = slots = slots_of(params, gguf)
         self._window = _number(gguf, "slidingWindow")
-        slots = self._parallel if unified else 1
-        self._windowed_cells = min(self._cells, _padded(self._window * slots + self._ubatch))
+        sharing = slots.parallel // slots.streams
+        self._windowed_cells = min(slots.cells, padded(self._window * sharing + slots.ubatch))
 
     def kv(self) -> int:
         """The KV cache of all slots."""
         full, windowed = self._layers()
-        cells = full * self._cells + windowed * self._windowed_cells
-        return self._streams * cells * self._cell_bytes()
+        cells = full * self._slots.cells + windowed * self._windowed_cells
+        return self._slots.streams * cells * self._cell_bytes()
 
     def compute(self) -> int:
         """Buffers of one batch."""
-        cells = self._cells + (self._windowed_cells if self._layers()[1] else 0)
+        cells = self._slots.cells + (self._windowed_cells if self._layers()[1] else 0)
         heads = _number(self.gguf, "headCount")
         flash = self._params.get("flashAttention") != "off"
         mask = 2 if flash else 4 * (heads + 1)
         width = _WIDTH_BYTES * _number(self.gguf, "embeddingLength")
-        return self._ubatch * (cells * mask + width) + self._parallel * MEBIBYTE
+        return self._slots.ubatch * (cells * mask + width) + self._slots.parallel * MEBIBYTE
 
     def prompts(self) -> int:
         """Prompts that are kept for later, and checkpoints of windowed caches."""
         _, windowed = self._layers()
-        kept = windowed * min(self._window, self._cells) * self._cell_bytes()
+        kept = windowed * min(self._window, self._slots.cells) * self._cell_bytes()
         ram = _number(self._params, "cacheRamMiB") * MEBIBYTE
-        return ram + self._parallel * self._checkpoints * kept
+        return ram + self._slots.parallel * self._checkpoints * kept
 
     def _layers(self) -> tuple[int, int]:
         """How many layers see the whole context, and how many only a window."""
         layers = _number(self.gguf, "blockCount")
         every = _FULL_EVERY.get(str(self.gguf.get("architecture")))
-        if every is None or not self._window or "--swa-full" in self._flags:
+        if every is None or not self._window or "--swa-full" in flags(self._params):
             return layers, 0
         return layers // every, layers - layers // every
 
@@ -159,26 +148,10 @@ class _Caches:
         return _BLOCK_BYTES.get(str(self._params.get(field)), _BLOCK_BYTES["f16"])
 
 
-def _flags(params: Raw) -> tuple[str, ...]:
-    """`extraArgs`, each flag and each value by itself."""
-    given = params.get("extraArgs")
-    items = map(str, given) if isinstance(given, list | tuple) else ()
-    return tuple(part for item in items for part in item.split("=", 1))
-
-
 def _checkpoints(params: Raw) -> int:
     """The last `--ctx-checkpoints`, as llama-server takes it."""
-    flags = _flags(params)
-    counts = [
-        int(value)
-        for flag, value in itertools.pairwise(flags)
-        if flag == _CHECKPOINTS_FLAG and value.isdecimal() and len(value) <= 12
-    ]
-    return counts[-1] if counts else _CHECKPOINTS
-
-
-def _padded(cells: int) -> int:
-    return -(-cells // _CELLS_STEP) * _CELLS_STEP
+    value = last_value(params, _CHECKPOINTS_FLAG) or ""
+    return int(value) if value.isdecimal() and len(value) <= 12 else _CHECKPOINTS
 
 
 def _number(raw: Raw, name: str) -> int:

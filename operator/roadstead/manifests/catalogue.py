@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from roadstead.api import group, model, modelserve
-from roadstead.api.llama_flags import CACHE_RAM_MIB, CONTEXT_SIZE, PARALLEL, THREADS
+from roadstead.api.llama_flags import CACHE_RAM_MIB, THREADS
 from roadstead.api.memory import server_memory
 from roadstead.api.model import Model
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.quantity import mebibytes
 from roadstead.api.raw import section
+from roadstead.api.slots import CONTEXT_SIZE, PARALLEL
 from roadstead.errors import InvalidResource
 from roadstead.manifests import names
 from roadstead.manifests.digest import stamped

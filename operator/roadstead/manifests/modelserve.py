@@ -178,7 +178,12 @@ def _deployment(
             "image": config.get("image") or platform.server_image,
             "pull_policy": config.get("imagePullPolicy") or platform.pull_policy,
             "args": [
-                *server_args(serve.runtime_params, model.meta.name, serve.resources),
+                *server_args(
+                    serve.runtime_params,
+                    model.meta.name,
+                    serve.resources,
+                    section(model.status, "gguf"),
+                ),
                 *(("--api-key-file", f"/keys/{names.API_KEY}") if platform.routing else ()),
             ],
             "resources": pods.server_resources(serve.resources),

@@ -7,14 +7,9 @@ from collections.abc import Iterator
 from roadstead.api.contract import ResourceContract
 from roadstead.api.contract_limits import RuntimeBounds
 from roadstead.api.demand import Demand
-from roadstead.api.llama_flags import (
-    CACHE_RAM_MIB,
-    CONTEXT_SIZE,
-    PARALLEL,
-    default_threads,
-)
-from roadstead.api.memory import BATCH_SIZE
+from roadstead.api.llama_flags import CACHE_RAM_MIB, default_threads
 from roadstead.api.modelserve import ModelServe
+from roadstead.api.slots import CONTEXT_SIZE, PARALLEL, slots_of
 from roadstead.errors import InvalidResource
 from roadstead.policy.chain import Violation
 
@@ -42,13 +37,17 @@ def runtime_violations(serve: ModelServe, contract: ResourceContract) -> Iterato
 def _bounds(
     serve: ModelServe, runtime: RuntimeBounds
 ) -> tuple[tuple[str, int | None, int | None], ...]:
-    """Name, bound and default; a default of None needs no bound."""
+    """Name, bound and default; a default of None needs no bound.
+
+    Batches are held to their bound whatever the model is: its header isn't known at first.
+    """
+    batch = slots_of(serve.runtime_params, {}).batch
     return (
         ("contextSize", runtime.max_context_size, CONTEXT_SIZE),
         ("parallel", runtime.max_parallel, PARALLEL),
         ("threads", runtime.max_threads, _threads(serve)),
         ("threadsBatch", runtime.max_threads, None),
-        ("batchSize", runtime.max_batch_size, BATCH_SIZE),
+        ("batchSize", runtime.max_batch_size, batch),
         ("ubatchSize", runtime.max_batch_size, None),
         ("gpuLayers", runtime.max_gpu_layers, None),
         ("cacheRamMiB", runtime.max_cache_ram_mib, CACHE_RAM_MIB),

@@ -182,6 +182,15 @@ def test_valid_receipt_and_contract_are_admitted_with_a_claim() -> None:
     assert (validation.reserve.contract, validation.reserve.key) == ("demo", "demo/one")
 
 
+def test_a_pooling_type_that_the_mode_cannot_use_is_warned_of() -> None:
+    params = {"mode": "Embedding", "extraArgs": ["--pooling", "none"]}
+    asked = request("CREATE", thing(spec={**SPECS["ModelServe"], "runtimeParams": params}))
+    answer = validate(asked, facts(receipt=receipt(asked)), RULES).answer
+    assert answer.allowed
+    (warning,) = answer.warnings
+    assert warning.startswith("spec.runtimeParams.mode: Embedding with pooling type none answers")
+
+
 def test_update_reserves_what_may_still_run_beside_what_it_asks_for() -> None:
     before = Demand(servers=1, replicas=3, memory_bytes=2**30)
     limits = {"limits": {"cpu": "1", "memory": "1Mi"}}

@@ -45,6 +45,7 @@ HEADERS = st.builds(
         OPTIONAL,
     ),
     **dict.fromkeys(("key_length", "value_length", "sliding_window", "expert_count"), OPTIONAL),
+    pooling_type=TEXTS,
     header_bytes=SIZES,
 )
 STARTED = st.builds(

@@ -88,6 +88,24 @@ def test_the_mode_adds_its_flag(mode: str, flags: set[str]) -> None:
     assert set(args_for({"mode": mode})) & {"--embedding", "--rerank"} == flags
 
 
+@pytest.mark.parametrize("mode", ["Embedding", "Rerank"])
+def test_in_these_modes_a_batch_holds_a_whole_input(mode: str) -> None:
+    args = args_for({"mode": mode, "contextSize": 8192, "parallel": 2})
+    assert value_after(args, "--batch-size") == "4096"
+    assert value_after(args, "--ubatch-size") == "4096"
+
+
+def test_where_the_model_needs_no_whole_input_the_batches_are_llama_servers() -> None:
+    args = server_args({"mode": "Embedding"}, "m", {}, {"poolingType": "last"})
+    assert not {"--batch-size", "--ubatch-size"} & set(args)
+
+
+@pytest.mark.parametrize("count", [True, "512 --tools", 0.5])
+def test_a_batch_that_is_no_number_is_refused_in_these_modes(count: object) -> None:
+    with pytest.raises(InvalidResource, match="does not fit --ubatch-size"):
+        args_for({"mode": "Embedding", "ubatchSize": count})
+
+
 def test_a_named_template_turns_jinja_off() -> None:
     args = args_for({"chatTemplate": "gemma"})
     assert args.index("--no-jinja") < args.index("--chat-template")

@@ -51,6 +51,12 @@ def test_a_default_is_held_to_the_bound_too(
     assert f"spec.runtimeParams.{field}: {default}, the default; contract demo" in found(bounds, {})
 
 
+def test_batches_that_follow_the_context_are_held_to_the_bound() -> None:
+    params = {"mode": "Embedding", "contextSize": 8192}
+    assert "batchSize: 8192, the default" in found({"maxBatchSize": 2048}, params)
+    assert found({"maxBatchSize": 2048}, {**params, "batchSize": 2048}) == ""
+
+
 def test_threads_follow_the_cpu_limit() -> None:
     assert "8, the default" in found(
         {"maxThreads": 4}, {}, resources={"limits": {"cpu": 8, "memory": "8Gi"}}

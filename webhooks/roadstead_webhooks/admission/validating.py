@@ -15,6 +15,7 @@ from roadstead.errors import InvalidReceipt
 from roadstead.policy.chain import Violation
 from roadstead.policy.contract import Caller, ContractFacts, authorizes
 from roadstead.policy.contract_choice import Choice, choose
+from roadstead.policy.input_length import input_warnings
 from roadstead.policy.memory_fit import memory_fit, memory_needed
 from roadstead.policy.modelserve import spec_violations
 from roadstead.tokens.receipts import Receipt
@@ -128,7 +129,7 @@ def _held(
     """Against the contract that it names, beside what was `found` wrong with it already."""
     held = contract_facts(serve, caller_of(receipt), facts, rules)
     choice = choose(facts.offers, held) if serve.contract else Choice(contract=None, violations=())
-    warnings = _memory_warning(serve, facts, rules)
+    warnings = _warnings(serve, facts, rules)
     fields = {each.field for each in choice.violations}
     wrong = (*choice.violations, *(each for each in found if each.field not in fields))
     if wrong or choice.contract is None:
@@ -279,9 +280,10 @@ def contract_facts(serve: ModelServe, caller: Caller, facts: Facts, rules: Rules
     )
 
 
-def _memory_warning(serve: ModelServe, facts: Facts, rules: Rules) -> tuple[str, ...]:
-    found = memory_fit(serve, facts.model) if rules.memory_fit == "Warn" else None
-    return (f"{found.field}: {found.message}",) if found else ()
+def _warnings(serve: ModelServe, facts: Facts, rules: Rules) -> tuple[str, ...]:
+    memory = memory_fit(serve, facts.model) if rules.memory_fit == "Warn" else None
+    found = (*((memory,) if memory else ()), *input_warnings(serve, facts.model))
+    return tuple(f"{each.field}: {each.message}" for each in found)
 
 
 def denied(reason: str, message: str, *, code: int = 403, subject: str = "") -> Answer:
