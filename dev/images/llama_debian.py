@@ -16,7 +16,9 @@ from dev import cache
 from dev.errors import BuildFailed, DevError
 from dev.terminal import announce, minutes, say, tail
 from dev.versions import LLAMA_CPP_DEBIAN
+from roadstead.api.llama_aliases import canonical
 from roadstead.api.llama_extra import EXTRA, FIELD_OF
+from roadstead.api.llama_refused import REFUSED, SET_BY_OPERATOR
 
 SUITE = "sid"
 
@@ -29,12 +31,10 @@ _FLAGS = (
     "--dpkgopt=path-exclude=/usr/share/man/*",
     "--dpkgopt=path-exclude=/usr/share/locale/*",
 )
-OLD_FLAGS = frozenset({"--mlock", "--mmap", "--no-mmap"})
-"""A build that has load modes has no flags for them; older images do."""
-
 KEY = cache.key(SUITE, str(LLAMA_CPP_DEBIAN), *_FLAGS)
 
-_FLAG = re.compile(r"(?<![\w-])--?[a-zA-Z][\w.-]*")
+_FLAG = re.compile(r"--?[a-zA-Z][\w.-]*")
+_NAMES = re.compile(rf"(?:{_FLAG.pattern},?\s+)+")
 _BUILD = re.compile(r"\bbuild:? (\d+)")
 
 
@@ -56,13 +56,23 @@ def ensure() -> Path:
 def missing_flags(help_text: str) -> list[str]:
     """The flags that a server may be started with and that `--help` does not know."""
     known = known_flags(help_text)
-    return sorted(flag for flag in (*EXTRA, *FIELD_OF) if flag not in known | OLD_FLAGS)
+    return sorted(flag for flag in (*EXTRA, *FIELD_OF, *SET_BY_OPERATOR) if flag not in known)
+
+
+def unlisted_flags(help_text: str) -> list[str]:
+    """The flags of `--help` that are neither allowed, nor a field's, nor refused for a reason."""
+    listed = {*EXTRA, *FIELD_OF}
+    return sorted(
+        flag
+        for flag in known_flags(help_text)
+        if flag not in REFUSED and canonical(flag) not in listed
+    )
 
 
 def known_flags(help_text: str) -> frozenset[str]:
-    """A flag's line begins with it; its description stands further right."""
-    lines = (line for line in help_text.splitlines() if line.startswith("-"))
-    return frozenset(flag for line in lines for flag in _FLAG.findall(line))
+    """A flag's line begins with all its names; a description may hold others."""
+    found = (_NAMES.match(f"{line} ") for line in help_text.splitlines())
+    return frozenset(flag for names in found if names for flag in _FLAG.findall(names[0]))
 
 
 def build_number(version_text: str) -> int:
@@ -91,8 +101,11 @@ def _judge(archive: Path, root: Path) -> None:
     with tarfile.open(archive) as tar:
         tar.extractall(root, members=_without_devices(tar), filter="tar")
     build = build_number(_asked(root, "--version"))
-    if missing := missing_flags(_asked(root, "--help")):
+    help_text = _asked(root, "--help")
+    if missing := missing_flags(help_text):
         raise DevError(f"its build {build} does not know {', '.join(missing)}")
+    if unlisted := unlisted_flags(help_text):
+        say(f"its build {build} has new flags, refused until listed: {', '.join(unlisted)}")
     tested = "" if build == LLAMA_CPP_DEBIAN else f"; tests were last run with {LLAMA_CPP_DEBIAN}"
     say(f"llama.cpp is build {build} of Debian {SUITE}{tested}")
 

@@ -47,7 +47,7 @@ def expressions(*items: Raw) -> Raw:
         ),
         pytest.param({"total": {"servers": 0, "cpu": "0"}}, id="nothing-may-run"),
         pytest.param(
-            {"runtimeParams": {"maxContextSize": 8192, "forbiddenExtraArgs": ["--temp", "-s"]}},
+            {"runtimeParams": {"maxContextSize": 8192, "forbiddenExtraArgs": ["--temp", "-C"]}},
             id="runtime-params",
         ),
         pytest.param(

@@ -63,11 +63,19 @@ def _values(old: Schema, new: Schema, path: str) -> Iterator[str]:
 
 
 def _rules(old: Schema, new: Schema, path: str) -> Iterator[str]:
-    """A rule that looks at `oldSelf` can let through what is stored already; others can't."""
+    """A rule that looks at `oldSelf` can let through what is stored already; others can't.
+
+    Nor does an old rule in the way that goes on with `|| ` and another condition.
+    """
     known = {item["rule"] for item in old.get("x-kubernetes-validations", ())}
     for item in new.get("x-kubernetes-validations", ()):
-        if item["rule"] not in known and "oldSelf" not in item["rule"]:
+        widened = any(_widens(item["rule"], rule) for rule in known)
+        if item["rule"] not in known and "oldSelf" not in item["rule"] and not widened:
             yield f"{path}: a rule is new and does not ask for oldSelf: {item['rule']}"
+
+
+def _widens(new: str, old: str) -> bool:
+    return new.startswith(f"{old} || ") and " ? " not in new.removeprefix(old)
 
 
 def _fields(old: Schema, new: Schema, path: str) -> Iterator[str]:

@@ -2,24 +2,22 @@
 
 Some of llama-server's flags run commands, read files or fetch URLs (`--tools`, `--mcp-servers-*`,
 `--lora`, `--model-url`, `--hf-*`, `--rpc`), and new ones come with each build: so what isn't known
-to be harmless is refused. Source: ggml-org/llama.cpp, tools/server/README.md.
+to be harmless is refused. Every flag of the builds that Roadstead is tested with is in one of three
+tables: allowed (`llama_extra.EXTRA`), set by a field (`llama_extra.FIELD_OF`) or refused for a
+reason (`llama_refused.REFUSED`). Source: ggml-org/llama.cpp, tools/server/README.md.
 """
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Sequence
 from decimal import ROUND_FLOOR, Decimal
 
+from roadstead.api.llama_aliases import canonical, spellings
 from roadstead.api.llama_extra import EXTRA, FIELD_OF
-from roadstead.api.llama_values import (
-    DECIMAL,
-    INTEGER,
-    SWITCH,
-    TEMPLATE_NAMES,
-    Value,
-    choice,
-    whole,
-)
+from roadstead.api.llama_refused import REFUSED
+from roadstead.api.llama_templates import JINJA_TEMPLATES, TEMPLATE_NAMES
+from roadstead.api.llama_values import DECIMAL, INTEGER, SWITCH, Value, choice, whole
 from roadstead.api.quantity import parse_quantity
 from roadstead.api.raw import Raw, section
 from roadstead.api.slots import CONTEXT_SIZE, PARALLEL, slots_of
@@ -35,8 +33,10 @@ MAX_THREADS = 1024
 
 _FIELD = "spec.runtimeParams"
 _TEMPLATE_FLAG = "--chat-template"
+_SHOWN = 40
 _CACHE_TYPE = choice("f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1")
 _REASONING = choice("none", "deepseek", "deepseek-legacy", "auto")
+_TEMPLATE = choice(*TEMPLATE_NAMES)
 _TYPED: tuple[tuple[str, str, Value], ...] = (
     ("contextSize", "--ctx-size", INTEGER),
     ("parallel", "--parallel", INTEGER),
@@ -56,7 +56,6 @@ _TYPED: tuple[tuple[str, str, Value], ...] = (
     ("ropeFreqBase", "--rope-freq-base", DECIMAL),
     ("ropeFreqScale", "--rope-freq-scale", DECIMAL),
     ("reasoningFormat", "--reasoning-format", _REASONING),
-    ("chatTemplate", _TEMPLATE_FLAG, choice(*TEMPLATE_NAMES)),
 )  # fmt: skip
 _MODES: dict[str, tuple[str, ...]] = {
     "Chat": (),
@@ -80,11 +79,13 @@ def server_args(params: Raw, alias: str, resources: Raw, gguf: Raw | None = None
         "threads": default_threads(resources),
         **{key: value for key, value in params.items() if value is not None},
     }
+    extra = extra_args(_texts(given.get("extraArgs")))
     return [
         *_fixed(alias),
         *_typed({**given, **_batches(given, gguf or {})}),
+        *_template(given.get("chatTemplate"), extra),
         *_mode(given.get("mode", "Chat")),
-        *extra_args(_texts(given.get("extraArgs"))),
+        *extra,
     ]
 
 
@@ -101,7 +102,8 @@ def default_threads(resources: Raw) -> int:
 def extra_args(given: Sequence[str]) -> list[str]:
     """`extraArgs`, if each flag is on the allow-list and each value is what its flag takes.
 
-    A flag may carry its value as `--flag=value` or as the next item.
+    A flag may carry its value as `--flag=value` or as the next item, and have any of its names; it
+    comes back by the name that the allow-list has.
     """
     return list(_extra(list(given)))
 
@@ -130,12 +132,27 @@ def _fixed(alias: str) -> list[str]:
 def _typed(given: Raw) -> Iterator[str]:
     for field, flag, value in _TYPED:
         if field in given:
-            if flag == _TEMPLATE_FLAG:
-                # With Jinja on, its default, llama-server takes the name itself for a template:
-                # every prompt would be the one word "gemma".
-                yield "--no-jinja"
             yield flag
             yield value.checked(given[field], field=f"{_FIELD}.{field}", flag=flag)
+
+
+def _template(name: object, extra: Sequence[str]) -> tuple[str, ...]:
+    """With Jinja where Roadstead has the template so: without it no request may bring tools."""
+    if name is None:
+        return ()
+    field = f"{_FIELD}.chatTemplate"
+    checked = _TEMPLATE.checked(name, field=field, flag=_TEMPLATE_FLAG)
+    text = JINJA_TEMPLATES.get(checked)
+    if text is not None and "--no-jinja" not in extra:
+        return ("--jinja", _TEMPLATE_FLAG, text)
+    if "--jinja" in extra and text is None:
+        also = ", ".join(sorted(JINJA_TEMPLATES))
+        raise InvalidResource(
+            field,
+            f"{checked} does not work with --jinja in extraArgs: llama-server has it without Jinja "
+            f"alone; leave out one of them, or write one of {also}",
+        )
+    return ("--no-jinja", _TEMPLATE_FLAG, checked)
 
 
 def _texts(given: object) -> list[str]:
@@ -155,8 +172,9 @@ def _extra(rest: list[str]) -> Iterator[str]:
     index = 0
     while index < len(rest):
         field = f"{_FIELD}.extraArgs[{index}]"
-        flag, joined, value = rest[index].partition("=")
-        kind = _allowed(flag, field)
+        written, joined, value = rest[index].partition("=")
+        flag = canonical(written)
+        kind = _allowed(written, flag, field)
         yield flag
         index += 1
         if kind is SWITCH:
@@ -171,10 +189,22 @@ def _extra(rest: list[str]) -> Iterator[str]:
         yield kind.checked(value, field=field, flag=flag)
 
 
-def _allowed(flag: str, field: str) -> Value:
+def _allowed(written: str, flag: str, field: str) -> Value:
     if flag in EXTRA:
         return EXTRA[flag]
     if flag in FIELD_OF:
-        raise InvalidResource(field, f"{flag} is set by {FIELD_OF[flag]}; use that")
-    shown = flag if len(flag) <= 40 else f"{flag[:40]}..."
-    raise InvalidResource(field, f"{shown!r} is not allowed; allowed are {', '.join(EXTRA)}")
+        raise InvalidResource(field, f"{written} is set by {FIELD_OF[flag]}; use that")
+    if flag in REFUSED:
+        raise InvalidResource(field, f"{written} is not allowed: {REFUSED[flag]}")
+    shown = written if len(written) <= _SHOWN else f"{written[:_SHOWN]}..."
+    raise InvalidResource(
+        field,
+        f"{shown!r} is not allowed: it is not a flag of llama-server that the operator knows; "
+        f"{_nearest(written[:_SHOWN])}docs/reference/llama-flags.md lists the allowed ones",
+    )
+
+
+def _nearest(written: str) -> str:
+    names = [name for flag in EXTRA for name in spellings(flag)]
+    found = difflib.get_close_matches(written, names, n=1, cutoff=0.75)
+    return f"did you mean {found[0]}? " if found else ""

@@ -74,96 +74,97 @@ def _finite(text: str) -> float:
     return number
 
 
+def _decimal(text: str) -> bool:
+    """llama-server exits with an error where a number is no normal float of 32 bits."""
+    if re.fullmatch(_NUMBER, text, re.ASCII) is None:
+        return False
+    size = abs(float(text))
+    return size == 0 or _FLOAT_MIN <= size <= _FLOAT_MAX
+
+
+def _decimals(text: str) -> bool:
+    return text.count(",") < _DEVICES and all(map(_decimal, text.split(",")))
+
+
 def _positive(text: str) -> bool:
-    return re.fullmatch(_UNSIGNED, text) is not None and text.strip("0.") != ""
+    return _decimal(text) and float(text) > 0
 
 
 def _logit_bias(text: str) -> bool:
-    match = re.fullmatch(rf"([0-9]{{1,12}})[+-]{_UNSIGNED}", text, re.ASCII)
-    return match is not None and int(match[1]) <= _INT32[1]
+    match = re.fullmatch(r"([0-9]{1,12})(?:-inf|[+-]([0-9.].*))", text, re.ASCII)
+    if match is None or int(match[1]) > _INT32[1]:
+        return False
+    return match[2] is None or _decimal(match[2])
 
 
-_UNSIGNED = r"[0-9]{1,12}(?:\.[0-9]{1,12})?"
-_NUMBER = rf"-?{_UNSIGNED}"
+def _cpu_range(text: str) -> bool:
+    match = re.fullmatch(r"([0-9]{1,3})-([0-9]{1,3})", text, re.ASCII)
+    return match is not None and int(match[1]) <= int(match[2]) < _CPUS
+
+
+def _plain_text(text: str) -> bool:
+    """Kubernetes would put a variable's value in place of `$(NAME)`."""
+    return text[:1] not in ("", "-") and "$(" not in text and text.isprintable()
+
+
+def _on_the_cpu(text: str) -> bool:
+    """`PATTERN=CPU,...`, each pattern an expression that both Python and C++ can read."""
+    patterns = [item.removesuffix("=CPU") for item in text.split(",") if item.endswith("=CPU")]
+    return len(patterns) == text.count(",") + 1 and all(map(_tensor_pattern, patterns))
+
+
+def _tensor_pattern(text: str) -> bool:
+    if re.fullmatch(_TENSOR_PATTERN, text, re.ASCII) is None:
+        return False
+    try:
+        re.compile(text)
+    except re.error:
+        return False
+    return True
+
+
+_FLOAT_MIN, _FLOAT_MAX = 1.1755e-38, 3.4028e38
+_CPUS = 512
+_DEVICES = 15
+"""One for each device, of which llama.cpp knows 16, and fewer than that."""
+_UNSIGNED = r"(?:[0-9]{1,12}(?:\.[0-9]{0,12})?|\.[0-9]{1,12})(?:[eE][+-]?[0-9]{1,2})?"
+_NUMBER = rf"[+-]?{_UNSIGNED}"
+_TENSOR_PATTERN = (
+    r"\^?(?:\(*(?:[A-Za-z0-9_.-]|\\[.d]|\[\^?(?:[A-Za-z0-9_](?:-[A-Za-z0-9])?)+\])"
+    r"[*+?]?(?:\)[*+?]?)*\|?)+\$?"
+)
 SWITCH = Value(form="nothing", fits=lambda text: False)
 INTEGER = whole()
-DECIMAL = pattern("a decimal number such as 0.95", re.compile(_NUMBER))
+DECIMAL = Value(form="a decimal number such as 0.95", fits=_decimal)
 POSITIVE = Value(form="a decimal number above 0", fits=_positive)
-# One for each device, of which llama.cpp knows 16, and fewer than that.
-DECIMALS = pattern(
-    "up to 15 decimal numbers with commas between", re.compile(rf"{_NUMBER}(?:,{_NUMBER}){{0,14}}")
-)
+DECIMALS = Value(form="up to 15 decimal numbers with commas between", fits=_decimals)
 INTEGERS = pattern(
     "up to 15 whole numbers with commas between", re.compile(r"[0-9]{1,12}(?:,[0-9]{1,12}){0,14}")
 )
+_SPEC_TYPE = r"(?:draft-mtp|ngram-(?:simple|map-k4v|map-k|mod|cache))"
 WORDS = pattern("names with ; between", re.compile(r"[a-z][a-z0-9_]*(?:;[a-z][a-z0-9_]*)*"))
-LOGIT_BIAS = Value(form="a token and its bias, such as 15043+1", fits=_logit_bias)
+LOGIT_BIAS = Value(form="a token and its bias, such as 15043+1 or 15043-inf", fits=_logit_bias)
 IDLE_SECONDS = pattern("seconds from 1 on, or -1 for never", re.compile(r"-1|[1-9][0-9]{0,8}"))
 ON_OFF = choice("on", "off")
 ON_OFF_AUTO = choice("on", "off", "auto")
 JSON_OBJECT = Value(form='a JSON object such as {"key": "value"}', fits=_json_object)
-NGRAM_TYPES = pattern(
-    "ngram-simple, ngram-map-k, ngram-map-k4v or ngram-mod, with commas between",
-    re.compile(
-        r"(?:none|ngram-simple|ngram-map-k4v|ngram-map-k|ngram-mod)"
-        r"(?:,(?:ngram-simple|ngram-map-k4v|ngram-map-k|ngram-mod))*"
-    ),
+SPEC_TYPES = pattern(
+    "draft-mtp, ngram-simple, ngram-map-k, ngram-map-k4v, ngram-mod or ngram-cache, with commas "
+    "between (other drafts need a second model)",
+    re.compile(rf"(?:none|{_SPEC_TYPE})(?:,{_SPEC_TYPE}){{0,8}}"),
 )
-
-# llama-server takes any text as a template, and Jinja in it, so only the names of its own pass.
-TEMPLATE_NAMES: tuple[str, ...] = (
-    "bailing",
-    "bailing-think",
-    "bailing2",
-    "chatglm3",
-    "chatglm4",
-    "chatml",
-    "command-r",
-    "deepseek",
-    "deepseek-ocr",
-    "deepseek2",
-    "deepseek3",
-    "exaone-moe",
-    "exaone3",
-    "exaone4",
-    "falcon3",
-    "gemma",
-    "gigachat",
-    "glmedge",
-    "gpt-oss",
-    "granite",
-    "granite-4.0",
-    "granite-4.1",
-    "grok-2",
-    "hunyuan-dense",
-    "hunyuan-moe",
-    "hunyuan-vl",
-    "kimi-k2",
-    "llama2",
-    "llama2-sys",
-    "llama2-sys-bos",
-    "llama2-sys-strip",
-    "llama3",
-    "llama4",
-    "megrez",
-    "minicpm",
-    "mistral-v1",
-    "mistral-v3",
-    "mistral-v3-tekken",
-    "mistral-v7",
-    "mistral-v7-tekken",
-    "monarch",
-    "openchat",
-    "orion",
-    "pangu-embedded",
-    "phi3",
-    "phi4",
-    "rwkv-world",
-    "seed_oss",
-    "smolvlm",
-    "solar-open",
-    "vicuna",
-    "vicuna-orca",
-    "yandex",
-    "zephyr",
+TEXT = Value(
+    form="a text of one line, without '-' at its beginning and without '$('", fits=_plain_text
+)
+SAMPLERS = pattern("letters of samplers, such as edskypmxt", re.compile(r"[edskypmxta]{1,16}"))
+CPU_RANGE = Value(form=f"a range of CPUs from 0 to {_CPUS - 1}, such as 0-7", fits=_cpu_range)
+CPU_MASK = pattern(
+    "a mask of CPUs, up to 128 hexadecimal digits", re.compile(r"(?:0x)?[0-9A-Fa-f]{1,128}")
+)
+DEVICE_NAMES = pattern(
+    "names of devices with commas between, such as CUDA0,CUDA1, or none",
+    re.compile(r"[A-Za-z]{1,16}[0-9]{0,2}(?:,[A-Za-z]{1,16}[0-9]{0,2}){0,14}"),
+)
+TENSORS_ON_CPU = Value(
+    form="PATTERN=CPU with commas between, such as .ffn_.*_exps.=CPU", fits=_on_the_cpu
 )

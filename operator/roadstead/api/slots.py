@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 
+from roadstead.api.llama_aliases import canonical
 from roadstead.api.raw import Raw
 
 CONTEXT_SIZE = 4096
@@ -50,7 +51,7 @@ class Slots:
 def slots_of(params: Raw, gguf: Raw) -> Slots:
     """For `spec.runtimeParams` and a Model's `status.gguf`, which may be empty. Never raises."""
     parallel = _number(params, "parallel") or PARALLEL
-    streams = 1 if "--kv-unified" in flags(params) else parallel
+    streams = 1 if _is_unified(params) else parallel
     context = _number(params, "contextSize") or CONTEXT_SIZE
     cells = padded(-(-context // streams))
     follows = _follows(params, gguf)
@@ -92,15 +93,21 @@ def last_value(params: Raw, flag: str) -> str | None:
 
 
 def flags(params: Raw) -> tuple[str, ...]:
-    """`extraArgs`, each flag and each value by itself."""
+    """`extraArgs`, each flag, by the name it is known by, and each value by itself."""
     given = params.get("extraArgs")
     items = map(str, given) if isinstance(given, list | tuple) else ()
-    return tuple(part for item in items for part in item.split("=", 1))
+    return tuple(canonical(part) for item in items for part in item.split("=", 1))
 
 
 def padded(cells: int) -> int:
     """A number of cells as llama.cpp rounds it up."""
     return -(-cells // _CELLS_STEP) * _CELLS_STEP
+
+
+def _is_unified(params: Raw) -> bool:
+    """Whether all slots share one context: the last of the two flags decides."""
+    both = [flag for flag in flags(params) if flag in ("--kv-unified", "--no-kv-unified")]
+    return both[-1:] == ["--kv-unified"]
 
 
 def _follows(params: Raw, gguf: Raw) -> bool:

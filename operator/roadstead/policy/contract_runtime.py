@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from roadstead.api.contract import ResourceContract
 from roadstead.api.contract_limits import RuntimeBounds
 from roadstead.api.demand import Demand
+from roadstead.api.llama_aliases import canonical
 from roadstead.api.llama_flags import CACHE_RAM_MIB, default_threads
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.slots import CONTEXT_SIZE, PARALLEL, slots_of
@@ -84,9 +85,10 @@ def _extra_args(serve: ModelServe, contract: ResourceContract) -> Iterator[Viola
             field=f"{_FIELD}.extraArgs",
         )
         return
+    forbidden = {canonical(flag) for flag in contract.runtime.forbidden_extra_args}
     for index, item in enumerate(items):
         flag = item.partition("=")[0]
-        if flag in contract.runtime.forbidden_extra_args:
+        if canonical(flag) in forbidden:
             yield Violation(
                 reason="ExtraArgsForbidden",
                 message=f"contract {contract.meta.name} doesn't allow {flag}; leave it out",

@@ -43,6 +43,16 @@ def rule(text: str) -> Change:
     return lambda model: spec(model)["x-kubernetes-validations"].append({"rule": text})
 
 
+def replaced(form: str) -> Change:
+    """Another rule in the place of the first of `spec`, made of that one."""
+
+    def change(model: Any) -> None:
+        first = spec(model)["x-kubernetes-validations"][0]
+        first["rule"] = form.format(first["rule"])
+
+    return change
+
+
 def test_definitions_are_compatible_with_those_that_were_released() -> None:
     assert list(incompatible(load(RELEASED), load(CRDS))) == []
 
@@ -66,6 +76,8 @@ def test_definitions_are_compatible_with_those_that_were_released() -> None:
             "is new and has a default",
         ),
         (rule("self.displayName != ''"), "does not ask for oldSelf"),
+        (replaced("{} && self.displayName != ''"), "does not ask for oldSelf"),
+        (replaced("{} || has(self.sha256) ? false : true"), "does not ask for oldSelf"),
         (lambda m: m["spec"].update(scope="Namespaced"), "scope was 'Cluster'"),
         (lambda m: m["spec"]["names"].update(plural="modules"), "names.plural was"),
         (lambda m: m["spec"]["names"].update(shortNames=[]), "names.shortNames has no 'mdl'"),
@@ -96,6 +108,7 @@ def test_what_stored_objects_or_their_writers_cannot_go_on_with_is_refused(
         lambda m: spec(m)["properties"]["deletionPolicy"]["enum"].append("Archive"),
         lambda m: spec(m)["x-kubernetes-validations"].pop(),
         rule("oldSelf.displayName == self.displayName"),
+        replaced("{} || self.displayName != ''"),
         lambda m: m["spec"]["names"]["shortNames"].append("gguf"),
     ],
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dev.errors import DevError
-from dev.images.llama_debian import build_number, missing_flags
+from dev.images.llama_debian import build_number, missing_flags, unlisted_flags
 
 HELP = (Path(__file__).parents[1] / "manifests" / "llama-server-help.txt").read_text()
 
@@ -22,6 +22,13 @@ def test_a_flag_that_is_gone_is_named() -> None:
 def test_a_flag_in_a_description_does_not_count() -> None:
     without = HELP.replace("\n--offline", "\n        --offline")
     assert missing_flags(without) == ["--offline"]
+
+
+def test_a_new_flag_is_named() -> None:
+    assert unlisted_flags(f"{HELP}\n-xf,   --exfiltrate URL    where to\n") == [
+        "--exfiltrate",
+        "-xf",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -97,3 +97,11 @@ def test_a_forbidden_flag_is_found_wherever_it_stands(given: list[str]) -> None:
 
 def test_other_flags_pass_beside_a_forbidden_one() -> None:
     assert found({"forbiddenExtraArgs": ["--temp"]}, {"extraArgs": ["--top-k", "40"]}) == ""
+
+
+@pytest.mark.parametrize(
+    ("forbidden", "given"), [("--temp", "--temperature"), ("-cmoe", "--cpu-moe")]
+)
+def test_a_flag_is_forbidden_by_all_its_names(forbidden: str, given: str) -> None:
+    text = found({"forbiddenExtraArgs": [forbidden]}, {"extraArgs": [given]})
+    assert f"doesn't allow {given}" in text

@@ -92,6 +92,7 @@ def test_a_window_of_an_unknown_architecture_saves_nothing() -> None:
         pytest.param({}, 32, id="llama-server's default"),
         pytest.param({"parallel": 4}, 4 * 32, id="of each slot"),
         pytest.param({"extraArgs": ["--ctx-checkpoints", "3"]}, 3, id="as given"),
+        pytest.param({"extraArgs": ["--swa-checkpoints", "3"]}, 3, id="by another name"),
         pytest.param({"extraArgs": ["--keep", "1", "--ctx-checkpoints=0"]}, 0, id="none"),
         pytest.param({"extraArgs": ["--ctx-checkpoints", "x"]}, 32, id="no number"),
         pytest.param({"extraArgs": ["--swa-full"]}, 0, id="no window"),

@@ -140,7 +140,7 @@ def test_a_sound_modelserve_passes(
             None,
             "InvalidRuntimeParams",
             "spec.runtimeParams.extraArgs[0]",
-            "'--tools' is not allowed",
+            "--tools is not allowed",
             id="a dangerous flag",
         ),
         pytest.param(
