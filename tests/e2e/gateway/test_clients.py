@@ -105,6 +105,13 @@ def test_curl_speaks_http2(curl: Curl, mine: Served) -> None:
     assert done.stdout == "2 200", done.stderr
 
 
+@pytest.mark.parametrize("scheme", ["bearer ", "BEARER ", "Bearer  "])
+def test_curl_writes_the_scheme_in_any_case(curl: Curl, mine: Served, scheme: str) -> None:
+    shown = f"Authorization: {scheme}{mine.token}"
+    done = curl("-o", "/dev/null", "-w", "%{http_code}", "-H", shown, f"{mine.url}/v1/models")
+    assert done.stdout == "200", done.stderr
+
+
 def test_curl_without_a_token_is_told_how_to_come_in(curl: Curl, mine: Served) -> None:
     done = curl("-i", f"{mine.url}/v1/models")
     head, _, body = done.stdout.partition("\n\n")

@@ -25,6 +25,24 @@ def test_token_is_read_from_the_header() -> None:
     assert read(("authorization", "Bearer a.b.c")) == (Source.BEARER, "a.b.c")
 
 
+@pytest.mark.parametrize("scheme", ["bearer", "BEARER", "bEaReR"])
+def test_scheme_is_read_in_any_case(scheme: str) -> None:
+    assert read(("Authorization", f"{scheme} a.b.c")) == (Source.BEARER, "a.b.c")
+
+
+@pytest.mark.parametrize("scheme", ["Roadstead-Probe", "roadstead-probe"])
+def test_probe_is_told_from_a_token_by_its_scheme_in_any_case(scheme: str) -> None:
+    assert read(("Authorization", f"{scheme} a.b")) == (Source.PROBE, "a.b")
+
+
+def test_spaces_between_scheme_and_token_may_be_several() -> None:
+    assert read(("Authorization", "Bearer   a.b.c")) == (Source.BEARER, "a.b.c")
+
+
+def test_token_keeps_its_case() -> None:
+    assert read(("Authorization", "bearer A.b.C")) == (Source.BEARER, "A.b.C")
+
+
 def test_token_is_read_from_the_consoles_cookie() -> None:
     assert read(("Cookie", f"x=y;{COOKIE}=a.b.c ; z")) == (Source.COOKIE, "a.b.c")
 
@@ -44,24 +62,26 @@ def test_header_goes_before_the_cookie() -> None:
         "",
         "Bearer",
         "Bearer ",
-        "Bearer  a.b.c",
         "Bearer a.b.c d.e.f",
         "Bearer a.b.c, Bearer d.e.f",
         "Bearer\ta.b.c",
         " Bearer a.b.c",
         "Bearer a.b.c ",
-        "bearer a.b.c",
-        "BEARER a.b.c",
+        "bearer\ta.b.c",
+        "Bearer \u00a0a.b.c",
+        "Bearer \u2003a.b.c",
+        "\uff22earer a.b.c",
         "Bearera.b.c",
         "Basic YTpi",
         "Token a.b.c",
         "a.b.c",
         "Bearer a.b.ç",
+        "Bearer \u212a.b.c",
         "Roadstead-Probe",
     ],
 )
 def test_header_of_an_odd_shape_is_refused(value: str) -> None:
-    with pytest.raises(InvalidToken, match="one space and a token"):
+    with pytest.raises(InvalidToken, match="send `Bearer TOKEN`"):
         read(("Authorization", value))
 
 

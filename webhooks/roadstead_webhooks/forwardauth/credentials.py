@@ -18,7 +18,8 @@ from roadstead_webhooks.forwardauth.forwarded import BadQuestion
 
 _TEXT: Final = r"[!-~]+"
 _OWN_FETCH: Final = ("same-origin", "empty")
-_CREDENTIAL: Final = re.compile(rf"(Bearer|{PROBE_SCHEME}) ({_TEXT})")
+_CREDENTIAL: Final = re.compile(rf"(Bearer|{PROBE_SCHEME}) +({_TEXT})", re.IGNORECASE | re.ASCII)
+"""RFC 9110, 11.1 and 11.4: the scheme in any case, then one space or more."""
 
 
 class Source(enum.Enum):
@@ -41,7 +42,7 @@ def read_credential(headers: Headers) -> Credential | None:
     """The one credential of a request: the header's, or the cookie's where there is no header.
 
     None without any. BadQuestion where there are several of a kind, InvalidToken where the header
-    has an odd shape: `Bearer`, one space, a token, is the only one that is taken.
+    has an odd shape: `Bearer TOKEN`, the scheme in any case, is the only one that is taken.
     """
     values = headers.getall("Authorization", ())
     if not values:
@@ -50,9 +51,11 @@ def read_credential(headers: Headers) -> Credential | None:
         raise BadQuestion("AuthorizationRepeated", "the header Authorization is there twice")
     match = _CREDENTIAL.fullmatch(values[0])
     if match is None:
-        message = "the header Authorization is not `Bearer`, one space and a token"
+        message = (
+            "invalid header Authorization: send `Bearer TOKEN`, one token and nothing after it"
+        )
         raise InvalidToken(message, reason="AuthorizationInvalid")
-    source = Source.PROBE if match[1] == PROBE_SCHEME else Source.BEARER
+    source = Source.BEARER if match[1].lower() == "bearer" else Source.PROBE
     return Credential(source=source, text=match[2])
 
 
