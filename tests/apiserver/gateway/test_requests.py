@@ -78,6 +78,24 @@ def test_header_that_is_not_on_the_list_does_not_reach_the_server(host: Host, na
         assert "hostile-value" not in str(request.headers)
 
 
+@pytest.mark.parametrize("also", ["X-Api-Key: {}", "X-Api-Key: {}\r\nAuthorization: Bearer {}"])
+def test_token_in_x_api_key_passes_and_stays_at_the_gateway(host: Host, also: str) -> None:
+    shown = (also.replace("{}", host.token), "anthropic-version: 2023-06-01")
+    heard = host.exchange_without_token("POST", f"/{host.uuid}/v1/messages", *shown, body="{}")
+    assert statuses(heard) == [200]
+    (request,) = host.server.requests
+    assert host.token not in str(request.headers)
+    names = [name.lower() for name, _ in request.headers]
+    assert names.count("authorization") == 1
+    assert "x-api-key" not in names
+
+
+def test_x_api_key_that_differs_from_authorization_is_refused(host: Host) -> None:
+    heard = host.exchange("POST", f"/{host.uuid}/v1/messages", "X-Api-Key: sk-other", body="{}")
+    assert statuses(heard) == [400]
+    assert host.server.requests == []
+
+
 def test_headers_on_the_list_reach_the_server(host: Host) -> None:
     sent = {"Content-Type": "application/json", "Accept": "text/event-stream", "X-Request-Id": "r"}
     host.exchange("POST", f"/{host.uuid}/v1/completions", *(f"{k}: {v}" for k, v in sent.items()))

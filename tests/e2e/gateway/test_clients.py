@@ -112,6 +112,14 @@ def test_curl_writes_the_scheme_in_any_case(curl: Curl, mine: Served, scheme: st
     assert done.stdout == "200", done.stderr
 
 
+def test_curl_sends_the_token_as_clients_of_the_anthropic_api_do(curl: Curl, mine: Served) -> None:
+    body = json.dumps({"messages": QUESTION, "max_tokens": 8, "model": MODEL})
+    shown = ("-H", f"x-api-key: {mine.token}", "-H", "anthropic-version: 2023-06-01")
+    done = curl("-f", *shown, "--json", body, f"{mine.url}/v1/messages")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["type"] == "message"
+
+
 def test_curl_without_a_token_is_told_how_to_come_in(curl: Curl, mine: Served) -> None:
     done = curl("-i", f"{mine.url}/v1/models")
     head, _, body = done.stdout.partition("\n\n")

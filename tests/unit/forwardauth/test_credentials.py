@@ -88,6 +88,40 @@ def test_header_of_an_odd_shape_is_refused(value: str) -> None:
 def test_header_that_is_there_twice_is_refused() -> None:
     with pytest.raises(BadQuestion, match="twice"):
         read(("Authorization", "Bearer a.b.c"), ("authorization", "Bearer a.b.c"))
+    with pytest.raises(BadQuestion, match="twice"):
+        read(("X-Api-Key", "a.b.c"), ("x-api-key", "a.b.c"))
+
+
+def test_token_is_read_from_x_api_key() -> None:
+    assert read(("x-api-key", "a.b.c")) == (Source.BEARER, "a.b.c")
+
+
+def test_x_api_key_goes_before_the_cookie() -> None:
+    found = read(("Cookie", f"{COOKIE}=a.b.c"), ("X-Api-Key", "d.e.f"))
+    assert found == (Source.BEARER, "d.e.f")
+
+
+def test_one_token_in_both_headers_is_one_credential() -> None:
+    both = ("Authorization", "bearer a.b.c"), ("X-Api-Key", "a.b.c")
+    assert read(*both) == read(*reversed(both)) == (Source.BEARER, "a.b.c")
+
+
+@pytest.mark.parametrize("value", ["Bearer d.e.f", "Roadstead-Probe a.b.c"])
+def test_different_credentials_in_two_headers_are_refused(value: str) -> None:
+    with pytest.raises(BadQuestion, match="send one of them") as raised:
+        read(("Authorization", value), ("X-Api-Key", "a.b.c"))
+    assert raised.value.reason == "CredentialsDiffer"
+
+
+@pytest.mark.parametrize("value", ["", "Bearer a.b.c", "a.b.c d.e.f", "a.b.c ", "a.b.ç", "a\tb"])
+def test_x_api_key_of_an_odd_shape_is_refused(value: str) -> None:
+    with pytest.raises(InvalidToken, match="the token alone"):
+        read(("X-Api-Key", value))
+
+
+def test_bad_authorization_is_not_made_good_by_x_api_key() -> None:
+    with pytest.raises(InvalidToken, match="header Authorization"):
+        read(("Authorization", "Basic YTpi"), ("X-Api-Key", "a.b.c"))
 
 
 @pytest.mark.parametrize(
@@ -116,7 +150,10 @@ def test_cookie_of_another_name_is_none(name: str) -> None:
     assert read(("Cookie", f"{name}=a.b.c")) is None
 
 
-@given(st.lists(st.tuples(st.sampled_from(["Authorization", "Cookie"]), st.text()), max_size=4))
+_NAMES = st.sampled_from(["Authorization", "X-Api-Key", "Cookie"])
+
+
+@given(st.lists(st.tuples(_NAMES, st.text()), max_size=4))
 def test_whatever_is_sent_is_a_credential_or_refused(headers: Pairs) -> None:
     try:
         found = read(*headers)

@@ -84,6 +84,24 @@ async def test_token_of_another_key_is_refused() -> None:
     assert await verdict(Site(), bearer(forged)) == (401, "TokenSignature")
 
 
+async def test_token_in_x_api_key_is_judged_as_one_in_authorization() -> None:
+    site = Site()
+    assert await verdict(site, ("X-Api-Key", token()), path="/v1/messages") == (200, "Allowed")
+    assert await verdict(site, ("X-Api-Key", token("bob", "others"))) == (403, "NotAuthorized")
+    assert (await verdict(site, ("X-Api-Key", "a.b.c")))[0] == 401
+
+
+async def test_token_beside_another_one_in_x_api_key_is_refused() -> None:
+    shown = bearer(token()), ("X-Api-Key", token("bob", "others"))
+    assert await verdict(Site(), *shown) == (400, "CredentialsDiffer")
+
+
+async def test_request_without_a_token_is_told_both_headers() -> None:
+    answer = await Site().endpoint.answer(asked(), SERVER)
+    assert "Authorization" in error(answer)["message"]
+    assert "X-Api-Key" in error(answer)["message"]
+
+
 async def test_member_of_another_group_is_denied() -> None:
     assert await verdict(Site(), bearer(token("bob", "others"))) == (403, "NotAuthorized")
 
@@ -245,6 +263,7 @@ _NAMES = st.sampled_from(
     [
         "Authorization",
         "authorization",
+        "X-Api-Key",
         "Cookie",
         "Origin",
         "Sec-Fetch-Site",
@@ -257,7 +276,17 @@ _NAMES = st.sampled_from(
 _VALUES = st.one_of(
     st.text(max_size=60),
     st.sampled_from(
-        ["Bearer", "Bearer ", "Bearer a.b.c", f"/{SERVER}", "GET", ORIGIN, f"{COOKIE}=x", "null"]
+        [
+            "a.b.c",
+            "Bearer",
+            "Bearer ",
+            "Bearer a.b.c",
+            f"/{SERVER}",
+            "GET",
+            ORIGIN,
+            f"{COOKIE}=x",
+            "null",
+        ]
     ),
 )
 

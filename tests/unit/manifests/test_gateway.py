@@ -77,12 +77,13 @@ def test_what_the_caller_says_was_forwarded_is_not_trusted() -> None:
 
 def test_the_callers_credentials_go_no_further_than_auth() -> None:
     taken = set(middleware("gemma-auth")["forwardAuth"]["authResponseHeaders"])
-    assert taken >= {"Authorization", "Cookie", "X-Auth-Subject", "X-Auth-Groups"}
+    assert taken >= {"Authorization", "X-Api-Key", "Cookie", "X-Auth-Subject", "X-Auth-Groups"}
 
 
 def test_auth_gets_no_more_than_it_judges_by() -> None:
     given_on = middleware("gemma-auth")["forwardAuth"]["authRequestHeaders"]
-    assert given_on == ["Authorization", "Cookie", "Origin", "Sec-Fetch-Site", "Sec-Fetch-Dest"]
+    credentials = ["Authorization", "X-Api-Key", "Cookie"]
+    assert given_on == [*credentials, "Origin", "Sec-Fetch-Site", "Sec-Fetch-Dest"]
 
 
 @pytest.mark.parametrize("name", ["Set-Cookie", "Service-Worker-Allowed", "Clear-Site-Data"])

@@ -1,6 +1,7 @@
 """Where a caller's token stands in a request, and whether it may stand there (pure).
 
-RFC 6750, 2.1, and the console's cookie; never the query string or the body.
+RFC 6750, 2.1, the header X-Api-Key as clients of the Anthropic API send it, and the console's
+cookie; never the query string or the body.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from roadstead.tokens.gateway_keys import PROBE_SCHEME
 from roadstead.tokens.sessions import COOKIE, Headers, only
 from roadstead_webhooks.forwardauth.forwarded import BadQuestion
 
+API_KEY: Final = "X-Api-Key"
+HOW_TO_SEND: Final = f"send it in the header Authorization, as `Bearer TOKEN`, or in {API_KEY}"
+"""A token, for messages."""
 _TEXT: Final = r"[!-~]+"
 _OWN_FETCH: Final = ("same-origin", "empty")
 _CREDENTIAL: Final = re.compile(rf"(Bearer|{PROBE_SCHEME}) +({_TEXT})", re.IGNORECASE | re.ASCII)
@@ -39,17 +43,25 @@ class Credential:
 
 
 def read_credential(headers: Headers) -> Credential | None:
-    """The one credential of a request: the header's, or the cookie's where there is no header.
+    """The one credential of a request: the headers', or the cookie's where there is no header.
 
-    None without any. BadQuestion where there are several of a kind, InvalidToken where the header
-    has an odd shape: `Bearer TOKEN`, the scheme in any case, is the only one that is taken.
+    None without any. BadQuestion where there are several, InvalidToken where one has an odd shape.
+    Authorization and X-Api-Key may both be there with the same token: Claude Code sends what its
+    `apiKeyHelper` prints in both.
     """
-    values = headers.getall("Authorization", ())
-    if not values:
-        return _cookie(headers)
-    if len(values) > 1:
-        raise BadQuestion("AuthorizationRepeated", "the header Authorization is there twice")
-    match = _CREDENTIAL.fullmatch(values[0])
+    bearer, api_key = _authorization(headers), _api_key(headers)
+    if bearer and api_key and bearer != api_key:
+        message = f"Authorization and {API_KEY} hold different credentials: send one of them"
+        raise BadQuestion("CredentialsDiffer", message)
+    return bearer or api_key or _cookie(headers)
+
+
+def _authorization(headers: Headers) -> Credential | None:
+    """`Bearer TOKEN`, the scheme in any case, is the only shape that a caller's may have."""
+    value = _single(headers, "Authorization")
+    if value is None:
+        return None
+    match = _CREDENTIAL.fullmatch(value)
     if match is None:
         message = (
             "invalid header Authorization: send `Bearer TOKEN`, one token and nothing after it"
@@ -57,6 +69,24 @@ def read_credential(headers: Headers) -> Credential | None:
         raise InvalidToken(message, reason="AuthorizationInvalid")
     source = Source.BEARER if match[1].lower() == "bearer" else Source.PROBE
     return Credential(source=source, text=match[2])
+
+
+def _api_key(headers: Headers) -> Credential | None:
+    value = _single(headers, API_KEY)
+    if value is None:
+        return None
+    if not re.fullmatch(_TEXT, value):
+        message = f"invalid header {API_KEY}: send the token alone, without a scheme"
+        raise InvalidToken(message, reason="ApiKeyInvalid")
+    return Credential(source=Source.BEARER, text=value)
+
+
+def _single(headers: Headers, name: str) -> str | None:
+    values = headers.getall(name, ())
+    if len(values) > 1:
+        reason = f"{name.replace('-', '')}Repeated"
+        raise BadQuestion(reason, f"the header {name} is there twice: send it once")
+    return values[0] if values else None
 
 
 def is_own_fetch(headers: Headers, *, origin: str) -> bool:

@@ -19,6 +19,7 @@ from roadstead_webhooks.forwardauth import metrics
 from roadstead_webhooks.forwardauth.accesslog import AccessLog
 from roadstead_webhooks.forwardauth.answers import SERVER, Answer, passed, refused
 from roadstead_webhooks.forwardauth.credentials import (
+    HOW_TO_SEND,
     Credential,
     Source,
     is_own_fetch,
@@ -41,7 +42,7 @@ logger = logging.getLogger(__name__)
 HEALTH: Final = "/health"
 _NOT_BY_COOKIE: Final = (
     "a session of the console counts here for what its own pages fetch alone: open the server in "
-    "the console, or send a token in the header Authorization, as `Bearer TOKEN`"
+    f"the console; for your own token: {HOW_TO_SEND}"
 )
 
 
@@ -130,7 +131,7 @@ class Endpoint:
         forwarded = read_forwarded(headers, server_uuid)
         credential = read_credential(headers)
         if credential is None:
-            message = "no token: send it in the header Authorization, as `Bearer TOKEN`"
+            message = f"no token: {HOW_TO_SEND}"
             return refused(Verdict(status=401, reason="TokenMissing", message=message))
         if credential.source is Source.PROBE:
             return self._probed(credential, forwarded, server_uuid)
