@@ -40,6 +40,7 @@
 {{- end }}
 - name: ROADSTEAD_GATEWAY_MAX_IN_FLIGHT
   value: {{ int .Values.gateway.maxInFlight | quote }}
+{{- include "roadstead.corsEnv" . }}
 {{- if include "roadstead.hasConsole" . }}
 - name: ROADSTEAD_CONSOLE_SERVICE
   value: {{ $fullname }}-console
@@ -47,6 +48,14 @@
 {{- end }}
 - name: ROADSTEAD_FORWARD_AUTH_URL
   value: http://{{ $fullname }}-forward-auth.{{ .Release.Namespace }}.svc
+{{- end }}
+{{- end -}}
+
+{{/* The origins whose pages may call servers, of the operator and of forward auth alike. */}}
+{{- define "roadstead.corsEnv" -}}
+{{- with .Values.gateway.cors.origins }}
+- name: ROADSTEAD_GATEWAY_CORS_ORIGINS
+  value: {{ join "," . | quote }}
 {{- end }}
 {{- end -}}
 

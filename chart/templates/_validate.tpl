@@ -85,6 +85,14 @@
 {{- fail (printf "gateway.kind is %s: set gateway.namespace to the one that Traefik's pods run in; nobody else may call servers and forward auth" .kind) -}}
 {{- end -}}
 {{- end -}}
+{{- range .cors.origins -}}
+{{- if or (not (regexMatch "^[a-z][a-z0-9+.-]*://([a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|\\[[0-9a-f:.]+\\])(:[1-9][0-9]{0,4})?$" .)) (regexMatch "^(https://.*[^:]:443|http://.*[^:]:80)$" .) -}}
+{{- fail (printf "gateway.cors.origins: %q is no origin as browsers write it: write scheme://host[:port] in lower case, without a path and without the scheme's own port, as https://app.example.com; neither * nor null is allowed" .) -}}
+{{- end -}}
+{{- end -}}
+{{- if and (eq .kind "none") .cors.origins -}}
+{{- fail "gateway.cors.origins is about requests through the gateway: set gateway.kind, or leave the list empty" -}}
+{{- end -}}
 {{- if and (eq .kind "gateway-api") (not .parent.name) -}}
 {{- fail "gateway.kind is gateway-api: set gateway.parent.name, and parent.namespace where it is not gateway.namespace, to the Gateway that the HTTPRoutes belong to" -}}
 {{- end -}}

@@ -16,6 +16,16 @@ _DURATION: Final = re.compile(
     r"(?:(?P<days>[0-9]{1,4})d)?(?:(?P<hours>[0-9]{1,4})h)?"
     r"(?:(?P<minutes>[0-9]{1,4})m)?(?:(?P<seconds>[0-9]{1,6})s)?"
 )
+_PAGE_ORIGIN: Final = re.compile(
+    r"([a-z][a-z0-9+.-]*)://(?:[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\])(?::([1-9][0-9]{0,4}))?"
+)
+_USUAL_PORTS: Final = (("https", "443"), ("http", "80"))
+MAX_ORIGINS: Final = 50
+MAX_ORIGIN_LENGTH: Final = 300
+ORIGIN_FORM: Final = (
+    "write scheme://host[:port] in lower case, without a path and without the scheme's own port, "
+    "such as https://app.example.com"
+)
 
 
 def duration(text: str) -> datetime.timedelta:
@@ -86,6 +96,16 @@ class EnvReader:
         """A list separated by commas; missing is empty."""
         return tuple(item.strip() for item in self.text(name, "").split(",") if item.strip())
 
+    def origins(self, name: str) -> tuple[str, ...]:
+        """Origins as browsers send them, separated by commas: neither `*` nor `null`."""
+        found = self.items(name)
+        for origin in found:
+            if not is_page_origin(origin):
+                self.fault(name, f"invalid origin {origin[:200]!r}: {ORIGIN_FORM}")
+        if len(found) > MAX_ORIGINS:
+            self.fault(name, f"{len(found)} origins: at most {MAX_ORIGINS} are allowed")
+        return found
+
     def names(self, name: str) -> tuple[str, ...]:
         """As `items`, or a JSON list, in which names may have commas; missing is empty."""
         text = self.text(name, "")
@@ -103,6 +123,12 @@ class EnvReader:
     def file(self, name: str, default: str | None = None) -> Path:
         """The path of a file; it is opened by whoever uses it, since a mounted Secret changes."""
         return Path(self.text(name, default))
+
+
+def is_page_origin(text: str) -> bool:
+    """Whether a browser could send this as `Origin` for one site (RFC 6454, 6.2)."""
+    match = _PAGE_ORIGIN.fullmatch(text) if len(text) <= MAX_ORIGIN_LENGTH else None
+    return match is not None and (match[1], match[2]) not in _USUAL_PORTS
 
 
 def _is_origin(text: str) -> bool:

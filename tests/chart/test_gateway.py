@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from roadstead.settings import EnvReader
 from roadstead_webhooks.forwardauth.settings import ForwardAuthSettings
 from tests.chart.test_rights import granted, policy, ports, verbs_of
 from tests.support.builders.tokens import prefixes
@@ -21,6 +22,7 @@ from tests.support.charts import (
 )
 
 NAME = "roadstead-forward-auth"
+CORS_ORIGINS = "ROADSTEAD_GATEWAY_CORS_ORIGINS"
 CHANGES = {"create", "patch", "delete"}
 PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 NO_WEBHOOKS: Values = {**TRAEFIK, "webhooks": {"enabled": False}}
@@ -126,6 +128,36 @@ def test_an_authority_of_the_gateways_own_is_given_as_a_file(chart: Chart) -> No
 def test_the_parent_is_told_in_one_word(chart: Chart, parent: Object, expected: str) -> None:
     env = chart.render(gateway(kind="gateway-api", parent=parent)).operator_env()
     assert env["ROADSTEAD_GATEWAY_PARENT"] == expected
+
+
+ORIGINS = ["https://app.example.com", "http://localhost:3000", "app://obsidian.md"]
+
+
+def test_operator_and_forward_auth_get_the_same_list_of_origins(chart: Chart) -> None:
+    rendered = chart.render(gateway(cors={"origins": ORIGINS}))
+    for env in (rendered.operator_env(), rendered.env("forward-auth")):
+        assert EnvReader(env).origins(CORS_ORIGINS) == tuple(ORIGINS)
+
+
+def test_no_origin_is_allowed_by_default(traefik: Rendered) -> None:
+    assert CORS_ORIGINS not in {**traefik.operator_env(), **traefik.env("forward-auth")}
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        *("*", "null", "app.example.com", "https://*.example.com", "https://App.example.com"),
+        *("https://app.example.com/", "https://app.example.com:443", "http://app.example.com:80"),
+    ],
+)
+def test_what_is_no_origin_is_refused_with_what_to_write(chart: Chart, origin: str) -> None:
+    with pytest.raises(ChartRefused, match=r"write scheme://host\[:port\]"):
+        chart.render(gateway(cors={"origins": [origin]}))
+
+
+def test_origins_need_a_gateway(chart: Chart) -> None:
+    with pytest.raises(ChartRefused, match=r"set gateway\.kind"):
+        chart.render({"gateway": {"cors": {"origins": ORIGINS}}})
 
 
 def test_an_instance_is_not_taken_away_before_another_answers(traefik: Rendered) -> None:

@@ -90,4 +90,5 @@ def _routing(env: EnvReader, kind: Kind) -> Routing:
         cert_resolver=env.text("ROADSTEAD_GATEWAY_CERT_RESOLVER", ""),
         parent=parent,
         max_in_flight=env.integer("ROADSTEAD_GATEWAY_MAX_IN_FLIGHT", 64, high=1_000_000),
+        cors_origins=env.origins("ROADSTEAD_GATEWAY_CORS_ORIGINS"),
     )

@@ -15,6 +15,7 @@ from roadstead.manifests.rendering import Manifest, render
 
 Kind = Literal["traefik", "gateway-api"]
 
+_CORS: Final = "cors"
 _ORDER: Final = ("auth", "limit", "headers", "strip")
 _REMOVED_HEADERS: Final = none_of(REQUEST_HEADERS)
 
@@ -37,6 +38,8 @@ class Routing:
     parent: tuple[str, ...] = ()
     """The Gateway of HTTPRoutes: namespace, name, and the listener where one is meant."""
     max_in_flight: int = 64
+    cors_origins: tuple[str, ...] = ()
+    """Origins whose pages may call servers from a browser, as browsers write them."""
 
     @property
     def host(self) -> str:
@@ -66,7 +69,7 @@ def key_secret(serve: ModelServe, key: str) -> Manifest:
 def route_objects(serve: ModelServe, routing: Routing, port: int) -> list[Manifest]:
     """Middlewares, then the route to the Service's port: so there is none without them."""
     uuid = serve.meta.uid
-    middlewares = render(
+    middlewares = _cors(serve, routing) + render(
         "modelserve/gateway/middlewares.yaml.j2",
         **{suffix: _metadata(serve, suffix) for suffix in _ORDER},
         address=f"{routing.forward_auth}/verify/{uuid}",
@@ -77,6 +80,16 @@ def route_objects(serve: ModelServe, routing: Routing, port: int) -> list[Manife
     )
     route = _ingress_route if routing.kind == "traefik" else _http_route
     return [stamped(each) for each in (*middlewares, route(serve, routing, port))]
+
+
+def _cors(serve: ModelServe, routing: Routing) -> list[Manifest]:
+    if not routing.cors_origins:
+        return []
+    return render(
+        "modelserve/gateway/cors.yaml.j2",
+        meta=_metadata(serve, _CORS),
+        origins=routing.cors_origins,
+    )
 
 
 def tls_of(routing: Routing) -> Manifest:
@@ -101,7 +114,7 @@ def _ingress_route(serve: ModelServe, routing: Routing, port: int) -> Manifest:
         meta=_metadata(serve),
         entry_points=routing.entry_points,
         match=f"Host(`{routing.host}`) && ({path})",
-        middlewares=[{"name": name} for name in _middlewares(serve)],
+        middlewares=[{"name": name} for name in _middlewares(serve, routing)],
         port=port,
         tls=tls_of(routing),
     )[0]
@@ -117,14 +130,15 @@ def _http_route(serve: ModelServe, routing: Routing, port: int) -> Manifest:
         prefix=f"/{serve.meta.uid}",
         filters=[
             {"type": "ExtensionRef", "extensionRef": {**reference, "name": name}}
-            for name in _middlewares(serve)
+            for name in _middlewares(serve, routing)
         ],
         port=port,
     )[0]
 
 
-def _middlewares(serve: ModelServe) -> Sequence[str]:
-    return [f"{names.child_name(serve.meta.name)}-{suffix}" for suffix in _ORDER]
+def _middlewares(serve: ModelServe, routing: Routing) -> Sequence[str]:
+    order = (_CORS, *_ORDER) if routing.cors_origins else _ORDER
+    return [f"{names.child_name(serve.meta.name)}-{suffix}" for suffix in order]
 
 
 def _metadata(serve: ModelServe, suffix: str = "") -> Manifest:

@@ -37,6 +37,8 @@ class Host:
 
     traefik: TraefikProcess
     server: RecordingServer
+    app: RecordingServer
+    """Another site's, whose pages may call servers."""
     uuid: str
     token: str = dataclasses.field(repr=False)
 
@@ -84,20 +86,26 @@ def shared_host(apiserver: ApiServer, tmp_path_factory: pytest.TempPathFactory) 
     serve, port = asyncio.run(_serve(apiserver)), free_port()
     origin, folder = f"https://localhost:{port}", tmp_path_factory.mktemp("gateway")
     with contextlib.ExitStack() as stack:
-        settings = {"ROADSTEAD_GATEWAY_URL": origin}
+        app = stack.enter_context(running_recorder(content_type="text/html", body=PAGE))
+        settings = {"ROADSTEAD_GATEWAY_URL": origin, "ROADSTEAD_GATEWAY_CORS_ORIGINS": app.url}
         auth = stack.enter_context(
             running_auth(apiserver, prepare(folder), name="gateway", **settings)
         )
         server = stack.enter_context(running_recorder())
         console = stack.enter_context(running_recorder(content_type="text/html", body=PAGE))
-        routing = Routing(kind="traefik", url=origin, forward_auth=f"http://127.0.0.1:{auth.port}")
+        routing = Routing(
+            kind="traefik",
+            url=origin,
+            forward_auth=f"http://127.0.0.1:{auth.port}",
+            cors_origins=(app.url,),
+        )
         route = console_route(CONSOLE, routing)
         objects = [*route_objects(ModelServe.parse(serve), routing, 80), route]
         names = {serve["metadata"]["name"]: server.url, "roadstead-console": console.url}
         traefik = stack.enter_context(running_traefik(folder, routes_of(objects, names), port=port))
         uuid, token = serve["metadata"]["uid"], make_token()
         wait_until(lambda: auth.status(uuid, token) == 200)
-        made = Host(traefik=traefik, server=server, uuid=uuid, token=token)
+        made = Host(traefik=traefik, server=server, app=app, uuid=uuid, token=token)
         wait_until(lambda: _serves(made))
         yield made
 

@@ -54,6 +54,47 @@ def test_a_listener_of_the_gateway_may_be_named() -> None:
 
 
 @pytest.mark.parametrize(
+    "origin",
+    [
+        *("https://app.example.com", "https://app.example.com:8443", "http://localhost:3000"),
+        *("http://[::1]:3000", "https://xn--bcher-kva.example", "tauri://localhost"),
+        *("app://obsidian.md", "chrome-extension://abcdefghijklmnop", "http://127.0.0.1"),
+    ],
+)
+def test_origins_are_what_browsers_write(origin: str) -> None:
+    found = read(ROADSTEAD_GATEWAY_CORS_ORIGINS=f"https://a.example, {origin}")
+    assert found is not None
+    assert found.routing.cors_origins == ("https://a.example", origin)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        *("*", "null", "app.example.com", "https://", "https://*.example.com"),
+        *("https://app.example.com/", "https://app.example.com/a", "https://App.example.com"),
+        *(
+            "https://app.example.com:443",
+            "http://a:80",
+            "https://u@a",
+            "https://a:0",
+            "https://a?b",
+        ),
+        "https://bücher.example",
+        f"https://{'a' * 300}",
+    ],
+)
+def test_what_is_no_origin_is_refused_with_what_to_write(origin: str) -> None:
+    with pytest.raises(InvalidSettings, match=r"CORS_ORIGINS.*such as https://app\.example\.com"):
+        read(ROADSTEAD_GATEWAY_CORS_ORIGINS=origin)
+
+
+def test_more_than_fifty_origins_are_refused() -> None:
+    origins = ",".join(f"https://a{number}.example" for number in range(51))
+    with pytest.raises(InvalidSettings, match="at most 50"):
+        read(ROADSTEAD_GATEWAY_CORS_ORIGINS=origins)
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [
         ("ROADSTEAD_GATEWAY_KIND", "nginx"),

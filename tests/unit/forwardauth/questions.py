@@ -20,6 +20,8 @@ from tests.support.builders import tokens
 SERVER: Final = "3b0c1f5e-7f6f-4a2e-9d10-0d5a5a3f7f10"
 OTHER: Final = "9a7d3a52-52c8-4a53-8ac1-59a8a3d2f001"
 ORIGIN: Final = "https://models.example.com"
+APP: Final = "https://app.example.com"
+"""Whose pages may call servers."""
 KEY: Final = GatewayKey(b"k" * 32)
 NOW: Final = datetime.datetime.fromtimestamp(tokens.NOW, datetime.UTC)
 CHAT: Final = "/v1/chat/completions"
@@ -66,6 +68,7 @@ class Site:
             KEY,
             self.log,
             origin=origin,
+            cors_origins=frozenset({APP}),
             contracts=contracts,
             unavailable=lambda: self.wrong,
             clock=lambda: self.now,

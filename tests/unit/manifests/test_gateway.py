@@ -59,6 +59,32 @@ def test_auth_comes_first_in_an_httproute() -> None:
     assert [item["extensionRef"]["name"] for item in rule["filters"]] == ORDER
 
 
+APP = "https://app.example.com"
+
+
+def cors_objects(kind: Kind) -> list[Manifest]:
+    return route_objects(make_serve(uid=UUID), routing(kind, cors_origins=(APP,)), 80)
+
+
+@pytest.mark.parametrize("kind", ROUTE_KINDS)
+def test_preflights_are_answered_before_auth_where_origins_are_listed(kind: Kind) -> None:
+    route = of_kind(cors_objects(kind), ROUTE_KINDS[kind])["spec"]
+    if kind == "traefik":
+        found = [item["name"] for item in route["routes"][0]["middlewares"]]
+    else:
+        found = [item["extensionRef"]["name"] for item in route["rules"][0]["filters"]]
+    assert found == ["gemma-cors", *ORDER]
+
+
+@pytest.mark.parametrize("kind", ROUTE_KINDS)
+def test_listed_origins_and_never_cookies_are_allowed(kind: Kind) -> None:
+    (cors,) = [each for each in cors_objects(kind) if each["metadata"]["name"] == "gemma-cors"]
+    headers = cors["spec"]["headers"]
+    assert headers["accessControlAllowOriginList"] == [APP]
+    assert "accessControlAllowCredentials" not in headers
+    assert {"Authorization", "*"} <= set(headers["accessControlAllowHeaders"])
+
+
 def test_every_route_object_is_owned_and_carries_the_label_that_traefik_selects_by() -> None:
     for kind in ROUTE_KINDS:
         for item in objects(kind):

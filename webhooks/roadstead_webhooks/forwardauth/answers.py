@@ -59,6 +59,17 @@ def passed(verdict: Verdict, server_key: str) -> Answer:
     return Answer(verdict=verdict, headers=headers)
 
 
+def with_origin(answer: Answer, origin: str | None, listed: frozenset[str]) -> Answer:
+    """The same, with the caller's Origin where it is listed and the request passes.
+
+    The gateway removes what callers send as Origin, and sets it from here: it has to know it when
+    it adds Access-Control-Allow-Origin to the server's answer.
+    """
+    if answer.verdict.status != 200 or origin not in listed:
+        return answer
+    return dataclasses.replace(answer, headers={**answer.headers, "Origin": origin})
+
+
 def refused(verdict: Verdict) -> Answer:
     """For the caller: what is wrong and what to do."""
     headers = {"Content-Type": "application/json", **_ALWAYS}

@@ -14,10 +14,10 @@ from aiohttp import web
 from roadstead.errors import InvalidToken
 from roadstead.tokens.claims import Claims
 from roadstead.tokens.gateway_keys import GatewayKey
-from roadstead.tokens.sessions import Headers
+from roadstead.tokens.sessions import Headers, only
 from roadstead_webhooks.forwardauth import metrics
 from roadstead_webhooks.forwardauth.accesslog import AccessLog
-from roadstead_webhooks.forwardauth.answers import SERVER, Answer, passed, refused
+from roadstead_webhooks.forwardauth.answers import SERVER, Answer, passed, refused, with_origin
 from roadstead_webhooks.forwardauth.credentials import (
     HOW_TO_SEND,
     Credential,
@@ -73,6 +73,7 @@ class Endpoint:
         log: AccessLog,
         *,
         origin: str,
+        cors_origins: frozenset[str],
         contracts: bool,
         unavailable: Callable[[], tuple[str, str] | None],
         clock: Callable[[], datetime.datetime],
@@ -82,6 +83,7 @@ class Endpoint:
         self._key = key
         self._log = log
         self._origin = origin
+        self._cors_origins = cors_origins
         self._contracts = contracts
         self._unavailable = unavailable
         self._clock = clock
@@ -138,7 +140,8 @@ class Endpoint:
         if credential.source is Source.COOKIE and not is_own_fetch(headers, origin=self._origin):
             return refused(Verdict(status=403, reason="CrossOrigin", message=_NOT_BY_COOKIE))
         answer = await self._judged(credential.text, server_uuid)
-        return _of_the_mode(answer, forwarded)
+        answer = _of_the_mode(answer, forwarded)
+        return with_origin(answer, only(headers, "Origin"), self._cors_origins)
 
     async def _judged(self, token: str, server_uuid: str) -> Answer:
         # Taken before anything is read: what changes meanwhile makes the answer one of the past.

@@ -131,6 +131,7 @@ class ForwardAuth:
             self._key,
             log,
             origin=settings.origin,
+            cors_origins=settings.cors_origins,
             contracts=settings.contracts,
             unavailable=self._unavailable,
             clock=self._clock,

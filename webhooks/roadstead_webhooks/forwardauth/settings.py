@@ -22,6 +22,8 @@ class ForwardAuthSettings:
     origin: str
     """The console's, as browsers write it: `https://models.example.com`. Its session counts for
     what its pages fetch. Empty where it has a host of its own: there no session counts."""
+    cors_origins: frozenset[str]
+    """Origins whose pages may read answers from a browser, as browsers write them."""
     contracts: bool
     """Whether a server's contract decides; else every token that holds opens every server."""
     namespace: str
@@ -49,6 +51,7 @@ class ForwardAuthSettings:
             tokens=TokenSettings.from_env(environ),
             key_file=env.file("ROADSTEAD_GATEWAY_KEY_FILE", "/etc/roadstead/gateway/key"),
             origin=_origin(env),
+            cors_origins=frozenset(env.origins("ROADSTEAD_GATEWAY_CORS_ORIGINS")),
             contracts=admission == "required",
             namespace=env.text("ROADSTEAD_NAMESPACE", "roadstead-system"),
             revocations=env.text("ROADSTEAD_REVOCATIONS", "roadstead-revocations"),

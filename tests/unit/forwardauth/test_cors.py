@@ -1,0 +1,73 @@
+"""Which Origin the gateway is told to keep, for requests of other sites' pages."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.forwardauth.questions import (
+    APP,
+    ORIGIN,
+    SERVER,
+    Pairs,
+    Site,
+    asked,
+    bearer,
+    token,
+    verdict,
+)
+
+PREFLIGHT: Pairs = [("Origin", APP), ("Access-Control-Request-Method", "POST")]
+
+
+async def kept(site: Site, *headers: tuple[str, str]) -> str | None:
+    """The Origin in the answer, for the gateway to hand on."""
+    answer = await site.endpoint.answer(asked(*headers), SERVER)
+    return answer.headers.get("Origin")
+
+
+async def test_listed_origin_is_kept_with_a_request_that_passes() -> None:
+    assert await kept(Site(), bearer(token()), ("Origin", APP)) == APP
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        [],
+        [("Origin", "https://evil.example.com")],
+        [("Origin", "null")],
+        [("Origin", "*")],
+        [("Origin", f"{APP}/")],
+        [("Origin", f"{APP}.evil.com")],
+        [("Origin", APP.upper())],
+        [("Origin", f"http{APP.removeprefix('https')}")],
+        [("Origin", APP), ("Origin", APP)],
+        [("Origin", ORIGIN)],
+    ],
+    ids=str,
+)
+async def test_no_other_origin_is_kept(said: Pairs) -> None:
+    assert await kept(Site(), bearer(token()), *said) is None
+
+
+async def test_origin_is_not_kept_from_one_request_to_the_next() -> None:
+    site = Site()
+    assert await kept(site, bearer(token()), ("Origin", APP)) == APP
+    assert await kept(site, bearer(token())) is None
+    assert site.tokens.asked == 1
+
+
+async def test_origin_is_not_kept_with_a_request_that_is_refused() -> None:
+    assert await kept(Site(), bearer(token("bob", "others")), ("Origin", APP)) is None
+    assert await kept(Site(), ("Origin", APP)) is None
+
+
+async def test_listed_origin_does_not_make_a_session_count() -> None:
+    cookie = ("Cookie", f"__Host-roadstead-session={token()}")
+    fetched = ("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Dest", "empty")
+    assert await verdict(Site(), cookie, *fetched, ("Origin", APP)) == (403, "CrossOrigin")
+
+
+async def test_preflight_that_comes_here_passes_no_further() -> None:
+    assert await verdict(Site(), *PREFLIGHT, method="OPTIONS") == (401, "TokenMissing")
+    shown = bearer(token()), *PREFLIGHT
+    assert await verdict(Site(), *shown, method="OPTIONS") == (404, "PathNotServed")
