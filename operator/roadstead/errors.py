@@ -23,7 +23,8 @@ RoadsteadError
 └── ModelError                 a model can't be brought, kept or read; says whether to try again
     ├── SourceError            the side that the model comes from
     │   ├── ModelUnknown       the Quant service does not know the model
-    │   ├── SourceExpired      the presigned URL opens nothing any more
+    │   ├── SourceDenied       the presigned URL was refused: another one may open the object
+    │   │   └── SourceExpired  its time is over
     │   ├── SourceChanged      not the object that the transfer began with
     │   └── SourceInterrupted  no answer, or one that ended early: may pass in a moment
     ├── StoreError             the on-premises store
@@ -185,8 +186,12 @@ class ModelUnknown(SourceError):
     """404 from the Quant service: it has no model of this name."""
 
 
-class SourceExpired(SourceError):
-    """403 from the presigned URL: its time is over, or it never opened the object."""
+class SourceDenied(SourceError):
+    """The presigned URL was refused: another one may open the object."""
+
+
+class SourceExpired(SourceDenied):
+    """The time of the presigned URL is over."""
 
 
 class SourceChanged(SourceError):

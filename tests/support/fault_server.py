@@ -28,7 +28,11 @@ class FaultServer:
         self.compresses = False
         """Sends ranges of what gzip makes of the content, whatever was asked for."""
         self.answer_status: int | None = None
-        """Answers everything with this status and no body."""
+        """Answers everything with this status, and with the body and headers that follow."""
+        self.answer_body = b""
+        self.answer_headers: dict[str, str] = {}
+        self.answers_left: int | None = None
+        """So many answers have that status, and no more; all of them where it is None."""
         self.redirect_to = ""
         self.ignores_ranges = False
         self.cuts_bodies = 0
@@ -95,7 +99,7 @@ class _Handler(BaseHTTPRequestHandler):
         with self._faults.lock:
             self._faults.requests += 1
             self._spoil()
-        status = self._faults.answer_status
+            status = self._status()
         expired = (
             self._faults.expire_after is not None
             and self._faults.bytes_sent > self._faults.expire_after
@@ -107,9 +111,18 @@ class _Handler(BaseHTTPRequestHandler):
         elif self._faults.redirect_to:
             self._head(302, 0, Location=self._faults.redirect_to)
         elif status is not None:
-            self._head(status, 0)
+            body = self._faults.answer_body
+            self._head(status, len(body), **self._faults.answer_headers)
+            self.wfile.write(body)
         else:
             self._range()
+
+    def _status(self) -> int | None:
+        left = self._faults.answers_left
+        if left is None or self._faults.answer_status is None:
+            return self._faults.answer_status
+        self._faults.answers_left = max(0, left - 1)
+        return self._faults.answer_status if left else None
 
     def _answer_as_quant(self) -> None:
         with self._faults.lock:

@@ -14,7 +14,6 @@ from roadstead.errors import (
     ModelError,
     Retry,
     SourceError,
-    SourceExpired,
     StoreError,
     VolumeError,
 )
@@ -45,16 +44,10 @@ class UrlFile:
             message = f"{self._path}: there is no presigned URL to read ({error.strerror})"
             raise SourceError("FetchURLMissing", message) from None
 
-    def renew(self, used: str) -> str:
-        """What the file says by now, if it is another URL."""
-        url = self.current()
-        if url == used:
-            raise SourceExpired(
-                "FetchURLExpired",
-                "the store refuses the presigned URL (403), most likely it has expired; the "
-                "operator renews it, and the container tries again with the new one",
-            )
-        return url
+    def renew(self, used: str, refusal: SourceError) -> None:
+        """See whether the file has another URL by now; raises the refusal where it has not."""
+        if self.current() == used:
+            raise refusal
 
 
 class Fetch:
@@ -203,6 +196,20 @@ def _in_words_of_the_store(error: SourceError) -> ModelError:
             return StoreError("StoreObjectMissing", f"{error}: {message}")
         case "SourceChanged":
             return StoreError("StoreObjectChanged", str(error))
+        case "SourceURLExpired":
+            message = (
+                f"the store refuses the presigned URL: {error}; the operator renews it, and the "
+                "container tries again with the new one"
+            )
+            return SourceError("FetchURLExpired", message)
+        case "SourceClockSkewed":
+            return StoreError("StoreClockSkewed", str(error))
+        case "SourceSignatureInvalid" | "SourceDenied" | "SourceRegionWrong":
+            message = (
+                f"{error}; the store's keys or their policy have changed: once the operator has "
+                "the new keys it renews the URL, and the container tries again"
+            )
+            return StoreError("StoreDenied", message)
         case "SourceUntrusted":
             return StoreError("StoreUntrusted", str(error))
         case "SourceUnreachable" | "SourceUnavailable" | "SourceTruncated" | "SourceTooSlow":

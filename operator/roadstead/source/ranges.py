@@ -7,7 +7,9 @@ Content-Range says the size. Each later one carries If-Range (RFC 9110, 13.1.5) 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import datetime
 import http.client
 import math
 import re
@@ -15,7 +17,8 @@ import time
 from typing import Final
 from urllib.parse import urljoin
 
-from roadstead.errors import Retry, SourceChanged, SourceError, SourceInterrupted
+from roadstead.errors import SourceDenied, SourceError, SourceInterrupted
+from roadstead.source.answers import MAX_BODY_BYTES, SourceAnswer
 from roadstead.source.dial import (
     READ_SECONDS,
     Connection,
@@ -24,9 +27,13 @@ from roadstead.source.dial import (
     connect,
     unreachable,
 )
+from roadstead.source.refusals import changed, refusal
 from roadstead.source.urls import Urls
+from roadstead.source.validity import validity
 
 MAX_REDIRECTS: Final = 3
+ERROR_BODY_SECONDS: Final = 5.0
+"""How long the body of a refusal is read: its status alone says enough."""
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
 _CONTENT_RANGE: Final = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19})")
 
@@ -80,7 +87,7 @@ class RangeReader:
         etag = response.getheader("ETag") or ""
         if found is None or response.getheader("Content-Range") != expected or etag != found.etag:
             self.close()
-            raise _changed(self._where)
+            raise changed(self._where)
         self._response, self._left = response, size
 
     def readinto(self, view: memoryview) -> int:
@@ -123,21 +130,43 @@ class RangeReader:
         for _ in range(MAX_REDIRECTS + 1):
             target = Target.parse(url)
             response = self._request(target, start, size)
-            if response.status not in _REDIRECTS:
+            if response.status not in _REDIRECTS or not response.getheader("Location"):
                 break
             url = _redirected(url, response)
             self.close()
         else:
             raise SourceError("SourceUnusable", f"{target}: redirects more than {MAX_REDIRECTS}x")
         if response.status != 206:
-            self.close()
-        if response.status == 403:
-            self._urls.renew(used)
-            raise SourceInterrupted("SourceURLExpired", f"{target}: the URL expired (403)")
-        refusal = _refusal(response.status, target, first=self._found is None)
-        if refusal is not None:
-            raise refusal
+            self._refused(response, target, used)
         return response
+
+    def _refused(self, response: http.client.HTTPResponse, target: Target, used: str) -> None:
+        """Raise what the answer means; first ask for another URL where that may help."""
+        error = refusal(
+            self._read_refusal(response, target),
+            str(target),
+            validity=validity(target.resource),
+            now=datetime.datetime.now(datetime.UTC),
+            first=self._found is None,
+        )
+        if error is None:
+            return
+        if isinstance(error, SourceDenied) or error.reason == "SourceClockSkewed":
+            self._urls.renew(used, error)
+            raise SourceInterrupted(error.reason, str(error))
+        raise error
+
+    def _read_refusal(self, response: http.client.HTTPResponse, target: Target) -> SourceAnswer:
+        body = b""
+        connection = self._connection
+        if response.status >= 300 and connection is not None:
+            with (
+                contextlib.suppress(OSError, http.client.HTTPException),
+                connection.ended_after(min(ERROR_BODY_SECONDS, self._read_seconds)),
+            ):
+                body = response.read(MAX_BODY_BYTES)
+        self.close()
+        return SourceAnswer.read(response.status, response.headers, body, target.resource)
 
     def _request(self, target: Target, start: int, size: int) -> http.client.HTTPResponse:
         self._where = str(target)
@@ -187,36 +216,3 @@ def _redirected(url: str, response: http.client.HTTPResponse) -> str:
     if url.startswith("https:") and not following.startswith("https:"):
         raise SourceError("SourceUnusable", f"{Target.parse(url)}: redirects from https to http")
     return following
-
-
-def _changed(where: str) -> SourceChanged:
-    return SourceChanged(
-        "SourceChanged", f"{where}: is not the object any more that the transfer began with"
-    )
-
-
-def _refusal(status: int, target: Target, *, first: bool) -> SourceError | None:
-    match status:
-        case 206:
-            return None
-        case 200 if first:
-            message = f"{target}: does not answer ranges (200 instead of 206); use an S3 URL"
-            return SourceError("SourceUnusable", message, retry=Retry.ON_CHANGE)
-        case 200 | 412:
-            return _changed(str(target))
-        case 416:
-            if first:
-                message = f"{target}: is empty"
-                return SourceError("SourceUnusable", message, retry=Retry.ON_CHANGE)
-            return _changed(str(target))
-        case 401:
-            message = f"{target}: wants credentials (401); give a presigned URL"
-            return SourceError("SourceUnauthorized", message, retry=Retry.ON_CHANGE)
-        case 404:
-            message = f"{target}: not found (404)"
-            return SourceError("SourceNotFound", message, retry=Retry.ON_CHANGE)
-        case 410:
-            return SourceError("SourceGone", f"{target}: gone (410)", retry=Retry.ON_CHANGE)
-        case 408 | 429 | 500 | 502 | 503 | 504:
-            return SourceInterrupted("SourceUnavailable", f"{target}: answered {status}")
-    return SourceError("SourceUnusable", f"{target}: answered {status}")

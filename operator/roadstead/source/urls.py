@@ -1,12 +1,14 @@
-"""Where an object's URL comes from, and what to do once it has expired."""
+"""Where an object's URL comes from, and what to do once it is refused."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
-from roadstead.errors import Retry, SourceExpired
+from roadstead.errors import SourceError, SourceInterrupted
+
+NEW_URL: Final = "put a new URL into the Secret, and what has been transferred is kept"
 
 
 class Urls(Protocol):
@@ -15,28 +17,27 @@ class Urls(Protocol):
     def current(self) -> str:
         """The URL to use now; raises SourceError."""
 
-    def renew(self, used: str) -> str:
-        """Another URL, as `used` opens nothing any more; raises SourceExpired without one."""
+    def renew(self, used: str, refusal: SourceError) -> None:
+        """Have another URL, as `used` was refused; raises the refusal where there is none."""
 
 
 class FixedUrl:
-    """One presigned URL, all there is."""
+    """One presigned URL, all there is; `advice` is what helps where it is refused."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, advice: str = NEW_URL) -> None:
         self._url = url
+        self._advice = advice
 
     def current(self) -> str:
         """The URL."""
         return self._url
 
-    def renew(self, used: str) -> str:
+    def renew(self, used: str, refusal: SourceError) -> None:
         """There is no other."""
-        raise SourceExpired(
-            "SourceURLExpired",
-            "the presigned URL no longer opens the object (403); put a new one into the Secret, "
-            "and what has been transferred is kept",
-            retry=Retry.ON_CHANGE,
-        )
+        if isinstance(refusal, SourceInterrupted):
+            raise refusal
+        message = f"{refusal}; {self._advice}"
+        raise type(refusal)(refusal.reason, message, retry=refusal.retry)
 
 
 class RenewedUrls:
@@ -52,9 +53,8 @@ class RenewedUrls:
         with self._lock:
             return self._url
 
-    def renew(self, used: str) -> str:
+    def renew(self, used: str, refusal: SourceError) -> None:
         """Ask again, unless another thread has done so since `used` was given."""
         with self._lock:
             if self._url == used:
                 self._url = self._ask()
-            return self._url

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
+from typing import Final
 
 from minio import Minio
 
@@ -18,6 +19,8 @@ from roadstead.source.urls import FixedUrl
 from roadstead.transfer.content import PartsVerifier, Verified, Verifier
 
 URL_LIFETIME = datetime.timedelta(days=1)
+
+_ADVICE: Final = "check the store's keys and that their policy allows s3:GetObject"
 
 
 class Nowhere:
@@ -81,17 +84,22 @@ class StoredReader:
 
     def _reader(self, where: StoreLocation, found: SourceObject | None) -> RangeReader:
         url = self._client.get_presigned_url("GET", where.bucket, where.path, expires=URL_LIFETIME)
-        return RangeReader(FixedUrl(url), Anywhere(), found)
+        return RangeReader(FixedUrl(url, advice=_ADVICE), Anywhere(), found)
+
+
+_STORE_REASONS: Final = {
+    "SourceURLExpired": "StoreDenied",
+    "SourceDenied": "StoreDenied",
+    "SourceSignatureInvalid": "StoreDenied",
+    "SourceRegionWrong": "StoreDenied",
+    "SourceClockSkewed": "StoreClockSkewed",
+    "SourceArchived": "StoreObjectArchived",
+    "SourceNotFound": "StoreObjectMissing",
+    "SourceChanged": "StoreObjectChanged",
+}
 
 
 def _as_store_error(error: SourceError) -> StoreError:
     """The store was read as if it were a source; for people it is the store all the same."""
-    reason = {
-        "SourceURLExpired": "StoreDenied",
-        "SourceNotFound": "StoreObjectMissing",
-        "SourceChanged": "StoreObjectChanged",
-    }.get(error.reason, "StoreUnreachable")
-    message = f"reading from the store: {error}"
-    if reason == "StoreDenied":
-        message = "reading from the store: it refused (403); check its keys and their policy"
-    return StoreError(reason, message, retry=Retry.BACKOFF)
+    reason = _STORE_REASONS.get(error.reason, "StoreUnreachable")
+    return StoreError(reason, f"reading from the store: {error}", retry=Retry.BACKOFF)

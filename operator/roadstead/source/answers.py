@@ -1,0 +1,124 @@
+"""What a source answers in place of a range, as far as it can be trusted: bounded and printable.
+
+S3 servers answer with XML (`Code`, `Message`), others with JSON or text. The body comes from
+outside, so it is cut before it is searched, never parsed as XML, and stripped of the URL's query.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import email.utils
+import html
+import http.client
+import json
+import re
+from typing import Final
+from urllib.parse import unquote
+
+MAX_BODY_BYTES: Final = 16 * 2**10
+MAX_TEXT: Final = 200
+_SECRET_CHARACTERS: Final = 6
+"""Shorter values of a query, such as `0` or `GET`, are no secrets and occur in any text."""
+_ELEMENT: Final = r"<{0}>([^<]{{1,1000}})</{0}>"
+_TITLE: Final = re.compile(r"<title>([^<]{1,1000})</title>", re.IGNORECASE)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SourceAnswer:
+    """An answer that is no range; texts are "" and the time None where it has none."""
+
+    status: int
+    code: str = ""
+    message: str = ""
+    region: str = ""
+    storage_class: str = ""
+    time: datetime.datetime | None = None
+    """The source's clock."""
+
+    @classmethod
+    def read(
+        cls, status: int, headers: http.client.HTTPMessage, body: bytes, resource: str
+    ) -> SourceAnswer:
+        """From an answer to a request of `resource`, whose query is left out of all texts."""
+        # Once before anything is cut, so that no piece of a secret is left at an end; the second
+        # time is for what was escaped.
+        text = without_query(body[:MAX_BODY_BYTES].decode(errors="replace"), resource)
+
+        def tidy(value: str) -> str:
+            return printable(without_query(value, resource))
+
+        return cls(
+            status=status,
+            code=tidy(_element(text, "Code") or headers.get("x-ms-error-code", "")),
+            message=tidy(_message(text, headers)),
+            region=tidy(headers.get("x-amz-bucket-region", "") or _element(text, "Region")),
+            storage_class=tidy(_element(text, "StorageClass")),
+            time=_time(_element(text, "ServerTime"), headers.get("Date", "")),
+        )
+
+    @property
+    def summary(self) -> str:
+        """Status, code and message, for people: `403 AccessDenied: Request has expired`."""
+        head = f"{self.status} {self.code}".rstrip()
+        return f"{head}: {self.message}" if self.message else head
+
+
+def printable(text: str, limit: int = MAX_TEXT) -> str:
+    """The text on one line, cut to `limit` characters."""
+    cut = text[: limit * 4]
+    line = " ".join("".join(char if char.isprintable() else " " for char in cut).split())
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def without_query(text: str, resource: str) -> str:
+    """The text without the values of a URL's query: some servers repeat what they were asked."""
+    query = resource.partition("?")[2][:MAX_BODY_BYTES]
+    values = {pair.partition("=")[2] for pair in query.split("&")[:64]}
+    secrets = values | {unquote(value) for value in values} | {query, unquote(query)}
+    for secret in sorted(secrets, key=len, reverse=True):
+        if len(secret) >= _SECRET_CHARACTERS:
+            text = text.replace(secret, "…")
+    return text
+
+
+def _element(text: str, name: str) -> str:
+    match = re.search(_ELEMENT.format(name), text)
+    return html.unescape(match[1]).strip() if match else ""
+
+
+def _message(text: str, headers: http.client.HTTPMessage) -> str:
+    found = _element(text, "AuthenticationErrorDetail") or _element(text, "Message")
+    kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if found or kind.endswith("xml"):
+        return found
+    if kind.endswith("json"):
+        return _json_message(text)
+    if kind == "text/plain":
+        return text
+    title = _TITLE.search(text)
+    return html.unescape(title[1]) if title else headers.get("Proxy-Authenticate", "")
+
+
+def _json_message(text: str) -> str:
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError):
+        return ""
+    if not isinstance(values, dict):
+        return ""
+    found = values.get("message") or values.get("error") or ""
+    if isinstance(found, dict):
+        found = found.get("message", "")
+    return found if isinstance(found, str) else ""
+
+
+def _time(server_time: str, date: str) -> datetime.datetime | None:
+    try:
+        if server_time:
+            found = datetime.datetime.fromisoformat(server_time)
+        else:
+            found = email.utils.parsedate_to_datetime(date[:64])
+    except (ValueError, TypeError):
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=datetime.UTC)

@@ -1,0 +1,85 @@
+"""What a source says is read, bounded, and never repeats the URL's query."""
+
+import datetime
+import http.client
+
+import pytest
+
+from roadstead.source.answers import MAX_TEXT, SourceAnswer
+
+SIGNED = "/model.gguf?X-Amz-Credential=AKIAEXAMPLE%2F20261130&X-Amz-Signature=0badc0de0badc0de"
+EXPIRED = b"""<?xml version="1.0" encoding="UTF-8"?>
+<Error><Code>AccessDenied</Code><Message>Request has expired</Message>
+<Expires>2026-11-30T11:00:00Z</Expires><ServerTime>2026-11-30T12:00:00Z</ServerTime></Error>"""
+
+
+def answer(body: bytes = b"", **headers: str) -> SourceAnswer:
+    """A 403 with this body and these headers."""
+    message = http.client.HTTPMessage()
+    for name, value in headers.items():
+        message[name.replace("_", "-")] = value
+    return SourceAnswer.read(403, message, body, SIGNED)
+
+
+def test_an_s3_error_has_code_message_and_the_time_there() -> None:
+    found = answer(EXPIRED, Date="Sun, 29 Nov 2026 12:00:00 GMT")
+    assert (found.code, found.message) == ("AccessDenied", "Request has expired")
+    assert found.time == datetime.datetime(2026, 11, 30, 12, tzinfo=datetime.UTC)
+    assert found.summary == "403 AccessDenied: Request has expired"
+
+
+def test_the_date_of_the_answer_is_the_time_there_otherwise() -> None:
+    found = answer(Date="Mon, 30 Nov 2026 12:00:00 GMT")
+    assert found.time == datetime.datetime(2026, 11, 30, 12, tzinfo=datetime.UTC)
+
+
+def test_a_region_stands_in_the_header_or_in_the_body() -> None:
+    assert answer(x_amz_bucket_region="eu-west-1").region == "eu-west-1"
+    assert answer(b"<Error><Region>eu-west-1</Region></Error>").region == "eu-west-1"
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("application/json", b'{"message": "no such tenant"}'),
+        ("application/json", b'{"error": {"message": "no such tenant"}}'),
+        ("text/plain; charset=utf-8", b"no such\r\n  tenant\n"),
+        ("text/html", b"<html><title>no such tenant</title><body>and more</body></html>"),
+        ("application/xml", b"<Error><Message>no such&#32;tenant</Message></Error>"),
+    ],
+)
+def test_the_message_is_found_in_what_servers_send(kind: str, body: bytes) -> None:
+    assert answer(body, Content_Type=kind).message == "no such tenant"
+
+
+@pytest.mark.parametrize("secret", ["0badc0de0badc0de", "AKIAEXAMPLE/20261130"])
+def test_a_message_that_repeats_the_query_loses_it(secret: str) -> None:
+    found = answer(f"<Message>bad signature {secret}</Message>".encode())
+    assert found.message == "bad signature …"
+
+
+@pytest.mark.parametrize("before", ["x" * (MAX_TEXT - 8), " " * (4 * MAX_TEXT - 8), " " * 992])
+def test_a_secret_at_a_cut_is_not_shown_in_part(before: str) -> None:
+    text = f"{before}0badc0de0badc0de"
+    assert "0bad" not in answer(text.encode(), Content_Type="text/plain").message
+
+
+def test_a_message_is_cut() -> None:
+    found = answer(b"<Message>" + b"long " * 150 + b"</Message>")
+    assert len(found.message) == MAX_TEXT
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<Code>" * 1_000_000,
+        b"<Code>" + b"x" * 10_000_000,
+        b"{" * 10_000_000,
+        b'<!DOCTYPE a [<!ENTITY a "aaaaaaaa"><!ENTITY b "&a;&a;">]><Code>&b;</Code>',
+        bytes(range(256)) * 1000,
+    ],
+)
+def test_hostile_bodies_are_shown_in_print(body: bytes) -> None:
+    found = answer(body, Content_Type="application/json")
+    assert found.message.isprintable()
+    assert found.code.isprintable()
