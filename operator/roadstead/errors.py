@@ -29,6 +29,12 @@ RoadsteadError
     │   └── SourceInterrupted  no answer, or one that ended early: may pass in a moment
     ├── StoreError             the on-premises store
     │   ├── StoreInterrupted   no answer, busy, or failing: may pass in a moment
+    │   │   ├── StoreBroken    500: the store failed at this request
+    │   │   └── PartsRefused   a part is not as the store has it, as it is, or just now
+    │   ├── RightMissing       AccessDenied: the keys hold, their policy does not allow this
+    │   │   └── ObjectHidden   nor whether the object is there
+    │   ├── ChecksumRequired   parts are taken with a checksum only
+    │   ├── StoreNotImplemented  501: the store does not know this kind of request
     │   ├── PartsDamaged       what an earlier run sent did not arrive
     │   ├── UploadMissing      the store has forgotten the upload
     │   └── Displaced          another run of the same transfer has taken over
@@ -208,6 +214,30 @@ class StoreError(ModelError):
 
 class StoreInterrupted(StoreError):
     """No answer, 429, 500 or 503: the same request may pass in a moment."""
+
+
+class RightMissing(StoreError):
+    """AccessDenied: the keys hold, but their policy does not allow this."""
+
+
+class ObjectHidden(RightMissing):
+    """The store does not say whether the object is there: who may not list gets 403 for both."""
+
+
+class StoreBroken(StoreInterrupted):
+    """500: the store failed at this request, perhaps at this one only."""
+
+
+class PartsRefused(StoreInterrupted):
+    """InvalidPart: a part is missing or another one, or the store is taking the upload away."""
+
+
+class ChecksumRequired(StoreError):
+    """Parts are taken with a checksum only, as buckets with Object Lock do."""
+
+
+class StoreNotImplemented(StoreError):
+    """501: the store does not know this kind of request, or a header of it."""
 
 
 class PartsDamaged(StoreError):

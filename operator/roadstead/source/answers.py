@@ -16,8 +16,9 @@ import re
 from typing import Final
 from urllib.parse import unquote
 
+from roadstead.excerpts import excerpt
+
 MAX_BODY_BYTES: Final = 16 * 2**10
-MAX_TEXT: Final = 200
 _SECRET_CHARACTERS: Final = 6
 """Shorter values of a query, such as `0` or `GET`, are no secrets and occur in any text."""
 _ELEMENT: Final = r"<{0}>([^<]{{1,1000}})</{0}>"
@@ -46,7 +47,7 @@ class SourceAnswer:
         text = without_query(body[:MAX_BODY_BYTES].decode(errors="replace"), resource)
 
         def tidy(value: str) -> str:
-            return printable(without_query(value, resource))
+            return excerpt(without_query(value, resource))
 
         return cls(
             status=status,
@@ -62,13 +63,6 @@ class SourceAnswer:
         """Status, code and message, for people: `403 AccessDenied: Request has expired`."""
         head = f"{self.status} {self.code}".rstrip()
         return f"{head}: {self.message}" if self.message else head
-
-
-def printable(text: str, limit: int = MAX_TEXT) -> str:
-    """The text on one line, cut to `limit` characters."""
-    cut = text[: limit * 4]
-    line = " ".join("".join(char if char.isprintable() else " " for char in cut).split())
-    return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
 
 def without_query(text: str, resource: str) -> str:

@@ -110,7 +110,7 @@ class MinioStore:
 
         def ensure(client: Minio) -> None:
             try:
-                if not client.bucket_exists(name):
+                if not _bucket_exists(client, name):
                     client.make_bucket(name)
             except S3Error as error:
                 # Another replica was quicker.
@@ -155,3 +155,21 @@ class MinioStore:
             made = keys, minio_client(self._access, answer_seconds=answer_seconds)
             self._made[answer_seconds] = made
         return made[1]
+
+
+def _bucket_exists(client: Minio, name: str) -> bool:
+    """Whether it is there; yes where the keys may not know, since other requests will say it."""
+    try:
+        return client.bucket_exists(name)
+    except S3Error as error:
+        if error.response.status != 403:
+            raise
+    # The answer to HEAD has no body that would say why.
+    try:
+        next(iter(client.list_objects(name)), None)
+    except S3Error as error:
+        if error.code == "NoSuchBucket":
+            return False
+        if error.code != "AccessDenied":
+            raise
+    return True

@@ -9,20 +9,31 @@ from typing import Final
 import urllib3.exceptions
 from minio.error import InvalidResponseError, S3Error, ServerError
 
-from roadstead.errors import Retry, StoreError, StoreInterrupted, UploadMissing
+from roadstead.errors import (
+    ChecksumRequired,
+    PartsRefused,
+    Retry,
+    RightMissing,
+    StoreBroken,
+    StoreError,
+    StoreInterrupted,
+    StoreNotImplemented,
+    UploadMissing,
+)
+from roadstead.excerpts import excerpt
 
 _FULL: Final = ("XMinioStorageFull", "InsufficientStorage", "QuotaExceeded")
 _FULL_ADMIN: Final = "XMinioAdminBucketQuotaExceeded"
 _DENIED: Final = (
-    "AccessDenied",
     "InvalidAccessKeyId",
     "SignatureDoesNotMatch",
     "AllAccessDisabled",
 )
 _SKEWED: Final = ("RequestTimeTooSkewed", "RequestExpired", "AuthorizationHeaderMalformed")
-_UPLOAD_GONE: Final = ("NoSuchUpload", "InvalidPart")
-"""The second where a server takes an upload away part by part."""
-_BUSY: Final = (429, 500, 502, 503, 504)
+_PARTS_REFUSED: Final = ("InvalidPart", "InvalidPartOrder")
+"""Also where a server takes an upload away part by part."""
+_CHECKSUMS: Final = ("content-md5", "x-amz-checksum")
+_BUSY: Final = (429, 502, 503, 504)
 
 FAILURES: Final = (
     S3Error,
@@ -35,12 +46,32 @@ FAILURES: Final = (
 """What minio-py, urllib3 and sockets raise; `fault` turns each into a StoreError."""
 
 
-def answer_fault(status: int, code: str, doing: str) -> StoreError:
-    """From an S3 answer: HTTP status and error code ("" where the body had none)."""
+def answer_fault(status: int, code: str, doing: str, message: str = "") -> StoreError:
+    """From an S3 answer: HTTP status, error code and message ("" where the body had none).
+
+    What the store says is cut to 200 characters.
+    """
+    code = excerpt(code)
+    error = _answer_fault(status, code, doing, message)
+    said = excerpt(message)
+    if not said:
+        return error
+    return type(error)(error.reason, f"{error} (the store says: {said})", retry=error.retry)
+
+
+def _answer_fault(status: int, code: str, doing: str, said: str) -> StoreError:
     if code in (*_FULL, _FULL_ADMIN) or status == 507:
         return StoreError("StoreFull", f"{doing}: the store is full; free space or raise its quota")
-    if code in _UPLOAD_GONE:
+    if code == "NoSuchUpload":
         return UploadMissing("StoreUploadMissing", f"{doing}: the store has forgotten the upload")
+    if code in _PARTS_REFUSED:
+        return PartsRefused("StorePartsRefused", f"{doing}: the store refuses parts of it ({code})")
+    if _wants_checksum(status, code, said):
+        message = f"{doing}: the store takes parts with a checksum only"
+        return ChecksumRequired("StoreChecksumRequired", message)
+    if status in (405, 501):
+        message = f"{doing}: the store does not know this kind of request ({code or status})"
+        return StoreNotImplemented("StoreNotImplemented", message)
     if code == "NoSuchBucket":
         return StoreError("StoreBucketMissing", f"{doing}: the bucket does not exist; create it")
     if code == "NoSuchKey":
@@ -52,13 +83,25 @@ def answer_fault(status: int, code: str, doing: str) -> StoreError:
             f"{doing}: the store refused the signature ({code}); check both clocks, the region"
         )
         return StoreError("StoreDenied", message)
+    if code == "AccessDenied":
+        message = f"{doing}: the store denies it (AccessDenied); check what its keys' policy allows"
+        return RightMissing("StoreDenied", message)
     if code in _DENIED or status in (401, 403):
         message = f"{doing}: the store refused ({code or status}); check its keys and their policy"
         return StoreError("StoreDenied", message)
+    if status == 500:
+        return StoreBroken("StoreBusy", f"{doing}: the store answered {code or status}")
     if status in _BUSY:
         return StoreInterrupted("StoreBusy", f"{doing}: the store answered {code or status}")
     message = f"{doing}: the store answered {status} {code}".rstrip()
     return StoreError("StoreFailed", message, retry=Retry.BACKOFF)
+
+
+def _wants_checksum(status: int, code: str, said: str) -> bool:
+    if code in ("MissingContentMD5", "MissingContentChecksum"):
+        return True
+    text = said[:1000].lower()
+    return status == 400 and code == "InvalidRequest" and any(name in text for name in _CHECKSUMS)
 
 
 def fault(error: Exception, doing: str) -> StoreError:
@@ -71,7 +114,7 @@ def fault(error: Exception, doing: str) -> StoreError:
         return StoreError("StoreUntrusted", message)
     match error:
         case S3Error():
-            return answer_fault(error.response.status, error.code or "", doing)
+            return answer_fault(error.response.status, error.code or "", doing, error.message or "")
         case ServerError():
             return answer_fault(error.status_code, "", doing)
         case InvalidResponseError():

@@ -8,14 +8,23 @@ from __future__ import annotations
 
 import dataclasses
 import http.client
+import logging
 from collections.abc import Mapping, Sequence
 from xml.sax.saxutils import escape
 
 from roadstead.api.location import StoreLocation
-from roadstead.errors import LeaseLost, StoreError, UploadMissing
+from roadstead.errors import (
+    LeaseLost,
+    RightMissing,
+    StoreError,
+    StoreNotImplemented,
+    UploadMissing,
+)
 from roadstead.store.access import StoreAccess
 from roadstead.store.faults import fault
 from roadstead.store.wire import Wire, accepted, local, read_answer, text, unexpected
+
+log = logging.getLogger("roadstead.store")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -73,13 +82,17 @@ class Multipart:
 
         MinIO forgets them for this list when it restarts (not for the calls that name the id);
         its own sweep removes those after a day. It also goes on listing one that was aborted while
-        a part of it was on its way: so each is asked for.
+        a part of it was on its way: so each is asked for. Where the keys may not list uploads, or
+        the store can't, none are known.
         """
         doing = f"listing the uploads of {location}"
         bucket = dataclasses.replace(location, path="")
-        root = self._wire.call(
-            "GET", bucket, {"uploads": "", "prefix": location.path}, doing=doing
-        ).xml()
+        query = {"uploads": "", "prefix": location.path}
+        try:
+            root = self._wire.call("GET", bucket, query, doing=doing).xml()
+        except (RightMissing, StoreNotImplemented) as error:
+            log.info("uploads that nobody knows of are left to the store: %s", error)
+            return ()
         if root is None:
             raise unexpected(doing)
         listed = (
@@ -94,6 +107,8 @@ class Multipart:
             self.parts(location, upload_id)
         except UploadMissing:
             return False
+        except RightMissing:
+            return True
         return True
 
     def complete(
@@ -101,7 +116,8 @@ class Multipart:
     ) -> str:
         """Put the parts together; returns the object's ETag. The answer may be a 200 that fails.
 
-        With `if_absent` a store that knows conditional writes refuses to write over an object.
+        With `if_absent` a store that knows conditional writes refuses to write over an object;
+        StoreNotImplemented where it says that it does not know them.
         """
         doing = f"completing the upload to {location}"
         items = "".join(
@@ -141,12 +157,15 @@ class PartChannel:
         self._connection: http.client.HTTPConnection | None = None
         self._doing = f"writing to {location}"
 
-    def begin(self, number: int, size: int) -> None:
-        """Open part `number` of `size` bytes; raises StoreError."""
+    def begin(self, number: int, size: int, md5: str = "") -> None:
+        """Open part `number` of `size` bytes, with their MD5 (base64) if given.
+
+        Raises StoreError.
+        """
         if self._connection is None:
             self._connection = self._wire.connect()
         query = {"partNumber": str(number), "uploadId": self._upload_id}
-        headers = {"Content-Length": str(size)}
+        headers = {"Content-Length": str(size), **({"Content-MD5": md5} if md5 else {})}
         try:
             self._wire.head(self._connection, "PUT", self._location, query, headers)
         except LeaseLost:

@@ -14,7 +14,7 @@ from minio.commonconfig import ComposeSource
 from minio.error import S3Error
 
 from roadstead.api.location import StoreLocation
-from roadstead.errors import Retry, StoreError
+from roadstead.errors import ObjectHidden, Retry, StoreError
 from roadstead.store.access import StoreAccess
 from roadstead.store.faults import FAILURES, fault
 from roadstead.store.fencing import fenced_pool
@@ -84,11 +84,18 @@ def check_endpoint(access: StoreAccess, location: StoreLocation) -> None:
 
 
 def stat(client: Minio, location: StoreLocation) -> StoredObject | None:
-    """The object at `location`, None without one; raises StoreError."""
+    """The object at `location`, None without one.
+
+    Raises ObjectHidden where the keys may neither read it nor know that it isn't there, or another
+    StoreError.
+    """
     try:
         found = client.stat_object(location.bucket, location.path)
     except S3Error as error:
         if error.code in _ABSENT:
+            return None
+        if error.response.status == 403:
+            _check_absent(client, location)
             return None
         raise fault(error, f"looking at {location}") from None
     except FAILURES as error:
@@ -103,14 +110,56 @@ def stat(client: Minio, location: StoreLocation) -> StoredObject | None:
     )
 
 
+def _check_absent(client: Minio, location: StoreLocation) -> None:
+    """Return where the object isn't there, else raise why HEAD answered 403, without a body."""
+    doing = f"looking at {location}"
+    try:
+        response = client.get_object(location.bucket, location.path, offset=0, length=1)
+        response.close()
+        response.release_conn()
+    except S3Error as error:
+        if error.code in _ABSENT:
+            return
+        if error.code != "AccessDenied":
+            raise fault(error, doing) from None
+    except FAILURES as error:
+        raise fault(error, doing) from None
+    if _is_listed(client, location):
+        message = f"{doing}: the object is there, but can't be read; allow s3:GetObject"
+        raise StoreError("StoreDenied", message)
+
+
+def _is_listed(client: Minio, location: StoreLocation) -> bool:
+    doing = f"looking at {location}"
+    try:
+        listed = client.list_objects(location.bucket, prefix=location.path, recursive=True)
+        first = next(iter(listed), None)
+    except S3Error as error:
+        if error.code != "AccessDenied":
+            raise fault(error, doing) from None
+        raise ObjectHidden(
+            "StoreDenied",
+            f"{doing}: the store denies it (AccessDenied): the object is not there, or can't be "
+            "read; allow s3:GetObject, and s3:ListBucket to tell one from the other",
+        ) from None
+    except FAILURES as error:
+        raise fault(error, doing) from None
+    return first is not None and first.object_name == location.path
+
+
 def remove(client: Minio, location: StoreLocation, *, etag: str | None = None) -> bool:
     """Remove the object, with `etag` only if it is that one; says whether it did.
 
     S3 has no conditional delete that every server knows, so the ETag is looked at just before.
+    Raises ObjectHidden where it can't be.
     """
-    found = stat(client, location)
-    if found is None or (etag is not None and found.etag != etag):
-        return False
+    try:
+        found = stat(client, location)
+        if found is None or (etag is not None and found.etag != etag):
+            return False
+    except ObjectHidden:
+        if etag is not None:
+            raise
     try:
         client.remove_object(location.bucket, location.path)
     except FAILURES as error:

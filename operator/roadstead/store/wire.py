@@ -46,6 +46,12 @@ class Answer:
         root = self.xml()
         return "" if root is None or local(root) != "Error" else text(root, "Code")
 
+    @property
+    def message(self) -> str:
+        """What the store says of the error, "" without a word."""
+        root = self.xml()
+        return "" if root is None or local(root) != "Error" else text(root, "Message")
+
     def xml(self) -> ElementTree.Element | None:
         """The body as XML, None where it is none."""
         try:
@@ -169,7 +175,7 @@ def accepted(answer: Answer, doing: str) -> Answer:
     """The answer if it says that all went well, else raises StoreError."""
     code = answer.code
     if answer.status >= 300 or code:
-        raise answer_fault(answer.status, code, doing)
+        raise answer_fault(answer.status, code, doing, answer.message)
     return answer
 
 

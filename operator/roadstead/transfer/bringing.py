@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Final
 
 from roadstead.api.location import StoreLocation
 from roadstead.errors import (
+    ChecksumRequired,
     ContentError,
     PartsDamaged,
+    PartsRefused,
+    Retry,
     SourceChanged,
+    StoreBroken,
     StoreError,
+    StoreInterrupted,
+    StoreNotImplemented,
     UploadMissing,
 )
 from roadstead.source.patience import Patience
@@ -21,6 +28,15 @@ from roadstead.transfer.rate import Reporter
 from roadstead.transfer.settings import TransferSettings
 from roadstead.transfer.standing import GONE, TAKEN, Standing
 from roadstead.transfer.upload import Upload, Uploads
+
+HEALING: Final = (
+    "StoreBucketMissing",
+    "StoreDenied",
+    "StoreFull",
+    "StoreKeysMissing",
+    "StoreUntrusted",
+)
+"""Refusals that say nothing against an upload: it is completed once somebody has seen to them."""
 
 
 class Bringing:
@@ -37,13 +53,15 @@ class Bringing:
         self._uploads = Uploads(standing.multipart, settings.connections, patience)
         self._patience = patience
         self._reporter = reporter
+        self._refused = False
+        """Whether the store has refused to complete an upload of this run."""
 
     def bring(self, where: StoreLocation, origin: Origin, resume: Resume | None) -> Verified:
         """Bring what is missing to `where`; raises ModelError or Stopping."""
         upload = self._uploads.open(where, origin.found, resume, origin.sha256)
         self._reporter.emit(upload.started(origin.found))
         try:
-            verifier = self._move(upload, origin)
+            verifier = self._moved(upload, origin)
             verified = verifier.finish(origin.sha256) if verifier else None
         except (ContentError, SourceChanged):
             upload.drop()
@@ -51,13 +69,23 @@ class Bringing:
         etag = self._complete(upload)
         return verified or self._verify(upload, origin, etag)
 
+    def _moved(self, upload: Upload, origin: Origin) -> Verifier | None:
+        """Bring what is missing; with checksums where the store takes parts with them only."""
+        try:
+            return self._move(upload, origin)
+        except ChecksumRequired:
+            if upload.checksums:
+                raise
+            upload.checksums = True
+            return self._move(upload, origin)
+
     def _move(self, upload: Upload, origin: Origin) -> Verifier | None:
         """Bring the parts that are missing; what followed them, if something could."""
         cut = upload.layout
         verifier = Verifier(cut.size) if cut.buffers and not upload.resumed else None
         missing = [span for span in cut.spans if span.number not in upload.resumed]
         pump = Pump(
-            layout=cut if verifier else dataclasses.replace(cut, buffers=0),
+            layout=cut if verifier or upload.checksums else dataclasses.replace(cut, buffers=0),
             spans=missing,
             reader=origin.reader,
             sink=upload.sink,
@@ -69,15 +97,48 @@ class Bringing:
 
     def _complete(self, upload: Upload) -> str:
         """Make the object; its ETag. UploadMissing too where only the answer to it was lost."""
-        if_absent = upload.where == self._standing.target
         try:
-            etag = upload.complete(if_absent=if_absent, patience=self._patience)
+            etag = self._completed(upload)
         except StoreError as error:
             if error.reason in TAKEN:
                 upload.drop()
+            elif self._is_hopeless(upload, error):
+                upload.drop()
+                raise self._refusal(upload, error) from None
             raise
         self._standing.await_completed(upload.where)
         return etag
+
+    def _completed(self, upload: Upload) -> str:
+        if upload.where != self._standing.target:
+            return upload.complete(if_absent=False, patience=self._patience)
+        try:
+            return upload.complete(if_absent=True, patience=self._patience)
+        except StoreNotImplemented:
+            # The time between this look and the completion is all that is left to chance.
+            self._standing.check_free()
+            return upload.complete(if_absent=False, patience=self._patience)
+
+    def _is_hopeless(self, upload: Upload, error: StoreError) -> bool:
+        """Whether to complete this very upload once more would end the same way."""
+        if isinstance(error, PartsRefused):
+            return True
+        if isinstance(error, StoreBroken):
+            # The store answers all else; an upload that was sent in this run gets another chance.
+            return upload.is_all_resumed or self._refused
+        lasting = not isinstance(error, StoreInterrupted | UploadMissing)
+        return lasting and error.reason not in HEALING
+
+    def _refusal(self, upload: Upload, error: StoreError) -> StoreError:
+        """PartsDamaged where an upload that is begun anew may do better."""
+        begun_anew, self._refused = self._refused, True
+        if (upload.resumed or isinstance(error, PartsRefused)) and not begun_anew:
+            return PartsDamaged("StorePartsDamaged", f"the upload can't be completed: {error}")
+        message = (
+            f"{error}; the upload is dropped: once the store takes it, have it tried again by the "
+            "annotation model.example.com/retry"
+        )
+        return StoreError("StoreUploadRefused", message, retry=Retry.ON_CHANGE)
 
     def _verify(self, upload: Upload, origin: Origin, etag: str) -> Verified:
         """Read what was completed of kept and new parts; if it is wrong, it is removed.

@@ -98,6 +98,8 @@ class Transfer:
     def _adopt_stored(self, existing: StoredObject | None) -> Completed:
         target = self._job.target
         if existing is None:
+            existing = self._standing.see(target)
+        if existing is None:
             message = f"{target}: there is no such object; correct minioPath or upload it"
             raise StoreError("StoreObjectMissing", message, retry=Retry.BACKOFF)
         verified = self._standing.read(target, existing.size, self._job.expected_sha256)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 from typing import Final
@@ -9,6 +10,7 @@ from typing import Final
 from roadstead.api.location import StoreLocation
 from roadstead.errors import (
     ContentError,
+    ObjectHidden,
     PartsDamaged,
     Retry,
     StoreError,
@@ -66,13 +68,21 @@ class Standing:
 
     def last(self, size: int) -> StoredObject:
         """What stands at the target once all is done."""
-        stored = self.find(self.target)
+        stored = self.see(self.target)
         if stored is None or stored.size != size:
             raise StoreError("StoreObjectChanged", f"{self.target}: was removed meanwhile")
         return stored
 
     def find(self, where: StoreLocation) -> StoredObject | None:
-        """What stands there, None for nothing."""
+        """What stands there, None for nothing, or for what may not be known."""
+        try:
+            return self.see(where)
+        except ObjectHidden:
+            # S3 answers so for a free key to who may not list the bucket.
+            return None
+
+    def see(self, where: StoreLocation) -> StoredObject | None:
+        """What stands there, None for nothing; raises ObjectHidden."""
         return self._patience.run(lambda: stat(self._client, where))
 
     def unfinished(self, where: StoreLocation) -> bool:
@@ -140,20 +150,28 @@ class Standing:
 
     def replace(self) -> None:
         """Put what is beside the target in the place of what stood there, and of nothing else."""
-        if self._patience.run(self._taken):
-            message = f"{self.target}: another object has come to stand there"
-            raise StoreError("StoreObjectExists", message)
+        self.check_free()
         self._patience.run(lambda: copy(self._client, self.beside, self.target))
         self.remove(self.beside)
 
+    def check_free(self) -> None:
+        """Raise StoreError where something stands at the target that did not at the beginning."""
+        if self._patience.run(self._taken):
+            message = f"{self.target}: another object has come to stand there"
+            raise StoreError("StoreObjectExists", message)
+
     def _taken(self) -> bool:
         """Whether something stands at the target that did not at the beginning."""
-        standing = stat(self._client, self.target)
+        try:
+            standing = stat(self._client, self.target)
+        except ObjectHidden:
+            return False
         return standing is not None and standing.etag != self._stood
 
     def remove(self, where: StoreLocation, *, etag: str | None = None) -> None:
         """Remove what stands there, with `etag` only that."""
-        self._patience.run(lambda: remove(self._client, where, etag=etag))
+        with contextlib.suppress(ObjectHidden):
+            self._patience.run(lambda: remove(self._client, where, etag=etag))
 
     def tidy(self) -> None:
         """Drop what earlier runs left that is not needed any more, as well as it goes."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import logging
 import threading
 import time
@@ -9,8 +11,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from roadstead.api.location import StoreLocation
-from roadstead.errors import StoreError, UploadMissing
+from roadstead.errors import RightMissing, StoreError, UploadMissing
 from roadstead.source.patience import Patience
+from roadstead.source.pump import Sink
 from roadstead.source.ranges import SourceObject
 from roadstead.source.spans import Layout, Span, layout
 from roadstead.store.multipart import Multipart, Part, PartChannel
@@ -45,6 +48,13 @@ class Upload:
         self.resumed = {number: part.etag for number, part in parts.items()}
         """The ETags of the parts that an earlier run sent, by number."""
         self.resumed_bytes = sum(part.size for part in parts.values())
+        self.checksums = False
+        """Whether each part is sent with its MD5, which then has to be known before it is sent."""
+
+    @property
+    def is_all_resumed(self) -> bool:
+        """Whether nothing was missing when this run began."""
+        return len(self.resumed) == len(self.layout.spans)
 
     def started(self, found: SourceObject) -> Started:
         """What the operator persists."""
@@ -57,9 +67,10 @@ class Upload:
             resumed_bytes=self.resumed_bytes,
         )
 
-    def sink(self) -> UploadSink:
+    def sink(self) -> Sink:
         """A connection to the store for one of the pump's workers."""
-        return UploadSink(self, self._multipart.channel(self.where, self.upload_id))
+        channel = self._multipart.channel(self.where, self.upload_id)
+        return CheckedSink(self, channel) if self.checksums else UploadSink(self, channel)
 
     def add(self, part: Part) -> None:
         """The store has taken a part."""
@@ -103,6 +114,44 @@ class UploadSink:
         self._channel.close()
 
 
+class CheckedSink:
+    """Takes parts for an upload, and sends each with its MD5 once it is whole.
+
+    The pump's buffers hold whole parts, which are not copied then; where they don't, for models
+    of hundreds of GB, each connection holds a part of its own.
+    """
+
+    def __init__(self, upload: Upload, channel: PartChannel) -> None:
+        self._upload = upload
+        self._channel = channel
+        self._views: list[memoryview] = []
+
+    def begin(self, span: Span) -> None:
+        """The next bytes are of this part."""
+        self._views = []
+
+    def send(self, view: memoryview) -> None:
+        """Hold bytes of it."""
+        self._views.append(view if self._upload.layout.buffers else memoryview(bytes(view)))
+
+    def finish(self, span: Span) -> None:
+        """Send the part; the store has it then."""
+        digest = hashlib.md5(usedforsecurity=False)
+        for view in self._views:
+            digest.update(view)
+        self._channel.begin(span.number, span.size, base64.b64encode(digest.digest()).decode())
+        for view in self._views:
+            self._channel.send(view)
+        etag = self._channel.finish()
+        self._views = []
+        self._upload.add(Part(number=span.number, size=span.size, etag=etag))
+
+    def reset(self) -> None:
+        """Drop what is held, and the connection."""
+        self._views = []
+        self._channel.close()
+
+
 class Uploads:
     """Begins uploads and goes on with those of an earlier run."""
 
@@ -141,6 +190,10 @@ class Uploads:
         except UploadMissing:
             log.warning("the store has forgotten the upload: the transfer begins anew")
             return None
+        except RightMissing as error:
+            log.warning("the transfer begins anew; allow s3:ListMultipartUploadParts: %s", error)
+            abort(self._multipart, earlier, resume.upload_id)
+            return None
         parts = kept(stored, cut.spans)
         log.info("going on with %d of %d parts", len(parts), len(cut.spans))
         return Upload(self._multipart, where, resume.upload_id, cut, parts)
@@ -171,13 +224,17 @@ def abort(multipart: Multipart, where: StoreLocation, upload_id: str) -> None:
 
 def _aborted(multipart: Multipart, where: StoreLocation, upload_id: str, *, wait: float) -> str:
     """Try it once; what is left, or empty. Raises StoreError where it is no use to try again."""
+    aborted = False
     try:
         multipart.abort(where, upload_id)
+        aborted = True
         time.sleep(wait)
         multipart.parts(where, upload_id)
     except UploadMissing:
         return ""
     except StoreError as error:
+        if aborted and isinstance(error, RightMissing):
+            return ""
         if error.reason != "StoreBusy":
             raise
         time.sleep(wait)

@@ -5,7 +5,8 @@ import http.client
 
 import pytest
 
-from roadstead.source.answers import MAX_TEXT, SourceAnswer
+from roadstead.excerpts import MAX_CHARACTERS
+from roadstead.source.answers import SourceAnswer
 
 SIGNED = "/model.gguf?X-Amz-Credential=AKIAEXAMPLE%2F20261130&X-Amz-Signature=0badc0de0badc0de"
 EXPIRED = b"""<?xml version="1.0" encoding="UTF-8"?>
@@ -58,7 +59,9 @@ def test_a_message_that_repeats_the_query_loses_it(secret: str) -> None:
     assert found.message == "bad signature …"
 
 
-@pytest.mark.parametrize("before", ["x" * (MAX_TEXT - 8), " " * (4 * MAX_TEXT - 8), " " * 992])
+@pytest.mark.parametrize(
+    "before", ["x" * (MAX_CHARACTERS - 8), " " * (4 * MAX_CHARACTERS - 8), " " * 992]
+)
 def test_a_secret_at_a_cut_is_not_shown_in_part(before: str) -> None:
     text = f"{before}0badc0de0badc0de"
     assert "0bad" not in answer(text.encode(), Content_Type="text/plain").message
@@ -66,7 +69,7 @@ def test_a_secret_at_a_cut_is_not_shown_in_part(before: str) -> None:
 
 def test_a_message_is_cut() -> None:
     found = answer(b"<Message>" + b"long " * 150 + b"</Message>")
-    assert len(found.message) == MAX_TEXT
+    assert len(found.message) == MAX_CHARACTERS
 
 
 @pytest.mark.parametrize(
