@@ -21,7 +21,7 @@ from roadstead.excerpts import excerpt
 MAX_BODY_BYTES: Final = 16 * 2**10
 _SECRET_CHARACTERS: Final = 6
 """Shorter values of a query, such as `0` or `GET`, are no secrets and occur in any text."""
-_ELEMENT: Final = r"<{0}>([^<]{{1,1000}})</{0}>"
+_ELEMENT_CHARACTERS: Final = 1000
 _TITLE: Final = re.compile(r"<title>([^<]{1,1000})</title>", re.IGNORECASE)
 
 
@@ -77,8 +77,10 @@ def without_query(text: str, resource: str) -> str:
 
 
 def _element(text: str, name: str) -> str:
-    match = re.search(_ELEMENT.format(name), text)
-    return html.unescape(match[1]).strip() if match else ""
+    """The text of the first element of that name, where it is text alone."""
+    rest = text.partition(f"<{name}>")[2][:_ELEMENT_CHARACTERS]
+    value = rest.partition("<")[0]
+    return html.unescape(value).strip() if rest.startswith(f"</{name}>", len(value)) else ""
 
 
 def _message(text: str, headers: http.client.HTTPMessage) -> str:

@@ -246,6 +246,8 @@ def test_a_bad_argument_is_named(given_args: list[str], field: int, message: str
         ("--override-tensor", "(a|b)+=CPU", "(a=CPU"),
         ("--override-tensor", "a*=CPU", "a**=CPU"),
         ("--override-tensor", "[a-z]=CPU", "[z-a]=CPU"),
+        ("--override-tensor", r"blk-1\.[^0-35-9]=CPU", "b[0-35-2]=CPU"),
+        ("--override-tensor", r"^a|\.(up|down)_exps$=CPU", "()=CPU"),
         ("--reasoning-budget-message", "enough, now answer", "--tools"),
         ("--reasoning-budget-message", "genug für heute", "$(SECRET)"),
         ("--dry-sequence-breaker", ":", "a\nb"),
