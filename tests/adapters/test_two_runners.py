@@ -110,9 +110,10 @@ def test_a_run_whose_upload_the_next_one_dropped_leaves_the_transfer_to_it(
     faults.hold_after = None
     left, won = finished(first), finished(second)
     assert completed(won, sha256), won.stderr
-    # versitygw goes on taking parts of an upload that was dropped while one was on its way.
+    # versitygw goes on taking parts of an upload that was dropped while one was on its way. Where
+    # the run notices only after the other's end, it sees the model.
     if server is MINIO:
-        assert displaced(left), left
+        assert displaced(left) or completed(left, sha256), left
 
 
 @pytest.mark.usefixtures("once")

@@ -96,7 +96,7 @@ BAD: dict[str, tuple[Make, str]] = {
     "a lifetime of a year": (lambda f: dev_token(f, exp=_now() + 31_536_000), "TokenClaims"),
     "no sub": (lambda f: dev_token(f, sub=None), "TokenSubject"),
     "an unknown kid": (lambda f: _rsa(f, kid="second"), "TokenKeyUnknown"),
-    "a kid that is a path": (lambda f: _rsa(f, kid="../../etc/passwd"), "TokenMalformed"),
+    "a kid that is a path": (lambda f: _rsa(f, kid="../../etc/passwd"), "TokenKeyUnknown"),
     "a kid of SQL": (lambda f: _rsa(f, kid="' OR 1=1; --"), "TokenMalformed"),
     "bad base64": (lambda f: dev_token(f)[:-4] + "!!!!", "TokenMalformed"),
     "bad UTF-8": (lambda f: _signed(f, HS256, b'{"sub": "\xff\xfe"}'), "TokenMalformed"),
