@@ -4,33 +4,46 @@ The format is that of https://github.com/ggml-org/ggml/blob/master/docs/gguf.md,
 little endian: magic, version, counts, metadata (typed key/value pairs), tensor infos, padding,
 tensor data. A `HeaderParser` reads it as it arrives, each byte once, and never looks at tensor
 data. What it keeps is bounded, however long the header is.
+
+A file that llama-server can't serve is refused for the reason for which llama.cpp refuses it, in
+the order of its checks (ggml/src/gguf.cpp, src/llama-model-loader.cpp of ggml-org/llama.cpp); that
+it is a part of a model, or another kind of file, comes before what follows from it.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import math
 import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from roadstead import gguf_metadata
 from roadstead.gguf_input import U32, U64, HeaderInput, InvalidGguf, Steps
-from roadstead.gguf_metadata import Value, decoded, largest, read_metadata, shown
-from roadstead.gguf_types import BLOCKS, FILE_TYPES, POOLING_TYPES, TENSOR_TYPES
+from roadstead.gguf_kinds import refuse_other_kinds, refuse_parts
+from roadstead.gguf_metadata import Value, largest, read_metadata, shown
+from roadstead.gguf_tensors import Tensors, read_tensors
+from roadstead.gguf_types import FILE_TYPES, LLAMA_CPP_BUILD, POOLING_TYPES, TENSOR_TYPES
 
 __all__ = ["GgufHeader", "HeaderParser", "InvalidGguf", "Truncated", "parse_header"]
 
 MAGIC: Final = b"GGUF"
 VERSIONS: Final = (2, 3)
 MAX_KEYS: Final = 2**14
-MAX_TENSORS: Final = 2**17
-MAX_NAME_BYTES: Final = 64
-"""Of a tensor's name, as the format says."""
+MAX_TENSORS: Final = 2**16
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _CHUNK: Final = 2**20
-_UNKNOWN: Final = -1
-"""Stands for all types of tensors that came after this code."""
+_NO_GGUF: Final = "it is no gguf file"
+_OLDER: Final = f"{_NO_GGUF}, but one of its predecessors: convert the model again"
+_PAGE: Final = f"{_NO_GGUF}, but a web page, perhaps of a sign-in or an error"
+_OTHER_MAGIC: Final[Mapping[bytes, str]] = {
+    b"vers": f"{_NO_GGUF}; if it is a pointer of Git LFS, upload the file that it points to",
+    b"<!DO": _PAGE,
+    b"<!do": _PAGE,
+    b"<htm": _PAGE,
+    b"lmgg": _OLDER,
+    b"fmgg": _OLDER,
+    b"tjgg": _OLDER,
+}
 
 
 class Truncated(Exception):
@@ -128,52 +141,50 @@ def parse_header(prefix: bytes | bytearray | memoryview, size: int) -> GgufHeade
     raise Truncated(parser.needed)
 
 
-@dataclasses.dataclass(kw_only=True)
-class _Tensors:
-    """What is kept of all tensors: sums, and the one that ends last."""
-
-    count: int
-    elements: int = 0
-    by_type: dict[int, int] = dataclasses.field(default_factory=dict)
-    end: int = 0
-    last: str = ""
-
-    def add(self, name: str, kind: int, elements: int, end: int) -> None:
-        """One more tensor, which ends `end` bytes after the beginning of tensor data."""
-        kind = kind if kind in TENSOR_TYPES else _UNKNOWN
-        self.elements += elements
-        self.by_type[kind] = self.by_type.get(kind, 0) + elements
-        if end > self.end:
-            self.end, self.last = end, name
-
-
 def _header(header: HeaderInput, size: int) -> Steps[GgufHeader]:
     version, tensor_count, key_count = yield from _preamble(header)
     metadata = yield from read_metadata(header, key_count)
+    refuse_parts(metadata)
+    refuse_other_kinds(metadata)
     alignment = _alignment(metadata)
-    tensors = yield from _tensors(header, tensor_count, alignment)
+    tensors = yield from read_tensors(header, tensor_count, alignment)
     start = -(-header.position // alignment) * alignment
     if tensors.end > size - start:
         missing = tensors.end - (size - start)
         raise InvalidGguf(f"the tensor {shown(tensors.last)} ends {missing} bytes after the file")
-    if tensors.elements >= 2**63:
-        # Tensors of a type that came after this code take no room that is known.
-        raise InvalidGguf("its tensors have impossible dimensions")
     return _summary(version, metadata, tensors, start)
 
 
 def _preamble(header: HeaderInput) -> Steps[tuple[int, int, int]]:
-    if (yield from header.raw(len(MAGIC))) != MAGIC:
-        raise InvalidGguf("it does not begin with GGUF: it is no gguf file")
+    magic = yield from header.raw(len(MAGIC))
+    if magic != MAGIC:
+        raise InvalidGguf(f"it does not begin with GGUF: {_OTHER_MAGIC.get(magic, _NO_GGUF)}")
     version = yield from header.number(U32)
-    if version not in VERSIONS:
-        raise InvalidGguf(f"it is gguf version {version}, which is none of 2 and 3 little endian")
+    _check_version(version)
     tensor_count, key_count = (yield from header.number(U64)), (yield from header.number(U64))
-    if not 0 < tensor_count <= MAX_TENSORS:
-        raise InvalidGguf(f"it has {tensor_count} tensors; 1 to {MAX_TENSORS} can be")
+    if tensor_count > MAX_TENSORS:
+        raise InvalidGguf(f"it has {tensor_count} tensors, more than {MAX_TENSORS}")
     if key_count > MAX_KEYS:
         raise InvalidGguf(f"it has {key_count} metadata keys, more than {MAX_KEYS}")
     return version, tensor_count, key_count
+
+
+def _check_version(version: int) -> None:
+    if version and not version % 2**16:
+        raise InvalidGguf(
+            "it is big endian, and llama-server reads little endian: convert it with "
+            "gguf-convert-endian, of the Python package gguf"
+        )
+    if version < VERSIONS[0]:
+        raise InvalidGguf(
+            f"it is gguf version {version}, which llama.cpp no longer reads: convert the model "
+            "again with a current llama.cpp"
+        )
+    if version > VERSIONS[-1]:
+        raise InvalidGguf(
+            f"it is gguf version {version}, newer than {VERSIONS[-1]}, the newest that llama.cpp "
+            f"{LLAMA_CPP_BUILD} reads: it needs a newer llama-server and Roadstead"
+        )
 
 
 def _alignment(metadata: Mapping[str, Value]) -> int:
@@ -183,46 +194,12 @@ def _alignment(metadata: Mapping[str, Value]) -> int:
     return value
 
 
-def _tensors(header: HeaderInput, count: int, alignment: int) -> Steps[_Tensors]:
-    header.count(count)
-    found = _Tensors(count=count)
-    for _ in range(count):
-        name = decoded((yield from header.string(MAX_NAME_BYTES, "a tensor's name")))
-        lengths = yield from _lengths(header, name)
-        kind, offset = (yield from header.number(U32)), (yield from header.number(U64))
-        elements = _product(lengths, name)
-        block, width = BLOCKS.get(kind, (1, 0))
-        if lengths[0] % block:
-            raise InvalidGguf(f"the rows of {shown(name)} are no multiple of {block}")
-        if offset % alignment:
-            raise InvalidGguf(f"the tensor {shown(name)} is not aligned to {alignment} bytes")
-        # The least that is possible for a type that came after this code.
-        found.add(name, kind, elements, offset + elements // block * width)
-    return found
-
-
-def _lengths(header: HeaderInput, name: str) -> Steps[list[int]]:
-    dimensions = yield from header.number(U32)
-    if not 0 < dimensions <= 4:
-        raise InvalidGguf(f"the tensor {shown(name)} has {dimensions} dimensions")
-    return list((yield from header.numbers(U64, dimensions)))
-
-
-def _product(lengths: list[int], name: str) -> int:
-    elements = math.prod(lengths)
-    if not 0 < elements < 2**63:
-        raise InvalidGguf(f"the tensor {shown(name)} has impossible dimensions")
-    return elements
-
-
 def _summary(
-    version: int, metadata: Mapping[str, Value], tensors: _Tensors, start: int
+    version: int, metadata: Mapping[str, Value], tensors: Tensors, start: int
 ) -> GgufHeader:
     architecture = metadata.get(gguf_metadata.ARCHITECTURE)
     if not isinstance(architecture, str) or not _NAME.fullmatch(architecture):
         raise InvalidGguf("general.architecture is missing or no name")
-    if (largest(metadata.get(gguf_metadata.SPLIT_COUNT)) or 0) > 1:
-        raise InvalidGguf("it is one part of a split model; merge the parts (llama-gguf-split)")
     name = metadata.get(gguf_metadata.NAME)
     file_type = largest(metadata.get(gguf_metadata.FILE_TYPE))
 
@@ -255,7 +232,7 @@ def _pooling_type(number: int | None) -> str:
     return "unspecified" if number is None else POOLING_TYPES.get(number, "unspecified")
 
 
-def _quantization(file_type: int | None, tensors: _Tensors) -> str | None:
+def _quantization(file_type: int | None, tensors: Tensors) -> str | None:
     """What the file says it is, else the type that most of its elements have."""
     if file_type is not None and file_type in FILE_TYPES:
         return FILE_TYPES[file_type]

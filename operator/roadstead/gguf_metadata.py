@@ -8,12 +8,22 @@ from collections.abc import Mapping
 from typing import Final, TypeGuard
 
 from roadstead.gguf_input import U32, U64, HeaderInput, InvalidGguf, Steps
-from roadstead.gguf_types import NUMBERS, STRING, VALUE_ARRAY
+from roadstead.gguf_types import (
+    NUMBERS,
+    STRING,
+    U16_VALUE,
+    U32_VALUE,
+    VALUE_ARRAY,
+    VALUE_TYPES,
+)
 
 ARCHITECTURE: Final = "general.architecture"
 NAME: Final = "general.name"
 FILE_TYPE: Final = "general.file_type"
 ALIGNMENT: Final = "general.alignment"
+TYPE: Final = "general.type"
+ADAPTER_TYPE: Final = "adapter.type"
+SPLIT_NO: Final = "split.no"
 SPLIT_COUNT: Final = "split.count"
 OF_ARCHITECTURE: Final = (
     "context_length",
@@ -37,7 +47,17 @@ MAX_TEXT: Final = 256
 _MAX_USED_KEY: Final = 128
 """An architecture's name has 64 characters at most."""
 _SUFFIXES: Final = tuple(f".{name}" for name in OF_ARCHITECTURE)
-_OTHERS: Final = frozenset({ARCHITECTURE, NAME, FILE_TYPE, ALIGNMENT, SPLIT_COUNT})
+_OTHERS: Final = frozenset(
+    {ARCHITECTURE, NAME, FILE_TYPE, ALIGNMENT, TYPE, ADAPTER_TYPE, SPLIT_NO, SPLIT_COUNT}
+)
+_READ_AS: Final[Mapping[str, int]] = {
+    ARCHITECTURE: STRING,
+    NAME: STRING,
+    FILE_TYPE: U32_VALUE,
+    ALIGNMENT: U32_VALUE,
+    SPLIT_COUNT: U16_VALUE,
+}
+"""Keys that llama.cpp reads of each model, and the one type that it takes for each."""
 
 Value = int | float | bool | str | tuple[int | None] | None
 """A value; of an array its largest whole number alone; None for one that is skipped."""
@@ -50,6 +70,8 @@ def read_metadata(header: HeaderInput, count: int) -> Steps[Mapping[str, Value]]
     header.count(count)
     for _ in range(count):
         raw = yield from header.string(MAX_KEY_BYTES, "a metadata key")
+        if not raw:
+            raise InvalidGguf("a metadata key is empty")
         digest = hashlib.blake2b(raw, digest_size=16).digest()
         if digest in seen:
             raise InvalidGguf(f"the metadata key {shown(decoded(raw[:MAX_TEXT]))} is there twice")
@@ -57,6 +79,7 @@ def read_metadata(header: HeaderInput, count: int) -> Steps[Mapping[str, Value]]
         kind = yield from header.number(U32)
         key = decoded(raw) if len(raw) <= _MAX_USED_KEY else ""
         if key in _OTHERS or key.endswith(_SUFFIXES):
+            _check_type(key, kind)
             found[key] = yield from _value(header, kind)
         else:
             yield from _skip_value(header, kind)
@@ -77,6 +100,16 @@ def decoded(raw: bytes) -> str:
 def shown(text: str) -> str:
     """Text of the file's own, made fit for a status field or a message."""
     return "".join(char for char in text[:MAX_TEXT] if char.isprintable())
+
+
+def _check_type(key: str, kind: int) -> None:
+    wanted = _READ_AS.get(key, kind)
+    if kind != wanted:
+        found = VALUE_TYPES.get(kind, str(kind))
+        raise InvalidGguf(
+            f"{key} has the type {found}, and llama.cpp reads {VALUE_TYPES[wanted]} alone: "
+            "convert the model again"
+        )
 
 
 def _value(header: HeaderInput, kind: int) -> Steps[Value]:

@@ -6,6 +6,9 @@ import struct
 from collections.abc import Mapping
 from typing import Final
 
+LLAMA_CPP_BUILD: Final = "b11434"
+"""The build of llama.cpp that these tables are of: that of the server which the chart names."""
+
 STRING: Final = 8
 VALUE_ARRAY: Final = 9
 NUMBERS: Final[Mapping[int, struct.Struct]] = {
@@ -22,6 +25,24 @@ NUMBERS: Final[Mapping[int, struct.Struct]] = {
     12: struct.Struct("<d"),
 }
 """Value types (`gguf_type`) that are numbers."""
+U16_VALUE: Final = 2
+U32_VALUE: Final = 4
+VALUE_TYPES: Final[Mapping[int, str]] = {
+    0: "u8",
+    1: "i8",
+    2: "u16",
+    3: "i16",
+    4: "u32",
+    5: "i32",
+    6: "f32",
+    7: "bool",
+    8: "str",
+    9: "arr",
+    10: "u64",
+    11: "i64",
+    12: "f64",
+}
+"""`gguf_type`, by the names that llama.cpp has for them."""
 
 TENSOR_TYPES: Final[Mapping[int, str]] = {
     0: "F32",
@@ -58,8 +79,21 @@ TENSOR_TYPES: Final[Mapping[int, str]] = {
     39: "MXFP4",
     40: "NVFP4",
     41: "Q1_0",
+    42: "Q2_0",
 }
 """`ggml_type`."""
+
+REMOVED_TENSOR_TYPES: Final[Mapping[int, tuple[str, str]]] = {
+    4: ("Q4_2", "Q4_0"),
+    5: ("Q4_3", "Q4_1"),
+    31: ("Q4_0_4_4", "Q4_0"),
+    32: ("Q4_0_4_8", "Q4_0"),
+    33: ("Q4_0_8_8", "Q4_0"),
+    36: ("IQ4_NL_4_4", "IQ4_NL"),
+    37: ("IQ4_NL_4_8", "IQ4_NL"),
+    38: ("IQ4_NL_8_8", "IQ4_NL"),
+}
+"""`ggml_type` as earlier versions of llama.cpp had them, and what took their place."""
 
 BLOCKS: Final[Mapping[int, tuple[int, int]]] = {
     0: (1, 4),
@@ -96,6 +130,7 @@ BLOCKS: Final[Mapping[int, tuple[int, int]]] = {
     39: (32, 17),
     40: (64, 36),
     41: (128, 18),
+    42: (64, 18),
 }
 """By `ggml_type`: elements of a block, and its bytes."""
 
@@ -138,5 +173,6 @@ FILE_TYPES: Final[Mapping[int, str]] = {
     38: "MXFP4_MOE",
     39: "NVFP4",
     40: "Q1_0",
+    41: "Q2_0",
 }
 """`llama_ftype`: what `general.file_type` says, by the name people use."""

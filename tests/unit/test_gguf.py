@@ -28,11 +28,6 @@ def preamble(version: int = 3, tensors: int = 1, keys: int = 0) -> bytes:
     return b"GGUF" + struct.pack("<IQQ", version, tensors, keys)
 
 
-def tensor_info(name: str, elements: int, kind: int) -> bytes:
-    """A tensor of one dimension."""
-    return samplegguf.text(name) + struct.pack("<IQIQ", 1, elements, kind, 0)
-
-
 def test_header_says_what_the_model_is() -> None:
     header = parse_header(SAMPLE, len(SAMPLE))
     assert header == GgufHeader(
@@ -109,8 +104,7 @@ def test_any_prefix_asks_for_more_until_the_header_is_whole() -> None:
     ("raw", "message"),
     [
         pytest.param(b"<html><body>Not found</body></html>", "no gguf file", id="not-gguf"),
-        pytest.param(preamble(version=1), "version 1", id="version"),
-        pytest.param(preamble(tensors=0), "0 tensors", id="no-tensors"),
+        pytest.param(preamble(tensors=0), "no tensors", id="no-tensors"),
         pytest.param(preamble(tensors=2**60), "tensors", id="too-many-tensors"),
         pytest.param(preamble(keys=2**60), "metadata keys", id="too-many-keys"),
         pytest.param(preamble(keys=1) + b"\xff" * 8, "a metadata key has", id="endless-key"),
@@ -132,16 +126,6 @@ def test_any_prefix_asks_for_more_until_the_header_is_whole() -> None:
         pytest.param(preamble(keys=2) + 2 * samplegguf.pair("a", 1), "there twice", id="key-twice"),
         pytest.param(with_metadata(general__alignment=3), "power of two", id="alignment"),
         pytest.param(with_metadata(general__architecture=7), "architecture", id="architecture"),
-        pytest.param(with_metadata(split__count=3), "one part of a split model", id="split"),
-        pytest.param(
-            preamble(tensors=2, keys=1)
-            + samplegguf.pair("general.architecture", "llama")
-            + tensor_info("a", 2**62, 99)
-            + tensor_info("b", 2**62, 99)
-            + bytes(32),
-            "its tensors have impossible dimensions",
-            id="endless-parameters",
-        ),
         pytest.param(SAMPLE[:-1], "ends 1 bytes after the file", id="cut-short"),
         pytest.param(SAMPLE[:100], "ends within its header", id="cut-in-the-header"),
     ],
