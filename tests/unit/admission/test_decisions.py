@@ -16,6 +16,7 @@ from roadstead_webhooks.admission.mutating import mutate
 from roadstead_webhooks.admission.offload import LARGE
 from roadstead_webhooks.admission.review import AdmissionRequest, Operation
 from roadstead_webhooks.admission.validating import validate
+from tests.support.builders.resources import make_model
 from tests.support.builders.reviews import (
     NOW,
     OPERATOR,
@@ -189,6 +190,15 @@ def test_a_pooling_type_that_the_mode_cannot_use_is_warned_of() -> None:
     assert answer.allowed
     (warning,) = answer.warnings
     assert warning.startswith("spec.runtimeParams.mode: Embedding with pooling type none answers")
+
+
+def test_a_type_of_the_cache_that_the_heads_of_the_model_do_not_suit_is_warned_of() -> None:
+    params = {"cacheTypeK": "q8_0"}
+    asked = request("CREATE", thing(spec={**SPECS["ModelServe"], "runtimeParams": params}))
+    model = make_model(gguf={"embeddingLength": 2560, "headCount": 32})
+    answer = validate(asked, facts(receipt=receipt(asked), model=model), RULES).answer
+    assert answer.allowed
+    assert [each for each in answer.warnings if "cacheTypeK: q8_0 needs heads of" in each]
 
 
 def test_update_reserves_what_may_still_run_beside_what_it_asks_for() -> None:

@@ -12,6 +12,7 @@ from roadstead.api.group import ANNOTATION_DELETION, ANNOTATION_RECEIPT, ANNOTAT
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import section
 from roadstead.errors import InvalidReceipt
+from roadstead.policy.cache_types import cache_type_warnings
 from roadstead.policy.chain import Violation
 from roadstead.policy.contract import Caller, ContractFacts, authorizes
 from roadstead.policy.contract_choice import Choice, choose
@@ -282,7 +283,11 @@ def contract_facts(serve: ModelServe, caller: Caller, facts: Facts, rules: Rules
 
 def _warnings(serve: ModelServe, facts: Facts, rules: Rules) -> tuple[str, ...]:
     memory = memory_fit(serve, facts.model) if rules.memory_fit == "Warn" else None
-    found = (*((memory,) if memory else ()), *input_warnings(serve, facts.model))
+    found = (
+        *((memory,) if memory else ()),
+        *input_warnings(serve, facts.model),
+        *cache_type_warnings(serve, facts.model),
+    )
     return tuple(f"{each.field}: {each.message}" for each in found)
 
 
