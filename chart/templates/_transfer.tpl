@@ -15,6 +15,10 @@
   value: /etc/roadstead/store/accessKey
 - name: ROADSTEAD_STORE_SECRET_KEY_FILE
   value: /etc/roadstead/store/secretKey
+- name: ROADSTEAD_STORE_SESSION_TOKEN_FILE
+  value: /etc/roadstead/store/sessionToken
+- name: ROADSTEAD_STORE_ADDRESSING
+  value: {{ .Values.store.addressing }}
 - name: ROADSTEAD_QUANT_ENDPOINT
   value: {{ .Values.quant.endpoint | quote }}
 - name: ROADSTEAD_QUANT_KEY_FILE
@@ -36,13 +40,22 @@
 
 {{- define "roadstead.transferVolumes" -}}
 - name: store
-  secret:
-    secretName: {{ include "roadstead.storeSecret" . }}
-    items:
-      - key: accessKey
-        path: accessKey
-      - key: secretKey
-        path: secretKey
+  projected:
+    sources:
+      - secret:
+          name: {{ include "roadstead.storeSecret" . }}
+          items:
+            - key: accessKey
+              path: accessKey
+            - key: secretKey
+              path: secretKey
+      # Of temporary keys alone.
+      - secret:
+          name: {{ include "roadstead.storeSecret" . }}
+          optional: true
+          items:
+            - key: sessionToken
+              path: sessionToken
     defaultMode: 0440
 - name: quant
   secret:

@@ -8,6 +8,12 @@
 {{- if and .Values.minio.embedded .Values.store.endpoint -}}
 {{- fail "store.endpoint names an existing store: set minio.embedded=false too, or leave store.endpoint empty" -}}
 {{- end -}}
+{{- if and .Values.minio.embedded (eq .Values.store.addressing "virtualHost") -}}
+{{- fail "store.addressing is virtualHost: the embedded MinIO has one name for all buckets; set store.addressing=path, or name an existing store in store.endpoint" -}}
+{{- end -}}
+{{- if and (eq .Values.store.addressing "virtualHost") (regexMatch "^https?://([0-9.]+|\\[.*\\])(:[0-9]+)?/?$" .Values.store.endpoint) -}}
+{{- fail (printf "store.addressing is virtualHost: %s is an IP address, which no bucket's name can be put before; write the store's host name in store.endpoint, or set store.addressing=path" .Values.store.endpoint) -}}
+{{- end -}}
 {{- if not .Values.minio.embedded -}}
 {{- if not .Values.store.endpoint -}}
 {{- fail "minio.embedded is false: set store.endpoint to the store's http(s)://host[:port]" -}}

@@ -49,13 +49,15 @@ class Certificate:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Start:
-    """How to start a server: its folder, port and keys, and https where it has a certificate."""
+    """How to start a server: its folder, port and keys, https where it has a certificate."""
 
     folder: Path
     port: int
     access_key: str
     secret_key: str
     certificate: Certificate | None
+    domain: str = ""
+    """Also answers for buckets at `<bucket>.<domain>`."""
 
     @property
     def endpoint(self) -> str:
@@ -92,6 +94,7 @@ def _minio_environ(start: Start) -> Mapping[str, str]:
         "MINIO_ROOT_USER": start.access_key,
         "MINIO_ROOT_PASSWORD": start.secret_key,
         "MINIO_BROWSER": "off",
+        **({"MINIO_DOMAIN": start.domain} if start.domain else {}),
     }
 
 
@@ -101,9 +104,10 @@ def _versitygw_command(start: Start) -> Sequence[str]:
         folder.mkdir(exist_ok=True)
     shown = start.certificate
     tls = ("--cert", str(shown.certificate), "--key", str(shown.key)) if shown else ()
+    domain = ("--virtual-domain", start.domain) if start.domain else ()
     return (
         *(str(ensure("versitygw")["versitygw"]), "--port", f"127.0.0.1:{start.port}", "--quiet"),
-        *("--health", "/health", *tls),
+        *("--health", "/health", *tls, *domain),
         # Not every file system has the extended attributes that it would use otherwise.
         *("posix", "--sidecar", str(metadata), str(data)),
     )
@@ -131,6 +135,7 @@ def running(
     *,
     port: int | None = None,
     certificate: Certificate | None = None,
+    domain: str = "",
 ) -> Iterator[ObjectStore]:
     """Start a server that keeps its data in `folder`; it ends on the way out.
 
@@ -148,6 +153,7 @@ def running(
         access_key=access.read_text(),
         secret_key=secret.read_text(),
         certificate=certificate,
+        domain=domain,
     )
     base = {"PATH": os.environ.get("PATH", ""), "HOME": str(folder)}
     log = folder / f"{server.name}.log"

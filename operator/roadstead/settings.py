@@ -124,6 +124,11 @@ class EnvReader:
         """The path of a file; it is opened by whoever uses it, since a mounted Secret changes."""
         return Path(self.text(name, default))
 
+    def optional_file(self, name: str) -> Path | None:
+        """The same, None where it is not set."""
+        path = self.text(name, "")
+        return Path(path) if path else None
+
 
 def is_page_origin(text: str) -> bool:
     """Whether a browser could send this as `Origin` for one site (RFC 6454, 6.2)."""

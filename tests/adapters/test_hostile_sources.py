@@ -2,7 +2,6 @@
 
 import mmap
 import re
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -26,6 +25,7 @@ from roadstead.transfer.messages import UrlSource
 from roadstead.transfer.reading import Nowhere
 from tests.adapters.test_transfer import failed, from_faults, keys
 from tests.support.fault_server import FaultServer, serving
+from tests.support.names_by_file import names_by
 from tests.support.transfer_process import (
     finished,
     job,
@@ -123,16 +123,9 @@ def test_name_that_is_led_elsewhere_on_the_way_is_not_followed(
         store, allow=f"localhost:{faults.port}", ROADSTEAD_TRANSFER_ATTEMPTS="8"
     )
     source = UrlSource(url=faults.url.replace("127.0.0.1", "localhost"))
-    process = start_transfer(job(source, target), environ, within=_names_by(hosts))
+    process = start_transfer(job(source, target), environ, within=names_by(hosts))
     while faults.bytes_sent < 2**20:
         time.sleep(0.01)
     hosts.write_text(f"{METADATA_SERVICE} localhost\n")
     failure = failed(finished(process), "SourceNotAllowed")
     assert re.search("never read from", failure.message)
-
-
-def _names_by(hosts: Path) -> list[str]:
-    """A program's surroundings in which names are what a file of the test's own says."""
-    command = 'mount --bind "$0" /etc/hosts && exec "$@"'
-    assert subprocess.run(["unshare", "--mount", "true"]).returncode == 0
-    return ["unshare", "--mount", "sh", "-c", command, str(hosts)]

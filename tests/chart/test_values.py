@@ -66,6 +66,7 @@ def test_schema_and_values_know_the_same_keys(path: str, keys: set[str]) -> None
         pytest.param({"source": {"allow": ["https://models.example.com/path"]}}, id="allow-path"),
         pytest.param({"source": {"allow": "models.example.com"}}, id="allow-no-list"),
         pytest.param({"store": {"bucket": "Models"}}, id="bucket"),
+        pytest.param({"store": {"addressing": "host"}}, id="addressing"),
         pytest.param({"images": {"server": ""}}, id="no-image"),
         pytest.param({"images": {"pullPolicy": "Sometimes"}}, id="pull-policy"),
         pytest.param({"minio": {"persistence": {"size": "100GB"}}}, id="quantity"),
@@ -97,6 +98,26 @@ def test_wrong_value_is_refused(chart: Chart, values: Values) -> None:
             {**EXISTING_STORE, "store": {"endpoint": "http://s3"}},
             "set store.existingSecret",
             id="no-keys",
+        ),
+        pytest.param(
+            {"store": {"addressing": "virtualHost"}},
+            "the embedded MinIO has one name",
+            id="embedded-by-host",
+        ),
+        *(
+            pytest.param(
+                {
+                    **EXISTING_STORE,
+                    "store": {
+                        **EXISTING_STORE["store"],
+                        "endpoint": endpoint,
+                        "addressing": "virtualHost",
+                    },
+                },
+                "is an IP address",
+                id=endpoint,
+            )
+            for endpoint in ("http://10.1.2.3:9000", "https://[fd00::1]", "http://10.1.2.3/")
         ),
     ],
 )

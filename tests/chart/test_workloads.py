@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from roadstead.controllers.settings import OperatorSettings
+from roadstead.s3 import Addressing
+from roadstead.transfer.settings import TransferSettings
 from tests.support.charts import (
     EVERYTHING,
     EXISTING_POSTGRES,
@@ -17,6 +19,7 @@ from tests.support.charts import (
     NO_LEDGER,
     TRAEFIK,
     Chart,
+    Object,
     Rendered,
     Values,
 )
@@ -172,8 +175,40 @@ def test_existing_store_replaces_the_embedded_one(chart: Chart) -> None:
     assert "roadstead-minio" not in rendered.names("StatefulSet")
     assert rendered.operator_env()["ROADSTEAD_STORE_ENDPOINT"] == "https://s3.example.com:9443"
     pod = rendered.one("Deployment", "roadstead-operator")["spec"]["template"]["spec"]
+    assert set(store_keys(pod)) == {"s3-keys"}
+
+
+def store_keys(pod: Object) -> dict[str, dict[str, bool]]:
+    """The keys that a pod mounts for the store, by Secret, and whether each has to be there."""
     (volume,) = (each for each in pod["volumes"] if each["name"] == "store")
-    assert volume["secret"]["secretName"] == "s3-keys"
+    found: dict[str, dict[str, bool]] = {}
+    for source in volume["projected"]["sources"]:
+        secret = source["secret"]
+        needed = not secret.get("optional", False)
+        found.setdefault(secret["name"], {}).update(
+            {item["key"]: needed for item in secret["items"] if item["key"] == item["path"]}
+        )
+    return found
+
+
+def test_session_token_of_the_store_is_mounted_where_there_is_one(chart: Chart) -> None:
+    rendered = chart.render({**EXISTING_STORE, **JOBS})
+    job = rendered.transfer_job()["spec"]["template"]["spec"]
+    operator = rendered.one("Deployment", "roadstead-operator")["spec"]["template"]["spec"]
+    keys = {"accessKey": True, "secretKey": True, "sessionToken": False}
+    assert store_keys(operator) == store_keys(job) == {"s3-keys": keys}
+    (mount,) = (m for m in job["containers"][0]["volumeMounts"] if m["name"] == "store")
+    access = TransferSettings.from_env(rendered.operator_env()).store
+    assert str(access.session_token_file) == f"{mount['mountPath']}/sessionToken"
+
+
+def test_addressing_of_the_store_is_by_path_unless_set(chart: Chart, defaults: Rendered) -> None:
+    def addressing(rendered: Rendered) -> Addressing:
+        return TransferSettings.from_env(rendered.operator_env()).store.addressing
+
+    store = {**EXISTING_STORE["store"], "addressing": "virtualHost"}
+    assert addressing(defaults) is Addressing.PATH
+    assert addressing(chart.render({**EXISTING_STORE, "store": store})) is Addressing.VIRTUAL_HOST
 
 
 def test_scratch_store_claims_no_volume(chart: Chart) -> None:

@@ -8,7 +8,7 @@ import functools
 import os
 import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dev.servers import process
@@ -27,8 +27,13 @@ class QuantProcess:
 
 
 @contextlib.contextmanager
-def running_quant(source: ObjectStore, bucket: str, folder: Path) -> Iterator[QuantProcess]:
-    """One that offers the models in a bucket of `source`; key and log are in `folder`."""
+def running_quant(
+    source: ObjectStore, bucket: str, folder: Path, within: Sequence[str] = (), **more: str
+) -> Iterator[QuantProcess]:
+    """One that offers the models in a bucket of `source`; key and log are in `folder`.
+
+    It is started by the command that is `within`, if any, and with `more` settings.
+    """
     key_file = folder / "quant-key"
     key_file.write_text(secrets.token_urlsafe(32))
     port = free_port()
@@ -40,11 +45,12 @@ def running_quant(source: ObjectStore, bucket: str, folder: Path) -> Iterator[Qu
         "ROADSTEAD_QUANT_SOURCE_ACCESS_KEY_FILE": str(source.access_key_file),
         "ROADSTEAD_QUANT_SOURCE_SECRET_KEY_FILE": str(source.secret_key_file),
         "ROADSTEAD_QUANT_KEY_FILE": str(key_file),
+        **more,
     }
     endpoint = f"http://127.0.0.1:{port}"
     with process.running(
         "the Quant service",
-        [sys.executable, "-m", "roadstead", "quant"],
+        [*within, sys.executable, "-m", "roadstead", "quant"],
         folder / "quant.log",
         functools.partial(answers, f"{endpoint}/healthz"),
         seconds=START_SECONDS,

@@ -100,10 +100,10 @@ def fetch_environ(url_file: Path, target: Path, *, sha256: str, size: int) -> di
     }
 
 
-def start_fetch(environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    """Start one."""
+def start_fetch(environ: Mapping[str, str], within: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+    """Start one, by the command that is `within` if any."""
     return subprocess.Popen(
-        [sys.executable, "-m", "roadstead", "fetch"],
+        [*within, sys.executable, "-m", "roadstead", "fetch"],
         env=dict(environ),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -9,7 +9,6 @@ import dataclasses
 import datetime
 from collections.abc import Callable
 from typing import Final, Protocol
-from urllib.parse import unquote, urlsplit
 
 from roadstead.api.location import StoreLocation
 from roadstead.api.modelserve import ModelServe
@@ -75,15 +74,6 @@ def url_of(secret: Raw) -> str:
         return ""
 
 
-def opens(url: str, location: StoreLocation) -> bool:
-    """Whether a URL is one of this object."""
-    try:
-        path = unquote(urlsplit(url).path)
-    except ValueError:
-        return False
-    return path == f"/{location.bucket}/{location.path}" and url.startswith(location.endpoint)
-
-
 def _as_written(manifest: Raw, observed: Raw) -> bool:
     return digest_of(observed) == digest_of(manifest) and intact(manifest, observed)
 
@@ -135,7 +125,7 @@ class FetchUrls:
         if not self._owns(serve, observed):
             raise taken(manifest, observed)
         expires = fetch_expiry(observed)
-        good = _as_written(manifest, observed) and self._good(url_of(observed), location)
+        good = _as_written(manifest, observed) and self.store.signed(url_of(observed), location)
         if good and expires and self.lifetime / 2 < expires - now <= self.lifetime:
             return self._as_known(observed, location, now, expires)
         written = await self.client.apply(SECRETS, await self._made(serve, location, now))
@@ -167,10 +157,6 @@ class FetchUrls:
     ) -> Manifest:
         url = await self.store.presigned_get(location, self.lifetime)
         return fetch_secret(serve, url, now + self.lifetime)
-
-    def _good(self, url: str, location: StoreLocation) -> bool:
-        """Whether it opens the object, as far as can be told here: the keys may be others."""
-        return opens(url, location) and self.store.signed(url, location)
 
     async def _observed(self, serve: ModelServe) -> Object | None:
         try:

@@ -33,6 +33,7 @@ SIGNATURE_CODES: Final = (
     "SignatureDoesNotMatch",
     "InvalidAccessKeyId",
     "InvalidToken",
+    "InvalidTokenId",
     "InvalidSecurity",
     "AuthorizationQueryParametersError",
     "AuthenticationFailed",

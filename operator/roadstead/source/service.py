@@ -13,14 +13,13 @@ import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 import urllib3
 from aiohttp import web
 from minio import Minio
 from minio.error import MinioException
 
-from roadstead import tokens
+from roadstead import s3, tokens
 from roadstead.errors import InvalidSettings, InvalidToken, ModelUnknown, SourceError
 from roadstead.source.catalogue import Catalogue
 from roadstead.source.quant_client import AUDIENCE, ISSUER
@@ -73,7 +72,7 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
         return _refused(404, error.reason, str(error))
     except SourceError as error:
         return _refused(410, error.reason, str(error))
-    except (MinioException, urllib3.exceptions.HTTPError) as error:
+    except (MinioException, urllib3.exceptions.HTTPError, InvalidSettings) as error:
         # Only what it is: the text of such an error may hold a URL.
         log.error("the source store failed: %s", type(error).__name__)
         return _refused(503, "SourceUnavailable", "the source store can't be read")
@@ -129,14 +128,29 @@ async def _download_url(request: web.Request) -> web.Response:
 
 
 def _client(settings: QuantSettings, endpoint: str) -> Minio:
-    parts = urlsplit(endpoint)
-    return Minio(
-        parts.netloc,
-        access_key=_read(settings.access_key_file),
-        secret_key=_read(settings.secret_key_file),
-        secure=parts.scheme == "https",
-        region=settings.region,
+    files = s3.KeyFiles(
+        access_key=settings.access_key_file,
+        secret_key=settings.secret_key_file,
+        session_token=settings.session_token_file,
     )
+    return s3.client(
+        endpoint, region=settings.region, addressing=settings.addressing, read=_keys(files)
+    )
+
+
+def _keys(files: s3.KeyFiles) -> Callable[[], s3.Credentials]:
+    def read() -> s3.Credentials:
+        try:
+            found = files.read()
+        except OSError as error:
+            raise InvalidSettings(f"{error.filename} can't be read: {error.strerror}") from None
+        if not (found.access_key and found.secret_key):
+            raise InvalidSettings("the file with the source store's access or secret key is empty")
+        return found
+
+    # Files that are missing are told at the start, not at the first request.
+    read()
+    return read
 
 
 def _read(path: Path) -> str:

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
+from roadstead.s3 import Addressing
 from roadstead.settings import EnvReader
 
 
@@ -25,6 +26,8 @@ class QuantSettings:
     region: str
     access_key_file: Path
     secret_key_file: Path
+    session_token_file: Path | None
+    addressing: Addressing
     key_file: Path
     url_lifetime_seconds: int
 
@@ -33,15 +36,20 @@ class QuantSettings:
         """Read the environment; raises InvalidSettings that names every fault."""
         env = EnvReader(environ)
         endpoint = env.url("ROADSTEAD_QUANT_SOURCE_ENDPOINT")
+        public = env.url("ROADSTEAD_QUANT_SOURCE_PUBLIC_ENDPOINT", endpoint)
         settings = cls(
             host=env.text("ROADSTEAD_QUANT_HOST", "127.0.0.1"),
             port=env.integer("ROADSTEAD_QUANT_PORT", 8090, low=0, high=65535),
             endpoint=endpoint,
-            public_endpoint=env.url("ROADSTEAD_QUANT_SOURCE_PUBLIC_ENDPOINT", endpoint),
+            public_endpoint=public,
             bucket=env.text("ROADSTEAD_QUANT_SOURCE_BUCKET", "models"),
             region=env.text("ROADSTEAD_QUANT_SOURCE_REGION", "us-east-1"),
             access_key_file=env.file("ROADSTEAD_QUANT_SOURCE_ACCESS_KEY_FILE"),
             secret_key_file=env.file("ROADSTEAD_QUANT_SOURCE_SECRET_KEY_FILE"),
+            session_token_file=env.optional_file("ROADSTEAD_QUANT_SOURCE_SESSION_TOKEN_FILE"),
+            addressing=Addressing.read(
+                env, "ROADSTEAD_QUANT_SOURCE_ADDRESSING", (endpoint, public)
+            ),
             key_file=env.file("ROADSTEAD_QUANT_KEY_FILE"),
             url_lifetime_seconds=env.integer(
                 "ROADSTEAD_QUANT_URL_LIFETIME_SECONDS", 3600, low=60, high=604_800

@@ -7,15 +7,8 @@ from pathlib import Path
 
 from roadstead.errors import Retry, StoreError
 from roadstead.fence import Fence
+from roadstead.s3 import Addressing, Credentials, KeyFiles
 from roadstead.settings import EnvReader
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Credentials:
-    """An access key and its secret; neither shows in a repr."""
-
-    access_key: str = dataclasses.field(repr=False)
-    secret_key: str = dataclasses.field(repr=False)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,33 +23,43 @@ class StoreAccess:
     region: str
     access_key_file: Path
     secret_key_file: Path
+    session_token_file: Path | None = None
+    """May be missing: permanent keys have none."""
+    addressing: Addressing = Addressing.PATH
     fence: Fence = dataclasses.field(default_factory=Fence.open, repr=False, compare=False)
     """Asked right before each request that changes something."""
 
     @classmethod
     def read(cls, env: EnvReader) -> StoreAccess:
         """Take the store's settings out of the environment; faults are kept by `env`."""
+        endpoint = env.url("ROADSTEAD_STORE_ENDPOINT")
         return cls(
-            endpoint=env.url("ROADSTEAD_STORE_ENDPOINT"),
+            endpoint=endpoint,
             bucket=env.text("ROADSTEAD_STORE_BUCKET", "models"),
             region=env.text("ROADSTEAD_STORE_REGION", "us-east-1"),
             access_key_file=env.file("ROADSTEAD_STORE_ACCESS_KEY_FILE"),
             secret_key_file=env.file("ROADSTEAD_STORE_SECRET_KEY_FILE"),
+            session_token_file=env.optional_file("ROADSTEAD_STORE_SESSION_TOKEN_FILE"),
+            addressing=Addressing.read(env, "ROADSTEAD_STORE_ADDRESSING", (endpoint,)),
         )
 
     def credentials(self) -> Credentials:
-        """The keys as they are now; raises StoreError where a file can't be read."""
-        return Credentials(
-            access_key=_key(self.access_key_file), secret_key=_key(self.secret_key_file)
+        """The keys as they are now; raises StoreError where there are none."""
+        files = KeyFiles(
+            access_key=self.access_key_file,
+            secret_key=self.secret_key_file,
+            session_token=self.session_token_file,
         )
+        try:
+            found = files.read()
+        except OSError as error:
+            raise _missing(f"can't be read from {error.filename}: {error.strerror}") from error
+        if not (found.access_key and found.secret_key):
+            empty = self.secret_key_file if found.access_key else self.access_key_file
+            raise _missing(f"is empty in {empty}")
+        return found
 
 
-def _key(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise StoreError(
-            "StoreKeysMissing",
-            f"the store's key can't be read from {path}: {error.strerror}; mount the Secret there",
-            retry=Retry.BACKOFF,
-        ) from error
+def _missing(what: str) -> StoreError:
+    message = f"the store's key {what}; mount the Secret there"
+    return StoreError("StoreKeysMissing", message, retry=Retry.BACKOFF)

@@ -20,7 +20,7 @@ from minio.error import S3Error
 
 from roadstead.api.location import StoreLocation
 from roadstead.errors import StoreInterrupted, UploadMissing
-from roadstead.store.access import Credentials, StoreAccess
+from roadstead.store.access import StoreAccess
 from roadstead.store.faults import FAILURES, fault
 from roadstead.store.multipart import Multipart
 from roadstead.store.objects import (
@@ -50,7 +50,7 @@ class MinioStore:
 
     def __init__(self, access: StoreAccess) -> None:
         self._access = access
-        self._made: dict[float, tuple[Credentials, Minio]] = {}
+        self._made: dict[float, Minio] = {}
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="store")
         self._silence: StoreInterrupted | None = None
         self._silent_until = 0.0
@@ -148,13 +148,13 @@ class MinioStore:
         return found
 
     def _client(self, answer_seconds: float) -> Minio:
-        """One for as long as the keys are the same: making one costs more than signing a URL."""
-        keys = self._access.credentials()
+        """The one for such answers: making one costs more than signing a URL."""
         made = self._made.get(answer_seconds)
-        if made is None or made[0] != keys:
-            made = keys, minio_client(self._access, answer_seconds=answer_seconds)
-            self._made[answer_seconds] = made
-        return made[1]
+        if made is None:
+            made = self._made[answer_seconds] = minio_client(
+                self._access, answer_seconds=answer_seconds
+            )
+        return made
 
 
 def _bucket_exists(client: Minio, name: str) -> bool:
@@ -162,7 +162,7 @@ def _bucket_exists(client: Minio, name: str) -> bool:
     try:
         return client.bucket_exists(name)
     except S3Error as error:
-        if error.response.status != 403:
+        if error.response.status not in (400, 403):
             raise
     # The answer to HEAD has no body that would say why.
     try:

@@ -29,6 +29,8 @@ _DENIED: Final = (
     "SignatureDoesNotMatch",
     "AllAccessDisabled",
 )
+_SESSION: Final = ("ExpiredToken", "InvalidToken", "InvalidTokenId", "TokenRefreshRequired")
+"""Of temporary keys; InvalidTokenId is MinIO's, others answer some of them with 400."""
 _SKEWED: Final = ("RequestTimeTooSkewed", "RequestExpired", "AuthorizationHeaderMalformed")
 _PARTS_REFUSED: Final = ("InvalidPart", "InvalidPartOrder")
 """Also where a server takes an upload away part by part."""
@@ -86,6 +88,13 @@ def _answer_fault(status: int, code: str, doing: str, said: str) -> StoreError:
     if code == "AccessDenied":
         message = f"{doing}: the store denies it (AccessDenied); check what its keys' policy allows"
         return RightMissing("StoreDenied", message)
+    if code in _SESSION:
+        message = (
+            f"{doing}: the store refused the session token ({code}); put accessKey, secretKey and "
+            "sessionToken of one session that has not expired into the Secret, or permanent keys "
+            "without a sessionToken"
+        )
+        return StoreError("StoreDenied", message)
     if code in _DENIED or status in (401, 403):
         message = f"{doing}: the store refused ({code or status}); check its keys and their policy"
         return StoreError("StoreDenied", message)

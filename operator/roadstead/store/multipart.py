@@ -163,7 +163,7 @@ class PartChannel:
         Raises StoreError.
         """
         if self._connection is None:
-            self._connection = self._wire.connect()
+            self._connection = self._wire.connect(self._location.bucket)
         query = {"partNumber": str(number), "uploadId": self._upload_id}
         headers = {"Content-Length": str(size), **({"Content-MD5": md5} if md5 else {})}
         try:

@@ -6,13 +6,13 @@ import dataclasses
 import datetime
 import ssl
 from typing import Final
-from urllib.parse import urlsplit
 
 import urllib3
 from minio import Minio
 from minio.commonconfig import ComposeSource
 from minio.error import S3Error
 
+from roadstead import s3
 from roadstead.api.location import StoreLocation
 from roadstead.errors import ObjectHidden, Retry, StoreError
 from roadstead.store.access import StoreAccess
@@ -43,19 +43,17 @@ class StoredObject:
 
 
 def minio_client(access: StoreAccess, *, answer_seconds: float = ANSWER_SECONDS) -> Minio:
-    """A client with the keys as they are now; raises StoreError where a file can't be read.
+    """A client whose requests raise StoreError too, where a file with a key can't be read.
 
     A store that says nothing for `answer_seconds` is given up: to ask again is for the caller.
     """
-    keys = access.credentials()
-    parts = urlsplit(access.endpoint)
-    return Minio(
-        parts.netloc,
-        access_key=keys.access_key,
-        secret_key=keys.secret_key,
-        secure=parts.scheme == "https",
+    is_encrypted = access.endpoint.startswith("https:")
+    return s3.client(
+        access.endpoint,
         region=access.region,
-        http_client=fenced_pool(
+        addressing=access.addressing,
+        read=access.credentials,
+        pools=fenced_pool(
             access.fence,
             timeout=urllib3.Timeout(connect=5, read=answer_seconds),
             retries=urllib3.Retry(
@@ -67,7 +65,7 @@ def minio_client(access: StoreAccess, *, answer_seconds: float = ANSWER_SECONDS)
                 # MinIO asks for a minute while it starts, and would get a thread for so long.
                 respect_retry_after_header=False,
             ),
-            ssl_context=ssl.create_default_context() if parts.scheme == "https" else None,
+            ssl_context=ssl.create_default_context() if is_encrypted else None,
         ),
     )
 
@@ -94,7 +92,7 @@ def stat(client: Minio, location: StoreLocation) -> StoredObject | None:
     except S3Error as error:
         if error.code in _ABSENT:
             return None
-        if error.response.status == 403:
+        if error.response.status in (400, 403):
             _check_absent(client, location)
             return None
         raise fault(error, f"looking at {location}") from None
@@ -111,7 +109,7 @@ def stat(client: Minio, location: StoreLocation) -> StoredObject | None:
 
 
 def _check_absent(client: Minio, location: StoreLocation) -> None:
-    """Return where the object isn't there, else raise why HEAD answered 403, without a body."""
+    """Return where the object isn't there, else raise why HEAD was refused, without a body."""
     doing = f"looking at {location}"
     try:
         response = client.get_object(location.bucket, location.path, offset=0, length=1)

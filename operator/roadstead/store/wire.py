@@ -16,7 +16,6 @@ from typing import Final
 from urllib.parse import SplitResult, quote, urlsplit
 from xml.etree import ElementTree
 
-from minio.credentials.credentials import Credentials as MinioCredentials
 from minio.signer import sign_v4_s3
 from minio.time import to_amz_date
 
@@ -77,9 +76,11 @@ class Wire:
         self._access = access
         self._endpoint = urlsplit(access.endpoint)
 
-    def connect(self) -> http.client.HTTPConnection:
-        """A connection that isn't dialled before its first request."""
-        host, port = self._endpoint.hostname or "", self._endpoint.port
+    def connect(self, bucket: str) -> http.client.HTTPConnection:
+        """A connection for requests to a bucket; it isn't dialled before its first one."""
+        netloc, _ = self._access.addressing.locate(self._endpoint, bucket)
+        parts = urlsplit(f"//{netloc}")
+        host, port = parts.hostname or "", parts.port
         if self._endpoint.scheme == "https":
             return http.client.HTTPSConnection(
                 host, port, timeout=ANSWER_SECONDS, context=ssl.create_default_context()
@@ -101,17 +102,19 @@ class Wire:
         url = self._url(location, query)
         keys = self._access.credentials()
         now = datetime.datetime.now(datetime.UTC)
+        token = {"x-amz-security-token": keys.session_token} if keys.session_token else {}
         signed = sign_v4_s3(
             method=method,
             url=url,
             region=self._access.region,
             headers={
                 **headers,
+                **token,
                 "Host": url.netloc,
                 "x-amz-content-sha256": UNSIGNED,
                 "x-amz-date": to_amz_date(now),
             },
-            credentials=MinioCredentials(keys.access_key, keys.secret_key),
+            credentials=keys.for_minio(),
             content_sha256=UNSIGNED,
             date=now,
         )
@@ -137,7 +140,7 @@ class Wire:
         doing: str,
     ) -> Answer:
         """One request on a connection of its own; raises StoreError unless all went well."""
-        connection = self.connect()
+        connection = self.connect(location.bucket)
         try:
             length = {"Content-Length": str(len(body))}
             self.head(connection, method, location, query, {**(headers or {}), **length})
@@ -152,15 +155,16 @@ class Wire:
         return accepted(answer, doing)
 
     def _url(self, location: StoreLocation, query: Mapping[str, str]) -> SplitResult:
-        path = f"/{location.bucket}/{quote(location.path, safe='/~')}".rstrip("/")
+        netloc, prefix = self._access.addressing.locate(self._endpoint, location.bucket)
+        path = f"{prefix}/{quote(location.path, safe='/~')}".rstrip("/") or "/"
         encoded = "&".join(
             f"{quote(name, safe='~')}={quote(value, safe='~')}"
             for name, value in sorted(query.items())
         )
         # The signer wants the host as it will be sent: without the scheme's own port.
         default = {"http": 80, "https": 443}[self._endpoint.scheme]
-        netloc = self._endpoint.netloc.removesuffix(f":{default}")
-        return SplitResult(self._endpoint.scheme, netloc, path, encoded, "")
+        host = netloc.removesuffix(f":{default}")
+        return SplitResult(self._endpoint.scheme, host, path, encoded, "")
 
 
 def read_answer(connection: http.client.HTTPConnection) -> Answer:

@@ -44,7 +44,7 @@ class Signer:
         return f"{location.endpoint}/{location.bucket}/{location.path}?n={len(self.signed_for)}"
 
     def signed(self, url: str, location: StoreLocation) -> bool:
-        return "?n=" in url
+        return url.startswith(f"{location.endpoint}/{location.bucket}/{location.path}?n=")
 
 
 @dataclasses.dataclass

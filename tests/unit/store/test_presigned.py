@@ -1,11 +1,14 @@
 """Presigned URLs are told from those of keys that are no more."""
 
+import dataclasses
 import datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from roadstead.api.location import StoreLocation
+from roadstead.s3 import Addressing
 from roadstead.store.access import StoreAccess
 from roadstead.store.objects import minio_client
 from roadstead.store.presigned import presigned, signed
@@ -37,6 +40,38 @@ def test_url_is_known_by_the_keys_that_made_it(access: StoreAccess) -> None:
 def test_url_of_an_earlier_secret_is_not(access: StoreAccess) -> None:
     url = presigned(minio_client(access), MODEL, HOUR)
     access.secret_key_file.write_text("second")
+    assert not signed(minio_client(access), MODEL, url)
+
+
+@pytest.mark.parametrize("endpoint", [ENDPOINT, "https://s3.eu-west-1.amazonaws.com"])
+@pytest.mark.parametrize("addressing", Addressing)
+def test_url_names_the_bucket_where_the_store_wants_it(
+    access: StoreAccess, endpoint: str, addressing: Addressing
+) -> None:
+    there = dataclasses.replace(
+        access, endpoint=endpoint, region="eu-west-1", addressing=addressing
+    )
+    url = urlsplit(presigned(minio_client(there), MODEL, HOUR))
+    is_by_path = addressing is Addressing.PATH
+    host = urlsplit(endpoint).netloc
+    assert url.netloc == (host if is_by_path else f"models.{host}")
+    assert url.path == f"{'/models' if is_by_path else ''}/gemma/a%20b.gguf"
+
+
+def test_url_of_an_earlier_session_is_not(access: StoreAccess) -> None:
+    token = access.secret_key_file.with_name("token")
+    session = dataclasses.replace(access, session_token_file=token)
+    token.write_text("first")
+    url = presigned(minio_client(session), MODEL, HOUR)
+    assert "X-Amz-Security-Token=first&" in url
+    assert signed(minio_client(session), MODEL, url)
+    token.write_text("second")
+    assert not signed(minio_client(session), MODEL, url)
+
+
+def test_url_of_another_object_is_not(access: StoreAccess) -> None:
+    other = dataclasses.replace(MODEL, path="gemma/c.gguf")
+    url = presigned(minio_client(access), other, HOUR)
     assert not signed(minio_client(access), MODEL, url)
 
 

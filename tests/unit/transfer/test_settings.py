@@ -55,6 +55,7 @@ def test_all_that_is_missing_is_said_at_once(
         ("ROADSTEAD_SOURCE_ALLOW", "host:port"),
         ("ROADSTEAD_TRANSFER_CONNECTIONS", "100"),
         ("ROADSTEAD_STORE_ENDPOINT", "minio:9000"),
+        ("ROADSTEAD_STORE_ADDRESSING", "host"),
     ],
 )
 def test_value_of_a_transfer_that_cannot_be_used_is_named(name: str, value: str) -> None:
@@ -69,3 +70,30 @@ def test_value_of_a_transfer_that_cannot_be_used_is_named(name: str, value: str)
 def test_value_of_a_fetch_that_cannot_be_used_is_named(name: str, value: str) -> None:
     with pytest.raises(InvalidSettings, match=name):
         FetchSettings.from_env({**FETCH, name: value})
+
+
+@pytest.mark.parametrize("host", ["10.1.2.3:9000", "[fd00::1]:9000", "127.1", "0x7f000001"])
+@pytest.mark.parametrize(
+    ("from_env", "environ", "name"),
+    [
+        (TransferSettings.from_env, STORE, "ROADSTEAD_STORE"),
+        (QuantSettings.from_env, QUANT, "ROADSTEAD_QUANT_SOURCE"),
+    ],
+    ids=["store", "source"],
+)
+def test_ip_address_cannot_have_a_bucket_before_it(
+    from_env: Callable[[Mapping[str, str]], object],
+    environ: Mapping[str, str],
+    name: str,
+    host: str,
+) -> None:
+    given = {**environ, f"{name}_ENDPOINT": f"http://{host}"}
+    from_env(given)
+    with pytest.raises(InvalidSettings, match=f"{name}_ADDRESSING: .* IP address"):
+        from_env({**given, f"{name}_ADDRESSING": "virtualHost"})
+
+
+def test_presigned_urls_of_a_source_cannot_either() -> None:
+    given = {**QUANT, "ROADSTEAD_QUANT_SOURCE_PUBLIC_ENDPOINT": "https://192.0.2.1"}
+    with pytest.raises(InvalidSettings, match="ADDRESSING"):
+        QuantSettings.from_env({**given, "ROADSTEAD_QUANT_SOURCE_ADDRESSING": "virtualHost"})

@@ -1,0 +1,155 @@
+"""How an S3 server is addressed, and the keys for it: what the store and a source share."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import enum
+import ipaddress
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+import urllib3
+from minio import Minio
+from minio.credentials import Credentials as MinioCredentials
+from minio.credentials import Provider
+
+from roadstead.settings import EnvReader
+
+_READS: Final = 5
+
+
+class Addressing(enum.Enum):
+    """Where requests name the bucket."""
+
+    PATH = "path"
+    """`https://store/bucket/key`."""
+    VIRTUAL_HOST = "virtualHost"
+    """`https://bucket.store/key`."""
+
+    @classmethod
+    def read(cls, env: EnvReader, name: str, endpoints: tuple[str, ...]) -> Addressing:
+        """Take it out of the environment; `endpoints` are those that it is for."""
+        chosen = cls(env.choice(name, [each.value for each in cls], cls.PATH.value))
+        if chosen is cls.VIRTUAL_HOST and any(_is_address(each) for each in endpoints):
+            env.fault(
+                name,
+                "virtualHost puts the bucket before the host's name, and the endpoint is an IP "
+                "address: write a name that its buckets' names resolve under, or path",
+            )
+        return chosen
+
+    def locate(self, endpoint: SplitResult, bucket: str) -> tuple[str, str]:
+        """Host and port (as URLs have them) and the path that requests for a bucket begin with.
+
+        As minio-py does it, a bucket with dots is addressed by path over https: a certificate for
+        `*.store` does not cover its name.
+        """
+        dotted = "." in bucket and endpoint.scheme == "https"
+        if self is Addressing.PATH or dotted:
+            return endpoint.netloc, f"/{bucket}"
+        return f"{bucket}.{endpoint.netloc}", ""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Credentials:
+    """An access key, its secret, and the token of temporary ones; none shows in a repr."""
+
+    access_key: str = dataclasses.field(repr=False)
+    secret_key: str = dataclasses.field(repr=False)
+    session_token: str = dataclasses.field(default="", repr=False)
+    """Empty for permanent keys."""
+
+    def for_minio(self) -> MinioCredentials:
+        """The same, as minio-py signs with."""
+        return MinioCredentials(self.access_key, self.secret_key, self.session_token or None)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class KeyFiles:
+    """The files that hold an S3 server's keys: a mounted Secret changes while it is read."""
+
+    access_key: Path
+    secret_key: Path
+    session_token: Path | None = None
+    """May be missing, which means permanent keys."""
+
+    def read(self) -> Credentials:
+        """The keys as they are now, all of one session; raises OSError."""
+        found = self._read()
+        for _ in range(_READS):
+            again = self._read()
+            if again == found:
+                break
+            found = again
+        return found
+
+    def _read(self) -> Credentials:
+        token = ""
+        if self.session_token is not None:
+            with contextlib.suppress(FileNotFoundError):
+                token = _text(self.session_token)
+        return Credentials(
+            access_key=_text(self.access_key),
+            secret_key=_text(self.secret_key),
+            session_token=token,
+        )
+
+
+class CurrentKeys(Provider):
+    """Keys that minio-py asks for before each request: temporary ones end while a client lives."""
+
+    def __init__(self, read: Callable[[], Credentials]) -> None:
+        self._read = read
+
+    def retrieve(self) -> MinioCredentials:
+        """The keys as they are now; raises what reading them raises."""
+        return self._read().for_minio()
+
+
+def client(
+    endpoint: str,
+    *,
+    region: str,
+    addressing: Addressing,
+    read: Callable[[], Credentials],
+    pools: urllib3.PoolManager | None = None,
+) -> Minio:
+    """minio-py for the server at `endpoint`, by the keys that `read` returns."""
+    parts = urlsplit(endpoint)
+    made = Minio(
+        parts.netloc,
+        credentials=CurrentKeys(read),
+        secure=parts.scheme == "https",
+        region=region,
+        http_client=pools,
+    )
+    # Said either way: minio-py chooses by the host's name where nobody does.
+    if addressing is Addressing.VIRTUAL_HOST:
+        made.enable_virtual_style_endpoint()
+    else:
+        made.disable_virtual_style_endpoint()
+    return made
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8").strip()
+
+
+def _is_address(endpoint: str) -> bool:
+    host = urlsplit(endpoint).hostname or ""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        pass
+    else:
+        return True
+    try:
+        # Also what resolvers take for one: 127.1, 0x7f000001.
+        socket.inet_aton(host)
+    except OSError:
+        return False
+    return True
