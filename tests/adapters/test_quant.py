@@ -56,6 +56,18 @@ async def test_model_is_described(
     assert answer.expires_at > datetime.datetime.now(datetime.UTC)
 
 
+@pytest.mark.parametrize("model_id", ["Org/Model-GGUF:Q4_K_M", "hf.co/_o/M@refs/pr/1", "a+b..c"])
+def test_model_is_known_by_the_name_it_has_at_hugging_face(
+    asker: QuantClient, source_client: Minio, quant: QuantProcess, content: bytes, model_id: str
+) -> None:
+    source_client.put_object("quantised", f"{model_id}.gguf", io.BytesIO(content), len(content))
+    answer = asker.ask(model_id)
+    with urllib.request.urlopen(answer.url, timeout=60) as response:
+        assert response.read() == content
+    assert model_id in listed(quant)
+    assert status(quant, f"/download-url/{model_id}", token(quant)) == (200, "")
+
+
 async def test_digest_follows_the_object(asker: QuantClient, source_client: Minio) -> None:
     source_client.put_object("quantised", "changing.gguf", io.BytesIO(b"one"), 3)
     before = await asker.download_url("changing")
@@ -68,9 +80,15 @@ async def test_unknown_model_is_said(asker: QuantClient) -> None:
         await asker.download_url("no-such-model")
 
 
-async def test_model_id_that_leaves_the_bucket_is_unknown(asker: QuantClient) -> None:
+@pytest.mark.parametrize(
+    "model_id",
+    ["../other/model", "a/../../other/model", "/a", "a//b", "a/", "a?b", "a\nb", "a" * 254],
+)
+async def test_model_id_that_leaves_the_bucket_is_unknown(
+    asker: QuantClient, model_id: str
+) -> None:
     with pytest.raises(ModelUnknown):
-        await asker.download_url("../other/model")
+        await asker.download_url(model_id)
 
 
 async def test_model_that_was_removed_is_gone(asker: QuantClient, source_client: Minio) -> None:
@@ -82,12 +100,18 @@ async def test_model_that_was_removed_is_gone(asker: QuantClient, source_client:
     assert caught.value.reason == "SourceGone"
 
 
-def test_models_are_listed(quant: QuantProcess, source_client: Minio) -> None:
-    source_client.put_object("quantised", "listed.gguf", io.BytesIO(b"gguf"), 4)
+def listed(quant: QuantProcess) -> list[str]:
+    """What `GET /models` answers."""
     headers = {"Authorization": f"Bearer {token(quant)}"}
     request = urllib.request.Request(f"{quant.endpoint}/models", headers=headers)
     with urllib.request.urlopen(request, timeout=60) as response:
-        assert "listed" in json.load(response)["models"]
+        found: list[str] = json.load(response)["models"]
+        return found
+
+
+def test_models_are_listed(quant: QuantProcess, source_client: Minio) -> None:
+    source_client.put_object("quantised", "listed.gguf", io.BytesIO(b"gguf"), 4)
+    assert "listed" in listed(quant)
 
 
 def test_caller_without_a_token_is_challenged(quant: QuantProcess) -> None:

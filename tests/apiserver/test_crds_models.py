@@ -13,6 +13,36 @@ QUANT = {"modelId": "gemma-3-270m"}
 SECRET = {"secretRef": {"name": "gemma-url"}}
 EXACTLY_ONE = "spec.source: Invalid value: write exactly one of quant"
 KEY = "spec.minioPath: Invalid value"
+MODEL_IDS = (
+    "unsloth/gemma-3-270m-it-GGUF",
+    "hf.co/bartowski/Llama-3.2-1B-Instruct-GGUF:Q4_K_M",
+    "Qwen/Qwen3-0.6B@refs/pr/1",
+    "_org/_Model--x..y",
+)
+"""What Hugging Face and the tools around it call a model."""
+NO_MODEL_IDS = (
+    "../x",
+    "a/../b",
+    "a/./b",
+    "/a",
+    "a/",
+    "a//b",
+    "a b",
+    "a\nb",
+    "a?b",
+    "a#b",
+    "a%2Fb",
+    "é",
+)
+KEYS = (
+    "models/a.gguf?x",
+    "a#b&c;d,e$f!g'h(i)j*k:l.gguf",
+    'a"b<c>d\\e^f`g{h|i}j[k]l~m%41n.gguf',
+    "模型/Ünïcödé/🦙.gguf",
+)
+"""Characters that S3 allows."""
+NOT_IN_KEYS = "\n\r\t\x00\x7f\x85\u2028\u202e\u2066\ufffe"
+"""What XML can't carry, or what would write lines or another order into a log."""
 
 
 @pytest.mark.parametrize(
@@ -36,6 +66,12 @@ KEY = "spec.minioPath: Invalid value"
         pytest.param({"minioEndpoint": "http://minio:9000", "minioBucket": "abc"}, id="store"),
         pytest.param({"minioEndpoint": "https://[fd00::1]:9000"}, id="store-by-ipv6"),
         pytest.param({"minioPath": "a b/c..d/@e=f+1.gguf"}, id="key-with-dots-within-a-part"),
+        *(pytest.param({"source": {"quant": {"modelId": each}}}, id=each) for each in MODEL_IDS),
+        *(
+            pytest.param({"minioPath": each}, id=f"key-{number}")
+            for number, each in enumerate(KEYS)
+        ),
+        pytest.param({"minioPath": "é" * 488}, id="longest-key-in-bytes"),
     ],
 )
 async def test_sensible_model_is_accepted(api: client.ApiClient, spec: Raw) -> None:
@@ -56,8 +92,11 @@ async def test_sensible_model_is_accepted(api: client.ApiClient, spec: Raw) -> N
         pytest.param(
             {"source": {"quant": {}}}, "spec.source.quant.modelId: Required", id="no-model-id"
         ),
-        pytest.param(
-            {"source": {"quant": {"modelId": "../x"}}}, "write an id of letters", id="id-with-slash"
+        *(
+            pytest.param(
+                {"source": {"quant": {"modelId": each}}}, "write an id of", id=f"id-{each!r}"
+            )
+            for each in NO_MODEL_IDS
         ),
         pytest.param(
             {"source": {"quant": {**QUANT, "endpoint": "https://user:pw@quant/"}}},
@@ -103,8 +142,14 @@ async def test_sensible_model_is_accepted(api: client.ApiClient, spec: Raw) -> N
         pytest.param({"minioPath": "/models/a.gguf"}, KEY, id="key-with-leading-slash"),
         pytest.param({"minioPath": "models/../a.gguf"}, KEY, id="key-with-dot-dot"),
         pytest.param({"minioPath": "models//a.gguf"}, KEY, id="key-with-empty-part"),
-        pytest.param({"minioPath": "models/a.gguf?x"}, KEY, id="key-with-query"),
-        pytest.param({"minioPath": "x" * 513}, "spec.minioPath: Too long", id="key-too-long"),
+        pytest.param({"minioPath": "./a.gguf"}, KEY, id="key-with-dot"),
+        pytest.param({"minioPath": "models/a.gguf/"}, KEY, id="key-with-trailing-slash"),
+        *(
+            pytest.param({"minioPath": f"a{each}b"}, KEY, id=f"key-with-{ord(each):x}")
+            for each in NOT_IN_KEYS
+        ),
+        pytest.param({"minioPath": "é" * 489}, KEY, id="key-of-too-many-bytes"),
+        pytest.param({"minioPath": "x" * 978}, "spec.minioPath: Too long", id="key-too-long"),
         pytest.param({"displayname": "x"}, 'unknown field "spec.displayname"', id="unknown-field"),
     ],
 )

@@ -23,7 +23,9 @@ from roadstead.gguf import InvalidGguf, Truncated, parse_header
 
 SUFFIX: Final = ".gguf"
 NOTE_SUFFIX: Final = ".gguf.json"
-MODEL_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+MAX_MODEL_ID: Final = 253
+_ID_PART: Final = "[A-Za-z0-9_][A-Za-z0-9._:@+-]*"
+_MODEL_ID: Final = re.compile(f"{_ID_PART}(?:/{_ID_PART})*")
 _CHUNK_BYTES: Final = 2**20
 _HEADER_BYTES: Final = 32 * 2**20
 
@@ -39,6 +41,11 @@ class Entry:
     quantization: str | None
 
 
+def is_model_id(text: str) -> bool:
+    """Whether a Model's `source.quant.modelId` may be it: no part of it can leave its folder."""
+    return len(text) <= MAX_MODEL_ID and _MODEL_ID.fullmatch(text) is not None
+
+
 class Catalogue:
     """Looks models up; methods block, raise SourceError, and may be called from any thread."""
 
@@ -50,13 +57,14 @@ class Catalogue:
 
     def model_ids(self) -> tuple[str, ...]:
         """All models, in order."""
-        names = (found.object_name or "" for found in self._client.list_objects(self._bucket))
+        listed = self._client.list_objects(self._bucket, recursive=True)
+        names = (found.object_name or "" for found in listed)
         ids = (name.removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX))
-        return tuple(sorted(model_id for model_id in ids if MODEL_ID.fullmatch(model_id)))
+        return tuple(sorted(filter(is_model_id, ids)))
 
     def entry(self, model_id: str) -> Entry:
         """One model; raises ModelUnknown, or SourceError (SourceGone) where it was there once."""
-        if not MODEL_ID.fullmatch(model_id):
+        if not is_model_id(model_id):
             raise _unknown(model_id)
         with self._lock(model_id):
             note = self._note(model_id)
@@ -144,5 +152,5 @@ def _quantization(prefix: bytearray, size: int) -> str | None:
 
 
 def _unknown(model_id: str) -> ModelUnknown:
-    message = f"there is no model {model_id[:128]!r}; GET /models lists them"
+    message = f"there is no model {model_id[:MAX_MODEL_ID]!r}; GET /models lists them"
     return ModelUnknown("ModelUnknown", message, retry=Retry.ON_CHANGE)

@@ -3,6 +3,9 @@
 GET /download-url/{model_id}  -> {url, size, sha256, quantization, expiresAt}; 401, 404, 410, 503
 GET /models                   -> {models: [id, ...]}; 401, 503
 GET /healthz                  -> ok, without a token
+
+An id with '/', such as `org/name:Q4_K_M`, may come with it as it is or as `%2F`, as the operator
+sends it: some proxies decode it on the way.
 """
 
 from __future__ import annotations
@@ -52,7 +55,7 @@ def application(settings: QuantSettings) -> web.Application:
         [
             web.get("/healthz", _healthz),
             web.get("/models", _models),
-            web.get("/download-url/{model_id}", _download_url),
+            web.get("/download-url/{model_id:.+}", _download_url),
         ]
     )
     return app

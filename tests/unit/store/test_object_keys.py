@@ -1,0 +1,59 @@
+"""Keys may have any characters that S3 allows: each is quoted once, and read back as it was."""
+
+import datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from minio import Minio
+
+from roadstead.api.location import StoreLocation
+from roadstead.controllers.fetch_urls import opens
+from roadstead.source.dial import Target
+from roadstead.store.access import StoreAccess
+from roadstead.store.objects import minio_client
+from roadstead.store.presigned import presigned, signed
+
+ENDPOINT = "http://store.example:9000"
+HOUR = datetime.timedelta(hours=1)
+parts = st.text(
+    st.characters(exclude_categories=["C", "Zl", "Zp"], exclude_characters="/"), min_size=1
+).filter(lambda part: part not in (".", ".."))
+keys = st.lists(parts, min_size=1, max_size=4).map("/".join)
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Minio:
+    """minio-py, as Roadstead makes it."""
+    key = tmp_path_factory.mktemp("keys") / "key"
+    key.write_text("roadstead")
+    access = StoreAccess(
+        endpoint=ENDPOINT,
+        bucket="models",
+        region="us-east-1",
+        access_key_file=key,
+        secret_key_file=key,
+    )
+    return minio_client(access)
+
+
+def at(key: str) -> StoreLocation:
+    """The object of this key."""
+    return StoreLocation(endpoint=ENDPOINT, bucket="models", path=key)
+
+
+@given(keys, keys)
+def test_url_of_any_key_opens_that_key_alone(client: Minio, key: str, other: str) -> None:
+    url = presigned(client, at(key), HOUR)
+    assert signed(client, at(key), url)
+    assert opens(url, at(key))
+    assert opens(url, at(other)) is (key == other)
+
+
+@given(keys)
+def test_url_of_any_key_has_no_dot_segments(client: Minio, key: str) -> None:
+    target = Target.parse(presigned(client, at(key), HOUR))
+    path = target.resource.partition("?")[0]
+    assert (target.host, target.port) == ("store.example", 9000)
+    assert path.count("/") == key.count("/") + 2
+    assert not {".", "..", ""} & set(path.split("/")[1:])
