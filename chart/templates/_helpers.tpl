@@ -76,3 +76,13 @@ readOnlyRootFilesystem: true
 capabilities:
   drop: [ALL]
 {{- end -}}
+
+{{/* Which resources count as devices: the same for the webhooks and the operator. */}}
+{{- define "roadstead.deviceEnv" -}}
+- name: ROADSTEAD_DEVICES
+  value: {{ toJson .Values.devices.names | quote }}
+- name: ROADSTEAD_DEVICE_SHARES
+  value: {{ toJson .Values.devices.shares | quote }}
+- name: ROADSTEAD_OTHER_RESOURCES
+  value: {{ toJson .Values.devices.others | quote }}
+{{- end -}}

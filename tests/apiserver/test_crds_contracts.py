@@ -13,6 +13,7 @@ from tests.support.custom_objects import create, patch, refusal
 QUANTITY = "write a quantity that is not negative"
 NAMESPACES = "spec.namespaces: Invalid value: write names"
 CLAIMS = "spec.authorization: Invalid value: write at least one of subjects, groups and scopes"
+RESOURCE = "write ephemeral-storage or an extended resource"
 NEVER_USED = "so it could never be used"
 
 
@@ -27,6 +28,13 @@ def expressions(*items: Raw) -> Raw:
         pytest.param({"namespaces": {"names": ["team-a", "team-?-*", "*"]}}, id="globs"),
         pytest.param({"namespaces": {"selector": {"matchLabels": {"team": "a"}}}}, id="selector"),
         pytest.param({"namespaces": {"selector": {}}}, id="every-namespace"),
+        pytest.param(
+            {
+                "perServer": {"resources": {"nvidia.com/gpumem": 3000}},
+                "total": {"resources": {"nvidia.com/gpumem": "6k", "ephemeral-storage": "1Gi"}},
+            },
+            id="resources",
+        ),
         pytest.param(
             expressions(
                 {"key": "team", "operator": "In", "values": ["a", "b"]},
@@ -110,6 +118,17 @@ async def test_sensible_contract_is_accepted(api: client.ApiClient, spec: Raw) -
             {"perServer": {"memory": "8Gi"}, "total": {"memory": "8G"}},
             f"perServer.memory is more than total.memory, {NEVER_USED}",
             id="memory",
+        ),
+        *(
+            pytest.param({part: {"resources": {name: 1}}}, RESOURCE, id=f"{part}-{name[:9]}")
+            for part in ("perServer", "total")
+            for name in ("cpu", "memory", "gpu", "a b/c", "a/" + "b" * 316)
+        ),
+        pytest.param({"total": {"resources": {"a.com/b": "-1"}}}, QUANTITY, id="resource-below-0"),
+        pytest.param(
+            {"total": {"resources": {f"a.com/{number}": 1 for number in range(9)}}},
+            "Too many",
+            id="too-many-resources",
         ),
         pytest.param(
             {"perServer": {"gpu": 2}, "total": {"gpu": 1}},
@@ -205,7 +224,14 @@ async def test_full_status_is_stored(api: client.ApiClient) -> None:
 
 
 async def test_use_and_reservations_are_stored_as_they_are_written(api: client.ApiClient) -> None:
-    used = Demand(servers=2, replicas=3, cpu_milli=2500, memory_bytes=3 * 2**29, gpu=1)
+    used = Demand(
+        servers=2,
+        replicas=3,
+        cpu_milli=2500,
+        memory_bytes=3 * 2**29,
+        gpu=1,
+        resources={"nvidia.com/gpumem": 2**63 - 1},
+    )
     taken = dataclasses.replace(used, servers=1)
     reservation = Reservation(key="demo/gemma", demand=taken, at="2030-01-01T00:00:00Z", uid="u")
     status = {"used": used.to_json(), "reservations": [reservation.to_json()]}

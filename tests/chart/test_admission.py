@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
+from roadstead.api.devices import DEFAULT_DEVICES, DeviceNames
 from roadstead.issuers.settings import read_issuers
+from roadstead.settings import EnvReader
 from roadstead.tokens.prefixes import NamePrefixes
 from roadstead_webhooks.settings import WebhookSettings
 from tests.support.builders.tokens import prefixes
@@ -44,6 +46,19 @@ def asked(rendered: Rendered, kind: str) -> set[tuple[str, str]]:
         for resource in rule["resources"]
         for operation in rule["operations"]
     }
+
+
+def test_operator_and_webhooks_count_the_same_devices(chart: Chart) -> None:
+    given: Values = {"devices": {"names": ["a.com/*"], "shares": ["a.com/mem"], "others": []}}
+    expected = DeviceNames(devices=("a.com/*",), shares=("a.com/mem",), others=())
+    rendered = chart.render(given)
+    for part in ("operator", "webhooks"):
+        assert DeviceNames.read(EnvReader(rendered.env(part))) == expected
+
+
+def test_devices_of_the_chart_are_those_of_the_programs(defaults: Rendered) -> None:
+    for part in ("operator", "webhooks"):
+        assert DeviceNames.read(EnvReader(defaults.env(part))) == DEFAULT_DEVICES
 
 
 def test_no_answer_is_a_denial(defaults: Rendered) -> None:

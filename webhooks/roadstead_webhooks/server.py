@@ -79,7 +79,7 @@ class WebhookServer:
         self._clock = clock
         self._receipts = Receipts(settings.receipts_folder)
         self._admitted = AdmittedServes(self._receipts.verifier)
-        self._cache = CountingCache(self._admitted)
+        self._cache = CountingCache(self._admitted, settings.rules.devices)
         self._revocations = WatchedRevocations(
             self._cache, namespace=settings.namespace, name=settings.revocations
         )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, cast
 
+from roadstead.api.devices import DeviceNames
 from roadstead.issuers.settings import TokenSettings
 from roadstead.ledger.settings import LedgerSettings
 from roadstead.settings import EnvReader
@@ -66,6 +67,7 @@ class WebhookSettings:
         rules = Rules(
             admin_groups=frozenset(groups),
             operator=env.text("ROADSTEAD_OPERATOR_USERNAME", operator),
+            devices=DeviceNames.read(env),
             memory_fit=cast(MemoryFit, fit),
         )
         tls = env.file("ROADSTEAD_TLS_DIR", "/etc/roadstead/tls")

@@ -66,9 +66,11 @@ class Reservation:
 
         What is missing or unreadable is nothing.
         """
-        key, uid, replicas, cpu, memory, gpu, at, *_ = [*text.split(" "), *[""] * 7]
+        key, uid, replicas, cpu, memory, gpu, at, more, *_ = [*text.split(" "), *[""] * 8]
+        resources = dict(item.rpartition("=")[::2] for item in more.split(",") if "=" in item)
         counts = {"replicas": _count(replicas), "gpu": _count(gpu)}
         demand = Demand.parse({**counts, "cpu": cpu or 0, "memory": memory or 0})
+        demand = dataclasses.replace(demand, resources=_counts(resources))
         return cls(
             key=key,
             demand=dataclasses.replace(demand, servers=1),
@@ -87,7 +89,8 @@ class Reservation:
             self.uid or _NO_UID,
             *(demand[name] for name in ("replicas", "cpu", "memory", "gpu")),
         )
-        return " ".join(map(str, (self.key, *parts, self.at)))
+        more = ",".join(f"{name}={amount}" for name, amount in demand.get("resources", {}).items())
+        return " ".join(map(str, (self.key, *parts, self.at, *((more,) if more else ()))))
 
     @property
     def reserved_at(self) -> datetime.datetime:
@@ -150,6 +153,11 @@ class ResourceContract:
         )
 
     @property
+    def resources(self) -> frozenset[str]:
+        """The resources that it limits by name; no others are reserved or shown."""
+        return frozenset(self.per_server.resources) | frozenset(self.total.resources)
+
+    @property
     def reserves(self) -> bool:
         """Whether its totals are reserved as servers are admitted: not for the default alone, of
         which as many more are admitted as requests are decided at one moment."""
@@ -189,5 +197,10 @@ def _reservation(text: str) -> Reservation:
     return Reservation.parse(text)
 
 
-def _count(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 10 else 0
+def _counts(given: Mapping[str, str]) -> dict[str, int]:
+    found = {name: _count(text, digits=19) for name, text in given.items()}
+    return {name: amount for name, amount in found.items() if name and amount}
+
+
+def _count(text: str, *, digits: int = 10) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= digits else 0

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import ROUND_FLOOR, Decimal
 from typing import Final, Self
 
+from roadstead.api.demand import FIELDS, is_counted
 from roadstead.api.quantity import MAXIMUM, parse_quantity
-from roadstead.api.raw import Raw
+from roadstead.api.raw import Raw, section
 from roadstead.errors import InvalidResource
 
 Faults = tuple[str, ...]
@@ -27,6 +28,17 @@ class Limits:
     cpu_milli: int | None = None
     memory_bytes: int | None = None
     gpu: int | None = None
+    resources: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    """Of resources by name, devices among them or not."""
+
+    @property
+    def bounds(self) -> Mapping[str, int]:
+        """All that are set, named as in `Demand.parts`."""
+        fields = {name: getattr(self, name) for name in FIELDS}
+        return {
+            **{name: bound for name, bound in fields.items() if bound is not None},
+            **self.resources,
+        }
 
     @classmethod
     def parse(cls, raw: Raw, field: str) -> tuple[Self, Faults]:
@@ -41,6 +53,7 @@ class Limits:
             cpu_milli=_amount(raw, "cpu", 1000, field, faults),
             memory_bytes=_amount(raw, "memory", 1, field, faults),
             gpu=_count(raw, "gpu", field, faults),
+            resources=_resources(section(raw, "resources"), f"{field}.resources", faults),
         )
         return limits, tuple(faults)
 
@@ -112,6 +125,16 @@ class RuntimeBounds:
             forbidden_extra_args=frozenset(texts(raw.get("forbiddenExtraArgs"))),
         )
         return bounds, tuple(faults)
+
+
+def _resources(raw: Raw, field: str, faults: list[str]) -> dict[str, int]:
+    found = {name: _amount(raw, name, 1, field, faults) for name in sorted(raw)}
+    faults.extend(
+        f"{field}.{name}: write ephemeral-storage or an extended resource such as nvidia.com/gpumem"
+        for name in found
+        if not is_counted(name)
+    )
+    return {name: bound for name, bound in found.items() if bound is not None}
 
 
 def texts(items: object) -> tuple[str, ...]:

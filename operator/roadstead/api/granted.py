@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from roadstead.api.demand import Demand
+from roadstead.api.devices import DEFAULT_DEVICES, DeviceNames
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section
 
@@ -27,9 +28,10 @@ class Granted:
     """Of the Model that its pods may fetch."""
 
     @classmethod
-    def of(cls, serve: ModelServe, model_uuid: str) -> Self:
+    def of(cls, serve: ModelServe, model_uuid: str, devices: DeviceNames = DEFAULT_DEVICES) -> Self:
         """What a server asks for."""
-        return cls(contract=serve.contract, demand=Demand.of_serve(serve), model_uuid=model_uuid)
+        demand = Demand.of_serve(serve, devices=devices)
+        return cls(contract=serve.contract, demand=demand, model_uuid=model_uuid)
 
     @classmethod
     def parse(cls, status: Raw) -> Self | None:
@@ -37,10 +39,12 @@ class Granted:
         given = status.get(FIELD)
         if not isinstance(given, Mapping):
             return None
-        counts = {"servers": 1, "replicas": given.get("replicas")}
+        resources = section(given, "resources")
+        counts: dict[str, Any] = {"servers": 1, "replicas": given.get("replicas")}
+        counts["resources"] = section(resources, "extended")
         return cls(
             contract=str(given.get("contract", "")),
-            demand=Demand.parse({**section(given, "resources"), **counts}),
+            demand=Demand.parse({**resources, **counts}),
             model_uuid=str(given.get("modelUuid", "")),
         )
 
@@ -51,7 +55,10 @@ class Granted:
             "contract": self.contract,
             "modelUuid": self.model_uuid,
             "replicas": amounts["replicas"],
-            "resources": {name: amounts[name] for name in ("cpu", "memory", "gpu")},
+            "resources": {
+                **{name: amounts[name] for name in ("cpu", "memory", "gpu")},
+                **({"extended": amounts["resources"]} if "resources" in amounts else {}),
+            },
         }
 
     def covers(self, asked: Granted) -> bool:

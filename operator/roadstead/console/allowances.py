@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from roadstead.api.contract_limits import Limits
-from roadstead.api.demand import Demand
+from roadstead.api.demand import STORAGE, Demand
 from roadstead.api.raw import section
 from roadstead.api.sizes import size_text
 
@@ -57,14 +57,21 @@ def allowances(row: Mapping[str, Any]) -> list[Allowance]:
 def per_server(row: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What one server may have at most, as resource and amount."""
     limits, _ = Limits.parse(section(row["spec"], "perServer"), "spec.perServer")
-    pairs = ((title, getattr(limits, name), text) for title, name, text in _RESOURCES)
+    named = (*_RESOURCES, *_named(limits))
+    pairs = ((title, limits.bounds.get(name), text) for title, name, text in named)
     return [(title, text(value)) for title, value, text in pairs if value is not None]
 
 
+def _named(limits: Limits) -> Iterator[tuple[str, str, Callable[[int], str]]]:
+    """The resources that have limits of their own, under their names."""
+    for name in sorted(limits.resources):
+        yield name, name, size_text if name == STORAGE else str
+
+
 def _found(used: Demand, total: Limits) -> Iterator[Allowance]:
-    for title, name, text in _RESOURCES:
-        amount: int = getattr(used, name)
-        limit: int | None = getattr(total, name)
+    for title, name, text in (*_RESOURCES, *_named(total)):
+        amount = used.parts.get(name, 0)
+        limit = total.bounds.get(name)
         if limit is None and not amount:
             continue
         yield Allowance(

@@ -24,7 +24,7 @@ def still_pending(
     reservation: Reservation, counted: Counted | None, now: datetime.datetime
 ) -> bool:
     """Whether a reservation is of an admission that is not counted yet."""
-    if counted is not None and counted.demand == reservation.demand:
+    if counted is not None and counted.demand.agrees(reservation.demand):
         same = not reservation.uid or reservation.uid == counted.uid
         if same:
             # The webhooks' caches may not have the server yet: to them this is all there is of it.
@@ -45,7 +45,7 @@ def status_of(
     parts = [_valid(contract, now), _ready(contract, used, left_out, now)]
     return {
         "observedGeneration": contract.meta.generation,
-        "used": used.to_json(),
+        "used": used.only(contract.resources).to_json(),
         "usedText": used_text(used, contract.total),
         "reservations": [each.to_json() for each in pending],
         "conditions": conditions.merged(contract.raw, parts, now=timestamp(now)),
@@ -94,9 +94,11 @@ def _ready(
     if left_out:
         message = f"{left_out} of {used.servers} servers are more than the totals allow"
         return condition("Ready", False, "OverTotal", message)
-    full = [name for name, limit in vars(contract.total).items() if _is_full(used, name, limit)]
+    taken, bounds = used.parts, contract.total.bounds.items()
+    # A total of no GPUs at all is not one that was used up.
+    full = [name for name, limit in bounds if 0 < limit <= taken.get(name, 0)]
     if full:
-        named = ", ".join(_FIELDS[name] for name in full)
+        named = ", ".join(_FIELDS.get(name, f"total.resources[{name}]") for name in full)
         return condition("Ready", False, "Exhausted", f"nothing is left of {named}")
     return condition("Ready", True, "Ready", "servers can be created under it")
 
@@ -108,8 +110,3 @@ _FIELDS: Final = {
     "memory_bytes": "total.memory",
     "gpu": "total.gpu",
 }
-
-
-def _is_full(used: Demand, name: str, limit: int | None) -> bool:
-    """A total of no GPUs at all is not one that was used up."""
-    return limit is not None and 0 < limit <= vars(used)[name]

@@ -9,6 +9,7 @@ from roadstead.api import conditions
 from roadstead.api.contract import ResourceContract
 from roadstead.api.contract_limits import Limits
 from roadstead.api.demand import Demand
+from roadstead.api.devices import DEFAULT_DEVICES, DeviceNames
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw
 from roadstead.kube.admitted import AdmittedServes
@@ -26,8 +27,9 @@ class ContractUsage:
     run on without such a receipt, changed past the webhooks or after its key was retired.
     """
 
-    def __init__(self, admitted: AdmittedServes) -> None:
+    def __init__(self, admitted: AdmittedServes, devices: DeviceNames = DEFAULT_DEVICES) -> None:
         self._admitted = admitted
+        self.devices = devices
         self._servers: dict[str, dict[str, Counted]] = defaultdict(dict)
         self._sums: dict[str, Demand] = defaultdict(Demand)
         self._contract_of: dict[str, str] = {}
@@ -60,7 +62,7 @@ class ContractUsage:
         if raw is None:
             return "", None
         serve = ModelServe.parse(raw)
-        contract, demand = taken_by(serve, admitted=self._admitted.has(raw))
+        contract, demand = taken_by(serve, admitted=self._admitted.has(raw), devices=self.devices)
         return contract, _counted(key, serve, demand) if contract else None
 
     def judged(self, serve: ModelServe, *, accepted: bool) -> None:

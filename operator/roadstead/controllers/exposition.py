@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Final
 
 from roadstead import metrics
@@ -39,6 +40,7 @@ class Exposition:
         self._cache = cache
         self._labels: dict[str, tuple[str, ...]] = {}
         self._phases: dict[str, str] = {}
+        self._named: dict[str, frozenset[str]] = {}
 
     def see(self, resource: Resource, raw: Raw) -> None:
         """An object is new, other or gone."""
@@ -48,7 +50,7 @@ class Exposition:
         elif resource == MODELS:
             self._model(meta["name"], self._cache.get(resource, meta["name"]))
         elif resource == RESOURCECONTRACTS:
-            _contract(meta["name"], self._cache.get(resource, meta["name"]))
+            self._contract(meta["name"], self._cache.get(resource, meta["name"]))
 
     def _server(self, uid: str, raw: Raw | None) -> None:
         labels = None
@@ -67,6 +69,12 @@ class Exposition:
         if labels is not None:
             self._labels[uid] = labels
 
+    def _contract(self, name: str, raw: Raw | None) -> None:
+        before = self._named.pop(name, frozenset())
+        _contract(name, raw, before)
+        if raw is not None:
+            self._named[name] = frozenset(ResourceContract.parse(raw).total.resources)
+
     def _model(self, name: str, raw: Raw | None) -> None:
         if raw is None:
             self._phases.pop(name, None)
@@ -79,17 +87,24 @@ class Exposition:
             metrics.MODELS.labels(each).set(counts[each])
 
 
-def _contract(name: str, raw: Raw | None) -> None:
+def _forget(contract: str, resources: Iterable[str]) -> None:
+    for resource in resources:
+        metrics.CONTRACT_USED.remove(contract, resource)
+        metrics.CONTRACT_LIMIT.remove(contract, resource)
+
+
+def _contract(name: str, raw: Raw | None, named: frozenset[str]) -> None:
+    """`named` are the resources that it limited by name before."""
     if raw is None:
         metrics.CONTRACT_EXPIRY.remove(name)
-        for resource, _ in _RESOURCES.values():
-            metrics.CONTRACT_USED.remove(name, resource)
-            metrics.CONTRACT_LIMIT.remove(name, resource)
+        _forget(name, {resource for resource, _ in _RESOURCES.values()} | named)
         return
     contract = ResourceContract.parse(raw)
-    for field, (resource, unit) in _RESOURCES.items():
-        metrics.CONTRACT_USED.labels(name, resource).set(getattr(contract.used, field) / unit)
-        limit = getattr(contract.total, field)
+    _forget(name, named - contract.total.resources.keys())
+    resources = {**_RESOURCES, **{each: (each, 1) for each in contract.total.resources}}
+    for field, (resource, unit) in resources.items():
+        metrics.CONTRACT_USED.labels(name, resource).set(contract.used.parts.get(field, 0) / unit)
+        limit = contract.total.bounds.get(field)
         if limit is None:
             metrics.CONTRACT_LIMIT.remove(name, resource)
         else:

@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 from typing import Any
 
+from roadstead.api.devices import DEFAULT_DEVICES, DeviceNames
 from roadstead.api.granted import FIELD, Granted
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section, timestamp
@@ -23,7 +24,13 @@ class Grant:
     """
 
     def __init__(
-        self, raw: Raw, seen: ServeObservation, status: StatusWriter, *, enabled: bool
+        self,
+        raw: Raw,
+        seen: ServeObservation,
+        status: StatusWriter,
+        *,
+        enabled: bool,
+        devices: DeviceNames = DEFAULT_DEVICES,
     ) -> None:
         self.raw = raw
         """The object as it is stored."""
@@ -32,6 +39,7 @@ class Grant:
         self._seen = seen
         self._status = status
         self._enabled = enabled
+        self._devices = devices
 
     async def extend(self, serve: ModelServe, model_uuid: str, deployment: Raw) -> None:
         """Grant what `serve` asks for, beside what may still run; raises KubeError.
@@ -39,7 +47,7 @@ class Grant:
         `deployment` is what is to be applied. Of a new server the whole status is written, as it
         will be once that is done: so the grant costs no write of its own.
         """
-        asked = Granted.of(serve, model_uuid)
+        asked = Granted.of(serve, model_uuid, self._devices)
         if not self._enabled or (self.now is not None and self.now.covers(asked)):
             return
         running = self.now.demand if self.now else asked.demand
@@ -51,7 +59,7 @@ class Grant:
     def settle(self, serve: ModelServe, deployment: Raw | None) -> None:
         """Nothing but what `serve` asks for is granted, if it is applied and rolled out."""
         if self.now is not None and deployment is not None and rolled_out(deployment):
-            self.now = Granted.of(serve, self.now.model_uuid)
+            self.now = Granted.of(serve, self.now.model_uuid, self._devices)
 
     def status(self, seen: ServeObservation) -> dict[str, Any]:
         """The status to store at the end of the reconcile."""

@@ -85,6 +85,7 @@ class Guard:
             now=now,
             uuid_model=uuid_model,
             others=others,
+            devices=self.usage.devices,
         )
 
 

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Final
 
 from roadstead import metrics
+from roadstead.api.devices import DEFAULT_DEVICES
 from roadstead.api.granted import Granted
 from roadstead.api.model import Model
 from roadstead.api.modelserve import ModelServe
@@ -111,7 +112,9 @@ class ServeReconciler:
             missing_kinds=tuple(item.kind for item in self._unknown()),
             usage=self.usage.of(serve.meta.uid, serve.status) if self.usage else None,
         )
-        grant = Grant(raw, seen, self.status, enabled=self.guard is not None)
+        devices = self.guard.usage.devices if self.guard else DEFAULT_DEVICES
+        enabled = self.guard is not None
+        grant = Grant(raw, seen, self.status, enabled=enabled, devices=devices)
         hindrance, again = await self._act(facts, verdict, grant, needed=waiting(pods))
         workload = self._workload(serve, pods)
         routed = self._routed(serve, workload)

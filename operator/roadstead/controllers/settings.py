@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from roadstead import logs
+from roadstead.api.devices import DEFAULT_DEVICES, DeviceNames
 from roadstead.controllers.gateway_settings import GatewaySettings
 from roadstead.controllers.lease_settings import LeaseSettings
 from roadstead.ledger.settings import LedgerSettings
@@ -62,6 +63,8 @@ class OperatorSettings:
     """The ConfigMap in `namespace` that holds the public keys of receipts."""
     log_format: str
     log_level: str
+    devices: DeviceNames = DEFAULT_DEVICES
+    """Which resources count as devices in contracts."""
 
     @property
     def allow(self) -> AllowList:
@@ -111,6 +114,7 @@ class OperatorSettings:
             receipt_keys=env.text("ROADSTEAD_RECEIPT_KEYS", "roadstead-receipt-keys"),
             log_format=env.choice("ROADSTEAD_LOG_FORMAT", logs.FORMS, "json"),
             log_level=env.choice("ROADSTEAD_LOG_LEVEL", logs.LEVELS, "info"),
+            devices=DeviceNames.read(env),
         )
         env.done()
         return settings

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from roadstead.api.contract import ResourceContract
 from roadstead.api.contract_limits import Authorization
 from roadstead.api.demand import NOTHING, Demand, faults
+from roadstead.api.devices import DEFAULT_DEVICES, DeviceNames
 from roadstead.api.globs import matches_any
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import timestamp
@@ -53,13 +54,16 @@ class ContractFacts:
     rollout is through, it takes the larger of this and of its spec, part by part, of the totals."""
     uuid_model: str = ""
     """The name of the Model whose UID is `spec.modelUuid`; empty where there is none."""
+    devices: DeviceNames = DEFAULT_DEVICES
+    """Which resources count as devices."""
     memory_needed: int | None = None
     """Bytes that one replica needs, where too small a memory limit is to be refused."""
 
     @property
     def wanted(self) -> Demand:
         """What this server takes if it is let through."""
-        return Demand.of_serve(self.serve, self.replicas) | self.running
+        asked = Demand.of_serve(self.serve, self.replicas, devices=self.devices)
+        return asked | self.running
 
 
 def violations(facts: ContractFacts) -> tuple[Violation, ...]:
@@ -80,8 +84,8 @@ def violations(facts: ContractFacts) -> tuple[Violation, ...]:
         *force_violations(contract, now=facts.now),
         *outside,
         *_resources(facts.serve),
-        *limit_violations(facts.serve, facts.replicas, contract, _load(facts)),
-        *runtime_violations(facts.serve, contract),
+        *limit_violations(facts.serve, facts.replicas, contract, _load(facts), facts.devices),
+        *runtime_violations(facts.serve, contract, facts.devices),
         *config_violations(facts.serve, contract),
         *memory_violation(facts.serve, facts.memory_needed),
     )

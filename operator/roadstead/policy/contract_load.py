@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from roadstead.api.contract import Reservation
 from roadstead.api.demand import NOTHING, Demand, total
+from roadstead.api.devices import DEFAULT_DEVICES, DeviceNames
 from roadstead.api.granted import Granted
 from roadstead.api.modelserve import ModelServe
 
@@ -16,7 +17,9 @@ ABANDONED = datetime.timedelta(seconds=30)
 """When a reservation that no server followed is given back."""
 
 
-def taken_by(serve: ModelServe, *, admitted: bool) -> tuple[str, Demand]:
+def taken_by(
+    serve: ModelServe, *, admitted: bool, devices: DeviceNames = DEFAULT_DEVICES
+) -> tuple[str, Demand]:
     """The contract that a server counts under, and what it takes of it; an empty name for none.
 
     One that is `admitted`, whose receipt verifies, takes the larger, part by part, of its spec and
@@ -25,7 +28,7 @@ def taken_by(serve: ModelServe, *, admitted: bool) -> tuple[str, Demand]:
     granted = Granted.parse(serve.status)
     running = granted.demand if granted else NOTHING
     if admitted and serve.contract:
-        return serve.contract, Demand.of_serve(serve) | running
+        return serve.contract, Demand.of_serve(serve, devices=devices) | running
     return (granted.contract, running) if granted else ("", NOTHING)
 
 
@@ -60,8 +63,12 @@ def outstanding(
     return tuple(
         each
         for each in reservations
-        if _age(each, now) < (SETTLE if counted.get(each.key) == each.demand else ABANDONED)
+        if _age(each, now) < (SETTLE if _is_counted(counted, each) else ABANDONED)
     )
+
+
+def _is_counted(counted: Mapping[str, Demand], reservation: Reservation) -> bool:
+    return counted.get(reservation.key, NOTHING).agrees(reservation.demand)
 
 
 def reserve(

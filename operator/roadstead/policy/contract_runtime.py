@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from roadstead.api.contract import ResourceContract
 from roadstead.api.contract_limits import RuntimeBounds
 from roadstead.api.demand import Demand
+from roadstead.api.devices import DEFAULT_DEVICES, DeviceNames
 from roadstead.api.llama_aliases import canonical
 from roadstead.api.llama_flags import CACHE_RAM_MIB, default_threads
 from roadstead.api.modelserve import ModelServe
@@ -17,7 +18,9 @@ from roadstead.policy.chain import Violation
 _FIELD = "spec.runtimeParams"
 
 
-def runtime_violations(serve: ModelServe, contract: ResourceContract) -> Iterator[Violation]:
+def runtime_violations(
+    serve: ModelServe, contract: ResourceContract, devices: DeviceNames = DEFAULT_DEVICES
+) -> Iterator[Violation]:
     """Each parameter over its bound, defaults included, and each flag that is forbidden."""
     for name, bound, default in _bounds(serve, contract.runtime):
         given = serve.runtime_params.get(name)
@@ -31,7 +34,7 @@ def runtime_violations(serve: ModelServe, contract: ResourceContract) -> Iterato
                 message=f"{value}{unset}; contract {contract.meta.name} allows {bound} at most",
                 field=f"{_FIELD}.{name}",
             )
-    yield from _gpu_layers(serve, contract)
+    yield from _gpu_layers(serve, contract, devices)
     yield from _extra_args(serve, contract)
 
 
@@ -62,11 +65,13 @@ def _threads(serve: ModelServe) -> int | None:
         return None  # a quantity that can't be read is a violation of its own
 
 
-def _gpu_layers(serve: ModelServe, contract: ResourceContract) -> Iterator[Violation]:
+def _gpu_layers(
+    serve: ModelServe, contract: ResourceContract, devices: DeviceNames
+) -> Iterator[Violation]:
     """Left out, llama-server puts as many layers on a GPU as fit: a bound then needs a number."""
     bound = contract.runtime.max_gpu_layers
     unset = serve.runtime_params.get("gpuLayers") is None
-    if bound is not None and unset and Demand.of_serve(serve, 1).gpu:
+    if bound is not None and unset and Demand.of_serve(serve, 1, devices=devices).gpu:
         yield Violation(
             reason="OverRuntimeBound",
             message="not set, so as many as fit; "

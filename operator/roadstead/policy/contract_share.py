@@ -21,10 +21,8 @@ class Counted:
 
 def fits(demand: Demand, total: Limits) -> bool:
     """Whether no part of `demand` is over its limit."""
-    limits = vars(total)
-    return all(
-        limits[name] is None or value <= limits[name] for name, value in vars(demand).items()
-    )
+    taken = demand.parts
+    return all(taken.get(name, 0) <= bound for name, bound in total.bounds.items())
 
 
 def before_each(

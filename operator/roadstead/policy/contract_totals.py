@@ -9,6 +9,7 @@ from roadstead.api import demand
 from roadstead.api.contract import ResourceContract
 from roadstead.api.contract_limits import Limits
 from roadstead.api.demand import Demand
+from roadstead.api.devices import DEFAULT_DEVICES, DeviceNames
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.quantity import cpu_text, memory_text
 from roadstead.policy.chain import Violation
@@ -20,17 +21,16 @@ class _Measure:
 
     name: str
     text: Callable[[int], str]
-    field: Callable[[ModelServe], str]
+    field: Callable[[ModelServe, DeviceNames], str]
     counted: bool = False
     """Whether it is of things that `text` names."""
     per_replica: bool = True
 
     def of(self, amount: Demand) -> int:
-        return int(getattr(amount, self.name))
+        return amount.parts.get(self.name, 0)
 
     def bound(self, limits: Limits) -> int | None:
-        value: int | None = getattr(limits, self.name)
-        return value
+        return limits.bounds.get(self.name)
 
     def free(self, amount: int) -> str:
         """What is left of a total, after its name."""
@@ -41,38 +41,55 @@ def _counted(one: str, many: str) -> Callable[[int], str]:
     return lambda number: f"{number} {one if number == 1 else many}"
 
 
-def _gpu_field(serve: ModelServe) -> str:
-    names = [name for name, _ in demand.gpus(serve)]
-    return demand.field_of(serve, names[0]) if names else demand.path("limits", "nvidia.com/gpu")
+def _gpu_field(serve: ModelServe, devices: DeviceNames) -> str:
+    """Of the first device, else of the first share of one."""
+    names = sorted(Demand.of_serve(serve, 1).resources)
+    found = [*filter(devices.is_device, names), *filter(devices.is_share, names)]
+    return demand.field_of(serve, found[0] if found else "nvidia.com/gpu")
 
 
 _MEASURES: tuple[_Measure, ...] = (
     _Measure(
         name="servers",
         text=_counted("server", "servers"),
-        field=lambda serve: "",
+        field=lambda serve, _: "",
         counted=True,
         per_replica=False,
     ),
     _Measure(
         name="replicas",
         text=_counted("replica", "replicas"),
-        field=lambda serve: "spec.replicas",
+        field=lambda serve, _: "spec.replicas",
         counted=True,
         per_replica=False,
     ),
     _Measure(
         name="cpu_milli",
         text=lambda milli: f"{cpu_text(milli)} cpu",
-        field=lambda serve: demand.field_of(serve, demand.CPU),
+        field=lambda serve, _: demand.field_of(serve, demand.CPU),
     ),
     _Measure(
         name="memory_bytes",
         text=memory_text,
-        field=lambda serve: demand.field_of(serve, demand.MEMORY),
+        field=lambda serve, _: demand.field_of(serve, demand.MEMORY),
     ),
     _Measure(name="gpu", text=_counted("GPU", "GPUs"), field=_gpu_field, counted=True),
 )
+
+
+def _measures(contract: ResourceContract) -> tuple[_Measure, ...]:
+    """Also of the resources that the contract limits by name."""
+    return *_MEASURES, *map(_of_resource, sorted(contract.resources))
+
+
+def _of_resource(name: str) -> _Measure:
+    amount = memory_text if name == demand.STORAGE else str
+    return _Measure(
+        name=name,
+        text=lambda number: f"{amount(number)} {name}",
+        field=lambda serve, _: demand.field_of(serve, name),
+        counted=name != demand.STORAGE,
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -85,12 +102,17 @@ class Load:
 
 
 def limit_violations(
-    serve: ModelServe, replicas: int, contract: ResourceContract, load: Load
+    serve: ModelServe,
+    replicas: int,
+    contract: ResourceContract,
+    load: Load,
+    devices: DeviceNames = DEFAULT_DEVICES,
 ) -> Iterator[Violation]:
     """Each limit that is missing on the server, or that it is over."""
     yield from _missing(serve, contract)
-    one, wanted = Demand.of_serve(serve, 1), Demand.of_serve(serve, replicas)
-    for measure in _MEASURES:
+    one = Demand.of_serve(serve, 1, devices=devices)
+    wanted = Demand.of_serve(serve, replicas, devices=devices)
+    for measure in _measures(contract):
         asked, own, running = map(measure.of, (wanted, load.own, load.running))
         what = _asked(measure, measure.of(one), asked, replicas)
         most = measure.bound(contract.per_server)
@@ -99,7 +121,7 @@ def limit_violations(
                 reason="OverServerLimit",
                 message=f"{what}; contract {contract.meta.name} allows {measure.text(most)} "
                 "for one server",
-                field=measure.field(serve),
+                field=measure.field(serve, devices),
             )
         most, taken = measure.bound(contract.total), measure.of(load.others)
         if most is not None and max(asked, running) > max(most - taken, own):
@@ -109,7 +131,7 @@ def limit_violations(
                 reason="OverTotal",
                 message=f"{what}; contract {contract.meta.name} has {measure.text(most)} in total, "
                 f"{measure.free(max(0, most - taken))}",
-                field=measure.field(serve),
+                field=measure.field(serve, devices),
             )
 
 

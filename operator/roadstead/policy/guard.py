@@ -98,7 +98,7 @@ def _not_covered(asked: ContractFacts, facts: GuardFacts) -> tuple[Effect, int]:
     if facts.granted is None:
         return Effect.FREEZE, 0
     replicas = min(asked.replicas, facts.granted.replicas)
-    if not Demand.of_serve(asked.serve, replicas).within(facts.granted):
+    if not Demand.of_serve(asked.serve, replicas, devices=asked.devices).within(facts.granted):
         return Effect.FREEZE, 0
     return Effect.CAP, replicas
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from roadstead.api import demand
 from roadstead.api.demand import Demand
+from roadstead.api.devices import DEFAULT_DEVICES, DeviceNames
 from roadstead.api.memory import MemoryEstimate, estimate
 from roadstead.api.model import Model
 from roadstead.api.modelserve import ModelServe
@@ -16,19 +17,23 @@ from roadstead.errors import InvalidResource
 from roadstead.policy.chain import Violation
 
 
-def memory_needed(serve: ModelServe, model: Model | None) -> int | None:
+def memory_needed(
+    serve: ModelServe, model: Model | None, devices: DeviceNames = DEFAULT_DEVICES
+) -> int | None:
     """Bytes that one replica needs; None where it can't be told.
 
     That is before the Model is stored, and where a GPU takes a part of it that isn't known.
     """
-    if model is None or not model.size or Demand.of_serve(serve, 1).gpu:
+    if model is None or not model.size or Demand.of_serve(serve, 1, devices=devices).gpu:
         return None
     return estimate(model.status, serve.runtime_params).total
 
 
-def memory_fit(serve: ModelServe, model: Model | None) -> Violation | None:
+def memory_fit(
+    serve: ModelServe, model: Model | None, devices: DeviceNames = DEFAULT_DEVICES
+) -> Violation | None:
     """A memory limit too small for the estimate, which the message takes apart."""
-    for found in memory_violation(serve, memory_needed(serve, model)):
+    for found in memory_violation(serve, memory_needed(serve, model, devices)):
         parts = estimate(model.status if model else {}, serve.runtime_params)
         return Violation(
             reason=found.reason, message=f"{found.message} ({_parts(parts)})", field=found.field

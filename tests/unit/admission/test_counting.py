@@ -1,5 +1,7 @@
 """The sums that the webhooks keep, against adding up all."""
 
+import dataclasses
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,7 +61,18 @@ def test_server_is_counted_at_what_it_takes() -> None:
     cache = CountingCache(AdmittedServes())
     cache.put(MODELSERVES, stored("a", "x", 2, 1))
     expected = Demand(servers=1, replicas=2, cpu_milli=200, memory_bytes=2 * 2**30, gpu=2)
+    expected = dataclasses.replace(expected, resources={"nvidia.com/gpu": 2})
     assert cache.counted("x") == {"demo/a": expected}
+
+
+def test_reservation_of_a_counted_server_adds_nothing_for_what_it_leaves_out() -> None:
+    cache = CountingCache(AdmittedServes())
+    cache.put(MODELSERVES, stored("a", "x", 2, 1))
+    seen = cache.counted("x")["demo/a"]
+    kept = Reservation(key="demo/a", demand=seen.only(()), at="")
+    assert cache.load("x", [kept], without="") == seen
+    grown = dataclasses.replace(seen, resources={"nvidia.com/gpu": 9})
+    assert cache.load("x", [dataclasses.replace(kept, demand=grown)], without="") == grown
 
 
 def signed(name: str, replicas: int, version: int) -> Raw:

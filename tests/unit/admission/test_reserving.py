@@ -26,7 +26,7 @@ from tests.support.builders.reviews import NOW, SPECS, thing
 class Contracts:
     """One contract, with the API server's compare-and-swap; `faults` are raised one a write."""
 
-    def __init__(self, **total: int) -> None:
+    def __init__(self, **total: Any) -> None:
         spec = {**SPECS["ResourceContract"], "total": total}
         self.raw: dict[str, Any] | None = thing(
             "ResourceContract", spec=spec, name="demo", uid="c", resourceVersion="1"
@@ -72,9 +72,10 @@ def webhook(contracts: Contracts) -> Reservations:
     return Reservations(contracts, cache, clock=lambda: NOW)
 
 
-def claim(name: str, replicas: int = 1) -> Claim:
+def claim(name: str, replicas: int = 1, **spec: Any) -> Claim:
     """By a server of this name that nothing is known of yet."""
-    serve = ModelServe.parse(thing(name=name, spec={**SPECS["ModelServe"], "replicas": replicas}))
+    whole = {**SPECS["ModelServe"], "replicas": replicas, **spec}
+    serve = ModelServe.parse(thing(name=name, spec=whole))
     facts = ContractFacts(
         serve=serve,
         replicas=replicas,
@@ -96,6 +97,17 @@ async def test_two_servers_share_one_total() -> None:
     asked = [admitted(servers[each % 2], claim(f"s{each}")) for each in range(32)]
     assert sum(await asyncio.gather(*asked)) == 10
     assert len(contracts.reserved) == 10
+
+
+async def test_total_of_a_resource_is_shared_and_no_other_resource_is_reserved() -> None:
+    contracts = Contracts(resources={"nvidia.com/gpumem": 6000})
+    servers = [webhook(contracts), webhook(contracts)]
+    limits = {"nvidia.com/gpu": 1, "nvidia.com/gpumem": 2000, "rdma/" + "x" * 60: 1}
+    asked = [claim(f"s{each}", resources={"limits": limits}) for each in range(6)]
+    pairs = [admitted(servers[number % 2], each) for number, each in enumerate(asked)]
+    assert sum(await asyncio.gather(*pairs)) == 3
+    reserved = ResourceContract.parse(contracts.raw or {}).reservations
+    assert [each.demand.resources for each in reserved] == [{"nvidia.com/gpumem": 2000}] * 3
 
 
 async def test_those_who_wait_are_written_together() -> None:

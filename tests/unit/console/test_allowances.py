@@ -34,3 +34,17 @@ def test_contract_without_totals_and_use_has_the_default_of_servers_alone() -> N
 
 def test_limits_of_one_server_are_those_that_are_set() -> None:
     assert per_server(row(perServer={"replicas": 2})) == [("Replicas", "2 replicas")]
+
+
+def test_resources_that_are_limited_by_name_show_under_it() -> None:
+    used = {"servers": 1, "resources": {"nvidia.com/gpumem": 3000, "a.com/b": 1}}
+    total = {"servers": 3, "resources": {"nvidia.com/gpumem": "4k"}}
+    _, memory = allowances(row(used, total=total))
+    assert (memory.resource, memory.used_text, memory.left_text, memory.percent) == (
+        "nvidia.com/gpumem",
+        "3000",
+        "1000 left",
+        75,
+    )
+    limits = {"resources": {"ephemeral-storage": "1Gi"}}
+    assert per_server(row(perServer=limits)) == [("ephemeral-storage", "1 GiB")]

@@ -64,3 +64,17 @@ def test_contract_shows_what_is_used_beside_its_limit() -> None:
     assert REGISTRY.get_sample_value("roadstead_contract_limit", cpu) == 4
     assert REGISTRY.get_sample_value("roadstead_contract_used", memory) == 2**30
     assert REGISTRY.get_sample_value("roadstead_contract_limit", memory) is None
+
+
+def test_resource_that_a_contract_limits_by_name_shows_until_it_does_no_more() -> None:
+    labels = {"contract": "shared", "resource": "nvidia.com/gpumem"}
+    spec = {"total": {"resources": {"nvidia.com/gpumem": "6k"}}}
+    status = {"used": {"resources": {"nvidia.com/gpumem": 3000}}}
+    limited = make_object("ResourceContract", "shared", spec=spec, status=status)
+    seen((RESOURCECONTRACTS, limited))
+    assert REGISTRY.get_sample_value("roadstead_contract_used", labels) == 3000
+    assert REGISTRY.get_sample_value("roadstead_contract_limit", labels) == 6000
+    newer = {**limited["metadata"], "resourceVersion": "99"}
+    seen((RESOURCECONTRACTS, limited), (RESOURCECONTRACTS, {"metadata": newer, "spec": {}}))
+    assert REGISTRY.get_sample_value("roadstead_contract_used", labels) is None
+    assert REGISTRY.get_sample_value("roadstead_contract_limit", labels) is None

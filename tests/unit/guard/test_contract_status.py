@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 from typing import Any
 
@@ -76,6 +77,18 @@ def test_ready_says_whether_servers_can_be_created(
     spec: dict[str, Any], left_out: int, expected: tuple[str, str]
 ) -> None:
     assert ready_reason(left_out=left_out, **spec) == expected
+
+
+def test_use_is_shown_of_the_resources_that_the_contract_limits() -> None:
+    used = dataclasses.replace(DEMAND, resources={"a.com/x": 4, "b.com/y": 2, "tenants/own": 1})
+    limits: dict[str, Any] = {
+        "perServer": {"resources": {"b.com/y": 9}},
+        "total": {"resources": {"a.com/x": 4}},
+    }
+    status = status_of(parsed(**limits), used=used, pending=(), left_out=0, now=NOW)
+    assert status["used"]["resources"] == {"a.com/x": 4, "b.com/y": 2}
+    ready = next(each for each in status["conditions"] if each["type"] == "Ready")
+    assert ready["message"] == "nothing is left of total.resources[a.com/x]"
 
 
 def test_columns_show_use_beside_totals() -> None:

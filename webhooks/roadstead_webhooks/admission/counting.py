@@ -10,6 +10,7 @@ from typing import Final
 
 from roadstead.api.contract import Reservation, ResourceContract
 from roadstead.api.demand import NOTHING, Demand
+from roadstead.api.devices import DEFAULT_DEVICES, DeviceNames
 from roadstead.api.group import ANNOTATION_RECEIPT
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section
@@ -60,9 +61,10 @@ class CountingCache(ContractCache):
     run on without such a receipt, changed past the webhooks or after its key was retired.
     """
 
-    def __init__(self, admitted: AdmittedServes) -> None:
+    def __init__(self, admitted: AdmittedServes, devices: DeviceNames = DEFAULT_DEVICES) -> None:
         super().__init__({MODELSERVES: model_references}, KEPT)
         self._admitted = admitted
+        self._devices = devices
         self._of_server: dict[str, _Counted] = {}
         self._counted: dict[str, dict[str, Demand]] = defaultdict(dict)
         self._totals: dict[str, Demand] = {}
@@ -96,6 +98,10 @@ class CountingCache(ContractCache):
         found = (raw for key in references for raw in self.indexed(MODELSERVES, key))
         return filter(self._admitted.has, found)
 
+    def taken_by(self, serve: ModelServe, *, admitted: bool) -> tuple[str, Demand]:
+        """The contract that a server counts under, and what it takes of it."""
+        return taken_by(serve, admitted=admitted, devices=self._devices)
+
     def counted(self, contract: str) -> Mapping[str, Demand]:
         """What each server of a contract takes, by `<namespace>/<name>`."""
         return self._counted.get(contract, {})
@@ -114,8 +120,9 @@ class CountingCache(ContractCache):
         grown: dict[str, Demand] = {}
         for each in reservations:
             # Most are of servers that are seen already, at that demand.
-            if each.key != without and counted.get(each.key) != each.demand:
-                grown[each.key] = grown.get(each.key, counted.get(each.key, NOTHING)) | each.demand
+            seen = counted.get(each.key, NOTHING)
+            if each.key != without and not seen.agrees(each.demand):
+                grown[each.key] = grown.get(each.key, seen) | each.demand
         for key, demand in grown.items():
             taken = taken + demand - counted.get(key, NOTHING)
         return taken
@@ -125,7 +132,8 @@ class CountingCache(ContractCache):
         if not readable(raw):
             return None
         admitted = self._admitted.has(raw)
-        contract, demand = taken_by(ModelServe.parse(raw), admitted=admitted)
+        serve = ModelServe.parse(raw)
+        contract, demand = self.taken_by(serve, admitted=admitted)
         return _Counted(contract=contract, demand=demand) if contract else None
 
     def _count(self, key: str, entry: _Counted | None) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from roadstead.api.demand import NOTHING, Demand
+from roadstead.api.devices import DEFAULT_DEVICES, DeviceNames
 from roadstead.api.model import Model
 from roadstead.api.modelserve import ModelServe
 from roadstead.errors import InvalidReceipt, InvalidToken
@@ -26,6 +27,8 @@ class Rules:
     """Whose members may change ResourceContracts, and any Model."""
     operator: str
     """The user name of the operator's ServiceAccount, exactly."""
+    devices: DeviceNames = DEFAULT_DEVICES
+    """Which resources count as devices."""
     memory_fit: MemoryFit = "Warn"
     """What a memory limit below the estimate does."""
 

@@ -25,7 +25,6 @@ from roadstead.kube.resources import (
 )
 from roadstead.manifests.names import ANNOTATION_MADE_FOR
 from roadstead.policy.contract_choice import Offer
-from roadstead.policy.contract_load import taken_by
 from roadstead.tokens.claims import Claims
 from roadstead.tokens.receipts import Receipt
 from roadstead_webhooks.admission import objects
@@ -197,11 +196,12 @@ class Gatherer:
     def _before(self, request: AdmissionRequest, serve: ModelServe | None) -> tuple[str, Demand]:
         """What the server takes before this request, and of which contract."""
         if request.subresource == "scale" and serve is not None:
-            return taken_by(serve, admitted=True)
+            return self._cache.taken_by(serve, admitted=True)
         if request.kind != _SERVE or not objects.readable(request.old):
             return "", NOTHING
         receipt = self._receipt(request, request.old, self._clock())
-        return taken_by(ModelServe.parse(request.old), admitted=isinstance(receipt, Receipt))
+        before = ModelServe.parse(request.old)
+        return self._cache.taken_by(before, admitted=isinstance(receipt, Receipt))
 
     def _labels(self, namespace: str) -> dict[str, str]:
         raw = self._cache.get(NAMESPACES, namespace) if namespace else None

@@ -145,7 +145,7 @@ class Reservations:
                 refused = denied("Conflict", message, code=409)
             answers.append(refused)
             if refused is None:
-                kept = reserve(kept, _reservation(claim, kept, now))
+                kept = reserve(kept, _reservation(claim, kept, now, contract))
         return kept, answers
 
     def _refused(
@@ -189,13 +189,17 @@ class Reservations:
         return ResourceContract.parse(raw)
 
 
-def _reservation(claim: Claim, kept: Sequence[Reservation], now: datetime.datetime) -> Reservation:
+def _reservation(
+    claim: Claim,
+    kept: Sequence[Reservation],
+    now: datetime.datetime,
+    contract: ResourceContract | None,
+) -> Reservation:
     """What is written. Where an earlier one of that key has not settled, both may yet be stored:
     two creates of one name, of which the API server takes either."""
     before = next((each.demand for each in kept if each.key == claim.key), Demand())
-    return Reservation(
-        key=claim.key, demand=before | claim.wanted, at=timestamp(now), uid=claim.uid
-    )
+    wanted = (before | claim.wanted).only(contract.resources if contract else ())
+    return Reservation(key=claim.key, demand=wanted, at=timestamp(now), uid=claim.uid)
 
 
 def _resolve(entry: _Waiting, result: Answer | Exception | None) -> None:

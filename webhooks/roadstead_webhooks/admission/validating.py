@@ -267,7 +267,8 @@ def caller_of(receipt: Receipt) -> Caller:
 
 def contract_facts(serve: ModelServe, caller: Caller, facts: Facts, rules: Rules) -> ContractFacts:
     """What the policy needs to know of a ModelServe, no contract chosen yet."""
-    needed = memory_needed(serve, facts.model) if rules.memory_fit == "Deny" else None
+    denies = rules.memory_fit == "Deny"
+    needed = memory_needed(serve, facts.model, rules.devices) if denies else None
     return ContractFacts(
         serve=serve,
         replicas=serve.replicas,
@@ -277,12 +278,14 @@ def contract_facts(serve: ModelServe, caller: Caller, facts: Facts, rules: Rules
         now=facts.now,
         running=facts.running,
         uuid_model=facts.uuid_model,
+        devices=rules.devices,
         memory_needed=needed,
     )
 
 
 def _warnings(serve: ModelServe, facts: Facts, rules: Rules) -> tuple[str, ...]:
-    memory = memory_fit(serve, facts.model) if rules.memory_fit == "Warn" else None
+    warns = rules.memory_fit == "Warn"
+    memory = memory_fit(serve, facts.model, rules.devices) if warns else None
     found = (
         *((memory,) if memory else ()),
         *input_warnings(serve, facts.model),
