@@ -11,7 +11,7 @@ from importlib.metadata import entry_points
 
 from roadstead import logs
 from roadstead.controllers import ledger_options, releasing_options, token_options
-from roadstead.errors import LeaseLost, RoadsteadError
+from roadstead.errors import ClusterRestored, LeaseLost, RoadsteadError
 from roadstead.settings import EnvReader
 
 Command = Callable[[argparse.Namespace, Mapping[str, str]], int]
@@ -79,7 +79,7 @@ def _operator(_: argparse.Namespace, environ: Mapping[str, str]) -> int:
     logs.configure(form=settings.log_format, level=settings.log_level)
     try:
         asyncio.run(run(settings))
-    except LeaseLost as error:
+    except (ClusterRestored, LeaseLost) as error:
         # Nothing in this process may go on: the kubelet starts another, which stands anew.
         print(f"roadstead: {error}", file=sys.stderr)
         return 1

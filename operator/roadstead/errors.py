@@ -11,10 +11,11 @@ RoadsteadError
 ├── KubeError                  the API server's answer, or its absence
 │   ├── KubeNotFound           404
 │   ├── KubeConflict           409, or a precondition that no longer holds
-│   ├── KubeGone               410: that version is remembered no more
+│   ├── KubeGone               410, or 504 for a version that is ahead: list anew
 │   ├── KubeRejected           400, 403, 422: the same request will be refused again
 │   │   └── NameTaken          another object has the name that a child needs
 │   └── KubeUnavailable        no answer, 429, 5xx: the same request may pass later
+├── ClusterRestored            the API server's state is older than what was read from it before
 ├── LeaseLost                  this process may write no more: another may lead by now
 ├── LedgerError                Postgres refused what was asked of it
 │   ├── LedgerUnavailable      no answer, or not now: the same may pass later
@@ -117,7 +118,7 @@ class KubeConflict(KubeError):
 
 
 class KubeGone(KubeError):
-    """410: the server remembers that resourceVersion no more; list anew."""
+    """410, or 504 for one that is ahead: the server has no such resourceVersion; list anew."""
 
 
 class KubeRejected(KubeError):
@@ -130,6 +131,10 @@ class NameTaken(KubeRejected):
 
 class KubeUnavailable(KubeError):
     """No answer, 429 or 5xx: the same request may pass later."""
+
+
+class ClusterRestored(RoadsteadError):
+    """The API server's state went back, as by a restore of etcd: what was read before is void."""
 
 
 class LeaseLost(RoadsteadError):

@@ -79,7 +79,10 @@ async def serving(routes: Sequence[web.RouteDef], host: str, port: int) -> Async
 
 
 class WatchedRevocations:
-    """The ConfigMap of revoked tokens, as a watch has it; without it nothing is revoked."""
+    """The ConfigMap of revoked tokens, as a watch has it; without it nothing is revoked.
+
+    While a cache that was dropped is filled again, what was revoked before still is.
+    """
 
     def __init__(self, cache: WatchCache, *, namespace: str, name: str) -> None:
         self._cache = cache
@@ -95,6 +98,8 @@ class WatchedRevocations:
     def why(self, claims: Claims) -> str | None:
         """As Revocations.why."""
         raw = self._cache.get(CONFIGMAPS, self._name, self._namespace)
+        if CONFIGMAPS in self._cache.dropped:
+            return self._parsed[1].why(claims)
         if raw is not self._parsed[0]:
             self._parsed = (raw, Revocations.parse(section(raw or {}, "data")))
         return self._parsed[1].why(claims)

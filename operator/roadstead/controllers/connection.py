@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 BORNE: Final = (401, 403, 429)
 """The refusals after which kopf asks again; 5xx are others."""
+AHEAD: Final = 504
+"""The answer to a watch from a version that the API server has not reached, for one."""
 TOO_OLD: Final = b'{"type":"ERROR","object":{"code":410}}'
 """The one error in a watch that kopf does not end at: it lists anew."""
 NOTHING: Final = {"fieldSelector": "metadata.name=.", "resourceVersion": "0"}
@@ -66,9 +68,22 @@ class Connection:
             if request.session.closed:
                 # kopf logged in anew meanwhile, and begins once more where it is told like this.
                 raise RuntimeError("Session is closed")
-        elif request.url.name in self.kinds:
+            return await self._watched(request, handler)
+        if request.url.name in self.kinds:
             request.url = request.url.update_query(NOTHING)
         return await handler(request)
+
+    async def _watched(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        try:
+            answer = await handler(request)
+        except (aiohttp.ClientError, OSError):
+            self.hearing.failed(request.url.name)
+            raise
+        if not answer.ok:
+            self.hearing.failed(request.url.name)
+        return answer
 
 
 def _listening(connection: Connection) -> type[aiohttp.ClientResponse]:
@@ -105,7 +120,7 @@ def _watch(answer: Any, kind: str, connection: Connection) -> None:
 
 
 def _unknown(status: int) -> bool:
-    return 400 <= status < 500 and status not in BORNE
+    return status == AHEAD or (400 <= status < 500 and status not in BORNE)
 
 
 class _Heard:

@@ -16,7 +16,8 @@ from roadstead import metrics
 class Hearing:
     """When each kind's watch was heard last, by any monotonic clock in seconds.
 
-    `listed` is called with a kind (its plural) once kopf has listed it and watches on from there.
+    `listed` is called with a kind (its plural) once kopf has listed it and watches on from there,
+    or watches again after an attempt that failed; `resumed` where it just watches on.
     """
 
     def __init__(
@@ -24,9 +25,11 @@ class Hearing:
         clock: Callable[[], float] = time.monotonic,
         *,
         listed: Callable[[str], None] = lambda _: None,
+        resumed: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._clock = clock
         self._listed = listed
+        self._resumed = resumed
         self._lists: set[str] = set()
         self._heard: dict[str, float] = {}
 
@@ -50,6 +53,12 @@ class Hearing:
         if kind in self._lists:
             self._lists.discard(kind)
             self._listed(kind)
+        else:
+            self._resumed(kind)
+
+    def failed(self, kind: str) -> None:
+        """A watch could not be had: the API server may come back with an older state."""
+        self._lists.add(kind)
 
     def silence(self, kind: str) -> float:
         """Seconds since a kind was heard of; 0 for one that never was."""

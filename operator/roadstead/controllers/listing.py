@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Final, Protocol
 
 from roadstead.api.raw import Raw
 from roadstead.controllers.watches import ROUTED, WATCHED
-from roadstead.errors import KubeError, KubeNotFound, KubeRejected
+from roadstead.errors import ClusterRestored, KubeError, KubeNotFound, KubeRejected
 from roadstead.kube.cache import WatchCache
 from roadstead.kube.lists import Lister, refresh
 from roadstead.kube.resources import Resource
+from roadstead.kube.restores import require_as_new
 
 logger = logging.getLogger(__name__)
 
@@ -23,16 +24,30 @@ _KINDS: Final = {**WATCHED, **ROUTED}
 _BY_PLURAL: Final = {resource.plural: resource for resource in _KINDS}
 
 
+class VersionedLister(Lister, Protocol):
+    """The part of the API client that lists, and tells a kind's version."""
+
+    async def version(self, resource: Resource) -> int:
+        """The version that a kind is at now."""
+
+
 class Listing:
     """Brings the cache to what a list says; `changed` is called with all that is other or gone."""
 
     def __init__(
-        self, client: Lister, cache: WatchCache, *, changed: Callable[[Resource, Raw], None]
+        self,
+        client: VersionedLister,
+        cache: WatchCache,
+        *,
+        changed: Callable[[Resource, Raw], None],
     ) -> None:
         self._client = client
         self._cache = cache
         self._changed = changed
         self._relists: dict[Resource, asyncio.Task[None]] = {}
+        self._checks: dict[Resource, asyncio.Task[None]] = {}
+        self._restored: ClusterRestored | None = None
+        self._went_back = asyncio.Event()
         self.missing: set[Resource] = set()
         """Kinds of routes that this cluster does not know, or that are not ours to read."""
 
@@ -61,9 +76,34 @@ class Listing:
         if task is None or task.done():
             self._relists[resource] = asyncio.create_task(self._relist_at_last(resource))
 
+    def resumed(self, plural: str) -> None:
+        """kopf watches on from where a watch ended: that the cluster is past that is checked."""
+        resource = _BY_PLURAL.get(plural)
+        if resource is not None and resource not in self.missing:
+            self._checks[resource] = asyncio.create_task(self._check(resource))
+
+    async def until_restored(self) -> None:
+        """Raises ClusterRestored once the cluster's state went back."""
+        await self._went_back.wait()
+        raise self._restored or ClusterRestored("the cluster's state went back")
+
     def tasks(self) -> Iterable[asyncio.Task[None]]:
         """The lists that are under way."""
-        return self._relists.values()
+        return [*self._relists.values(), *self._checks.values()]
+
+    async def _check(self, resource: Resource) -> None:
+        seen = self._cache.seen(resource)
+        try:
+            require_as_new(resource, await self._client.version(resource), seen)
+        except ClusterRestored as error:
+            self._found(error)
+        except KubeError as error:
+            logger.warning("the version of %s could not be read: %s", resource.plural, error)
+            self.listed(resource.plural)
+
+    def _found(self, error: ClusterRestored) -> None:
+        self._restored = error
+        self._went_back.set()
 
     async def _relist_at_last(self, resource: Resource) -> None:
         """Until it is done: nothing else tells soon of what has vanished."""
@@ -79,6 +119,8 @@ class Listing:
         except KubeError as error:
             logger.warning("%s could not be listed: %s", resource.plural, error)
             return False
+        except ClusterRestored as error:
+            self._found(error)
         return True
 
     async def _list(self, resource: Resource) -> None:

@@ -101,7 +101,7 @@ class Operator:
             orphans=self._orphans,
         )
         self._lists = Listing(client, self._cache, changed=self._dispatch.changed)
-        self._hearing = Hearing(listed=self._lists.listed)
+        self._hearing = Hearing(listed=self._lists.listed, resumed=self._lists.resumed)
         self._lag = LoopLag()
         self._synced = False
         self._transfers = Transfers(
@@ -179,7 +179,10 @@ class Operator:
         )
 
     async def run(self, stop: asyncio.Event | None = None) -> None:
-        """Stand by, lead and work until SIGTERM, SIGINT or `stop`; raises LeaseLost.
+        """Stand by, lead and work until SIGTERM, SIGINT or `stop`.
+
+        Raises LeaseLost, and ClusterRestored where the cluster's state went back: all that is kept
+        here, and what was begun on it, is of a state that is no more.
 
         The caches are full before this replica stands for election, so that it can work at once.
         """
@@ -203,7 +206,12 @@ class Operator:
                 return
             self._synced = True
             logger.info("the operator is ready")
-            works = (self._leadership.run(), self._lag.measure(), self._lead())
+            works = (
+                self._leadership.run(),
+                self._lag.measure(),
+                self._lead(),
+                self._lists.until_restored(),
+            )
             tasks = [asyncio.create_task(work) for work in works] + [freezing]
             for task in tasks:
                 # None of them ends by itself: better to start anew than to go on without it.
@@ -360,7 +368,7 @@ class Operator:
 
 
 async def run(settings: OperatorSettings) -> None:
-    """`roadstead operator`: connect and work until SIGTERM; raises LeaseLost."""
+    """`roadstead operator`: connect and work until SIGTERM; raises LeaseLost, ClusterRestored."""
     async with leadership(settings) as part:
         client = await KubeClient.connect(settings.kubeconfig or None, fence=part.fence)
         try:

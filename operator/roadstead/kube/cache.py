@@ -54,6 +54,10 @@ class WatchCache:
         self._managed: set[str] = set()
         self._gone: OrderedDict[str, int] = OrderedDict()
         self._listed: dict[Resource, int] = {}
+        self._seen: dict[Resource, int] = {}
+        self._on_drop: list[Callable[[], None]] = []
+        self.dropped: set[Resource] = set()
+        """Kinds that were dropped and have not been listed again."""
         self._sharing = Sharing()
 
     def __len__(self) -> int:
@@ -70,6 +74,32 @@ class WatchCache:
     def note_list(self, resource: Resource, version: int) -> None:
         """A list of this version has been taken in whole."""
         self._listed[resource] = version
+        self.dropped.discard(resource)
+        self.note_version(resource, version)
+
+    def seen(self, resource: Resource) -> int:
+        """The highest version of a kind that was read: of an object, a list or a bookmark."""
+        return self._seen.get(resource, 0)
+
+    def note_version(self, resource: Resource, version: int) -> None:
+        """A version of a kind was read."""
+        self._seen[resource] = max(self.seen(resource), version)
+
+    def on_drop(self, call: Callable[[], None]) -> None:
+        """Have this called each time that everything is dropped."""
+        self._on_drop.append(call)
+
+    def drop(self) -> None:
+        """Forget everything, the deleted objects too: the cluster's state went back."""
+        for resource, objects in self._objects.items():
+            for name in list(objects):
+                self._drop(resource, name)
+        self._gone.clear()
+        self.dropped.update(self._listed)
+        self._listed.clear()
+        self._seen.clear()
+        for call in self._on_drop:
+            call()
 
     def get(self, resource: Resource, name: str, namespace: str = "") -> Raw | None:
         """One object as last seen."""
@@ -100,6 +130,10 @@ class WatchCache:
         """Whether the object with this UID was seen to be deleted, some thousand deletes ago."""
         return uid in self._gone and uid not in self._names
 
+    def deleted_at(self, uid: str) -> int:
+        """The version at which the object with this UID was seen to be deleted; -1 for none."""
+        return self._gone.get(uid, -1)
+
     def gone_at(self, resource: Resource, uid: str) -> int:
         """Up to which version it is known that an object that is not in here was not there.
 
@@ -120,10 +154,11 @@ class WatchCache:
             known = version(before)
             if known > new or (known == new and _uid(before) == uid):
                 return True
-        return bool(uid) and new <= self._gone.get(uid, -1)
+        return bool(uid) and new <= self.deleted_at(uid)
 
     def put(self, resource: Resource, raw: Raw) -> bool:
         """Take an object in; False if it is known."""
+        self.note_version(resource, version(raw))
         if self.knows(resource, raw):
             return False
         name = _name(raw)
@@ -151,6 +186,7 @@ class WatchCache:
 
     def deleted(self, resource: Resource, raw: Raw) -> None:
         """Forget an object whose last version is `raw`; a newer one of its name stays."""
+        self.note_version(resource, version(raw))
         self._remember_gone(_uid(raw), version(raw))
         before = self._objects[resource].get(_name(raw))
         if before is not None and version(before) <= version(raw):

@@ -33,6 +33,8 @@ from roadstead.kube.resources import PODS, Resource
 PAGE: Final = 500
 _JSON: Final = "application/json"
 _ANY: Final = "*/*"
+_AHEAD: Final = "Too large resource version"
+"""What the API server says of a version that it has not reached, as after a restore of etcd."""
 _MERGE_PATCH: Final = "application/merge-patch+json"
 _APPLY_PATCH: Final = "application/apply-patch+yaml"
 
@@ -128,6 +130,12 @@ class KubeClient:
             if not token:
                 return
 
+    async def version(self, resource: Resource, *, namespace: str = "", fields: str = "") -> int:
+        """The version that a kind is at now, without its objects but for one at most."""
+        query = {"limit": "1", "fieldSelector": fields}
+        answer = await self._request("GET", resource.collection(namespace), query=query)
+        return int(answer["metadata"].get("resourceVersion") or 0)
+
     async def watch(
         self,
         resource: Resource,
@@ -141,7 +149,7 @@ class KubeClient:
         """What happens to a kind after `version`, as watch events, for up to `seconds`.
 
         Bookmarks are among them. KubeUnavailable after `silence` seconds without any event, and
-        KubeGone where the server remembers that version no more.
+        KubeGone where the server remembers that version no more, or is not there yet.
         """
         query = {
             "watch": "true",
@@ -350,7 +358,7 @@ def _refused(method: str, path: str, status: int, message: str) -> KubeError:
         return KubeNotFound(text, status=status)
     if status == 409:
         return KubeConflict(text, status=status)
-    if status == 410:
+    if status == 410 or (status == 504 and _AHEAD in message):
         return KubeGone(text, status=status)
     if status in (400, 401, 403, 405, 413, 415, 422):
         return KubeRejected(text, status=status)

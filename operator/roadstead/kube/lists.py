@@ -9,6 +9,7 @@ from roadstead.api.raw import Raw
 from roadstead.kube.cache import Name, WatchCache
 from roadstead.kube.client import Page
 from roadstead.kube.resources import Resource
+from roadstead.kube.restores import require_as_new, require_consistent
 
 
 class Lister(Protocol):
@@ -24,13 +25,17 @@ async def refresh(
     """List a kind into the cache; the objects that changed and those that vanished meanwhile.
 
     A watch that was cut off tells nothing of what was deleted in between: only a list does.
+    Raises ClusterRestored where the list contradicts what the cache has.
     """
+    seen = cache.seen(resource)
     changed: list[Raw] = []
     listed: set[Name] = set()
     version = 0
     async for page in client.list(resource, selector=selector):
         version = page.version
+        require_as_new(resource, version, seen)
         for raw in page.items:
+            require_consistent(cache, resource, raw, version)
             listed.add((raw["metadata"].get("namespace", ""), raw["metadata"]["name"]))
             # As the cache has them, which is a quarter of each: thousands may have changed.
             changed += cache.take(resource, raw)

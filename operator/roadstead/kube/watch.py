@@ -11,11 +11,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final, Protocol
 
 from roadstead.api.raw import Raw, section
-from roadstead.errors import KubeError, KubeGone
+from roadstead.errors import ClusterRestored, KubeError, KubeGone
 from roadstead.kube.cache import WatchCache
 from roadstead.kube.client import Object, Page
 from roadstead.kube.lists import refresh
 from roadstead.kube.resources import Resource
+from roadstead.kube.restores import require_as_new
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +33,9 @@ class WatchClient(Protocol):
         self, resource: Resource, *, selector: str = "", namespace: str = "", fields: str = ""
     ) -> AsyncIterator[Page]:
         """Every object of a kind, in pages of one version."""
+
+    async def version(self, resource: Resource, *, namespace: str = "", fields: str = "") -> int:
+        """The version that a kind is at now."""
 
     def watch(
         self,
@@ -58,6 +62,10 @@ class Watcher:
     """Keeps one kind in the cache until cancelled; no error ends it.
 
     A watch that has told nothing for `silence` seconds is given up, and the kind is listed anew.
+
+    So it is after the API server was away, which may come back with an older state; else the
+    version that it is at is compared before a watch resumes. Where the state went back, the whole
+    cache is dropped, and all of its watchers list anew.
     """
 
     def __init__(
@@ -80,6 +88,9 @@ class Watcher:
         self._sleep = sleep
         self._version = 0
         self._alive: float | None = None
+        self._heard = False
+        self._until: asyncio.Timeout | None = None
+        cache.on_drop(self._restart)
 
     @property
     def name(self) -> str:
@@ -96,12 +107,16 @@ class Watcher:
         while True:
             started = self._clock()
             try:
-                await self._once()
+                await self._attempt()
                 # A server that ends watches at once must not be asked thousands of times a second.
                 failures = failures + 1 if self._clock() - started < 1 else 0
             except KubeGone:
                 logger.info("%s are listed anew", self.name)
                 self._version = 0
+                failures = failures + 1 if self._clock() - started < 1 else 0
+            except ClusterRestored as error:
+                logger.warning("%s; the caches are dropped", error)
+                self._cache.drop()
                 failures = failures + 1 if self._clock() - started < 1 else 0
             except KubeError as error:
                 logger.warning("the watch of %s failed: %s", self.name, error)
@@ -109,13 +124,35 @@ class Watcher:
                 self._forget()
             await self._sleep(_pause(failures))
 
+    async def _attempt(self) -> None:
+        """List if need be, and watch; KubeGone where the cache was dropped meanwhile."""
+        self._heard = False
+        try:
+            async with asyncio.timeout(None) as self._until:
+                await self._once()
+        except TimeoutError:
+            raise KubeGone(f"the cache of {self.name} was dropped") from None
+        finally:
+            self._until = None
+
+    def _restart(self) -> None:
+        """The cache was dropped: nothing is known until the kind is listed again."""
+        self._version, self._alive = 0, None
+        if self._until is not None and not self._until.expired():
+            self._until.reschedule(asyncio.get_running_loop().time())
+
     def _forget(self) -> None:
-        """After a long silence list anew: a watch would tell nothing before its next bookmark."""
-        if self.silence() >= self._silence:
+        """After a long silence list anew: a watch would tell nothing before its next bookmark.
+
+        After an attempt at which nothing was heard too: the API server may have been away.
+        """
+        if not self._heard or self.silence() >= self._silence:
             self._version = 0
 
     async def _once(self) -> None:
-        if not self._version:
+        if self._version:
+            await self._require_no_restore()
+        else:
             await refresh(
                 _Scoped(self._client, self._scope, self._listed), self._cache, self._resource
             )
@@ -129,8 +166,16 @@ class Watcher:
             fields=self._scope.fields,
         )
         async for event in events:
-            self._alive = self._clock()
+            self._alive, self._heard = self._clock(), True
             self._take(event)
+
+    async def _require_no_restore(self) -> None:
+        """A watch from a version that the cluster is not at any more would tell nothing."""
+        scope, seen = self._scope, self._cache.seen(self._resource)
+        current = await self._client.version(
+            self._resource, namespace=scope.namespace, fields=scope.fields
+        )
+        require_as_new(self._resource, current, seen)
 
     def _listed(self, version: int) -> None:
         self._version = version
@@ -143,6 +188,7 @@ class Watcher:
         }
         meta = section(raw, "metadata")
         self._version = int(meta.get("resourceVersion") or self._version)
+        self._cache.note_version(self._resource, self._version)
         if event["type"] == "DELETED":
             self._cache.deleted(self._resource, raw)
         elif event["type"] in ("ADDED", "MODIFIED"):

@@ -37,11 +37,16 @@ class Server:
         self.lists = lists
         self.watches = watches
         self.versions: list[int] = []
+        self.current = 10
         self.finished = asyncio.Event()
 
     async def list(self, resource: Resource, **_: Any) -> AsyncIterator[Page]:
         """As KubeClient."""
-        yield Page(version=10, items=self.lists.pop(0))
+        yield Page(version=self.current, items=self.lists.pop(0))
+
+    async def version(self, resource: Resource, **_: Any) -> int:
+        """As KubeClient."""
+        return self.current
 
     async def watch(self, resource: Resource, *, version: int, **_: Any) -> AsyncIterator[Object]:
         """As KubeClient."""
@@ -52,6 +57,8 @@ class Server:
         for step in self.watches.pop(0):
             if isinstance(step, KubeError):
                 raise step
+            told = int(step["object"]["metadata"]["resourceVersion"])
+            self.current = max(self.current, told)
             yield step
 
 
@@ -88,7 +95,7 @@ async def test_version_that_is_forgotten_is_listed_anew() -> None:
     gone: list[Step] = [bookmark(40), KubeGone("too old", status=410)]
     server = Server([[model("a", 5), model("b", 6)], [model("b", 6)]], [gone])
     cache = await watched(server)
-    assert server.versions == [10, 10]
+    assert server.versions == [10, 40]
     assert cache.names(MODELS) == [("", "b")]
 
 
@@ -105,7 +112,7 @@ async def test_silence_is_endless_before_the_first_list() -> None:
 
 
 class Silent(Server):
-    """Each watch is silent for `seconds` by its clock, then goes by the script."""
+    """After each event the watch is silent for `seconds` by its clock."""
 
     def __init__(
         self, seconds: float, lists: list[list[Object]], watches: list[list[Step]]
@@ -118,9 +125,9 @@ class Silent(Server):
         self, resource: Resource, *, version: int, **more: Any
     ) -> AsyncIterator[Object]:
         """As KubeClient."""
-        self.now += self.seconds
         async for each in super().watch(resource, version=version, **more):
             yield each
+            self.now += self.seconds
 
 
 @pytest.mark.parametrize(("seconds", "names"), [(29, ["a"]), (30, ["b"])])
@@ -128,6 +135,43 @@ async def test_kind_is_listed_anew_once_the_silence_was_long(
     seconds: float, names: list[str]
 ) -> None:
     lists = [[model("a", 5)], [model("b", 6)]]
-    server = Silent(seconds, lists, [[KubeUnavailable("no answer")]])
+    server = Silent(seconds, lists, [[bookmark(11), KubeUnavailable("no answer")]])
     cache = await watched(server, silence=30, clock=lambda: server.now)
     assert [name for _, name in cache.names(MODELS)] == names
+
+
+async def test_kind_is_listed_anew_after_an_attempt_at_which_nothing_was_heard() -> None:
+    server = Server([[model("a", 5)], [model("b", 6)]], [[KubeUnavailable("no answer")]])
+    assert (await watched(server)).names(MODELS) == [("", "b")]
+
+
+class Restored(Server):
+    """Whose state goes back to version 7 when the first watch is cut off."""
+
+    async def version(self, resource: Resource, **_: Any) -> int:
+        """As KubeClient."""
+        self.current = 7
+        return self.current
+
+
+async def test_state_that_went_back_takes_the_place_of_what_was_seen() -> None:
+    cut: list[Step] = [event("MODIFIED", "a", 11), event("ADDED", "b", 12), KubeUnavailable("cut")]
+    server = Restored([[model("a", 5)], [model("a", 5)]], [cut])
+    cache = await watched(server)
+    assert server.versions == [10, 7]
+    assert [raw["metadata"]["resourceVersion"] for raw in cache.all(MODELS)] == ["5"]
+
+
+async def test_cache_that_is_dropped_is_listed_anew_by_each_of_its_watchers() -> None:
+    server, cache = Server([[model("a", 5)], [model("a", 4)]], []), WatchCache()
+    watcher = Watcher(server, cache, MODELS)
+    task = asyncio.create_task(watcher.run())
+    await asyncio.wait_for(server.finished.wait(), 60)
+    server.finished.clear()
+    cache.drop()
+    assert watcher.silence() == float("inf")
+    await asyncio.wait_for(server.finished.wait(), 60)
+    assert [raw["metadata"]["resourceVersion"] for raw in cache.all(MODELS)] == ["4"]
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task

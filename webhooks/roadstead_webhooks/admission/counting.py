@@ -26,6 +26,7 @@ from roadstead.kube.resources import (
     RESOURCECONTRACTS,
     Resource,
 )
+from roadstead.kube.restores import require_complete
 from roadstead.policy.contract_load import outstanding, taken_by
 from roadstead_webhooks.admission.objects import readable
 from roadstead_webhooks.contracts import ContractCache
@@ -88,6 +89,12 @@ class CountingCache(ContractCache):
         super()._remember_gone(uid, at)
         self._admitted.forget(uid)
 
+    def drop(self) -> None:
+        """As in WatchCache; a UID and a generation may mean another spec from now on."""
+        for raw in self.all(MODELSERVES):
+            self._admitted.forget(str(section(raw, "metadata").get("uid", "")))
+        super().drop()
+
     def recount(self) -> None:
         """Look at every server again: receipts are verified with other keys now."""
         for raw in self.all(MODELSERVES):
@@ -115,6 +122,7 @@ class CountingCache(ContractCache):
 
     def load(self, contract: str, reservations: Iterable[Reservation], *, without: str) -> Demand:
         """What all servers but `without` take, as `policy.contract_load.load` has it."""
+        require_complete(self)
         counted = self.counted(contract)
         taken = self._totals.get(contract, NOTHING) - counted.get(without, NOTHING)
         grown: dict[str, Demand] = {}

@@ -14,7 +14,13 @@ from roadstead.api.model import Model
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section
 from roadstead.api.references import by_name, by_uuid
-from roadstead.errors import InvalidReceipt, InvalidToken, KubeError, KubeNotFound
+from roadstead.errors import (
+    ClusterRestored,
+    InvalidReceipt,
+    InvalidToken,
+    KubeError,
+    KubeNotFound,
+)
 from roadstead.kube.lists import Lister, refresh
 from roadstead.kube.resources import (
     MODELS,
@@ -23,6 +29,7 @@ from roadstead.kube.resources import (
     RESOURCECONTRACTS,
     Resource,
 )
+from roadstead.kube.restores import require_complete
 from roadstead.manifests.names import ANNOTATION_MADE_FOR
 from roadstead.policy.contract_choice import Offer
 from roadstead.tokens.claims import Claims
@@ -74,6 +81,7 @@ class Gatherer:
 
     async def for_mutation(self, request: AdmissionRequest) -> Facts:
         """Token, old receipt and contracts of an object that is created or changed."""
+        require_complete(self._cache)
         now = self._clock()
         serve = self._serve(request)
         before = self._before(request, serve)
@@ -90,6 +98,7 @@ class Gatherer:
 
     async def for_validation(self, request: AdmissionRequest) -> Facts:
         """Receipt, contracts and users of an object; KubeError where a read fails."""
+        require_complete(self._cache)
         now = self._clock()
         live = await self._live(request) if request.subresource == "scale" else None
         serve = live or self._serve(request)
@@ -125,7 +134,12 @@ class Gatherer:
             await self._fetch(MODELSERVES, name, namespace)
 
     async def _list_contracts(self) -> None:
-        await refresh(self._client, self._cache, RESOURCECONTRACTS)
+        try:
+            await refresh(self._client, self._cache, RESOURCECONTRACTS)
+        except ClusterRestored as error:
+            logger.warning("%s; the caches are dropped", error)
+            self._cache.drop()
+            require_complete(self._cache)
 
     async def _fetch(self, resource: Resource, name: str, namespace: str = "") -> None:
         try:

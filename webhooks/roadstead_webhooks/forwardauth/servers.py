@@ -65,6 +65,11 @@ class Servers(ContractCache):
         self.changes += 1
         return super().remove(resource, name, at=at)
 
+    def drop(self) -> None:
+        """As in WatchCache."""
+        self.changes += 1
+        super().drop()
+
     def server(self, uuid: str, *, contracts: bool = True) -> Served | None:
         """The ModelServe with this UID; None as long as it, or its namespace, is not known.
 
