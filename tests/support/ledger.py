@@ -85,7 +85,7 @@ async def emptied(outbox: Outbox, within: float = 120) -> None:
 async def emptied_tables(connection: asyncpg.Connection) -> None:
     """Take all rows away."""
     tables: Sequence[str] = [*(table.name for table in TABLES.values()), "status_history"]
-    await connection.execute(f"TRUNCATE {', '.join(tables)}, ledger_cluster")
+    await connection.execute(f"TRUNCATE {', '.join(tables)}, ledger_cluster, ledger_epochs")
 
 
 async def migrated(server: Postgres, folder: Path) -> Ledger:

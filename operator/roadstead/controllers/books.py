@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import functools
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final
+from typing import Final, Protocol
 
 import asyncpg
 
@@ -17,7 +17,7 @@ from roadstead.api.usage import UsageSample
 from roadstead.controllers.model_names import model_name
 from roadstead.controllers.server_pods import key_of_pod, pods_key
 from roadstead.controllers.transfer_pods import pods_of
-from roadstead.errors import LedgerUnavailable
+from roadstead.errors import KubeError, LedgerUnavailable
 from roadstead.kube.cache import Index, WatchCache, version
 from roadstead.kube.resources import (
     MODELS,
@@ -28,6 +28,7 @@ from roadstead.kube.resources import (
     Resource,
 )
 from roadstead.ledger import tables
+from roadstead.ledger.epochs import KindView, current_epoch
 from roadstead.ledger.outbox import Outbox
 from roadstead.ledger.projection import (
     PodsView,
@@ -52,13 +53,30 @@ INDEXES: Final[Mapping[Resource, Index]] = {MODELSERVES: serve_references, PODS:
 _CLUSTER: Final = "kube-system"
 
 
+class Versions(Protocol):
+    """The part of the API client that tells versions."""
+
+    async def version(self, resource: Resource) -> int:
+        """The version that a kind is at now."""
+
+
 class Books:
     """Puts each state of an object into the outbox, and all of them once a connection is there."""
 
-    def __init__(self, cache: WatchCache, outbox: Outbox, *, now: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        cache: WatchCache,
+        outbox: Outbox,
+        *,
+        now: Callable[[], str],
+        versions: Versions | None = None,
+    ) -> None:
         self._cache = cache
         self._outbox = outbox
         self._now = now
+        self._versions = versions
+        self.epoch = 0
+        """Of the rows that are written: known once `begin` is done."""
         self._thinning = Thinning()
         self._pods: dict[str, int] = {}
         self._first_list = 0
@@ -86,11 +104,33 @@ class Books:
         if system is None or not all(self._cache.listed(kind) for kind in (*KINDS, PODS)):
             raise LedgerUnavailable("the cluster was not listed yet", reason="ClusterNotListed")
         await claim(connection, section(system, "metadata")["uid"])
+        views = map(self._view, KINDS)
+        self.epoch = await current_epoch(connection, views, known=self.epoch)
         for resource, table in KINDS.items():
             # Who stood by has seen objects go that nobody wrote down, after its list.
             gone_at = functools.partial(self._cache.gone_at, resource)
-            for record in await resync(connection, table, self.records(resource), gone_at=gone_at):
+            late = await resync(
+                connection, table, self.records(resource), gone_at=gone_at, epoch=self.epoch
+            )
+            for record in late:
                 self._outbox.put(record)
+
+    def _view(self, resource: Resource) -> KindView:
+        async def current() -> int:
+            if self._versions is None:
+                return self._cache.seen(resource)
+            try:
+                return await self._versions.version(resource)
+            except KubeError as error:
+                message = f"the version of {resource.plural} could not be read: {error}"
+                raise LedgerUnavailable(message, reason="ClusterNotListed") from error
+
+        return KindView(
+            table=KINDS[resource],
+            records=self.records(resource),
+            listed=self._cache.listed(resource),
+            current=current,
+        )
 
     def records(self, resource: Resource) -> list[ObjectRecord]:
         """The records of every object of a kind, as seen last."""

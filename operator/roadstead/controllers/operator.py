@@ -86,7 +86,7 @@ class Operator:
         self._admitted = AdmittedServes()
         self._receipt_keys = parts.receipt_keys(settings, client, read=self._use_keys)
         self._usage = ContractUsage(self._admitted, settings.devices)
-        self._books, self._ledger = parts.bookkeeping(settings, self._cache, fence)
+        self._books, self._ledger = parts.bookkeeping(settings, client, self._cache, fence)
         self._queues: dict[Resource, WorkQueue] = {}
         orphans = Orphans(client=client, cache=self._cache)
         self._orphans = WorkQueue("orphan", orphans.reconcile, workers=1)

@@ -40,14 +40,14 @@ from roadstead.tokens.receipts import ReceiptVerifier
 
 
 def bookkeeping(
-    settings: OperatorSettings, cache: WatchCache, fence: Fence
+    settings: OperatorSettings, client: KubeClient, cache: WatchCache, fence: Fence
 ) -> tuple[Books | None, LedgerWriter | None]:
     """What keeps the ledger; nothing without one."""
     ledger = settings.ledger
     if ledger is None:
         return None, None
     waiting = Outbox()
-    books = Books(cache, waiting, now=exact_now)
+    books = Books(cache, waiting, now=exact_now, versions=client)
     writer = LedgerWriter(
         waiting,
         ledger.dsn_file,
@@ -55,6 +55,7 @@ def bookkeeping(
         begin=books.begin,
         upkeep=settings.resync,
         fence=fence,
+        epoch=lambda: books.epoch,
     )
     return books, writer
 

@@ -37,24 +37,30 @@ async def resync(
     desired: Iterable[ObjectRecord],
     *,
     gone_at: Callable[[str], int],
+    epoch: int = 0,
 ) -> list[ObjectRecord]:
     """The records that the table lacks or has an older state of; those gone are marked deleted.
 
     `desired` is every object of the kind. `gone_at` tells of any other UID up to which version it
-    is known not to be there: a row that is newer than that is none of ours to end.
+    is known not to be there: a row that is newer than that is none of ours to end. Rows of an
+    epoch before `epoch` are old, whatever their version.
     """
     with speaking():
         rows = await connection.fetch(living(table))
-    stored = {row["key"]: (row["resource_version"], row["pods_version"]) for row in rows}
+    stored = {
+        row["key"]: (row["resource_version"], row["pods_version"])
+        for row in rows
+        if row["epoch"] >= epoch
+    }
     late, seen = [], set()
     for record in desired:
         seen.add(key_of(record))
         if _is_late(record, stored.get(key_of(record))):
             late.append(record)
-    gone = sorted(stored.keys() - seen)
+    gone = sorted({row["key"] for row in rows} - seen)
     if gone:
         with speaking():
-            await connection.execute(bury(table), gone, list(map(gone_at, gone)))
+            await connection.execute(bury(table), gone, list(map(gone_at, gone)), epoch)
     return late
 
 

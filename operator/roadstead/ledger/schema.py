@@ -147,6 +147,8 @@ async def _grant(connection: asyncpg.Connection, roles: Roles) -> None:
         GRANT EXECUTE ON FUNCTION keep_partitions(integer, integer, integer) TO {writer};
         ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO {writer}, {reader};
     """)
+    if await connection.fetchval("SELECT to_regclass('ledger_epochs') IS NOT NULL"):
+        await connection.execute(f"GRANT INSERT ON ledger_epochs TO {writer}")
     appended = "status_history, usage_samples, admission_records"
     await connection.execute(f"REVOKE UPDATE ON {appended} FROM {writer}")
 

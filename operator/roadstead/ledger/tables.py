@@ -3,7 +3,8 @@ newer.
 
 An object's row is replaced only by one with a higher `resource_version` (they may be compared
 within one kind: KEP-5504), so it does not matter who writes, how often, or in which order. A row
-that is deleted stays so: no UID is used twice.
+that is deleted stays so: no UID is used twice. Both hold within one epoch: a restore of etcd begins
+a new one, whose rows replace those of earlier ones. Rows that name none are of the first, 0.
 """
 
 from __future__ import annotations
@@ -101,13 +102,23 @@ def _source(record: type[Record]) -> str:
     return f"jsonb_to_recordset($1::jsonb) AS given({columns})"
 
 
+def _insert_of_epoch(name: str, record: type[Record]) -> str:
+    columns = ", ".join(_columns(record))
+    types = ", ".join(f"{each} {_TYPES.get(each, 'text')}" for each in _columns(record))
+    return (
+        f"INSERT INTO {name} AS kept ({columns}, epoch) SELECT {columns}, coalesce(epoch, 0) "
+        f"FROM jsonb_to_recordset($1::jsonb) AS given({types}, epoch bigint)"
+    )
+
+
 def _insert(name: str, record: type[Record]) -> str:
     columns = ", ".join(_columns(record))
     return f"INSERT INTO {name} AS kept ({columns}) SELECT {columns} FROM {_source(record)}"
 
 
 def _follow(name: str, key: str, record: type[ObjectRecord]) -> str:
-    """Insert or replace rows by version, the pods' columns by that of their own."""
+    """Insert or replace rows by epoch and version, the pods' columns by that of their own."""
+    later_epoch = "excluded.epoch > kept.epoch"
     newer = (
         "(excluded.resource_version > kept.resource_version OR excluded.deleted_at IS NOT NULL "
         "AND excluded.resource_version = kept.resource_version)"
@@ -119,12 +130,14 @@ def _follow(name: str, key: str, record: type[ObjectRecord]) -> str:
         versions |= dict.fromkeys(_OF_PODS, newer_pods)
         any_newer = f"({newer} OR {newer_pods})"
     changes = ", ".join(
-        f"{column} = CASE WHEN {condition} THEN excluded.{column} ELSE kept.{column} END"
+        f"{column} = CASE WHEN {later_epoch} OR {condition} "
+        f"THEN excluded.{column} ELSE kept.{column} END"
         for column, condition in versions.items()
     )
     return (
-        f"{_insert(name, record)} ON CONFLICT ({key}) DO UPDATE SET {changes} "
-        f"WHERE kept.deleted_at IS NULL AND {any_newer}"
+        f"{_insert_of_epoch(name, record)} ON CONFLICT ({key}) DO UPDATE "
+        f"SET {changes}, epoch = excluded.epoch WHERE {later_epoch} "
+        f"OR excluded.epoch = kept.epoch AND kept.deleted_at IS NULL AND {any_newer}"
     )
 
 
@@ -164,24 +177,44 @@ TABLES: Final[Mapping[type[Record], Table]] = {
 def bury(table: Table) -> str:
     """Mark rows as deleted, `$1` being their keys.
 
-    `$2` are the versions that the cluster did not have them at: a row that is newer stays.
+    `$2` are the versions that the cluster did not have them at: a row that is newer stays, unless
+    it is of an epoch before `$3`.
     """
     return (
         f"UPDATE {table.name} kept SET status = 'Deleted', status_reason = 'Deleted', "
         "status_message = '', deleted_at = now(), updated_at = now(), "
-        "resource_version = gone.version "
+        "resource_version = gone.version, epoch = $3 "
         "FROM unnest($1::uuid[], $2::bigint[]) AS gone (key, version) "
-        f"WHERE kept.{table.key} = gone.key AND kept.resource_version <= gone.version "
-        "AND kept.deleted_at IS NULL"
+        f"WHERE kept.{table.key} = gone.key AND kept.deleted_at IS NULL "
+        "AND (kept.epoch < $3 OR kept.epoch = $3 AND kept.resource_version <= gone.version)"
     )
 
 
 def living(table: Table) -> str:
-    """Key and versions of the rows that are not deleted."""
+    """Key, epoch and versions of the rows that are not deleted."""
     pods = "pods_version" if table is SERVERS else "0::bigint"
     return (
-        f"SELECT {table.key}::text AS key, resource_version, {pods} AS pods_version "
+        f"SELECT {table.key}::text AS key, epoch, resource_version, {pods} AS pods_version "
         f"FROM {table.name} WHERE deleted_at IS NULL"
+    )
+
+
+def ahead(table: Table) -> str:
+    """The highest version of any row of the epoch `$1`."""
+    return f"SELECT coalesce(max(resource_version), 0) FROM {table.name} WHERE epoch = $1"
+
+
+def contradicted(table: Table) -> str:
+    """Whether a row of the epoch `$1` can't be, since the cluster is as it is.
+
+    At version `$4` the objects with the keys `$2` had the versions `$3`, and not a higher one, nor
+    were they deleted.
+    """
+    return (
+        f"SELECT EXISTS (SELECT FROM {table.name} kept JOIN unnest($2::uuid[], $3::bigint[]) "
+        f"AS here (key, version) ON kept.{table.key} = here.key "
+        "WHERE kept.epoch = $1 AND kept.resource_version <= $4 AND (kept.resource_version > "
+        "here.version OR kept.deleted_at IS NOT NULL AND kept.resource_version = here.version))"
     )
 
 

@@ -48,7 +48,8 @@ class LedgerWriter:
     """Empties an outbox into Postgres until cancelled; no error ends it but LeaseLost.
 
     `keep` is for the one who has the partitions made and dropped, `upkeep` how often, in seconds,
-    that and `begin` are done again. Nothing is written behind the `fence`.
+    that and `begin` are done again. Nothing is written behind the `fence`. Objects' rows are of the
+    `epoch` that is so once `begin` is done.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class LedgerWriter:
         begin: Begin = _nothing,
         upkeep: float = UPKEEP_SECONDS,
         fence: Fence | None = None,
+        epoch: Callable[[], int] = lambda: 0,
     ) -> None:
         self._outbox = outbox
         self._dsn_file = dsn_file
@@ -67,6 +69,7 @@ class LedgerWriter:
         self._begin = begin
         self._upkeep = upkeep
         self._fence = fence or Fence.open()
+        self._epoch = epoch
         self._kept_at = float("-inf")
         self._connection: asyncpg.Connection | None = None
         self._failures = 0
@@ -140,7 +143,7 @@ class LedgerWriter:
         started = time.monotonic()
         try:
             self._fence.check()
-            await _store(connection, batch)
+            await _store(connection, batch, self._epoch())
         except RowRefused as error:
             await self._sort_out(connection, batch, error)
             return
@@ -220,11 +223,11 @@ async def _require_schema(connection: asyncpg.Connection) -> None:
         raise LedgerUnavailable(message, reason="SchemaOlder")
 
 
-async def _store(connection: asyncpg.Connection, batch: Batch) -> None:
+async def _store(connection: asyncpg.Connection, batch: Batch, epoch: int) -> None:
     with speaking():
         async with transaction(connection):
             for kind, records in by_kind(batch).items():
-                rows = json.dumps([row(record) for record in records])
+                rows = json.dumps([{**row(record), "epoch": epoch} for record in records])
                 for statement in TABLES[kind].statements:
                     await connection.execute(statement, rows)
 
