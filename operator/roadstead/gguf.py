@@ -20,6 +20,7 @@ from typing import Any, Final
 from roadstead import gguf_metadata
 from roadstead.gguf_input import U32, U64, HeaderInput, InvalidGguf, Steps
 from roadstead.gguf_kinds import refuse_other_kinds, refuse_parts
+from roadstead.gguf_memory import GgufMemory, memory_of
 from roadstead.gguf_metadata import Value, largest, read_metadata, shown
 from roadstead.gguf_tensors import Tensors, read_tensors
 from roadstead.gguf_types import FILE_TYPES, LLAMA_CPP_BUILD, POOLING_TYPES, TENSOR_TYPES
@@ -62,7 +63,7 @@ class GgufHeader:
     (`context_length`), layers (`block_count`) or elements (`embedding_length`, `key_length`,
     `value_length` per head). Where a model has a head count for each layer, it is the largest.
     `pooling_type` is `unspecified` where the header names none, and None in what was read by
-    versions that did not look for it. `header_bytes` is where tensor data starts.
+    versions that did not look for it, as `memory` is. `header_bytes` is where tensor data starts.
     """
 
     version: int
@@ -82,18 +83,36 @@ class GgufHeader:
     sliding_window: int | None = None
     expert_count: int | None = None
     pooling_type: str | None = None
+    memory: GgufMemory | None = None
     header_bytes: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """The header in camelCase, without what is None."""
-        values = dataclasses.asdict(self)
-        return {_camel(name): value for name, value in values.items() if value is not None}
+        return _to_json(dataclasses.asdict(self))
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> GgufHeader:
         """The inverse of `to_json`; unknown fields are left out, missing ones raise TypeError."""
-        names = {field.name for field in dataclasses.fields(cls)}
-        return cls(**{name: values[_camel(name)] for name in names if _camel(name) in values})
+        found = _from_json(cls, values)
+        if "memory" in found:
+            found["memory"] = GgufMemory(**_from_json(GgufMemory, found["memory"]))
+        return cls(**found)
+
+
+def _to_json(values: Mapping[str, Any]) -> dict[str, Any]:
+    found = {_camel(name): value for name, value in values.items() if value is not None}
+    for name, value in found.items():
+        if isinstance(value, tuple):
+            found[name] = list(value)
+        elif isinstance(value, dict):
+            found[name] = _to_json(value)
+    return found
+
+
+def _from_json(of: type[GgufHeader | GgufMemory], values: Mapping[str, Any]) -> dict[str, Any]:
+    names = [field.name for field in dataclasses.fields(of)]
+    found = {name: values[_camel(name)] for name in names if _camel(name) in values}
+    return {name: tuple(v) if isinstance(v, list) else v for name, v in found.items()}
 
 
 def _camel(name: str) -> str:
@@ -224,6 +243,7 @@ def _summary(
         sliding_window=of("attention.sliding_window"),
         expert_count=of("expert_count"),
         pooling_type=_pooling_type(of("pooling_type")),
+        memory=memory_of(lambda key: metadata.get(f"{architecture}.{key}")),
         header_bytes=start,
     )
 

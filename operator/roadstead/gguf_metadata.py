@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Final, TypeGuard
 
 from roadstead.gguf_input import U32, U64, HeaderInput, InvalidGguf, Steps
+from roadstead.gguf_memory import MEMORY_KEYS
 from roadstead.gguf_types import (
     NUMBERS,
     STRING,
@@ -36,12 +37,17 @@ OF_ARCHITECTURE: Final = (
     "attention.sliding_window",
     "expert_count",
     "pooling_type",
+    *sorted(set(MEMORY_KEYS.values()) - {"attention.head_count_kv"}),
 )
 """What is read of the architecture's own keys, such as `llama.block_count`."""
 
 MAX_KEY_BYTES: Final = 65_535
 MAX_KEPT_ITEMS: Final = 4_096
 """Arrays of numbers up to this length are read (head counts by layer), longer ones skipped."""
+MAX_LAYERS: Final = 512
+"""As llama.cpp has it: of a longer array only its largest number is kept."""
+MAX_LISTS: Final = 64
+"""Arrays that are kept whole; of those that follow only the largest number is."""
 MAX_TEXT: Final = 256
 """Characters kept of a text that ends in a status field."""
 _MAX_USED_KEY: Final = 128
@@ -59,14 +65,17 @@ _READ_AS: Final[Mapping[str, int]] = {
 }
 """Keys that llama.cpp reads of each model, and the one type that it takes for each."""
 
-Value = int | float | bool | str | tuple[int | None] | None
-"""A value; of an array its largest whole number alone; None for one that is skipped."""
+Value = int | float | bool | str | tuple[int, ...] | None
+"""A value; of an array that is no list of counts its largest alone; None for one that is skipped.
+
+Booleans of an array are 0 and 1."""
 
 
 def read_metadata(header: HeaderInput, count: int) -> Steps[Mapping[str, Value]]:
     """The values of the keys that are used."""
     found: dict[str, Value] = {}
     seen: set[bytes] = set()
+    lists = 0
     header.count(count)
     for _ in range(count):
         raw = yield from header.string(MAX_KEY_BYTES, "a metadata key")
@@ -80,7 +89,9 @@ def read_metadata(header: HeaderInput, count: int) -> Steps[Mapping[str, Value]]
         key = decoded(raw) if len(raw) <= _MAX_USED_KEY else ""
         if key in _OTHERS or key.endswith(_SUFFIXES):
             _check_type(key, kind)
-            found[key] = yield from _value(header, kind)
+            value = yield from _value(header, kind)
+            lists += _is_list(value)
+            found[key] = largest(value) if lists > MAX_LISTS and _is_list(value) else value
         else:
             yield from _skip_value(header, kind)
     return found
@@ -128,7 +139,9 @@ def _array(header: HeaderInput) -> Steps[Value]:
         yield from _skip_items(header, kind, count)
         return None
     items = yield from header.numbers(_layout_of_items(kind), count)
-    return (max(filter(_is_count, items), default=None),)
+    counts = tuple(int(item) for item in items if _is_count(item) or type(item) is bool)
+    whole = len(counts) == len(items) <= MAX_LAYERS
+    return counts if whole else max(counts, default=None)
 
 
 def _skip_value(header: HeaderInput, kind: int) -> Steps[None]:
@@ -160,6 +173,10 @@ def _layout_of_items(kind: int) -> struct.Struct:
     if layout is None:
         raise InvalidGguf(f"an array has the type {kind}, which none can have")
     return layout
+
+
+def _is_list(value: Value) -> bool:
+    return isinstance(value, tuple)
 
 
 def _is_count(item: object) -> TypeGuard[int]:

@@ -14,8 +14,8 @@ from urllib.parse import SplitResult, urlsplit
 
 import urllib3
 from minio import Minio
-from minio.credentials import Credentials as MinioCredentials
-from minio.credentials import Provider
+from minio.credentials.credentials import Credentials as MinioCredentials
+from minio.credentials.providers import Provider
 
 from roadstead.settings import EnvReader
 
@@ -129,9 +129,9 @@ def client(
     )
     # Said either way: minio-py chooses by the host's name where nobody does.
     if addressing is Addressing.VIRTUAL_HOST:
-        made.enable_virtual_style_endpoint()
+        made.enable_virtual_style_endpoint()  # type: ignore[no-untyped-call]
     else:
-        made.disable_virtual_style_endpoint()
+        made.disable_virtual_style_endpoint()  # type: ignore[no-untyped-call]
     return made
 
 

@@ -186,6 +186,7 @@ async def test_contract_that_leaves_it_open_is_denied(api: client.ApiClient, fie
         pytest.param("runtimeParams", "maxBatchSize", 1, 65536, id="maxBatchSize"),
         pytest.param("runtimeParams", "maxGpuLayers", 0, 100000, id="maxGpuLayers"),
         pytest.param("runtimeParams", "maxCacheRamMiB", 0, 1048576, id="maxCacheRamMiB"),
+        pytest.param("runtimeParams", "maxContextCheckpoints", 0, 1024, id="maxContextCheckpoints"),
         pytest.param("config", "maxTerminationGracePeriodSeconds", 0, 3600, id="grace"),
     ],
 )

@@ -152,6 +152,7 @@ async def test_serve_without_model_is_denied(api: client.ApiClient, namespace: s
         pytest.param("ubatchSize", 1, 65536, id="ubatchSize"),
         pytest.param("gpuLayers", 0, 100000, id="gpuLayers"),
         pytest.param("cacheRamMiB", 0, 1048576, id="cacheRamMiB"),
+        pytest.param("contextCheckpoints", 0, 1024, id="contextCheckpoints"),
         pytest.param("maxTokens", -1, 10485760, id="maxTokens"),
         pytest.param("seed", -1, 4294967295, id="seed"),
     ],

@@ -11,12 +11,14 @@ from roadstead.api import contract, group, model, modelserve
 from roadstead.api.llama_flags import CACHE_RAM_MIB, server_args
 from roadstead.api.slots import CONTEXT_SIZE, MAX_BATCH_SIZE, PARALLEL
 from roadstead.gguf import GgufHeader
+from roadstead.gguf_memory import MEMORY_KEYS, GgufMemory
 
 Schema = dict[str, Any]
 
 CRDS = Path(__file__).parents[2] / "crds"
 FILES = sorted(CRDS.glob("*.yaml"))
 LONGEST_MESSAGE = 250
+ONE_EACH: dict[str, Any] = dict.fromkeys(MEMORY_KEYS, 1)
 
 
 def load(path: Path) -> Schema:
@@ -188,6 +190,9 @@ def test_status_has_a_field_for_all_that_a_gguf_header_tells() -> None:
         sliding_window=1,
         expert_count=1,
         pooling_type="x",
+        memory=GgufMemory(**ONE_EACH),
         header_bytes=1,
     )
-    assert header.to_json().keys() == status["gguf"]["properties"].keys()
+    fields = status["gguf"]["properties"]
+    assert header.to_json().keys() == fields.keys()
+    assert header.to_json()["memory"].keys() == fields["memory"]["properties"].keys()

@@ -1,5 +1,6 @@
 """The gguf header parser, on true and on hostile files."""
 
+import json
 import struct
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 
 from dev import samplegguf
 from roadstead.gguf import GgufHeader, InvalidGguf, Truncated, parse_header
+from roadstead.gguf_memory import GgufMemory
+from tests.support.builders.gguf_files import LLAMA, WEIGHT, gguf_file
 
 SAMPLE = samplegguf.sample(34 * 1000)
 HEADER_BYTES = len(samplegguf.header(34))
@@ -81,6 +84,44 @@ def test_file_of_the_reference_writer_is_read(tmp_path: Path) -> None:
     assert (header.architecture, header.quantization) == ("gemma3", "F32")
     assert (header.parameter_count, header.tensor_count) == (12 * 32, 2)
     assert (header.context_length, header.head_count_kv) == (8192, 4)
+
+
+def test_header_says_which_caches_each_layer_has(tmp_path: Path) -> None:
+    writer = gguf.GGUFWriter(tmp_path / "model.gguf", "gemma4")
+    writer.add_head_count_kv([0, 8, 2])
+    writer.add_array("gemma4.attention.sliding_window_pattern", [True, True, False])
+    writer.add_key_length_swa(64)
+    writer.add_ssm_state_size(128)
+    writer.add_tensor("output.weight", numpy.ones((4, 32), dtype=numpy.float16))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    raw = (tmp_path / "model.gguf").read_bytes()
+    header = parse_header(raw, len(raw))
+    assert header.head_count_kv == 8
+    assert header.memory == GgufMemory(
+        head_counts_kv=(0, 8, 2),
+        sliding_window_layers=(1, 1, 0),
+        key_length_swa=64,
+        ssm_state_size=128,
+    )
+    assert GgufHeader.from_json(json.loads(json.dumps(header.to_json()))) == header
+
+
+def test_a_period_of_windows_is_a_number() -> None:
+    raw = with_metadata(llama__attention__sliding_window_pattern=6)
+    assert parse_header(raw, len(raw)).memory == GgufMemory(sliding_window_period=6)
+
+
+@pytest.mark.parametrize(("layers", "kept"), [(512, True), (513, False)])
+def test_a_list_for_more_layers_than_a_model_can_have_is_not_kept(layers: int, kept: bool) -> None:
+    array = struct.pack("<IIQ", 9, 4, layers) + struct.pack("<I", 3) * layers
+    pair = samplegguf.text("llama.attention.head_count_kv") + array
+    raw = gguf_file(LLAMA, (WEIGHT,), pair)
+    header = parse_header(raw, len(raw))
+    assert header.head_count_kv == 3
+    assert (header.memory is not None) == kept
 
 
 def needed(prefix: bytes) -> int:

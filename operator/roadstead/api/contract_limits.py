@@ -107,6 +107,7 @@ class RuntimeBounds:
     max_batch_size: int | None = None
     max_gpu_layers: int | None = None
     max_cache_ram_mib: int | None = None
+    max_context_checkpoints: int | None = None
     extra_args_allowed: bool = True
     forbidden_extra_args: frozenset[str] = frozenset()
 
@@ -121,6 +122,7 @@ class RuntimeBounds:
             max_batch_size=_count(raw, "maxBatchSize", _RUNTIME, faults),
             max_gpu_layers=_count(raw, "maxGpuLayers", _RUNTIME, faults),
             max_cache_ram_mib=_count(raw, "maxCacheRamMiB", _RUNTIME, faults),
+            max_context_checkpoints=_count(raw, "maxContextCheckpoints", _RUNTIME, faults),
             extra_args_allowed=raw.get("extraArgs", "Allow") == "Allow",
             forbidden_extra_args=frozenset(texts(raw.get("forbiddenExtraArgs"))),
         )

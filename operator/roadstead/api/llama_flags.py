@@ -20,7 +20,7 @@ from roadstead.api.llama_templates import JINJA_TEMPLATES, TEMPLATE_NAMES
 from roadstead.api.llama_values import DECIMAL, INTEGER, SWITCH, Value, choice, whole
 from roadstead.api.quantity import parse_quantity
 from roadstead.api.raw import Raw, section
-from roadstead.api.slots import CONTEXT_SIZE, PARALLEL, slots_of
+from roadstead.api.slots import CHECKPOINTS_FLAG, CONTEXT_SIZE, PARALLEL, slots_of
 from roadstead.errors import InvalidResource
 
 PORT = 8080
@@ -41,6 +41,7 @@ _TYPED: tuple[tuple[str, str, Value], ...] = (
     ("contextSize", "--ctx-size", INTEGER),
     ("parallel", "--parallel", INTEGER),
     ("cacheRamMiB", "--cache-ram", INTEGER),
+    ("contextCheckpoints", CHECKPOINTS_FLAG, INTEGER),
     ("threads", "--threads", INTEGER),
     ("threadsBatch", "--threads-batch", INTEGER),
     ("batchSize", "--batch-size", INTEGER),
@@ -80,6 +81,11 @@ def server_args(params: Raw, alias: str, resources: Raw, gguf: Raw | None = None
         **{key: value for key, value in params.items() if value is not None},
     }
     extra = extra_args(_texts(given.get("extraArgs")))
+    if CHECKPOINTS_FLAG in extra and "contextCheckpoints" in given:
+        raise InvalidResource(
+            f"{_FIELD}.extraArgs",
+            f"{CHECKPOINTS_FLAG} is set by {_FIELD}.contextCheckpoints too; leave it out here",
+        )
     return [
         *_fixed(alias),
         *_typed({**given, **_batches(given, gguf or {})}),

@@ -4,22 +4,27 @@ All in bytes, of one replica, with everything on the CPU:
 
     weights      = size of the file
     kv_cache     = sum over layers of cells(layer) * kv_heads * (key_length * K + value_length * V)
-    compute      = ubatch * (cells * M + embedding_length * 64) + 1 MiB * parallel
-    prompt_cache = cacheRamMiB + parallel * checkpoints * window * bytes of one cell
+    states       = parallel * sum over recurrent layers of their state
+    compute      = ubatch * (cells * M + embedding_length * 64 + wide layers) + 1 MiB * parallel
+    checkpoints  = parallel * contextCheckpoints * (states of one slot + window * bytes of one cell)
+    prompt_cache = cacheRamMiB
     overhead     = 48 MiB + 6 * header + size / 20
 
 - K and V are the bytes of one entry by cacheTypeK and cacheTypeV: f16 2, q8_0 34/32, q4_0 18/32...
   (ggml's block layouts; f16 where nothing is said).
 - cells are contextSize, shared out among the parallel slots and rounded up to 256 in each. A layer
-  with a sliding window has no more than window + ubatch of them in a slot; which layers those are
-  the header doesn't say, so it follows from the architecture (`set_swa_pattern` in llama.cpp), and
-  where that is unknown every layer counts in full, as with `--swa-full`.
+  with a sliding window has no more than window + ubatch of them in a slot. Which layers have
+  which cache is in `roadstead.api.memory_layers`.
 - ubatch is 512 or as given; in the modes Embedding and Rerank the context of a slot
   (`roadstead.api.slots`).
 - M is 2 with flash attention (a mask in f16), else 4 * (heads + 1): a mask and the scores in f32.
   cells here are those of one slot, of the whole and of the windowed cache together.
-- Checkpoints are copies of a slot's windowed cache that llama-server keeps to go back in a prompt:
-  two for each turn of a conversation, up to `--ctx-checkpoints`, 32 where that is not given.
+- Wide layers: 12 bytes for each element that the feed forward network (of all experts that are
+  used) is wider than four embeddings, and that the keys of all heads are wider than two; 24 bytes
+  for each element of a recurrent layer's inner width and groups.
+- Checkpoints are copies of what llama-server can't take back in a slot (its recurrent states, and
+  the cache of windowed layers), to go back in a prompt: two for each turn of a conversation, up to
+  `contextCheckpoints`, 32 where that is not given. The modes Embedding and Rerank make none.
 - Of the overhead, 48 MiB is the program and its HTTP side, six times the header (which is mostly
   the vocabulary) what becomes of it in memory, and a twentieth of the weights those that the CPU
   backend keeps in a second layout. The first copy is of mapped pages, which the kernel takes back
@@ -34,9 +39,10 @@ from __future__ import annotations
 
 import dataclasses
 
+from roadstead.api.memory_layers import cache_layers
 from roadstead.api.quantity import MEBIBYTE
 from roadstead.api.raw import Raw, section
-from roadstead.api.slots import flags, last_value, padded, slots_of
+from roadstead.api.slots import CHAT, checkpoints_of, flags, padded, slots_of
 
 _BLOCK = 32
 _BLOCK_BYTES = {
@@ -44,46 +50,57 @@ _BLOCK_BYTES = {
     "q4_0": 18, "iq4_nl": 18,
 }  # fmt: skip
 """Bytes of 32 entries of the KV cache."""
-_FULL_EVERY = {
-    "gemma2": 2, "gemma3": 6, "gemma3n": 5, "gemma-embedding": 6, "cohere2": 4, "gpt-oss": 2,
-}  # fmt: skip
-"""By architecture: every how many layers one is without a sliding window."""
-_CHECKPOINTS_FLAG = "--ctx-checkpoints"
-_CHECKPOINTS = 32
 _WIDTH_BYTES = 64
+_FORWARD_BYTES = 12
+_ATTENTION_BYTES = 12
+_RECURRENT_BYTES = 24
+_WORTH_NAMING = 20
+"""A part of the estimate below one in so many isn't worth lowering."""
 _BASE = 48 * MEBIBYTE
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MemoryEstimate:
-    """Bytes that one replica needs, by what they are for."""
+    """Bytes that one replica needs, by what they are for.
+
+    `bound`: the architecture isn't known, so this is the most that it can be. `exact` is false
+    for that, and where the header leaves out what the estimate needs.
+    """
 
     weights: int
     kv_cache: int
+    states: int
     compute: int
+    checkpoints: int
     prompt_cache: int
     overhead: int
+    bound: bool = False
+    exact: bool = True
 
     @property
     def total(self) -> int:
         """All of it."""
-        return self.weights + self.kv_cache + self.compute + self.prompt_cache + self.overhead
+        caches = self.kv_cache + self.states + self.checkpoints + self.prompt_cache
+        return self.weights + caches + self.compute + self.overhead
 
 
 def estimate(status: Raw, params: Raw) -> MemoryEstimate:
     """For a Model's `status` and a ModelServe's `runtimeParams`; the module says how. Never raises.
 
-    What the header doesn't say counts as nothing, so for an architecture that is unknown this is
-    the weights and a margin. Layers on a GPU (`gpuLayers`) are not taken off.
+    Layers on a GPU (`gpuLayers`) are not taken off.
     """
     size = _number(status, "sizeBytes")
     caches = _Caches(section(status, "gguf"), params)
     return MemoryEstimate(
         weights=size,
         kv_cache=caches.kv(),
+        states=caches.states(),
         compute=caches.compute(),
-        prompt_cache=caches.prompts(),
+        checkpoints=caches.checkpoints(),
+        prompt_cache=_number(params, "cacheRamMiB") * MEBIBYTE,
         overhead=_BASE + 6 * _number(caches.gguf, "headerBytes") + size // 20,
+        bound=caches.layers.bound,
+        exact=caches.layers.exact,
     )
 
 
@@ -93,65 +110,88 @@ def server_memory(size: int, gguf: Raw, context: int, *, cache_ram_mib: int = 0)
     return estimate({"sizeBytes": size, "gguf": gguf}, params).total
 
 
+def remedy(status: Raw, params: Raw) -> str:
+    """What in `runtimeParams` to lower where memory is short: what helps most comes first."""
+    parts = estimate(status, params)
+    several = (_number(params, "parallel") or 1) > 1
+    helps = (
+        ("contextCheckpoints", parts.checkpoints),
+        ("contextSize", parts.kv_cache),
+        ("parallel", parts.states + parts.checkpoints if several else 0),
+        ("cacheRamMiB", parts.prompt_cache),
+        ("ubatchSize", parts.compute),
+    )
+    floor = parts.total // _WORTH_NAMING
+    named = [name for name, size in sorted(helps, key=lambda each: -each[1]) if size > floor]
+    return f"lower {' or '.join(named) or 'contextSize'}"
+
+
 class _Caches:
-    """What grows with the context, for one `status.gguf` and one `runtimeParams`."""
+    """What grows with the context and the slots, for one `status.gguf` and `runtimeParams`."""
 
     def __init__(self, gguf: Raw, params: Raw) -> None:
         self.gguf = gguf
         self._params = params
-        self._checkpoints = _checkpoints(params)
+        self._flash = params.get("flashAttention") != "off"
+        full_windows = "--swa-full" in flags(params)
+        self.layers = layers = cache_layers(gguf, full_windows=full_windows, padded=not self._flash)
         self._slots = slots = slots_of(params, gguf)
-        self._window = _number(gguf, "slidingWindow")
         sharing = slots.parallel // slots.streams
-        self._windowed_cells = min(slots.cells, padded(self._window * sharing + slots.ubatch))
+        self._windowed_cells = min(slots.cells, padded(layers.window * sharing + slots.ubatch))
 
     def kv(self) -> int:
         """The KV cache of all slots."""
-        full, windowed = self._layers()
-        cells = full * self._slots.cells + windowed * self._windowed_cells
-        return self._slots.streams * cells * self._cell_bytes()
+        layers, cells = self.layers, self._slots.cells
+        full = cells * self._bytes(layers.key, layers.value)
+        windowed = self._windowed_cells * self._window_bytes()
+        return self._slots.streams * (full + windowed)
+
+    def states(self) -> int:
+        """The states of recurrent layers, one for each slot."""
+        return self._slots.parallel * self.layers.state
 
     def compute(self) -> int:
         """Buffers of one batch."""
-        cells = self._slots.cells + (self._windowed_cells if self._layers()[1] else 0)
+        windowed = self._windowed_cells if self.layers.window else 0
+        cells = self._slots.cells + windowed if self.layers.attends else 0
         heads = _number(self.gguf, "headCount")
-        flash = self._params.get("flashAttention") != "off"
-        mask = 2 if flash else 4 * (heads + 1)
-        width = _WIDTH_BYTES * _number(self.gguf, "embeddingLength")
-        return self._slots.ubatch * (cells * mask + width) + self._slots.parallel * MEBIBYTE
+        mask = 2 if self._flash else 4 * (heads + 1)
+        each = cells * mask + _width_bytes(self.gguf, heads)
+        return self._slots.ubatch * each + self._slots.parallel * MEBIBYTE
 
-    def prompts(self) -> int:
-        """Prompts that are kept for later, and checkpoints of windowed caches."""
-        _, windowed = self._layers()
-        kept = windowed * min(self._window, self._slots.cells) * self._cell_bytes()
-        ram = _number(self._params, "cacheRamMiB") * MEBIBYTE
-        return ram + self._slots.parallel * self._checkpoints * kept
+    def checkpoints(self) -> int:
+        """Copies of states and windowed caches; they are made of chats alone."""
+        if self._params.get("mode", CHAT) not in (CHAT, None):
+            return 0
+        window = min(self.layers.window, self._slots.cells) * self._window_bytes()
+        kept = self._slots.parallel * checkpoints_of(self._params)
+        return kept * (window + self.layers.state)
 
-    def _layers(self) -> tuple[int, int]:
-        """How many layers see the whole context, and how many only a window."""
-        layers = _number(self.gguf, "blockCount")
-        every = _FULL_EVERY.get(str(self.gguf.get("architecture")))
-        if every is None or not self._window or "--swa-full" in flags(self._params):
-            return layers, 0
-        return layers // every, layers - layers // every
+    def _window_bytes(self) -> int:
+        return self._bytes(self.layers.window_key, self.layers.window_value)
 
-    def _cell_bytes(self) -> int:
-        """Of one token in one layer."""
-        heads = _number(self.gguf, "headCount")
-        kv_heads = _number(self.gguf, "headCountKv") or heads
-        width = _number(self.gguf, "embeddingLength") // heads if heads else 0
-        key = (_number(self.gguf, "keyLength") or width) * self._block("cacheTypeK")
-        value = (_number(self.gguf, "valueLength") or width) * self._block("cacheTypeV")
-        return -(-kv_heads * (key + value) // _BLOCK)
+    def _bytes(self, key: int, value: int) -> int:
+        """Of one token."""
+        entries = key * self._block("cacheTypeK") + value * self._block("cacheTypeV")
+        return -(-entries // _BLOCK)
 
     def _block(self, field: str) -> int:
         return _BLOCK_BYTES.get(str(self._params.get(field)), _BLOCK_BYTES["f16"])
 
 
-def _checkpoints(params: Raw) -> int:
-    """The last `--ctx-checkpoints`, as llama-server takes it."""
-    value = last_value(params, _CHECKPOINTS_FLAG) or ""
-    return int(value) if value.isdecimal() and len(value) <= 12 else _CHECKPOINTS
+def _width_bytes(gguf: Raw, heads: int) -> int:
+    """What one token needs while it is computed, whatever the context is."""
+    embedding, memory = _number(gguf, "embeddingLength"), section(gguf, "memory")
+    experts = _number(memory, "expertUsedCount") * _number(memory, "expertFeedForwardLength")
+    forward = max(experts, _number(memory, "feedForwardLength"))
+    attention = heads * _number(gguf, "keyLength")
+    groups = _number(memory, "ssmGroupCount") * _number(memory, "ssmStateSize")
+    return (
+        _WIDTH_BYTES * embedding
+        + _FORWARD_BYTES * max(0, forward - 4 * embedding)
+        + _ATTENTION_BYTES * max(0, attention - 2 * embedding)
+        + _RECURRENT_BYTES * (_number(memory, "ssmInnerSize") + groups)
+    )
 
 
 def _number(raw: Raw, name: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Callable
 
 from roadstead.api import exit_codes, server_log
 from roadstead.api.pod_messages import one_line, words
@@ -22,7 +23,16 @@ _IMAGE = {
     "RegistryUnavailable",
     "SignatureValidationFailed",
 }
+_OUT_OF_MEMORY = "OutOfMemory"
 _CONFIGURATION = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
+
+
+Remedy = Callable[[], str]
+
+
+def memory_remedy() -> str:
+    """What to lower for a model that isn't known."""
+    return "lower contextSize, parallel, contextCheckpoints or cacheRamMiB"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,8 +44,11 @@ class Finding:
     severe: bool
 
 
-def finding(pod: Raw) -> Finding | None:
-    """What keeps a pod from being ready; None where it is."""
+def finding(pod: Raw, remedy: Remedy = memory_remedy) -> Finding | None:
+    """What keeps a pod from being ready; None where it is.
+
+    `remedy` says what to lower where a server runs out of memory.
+    """
     if is_ready(pod):
         return None
     status = section(pod, "status")
@@ -48,8 +61,15 @@ def finding(pod: Raw) -> Finding | None:
             return found
     for container in status.get("containerStatuses") or ():
         if found := _of_server(pod, container):
-            return found
+            return _remedied(found, remedy)
     return Finding(reason="Starting", message=f"pod {_name(pod)} is being started", severe=False)
+
+
+def _remedied(found: Finding, remedy: Remedy) -> Finding:
+    if found.reason != _OUT_OF_MEMORY:
+        return found
+    said = f"raise spec.resources.limits.memory, or {remedy()} in spec.runtimeParams"
+    return dataclasses.replace(found, message=f"{found.message}; {said}")
 
 
 def is_ready(pod: Raw) -> bool:
@@ -154,10 +174,8 @@ def _of_waiting(pod: Raw, container: Raw) -> Finding | None:
 def _crashed(pod: Raw, container: Raw, ended: Raw) -> Finding:
     if ended.get("reason") == "OOMKilled":
         return Finding(
-            reason="OutOfMemory",
-            message=f"pod {_name(pod)}: {_out_of_memory(pod, container)}; raise "
-            "spec.resources.limits.memory, or lower contextSize, parallel or cacheRamMiB in "
-            "spec.runtimeParams",
+            reason=_OUT_OF_MEMORY,
+            message=f"pod {_name(pod)}: {_out_of_memory(pod, container)}",
             severe=True,
         )
     times = container.get("restartCount", 0)

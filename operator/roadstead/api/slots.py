@@ -21,6 +21,9 @@ PARALLEL = 1
 BATCH_SIZE = 2048
 UBATCH_SIZE = 512
 """llama-server's own defaults of batchSize and ubatchSize."""
+CHECKPOINTS = 32
+"""llama-server's own default of how many states of a conversation it keeps in each slot."""
+CHECKPOINTS_FLAG = "--ctx-checkpoints"
 MAX_BATCH_SIZE = 65_536
 """As the schema of a ModelServe bounds them."""
 CHAT = "Chat"
@@ -90,6 +93,15 @@ def last_value(params: Raw, flag: str) -> str | None:
     items = flags(params)
     values = [value for name, value in itertools.pairwise(items) if name == flag]
     return values[-1] if values else None
+
+
+def checkpoints_of(params: Raw) -> int:
+    """How many checkpoints a slot may have: by its field, or the last flag in `extraArgs`."""
+    given = params.get("contextCheckpoints")
+    if type(given) is int and given >= 0:
+        return given
+    value = last_value(params, CHECKPOINTS_FLAG) or ""
+    return int(value) if value.isdecimal() and len(value) <= 12 else CHECKPOINTS
 
 
 def flags(params: Raw) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 
-from roadstead.api.pod_findings import Finding, finding, is_ready
+from roadstead.api.pod_findings import Finding, Remedy, finding, is_ready, memory_remedy
 from roadstead.api.pod_messages import words
 from roadstead.api.raw import Raw, section
 
@@ -29,18 +29,21 @@ class WorkloadState:
     started_at: str
 
 
-def observe(deployment: Raw | None, pods: Sequence[Raw]) -> WorkloadState:
+def observe(
+    deployment: Raw | None, pods: Sequence[Raw], remedy: Remedy = memory_remedy
+) -> WorkloadState:
     """The state of one server; `pods` are those of the Deployment, of which a few are examined.
 
     While a change rolls out, the servers from before it keep the workload ready: what is wrong
-    with the new ones is then in the message.
+    with the new ones is then in the message. `remedy` says what to lower where memory is short.
     """
     deployment, pods = deployment or {}, examined(pods)
     status = section(deployment, "status")
     desired = section(deployment, "spec").get("replicas", 1)
     count = status.get("readyReplicas", 0)
     ready = bool(deployment) and 0 < desired <= count
-    reason, message = _verdict(deployment, _living(pods), ready=ready)
+    found = list(_findings(deployment, _living(pods), remedy))
+    reason, message = _verdict(deployment, _living(pods), found, ready=ready)
     return WorkloadState(
         ready=ready,
         replicas=status.get("replicas", 0),
@@ -85,7 +88,9 @@ def _rank(pod: Raw) -> int:
     return int(section(pod, "status").get("phase") == "Failed")
 
 
-def _verdict(deployment: Raw, pods: Sequence[Raw], *, ready: bool) -> tuple[str, str]:
+def _verdict(
+    deployment: Raw, pods: Sequence[Raw], found: Sequence[Finding], *, ready: bool
+) -> tuple[str, str]:
     if not deployment:
         return "Progressing", "the Deployment is not made yet"
     spec, status = section(deployment, "spec"), section(deployment, "status")
@@ -93,7 +98,6 @@ def _verdict(deployment: Raw, pods: Sequence[Raw], *, ready: bool) -> tuple[str,
     if desired == 0:
         return "ScaledToZero", "spec.replicas is 0: nothing runs"
     counted = f"{count} of {desired} servers ready"
-    found = list(_findings(deployment, pods))
     problem = next((item for item in found if item.severe), None)
     if ready:
         return _while_ready(deployment, problem, counted)
@@ -123,11 +127,11 @@ def _rolling(deployment: Raw) -> bool:
     )
 
 
-def _findings(deployment: Raw, pods: Sequence[Raw]) -> Iterable[Finding]:
+def _findings(deployment: Raw, pods: Sequence[Raw], remedy: Remedy) -> Iterable[Finding]:
     if failure := _condition(deployment, "ReplicaFailure", "True"):
         yield _creation_failure(failure)
     for pod in _newest_template(pods):
-        if found := finding(pod):
+        if found := finding(pod, remedy):
             yield found
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Collection, Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import Final
 
 from roadstead import metrics
 from roadstead.api.devices import DEFAULT_DEVICES
 from roadstead.api.granted import Granted
+from roadstead.api.memory import remedy
 from roadstead.api.model import Model
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section
@@ -116,7 +118,7 @@ class ServeReconciler:
         enabled = self.guard is not None
         grant = Grant(raw, seen, self.status, enabled=enabled, devices=devices)
         hindrance, again = await self._act(facts, verdict, grant, needed=waiting(pods))
-        workload = self._workload(serve, pods)
+        workload = self._workload(facts, pods)
         routed = self._routed(serve, workload)
         seen = dataclasses.replace(seen, workload=workload, hindrance=hindrance, routed=routed)
         await self.status.write(MODELSERVES, grant.raw, grant.status(seen))
@@ -152,13 +154,18 @@ class ServeReconciler:
         meta = serve.meta
         return list(self.cache.indexed(PODS, pods_key(meta.namespace, meta.name, meta.uid)))
 
-    def _workload(self, serve: ModelServe, pods: Sequence[Raw]) -> WorkloadState | None:
+    def _workload(self, facts: ServeFacts, pods: Sequence[Raw]) -> WorkloadState | None:
         """The state of its Deployment and Pods; None before there is a Deployment.
 
         Pods are examined here alone, once in a reconcile: what they say may be long.
         """
+        serve, model = facts.serve, facts.model
         deployment = self._deployment(serve)
-        return None if deployment is None else observe(deployment, pods)
+        if deployment is None:
+            return None
+        if model is None:
+            return observe(deployment, pods)
+        return observe(deployment, pods, partial(remedy, model.status, serve.runtime_params))
 
     async def _verdict(self, facts: ServeFacts) -> Verdict | None:
         """What the guard says; None without one."""

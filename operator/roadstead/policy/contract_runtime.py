@@ -11,7 +11,7 @@ from roadstead.api.devices import DEFAULT_DEVICES, DeviceNames
 from roadstead.api.llama_aliases import canonical
 from roadstead.api.llama_flags import CACHE_RAM_MIB, default_threads
 from roadstead.api.modelserve import ModelServe
-from roadstead.api.slots import CONTEXT_SIZE, PARALLEL, slots_of
+from roadstead.api.slots import CONTEXT_SIZE, PARALLEL, checkpoints_of, slots_of
 from roadstead.errors import InvalidResource
 from roadstead.policy.chain import Violation
 
@@ -46,6 +46,7 @@ def _bounds(
     Batches are held to their bound whatever the model is: its header isn't known at first.
     """
     batch = slots_of(serve.runtime_params, {}).batch
+    checkpoints = checkpoints_of(serve.runtime_params)
     return (
         ("contextSize", runtime.max_context_size, CONTEXT_SIZE),
         ("parallel", runtime.max_parallel, PARALLEL),
@@ -55,6 +56,7 @@ def _bounds(
         ("ubatchSize", runtime.max_batch_size, None),
         ("gpuLayers", runtime.max_gpu_layers, None),
         ("cacheRamMiB", runtime.max_cache_ram_mib, CACHE_RAM_MIB),
+        ("contextCheckpoints", runtime.max_context_checkpoints, checkpoints),
     )
 
 

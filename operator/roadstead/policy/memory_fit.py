@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 
 from roadstead.api import demand
 from roadstead.api.demand import Demand
 from roadstead.api.devices import DEFAULT_DEVICES, DeviceNames
-from roadstead.api.memory import MemoryEstimate, estimate
+from roadstead.api.memory import MemoryEstimate, estimate, remedy
 from roadstead.api.model import Model
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.quantity import mebibytes, parse_quantity
@@ -20,31 +21,46 @@ from roadstead.policy.chain import Violation
 def memory_needed(
     serve: ModelServe, model: Model | None, devices: DeviceNames = DEFAULT_DEVICES
 ) -> int | None:
-    """Bytes that one replica needs; None where it can't be told.
+    """Bytes that one replica needs; None where that isn't known well enough to deny a server.
 
-    That is before the Model is stored, and where a GPU takes a part of it that isn't known.
+    That is before the Model is stored, where a GPU takes a part of it that isn't known, and for an
+    architecture that isn't known.
     """
-    if model is None or not model.size or Demand.of_serve(serve, 1, devices=devices).gpu:
-        return None
-    return estimate(model.status, serve.runtime_params).total
+    found = _estimate(serve, model, devices)
+    return found.total if found is not None and found.exact else None
 
 
 def memory_fit(
     serve: ModelServe, model: Model | None, devices: DeviceNames = DEFAULT_DEVICES
 ) -> Violation | None:
     """A memory limit too small for the estimate, which the message takes apart."""
-    for found in memory_violation(serve, memory_needed(serve, model, devices)):
-        parts = estimate(model.status if model else {}, serve.runtime_params)
-        return Violation(
-            reason=found.reason, message=f"{found.message} ({_parts(parts)})", field=found.field
-        )
+    parts = _estimate(serve, model, devices)
+    if parts is None or model is None:
+        return None
+    about = "up to about" if parts.bound else "about"
+    for found in _too_small(serve, parts.total, about, remedy(model.status, serve.runtime_params)):
+        message = f"{found.message} ({_parts(parts)}){_caveat(parts, model)}"
+        return dataclasses.replace(found, message=message)
     return None
 
 
 def memory_violation(serve: ModelServe, needed: int | None) -> Iterator[Violation]:
     """The limit, where it is set and holds less than `needed` bytes."""
+    if needed is not None:
+        yield from _too_small(serve, needed, "about", "lower contextSize")
+
+
+def _estimate(
+    serve: ModelServe, model: Model | None, devices: DeviceNames
+) -> MemoryEstimate | None:
+    if model is None or not model.size or Demand.of_serve(serve, 1, devices=devices).gpu:
+        return None
+    return estimate(model.status, serve.runtime_params)
+
+
+def _too_small(serve: ModelServe, needed: int, about: str, lower: str) -> Iterator[Violation]:
     limit = section(serve.resources, "limits").get(demand.MEMORY)
-    if needed is None or limit is None:
+    if limit is None:
         return
     try:
         bytes_ = parse_quantity(str(limit), field="")
@@ -53,17 +69,28 @@ def memory_violation(serve: ModelServe, needed: int | None) -> Iterator[Violatio
     if bytes_ < needed:
         yield Violation(
             reason="MemoryTooSmall",
-            message=f"{limit}; each replica needs about {mebibytes(needed)} for this model and "
-            "these runtimeParams: raise the limit, or lower contextSize",
+            message=f"{limit}; each replica needs {about} {mebibytes(needed)} for this model and "
+            f"these runtimeParams: raise the limit, or {lower}",
             field=demand.path("limits", demand.MEMORY),
         )
+
+
+def _caveat(parts: MemoryEstimate, model: Model | None) -> str:
+    architecture = section(model.status if model else {}, "gguf").get("architecture")
+    if parts.bound:
+        return f"; the architecture {architecture} is not known, so this is an upper bound"
+    if not parts.exact:
+        return "; the states of its recurrent layers are not counted: its header lacks their sizes"
+    return ""
 
 
 def _parts(parts: MemoryEstimate) -> str:
     named = (
         ("weights", parts.weights),
         ("KV cache", parts.kv_cache),
+        ("recurrent states", parts.states),
         ("compute buffers", parts.compute),
+        ("checkpoints", parts.checkpoints),
         ("prompt cache", parts.prompt_cache),
         ("overhead", parts.overhead),
     )

@@ -36,6 +36,7 @@ RECEIPT = "model.example.com/receipt"
 DELETION = "model.example.com/deletion"
 EXPIRED = InvalidToken("it is old", reason="TokenExpired")
 FORGED = InvalidReceipt("not ours", reason="ReceiptForged")
+SMALL = {"limits": {"cpu": "1", "memory": "64Mi"}}
 GOING: dict[str, Any] = {"deletionTimestamp": "2027-01-15T08:00:00Z", "finalizers": ["a"]}
 
 PLAIN = {"source": {"quant": {"modelId": "one"}}, "format": "gguf", "deletionPolicy": "Retain"}
@@ -199,6 +200,18 @@ def test_a_type_of_the_cache_that_the_heads_of_the_model_do_not_suit_is_warned_o
     answer = validate(asked, facts(receipt=receipt(asked), model=model), RULES).answer
     assert answer.allowed
     assert [each for each in answer.warnings if "cacheTypeK: q8_0 needs heads of" in each]
+
+
+@pytest.mark.parametrize(("architecture", "allowed"), [("llama", False), ("new", True)])
+def test_a_limit_below_an_upper_bound_is_warned_of_where_others_are_denied(
+    architecture: str, allowed: bool
+) -> None:
+    model = make_model(gguf={"architecture": architecture, "blockCount": 2})
+    asked = request("CREATE", thing(spec={**SPECS["ModelServe"], "resources": SMALL}))
+    rules = dataclasses.replace(RULES, memory_fit="Deny")
+    answer = validate(asked, facts(receipt=receipt(asked), model=model), rules).answer
+    assert answer.allowed == allowed
+    assert ("is an upper bound" in "".join(answer.warnings)) == allowed
 
 
 def test_update_reserves_what_may_still_run_beside_what_it_asks_for() -> None:

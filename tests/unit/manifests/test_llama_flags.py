@@ -56,6 +56,7 @@ def test_what_the_defaults_get_wrong_is_always_set() -> None:
         ("ubatchSize", 128, "--ubatch-size", "128"),
         ("gpuLayers", 99, "--n-gpu-layers", "99"),
         ("cacheRamMiB", 256, "--cache-ram", "256"),
+        ("contextCheckpoints", 4, "--ctx-checkpoints", "4"),
         ("cacheTypeK", "q8_0", "--cache-type-k", "q8_0"),
         ("cacheTypeV", "q4_1", "--cache-type-v", "q4_1"),
         ("flashAttention", "on", "--flash-attn", "on"),
@@ -351,3 +352,10 @@ def _assert_flags_and_values(args: list[str]) -> None:
             value = next(rest)
             assert kind.fits(value)
             assert value not in EXTRA
+
+
+def test_checkpoints_are_set_by_the_field_or_the_flag_and_not_both() -> None:
+    flag = {"extraArgs": ["--swa-checkpoints", "4"]}
+    assert server_args(flag, "m", {})[-2:] == ["--ctx-checkpoints", "4"]
+    with pytest.raises(InvalidResource, match="contextCheckpoints too"):
+        server_args({**flag, "contextCheckpoints": 4}, "m", {})

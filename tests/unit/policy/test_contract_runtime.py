@@ -26,6 +26,7 @@ def found(bounds: dict[str, Any], params: dict[str, Any], **spec: Any) -> str:
         ("maxBatchSize", 2048, "ubatchSize"),
         ("maxGpuLayers", 10, "gpuLayers"),
         ("maxCacheRamMiB", 256, "cacheRamMiB"),
+        ("maxContextCheckpoints", 8, "contextCheckpoints"),
     ],
 )
 def test_a_parameter_may_reach_its_bound_and_no_further(bound: str, limit: int, name: str) -> None:
@@ -43,6 +44,7 @@ def test_a_parameter_may_reach_its_bound_and_no_further(bound: str, limit: int, 
         ({"maxParallel": 0}, "parallel", 1),
         ({"maxThreads": 1}, "threads", 2),
         ({"maxBatchSize": 512}, "batchSize", 2048),
+        ({"maxContextCheckpoints": 8}, "contextCheckpoints", 32),
     ],
 )
 def test_a_default_is_held_to_the_bound_too(
@@ -55,6 +57,12 @@ def test_batches_that_follow_the_context_are_held_to_the_bound() -> None:
     params = {"mode": "Embedding", "contextSize": 8192}
     assert "batchSize: 8192, the default" in found({"maxBatchSize": 2048}, params)
     assert found({"maxBatchSize": 2048}, {**params, "batchSize": 2048}) == ""
+
+
+def test_checkpoints_by_a_flag_are_held_to_the_bound_too() -> None:
+    flag = {"extraArgs": ["--ctx-checkpoints", "16"]}
+    assert "contextCheckpoints: 16" in found({"maxContextCheckpoints": 8}, flag)
+    assert found({"maxContextCheckpoints": 16}, flag) == ""
 
 
 def test_threads_follow_the_cpu_limit() -> None:

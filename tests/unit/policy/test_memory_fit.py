@@ -91,7 +91,9 @@ def test_a_window_of_an_unknown_architecture_saves_nothing() -> None:
     [
         pytest.param({}, 32, id="llama-server's default"),
         pytest.param({"parallel": 4}, 4 * 32, id="of each slot"),
-        pytest.param({"extraArgs": ["--ctx-checkpoints", "3"]}, 3, id="as given"),
+        pytest.param({"contextCheckpoints": 3}, 3, id="as given"),
+        pytest.param({"contextCheckpoints": 0}, 0, id="none by field"),
+        pytest.param({"extraArgs": ["--ctx-checkpoints", "3"]}, 3, id="by flag"),
         pytest.param({"extraArgs": ["--swa-checkpoints", "3"]}, 3, id="by another name"),
         pytest.param({"extraArgs": ["--keep", "1", "--ctx-checkpoints=0"]}, 0, id="none"),
         pytest.param({"extraArgs": ["--ctx-checkpoints", "x"]}, 32, id="no number"),
@@ -99,7 +101,12 @@ def test_a_window_of_an_unknown_architecture_saves_nothing() -> None:
     ],
 )
 def test_checkpoints_of_the_window_are_kept(params: dict[str, Any], checkpoints: int) -> None:
-    assert estimate(STATUS, params).prompt_cache == checkpoints * 7.5 * MIB
+    assert estimate(STATUS, params).checkpoints == checkpoints * 7.5 * MIB
+
+
+@pytest.mark.parametrize("mode", ["Embedding", "Rerank"])
+def test_checkpoints_are_made_of_chats_alone(mode: str) -> None:
+    assert estimate(STATUS, {"mode": mode}).checkpoints == 0
 
 
 def test_the_prompt_cache_is_kept_beside_them() -> None:
@@ -130,6 +137,47 @@ def test_a_limit_that_is_too_small_is_told_with_what_is_needed() -> None:
     assert (found.reason, found.field) == ("MemoryTooSmall", "spec.resources.limits.memory")
     assert "256Mi; each replica needs about 624Mi" in found.message
     assert "(weights 241 MiB, KV cache 21 MiB, compute buffers 24 MiB" in found.message
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        pytest.param({}, "or lower contextCheckpoints (", id="checkpoints"),
+        pytest.param(
+            {"contextSize": 65536, "contextCheckpoints": 0}, "or lower contextSize or", id="kv"
+        ),
+        pytest.param({"parallel": 8}, "or lower contextCheckpoints or parallel (", id="slots"),
+        pytest.param(
+            {"cacheRamMiB": 4096}, "or lower cacheRamMiB or contextCheckpoints", id="prompt cache"
+        ),
+        pytest.param(
+            {"contextSize": 512, "contextCheckpoints": 0}, "or lower ubatchSize (", id="batch"
+        ),
+    ],
+)
+def test_a_limit_that_is_too_small_is_told_with_what_helps_most_first(
+    params: dict[str, Any], said: str
+) -> None:
+    found = memory_fit(limited("64Mi", **params), make_model(gguf=GEMMA))
+    assert found is not None
+    assert said in found.message
+
+
+def test_an_unknown_architecture_is_warned_of_and_never_denied() -> None:
+    model, serve = make_model(gguf={**GEMMA, "architecture": "new"}), limited("64Mi")
+    assert memory_needed(serve, model) is None
+    found = memory_fit(serve, model)
+    assert found is not None
+    assert "each replica needs up to about " in found.message
+    assert found.message.endswith("; the architecture new is not known, so this is an upper bound")
+
+
+def test_a_recurrent_model_without_the_sizes_of_its_states_is_not_denied() -> None:
+    model, serve = make_model(gguf={**GEMMA, "architecture": "qwen35"}), limited("64Mi")
+    assert memory_needed(serve, model) is None
+    found = memory_fit(serve, model)
+    assert found is not None
+    assert "the states of its recurrent layers are not counted" in found.message
 
 
 def test_a_limit_that_holds_the_need_passes() -> None:

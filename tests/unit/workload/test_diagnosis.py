@@ -374,3 +374,11 @@ def test_whatever_a_container_says_there_is_a_verdict(containers: list[dict[str,
     state = observe(deployment(), [pod(containerStatuses=containers)])
     assert state.reason
     assert not state.ready
+
+
+def test_out_of_memory_is_told_with_what_helps_for_this_model() -> None:
+    dead = pod(server=backing_off(ended(137, "OOMKilled")))
+    state = observe(deployment(), [dead], lambda: "lower contextCheckpoints")
+    assert state.message.endswith(
+        "raise spec.resources.limits.memory, or lower contextCheckpoints in spec.runtimeParams"
+    )

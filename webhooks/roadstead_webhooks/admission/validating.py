@@ -284,7 +284,9 @@ def contract_facts(serve: ModelServe, caller: Caller, facts: Facts, rules: Rules
 
 
 def _warnings(serve: ModelServe, facts: Facts, rules: Rules) -> tuple[str, ...]:
-    warns = rules.memory_fit == "Warn"
+    # With `Deny`, an estimate that is too uncertain to deny a server is still worth a warning.
+    needed = memory_needed(serve, facts.model, rules.devices)
+    warns = rules.memory_fit == "Warn" or (rules.memory_fit == "Deny" and needed is None)
     memory = memory_fit(serve, facts.model, rules.devices) if warns else None
     found = (
         *((memory,) if memory else ()),
