@@ -59,19 +59,29 @@ class ApiServer:
     audit: Path
     """JSON lines: an `audit.k8s.io/v1` Event for each request that changed something."""
 
+    @property
+    def port(self) -> int:
+        """Of `url`."""
+        return int(self.url.rpartition(":")[2])
+
 
 @contextlib.contextmanager
 def running(
-    binaries: Mapping[str, Path], folder: Path, *, flags: Sequence[str] = ()
+    binaries: Mapping[str, Path],
+    folder: Path,
+    *,
+    flags: Sequence[str] = (),
+    again: ApiServer | None = None,
 ) -> Iterator[ApiServer]:
     """Start both in `folder`, which takes data and logs; end both on the way out.
 
-    `binaries` holds `etcd` and `kube-apiserver`; `flags` are more of the latter's. Raises
-    StepTimeout with the end of the log when one of them does not come up.
+    `binaries` holds `etcd` and `kube-apiserver`; `flags` are more of the latter's. With
+    `again`, one that ran in this folder comes back, as its clients know it. Raises StepTimeout with
+    the end of the log when one of them does not come up.
     """
     with _etcd(binaries["etcd"], folder) as etcd_url:
-        token = secrets.token_urlsafe(32)
-        port = free_port()
+        token = again.token if again else secrets.token_urlsafe(32)
+        port = again.port if again else free_port()
         command = _apiserver_command(binaries["kube-apiserver"], folder, etcd_url, port, token)
         command = [*command, *flags]
         log = folder / "kube-apiserver.log"
