@@ -13,6 +13,8 @@ MAX_TEXT: Final = 256
 MAX_GROUP: Final = 512
 """Groups may be distinguished names of LDAP."""
 _MAX_SECONDS: Final = 2**53
+_EMAIL: Final = "email"
+_EMAIL_VERIFIED: Final = "email_verified"
 
 
 class Remark(enum.StrEnum):
@@ -83,7 +85,7 @@ def read_claims(claims: Mapping[str, Any], names: ClaimNames = DEFAULT_NAMES) ->
     """The claims that Roadstead uses, with their types; InvalidToken names the one at fault."""
     groups, remarks = _groups(claims, names.groups)
     return Claims(
-        subject=_text(claims, names.subject, reason="TokenSubject"),
+        subject=_subject(claims, names.subject),
         issuer=_text(claims, "iss", reason="TokenIssuer"),
         audience=_audience(claims),
         groups=frozenset(groups),
@@ -121,6 +123,18 @@ def check_times(
     if expires - issued > max_lifetime:
         message = f"is {expires - issued} s after iat; {max_lifetime} s are the most"
         raise _fault("exp", message)
+
+
+def _subject(claims: Mapping[str, Any], name: str) -> str:
+    """What `name` holds; an address that its holder has only claimed to have is nobody's name.
+
+    As the kube-apiserver has it: `email_verified` may be missing, but not be other than true
+    (OpenID Connect Core 1.0, 5.1).
+    """
+    if name == _EMAIL and claims.get(_EMAIL_VERIFIED, True) is not True:
+        message = f"the claim {_EMAIL} is the subject, and {_EMAIL_VERIFIED} is not true"
+        raise InvalidToken(message, reason="TokenSubject")
+    return _text(claims, name, reason="TokenSubject")
 
 
 def _text(claims: Mapping[str, Any], name: str, *, reason: str) -> str:

@@ -242,6 +242,21 @@ def test_a_subject_may_stand_in_another_claim() -> None:
     assert said_by({"subject_claim": "appid"}, sub=None, appid="1269b850").subject == "1269b850"
 
 
+@pytest.mark.parametrize("verified", [False, "false", "true", 1, [], {}])
+def test_an_address_that_is_not_verified_is_nobodys_name(verified: object) -> None:
+    with pytest.raises(InvalidToken) as caught:
+        said_by({"subject_claim": "email"}, email="alice@example.com", email_verified=verified)
+    assert caught.value.reason == "TokenSubject"
+
+
+def test_an_address_is_a_name_where_the_issuer_has_verified_it_or_says_nothing_of_it() -> None:
+    by_email = {"subject_claim": "email"}
+    address = "alice@example.com"
+    assert said_by(by_email, email=address, email_verified=True).subject == address
+    assert said_by(by_email, email=address).subject == address
+    assert said_by({}, email=address, email_verified=False).subject == "alice"
+
+
 def test_an_issuer_may_have_several_audiences() -> None:
     assert said_by({"more_audiences": frozenset({"account"})}, aud="account")
 
