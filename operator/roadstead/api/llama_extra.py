@@ -133,7 +133,8 @@ EXTRA: dict[str, Value] = {
     "--no-mmproj": SWITCH,
     # The HTTP side.
     "--timeout": INTEGER,
-    "--threads-http": INTEGER,
+    # All of them are started at once, and what threads there are is the node's.
+    "--threads-http": whole(-1, 1024),
     "--sse-ping-interval": INTEGER,
     "--sleep-idle-seconds": IDLE_SECONDS,
     "--special": SWITCH,

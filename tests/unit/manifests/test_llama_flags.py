@@ -279,6 +279,13 @@ def test_a_value_that_llama_server_exits_with_is_refused(
         extra_args([flag, refused])
 
 
+def test_a_server_starts_no_more_threads_for_requests_than_for_tokens() -> None:
+    assert extra_args(["--threads-http", "1024"]) == ["--threads-http", "1024"]
+    for many in ("1025", "1000000", "2147483647"):
+        with pytest.raises(InvalidResource, match="from -1 to 1024"):
+            extra_args(["--threads-http", many])
+
+
 @pytest.mark.parametrize("given_args", ["--temp", 5, {"--temp": "1"}, [1], ["--temp", 0.7]])
 def test_what_is_no_list_of_texts_is_refused(given_args: Any) -> None:
     with pytest.raises(InvalidResource, match="is a list of texts"):
