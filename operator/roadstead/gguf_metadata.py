@@ -138,10 +138,17 @@ def _array(header: HeaderInput) -> Steps[Value]:
     if kind == STRING or count > MAX_KEPT_ITEMS:
         yield from _skip_items(header, kind, count)
         return None
-    items = yield from header.numbers(_layout_of_items(kind), count)
-    counts = tuple(int(item) for item in items if _is_count(item) or type(item) is bool)
-    whole = len(counts) == len(items) <= MAX_LAYERS
-    return counts if whole else max(counts, default=None)
+    return _counts((yield from header.numbers(_layout_of_items(kind), count)))
+
+
+def _counts(items: tuple[int | float | bool, ...]) -> Value:
+    """The items where all are counts, else the largest of those that are."""
+    # By the built-in functions alone: a hostile header has such arrays from end to end.
+    if items and type(items[0]) is float:
+        return None
+    if items and not (min(items) >= 0 and max(items) < 2**63):
+        return max(filter(_is_count, items), default=None)
+    return tuple(map(int, items)) if len(items) <= MAX_LAYERS else int(max(items))
 
 
 def _skip_value(header: HeaderInput, kind: int) -> Steps[None]:
