@@ -14,6 +14,7 @@ from typing import Final
 import aiohttp
 from aiohttp import web
 
+from roadstead.console.openings import Openings
 from roadstead.console.servers_host import ServersHost
 from roadstead.console.sessions import Session
 from roadstead.console.site import SESSION, UUID, json_answer
@@ -26,6 +27,8 @@ MAX_CHAT_BYTES: Final = 1024 * 1024
 CONNECT_SECONDS: Final = 10.0
 MAX_OPEN: Final = 200
 """Of one process at once."""
+MAX_OF_ONE: Final = 20
+"""Of one subject."""
 KINDS: Final = ("application/json", "text/event-stream")
 """A server's answer has no other; a page of its making never gets the console's origin."""
 
@@ -39,7 +42,7 @@ class ChatRelay:
     def __init__(self, servers: ServersHost) -> None:
         self._servers = servers
         self._tls = servers.tls()
-        self._open = 0
+        self._openings = Openings(most=MAX_OPEN, each=MAX_OF_ONE)
 
     def routes(self) -> list[web.RouteDef]:
         """For an aiohttp application."""
@@ -60,13 +63,10 @@ class ChatRelay:
             yield
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
-        if self._open >= MAX_OPEN:
-            return _refused(web.HTTPTooManyRequests.status_code)
-        self._open += 1
-        try:
+        with self._openings.taking(request[SESSION].claims) as taken:
+            if not taken:
+                return _refused(web.HTTPTooManyRequests.status_code)
             return await self._relayed(request)
-        finally:
-            self._open -= 1
 
     async def _relayed(self, request: web.Request) -> web.StreamResponse:
         body = await request.clone(client_max_size=MAX_CHAT_BYTES).read()

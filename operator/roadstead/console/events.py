@@ -8,6 +8,7 @@ from typing import Final
 from aiohttp import web
 
 from roadstead.console.live import COALESCE_SECONDS
+from roadstead.console.openings import Openings
 from roadstead.console.sessions import Session
 from roadstead.console.site import SESSION, Site
 from roadstead.errors import InvalidToken
@@ -16,6 +17,8 @@ HEARTBEAT_SECONDS: Final = 20.0
 """A connection that nobody is at any more is noticed when something is sent."""
 MAX_OPEN: Final = 5000
 """Of one process: 13 kB each."""
+MAX_OF_ONE: Final = 100
+"""Of one subject."""
 _HELLO: Final = b"retry: 3000\n\n"
 _HERE: Final = b": here\n\n"
 
@@ -26,16 +29,21 @@ class Events:
     def __init__(self, site: Site, stopping: asyncio.Event) -> None:
         self._site = site
         self._stopping = stopping
+        self._openings = Openings(most=MAX_OPEN, each=MAX_OF_ONE)
 
     def routes(self) -> list[web.RouteDef]:
         """For an aiohttp application."""
         return [web.get("/api/events", self._stream)]
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
+        with self._openings.taking(request[SESSION].claims) as taken:
+            if not taken:
+                # The page goes on by looking again by itself.
+                raise web.HTTPServiceUnavailable
+            return await self._told(request)
+
+    async def _told(self, request: web.Request) -> web.StreamResponse:
         session = request[SESSION]
-        if len(self._site.news) >= MAX_OPEN:
-            # The page goes on by looking again by itself.
-            raise web.HTTPServiceUnavailable
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         await response.write(_HELLO)

@@ -1,0 +1,34 @@
+"""Requests that stay open for long: so many at once, and of one person only a part of them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterator
+
+from roadstead.tokens.claims import Claims
+from roadstead.tokens.sessions import owner_id
+
+
+class Openings:
+    """Of one process: `most` in all, `each` of one subject, so that nobody keeps others out."""
+
+    def __init__(self, *, most: int, each: int) -> None:
+        self._most = most
+        self._each = each
+        self._open: Counter[str] = Counter()
+
+    @contextlib.contextmanager
+    def taking(self, claims: Claims) -> Iterator[bool]:
+        """Whether there is room for one more of his, kept until the end of the block."""
+        owner = owner_id(claims)
+        if self._open.total() >= self._most or self._open[owner] >= self._each:
+            yield False
+            return
+        self._open[owner] += 1
+        try:
+            yield True
+        finally:
+            self._open[owner] -= 1
+            if not self._open[owner]:
+                del self._open[owner]
