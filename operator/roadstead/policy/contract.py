@@ -17,7 +17,6 @@ from roadstead.policy.chain import Violation
 from roadstead.policy.contract_config import config_violations
 from roadstead.policy.contract_runtime import runtime_violations
 from roadstead.policy.contract_totals import Load, limit_violations
-from roadstead.policy.memory_fit import memory_violation
 from roadstead.policy.wording import alternatives, together
 
 
@@ -56,8 +55,8 @@ class ContractFacts:
     """The name of the Model whose UID is `spec.modelUuid`; empty where there is none."""
     devices: DeviceNames = DEFAULT_DEVICES
     """Which resources count as devices."""
-    memory_needed: int | None = None
-    """Bytes that one replica needs, where too small a memory limit is to be refused."""
+    memory: Violation | None = None
+    """A memory limit that is too small for the model, where that is to be refused."""
 
     @property
     def wanted(self) -> Demand:
@@ -87,7 +86,7 @@ def violations(facts: ContractFacts) -> tuple[Violation, ...]:
         *limit_violations(facts.serve, facts.replicas, contract, _load(facts), facts.devices),
         *runtime_violations(facts.serve, contract, facts.devices),
         *config_violations(facts.serve, contract),
-        *memory_violation(facts.serve, facts.memory_needed),
+        *((facts.memory,) if facts.memory else ()),
     )
 
 

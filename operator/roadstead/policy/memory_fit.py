@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 
 from roadstead.api import demand
 from roadstead.api.demand import Demand
@@ -18,36 +17,27 @@ from roadstead.errors import InvalidResource
 from roadstead.policy.chain import Violation
 
 
-def memory_needed(
-    serve: ModelServe, model: Model | None, devices: DeviceNames = DEFAULT_DEVICES
-) -> int | None:
-    """Bytes that one replica needs; None where that isn't known well enough to deny a server.
-
-    That is before the Model is stored, where a GPU takes a part of it that isn't known, and for an
-    architecture that isn't known.
-    """
-    found = _estimate(serve, model, devices)
-    return found.total if found is not None and found.exact else None
-
-
 def memory_fit(
-    serve: ModelServe, model: Model | None, devices: DeviceNames = DEFAULT_DEVICES
+    serve: ModelServe,
+    model: Model | None,
+    devices: DeviceNames = DEFAULT_DEVICES,
+    *,
+    to_deny: bool = False,
 ) -> Violation | None:
-    """A memory limit too small for the estimate, which the message takes apart."""
+    """A memory limit too small for the estimate, which the message takes apart.
+
+    None before the Model is stored, and where a GPU takes a part of it that isn't known; with
+    `to_deny` also where the estimate isn't known well enough to deny a server.
+    """
     parts = _estimate(serve, model, devices)
-    if parts is None or model is None:
+    if parts is None or model is None or (to_deny and not parts.exact):
         return None
     about = "up to about" if parts.bound else "about"
-    for found in _too_small(serve, parts.total, about, remedy(model.status, serve.runtime_params)):
-        message = f"{found.message} ({_parts(parts)}){_caveat(parts, model)}"
-        return dataclasses.replace(found, message=message)
-    return None
-
-
-def memory_violation(serve: ModelServe, needed: int | None) -> Iterator[Violation]:
-    """The limit, where it is set and holds less than `needed` bytes."""
-    if needed is not None:
-        yield from _too_small(serve, needed, "about", "lower contextSize")
+    found = _too_small(serve, parts.total, about, remedy(model.status, serve.runtime_params))
+    if found is None:
+        return None
+    message = f"{found.message} ({_parts(parts)}){_caveat(parts, model)}"
+    return dataclasses.replace(found, message=message)
 
 
 def _estimate(
@@ -58,21 +48,22 @@ def _estimate(
     return estimate(model.status, serve.runtime_params)
 
 
-def _too_small(serve: ModelServe, needed: int, about: str, lower: str) -> Iterator[Violation]:
+def _too_small(serve: ModelServe, needed: int, about: str, lower: str) -> Violation | None:
     limit = section(serve.resources, "limits").get(demand.MEMORY)
     if limit is None:
-        return
+        return None
     try:
         bytes_ = parse_quantity(str(limit), field="")
     except InvalidResource:
-        return
-    if bytes_ < needed:
-        yield Violation(
-            reason="MemoryTooSmall",
-            message=f"{limit}; each replica needs {about} {mebibytes(needed)} for this model and "
-            f"these runtimeParams: raise the limit, or {lower}",
-            field=demand.path("limits", demand.MEMORY),
-        )
+        return None
+    if bytes_ >= needed:
+        return None
+    return Violation(
+        reason="MemoryTooSmall",
+        message=f"{limit}; each replica needs {about} {mebibytes(needed)} for this model and "
+        f"these runtimeParams: raise the limit, or {lower}",
+        field=demand.path("limits", demand.MEMORY),
+    )
 
 
 def _caveat(parts: MemoryEstimate, model: Model | None) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from roadstead.policy.chain import Violation
 from roadstead.policy.contract import Caller, authorizes, covers, explain, violations
 from tests.unit.policy.contracts import ALICE, NOW, make_contract, make_demanding, make_facts
 
@@ -119,6 +120,8 @@ def test_a_refused_model_comes_with_those_that_are_allowed() -> None:
 
 
 def test_all_violations_come_in_one_answer() -> None:
+    limit = "spec.resources.limits.memory"
+    too_small = Violation(reason="MemoryTooSmall", message="1Gi; it needs 16Gi", field=limit)
     contract = make_contract(
         models=["llama"],
         expiresAt="2029-01-01T00:00:00Z",
@@ -127,7 +130,7 @@ def test_all_violations_come_in_one_answer() -> None:
         runtimeParams={"maxContextSize": 2048, "extraArgs": "Forbid"},
     )
     serve = make_demanding(3, runtimeParams={"contextSize": 4096, "extraArgs": ["--temp", "1"]})
-    found = violations(make_facts(contract, serve=serve, memory_needed=2**34))
+    found = violations(make_facts(contract, serve=serve, memory=too_small))
     assert {(each.reason, each.field) for each in found} == {
         ("ContractExpired", "spec.contract"),
         ("ModelNotAllowed", "spec.modelName"),
@@ -135,7 +138,7 @@ def test_all_violations_come_in_one_answer() -> None:
         ("OverTotal", "spec.resources.limits.memory"),
         ("OverRuntimeBound", "spec.runtimeParams.contextSize"),
         ("ExtraArgsForbidden", "spec.runtimeParams.extraArgs"),
-        ("MemoryTooSmall", "spec.resources.limits.memory"),
+        ("MemoryTooSmall", limit),
     }
     assert explain(found).count("; ") >= len(found) - 1
 

@@ -12,6 +12,8 @@ from roadstead.api.demand import Demand
 from roadstead.api.modelserve import ModelServe
 from roadstead.policy.contract import Caller, ContractFacts, covers, explain, violations
 from roadstead.policy.contract_choice import Offer, choose
+from roadstead.policy.memory_fit import memory_fit
+from tests.support.builders.resources import make_model
 from tests.unit.policy.contracts import NOW, make_contract, make_demanding, make_facts
 
 _COUNTS = st.integers(0, 6)
@@ -157,13 +159,12 @@ _CALLERS = st.builds(
 )
 
 
-@given(_CONTRACTS, _SERVES, _CALLERS, st.integers(0, 1000), st.none() | st.integers(0, 2**40))
+@given(_CONTRACTS, _SERVES, _CALLERS, st.integers(0, 1000))
 def test_any_contract_gives_any_server_an_answer(
     contract: ResourceContract,
     serve: ModelServe,
     caller: Caller,
     replicas: int,
-    needed: int | None,
 ) -> None:
     facts = ContractFacts(
         serve=serve,
@@ -172,7 +173,7 @@ def test_any_contract_gives_any_server_an_answer(
         namespace_labels={},
         contract=contract,
         now=NOW,
-        memory_needed=needed,
+        memory=memory_fit(serve, make_model(), to_deny=True),
     )
     found = violations(facts)
     assert all(each.reason.isidentifier() and each.message for each in found)

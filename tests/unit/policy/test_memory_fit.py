@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roadstead.api.memory import estimate, server_memory
-from roadstead.policy.memory_fit import memory_fit, memory_needed
+from roadstead.policy.memory_fit import memory_fit
 from tests.support.builders.resources import SIZE, make_model
 from tests.unit.policy.contracts import make_demanding
 
@@ -165,7 +165,7 @@ def test_a_limit_that_is_too_small_is_told_with_what_helps_most_first(
 
 def test_an_unknown_architecture_is_warned_of_and_never_denied() -> None:
     model, serve = make_model(gguf={**GEMMA, "architecture": "new"}), limited("64Mi")
-    assert memory_needed(serve, model) is None
+    assert memory_fit(serve, model, to_deny=True) is None
     found = memory_fit(serve, model)
     assert found is not None
     assert "each replica needs up to about " in found.message
@@ -174,7 +174,7 @@ def test_an_unknown_architecture_is_warned_of_and_never_denied() -> None:
 
 def test_a_recurrent_model_without_the_sizes_of_its_states_is_not_denied() -> None:
     model, serve = make_model(gguf={**GEMMA, "architecture": "qwen35"}), limited("64Mi")
-    assert memory_needed(serve, model) is None
+    assert memory_fit(serve, model, to_deny=True) is None
     found = memory_fit(serve, model)
     assert found is not None
     assert "the states of its recurrent layers are not counted" in found.message
@@ -182,8 +182,7 @@ def test_a_recurrent_model_without_the_sizes_of_its_states_is_not_denied() -> No
 
 def test_a_limit_that_holds_the_need_passes() -> None:
     model = make_model(gguf=GEMMA)
-    needed = memory_needed(limited("1Gi"), model)
-    assert needed is not None
+    needed = estimate(model.status, limited("1Gi").runtime_params).total
     assert memory_fit(limited(str(needed)), model) is None
     assert memory_fit(limited(str(needed - 1)), model) is not None
 

@@ -17,7 +17,7 @@ from roadstead.policy.chain import Violation
 from roadstead.policy.contract import Caller, ContractFacts, authorizes
 from roadstead.policy.contract_choice import Choice, choose
 from roadstead.policy.input_length import input_warnings
-from roadstead.policy.memory_fit import memory_fit, memory_needed
+from roadstead.policy.memory_fit import memory_fit
 from roadstead.policy.modelserve import spec_violations
 from roadstead.tokens.receipts import Receipt
 from roadstead_webhooks.admission import objects
@@ -268,7 +268,7 @@ def caller_of(receipt: Receipt) -> Caller:
 def contract_facts(serve: ModelServe, caller: Caller, facts: Facts, rules: Rules) -> ContractFacts:
     """What the policy needs to know of a ModelServe, no contract chosen yet."""
     denies = rules.memory_fit == "Deny"
-    needed = memory_needed(serve, facts.model, rules.devices) if denies else None
+    memory = memory_fit(serve, facts.model, rules.devices, to_deny=True) if denies else None
     return ContractFacts(
         serve=serve,
         replicas=serve.replicas,
@@ -279,14 +279,13 @@ def contract_facts(serve: ModelServe, caller: Caller, facts: Facts, rules: Rules
         running=facts.running,
         uuid_model=facts.uuid_model,
         devices=rules.devices,
-        memory_needed=needed,
+        memory=memory,
     )
 
 
 def _warnings(serve: ModelServe, facts: Facts, rules: Rules) -> tuple[str, ...]:
     # With `Deny`, an estimate that is too uncertain to deny a server is still worth a warning.
-    needed = memory_needed(serve, facts.model, rules.devices)
-    warns = rules.memory_fit == "Warn" or (rules.memory_fit == "Deny" and needed is None)
+    warns = rules.memory_fit != "Off"
     memory = memory_fit(serve, facts.model, rules.devices) if warns else None
     found = (
         *((memory,) if memory else ()),
