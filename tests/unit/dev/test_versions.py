@@ -1,12 +1,16 @@
 """The pinned versions are the ones that Go is given."""
 
 import re
+from pathlib import Path
 
 import pytest
+import yaml
 
 from dev.binaries import GO_MODULES, content_key, go_output_name, go_version, usual_seconds
-from dev.versions import GO_MINIMUM, GO_PROGRAMS, PROMETHEUS_OPERATOR, GoProgram
+from dev.versions import GO_MINIMUM, GO_PROGRAMS, LLAMA_CPP, PROMETHEUS_OPERATOR, GoProgram
+from roadstead.gguf_types import LLAMA_CPP_BUILD
 
+VALUES = Path(__file__).parents[3] / "chart" / "values.yaml"
 UPSTREAM = [each for each in GO_PROGRAMS.values() if each.requires]
 
 
@@ -26,6 +30,12 @@ def test_go_sum_verifies_the_pinned_version(program: GoProgram) -> None:
 def test_definitions_are_made_from_the_pinned_types() -> None:
     text = (GO_MODULES / "monitoring" / "go.mod").read_text()
     assert f"/pkg/apis/monitoring {PROMETHEUS_OPERATOR}\n" in text
+
+
+def test_files_are_judged_by_the_llama_cpp_that_the_chart_serves_and_tests_build() -> None:
+    server = yaml.safe_load(VALUES.read_text())["images"]["server"]
+    assert server.endswith(f":server-{LLAMA_CPP_BUILD}")
+    assert f"b{LLAMA_CPP}" == f"{LLAMA_CPP_BUILD}.0.0"
 
 
 @pytest.mark.parametrize("module", sorted(path.name for path in GO_MODULES.iterdir()))
