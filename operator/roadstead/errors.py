@@ -56,7 +56,7 @@ class RoadsteadError(Exception):
 
 
 class InvalidSettings(RoadsteadError):
-    """The settings can't be used; the message lists every fault and what to write instead."""
+    """The settings can't be used; the message lists what was found, and what to write."""
 
 
 class InvalidResource(RoadsteadError):

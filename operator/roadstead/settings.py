@@ -1,4 +1,4 @@
-"""Reading settings from the environment: typed, all faults reported at once."""
+"""Reads typed settings from the environment; a reader reports all its faults in one error."""
 
 from __future__ import annotations
 

@@ -58,7 +58,10 @@ class WebhookSettings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> WebhookSettings:
-        """Read the environment; raises InvalidSettings that names every fault."""
+        """Read the environment; raises InvalidSettings.
+
+        It names the faults of the issuers' settings, or, if there are none, all other faults.
+        """
         env = EnvReader(environ)
         namespace = env.text("ROADSTEAD_NAMESPACE", "roadstead-system")
         operator = f"system:serviceaccount:{namespace}:roadstead-operator"

@@ -51,7 +51,10 @@ class ConsoleSettings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> ConsoleSettings:
-        """Read the environment; raises InvalidSettings that names every fault."""
+        """Read the environment; raises InvalidSettings.
+
+        It names the faults of the issuers' settings, or, if there are none, all other faults.
+        """
         env = EnvReader(environ)
         console_url = env.url("ROADSTEAD_CONSOLE_URL", "")
         servers = ServersHost.read(env, console_url=console_url)

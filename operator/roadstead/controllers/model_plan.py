@@ -1,4 +1,7 @@
-"""What to do next for a Model: a decision on facts, without I/O."""
+"""What to do next for a Model: `plan` is a function of facts.
+
+It does no I/O, but imports types of modules that do: this is no module of a pure layer.
+"""
 
 from __future__ import annotations
 

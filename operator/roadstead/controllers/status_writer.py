@@ -1,4 +1,4 @@
-"""Writing a status: only when it changed, with an event for each turn of `Ready`."""
+"""Writes a status if it changed, and posts an Event for most changes of `Ready`."""
 
 from __future__ import annotations
 
@@ -69,7 +69,10 @@ class StatusWriter:
 
 
 def ready_turn(before: Raw, after: Raw) -> tuple[str, str, bool] | None:
-    """(reason, message, whether it is good news) if `Ready` took a turn worth telling."""
+    """(reason, message, whether it is good news) if `Ready` changed in a way that posts an Event.
+
+    None if only the message changed, and for the short-lived reasons in PASSING.
+    """
     now = conditions.find({"status": after}, "Ready")
     then = conditions.find({"status": before}, "Ready")
     if now is None or (then is not None and (then.status, then.reason) == (now.status, now.reason)):

@@ -1,4 +1,7 @@
-"""Which transfer is next: each tenant in its turn, in a tenant the one that waits longest. Pure."""
+"""Which transfer starts next: tenants take turns; of a tenant, the one that has waited longest.
+
+No I/O, but state: the queue holds the line of tenants and what runs.
+"""
 
 from __future__ import annotations
 

@@ -76,7 +76,10 @@ class TokenSettings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> TokenSettings:
-        """Read the environment and the issuers file; InvalidSettings names every fault."""
+        """Read the environment, then the issuers file.
+
+        Raises InvalidSettings: it names all faults of the environment, or those of the file.
+        """
         env = EnvReader(environ)
         path = env.file("ROADSTEAD_TOKEN_ISSUERS_FILE")
         leeway = env.integer(

@@ -1,4 +1,7 @@
-"""The facts of a request: the only reading there is between its parsing and the decision."""
+"""Gathers the facts of a request before it is decided, and refreshes the cache after a denial.
+
+Reserving reads and writes the contract once more, after the decision (`reserving.py`).
+"""
 
 from __future__ import annotations
 

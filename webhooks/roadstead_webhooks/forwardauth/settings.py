@@ -44,7 +44,10 @@ class ForwardAuthSettings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> ForwardAuthSettings:
-        """Read the environment; raises InvalidSettings that names every fault."""
+        """Read the environment; raises InvalidSettings.
+
+        It names the faults of the issuers' settings, or, if there are none, all other faults.
+        """
         env = EnvReader(environ)
         admission = env.choice("ROADSTEAD_ADMISSION", ("required", "off"), "required")
         settings = cls(
