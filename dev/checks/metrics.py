@@ -1,4 +1,4 @@
-"""docs/reference/metrics.md, written from the code: `python -m dev.checks.metrics`.
+"""docs/reference/metrics.md, written from the code by `make references`.
 
 What is read is the source, wherever it makes a metric of prometheus_client's, so no list of metrics
 or modules has to be kept. Labels may stand in a constant of the same module.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import importlib
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -18,7 +17,6 @@ from types import MappingProxyType
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 CHECKOUT = Path(__file__).parents[2]
-REFERENCE = CHECKOUT / "docs" / "reference" / "metrics.md"
 ROOTS = (CHECKOUT / "operator", CHECKOUT / "webhooks")
 TYPES = MappingProxyType(
     {
@@ -41,7 +39,7 @@ PARTS = (
 UNITS = ("seconds", "bytes", "percent", "tokens")
 HEAD = """# Metrics
 
-Written from the code by `make metrics`. The operator, the webhooks, forward auth and the console
+Written from the code by `make references`. The operator, the webhooks, forward auth and the console
 serve them at `/metrics` on their port `http` (8080, of forward auth and the console 8081). The
 webhooks serve nothing else there.
 [Monitoring](../operations/monitoring.md) says how to scrape them. Each part also tells of itself by
@@ -165,8 +163,3 @@ def _line(metric: Metric) -> str:
     labels = ", ".join(f"`{each}`" for each in metric.labels)
     said = metric.help.rstrip(".")
     return f"| `{metric.name}` | {metric.type} | {labels} | {metric.unit} | {said} |\n"
-
-
-if __name__ == "__main__":
-    REFERENCE.write_text(reference(metrics()))
-    print(f"wrote {REFERENCE.relative_to(CHECKOUT)}", file=sys.stderr)

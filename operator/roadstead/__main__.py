@@ -19,7 +19,7 @@ Command = Callable[[argparse.Namespace, Mapping[str, str]], int]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; what people did wrong is one line on standard error and exit code 2."""
-    options = _parser().parse_args(arguments)
+    options = command_parser().parse_args(arguments)
     command: Command = options.command
     try:
         return command(options, os.environ)
@@ -28,7 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_parser() -> argparse.ArgumentParser:
+    """All commands, those of other packages too."""
     parser = argparse.ArgumentParser(
         prog="roadstead",
         description="Brings GGUF language models on premises and serves them under contract.",

@@ -33,8 +33,8 @@ def _issue_parser(parts: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--ttl", type=_duration, default="10m", help="how long it is valid, such as 90s, 10m, 2h"
     )
     where = "default: what the Secret is annotated with, else roadstead"
-    parser.add_argument("--issuer", help=f"iss ({where})")
-    parser.add_argument("--audience", help=f"aud ({where})")
+    parser.add_argument("--issuer", help=f"the issuer, iss ({where})")
+    parser.add_argument("--audience", help=f"the audience, aud ({where})")
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--secret-file", type=Path, help="the secret, 32 bytes at least")
     source.add_argument(

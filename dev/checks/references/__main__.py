@@ -1,0 +1,10 @@
+"""`python -m dev.checks.references`: write the references anew."""
+
+import sys
+
+from dev.checks.references.pages import REFERENCES, pages
+
+if __name__ == "__main__":
+    for path, text in pages().items():
+        path.write_text(text)
+        print(f"wrote docs/reference/{path.relative_to(REFERENCES)}", file=sys.stderr)

@@ -1,0 +1,22 @@
+"""The references that are written from code, each with its path."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from dev.checks import metrics
+from dev.checks.references import chart_values, command_line, kinds
+from roadstead.__main__ import command_parser
+
+REFERENCES = Path(__file__).parents[3] / "docs" / "reference"
+
+
+def pages() -> Mapping[Path, str]:
+    """What each page should hold, by its path."""
+    return {
+        REFERENCES / "api.md": kinds.reference(),
+        REFERENCES / "commands.md": command_line.reference(command_parser()),
+        REFERENCES / "metrics.md": metrics.reference(metrics.metrics()),
+        REFERENCES / "values.md": chart_values.reference(),
+    }

@@ -1,0 +1,21 @@
+"""The references in docs/reference are those that the code makes."""
+
+from __future__ import annotations
+
+import pytest
+
+from dev.checks.references.pages import REFERENCES, pages
+
+PAGES = {path.name: (path, text) for path, text in pages().items()}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_is_the_one_that_the_code_makes(name: str) -> None:
+    path, text = PAGES[name]
+    assert path.read_text() == text, f"docs/reference/{name} is outdated: run `make references`"
+
+
+@pytest.mark.parametrize("name", ["api.md", "commands.md", "metrics.md", "values.md"])
+def test_page_is_linked_from_the_readme(name: str) -> None:
+    readme = REFERENCES.parents[1] / "README.md"
+    assert f"(docs/reference/{name})" in readme.read_text()
