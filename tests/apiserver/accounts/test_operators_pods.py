@@ -18,7 +18,10 @@ from tests.apiserver.accounts.rendering import (
 )
 from tests.support.charts import Object, Rendered
 
-TOKEN = {"name": "a", "projected": {"sources": [{"serviceAccountToken": {"path": "b"}}]}}
+SECRET = {"secret": {"name": "keys"}}
+ACCOUNT_TOKEN = {"serviceAccountToken": {"path": "b"}}
+TOKEN = {"name": "a", "projected": {"sources": [ACCOUNT_TOKEN]}}
+TOKEN_BESIDE_A_SECRET = {"name": "a", "projected": {"sources": [SECRET, ACCOUNT_TOKEN]}}
 Tampering = Callable[[Object], Object]
 
 POD_TAMPERING = {
@@ -32,6 +35,7 @@ POD_TAMPERING = {
         "emptyDir and secret",
     ),
     "token-volume": ({"volumes": [TOKEN]}, "emptyDir and secret"),
+    "token-beside-a-secret": ({"volumes": [TOKEN_BESIDE_A_SECRET]}, "projected ones of Secrets"),
     "another-account": ({"serviceAccountName": "cluster-admin"}, "ServiceAccount"),
     "token": ({"automountServiceAccountToken": True}, "ServiceAccount"),
     "root": ({"securityContext": {"runAsUser": 0}}, "as root"),
