@@ -16,7 +16,8 @@ PAGES: Final = (
     CHECKOUT / "CONTRIBUTING.md",
     CHECKOUT / "CHANGELOG.md",
 )
-_FENCED: Final = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+_FENCED: Final = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
+_CODE: Final = re.compile(r"``.+?``|`[^`\n]+`")
 _LINK: Final = re.compile(r"\]\(([^)\s]+)\)")
 _HEADING: Final = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
@@ -28,7 +29,8 @@ def name_of(page: Path) -> str:
 
 def links(page: Path) -> Iterator[tuple[Path, str]]:
     """File and anchor of each link into the repository."""
-    for target in _LINK.findall(_FENCED.sub("", page.read_text())):
+    text = _CODE.sub("", _FENCED.sub("", page.read_text()))
+    for target in _LINK.findall(text):
         if "://" not in target and not target.startswith("mailto:"):
             path, _, anchor = target.partition("#")
             yield (page.parent / path if path else page).resolve(), anchor
