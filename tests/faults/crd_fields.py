@@ -24,7 +24,7 @@ _NO_QUANTITIES: Final = ("-1", "much", "1 Gi", "", -1, "1" * 33)
 _QUESTIONABLE: Final = ("1e99", "9E", "1e-9", "1n", "+1", "9" * 32, "9" * 24 + "Ei", 2**63)
 _TIMES: Final = ("2030-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "2030-01-01T00:00:00.5+14:00")
 _QUESTIONABLE_TIMES: Final = ("0001-01-01T00:00:00Z", "2030-12-31T23:59:60Z", "2030-01-01T00:00Z")
-_KEYS: Final = {"requests": "cpu", "limits": "memory"}
+_KEYS: Final = {"requests": "cpu", "limits": "memory", "resources": "ephemeral-storage"}
 """Keys of maps that don't take any."""
 _FORMS: Final = (
     "{a}",
@@ -163,8 +163,13 @@ def _texts(schema: Raw) -> tuple[Sequence[Any], Sequence[Any], Sequence[Any]]:
     low, high = schema.get("minLength", 0), schema["maxLength"]
     found = [text for size in (1, high) for text in _sized(size) if fits(schema, text)]
     outside: list[Any] = ["x" * (high + 1), 1]
-    outside += [text for text in ("", "\n", "ä b", "-") if not fits(schema, text)]
-    return _ends(found), outside, ["", "\x00", "é" * high][low > 0 :]
+    # A rule that takes one of two forms is not read here: what has neither may fit the second.
+    either = any(" || " in rule["rule"] for rule in schema.get("x-kubernetes-validations", ()))
+    blank = ["ä b"] if either else []
+    outside += [
+        text for text in ("", "\n", "ä b", "-") if text not in blank and not fits(schema, text)
+    ]
+    return _ends(found), outside, [*["", "\x00", "é" * high][low > 0 :], *blank]
 
 
 def fits(schema: Raw, text: str) -> bool:
