@@ -41,7 +41,7 @@ import dataclasses
 
 from roadstead.api.memory_layers import cache_layers
 from roadstead.api.quantity import MEBIBYTE
-from roadstead.api.raw import Raw, section
+from roadstead.api.raw import Raw, positive, section
 from roadstead.api.slots import CHAT, checkpoints_of, flags, padded, slots_of
 
 _BLOCK = 32
@@ -89,7 +89,7 @@ def estimate(status: Raw, params: Raw) -> MemoryEstimate:
 
     Layers on a GPU (`gpuLayers`) are not taken off.
     """
-    size = _number(status, "sizeBytes")
+    size = positive(status, "sizeBytes")
     caches = _Caches(section(status, "gguf"), params)
     return MemoryEstimate(
         weights=size,
@@ -97,8 +97,8 @@ def estimate(status: Raw, params: Raw) -> MemoryEstimate:
         states=caches.states(),
         compute=caches.compute(),
         checkpoints=caches.checkpoints(),
-        prompt_cache=_number(params, "cacheRamMiB") * MEBIBYTE,
-        overhead=_BASE + 6 * _number(caches.gguf, "headerBytes") + size // 20,
+        prompt_cache=positive(params, "cacheRamMiB") * MEBIBYTE,
+        overhead=_BASE + 6 * positive(caches.gguf, "headerBytes") + size // 20,
         bound=caches.layers.bound,
         exact=caches.layers.exact,
     )
@@ -110,10 +110,9 @@ def server_memory(size: int, gguf: Raw, context: int, *, cache_ram_mib: int = 0)
     return estimate({"sizeBytes": size, "gguf": gguf}, params).total
 
 
-def remedy(status: Raw, params: Raw) -> str:
+def remedy(parts: MemoryEstimate, params: Raw) -> str:
     """What in `runtimeParams` to lower where memory is short: what helps most comes first."""
-    parts = estimate(status, params)
-    several = (_number(params, "parallel") or 1) > 1
+    several = (positive(params, "parallel") or 1) > 1
     helps = (
         ("contextCheckpoints", parts.checkpoints),
         ("contextSize", parts.kv_cache),
@@ -154,7 +153,7 @@ class _Caches:
         """Buffers of one batch."""
         windowed = self._windowed_cells if self.layers.window else 0
         cells = self._slots.cells + windowed if self.layers.attends else 0
-        heads = _number(self.gguf, "headCount")
+        heads = positive(self.gguf, "headCount")
         mask = 2 if self._flash else 4 * (heads + 1)
         each = cells * mask + _width_bytes(self.gguf, heads)
         return self._slots.ubatch * each + self._slots.parallel * MEBIBYTE
@@ -181,19 +180,14 @@ class _Caches:
 
 def _width_bytes(gguf: Raw, heads: int) -> int:
     """What one token needs while it is computed, whatever the context is."""
-    embedding, memory = _number(gguf, "embeddingLength"), section(gguf, "memory")
-    experts = _number(memory, "expertUsedCount") * _number(memory, "expertFeedForwardLength")
-    forward = max(experts, _number(memory, "feedForwardLength"))
-    attention = heads * _number(gguf, "keyLength")
-    groups = _number(memory, "ssmGroupCount") * _number(memory, "ssmStateSize")
+    embedding, memory = positive(gguf, "embeddingLength"), section(gguf, "memory")
+    experts = positive(memory, "expertUsedCount") * positive(memory, "expertFeedForwardLength")
+    forward = max(experts, positive(memory, "feedForwardLength"))
+    attention = heads * positive(gguf, "keyLength")
+    groups = positive(memory, "ssmGroupCount") * positive(memory, "ssmStateSize")
     return (
         _WIDTH_BYTES * embedding
         + _FORWARD_BYTES * max(0, forward - 4 * embedding)
         + _ATTENTION_BYTES * max(0, attention - 2 * embedding)
-        + _RECURRENT_BYTES * (_number(memory, "ssmInnerSize") + groups)
+        + _RECURRENT_BYTES * (positive(memory, "ssmInnerSize") + groups)
     )
-
-
-def _number(raw: Raw, name: str) -> int:
-    value = raw.get(name)
-    return value if isinstance(value, int) and value > 0 else 0

@@ -21,7 +21,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from roadstead.api.raw import Raw, section
+from roadstead.api.raw import Raw, positive, section
 
 
 def _names(text: str) -> frozenset[str]:
@@ -110,18 +110,18 @@ class _Header:
         self._gguf = gguf
         self._memory = memory = section(gguf, "memory")
         self._architecture = str(gguf.get("architecture"))
-        self._all = min(_MAX_LAYERS, _number(gguf, "blockCount"))
-        self._count = max(0, self._all - _number(memory, "nextnPredictLayers"))
-        self._heads = _number(gguf, "headCount")
-        self._window = _number(gguf, "slidingWindow") or _WINDOWS.get(self._architecture, 0)
+        self._all = min(_MAX_LAYERS, positive(gguf, "blockCount"))
+        self._count = max(0, self._all - positive(memory, "nextnPredictLayers"))
+        self._heads = positive(gguf, "headCount")
+        self._window = positive(gguf, "slidingWindow") or _WINDOWS.get(self._architecture, 0)
         self._known = self._architecture in _KNOWN
         self._kv_heads = _list(memory, "headCountsKv")
         self._windowed_layers = _list(memory, "slidingWindowLayers")
         self._recurrent_layers = _list(memory, "recurrentLayers")
         self._widths = _list(memory, "feedForwardLengths")
-        width = _number(gguf, "embeddingLength") // self._heads if self._heads else 0
-        self._key = _number(gguf, "keyLength") or width
-        self._value = _number(gguf, "valueLength") or width
+        width = positive(gguf, "embeddingLength") // self._heads if self._heads else 0
+        self._key = positive(gguf, "keyLength") or width
+        self._value = positive(gguf, "valueLength") or width
 
     def layers(self, *, full_windows: bool, padded: bool) -> CacheLayers:
         own = [at for at in range(self._count) if self._has_cache(at)]
@@ -153,7 +153,7 @@ class _Header:
     def _own_kv(self) -> int:
         if self._architecture == "gemma3n":
             return _GEMMA3N_OWN_KV
-        shared = _number(self._memory, "sharedKvLayers") if self._known else 0
+        shared = positive(self._memory, "sharedKvLayers") if self._known else 0
         return max(0, self._all - shared)
 
     def _is_recurrent(self, at: int) -> bool:
@@ -165,7 +165,7 @@ class _Header:
                 architecture.startswith("nemotron") and _at(self._widths, at, 0)
             )
         if architecture in _BY_INTERVAL:
-            interval = _number(self._memory, "fullAttentionInterval") or 4
+            interval = positive(self._memory, "fullAttentionInterval") or 4
             return bool(_at(self._recurrent_layers, at, (at + 1) % interval))
         return False
 
@@ -186,37 +186,37 @@ class _Header:
         every = _FULL_EVERY.get(self._architecture, 0)
         if self._architecture == "exaone4" and self._count != _WINDOWED_EXAONE_LAYERS:
             return 0
-        return (_number(self._memory, "slidingWindowPeriod") or every) if every else 0
+        return (positive(self._memory, "slidingWindowPeriod") or every) if every else 0
 
     def _heads_of(self, at: int) -> int:
         if not self._known:
-            return max((*self._kv_heads, _number(self._gguf, "headCountKv"))) or self._heads
+            return max((*self._kv_heads, positive(self._gguf, "headCountKv"))) or self._heads
         # A number of zero is what the header says; without any, each head has keys of its own.
         given = self._gguf.get("headCountKv")
         return _at(self._kv_heads, at, given if type(given) is int and given >= 0 else self._heads)
 
     def _keys(self, at: int) -> int:
-        swa = _number(self._memory, "keyLengthSwa") if self._is_windowed(at) else 0
+        swa = positive(self._memory, "keyLengthSwa") if self._is_windowed(at) else 0
         return self._heads_of(at) * (swa or self._key)
 
     def _values(self, at: int) -> int:
-        if self._known and _number(self._memory, "keyLengthMla"):
+        if self._known and positive(self._memory, "keyLengthMla"):
             return 0
-        swa = _number(self._memory, "valueLengthSwa") if self._is_windowed(at) else 0
+        swa = positive(self._memory, "valueLengthSwa") if self._is_windowed(at) else 0
         return self._heads_of(at) * (swa or self._value)
 
     def _state(self) -> int:
         """Bytes of one layer and slot: what is convolved, and the state itself."""
-        memory, width = self._memory, _number(self._gguf, "embeddingLength")
-        inner, size = _number(memory, "ssmInnerSize"), _number(memory, "ssmStateSize")
-        kernel = max(0, _number(memory, "ssmConvKernel") - 1)
-        rolling = kernel * (inner + 2 * _number(memory, "ssmGroupCount") * size)
+        memory, width = self._memory, positive(self._gguf, "embeddingLength")
+        inner, size = positive(memory, "ssmInnerSize"), positive(memory, "ssmStateSize")
+        kernel = max(0, positive(memory, "ssmConvKernel") - 1)
+        rolling = kernel * (inner + 2 * positive(memory, "ssmGroupCount") * size)
         entries = rolling + size * inner
-        if head := _number(memory, "wkvHeadSize"):
-            entries = width * ((_number(memory, "tokenShiftCount") or 2) + head)
-        elif cached := _number(memory, "shortConvCache"):
+        if head := positive(memory, "wkvHeadSize"):
+            entries = width * ((positive(memory, "tokenShiftCount") or 2) + head)
+        elif cached := positive(memory, "shortConvCache"):
             entries = width * (cached - 1) + size * inner
-        elif head := _number(memory, "kdaHeadLength"):
+        elif head := positive(memory, "kdaHeadLength"):
             entries = 3 * (kernel or 3) * self._heads * head + head * head * self._heads
         return _STATE_ENTRY_BYTES * entries
 
@@ -229,8 +229,3 @@ def _list(raw: Raw, name: str) -> tuple[int, ...]:
 
 def _at(items: Sequence[int], index: int, default: int) -> int:
     return items[index] if index < len(items) else default
-
-
-def _number(raw: Raw, name: str) -> int:
-    value = raw.get(name)
-    return value if type(value) is int and value > 0 else 0

@@ -21,6 +21,12 @@ def section(raw: Raw, *path: str) -> Raw:
     return raw
 
 
+def positive(raw: Raw, name: str) -> int:
+    """The whole number of this name; 0 where there is none above it."""
+    value = raw.get(name)
+    return value if type(value) is int and value > 0 else 0
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Metadata:
     """What every object's `metadata` says of it."""

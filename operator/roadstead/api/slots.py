@@ -14,7 +14,7 @@ import dataclasses
 import itertools
 
 from roadstead.api.llama_aliases import canonical
-from roadstead.api.raw import Raw
+from roadstead.api.raw import Raw, positive
 
 CONTEXT_SIZE = 4096
 PARALLEL = 1
@@ -53,9 +53,9 @@ class Slots:
 
 def slots_of(params: Raw, gguf: Raw) -> Slots:
     """For `spec.runtimeParams` and a Model's `status.gguf`, which may be empty. Never raises."""
-    parallel = _number(params, "parallel") or PARALLEL
+    parallel = positive(params, "parallel") or PARALLEL
     streams = 1 if _is_unified(params) else parallel
-    context = _number(params, "contextSize") or CONTEXT_SIZE
+    context = positive(params, "contextSize") or CONTEXT_SIZE
     cells = padded(-(-context // streams))
     follows = _follows(params, gguf)
     needed = _needed(cells, cells * streams, parallel)
@@ -141,21 +141,16 @@ def _needed(cells: int, context: int, parallel: int) -> int:
 
 
 def _batches(params: Raw, needed: int, parallel: int) -> tuple[int, int]:
-    batch, ubatch = _number(params, "batchSize"), _number(params, "ubatchSize")
+    batch, ubatch = positive(params, "batchSize"), positive(params, "ubatchSize")
     wanted = ubatch or needed
     ubatch = _multiple(min(wanted, batch or wanted), parallel)
     return batch or ubatch, ubatch
 
 
 def _given(params: Raw) -> tuple[int, int]:
-    batch = _number(params, "batchSize") or BATCH_SIZE
-    return batch, min(batch, _number(params, "ubatchSize") or UBATCH_SIZE)
+    batch = positive(params, "batchSize") or BATCH_SIZE
+    return batch, min(batch, positive(params, "ubatchSize") or UBATCH_SIZE)
 
 
 def _multiple(count: int, parallel: int) -> int:
     return max(parallel, count - count % parallel)
-
-
-def _number(raw: Raw, name: str) -> int:
-    value = raw.get(name)
-    return value if type(value) is int and value > 0 else 0

@@ -5,14 +5,13 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Collection, Sequence
-from functools import partial
 from http import HTTPStatus
 from typing import Final
 
 from roadstead import metrics
 from roadstead.api.devices import DEFAULT_DEVICES
 from roadstead.api.granted import Granted
-from roadstead.api.memory import remedy
+from roadstead.api.memory import estimate, remedy
 from roadstead.api.model import Model
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section
@@ -165,7 +164,8 @@ class ServeReconciler:
             return None
         if model is None:
             return observe(deployment, pods)
-        return observe(deployment, pods, partial(remedy, model.status, serve.runtime_params))
+        params = serve.runtime_params
+        return observe(deployment, pods, lambda: remedy(estimate(model.status, params), params))
 
     async def _verdict(self, facts: ServeFacts) -> Verdict | None:
         """What the guard says; None without one."""

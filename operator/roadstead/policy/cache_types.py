@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from roadstead.api.model import Model
 from roadstead.api.modelserve import ModelServe
-from roadstead.api.raw import Raw, section
+from roadstead.api.raw import Raw, positive, section
 from roadstead.policy.chain import Violation
 
 _UNQUANTISED = ("f32", "f16", "bf16")
@@ -28,7 +28,7 @@ def cache_type_warnings(serve: ModelServe, model: Model | None) -> Iterator[Viol
         ("cacheTypeV", "valueLength", "write f16"),
     ):
         given = params.get(field) or "f16"
-        head = _number(gguf, length) or _width(gguf)
+        head = positive(gguf, length) or _width(gguf)
         if given not in _UNQUANTISED and head % _BLOCK:
             yield Violation(
                 reason="CacheTypeUnusable",
@@ -40,10 +40,5 @@ def cache_type_warnings(serve: ModelServe, model: Model | None) -> Iterator[Viol
 
 def _width(gguf: Raw) -> int:
     """Of a head, where the header doesn't say it; 0 where that is not known."""
-    heads = _number(gguf, "headCount")
-    return _number(gguf, "embeddingLength") // heads if heads else 0
-
-
-def _number(raw: Raw, name: str) -> int:
-    value = raw.get(name)
-    return value if type(value) is int and value > 0 else 0
+    heads = positive(gguf, "headCount")
+    return positive(gguf, "embeddingLength") // heads if heads else 0

@@ -33,7 +33,7 @@ def memory_fit(
     if parts is None or model is None or (to_deny and not parts.exact):
         return None
     about = "up to about" if parts.bound else "about"
-    found = _too_small(serve, parts.total, about, remedy(model.status, serve.runtime_params))
+    found = _too_small(serve, parts.total, about, remedy(parts, serve.runtime_params))
     if found is None:
         return None
     message = f"{found.message} ({_parts(parts)}){_caveat(parts, model)}"
