@@ -71,9 +71,8 @@ class Exposition:
 
     def _contract(self, name: str, raw: Raw | None) -> None:
         before = self._named.pop(name, frozenset())
-        _contract(name, raw, before)
-        if raw is not None:
-            self._named[name] = frozenset(ResourceContract.parse(raw).total.resources)
+        if named := _contract(name, raw, before):
+            self._named[name] = named
 
     def _model(self, name: str, raw: Raw | None) -> None:
         if raw is None:
@@ -93,12 +92,12 @@ def _forget(contract: str, resources: Iterable[str]) -> None:
         metrics.CONTRACT_LIMIT.remove(contract, resource)
 
 
-def _contract(name: str, raw: Raw | None, named: frozenset[str]) -> None:
-    """`named` are the resources that it limited by name before."""
+def _contract(name: str, raw: Raw | None, named: frozenset[str]) -> frozenset[str]:
+    """The resources that it limits by name; `named` are those that it limited before."""
     if raw is None:
         metrics.CONTRACT_EXPIRY.remove(name)
         _forget(name, {resource for resource, _ in _RESOURCES.values()} | named)
-        return
+        return frozenset()
     contract = ResourceContract.parse(raw)
     _forget(name, named - contract.total.resources.keys())
     resources = {**_RESOURCES, **{each: (each, 1) for each in contract.total.resources}}
@@ -113,3 +112,4 @@ def _contract(name: str, raw: Raw | None, named: frozenset[str]) -> None:
         metrics.CONTRACT_EXPIRY.remove(name)
     else:
         metrics.CONTRACT_EXPIRY.labels(name).set(contract.expires_at.timestamp())
+    return frozenset(contract.total.resources)

@@ -108,11 +108,11 @@ class WatchCache:
     def current(self, resource: Resource, raw: Raw) -> Raw | None:
         """This very object as last seen; None if it is gone, or another one has its name now."""
         found = self._objects[resource].get(_name(raw))
-        return found if found is not None and _uid(found) == _uid(raw) else None
+        return found if found is not None and uid_of(found) == uid_of(raw) else None
 
     def is_managed(self, raw: Raw) -> bool:
         """Whether our field manager has set a field of this very object, as last seen."""
-        return _uid(raw) in self._managed
+        return uid_of(raw) in self._managed
 
     def name_of(self, uid: str) -> Name | None:
         """The name of the object with this `metadata.uid`."""
@@ -148,11 +148,11 @@ class WatchCache:
 
     def knows(self, resource: Resource, raw: Raw) -> bool:
         """Whether what is there is as new as this, or it is gone since."""
-        uid, new = _uid(raw), version(raw)
+        uid, new = uid_of(raw), version(raw)
         before = self._objects[resource].get(_name(raw))
         if before is not None:
             known = version(before)
-            if known > new or (known == new and _uid(before) == uid):
+            if known > new or (known == new and uid_of(before) == uid):
                 return True
         return bool(uid) and new <= self.deleted_at(uid)
 
@@ -165,9 +165,9 @@ class WatchCache:
         self._drop(resource, name)
         kept = self._sharing.of(self._keep.get(resource, slim)(raw))
         self._objects[resource][name] = kept
-        self._names[_uid(raw)] = name
+        self._names[uid_of(raw)] = name
         if is_managed(raw):
-            self._managed.add(_uid(raw))
+            self._managed.add(uid_of(raw))
         for key in self._keys(resource, kept):
             self._indexed[resource, key].add(name)
         return True
@@ -182,12 +182,12 @@ class WatchCache:
         if not self.put(resource, raw):
             return []
         kept = self._objects[resource][_name(raw)]
-        return [kept] if before is None or _uid(before) == _uid(raw) else [before, kept]
+        return [kept] if before is None or uid_of(before) == uid_of(raw) else [before, kept]
 
     def deleted(self, resource: Resource, raw: Raw) -> None:
         """Forget an object whose last version is `raw`; a newer one of its name stays."""
         self.note_version(resource, version(raw))
-        self._remember_gone(_uid(raw), version(raw))
+        self._remember_gone(uid_of(raw), version(raw))
         before = self._objects[resource].get(_name(raw))
         if before is not None and version(before) <= version(raw):
             self._drop(resource, _name(raw))
@@ -196,7 +196,7 @@ class WatchCache:
         """Forget an object that is not there at version `at`; as last seen, if it was known."""
         before = self._drop(resource, name)
         if before is not None:
-            self._remember_gone(_uid(before), max(at, version(before)))
+            self._remember_gone(uid_of(before), max(at, version(before)))
         return before
 
     def _remember_gone(self, uid: str, at: int) -> None:
@@ -210,8 +210,8 @@ class WatchCache:
         before = self._objects[resource].pop(name, None)
         if before is None:
             return None
-        self._names.pop(_uid(before), None)
-        self._managed.discard(_uid(before))
+        self._names.pop(uid_of(before), None)
+        self._managed.discard(uid_of(before))
         for key in self._keys(resource, before):
             names = self._indexed[resource, key]
             names.discard(name)
@@ -245,5 +245,6 @@ def _name(raw: Raw) -> Name:
     return meta.get("namespace", ""), meta["name"]
 
 
-def _uid(raw: Raw) -> str:
+def uid_of(raw: Raw) -> str:
+    """An object's `metadata.uid`; empty where it has none."""
     return str(section(raw, "metadata").get("uid", ""))

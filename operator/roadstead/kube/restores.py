@@ -10,7 +10,7 @@ from typing import Final
 
 from roadstead.api.raw import Raw, section
 from roadstead.errors import ClusterRestored, KubeUnavailable
-from roadstead.kube.cache import WatchCache, version
+from roadstead.kube.cache import WatchCache, uid_of, version
 from roadstead.kube.resources import NAMESPACES, Resource
 
 CLUSTER_NAMESPACE: Final = "kube-system"
@@ -33,13 +33,13 @@ def require_consistent(cache: WatchCache, resource: Resource, raw: Raw, listed: 
     restore even where the versions were raised, or have caught up since.
     """
     meta = section(raw, "metadata")
-    name, uid = str(meta.get("name", "")), str(meta.get("uid", ""))
+    name, uid = str(meta.get("name", "")), uid_of(raw)
     before = cache.get(resource, name, str(meta.get("namespace", "")))
     if before is not None:
         if version(raw) < version(before) <= listed:
             raise _contradiction(resource, name, f"version {version(before)} was seen")
-        if resource == NAMESPACES and name == CLUSTER_NAMESPACE and _uid(before) != uid:
-            raise _contradiction(resource, name, f"the UID {_uid(before)} was seen")
+        if resource == NAMESPACES and name == CLUSTER_NAMESPACE and uid_of(before) != uid:
+            raise _contradiction(resource, name, f"the UID {uid_of(before)} was seen")
     if version(raw) <= cache.deleted_at(uid) <= listed:
         raise _contradiction(resource, name, f"it was deleted at {cache.deleted_at(uid)}")
 
@@ -56,7 +56,3 @@ def _contradiction(resource: Resource, name: str, before: str) -> ClusterRestore
         f"{resource.plural} {name!r} is not as it was ({before} before): the cluster's state went "
         "back, as after a restore of etcd, or this is another cluster"
     )
-
-
-def _uid(raw: Raw) -> str:
-    return str(section(raw, "metadata").get("uid", ""))

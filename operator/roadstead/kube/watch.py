@@ -105,23 +105,21 @@ class Watcher:
         """List and watch until cancelled, with growing, jittered pauses after failures."""
         failures = 0
         while True:
-            started = self._clock()
+            started, failed = self._clock(), False
             try:
                 await self._attempt()
-                # A server that ends watches at once must not be asked thousands of times a second.
-                failures = failures + 1 if self._clock() - started < 1 else 0
             except KubeGone:
                 logger.info("%s are listed anew", self.name)
                 self._version = 0
-                failures = failures + 1 if self._clock() - started < 1 else 0
             except ClusterRestored as error:
                 logger.warning("%s; the caches are dropped", error)
                 self._cache.drop()
-                failures = failures + 1 if self._clock() - started < 1 else 0
             except KubeError as error:
                 logger.warning("the watch of %s failed: %s", self.name, error)
-                failures += 1
+                failed = True
                 self._forget()
+            # A server that ends watches at once must not be asked thousands of times a second.
+            failures = failures + 1 if failed or self._clock() - started < 1 else 0
             await self._sleep(_pause(failures))
 
     async def _attempt(self) -> None:
