@@ -121,3 +121,10 @@ def quant(
     """The Quant service in front of the source store."""
     with running_quant(source_store, "quantised", tmp_path_factory.mktemp("quant")) as running:
         yield running
+
+
+@pytest.fixture
+def small(faults: FaultServer) -> FaultServer:
+    """A source with a small model."""
+    faults.content = samplegguf.sample(2**21)
+    return faults

@@ -1,7 +1,7 @@
 """Stores that answer otherwise than MinIO: a real server, and before it what others do."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from minio import Minio
@@ -49,16 +49,19 @@ def there(proxy: S3Proxy, target: StoreLocation) -> StoreLocation:
     return dataclasses.replace(target, endpoint=proxy.store.endpoint)
 
 
-def brought(
-    faults: FaultServer,
-    proxy: S3Proxy,
-    there: StoreLocation,
-    sha256: str | None,
-    resume: Resume | None = None,
-) -> Ended:
-    """Transfer the fault server's model to the store behind the proxy."""
-    wanted = dataclasses.replace(job(UrlSource(url=faults.url), there, sha256), resume=resume)
-    return run_transfer(wanted, transfer_environ(proxy.store, allow=f"127.0.0.1:{faults.port}"))
+Bring = Callable[..., Ended]
+
+
+@pytest.fixture
+def bring(faults: FaultServer, proxy: S3Proxy, there: StoreLocation, sha256: str) -> Bring:
+    """Transfer the fault server's model to the store behind the proxy, or go on with an upload."""
+    environ = transfer_environ(proxy.store, allow=f"127.0.0.1:{faults.port}")
+    wanted = job(UrlSource(url=faults.url), there, sha256)
+
+    def run(resume: Resume | None = None) -> Ended:
+        return run_transfer(dataclasses.replace(wanted, resume=resume), environ)
+
+    return run
 
 
 def without_conditions(asked: Asked) -> Refusal | None:
@@ -85,15 +88,10 @@ def hiding(client: Minio, target: StoreLocation) -> Rule:
 
 
 def test_free_key_is_written_to_where_the_store_hides_what_is_not_there(
-    faults: FaultServer,
-    proxy: S3Proxy,
-    there: StoreLocation,
-    client: Minio,
-    content: bytes,
-    sha256: str,
+    proxy: S3Proxy, there: StoreLocation, client: Minio, content: bytes, bring: Bring
 ) -> None:
     proxy.rule = hiding(client, there)
-    ended = brought(faults, proxy, there, sha256)
+    ended = bring()
     assert isinstance(ended.last, Completed), ended.stderr
     assert read(client, there) == content
 
@@ -113,15 +111,10 @@ async def test_hidden_object_is_not_taken_for_a_missing_one(
 
 
 def test_store_without_conditional_completion_is_looked_at_before(
-    faults: FaultServer,
-    proxy: S3Proxy,
-    there: StoreLocation,
-    client: Minio,
-    content: bytes,
-    sha256: str,
+    proxy: S3Proxy, there: StoreLocation, client: Minio, content: bytes, bring: Bring
 ) -> None:
     proxy.rule = without_conditions
-    ended = brought(faults, proxy, there, sha256)
+    ended = bring()
     assert isinstance(ended.last, Completed), ended.stderr
     assert read(client, there) == content
     completions = [at for at, asked in enumerate(proxy.asked) if asked.is_completion]
@@ -130,12 +123,7 @@ def test_store_without_conditional_completion_is_looked_at_before(
 
 
 def test_object_that_came_meanwhile_is_not_written_over_without_conditions(
-    faults: FaultServer,
-    proxy: S3Proxy,
-    there: StoreLocation,
-    client: Minio,
-    put: Put,
-    sha256: str,
+    proxy: S3Proxy, there: StoreLocation, client: Minio, put: Put, bring: Bring
 ) -> None:
     def rule(asked: Asked) -> Refusal | None:
         refusal = without_conditions(asked)
@@ -144,20 +132,15 @@ def test_object_that_came_meanwhile_is_not_written_over_without_conditions(
         return refusal
 
     proxy.rule = rule
-    failed(brought(faults, proxy, there, sha256), "StoreObjectExists")
+    failed(bring(), "StoreObjectExists")
     assert read(client, there) == b"somebody else's"
 
 
 def test_parts_are_sent_with_checksums_where_the_store_wants_them(
-    faults: FaultServer,
-    proxy: S3Proxy,
-    there: StoreLocation,
-    client: Minio,
-    content: bytes,
-    sha256: str,
+    proxy: S3Proxy, there: StoreLocation, client: Minio, content: bytes, bring: Bring
 ) -> None:
     proxy.rule = with_object_lock
-    ended = brought(faults, proxy, there, sha256)
+    ended = bring()
     assert isinstance(ended.last, Completed), ended.stderr
     assert read(client, there) == content
 
@@ -171,64 +154,50 @@ def test_resumed_parts_are_sent_with_checksums_too(
     client: Minio,
     content: bytes,
     sha256: str,
+    bring: Bring,
 ) -> None:
     resume = killed_on_the_way(faults, store, target, sha256)
     proxy.rule = with_object_lock
-    ended = brought(faults, proxy, there, sha256, resume)
+    ended = bring(resume)
     assert isinstance(ended.last, Completed), ended.stderr
     assert read(client, there) == content
 
 
 def test_parts_are_sent_as_they_come_where_no_checksum_is_wanted(
-    faults: FaultServer, proxy: S3Proxy, there: StoreLocation, sha256: str
+    proxy: S3Proxy, bring: Bring
 ) -> None:
-    assert isinstance(brought(faults, proxy, there, sha256).last, Completed)
+    assert isinstance(bring().last, Completed)
     assert not any("content-md5" in asked.headers for asked in proxy.asked if asked.is_part)
 
 
-def test_what_the_store_says_is_told(
-    faults: FaultServer, proxy: S3Proxy, there: StoreLocation, sha256: str
-) -> None:
+def test_what_the_store_says_is_told(proxy: S3Proxy, bring: Bring) -> None:
     proxy.rule = lambda asked: (
         Refusal(status=403, code="AccessDenied", message="The bucket is frozen. " * 100)
         if asked.is_part
         else None
     )
-    message = failed(brought(faults, proxy, there, sha256), "StoreDenied").message
+    message = failed(bring(), "StoreDenied").message
     assert "(the store says: The bucket is frozen." in message
     assert len(message) < 600
 
 
 @pytest.mark.parametrize("answer", [BAD_PART, BROKEN], ids=lambda answer: answer.code)
 def test_kept_upload_that_cannot_be_completed_is_aborted_and_begun_anew(
-    faults: FaultServer,
-    store: ObjectStore,
-    access: StoreAccess,
-    proxy: S3Proxy,
-    there: StoreLocation,
-    target: StoreLocation,
-    sha256: str,
-    answer: Refusal,
+    access: StoreAccess, proxy: S3Proxy, target: StoreLocation, answer: Refusal, bring: Bring
 ) -> None:
-    resume = sent_whole(faults, store, proxy, there, sha256)
+    resume = sent_whole(proxy, bring)
     proxy.rule = lambda asked: (
         answer if asked.is_completion and asked.query["uploadId"] == [resume.upload_id] else None
     )
-    ended = brought(faults, proxy, there, sha256, resume)
+    ended = bring(resume)
     assert isinstance(ended.last, Completed), ended.stderr
     assert resume.upload_id not in Multipart(access).unfinished(target)
 
 
-def sent_whole(
-    faults: FaultServer,
-    store: ObjectStore,
-    proxy: S3Proxy,
-    there: StoreLocation,
-    sha256: str,
-) -> Resume:
+def sent_whole(proxy: S3Proxy, bring: Bring) -> Resume:
     """All parts of an upload whose completion never worked; what the next run is given."""
     proxy.rule = lambda asked: Refusal(status=503, code="SlowDown") if asked.is_completion else None
-    ended = brought(faults, proxy, there, sha256)
+    ended = bring()
     failed(ended, "StoreBusy")
     first = ended.events[0]
     assert isinstance(first, Started)
@@ -237,32 +206,21 @@ def sent_whole(
 
 @pytest.mark.parametrize("answer", [BAD_PART, TOO_SMALL], ids=lambda answer: answer.code)
 def test_upload_that_is_never_taken_is_aborted_and_not_repeated(
-    faults: FaultServer,
-    access: StoreAccess,
-    proxy: S3Proxy,
-    there: StoreLocation,
-    target: StoreLocation,
-    sha256: str,
-    answer: Refusal,
+    access: StoreAccess, proxy: S3Proxy, target: StoreLocation, answer: Refusal, bring: Bring
 ) -> None:
     proxy.rule = lambda asked: answer if asked.is_completion else None
-    failure = failed(brought(faults, proxy, there, sha256), "StoreUploadRefused")
+    failure = failed(bring(), "StoreUploadRefused")
     assert failure.retry is Retry.ON_CHANGE
     assert answer.message in failure.message
     assert Multipart(access).unfinished(target) == ()
 
 
 def test_upload_that_is_denied_completion_is_kept(
-    faults: FaultServer,
-    access: StoreAccess,
-    proxy: S3Proxy,
-    there: StoreLocation,
-    target: StoreLocation,
-    sha256: str,
+    access: StoreAccess, proxy: S3Proxy, target: StoreLocation, bring: Bring
 ) -> None:
     proxy.rule = lambda asked: (
         Refusal(status=403, code="AccessDenied") if asked.is_completion else None
     )
-    failure = failed(brought(faults, proxy, there, sha256), "StoreDenied")
+    failure = failed(bring(), "StoreDenied")
     assert failure.retry is Retry.BACKOFF
     assert len(Multipart(access).unfinished(target)) == 1

@@ -128,13 +128,6 @@ def target(session: Session) -> StoreLocation:
     return StoreLocation(endpoint=session.store.endpoint, bucket=BUCKET, path=path)
 
 
-@pytest.fixture
-def small(faults: FaultServer) -> FaultServer:
-    """A source with a small model."""
-    faults.content = samplegguf.sample(2**21)
-    return faults
-
-
 async def test_temporary_keys_bring_replace_and_remove_a_model(
     session: Session, small: FaultServer, source_client: Minio, target: StoreLocation
 ) -> None:

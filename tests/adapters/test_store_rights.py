@@ -11,7 +11,6 @@ import pytest
 from minio import Minio, MinioAdmin
 from minio.credentials.providers import StaticProvider
 
-from dev import samplegguf
 from dev.servers.objectstore import ObjectStore
 from roadstead.api.location import StoreLocation
 from roadstead.errors import StoreError
@@ -66,13 +65,6 @@ def target(root: ObjectStore) -> StoreLocation:
     """Where a model goes."""
     path = f"{secrets.token_hex(4)}/model.gguf"
     return StoreLocation(endpoint=root.endpoint, bucket=BUCKET, path=path)
-
-
-@pytest.fixture
-def small(faults: FaultServer) -> FaultServer:
-    """A source with a small model."""
-    faults.content = samplegguf.sample(2**21)
-    return faults
 
 
 def without(right: str, rights: Sequence[str] = LEAST) -> list[str]:

@@ -106,13 +106,6 @@ def target(store: ObjectStore) -> StoreLocation:
 
 
 @pytest.fixture
-def small(faults: FaultServer) -> FaultServer:
-    """A source with a small model."""
-    faults.content = samplegguf.sample(2**21)
-    return faults
-
-
-@pytest.fixture
 def within(tmp_path: Path) -> list[str]:
     """What starts programs so that they know the server's names."""
     hosts = tmp_path / "hosts"

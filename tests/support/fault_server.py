@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from tests.support.threaded_server import in_a_thread
+
 
 class FaultServer:
     """Serves `content` by ranges; set an attribute to make it misbehave."""
@@ -73,15 +75,11 @@ def serving(content: bytes | mmap.mmap) -> Iterator[FaultServer]:
     server = _Server(("127.0.0.1", 0), _Handler)
     server.faults = faults
     faults.port = server.server_port
-    thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.05))
-    thread.start()
-    try:
-        yield faults
-    finally:
-        faults.hold_after = None
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with in_a_thread(server):
+        try:
+            yield faults
+        finally:
+            faults.hold_after = None
 
 
 class _Handler(BaseHTTPRequestHandler):

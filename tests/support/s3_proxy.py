@@ -3,12 +3,12 @@
 import contextlib
 import dataclasses
 import http.client
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 from dev.servers.objectstore import ObjectStore
+from tests.support.threaded_server import in_a_thread
 
 HOP_BY_HOP = ("connection", "transfer-encoding", "content-length")
 
@@ -78,14 +78,8 @@ def proxied(behind: ObjectStore) -> Iterator[S3Proxy]:
     server = _Server(("127.0.0.1", 0), _Handler)
     server.proxy = proxy
     proxy.port = server.server_port
-    thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.05))
-    thread.start()
-    try:
+    with in_a_thread(server):
         yield proxy
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final
 
+from tests.support.threaded_server import in_a_thread
+
 BODY_LIMIT: Final = 4 * 1024 * 1024
 WAIT_SECONDS: Final = 60.0
 
@@ -60,14 +62,8 @@ def running_recorder(
     if tls is not None:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
     state.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
+    with in_a_thread(server):
         yield state
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def _handler(state: RecordingServer) -> type[BaseHTTPRequestHandler]:
