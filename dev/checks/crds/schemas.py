@@ -65,7 +65,7 @@ def _values(old: Schema, new: Schema, path: str) -> Iterator[str]:
 def _rules(old: Schema, new: Schema, path: str) -> Iterator[str]:
     """A rule that looks at `oldSelf` can let through what is stored already; others can't.
 
-    Nor does an old rule in the way that goes on with `|| ` and another condition.
+    An old rule that is continued by `|| ` and another condition is compatible too.
     """
     known = {item["rule"] for item in old.get("x-kubernetes-validations", ())}
     for item in new.get("x-kubernetes-validations", ()):
