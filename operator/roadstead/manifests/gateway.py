@@ -16,7 +16,9 @@ from roadstead.manifests.rendering import Manifest, render
 Kind = Literal["traefik", "gateway-api"]
 
 _CORS: Final = "cors"
-_ORDER: Final = ("auth", "limit", "headers", "strip")
+_ORDER: Final = ("auth", "limit", "body", "headers", "strip")
+_HELD_BODY_BYTES: Final = 512 * 1024
+"""Of a request that Traefik reads to its end first; it takes so much memory for each at once."""
 _REMOVED_HEADERS: Final = none_of(REQUEST_HEADERS)
 
 
@@ -76,6 +78,7 @@ def route_objects(serve: ModelServe, routing: Routing, port: int) -> list[Manife
         removed_headers=_REMOVED_HEADERS,
         response_headers=dict(RESPONSE_HEADERS),
         in_flight=routing.max_in_flight,
+        held_body_bytes=_HELD_BODY_BYTES,
         prefixes=[f"/{uuid}"],
     )
     route = _ingress_route if routing.kind == "traefik" else _http_route

@@ -123,7 +123,7 @@ def _serves(host: Host) -> bool:
 def host(shared_host: Host) -> Host:
     """With a server that has got nothing yet, and answers in JSON."""
     fresh = RecordingServer()
-    for field in ("status", "content_type", "body", "headers"):
+    for field in ("status", "content_type", "body", "headers", "pause_seconds"):
         setattr(shared_host.server, field, getattr(fresh, field))
     shared_host.server.requests.clear()
     return shared_host

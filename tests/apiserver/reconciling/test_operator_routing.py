@@ -21,7 +21,7 @@ from tests.support.operator.routes import (
 from tests.support.raw_objects import get_raw, send_raw
 from tests.support.waiting import assert_eventually
 
-MIDDLEWARES = ["gemma-auth", "gemma-headers", "gemma-limit", "gemma-strip"]
+MIDDLEWARES = ["gemma-auth", "gemma-body", "gemma-headers", "gemma-limit", "gemma-strip"]
 
 
 @pytest.fixture

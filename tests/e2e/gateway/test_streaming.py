@@ -32,10 +32,20 @@ def pieces(response: http.client.HTTPResponse) -> Iterator[dict[str, Any]]:
     """The events of a stream (WHATWG, server-sent events) as they arrive; what else comes fails."""
     assert response.status == 200, response.read()
     assert response.headers["Content-Type"] == "text/event-stream", heard(response)
-    for line in response:
+    for line in lines(response):
         if line.strip():
             assert line.startswith(b"data: {"), line + response.read()
             yield json.loads(line.removeprefix(b"data: "))
+
+
+def lines(response: http.client.HTTPResponse) -> Iterator[bytes]:
+    """Each as it arrives; IncompleteRead where the stream is cut, which readline() passes over."""
+    begun = b""
+    while some := response.read1():
+        *whole, begun = (begun + some).split(b"\n")
+        yield from whole
+    if begun:
+        yield begun
 
 
 def heard(response: http.client.HTTPResponse) -> str:

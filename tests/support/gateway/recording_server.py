@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import ssl
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final
@@ -40,6 +41,8 @@ class RecordingServer:
     content_type: str = "application/json"
     body: bytes = b'{"status":"ok"}'
     headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    pause_seconds: float = 0.0
+    """Between the headers of an answer and its body."""
     rest: bytes = b""
     """Sent once `more` is set, where there is any: then the answer has no length."""
     more: threading.Event = dataclasses.field(default_factory=threading.Event)
@@ -90,6 +93,7 @@ def _handler(state: RecordingServer) -> type[BaseHTTPRequestHandler]:
             else:
                 self.send_header("Content-Length", str(len(state.body)))
             self.end_headers()
+            time.sleep(state.pause_seconds)
             if self.command != "HEAD":
                 self.wfile.write(state.body)
                 if state.rest and state.more.wait(WAIT_SECONDS):

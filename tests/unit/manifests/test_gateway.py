@@ -17,7 +17,7 @@ from tests.support.builders.resources import make_serve, of_kind
 
 UUID = "0b9c7f5e-6a0e-4a52-8f0e-2d5f3a1c9e77"
 ROUTE_KINDS: dict[Kind, str] = {"traefik": "IngressRoute", "gateway-api": "HTTPRoute"}
-ORDER = ["gemma-auth", "gemma-limit", "gemma-headers", "gemma-strip"]
+ORDER = ["gemma-auth", "gemma-limit", "gemma-body", "gemma-headers", "gemma-strip"]
 _DNS_LABEL = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
@@ -46,7 +46,7 @@ def middleware(name: str) -> Manifest:
 def test_the_route_is_written_after_all_that_stands_before_it() -> None:
     for kind, route in ROUTE_KINDS.items():
         found = [item["kind"] for item in objects(kind)]
-        assert found == ["Middleware"] * 4 + [route]
+        assert found == ["Middleware"] * 5 + [route]
 
 
 def test_auth_comes_first_in_an_ingressroute() -> None:
