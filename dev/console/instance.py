@@ -106,7 +106,11 @@ def records(origin: str) -> list[Record]:
     return [
         *map(samples.record, served),
         samples.record(samples.model("gemma-3-270m")),
-        samples.record(samples.model("qwen3-4b-instruct", size=2_497_000_000, gguf=QWEN)),
+        samples.record(
+            samples.model(
+                "qwen3-4b-instruct", size=2_497_000_000, gguf=QWEN, displayName="Qwen3 4B Instruct"
+            )
+        ),
         samples.record(samples.model("mistral-7b", done=False, transfer=transfer)),
         samples.record(samples.contract("demo", expiresAt="2027-06-01T00:00:00Z")),
         samples.record(samples.contract("research", group="research")),

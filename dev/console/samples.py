@@ -91,6 +91,7 @@ def model(
     version: int = 5,
     size: int = 253_000_000,
     gguf: Object | None = None,
+    **spec: str,
 ) -> Object:
     """A Model, stored or on its way."""
     reason = ("True", "Stored", "") if done else ("False", "Transferring", "the transfer runs")
@@ -102,7 +103,9 @@ def model(
             "name": name, "uid": str(uuid.uuid5(uuid.NAMESPACE_URL, name)), "generation": 1,
             "resourceVersion": str(version), "creationTimestamp": stamp(90000),
         },
-        "spec": {"source": {"stored": {}}, "minioPath": f"models/{name}.gguf", "format": "gguf"},
+        "spec": {
+            "source": {"stored": {}}, "minioPath": f"models/{name}.gguf", "format": "gguf", **spec,
+        },
         "status": {
             "sizeBytes": size if done else 0,
             "sha256": "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818" * done,

@@ -55,6 +55,7 @@ class Model:
 
     meta: Metadata
     raw: Raw
+    display_name: str
     source: Source
     quantization: str
     sha256: str
@@ -70,6 +71,7 @@ class Model:
         return cls(
             meta=Metadata.parse(raw),
             raw=raw,
+            display_name=spec.get("displayName", ""),
             source=_source(section(spec, "source")),
             quantization=spec.get("quantization", ""),
             sha256=spec.get("sha256", ""),

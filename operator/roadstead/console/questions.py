@@ -18,6 +18,9 @@ PAGE: Final = 50
 Row = dict[str, Any]
 ServerSort = Literal["name", "memory", "cpu", "updated"]
 
+_MODEL: Final = """uuid::text, model_name, display_name, quant_level, format, architecture,
+ parameter_count, context_length, file_size_bytes, sha256, status, status_reason, status_message,
+ transfer, servers, created_at, updated_at"""
 _SERVER: Final = """server_uuid::text, model_uuid::text, model_name, namespace, name,
  runtime_params, resources, status, status_reason, status_message, conditions,
  desired_replicas, replicas,
@@ -120,10 +123,8 @@ async def server(ledger: Ledger, coverage: Coverage, server_uuid: str) -> Row | 
 async def models(ledger: Ledger, coverage: Coverage, *, text: str = "") -> list[Row]:
     """The models that are there and may be seen."""
     rows = await ledger.fetch(
-        "SELECT uuid::text, model_name, quant_level, format, architecture, parameter_count,"
-        " context_length, file_size_bytes, sha256, status, status_reason, status_message, transfer,"
-        " servers, created_at, updated_at FROM model_records WHERE deleted_at IS NULL"
-        " AND position($1 IN lower(concat_ws(' ', model_name, architecture, quant_level))) > 0"
+        f"SELECT {_MODEL} FROM model_records WHERE deleted_at IS NULL AND position($1 IN lower("
+        "concat_ws(' ', model_name, display_name, architecture, quant_level))) > 0"
         " ORDER BY model_name",
         text.strip().lower(),
     )

@@ -96,6 +96,7 @@ def model_record(raw: Raw, *, now: str, deleted: bool = False) -> ModelRecord:
         status_message=message,
         transfer=_transfer(model),
         servers=model.status.get("servers", 0),
+        display_name=model.display_name,
         **_life(model.meta, now=now, deleted=deleted),
     )
 

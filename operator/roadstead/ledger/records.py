@@ -64,6 +64,7 @@ class ModelRecord:
     status_message: str
     transfer: Raw
     servers: int
+    display_name: str
     created_at: str
     updated_at: str
     deleted_at: str | None

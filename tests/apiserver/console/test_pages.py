@@ -48,6 +48,19 @@ async def test_names_and_parameters_stay_text(alice: Browser, ledger: Postgres) 
     assert "49" not in (await alice.get("/servers?q=hostile")).text.partition("onerror")[2][:60]
 
 
+async def test_model_is_shown_by_the_name_for_people_and_found_by_it(
+    alice: Browser, ledger: Postgres
+) -> None:
+    model = samples.model("gemma-named", displayName=f"Für alle {HOSTILE}")
+    await sample_ledger.write(ledger, [samples.record(model)])
+    for path in ("/models?q=für+alle", "/serve"):
+        text = (await alice.get(path)).text
+        assert "Für alle &lt;script&gt;" in text
+        assert "gemma-named" in text
+        assert "<script>alert" not in text
+    assert "gemma-named" not in (await alice.get("/models?q=für+keinen")).text
+
+
 async def test_search_text_stays_text(alice: Browser) -> None:
     answer = await alice.ask("GET", "/servers?q=%22%3E%3Cscript%3Ealert(1)%3C/script%3E")
     assert "<script>alert" not in answer.text

@@ -61,6 +61,11 @@ def test_model_of_a_server_that_names_a_uuid_alone_is_looked_up() -> None:
     assert (found.model_name, found.model_uuid) == ("gemma", "1b1b2c3d-0a1b-4c3d-8e9f-0a1b2c3d4e5f")
 
 
+def test_model_has_the_name_that_people_gave_it() -> None:
+    assert a_model(spec={"displayName": "Gemma 3, 270M"}).display_name == "Gemma 3, 270M"
+    assert a_model().display_name == ""
+
+
 def test_model_says_what_was_read_from_its_header() -> None:
     header = {"architecture": "gemma3", "parameterCount": 268, "contextLength": 32768}
     stored = {"minioEndpoint": "http://m:9000", "minioBucket": "models", "minioPath": "a/b.gguf"}
