@@ -40,7 +40,7 @@ def test_volume_without_space_is_said_before_anything_is_fetched(
     assert faults.bytes_sent < 2**20
 
 
-@pytest.mark.fault("R10", heals="StoreFull is told; the upload is kept")
+@pytest.mark.fault("R10", heals="the reason is StoreFull; the upload is kept")
 def test_store_that_is_full_is_said(faults: FaultServer, small_volume: Path) -> None:
     with objectstore.running(small_volume) as store:
         minio(store).make_bucket("models")

@@ -37,7 +37,9 @@ from tests.support.transfer_process import (
 METADATA_SERVICE = "169.254.169.254"
 
 
-@pytest.mark.fault("R11", heals="a source that drips holds up a transfer's slot for minutes only")
+@pytest.mark.fault(
+    "R11", heals="a source that sends very slowly occupies a transfer slot for minutes only"
+)
 @pytest.mark.long
 @pytest.mark.parametrize("where", ["head", "body"])
 def test_source_that_drips_is_given_up(
@@ -51,7 +53,7 @@ def test_source_that_drips_is_given_up(
     failed(ended, "SourceTooSlow")
 
 
-@pytest.mark.fault("R11", heals="a connection that sends less than 256 KiB in a minute is ended")
+@pytest.mark.fault("R11", heals="a connection that sends less than 256 KiB in a minute is closed")
 def test_reading_from_a_source_that_drips_ends(faults: FaultServer) -> None:
     allow = AllowList.parse([f"127.0.0.1:{faults.port}"])
     found = _asked(faults, allow)
@@ -76,7 +78,7 @@ def _asked(faults: FaultServer, allow: AllowList) -> SourceObject:
         reader.close()
 
 
-@pytest.mark.fault("R11", heals="the source's answer is refused, and nothing stays in the store")
+@pytest.mark.fault("R11", heals="the source's response is refused, and nothing stays in the store")
 def test_compressed_answer_is_no_model(
     faults: FaultServer, store: ObjectStore, client: Minio, target: StoreLocation
 ) -> None:
@@ -98,7 +100,9 @@ def sparse(tmp_path: Path) -> Iterator[FaultServer]:
             yield faults
 
 
-@pytest.mark.fault("R11", heals="40 GB of nothing end at the first bytes; the store stays empty")
+@pytest.mark.fault(
+    "R11", heals="40 GB of zeros are refused at the first bytes; the store stays empty"
+)
 def test_huge_object_of_nothing_fills_nothing(
     sparse: FaultServer,
     store: ObjectStore,
@@ -112,7 +116,9 @@ def test_huge_object_of_nothing_fills_nothing(
     assert Multipart(access).unfinished(target) == ()
 
 
-@pytest.mark.fault("R11", heals="a name that comes to lead to a metadata service is not followed")
+@pytest.mark.fault(
+    "R11", heals="a host name that is changed to resolve to a metadata service is not contacted"
+)
 def test_name_that_is_led_elsewhere_on_the_way_is_not_followed(
     faults: FaultServer, store: ObjectStore, target: StoreLocation, tmp_path: Path
 ) -> None:

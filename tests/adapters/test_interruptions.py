@@ -27,7 +27,7 @@ from tests.support.transfer_process import (
 )
 
 
-@pytest.mark.fault("R11", heals="another URL is asked for, and nothing moves twice")
+@pytest.mark.fault("R11", heals="another URL is requested, and nothing is transferred twice")
 def test_url_of_the_quant_service_that_expires_on_the_way_is_asked_for_anew(
     faults: FaultServer,
     store: ObjectStore,
@@ -53,7 +53,7 @@ def test_url_of_the_quant_service_that_expires_on_the_way_is_asked_for_anew(
     assert read(client, target) == content
 
 
-@pytest.mark.fault("R10", heals="the transfer waits for the store, and brings the rest")
+@pytest.mark.fault("R10", heals="the transfer waits for the store, and transfers the rest")
 def test_store_that_was_killed_and_is_back_gets_the_rest(
     server: Server, faults: FaultServer, tmp_path: Path, content: bytes, sha256: str
 ) -> None:

@@ -72,7 +72,9 @@ async def test_a_withdrawn_key_verifies_nothing_any_more(issuer: IssuerServer) -
         assert await refused(trusted, token("first")) == "TokenKeyUnknown"
 
 
-@pytest.mark.fault("R21", heals="the issuer is asked once a minute, however many ask")
+@pytest.mark.fault(
+    "R21", heals="the issuer is asked once a minute, however many requests there are"
+)
 async def test_a_flood_of_unknown_keys_asks_the_issuer_once_a_minute(
     issuer: IssuerServer, clock: Clock
 ) -> None:
@@ -93,7 +95,7 @@ async def test_a_flood_of_unknown_keys_asks_the_issuer_once_a_minute(
         assert issuer.requests == 3
 
 
-@pytest.mark.fault("R21", heals="known keys keep on working; one fetch a minute")
+@pytest.mark.fault("R21", heals="known keys stay valid; one request a minute")
 async def test_a_flood_while_the_issuer_is_down_asks_it_once_a_minute(
     issuer: IssuerServer, clock: Clock
 ) -> None:
@@ -119,7 +121,9 @@ async def test_only_a_token_with_an_unknown_key_asks_the_issuer(
     assert issuer.requests == 1
 
 
-@pytest.mark.fault("R21", heals="the last good keys serve, and new ones when it is back")
+@pytest.mark.fault(
+    "R21", heals="the last valid keys are used, and new ones when it is available again"
+)
 async def test_the_last_keys_serve_through_an_outage(clock: Clock) -> None:
     issuer = issuer_server(FIRST)
     async with contextlib.AsyncExitStack() as stack:
@@ -155,7 +159,7 @@ BAD_ANSWERS = [
 ]
 
 
-@pytest.mark.fault("R21", heals="huge, broken and redirected answers change nothing")
+@pytest.mark.fault("R21", heals="huge, broken and redirected responses change nothing")
 @pytest.mark.parametrize(("status", "body", "headers"), BAD_ANSWERS)
 async def test_a_bad_answer_leaves_the_last_keys(
     issuer: IssuerServer, status: int, body: bytes, headers: dict[str, str]
@@ -186,7 +190,7 @@ async def test_a_body_without_an_end_is_given_up(issuer: IssuerServer) -> None:
         assert await trusted.verify(token(), now=NOW)
 
 
-@pytest.mark.fault("R21", heals="known keys do not wait for an issuer that hangs")
+@pytest.mark.fault("R21", heals="tokens of known keys don't wait for an issuer that hangs")
 async def test_known_keys_verify_while_the_issuer_hangs(issuer: IssuerServer) -> None:
     async with trusting(settings(issuer)) as trusted:
         issuer.hang()

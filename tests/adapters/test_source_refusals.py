@@ -111,7 +111,7 @@ def test_what_the_source_says_is_told(
     assert "secretsignature" not in ended.stdout + ended.stderr
 
 
-@pytest.mark.fault("R11", heals="a source whose clock was wrong is read once it is right")
+@pytest.mark.fault("R11", heals="a source whose clock was wrong is read once it is correct")
 def test_clock_that_is_corrected_meanwhile_costs_a_retry(
     faults: FaultServer, store: ObjectStore, target: StoreLocation, sha256: str
 ) -> None:

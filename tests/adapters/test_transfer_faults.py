@@ -68,7 +68,7 @@ def kept_parts(store: ObjectStore, target: StoreLocation) -> int:
     return sum(len(multipart.parts(target, each)) for each in multipart.unfinished(target))
 
 
-@pytest.mark.fault("R2", heals="the next run goes on with the parts that the store has")
+@pytest.mark.fault("R2", heals="the next run resumes with the parts that the store has")
 def test_killed_transfer_goes_on_with_the_parts_that_the_store_has(
     server: Server,
     faults: FaultServer,
@@ -159,7 +159,7 @@ def test_upload_of_a_source_that_changed_since_is_begun_anew(
     assert isinstance(ended.last, Completed), ended.stderr
 
 
-@pytest.mark.fault("R11", heals="a source that changes on the way is read anew")
+@pytest.mark.fault("R11", heals="a source that changes during the transfer is read again")
 def test_source_that_changes_on_the_way_is_read_anew(
     faults: FaultServer, store: ObjectStore, target: StoreLocation, sha256: str, healing: Healing
 ) -> None:
@@ -170,7 +170,7 @@ def test_source_that_changes_on_the_way_is_read_anew(
     assert sum(isinstance(event, Started) for event in ended.events) == 2
 
 
-@pytest.mark.fault("R11", heals="what ended early is asked for again, from where it ended")
+@pytest.mark.fault("R11", heals="a response that ended early is continued from where it ended")
 def test_bodies_that_end_early_are_asked_for_again(
     faults: FaultServer, store: ObjectStore, target: StoreLocation, sha256: str, healing: Healing
 ) -> None:
@@ -216,7 +216,7 @@ def test_refusal_of_the_source_is_said_without_the_url_s_query(
     assert "secretsignature" not in ended.stdout + ended.stderr
 
 
-@pytest.mark.fault("R11", heals="nothing: 200 in place of a range is SourceUnusable")
+@pytest.mark.fault("R11", heals="nothing: 200 instead of a range is SourceUnusable")
 def test_source_without_ranges_is_refused(
     faults: FaultServer, store: ObjectStore, target: StoreLocation
 ) -> None:

@@ -187,7 +187,7 @@ async def test_public_keys_that_were_changed_are_put_right(
     assert (await core.read_namespaced_config_map("receipt-keys", namespace)).data == before
 
 
-@pytest.mark.fault("R13", heals="nothing to heal: no call fails")
+@pytest.mark.fault("R13", heals="nothing to recover: no call fails")
 async def test_an_authority_is_replaced_under_load_without_a_failed_call(
     kube: KubeClient, api: client.ApiClient, namespace: str, configuration: str, tmp_path: Path
 ) -> None:

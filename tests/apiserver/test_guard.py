@@ -204,7 +204,9 @@ async def test_a_receipt_copied_from_another_server_starts_nothing(tenant: Tenan
     assert await tenant.replicas(copy) is None
 
 
-@pytest.mark.fault("R15", heals="a receipt copied past the webhooks starts nothing")
+@pytest.mark.fault(
+    "R15", heals="a receipt that was copied while the webhooks were bypassed starts nothing"
+)
 async def test_a_receipt_copied_into_another_namespace_starts_nothing(tenant: Tenant) -> None:
     elsewhere = fresh_name("elsewhere")
     meta = client.V1ObjectMeta(name=elsewhere)
@@ -234,7 +236,9 @@ async def test_scaling_keeps_the_receipt(tenant: Tenant) -> None:
     await tenant.runs(serve, 3)
 
 
-@pytest.mark.fault("R15", heals="scaled past the webhooks, as many run as before")
+@pytest.mark.fault(
+    "R15", heals="after scaling while the webhooks were bypassed, as many run as before"
+)
 async def test_scaling_past_the_contract_is_not_followed(tenant: Tenant) -> None:
     serve = await tenant.admitted(await tenant.contract(total={"replicas": 2}), replicas=1)
     await tenant.runs(serve, 1)
@@ -287,7 +291,9 @@ async def test_of_totals_that_shrink_the_oldest_servers_keep_theirs(tenant: Tena
     await tenant.runs(young, 1)
 
 
-@pytest.mark.fault("R15", heals="of many made at once past the webhooks, as many run as fit")
+@pytest.mark.fault(
+    "R15", heals="of many servers created while the webhooks were bypassed, as many run as fit"
+)
 async def test_of_servers_made_at_one_moment_as_many_run_as_fit(tenant: Tenant) -> None:
     contract = await tenant.contract(total={"servers": 2})
     # At once, but so that the first run when the last are made: the UIDs have no order.

@@ -140,7 +140,7 @@ async def test_given_bundle_and_address_stay_as_they_are(
             assert hook["clientConfig"]["caBundle"] == bundle
 
 
-@pytest.mark.fault("R13", heals="nothing to heal: no call fails")
+@pytest.mark.fault("R13", heals="nothing to recover: no call fails")
 async def test_a_secret_is_replaced_under_load_without_a_failed_call(
     kube: KubeClient, api: client.ApiClient, namespace: str, configuration: str, tmp_path: Path
 ) -> None:

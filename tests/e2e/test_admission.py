@@ -41,7 +41,7 @@ def test_scaling_is_held_to_the_contract(serves: Serves) -> None:
         serves.kubectl("scale", "modelserve", "gemma", "--replicas=5")
 
 
-@pytest.mark.fault("R13", heals="nothing to heal: no admission is lost")
+@pytest.mark.fault("R13", heals="nothing to recover: no admission is lost")
 def test_a_rollout_of_the_webhooks_loses_no_admission(
     cluster: Cluster, serves: Serves, webhooks_come_back: None
 ) -> None:
@@ -52,7 +52,7 @@ def test_a_rollout_of_the_webhooks_loses_no_admission(
     assert creating.passed >= 3
 
 
-@pytest.mark.fault("R13", heals="creating is refused until a pod is ready; deleting works")
+@pytest.mark.fault("R13", heals="creates are refused until a pod is ready; deletions work")
 def test_without_webhooks_nothing_is_made_and_deleting_works(
     cluster: Cluster,
     serves: Serves,

@@ -108,7 +108,7 @@ def test_metrics_are_told_at_a_port_of_their_own_alone(cluster: Cluster) -> None
         assert status(address, "/readyz", port=METRICS) == 404
 
 
-@pytest.mark.fault("R13", heals="the path that the error showed is worth nothing within 4 minutes")
+@pytest.mark.fault("R13", heals="the path that the error showed is replaced within 4 minutes")
 def test_path_that_an_error_shows_is_worth_nothing_soon(
     cluster: Cluster, serves: Serves, webhooks_come_back: None
 ) -> None:

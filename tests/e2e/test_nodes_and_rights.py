@@ -50,7 +50,7 @@ def cordoned(cluster: Cluster) -> Iterator[None]:
 
 
 @pytest.mark.long
-@pytest.mark.fault("R18", heals="a right that is given back is used within a minute")
+@pytest.mark.fault("R18", heals="a right that is granted again is used within a minute")
 def test_a_right_of_the_operator_that_is_revoked_is_named_and_used_again(
     cluster: Cluster, serves: Serves, healing: Healing
 ) -> None:
@@ -63,7 +63,7 @@ def test_a_right_of_the_operator_that_is_revoked_is_named_and_used_again(
         serves.until_ready()
 
 
-@pytest.mark.fault("R18", heals="starts when a node takes pods again")
+@pytest.mark.fault("R18", heals="the server starts when a node accepts pods again")
 def test_a_cordoned_node_is_told_and_taken_when_it_is_free(
     cluster: Cluster, serves: Serves, healing: Healing
 ) -> None:

@@ -87,7 +87,7 @@ def serving(cluster: Cluster, back_again: None) -> Iterator[Serves]:
     cluster.run("delete", "namespace", serves.namespace, "--ignore-not-found", "--wait=false")
 
 
-@pytest.mark.fault("R17", heals="the servers end, totals are given back, the Model stays")
+@pytest.mark.fault("R17", heals="the servers stop, their totals are released, the Model stays")
 def test_a_namespace_goes_with_everything_in_it(serving: Serves, healing: Healing) -> None:
     # A minute: a namespace is gone when its pods are, and those have a grace period.
     serving.apply(make_serve("second", replicas=0, modelName="nobody-knows-this"))
@@ -114,7 +114,7 @@ ORDERS: dict[str, tuple[Step, ...]] = {
 }
 
 
-@pytest.mark.fault("R17", heals="all is gone, whatever went first")
+@pytest.mark.fault("R17", heals="everything is deleted, whatever was deleted first")
 @pytest.mark.parametrize(
     "steps",
     [
@@ -134,7 +134,9 @@ def test_all_of_it_goes_in_any_order(
     assert left(serving) == []
 
 
-@pytest.mark.fault("R17", heals="servers run on, and a release installed again takes them up")
+@pytest.mark.fault(
+    "R17", heals="servers keep running, and a release that is installed again adopts them"
+)
 def test_a_release_that_is_gone_leaves_its_servers_to_the_next(
     serving: Serves, healing: Healing
 ) -> None:

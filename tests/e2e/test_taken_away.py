@@ -16,7 +16,7 @@ from tests.support.waiting import wait_until
 NO_IMAGE: Final = {"image": "localhost/no-such-image:1"}
 
 
-@pytest.mark.fault("R18", heals="starts when the quota allows it")
+@pytest.mark.fault("R18", heals="the server starts when the quota allows it")
 def test_a_quota_of_nothing_is_told_and_the_server_starts_without_it(
     serves: Serves, healing: Healing
 ) -> None:
@@ -30,7 +30,7 @@ def test_a_quota_of_nothing_is_told_and_the_server_starts_without_it(
         serves.until_ready()
 
 
-@pytest.mark.fault("R18", heals="serves on behind a bad image, and rolls out with a good one")
+@pytest.mark.fault("R18", heals="the running server stays until a valid image is set")
 def test_an_image_that_is_not_there_takes_no_server_away(serves: Serves, healing: Healing) -> None:
     # Half a minute: the kubelet backs off before it says that an image is not there.
     serves.apply(make_serve())
@@ -46,7 +46,9 @@ def test_an_image_that_is_not_there_takes_no_server_away(serves: Serves, healing
         serves.until("gemma", "WorkloadReady", "ServersReady")
 
 
-@pytest.mark.fault("R18", heals="an eviction waits for the budget; then another pod serves")
+@pytest.mark.fault(
+    "R18", heals="an eviction waits for the budget; then another pod replaces the server's"
+)
 def test_a_server_is_not_evicted_against_a_budget_and_replaced_when_it_is(
     serves: Serves, healing: Healing
 ) -> None:

@@ -68,7 +68,7 @@ def is_ready(cluster: Cluster, model: str) -> bool:
     return model_condition(cluster, model).get("status") == "True"
 
 
-@pytest.mark.fault("R2", heals="the Job's next pod goes on with the upload")
+@pytest.mark.fault("R2", heals="the Job's next pod resumes the upload")
 def test_the_next_pod_of_a_job_goes_on_where_one_was_killed(cluster: Cluster, model: str) -> None:
     # A minute: 2 GiB are transferred, and read again to compare the digest.
     begun = under_way(cluster, model)

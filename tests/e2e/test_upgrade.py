@@ -31,7 +31,9 @@ from tests.e2e.transfers import (
 from tests.support.faults_table import Healing
 from tests.support.waiting import wait_until
 
-pytestmark = pytest.mark.fault("R19", heals="nothing is lost: servers run on, transfers go on")
+pytestmark = pytest.mark.fault(
+    "R19", heals="nothing is lost: servers keep running, transfers resume"
+)
 
 MODEL = "moved-on"
 ROLLED_OUT = "all servers roll out"

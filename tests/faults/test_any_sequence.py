@@ -50,7 +50,7 @@ GENERATED: Final = settings(
     phases=(Phase.explicit, Phase.generate),
     suppress_health_check=list(HealthCheck),
 )
-HEALS: Final = "all is as it was asked for last, or a condition says why not"
+HEALS: Final = "the state is the one requested last, or a condition gives the reason"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,9 @@ BEYOND_KOPFS_PATIENCE = 70.0
 """By itself kopf ends the operator after 55 s."""
 
 
-@pytest.mark.fault("R5", heals="it is asked again, up to half a minute apart; then all is as asked")
+@pytest.mark.fault(
+    "R5", heals="requests are retried, at most half a minute apart; then the state is as requested"
+)
 @pytest.mark.parametrize("status", [500, pytest.param(403, marks=pytest.mark.long)])
 async def test_an_api_server_that_fails_is_asked_again_until_it_is_well(
     way: Way, healing: Healing, status: int
@@ -19,7 +21,7 @@ async def test_an_api_server_that_fails_is_asked_again_until_it_is_well(
     await befallen(way, lambda way: way.before(answering(status)), healing)
 
 
-@pytest.mark.fault("R5", heals="it is asked again, ever more slowly; then all is as asked")
+@pytest.mark.fault("R5", heals="requests are retried with backoff; then the state is as requested")
 async def test_an_api_server_that_throttles_is_asked_now_and_then(
     way: Way, healing: Healing
 ) -> None:
@@ -43,7 +45,9 @@ def slow(way: Way) -> contextlib.AbstractContextManager[None]:
     return way.link.toxic("latency", latency=30_000)
 
 
-@pytest.mark.fault("R5", heals="it is asked again, up to half a minute apart; then all is as asked")
+@pytest.mark.fault(
+    "R5", heals="requests are retried, at most half a minute apart; then the state is as requested"
+)
 @pytest.mark.parametrize(
     "fault",
     [
@@ -60,7 +64,7 @@ async def test_an_api_server_that_can_not_be_reached_is_asked_until_it_can(
 
 
 @pytest.mark.long
-@pytest.mark.fault("R5", heals="the operator stays, however long it lasts")
+@pytest.mark.fault("R5", heals="the operator keeps running, however long it lasts")
 @pytest.mark.parametrize("status", [503, 403, 401])
 async def test_an_operator_bears_more_than_a_minute_of_refusals(
     way: Way, healing: Healing, status: int
@@ -71,7 +75,7 @@ async def test_an_operator_bears_more_than_a_minute_of_refusals(
 
 
 @pytest.mark.long
-@pytest.mark.fault("R5", heals="the operator stays, however slow it is")
+@pytest.mark.fault("R5", heals="the operator keeps running, however slow it is")
 async def test_an_operator_bears_half_a_minute_of_latency_for_more_than_a_minute(
     way: Way, healing: Healing
 ) -> None:

@@ -61,9 +61,7 @@ class Missed:
             yield line
 
 
-@pytest.mark.fault(
-    "R7", heals="older news change nothing; the next look at everything finds what was missed"
-)
+@pytest.mark.fault("R7", heals="older events change nothing; the next resync finds what was missed")
 @pytest.mark.parametrize(
     "lines",
     [
@@ -90,7 +88,7 @@ async def test_events_may_be_doubled_or_swapped_or_missing(
         await way.aftermath()
 
 
-@pytest.mark.fault("R7", heals="what is written stands on versions, and the watch tells the rest")
+@pytest.mark.fault("R7", heals="writes are guarded by versions, and the watch reports the rest")
 async def test_an_operator_that_begins_with_an_older_list_comes_to_the_same_end(
     way: Way, healing: Healing
 ) -> None:

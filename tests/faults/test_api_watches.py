@@ -37,7 +37,7 @@ def told(event: object) -> Before:
 
 
 @pytest.mark.fault(
-    "R6", heals="a watch that ends is begun again, ever more slowly; what was missed is taken up"
+    "R6", heals="a watch that ends is restarted with backoff; missed changes are found"
 )
 @pytest.mark.parametrize(
     "answer",
@@ -58,7 +58,7 @@ async def test_watches_that_end_at_once_are_begun_again_now_and_then(
     await befallen(way, lambda way: way.before(answer), healing)
 
 
-@pytest.mark.fault("R6", heals="after a list anew, what is gone is known to be gone")
+@pytest.mark.fault("R6", heals="after a relist, deleted objects are known to be deleted")
 async def test_the_last_object_of_a_kind_may_go_while_its_watch_is_too_old(
     way: Way, healing: Healing
 ) -> None:
@@ -78,7 +78,9 @@ async def unused(way: Way, model: dict[str, object]) -> bool:
     return bool(found["status"].get("servers", 0) == 0)
 
 
-@pytest.mark.fault("R6", heals="after a list anew, one of the same name is known to be another")
+@pytest.mark.fault(
+    "R6", heals="after a relist, an object that was created again is known to be another one"
+)
 async def test_an_object_may_be_made_again_while_its_watch_is_too_old(
     operated: Operated,
     apiserver: ApiServer,
@@ -101,7 +103,7 @@ async def test_an_object_may_be_made_again_while_its_watch_is_too_old(
         await aftermath(dataclasses.replace(way.scene, ledger=ledger))
 
 
-@pytest.mark.fault("R6", heals="the next look at everything finds what the watch kept quiet about")
+@pytest.mark.fault("R6", heals="the next resync finds what the watch didn't report")
 async def test_watches_that_tell_bookmarks_alone_are_made_good_by_the_next_look_at_everything(
     operated: Operated, apiserver: ApiServer, proxies: Toxiproxy, tmp_path: Path, healing: Healing
 ) -> None:
@@ -120,7 +122,7 @@ def bookmarks(_: Asked, line: bytes) -> Iterator[bytes]:
 
 
 @pytest.mark.long
-@pytest.mark.fault("R6", heals="a watch without a sign of life is given up after 70 s")
+@pytest.mark.fault("R6", heals="a silent watch is closed after 70 s")
 async def test_watches_that_fall_silent_are_given_up(way: Way, healing: Healing) -> None:
     async with way.operator():
         first = await served(way)

@@ -68,7 +68,7 @@ async def before(
         await aftermath(scene)
 
 
-@pytest.mark.fault("R16", heals="children that were deleted are made again as they were")
+@pytest.mark.fault("R16", heals="deleted children are created again as they were")
 async def test_children_that_are_deleted_all_at_once_come_back(
     operated: Operated, before: Children, healing: Healing
 ) -> None:
@@ -86,7 +86,7 @@ async def test_children_that_are_deleted_all_at_once_come_back(
         pytest.param({"ownerReferences": None}, id="owner"),
     ],
 )
-@pytest.mark.fault("R16", heals="labels and owners are put back, so that no child is orphaned")
+@pytest.mark.fault("R16", heals="labels and owners are restored, so that no child is orphaned")
 async def test_children_that_lost_their_marks_have_them_again(
     operated: Operated, before: Children, healing: Healing, metadata: Raw
 ) -> None:
@@ -97,7 +97,7 @@ async def test_children_that_lost_their_marks_have_them_again(
 
 
 @pytest.mark.long
-@pytest.mark.fault("R16", heals="edits are undone: replicas, selectors, routes, keys")
+@pytest.mark.fault("R16", heals="edits are reverted: replicas, selectors, routes, keys")
 async def test_children_that_were_edited_are_as_they_were(
     operated: Operated, before: Children, healing: Healing
 ) -> None:

@@ -36,7 +36,7 @@ async def served(operated: Operated) -> None:
     await operated.says(serve, "WorkloadReady", "InvalidRuntimeParams")
 
 
-@pytest.mark.fault("R20", heals="nothing happens: no replica goes by the time of day")
+@pytest.mark.fault("R20", heals="nothing happens: no replica uses the time of day")
 @pytest.mark.parametrize("seconds", [300, -300])
 @pytest.mark.parametrize("whose", ["leader", pytest.param("standby", marks=pytest.mark.long)])
 async def test_a_clock_that_jumps_changes_nothing_about_who_leads(

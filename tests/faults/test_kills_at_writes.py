@@ -118,7 +118,7 @@ async def killed(
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.fault("R1", heals="goes on where it was: nothing is lost, done twice or left behind")
+@pytest.mark.fault("R1", heals="the operator resumes: nothing is lost, done twice or left behind")
 async def test_operator_that_is_killed_again_and_again_comes_to_the_same_end(
     operated: Operated, apiserver: ApiServer, ledger: Ledger, tmp_path: Path, healing: Healing
 ) -> None:
@@ -132,7 +132,7 @@ async def test_operator_that_is_killed_again_and_again_comes_to_the_same_end(
 
 @pytest.mark.long
 @pytest.mark.timeout(5400)
-@pytest.mark.fault("R1", heals="goes on where it was: nothing is lost, done twice or left behind")
+@pytest.mark.fault("R1", heals="the operator resumes: nothing is lost, done twice or left behind")
 async def test_operator_that_is_killed_after_any_of_its_writes_comes_to_the_same_end(
     operated: Operated, apiserver: ApiServer, ledger: Ledger, tmp_path: Path, healing: Healing
 ) -> None:

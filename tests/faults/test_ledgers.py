@@ -80,7 +80,7 @@ async def _as_superuser(ledger: Ledger, statement: str) -> None:
 
 
 @pytest.mark.fault(
-    "R12", heals="servers are started, changed and deleted meanwhile; then the rows, to the last"
+    "R12", heals="servers are started, changed and deleted meanwhile; then every row is written"
 )
 @pytest.mark.parametrize(
     "outage",

@@ -53,7 +53,7 @@ async def stored(operated: Operated) -> Raw:
     return body
 
 
-@pytest.mark.fault("R8", heals="it starts, lists, and writes nothing")
+@pytest.mark.fault("R8", heals="the operator starts, lists, and writes nothing")
 @pytest.mark.long
 async def test_a_restart_with_hundreds_of_servers_writes_nothing_and_loses_nothing(
     operated: Operated, apiserver: ApiServer, healing: Healing
@@ -125,7 +125,9 @@ async def refused(operated: Operated) -> bool:
 
 
 @pytest.mark.long
-@pytest.mark.fault("R9", heals="the others at once; they themselves when what refuses them goes")
+@pytest.mark.fault(
+    "R9", heals="the others at once; these objects when the cause of the refusal is removed"
+)
 async def test_objects_that_fail_for_ever_hold_up_no_other(
     operated: Operated, apiserver: ApiServer
 ) -> None:

@@ -26,7 +26,7 @@ OPERATOR = 20
 RSS_MIB = 1024
 
 
-@pytest.mark.fault("R9", heals="the other transfers take no notice")
+@pytest.mark.fault("R9", heals="other transfers are not affected")
 @pytest.mark.long
 @pytest.mark.timeout(900)
 async def test_two_hundred_models_come_by_a_few_at_a_time_whatever_fails_among_them(

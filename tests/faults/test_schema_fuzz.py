@@ -30,7 +30,9 @@ pytestmark = pytest.mark.timeout(900)
 """Hundreds of objects are asked for in each test."""
 
 AT_ONCE: Final = 8
-HEALS: Final = "refused with a message that names the field, or done, or a condition says why not"
+HEALS: Final = (
+    "refused with a message that names the field, or applied, or a condition gives the reason"
+)
 NOT_IN_PODS: Final = ("modelName", "modelUuid", "minioEndpoint", "minioBucket", "minioPath")
 FULL: Final[Raw] = {
     "replicas": 3,
@@ -212,7 +214,9 @@ async def there_and_back(admission: Admission, fuzzed: Ground, taken: Sequence[W
     assert [text for name in names if name in found and (text := unexplained(found[name]))] == []
 
 
-@pytest.mark.fault("R24", heals="children as if the server had been made with the spec it has")
+@pytest.mark.fault(
+    "R24", heals="children are as if the server had been created with its current spec"
+)
 async def test_what_a_server_no_longer_asks_for_is_gone_from_its_children(
     admission: Admission, fuzzed: Ground
 ) -> None:
@@ -220,7 +224,9 @@ async def test_what_a_server_no_longer_asks_for_is_gone_from_its_children(
     fuzzed.untroubled()
 
 
-@pytest.mark.fault("R24", heals="children as if the server had been made with the spec it has")
+@pytest.mark.fault(
+    "R24", heals="children are as if the server had been created with its current spec"
+)
 @settings(GENERATED, max_examples=4)
 @given(taken=st.lists(ways(), min_size=4, max_size=4))
 async def test_a_server_that_was_changed_and_changed_back_is_where_it_began(
@@ -232,7 +238,9 @@ async def test_a_server_that_was_changed_and_changed_back_is_where_it_began(
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
-@pytest.mark.fault("R24", heals="children as if the server had been made with the spec it has")
+@pytest.mark.fault(
+    "R24", heals="children are as if the server had been created with its current spec"
+)
 @settings(GENERATED, max_examples=40)
 @given(taken=st.lists(ways(), min_size=6, max_size=6))
 async def test_no_way_between_specs_leaves_anything_behind(

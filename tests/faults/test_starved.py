@@ -26,7 +26,7 @@ async def healthy(way: Way) -> bool:
     return await asyncio.to_thread(answers, url)
 
 
-@pytest.mark.fault("R23", heals="/healthz does not answer meanwhile; then all goes on")
+@pytest.mark.fault("R23", heals="/healthz doesn't answer meanwhile; then everything continues")
 async def test_an_operator_that_stood_still_goes_on(way: Way, healing: Healing) -> None:
     async with way.operator() as process:
         first = await served(way)
@@ -41,7 +41,7 @@ async def test_an_operator_that_stood_still_goes_on(way: Way, healing: Healing) 
         await way.aftermath()
 
 
-@pytest.mark.fault("R23", heals="what needs a file waits until there is one")
+@pytest.mark.fault("R23", heals="operations that need a file wait until one is available")
 async def test_an_operator_that_can_open_no_file_goes_on_when_it_can(
     way: Way, healing: Healing
 ) -> None:
@@ -77,7 +77,7 @@ async def _deployed(way: Way) -> bool:
     return len(await way.operated.children("deployments")) == MANY + 1
 
 
-@pytest.mark.fault("R23", heals="it is ended; the next one mends what it left")
+@pytest.mark.fault("R23", heals="the process is killed; the next one repairs the state")
 async def test_an_operator_that_runs_out_of_memory_leaves_nothing_that_the_next_can_not_mend(
     way: Way, healing: Healing, tmp_path: Path
 ) -> None:

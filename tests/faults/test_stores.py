@@ -59,7 +59,7 @@ def _settings(scene: Scene, **changes: str) -> dict[str, str]:
 
 
 @pytest.mark.fault(
-    "R10", heals="transfers, by themselves; what is verified stays Ready and is served meanwhile"
+    "R10", heals="transfers, by themselves; verified Models stay Ready and are served meanwhile"
 )
 @pytest.mark.long
 @pytest.mark.parametrize(
@@ -93,7 +93,9 @@ async def test_store_that_does_not_answer_holds_up_only_what_needs_it(
             await aftermath(scene)
 
 
-@pytest.mark.fault("R10", heals="the transfer goes on at the store's pace, and is not begun anew")
+@pytest.mark.fault(
+    "R10", heals="the transfer continues at the store's pace, and doesn't start again"
+)
 async def test_slow_store_is_waited_for(
     scene: Scene, catalogue: Catalogue, link: Link, healing: Healing
 ) -> None:
@@ -173,7 +175,9 @@ def _grow(volume: Path) -> None:
     subprocess.run(["mount", "-o", "remount,size=200m", str(volume)], check=True)
 
 
-@pytest.mark.fault("R10", heals="all, once the operator's Secret has the new keys; pods' URLs too")
+@pytest.mark.fault(
+    "R10", heals="everything, once the operator's Secret has the new keys; the pods' URLs too"
+)
 @pytest.mark.long
 async def test_keys_that_are_rotated_are_taken_up(
     scene: Scene, catalogue: Catalogue, healing: Healing, tmp_path: Path
@@ -208,7 +212,7 @@ async def _opens(operated: Operated, serve: Raw) -> bool:
     return await asyncio.to_thread(answers, url)
 
 
-@pytest.mark.fault("R10", heals="the bucket is made anew, and what was in it is brought again")
+@pytest.mark.fault("R10", heals="the bucket is created again, and its models are transferred again")
 async def test_bucket_that_is_deleted_is_filled_again(
     scene: Scene, catalogue: Catalogue, healing: Healing
 ) -> None:

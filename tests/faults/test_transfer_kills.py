@@ -54,7 +54,9 @@ def source(tmp_path: Path, size: int) -> Iterator[tuple[FaultServer, str]]:
         yield faults, hashlib.sha256(content).hexdigest()
 
 
-@pytest.mark.fault("R2", heals="the transfer goes on; at most a part per connection moves again")
+@pytest.mark.fault(
+    "R2", heals="the transfer resumes; at most one part per connection is transferred again"
+)
 @pytest.mark.parametrize(
     "size",
     [

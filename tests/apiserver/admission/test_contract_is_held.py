@@ -26,7 +26,7 @@ async def _agreed(api: client.ApiClient, namespace: str, admin: str, **spec: Any
     return await create(api, with_token(contract_for(namespace, **spec), admin))
 
 
-@pytest.mark.fault("R15", heals="denied, but for as many as the contract allows")
+@pytest.mark.fault("R15", heals="denied, except for as many as the contract allows")
 async def test_32_creators_end_with_exactly_the_total(
     apiserver: ApiServer,
     api: client.ApiClient,
@@ -81,7 +81,7 @@ async def test_all_violations_are_told_at_once(
         assert part in said
 
 
-@pytest.mark.fault("R15", heals="denied: /scale is held to the contract")
+@pytest.mark.fault("R15", heals="denied: /scale is checked against the contract")
 async def test_scale_is_held_to_the_contract(
     api: client.ApiClient, kubectl: Kubectl, namespace: str, token: MakeToken, admin: str
 ) -> None:

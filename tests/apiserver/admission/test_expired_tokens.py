@@ -57,7 +57,9 @@ async def test_a_server_whose_token_expired_is_labelled_scaled_and_deleted(
     assert "not found" in await refusal(get(api, applied))
 
 
-@pytest.mark.fault("R14", heals="the same manifest is no change; the old token in it is refused")
+@pytest.mark.fault(
+    "R14", heals="the same manifest is accepted as unchanged; an expired token in it is refused"
+)
 async def test_the_same_manifest_is_applied_again_without_a_token_and_not_with_the_expired_one(
     api: client.ApiClient, kubectl: Kubectl, applied: Raw, ending: str, namespace: str
 ) -> None:

@@ -47,7 +47,7 @@ def link(balancer: Balancer, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         pytest.param(lambda link: link.toxic("timeout", timeout=0), id="silent"),
     ],
 )
-@pytest.mark.fault("R13", heals="creating and changing is refused meanwhile; deleting works")
+@pytest.mark.fault("R13", heals="creates and updates are refused meanwhile; deletions work")
 async def test_without_an_answer_nothing_is_made_or_changed_and_all_may_go(
     api: client.ApiClient,
     namespace: str,
@@ -71,7 +71,7 @@ async def test_without_an_answer_nothing_is_made_or_changed_and_all_may_go(
             await assert_eventually(lambda: says(api, other, "admitted"))
 
 
-@pytest.mark.fault("R13", heals="taken up within seconds once the certificate is renewed")
+@pytest.mark.fault("R13", heals="requests are answered within seconds of the renewal")
 async def test_a_certificate_that_has_ended_refuses_all_until_it_is_renewed(
     apiserver: ApiServer,
     api: client.ApiClient,

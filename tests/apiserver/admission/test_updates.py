@@ -56,7 +56,7 @@ async def test_receipt_copied_from_another_object_opens_nothing(
     assert "TokenMissing" in await refusal(create(api, body))
 
 
-@pytest.mark.fault("R15", heals="a receipt copied into another namespace is no token there")
+@pytest.mark.fault("R15", heals="a receipt copied into another namespace is not valid there")
 async def test_receipt_copied_into_another_namespace_opens_nothing(
     api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken, admin: str
 ) -> None:
@@ -69,7 +69,7 @@ async def test_receipt_copied_into_another_namespace_opens_nothing(
     assert "TokenMissing" in await refusal(create(api, with_annotations(body, copied)))
 
 
-@pytest.mark.fault("R15", heals="denied: a receipt that others sign is none")
+@pytest.mark.fault("R15", heals="denied: a receipt signed with another key is not valid")
 async def test_receipt_of_a_key_of_ones_own_opens_nothing(
     api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken
 ) -> None:
@@ -129,7 +129,7 @@ async def test_bad_token_is_denied_even_on_an_unchanged_spec(
     assert "TokenExpired" in said
 
 
-@pytest.mark.fault("R14", heals="what is going goes, whatever token is on it")
+@pytest.mark.fault("R14", heals="an object that is being deleted is deleted, whatever token it has")
 async def test_finalizer_goes_from_an_object_that_is_going_whatever_the_token(
     api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken
 ) -> None:
@@ -165,7 +165,7 @@ async def test_server_is_deleted_without_a_token(
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.fault("R14", heals="the namespace's deletion asks for no token")
+@pytest.mark.fault("R14", heals="the deletion of a namespace needs no token")
 async def test_all_servers_of_a_namespace_are_deleted_at_once(
     api: client.ApiClient, kubectl: Kubectl, namespace: str, contract: Raw, token: MakeToken
 ) -> None:

@@ -124,7 +124,7 @@ async def test_server_that_is_deleted_is_known_no_more(
     await until(gateway, site, make_token(), 403, "AccessDenied")
 
 
-@pytest.mark.fault("R21", heals="what was signed with a withdrawn key opens nothing")
+@pytest.mark.fault("R21", heals="what was signed with a withdrawn key is not valid")
 async def test_key_that_its_issuer_has_replaced_opens_nothing(
     auth: AuthProcess, folder: Folder, site: Site, api: client.ApiClient
 ) -> None:

@@ -73,7 +73,7 @@ async def has_pods(ledger: Ledger, serve: Raw, names: list[str]) -> bool:
     return [each["pod_names"] for each in found] == [names]
 
 
-@pytest.mark.fault("R3", heals="who leads next writes down what went while nobody led")
+@pytest.mark.fault("R3", heals="the next leader records what was deleted while nobody led")
 async def test_what_is_deleted_while_nobody_leads_is_in_the_ledger_afterwards(
     operated: Operated, apiserver: ApiServer, ledger: Ledger, tmp_path: Path, healing: Healing
 ) -> None:

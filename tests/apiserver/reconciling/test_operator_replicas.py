@@ -57,7 +57,7 @@ def one_after_the_other(first: Replica, second: Replica) -> None:
     assert max(each.at for each in earlier) < min(each.at for each in later)
 
 
-@pytest.mark.fault("R3", heals="another leads once the Lease is over")
+@pytest.mark.fault("R3", heals="another operator leads once the Lease has expired")
 async def test_a_killed_leader_is_replaced_when_its_lease_is_over(
     operated: Operated, replicas: Replicas, healing: Healing
 ) -> None:
@@ -75,7 +75,7 @@ async def test_a_killed_leader_is_replaced_when_its_lease_is_over(
     one_after_the_other(first, second)
 
 
-@pytest.mark.fault("R3", heals="another leads at once")
+@pytest.mark.fault("R3", heals="another operator leads at once")
 async def test_a_leader_that_is_asked_to_end_hands_over_at_once(
     operated: Operated, replicas: Replicas, healing: Healing
 ) -> None:
@@ -110,7 +110,7 @@ async def test_a_standby_is_ready_and_healthy_and_tells_of_nothing_that_the_lead
     assert second.writes() == []
 
 
-@pytest.mark.fault("R4", heals="another leads; the old one ends before it writes")
+@pytest.mark.fault("R4", heals="another operator leads; the old one exits before it writes")
 async def test_a_leader_that_was_stopped_ends_before_it_writes_again(
     operated: Operated, replicas: Replicas, healing: Healing
 ) -> None:
@@ -131,7 +131,7 @@ async def test_a_leader_that_was_stopped_ends_before_it_writes_again(
     one_after_the_other(first, second)
 
 
-@pytest.mark.fault("R20", heals="the leader makes it anew")
+@pytest.mark.fault("R20", heals="the leader creates it again")
 async def test_a_lease_that_is_deleted_stays_with_its_leader(
     operated: Operated, replicas: Replicas
 ) -> None:
@@ -145,7 +145,7 @@ async def test_a_lease_that_is_deleted_stays_with_its_leader(
     assert second.writes() == []
 
 
-@pytest.mark.fault("R20", heals="the leader ends; another waits, then leads")
+@pytest.mark.fault("R20", heals="the leader exits; another operator waits, then leads")
 @pytest.mark.parametrize(
     "changes",
     [
@@ -171,7 +171,7 @@ async def test_a_leader_whose_lease_is_changed_by_hand_ends_and_another_waits_fo
     assert waited.total_seconds() >= SECONDS
 
 
-@pytest.mark.fault("R5", heals="the leader ends by its own clock")
+@pytest.mark.fault("R5", heals="the leader exits by its own clock")
 async def test_a_leader_that_is_cut_off_from_its_lease_ends_by_its_own_clock(
     operated: Operated, replicas: Replicas
 ) -> None:

@@ -139,7 +139,7 @@ async def test_the_next_operator_goes_on_with_the_job_that_it_finds(
     assert len(node.pods) == 1
 
 
-@pytest.mark.fault("R2", heals="the Job's next pod goes on with the upload")
+@pytest.mark.fault("R2", heals="the Job's next pod resumes the upload")
 async def test_the_next_pod_goes_on_with_the_upload_of_one_that_was_killed(
     operated: Operated, node: Node, operator: Operating, slow: FaultServer
 ) -> None:

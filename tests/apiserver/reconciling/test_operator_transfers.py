@@ -89,7 +89,7 @@ def _dead(pids: list[int]) -> bool:
     return bool(pids) and set(states) == {"Z"}
 
 
-@pytest.mark.fault("R2", heals="the next operator goes on with the upload")
+@pytest.mark.fault("R2", heals="the next operator resumes the upload")
 @pytest.mark.parametrize(
     ("number", "code"),
     [
@@ -186,7 +186,7 @@ def _at(store: ObjectStore) -> dict[str, str]:
     }
 
 
-@pytest.mark.fault("R10", heals="tried again, ever less often, until the store is back")
+@pytest.mark.fault("R10", heals="retried with backoff until the store is available")
 async def test_an_absent_store_is_told_and_its_return_heals_it(
     operated: Operated, tmp_path: Path
 ) -> None:
@@ -210,7 +210,7 @@ def _reconciles() -> float:
     return float(sum(counter._value.get() for counter in counters))
 
 
-@pytest.mark.fault("R10", heals="the same upload, when the store is back")
+@pytest.mark.fault("R10", heals="the same upload resumes when the store is available")
 async def test_a_store_that_goes_half_way_is_gone_on_with_when_it_is_back(
     operated: Operated, slow: FaultServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -33,7 +33,7 @@ def words(gateway: Gateway, issuer: Issuer, mine: Served, theirs: Served) -> Map
     }
 
 
-@pytest.mark.fault("R22", heals="refused: nobody comes to a server that is not his")
+@pytest.mark.fault("R22", heals="refused: no request reaches a server that its caller may not use")
 @pytest.mark.parametrize("hostile", [pytest.param(each, id=each.id) for each in ALL])
 def test_a_hostile_request_is_refused(
     gateway: Gateway, words: Mapping[str, str], hostile: Hostile

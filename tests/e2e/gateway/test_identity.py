@@ -65,7 +65,7 @@ def sent(
     return ask
 
 
-@pytest.mark.fault("R22", heals="the server is told who calls by the gateway alone")
+@pytest.mark.fault("R22", heals="only the gateway's identity headers reach the server")
 @pytest.mark.parametrize(
     "forged",
     [
@@ -88,7 +88,7 @@ def test_the_server_is_told_who_calls_by_the_gateway_alone(
     assert [value for name, value in headers if name == GROUPS] == [USERS]
 
 
-@pytest.mark.fault("R22", heals="what a caller says of himself does not arrive")
+@pytest.mark.fault("R22", heals="identity headers of the caller are removed")
 @pytest.mark.parametrize(
     "forged",
     [

@@ -15,7 +15,7 @@ def test_page_is_the_one_that_the_code_makes(name: str) -> None:
     assert path.read_text() == text, f"docs/reference/{name} is outdated: run `make references`"
 
 
-@pytest.mark.parametrize("name", ["api.md", "commands.md", "metrics.md", "values.md"])
+@pytest.mark.parametrize("name", ["api.md", "commands.md", "faults.md", "metrics.md", "values.md"])
 def test_page_is_linked_from_the_readme(name: str) -> None:
     readme = REFERENCES.parents[1] / "README.md"
     assert f"(docs/reference/{name})" in readme.read_text()

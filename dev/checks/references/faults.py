@@ -1,0 +1,108 @@
+"""docs/reference/faults.md: the faults that are tested, read from the marks of the tests."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from dev.checks.references.markdown import code, prose, table
+
+TESTS: Final = Path(__file__).parents[3] / "tests"
+_MARK: Final = "pytest.mark.fault"
+_HEAD: Final = """# Faults that are tested
+
+`make faults` injects each of these faults into a real API server, store, Postgres, gateway or node,
+and ends with a table of how long each took to recover. After each test the cluster, the store and
+the ledger agree with what was requested, nothing is left over, and nothing is written any more.
+[Failure modes](../operations/failure-modes.md) describes what users see and what to do.
+
+`make references` writes this page from the marks of the tests. Paths are below `tests/`.
+"""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MarkedTest:
+    """A test with the mark of a fault."""
+
+    fault: str
+    file: str
+    """Below `tests/`."""
+    test: str
+    heals: str
+    """What recovers, and how; empty in a mark without it."""
+
+
+def reference() -> str:
+    """The page."""
+    return page(titles(), marked_tests())
+
+
+def page(faults: Mapping[str, str], tests: Iterable[MarkedTest]) -> str:
+    """The page for these faults, by number, and tests."""
+    found = sorted(set(tests), key=lambda each: (each.file, each.test))
+    sections = (
+        f"\n## {number}: {title}\n{_tests(each for each in found if each.fault == number)}"
+        for number, title in faults.items()
+    )
+    return _HEAD + "".join(sections)
+
+
+def _tests(tests: Iterable[MarkedTest]) -> str:
+    return table(
+        ("test", "what recovers"),
+        ((code(f"{each.file}::{each.test}"), prose(each.heals)) for each in tests),
+    )
+
+
+def titles() -> Mapping[str, str]:
+    """The faults by their number, from the constant FAULTS of the tests."""
+    body = ast.parse((TESTS / "support" / "faults_table.py").read_text()).body
+    (value,) = (
+        each.value
+        for each in body
+        if isinstance(each, ast.AnnAssign) and ast.unparse(each.target) == "FAULTS"
+    )
+    assert isinstance(value, ast.Call)
+    found: Mapping[str, str] = ast.literal_eval(value.args[0])
+    return found
+
+
+def marked_tests() -> Iterator[MarkedTest]:
+    """Every test of a fault, once for each of its marks."""
+    for path in TESTS.rglob("test_*.py"):
+        yield from marked_in(path.read_text(), path.relative_to(TESTS).as_posix())
+
+
+def marked_in(text: str, file: str) -> Iterator[MarkedTest]:
+    """The same of one module."""
+    if "mark.fault" not in text:
+        return
+    body = ast.parse(text).body
+    constants = {name: value for each in body for name, value in _assigned(each)}
+    module = list(_marks(constants.get("pytestmark"), constants))
+    for each in body:
+        if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef) and each.name[:5] == "test_":
+            own = [mark for node in each.decorator_list for mark in _marks(node, constants)]
+            for fault, heals in (*module, *own):
+                yield MarkedTest(fault=fault, file=file, test=each.name, heals=heals)
+
+
+def _assigned(statement: ast.stmt) -> Iterator[tuple[str, ast.expr]]:
+    match statement:
+        case ast.Assign(targets=[ast.Name(id=name)], value=value):
+            yield name, value
+        case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+            yield name, value
+
+
+def _marks(node: ast.AST | None, constants: Mapping[str, ast.expr]) -> Iterator[tuple[str, str]]:
+    """Number and `heals` of each mark anywhere below: in a `pytest.param` too."""
+    for each in ast.walk(node) if node is not None else ():
+        if isinstance(each, ast.Call) and ast.unparse(each.func) == _MARK:
+            heals = next((item.value for item in each.keywords if item.arg == "heals"), None)
+            if isinstance(heals, ast.Name):
+                heals = constants[heals.id]
+            yield str(ast.literal_eval(each.args[0])), str(ast.literal_eval(heals or '""'))
