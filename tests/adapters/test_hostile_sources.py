@@ -14,7 +14,7 @@ from dev.servers.objectstore import ObjectStore
 from roadstead.api.location import StoreLocation
 from roadstead.errors import SourceInterrupted
 from roadstead.source.allowlist import AllowList
-from roadstead.source.patience import Patience
+from roadstead.source.patience import RetryPolicy
 from roadstead.source.pump import Pump
 from roadstead.source.ranges import RangeReader, SourceObject
 from roadstead.source.spans import layout
@@ -64,7 +64,7 @@ def test_reading_from_a_source_that_drips_ends(faults: FaultServer) -> None:
         spans=cut.spans,
         reader=lambda: RangeReader(FixedUrl(faults.url), allow, found, read_seconds=1),
         sink=Nowhere,
-        patience=Patience(attempts=1, stop=threading.Event()),
+        patience=RetryPolicy(attempts=1, stop=threading.Event()),
     )
     with pytest.raises(SourceInterrupted, match="in 1 s"):
         pump.run(lambda _: None)

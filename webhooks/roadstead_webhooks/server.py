@@ -44,7 +44,7 @@ from roadstead_webhooks.tls import Certificates, FileCertificates
 
 logger = logging.getLogger(__name__)
 
-SILENCE_SECONDS: Final = 120.0
+WATCH_STALE_SECONDS: Final = 120.0
 """A watch that has told nothing for longer may have missed what decides."""
 KEEPALIVE_SECONDS: Final = 600.0
 """Above the 90 s of the API server's client: who closes an idle connection first must be the one
@@ -123,7 +123,7 @@ class WebhookServer:
 
     def not_ready(self) -> str:
         """Why no request should come here; empty if they may."""
-        silent = [w.name for w in self._watchers if w.silence() > SILENCE_SECONDS]
+        silent = [w.name for w in self._watchers if w.silence() > WATCH_STALE_SECONDS]
         if silent:
             return f"no word of {', '.join(silent)}"
         if self._tokens is None or not self._tokens.ready:

@@ -132,12 +132,12 @@ class Demand:
         return amounts
 
 
-NOTHING = Demand()
+NO_DEMAND = Demand()
 
 
 def total(demands: Iterable[Demand]) -> Demand:
     """The sum of all; nothing for none."""
-    return sum(demands, NOTHING)
+    return sum(demands, NO_DEMAND)
 
 
 def field_of(serve: ModelServe, resource: str) -> str:

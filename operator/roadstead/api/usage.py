@@ -26,5 +26,5 @@ class UsageSample:
     requests_deferred: int | None
 
 
-Took = Callable[[Sequence[UsageSample]], None]
+UsageSink = Callable[[Sequence[UsageSample]], None]
 """Called once per interval with a sample of each server that was measured."""

@@ -26,7 +26,7 @@ _FIELDS: Final = ("state", "nonce", "verifier", "target")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Attempt:
+class LoginAttempt:
     """One that has begun; `target` is where to go afterwards."""
 
     state: str
@@ -61,7 +61,7 @@ class Attempt:
 
 
 def authorization_url(
-    endpoint: str, attempt: Attempt, *, client: str, redirect: str, scopes: str
+    endpoint: str, attempt: LoginAttempt, *, client: str, redirect: str, scopes: str
 ) -> str:
     """Where the browser is sent."""
     query = {
@@ -77,7 +77,7 @@ def authorization_url(
     return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(query)}"
 
 
-def code_of(query: Mapping[str, str], attempt: Attempt, *, issuer: str) -> str:
+def code_of(query: Mapping[str, str], attempt: LoginAttempt, *, issuer: str) -> str:
     """The code that the provider sends the browser back with; InvalidToken says why it is none."""
     if not hmac.compare_digest(query.get("state", "").encode(), attempt.state.encode()):
         message = "the answer belongs to another sign-in; begin again"
@@ -98,7 +98,7 @@ def unknown() -> InvalidToken:
     return InvalidToken(message, reason="SignInUnknown")
 
 
-def check_nonce(id_token: str, attempt: Attempt) -> None:
+def check_nonce(id_token: str, attempt: LoginAttempt) -> None:
     """InvalidToken unless the token, which holds, was made for this sign-in."""
     said = parse(id_token).claims.get("nonce")
     if not isinstance(said, str) or not hmac.compare_digest(said, attempt.nonce):

@@ -36,7 +36,7 @@ from roadstead.policy.chain import Violation
 logger = logging.getLogger(__name__)
 
 
-class Changing:
+class EditViews:
     """`/serve` and what its form and a server's page send."""
 
     def __init__(self, site: Site, client: KubeClient) -> None:

@@ -49,7 +49,7 @@ _WORDS: Final = {
 }
 
 
-class Guard:
+class SessionMiddleware:
     """Middlewares of the application; the first one sees a request first."""
 
     def __init__(self, site: Site) -> None:

@@ -11,7 +11,7 @@ from typing import Final
 import asyncpg
 
 from roadstead.errors import LedgerUnavailable
-from roadstead.ledger.database import close, connect, speaking
+from roadstead.ledger.database import close, connect, translate_errors
 
 CONNECTIONS: Final = 4
 """Of one console: each costs Postgres a process."""
@@ -37,13 +37,13 @@ class Ledger:
     async def fetch(self, sql: str, *arguments: object) -> list[asyncpg.Record]:
         """All rows."""
         async with self._connection() as connection:
-            with speaking():
+            with translate_errors():
                 return await connection.fetch(sql, *arguments)
 
     async def row(self, sql: str, *arguments: object) -> asyncpg.Record | None:
         """The first row, where there is one."""
         async with self._connection() as connection:
-            with speaking():
+            with translate_errors():
                 return await connection.fetchrow(sql, *arguments)
 
     @contextlib.asynccontextmanager

@@ -13,7 +13,7 @@ import asyncpg
 
 from roadstead.console import metrics
 from roadstead.errors import LedgerError
-from roadstead.ledger.database import connected, speaking
+from roadstead.ledger.database import connected, translate_errors
 
 logger = logging.getLogger(__name__)
 
@@ -93,14 +93,14 @@ class News:
     async def _listen(self, connection: asyncpg.Connection) -> None:
         lost = asyncio.Event()
         connection.add_termination_listener(lambda _: lost.set())
-        with speaking():
+        with translate_errors():
             await connection.add_listener(CHANNEL, self._heard)
         for what in TABLES.values():
             self._tell(what)
         while not lost.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(lost.wait(), CHECK_SECONDS)
-            with speaking():
+            with translate_errors():
                 await connection.execute("SELECT 1")
 
     def _heard(self, _: object, __: int, ___: str, payload: object) -> None:

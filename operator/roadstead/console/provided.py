@@ -10,7 +10,7 @@ from roadstead.console import metrics
 from roadstead.console.authorization import (
     COOKIE,
     LIFETIME_SECONDS,
-    Attempt,
+    LoginAttempt,
     authorization_url,
     check_nonce,
     code_of,
@@ -25,7 +25,7 @@ from roadstead.errors import InvalidToken
 logger = logging.getLogger(__name__)
 
 
-class Provided:
+class OidcConfig:
     """The two addresses; nobody has a session there."""
 
     def __init__(self, site: Site, provider: Provider) -> None:
@@ -38,7 +38,7 @@ class Provided:
         return [web.get("/oidc/start", self._start), web.get("/oidc/callback", self._callback)]
 
     async def _start(self, request: web.Request) -> web.StreamResponse:
-        attempt = Attempt.begin(local(request.query.get("next", "")))
+        attempt = LoginAttempt.begin(local(request.query.get("next", "")))
         try:
             endpoint = await self._provider.endpoint("authorization_endpoint")
         except InvalidToken as error:
@@ -60,7 +60,7 @@ class Provided:
         return response
 
     async def _callback(self, request: web.Request) -> web.StreamResponse:
-        attempt = Attempt.read(request.cookies.get(COOKIE, ""))
+        attempt = LoginAttempt.read(request.cookies.get(COOKIE, ""))
         target = attempt.target if attempt else ""
         try:
             session = await self._session(request, attempt)
@@ -73,7 +73,7 @@ class Provided:
         _forget(response)
         return response
 
-    async def _session(self, request: web.Request, attempt: Attempt | None) -> Session:
+    async def _session(self, request: web.Request, attempt: LoginAttempt | None) -> Session:
         """Whom the provider says that it is; InvalidToken where nothing that holds says so."""
         issuer = self._provider.settings.issuer
         if attempt is None:

@@ -19,7 +19,7 @@ STATUSES: Final = ("Ready", "Pending", "Failed", "Stopped")
 _SORTS: Final = ("name", "memory", "cpu", "updated")
 
 
-class Reading:
+class PageViews:
     """Pages and JSON; each asks the ledger once it is known what the person may see."""
 
     def __init__(self, site: Site) -> None:

@@ -10,20 +10,20 @@ from typing import Final
 
 from aiohttp import web
 
-from roadstead.console.changing import Changing
+from roadstead.console.changing import EditViews
 from roadstead.console.chat_relay import ChatRelay
 from roadstead.console.events import Events
-from roadstead.console.guarding import Guard
+from roadstead.console.guarding import SessionMiddleware
 from roadstead.console.ledger import Ledger
 from roadstead.console.live import News
-from roadstead.console.provided import Provided
+from roadstead.console.provided import OidcConfig
 from roadstead.console.provider import Provider
-from roadstead.console.reading import Reading
+from roadstead.console.reading import PageViews
 from roadstead.console.rendering import Pages, Statics
 from roadstead.console.sessions import Sessions
 from roadstead.console.settings import ConsoleSettings
 from roadstead.console.signedout import SignedOut
-from roadstead.console.signing import Signing
+from roadstead.console.signing import LoginViews
 from roadstead.console.site import Site
 from roadstead.console.statics import StaticFiles
 from roadstead.issuers.trust import TrustedIssuers, trusting
@@ -132,7 +132,7 @@ class Console:
 
 def application(site: Site, client: KubeClient, stopping: asyncio.Event) -> web.Application:
     """Routes and what stands before them; `stopping` ends the streams."""
-    guard = Guard(site)
+    guard = SessionMiddleware(site)
     app = web.Application(middlewares=guard.middlewares, client_max_size=MAX_BODY_BYTES)
     app.on_response_prepare.append(guard.headed)
     if site.settings.servers.apart:
@@ -141,11 +141,11 @@ def application(site: Site, client: KubeClient, stopping: asyncio.Event) -> web.
         app.add_routes(relay.routes())
     provider = site.settings.provider
     if provider:
-        app.add_routes(Provided(site, Provider(provider)).routes())
+        app.add_routes(OidcConfig(site, Provider(provider)).routes())
     for part in (
-        Signing(site),
-        Reading(site),
-        Changing(site, client),
+        LoginViews(site),
+        PageViews(site),
+        EditViews(site, client),
         Events(site, stopping),
         StaticFiles(site.statics),
     ):

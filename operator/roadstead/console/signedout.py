@@ -13,7 +13,7 @@ from roadstead.kube.resources import CONFIGMAPS, Resource
 from roadstead.tokens.claims import Claims
 from roadstead.tokens.ended_sessions import EndedSessions
 
-ATTEMPTS: Final = 8
+REVOCATION_WRITE_ATTEMPTS: Final = 8
 
 
 class ConfigMaps(Protocol):
@@ -55,12 +55,12 @@ class SignedOut:
 
     async def add(self, claims: Claims) -> None:
         """Remember that this session has ended. Raises KubeError or SignOutRefused."""
-        for attempt in range(ATTEMPTS):
+        for attempt in range(REVOCATION_WRITE_ATTEMPTS):
             try:
                 await self._add(claims)
                 return
             except KubeConflict:
-                if attempt == ATTEMPTS - 1:
+                if attempt == REVOCATION_WRITE_ATTEMPTS - 1:
                     raise
 
     async def _add(self, claims: Claims) -> None:

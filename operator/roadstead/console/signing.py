@@ -17,7 +17,7 @@ _LOCAL: Final = re.compile(r"/(?![/\\])[!-\[\]-~]{0,500}")
 """A path of ours, with a query perhaps: no other host, no control character, no backslash."""
 
 
-class Signing:
+class LoginViews:
     """`/sign-in` and `/sign-out`."""
 
     def __init__(self, site: Site) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from roadstead.api.sizes import size_text
 
 MEGABYTE: Final = 10**6
-NOTHING: Final = "\u2013"
+NO_VALUE: Final = "\u2013"
 _STEPS: Final = (
     (60 * 60 * 24 * 365, "year"),
     (60 * 60 * 24 * 30, "month"),
@@ -44,24 +44,24 @@ def reason_text(reason: str, message: str) -> str:
 
 def memory(megabytes: float | None) -> str:
     """Megabytes in the binary units of Kubernetes' quantities."""
-    return NOTHING if megabytes is None else size_text(round(megabytes * MEGABYTE))
+    return NO_VALUE if megabytes is None else size_text(round(megabytes * MEGABYTE))
 
 
 def size(count: int | None) -> str:
     """Bytes."""
-    return NOTHING if count is None else size_text(count)
+    return NO_VALUE if count is None else size_text(count)
 
 
 def cores(percent: float | None) -> str:
     """Percent of one core as cores."""
     if percent is None:
-        return NOTHING
+        return NO_VALUE
     return f"{percent / 100:.2f} {'core' if percent == 100 else 'cores'}"
 
 
 def speed(tokens: float | None) -> str:
     """Tokens a second."""
-    return NOTHING if tokens is None else f"{tokens:.1f} tokens/s"
+    return NO_VALUE if tokens is None else f"{tokens:.1f} tokens/s"
 
 
 def host(url: str) -> str:
@@ -74,12 +74,12 @@ def parameters(count: int | None) -> str:
     for factor, unit in ((10**9, "B"), (10**6, "M"), (10**3, "k")):
         if count is not None and count >= factor:
             return f"{count / factor:.3g} {unit}"
-    return NOTHING if count is None else str(count)
+    return NO_VALUE if count is None else str(count)
 
 
 def number(count: int | None) -> str:
     """A whole number with thin spaces between thousands."""
-    return NOTHING if count is None else f"{count:,}".replace(",", "\u202f")
+    return NO_VALUE if count is None else f"{count:,}".replace(",", "\u202f")
 
 
 def share(part: float | None, whole: float | None) -> int | None:
@@ -92,7 +92,7 @@ def share(part: float | None, whole: float | None) -> int | None:
 def when(moment: datetime.datetime | None, now: datetime.datetime) -> str:
     """How long ago, or until, in one unit: `3 minutes ago`, `in 2 hours`, `just now`."""
     if moment is None:
-        return NOTHING
+        return NO_VALUE
     seconds = round((now - moment).total_seconds())
     if -5 < seconds < 5:
         return "just now"

@@ -60,7 +60,7 @@ class Versions(Protocol):
         """The version that a kind is at now."""
 
 
-class Books:
+class LedgerFeed:
     """Puts each state of an object into the outbox, and all of them once a connection is there."""
 
     def __init__(

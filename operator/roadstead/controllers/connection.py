@@ -21,13 +21,13 @@ from roadstead.controllers.pacing import Pacing
 
 logger = logging.getLogger(__name__)
 
-BORNE: Final = (401, 403, 429)
+RETRYABLE_STATUSES: Final = (401, 403, 429)
 """The refusals after which kopf asks again; 5xx are others."""
 AHEAD: Final = 504
 """The answer to a watch from a version that the API server has not reached, for one."""
 TOO_OLD: Final = b'{"type":"ERROR","object":{"code":410}}'
 """The one error in a watch that kopf does not end at: it lists anew."""
-NOTHING: Final = {"fieldSelector": "metadata.name=.", "resourceVersion": "0"}
+EMPTY_LIST_PARAMS: Final = {"fieldSelector": "metadata.name=.", "resourceVersion": "0"}
 """A list that no object is in, answered from memory: `.` is no name, and 0 takes any version."""
 _ERROR: Final = b'"ERROR"'
 _TYPE: Final = 20
@@ -70,7 +70,7 @@ class Connection:
                 raise RuntimeError("Session is closed")
             return await self._watched(request, handler)
         if request.url.name in self.kinds:
-            request.url = request.url.update_query(NOTHING)
+            request.url = request.url.update_query(EMPTY_LIST_PARAMS)
         return await handler(request)
 
     async def _watched(
@@ -120,7 +120,7 @@ def _watch(answer: Any, kind: str, connection: Connection) -> None:
 
 
 def _unknown(status: int) -> bool:
-    return status == AHEAD or (400 <= status < 500 and status not in BORNE)
+    return status == AHEAD or (400 <= status < 500 and status not in RETRYABLE_STATUSES)
 
 
 class _Heard:

@@ -16,7 +16,7 @@ from roadstead.manifests.gateway import Routing
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS: Final = 15.0
+ROUTE_CHECK_SECONDS: Final = 15.0
 
 
 class RouteClient(Protocol):
@@ -53,7 +53,7 @@ class ConsoleRoute:
                     )
             except KubeError as error:
                 logger.warning("the console's route can't be written: %s", error)
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(ROUTE_CHECK_SECONDS)
 
     async def bring(self) -> bool:
         """Write the route unless it is there as it should be; whether it was written."""

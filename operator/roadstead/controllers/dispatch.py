@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from roadstead.api.raw import Raw, section
-from roadstead.controllers.books import Books
+from roadstead.controllers.books import LedgerFeed
 from roadstead.controllers.contract_usage import ContractUsage
-from roadstead.controllers.exposition import Exposition
+from roadstead.controllers.exposition import ObjectMetrics
 from roadstead.controllers.orphans import ORPHAN_SECONDS, orphaned
 from roadstead.controllers.queue import WorkQueue
 from roadstead.controllers.wakeups import ModelNews, Wakeup, wakeups
@@ -37,8 +37,8 @@ class Dispatch:
     cache: WatchCache
     queues: Mapping[Resource, WorkQueue]
     """One for each kind that is reconciled, from when something can change."""
-    exposition: Exposition
-    books: Books | None
+    exposition: ObjectMetrics
+    books: LedgerFeed | None
     usage: ContractUsage
     leads: Callable[[], bool]
     gone: Callable[[str], None]

@@ -33,7 +33,7 @@ _RESOURCES: Final = {
 }
 
 
-class Exposition:
+class ObjectMetrics:
     """Keeps the metrics of Models, ModelServes and contracts to what the cache has."""
 
     def __init__(self, cache: WatchCache) -> None:

@@ -46,7 +46,7 @@ class SecretWriter(Protocol):
         """Server-side apply."""
 
 
-LOOK_SECONDS: Final = 25.0
+SECRET_CHECK_SECONDS: Final = 25.0
 """How often a Secret that a pod may be waiting for is read."""
 
 
@@ -63,7 +63,7 @@ class _Known:
         """Whether it need not be read again."""
         if location != self.location or self.due <= now:
             return False
-        return not needed or (now - self.seen).total_seconds() < LOOK_SECONDS
+        return not needed or (now - self.seen).total_seconds() < SECRET_CHECK_SECONDS
 
 
 def url_of(secret: Raw) -> str:
@@ -105,7 +105,7 @@ class FetchUrls:
             known = await self._bring(serve, location, now)
             self._known[serve.meta.uid] = known
         left = (known.due - now).total_seconds()
-        return max(1.0, min(left, LOOK_SECONDS) if needed else left)
+        return max(1.0, min(left, SECRET_CHECK_SECONDS) if needed else left)
 
     def forget(self, uid: str) -> None:
         """Forget a server that is gone."""

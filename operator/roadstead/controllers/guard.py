@@ -25,7 +25,7 @@ from roadstead.tokens.receipts import Receipt
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Guard:
+class AdmissionRecheck:
     """Asked about a ModelServe before anything is made of it; `clock` is in UTC."""
 
     cache: WatchCache

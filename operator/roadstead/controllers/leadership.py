@@ -18,7 +18,7 @@ from roadstead.kube.elector import Elector
 from roadstead.kube.lease import Election
 
 ANSWERED_SECONDS: Final = 10.0
-STUCK_SECONDS: Final = 60.0
+LEASE_REQUEST_SECONDS: Final = 60.0
 """A request about the Lease is over after a few seconds, whether it is answered or not."""
 
 
@@ -81,7 +81,11 @@ class Leadership:
     def wrong(self) -> str:
         """Why this replica's part in the election can't be going well; empty if it may."""
         silence = self.elector.silence() if self.elector is not None else 0
-        return f"the Lease was not asked for {silence:.0f} s" if silence > STUCK_SECONDS else ""
+        return (
+            f"the Lease was not asked for {silence:.0f} s"
+            if silence > LEASE_REQUEST_SECONDS
+            else ""
+        )
 
 
 @contextlib.asynccontextmanager

@@ -15,7 +15,7 @@ from roadstead.ledger.schema import Roles, migrate
 
 logger = logging.getLogger(__name__)
 
-PAUSE_SECONDS: Final = 2.0
+CONNECT_RETRY_SECONDS: Final = 2.0
 
 
 def run(dsn_file: Path, *, roles: Roles, floor: Retention, wait: float) -> int:
@@ -31,9 +31,9 @@ async def _run(dsn_file: Path, roles: Roles, floor: Retention, wait: float) -> i
                 applied = await migrate(connection, roles, floor=floor)
             break
         except LedgerUnavailable as error:
-            if time.monotonic() + PAUSE_SECONDS > deadline:
+            if time.monotonic() + CONNECT_RETRY_SECONDS > deadline:
                 raise
             logger.info("waiting: %s", error)
-            await asyncio.sleep(PAUSE_SECONDS)
+            await asyncio.sleep(CONNECT_RETRY_SECONDS)
     print("\n".join(f"applied {each}" for each in applied) or "nothing to do")
     return 0

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from roadstead.api.raw import Raw
-from roadstead.controllers.books import INDEXES, KINDS, Books, exact_now
+from roadstead.controllers.books import INDEXES, KINDS, LedgerFeed, exact_now
 from roadstead.controllers.watches import WATCHED
 from roadstead.errors import LedgerUnavailable
 from roadstead.kube.cache import WatchCache
@@ -18,11 +18,11 @@ from roadstead.kube.client import KubeClient
 from roadstead.kube.lists import refresh
 from roadstead.kube.resources import PODS, Resource
 from roadstead.ledger.comparison import differences
-from roadstead.ledger.database import connected, speaking
+from roadstead.ledger.database import connected, translate_errors
 from roadstead.ledger.outbox import Outbox
-from roadstead.ledger.tables import whole
+from roadstead.ledger.tables import live_rows_sql
 
-PAUSE_SECONDS: Final = 1.0
+VERIFY_POLL_SECONDS: Final = 1.0
 
 
 def run(dsn_file: Path, *, kubeconfig: str | None, wait: float) -> int:
@@ -38,7 +38,7 @@ async def _run(dsn_file: Path, kubeconfig: str | None, wait: float) -> int:
     deadline = time.monotonic() + wait
     try:
         while True:
-            last = time.monotonic() + PAUSE_SECONDS > deadline
+            last = time.monotonic() + VERIFY_POLL_SECONDS > deadline
             try:
                 found = await compare(client, dsn_file)
                 if not found or last:
@@ -46,7 +46,7 @@ async def _run(dsn_file: Path, kubeconfig: str | None, wait: float) -> int:
             except LedgerUnavailable:
                 if last:
                     raise
-            await asyncio.sleep(PAUSE_SECONDS)
+            await asyncio.sleep(VERIFY_POLL_SECONDS)
     finally:
         await client.close()
     for line in found:
@@ -59,12 +59,12 @@ async def compare(client: KubeClient, dsn_file: Path) -> list[str]:
     cache = WatchCache(INDEXES)
     for resource in (*KINDS, PODS):
         await refresh(client, cache, resource, selector=WATCHED[resource])
-    books = Books(cache, Outbox(), now=exact_now)
+    books = LedgerFeed(cache, Outbox(), now=exact_now)
     stored = await _stored(dsn_file)
     return list(_differences(books, stored))
 
 
-def _differences(books: Books, stored: Mapping[Resource, Mapping[str, Raw]]) -> Iterator[str]:
+def _differences(books: LedgerFeed, stored: Mapping[Resource, Mapping[str, Raw]]) -> Iterator[str]:
     for resource in KINDS:
         yield from differences(books.records(resource), stored[resource], kind=resource.kind)
 
@@ -73,7 +73,7 @@ async def _stored(dsn_file: Path) -> dict[Resource, dict[str, Raw]]:
     found = {}
     async with connected(dsn_file) as connection:
         for resource, table in KINDS.items():
-            with speaking():
-                rows = await connection.fetch(whole(table))
+            with translate_errors():
+                rows = await connection.fetch(live_rows_sql(table))
             found[resource] = {row["key"]: json.loads(row["row"]) for row in rows}
     return found

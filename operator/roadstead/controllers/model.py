@@ -24,7 +24,7 @@ from roadstead.controllers.model_removal import RemovalStore, clear_store
 from roadstead.controllers.model_sources import Sources, transfer_job
 from roadstead.controllers.model_status import status_of
 from roadstead.controllers.status_writer import StatusWriter
-from roadstead.controllers.transfer_runner import Attempt
+from roadstead.controllers.transfer_runner import TransferAttempt
 from roadstead.controllers.transfers import Transfers
 from roadstead.errors import KubeNotFound, ModelError, StoreError
 from roadstead.kube.admitted import AdmittedServes
@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 CHECK_SECONDS: Final = 300.0
 """How often a verified object is looked for in the store, at most."""
-HELD_SECONDS: Final = 30.0
+UNSTARTED_RETRY_SECONDS: Final = 30.0
 """How soon it is tried again where a transfer could not even be started."""
 ENDING_SECONDS: Final = 1.0
 _ENDING: Final = "its transfer's pod has yet to end; only then is the store cleared"
@@ -184,11 +184,16 @@ class ModelReconciler:
             if self.kept is not None:
                 await self.kept.bring(model, facts.target)
         except ModelError as error:
-            held = Plan(step=Step.HOLD, reason=error.reason, message=str(error), delay=HELD_SECONDS)
+            held = Plan(
+                step=Step.HOLD,
+                reason=error.reason,
+                message=str(error),
+                delay=UNSTARTED_RETRY_SECONDS,
+            )
             return dataclasses.replace(facts, view=None), held
         attempts = int(section(model.status, "transfer").get("attempt", 0)) + 1
         job = transfer_job(model, source, facts.target)
-        attempt = Attempt(job=job, inputs=facts.inputs, number=attempts)
+        attempt = TransferAttempt(job=job, inputs=facts.inputs, number=attempts)
         self.transfers.start(attempt, tenants=tenants(facts.servers))
         started = dataclasses.replace(facts, view=self.transfers.view(uid))
         return started, Plan(step=Step.WAIT)

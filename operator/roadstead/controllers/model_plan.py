@@ -21,7 +21,7 @@ from roadstead.transfer.messages import Completed, Failed
 
 FIRST_RETRY: Final = 5.0
 LAST_RETRY: Final = 300.0
-HELD_SECONDS: Final = 60.0
+FAILED_CHECK_SECONDS: Final = 60.0
 """How often it is looked whether a Model that was given up has another chance."""
 
 _ASKED_AGAIN: Final = ("ModelUnknown", "SourceGone")
@@ -98,7 +98,7 @@ def _taken(facts: ModelFacts) -> Plan:
         f"{facts.target} belongs to Model {facts.taken_by}; "
         "leave spec.minioPath out or write another one"
     )
-    return Plan(step=Step.HOLD, reason="LocationTaken", message=message, delay=HELD_SECONDS)
+    return Plan(step=Step.HOLD, reason="LocationTaken", message=message, delay=FAILED_CHECK_SECONDS)
 
 
 def _of_transfer(facts: ModelFacts, view: TransferView) -> Plan:
@@ -119,7 +119,7 @@ def _as_asked(model: Model, completed: Completed) -> bool:
 def _of_failure(facts: ModelFacts, view: TransferView, failed: Failed) -> Plan:
     if failed.retry is Retry.ON_CHANGE and failed.reason not in _ASKED_AGAIN:
         return Plan(
-            step=Step.HOLD, reason=failed.reason, message=failed.message, delay=HELD_SECONDS
+            step=Step.HOLD, reason=failed.reason, message=failed.message, delay=FAILED_CHECK_SECONDS
         )
     asked = failed.retry is Retry.ON_CHANGE
     delay = LAST_RETRY if asked else retry_delay(view.attempt)
@@ -158,4 +158,6 @@ def _of_status(facts: ModelFacts) -> Plan:
         return Plan(step=Step.START)
     if failed.reason in _ASKED_AGAIN:
         return Plan(step=Step.START)
-    return Plan(step=Step.HOLD, reason=failed.reason, message=failed.message, delay=HELD_SECONDS)
+    return Plan(
+        step=Step.HOLD, reason=failed.reason, message=failed.message, delay=FAILED_CHECK_SECONDS
+    )

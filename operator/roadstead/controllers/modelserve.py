@@ -19,8 +19,8 @@ from roadstead.api.workload import WorkloadState, observe, waiting
 from roadstead.controllers.catalogue import Catalogue
 from roadstead.controllers.fetch_urls import FetchUrls
 from roadstead.controllers.grants import Grant
-from roadstead.controllers.guard import Guard
-from roadstead.controllers.modelserve_status import ServeObservation, model_hindrance
+from roadstead.controllers.guard import AdmissionRecheck
+from roadstead.controllers.modelserve_status import ServeObservation, model_blocker
 from roadstead.controllers.routing import Routes
 from roadstead.controllers.server_keys import ServerKeys
 from roadstead.controllers.server_pods import pods_key
@@ -82,7 +82,7 @@ class ServeReconciler:
     catalogue: Catalogue
     status: StatusWriter
     platform: Platform
-    guard: Guard | None = None
+    guard: AdmissionRecheck | None = None
     keys: ServerKeys | None = None
     routes: Routes | None = None
     reach: StoreReach | None = None
@@ -241,7 +241,7 @@ class ServeReconciler:
             return violation, None
         if facts.model is None:
             return await self.catalogue.introduce(facts.serve), LOOK_AGAIN
-        return model_hindrance(facts.model), None
+        return model_blocker(facts.model), None
 
     def _needs_url(
         self, serve: ModelServe, deployment: Raw, observed: Raw | None, *, waits: bool

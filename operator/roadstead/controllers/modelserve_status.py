@@ -81,7 +81,7 @@ def service_url(serve: ModelServe) -> str:
     return f"http://{names.child_name(serve.meta.name)}.{serve.meta.namespace}.svc{port}"
 
 
-def model_hindrance(model: Model) -> Violation | None:
+def model_blocker(model: Model) -> Violation | None:
     """Why no server can start on this Model yet; None if it is stored and verified."""
     if model.digest:
         return None

@@ -20,7 +20,7 @@ from roadstead.controllers.console_route import ConsoleRoute
 from roadstead.controllers.contract import ContractReconciler
 from roadstead.controllers.contract_usage import ContractUsage
 from roadstead.controllers.dispatch import Dispatch
-from roadstead.controllers.exposition import Exposition
+from roadstead.controllers.exposition import ObjectMetrics
 from roadstead.controllers.fetch_urls import FetchUrls
 from roadstead.controllers.freezing import Freezing
 from roadstead.controllers.health import Health
@@ -93,7 +93,7 @@ class Operator:
         self._dispatch = Dispatch(
             cache=self._cache,
             queues=self._queues,
-            exposition=Exposition(self._cache),
+            exposition=ObjectMetrics(self._cache),
             books=self._books,
             usage=self._usage,
             leads=self._leads,

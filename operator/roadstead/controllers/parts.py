@@ -11,9 +11,9 @@ import yaml
 
 from roadstead.api.location import StoreLocation
 from roadstead.api.model import Model
-from roadstead.controllers.books import Books, exact_now
+from roadstead.controllers.books import LedgerFeed, exact_now
 from roadstead.controllers.contract_usage import ContractUsage
-from roadstead.controllers.guard import Guard
+from roadstead.controllers.guard import AdmissionRecheck
 from roadstead.controllers.kept_objects import KeptObjects
 from roadstead.controllers.receipt_keys import ReceiptKeys
 from roadstead.controllers.routing import Routes
@@ -41,13 +41,13 @@ from roadstead.tokens.receipts import ReceiptVerifier
 
 def bookkeeping(
     settings: OperatorSettings, client: KubeClient, cache: WatchCache, fence: Fence
-) -> tuple[Books | None, LedgerWriter | None]:
+) -> tuple[LedgerFeed | None, LedgerWriter | None]:
     """What keeps the ledger; nothing without one."""
     ledger = settings.ledger
     if ledger is None:
         return None, None
     waiting = Outbox()
-    books = Books(cache, waiting, now=exact_now, versions=client)
+    books = LedgerFeed(cache, waiting, now=exact_now, versions=client)
     writer = LedgerWriter(
         waiting,
         ledger.dsn_file,
@@ -134,11 +134,13 @@ def receipt_keys(
     )
 
 
-def guard(keys: ReceiptKeys | None, cache: WatchCache, usage: ContractUsage) -> Guard | None:
+def guard(
+    keys: ReceiptKeys | None, cache: WatchCache, usage: ContractUsage
+) -> AdmissionRecheck | None:
     """What holds each server to its receipt and contract; nothing where there is no admission."""
     if keys is None:
         return None
-    return Guard(cache=cache, keys=keys, usage=usage, clock=utc_now)
+    return AdmissionRecheck(cache=cache, keys=keys, usage=usage, clock=utc_now)
 
 
 def store_reach(

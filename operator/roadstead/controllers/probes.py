@@ -11,7 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-ANYBODYS: Final = (
+REPLICA_METRICS: Final = (
     "roadstead_leader",
     "roadstead_lease_transitions",
     "roadstead_event_loop_lag_seconds",
@@ -60,7 +60,11 @@ class _Shown(Collector):
     def collect(self) -> Iterator[Metric]:
         everything = self._leads()
         for family in REGISTRY.collect():
-            if everything or not family.name.startswith("roadstead_") or family.name in ANYBODYS:
+            if (
+                everything
+                or not family.name.startswith("roadstead_")
+                or family.name in REPLICA_METRICS
+            ):
                 yield family
 
 

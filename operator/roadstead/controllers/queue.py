@@ -18,7 +18,7 @@ from roadstead.kube.cache import Name
 logger = logging.getLogger(__name__)
 
 FIRST_BACKOFF: Final = 0.25
-LAST_BACKOFF: Final = 300.0
+MAX_BACKOFF_SECONDS: Final = 300.0
 AWAY_BACKOFF: Final = 30.0
 """The longest wait where it was the API server's fault: it may be well again at any moment."""
 
@@ -32,7 +32,7 @@ def backoff(failures: int, *, spread: float) -> float:
     `spread`, from 0 to 1, takes up to half of it off, so that many objects that failed at once
     don't come back at once.
     """
-    delay = min(LAST_BACKOFF, FIRST_BACKOFF * 2.0 ** min(failures - 1, 20))
+    delay = min(MAX_BACKOFF_SECONDS, FIRST_BACKOFF * 2.0 ** min(failures - 1, 20))
     return delay * (1 - spread / 2)
 
 

@@ -25,8 +25,8 @@ logger = logging.getLogger(__name__)
 
 OPERATORS: Final = "app.kubernetes.io/name=roadstead,app.kubernetes.io/component=operator"
 """The chart's labels of the operator's pods."""
-PAUSE_SECONDS: Final = 1.0
-ATTEMPTS: Final = 10
+RELEASE_POLL_SECONDS: Final = 1.0
+RELEASE_ATTEMPTS: Final = 10
 
 
 class ReleaseClient(Protocol):
@@ -76,7 +76,7 @@ class Releasing:
             if self.clock() > deadline:
                 _say_who_is_left(pods)
                 return
-            await self.sleep(PAUSE_SECONDS)
+            await self.sleep(RELEASE_POLL_SECONDS)
 
     async def _pods(self) -> list[Raw]:
         pages = self.client.list(PODS, selector=OPERATORS, namespace=self.namespace)
@@ -92,7 +92,7 @@ class Releasing:
 
     async def _release(self, name: str) -> bool:
         """Whether there was something to let go of; KubeConflict where it never stands still."""
-        for attempt in range(ATTEMPTS):
+        for attempt in range(RELEASE_ATTEMPTS):
             with contextlib.suppress(KubeConflict):
                 return await self._released(name)
             await self.sleep(0.1 * attempt)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section
-from roadstead.controllers.fetch_urls import LOOK_SECONDS, SecretWriter
+from roadstead.controllers.fetch_urls import SECRET_CHECK_SECONDS, SecretWriter
 from roadstead.errors import KubeConflict, KubeNotFound
 from roadstead.kube.ownership import belongs, intact, taken
 from roadstead.kube.resources import SECRETS
@@ -41,7 +41,7 @@ class ServerKeys:
         Raises NameTaken where its name is that of somebody else's.
         """
         now, seen = self.clock(), self._seen.get(serve.meta.uid)
-        if seen is not None and (not needed or now - seen < LOOK_SECONDS):
+        if seen is not None and (not needed or now - seen < SECRET_CHECK_SECONDS):
             return
         manifest = key_secret(serve, self.of(serve))
         secret: Raw

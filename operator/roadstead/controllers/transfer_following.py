@@ -9,8 +9,8 @@ from typing import Final
 
 from roadstead.api.raw import Raw
 from roadstead.controllers.transfer_logs import PodLog
-from roadstead.controllers.transfer_pods import blocking, has_ended, told
-from roadstead.controllers.transfer_runner import Blocked, Hears, Outcome, crashed
+from roadstead.controllers.transfer_pods import blocking, has_ended, outcome_of
+from roadstead.controllers.transfer_runner import Blocked, EventHandler, Outcome, crashed
 from roadstead.transfer.messages import Completed, Failed, Resume, Started
 
 
@@ -41,7 +41,7 @@ class Following:
     """The upload that the next pod would go on with."""
     name: str
     """`namespace/name` of the Job."""
-    hears: Hears
+    hears: EventHandler
     pace: Pace
     _asked: float = dataclasses.field(default_factory=time.monotonic)
     _over: float = 0.0
@@ -53,7 +53,7 @@ class Following:
         """Look once; the outcome, None while there is none."""
         pods = self.pods()
         log.read(pods)
-        outcome = told(pods)
+        outcome = outcome_of(pods)
         if outcome is not None:
             return outcome
         self._tell(self._blocking(pods))

@@ -9,7 +9,7 @@ import logging
 from typing import Protocol
 
 from roadstead.api.raw import Raw, section
-from roadstead.controllers.transfer_runner import Attempt
+from roadstead.controllers.transfer_runner import TransferAttempt
 from roadstead.errors import InvalidMessage, KubeConflict, KubeNotFound, KubeUnavailable
 from roadstead.kube.client import Object
 from roadstead.kube.resources import SECRETS, Resource
@@ -45,7 +45,7 @@ class JobInputs:
     def __init__(self, client: SecretClient) -> None:
         self._client = client
 
-    async def give(self, job: Raw, attempt: Attempt) -> bool:
+    async def give(self, job: Raw, attempt: TransferAttempt) -> bool:
         """Whether the Job has its Secret: one that is there may know of an upload, and stays.
 
         Not yet, where an earlier Job of that name was deleted and its Secret has yet to go.
@@ -59,7 +59,7 @@ class JobInputs:
             return _is_of(found, job)
         return True
 
-    async def remember(self, job: Raw, attempt: Attempt, resume: Resume) -> bool:
+    async def remember(self, job: Raw, attempt: TransferAttempt, resume: Resume) -> bool:
         """Tell the Job's next pod which upload to go on with; whether that worked."""
         meta = section(job, "metadata")
         body = {"stringData": {KEY: _text(dataclasses.replace(attempt.job, resume=resume))}}
@@ -70,7 +70,7 @@ class JobInputs:
             return False
         return True
 
-    async def attempt(self, job: Raw) -> Attempt | None:
+    async def attempt(self, job: Raw) -> TransferAttempt | None:
         """What an earlier operator began; None where it did not come to hand over the job."""
         meta = section(job, "metadata")
         annotations = section(meta, "annotations")
@@ -78,7 +78,7 @@ class JobInputs:
             secret = await self._client.get(SECRETS, meta["name"], meta["namespace"])
             if not _is_of(secret, job):
                 return None
-            return Attempt(
+            return TransferAttempt(
                 job=TransferJob.parse(base64.b64decode(section(secret, "data")[KEY])),
                 inputs=annotations[ANNOTATION_INPUTS],
                 number=int(annotations[ANNOTATION_ATTEMPT]),

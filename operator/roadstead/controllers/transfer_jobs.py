@@ -15,8 +15,8 @@ from roadstead.api.raw import Raw, section
 from roadstead.controllers.transfer_following import PACE, Following, Pace
 from roadstead.controllers.transfer_inputs import JobInputs, SecretClient
 from roadstead.controllers.transfer_logs import LogClient, PodLog
-from roadstead.controllers.transfer_pods import belonging, has_ended, is_deleting, told
-from roadstead.controllers.transfer_runner import Attempt, Hears, Outcome
+from roadstead.controllers.transfer_pods import belonging, has_ended, is_deleting, outcome_of
+from roadstead.controllers.transfer_runner import EventHandler, Outcome, TransferAttempt
 from roadstead.errors import KubeConflict, KubeNotFound, KubeRejected, KubeUnavailable
 from roadstead.kube.cache import WatchCache
 from roadstead.kube.client import Object, Page
@@ -67,7 +67,7 @@ class JobRunner:
         self._found: dict[str, Object] = {}
         """Jobs of earlier operators by their Model's UID, each until it is followed."""
 
-    async def run(self, attempt: Attempt, hears: Hears) -> Outcome:
+    async def run(self, attempt: TransferAttempt, hears: EventHandler) -> Outcome:
         """Make the Job, or find it, and follow it to its end; cancelled, it goes on without us."""
         try:
             job = self._found.pop(attempt.uid, None) or await self._made(attempt)
@@ -76,7 +76,7 @@ class JobRunner:
             message = f"the transfer's Job is refused: {error}"
             return Failed(reason="TransferJobRefused", message=message)
 
-    async def found(self) -> Sequence[Attempt]:
+    async def found(self) -> Sequence[TransferAttempt]:
         """The Jobs that there are; what was not begun, or is nobody's any more, is removed."""
         pages = self._client.list(JOBS, selector=LABEL_MODEL_UUID, namespace=self._namespace)
         jobs = [raw async for page in pages for raw in page.items if not is_deleting(raw)]
@@ -105,7 +105,7 @@ class JobRunner:
                 )
         return False
 
-    async def _made(self, attempt: Attempt) -> Object:
+    async def _made(self, attempt: TransferAttempt) -> Object:
         """A Job that runs, with its Secret; one of an earlier attempt that ended goes first."""
         place = TransferPlace(
             model_name=attempt.job.model_name, model_uid=attempt.uid, namespace=self._namespace
@@ -128,9 +128,9 @@ class JobRunner:
 
     def _is_over(self, job: Raw) -> bool:
         """Whether its outcome is one of the past, which says nothing of what is wanted now."""
-        return has_ended(job) or told(self._pods(job)) is not None
+        return has_ended(job) or outcome_of(self._pods(job)) is not None
 
-    async def _follow(self, attempt: Attempt, job: Object, hears: Hears) -> Outcome:
+    async def _follow(self, attempt: TransferAttempt, job: Object, hears: EventHandler) -> Outcome:
         following = Following(
             pods=lambda: self._pods(job),
             state=lambda: self._state(job),

@@ -15,8 +15,8 @@ from roadstead.transfer.messages import Completed, Event, Failed, Started, Stopp
 
 logger = logging.getLogger(__name__)
 
-SILENCE_SECONDS: Final = 120.0
-PAUSE_SECONDS: Final = 2.0
+LOG_SILENCE_SECONDS: Final = 120.0
+LOG_RETRY_SECONDS: Final = 2.0
 
 
 class LogClient(Protocol):
@@ -71,7 +71,7 @@ class PodLog:
         while self.outcome is None:
             try:
                 lines = self._client.log(
-                    pod, namespace=self._namespace, since=since, silence=SILENCE_SECONDS
+                    pod, namespace=self._namespace, since=since, silence=LOG_SILENCE_SECONDS
                 )
                 async for line in lines:
                     stamp, _, text = line.partition(b" ")
@@ -79,7 +79,7 @@ class PodLog:
                     self._take(text)
             except KubeError as error:
                 logger.debug("the log of %s can't be read now: %s", pod, error)
-            await asyncio.sleep(PAUSE_SECONDS)
+            await asyncio.sleep(LOG_RETRY_SECONDS)
 
     def _take(self, text: bytes) -> None:
         """Events stand on standard output, between the lines that the pod logs."""

@@ -42,7 +42,7 @@ def blocking(pods: Iterable[Raw]) -> Finding | None:
     return found if found is not None and found.severe else None
 
 
-def told(pods: Iterable[Raw]) -> Completed | Failed | None:
+def outcome_of(pods: Iterable[Raw]) -> Completed | Failed | None:
     """The outcome that a pod left behind as it ended; None where none has."""
     return next(_outcomes(pods), None)
 

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from roadstead.controllers.transfer_runner import Attempt, Hears, Outcome, crashed
+from roadstead.controllers.transfer_runner import EventHandler, Outcome, TransferAttempt, crashed
 from roadstead.errors import InvalidMessage
 from roadstead.fence import FOREVER, Fence
 from roadstead.transfer.messages import Completed, Failed, Stopped, TransferJob, parse_event
@@ -35,7 +35,7 @@ class ProcessRunner:
         self._environ = dict(environ)
         self._fence = fence or Fence.shared(FOREVER)
 
-    async def found(self) -> Sequence[Attempt]:
+    async def found(self) -> Sequence[TransferAttempt]:
         """None: they end with their operator."""
         return ()
 
@@ -43,7 +43,7 @@ class ProcessRunner:
         """Nothing is left of a process that has ended."""
         return True
 
-    async def run(self, attempt: Attempt, hears: Hears) -> Outcome:
+    async def run(self, attempt: TransferAttempt, hears: EventHandler) -> Outcome:
         """Run it; cancelled, the process gets SIGTERM and is waited for."""
         self._fence.check()
         process = await self._spawn(attempt.job)
@@ -76,7 +76,7 @@ class ProcessRunner:
         )
 
 
-async def _follow(process: asyncio.subprocess.Process, hears: Hears) -> Outcome | None:
+async def _follow(process: asyncio.subprocess.Process, hears: EventHandler) -> Outcome | None:
     assert process.stdout is not None  # noqa: S101 - asked for in _spawn
     outcome: Outcome | None = None
     async for line in process.stdout:

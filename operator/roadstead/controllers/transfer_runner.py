@@ -19,12 +19,12 @@ class Blocked:
     message: str = ""
 
 
-Hears = Callable[[Event | Blocked], None]
+EventHandler = Callable[[Event | Blocked], None]
 """Is told each event of a transfer but the last, in the event loop; must not block."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Attempt:
+class TransferAttempt:
     """One attempt to bring a Model; `number` counts from 1.
 
     `inputs` stands for all that the job was made from; another value means another chance.
@@ -43,10 +43,10 @@ class Attempt:
 class TransferRunner(Protocol):
     """Runs one transfer of a Model at a time."""
 
-    async def run(self, attempt: Attempt, hears: Hears) -> Outcome:
+    async def run(self, attempt: TransferAttempt, hears: EventHandler) -> Outcome:
         """Run it to its end, and say what came of it. Cancelled, its upload is kept."""
 
-    async def found(self) -> Sequence[Attempt]:
+    async def found(self) -> Sequence[TransferAttempt]:
         """What an earlier operator began and left to the next one; `run` goes on with it."""
 
     async def clear(self, uid: str) -> bool:

@@ -13,7 +13,7 @@ from typing import Final
 
 from roadstead import logs, metrics
 from roadstead.controllers.transfer_queue import TransferQueue
-from roadstead.controllers.transfer_runner import Attempt, Blocked, Outcome, TransferRunner
+from roadstead.controllers.transfer_runner import Blocked, Outcome, TransferAttempt, TransferRunner
 from roadstead.errors import Retry
 from roadstead.transfer.messages import Event, Failed, Progress, Started
 
@@ -61,7 +61,7 @@ class Transfers:
         self._queue = TransferQueue(concurrency)
         self._closed = False
         self._views: dict[str, TransferView] = {}
-        self._attempts: dict[str, Attempt] = {}
+        self._attempts: dict[str, TransferAttempt] = {}
         """Those that wait and those that run."""
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -69,7 +69,7 @@ class Transfers:
         """What is known of a Model's transfer; None if there is none."""
         return self._views.get(uid)
 
-    def start(self, attempt: Attempt, *, tenants: Collection[str]) -> None:
+    def start(self, attempt: TransferAttempt, *, tenants: Collection[str]) -> None:
         """Queue a transfer for its tenants; one of the same Model that is under way goes on."""
         if attempt.uid in self._attempts:
             return
@@ -112,7 +112,7 @@ class Transfers:
         self._closed = True
         await asyncio.gather(*(self._cancel(uid) for uid in list(self._attempts)))
 
-    def _take_in(self, attempt: Attempt) -> None:
+    def _take_in(self, attempt: TransferAttempt) -> None:
         self._attempts[attempt.uid] = attempt
         view = TransferView(state=State.QUEUED, inputs=attempt.inputs, attempt=attempt.number)
         self._set(attempt.uid, view)
@@ -121,7 +121,7 @@ class Transfers:
         while not self._closed and (uid := self._queue.take()) is not None:
             self._begin(self._attempts[uid])
 
-    def _begin(self, attempt: Attempt) -> None:
+    def _begin(self, attempt: TransferAttempt) -> None:
         uid = attempt.uid
         task = asyncio.create_task(self._run(attempt), name=f"transfer {attempt.job.model_name}")
         self._tasks[uid] = task
@@ -147,7 +147,7 @@ class Transfers:
         self._views.pop(uid, None)
         self._count()
 
-    async def _run(self, attempt: Attempt) -> None:
+    async def _run(self, attempt: TransferAttempt) -> None:
         uid, name = attempt.uid, attempt.job.model_name
         with logs.about(f"model/{name}"):
             self._change(uid, state=State.RUNNING)
@@ -157,7 +157,7 @@ class Transfers:
             logger.info("the transfer ended: %s", reason)
             self._change(uid, state=State.ENDED, outcome=outcome, ended=time.monotonic())
 
-    async def _outcome(self, attempt: Attempt) -> Outcome:
+    async def _outcome(self, attempt: TransferAttempt) -> Outcome:
         """What came of it; whatever goes wrong here ends this transfer alone, and is told."""
         reported = _Reported()
         try:
@@ -171,7 +171,7 @@ class Transfers:
         finally:
             _forget_progress(attempt.job.model_name)
 
-    def _heard(self, attempt: Attempt, event: Event | Blocked, reported: _Reported) -> None:
+    def _heard(self, attempt: TransferAttempt, event: Event | Blocked, reported: _Reported) -> None:
         uid, name = attempt.uid, attempt.job.model_name
         if isinstance(event, Blocked):
             self._change(uid, blocked=event if event.reason else None)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from roadstead.api.usage import Took, UsageSample
+from roadstead.api.usage import UsageSample, UsageSink
 from roadstead.controllers.settings import OperatorSettings
 from roadstead.controllers.usage_nodes import Nodes
 from roadstead.controllers.usage_rounds import Heard, Rounds
@@ -18,14 +18,14 @@ from roadstead.controllers.usage_targets import PodTarget, ServerTarget, targets
 from roadstead.kube.cache import Name, WatchCache
 from roadstead.kube.client import KubeClient
 from roadstead.usage import metrics
-from roadstead.usage.book import PodLook, UsageBook
+from roadstead.usage.book import PodSample, UsageBook
 from roadstead.usage.figures import ShownUsage
 from roadstead.usage.metrics import Labels, ServerMetrics
 from roadstead.usage.servers import LlamaServers
 
 logger = logging.getLogger(__name__)
 
-BREATH: Final = 50
+YIELD_EVERY: Final = 50
 """So many servers are worked out before other tasks have their turn."""
 
 
@@ -39,7 +39,7 @@ class Collector:
     shown: ShownUsage
     wake: Callable[[Name], None]
     """Called for each server whose status is to show something else."""
-    took: Sequence[Took] = ()
+    took: Sequence[UsageSink] = ()
     clock: Callable[[], float] = time.time
     _book: UsageBook = dataclasses.field(default_factory=UsageBook)
     _metrics: ServerMetrics = dataclasses.field(default_factory=ServerMetrics)
@@ -60,7 +60,7 @@ class Collector:
         """One round."""
         found: list[ServerTarget] = []
         for place, server in enumerate(targets(self.cache)):
-            if place % BREATH == 0:
+            if place % YIELD_EVERY == 0:
                 await asyncio.sleep(0)
             found.append(server)
         heard = await self.rounds.ask(found, seconds=self.interval)
@@ -68,7 +68,7 @@ class Collector:
         samples: list[UsageSample] = []
         labels: list[Labels] = []
         for place, server in enumerate(found):
-            if place % BREATH == 0:
+            if place % YIELD_EVERY == 0:
                 await asyncio.sleep(0)
             self._take(server, heard, now, samples, labels)
         self._book.keep(server.uuid for server in found)
@@ -99,8 +99,8 @@ class Collector:
         if self.shown.offer(server.uuid, server.status, usage, now=now):
             self.wake(server.name)
 
-    def _look(self, pod: PodTarget, heard: Heard) -> PodLook:
-        return PodLook(
+    def _look(self, pod: PodTarget, heard: Heard) -> PodSample:
+        return PodSample(
             uid=pod.uid,
             life=pod.life,
             young=pod.started > self._began,
@@ -108,7 +108,7 @@ class Collector:
             llama=heard.llama.get(pod.uid),
         )
 
-    def _hand(self, told: Took, samples: Sequence[UsageSample]) -> None:
+    def _hand(self, told: UsageSink, samples: Sequence[UsageSample]) -> None:
         try:
             told(samples)
         except Exception:
@@ -122,7 +122,7 @@ async def collecting(
     settings: OperatorSettings,
     shown: ShownUsage,
     wake: Callable[[Name], None],
-    took: Sequence[Took],
+    took: Sequence[UsageSink],
 ) -> None:
     """Measure until cancelled, by the operator's settings."""
     gateway = settings.gateway

@@ -15,7 +15,7 @@ from typing import Final
 from roadstead.errors import ModelError
 from roadstead.fetch.run import Fetch
 from roadstead.fetch.settings import FetchSettings
-from roadstead.source.patience import Patience, Stopping
+from roadstead.source.patience import RetryPolicy, Stopping
 
 log = logging.getLogger("roadstead.fetch")
 
@@ -38,7 +38,7 @@ def run(settings: FetchSettings) -> int:
 
     before = {name: signal.signal(name, handle) for name in (signal.SIGTERM, signal.SIGINT)}
     try:
-        Fetch(settings, Patience(attempts=settings.attempts, stop=stop)).run()
+        Fetch(settings, RetryPolicy(attempts=settings.attempts, stop=stop)).run()
     except Stopping:
         return STOPPED
     except ModelError as error:

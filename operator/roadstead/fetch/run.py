@@ -21,7 +21,7 @@ from roadstead.fetch.file import Digest, FileSink, PartFile, volume_error
 from roadstead.fetch.journal import Journal, Seal, boot_id, head, journal_path, part_path
 from roadstead.fetch.settings import FetchSettings
 from roadstead.source.dial import Anywhere
-from roadstead.source.patience import Patience
+from roadstead.source.patience import RetryPolicy
 from roadstead.source.pump import Pump
 from roadstead.source.ranges import RangeReader, SourceObject
 from roadstead.source.spans import MIN_PART_BYTES, Layout, Span, layout
@@ -53,7 +53,7 @@ class UrlFile:
 class Fetch:
     """Brings one file to its place."""
 
-    def __init__(self, settings: FetchSettings, patience: Patience) -> None:
+    def __init__(self, settings: FetchSettings, patience: RetryPolicy) -> None:
         self._settings = settings
         self._patience = patience
         self._urls = UrlFile(settings.url_file)

@@ -71,7 +71,9 @@ class GatewayProbe:
             ) as answer:
                 body = await answer.content.read(MAX_BODY)
                 by = answer.headers.get("Server", "")
-                return told(answer.status, body, by=by, url=f"{self._url}/{server_uuid}")
+                return interpret_response(
+                    answer.status, body, by=by, url=f"{self._url}/{server_uuid}"
+                )
         except aiohttp.ClientConnectorCertificateError as error:
             message = f"{self._address} shows a certificate that is not trusted for "
             message += f"{parts.hostname}: {error.certificate_error}"
@@ -81,7 +83,7 @@ class GatewayProbe:
             return Reached(answered=False, reason="GatewayUnreachable", message=message)
 
 
-def told(status: int, body: bytes, *, by: str, url: str) -> Reached:
+def interpret_response(status: int, body: bytes, *, by: str, url: str) -> Reached:
     """What an answer of the gateway means (pure); `by` is its header Server."""
     if status == HTTPStatus.OK and _of_llama(body):
         return Reached(answered=True, reason="Answered", message=f"answers at {url}")

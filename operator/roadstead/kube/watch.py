@@ -21,9 +21,9 @@ from roadstead.kube.restores import require_as_new
 logger = logging.getLogger(__name__)
 
 WATCH_SECONDS: Final = 300
-SILENCE_SECONDS: Final = 90.0
+WATCH_TIMEOUT_SECONDS: Final = 90.0
 """The API server sends a bookmark about once a minute, so a silent watch is a dead one."""
-LAST_BACKOFF: Final = 15.0
+MAX_WATCH_BACKOFF_SECONDS: Final = 15.0
 
 
 class WatchClient(Protocol):
@@ -75,7 +75,7 @@ class Watcher:
         resource: Resource,
         *,
         scope: Scope | None = None,
-        silence: float = SILENCE_SECONDS,
+        silence: float = WATCH_TIMEOUT_SECONDS,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -216,5 +216,5 @@ def _pause(failures: int) -> float:
     """Seconds before the next attempt: none after success, then doubling, half of it random."""
     if not failures:
         return 0.0
-    delay = min(LAST_BACKOFF, 0.1 * 2.0 ** min(failures, 16))
+    delay = min(MAX_WATCH_BACKOFF_SECONDS, 0.1 * 2.0 ** min(failures, 16))
     return delay * (0.5 + random.random() / 2)  # noqa: S311 - spreads reconnects

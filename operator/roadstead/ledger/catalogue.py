@@ -9,7 +9,7 @@ from typing import Final
 
 from roadstead.api.location import StoreLocation
 from roadstead.errors import LedgerUnavailable
-from roadstead.ledger.database import connected, speaking
+from roadstead.ledger.database import connected, translate_errors
 
 SECONDS: Final = 3.0
 """A Model that comes waits no longer for what the ledger may know."""
@@ -40,7 +40,7 @@ async def known_objects(
     """
     try:
         async with asyncio.timeout(SECONDS), connected(dsn_file) as connection:
-            with speaking():
+            with translate_errors():
                 rows = await connection.fetch(_KNOWN, endpoint, sha256, name)
     except TimeoutError:
         raise LedgerUnavailable("Postgres does not answer in time", reason="Timeout") from None

@@ -16,7 +16,7 @@ from roadstead.ledger.dsn import EXAMPLE, parse_dsn
 
 CONNECT_SECONDS: Final = 5.0
 STATEMENT_SECONDS: Final = 30.0
-SILENCE_SECONDS: Final = 30.0
+TRANSACTION_SILENCE_SECONDS: Final = 30.0
 """How long Postgres bears a transaction in which it is asked nothing."""
 
 _PASSING: Final = (
@@ -55,7 +55,7 @@ async def connect(dsn_file: Path) -> asyncpg.Connection:
         context = dsn.tls.context(dsn_file.parent)
     except LedgerError as error:
         raise LedgerError(f"{dsn_file}: {error}", reason=error.reason) from None
-    with speaking(), _encrypting():
+    with translate_errors(), _encrypting():
         try:
             return await asyncpg.connect(
                 dsn.url,
@@ -123,7 +123,7 @@ def _is_cancelled() -> bool:
 
 @contextlib.asynccontextmanager
 async def transaction(
-    connection: asyncpg.Connection, *, silence: float = SILENCE_SECONDS
+    connection: asyncpg.Connection, *, silence: float = TRANSACTION_SILENCE_SECONDS
 ) -> AsyncIterator[None]:
     """A transaction that Postgres itself gives up after `silence` seconds without a statement.
 
@@ -136,7 +136,7 @@ async def transaction(
 
 
 @contextlib.contextmanager
-def speaking() -> Iterator[None]:
+def translate_errors() -> Iterator[None]:
     """Turn what asyncpg and the network raise within it into LedgerError and LedgerUnavailable.
 
     The server's own messages are not passed on: they may quote values.

@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import asyncpg
 
-from roadstead.ledger.database import speaking
+from roadstead.ledger.database import translate_errors
 from roadstead.ledger.records import ObjectRecord, key_of
-from roadstead.ledger.tables import Table, ahead, contradicted
+from roadstead.ledger.tables import Table, contradiction_sql, highest_version_sql
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ async def current_epoch(
 
     `known` is that of earlier connections: a database restored from a backup may be behind it.
     """
-    with speaking():
+    with translate_errors():
         stored = await connection.fetchval("SELECT coalesce(max(epoch), 0) FROM ledger_epochs")
     epoch = max(int(stored), known)
     for kind in kinds:
@@ -48,7 +48,7 @@ async def current_epoch(
             )
             break
     if epoch != stored:
-        with speaking():
+        with translate_errors():
             await connection.execute("INSERT INTO ledger_epochs (epoch) VALUES ($1)", epoch)
     return epoch
 
@@ -56,10 +56,10 @@ async def current_epoch(
 async def _went_back(connection: asyncpg.Connection, kind: KindView, epoch: int) -> bool:
     keys = [key_of(each) for each in kind.records]
     versions = [each.resource_version for each in kind.records]
-    with speaking():
-        highest = await connection.fetchval(ahead(kind.table), epoch)
+    with translate_errors():
+        highest = await connection.fetchval(highest_version_sql(kind.table), epoch)
         wrong = await connection.fetchval(
-            contradicted(kind.table), epoch, keys, versions, kind.listed
+            contradiction_sql(kind.table), epoch, keys, versions, kind.listed
         )
     # Asked for after the rows were read: it is at least as high as all that was written by then.
     return bool(wrong) or highest > await kind.current()

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 import asyncpg
 
 from roadstead.errors import LedgerError
-from roadstead.ledger.database import speaking
+from roadstead.ledger.database import translate_errors
 from roadstead.ledger.records import ObjectRecord, ServerRecord, key_of
-from roadstead.ledger.tables import Table, bury, living
+from roadstead.ledger.tables import Table, live_versions_sql, mark_deleted_sql
 
 
 async def claim(connection: asyncpg.Connection, cluster_uid: str) -> None:
@@ -17,7 +17,7 @@ async def claim(connection: asyncpg.Connection, cluster_uid: str) -> None:
 
     Another cluster's operator would take every object of this one for deleted.
     """
-    with speaking():
+    with translate_errors():
         await connection.execute(
             "INSERT INTO ledger_cluster (cluster_uid) VALUES ($1) ON CONFLICT DO NOTHING",
             cluster_uid,
@@ -45,8 +45,8 @@ async def resync(
     is known not to be there: a row that is newer than that is none of ours to end. Rows of an
     epoch before `epoch` are old, whatever their version.
     """
-    with speaking():
-        rows = await connection.fetch(living(table))
+    with translate_errors():
+        rows = await connection.fetch(live_versions_sql(table))
     stored = {
         row["key"]: (row["resource_version"], row["pods_version"])
         for row in rows
@@ -59,8 +59,8 @@ async def resync(
             late.append(record)
     gone = sorted({row["key"] for row in rows} - seen)
     if gone:
-        with speaking():
-            await connection.execute(bury(table), gone, list(map(gone_at, gone)), epoch)
+        with translate_errors():
+            await connection.execute(mark_deleted_sql(table), gone, list(map(gone_at, gone)), epoch)
     return late
 
 

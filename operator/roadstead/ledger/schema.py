@@ -13,7 +13,7 @@ from typing import Final
 import asyncpg
 
 from roadstead.errors import LedgerError
-from roadstead.ledger.database import speaking
+from roadstead.ledger.database import translate_errors
 from roadstead.ledger.retention import Retention
 
 logger = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ def migrations() -> tuple[Migration, ...]:
 
 async def version(connection: asyncpg.Connection) -> int:
     """What the database is at; LedgerUnavailable where it was never migrated."""
-    with speaking():
+    with translate_errors():
         found = await connection.fetchval("SELECT max(version) FROM schema_migrations")
     return int(found or 0)
 
@@ -83,7 +83,7 @@ async def migrate(
     Each step is a transaction of its own, and a lock keeps others waiting. Raises LedgerError where
     the database is ahead of this version, or was migrated by something else.
     """
-    with speaking():
+    with translate_errors():
         await connection.execute("SELECT pg_advisory_lock($1)", _LOCK, timeout=600)
         try:
             await connection.execute(_KEPT)

@@ -174,7 +174,7 @@ TABLES: Final[Mapping[type[Record], Table]] = {
 """By the kind of record, in the order in which they are written."""
 
 
-def bury(table: Table) -> str:
+def mark_deleted_sql(table: Table) -> str:
     """Mark rows as deleted, `$1` being their keys.
 
     `$2` are the versions that the cluster did not have them at: a row that is newer stays, unless
@@ -190,7 +190,7 @@ def bury(table: Table) -> str:
     )
 
 
-def living(table: Table) -> str:
+def live_versions_sql(table: Table) -> str:
     """Key, epoch and versions of the rows that are not deleted."""
     pods = "pods_version" if table is SERVERS else "0::bigint"
     return (
@@ -199,12 +199,12 @@ def living(table: Table) -> str:
     )
 
 
-def ahead(table: Table) -> str:
+def highest_version_sql(table: Table) -> str:
     """The highest version of any row of the epoch `$1`."""
     return f"SELECT coalesce(max(resource_version), 0) FROM {table.name} WHERE epoch = $1"
 
 
-def contradicted(table: Table) -> str:
+def contradiction_sql(table: Table) -> str:
     """Whether a row of the epoch `$1` can't be, since the cluster is as it is.
 
     At version `$4` the objects with the keys `$2` had the versions `$3`, and not a higher one, nor
@@ -218,7 +218,7 @@ def contradicted(table: Table) -> str:
     )
 
 
-def whole(table: Table) -> str:
+def live_rows_sql(table: Table) -> str:
     """Key and, as JSON, the whole of each row that is not deleted."""
     return (
         f"SELECT {table.key}::text AS key, to_jsonb(kept)::text AS row "

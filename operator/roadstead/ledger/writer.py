@@ -18,7 +18,7 @@ import asyncpg
 from roadstead import metrics
 from roadstead.errors import LeaseLost, LedgerError, LedgerUnavailable, RowRefused
 from roadstead.fence import Fence
-from roadstead.ledger.database import close, connect, connected, speaking, transaction
+from roadstead.ledger.database import close, connect, connected, transaction, translate_errors
 from roadstead.ledger.outbox import Batch, Outbox
 from roadstead.ledger.records import Record, row
 from roadstead.ledger.retention import Retention
@@ -131,7 +131,7 @@ class LedgerWriter:
         self._fence.check()
         if self._keep is not None:
             days = dataclasses.astuple(self._keep)
-            with speaking():
+            with translate_errors():
                 await connection.execute("SELECT keep_partitions($1, $2, $3)", *days)
         await self._begin(connection)
 
@@ -224,7 +224,7 @@ async def _require_schema(connection: asyncpg.Connection) -> None:
 
 
 async def _store(connection: asyncpg.Connection, batch: Batch, epoch: int) -> None:
-    with speaking():
+    with translate_errors():
         async with transaction(connection):
             for kind, records in by_kind(batch).items():
                 rows = json.dumps([{**row(record), "epoch": epoch} for record in records])

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from roadstead.api.contract import ResourceContract
 from roadstead.api.contract_limits import Authorization
-from roadstead.api.demand import NOTHING, Demand, faults
+from roadstead.api.demand import NO_DEMAND, Demand, faults
 from roadstead.api.devices import DEFAULT_DEVICES, DeviceNames
 from roadstead.api.globs import matches_any
 from roadstead.api.modelserve import ModelServe
@@ -43,12 +43,12 @@ class ContractFacts:
     namespace_labels: Mapping[str, str]
     contract: ResourceContract | None
     now: datetime.datetime
-    others: Demand = NOTHING
+    others: Demand = NO_DEMAND
     """What all other servers take of this contract, those that are only reserved included."""
-    own: Demand = NOTHING
+    own: Demand = NO_DEMAND
     """What this server takes of this contract already. A limit that it is over, since the contract
     shrank, does not hold up a change that takes no more of it (as with a ResourceQuota)."""
-    running: Demand = NOTHING
+    running: Demand = NO_DEMAND
     """What may still run of this server as it was before, under whichever contract. Until its
     rollout is through, it takes the larger of this and of its spec, part by part, of the totals."""
     uuid_model: str = ""

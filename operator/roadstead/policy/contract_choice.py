@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 
 from roadstead.api.contract import ResourceContract
-from roadstead.api.demand import NOTHING, Demand
+from roadstead.api.demand import NO_DEMAND, Demand
 from roadstead.policy.chain import Violation
 from roadstead.policy.contract import ContractFacts, asks_for, covers, model_names, violations
 
@@ -18,8 +18,8 @@ class Offer:
     """A contract, what all other servers take of it, and what this server takes of it already."""
 
     contract: ResourceContract
-    others: Demand = NOTHING
-    own: Demand = NOTHING
+    others: Demand = NO_DEMAND
+    own: Demand = NO_DEMAND
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

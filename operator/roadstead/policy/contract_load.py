@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Iterable, Mapping
 
 from roadstead.api.contract import Reservation
-from roadstead.api.demand import NOTHING, Demand, total
+from roadstead.api.demand import NO_DEMAND, Demand, total
 from roadstead.api.devices import DEFAULT_DEVICES, DeviceNames
 from roadstead.api.granted import Granted
 from roadstead.api.modelserve import ModelServe
@@ -26,10 +26,10 @@ def taken_by(
     of what may still run of it. Of one that is not, what runs counts as it was granted.
     """
     granted = Granted.parse(serve.status)
-    running = granted.demand if granted else NOTHING
+    running = granted.demand if granted else NO_DEMAND
     if admitted and serve.contract:
         return serve.contract, Demand.of_serve(serve, devices=devices) | running
-    return (granted.contract, running) if granted else ("", NOTHING)
+    return (granted.contract, running) if granted else ("", NO_DEMAND)
 
 
 def load(
@@ -42,7 +42,7 @@ def load(
     """
     taken = dict(counted)
     for reservation in reservations:
-        before = taken.get(reservation.key, NOTHING)
+        before = taken.get(reservation.key, NO_DEMAND)
         taken[reservation.key] = before | reservation.demand
     taken.pop(without, None)
     return total(taken.values())
@@ -68,7 +68,7 @@ def outstanding(
 
 
 def _is_counted(counted: Mapping[str, Demand], reservation: Reservation) -> bool:
-    return counted.get(reservation.key, NOTHING).agrees(reservation.demand)
+    return counted.get(reservation.key, NO_DEMAND).agrees(reservation.demand)
 
 
 def reserve(

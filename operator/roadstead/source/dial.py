@@ -26,7 +26,7 @@ READ_SECONDS = 60.0
 RECEIVE_BUFFER_BYTES = 4 * 2**20
 
 
-class Guard(Protocol):
+class AddressPolicy(Protocol):
     """Says which addresses a URL may be read from; `AllowList` is one."""
 
     def covers(self, scheme: str, host: str, port: int) -> bool:
@@ -94,7 +94,9 @@ class Target:
 class Connection(http.client.HTTPConnection):
     """An HTTP(S) connection whose socket is dialled here, at an address that the guard opens."""
 
-    def __init__(self, target: Target, guard: Guard, *, read_seconds: float = READ_SECONDS) -> None:
+    def __init__(
+        self, target: Target, guard: AddressPolicy, *, read_seconds: float = READ_SECONDS
+    ) -> None:
         super().__init__(target.host, target.port, timeout=read_seconds, blocksize=2**20)
         self._target = target
         self._guard = guard
@@ -125,7 +127,9 @@ class Connection(http.client.HTTPConnection):
             timer.cancel()
 
 
-def connect(target: Target, guard: Guard, *, read_seconds: float = READ_SECONDS) -> Connection:
+def connect(
+    target: Target, guard: AddressPolicy, *, read_seconds: float = READ_SECONDS
+) -> Connection:
     """A connection, established; raises SourceError."""
     connection = Connection(target, guard, read_seconds=read_seconds)
     try:
@@ -148,7 +152,7 @@ def unreachable(target: Target, error: Exception) -> SourceError:
     return SourceInterrupted("SourceUnreachable", f"{target}: can't be reached ({why})")
 
 
-def _dial(target: Target, guard: Guard) -> socket.socket:
+def _dial(target: Target, guard: AddressPolicy) -> socket.socket:
     if not guard.covers(target.scheme, target.host, target.port):
         raise SourceError(
             "SourceNotAllowed",

@@ -26,7 +26,7 @@ def delay_seconds(failures: int, chance: float) -> float:
     return longest * (0.5 + chance / 2)
 
 
-class Patience:
+class RetryPolicy:
     """How often to try (`attempts`), until `stop` is set."""
 
     def __init__(self, *, attempts: int, stop: threading.Event) -> None:

@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Protocol
 
-from roadstead.source.patience import PASSING, Patience, Stopping
+from roadstead.source.patience import PASSING, RetryPolicy, Stopping
 from roadstead.source.ranges import RangeReader
 from roadstead.source.spans import CHUNK_BYTES, Layout, Span
 
@@ -71,7 +71,7 @@ class Pump:
         spans: Sequence[Span],
         reader: Callable[[], RangeReader],
         sink: Callable[[], Sink],
-        patience: Patience,
+        patience: RetryPolicy,
         follower: Follower | None = None,
         known: Callable[[Span], Iterator[memoryview]] | None = None,
         done: frozenset[int] = frozenset(),

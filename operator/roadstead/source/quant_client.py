@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from roadstead import tokens
 from roadstead.errors import InvalidToken, ModelUnknown, Retry, SourceError, SourceInterrupted
-from roadstead.source.dial import Connection, Guard, Target, unreachable
+from roadstead.source.dial import AddressPolicy, Connection, Target, unreachable
 
 AUDIENCE: Final = "roadstead-quant"
 ISSUER: Final = "roadstead"
@@ -71,7 +71,7 @@ class QuantClient:
         self,
         endpoint: str,
         key_file: Path,
-        guard: Guard,
+        guard: AddressPolicy,
         *,
         clock: Callable[[], datetime.datetime] = _now,
     ) -> None:

@@ -21,8 +21,8 @@ from roadstead.errors import SourceDenied, SourceError, SourceInterrupted
 from roadstead.source.answers import MAX_BODY_BYTES, SourceAnswer
 from roadstead.source.dial import (
     READ_SECONDS,
+    AddressPolicy,
     Connection,
-    Guard,
     Target,
     connect,
     unreachable,
@@ -52,7 +52,7 @@ class RangeReader:
     def __init__(
         self,
         urls: Urls,
-        guard: Guard,
+        guard: AddressPolicy,
         found: SourceObject | None = None,
         *,
         read_seconds: float = READ_SECONDS,

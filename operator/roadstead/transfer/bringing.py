@@ -19,14 +19,14 @@ from roadstead.errors import (
     StoreNotImplemented,
     UploadMissing,
 )
-from roadstead.source.patience import Patience
+from roadstead.source.patience import RetryPolicy
 from roadstead.source.pump import Pump
 from roadstead.transfer.content import PartsVerifier, Verified, Verifier
 from roadstead.transfer.messages import Phase, Resume
 from roadstead.transfer.origin import Origin
 from roadstead.transfer.rate import Reporter
 from roadstead.transfer.settings import TransferSettings
-from roadstead.transfer.standing import GONE, TAKEN, Standing
+from roadstead.transfer.standing import GONE, TAKEN, StoreState
 from roadstead.transfer.upload import Upload, Uploads
 
 HEALING: Final = (
@@ -39,14 +39,14 @@ HEALING: Final = (
 """Refusals that say nothing against an upload: it is completed once somebody has seen to them."""
 
 
-class Bringing:
+class Uploader:
     """Fills an upload, completes it, and sees that the model came of it."""
 
     def __init__(
         self,
-        standing: Standing,
+        standing: StoreState,
         settings: TransferSettings,
-        patience: Patience,
+        patience: RetryPolicy,
         reporter: Reporter,
     ) -> None:
         self._standing = standing

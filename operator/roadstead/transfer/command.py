@@ -13,7 +13,7 @@ from types import FrameType
 from typing import IO, Final
 
 from roadstead.errors import InvalidMessage, ModelError, Retry
-from roadstead.source.patience import Patience, Stopping
+from roadstead.source.patience import RetryPolicy, Stopping
 from roadstead.transfer.messages import Event, Failed, Stopped, TransferJob, event_line
 from roadstead.transfer.run import Transfer
 from roadstead.transfer.settings import TransferSettings
@@ -78,7 +78,7 @@ def run(
     with _stopped_by_signals(stop, outlet, stopped):
         try:
             job = TransferJob.parse(stdin.read())
-            patience = Patience(attempts=settings.attempts, stop=stop)
+            patience = RetryPolicy(attempts=settings.attempts, stop=stop)
             outlet.last(Transfer(job, settings, patience, outlet.emit).run())
         except Stopping:
             outlet.last(Stopped())

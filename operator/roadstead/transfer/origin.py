@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 
 from roadstead.errors import ContentError, Retry, SourceChanged, SourceError
-from roadstead.source.dial import Anywhere, Guard
-from roadstead.source.patience import Patience
+from roadstead.source.dial import AddressPolicy, Anywhere
+from roadstead.source.patience import RetryPolicy
 from roadstead.source.quant_client import QuantAnswer, QuantClient
 from roadstead.source.ranges import RangeReader, SourceObject
 from roadstead.source.urls import FixedUrl, RenewedUrls, Urls
@@ -19,7 +19,7 @@ class Origin:
     """A source that answered: its URLs, what it holds, and what it and the job promise."""
 
     urls: Urls
-    guard: Guard
+    guard: AddressPolicy
     found: SourceObject
     sha256: str | None
     quantization: str | None
@@ -33,7 +33,7 @@ def find(
     source: QuantSource | UrlSource,
     expected_sha256: str | None,
     settings: TransferSettings,
-    patience: Patience,
+    patience: RetryPolicy,
 ) -> Origin:
     """Ask the source what it has; raises SourceError or ContentError where promises differ."""
     if isinstance(source, UrlSource):
@@ -79,7 +79,7 @@ def _quant(source: QuantSource, settings: TransferSettings) -> QuantClient:
             retry=Retry.ON_CHANGE,
         )
     own = source.endpoint.rstrip("/") == settings.quant_endpoint
-    guard: Guard = Anywhere() if own else settings.allow
+    guard: AddressPolicy = Anywhere() if own else settings.allow
     return QuantClient(source.endpoint, settings.quant_key_file, guard)
 
 
@@ -91,7 +91,7 @@ def _again(client: QuantClient, model_id: str, first: QuantAnswer) -> str:
     return answer.url
 
 
-def _probe(urls: Urls, guard: Guard, patience: Patience) -> SourceObject:
+def _probe(urls: Urls, guard: AddressPolicy, patience: RetryPolicy) -> SourceObject:
     reader = RangeReader(urls, guard)
     try:
         return patience.run(reader.probe)

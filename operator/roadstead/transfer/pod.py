@@ -49,13 +49,13 @@ class Pod:
             raise InvalidSettings(f"{self.job_file}: {error.strerror}") from None
         over = False
 
-        def told(event: Event) -> None:
+        def on_event(event: Event) -> None:
             nonlocal over
             over = is_over(event)
             if over:
                 self._keep(event_line(event))
 
-        code = run(settings, io.BytesIO(job), stdout, told=told, stopped=GO_ON)
+        code = run(settings, io.BytesIO(job), stdout, told=on_event, stopped=GO_ON)
         return 0 if over else code or GO_ON
 
     def _keep(self, line: str) -> None:

@@ -11,7 +11,7 @@ from minio import Minio
 from roadstead.api.location import StoreLocation
 from roadstead.errors import Retry, SourceError, StoreError, StoreInterrupted
 from roadstead.source.dial import Anywhere
-from roadstead.source.patience import Patience
+from roadstead.source.patience import RetryPolicy
 from roadstead.source.pump import Pump
 from roadstead.source.ranges import RangeReader, SourceObject
 from roadstead.source.spans import MIN_PART_BYTES, Span, layout
@@ -42,7 +42,7 @@ class Nowhere:
 class StoredReader:
     """Reads and verifies objects that the store has."""
 
-    def __init__(self, client: Minio, connections: int, patience: Patience) -> None:
+    def __init__(self, client: Minio, connections: int, patience: RetryPolicy) -> None:
         self._client = client
         self._connections = connections
         self._patience = patience

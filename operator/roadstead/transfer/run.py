@@ -39,16 +39,16 @@ from roadstead.errors import (
     StoreError,
     UploadMissing,
 )
-from roadstead.source.patience import Patience
+from roadstead.source.patience import RetryPolicy
 from roadstead.store.objects import StoredObject, check_endpoint
-from roadstead.transfer.bringing import Bringing
+from roadstead.transfer.bringing import Uploader
 from roadstead.transfer.content import Verified
 from roadstead.transfer.messages import Completed, Event, StoredSource, TransferJob
 from roadstead.transfer.origin import Origin, find
 from roadstead.transfer.placement import destination
 from roadstead.transfer.rate import Reporter
 from roadstead.transfer.settings import TransferSettings
-from roadstead.transfer.standing import TAKEN, Standing
+from roadstead.transfer.standing import TAKEN, StoreState
 
 log = logging.getLogger("roadstead.transfer")
 
@@ -66,7 +66,7 @@ class Transfer:
         self,
         job: TransferJob,
         settings: TransferSettings,
-        patience: Patience,
+        patience: RetryPolicy,
         emit: Callable[[Event], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -75,8 +75,8 @@ class Transfer:
         self._job = job
         self._settings = settings
         self._patience = patience
-        self._standing = Standing(job, settings, patience, reporter)
-        self._bringing = Bringing(self._standing, settings, patience, reporter)
+        self._standing = StoreState(job, settings, patience, reporter)
+        self._bringing = Uploader(self._standing, settings, patience, reporter)
 
     def run(self) -> Completed:
         """Bring the model to its target; raises ModelError or Stopping."""

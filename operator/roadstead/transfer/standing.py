@@ -17,7 +17,7 @@ from roadstead.errors import (
     StoreInterrupted,
     UploadMissing,
 )
-from roadstead.source.patience import Patience
+from roadstead.source.patience import RetryPolicy
 from roadstead.source.ranges import SourceObject
 from roadstead.source.spans import default_part_size
 from roadstead.store.multipart import Multipart
@@ -38,14 +38,14 @@ GONE: Final = ("StoreObjectMissing", "StoreObjectChanged")
 """What a run meets that reads what another one finds wrong, and removes or writes anew."""
 
 
-class Standing:
+class StoreState:
     """Looks, reads, puts in place and tidies up; all of it raises StoreError or Stopping."""
 
     def __init__(
         self,
         job: TransferJob,
         settings: TransferSettings,
-        patience: Patience,
+        patience: RetryPolicy,
         reporter: Reporter,
     ) -> None:
         self.target = job.target

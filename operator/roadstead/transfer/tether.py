@@ -13,7 +13,7 @@ from roadstead.errors import InvalidSettings
 from roadstead.fence import Fence
 from roadstead.transfer.settings import TransferSettings
 
-LOOK_SECONDS: Final = 0.25
+PARENT_CHECK_SECONDS: Final = 0.25
 ALONE: Final = 3
 """The exit code of a transfer that nobody answers for any more."""
 
@@ -37,5 +37,5 @@ def tethered(settings: TransferSettings, environ: Mapping[str, str]) -> Transfer
 
 def _watch(fence: Fence, parent: int) -> None:
     while fence.left() > 0 and os.getppid() == parent:
-        time.sleep(LOOK_SECONDS)
+        time.sleep(PARENT_CHECK_SECONDS)
     os._exit(ALONE)

@@ -12,7 +12,7 @@ from typing import Final
 
 from roadstead.api.location import StoreLocation
 from roadstead.errors import RightMissing, StoreError, UploadMissing
-from roadstead.source.patience import Patience
+from roadstead.source.patience import RetryPolicy
 from roadstead.source.pump import Sink
 from roadstead.source.ranges import SourceObject
 from roadstead.source.spans import Layout, Span, layout
@@ -77,7 +77,7 @@ class Upload:
         with self._lock:
             self._parts[part.number] = part
 
-    def complete(self, *, if_absent: bool, patience: Patience) -> str:
+    def complete(self, *, if_absent: bool, patience: RetryPolicy) -> str:
         """Make the object of the parts; once more is harmless. Its ETag."""
         parts = list(self._parts.values())
         return patience.run(
@@ -155,7 +155,7 @@ class CheckedSink:
 class Uploads:
     """Begins uploads and goes on with those of an earlier run."""
 
-    def __init__(self, multipart: Multipart, connections: int, patience: Patience) -> None:
+    def __init__(self, multipart: Multipart, connections: int, patience: RetryPolicy) -> None:
         self._multipart = multipart
         self._connections = connections
         self._patience = patience

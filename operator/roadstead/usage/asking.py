@@ -37,7 +37,7 @@ async def page(
     headers = {"Accept": "text/plain", "Accept-Encoding": "identity"}
     if authorization:
         headers["Authorization"] = authorization
-    with told():
+    with translating_errors():
         async with session.get(url, headers=headers, allow_redirects=False) as answer:
             if answer.status != HTTPStatus.OK:
                 reason = _REASONS.get(answer.status, "Refused")
@@ -54,7 +54,7 @@ async def page(
 
 
 @contextlib.contextmanager
-def told() -> Iterator[None]:
+def translating_errors() -> Iterator[None]:
     """Raise what aiohttp does as UsageError."""
     try:
         yield

@@ -18,7 +18,7 @@ RATE_SECONDS: Final = 60.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PodLook:
+class PodSample:
     """One pod in one round."""
 
     uid: str
@@ -97,7 +97,7 @@ class UsageBook:
         self._servers: dict[str, _Server] = {}
 
     def take(
-        self, server_uuid: str, pods: Sequence[PodLook], *, known_max: int, now: float
+        self, server_uuid: str, pods: Sequence[PodSample], *, known_max: int, now: float
     ) -> Usage | None:
         """What the server uses now; None where that has not been measured.
 
@@ -122,7 +122,7 @@ class UsageBook:
         self._servers = {uuid: one for uuid, one in self._servers.items() if uuid in kept}
 
 
-def _measure(pod: _Pod, look: PodLook, now: float) -> None:
+def _measure(pod: _Pod, look: PodSample, now: float) -> None:
     if look.containers is None:
         fresh = {k: v for k, v in pod.containers.items() if now - v.read_at <= STALE_SECONDS}
         pod.containers = fresh
@@ -155,7 +155,7 @@ def grown(before: float, after: float) -> float:
     return after - before if after >= before else after
 
 
-def _count(server: _Server, pod: _Pod, look: PodLook) -> None:
+def _count(server: _Server, pod: _Pod, look: PodSample) -> None:
     if look.llama is None:
         return
     before = pod.counted if pod.life == look.life and pod.counted else LlamaReading()
@@ -164,7 +164,7 @@ def _count(server: _Server, pod: _Pod, look: PodLook) -> None:
     pod.life, pod.counted = look.life, look.llama
 
 
-def _new(before: float | None, after: float | None, look: PodLook) -> float:
+def _new(before: float | None, after: float | None, look: PodSample) -> float:
     """What was counted since; all of it, where its process began under our eyes."""
     if after is None:
         return 0.0
@@ -179,7 +179,7 @@ def _peak(server: _Server) -> int:
     return sum(max(reading.memory_bytes, reading.peak_bytes or 0) for reading in readings)
 
 
-def _usage(server: _Server, looks: Iterable[PodLook], now: float) -> Usage:
+def _usage(server: _Server, looks: Iterable[PodSample], now: float) -> Usage:
     containers = [item for pod in server.pods.values() for item in pod.containers.values()]
     percents = [item.percent for item in containers if item.percent is not None]
     told = [look.llama for look in looks if look.llama is not None]

@@ -15,7 +15,7 @@ CHANGE: Final = 0.02
 CPU_POINTS: Final = 10
 CPU_CHANGE: Final = 0.2
 """CPU has to change by so many points, and by a fifth: an idle server's flutters a little."""
-PAUSE_SECONDS: Final = 30.0
+STATUS_WRITE_SECONDS: Final = 30.0
 """Between two writes for one server."""
 _MAX_PERCENT: Final = 2**31 - 1
 
@@ -66,7 +66,7 @@ def worth_showing(shown: Figures | None, now: Figures, *, seconds: float) -> boo
         return True
     if (shown.memory == 0) != (now.memory == 0) or now.memory_max >= 2 * shown.memory_max > 0:
         return True  # It ends, begins, or loads its model: that is not to wait.
-    return seconds >= PAUSE_SECONDS and (
+    return seconds >= STATUS_WRITE_SECONDS and (
         _other(shown.memory, now.memory)
         or _other(shown.memory_max, now.memory_max)
         or _other_cpu(shown.cpu_percent, now.cpu_percent)

@@ -14,7 +14,7 @@ from prometheus_client import REGISTRY
 
 from roadstead.errors import LedgerError, LedgerUnavailable
 from roadstead.ledger import writer
-from roadstead.ledger.database import close, connected, speaking, transaction
+from roadstead.ledger.database import close, connected, transaction, translate_errors
 from roadstead.ledger.outbox import Outbox
 from roadstead.ledger.resync import claim, resync
 from roadstead.ledger.tables import SERVERS
@@ -75,7 +75,7 @@ async def test_a_transaction_that_falls_silent_gives_its_rows_back(own_ledger: L
         assert await lost.fetchval(f"SHOW {SILENCE}") == "1min"
         await lost.execute(f"SET LOCAL {SILENCE} = 1")
         await other.execute(SAY, "said")
-        with pytest.raises(LedgerUnavailable), speaking():
+        with pytest.raises(LedgerUnavailable), translate_errors():
             await begun.aclose()
     assert (await own_ledger.row("SELECT status_reason FROM server_records"))[
         "status_reason"

@@ -4,7 +4,7 @@ import pytest
 
 from dev.console.server import ConsoleProcess
 from roadstead.console.authorization import COOKIE as ATTEMPT
-from roadstead.console.authorization import Attempt
+from roadstead.console.authorization import LoginAttempt
 from tests.support.console_browser import Browser
 
 
@@ -21,7 +21,7 @@ from tests.support.console_browser import Browser
 async def test_answer_that_does_not_hold_signs_nobody_in(
     provided: ConsoleProcess, query: str, words: str
 ) -> None:
-    attempt = Attempt.begin("/servers")
+    attempt = LoginAttempt.begin("/servers")
     async with Browser(provided.origin) as browser:
         answer = await browser.get(
             "/oidc/callback?" + query.format(state=attempt.state),

@@ -18,7 +18,7 @@ from roadstead.kube.admitted import AdmittedServes
 from roadstead.kube.resources import MODELSERVES, RESOURCECONTRACTS, Resource
 from roadstead.policy.contract import Caller, ContractFacts
 from roadstead_webhooks.admission.counting import CountingCache
-from roadstead_webhooks.admission.reserving import ATTEMPTS, Reservations
+from roadstead_webhooks.admission.reserving import RESERVATION_ATTEMPTS, Reservations
 from roadstead_webhooks.admission.validating import Claim
 from tests.support.builders.reviews import NOW, SPECS, thing
 
@@ -162,7 +162,7 @@ async def test_conflicts_are_tried_again_and_not_for_ever() -> None:
     contracts = Contracts(servers=10)
     contracts.faults = [KubeConflict("changed", status=409)] * 3
     assert await admitted(webhook(contracts), claim("a"))
-    contracts.faults = [KubeConflict("changed", status=409)] * ATTEMPTS
+    contracts.faults = [KubeConflict("changed", status=409)] * RESERVATION_ATTEMPTS
     answer = await webhook(contracts).take(claim("b"), dry_run=False)
     assert answer is not None
     assert answer.code == 409

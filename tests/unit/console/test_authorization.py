@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roadstead.console.authorization import Attempt, authorization_url, check_nonce, code_of
+from roadstead.console.authorization import LoginAttempt, authorization_url, check_nonce, code_of
 from roadstead.errors import InvalidToken
 
 ISSUER = "https://id.example.com"
-ATTEMPT = Attempt(state="s", nonce="n", verifier="dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
+ATTEMPT = LoginAttempt(state="s", nonce="n", verifier="dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
                   target="/servers")  # fmt: skip
 
 
@@ -23,13 +23,13 @@ def test_challenge_is_that_of_rfc_7636() -> None:
 
 
 def test_attempt_survives_its_cookie() -> None:
-    begun = Attempt.begin("/models?q=a b")
-    assert Attempt.read(begun.cookie()) == begun
+    begun = LoginAttempt.begin("/models?q=a b")
+    assert LoginAttempt.read(begun.cookie()) == begun
 
 
 @given(st.text(max_size=60))
 def test_no_cookie_breaks_it(text: str) -> None:
-    Attempt.read(text)
+    LoginAttempt.read(text)
 
 
 def test_provider_is_asked_with_state_nonce_and_challenge() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roadstead.api.raw import Raw
-from roadstead.console.signedout import ATTEMPTS, SignedOut
+from roadstead.console.signedout import REVOCATION_WRITE_ATTEMPTS, SignedOut
 from roadstead.console.signing import local
 from roadstead.errors import KubeConflict, SignOutRefused
 from roadstead.kube.client import Object
@@ -133,14 +133,14 @@ def test_full_list_fits_into_a_configmap() -> None:
 
 
 async def test_two_who_sign_out_at_once_are_both_written() -> None:
-    maps = Maps(conflicts=ATTEMPTS - 1)
+    maps = Maps(conflicts=REVOCATION_WRITE_ATTEMPTS - 1)
     await signing_out(maps).add(CLAIMS)
     assert session_id(CLAIMS) in read_ended(maps.text)
 
 
 async def test_conflicts_without_end_are_told() -> None:
     with pytest.raises(KubeConflict):
-        await signing_out(Maps(conflicts=ATTEMPTS)).add(CLAIMS)
+        await signing_out(Maps(conflicts=REVOCATION_WRITE_ATTEMPTS)).add(CLAIMS)
 
 
 @given(st.text(max_size=200))

@@ -41,8 +41,8 @@ def test_megabytes_are_told_in_binary_units() -> None:
 
 def test_what_is_not_known_is_a_dash() -> None:
     functions = (wording.memory, wording.cores, wording.speed)
-    assert {each(None) for each in functions} == {wording.NOTHING}
-    assert wording.when(None, NOW) == wording.NOTHING
+    assert {each(None) for each in functions} == {wording.NO_VALUE}
+    assert wording.when(None, NOW) == wording.NO_VALUE
 
 
 @pytest.mark.parametrize(

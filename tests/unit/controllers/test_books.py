@@ -5,7 +5,7 @@ import datetime
 import pytest
 
 from roadstead.api.usage import UsageSample
-from roadstead.controllers.books import INDEXES, Books
+from roadstead.controllers.books import INDEXES, LedgerFeed
 from roadstead.kube.cache import WatchCache
 from roadstead.kube.resources import MODELS, MODELSERVES, PODS
 from roadstead.ledger.outbox import Outbox
@@ -30,7 +30,7 @@ class Desk:
     def __init__(self) -> None:
         self.cache = WatchCache(INDEXES)
         self.outbox = Outbox(lambda: 0.0)
-        self.books = Books(self.cache, self.outbox, now=lambda: NOW)
+        self.books = LedgerFeed(self.cache, self.outbox, now=lambda: NOW)
 
     def waiting(self) -> list[ObjectRecord]:
         """What was put down since the last look."""

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from roadstead.controllers.connection import NOTHING, TOO_OLD, Connection
+from roadstead.controllers.connection import EMPTY_LIST_PARAMS, TOO_OLD, Connection
 from roadstead.controllers.echoes import is_echo
 from roadstead.controllers.hearing import Hearing
 from roadstead.kube.cache import WatchCache
@@ -157,7 +157,7 @@ async def asked(path: str, **query: str) -> dict[str, str]:
 
 async def test_a_list_is_asked_for_without_its_objects() -> None:
     query = await asked("/api/v1/pods", limit="500", labelSelector="a=b")
-    assert query == {"limit": "500", "labelSelector": "a=b", **NOTHING}
+    assert query == {"limit": "500", "labelSelector": "a=b", **EMPTY_LIST_PARAMS}
 
 
 async def test_a_watch_is_asked_for_with_all_of_them() -> None:

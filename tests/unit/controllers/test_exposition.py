@@ -3,7 +3,7 @@
 from prometheus_client import REGISTRY
 
 from roadstead.api.references import serve_references
-from roadstead.controllers.exposition import Exposition
+from roadstead.controllers.exposition import ObjectMetrics
 from roadstead.kube.cache import WatchCache
 from roadstead.kube.resources import MODELS, MODELSERVES, RESOURCECONTRACTS, Resource
 from tests.support.builders.records import UID, Raw, make_object, make_serve, ready
@@ -14,7 +14,7 @@ SERVER = {"namespace": "demo", "name": "gemma", "server_uuid": UID, "model": "ge
 def seen(*objects: tuple[Resource, Raw], gone: tuple[Resource, Raw] | None = None) -> None:
     """Objects that are there, and one that went."""
     cache = WatchCache({MODELSERVES: serve_references})
-    exposition = Exposition(cache)
+    exposition = ObjectMetrics(cache)
     for resource, raw in objects:
         cache.put(resource, raw)
         exposition.see(resource, raw)

@@ -12,7 +12,7 @@ import pytest
 from roadstead.api.group import LABEL_SERVER_UUID
 from roadstead.api.location import StoreLocation
 from roadstead.api.modelserve import ModelServe
-from roadstead.controllers.fetch_urls import LOOK_SECONDS, FetchUrls
+from roadstead.controllers.fetch_urls import SECRET_CHECK_SECONDS, FetchUrls
 from roadstead.errors import NameTaken
 from roadstead.kube.client import Object
 from roadstead.kube.resources import SECRETS
@@ -107,7 +107,7 @@ async def test_a_secret_whose_owner_was_taken_away_while_we_looked_gets_it_again
 ) -> None:
     await world.bring()
     world.api.edit(SECRETS, "gemma-fetch", {"metadata": {"ownerReferences": []}})
-    world.now += LOOK_SECONDS * SECONDS
+    world.now += SECRET_CHECK_SECONDS * SECONDS
     await world.bring()
     assert [each["uid"] for each in world.secret()["metadata"]["ownerReferences"]] == ["serve-1"]
 

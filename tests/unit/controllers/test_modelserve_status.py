@@ -10,7 +10,7 @@ from roadstead.api.conditions import Condition, find
 from roadstead.api.model import Model
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.workload import WorkloadState, observe
-from roadstead.controllers.modelserve_status import ServeObservation, model_hindrance, status_of
+from roadstead.controllers.modelserve_status import ServeObservation, model_blocker, status_of
 from roadstead.controllers.status_writer import ready_turn
 from roadstead.policy.chain import Violation
 from roadstead.usage.figures import Figures
@@ -158,7 +158,7 @@ def test_a_server_that_runs_on_is_said_to_do_so() -> None:
 
 
 def test_a_verified_model_hinders_nothing() -> None:
-    assert model_hindrance(make_model()) is None
+    assert model_blocker(make_model()) is None
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_a_model_that_is_not_there_hinders_with_its_own_reason(
         for type_, status, why in conditions
     ]
     model = Model.parse({"metadata": {"name": "gemma"}, "status": {"conditions": items}})
-    found = model_hindrance(model)
+    found = model_blocker(model)
     assert found is not None
     assert (found.reason, found.field) == (reason, "spec.modelName")
     assert "gemma" in found.message

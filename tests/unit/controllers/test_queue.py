@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from roadstead.controllers.queue import (
     AWAY_BACKOFF,
     FIRST_BACKOFF,
-    LAST_BACKOFF,
+    MAX_BACKOFF_SECONDS,
     Reconcile,
     WorkQueue,
     backoff,
@@ -161,4 +161,4 @@ def test_no_object_is_ever_worked_on_twice_at_once(steps: list[tuple[int, int]])
 
 @given(st.integers(1, 1000), st.floats(0, 1))
 def test_a_backoff_stays_within_its_bounds(failures: int, spread: float) -> None:
-    assert FIRST_BACKOFF / 2 <= backoff(failures, spread=spread) <= LAST_BACKOFF
+    assert FIRST_BACKOFF / 2 <= backoff(failures, spread=spread) <= MAX_BACKOFF_SECONDS

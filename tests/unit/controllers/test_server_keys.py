@@ -10,7 +10,7 @@ import pytest
 
 from roadstead.api.group import LABEL_SERVER_UUID
 from roadstead.api.modelserve import ModelServe
-from roadstead.controllers.fetch_urls import LOOK_SECONDS
+from roadstead.controllers.fetch_urls import SECRET_CHECK_SECONDS
 from roadstead.controllers.server_keys import ServerKeys
 from roadstead.errors import KubeConflict, KubeUnavailable, NameTaken
 from roadstead.kube.client import Object
@@ -79,21 +79,21 @@ async def test_the_secret_goes_with_its_server(world: World) -> None:
 async def test_a_server_that_is_ready_costs_one_write(world: World) -> None:
     for _ in range(3):
         await world.keys.bring(serve(), needed=False)
-        world.now += 10 * LOOK_SECONDS
+        world.now += 10 * SECRET_CHECK_SECONDS
     assert world.api.writes == [CREATED]
 
 
 async def test_a_server_that_waits_is_looked_at_now_and_then_without_a_write(world: World) -> None:
     for _ in range(3):
         await world.keys.bring(serve(), needed=True)
-        world.now += LOOK_SECONDS
+        world.now += SECRET_CHECK_SECONDS
     assert world.api.writes == [CREATED]
 
 
 async def test_a_secret_that_was_deleted_comes_back_to_a_server_that_waits(world: World) -> None:
     await world.keys.bring(serve(), needed=True)
     await world.api.delete(SECRETS, "gemma-key", namespace="demo")
-    world.now += LOOK_SECONDS
+    world.now += SECRET_CHECK_SECONDS
     await world.keys.bring(serve(), needed=True)
     assert world.held() == KEY.server_key("serve-1")
 
@@ -113,7 +113,7 @@ async def test_a_secret_that_was_changed_is_as_it_was(
     await world.keys.bring(serve(), needed=True)
     before = world.secret()
     world.api.edit(SECRETS, "gemma-key", changes)
-    world.now += LOOK_SECONDS
+    world.now += SECRET_CHECK_SECONDS
     await world.keys.bring(serve(), needed=True)
     after = world.secret()
     for each in (before, after):

@@ -14,7 +14,7 @@ from roadstead.api.raw import Raw
 from roadstead.controllers.transfer_following import Pace
 from roadstead.controllers.transfer_jobs import JobRunner
 from roadstead.controllers.transfer_pods import pods_of
-from roadstead.controllers.transfer_runner import Attempt, Outcome
+from roadstead.controllers.transfer_runner import Outcome, TransferAttempt
 from roadstead.controllers.transfers import State, Transfers
 from roadstead.errors import KubeRejected, KubeUnavailable
 from roadstead.kube.cache import WatchCache
@@ -91,13 +91,13 @@ class Site:
         pace = Pace(look=0.01, ask=0.05, grace=0.2)
         return JobRunner(self.api, self.cache, TEMPLATE, namespace="system", pace=pace)
 
-    async def begun(self, attempt: Attempt) -> "asyncio.Task[Outcome]":
+    async def begun(self, attempt: TransferAttempt) -> "asyncio.Task[Outcome]":
         """An attempt whose Job and Secret are there."""
         task = asyncio.create_task(self.runner().run(attempt, lambda event: None))
         await assert_eventually(lambda: (SECRETS, "system", JOB) in self.api.objects)
         return task
 
-    async def left(self, attempt: Attempt) -> None:
+    async def left(self, attempt: TransferAttempt) -> None:
         """The Job of an operator that is gone."""
         task = await self.begun(attempt)
         task.cancel()
@@ -119,10 +119,10 @@ def site() -> Site:
     return Site()
 
 
-def make_attempt(number: int = 1) -> Attempt:
+def make_attempt(number: int = 1) -> TransferAttempt:
     target = StoreLocation(endpoint="http://store:9000", bucket="models", path="a.gguf")
     job = TransferJob(model_uid=UID, model_name="gemma", source=StoredSource(), target=target)
-    return Attempt(job=job, inputs="abc", number=number)
+    return TransferAttempt(job=job, inputs="abc", number=number)
 
 
 @pytest.mark.parametrize("kind", ["Job", "Secret"])

@@ -11,8 +11,8 @@ from roadstead.controllers.transfer_pods import (
     has_ended,
     is_deleting,
     newest_begun,
+    outcome_of,
     pods_of,
-    told,
 )
 from roadstead.errors import Retry
 from roadstead.transfer.messages import Failed, Stopped, event_line
@@ -34,7 +34,7 @@ def ended(code: int, message: str) -> Any:
 
 
 def test_an_outcome_is_what_a_pod_left_that_ended_well() -> None:
-    assert told([make_pod(running={}), ended(0, event_line(FAILED))]) == FAILED
+    assert outcome_of([make_pod(running={}), ended(0, event_line(FAILED))]) == FAILED
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_an_outcome_is_what_a_pod_left_that_ended_well() -> None:
     ],
 )
 def test_any_other_pod_tells_none(pod: Any) -> None:
-    assert told([pod]) is None
+    assert outcome_of([pod]) is None
 
 
 def test_the_log_that_is_read_is_that_of_the_newest_pod_that_has_one() -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from dev.servers.process import free_port
 from roadstead.api.location import StoreLocation
 from roadstead.controllers.transfer_process import ProcessRunner
-from roadstead.controllers.transfer_runner import Attempt
+from roadstead.controllers.transfer_runner import TransferAttempt
 from roadstead.controllers.transfers import (
     REPORT_SECONDS,
     REPORT_SHARE,
@@ -91,7 +91,7 @@ class Told:
         self._before = processes()
 
     def start(self, uid: str, endpoint: str = "http://127.0.0.1:9") -> None:
-        attempt = Attempt(job=job(uid, endpoint), inputs="1", number=1)
+        attempt = TransferAttempt(job=job(uid, endpoint), inputs="1", number=1)
         self.transfers.start(attempt, tenants=())
 
     def state(self, uid: str) -> State | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from roadstead.gateway.probe import told
+from roadstead.gateway.probe import interpret_response
 
 URL = "https://models.example.com/1"
 OK = b'{"status":"ok"}'
@@ -31,14 +31,14 @@ LOADING = b'{"error":{"code":503,"message":"Loading model","type":"unavailable_e
 def test_whatever_is_not_the_servers_answer_is_told_apart(
     status: int, body: bytes, by: str, reason: str
 ) -> None:
-    found = told(status, body, by=by, url=URL)
+    found = interpret_response(status, body, by=by, url=URL)
     assert (found.answered, found.reason) == (False, reason)
 
 
 def test_llamas_own_answer_is_one() -> None:
-    found = told(200, OK, by="llama.cpp", url=URL)
+    found = interpret_response(200, OK, by="llama.cpp", url=URL)
     assert (found.answered, found.reason) == (True, "Answered")
 
 
 def test_a_busy_server_is_routed() -> None:
-    assert told(429, b"", by="", url=URL).answered
+    assert interpret_response(429, b"", by="", url=URL).answered

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roadstead.api.demand import NOTHING, Demand
+from roadstead.api.demand import NO_DEMAND, Demand
 from roadstead.api.granted import Granted
 from roadstead.api.modelserve import ModelServe
 from roadstead.policy.contract import explain, violations
@@ -60,7 +60,7 @@ def test_a_server_whose_receipt_does_not_verify_takes_what_was_granted_to_it() -
 
 
 def test_one_that_nothing_was_granted_to_takes_nothing_without_a_receipt() -> None:
-    assert taken_by(admitted(replicas=1000), admitted=False) == ("", NOTHING)
+    assert taken_by(admitted(replicas=1000), admitted=False) == ("", NO_DEMAND)
 
 
 def test_what_may_still_run_counts_under_the_contract_that_it_moves_to() -> None:

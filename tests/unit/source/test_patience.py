@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roadstead.errors import SourceError, SourceInterrupted
-from roadstead.source.patience import MAX_DELAY_SECONDS, Patience, Stopping, delay_seconds
+from roadstead.source.patience import MAX_DELAY_SECONDS, RetryPolicy, Stopping, delay_seconds
 
 
 @given(failures=st.integers(1, 10_000), chance=st.floats(0, 1))
@@ -27,7 +27,7 @@ def test_what_does_not_pass_is_not_tried_again() -> None:
         raise SourceError("SourceGone", "gone")
 
     with pytest.raises(SourceError):
-        Patience(attempts=5, stop=threading.Event()).run(work)
+        RetryPolicy(attempts=5, stop=threading.Event()).run(work)
     assert len(calls) == 1
 
 
@@ -39,7 +39,7 @@ def test_what_may_pass_is_tried_so_often_and_no_more() -> None:
         raise SourceInterrupted("SourceUnreachable", "away")
 
     with pytest.raises(SourceInterrupted):
-        Patience(attempts=2, stop=threading.Event()).run(work)
+        RetryPolicy(attempts=2, stop=threading.Event()).run(work)
     assert len(calls) == 2
 
 
@@ -47,4 +47,4 @@ def test_stop_ends_the_waiting() -> None:
     stop = threading.Event()
     stop.set()
     with pytest.raises(Stopping):
-        Patience(attempts=5, stop=stop).pause(5)
+        RetryPolicy(attempts=5, stop=stop).pause(5)

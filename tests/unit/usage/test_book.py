@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roadstead.usage.book import RATE_SECONDS, STALE_SECONDS, PodLook, Usage, UsageBook, grown
+from roadstead.usage.book import RATE_SECONDS, STALE_SECONDS, PodSample, Usage, UsageBook, grown
 from roadstead.usage.readings import ContainerReading, LlamaReading
 
 NOW = 1_800_000_000.0
@@ -29,15 +29,15 @@ def look(
     young: bool = False,
     generated: float | None = None,
     **llama: float,
-) -> PodLook:
+) -> PodSample:
     """A pod of one container that was measured."""
     told = LlamaReading(generated_tokens=generated, **llama) if generated is not None else None
     containers: Mapping[str, ContainerReading] = {"llama-server": found or reading()}
-    return PodLook(uid=uid, life=life, young=young, containers=containers, llama=told)
+    return PodSample(uid=uid, life=life, young=young, containers=containers, llama=told)
 
 
-def unasked(uid: str = "pod-1") -> PodLook:
-    return PodLook(uid=uid, life="c1", young=False, containers=None, llama=None)
+def unasked(uid: str = "pod-1") -> PodSample:
+    return PodSample(uid=uid, life="c1", young=False, containers=None, llama=None)
 
 
 class Watched:
@@ -46,10 +46,10 @@ class Watched:
     def __init__(self) -> None:
         self.book = UsageBook()
 
-    def takes(self, *pods: PodLook, after: float = 0, known_max: int = 0) -> Usage | None:
+    def takes(self, *pods: PodSample, after: float = 0, known_max: int = 0) -> Usage | None:
         return self.book.take("server", pods, known_max=known_max, now=NOW + after)
 
-    def told(self, *pods: PodLook, after: float = 0, known_max: int = 0) -> Usage:
+    def told(self, *pods: PodSample, after: float = 0, known_max: int = 0) -> Usage:
         found = self.takes(*pods, after=after, known_max=known_max)
         assert found is not None
         return found
@@ -133,7 +133,7 @@ def test_cpu_is_known_from_the_second_reading_on(server: Watched) -> None:
 
 
 def test_cpu_is_by_the_kubelets_own_clock(server: Watched) -> None:
-    def at(cpu: float, seconds: float) -> PodLook:
+    def at(cpu: float, seconds: float) -> PodSample:
         found = ContainerReading(memory_bytes=1, cpu_seconds=cpu, cpu_at=NOW + seconds)
         return look(found)
 
@@ -193,7 +193,7 @@ def test_tokens_go_on_through_a_restart_of_the_process(server: Watched) -> None:
 def test_requests_of_all_replicas_are_summed_and_the_longest_context_is_told(
     server: Watched,
 ) -> None:
-    def pod(uid: str, processing: float, longest: float) -> PodLook:
+    def pod(uid: str, processing: float, longest: float) -> PodSample:
         return look(
             uid=uid,
             generated=0,

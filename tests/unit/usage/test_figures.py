@@ -7,7 +7,7 @@ import random
 import pytest
 
 from roadstead.usage.book import Usage
-from roadstead.usage.figures import PAUSE_SECONDS, Figures, ShownUsage, worth_showing
+from roadstead.usage.figures import STATUS_WRITE_SECONDS, Figures, ShownUsage, worth_showing
 from tests.unit.schemas import faults, status_schema
 
 GIB = 2**30
@@ -50,14 +50,14 @@ def test_a_status_without_usage_shows_none() -> None:
         pytest.param(figures(cpu=None), figures(), 1, True, id="cpu-is-known"),
         pytest.param(figures(), figures(0), 1, True, id="ended"),
         pytest.param(figures(0), figures(), 1, True, id="began"),
-        pytest.param(figures(), figures(2 * GIB), PAUSE_SECONDS - 1, False, id="too-soon"),
+        pytest.param(figures(), figures(2 * GIB), STATUS_WRITE_SECONDS - 1, False, id="too-soon"),
         pytest.param(figures(), figures(peak=4 * GIB), 1, True, id="max-has-doubled"),
         pytest.param(figures(0, 0), figures(0, 0), 1e6, False, id="still-nothing"),
-        pytest.param(figures(), figures(2 * GIB), PAUSE_SECONDS, True, id="memory"),
-        pytest.param(figures(), figures(peak=3 * GIB), PAUSE_SECONDS, True, id="max"),
+        pytest.param(figures(), figures(2 * GIB), STATUS_WRITE_SECONDS, True, id="memory"),
+        pytest.param(figures(), figures(peak=3 * GIB), STATUS_WRITE_SECONDS, True, id="max"),
         pytest.param(figures(), figures(GIB + GIB // 60), 1e6, False, id="a-little-memory"),
         pytest.param(figures(cpu=0), figures(cpu=9), 1e6, False, id="flutter"),
-        pytest.param(figures(cpu=0), figures(cpu=10), PAUSE_SECONDS, True, id="cpu"),
+        pytest.param(figures(cpu=0), figures(cpu=10), STATUS_WRITE_SECONDS, True, id="cpu"),
         pytest.param(figures(cpu=400), figures(cpu=470), 1e6, False, id="a-little-cpu"),
         pytest.param(figures(), figures(), 1e6, False, id="the-same"),
     ],
@@ -104,4 +104,4 @@ def test_a_busy_server_is_written_twice_a_minute_and_never_off_by_more_than_a_fi
         now = shown.of("uuid", {})
         assert now is not None
         assert abs(now.memory - memory) <= 0.04 * memory
-    assert writes <= 3600 / PAUSE_SECONDS + 1
+    assert writes <= 3600 / STATUS_WRITE_SECONDS + 1

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from roadstead.api.contract import Reservation, ResourceContract
-from roadstead.api.demand import NOTHING, Demand
+from roadstead.api.demand import NO_DEMAND, Demand
 from roadstead.api.devices import DEFAULT_DEVICES, DeviceNames
 from roadstead.api.group import ANNOTATION_RECEIPT
 from roadstead.api.modelserve import ModelServe
@@ -124,15 +124,15 @@ class CountingCache(ContractCache):
         """What all servers but `without` take, as `policy.contract_load.load` has it."""
         require_complete(self)
         counted = self.counted(contract)
-        taken = self._totals.get(contract, NOTHING) - counted.get(without, NOTHING)
+        taken = self._totals.get(contract, NO_DEMAND) - counted.get(without, NO_DEMAND)
         grown: dict[str, Demand] = {}
         for each in reservations:
             # Most are of servers that are seen already, at that demand.
-            seen = counted.get(each.key, NOTHING)
+            seen = counted.get(each.key, NO_DEMAND)
             if each.key != without and not seen.agrees(each.demand):
                 grown[each.key] = grown.get(each.key, seen) | each.demand
         for key, demand in grown.items():
-            taken = taken + demand - counted.get(key, NOTHING)
+            taken = taken + demand - counted.get(key, NO_DEMAND)
         return taken
 
     def _entry(self, raw: Raw) -> _Counted | None:
@@ -154,7 +154,7 @@ class CountingCache(ContractCache):
 
     def _add(self, contract: str, key: str, demand: Demand | None) -> None:
         servers = self._counted[contract]
-        total = self._totals.get(contract, NOTHING) - servers.pop(key, NOTHING)
+        total = self._totals.get(contract, NO_DEMAND) - servers.pop(key, NO_DEMAND)
         if demand is not None:
             servers[key] = demand
             total = total + demand

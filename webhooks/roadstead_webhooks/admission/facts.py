@@ -7,7 +7,7 @@ import datetime
 from collections.abc import Mapping
 from typing import Literal
 
-from roadstead.api.demand import NOTHING, Demand
+from roadstead.api.demand import NO_DEMAND, Demand
 from roadstead.api.devices import DEFAULT_DEVICES, DeviceNames
 from roadstead.api.model import Model
 from roadstead.api.modelserve import ModelServe
@@ -46,7 +46,7 @@ class Facts:
     """The leave to delete that the object, or the old one, carries."""
     offers: tuple[Offer, ...] = ()
     """The contracts, and what is taken of them."""
-    running: Demand = NOTHING
+    running: Demand = NO_DEMAND
     """What the ModelServe takes before the request, under whichever contract."""
     namespace_labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
     live: ModelServe | None = None

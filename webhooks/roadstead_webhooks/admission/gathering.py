@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
-from roadstead.api.demand import NOTHING, Demand
+from roadstead.api.demand import NO_DEMAND, Demand
 from roadstead.api.group import ANNOTATION_DELETION, ANNOTATION_RECEIPT, ANNOTATION_TOKEN
 from roadstead.api.model import Model
 from roadstead.api.modelserve import ModelServe
@@ -207,7 +207,7 @@ class Gatherer:
             elif contract.namespaces.covers(request.namespace, labels):
                 kept = self._cache.outstanding(contract, now=self._clock())
                 others = self._cache.load(contract.meta.name, kept, without=objects.key(request))
-                own = before[1] if before[0] == contract.meta.name else NOTHING
+                own = before[1] if before[0] == contract.meta.name else NO_DEMAND
                 yield Offer(contract=contract, others=others, own=own)
 
     def _before(self, request: AdmissionRequest, serve: ModelServe | None) -> tuple[str, Demand]:
@@ -215,7 +215,7 @@ class Gatherer:
         if request.subresource == "scale" and serve is not None:
             return self._cache.taken_by(serve, admitted=True)
         if request.kind != _SERVE or not objects.readable(request.old):
-            return "", NOTHING
+            return "", NO_DEMAND
         receipt = self._receipt(request, request.old, self._clock())
         before = ModelServe.parse(request.old)
         return self._cache.taken_by(before, admitted=isinstance(receipt, Receipt))

@@ -22,8 +22,8 @@ from roadstead_webhooks.admission.review import AdmissionRequest, Answer, Operat
 from roadstead_webhooks.admission.validating import (
     contract_facts,
     denied,
+    deny_for,
     is_operators_model,
-    told,
 )
 from roadstead_webhooks.admission.wording import cut
 
@@ -126,7 +126,7 @@ def _lacks_groups(choice: Choice, token: Claims) -> bool:
 
 
 def _not_covered(choice: Choice, token: Claims) -> Answer:
-    denial = told(choice.violations)
+    denial = deny_for(choice.violations)
     advice = (remark.advice for remark in token.remarks)
     message = "; ".join((denial.message, *advice))
     return denied(denial.reason, message, subject=token.subject)

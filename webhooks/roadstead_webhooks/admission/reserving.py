@@ -26,11 +26,11 @@ from roadstead.policy.contract_load import reserve
 from roadstead_webhooks import metrics
 from roadstead_webhooks.admission.counting import CountingCache
 from roadstead_webhooks.admission.review import Answer
-from roadstead_webhooks.admission.validating import Claim, denied, told
+from roadstead_webhooks.admission.validating import Claim, denied, deny_for
 
 logger = logging.getLogger(__name__)
 
-ATTEMPTS: Final = 30
+RESERVATION_ATTEMPTS: Final = 30
 """Each is lost only to another writer, who got through."""
 MOST_RESERVATIONS: Final = 10_000
 """As many as the CRD lets a status hold."""
@@ -111,7 +111,7 @@ class Reservations:
     async def _write_batch(self, name: str, batch: Sequence[_Waiting]) -> None:
         contract = self._cache.contract(name)
         fresh = False
-        for attempt in range(ATTEMPTS):
+        for attempt in range(RESERVATION_ATTEMPTS):
             if contract is None and not fresh:
                 contract, fresh = await self._read(name), True
             kept, answers = self._evaluate(contract, batch)
@@ -152,7 +152,7 @@ class Reservations:
         self, contract: ResourceContract | None, kept: Sequence[Reservation], claim: Claim
     ) -> Answer | None:
         if contract is None:
-            return told(
+            return deny_for(
                 (
                     Violation(
                         reason="ContractNotFound",
@@ -164,7 +164,7 @@ class Reservations:
         others = self._cache.load(contract.meta.name, kept, without=claim.key)
         found = violations(dataclasses.replace(claim.facts, contract=contract, others=others))
         subject = claim.facts.caller.subject
-        return dataclasses.replace(told(found), subject=subject) if found else None
+        return dataclasses.replace(deny_for(found), subject=subject) if found else None
 
     async def _stored(self, contract: ResourceContract, kept: Sequence[Reservation]) -> bool:
         """Whether the status was written; False if another was faster."""

@@ -134,7 +134,7 @@ def _held(
     fields = {each.field for each in choice.violations}
     wrong = (*choice.violations, *(each for each in found if each.field not in fields))
     if wrong or choice.contract is None:
-        answer = dataclasses.replace(told(wrong), subject=receipt.subject, warnings=warnings)
+        answer = dataclasses.replace(deny_for(wrong), subject=receipt.subject, warnings=warnings)
         return Validation(answer=answer)
     answer = Answer(allowed=True, reason="Allowed", subject=receipt.subject, warnings=warnings)
     offer = next(each for each in facts.offers if each.contract is choice.contract)
@@ -301,7 +301,7 @@ def denied(reason: str, message: str, *, code: int = 403, subject: str = "") -> 
     return Answer(allowed=False, reason=reason, message=text, code=code, subject=subject)
 
 
-def told(violations: Iterable[Violation]) -> Answer:
+def deny_for(violations: Iterable[Violation]) -> Answer:
     """A denial with all violations; the first gives the reason."""
     found = tuple(violations)
     if not found:

@@ -30,7 +30,7 @@ from roadstead_webhooks.certificates.secrets import SecretClient, SharedSecret, 
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS: Final = 10.0
+BUNDLE_CHECK_SECONDS: Final = 10.0
 """How soon a bundle that somebody changed is put right."""
 FIRST_PAUSE: Final = 1.0
 
@@ -87,7 +87,7 @@ class Keeper:
         exposure: Exposure | None = None,
         schedule: Schedule = SCHEDULE,
         path_schedule: PathSchedule = PATH_SCHEDULE,
-        pause: float = LOOK_SECONDS,
+        pause: float = BUNDLE_CHECK_SECONDS,
     ) -> None:
         self._path_schedule = path_schedule
         self._exposure = exposure or Exposure(clock)

@@ -11,7 +11,7 @@ from roadstead.errors import KubeConflict, KubeNotFound
 from roadstead.kube.client import Object
 from roadstead.kube.resources import CONFIGMAPS, SECRETS, Resource
 
-ATTEMPTS: Final = 8
+SECRET_WRITE_ATTEMPTS: Final = 8
 """More than there are replicas: each lost race means that another one has written."""
 
 
@@ -45,7 +45,7 @@ class SharedSecret:
 
         `change` is asked anew after each lost race. Raises KubeError.
         """
-        for _ in range(ATTEMPTS):
+        for _ in range(SECRET_WRITE_ATTEMPTS):
             found = await _found(self._client, SECRETS, self._name, self._namespace)
             before = {k: base64.b64decode(v) for k, v in section(found or {}, "data").items()}
             after = dict(change(before))
@@ -57,7 +57,7 @@ class SharedSecret:
             except KubeConflict:
                 continue
             return after
-        raise KubeConflict(f"Secret {self._name}: others were faster {ATTEMPTS} times")
+        raise KubeConflict(f"Secret {self._name}: others were faster {SECRET_WRITE_ATTEMPTS} times")
 
 
 async def bring_config_map(

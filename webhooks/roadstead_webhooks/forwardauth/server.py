@@ -20,7 +20,7 @@ from roadstead.kube.resources import (
     NAMESPACES,
     RESOURCECONTRACTS,
 )
-from roadstead.kube.watch import SILENCE_SECONDS, Watcher
+from roadstead.kube.watch import WATCH_TIMEOUT_SECONDS, Watcher
 from roadstead.serving import Probes, WatchedRevocations, running, until_signalled
 from roadstead.tokens.gateway_keys import GatewayKey
 from roadstead.tokens.parsing import MAX_TOKEN_BYTES
@@ -108,7 +108,7 @@ class ForwardAuth:
 
     def _watching(self, client: KubeClient) -> list[Watcher]:
         # Three times before it counts as stale.
-        silence = min(SILENCE_SECONDS, self._settings.max_staleness / 3)
+        silence = min(WATCH_TIMEOUT_SECONDS, self._settings.max_staleness / 3)
         contracts = (RESOURCECONTRACTS, NAMESPACES) if self._settings.contracts else ()
         watchers = [
             Watcher(client, self._servers, kind, silence=silence)
