@@ -27,7 +27,7 @@ from bench.scale.load import (
 from bench.scale.stand import MODEL, OperatorProcess, Stage
 from roadstead.api.model import Model
 from roadstead.api.modelserve import ModelServe
-from roadstead.controllers import parts
+from roadstead.controllers import wiring
 from roadstead.controllers.settings import OperatorSettings
 from roadstead.kube.client import KubeClient
 from roadstead.kube.resources import CHILDREN, DEPLOYMENTS, PODS, SECRETS
@@ -61,7 +61,7 @@ def templates(stage: Stage, model: dict[str, Any]) -> Templates:
     raw = wanted(place, name)
     raw["metadata"] |= {"uid": uid, "generation": 1}
     serve = ModelServe.parse(raw)
-    platform = parts.platform(OperatorSettings.from_env(stage.environ()))
+    platform = wiring.platform(OperatorSettings.from_env(stage.environ()))
     secret = fetch_secret(serve, _URL, datetime.datetime.now(datetime.UTC))
     return Templates([secret, *desired_objects(serve, Model.parse(model), platform)])
 

@@ -14,9 +14,9 @@ from dev.servers.objectstore import ObjectStore
 from roadstead.api.location import StoreLocation
 from roadstead.errors import SourceInterrupted
 from roadstead.source.allowlist import AllowList
-from roadstead.source.patience import RetryPolicy
 from roadstead.source.pump import Pump
 from roadstead.source.ranges import RangeReader, SourceObject
+from roadstead.source.retry_policy import RetryPolicy
 from roadstead.source.spans import layout
 from roadstead.source.urls import FixedUrl
 from roadstead.store.access import StoreAccess

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from dev.servers.objectstore import Certificate
 from roadstead.api.usage import UsageSample
-from roadstead.controllers.books import INDEXES
+from roadstead.controllers.ledger_feed import INDEXES
 from roadstead.controllers.usage_collector import Collector
 from roadstead.controllers.usage_nodes import Nodes
 from roadstead.controllers.usage_rounds import SERVERS_AT_ONCE, Rounds

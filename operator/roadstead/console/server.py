@@ -10,20 +10,20 @@ from typing import Final
 
 from aiohttp import web
 
-from roadstead.console.changing import EditViews
 from roadstead.console.chat_relay import ChatRelay
+from roadstead.console.edit_views import EditViews
 from roadstead.console.events import Events
-from roadstead.console.guarding import SessionMiddleware
 from roadstead.console.ledger import Ledger
 from roadstead.console.live import News
-from roadstead.console.provided import OidcConfig
+from roadstead.console.login_views import LoginViews
+from roadstead.console.oidc_config import OidcConfig
+from roadstead.console.page_views import PageViews
 from roadstead.console.provider import Provider
-from roadstead.console.reading import PageViews
 from roadstead.console.rendering import Pages, Statics
+from roadstead.console.session_middleware import SessionMiddleware
 from roadstead.console.sessions import Sessions
 from roadstead.console.settings import ConsoleSettings
 from roadstead.console.signedout import SignedOut
-from roadstead.console.signing import LoginViews
 from roadstead.console.site import Site
 from roadstead.console.statics import StaticFiles
 from roadstead.issuers.trust import TrustedIssuers, trusting

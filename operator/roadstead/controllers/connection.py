@@ -16,8 +16,8 @@ from typing import Any, Final
 import aiohttp
 import kopf
 
-from roadstead.controllers.hearing import Hearing
-from roadstead.controllers.pacing import Pacing
+from roadstead.controllers.backoff import Pacing
+from roadstead.controllers.watch_health import Hearing
 
 logger = logging.getLogger(__name__)
 

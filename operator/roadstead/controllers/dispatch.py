@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from roadstead.api.raw import Raw, section
-from roadstead.controllers.books import LedgerFeed
 from roadstead.controllers.contract_usage import ContractUsage
-from roadstead.controllers.exposition import ObjectMetrics
+from roadstead.controllers.ledger_feed import LedgerFeed
+from roadstead.controllers.object_metrics import ObjectMetrics
 from roadstead.controllers.orphans import ORPHAN_SECONDS, orphaned
 from roadstead.controllers.queue import WorkQueue
 from roadstead.controllers.wakeups import ModelNews, Wakeup, wakeups

@@ -6,10 +6,10 @@ import dataclasses
 from collections.abc import Collection
 from typing import Final
 
-from roadstead.controllers.hearing import Hearing
 from roadstead.controllers.lag import LoopLag
 from roadstead.controllers.leadership import Leadership
 from roadstead.controllers.queue import WorkQueue
+from roadstead.controllers.watch_health import Hearing
 
 WORKER_STUCK_SECONDS: Final = 300.0
 LAG_SECONDS: Final = 5.0

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from roadstead.api.raw import Raw
-from roadstead.controllers.books import INDEXES, KINDS, LedgerFeed, exact_now
+from roadstead.controllers.ledger_feed import INDEXES, KINDS, LedgerFeed, exact_now
 from roadstead.controllers.watches import WATCHED
 from roadstead.errors import LedgerUnavailable
 from roadstead.kube.cache import WatchCache

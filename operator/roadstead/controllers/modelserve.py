@@ -16,10 +16,10 @@ from roadstead.api.model import Model
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section
 from roadstead.api.workload import WorkloadState, observe, waiting
+from roadstead.controllers.admission_recheck import AdmissionRecheck
 from roadstead.controllers.catalogue import Catalogue
 from roadstead.controllers.fetch_urls import FetchUrls
 from roadstead.controllers.grants import Grant
-from roadstead.controllers.guard import AdmissionRecheck
 from roadstead.controllers.modelserve_status import ServeObservation, model_blocker
 from roadstead.controllers.routing import Routes
 from roadstead.controllers.server_keys import ServerKeys
@@ -55,8 +55,8 @@ from roadstead.manifests.modelserve import (
 )
 from roadstead.manifests.platform import Platform
 from roadstead.policy.chain import Violation, evaluate
-from roadstead.policy.guard import Effect, Verdict
 from roadstead.policy.modelserve import MODELSERVE_RULES, ServeFacts
+from roadstead.policy.recheck import Effect, Verdict
 from roadstead.usage.figures import ShownUsage
 
 logger = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from roadstead.manifests import names
 from roadstead.manifests.gateway import Routing
 from roadstead.manifests.modelserve import SERVICE_PORT
 from roadstead.policy.chain import Violation
-from roadstead.policy.guard import Effect, Verdict
+from roadstead.policy.recheck import Effect, Verdict
 from roadstead.usage.figures import Figures
 
 _OF_THE_MODEL = ("spec.model", "spec.minio")

@@ -12,21 +12,19 @@ import kopf
 
 from roadstead.api.model import Model
 from roadstead.api.raw import Raw
-from roadstead.controllers import parts
-from roadstead.controllers.books import INDEXES
+from roadstead.controllers import wiring
 from roadstead.controllers.cache_contents import KEPT
 from roadstead.controllers.catalogue import Catalogue
 from roadstead.controllers.console_route import ConsoleRoute
 from roadstead.controllers.contract import ContractReconciler
 from roadstead.controllers.contract_usage import ContractUsage
 from roadstead.controllers.dispatch import Dispatch
-from roadstead.controllers.exposition import ObjectMetrics
 from roadstead.controllers.fetch_urls import FetchUrls
-from roadstead.controllers.freezing import Freezing
+from roadstead.controllers.gc_freeze import Freezing
 from roadstead.controllers.health import Health
-from roadstead.controllers.hearing import Hearing
 from roadstead.controllers.lag import LoopLag
 from roadstead.controllers.leadership import Leadership, leadership
+from roadstead.controllers.ledger_feed import INDEXES
 from roadstead.controllers.lifetime import (
     cancelled,
     done_before,
@@ -35,17 +33,19 @@ from roadstead.controllers.lifetime import (
     on_signals,
     once_set,
 )
-from roadstead.controllers.listing import Listing
 from roadstead.controllers.model import ModelReconciler
 from roadstead.controllers.model_sources import Sources
 from roadstead.controllers.modelserve import ServeReconciler
+from roadstead.controllers.object_metrics import ObjectMetrics
 from roadstead.controllers.orphans import Orphans
 from roadstead.controllers.probes import serving
 from roadstead.controllers.queue import WorkQueue
+from roadstead.controllers.relist import Listing
 from roadstead.controllers.settings import OperatorSettings
 from roadstead.controllers.status_writer import StatusWriter
 from roadstead.controllers.transfers import Transfers
 from roadstead.controllers.usage_collector import collecting
+from roadstead.controllers.watch_health import Hearing
 from roadstead.controllers.watches import ROUTED, WATCHED, registry
 from roadstead.controllers.watches import settings as kopf_settings
 from roadstead.errors import KubeError, KubeRejected
@@ -84,9 +84,9 @@ class Operator:
         self._cache = WatchCache({**INDEXES, MODELS: _paths}, KEPT)
         self._children = Children(client, self._cache)
         self._admitted = AdmittedServes()
-        self._receipt_keys = parts.receipt_keys(settings, client, read=self._use_keys)
+        self._receipt_keys = wiring.receipt_keys(settings, client, read=self._use_keys)
         self._usage = ContractUsage(self._admitted, settings.devices)
-        self._books, self._ledger = parts.bookkeeping(settings, client, self._cache, fence)
+        self._books, self._ledger = wiring.bookkeeping(settings, client, self._cache, fence)
         self._queues: dict[Resource, WorkQueue] = {}
         orphans = Orphans(client=client, cache=self._cache)
         self._orphans = WorkQueue("orphan", orphans.reconcile, workers=1)
@@ -105,7 +105,7 @@ class Operator:
         self._lag = LoopLag()
         self._synced = False
         self._transfers = Transfers(
-            parts.runner(settings, client, self._cache, fence),
+            wiring.runner(settings, client, self._cache, fence),
             concurrency=settings.transfers,
             on_news=lambda uid: self._dispatch.look(MODELS, uid),
         )
@@ -114,11 +114,11 @@ class Operator:
             client=client,
             store=self._store,
             lifetime=settings.url_lifetime,
-            clock=parts.utc_now,
+            clock=wiring.utc_now,
         )
-        self._reach = parts.store_reach(settings, client, self._cache, self._admitted)
+        self._reach = wiring.store_reach(settings, client, self._cache, self._admitted)
         self._shown = ShownUsage() if settings.usage else None
-        self._keys, self._routes, self._probe = parts.gateway(
+        self._keys, self._routes, self._probe = wiring.gateway(
             settings, client, told=lambda uid: self._dispatch.look(MODELSERVES, uid)
         )
         self._fill_queues()
@@ -133,7 +133,7 @@ class Operator:
             usage=self._usage,
             status=status,
             wake=lambda name: self._queues[MODELSERVES].put(name),
-            clock=parts.utc_now,
+            clock=wiring.utc_now,
         )
         self._queues.update(
             {
@@ -154,9 +154,9 @@ class Operator:
             ),
             transfers=self._transfers,
             status=status,
-            default=parts.default_location(settings),
+            default=wiring.default_location(settings),
             admitted=self._admitted,
-            kept=parts.kept_objects(settings, self._store),
+            kept=wiring.kept_objects(settings, self._store),
         )
 
     def _serves(self, status: StatusWriter) -> ServeReconciler:
@@ -166,11 +166,11 @@ class Operator:
             children=self._children,
             urls=self._urls,
             catalogue=Catalogue(
-                client=self._client, made=self._dispatch.made, quant=parts.quant(settings)
+                client=self._client, made=self._dispatch.made, quant=wiring.quant(settings)
             ),
             status=status,
-            platform=parts.platform(settings),
-            guard=parts.guard(self._receipt_keys, self._cache, self._usage),
+            platform=wiring.platform(settings),
+            guard=wiring.guard(self._receipt_keys, self._cache, self._usage),
             keys=self._keys,
             routes=self._routes,
             reach=self._reach,

@@ -16,10 +16,10 @@ import kopf
 from roadstead.api.group import FIELD_MANAGER, LABEL_MANAGED_BY
 from roadstead.api.raw import Raw
 from roadstead.controllers.connection import Connection
-from roadstead.controllers.echoes import is_echo
-from roadstead.controllers.forgetting import NoDiffBase, NoProgress
-from roadstead.controllers.hearing import Hearing
+from roadstead.controllers.no_persistence import NoDiffBase, NoProgress
+from roadstead.controllers.own_writes import is_echo
 from roadstead.controllers.queue import backoff
+from roadstead.controllers.watch_health import Hearing
 from roadstead.kube.cache import WatchCache
 from roadstead.kube.client import configuration_of
 from roadstead.kube.resources import (

@@ -15,7 +15,7 @@ from typing import Final
 from roadstead.errors import ModelError
 from roadstead.fetch.run import Fetch
 from roadstead.fetch.settings import FetchSettings
-from roadstead.source.patience import RetryPolicy, Stopping
+from roadstead.source.retry_policy import RetryPolicy, Stopping
 
 log = logging.getLogger("roadstead.fetch")
 

@@ -21,9 +21,9 @@ from roadstead.fetch.file import Digest, FileSink, PartFile, volume_error
 from roadstead.fetch.journal import Journal, Seal, boot_id, head, journal_path, part_path
 from roadstead.fetch.settings import FetchSettings
 from roadstead.source.dial import Anywhere
-from roadstead.source.patience import RetryPolicy
 from roadstead.source.pump import Pump
 from roadstead.source.ranges import RangeReader, SourceObject
+from roadstead.source.retry_policy import RetryPolicy
 from roadstead.source.spans import MIN_PART_BYTES, Layout, Span, layout
 
 log = logging.getLogger("roadstead.fetch")

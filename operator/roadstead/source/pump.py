@@ -17,8 +17,8 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Protocol
 
-from roadstead.source.patience import PASSING, RetryPolicy, Stopping
 from roadstead.source.ranges import RangeReader
+from roadstead.source.retry_policy import PASSING, RetryPolicy, Stopping
 from roadstead.source.spans import CHUNK_BYTES, Layout, Span
 
 REPORT_SECONDS: Final = 0.25

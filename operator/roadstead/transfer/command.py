@@ -13,7 +13,7 @@ from types import FrameType
 from typing import IO, Final
 
 from roadstead.errors import InvalidMessage, ModelError, Retry
-from roadstead.source.patience import RetryPolicy, Stopping
+from roadstead.source.retry_policy import RetryPolicy, Stopping
 from roadstead.transfer.messages import Event, Failed, Stopped, TransferJob, event_line
 from roadstead.transfer.run import Transfer
 from roadstead.transfer.settings import TransferSettings

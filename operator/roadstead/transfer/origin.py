@@ -6,9 +6,9 @@ import dataclasses
 
 from roadstead.errors import ContentError, Retry, SourceChanged, SourceError
 from roadstead.source.dial import AddressPolicy, Anywhere
-from roadstead.source.patience import RetryPolicy
 from roadstead.source.quant_client import QuantAnswer, QuantClient
 from roadstead.source.ranges import RangeReader, SourceObject
+from roadstead.source.retry_policy import RetryPolicy
 from roadstead.source.urls import FixedUrl, RenewedUrls, Urls
 from roadstead.transfer.messages import QuantSource, UrlSource
 from roadstead.transfer.settings import TransferSettings

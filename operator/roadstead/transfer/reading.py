@@ -11,9 +11,9 @@ from minio import Minio
 from roadstead.api.location import StoreLocation
 from roadstead.errors import Retry, SourceError, StoreError, StoreInterrupted
 from roadstead.source.dial import Anywhere
-from roadstead.source.patience import RetryPolicy
 from roadstead.source.pump import Pump
 from roadstead.source.ranges import RangeReader, SourceObject
+from roadstead.source.retry_policy import RetryPolicy
 from roadstead.source.spans import MIN_PART_BYTES, Span, layout
 from roadstead.source.urls import FixedUrl
 from roadstead.transfer.content import PartsVerifier, Verified, Verifier

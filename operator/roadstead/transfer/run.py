@@ -39,16 +39,16 @@ from roadstead.errors import (
     StoreError,
     UploadMissing,
 )
-from roadstead.source.patience import RetryPolicy
+from roadstead.source.retry_policy import RetryPolicy
 from roadstead.store.objects import StoredObject, check_endpoint
-from roadstead.transfer.bringing import Uploader
 from roadstead.transfer.content import Verified
 from roadstead.transfer.messages import Completed, Event, StoredSource, TransferJob
 from roadstead.transfer.origin import Origin, find
 from roadstead.transfer.placement import destination
 from roadstead.transfer.rate import Reporter
 from roadstead.transfer.settings import TransferSettings
-from roadstead.transfer.standing import TAKEN, StoreState
+from roadstead.transfer.store_state import TAKEN, StoreState
+from roadstead.transfer.uploader import Uploader
 
 log = logging.getLogger("roadstead.transfer")
 

@@ -12,9 +12,9 @@ from typing import Final
 
 from roadstead.api.location import StoreLocation
 from roadstead.errors import RightMissing, StoreError, UploadMissing
-from roadstead.source.patience import RetryPolicy
 from roadstead.source.pump import Sink
 from roadstead.source.ranges import SourceObject
+from roadstead.source.retry_policy import RetryPolicy
 from roadstead.source.spans import Layout, Span, layout
 from roadstead.store.multipart import Multipart, Part, PartChannel
 from roadstead.store.objects import SHA256_METADATA, SOURCE_ETAG_METADATA

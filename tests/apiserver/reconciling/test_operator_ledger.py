@@ -13,7 +13,7 @@ from prometheus_client import REGISTRY
 from dev.servers.apiserver import ApiServer
 from dev.servers.postgres import running
 from roadstead.controllers.ledger_verification import run
-from roadstead.controllers.listing import RELIST_SECONDS
+from roadstead.controllers.relist import RELIST_SECONDS
 from tests.support import custom_objects
 from tests.support.builders.objects import Raw, make_contract, make_model
 from tests.support.faults_table import Healing

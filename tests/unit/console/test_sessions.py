@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roadstead.api.raw import Raw
+from roadstead.console.login_views import local
 from roadstead.console.signedout import REVOCATION_WRITE_ATTEMPTS, SignedOut
-from roadstead.console.signing import local
 from roadstead.errors import KubeConflict, SignOutRefused
 from roadstead.kube.client import Object
 from roadstead.kube.resources import Resource

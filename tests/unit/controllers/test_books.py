@@ -5,7 +5,7 @@ import datetime
 import pytest
 
 from roadstead.api.usage import UsageSample
-from roadstead.controllers.books import INDEXES, LedgerFeed
+from roadstead.controllers.ledger_feed import INDEXES, LedgerFeed
 from roadstead.kube.cache import WatchCache
 from roadstead.kube.resources import MODELS, MODELSERVES, PODS
 from roadstead.ledger.outbox import Outbox

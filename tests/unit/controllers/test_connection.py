@@ -13,8 +13,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from roadstead.controllers.connection import EMPTY_LIST_PARAMS, TOO_OLD, Connection
-from roadstead.controllers.echoes import is_echo
-from roadstead.controllers.hearing import Hearing
+from roadstead.controllers.own_writes import is_echo
+from roadstead.controllers.watch_health import Hearing
 from roadstead.kube.cache import WatchCache
 from roadstead.kube.resources import PODS
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from roadstead.controllers.echoes import is_echo
+from roadstead.controllers.own_writes import is_echo
 from roadstead.kube.cache import WatchCache
 from roadstead.kube.resources import MODELS
 

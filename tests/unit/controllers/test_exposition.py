@@ -3,7 +3,7 @@
 from prometheus_client import REGISTRY
 
 from roadstead.api.references import serve_references
-from roadstead.controllers.exposition import ObjectMetrics
+from roadstead.controllers.object_metrics import ObjectMetrics
 from roadstead.kube.cache import WatchCache
 from roadstead.kube.resources import MODELS, MODELSERVES, RESOURCECONTRACTS, Resource
 from tests.support.builders.records import UID, Raw, make_object, make_serve, ready

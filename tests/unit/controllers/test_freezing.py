@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from roadstead.controllers.freezing import GROWTH, Freezing
+from roadstead.controllers.gc_freeze import GROWTH, Freezing
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,6 @@
 """How long watches have been silent."""
 
-from roadstead.controllers.hearing import Hearing
+from roadstead.controllers.watch_health import Hearing
 
 
 class Clock:

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from roadstead.controllers.hearing import Hearing
-from roadstead.controllers.listing import Listing
+from roadstead.controllers.relist import Listing
+from roadstead.controllers.watch_health import Hearing
 from roadstead.errors import ClusterRestored
 from roadstead.kube.cache import WatchCache
 from roadstead.kube.client import Page

@@ -1,6 +1,6 @@
 """Pauses before what ended at once is begun again."""
 
-from roadstead.controllers.pacing import LAST_PAUSE, SHORT, Pacing
+from roadstead.controllers.backoff import LAST_PAUSE, SHORT, Pacing
 
 
 class Time:

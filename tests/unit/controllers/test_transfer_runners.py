@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from kubernetes.aio.client import ApiClient
 
-from roadstead.controllers import parts
+from roadstead.controllers import wiring
 from roadstead.controllers.settings import OperatorSettings
 from roadstead.controllers.transfer_jobs import JobRunner
 from roadstead.controllers.transfer_process import ProcessRunner
@@ -32,7 +32,7 @@ def settings(**environ: str) -> OperatorSettings:
 async def runner(**environ: str) -> TransferRunner:
     async with ApiClient() as api:
         client = KubeClient(api)
-        return parts.runner(settings(**environ), client, WatchCache(), Fence.shared(FOREVER))
+        return wiring.runner(settings(**environ), client, WatchCache(), Fence.shared(FOREVER))
 
 
 async def as_jobs(template: Path) -> TransferRunner:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from roadstead.controllers.books import INDEXES
+from roadstead.controllers.ledger_feed import INDEXES
 from roadstead.controllers.usage_targets import ServerTarget, pod_target, targets
 from roadstead.kube.cache import WatchCache
 from roadstead.kube.resources import MODELS, MODELSERVES, PODS

@@ -12,7 +12,7 @@ from roadstead.api.demand import Demand
 from roadstead.api.modelserve import ModelServe
 from roadstead.policy.chain import Violation
 from roadstead.policy.contract import Caller, ContractFacts
-from roadstead.policy.guard import Effect, GuardFacts, judge
+from roadstead.policy.recheck import Effect, GuardFacts, judge
 from tests.unit.guard.servers import make_server, parsed
 
 NOW = datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roadstead.errors import SourceError, SourceInterrupted
-from roadstead.source.patience import MAX_DELAY_SECONDS, RetryPolicy, Stopping, delay_seconds
+from roadstead.source.retry_policy import MAX_DELAY_SECONDS, RetryPolicy, Stopping, delay_seconds
 
 
 @given(failures=st.integers(1, 10_000), chance=st.floats(0, 1))

@@ -20,7 +20,7 @@ from roadstead.kube.cache import WatchCache
 from roadstead.kube.resources import NAMESPACES, RESOURCECONTRACTS
 from roadstead.policy.chain import Violation
 from roadstead.policy.contract import Caller, ContractFacts
-from roadstead.policy.guard import GuardFacts, Verdict, judge, unknown
+from roadstead.policy.recheck import GuardFacts, Verdict, judge, unknown
 from roadstead.tokens.receipts import Receipt
 
 

@@ -11,10 +11,10 @@ import yaml
 
 from roadstead.api.location import StoreLocation
 from roadstead.api.model import Model
-from roadstead.controllers.books import LedgerFeed, exact_now
+from roadstead.controllers.admission_recheck import AdmissionRecheck
 from roadstead.controllers.contract_usage import ContractUsage
-from roadstead.controllers.guard import AdmissionRecheck
 from roadstead.controllers.kept_objects import KeptObjects
+from roadstead.controllers.ledger_feed import LedgerFeed, exact_now
 from roadstead.controllers.receipt_keys import ReceiptKeys
 from roadstead.controllers.routing import Routes
 from roadstead.controllers.server_keys import ServerKeys

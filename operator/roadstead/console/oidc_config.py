@@ -16,9 +16,9 @@ from roadstead.console.authorization import (
     code_of,
     unknown,
 )
+from roadstead.console.login_views import local
 from roadstead.console.provider import Provider
 from roadstead.console.sessions import Session
-from roadstead.console.signing import local
 from roadstead.console.site import Site
 from roadstead.errors import InvalidToken
 

@@ -17,8 +17,8 @@ from roadstead.errors import (
     StoreInterrupted,
     UploadMissing,
 )
-from roadstead.source.patience import RetryPolicy
 from roadstead.source.ranges import SourceObject
+from roadstead.source.retry_policy import RetryPolicy
 from roadstead.source.spans import default_part_size
 from roadstead.store.multipart import Multipart
 from roadstead.store.objects import StoredObject, copy, minio_client, remove, stat

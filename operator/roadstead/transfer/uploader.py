@@ -19,14 +19,14 @@ from roadstead.errors import (
     StoreNotImplemented,
     UploadMissing,
 )
-from roadstead.source.patience import RetryPolicy
 from roadstead.source.pump import Pump
+from roadstead.source.retry_policy import RetryPolicy
 from roadstead.transfer.content import PartsVerifier, Verified, Verifier
 from roadstead.transfer.messages import Phase, Resume
 from roadstead.transfer.origin import Origin
 from roadstead.transfer.rate import Reporter
 from roadstead.transfer.settings import TransferSettings
-from roadstead.transfer.standing import GONE, TAKEN, StoreState
+from roadstead.transfer.store_state import GONE, TAKEN, StoreState
 from roadstead.transfer.upload import Upload, Uploads
 
 HEALING: Final = (
