@@ -19,7 +19,7 @@ from dev.servers import objectstore
 from dev.servers.objectstore import ObjectStore
 from dev.terminal import say
 from roadstead.api.location import StoreLocation
-from roadstead.transfer.messages import TransferJob, UrlSource
+from roadstead.transfer.messages import TransferJob, UrlInput
 from tests.support.store_client import minio
 
 SOURCE_KEY = "model.gguf"
@@ -211,7 +211,7 @@ def _our_transfer(stage: Stage, url: str) -> Contender:
     job = TransferJob(
         model_uid="bench",
         model_name="bench",
-        source=UrlSource(url=url),
+        source=UrlInput(url=url),
         target=StoreLocation(endpoint=stage.store.endpoint, bucket=BUCKET, path=TARGET_KEY),
         expected_sha256=stage.sha256,
     )

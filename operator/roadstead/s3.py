@@ -55,7 +55,7 @@ class Addressing(enum.Enum):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Credentials:
+class S3Credentials:
     """An access key, its secret, and the token of temporary ones; none shows in a repr."""
 
     access_key: str = dataclasses.field(repr=False)
@@ -77,7 +77,7 @@ class KeyFiles:
     session_token: Path | None = None
     """May be missing, which means permanent keys."""
 
-    def read(self) -> Credentials:
+    def read(self) -> S3Credentials:
         """The keys as they are now, all of one session; raises OSError."""
         found = self._read()
         for _ in range(_READS):
@@ -87,12 +87,12 @@ class KeyFiles:
             found = again
         return found
 
-    def _read(self) -> Credentials:
+    def _read(self) -> S3Credentials:
         token = ""
         if self.session_token is not None:
             with contextlib.suppress(FileNotFoundError):
                 token = _text(self.session_token)
-        return Credentials(
+        return S3Credentials(
             access_key=_text(self.access_key),
             secret_key=_text(self.secret_key),
             session_token=token,
@@ -102,7 +102,7 @@ class KeyFiles:
 class CurrentKeys(Provider):
     """Keys that minio-py asks for before each request: temporary ones end while a client lives."""
 
-    def __init__(self, read: Callable[[], Credentials]) -> None:
+    def __init__(self, read: Callable[[], S3Credentials]) -> None:
         self._read = read
 
     def retrieve(self) -> MinioCredentials:
@@ -115,7 +115,7 @@ def client(
     *,
     region: str,
     addressing: Addressing,
-    read: Callable[[], Credentials],
+    read: Callable[[], S3Credentials],
     pools: urllib3.PoolManager | None = None,
 ) -> Minio:
     """minio-py for the server at `endpoint`, by the keys that `read` returns."""

@@ -7,7 +7,7 @@ import pytest
 
 from dev.servers import objectstore
 from roadstead.api.location import StoreLocation
-from roadstead.transfer.messages import UrlSource
+from roadstead.transfer.messages import UrlInput
 from tests.adapters.test_transfer import failed
 from tests.support import volumes
 from tests.support.fault_server import FaultServer
@@ -46,5 +46,5 @@ def test_store_that_is_full_is_said(faults: FaultServer, small_volume: Path) -> 
         minio(store).make_bucket("models")
         target = StoreLocation(endpoint=store.endpoint, bucket="models", path="model.gguf")
         environ = transfer_environ(store, allow=f"127.0.0.1:{faults.port}")
-        ended = run_transfer(job(UrlSource(url=faults.url), target), environ)
+        ended = run_transfer(job(UrlInput(url=faults.url), target), environ)
     assert "free space" in failed(ended, "StoreFull").message

@@ -21,7 +21,7 @@ from roadstead.source.spans import layout
 from roadstead.source.urls import FixedUrl
 from roadstead.store.access import StoreAccess
 from roadstead.store.multipart import Multipart
-from roadstead.transfer.messages import UrlSource
+from roadstead.transfer.messages import UrlInput
 from roadstead.transfer.reading import Nowhere
 from tests.adapters.test_transfer import failed, from_faults, keys
 from tests.support.fault_server import FaultServer, serving
@@ -49,7 +49,7 @@ def test_source_that_drips_is_given_up(
     environ = transfer_environ(
         store, allow=f"127.0.0.1:{faults.port}", ROADSTEAD_TRANSFER_ATTEMPTS="1"
     )
-    ended = run_transfer(job(UrlSource(url=faults.url), target), environ)
+    ended = run_transfer(job(UrlInput(url=faults.url), target), environ)
     failed(ended, "SourceTooSlow")
 
 
@@ -128,7 +128,7 @@ def test_name_that_is_led_elsewhere_on_the_way_is_not_followed(
     environ = transfer_environ(
         store, allow=f"localhost:{faults.port}", ROADSTEAD_TRANSFER_ATTEMPTS="8"
     )
-    source = UrlSource(url=faults.url.replace("127.0.0.1", "localhost"))
+    source = UrlInput(url=faults.url.replace("127.0.0.1", "localhost"))
     process = start_transfer(job(source, target), environ, within=names_by(hosts))
     while faults.bytes_sent < 2**20:
         time.sleep(0.01)

@@ -11,7 +11,7 @@ from minio import Minio
 from dev.servers import objectstore
 from dev.servers.objectstore import Certificate, ObjectStore, Server
 from roadstead.api.location import StoreLocation
-from roadstead.transfer.messages import Completed, UrlSource
+from roadstead.transfer.messages import Completed, UrlInput
 from tests.adapters.test_transfer import failed, read
 from tests.support.fault_server import FaultServer
 from tests.support.store_client import minio
@@ -67,7 +67,7 @@ def test_model_is_brought_over_https(
 ) -> None:
     trust = {"SSL_CERT_FILE": str(certificate.authority)}
     environ = transfer_environ(secure, allow=secure.endpoint, **trust)
-    ended = run_transfer(job(UrlSource(url=url), where, sha256), environ)
+    ended = run_transfer(job(UrlInput(url=url), where, sha256), environ)
     assert isinstance(ended.last, Completed), ended.stderr
     assert read(secure_client, where) == content
 
@@ -89,7 +89,7 @@ def test_store_whose_certificate_nobody_vouches_for_is_not_trusted(
     secure: ObjectStore, where: StoreLocation, faults: FaultServer
 ) -> None:
     environ = transfer_environ(secure, allow=f"127.0.0.1:{faults.port}")
-    ended = run_transfer(job(UrlSource(url=faults.url), where), environ)
+    ended = run_transfer(job(UrlInput(url=faults.url), where), environ)
     assert "certificate" in failed(ended, "StoreUntrusted").message
 
 
@@ -97,5 +97,5 @@ def test_source_whose_certificate_nobody_vouches_for_is_not_trusted(
     secure: ObjectStore, store: ObjectStore, target: StoreLocation, url: str
 ) -> None:
     environ = transfer_environ(store, allow=secure.endpoint)
-    ended = run_transfer(job(UrlSource(url=url), target), environ)
+    ended = run_transfer(job(UrlInput(url=url), target), environ)
     assert "certificate" in failed(ended, "SourceUntrusted").message

@@ -12,7 +12,7 @@ from dev.servers import objectstore
 from dev.servers.objectstore import ObjectStore, Server
 from dev.servers.process import free_port
 from roadstead.api.location import StoreLocation
-from roadstead.transfer.messages import Completed, QuantSource, UrlSource
+from roadstead.transfer.messages import Completed, QuantInput, UrlInput
 from tests.adapters.test_transfer import read
 from tests.adapters.test_transfer_faults import PART_BYTES
 from tests.support.fault_server import FaultServer
@@ -46,7 +46,7 @@ def test_url_of_the_quant_service_that_expires_on_the_way_is_asked_for_anew(
         ROADSTEAD_QUANT_ENDPOINT=faults.endpoint,
         ROADSTEAD_QUANT_KEY_FILE=str(key_file),
     )
-    source = QuantSource(endpoint=faults.endpoint, model_id="model")
+    source = QuantInput(endpoint=faults.endpoint, model_id="model")
     ended = run_transfer(job(source, target, sha256), environ)
     assert isinstance(ended.last, Completed), ended.stderr
     assert faults.asked == 2
@@ -65,7 +65,7 @@ def test_store_that_was_killed_and_is_back_gets_the_rest(
         environ = transfer_environ(
             store, allow=f"127.0.0.1:{faults.port}", ROADSTEAD_TRANSFER_ATTEMPTS="12"
         )
-        process = start_transfer(job(UrlSource(url=faults.url), target, sha256), environ)
+        process = start_transfer(job(UrlInput(url=faults.url), target, sha256), environ)
         while faults.bytes_sent < 20 * 2**20:
             time.sleep(0.01)
         os.kill(store.pid, signal.SIGKILL)

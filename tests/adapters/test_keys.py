@@ -14,7 +14,7 @@ from roadstead.api.location import StoreLocation
 from roadstead.store.access import StoreAccess
 from roadstead.store.client import MinioStore
 from roadstead.store.multipart import Multipart
-from roadstead.transfer.messages import Completed, Source, StoredSource, UrlSource
+from roadstead.transfer.messages import Completed, Source, StoredInput, UrlInput
 from tests.adapters.test_transfer import keys, read
 from tests.support import fault_server
 from tests.support.fault_server import FaultServer
@@ -54,10 +54,10 @@ def test_model_is_stored_replaced_and_read_at_such_a_key(
     small: FaultServer, store: ObjectStore, client: Minio, there: StoreLocation
 ) -> None:
     environ = transfer_environ(store, allow=f"127.0.0.1:{small.port}")
-    stored(UrlSource(url=small.url), there, environ)
+    stored(UrlInput(url=small.url), there, environ)
     client.put_object(there.bucket, there.path, io.BytesIO(b"another"), 7)
-    stored(UrlSource(url=small.url), there, environ)
-    stored(StoredSource(), there, environ)
+    stored(UrlInput(url=small.url), there, environ)
+    stored(StoredInput(), there, environ)
     assert read(client, there) == MODEL
     assert keys(client, there) == [there.path]
 

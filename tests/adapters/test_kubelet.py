@@ -16,7 +16,7 @@ from dev.servers.objectstore import Certificate
 from roadstead.errors import UsageError
 from roadstead.usage import kubelet
 from roadstead.usage.cadvisor import Readings
-from roadstead.usage.kubelet import Endpoint, Identity, Kubelets
+from roadstead.usage.kubelet import Identity, KubeletEndpoint, Kubelets
 from roadstead.usage.servers import LlamaServers
 from tests.support import certificates
 from tests.support.builders.metric_pages import LLAMA, POD, WANTED, container
@@ -56,7 +56,7 @@ def fixed(
 
 async def read(identity: Identity, port: int, *, timeout: float = 60) -> Readings:
     async with Kubelets.opened(identity, timeout=timeout) as kubelets:
-        return await kubelets.read(Endpoint(address="127.0.0.1", port=port), WANTED)
+        return await kubelets.read(KubeletEndpoint(address="127.0.0.1", port=port), WANTED)
 
 
 def as_us(certificate: Certificate, authorization: str = "") -> Identity:

@@ -12,7 +12,7 @@ from dev.servers.objectstore import ObjectStore
 from roadstead.api.location import StoreLocation
 from roadstead.store.access import StoreAccess
 from roadstead.store.multipart import Multipart
-from roadstead.transfer.messages import Completed, UrlSource
+from roadstead.transfer.messages import Completed, UrlInput
 from tests.adapters.test_transfer import failed, keys, read
 from tests.adapters.test_transfer_faults import killed_on_the_way
 from tests.support.fault_server import FaultServer
@@ -40,7 +40,7 @@ def gone_on(faults: FaultServer, store: ObjectStore, target: StoreLocation, sha2
 
             interceptor.before = before
             there = dataclasses.replace(target, endpoint=endpoint)
-            wanted = job(UrlSource(url=faults.url), there, sha256)
+            wanted = job(UrlInput(url=faults.url), there, sha256)
             through = dataclasses.replace(store, endpoint=endpoint)
             environ = transfer_environ(through, allow=f"127.0.0.1:{faults.port}")
             return await asyncio.to_thread(

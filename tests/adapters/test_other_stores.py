@@ -12,7 +12,7 @@ from roadstead.errors import Retry, StoreError
 from roadstead.store.access import StoreAccess
 from roadstead.store.client import MinioStore
 from roadstead.store.multipart import Multipart
-from roadstead.transfer.messages import Completed, Resume, Started, StoredSource, UrlSource
+from roadstead.transfer.messages import Completed, Resume, Started, StoredInput, UrlInput
 from tests.adapters.test_transfer import Put, failed, keys, read
 from tests.adapters.test_transfer_faults import killed_on_the_way
 from tests.support.fault_server import FaultServer
@@ -56,7 +56,7 @@ Bring = Callable[..., Ended]
 def bring(faults: FaultServer, proxy: S3Proxy, there: StoreLocation, sha256: str) -> Bring:
     """Transfer the fault server's model to the store behind the proxy, or go on with an upload."""
     environ = transfer_environ(proxy.store, allow=f"127.0.0.1:{faults.port}")
-    wanted = job(UrlSource(url=faults.url), there, sha256)
+    wanted = job(UrlInput(url=faults.url), there, sha256)
 
     def run(resume: Resume | None = None) -> Ended:
         return run_transfer(dataclasses.replace(wanted, resume=resume), environ)
@@ -101,7 +101,7 @@ async def test_hidden_object_is_not_taken_for_a_missing_one(
 ) -> None:
     proxy.rule = hiding(client, there)
     environ = transfer_environ(proxy.store, allow="")
-    failure = failed(run_transfer(job(StoredSource(), there), environ), "StoreDenied")
+    failure = failed(run_transfer(job(StoredInput(), there), environ), "StoreDenied")
     assert "s3:ListBucket" in failure.message
     # A Model that was verified is not brought again for it.
     store = MinioStore(dataclasses.replace(access, endpoint=proxy.store.endpoint))

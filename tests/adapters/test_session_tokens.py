@@ -16,12 +16,12 @@ from dev import samplegguf
 from dev.servers.objectstore import ObjectStore
 from roadstead.api.location import StoreLocation
 from roadstead.errors import StoreError
-from roadstead.s3 import Credentials
+from roadstead.s3 import S3Credentials
 from roadstead.source.dial import Anywhere
 from roadstead.source.quant_client import QuantClient
 from roadstead.store.access import StoreAccess
 from roadstead.store.client import MinioStore
-from roadstead.transfer.messages import Completed, UrlSource
+from roadstead.transfer.messages import Completed, UrlInput
 from tests.adapters.test_transfer import failed, read
 from tests.support.fault_server import FaultServer
 from tests.support.quant_process import running_quant
@@ -39,7 +39,7 @@ BUCKET = "sessions"
 HOUR = datetime.timedelta(hours=1)
 EXPIRED = Refusal(status=400, code="ExpiredToken", message="The provided token has expired.")
 """As Amazon S3 answers; HEAD has the status alone."""
-NewSession = Callable[[], Credentials]
+NewSession = Callable[[], S3Credentials]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ class Session:
     store: ObjectStore
     token_file: Path
 
-    def write(self, keys: Credentials) -> None:
+    def write(self, keys: S3Credentials) -> None:
         """Replace all three."""
         self.store.access_key_file.write_text(keys.access_key)
         self.store.secret_key_file.write_text(keys.secret_key)
@@ -73,7 +73,7 @@ class Session:
             allow=f"127.0.0.1:{source.port}",
             ROADSTEAD_STORE_SESSION_TOKEN_FILE=str(self.token_file),
         )
-        return run_transfer(job(UrlSource(url=source.url), target), environ)
+        return run_transfer(job(UrlInput(url=source.url), target), environ)
 
 
 @pytest.fixture(scope="module")
@@ -88,14 +88,14 @@ def new_session(source_store: ObjectStore, source_client: Minio) -> NewSession:
     admin.user_add(user, secret)
     admin.attach_policy(["readwrite"], user=user)
 
-    def new_session() -> Credentials:
+    def new_session() -> S3Credentials:
         made = AssumeRoleProvider(
             sts_endpoint=source_store.endpoint,
             access_key=user,
             secret_key=secret,
             region="us-east-1",
         ).retrieve()
-        return Credentials(
+        return S3Credentials(
             access_key=made.access_key,
             secret_key=made.secret_key,
             session_token=made.session_token or "",

@@ -10,7 +10,7 @@ from minio import Minio
 from dev.servers.objectstore import VERSITYGW, ObjectStore, Server
 from roadstead.api.location import StoreLocation
 from roadstead.errors import Retry
-from roadstead.transfer.messages import Completed, Failed, QuantSource, UrlSource
+from roadstead.transfer.messages import Completed, Failed, QuantInput, UrlInput
 from tests.adapters.test_transfer import failed, from_faults
 from tests.support.fault_server import FaultServer
 from tests.support.transfer_process import Ended, job, run_transfer, transfer_environ
@@ -41,7 +41,7 @@ def from_url(url: str, store: ObjectStore, where: StoreLocation) -> Failed:
 def ended_from_url(url: str, store: ObjectStore, where: StoreLocation) -> Ended:
     """Such a transfer, however it ended."""
     to = StoreLocation(endpoint=where.endpoint, bucket=where.bucket, path=f"{where.path}.copy")
-    ended = run_transfer(job(UrlSource(url=url), to), transfer_environ(store, allow=store.endpoint))
+    ended = run_transfer(job(UrlInput(url=url), to), transfer_environ(store, allow=store.endpoint))
     assert "X-Amz-Signature" not in ended.stdout + ended.stderr
     return ended
 
@@ -133,7 +133,7 @@ def test_quant_is_asked_for_another_url_and_the_refusal_is_kept(
         ROADSTEAD_QUANT_ENDPOINT=faults.endpoint,
         ROADSTEAD_QUANT_KEY_FILE=str(key_file),
     )
-    source = QuantSource(endpoint=faults.endpoint, model_id="model")
+    source = QuantInput(endpoint=faults.endpoint, model_id="model")
     failure = failed(run_transfer(job(source, target), environ), "SourceSignatureInvalid")
     assert failure.retry is Retry.BACKOFF
     assert faults.asked > 1

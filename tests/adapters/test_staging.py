@@ -21,7 +21,7 @@ from roadstead.transfer.messages import (
     Completed,
     Resume,
     Started,
-    UrlSource,
+    UrlInput,
     parse_event,
 )
 from roadstead.transfer.placement import staging
@@ -143,7 +143,7 @@ def test_transfer_that_is_killed_at_its_end_leaves_one_object_in_the_end(
     sha256: str,
 ) -> None:
     put(b"the older one")
-    task = job(UrlSource(url=faults.url), target, sha256)
+    task = job(UrlInput(url=faults.url), target, sha256)
     environ = transfer_environ(store, allow=f"127.0.0.1:{faults.port}")
     process = start_transfer(task, environ)
     while keys(client, target) == [target.path] and process.poll() is None:
@@ -195,7 +195,7 @@ def replacing(
     """A transfer on its way, to where an older object stands; its source holds it up."""
     put(b"the older one")
     faults.hold_after = 1
-    task = job(UrlSource(url=faults.url), target, sha256)
+    task = job(UrlInput(url=faults.url), target, sha256)
     process = start_transfer(task, transfer_environ(store, allow=f"127.0.0.1:{faults.port}"))
     while faults.bytes_sent <= 1 and process.poll() is None:
         time.sleep(0.01)

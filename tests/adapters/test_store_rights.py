@@ -17,7 +17,7 @@ from roadstead.errors import StoreError
 from roadstead.store.access import StoreAccess
 from roadstead.store.client import MinioStore
 from roadstead.store.multipart import Multipart
-from roadstead.transfer.messages import Completed, Resume, Started, UrlSource
+from roadstead.transfer.messages import Completed, Resume, Started, UrlInput
 from tests.adapters.test_transfer import failed, read
 from tests.adapters.test_transfer_faults import killed_on_the_way
 from tests.support.fault_server import FaultServer
@@ -92,7 +92,7 @@ def brought(
     resume: Resume | None = None,
 ) -> Ended:
     """Transfer the fault server's model with these keys."""
-    wanted = dataclasses.replace(job(UrlSource(url=faults.url), target, sha256), resume=resume)
+    wanted = dataclasses.replace(job(UrlInput(url=faults.url), target, sha256), resume=resume)
     return run_transfer(wanted, transfer_environ(store, allow=f"127.0.0.1:{faults.port}"))
 
 

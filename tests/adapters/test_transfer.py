@@ -13,10 +13,10 @@ from roadstead.transfer.messages import (
     Completed,
     Failed,
     Progress,
-    QuantSource,
+    QuantInput,
     Started,
-    StoredSource,
-    UrlSource,
+    StoredInput,
+    UrlInput,
 )
 from tests.support.fault_server import FaultServer
 from tests.support.quant_process import QuantProcess
@@ -46,7 +46,7 @@ def from_faults(
 ) -> Ended:
     """Transfer what the fault server has."""
     environ = transfer_environ(store, allow=f"127.0.0.1:{faults.port}")
-    return run_transfer(job(UrlSource(url=faults.url), target, sha256), environ)
+    return run_transfer(job(UrlInput(url=faults.url), target, sha256), environ)
 
 
 def failed(ended: Ended, reason: str) -> Failed:
@@ -69,7 +69,7 @@ def test_model_from_a_presigned_url_is_stored_and_verified(
     source_client.put_object("quantised", "plain.gguf", io.BytesIO(content), len(content))
     url = source_client.presigned_get_object("quantised", "plain.gguf")
     environ = transfer_environ(store, allow=source_store.endpoint)
-    ended = run_transfer(job(UrlSource(url=url), target, sha256), environ)
+    ended = run_transfer(job(UrlInput(url=url), target, sha256), environ)
     assert isinstance(ended.last, Completed), ended.stderr
     assert (ended.last.sha256, ended.last.size_bytes) == (sha256, len(content))
     assert ended.last.gguf.architecture == "llama"
@@ -92,7 +92,7 @@ def test_model_from_the_quant_service_is_stored_and_verified(
         ROADSTEAD_QUANT_ENDPOINT=quant.endpoint,
         ROADSTEAD_QUANT_KEY_FILE=str(quant.key_file),
     )
-    source = QuantSource(endpoint=quant.endpoint, model_id="by-quant")
+    source = QuantInput(endpoint=quant.endpoint, model_id="by-quant")
     ended = run_transfer(job(source, target), environ)
     assert isinstance(ended.last, Completed), ended.stderr
     assert ended.last.sha256 == sha256
@@ -167,7 +167,7 @@ def test_stored_model_is_verified_and_adopted(
     sha256: str,
 ) -> None:
     etag = put(content)
-    ended = run_transfer(job(StoredSource(), target), transfer_environ(store, allow=""))
+    ended = run_transfer(job(StoredInput(), target), transfer_environ(store, allow=""))
     assert isinstance(ended.last, Completed), ended.stderr
     assert (ended.last.sha256, ended.last.etag) == (sha256, etag)
 
@@ -181,12 +181,12 @@ def test_stored_object_that_is_not_the_model_is_left_alone(
 ) -> None:
     put(content)
     environ = transfer_environ(store, allow="")
-    failed(run_transfer(job(StoredSource(), target, "0" * 64), environ), "DigestMismatch")
+    failed(run_transfer(job(StoredInput(), target, "0" * 64), environ), "DigestMismatch")
     assert keys(client, target) == [target.path]
 
 
 def test_stored_model_that_is_missing_is_said(store: ObjectStore, target: StoreLocation) -> None:
-    ended = run_transfer(job(StoredSource(), target), transfer_environ(store, allow=""))
+    ended = run_transfer(job(StoredInput(), target), transfer_environ(store, allow=""))
     failed(ended, "StoreObjectMissing")
 
 

@@ -15,11 +15,11 @@ from roadstead.store.access import StoreAccess
 from roadstead.store.multipart import Multipart
 from roadstead.transfer.messages import (
     Completed,
-    QuantSource,
+    QuantInput,
     Resume,
     Started,
     Stopped,
-    UrlSource,
+    UrlInput,
     parse_event,
 )
 from tests.adapters.test_transfer import failed, from_faults, keys, read
@@ -45,7 +45,7 @@ def killed_on_the_way(
     """Start a transfer, kill it without warning when the store has a part; what it had said."""
     faults.hold_after = 40 * 2**20
     environ = transfer_environ(store, allow=f"127.0.0.1:{faults.port}")
-    process = start_transfer(job(UrlSource(url=faults.url), target, sha256), environ)
+    process = start_transfer(job(UrlInput(url=faults.url), target, sha256), environ)
     wait_until(lambda: kept_parts(store, target) or process.poll() is not None, step=0.05)
     process.kill()
     stdout, _ = process.communicate()
@@ -80,7 +80,7 @@ def test_killed_transfer_goes_on_with_the_parts_that_the_store_has(
     healing: Healing,
 ) -> None:
     resume = killed_on_the_way(faults, store, target, sha256)
-    again = dataclasses.replace(job(UrlSource(url=faults.url), target, sha256), resume=resume)
+    again = dataclasses.replace(job(UrlInput(url=faults.url), target, sha256), resume=resume)
     environ = transfer_environ(store, allow=f"127.0.0.1:{faults.port}")
     with healing():
         ended = run_transfer(again, environ)
@@ -99,7 +99,7 @@ def test_resumed_transfer_of_a_wrong_model_leaves_nothing(
     faults: FaultServer, store: ObjectStore, client: Minio, target: StoreLocation
 ) -> None:
     resume = killed_on_the_way(faults, store, target, "0" * 64)
-    again = dataclasses.replace(job(UrlSource(url=faults.url), target, "0" * 64), resume=resume)
+    again = dataclasses.replace(job(UrlInput(url=faults.url), target, "0" * 64), resume=resume)
     environ = transfer_environ(store, allow=f"127.0.0.1:{faults.port}")
     failed(run_transfer(again, environ), "DigestMismatch")
     assert keys(client, target) == []
@@ -126,7 +126,7 @@ def test_upload_that_the_store_forgot_is_begun_anew(
 ) -> None:
     resume = killed_on_the_way(faults, store, target, sha256)
     abort(access, target, resume.upload_id)
-    again = dataclasses.replace(job(UrlSource(url=faults.url), target, sha256), resume=resume)
+    again = dataclasses.replace(job(UrlInput(url=faults.url), target, sha256), resume=resume)
     environ = transfer_environ(store, allow=f"127.0.0.1:{faults.port}")
     ended = run_transfer(again, environ)
     assert isinstance(ended.last, Completed), ended.stderr
@@ -150,7 +150,7 @@ def test_upload_of_a_source_that_changed_since_is_begun_anew(
 ) -> None:
     resume = killed_on_the_way(faults, store, target, sha256)
     faults.etag = '"two"'
-    again = dataclasses.replace(job(UrlSource(url=faults.url), target, sha256), resume=resume)
+    again = dataclasses.replace(job(UrlInput(url=faults.url), target, sha256), resume=resume)
     environ = transfer_environ(store, allow=f"127.0.0.1:{faults.port}")
     ended = run_transfer(again, environ)
     first = ended.events[0]
@@ -245,7 +245,7 @@ def test_source_that_nobody_listens_at_is_unreachable(
     store: ObjectStore, target: StoreLocation
 ) -> None:
     port = free_port()
-    source = UrlSource(url=f"http://127.0.0.1:{port}/model.gguf?X-Amz-Signature=secretsignature")
+    source = UrlInput(url=f"http://127.0.0.1:{port}/model.gguf?X-Amz-Signature=secretsignature")
     environ = transfer_environ(store, allow=f"127.0.0.1:{port}")
     ended = run_transfer(job(source, target), environ)
     failed(ended, "SourceUnreachable")
@@ -260,7 +260,7 @@ def test_store_that_nobody_listens_at_is_unreachable(
         store, allow=f"127.0.0.1:{faults.port}", ROADSTEAD_STORE_ENDPOINT=endpoint
     )
     where = dataclasses.replace(target, endpoint=endpoint)
-    failed(run_transfer(job(UrlSource(url=faults.url), where), environ), "StoreUnreachable")
+    failed(run_transfer(job(UrlInput(url=faults.url), where), environ), "StoreUnreachable")
 
 
 def test_store_that_there_are_no_keys_for_is_refused(
@@ -286,7 +286,7 @@ def test_model_that_quant_does_not_know_is_said(
         ROADSTEAD_QUANT_ENDPOINT=quant.endpoint,
         ROADSTEAD_QUANT_KEY_FILE=str(quant.key_file),
     )
-    source = QuantSource(endpoint=quant.endpoint, model_id="no-such-model")
+    source = QuantInput(endpoint=quant.endpoint, model_id="no-such-model")
     failure = failed(run_transfer(job(source, target), environ), "ModelUnknown")
     assert failure.retry is Retry.ON_CHANGE
 
@@ -296,7 +296,7 @@ def test_stopped_transfer_ends_at_once_and_keeps_its_upload(
 ) -> None:
     faults.slowness = 0.2
     environ = transfer_environ(store, allow=f"127.0.0.1:{faults.port}")
-    process = start_transfer(job(UrlSource(url=faults.url), target), environ)
+    process = start_transfer(job(UrlInput(url=faults.url), target), environ)
     while faults.bytes_sent < 2**20:
         time.sleep(0.01)
     process.terminate()
@@ -311,7 +311,7 @@ def test_killed_transfer_without_a_promised_digest_brings_the_very_bytes(
     faults: FaultServer, store: ObjectStore, client: Minio, target: StoreLocation, content: bytes
 ) -> None:
     resume = killed_on_the_way(faults, store, target, None)
-    again = dataclasses.replace(job(UrlSource(url=faults.url), target), resume=resume)
+    again = dataclasses.replace(job(UrlInput(url=faults.url), target), resume=resume)
     ended = run_transfer(again, transfer_environ(store, allow=f"127.0.0.1:{faults.port}"))
     assert isinstance(ended.last, Completed), ended.stderr
     assert read(client, target) == content

@@ -16,7 +16,7 @@ from dev.servers.objectstore import MINIO, ObjectStore, Server
 from roadstead.api.location import StoreLocation
 from roadstead.store.access import StoreAccess
 from roadstead.store.multipart import Multipart
-from roadstead.transfer.messages import Completed, Failed, TransferJob, UrlSource
+from roadstead.transfer.messages import Completed, Failed, TransferJob, UrlInput
 from tests.adapters.test_transfer import read
 from tests.adapters.test_transfer_faults import killed_on_the_way
 from tests.support.fault_server import FaultServer
@@ -52,7 +52,7 @@ def environ(faults: FaultServer, store: ObjectStore) -> dict[str, str]:
 @pytest.fixture
 def wanted(faults: FaultServer, target: StoreLocation, sha256: str) -> TransferJob:
     """The job of both."""
-    return job(UrlSource(url=faults.url), target, sha256)
+    return job(UrlInput(url=faults.url), target, sha256)
 
 
 @pytest.fixture

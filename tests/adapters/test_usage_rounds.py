@@ -20,7 +20,7 @@ from roadstead.controllers.usage_rounds import SERVERS_AT_ONCE, Rounds
 from roadstead.controllers.usage_targets import targets
 from roadstead.errors import KubeNotFound
 from roadstead.kube.cache import Name, WatchCache
-from roadstead.kube.client import Credentials, Object, Page
+from roadstead.kube.client import KubeCredentials, Object, Page
 from roadstead.kube.resources import MODELSERVES, PODS, Resource
 from roadstead.usage.cadvisor import CPU, PEAK, WORKING_SET
 from roadstead.usage.figures import ShownUsage
@@ -55,8 +55,8 @@ class Api:
             raise KubeNotFound("no such group", status=404)
         yield Page(version=0, items=self.pod_metrics)
 
-    async def credentials(self) -> Credentials:
-        return Credentials(
+    async def credentials(self) -> KubeCredentials:
+        return KubeCredentials(
             authorization="Bearer token", ca_file=self.ca_file, cert_file="", key_file=""
         )
 

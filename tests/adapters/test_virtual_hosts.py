@@ -23,7 +23,7 @@ from roadstead.source.quant_client import QuantClient
 from roadstead.store.access import StoreAccess
 from roadstead.store.client import MinioStore
 from roadstead.store.multipart import Multipart
-from roadstead.transfer.messages import Completed, UrlSource
+from roadstead.transfer.messages import Completed, UrlInput
 from tests.adapters.test_transfer import failed, read
 from tests.support.fault_server import FaultServer
 from tests.support.names_by_file import names_by
@@ -138,7 +138,7 @@ def bring(
         allow=f"127.0.0.1:{source.port}",
         ROADSTEAD_STORE_ADDRESSING=addressing.value,
     )
-    return finished(start_transfer(job(UrlSource(url=source.url), target), environ, within))
+    return finished(start_transfer(job(UrlInput(url=source.url), target), environ, within))
 
 
 def test_model_is_brought_to_a_free_key_and_in_the_place_of_another(

@@ -17,7 +17,7 @@ from roadstead.api.conditions import find
 from roadstead.api.group import ANNOTATION_RECEIPT
 from roadstead.tokens.receipt_keys import SigningKey
 from tests.apiserver.storeless_operator import running_operator
-from tests.apiserver.test_guard import Tenant, key, model, publish, tenant
+from tests.apiserver.test_admission_recheck import Tenant, key, model, publish, tenant
 from tests.support import custom_objects
 from tests.support.builders.objects import Raw, fresh_name
 from tests.support.waiting import assert_eventually

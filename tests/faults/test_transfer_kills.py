@@ -19,7 +19,7 @@ from roadstead.transfer.messages import (
     Resume,
     Started,
     TransferJob,
-    UrlSource,
+    UrlInput,
     parse_event,
 )
 from tests.support.builders.objects import fresh_name
@@ -83,7 +83,7 @@ def test_transfer_that_is_killed_ten_times_moves_little_twice(
             allow=f"127.0.0.1:{faults.port}",
             ROADSTEAD_STORE_ENDPOINT=target.endpoint,
         )
-        asked = job(UrlSource(url=faults.url), target, sha256)
+        asked = job(UrlInput(url=faults.url), target, sha256)
         with link.toxic("bandwidth", stream="upstream", rate=size // KILLS // 2000):
             for offset in offsets:
                 resume = _killed(dataclasses.replace(asked, resume=resume), environ, faults, offset)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from dev import samplegguf
 from roadstead.errors import ContentError
 from roadstead.gguf import MAX_TENSORS
-from roadstead.transfer.content import Verifier
+from roadstead.transfer.content import ContentVerifier
 from tests.support.growth import excess
 
 MIB = 2**20
@@ -85,7 +85,7 @@ def in_chunks(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 def follow(pieces: Iterable[bytes]) -> str:
     """Why the model is refused; empty if that is not known yet."""
-    verifier = Verifier(2**40)
+    verifier = ContentVerifier(2**40)
     for chunk in in_chunks(pieces):
         try:
             verifier.follow(memoryview(chunk))

@@ -146,28 +146,28 @@ class Provider:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Credentials:
+class ClientCredentials:
     """What a client shows of itself at the token endpoint."""
 
     headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
     form: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
-def credentials(client: str, secret: str, methods: object) -> Credentials:
+def credentials(client: str, secret: str, methods: object) -> ClientCredentials:
     """By the first of our ways that the provider's metadata offer; InvalidToken if it has neither.
 
     `methods` is its `token_endpoint_auth_methods_supported`; without it, it takes Basic. Client and
     secret are encoded as in a form before Basic joins them by a colon (RFC 6749, 2.3.1).
     """
     if not secret:
-        return Credentials()
+        return ClientCredentials()
     offered = methods if isinstance(methods, list) else [BASIC]
     if BASIC in offered:
         pair = f"{quote_plus(client)}:{quote_plus(secret)}"
         encoded = base64.b64encode(pair.encode()).decode()
-        return Credentials(headers={"Authorization": f"Basic {encoded}"})
+        return ClientCredentials(headers={"Authorization": f"Basic {encoded}"})
     if POST in offered:
-        return Credentials(form={"client_secret": secret})
+        return ClientCredentials(form={"client_secret": secret})
     raise _away(f"it takes neither {BASIC} nor {POST}")
 
 

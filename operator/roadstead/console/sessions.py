@@ -23,7 +23,7 @@ MAX_COOKIE_BYTES: Final = 4096
 """Of name and value: what a browser keeps (RFC 6265, 6.1)."""
 
 
-class Tokens(Protocol):
+class SessionTokens(Protocol):
     """Verifies callers' tokens; InvalidToken, and nothing else."""
 
     async def verify(self, token: str, *, now: int) -> Claims:
@@ -51,7 +51,7 @@ class Sessions:
 
     def __init__(
         self,
-        tokens: Tokens,
+        tokens: SessionTokens,
         signed_out: SignedOut,
         *,
         admin_groups: frozenset[str],

@@ -20,7 +20,7 @@ from roadstead.kube.cache import WatchCache
 from roadstead.kube.resources import NAMESPACES, RESOURCECONTRACTS
 from roadstead.policy.chain import Violation
 from roadstead.policy.contract import Caller, ContractFacts
-from roadstead.policy.recheck import GuardFacts, Verdict, judge, unknown
+from roadstead.policy.recheck import GuardFacts, RecheckVerdict, judge, unknown
 from roadstead.tokens.receipts import Receipt
 
 
@@ -33,7 +33,9 @@ class AdmissionRecheck:
     usage: ContractUsage
     clock: Callable[[], datetime.datetime]
 
-    async def verdict(self, serve: ModelServe, *, runs: bool, uuid_model: str = "") -> Verdict:
+    async def verdict(
+        self, serve: ModelServe, *, runs: bool, uuid_model: str = ""
+    ) -> RecheckVerdict:
         """What may be done: `runs` as in GuardFacts, `uuid_model` as in ContractFacts."""
         now = self.clock()
         try:

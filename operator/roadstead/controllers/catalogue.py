@@ -34,7 +34,7 @@ class ModelCreator(Protocol):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Catalogue:
+class ModelCatalogue:
     """Adds Models to the catalogue; `quant` is None where the operator has no Quant service.
 
     `made` is called with each Model that was made, so that it need not wait for the watch.

@@ -35,7 +35,7 @@ _TYPE: Final = 20
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Connection:
+class SessionFactory:
     """What each of kopf's sessions is made with."""
 
     kinds: Collection[str]
@@ -86,7 +86,7 @@ class Connection:
         return answer
 
 
-def _listening(connection: Connection) -> type[aiohttp.ClientResponse]:
+def _listening(connection: SessionFactory) -> type[aiohttp.ClientResponse]:
     class Listening(aiohttp.ClientResponse):
         async def start(self, connected: Any) -> aiohttp.ClientResponse:
             await super().start(connected)
@@ -99,7 +99,7 @@ def _listening(connection: Connection) -> type[aiohttp.ClientResponse]:
     return Listening
 
 
-def _list(answer: aiohttp.ClientResponse, kind: str, connection: Connection) -> None:
+def _list(answer: aiohttp.ClientResponse, kind: str, connection: SessionFactory) -> None:
     """Tell of a list; a refused one counts as cut off, after which kopf lists anew."""
     if _unknown(answer.status) or (answer.ok and answer.content_type != "application/json"):
         logger.warning("the list of %s was refused: %d", kind, answer.status)
@@ -108,7 +108,7 @@ def _list(answer: aiohttp.ClientResponse, kind: str, connection: Connection) -> 
         connection.hearing.answered(kind, watch=False)
 
 
-def _watch(answer: Any, kind: str, connection: Connection) -> None:
+def _watch(answer: Any, kind: str, connection: SessionFactory) -> None:
     """Listen to a watch; one that was refused is told to be too old."""
     if answer.ok:
         connection.hearing.answered(kind, watch=True)
@@ -126,7 +126,9 @@ def _unknown(status: int) -> bool:
 class _Heard:
     """The lines of a watch that are news: each counts as heard when kopf takes it."""
 
-    def __init__(self, content: aiohttp.StreamReader, kind: str, connection: Connection) -> None:
+    def __init__(
+        self, content: aiohttp.StreamReader, kind: str, connection: SessionFactory
+    ) -> None:
         self._content = content
         self._kind = kind
         self._connection = connection

@@ -46,7 +46,7 @@ class ConsoleRoute:
         """Look now and then until cancelled; no error ends it."""
         while True:
             try:
-                if await self.bring():
+                if await self.apply():
                     logger.info(
                         "the console is routed at %s/",
                         self._routing.console_url or self._routing.url,
@@ -55,7 +55,7 @@ class ConsoleRoute:
                 logger.warning("the console's route can't be written: %s", error)
             await asyncio.sleep(ROUTE_CHECK_SECONDS)
 
-    async def bring(self) -> bool:
+    async def apply(self) -> bool:
         """Write the route unless it is there as it should be; whether it was written."""
         try:
             service = await self._client.get(SERVICES, self._service, self._namespace)

@@ -93,7 +93,7 @@ class FetchUrls:
     clock: Callable[[], datetime.datetime]
     _known: dict[str, _Known] = dataclasses.field(default_factory=dict)
 
-    async def bring(self, serve: ModelServe, location: StoreLocation, *, needed: bool) -> float:
+    async def ensure(self, serve: ModelServe, location: StoreLocation, *, needed: bool) -> float:
         """See to it that the Secret opens the model; seconds until to look again.
 
         To be called only for a server whose pods wait for it or are about to; `needed` says that

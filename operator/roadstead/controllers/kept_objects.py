@@ -40,7 +40,7 @@ class KeptObjects:
     store: CopyingStore
     known: Known
 
-    async def bring(self, model: Model, target: StoreLocation) -> bool:
+    async def ensure(self, model: Model, target: StoreLocation) -> bool:
         """Whether a copy was made; never raises, as the source is there still."""
         if model.upload is not None:
             return False

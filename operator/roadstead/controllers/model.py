@@ -19,7 +19,7 @@ from roadstead.api.raw import Raw, section, timestamp
 from roadstead.api.references import by_name, by_uuid
 from roadstead.controllers.kept_objects import KeptObjects
 from roadstead.controllers.model_place import owner
-from roadstead.controllers.model_plan import ModelFacts, Plan, Step, plan
+from roadstead.controllers.model_plan import ModelFacts, Plan, PlanStep, plan
 from roadstead.controllers.model_removal import RemovalStore, clear_store
 from roadstead.controllers.model_sources import Sources, transfer_job
 from roadstead.controllers.model_status import status_of
@@ -90,10 +90,10 @@ class ModelReconciler:
             model = await self._finalizers(model, (*model.meta.finalizers, FINALIZER))
         facts = await self._gather(model)
         step = plan(facts)
-        if step.step is Step.START:
+        if step.step is PlanStep.START:
             facts, step = await self._start(await self._told_why(facts, step))
         await self.status.write(MODELS, facts.model.raw, status_of(facts, step, now=_now()))
-        if step.step is Step.RECORD:
+        if step.step is PlanStep.RECORD:
             await self.transfers.settle(model.meta.uid)
             self.checked[model.meta.uid] = time.monotonic()
         return step.delay or None
@@ -182,10 +182,10 @@ class ModelReconciler:
             source = await self.sources.source(model)
             await self.store.ensure_bucket(facts.target.bucket)
             if self.kept is not None:
-                await self.kept.bring(model, facts.target)
+                await self.kept.ensure(model, facts.target)
         except ModelError as error:
             held = Plan(
-                step=Step.HOLD,
+                step=PlanStep.HOLD,
                 reason=error.reason,
                 message=str(error),
                 delay=UNSTARTED_RETRY_SECONDS,
@@ -196,7 +196,7 @@ class ModelReconciler:
         attempt = TransferAttempt(job=job, inputs=facts.inputs, number=attempts)
         self.transfers.start(attempt, tenants=tenants(facts.servers))
         started = dataclasses.replace(facts, view=self.transfers.view(uid))
-        return started, Plan(step=Step.WAIT)
+        return started, Plan(step=PlanStep.WAIT)
 
     async def _remove(self, model: Model) -> float | None:
         """Let the Model go, once no ModelServe uses it and the store is in order.

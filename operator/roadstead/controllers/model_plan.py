@@ -28,7 +28,7 @@ _ASKED_AGAIN: Final = ("ModelUnknown", "SourceGone")
 """Refusals of the Quant service that cost nothing to ask for again, and may end any day."""
 
 
-class Step(enum.Enum):
+class PlanStep(enum.Enum):
     """What comes next."""
 
     KEEP = "the object is stored and verified"
@@ -64,7 +64,7 @@ class ModelFacts:
 class Plan:
     """The step, why, and the seconds after which to look again (0: only when something changes)."""
 
-    step: Step
+    step: PlanStep
     reason: str = ""
     message: str = ""
     delay: float = 0
@@ -98,17 +98,19 @@ def _taken(facts: ModelFacts) -> Plan:
         f"{facts.target} belongs to Model {facts.taken_by}; "
         "leave spec.minioPath out or write another one"
     )
-    return Plan(step=Step.HOLD, reason="LocationTaken", message=message, delay=FAILED_CHECK_SECONDS)
+    return Plan(
+        step=PlanStep.HOLD, reason="LocationTaken", message=message, delay=FAILED_CHECK_SECONDS
+    )
 
 
 def _of_transfer(facts: ModelFacts, view: TransferView) -> Plan:
     if view.state is not State.ENDED:
-        return Plan(step=Step.WAIT)
+        return Plan(step=PlanStep.WAIT)
     if isinstance(view.outcome, Completed) and _as_asked(facts.model, view.outcome):
-        return Plan(step=Step.RECORD)
+        return Plan(step=PlanStep.RECORD)
     if isinstance(view.outcome, Failed) and view.inputs == facts.inputs:
         return _of_failure(facts, view, view.outcome)
-    return Plan(step=Step.START)
+    return Plan(step=PlanStep.START)
 
 
 def _as_asked(model: Model, completed: Completed) -> bool:
@@ -119,33 +121,38 @@ def _as_asked(model: Model, completed: Completed) -> bool:
 def _of_failure(facts: ModelFacts, view: TransferView, failed: Failed) -> Plan:
     if failed.retry is Retry.ON_CHANGE and failed.reason not in _ASKED_AGAIN:
         return Plan(
-            step=Step.HOLD, reason=failed.reason, message=failed.message, delay=FAILED_CHECK_SECONDS
+            step=PlanStep.HOLD,
+            reason=failed.reason,
+            message=failed.message,
+            delay=FAILED_CHECK_SECONDS,
         )
     asked = failed.retry is Retry.ON_CHANGE
     delay = LAST_RETRY if asked else retry_delay(view.attempt)
     left = view.ended + delay - facts.now
     if left <= 0:
-        return Plan(step=Step.START)
+        return Plan(step=PlanStep.START)
     when = f" (attempt {view.attempt} failed; the next one {seconds_text(int(delay))} later)"
-    return Plan(step=Step.RETRY, reason=failed.reason, message=failed.message + when, delay=left)
+    return Plan(
+        step=PlanStep.RETRY, reason=failed.reason, message=failed.message + when, delay=left
+    )
 
 
 def _of_verified(facts: ModelFacts) -> Plan:
     if facts.model.stored_at != facts.target:
         message = f"the model belongs at {facts.target}, but is at {facts.model.stored_at}"
-        return Plan(step=Step.START, reason="LocationChanged", message=message)
+        return Plan(step=PlanStep.START, reason="LocationChanged", message=message)
     if facts.model.sha256 and facts.model.sha256 != facts.model.digest:
         message = f"spec.sha256 is not that of the stored object, {facts.model.digest}"
-        return Plan(step=Step.START, reason="DigestChanged", message=message)
+        return Plan(step=PlanStep.START, reason="DigestChanged", message=message)
     if not facts.checked:
-        return Plan(step=Step.KEEP)
+        return Plan(step=PlanStep.KEEP)
     if facts.stored is None:
         message = f"{facts.target} is not in the store any more; it is brought again"
-        return Plan(step=Step.START, reason="ObjectMissing", message=message)
+        return Plan(step=PlanStep.START, reason="ObjectMissing", message=message)
     if facts.stored.etag != facts.model.status.get("etag"):
         message = f"{facts.target} was replaced by something else; it is brought again"
-        return Plan(step=Step.START, reason="ObjectReplaced", message=message)
-    return Plan(step=Step.KEEP)
+        return Plan(step=PlanStep.START, reason="ObjectReplaced", message=message)
+    return Plan(step=PlanStep.KEEP)
 
 
 def _of_status(facts: ModelFacts) -> Plan:
@@ -153,11 +160,11 @@ def _of_status(facts: ModelFacts) -> Plan:
     transfer = section(facts.model.status, "transfer")
     failed = conditions.find(facts.model.raw, "Stored")
     if failed is None or transfer.get("retry") != Retry.ON_CHANGE:
-        return Plan(step=Step.START)
+        return Plan(step=PlanStep.START)
     if transfer.get("inputs") != facts.inputs:
-        return Plan(step=Step.START)
+        return Plan(step=PlanStep.START)
     if failed.reason in _ASKED_AGAIN:
-        return Plan(step=Step.START)
+        return Plan(step=PlanStep.START)
     return Plan(
-        step=Step.HOLD, reason=failed.reason, message=failed.message, delay=FAILED_CHECK_SECONDS
+        step=PlanStep.HOLD, reason=failed.reason, message=failed.message, delay=FAILED_CHECK_SECONDS
     )

@@ -52,11 +52,11 @@ class Sources:
             case QuantSource(model_id=model_id, endpoint=endpoint):
                 return self._quant(model_id, endpoint)
             case PresignedSource():
-                return messages.UrlSource(url=await self._url(model.source))
+                return messages.UrlInput(url=await self._url(model.source))
             case StoredSource():
-                return messages.StoredSource()
+                return messages.StoredInput()
 
-    def _quant(self, model_id: str, endpoint: str) -> messages.QuantSource:
+    def _quant(self, model_id: str, endpoint: str) -> messages.QuantInput:
         chosen = endpoint or self._quant_endpoint
         if not chosen:
             message = (
@@ -64,7 +64,7 @@ class Sources:
                 "write the Quant service's URL there or into the chart's quant.endpoint"
             )
             raise SourceError("QuantEndpointMissing", message, retry=Retry.ON_CHANGE)
-        return messages.QuantSource(endpoint=chosen.rstrip("/"), model_id=model_id)
+        return messages.QuantInput(endpoint=chosen.rstrip("/"), model_id=model_id)
 
     async def _url(self, source: PresignedSource) -> str:
         try:

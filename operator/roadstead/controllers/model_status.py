@@ -9,7 +9,7 @@ from roadstead.api import conditions
 from roadstead.api.conditions import Condition, condition
 from roadstead.api.raw import section
 from roadstead.api.sizes import percent, seconds_text, size_text
-from roadstead.controllers.model_plan import ModelFacts, Plan, Step, attempt
+from roadstead.controllers.model_plan import ModelFacts, Plan, PlanStep, attempt
 from roadstead.controllers.transfers import State, TransferView
 from roadstead.errors import Retry
 from roadstead.transfer.messages import Completed, Failed, Phase
@@ -46,11 +46,11 @@ def status_of(facts: ModelFacts, plan: Plan, *, now: str) -> Status:
 
 def _object(facts: ModelFacts, plan: Plan) -> Status:
     """What is known of the object once it is verified, and how far it is before."""
-    if plan.step is Step.RECORD:
+    if plan.step is PlanStep.RECORD:
         assert facts.view is not None  # noqa: S101 - RECORD comes from a view
         assert isinstance(facts.view.outcome, Completed)  # noqa: S101 - RECORD means completed
         return _completed(facts, facts.view.outcome)
-    if plan.step is Step.KEEP:
+    if plan.step is PlanStep.KEEP:
         names = ("sizeBytes", "size", "sha256", "etag", "gguf", "quantization", "progress")
         return {name: facts.model.status[name] for name in names if name in facts.model.status}
     progress = facts.view.progress if facts.view else None
@@ -75,7 +75,7 @@ def _completed(facts: ModelFacts, outcome: Completed) -> Status:
 
 
 def _conditions(facts: ModelFacts, plan: Plan) -> list[Condition]:
-    if plan.step in (Step.KEEP, Step.RECORD):
+    if plan.step in (PlanStep.KEEP, PlanStep.RECORD):
         where = f"at {facts.target}"
         digest = _digest(facts)
         return [
@@ -121,7 +121,7 @@ def _running(view: TransferView) -> Condition:
 
 def _transfer(facts: ModelFacts, plan: Plan, now: str) -> Status:
     """What a later attempt, of this process or the next one, needs to know."""
-    if plan.step in (Step.KEEP, Step.RECORD):
+    if plan.step in (PlanStep.KEEP, PlanStep.RECORD):
         return {}
     view = facts.view
     kept = dict(section(facts.model.status, "transfer"))

@@ -17,7 +17,7 @@ from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section
 from roadstead.api.workload import WorkloadState, observe, waiting
 from roadstead.controllers.admission_recheck import AdmissionRecheck
-from roadstead.controllers.catalogue import Catalogue
+from roadstead.controllers.catalogue import ModelCatalogue
 from roadstead.controllers.fetch_urls import FetchUrls
 from roadstead.controllers.grants import Grant
 from roadstead.controllers.modelserve_status import ServeObservation, model_blocker
@@ -56,7 +56,7 @@ from roadstead.manifests.modelserve import (
 from roadstead.manifests.platform import Platform
 from roadstead.policy.chain import Violation, evaluate
 from roadstead.policy.modelserve import MODELSERVE_RULES, ServeFacts
-from roadstead.policy.recheck import Effect, Verdict
+from roadstead.policy.recheck import Effect, RecheckVerdict
 from roadstead.usage.figures import ShownUsage
 
 logger = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ class ServeReconciler:
     cache: WatchCache
     children: Children
     urls: FetchUrls
-    catalogue: Catalogue
+    catalogue: ModelCatalogue
     status: StatusWriter
     platform: Platform
     guard: AdmissionRecheck | None = None
@@ -167,7 +167,7 @@ class ServeReconciler:
         params = serve.runtime_params
         return observe(deployment, pods, lambda: remedy(estimate(model.status, params), params))
 
-    async def _verdict(self, facts: ServeFacts) -> Verdict | None:
+    async def _verdict(self, facts: ServeFacts) -> RecheckVerdict | None:
         """What the guard says; None without one."""
         if self.guard is None:
             return None
@@ -178,7 +178,7 @@ class ServeReconciler:
         )
 
     async def _act(
-        self, facts: ServeFacts, verdict: Verdict | None, grant: Grant, *, needed: bool
+        self, facts: ServeFacts, verdict: RecheckVerdict | None, grant: Grant, *, needed: bool
     ) -> tuple[Violation | None, float | None]:
         """Do what the guard lets us do; what hinders it, and when to look again.
 
@@ -212,7 +212,9 @@ class ServeReconciler:
     def _namesake(self, serve: ModelServe) -> Raw | None:
         return self.cache.get(DEPLOYMENTS, names.child_name(serve.meta.name), serve.meta.namespace)
 
-    async def _keep(self, facts: ServeFacts, verdict: Verdict, *, needed: bool) -> float | None:
+    async def _keep(
+        self, facts: ServeFacts, verdict: RecheckVerdict, *, needed: bool
+    ) -> float | None:
         """Leave all as it is, but for replicas that were never granted.
 
         Pods of a server that something was granted to may fetch its Model again.
@@ -229,7 +231,7 @@ class ServeReconciler:
         if location is None or not needed or not replicas:
             return soon
         try:
-            return min(soon, await self.urls.bring(serve, location, needed=True))
+            return min(soon, await self.urls.ensure(serve, location, needed=True))
         except (KubeRejected, StoreError) as error:
             logger.warning("the URL of a server that goes on was not renewed: %s", error)
             return LOOK_AGAIN
@@ -267,11 +269,11 @@ class ServeReconciler:
             desired[-1] = without_needless_rollout(desired[-1], observed)
             again: float | None = None
             if self._needs_url(serve, desired[-1], observed, waits=needed):
-                again = await self.urls.bring(serve, location, needed=needed)
+                again = await self.urls.ensure(serve, location, needed=needed)
             if self.keys is not None:
-                await self.keys.bring(serve, needed=needed)
+                await self.keys.ensure(serve, needed=needed)
             known = [item for item in desired if resource_of(item) not in self._unknown()]
-            writes = await self.children.bring(known, server_uuid=serve.meta.uid)
+            writes = await self.children.apply(known, server_uuid=serve.meta.uid)
             grant.settle(serve, self._deployment(serve))
         except InvalidResource as error:
             return Violation(

@@ -15,7 +15,7 @@ from roadstead.manifests import names
 from roadstead.manifests.gateway import Routing
 from roadstead.manifests.modelserve import SERVICE_PORT
 from roadstead.policy.chain import Violation
-from roadstead.policy.recheck import Effect, Verdict
+from roadstead.policy.recheck import Effect, RecheckVerdict
 from roadstead.usage.figures import Figures
 
 _OF_THE_MODEL = ("spec.model", "spec.minio")
@@ -33,7 +33,7 @@ class ServeObservation:
     model: Model | None
     workload: WorkloadState | None
     hindrance: Violation | None = None
-    verdict: Verdict | None = None
+    verdict: RecheckVerdict | None = None
     routing: Routing | None = None
     routed: Reached | None = None
     """What was last found at the gateway; None before, and where the server is not ready."""

@@ -14,7 +14,7 @@ from roadstead.api.model import Model
 from roadstead.api.raw import Raw
 from roadstead.controllers import wiring
 from roadstead.controllers.cache_contents import KEPT
-from roadstead.controllers.catalogue import Catalogue
+from roadstead.controllers.catalogue import ModelCatalogue
 from roadstead.controllers.console_route import ConsoleRoute
 from roadstead.controllers.contract import ContractReconciler
 from roadstead.controllers.contract_usage import ContractUsage
@@ -165,7 +165,7 @@ class Operator:
             cache=self._cache,
             children=self._children,
             urls=self._urls,
-            catalogue=Catalogue(
+            catalogue=ModelCatalogue(
                 client=self._client, made=self._dispatch.made, quant=wiring.quant(settings)
             ),
             status=status,

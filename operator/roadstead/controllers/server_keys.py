@@ -35,7 +35,7 @@ class ServerKeys:
         """The server's API key, as its Secret holds it once `bring` is done."""
         return self.key.server_key(serve.meta.uid)
 
-    async def bring(self, serve: ModelServe, *, needed: bool) -> None:
+    async def ensure(self, serve: ModelServe, *, needed: bool) -> None:
         """See to it that the Secret is there; `needed` says that a pod may be waiting for it.
 
         Raises NameTaken where its name is that of somebody else's.

@@ -11,7 +11,7 @@ from roadstead.api.raw import Raw, section
 from roadstead.errors import KubeError, UsageError
 from roadstead.kube.client import Object
 from roadstead.kube.resources import NODES, Resource
-from roadstead.usage.kubelet import Endpoint
+from roadstead.usage.kubelet import KubeletEndpoint
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class NodeReader(Protocol):
 
 @dataclasses.dataclass(kw_only=True)
 class _Node:
-    endpoint: Endpoint | None = None
+    endpoint: KubeletEndpoint | None = None
     read_at: float = 0.0
     failures: int = 0
     ask_at: float = 0.0
@@ -52,7 +52,7 @@ class Nodes:
         self._nodes = {name: self._nodes.get(name, _Node()) for name in names}
         return [name for name, node in self._nodes.items() if node.ask_at <= now]
 
-    async def endpoint(self, name: str, now: float) -> Endpoint:
+    async def endpoint(self, name: str, now: float) -> KubeletEndpoint:
         """Where its kubelet listens; UsageError where that can't be found out."""
         node = self._nodes[name]
         if node.endpoint is None or now - node.read_at > KEEP_SECONDS:
@@ -93,13 +93,13 @@ def pause(failures: int, interval: float) -> float:
     return float(min(SLOWEST_SECONDS, interval * 2 ** min(failures - 1, 16)))
 
 
-def endpoint_of(node: Raw) -> Endpoint:
+def endpoint_of(node: Raw) -> KubeletEndpoint:
     """Its InternalIP and its kubelet's port; UsageError where it has no address yet."""
     status = section(node, "status")
     for item in status.get("addresses") or ():
         if item.get("type") == "InternalIP":
             port = section(status, "daemonEndpoints", "kubeletEndpoint").get("Port")
-            return Endpoint(address=item["address"], port=port or KUBELET_PORT)
+            return KubeletEndpoint(address=item["address"], port=port or KUBELET_PORT)
     raise UsageError("NodeUnknown", f"node {section(node, 'metadata').get('name')} has no address")
 
 

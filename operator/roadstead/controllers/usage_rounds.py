@@ -17,7 +17,7 @@ from roadstead.controllers.server_slots import ServerSlots
 from roadstead.controllers.usage_nodes import Nodes
 from roadstead.controllers.usage_targets import PodTarget, ServerTarget
 from roadstead.errors import KubeError, UsageError
-from roadstead.kube.client import Credentials, Page
+from roadstead.kube.client import KubeCredentials, Page
 from roadstead.kube.resources import PODMETRICS, Resource
 from roadstead.usage import metrics
 from roadstead.usage.cadvisor import Readings
@@ -42,7 +42,7 @@ class UsageClient(Protocol):
     ) -> AsyncIterator[Page]:
         """Every object of a kind."""
 
-    async def credentials(self) -> Credentials:
+    async def credentials(self) -> KubeCredentials:
         """Whom the API server knows us as."""
 
 

@@ -15,7 +15,7 @@ import kopf
 
 from roadstead.api.group import FIELD_MANAGER, LABEL_MANAGED_BY
 from roadstead.api.raw import Raw
-from roadstead.controllers.connection import Connection
+from roadstead.controllers.connection import SessionFactory
 from roadstead.controllers.no_persistence import NoDiffBase, NoProgress
 from roadstead.controllers.own_writes import is_echo
 from roadstead.controllers.queue import backoff
@@ -81,7 +81,7 @@ def registry(
     """
     handlers = kopf.OperatorRegistry()
     kinds = {resource.plural: resource for resource in watched}
-    connection = Connection(
+    connection = SessionFactory(
         kinds=kinds,
         hearing=hearing,
         known=lambda kind, line: is_echo(cache, kinds[kind], line),
@@ -114,7 +114,7 @@ def settings() -> kopf.OperatorSettings:
     return chosen
 
 
-def _login(kubeconfig: str, connection: Connection) -> Callable[..., Any]:
+def _login(kubeconfig: str, connection: SessionFactory) -> Callable[..., Any]:
     async def login(**given: Any) -> kopf.AiohttpSession | None:
         await connection.pacing.turn("login")
         if not kubeconfig:

@@ -21,7 +21,7 @@ from roadstead.tokens.claims import Claims
 from roadstead.tokens.jwks import parse_jwks
 from roadstead.tokens.keys import Key, KeySet, public_keys, secret_key
 from roadstead.tokens.parsing import parse
-from roadstead.tokens.verification import Issuer, Revoked, Verifier
+from roadstead.tokens.verification import Issuer, Revoked, TokenVerifier
 
 UNKNOWN_KEY_WAIT_SECONDS: Final = 2.0
 """How long a token with an unknown key waits for its issuer: an admission has 10 s in all."""
@@ -39,7 +39,7 @@ class TrustedIssuers:
         revoked: Revoked | None,
     ) -> None:
         self._caches = {issuer.name: cache for issuer, cache in issuers}
-        self._verifier = Verifier(
+        self._verifier = TokenVerifier(
             (issuer for issuer, _ in issuers),
             leeway=settings.leeway,
             max_lifetime=settings.max_lifetime,

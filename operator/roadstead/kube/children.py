@@ -66,7 +66,7 @@ class Children:
         """By the UID of a child: the UUID of its server, and its fingerprint."""
         self._applied: set[str] = set()
 
-    async def bring(self, desired: Iterable[Raw], *, server_uuid: str) -> int:
+    async def apply(self, desired: Iterable[Raw], *, server_uuid: str) -> int:
         """Make the children of one server as desired; the number of writes.
 
         Raises KubeRejected where a name is taken by something that is not this server's.

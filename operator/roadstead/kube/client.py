@@ -50,7 +50,7 @@ class Page:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Credentials:
+class KubeCredentials:
     """The header `Authorization`, a client certificate, and the authority; empty without."""
 
     authorization: str = dataclasses.field(repr=False)
@@ -93,10 +93,10 @@ class KubeClient:
         """Close the connections."""
         await self._api.close()
 
-    async def credentials(self) -> Credentials:
+    async def credentials(self) -> KubeCredentials:
         """Whom the API server knows us as: a pod's token is read anew, since it rotates."""
         known = self._api.configuration
-        return Credentials(
+        return KubeCredentials(
             authorization=await known.get_api_key_with_prefix("BearerToken") or "",
             ca_file=known.ssl_ca_cert or "",
             cert_file=known.cert_file or "",

@@ -15,7 +15,7 @@ from roadstead.api.raw import Raw, section
 from roadstead.errors import KubeError, KubeNotFound, LeaseLost
 from roadstead.fence import Fence
 from roadstead.kube.client import Object
-from roadstead.kube.lease import Action, Election, LeaseRecord, Step
+from roadstead.kube.lease import Action, Election, LeaseRecord, LeaseStep
 from roadstead.kube.resources import LEASES, Resource
 
 logger = logging.getLogger(__name__)
@@ -102,7 +102,7 @@ class Elector:
         if found.holder == self.election.identity:
             await self._patch(dataclasses.replace(record, version=found.version))
 
-    async def _take(self, step: Step) -> None:
+    async def _take(self, step: LeaseStep) -> None:
         """Do what the step says and hear the answer, for as long as that makes sense."""
         sent = self.clock()
         self.election.asks(step, sent)
@@ -119,7 +119,7 @@ class Elector:
         finally:
             self._tried = self.clock()
 
-    async def _ask(self, step: Step, sent: float) -> None:
+    async def _ask(self, step: LeaseStep, sent: float) -> None:
         if step.action is Action.READ:
             found = await self.client.get(LEASES, self.name, self.namespace)
             self.election.read(LeaseRecord.parse(found), self.clock())

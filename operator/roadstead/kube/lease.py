@@ -101,7 +101,7 @@ class Action(enum.Enum):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Step:
+class LeaseStep:
     """`action` after `delay` seconds, unless something else makes sense by then."""
 
     action: Action
@@ -141,14 +141,14 @@ class Election:
         """Whether it led and may write no more."""
         return self.held_until is not None and now >= self.held_until
 
-    def next(self, now: float, stamp: str) -> Step:
+    def next(self, now: float, stamp: str) -> LeaseStep:
         """What to do, and when."""
         action, at, record = (
             self._as_leader(stamp) if self.leads(now) else self._as_candidate(now, stamp)
         )
-        return Step(action=action, delay=max(0.0, at - now), record=record)
+        return LeaseStep(action=action, delay=max(0.0, at - now), record=record)
 
-    def asks(self, step: Step, now: float) -> None:
+    def asks(self, step: LeaseStep, now: float) -> None:
         """The step's request is about to be sent."""
         self._asked = now
         if step.record.holder:

@@ -43,7 +43,7 @@ class GuardFacts:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Verdict:
+class RecheckVerdict:
     """`accepted` is None where it can't be told yet; `subject` is who asked, if that is known."""
 
     accepted: bool | None
@@ -55,7 +55,7 @@ class Verdict:
     subject: str = ""
 
 
-def judge(facts: GuardFacts) -> Verdict:
+def judge(facts: GuardFacts) -> RecheckVerdict:
     """The verdict; never raises.
 
     A receipt that does not hold freezes: its spec is not what was admitted, so it can be neither
@@ -68,7 +68,7 @@ def judge(facts: GuardFacts) -> Verdict:
     found = violations(asked)
     if not found:
         name = contract.meta.name if contract else ""
-        return Verdict(
+        return RecheckVerdict(
             accepted=True,
             reason="Accepted",
             message=f"contract {name}, asked for by {asked.caller.subject}",
@@ -77,7 +77,7 @@ def judge(facts: GuardFacts) -> Verdict:
             subject=asked.caller.subject,
         )
     effect, replicas = _not_covered(asked, facts)
-    return Verdict(
+    return RecheckVerdict(
         accepted=False,
         reason=found[0].reason,
         message=explain(found) + _CONSEQUENCES[effect],
@@ -110,10 +110,10 @@ _CONSEQUENCES = {
 }
 
 
-def _refused(refused: Violation | None) -> Verdict:
+def _refused(refused: Violation | None) -> RecheckVerdict:
     if refused is None:
         return unknown("the receipt was not looked at yet")
-    return Verdict(
+    return RecheckVerdict(
         accepted=False,
         reason=refused.reason,
         message=f"{refused.message} (until then nothing is started or changed)",
@@ -121,8 +121,8 @@ def _refused(refused: Violation | None) -> Verdict:
     )
 
 
-def unknown(message: str) -> Verdict:
+def unknown(message: str) -> RecheckVerdict:
     """The verdict as long as the receipts' keys can't be read."""
-    return Verdict(
+    return RecheckVerdict(
         accepted=None, reason="ReceiptKeysMissing", message=message, effect=Effect.FREEZE
     )

@@ -55,7 +55,7 @@ class InvalidEntry(ValueError):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Entry:
+class AllowedSource:
     """One entry; exactly one of `name` (lower case, perhaps `*.`) and `network` is set."""
 
     scheme: str | None
@@ -91,7 +91,7 @@ class Entry:
 class AllowList:
     """The operator's allow-list."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[AllowedSource, ...]
 
     @classmethod
     def parse(cls, entries: Iterable[str]) -> AllowList:
@@ -126,7 +126,7 @@ def parse_address(text: str) -> Address | None:
     return address
 
 
-def _entry(text: str) -> Entry:
+def _entry(text: str) -> AllowedSource:
     match = _ENTRY.fullmatch(text)
     if match is None:
         raise _invalid(text)
@@ -137,7 +137,7 @@ def _entry(text: str) -> Entry:
     found = _network(host)
     if found is None and not _NAME.fullmatch(host):
         raise _invalid(text)
-    return Entry(
+    return AllowedSource(
         scheme=match["scheme"],
         name=None if found is not None else host.rstrip("."),
         network=found,

@@ -31,7 +31,7 @@ _HEADER_BYTES: Final = 32 * 2**20
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Entry:
+class SourceModel:
     """One model of the source."""
 
     model_id: str
@@ -46,7 +46,7 @@ def is_model_id(text: str) -> bool:
     return len(text) <= MAX_MODEL_ID and _MODEL_ID.fullmatch(text) is not None
 
 
-class Catalogue:
+class SourceCatalogue:
     """Looks models up; methods block, raise SourceError, and may be called from any thread."""
 
     def __init__(self, client: Minio, bucket: str) -> None:
@@ -62,7 +62,7 @@ class Catalogue:
         ids = (name.removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX))
         return tuple(sorted(filter(is_model_id, ids)))
 
-    def entry(self, model_id: str) -> Entry:
+    def entry(self, model_id: str) -> SourceModel:
         """One model; raises ModelUnknown, or SourceError (SourceGone) where it was there once."""
         if not is_model_id(model_id):
             raise _unknown(model_id)
@@ -78,7 +78,7 @@ class Catalogue:
                 return note
             return self._remembered(self._computed(model_id, etag))
 
-    def presigned(self, entry: Entry, public: Minio, lifetime: datetime.timedelta) -> str:
+    def presigned(self, entry: SourceModel, public: Minio, lifetime: datetime.timedelta) -> str:
         """A URL that reads the model until `lifetime` from now, at the address of `public`."""
         return public.get_presigned_url(
             "GET", self._bucket, entry.model_id + SUFFIX, expires=lifetime
@@ -96,7 +96,7 @@ class Catalogue:
                 return None
             raise
 
-    def _note(self, model_id: str) -> Entry | None:
+    def _note(self, model_id: str) -> SourceModel | None:
         try:
             response = self._client.get_object(self._bucket, model_id + NOTE_SUFFIX)
         except S3Error as error:
@@ -105,14 +105,14 @@ class Catalogue:
             raise
         try:
             values: dict[str, Any] = json.loads(response.read())
-            return Entry(**values)
+            return SourceModel(**values)
         except (ValueError, TypeError):
             return None  # written by another version, or by somebody else: computed anew
         finally:
             response.close()
             response.release_conn()
 
-    def _computed(self, model_id: str, etag: str) -> Entry:
+    def _computed(self, model_id: str, etag: str) -> SourceModel:
         digest, prefix, size = hashlib.sha256(), bytearray(), 0
         response = self._client.get_object(self._bucket, model_id + SUFFIX)
         try:
@@ -124,7 +124,7 @@ class Catalogue:
         finally:
             response.close()
             response.release_conn()
-        return Entry(
+        return SourceModel(
             model_id=model_id,
             etag=etag,
             size_bytes=size,
@@ -132,7 +132,7 @@ class Catalogue:
             quantization=_quantization(prefix, size),
         )
 
-    def _remembered(self, entry: Entry) -> Entry:
+    def _remembered(self, entry: SourceModel) -> SourceModel:
         raw = json.dumps(dataclasses.asdict(entry), indent=1).encode()
         self._client.put_object(
             self._bucket,

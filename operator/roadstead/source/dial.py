@@ -91,7 +91,7 @@ class Target:
         return f"{self.scheme}://{self.authority}{self.resource.partition('?')[0]}"
 
 
-class Connection(http.client.HTTPConnection):
+class DialledConnection(http.client.HTTPConnection):
     """An HTTP(S) connection whose socket is dialled here, at an address that the guard opens."""
 
     def __init__(
@@ -129,9 +129,9 @@ class Connection(http.client.HTTPConnection):
 
 def connect(
     target: Target, guard: AddressPolicy, *, read_seconds: float = READ_SECONDS
-) -> Connection:
+) -> DialledConnection:
     """A connection, established; raises SourceError."""
-    connection = Connection(target, guard, read_seconds=read_seconds)
+    connection = DialledConnection(target, guard, read_seconds=read_seconds)
     try:
         connection.connect()
     except OSError as error:

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from roadstead import tokens
 from roadstead.errors import InvalidToken, ModelUnknown, Retry, SourceError, SourceInterrupted
-from roadstead.source.dial import AddressPolicy, Connection, Target, unreachable
+from roadstead.source.dial import AddressPolicy, DialledConnection, Target, unreachable
 
 AUDIENCE: Final = "roadstead-quant"
 ISSUER: Final = "roadstead"
@@ -103,7 +103,7 @@ class QuantClient:
             "Accept-Encoding": "identity",
             "Authorization": f"Bearer {self._token()}",
         }
-        connection = Connection(target, self._guard, read_seconds=ANSWER_SECONDS)
+        connection = DialledConnection(target, self._guard, read_seconds=ANSWER_SECONDS)
         try:
             connection.request("GET", target.resource, headers=headers)
             with connection.ended_after(ANSWER_SECONDS):

@@ -22,7 +22,7 @@ from roadstead.source.answers import MAX_BODY_BYTES, SourceAnswer
 from roadstead.source.dial import (
     READ_SECONDS,
     AddressPolicy,
-    Connection,
+    DialledConnection,
     Target,
     connect,
     unreachable,
@@ -62,7 +62,7 @@ class RangeReader:
         self._urls = urls
         self._guard = guard
         self._found = found
-        self._connection: Connection | None = None
+        self._connection: DialledConnection | None = None
         self._authority = ""
         self._response: http.client.HTTPResponse | None = None
         self._left = 0

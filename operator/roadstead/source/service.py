@@ -24,7 +24,7 @@ from minio.error import MinioException
 
 from roadstead import s3, tokens
 from roadstead.errors import InvalidSettings, InvalidToken, ModelUnknown, SourceError
-from roadstead.source.catalogue import Catalogue
+from roadstead.source.catalogue import SourceCatalogue
 from roadstead.source.quant_client import AUDIENCE, ISSUER
 from roadstead.source.settings import QuantSettings
 
@@ -32,7 +32,7 @@ log = logging.getLogger("roadstead.quant")
 
 MAX_TOKEN_LIFETIME: Final = datetime.timedelta(hours=1)
 SETTINGS: Final = web.AppKey("settings", QuantSettings)
-CATALOGUE: Final = web.AppKey("catalogue", Catalogue)
+CATALOGUE: Final = web.AppKey("catalogue", SourceCatalogue)
 PUBLIC: Final = web.AppKey("public", Minio)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -49,7 +49,7 @@ def application(settings: QuantSettings) -> web.Application:
     """The service; raises InvalidSettings where a file with a key can't be read."""
     app = web.Application(middlewares=[_answered])
     app[SETTINGS] = settings
-    app[CATALOGUE] = Catalogue(_client(settings, settings.endpoint), settings.bucket)
+    app[CATALOGUE] = SourceCatalogue(_client(settings, settings.endpoint), settings.bucket)
     app[PUBLIC] = _client(settings, settings.public_endpoint)
     app.add_routes(
         [
@@ -141,8 +141,8 @@ def _client(settings: QuantSettings, endpoint: str) -> Minio:
     )
 
 
-def _keys(files: s3.KeyFiles) -> Callable[[], s3.Credentials]:
-    def read() -> s3.Credentials:
+def _keys(files: s3.KeyFiles) -> Callable[[], s3.S3Credentials]:
+    def read() -> s3.S3Credentials:
         try:
             found = files.read()
         except OSError as error:

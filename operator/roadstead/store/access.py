@@ -7,7 +7,7 @@ from pathlib import Path
 
 from roadstead.errors import Retry, StoreError
 from roadstead.fence import Fence
-from roadstead.s3 import Addressing, Credentials, KeyFiles
+from roadstead.s3 import Addressing, KeyFiles, S3Credentials
 from roadstead.settings import EnvReader
 
 
@@ -43,7 +43,7 @@ class StoreAccess:
             addressing=Addressing.read(env, "ROADSTEAD_STORE_ADDRESSING", (endpoint,)),
         )
 
-    def credentials(self) -> Credentials:
+    def credentials(self) -> S3Credentials:
         """The keys as they are now; raises StoreError where there are none."""
         files = KeyFiles(
             access_key=self.access_key_file,

@@ -32,7 +32,7 @@ _MAX_ANSWER_BYTES: Final = 8 * 2**20
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Answer:
+class StoreResponse:
     """An S3 answer, read to its end."""
 
     status: int
@@ -138,7 +138,7 @@ class Wire:
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
         doing: str,
-    ) -> Answer:
+    ) -> StoreResponse:
         """One request on a connection of its own; raises StoreError unless all went well."""
         connection = self.connect(location.bucket)
         try:
@@ -167,15 +167,15 @@ class Wire:
         return SplitResult(self._endpoint.scheme, host, path, encoded, "")
 
 
-def read_answer(connection: http.client.HTTPConnection) -> Answer:
+def read_answer(connection: http.client.HTTPConnection) -> StoreResponse:
     """The answer to what was sent; raises OSError or HTTPException."""
     response = connection.getresponse()
     body = response.read(_MAX_ANSWER_BYTES)
     etag = (response.getheader("ETag") or "").strip('"')
-    return Answer(status=response.status, etag=etag, body=body)
+    return StoreResponse(status=response.status, etag=etag, body=body)
 
 
-def accepted(answer: Answer, doing: str) -> Answer:
+def accepted(answer: StoreResponse, doing: str) -> StoreResponse:
     """The answer if it says that all went well, else raises StoreError."""
     code = answer.code
     if answer.status >= 300 or code:

@@ -56,7 +56,7 @@ class Issuer:
         )
 
 
-class Verifier:
+class TokenVerifier:
     """Verifies callers' tokens of a few issuers.
 
     `leeway` in seconds is for clocks that differ, `max_lifetime` in seconds the most that a token
@@ -174,7 +174,7 @@ def verify(
     Raises InvalidToken, which never quotes the token.
     """
     keys = KeySet.of([secret_key(key)])
-    verifier = Verifier(
+    verifier = TokenVerifier(
         [Issuer(name=issuer, audience=audience, keys=keys)],
         max_lifetime=int(max_lifetime.total_seconds()),
     )

@@ -22,7 +22,7 @@ class Verified:
     header: GgufHeader
 
 
-class Verifier:
+class ContentVerifier:
     """Follows an object of `size` bytes from its first to its last."""
 
     def __init__(self, size: int) -> None:
@@ -79,7 +79,7 @@ class PartsVerifier:
     def __init__(
         self, size: int, part_size: int, *, etags: Mapping[int, str], etag: str = ""
     ) -> None:
-        self._verifier = Verifier(size)
+        self._verifier = ContentVerifier(size)
         self._part_size = part_size
         self._etags = etags
         self._etag = etag

@@ -27,7 +27,7 @@ class Phase(enum.StrEnum):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class QuantSource:
+class QuantInput:
     """A model that the Quant service at `endpoint` (`http[s]://host[:port]`) knows."""
 
     endpoint: str
@@ -35,18 +35,18 @@ class QuantSource:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class UrlSource:
+class UrlInput:
     """A presigned URL; it opens the object, so it is no part of the repr."""
 
     url: str = dataclasses.field(repr=False)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class StoredSource:
+class StoredInput:
     """The object stands in the store already and is only verified."""
 
 
-Source = QuantSource | UrlSource | StoredSource
+Source = QuantInput | UrlInput | StoredInput
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -201,24 +201,22 @@ def parse_event(raw: str | bytes) -> Event:
 
 def _source_to_json(source: Source) -> dict[str, Any]:
     match source:
-        case QuantSource():
+        case QuantInput():
             return {"kind": "quant", "endpoint": source.endpoint, "modelId": source.model_id}
-        case UrlSource():
+        case UrlInput():
             return {"kind": "url", "url": source.url}
-        case StoredSource():
+        case StoredInput():
             return {"kind": "stored"}
 
 
 def _source(values: Mapping[str, Any]) -> Source:
     match values.get("kind"):
         case "quant":
-            return QuantSource(
-                endpoint=_text(values, "endpoint"), model_id=_text(values, "modelId")
-            )
+            return QuantInput(endpoint=_text(values, "endpoint"), model_id=_text(values, "modelId"))
         case "url":
-            return UrlSource(url=_text(values, "url"))
+            return UrlInput(url=_text(values, "url"))
         case "stored":
-            return StoredSource()
+            return StoredInput()
     raise InvalidMessage("source.kind: is none of quant, url, stored")
 
 

@@ -10,7 +10,7 @@ from roadstead.source.quant_client import QuantAnswer, QuantClient
 from roadstead.source.ranges import RangeReader, SourceObject
 from roadstead.source.retry_policy import RetryPolicy
 from roadstead.source.urls import FixedUrl, RenewedUrls, Urls
-from roadstead.transfer.messages import QuantSource, UrlSource
+from roadstead.transfer.messages import QuantInput, UrlInput
 from roadstead.transfer.settings import TransferSettings
 
 
@@ -30,13 +30,13 @@ class Origin:
 
 
 def find(
-    source: QuantSource | UrlSource,
+    source: QuantInput | UrlInput,
     expected_sha256: str | None,
     settings: TransferSettings,
     patience: RetryPolicy,
 ) -> Origin:
     """Ask the source what it has; raises SourceError or ContentError where promises differ."""
-    if isinstance(source, UrlSource):
+    if isinstance(source, UrlInput):
         urls: Urls = FixedUrl(source.url)
         found = _probe(urls, settings.allow, patience)
         return Origin(
@@ -71,7 +71,7 @@ def find(
     )
 
 
-def _quant(source: QuantSource, settings: TransferSettings) -> QuantClient:
+def _quant(source: QuantInput, settings: TransferSettings) -> QuantClient:
     if settings.quant_key_file is None:
         raise SourceError(
             "SourceUnauthorized",

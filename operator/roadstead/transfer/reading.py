@@ -16,7 +16,7 @@ from roadstead.source.ranges import RangeReader, SourceObject
 from roadstead.source.retry_policy import RetryPolicy
 from roadstead.source.spans import MIN_PART_BYTES, Span, layout
 from roadstead.source.urls import FixedUrl
-from roadstead.transfer.content import PartsVerifier, Verified, Verifier
+from roadstead.transfer.content import ContentVerifier, PartsVerifier, Verified
 
 URL_LIFETIME = datetime.timedelta(days=1)
 
@@ -53,10 +53,10 @@ class StoredReader:
         size: int,
         expected_sha256: str | None,
         report: Callable[[int], None],
-        verifier: Verifier | PartsVerifier | None = None,
+        verifier: ContentVerifier | PartsVerifier | None = None,
     ) -> Verified:
         """Read all of it; raises ContentError where it is not the model, StoreError, Stopping."""
-        verifier = verifier or Verifier(size)
+        verifier = verifier or ContentVerifier(size)
         try:
             found = self._probe(where)
             if found.size != size:

@@ -42,7 +42,7 @@ from roadstead.errors import (
 from roadstead.source.retry_policy import RetryPolicy
 from roadstead.store.objects import StoredObject, check_endpoint
 from roadstead.transfer.content import Verified
-from roadstead.transfer.messages import Completed, Event, StoredSource, TransferJob
+from roadstead.transfer.messages import Completed, Event, StoredInput, TransferJob
 from roadstead.transfer.origin import Origin, find
 from roadstead.transfer.placement import destination
 from roadstead.transfer.rate import Reporter
@@ -76,12 +76,12 @@ class Transfer:
         self._settings = settings
         self._patience = patience
         self._standing = StoreState(job, settings, patience, reporter)
-        self._bringing = Uploader(self._standing, settings, patience, reporter)
+        self._uploader = Uploader(self._standing, settings, patience, reporter)
 
     def run(self) -> Completed:
         """Bring the model to its target; raises ModelError or Stopping."""
         existing = self._standing.first()
-        if isinstance(self._job.source, StoredSource):
+        if isinstance(self._job.source, StoredInput):
             return self._adopt_stored(existing)
         completed = self._adopt(existing, sha256=self._job.expected_sha256, origin=None)
         if completed is not None:
@@ -140,7 +140,7 @@ class Transfer:
         self._standing.remove(self._standing.beside)
         for beginning in range(MAX_BEGINNINGS):
             try:
-                verified = self._bringing.bring(where, origin, resume)
+                verified = self._uploader.upload(where, origin, resume)
                 break
             except (SourceChanged, UploadMissing, PartsDamaged) as error:
                 completed = self._by_another(where, origin, error)
@@ -187,7 +187,7 @@ class Transfer:
         return _completed(existing, verified, origin)
 
     def _find(self) -> Origin:
-        if isinstance(self._job.source, StoredSource):
+        if isinstance(self._job.source, StoredInput):
             raise AssertionError("a stored model has no origin")
         return find(self._job.source, self._job.expected_sha256, self._settings, self._patience)
 

@@ -21,7 +21,7 @@ from roadstead.errors import (
 )
 from roadstead.source.pump import Pump
 from roadstead.source.retry_policy import RetryPolicy
-from roadstead.transfer.content import PartsVerifier, Verified, Verifier
+from roadstead.transfer.content import ContentVerifier, PartsVerifier, Verified
 from roadstead.transfer.messages import Phase, Resume
 from roadstead.transfer.origin import Origin
 from roadstead.transfer.rate import Reporter
@@ -56,7 +56,7 @@ class Uploader:
         self._refused = False
         """Whether the store has refused to complete an upload of this run."""
 
-    def bring(self, where: StoreLocation, origin: Origin, resume: Resume | None) -> Verified:
+    def upload(self, where: StoreLocation, origin: Origin, resume: Resume | None) -> Verified:
         """Bring what is missing to `where`; raises ModelError or Stopping."""
         upload = self._uploads.open(where, origin.found, resume, origin.sha256)
         self._reporter.emit(upload.started(origin.found))
@@ -69,7 +69,7 @@ class Uploader:
         etag = self._complete(upload)
         return verified or self._verify(upload, origin, etag)
 
-    def _moved(self, upload: Upload, origin: Origin) -> Verifier | None:
+    def _moved(self, upload: Upload, origin: Origin) -> ContentVerifier | None:
         """Bring what is missing; with checksums where the store takes parts with them only."""
         try:
             return self._move(upload, origin)
@@ -79,10 +79,10 @@ class Uploader:
             upload.checksums = True
             return self._move(upload, origin)
 
-    def _move(self, upload: Upload, origin: Origin) -> Verifier | None:
+    def _move(self, upload: Upload, origin: Origin) -> ContentVerifier | None:
         """Bring the parts that are missing; what followed them, if something could."""
         cut = upload.layout
-        verifier = Verifier(cut.size) if cut.buffers and not upload.resumed else None
+        verifier = ContentVerifier(cut.size) if cut.buffers and not upload.resumed else None
         missing = [span for span in cut.spans if span.number not in upload.resumed]
         pump = Pump(
             layout=cut if verifier or upload.checksums else dataclasses.replace(cut, buffers=0),

@@ -22,7 +22,7 @@ TIMEOUT_SECONDS: Final = 10.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Endpoint:
+class KubeletEndpoint:
     """Where a kubelet listens."""
 
     address: str
@@ -68,7 +68,7 @@ class Kubelets:
         ) as session:
             yield cls(session, identity)
 
-    async def read(self, endpoint: Endpoint, wanted: Wanted) -> Readings:
+    async def read(self, endpoint: KubeletEndpoint, wanted: Wanted) -> Readings:
         """What one node says of the wanted containers; raises UsageError."""
         reader = CadvisorReader(wanted)
         url = f"https://{host_port(endpoint.address, endpoint.port)}{PATH}"

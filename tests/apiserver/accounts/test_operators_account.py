@@ -85,7 +85,7 @@ async def test_a_transfer_gets_its_job_and_its_secret(
 
 async def test_the_console_gets_its_route(operator: KubeClient, place: str) -> None:
     route = ConsoleRoute(operator, ROUTING, service="roadstead-console", namespace=RELEASE)
-    assert await route.bring()
+    assert await route.apply()
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from roadstead.tokens.keys import Key, KeySet, public_keys, secret_key
-from roadstead.tokens.verification import Issuer, Verifier
+from roadstead.tokens.verification import Issuer, TokenVerifier
 
 NOW: Final = 1_800_000_000
 SECRET: Final = b"vJ4mQ0uD8wZs2Xn6Rk1Tf7Yb3Lp9Ch5A"
@@ -101,11 +101,11 @@ def encoded(data: bytes) -> bytes:
     return base64.urlsafe_b64encode(data).rstrip(b"=")
 
 
-def verifier(*keys: Key, **options: Any) -> Verifier:
+def verifier(*keys: Key, **options: Any) -> TokenVerifier:
     """A verifier of ISSUER with `keys`, or with the HS256 one."""
     every = keys or (key_of(private_key("HS256")),)
     issuer = Issuer(name=ISSUER, audience=AUDIENCE, keys=KeySet.of(every))
-    return Verifier([issuer], **options)
+    return TokenVerifier([issuer], **options)
 
 
 ALGORITHMS: Final = ("HS256", "RS256", "ES256", "EdDSA")

@@ -23,7 +23,7 @@ from roadstead_webhooks.admission.denials import Denials
 from roadstead_webhooks.admission.endpoints import Endpoints
 from roadstead_webhooks.admission.exposure import Exposure
 from roadstead_webhooks.admission.offload import LARGE, MOST, Offload
-from roadstead_webhooks.admission.review import AdmissionRequest, Answer
+from roadstead_webhooks.admission.review import AdmissionAnswer, AdmissionRequest
 from tests.support.builders.reviews import NOW, review, thing
 from tests.support.waiting import assert_eventually
 
@@ -40,10 +40,10 @@ class Asked:
     def __init__(self) -> None:
         self.requests: list[AdmissionRequest] = []
 
-    async def mutate(self, request: AdmissionRequest) -> Answer:
+    async def mutate(self, request: AdmissionRequest) -> AdmissionAnswer:
         """As in Decisions."""
         self.requests.append(request)
-        return Answer(allowed=True, reason="Signed")
+        return AdmissionAnswer(allowed=True, reason="Signed")
 
     validate = mutate
 
@@ -55,7 +55,7 @@ class Slow(Asked):
         super().__init__()
         self.told = asyncio.Event()
 
-    async def mutate(self, request: AdmissionRequest) -> Answer:
+    async def mutate(self, request: AdmissionRequest) -> AdmissionAnswer:
         """As in Decisions."""
         answer = await super().mutate(request)
         await self.told.wait()

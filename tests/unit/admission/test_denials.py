@@ -8,11 +8,11 @@ from roadstead.kube.client import Object
 from roadstead.kube.events import EventRecorder
 from roadstead.kube.resources import Resource
 from roadstead_webhooks.admission.denials import EACH, TOTAL, Denials
-from roadstead_webhooks.admission.review import Answer
+from roadstead_webhooks.admission.review import AdmissionAnswer
 from tests.support.builders.reviews import request, thing
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl"
-DENIAL = Answer(allowed=False, reason="TokenExpired", message=f"of {JWT}", subject="alice")
+DENIAL = AdmissionAnswer(allowed=False, reason="TokenExpired", message=f"of {JWT}", subject="alice")
 
 
 class Events:

@@ -8,20 +8,20 @@ import pytest
 
 from roadstead.errors import KubeUnavailable
 from roadstead_webhooks.admission.endpoints import DEFAULT_SECONDS, Decide, decided, time_left
-from roadstead_webhooks.admission.review import AdmissionRequest, Answer
+from roadstead_webhooks.admission.review import AdmissionAnswer, AdmissionRequest
 from tests.support.builders.reviews import request, thing
 
 
-async def _slow(_: AdmissionRequest) -> Answer:
+async def _slow(_: AdmissionRequest) -> AdmissionAnswer:
     await asyncio.sleep(60)
     raise AssertionError("it was waited for")
 
 
-async def _away(_: AdmissionRequest) -> Answer:
+async def _away(_: AdmissionRequest) -> AdmissionAnswer:
     raise KubeUnavailable("GET /secret-path: no answer", status=0)
 
 
-async def _broken(_: AdmissionRequest) -> Answer:
+async def _broken(_: AdmissionRequest) -> AdmissionAnswer:
     raise RuntimeError("secret detail")
 
 

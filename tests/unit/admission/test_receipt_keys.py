@@ -9,7 +9,7 @@ from roadstead.policy.contract import Caller
 from roadstead.tokens.receipt_keys import SigningKey
 from roadstead.tokens.receipts import Binding, Receipt
 from roadstead_webhooks.admission.mutating import Author
-from roadstead_webhooks.admission.receipts import ReceiptKeys, Receipts
+from roadstead_webhooks.admission.receipts import ReceiptKeyring, Receipts
 
 OLD, NEW = SigningKey.generate(), SigningKey.generate()
 BINDING = Binding(kind="ModelServe", namespace="demo", name="one", spec_digest="d")
@@ -17,7 +17,7 @@ ALICE = Author(caller=Caller(subject="alice"), issuer="i")
 
 
 def test_new_key_signs_once_its_time_has_come() -> None:
-    keys = ReceiptKeys.parse({"0.pem": OLD.private_pem, "200.pem": NEW.private_pem})
+    keys = ReceiptKeyring.parse({"0.pem": OLD.private_pem, "200.pem": NEW.private_pem})
     assert [keys.signing(now).key_id for now in (1, 199, 200)] == [
         OLD.key_id,
         OLD.key_id,

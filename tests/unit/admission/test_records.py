@@ -10,11 +10,11 @@ from roadstead.ledger.records import AdmissionRecord
 from roadstead_webhooks.admission.rates import Rate
 from roadstead_webhooks.admission.records import ADMITTED, AdmissionRecords
 from roadstead_webhooks.admission.records import DENIED as DENIED_RATES
-from roadstead_webhooks.admission.review import AdmissionRequest, Answer, Operation
+from roadstead_webhooks.admission.review import AdmissionAnswer, AdmissionRequest, Operation
 
 OPERATOR = "system:serviceaccount:roadstead-system:roadstead-operator"
-DENIED = Answer(allowed=False, reason="OverTotal", message="too much", subject="alice")
-ALLOWED = Answer(allowed=True, reason="Allowed", subject="alice")
+DENIED = AdmissionAnswer(allowed=False, reason="OverTotal", message="too much", subject="alice")
+ALLOWED = AdmissionAnswer(allowed=True, reason="Allowed", subject="alice")
 
 
 def make_request(**given: Any) -> AdmissionRequest:
@@ -34,7 +34,7 @@ def make_request(**given: Any) -> AdmissionRequest:
     return AdmissionRequest(**{**found, **given})
 
 
-def noted(webhook: str, answer: Answer, **given: Any) -> list[AdmissionRecord]:
+def noted(webhook: str, answer: AdmissionAnswer, **given: Any) -> list[AdmissionRecord]:
     """What is kept of one answer."""
     outbox = Outbox(lambda: 0.0)
     moment = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -56,7 +56,7 @@ def test_admission_is_kept_once() -> None:
 
 
 def test_request_that_had_nothing_to_decide_is_not_kept() -> None:
-    assert noted("validating", Answer(allowed=True, reason="Unchanged")) == []
+    assert noted("validating", AdmissionAnswer(allowed=True, reason="Unchanged")) == []
 
 
 def test_dry_run_is_not_kept() -> None:
@@ -69,11 +69,13 @@ def test_operator_is_not_kept() -> None:
 
 @pytest.mark.parametrize("given", [{"mismatch": "they disagree"}, {"reviewed": False}])
 @pytest.mark.parametrize("answer", [DENIED, ALLOWED])
-def test_request_that_does_not_fit_is_not_kept(answer: Answer, given: dict[str, Any]) -> None:
+def test_request_that_does_not_fit_is_not_kept(
+    answer: AdmissionAnswer, given: dict[str, Any]
+) -> None:
     assert noted("validating", answer, **given) == []
 
 
-def kept(answer: Answer, *namespaces: str) -> int:
+def kept(answer: AdmissionAnswer, *namespaces: str) -> int:
     """How many of such answers at once are kept."""
     outbox = Outbox(lambda: 0.0)
     moment = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -85,7 +87,7 @@ def kept(answer: Answer, *namespaces: str) -> int:
 
 @pytest.mark.parametrize(("answer", "rates"), [(ALLOWED, ADMITTED), (DENIED, DENIED_RATES)])
 def test_no_more_are_kept_than_the_rates_of_a_namespace_and_of_all(
-    answer: Answer, rates: tuple[Rate, Rate]
+    answer: AdmissionAnswer, rates: tuple[Rate, Rate]
 ) -> None:
     each, total = rates
     assert kept(answer, *["demo"] * (each.burst + 9)) == each.burst
@@ -106,7 +108,7 @@ def test_denials_leave_room_for_admissions() -> None:
 
 def test_token_in_a_message_is_not_kept() -> None:
     token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"
-    answer = Answer(allowed=False, reason="TokenMisplaced", message=f"it holds {token}")
+    answer = AdmissionAnswer(allowed=False, reason="TokenMisplaced", message=f"it holds {token}")
     assert token not in noted("validating", answer)[0].message
 
 

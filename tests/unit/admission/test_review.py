@@ -15,8 +15,8 @@ from roadstead_webhooks.admission.review import (
     MAX_NODES,
     MAX_OBJECT_BYTES,
     MAX_SPEC_NODES,
+    AdmissionAnswer,
     AdmissionRequest,
-    Answer,
     BadReview,
     claimed_uid,
     parse,
@@ -156,7 +156,9 @@ def test_any_field_of_a_request_is_parsed_or_refused(field: str, value: Any) -> 
 
 
 def test_denial_says_reason_and_message() -> None:
-    answer = Answer(allowed=False, reason="TokenExpired", message="it is old", subject="alice")
+    answer = AdmissionAnswer(
+        allowed=False, reason="TokenExpired", message="it is old", subject="alice"
+    )
     response = to_review("1", answer)["response"]
     assert response["status"] == {
         "code": 403,
@@ -168,7 +170,9 @@ def test_denial_says_reason_and_message() -> None:
 
 def test_patch_is_base64_of_json() -> None:
     operation = {"op": "remove", "path": "/x"}
-    response = to_review("1", Answer(allowed=True, reason="Signed", patch=[operation]))["response"]
+    response = to_review("1", AdmissionAnswer(allowed=True, reason="Signed", patch=[operation]))[
+        "response"
+    ]
     assert response["patchType"] == "JSONPatch"
     assert json.loads(base64.b64decode(response["patch"])) == [operation]
 

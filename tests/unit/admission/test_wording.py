@@ -12,8 +12,8 @@ from roadstead.ledger.records import row
 from roadstead_webhooks.admission.mutating import mutate
 from roadstead_webhooks.admission.records import record
 from roadstead_webhooks.admission.review import (
+    AdmissionAnswer,
     AdmissionRequest,
-    Answer,
     BadReview,
     parse,
     to_review,
@@ -92,7 +92,7 @@ def parsed(whole: Raw) -> AdmissionRequest | None:
         return None
 
 
-def answers(asked: AdmissionRequest) -> Iterator[Answer]:
+def answers(asked: AdmissionRequest) -> Iterator[AdmissionAnswer]:
     for spec in OFFERS:
         known = {
             "offers": (offer(**spec),),

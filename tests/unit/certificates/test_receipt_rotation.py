@@ -7,7 +7,7 @@ import datetime
 import pytest
 
 from roadstead.errors import InvalidKey
-from roadstead_webhooks.admission.receipts import ReceiptKeys
+from roadstead_webhooks.admission.receipts import ReceiptKeyring
 from roadstead_webhooks.certificates.receipt_rotation import (
     ANNOUNCED,
     LIFETIME,
@@ -20,7 +20,7 @@ SECOND = datetime.timedelta(seconds=1)
 
 
 def signing(files: dict[str, bytes], now: datetime.datetime) -> str:
-    return ReceiptKeys.parse(files).signing(int(now.timestamp())).key_id
+    return ReceiptKeyring.parse(files).signing(int(now.timestamp())).key_id
 
 
 def test_the_first_key_signs_at_once() -> None:

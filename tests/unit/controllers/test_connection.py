@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from roadstead.controllers.connection import EMPTY_LIST_PARAMS, TOO_OLD, Connection
+from roadstead.controllers.connection import EMPTY_LIST_PARAMS, TOO_OLD, SessionFactory
 from roadstead.controllers.own_writes import is_echo
 from roadstead.controllers.watch_health import Hearing
 from roadstead.kube.cache import WatchCache
@@ -28,7 +28,7 @@ async def connected(
     listed: list[str],
     asked: list[dict[str, str]] | None = None,
     *,
-    connection: Connection | None = None,
+    connection: SessionFactory | None = None,
 ) -> AsyncIterator[tuple[aiohttp.ClientSession, str]]:
     """kopf's session to a server that answers like that, and the address of its pods.
 
@@ -45,7 +45,7 @@ async def connected(
 
     app = web.Application()
     app.router.add_get("/{path:.*}", handle)
-    ours = connection or Connection(kinds=["pods"], hearing=Hearing(listed=listed.append))
+    ours = connection or SessionFactory(kinds=["pods"], hearing=Hearing(listed=listed.append))
     async with TestServer(app) as server:
         url = str(server.make_url("/api/v1/pods"))
         found = ours.session(kopf.ConnectionInfo(server=url))
@@ -70,7 +70,9 @@ async def test_what_a_watch_tells_is_told() -> None:
 async def test_what_is_known_is_not_told_but_counts_as_heard() -> None:
     clock = itertools.count()
     hearing = Hearing(lambda: next(clock))
-    connection = Connection(kinds=["pods"], hearing=hearing, known=lambda _, line: line == ADDED)
+    connection = SessionFactory(
+        kinds=["pods"], hearing=hearing, known=lambda _, line: line == ADDED
+    )
     answer = web.Response(body=ADDED + b"\n" + DELETED + b"\n")
     async with (
         connected(answer, [], connection=connection) as (session, url),
@@ -83,7 +85,7 @@ async def test_what_is_known_is_not_told_but_counts_as_heard() -> None:
 @pytest.mark.parametrize("line", [b"502", b"null", b"<html>"])
 async def test_what_is_no_event_is_not_looked_at_as_one(line: bytes) -> None:
     cache = WatchCache()
-    connection = Connection(
+    connection = SessionFactory(
         kinds=["pods"], hearing=Hearing(), known=lambda _, event: is_echo(cache, PODS, event)
     )
     async with (

@@ -18,28 +18,28 @@ def keeping(api: MemoryApi, *, served: bool = True) -> ConsoleRoute:
 
 async def test_route_is_written_once() -> None:
     route = keeping(api := MemoryApi())
-    assert await route.bring()
-    assert not await route.bring()
+    assert await route.apply()
+    assert not await route.apply()
     assert len(api.writes) == 1
 
 
 async def test_route_that_somebody_changed_or_deleted_is_written_again() -> None:
     route = keeping(api := MemoryApi())
-    await route.bring()
+    await route.apply()
     api.objects[KEY]["spec"]["routes"][0]["services"][0]["name"] = "theirs"
-    assert await route.bring()
+    assert await route.apply()
     del api.objects[KEY]
-    assert await route.bring()
+    assert await route.apply()
 
 
 async def test_defaults_that_the_server_fills_in_are_no_change() -> None:
     route = keeping(api := MemoryApi())
-    await route.bring()
+    await route.apply()
     api.objects[KEY]["spec"]["routes"][0]["services"][0]["weight"] = 1
-    assert not await route.bring()
+    assert not await route.apply()
 
 
 async def test_without_a_console_nothing_is_written() -> None:
     api = MemoryApi()
-    assert not await keeping(api, served=False).bring()
+    assert not await keeping(api, served=False).apply()
     assert api.writes == []

@@ -65,8 +65,8 @@ class World:
             client=self.api, store=self.store, lifetime=LIFETIME, clock=lambda: self.now
         )
 
-    async def bring(self, *, needed: bool = True) -> float:
-        return await self.urls.bring(SERVE, PLACE, needed=needed)
+    async def ensure(self, *, needed: bool = True) -> float:
+        return await self.urls.ensure(SERVE, PLACE, needed=needed)
 
     def secret(self) -> Object:
         return self.api.objects[SECRETS, "demo", "gemma-fetch"]
@@ -80,35 +80,35 @@ def world() -> World:
 async def test_a_url_is_signed_once_and_renewed_at_half_its_lifetime(world: World) -> None:
     for passed in (0 * SECONDS, LIFETIME / 2 - SECONDS, 2 * SECONDS):
         world.now += passed
-        await world.bring()
+        await world.ensure()
     assert world.store.signed_for == [LIFETIME] * 2
 
 
 async def test_a_good_url_is_kept_over_a_restart(world: World) -> None:
-    await world.bring()
+    await world.ensure()
     world.restart()
-    await world.bring()
+    await world.ensure()
     assert len(world.store.signed_for) == 1
 
 
 async def test_a_secret_that_says_its_url_lasts_longer_than_ours_do_gets_another(
     world: World,
 ) -> None:
-    await world.bring()
+    await world.ensure()
     late = {**world.secret()["metadata"]["annotations"], ANNOTATION_EXPIRES: "2030-01-01T00:00:00Z"}
     world.api.edit(SECRETS, "gemma-fetch", {"metadata": {"annotations": late}})
     world.restart()
-    await world.bring()
+    await world.ensure()
     assert len(world.store.signed_for) == 2
 
 
 async def test_a_secret_whose_owner_was_taken_away_while_we_looked_gets_it_again(
     world: World,
 ) -> None:
-    await world.bring()
+    await world.ensure()
     world.api.edit(SECRETS, "gemma-fetch", {"metadata": {"ownerReferences": []}})
     world.now += SECRET_CHECK_SECONDS * SECONDS
-    await world.bring()
+    await world.ensure()
     assert [each["uid"] for each in world.secret()["metadata"]["ownerReferences"]] == ["serve-1"]
 
 
@@ -124,5 +124,5 @@ async def test_a_secret_of_somebody_else_gets_no_url(world: World, changes: dict
     theirs = {"name": "gemma-fetch", "namespace": "demo", "managedFields": [{"manager": "kubectl"}]}
     await world.api.create(SECRETS, {"kind": "Secret", "metadata": {**theirs, **changes}})
     with pytest.raises(NameTaken, match="demo/gemma-fetch already exists"):
-        await world.bring()
+        await world.ensure()
     assert not world.secret()["data"]

@@ -46,7 +46,7 @@ async def brought(
 
     transfer = {"uploadId": upload, "key": "k", "partSizeBytes": 1, "bytesTotal": 1}
     model = Model.parse(make_object("Model", "gemma", status={"transfer": transfer}))
-    return await KeptObjects(store=shelf, known=ask).bring(model, PLACE)
+    return await KeptObjects(store=shelf, known=ask).ensure(model, PLACE)
 
 
 async def test_object_that_was_left_is_copied_into_place() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from roadstead.api.location import StoreLocation
 from roadstead.api.model import Model
-from roadstead.controllers.model_plan import LAST_RETRY, ModelFacts, Step, plan, retry_delay
+from roadstead.controllers.model_plan import LAST_RETRY, ModelFacts, PlanStep, plan, retry_delay
 from roadstead.controllers.transfers import State, TransferView
 from roadstead.errors import Retry
 from roadstead.store.client import StoredObject
@@ -52,50 +52,50 @@ def held(reason: str = "DigestMismatch", inputs: str = "1//") -> Model:
 @pytest.mark.parametrize(
     ("given_facts", "step"),
     [
-        pytest.param(facts(), Step.START, id="new"),
-        pytest.param(facts(taken_by="other"), Step.HOLD, id="location-taken"),
+        pytest.param(facts(), PlanStep.START, id="new"),
+        pytest.param(facts(taken_by="other"), PlanStep.HOLD, id="location-taken"),
         pytest.param(
             facts(view=TransferView(state=State.RUNNING, inputs="1//", attempt=1)),
-            Step.WAIT,
+            PlanStep.WAIT,
             id="running",
         ),
-        pytest.param(facts(view=ended(failed())), Step.RETRY, id="failed"),
-        pytest.param(facts(view=ended(failed()), now=5.0), Step.START, id="time-to-retry"),
-        pytest.param(facts(view=ended(Stopped())), Step.START, id="stopped"),
+        pytest.param(facts(view=ended(failed())), PlanStep.RETRY, id="failed"),
+        pytest.param(facts(view=ended(failed()), now=5.0), PlanStep.START, id="time-to-retry"),
+        pytest.param(facts(view=ended(Stopped())), PlanStep.START, id="stopped"),
         pytest.param(
             facts(view=ended(failed("DigestMismatch", Retry.ON_CHANGE)), now=1e9),
-            Step.HOLD,
+            PlanStep.HOLD,
             id="held",
         ),
         pytest.param(
             facts(view=ended(failed("DigestMismatch", Retry.ON_CHANGE), inputs="0//")),
-            Step.START,
+            PlanStep.START,
             id="inputs-changed",
         ),
         pytest.param(
             facts(view=ended(failed("ModelUnknown", Retry.ON_CHANGE)), now=LAST_RETRY),
-            Step.START,
+            PlanStep.START,
             id="asked-again",
         ),
-        pytest.param(facts(held()), Step.HOLD, id="held-after-restart"),
-        pytest.param(facts(held(inputs="0//")), Step.START, id="changed-over-restart"),
-        pytest.param(facts(held("ModelUnknown")), Step.START, id="unknown-over-restart"),
-        pytest.param(facts(model(VERIFIED)), Step.KEEP, id="verified"),
-        pytest.param(facts(model(VERIFIED), checked=True), Step.START, id="object-missing"),
+        pytest.param(facts(held()), PlanStep.HOLD, id="held-after-restart"),
+        pytest.param(facts(held(inputs="0//")), PlanStep.START, id="changed-over-restart"),
+        pytest.param(facts(held("ModelUnknown")), PlanStep.START, id="unknown-over-restart"),
+        pytest.param(facts(model(VERIFIED)), PlanStep.KEEP, id="verified"),
+        pytest.param(facts(model(VERIFIED), checked=True), PlanStep.START, id="object-missing"),
         pytest.param(
             facts(
                 model(VERIFIED), checked=True, stored=StoredObject(size=1, etag="x", sha256=None)
             ),
-            Step.START,
+            PlanStep.START,
             id="object-replaced",
         ),
-        pytest.param(facts(model(VERIFIED, sha256="b" * 64)), Step.START, id="digest-added"),
+        pytest.param(facts(model(VERIFIED, sha256="b" * 64)), PlanStep.START, id="digest-added"),
         pytest.param(
-            facts(model({**VERIFIED, "minioPath": "other"})), Step.START, id="location-changed"
+            facts(model({**VERIFIED, "minioPath": "other"})), PlanStep.START, id="location-changed"
         ),
     ],
 )
-def test_the_next_step_follows_from_the_facts(given_facts: ModelFacts, step: Step) -> None:
+def test_the_next_step_follows_from_the_facts(given_facts: ModelFacts, step: PlanStep) -> None:
     assert plan(given_facts).step is step
 
 

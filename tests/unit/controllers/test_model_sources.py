@@ -10,7 +10,7 @@ from roadstead.controllers.model_sources import Sources
 from roadstead.errors import KubeError, KubeNotFound, KubeRejected, Retry, SourceError
 from roadstead.kube.client import Object
 from roadstead.kube.resources import Resource
-from roadstead.transfer.messages import QuantSource, UrlSource
+from roadstead.transfer.messages import QuantInput, UrlInput
 
 
 class Secrets:
@@ -39,7 +39,7 @@ PRESIGNED = model(presignedUrl={"secretRef": {"name": "link"}})
 
 async def test_a_presigned_url_is_read_from_its_secret() -> None:
     found = await sources({"url": "https://example.com/x?sig=1\n"}).source(PRESIGNED)
-    assert found == UrlSource(url="https://example.com/x?sig=1")
+    assert found == UrlInput(url="https://example.com/x?sig=1")
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ async def test_the_version_changes_with_the_secret(
 
 async def test_the_operators_quant_service_is_asked_where_the_model_names_none() -> None:
     found = await sources({}, quant="http://quant:8090/").source(model(quant={"modelId": "m"}))
-    assert found == QuantSource(endpoint="http://quant:8090", model_id="m")
+    assert found == QuantInput(endpoint="http://quant:8090", model_id="m")
 
 
 async def test_a_quant_service_that_nobody_names_is_asked_for() -> None:

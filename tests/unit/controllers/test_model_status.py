@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from roadstead.api.conditions import find
 from roadstead.api.location import StoreLocation
 from roadstead.api.model import Model
-from roadstead.controllers.model_plan import ModelFacts, Plan, Step, plan
+from roadstead.controllers.model_plan import ModelFacts, Plan, PlanStep, plan
 from roadstead.controllers.model_status import status_of
 from roadstead.controllers.transfer_runner import Blocked
 from roadstead.controllers.transfers import State, TransferView
@@ -106,7 +106,7 @@ FACTS = st.fixed_dictionaries(
         "now": st.floats(0, 1000),
     }
 )
-HELD = Plan(step=Step.HOLD, reason="StoreUnreachable", message="not there", delay=30)
+HELD = Plan(step=PlanStep.HOLD, reason="StoreUnreachable", message="not there", delay=30)
 
 
 def model(status: dict[str, Any] | None = None, **spec: Any) -> Model:
@@ -123,7 +123,7 @@ def facts(of: Model, **changes: Any) -> ModelFacts:
 def reconciled(given_facts: ModelFacts) -> tuple[Plan, dict[str, Any]]:
     """As the reconciler does it, where a start fails because the store is away."""
     step = plan(given_facts)
-    if step.step is Step.START:
+    if step.step is PlanStep.START:
         given_facts, step = dataclasses.replace(given_facts, view=None), HELD
     return step, status_of(given_facts, step, now=NOW)
 
@@ -162,7 +162,7 @@ def test_a_store_that_is_away_does_not_hold_a_model_for_good(reason: str, inputs
     for _ in range(3):
         held = facts(model(status), inputs=inputs)
         status = status_of(held, HELD, now=NOW)
-    assert plan(facts(model(status), inputs=inputs)).step is Step.START
+    assert plan(facts(model(status), inputs=inputs)).step is PlanStep.START
 
 
 def test_a_refusal_is_still_known_after_a_restart() -> None:
@@ -171,7 +171,7 @@ def test_a_refusal_is_still_known_after_a_restart() -> None:
     _, status = reconciled(facts(model(), view=view))
     for _ in range(2):
         step, status = reconciled(facts(model(status)))
-        assert (step.step, step.reason) == (Step.HOLD, "DigestMismatch")
+        assert (step.step, step.reason) == (PlanStep.HOLD, "DigestMismatch")
 
 
 def test_a_completed_transfer_is_told_as_stored_and_verified() -> None:
@@ -189,7 +189,7 @@ def test_what_was_verified_is_kept_by_later_writes() -> None:
     view = TransferView(state=State.ENDED, inputs=INPUTS, attempt=1, outcome=done)
     _, first = reconciled(facts(model(), view=view))
     step, second = reconciled(facts(model(first), servers=("demo/gemma",)))
-    assert step.step is Step.KEEP
+    assert step.step is PlanStep.KEEP
     assert second == {**first, "servers": 1}
 
 
@@ -231,7 +231,8 @@ def test_the_status_tells_what_is_under_way(
     view: TransferView | None, reason: str, message: str
 ) -> None:
     found = find(
-        {"status": status_of(facts(model(), view=view), Plan(step=Step.WAIT), now=NOW)}, "Stored"
+        {"status": status_of(facts(model(), view=view), Plan(step=PlanStep.WAIT), now=NOW)},
+        "Stored",
     )
     assert found is not None
     assert (found.status, found.reason) == ("False", reason)
@@ -260,14 +261,14 @@ def test_an_etag_of_any_length_fits_the_status() -> None:
         resumed_bytes=0,
     )
     view = dataclasses.replace(running(), started=started)
-    status = status_of(facts(model(), view=view), Plan(step=Step.WAIT), now=NOW)
+    status = status_of(facts(model(), view=view), Plan(step=PlanStep.WAIT), now=NOW)
     assert list(faults(SCHEMA, status)) == []
 
 
 def test_the_phase_and_the_start_are_those_of_this_attempt() -> None:
     progress = Progress(bytes_done=1, bytes_total=2, bytes_per_second=1, phase=Phase.VERIFYING)
-    earlier = status_of(facts(model(), view=running(progress)), Plan(step=Step.WAIT), now=NOW)
+    earlier = status_of(facts(model(), view=running(progress)), Plan(step=PlanStep.WAIT), now=NOW)
     view = dataclasses.replace(running(), attempt=2)
-    later = status_of(facts(model(earlier), view=view), Plan(step=Step.WAIT), now=LATER)
+    later = status_of(facts(model(earlier), view=view), Plan(step=PlanStep.WAIT), now=LATER)
     assert earlier["transfer"]["phase"] == "verifying"
     assert (earlier["transfer"]["startedAt"], later["transfer"]["startedAt"]) == (NOW, LATER)

@@ -65,36 +65,36 @@ def world() -> World:
 
 
 async def test_the_secret_holds_the_key_that_forward_auth_derives(world: World) -> None:
-    await world.keys.bring(serve(), needed=True)
+    await world.keys.ensure(serve(), needed=True)
     assert world.held() == KEY.server_key("serve-1")
     assert world.keys.of(serve()) == KEY.server_key("serve-1")
 
 
 async def test_the_secret_goes_with_its_server(world: World) -> None:
-    await world.keys.bring(serve(), needed=True)
+    await world.keys.ensure(serve(), needed=True)
     (owner,) = world.secret()["metadata"]["ownerReferences"]
     assert (owner["kind"], owner["uid"], owner["controller"]) == ("ModelServe", "serve-1", True)
 
 
 async def test_a_server_that_is_ready_costs_one_write(world: World) -> None:
     for _ in range(3):
-        await world.keys.bring(serve(), needed=False)
+        await world.keys.ensure(serve(), needed=False)
         world.now += 10 * SECRET_CHECK_SECONDS
     assert world.api.writes == [CREATED]
 
 
 async def test_a_server_that_waits_is_looked_at_now_and_then_without_a_write(world: World) -> None:
     for _ in range(3):
-        await world.keys.bring(serve(), needed=True)
+        await world.keys.ensure(serve(), needed=True)
         world.now += SECRET_CHECK_SECONDS
     assert world.api.writes == [CREATED]
 
 
 async def test_a_secret_that_was_deleted_comes_back_to_a_server_that_waits(world: World) -> None:
-    await world.keys.bring(serve(), needed=True)
+    await world.keys.ensure(serve(), needed=True)
     await world.api.delete(SECRETS, "gemma-key", namespace="demo")
     world.now += SECRET_CHECK_SECONDS
-    await world.keys.bring(serve(), needed=True)
+    await world.keys.ensure(serve(), needed=True)
     assert world.held() == KEY.server_key("serve-1")
 
 
@@ -110,11 +110,11 @@ async def test_a_secret_that_was_deleted_comes_back_to_a_server_that_waits(world
 async def test_a_secret_that_was_changed_is_as_it_was(
     world: World, changes: dict[str, Any]
 ) -> None:
-    await world.keys.bring(serve(), needed=True)
+    await world.keys.ensure(serve(), needed=True)
     before = world.secret()
     world.api.edit(SECRETS, "gemma-key", changes)
     world.now += SECRET_CHECK_SECONDS
-    await world.keys.bring(serve(), needed=True)
+    await world.keys.ensure(serve(), needed=True)
     after = world.secret()
     for each in (before, after):
         del each["metadata"]["resourceVersion"]
@@ -122,8 +122,8 @@ async def test_a_secret_that_was_changed_is_as_it_was(
 
 
 async def test_a_secret_that_is_there_after_a_restart_is_left_as_it_is(world: World) -> None:
-    await world.keys.bring(serve(), needed=False)
-    await World(api=world.api).keys.bring(serve(), needed=False)
+    await world.keys.ensure(serve(), needed=False)
+    await World(api=world.api).keys.ensure(serve(), needed=False)
     assert world.api.writes == [CREATED, CREATED]
 
 
@@ -131,7 +131,7 @@ async def test_a_secret_of_somebody_else_stays_theirs(world: World) -> None:
     await world.taken_by("other", "other")
     before = world.secret()
     with pytest.raises(NameTaken, match="demo/gemma-key already exists"):
-        await world.keys.bring(serve(), needed=True)
+        await world.keys.ensure(serve(), needed=True)
     assert world.secret() == before
 
 
@@ -149,28 +149,28 @@ async def test_a_secret_with_one_sign_of_ours_is_not_adopted(
     await world.api.create(SECRETS, {"kind": "Secret", "metadata": {**theirs, **changes}})
     before = world.secret()
     with pytest.raises(NameTaken):
-        await world.keys.bring(serve(), needed=True)
+        await world.keys.ensure(serve(), needed=True)
     assert world.secret() == before
 
 
 async def test_what_an_earlier_server_of_the_name_left_is_waited_for(world: World) -> None:
     await world.taken_by("serve-0", "gemma")
     with pytest.raises(KubeConflict, match="still has to go"):
-        await world.keys.bring(serve(), needed=True)
+        await world.keys.ensure(serve(), needed=True)
 
 
 async def test_a_write_that_failed_is_tried_again_at_once(world: World) -> None:
     world.api.faults["create", "Secret"] = KubeUnavailable("no answer", status=503)
     with pytest.raises(KubeUnavailable):
-        await world.keys.bring(serve(), needed=True)
-    await world.keys.bring(serve(), needed=True)
+        await world.keys.ensure(serve(), needed=True)
+    await world.keys.ensure(serve(), needed=True)
     assert world.api.writes == [CREATED]
 
 
 async def test_a_server_that_was_forgotten_is_looked_at_anew(world: World) -> None:
-    await world.keys.bring(serve(), needed=False)
+    await world.keys.ensure(serve(), needed=False)
     world.keys.forget("serve-1")
-    await world.keys.bring(serve(), needed=False)
+    await world.keys.ensure(serve(), needed=False)
     assert world.api.writes == [CREATED, CREATED]
 
 

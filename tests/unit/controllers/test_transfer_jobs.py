@@ -20,7 +20,7 @@ from roadstead.errors import KubeRejected, KubeUnavailable
 from roadstead.kube.cache import WatchCache
 from roadstead.kube.client import Object, Page
 from roadstead.kube.resources import JOBS, MODELS, PODS, SECRETS, Resource
-from roadstead.transfer.messages import Failed, StoredSource, TransferJob, event_line
+from roadstead.transfer.messages import Failed, StoredInput, TransferJob, event_line
 from tests.support.waiting import assert_eventually
 from tests.unit.controllers.test_transfer_logs import FAILED
 from tests.unit.controllers.test_transfer_pods import ended
@@ -121,7 +121,7 @@ def site() -> Site:
 
 def make_attempt(number: int = 1) -> TransferAttempt:
     target = StoreLocation(endpoint="http://store:9000", bucket="models", path="a.gguf")
-    job = TransferJob(model_uid=UID, model_name="gemma", source=StoredSource(), target=target)
+    job = TransferJob(model_uid=UID, model_name="gemma", source=StoredInput(), target=target)
     return TransferAttempt(job=job, inputs="abc", number=number)
 
 

@@ -25,7 +25,7 @@ from roadstead.controllers.transfers import (
     _Reported,
 )
 from roadstead.errors import Retry
-from roadstead.transfer.messages import Failed, Phase, Progress, TransferJob, UrlSource
+from roadstead.transfer.messages import Failed, Phase, Progress, TransferJob, UrlInput
 from tests.support.waiting import assert_eventually
 
 URL = "http://127.0.0.1:9/model.gguf?X-Amz-Signature=secretsignature"
@@ -65,7 +65,7 @@ def environ(endpoint: str, key: Path) -> dict[str, str]:
 def job(uid: str, endpoint: str) -> TransferJob:
     target = StoreLocation(endpoint=endpoint, bucket="models", path=f"{uid}.gguf")
     return TransferJob(
-        model_uid=uid, model_name=f"model-{uid}", source=UrlSource(url=URL), target=target
+        model_uid=uid, model_name=f"model-{uid}", source=UrlInput(url=URL), target=target
     )
 
 

@@ -18,7 +18,7 @@ from roadstead.controllers.usage_nodes import (
 from roadstead.errors import KubeNotFound, UsageError
 from roadstead.kube.client import Object
 from roadstead.kube.resources import Resource
-from roadstead.usage.kubelet import Endpoint
+from roadstead.usage.kubelet import KubeletEndpoint
 
 ERROR = UsageError("Forbidden", "403")
 
@@ -49,7 +49,7 @@ class Api:
 def test_a_kubelet_is_at_the_internal_address_and_its_own_port(
     port: int | None, expected: int
 ) -> None:
-    assert endpoint_of(node(port)) == Endpoint(address="10.0.0.1", port=expected)
+    assert endpoint_of(node(port)) == KubeletEndpoint(address="10.0.0.1", port=expected)
 
 
 def test_a_node_without_an_address_can_t_be_asked() -> None:

@@ -13,7 +13,7 @@ from roadstead.kube.resources import MODELSERVES, NAMESPACES, RESOURCECONTRACTS
 from roadstead.tokens.claims import Claims
 from roadstead.tokens.gateway_keys import GatewayKey
 from roadstead_webhooks.forwardauth.accesslog import AccessLog
-from roadstead_webhooks.forwardauth.endpoint import Endpoint
+from roadstead_webhooks.forwardauth.endpoint import VerifyEndpoint
 from roadstead_webhooks.forwardauth.servers import Servers
 from tests.support.builders import tokens
 
@@ -62,7 +62,7 @@ class Site:
         self.stream = io.StringIO()
         self.log = AccessLog(self.stream, as_json=as_json, clock=lambda: self.now)
         self._version = 0
-        self.endpoint = Endpoint(
+        self.endpoint = VerifyEndpoint(
             self.tokens,
             self.servers,
             KEY,

@@ -6,10 +6,10 @@ import io
 import json
 
 from roadstead_webhooks.forwardauth.accesslog import MAX_LINES, AccessLog
-from roadstead_webhooks.forwardauth.verdict import Verdict
+from roadstead_webhooks.forwardauth.verdict import AuthVerdict
 from tests.unit.forwardauth.questions import NOW, SERVER
 
-VERDICT = Verdict(status=200, reason="Allowed", subject="alice", server="demo/gemma")
+VERDICT = AuthVerdict(status=200, reason="Allowed", subject="alice", server="demo/gemma")
 
 
 def log(stream: io.StringIO | None, *, as_json: bool = True) -> AccessLog:
@@ -39,7 +39,7 @@ async def test_line_tells_who_asked_what_of_which_server() -> None:
 async def test_line_for_people_has_a_dash_for_what_is_not_known() -> None:
     stream = io.StringIO()
     lines = log(stream, as_json=False)
-    nobody = Verdict(status=401, reason="TokenMissing")
+    nobody = AuthVerdict(status=401, reason="TokenMissing")
     lines.note(nobody, server_uuid=SERVER, method="", seconds=0)
     lines.flush()
     assert f"info access - {SERVER} - - unauthenticated TokenMissing" in stream.getvalue()
@@ -58,7 +58,7 @@ async def test_many_lines_are_written_at_once() -> None:
 async def test_line_of_a_strange_subject_is_one_line() -> None:
     stream = io.StringIO()
     lines = log(stream)
-    strange = Verdict(status=200, reason="Allowed", subject='a" \u2028 b')
+    strange = AuthVerdict(status=200, reason="Allowed", subject='a" \u2028 b')
     lines.note(strange, server_uuid=SERVER, method="GET", seconds=0)
     lines.flush()
     assert len(stream.getvalue().splitlines()) == 1

@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roadstead_webhooks.forwardauth.answers import MAX_GROUPS_BYTES, passed, refused
-from roadstead_webhooks.forwardauth.verdict import Verdict
+from roadstead_webhooks.forwardauth.verdict import AuthVerdict
 
 PRINTABLE = st.characters(exclude_categories=("C", "Z"), include_characters=" ")
 TEXT = st.text(PRINTABLE, min_size=1, max_size=256)
 
 
-def allowed(subject: str = "alice", *groups: str) -> Verdict:
+def allowed(subject: str = "alice", *groups: str) -> AuthVerdict:
     """A verdict that lets pass."""
-    return Verdict(status=200, reason="Allowed", subject=subject, groups=frozenset(groups))
+    return AuthVerdict(status=200, reason="Allowed", subject=subject, groups=frozenset(groups))
 
 
 def test_both_identity_headers_are_there_for_somebody_without_groups() -> None:
@@ -46,7 +46,7 @@ def test_groups_beyond_the_bound_are_left_out_whole() -> None:
 
 @given(st.text())
 def test_challenge_is_a_header_whatever_the_message(message: str) -> None:
-    answer = refused(Verdict(status=401, reason="TokenClaims", message=message))
+    answer = refused(AuthVerdict(status=401, reason="TokenClaims", message=message))
     challenge = answer.headers["WWW-Authenticate"]
     assert challenge.isascii()
     assert challenge.isprintable()
@@ -55,14 +55,14 @@ def test_challenge_is_a_header_whatever_the_message(message: str) -> None:
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 500, 503])
 def test_refusals_are_json_that_no_cache_keeps(status: int) -> None:
-    answer = refused(Verdict(status=status, reason="Why", message="what to do"))
+    answer = refused(AuthVerdict(status=status, reason="Why", message="what to do"))
     assert json.loads(answer.body)["error"]["message"] == "what to do"
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.headers["Cache-Control"] == "no-store"
 
 
 def test_nothing_of_the_caller_is_in_a_refusal() -> None:
-    verdict = Verdict(status=403, reason="NotAuthorized", code="AccessDenied", message="no",
+    verdict = AuthVerdict(status=403, reason="NotAuthorized", code="AccessDenied", message="no",
                       subject="alice", server="demo/gemma")  # fmt: skip
     answer = refused(verdict)
     assert b"demo" not in answer.body
@@ -71,10 +71,10 @@ def test_nothing_of_the_caller_is_in_a_refusal() -> None:
 
 @given(st.text(max_size=5000))
 def test_refusal_stays_below_what_a_gateway_takes(message: str) -> None:
-    answer = refused(Verdict(status=403, reason="ContractInvalid", message=message))
+    answer = refused(AuthVerdict(status=403, reason="ContractInvalid", message=message))
     assert len(answer.body) <= 4096
 
 
 def test_answers_do_not_tell_what_they_are_made_with() -> None:
-    for answer in (passed(allowed(), "key"), refused(Verdict(status=403, reason="Why"))):
+    for answer in (passed(allowed(), "key"), refused(AuthVerdict(status=403, reason="Why"))):
         assert answer.headers["Server"] == "roadstead"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from roadstead.kube.resources import MODELSERVES, RESOURCECONTRACTS
-from roadstead_webhooks.forwardauth.answers import Answer
+from roadstead_webhooks.forwardauth.answers import AuthResponse
 from tests.support.builders import tokens
 from tests.unit.forwardauth.questions import (
     CHAT,
@@ -32,7 +32,7 @@ from tests.unit.forwardauth.questions import (
 COOKIE = "__Host-roadstead-session"
 
 
-def error(answer: Answer) -> dict[str, Any]:
+def error(answer: AuthResponse) -> dict[str, Any]:
     """The error as a client of the OpenAI API reads it."""
     found: dict[str, Any] = json.loads(answer.body)["error"]
     return found

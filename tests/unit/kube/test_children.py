@@ -70,8 +70,8 @@ class World:
     def __post_init__(self) -> None:
         self.children = Children(self.api, self.cache)
 
-    async def bring(self, desired: list[Object], server: str = SERVER) -> int:
-        return await self.children.bring(desired, server_uuid=server)
+    async def apply(self, desired: list[Object], server: str = SERVER) -> int:
+        return await self.children.apply(desired, server_uuid=server)
 
     def watch(self) -> None:
         """See all that is there now."""
@@ -108,23 +108,23 @@ class World:
 
 async def test_what_is_not_there_is_created_once() -> None:
     world = World()
-    assert await world.bring(ALL) == 4
-    assert await world.bring(ALL) == 0
+    assert await world.apply(ALL) == 4
+    assert await world.apply(ALL) == 0
     assert [verb for verb, _, _ in world.api.writes] == ["create"] * 4
 
 
 async def test_another_process_writes_nothing_where_all_is_as_desired() -> None:
     world = World()
-    await world.bring(ALL)
+    await world.apply(ALL)
     world.restart()
-    assert await world.bring(ALL) == 0
+    assert await world.apply(ALL) == 0
 
 
 async def test_only_the_child_that_is_rendered_otherwise_is_applied() -> None:
     world = World()
-    await world.bring(ALL)
+    await world.apply(ALL)
     world.api.writes.clear()
-    await world.bring([manifest("Deployment", size=2), *ALL[1:]])
+    await world.apply([manifest("Deployment", size=2), *ALL[1:]])
     assert world.api.writes == [("apply", "Deployment", "gemma")]
     assert world.spec("Deployment") == {"size": 2}
 
@@ -132,38 +132,38 @@ async def test_only_the_child_that_is_rendered_otherwise_is_applied() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 async def test_what_others_changed_is_put_right(kind: str) -> None:
     world = World()
-    await world.bring(ALL)
+    await world.apply(ALL)
     world.api.edit(resource_of(manifest(kind)), "gemma", {"spec": {"size": 9}})
     world.watch()
-    assert await world.bring(ALL) == 1
+    assert await world.apply(ALL) == 1
     assert world.spec(kind) == {"size": 1}
 
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_new_status_is_no_reason_to_write(kind: str) -> None:
     world = World()
-    await world.bring(ALL)
+    await world.apply(ALL)
     world.api.edit(resource_of(manifest(kind)), "gemma", {"status": {"replicas": 1}})
     world.watch()
-    assert await world.bring(ALL) == 0
+    assert await world.apply(ALL) == 0
 
 
 async def test_a_value_that_the_server_writes_otherwise_starts_no_loop() -> None:
     world = World()
     world.api.rewrite = lambda stored: stored["spec"].update(size="one")
-    await world.bring(ALL)
-    assert await world.bring(ALL) == 0
+    await world.apply(ALL)
+    assert await world.apply(ALL) == 0
     world.restart()
-    assert await world.bring(ALL) == 4
-    assert await world.bring(ALL) == 0
+    assert await world.apply(ALL) == 4
+    assert await world.apply(ALL) == 0
 
 
 async def test_children_that_the_watch_has_not_told_of_yet_are_applied() -> None:
     world = World()
-    await world.bring(ALL)
+    await world.apply(ALL)
     world.api.writes.clear()
     late = World(api=world.api)
-    assert await late.bring(ALL) == 4
+    assert await late.apply(ALL) == 4
     assert [verb for verb, _, _ in world.api.writes] == ["create", "apply"] * 4
     assert len(world.api.objects) == 4
 
@@ -185,7 +185,7 @@ async def test_a_name_that_somebody_else_has_stays_theirs(kind: str, what: str, 
     world = World()
     before = await world.forge(kind, FORGED[what], seen=seen)
     with pytest.raises(NameTaken, match="is not owned by this ModelServe"):
-        await world.bring([manifest(kind)])
+        await world.apply([manifest(kind)])
     assert world.stored(kind) == before
 
 
@@ -197,7 +197,7 @@ async def test_what_has_one_sign_of_two_is_replaced_never_adopted(
 ) -> None:
     world = World()
     before = await world.forge(kind, FORGED[what], seen=seen)
-    await world.bring([manifest(kind)])
+    await world.apply([manifest(kind)])
     after = world.stored(kind)
     assert after["metadata"]["uid"] != before["metadata"]["uid"]
     assert after["spec"] == {"size": 1}
@@ -207,32 +207,32 @@ async def test_what_has_one_sign_of_two_is_replaced_never_adopted(
 @pytest.mark.parametrize("restarted", [True, False])
 async def test_of_a_route_every_field_is_as_desired(kind: str, restarted: bool) -> None:
     world = World()
-    await world.bring([manifest(kind)])
+    await world.apply([manifest(kind)])
     spec = {"size": 1, "tls": {"secretName": "theirs"}}
     world.api.edit(resource_of(manifest(kind)), "gemma", {"spec": spec})
     if restarted:
         world.restart()
     world.watch()
-    assert await world.bring([manifest(kind)]) == 1
+    assert await world.apply([manifest(kind)]) == 1
     assert world.stored(kind)["spec"] == {"size": 1}
-    assert await world.bring([manifest(kind)]) == 0
+    assert await world.apply([manifest(kind)]) == 0
 
 
 async def test_a_route_that_others_made_with_every_sign_of_ours_keeps_nothing_of_theirs() -> None:
     world = World()
     await world.forge("IngressRoute", {"managedFields": OURS}, seen=True)
-    await world.bring([manifest("IngressRoute")])
+    await world.apply([manifest("IngressRoute")])
     assert world.stored("IngressRoute")["spec"] == {"size": 1}
 
 
 async def test_what_lost_its_signs_while_we_looked_is_kept() -> None:
     world = World()
-    await world.bring(ALL)
+    await world.apply(ALL)
     before = world.stored("Deployment")
     lost = {"ownerReferences": [], "managedFields": THEIRS}
     world.api.edit(DEPLOYMENTS, "gemma", {"metadata": lost})
     world.watch()
-    await world.bring(ALL)
+    await world.apply(ALL)
     after = world.stored("Deployment")
     assert after["metadata"]["uid"] == before["metadata"]["uid"]
     assert after["metadata"]["ownerReferences"] == owner()
@@ -247,20 +247,20 @@ async def test_an_orphan_of_an_earlier_serve_is_waited_for() -> None:
     }
     await world.forge("Deployment", changes, seen=True)
     with pytest.raises(KubeConflict, match="still has to go"):
-        await world.bring(ALL)
+        await world.apply(ALL)
 
 
 async def test_what_an_earlier_serve_of_this_name_left_is_waited_for() -> None:
     world = World()
-    await world.bring(ALL, server=SERVER)
+    await world.apply(ALL, server=SERVER)
     with pytest.raises(KubeConflict, match="still has to go"):
-        await world.bring([manifest(kind, server="serve-2") for kind in KINDS], server="serve-2")
+        await world.apply([manifest(kind, server="serve-2") for kind in KINDS], server="serve-2")
 
 
 async def test_what_is_not_desired_any_more_is_deleted() -> None:
     world = World()
-    await world.bring(ALL)
-    assert await world.bring(ALL[:3]) == 1
+    await world.apply(ALL)
+    assert await world.apply(ALL[:3]) == 1
     assert world.api.writes[-1] == ("delete", "NetworkPolicy", "gemma")
 
 
@@ -270,33 +270,33 @@ async def test_what_only_wears_the_label_is_not_deleted() -> None:
     theirs["metadata"]["ownerReferences"] = []
     await world.api.create(SERVICES, theirs)
     world.watch()
-    assert await world.bring([]) == 0
+    assert await world.apply([]) == 0
 
 
 async def test_what_is_being_deleted_is_not_deleted_again() -> None:
     world = World()
-    await world.bring(ALL)
+    await world.apply(ALL)
     gone = {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}
     world.api.edit(SERVICES, "gemma", gone)
     world.watch()
     desired = [item for item in ALL if item["kind"] != "Service"]
-    assert await world.bring(desired) == 0
+    assert await world.apply(desired) == 0
 
 
 async def test_after_a_failure_half_way_only_the_rest_is_written() -> None:
     world = World()
     world.api.faults["create", "ServiceAccount"] = KubeUnavailable("no answer")
     with pytest.raises(KubeUnavailable):
-        await world.bring(ALL)
+        await world.apply(ALL)
     world.api.writes.clear()
-    assert await world.bring(ALL) == 2
+    assert await world.apply(ALL) == 2
     assert {kind for _, kind, _ in world.api.writes} == {"ServiceAccount", "NetworkPolicy"}
 
 
 async def test_a_write_whose_answer_was_lost_is_found_again() -> None:
     world = World()
     await world.api.create(DEPLOYMENTS, ALL[0])
-    assert await world.bring(ALL) == 4
+    assert await world.apply(ALL) == 4
     assert len(world.api.objects) == 4
 
 
@@ -316,7 +316,7 @@ async def test_whatever_others_did_one_turn_puts_it_right(
     damage: dict[str, str], restarted: bool
 ) -> None:
     world = World()
-    await world.bring(ALL)
+    await world.apply(ALL)
     for kind, what in damage.items():
         resource = resource_of(manifest(kind))
         if what == "deleted":
@@ -326,8 +326,8 @@ async def test_whatever_others_did_one_turn_puts_it_right(
     if restarted:
         world.restart()
     world.watch()
-    assert await world.bring(ALL) == len(damage)
-    assert await world.bring(ALL) == 0
+    assert await world.apply(ALL) == len(damage)
+    assert await world.apply(ALL) == 0
     for wanted in ALL:
         found = world.api.objects[resource_of(wanted), "demo", "gemma"]
         assert found["spec"] == wanted["spec"]

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from roadstead.kube.lease import Action, Election, LeaseRecord, LeaseTimes, Step
+from roadstead.kube.lease import Action, Election, LeaseRecord, LeaseStep, LeaseTimes
 
 TIMES = LeaseTimes()
 LONG = 120.0
@@ -41,7 +41,7 @@ class World:
         self.lease = dataclasses.replace(record, version=version)
         return version
 
-    def answer(self, step: Step) -> tuple[str, str]:
+    def answer(self, step: LeaseStep) -> tuple[str, str]:
         """What the API server says to a write: a word, and the version."""
         if step.action is Action.CREATE:
             return ("refused", "") if self.lease else ("written", self.write(step.record))
@@ -102,7 +102,7 @@ class Candidate:
     def _suffers(self, what: str) -> bool:
         return any(each.what == what and each.holds(self.world.now) for each in self.faults)
 
-    def _send(self, step: Step) -> None:
+    def _send(self, step: LeaseStep) -> None:
         self.election.asks(step, self.clock())
         if self._suffers("requests lost"):
             self._later(5, self._unheard)
@@ -110,7 +110,7 @@ class Candidate:
             sent = self.clock()
             self.world.at(self.world.now + self.away / 2, lambda: self._arrive(step, sent))
 
-    def _arrive(self, step: Step, sent: float) -> None:
+    def _arrive(self, step: LeaseStep, sent: float) -> None:
         if step.action is Action.READ:
             seen = self.world.lease
             heard: Callable[[], None] = lambda: self.election.read(seen, self.clock())  # noqa: E731
@@ -127,7 +127,7 @@ class Candidate:
         self.election.failed()
         self.think()
 
-    def _hear(self, step: Step, word: str, version: str, sent: float) -> None:
+    def _hear(self, step: LeaseStep, word: str, version: str, sent: float) -> None:
         if word == "written":
             self.election.wrote(step.record, version, sent=sent, now=self.clock())
         elif word == "missing":

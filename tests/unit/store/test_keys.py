@@ -6,11 +6,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from roadstead.errors import StoreError
-from roadstead.s3 import Addressing, Credentials, KeyFiles
+from roadstead.s3 import Addressing, KeyFiles, S3Credentials
 from roadstead.store.access import StoreAccess
 
-FIRST = Credentials(access_key="key-1", secret_key="secret-1", session_token="token-1")
-SECOND = Credentials(access_key="key-2", secret_key="secret-2", session_token="token-2")
+FIRST = S3Credentials(access_key="key-1", secret_key="secret-1", session_token="token-1")
+SECOND = S3Credentials(access_key="key-2", secret_key="secret-2", session_token="token-2")
 
 
 class Rotated(PosixPath):
@@ -23,7 +23,7 @@ class Rotated(PosixPath):
         return text
 
 
-def write(folder: Path, keys: Credentials) -> None:
+def write(folder: Path, keys: S3Credentials) -> None:
     """As the kubelet puts a Secret there."""
     (folder / "access").write_text(keys.access_key)
     (folder / "secret").write_text(keys.secret_key)

@@ -13,7 +13,7 @@ from roadstead.tokens.claims import Claims
 from roadstead.tokens.keys import KeySet
 from roadstead.tokens.prefixes import NamePrefixes, valid_prefix
 from roadstead.tokens.revocations import Revocations
-from roadstead.tokens.verification import Issuer, Verifier
+from roadstead.tokens.verification import Issuer, TokenVerifier
 from tests.support.builders.tokens import AUDIENCE, NOW, claims, key_of, private_key, signed
 
 KEYS = KeySet.of([key_of(private_key("HS256"))])
@@ -26,13 +26,13 @@ def alike(prefix: str) -> NamePrefixes:
     return NamePrefixes(subject=prefix, groups=prefix, scopes=prefix)
 
 
-def trusting(*prefixes: NamePrefixes, **options: Any) -> Verifier:
+def trusting(*prefixes: NamePrefixes, **options: Any) -> TokenVerifier:
     """A verifier of issuers `0`, `1`, ..."""
     issuers = (
         Issuer(name=str(number), audience=AUDIENCE, keys=KEYS, prefixes=each)
         for number, each in enumerate(prefixes)
     )
-    return Verifier(issuers, **options)
+    return TokenVerifier(issuers, **options)
 
 
 def token(issuer: int, subject: str = "alice", **names: Any) -> str:
@@ -46,7 +46,7 @@ def names_of(said: Claims) -> set[tuple[str, str]]:
     return {("subject", said.subject), *groups, *(("scope", name) for name in said.scopes)}
 
 
-def verified(verifier: Verifier, text: str) -> Claims | None:
+def verified(verifier: TokenVerifier, text: str) -> Claims | None:
     """None for a token that is refused for a foreign name."""
     try:
         return verifier.verify(text, now=NOW)

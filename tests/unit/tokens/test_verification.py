@@ -14,7 +14,7 @@ from roadstead.tokens.claims import Claims
 from roadstead.tokens.keys import KeySet, public_keys
 from roadstead.tokens.prefixes import NamePrefixes
 from roadstead.tokens.revocations import Revocations
-from roadstead.tokens.verification import Issuer, Verifier
+from roadstead.tokens.verification import Issuer, TokenVerifier
 from tests.support.builders.tokens import (
     ALGORITHMS,
     AUDIENCE,
@@ -33,7 +33,7 @@ from tests.support.builders.tokens import (
 )
 
 
-def refusal(token: str, checking: Verifier | None = None, *, now: int = NOW) -> str:
+def refusal(token: str, checking: TokenVerifier | None = None, *, now: int = NOW) -> str:
     """The reason that `token` is refused for."""
     with pytest.raises(InvalidToken) as caught:
         (checking or verifier()).verify(token, now=now)
@@ -98,7 +98,7 @@ def test_an_rsa_key_verifies_every_algorithm_that_is_for_it(alg: str) -> None:
     keys = KeySet.of(public_keys(pem(private_key("RS256"))))
     issuer = Issuer(name=ISSUER, audience=AUDIENCE, keys=keys)
     token = signed(claims(), private=private_key("RS256"), algorithm=alg)
-    assert Verifier([issuer]).verify(token, now=NOW).subject == "alice"
+    assert TokenVerifier([issuer]).verify(token, now=NOW).subject == "alice"
 
 
 def test_a_token_without_a_key_id_is_tried_with_each_key() -> None:
@@ -191,7 +191,7 @@ def said_by(issuer: dict[str, Any], **changes: Any) -> Claims:
     """What an issuer's token says that has these claims."""
     given: dict[str, Any] = {"name": ISSUER, "audience": AUDIENCE, **issuer}
     keys = KeySet.of([key_of(private_key("HS256"))])
-    return Verifier([Issuer(keys=keys, **given)]).verify(signed(claims(**changes)), now=NOW)
+    return TokenVerifier([Issuer(keys=keys, **given)]).verify(signed(claims(**changes)), now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -271,7 +271,7 @@ def test_groups_and_scopes_come_from_the_issuers_claims() -> None:
         name=ISSUER, audience=AUDIENCE, keys=keys, groups_claim="roles", scopes_claim="scp"
     )
     token = signed(claims(groups=["admin"], scope="all", roles=["reader"], scp=["read"]))
-    said = Verifier([issuer]).verify(token, now=NOW)
+    said = TokenVerifier([issuer]).verify(token, now=NOW)
     assert said.groups == {"reader"}
     assert said.scopes == {"read"}
 
@@ -401,7 +401,7 @@ OTHER_PREFIXES = NamePrefixes(subject="other:", groups="other:", scopes="other:"
 
 def test_a_key_verifies_only_its_own_issuers_tokens() -> None:
     mine, other = key_of(private_key("HS256")), key_of(private_key("HS256", "second"))
-    both = Verifier(
+    both = TokenVerifier(
         [
             Issuer(name=ISSUER, audience=AUDIENCE, keys=KeySet.of([mine])),
             Issuer(
@@ -415,7 +415,7 @@ def test_a_key_verifies_only_its_own_issuers_tokens() -> None:
 
 def test_each_issuer_has_its_own_audience() -> None:
     keys = KeySet.of([key_of(private_key("HS256"))])
-    both = Verifier(
+    both = TokenVerifier(
         [
             Issuer(name=ISSUER, audience="one", keys=keys),
             Issuer(name="other", audience="two", keys=keys, prefixes=OTHER_PREFIXES),
@@ -427,7 +427,7 @@ def test_each_issuer_has_its_own_audience() -> None:
 def test_two_issuers_of_one_name_are_refused() -> None:
     issuer = Issuer(name=ISSUER, audience="one", keys=KeySet.of([key_of(private_key("HS256"))]))
     with pytest.raises(InvalidKey):
-        Verifier([issuer, issuer])
+        TokenVerifier([issuer, issuer])
 
 
 @pytest.mark.parametrize(

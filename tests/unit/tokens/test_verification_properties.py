@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from roadstead.errors import InvalidToken
 from roadstead.tokens.claims import Claims
-from roadstead.tokens.verification import Verifier
+from roadstead.tokens.verification import TokenVerifier
 from tests.support.builders.tokens import (
     ALGORITHMS,
     ISSUER,
@@ -47,7 +47,7 @@ NAMES = ("iss", "aud", "sub", "exp", "iat", "nbf", "jti", "groups", "scope", "x"
 CLAIMS = st.fixed_dictionaries({}, optional=dict.fromkeys(NAMES, JSON))
 
 
-def said(checking: Verifier, token: str) -> Claims | None:
+def said(checking: TokenVerifier, token: str) -> Claims | None:
     """The claims, or None for a token that is refused; any other error fails the test."""
     try:
         return checking.verify(token, now=NOW)

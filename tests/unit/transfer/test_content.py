@@ -8,15 +8,15 @@ from hypothesis import strategies as st
 
 from dev import samplegguf
 from roadstead.errors import ContentError, PartsDamaged
-from roadstead.transfer.content import PartsVerifier, Verifier
+from roadstead.transfer.content import ContentVerifier, PartsVerifier
 
 RAW = samplegguf.sample(40_000)
 SHA256 = hashlib.sha256(RAW).hexdigest()
 
 
-def followed(raw: bytes, size: int, step: int) -> Verifier:
+def followed(raw: bytes, size: int, step: int) -> ContentVerifier:
     """A verifier that saw all of it, in chunks of `step` bytes."""
-    verifier = Verifier(size)
+    verifier = ContentVerifier(size)
     for at in range(0, len(raw), step):
         verifier.follow(memoryview(raw)[at : at + step])
     return verifier
@@ -41,7 +41,7 @@ def test_missing_bytes_are_noticed() -> None:
 
 
 def test_bad_header_is_noticed_before_the_rest_arrives() -> None:
-    verifier = Verifier(2**34)
+    verifier = ContentVerifier(2**34)
     with pytest.raises(ContentError, match="no gguf file"):
         verifier.follow(memoryview(bytes(2**20)))
 

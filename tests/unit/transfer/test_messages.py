@@ -16,14 +16,14 @@ from roadstead.transfer.messages import (
     Failed,
     Phase,
     Progress,
-    QuantSource,
+    QuantInput,
     Resume,
     Source,
     Started,
     Stopped,
-    StoredSource,
+    StoredInput,
     TransferJob,
-    UrlSource,
+    UrlInput,
     event_line,
     parse_event,
 )
@@ -83,9 +83,9 @@ def test_event_survives_its_line(event: Event) -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        QuantSource(endpoint="http://quant:8090", model_id="gemma"),
-        UrlSource(url="http://source/model?X-Amz-Signature=s"),
-        StoredSource(),
+        QuantInput(endpoint="http://quant:8090", model_id="gemma"),
+        UrlInput(url="http://source/model?X-Amz-Signature=s"),
+        StoredInput(),
     ],
 )
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_job_survives_its_json(source: Source, resume: Resume | None) -> None:
 
 
 def test_presigned_url_is_no_part_of_a_job_s_repr() -> None:
-    assert "Signature" not in repr(job(UrlSource(url="http://source/model?X-Amz-Signature=s")))
+    assert "Signature" not in repr(job(UrlInput(url="http://source/model?X-Amz-Signature=s")))
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from roadstead.kube.events import EventRecorder
 from roadstead.logs import redacted
 from roadstead_webhooks import metrics
 from roadstead_webhooks.admission.rates import Rate, RateLimit
-from roadstead_webhooks.admission.review import AdmissionRequest, Answer
+from roadstead_webhooks.admission.review import AdmissionAnswer, AdmissionRequest
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class Denials:
         self._rate = RateLimit(EACH, TOTAL, clock=clock)
         self._posting: set[asyncio.Task[None]] = set()
 
-    def tell(self, request: AdmissionRequest, answer: Answer) -> None:
+    def tell(self, request: AdmissionRequest, answer: AdmissionAnswer) -> None:
         """Returns at once; a dry run, which stores nothing, posts nothing.
 
         Nor does a request that doesn't fit: whatever it names may have nothing to do with it.

@@ -22,8 +22,8 @@ from roadstead_webhooks.admission.offload import Offload, TooManyReviews
 from roadstead_webhooks.admission.records import AdmissionRecords
 from roadstead_webhooks.admission.review import (
     MAX_BYTES,
+    AdmissionAnswer,
     AdmissionRequest,
-    Answer,
     BadReview,
     claimed_uid,
     effort,
@@ -42,16 +42,16 @@ _MOST_READ: Final = 8 * 2**20
 """The API server takes 3 MiB, writes them as up to six, and has an old object besides."""
 _TIMEOUT: Final = re.compile(r"([0-9]{1,4})(ms|s)")
 
-Decide = Callable[[AdmissionRequest], Awaitable[Answer]]
+Decide = Callable[[AdmissionRequest], Awaitable[AdmissionAnswer]]
 
 
 class Decisions(Protocol):
     """What is answered, HTTP apart; KubeError where it can't be told."""
 
-    async def mutate(self, request: AdmissionRequest) -> Answer:
+    async def mutate(self, request: AdmissionRequest) -> AdmissionAnswer:
         """The mutating webhook's answer."""
 
-    async def validate(self, request: AdmissionRequest) -> Answer:
+    async def validate(self, request: AdmissionRequest) -> AdmissionAnswer:
         """The validating webhook's answer."""
 
 
@@ -137,7 +137,7 @@ class Endpoints:
         return web.json_response(to_review(request.uid, answer))
 
 
-async def decided(request: AdmissionRequest, decide: Decide, seconds: float) -> Answer:
+async def decided(request: AdmissionRequest, decide: Decide, seconds: float) -> AdmissionAnswer:
     """The answer; what can't be told in time, or at all, is denied."""
     try:
         async with asyncio.timeout(seconds):

@@ -13,7 +13,7 @@ from roadstead.api.group import (
     ANNOTATION_TOKEN,
 )
 from roadstead.api.raw import Raw, section
-from roadstead_webhooks.admission.review import AdmissionRequest, Answer
+from roadstead_webhooks.admission.review import AdmissionAnswer, AdmissionRequest
 
 MAX_BYTES: Final = 16 * 1024
 _OURS: Final = frozenset({ANNOTATION_TOKEN, ANNOTATION_RECEIPT, ANNOTATION_DELETION})
@@ -23,12 +23,12 @@ _COPIED: Final = 1024
 _LISTS: Final = ("finalizers", "ownerReferences")
 
 
-def too_much(request: AdmissionRequest) -> Answer | None:
+def too_much(request: AdmissionRequest) -> AdmissionAnswer | None:
     """The denial of metadata above the bound; what was stored before may stay, or become less."""
     size = foreign_bytes(request.object)
     if size <= MAX_BYTES or size <= foreign_bytes(request.old):
         return None
-    return Answer(
+    return AdmissionAnswer(
         allowed=False,
         reason="MetadataTooLarge",
         message=f"the metadata has {size} bytes of annotations, labels, finalizers and owners that "

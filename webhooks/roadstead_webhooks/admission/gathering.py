@@ -52,7 +52,7 @@ _USERS_READ: Final = 8
 """ModelServes that a Model is in use by, as the watch has it: the last may be gone just now."""
 
 
-class Tokens(Protocol):
+class AuthorTokens(Protocol):
     """Verifies callers' tokens; InvalidToken, and nothing else."""
 
     async def verify(self, token: str, *, now: int) -> Claims:
@@ -70,7 +70,7 @@ class Gatherer:
         self,
         client: KubeReader,
         cache: CountingCache,
-        tokens: Tokens,
+        tokens: AuthorTokens,
         receipts: Receipts,
         *,
         clock: Clock,

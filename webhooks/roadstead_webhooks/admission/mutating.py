@@ -18,7 +18,7 @@ from roadstead_webhooks.admission.facts import Facts, Rules
 from roadstead_webhooks.admission.foreign import too_much
 from roadstead_webhooks.admission.misplaced import misplaced
 from roadstead_webhooks.admission.offload import LARGE
-from roadstead_webhooks.admission.review import AdmissionRequest, Answer, Operation
+from roadstead_webhooks.admission.review import AdmissionAnswer, AdmissionRequest, Operation
 from roadstead_webhooks.admission.validating import (
     contract_facts,
     denied,
@@ -43,7 +43,7 @@ class Author:
 class Mutation:
     """What is to be done to the object, unless `denial` says that it is refused."""
 
-    denial: Answer | None = None
+    denial: AdmissionAnswer | None = None
     author: Author | None = None
     """Sign a new receipt; without one the old object's stays."""
     deletion: Author | None = None
@@ -74,7 +74,7 @@ def mutate(request: AdmissionRequest, facts: Facts, rules: Rules) -> Mutation:
     if where := misplaced(request.object, request.old, token=given):
         return Mutation(denial=_misplaced(where))
     deletion = _deletion(request, token, rules)
-    if isinstance(deletion, Answer):
+    if isinstance(deletion, AdmissionAnswer):
         return Mutation(denial=deletion)
     if objects.unchanged(request):
         return _unchanged(request, facts, rules, deletion)
@@ -125,7 +125,7 @@ def _lacks_groups(choice: Choice, token: Claims) -> bool:
     return refused and bool(token.remarks)
 
 
-def _not_covered(choice: Choice, token: Claims) -> Answer:
+def _not_covered(choice: Choice, token: Claims) -> AdmissionAnswer:
     denial = deny_for(choice.violations)
     advice = (remark.advice for remark in token.remarks)
     message = "; ".join((denial.message, *advice))
@@ -162,7 +162,7 @@ def _author(claims: Claims, checks: Iterable[Authorization]) -> Author:
 
 def _deletion(
     request: AdmissionRequest, token: Claims | InvalidToken | None, rules: Rules
-) -> Author | Answer | None:
+) -> Author | AdmissionAnswer | None:
     asked = request.annotations.get(ANNOTATION_DELETION)
     if not asked or request.kind == "ModelServe" or request.operation != Operation.UPDATE:
         return None
@@ -174,7 +174,7 @@ def _deletion(
     return _author(token, [Authorization(groups=rules.admin_groups)])
 
 
-def _no_token(request: AdmissionRequest) -> Answer:
+def _no_token(request: AdmissionRequest) -> AdmissionAnswer:
     what = "is created" if request.operation == Operation.CREATE else "gets another spec"
     return denied(
         "TokenMissing",
@@ -187,7 +187,7 @@ def _needs_token(request: AdmissionRequest, rules: Rules) -> bool:
     return not objects.unchanged(request) and not is_operators_model(request, rules)
 
 
-def _misplaced(where: str) -> Answer:
+def _misplaced(where: str) -> AdmissionAnswer:
     return denied(
         "TokenMisplaced",
         f"{cut(where)} holds what looks like a token, and would be stored with it: a token belongs "

@@ -18,7 +18,7 @@ _ACTIVATION: Final = re.compile(r"([0-9]{1,12})\.pem")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ReceiptKeys:
+class ReceiptKeyring:
     """Ed25519 keys by the time (seconds since 1970) from which they sign.
 
     A new key is made known to every webhook before it signs, so that none meets a receipt of a key
@@ -28,7 +28,7 @@ class ReceiptKeys:
     keys: tuple[tuple[int, SigningKey], ...]
 
     @classmethod
-    def parse(cls, files: Mapping[str, bytes]) -> ReceiptKeys:
+    def parse(cls, files: Mapping[str, bytes]) -> ReceiptKeyring:
         """Of a Secret's files: `<activation>.pem`, PKCS #8; any other name signs from the start.
 
         InvalidKey names the file at fault.
@@ -60,7 +60,7 @@ class Receipts:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._files = files_of(folder)
-        self._use(ReceiptKeys.parse(self._files))
+        self._use(ReceiptKeyring.parse(self._files))
 
     @property
     def verifier(self) -> ReceiptVerifier:
@@ -72,11 +72,11 @@ class Receipts:
         files = files_of(self._folder)
         if files == self._files:
             return False
-        self._use(ReceiptKeys.parse(files))
+        self._use(ReceiptKeyring.parse(files))
         self._files = files
         return True
 
-    def _use(self, keys: ReceiptKeys) -> None:
+    def _use(self, keys: ReceiptKeyring) -> None:
         self._keys = keys
         self._verifier = keys.verifier()
 

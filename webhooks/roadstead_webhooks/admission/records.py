@@ -13,7 +13,7 @@ from roadstead.ledger.records import AdmissionRecord
 from roadstead.logs import redacted
 from roadstead_webhooks import metrics
 from roadstead_webhooks.admission.rates import Rate, RateLimit
-from roadstead_webhooks.admission.review import AdmissionRequest, Answer
+from roadstead_webhooks.admission.review import AdmissionAnswer, AdmissionRequest
 
 _DECIDED: Final = frozenset({"Allowed", "Deleted"})
 """Of the validating webhook, the last to be asked; what else is allowed had nothing to decide."""
@@ -42,7 +42,7 @@ class AdmissionRecords:
         self._clock = clock
         self._operator = operator
 
-    def note(self, webhook: str, request: AdmissionRequest, answer: Answer) -> None:
+    def note(self, webhook: str, request: AdmissionRequest, answer: AdmissionAnswer) -> None:
         """Record what counts; a dry run, which stores nothing, does not.
 
         Nor does a request that doesn't fit: it may name what it has nothing to do with.
@@ -59,7 +59,9 @@ class AdmissionRecords:
             metrics.RECORDS_DROPPED.inc()
 
 
-def record(request: AdmissionRequest, answer: Answer, *, decided_at: str) -> AdmissionRecord:
+def record(
+    request: AdmissionRequest, answer: AdmissionAnswer, *, decided_at: str
+) -> AdmissionRecord:
     """The row of one answer."""
     spec = request.spec or request.old.get("spec") or {}
     contract = spec.get("contract") if isinstance(spec, dict) else ""

@@ -25,7 +25,7 @@ from roadstead.policy.contract import violations
 from roadstead.policy.contract_load import reserve
 from roadstead_webhooks import metrics
 from roadstead_webhooks.admission.counting import CountingCache
-from roadstead_webhooks.admission.review import Answer
+from roadstead_webhooks.admission.review import AdmissionAnswer
 from roadstead_webhooks.admission.validating import Claim, denied, deny_for
 
 logger = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class ContractClient(Protocol):
 @dataclasses.dataclass(kw_only=True)
 class _Waiting:
     claim: Claim
-    answer: asyncio.Future[Answer | None]
+    answer: asyncio.Future[AdmissionAnswer | None]
 
 
 class Reservations:
@@ -68,7 +68,7 @@ class Reservations:
         self._waiting: dict[str, list[_Waiting]] = {}
         self._writers: dict[str, asyncio.Task[None]] = {}
 
-    async def take(self, claim: Claim, *, dry_run: bool) -> Answer | None:
+    async def take(self, claim: Claim, *, dry_run: bool) -> AdmissionAnswer | None:
         """Reserve; the denial where the contract, as it is now, doesn't allow it. KubeError if it
         can't be told, and then nothing may be admitted. A dry run writes nothing."""
         contract = self._cache.contract(claim.contract)
@@ -85,7 +85,7 @@ class Reservations:
         """Wait for what is being written."""
         await asyncio.gather(*self._writers.values(), return_exceptions=True)
 
-    async def _look(self, claim: Claim) -> Answer | None:
+    async def _look(self, claim: Claim) -> AdmissionAnswer | None:
         contract = self._cache.contract(claim.contract)
         if contract is None or self._refused(contract, self._kept(contract), claim):
             contract = await self._read(claim.contract)
@@ -132,11 +132,11 @@ class Reservations:
 
     def _evaluate(
         self, contract: ResourceContract | None, batch: Sequence[_Waiting]
-    ) -> tuple[tuple[Reservation, ...], list[Answer | None]]:
+    ) -> tuple[tuple[Reservation, ...], list[AdmissionAnswer | None]]:
         """What the status is to hold, and who of the batch is refused, in their order."""
         now = self._clock()
         kept = self._kept(contract)
-        answers: list[Answer | None] = []
+        answers: list[AdmissionAnswer | None] = []
         for entry in batch:
             claim = entry.claim
             refused = self._refused(contract, kept, claim)
@@ -150,7 +150,7 @@ class Reservations:
 
     def _refused(
         self, contract: ResourceContract | None, kept: Sequence[Reservation], claim: Claim
-    ) -> Answer | None:
+    ) -> AdmissionAnswer | None:
         if contract is None:
             return deny_for(
                 (
@@ -202,7 +202,7 @@ def _reservation(
     return Reservation(key=claim.key, demand=wanted, at=timestamp(now), uid=claim.uid)
 
 
-def _resolve(entry: _Waiting, result: Answer | Exception | None) -> None:
+def _resolve(entry: _Waiting, result: AdmissionAnswer | Exception | None) -> None:
     if entry.answer.done():
         return
     if isinstance(result, Exception):

@@ -124,7 +124,7 @@ class AdmissionRequest:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Answer:
+class AdmissionAnswer:
     """A verdict in the form of the API: `reason` is ours, in CamelCase, and for metrics too."""
 
     allowed: bool
@@ -316,7 +316,7 @@ def _are_texts(values: Iterable[object]) -> bool:
     return all(isinstance(value, str) for value in values)
 
 
-def to_review(uid: str, answer: Answer) -> dict[str, Any]:
+def to_review(uid: str, answer: AdmissionAnswer) -> dict[str, Any]:
     """The AdmissionReview that answers request `uid`."""
     response: dict[str, Any] = {"uid": uid, "allowed": answer.allowed}
     if not answer.allowed:

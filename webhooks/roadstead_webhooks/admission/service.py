@@ -11,7 +11,7 @@ from roadstead_webhooks.admission.offload import Offload
 from roadstead_webhooks.admission.patch import Changes, patch
 from roadstead_webhooks.admission.receipts import Receipts
 from roadstead_webhooks.admission.reserving import Reservations
-from roadstead_webhooks.admission.review import AdmissionRequest, Answer
+from roadstead_webhooks.admission.review import AdmissionAnswer, AdmissionRequest
 from roadstead_webhooks.admission.validating import Validation, validate
 
 _FINAL = frozenset(
@@ -45,7 +45,7 @@ class Admission:
         self._reservations = reservations
         self._rules = rules
 
-    async def mutate(self, request: AdmissionRequest) -> Answer:
+    async def mutate(self, request: AdmissionRequest) -> AdmissionAnswer:
         """The mutating webhook's answer; KubeError where it can't be told."""
         facts = await self._gatherer.for_mutation(request)
         mutation = await self._offload.run(request.effort, mutate, request, facts, self._rules)
@@ -57,7 +57,7 @@ class Admission:
             return mutation.denial
         return await self._offload.run(request.effort, self._mutated, request, facts, mutation)
 
-    async def validate(self, request: AdmissionRequest) -> Answer:
+    async def validate(self, request: AdmissionRequest) -> AdmissionAnswer:
         """The validating webhook's answer; KubeError where it can't be told."""
         validation = await self._validated(request)
         if _may_pass(validation.answer):
@@ -72,9 +72,11 @@ class Admission:
         facts = await self._gatherer.for_validation(request)
         return validate(request, facts, self._rules)
 
-    def _mutated(self, request: AdmissionRequest, facts: Facts, mutation: Mutation) -> Answer:
+    def _mutated(
+        self, request: AdmissionRequest, facts: Facts, mutation: Mutation
+    ) -> AdmissionAnswer:
         if mutation.untouched:
-            return Answer(allowed=True, reason="Allowed")
+            return AdmissionAnswer(allowed=True, reason="Allowed")
         now = int(facts.now.timestamp())
         receipt = request.old_annotations.get(ANNOTATION_RECEIPT)
         leave = request.old_annotations.get(ANNOTATION_DELETION)
@@ -89,7 +91,7 @@ class Admission:
             leave = None  # a leave may be given back
         changes = Changes(receipt=receipt, deletion=leave, contract=mutation.contract)
         author = mutation.author or mutation.deletion
-        return Answer(
+        return AdmissionAnswer(
             allowed=True,
             reason="Signed" if author else "Unchanged",
             subject=author.caller.subject if author else "",
@@ -97,7 +99,7 @@ class Admission:
         )
 
 
-def _may_pass(answer: Answer) -> bool:
+def _may_pass(answer: AdmissionAnswer) -> bool:
     """Whether a denial may be owed to a cache that lags behind by a moment."""
     final = answer.reason in _FINAL or answer.reason.startswith(("Token", "Receipt"))
     return not answer.allowed and not final

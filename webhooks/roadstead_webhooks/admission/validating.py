@@ -23,7 +23,7 @@ from roadstead.tokens.receipts import Receipt
 from roadstead_webhooks.admission import objects
 from roadstead_webhooks.admission.facts import Facts, Rules
 from roadstead_webhooks.admission.foreign import too_much
-from roadstead_webhooks.admission.review import AdmissionRequest, Answer, Operation
+from roadstead_webhooks.admission.review import AdmissionAnswer, AdmissionRequest, Operation
 from roadstead_webhooks.admission.wording import MAX_MESSAGE, cut
 
 GARBAGE_COLLECTORS: Final = frozenset(
@@ -42,7 +42,7 @@ _SUBRESOURCES: Final = "this subresource is none that can be changed: expected s
 class Validation:
     """The answer, and what has to be reserved of a contract before it is given."""
 
-    answer: Answer
+    answer: AdmissionAnswer
     reserve: Claim | None = None
 
 
@@ -136,7 +136,9 @@ def _held(
     if wrong or choice.contract is None:
         answer = dataclasses.replace(deny_for(wrong), subject=receipt.subject, warnings=warnings)
         return Validation(answer=answer)
-    answer = Answer(allowed=True, reason="Allowed", subject=receipt.subject, warnings=warnings)
+    answer = AdmissionAnswer(
+        allowed=True, reason="Allowed", subject=receipt.subject, warnings=warnings
+    )
     offer = next(each for each in facts.offers if each.contract is choice.contract)
     if held.wanted.within(offer.own):
         return Validation(answer=answer)
@@ -151,22 +153,24 @@ def _held(
     return Validation(answer=answer, reserve=claim)
 
 
-def _operators(request: AdmissionRequest, facts: Facts) -> Answer:
+def _operators(request: AdmissionRequest, facts: Facts) -> AdmissionAnswer:
     """A Model that the operator makes: one that a ModelServe names, of the Quant service."""
     if facts.users and _is_plain(request):
-        return Answer(allowed=True, reason="Allowed", subject=request.username)
+        return AdmissionAnswer(allowed=True, reason="Allowed", subject=request.username)
     message = f"no ModelServe asks for a model {request.name} of this source"
     return denied("ModelNotAsked", message, subject=request.username)
 
 
-def _authorized(request: AdmissionRequest, caller: Caller, facts: Facts, rules: Rules) -> Answer:
+def _authorized(
+    request: AdmissionRequest, caller: Caller, facts: Facts, rules: Rules
+) -> AdmissionAnswer:
     if caller.groups & rules.admin_groups:
-        return Answer(allowed=True, reason="Allowed", subject=caller.subject)
+        return AdmissionAnswer(allowed=True, reason="Allowed", subject=caller.subject)
     admins = ", ".join(sorted(rules.admin_groups))
     if request.kind == "Model" and request.operation == Operation.CREATE and _is_plain(request):
         contracts = (offer.contract for offer in facts.offers if offer.contract.in_force(facts.now))
         if any(authorizes(contract, caller, request.name) for contract in contracts):
-            return Answer(allowed=True, reason="Allowed", subject=caller.subject)
+            return AdmissionAnswer(allowed=True, reason="Allowed", subject=caller.subject)
         message = (
             f"no contract lets {caller.subject} have model {request.name or 'of a generated name'},"
             f" and the token has none of the groups {admins}"
@@ -194,7 +198,7 @@ def _is_plain(request: AdmissionRequest) -> bool:
     return objects.same(rest, {"source": {"quant": {"modelId": request.name}}})
 
 
-def _owners(request: AdmissionRequest) -> Answer | None:
+def _owners(request: AdmissionRequest) -> AdmissionAnswer | None:
     """The denial of owners: what owns nothing here could have these deleted by the collector."""
     if request.kind == "ModelServe":
         return None
@@ -207,11 +211,11 @@ def _owners(request: AdmissionRequest) -> Answer | None:
     return denied("OwnersNotTaken", message)
 
 
-def _delete(request: AdmissionRequest, facts: Facts, rules: Rules) -> Answer:
+def _delete(request: AdmissionRequest, facts: Facts, rules: Rules) -> AdmissionAnswer:
     """Of a ModelServe Kubernetes' own RBAC decides: a request to delete carries no token."""
     gone = section(request.old, "metadata").get("deletionTimestamp")
     if request.kind == "ModelServe" or gone or request.username in GARBAGE_COLLECTORS:
-        return Answer(allowed=True, reason="Deleted")
+        return AdmissionAnswer(allowed=True, reason="Deleted")
     if facts.users:
         shown = ", ".join(facts.users[:_SHOWN])
         more = f" and {len(facts.users) - _SHOWN} more" if len(facts.users) > _SHOWN else ""
@@ -224,7 +228,9 @@ def _delete(request: AdmissionRequest, facts: Facts, rules: Rules) -> Answer:
     return _authorized(request, caller_of(leave), facts, rules)
 
 
-def _deletion_asked(request: AdmissionRequest, facts: Facts, rules: Rules) -> Answer | None:
+def _deletion_asked(
+    request: AdmissionRequest, facts: Facts, rules: Rules
+) -> AdmissionAnswer | None:
     """The denial of a leave to delete that is new and may not be; None where all is well."""
     asked = request.annotations.get(ANNOTATION_DELETION)
     if asked is None or asked == request.old_annotations.get(ANNOTATION_DELETION):
@@ -295,13 +301,13 @@ def _warnings(serve: ModelServe, facts: Facts, rules: Rules) -> tuple[str, ...]:
     return tuple(f"{each.field}: {each.message}" for each in found)
 
 
-def denied(reason: str, message: str, *, code: int = 403, subject: str = "") -> Answer:
+def denied(reason: str, message: str, *, code: int = 403, subject: str = "") -> AdmissionAnswer:
     """A denial; a message that is too long is cut."""
     text = cut(message, MAX_MESSAGE)
-    return Answer(allowed=False, reason=reason, message=text, code=code, subject=subject)
+    return AdmissionAnswer(allowed=False, reason=reason, message=text, code=code, subject=subject)
 
 
-def deny_for(violations: Iterable[Violation]) -> Answer:
+def deny_for(violations: Iterable[Violation]) -> AdmissionAnswer:
     """A denial with all violations; the first gives the reason."""
     found = tuple(violations)
     if not found:
@@ -311,7 +317,7 @@ def deny_for(violations: Iterable[Violation]) -> Answer:
 
 
 def _yes(reason: str) -> Validation:
-    return Validation(answer=Answer(allowed=True, reason=reason))
+    return Validation(answer=AdmissionAnswer(allowed=True, reason=reason))
 
 
 def _no(reason: str, message: str, subject: str = "", *, code: int = 403) -> Validation:

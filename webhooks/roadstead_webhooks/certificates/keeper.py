@@ -142,7 +142,7 @@ class Keeper:
 
     async def _keep_receipts(self) -> None:
         """A key is known to the operator before any webhook could sign with it."""
-        files = await self._receipts.bring(lambda held: rotated(held, self._clock()))
+        files = await self._receipts.ensure(lambda held: rotated(held, self._clock()))
         places = self._places
         await bring_config_map(
             self._client, places.receipt_keys, places.namespace, published(files)
@@ -153,7 +153,7 @@ class Keeper:
     async def _keep_paths(self) -> dict[str, bytes]:
         """Secrets are known here before the API server is told to use them."""
         exposed = self._exposure.last
-        files = await self._paths.bring(
+        files = await self._paths.ensure(
             lambda held: paths_rotated(
                 held, self._clock(), exposed=exposed, schedule=self._path_schedule
             )
@@ -163,7 +163,7 @@ class Keeper:
         return files
 
     async def _keep_certificates(self) -> Stored:
-        data = await self._tls.bring(self._renewed)
+        data = await self._tls.ensure(self._renewed)
         stored = Stored.parse(data)
         assert stored is not None  # noqa: S101 - _renewed has made it
         ends_at = stored.authority.ends_at.timestamp()
@@ -184,7 +184,7 @@ class Keeper:
         outcome = await keep_configurations(self._client, self._places.configuration, wanted)
         self._asked = outcome.complete
         if paths and not outcome.changed:
-            await self._paths.bring(
+            await self._paths.ensure(
                 lambda held: pruned(held, self._clock(), schedule=self._path_schedule)
             )
 

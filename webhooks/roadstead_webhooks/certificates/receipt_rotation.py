@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from roadstead.tokens.receipt_keys import SigningKey
-from roadstead_webhooks.admission.receipts import ReceiptKeys
+from roadstead_webhooks.admission.receipts import ReceiptKeyring
 
 LIFETIME: Final = datetime.timedelta(days=90)
 """How long a key signs; what it signed holds on."""
@@ -30,7 +30,7 @@ def rotated(
     seconds = int(now.timestamp())
     if not files:
         return {f"{seconds}.pem": SigningKey.generate().private_pem}
-    newest = max(activation for activation, _ in ReceiptKeys.parse(files).keys)
+    newest = max(activation for activation, _ in ReceiptKeyring.parse(files).keys)
     if newest + lifetime.total_seconds() > seconds:
         return dict(files)
     signs = int((now + announced).timestamp())
@@ -39,5 +39,5 @@ def rotated(
 
 def published(files: Mapping[str, bytes]) -> dict[str, str]:
     """The public halves by their id, as the operator reads them."""
-    keys = [key for _, key in ReceiptKeys.parse(files).keys]
+    keys = [key for _, key in ReceiptKeyring.parse(files).keys]
     return {key.key_id: key.public_pem.decode() for key in keys}

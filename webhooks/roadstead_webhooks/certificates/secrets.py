@@ -38,7 +38,7 @@ class SharedSecret:
         self._name = name
         self._namespace = namespace
 
-    async def bring(
+    async def ensure(
         self, change: Callable[[Mapping[str, bytes]], Mapping[str, bytes]]
     ) -> dict[str, bytes]:
         """Store what `change` makes of the data, and return what is stored then.

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from roadstead_webhooks.forwardauth.verdict import Verdict
+from roadstead_webhooks.forwardauth.verdict import AuthVerdict
 
 FLUSH_SECONDS: Final = 0.25
 MAX_LINES: Final = 1000
@@ -40,7 +40,7 @@ class AccessLog:
         self._lines: list[str] = []
         self._due: asyncio.TimerHandle | None = None
 
-    def note(self, verdict: Verdict, *, server_uuid: str, method: str, seconds: float) -> None:
+    def note(self, verdict: AuthVerdict, *, server_uuid: str, method: str, seconds: float) -> None:
         """Remember a request; without a stream it is not logged."""
         if self._stream is None:
             return
@@ -63,7 +63,7 @@ class AccessLog:
             self._stream.write("\n".join(lines) + "\n")
             self._stream.flush()
 
-    def _line(self, verdict: Verdict, server_uuid: str, method: str, seconds: float) -> str:
+    def _line(self, verdict: AuthVerdict, server_uuid: str, method: str, seconds: float) -> str:
         moment = self._clock().isoformat(timespec="milliseconds").replace("+00:00", "Z")
         values = {
             "time": moment,

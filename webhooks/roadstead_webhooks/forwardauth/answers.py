@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 from urllib.parse import quote
 
-from roadstead_webhooks.forwardauth.verdict import Verdict
+from roadstead_webhooks.forwardauth.verdict import AuthVerdict
 
 REALM: Final = "roadstead"
 SERVER: Final = "roadstead"
@@ -36,15 +36,15 @@ _TYPES: Final[Mapping[int, str]] = {
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Answer:
+class AuthResponse:
     """What is sent for a verdict."""
 
-    verdict: Verdict
+    verdict: AuthVerdict
     headers: Mapping[str, str] = dataclasses.field(repr=False)
     body: bytes = b""
 
 
-def passed(verdict: Verdict, server_key: str) -> Answer:
+def passed(verdict: AuthVerdict, server_key: str) -> AuthResponse:
     """For the gateway: the server's key in place of the caller's token, and who the caller is.
 
     X-Auth-Subject and X-Auth-Groups are always both there, percent-encoded, the groups with commas
@@ -56,10 +56,10 @@ def passed(verdict: Verdict, server_key: str) -> Answer:
         "X-Auth-Groups": _groups(verdict.groups),
         **_ALWAYS,
     }
-    return Answer(verdict=verdict, headers=headers)
+    return AuthResponse(verdict=verdict, headers=headers)
 
 
-def with_origin(answer: Answer, origin: str | None, listed: frozenset[str]) -> Answer:
+def with_origin(answer: AuthResponse, origin: str | None, listed: frozenset[str]) -> AuthResponse:
     """The same, with the caller's Origin where it is listed and the request passes.
 
     The gateway removes what callers send as Origin, and sets it from here: it has to know it when
@@ -70,7 +70,7 @@ def with_origin(answer: Answer, origin: str | None, listed: frozenset[str]) -> A
     return dataclasses.replace(answer, headers={**answer.headers, "Origin": origin})
 
 
-def refused(verdict: Verdict) -> Answer:
+def refused(verdict: AuthVerdict) -> AuthResponse:
     """For the caller: what is wrong and what to do."""
     headers = {"Content-Type": "application/json", **_ALWAYS}
     if verdict.status == 401:
@@ -84,10 +84,10 @@ def refused(verdict: Verdict) -> Answer:
         "code": verdict.code or verdict.reason,
     }
     body = json.dumps({"error": error}).encode()
-    return Answer(verdict=verdict, headers=headers, body=body)
+    return AuthResponse(verdict=verdict, headers=headers, body=body)
 
 
-def _challenge(verdict: Verdict) -> str:
+def _challenge(verdict: AuthVerdict) -> str:
     """RFC 6750, 3: no error is named to whoever showed no token."""
     challenge = f'Bearer realm="{REALM}"'
     if verdict.reason == "TokenMissing":

@@ -17,7 +17,13 @@ from roadstead.tokens.gateway_keys import GatewayKey
 from roadstead.tokens.sessions import Headers, only
 from roadstead_webhooks.forwardauth import metrics
 from roadstead_webhooks.forwardauth.accesslog import AccessLog
-from roadstead_webhooks.forwardauth.answers import SERVER, Answer, passed, refused, with_origin
+from roadstead_webhooks.forwardauth.answers import (
+    SERVER,
+    AuthResponse,
+    passed,
+    refused,
+    with_origin,
+)
 from roadstead_webhooks.forwardauth.credentials import (
     HOW_TO_SEND,
     Credential,
@@ -34,7 +40,7 @@ from roadstead_webhooks.forwardauth.forwarded import (
 )
 from roadstead_webhooks.forwardauth.paths import is_served, refusal
 from roadstead_webhooks.forwardauth.servers import Servers
-from roadstead_webhooks.forwardauth.verdict import Verdict, judge
+from roadstead_webhooks.forwardauth.verdict import AuthVerdict, judge
 from roadstead_webhooks.forwardauth.verdicts import Verdicts, key_of
 
 logger = logging.getLogger(__name__)
@@ -46,7 +52,7 @@ _NOT_BY_COOKIE: Final = (
 )
 
 
-class Tokens(Protocol):
+class CallerTokens(Protocol):
     """Verifies callers' tokens; InvalidToken, and nothing else."""
 
     @property
@@ -59,7 +65,7 @@ class Tokens(Protocol):
         ...
 
 
-class Endpoint:
+class VerifyEndpoint:
     """Answers from memory; only a token whose key is not known yet may wait for its issuer.
 
     `unavailable` says why nothing can be told, as reason and message, or None.
@@ -67,7 +73,7 @@ class Endpoint:
 
     def __init__(
         self,
-        tokens: Tokens,
+        tokens: CallerTokens,
         servers: Servers,
         key: GatewayKey,
         log: AccessLog,
@@ -87,7 +93,7 @@ class Endpoint:
         self._contracts = contracts
         self._unavailable = unavailable
         self._clock = clock
-        self._verdicts: Verdicts[Answer] = Verdicts()
+        self._verdicts: Verdicts[AuthResponse] = Verdicts()
         self.draining = False
         """Whether connections are to be closed after their next answer."""
 
@@ -111,39 +117,39 @@ class Endpoint:
             response.force_close()
         return response
 
-    async def answer(self, headers: Headers, server_uuid: str) -> Answer:
+    async def answer(self, headers: Headers, server_uuid: str) -> AuthResponse:
         """The answer to a question about one server; never raises."""
         try:
             return await self._answer(headers, server_uuid)
         except BadQuestion as error:
-            return refused(Verdict(status=400, reason=error.reason, message=str(error)))
+            return refused(AuthVerdict(status=400, reason=error.reason, message=str(error)))
         except InvalidToken as error:
             # Who is revoked is known, and a new token would not help: 403.
             status = 403 if error.reason == "TokenRevoked" else 401
-            return refused(Verdict(status=status, reason=error.reason, message=str(error)))
+            return refused(AuthVerdict(status=status, reason=error.reason, message=str(error)))
         except Exception:
             logger.exception("a verdict failed")
             message = "the verdict failed; the log of forward auth says why"
-            return refused(Verdict(status=500, reason="InternalError", message=message))
+            return refused(AuthVerdict(status=500, reason="InternalError", message=message))
 
-    async def _answer(self, headers: Headers, server_uuid: str) -> Answer:
+    async def _answer(self, headers: Headers, server_uuid: str) -> AuthResponse:
         if wrong := self._unavailable():
             reason, message = wrong
-            return refused(Verdict(status=503, reason=reason, message=message))
+            return refused(AuthVerdict(status=503, reason=reason, message=message))
         forwarded = read_forwarded(headers, server_uuid)
         credential = read_credential(headers)
         if credential is None:
             message = f"no token: {HOW_TO_SEND}"
-            return refused(Verdict(status=401, reason="TokenMissing", message=message))
+            return refused(AuthVerdict(status=401, reason="TokenMissing", message=message))
         if credential.source is Source.PROBE:
             return self._probed(credential, forwarded, server_uuid)
         if credential.source is Source.COOKIE and not is_own_fetch(headers, origin=self._origin):
-            return refused(Verdict(status=403, reason="CrossOrigin", message=_NOT_BY_COOKIE))
+            return refused(AuthVerdict(status=403, reason="CrossOrigin", message=_NOT_BY_COOKIE))
         answer = await self._judged(credential.text, server_uuid)
         answer = _of_the_mode(answer, forwarded)
         return with_origin(answer, only(headers, "Origin"), self._cors_origins)
 
-    async def _judged(self, token: str, server_uuid: str) -> Answer:
+    async def _judged(self, token: str, server_uuid: str) -> AuthResponse:
         # Taken before anything is read: what changes meanwhile makes the answer one of the past.
         key, generation, now = key_of(token, server_uuid), self._generation(), self._clock()
         seconds = int(now.timestamp())
@@ -159,7 +165,9 @@ class Endpoint:
         metrics.CACHED.set(len(self._verdicts))
         return answer
 
-    def _probed(self, credential: Credential, forwarded: Forwarded, server_uuid: str) -> Answer:
+    def _probed(
+        self, credential: Credential, forwarded: Forwarded, server_uuid: str
+    ) -> AuthResponse:
         """The operator's own look at a server, through the gateway: at its health alone."""
         now = int(self._clock().timestamp())
         asked = (forwarded.method, forwarded.path) == ("GET", HEALTH)
@@ -169,10 +177,10 @@ class Endpoint:
         if self._servers.server(server_uuid, contracts=False) is None:
             # A server counts as reached once callers are let through, not a moment before.
             message = "forward auth does not know the server yet; try again"
-            return refused(Verdict(status=503, reason="ServerUnknown", message=message))
-        return self._answered(Verdict(status=200, reason="Probe"), server_uuid)
+            return refused(AuthVerdict(status=503, reason="ServerUnknown", message=message))
+        return self._answered(AuthVerdict(status=200, reason="Probe"), server_uuid)
 
-    def _answered(self, verdict: Verdict, server_uuid: str) -> Answer:
+    def _answered(self, verdict: AuthVerdict, server_uuid: str) -> AuthResponse:
         if verdict.status != 200:
             return refused(verdict)
         return passed(verdict, self._key.server_key(server_uuid))
@@ -180,14 +188,16 @@ class Endpoint:
     def _generation(self) -> Hashable:
         return self._servers.changes, self._tokens.changes
 
-    def _tell(self, verdict: Verdict, headers: Headers, server_uuid: str, seconds: float) -> None:
+    def _tell(
+        self, verdict: AuthVerdict, headers: Headers, server_uuid: str, seconds: float
+    ) -> None:
         metrics.SECONDS.observe(seconds)
         metrics.VERDICTS.labels(verdict.word, verdict.reason).inc()
         method = read_method(headers)
         self._log.note(verdict, server_uuid=server_uuid, method=method or "", seconds=seconds)
 
 
-def _of_the_mode(answer: Answer, forwarded: Forwarded) -> Answer:
+def _of_the_mode(answer: AuthResponse, forwarded: Forwarded) -> AuthResponse:
     """404 for whoever may use the server, and asks it for what it does not answer.
 
     Not before the verdict: whoever may not use the server learns nothing of it, its mode included.

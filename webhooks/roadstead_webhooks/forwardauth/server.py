@@ -25,7 +25,7 @@ from roadstead.serving import Probes, WatchedRevocations, running, until_signall
 from roadstead.tokens.gateway_keys import GatewayKey
 from roadstead.tokens.parsing import MAX_TOKEN_BYTES
 from roadstead_webhooks.forwardauth.accesslog import AccessLog
-from roadstead_webhooks.forwardauth.endpoint import Endpoint
+from roadstead_webhooks.forwardauth.endpoint import VerifyEndpoint
 from roadstead_webhooks.forwardauth.servers import Servers
 from roadstead_webhooks.forwardauth.settings import ForwardAuthSettings
 
@@ -66,7 +66,7 @@ class ForwardAuth:
         self._watchers = self._watching(client)
         self._probes = Probes(self.not_ready, self._watchers)
         self._tokens: TrustedIssuers | None = None
-        self._endpoint: Endpoint | None = None
+        self._endpoint: VerifyEndpoint | None = None
         self.port = 0
         """Of /verify, once it is served."""
         self.probe_port = 0
@@ -125,7 +125,7 @@ class ForwardAuth:
             as_json=settings.log_format == "json",
             clock=self._clock,
         )
-        self._endpoint = Endpoint(
+        self._endpoint = VerifyEndpoint(
             tokens,
             self._servers,
             self._key,
@@ -155,7 +155,7 @@ class ForwardAuth:
         await asyncio.sleep(self._settings.grace)
 
 
-def _server(endpoint: Endpoint) -> web.Server:
+def _server(endpoint: VerifyEndpoint) -> web.Server:
     """Without a router, which would cost more than the verdict."""
     return web.Server(
         endpoint,

@@ -15,7 +15,7 @@ from roadstead.tokens.claims import Claims
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Verdict:
+class AuthVerdict:
     """`status` is that of HTTP, 200 lets the request pass.
 
     `reason` is CamelCase, for metrics and the log; `code` and `message` are the caller's. `until`
@@ -66,13 +66,13 @@ _WORDS: Final[Mapping[int, str]] = {
 
 def judge(
     claims: Claims, served: Served | None, *, now: datetime.datetime, contracts: bool
-) -> Verdict:
+) -> AuthVerdict:
     """Whether the holder of `claims` may use the server; never raises.
 
     Somebody whom its contract is not for gets the same answer as for a server that isn't there.
     Without `contracts` every holder of a token may.
     """
-    base = Verdict(
+    base = AuthVerdict(
         status=200,
         reason="Allowed",
         subject=claims.subject,
@@ -92,8 +92,8 @@ def judge(
 
 
 def _refused(
-    base: Verdict, claims: Claims, served: Served, now: datetime.datetime
-) -> Verdict | None:
+    base: AuthVerdict, claims: Claims, served: Served, now: datetime.datetime
+) -> AuthVerdict | None:
     facts = AccessFacts(
         caller=Caller(subject=claims.subject, groups=claims.groups, scopes=claims.scopes),
         namespace=served.serve.meta.namespace,
@@ -109,7 +109,7 @@ def _refused(
     return _changed(base, 403, violation.reason, violation.message)
 
 
-def _outside(base: Verdict, reason: str) -> Verdict:
+def _outside(base: AuthVerdict, reason: str) -> AuthVerdict:
     message = (
         "this token opens no such server; whoever runs it can tell which subject, group and scope "
         "its contract asks for"
@@ -119,7 +119,7 @@ def _outside(base: Verdict, reason: str) -> Verdict:
     )
 
 
-def _changed(base: Verdict, status: int, reason: str, message: str) -> Verdict:
+def _changed(base: AuthVerdict, status: int, reason: str, message: str) -> AuthVerdict:
     return dataclasses.replace(base, status=status, reason=reason, code=reason, message=message)
 
 
