@@ -10,8 +10,8 @@ import pytest
 from kubernetes.aio import client
 
 from roadstead.api.group import LABEL_MANAGED_BY, LABEL_SERVER_UUID
-from tests.apiserver.test_granted import granted, memory_of, roll_out
 from tests.apiserver.test_admission_recheck import Tenant, key, model, operator, published, tenant
+from tests.apiserver.test_granted import granted, memory_of, roll_out
 from tests.support import custom_objects
 from tests.support.builders.objects import Raw, make_model
 from tests.support.builders.pods import replica_set

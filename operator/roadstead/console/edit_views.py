@@ -1,4 +1,4 @@
-"""Serving, scaling and deleting: done as the signed-in person, by admission's leave."""
+"""Creating, scaling and deleting servers in the user's name, as admission allows."""
 
 from __future__ import annotations
 

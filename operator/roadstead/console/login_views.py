@@ -1,4 +1,4 @@
-"""Signing in with a token, and out again."""
+"""Signing in with a token, and signing out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people look at: each page, and the same as JSON below /api."""
+"""The pages, and their data as JSON below /api."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from roadstead.console.events import Events
 from roadstead.console.ledger import Ledger
 from roadstead.console.live import News
 from roadstead.console.login_views import LoginViews
-from roadstead.console.oidc_config import OidcConfig
+from roadstead.console.oidc_views import OidcViews
 from roadstead.console.page_views import PageViews
 from roadstead.console.provider import Provider
 from roadstead.console.rendering import Pages, Statics
@@ -141,7 +141,7 @@ def application(site: Site, client: KubeClient, stopping: asyncio.Event) -> web.
         app.add_routes(relay.routes())
     provider = site.settings.provider
     if provider:
-        app.add_routes(OidcConfig(site, Provider(provider)).routes())
+        app.add_routes(OidcViews(site, Provider(provider)).routes())
     for part in (
         LoginViews(site),
         PageViews(site),

@@ -1,4 +1,4 @@
-"""What every request passes: headers, who asks, whether it may write, and errors as answers."""
+"""Middleware of every request: security headers, session, origin of writes, error pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The guard: gathers what a ModelServe's receipt and contract say, and has it judged."""
+"""Checks the receipt and the contract of a ModelServe again before the operator acts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from roadstead.kube.cache import WatchCache
 from roadstead.kube.resources import NAMESPACES, RESOURCECONTRACTS
 from roadstead.policy.chain import Violation
 from roadstead.policy.contract import Caller, ContractFacts
-from roadstead.policy.recheck import GuardFacts, RecheckVerdict, judge, unknown
+from roadstead.policy.recheck import RecheckFacts, RecheckVerdict, judge, unknown
 from roadstead.tokens.receipts import Receipt
 
 
@@ -44,13 +44,13 @@ class AdmissionRecheck:
             refused = Violation(
                 reason=error.reason, message=str(error), field="metadata.annotations"
             )
-            return judge(GuardFacts(contract=None, refused=refused))
+            return judge(RecheckFacts(contract=None, refused=refused))
         if receipt is None:
             return unknown("the webhooks have not published the keys of their receipts yet")
         facts = self._facts(serve, receipt, now, uuid_model)
         granted = Granted.parse(serve.status)
         demand = granted.demand if granted is not None else None
-        verdict = judge(GuardFacts(contract=facts, granted=demand, runs=runs))
+        verdict = judge(RecheckFacts(contract=facts, granted=demand, runs=runs))
         self.usage.judged(serve, accepted=bool(verdict.accepted))
         return verdict
 

@@ -1,4 +1,4 @@
-"""Pauses before what is begun again as soon as it has ended.
+"""Pauses before a request that ended early is sent again.
 
 kopf makes none between its watches, nor between its logins: a server, or something before it, that
 accepts watches and ends them is asked thousands of times a second.
@@ -14,12 +14,12 @@ from typing import Final
 
 from roadstead.controllers.queue import backoff
 
-SHORT: Final = 5.0
+SHORT_WATCH_SECONDS: Final = 5.0
 """What ends within so many seconds has ended at once."""
-LAST_PAUSE: Final = 15.0
+MAX_PAUSE_SECONDS: Final = 15.0
 
 
-class Pacing:
+class WatchBackoff:
     """When things, known by name, may begin again; pauses grow while they end at once."""
 
     def __init__(
@@ -35,8 +35,10 @@ class Pacing:
     async def turn(self, name: str) -> None:
         """Wait until it may begin; that is at once if its last time was not short."""
         lasted = self._clock() - self._begun.get(name, float("-inf"))
-        ended = self._ended[name] = self._ended.get(name, 0) + 1 if lasted < SHORT else 0
+        ended = self._ended[name] = (
+            self._ended.get(name, 0) + 1 if lasted < SHORT_WATCH_SECONDS else 0
+        )
         if ended:
             spread = random.random()  # noqa: S311 - jitter only
-            await self._sleep(min(LAST_PAUSE, backoff(ended, spread=spread)))
+            await self._sleep(min(MAX_PAUSE_SECONDS, backoff(ended, spread=spread)))
         self._begun[name] = self._clock()

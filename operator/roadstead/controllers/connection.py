@@ -16,8 +16,8 @@ from typing import Any, Final
 import aiohttp
 import kopf
 
-from roadstead.controllers.backoff import Pacing
-from roadstead.controllers.watch_health import Hearing
+from roadstead.controllers.backoff import WatchBackoff
+from roadstead.controllers.watch_health import WatchHealth
 
 logger = logging.getLogger(__name__)
 
@@ -40,10 +40,10 @@ class SessionFactory:
 
     kinds: Collection[str]
     """The plurals of what is watched."""
-    hearing: Hearing
+    hearing: WatchHealth
     known: Callable[[str, bytes], bool] = lambda _, __: False
     """Whether an event of this kind's watch, a line with a JSON object, tells nothing new."""
-    pacing: Pacing = dataclasses.field(default_factory=Pacing)
+    pacing: WatchBackoff = dataclasses.field(default_factory=WatchBackoff)
 
     def session(self, found: kopf.ConnectionInfo) -> kopf.AiohttpSession:
         """What kopf would make of its connection, listened to."""

@@ -1,4 +1,4 @@
-"""What the cache holds is kept from the garbage collector, which would walk it again and again.
+"""Exempts the cache from the garbage collector, which would traverse it again and again.
 
 With thousands of servers a full collection stops the event loop for a third of a second. The
 objects of the cache are trees, which go when nobody refers to them any more.
@@ -21,7 +21,7 @@ YOUNG: Final = 1
 """The generations that are collected before, which takes no time."""
 
 
-class Freezing:
+class GcFreeze:
     """Freezes all there is (`gc.freeze`) each time that the cache has grown by `GROWTH` objects."""
 
     def __init__(self, size: Callable[[], int]) -> None:

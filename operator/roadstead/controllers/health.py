@@ -9,7 +9,7 @@ from typing import Final
 from roadstead.controllers.lag import LoopLag
 from roadstead.controllers.leadership import Leadership
 from roadstead.controllers.queue import WorkQueue
-from roadstead.controllers.watch_health import Hearing
+from roadstead.controllers.watch_health import WatchHealth
 
 WORKER_STUCK_SECONDS: Final = 300.0
 LAG_SECONDS: Final = 5.0
@@ -23,7 +23,7 @@ class Health:
 
     queues: Collection[WorkQueue]
     lag: LoopLag
-    hearing: Hearing
+    hearing: WatchHealth
     leadership: Leadership
 
     def wrong(self) -> str:

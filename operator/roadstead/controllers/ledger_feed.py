@@ -1,4 +1,4 @@
-"""The operator's side of the ledger: what the watches tell, put where the writer takes it from."""
+"""Turns watched objects into rows of the ledger and queues them for the writer."""
 
 from __future__ import annotations
 

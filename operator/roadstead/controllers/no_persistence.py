@@ -1,4 +1,4 @@
-"""What kopf would remember of objects between two events: nothing.
+"""Storage for kopf that stores nothing on objects between two events.
 
 It takes several deep copies of each object to find out what a handler of changes would be told of.
 There is none here, and the copies were a fifth of what a burst of ModelServes costs.

@@ -1,4 +1,4 @@
-"""Metrics of the objects themselves: set as they change, gone with them."""
+"""Prometheus metrics of the objects: set when they change, removed with them."""
 
 from __future__ import annotations
 

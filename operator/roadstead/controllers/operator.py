@@ -20,7 +20,7 @@ from roadstead.controllers.contract import ContractReconciler
 from roadstead.controllers.contract_usage import ContractUsage
 from roadstead.controllers.dispatch import Dispatch
 from roadstead.controllers.fetch_urls import FetchUrls
-from roadstead.controllers.gc_freeze import Freezing
+from roadstead.controllers.gc_freeze import GcFreeze
 from roadstead.controllers.health import Health
 from roadstead.controllers.lag import LoopLag
 from roadstead.controllers.leadership import Leadership, leadership
@@ -40,12 +40,12 @@ from roadstead.controllers.object_metrics import ObjectMetrics
 from roadstead.controllers.orphans import Orphans
 from roadstead.controllers.probes import serving
 from roadstead.controllers.queue import WorkQueue
-from roadstead.controllers.relist import Listing
+from roadstead.controllers.relist import Relist
 from roadstead.controllers.settings import OperatorSettings
 from roadstead.controllers.status_writer import StatusWriter
 from roadstead.controllers.transfers import Transfers
 from roadstead.controllers.usage_collector import collecting
-from roadstead.controllers.watch_health import Hearing
+from roadstead.controllers.watch_health import WatchHealth
 from roadstead.controllers.watches import ROUTED, WATCHED, registry
 from roadstead.controllers.watches import settings as kopf_settings
 from roadstead.errors import KubeError, KubeRejected
@@ -100,8 +100,8 @@ class Operator:
             gone=self._forget,
             orphans=self._orphans,
         )
-        self._lists = Listing(client, self._cache, changed=self._dispatch.changed)
-        self._hearing = Hearing(listed=self._lists.listed, resumed=self._lists.resumed)
+        self._lists = Relist(client, self._cache, changed=self._dispatch.changed)
+        self._hearing = WatchHealth(listed=self._lists.listed, resumed=self._lists.resumed)
         self._lag = LoopLag()
         self._synced = False
         self._transfers = Transfers(
@@ -170,7 +170,7 @@ class Operator:
             ),
             status=status,
             platform=wiring.platform(settings),
-            guard=wiring.guard(self._receipt_keys, self._cache, self._usage),
+            guard=wiring.recheck(self._receipt_keys, self._cache, self._usage),
             keys=self._keys,
             routes=self._routes,
             reach=self._reach,
@@ -201,7 +201,7 @@ class Operator:
         async with serving(
             host, port, healthy=health.wrong, ready=self._not_ready, leads=self._leads
         ):
-            freezing = asyncio.create_task(Freezing(self._cache.__len__).keep())
+            freezing = asyncio.create_task(GcFreeze(self._cache.__len__).keep())
             if not await done_before(stop, self._lists.fill()):
                 return
             self._synced = True

@@ -1,4 +1,4 @@
-"""What a watch tells of our own writes, each of which answered with the object already."""
+"""Events of the operator's own writes, whose responses already contained the object."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from roadstead.kube.cache import WatchCache
 from roadstead.kube.resources import Resource
 
 
-def is_echo(cache: WatchCache, resource: Resource, line: bytes) -> bool:
+def is_own_write(cache: WatchCache, resource: Resource, line: bytes) -> bool:
     """Whether a line of a watch tells what the cache knows; no one has to be told of it.
 
     A deletion is never one: only the watch tells of it.

@@ -1,4 +1,4 @@
-"""Lists of all that is watched: at the start, after kopf listed anew, and now and then."""
+"""Lists everything that is watched: at the start, after kopf has listed, and periodically."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class VersionedLister(Lister, Protocol):
         """The version that a kind is at now."""
 
 
-class Listing:
+class Relist:
     """Brings the cache to what a list says; `changed` is called with all that is other or gone."""
 
     def __init__(

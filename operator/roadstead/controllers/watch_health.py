@@ -1,4 +1,4 @@
-"""How long each of kopf's watches has told nothing.
+"""How long each of kopf's watches has been silent.
 
 kopf shows handlers no bookmarks, which the API server sends about once a minute where nothing else
 happens. So its connections are listened to (`connection.py`): a chunk counts when kopf takes it,
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from roadstead import metrics
 
 
-class Hearing:
+class WatchHealth:
     """When each kind's watch was heard last, by any monotonic clock in seconds.
 
     `listed` is called with a kind (its plural) once kopf has listed it and watches on from there,

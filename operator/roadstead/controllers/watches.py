@@ -17,9 +17,9 @@ from roadstead.api.group import FIELD_MANAGER, LABEL_MANAGED_BY
 from roadstead.api.raw import Raw
 from roadstead.controllers.connection import SessionFactory
 from roadstead.controllers.no_persistence import NoDiffBase, NoProgress
-from roadstead.controllers.own_writes import is_echo
+from roadstead.controllers.own_writes import is_own_write
 from roadstead.controllers.queue import backoff
-from roadstead.controllers.watch_health import Hearing
+from roadstead.controllers.watch_health import WatchHealth
 from roadstead.kube.cache import WatchCache
 from roadstead.kube.client import configuration_of
 from roadstead.kube.resources import (
@@ -72,7 +72,7 @@ def registry(
     *,
     kubeconfig: str,
     changed: Changed,
-    hearing: Hearing,
+    hearing: WatchHealth,
 ) -> kopf.OperatorRegistry:
     """A kopf registry with one event handler per kind.
 
@@ -84,7 +84,7 @@ def registry(
     connection = SessionFactory(
         kinds=kinds,
         hearing=hearing,
-        known=lambda kind, line: is_echo(cache, kinds[kind], line),
+        known=lambda kind, line: is_own_write(cache, kinds[kind], line),
     )
     kopf.on.login(registry=handlers)(_login(kubeconfig, connection))
     for resource in kinds.values():

@@ -1,4 +1,4 @@
-"""What the operator is made of, by its settings."""
+"""Builds the parts of the operator from its settings."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def receipt_keys(
     )
 
 
-def guard(
+def recheck(
     keys: ReceiptKeys | None, cache: WatchCache, usage: ContractUsage
 ) -> AdmissionRecheck | None:
     """What holds each server to its receipt and contract; nothing where there is no admission."""

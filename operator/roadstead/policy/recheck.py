@@ -28,7 +28,7 @@ class Effect(enum.Enum):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class GuardFacts:
+class RecheckFacts:
     """A ModelServe as it is to be run.
 
     `refused` says what is wrong with the receipt; then nobody knows who asked, and `contract` is
@@ -55,7 +55,7 @@ class RecheckVerdict:
     subject: str = ""
 
 
-def judge(facts: GuardFacts) -> RecheckVerdict:
+def judge(facts: RecheckFacts) -> RecheckVerdict:
     """The verdict; never raises.
 
     A receipt that does not hold freezes: its spec is not what was admitted, so it can be neither
@@ -87,7 +87,7 @@ def judge(facts: GuardFacts) -> RecheckVerdict:
     )
 
 
-def _not_covered(asked: ContractFacts, facts: GuardFacts) -> tuple[Effect, int]:
+def _not_covered(asked: ContractFacts, facts: RecheckFacts) -> tuple[Effect, int]:
     """What is done with a server that its contract does not cover, and how many replicas it has.
 
     A spec whose replicas take more than was granted is not applied: it would let the server grow.

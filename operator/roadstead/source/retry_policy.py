@@ -1,4 +1,4 @@
-"""Trying again what may pass in a moment: a bounded number of times, with backoff and jitter."""
+"""Retries of transient failures: a bounded number, with backoff and jitter."""
 
 from __future__ import annotations
 

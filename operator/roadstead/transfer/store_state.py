@@ -1,4 +1,4 @@
-"""What stands in the store, at the target and beside it, as one run of a transfer finds it."""
+"""The objects in the store at a transfer's target and beside it, as one run finds them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bringing all parts of a model to one place in the store, verified one way or the other."""
+"""Uploads all parts of a model to one place in the store, and verifies the result."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Pauses before what ended at once is begun again."""
 
-from roadstead.controllers.backoff import LAST_PAUSE, SHORT, Pacing
+from roadstead.controllers.backoff import MAX_PAUSE_SECONDS, SHORT_WATCH_SECONDS, WatchBackoff
 
 
 class Time:
@@ -17,7 +17,7 @@ class Time:
 async def turns(number: int, *, lasting: float = 0.0) -> list[float]:
     """How long each turn was waited for."""
     time, waits = Time(), []
-    pacing = Pacing(clock=time, sleep=time.sleep)
+    pacing = WatchBackoff(clock=time, sleep=time.sleep)
     for _ in range(number):
         asked = time.now
         await pacing.turn("pods")
@@ -27,22 +27,22 @@ async def turns(number: int, *, lasting: float = 0.0) -> list[float]:
 
 
 async def test_what_lasts_is_begun_again_at_once() -> None:
-    assert await turns(20, lasting=SHORT) == [0.0] * 20
+    assert await turns(20, lasting=SHORT_WATCH_SECONDS) == [0.0] * 20
 
 
 async def test_what_ends_at_once_is_begun_again_ever_more_slowly() -> None:
     first, second, *_, last = await turns(20)
     assert first == 0.0
     assert 0.0 < second < 1.0
-    assert LAST_PAUSE / 2 <= last <= LAST_PAUSE
+    assert MAX_PAUSE_SECONDS / 2 <= last <= MAX_PAUSE_SECONDS
 
 
 async def test_after_one_that_lasted_pauses_begin_anew() -> None:
     time = Time()
-    pacing = Pacing(clock=time, sleep=time.sleep)
+    pacing = WatchBackoff(clock=time, sleep=time.sleep)
     for _ in range(20):
         await pacing.turn("pods")
-    time.now += SHORT
+    time.now += SHORT_WATCH_SECONDS
     asked = time.now
     await pacing.turn("pods")
     assert time.now == asked
@@ -50,7 +50,7 @@ async def test_after_one_that_lasted_pauses_begin_anew() -> None:
 
 async def test_each_has_pauses_of_its_own() -> None:
     time = Time()
-    pacing = Pacing(clock=time, sleep=time.sleep)
+    pacing = WatchBackoff(clock=time, sleep=time.sleep)
     for _ in range(20):
         await pacing.turn("pods")
     asked = time.now

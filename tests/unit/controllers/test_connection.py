@@ -13,8 +13,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from roadstead.controllers.connection import EMPTY_LIST_PARAMS, TOO_OLD, SessionFactory
-from roadstead.controllers.own_writes import is_echo
-from roadstead.controllers.watch_health import Hearing
+from roadstead.controllers.own_writes import is_own_write
+from roadstead.controllers.watch_health import WatchHealth
 from roadstead.kube.cache import WatchCache
 from roadstead.kube.resources import PODS
 
@@ -45,7 +45,7 @@ async def connected(
 
     app = web.Application()
     app.router.add_get("/{path:.*}", handle)
-    ours = connection or SessionFactory(kinds=["pods"], hearing=Hearing(listed=listed.append))
+    ours = connection or SessionFactory(kinds=["pods"], hearing=WatchHealth(listed=listed.append))
     async with TestServer(app) as server:
         url = str(server.make_url("/api/v1/pods"))
         found = ours.session(kopf.ConnectionInfo(server=url))
@@ -69,7 +69,7 @@ async def test_what_a_watch_tells_is_told() -> None:
 
 async def test_what_is_known_is_not_told_but_counts_as_heard() -> None:
     clock = itertools.count()
-    hearing = Hearing(lambda: next(clock))
+    hearing = WatchHealth(lambda: next(clock))
     connection = SessionFactory(
         kinds=["pods"], hearing=hearing, known=lambda _, line: line == ADDED
     )
@@ -86,7 +86,9 @@ async def test_what_is_known_is_not_told_but_counts_as_heard() -> None:
 async def test_what_is_no_event_is_not_looked_at_as_one(line: bytes) -> None:
     cache = WatchCache()
     connection = SessionFactory(
-        kinds=["pods"], hearing=Hearing(), known=lambda _, event: is_echo(cache, PODS, event)
+        kinds=["pods"],
+        hearing=WatchHealth(),
+        known=lambda _, event: is_own_write(cache, PODS, event),
     )
     async with (
         connected(web.Response(body=line + b"\n"), [], connection=connection) as (session, url),

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from roadstead.controllers.gc_freeze import GROWTH, Freezing
+from roadstead.controllers.gc_freeze import GROWTH, GcFreeze
 
 
 @pytest.fixture(autouse=True)
@@ -18,13 +18,13 @@ def thawed() -> Iterator[None]:
 def test_a_cache_that_has_grown_is_frozen() -> None:
     held = [{"name": str(number)} for number in range(GROWTH)]
     before = gc.get_freeze_count()
-    assert Freezing(held.__len__).look()
+    assert GcFreeze(held.__len__).look()
     assert gc.get_freeze_count() >= before + GROWTH
 
 
 def test_a_cache_is_frozen_only_when_it_is_larger_than_ever() -> None:
     sizes = [GROWTH - 1, GROWTH, GROWTH + 1, 0, GROWTH, 2 * GROWTH - 1, 2 * GROWTH, 2 * GROWTH]
     following = iter(sizes)
-    freezing = Freezing(lambda: next(following))
+    freezing = GcFreeze(lambda: next(following))
     looked = [freezing.look() for _ in sizes]
     assert looked == [False, True, False, False, False, False, True, False]

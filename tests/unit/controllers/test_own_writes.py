@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from roadstead.controllers.own_writes import is_echo
+from roadstead.controllers.own_writes import is_own_write
 from roadstead.kube.cache import WatchCache
 from roadstead.kube.resources import MODELS
 
@@ -29,24 +29,24 @@ def cache() -> WatchCache:
 @pytest.mark.parametrize("kind", ["ADDED", "MODIFIED"])
 @pytest.mark.parametrize("version", [4, 5])
 def test_what_is_known_is_an_echo(cache: WatchCache, kind: str, version: int) -> None:
-    assert is_echo(cache, MODELS, line(kind, model(version)))
+    assert is_own_write(cache, MODELS, line(kind, model(version)))
 
 
 def test_a_newer_version_is_none(cache: WatchCache) -> None:
-    assert not is_echo(cache, MODELS, line("MODIFIED", model(6)))
+    assert not is_own_write(cache, MODELS, line("MODIFIED", model(6)))
 
 
 def test_another_object_of_its_name_is_none(cache: WatchCache) -> None:
-    assert not is_echo(cache, MODELS, line("ADDED", model(6, uid="other")))
+    assert not is_own_write(cache, MODELS, line("ADDED", model(6, uid="other")))
 
 
 def test_what_is_gone_since_is_an_echo(cache: WatchCache) -> None:
     cache.deleted(MODELS, model(8))
-    assert is_echo(cache, MODELS, line("MODIFIED", model(7)))
+    assert is_own_write(cache, MODELS, line("MODIFIED", model(7)))
 
 
 def test_a_deletion_is_none(cache: WatchCache) -> None:
-    assert not is_echo(cache, MODELS, line("DELETED", model(5)))
+    assert not is_own_write(cache, MODELS, line("DELETED", model(5)))
 
 
 @pytest.mark.parametrize(
@@ -60,4 +60,4 @@ def test_a_deletion_is_none(cache: WatchCache) -> None:
     ],
 )
 def test_what_says_nothing_of_an_object_is_none(cache: WatchCache, text: bytes) -> None:
-    assert not is_echo(cache, MODELS, text)
+    assert not is_own_write(cache, MODELS, text)

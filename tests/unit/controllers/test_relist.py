@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from roadstead.controllers.relist import Listing
-from roadstead.controllers.watch_health import Hearing
+from roadstead.controllers.relist import Relist
+from roadstead.controllers.watch_health import WatchHealth
 from roadstead.errors import ClusterRestored
 from roadstead.kube.cache import WatchCache
 from roadstead.kube.client import Page
@@ -15,7 +15,7 @@ from roadstead.kube.resources import PODS, Resource
 def heard(*answers: bool) -> list[str]:
     """The kinds that were told to be listed, after lists (False) and watches (True) of Pods."""
     told: list[str] = []
-    hearing = Hearing(listed=told.append)
+    hearing = WatchHealth(listed=told.append)
     for watch in answers:
         hearing.answered("pods", watch=watch)
     return told
@@ -36,11 +36,11 @@ class Cluster:
         return self._version
 
 
-def listing(version: int, *, seen: int) -> Listing:
+def listing(version: int, *, seen: int) -> Relist:
     """Of a cluster at this version, of whose Pods a higher one may have been seen."""
     cache = WatchCache()
     cache.note_version(PODS, seen)
-    return Listing(Cluster(version), cache, changed=lambda *_: None)
+    return Relist(Cluster(version), cache, changed=lambda *_: None)
 
 
 def test_a_list_counts_once_its_watch_goes_on_from_there() -> None:
@@ -58,7 +58,7 @@ def test_a_watch_that_begins_again_has_listed_nothing() -> None:
 
 def test_a_watch_that_is_had_again_after_a_failure_counts_as_listed() -> None:
     told: list[str] = []
-    hearing = Hearing(listed=told.append)
+    hearing = WatchHealth(listed=told.append)
     hearing.failed("pods")
     hearing.answered("pods", watch=True)
     assert told == ["pods"]

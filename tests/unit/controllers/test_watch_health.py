@@ -1,6 +1,6 @@
 """How long watches have been silent."""
 
-from roadstead.controllers.watch_health import Hearing
+from roadstead.controllers.watch_health import WatchHealth
 
 
 class Clock:
@@ -12,12 +12,12 @@ class Clock:
 
 
 def test_nothing_is_silent_before_it_is_expected() -> None:
-    assert Hearing(Clock()).longest() == (0.0, "")
+    assert WatchHealth(Clock()).longest() == (0.0, "")
 
 
 def test_the_one_that_was_heard_of_last_is_not_the_longest_silent() -> None:
     clock = Clock()
-    hearing = Hearing(clock)
+    hearing = WatchHealth(clock)
     hearing.expect(["models", "pods"])
     clock.now += 60
     hearing.hear("pods")

@@ -12,7 +12,7 @@ from roadstead.api.demand import Demand
 from roadstead.api.modelserve import ModelServe
 from roadstead.policy.chain import Violation
 from roadstead.policy.contract import Caller, ContractFacts
-from roadstead.policy.recheck import Effect, GuardFacts, judge
+from roadstead.policy.recheck import Effect, RecheckFacts, judge
 from tests.unit.guard.servers import make_server, parsed
 
 NOW = datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC)
@@ -21,7 +21,7 @@ REFUSED = Violation(reason="ReceiptForged", message="the receipt is not ours")
 
 def facts(
     *, granted: int | None = None, replicas: int = 3, runs: bool = False, **spec: Any
-) -> GuardFacts:
+) -> RecheckFacts:
     serve = ModelServe.parse(make_server(replicas=replicas))
     grant = None if granted is None else Demand.of_serve(serve, granted)
     contract = ContractFacts(
@@ -32,7 +32,7 @@ def facts(
         contract=parsed(**spec),
         now=NOW,
     )
-    return GuardFacts(contract=contract, granted=grant, runs=runs)
+    return RecheckFacts(contract=contract, granted=grant, runs=runs)
 
 
 def test_what_the_contract_covers_is_applied() -> None:
@@ -46,7 +46,7 @@ def test_an_accepted_server_tells_who_asked() -> None:
 
 @pytest.mark.parametrize("granted", [None, Demand(), Demand(servers=1, replicas=2)])
 def test_nothing_is_changed_without_a_receipt_that_holds(granted: Demand | None) -> None:
-    verdict = judge(GuardFacts(contract=None, refused=REFUSED, granted=granted, runs=True))
+    verdict = judge(RecheckFacts(contract=None, refused=REFUSED, granted=granted, runs=True))
     assert (verdict.accepted, verdict.effect) == (False, Effect.FREEZE)
 
 

@@ -25,7 +25,7 @@ from roadstead.errors import InvalidToken
 logger = logging.getLogger(__name__)
 
 
-class OidcConfig:
+class OidcViews:
     """The two addresses; nobody has a session there."""
 
     def __init__(self, site: Site, provider: Provider) -> None:
