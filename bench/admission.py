@@ -24,7 +24,7 @@ from dev.binaries import ensure
 from dev.servers.apiclient import connect, install_crds
 from dev.servers.apiserver import ApiServer, running
 from dev.terminal import say
-from roadstead.kube.client import KubeClient
+from roadstead.kube.kube_client import KubeClient
 from roadstead.kube.resources import NAMESPACES, RESOURCECONTRACTS
 from tests.support.builders.objects import make_contract
 from tests.support.webhooks.registration import register

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from roadstead.errors import KubeError
-from roadstead.kube.client import KubeClient
+from roadstead.kube.kube_client import KubeClient
 from roadstead.kube.resources import MODELSERVES
 from tests.support.builders.objects import make_modelserve
 from tests.support.webhooks.tokens import with_token

@@ -21,7 +21,7 @@ import aiohttp
 from bench.creating import Figures, open_loop
 from dev.servers.apiclient import connect
 from dev.servers.apiserver import ApiServer
-from roadstead.kube.client import KubeClient
+from roadstead.kube.kube_client import KubeClient
 from roadstead_webhooks.admission.review import MAX_NODES, MAX_OBJECT_BYTES
 from tests.support.builders.objects import Raw, make_modelserve
 from tests.support.custom_objects import create

@@ -26,8 +26,8 @@ from dev.servers import postgres
 from dev.servers.postgres import Postgres
 from dev.terminal import say
 from roadstead.ledger.outbox import Batch, Outbox
-from roadstead.ledger.projection import PodsView, server_record
 from roadstead.ledger.records import Record, UsageRecord, row
+from roadstead.ledger.row_projection import PodsView, server_record
 from roadstead.ledger.schema import Roles, migrate
 from roadstead.ledger.tables import TABLES
 from roadstead.ledger.writer import LedgerWriter

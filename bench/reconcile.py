@@ -22,7 +22,7 @@ from bench.scale.refusal import REFUSED, refuse
 from bench.scale.stand import OperatorProcess, Stage, operating, staged, stored_model
 from dev.servers.apiserver import ApiServer
 from dev.terminal import say
-from roadstead.kube.client import KubeClient
+from roadstead.kube.kube_client import KubeClient
 from tests.support.audit import writes
 
 WARM: Final = 30

@@ -12,7 +12,7 @@ from bench.scale.phases import Side
 from bench.scale.stand import OperatorProcess, Stage
 from dev.servers.apiclient import connect
 from roadstead.errors import KubeError
-from roadstead.kube.client import KubeClient
+from roadstead.kube.kube_client import KubeClient
 from roadstead.kube.resources import MODELSERVES, RESOURCECONTRACTS
 from tests.support.builders.objects import make_contract
 from tests.support.webhooks.registration import register, unregister

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 import aiohttp
 
 from dev.servers.apiserver import ApiServer
-from roadstead.kube.client import KubeClient
+from roadstead.kube.kube_client import KubeClient
 from roadstead.kube.resources import (
     CHILDREN,
     DEPLOYMENTS,

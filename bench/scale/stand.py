@@ -20,7 +20,7 @@ from dev.servers.apiserver import ApiServer, running
 from dev.servers.objectstore import ObjectStore
 from dev.servers.process import free_port
 from roadstead.api import conditions
-from roadstead.kube.client import KubeClient
+from roadstead.kube.kube_client import KubeClient
 from roadstead.kube.resources import MODELS
 from tests.support.builders.objects import make_model
 from tests.support.operator.operator_process import operator_process

@@ -6,13 +6,13 @@ import datetime
 import uuid
 from typing import Any
 
-from roadstead.ledger.projection import (
+from roadstead.ledger.records import AdmissionRecord, Record, UsageRecord
+from roadstead.ledger.row_projection import (
     PodsView,
     contract_record,
     model_record,
     server_record,
 )
-from roadstead.ledger.records import AdmissionRecord, Record, UsageRecord
 
 Object = dict[str, Any]
 GROUP = "model.example.com/v1alpha1"

@@ -74,7 +74,7 @@ def _log(environ: Mapping[str, str]) -> None:
 
 def _operator(_: argparse.Namespace, environ: Mapping[str, str]) -> int:
     from roadstead.controllers.operator import run
-    from roadstead.controllers.settings import OperatorSettings
+    from roadstead.controllers.operator_settings import OperatorSettings
 
     settings = OperatorSettings.from_env(environ)
     logs.configure(form=settings.log_format, level=settings.log_level)
@@ -88,10 +88,10 @@ def _operator(_: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 
 def _transfer(_: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    from roadstead.transfer.command import run
     from roadstead.transfer.pod import Pod
-    from roadstead.transfer.settings import TransferSettings
     from roadstead.transfer.tether import tethered
+    from roadstead.transfer.transfer_command import run
+    from roadstead.transfer.transfer_settings import TransferSettings
 
     _log(environ)
     settings = tethered(TransferSettings.from_env(environ), environ)
@@ -102,24 +102,24 @@ def _transfer(_: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 
 def _fetch(_: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    from roadstead.fetch.command import run
-    from roadstead.fetch.settings import FetchSettings
+    from roadstead.fetch.fetch_command import run
+    from roadstead.fetch.fetch_settings import FetchSettings
 
     _log(environ)
     return run(FetchSettings.from_env(environ))
 
 
 def _quant(_: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    from roadstead.source.service import run
-    from roadstead.source.settings import QuantSettings
+    from roadstead.source.quant_service import run
+    from roadstead.source.source_settings import QuantSettings
 
     _log(environ)
     return run(QuantSettings.from_env(environ))
 
 
 def _console(_: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    from roadstead.console.server import serve
-    from roadstead.console.settings import ConsoleSettings
+    from roadstead.console.console_server import serve
+    from roadstead.console.console_settings import ConsoleSettings
 
     settings = ConsoleSettings.from_env(environ)
     logs.configure(form=settings.log_format, level=settings.log_level)

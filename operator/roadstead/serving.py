@@ -13,9 +13,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 
 from roadstead.api.raw import Raw, section
 from roadstead.issuers.trust import TrustedIssuers
-from roadstead.kube.cache import WatchCache
 from roadstead.kube.resources import CONFIGMAPS
 from roadstead.kube.watch import Scope, Watcher
+from roadstead.kube.watch_cache import WatchCache
 from roadstead.tokens.claims import Claims
 from roadstead.tokens.revocations import Revocations
 

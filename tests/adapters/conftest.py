@@ -12,7 +12,7 @@ from dev import samplegguf
 from dev.servers import objectstore
 from dev.servers.objectstore import MINIO, VERSITYGW, Certificate, ObjectStore, Server
 from roadstead.api.location import StoreLocation
-from roadstead.store.access import StoreAccess
+from roadstead.store.store_access import StoreAccess
 from tests.support import certificates, fault_server
 from tests.support.fault_server import FaultServer
 from tests.support.quant_process import QuantProcess, running_quant

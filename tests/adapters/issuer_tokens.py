@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from roadstead.errors import InvalidToken
-from roadstead.issuers.cache import KeyCache
-from roadstead.issuers.settings import IssuerSettings, TokenSettings
+from roadstead.issuers.issuer_settings import IssuerSettings, TokenSettings
+from roadstead.issuers.key_cache import KeyCache
 from roadstead.issuers.trust import TrustedIssuers
 from tests.support.builders.key_sets import entry
 from tests.support.builders.tokens import NOW, claims, private_key, signed

@@ -19,10 +19,10 @@ from roadstead.source.ranges import RangeReader, SourceObject
 from roadstead.source.retry_policy import RetryPolicy
 from roadstead.source.spans import layout
 from roadstead.source.urls import FixedUrl
-from roadstead.store.access import StoreAccess
 from roadstead.store.multipart import Multipart
+from roadstead.store.store_access import StoreAccess
 from roadstead.transfer.messages import UrlInput
-from roadstead.transfer.reading import Nowhere
+from roadstead.transfer.object_reader import Nowhere
 from tests.adapters.test_transfer import failed, from_faults, keys
 from tests.support.fault_server import FaultServer, serving
 from tests.support.names_by_file import names_by

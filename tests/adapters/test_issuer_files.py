@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from roadstead.issuers.cache import KeyCache
-from roadstead.issuers.reading import FileReader
-from roadstead.issuers.settings import IssuerSettings
+from roadstead.issuers.issuer_settings import IssuerSettings
+from roadstead.issuers.key_cache import KeyCache
+from roadstead.issuers.key_reader import FileReader
 from roadstead.issuers.trust import trusting
 from roadstead.tokens.jwks import parse_jwks
 from tests.adapters.issuer_tokens import (

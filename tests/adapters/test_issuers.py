@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from roadstead.errors import InvalidSettings
-from roadstead.issuers.settings import IssuerSettings, TokenSettings
+from roadstead.issuers.issuer_settings import IssuerSettings, TokenSettings
 from roadstead.issuers.trust import trusting
 from roadstead.tokens.prefixes import NamePrefixes
 from roadstead.tokens.revocations import Revocations

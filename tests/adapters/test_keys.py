@@ -11,9 +11,9 @@ from minio import Minio
 from dev import samplegguf
 from dev.servers.objectstore import ObjectStore
 from roadstead.api.location import StoreLocation
-from roadstead.store.access import StoreAccess
-from roadstead.store.client import MinioStore
 from roadstead.store.multipart import Multipart
+from roadstead.store.store_access import StoreAccess
+from roadstead.store.store_client import MinioStore
 from roadstead.transfer.messages import Completed, Source, StoredInput, UrlInput
 from tests.adapters.test_transfer import keys, read
 from tests.support import fault_server

@@ -17,7 +17,7 @@ from roadstead.errors import UsageError
 from roadstead.usage import kubelet
 from roadstead.usage.cadvisor import Readings
 from roadstead.usage.kubelet import Identity, KubeletEndpoint, Kubelets
-from roadstead.usage.servers import LlamaServers
+from roadstead.usage.server_metrics import LlamaServers
 from tests.support import certificates
 from tests.support.builders.metric_pages import LLAMA, POD, WANTED, container
 

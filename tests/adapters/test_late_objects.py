@@ -10,8 +10,8 @@ from minio import Minio
 
 from dev.servers.objectstore import ObjectStore
 from roadstead.api.location import StoreLocation
-from roadstead.store.access import StoreAccess
 from roadstead.store.multipart import Multipart
+from roadstead.store.store_access import StoreAccess
 from roadstead.transfer.messages import Completed, UrlInput
 from tests.adapters.test_transfer import failed, keys, read
 from tests.adapters.test_transfer_faults import killed_on_the_way

@@ -9,9 +9,9 @@ from minio import Minio
 from dev.servers.objectstore import ObjectStore
 from roadstead.api.location import StoreLocation
 from roadstead.errors import Retry, StoreError
-from roadstead.store.access import StoreAccess
-from roadstead.store.client import MinioStore
 from roadstead.store.multipart import Multipart
+from roadstead.store.store_access import StoreAccess
+from roadstead.store.store_client import MinioStore
 from roadstead.transfer.messages import Completed, Resume, Started, StoredInput, UrlInput
 from tests.adapters.test_transfer import Put, failed, keys, read
 from tests.adapters.test_transfer_faults import killed_on_the_way

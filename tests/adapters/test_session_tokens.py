@@ -19,8 +19,8 @@ from roadstead.errors import StoreError
 from roadstead.s3 import S3Credentials
 from roadstead.source.dial import Anywhere
 from roadstead.source.quant_client import QuantClient
-from roadstead.store.access import StoreAccess
-from roadstead.store.client import MinioStore
+from roadstead.store.store_access import StoreAccess
+from roadstead.store.store_client import MinioStore
 from roadstead.transfer.messages import Completed, UrlInput
 from tests.adapters.test_transfer import failed, read
 from tests.support.fault_server import FaultServer

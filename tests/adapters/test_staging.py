@@ -13,10 +13,10 @@ from dev.servers.objectstore import ObjectStore
 from roadstead.api.location import StoreLocation
 from roadstead.api.model import Model
 from roadstead.controllers.model_removal import clear_store
-from roadstead.store.access import StoreAccess
-from roadstead.store.client import MinioStore
 from roadstead.store.multipart import Multipart
-from roadstead.store.objects import SHA256_METADATA, SOURCE_ETAG_METADATA
+from roadstead.store.store_access import StoreAccess
+from roadstead.store.store_client import MinioStore
+from roadstead.store.stored_objects import SHA256_METADATA, SOURCE_ETAG_METADATA
 from roadstead.transfer.messages import (
     Completed,
     Resume,

@@ -9,9 +9,9 @@ from minio import Minio
 from roadstead.api.location import StoreLocation
 from roadstead.errors import LeaseLost
 from roadstead.fence import FOREVER, Fence
-from roadstead.store.access import StoreAccess
 from roadstead.store.multipart import Multipart
-from roadstead.store.objects import copy, minio_client, remove, stat
+from roadstead.store.store_access import StoreAccess
+from roadstead.store.stored_objects import copy, minio_client, remove, stat
 from tests.adapters.test_transfer import Put, keys
 
 Change = Callable[[StoreAccess, StoreLocation], object]

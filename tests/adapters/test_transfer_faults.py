@@ -11,8 +11,8 @@ from dev.servers.objectstore import VERSITYGW, ObjectStore, Server
 from dev.servers.process import free_port
 from roadstead.api.location import StoreLocation
 from roadstead.errors import Retry, StoreInterrupted
-from roadstead.store.access import StoreAccess
 from roadstead.store.multipart import Multipart
+from roadstead.store.store_access import StoreAccess
 from roadstead.transfer.messages import (
     Completed,
     QuantInput,

@@ -14,8 +14,8 @@ from minio.versioningconfig import VersioningConfig
 
 from dev.servers.objectstore import MINIO, ObjectStore, Server
 from roadstead.api.location import StoreLocation
-from roadstead.store.access import StoreAccess
 from roadstead.store.multipart import Multipart
+from roadstead.store.store_access import StoreAccess
 from roadstead.transfer.messages import Completed, Failed, TransferJob, UrlInput
 from tests.adapters.test_transfer import read
 from tests.adapters.test_transfer_faults import killed_on_the_way

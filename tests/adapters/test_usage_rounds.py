@@ -19,12 +19,12 @@ from roadstead.controllers.usage_nodes import Nodes
 from roadstead.controllers.usage_rounds import SERVERS_AT_ONCE, Rounds
 from roadstead.controllers.usage_targets import targets
 from roadstead.errors import KubeNotFound
-from roadstead.kube.cache import Name, WatchCache
-from roadstead.kube.client import KubeCredentials, Object, Page
+from roadstead.kube.kube_client import KubeCredentials, Object, Page
 from roadstead.kube.resources import MODELSERVES, PODS, Resource
+from roadstead.kube.watch_cache import Name, WatchCache
 from roadstead.usage.cadvisor import CPU, PEAK, WORKING_SET
 from roadstead.usage.figures import ShownUsage
-from roadstead.usage.servers import LlamaServers
+from roadstead.usage.server_metrics import LlamaServers
 from tests.adapters.test_kubelet import serving
 from tests.support.builders.metric_pages import LLAMA, line
 from tests.support.builders.pods import of_server, usage_pod

@@ -20,9 +20,9 @@ from roadstead.api.location import StoreLocation
 from roadstead.s3 import Addressing
 from roadstead.source.dial import Anywhere
 from roadstead.source.quant_client import QuantClient
-from roadstead.store.access import StoreAccess
-from roadstead.store.client import MinioStore
 from roadstead.store.multipart import Multipart
+from roadstead.store.store_access import StoreAccess
+from roadstead.store.store_client import MinioStore
 from roadstead.transfer.messages import Completed, UrlInput
 from tests.adapters.test_transfer import failed, read
 from tests.support.fault_server import FaultServer

@@ -18,11 +18,11 @@ from kubernetes.aio import client
 from prometheus_client import REGISTRY
 
 from dev.servers.apiserver import ApiServer
-from roadstead.kube.client import KubeClient
+from roadstead.kube.kube_client import KubeClient
 from roadstead_webhooks.certificates.configurations import CONFIGURATIONS
 from roadstead_webhooks.certificates.keeper import Keeper, Places
 from roadstead_webhooks.certificates.schedule import SCHEDULE, Schedule
-from roadstead_webhooks.tls import FileCertificates
+from roadstead_webhooks.serving_tls import FileCertificates
 from tests.support.builders.objects import fresh_name
 from tests.support.waiting import assert_eventually
 

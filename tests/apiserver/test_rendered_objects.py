@@ -11,8 +11,8 @@ import pytest
 
 from roadstead.api.modelserve import ModelServe
 from roadstead.kube.drift import drifted
-from roadstead.manifests.catalogue import model_for, template
-from roadstead.manifests.modelserve import desired_objects, fetch_secret
+from roadstead.manifests.catalogue_manifests import model_for, template
+from roadstead.manifests.modelserve_manifests import desired_objects, fetch_secret
 from roadstead.manifests.rendering import Manifest
 from tests.apiserver.conftest import Kubectl
 from tests.support.builders.resources import make_model, make_platform, make_serve, of_kind

@@ -15,13 +15,13 @@ import pytest
 from aiohttp import web
 from kubernetes.aio import client
 
-from roadstead.kube.client import KubeClient
+from roadstead.kube.kube_client import KubeClient
 from roadstead_webhooks.admission.callers import VARIABLE, PathCallers
 from roadstead_webhooks.admission.exposure import Exposure
 from roadstead_webhooks.certificates.configurations import CONFIGURATIONS
 from roadstead_webhooks.certificates.keeper import Keeper, Places
 from roadstead_webhooks.certificates.path_rotation import PathSchedule
-from roadstead_webhooks.tls import FileCertificates
+from roadstead_webhooks.serving_tls import FileCertificates
 from tests.apiserver.test_certificates import configuration, kube
 from tests.support.waiting import assert_eventually
 

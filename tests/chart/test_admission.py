@@ -9,10 +9,10 @@ import pytest
 import yaml
 
 from roadstead.api.devices import DEFAULT_DEVICES, DeviceNames
-from roadstead.issuers.settings import read_issuers
+from roadstead.issuers.issuer_settings import read_issuers
 from roadstead.settings import EnvReader
 from roadstead.tokens.prefixes import NamePrefixes
-from roadstead_webhooks.settings import WebhookSettings
+from roadstead_webhooks.webhook_settings import WebhookSettings
 from tests.support.builders.tokens import prefixes
 from tests.support.charts import EVERYTHING, Chart, ChartRefused, Rendered, Values
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from roadstead.console.settings import ConsoleSettings
+from roadstead.console.console_settings import ConsoleSettings
 from tests.chart.test_rights import granted, policy, ports, verbs_of
 from tests.chart.test_workloads import RecordingEnviron
 from tests.support.charts import GATEWAY_API, NO_LEDGER, TRAEFIK, Chart, ChartRefused, Values

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from roadstead.controllers.settings import OperatorSettings
+from roadstead.controllers.operator_settings import OperatorSettings
 from roadstead.manifests.transfer_job import KEY, TransferPlace, transfer_job
-from roadstead.transfer.settings import TransferSettings
+from roadstead.transfer.transfer_settings import TransferSettings
 from tests.chart.test_rights import policy, ports, verbs_of
 from tests.support.charts import EXISTING_STORE, JOBS, NO_LEDGER, Chart, Object, Rendered
 

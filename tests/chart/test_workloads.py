@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from roadstead.controllers.settings import OperatorSettings
+from roadstead.controllers.operator_settings import OperatorSettings
 from roadstead.s3 import Addressing
-from roadstead.transfer.settings import TransferSettings
+from roadstead.transfer.transfer_settings import TransferSettings
 from tests.support.charts import (
     EVERYTHING,
     EXISTING_POSTGRES,

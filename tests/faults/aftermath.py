@@ -17,7 +17,7 @@ from typing import Final
 
 from dev.servers.apiserver import ApiServer
 from roadstead.controllers.ledger_verification import compare
-from roadstead.kube.client import KubeClient
+from roadstead.kube.kube_client import KubeClient
 from tests.support.audit import Write, writes
 from tests.support.ledger import Ledger
 from tests.support.operator.namespace import Operated

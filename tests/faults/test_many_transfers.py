@@ -8,8 +8,8 @@ import pytest
 from kubernetes.aio import client
 
 from roadstead.api.location import StoreLocation
-from roadstead.store.access import StoreAccess
 from roadstead.store.multipart import Multipart
+from roadstead.store.store_access import StoreAccess
 from tests.support.operator.namespace import Operated, condition, listed
 from tests.support.operator.operator_process import operator_process
 from tests.support.operator.site import Site

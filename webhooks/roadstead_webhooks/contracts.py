@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from roadstead.api.contract import ResourceContract
-from roadstead.kube.cache import Index, WatchCache
-from roadstead.kube.projection import Projection
+from roadstead.kube.field_projection import Projection
 from roadstead.kube.resources import RESOURCECONTRACTS, Resource
+from roadstead.kube.watch_cache import Index, WatchCache
 
 
 class ContractCache(WatchCache):

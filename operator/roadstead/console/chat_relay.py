@@ -14,9 +14,9 @@ from typing import Final
 import aiohttp
 from aiohttp import web
 
+from roadstead.console.console_sessions import Session
 from roadstead.console.openings import Openings
 from roadstead.console.servers_host import ServersHost
-from roadstead.console.sessions import Session
 from roadstead.console.site import SESSION, UUID, json_answer
 
 logger = logging.getLogger(__name__)

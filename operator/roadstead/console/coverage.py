@@ -10,9 +10,9 @@ from typing import Final
 from roadstead.api.contract import NamespaceScope, ResourceContract
 from roadstead.api.globs import matches_any
 from roadstead.api.object_names import MAX_NAMESPACE
-from roadstead.policy.access import AccessFacts, access_violation
+from roadstead.policy.access_policy import AccessFacts, access_violation
 from roadstead.policy.chain import Violation
-from roadstead.policy.contract import Caller, allows
+from roadstead.policy.contract_policy import Caller, allows
 
 _SHOWN: Final = 5
 

@@ -16,6 +16,7 @@ from roadstead.api.raw import Raw, section
 from roadstead.api.sizes import size_text
 from roadstead.console import questions
 from roadstead.console.allowances import allowances, per_server
+from roadstead.console.console_sessions import Session
 from roadstead.console.coverage import Coverage
 from roadstead.console.requests import (
     BadRequest,
@@ -26,10 +27,9 @@ from roadstead.console.requests import (
     wanted_serve,
     with_token,
 )
-from roadstead.console.sessions import Session
 from roadstead.console.site import SESSION, UUID, Site, json_answer
 from roadstead.errors import KubeError, KubeNotFound
-from roadstead.kube.client import KubeClient
+from roadstead.kube.kube_client import KubeClient
 from roadstead.kube.resources import MODELS, MODELSERVES, NAMESPACES
 from roadstead.policy.chain import Violation
 

@@ -11,7 +11,7 @@ from typing import Final
 
 import asyncpg
 
-from roadstead.console import metrics
+from roadstead.console import console_metrics
 from roadstead.errors import LedgerError
 from roadstead.ledger.database import connected, translate_errors
 
@@ -73,12 +73,12 @@ class News:
         """A page that is told until the end of the block."""
         listener = Listener()
         self._listeners.add(listener)
-        metrics.OPEN_PAGES.set(len(self._listeners))
+        console_metrics.OPEN_PAGES.set(len(self._listeners))
         try:
             yield listener
         finally:
             self._listeners.discard(listener)
-            metrics.OPEN_PAGES.set(len(self._listeners))
+            console_metrics.OPEN_PAGES.set(len(self._listeners))
 
     async def run(self) -> None:
         """Listen until cancelled; no error ends it, and whoever missed something is told."""

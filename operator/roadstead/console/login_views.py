@@ -7,8 +7,8 @@ from typing import Final
 
 from aiohttp import web
 
-from roadstead.console import metrics
-from roadstead.console.sessions import Session, forget
+from roadstead.console import console_metrics
+from roadstead.console.console_sessions import Session, forget
 from roadstead.console.site import SESSION, Site
 from roadstead.errors import InvalidToken, KubeError, SignOutRefused
 
@@ -52,7 +52,7 @@ class LoginViews:
             session = await self._site.sessions.verified(token)
             self._site.sessions.begin(response, session)
         except InvalidToken as error:
-            metrics.SIGN_INS.labels("refused").inc()
+            console_metrics.SIGN_INS.labels("refused").inc()
             wrong = str(error)
             return self._site.page(
                 request,

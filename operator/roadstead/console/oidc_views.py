@@ -6,7 +6,7 @@ import logging
 
 from aiohttp import web
 
-from roadstead.console import metrics
+from roadstead.console import console_metrics
 from roadstead.console.authorization import (
     COOKIE,
     LIFETIME_SECONDS,
@@ -16,9 +16,9 @@ from roadstead.console.authorization import (
     code_of,
     unknown,
 )
+from roadstead.console.console_sessions import Session
 from roadstead.console.login_views import local
 from roadstead.console.provider import Provider
-from roadstead.console.sessions import Session
 from roadstead.console.site import Site
 from roadstead.errors import InvalidToken
 
@@ -89,7 +89,7 @@ class OidcViews:
         return session
 
     def _failed(self, request: web.Request, error: InvalidToken, target: str) -> web.StreamResponse:
-        metrics.SIGN_INS.labels("refused").inc()
+        console_metrics.SIGN_INS.labels("refused").inc()
         logger.info("a sign-in failed: %s: %s", error.reason, error)
         wrong = str(error)
         response = self._site.page(

@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 
 from aiohttp import web
 
-from roadstead.console import past, questions, usage
+from roadstead.console import past, questions, usage_graphs
 from roadstead.console.allowances import allowances, per_server
 from roadstead.console.questions import Row, ServerFilter, ServerSort
 from roadstead.console.site import SESSION, UUID, Site, json_answer
@@ -78,14 +78,14 @@ class PageViews:
     async def _server_page(self, request: web.Request) -> web.Response:
         row = await self._server(request)
         ledger, identity = self._site.ledger, row["server_uuid"]
-        window = usage.window(request.query.get("hours", ""))
+        window = usage_graphs.window(request.query.get("hours", ""))
         samples = await past.usage(ledger, identity, since=window.since, until=window.until)
         return self._site.page(
             request,
             "server.html",
             server=row,
             window=window,
-            graphs=usage.graphs(row, samples, window),
+            graphs=usage_graphs.graphs(row, samples, window),
             events=timeline(
                 await past.history(ledger, identity),
                 await past.admissions(
@@ -100,7 +100,7 @@ class PageViews:
 
     async def _usage_json(self, request: web.Request) -> web.Response:
         row = await self._server(request)
-        window = usage.window(request.query.get("hours", ""))
+        window = usage_graphs.window(request.query.get("hours", ""))
         samples = await past.usage(
             self._site.ledger, row["server_uuid"], since=window.since, until=window.until
         )

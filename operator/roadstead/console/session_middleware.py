@@ -12,8 +12,8 @@ from urllib.parse import quote
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from roadstead.console import metrics
-from roadstead.console.sessions import forget
+from roadstead.console import console_metrics
+from roadstead.console.console_sessions import forget
 from roadstead.console.site import SESSION, UUID, Site, json_answer
 from roadstead.errors import InvalidToken, KubeError, LedgerError, LedgerUnavailable
 from roadstead.tokens.sessions import is_cross_origin
@@ -74,9 +74,9 @@ class SessionMiddleware:
         response = await self._answer(request, handler)
         if response.content_type != EVENTS:
             kind = "api" if request.path.startswith(API) else "page"
-            metrics.SECONDS.labels(kind).observe(time.perf_counter() - started)
+            console_metrics.SECONDS.labels(kind).observe(time.perf_counter() - started)
         if response.status >= 500:
-            metrics.FAILURES.labels(str(response.status)).inc()
+            console_metrics.FAILURES.labels(str(response.status)).inc()
         return response
 
     async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from roadstead.api.raw import Raw, section
 from roadstead.errors import KubeConflict, KubeNotFound
-from roadstead.kube.client import Object
+from roadstead.kube.kube_client import Object
 from roadstead.kube.resources import CONFIGMAPS, Resource
 from roadstead.tokens.claims import Claims
 from roadstead.tokens.ended_sessions import EndedSessions

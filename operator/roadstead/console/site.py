@@ -11,12 +11,12 @@ from aiohttp import web
 
 from roadstead.api.contract import ResourceContract
 from roadstead.console import questions
+from roadstead.console.console_sessions import Session, Sessions
+from roadstead.console.console_settings import ConsoleSettings
 from roadstead.console.coverage import Coverage, coverage
 from roadstead.console.ledger import Ledger
 from roadstead.console.live import News
-from roadstead.console.rendering import Pages, Statics
-from roadstead.console.sessions import Session, Sessions
-from roadstead.console.settings import ConsoleSettings
+from roadstead.console.page_rendering import Pages, Statics
 
 Row = questions.Row
 UUID: Final = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"

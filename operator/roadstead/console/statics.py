@@ -6,7 +6,7 @@ from typing import Final
 
 from aiohttp import web
 
-from roadstead.console.rendering import Statics
+from roadstead.console.page_rendering import Statics
 
 _FOREVER: Final = "public, max-age=31536000, immutable"
 

@@ -7,7 +7,7 @@ import datetime
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal
 
-from roadstead.console.wording import reason_text
+from roadstead.console.formatting import reason_text
 
 SHOWN: Final = 40
 

@@ -13,13 +13,13 @@ from roadstead.api.group import ANNOTATION_RECEIPT
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import section
 from roadstead.controllers.contract_usage import ContractUsage
-from roadstead.controllers.receipt_keys import ReceiptKeys
+from roadstead.controllers.published_receipt_keys import ReceiptKeys
 from roadstead.errors import InvalidReceipt
 from roadstead.kube.admitted import binding_of
-from roadstead.kube.cache import WatchCache
 from roadstead.kube.resources import NAMESPACES, RESOURCECONTRACTS
+from roadstead.kube.watch_cache import WatchCache
 from roadstead.policy.chain import Violation
-from roadstead.policy.contract import Caller, ContractFacts
+from roadstead.policy.contract_policy import Caller, ContractFacts
 from roadstead.policy.recheck import RecheckFacts, RecheckVerdict, judge, unknown
 from roadstead.tokens.receipts import Receipt
 

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from roadstead.api.raw import Raw, section
 from roadstead.errors import KubeError, KubeNotFound
-from roadstead.kube.client import Object
+from roadstead.kube.kube_client import Object
 from roadstead.kube.resources import SERVICES, Resource, resource_of
 from roadstead.manifests.console import console_route
 from roadstead.manifests.digest import digest_of

@@ -13,7 +13,7 @@ from roadstead.api.devices import DEFAULT_DEVICES, DeviceNames
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw
 from roadstead.kube.admitted import AdmittedServes
-from roadstead.kube.cache import Name
+from roadstead.kube.watch_cache import Name
 from roadstead.policy.contract_load import taken_by
 from roadstead.policy.contract_share import Counted, before_each, fits
 

@@ -13,7 +13,6 @@ from roadstead.controllers.object_metrics import ObjectMetrics
 from roadstead.controllers.orphans import ORPHAN_SECONDS, orphaned
 from roadstead.controllers.queue import WorkQueue
 from roadstead.controllers.wakeups import ModelNews, Wakeup, wakeups
-from roadstead.kube.cache import Name, WatchCache
 from roadstead.kube.resources import (
     CHILDREN,
     MODELS,
@@ -22,6 +21,7 @@ from roadstead.kube.resources import (
     ROUTES,
     Resource,
 )
+from roadstead.kube.watch_cache import Name, WatchCache
 
 RECOUNT_SECONDS: Final = 1.0
 """How long changes of servers are gathered before their contract's status is written: the webhooks

@@ -14,12 +14,12 @@ from roadstead.api.location import StoreLocation
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section
 from roadstead.errors import KubeConflict, KubeNotFound
-from roadstead.kube.client import Object
+from roadstead.kube.kube_client import Object
 from roadstead.kube.ownership import belongs, intact, taken
 from roadstead.kube.resources import SECRETS, Resource
 from roadstead.manifests import names
 from roadstead.manifests.digest import digest_of
-from roadstead.manifests.modelserve import fetch_expiry, fetch_secret
+from roadstead.manifests.modelserve_manifests import fetch_expiry, fetch_secret
 from roadstead.manifests.rendering import Manifest
 
 

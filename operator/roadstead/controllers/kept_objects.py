@@ -10,8 +10,8 @@ from typing import Protocol
 from roadstead.api.location import StoreLocation
 from roadstead.api.model import Model
 from roadstead.errors import LedgerError, StoreError
-from roadstead.ledger.catalogue import KnownObject
-from roadstead.store.client import StoredObject
+from roadstead.ledger.known_objects import KnownObject
+from roadstead.store.store_client import StoredObject
 
 logger = logging.getLogger(__name__)
 

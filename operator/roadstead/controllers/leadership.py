@@ -11,10 +11,10 @@ from typing import Final
 
 from roadstead import metrics
 from roadstead.controllers.lease_settings import LeaseSettings
-from roadstead.controllers.settings import OperatorSettings
+from roadstead.controllers.operator_settings import OperatorSettings
 from roadstead.fence import FOREVER, NEVER, Fence
-from roadstead.kube.client import KubeClient
 from roadstead.kube.elector import Elector
+from roadstead.kube.kube_client import KubeClient
 from roadstead.kube.lease import Election
 
 ANSWERED_SECONDS: Final = 10.0

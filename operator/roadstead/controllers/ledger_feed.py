@@ -18,7 +18,6 @@ from roadstead.controllers.model_names import model_name
 from roadstead.controllers.server_pods import key_of_pod, pods_key
 from roadstead.controllers.transfer_pods import pods_of
 from roadstead.errors import KubeError, LedgerUnavailable
-from roadstead.kube.cache import Index, WatchCache, version
 from roadstead.kube.resources import (
     MODELS,
     MODELSERVES,
@@ -27,18 +26,19 @@ from roadstead.kube.resources import (
     RESOURCECONTRACTS,
     Resource,
 )
+from roadstead.kube.watch_cache import Index, WatchCache, version
 from roadstead.ledger import tables
 from roadstead.ledger.epochs import KindView, current_epoch
 from roadstead.ledger.outbox import Outbox
-from roadstead.ledger.projection import (
+from roadstead.ledger.records import ObjectRecord
+from roadstead.ledger.resync import claim, resync
+from roadstead.ledger.row_projection import (
     PodsView,
     contract_record,
     model_record,
     server_record,
     usage_record,
 )
-from roadstead.ledger.records import ObjectRecord
-from roadstead.ledger.resync import claim, resync
 from roadstead.ledger.thinning import Thinning
 
 KINDS: Final[Mapping[Resource, tables.Table]] = {

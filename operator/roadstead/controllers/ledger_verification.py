@@ -13,10 +13,10 @@ from roadstead.api.raw import Raw
 from roadstead.controllers.ledger_feed import INDEXES, KINDS, LedgerFeed, exact_now
 from roadstead.controllers.watches import WATCHED
 from roadstead.errors import LedgerUnavailable
-from roadstead.kube.cache import WatchCache
-from roadstead.kube.client import KubeClient
+from roadstead.kube.kube_client import KubeClient
 from roadstead.kube.lists import refresh
 from roadstead.kube.resources import PODS, Resource
+from roadstead.kube.watch_cache import WatchCache
 from roadstead.ledger.comparison import differences
 from roadstead.ledger.database import connected, translate_errors
 from roadstead.ledger.outbox import Outbox

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from roadstead.api.modelserve import ModelServe
-from roadstead.kube.cache import WatchCache
 from roadstead.kube.resources import MODELS
+from roadstead.kube.watch_cache import WatchCache
 
 
 def model_name(cache: WatchCache, serve: ModelServe) -> str:

@@ -16,7 +16,7 @@ from roadstead.api.raw import section
 from roadstead.api.sizes import seconds_text
 from roadstead.controllers.transfers import State, TransferView
 from roadstead.errors import Retry
-from roadstead.store.client import StoredObject
+from roadstead.store.store_client import StoredObject
 from roadstead.transfer.messages import Completed, Failed
 
 FIRST_RETRY: Final = 5.0

@@ -10,7 +10,7 @@ from typing import Protocol
 from roadstead.api.location import StoreLocation
 from roadstead.api.model import Model, PresignedSource, QuantSource, StoredSource, UploadState
 from roadstead.errors import KubeNotFound, KubeRejected, Retry, SourceError
-from roadstead.kube.client import Object
+from roadstead.kube.kube_client import Object
 from roadstead.kube.resources import SECRETS, Resource
 from roadstead.transfer import messages
 

@@ -13,7 +13,7 @@ from roadstead.api.workload import WorkloadState
 from roadstead.gateway.probe import Reached
 from roadstead.manifests import names
 from roadstead.manifests.gateway import Routing
-from roadstead.manifests.modelserve import SERVICE_PORT
+from roadstead.manifests.modelserve_manifests import SERVICE_PORT
 from roadstead.policy.chain import Violation
 from roadstead.policy.recheck import Effect, RecheckVerdict
 from roadstead.usage.figures import Figures

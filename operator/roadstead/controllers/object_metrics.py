@@ -14,8 +14,8 @@ from roadstead.api.modelserve import ModelServe
 from roadstead.api.phase import phase
 from roadstead.api.raw import Raw, section
 from roadstead.controllers.model_names import model_name
-from roadstead.kube.cache import WatchCache
 from roadstead.kube.resources import MODELS, MODELSERVES, RESOURCECONTRACTS, Resource
+from roadstead.kube.watch_cache import WatchCache
 
 _PHASES: Final = ("Pending", "Ready", "Failed")
 _MILLI: Final = 1000

@@ -14,9 +14,8 @@ from roadstead.api.model import Model
 from roadstead.api.raw import Raw
 from roadstead.controllers import wiring
 from roadstead.controllers.cache_contents import KEPT
-from roadstead.controllers.catalogue import ModelCatalogue
 from roadstead.controllers.console_route import ConsoleRoute
-from roadstead.controllers.contract import ContractReconciler
+from roadstead.controllers.contract_reconciler import ContractReconciler
 from roadstead.controllers.contract_usage import ContractUsage
 from roadstead.controllers.dispatch import Dispatch
 from roadstead.controllers.fetch_urls import FetchUrls
@@ -33,15 +32,16 @@ from roadstead.controllers.lifetime import (
     on_signals,
     once_set,
 )
-from roadstead.controllers.model import ModelReconciler
+from roadstead.controllers.model_catalogue import ModelCatalogue
+from roadstead.controllers.model_reconciler import ModelReconciler
 from roadstead.controllers.model_sources import Sources
-from roadstead.controllers.modelserve import ServeReconciler
+from roadstead.controllers.modelserve_reconciler import ServeReconciler
 from roadstead.controllers.object_metrics import ObjectMetrics
+from roadstead.controllers.operator_settings import OperatorSettings
 from roadstead.controllers.orphans import Orphans
 from roadstead.controllers.probes import serving
 from roadstead.controllers.queue import WorkQueue
 from roadstead.controllers.relist import Relist
-from roadstead.controllers.settings import OperatorSettings
 from roadstead.controllers.status_writer import StatusWriter
 from roadstead.controllers.transfers import Transfers
 from roadstead.controllers.usage_collector import collecting
@@ -50,12 +50,12 @@ from roadstead.controllers.watches import ROUTED, WATCHED, registry
 from roadstead.controllers.watches import settings as kopf_settings
 from roadstead.errors import KubeError, KubeRejected
 from roadstead.kube.admitted import AdmittedServes
-from roadstead.kube.cache import WatchCache
 from roadstead.kube.children import Children
-from roadstead.kube.client import KubeClient
-from roadstead.kube.events import EventRecorder
+from roadstead.kube.kube_client import KubeClient
+from roadstead.kube.kube_events import EventRecorder
 from roadstead.kube.resources import MODELS, MODELSERVES, RESOURCECONTRACTS, Resource
-from roadstead.store.client import MinioStore
+from roadstead.kube.watch_cache import WatchCache
+from roadstead.store.store_client import MinioStore
 from roadstead.tokens.receipts import ReceiptVerifier
 from roadstead.usage.figures import ShownUsage
 

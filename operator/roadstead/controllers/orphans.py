@@ -14,11 +14,11 @@ from typing import Final, Protocol
 from roadstead.api.group import LABEL_SERVER_UUID
 from roadstead.api.raw import Raw, section
 from roadstead.errors import KubeNotFound
-from roadstead.kube.cache import Name, WatchCache
-from roadstead.kube.client import Object
+from roadstead.kube.kube_client import Object
 from roadstead.kube.managed_fields import is_managed
 from roadstead.kube.ownership import is_orphan
 from roadstead.kube.resources import CHILDREN, DEPLOYMENTS, MODELSERVES, ROUTES, SECRETS, Resource
+from roadstead.kube.watch_cache import Name, WatchCache
 from roadstead.manifests.names import secret_names_of
 
 logger = logging.getLogger(__name__)

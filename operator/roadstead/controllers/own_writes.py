@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from roadstead.kube.cache import WatchCache
 from roadstead.kube.resources import Resource
+from roadstead.kube.watch_cache import WatchCache
 
 
 def is_own_write(cache: WatchCache, resource: Resource, line: bytes) -> bool:

@@ -13,7 +13,7 @@ from typing import Final
 
 from roadstead import logs, metrics
 from roadstead.errors import KubeConflict, KubeNotFound, KubeUnavailable, RoadsteadError
-from roadstead.kube.cache import Name
+from roadstead.kube.watch_cache import Name
 
 logger = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from typing import Final, Protocol
 from roadstead.api.group import FINALIZER
 from roadstead.api.raw import Raw, section
 from roadstead.errors import InvalidSettings, KubeConflict, KubeNotFound
-from roadstead.kube.client import KubeClient, Object, Page
+from roadstead.kube.kube_client import KubeClient, Object, Page
 from roadstead.kube.resources import LEASES, MODELS, PODS, Resource
 
 logger = logging.getLogger(__name__)

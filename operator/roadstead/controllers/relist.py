@@ -10,10 +10,10 @@ from typing import Final, Protocol
 from roadstead.api.raw import Raw
 from roadstead.controllers.watches import ROUTED, WATCHED
 from roadstead.errors import ClusterRestored, KubeError, KubeNotFound, KubeRejected
-from roadstead.kube.cache import WatchCache
 from roadstead.kube.lists import Lister, refresh
 from roadstead.kube.resources import Resource
 from roadstead.kube.restores import require_as_new
+from roadstead.kube.watch_cache import WatchCache
 
 logger = logging.getLogger(__name__)
 

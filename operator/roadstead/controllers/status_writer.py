@@ -9,10 +9,10 @@ from typing import Any, Protocol
 from roadstead.api import conditions
 from roadstead.api.phase import PASSING, UNDER_WAY
 from roadstead.api.raw import Raw, section
-from roadstead.kube.cache import WatchCache
-from roadstead.kube.client import Object
-from roadstead.kube.events import EventRecorder
+from roadstead.kube.kube_client import Object
+from roadstead.kube.kube_events import EventRecorder
 from roadstead.kube.resources import Resource
+from roadstead.kube.watch_cache import WatchCache
 
 logger = logging.getLogger(__name__)
 

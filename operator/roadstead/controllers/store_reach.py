@@ -11,9 +11,9 @@ from roadstead.api.granted import FIELD
 from roadstead.api.raw import Raw, section
 from roadstead.errors import KubeError, KubeNotFound
 from roadstead.kube.admitted import AdmittedServes
-from roadstead.kube.cache import WatchCache
-from roadstead.kube.client import Object
+from roadstead.kube.kube_client import Object
 from roadstead.kube.resources import MODELSERVES, NETWORKPOLICIES, Resource
+from roadstead.kube.watch_cache import WatchCache
 from roadstead.manifests.digest import digest_of
 from roadstead.manifests.rendering import Manifest
 from roadstead.manifests.store_policy import store_policy

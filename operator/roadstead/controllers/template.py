@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from roadstead.api.model import Model
 from roadstead.errors import InvalidResource, KubeNotFound
-from roadstead.kube.client import KubeClient
+from roadstead.kube.kube_client import KubeClient
 from roadstead.kube.resources import MODELS
-from roadstead.manifests.catalogue import template
+from roadstead.manifests.catalogue_manifests import template
 
 
 async def print_template(model: str, *, name: str, namespace: str, kubeconfig: str) -> None:

@@ -22,7 +22,7 @@ from roadstead import tokens
 from roadstead.api.group import ANNOTATION_AUDIENCE, ANNOTATION_ISSUER
 from roadstead.api.raw import section
 from roadstead.errors import InvalidKey, InvalidSettings, KubeNotFound
-from roadstead.kube.client import KubeClient
+from roadstead.kube.kube_client import KubeClient
 from roadstead.kube.resources import SECRETS
 from roadstead.tokens.inspection import inspect
 from roadstead.tokens.keys import Key, public_keys, secret_key

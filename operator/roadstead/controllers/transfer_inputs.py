@@ -11,7 +11,7 @@ from typing import Protocol
 from roadstead.api.raw import Raw, section
 from roadstead.controllers.transfer_runner import TransferAttempt
 from roadstead.errors import InvalidMessage, KubeConflict, KubeNotFound, KubeUnavailable
-from roadstead.kube.client import Object
+from roadstead.kube.kube_client import Object
 from roadstead.kube.resources import SECRETS, Resource
 from roadstead.manifests.transfer_job import (
     ANNOTATION_ATTEMPT,
@@ -24,7 +24,7 @@ from roadstead.transfer.messages import Resume, TransferJob
 logger = logging.getLogger(__name__)
 
 
-class SecretClient(Protocol):
+class SecretReader(Protocol):
     """The part of the API client that Secrets need."""
 
     async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
@@ -42,7 +42,7 @@ class SecretClient(Protocol):
 class JobInputs:
     """The Secrets of Jobs, each of its Job's name."""
 
-    def __init__(self, client: SecretClient) -> None:
+    def __init__(self, client: SecretReader) -> None:
         self._client = client
 
     async def give(self, job: Raw, attempt: TransferAttempt) -> bool:

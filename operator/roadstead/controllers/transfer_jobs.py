@@ -13,20 +13,20 @@ from typing import Protocol
 
 from roadstead.api.raw import Raw, section
 from roadstead.controllers.transfer_following import PACE, Following, Pace
-from roadstead.controllers.transfer_inputs import JobInputs, SecretClient
+from roadstead.controllers.transfer_inputs import JobInputs, SecretReader
 from roadstead.controllers.transfer_logs import LogClient, PodLog
 from roadstead.controllers.transfer_pods import belonging, has_ended, is_deleting, outcome_of
 from roadstead.controllers.transfer_runner import EventHandler, Outcome, TransferAttempt
 from roadstead.errors import KubeConflict, KubeNotFound, KubeRejected, KubeUnavailable
-from roadstead.kube.cache import WatchCache
-from roadstead.kube.client import Object, Page
+from roadstead.kube.kube_client import Object, Page
 from roadstead.kube.resources import JOBS, PODS, Resource
+from roadstead.kube.watch_cache import WatchCache
 from roadstead.manifests.names import LABEL_MODEL_UUID
 from roadstead.manifests.transfer_job import TransferPlace, job_name, transfer_job
 from roadstead.transfer.messages import Failed
 
 
-class JobClient(SecretClient, LogClient, Protocol):
+class JobClient(SecretReader, LogClient, Protocol):
     """The part of the API client that Jobs need."""
 
     def list(

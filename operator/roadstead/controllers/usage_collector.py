@@ -11,17 +11,17 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from roadstead.api.usage import UsageSample, UsageSink
-from roadstead.controllers.settings import OperatorSettings
+from roadstead.controllers.operator_settings import OperatorSettings
 from roadstead.controllers.usage_nodes import Nodes
 from roadstead.controllers.usage_rounds import Heard, Rounds
 from roadstead.controllers.usage_targets import PodTarget, ServerTarget, targets
-from roadstead.kube.cache import Name, WatchCache
-from roadstead.kube.client import KubeClient
-from roadstead.usage import metrics
+from roadstead.kube.kube_client import KubeClient
+from roadstead.kube.watch_cache import Name, WatchCache
+from roadstead.usage import usage_metrics
 from roadstead.usage.book import PodSample, UsageBook
 from roadstead.usage.figures import ShownUsage
-from roadstead.usage.metrics import Labels, ServerMetrics
-from roadstead.usage.servers import LlamaServers
+from roadstead.usage.server_metrics import LlamaServers
+from roadstead.usage.usage_metrics import Labels, ServerMetrics
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ class Collector:
         for told in self.took:
             self._hand(told, samples)
         if heard.asked or not any(server.pods for server in found):
-            metrics.LAST_SUCCESS.set(now)
+            usage_metrics.LAST_SUCCESS.set(now)
 
     def _take(
         self,

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from roadstead.api.raw import Raw, section
 from roadstead.errors import KubeError, UsageError
-from roadstead.kube.client import Object
+from roadstead.kube.kube_client import Object
 from roadstead.kube.resources import NODES, Resource
 from roadstead.usage.kubelet import KubeletEndpoint
 

@@ -17,14 +17,14 @@ from roadstead.controllers.server_slots import ServerSlots
 from roadstead.controllers.usage_nodes import Nodes
 from roadstead.controllers.usage_targets import PodTarget, ServerTarget
 from roadstead.errors import KubeError, UsageError
-from roadstead.kube.client import KubeCredentials, Page
+from roadstead.kube.kube_client import KubeCredentials, Page
 from roadstead.kube.resources import PODMETRICS, Resource
-from roadstead.usage import metrics
+from roadstead.usage import usage_metrics
 from roadstead.usage.cadvisor import Readings
 from roadstead.usage.kubelet import Identity, Kubelets
 from roadstead.usage.podmetrics import readings_of
 from roadstead.usage.readings import LlamaReading, PodName, Wanted
-from roadstead.usage.servers import LlamaServers
+from roadstead.usage.server_metrics import LlamaServers
 
 logger = logging.getLogger(__name__)
 
@@ -194,5 +194,5 @@ def _counted(source: str) -> Iterator[None]:
         yield
         result = "done"
     finally:
-        metrics.SCRAPES.labels(source, result).inc()
-        metrics.SCRAPE_SECONDS.labels(source).observe(time.monotonic() - started)
+        usage_metrics.SCRAPES.labels(source, result).inc()
+        usage_metrics.SCRAPE_SECONDS.labels(source).observe(time.monotonic() - started)

@@ -14,11 +14,11 @@ from roadstead.api.raw import Raw, section
 from roadstead.controllers.model_names import model_name
 from roadstead.controllers.server_pods import pods_key
 from roadstead.errors import InvalidResource
-from roadstead.kube.cache import Name, WatchCache
 from roadstead.kube.resources import MODELSERVES, PODS
+from roadstead.kube.watch_cache import Name, WatchCache
 from roadstead.manifests import names
-from roadstead.usage.metrics import Labels
 from roadstead.usage.readings import PodName
+from roadstead.usage.usage_metrics import Labels
 
 _OVER = ("Succeeded", "Failed")
 

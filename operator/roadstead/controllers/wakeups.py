@@ -8,7 +8,6 @@ from roadstead.api.group import LABEL_SERVER_UUID
 from roadstead.api.raw import Raw, section
 from roadstead.api.references import by_name, by_namespace, by_uuid
 from roadstead.controllers.server_pods import key_of_pod, pods_key
-from roadstead.kube.cache import Name, WatchCache
 from roadstead.kube.resources import (
     MODELS,
     MODELSERVES,
@@ -17,6 +16,7 @@ from roadstead.kube.resources import (
     RESOURCECONTRACTS,
     Resource,
 )
+from roadstead.kube.watch_cache import Name, WatchCache
 
 Wakeup = tuple[Resource, Name]
 

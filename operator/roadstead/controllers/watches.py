@@ -20,8 +20,7 @@ from roadstead.controllers.no_persistence import NoDiffBase, NoProgress
 from roadstead.controllers.own_writes import is_own_write
 from roadstead.controllers.queue import backoff
 from roadstead.controllers.watch_health import WatchHealth
-from roadstead.kube.cache import WatchCache
-from roadstead.kube.client import configuration_of
+from roadstead.kube.kube_client import configuration_of
 from roadstead.kube.resources import (
     CHILDREN,
     MODELS,
@@ -32,6 +31,7 @@ from roadstead.kube.resources import (
     ROUTES,
     Resource,
 )
+from roadstead.kube.watch_cache import WatchCache
 
 logger = logging.getLogger(__name__)
 

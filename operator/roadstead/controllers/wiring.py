@@ -15,10 +15,10 @@ from roadstead.controllers.admission_recheck import AdmissionRecheck
 from roadstead.controllers.contract_usage import ContractUsage
 from roadstead.controllers.kept_objects import KeptObjects
 from roadstead.controllers.ledger_feed import LedgerFeed, exact_now
-from roadstead.controllers.receipt_keys import ReceiptKeys
+from roadstead.controllers.operator_settings import OperatorSettings
+from roadstead.controllers.published_receipt_keys import ReceiptKeys
 from roadstead.controllers.routing import Routes
 from roadstead.controllers.server_keys import ServerKeys
-from roadstead.controllers.settings import OperatorSettings
 from roadstead.controllers.store_reach import StoreReach
 from roadstead.controllers.transfer_jobs import JobRunner
 from roadstead.controllers.transfer_process import ProcessRunner
@@ -27,15 +27,15 @@ from roadstead.errors import InvalidSettings
 from roadstead.fence import Fence
 from roadstead.gateway.probe import GatewayProbe
 from roadstead.kube.admitted import AdmittedServes
-from roadstead.kube.cache import WatchCache
-from roadstead.kube.client import KubeClient
-from roadstead.ledger.catalogue import KnownObject, known_objects
+from roadstead.kube.kube_client import KubeClient
+from roadstead.kube.watch_cache import WatchCache
+from roadstead.ledger.known_objects import KnownObject, known_objects
 from roadstead.ledger.outbox import Outbox
 from roadstead.ledger.writer import LedgerWriter
 from roadstead.manifests.platform import Platform, PullPolicy
 from roadstead.source.dial import Anywhere
 from roadstead.source.quant_client import QuantClient
-from roadstead.store.client import MinioStore
+from roadstead.store.store_client import MinioStore
 from roadstead.tokens.receipts import ReceiptVerifier
 
 

@@ -9,12 +9,12 @@ from typing import Protocol
 from roadstead.api.group import ANNOTATION_DIGEST
 from roadstead.api.raw import Raw, section
 from roadstead.errors import KubeConflict
-from roadstead.kube.cache import WatchCache
-from roadstead.kube.client import Object
 from roadstead.kube.drift import drifted, has_surplus, without_surplus
+from roadstead.kube.kube_client import Object
 from roadstead.kube.managed_fields import as_applied, is_managed
 from roadstead.kube.ownership import Ownership, owners, ownership, taken
 from roadstead.kube.resources import CHILDREN, DEPLOYMENTS, ROUTES, Resource, resource_of
+from roadstead.kube.watch_cache import WatchCache
 
 logger = logging.getLogger(__name__)
 

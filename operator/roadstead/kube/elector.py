@@ -14,7 +14,7 @@ from roadstead import metrics
 from roadstead.api.raw import Raw, section
 from roadstead.errors import KubeError, KubeNotFound, LeaseLost
 from roadstead.fence import Fence
-from roadstead.kube.client import Object
+from roadstead.kube.kube_client import Object
 from roadstead.kube.lease import Action, Election, LeaseRecord, LeaseStep
 from roadstead.kube.resources import LEASES, Resource
 

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 from typing import Protocol
 
 from roadstead.api.raw import Raw
-from roadstead.kube.cache import Name, WatchCache
-from roadstead.kube.client import Page
+from roadstead.kube.kube_client import Page
 from roadstead.kube.resources import Resource
 from roadstead.kube.restores import require_as_new, require_consistent
+from roadstead.kube.watch_cache import Name, WatchCache
 
 
 class Lister(Protocol):

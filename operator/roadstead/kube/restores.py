@@ -10,8 +10,8 @@ from typing import Final
 
 from roadstead.api.raw import Raw, section
 from roadstead.errors import ClusterRestored, KubeUnavailable
-from roadstead.kube.cache import WatchCache, uid_of, version
 from roadstead.kube.resources import NAMESPACES, Resource
+from roadstead.kube.watch_cache import WatchCache, uid_of, version
 
 CLUSTER_NAMESPACE: Final = "kube-system"
 """It can't be deleted, so its UID is that of the cluster."""

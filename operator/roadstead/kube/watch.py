@@ -12,11 +12,11 @@ from typing import Final, Protocol
 
 from roadstead.api.raw import Raw, section
 from roadstead.errors import ClusterRestored, KubeError, KubeGone
-from roadstead.kube.cache import WatchCache
-from roadstead.kube.client import Object, Page
+from roadstead.kube.kube_client import Object, Page
 from roadstead.kube.lists import refresh
 from roadstead.kube.resources import Resource
 from roadstead.kube.restores import require_as_new
+from roadstead.kube.watch_cache import WatchCache
 
 logger = logging.getLogger(__name__)
 

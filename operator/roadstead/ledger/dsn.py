@@ -15,7 +15,7 @@ from typing import Final
 from urllib.parse import parse_qsl, urlencode
 
 from roadstead.errors import LedgerError
-from roadstead.ledger.tls import PARAMETERS, Tls
+from roadstead.ledger.postgres_tls import PARAMETERS, Tls
 
 EXAMPLE: Final = "postgresql://user:password@host:5432/roadstead?sslmode=verify-full"
 _SCHEME: Final = re.compile(r"postgres(?:ql)?://")

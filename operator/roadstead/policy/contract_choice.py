@@ -8,7 +8,13 @@ from collections.abc import Iterable, Sequence
 from roadstead.api.contract import ResourceContract
 from roadstead.api.demand import NO_DEMAND, Demand
 from roadstead.policy.chain import Violation
-from roadstead.policy.contract import ContractFacts, asks_for, covers, model_names, violations
+from roadstead.policy.contract_policy import (
+    ContractFacts,
+    asks_for,
+    covers,
+    model_names,
+    violations,
+)
 
 _SHOWN = 5
 

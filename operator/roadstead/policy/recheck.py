@@ -11,7 +11,7 @@ import enum
 
 from roadstead.api.demand import Demand
 from roadstead.policy.chain import Violation
-from roadstead.policy.contract import ContractFacts, explain, violations
+from roadstead.policy.contract_policy import ContractFacts, explain, violations
 
 
 class Effect(enum.Enum):

@@ -18,7 +18,6 @@ from typing import Final
 from urllib.parse import urljoin
 
 from roadstead.errors import SourceDenied, SourceError, SourceInterrupted
-from roadstead.source.answers import MAX_BODY_BYTES, SourceAnswer
 from roadstead.source.dial import (
     READ_SECONDS,
     AddressPolicy,
@@ -28,6 +27,7 @@ from roadstead.source.dial import (
     unreachable,
 )
 from roadstead.source.refusals import changed, refusal
+from roadstead.source.source_responses import MAX_BODY_BYTES, SourceAnswer
 from roadstead.source.urls import Urls
 from roadstead.source.validity import validity
 

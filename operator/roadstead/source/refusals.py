@@ -17,7 +17,7 @@ from roadstead.errors import (
     SourceExpired,
     SourceInterrupted,
 )
-from roadstead.source.answers import SourceAnswer
+from roadstead.source.source_responses import SourceAnswer
 from roadstead.source.validity import Validity
 
 CLOCK_TOLERANCE: Final = datetime.timedelta(minutes=1)

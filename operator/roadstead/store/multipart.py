@@ -20,8 +20,8 @@ from roadstead.errors import (
     StoreNotImplemented,
     UploadMissing,
 )
-from roadstead.store.access import StoreAccess
 from roadstead.store.faults import fault
+from roadstead.store.store_access import StoreAccess
 from roadstead.store.wire import Wire, accepted, local, read_answer, text, unexpected
 
 log = logging.getLogger("roadstead.store")

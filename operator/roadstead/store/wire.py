@@ -21,9 +21,9 @@ from minio.time import to_amz_date
 
 from roadstead.api.location import StoreLocation
 from roadstead.errors import StoreError
-from roadstead.store.access import StoreAccess
 from roadstead.store.faults import answer_fault, fault
-from roadstead.store.fencing import READING
+from roadstead.store.store_access import StoreAccess
+from roadstead.store.store_fencing import READING
 
 UNSIGNED: Final = "UNSIGNED-PAYLOAD"
 ANSWER_SECONDS: Final = 120.0

@@ -11,7 +11,7 @@ from roadstead.source.ranges import RangeReader, SourceObject
 from roadstead.source.retry_policy import RetryPolicy
 from roadstead.source.urls import FixedUrl, RenewedUrls, Urls
 from roadstead.transfer.messages import QuantInput, UrlInput
-from roadstead.transfer.settings import TransferSettings
+from roadstead.transfer.transfer_settings import TransferSettings
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

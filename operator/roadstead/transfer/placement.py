@@ -14,7 +14,7 @@ from roadstead.api.location import StoreLocation
 from roadstead.source.ranges import SourceObject
 from roadstead.source.spans import Span
 from roadstead.store.multipart import Part
-from roadstead.store.objects import StoredObject
+from roadstead.store.stored_objects import StoredObject
 from roadstead.transfer.messages import Resume
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import IO, Final
 
 from roadstead.errors import InvalidSettings
-from roadstead.transfer.command import run
 from roadstead.transfer.messages import Event, Failed, Stopped, event_line
-from roadstead.transfer.settings import TransferSettings
+from roadstead.transfer.transfer_command import run
+from roadstead.transfer.transfer_settings import TransferSettings
 
 GO_ON: Final = 4
 """The exit code of one that was asked to stop, or whose place another pod has taken."""

@@ -10,7 +10,7 @@ SMOOTHING = 0.3
 """Weight of the newest report."""
 
 
-class Rate:
+class TransferRate:
     """Makes a Progress of byte counts; `start` bytes were there before it began."""
 
     def __init__(self, *, total: int, start: int, now: float, phase: Phase) -> None:
@@ -48,5 +48,5 @@ class Reporter:
 
     def of(self, total: int, start: int = 0, *, phase: Phase) -> Callable[[int], None]:
         """Takes how many bytes beyond `start` are done."""
-        rate = Rate(total=total, start=start, now=self._clock(), phase=phase)
+        rate = TransferRate(total=total, start=start, now=self._clock(), phase=phase)
         return lambda moved: self.emit(rate.progress(start + moved, self._clock()))

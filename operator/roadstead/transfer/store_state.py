@@ -21,13 +21,13 @@ from roadstead.source.ranges import SourceObject
 from roadstead.source.retry_policy import RetryPolicy
 from roadstead.source.spans import default_part_size
 from roadstead.store.multipart import Multipart
-from roadstead.store.objects import StoredObject, copy, minio_client, remove, stat
+from roadstead.store.stored_objects import StoredObject, copy, minio_client, remove, stat
 from roadstead.transfer.content import PartsVerifier, Verified
 from roadstead.transfer.messages import Phase, TransferJob
+from roadstead.transfer.object_reader import StoredReader
 from roadstead.transfer.placement import leftovers, may_be_it, staging
 from roadstead.transfer.rate import Reporter
-from roadstead.transfer.reading import StoredReader
-from roadstead.transfer.settings import TransferSettings
+from roadstead.transfer.transfer_settings import TransferSettings
 from roadstead.transfer.upload import abort
 
 log = logging.getLogger("roadstead.transfer")

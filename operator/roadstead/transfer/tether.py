@@ -11,7 +11,7 @@ from typing import Final
 
 from roadstead.errors import InvalidSettings
 from roadstead.fence import Fence
-from roadstead.transfer.settings import TransferSettings
+from roadstead.transfer.transfer_settings import TransferSettings
 
 PARENT_CHECK_SECONDS: Final = 0.25
 ALONE: Final = 3

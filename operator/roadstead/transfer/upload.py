@@ -17,7 +17,7 @@ from roadstead.source.ranges import SourceObject
 from roadstead.source.retry_policy import RetryPolicy
 from roadstead.source.spans import Layout, Span, layout
 from roadstead.store.multipart import Multipart, Part, PartChannel
-from roadstead.store.objects import SHA256_METADATA, SOURCE_ETAG_METADATA
+from roadstead.store.stored_objects import SHA256_METADATA, SOURCE_ETAG_METADATA
 from roadstead.transfer.messages import Resume, Started
 from roadstead.transfer.placement import fits, kept
 

@@ -25,8 +25,8 @@ from roadstead.transfer.content import ContentVerifier, PartsVerifier, Verified
 from roadstead.transfer.messages import Phase, Resume
 from roadstead.transfer.origin import Origin
 from roadstead.transfer.rate import Reporter
-from roadstead.transfer.settings import TransferSettings
 from roadstead.transfer.store_state import GONE, TAKEN, StoreState
+from roadstead.transfer.transfer_settings import TransferSettings
 from roadstead.transfer.upload import Upload, Uploads
 
 HEALING: Final = (

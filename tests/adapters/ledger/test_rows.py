@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from roadstead.ledger.projection import PodsView
+from roadstead.ledger.row_projection import PodsView
 from tests.support.builders.records import (
     LATER,
     NOW,

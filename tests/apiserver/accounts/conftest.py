@@ -21,7 +21,7 @@ from dev.gateway.crds import crd_files
 from dev.servers.apiserver import ApiServer, kubeconfig_content
 from roadstead.errors import KubeError, KubeRejected
 from roadstead.kube import resources
-from roadstead.kube.client import KubeClient
+from roadstead.kube.kube_client import KubeClient
 from roadstead.kube.resources import Resource, resource_of
 from tests.apiserver.accounts.rendering import child, deployment, job, without_owner
 from tests.support.apiserver import apiserver, fresh_namespace

@@ -9,7 +9,7 @@ from typing import Any
 
 from roadstead.api.modelserve import ModelServe
 from roadstead.manifests.gateway import Routing, key_secret
-from roadstead.manifests.modelserve import desired_objects, fetch_secret
+from roadstead.manifests.modelserve_manifests import desired_objects, fetch_secret
 from roadstead.manifests.transfer_job import TransferPlace, transfer_job
 from tests.support.builders.resources import make_model, make_platform, make_serve, of_kind
 from tests.support.charts import Object, Rendered

@@ -11,8 +11,7 @@ from roadstead.controllers.console_route import ConsoleRoute
 from roadstead.controllers.store_reach import StoreReach
 from roadstead.errors import KubeConflict, KubeRejected
 from roadstead.kube.admitted import AdmittedServes
-from roadstead.kube.cache import WatchCache
-from roadstead.kube.client import KubeClient
+from roadstead.kube.kube_client import KubeClient
 from roadstead.kube.resources import (
     DEPLOYMENTS,
     JOBS,
@@ -21,6 +20,7 @@ from roadstead.kube.resources import (
     SERVICES,
     resource_of,
 )
+from roadstead.kube.watch_cache import WatchCache
 from roadstead.manifests.transfer_job import transfer_secret
 from tests.apiserver.accounts.conftest import RELEASE, refusal
 from tests.apiserver.accounts.rendering import (

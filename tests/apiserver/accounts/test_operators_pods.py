@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from roadstead.kube.client import KubeClient
+from roadstead.kube.kube_client import KubeClient
 from roadstead.kube.resources import DEPLOYMENTS, JOBS
 from tests.apiserver.accounts.conftest import refusal
 from tests.apiserver.accounts.rendering import (

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from roadstead.errors import KubeRejected
-from roadstead.kube.client import KubeClient
+from roadstead.kube.kube_client import KubeClient
 from roadstead.kube.resources import Resource
 from tests.support.builders.objects import fresh_name
 from tests.support.certificates import issue

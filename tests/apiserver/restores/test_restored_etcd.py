@@ -17,10 +17,10 @@ import pytest
 from dev.console.tokens import make_token
 from dev.servers.apiclient import connect, install_crds
 from dev.servers.apiserver import ApiServer
-from roadstead.kube.cache import WatchCache
-from roadstead.kube.client import KubeClient
+from roadstead.kube.kube_client import KubeClient
 from roadstead.kube.resources import RESOURCECONTRACTS
 from roadstead.kube.watch import Watcher
+from roadstead.kube.watch_cache import WatchCache
 from tests.apiserver.storeless_operator import running_operator
 from tests.support.apiserver import fresh_namespace
 from tests.support.builders.objects import Raw, make_modelserve

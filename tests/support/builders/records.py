@@ -4,7 +4,6 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from roadstead.ledger.projection import PodsView, contract_record, model_record, server_record
 from roadstead.ledger.records import (
     AdmissionRecord,
     ContractRecord,
@@ -12,6 +11,7 @@ from roadstead.ledger.records import (
     ServerRecord,
     UsageRecord,
 )
+from roadstead.ledger.row_projection import PodsView, contract_record, model_record, server_record
 from tests.support.builders.pods import of_server
 
 Raw = dict[str, Any]

@@ -10,7 +10,7 @@ from roadstead.api.contract import ResourceContract
 from roadstead.policy.contract_choice import Offer
 from roadstead.tokens.claims import Claims, Remark
 from roadstead.tokens.receipts import Receipt
-from roadstead_webhooks.admission import objects
+from roadstead_webhooks.admission import reviewed_objects
 from roadstead_webhooks.admission.facts import Facts, Rules
 from roadstead_webhooks.admission.review import AdmissionRequest, parse
 
@@ -109,7 +109,7 @@ def receipt(
         "groups": frozenset(groups or ("demo-users",)),
         "scopes": frozenset[str](),
         "contract": contract,
-        "binding": objects.binding(asked, asked.object or asked.old),
+        "binding": reviewed_objects.binding(asked, asked.object or asked.old),
         "issued_at": int(NOW.timestamp()),
         "key_id": "k",
     }

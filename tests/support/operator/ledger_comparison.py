@@ -3,7 +3,7 @@
 from typing import Any
 
 from roadstead.controllers.ledger_verification import compare
-from roadstead.kube.client import KubeClient
+from roadstead.kube.kube_client import KubeClient
 from tests.support.builders.objects import Raw
 from tests.support.ledger import Ledger
 from tests.support.operator.namespace import Operated

@@ -15,8 +15,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from roadstead.errors import InvalidSettings
-from roadstead.kube.client import Object
-from roadstead.kube.events import EventRecorder
+from roadstead.kube.kube_client import Object
+from roadstead.kube.kube_events import EventRecorder
 from roadstead.kube.resources import Resource
 from roadstead_webhooks.admission.callers import CertifiedCallers, PathCallers, _common_names
 from roadstead_webhooks.admission.denials import Denials

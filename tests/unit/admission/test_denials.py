@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from roadstead.kube.client import Object
-from roadstead.kube.events import EventRecorder
+from roadstead.kube.kube_client import Object
+from roadstead.kube.kube_events import EventRecorder
 from roadstead.kube.resources import Resource
 from roadstead_webhooks.admission.denials import EACH, TOTAL, Denials
 from roadstead_webhooks.admission.review import AdmissionAnswer

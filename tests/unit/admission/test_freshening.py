@@ -10,13 +10,13 @@ import pytest
 from roadstead.api.raw import Raw
 from roadstead.errors import KubeNotFound
 from roadstead.kube.admitted import AdmittedServes
-from roadstead.kube.client import Object, Page
+from roadstead.kube.kube_client import Object, Page
 from roadstead.kube.resources import MODELSERVES, Resource
 from roadstead.tokens.claims import Claims
 from roadstead.tokens.receipt_keys import SigningKey
 from roadstead_webhooks.admission.counting import CountingCache
 from roadstead_webhooks.admission.gathering import Gatherer
-from roadstead_webhooks.admission.receipts import Receipts
+from roadstead_webhooks.admission.receipt_signing import Receipts
 from tests.support.builders.reviews import NOW, claims, request, thing
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from roadstead.errors import InvalidKey, InvalidReceipt, InvalidSettings
-from roadstead.policy.contract import Caller
+from roadstead.policy.contract_policy import Caller
 from roadstead.tokens.receipt_keys import SigningKey
 from roadstead.tokens.receipts import Binding, Receipt
 from roadstead_webhooks.admission.mutating import Author
-from roadstead_webhooks.admission.receipts import ReceiptKeyring, Receipts
+from roadstead_webhooks.admission.receipt_signing import ReceiptKeyring, Receipts
 
 OLD, NEW = SigningKey.generate(), SigningKey.generate()
 BINDING = Binding(kind="ModelServe", namespace="demo", name="one", spec_digest="d")

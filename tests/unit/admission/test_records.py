@@ -7,9 +7,9 @@ import pytest
 
 from roadstead.ledger.outbox import Outbox
 from roadstead.ledger.records import AdmissionRecord
+from roadstead_webhooks.admission.admission_records import ADMITTED, AdmissionRecords
+from roadstead_webhooks.admission.admission_records import DENIED as DENIED_RATES
 from roadstead_webhooks.admission.rates import Rate
-from roadstead_webhooks.admission.records import ADMITTED, AdmissionRecords
-from roadstead_webhooks.admission.records import DENIED as DENIED_RATES
 from roadstead_webhooks.admission.review import AdmissionAnswer, AdmissionRequest, Operation
 
 OPERATOR = "system:serviceaccount:roadstead-system:roadstead-operator"

@@ -16,7 +16,7 @@ from roadstead.api.modelserve import ModelServe
 from roadstead.errors import KubeConflict, KubeNotFound, KubeUnavailable
 from roadstead.kube.admitted import AdmittedServes
 from roadstead.kube.resources import MODELSERVES, RESOURCECONTRACTS, Resource
-from roadstead.policy.contract import Caller, ContractFacts
+from roadstead.policy.contract_policy import Caller, ContractFacts
 from roadstead_webhooks.admission.counting import CountingCache
 from roadstead_webhooks.admission.reserving import RESERVATION_ATTEMPTS, Reservations
 from roadstead_webhooks.admission.validating import Claim

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from roadstead.errors import KubeError, KubeGone, KubeUnavailable
-from roadstead.kube.cache import WatchCache
-from roadstead.kube.client import Object, Page
+from roadstead.kube.kube_client import Object, Page
 from roadstead.kube.resources import MODELS, Resource
 from roadstead.kube.watch import Watcher
+from roadstead.kube.watch_cache import WatchCache
 from tests.support.builders.reviews import thing
 
 Step = Object | KubeError

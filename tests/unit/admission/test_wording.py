@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from roadstead.ledger.records import row
+from roadstead_webhooks.admission.admission_records import record
 from roadstead_webhooks.admission.mutating import mutate
-from roadstead_webhooks.admission.records import record
+from roadstead_webhooks.admission.request_text import MAX_MESSAGE, MAX_WORDS, cut, printable
 from roadstead_webhooks.admission.review import (
     AdmissionAnswer,
     AdmissionRequest,
@@ -19,7 +20,6 @@ from roadstead_webhooks.admission.review import (
     to_review,
 )
 from roadstead_webhooks.admission.validating import validate
-from roadstead_webhooks.admission.wording import MAX_MESSAGE, MAX_WORDS, cut, printable
 from tests.support.builders.reviews import RULES, Raw, claims, facts, offer, receipt, review, thing
 
 LONG = "eyJ" + "\x1b[31m\n" * 20_000 + ".aa.aa"

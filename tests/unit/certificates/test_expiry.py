@@ -9,7 +9,7 @@ from prometheus_client import REGISTRY
 
 from roadstead_webhooks.certificates.authority import issue, new_authority
 from roadstead_webhooks.certificates.folder import publish
-from roadstead_webhooks.tls import FileCertificates
+from roadstead_webhooks.serving_tls import FileCertificates
 
 NOW = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
 

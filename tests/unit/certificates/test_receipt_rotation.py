@@ -7,7 +7,7 @@ import datetime
 import pytest
 
 from roadstead.errors import InvalidKey
-from roadstead_webhooks.admission.receipts import ReceiptKeyring
+from roadstead_webhooks.admission.receipt_signing import ReceiptKeyring
 from roadstead_webhooks.certificates.receipt_rotation import (
     ANNOUNCED,
     LIFETIME,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roadstead.console.graphs import HEIGHT, TOP, WIDTH, Graph, graph, tens, twos
-from roadstead.console.usage import HOURS, window
+from roadstead.console.usage_graphs import HOURS, window
 
 SINCE = datetime.datetime(2030, 1, 1, tzinfo=datetime.UTC)
 UNTIL = SINCE + datetime.timedelta(hours=1)

@@ -13,9 +13,9 @@ from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.typedefs import Middleware
 
 from roadstead.console.chat_relay import MAX_OPEN, ChatRelay
+from roadstead.console.console_sessions import Session
 from roadstead.console.openings import Openings
 from roadstead.console.servers_host import ServersHost
-from roadstead.console.sessions import Session
 from roadstead.console.site import SESSION
 from roadstead.tokens.claims import Claims
 

@@ -14,7 +14,7 @@ from roadstead.api.raw import Raw
 from roadstead.console.login_views import local
 from roadstead.console.signedout import REVOCATION_WRITE_ATTEMPTS, SignedOut
 from roadstead.errors import KubeConflict, SignOutRefused
-from roadstead.kube.client import Object
+from roadstead.kube.kube_client import Object
 from roadstead.kube.resources import Resource
 from roadstead.tokens.claims import Claims
 from roadstead.tokens.ended_sessions import (

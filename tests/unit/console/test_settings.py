@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from roadstead.console.settings import ConsoleSettings
+from roadstead.console.console_settings import ConsoleSettings
 from roadstead.errors import InvalidSettings
 from roadstead.tokens.sessions import origin_of
 

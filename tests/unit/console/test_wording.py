@@ -4,7 +4,7 @@ import datetime
 
 import pytest
 
-from roadstead.console import wording
+from roadstead.console import formatting
 
 NOW = datetime.datetime(2030, 1, 1, 12, tzinfo=datetime.UTC)
 
@@ -26,23 +26,23 @@ NOW = datetime.datetime(2030, 1, 1, 12, tzinfo=datetime.UTC)
     ],
 )
 def test_times_are_relative(seconds: int, words: str) -> None:
-    assert wording.when(NOW - datetime.timedelta(seconds=seconds), NOW) == words
+    assert formatting.when(NOW - datetime.timedelta(seconds=seconds), NOW) == words
 
 
 def test_exact_time_is_to_the_second_in_utc() -> None:
     east = datetime.timezone(datetime.timedelta(hours=2))
     moment = datetime.datetime(2030, 1, 1, 2, 3, 4, tzinfo=east)
-    assert wording.exact(moment) == "2030-01-01 00:03:04 UTC"
+    assert formatting.exact(moment) == "2030-01-01 00:03:04 UTC"
 
 
 def test_megabytes_are_told_in_binary_units() -> None:
-    assert wording.memory(1073.741824) == "1 GiB"
+    assert formatting.memory(1073.741824) == "1 GiB"
 
 
 def test_what_is_not_known_is_a_dash() -> None:
-    functions = (wording.memory, wording.cores, wording.speed)
-    assert {each(None) for each in functions} == {wording.NO_VALUE}
-    assert wording.when(None, NOW) == wording.NO_VALUE
+    functions = (formatting.memory, formatting.cores, formatting.speed)
+    assert {each(None) for each in functions} == {formatting.NO_VALUE}
+    assert formatting.when(None, NOW) == formatting.NO_VALUE
 
 
 @pytest.mark.parametrize(
@@ -52,10 +52,10 @@ def test_what_is_not_known_is_a_dash() -> None:
 def test_share_is_whole_percent(
     part: float | None, whole: float | None, percent: int | None
 ) -> None:
-    assert wording.share(part, whole) == percent
+    assert formatting.share(part, whole) == percent
 
 
 def test_reason_is_the_operators_message_or_words_for_it() -> None:
-    assert wording.reason_text("Loading", "pod x loads the model") == "Pod x loads the model"
-    assert wording.reason_text("ScaledToZero", "") == "Stopped: it is scaled to zero replicas."
-    assert wording.reason_text("ImagePullFailed", "") == "Image pull failed."
+    assert formatting.reason_text("Loading", "pod x loads the model") == "Pod x loads the model"
+    assert formatting.reason_text("ScaledToZero", "") == "Stopped: it is scaled to zero replicas."
+    assert formatting.reason_text("ImagePullFailed", "") == "Image pull failed."

@@ -15,8 +15,8 @@ from aiohttp.test_utils import TestServer
 from roadstead.controllers.connection import EMPTY_LIST_PARAMS, TOO_OLD, SessionFactory
 from roadstead.controllers.own_writes import is_own_write
 from roadstead.controllers.watch_health import WatchHealth
-from roadstead.kube.cache import WatchCache
 from roadstead.kube.resources import PODS
+from roadstead.kube.watch_cache import WatchCache
 
 ADDED = b'{"type":"ADDED","object":{"conditions":[{"type":"ERROR"}]}}'
 DELETED = b'{"type":"DELETED","object":{}}'

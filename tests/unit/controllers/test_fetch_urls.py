@@ -14,7 +14,7 @@ from roadstead.api.location import StoreLocation
 from roadstead.api.modelserve import ModelServe
 from roadstead.controllers.fetch_urls import SECRET_CHECK_SECONDS, FetchUrls
 from roadstead.errors import NameTaken
-from roadstead.kube.client import Object
+from roadstead.kube.kube_client import Object
 from roadstead.kube.resources import SECRETS
 from roadstead.manifests.names import ANNOTATION_EXPIRES
 from tests.support.builders.resources import make_serve

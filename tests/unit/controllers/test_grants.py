@@ -15,8 +15,8 @@ from roadstead.controllers.grants import Grant
 from roadstead.controllers.modelserve_status import ServeObservation
 from roadstead.controllers.status_writer import StatusWriter
 from roadstead.errors import KubeConflict
-from roadstead.kube.cache import WatchCache
-from roadstead.kube.events import EventRecorder
+from roadstead.kube.kube_events import EventRecorder
+from roadstead.kube.watch_cache import WatchCache
 from tests.support.builders.pods import deployment
 from tests.support.builders.resources import make_model
 from tests.unit.controllers.test_status_writer import Api

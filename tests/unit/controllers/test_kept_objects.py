@@ -8,8 +8,8 @@ from roadstead.api.location import StoreLocation
 from roadstead.api.model import Model
 from roadstead.controllers.kept_objects import KeptObjects
 from roadstead.errors import LedgerUnavailable, StoreInterrupted
-from roadstead.ledger.catalogue import KnownObject
-from roadstead.store.client import StoredObject
+from roadstead.ledger.known_objects import KnownObject
+from roadstead.store.store_client import StoredObject
 from tests.support.builders.records import make_object
 
 PLACE = StoreLocation(endpoint="http://minio:9000", bucket="models", path="gemma/1.gguf")

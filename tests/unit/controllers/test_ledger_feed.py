@@ -6,8 +6,8 @@ import pytest
 
 from roadstead.api.usage import UsageSample
 from roadstead.controllers.ledger_feed import INDEXES, LedgerFeed
-from roadstead.kube.cache import WatchCache
 from roadstead.kube.resources import MODELS, MODELSERVES, PODS
+from roadstead.kube.watch_cache import WatchCache
 from roadstead.ledger.outbox import Outbox
 from roadstead.ledger.records import ObjectRecord, ServerRecord
 from tests.support.builders.records import NOW, UID, Raw, make_object, make_pod, make_serve

@@ -12,7 +12,7 @@ from roadstead.api.model import Model
 from roadstead.controllers.model_plan import LAST_RETRY, ModelFacts, PlanStep, plan, retry_delay
 from roadstead.controllers.transfers import State, TransferView
 from roadstead.errors import Retry
-from roadstead.store.client import StoredObject
+from roadstead.store.store_client import StoredObject
 from roadstead.transfer.messages import Failed, Stopped
 
 TARGET = StoreLocation(endpoint="http://minio:9000", bucket="models", path="gemma/1.gguf")

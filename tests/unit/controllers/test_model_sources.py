@@ -8,7 +8,7 @@ import pytest
 from roadstead.api.model import Model
 from roadstead.controllers.model_sources import Sources
 from roadstead.errors import KubeError, KubeNotFound, KubeRejected, Retry, SourceError
-from roadstead.kube.client import Object
+from roadstead.kube.kube_client import Object
 from roadstead.kube.resources import Resource
 from roadstead.transfer.messages import QuantInput, UrlInput
 

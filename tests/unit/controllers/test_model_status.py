@@ -16,7 +16,7 @@ from roadstead.controllers.transfer_runner import Blocked
 from roadstead.controllers.transfers import State, TransferView
 from roadstead.errors import Retry
 from roadstead.gguf import GgufHeader
-from roadstead.store.client import StoredObject
+from roadstead.store.store_client import StoredObject
 from roadstead.transfer.messages import Completed, Failed, Phase, Progress, Started, Stopped
 from tests.unit.schemas import faults, status_schema
 

@@ -4,8 +4,8 @@ from prometheus_client import REGISTRY
 
 from roadstead.api.references import serve_references
 from roadstead.controllers.object_metrics import ObjectMetrics
-from roadstead.kube.cache import WatchCache
 from roadstead.kube.resources import MODELS, MODELSERVES, RESOURCECONTRACTS, Resource
+from roadstead.kube.watch_cache import WatchCache
 from tests.support.builders.records import UID, Raw, make_object, make_serve, ready
 
 SERVER = {"namespace": "demo", "name": "gemma", "server_uuid": UID, "model": "gemma-3-270m"}

@@ -10,8 +10,7 @@ import pytest
 from roadstead.api.group import FIELD_MANAGER, LABEL_MANAGED_BY, LABEL_SERVER_UUID
 from roadstead.controllers.orphans import Orphans, orphaned
 from roadstead.errors import KubeUnavailable
-from roadstead.kube.cache import WatchCache
-from roadstead.kube.client import Object
+from roadstead.kube.kube_client import Object
 from roadstead.kube.resources import (
     CHILDREN,
     DEPLOYMENTS,
@@ -21,6 +20,7 @@ from roadstead.kube.resources import (
     SERVICES,
     Resource,
 )
+from roadstead.kube.watch_cache import WatchCache
 from tests.unit.kube.memory_api import MemoryApi
 
 SERVER = ("demo", "serve-1")

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from roadstead.controllers.own_writes import is_own_write
-from roadstead.kube.cache import WatchCache
 from roadstead.kube.resources import MODELS
+from roadstead.kube.watch_cache import WatchCache
 
 
 def model(version: int, *, uid: str = "u") -> dict[str, Any]:

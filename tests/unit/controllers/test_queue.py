@@ -17,7 +17,7 @@ from roadstead.controllers.queue import (
     backoff,
 )
 from roadstead.errors import KubeConflict, KubeUnavailable
-from roadstead.kube.cache import Name
+from roadstead.kube.watch_cache import Name
 from tests.support.waiting import assert_eventually
 
 

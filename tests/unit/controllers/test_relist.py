@@ -7,9 +7,9 @@ import pytest
 from roadstead.controllers.relist import Relist
 from roadstead.controllers.watch_health import WatchHealth
 from roadstead.errors import ClusterRestored
-from roadstead.kube.cache import WatchCache
-from roadstead.kube.client import Page
+from roadstead.kube.kube_client import Page
 from roadstead.kube.resources import PODS, Resource
+from roadstead.kube.watch_cache import WatchCache
 
 
 def heard(*answers: bool) -> list[str]:

@@ -13,7 +13,7 @@ from roadstead.api.modelserve import ModelServe
 from roadstead.controllers.fetch_urls import SECRET_CHECK_SECONDS
 from roadstead.controllers.server_keys import ServerKeys
 from roadstead.errors import KubeConflict, KubeUnavailable, NameTaken
-from roadstead.kube.client import Object
+from roadstead.kube.kube_client import Object
 from roadstead.kube.resources import SECRETS
 from roadstead.tokens.gateway_keys import GatewayKey
 from tests.support.builders.resources import make_serve

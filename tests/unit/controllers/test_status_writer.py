@@ -8,10 +8,10 @@ from roadstead.api.conditions import condition, merged
 from roadstead.api.raw import Raw
 from roadstead.controllers.status_writer import StatusWriter, ready_turn
 from roadstead.errors import KubeConflict, KubeRejected
-from roadstead.kube.cache import WatchCache
-from roadstead.kube.client import Object
-from roadstead.kube.events import EventRecorder
+from roadstead.kube.kube_client import Object
+from roadstead.kube.kube_events import EventRecorder
 from roadstead.kube.resources import MODELS, Resource
+from roadstead.kube.watch_cache import WatchCache
 
 NOW = "2026-01-01T00:00:00Z"
 

@@ -9,8 +9,8 @@ import pytest
 from roadstead.controllers.store_reach import StoreReach
 from roadstead.errors import KubeRejected
 from roadstead.kube.admitted import AdmittedServes
-from roadstead.kube.cache import WatchCache
 from roadstead.kube.resources import MODELSERVES, NETWORKPOLICIES
+from roadstead.kube.watch_cache import WatchCache
 from roadstead.tokens.receipt_keys import SigningKey
 from tests.support.builders.reviews import thing
 from tests.support.receipts import verifier_of, with_receipt

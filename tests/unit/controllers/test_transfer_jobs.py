@@ -17,9 +17,9 @@ from roadstead.controllers.transfer_pods import pods_of
 from roadstead.controllers.transfer_runner import Outcome, TransferAttempt
 from roadstead.controllers.transfers import State, Transfers
 from roadstead.errors import KubeRejected, KubeUnavailable
-from roadstead.kube.cache import WatchCache
-from roadstead.kube.client import Object, Page
+from roadstead.kube.kube_client import Object, Page
 from roadstead.kube.resources import JOBS, MODELS, PODS, SECRETS, Resource
+from roadstead.kube.watch_cache import WatchCache
 from roadstead.transfer.messages import Failed, StoredInput, TransferJob, event_line
 from tests.support.waiting import assert_eventually
 from tests.unit.controllers.test_transfer_logs import FAILED

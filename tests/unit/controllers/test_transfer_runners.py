@@ -6,14 +6,14 @@ import pytest
 from kubernetes.aio.client import ApiClient
 
 from roadstead.controllers import wiring
-from roadstead.controllers.settings import OperatorSettings
+from roadstead.controllers.operator_settings import OperatorSettings
 from roadstead.controllers.transfer_jobs import JobRunner
 from roadstead.controllers.transfer_process import ProcessRunner
 from roadstead.controllers.transfer_runner import TransferRunner
 from roadstead.errors import InvalidSettings
 from roadstead.fence import FOREVER, Fence
-from roadstead.kube.cache import WatchCache
-from roadstead.kube.client import KubeClient
+from roadstead.kube.kube_client import KubeClient
+from roadstead.kube.watch_cache import WatchCache
 
 
 def settings(**environ: str) -> OperatorSettings:

@@ -16,7 +16,7 @@ from roadstead.controllers.usage_nodes import (
     pause,
 )
 from roadstead.errors import KubeNotFound, UsageError
-from roadstead.kube.client import Object
+from roadstead.kube.kube_client import Object
 from roadstead.kube.resources import Resource
 from roadstead.usage.kubelet import KubeletEndpoint
 

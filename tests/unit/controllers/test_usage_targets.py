@@ -8,8 +8,8 @@ import pytest
 
 from roadstead.controllers.ledger_feed import INDEXES
 from roadstead.controllers.usage_targets import ServerTarget, pod_target, targets
-from roadstead.kube.cache import WatchCache
 from roadstead.kube.resources import MODELS, MODELSERVES, PODS
+from roadstead.kube.watch_cache import WatchCache
 from tests.support.builders.pods import usage_pod
 from tests.support.builders.resources import make_model, make_serve
 

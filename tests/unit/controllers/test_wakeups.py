@@ -7,8 +7,8 @@ import pytest
 from roadstead.api.group import LABEL_SERVER_UUID
 from roadstead.api.references import model_references
 from roadstead.controllers.wakeups import ModelNews, Wakeup, wakeups
-from roadstead.kube.cache import WatchCache
 from roadstead.kube.resources import DEPLOYMENTS, MODELS, MODELSERVES, PODS, Resource
+from roadstead.kube.watch_cache import WatchCache
 from tests.support.builders.pods import of_server
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roadstead_webhooks.forwardauth.answers import MAX_GROUPS_BYTES, passed, refused
+from roadstead_webhooks.forwardauth.auth_responses import MAX_GROUPS_BYTES, passed, refused
 from roadstead_webhooks.forwardauth.verdict import AuthVerdict
 
 PRINTABLE = st.characters(exclude_categories=("C", "Z"), include_characters=" ")

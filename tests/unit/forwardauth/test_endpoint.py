@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from roadstead.kube.resources import MODELSERVES, RESOURCECONTRACTS
-from roadstead_webhooks.forwardauth.answers import AuthResponse
+from roadstead_webhooks.forwardauth.auth_responses import AuthResponse
 from tests.support.builders import tokens
 from tests.unit.forwardauth.questions import (
     CHAT,

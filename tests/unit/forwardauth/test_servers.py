@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from roadstead.kube.resources import MODELSERVES, NAMESPACES
-from roadstead_webhooks.forwardauth.servers import Servers
+from roadstead_webhooks.forwardauth.server_index import Servers
 from tests.unit.forwardauth.questions import OTHER, SERVER, Site
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from roadstead.api.group import FIELD_MANAGER
 from roadstead.api.raw import Raw
 from roadstead.errors import KubeConflict, KubeNotFound
-from roadstead.kube.client import Object
+from roadstead.kube.kube_client import Object
 from roadstead.kube.resources import DEPLOYMENTS, NETWORKPOLICIES, Resource
 
 _COUNTED = (DEPLOYMENTS, NETWORKPOLICIES)

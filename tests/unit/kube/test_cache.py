@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roadstead.api.group import LABEL_SERVER_UUID
-from roadstead.kube.cache import WatchCache
 from roadstead.kube.resources import MODELS, PODS
+from roadstead.kube.watch_cache import WatchCache
 
 
 def thing(version: int, *, uid: str = "u", name: str = "a", server: str = "") -> dict[str, Any]:

@@ -15,10 +15,10 @@ from roadstead.api.group import (
     LABEL_SERVER_UUID,
 )
 from roadstead.errors import KubeConflict, KubeUnavailable, NameTaken
-from roadstead.kube.cache import WatchCache
 from roadstead.kube.children import Children
-from roadstead.kube.client import Object
+from roadstead.kube.kube_client import Object
 from roadstead.kube.resources import CHILDREN, DEPLOYMENTS, ROUTES, SERVICES, resource_of
+from roadstead.kube.watch_cache import WatchCache
 from tests.unit.kube.memory_api import OURS, MemoryApi
 
 SERVER = "serve-1"

@@ -9,8 +9,8 @@ from kubernetes.aio.client import ApiClient, Configuration
 
 from roadstead.errors import KubeNotFound, LeaseLost
 from roadstead.fence import FOREVER, Fence
-from roadstead.kube.client import KubeClient
-from roadstead.kube.fencing import fenced
+from roadstead.kube.kube_client import KubeClient
+from roadstead.kube.kube_fencing import fenced
 from roadstead.kube.resources import MODELS
 
 MODEL = {"apiVersion": "model.example.com/v1alpha1", "kind": "Model", "metadata": {"name": "a"}}

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from roadstead.api.raw import Raw
-from roadstead.kube.cache import WatchCache
-from roadstead.kube.client import Page
+from roadstead.kube.kube_client import Page
 from roadstead.kube.lists import refresh
 from roadstead.kube.resources import MODELS, Resource
+from roadstead.kube.watch_cache import WatchCache
 
 
 def thing(name: str, version: int = 1, *, uid: str = "") -> dict[str, Any]:

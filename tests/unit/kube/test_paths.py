@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from roadstead.errors import KubeNotFound, KubeRejected
-from roadstead.kube.client import KubeClient
+from roadstead.kube.kube_client import KubeClient
 from roadstead.kube.resources import MODELS, MODELSERVES, Resource
 
 ELSEWHERE = ["", ".", "..", "...", "a/b", "../../secrets/a", "/", "a/", "../../../../api/v1/pods"]

@@ -11,8 +11,7 @@ import pytest
 from roadstead.api.group import ANNOTATION_RECEIPT, API_VERSION, FIELD_MANAGER, LABEL_MANAGED_BY
 from roadstead.api.raw import Raw
 from roadstead.controllers import cache_contents
-from roadstead.kube.cache import WatchCache
-from roadstead.kube.projection import MAX_OWNERS, MAX_VALUE, Projection
+from roadstead.kube.field_projection import MAX_OWNERS, MAX_VALUE, Projection
 from roadstead.kube.resources import (
     CHILDREN,
     CONFIGMAPS,
@@ -24,8 +23,9 @@ from roadstead.kube.resources import (
     ROUTES,
     Resource,
 )
+from roadstead.kube.watch_cache import WatchCache
 from roadstead_webhooks.admission import counting
-from roadstead_webhooks.forwardauth import servers
+from roadstead_webhooks.forwardauth import server_index
 
 MUCH = "x" * 250_000
 MOST = 4096
@@ -33,7 +33,7 @@ MOST = 4096
 TABLES: dict[str, Mapping[Resource, Projection]] = {
     "operator": cache_contents.KEPT,
     "webhooks": counting.KEPT,
-    "forward-auth": servers.KEPT,
+    "forward-auth": server_index.KEPT,
 }
 EVERY = [
     pytest.param(resource, keep, id=f"{part}-{resource.plural}")
@@ -93,7 +93,7 @@ def test_what_others_wrote_is_not_kept(resource: Resource, keep: Projection, pla
 
 
 @pytest.mark.parametrize("meta", [{"labels": {"a": MUCH}}, {"finalizers": [MUCH]}])
-@pytest.mark.parametrize("table", [counting.KEPT, servers.KEPT])
+@pytest.mark.parametrize("table", [counting.KEPT, server_index.KEPT])
 def test_nor_are_labels_and_finalizers_of_servers(
     table: Mapping[Resource, Projection], meta: dict[str, Any]
 ) -> None:
@@ -111,7 +111,7 @@ def test_forward_auth_keeps_whose_a_server_is_and_nothing_else_of_it() -> None:
 
 
 def kept_of_namespaced(raw: Raw) -> Raw:
-    cache = servers.Servers()
+    cache = server_index.Servers()
     cache.put(MODELSERVES, raw)
     found = cache.get(MODELSERVES, "one", "demo")
     assert found is not None
@@ -120,7 +120,7 @@ def kept_of_namespaced(raw: Raw) -> Raw:
 
 def test_of_a_contract_forward_auth_keeps_no_reservations() -> None:
     raw = {**body(RESOURCECONTRACTS), "status": {"reservations": [MUCH]}}
-    assert size(kept_of(RESOURCECONTRACTS, servers.KEPT[RESOURCECONTRACTS], raw)) < MOST
+    assert size(kept_of(RESOURCECONTRACTS, server_index.KEPT[RESOURCECONTRACTS], raw)) < MOST
 
 
 def test_an_annotation_that_is_read_is_kept_up_to_the_length_of_a_receipt() -> None:

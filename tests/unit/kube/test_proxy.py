@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from roadstead.errors import KubeUnavailable
-from roadstead.kube.client import KubeClient
+from roadstead.kube.kube_client import KubeClient
 from roadstead.kube.resources import MODELS
 
 FAR = "http://api.invalid"

@@ -9,11 +9,11 @@ import pytest
 
 from roadstead.api.raw import Raw
 from roadstead.errors import ClusterRestored, KubeUnavailable
-from roadstead.kube.cache import WatchCache
-from roadstead.kube.client import Page
+from roadstead.kube.kube_client import Page
 from roadstead.kube.lists import refresh
 from roadstead.kube.resources import MODELS, NAMESPACES, Resource
 from roadstead.kube.restores import require_complete
+from roadstead.kube.watch_cache import WatchCache
 
 
 def thing(name: str, version: int, uid: str = "") -> dict[str, Any]:

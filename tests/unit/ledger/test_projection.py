@@ -2,8 +2,8 @@
 
 import pytest
 
-from roadstead.ledger.projection import PodsView, server_record
 from roadstead.ledger.records import row
+from roadstead.ledger.row_projection import PodsView, server_record
 from tests.support.builders.records import NOW, a_contract, a_model, a_server, make_serve, ready
 
 

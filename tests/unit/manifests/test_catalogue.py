@@ -7,7 +7,7 @@ import yaml
 
 from roadstead.api.modelserve import ModelServe
 from roadstead.errors import InvalidResource
-from roadstead.manifests.catalogue import model_for, template
+from roadstead.manifests.catalogue_manifests import model_for, template
 from tests.support.builders.resources import make_model, make_serve
 
 _GGUF = {

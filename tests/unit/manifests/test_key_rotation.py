@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from roadstead.manifests.gateway import Routing
-from roadstead.manifests.modelserve import desired_objects, without_needless_rollout
+from roadstead.manifests.modelserve_manifests import desired_objects, without_needless_rollout
 from roadstead.manifests.names import ANNOTATION_KEY_DIGEST
 from roadstead.manifests.rendering import Manifest
 from tests.support.builders.resources import make_model, make_platform, make_serve, of_kind

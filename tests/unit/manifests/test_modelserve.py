@@ -9,7 +9,7 @@ import pytest
 
 from roadstead.errors import InvalidResource
 from roadstead.manifests.digest import digest_of
-from roadstead.manifests.modelserve import (
+from roadstead.manifests.modelserve_manifests import (
     desired_objects,
     fetch_expiry,
     fetch_secret,

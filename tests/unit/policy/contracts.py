@@ -8,7 +8,7 @@ from typing import Any
 
 from roadstead.api.contract import ResourceContract
 from roadstead.api.modelserve import ModelServe
-from roadstead.policy.contract import Caller, ContractFacts
+from roadstead.policy.contract_policy import Caller, ContractFacts
 from tests.support.builders.resources import make_serve
 
 NOW = datetime.datetime(2030, 1, 1, tzinfo=datetime.UTC)

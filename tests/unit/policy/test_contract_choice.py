@@ -6,8 +6,8 @@ from typing import Any
 
 from roadstead.api.contract import ResourceContract
 from roadstead.api.demand import Demand
-from roadstead.policy.contract import Caller
 from roadstead.policy.contract_choice import Choice, Offer, choose
+from roadstead.policy.contract_policy import Caller
 from tests.unit.policy.contracts import make_contract, make_demanding, make_facts
 
 _SMALL = {"memory": "1Gi"}

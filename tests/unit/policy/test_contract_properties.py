@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from roadstead.api.contract import ResourceContract
 from roadstead.api.demand import Demand
 from roadstead.api.modelserve import ModelServe
-from roadstead.policy.contract import Caller, ContractFacts, covers, explain, violations
 from roadstead.policy.contract_choice import Offer, choose
+from roadstead.policy.contract_policy import Caller, ContractFacts, covers, explain, violations
 from roadstead.policy.memory_fit import memory_fit
 from tests.support.builders.resources import make_model
 from tests.unit.policy.contracts import NOW, make_contract, make_demanding, make_facts

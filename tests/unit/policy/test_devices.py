@@ -8,7 +8,7 @@ from roadstead.api.contract import Reservation
 from roadstead.api.demand import Demand, total
 from roadstead.api.devices import DeviceNames
 from roadstead.api.granted import Granted
-from roadstead.policy.contract import explain, violations
+from roadstead.policy.contract_policy import explain, violations
 from roadstead.policy.contract_share import fits
 from roadstead.settings import EnvReader
 from tests.support.builders.resources import make_serve

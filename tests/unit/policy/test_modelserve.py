@@ -9,7 +9,7 @@ import pytest
 from roadstead.api.model import Model
 from roadstead.api.modelserve import ModelServe
 from roadstead.policy.chain import Violation, evaluate
-from roadstead.policy.modelserve import MODELSERVE_RULES, ServeFacts, spec_violations
+from roadstead.policy.modelserve_policy import MODELSERVE_RULES, ServeFacts, spec_violations
 from tests.support.builders.resources import make_model, make_serve
 
 _MODEL = make_model("gemma", "uid-1")

@@ -6,7 +6,7 @@ import http.client
 import pytest
 
 from roadstead.excerpts import MAX_CHARACTERS
-from roadstead.source.answers import SourceAnswer
+from roadstead.source.source_responses import SourceAnswer
 
 SIGNED = "/model.gguf?X-Amz-Credential=AKIAEXAMPLE%2F20261130&X-Amz-Signature=0badc0de0badc0de"
 EXPIRED = b"""<?xml version="1.0" encoding="UTF-8"?>

@@ -5,8 +5,8 @@ import datetime
 import pytest
 
 from roadstead.errors import Retry, SourceDenied, SourceError, SourceInterrupted
-from roadstead.source.answers import SourceAnswer
 from roadstead.source.refusals import refusal
+from roadstead.source.source_responses import SourceAnswer
 from roadstead.source.validity import Validity
 
 NOW = datetime.datetime(2026, 11, 30, 12, tzinfo=datetime.UTC)

@@ -7,7 +7,7 @@ import pytest
 
 from roadstead.errors import StoreError
 from roadstead.s3 import Addressing, KeyFiles, S3Credentials
-from roadstead.store.access import StoreAccess
+from roadstead.store.store_access import StoreAccess
 
 FIRST = S3Credentials(access_key="key-1", secret_key="secret-1", session_token="token-1")
 SECOND = S3Credentials(access_key="key-2", secret_key="secret-2", session_token="token-2")

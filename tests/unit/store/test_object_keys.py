@@ -9,9 +9,9 @@ from minio import Minio
 
 from roadstead.api.location import StoreLocation
 from roadstead.source.dial import Target
-from roadstead.store.access import StoreAccess
-from roadstead.store.objects import minio_client
 from roadstead.store.presigned import presigned, signed
+from roadstead.store.store_access import StoreAccess
+from roadstead.store.stored_objects import minio_client
 
 ENDPOINT = "http://store.example:9000"
 HOUR = datetime.timedelta(hours=1)

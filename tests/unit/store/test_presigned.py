@@ -9,9 +9,9 @@ import pytest
 
 from roadstead.api.location import StoreLocation
 from roadstead.s3 import Addressing
-from roadstead.store.access import StoreAccess
-from roadstead.store.objects import minio_client
 from roadstead.store.presigned import presigned, signed
+from roadstead.store.store_access import StoreAccess
+from roadstead.store.stored_objects import minio_client
 
 ENDPOINT = "https://store.example:9000"
 HOUR = datetime.timedelta(hours=1)

@@ -4,8 +4,8 @@ import datetime
 from pathlib import Path
 
 from roadstead.api.location import StoreLocation
-from roadstead.store.access import StoreAccess
-from roadstead.store.client import MinioStore
+from roadstead.store.store_access import StoreAccess
+from roadstead.store.store_client import MinioStore
 
 ENDPOINT = "http://minio.example.com:9000"
 PLACE = StoreLocation(endpoint=ENDPOINT, bucket="models", path="gemma.gguf")

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from roadstead.errors import InvalidSettings
-from roadstead.issuers.settings import IssuerSettings, TokenSettings
+from roadstead.issuers.issuer_settings import IssuerSettings, TokenSettings
 from roadstead.tokens.keys import Algorithm
 from roadstead.tokens.prefixes import NamePrefixes
 from tests.support.builders.tokens import prefixes

@@ -6,7 +6,7 @@ from roadstead.api.location import StoreLocation
 from roadstead.source.ranges import SourceObject
 from roadstead.source.spans import layout
 from roadstead.store.multipart import Part
-from roadstead.store.objects import StoredObject
+from roadstead.store.stored_objects import StoredObject
 from roadstead.transfer.messages import Resume
 from roadstead.transfer.placement import destination, fits, kept, leftovers, may_be_it
 

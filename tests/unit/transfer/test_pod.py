@@ -14,7 +14,7 @@ import pytest
 from roadstead.errors import InvalidSettings, Retry
 from roadstead.transfer.messages import Failed, Stopped, parse_event
 from roadstead.transfer.pod import GO_ON, Pod, is_over
-from roadstead.transfer.settings import TransferSettings
+from roadstead.transfer.transfer_settings import TransferSettings
 
 
 @pytest.fixture

@@ -1,26 +1,26 @@
 """How fast it goes."""
 
 from roadstead.transfer.messages import Phase
-from roadstead.transfer.rate import Rate
+from roadstead.transfer.rate import TransferRate
 
 
 def test_rate_and_rest_follow_from_what_moved() -> None:
-    rate = Rate(total=1000, start=0, now=0.0, phase=Phase.TRANSFERRING)
+    rate = TransferRate(total=1000, start=0, now=0.0, phase=Phase.TRANSFERRING)
     progress = rate.progress(100, 1.0)
     assert (progress.bytes_per_second, progress.remaining_seconds) == (100, 9)
 
 
 def test_bytes_of_an_earlier_run_do_not_count_as_speed() -> None:
-    rate = Rate(total=1000, start=900, now=0.0, phase=Phase.TRANSFERRING)
+    rate = TransferRate(total=1000, start=900, now=0.0, phase=Phase.TRANSFERRING)
     assert rate.progress(910, 1.0).bytes_per_second == 10
 
 
 def test_one_slow_second_changes_the_rate_by_its_share() -> None:
-    rate = Rate(total=1000, start=0, now=0.0, phase=Phase.TRANSFERRING)
+    rate = TransferRate(total=1000, start=0, now=0.0, phase=Phase.TRANSFERRING)
     rate.progress(100, 1.0)
     assert rate.progress(100, 2.0).bytes_per_second == 70
 
 
 def test_rest_is_unknown_while_nothing_moves() -> None:
-    rate = Rate(total=1000, start=0, now=0.0, phase=Phase.VERIFYING)
+    rate = TransferRate(total=1000, start=0, now=0.0, phase=Phase.VERIFYING)
     assert rate.progress(0, 1.0).remaining_seconds is None

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from roadstead.errors import InvalidSettings
-from roadstead.fetch.settings import FetchSettings
-from roadstead.source.settings import QuantSettings
-from roadstead.transfer.settings import TransferSettings
+from roadstead.fetch.fetch_settings import FetchSettings
+from roadstead.source.source_settings import QuantSettings
+from roadstead.transfer.transfer_settings import TransferSettings
 
 STORE = {
     "ROADSTEAD_STORE_ENDPOINT": "http://minio:9000/",

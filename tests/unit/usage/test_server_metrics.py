@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from roadstead.usage.book import Usage
-from roadstead.usage.metrics import Labels, ServerMetrics
+from roadstead.usage.usage_metrics import Labels, ServerMetrics
 
 LABELS: Labels = ("demo", "gemma", "uuid-1", "gemma-3-270m")
 

@@ -16,8 +16,7 @@ from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section
 from roadstead.api.references import model_references
 from roadstead.kube.admitted import AdmittedServes
-from roadstead.kube.cache import Name
-from roadstead.kube.projection import Keep, Projection
+from roadstead.kube.field_projection import Keep, Projection
 from roadstead.kube.resources import (
     CONFIGMAPS,
     MODELS,
@@ -27,8 +26,9 @@ from roadstead.kube.resources import (
     Resource,
 )
 from roadstead.kube.restores import require_complete
+from roadstead.kube.watch_cache import Name
 from roadstead.policy.contract_load import outstanding, taken_by
-from roadstead_webhooks.admission.objects import readable
+from roadstead_webhooks.admission.reviewed_objects import readable
 from roadstead_webhooks.contracts import ContractCache
 
 KEPT: Final[Mapping[Resource, Projection]] = {

@@ -10,9 +10,9 @@ from typing import Final
 
 from roadstead.api.group import API_VERSION
 from roadstead.api.raw import Raw
-from roadstead.kube.events import EventRecorder
+from roadstead.kube.kube_events import EventRecorder
 from roadstead.logs import redacted
-from roadstead_webhooks import metrics
+from roadstead_webhooks import webhook_metrics
 from roadstead_webhooks.admission.rates import Rate, RateLimit
 from roadstead_webhooks.admission.review import AdmissionAnswer, AdmissionRequest
 
@@ -70,7 +70,7 @@ class Denials:
     def _may_post(self, namespace: str) -> bool:
         allowed = self._rate.allows(namespace)
         if not allowed:
-            metrics.EVENTS_DROPPED.inc()
+            webhook_metrics.EVENTS_DROPPED.inc()
         return allowed
 
 

@@ -14,12 +14,12 @@ from aiohttp import web
 
 from roadstead import logs
 from roadstead.errors import KubeError
-from roadstead_webhooks import metrics
+from roadstead_webhooks import webhook_metrics
+from roadstead_webhooks.admission.admission_records import AdmissionRecords
 from roadstead_webhooks.admission.callers import Callers
 from roadstead_webhooks.admission.denials import Denials
 from roadstead_webhooks.admission.exposure import Exposure
 from roadstead_webhooks.admission.offload import Offload, TooManyReviews
-from roadstead_webhooks.admission.records import AdmissionRecords
 from roadstead_webhooks.admission.review import (
     MAX_BYTES,
     AdmissionAnswer,
@@ -93,7 +93,7 @@ class Endpoints:
 
     async def _serve(self, http: web.Request, webhook: str, decide: Decide) -> web.Response:
         if not self._callers.believes(http):
-            metrics.BAD_REVIEWS.labels(str(HTTPStatus.FORBIDDEN.value)).inc()
+            webhook_metrics.BAD_REVIEWS.labels(str(HTTPStatus.FORBIDDEN.value)).inc()
             return _disbelieved()
         try:
             response = await self._answered(http, webhook, decide)
@@ -113,10 +113,10 @@ class Endpoints:
                 request = await self._offload.run(size, parse, body)
                 return await self._reviewed(http, request, webhook, decide)
         except BadReview as error:
-            metrics.BAD_REVIEWS.labels(str(error.status)).inc()
+            webhook_metrics.BAD_REVIEWS.labels(str(error.status)).inc()
             return _refused(error, body)
         except TooManyReviews:
-            metrics.BAD_REVIEWS.labels(str(HTTPStatus.TOO_MANY_REQUESTS.value)).inc()
+            webhook_metrics.BAD_REVIEWS.labels(str(HTTPStatus.TOO_MANY_REQUESTS.value)).inc()
             return _refused(_TOO_MANY, body)
 
     async def _reviewed(
@@ -129,9 +129,9 @@ class Endpoints:
                 self._denials.tell(request, answer)
             if self._records is not None:
                 self._records.note(webhook, request, answer)
-        metrics.ADMISSION_SECONDS.labels(webhook).observe(time.perf_counter() - started)
+        webhook_metrics.ADMISSION_SECONDS.labels(webhook).observe(time.perf_counter() - started)
         verdict = "allowed" if answer.allowed else "denied"
-        metrics.ADMISSIONS.labels(
+        webhook_metrics.ADMISSIONS.labels(
             webhook, request.kind or "other", request.operation, verdict, answer.reason
         ).inc()
         return web.json_response(to_review(request.uid, answer))

@@ -37,10 +37,10 @@ from roadstead.manifests.names import ANNOTATION_MADE_FOR
 from roadstead.policy.contract_choice import Offer
 from roadstead.tokens.claims import Claims
 from roadstead.tokens.receipts import Receipt
-from roadstead_webhooks.admission import objects
+from roadstead_webhooks.admission import reviewed_objects
 from roadstead_webhooks.admission.counting import CountingCache
 from roadstead_webhooks.admission.facts import Facts
-from roadstead_webhooks.admission.receipts import Receipts
+from roadstead_webhooks.admission.receipt_signing import Receipts
 from roadstead_webhooks.admission.reserving import ContractClient
 from roadstead_webhooks.admission.review import AdmissionRequest, Operation
 
@@ -172,10 +172,14 @@ class Gatherer:
             raw = await self._client.get(MODELSERVES, request.name, request.namespace)
         except KubeNotFound:
             return None
-        return ModelServe.parse(raw) if objects.readable(raw) else None
+        return ModelServe.parse(raw) if reviewed_objects.readable(raw) else None
 
     def _serve(self, request: AdmissionRequest) -> ModelServe | None:
-        if request.kind != _SERVE or request.subresource or not objects.readable(request.object):
+        if (
+            request.kind != _SERVE
+            or request.subresource
+            or not reviewed_objects.readable(request.object)
+        ):
             return None
         return ModelServe.parse(request.object)
 
@@ -183,7 +187,7 @@ class Gatherer:
         self, request: AdmissionRequest, raw: Raw, now: datetime.datetime
     ) -> Receipt | InvalidReceipt:
         text = section(raw, "metadata", "annotations").get(ANNOTATION_RECEIPT)
-        binding = objects.binding(request, raw)
+        binding = reviewed_objects.binding(request, raw)
         return self._receipts.verified(text, binding, now=int(now.timestamp()))
 
     def _leave(
@@ -192,7 +196,7 @@ class Gatherer:
         text = section(raw, "metadata", "annotations").get(ANNOTATION_DELETION)
         if text is None:
             return None
-        binding = objects.deletion_binding(request, raw)
+        binding = reviewed_objects.deletion_binding(request, raw)
         return self._receipts.verified(text, binding, now=int(now.timestamp()))
 
     def _offers(
@@ -206,7 +210,9 @@ class Gatherer:
                 yield Offer(contract=contract)
             elif contract.namespaces.covers(request.namespace, labels):
                 kept = self._cache.outstanding(contract, now=self._clock())
-                others = self._cache.load(contract.meta.name, kept, without=objects.key(request))
+                others = self._cache.load(
+                    contract.meta.name, kept, without=reviewed_objects.key(request)
+                )
                 own = before[1] if before[0] == contract.meta.name else NO_DEMAND
                 yield Offer(contract=contract, others=others, own=own)
 
@@ -214,7 +220,7 @@ class Gatherer:
         """What the server takes before this request, and of which contract."""
         if request.subresource == "scale" and serve is not None:
             return self._cache.taken_by(serve, admitted=True)
-        if request.kind != _SERVE or not objects.readable(request.old):
+        if request.kind != _SERVE or not reviewed_objects.readable(request.old):
             return "", NO_DEMAND
         receipt = self._receipt(request, request.old, self._clock())
         before = ModelServe.parse(request.old)

@@ -9,15 +9,16 @@ from roadstead.api.contract_limits import Authorization
 from roadstead.api.group import ANNOTATION_DELETION, ANNOTATION_RECEIPT, ANNOTATION_TOKEN
 from roadstead.api.modelserve import ModelServe
 from roadstead.errors import InvalidToken
-from roadstead.policy.contract import Caller, authorizes, relevant
 from roadstead.policy.contract_choice import Choice, choose
+from roadstead.policy.contract_policy import Caller, authorizes, relevant
 from roadstead.tokens.claims import Claims
 from roadstead.tokens.receipts import Receipt
-from roadstead_webhooks.admission import objects
+from roadstead_webhooks.admission import reviewed_objects
 from roadstead_webhooks.admission.facts import Facts, Rules
 from roadstead_webhooks.admission.foreign import too_much
 from roadstead_webhooks.admission.misplaced import misplaced
 from roadstead_webhooks.admission.offload import LARGE
+from roadstead_webhooks.admission.request_text import cut
 from roadstead_webhooks.admission.review import AdmissionAnswer, AdmissionRequest, Operation
 from roadstead_webhooks.admission.validating import (
     contract_facts,
@@ -25,7 +26,6 @@ from roadstead_webhooks.admission.validating import (
     deny_for,
     is_operators_model,
 )
-from roadstead_webhooks.admission.wording import cut
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -60,8 +60,8 @@ def mutate(request: AdmissionRequest, facts: Facts, rules: Rules) -> Mutation:
         return Mutation(denial=denied("RequestMismatch", request.mismatch, code=400))
     if request.operation == Operation.DELETE or request.subresource:
         return Mutation(untouched=True)
-    if objects.going(request) and objects.unchanged(request):
-        return Mutation(contract=objects.kept_contract(request))
+    if reviewed_objects.going(request) and reviewed_objects.unchanged(request):
+        return Mutation(contract=reviewed_objects.kept_contract(request))
     token = facts.token
     if isinstance(token, InvalidToken):
         return Mutation(denial=denied(token.reason, f"{ANNOTATION_TOKEN}: {token}"))
@@ -76,7 +76,7 @@ def mutate(request: AdmissionRequest, facts: Facts, rules: Rules) -> Mutation:
     deletion = _deletion(request, token, rules)
     if isinstance(deletion, AdmissionAnswer):
         return Mutation(denial=deletion)
-    if objects.unchanged(request):
+    if reviewed_objects.unchanged(request):
         return _unchanged(request, facts, rules, deletion)
     if isinstance(token, Claims):
         return _authored(request, facts, rules, token, deletion)
@@ -96,7 +96,7 @@ def _unchanged(
     gets it a new one.
     """
     held = isinstance(facts.receipt, Receipt)
-    contract = objects.kept_contract(request)
+    contract = reviewed_objects.kept_contract(request)
     if held or not isinstance(facts.token, Claims):
         return Mutation(deletion=deletion, contract=contract)
     named = contract or str(request.spec.get("contract") or "")
@@ -107,7 +107,7 @@ def _unchanged(
 def _authored(
     request: AdmissionRequest, facts: Facts, rules: Rules, token: Claims, deletion: Author | None
 ) -> Mutation:
-    if request.kind != "ModelServe" or not objects.readable(request.object):
+    if request.kind != "ModelServe" or not reviewed_objects.readable(request.object):
         # What is not readable is refused by the schema in a moment, in better words.
         return Mutation(author=_author(token, _checks(request, facts, rules)), deletion=deletion)
     serve = ModelServe.parse(request.object)
@@ -184,7 +184,7 @@ def _no_token(request: AdmissionRequest) -> AdmissionAnswer:
 
 
 def _needs_token(request: AdmissionRequest, rules: Rules) -> bool:
-    return not objects.unchanged(request) and not is_operators_model(request, rules)
+    return not reviewed_objects.unchanged(request) and not is_operators_model(request, rules)
 
 
 def _misplaced(where: str) -> AdmissionAnswer:

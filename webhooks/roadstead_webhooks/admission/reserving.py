@@ -18,12 +18,12 @@ from roadstead.api.contract import Reservation, ResourceContract
 from roadstead.api.demand import Demand
 from roadstead.api.raw import Raw, section, timestamp
 from roadstead.errors import KubeConflict, KubeError, KubeNotFound
-from roadstead.kube.client import Object
+from roadstead.kube.kube_client import Object
 from roadstead.kube.resources import RESOURCECONTRACTS, Resource
 from roadstead.policy.chain import Violation
-from roadstead.policy.contract import violations
 from roadstead.policy.contract_load import reserve
-from roadstead_webhooks import metrics
+from roadstead.policy.contract_policy import violations
+from roadstead_webhooks import webhook_metrics
 from roadstead_webhooks.admission.counting import CountingCache
 from roadstead_webhooks.admission.review import AdmissionAnswer
 from roadstead_webhooks.admission.validating import Claim, denied, deny_for
@@ -123,7 +123,7 @@ class Reservations:
                 for entry, answer in zip(batch, answers, strict=True):
                     _resolve(entry, answer)
                 return
-            metrics.CONFLICTS.inc()
+            webhook_metrics.CONFLICTS.inc()
             await asyncio.sleep(random.random() * min(0.1, 0.005 * 2**attempt))  # noqa: S311 - spreads retries
             contract, fresh = await self._read(name), True
         busy = f"contract {name} is being changed by too many at once; try again"

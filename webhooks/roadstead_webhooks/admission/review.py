@@ -17,7 +17,7 @@ from roadstead.api.object_names import MAX_NAME, MAX_NAMESPACE
 from roadstead.api.raw import Metadata, Raw, section
 from roadstead.tokens.strictjson import loads_object
 from roadstead_webhooks.admission.fitting import KINDS, Claimed, is_reviewed, mismatch
-from roadstead_webhooks.admission.wording import printable
+from roadstead_webhooks.admission.request_text import printable
 
 API_VERSION: Final = "admission.k8s.io/v1"
 KIND: Final = "AdmissionReview"

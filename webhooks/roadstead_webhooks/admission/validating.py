@@ -14,17 +14,17 @@ from roadstead.api.raw import section
 from roadstead.errors import InvalidReceipt
 from roadstead.policy.cache_types import cache_type_warnings
 from roadstead.policy.chain import Violation
-from roadstead.policy.contract import Caller, ContractFacts, authorizes
 from roadstead.policy.contract_choice import Choice, choose
+from roadstead.policy.contract_policy import Caller, ContractFacts, authorizes
 from roadstead.policy.input_length import input_warnings
 from roadstead.policy.memory_fit import memory_fit
-from roadstead.policy.modelserve import spec_violations
+from roadstead.policy.modelserve_policy import spec_violations
 from roadstead.tokens.receipts import Receipt
-from roadstead_webhooks.admission import objects
+from roadstead_webhooks.admission import reviewed_objects
 from roadstead_webhooks.admission.facts import Facts, Rules
 from roadstead_webhooks.admission.foreign import too_much
+from roadstead_webhooks.admission.request_text import MAX_MESSAGE, cut
 from roadstead_webhooks.admission.review import AdmissionAnswer, AdmissionRequest, Operation
-from roadstead_webhooks.admission.wording import MAX_MESSAGE, cut
 
 GARBAGE_COLLECTORS: Final = frozenset(
     {
@@ -70,13 +70,13 @@ def validate(request: AdmissionRequest, facts: Facts, rules: Rules) -> Validatio
         return _yes("Status") if known else _no("SubresourceUnknown", _SUBRESOURCES)
     if request.operation == Operation.DELETE:
         return Validation(answer=_delete(request, facts, rules))
-    if objects.going(request) and objects.equal(request):
+    if reviewed_objects.going(request) and reviewed_objects.equal(request):
         return _yes("Going")
     if ANNOTATION_TOKEN in request.annotations:
         return _no("TokenNotTaken", f"{ANNOTATION_TOKEN} is still there: it must never be stored")
     if refused := too_much(request) or _owners(request):
         return Validation(answer=refused)
-    if _receipt_stays(request) and objects.equal(request):
+    if _receipt_stays(request) and reviewed_objects.equal(request):
         return Validation(answer=_deletion_asked(request, facts, rules) or _yes("Unchanged").answer)
     if is_operators_model(request, rules):
         return Validation(answer=_operators(request, facts))
@@ -92,7 +92,7 @@ def validate(request: AdmissionRequest, facts: Facts, rules: Rules) -> Validatio
 
 
 def _serve(request: AdmissionRequest, facts: Facts, rules: Rules, receipt: Receipt) -> Validation:
-    if not objects.readable(request.object):
+    if not reviewed_objects.readable(request.object):
         return _no("InvalidObject", "the spec is not of the form that its schema has", code=400)
     serve = ModelServe.parse(request.object)
     if serve.contract != receipt.contract or not serve.contract:
@@ -145,7 +145,7 @@ def _held(
     held = dataclasses.replace(held, contract=offer.contract, own=offer.own)
     claim = Claim(
         contract=serve.contract,
-        key=objects.key(request),
+        key=reviewed_objects.key(request),
         uid=uid,
         wanted=held.wanted,
         facts=held,
@@ -195,7 +195,7 @@ def _is_plain(request: AdmissionRequest) -> bool:
     """
     defaults = {"format": "gguf", "deletionPolicy": "Retain"}
     rest = {key: value for key, value in request.spec.items() if defaults.get(key) != value}
-    return objects.same(rest, {"source": {"quant": {"modelId": request.name}}})
+    return reviewed_objects.same(rest, {"source": {"quant": {"modelId": request.name}}})
 
 
 def _owners(request: AdmissionRequest) -> AdmissionAnswer | None:
@@ -205,7 +205,7 @@ def _owners(request: AdmissionRequest) -> AdmissionAnswer | None:
     now, before = (
         section(raw, "metadata").get("ownerReferences") for raw in (request.object, request.old)
     )
-    if not now or objects.same(now, before):
+    if not now or reviewed_objects.same(now, before):
         return None
     message = f"a {request.kind} has no owners: leave metadata.ownerReferences out"
     return denied("OwnersNotTaken", message)

@@ -13,7 +13,7 @@ from typing import Final
 
 from roadstead.errors import InvalidKey, KubeConflict, KubeError
 from roadstead.settings import EnvReader
-from roadstead_webhooks import metrics
+from roadstead_webhooks import webhook_metrics
 from roadstead_webhooks.admission.exposure import Exposure
 from roadstead_webhooks.certificates.configurations import ClientConfig, keep_configurations
 from roadstead_webhooks.certificates.folder import publish
@@ -167,7 +167,7 @@ class Keeper:
         stored = Stored.parse(data)
         assert stored is not None  # noqa: S101 - _renewed has made it
         ends_at = stored.authority.ends_at.timestamp()
-        metrics.CERTIFICATE_EXPIRY.labels("authority").set(ends_at)
+        webhook_metrics.CERTIFICATE_EXPIRY.labels("authority").set(ends_at)
         return stored
 
     async def _keep_configurations(self, paths: Mapping[str, bytes], stored: Stored | None) -> None:

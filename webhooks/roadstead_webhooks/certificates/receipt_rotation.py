@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from roadstead.tokens.receipt_keys import SigningKey
-from roadstead_webhooks.admission.receipts import ReceiptKeyring
+from roadstead_webhooks.admission.receipt_signing import ReceiptKeyring
 
 LIFETIME: Final = datetime.timedelta(days=90)
 """How long a key signs; what it signed holds on."""

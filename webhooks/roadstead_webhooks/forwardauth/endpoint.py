@@ -15,9 +15,9 @@ from roadstead.errors import InvalidToken
 from roadstead.tokens.claims import Claims
 from roadstead.tokens.gateway_keys import GatewayKey
 from roadstead.tokens.sessions import Headers, only
-from roadstead_webhooks.forwardauth import metrics
+from roadstead_webhooks.forwardauth import auth_metrics
 from roadstead_webhooks.forwardauth.accesslog import AccessLog
-from roadstead_webhooks.forwardauth.answers import (
+from roadstead_webhooks.forwardauth.auth_responses import (
     SERVER,
     AuthResponse,
     passed,
@@ -39,7 +39,7 @@ from roadstead_webhooks.forwardauth.forwarded import (
     read_method,
 )
 from roadstead_webhooks.forwardauth.paths import is_served, refusal
-from roadstead_webhooks.forwardauth.servers import Servers
+from roadstead_webhooks.forwardauth.server_index import Servers
 from roadstead_webhooks.forwardauth.verdict import AuthVerdict, judge
 from roadstead_webhooks.forwardauth.verdicts import Verdicts, key_of
 
@@ -154,15 +154,15 @@ class VerifyEndpoint:
         key, generation, now = key_of(token, server_uuid), self._generation(), self._clock()
         seconds = int(now.timestamp())
         if known := self._verdicts.get(key, generation=generation, now=seconds):
-            metrics.HITS.inc()
+            auth_metrics.HITS.inc()
             return known
-        metrics.MISSES.inc()
+        auth_metrics.MISSES.inc()
         claims = await self._tokens.verify(token, now=seconds)
         served = self._servers.server(server_uuid, contracts=self._contracts)
         verdict = judge(claims, served, now=now, contracts=self._contracts)
         answer = self._answered(verdict, server_uuid)
         self._verdicts.put(key, answer, generation=generation, until=verdict.until)
-        metrics.CACHED.set(len(self._verdicts))
+        auth_metrics.CACHED.set(len(self._verdicts))
         return answer
 
     def _probed(
@@ -191,8 +191,8 @@ class VerifyEndpoint:
     def _tell(
         self, verdict: AuthVerdict, headers: Headers, server_uuid: str, seconds: float
     ) -> None:
-        metrics.SECONDS.observe(seconds)
-        metrics.VERDICTS.labels(verdict.word, verdict.reason).inc()
+        auth_metrics.SECONDS.observe(seconds)
+        auth_metrics.VERDICTS.labels(verdict.word, verdict.reason).inc()
         method = read_method(headers)
         self._log.note(verdict, server_uuid=server_uuid, method=method or "", seconds=seconds)
 

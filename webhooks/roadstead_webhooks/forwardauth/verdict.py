@@ -9,8 +9,8 @@ from typing import Final
 
 from roadstead.api.contract import ResourceContract
 from roadstead.api.modelserve import ModelServe
-from roadstead.policy.access import AccessFacts, access_violation, is_outsider
-from roadstead.policy.contract import Caller
+from roadstead.policy.access_policy import AccessFacts, access_violation, is_outsider
+from roadstead.policy.contract_policy import Caller
 from roadstead.tokens.claims import Claims
 
 

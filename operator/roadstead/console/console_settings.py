@@ -1,0 +1,91 @@
+"""Settings of `roadstead console`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+from roadstead import logs
+from roadstead.console.provider import ProviderSettings
+from roadstead.console.servers_host import ServersHost
+from roadstead.issuers.issuer_settings import TokenSettings
+from roadstead.settings import EnvReader
+from roadstead.tokens.sessions import origin_of
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ConsoleSettings:
+    """What the console needs to know; `kubeconfig` is empty in a pod."""
+
+    tokens: TokenSettings
+    admin_groups: frozenset[str]
+    """Whose tokens see everything."""
+    contracts: bool
+    """Whether contracts decide who sees what; else every token that holds sees everything."""
+    dsn_file: Path
+    """The ledger, as its reader."""
+    origin: str
+    """The console's, as browsers write it: `https://models.example.com`."""
+    servers: ServersHost
+    """Where servers are."""
+    at_addresses: bool
+    """Whether a server's own address leads a browser to its page here: the route says so."""
+    namespace: str
+    revocations: str
+    """The ConfigMap of revoked tokens and ended sessions, in `namespace`."""
+    provider: ProviderSettings | None
+    """Where people sign in; None: they paste their tokens alone."""
+    kubeconfig: str
+    host: str
+    port: int
+    """Of the pages, for the gateway."""
+    probe_port: int
+    """Of probes and metrics."""
+    poll: float
+    """Seconds after which pages look again without having been told of anything."""
+    grace: float
+    """Seconds that requests are still taken after SIGTERM, until no endpoint leads here."""
+    log_format: str
+    log_level: str
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> ConsoleSettings:
+        """Read the environment; raises InvalidSettings.
+
+        It names the faults of the issuers' settings, or, if there are none, all other faults.
+        """
+        env = EnvReader(environ)
+        console_url = env.url("ROADSTEAD_CONSOLE_URL", "")
+        servers = ServersHost.read(env, console_url=console_url)
+        admission = env.choice("ROADSTEAD_ADMISSION", ("required", "off"), "required")
+        settings = cls(
+            tokens=TokenSettings.from_env(environ),
+            admin_groups=frozenset(env.names("ROADSTEAD_ADMIN_GROUPS") or ("roadstead-admins",)),
+            contracts=admission == "required",
+            dsn_file=env.file("ROADSTEAD_LEDGER_DSN_FILE"),
+            origin=origin_of(console_url or servers.url),
+            servers=servers,
+            at_addresses=env.choice("ROADSTEAD_GATEWAY_KIND", ("traefik", "gateway-api"), "traefik")
+            == "traefik",
+            namespace=env.text("ROADSTEAD_NAMESPACE", "roadstead-system"),
+            revocations=env.text("ROADSTEAD_REVOCATIONS", "roadstead-revocations"),
+            provider=ProviderSettings.read(env),
+            kubeconfig=env.text("KUBECONFIG", ""),
+            host=env.text("ROADSTEAD_HTTP_HOST", "0.0.0.0"),  # noqa: S104 - the gateway and probes come from the node
+            port=env.integer("ROADSTEAD_HTTP_PORT", 8080, low=0, high=65535),
+            probe_port=env.integer("ROADSTEAD_PROBE_PORT", 8081, low=0, high=65535),
+            poll=env.integer("ROADSTEAD_CONSOLE_POLL_SECONDS", 30, low=5, high=3600),
+            grace=env.integer("ROADSTEAD_SHUTDOWN_GRACE_SECONDS", 10, low=0, high=600),
+            log_format=env.choice("ROADSTEAD_LOG_FORMAT", logs.FORMS, "json"),
+            log_level=env.choice("ROADSTEAD_LOG_LEVEL", logs.LEVELS, "info"),
+        )
+        settings._check(env)
+        env.done()
+        return settings
+
+    def _check(self, env: EnvReader) -> None:
+        issuers = {each.issuer for each in self.tokens.issuers}
+        if self.provider and self.provider.issuer not in issuers:
+            message = "is none of the issuers in ROADSTEAD_TOKEN_ISSUERS_FILE"
+            env.fault("ROADSTEAD_CONSOLE_OIDC_ISSUER", message)

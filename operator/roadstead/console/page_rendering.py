@@ -1,0 +1,65 @@
+"""Pages from templates: HTML, so that every value is escaped where it is put in."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from roadstead.console import formatting
+
+_TYPES: Final[Mapping[str, str]] = {
+    "css": "text/css; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "svg": "image/svg+xml",
+}
+
+
+class Statics:
+    """The files beside the pages, read once; their digest is in the path they are asked by."""
+
+    def __init__(self) -> None:
+        self._files = {
+            entry.name: entry.read_bytes()
+            for entry in files("roadstead.console").joinpath("static").iterdir()
+            if entry.name.rpartition(".")[2] in _TYPES
+        }
+        parts = b"".join(name.encode() + data for name, data in sorted(self._files.items()))
+        self.version = hashlib.sha256(parts).hexdigest()[:12]
+
+    def url(self, name: str) -> str:
+        """Where a page finds it; one that is asked for at this address never changes."""
+        return f"/static/{self.version}/{name}"
+
+    def get(self, name: str) -> tuple[bytes, str] | None:
+        """Content and media type."""
+        data = self._files.get(name)
+        return None if data is None else (data, _TYPES[name.rpartition(".")[2]])
+
+
+class Pages:
+    """Renders templates."""
+
+    def __init__(self, statics: Statics) -> None:
+        self._environment = Environment(
+            loader=PackageLoader("roadstead.console"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.globals["static"] = statics.url
+        for name in (
+            *("memory", "size", "cores", "speed", "parameters", "number", "share", "when"),
+            *("exact", "host", "reason_text"),
+        ):
+            self._environment.filters[name] = getattr(formatting, name)
+
+    def render(self, name: str, values: Mapping[str, Any]) -> str:
+        """A page; `now` is put in where it is missing."""
+        now = datetime.datetime.now(datetime.UTC)
+        return self._environment.get_template(name).render({"now": now, **values})

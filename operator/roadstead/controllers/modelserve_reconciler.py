@@ -1,0 +1,302 @@
+"""The reconciler of ModelServes: a server for each, once its model is there."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Collection, Sequence
+from http import HTTPStatus
+from typing import Final
+
+from roadstead import metrics
+from roadstead.api.devices import DEFAULT_DEVICES
+from roadstead.api.granted import Granted
+from roadstead.api.memory import estimate, remedy
+from roadstead.api.model import Model
+from roadstead.api.modelserve import ModelServe
+from roadstead.api.raw import Raw, section
+from roadstead.api.workload import WorkloadState, observe, waiting
+from roadstead.controllers.admission_recheck import AdmissionRecheck
+from roadstead.controllers.fetch_urls import FetchUrls
+from roadstead.controllers.grants import Grant
+from roadstead.controllers.model_catalogue import ModelCatalogue
+from roadstead.controllers.modelserve_status import ServeObservation, model_blocker
+from roadstead.controllers.routing import Routes
+from roadstead.controllers.server_keys import ServerKeys
+from roadstead.controllers.server_pods import pods_key
+from roadstead.controllers.status_writer import StatusWriter
+from roadstead.controllers.store_reach import StoreReach
+from roadstead.errors import (
+    InvalidResource,
+    KubeRejected,
+    KubeUnavailable,
+    NameTaken,
+    StoreError,
+)
+from roadstead.gateway.probe import Reached
+from roadstead.kube.children import Children
+from roadstead.kube.resources import (
+    DEPLOYMENTS,
+    HTTPROUTES,
+    INGRESSROUTES,
+    MIDDLEWARES,
+    MODELS,
+    MODELSERVES,
+    PODS,
+    Resource,
+    resource_of,
+)
+from roadstead.kube.watch_cache import Name, WatchCache
+from roadstead.manifests import names
+from roadstead.manifests.modelserve_manifests import (
+    desired_objects,
+    starts_pods,
+    without_needless_rollout,
+)
+from roadstead.manifests.platform import Platform
+from roadstead.policy.chain import Violation, evaluate
+from roadstead.policy.modelserve_policy import MODELSERVE_RULES, ServeFacts
+from roadstead.policy.recheck import Effect, RecheckVerdict
+from roadstead.usage.figures import ShownUsage
+
+logger = logging.getLogger(__name__)
+
+AFTER_FAILURE: Final = 10.0
+"""Seconds after which what the API server failed at is tried again."""
+LOOK_AGAIN: Final = 60.0
+"""Seconds after which something that nobody tells us of is looked at again."""
+SOON: Final = 3.0
+"""The same for what is only not there yet, as the system starts."""
+
+
+@dataclasses.dataclass(kw_only=True)
+class ServeReconciler:
+    """Gather, evaluate, apply, write the status.
+
+    Without a `guard` every ModelServe is served: only where there is no admission.
+    """
+
+    cache: WatchCache
+    children: Children
+    urls: FetchUrls
+    catalogue: ModelCatalogue
+    status: StatusWriter
+    platform: Platform
+    guard: AdmissionRecheck | None = None
+    keys: ServerKeys | None = None
+    routes: Routes | None = None
+    reach: StoreReach | None = None
+    """None where no policy of ours keeps servers' pods from the store."""
+    missing: Collection[Resource] = ()
+    """Kinds of routes that this cluster does not know."""
+    usage: ShownUsage | None = None
+    """None where usage is not measured."""
+
+    async def reconcile(self, key: Name) -> float | None:
+        """Bring one ModelServe a step further; seconds after which to look again."""
+        raw = self.cache.get(MODELSERVES, key[1], key[0])
+        if raw is None:
+            return None
+        serve = ModelServe.parse(raw)
+        if serve.meta.deleting:
+            # A finalizer of somebody's may keep it for ever: it is not to serve meanwhile.
+            await self._stop(serve)
+            return None
+        facts = self.gather(serve)
+        verdict = await self._verdict(facts)
+        pods = self._pods(serve)
+        seen = ServeObservation(
+            model=facts.model,
+            workload=None,
+            verdict=verdict,
+            routing=self.platform.routing,
+            missing_kinds=tuple(item.kind for item in self._unknown()),
+            usage=self.usage.of(serve.meta.uid, serve.status) if self.usage else None,
+        )
+        devices = self.guard.usage.devices if self.guard else DEFAULT_DEVICES
+        enabled = self.guard is not None
+        grant = Grant(raw, seen, self.status, enabled=enabled, devices=devices)
+        hindrance, again = await self._act(facts, verdict, grant, needed=waiting(pods))
+        workload = self._workload(facts, pods)
+        routed = self._routed(serve, workload)
+        seen = dataclasses.replace(seen, workload=workload, hindrance=hindrance, routed=routed)
+        await self.status.write(MODELSERVES, grant.raw, grant.status(seen))
+        return again
+
+    def _routed(self, serve: ModelServe, workload: WorkloadState | None) -> Reached | None:
+        """What was found at the gateway; only a server that is ready is asked for."""
+        if self.routes is None:
+            return None
+        if workload is None or not workload.ready:
+            self.routes.forget(serve.meta.uid)
+            return None
+        return self.routes.look(serve.meta.uid)
+
+    def _unknown(self) -> list[Resource]:
+        """Kinds that the gateway needs and this cluster does not know."""
+        if self.platform.routing is None:
+            return []
+        route = INGRESSROUTES if self.platform.routing.kind == "traefik" else HTTPROUTES
+        return [item for item in (MIDDLEWARES, route) if item in self.missing]
+
+    def gather(self, serve: ModelServe) -> ServeFacts:
+        """The Models that it names, from the watch cache."""
+        named = self.cache.get(MODELS, serve.model_name) if serve.model_name else None
+        place = self.cache.name_of(serve.model_uuid) if serve.model_uuid else None
+        numbered = self.cache.get(MODELS, place[1]) if place else None
+        if numbered is not None and numbered["metadata"]["uid"] != serve.model_uuid:
+            numbered = None  # The UUID is that of an object of another kind.
+        return ServeFacts(serve=serve, named=_model(named), numbered=_model(numbered))
+
+    def _pods(self, serve: ModelServe) -> list[Raw]:
+        """The pods of its Deployment."""
+        meta = serve.meta
+        return list(self.cache.indexed(PODS, pods_key(meta.namespace, meta.name, meta.uid)))
+
+    def _workload(self, facts: ServeFacts, pods: Sequence[Raw]) -> WorkloadState | None:
+        """The state of its Deployment and Pods; None before there is a Deployment.
+
+        Pods are examined here alone, once in a reconcile: what they say may be long.
+        """
+        serve, model = facts.serve, facts.model
+        deployment = self._deployment(serve)
+        if deployment is None:
+            return None
+        if model is None:
+            return observe(deployment, pods)
+        params = serve.runtime_params
+        return observe(deployment, pods, lambda: remedy(estimate(model.status, params), params))
+
+    async def _verdict(self, facts: ServeFacts) -> RecheckVerdict | None:
+        """What the guard says; None without one."""
+        if self.guard is None:
+            return None
+        return await self.guard.verdict(
+            facts.serve,
+            runs=self._deployment(facts.serve) is not None,
+            uuid_model=facts.numbered.meta.name if facts.numbered else "",
+        )
+
+    async def _act(
+        self, facts: ServeFacts, verdict: RecheckVerdict | None, grant: Grant, *, needed: bool
+    ) -> tuple[Violation | None, float | None]:
+        """Do what the guard lets us do; what hinders it, and when to look again.
+
+        `needed` says that a pod waits for what it mounts.
+        """
+        if verdict is not None and verdict.effect is Effect.FREEZE:
+            return None, await self._keep(facts, verdict, needed=needed)
+        hindrance, again = await self._hindrance(facts)
+        if hindrance is None and facts.model is not None:
+            count = facts.serve.replicas if verdict is None else verdict.replicas
+            hindrance, again = await self._apply(
+                dataclasses.replace(facts.serve, replicas=count), facts.model, grant, needed=needed
+            )
+        if hindrance is not None and verdict is not None and verdict.effect is Effect.DRAIN:
+            await self._stop(facts.serve)
+            stopped = dataclasses.replace(facts.serve, replicas=0)
+            grant.settle(stopped, self._deployment(facts.serve))
+        return hindrance, again
+
+    async def _stop(self, serve: ModelServe) -> None:
+        """Scale a server to zero that is on its way out, or can't be rendered any more."""
+        deployment = self._deployment(serve)
+        if deployment is not None and _replicas(deployment):
+            await self.children.scale(deployment, 0)
+
+    def _deployment(self, serve: ModelServe) -> Raw | None:
+        """Its Deployment as last seen; one that only has its name is none of it."""
+        found = self._namesake(serve)
+        return found if found and self.children.owns(found, serve.meta.uid) else None
+
+    def _namesake(self, serve: ModelServe) -> Raw | None:
+        return self.cache.get(DEPLOYMENTS, names.child_name(serve.meta.name), serve.meta.namespace)
+
+    async def _keep(
+        self, facts: ServeFacts, verdict: RecheckVerdict, *, needed: bool
+    ) -> float | None:
+        """Leave all as it is, but for replicas that were never granted.
+
+        Pods of a server that something was granted to may fetch its Model again.
+        """
+        serve, soon = facts.serve, SOON if verdict.accepted is None else LOOK_AGAIN
+        deployment, granted = self._deployment(serve), Granted.parse(serve.status)
+        if deployment is None or granted is None:
+            return soon
+        replicas = granted.demand.replicas
+        if _replicas(deployment) > replicas:
+            await self.children.scale(deployment, replicas)
+        model = facts.model
+        location = model.stored_at if model and model.meta.uid == granted.model_uuid else None
+        if location is None or not needed or not replicas:
+            return soon
+        try:
+            return min(soon, await self.urls.ensure(serve, location, needed=True))
+        except (KubeRejected, StoreError) as error:
+            logger.warning("the URL of a server that goes on was not renewed: %s", error)
+            return LOOK_AGAIN
+
+    async def _hindrance(self, facts: ServeFacts) -> tuple[Violation | None, float | None]:
+        """What stands in the way of applying, and when to look again whether it still does."""
+        violation = evaluate(MODELSERVE_RULES, facts)
+        if violation is not None:
+            return violation, None
+        if facts.model is None:
+            return await self.catalogue.introduce(facts.serve), LOOK_AGAIN
+        return model_blocker(facts.model), None
+
+    def _needs_url(
+        self, serve: ModelServe, deployment: Raw, observed: Raw | None, *, waits: bool
+    ) -> bool:
+        """Whether a pod waits, or one is made once this Deployment is applied."""
+        taken = observed is None and self._namesake(serve) is not None
+        starts = starts_pods(deployment, observed) and not taken
+        return serve.replicas > 0 and (waits or starts)
+
+    async def _apply(
+        self, serve: ModelServe, model: Model, grant: Grant, *, needed: bool
+    ) -> tuple[Violation | None, float | None]:
+        """Write the Secret and the children; what was refused is told, not raised."""
+        location = model.stored_at
+        assert location is not None  # noqa: S101 - model_hindrance has asked
+        try:
+            api_key = self.keys.of(serve) if self.keys is not None else ""
+            desired = desired_objects(serve, model, self.platform, api_key=api_key)
+            if self.reach is not None:
+                await self.reach.open(serve.meta.namespace)
+            await grant.extend(serve, model.meta.uid, desired[-1])
+            observed = self._deployment(serve)
+            desired[-1] = without_needless_rollout(desired[-1], observed)
+            again: float | None = None
+            if self._needs_url(serve, desired[-1], observed, waits=needed):
+                again = await self.urls.ensure(serve, location, needed=needed)
+            if self.keys is not None:
+                await self.keys.ensure(serve, needed=needed)
+            known = [item for item in desired if resource_of(item) not in self._unknown()]
+            writes = await self.children.apply(known, server_uuid=serve.meta.uid)
+            grant.settle(serve, self._deployment(serve))
+        except InvalidResource as error:
+            return Violation(
+                reason="InvalidRuntimeParams", message=str(error), field=error.field
+            ), None
+        except NameTaken as error:
+            return Violation(reason="NameTaken", message=str(error)), LOOK_AGAIN
+        except KubeRejected as error:
+            return Violation(reason="Rejected", message=str(error)), LOOK_AGAIN
+        except KubeUnavailable as error:
+            if error.status != HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise
+            # Such as "range is full": it answers, and may go on answering so for long.
+            return Violation(reason="ApiServerFailed", message=str(error)), AFTER_FAILURE
+        except StoreError as error:
+            return Violation(reason=error.reason, message=str(error)), LOOK_AGAIN
+        metrics.CHILD_WRITES.inc(writes)
+        return None, again
+
+
+def _replicas(deployment: Raw) -> int:
+    return int(section(deployment, "spec").get("replicas", 1))
+
+
+def _model(raw: Raw | None) -> Model | None:
+    return Model.parse(raw) if raw is not None else None

@@ -1,0 +1,126 @@
+"""Settings of `roadstead operator`."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Mapping
+from pathlib import Path
+
+from roadstead import logs
+from roadstead.api.devices import DEFAULT_DEVICES, DeviceNames
+from roadstead.controllers.gateway_settings import GatewaySettings
+from roadstead.controllers.lease_settings import LeaseSettings
+from roadstead.ledger.ledger_settings import LedgerSettings
+from roadstead.settings import EnvReader
+from roadstead.source.allowlist import AllowList
+from roadstead.transfer.transfer_settings import TransferSettings
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OperatorSettings:
+    """What the operator needs to know; `kubeconfig` is empty in a pod."""
+
+    transfer: TransferSettings
+    environ: Mapping[str, str] = dataclasses.field(repr=False)
+    """What a transfer's process gets as environment: the same settings."""
+    namespace: str
+    kubeconfig: str
+    instance: str
+    """The name of this pod, in events."""
+    quant_endpoint: str
+    """The Quant service that is asked where a Model names none; empty without one."""
+    operator_image: str
+    server_image: str
+    pull_policy: str
+    fetch_connections: int
+    gateway_namespace: str
+    store_policy: str
+    """The chart's NetworkPolicy of the embedded store; empty: servers' pods reach it anyway."""
+    gateway: GatewaySettings | None
+    """None: servers are reached within the cluster alone."""
+    url_lifetime: datetime.timedelta
+    """How long a pod's presigned URL opens its model; renewed at half of it."""
+    transfers: int
+    """Transfers at once."""
+    transfer_job: Path | None
+    """The template of the Jobs that transfers run as; None: they are processes of this one."""
+    resync: float
+    """Seconds after which every object is looked at again."""
+    lease: LeaseSettings | None
+    """None: no other replica is there to share with."""
+    ledger: LedgerSettings | None
+    """None: nothing is recorded."""
+    usage: int
+    """Seconds between two measurements of what servers use; 0: it is not measured."""
+    kubelet_ca_file: str
+    """The authority of the kubelets' certificates; empty: the API server's."""
+    http_host: str
+    http_port: int
+    admission: bool
+    """Whether there are webhooks: then nothing runs without their receipt and a contract."""
+    receipt_keys: str
+    """The ConfigMap in `namespace` that holds the public keys of receipts."""
+    log_format: str
+    log_level: str
+    devices: DeviceNames = DEFAULT_DEVICES
+    """Which resources count as devices in contracts."""
+
+    @property
+    def allow(self) -> AllowList:
+        """The addresses that may be asked for models."""
+        return self.transfer.allow
+
+    @property
+    def quant_key_file(self) -> Path | None:
+        """The key that the operator's tokens for the Quant service are signed with."""
+        return self.transfer.quant_key_file
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> OperatorSettings:
+        """Read the environment; raises InvalidSettings that names every fault."""
+        env = EnvReader(environ)
+        day = 24 * 3600
+        settings = cls(
+            transfer=TransferSettings.read(env),
+            environ=environ,
+            namespace=env.text("ROADSTEAD_NAMESPACE", "roadstead-system"),
+            kubeconfig=env.text("KUBECONFIG", ""),
+            instance=env.text("HOSTNAME", "roadstead"),
+            quant_endpoint=env.url("ROADSTEAD_QUANT_ENDPOINT", ""),
+            operator_image=env.text("ROADSTEAD_OPERATOR_IMAGE"),
+            server_image=env.text("ROADSTEAD_SERVER_IMAGE"),
+            pull_policy=env.choice(
+                "ROADSTEAD_IMAGE_PULL_POLICY", ("IfNotPresent", "Always", "Never"), "IfNotPresent"
+            ),
+            fetch_connections=env.integer("ROADSTEAD_FETCH_CONNECTIONS", 3, high=8),
+            gateway_namespace=env.text("ROADSTEAD_GATEWAY_NAMESPACE", ""),
+            store_policy=env.text("ROADSTEAD_STORE_POLICY", ""),
+            gateway=GatewaySettings.read(env),
+            url_lifetime=datetime.timedelta(
+                seconds=env.integer("ROADSTEAD_FETCH_URL_TTL_SECONDS", 1800, low=600, high=3000)
+            ),
+            transfers=env.integer("ROADSTEAD_TRANSFER_CONCURRENCY", 2, high=64),
+            transfer_job=_transfer_job(env),
+            resync=env.integer("ROADSTEAD_RESYNC_SECONDS", 600, low=10, high=day),
+            lease=LeaseSettings.read(env),
+            ledger=LedgerSettings.read(env),
+            usage=env.integer("ROADSTEAD_USAGE_SECONDS", 15, low=0, high=3600),
+            kubelet_ca_file=env.text("ROADSTEAD_KUBELET_CA_FILE", ""),
+            http_host=env.text("ROADSTEAD_HTTP_HOST", "0.0.0.0"),  # noqa: S104 - probes come from the node
+            http_port=env.integer("ROADSTEAD_HTTP_PORT", 8080, low=0, high=65535),
+            admission=env.choice("ROADSTEAD_ADMISSION", ("required", "off"), "required")
+            == "required",
+            receipt_keys=env.text("ROADSTEAD_RECEIPT_KEYS", "roadstead-receipt-keys"),
+            log_format=env.choice("ROADSTEAD_LOG_FORMAT", logs.FORMS, "json"),
+            log_level=env.choice("ROADSTEAD_LOG_LEVEL", logs.LEVELS, "info"),
+            devices=DeviceNames.read(env),
+        )
+        env.done()
+        return settings
+
+
+def _transfer_job(env: EnvReader) -> Path | None:
+    runner = env.choice("ROADSTEAD_TRANSFER_RUNNER", ("process", "job"), "process")
+    template = env.file("ROADSTEAD_TRANSFER_JOB_TEMPLATE", "/etc/roadstead/transfer/job.yaml")
+    return template if runner == "job" else None

@@ -1,0 +1,365 @@
+"""A small client on the official asyncio one: JSON in, JSON out, errors of our own tree."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Final, Self, cast
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+from kubernetes.aio import config
+from kubernetes.aio.client import ApiClient, ApiException, Configuration
+from kubernetes.aio.client.rest import RESTResponse
+from kubernetes.aio.config import ConfigException
+
+from roadstead.api import group
+from roadstead.api.raw import Raw
+from roadstead.errors import (
+    InvalidSettings,
+    KubeConflict,
+    KubeError,
+    KubeGone,
+    KubeNotFound,
+    KubeRejected,
+    KubeUnavailable,
+)
+from roadstead.fence import Fence
+from roadstead.kube.kube_fencing import fenced
+from roadstead.kube.resources import PODS, Resource
+
+PAGE: Final = 500
+_JSON: Final = "application/json"
+_ANY: Final = "*/*"
+_AHEAD: Final = "Too large resource version"
+"""What the API server says of a version that it has not reached, as after a restore of etcd."""
+_MERGE_PATCH: Final = "application/merge-patch+json"
+_APPLY_PATCH: Final = "application/apply-patch+yaml"
+
+Object = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Page:
+    """A part of a list, as of resourceVersion `version`."""
+
+    version: int
+    items: list[Object]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class KubeCredentials:
+    """The header `Authorization`, a client certificate, and the authority; empty without."""
+
+    authorization: str = dataclasses.field(repr=False)
+    ca_file: str
+    cert_file: str
+    key_file: str
+
+
+class KubeClient:
+    """Requests to one API server.
+
+    `connections` bounds how many are open at once, `timeout` is that of one request in seconds.
+    Every method raises KubeError; nothing is retried here: the work queue does that. What would
+    change something raises LeaseLost where the `fence` of `connect` lets nothing through.
+    """
+
+    def __init__(self, api: ApiClient, *, timeout: float = 30) -> None:
+        self._api = api
+        self._timeout = timeout
+
+    @classmethod
+    async def connect(
+        cls, kubeconfig: str | None = None, *, connections: int = 32, fence: Fence | None = None
+    ) -> Self:
+        """By a kubeconfig's current context, or by the pod's service account without one.
+
+        Raises InvalidSettings where neither can be used.
+        """
+        configuration = await configuration_of(kubeconfig)
+        configuration.connection_pool_maxsize = connections
+        # Looked up once: aiohttp would ask the environment, in a thread, at each request.
+        configuration.proxy = _proxy(configuration.host)
+        session: dict[str, Any] = {"trust_env": False}
+        if fence is not None:
+            session["request_class"] = fenced(fence)
+        configuration.client_session_kwargs = session
+        return cls(ApiClient(configuration))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._api.close()
+
+    async def credentials(self) -> KubeCredentials:
+        """Whom the API server knows us as: a pod's token is read anew, since it rotates."""
+        known = self._api.configuration
+        return KubeCredentials(
+            authorization=await known.get_api_key_with_prefix("BearerToken") or "",
+            ca_file=known.ssl_ca_cert or "",
+            cert_file=known.cert_file or "",
+            key_file=known.key_file or "",
+        )
+
+    async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
+        """One object; KubeNotFound if it is not there."""
+        return await self._request("GET", resource.path(name, namespace=namespace))
+
+    async def list(
+        self, resource: Resource, *, selector: str = "", namespace: str = "", fields: str = ""
+    ) -> AsyncIterator[Page]:
+        """Every object of a kind, in pages of 500 of one version; `fields` is a field selector."""
+        token = ""
+        while True:
+            query = {
+                "limit": str(PAGE),
+                "continue": token,
+                "labelSelector": selector,
+                "fieldSelector": fields,
+            }
+            answer = await self._request("GET", resource.collection(namespace), query=query)
+            typed = {"apiVersion": resource.api_version, "kind": resource.kind}
+            meta = answer["metadata"]
+            yield Page(
+                version=int(meta.get("resourceVersion") or 0),
+                items=[{**typed, **item} for item in answer["items"]],
+            )
+            token = meta.get("continue", "")
+            if not token:
+                return
+
+    async def version(self, resource: Resource, *, namespace: str = "", fields: str = "") -> int:
+        """The version that a kind is at now, without its objects but for one at most."""
+        query = {"limit": "1", "fieldSelector": fields}
+        answer = await self._request("GET", resource.collection(namespace), query=query)
+        return int(answer["metadata"].get("resourceVersion") or 0)
+
+    async def watch(
+        self,
+        resource: Resource,
+        *,
+        version: int,
+        seconds: int,
+        silence: float,
+        namespace: str = "",
+        fields: str = "",
+    ) -> AsyncIterator[Object]:
+        """What happens to a kind after `version`, as watch events, for up to `seconds`.
+
+        Bookmarks are among them. KubeUnavailable after `silence` seconds without any event, and
+        KubeGone where the server remembers that version no more, or is not there yet.
+        """
+        query = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": str(version),
+            "timeoutSeconds": str(seconds),
+            "fieldSelector": fields,
+        }
+        path = resource.collection(namespace)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._timeout, sock_read=silence)
+        response = await self._open("GET", path, query=query, timeout=timeout)
+        try:
+            if response.status >= 400:
+                raise _refused("WATCH", path, response.status, _message(await response.read()))
+            async for line in _lines(response.response.content):
+                yield _event(path, line)
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            kind = type(error).__name__
+            raise KubeUnavailable(f"WATCH {path}: cut off ({kind})") from error
+        finally:
+            response.response.close()
+
+    async def log(
+        self, pod: str, *, namespace: str, since: str = "", silence: float
+    ) -> AsyncIterator[bytes]:
+        """The lines of a pod's log as they are written, each after its time and a blank.
+
+        From the beginning, or from the second of `since`, until the container ends. KubeUnavailable
+        after `silence` seconds without a line.
+        """
+        query = {"follow": "true", "timestamps": "true", "sinceTime": since}
+        path = PODS.path(pod, namespace=namespace, subresource="log")
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._timeout, sock_read=silence)
+        response = await self._open("GET", path, query=query, accept=_ANY, timeout=timeout)
+        try:
+            if response.status >= 400:
+                raise _refused("LOG", path, response.status, _message(await response.read()))
+            async for line in _lines(response.response.content):
+                yield line
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            kind = type(error).__name__
+            raise KubeUnavailable(f"LOG {path}: cut off ({kind})") from error
+        finally:
+            response.response.close()
+
+    async def create(self, resource: Resource, body: Raw, *, dry_run: bool = False) -> Object:
+        """Create an object; KubeConflict if one of that name is there. Or only ask about it."""
+        path = resource.collection(body["metadata"].get("namespace", ""))
+        query = {"fieldManager": group.FIELD_MANAGER, "dryRun": "All" if dry_run else ""}
+        return await self._request("POST", path, body=body, query=query)
+
+    async def apply(self, resource: Resource, body: Raw) -> Object:
+        """Server-side apply as our field manager, taking over fields from others."""
+        meta = body["metadata"]
+        path = resource.path(meta["name"], namespace=meta.get("namespace", ""))
+        query = {"fieldManager": group.FIELD_MANAGER, "force": "true"}
+        return await self._request("PATCH", path, body=body, query=query, content_type=_APPLY_PATCH)
+
+    async def replace_status(self, resource: Resource, body: Raw) -> Object:
+        """Replace the status; KubeConflict if the object changed since it was read."""
+        meta = body["metadata"]
+        path = resource.path(
+            meta["name"], namespace=meta.get("namespace", ""), subresource="status"
+        )
+        # Strict: a status field that the CRD lacks would vanish without a word.
+        query = {"fieldManager": group.FIELD_MANAGER, "fieldValidation": "Strict"}
+        return await self._request("PUT", path, body=body, query=query)
+
+    async def patch(
+        self, resource: Resource, name: str, body: Raw, *, namespace: str = ""
+    ) -> Object:
+        """Merge patch (RFC 7386); a resourceVersion in it makes it conditional."""
+        path = resource.path(name, namespace=namespace)
+        query = {"fieldManager": group.FIELD_MANAGER}
+        return await self._request("PATCH", path, body=body, query=query, content_type=_MERGE_PATCH)
+
+    async def delete(
+        self,
+        resource: Resource,
+        name: str,
+        *,
+        namespace: str = "",
+        uid: str = "",
+        foreground: bool = False,
+    ) -> None:
+        """Delete in the background; an object that is not there is no error.
+
+        With a `uid` only that object: KubeConflict for another one of the name. In the foreground
+        it stays, on its way out, until what it owns and what blocks it is gone.
+        """
+        path = resource.path(name, namespace=namespace)
+        # All in the body: where there is one, the API server reads no query.
+        body: Object = {"propagationPolicy": "Foreground" if foreground else "Background"}
+        if uid:
+            body["preconditions"] = {"uid": uid}
+        try:
+            await self._request("DELETE", path, body=body)
+        except KubeNotFound:
+            return
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Raw | None = None,
+        query: Mapping[str, str] | None = None,
+        content_type: str = _JSON,
+    ) -> Object:
+        try:
+            response = await self._open(
+                method, path, body=body, query=query, content_type=content_type
+            )
+            data = await response.read()
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            kind = type(error).__name__
+            raise KubeUnavailable(f"{method} {path}: no answer ({kind})") from error
+        if response.status >= 400:
+            raise _refused(method, path, response.status, _message(data))
+        return cast(Object, json.loads(data))
+
+    async def _open(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Raw | None = None,
+        query: Mapping[str, str] | None = None,
+        content_type: str = _JSON,
+        accept: str = _JSON,
+        timeout: float | aiohttp.ClientTimeout = 0,
+    ) -> RESTResponse:
+        # Without the body, which is JSON already and need not be walked through.
+        _, url, headers, *_ = await self._api.param_serialize(
+            method,
+            path,
+            query_params=[(key, value) for key, value in (query or {}).items() if value],
+            header_params={"Accept": accept, "Content-Type": content_type},
+            auth_settings=["BearerToken"],
+        )
+        patience = timeout or self._timeout
+        try:
+            return await self._api.call_api(method, url, headers, body, _request_timeout=patience)
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            kind = type(error).__name__
+            raise KubeUnavailable(f"{method} {path}: no answer ({kind})") from error
+        except ApiException as error:
+            raise _refused(method, path, error.status or 0, str(error.reason)) from error
+
+
+async def _lines(stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    """Lines of any length: `StreamReader.readline` gives up at 128 KiB, an object may be 3 MiB."""
+    rest = bytearray()
+    async for chunk in stream.iter_any():
+        *whole, last = chunk.split(b"\n")
+        for part in whole:
+            yield bytes(rest + part)
+            rest.clear()
+        rest += last
+
+
+def _event(path: str, line: bytes) -> Object:
+    """One watch event; an ERROR event is raised as what it says."""
+    try:
+        event = cast(Object, json.loads(line))
+    except ValueError:
+        raise KubeUnavailable(f"WATCH {path}: cut off within an event") from None
+    if event.get("type") == "ERROR":
+        status = event.get("object", {})
+        raise _refused("WATCH", path, status.get("code", 500), str(status.get("message", "")))
+    return event
+
+
+async def configuration_of(kubeconfig: str | None) -> Configuration:
+    """How the API server is reached, by a kubeconfig or else as the pod's service account."""
+    configuration = Configuration()
+    try:
+        if kubeconfig:
+            await config.load_kube_config(kubeconfig, client_configuration=configuration)
+        else:
+            config.load_incluster_config(client_configuration=configuration)
+    except (ConfigException, OSError) as error:
+        where = f"kubeconfig {kubeconfig}" if kubeconfig else "the pod's service account"
+        message = f"{where} can't be used: {error}; KUBECONFIG names the file outside a cluster"
+        raise InvalidSettings(message) from error
+    return configuration
+
+
+def _proxy(host: str) -> str | None:
+    """The proxy that the environment names for the API server; None where it is asked directly."""
+    parts = urlsplit(host)
+    return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
+
+
+def _message(data: bytes) -> str:
+    """The message of a metav1.Status, or the start of whatever came instead."""
+    try:
+        return str(json.loads(data)["message"])
+    except (ValueError, KeyError, TypeError):
+        return data[:200].decode(errors="replace")
+
+
+def _refused(method: str, path: str, status: int, message: str) -> KubeError:
+    text = f"{method} {path}: {status}: {message}"
+    if status == 404:
+        return KubeNotFound(text, status=status)
+    if status == 409:
+        return KubeConflict(text, status=status)
+    if status == 410 or (status == 504 and _AHEAD in message):
+        return KubeGone(text, status=status)
+    if status in (400, 401, 403, 405, 413, 415, 422):
+        return KubeRejected(text, status=status)
+    return KubeUnavailable(text, status=status)

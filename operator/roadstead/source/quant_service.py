@@ -1,0 +1,163 @@
+"""`roadstead quant`: a reference Quant service in front of a source store.
+
+GET /download-url/{model_id}  -> {url, size, sha256, quantization, expiresAt}; 401, 404, 410, 503
+GET /models                   -> {models: [id, ...]}; 401, 503
+GET /healthz                  -> ok, without a token
+
+An id with '/', such as `org/name:Q4_K_M`, may come with it as it is or as `%2F`, as the operator
+sends it: some proxies decode it on the way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Final
+
+import urllib3
+from aiohttp import web
+from minio import Minio
+from minio.error import MinioException
+
+from roadstead import s3, tokens
+from roadstead.errors import InvalidSettings, InvalidToken, ModelUnknown, SourceError
+from roadstead.source.quant_client import AUDIENCE, ISSUER
+from roadstead.source.source_catalogue import SourceCatalogue
+from roadstead.source.source_settings import QuantSettings
+
+log = logging.getLogger("roadstead.quant")
+
+MAX_TOKEN_LIFETIME: Final = datetime.timedelta(hours=1)
+SETTINGS: Final = web.AppKey("settings", QuantSettings)
+CATALOGUE: Final = web.AppKey("catalogue", SourceCatalogue)
+PUBLIC: Final = web.AppKey("public", Minio)
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def run(settings: QuantSettings) -> int:
+    """Serve until SIGTERM or SIGINT; returns 0."""
+    web.run_app(
+        application(settings), host=settings.host, port=settings.port, access_log=None, print=None
+    )
+    return 0
+
+
+def application(settings: QuantSettings) -> web.Application:
+    """The service; raises InvalidSettings where a file with a key can't be read."""
+    app = web.Application(middlewares=[_answered])
+    app[SETTINGS] = settings
+    app[CATALOGUE] = SourceCatalogue(_client(settings, settings.endpoint), settings.bucket)
+    app[PUBLIC] = _client(settings, settings.public_endpoint)
+    app.add_routes(
+        [
+            web.get("/healthz", _healthz),
+            web.get("/models", _models),
+            web.get("/download-url/{model_id:.+}", _download_url),
+        ]
+    )
+    return app
+
+
+@web.middleware
+async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Asks for a token and turns errors into answers."""
+    try:
+        if request.path != "/healthz":
+            _authorize(request)
+        return await handler(request)
+    except InvalidToken as error:
+        challenge = {"WWW-Authenticate": 'Bearer realm="roadstead-quant", error="invalid_token"'}
+        return _refused(401, "Unauthorized", str(error), challenge)
+    except ModelUnknown as error:
+        return _refused(404, error.reason, str(error))
+    except SourceError as error:
+        return _refused(410, error.reason, str(error))
+    except (MinioException, urllib3.exceptions.HTTPError, InvalidSettings) as error:
+        # Only what it is: the text of such an error may hold a URL.
+        log.error("the source store failed: %s", type(error).__name__)
+        return _refused(503, "SourceUnavailable", "the source store can't be read")
+
+
+def _refused(
+    status: int, reason: str, message: str, headers: dict[str, str] | None = None
+) -> web.Response:
+    values = {"reason": reason, "message": message}
+    return web.json_response(values, status=status, headers=headers)
+
+
+def _authorize(request: web.Request) -> None:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise InvalidToken("a bearer token is missing")
+    tokens.verify(
+        token.strip(),
+        _read(request.app[SETTINGS].key_file).encode(),
+        audience=AUDIENCE,
+        issuer=ISSUER,
+        now=datetime.datetime.now(datetime.UTC),
+        max_lifetime=MAX_TOKEN_LIFETIME,
+    )
+
+
+async def _healthz(request: web.Request) -> web.Response:
+    return web.Response(text="ok\n")
+
+
+async def _models(request: web.Request) -> web.Response:
+    ids = await asyncio.to_thread(request.app[CATALOGUE].model_ids)
+    return web.json_response({"models": list(ids)})
+
+
+async def _download_url(request: web.Request) -> web.Response:
+    catalogue, settings = request.app[CATALOGUE], request.app[SETTINGS]
+    # Shielded by its thread: a caller that hangs up does not end a digest half way.
+    entry = await asyncio.to_thread(catalogue.entry, request.match_info["model_id"])
+    lifetime = datetime.timedelta(seconds=settings.url_lifetime_seconds)
+    expires = datetime.datetime.now(datetime.UTC) + lifetime
+    url = await asyncio.to_thread(catalogue.presigned, entry, request.app[PUBLIC], lifetime)
+    return web.json_response(
+        {
+            "url": url,
+            "size": entry.size_bytes,
+            "sha256": entry.sha256,
+            "quantization": entry.quantization,
+            "expiresAt": expires.isoformat(timespec="seconds"),
+        },
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+def _client(settings: QuantSettings, endpoint: str) -> Minio:
+    files = s3.KeyFiles(
+        access_key=settings.access_key_file,
+        secret_key=settings.secret_key_file,
+        session_token=settings.session_token_file,
+    )
+    return s3.client(
+        endpoint, region=settings.region, addressing=settings.addressing, read=_keys(files)
+    )
+
+
+def _keys(files: s3.KeyFiles) -> Callable[[], s3.S3Credentials]:
+    def read() -> s3.S3Credentials:
+        try:
+            found = files.read()
+        except OSError as error:
+            raise InvalidSettings(f"{error.filename} can't be read: {error.strerror}") from None
+        if not (found.access_key and found.secret_key):
+            raise InvalidSettings("the file with the source store's access or secret key is empty")
+        return found
+
+    # Files that are missing are told at the start, not at the first request.
+    read()
+    return read
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise InvalidSettings(f"{path} can't be read: {error.strerror}") from None

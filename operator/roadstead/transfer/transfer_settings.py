@@ -1,0 +1,55 @@
+"""Settings of `roadstead transfer`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+from roadstead.settings import EnvReader
+from roadstead.source.allowlist import AllowList, InvalidEntry
+from roadstead.store.store_access import StoreAccess
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TransferSettings:
+    """`quant_key_file` holds the HS256 key for the service token; None where Quant isn't used."""
+
+    store: StoreAccess
+    quant_endpoint: str
+    """The operator's own Quant service, "" without one: trusted, so not on the allow-list."""
+    quant_key_file: Path | None
+    allow: AllowList
+    connections: int
+    attempts: int
+    """How often a range or a part is tried before the transfer gives up."""
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> TransferSettings:
+        """Read the environment; raises InvalidSettings that names every fault."""
+        env = EnvReader(environ)
+        settings = cls.read(env)
+        env.done()
+        return settings
+
+    @classmethod
+    def read(cls, env: EnvReader) -> TransferSettings:
+        """Take them out of an environment together with others; faults are kept by `env`."""
+        key_file = env.text("ROADSTEAD_QUANT_KEY_FILE", "")
+        return cls(
+            store=StoreAccess.read(env),
+            quant_endpoint=env.url("ROADSTEAD_QUANT_ENDPOINT", ""),
+            quant_key_file=Path(key_file) if key_file else None,
+            allow=_allow(env),
+            connections=env.integer("ROADSTEAD_TRANSFER_CONNECTIONS", 4, high=8),
+            attempts=env.integer("ROADSTEAD_TRANSFER_ATTEMPTS", 6, high=100),
+        )
+
+
+def _allow(env: EnvReader) -> AllowList:
+    entries = env.items("ROADSTEAD_SOURCE_ALLOW")
+    try:
+        return AllowList.parse(entries)
+    except InvalidEntry as error:
+        env.fault("ROADSTEAD_SOURCE_ALLOW", str(error))
+        return AllowList(entries=())

@@ -1,0 +1,105 @@
+"""One request from its facts to its answer."""
+
+from __future__ import annotations
+
+from roadstead.api.group import ANNOTATION_DELETION, ANNOTATION_RECEIPT
+from roadstead_webhooks.admission import reviewed_objects
+from roadstead_webhooks.admission.facts import Facts, Rules
+from roadstead_webhooks.admission.gathering import Gatherer
+from roadstead_webhooks.admission.mutating import Mutation, mutate
+from roadstead_webhooks.admission.offload import Offload
+from roadstead_webhooks.admission.patch import Changes, patch
+from roadstead_webhooks.admission.receipt_signing import Receipts
+from roadstead_webhooks.admission.reserving import Reservations
+from roadstead_webhooks.admission.review import AdmissionAnswer, AdmissionRequest
+from roadstead_webhooks.admission.validating import Validation, validate
+
+_FINAL = frozenset(
+    {
+        "RequestMismatch",
+        "TokenMissing",
+        "TokenMisplaced",
+        "TokenNotTaken",
+        "MetadataTooLarge",
+        "InvalidObject",
+        "SubresourceUnknown",
+    }
+)
+"""Denials that no later state of the cluster would change, nor those of tokens and receipts."""
+
+
+class Admission:
+    """What both webhooks do, HTTP apart."""
+
+    def __init__(
+        self,
+        gatherer: Gatherer,
+        receipts: Receipts,
+        reservations: Reservations,
+        rules: Rules,
+        offload: Offload,
+    ) -> None:
+        self._offload = offload
+        self._gatherer = gatherer
+        self._receipts = receipts
+        self._reservations = reservations
+        self._rules = rules
+
+    async def mutate(self, request: AdmissionRequest) -> AdmissionAnswer:
+        """The mutating webhook's answer; KubeError where it can't be told."""
+        facts = await self._gatherer.for_mutation(request)
+        mutation = await self._offload.run(request.effort, mutate, request, facts, self._rules)
+        if mutation.denial and _may_pass(mutation.denial):
+            await self._gatherer.freshen(request)
+            facts = await self._gatherer.for_mutation(request)
+            mutation = await self._offload.run(request.effort, mutate, request, facts, self._rules)
+        if mutation.denial:
+            return mutation.denial
+        return await self._offload.run(request.effort, self._mutated, request, facts, mutation)
+
+    async def validate(self, request: AdmissionRequest) -> AdmissionAnswer:
+        """The validating webhook's answer; KubeError where it can't be told."""
+        validation = await self._validated(request)
+        if _may_pass(validation.answer):
+            await self._gatherer.freshen(request)
+            validation = await self._validated(request)
+        if validation.reserve is None or not validation.answer.allowed:
+            return validation.answer
+        refused = await self._reservations.take(validation.reserve, dry_run=request.dry_run)
+        return refused or validation.answer
+
+    async def _validated(self, request: AdmissionRequest) -> Validation:
+        facts = await self._gatherer.for_validation(request)
+        return validate(request, facts, self._rules)
+
+    def _mutated(
+        self, request: AdmissionRequest, facts: Facts, mutation: Mutation
+    ) -> AdmissionAnswer:
+        if mutation.untouched:
+            return AdmissionAnswer(allowed=True, reason="Allowed")
+        now = int(facts.now.timestamp())
+        receipt = request.old_annotations.get(ANNOTATION_RECEIPT)
+        leave = request.old_annotations.get(ANNOTATION_DELETION)
+        if mutation.author:
+            binding = reviewed_objects.binding(request, request.object, contract=mutation.contract)
+            contract = mutation.contract or str(request.spec.get("contract") or "")
+            receipt = self._receipts.sign(mutation.author, binding, contract=contract, now=now)
+        if mutation.deletion:
+            binding = reviewed_objects.deletion_binding(request, request.object)
+            leave = self._receipts.sign(mutation.deletion, binding, contract="", now=now)
+        if ANNOTATION_DELETION not in request.annotations:
+            leave = None  # a leave may be given back
+        changes = Changes(receipt=receipt, deletion=leave, contract=mutation.contract)
+        author = mutation.author or mutation.deletion
+        return AdmissionAnswer(
+            allowed=True,
+            reason="Signed" if author else "Unchanged",
+            subject=author.caller.subject if author else "",
+            patch=tuple(patch(request.object, changes)),
+        )
+
+
+def _may_pass(answer: AdmissionAnswer) -> bool:
+    """Whether a denial may be owed to a cache that lags behind by a moment."""
+    final = answer.reason in _FINAL or answer.reason.startswith(("Token", "Receipt"))
+    return not answer.allowed and not final

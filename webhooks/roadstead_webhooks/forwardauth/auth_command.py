@@ -1,0 +1,28 @@
+"""`roadstead forward-auth`, found by the command line through its entry point."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections.abc import Mapping
+
+from roadstead import logs
+
+HELP = "answer the gateway's question about each request until SIGTERM"
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the parser of `roadstead`."""
+    commands.add_parser("forward-auth", help=HELP, description=HELP).set_defaults(command=run)
+
+
+def run(_: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    """Serve until SIGTERM; raises InvalidSettings."""
+    # Not before it is asked for: `roadstead fetch` must not pay for a web server's import.
+    from roadstead_webhooks.forwardauth.auth_server import serve
+    from roadstead_webhooks.forwardauth.auth_settings import ForwardAuthSettings
+
+    settings = ForwardAuthSettings.from_env(environ)
+    logs.configure(form=settings.log_format, level=settings.log_level)
+    asyncio.run(serve(settings))
+    return 0
