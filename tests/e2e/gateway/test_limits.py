@@ -8,6 +8,8 @@ from tests.support.waiting import wait_until
 
 TOO_MANY = 429
 MORE = 10
+RELOADS = 2
+"""How often Traefik may read new routes meanwhile: each time it counts from zero."""
 
 
 def test_more_requests_at_once_than_allowed_are_told_to_wait(
@@ -19,10 +21,12 @@ def test_more_requests_at_once_than_allowed_are_told_to_wait(
     # request whose body is still to come is in flight.
     headers = request(gateway, f"/{mine.uid}/tokenize", token, method="POST")
     with http2(gateway) as connection:
-        numbers = [connection.send(headers, end=False) for _ in range(allowed + MORE)]
+        count = (1 + RELOADS) * allowed + MORE
+        numbers = [connection.send(headers, end=False) for _ in range(count)]
         connection.until_answered(numbers, at_least=MORE)
         refused = [connection.statuses[each] for each in numbers if each in connection.statuses]
-    assert refused == [TOO_MANY] * MORE
+    assert len(refused) >= MORE
+    assert set(refused) == {TOO_MANY}
 
 
 def test_afterwards_it_takes_them_again(gateway: Gateway, mine: Served) -> None:
