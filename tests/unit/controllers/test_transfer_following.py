@@ -68,7 +68,7 @@ class Job:
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """No pause before a log is read on."""
-    monkeypatch.setattr(transfer_logs, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(transfer_logs, "LOG_RETRY_SECONDS", 0.01)
 
 
 async def test_the_outcome_is_what_a_pod_left_behind() -> None:

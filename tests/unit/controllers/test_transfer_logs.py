@@ -55,7 +55,7 @@ class Kubelet:
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """No pause before a log is read on."""
-    monkeypatch.setattr(transfer_logs, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(transfer_logs, "LOG_RETRY_SECONDS", 0.01)
 
 
 @contextlib.asynccontextmanager
