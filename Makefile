@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 INDEX = $(addprefix --default-index ,$(or $(PIP_INDEX_URL),$(shell $(PYTHON) -m pip config get global.index-url 2>/dev/null)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check unit test faults wheel demo up down requirements audit sbom references
+.PHONY: help setup check unit test faults wheel demo up down requirements audit sbom references docs
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -55,6 +55,9 @@ down: $(SETUP) ## end all that `make up`, `make demo` or `make test` started
 
 references: $(SETUP) ## write the generated pages of docs/reference anew: API, chart values, commands, metrics
 	@$(PY) -m dev.checks.references
+
+docs: $(SETUP) ## the documentation as a site, in site/: open site/index.html
+	@$(PY) -m dev.docs
 
 audit: $(SETUP) ## known vulnerabilities of what is pinned; it asks PyPI and fails where that does not tell
 	@.venv/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off $(patsubst %,-r %,$(wildcard requirements*.txt))
