@@ -42,12 +42,12 @@ HEAD = """# Metrics
 Written from the code by `make references`. The operator, the webhooks, forward auth and the console
 serve them at `/metrics` on their port `http` (8080, of forward auth and the console 8081). The
 webhooks serve nothing else there.
-[Monitoring](../operations/monitoring.md) says how to scrape them. Each part also tells of itself by
+[Monitoring](../operations/monitoring.md) shows how to scrape them. Each process also has
 `process_*` and `python_*`. The webhooks write into the ledger too, and have `roadstead_ledger_*`.
 
 A histogram has the series `…_bucket`, `…_sum` and `…_count`. Times are seconds, timestamps are
 seconds since 1970, sizes are bytes; 100 percent of CPU is one core. A metric with labels has no
-series before there is something to tell.
+series before it has a value.
 """
 TABLE = """
 ## {title}

@@ -38,8 +38,8 @@ def command_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, run, text in (
         ("operator", _operator, "reconcile Models and ModelServes until SIGTERM"),
-        ("transfer", _transfer, "bring one model into the store: a job on stdin, events on stdout"),
-        ("fetch", _fetch, "bring a model from the store to this pod, verified"),
+        ("transfer", _transfer, "transfer one model to the store: a job on stdin, events on stdout"),
+        ("fetch", _fetch, "download a model from the store to this pod, and verify it"),
         ("quant", _quant, "serve presigned URLs of the models in a source store"),
         ("console", _console, "serve the web console until SIGTERM"),
     ):

@@ -96,6 +96,6 @@ LEASE_TRANSITIONS: Final = Counter(
 )
 WATCH_SILENCE: Final = Gauge(
     "roadstead_operator_watch_silence_seconds",
-    "How long a watch has told nothing; a bookmark comes about once a minute.",
+    "How long a watch has been silent; the API server sends a bookmark about once a minute.",
     ["resource"],
 )

@@ -15,7 +15,7 @@ SECONDS: Final = Histogram(
 FAILURES: Final = Counter(
     "roadstead_console_failures_total", "Requests that were answered with 500 or above.", ["status"]
 )
-OPEN_PAGES: Final = Gauge("roadstead_console_open_pages", "Pages that are told of changes.")
+OPEN_PAGES: Final = Gauge("roadstead_console_open_pages", "Pages that are notified of changes.")
 SIGN_INS: Final = Counter(
     "roadstead_console_sign_ins_total", "Attempts to sign in, done or refused.", ["result"]
 )

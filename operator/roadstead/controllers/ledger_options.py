@@ -12,7 +12,7 @@ from roadstead.settings import EnvReader
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `ledger migrate` and `ledger verify` to the command line."""
-    text = "bring the ledger's database up to date, or compare it with the cluster"
+    text = "update the tables of the ledger, or compare it with the cluster"
     parts = commands.add_parser("ledger", help=text, description=text).add_subparsers(
         required=True, metavar="COMMAND"
     )
