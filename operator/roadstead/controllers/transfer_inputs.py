@@ -24,7 +24,7 @@ from roadstead.transfer.messages import Resume, TransferJob
 logger = logging.getLogger(__name__)
 
 
-class SecretReader(Protocol):
+class JobSecretClient(Protocol):
     """The part of the API client that Secrets need."""
 
     async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
@@ -42,7 +42,7 @@ class SecretReader(Protocol):
 class JobInputs:
     """The Secrets of Jobs, each of its Job's name."""
 
-    def __init__(self, client: SecretReader) -> None:
+    def __init__(self, client: JobSecretClient) -> None:
         self._client = client
 
     async def give(self, job: Raw, attempt: TransferAttempt) -> bool:

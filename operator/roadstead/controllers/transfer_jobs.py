@@ -13,7 +13,7 @@ from typing import Protocol
 
 from roadstead.api.raw import Raw, section
 from roadstead.controllers.transfer_following import PACE, Following, Pace
-from roadstead.controllers.transfer_inputs import JobInputs, SecretReader
+from roadstead.controllers.transfer_inputs import JobInputs, JobSecretClient
 from roadstead.controllers.transfer_logs import LogClient, PodLog
 from roadstead.controllers.transfer_pods import belonging, has_ended, is_deleting, outcome_of
 from roadstead.controllers.transfer_runner import EventHandler, Outcome, TransferAttempt
@@ -26,7 +26,7 @@ from roadstead.manifests.transfer_job import TransferPlace, job_name, transfer_j
 from roadstead.transfer.messages import Failed
 
 
-class JobClient(SecretReader, LogClient, Protocol):
+class JobClient(JobSecretClient, LogClient, Protocol):
     """The part of the API client that Jobs need."""
 
     def list(
