@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # it has no types
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from dev import debian
+from dev.console import chromium_process
 
-PROGRAM: Final = "/usr/bin/chromium"
+PROGRAM: Final = Path(chromium_process.__file__)
+"""It becomes Debian's Chromium."""
 # It asks Google for this and that at every start, which a closed network refuses.
 FLAGS: Final = (
     "--no-sandbox",

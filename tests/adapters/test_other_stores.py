@@ -54,7 +54,7 @@ Bring = Callable[..., Ended]
 
 @pytest.fixture
 def bring(faults: FaultServer, proxy: S3Proxy, there: StoreLocation, sha256: str) -> Bring:
-    """Transfer the fault server's model to the store behind the proxy, or go on with an upload."""
+    """Transfer the fault server's model to the store behind the proxy, or resume an upload."""
     environ = transfer_environ(proxy.store, allow=f"127.0.0.1:{faults.port}")
     wanted = job(UrlInput(url=faults.url), there, sha256)
 

@@ -59,14 +59,10 @@ def _tests(tests: Iterable[MarkedTest]) -> str:
 
 def titles() -> Mapping[str, str]:
     """The faults by their number, from the constant FAULTS of the tests."""
-    body = ast.parse((TESTS / "support" / "faults_table.py").read_text()).body
-    (value,) = (
-        each.value
-        for each in body
-        if isinstance(each, ast.AnnAssign) and ast.unparse(each.target) == "FAULTS"
-    )
-    assert isinstance(value, ast.Call)
-    found: Mapping[str, str] = ast.literal_eval(value.args[0])
+    module = ast.parse((TESTS / "support" / "faults_table.py").read_text())
+    wrapped = _constants(module)["FAULTS"]
+    assert isinstance(wrapped, ast.Call)
+    found: Mapping[str, str] = ast.literal_eval(wrapped.args[0])
     return found
 
 
@@ -80,27 +76,31 @@ def marked_in(text: str, file: str) -> Iterator[MarkedTest]:
     """The same of one module."""
     if "mark.fault" not in text:
         return
-    body = ast.parse(text).body
-    constants = {name: value for each in body for name, value in _assigned(each)}
-    module = list(_marks(constants.get("pytestmark"), constants))
-    for each in body:
+    module = ast.parse(text)
+    constants = _constants(module)
+    shared = list(_marks(constants["pytestmark"], constants)) if "pytestmark" in constants else []
+    for each in module.body:
         if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef) and each.name[:5] == "test_":
             own = [mark for node in each.decorator_list for mark in _marks(node, constants)]
-            for fault, heals in (*module, *own):
+            for fault, heals in (*shared, *own):
                 yield MarkedTest(fault=fault, file=file, test=each.name, heals=heals)
 
 
-def _assigned(statement: ast.stmt) -> Iterator[tuple[str, ast.expr]]:
-    match statement:
-        case ast.Assign(targets=[ast.Name(id=name)], value=value):
-            yield name, value
-        case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
-            yield name, value
+def _constants(module: ast.Module) -> Mapping[str, ast.expr]:
+    """What a module assigns to single names."""
+    found: dict[str, ast.expr] = {}
+    for statement in module.body:
+        match statement:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                found[name] = value
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+                found[name] = value
+    return found
 
 
-def _marks(node: ast.AST | None, constants: Mapping[str, ast.expr]) -> Iterator[tuple[str, str]]:
+def _marks(node: ast.AST, constants: Mapping[str, ast.expr]) -> Iterator[tuple[str, str]]:
     """Number and `heals` of each mark anywhere below: in a `pytest.param` too."""
-    for each in ast.walk(node) if node is not None else ():
+    for each in ast.walk(node):
         if isinstance(each, ast.Call) and ast.unparse(each.func) == _MARK:
             heals = next((item.value for item in each.keywords if item.arg == "heals"), None)
             if isinstance(heals, ast.Name):

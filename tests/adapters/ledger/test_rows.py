@@ -32,7 +32,9 @@ async def test_earlier_state_never_replaces_a_later_one(ledger: Ledger) -> None:
     assert (await ledger.row("SELECT status FROM server_records"))["status"] == "Ready"
 
 
-@pytest.mark.fault("R12", heals="an older row never replaces a newer one, whichever process writes it")
+@pytest.mark.fault(
+    "R12", heals="an older row never replaces a newer one, whichever process writes it"
+)
 async def test_two_writers_in_any_order_end_at_the_last_state(ledger: Ledger) -> None:
     versions = [n for n in range(1, 41) for _ in range(2)]
     random.Random(7).shuffle(versions)

@@ -102,7 +102,7 @@ async def test_a_restart_writes_no_route(
     async with operated.operator(**settings):
         await operated.says(await operated.serve(modelName="nobody"), "Ready", "ModelUnknown")
         assert await route_versions(operated) == before
-    assert len(before) == 5
+    assert len(before) == 6
 
 
 async def test_what_an_orphaning_deletion_left_is_collected(

@@ -96,9 +96,12 @@ async def asking(
 async def admits(
     webhooks: webhook_process.WebhookProcess, folder: webhook_process.Folder, contract: Raw
 ) -> bool:
-    """Whether alice may create a server under the contract."""
+    """Whether a contract is found for a server of alice in the contract's namespace.
+
+    The server names none: one that is named is looked at when the object is validated.
+    """
     (namespace,) = contract["spec"]["namespaces"]["names"]
-    serve = make_modelserve(namespace, contract=contract["metadata"]["name"])
+    serve = make_modelserve(namespace)
     body = review("CREATE", with_token(serve, dev_token(folder)))
     path = f"/mutate/{folder.review_secret}"
     async with asking(webhooks, folder) as session, session.post(path, json=body) as answer:
