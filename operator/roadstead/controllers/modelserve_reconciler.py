@@ -15,7 +15,7 @@ from roadstead.api.memory import estimate, remedy
 from roadstead.api.model import Model
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section
-from roadstead.api.workload import WorkloadState, observe, waiting
+from roadstead.api.workload import WorkloadState, has_waiting_pod, observe
 from roadstead.controllers.admission_recheck import AdmissionRecheck
 from roadstead.controllers.fetch_urls import FetchUrls
 from roadstead.controllers.grants import Grant
@@ -116,7 +116,7 @@ class ServeReconciler:
         devices = self.guard.usage.devices if self.guard else DEFAULT_DEVICES
         enabled = self.guard is not None
         grant = Grant(raw, seen, self.status, enabled=enabled, devices=devices)
-        hindrance, again = await self._act(facts, verdict, grant, needed=waiting(pods))
+        hindrance, again = await self._act(facts, verdict, grant, needed=has_waiting_pod(pods))
         workload = self._workload(facts, pods)
         routed = self._routed(serve, workload)
         seen = dataclasses.replace(seen, workload=workload, hindrance=hindrance, routed=routed)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from roadstead.api.contract import ResourceContract
 from roadstead.api.contract_limits import Authorization
-from roadstead.api.demand import NO_DEMAND, Demand, faults
+from roadstead.api.demand import NO_DEMAND, Demand, find_faults
 from roadstead.api.devices import DEFAULT_DEVICES, DeviceNames
 from roadstead.api.globs import matches_any
 from roadstead.api.modelserve import ModelServe
@@ -232,6 +232,6 @@ def _models(facts: ContractFacts, contract: ResourceContract) -> Iterator[Violat
 
 
 def _resources(serve: ModelServe) -> Iterator[Violation]:
-    for fault in faults(serve):
+    for fault in find_faults(serve):
         message = str(fault).removeprefix(f"{fault.field}: ")
         yield Violation(reason="InvalidResources", message=message, field=fault.field)

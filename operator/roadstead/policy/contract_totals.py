@@ -45,7 +45,7 @@ def _gpu_field(serve: ModelServe, devices: DeviceNames) -> str:
     """Of the first device, else of the first share of one."""
     names = sorted(Demand.of_serve(serve, 1).resources)
     found = [*filter(devices.is_device, names), *filter(devices.is_share, names)]
-    return demand.field_of(serve, found[0] if found else "nvidia.com/gpu")
+    return demand.quantity_path_of(serve, found[0] if found else "nvidia.com/gpu")
 
 
 _MEASURES: tuple[_Measure, ...] = (
@@ -66,12 +66,12 @@ _MEASURES: tuple[_Measure, ...] = (
     _Measure(
         name="cpu_milli",
         text=lambda milli: f"{cpu_text(milli)} cpu",
-        field=lambda serve, _: demand.field_of(serve, demand.CPU),
+        field=lambda serve, _: demand.quantity_path_of(serve, demand.CPU),
     ),
     _Measure(
         name="memory_bytes",
         text=memory_text,
-        field=lambda serve, _: demand.field_of(serve, demand.MEMORY),
+        field=lambda serve, _: demand.quantity_path_of(serve, demand.MEMORY),
     ),
     _Measure(name="gpu", text=_counted("GPU", "GPUs"), field=_gpu_field, counted=True),
 )
@@ -87,7 +87,7 @@ def _of_resource(name: str) -> _Measure:
     return _Measure(
         name=name,
         text=lambda number: f"{amount(number)} {name}",
-        field=lambda serve, _: demand.field_of(serve, name),
+        field=lambda serve, _: demand.quantity_path_of(serve, name),
         counted=name != demand.STORAGE,
     )
 
@@ -157,7 +157,7 @@ def _missing(serve: ModelServe, contract: ResourceContract) -> Iterator[Violatio
                 reason="LimitMissing",
                 message=f"not set; contract {contract.meta.name} bounds {resource}, so each server "
                 "says how much it takes, such as " + ("2Gi" if limit else "2"),
-                field=demand.path("limits", resource),
+                field=demand.quantity_path("limits", resource),
             )
 
 

@@ -62,7 +62,7 @@ def _too_small(serve: ModelServe, needed: int, about: str, lower: str) -> Violat
         reason="MemoryTooSmall",
         message=f"{limit}; each replica needs {about} {mebibytes(needed)} for this model and "
         f"these runtimeParams: raise the limit, or {lower}",
-        field=demand.path("limits", demand.MEMORY),
+        field=demand.quantity_path("limits", demand.MEMORY),
     )
 
 

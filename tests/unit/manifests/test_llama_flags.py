@@ -97,7 +97,7 @@ def test_where_the_model_needs_no_whole_input_the_batches_are_llama_servers() ->
 
 @pytest.mark.parametrize("count", [True, "512 --tools", 0.5])
 def test_a_batch_that_is_no_number_is_refused_in_these_modes(count: object) -> None:
-    with pytest.raises(InvalidResource, match="does not fit --ubatch-size"):
+    with pytest.raises(InvalidResource, match="for --ubatch-size: expected"):
         args_for({"mode": "Embedding", "ubatchSize": count})
 
 
@@ -194,9 +194,9 @@ def test_a_flag_that_has_a_field_is_refused_with_its_name(flag: str) -> None:
     ("given_args", "field", "message"),
     [
         pytest.param(["--top-k"], 0, "needs a value: a whole number", id="no value"),
-        pytest.param(["--top-k", "--tools"], 1, "'--tools' does not fit", id="flag as value"),
-        pytest.param(["--top-k", "4\n"], 1, "does not fit", id="newline"),
-        pytest.param(["--top-k", "٤"], 1, "does not fit", id="other digits"),
+        pytest.param(["--top-k", "--tools"], 1, "invalid value '--tools'", id="flag as value"),
+        pytest.param(["--top-k", "4\n"], 1, "invalid value", id="newline"),
+        pytest.param(["--top-k", "٤"], 1, "invalid value", id="other digits"),
         pytest.param(["--swa-full=1"], 0, "takes no value", id="switch with value"),
         pytest.param(["--swa-full", "1"], 1, "is not allowed", id="value after switch"),
         pytest.param(["--temp", "0.1", "--tools", "all"], 2, "is not allowed", id="third"),
@@ -275,7 +275,7 @@ def test_a_value_that_llama_server_exits_with_is_refused(
     flag: str, taken: str, refused: str
 ) -> None:
     assert extra_args([flag, taken]) == [flag, taken]
-    with pytest.raises(InvalidResource, match="does not fit"):
+    with pytest.raises(InvalidResource, match="invalid value"):
         extra_args([flag, refused])
 
 
@@ -288,7 +288,7 @@ def test_a_server_starts_no_more_threads_for_requests_than_for_tokens() -> None:
 
 @pytest.mark.parametrize("given_args", ["--temp", 5, {"--temp": "1"}, [1], ["--temp", 0.7]])
 def test_what_is_no_list_of_texts_is_refused(given_args: Any) -> None:
-    with pytest.raises(InvalidResource, match="is a list of texts"):
+    with pytest.raises(InvalidResource, match="expected a list of strings"):
         args_for({"extraArgs": given_args})
 
 
@@ -364,5 +364,5 @@ def _assert_flags_and_values(args: list[str]) -> None:
 def test_checkpoints_are_set_by_the_field_or_the_flag_and_not_both() -> None:
     flag = {"extraArgs": ["--swa-checkpoints", "4"]}
     assert server_args(flag, "m", {})[-2:] == ["--ctx-checkpoints", "4"]
-    with pytest.raises(InvalidResource, match="contextCheckpoints too"):
+    with pytest.raises(InvalidResource, match=r"also set by .*contextCheckpoints"):
         server_args({**flag, "contextCheckpoints": 4}, "m", {})

@@ -147,8 +147,9 @@ def test_quantities_that_make_no_sense_are_refused_by_name() -> None:
     serve = make_demanding(resources={"limits": {"cpu": "0.5m", "memory": "1e9Gi"}})
     found = violations(make_facts(make_contract(), serve=serve))
     assert explain(found) == (
-        "spec.resources.limits.cpu: 0.5m is finer than 1m, a thousandth of a core; "
-        "spec.resources.limits.memory: '1e9Gi' is no quantity such as 500m or 2Gi"
+        "spec.resources.limits.cpu: 0.5m is more precise than 1m, a thousandth of a core; "
+        "spec.resources.limits.memory: invalid quantity '1e9Gi': expected a value such as 500m or "
+        "2Gi"
     )
 
 

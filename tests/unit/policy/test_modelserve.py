@@ -149,7 +149,7 @@ def test_a_sound_modelserve_passes(
             None,
             "InvalidResources",
             "spec.resources.limits.cpu",
-            "is no quantity",
+            "invalid quantity",
             id="no quantity",
         ),
         pytest.param(

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roadstead.api import workload
-from roadstead.api.pod_messages import words
-from roadstead.api.workload import MAX_PODS, examined, observe
+from roadstead.api.pod_messages import shorten
+from roadstead.api.workload import MAX_PODS, observe, select_pods
 from tests.support.builders.pods import (
     backing_off,
     condition,
@@ -47,13 +47,13 @@ _PULL = waiting(
         pytest.param(
             pod(server=_PULL),
             "ImagePullFailed",
-            "can't have the image llama:9: Back-off pulling image",
+            "can't pull the image llama:9: Back-off pulling image",
             id="image",
         ),
         pytest.param(
             pod(fetch=waiting("ErrImagePull", "no such host", image="op:1")),
             "ImagePullFailed",
-            "can't have the image op:1: no such host",
+            "can't pull the image op:1: no such host",
             id="image of the fetch",
         ),
         pytest.param(
@@ -83,19 +83,19 @@ _PULL = waiting(
         pytest.param(
             pod(server=backing_off(ended(1, message="warming up\nerror: unknown model type\n"))),
             "CrashLooping",
-            "llama-server ended with exit code 1: error: unknown model type, restarted 3 times",
+            "llama-server exited with code 1: error: unknown model type, restarted 3 times",
             id="crash",
         ),
         pytest.param(
             pod(server={"state": ended(128, "StartError", "exec: not found")}),
             "CrashLooping",
-            "exit code 128: exec: not found",
+            "exited with code 128: exec: not found",
             id="crash before the first restart",
         ),
         pytest.param(
             pod(fetch=backing_off(ended(1, message="sha256 is 12ab, not 34cd"))),
             "FetchFailed",
-            "can't fetch the model: ended with exit code 1: sha256 is 12ab, not 34cd",
+            "can't fetch the model: exited with code 1: sha256 is 12ab, not 34cd",
             id="fetch",
         ),
         pytest.param(
@@ -113,7 +113,7 @@ _PULL = waiting(
         pytest.param(
             pod(conditions=(_NO_NODE,), initContainerStatuses=[], containerStatuses=[]),
             "Unschedulable",
-            "no node takes pod gemma-1: 0/1 nodes are available: 1 Insufficient memory.",
+            "pod gemma-1 can't be scheduled: 0/1 nodes are available: 1 Insufficient memory.",
             id="no node",
         ),
         pytest.param(
@@ -125,27 +125,27 @@ _PULL = waiting(
         pytest.param(
             pod(server=running(), ready_turned="9999-01-01T00:00:00Z"),
             "NotAnswering",
-            "does not answer at /health",
+            "does not respond at /health",
             id="not answering any more",
         ),
         pytest.param(
             pod(server=running(), ready_turned="1999-01-01T00:00:00Z"),
             "Loading",
-            "loads the model",
+            "is loading the model",
             id="not probed yet",
         ),
-        pytest.param(pod(fetch=running()), "Fetching", "fetches the model", id="fetching"),
+        pytest.param(pod(fetch=running()), "Fetching", "is fetching the model", id="fetching"),
         pytest.param(
             pod(fetch={**running(), "lastState": ended(1, message="refused"), "restartCount": 2}),
             "Fetching",
-            "attempt 3; the last one: ended with exit code 1: refused",
+            "attempt 3; the last one: exited with code 1: refused",
             id="fetching again",
         ),
         pytest.param(
-            pod(server=running(started=False)), "Loading", "loads the model", id="loading"
+            pod(server=running(started=False)), "Loading", "is loading the model", id="loading"
         ),
-        pytest.param(pod(fetch=initializing()), "Starting", "is being started", id="init waits"),
-        pytest.param(pod(), "Starting", "is being started", id="server waits"),
+        pytest.param(pod(fetch=initializing()), "Starting", "is starting", id="init waits"),
+        pytest.param(pod(), "Starting", "is starting", id="server waits"),
         pytest.param(
             pod(initContainerStatuses=[], containerStatuses=[]), "Starting", "", id="no status yet"
         ),
@@ -164,7 +164,7 @@ def test_a_broken_pod_is_explained(broken: dict[str, Any], reason: str, message:
         pytest.param(
             condition("ReplicaFailure", "True", "FailedCreate", "violates PodSecurity"),
             "PodCreationFailed",
-            "the pod can't be made: violates PodSecurity",
+            "the pod can't be created: violates PodSecurity",
             id="refused",
         ),
         pytest.param(
@@ -210,7 +210,7 @@ def test_all_servers_ready_is_ready() -> None:
 def test_some_servers_ready_is_not_ready_and_says_how_many() -> None:
     state = observe(deployment(2, 1), [serving("a"), pod("b", conditions=(_NO_NODE,))])
     assert (state.ready, state.reason) == (False, "Unschedulable")
-    assert state.message.startswith("1 of 2 servers ready; no node takes pod b")
+    assert state.message.startswith("1 of 2 servers ready; pod b can't be scheduled")
 
 
 def test_scaled_to_zero_says_so() -> None:
@@ -233,7 +233,7 @@ def test_a_failing_rollout_leaves_the_server_ready_and_says_what_fails() -> None
     pods = [serving("old", template="old"), pod("new", server=_PULL)]
     state = observe(deployment(1, 1, updated=1, total=2), pods)
     assert (state.ready, state.reason) == (True, "RolloutFailing")
-    assert "the new ones fail: ImagePullFailed: pod new can't have the image llama:9" in (
+    assert "the new ones fail: ImagePullFailed: pod new can't pull the image llama:9" in (
         state.message
     )
 
@@ -281,7 +281,8 @@ def test_of_many_pods_the_newest_those_not_ready_and_the_first_ready_are_examine
     failed = [pod(f"gemma-f{at:03}", phase="Failed", template="old") for at in range(100)]
     starting = [pod(f"gemma-w{at:02}", template="old") for at in range(10)]
     newest = serving("gemma-000", template="new")
-    chosen = [each["metadata"]["name"] for each in examined([*ready, *failed, newest, *starting])]
+    pods = [*ready, *failed, newest, *starting]
+    chosen = [each["metadata"]["name"] for each in select_pods(pods)]
     assert len(chosen) == MAX_PODS
     assert chosen[:2] == ["gemma-000", "gemma-w09"]
     assert {each["metadata"]["name"] for each in starting} <= set(chosen)
@@ -324,34 +325,34 @@ def test_a_done_fetch_does_not_count() -> None:
 def test_only_a_pod_that_a_node_has_or_may_get_waits_for_what_it_mounts(
     found: dict[str, Any], waits: bool
 ) -> None:
-    assert workload.waiting([found]) == waits
+    assert workload.has_waiting_pod([found]) == waits
 
 
 def test_a_new_pod_waits_for_what_it_mounts_while_the_old_one_serves() -> None:
     pods = [serving("old", template="old"), on_node(pod("new"))]
     state = observe(deployment(1, 1, updated=1, total=2), pods)
-    assert (state.ready, workload.waiting(pods)) == (True, True)
+    assert (state.ready, workload.has_waiting_pod(pods)) == (True, True)
 
 
 def test_a_message_holds_no_query_of_a_url() -> None:
-    said = words("GET http://store/models/a?X-Amz-Signature=abc&x=1: 403")
+    said = shorten("GET http://store/models/a?X-Amz-Signature=abc&x=1: 403")
     assert said == "GET http://store/models/a?... 403"
 
 
 def test_of_a_long_message_the_last_lines_are_searched() -> None:
     url = "http://store/a?X-Amz-Signature=" + "s" * 990
-    assert words(f"first\n{url}\nthe end") == "the end"
-    assert words("begins " + "?" * 2000).startswith("begins ?")
-    assert "s" * 20 not in words("x" * 2000 + url)
+    assert shorten(f"first\n{url}\nthe end") == "the end"
+    assert shorten("begins " + "?" * 2000).startswith("begins ?")
+    assert "s" * 20 not in shorten("x" * 2000 + url)
 
 
 def test_a_message_holds_no_colours() -> None:
-    assert words("\x1b[31merror:\x1b[0m no\tmodel") == "error: nomodel"
+    assert shorten("\x1b[31merror:\x1b[0m no\tmodel") == "error: nomodel"
 
 
 @given(st.text(alphabet=st.characters(max_codepoint=0x2FF) | st.sampled_from("\t\r\n\x1b[m")))
 def test_a_message_is_one_short_printable_line(text: str) -> None:
-    said = words(text)
+    said = shorten(text)
     assert len(said) <= 400
     assert not any(ord(character) < 0x20 or ord(character) == 0x7F for character in said)
 
