@@ -146,7 +146,7 @@ class ServeReconciler:
         numbered = self.cache.get(MODELS, place[1]) if place else None
         if numbered is not None and numbered["metadata"]["uid"] != serve.model_uuid:
             numbered = None  # The UUID is that of an object of another kind.
-        return ServeFacts(serve=serve, named=_model(named), numbered=_model(numbered))
+        return ServeFacts(serve=serve, model_by_name=_model(named), model_by_uuid=_model(numbered))
 
     def _pods(self, serve: ModelServe) -> list[Raw]:
         """The pods of its Deployment."""
@@ -174,7 +174,7 @@ class ServeReconciler:
         return await self.guard.verdict(
             facts.serve,
             runs=self._deployment(facts.serve) is not None,
-            uuid_model=facts.numbered.meta.name if facts.numbered else "",
+            uuid_model=facts.model_by_uuid.meta.name if facts.model_by_uuid else "",
         )
 
     async def _act(

@@ -41,7 +41,7 @@ def test_a_stranger_is_told_what_the_contract_asks_for() -> None:
     (found,) = violations(make_facts(contract))
     assert (found.reason, found.field) == ("NotAuthorized", "spec.contract")
     assert found.message == (
-        "contract demo asks for group admins or one of 1 named subjects and scope more, serve; "
+        "contract demo requires group admins or one of 1 named subjects and scope more, serve; "
         "of these, the token that alice applied the server with has group none and scope serve"
     )
 
@@ -70,7 +70,7 @@ def test_a_contract_that_is_not_in_force_lets_nothing_through(
 def test_an_ended_contract_says_when_it_ended() -> None:
     contract = make_contract(expiresAt="2029-12-31T23:00:00-01:00")
     (found,) = violations(make_facts(contract))
-    assert "contract demo ended at 2030-01-01T00:00:00Z" in found.message
+    assert "contract demo expired at 2030-01-01T00:00:00Z" in found.message
 
 
 def test_a_moment_earlier_it_was_in_force() -> None:

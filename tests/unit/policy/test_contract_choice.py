@@ -75,8 +75,8 @@ def test_without_any_contract_an_administrator_has_to_make_one() -> None:
     (violation,) = chosen(make_contract(namespaces={"names": ["other"]})).violations
     assert (violation.reason, violation.field) == ("NoContract", "spec.contract")
     assert violation.message == (
-        "no contract lets alice run model gemma-3-270m in namespace demo; "
-        "no contract covers the namespace, so an administrator has to make one"
+        "no contract allows alice to run model gemma-3-270m in namespace demo; "
+        "no contract covers the namespace: ask an administrator to create one"
     )
 
 
@@ -88,7 +88,7 @@ def test_the_contracts_of_the_namespace_are_told_with_what_they_ask_for() -> Non
     )
     assert choice.contract is None
     assert choice.violations[0].message == (
-        "no contract lets alice run model gemma-3-270m in namespace demo; the namespace has "
+        "no contract allows alice to run model gemma-3-270m in namespace demo; the namespace has "
         "contract a for group demo-users with models llama-* or qwen, "
         "contract b for group x, y and scope s with models *"
     )

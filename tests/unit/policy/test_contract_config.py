@@ -98,7 +98,7 @@ def test_keys_of_annotations_are_shown_cut() -> None:
     config = {"podAnnotations": {"k" * 100_000: ""}}
     assert explain(
         violations(make_facts(make_contract(), serve=make_demanding(config=config)))
-    ) == (f"spec.config.podAnnotations: {'k' * 64}; contract demo allows none; leave it out")
+    ) == (f"spec.config.podAnnotations: {'k' * 64}; contract demo allows none; remove it")
 
 
 @pytest.mark.parametrize(
@@ -128,6 +128,6 @@ def test_the_answer_says_what_was_asked_and_what_would_be_allowed() -> None:
     assert explain(violations(make_facts(contract, serve=make_demanding(config=config)))) == (
         "spec.config.image: image x:1; contract demo allows a:*, b:*; "
         "spec.config.priorityClassName: priority class high; "
-        "contract demo allows none; leave it out; "
-        "spec.config.tolerations: 1 given; contract demo allows none; leave it out"
+        "contract demo allows none; remove it; "
+        "spec.config.tolerations: 1 given; contract demo allows none; remove it"
     )

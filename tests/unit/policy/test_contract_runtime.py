@@ -92,14 +92,14 @@ def test_what_is_no_number_is_over_any_bound() -> None:
 
 def test_extra_args_can_be_forbidden_altogether() -> None:
     text = found({"extraArgs": "Forbid"}, {"extraArgs": ["--temp", "0.7"]})
-    assert text == "spec.runtimeParams.extraArgs: contract demo allows none; leave it out"
+    assert text == "spec.runtimeParams.extraArgs: contract demo allows none; remove it"
     assert found({"extraArgs": "Forbid"}, {"extraArgs": []}) == ""
 
 
 @pytest.mark.parametrize("given", [["--keep", "1", "--temp", "0.7"], ["--special", "--temp=0.7"]])
 def test_a_forbidden_flag_is_found_wherever_it_stands(given: list[str]) -> None:
     text = found({"forbiddenExtraArgs": ["--temp", "--seed"]}, {"extraArgs": given})
-    assert "contract demo doesn't allow --temp; leave it out" in text
+    assert "contract demo doesn't allow --temp; remove it" in text
     assert f"extraArgs[{[item[:6] for item in given].index('--temp')}]" in text
 
 

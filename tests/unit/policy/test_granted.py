@@ -75,7 +75,7 @@ def test_a_contract_must_have_room_for_what_may_still_run() -> None:
         running=Demand(servers=1, replicas=1, memory_bytes=24 * GIB),
     )
     assert explain(violations(facts)) == (
-        "spec.resources.limits.memory: 24Gi may still run of it until its rollout is through; "
+        "spec.resources.limits.memory: 24Gi may still run until its rollout is complete; "
         "contract demo has 16Gi in total, 16Gi of it free"
     )
 

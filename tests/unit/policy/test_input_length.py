@@ -28,7 +28,7 @@ def warned(pooling: str = "", **params: Any) -> str:
         pytest.param("Embedding", "mean", ["--pooling", "none"], "type none answers", id="flag"),
         pytest.param("Embedding", "rank", [], "use mode Rerank or an embedding", id="reranker"),
         pytest.param("Embedding", "cls", ["--pooling=rank"], "use mode Rerank", id="rank by flag"),
-        pytest.param("Rerank", "mean", [], "type is mean: its scores mean", id="no reranker"),
+        pytest.param("Rerank", "mean", [], "type is mean: its scores are", id="no reranker"),
         pytest.param(
             "Rerank", "rank", ["--pooling", "mean"], "answers 501 at /v1/rerank", id="no rank"
         ),
@@ -70,8 +70,14 @@ def test_the_spec_alone_is_judged_before_the_model_is_known() -> None:
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"ubatchSize": 512}, "ubatchSize: 512; inputs of more than 512 tokens are answered"),
-        ({"batchSize": 2048}, "batchSize: 2048; inputs of more than 2048 tokens are answered"),
+        (
+            {"ubatchSize": 512},
+            "ubatchSize: 512; llama-server answers 500 to inputs",
+        ),
+        (
+            {"batchSize": 2048},
+            "batchSize: 2048; llama-server answers 500 to inputs",
+        ),
         ({"ubatchSize": 4096, "batchSize": 4096}, ""),
         ({}, ""),
     ],

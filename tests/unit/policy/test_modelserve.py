@@ -17,15 +17,16 @@ _OTHER = make_model("llama", "uid-2")
 
 
 def check(
-    spec: dict[str, Any], *, named: Model | None = None, numbered: Model | None = None
+    spec: dict[str, Any], *, model_by_name: Model | None = None, model_by_uuid: Model | None = None
 ) -> Violation | None:
     spec = {"modelName": "", "modelUuid": "", **spec}
-    facts = ServeFacts(serve=make_serve(**spec), named=named, numbered=numbered)
+    serve = make_serve(**spec)
+    facts = ServeFacts(serve=serve, model_by_name=model_by_name, model_by_uuid=model_by_uuid)
     return evaluate(MODELSERVE_RULES, facts)
 
 
 @pytest.mark.parametrize(
-    ("spec", "named", "numbered"),
+    ("spec", "model_by_name", "model_by_uuid"),
     [
         pytest.param({"modelName": "gemma"}, _MODEL, None, id="by name"),
         pytest.param({"modelUuid": "uid-1"}, None, _MODEL, id="by uuid"),
@@ -60,13 +61,13 @@ def check(
     ],
 )
 def test_a_sound_modelserve_passes(
-    spec: dict[str, Any], named: Model | None, numbered: Model | None
+    spec: dict[str, Any], model_by_name: Model | None, model_by_uuid: Model | None
 ) -> None:
-    assert check(spec, named=named, numbered=numbered) is None
+    assert check(spec, model_by_name=model_by_name, model_by_uuid=model_by_uuid) is None
 
 
 @pytest.mark.parametrize(
-    ("spec", "named", "numbered", "reason", "field", "words"),
+    ("spec", "model_by_name", "model_by_uuid", "reason", "field", "words"),
     [
         pytest.param(
             {}, None, None, "ModelNotNamed", "spec.modelName", "name the model", id="none"
@@ -87,7 +88,7 @@ def test_a_sound_modelserve_passes(
             "ModelMismatch",
             "spec.modelUuid",
             "Model gemma has the UUID uid-1",
-            id="uuid of a model made anew",
+            id="uuid of a recreated model",
         ),
         pytest.param(
             {"modelName": "gemma", "modelUuid": "uid-2"},
@@ -95,7 +96,7 @@ def test_a_sound_modelserve_passes(
             _OTHER,
             "ModelMismatch",
             "spec.modelUuid",
-            "spec.modelUuid is Model llama, spec.modelName says gemma",
+            "spec.modelUuid is the UUID of Model llama, but spec.modelName is gemma",
             id="two models",
         ),
         pytest.param(
@@ -104,7 +105,7 @@ def test_a_sound_modelserve_passes(
             _OTHER,
             "ModelMismatch",
             "spec.modelUuid",
-            "spec.modelUuid is Model llama",
+            "spec.modelUuid is the UUID of Model llama",
             id="a name that is unknown",
         ),
         pytest.param(
@@ -131,7 +132,7 @@ def test_a_sound_modelserve_passes(
             _MODEL,
             "LocationMismatch",
             "spec.minioPath",
-            "leave the field out",
+            "remove the field",
             id="another path",
         ),
         pytest.param(
@@ -168,13 +169,13 @@ def test_a_sound_modelserve_passes(
 )
 def test_a_fault_is_named(
     spec: dict[str, Any],
-    named: Model | None,
-    numbered: Model | None,
+    model_by_name: Model | None,
+    model_by_uuid: Model | None,
     reason: str,
     field: str,
     words: str,
 ) -> None:
-    violation = check(spec, named=named, numbered=numbered)
+    violation = check(spec, model_by_name=model_by_name, model_by_uuid=model_by_uuid)
     assert violation is not None
     assert (violation.reason, violation.field) == (reason, field)
     assert words in violation.message
@@ -187,7 +188,7 @@ def test_no_server_starts_on_a_model_that_goes() -> None:
             "spec": {"source": {"stored": {}}},
         }
     )
-    violation = check({"modelName": "gemma"}, named=going)
+    violation = check({"modelName": "gemma"}, model_by_name=going)
     assert violation is not None
     assert violation.reason == "ModelDeleting"
 
