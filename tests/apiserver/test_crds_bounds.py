@@ -92,7 +92,7 @@ def build(kind: str, namespace: str, spec: Raw) -> Raw:
 
 
 @pytest.mark.parametrize(("kind", "path", "bound", "schema"), list(cases()))
-async def test_bound_is_where_the_schema_says(
+async def test_bound_of_the_schema_is_enforced(
     api: client.ApiClient, kind: str, path: tuple[str, ...], bound: str, schema: Raw
 ) -> None:
     async def complaints(beyond: int) -> list[str]:

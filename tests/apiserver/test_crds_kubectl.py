@@ -121,7 +121,7 @@ async def test_kubectl_scale_sets_replicas(
     assert (await get(api, serve))["spec"]["replicas"] == 3
 
 
-def test_explain_tells_what_runtime_params_mean(kubectl: Kubectl) -> None:
+def test_explain_describes_runtime_params(kubectl: Kubectl) -> None:
     text = " ".join(kubectl("explain", "modelserve.spec.runtimeParams").stdout.split())
     assert "What llama.cpp's llama-server runs with." in text
     assert "contextSize <integer> Context in tokens, shared by all parallel slots" in text

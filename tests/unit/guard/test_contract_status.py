@@ -48,7 +48,7 @@ def counted(*, uid: str = "uid", demand: Demand = DEMAND) -> Counted:
         ),
     ],
 )
-def test_a_reservation_stays_until_it_is_counted_or_lapses(
+def test_reservation_is_kept_until_it_is_counted_or_lapses(
     reservation: Reservation, server: Counted | None, pending: bool
 ) -> None:
     assert still_pending(reservation, server, NOW) is pending
@@ -73,7 +73,7 @@ def ready_reason(used: Demand = DEMAND, *, left_out: int = 0, **spec: Any) -> tu
         pytest.param({"total": {"cpu": "x"}}, 0, ("False", "Unreadable"), id="no quantity"),
     ],
 )
-def test_ready_says_whether_servers_can_be_created(
+def test_ready_is_true_if_servers_can_be_created(
     spec: dict[str, Any], left_out: int, expected: tuple[str, str]
 ) -> None:
     assert ready_reason(left_out=left_out, **spec) == expected

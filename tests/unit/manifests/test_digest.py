@@ -20,12 +20,12 @@ def test_the_order_of_fields_does_not_count() -> None:
     assert digest_of(with_digest(turned)) == digest_of(with_digest(_object(spec=1)))
 
 
-def test_stamping_twice_changes_nothing() -> None:
+def test_adding_the_digest_twice_changes_nothing() -> None:
     once = with_digest(_object(spec=1))
     assert with_digest(once) == once
 
 
-def test_a_field_that_is_left_out_does_not_count() -> None:
+def test_excluded_field_does_not_count() -> None:
     first, second = (with_digest(_object(data=n), without=("data",)) for n in (1, 2))
     assert digest_of(first) == digest_of(second)
     assert (first["data"], second["data"]) == (1, 2)

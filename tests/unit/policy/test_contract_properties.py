@@ -73,7 +73,7 @@ def over(serve: ModelServe, limits: dict[str, Any], others: Demand) -> bool:
 
 
 @given(_RESOURCES, _COUNTS, _PER_SERVER, _TOTAL, _OTHERS)
-def test_a_server_passes_exactly_if_no_limit_is_exceeded(
+def test_server_is_allowed_exactly_if_no_limit_is_exceeded(
     resources: dict[str, Any],
     replicas: int,
     per_server: dict[str, Any],
@@ -160,7 +160,7 @@ _CALLERS = st.builds(
 
 
 @given(_CONTRACTS, _SERVES, _CALLERS, st.integers(0, 1000))
-def test_any_contract_gives_any_server_an_answer(
+def test_any_contract_and_server_have_a_result(
     contract: ResourceContract,
     serve: ModelServe,
     caller: Caller,

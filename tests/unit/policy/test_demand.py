@@ -52,7 +52,7 @@ def demand_of(resources: dict[str, Any], replicas: int = 1) -> Demand:
         pytest.param({"limits": "many", "requests": [1]}, 0, 0, 0, id="no mapping"),
     ],
 )
-def test_a_server_takes_its_limits_or_requests(
+def test_demand_has_limits_or_requests(
     resources: dict[str, Any], cpu: int, memory: int, gpu: int
 ) -> None:
     one = Demand(servers=1, replicas=1, cpu_milli=cpu, memory_bytes=memory, gpu=gpu)
@@ -61,7 +61,7 @@ def test_a_server_takes_its_limits_or_requests(
     assert demand_of(resources, replicas=3).only(()) == three
 
 
-def test_replicas_are_those_of_the_spec_unless_told() -> None:
+def test_replicas_default_to_the_spec() -> None:
     assert Demand.of_serve(make_serve(replicas=4)).replicas == 4
     assert Demand.of_serve(make_serve(replicas=4), 0) == Demand(servers=1)
 
@@ -88,7 +88,7 @@ def test_replicas_are_those_of_the_spec_unless_told() -> None:
         pytest.param({"limits": {"cpu": None}}, "invalid quantity 'None'", id="null"),
     ],
 )  # fmt: skip
-def test_a_quantity_that_makes_no_sense_is_a_fault(resources: dict[str, Any], message: str) -> None:
+def test_invalid_quantity_is_a_fault(resources: dict[str, Any], message: str) -> None:
     found = [str(fault) for fault in find_faults(make_serve(resources=resources))]
     assert len(found) == bool(message)
     assert message in "".join(found)
@@ -100,7 +100,7 @@ def test_every_fault_is_found() -> None:
 
 
 @given(DEMANDS, DEMANDS)
-def test_what_is_added_can_be_taken_away(one: Demand, other: Demand) -> None:
+def test_subtraction_inverts_addition(one: Demand, other: Demand) -> None:
     assert (one + other) - other == one
     assert one.within(one + other)
     assert one.within(one | other)
@@ -120,7 +120,7 @@ def test_a_demand_survives_the_status(demand: Demand) -> None:
     assert Demand.parse(demand.to_json()) == demand
 
 
-def test_amounts_are_written_as_people_do() -> None:
+def test_amounts_are_written_as_quantities() -> None:
     demand = Demand(servers=1, replicas=3, cpu_milli=2500, memory_bytes=24 * GIB, gpu=0)
     assert demand.to_json() == {
         "servers": 1, "replicas": 3, "cpu": "2500m", "memory": "24Gi", "gpu": 0,

@@ -56,13 +56,11 @@ def test_a_pooling_type_that_the_mode_cannot_use_is_warned_of(
         pytest.param("Rerank", "rank", ["--pooling", "rank"], id="rank"),
     ],
 )
-def test_a_pooling_type_that_the_mode_can_use_is_not(
-    mode: str, pooling: str, extra: list[str]
-) -> None:
+def test_usable_pooling_type_has_no_warning(mode: str, pooling: str, extra: list[str]) -> None:
     assert warned(pooling, mode=mode, extraArgs=extra) == ""
 
 
-def test_the_spec_alone_is_judged_before_the_model_is_known() -> None:
+def test_spec_is_checked_before_the_model_is_known() -> None:
     serve = make_serve(runtimeParams={"mode": "Embedding", "extraArgs": ["--pooling", "none"]})
     assert [each.reason for each in input_warnings(serve, None)] == ["PoolingUnusable"]
 

@@ -60,7 +60,7 @@ def check(
         ),
     ],
 )
-def test_a_sound_modelserve_passes(
+def test_valid_modelserve_is_allowed(
     spec: dict[str, Any], model_by_name: Model | None, model_by_uuid: Model | None
 ) -> None:
     assert check(spec, model_by_name=model_by_name, model_by_uuid=model_by_uuid) is None
@@ -167,7 +167,7 @@ def test_a_sound_modelserve_passes(
         ),
     ],
 )
-def test_a_fault_is_named(
+def test_violation_names_reason_and_field(
     spec: dict[str, Any],
     model_by_name: Model | None,
     model_by_uuid: Model | None,
@@ -181,7 +181,7 @@ def test_a_fault_is_named(
     assert words in violation.message
 
 
-def test_no_server_starts_on_a_model_that_goes() -> None:
+def test_model_that_is_being_deleted_is_denied() -> None:
     going = Model.parse(
         {
             "metadata": {"name": "gemma", "deletionTimestamp": "2030-01-01T00:00:00Z"},
@@ -205,8 +205,6 @@ def test_no_server_starts_on_a_model_that_goes() -> None:
         ),
     ],
 )
-def test_what_no_other_object_decides_is_known_of_the_spec_alone(
-    spec: dict[str, Any], reasons: list[str]
-) -> None:
+def test_spec_violations_need_no_other_object(spec: dict[str, Any], reasons: list[str]) -> None:
     serve = ModelServe.parse({"metadata": {"name": "a"}, "spec": spec})
     assert [each.reason for each in spec_violations(serve)] == reasons

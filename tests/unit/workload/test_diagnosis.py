@@ -175,7 +175,7 @@ def test_a_broken_pod_is_explained(broken: dict[str, Any], reason: str, message:
         ),
     ],
 )
-def test_pods_that_are_not_made_are_explained(
+def test_pods_that_are_not_created_are_explained(
     failure: dict[str, str], reason: str, message: str
 ) -> None:
     state = observe(deployment(conditions=(failure,)), [])
@@ -183,12 +183,12 @@ def test_pods_that_are_not_made_are_explained(
     assert message in state.message
 
 
-def test_before_the_deployment_is_there_it_is_waited_for() -> None:
+def test_missing_deployment_is_in_progress() -> None:
     state = observe(None, [])
     assert (state.ready, state.reason, state.replicas) == (False, "Progressing", 0)
 
 
-def test_before_the_pods_are_there_they_are_waited_for() -> None:
+def test_missing_pods_are_in_progress() -> None:
     assert observe(deployment(), []).reason == "Progressing"
 
 
@@ -207,18 +207,18 @@ def test_all_servers_ready_is_ready() -> None:
     assert state.started_at == "2030-01-01T00:00:01Z"
 
 
-def test_some_servers_ready_is_not_ready_and_says_how_many() -> None:
+def test_some_servers_ready_is_not_ready_and_has_the_count() -> None:
     state = observe(deployment(2, 1), [serving("a"), pod("b", conditions=(_NO_NODE,))])
     assert (state.ready, state.reason) == (False, "Unschedulable")
     assert state.message.startswith("1 of 2 servers ready; pod b can't be scheduled")
 
 
-def test_scaled_to_zero_says_so() -> None:
+def test_scaled_to_zero_has_its_reason() -> None:
     state = observe(deployment(0, 0), [])
     assert (state.ready, state.reason) == (False, "ScaledToZero")
 
 
-def test_a_rollout_leaves_the_server_ready() -> None:
+def test_server_stays_ready_during_a_rollout() -> None:
     pods = [serving("old", template="old"), pod("new", server=running(started=False))]
     state = observe(deployment(1, 1, updated=1, total=2), pods)
     assert (state.ready, state.reason) == (True, "RollingOut")
@@ -229,7 +229,7 @@ def test_a_change_that_is_not_seen_yet_rolls_out() -> None:
     assert (state.ready, state.reason) == (True, "RollingOut")
 
 
-def test_a_failing_rollout_leaves_the_server_ready_and_says_what_fails() -> None:
+def test_server_stays_ready_during_a_failing_rollout() -> None:
     pods = [serving("old", template="old"), pod("new", server=_PULL)]
     state = observe(deployment(1, 1, updated=1, total=2), pods)
     assert (state.ready, state.reason) == (True, "RolloutFailing")
@@ -238,7 +238,7 @@ def test_a_failing_rollout_leaves_the_server_ready_and_says_what_fails() -> None
     )
 
 
-def test_a_rollout_that_exceeds_the_quota_says_so() -> None:
+def test_rollout_that_exceeds_the_quota_has_its_reason() -> None:
     state = observe(
         deployment(1, 1, updated=0, conditions=(_QUOTA,)), [serving("old", template="old")]
     )
@@ -259,12 +259,12 @@ def test_a_problem_counts_more_than_progress() -> None:
     assert observe(deployment(2, 0), pods).reason == "ImagePullFailed"
 
 
-def test_a_failed_pod_whose_place_is_taken_does_not_count() -> None:
+def test_replaced_failed_pod_does_not_count() -> None:
     pods = [pod("a", phase="Failed", reason="Evicted"), pod("b", fetch=running())]
     assert observe(deployment(), pods).reason == "Fetching"
 
 
-def test_a_pod_that_goes_does_not_count() -> None:
+def test_terminating_pod_does_not_count() -> None:
     going = pod("old", server=_PULL)
     going["metadata"]["deletionTimestamp"] = "2030-01-01T02:00:00Z"
     assert observe(deployment(), [going, pod("new", fetch=running())]).reason == "Fetching"
@@ -289,7 +289,7 @@ def test_of_many_pods_the_newest_those_not_ready_and_the_first_ready_are_examine
     assert chosen[-2:] == ["gemma-f092", "gemma-000"]
 
 
-def test_what_many_pods_say_is_read_of_a_few() -> None:
+def test_only_a_few_of_many_pods_are_examined() -> None:
     broken = [pod(f"gemma-{at}", server=_PULL) for at in range(1000)]
     statuses = [Counted(each["status"]) for each in broken]
     pods = [{**each, "status": status} for each, status in zip(broken, statuses, strict=True)]
@@ -322,19 +322,19 @@ def test_a_done_fetch_does_not_count() -> None:
         pytest.param(on_node(pod(phase="Failed", reason="Evicted")), False, id="evicted"),
     ],
 )
-def test_only_a_pod_that_a_node_has_or_may_get_waits_for_what_it_mounts(
+def test_only_scheduled_or_schedulable_pods_wait_for_volumes(
     found: dict[str, Any], waits: bool
 ) -> None:
     assert workload.has_waiting_pod([found]) == waits
 
 
-def test_a_new_pod_waits_for_what_it_mounts_while_the_old_one_serves() -> None:
+def test_new_pod_waits_for_volumes_while_the_old_one_serves() -> None:
     pods = [serving("old", template="old"), on_node(pod("new"))]
     state = observe(deployment(1, 1, updated=1, total=2), pods)
     assert (state.ready, workload.has_waiting_pod(pods)) == (True, True)
 
 
-def test_a_message_holds_no_query_of_a_url() -> None:
+def test_message_has_no_query_of_a_url() -> None:
     said = shorten("GET http://store/models/a?X-Amz-Signature=abc&x=1: 403")
     assert said == "GET http://store/models/a?... 403"
 
@@ -346,7 +346,7 @@ def test_of_a_long_message_the_last_lines_are_searched() -> None:
     assert "s" * 20 not in shorten("x" * 2000 + url)
 
 
-def test_a_message_holds_no_colours() -> None:
+def test_message_has_no_colours() -> None:
     assert shorten("\x1b[31merror:\x1b[0m no\tmodel") == "error: nomodel"
 
 
@@ -371,13 +371,13 @@ _anything = st.recursive(
 @given(
     st.lists(st.fixed_dictionaries({"state": st.dictionaries(st.text(), _anything)}), max_size=3)
 )
-def test_whatever_a_container_says_there_is_a_verdict(containers: list[dict[str, Any]]) -> None:
+def test_any_container_message_has_a_verdict(containers: list[dict[str, Any]]) -> None:
     state = observe(deployment(), [pod(containerStatuses=containers)])
     assert state.reason
     assert not state.ready
 
 
-def test_out_of_memory_is_told_with_what_helps_for_this_model() -> None:
+def test_out_of_memory_has_a_remedy_for_the_model() -> None:
     dead = pod(server=backing_off(ended(137, "OOMKilled")))
     state = observe(deployment(), [dead], lambda: "lower contextCheckpoints")
     assert state.message.endswith(

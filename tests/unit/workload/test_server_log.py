@@ -99,11 +99,11 @@ def message(name: str, code: int) -> str:
 
 
 @pytest.mark.parametrize("name", _CAUSES)
-def test_the_lines_that_name_the_cause_remain(name: str) -> None:
+def test_lines_with_the_cause_are_found(name: str) -> None:
     assert find_causes(log_of(name)) == _CAUSES[name]
 
 
-def test_each_log_is_judged() -> None:
+def test_each_log_has_an_expectation() -> None:
     assert {path.stem for path in LOGS.glob("*.log")} == {*_CAUSES, "loading"}
 
 
@@ -135,28 +135,28 @@ def test_an_exit_code_of_a_signal_is_explained(code: int, log: str, said: str) -
     assert said in message(log, code)
 
 
-def test_what_a_server_logged_is_no_reason_for_being_killed() -> None:
+def test_log_of_a_killed_server_is_ignored() -> None:
     assert "load_model" not in message("loading", 137)
 
 
-def test_a_killed_server_that_was_out_of_memory_is_called_that() -> None:
+def test_oom_killed_server_is_out_of_memory() -> None:
     found = find_problem(pod(server=backing_off(ended(137, "OOMKilled", log_of("loading")))))
     assert found is not None
     assert found.reason == "OutOfMemory"
 
 
-def test_half_a_line_that_the_kubelet_cut_is_left_out() -> None:
+def test_line_that_the_kubelet_truncated_is_excluded() -> None:
     log = f"error=1&X-Amz-Signature=abc\nerror: one\n{'x' * 2048}"
     assert find_causes(log) == ["error: one"]
 
 
-def test_a_line_that_is_only_always_there_is_better_than_none() -> None:
+def test_constant_line_is_better_than_none() -> None:
     assert find_causes("1.00.000.000 E srv  llama_server: exiting due to model loading error") == [
         "srv llama_server: exiting due to model loading error"
     ]
 
 
-def test_a_query_of_a_url_is_left_out_of_a_cause() -> None:
+def test_cause_has_no_query_of_a_url() -> None:
     url = "error: http://store/a?X-Amz-Signature=abc"
     found = find_problem(pod(server=backing_off(ended(1, message=url))))
     assert found is not None
