@@ -1,4 +1,4 @@
-"""What people see of the CRDs through kubectl."""
+"""The CRDs in the output of kubectl."""
 
 import json
 
@@ -17,7 +17,7 @@ from tests.support.custom_objects import create, get, patch
 
 
 def table(output: str) -> list[list[str]]:
-    """The words of each line."""
+    """The columns of each line."""
     return [line.split() for line in output.splitlines()]
 
 

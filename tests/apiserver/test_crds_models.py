@@ -19,7 +19,7 @@ MODEL_IDS = (
     "Qwen/Qwen3-0.6B@refs/pr/1",
     "_org/_Model--x..y",
 )
-"""What Hugging Face and the tools around it call a model."""
+"""Names of models on Hugging Face and in its tools."""
 NO_MODEL_IDS = (
     "../x",
     "a/../b",
@@ -42,7 +42,7 @@ KEYS = (
 )
 """Characters that S3 allows."""
 NOT_IN_KEYS = "\n\r\t\x00\x7f\x85\u2028\u202e\u2066\ufffe"
-"""What XML can't carry, or what would write lines or another order into a log."""
+"""Characters that are invalid in XML, or that add or reorder lines in a log."""
 
 
 @pytest.mark.parametrize(
@@ -288,7 +288,7 @@ def _model_with(field: str, value: str) -> Raw:
 
 
 def _full_status() -> Raw:
-    """Every kind of field once, sizes beyond 32 bits among them."""
+    """Every kind of field once, including sizes above 32 bits."""
     return {
         "observedGeneration": 1,
         "sizeBytes": 2**40,

@@ -162,7 +162,7 @@ async def test_serve_without_model_is_denied(api: client.ApiClient, namespace: s
 async def test_number_outside_its_bounds_is_denied(
     api: client.ApiClient, namespace: str, field: str, low: int, high: int
 ) -> None:
-    # What lets each bound stand alone, where another field is compared with it.
+    # Values of the fields that are compared with a bound, so that each bound is tested alone.
     company = {"parallel": {"contextSize": 65536}, "ubatchSize": {"batchSize": 65536}}
     serve = await create(api, make_modelserve(namespace))
 

@@ -1,4 +1,4 @@
-"""The CRDs as files: what holds for every field of every schema."""
+"""The files of the CRDs: rules for every field of every schema."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -140,7 +140,7 @@ def runtime_params() -> Schema:
 
 
 def samples() -> Iterator[tuple[str, Any]]:
-    """Each runtime parameter with values that the schema lets through and that are no default."""
+    """Each runtime parameter with values that the schema allows and that are not the default."""
     texts = {"ropeFreqBase": "10000.5", "ropeFreqScale": "0.5", "chatTemplate": "gemma"}
     for name, schema in runtime_params().items():
         if "enum" in schema:

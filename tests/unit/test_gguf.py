@@ -1,4 +1,4 @@
-"""The gguf header parser, on true and on hostile files."""
+"""The gguf header parser, on valid and on hostile files."""
 
 import json
 import struct
@@ -125,7 +125,7 @@ def test_a_list_for_more_layers_than_a_model_can_have_is_not_kept(layers: int, k
 
 
 def needed(prefix: bytes) -> int:
-    """How many bytes the parser asks for, 0 where it has enough."""
+    """How many bytes the parser needs, 0 if it has enough."""
     try:
         parse_header(prefix, len(SAMPLE))
     except Truncated as more:

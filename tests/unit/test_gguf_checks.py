@@ -1,4 +1,4 @@
-"""What llama.cpp refuses of a gguf file is refused here, for the same reason.
+"""A gguf file that llama.cpp refuses is refused for the same reason.
 
 llama-server (build 11669) exits with 1 for each kind of these files.
 """

@@ -1,4 +1,4 @@
-"""Files that are gguf, but no whole language model, are refused for what they are."""
+"""Gguf files that are not a whole language model are refused with their kind."""
 
 from __future__ import annotations
 

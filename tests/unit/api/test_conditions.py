@@ -1,4 +1,4 @@
-"""Conditions: what is stored, and when it counts as a change."""
+"""Conditions: what is stored, and what counts as a change."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ CONDITIONS = st.builds(
 
 
 def holding(*items: Condition, now: str = EARLIER) -> dict[str, Any]:
-    """An object that was given these conditions."""
+    """An object with these conditions in its status."""
     meta = {"generation": 3}
     return {
         "metadata": meta,

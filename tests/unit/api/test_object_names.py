@@ -1,4 +1,4 @@
-"""What a Kubernetes object can be called."""
+"""Valid names of Kubernetes objects."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""One word for how an object is."""
+"""The phase of an object."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Reading objects that may lack anything."""
+"""Reading objects in which any field may be missing."""
 
 import datetime
 from typing import Any

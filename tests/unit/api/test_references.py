@@ -1,4 +1,4 @@
-"""Under which keys a ModelServe is found by its Model."""
+"""The index keys of a ModelServe."""
 
 import pytest
 

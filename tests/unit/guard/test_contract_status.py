@@ -1,4 +1,4 @@
-"""The status of a contract, and which reservations stay in it."""
+"""The status of a contract, and which reservations are kept in it."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def ready_reason(used: Demand = DEMAND, *, left_out: int = 0, **spec: Any) -> tu
         pytest.param({"total": {"replicas": 1}}, 1, ("False", "OverTotal"), id="shrunk"),
         pytest.param({"expiresAt": "2026-01-01T12:00:00Z"}, 0, ("False", "Expired"), id="ended"),
         pytest.param({"expiresAt": "2026-01-01T12:00:01Z"}, 0, ("True", "Ready"), id="to end"),
-        pytest.param({"total": {"cpu": "x"}}, 0, ("False", "Unreadable"), id="no quantity"),
+        pytest.param({"total": {"cpu": "x"}}, 0, ("False", "Unreadable"), id="invalid quantity"),
     ],
 )
 def test_ready_is_true_if_servers_can_be_created(

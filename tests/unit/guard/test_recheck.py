@@ -1,4 +1,4 @@
-"""The guard's verdict: nothing starts or grows that receipt and contract do not cover."""
+"""The verdict: a server that receipt and contract do not cover neither starts nor grows."""
 
 from __future__ import annotations
 

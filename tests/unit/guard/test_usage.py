@@ -1,4 +1,4 @@
-"""What servers take of a contract: sums, and who is left out when the totals shrink."""
+"""The use of a contract: sums, and which servers are excluded when the totals shrink."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def usage_of(*servers: Any) -> ContractUsage:
 
 
 def accepted(server: Raw) -> Raw:
-    """The same, once its contract was found to cover it."""
+    """The same, after its contract was found to cover it."""
     holds = {"type": "ContractAccepted", "status": "True", "reason": "Accepted"}
     return {**server, "status": {"conditions": [holds]}}
 
@@ -146,7 +146,7 @@ def test_included_servers_fit_together(
 
 
 def changed(server: Raw, **spec: Any) -> Raw:
-    """With another spec, past the webhooks."""
+    """The same with another spec, changed while the webhooks were bypassed."""
     meta = {**server["metadata"], "generation": 2}
     return {**server, "metadata": meta, "spec": {**server["spec"], **spec}}
 
@@ -158,7 +158,7 @@ def test_a_server_without_a_receipt_is_counted_nowhere() -> None:
 
 
 def granted(server: Raw, replicas: int) -> Raw:
-    """The same, after so many of contract `demo` were granted to it."""
+    """The same, after so many replicas of contract `demo` were granted to it."""
     return {**server, "status": {"granted": {"contract": "demo", "replicas": replicas}}}
 
 

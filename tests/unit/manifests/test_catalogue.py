@@ -1,4 +1,4 @@
-"""A Model made for a ModelServe, and a ModelServe written out for a Model."""
+"""The Model that a ModelServe needs, and a complete ModelServe for a Model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The digest changes with what counts, and with nothing else."""
+"""The digest changes only with the fields that count."""
 
 from __future__ import annotations
 

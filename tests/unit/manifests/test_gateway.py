@@ -1,4 +1,4 @@
-"""What the gateway is told of a server: who may pass is decided here."""
+"""The gateway's objects of a server, which decide who may call it."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_responses_shown_as_pages_run_and_load_nothing() -> None:
 
 
 def removed_headers() -> re.Pattern[str]:
-    """What matches is taken out of requests, unless forward auth sets it."""
+    """A matching header is removed from requests, unless forward auth sets it."""
     return re.compile(middleware("gemma-auth")["forwardAuth"]["authResponseHeadersRegex"])
 
 

@@ -1,4 +1,4 @@
-"""Another API key is another pod: llama-server reads its own at its start alone."""
+"""Another API key replaces the pods: llama-server reads its key only when it starts."""
 
 from __future__ import annotations
 

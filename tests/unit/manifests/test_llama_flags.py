@@ -1,4 +1,4 @@
-"""Flags of llama-server come from an allow-list, and no value becomes a flag."""
+"""Flags of llama-server are on an allow-list, and no value becomes a flag."""
 
 from __future__ import annotations
 

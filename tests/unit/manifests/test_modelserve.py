@@ -1,4 +1,4 @@
-"""What a ModelServe consists of."""
+"""The children of a ModelServe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names that every kind of child takes, and that stay apart."""
+"""Names that are valid for every kind of child, and unique."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No value changes the shape of what is rendered."""
+"""No value changes the structure of a rendered object."""
 
 from __future__ import annotations
 

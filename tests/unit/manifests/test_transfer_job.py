@@ -1,4 +1,4 @@
-"""A transfer's Job and its Secret, made of a template."""
+"""A transfer's Job and its Secret, created from a template."""
 
 import copy
 from typing import Any

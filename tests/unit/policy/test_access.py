@@ -1,4 +1,4 @@
-"""Who may use a server that runs."""
+"""Who may call a running server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FACTS = AccessFacts(
 
 
 def reason(**changes: Any) -> str:
-    """Why the caller may not use the server; empty if he may."""
+    """Why the caller may not use the server; empty if they may."""
     found = access_violation(dataclasses.replace(FACTS, **changes))
     return found.reason if found else ""
 

@@ -1,4 +1,4 @@
-"""A type of the KV cache that the heads of a model don't suit is warned of.
+"""A cache type that the model's heads don't allow causes a warning.
 
 What llama-server does with each is that of build 11669.
 """

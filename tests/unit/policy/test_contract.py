@@ -1,4 +1,4 @@
-"""What a contract is for, and what it says to those that it isn't for."""
+"""What a contract covers, and what callers outside it learn."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_subjects_are_counted_and_not_named() -> None:
     [
         pytest.param({"expiresAt": "2030-01-01T00:00:00Z"}, {}, "ContractExpired", id="ended"),
         pytest.param({"expiresAt": "soon"}, {}, "ContractInvalid", id="no time"),
-        pytest.param({"total": {"cpu": "1e9Gi"}}, {}, "ContractInvalid", id="no quantity"),
+        pytest.param({"total": {"cpu": "1e9Gi"}}, {}, "ContractInvalid", id="invalid quantity"),
         pytest.param({}, {"deletionTimestamp": "2030"}, "ContractDeleting", id="going"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Which of several contracts counts."""
+"""Which of several contracts applies."""
 
 from __future__ import annotations
 

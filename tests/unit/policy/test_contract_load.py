@@ -1,4 +1,4 @@
-"""What is taken of a contract, by servers and by admissions."""
+"""The use of a contract by servers and by admissions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A ResourceContract as values."""
+"""Parsing a ResourceContract."""
 
 from __future__ import annotations
 

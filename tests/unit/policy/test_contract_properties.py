@@ -1,4 +1,4 @@
-"""What holds of every contract and every ModelServe."""
+"""Properties of every contract and every ModelServe."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def asked(resources: dict[str, Any], replicas: int) -> ModelServe:
 
 
 def over(serve: ModelServe, limits: dict[str, Any], others: Demand) -> bool:
-    """The oracle: the limits by the words of the contract, part by part."""
+    """The oracle: the limits of the contract, compared amount by amount."""
     limit = serve.resources["limits"]
     wanted = {
         "servers": 1,
@@ -112,7 +112,7 @@ _JSON = st.recursive(
 
 
 def parts(*names: str) -> st.SearchStrategy[dict[str, Any]]:
-    """Some of the fields, with anything in them."""
+    """Some of the fields, with arbitrary values."""
     return st.dictionaries(st.sampled_from(names), _JSON)
 
 

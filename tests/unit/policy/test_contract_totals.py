@@ -1,4 +1,4 @@
-"""Limits of one server and of all."""
+"""Limits of one server and of all servers."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_no_replicas_are_never_too_many() -> None:
 
 
 def test_requested_replicas_count() -> None:
-    """A scale request asks for others than the spec holds."""
+    """A scale request has other replicas than the spec."""
     serve = make_demanding(1)
     assert reasons({"perServer": {"replicas": 2}}, serve=serve, replicas=3) == [
         ("OverServerLimit", "spec.replicas")

@@ -1,4 +1,4 @@
-"""What a ModelServe takes, and sums of it."""
+"""The demand of a ModelServe, and sums of demands."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ SHARED = {"nvidia.com/gpu": "1", "nvidia.com/gpumem": "3000", "nvidia.com/gpucor
 
 
 def demand_of(limits: dict[str, str], replicas: int = 1, **names: Any) -> Demand:
-    """Of a server with these limits."""
+    """The demand of a server with these limits."""
     serve = make_serve(resources={"limits": limits})
     return Demand.of_serve(serve, replicas, devices=DeviceNames(**names))
 

@@ -1,4 +1,4 @@
-"""What a server takes of a contract while what ran before may still run."""
+"""A server's use of a contract while its previous spec may still run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DEMANDS = st.builds(
 
 
 def running(serve: ModelServe, demand: Demand, contract: str = "demo") -> ModelServe:
-    """The server as its status says what was granted to it."""
+    """The server with a grant in its status."""
     granted = Granted(contract=contract, demand=demand)
     return dataclasses.replace(serve, raw={**serve.raw, "status": {"granted": granted.to_json()}})
 

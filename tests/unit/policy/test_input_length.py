@@ -1,4 +1,4 @@
-"""Servers in the modes Embedding and Rerank that can't answer are warned of.
+"""A server that can't process inputs in the modes Embedding and Rerank causes a warning.
 
 What llama-server answers is that of build 11669.
 """

@@ -1,4 +1,4 @@
-"""How much memory a server needs, and whether its limit holds it."""
+"""How much memory a server needs, and whether its limit is sufficient."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ def test_sufficient_limit_is_allowed() -> None:
         pytest.param({"limits": {"memory": "1Mi"}}, False, id="not stored"),
         pytest.param({"limits": {"memory": "1Mi", "nvidia.com/gpu": 1}}, True, id="on a gpu"),
         pytest.param({"requests": {"memory": "1Mi"}}, True, id="no limit"),
-        pytest.param({"limits": {"memory": "some"}}, True, id="no quantity"),
+        pytest.param({"limits": {"memory": "some"}}, True, id="invalid quantity"),
     ],
 )
 def test_unknown_need_is_not_reported(resources: dict[str, Any], stored: bool) -> None:

@@ -1,4 +1,4 @@
-"""What must hold of a ModelServe before anything is made for it."""
+"""The rules that a ModelServe must meet before its objects are created."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_valid_modelserve_is_allowed(
             "InvalidResources",
             "spec.resources.limits.cpu",
             "invalid quantity",
-            id="no quantity",
+            id="invalid quantity",
         ),
         pytest.param(
             {

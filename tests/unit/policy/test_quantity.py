@@ -1,4 +1,4 @@
-"""Quantities as Kubernetes reads them."""
+"""Quantities, parsed as in Kubernetes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server that is not ready says why."""
+"""The status of a server that is not ready has the reason."""
 
 from __future__ import annotations
 
@@ -298,7 +298,7 @@ def test_only_a_few_of_many_pods_are_examined() -> None:
 
 
 class Counted(dict[str, Any]):
-    """A pod's status that notes whether its containers' were looked at."""
+    """A pod's status that records whether its containers' statuses were read."""
 
     examined = False
 

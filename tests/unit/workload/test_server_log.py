@@ -1,4 +1,4 @@
-"""Of the end of llama-server's log, the lines that name the cause remain.
+"""The lines with the cause are found at the end of llama-server's log.
 
 The logs are those of build 11669 as PID 1 of its namespaces, cut as the kubelet cuts them. Only
 `cuda.log` is put together, of lines that builds for GPUs print.
