@@ -68,7 +68,7 @@ def ready_reason(used: Demand = DEMAND, *, left_out: int = 0, **spec: Any) -> tu
         pytest.param({"total": {"replicas": 2}}, 0, ("False", "Exhausted"), id="none left"),
         pytest.param({"total": {"gpu": 0}}, 0, ("True", "Ready"), id="no GPUs from the start"),
         pytest.param({"total": {"replicas": 1}}, 1, ("False", "OverTotal"), id="shrunk"),
-        pytest.param({"expiresAt": "2026-01-01T12:00:00Z"}, 0, ("False", "Expired"), id="ended"),
+        pytest.param({"expiresAt": "2026-01-01T12:00:00Z"}, 0, ("False", "Expired"), id="expired"),
         pytest.param({"expiresAt": "2026-01-01T12:00:01Z"}, 0, ("True", "Ready"), id="to end"),
         pytest.param({"total": {"cpu": "x"}}, 0, ("False", "Unreadable"), id="invalid quantity"),
     ],

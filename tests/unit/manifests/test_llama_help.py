@@ -1,7 +1,7 @@
 """The tables of flags are compared with llama-server's own help.
 
 llama-server-help.txt is `llama-server --help` of the build that dev/versions.py pins as LLAMA_CPP,
-llama-server-help-debian.txt of LLAMA_CPP_DEBIAN; with another pin it is printed anew.
+llama-server-help-debian.txt of LLAMA_CPP_DEBIAN; regenerate them when a pin changes.
 """
 
 from __future__ import annotations

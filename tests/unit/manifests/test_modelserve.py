@@ -220,7 +220,7 @@ def test_the_last_sleep_fits_the_grace_period(grace: int, sleep: int | None) -> 
         pytest.param(
             {},
             {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "384Mi"}},
-            id="nothing said",
+            id="no resources",
         ),
         pytest.param(
             {"requests": {"cpu": "1", "memory": "1Gi"}},
@@ -366,7 +366,7 @@ def test_a_new_deployment_is_as_desired() -> None:
     ("before", "after", "starts"),
     [
         pytest.param(None, {}, True, id="new"),
-        pytest.param(None, {"replicas": 0}, False, id="new, none asked for"),
+        pytest.param(None, {"replicas": 0}, False, id="new, no replicas"),
         pytest.param({}, {}, False, id="same"),
         pytest.param({"replicas": 0}, {"replicas": 1}, True, id="from zero"),
         pytest.param({"replicas": 3}, {"replicas": 2}, False, id="fewer"),

@@ -47,7 +47,7 @@ def test_limits_and_models_do_not_restrict_callers_of_a_running_server() -> None
 
 
 def test_outsider_does_not_learn_that_the_contract_expired() -> None:
-    ended = make_contract(expiresAt="2020-01-01T00:00:00Z", authorization={"groups": ["x"]})
-    found = access_violation(dataclasses.replace(FACTS, contract=ended))
+    expired = make_contract(expiresAt="2020-01-01T00:00:00Z", authorization={"groups": ["x"]})
+    found = access_violation(dataclasses.replace(FACTS, contract=expired))
     assert found is not None
     assert is_outsider(found)

@@ -54,10 +54,10 @@ def test_subjects_are_counted_and_not_named() -> None:
 @pytest.mark.parametrize(
     ("spec", "meta", "reason"),
     [
-        pytest.param({"expiresAt": "2030-01-01T00:00:00Z"}, {}, "ContractExpired", id="ended"),
+        pytest.param({"expiresAt": "2030-01-01T00:00:00Z"}, {}, "ContractExpired", id="expired"),
         pytest.param({"expiresAt": "soon"}, {}, "ContractInvalid", id="no time"),
         pytest.param({"total": {"cpu": "1e9Gi"}}, {}, "ContractInvalid", id="invalid quantity"),
-        pytest.param({}, {"deletionTimestamp": "2030"}, "ContractDeleting", id="going"),
+        pytest.param({}, {"deletionTimestamp": "2030"}, "ContractDeleting", id="deleting"),
     ],
 )
 def test_contract_that_is_not_in_force_allows_nothing(

@@ -36,10 +36,10 @@ def test_first_contract_by_name_is_reported_if_none_allows_the_server() -> None:
 
 
 def test_contract_in_force_is_reported_before_an_expired_one() -> None:
-    ended = make_contract("a", expiresAt="2020-01-01T00:00:00Z")
-    choice = chosen(ended, make_contract("b", total=_SMALL))
+    expired = make_contract("a", expiresAt="2020-01-01T00:00:00Z")
+    choice = chosen(expired, make_contract("b", total=_SMALL))
     assert [each.reason for each in choice.violations] == ["OverTotal"]
-    assert [each.reason for each in chosen(ended).violations] == ["ContractExpired"]
+    assert [each.reason for each in chosen(expired).violations] == ["ContractExpired"]
 
 
 def test_contract_for_other_callers_is_skipped() -> None:

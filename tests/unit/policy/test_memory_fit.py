@@ -140,7 +140,7 @@ def test_too_small_limit_is_reported_with_the_estimate() -> None:
 
 
 @pytest.mark.parametrize(
-    ("params", "said"),
+    ("params", "text"),
     [
         pytest.param({}, "or lower contextCheckpoints (", id="checkpoints"),
         pytest.param(
@@ -156,11 +156,11 @@ def test_too_small_limit_is_reported_with_the_estimate() -> None:
     ],
 )
 def test_too_small_limit_is_reported_with_the_most_effective_remedy_first(
-    params: dict[str, Any], said: str
+    params: dict[str, Any], text: str
 ) -> None:
     found = memory_fit(limited("64Mi", **params), make_model(gguf=GEMMA))
     assert found is not None
-    assert said in found.message
+    assert text in found.message
 
 
 def test_an_unknown_architecture_is_warned_of_and_never_denied() -> None:

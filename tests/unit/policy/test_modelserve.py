@@ -182,13 +182,13 @@ def test_violation_names_reason_and_field(
 
 
 def test_model_that_is_being_deleted_is_denied() -> None:
-    going = Model.parse(
+    deleting = Model.parse(
         {
             "metadata": {"name": "gemma", "deletionTimestamp": "2030-01-01T00:00:00Z"},
             "spec": {"source": {"stored": {}}},
         }
     )
-    violation = check({"modelName": "gemma"}, model_by_name=going)
+    violation = check({"modelName": "gemma"}, model_by_name=deleting)
     assert violation is not None
     assert violation.reason == "ModelDeleting"
 

@@ -43,5 +43,5 @@ def test_any_text_is_a_quantity_or_refused(text: str) -> None:
 
 @given(st.integers(0, 2**50))
 def test_mebibytes_are_rounded_up(size: int) -> None:
-    held = parse_quantity(mebibytes(size), field="f")
-    assert size <= held < size + 2**20
+    rounded = parse_quantity(mebibytes(size), field="f")
+    assert size <= rounded < size + 2**20

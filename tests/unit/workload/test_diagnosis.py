@@ -265,9 +265,9 @@ def test_replaced_failed_pod_does_not_count() -> None:
 
 
 def test_terminating_pod_does_not_count() -> None:
-    going = pod("old", server=_PULL)
-    going["metadata"]["deletionTimestamp"] = "2030-01-01T02:00:00Z"
-    assert observe(deployment(), [going, pod("new", fetch=running())]).reason == "Fetching"
+    terminating = pod("old", server=_PULL)
+    terminating["metadata"]["deletionTimestamp"] = "2030-01-01T02:00:00Z"
+    assert observe(deployment(), [terminating, pod("new", fetch=running())]).reason == "Fetching"
 
 
 def test_a_server_that_crashed_once_and_is_ready_again_is_ready() -> None:
