@@ -85,7 +85,7 @@ def records(origin: str) -> list[Record]:
         samples.serve(
             "draft",
             origin=origin,
-            conditions=samples.ready("False", "Loading", "pod draft-7d loads the model"),
+            conditions=samples.ready("False", "Loading", "pod draft-7d is loading the model"),
             age=90,
         ),
         samples.serve(

@@ -32,7 +32,7 @@ def ready(kind: str = "True", reason: str = "Ready", message: str = "") -> list[
     """The conditions of a server, of which `Ready` is as given."""
     return [
         {"type": "ContractAccepted", "status": "True", "reason": "Accepted",
-         "message": "contract demo, asked for by alice"},
+         "message": "contract demo, requested by alice"},
         {"type": "ModelAvailable", "status": "True", "reason": "Verified",
          "message": "Model gemma-3-270m: http://minio.example.com/models/gemma"},
         {"type": "WorkloadReady", "status": kind, "reason": reason, "message": message},

@@ -1,13 +1,13 @@
-"""The header of a gguf file: a bounded, pure parser for input that may be hostile.
+"""The header of a gguf file: a bounded, pure parser for untrusted input.
 
 The format is that of https://github.com/ggml-org/ggml/blob/master/docs/gguf.md, versions 2 and 3,
 little endian: magic, version, counts, metadata (typed key/value pairs), tensor infos, padding,
-tensor data. A `HeaderParser` reads it as it arrives, each byte once, and never looks at tensor
-data. What it keeps is bounded, however long the header is.
+tensor data. A `HeaderParser` reads it as it arrives, each byte once, and never reads tensor data.
+Its memory is bounded, independent of the length of the header.
 
-A file that llama-server can't serve is refused for the reason for which llama.cpp refuses it, in
-the order of its checks (ggml/src/gguf.cpp, src/llama-model-loader.cpp of ggml-org/llama.cpp); that
-it is a part of a model, or another kind of file, comes before what follows from it.
+A file that llama-server can't serve is refused for the same reason as by llama.cpp, in the order of
+its checks (ggml/src/gguf.cpp, src/llama-model-loader.cpp of ggml-org/llama.cpp), except that parts
+of a model and other kinds of files are detected before their consequences.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ MAX_KEYS: Final = 2**14
 MAX_TENSORS: Final = 2**16
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _CHUNK: Final = 2**20
-_NO_GGUF: Final = "it is no gguf file"
+_NO_GGUF: Final = "it is not a gguf file"
 _OLDER: Final = f"{_NO_GGUF}, but one of its predecessors: convert the model again"
-_PAGE: Final = f"{_NO_GGUF}, but a web page, perhaps of a sign-in or an error"
+_PAGE: Final = f"{_NO_GGUF}, but a web page, such as a sign-in or error page"
 _OTHER_MAGIC: Final[Mapping[bytes, str]] = {
     b"vers": f"{_NO_GGUF}; if it is a pointer of Git LFS, upload the file that it points to",
     b"<!DO": _PAGE,
@@ -48,22 +48,22 @@ _OTHER_MAGIC: Final[Mapping[bytes, str]] = {
 
 
 class Truncated(Exception):
-    """The prefix ends within the header; `needed` bytes would let the parser go on."""
+    """The prefix ends within the header; with `needed` bytes the parser can continue."""
 
     def __init__(self, needed: int) -> None:
-        super().__init__(f"the header goes on after byte {needed - 1}")
+        super().__init__(f"the header continues after byte {needed - 1}")
         self.needed = needed
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GgufHeader:
-    """What the header says of a model; what it leaves out is None.
+    """The header's values of a model; missing values are None.
 
     `parameter_count` is the sum of the tensors' elements. Lengths are in tokens
     (`context_length`), layers (`block_count`) or elements (`embedding_length`, `key_length`,
-    `value_length` per head). Where a model has a head count for each layer, it is the largest.
-    `pooling_type` is `unspecified` where the header names none, and None in what was read by
-    versions that did not look for it, as `memory` is. `header_bytes` is where tensor data starts.
+    `value_length` per head). If a model has a head count for each layer, it is the largest.
+    `pooling_type` is `unspecified` if the header has none; it is None, like `memory`, if an earlier
+    version read the header without it. `header_bytes` is the offset of tensor data.
     """
 
     version: int
@@ -87,12 +87,12 @@ class GgufHeader:
     header_bytes: int = 0
 
     def to_json(self) -> dict[str, Any]:
-        """The header in camelCase, without what is None."""
+        """The header in camelCase, without None values."""
         return _to_json(dataclasses.asdict(self))
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> GgufHeader:
-        """The inverse of `to_json`; unknown fields are left out, missing ones raise TypeError."""
+        """The inverse of `to_json`. Ignores unknown fields; raises TypeError for missing ones."""
         found = _from_json(cls, values)
         if "memory" in found:
             found["memory"] = GgufMemory(**_from_json(GgufMemory, found["memory"]))
@@ -129,20 +129,20 @@ class HeaderParser:
 
     @property
     def needed(self) -> int:
-        """How many bytes of the file have to arrive before the parser can continue."""
+        """How many bytes of the file must arrive before the parser can continue."""
         return self._input.needed
 
     def feed(self, view: memoryview | bytes) -> GgufHeader | None:
-        """Take the next bytes; the header once it is complete. It must not be called after that.
+        """Parse the next bytes; return the header once it is complete, as the last call.
 
-        Raises InvalidGguf where the file is not a whole gguf model. Never anything else, and in
-        time and memory that are bounded by the limits of this module and `gguf_input`.
+        Raises only InvalidGguf, if the file is not a whole gguf model. Time and memory are bounded
+        by the limits of this module and `gguf_input`.
         """
         self._input.add(view)
         try:
             next(self._steps)
-        except StopIteration as ended:
-            header: GgufHeader = ended.value
+        except StopIteration as done:
+            header: GgufHeader = done.value
             return header
         return None
 
@@ -150,7 +150,7 @@ class HeaderParser:
 def parse_header(prefix: bytes | bytearray | memoryview, size: int) -> GgufHeader:
     """Read the header from the first bytes of a file of `size` bytes.
 
-    Raises Truncated where the prefix ends within it, and InvalidGguf as `HeaderParser.feed`.
+    Raises Truncated if the prefix ends within it, and InvalidGguf like `HeaderParser.feed`.
     """
     parser, view = HeaderParser(size), memoryview(prefix)
     for at in range(0, max(1, len(view)), _CHUNK):
@@ -191,8 +191,8 @@ def _preamble(header: HeaderInput) -> Steps[tuple[int, int, int]]:
 def _check_version(version: int) -> None:
     if version and not version % 2**16:
         raise InvalidGguf(
-            "it is big endian, and llama-server reads little endian: convert it with "
-            "gguf-convert-endian, of the Python package gguf"
+            "it is big endian, but llama-server reads little endian: convert it with "
+            "gguf-convert-endian of the Python package gguf"
         )
     if version < VERSIONS[0]:
         raise InvalidGguf(
@@ -209,7 +209,7 @@ def _check_version(version: int) -> None:
 def _alignment(metadata: Mapping[str, Value]) -> int:
     value = metadata.get(gguf_metadata.ALIGNMENT, 32)
     if type(value) is not int or not 8 <= value <= 2**16 or value & (value - 1):
-        raise InvalidGguf("general.alignment is no power of two from 8 to 65536")
+        raise InvalidGguf("general.alignment is not a power of two from 8 to 65536")
     return value
 
 
@@ -218,7 +218,7 @@ def _summary(
 ) -> GgufHeader:
     architecture = metadata.get(gguf_metadata.ARCHITECTURE)
     if not isinstance(architecture, str) or not _NAME.fullmatch(architecture):
-        raise InvalidGguf("general.architecture is missing or no name")
+        raise InvalidGguf("general.architecture is missing or not a name")
     name = metadata.get(gguf_metadata.NAME)
     file_type = largest(metadata.get(gguf_metadata.FILE_TYPE))
 
@@ -253,7 +253,7 @@ def _pooling_type(number: int | None) -> str:
 
 
 def _quantization(file_type: int | None, tensors: Tensors) -> str | None:
-    """What the file says it is, else the type that most of its elements have."""
+    """The file type in the header, else the type of most elements."""
     if file_type is not None and file_type in FILE_TYPES:
         return FILE_TYPES[file_type]
     elements = tensors.by_type

@@ -1,6 +1,6 @@
-"""The bytes of a gguf header as they arrive: each is read or passed over once, and then dropped.
+"""The bytes of a gguf header as they arrive: each is read or skipped once, and then dropped.
 
-The readers are generators: they yield where more bytes are needed, and continue there after
+The readers are generators: they yield if more bytes are needed, and continue after
 `HeaderInput.add`.
 """
 
@@ -11,23 +11,23 @@ from collections.abc import Generator
 from typing import Any, Final, TypeVar
 
 MAX_HEADER_BYTES: Final = 64 * 2**20
-"""Real headers take a few MiB (the vocabulary); one that is longer than this is refused."""
+"""Real headers have a few MiB (the vocabulary); longer ones than this are refused."""
 MAX_ITEMS: Final = 2**22
-"""Keys, tensors, strings and numbers that are read, all together: what bounds time and memory."""
+"""The most keys, tensors, strings and numbers in total; this bounds time and memory."""
 U32: Final = struct.Struct("<I")
 U64: Final = struct.Struct("<Q")
 
 _T = TypeVar("_T")
 Steps = Generator[None, None, _T]
-"""Reads a value; yields where more bytes are needed."""
+"""Reads a value; yields if more bytes are needed."""
 
 
 class InvalidGguf(ValueError):
-    """The file is not a gguf file that could be served; the message says why."""
+    """The file is not a gguf file that llama-server can serve; the message has the reason."""
 
 
 class HeaderInput:
-    """The header of a file of `size` bytes, of which only the unread bytes are kept."""
+    """The header of a file of `size` bytes; it keeps only the unread bytes."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -36,27 +36,27 @@ class HeaderInput:
         self._dropped = 0
         self._items = 0
         self.needed = 0
-        """How many bytes of the file have to arrive before reading can continue."""
+        """How many bytes of the file must arrive before reading can continue."""
 
     @property
     def position(self) -> int:
-        """Where in the file the next byte is read."""
+        """The offset in the file of the next byte."""
         return self._dropped + self._at
 
     def add(self, view: memoryview | bytes) -> None:
-        """The next bytes of the file."""
+        """Append the next bytes of the file."""
         del self._buffer[: self._at]
         self._dropped, self._at = self.position, 0
         self._buffer += view
 
     def count(self, items: int) -> None:
-        """Note that so many items are about to be read."""
+        """Count items before they are read. Raises InvalidGguf above MAX_ITEMS."""
         self._items += items
         if self._items > MAX_ITEMS:
             raise InvalidGguf(f"its header has more than {MAX_ITEMS} keys, tensors and items")
 
     def skip(self, count: int) -> Steps[None]:
-        """Pass over `count` bytes, which need not be there all at once."""
+        """Skip `count` bytes, which need not arrive at once."""
         end = self._end(count)
         while end > self._arrived:
             self._at = len(self._buffer)
@@ -65,20 +65,20 @@ class HeaderInput:
         self._at = end - self._dropped
 
     def number(self, layout: struct.Struct) -> Steps[Any]:
-        """A number; its type follows from the layout."""
-        start = yield from self._taken(layout.size)
+        """A number in the type of the layout."""
+        start = yield from self._take(layout.size)
         return layout.unpack_from(self._buffer, start)[0]
 
     def numbers(self, layout: struct.Struct, count: int) -> Steps[tuple[Any, ...]]:
-        """So many numbers of one layout."""
+        """`count` numbers of one layout."""
         self.count(count)
-        start = yield from self._taken(count * layout.size)
+        start = yield from self._take(count * layout.size)
         form = f"<{count}{layout.format[1:]}"
         return struct.unpack_from(form, self._buffer, start)
 
     def raw(self, count: int) -> Steps[bytes]:
-        """So many bytes."""
-        start = yield from self._taken(count)
+        """`count` bytes."""
+        start = yield from self._take(count)
         return bytes(self._buffer[start : start + count])
 
     def string(self, limit: int, what: str) -> Steps[bytes]:
@@ -89,7 +89,7 @@ class HeaderInput:
         return (yield from self.raw(length))
 
     def beginning(self, limit: int) -> Steps[bytes]:
-        """The first bytes of a string, at most `limit`; the rest is passed over."""
+        """The first bytes of a string, at most `limit`; the rest is skipped."""
         length = yield from self.number(U64)
         self._end(length)
         found = yield from self.raw(min(length, limit))
@@ -97,31 +97,31 @@ class HeaderInput:
         return found
 
     def skip_strings(self, count: int) -> Steps[None]:
-        """Pass over `count` strings."""
+        """Skip `count` strings."""
         self.count(count)
-        left = count
-        while left:
-            left -= self._skip_arrived(left)
-            if left:
+        remaining = count
+        while remaining:
+            remaining -= self._skip_arrived(remaining)
+            if remaining:
                 length = yield from self.number(U64)
                 yield from self.skip(length)
-                left -= 1
+                remaining -= 1
 
     def _skip_arrived(self, most: int) -> int:
-        """Pass over strings that have arrived as a whole; how many. Most strings do."""
-        unpack, buffer, at, passed = U64.unpack_from, self._buffer, self._at, 0
+        """Skip strings that have arrived completely, as most do, and return their number."""
+        unpack, buffer, at, skipped = U64.unpack_from, self._buffer, self._at, 0
         end = min(len(buffer), self._limit - self._dropped)
-        while passed < most and at + U64.size <= end:
+        while skipped < most and at + U64.size <= end:
             following = at + U64.size + unpack(buffer, at)[0]
             if following > end:
                 break
             at = following
-            passed += 1
+            skipped += 1
         self._at = at
-        return passed
+        return skipped
 
-    def _taken(self, count: int) -> Steps[int]:
-        """Wait for `count` bytes in one piece, and go past them; where in the buffer they begin."""
+    def _take(self, count: int) -> Steps[int]:
+        """Wait for `count` contiguous bytes and consume them; return their start in the buffer."""
         end = self._end(count)
         while end > self._arrived:
             self.needed = end
@@ -139,7 +139,7 @@ class HeaderInput:
         return min(self._size, MAX_HEADER_BYTES)
 
     def _end(self, count: int) -> int:
-        """Where `count` bytes end from here; InvalidGguf if that is not within a header."""
+        """The end of the next `count` bytes. Raises InvalidGguf if it is outside the header."""
         end = self.position + count
         if end > self._size:
             raise InvalidGguf(f"the file ends within its header ({self._size} bytes)")

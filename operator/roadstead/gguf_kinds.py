@@ -1,7 +1,7 @@
-"""Gguf files that are no whole language model: what they are, by their metadata alone.
+"""Gguf files that are not a whole language model, recognized by their metadata.
 
 Sources: `general.type` of gguf-py/gguf/constants.py, tools/imatrix and src/llama-adapter.cpp of
-ggml-org/llama.cpp; the architectures of image and video models as ComfyUI-GGUF names them.
+ggml-org/llama.cpp; the architectures of image and video models are those of ComfyUI-GGUF.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _IMAGE_MODELS: Final = frozenset(
     }
 )  # fmt: skip
 _DRAFTS: Final = frozenset({"dflash", "eagle3", "gemma4-assistant"})
-"""Heads that predict from what another model computes, and do nothing without it."""
+"""Heads that predict from the output of another model, and are useless without it."""
 _PROJECTOR: Final = (
     "it is a multimodal projector (mmproj), which llama-server can't serve by itself: use the file "
     "of the language model"
@@ -32,13 +32,13 @@ _LORA: Final = (
 _IMATRIX: Final = (
     "it is an importance matrix (imatrix), an input of llama-quantize: use the file of the model"
 )
-_CONTROL_VECTOR: Final = "it is a control vector, an addition to a model: use the file of the model"
+_CONTROL_VECTOR: Final = "it is a control vector, an add-on to a model: use the file of the model"
 
 
 def refuse_parts(metadata: Mapping[str, Value]) -> None:
-    """Raise InvalidGguf for a part of a split model, of which only the first has an architecture.
+    """Raise InvalidGguf for a part of a split model; only the first part has an architecture.
 
-    A model that was split and merged again keeps its `split.count`, as 0.
+    A model that was split and merged again still has `split.count`, with 0.
     """
     count = largest(metadata.get(gguf_metadata.SPLIT_COUNT)) or 0
     if count > 1:
@@ -51,7 +51,7 @@ def refuse_parts(metadata: Mapping[str, Value]) -> None:
 
 
 def refuse_other_kinds(metadata: Mapping[str, Value]) -> None:
-    """Raise InvalidGguf for what is no language model; an unknown architecture may be one."""
+    """Raise InvalidGguf if it is not a language model; unknown architectures are accepted."""
     kind = _kind(metadata)
     if kind:
         raise InvalidGguf(kind)
@@ -73,7 +73,7 @@ def _adapter(kind: Value) -> str:
     if kind in ("lora", None):
         return _LORA
     named = f" of the type {shown(kind)}" if isinstance(kind, str) else ""
-    return f"it is an adapter{named}, an addition to a model: use the file of the model"
+    return f"it is an adapter{named}, an add-on to a model: use the file of the model"
 
 
 def _by_architecture(architecture: Value) -> str:

@@ -1,4 +1,4 @@
-"""What a gguf header says of the caches that a model needs while it runs."""
+"""The values of a gguf header that define the caches of a running model."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MEMORY_KEYS: Final = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GgufMemory:
-    """Each as the header has it; a tuple has one number for each layer."""
+    """The values of the header; a tuple has one number for each layer."""
 
     head_counts_kv: tuple[int, ...] | None = None
     key_length_swa: int | None = None
@@ -69,7 +69,7 @@ _LISTS: Final = frozenset(
 
 
 def memory_of(value_of: Callable[[str], object]) -> GgufMemory | None:
-    """What `value_of` gives for the keys of the architecture; None where it has none of them."""
+    """The values that `value_of` returns for the architecture's keys; None if there are none."""
     values = {name: _value(name, value_of(key)) for name, key in MEMORY_KEYS.items()}
     found: Mapping[str, Any] = {name: value for name, value in values.items() if value is not None}
     return GgufMemory(**found) if found else None

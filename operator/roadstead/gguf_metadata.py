@@ -1,4 +1,4 @@
-"""The metadata of a gguf header: of its keys and arrays only what a GgufHeader says is kept."""
+"""The metadata of a gguf header: only the keys and arrays that a GgufHeader needs are kept."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ OF_ARCHITECTURE: Final = (
     "pooling_type",
     *sorted(set(MEMORY_KEYS.values()) - {"attention.head_count_kv"}),
 )
-"""What is read of the architecture's own keys, such as `llama.block_count`."""
+"""The keys of the architecture that are read, such as `llama.block_count`."""
 
 MAX_KEY_BYTES: Final = 65_535
 MAX_KEPT_ITEMS: Final = 4_096
 """Arrays of numbers up to this length are read (head counts by layer), longer ones skipped."""
 MAX_LAYERS: Final = 512
-"""As llama.cpp has it: of a longer array only its largest number is kept."""
+"""The limit of llama.cpp: of a longer array only its largest number is kept."""
 MAX_LISTS: Final = 64
-"""Arrays that are kept whole; of those that follow only the largest number is."""
+"""The most arrays that are kept whole; of further ones only the largest number is kept."""
 MAX_TEXT: Final = 256
-"""Characters kept of a text that ends in a status field."""
+"""The most characters of a text in a status field."""
 _MAX_USED_KEY: Final = 128
-"""An architecture's name has 64 characters at most."""
+"""Longer than any used key: an architecture's name has at most 64 characters."""
 _SUFFIXES: Final = tuple(f".{name}" for name in OF_ARCHITECTURE)
 _OTHERS: Final = frozenset(
     {ARCHITECTURE, NAME, FILE_TYPE, ALIGNMENT, TYPE, ADAPTER_TYPE, SPLIT_NO, SPLIT_COUNT}
@@ -63,16 +63,16 @@ _READ_AS: Final[Mapping[str, int]] = {
     ALIGNMENT: U32_VALUE,
     SPLIT_COUNT: U16_VALUE,
 }
-"""Keys that llama.cpp reads of each model, and the one type that it takes for each."""
+"""Keys that llama.cpp reads from each model, and the only type that it accepts for each."""
 
 Value = int | float | bool | str | tuple[int, ...] | None
-"""A value; of an array that is no list of counts its largest alone; None for one that is skipped.
+"""A value; None if it was skipped. Of an array that is not a list of counts, it is the largest.
 
 Booleans of an array are 0 and 1."""
 
 
 def read_metadata(header: HeaderInput, count: int) -> Steps[Mapping[str, Value]]:
-    """The values of the keys that are used."""
+    """The values of the used keys."""
     found: dict[str, Value] = {}
     seen: set[bytes] = set()
     lists = 0
@@ -83,7 +83,7 @@ def read_metadata(header: HeaderInput, count: int) -> Steps[Mapping[str, Value]]
             raise InvalidGguf("a metadata key is empty")
         digest = hashlib.blake2b(raw, digest_size=16).digest()
         if digest in seen:
-            raise InvalidGguf(f"the metadata key {shown(decoded(raw[:MAX_TEXT]))} is there twice")
+            raise InvalidGguf(f"the metadata key {shown(decoded(raw[:MAX_TEXT]))} is duplicated")
         seen.add(digest)
         kind = yield from header.number(U32)
         key = decoded(raw) if len(raw) <= _MAX_USED_KEY else ""
@@ -98,18 +98,18 @@ def read_metadata(header: HeaderInput, count: int) -> Steps[Mapping[str, Value]]
 
 
 def largest(value: Value) -> int | None:
-    """A whole number that a status field can hold; of one by layer the largest."""
+    """A whole number that fits into a status field; of a list by layer, the largest."""
     items = value if isinstance(value, tuple) else (value,)
     return max((item for item in items if _is_count(item)), default=None)
 
 
 def decoded(raw: bytes) -> str:
-    """Text of the file's own, whatever its bytes are."""
+    """Text of the file, with invalid bytes replaced."""
     return raw.decode("utf-8", "replace")
 
 
 def shown(text: str) -> str:
-    """Text of the file's own, made fit for a status field or a message."""
+    """Text of the file, shortened and printable, for a status field or a message."""
     return "".join(char for char in text[:MAX_TEXT] if char.isprintable())
 
 
@@ -118,14 +118,14 @@ def _check_type(key: str, kind: int) -> None:
     if kind != wanted:
         found = VALUE_TYPES.get(kind, str(kind))
         raise InvalidGguf(
-            f"{key} has the type {found}, and llama.cpp reads {VALUE_TYPES[wanted]} alone: "
+            f"{key} has the type {found}, but llama.cpp reads only {VALUE_TYPES[wanted]}: "
             "convert the model again"
         )
 
 
 def _value(header: HeaderInput, kind: int) -> Steps[Value]:
     if kind == STRING:
-        # Four bytes at most for each character that is kept.
+        # At most four bytes for each character that is kept.
         return decoded((yield from header.beginning(4 * MAX_TEXT)))
     if kind == VALUE_ARRAY:
         return (yield from _array(header))
@@ -142,8 +142,8 @@ def _array(header: HeaderInput) -> Steps[Value]:
 
 
 def _counts(items: tuple[int | float | bool, ...]) -> Value:
-    """The items where all are counts, else the largest of those that are."""
-    # By the built-in functions alone: a hostile header has such arrays from end to end.
+    """The items if all are counts, else the largest count."""
+    # Only built-in functions, for speed: a hostile header may consist of such arrays.
     if items and type(items[0]) is float:
         return None
     if items and not (min(items) >= 0 and max(items) < 2**63):
@@ -178,7 +178,7 @@ def _layout(kind: int) -> struct.Struct:
 def _layout_of_items(kind: int) -> struct.Struct:
     layout = NUMBERS.get(kind)
     if layout is None:
-        raise InvalidGguf(f"an array has the type {kind}, which none can have")
+        raise InvalidGguf(f"an array has items of the invalid type {kind}")
     return layout
 
 

@@ -1,7 +1,7 @@
-"""The tensor infos of a gguf header, held against what llama.cpp takes; only sums are kept.
+"""The tensor infos of a gguf header, checked as llama.cpp does; only sums are kept.
 
 The checks and their order are those of `gguf_init_from_reader` in ggml/src/gguf.cpp of
-ggml-org/llama.cpp: each tensor by itself, and once all are read, where their data is.
+ggml-org/llama.cpp: first each tensor, then the offsets of their data.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from roadstead.gguf_metadata import decoded, shown
 from roadstead.gguf_types import BLOCKS, LLAMA_CPP_BUILD, REMOVED_TENSOR_TYPES, TENSOR_TYPES
 
 MAX_NAME_BYTES: Final = 63
-"""Of a tensor's name: the 64 bytes of `GGML_MAX_NAME` hold a NUL too."""
+"""The longest name of a tensor: the 64 bytes of `GGML_MAX_NAME` include a NUL."""
 
 
 @dataclasses.dataclass(kw_only=True)
 class Tensors:
-    """What is kept of all tensors: sums, and the one that ends last.
+    """Sums over all tensors, and the last tensor.
 
-    `end` is where its data ends, in bytes after the beginning of tensor data; `gap` says of the
-    first tensor that does not begin where the one before it ends, and is empty without one.
+    `end` is the end of its data, in bytes from the beginning of tensor data. `gap` describes the
+    first tensor that does not begin at the end of the previous one; it is empty without one.
     """
 
     alignment: int
@@ -36,10 +36,10 @@ class Tensors:
     gap: str = ""
 
     def add(self, name: str, kind: int, elements: int, offset: int) -> None:
-        """One more tensor of a known type, whose data begins at `offset`."""
+        """Add a tensor of a known type, whose data begins at `offset`."""
         expected = -(-self.end // self.alignment) * self.alignment
         if offset != expected and not self.gap:
-            self.gap = f"the tensor {shown(name)} is at offset {offset} in place of {expected}"
+            self.gap = f"the tensor {shown(name)} is at offset {offset} instead of {expected}"
         block, width = BLOCKS[kind]
         self.count += 1
         self.elements += elements
@@ -48,9 +48,9 @@ class Tensors:
 
 
 def read_tensors(header: HeaderInput, count: int, alignment: int) -> Steps[Tensors]:
-    """The infos of `count` tensors; raises InvalidGguf where llama.cpp can't load them."""
+    """The infos of `count` tensors. Raises InvalidGguf if llama.cpp can't load them."""
     if not count:
-        raise InvalidGguf("it has no tensors: it is a vocabulary alone; use the file of the model")
+        raise InvalidGguf("it has no tensors, only a vocabulary: use the file of the model")
     header.count(count)
     found, names = Tensors(alignment=alignment), _Names()
     for _ in range(count):
@@ -63,30 +63,30 @@ def read_tensors(header: HeaderInput, count: int, alignment: int) -> Steps[Tenso
         _check_type(kind, lengths[0], name)
         found.add(name, kind, elements, (yield from header.number(U64)))
     if found.gap:
-        raise InvalidGguf(f"{found.gap}, and llama.cpp takes no gaps: convert the model again")
+        raise InvalidGguf(f"{found.gap}, but llama.cpp allows no gaps: convert the model again")
     if found.elements >= 2**63:
         raise InvalidGguf("its tensors have impossible dimensions")
     return found
 
 
 class _Names:
-    """Which names were there: 8 bytes of a digest for each."""
+    """The names that were read, as digests of 8 bytes."""
 
     def __init__(self) -> None:
         self._seen: set[int] = set()
 
     def add(self, raw: bytes) -> None:
-        """Raise InvalidGguf where the name was there before."""
+        """Add a name. Raises InvalidGguf if it is a duplicate."""
         digest = int.from_bytes(hashlib.blake2b(raw, digest_size=8).digest(), "little")
         if digest in self._seen:
-            raise InvalidGguf(f"the tensor {shown(decoded(raw))} is there twice")
+            raise InvalidGguf(f"the tensor {shown(decoded(raw))} is duplicated")
         self._seen.add(digest)
 
 
 def _lengths(header: HeaderInput, name: str) -> Steps[list[int]]:
     dimensions = yield from header.number(U32)
     if not 0 < dimensions <= 4:
-        raise InvalidGguf(f"the tensor {shown(name)} has {dimensions} dimensions; 1 to 4 can be")
+        raise InvalidGguf(f"the tensor {shown(name)} has {dimensions} dimensions; 1 to 4 are valid")
     return list((yield from header.numbers(U64, dimensions)))
 
 
@@ -112,6 +112,6 @@ def _check_type(kind: int, row: int, name: str) -> None:
     block = BLOCKS[kind][0]
     if row % block:
         raise InvalidGguf(
-            f"the tensor {shown(name)} has rows of {row} elements, no multiple of the {block} of a "
-            f"block of {TENSOR_TYPES[kind]}"
+            f"the tensor {shown(name)} has rows of {row} elements, not a multiple of the {block} "
+            f"of a block of {TENSOR_TYPES[kind]}"
         )

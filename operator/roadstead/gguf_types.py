@@ -1,4 +1,4 @@
-"""Numbers of the gguf format: value types, tensor types and file types, as ggml defines them."""
+"""The constants of the gguf format in ggml: value types, tensor types and file types."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 LLAMA_CPP_BUILD: Final = "b11434"
-"""The build of llama.cpp that these tables are of: that of the server which the chart names."""
+"""The build of llama.cpp with these tables, which is that of the chart's server image."""
 
 STRING: Final = 8
 VALUE_ARRAY: Final = 9
@@ -42,7 +42,7 @@ VALUE_TYPES: Final[Mapping[int, str]] = {
     11: "i64",
     12: "f64",
 }
-"""`gguf_type`, by the names that llama.cpp has for them."""
+"""`gguf_type`, with llama.cpp's names."""
 
 TENSOR_TYPES: Final[Mapping[int, str]] = {
     0: "F32",
@@ -93,7 +93,7 @@ REMOVED_TENSOR_TYPES: Final[Mapping[int, tuple[str, str]]] = {
     37: ("IQ4_NL_4_8", "IQ4_NL"),
     38: ("IQ4_NL_8_8", "IQ4_NL"),
 }
-"""`ggml_type` as earlier versions of llama.cpp had them, and what took their place."""
+"""`ggml_type` of earlier versions of llama.cpp, and their successors."""
 
 BLOCKS: Final[Mapping[int, tuple[int, int]]] = {
     0: (1, 4),
@@ -132,10 +132,10 @@ BLOCKS: Final[Mapping[int, tuple[int, int]]] = {
     41: (128, 18),
     42: (64, 18),
 }
-"""By `ggml_type`: elements of a block, and its bytes."""
+"""By `ggml_type`: the elements and bytes of a block."""
 
 POOLING_TYPES: Final[Mapping[int, str]] = {0: "none", 1: "mean", 2: "cls", 3: "last", 4: "rank"}
-"""`llama_pooling_type`, by the names that `--pooling` takes."""
+"""`llama_pooling_type`, with the names of `--pooling`."""
 
 FILE_TYPES: Final[Mapping[int, str]] = {
     0: "F32",
@@ -175,4 +175,4 @@ FILE_TYPES: Final[Mapping[int, str]] = {
     40: "Q1_0",
     41: "Q2_0",
 }
-"""`llama_ftype`: what `general.file_type` says, by the name people use."""
+"""`llama_ftype`, the values of `general.file_type`, with their usual names."""

@@ -195,7 +195,7 @@ def test_file_that_is_not_gguf_leaves_nothing(
 ) -> None:
     faults.content = b"<html>" + bytes(40 * 2**20)
     failure = failed(from_faults(faults, store, target), "InvalidGguf")
-    assert "no gguf file" in failure.message
+    assert "not a gguf file" in failure.message
     assert keys(client, target) == []
 
 

@@ -1,4 +1,4 @@
-"""Every length, count, range and enumeration in the specs, at its bound and just beyond it.
+"""Every length, count, range and enumeration in the specs, at its bound and just outside it.
 
 The cases come from the CRD files, so a new field is tried as soon as it is there. A value at the
 bound may be refused for another reason, such as its form, but not for the bound.
@@ -30,7 +30,7 @@ SAMPLES: dict[str, Any] = {"string": "x", "object": {}}
 
 
 def walk(schema: Raw, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Raw]]:
-    """All schemas below, with the keys that lead to them; `[]` is an item, `{}` a value."""
+    """All schemas below, with the keys of their paths; `[]` is an item, `{}` a value."""
     yield path, schema
     for name, child in schema.get("properties", {}).items():
         yield from walk(child, (*path, name))
@@ -68,20 +68,20 @@ def value(schema: Raw, bound: str, beyond: int) -> Any:
 
 
 def place(path: tuple[str, ...], content: Any) -> Any:
-    """`content` wrapped in the lists and maps that lead to it."""
+    """`content` within the lists and maps of its path."""
     for segment in reversed(path):
         content = [content] if segment == "[]" else {segment.replace("{}", "k"): content}
     return content
 
 
 def printed(path: tuple[str, ...]) -> str:
-    """The path as the API server prints it."""
+    """The path in the form that the API server prints."""
     dotted = "".join({"[]": "[0]", "{}": ".k"}.get(part, f".{part}") for part in path)
     return f"spec{dotted}: "
 
 
 def build(kind: str, namespace: str, spec: Raw) -> Raw:
-    """An object of the kind that is right but for `spec`."""
+    """An object of the kind that is valid except for `spec`."""
     match kind:
         case "Model":
             return make_model(**spec)
@@ -92,7 +92,7 @@ def build(kind: str, namespace: str, spec: Raw) -> Raw:
 
 
 @pytest.mark.parametrize(("kind", "path", "bound", "schema"), list(cases()))
-async def test_bound_is_where_the_schema_says(
+async def test_bound_of_the_schema_is_enforced(
     api: client.ApiClient, kind: str, path: tuple[str, ...], bound: str, schema: Raw
 ) -> None:
     async def complaints(beyond: int) -> list[str]:

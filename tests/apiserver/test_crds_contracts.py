@@ -73,7 +73,7 @@ def expressions(*items: Raw) -> Raw:
         pytest.param({"enforcement": "Drain", "expiresAt": "2030-01-01T00:00:00Z"}, id="expires"),
     ],
 )
-async def test_sensible_contract_is_accepted(api: client.ApiClient, spec: Raw) -> None:
+async def test_valid_contract_is_accepted(api: client.ApiClient, spec: Raw) -> None:
     stored = await create(api, make_contract(**spec))
     assert stored["spec"].keys() >= spec.keys()
 
@@ -161,12 +161,12 @@ async def test_sensible_contract_is_accepted(api: client.ApiClient, spec: Raw) -
         pytest.param({"limits": {}}, 'unknown field "spec.limits"', id="unknown-field"),
     ],
 )
-async def test_senseless_contract_is_denied(api: client.ApiClient, spec: Raw, message: str) -> None:
+async def test_invalid_contract_is_denied(api: client.ApiClient, spec: Raw, message: str) -> None:
     assert message in await refusal(create(api, make_contract(**spec)))
 
 
 @pytest.mark.parametrize("field", ["namespaces", "authorization", "models"])
-async def test_contract_that_leaves_it_open_is_denied(api: client.ApiClient, field: str) -> None:
+async def test_incomplete_contract_is_denied(api: client.ApiClient, field: str) -> None:
     body = make_contract()
     del body["spec"][field]
     assert f"spec.{field}: Required value" in await refusal(create(api, body))
@@ -190,7 +190,7 @@ async def test_contract_that_leaves_it_open_is_denied(api: client.ApiClient, fie
         pytest.param("config", "maxTerminationGracePeriodSeconds", 0, 3600, id="grace"),
     ],
 )
-async def test_number_is_held_to_its_bounds(
+async def test_number_outside_its_bounds_is_denied(
     api: client.ApiClient, section: str, field: str, low: int, high: int
 ) -> None:
     contract = await create(api, make_contract())
@@ -224,7 +224,7 @@ async def test_full_status_is_stored(api: client.ApiClient) -> None:
     assert (await patch(api, contract, {"status": status}, "status"))["status"] == status
 
 
-async def test_use_and_reservations_are_stored_as_they_are_written(api: client.ApiClient) -> None:
+async def test_use_and_reservations_are_stored_unchanged(api: client.ApiClient) -> None:
     used = Demand(
         servers=2,
         replicas=3,

@@ -1,4 +1,4 @@
-"""What people see of the CRDs through kubectl."""
+"""The CRDs in the output of kubectl."""
 
 import json
 
@@ -17,7 +17,7 @@ from tests.support.custom_objects import create, get, patch
 
 
 def table(output: str) -> list[list[str]]:
-    """The words of each line."""
+    """The columns of each line."""
     return [line.split() for line in output.splitlines()]
 
 
@@ -121,7 +121,7 @@ async def test_kubectl_scale_sets_replicas(
     assert (await get(api, serve))["spec"]["replicas"] == 3
 
 
-def test_explain_tells_what_runtime_params_mean(kubectl: Kubectl) -> None:
+def test_explain_describes_runtime_params(kubectl: Kubectl) -> None:
     text = " ".join(kubectl("explain", "modelserve.spec.runtimeParams").stdout.split())
     assert "What llama.cpp's llama-server runs with." in text
     assert "contextSize <integer> Context in tokens, shared by all parallel slots" in text

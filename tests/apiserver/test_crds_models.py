@@ -19,7 +19,7 @@ MODEL_IDS = (
     "Qwen/Qwen3-0.6B@refs/pr/1",
     "_org/_Model--x..y",
 )
-"""What Hugging Face and the tools around it call a model."""
+"""Names of models on Hugging Face and in its tools."""
 NO_MODEL_IDS = (
     "../x",
     "a/../b",
@@ -42,7 +42,7 @@ KEYS = (
 )
 """Characters that S3 allows."""
 NOT_IN_KEYS = "\n\r\t\x00\x7f\x85\u2028\u202e\u2066\ufffe"
-"""What XML can't carry, or what would write lines or another order into a log."""
+"""Characters that are invalid in XML, or that add or reorder lines in a log."""
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ NOT_IN_KEYS = "\n\r\t\x00\x7f\x85\u2028\u202e\u2066\ufffe"
         pytest.param({"minioPath": "é" * 488}, id="longest-key-in-bytes"),
     ],
 )
-async def test_sensible_model_is_accepted(api: client.ApiClient, spec: Raw) -> None:
+async def test_valid_model_is_accepted(api: client.ApiClient, spec: Raw) -> None:
     stored = await create(api, make_model(**spec))
     assert stored["spec"].items() >= {k: v for k, v in spec.items() if k != "source"}.items()
 
@@ -153,7 +153,7 @@ async def test_sensible_model_is_accepted(api: client.ApiClient, spec: Raw) -> N
         pytest.param({"displayname": "x"}, 'unknown field "spec.displayname"', id="unknown-field"),
     ],
 )
-async def test_senseless_model_is_denied(api: client.ApiClient, spec: Raw, message: str) -> None:
+async def test_invalid_model_is_denied(api: client.ApiClient, spec: Raw, message: str) -> None:
     assert message in await refusal(create(api, make_model(**spec)))
 
 
@@ -206,7 +206,7 @@ async def test_field_once_set_can_not_be_removed(
         pytest.param({"quant": None, "presignedUrl": SECRET}, id="another-kind"),
     ],
 )
-async def test_model_id_once_set_stays(api: client.ApiClient, source: Raw) -> None:
+async def test_model_id_is_immutable(api: client.ApiClient, source: Raw) -> None:
     body = await create(api, make_model())
     message = await refusal(patch(api, body, {"spec": {"source": source}}))
     assert "spec.source: Invalid value: quant.modelId can't be changed" in message
@@ -219,7 +219,7 @@ async def test_model_id_once_set_stays(api: client.ApiClient, source: Raw) -> No
         pytest.param({"displayName": "Gemma", "deletionPolicy": "Delete"}, id="display-name"),
     ],
 )
-async def test_what_does_not_name_the_content_can_change(
+async def test_fields_that_do_not_identify_the_content_can_change(
     api: client.ApiClient, changes: Raw
 ) -> None:
     body = await create(api, make_model(displayName="old"))
@@ -234,7 +234,7 @@ async def test_presigned_url_can_be_replaced_by_the_quant_service(api: client.Ap
     assert changed["spec"]["source"] == {"quant": QUANT}
 
 
-async def test_same_manifest_applied_twice_is_no_change(api: client.ApiClient) -> None:
+async def test_applying_the_same_manifest_twice_changes_nothing(api: client.ApiClient) -> None:
     body = make_model(sha256=SHA256)
     first = await apply(api, body)
     assert (await apply(api, body))["metadata"]["resourceVersion"] == (
@@ -274,7 +274,7 @@ async def test_status_is_written_only_through_its_subresource(api: client.ApiCli
         ),
     ],
 )
-async def test_senseless_status_is_denied(
+async def test_invalid_status_is_denied(
     api: client.ApiClient, status: dict[str, Any], message: str
 ) -> None:
     body = await create(api, make_model())
@@ -288,7 +288,7 @@ def _model_with(field: str, value: str) -> Raw:
 
 
 def _full_status() -> Raw:
-    """Every kind of field once, sizes beyond 32 bits among them."""
+    """Every kind of field once, including sizes above 32 bits."""
     return {
         "observedGeneration": 1,
         "sizeBytes": 2**40,

@@ -52,7 +52,9 @@ OWN_LABELS = "are the operator's: choose a prefix of your own"
         ),
     ],
 )
-async def test_sensible_serve_is_accepted(api: client.ApiClient, namespace: str, spec: Raw) -> None:
+async def test_valid_modelserve_is_accepted(
+    api: client.ApiClient, namespace: str, spec: Raw
+) -> None:
     stored = await create(api, make_modelserve(namespace, **spec))
     assert stored["spec"].keys() >= spec.keys()
 
@@ -129,7 +131,7 @@ async def test_sensible_serve_is_accepted(api: client.ApiClient, namespace: str,
         ),
     ],
 )
-async def test_senseless_serve_is_denied(
+async def test_invalid_modelserve_is_denied(
     api: client.ApiClient, namespace: str, spec: Raw, message: str
 ) -> None:
     assert message in await refusal(create(api, make_modelserve(namespace, **spec)))
@@ -157,10 +159,10 @@ async def test_serve_without_model_is_denied(api: client.ApiClient, namespace: s
         pytest.param("seed", -1, 4294967295, id="seed"),
     ],
 )
-async def test_number_is_held_to_its_bounds(
+async def test_number_outside_its_bounds_is_denied(
     api: client.ApiClient, namespace: str, field: str, low: int, high: int
 ) -> None:
-    # What lets each bound stand alone, where another field is compared with it.
+    # Values of the fields that are compared with a bound, so that each bound is tested alone.
     company = {"parallel": {"contextSize": 65536}, "ubatchSize": {"batchSize": 65536}}
     serve = await create(api, make_modelserve(namespace))
 
@@ -193,7 +195,7 @@ async def test_number_is_held_to_its_bounds(
         pytest.param({"extraArgs": ["--temp", "0.7"] * 32}, id="64-extra-arguments"),
     ],
 )
-async def test_sensible_runtime_params_are_accepted(
+async def test_valid_runtime_params_are_accepted(
     api: client.ApiClient, namespace: str, params: Raw
 ) -> None:
     stored = await create(api, make_modelserve(namespace, runtimeParams=params))
@@ -238,7 +240,7 @@ async def test_sensible_runtime_params_are_accepted(
         ),
     ],
 )
-async def test_senseless_runtime_params_are_denied(
+async def test_invalid_runtime_params_are_denied(
     api: client.ApiClient, namespace: str, params: dict[str, Any], message: str
 ) -> None:
     assert message in await refusal(create(api, make_modelserve(namespace, runtimeParams=params)))
@@ -251,7 +253,7 @@ async def test_senseless_runtime_params_are_denied(
         pytest.param("startupTimeoutSeconds", 10, 7200, id="startup"),
     ],
 )
-async def test_seconds_are_held_to_their_bounds(
+async def test_seconds_outside_their_bounds_are_denied(
     api: client.ApiClient, namespace: str, field: str, low: int, high: int
 ) -> None:
     serve = await create(api, make_modelserve(namespace))
@@ -279,7 +281,7 @@ async def test_defaults_are_filled_in(api: client.ApiClient, namespace: str) -> 
         pytest.param("modelUuid", UUID, UUID.replace("0a", "0b"), id="uuid"),
     ],
 )
-async def test_a_server_keeps_its_model(
+async def test_model_of_a_server_is_immutable(
     api: client.ApiClient, namespace: str, field: str, first: str, second: str
 ) -> None:
     other = {"modelUuid": UUID, "modelName": "gemma-3-270m"}
@@ -307,7 +309,7 @@ async def test_scale_subresource_reads_and_sets_replicas(
     assert (await get(api, serve))["spec"]["replicas"] == 0
 
 
-async def test_scale_is_held_to_the_bounds_of_replicas(
+async def test_scale_outside_the_bounds_of_replicas_is_denied(
     api: client.ApiClient, namespace: str
 ) -> None:
     serve = await create(api, make_modelserve(namespace))

@@ -10,9 +10,9 @@ import pytest
 
 from roadstead import logs
 from roadstead.api.globs import matches
-from roadstead.api.pod_messages import words
+from roadstead.api.pod_messages import shorten
 from roadstead.api.quantity import parse_quantity
-from roadstead.api.server_log import causes
+from roadstead.api.server_log import find_causes
 from roadstead.errors import RoadsteadError
 from roadstead.manifests.names import child_name
 from roadstead.source.allowlist import AllowList
@@ -49,8 +49,8 @@ def stored_already(text: str) -> str:
 
 PARSERS: dict[str, Parser] = {
     "redaction of a line": lambda text: logs.redacted(text, limit=len(text)),
-    "message of a container": words,
-    "log of a server": causes,
+    "message of a container": shorten,
+    "log of a server": find_causes,
     "label in a pattern": lambda text: matches("*a*1*.*a-", text),
     "quantity": lambda text: parse_quantity(text, field="limits.memory"),
     "name of an object": child_name,

@@ -1,4 +1,4 @@
-"""The CRDs as files: what holds for every field of every schema."""
+"""The files of the CRDs: rules for every field of every schema."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -100,7 +100,7 @@ def test_numbers_of_a_spec_have_an_upper_bound(path: Path) -> None:
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_rule_says_what_to_write_in_one_line(rule: Schema) -> None:
+def test_message_of_a_rule_is_one_line(rule: Schema) -> None:
     assert 20 < len(rule["message"]) < LONGEST_MESSAGE
     assert "\n" not in rule["message"]
 
@@ -115,7 +115,7 @@ def test_status_is_a_subresource_with_conditions_by_type(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_file_is_called_as_its_kind(path: Path) -> None:
+def test_file_is_named_after_its_kind(path: Path) -> None:
     spec = load(path)["spec"]
     assert path.name == f"{spec['group']}_{spec['names']['plural']}.yaml"
     assert spec["group"] == group.GROUP
@@ -140,7 +140,7 @@ def runtime_params() -> Schema:
 
 
 def samples() -> Iterator[tuple[str, Any]]:
-    """Each runtime parameter with values that the schema lets through and that are no default."""
+    """Each runtime parameter with values that the schema allows and that are not the default."""
     texts = {"ropeFreqBase": "10000.5", "ropeFreqScale": "0.5", "chatTemplate": "gemma"}
     for name, schema in runtime_params().items():
         if "enum" in schema:
@@ -169,7 +169,7 @@ def test_defaults_are_those_of_the_operator() -> None:
     assert runtime_params()["ubatchSize"]["maximum"] == MAX_BATCH_SIZE
 
 
-def test_status_has_a_field_for_all_that_a_gguf_header_tells() -> None:
+def test_status_has_a_field_for_each_value_of_a_gguf_header() -> None:
     path = CRDS / "model.example.com_models.yaml"
     status = root(load(path))["properties"]["status"]["properties"]
     header = GgufHeader(

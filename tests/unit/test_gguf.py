@@ -1,4 +1,4 @@
-"""The gguf header parser, on true and on hostile files."""
+"""The gguf header parser, on valid and on hostile files."""
 
 import json
 import struct
@@ -31,7 +31,7 @@ def preamble(version: int = 3, tensors: int = 1, keys: int = 0) -> bytes:
     return b"GGUF" + struct.pack("<IQQ", version, tensors, keys)
 
 
-def test_header_says_what_the_model_is() -> None:
+def test_header_has_the_properties_of_the_model() -> None:
     header = parse_header(SAMPLE, len(SAMPLE))
     assert header == GgufHeader(
         version=3,
@@ -55,7 +55,7 @@ def test_header_says_what_the_model_is() -> None:
     ("number", "name"),
     [(0, "none"), (1, "mean"), (2, "cls"), (3, "last"), (4, "rank"), (9, "unspecified")],
 )
-def test_header_says_how_the_model_pools(number: int, name: str) -> None:
+def test_header_has_the_pooling_type(number: int, name: str) -> None:
     metadata = {**samplegguf.METADATA, "llama.pooling_type": number}
     raw = samplegguf.header(34, metadata) + bytes(34)
     assert parse_header(raw, len(raw)).pooling_type == name
@@ -86,7 +86,7 @@ def test_file_of_the_reference_writer_is_read(tmp_path: Path) -> None:
     assert (header.context_length, header.head_count_kv) == (8192, 4)
 
 
-def test_header_says_which_caches_each_layer_has(tmp_path: Path) -> None:
+def test_header_has_the_caches_of_each_layer(tmp_path: Path) -> None:
     writer = gguf.GGUFWriter(tmp_path / "model.gguf", "gemma4")
     writer.add_head_count_kv([0, 8, 2])
     writer.add_array("gemma4.attention.sliding_window_pattern", [True, True, False])
@@ -125,7 +125,7 @@ def test_a_list_for_more_layers_than_a_model_can_have_is_not_kept(layers: int, k
 
 
 def needed(prefix: bytes) -> int:
-    """How many bytes the parser asks for, 0 where it has enough."""
+    """How many bytes the parser needs, 0 if it has enough."""
     try:
         parse_header(prefix, len(SAMPLE))
     except Truncated as more:
@@ -144,14 +144,14 @@ def test_any_prefix_asks_for_more_until_the_header_is_whole() -> None:
 @pytest.mark.parametrize(
     ("raw", "message"),
     [
-        pytest.param(b"<html><body>Not found</body></html>", "no gguf file", id="not-gguf"),
+        pytest.param(b"<html><body>Not found</body></html>", "not a gguf file", id="not-gguf"),
         pytest.param(preamble(tensors=0), "no tensors", id="no-tensors"),
         pytest.param(preamble(tensors=2**60), "tensors", id="too-many-tensors"),
         pytest.param(preamble(keys=2**60), "metadata keys", id="too-many-keys"),
         pytest.param(preamble(keys=1) + b"\xff" * 8, "a metadata key has", id="endless-key"),
         pytest.param(
             preamble(keys=1) + samplegguf.text("a") + struct.pack("<IIQ", 9, 9, 1),
-            "array has the type 9",
+            "array has items of the invalid type 9",
             id="array-of-arrays",
         ),
         pytest.param(
@@ -164,7 +164,9 @@ def test_any_prefix_asks_for_more_until_the_header_is_whole() -> None:
             "unknown type 99",
             id="unknown-type",
         ),
-        pytest.param(preamble(keys=2) + 2 * samplegguf.pair("a", 1), "there twice", id="key-twice"),
+        pytest.param(
+            preamble(keys=2) + 2 * samplegguf.pair("a", 1), "is duplicated", id="key-twice"
+        ),
         pytest.param(with_metadata(general__alignment=3), "power of two", id="alignment"),
         pytest.param(with_metadata(general__architecture=7), "architecture", id="architecture"),
         pytest.param(SAMPLE[:-1], "ends 1 bytes after the file", id="cut-short"),

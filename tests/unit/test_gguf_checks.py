@@ -1,4 +1,4 @@
-"""What llama.cpp refuses of a gguf file is refused here, for the same reason.
+"""A gguf file that llama.cpp refuses is refused for the same reason.
 
 llama-server (build 11669) exits with 1 for each kind of these files.
 """
@@ -37,12 +37,12 @@ def refusal(raw: bytes, size: int = 0) -> str:
         pytest.param(gguf_file(LLAMA, [WEIGHT], typed("", 4, "I", 1)), "key is empty", id="no key"),
         pytest.param(
             gguf_file(LLAMA, [WEIGHT], typed("general.alignment", *U64, 32)),
-            "general.alignment has the type u64, and llama.cpp reads u32 alone",
+            "general.alignment has the type u64, but llama.cpp reads only u32",
             id="alignment of another type",
         ),
         pytest.param(
             gguf_file({**LLAMA, "split.count": 0}),
-            "split.count has the type u32, and llama.cpp reads u16 alone",
+            "split.count has the type u32, but llama.cpp reads only u16",
             id="split.count of another type",
         ),
         pytest.param(
@@ -52,9 +52,11 @@ def refusal(raw: bytes, size: int = 0) -> str:
         pytest.param(tensors(43), "type 43, which llama.cpp b11434 does not know", id="newer type"),
         pytest.param(tensors(2**32 - 1), "type 4294967295, which", id="no type"),
         pytest.param(
-            gguf_file(LLAMA, [("a", (33,), 8)]), "no multiple of the 32 of a block", id="rows"
+            gguf_file(LLAMA, [("a", (33,), 8)]), "not a multiple of the 32 of a block", id="rows"
         ),
-        pytest.param(gguf_file(LLAMA, [WEIGHT, WEIGHT]), "token_embd.weight is there", id="twice"),
+        pytest.param(
+            gguf_file(LLAMA, [WEIGHT, WEIGHT]), "token_embd.weight is duplicated", id="twice"
+        ),
         pytest.param(
             gguf_file(LLAMA, [("x" * 64, (32,), 0)]), "name has 64 bytes, more than 63", id="name64"
         ),
@@ -68,19 +70,19 @@ def test_a_file_that_llama_cpp_refuses_is_refused(raw: bytes, message: str) -> N
 @pytest.mark.parametrize("gap", [4, 32, -32])
 def test_tensors_have_no_gap_between_them_and_do_not_overlap(gap: int) -> None:
     raw = gguf_file(LLAMA, [("first", (32,), 0), ("second", (32,), 0)], gap=gap)
-    assert f"the tensor second is at offset {128 + gap} in place of 128" in refusal(raw + bytes(64))
+    assert f"the tensor second is at offset {128 + gap} instead of 128" in refusal(raw + bytes(64))
 
 
-def test_where_tensors_are_is_checked_after_what_they_are() -> None:
+def test_offsets_are_checked_after_types() -> None:
     shifted: list[Tensor] = [("first", (32,), 0), ("second", (32,), 0), ("third", (32,), 43)]
     assert "the tensor third has the type 43" in refusal(gguf_file(LLAMA, shifted, gap=32))
 
 
-def test_what_tensors_are_is_checked_before_the_architecture() -> None:
+def test_tensors_are_checked_before_the_architecture() -> None:
     assert "type 43" in refusal(gguf_file({}, [("a", (32,), 43)]))
 
 
-def test_tensors_of_more_elements_than_a_status_field_holds_are_refused() -> None:
+def test_too_many_elements_for_a_status_field_are_refused() -> None:
     raw = gguf_file(LLAMA, [("a", (2**62,), 41), ("b", (2**62,), 41)], data=False)
     assert "its tensors have impossible dimensions" in refusal(raw, 2**62)
 
@@ -93,22 +95,22 @@ def test_tensors_of_more_elements_than_a_status_field_holds_are_refused() -> Non
         (b"tjgg\x03\x00\x00\x00" + bytes(64), "one of its predecessors"),
     ],
 )
-def test_what_is_no_gguf_file_is_named(raw: bytes, message: str) -> None:
+def test_file_that_is_not_gguf_is_described(raw: bytes, message: str) -> None:
     assert message in refusal(raw)
-    assert "no gguf file" in refusal(raw)
+    assert "not a gguf file" in refusal(raw)
 
 
-def test_a_name_of_63_bytes_is_taken() -> None:
+def test_name_of_63_bytes_is_accepted() -> None:
     assert refusal(gguf_file(LLAMA, [("x" * 63, (32,), 0)])) == ""
 
 
 @pytest.mark.parametrize("kind", TENSOR_TYPES)
-def test_each_type_of_tensor_is_taken(kind: int) -> None:
+def test_each_type_of_tensor_is_accepted(kind: int) -> None:
     raw = tensors(kind, kind)
     assert parse_header(raw, len(raw)).quantization == TENSOR_TYPES[kind]
 
 
-def test_the_tables_hold_the_same_types() -> None:
+def test_tables_have_the_same_types() -> None:
     assert TENSOR_TYPES.keys() == BLOCKS.keys()
     assert sorted(TENSOR_TYPES.keys() | REMOVED_TENSOR_TYPES.keys()) == list(range(43))
 

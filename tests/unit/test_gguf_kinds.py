@@ -1,4 +1,4 @@
-"""Files that are gguf, but no whole language model, are refused for what they are."""
+"""Gguf files that are not a whole language model are refused with their kind."""
 
 from __future__ import annotations
 
@@ -50,22 +50,22 @@ def part(number: int, count: int = 3) -> tuple[bytes, bytes]:
         pytest.param(of("flux"), "image or video model (general.architecture flux)", id="image"),
         pytest.param(of("wan"), "image or video model (general.architecture wan)", id="video"),
         pytest.param(of("eagle3"), "draft model for speculative decoding", id="draft"),
-        pytest.param(gguf_file(LLAMA, ()), "a vocabulary alone", id="vocabulary"),
+        pytest.param(gguf_file(LLAMA, ()), "only a vocabulary", id="vocabulary"),
     ],
 )
-def test_what_is_no_language_model_is_refused_for_what_it_is(raw: bytes, message: str) -> None:
+def test_other_kinds_of_files_are_refused_with_their_kind(raw: bytes, message: str) -> None:
     assert message in refusal(raw)
     assert ": use " in refusal(raw) or "; use " in refusal(raw) or ": merge " in refusal(raw)
 
 
-def test_that_it_is_another_kind_comes_before_what_its_tensors_are() -> None:
+def test_kind_is_checked_before_tensors() -> None:
     raw = gguf_file({"general.type": "imatrix"}, [("x" * 64, (32,), 99)])
     assert "importance matrix" in refusal(raw)
 
 
 @pytest.mark.parametrize("architecture", ["llama", "bert", "mamba", "t5encoder", "of-next-year"])
 @pytest.mark.parametrize("kind", ["model", "of-next-year"])
-def test_a_model_is_taken_whatever_its_architecture(architecture: str, kind: str) -> None:
+def test_any_architecture_is_accepted(architecture: str, kind: str) -> None:
     raw = of(architecture, general__type=kind)
     assert parse_header(raw, len(raw)).architecture == architecture
 
@@ -85,11 +85,11 @@ def test_a_model_is_taken_whatever_its_architecture(architecture: str, kind: str
         ),
     ],
 )
-def test_a_part_of_a_split_model_is_refused_as_that(raw: bytes, message: str) -> None:
+def test_part_of_a_split_model_is_refused(raw: bytes, message: str) -> None:
     assert message in refusal(raw)
     assert "llama-gguf-split --merge" in refusal(raw)
 
 
 @pytest.mark.parametrize("count", [0, 1])
-def test_a_model_of_one_part_is_taken(count: int) -> None:
+def test_model_of_one_part_is_accepted(count: int) -> None:
     assert refusal(gguf_file(LLAMA, (WEIGHT,), *part(0, count))) == ""

@@ -23,13 +23,13 @@ class Condition:
 
     @property
     def true(self) -> bool:
-        """Whether it holds."""
+        """Whether the status is `True`."""
         return self.status == "True"
 
 
-def condition(type_: str, holds: bool | None, reason: str, message: str = "") -> Condition:
-    """A condition that holds, does not (`False`), or is not known yet (`None`)."""
-    status: Status = "Unknown" if holds is None else "True" if holds else "False"
+def condition(type_: str, value: bool | None, reason: str, message: str = "") -> Condition:
+    """A condition that is true, false, or unknown (`None`)."""
+    status: Status = "Unknown" if value is None else "True" if value else "False"
     return Condition(type=type_, status=status, reason=reason, message=message)
 
 
@@ -52,9 +52,9 @@ def find(raw: Raw, type_: str) -> Condition | None:
 
 
 def merged(raw: Raw, desired: Iterable[Condition], *, now: str) -> list[Raw]:
-    """The list to store: `lastTransitionTime` moves only when a condition's status changes.
+    """The list to store: `lastTransitionTime` changes only when a condition's status changes.
 
-    `now` is an RFC 3339 time. Types that are not desired any more are dropped.
+    `now` is an RFC 3339 time. Types that are no longer desired are removed.
     """
     before = stored(raw)
     generation = section(raw, "metadata").get("generation", 0)
@@ -74,7 +74,7 @@ def _stored(item: Condition, before: Raw | None, generation: int, now: str) -> R
 
 
 def summary(parts: Sequence[Condition], *, ready: str) -> Condition:
-    """`Ready`: true with reason `ready` if all parts hold, else the first part that does not."""
+    """`Ready`: true with reason `ready` if all parts are true, else as the first that is not."""
     for part in parts:
         if not part.true:
             status: Status = "Unknown" if part.status == "Unknown" else "False"

@@ -1,7 +1,7 @@
 """ResourceContract: who may run which models where, and how much (cluster-scoped).
 
-Parsing never fails, since one contract that makes no sense must not hold up the others: what can't
-be read stands in `faults`, and a limit that can't be read lets nothing through.
+Parsing never fails, so that an invalid contract doesn't block the others: `faults` lists the
+invalid fields, and an invalid limit allows nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Literal, Self
 
 from roadstead.api.contract_config import ConfigBounds
-from roadstead.api.contract_limits import Authorization, Limits, RuntimeBounds, texts
+from roadstead.api.contract_limits import Authorization, Limits, RuntimeBounds, strings_in
 from roadstead.api.demand import Demand
 from roadstead.api.globs import matches_any
 from roadstead.api.raw import Metadata, Raw, section
@@ -28,20 +28,20 @@ _PAST = datetime.datetime.min.replace(tzinfo=datetime.UTC)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class NamespaceScope:
-    """Namespaces by globs, or by a selector where there is one: either is enough."""
+    """Namespaces by globs or by an optional selector; a match of either is enough."""
 
     names: tuple[str, ...] = ()
     selector: LabelSelector | None = None
 
     @classmethod
     def parse(cls, raw: Raw) -> Self:
-        """From `spec.namespaces`; an empty selector is one that selects all."""
+        """From `spec.namespaces`; an empty selector selects all."""
         given = raw.get("selector")
         selector = LabelSelector.parse(given) if isinstance(given, Mapping) else None
-        return cls(names=texts(raw.get("names")), selector=selector)
+        return cls(names=strings_in(raw.get("names")), selector=selector)
 
     def covers(self, namespace: str, labels: Mapping[str, str]) -> bool:
-        """Whether a namespace with these labels is meant; one without a name never is."""
+        """Whether a namespace with these labels matches; an empty name never does."""
         if matches_any(self.names, namespace):
             return True
         return bool(namespace) and self.selector is not None and self.selector.selects(labels)
@@ -49,10 +49,10 @@ class NamespaceScope:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Reservation:
-    """What an admission took of the totals, until the operator has counted the server itself.
+    """What an admission reserved of the totals, until the operator has counted the server itself.
 
-    `key` is `<namespace>/<name>`, `demand` the whole demand of that server as it was admitted,
-    `at` when (RFC 3339), `uid` empty where the server had none yet.
+    `key` is `<namespace>/<name>`, `demand` the whole demand of the admitted server, `at` the time
+    of admission (RFC 3339). `uid` is empty if the server didn't have one yet.
     """
 
     key: str
@@ -64,7 +64,7 @@ class Reservation:
     def parse(cls, text: str) -> Self:
         """From an item of `status.reservations`, which is always one server; never raises.
 
-        What is missing or unreadable is nothing.
+        Missing or invalid values count as zero.
         """
         key, uid, replicas, cpu, memory, gpu, at, more, *_ = [*text.split(" "), *[""] * 8]
         resources = dict(item.rpartition("=")[::2] for item in more.split(",") if "=" in item)
@@ -81,8 +81,8 @@ class Reservation:
     def to_json(self) -> str:
         """The inverse of `parse`.
 
-        One text, since every admission writes them all: as objects, which the API server takes
-        apart to check them, 300 take it 120 ms instead of 8.
+        One string, since every admission writes them all: the API server validates 300 objects in
+        120 ms, 300 strings in 8 ms.
         """
         demand = self.demand.to_json()
         parts = (
@@ -94,15 +94,15 @@ class Reservation:
 
     @property
     def reserved_at(self) -> datetime.datetime:
-        """When; the distant past where `at` is no time, so that it is given back."""
-        return moment(self.at)
+        """`at` as a time; the distant past if it is invalid, so that it is released."""
+        return parse_time(self.at)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ResourceContract:
-    """A ResourceContract as the API server holds it; `raw` is the whole object.
+    """A ResourceContract as the API server returns it; `raw` is the whole object.
 
-    `used` is what the operator counted last; `reservations` are admissions since.
+    `used` is what the operator counted last; `reservations` are the admissions since then.
     """
 
     meta: Metadata
@@ -128,14 +128,14 @@ class ResourceContract:
         total, total_faults = Limits.parse_total(section(spec, "total"))
         runtime, bound_faults = RuntimeBounds.parse(section(spec, "runtimeParams"))
         expires = spec.get("expiresAt")
-        expires_at = None if expires is None else moment(str(expires))
-        unreadable = expires_at == _PAST
+        expires_at = None if expires is None else parse_time(str(expires))
+        invalid_time = expires_at == _PAST
         return cls(
             meta=Metadata.parse(raw),
             raw=raw,
             namespaces=NamespaceScope.parse(section(spec, "namespaces")),
             authorization=Authorization.parse(section(spec, "authorization")),
-            models=texts(spec.get("models")),
+            models=strings_in(spec.get("models")),
             per_server=per_server,
             total=total,
             runtime=runtime,
@@ -148,23 +148,25 @@ class ResourceContract:
                 *server_faults,
                 *total_faults,
                 *bound_faults,
-                *(("spec.expiresAt: is no time such as 2030-01-01T00:00:00Z",) * unreadable),
+                *(("spec.expiresAt: expected a time such as 2030-01-01T00:00:00Z",) * invalid_time),
             ),
         )
 
     @property
     def resources(self) -> frozenset[str]:
-        """The resources that it limits by name; no others are reserved or shown."""
+        """The resources that it limits by name; others are neither reserved nor shown."""
         return frozenset(self.per_server.resources) | frozenset(self.total.resources)
 
     @property
     def reserves(self) -> bool:
-        """Whether its totals are reserved as servers are admitted: not for the default alone, of
-        which as many more are admitted as requests are decided at one moment."""
+        """Whether its totals are reserved as servers are admitted.
+
+        The default total alone isn't reserved: concurrent requests may exceed it.
+        """
         return bool(section(self.raw, "spec", "total"))
 
     def expired(self, now: datetime.datetime) -> bool:
-        """Whether it has ended at `now`, which has a time zone."""
+        """Whether it has expired at `now`, which has a time zone."""
         return self.expires_at is not None and self.expires_at <= now
 
     def in_force(self, now: datetime.datetime) -> bool:
@@ -173,8 +175,8 @@ class ResourceContract:
 
 
 @functools.lru_cache(maxsize=20_000)
-def moment(text: str) -> datetime.datetime:
-    """An RFC 3339 time, in UTC where it names no zone; the distant past for what is none."""
+def parse_time(text: str) -> datetime.datetime:
+    """An RFC 3339 time, in UTC if it has no zone; the distant past if it is invalid."""
     try:
         parsed = datetime.datetime.fromisoformat(text.upper())
         return (
@@ -193,7 +195,7 @@ def _reservations(items: object) -> tuple[Reservation, ...]:
 
 @functools.lru_cache(maxsize=20_000)
 def _reservation(text: str) -> Reservation:
-    """Parsed once: every admission reads all that are outstanding, most of them again."""
+    """Cached: every admission reads all outstanding reservations, mostly the same ones."""
     return Reservation.parse(text)
 
 

@@ -1,23 +1,23 @@
-"""What of a ModelServe's `spec.config` a contract allows: which images, and which placement."""
+"""What a contract allows in a ModelServe's `spec.config`: images, placement and others."""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import Final, Self
 
-from roadstead.api.contract_limits import texts
+from roadstead.api.contract_limits import strings_in
 from roadstead.api.raw import Raw
 
 _ALLOW = "Allow"
 DEFAULT_MAX_GRACE_SECONDS: Final = 300
-"""The longest terminationGracePeriodSeconds where a contract doesn't say."""
+"""The longest terminationGracePeriodSeconds if the contract sets none."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ConfigBounds:
-    """Globs of what may be named, and what may be set at all.
+    """Globs of the values that may be used, and the fields that may be set at all.
 
-    What a ModelServe leaves out is the operator's or the cluster's and needs no leave.
+    A field that a ModelServe omits is the operator's or the cluster's default, always allowed.
     """
 
     images: tuple[str, ...] = ()
@@ -32,12 +32,12 @@ class ConfigBounds:
 
     @classmethod
     def parse(cls, raw: Raw) -> Self:
-        """From `spec.config` of a contract; what can't be read allows nothing."""
+        """From `spec.config` of a contract; an invalid value allows nothing."""
         return cls(
-            images=texts(raw.get("images")),
-            priority_classes=texts(raw.get("priorityClassNames")),
-            runtime_classes=texts(raw.get("runtimeClassNames")),
-            pod_annotations=texts(raw.get("podAnnotations")),
+            images=strings_in(raw.get("images")),
+            priority_classes=strings_in(raw.get("priorityClassNames")),
+            runtime_classes=strings_in(raw.get("runtimeClassNames")),
+            pod_annotations=strings_in(raw.get("podAnnotations")),
             max_grace_seconds=_grace(raw.get("maxTerminationGracePeriodSeconds")),
             tolerations=raw.get("tolerations") == _ALLOW,
             pull_secrets=raw.get("imagePullSecrets") == _ALLOW,

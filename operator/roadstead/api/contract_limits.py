@@ -1,4 +1,4 @@
-"""The parts of a contract that say how much, with what, and by whom."""
+"""The limits, runtime bounds and authorization of a contract."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from roadstead.api.raw import Raw, section
 from roadstead.errors import InvalidResource
 
 Faults = tuple[str, ...]
-"""Each as `path: what is wrong`."""
+"""Each is `path: what is wrong`."""
 DEFAULT_SERVERS: Final = 1000
-"""Of a contract's `total.servers`: each server takes memory of every part, also one at rest."""
+"""The default of `total.servers`: every process keeps each server in memory, even if stopped."""
 _RUNTIME = "spec.runtimeParams"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Upper bounds in the units of `Demand`; None is no bound."""
+    """Upper bounds in the units of `Demand`; None is unlimited."""
 
     servers: int | None = None
     replicas: int | None = None
@@ -29,11 +29,11 @@ class Limits:
     memory_bytes: int | None = None
     gpu: int | None = None
     resources: Mapping[str, int] = dataclasses.field(default_factory=dict)
-    """Of resources by name, devices among them or not."""
+    """By resource name, including devices."""
 
     @property
     def bounds(self) -> Mapping[str, int]:
-        """All that are set, named as in `Demand.parts`."""
+        """All bounds that are set, named as in `Demand.parts`."""
         fields = {name: getattr(self, name) for name in FIELDS}
         return {
             **{name: bound for name, bound in fields.items() if bound is not None},
@@ -44,7 +44,7 @@ class Limits:
     def parse(cls, raw: Raw, field: str) -> tuple[Self, Faults]:
         """From `perServer` or `total`, whose path is `field`.
 
-        What can't be read is a bound of 0; fractions are rounded down.
+        An invalid value is a bound of 0; fractions are rounded down.
         """
         faults: list[str] = []
         limits = cls(
@@ -59,7 +59,7 @@ class Limits:
 
     @classmethod
     def parse_total(cls, raw: Raw) -> tuple[Self, Faults]:
-        """From `spec.total`, with DEFAULT_SERVERS where it has no bound of servers."""
+        """From `spec.total`, with DEFAULT_SERVERS if it doesn't bound the servers."""
         limits, faults = cls.parse(raw, "spec.total")
         if limits.servers is None:
             limits = dataclasses.replace(limits, servers=DEFAULT_SERVERS)
@@ -78,15 +78,15 @@ class Authorization:
     def parse(cls, raw: Raw) -> Self:
         """From `spec.authorization`."""
         return cls(
-            subjects=frozenset(texts(raw.get("subjects"))),
-            groups=frozenset(texts(raw.get("groups"))),
-            scopes=frozenset(texts(raw.get("scopes"))),
+            subjects=frozenset(strings_in(raw.get("subjects"))),
+            groups=frozenset(strings_in(raw.get("groups"))),
+            scopes=frozenset(strings_in(raw.get("scopes"))),
         )
 
     def allows(self, subject: str, groups: Iterable[str], scopes: Iterable[str]) -> bool:
-        """One of subjects or groups, where any are given, and all of scopes.
+        """Whether a caller has one of the subjects or groups, if any are given, and all scopes.
 
-        Names are compared as they are, case included. Where nothing is given, nobody is allowed.
+        Names are case-sensitive. Without subjects, groups and scopes, no caller is allowed.
         """
         if not (self.subjects or self.groups or self.scopes):
             return False
@@ -99,7 +99,7 @@ class Authorization:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RuntimeBounds:
-    """Bounds of a ModelServe's `runtimeParams`; None is no bound."""
+    """Bounds of a ModelServe's `runtimeParams`; None is unlimited."""
 
     max_context_size: int | None = None
     max_parallel: int | None = None
@@ -113,7 +113,7 @@ class RuntimeBounds:
 
     @classmethod
     def parse(cls, raw: Raw) -> tuple[Self, Faults]:
-        """From `spec.runtimeParams` of a contract; what can't be read is a bound of 0."""
+        """From `spec.runtimeParams` of a contract; an invalid value is a bound of 0."""
         faults: list[str] = []
         bounds = cls(
             max_context_size=_count(raw, "maxContextSize", _RUNTIME, faults),
@@ -124,7 +124,7 @@ class RuntimeBounds:
             max_cache_ram_mib=_count(raw, "maxCacheRamMiB", _RUNTIME, faults),
             max_context_checkpoints=_count(raw, "maxContextCheckpoints", _RUNTIME, faults),
             extra_args_allowed=raw.get("extraArgs", "Allow") == "Allow",
-            forbidden_extra_args=frozenset(texts(raw.get("forbiddenExtraArgs"))),
+            forbidden_extra_args=frozenset(strings_in(raw.get("forbiddenExtraArgs"))),
         )
         return bounds, tuple(faults)
 
@@ -139,8 +139,8 @@ def _resources(raw: Raw, field: str, faults: list[str]) -> dict[str, int]:
     return {name: bound for name, bound in found.items() if bound is not None}
 
 
-def texts(items: object) -> tuple[str, ...]:
-    """The strings of a list; nothing for what is no list."""
+def strings_in(items: object) -> tuple[str, ...]:
+    """The strings of a list; empty if it is not a list."""
     given = items if isinstance(items, list | tuple) else ()
     return tuple(item for item in given if isinstance(item, str))
 
@@ -151,14 +151,14 @@ def _count(raw: Raw, name: str, field: str, faults: list[str]) -> int | None:
         return None
     if type(value) is int and value >= 0:
         return value
-    faults.append(f"{field}.{name}: is no whole number of 0 or more")
+    faults.append(f"{field}.{name}: expected a whole number of 0 or more")
     return 0
 
 
 def _amount(raw: Raw, name: str, factor: int, field: str, faults: list[str]) -> int | None:
     """A quantity times `factor`, rounded down.
 
-    Counted with at most what Kubernetes can: `1e99` would be more digits than a status holds.
+    At most what Kubernetes supports: `1e99` would have more digits than fit into a status.
     """
     value = raw.get(name)
     if value is None:
@@ -169,6 +169,6 @@ def _amount(raw: Raw, name: str, factor: int, field: str, faults: list[str]) -> 
         faults.append(str(error))
         return 0
     if number < 0:
-        faults.append(f"{field}.{name}: {value} is below zero")
+        faults.append(f"{field}.{name}: {value} is negative; write 0 or more")
         return 0
     return int((min(number, Decimal(MAXIMUM)) * factor).to_integral_value(rounding=ROUND_FLOOR))

@@ -1,4 +1,4 @@
-"""What a ModelServe takes of a contract, and the sums of it."""
+"""What a ModelServe uses of a contract, and sums of that."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ CPU = "cpu"
 MEMORY = "memory"
 STORAGE = "ephemeral-storage"
 FIELDS: Final = ("servers", "replicas", "cpu_milli", "memory_bytes", "gpu")
-"""Of a demand, besides its resources."""
+"""The amounts of a demand other than its resources."""
 _RESOURCES = "spec.resources"
 _PARTS = ("limits", "requests")
 _MOST_DEVICES = 2**31 - 1
-"""What the status of a contract holds; a limit is 100,000 at most, so this is over all of them."""
+"""The maximum of an int32 in a contract's status; limits are at most 100,000."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,40 +41,40 @@ class Demand:
     resources: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
     def __add__(self, other: Self) -> Self:
-        return self._joined(other, operator.add)
+        return self._combine(other, operator.add)
 
     def __sub__(self, other: Self) -> Self:
-        """What is left over, in no part less than nothing."""
-        return self._joined(other, lambda ours, theirs: max(0, ours - theirs))
+        """The difference, at least 0 for each amount."""
+        return self._combine(other, lambda ours, theirs: max(0, ours - theirs))
 
     def __or__(self, other: Self) -> Self:
-        """The larger of both, part by part."""
-        return self._joined(other, max)
+        """The larger of both, amount by amount."""
+        return self._combine(other, max)
 
     def within(self, other: Self) -> bool:
-        """Whether no part is more than the other's."""
+        """Whether no amount exceeds the other's."""
         theirs = other.parts
         return all(amount <= theirs.get(name, 0) for name, amount in self.parts.items())
 
     @property
     def parts(self) -> Mapping[str, int]:
-        """All amounts by name; no resource has the name of a field."""
+        """All amounts by name; resource names never equal field names."""
         return {**{name: getattr(self, name) for name in FIELDS}, **self.resources}
 
     def only(self, names: Collection[str]) -> Self:
-        """Without the resources that are not named: a tenant may ask for any name."""
+        """With the named resources only: a tenant may request any name."""
         kept = {name: self.resources[name] for name in names if name in self.resources}
         return dataclasses.replace(self, resources=kept)
 
     def agrees(self, kept: Demand) -> bool:
-        """Whether `kept`, of which some resources were left out, may be of this demand."""
+        """Whether `kept` equals this demand, apart from resources that `kept` omits."""
         return self.only(kept.resources) == kept
 
-    def _joined(self, other: Self, join: Callable[[int, int], int]) -> Self:
-        fields = {name: join(getattr(self, name), getattr(other, name)) for name in FIELDS}
+    def _combine(self, other: Self, function: Callable[[int, int], int]) -> Self:
+        fields = {name: function(getattr(self, name), getattr(other, name)) for name in FIELDS}
         ours, theirs = self.resources, other.resources
         names = {**ours, **theirs}
-        amounts = {name: join(ours.get(name, 0), theirs.get(name, 0)) for name in names}
+        amounts = {name: function(ours.get(name, 0), theirs.get(name, 0)) for name in names}
         return type(self)(**fields, resources={name: n for name, n in amounts.items() if n})
 
     @classmethod
@@ -85,13 +85,13 @@ class Demand:
         *,
         devices: DeviceNames = DEFAULT_DEVICES,
     ) -> Self:
-        """One server with `replicas`, else with those of its spec.
+        """One server with `replicas`, by default those of its spec.
 
-        CPU and memory are the limits, or the requests where there is no limit; `gpu` counts what
-        `devices` says, and 1 where a share of a device is asked for alone, as schedulers of shares
-        give one then. Fractions are rounded up, and what is more than a quantity can be is taken
-        down to it, as Kubernetes does. Never raises: what is no quantity counts as nothing (the
-        schema refuses it, and so does `faults`).
+        CPU and memory are the limits, or the requests if there is no limit. `gpu` counts the
+        resources that are `devices`; a share of a device that is requested alone counts as 1,
+        since schedulers of shares assign one then. Fractions are rounded up, and values above the
+        largest quantity are reduced to it, as in Kubernetes. Never raises: an invalid quantity
+        counts as 0 (the schema and `find_faults` refuse it).
         """
         one = _resources(serve)
         counted = sum(amount for name, amount in one.items() if devices.is_device(name))
@@ -107,7 +107,7 @@ class Demand:
 
     @classmethod
     def parse(cls, raw: Raw) -> Self:
-        """From what `to_json` returns; what can't be read is nothing."""
+        """From what `to_json` returns; an invalid value counts as 0."""
         given = {name: _whole(amount) for name, amount in section(raw, "resources").items()}
         return cls(
             servers=_whole(raw.get("servers")),
@@ -119,7 +119,7 @@ class Demand:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The inverse of `parse`; cpu and memory as quantities, devices as far as int32."""
+        """The inverse of `parse`; cpu and memory as quantities, devices limited to int32."""
         amounts: dict[str, Any] = {
             "servers": self.servers,
             "replicas": self.replicas,
@@ -136,68 +136,70 @@ NO_DEMAND = Demand()
 
 
 def total(demands: Iterable[Demand]) -> Demand:
-    """The sum of all; nothing for none."""
+    """The sum of all; `NO_DEMAND` if there are none."""
     return sum(demands, NO_DEMAND)
 
 
-def field_of(serve: ModelServe, resource: str) -> str:
-    """The path of the quantity that counts for `resource`; of the limit where none is set."""
+def quantity_path_of(serve: ModelServe, resource: str) -> str:
+    """The path of the quantity that counts for `resource`; that of the limit if none is set."""
     for part in _PARTS:
         if section(serve.resources, part).get(resource) is not None:
-            return path(part, resource)
-    return path("limits", resource)
+            return quantity_path(part, resource)
+    return quantity_path("limits", resource)
 
 
-def path(part: str, resource: str) -> str:
+def quantity_path(part: str, resource: str) -> str:
     """`spec.resources.limits.cpu`, `spec.resources.limits[nvidia.com/gpu]`."""
     key = f".{resource}" if resource.isidentifier() else f"[{resource}]"
     return f"{_RESOURCES}.{part}{key}"
 
 
 def is_set(serve: ModelServe, resource: str, *, limit: bool) -> bool:
-    """Whether there is a limit (`limit`), or a limit or a request."""
+    """Whether the limit is set or, without `limit`, the limit or the request."""
     parts = _PARTS[:1] if limit else _PARTS
     return any(section(serve.resources, part).get(resource) is not None for part in parts)
 
 
 def is_extended(name: str) -> bool:
-    """Whether it is an extended resource, all of which have a domain in their name."""
+    """Whether it is an extended resource; their names have a domain."""
     return "/" in name and not name.startswith("hugepages-")
 
 
 def _resources(serve: ModelServe) -> dict[str, int]:
-    """What one replica asks for besides CPU and memory, none of it 0."""
+    """What one replica requests besides CPU and memory, without zeros."""
     names = sorted({name for part in _PARTS for name in section(serve.resources, part)})
     found = {name: min(_rounded(_given(serve, name)), MAXIMUM) for name in names}
     return {name: amount for name, amount in found.items() if amount and is_counted(name)}
 
 
 def is_counted(name: str) -> bool:
-    """Whether `resources` of a demand, and of a contract's limits, may have it."""
+    """Whether it belongs in `resources` of a demand and of a contract's limits."""
     return is_extended(name) or name == STORAGE
 
 
-def faults(serve: ModelServe) -> Iterator[InvalidResource]:
-    """Every quantity of `spec.resources` that is none, is below zero, too large or too fine."""
+def find_faults(serve: ModelServe) -> Iterator[InvalidResource]:
+    """Every quantity of `spec.resources` that is invalid, negative, too large or too precise."""
     for part in _PARTS:
         for name, value in section(serve.resources, part).items():
             try:
-                _sound(str(name), value, field=path(part, str(name)))
+                _check_quantity(str(name), value, field=quantity_path(part, str(name)))
             except InvalidResource as error:
                 yield error
 
 
-def _sound(name: str, value: object, *, field: str) -> None:
+def _check_quantity(name: str, value: object, *, field: str) -> None:
     number = parse_quantity(str(value), field=field)
     if number < 0:
-        raise InvalidResource(field, f"{value} is below zero")
+        raise InvalidResource(field, f"{value} is negative; write 0 or more")
     if number > MAXIMUM:
-        raise InvalidResource(field, f"{value} is more than a quantity can be, 2^63-1")
+        raise InvalidResource(field, f"{value} is above the maximum of a quantity, 2^63-1")
     if name == CPU and number * 1000 % 1:
-        raise InvalidResource(field, f"{value} is finer than 1m, a thousandth of a core")
+        raise InvalidResource(field, f"{value} is more precise than 1m, a thousandth of a core")
     if name != CPU and number % 1:
         what = "byte" if name in (MEMORY, STORAGE) else "device"
-        raise InvalidResource(field, f"{value} is no whole number; write at least one whole {what}")
+        raise InvalidResource(
+            field, f"{value} is not a whole number; write at least one whole {what}"
+        )
 
 
 def _given(serve: ModelServe, resource: str) -> object:

@@ -1,4 +1,4 @@
-"""Which extended resources count as devices, and which are a share of one or something else."""
+"""Which extended resources are devices, shares of a device, or neither."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from roadstead.api.globs import matches_any
 from roadstead.settings import EnvReader
 
 MAX_NAME: Final = 253 + 1 + 63
-"""Of a resource, as the API server takes it in a pod; a ModelServe may hold any."""
+"""The longest resource name that the API server accepts in a pod; a ModelServe may have longer."""
 SHARES: Final = (
     "nvidia.com/gpumem",
     "nvidia.com/gpumem-percentage",
@@ -39,9 +39,9 @@ OTHERS: Final = (
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DeviceNames:
-    """Names or globs of extended resources, all of which have a domain in their name.
+    """Names or globs of extended resources; their names have a domain.
 
-    `shares` are of memory or cores of a device, `others` no such devices: neither counts.
+    `shares` are memory or cores of a device, `others` are not accelerators: neither counts.
     """
 
     devices: tuple[str, ...] = ("*",)
@@ -58,11 +58,11 @@ class DeviceNames:
         )
 
     def is_share(self, name: str) -> bool:
-        """Whether it is asked for beside a device: memory or cores of it."""
+        """Whether it is memory or cores of a device."""
         return len(name) <= MAX_NAME and matches_any(self.shares, name)
 
     def is_device(self, name: str) -> bool:
-        """Whether each one of it is a device; so is what is too long for a resource's name."""
+        """Whether one unit of it is a device; a name that is too long counts as a device."""
         if len(name) > MAX_NAME:
             return True
         uncounted = self.is_share(name) or matches_any(self.others, name)
@@ -70,7 +70,7 @@ class DeviceNames:
 
 
 def _names(env: EnvReader, name: str, default: tuple[str, ...]) -> tuple[str, ...]:
-    """`[]` is none; what is not set is the default."""
+    """`[]` is an empty list; an unset variable is the default."""
     return env.names(name) if env.text(name, "") else default
 
 

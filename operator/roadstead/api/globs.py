@@ -1,4 +1,4 @@
-"""Names with wildcards, as contracts write them: `*` is any characters, `?` is one."""
+"""Names with wildcards, as in contracts: `*` is any characters, `?` is one."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 
 def matches(glob: str, name: str) -> bool:
-    """Whether the whole of `name` is what `glob` says.
+    """Whether `glob` matches the whole of `name`.
 
-    It goes back to the last star only, so that no glob takes more than len(glob) x len(name) steps.
+    It backtracks to the last star only, which bounds it to len(glob) x len(name) steps.
     """
     at, star, resume = 0, -1, 0
     index = 0

@@ -1,4 +1,4 @@
-"""`status.granted` of a ModelServe: what may run of it, as the operator last let it."""
+"""`status.granted` of a ModelServe: what the operator last allowed to run."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ FIELD = "granted"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Granted:
-    """What all replicas together may take of a contract.
+    """What all replicas together may use of a contract.
 
-    Until a rollout is through, it is the larger, part by part, of what is rolled out and of what
-    was granted before.
+    Until a rollout is complete, it is the larger, amount by amount, of the new spec's demand and
+    of the previous grant.
     """
 
     contract: str
     demand: Demand
     model_uuid: str = ""
-    """Of the Model that its pods may fetch."""
+    """The UUID of the Model that its pods may fetch."""
 
     @classmethod
     def of(cls, serve: ModelServe, model_uuid: str, devices: DeviceNames = DEFAULT_DEVICES) -> Self:
-        """What a server asks for."""
+        """What a server requests."""
         demand = Demand.of_serve(serve, devices=devices)
         return cls(contract=serve.contract, demand=demand, model_uuid=model_uuid)
 
     @classmethod
     def parse(cls, status: Raw) -> Self | None:
-        """From a stored status; None where nothing was granted. Never raises."""
+        """From a stored status; None if nothing was granted. Never raises."""
         given = status.get(FIELD)
         if not isinstance(given, Mapping):
             return None
@@ -61,7 +61,7 @@ class Granted:
             },
         }
 
-    def covers(self, asked: Granted) -> bool:
-        """Whether all of `asked` is granted already."""
-        same = (self.contract, self.model_uuid) == (asked.contract, asked.model_uuid)
-        return same and asked.demand.within(self.demand)
+    def covers(self, requested: Granted) -> bool:
+        """Whether all of `requested` is granted already."""
+        same = (self.contract, self.model_uuid) == (requested.contract, requested.model_uuid)
+        return same and requested.demand.within(self.demand)

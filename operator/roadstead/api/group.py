@@ -1,4 +1,4 @@
-"""The API group, its kinds, and the names that mark what belongs to them."""
+"""The API group, its version, labels and annotations."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ LABEL_SERVER_UUID = f"{GROUP}/server-uuid"
 ANNOTATION_DIGEST = f"{GROUP}/digest"
 ANNOTATION_RETRY = f"{GROUP}/retry"
 ANNOTATION_TOKEN = f"{GROUP}/auth-token"
-"""The caller's token; the mutating webhook takes it out, so no stored object has it."""
+"""The caller's token; the mutating webhook removes it, so no stored object contains it."""
 ANNOTATION_RECEIPT = f"{GROUP}/receipt"
-"""What the mutating webhook leaves in the token's place."""
+"""The mutating webhook's signature, in place of the token."""
 ANNOTATION_DELETION = f"{GROUP}/deletion"
-"""The leave to delete a Model or a ResourceContract, signed by the mutating webhook."""
+"""The permit to delete a Model or a ResourceContract, signed by the mutating webhook."""
 ANNOTATION_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 ANNOTATION_ISSUER = f"{GROUP}/issuer"
 ANNOTATION_AUDIENCE = f"{GROUP}/audience"

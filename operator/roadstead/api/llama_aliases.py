@@ -1,4 +1,4 @@
-"""The other names of llama-server's flags: each flag is known here by one of them."""
+"""The aliases of llama-server's flags: one name of each is the canonical one."""
 
 from __future__ import annotations
 
@@ -73,10 +73,10 @@ _CANONICAL: Final = {alias: flag for flag, aliases in _ALIASES.items() for alias
 
 
 def canonical(flag: str) -> str:
-    """The name that a flag is known by; one without other names is its own."""
+    """The canonical name of a flag; a flag without aliases is canonical."""
     return _CANONICAL.get(flag, flag)
 
 
 def spellings(flag: str) -> tuple[str, ...]:
-    """All names of a flag, the one that it is known by first."""
+    """All names of a flag, the canonical one first."""
     return (flag, *_ALIASES.get(flag, ()))

@@ -1,6 +1,6 @@
-"""The flags of llama-server that `extraArgs` may hold, and those that have a field of their own.
+"""The flags of llama-server that `extraArgs` may contain, and those that a field sets.
 
-Each is here by one name; `llama_aliases` has its others, `llama_refused` the flags that are left.
+Each has its canonical name; `llama_aliases` has the aliases, `llama_refused` all other flags.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from roadstead.api.llama_values import (
     whole,
 )
 
-# Values are those that llama-server takes, up to build 11669: it exits at once with any other.
+# The values that llama-server accepts, up to build 11669: it exits at once with any other.
 _ZERO_OR_ONE = choice("0", "1")
 _NGRAM_SIZE = whole(1, 1024)
 _DRAFT_CACHE = choice("f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1")
 
 EXTRA: dict[str, Value] = {
-    # Sampling, where a request does not say otherwise.
+    # Sampling, unless a request sets it.
     "--samplers": WORDS,
     "--sampler-seq": SAMPLERS,
     "--temp": DECIMAL,
@@ -96,7 +96,7 @@ EXTRA: dict[str, Value] = {
     "--yarn-attn-factor": DECIMAL,
     "--yarn-beta-slow": DECIMAL,
     "--yarn-beta-fast": DECIMAL,
-    # Where the work is done.
+    # CPUs and devices.
     "--kv-offload": SWITCH,
     "--no-kv-offload": SWITCH,
     "--op-offload": SWITCH,
@@ -133,7 +133,7 @@ EXTRA: dict[str, Value] = {
     "--no-mmproj": SWITCH,
     # The HTTP side.
     "--timeout": INTEGER,
-    # All of them are started at once, and what threads there are is the node's.
+    # All of them are started at once, and threads are a limited resource of the node.
     "--threads-http": whole(-1, 1024),
     "--sse-ping-interval": INTEGER,
     "--sleep-idle-seconds": IDLE_SECONDS,
@@ -179,7 +179,7 @@ EXTRA: dict[str, Value] = {
     "--spec-ngram-map-k4v-size-n": _NGRAM_SIZE,
     "--spec-ngram-map-k4v-size-m": _NGRAM_SIZE,
     "--spec-ngram-map-k4v-min-hits": whole(low=1),
-    # Logs; from level 4 on they hold prompts.
+    # Logs; from level 4 they contain prompts.
     "--verbosity": pattern("a level from 0 to 3", re.compile(r"[0-3]")),
     "--log-timestamps": SWITCH,
     "--no-log-timestamps": SWITCH,
@@ -216,4 +216,4 @@ FIELD_OF: dict[str, str] = {
     "--model": "spec.modelName",
     "--alias": "spec.modelName",
 }
-"""What sets a flag that `extraArgs` may not."""
+"""The field that sets a flag, which `extraArgs` may not contain."""

@@ -1,8 +1,8 @@
 """`runtimeParams` as the arguments of llama.cpp's `llama-server`, from an allow-list.
 
 Some of llama-server's flags run commands, read files or fetch URLs (`--tools`, `--mcp-servers-*`,
-`--lora`, `--model-url`, `--hf-*`, `--rpc`), and new ones come with each build: so what isn't known
-to be harmless is refused. Every flag of the builds that Roadstead is tested with is in one of three
+`--lora`, `--model-url`, `--hf-*`, `--rpc`), and each build adds flags: so a flag that isn't known
+to be safe is refused. Every flag of the builds that Roadstead is tested with is in one of three
 tables: allowed (`llama_extra.EXTRA`), set by a field (`llama_extra.FIELD_OF`) or refused for a
 reason (`llama_refused.REFUSED`). Source: ggml-org/llama.cpp, tools/server/README.md.
 """
@@ -26,8 +26,8 @@ from roadstead.errors import InvalidResource
 PORT = 8080
 MODEL_PATH = "/models/model.gguf"
 CACHE_RAM_MIB = 0
-# Where neither a request nor a limit says how much cpu there is. llama-server's own default is
-# every core of the node, which throttles it and its neighbours.
+# The default without a cpu limit or request. llama-server's own default is every core of the node,
+# which throttles it and its neighbours.
 THREADS = 2
 MAX_THREADS = 1024
 
@@ -68,10 +68,9 @@ _MODES: dict[str, tuple[str, ...]] = {
 def server_args(params: Raw, alias: str, resources: Raw, gguf: Raw | None = None) -> list[str]:
     """llama-server's arguments for `spec.runtimeParams`; `alias` is the model's name in its API.
 
-    Port, context, parallelism, prompt cache and threads are always there: their defaults in
+    Port, context, parallelism, prompt cache and threads are always set: their defaults in
     llama-server differ between builds and ignore the pod's limits. `gguf` is the Model's
-    `status.gguf`, which decides how much of an input is computed at once (`roadstead.api.slots`).
-    Raises `InvalidResource`.
+    `status.gguf`; the batch sizes depend on it (`roadstead.api.slots`). Raises `InvalidResource`.
     """
     given = {
         "contextSize": CONTEXT_SIZE,
@@ -84,7 +83,7 @@ def server_args(params: Raw, alias: str, resources: Raw, gguf: Raw | None = None
     if CHECKPOINTS_FLAG in extra and "contextCheckpoints" in given:
         raise InvalidResource(
             f"{_FIELD}.extraArgs",
-            f"{CHECKPOINTS_FLAG} is set by {_FIELD}.contextCheckpoints too; leave it out here",
+            f"{CHECKPOINTS_FLAG} is also set by {_FIELD}.contextCheckpoints; remove it here",
         )
     return [
         *_fixed(alias),
@@ -96,7 +95,7 @@ def server_args(params: Raw, alias: str, resources: Raw, gguf: Raw | None = None
 
 
 def default_threads(resources: Raw) -> int:
-    """As many whole cores as the cpu limit, else the request, has; 1 to 1024."""
+    """The whole cores of the cpu limit, else of the request; 1 to 1024."""
     for part in ("limits", "requests"):
         cpu = section(resources, part).get("cpu")
         if cpu is not None:
@@ -106,16 +105,15 @@ def default_threads(resources: Raw) -> int:
 
 
 def extra_args(given: Sequence[str]) -> list[str]:
-    """`extraArgs`, if each flag is on the allow-list and each value is what its flag takes.
+    """`extraArgs` with canonical names. Raises `InvalidResource` for a flag or value not allowed.
 
-    A flag may carry its value as `--flag=value` or as the next item, and have any of its names; it
-    comes back by the name that the allow-list has.
+    The value of a flag is `--flag=value` or the next item; a flag may have any of its names.
     """
     return list(_extra(list(given)))
 
 
 def _batches(given: Raw, gguf: Raw) -> Raw:
-    """Batches that hold a whole input, where the mode needs that; none that can't be used."""
+    """Batch sizes for a whole input, if the mode needs that; invalid ones are left to `_typed`."""
     slots = slots_of(given, gguf)
     found = {"batchSize": slots.batch, "ubatchSize": slots.ubatch} if slots.follows else {}
     return {name: value for name, value in found.items() if _usable(given.get(name, value))}
@@ -129,8 +127,8 @@ def _fixed(alias: str) -> list[str]:
     return [
         "--model", MODEL_PATH, "--alias", alias,
         "--host", "0.0.0.0", "--port", str(PORT),  # noqa: S104 a pod's own address is not known yet
-        # `--no-webui` is `--no-ui` in builds old and new: llama.cpp's page is open even where an
-        # API key is set. `/slots` would show the prompts of others.
+        # `--no-webui` is `--no-ui` in old and new builds: llama.cpp's page needs no API key.
+        # `/slots` would show the prompts of other callers.
         "--metrics", "--no-slots", "--no-webui", "--offline",
     ]  # fmt: skip
 
@@ -143,7 +141,7 @@ def _typed(given: Raw) -> Iterator[str]:
 
 
 def _template(name: object, extra: Sequence[str]) -> tuple[str, ...]:
-    """With Jinja where Roadstead has the template so: without it no request may bring tools."""
+    """With Jinja if Roadstead has the template in Jinja: requests with tools need it."""
     if name is None:
         return ()
     field = f"{_FIELD}.chatTemplate"
@@ -155,8 +153,8 @@ def _template(name: object, extra: Sequence[str]) -> tuple[str, ...]:
         also = ", ".join(sorted(JINJA_TEMPLATES))
         raise InvalidResource(
             field,
-            f"{checked} does not work with --jinja in extraArgs: llama-server has it without Jinja "
-            f"alone; leave out one of them, or write one of {also}",
+            f"{checked} does not work with --jinja in extraArgs: llama-server has it only without "
+            f"Jinja; remove one of them, or use one of {also}",
         )
     return ("--no-jinja", _TEMPLATE_FLAG, checked)
 
@@ -164,13 +162,15 @@ def _template(name: object, extra: Sequence[str]) -> tuple[str, ...]:
 def _texts(given: object) -> list[str]:
     items = [] if given is None else given
     if not isinstance(items, list | tuple) or not all(isinstance(item, str) for item in items):
-        raise InvalidResource(f"{_FIELD}.extraArgs", "is a list of texts, such as [--temp, '0.7']")
+        raise InvalidResource(
+            f"{_FIELD}.extraArgs", "expected a list of strings, such as [--temp, '0.7']"
+        )
     return list(items)
 
 
 def _mode(mode: object) -> tuple[str, ...]:
     if not isinstance(mode, str) or mode not in _MODES:
-        raise InvalidResource(f"{_FIELD}.mode", f"is none of {', '.join(_MODES)}")
+        raise InvalidResource(f"{_FIELD}.mode", f"expected one of {', '.join(_MODES)}")
     return _MODES[str(mode)]
 
 
@@ -199,18 +199,18 @@ def _allowed(written: str, flag: str, field: str) -> Value:
     if flag in EXTRA:
         return EXTRA[flag]
     if flag in FIELD_OF:
-        raise InvalidResource(field, f"{written} is set by {FIELD_OF[flag]}; use that")
+        raise InvalidResource(field, f"{written} is set by {FIELD_OF[flag]}; use that field")
     if flag in REFUSED:
         raise InvalidResource(field, f"{written} is not allowed: {REFUSED[flag]}")
     shown = written if len(written) <= _SHOWN else f"{written[:_SHOWN]}..."
     raise InvalidResource(
         field,
-        f"{shown!r} is not allowed: it is not a flag of llama-server that the operator knows; "
-        f"{_nearest(written[:_SHOWN])}docs/reference/llama-flags.md lists the allowed ones",
+        f"{shown!r} is not allowed: the operator does not know this flag of llama-server; "
+        f"{_suggestion(written[:_SHOWN])}docs/reference/llama-flags.md lists the allowed flags",
     )
 
 
-def _nearest(written: str) -> str:
+def _suggestion(written: str) -> str:
     names = [name for flag in EXTRA for name in spellings(flag)]
     found = difflib.get_close_matches(written, names, n=1, cutoff=0.75)
     return f"did you mean {found[0]}? " if found else ""

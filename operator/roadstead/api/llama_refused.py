@@ -1,6 +1,6 @@
-"""Why `extraArgs` may not hold the flags of llama-server that are neither allowed nor a field.
+"""Why `extraArgs` may not contain the flags of llama-server that are neither allowed nor a field.
 
-By all their names, since a refusal names what was written.
+All names of each flag are listed, since a refusal has the name that was written.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ SET_BY_OPERATOR: Final = (
 )  # fmt: skip
 
 _GROUPS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
-    ("the operator sets it; leave it out", SET_BY_OPERATOR),
+    ("the operator sets it; remove it", SET_BY_OPERATOR),
     (
         "it reads or writes files",
         (
@@ -27,7 +27,7 @@ _GROUPS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         ),
     ),
     (
-        "it connects to other hosts; the model comes from the store",
+        "it connects to other hosts; the model is downloaded from the store",
         (
             "--rpc", "--model-url", "-mu", "--docker-repo", "-dr", "--hf-repo", "-hf", "-hfr",
             "--hf-file", "-hff", "--hf-token", "-hft", "--mmproj-url", "-mmu", "--spec-draft-hf",
@@ -45,9 +45,9 @@ _GROUPS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
             "--no-ui-mcp-proxy", "--no-webui-mcp-proxy", "--video-ffmpeg-dir",
         ),
     ),
-    ("it lets a caller change the answers that others get", ("--props",)),
+    ("it lets a caller change the responses to other callers", ("--props",)),
     (
-        "addresses, names and what browsers may do are decided by the operator and the gateway",
+        "addresses, names and CORS are set by the operator and the gateway",
         (
             "--reuse-port", "--api-prefix", "--cors-origins", "--cors-methods", "--cors-headers",
             "--cors-credentials", "--no-cors-credentials", "--tags", "--ui-config",
@@ -55,11 +55,11 @@ _GROUPS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         ),
     ),
     (
-        "the log would hold what callers write; use --verbosity with 0 to 3",
+        "the log would contain prompts; use --verbosity with 0 to 3",
         ("--verbose", "-v", "--log-verbose"),
     ),
     (
-        "the operator reads the log to say why a server does not start",
+        "the operator reads the log to report why a server does not start",
         ("--log-disable", "--log-jsonl", "--no-log-jsonl", "--log-colors"),
     ),
     (
@@ -74,7 +74,7 @@ _GROUPS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         ("--override-kv",),
     ),
     (
-        "one for all requests makes llama-server fail; give grammar or response_format in the "
+        "llama-server fails with one for all requests; set grammar or response_format in the "
         "request",
         ("--grammar", "--json-schema", "-j"),
     ),
@@ -83,7 +83,7 @@ _GROUPS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         ("--models-max", "--models-autoload", "--no-models-autoload"),
     ),
     (
-        "a server has no projector, so it reads text alone",
+        "a server has no projector, so its input is text only",
         (
             "--mmproj-auto", "--mmproj-offload", "--no-mmproj-offload", "--mmproj-device", "-mmdev",
             "--image-min-tokens", "--image-max-tokens", "--mtmd-batch-max-tokens", "--video-fps",
@@ -91,8 +91,8 @@ _GROUPS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         ),
     ),
     (
-        "it is for a second model that drafts, and a server has none; --spec-type with draft-mtp "
-        "or one of ngram-* needs none",
+        "it is for a second model that drafts, which a server doesn't have; --spec-type with "
+        "draft-mtp or one of ngram-* works without it",
         (
             "--spec-draft-model", "-md", "--model-draft", "--spec-draft-cpu-mask", "-Cd",
             "--cpu-mask-draft", "--spec-draft-cpu-range", "-Crd", "--cpu-range-draft",
@@ -115,7 +115,7 @@ _GROUPS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         ),
     ),
     (
-        "it is for benchmarks and makes answers wrong",
+        "it is for benchmarks and makes responses wrong",
         ("--spec-synth-len", "--spec-synth-rates"),
     ),
     (
@@ -139,4 +139,4 @@ _GROUPS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
 )  # fmt: skip
 
 REFUSED: Final = {flag: reason for reason, flags in _GROUPS for flag in flags}
-"""The reason of each."""
+"""The reason of each flag."""

@@ -1,10 +1,10 @@
-"""The names of llama-server's own chat templates, and those that Roadstead has as Jinja."""
+"""The names of llama-server's built-in chat templates, and those that Roadstead has in Jinja."""
 
 from __future__ import annotations
 
 from typing import Final
 
-# llama-server takes any text as a template, and Jinja in it, so only the names of its own pass.
+# llama-server accepts any text as a template, with Jinja, so only built-in names are allowed.
 TEMPLATE_NAMES: tuple[str, ...] = (
     "bailing",
     "bailing-think",
@@ -62,8 +62,9 @@ TEMPLATE_NAMES: tuple[str, ...] = (
     "zephyr",
 )
 
-# As models of ChatML (Qwen, Hermes and others) were trained: tools within <tools>, calls within
-# <tool_call>, which llama-server reads back as `tool_calls`. Without tools it is its own ChatML.
+# The format that models of ChatML (Qwen, Hermes and others) are trained with: tools within <tools>,
+# calls within <tool_call>, which llama-server parses as `tool_calls`. Without tools it equals
+# llama-server's own ChatML.
 _CHATML: Final = "".join(
     (
         r"{%- if tools -%}{{- '<|im_start|>system\n' -}}",
@@ -91,5 +92,5 @@ _CHATML: Final = "".join(
 )
 
 JINJA_TEMPLATES: Final = {"chatml": _CHATML}
-"""Jinja in place of a name. llama-server answers requests with tools only with Jinja on, and then
-takes what it is given for a template's text: every prompt would be the one word "gemma"."""
+"""Jinja in place of a name. llama-server accepts tools in requests only with Jinja on, and then
+uses the argument as the template's text: with a name, every prompt would be that name."""

@@ -1,4 +1,4 @@
-"""Where an object stands in an S3 store."""
+"""The location of an object in an S3 store."""
 
 from __future__ import annotations
 

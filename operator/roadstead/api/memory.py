@@ -1,4 +1,4 @@
-"""How much memory a llama-server needs, estimated from what the gguf header says.
+"""How much memory a llama-server needs, estimated from the gguf header.
 
 All in bytes, of one replica, with everything on the CPU:
 
@@ -11,10 +11,10 @@ All in bytes, of one replica, with everything on the CPU:
     overhead     = 48 MiB + 6 * header + size / 20
 
 - K and V are the bytes of one entry by cacheTypeK and cacheTypeV: f16 2, q8_0 34/32, q4_0 18/32...
-  (ggml's block layouts; f16 where nothing is said).
-- cells are contextSize, shared out among the parallel slots and rounded up to 256 in each. A layer
-  with a sliding window has no more than window + ubatch of them in a slot. Which layers have
-  which cache is in `roadstead.api.memory_layers`.
+  (ggml's block layouts; f16 by default).
+- cells are contextSize, divided among the parallel slots and rounded up to 256 in each. A layer
+  with a sliding window has at most window + ubatch of them in a slot. `roadstead.api.memory_layers`
+  defines which layers have which cache.
 - ubatch is 512 or as given; in the modes Embedding and Rerank the context of a slot
   (`roadstead.api.slots`).
 - M is 2 with flash attention (a mask in f16), else 4 * (heads + 1): a mask and the scores in f32.
@@ -22,17 +22,17 @@ All in bytes, of one replica, with everything on the CPU:
 - Wide layers: 12 bytes for each element that the feed forward network (of all experts that are
   used) is wider than four embeddings, and that the keys of all heads are wider than two; 24 bytes
   for each element of a recurrent layer's inner width and groups.
-- Checkpoints are copies of what llama-server can't take back in a slot (its recurrent states, and
-  the cache of windowed layers), to go back in a prompt: two for each turn of a conversation, up to
-  `contextCheckpoints`, 32 where that is not given. The modes Embedding and Rerank make none.
-- Of the overhead, 48 MiB is the program and its HTTP side, six times the header (which is mostly
-  the vocabulary) what becomes of it in memory, and a twentieth of the weights those that the CPU
-  backend keeps in a second layout. The first copy is of mapped pages, which the kernel takes back
+- Checkpoints are copies of what llama-server can't undo in a slot (its recurrent states, and the
+  cache of windowed layers), for rewinding a prompt: two for each turn of a conversation, up to
+  `contextCheckpoints`, 32 by default. The modes Embedding and Rerank create none.
+- Of the overhead, 48 MiB is the program and its HTTP server, six times the header (which is mostly
+  the vocabulary) is its size in memory, and a twentieth of the weights are those that the CPU
+  backend keeps in a second layout. The first copy is mapped pages, which the kernel reclaims
   under a limit, so no more of it counts.
 
 Sources: src/llama-kv-cache-iswa.cpp and ggml/src/ggml-common.h of ggml-org/llama.cpp, and the
-buffer sizes that llama-server prints at `--verbosity 4`: the KV cache is theirs to the byte,
-compute is theirs or more.
+buffer sizes that llama-server prints at `--verbosity 4`: the KV cache equals them to the byte,
+compute is equal or more.
 """
 
 from __future__ import annotations
@@ -55,16 +55,16 @@ _FORWARD_BYTES = 12
 _ATTENTION_BYTES = 12
 _RECURRENT_BYTES = 24
 _WORTH_NAMING = 20
-"""A part of the estimate below one in so many isn't worth lowering."""
+"""Below a twentieth of the estimate, a part isn't worth lowering."""
 _BASE = 48 * MEBIBYTE
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MemoryEstimate:
-    """Bytes that one replica needs, by what they are for.
+    """Bytes that one replica needs, by purpose.
 
-    `bound`: the architecture isn't known, so this is the most that it can be. `exact` is false
-    for that, and where the header leaves out what the estimate needs.
+    `bound`: the architecture isn't known, so this is an upper bound. `exact` is false then, and if
+    the header lacks a value that the estimate needs.
     """
 
     weights: int
@@ -79,15 +79,15 @@ class MemoryEstimate:
 
     @property
     def total(self) -> int:
-        """All of it."""
+        """The sum of all parts."""
         caches = self.kv_cache + self.states + self.checkpoints + self.prompt_cache
         return self.weights + caches + self.compute + self.overhead
 
 
 def estimate(status: Raw, params: Raw) -> MemoryEstimate:
-    """For a Model's `status` and a ModelServe's `runtimeParams`; the module says how. Never raises.
+    """For a Model's `status` and a ModelServe's `runtimeParams`. Never raises.
 
-    Layers on a GPU (`gpuLayers`) are not taken off.
+    The docstring of the module has the formula. Layers on a GPU (`gpuLayers`) are not subtracted.
     """
     size = positive(status, "sizeBytes")
     caches = _Caches(section(status, "gguf"), params)
@@ -111,7 +111,7 @@ def server_memory(size: int, gguf: Raw, context: int, *, cache_ram_mib: int = 0)
 
 
 def remedy(parts: MemoryEstimate, params: Raw) -> str:
-    """What in `runtimeParams` to lower where memory is short: what helps most comes first."""
+    """What to lower in `runtimeParams` if memory is short, the most effective first."""
     several = (positive(params, "parallel") or 1) > 1
     helps = (
         ("contextCheckpoints", parts.checkpoints),
@@ -126,7 +126,7 @@ def remedy(parts: MemoryEstimate, params: Raw) -> str:
 
 
 class _Caches:
-    """What grows with the context and the slots, for one `status.gguf` and `runtimeParams`."""
+    """Memory that depends on the context and the slots, for a `status.gguf` and `runtimeParams`."""
 
     def __init__(self, gguf: Raw, params: Raw) -> None:
         self.gguf = gguf
@@ -150,7 +150,7 @@ class _Caches:
         return self._slots.parallel * self.layers.state
 
     def compute(self) -> int:
-        """Buffers of one batch."""
+        """The buffers of one batch."""
         windowed = self._windowed_cells if self.layers.window else 0
         cells = self._slots.cells + windowed if self.layers.attends else 0
         heads = positive(self.gguf, "headCount")
@@ -159,7 +159,7 @@ class _Caches:
         return self._slots.ubatch * each + self._slots.parallel * MEBIBYTE
 
     def checkpoints(self) -> int:
-        """Copies of states and windowed caches; they are made of chats alone."""
+        """Copies of states and windowed caches; only the mode Chat creates them."""
         if self._params.get("mode", CHAT) not in (CHAT, None):
             return 0
         window = min(self.layers.window, self._slots.cells) * self._window_bytes()
@@ -170,7 +170,7 @@ class _Caches:
         return self._bytes(self.layers.window_key, self.layers.window_value)
 
     def _bytes(self, key: int, value: int) -> int:
-        """Of one token."""
+        """Bytes of one token."""
         entries = key * self._block("cacheTypeK") + value * self._block("cacheTypeV")
         return -(-entries // _BLOCK)
 
@@ -179,7 +179,7 @@ class _Caches:
 
 
 def _width_bytes(gguf: Raw, heads: int) -> int:
-    """What one token needs while it is computed, whatever the context is."""
+    """Bytes that one token needs while it is computed, independent of the context."""
     embedding, memory = positive(gguf, "embeddingLength"), section(gguf, "memory")
     experts = positive(memory, "expertUsedCount") * positive(memory, "expertFeedForwardLength")
     forward = max(experts, positive(memory, "feedForwardLength"))

@@ -4,13 +4,13 @@ Most architectures keep keys and values of each token in each layer. The others:
 
 - encoders keep nothing;
 - recurrent layers keep one state for each slot, in f32, however long the context is;
-- layers with a sliding window keep no more tokens than their window and one batch;
+- layers with a sliding window keep at most the tokens of their window and one batch;
 - with multi-head latent attention (`key_length_mla`) values are a part of the keys;
 - the last layers of a model may use the keys and values of layers before them (shared KV);
 - layers that predict further tokens (`nextn_predict_layers`) have no cache in the main context.
 
-An architecture that isn't listed counts in full: all layers keep keys and values, and all of them a
-state if the header has one. That is an upper bound.
+An architecture that isn't listed counts in full: all layers keep keys and values, and a state if
+the header has one. That is an upper bound.
 
 Source: `llama_model::create_memory`, src/llama-hparams.cpp and `load_arch_hparams` of each file in
 src/models of ggml-org/llama.cpp, build 11434.
@@ -39,7 +39,7 @@ _BY_HEADS = _names(
 )
 """Layers without key and value heads are recurrent; in Nemotron-H, those without a feed forward."""
 _BY_INTERVAL = _names("qwen3next qwen35 qwen35moe")
-"""Every so many layers one has attention, the others are recurrent."""
+"""One layer of each interval has attention, the others are recurrent."""
 _BOTH = frozenset({"falcon-h1"})
 """Each layer has attention and a state."""
 _FULL_EVERY = {
@@ -47,13 +47,13 @@ _FULL_EVERY = {
     "exaone-moe": 4, "olmo2": 4, "plamo3": 8, "llama4": 4, "muse-glimmer": 4, "afmoe": 4,
     "mellum": 4, "cohere2moe": 4, "laguna": 4, "smallthinker": 4,
 }  # fmt: skip
-"""Every so many layers one is without a sliding window, where the header doesn't say it."""
+"""The default interval of layers; one of each interval is without a sliding window."""
 _FULL_FIRST = frozenset({"cohere2moe", "laguna", "smallthinker"})
-"""That one is the first of them, else the last."""
+"""Architectures whose layer without a window is the first of the interval, not the last."""
 _LISTED = _names("gemma4 mimo2 step35 spark2_5 granite_swa maple")
 """The header lists the layers with a sliding window."""
 _WINDOWS = {"gemma2": 4096, "llama4": 8192}
-"""The window where the header doesn't say it."""
+"""The default window, if the header has none."""
 _WINDOWED_EXAONE_LAYERS = 64
 _GEMMA3N_OWN_KV = 20
 _PLAIN = _names(
@@ -70,7 +70,7 @@ _KNOWN = (
     _ENCODERS | _RECURRENT | _BY_HEADS | _BY_INTERVAL | _BOTH | _LISTED | _PLAIN | {*_FULL_EVERY}
 )
 _MAX_LAYERS = 512
-"""As llama.cpp has it; it doesn't load a model with more."""
+"""The limit of llama.cpp; it doesn't load a model with more."""
 _STATE_ENTRY_BYTES = 4
 
 
@@ -78,11 +78,10 @@ _STATE_ENTRY_BYTES = 4
 class CacheLayers:
     """Entries that one token has in all layers together, and bytes of one slot's states.
 
-    `key` and `value` are those of layers that see the whole context, `window_key` and
-    `window_value` of those with a sliding window. `attends`: some layers compare tokens. `bound`:
-    the architecture isn't known, and all of this is the most that it can be. `exact` is false for
-    that, and where the header of a recurrent model doesn't say how large a state is, as in what
-    earlier versions read.
+    `key` and `value` are those of layers with the whole context, `window_key` and `window_value`
+    of those with a sliding window. `attends`: some layers compare tokens. `bound`: the architecture
+    isn't known, so all values are upper bounds. `exact` is false then, and if the header of a
+    recurrent model lacks the size of a state, as in headers that earlier versions read.
     """
 
     key: int = 0
@@ -97,10 +96,10 @@ class CacheLayers:
 
 
 def cache_layers(gguf: Raw, *, full_windows: bool = False, padded: bool = False) -> CacheLayers:
-    """For a Model's `status.gguf`. Never raises; what the header doesn't say counts as nothing.
+    """For a Model's `status.gguf`. Never raises; a value that the header lacks counts as 0.
 
     `full_windows`: layers with a sliding window keep the whole context. `padded`: the values of
-    each layer take as much as those of the widest, as without flash attention.
+    each layer are as large as those of the widest, as without flash attention.
     """
     return _Header(gguf).layers(full_windows=full_windows, padded=padded)
 
@@ -170,7 +169,7 @@ class _Header:
         return False
 
     def _is_windowed(self, at: int) -> bool:
-        """Which layers have a sliding window; of an architecture that is unknown, none."""
+        """Whether a layer has a sliding window; never for an unknown architecture."""
         architecture, every = self._architecture, self._period()
         if not self._known or not self._window:
             return False
@@ -191,7 +190,7 @@ class _Header:
     def _heads_of(self, at: int) -> int:
         if not self._known:
             return max((*self._kv_heads, positive(self._gguf, "headCountKv"))) or self._heads
-        # A number of zero is what the header says; without any, each head has keys of its own.
+        # Zero in the header counts; without a value, each head has its own keys.
         given = self._gguf.get("headCountKv")
         return _at(self._kv_heads, at, given if type(given) is int and given >= 0 else self._heads)
 
@@ -206,7 +205,7 @@ class _Header:
         return self._heads_of(at) * (swa or self._value)
 
     def _state(self) -> int:
-        """Bytes of one layer and slot: what is convolved, and the state itself."""
+        """Bytes of one layer and slot: the convolution's inputs and the state itself."""
         memory, width = self._memory, positive(self._gguf, "embeddingLength")
         inner, size = positive(memory, "ssmInnerSize"), positive(memory, "ssmStateSize")
         kernel = max(0, positive(memory, "ssmConvKernel") - 1)

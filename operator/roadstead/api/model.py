@@ -14,7 +14,7 @@ KIND = "Model"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class QuantSource:
-    """The model is asked of a Quant service; an empty endpoint means the operator's."""
+    """A model of a Quant service; an empty endpoint means the operator's."""
 
     model_id: str
     endpoint: str = ""
@@ -22,7 +22,7 @@ class QuantSource:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PresignedSource:
-    """The model is behind a presigned URL that stands in a Secret."""
+    """A model at a presigned URL, which is in a Secret."""
 
     secret: str
     namespace: str = ""
@@ -31,7 +31,7 @@ class PresignedSource:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StoredSource:
-    """The object is in the store already: verify and adopt it."""
+    """An object that is in the store already: it is verified and adopted."""
 
 
 Source = QuantSource | PresignedSource | StoredSource
@@ -39,7 +39,7 @@ Source = QuantSource | PresignedSource | StoredSource
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class UploadState:
-    """What a transfer needs to go on after a kill, kept in `status.transfer`."""
+    """What a transfer needs to resume after a kill, kept in `status.transfer`."""
 
     upload_id: str
     key: str
@@ -51,7 +51,7 @@ class UploadState:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Model:
-    """A Model as the API server holds it; `raw` is the whole object."""
+    """A Model as the API server returns it; `raw` is the whole object."""
 
     meta: Metadata
     raw: Raw
@@ -66,7 +66,7 @@ class Model:
 
     @classmethod
     def parse(cls, raw: Raw) -> Self:
-        """From an object that the CRD's schema let through."""
+        """From an object that is valid by the CRD's schema."""
         spec = section(raw, "spec")
         return cls(
             meta=Metadata.parse(raw),
@@ -88,7 +88,7 @@ class Model:
 
     @property
     def object_path(self) -> str:
-        """The key of its object: the one that was given, else one that no other Model has."""
+        """The key of its object: the given one, else one that is unique to the Model."""
         return self.path or f"{self.meta.name}/{self.meta.uid}.gguf"
 
     @property
@@ -103,7 +103,7 @@ class Model:
 
     @property
     def stored_at(self) -> StoreLocation | None:
-        """Where the verified object stands, from the status."""
+        """The location of the verified object, from the status."""
         if not self.digest:
             return None
         return StoreLocation(
@@ -114,7 +114,7 @@ class Model:
 
     @property
     def upload(self) -> UploadState | None:
-        """The unfinished upload that a transfer may go on with."""
+        """The unfinished upload that a transfer may resume."""
         transfer = section(self.status, "transfer")
         if not transfer.get("uploadId"):
             return None

@@ -14,7 +14,7 @@ DEFAULT_MODE = "Chat"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ModelServe:
-    """A ModelServe as the API server holds it; `raw` is the whole object.
+    """A ModelServe as the API server returns it; `raw` is the whole object.
 
     `runtime_params`, `resources` and `config` keep the field names of the CRD, whose schema and
     defaults the API server has applied.
@@ -35,7 +35,7 @@ class ModelServe:
 
     @classmethod
     def parse(cls, raw: Raw) -> Self:
-        """From an object that the CRD's schema let through."""
+        """From an object that is valid by the CRD's schema."""
         spec = section(raw, "spec")
         return cls(
             meta=Metadata.parse(raw),
@@ -54,7 +54,7 @@ class ModelServe:
 
     @property
     def mode(self) -> str:
-        """What the server does: `Chat`, `Embedding` or `Rerank`."""
+        """`Chat`, `Embedding` or `Rerank`."""
         return str(self.runtime_params.get("mode") or DEFAULT_MODE)
 
     @property

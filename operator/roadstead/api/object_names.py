@@ -1,4 +1,4 @@
-"""Names of Kubernetes objects as the API server takes them (RFC 1123)."""
+"""Names of Kubernetes objects that the API server accepts (RFC 1123)."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _SUBDOMAIN: Final = re.compile(rf"{_ONE_LABEL}(?:\.{_ONE_LABEL})*")
 
 
 def is_name(text: str) -> bool:
-    """Whether it may be an object's `metadata.name`: a subdomain as in RFC 1123."""
+    """Whether it is valid as `metadata.name` of an object: a subdomain as in RFC 1123."""
     return len(text) <= MAX_NAME and _SUBDOMAIN.fullmatch(text) is not None
 
 
 def is_namespace(text: str) -> bool:
-    """Whether it may be a namespace's name: a label as in RFC 1123."""
+    """Whether it is valid as the name of a namespace: a label as in RFC 1123."""
     return len(text) <= MAX_NAMESPACE and _LABEL.fullmatch(text) is not None

@@ -1,4 +1,4 @@
-"""One word for how an object is, from its condition `Ready`: for tables and sums."""
+"""The phase of an object, from its condition `Ready`: for tables and sums."""
 
 from __future__ import annotations
 
@@ -9,16 +9,23 @@ from roadstead.api.raw import Raw
 
 Phase = Literal["Pending", "Ready", "Failed", "Stopped", "Deleted"]
 
-UNDER_WAY: Final = ("Queued", "Transferring", "Verifying", "Fetching", "Loading", "RollingOut")
-PASSING: Final = ("Starting", "Progressing")
-"""Between two turns that are news; gone again before anybody could read of them."""
-_WAITING: Final = {*UNDER_WAY, *PASSING, "Unknown", "Asking", "ServerNotReady", "ModelNotAvailable"}
+PROGRESS_REASONS: Final = (
+    *("Queued", "Transferring", "Verifying"),
+    *("Fetching", "Loading", "RollingOut"),
+)
+TRANSIENT_REASONS: Final = ("Starting", "Progressing")
+"""Too short-lived for an Event."""
+_WAITING: Final = {
+    *PROGRESS_REASONS,
+    *TRANSIENT_REASONS,
+    *("Unknown", "Asking", "ServerNotReady", "ModelNotAvailable"),
+}
 _USABLE: Final = "Exhausted"
-"""A contract whose totals are used up holds as before."""
+"""A contract whose totals are used up stays valid."""
 
 
 def phase(raw: Raw) -> Phase:
-    """Whether an object that is there is ready, on its way, stopped, or needs somebody."""
+    """Whether an existing object is ready, in progress, stopped, or failed."""
     ready = conditions.find(raw, "Ready")
     if ready is None:
         return "Pending"

@@ -1,4 +1,4 @@
-"""What keeps one pod of a server from being ready, in words that say what to do."""
+"""Why one pod of a server is not ready, and what to do."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import re
 from collections.abc import Callable
 
 from roadstead.api import exit_codes, server_log
-from roadstead.api.pod_messages import one_line, words
+from roadstead.api.pod_messages import join_lines, shorten
 from roadstead.api.raw import Raw, section
 
 _NAME = 253
-_NO_WORD = re.compile(r"^[^A-Za-z]+|[^A-Za-z0-9]+")
+_NOT_ALPHANUMERIC = re.compile(r"^[^A-Za-z]+|[^A-Za-z0-9]+")
 
 # kubelet: pkg/kubelet/images/types.go and container/sync_result.go name these reasons.
 _IMAGE = {
@@ -31,23 +31,23 @@ Remedy = Callable[[], str]
 
 
 def memory_remedy() -> str:
-    """What to lower for a model that isn't known."""
+    """What to lower if the model isn't known."""
     return "lower contextSize, parallel, contextCheckpoints or cacheRamMiB"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One observation of a pod; `severe` means that it does not pass by itself."""
+    """One observation of a pod; `severe` means that it does not resolve itself."""
 
     reason: str
     message: str
     severe: bool
 
 
-def finding(pod: Raw, remedy: Remedy = memory_remedy) -> Finding | None:
-    """What keeps a pod from being ready; None where it is.
+def find_problem(pod: Raw, remedy: Remedy = memory_remedy) -> Finding | None:
+    """Why a pod is not ready; None if it is.
 
-    `remedy` says what to lower where a server runs out of memory.
+    `remedy` returns what to lower if a server runs out of memory.
     """
     if is_ready(pod):
         return None
@@ -61,37 +61,39 @@ def finding(pod: Raw, remedy: Remedy = memory_remedy) -> Finding | None:
             return found
     for container in status.get("containerStatuses") or ():
         if found := _of_server(pod, container):
-            return _remedied(found, remedy)
-    return Finding(reason="Starting", message=f"pod {_name(pod)} is being started", severe=False)
+            return _with_remedy(found, remedy)
+    return Finding(reason="Starting", message=f"pod {_name(pod)} is starting", severe=False)
 
 
-def _remedied(found: Finding, remedy: Remedy) -> Finding:
+def _with_remedy(found: Finding, remedy: Remedy) -> Finding:
     if found.reason != _OUT_OF_MEMORY:
         return found
-    said = f"raise spec.resources.limits.memory, or {remedy()} in spec.runtimeParams"
-    return dataclasses.replace(found, message=f"{found.message}; {said}")
+    advice = f"raise spec.resources.limits.memory, or {remedy()} in spec.runtimeParams"
+    return dataclasses.replace(found, message=f"{found.message}; {advice}")
 
 
 def is_ready(pod: Raw) -> bool:
-    """Whether the pod's `Ready` condition holds."""
+    """Whether the pod's `Ready` condition is true."""
     return (_condition(pod, "Ready") or {}).get("status") == "True"
 
 
 def _failed(pod: Raw) -> Finding:
     status = section(pod, "status")
-    # The kubelet's may be no word, such as OutOfnvidia.com/gpu.
-    reason = _NO_WORD.sub("", str(status.get("reason", ""))[:_NAME]) or "PodFailed"
-    said = words(status.get("message") or "it failed without a message")
-    return Finding(reason=reason, message=f"pod {_name(pod)}: {said}", severe=True)
+    # A reason of the kubelet may have other characters, such as OutOfnvidia.com/gpu.
+    reason = _NOT_ALPHANUMERIC.sub("", str(status.get("reason", ""))[:_NAME]) or "PodFailed"
+    detail = shorten(status.get("message") or "it failed without a message")
+    return Finding(reason=reason, message=f"pod {_name(pod)}: {detail}", severe=True)
 
 
 def _unscheduled(pod: Raw) -> Finding | None:
     scheduled = _condition(pod, "PodScheduled")
     if not scheduled or scheduled.get("status") != "False":
         return None
-    said = words(scheduled.get("message") or scheduled.get("reason") or "")
+    detail = shorten(scheduled.get("message") or scheduled.get("reason") or "")
     return Finding(
-        reason="Unschedulable", message=f"no node takes pod {_name(pod)}: {said}", severe=True
+        reason="Unschedulable",
+        message=f"pod {_name(pod)} can't be scheduled: {detail}",
+        severe=True,
     )
 
 
@@ -107,20 +109,20 @@ def _of_fetch(pod: Raw, container: Raw) -> Finding | None:
     if ended and ended.get("exitCode") != 0:
         return Finding(
             reason="FetchFailed",
-            message=f"pod {_name(pod)} can't fetch the model: {_ending(pod, container, ended)}",
+            message=f"pod {_name(pod)} can't fetch the model: {_exit_cause(pod, container, ended)}",
             severe=True,
         )
     if "terminated" in state:
         return None
-    return Finding(reason="Starting", message=f"pod {_name(pod)} is being started", severe=False)
+    return Finding(reason="Starting", message=f"pod {_name(pod)} is starting", severe=False)
 
 
 def _fetching(pod: Raw, container: Raw, ended: Raw | None) -> str:
-    text = f"pod {_name(pod)} fetches the model from the store"
+    text = f"pod {_name(pod)} is fetching the model from the store"
     if not ended or ended.get("exitCode") == 0:
         return text
     attempt = container.get("restartCount", 0) + 1
-    return f"{text}, attempt {attempt}; the last one: {_ending(pod, container, ended)}"
+    return f"{text}, attempt {attempt}; the last one: {_exit_cause(pod, container, ended)}"
 
 
 def _of_server(pod: Raw, container: Raw) -> Finding | None:
@@ -132,20 +134,21 @@ def _of_server(pod: Raw, container: Raw) -> Finding | None:
     if ended := _terminated(container):
         return _crashed(pod, container, ended)
     if "running" in state and not (container.get("started") and _was_ready(pod, state)):
-        return Finding(reason="Loading", message=f"pod {_name(pod)} loads the model", severe=False)
+        text = f"pod {_name(pod)} is loading the model"
+        return Finding(reason="Loading", message=text, severe=False)
     if "running" in state:
         return Finding(
             reason="NotAnswering",
-            message=f"pod {_name(pod)} runs but does not answer at /health",
+            message=f"pod {_name(pod)} is running but does not respond at /health",
             severe=True,
         )
-    return Finding(reason="Starting", message=f"pod {_name(pod)} is being started", severe=False)
+    return Finding(reason="Starting", message=f"pod {_name(pod)} is starting", severe=False)
 
 
 def _was_ready(pod: Raw, state: Raw) -> bool:
-    """Whether the pod was ready since its server began to run, so that it has ceased to be.
+    """Whether the pod was ready since its server started.
 
-    Between the startup probe and the first readiness probe it has not been yet.
+    It wasn't yet between the startup probe and the first readiness probe.
     """
     since = (_condition(pod, "Ready") or {}).get("lastTransitionTime", "")
     return bool(since > section(state, "running").get("startedAt", ""))
@@ -154,18 +157,18 @@ def _was_ready(pod: Raw, state: Raw) -> bool:
 def _of_waiting(pod: Raw, container: Raw) -> Finding | None:
     waiting = section(container, "state", "waiting")
     reason = waiting.get("reason", "")
-    said = words(waiting.get("message") or reason)
+    detail = shorten(waiting.get("message") or reason)
     if reason in _IMAGE:
         image = str(container.get("image") or _spec_of(pod, container).get("image", ""))[:_NAME]
         return Finding(
             reason="ImagePullFailed",
-            message=f"pod {_name(pod)} can't have the image {image}: {said}",
+            message=f"pod {_name(pod)} can't pull the image {image}: {detail}",
             severe=True,
         )
     if reason in _CONFIGURATION:
         return Finding(
             reason="InvalidConfiguration",
-            message=f"pod {_name(pod)} can't start {container.get('name')}: {said}",
+            message=f"pod {_name(pod)} can't start {container.get('name')}: {detail}",
             severe=True,
         )
     return None
@@ -180,35 +183,35 @@ def _crashed(pod: Raw, container: Raw, ended: Raw) -> Finding:
         )
     times = container.get("restartCount", 0)
     again = f", restarted {times} times" if times > 1 else ""
-    said = ": ".join(filter(None, (_exit(ended), _cause(pod, ended))))
+    exited = ": ".join(filter(None, (_exit(ended), _cause(pod, ended))))
     return Finding(
         reason="CrashLooping",
-        message=f"pod {_name(pod)}: {container.get('name')} {said}{again}",
+        message=f"pod {_name(pod)}: {container.get('name')} {exited}{again}",
         severe=True,
     )
 
 
 def _cause(pod: Raw, ended: Raw) -> str:
-    """What the exit code and the log say of it. A process that is killed doesn't log why."""
+    """The cause by the exit code and the log. A process that is killed doesn't log why."""
     code, log = ended.get("exitCode"), str(ended.get("message") or "")
     meaning = exit_codes.meaning(code)
     if code == exit_codes.KILLED:
         return meaning
-    found = one_line(server_log.causes(log))
+    found = join_lines(server_log.find_causes(log))
     if not found and server_log.ends_with_stack_trace(log):
         found = f"`kubectl logs --previous {_name(pod)}` shows why, above the stack trace"
     return "; ".join(filter(None, (meaning, found)))
 
 
-def _ending(pod: Raw, container: Raw, ended: Raw) -> str:
+def _exit_cause(pod: Raw, container: Raw, ended: Raw) -> str:
     if ended.get("reason") == "OOMKilled":
         return _out_of_memory(pod, container)
-    said = words(ended.get("message") or "")
-    return f"{_exit(ended)}: {said}" if said else _exit(ended)
+    detail = shorten(ended.get("message") or "")
+    return f"{_exit(ended)}: {detail}" if detail else _exit(ended)
 
 
 def _exit(ended: Raw) -> str:
-    return f"ended with exit code {ended.get('exitCode')}"
+    return f"exited with code {ended.get('exitCode')}"
 
 
 def _out_of_memory(pod: Raw, container: Raw) -> str:
@@ -220,7 +223,7 @@ def _out_of_memory(pod: Raw, container: Raw) -> str:
 
 
 def _terminated(container: Raw) -> Raw | None:
-    """How the container ended last: now, or before it was started again."""
+    """The last termination of the container: now, or before it was restarted."""
     now = section(container, "state", "terminated")
     return now or section(container, "lastState", "terminated") or None
 

@@ -1,4 +1,4 @@
-"""Messages of Kubernetes and of containers, made fit for one line of a status."""
+"""Messages of Kubernetes and of containers, shortened to one line of a status."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from collections.abc import Iterable
 _LINES = 3
 _LENGTH = 400
 _SEARCHED = 1024
-"""Characters of a message that are searched; a container of a tenant's writes up to 4,096."""
+"""Characters of a message that are searched; a tenant's container may write up to 4,096."""
 _CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x1f\x7f-\x9f]")
-# A name without question marks: each of them is where the search for an = starts anew.
+# The name excludes question marks: the search for an = restarts at each of them.
 _QUERY = re.compile(r"\?[^\s\"'?=]*+=[^\s\"']*")
 
 
-def words(text: str) -> str:
+def shorten(text: str) -> str:
     """The last lines of a message, short, without control characters or the query of a URL."""
     lines = [printable(line) for line in _cut(str(text)).splitlines()]
-    return one_line([line for line in lines if line][-_LINES:])
+    return join_lines([line for line in lines if line][-_LINES:])
 
 
 def printable(line: str) -> str:
-    """A line without control characters and the blanks around it."""
+    """A line without control characters and surrounding blanks."""
     return _CONTROL.sub("", line).strip()
 
 
-def one_line(lines: Iterable[str]) -> str:
+def join_lines(lines: Iterable[str]) -> str:
     """Whole printable lines as one, short and without the query of a URL."""
     return _QUERY.sub("?...", " | ".join(lines))[:_LENGTH]
 
@@ -33,7 +33,7 @@ def one_line(lines: Iterable[str]) -> str:
 def _cut(text: str) -> str:
     """The whole lines at the end that fit into the limit, else the beginning of the last line.
 
-    Never the end of a line alone, where a query would stand without its question mark.
+    Never only the end of a line: it may be part of a query without its question mark.
     """
     if len(text) <= _SEARCHED:
         return text

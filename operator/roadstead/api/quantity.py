@@ -20,20 +20,25 @@ _FACTORS: dict[str, Decimal] = {
 }  # fmt: skip
 MEBIBYTE = 2**20
 MAXIMUM = 2**63 - 1
-"""The largest quantity that Kubernetes keeps as it was written; larger ones count as this one."""
+"""The largest quantity that Kubernetes stores unchanged; larger ones count as this one."""
 
 
 def parse_quantity(value: str | int, *, field: str) -> Decimal:
-    """The number; `InvalidResource` for `field` where `value` is no quantity."""
+    """The number. Raises `InvalidResource` for `field` if `value` is invalid."""
     match = _FORM.fullmatch(str(value))
     if match is None:
-        raise InvalidResource(field, f"{str(value)[:40]!r} is no quantity such as 500m or 2Gi")
+        raise _invalid(value, field)
     number, suffix = Decimal(match[1]), match[2]
     if suffix in _FACTORS:
         return number * _FACTORS[suffix]
     if suffix[:1] in ("e", "E") and suffix[1:]:
         return number * decimal.Context().power(Decimal(10), int(suffix[1:]))
-    raise InvalidResource(field, f"{str(value)[:40]!r} is no quantity such as 500m or 2Gi")
+    raise _invalid(value, field)
+
+
+def _invalid(value: str | int, field: str) -> InvalidResource:
+    shown = repr(str(value)[:40])
+    return InvalidResource(field, f"invalid quantity {shown}: expected a value such as 500m or 2Gi")
 
 
 def mebibytes(size: int) -> str:

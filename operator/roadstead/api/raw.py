@@ -12,7 +12,7 @@ Raw = Mapping[str, Any]
 
 
 def section(raw: Raw, *path: str) -> Raw:
-    """The mapping at `path`; empty where it, or a mapping on the way, is missing."""
+    """The mapping at `path`; empty if it, or a mapping on the way, is missing."""
     for key in path:
         value = raw.get(key)
         if not isinstance(value, Mapping):
@@ -22,14 +22,14 @@ def section(raw: Raw, *path: str) -> Raw:
 
 
 def positive(raw: Raw, name: str) -> int:
-    """The whole number of this name; 0 where there is none above it."""
+    """The positive whole number of this name, else 0."""
     value = raw.get(name)
     return value if type(value) is int and value > 0 else 0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Metadata:
-    """What every object's `metadata` says of it."""
+    """The `metadata` of an object."""
 
     name: str
     namespace: str

@@ -1,4 +1,4 @@
-"""Which Model and which contract a ModelServe asks for, as keys of an index."""
+"""The Model, the contract and the namespace of a ModelServe, as keys of an index."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ from roadstead.api.raw import Raw, section
 
 
 def by_name(name: str) -> str:
-    """The index key of those that name a Model."""
+    """The index key of the ModelServes that name a Model."""
     return f"name/{name}"
 
 
 def by_uuid(uuid: str) -> str:
-    """The index key of those that give a Model's UUID."""
+    """The index key of the ModelServes that have a Model's UUID."""
     return f"uuid/{uuid}"
 
 
 def model_references(raw: Raw) -> tuple[str, ...]:
-    """The index keys of a ModelServe: a Model is used by whoever has its name or its UUID."""
+    """The index keys of a ModelServe: it uses a Model by name or by UUID."""
     spec = section(raw, "spec")
     name, uuid = spec.get("modelName"), spec.get("modelUuid")
     return (*((by_name(name),) if name else ()), *((by_uuid(uuid),) if uuid else ()))
 
 
 def by_contract(name: str) -> str:
-    """The index key of those that name a ResourceContract."""
+    """The index key of the ModelServes that name a ResourceContract."""
     return f"contract/{name}"
 
 
 def by_namespace(name: str) -> str:
-    """The index key of those in a namespace."""
+    """The index key of the ModelServes in a namespace."""
     return f"namespace/{name}"
 
 

@@ -18,7 +18,7 @@ class Requirement:
     values: tuple[str, ...] = ()
 
     def met_by(self, labels: Mapping[str, str]) -> bool:
-        """`NotIn` is met by a missing label too; an operator that is unknown is met by none."""
+        """A missing label meets `NotIn` too; no label meets an unknown operator."""
         match self.operator:
             case "In":
                 return labels.get(self.key) in self.values
@@ -40,7 +40,7 @@ class LabelSelector:
 
     @classmethod
     def parse(cls, raw: Raw) -> Self:
-        """From `{matchLabels, matchExpressions}`; what is no requirement is one that none meets."""
+        """From `{matchLabels, matchExpressions}`; no labels meet an invalid requirement."""
         labels = tuple(
             Requirement(key=str(key), operator="In", values=(str(value),))
             for key, value in section(raw, "matchLabels").items()

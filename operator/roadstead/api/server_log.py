@@ -1,8 +1,8 @@
 """Why llama-server exited: the lines that name the cause, from the end of its log.
 
-llama-server ends its log with the same lines whatever the cause is, and names the cause above
-them, twice where it tries to fit the model into memory first. Source: the logs of builds 11434 and
-11669 of ggml-org/llama.cpp; tests/unit/workload/logs holds some.
+The last lines of llama-server's log are the same for every cause; the cause is above them, twice if
+it tries to fit the model into memory first. Source: the logs of builds 11434 and 11669 of
+ggml-org/llama.cpp; tests/unit/workload/logs has examples.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from roadstead.api.pod_messages import printable
 
 MAX_CAUSES = 3
 _SEARCHED = 4096
-"""Characters. The kubelet passes on as many bytes of a container's message at most."""
+"""Characters. The kubelet reports at most as many bytes of a container's message."""
 _TAIL_BYTES = 2048
-"""The kubelet takes so much of the end of a log, so that its first line may be half of one."""
+"""The kubelet reports at most so much of a log's end, so its first line may be incomplete."""
 _TIME = re.compile(r"[0-9]{1,9}\.[0-9]{2}\.[0-9]{3}\.[0-9]{3} ")
 _LEVEL = re.compile(r"[DIWE] ")
 _ERROR = "E"
 
-# What follows from the cause, and is there whatever the cause is.
+# Consequences, which are logged for every cause.
 _CONSTANT = (
     "failed to load model",
     "failed to create context",
@@ -34,7 +34,7 @@ _CONSTANT = (
     "cleaning up before exit",
     "exiting due to",
 )
-# What names a cause where lines have no level: --no-log-prefix, older builds, libraries.
+# Marks of a cause in lines without a level: --no-log-prefix, older builds, libraries.
 _NAMES_A_CAUSE = (
     "error",
     "failed",
@@ -68,29 +68,29 @@ class _Line:
 
     @property
     def is_frame(self) -> bool:
-        """Of a stack trace: `/lib/libggml.so(ggml_abort+0x14e) [0x7f40ba176b2e]`."""
+        """Whether it is part of a stack trace: `libggml.so(ggml_abort+0x14e) [0x7f40ba176b2e]`."""
         return self.text.endswith("]") and "[0x" in self.text
 
 
-def causes(log: str) -> list[str]:
-    """At most MAX_CAUSES lines of a log's end, without times, levels and what is always there.
+def find_causes(log: str) -> list[str]:
+    """At most MAX_CAUSES lines of a log's end, without times, levels and constant lines.
 
-    Where no line names a cause, they are the last ones; none for a stack trace alone.
+    If no line names a cause, they are the last ones; empty for a stack trace alone.
     """
     lines = [line for line in _lines(log) if not line.is_frame]
-    telling = [line for line in lines if not line.is_constant]
-    named = _distinct(line for line in telling if line.names_a_cause)
+    specific = [line for line in lines if not line.is_constant]
+    named = _distinct(line for line in specific if line.names_a_cause)
     if len(named) > MAX_CAUSES:
-        # The first one is what the others follow from, and the last ones say what was given up.
+        # The first one caused the others, and the last ones name what failed in the end.
         return [named[0], *named[1 - MAX_CAUSES :]]
-    return named or _distinct(telling or lines)[-MAX_CAUSES:]
+    return named or _distinct(specific or lines)[-MAX_CAUSES:]
 
 
 def ends_with_stack_trace(log: str) -> bool:
-    """Whether its last line is a frame, which pushes the cause out of what the kubelet passes on.
+    """Whether its last line is a stack frame: then the kubelet's message may lack the cause.
 
-    So does `GGML_ASSERT`, which ends a container with 139: `abort` has no effect on its first
-    process other than a segmentation fault.
+    `GGML_ASSERT` logs a stack trace too. Its container exits with 139, since `abort` in the first
+    process of a container becomes a segmentation fault.
     """
     return any(line.is_frame for line in list(_lines(log))[-1:])
 

@@ -1,4 +1,4 @@
-"""Numbers written for people."""
+"""Human-readable numbers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
 def size_text(count: int) -> str:
-    """Bytes in the largest binary unit that leaves three digits, such as `241 MiB`."""
+    """Bytes in a binary unit with up to three digits, such as `241 MiB`."""
     value = float(count)
     for unit in _UNITS:
         if value < 1000 or unit == _UNITS[-1]:
@@ -16,7 +16,7 @@ def size_text(count: int) -> str:
 
 
 def percent(done: int, total: int) -> int:
-    """Whole percent, rounded down: 100 only when all is done."""
+    """Whole percent, rounded down: 100 only if all is done."""
     return 0 if total <= 0 else min(100, done * 100 // total)
 
 

@@ -1,11 +1,11 @@
 """How a server divides its context among slots, and how many tokens it computes at once.
 
 In the modes Embedding and Rerank llama-server answers 500 to an input that is longer than ubatch,
-since pooling needs all of it at once: there ubatch follows the context of a slot. With pooling type
-`last` it computes an input in parts, as far as the model has a KV cache.
+since pooling needs all of it at once: so ubatch follows the context of a slot. With pooling type
+`last` it computes an input in parts, if the model has a KV cache.
 
-Source: src/llama-context.cpp and tools/server/server-context.cpp of ggml-org/llama.cpp, and tried
-on build 11669.
+Source: src/llama-context.cpp and tools/server/server-context.cpp of ggml-org/llama.cpp; tested on
+build 11669.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ BATCH_SIZE = 2048
 UBATCH_SIZE = 512
 """llama-server's own defaults of batchSize and ubatchSize."""
 CHECKPOINTS = 32
-"""llama-server's own default of how many states of a conversation it keeps in each slot."""
+"""llama-server's default number of saved states of a conversation in each slot."""
 CHECKPOINTS_FLAG = "--ctx-checkpoints"
 MAX_BATCH_SIZE = 65_536
-"""As the schema of a ModelServe bounds them."""
+"""The bound in the schema of a ModelServe."""
 CHAT = "Chat"
 RERANK = "Rerank"
 UNKNOWN = ""
-"""The pooling type where neither the spec nor the header of the model names one."""
+"""The pooling type if neither the spec nor the header of the model has one."""
 
 _CELLS_STEP = 256
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Slots:
-    """`cells` is the context of one stream: of one slot, or of all where they share it.
+    """`cells` is the context of one stream: of one slot, or of all slots that share it.
 
-    `follows` says whether ubatch has to hold the whole input. `needed` is then the ubatch that
-    holds the longest one.
+    `follows`: ubatch must be as large as the whole input. `needed` is then the ubatch that the
+    longest input needs.
     """
 
     parallel: int
@@ -72,7 +72,7 @@ def slots_of(params: Raw, gguf: Raw) -> Slots:
 
 
 def pooling_type(params: Raw, gguf: Raw) -> str:
-    """What llama-server pools by: of `--pooling`, else of the mode, else of the model's header."""
+    """llama-server's pooling type: that of `--pooling`, else the mode's, else the header's."""
     if given := given_pooling(params):
         return given
     return "rank" if params.get("mode") == RERANK else model_pooling(gguf)
@@ -84,19 +84,19 @@ def given_pooling(params: Raw) -> str:
 
 
 def model_pooling(gguf: Raw) -> str:
-    """The model's own, `unspecified` where its header names none."""
+    """The pooling type in the model's header, `unspecified` if the header has none."""
     return str(gguf.get("poolingType") or UNKNOWN)
 
 
 def last_value(params: Raw, flag: str) -> str | None:
-    """The last value of a flag in `extraArgs`, which is the one that llama-server takes."""
+    """The last value of a flag in `extraArgs`, which is the one that llama-server uses."""
     items = flags(params)
     values = [value for name, value in itertools.pairwise(items) if name == flag]
     return values[-1] if values else None
 
 
 def checkpoints_of(params: Raw) -> int:
-    """How many checkpoints a slot may have: by its field, or the last flag in `extraArgs`."""
+    """The most checkpoints of a slot: from the field, else from the last flag in `extraArgs`."""
     given = params.get("contextCheckpoints")
     if type(given) is int and given >= 0:
         return given
@@ -105,14 +105,14 @@ def checkpoints_of(params: Raw) -> int:
 
 
 def flags(params: Raw) -> tuple[str, ...]:
-    """`extraArgs`, each flag, by the name it is known by, and each value by itself."""
+    """`extraArgs` with canonical names; flags and values are separate items."""
     given = params.get("extraArgs")
     items = map(str, given) if isinstance(given, list | tuple) else ()
     return tuple(canonical(part) for item in items for part in item.split("=", 1))
 
 
 def padded(cells: int) -> int:
-    """A number of cells as llama.cpp rounds it up."""
+    """A number of cells, rounded up as llama.cpp does."""
     return -(-cells // _CELLS_STEP) * _CELLS_STEP
 
 
@@ -125,15 +125,15 @@ def _is_unified(params: Raw) -> bool:
 def _follows(params: Raw, gguf: Raw) -> bool:
     if params.get("mode", CHAT) in (CHAT, None):
         return False
-    # Models of the bert kinds have no KV cache, and so nothing to keep the first part in.
+    # Without a KV cache, as in BERT models, the first part of an input can't be kept.
     splits = pooling_type(params, gguf) == "last" and "bert" not in str(gguf.get("architecture"))
     return not splits
 
 
 def _needed(cells: int, context: int, parallel: int) -> int:
-    """The context of a slot, as a multiple of the slots, without which pooling by mean aborts.
+    """The context of a slot, as a multiple of the slots: otherwise mean pooling aborts.
 
-    More than the whole context is cut off by llama.cpp, to what may be no multiple.
+    llama.cpp reduces more than the whole context to it, which may not be a multiple.
     """
     most = min(context, MAX_BATCH_SIZE)
     wanted = -(-cells // parallel) * parallel

@@ -1,4 +1,4 @@
-"""What is told of a server once per interval."""
+"""The usage of a server, sampled once per interval."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class UsageSample:
-    """What one server used at a moment, all of its replicas together.
+    """The usage of one server at a time, all replicas together.
 
-    `memory_max_bytes` is since the server was created. 100 percent of CPU is one core in full. What
-    llama.cpp tells is None where none of the server's pods has told it.
+    `memory_max_bytes` is since the server was created. 100 percent of CPU is one core. The
+    metrics of llama.cpp are None if none of the server's pods reported them.
     """
 
     server_uuid: str
@@ -27,4 +27,4 @@ class UsageSample:
 
 
 UsageSink = Callable[[Sequence[UsageSample]], None]
-"""Called once per interval with a sample of each server that was measured."""
+"""Called once per interval with a sample of each measured server."""

@@ -1,24 +1,24 @@
-"""Why a server is, or is not, ready: told from a Deployment and its Pods."""
+"""Whether a server is ready, and why not: derived from a Deployment and its Pods."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Sequence
 
-from roadstead.api.pod_findings import Finding, Remedy, finding, is_ready, memory_remedy
-from roadstead.api.pod_messages import words
+from roadstead.api.pod_findings import Finding, Remedy, find_problem, is_ready, memory_remedy
+from roadstead.api.pod_messages import shorten
 from roadstead.api.raw import Raw, section
 
 MAX_PODS = 20
-"""So many pods of one server are examined, however many there are."""
+"""The most pods of one server that are examined."""
 _TEMPLATE_HASH = "pod-template-hash"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class WorkloadState:
-    """What `WorkloadReady` says; `reason` is CamelCase, `message` is for people.
+    """The content of `WorkloadReady`; `reason` is CamelCase, `message` is for people.
 
-    `started_at` is since when the oldest ready server runs (RFC 3339), empty without one.
+    `started_at` is the start of the oldest ready server (RFC 3339), empty without one.
     """
 
     ready: bool
@@ -34,16 +34,16 @@ def observe(
 ) -> WorkloadState:
     """The state of one server; `pods` are those of the Deployment, of which a few are examined.
 
-    While a change rolls out, the servers from before it keep the workload ready: what is wrong
-    with the new ones is then in the message. `remedy` says what to lower where memory is short.
+    While a change rolls out, the old servers keep the workload ready, and the message has the
+    problem of the new ones. `remedy` returns what to lower if memory is short.
     """
-    deployment, pods = deployment or {}, examined(pods)
+    deployment, pods = deployment or {}, select_pods(pods)
     status = section(deployment, "status")
     desired = section(deployment, "spec").get("replicas", 1)
     count = status.get("readyReplicas", 0)
     ready = bool(deployment) and 0 < desired <= count
-    found = list(_findings(deployment, _living(pods), remedy))
-    reason, message = _verdict(deployment, _living(pods), found, ready=ready)
+    found = list(_findings(deployment, _active(pods), remedy))
+    reason, message = _reason_and_message(deployment, _active(pods), found, ready=ready)
     return WorkloadState(
         ready=ready,
         replicas=status.get("replicas", 0),
@@ -54,10 +54,10 @@ def observe(
     )
 
 
-def rolled_out(deployment: Raw) -> bool:
-    """Whether its last change is through: every pod is of the last template, and ready.
+def is_rolled_out(deployment: Raw) -> bool:
+    """Whether its last change is rolled out: every pod is of the last template, and ready.
 
-    Pods that are on their way out don't count: their grace period ends them.
+    Terminating pods don't count: their grace period bounds their life.
     """
     status, desired = section(deployment, "status"), section(deployment, "spec").get("replicas", 1)
     seen = status.get("observedGeneration", 0)
@@ -67,12 +67,12 @@ def rolled_out(deployment: Raw) -> bool:
     return all(status.get(name, 0) == desired for name in counts)
 
 
-def waiting(pods: Sequence[Raw]) -> bool:
-    """Whether a pod with a node, or a new one, is not ready: what it mounts has to be there."""
-    return any(map(_waits, examined(pods)))
+def has_waiting_pod(pods: Sequence[Raw]) -> bool:
+    """Whether a scheduled or new pod is not ready yet, so that it needs what it mounts."""
+    return any(map(_is_waiting, select_pods(pods)))
 
 
-def examined(pods: Sequence[Raw]) -> Sequence[Raw]:
+def select_pods(pods: Sequence[Raw]) -> Sequence[Raw]:
     """At most MAX_PODS: the newest, those that are not ready, and the one that was ready first."""
     if len(pods) <= MAX_PODS:
         return pods
@@ -82,21 +82,21 @@ def examined(pods: Sequence[Raw]) -> Sequence[Raw]:
 
 
 def _rank(pod: Raw) -> int:
-    """Pods that may become ready come before those that have failed, ready ones come last."""
+    """Pods that may become ready first, then those that have failed, then ready ones."""
     if is_ready(pod):
         return 2
     return int(section(pod, "status").get("phase") == "Failed")
 
 
-def _verdict(
+def _reason_and_message(
     deployment: Raw, pods: Sequence[Raw], found: Sequence[Finding], *, ready: bool
 ) -> tuple[str, str]:
     if not deployment:
-        return "Progressing", "the Deployment is not made yet"
+        return "Progressing", "the Deployment is not created yet"
     spec, status = section(deployment, "spec"), section(deployment, "status")
     desired, count = spec.get("replicas", 1), status.get("readyReplicas", 0)
     if desired == 0:
-        return "ScaledToZero", "spec.replicas is 0: nothing runs"
+        return "ScaledToZero", "spec.replicas is 0: no server runs"
     counted = f"{count} of {desired} servers ready"
     problem = next((item for item in found if item.severe), None)
     if ready:
@@ -131,20 +131,20 @@ def _findings(deployment: Raw, pods: Sequence[Raw], remedy: Remedy) -> Iterable[
     if failure := _condition(deployment, "ReplicaFailure", "True"):
         yield _creation_failure(failure)
     for pod in _newest_template(pods):
-        if found := finding(pod, remedy):
+        if found := find_problem(pod, remedy):
             yield found
 
 
 def _creation_failure(failure: Raw) -> Finding:
-    message = words(failure.get("message", ""))
+    message = shorten(failure.get("message", ""))
     if "exceeded quota" in message:
         return Finding(
             reason="QuotaExceeded",
-            message=f"the namespace's quota does not let the pod be made: {message}",
+            message=f"the namespace's quota does not allow the pod: {message}",
             severe=True,
         )
     return Finding(
-        reason="PodCreationFailed", message=f"the pod can't be made: {message}", severe=True
+        reason="PodCreationFailed", message=f"the pod can't be created: {message}", severe=True
     )
 
 
@@ -152,9 +152,9 @@ def _stuck(deployment: Raw, pods: Sequence[Raw]) -> Finding:
     late = _condition(deployment, "Progressing", "False")
     if late and late.get("reason") == "ProgressDeadlineExceeded":
         return Finding(
-            reason="ProgressDeadlineExceeded", message=words(late.get("message", "")), severe=True
+            reason="ProgressDeadlineExceeded", message=shorten(late.get("message", "")), severe=True
         )
-    waits = "the Deployment to count its pods" if pods else "the pods to be made"
+    waits = "the Deployment to count its pods" if pods else "the pods to be created"
     return Finding(reason="Progressing", message=f"waiting for {waits}", severe=False)
 
 
@@ -166,15 +166,15 @@ def _condition(deployment: Raw, type_: str, status: str) -> Raw | None:
     return None
 
 
-def _living(pods: Sequence[Raw]) -> list[Raw]:
-    """Without pods that go; without those that have failed, where others have taken their place."""
-    staying = [pod for pod in pods if not section(pod, "metadata").get("deletionTimestamp")]
-    running = [pod for pod in staying if section(pod, "status").get("phase") != "Failed"]
-    return running or staying
+def _active(pods: Sequence[Raw]) -> list[Raw]:
+    """Without terminating pods; without failed ones, unless there are no others."""
+    remaining = [pod for pod in pods if not section(pod, "metadata").get("deletionTimestamp")]
+    running = [pod for pod in remaining if section(pod, "status").get("phase") != "Failed"]
+    return running or remaining
 
 
-def _waits(pod: Raw) -> bool:
-    """It may become ready, and a node has it or may get it now."""
+def _is_waiting(pod: Raw) -> bool:
+    """Whether it may become ready, and is scheduled or may be scheduled now."""
     failed = section(pod, "status").get("phase") == "Failed"
     if failed or section(pod, "metadata").get("deletionTimestamp") or is_ready(pod):
         return False
@@ -186,7 +186,7 @@ def _has_node(pod: Raw) -> bool:
 
 
 def _is_unscheduled(pod: Raw) -> bool:
-    """The scheduler has looked at it and found no node yet."""
+    """Whether the scheduler has found no node for it yet."""
     conditions = section(pod, "status").get("conditions") or ()
     found = [(each.get("type"), each.get("status")) for each in conditions]
     return ("PodScheduled", "False") in found

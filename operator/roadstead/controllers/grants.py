@@ -10,7 +10,7 @@ from roadstead.api.devices import DEFAULT_DEVICES, DeviceNames
 from roadstead.api.granted import FIELD, Granted
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section, timestamp
-from roadstead.api.workload import observe, rolled_out
+from roadstead.api.workload import is_rolled_out, observe
 from roadstead.controllers.modelserve_status import ServeObservation, status_of
 from roadstead.controllers.status_writer import StatusWriter
 from roadstead.kube.resources import MODELSERVES
@@ -58,7 +58,7 @@ class Grant:
 
     def settle(self, serve: ModelServe, deployment: Raw | None) -> None:
         """Nothing but what `serve` asks for is granted, if it is applied and rolled out."""
-        if self.now is not None and deployment is not None and rolled_out(deployment):
+        if self.now is not None and deployment is not None and is_rolled_out(deployment):
             self.now = Granted.of(serve, self.now.model_uuid, self._devices)
 
     def status(self, seen: ServeObservation) -> dict[str, Any]:

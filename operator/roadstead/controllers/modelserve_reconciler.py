@@ -15,7 +15,7 @@ from roadstead.api.memory import estimate, remedy
 from roadstead.api.model import Model
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section
-from roadstead.api.workload import WorkloadState, observe, waiting
+from roadstead.api.workload import WorkloadState, has_waiting_pod, observe
 from roadstead.controllers.admission_recheck import AdmissionRecheck
 from roadstead.controllers.fetch_urls import FetchUrls
 from roadstead.controllers.grants import Grant
@@ -116,7 +116,7 @@ class ServeReconciler:
         devices = self.guard.usage.devices if self.guard else DEFAULT_DEVICES
         enabled = self.guard is not None
         grant = Grant(raw, seen, self.status, enabled=enabled, devices=devices)
-        hindrance, again = await self._act(facts, verdict, grant, needed=waiting(pods))
+        hindrance, again = await self._act(facts, verdict, grant, needed=has_waiting_pod(pods))
         workload = self._workload(facts, pods)
         routed = self._routed(serve, workload)
         seen = dataclasses.replace(seen, workload=workload, hindrance=hindrance, routed=routed)
@@ -146,7 +146,7 @@ class ServeReconciler:
         numbered = self.cache.get(MODELS, place[1]) if place else None
         if numbered is not None and numbered["metadata"]["uid"] != serve.model_uuid:
             numbered = None  # The UUID is that of an object of another kind.
-        return ServeFacts(serve=serve, named=_model(named), numbered=_model(numbered))
+        return ServeFacts(serve=serve, model_by_name=_model(named), model_by_uuid=_model(numbered))
 
     def _pods(self, serve: ModelServe) -> list[Raw]:
         """The pods of its Deployment."""
@@ -174,7 +174,7 @@ class ServeReconciler:
         return await self.guard.verdict(
             facts.serve,
             runs=self._deployment(facts.serve) is not None,
-            uuid_model=facts.numbered.meta.name if facts.numbered else "",
+            uuid_model=facts.model_by_uuid.meta.name if facts.model_by_uuid else "",
         )
 
     async def _act(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from roadstead.api import conditions
-from roadstead.api.phase import PASSING, UNDER_WAY
+from roadstead.api.phase import PROGRESS_REASONS, TRANSIENT_REASONS
 from roadstead.api.raw import Raw, section
 from roadstead.kube.kube_client import Object
 from roadstead.kube.kube_events import EventRecorder
@@ -71,13 +71,13 @@ class StatusWriter:
 def ready_turn(before: Raw, after: Raw) -> tuple[str, str, bool] | None:
     """(reason, message, whether it is good news) if `Ready` changed in a way that posts an Event.
 
-    None if only the message changed, and for the short-lived reasons in PASSING.
+    None if only the message changed, and for the short-lived reasons in TRANSIENT_REASONS.
     """
     now = conditions.find({"status": after}, "Ready")
     then = conditions.find({"status": before}, "Ready")
     if now is None or (then is not None and (then.status, then.reason) == (now.status, now.reason)):
         return None
-    if now.reason in PASSING:
+    if now.reason in TRANSIENT_REASONS:
         return None
-    good = now.true or now.reason in UNDER_WAY
+    good = now.true or now.reason in PROGRESS_REASONS
     return now.reason, now.message or f"{now.type} is {now.status}", good

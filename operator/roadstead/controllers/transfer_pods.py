@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from roadstead.api.pod_findings import Finding, finding
+from roadstead.api.pod_findings import Finding, find_problem
 from roadstead.api.raw import Raw, section
 from roadstead.controllers.server_pods import key_of_pod
 from roadstead.errors import InvalidMessage
@@ -38,7 +38,7 @@ def blocking(pods: Iterable[Raw]) -> Finding | None:
     newest = max(pods, key=_made_at, default=None)
     if newest is None or section(newest, "status").get("phase", "Pending") != "Pending":
         return None
-    found = finding(newest)
+    found = find_problem(newest)
     return found if found is not None and found.severe else None
 
 

@@ -1,1 +1,1 @@
-"""The objects that the operator wants to exist, rendered from templates/. No I/O but templates."""
+"""The desired objects, rendered from templates/. No I/O except reading templates."""

@@ -1,4 +1,4 @@
-"""A Model made for a ModelServe, and a ModelServe written out for a Model."""
+"""The Model that a ModelServe needs, and a complete ModelServe for a Model."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from roadstead.api.raw import section
 from roadstead.api.slots import CONTEXT_SIZE, PARALLEL
 from roadstead.errors import InvalidResource
 from roadstead.manifests import names
-from roadstead.manifests.digest import stamped
+from roadstead.manifests.digest import with_digest
 from roadstead.manifests.rendering import Manifest, render, render_text
 
 
 def model_for(serve: ModelServe) -> Manifest:
-    """The Model that the Quant service is asked for under the name that `serve` gives.
+    """The Model of the Quant service with the name in `serve`.
 
-    It has no owner: others may serve it too, and it outlives the server that wanted it first. Nor
-    does it stand where the server says: whoever may serve a model may not choose what is written
-    where in the store.
+    It has no owner: other servers may use it too, and it outlives the first one. It ignores the
+    location in the server's spec: the right to serve a model doesn't include the choice of objects
+    in the store.
     """
     manifest = render(
         "model.yaml.j2",
@@ -31,19 +31,19 @@ def model_for(serve: ModelServe) -> Manifest:
         labels={group.LABEL_MANAGED_BY: group.FIELD_MANAGER},
         annotations={names.ANNOTATION_MADE_FOR: f"{serve.meta.namespace}/{serve.meta.name}"},
     )[0]
-    return stamped(manifest)
+    return with_digest(manifest)
 
 
 def template(stored: Model, *, name: str = "", namespace: str = "default") -> str:
     """A complete ModelServe for a stored Model, as YAML with comments, ready for `kubectl apply`.
 
-    Raises `InvalidResource` where the Model isn't stored and verified yet.
+    Raises `InvalidResource` if the Model isn't stored and verified yet.
     """
     location = stored.stored_at
     if location is None:
         raise InvalidResource(
             f"Model {stored.meta.name}",
-            "is not stored and verified yet; `kubectl get model` shows how far it is",
+            "is not stored and verified yet; `kubectl get model` shows its progress",
         )
     gguf = section(stored.status, "gguf")
     context = min(CONTEXT_SIZE, int(gguf.get("contextLength") or CONTEXT_SIZE))

@@ -1,4 +1,4 @@
-"""How the console is reached from outside: its route, beside the servers' own."""
+"""The console's route, through which it is reachable from outside the cluster."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Final
 
 from roadstead.api.group import LABEL_MANAGED_BY, LABEL_NAME
 from roadstead.api.raw import Raw, section
-from roadstead.manifests.digest import stamped
+from roadstead.manifests.digest import with_digest
 from roadstead.manifests.gateway import Routing, parent_of, tls_of
 from roadstead.manifests.rendering import Manifest, render
 
@@ -15,10 +15,10 @@ _ADDRESS: Final = "^/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/?$"
 
 
 def console_route(service: Raw, routing: Routing) -> Manifest:
-    """The route to the console's Service, which owns it: it goes with the Service.
+    """The route to the console's Service, which owns it: both are deleted together.
 
-    On a host that it shares, a browser that opens a server's own address is led to the console's
-    page for it, since llama.cpp has none; what calls the API there asks for no HTML.
+    On a shared host, a browser that opens a server's address gets the console's page for the
+    server, since llama.cpp's page is disabled. API clients don't accept HTML and are not affected.
     """
     name = section(service, "metadata").get("name", "")
     values = {"meta": _metadata(service), "service": name, "port": PORT}
@@ -41,7 +41,7 @@ def console_route(service: Raw, routing: Routing) -> Manifest:
             parents=[parent_of(routing)],
             hostnames=[routing.console_host],
         )
-    return stamped(route[0])
+    return with_digest(route[0])
 
 
 def _metadata(service: Raw) -> Manifest:

@@ -1,4 +1,4 @@
-"""The digest of a rendered object: what is stored with it says whether it must be written again."""
+"""The digest of a rendered object: an object is applied only if its stored digest differs."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from roadstead.api.raw import Raw, section
 from roadstead.manifests.rendering import Manifest
 
 
-def stamped(manifest: Manifest, *, without: tuple[str, ...] = ()) -> Manifest:
+def with_digest(manifest: Manifest, *, without: tuple[str, ...] = ()) -> Manifest:
     """The object with its digest as an annotation.
 
-    `without` names top-level fields that don't count, such as the data of a Secret whose presigned
-    URL is another one each time. An annotation that is there already does not count either.
+    `without` names top-level fields that don't count, such as the data of a Secret, whose presigned
+    URL differs each time. An existing digest doesn't count either.
     """
     counted = {key: value for key, value in manifest.items() if key not in without}
     metadata = manifest.get("metadata", {})
@@ -28,12 +28,12 @@ def stamped(manifest: Manifest, *, without: tuple[str, ...] = ()) -> Manifest:
 
 
 def digest_of(raw: Raw) -> str:
-    """The digest that stands in an object; empty without one."""
+    """The digest in an object's annotations; empty without one."""
     return str(section(raw, "metadata", "annotations").get(ANNOTATION_DIGEST, ""))
 
 
 def digest(value: Any) -> str:
-    """The sha256 of a JSON value, whatever the order of its fields."""
+    """The sha256 of a JSON value, independent of the order of its fields."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -1,4 +1,4 @@
-"""How a server is reached from outside: its route, what stands before it, and its API key."""
+"""A server's route through the gateway, its middlewares, and its API key."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from roadstead.api.modelserve import ModelServe
 from roadstead.manifests import names
-from roadstead.manifests.digest import stamped
+from roadstead.manifests.digest import with_digest
 from roadstead.manifests.gateway_headers import REQUEST_HEADERS, RESPONSE_HEADERS, none_of
 from roadstead.manifests.rendering import Manifest, render
 
@@ -17,44 +17,44 @@ Kind = Literal["traefik", "gateway-api"]
 
 _CORS: Final = "cors"
 _ORDER: Final = ("auth", "limit", "body", "headers", "strip")
-_HELD_BODY_BYTES: Final = 512 * 1024
-"""Of a request that Traefik reads to its end first; it takes so much memory for each at once."""
+_BUFFERED_BODY_BYTES: Final = 512 * 1024
+"""The largest request body that Traefik buffers, in memory, for each concurrent request."""
 _REMOVED_HEADERS: Final = none_of(REQUEST_HEADERS)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Routing:
-    """The installation's gateway, for every server alike."""
+    """The installation's gateway, the same for all servers."""
 
     kind: Kind
     url: str
-    """`https://host[:port]`, as callers write it."""
+    """`https://host[:port]`, as in the callers' URLs."""
     console_url: str = ""
-    """The console's, where it has a host of its own; empty where it shares that of `url`."""
+    """The console's URL if it has its own host; empty if it shares that of `url`."""
     forward_auth: str
     """`http://host`, before `/verify/<uuid>`."""
     entry_points: tuple[str, ...] = ()
-    """Traefik's."""
+    """Of Traefik."""
     cert_resolver: str = ""
-    """Traefik's; empty means its default certificate."""
+    """Of Traefik; empty means its default certificate."""
     parent: tuple[str, ...] = ()
-    """The Gateway of HTTPRoutes: namespace, name, and the listener where one is meant."""
+    """The Gateway of HTTPRoutes: namespace, name, and optionally the listener."""
     max_in_flight: int = 64
     cors_origins: tuple[str, ...] = ()
     """Origins whose pages may call servers from a browser, as browsers write them."""
 
     @property
     def host(self) -> str:
-        """The name alone."""
+        """The name without the port."""
         return urlsplit(self.url).hostname or ""
 
     @property
     def console_host(self) -> str:
-        """The name alone of the console's host."""
+        """The name of the console's host, without the port."""
         return urlsplit(self.console_url or self.url).hostname or ""
 
     def url_of(self, server_uuid: str) -> str:
-        """Where a server is reached."""
+        """The public URL of a server."""
         return f"{self.url}/{server_uuid}"
 
 
@@ -65,11 +65,11 @@ def key_secret(serve: ModelServe, key: str) -> Manifest:
         meta=_metadata(serve, names.KEY),
         data={names.API_KEY: key},
     )[0]
-    return stamped(manifest)
+    return with_digest(manifest)
 
 
 def route_objects(serve: ModelServe, routing: Routing, port: int) -> list[Manifest]:
-    """Middlewares, then the route to the Service's port: so there is none without them."""
+    """Middlewares, then the route to the Service's port, so that it never exists without them."""
     uuid = serve.meta.uid
     middlewares = _cors(serve, routing) + render(
         "modelserve/gateway/middlewares.yaml.j2",
@@ -78,11 +78,11 @@ def route_objects(serve: ModelServe, routing: Routing, port: int) -> list[Manife
         removed_headers=_REMOVED_HEADERS,
         response_headers=dict(RESPONSE_HEADERS),
         in_flight=routing.max_in_flight,
-        held_body_bytes=_HELD_BODY_BYTES,
+        buffered_body_bytes=_BUFFERED_BODY_BYTES,
         prefixes=[f"/{uuid}"],
     )
     route = _ingress_route if routing.kind == "traefik" else _http_route
-    return [stamped(each) for each in (*middlewares, route(serve, routing, port))]
+    return [with_digest(each) for each in (*middlewares, route(serve, routing, port))]
 
 
 def _cors(serve: ModelServe, routing: Routing) -> list[Manifest]:

@@ -1,4 +1,4 @@
-"""What a ModelServe consists of: Deployment, Service, ServiceAccount, NetworkPolicy, a Secret."""
+"""The children of a ModelServe: Deployment, Service, ServiceAccount, NetworkPolicy, Secret."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section, timestamp
 from roadstead.errors import InvalidResource
 from roadstead.manifests import names, pods
-from roadstead.manifests.digest import digest, stamped
+from roadstead.manifests.digest import digest, with_digest
 from roadstead.manifests.gateway import route_objects
 from roadstead.manifests.platform import Platform
 from roadstead.manifests.rendering import Manifest, render
@@ -24,11 +24,11 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 def desired_objects(
     serve: ModelServe, model: Model, platform: Platform, *, api_key: str = ""
 ) -> list[Manifest]:
-    """All children but the Secrets, in the order in which to write them, each with its digest.
+    """All children except the Secrets, in the order in which to apply them, with their digests.
 
-    `model` must be verified (`model.stored_at` is set). `api_key` is what the server's Secret
-    holds; another one makes other pods. Raises `InvalidResource` where `runtimeParams` or
-    `resources` can't be used.
+    `model` must be verified (`model.stored_at` is set). `api_key` is the key in the server's
+    Secret; another key replaces the pods. Raises `InvalidResource` if `runtimeParams` or
+    `resources` are invalid.
     """
     manifests = [
         *render("modelserve/serviceaccount.yaml.j2", meta=_metadata(serve, model)),
@@ -39,29 +39,29 @@ def desired_objects(
             render("modelserve/deployment.yaml.j2", **_deployment(serve, model, platform, api_key)),
         ),
     ]
-    *others, deployment = (stamped(manifest) for manifest in manifests)
+    *others, deployment = (with_digest(manifest) for manifest in manifests)
     routes = route_objects(serve, platform.routing, SERVICE_PORT) if platform.routing else []
     return [*others, *routes, deployment]
 
 
 def fetch_secret(serve: ModelServe, url: str, expires_at: datetime.datetime) -> Manifest:
-    """The Secret whose `url` the init container reads; it says itself when the URL expires.
+    """The Secret whose `url` the init container reads; an annotation has the URL's expiry.
 
-    The digest leaves out the URL and its expiry: whether to write a new one is for `fetch_expiry`
-    to say, or every look at the ModelServe would write.
+    The digest excludes the URL and its expiry, since otherwise every reconcile would write it:
+    `fetch_expiry` decides whether a new one is needed.
     """
     manifest = render(
         "modelserve/secret.yaml.j2",
         meta={**_metadata(serve), "name": names.fetch_secret_name(serve)},
         data={"url": url},
     )[0]
-    manifest = stamped(manifest, without=("stringData",))
+    manifest = with_digest(manifest, without=("stringData",))
     manifest["metadata"]["annotations"][names.ANNOTATION_EXPIRES] = timestamp(expires_at)
     return manifest
 
 
 def fetch_expiry(secret: Raw) -> datetime.datetime | None:
-    """When the URL in a fetch Secret expires; None where the Secret does not say it."""
+    """When the URL in a fetch Secret expires; None if the annotation is missing or invalid."""
     text = section(secret, "metadata", "annotations").get(names.ANNOTATION_EXPIRES, "")
     try:
         expiry = datetime.datetime.fromisoformat(text)
@@ -71,19 +71,19 @@ def fetch_expiry(secret: Raw) -> datetime.datetime | None:
 
 
 def without_needless_rollout(desired: Manifest, observed: Raw | None) -> Manifest:
-    """The Deployment with the fetch image that it has, where its pods would be the same otherwise.
+    """The Deployment with its current fetch image, if its pods would be the same otherwise.
 
-    The init container comes from the operator's own image. Without this an upgrade of the operator
-    would restart every server, for a fetch that is long done.
+    The init container has the operator's own image. Without this, an upgrade of the operator would
+    restart every server, although its fetch is done.
     """
     images = [item["image"] for item in _init_containers(observed) if item["name"] == names.FETCH]
     if not images or _pods_digest(observed) != _pods_digest(desired):
         return desired
-    return stamped(pods.with_fetch_image(desired, images[0]))
+    return with_digest(pods.with_fetch_image(desired, images[0]))
 
 
 def starts_pods(desired: Raw, observed: Raw | None) -> bool:
-    """Whether applying this Deployment makes pods that are not there yet."""
+    """Whether applying this Deployment creates new pods."""
     replicas = desired["spec"]["replicas"]
     if observed is None or not replicas:
         return bool(replicas)
@@ -124,7 +124,7 @@ def _service(serve: ModelServe, model: Model) -> dict[str, object]:
 
 
 def _network(serve: ModelServe, model: Model, platform: Platform) -> dict[str, object]:
-    own = {"namespaceSelector": {"matchLabels": _named(platform.operator_namespace)}}
+    own = {"namespaceSelector": {"matchLabels": _namespace_labels(platform.operator_namespace)}}
     return {
         "meta": _metadata(serve, model),
         "selector": names.selector(serve),
@@ -135,7 +135,7 @@ def _network(serve: ModelServe, model: Model, platform: Platform) -> dict[str, o
     }
 
 
-def _named(namespace: str) -> dict[str, str]:
+def _namespace_labels(namespace: str) -> dict[str, str]:
     return {"kubernetes.io/metadata.name": namespace}
 
 
@@ -148,9 +148,9 @@ def _store_port(model: Model) -> int:
 
 
 def _key_digest(api_key: str) -> dict[str, str]:
-    """llama-server reads its key at its start alone, so another key has to be another pod.
+    """llama-server reads its key only when it starts, so another key needs another pod.
 
-    A digest tells nothing of the key, which is 32 bytes that cannot be guessed.
+    A digest doesn't reveal the key, which is 32 random bytes.
     """
     return {names.ANNOTATION_KEY_DIGEST: digest(api_key)} if api_key else {}
 
@@ -172,7 +172,7 @@ def _deployment(
         "grace": grace,
         "pre_stop": pods.pre_stop_seconds(grace),
         "startup": startup,
-        # A pod may fetch for as long as it may load before the Deployment calls itself stuck.
+        # Before the Deployment's deadline passes, a pod may fetch for as long as it may load.
         "deadline": 2 * startup + pods.STARTUP_SECONDS,
         "server": {
             "image": config.get("image") or platform.server_image,

@@ -1,4 +1,4 @@
-"""Names, labels and references of what belongs to a ModelServe."""
+"""Names, labels and owner references of the objects of a ModelServe."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FETCH = "fetch"
 KEY = "key"
 API_KEY = "api-key"
 _LABEL_LIMIT = 63
-# Leaves room for `-fetch` and for what a later kind of child needs, within one DNS label.
+# With room for `-fetch` and for suffixes of future children, within one DNS label.
 _CHILD_LIMIT = 52
 _HASH_LENGTH = 8
 _DNS_1035 = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
@@ -28,8 +28,8 @@ _DNS_1035 = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 def child_name(name: str) -> str:
     """A name for a ModelServe's children: a DNS label that begins with a letter (RFC 1035).
 
-    A ModelServe may be called `3.b` or have 253 characters, a Service may not. Such a name is cut
-    and cleaned, and gets a hash of the whole, so that two of them stay apart.
+    A ModelServe may be called `3.b` or have a name of 253 characters, a Service may not. Such a
+    name is truncated and cleaned, and gets a hash of the whole name, which keeps it unique.
     """
     if len(name) <= _CHILD_LIMIT and _DNS_1035.fullmatch(name):
         return name
@@ -39,22 +39,22 @@ def child_name(name: str) -> str:
 
 
 def fetch_secret_name(serve: ModelServe) -> str:
-    """The Secret that holds the presigned URL that the init container reads."""
+    """The Secret with the presigned URL that the init container reads."""
     return f"{child_name(serve.meta.name)}-{FETCH}"
 
 
 def key_secret_name(serve: ModelServe) -> str:
-    """The Secret that holds the server's API key, under API_KEY."""
+    """The Secret with the server's API key, under API_KEY."""
     return f"{child_name(serve.meta.name)}-{KEY}"
 
 
 def secret_names_of(child: str) -> tuple[str, ...]:
-    """The names of both Secrets, by that of the Deployment."""
+    """The names of both Secrets, from the name of the Deployment."""
     return f"{child}-{FETCH}", f"{child}-{KEY}"
 
 
 def label_value(name: str) -> str:
-    """`name` where it fits a label's 63 characters, else cut, with a hash."""
+    """`name` if it fits into a label's 63 characters, else truncated, with a hash."""
     return name if len(name) <= _LABEL_LIMIT else _shortened("", name, name)
 
 
@@ -65,7 +65,7 @@ def _shortened(prefix: str, cleaned: str, whole: str) -> str:
 
 
 def labels(serve: ModelServe, model_uuid: str = "") -> dict[str, str]:
-    """The labels of every child; with the model's UUID where a child is of one model."""
+    """The labels of every child; with the model's UUID if a child depends on the model."""
     found = {
         group.LABEL_NAME: SERVER,
         group.LABEL_INSTANCE: label_value(serve.meta.name),
@@ -76,17 +76,17 @@ def labels(serve: ModelServe, model_uuid: str = "") -> dict[str, str]:
 
 
 def selector(serve: ModelServe) -> dict[str, str]:
-    """What selects the pods: the UUID alone, since a Deployment's selector can't change."""
+    """The selector of the pods: only the UUID, since a Deployment's selector is immutable."""
     return {group.LABEL_SERVER_UUID: serve.meta.uid}
 
 
 def selector_text(serve: ModelServe) -> str:
-    """The selector as `status.selector` holds it for the scale subresource."""
+    """The selector in the form of `status.selector`, for the scale subresource."""
     return ",".join(f"{key}={value}" for key, value in selector(serve).items())
 
 
 def owner_reference(serve: ModelServe) -> dict[str, object]:
-    """Ties a child's life to the ModelServe's."""
+    """The owner reference of a child, which is deleted with the ModelServe."""
     return {
         "apiVersion": group.API_VERSION,
         "kind": modelserve.KIND,

@@ -1,4 +1,4 @@
-"""What the installation says about every server: images, peers, the fetch's width."""
+"""The installation's settings for every server: images, network peers, fetch connections."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ class Platform:
     """
 
     operator_image: str
-    """Holds `roadstead fetch`, which the init container runs."""
+    """The image with `roadstead fetch`, which the init container runs."""
     server_image: str
-    """Holds `llama-server` as its entrypoint; `spec.config.image` of a ModelServe goes first."""
+    """The image with `llama-server` as its entrypoint, unless a ModelServe sets `config.image`."""
     operator_namespace: str
     """Its pods may call every server."""
     pull_policy: PullPolicy = "IfNotPresent"
     fetch_connections: int = 3
     """Ranges that one fetch reads at once."""
     gateway_peers: tuple[Raw, ...] = ()
-    """Who else may call the servers' port."""
+    """Other peers that may call the servers' port."""
     routing: Routing | None = None
-    """The gateway; None where servers are reached within the cluster alone, without a key."""
+    """The gateway; None if servers are reachable only within the cluster, without a key."""
     store_peers: tuple[Raw, ...] = ()
-    """Where the store is; empty means any address, at the store's port alone."""
+    """The peers of the store; empty means any address, but only the store's port."""

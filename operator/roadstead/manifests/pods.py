@@ -1,4 +1,4 @@
-"""What a server's pods need: resources, placement, times."""
+"""The resources, placement and timeouts of a server's pods."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PRE_STOP_SECONDS = 5
 
 _FETCH_CPU = "50m"
 _FETCH_MEMORY_REQUEST = "64Mi"
-# `roadstead fetch` stays under 256 MiB; the rest is room for the page cache's dirty pages.
+# `roadstead fetch` uses less than 256 MiB; the rest is for dirty pages of the page cache.
 _FETCH_MEMORY_LIMIT = "384Mi"
 _VOLUME_MARGIN = 64 * MEBIBYTE
 _PLACEMENT = (
@@ -29,20 +29,20 @@ _PLACEMENT = (
 
 
 def placement(config: Raw) -> Manifest:
-    """The fields of `spec.config` that a pod's spec takes as they are."""
+    """The fields of `spec.config` that are copied to a pod's spec."""
     return {name: config[name] for name in _PLACEMENT if config.get(name)}
 
 
 def pre_stop_seconds(grace: int) -> int:
-    """How long a stopping pod still serves, so that every proxy learns that it goes.
+    """How long a terminating pod still serves, until every proxy has removed it.
 
-    Zero where the grace period leaves no time: the API server refuses a sleep beyond it.
+    Zero if the grace period is too short: the API server refuses a longer sleep.
     """
     return min(_PRE_STOP_SECONDS, max(0, grace - 1))
 
 
 def server_resources(resources: Raw) -> Manifest:
-    """`spec.resources` as a container's, without empty parts; each quantity is checked."""
+    """`spec.resources` for a container, without empty sections; each quantity is checked."""
     found: Manifest = {}
     for part in ("requests", "limits"):
         values = section(resources, part)
@@ -54,24 +54,24 @@ def server_resources(resources: Raw) -> Manifest:
 
 
 def volume_size(model_size: int) -> str:
-    """The emptyDir's limit: the model, 2% and 64 MiB for file system blocks and the journal."""
+    """The limit of the emptyDir: the model, 2% and 64 MiB for file system blocks and journal."""
     return mebibytes(model_size + model_size // 50 + _VOLUME_MARGIN)
 
 
 def fetch_resources(resources: Raw, model_size: int) -> Manifest:
-    """The init container's resources, which never raise what the pod as a whole asks for.
+    """The init container's resources, which never increase the pod's requests.
 
-    A pod's effective request is the larger of its init containers' and its containers'. cpu is the
-    server's own: it is idle until the fetch is done. Memory stays within the server's, and equal
-    for request and limit where the server's are, so that the pod keeps its quality of service.
+    A pod's effective request is the larger of its init containers' and its containers'. cpu equals
+    the server's, which is idle until the fetch is done. Memory is at most the server's, with
+    request equal to limit if the server's are, so that the pod keeps its quality of service.
     """
-    limits = {"memory": _smallest(_FETCH_MEMORY_LIMIT, _stated(resources, "limits", "memory"))}
-    cpu_limit = _stated(resources, "limits", "cpu")
+    limits = {"memory": _smallest(_FETCH_MEMORY_LIMIT, _value_of(resources, "limits", "memory"))}
+    cpu_limit = _value_of(resources, "limits", "cpu")
     if cpu_limit is not None:
         limits["cpu"] = cpu_limit
-    memory = _asked(resources, "memory")
+    memory = _request_of(resources, "memory")
     requests = {
-        "cpu": _asked(resources, "cpu") or _FETCH_CPU,
+        "cpu": _request_of(resources, "cpu") or _FETCH_CPU,
         "memory": _smallest(limits["memory"], memory or _FETCH_MEMORY_REQUEST),
         "ephemeral-storage": volume_size(model_size),
     }
@@ -79,7 +79,7 @@ def fetch_resources(resources: Raw, model_size: int) -> Manifest:
 
 
 def with_fetch_image(deployment: Manifest, image: str) -> Manifest:
-    """The Deployment with another image for its fetch."""
+    """The Deployment with another image for its init container."""
     spec = deployment["spec"]
     pod = spec["template"]["spec"]
     containers = [
@@ -90,13 +90,13 @@ def with_fetch_image(deployment: Manifest, image: str) -> Manifest:
     return {**deployment, "spec": {**spec, "template": template}}
 
 
-def _stated(resources: Raw, part: str, name: str) -> Any:
+def _value_of(resources: Raw, part: str, name: str) -> Any:
     return section(resources, part).get(name)
 
 
-def _asked(resources: Raw, name: str) -> Any:
-    """The request; Kubernetes takes the limit for a request that is missing."""
-    return _stated(resources, "requests", name) or _stated(resources, "limits", name)
+def _request_of(resources: Raw, name: str) -> Any:
+    """The request; for a missing request Kubernetes uses the limit."""
+    return _value_of(resources, "requests", name) or _value_of(resources, "limits", name)
 
 
 def _smallest(first: str, second: Any) -> Any:

@@ -1,10 +1,9 @@
-"""Rendering templates/ into objects, so that no value can change an object's shape.
+"""Renders templates/ into objects so that no value can change an object's structure.
 
-Templates hold shape, Python holds decisions. In an object, each `{{ value }}` only becomes a
-numbered slot of the YAML, and the value is put there after parsing: whatever the text in it says,
-it is never parsed. It also makes rendering cheap: a template's YAML is parsed once for each shape
-that its conditions give it. Where text is wanted, for its comments, each value becomes one line of
-JSON, which is YAML too.
+Templates define structure, Python makes decisions. In an object, each `{{ value }}` becomes a
+numbered slot of the YAML, which is filled after parsing, so a value is never parsed. Rendering is
+also fast: a template's YAML is parsed once for each structure that its conditions produce. If text
+is needed, for its comments, each value becomes one line of JSON, which is valid YAML.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ import yaml
 from roadstead.assets import asset_root
 
 Manifest = dict[str, Any]
-"""A whole object, as it is sent to the API server."""
+"""A whole object, in the form that is sent to the API server."""
 
 _SLOTS = "_slots"
 _SHAPES = 256
@@ -30,7 +29,7 @@ _NOT_PLAIN_ASCII = re.compile(r"[^\x20-\x7e]")
 
 
 def render(template: str, **values: Any) -> list[Manifest]:
-    """The objects in `templates/<template>`; an undefined name is an `UndefinedError`."""
+    """The objects in `templates/<template>`. Raises `UndefinedError` for an undefined name."""
     slots: list[Any] = []
     text = _environment(_slot).get_template(template).render({**values, _SLOTS: slots})
     return [_filled(document, slots) for document in _parsed(text) if document]
@@ -42,7 +41,7 @@ def render_text(template: str, **values: Any) -> str:
 
 
 def text_environment() -> jinja2.Environment:
-    """The environment whose templates become text."""
+    """The environment that renders templates to text."""
     return _environment(json_value)
 
 
@@ -60,7 +59,7 @@ def _escaped(match: re.Match[str]) -> str:
 
 @functools.cache
 def _environment(finalize: Callable[..., str]) -> jinja2.Environment:
-    # Made once for each `finalize`: an environment compiles a template on its first use.
+    # Cached for each `finalize`: an environment compiles a template on its first use.
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(asset_root() / "templates"),
         undefined=jinja2.StrictUndefined,
@@ -68,7 +67,7 @@ def _environment(finalize: Callable[..., str]) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
-        autoescape=False,  # noqa: S701 no HTML here; `finalize` is what keeps values apart
+        autoescape=False,  # noqa: S701 no HTML here; `finalize` escapes values
     )
 
 
@@ -80,7 +79,7 @@ class _Slot:
 
 
 class _Loader(yaml.SafeLoader):
-    """Plain YAML, and `!slot`, which no template writes by hand."""
+    """Plain YAML, and the tag `!slot` of rendered values."""
 
 
 _Loader.add_constructor("!slot", lambda loader, node: _Slot(int(node.value)))
@@ -109,9 +108,9 @@ def _filled(node: Any, slots: list[Any]) -> Any:
 
 
 def _plain(value: object) -> Any:
-    """A copy in plain JSON types, so that no two objects share a part.
+    """A copy in plain JSON types, so that objects share no values.
 
-    Floats are refused: YAML 1.1 reads `1e+16` as text, and Kubernetes' API has no use for them.
+    Floats are refused: YAML 1.1 parses `1e+16` as text, and Kubernetes' API has no floats.
     """
     if value is None or isinstance(value, str | int):
         return value
@@ -121,4 +120,4 @@ def _plain(value: object) -> Any:
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    raise TypeError(f"{value!r} is neither text nor a whole number, nor made of them")
+    raise TypeError(f"{value!r} is not text, a whole number, or a collection of them")

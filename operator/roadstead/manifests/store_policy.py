@@ -1,4 +1,4 @@
-"""From which namespaces servers' pods reach the embedded store."""
+"""The namespaces whose servers' pods may connect to the embedded store."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from roadstead.api.group import FIELD_MANAGER, LABEL_MANAGED_BY, LABEL_NAME
 from roadstead.api.raw import Raw, section
-from roadstead.manifests.digest import stamped
+from roadstead.manifests.digest import with_digest
 from roadstead.manifests.names import SERVER
 from roadstead.manifests.rendering import Manifest
 
@@ -16,7 +16,7 @@ _PODS: Final = {"matchLabels": {LABEL_NAME: SERVER, LABEL_MANAGED_BY: FIELD_MANA
 
 
 def store_policy(base: Raw, namespaces: Iterable[str]) -> Manifest:
-    """What adds servers' pods to `base`, the chart's NetworkPolicy of the store, which owns it."""
+    """The NetworkPolicy that adds servers' pods to `base`, the chart's, which owns it."""
     meta, spec = section(base, "metadata"), section(base, "spec")
     ports = [port for rule in spec.get("ingress") or () for port in rule.get("ports") or ()]
     owner = {
@@ -39,11 +39,11 @@ def store_policy(base: Raw, namespaces: Iterable[str]) -> Manifest:
             **_ingress(sorted(namespaces), ports),
         },
     }
-    return stamped(manifest)
+    return with_digest(manifest)
 
 
 def _ingress(namespaces: list[str], ports: list[Raw]) -> dict[str, Any]:
-    """Nothing, which lets nobody in, without namespaces; an empty list is not stored."""
+    """Empty without namespaces, which allows no pods; an empty list would not be stored."""
     if not namespaces:
         return {}
     named = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": namespaces}

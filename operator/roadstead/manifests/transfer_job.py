@@ -1,4 +1,4 @@
-"""A transfer as a Kubernetes Job: what the chart's template becomes for one attempt. Pure."""
+"""A transfer as a Kubernetes Job: the chart's template, completed for one attempt. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from roadstead.manifests.rendering import Manifest
 ANNOTATION_INPUTS: Final = f"{group.GROUP}/transfer-inputs"
 ANNOTATION_ATTEMPT: Final = f"{group.GROUP}/transfer-attempt"
 KEY: Final = "job"
-"""Of the Secret, and the name of the file that the pod reads."""
+"""The key in the Secret, and the name of the file that the pod reads."""
 _OURS: Final = {group.LABEL_MANAGED_BY: group.FIELD_MANAGER}
 
 
@@ -29,12 +29,12 @@ class TransferPlace:
 
 
 def job_name(model_uid: str) -> str:
-    """One for each Model: the API server lets nobody make a second Job for it."""
+    """One name for each Model, so that a Model never has two Jobs."""
     return f"transfer-{model_uid}"
 
 
 def transfer_job(template: Raw, place: TransferPlace, *, inputs: str, attempt: int) -> Manifest:
-    """The Job; its pod mounts the Secret of its own name."""
+    """The Job; its pod mounts the Secret of the same name."""
     job: Manifest = copy.deepcopy(dict(template))
     labels = {**_OURS, LABEL_MODEL_UUID: place.model_uid}
     name = job_name(place.model_uid)
@@ -56,7 +56,7 @@ def transfer_job(template: Raw, place: TransferPlace, *, inputs: str, attempt: i
 
 
 def transfer_secret(job: Raw, text: str) -> Manifest:
-    """The Secret with the transfer's job: it may hold a presigned URL. It goes with the Job."""
+    """The Secret with the transfer's input, which may contain a presigned URL; the Job owns it."""
     meta = section(job, "metadata")
     return {
         "apiVersion": "v1",
@@ -71,7 +71,7 @@ def transfer_secret(job: Raw, text: str) -> Manifest:
                     "kind": "Job",
                     "name": meta["name"],
                     "uid": meta["uid"],
-                    # A Job that is deleted in the foreground is gone once this is.
+                    # A Job that is deleted in the foreground waits for this Secret's deletion.
                     "blockOwnerDeletion": True,
                 }
             ],

@@ -1,1 +1,1 @@
-"""Rules as pure functions: what may run, from facts that were gathered before."""
+"""Rules as pure functions: what may run, decided from gathered facts."""

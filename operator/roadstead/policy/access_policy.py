@@ -1,4 +1,4 @@
-"""Who may use a server that runs: what its contract says of callers, whatever its limits."""
+"""Who may call a running server: its contract's rules for callers, apart from limits."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Final
 
 from roadstead.api.contract import ResourceContract
 from roadstead.policy.chain import Rule, Violation, evaluate
-from roadstead.policy.contract_policy import Caller, allows, force_violations
+from roadstead.policy.contract_policy import Caller, allows, validity_violations
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AccessFacts:
-    """A caller at the door of a server in `namespace`, whose `spec.contract` is `contract`.
+    """A caller of a server in `namespace`, whose `spec.contract` is `contract`.
 
-    `contract` is None where the server names none, or one that isn't there. `now` has a time zone.
+    `contract` is None if the server names none, or one that doesn't exist. `now` has a time zone.
     """
 
     caller: Caller
@@ -27,12 +27,12 @@ class AccessFacts:
 
 
 def access_violation(facts: AccessFacts) -> Violation | None:
-    """Why the caller may not use the server; None if he may. Never raises."""
+    """Why the caller may not use the server; None if they may. Never raises."""
     return evaluate(_RULES, facts)
 
 
 def is_outsider(violation: Violation) -> bool:
-    """Whether it is of somebody whom the contract is not for: he is not to learn of the server."""
+    """Whether the contract doesn't cover the caller, so that they must not learn of the server."""
     return violation.reason in _OUTSIDE
 
 
@@ -57,11 +57,11 @@ def _caller(facts: AccessFacts) -> Violation | None:
     return Violation(reason="NotAuthorized", message=message, field=_FIELD)
 
 
-def _force(facts: AccessFacts) -> Violation | None:
-    found = force_violations(facts.contract, now=facts.now) if facts.contract else ()
+def _validity(facts: AccessFacts) -> Violation | None:
+    found = validity_violations(facts.contract, now=facts.now) if facts.contract else ()
     return next(iter(found), None)
 
 
 _FIELD: Final = "spec.contract"
 _OUTSIDE: Final = frozenset({"NoContract", "NamespaceNotCovered", "NotAuthorized"})
-_RULES: Final[tuple[Rule[AccessFacts], ...]] = (_contract, _namespace, _caller, _force)
+_RULES: Final[tuple[Rule[AccessFacts], ...]] = (_contract, _namespace, _caller, _validity)

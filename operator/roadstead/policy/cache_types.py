@@ -1,4 +1,4 @@
-"""Whether the types of a server's KV cache suit the heads of its model."""
+"""Whether the types of a server's KV cache are usable with the heads of its model."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from roadstead.policy.chain import Violation
 
 _UNQUANTISED = ("f32", "f16", "bf16")
 _BLOCK = 32
-"""Elements of a block, of each quantised type that a cache can have."""
+"""Elements of a block, for each quantised type of a cache."""
 
 
 def cache_type_warnings(serve: ModelServe, model: Model | None) -> Iterator[Violation]:
-    """A quantised type whose blocks don't divide a head, with which llama-server exits.
+    """A quantised type whose blocks don't divide a head: llama-server exits.
 
-    It doesn't without flash attention. Source: `llama_init_from_model` in src/llama-context.cpp of
-    ggml-org/llama.cpp, and tried on build 11669.
+    Without flash attention it doesn't. Source: `llama_init_from_model` in src/llama-context.cpp of
+    ggml-org/llama.cpp; tested on build 11669.
     """
     params, gguf = serve.runtime_params, section(model.status if model else {}, "gguf")
     if params.get("flashAttention") == "off":
@@ -32,13 +32,13 @@ def cache_type_warnings(serve: ModelServe, model: Model | None) -> Iterator[Viol
         if given not in _UNQUANTISED and head % _BLOCK:
             yield Violation(
                 reason="CacheTypeUnusable",
-                message=f"{given} needs heads of a multiple of {_BLOCK} elements, and those of "
+                message=f"{given} needs heads of a multiple of {_BLOCK} elements, but those of "
                 f"this model have {head}: llama-server exits; {instead}",
                 field=f"spec.runtimeParams.{field}",
             )
 
 
 def _width(gguf: Raw) -> int:
-    """Of a head, where the header doesn't say it; 0 where that is not known."""
+    """The default width of a head, if the header has none; 0 if it is unknown."""
     heads = positive(gguf, "headCount")
     return positive(gguf, "embeddingLength") // heads if heads else 0

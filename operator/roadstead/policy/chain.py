@@ -11,9 +11,9 @@ Facts = TypeVar("Facts")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Violation:
-    """Why something may not be: `reason` is CamelCase, `message` says what to do instead.
+    """Why something is not allowed: `reason` is CamelCase, `message` has what to do instead.
 
-    `field` is the path of the field at fault, such as `spec.modelUuid`; empty if there is none.
+    `field` is the path of the invalid field, such as `spec.modelUuid`; it may be empty.
     """
 
     reason: str
@@ -25,7 +25,7 @@ Rule = Callable[[Facts], Violation | None]
 
 
 def evaluate(rules: Iterable[Rule[Facts]], facts: Facts) -> Violation | None:
-    """The first rule's violation, in the order of `rules`; None if all hold."""
+    """The first violation, in the order of `rules`; None if all rules pass."""
     for rule in rules:
         if violation := rule(facts):
             return violation

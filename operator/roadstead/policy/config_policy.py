@@ -1,4 +1,4 @@
-"""A contract's bounds of `spec.config`: whose code runs, and on which nodes before whom."""
+"""A contract's bounds of `spec.config`: images, placement, priority and annotations."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _PLACEMENT = "PlacementNotAllowed"
 _CONFIG = "ConfigNotAllowed"
 _GRACE: Final = "terminationGracePeriodSeconds"
 _MAX_KEY: Final = 317
-"""Of an annotation: a DNS subdomain, a slash and a name."""
+"""The longest key of an annotation: a DNS subdomain, a slash and a name."""
 _SHOWN_KEY: Final = 64
 
 
 def config_violations(serve: ModelServe, contract: ResourceContract) -> Iterator[Violation]:
-    """What of images, placement, annotations and the grace period the contract doesn't allow.
+    """Images, placement, annotations and grace periods that the contract doesn't allow.
 
-    Names are compared as they are written. What is left out, or empty, is never a violation.
+    Names are compared exactly. An omitted or empty field is never a violation.
     """
     yield from _named(serve, contract)
     yield from _settings(serve, contract)
@@ -42,7 +42,7 @@ def _named(serve: ModelServe, contract: ResourceContract) -> Iterator[Violation]
     ):
         given = serve.config.get(field)
         if given and not matches_any(globs, str(given)):
-            allowed = alternatives(globs) if globs else "none; leave it out"
+            allowed = alternatives(globs) if globs else "none; remove it"
             yield Violation(
                 reason=reason,
                 message=f"{what} {given}; contract {contract.meta.name} allows {allowed}",
@@ -62,7 +62,7 @@ def _settings(serve: ModelServe, contract: ResourceContract) -> Iterator[Violati
             count = f"{len(given)} given; " if isinstance(given, dict | list | tuple) else ""
             yield Violation(
                 reason=reason,
-                message=f"{count}contract {contract.meta.name} allows none; leave it out",
+                message=f"{count}contract {contract.meta.name} allows none; remove it",
                 field=f"{_FIELD}.{field}",
             )
 
@@ -75,7 +75,7 @@ def _annotations(serve: ModelServe, contract: ResourceContract) -> Iterator[Viol
         if len(key) > _MAX_KEY or not matches_any(globs, key)
     ]
     if refused:
-        allowed = alternatives(globs) if globs else "none; leave it out"
+        allowed = alternatives(globs) if globs else "none; remove it"
         yield Violation(
             reason=_CONFIG,
             message=f"{together(refused)}; contract {contract.meta.name} allows {allowed}",

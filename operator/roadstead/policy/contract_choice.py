@@ -1,4 +1,4 @@
-"""Which of several contracts a server runs under."""
+"""Which of several contracts applies to a server."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from roadstead.api.demand import NO_DEMAND, Demand
 from roadstead.policy.chain import Violation
 from roadstead.policy.contract_policy import (
     ContractFacts,
-    asks_for,
     covers,
+    describe_authorization,
     model_names,
     violations,
 )
@@ -21,7 +21,7 @@ _SHOWN = 5
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Offer:
-    """A contract, what all other servers take of it, and what this server takes of it already."""
+    """A contract, what all other servers use of it, and what this server uses of it already."""
 
     contract: ResourceContract
     others: Demand = NO_DEMAND
@@ -30,19 +30,19 @@ class Offer:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Choice:
-    """The contract that counts, if there is one, and what it doesn't allow."""
+    """The contract that applies, if any, and what it doesn't allow."""
 
     contract: ResourceContract | None
     violations: tuple[Violation, ...]
 
 
 def choose(offers: Iterable[Offer], facts: ContractFacts) -> Choice:
-    """`spec.contract` where it is given, else the first contract by name that allows all of it.
+    """`spec.contract` if it is set, else the first contract by name that allows the server.
 
-    Where none does, it is the first that covers caller, namespace and model, those in force before
-    others. `contract`, `others` and `own` of the facts are taken from the offers. Contracts of
-    other namespaces are never named: one of those, given in `spec.contract`, is as unknown as one
-    that isn't there. Never raises.
+    If none does, it is the first that covers caller, namespace and model; contracts in force
+    precede others. `contract`, `others` and `own` of the facts are replaced by those of the offers.
+    Contracts of other namespaces are never named: such a `spec.contract` is reported as not found.
+    Never raises.
     """
     here = sorted(
         (offer for offer in offers if _is_for_namespace(offer.contract, facts)),
@@ -50,18 +50,18 @@ def choose(offers: Iterable[Offer], facts: ContractFacts) -> Choice:
     )
     if facts.serve.contract:
         return _named(here, facts)
-    tried = [_tried(offer, facts) for offer in here if _covers(offer.contract, facts)]
-    if not tried:
+    evaluated = [_evaluate(offer, facts) for offer in here if _covers(offer.contract, facts)]
+    if not evaluated:
         return Choice(contract=None, violations=(_no_contract(here, facts),))
-    passed = (choice for choice in tried if not choice.violations)
-    in_force = (choice for choice in tried if _in_force(choice.contract, facts))
-    return next(passed, None) or next(in_force, tried[0])
+    allowing = (choice for choice in evaluated if not choice.violations)
+    in_force = (choice for choice in evaluated if _in_force(choice.contract, facts))
+    return next(allowing, None) or next(in_force, evaluated[0])
 
 
 def _named(here: Sequence[Offer], facts: ContractFacts) -> Choice:
     for offer in here:
         if offer.contract.meta.name == facts.serve.contract:
-            return _tried(offer, facts)
+            return _evaluate(offer, facts)
     return Choice(
         contract=None,
         violations=(
@@ -75,9 +75,9 @@ def _named(here: Sequence[Offer], facts: ContractFacts) -> Choice:
     )
 
 
-def _tried(offer: Offer, facts: ContractFacts) -> Choice:
-    held = dataclasses.replace(facts, contract=offer.contract, others=offer.others, own=offer.own)
-    return Choice(contract=offer.contract, violations=violations(held))
+def _evaluate(offer: Offer, facts: ContractFacts) -> Choice:
+    facts = dataclasses.replace(facts, contract=offer.contract, others=offer.others, own=offer.own)
+    return Choice(contract=offer.contract, violations=violations(facts))
 
 
 def _is_for_namespace(contract: ResourceContract, facts: ContractFacts) -> bool:
@@ -101,16 +101,16 @@ def _no_contract(here: Sequence[Offer], facts: ContractFacts) -> Violation:
     caller = facts.caller.subject or "nobody"
     return Violation(
         reason="NoContract",
-        message=f"no contract lets {caller} run model {model} in namespace "
+        message=f"no contract allows {caller} to run model {model} in namespace "
         f"{facts.serve.meta.namespace}; {_listed(here)}",
         field="spec.contract",
     )
 
 
 def _listed(here: Sequence[Offer]) -> str:
-    """The contracts of the namespace and what they ask for, never those of another."""
+    """The contracts of the namespace and what they require, never those of other namespaces."""
     if not here:
-        return "no contract covers the namespace, so an administrator has to make one"
+        return "no contract covers the namespace: ask an administrator to create one"
     more = f" and {len(here) - _SHOWN} more" if len(here) > _SHOWN else ""
     shown = ", ".join(_described(offer.contract) for offer in here[:_SHOWN])
     return f"the namespace has {shown}{more}"
@@ -120,6 +120,6 @@ def _described(contract: ResourceContract) -> str:
     globs = " or ".join(contract.models[:_SHOWN])
     more = f" or {len(contract.models) - _SHOWN} more" if len(contract.models) > _SHOWN else ""
     return (
-        f"contract {contract.meta.name} for {asks_for(contract.authorization)} "
+        f"contract {contract.meta.name} for {describe_authorization(contract.authorization)} "
         f"with models {globs or 'none'}{more}"
     )

@@ -1,4 +1,4 @@
-"""What is taken of a contract: servers that are there, and admissions that aren't seen yet."""
+"""What is used of a contract: by existing servers, and by admissions that aren't visible yet."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from roadstead.api.granted import Granted
 from roadstead.api.modelserve import ModelServe
 
 SETTLE = datetime.timedelta(seconds=3)
-"""How long a reservation stays although its server is there: another process may not see it yet."""
+"""How long a reservation is kept once its server exists: other processes may not see it yet."""
 ABANDONED = datetime.timedelta(seconds=30)
-"""When a reservation that no server followed is given back."""
+"""When a reservation without a server is released."""
 
 
 def taken_by(
     serve: ModelServe, *, admitted: bool, devices: DeviceNames = DEFAULT_DEVICES
 ) -> tuple[str, Demand]:
-    """The contract that a server counts under, and what it takes of it; an empty name for none.
+    """The contract that a server counts under, and what it uses of it; an empty name for none.
 
-    One that is `admitted`, whose receipt verifies, takes the larger, part by part, of its spec and
-    of what may still run of it. Of one that is not, what runs counts as it was granted.
+    An `admitted` server, whose receipt is valid, uses the larger, amount by amount, of its spec and
+    of what may still run. A server that is not admitted uses what was granted.
     """
     granted = Granted.parse(serve.status)
     running = granted.demand if granted else NO_DEMAND
@@ -35,10 +35,10 @@ def taken_by(
 def load(
     counted: Mapping[str, Demand], reservations: Iterable[Reservation], *, without: str = ""
 ) -> Demand:
-    """What all servers but `without` take; both are keyed by `<namespace>/<name>`.
+    """What all servers but `without` use; both are keyed by `<namespace>/<name>`.
 
-    A server that is there and reserved takes the larger of both, part by part: what it grows by is
-    taken at its admission, what it shrinks by is free only once it is seen to have shrunk.
+    A server that exists and is reserved uses the larger of both, amount by amount: it grows at its
+    admission, and shrinks only once its new spec is visible.
     """
     taken = dict(counted)
     for reservation in reservations:
@@ -56,9 +56,8 @@ def outstanding(
 ) -> tuple[Reservation, ...]:
     """The reservations to keep, in their order.
 
-    One goes when its server has been counted at its demand and it has settled, or when it is
-    abandoned: no server, or one of another demand, followed it in time. One from the future, by a
-    clock that is ahead, counts as new for no longer than that.
+    A reservation is released SETTLE after its time if its server is counted with its demand, else
+    ABANDONED after its time. The same applies to a time in the future, from a clock that is ahead.
     """
     return tuple(
         each
@@ -74,13 +73,13 @@ def _is_counted(counted: Mapping[str, Demand], reservation: Reservation) -> bool
 def reserve(
     reservations: Iterable[Reservation], reservation: Reservation
 ) -> tuple[Reservation, ...]:
-    """With `reservation` in the place of an earlier one of the same server."""
+    """With `reservation` in place of an earlier one of the same server."""
     kept = tuple(each for each in reservations if each.key != reservation.key)
     return (*kept, reservation)
 
 
 def release(reservations: Iterable[Reservation], key: str) -> tuple[Reservation, ...]:
-    """Without that of the server `key`."""
+    """Without the reservation of the server `key`."""
     return tuple(each for each in reservations if each.key != key)
 
 

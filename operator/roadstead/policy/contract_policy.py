@@ -1,4 +1,4 @@
-"""What a contract lets a caller do with a ModelServe: all that it doesn't, in one answer."""
+"""What a contract allows a caller to do with a ModelServe; all violations are reported at once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from roadstead.api.contract import ResourceContract
 from roadstead.api.contract_limits import Authorization
-from roadstead.api.demand import NO_DEMAND, Demand, faults
+from roadstead.api.demand import NO_DEMAND, Demand, find_faults
 from roadstead.api.devices import DEFAULT_DEVICES, DeviceNames
 from roadstead.api.globs import matches_any
 from roadstead.api.modelserve import ModelServe
@@ -22,7 +22,7 @@ from roadstead.policy.name_lists import alternatives, together
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Caller:
-    """Who asks, as a verified token or receipt says."""
+    """The caller, from a verified token or receipt."""
 
     subject: str
     groups: frozenset[str] = frozenset()
@@ -31,10 +31,9 @@ class Caller:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ContractFacts:
-    """A ModelServe with `replicas` that `caller` asks for, and the contract it is held against.
+    """A ModelServe with `replicas` that `caller` requests, and the contract that is applied to it.
 
-    `now` has a time zone. All else is gathered: the labels of the ModelServe's namespace, and
-    the sums below.
+    `now` has a time zone.
     """
 
     serve: ModelServe
@@ -44,31 +43,31 @@ class ContractFacts:
     contract: ResourceContract | None
     now: datetime.datetime
     others: Demand = NO_DEMAND
-    """What all other servers take of this contract, those that are only reserved included."""
+    """What all other servers use of this contract, reservations included."""
     own: Demand = NO_DEMAND
-    """What this server takes of this contract already. A limit that it is over, since the contract
-    shrank, does not hold up a change that takes no more of it (as with a ResourceQuota)."""
+    """What this server uses of this contract already. A change that uses no more of a limit is
+    allowed even if the server exceeds the limit since it was lowered (as with a ResourceQuota)."""
     running: Demand = NO_DEMAND
-    """What may still run of this server as it was before, under whichever contract. Until its
-    rollout is through, it takes the larger of this and of its spec, part by part, of the totals."""
+    """What may still run of this server's previous spec, under any contract. Until its rollout is
+    complete, it uses the larger of this and of its spec, amount by amount, of the totals."""
     uuid_model: str = ""
-    """The name of the Model whose UID is `spec.modelUuid`; empty where there is none."""
+    """The name of the Model whose UID is `spec.modelUuid`; empty if there is none."""
     devices: DeviceNames = DEFAULT_DEVICES
     """Which resources count as devices."""
     memory: Violation | None = None
-    """A memory limit that is too small for the model, where that is to be refused."""
+    """A memory limit that is too small for the model, if such limits are to be denied."""
 
     @property
     def wanted(self) -> Demand:
-        """What this server takes if it is let through."""
-        asked = Demand.of_serve(self.serve, self.replicas, devices=self.devices)
-        return asked | self.running
+        """What this server uses if it is allowed."""
+        requested = Demand.of_serve(self.serve, self.replicas, devices=self.devices)
+        return requested | self.running
 
 
 def violations(facts: ContractFacts) -> tuple[Violation, ...]:
-    """Everything that the contract doesn't allow; nothing if it allows the server as it is.
+    """Everything that the contract doesn't allow; empty if it allows the server.
 
-    Never raises. To somebody whom the contract is not for, it says nothing of limits and use.
+    Never raises. Callers whom the contract doesn't cover get no violations of limits.
     """
     contract = facts.contract
     if contract is None:
@@ -80,7 +79,7 @@ def violations(facts: ContractFacts) -> tuple[Violation, ...]:
     if any(found.reason == "NotAuthorized" for found in outside):
         return outside
     return (
-        *force_violations(contract, now=facts.now),
+        *validity_violations(contract, now=facts.now),
         *outside,
         *_resources(facts.serve),
         *limit_violations(facts.serve, facts.replicas, contract, _load(facts), facts.devices),
@@ -97,7 +96,7 @@ def covers(
     caller: Caller,
     model_name: str,
 ) -> bool:
-    """Whether the contract is for this caller, namespace and model, whatever its limits."""
+    """Whether the contract covers this caller, namespace and model, apart from limits."""
     return (
         contract.namespaces.covers(namespace, labels)
         and allows(contract, caller)
@@ -106,17 +105,17 @@ def covers(
 
 
 def authorizes(contract: ResourceContract, caller: Caller, model_name: str) -> bool:
-    """Whether the contract is for this caller and model in any namespace at all."""
+    """Whether the contract covers this caller and model, apart from namespaces."""
     return allows(contract, caller) and matches_any(contract.models, model_name)
 
 
 def allows(contract: ResourceContract, caller: Caller) -> bool:
-    """Whether the contract is for this caller, whatever model and namespace."""
+    """Whether the contract covers this caller, apart from models and namespaces."""
     return contract.authorization.allows(caller.subject, caller.groups, caller.scopes)
 
 
 def relevant(caller: Caller, authorizations: Iterable[Authorization]) -> Caller:
-    """The caller with those groups and scopes alone that any of the authorizations names."""
+    """The caller with only those groups and scopes that any of the authorizations names."""
     named = tuple(authorizations)
     groups = frozenset[str]().union(*(each.groups for each in named))
     scopes = frozenset[str]().union(*(each.scopes for each in named))
@@ -125,13 +124,15 @@ def relevant(caller: Caller, authorizations: Iterable[Authorization]) -> Caller:
     )
 
 
-def force_violations(contract: ResourceContract, *, now: datetime.datetime) -> Iterator[Violation]:
-    """Why nothing holds under the contract at `now`, whoever asks; nothing if it is in force."""
+def validity_violations(
+    contract: ResourceContract, *, now: datetime.datetime
+) -> Iterator[Violation]:
+    """Why the contract is not in force at `now`; empty if it is."""
     name = contract.meta.name
     if contract.faults:
         yield Violation(
             reason="ContractInvalid",
-            message=f"contract {name} can't be used: {', '.join(contract.faults)}",
+            message=f"contract {name} is invalid: {', '.join(contract.faults)}",
             field="spec.contract",
         )
     if contract.meta.deleting:
@@ -143,24 +144,24 @@ def force_violations(contract: ResourceContract, *, now: datetime.datetime) -> I
     if contract.expires_at is not None and contract.expired(now):
         yield Violation(
             reason="ContractExpired",
-            message=f"contract {name} ended at {timestamp(contract.expires_at)}; "
-            "who administers it can set a later spec.expiresAt",
+            message=f"contract {name} expired at {timestamp(contract.expires_at)}; "
+            "its administrator can set a later spec.expiresAt",
             field="spec.contract",
         )
 
 
 def model_names(facts: ContractFacts) -> tuple[str, ...]:
-    """Every name that the server gives its model: both must be allowed where both are given."""
+    """Every name of the server's model: if name and UUID are set, both must be allowed."""
     return tuple(dict.fromkeys(name for name in (facts.serve.model_name, facts.uuid_model) if name))
 
 
 def explain(found: Iterable[Violation]) -> str:
-    """All violations in one text, each with the path of its field before it."""
+    """All violations in one text, each after the path of its field."""
     return "; ".join(f"{each.field}: {each.message}" if each.field else each.message
                      for each in found)  # fmt: skip
 
 
-def asks_for(authorization: Authorization) -> str:
+def describe_authorization(authorization: Authorization) -> str:
     """What a token must claim, for people; subjects are counted, not named."""
     parts = []
     if authorization.groups:
@@ -198,7 +199,8 @@ def _authorization(facts: ContractFacts, contract: ResourceContract) -> Iterator
     caller = relevant(facts.caller, [contract.authorization])
     yield Violation(
         reason="NotAuthorized",
-        message=f"contract {contract.meta.name} asks for {asks_for(contract.authorization)}; "
+        message=f"contract {contract.meta.name} requires "
+        f"{describe_authorization(contract.authorization)}; "
         f"of these, the token that {caller.subject or 'nobody'} applied the server with has group "
         f"{alternatives(caller.groups)} and scope {alternatives(caller.scopes)}",
         field="spec.contract",
@@ -211,7 +213,7 @@ def _models(facts: ContractFacts, contract: ResourceContract) -> Iterator[Violat
         yield Violation(
             reason="ModelNotFound",
             message=f"no Model has the UUID {serve.model_uuid}, so contract {contract.meta.name} "
-            "can't be asked about it; `kubectl get models` lists them",
+            "can't be checked; `kubectl get models` lists the Models",
             field="spec.modelUuid",
         )
     elif not model_names(facts):
@@ -232,6 +234,6 @@ def _models(facts: ContractFacts, contract: ResourceContract) -> Iterator[Violat
 
 
 def _resources(serve: ModelServe) -> Iterator[Violation]:
-    for fault in faults(serve):
+    for fault in find_faults(serve):
         message = str(fault).removeprefix(f"{fault.field}: ")
         yield Violation(reason="InvalidResources", message=message, field=fault.field)

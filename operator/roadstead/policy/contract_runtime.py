@@ -1,4 +1,4 @@
-"""A contract's bounds of `runtimeParams`, against what llama-server is started with."""
+"""A contract's bounds of `runtimeParams`, compared with llama-server's arguments."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FIELD = "spec.runtimeParams"
 def runtime_violations(
     serve: ModelServe, contract: ResourceContract, devices: DeviceNames = DEFAULT_DEVICES
 ) -> Iterator[Violation]:
-    """Each parameter over its bound, defaults included, and each flag that is forbidden."""
+    """Each parameter above its bound, defaults included, and each forbidden flag."""
     for name, bound, default in _bounds(serve, contract.runtime):
         given = serve.runtime_params.get(name)
         value = default if given is None else given
@@ -41,9 +41,9 @@ def runtime_violations(
 def _bounds(
     serve: ModelServe, runtime: RuntimeBounds
 ) -> tuple[tuple[str, int | None, int | None], ...]:
-    """Name, bound and default; a default of None needs no bound.
+    """Name, bound and default; a parameter with the default None is checked only if it is set.
 
-    Batches are held to their bound whatever the model is: its header isn't known at first.
+    The default of batchSize ignores the model, whose header isn't known at first.
     """
     batch = slots_of(serve.runtime_params, {}).batch
     checkpoints = checkpoints_of(serve.runtime_params)
@@ -64,13 +64,13 @@ def _threads(serve: ModelServe) -> int | None:
     try:
         return default_threads(serve.resources)
     except (InvalidResource, ArithmeticError):
-        return None  # a quantity that can't be read is a violation of its own
+        return None  # an invalid quantity is a separate violation
 
 
 def _gpu_layers(
     serve: ModelServe, contract: ResourceContract, devices: DeviceNames
 ) -> Iterator[Violation]:
-    """Left out, llama-server puts as many layers on a GPU as fit: a bound then needs a number."""
+    """By default llama-server puts all layers that fit on a GPU, so a bound requires a number."""
     bound = contract.runtime.max_gpu_layers
     unset = serve.runtime_params.get("gpuLayers") is None
     if bound is not None and unset and Demand.of_serve(serve, 1, devices=devices).gpu:
@@ -88,7 +88,7 @@ def _extra_args(serve: ModelServe, contract: ResourceContract) -> Iterator[Viola
     if items and not contract.runtime.extra_args_allowed:
         yield Violation(
             reason="ExtraArgsForbidden",
-            message=f"contract {contract.meta.name} allows none; leave it out",
+            message=f"contract {contract.meta.name} allows none; remove it",
             field=f"{_FIELD}.extraArgs",
         )
         return
@@ -98,6 +98,6 @@ def _extra_args(serve: ModelServe, contract: ResourceContract) -> Iterator[Viola
         if canonical(flag) in forbidden:
             yield Violation(
                 reason="ExtraArgsForbidden",
-                message=f"contract {contract.meta.name} doesn't allow {flag}; leave it out",
+                message=f"contract {contract.meta.name} doesn't allow {flag}; remove it",
                 field=f"{_FIELD}.extraArgs[{index}]",
             )

@@ -1,4 +1,4 @@
-"""Which servers fit in a contract's totals: the oldest first."""
+"""Which servers fit into a contract's totals, the oldest first."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Counted:
 
 
 def fits(demand: Demand, total: Limits) -> bool:
-    """Whether no part of `demand` is over its limit."""
+    """Whether no amount of `demand` exceeds its limit."""
     taken = demand.parts
     return all(taken.get(name, 0) <= bound for name, bound in total.bounds.items())
 
@@ -28,18 +28,18 @@ def fits(demand: Demand, total: Limits) -> bool:
 def before_each(
     servers: Iterable[Counted], total: Limits, *, granted: Collection[str] = ()
 ) -> dict[str, Demand]:
-    """What is taken of the totals before each server's turn, by its key.
+    """What the servers before each server use of the totals, by its key.
 
-    The oldest has the first turn. One that no longer fits takes nothing, so that a smaller one
-    after it may still fit. Created at the same second, those have theirs first that it was granted
-    to (their UIDs): they may run by now, and would not be stopped. Then the UID decides.
+    The oldest is first. A server that no longer fits uses nothing, so that a smaller one after it
+    may still fit. Of servers created in the same second, those in `granted` (UIDs) are first: they
+    may already run, and would not be stopped. Then the UID decides.
     """
 
-    def turn(server: Counted) -> tuple[str, bool, str]:
+    def order(server: Counted) -> tuple[str, bool, str]:
         return server.created, server.uid not in granted, server.uid
 
     taken, before = Demand(), {}
-    for server in sorted(servers, key=turn):
+    for server in sorted(servers, key=order):
         before[server.key] = taken
         if fits(taken + server.demand, total):
             taken += server.demand

@@ -1,4 +1,4 @@
-"""A contract's limits, of one server and of all: what is asked for against what there is."""
+"""A contract's limits of one server and of all servers, compared with what a server requests."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from roadstead.policy.chain import Violation
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Measure:
-    """One part of a demand: its name in `Demand` and `Limits`, how to write it, and its field."""
+    """One amount of a demand: its name in `Demand` and `Limits`, its text, and its field."""
 
     name: str
     text: Callable[[int], str]
     field: Callable[[ModelServe, DeviceNames], str]
     counted: bool = False
-    """Whether it is of things that `text` names."""
+    """Whether it is a number of things, which `text` names."""
     per_replica: bool = True
 
     def of(self, amount: Demand) -> int:
@@ -33,7 +33,7 @@ class _Measure:
         return limits.bounds.get(self.name)
 
     def free(self, amount: int) -> str:
-        """What is left of a total, after its name."""
+        """What remains of a total, after its name."""
         return f"{amount} of them free" if self.counted else f"{self.text(amount)} of it free"
 
 
@@ -42,10 +42,10 @@ def _counted(one: str, many: str) -> Callable[[int], str]:
 
 
 def _gpu_field(serve: ModelServe, devices: DeviceNames) -> str:
-    """Of the first device, else of the first share of one."""
+    """The path of the first device, else of the first share of one."""
     names = sorted(Demand.of_serve(serve, 1).resources)
     found = [*filter(devices.is_device, names), *filter(devices.is_share, names)]
-    return demand.field_of(serve, found[0] if found else "nvidia.com/gpu")
+    return demand.quantity_path_of(serve, found[0] if found else "nvidia.com/gpu")
 
 
 _MEASURES: tuple[_Measure, ...] = (
@@ -66,19 +66,19 @@ _MEASURES: tuple[_Measure, ...] = (
     _Measure(
         name="cpu_milli",
         text=lambda milli: f"{cpu_text(milli)} cpu",
-        field=lambda serve, _: demand.field_of(serve, demand.CPU),
+        field=lambda serve, _: demand.quantity_path_of(serve, demand.CPU),
     ),
     _Measure(
         name="memory_bytes",
         text=memory_text,
-        field=lambda serve, _: demand.field_of(serve, demand.MEMORY),
+        field=lambda serve, _: demand.quantity_path_of(serve, demand.MEMORY),
     ),
     _Measure(name="gpu", text=_counted("GPU", "GPUs"), field=_gpu_field, counted=True),
 )
 
 
 def _measures(contract: ResourceContract) -> tuple[_Measure, ...]:
-    """Also of the resources that the contract limits by name."""
+    """Includes the resources that the contract limits by name."""
     return *_MEASURES, *map(_of_resource, sorted(contract.resources))
 
 
@@ -87,14 +87,14 @@ def _of_resource(name: str) -> _Measure:
     return _Measure(
         name=name,
         text=lambda number: f"{amount(number)} {name}",
-        field=lambda serve, _: demand.field_of(serve, name),
+        field=lambda serve, _: demand.quantity_path_of(serve, name),
         counted=name != demand.STORAGE,
     )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Load:
-    """What is taken of a contract before a server is let through; see `ContractFacts`."""
+    """What is used of a contract before a server is allowed; see `ContractFacts`."""
 
     others: Demand
     own: Demand
@@ -108,15 +108,15 @@ def limit_violations(
     load: Load,
     devices: DeviceNames = DEFAULT_DEVICES,
 ) -> Iterator[Violation]:
-    """Each limit that is missing on the server, or that it is over."""
+    """Each limit that the server lacks or exceeds."""
     yield from _missing(serve, contract)
     one = Demand.of_serve(serve, 1, devices=devices)
     wanted = Demand.of_serve(serve, replicas, devices=devices)
     for measure in _measures(contract):
-        asked, own, running = map(measure.of, (wanted, load.own, load.running))
-        what = _asked(measure, measure.of(one), asked, replicas)
+        requested, own, running = map(measure.of, (wanted, load.own, load.running))
+        what = _describe_request(measure, measure.of(one), requested, replicas)
         most = measure.bound(contract.per_server)
-        if most is not None and asked > max(most, own):
+        if most is not None and requested > max(most, own):
             yield Violation(
                 reason="OverServerLimit",
                 message=f"{what}; contract {contract.meta.name} allows {measure.text(most)} "
@@ -124,9 +124,9 @@ def limit_violations(
                 field=measure.field(serve, devices),
             )
         most, taken = measure.bound(contract.total), measure.of(load.others)
-        if most is not None and max(asked, running) > max(most - taken, own):
-            if running > asked:
-                what = f"{measure.text(running)} may still run of it until its rollout is through"
+        if most is not None and max(requested, running) > max(most - taken, own):
+            if running > requested:
+                what = f"{measure.text(running)} may still run until its rollout is complete"
             yield Violation(
                 reason="OverTotal",
                 message=f"{what}; contract {contract.meta.name} has {measure.text(most)} in total, "
@@ -135,18 +135,18 @@ def limit_violations(
             )
 
 
-def _asked(measure: _Measure, one: int, asked: int, replicas: int) -> str:
-    """`8Gi x 3 replicas is 24Gi`, or the plain amount where there is one replica."""
+def _describe_request(measure: _Measure, one: int, requested: int, replicas: int) -> str:
+    """`8Gi x 3 replicas is 24Gi`, or only the amount for one replica."""
     if not measure.per_replica or replicas == 1:
-        return measure.text(asked)
-    return f"{measure.text(one)} x {replicas} replicas is {measure.text(asked)}"
+        return measure.text(requested)
+    return f"{measure.text(one)} x {replicas} replicas is {measure.text(requested)}"
 
 
 def _missing(serve: ModelServe, contract: ResourceContract) -> Iterator[Violation]:
-    """Where a contract bounds memory or cpu, a server that sets none would be unbounded.
+    """If a contract bounds memory or cpu, a server without a limit would be unbounded.
 
-    A cpu request will do, since it is what the scheduler sets aside and what a share of the node
-    follows from; a memory request binds nobody.
+    A cpu request is enough: the scheduler reserves it, and it defines the share of the node's cpu.
+    A memory request is not: it limits nothing.
     """
     for resource, bounded, limit in (
         (demand.CPU, _bounded(contract, "cpu_milli"), False),
@@ -156,8 +156,8 @@ def _missing(serve: ModelServe, contract: ResourceContract) -> Iterator[Violatio
             yield Violation(
                 reason="LimitMissing",
                 message=f"not set; contract {contract.meta.name} bounds {resource}, so each server "
-                "says how much it takes, such as " + ("2Gi" if limit else "2"),
-                field=demand.path("limits", resource),
+                "must set it, such as " + ("2Gi" if limit else "2"),
+                field=demand.quantity_path("limits", resource),
             )
 
 

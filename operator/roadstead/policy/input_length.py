@@ -1,4 +1,4 @@
-"""Whether a server in the modes Embedding and Rerank can answer what it is asked."""
+"""Whether a server in the modes Embedding and Rerank can process its inputs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _EMBEDDING_TYPES = ("mean", "cls", "last")
 
 
 def input_warnings(serve: ModelServe, model: Model | None) -> Iterator[Violation]:
-    """A pooling type that the mode can't use, and batches that are shorter than an input may be."""
+    """A pooling type that the mode can't use, and batches shorter than the longest input."""
     params, gguf = serve.runtime_params, section(model.status if model else {}, "gguf")
     mode = params.get("mode") or CHAT
     if mode == CHAT:
@@ -40,8 +40,8 @@ def _embedding(params: Raw, gguf: Raw) -> str:
         return ""
     if pooling == "rank":
         return (
-            "Embedding with pooling type rank, that of a reranker, answers with scores that are no "
-            "embeddings: use mode Rerank or an embedding model"
+            "Embedding with pooling type rank, that of a reranker, returns scores, not embeddings: "
+            "use mode Rerank or an embedding model"
         )
     return (
         f"Embedding with pooling type {pooling} answers 400 at /v1/embeddings: use an embedding "
@@ -53,13 +53,13 @@ def _rerank(params: Raw, gguf: Raw) -> str:
     given, own = given_pooling(params), model_pooling(gguf)
     if given not in ("rank", UNKNOWN):
         return (
-            f"Rerank with pooling type {given} answers 501 at /v1/rerank: leave --pooling out of "
+            f"Rerank with pooling type {given} answers 501 at /v1/rerank: remove --pooling from "
             "extraArgs"
         )
     if own not in ("rank", "unspecified", UNKNOWN):
         return (
-            f"Rerank needs a reranker, and the model's pooling type is {own}: its scores mean "
-            "nothing; use mode Embedding or a reranker"
+            f"Rerank needs a reranker, but the model's pooling type is {own}: its scores are "
+            "meaningless; use mode Embedding or a reranker"
         )
     return ""
 
@@ -71,8 +71,8 @@ def _short_batches(params: Raw, gguf: Raw) -> Iterator[Violation]:
     field = "ubatchSize" if params.get("ubatchSize") else "batchSize"
     yield Violation(
         reason="BatchTooShort",
-        message=f"{params.get(field)}; inputs of more than {slots.ubatch} tokens are answered with "
-        f"500, though a slot has a context of {slots.cells}: leave batchSize and ubatchSize out, "
-        "or lower contextSize",
+        message=f"{params.get(field)}; llama-server answers 500 to inputs of more than "
+        f"{slots.ubatch} tokens, though a slot has a context of {slots.cells}: remove batchSize "
+        "and ubatchSize, or lower contextSize",
         field=f"{_PARAMS}.{field}",
     )

@@ -1,4 +1,4 @@
-"""Whether a server's memory limit holds what the server needs."""
+"""Whether a server's memory limit is large enough for the server."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def memory_fit(
     *,
     to_deny: bool = False,
 ) -> Violation | None:
-    """A memory limit too small for the estimate, which the message takes apart.
+    """A memory limit below the estimate; the message lists the parts of the estimate.
 
-    None before the Model is stored, and where a GPU takes a part of it that isn't known; with
-    `to_deny` also where the estimate isn't known well enough to deny a server.
+    None before the Model is stored, and if a GPU has an unknown part of it; with `to_deny` also if
+    the estimate isn't exact enough to deny a server.
     """
     parts = _estimate(serve, model, devices)
     if parts is None or model is None or (to_deny and not parts.exact):
@@ -62,7 +62,7 @@ def _too_small(serve: ModelServe, needed: int, about: str, lower: str) -> Violat
         reason="MemoryTooSmall",
         message=f"{limit}; each replica needs {about} {mebibytes(needed)} for this model and "
         f"these runtimeParams: raise the limit, or {lower}",
-        field=demand.path("limits", demand.MEMORY),
+        field=demand.quantity_path("limits", demand.MEMORY),
     )
 
 

@@ -1,4 +1,4 @@
-"""What must hold of a ModelServe before anything is made for it."""
+"""The rules that a ModelServe must meet before its objects are created."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from roadstead.policy.chain import Rule, Violation
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ServeFacts:
-    """A ModelServe and the Models that it names, as far as the catalogue has them.
+    """A ModelServe and the Models that it names, if the catalogue has them.
 
-    A name that is not in the catalogue is no violation: the Quant service may know the model.
+    A name that is not in the catalogue is allowed: the Quant service may know the model.
     """
 
     serve: ModelServe
-    named: Model | None
+    model_by_name: Model | None
     """The Model called `spec.modelName`."""
-    numbered: Model | None
+    model_by_uuid: Model | None
     """The Model whose UID is `spec.modelUuid`."""
 
     @property
     def model(self) -> Model | None:
-        """The one that both mean, once the rules hold."""
-        return self.numbered or self.named
+        """The Model of the server, if the rules are met."""
+        return self.model_by_uuid or self.model_by_name
 
 
-def a_model_is_named(facts: ServeFacts) -> Violation | None:
+def check_model_named(facts: ServeFacts) -> Violation | None:
     """`modelName` or `modelUuid` is given."""
     if facts.serve.model_name or facts.serve.model_uuid:
         return None
@@ -43,41 +43,41 @@ def a_model_is_named(facts: ServeFacts) -> Violation | None:
     )
 
 
-def the_uuid_is_known(facts: ServeFacts) -> Violation | None:
-    """A UUID can't be asked of the Quant service, so it must be in the catalogue."""
-    serve = facts.serve
-    if not serve.model_uuid or facts.numbered:
+def check_uuid_known(facts: ServeFacts) -> Violation | None:
+    """The Quant service doesn't know UUIDs, so the Model must be in the catalogue."""
+    serve, named = facts.serve, facts.model_by_name
+    if not serve.model_uuid or facts.model_by_uuid:
         return None
-    if facts.named:
+    if named:
         return Violation(
             reason="ModelMismatch",
-            message=f"Model {facts.named.meta.name} has the UUID {facts.named.meta.uid}, not "
-            f"{serve.model_uuid}; it was perhaps deleted and made anew. Leave out spec.modelUuid, "
-            "or correct it",
+            message=f"Model {named.meta.name} has the UUID {named.meta.uid}, not "
+            f"{serve.model_uuid}; it may have been deleted and created again. Remove "
+            "spec.modelUuid, or correct it",
             field="spec.modelUuid",
         )
     return Violation(
         reason="ModelNotFound",
-        message=f"no Model has the UUID {serve.model_uuid}; `kubectl get models` lists them, "
-        "and spec.modelName instead asks the Quant service for the model",
+        message=f"no Model has the UUID {serve.model_uuid}; `kubectl get models` lists the Models. "
+        "For a model of the Quant service, set spec.modelName instead",
         field="spec.modelUuid",
     )
 
 
-def name_and_uuid_agree(facts: ServeFacts) -> Violation | None:
-    """`modelName` and `modelUuid`, where both are given, mean the same Model."""
-    serve, numbered = facts.serve, facts.numbered
-    if not serve.model_name or not numbered or numbered.meta.name == serve.model_name:
+def check_name_matches_uuid(facts: ServeFacts) -> Violation | None:
+    """`modelName` and `modelUuid`, if both are set, are of the same Model."""
+    serve, model = facts.serve, facts.model_by_uuid
+    if not serve.model_name or not model or model.meta.name == serve.model_name:
         return None
     return Violation(
         reason="ModelMismatch",
-        message=f"spec.modelUuid is Model {numbered.meta.name}, spec.modelName says "
-        f"{serve.model_name}; give one of them, or two that agree",
+        message=f"spec.modelUuid is the UUID of Model {model.meta.name}, but spec.modelName is "
+        f"{serve.model_name}; remove one of them, or correct it",
         field="spec.modelUuid",
     )
 
 
-def the_model_stays(facts: ServeFacts) -> Violation | None:
+def check_model_not_deleting(facts: ServeFacts) -> Violation | None:
     """No server starts on a Model that is being deleted."""
     if not facts.model or not facts.model.meta.deleting:
         return None
@@ -88,10 +88,10 @@ def the_model_stays(facts: ServeFacts) -> Violation | None:
     )
 
 
-def the_location_is_the_models(facts: ServeFacts) -> Violation | None:
-    """`minioEndpoint`, `minioBucket`, `minioPath`, where given, are the Model's.
+def check_location(facts: ServeFacts) -> Violation | None:
+    """`minioEndpoint`, `minioBucket` and `minioPath`, if set, are the Model's.
 
-    They are compared once the Model is stored, since only then is it known where.
+    They are compared once the Model is stored, since its location is unknown before.
     """
     stored = facts.model.stored_at if facts.model else None
     if stored is None:
@@ -107,23 +107,23 @@ def the_location_is_the_models(facts: ServeFacts) -> Violation | None:
             return Violation(
                 reason="LocationMismatch",
                 message=f"the model's {field} is {actual}, not {wanted}; "
-                "leave the field out, or write the model's",
+                "remove the field, or correct it",
                 field=f"spec.{field}",
             )
     return None
 
 
-def the_resources_are_quantities(facts: ServeFacts) -> Violation | None:
-    """Every quantity can be read, and no request is above its limit."""
+def check_resources(facts: ServeFacts) -> Violation | None:
+    """Every quantity is valid, and no request is above its limit."""
     requests = section(facts.serve.resources, "requests")
     limits = section(facts.serve.resources, "limits")
     try:
         for name, value in limits.items():
             limit = parse_quantity(value, field=f"spec.resources.limits.{name}")
-            asked = parse_quantity(
+            request = parse_quantity(
                 requests.get(name, value), field=f"spec.resources.requests.{name}"
             )
-            if asked > limit:
+            if request > limit:
                 return Violation(
                     reason="InvalidResources",
                     message=f"{name}: the request {requests[name]} is above the limit {value}",
@@ -136,7 +136,7 @@ def the_resources_are_quantities(facts: ServeFacts) -> Violation | None:
     return None
 
 
-def the_flags_are_allowed(facts: ServeFacts) -> Violation | None:
+def check_flags(facts: ServeFacts) -> Violation | None:
     """`runtimeParams` become llama-server flags of the allow-list."""
     try:
         server_args(facts.serve.runtime_params, facts.serve.model_name, facts.serve.resources)
@@ -146,24 +146,24 @@ def the_flags_are_allowed(facts: ServeFacts) -> Violation | None:
 
 
 SPEC_RULES: tuple[Rule[ServeFacts], ...] = (
-    a_model_is_named,
-    the_resources_are_quantities,
-    the_flags_are_allowed,
+    check_model_named,
+    check_resources,
+    check_flags,
 )
-"""Those that no other object decides."""
+"""The rules that depend on no other object."""
 
 MODELSERVE_RULES: tuple[Rule[ServeFacts], ...] = (
-    a_model_is_named,
-    name_and_uuid_agree,
-    the_uuid_is_known,
-    the_model_stays,
-    the_location_is_the_models,
-    the_resources_are_quantities,
-    the_flags_are_allowed,
+    check_model_named,
+    check_name_matches_uuid,
+    check_uuid_known,
+    check_model_not_deleting,
+    check_location,
+    check_resources,
+    check_flags,
 )
 
 
 def spec_violations(serve: ModelServe) -> tuple[Violation, ...]:
-    """What can be denied before the spec is stored: no Model and no contract makes it right."""
-    facts = ServeFacts(serve=serve, named=None, numbered=None)
+    """Violations that depend on no other object, so that they are denied before admission."""
+    facts = ServeFacts(serve=serve, model_by_name=None, model_by_uuid=None)
     return tuple(found for rule in SPEC_RULES if (found := rule(facts)))

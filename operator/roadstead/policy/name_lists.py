@@ -1,4 +1,4 @@
-"""Lists of names within a message, cut short."""
+"""Shortened lists of names for messages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def alternatives(names: Iterable[str]) -> str:
 
 
 def together(names: Iterable[str]) -> str:
-    """The first few of `names`, as all that is asked for."""
+    """The first few of `names`, all of which are required."""
     listed = sorted(names)
     more = f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
     return ", ".join(listed[:_SHOWN]) + more

@@ -1,7 +1,7 @@
-"""What the reconciler may do with a ModelServe: receipt and contract are checked once more.
+"""What the reconciler may do with a ModelServe: receipt and contract are checked again.
 
-The webhooks have let the object through, or were down, or were gone around, or the contract has
-changed since. Here nothing starts or grows that is not covered now.
+The webhooks may have been down or bypassed, or the contract may have changed since. A server that
+is not covered now neither starts nor grows.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from roadstead.policy.contract_policy import ContractFacts, explain, violations
 
 
 class Effect(enum.Enum):
-    """What is done with the server's objects."""
+    """What the reconciler does with the server's objects."""
 
     APPLY = "apply"
-    """All that the spec asks for."""
+    """Apply the spec."""
     CAP = "cap"
-    """What the spec asks for, with no more replicas than were granted."""
+    """Apply the spec, with at most the granted replicas."""
     FREEZE = "freeze"
-    """Nothing is made or changed; what runs goes on, with no more replicas than were granted."""
+    """Create and change nothing; what runs continues, with at most the granted replicas."""
     DRAIN = "drain"
-    """Scaled to zero."""
+    """Scale to zero."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RecheckFacts:
-    """A ModelServe as it is to be run.
+    """A ModelServe and what is known of it.
 
-    `refused` says what is wrong with the receipt; then nobody knows who asked, and `contract` is
-    None. `granted` is what was last granted, as the status has it; None if nothing ever was.
-    `runs` says whether it has a Deployment of ours, whatever that asks for.
+    `refused` is what is wrong with the receipt; then the author is unknown and `contract` is None.
+    `granted` is the last grant in the status, None without one. `runs`: it has a Deployment of the
+    operator.
     """
 
     contract: ContractFacts | None
@@ -44,75 +44,76 @@ class RecheckFacts:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RecheckVerdict:
-    """`accepted` is None where it can't be told yet; `subject` is who asked, if that is known."""
+    """`accepted` is None if it is unknown yet; `subject` is the author, if known."""
 
     accepted: bool | None
     reason: str
     message: str
     effect: Effect
     replicas: int = 0
-    """How many may run, for APPLY, CAP and DRAIN."""
+    """The replicas that may run, for APPLY, CAP and DRAIN."""
     subject: str = ""
 
 
 def judge(facts: RecheckFacts) -> RecheckVerdict:
     """The verdict; never raises.
 
-    A receipt that does not hold freezes: its spec is not what was admitted, so it can be neither
-    applied nor held against a contract. A contract that does not cover the server any more drains
-    it where it says so, and else keeps it from growing.
+    An invalid receipt freezes the server: its spec is not what was admitted, so it can be neither
+    applied nor checked against a contract. A contract that no longer covers the server drains it
+    if its enforcement is Drain, and otherwise keeps it from growing.
     """
     if facts.contract is None:
         return _refused(facts.refused)
-    asked, contract = facts.contract, facts.contract.contract
-    found = violations(asked)
+    requested, contract = facts.contract, facts.contract.contract
+    found = violations(requested)
     if not found:
         name = contract.meta.name if contract else ""
         return RecheckVerdict(
             accepted=True,
             reason="Accepted",
-            message=f"contract {name}, asked for by {asked.caller.subject}",
+            message=f"contract {name}, requested by {requested.caller.subject}",
             effect=Effect.APPLY,
-            replicas=asked.replicas,
-            subject=asked.caller.subject,
+            replicas=requested.replicas,
+            subject=requested.caller.subject,
         )
-    effect, replicas = _not_covered(asked, facts)
+    effect, replicas = _not_covered(requested, facts)
     return RecheckVerdict(
         accepted=False,
         reason=found[0].reason,
         message=explain(found) + _CONSEQUENCES[effect],
         effect=effect,
         replicas=replicas,
-        subject=asked.caller.subject,
+        subject=requested.caller.subject,
     )
 
 
-def _not_covered(asked: ContractFacts, facts: RecheckFacts) -> tuple[Effect, int]:
-    """What is done with a server that its contract does not cover, and how many replicas it has.
+def _not_covered(requested: ContractFacts, facts: RecheckFacts) -> tuple[Effect, int]:
+    """The effect for a server that its contract does not cover, and its replicas.
 
-    A spec whose replicas take more than was granted is not applied: it would let the server grow.
+    A spec whose replicas use more than was granted is not applied: the server would grow.
     """
-    drains = asked.contract is not None and asked.contract.enforcement == "Drain"
+    drains = requested.contract is not None and requested.contract.enforcement == "Drain"
     if drains and (facts.runs or facts.granted is not None):
         return Effect.DRAIN, 0
     if facts.granted is None:
         return Effect.FREEZE, 0
-    replicas = min(asked.replicas, facts.granted.replicas)
-    if not Demand.of_serve(asked.serve, replicas, devices=asked.devices).within(facts.granted):
+    replicas = min(requested.replicas, facts.granted.replicas)
+    demand = Demand.of_serve(requested.serve, replicas, devices=requested.devices)
+    if not demand.within(facts.granted):
         return Effect.FREEZE, 0
     return Effect.CAP, replicas
 
 
 _CONSEQUENCES = {
     Effect.FREEZE: " (nothing is started or changed)",
-    Effect.CAP: " (what runs goes on and does not grow)",
-    Effect.DRAIN: " (scaled to zero, as the contract's enforcement says)",
+    Effect.CAP: " (what runs continues and does not grow)",
+    Effect.DRAIN: " (scaled to zero by the contract's enforcement)",
 }
 
 
 def _refused(refused: Violation | None) -> RecheckVerdict:
     if refused is None:
-        return unknown("the receipt was not looked at yet")
+        return unknown("the receipt is not checked yet")
     return RecheckVerdict(
         accepted=False,
         reason=refused.reason,
@@ -122,7 +123,7 @@ def _refused(refused: Violation | None) -> RecheckVerdict:
 
 
 def unknown(message: str) -> RecheckVerdict:
-    """The verdict as long as the receipts' keys can't be read."""
+    """The verdict while the receipts' keys are unavailable."""
     return RecheckVerdict(
         accepted=None, reason="ReceiptKeysMissing", message=message, effect=Effect.FREEZE
     )

@@ -80,7 +80,7 @@ async def test_server_moves_to_a_contract_that_has_room_for_what_may_still_run(
     await patch(api, serve, with_spec(token(), resources=limits("1Mi")))
     moved = {"contract": small["metadata"]["name"]}
     said = await refusal(patch(api, serve, with_spec(token(), **moved)))
-    assert "600Mi may still run of it until its rollout is through" in said
+    assert "600Mi may still run until its rollout is complete" in said
     await run(api, serve, large, "1Mi")
     await patch(api, serve, with_spec(token(), **moved))
 

@@ -197,4 +197,4 @@ async def test_server_of_a_contract_that_ended_is_not_deleted(
     await sample_ledger.write(ledger, [samples.record(ended)])
     answer = await alice.ask("DELETE", f"/api/servers/{served['metadata']['uid']}")
     assert answer.status == 403
-    assert "ended at 2020-01-01" in answer.json["error"]["message"]
+    assert "expired at 2020-01-01" in answer.json["error"]["message"]

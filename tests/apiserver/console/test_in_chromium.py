@@ -92,11 +92,11 @@ def test_server_turns_ready_on_an_open_page(
     desk: Page, console: ConsoleProcess, ledger: Postgres
 ) -> None:
     name = fresh_name("live")
-    waiting = samples.ready("False", "Loading", "pod x loads the model")
+    waiting = samples.ready("False", "Loading", "pod x is loading the model")
     write(ledger, samples.serve(name, conditions=waiting))
     desk.goto(f"{console.origin}/servers?q={name}")
     row = desk.get_by_role("row", name=name)
-    expect(row).to_contain_text("loads the model")
+    expect(row).to_contain_text("is loading the model")
     desk.evaluate("window.same = true")
     write(ledger, samples.serve(name, version=6))
     expect(row.locator(".status")).to_have_text("Ready", timeout=60_000)

@@ -231,7 +231,7 @@ def test_update_that_moves_to_a_contract_without_room_for_what_runs_is_denied() 
     known = facts(receipt=receipt(asked), running=before, offers=(offer(total={"replicas": 2}),))
     answer = validate(asked, known, RULES).answer
     assert answer.reason == "OverTotal"
-    assert "3 replicas may still run of it until its rollout is through" in answer.message
+    assert "3 replicas may still run until its rollout is complete" in answer.message
 
 
 REFUSED = {"extraArgs": ["--model-url", "http://example.com/x"]}

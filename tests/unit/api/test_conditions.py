@@ -1,4 +1,4 @@
-"""Conditions: what is stored, and when it counts as a change."""
+"""Conditions: what is stored, and what counts as a change."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ CONDITIONS = st.builds(
 
 
 def holding(*items: Condition, now: str = EARLIER) -> dict[str, Any]:
-    """An object that was given these conditions."""
+    """An object with these conditions in its status."""
     meta = {"generation": 3}
     return {
         "metadata": meta,
@@ -29,34 +29,34 @@ def holding(*items: Condition, now: str = EARLIER) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("holds", "status"), [(True, "True"), (False, "False"), (None, "Unknown")])
-def test_a_condition_holds_or_not_or_is_not_known(holds: bool | None, status: str) -> None:
+def test_condition_is_true_false_or_unknown(holds: bool | None, status: str) -> None:
     assert condition("Stored", holds, "Why").status == status
 
 
 @given(CONDITIONS, CONDITIONS)
-def test_the_time_moves_with_the_status_alone(before: Condition, after: Condition) -> None:
+def test_transition_time_changes_only_with_the_status(before: Condition, after: Condition) -> None:
     (item,) = merged(holding(before), [after], now=LATER)
     moved = before.status != after.status
     assert item["lastTransitionTime"] == (LATER if moved else EARLIER)
 
 
 @given(CONDITIONS)
-def test_what_was_stored_is_found_again(stored: Condition) -> None:
+def test_stored_condition_is_found(stored: Condition) -> None:
     assert find(holding(stored), "Stored") == stored
 
 
 @given(CONDITIONS)
-def test_the_same_condition_once_more_is_no_change(stored: Condition) -> None:
+def test_repeated_condition_is_unchanged(stored: Condition) -> None:
     raw = holding(stored)
     assert merged(raw, [stored], now=LATER) == raw["status"]["conditions"]
 
 
-def test_a_type_that_is_not_desired_any_more_is_dropped() -> None:
+def test_undesired_type_is_removed() -> None:
     raw = holding(condition("Old", True, "Was"))
     assert [item["type"] for item in merged(raw, [], now=LATER)] == []
 
 
-def test_a_condition_says_which_generation_it_is_of() -> None:
+def test_condition_has_the_observed_generation() -> None:
     assert (
         holding(condition("Stored", True, "Stored"))["status"]["conditions"][0][
             "observedGeneration"
@@ -65,7 +65,7 @@ def test_a_condition_says_which_generation_it_is_of() -> None:
     )
 
 
-def test_a_long_message_is_cut() -> None:
+def test_long_message_is_truncated() -> None:
     (item,) = merged({}, [condition("Stored", False, "Why", "x" * 5000)], now=LATER)
     assert len(item["message"]) == MESSAGE_LIMIT
 
@@ -74,13 +74,13 @@ def test_an_object_without_a_status_has_no_condition() -> None:
     assert find({"metadata": {}}, "Ready") is None
 
 
-def test_ready_is_what_all_parts_are() -> None:
+def test_ready_is_true_if_all_parts_are() -> None:
     parts = [condition("A", True, "Fine"), condition("B", True, "Fine")]
     assert summary(parts, ready="Ready") == condition("Ready", True, "Ready")
 
 
 @given(st.lists(CONDITIONS, min_size=1))
-def test_ready_tells_of_the_first_part_that_does_not_hold(parts: list[Condition]) -> None:
+def test_ready_has_the_reason_of_the_first_part_that_is_not_true(parts: list[Condition]) -> None:
     first = next((part for part in parts if not part.true), None)
     ready = summary(parts, ready="Ready")
     assert ready.true is (first is None)

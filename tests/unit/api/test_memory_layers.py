@@ -1,4 +1,4 @@
-"""What models keep of each token and slot, against what llama-server prints when it loads them.
+"""The memory of models for each token and slot, compared with what llama-server prints.
 
 The models are small ones of random weights, the server is llama.cpp's build 11669, with two slots
 and a context of 32768 tokens: what it prints as `KV buffer size` and `RS buffer size`, in MiB.

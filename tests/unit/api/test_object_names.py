@@ -1,4 +1,4 @@
-"""What a Kubernetes object can be called."""
+"""Valid names of Kubernetes objects."""
 
 import pytest
 
@@ -14,7 +14,7 @@ def test_a_subdomain_is_a_name(text: str) -> None:
     "text",
     ["", "A", "a_b", "-a", "a-", ".a", "a.", "a..b", "a.-b", "..", "a/b", "a\n", "é", "a" * 254],
 )
-def test_anything_else_is_none(text: str) -> None:
+def test_invalid_name_is_rejected(text: str) -> None:
     assert not is_name(text)
 
 

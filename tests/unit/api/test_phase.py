@@ -1,4 +1,4 @@
-"""One word for how an object is."""
+"""The phase of an object."""
 
 import pytest
 
@@ -25,5 +25,5 @@ def test_reason_decides_the_phase(status: str, reason: str, expected: str) -> No
     assert phase({"status": {"conditions": [ready]}}) == expected
 
 
-def test_object_that_nobody_looked_at_is_pending() -> None:
+def test_object_without_conditions_is_pending() -> None:
     assert phase({"metadata": {}}) == "Pending"

@@ -1,4 +1,4 @@
-"""Reading objects that may lack anything."""
+"""Reading objects in which any field may be missing."""
 
 import datetime
 from typing import Any
@@ -21,9 +21,7 @@ def test_a_section_is_the_mapping_at_its_path() -> None:
 
 
 @given(st.dictionaries(st.sampled_from("abc"), JSON), st.lists(st.sampled_from("abc"), max_size=4))
-def test_whatever_is_missing_on_the_way_reads_as_empty(
-    raw: dict[str, Any], path: list[str]
-) -> None:
+def test_missing_section_is_empty(raw: dict[str, Any], path: list[str]) -> None:
     assert isinstance(section(raw, *path), dict)
 
 
@@ -32,7 +30,7 @@ def test_metadata_is_read_before_the_object_is_stored() -> None:
     assert (meta.name, meta.generation, meta.deleting, meta.finalizers) == ("", 0, False, ())
 
 
-def test_an_object_with_a_time_of_deletion_is_being_deleted() -> None:
+def test_object_with_deletion_timestamp_is_being_deleted() -> None:
     assert Metadata.parse({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}).deleting
 
 

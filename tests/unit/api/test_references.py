@@ -1,4 +1,4 @@
-"""Under which keys a ModelServe is found by its Model."""
+"""The index keys of a ModelServe."""
 
 import pytest
 
@@ -16,9 +16,11 @@ from roadstead.api.references import by_name, by_uuid, model_references
         pytest.param({}, (), id="none"),
     ],
 )
-def test_a_serve_is_found_by_what_it_names(spec: dict[str, str], keys: tuple[str, ...]) -> None:
+def test_modelserve_is_indexed_by_name_and_uuid(
+    spec: dict[str, str], keys: tuple[str, ...]
+) -> None:
     assert model_references({"spec": spec}) == keys
 
 
-def test_a_name_that_looks_like_a_uuid_is_still_a_name() -> None:
+def test_name_in_the_form_of_a_uuid_is_a_name() -> None:
     assert by_name("1-2") != by_uuid("1-2")

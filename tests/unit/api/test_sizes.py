@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Human-readable numbers."""
 
 import pytest
 from hypothesis import given
@@ -20,7 +20,7 @@ from roadstead.api.sizes import percent, seconds_text, size_text
         (2**62, "4096 PiB"),
     ],
 )
-def test_a_size_has_the_unit_that_leaves_three_digits(count: int, text: str) -> None:
+def test_size_has_up_to_three_digits(count: int, text: str) -> None:
     assert size_text(count) == text
 
 
@@ -32,7 +32,7 @@ def test_every_size_fits_its_status_field(count: int) -> None:
 
 
 @given(st.integers(0, 2**60), st.integers(0, 2**60))
-def test_only_what_is_whole_is_a_hundred_percent(done: int, total: int) -> None:
+def test_percent_is_100_only_if_all_is_done(done: int, total: int) -> None:
     share = percent(done, total)
     assert 0 <= share <= 100
     assert (share == 100) == (total > 0 and done >= total)
@@ -42,5 +42,5 @@ def test_only_what_is_whole_is_a_hundred_percent(done: int, total: int) -> None:
     ("seconds", "text"),
     [(0, "0 s"), (119, "119 s"), (120, "2 min"), (7199, "2 h 0 min"), (7500, "2 h 5 min")],
 )
-def test_a_duration_has_the_unit_that_people_would_choose(seconds: int, text: str) -> None:
+def test_duration_has_a_readable_unit(seconds: int, text: str) -> None:
     assert seconds_text(seconds) == text

@@ -50,7 +50,7 @@ def test_a_prompt_of_a_chat_is_computed_in_parts(mode: str | None) -> None:
         pytest.param({"batchSize": 2048, "ubatchSize": 1024}, (2048, 1024), id="both"),
     ],
 )
-def test_given_batches_stay(params: dict[str, Any], expected: tuple[int, int]) -> None:
+def test_given_batch_sizes_are_kept(params: dict[str, Any], expected: tuple[int, int]) -> None:
     assert batches(contextSize=8192, **params) == expected
 
 
@@ -120,9 +120,7 @@ def test_any_params_have_slots(params: dict[str, Any]) -> None:
 
 
 @given(st.integers(256, 10_485_760), st.integers(1, 256), st.sampled_from([[], ["--kv-unified"]]))
-def test_what_is_needed_is_a_bounded_multiple(
-    context: int, parallel: int, extra: list[str]
-) -> None:
+def test_needed_ubatch_is_a_bounded_multiple(context: int, parallel: int, extra: list[str]) -> None:
     params = {"contextSize": context, "parallel": parallel, "extraArgs": extra}
     needed = slots_of({"mode": "Embedding", **params}, {}).needed
     assert needed % parallel == 0

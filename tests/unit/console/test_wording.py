@@ -56,6 +56,6 @@ def test_share_is_whole_percent(
 
 
 def test_reason_is_the_operators_message_or_words_for_it() -> None:
-    assert formatting.reason_text("Loading", "pod x loads the model") == "Pod x loads the model"
+    assert formatting.reason_text("Loading", "pod x is loading it") == "Pod x is loading it"
     assert formatting.reason_text("ScaledToZero", "") == "Stopped: it is scaled to zero replicas."
     assert formatting.reason_text("ImagePullFailed", "") == "Image pull failed."

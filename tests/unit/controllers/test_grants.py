@@ -10,7 +10,7 @@ import pytest
 from roadstead.api.granted import Granted
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw
-from roadstead.api.workload import observe, rolled_out
+from roadstead.api.workload import is_rolled_out, observe
 from roadstead.controllers.grants import Grant
 from roadstead.controllers.modelserve_status import ServeObservation
 from roadstead.controllers.status_writer import StatusWriter
@@ -163,5 +163,5 @@ async def test_what_was_never_granted_is_not_granted_by_a_rollout() -> None:
 def test_a_server_of_no_replicas_is_rolled_out_once_no_pod_is_left() -> None:
     status = {"observedGeneration": 1}
     stopped: Raw = {"metadata": {"generation": 1}, "spec": {"replicas": 0}, "status": status}
-    assert rolled_out(stopped)
-    assert not rolled_out({**stopped, "status": {**status, "replicas": 1}})
+    assert is_rolled_out(stopped)
+    assert not is_rolled_out({**stopped, "status": {**status, "replicas": 1}})

@@ -1,4 +1,4 @@
-"""Servers under contract, as the operator's watch cache would hold them."""
+"""Servers under contract, as in the operator's watch cache."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def make_server(
     created: str = "2026-01-01T00:00:00Z",
     cpu: str = "1",
 ) -> Raw:
-    """A ModelServe in namespace `demo` whose UID is made of its name."""
+    """A ModelServe in namespace `demo` whose UID is derived from its name."""
     return {
         "metadata": {
             "name": name,

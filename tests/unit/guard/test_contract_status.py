@@ -1,4 +1,4 @@
-"""The status of a contract, and which reservations stay in it."""
+"""The status of a contract, and which reservations are kept in it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def counted(*, uid: str = "uid", demand: Demand = DEMAND) -> Counted:
         ),
     ],
 )
-def test_a_reservation_stays_until_it_is_counted_or_lapses(
+def test_reservation_is_kept_until_it_is_counted_or_lapses(
     reservation: Reservation, server: Counted | None, pending: bool
 ) -> None:
     assert still_pending(reservation, server, NOW) is pending
@@ -68,12 +68,12 @@ def ready_reason(used: Demand = DEMAND, *, left_out: int = 0, **spec: Any) -> tu
         pytest.param({"total": {"replicas": 2}}, 0, ("False", "Exhausted"), id="none left"),
         pytest.param({"total": {"gpu": 0}}, 0, ("True", "Ready"), id="no GPUs from the start"),
         pytest.param({"total": {"replicas": 1}}, 1, ("False", "OverTotal"), id="shrunk"),
-        pytest.param({"expiresAt": "2026-01-01T12:00:00Z"}, 0, ("False", "Expired"), id="ended"),
+        pytest.param({"expiresAt": "2026-01-01T12:00:00Z"}, 0, ("False", "Expired"), id="expired"),
         pytest.param({"expiresAt": "2026-01-01T12:00:01Z"}, 0, ("True", "Ready"), id="to end"),
-        pytest.param({"total": {"cpu": "x"}}, 0, ("False", "Unreadable"), id="no quantity"),
+        pytest.param({"total": {"cpu": "x"}}, 0, ("False", "Unreadable"), id="invalid quantity"),
     ],
 )
-def test_ready_says_whether_servers_can_be_created(
+def test_ready_is_true_if_servers_can_be_created(
     spec: dict[str, Any], left_out: int, expected: tuple[str, str]
 ) -> None:
     assert ready_reason(left_out=left_out, **spec) == expected

@@ -1,4 +1,4 @@
-"""The guard's verdict: nothing starts or grows that receipt and contract do not cover."""
+"""The verdict: a server that receipt and contract do not cover neither starts nor grows."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ def facts(
     return RecheckFacts(contract=contract, granted=grant, runs=runs)
 
 
-def test_what_the_contract_covers_is_applied() -> None:
+def test_covered_server_is_applied() -> None:
     verdict = judge(facts(total={"replicas": 3}))
     assert (verdict.accepted, verdict.effect, verdict.replicas) == (True, Effect.APPLY, 3)
 
 
-def test_an_accepted_server_tells_who_asked() -> None:
+def test_accepted_server_has_its_author() -> None:
     assert judge(facts()).subject == "alice"
 
 
 @pytest.mark.parametrize("granted", [None, Demand(), Demand(servers=1, replicas=2)])
-def test_nothing_is_changed_without_a_receipt_that_holds(granted: Demand | None) -> None:
+def test_nothing_is_changed_without_a_valid_receipt(granted: Demand | None) -> None:
     verdict = judge(RecheckFacts(contract=None, refused=REFUSED, granted=granted, runs=True))
     assert (verdict.accepted, verdict.effect) == (False, Effect.FREEZE)
 
@@ -64,29 +64,29 @@ def test_a_new_server_over_the_contract_is_not_started() -> None:
         pytest.param(0, 0, id="stays down"),
     ],
 )
-def test_a_granted_server_goes_on_and_does_not_grow(granted: int, replicas: int) -> None:
+def test_granted_server_continues_and_does_not_grow(granted: int, replicas: int) -> None:
     verdict = judge(facts(granted=granted, total={"replicas": 2}))
     assert (verdict.effect, verdict.replicas) == (Effect.CAP, replicas)
 
 
-def test_a_deployment_is_no_proof_that_anything_was_granted() -> None:
+def test_deployment_does_not_prove_a_grant() -> None:
     verdict = judge(facts(runs=True, total={"replicas": 2}))
     assert (verdict.accepted, verdict.effect) == (False, Effect.FREEZE)
 
 
-def test_a_spec_that_takes_more_than_was_granted_is_not_applied() -> None:
+def test_spec_above_the_grant_is_not_applied() -> None:
     given = facts(granted=3, total={"replicas": 2})
     assert given.granted is not None
     less = dataclasses.replace(given.granted, memory_bytes=given.granted.memory_bytes - 1)
     assert judge(dataclasses.replace(given, granted=less)).effect is Effect.FREEZE
 
 
-def test_a_running_server_is_drained_where_the_contract_says_so() -> None:
+def test_running_server_is_drained_if_the_contract_enforces_it() -> None:
     verdict = judge(facts(granted=3, total={"replicas": 2}, enforcement="Drain"))
     assert (verdict.accepted, verdict.effect, verdict.replicas) == (False, Effect.DRAIN, 0)
 
 
-def test_what_runs_without_a_grant_is_drained_too() -> None:
+def test_running_server_without_a_grant_is_drained() -> None:
     verdict = judge(facts(runs=True, total={"replicas": 2}, enforcement="Drain"))
     assert (verdict.effect, verdict.replicas) == (Effect.DRAIN, 0)
 
@@ -96,7 +96,7 @@ def test_an_expired_contract_stops_new_servers() -> None:
     assert (verdict.reason, verdict.effect) == ("ContractExpired", Effect.FREEZE)
 
 
-def test_a_contract_that_is_gone_keeps_running_servers() -> None:
+def test_deleted_contract_keeps_running_servers() -> None:
     given = facts(granted=3)
     assert given.contract is not None
     gone = dataclasses.replace(given.contract, contract=None)
@@ -111,6 +111,6 @@ def test_what_older_servers_took_is_gone() -> None:
     assert judge(dataclasses.replace(given, contract=crowded)).reason == "OverTotal"
 
 
-def test_every_violation_is_told() -> None:
+def test_every_violation_is_reported() -> None:
     message = judge(facts(models=["other"], total={"replicas": 2, "cpu": "1"})).message
     assert all(part in message for part in ("spec.modelName", "spec.replicas", "cpu"))

@@ -1,4 +1,4 @@
-"""What servers take of a contract: sums, and who is left out when the totals shrink."""
+"""The use of a contract: sums, and which servers are excluded when the totals shrink."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def usage_of(*servers: Any) -> ContractUsage:
 
 
 def accepted(server: Raw) -> Raw:
-    """The same, once its contract was found to cover it."""
+    """The same, after its contract was found to cover it."""
     holds = {"type": "ContractAccepted", "status": "True", "reason": "Accepted"}
     return {**server, "status": {"conditions": [holds]}}
 
@@ -45,7 +45,7 @@ def test_a_server_without_a_contract_is_counted_nowhere() -> None:
     assert usage_of(make_server(contract="")).used("") == Demand()
 
 
-def test_a_server_that_went_is_counted_no_more() -> None:
+def test_deleted_server_is_not_counted() -> None:
     usage = usage_of(make_server("one"))
     assert usage.see(("demo", "one"), None) == {"demo"}
     assert usage.used("demo") == Demand()
@@ -61,13 +61,13 @@ def test_a_change_of_a_servers_status_changes_no_contract() -> None:
     assert usage.see(("demo", "one"), {**make_server("one"), "status": {"url": "x"}}) == set()
 
 
-def test_while_all_fit_each_has_what_the_others_leave() -> None:
+def test_each_server_has_the_rest_if_all_fit() -> None:
     usage = usage_of(make_server("one"), make_server("two", replicas=2))
     others = usage.others(parsed(total={"replicas": 3}), "demo/one")
     assert (others.servers, others.replicas) == (1, 2)
 
 
-def test_the_youngest_is_left_out_of_totals_that_shrank() -> None:
+def test_youngest_server_is_excluded_from_lowered_totals() -> None:
     usage = usage_of(
         make_server("old", created="2026-01-01T00:00:00Z"),
         make_server("young", created="2026-01-01T00:00:02Z"),
@@ -84,20 +84,20 @@ def test_a_small_server_may_fit_where_an_older_large_one_does_not() -> None:
     assert usage.left_out(parsed(total={"replicas": 3})) == {"demo/large"}
 
 
-def test_of_servers_of_one_second_those_that_were_accepted_have_theirs_first() -> None:
+def test_accepted_servers_of_the_same_second_are_first() -> None:
     usage = usage_of(make_server("b"), make_server("c"))
     usage.judged(ModelServe.parse(make_server("c")), accepted=True)
     usage.see(("demo", "a"), make_server("a"))
     assert usage.left_out(parsed(total={"servers": 1})) == {"demo/a", "demo/b"}
 
 
-def test_what_another_operator_accepted_is_known_from_the_status() -> None:
+def test_acceptance_by_another_operator_is_read_from_the_status() -> None:
     usage = usage_of(make_server("a"), make_server("b"))
     usage.see(("demo", "b"), accepted(make_server("b")))
     assert usage.left_out(parsed(total={"servers": 1})) == {"demo/a"}
 
 
-def test_what_the_guard_says_now_counts_more_than_the_status() -> None:
+def test_current_verdict_overrides_the_status() -> None:
     usage = usage_of(make_server("a"), accepted(make_server("b")))
     usage.judged(ModelServe.parse(make_server("b")), accepted=False)
     usage.see(("demo", "b"), accepted(make_server("b")))
@@ -133,7 +133,7 @@ def test_sums_equal_a_count_of_all_servers_after_any_changes(
 
 
 @given(_STEPS, st.integers(0, 8))
-def test_those_that_are_not_left_out_fit_together(
+def test_included_servers_fit_together(
     steps: list[tuple[str, int | None, str]], replicas: int
 ) -> None:
     usage = ContractUsage(AdmittedServes())
@@ -146,7 +146,7 @@ def test_those_that_are_not_left_out_fit_together(
 
 
 def changed(server: Raw, **spec: Any) -> Raw:
-    """With another spec, past the webhooks."""
+    """The same with another spec, changed while the webhooks were bypassed."""
     meta = {**server["metadata"], "generation": 2}
     return {**server, "metadata": meta, "spec": {**server["spec"], **spec}}
 
@@ -158,11 +158,11 @@ def test_a_server_without_a_receipt_is_counted_nowhere() -> None:
 
 
 def granted(server: Raw, replicas: int) -> Raw:
-    """The same, after so many of contract `demo` were granted to it."""
+    """The same, after so many replicas of contract `demo` were granted to it."""
     return {**server, "status": {"granted": {"contract": "demo", "replicas": replicas}}}
 
 
-def test_a_server_whose_receipt_does_not_verify_is_counted_as_granted_in_any_process() -> None:
+def test_server_with_an_invalid_receipt_counts_as_granted_in_any_process() -> None:
     usage = ContractUsage(AdmittedServes(verifier_of(KEY)))
     server = with_receipt(make_server("one", replicas=2), KEY)
     assert usage.see(NAME, granted(changed(server, contract="other"), 2)) == {"demo"}
@@ -170,7 +170,7 @@ def test_a_server_whose_receipt_does_not_verify_is_counted_as_granted_in_any_pro
     assert usage.used("other") == Demand()
 
 
-def test_a_server_that_shrank_is_counted_as_granted_until_its_rollout_is_through() -> None:
+def test_shrunk_server_counts_as_granted_until_its_rollout_is_complete() -> None:
     usage = ContractUsage(AdmittedServes(verifier_of(KEY)))
     server = with_receipt(make_server("one", replicas=1), KEY)
     usage.see(NAME, granted(server, 5))
@@ -179,7 +179,7 @@ def test_a_server_that_shrank_is_counted_as_granted_until_its_rollout_is_through
     assert usage.used("demo").replicas == 1
 
 
-def test_once_the_keys_are_known_only_receipts_that_verify_count() -> None:
+def test_only_valid_receipts_count_once_the_keys_are_known() -> None:
     admitted = AdmittedServes()
     usage = ContractUsage(admitted)
     usage.see(NAME, server := make_server("one", replicas=1000))

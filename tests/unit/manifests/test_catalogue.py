@@ -1,4 +1,4 @@
-"""A Model made for a ModelServe, and a ModelServe written out for a Model."""
+"""The Model that a ModelServe needs, and a complete ModelServe for a Model."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _GGUF = {
 }
 
 
-def test_a_model_is_asked_of_the_quant_service_by_name() -> None:
+def test_model_has_a_quant_source_with_its_name() -> None:
     manifest = model_for(make_serve(modelName="llama-3"))
     assert manifest["kind"] == "Model"
     assert manifest["metadata"]["name"] == "llama-3"
@@ -30,7 +30,7 @@ def test_a_model_is_asked_of_the_quant_service_by_name() -> None:
     assert manifest["spec"] == {"source": {"quant": {"modelId": "llama-3"}}}
 
 
-def test_a_model_outlives_the_server_that_wanted_it() -> None:
+def test_model_has_no_owner() -> None:
     assert "ownerReferences" not in model_for(make_serve())["metadata"]
 
 
@@ -56,7 +56,7 @@ def test_the_template_is_a_modelserve_of_the_model() -> None:
     assert serve.resources["limits"] == {"memory": serve.resources["requests"]["memory"]}
 
 
-def test_the_template_names_what_is_asked_for() -> None:
+def test_template_has_the_given_name_and_namespace() -> None:
     serve = ModelServe.parse(yaml.safe_load(template(make_model(), name="a", namespace="b")))
     assert (serve.meta.name, serve.meta.namespace) == ("a", "b")
 

@@ -24,7 +24,7 @@ def test_pages_are_below_every_servers_route() -> None:
     assert "priority" not in servers["spec"]["routes"][0]
 
 
-def test_only_a_servers_own_address_as_a_browser_asks_for_it_is_above() -> None:
+def test_only_a_browsers_request_of_a_servers_address_has_priority() -> None:
     match = rules()[1]["match"]
     path = re.search("PathRegexp\\(`(.*?)`\\)", match)
     assert path is not None
@@ -36,13 +36,13 @@ def test_only_a_servers_own_address_as_a_browser_asks_for_it_is_above() -> None:
     assert "HeaderRegexp(`Accept`, `text/html`)" in match
 
 
-def test_route_goes_with_the_service_and_has_the_label_that_the_gateway_reads() -> None:
+def test_route_is_owned_by_the_service_and_has_the_gateways_label() -> None:
     meta = console_route(SERVICE, routing())["metadata"]
     assert meta["labels"]["app.kubernetes.io/managed-by"] == "roadstead"
     assert [each["uid"] for each in meta["ownerReferences"]] == ["u"]
 
 
-def test_console_of_its_own_host_has_that_host_and_takes_no_address_of_a_server() -> None:
+def test_console_with_its_own_host_routes_no_server_address() -> None:
     apart = routing(console_url="https://console.example.com:8443")
     (pages,) = console_route(SERVICE, apart)["spec"]["routes"]
     assert pages["match"] == "Host(`console.example.com`)"
@@ -52,7 +52,7 @@ def test_console_of_its_own_host_has_that_host_and_takes_no_address_of_a_server(
     assert route["spec"]["hostnames"] == ["console.example.com"]
 
 
-def test_servers_stay_at_their_host_where_the_console_has_its_own() -> None:
+def test_servers_keep_their_host_if_the_console_has_its_own() -> None:
     for kind in ROUTE_KINDS:
         apart = routing(kind, console_url="https://console.example.com")
         for item in route_objects(make_serve(uid=UUID), apart, 80):

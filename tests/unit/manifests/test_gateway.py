@@ -1,4 +1,4 @@
-"""What the gateway is told of a server: who may pass is decided here."""
+"""The gateway's objects of a server, which decide who may call it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def middleware(name: str) -> Manifest:
     return spec
 
 
-def test_the_route_is_written_after_all_that_stands_before_it() -> None:
+def test_route_is_applied_after_its_middlewares() -> None:
     for kind, route in ROUTE_KINDS.items():
         found = [item["kind"] for item in objects(kind)]
         assert found == ["Middleware"] * 5 + [route]
@@ -92,32 +92,32 @@ def test_every_route_object_is_owned_and_carries_the_label_that_traefik_selects_
             assert item["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "roadstead"
 
 
-def test_auth_asks_at_an_address_of_this_server_alone() -> None:
+def test_auth_address_contains_the_server() -> None:
     address = middleware("gemma-auth")["forwardAuth"]["address"]
     assert address == f"http://roadstead-forward-auth.roadstead-system.svc/verify/{UUID}"
 
 
-def test_what_the_caller_says_was_forwarded_is_not_trusted() -> None:
+def test_forwarded_headers_of_callers_are_not_trusted() -> None:
     assert middleware("gemma-auth")["forwardAuth"]["trustForwardHeader"] is False
 
 
-def test_the_callers_credentials_go_no_further_than_auth() -> None:
+def test_credentials_of_callers_are_not_forwarded_to_servers() -> None:
     taken = set(middleware("gemma-auth")["forwardAuth"]["authResponseHeaders"])
     assert taken >= {"Authorization", "X-Api-Key", "Cookie", "X-Auth-Subject", "X-Auth-Groups"}
 
 
-def test_auth_gets_no_more_than_it_judges_by() -> None:
+def test_auth_gets_only_the_headers_that_it_needs() -> None:
     given_on = middleware("gemma-auth")["forwardAuth"]["authRequestHeaders"]
     credentials = ["Authorization", "X-Api-Key", "Cookie"]
     assert given_on == [*credentials, "Origin", "Sec-Fetch-Site", "Sec-Fetch-Dest"]
 
 
 @pytest.mark.parametrize("name", ["Set-Cookie", "Service-Worker-Allowed", "Clear-Site-Data"])
-def test_what_a_browser_would_keep_for_the_host_is_taken_out_of_answers(name: str) -> None:
+def test_headers_that_browsers_store_for_the_host_are_removed_from_responses(name: str) -> None:
     assert middleware("gemma-headers")["headers"]["customResponseHeaders"][name] == ""
 
 
-def test_answers_that_are_shown_run_and_load_nothing() -> None:
+def test_responses_shown_as_pages_run_and_load_nothing() -> None:
     set_ = middleware("gemma-headers")["headers"]["customResponseHeaders"]
     assert set_["Content-Security-Policy"] == "sandbox; default-src 'none'"
     assert set_["X-Content-Type-Options"] == "nosniff"
@@ -125,11 +125,11 @@ def test_answers_that_are_shown_run_and_load_nothing() -> None:
 
 
 def removed_headers() -> re.Pattern[str]:
-    """What matches is taken out of requests, unless forward auth sets it."""
+    """A matching header is removed from requests, unless forward auth sets it."""
     return re.compile(middleware("gemma-auth")["forwardAuth"]["authResponseHeadersRegex"])
 
 
-def test_other_spellings_of_an_identity_are_taken_out() -> None:
+def test_other_spellings_of_identity_headers_are_removed() -> None:
     pattern = removed_headers()
     for name in (
         "X_auth_subject",
@@ -147,12 +147,12 @@ def test_other_spellings_of_an_identity_are_taken_out() -> None:
         assert pattern.search(name), name
 
 
-def test_headers_that_servers_act_on_by_themselves_are_taken_out() -> None:
+def test_headers_with_a_meaning_for_llama_server_are_removed() -> None:
     for name in ("X-Conversation-Id", "X-conversation_id", "Origin", "Sec-Fetch-Site", "Upgrade"):
         assert removed_headers().search(name), name
 
 
-def test_headers_on_the_list_of_what_a_server_gets_are_left_alone() -> None:
+def test_allowed_request_headers_are_kept() -> None:
     for name in REQUEST_HEADERS:
         assert not removed_headers().search(name), name
         assert not removed_headers().search(name.lower()), name
@@ -175,7 +175,7 @@ _NAME = st.text(
         st.sampled_from(REQUEST_HEADERS).map(lambda name: name.replace("-", ".")),
     )
 )
-def test_every_other_header_is_taken_out(name: str) -> None:
+def test_every_other_header_is_removed(name: str) -> None:
     listed = name.lower() in {each.lower() for each in REQUEST_HEADERS}
     assert bool(removed_headers().search(name)) is not listed
 
@@ -202,9 +202,7 @@ def test_the_key_is_in_no_part_of_its_secret_but_the_data() -> None:
 
 
 @given(st.text(min_size=1, max_size=253), st.text(max_size=63), st.text(max_size=63))
-def test_nothing_that_a_tenant_writes_reaches_a_match_rule(
-    name: str, label: str, annotation: str
-) -> None:
+def test_match_rules_contain_no_input_of_tenants(name: str, label: str, annotation: str) -> None:
     serve = ModelServe.parse(
         {
             "metadata": {

@@ -1,4 +1,4 @@
-"""Another API key is another pod: llama-server reads its own at its start alone."""
+"""Another API key replaces the pods: llama-server reads its key only when it starts."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ def pod_annotations(manifest: Manifest) -> dict[str, str]:
     return dict(manifest["spec"]["template"]["metadata"]["annotations"])
 
 
-def test_another_key_makes_other_pods() -> None:
+def test_another_key_replaces_the_pods() -> None:
     assert deployment("first")["spec"]["template"] != deployment("second")["spec"]["template"]
 
 
-def test_the_same_key_makes_the_same_pods() -> None:
+def test_same_key_keeps_the_pods() -> None:
     assert deployment("first") == deployment("first")
 
 
-def test_another_key_is_no_needless_rollout_beside_another_fetch_image() -> None:
+def test_another_key_is_rolled_out_with_another_fetch_image() -> None:
     observed, desired = deployment("first"), deployment("second", image="roadstead:2")
     assert without_needless_rollout(desired, observed) == desired
 
 
-def test_the_key_itself_stands_nowhere_in_the_deployment() -> None:
+def test_deployment_does_not_contain_the_key() -> None:
     assert "open-sesame" not in str(deployment("open-sesame"))
 
 
@@ -44,5 +44,5 @@ def test_a_server_without_a_key_has_no_digest_of_one() -> None:
     assert ANNOTATION_KEY_DIGEST not in pod_annotations(deployment(""))
 
 
-def test_the_digest_stands_beside_the_users_annotations() -> None:
+def test_digest_is_added_to_the_users_annotations() -> None:
     assert pod_annotations(deployment()).keys() == {"example.com/owner", ANNOTATION_KEY_DIGEST}

@@ -1,7 +1,7 @@
-"""The tables of flags are held against what llama-server itself prints.
+"""The tables of flags are compared with llama-server's own help.
 
 llama-server-help.txt is `llama-server --help` of the build that dev/versions.py pins as LLAMA_CPP,
-llama-server-help-debian.txt of LLAMA_CPP_DEBIAN; with another pin it is printed anew.
+llama-server-help-debian.txt of LLAMA_CPP_DEBIAN; regenerate them when a pin changes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _HELPS = [
     for name in ("llama-server-help.txt", "llama-server-help-debian.txt")
 ]
 _OLD = {"--mlock", "--mmap", "--no-mmap"}
-"""Builds with load modes have no flags for them; people still write them."""
+"""Flags that builds with load modes no longer have, but users still write."""
 both_builds = pytest.mark.parametrize("text", _HELPS, ids=["pinned", "debian"])
 
 

@@ -1,4 +1,4 @@
-"""docs/reference/llama-flags.md lists what the tables have."""
+"""docs/reference/llama-flags.md lists all flags of the tables."""
 
 from __future__ import annotations
 

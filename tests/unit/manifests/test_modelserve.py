@@ -1,4 +1,4 @@
-"""What a ModelServe consists of."""
+"""The children of a ModelServe."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_a_url_is_in_no_object_but_its_secret() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "soon", "2030-01-02"])
-def test_an_expiry_that_says_no_moment_is_unknown(text: str) -> None:
+def test_invalid_expiry_is_unknown(text: str) -> None:
     secret = {"metadata": {"annotations": {"model.example.com/expires-at": text}}}
     assert fetch_expiry(secret) is None
 
@@ -188,7 +188,7 @@ def test_every_pod_is_restricted() -> None:
         assert container["terminationMessagePolicy"] == "FallbackToLogsOnError"
 
 
-def test_no_credential_stands_in_the_pod() -> None:
+def test_pod_has_no_credentials() -> None:
     spec = pod()["spec"]
     for container in (*spec["initContainers"], *spec["containers"]):
         assert not [item for item in container["env"] if "valueFrom" in item]
@@ -220,7 +220,7 @@ def test_the_last_sleep_fits_the_grace_period(grace: int, sleep: int | None) -> 
         pytest.param(
             {},
             {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "384Mi"}},
-            id="nothing said",
+            id="no resources",
         ),
         pytest.param(
             {"requests": {"cpu": "1", "memory": "1Gi"}},
@@ -242,7 +242,7 @@ def test_the_last_sleep_fits_the_grace_period(grace: int, sleep: int | None) -> 
         ),
     ],
 )
-def test_the_fetch_asks_for_no_more_than_the_server(
+def test_fetch_requests_at_most_the_servers_resources(
     resources: dict[str, Any], expected: dict[str, Any]
 ) -> None:
     found = fetch(resources=resources)["resources"]
@@ -250,7 +250,7 @@ def test_the_fetch_asks_for_no_more_than_the_server(
     assert found == expected
 
 
-def test_the_server_has_the_resources_that_are_asked_for() -> None:
+def test_server_has_the_requested_resources() -> None:
     resources = {
         "requests": {"cpu": "1", "memory": "1Gi"},
         "limits": {"memory": "2Gi", "nvidia.com/gpu": 1},
@@ -259,7 +259,7 @@ def test_the_server_has_the_resources_that_are_asked_for() -> None:
     assert server()["resources"] == {}
 
 
-def test_a_quantity_that_is_none_is_named() -> None:
+def test_invalid_quantity_is_reported_with_its_field() -> None:
     with pytest.raises(InvalidResource) as caught:
         server(resources={"limits": {"memory": "much"}})
     assert caught.value.field == "spec.resources.limits.memory"
@@ -288,7 +288,7 @@ def test_config_chooses_the_servers_image_and_not_the_fetchs() -> None:
     )
 
 
-def test_labels_of_people_do_not_replace_ours() -> None:
+def test_user_labels_do_not_replace_own_labels() -> None:
     config = {
         "podLabels": {"team": "a", "model.example.com/server-uuid": "another"},
         "podAnnotations": {"note": "b"},
@@ -311,7 +311,7 @@ def test_only_the_operator_and_the_gateway_may_call() -> None:
     ("endpoint", "port"),
     [("http://minio:9000", 9000), ("https://s3.example.com", 443), ("http://minio", 80)],
 )
-def test_the_pod_reaches_dns_and_the_store_alone(endpoint: str, port: int) -> None:
+def test_pod_may_connect_only_to_dns_and_the_store(endpoint: str, port: int) -> None:
     peer = {"ipBlock": {"cidr": "10.0.0.1/32"}}
     found = desired_objects(
         make_serve(), make_model(minioEndpoint=endpoint), make_platform(store_peers=(peer,))
@@ -323,7 +323,7 @@ def test_the_pod_reaches_dns_and_the_store_alone(endpoint: str, port: int) -> No
     assert store == {"ports": [{"port": port, "protocol": "TCP"}], "to": [peer]}
 
 
-def test_a_store_without_known_peers_is_held_to_its_port() -> None:
+def test_store_without_peers_is_limited_to_its_port() -> None:
     assert "to" not in desired("NetworkPolicy")["spec"]["egress"][1]
 
 
@@ -350,7 +350,7 @@ def test_scaling_after_an_upgrade_restarts_no_server() -> None:
     assert digest_of(after) != digest_of(before)
 
 
-def test_a_change_of_the_pods_comes_with_the_new_fetch_image() -> None:
+def test_changed_pods_get_the_new_fetch_image() -> None:
     before = desired("Deployment")
     after = desired("Deployment", platform=_UPGRADED, runtimeParams={"contextSize": 512})
     assert without_needless_rollout(after, before) == after
@@ -366,14 +366,14 @@ def test_a_new_deployment_is_as_desired() -> None:
     ("before", "after", "starts"),
     [
         pytest.param(None, {}, True, id="new"),
-        pytest.param(None, {"replicas": 0}, False, id="new, none asked for"),
+        pytest.param(None, {"replicas": 0}, False, id="new, no replicas"),
         pytest.param({}, {}, False, id="same"),
         pytest.param({"replicas": 0}, {"replicas": 1}, True, id="from zero"),
         pytest.param({"replicas": 3}, {"replicas": 2}, False, id="fewer"),
         pytest.param({}, {"runtimeParams": {"contextSize": 512}}, True, id="other pods"),
     ],
 )
-def test_new_pods_are_known_before_they_are_made(
+def test_creation_of_pods_is_predicted(
     before: dict[str, Any] | None, after: dict[str, Any], starts: bool
 ) -> None:
     observed = None if before is None else desired("Deployment", **before)

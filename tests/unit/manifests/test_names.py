@@ -1,4 +1,4 @@
-"""Names that every kind of child takes, and that stay apart."""
+"""Names that are valid for every kind of child, and unique."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ def test_every_modelserve_name_gives_a_label(name: str) -> None:
 
 
 @given(_subdomains, _subdomains)
-def test_different_names_stay_apart(first: str, second: str) -> None:
+def test_different_names_have_different_results(first: str, second: str) -> None:
     assert (names.child_name(first) == names.child_name(second)) == (first == second)
 
 
-def test_long_names_with_one_beginning_stay_apart() -> None:
+def test_long_names_with_the_same_beginning_differ() -> None:
     assert names.child_name("a" * 60 + "x") != names.child_name("a" * 60 + "y")
 
 
-def test_the_selector_is_the_uuid_alone() -> None:
+def test_selector_has_only_the_uuid() -> None:
     serve = make_serve(uid="1-2-3")
     assert names.selector(serve) == {"model.example.com/server-uuid": "1-2-3"}
     assert names.selector_text(serve) == "model.example.com/server-uuid=1-2-3"

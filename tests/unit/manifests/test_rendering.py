@@ -1,4 +1,4 @@
-"""No value changes the shape of what is rendered."""
+"""No value changes the structure of a rendered object."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _values = st.recursive(
 
 
 @given(_values)
-def test_each_value_comes_back_from_text_as_it_was(value: object) -> None:
+def test_each_value_survives_rendering_to_text(value: object) -> None:
     text = text_environment().from_string("kept: {{ value }}\nafter: 1\n").render(value=value)
     assert yaml.safe_load(text) == {"kept": value, "after": 1}
 
 
 @given(_values)
-def test_each_value_stands_in_an_object_as_it_was(value: object) -> None:
+def test_each_value_is_unchanged_in_an_object(value: object) -> None:
     assert render("modelserve/serviceaccount.yaml.j2", meta=value)[0]["metadata"] == value
 
 
@@ -60,11 +60,11 @@ def test_a_missing_value_is_an_error_that_names_it() -> None:
 
 @pytest.mark.parametrize("value", [1.5, [0.1], {"a": {"b": 1e16}}])
 def test_floats_are_refused(value: object) -> None:
-    with pytest.raises(TypeError, match="neither text nor a whole number"):
+    with pytest.raises(TypeError, match="is not text, a whole number"):
         json_value(value)
 
 
-def test_no_two_objects_share_a_part() -> None:
+def test_objects_share_no_values() -> None:
     meta: dict[str, Any] = {"name": "a", "labels": {}}
     first, second = (render("modelserve/serviceaccount.yaml.j2", meta=meta)[0] for _ in "ab")
     first["metadata"]["labels"]["x"] = "y"

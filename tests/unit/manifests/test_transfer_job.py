@@ -1,4 +1,4 @@
-"""A transfer's Job and its Secret, made of a template."""
+"""A transfer's Job and its Secret, created from a template."""
 
 import copy
 from typing import Any
@@ -34,13 +34,13 @@ def made() -> dict[str, Any]:
     return transfer_job(TEMPLATE, PLACE, inputs="abc", attempt=3)
 
 
-def test_the_template_stays_as_it_is() -> None:
+def test_template_is_not_modified() -> None:
     before = copy.deepcopy(TEMPLATE)
     made()
     assert before == TEMPLATE
 
 
-def test_a_job_is_named_for_its_model_and_goes_with_it() -> None:
+def test_job_is_named_after_its_model_and_owned_by_it() -> None:
     meta = made()["metadata"]
     assert (meta["name"], meta["namespace"]) == (job_name("model-uid"), "roadstead-system")
     (owner,) = meta["ownerReferences"]
@@ -54,7 +54,7 @@ def test_job_and_pods_have_the_chart_s_labels_and_what_they_are_found_by() -> No
     assert job["spec"]["template"]["metadata"]["labels"] == {**component, **OURS}
 
 
-def test_the_attempt_stands_in_the_annotations() -> None:
+def test_attempt_is_an_annotation() -> None:
     assert made()["metadata"]["annotations"] == {
         "model.example.com/transfer-inputs": "abc",
         "model.example.com/transfer-attempt": "3",
@@ -73,7 +73,7 @@ def test_what_the_pod_logs_is_about_its_model() -> None:
     assert container["env"][-1] == {"name": "ROADSTEAD_LOG_OBJECT", "value": "model/gemma"}
 
 
-def test_a_job_on_its_way_out_is_there_until_its_secret_is_gone() -> None:
+def test_deleted_job_waits_for_its_secret() -> None:
     job = made()
     job["metadata"]["uid"] = "job-uid"
     secret = transfer_secret(job, '{"url": 1}')

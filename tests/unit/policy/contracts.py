@@ -1,4 +1,4 @@
-"""Contracts and what is asked of them; a test states only what it is about."""
+"""Contracts and requests for tests; each test sets only the values that matter to it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RESOURCES = {"limits": {"cpu": 2, "memory": "8Gi"}}
 
 def make_contract(name: str = "demo", *, meta: dict[str, Any] | None = None, status: Any = None,
                   **spec: Any) -> ResourceContract:  # fmt: skip
-    """One that lets group `demo-users` run every model in namespace `demo`."""
+    """A contract that allows group `demo-users` to run every model in namespace `demo`."""
     content = {
         "namespaces": {"names": ["demo"]},
         "authorization": {"groups": ["demo-users"]},
@@ -30,13 +30,13 @@ def make_contract(name: str = "demo", *, meta: dict[str, Any] | None = None, sta
 
 
 def make_demanding(replicas: int = 1, **spec: Any) -> ModelServe:
-    """A ModelServe of 2 cpu and 8Gi each, unless `resources` says otherwise."""
+    """A ModelServe with 2 cpu and 8Gi for each replica, unless `resources` is given."""
     return make_serve(**{"resources": RESOURCES, "replicas": replicas, **spec})
 
 
 def make_facts(contract: ResourceContract | None = None, *, replicas: int | None = None,
                **changes: Any) -> ContractFacts:  # fmt: skip
-    """Alice asks for one server in namespace `demo`."""
+    """Alice requests one server in namespace `demo`."""
     serve = changes.pop("serve", make_demanding())
     facts = ContractFacts(
         serve=serve,

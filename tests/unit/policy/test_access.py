@@ -1,4 +1,4 @@
-"""Who may use a server that runs."""
+"""Who may call a running server."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ FACTS = AccessFacts(
 
 
 def reason(**changes: Any) -> str:
-    """Why the caller may not use the server; empty if he may."""
+    """Why the caller may not use the server; empty if they may."""
     found = access_violation(dataclasses.replace(FACTS, **changes))
     return found.reason if found else ""
 
 
-def test_caller_of_the_contract_may() -> None:
+def test_caller_that_the_contract_covers_is_allowed() -> None:
     assert reason() == ""
 
 
@@ -38,16 +38,16 @@ def test_caller_of_the_contract_may() -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_anybody_else_may_not(changes: dict[str, Any], expected: str) -> None:
+def test_other_callers_are_denied(changes: dict[str, Any], expected: str) -> None:
     assert reason(**changes) == expected
 
 
-def test_limits_and_models_are_of_no_account_for_a_server_that_runs() -> None:
+def test_limits_and_models_do_not_restrict_callers_of_a_running_server() -> None:
     assert reason(contract=make_contract(models=["other-*"], total={"servers": 0})) == ""
 
 
-def test_somebody_whom_the_contract_is_not_for_learns_nothing_of_its_end() -> None:
-    ended = make_contract(expiresAt="2020-01-01T00:00:00Z", authorization={"groups": ["x"]})
-    found = access_violation(dataclasses.replace(FACTS, contract=ended))
+def test_outsider_does_not_learn_that_the_contract_expired() -> None:
+    expired = make_contract(expiresAt="2020-01-01T00:00:00Z", authorization={"groups": ["x"]})
+    found = access_violation(dataclasses.replace(FACTS, contract=expired))
     assert found is not None
     assert is_outsider(found)

@@ -1,4 +1,4 @@
-"""A type of the KV cache that the heads of a model don't suit is warned of.
+"""A cache type that the model's heads don't allow causes a warning.
 
 What llama-server does with each is that of build 11669.
 """
@@ -30,7 +30,7 @@ def test_a_quantised_cache_whose_blocks_do_not_divide_a_head_is_warned_of(
     assert "those of this model have 80: llama-server exits; write f16" in found
 
 
-def test_each_of_the_two_is_warned_of() -> None:
+def test_both_cache_types_are_warned_of() -> None:
     found = warned(HEADS_OF_80, cacheTypeK="q8_0", cacheTypeV="q4_0", flashAttention="on")
     assert "cacheTypeK: q8_0" in found
     assert "cacheTypeV: q4_0" in found
@@ -57,9 +57,9 @@ def test_lengths_that_the_header_gives_count() -> None:
         pytest.param({}, {"cacheTypeK": "q8_0", "cacheTypeV": "q8_0"}, id="unknown heads"),
     ],
 )
-def test_a_cache_that_suits_is_not(gguf: dict[str, int], params: dict[str, str]) -> None:
+def test_usable_cache_type_has_no_warning(gguf: dict[str, int], params: dict[str, str]) -> None:
     assert warned(gguf, **params) == ""
 
 
-def test_nothing_is_said_before_the_model_is_known() -> None:
+def test_unknown_model_has_no_warning() -> None:
     assert not list(cache_type_warnings(make_serve(runtimeParams={"cacheTypeK": "q8_0"}), None))

@@ -17,7 +17,7 @@ def above(limit: int) -> Rule[int]:
     return rule
 
 
-def test_no_rules_hold() -> None:
+def test_chain_without_rules_has_no_violation() -> None:
     assert evaluate([], 1) is None
 
 
@@ -28,6 +28,6 @@ def test_the_first_violation_counts() -> None:
 
 
 @given(st.lists(st.integers(0, 9)), st.integers(0, 9))
-def test_a_chain_holds_when_every_rule_does(limits: list[int], number: int) -> None:
+def test_chain_without_broken_rules_has_no_violation(limits: list[int], number: int) -> None:
     holds = evaluate([above(limit) for limit in limits], number) is None
     assert holds == all(number > limit for limit in limits)

@@ -1,4 +1,4 @@
-"""What a contract is for, and what it says to those that it isn't for."""
+"""What a contract covers, and what callers outside it learn."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from roadstead.policy.contract_policy import Caller, authorizes, covers, explain
 from tests.unit.policy.contracts import ALICE, NOW, make_contract, make_demanding, make_facts
 
 
-def test_a_server_within_its_contract_passes() -> None:
+def test_server_within_its_contract_is_allowed() -> None:
     contract = make_contract(
         perServer={"replicas": 1, "cpu": 2, "memory": "8Gi"},
         total={"servers": 1, "replicas": 1, "cpu": "2000m", "memory": "8192Mi", "gpu": 0},
@@ -21,19 +21,19 @@ def test_a_server_within_its_contract_passes() -> None:
     assert violations(make_facts(contract)) == ()
 
 
-def test_without_a_contract_nothing_passes() -> None:
+def test_server_without_a_contract_is_denied() -> None:
     (found,) = violations(make_facts(None))
     assert found.reason == "NoContract"
 
 
-def test_a_contract_of_another_namespace_says_nothing_else() -> None:
+def test_contract_of_another_namespace_reports_only_the_namespace() -> None:
     contract = make_contract(namespaces={"names": ["other"]}, total={"memory": "1Gi"})
     (found,) = violations(make_facts(contract))
     assert found.reason == "NamespaceNotCovered"
     assert "other" not in found.message
 
 
-def test_a_stranger_is_told_what_the_contract_asks_for() -> None:
+def test_unauthorized_caller_learns_what_the_contract_requires() -> None:
     contract = make_contract(
         authorization={"groups": ["admins"], "subjects": ["bob"], "scopes": ["serve", "more"]},
         total={"memory": "1Gi"},
@@ -41,7 +41,7 @@ def test_a_stranger_is_told_what_the_contract_asks_for() -> None:
     (found,) = violations(make_facts(contract))
     assert (found.reason, found.field) == ("NotAuthorized", "spec.contract")
     assert found.message == (
-        "contract demo asks for group admins or one of 1 named subjects and scope more, serve; "
+        "contract demo requires group admins or one of 1 named subjects and scope more, serve; "
         "of these, the token that alice applied the server with has group none and scope serve"
     )
 
@@ -54,26 +54,26 @@ def test_subjects_are_counted_and_not_named() -> None:
 @pytest.mark.parametrize(
     ("spec", "meta", "reason"),
     [
-        pytest.param({"expiresAt": "2030-01-01T00:00:00Z"}, {}, "ContractExpired", id="ended"),
+        pytest.param({"expiresAt": "2030-01-01T00:00:00Z"}, {}, "ContractExpired", id="expired"),
         pytest.param({"expiresAt": "soon"}, {}, "ContractInvalid", id="no time"),
-        pytest.param({"total": {"cpu": "1e9Gi"}}, {}, "ContractInvalid", id="no quantity"),
-        pytest.param({}, {"deletionTimestamp": "2030"}, "ContractDeleting", id="going"),
+        pytest.param({"total": {"cpu": "1e9Gi"}}, {}, "ContractInvalid", id="invalid quantity"),
+        pytest.param({}, {"deletionTimestamp": "2030"}, "ContractDeleting", id="deleting"),
     ],
 )
-def test_a_contract_that_is_not_in_force_lets_nothing_through(
+def test_contract_that_is_not_in_force_allows_nothing(
     spec: dict[str, Any], meta: dict[str, Any], reason: str
 ) -> None:
     found = violations(make_facts(make_contract(meta=meta, **spec)))
     assert reason in {each.reason for each in found}
 
 
-def test_an_ended_contract_says_when_it_ended() -> None:
+def test_violation_has_the_time_of_expiry() -> None:
     contract = make_contract(expiresAt="2029-12-31T23:00:00-01:00")
     (found,) = violations(make_facts(contract))
-    assert "contract demo ended at 2030-01-01T00:00:00Z" in found.message
+    assert "contract demo expired at 2030-01-01T00:00:00Z" in found.message
 
 
-def test_a_moment_earlier_it_was_in_force() -> None:
+def test_contract_is_in_force_until_it_expires() -> None:
     contract = make_contract(expiresAt="2030-01-01T00:00:00Z")
     earlier = NOW - datetime.timedelta(microseconds=1)
     assert violations(make_facts(contract, now=earlier)) == ()
@@ -98,7 +98,7 @@ def test_a_moment_earlier_it_was_in_force() -> None:
         pytest.param({"modelName": ""}, "", "ModelNotAllowed", "spec.modelName", id="no model"),
     ],
 )  # fmt: skip
-def test_a_model_that_is_not_of_the_contract_is_refused(
+def test_model_outside_the_contract_is_denied(
     spec: dict[str, Any], uuid_model: str, reason: str, field: str
 ) -> None:
     facts = make_facts(
@@ -111,7 +111,7 @@ def test_a_model_that_is_not_of_the_contract_is_refused(
     assert "contract demo" in found.message
 
 
-def test_a_refused_model_comes_with_those_that_are_allowed() -> None:
+def test_violation_lists_the_allowed_models() -> None:
     facts = make_facts(make_contract(models=["qwen-?", "gemma*"]),
                        serve=make_demanding(modelName="llama"))  # fmt: skip
     assert explain(violations(facts)) == (
@@ -119,7 +119,7 @@ def test_a_refused_model_comes_with_those_that_are_allowed() -> None:
     )
 
 
-def test_all_violations_come_in_one_answer() -> None:
+def test_all_violations_are_reported_at_once() -> None:
     limit = "spec.resources.limits.memory"
     too_small = Violation(reason="MemoryTooSmall", message="1Gi; it needs 16Gi", field=limit)
     contract = make_contract(
@@ -143,12 +143,13 @@ def test_all_violations_come_in_one_answer() -> None:
     assert explain(found).count("; ") >= len(found) - 1
 
 
-def test_quantities_that_make_no_sense_are_refused_by_name() -> None:
+def test_invalid_quantities_are_reported_with_their_field() -> None:
     serve = make_demanding(resources={"limits": {"cpu": "0.5m", "memory": "1e9Gi"}})
     found = violations(make_facts(make_contract(), serve=serve))
     assert explain(found) == (
-        "spec.resources.limits.cpu: 0.5m is finer than 1m, a thousandth of a core; "
-        "spec.resources.limits.memory: '1e9Gi' is no quantity such as 500m or 2Gi"
+        "spec.resources.limits.cpu: 0.5m is more precise than 1m, a thousandth of a core; "
+        "spec.resources.limits.memory: invalid quantity '1e9Gi': expected a value such as 500m or "
+        "2Gi"
     )
 
 

@@ -38,7 +38,7 @@ def test_by_default_only_the_operators_own_image_runs_anywhere_untainted() -> No
     ]
 
 
-def test_all_of_it_can_be_allowed() -> None:
+def test_all_config_can_be_allowed() -> None:
     bounds = {
         "images": ["*"],
         "priorityClassNames": ["*"],
@@ -53,7 +53,7 @@ def test_all_of_it_can_be_allowed() -> None:
 
 @pytest.mark.parametrize("bounds", [{}, {"nodeSelector": "Forbid"}, None, "*", {"images": "*"}])
 @pytest.mark.parametrize("config", [{}, {"image": "", "tolerations": [], "nodeSelector": {}}])
-def test_what_is_left_out_needs_no_leave(bounds: Any, config: dict[str, Any]) -> None:
+def test_omitted_fields_are_allowed(bounds: Any, config: dict[str, Any]) -> None:
     assert found(bounds, config) == []
 
 
@@ -72,7 +72,7 @@ def test_a_node_selector_can_be_forbidden() -> None:
         ("evil.example.com/r.example.com/llama:1", False),
     ],
 )
-def test_an_image_is_held_to_the_whole_glob(image: str, allowed: bool) -> None:
+def test_image_must_match_the_whole_glob(image: str, allowed: bool) -> None:
     assert (found({"images": ["r.example.com/llama:*"]}, {"image": image}) == []) is allowed
 
 
@@ -88,17 +88,17 @@ def test_an_image_is_held_to_the_whole_glob(image: str, allowed: bool) -> None:
         ("example.com/" + "x" * 306, False),
     ],
 )
-def test_each_annotation_is_held_to_the_whole_glob(key: str, allowed: bool) -> None:
+def test_annotation_must_match_the_whole_glob(key: str, allowed: bool) -> None:
     bounds = {"podAnnotations": ["example.com/*", "note"]}
     config = {"podAnnotations": {"example.com/fine": "", key: ""}}
     assert (found(bounds, config) == []) is allowed
 
 
-def test_keys_of_annotations_are_shown_cut() -> None:
+def test_annotation_keys_are_truncated() -> None:
     config = {"podAnnotations": {"k" * 100_000: ""}}
     assert explain(
         violations(make_facts(make_contract(), serve=make_demanding(config=config)))
-    ) == (f"spec.config.podAnnotations: {'k' * 64}; contract demo allows none; leave it out")
+    ) == (f"spec.config.podAnnotations: {'k' * 64}; contract demo allows none; remove it")
 
 
 @pytest.mark.parametrize(
@@ -118,16 +118,16 @@ def test_the_grace_period_has_a_bound(bounds: Any, most: int) -> None:
 
 
 @pytest.mark.parametrize("bounds", [{"images": "*"}, {"images": [1]}, {"images": None}, None])
-def test_bounds_that_cannot_be_read_allow_no_image(bounds: Any) -> None:
+def test_invalid_bounds_allow_no_image(bounds: Any) -> None:
     assert found(bounds, {"image": "x"}) == [("ImageNotAllowed", "spec.config.image")]
 
 
-def test_the_answer_says_what_was_asked_and_what_would_be_allowed() -> None:
+def test_violation_has_the_requested_and_the_allowed_values() -> None:
     contract = make_contract(config={"images": ["b:*", "a:*"]})
     config = {"image": "x:1", "priorityClassName": "high", "tolerations": [{"key": "a"}]}
     assert explain(violations(make_facts(contract, serve=make_demanding(config=config)))) == (
         "spec.config.image: image x:1; contract demo allows a:*, b:*; "
         "spec.config.priorityClassName: priority class high; "
-        "contract demo allows none; leave it out; "
-        "spec.config.tolerations: 1 given; contract demo allows none; leave it out"
+        "contract demo allows none; remove it; "
+        "spec.config.tolerations: 1 given; contract demo allows none; remove it"
     )

@@ -1,4 +1,4 @@
-"""What is taken of a contract, by servers and by admissions."""
+"""The use of a contract by servers and by admissions."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ def reserved(key: str, demand: Demand, *, age: datetime.timedelta = _SECOND) -> 
     return Reservation(key=key, demand=demand, at=timestamp(NOW - age))
 
 
-def test_servers_and_admissions_that_are_not_seen_yet_add_up() -> None:
+def test_servers_and_unseen_admissions_are_summed() -> None:
     assert load({"a/x": of(2)}, [reserved("a/y", of(3))]) == Demand(servers=2, replicas=5)
 
 
-def test_a_server_that_is_seen_is_not_counted_twice() -> None:
+def test_visible_server_is_not_counted_twice() -> None:
     assert load({"a/x": of(2)}, [reserved("a/x", of(2))]) == of(2)
 
 
-def test_growth_is_taken_at_once_and_shrinking_frees_once_it_is_seen() -> None:
+def test_growth_counts_at_once_and_shrinking_once_it_is_visible() -> None:
     assert load({"a/x": of(2)}, [reserved("a/x", of(5))]) == of(5)
     assert load({"a/x": of(5)}, [reserved("a/x", of(2))]) == of(5)
 
 
-def test_a_server_does_not_stand_in_its_own_way() -> None:
+def test_server_does_not_block_itself() -> None:
     assert load({"a/x": of(2)}, [reserved("a/x", of(5))], without="a/x") == Demand()
 
 
 @given(st.dictionaries(_KEYS, _DEMANDS), st.lists(st.tuples(_KEYS, _DEMANDS)))
-def test_no_admission_makes_the_load_less(
+def test_admission_never_reduces_the_load(
     counted: dict[str, Demand], admissions: list[tuple[str, Demand]]
 ) -> None:
     reservations: tuple[Reservation, ...] = ()
@@ -79,13 +79,13 @@ def test_a_server_has_one_reservation() -> None:
         pytest.param({}, -ABANDONED, False, id="a clock that is far ahead"),
     ],
 )
-def test_a_reservation_stays_until_it_is_settled_or_abandoned(
+def test_reservation_is_kept_until_it_is_settled_or_abandoned(
     counted: dict[str, Demand], age: datetime.timedelta, kept: bool
 ) -> None:
     reservation = reserved("a/x", of(2), age=age)
     assert outstanding(counted, [reservation], now=NOW) == ((reservation,) if kept else ())
 
 
-def test_a_reservation_without_a_time_is_given_back() -> None:
+def test_reservation_without_a_time_is_released() -> None:
     reservation = Reservation(key="a/x", demand=of(1), at="")
     assert outstanding({}, [reservation], now=NOW) == ()

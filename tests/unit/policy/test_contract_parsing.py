@@ -1,4 +1,4 @@
-"""A ResourceContract as values."""
+"""Parsing a ResourceContract."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roadstead.api.contract import NamespaceScope, Reservation, ResourceContract, moment
+from roadstead.api.contract import NamespaceScope, Reservation, ResourceContract, parse_time
 from roadstead.api.contract_limits import Authorization, Limits
 from roadstead.api.demand import Demand
 from tests.unit.policy.contracts import NOW, make_contract
@@ -30,15 +30,15 @@ def test_limits_are_in_the_units_of_a_demand() -> None:
 @pytest.mark.parametrize(
     ("spec", "fault"),
     [
-        ({"total": {"memory": "1e9Gi"}}, "spec.total.memory: '1e9Gi' is no quantity"),
-        ({"total": {"memory": "-1"}}, "spec.total.memory: -1 is below zero"),
-        ({"perServer": {"replicas": True}}, "spec.perServer.replicas: is no whole number"),
-        ({"perServer": {"gpu": -1}}, "spec.perServer.gpu: is no whole number of 0 or more"),
-        ({"runtimeParams": {"maxThreads": "2"}}, "spec.runtimeParams.maxThreads: is no whole"),
-        ({"expiresAt": "tomorrow"}, "spec.expiresAt: is no time"),
+        ({"total": {"memory": "1e9Gi"}}, "spec.total.memory: invalid quantity '1e9Gi'"),
+        ({"total": {"memory": "-1"}}, "spec.total.memory: -1 is negative"),
+        ({"perServer": {"replicas": True}}, "spec.perServer.replicas: expected a whole number"),
+        ({"perServer": {"gpu": -1}}, "spec.perServer.gpu: expected a whole number of 0 or more"),
+        ({"runtimeParams": {"maxThreads": "2"}}, "spec.runtimeParams.maxThreads: expected a whole"),
+        ({"expiresAt": "tomorrow"}, "spec.expiresAt: expected a time"),
     ],
 )
-def test_what_cannot_be_read_lets_nothing_through(spec: dict[str, Any], fault: str) -> None:
+def test_invalid_values_allow_nothing(spec: dict[str, Any], fault: str) -> None:
     contract = make_contract(**spec)
     assert fault in contract.faults[0]
     assert not contract.in_force(NOW)
@@ -61,10 +61,10 @@ def test_a_bound_is_rounded_down() -> None:
     ],
 )
 def test_a_time_is_in_utc_or_long_past(text: str, expected: datetime.datetime) -> None:
-    assert moment(text) == expected
+    assert parse_time(text) == expected
 
 
-def test_a_contract_ends_at_the_second_it_says() -> None:
+def test_contract_expires_at_its_time() -> None:
     contract = make_contract(expiresAt="2030-01-01T00:00:00Z")
     second = datetime.timedelta(seconds=1)
     assert contract.in_force(NOW - second)
@@ -118,12 +118,14 @@ def test_no_contract_covers_a_namespace_without_name() -> None:
         pytest.param({"groups": "a", "subjects": [1, None]}, False, id="nonsense is nobody"),
     ],
 )
-def test_a_caller_is_one_of_the_named_with_all_scopes(raw: dict[str, Any], expected: bool) -> None:
+def test_caller_needs_a_named_subject_or_group_and_all_scopes(
+    raw: dict[str, Any], expected: bool
+) -> None:
     allowed = Authorization.parse(raw).allows("alice", {"a", "b"}, {"serve"})
     assert allowed is expected
 
 
-def test_an_empty_subject_is_nobody() -> None:
+def test_empty_subject_is_denied() -> None:
     assert not Authorization.parse({"subjects": [""]}).allows("", (), ())
 
 
@@ -141,7 +143,7 @@ def test_a_reservation_survives_the_status() -> None:
 
 
 @given(st.text(max_size=40))
-def test_any_text_is_a_reservation_of_something_or_nothing(text: str) -> None:
+def test_any_text_parses_as_a_reservation(text: str) -> None:
     parsed = Reservation.parse(text)
     assert parsed.demand.servers == 1
     assert Reservation.parse(parsed.to_json()).demand == parsed.demand
@@ -170,13 +172,13 @@ def test_any_contract_can_be_parsed(spec: Any, status: Any) -> None:
     assert contract.in_force(NOW) in (True, False)
 
 
-def test_a_total_beyond_what_a_quantity_can_be_is_the_largest_one() -> None:
+def test_too_large_total_is_reduced_to_the_largest_quantity() -> None:
     contract = make_contract(total={"cpu": "1e99", "memory": "999999999999999999999999Ei"})
     most = (2**63 - 1) * 1000, 2**63 - 1
     assert (contract.total.cpu_milli, contract.total.memory_bytes) == most
 
 
-def test_a_contract_that_says_nothing_of_servers_has_the_default_total_of_them() -> None:
+def test_contract_without_total_servers_has_the_default() -> None:
     for total in ({}, {"memory": "1Gi"}):
         assert make_contract(total=total).total.servers == 1000
     assert make_contract().total == Limits(servers=1000)

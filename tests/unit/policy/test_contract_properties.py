@@ -1,4 +1,4 @@
-"""What holds of every contract and every ModelServe."""
+"""Properties of every contract and every ModelServe."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def asked(resources: dict[str, Any], replicas: int) -> ModelServe:
 
 
 def over(serve: ModelServe, limits: dict[str, Any], others: Demand) -> bool:
-    """The oracle: the limits by the words of the contract, part by part."""
+    """The oracle: the limits of the contract, compared amount by amount."""
     limit = serve.resources["limits"]
     wanted = {
         "servers": 1,
@@ -73,7 +73,7 @@ def over(serve: ModelServe, limits: dict[str, Any], others: Demand) -> bool:
 
 
 @given(_RESOURCES, _COUNTS, _PER_SERVER, _TOTAL, _OTHERS)
-def test_a_server_passes_exactly_if_no_limit_is_exceeded(
+def test_server_is_allowed_exactly_if_no_limit_is_exceeded(
     resources: dict[str, Any],
     replicas: int,
     per_server: dict[str, Any],
@@ -112,7 +112,7 @@ _JSON = st.recursive(
 
 
 def parts(*names: str) -> st.SearchStrategy[dict[str, Any]]:
-    """Some of the fields, with anything in them."""
+    """Some of the fields, with arbitrary values."""
     return st.dictionaries(st.sampled_from(names), _JSON)
 
 
@@ -160,7 +160,7 @@ _CALLERS = st.builds(
 
 
 @given(_CONTRACTS, _SERVES, _CALLERS, st.integers(0, 1000))
-def test_any_contract_gives_any_server_an_answer(
+def test_any_contract_and_server_have_a_result(
     contract: ResourceContract,
     serve: ModelServe,
     caller: Caller,

@@ -47,19 +47,19 @@ def test_a_parameter_may_reach_its_bound_and_no_further(bound: str, limit: int, 
         ({"maxContextCheckpoints": 8}, "contextCheckpoints", 32),
     ],
 )
-def test_a_default_is_held_to_the_bound_too(
+def test_default_is_checked_against_the_bound(
     bounds: dict[str, Any], field: str, default: int
 ) -> None:
     assert f"spec.runtimeParams.{field}: {default}, the default; contract demo" in found(bounds, {})
 
 
-def test_batches_that_follow_the_context_are_held_to_the_bound() -> None:
+def test_batches_that_follow_the_context_are_bounded() -> None:
     params = {"mode": "Embedding", "contextSize": 8192}
     assert "batchSize: 8192, the default" in found({"maxBatchSize": 2048}, params)
     assert found({"maxBatchSize": 2048}, {**params, "batchSize": 2048}) == ""
 
 
-def test_checkpoints_by_a_flag_are_held_to_the_bound_too() -> None:
+def test_checkpoints_set_by_a_flag_are_bounded() -> None:
     flag = {"extraArgs": ["--ctx-checkpoints", "16"]}
     assert "contextCheckpoints: 16" in found({"maxContextCheckpoints": 8}, flag)
     assert found({"maxContextCheckpoints": 16}, flag) == ""
@@ -71,14 +71,14 @@ def test_threads_follow_the_cpu_limit() -> None:
     )
 
 
-def test_a_gpu_needs_a_number_of_layers_where_they_are_bounded() -> None:
+def test_bounded_gpu_layers_must_be_set() -> None:
     gpu = {"limits": {"nvidia.com/gpu": 1}}
     assert "spec.runtimeParams.gpuLayers: not set" in found({"maxGpuLayers": 9}, {}, resources=gpu)
     assert found({"maxGpuLayers": 9}, {}) == ""
     assert found({"maxGpuLayers": 9}, {"gpuLayers": 9}, resources=gpu) == ""
 
 
-def test_what_is_no_number_is_over_any_bound() -> None:
+def test_value_that_is_not_a_number_exceeds_any_bound() -> None:
     assert "OverRuntimeBound" in {
         each.reason
         for each in violations(
@@ -92,14 +92,14 @@ def test_what_is_no_number_is_over_any_bound() -> None:
 
 def test_extra_args_can_be_forbidden_altogether() -> None:
     text = found({"extraArgs": "Forbid"}, {"extraArgs": ["--temp", "0.7"]})
-    assert text == "spec.runtimeParams.extraArgs: contract demo allows none; leave it out"
+    assert text == "spec.runtimeParams.extraArgs: contract demo allows none; remove it"
     assert found({"extraArgs": "Forbid"}, {"extraArgs": []}) == ""
 
 
 @pytest.mark.parametrize("given", [["--keep", "1", "--temp", "0.7"], ["--special", "--temp=0.7"]])
-def test_a_forbidden_flag_is_found_wherever_it_stands(given: list[str]) -> None:
+def test_forbidden_flag_is_found_at_any_position(given: list[str]) -> None:
     text = found({"forbiddenExtraArgs": ["--temp", "--seed"]}, {"extraArgs": given})
-    assert "contract demo doesn't allow --temp; leave it out" in text
+    assert "contract demo doesn't allow --temp; remove it" in text
     assert f"extraArgs[{[item[:6] for item in given].index('--temp')}]" in text
 
 

@@ -1,4 +1,4 @@
-"""Limits of one server and of all."""
+"""Limits of one server and of all servers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def reasons(spec: dict[str, Any], **changes: Any) -> list[tuple[str, str]]:
     return [(each.reason, each.field) for each in found]
 
 
-def test_a_total_says_what_is_asked_for_and_what_is_free() -> None:
+def test_violation_has_the_requested_and_the_free_amount() -> None:
     facts = make_facts(
         make_contract(total={"memory": "16Gi"}),
         serve=make_demanding(3),
@@ -62,7 +62,7 @@ def test_a_total_says_what_is_asked_for_and_what_is_free() -> None:
         ),
     ],
 )
-def test_each_limit_has_its_words(spec: dict[str, Any], text: str) -> None:
+def test_each_limit_has_its_message(spec: dict[str, Any], text: str) -> None:
     limits = {"cpu": 2, "memory": "8Gi", "nvidia.com/gpu": 2}
     facts = make_facts(
         make_contract(**spec),
@@ -72,14 +72,14 @@ def test_each_limit_has_its_words(spec: dict[str, Any], text: str) -> None:
     assert explain(violations(facts)) == text
 
 
-def test_the_last_of_a_total_can_be_taken() -> None:
+def test_whole_total_can_be_used() -> None:
     others = Demand(servers=9, replicas=9, cpu_milli=18_000, memory_bytes=72 * GIB)
     total = {"servers": 10, "replicas": 10, "cpu": 20, "memory": "80Gi"}
     assert reasons({"total": total}, others=others) == []
     assert len(reasons({"total": total}, others=others + Demand(servers=1, replicas=1))) == 2
 
 
-def test_one_server_can_be_over_both_limits() -> None:
+def test_server_can_exceed_both_limits() -> None:
     spec = {"perServer": {"memory": "4Gi"}, "total": {"memory": "6Gi"}}
     assert [reason for reason, _ in reasons(spec)] == ["OverServerLimit", "OverTotal"]
 
@@ -93,14 +93,14 @@ def test_what_a_contract_bounds_must_be_set() -> None:
     assert reasons({"total": {"servers": 8, "gpu": 0}}, serve=serve) == []
 
 
-def test_a_memory_request_binds_nobody() -> None:
+def test_memory_request_is_not_a_limit() -> None:
     serve = make_demanding(resources={"requests": {"cpu": 1, "memory": "1Gi"}})
     assert reasons({"perServer": {"cpu": 8, "memory": "16Gi"}}, serve=serve) == [
         ("LimitMissing", "spec.resources.limits.memory")
     ]
 
 
-def test_a_request_that_counts_is_the_field_at_fault() -> None:
+def test_violation_names_the_request_if_it_counts() -> None:
     serve = make_demanding(resources={"requests": {"cpu": 4}})
     assert reasons({"total": {"cpu": 2}}, serve=serve) == [
         ("OverTotal", "spec.resources.requests.cpu")
@@ -112,15 +112,15 @@ def test_no_replicas_are_never_too_many() -> None:
     assert reasons({"total": total}, replicas=0, others=Demand(replicas=5)) == []
 
 
-def test_replicas_are_those_that_are_asked_for() -> None:
-    """A scale request asks for others than the spec holds."""
+def test_requested_replicas_count() -> None:
+    """A scale request has other replicas than the spec."""
     serve = make_demanding(1)
     assert reasons({"perServer": {"replicas": 2}}, serve=serve, replicas=3) == [
         ("OverServerLimit", "spec.replicas")
     ]
 
 
-def test_a_contract_that_shrank_lets_a_server_shrink() -> None:
+def test_lowered_contract_allows_a_server_to_shrink() -> None:
     spec = {"perServer": {"replicas": 1, "memory": "8Gi"}, "total": {"memory": "8Gi"}}
     own = Demand.of_serve(make_demanding(3))
     others = Demand(servers=1, replicas=1, memory_bytes=8 * GIB)
@@ -128,6 +128,6 @@ def test_a_contract_that_shrank_lets_a_server_shrink() -> None:
     assert len(reasons(spec, serve=make_demanding(4), own=own, others=others)) == 3
 
 
-def test_contradictory_limits_let_nothing_through() -> None:
+def test_contradictory_limits_allow_nothing() -> None:
     spec = {"perServer": {"memory": "16Gi"}, "total": {"servers": 0, "memory": "4Gi"}}
     assert [reason for reason, _ in reasons(spec)] == ["OverTotal", "OverTotal"]

@@ -1,4 +1,4 @@
-"""What a ModelServe takes, and sums of it."""
+"""The demand of a ModelServe, and sums of demands."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roadstead.api.demand import Demand, faults, total
+from roadstead.api.demand import Demand, find_faults, total
 from tests.support.builders.resources import make_serve
 
 GIB = 2**30
@@ -52,7 +52,7 @@ def demand_of(resources: dict[str, Any], replicas: int = 1) -> Demand:
         pytest.param({"limits": "many", "requests": [1]}, 0, 0, 0, id="no mapping"),
     ],
 )
-def test_a_server_takes_its_limits_or_requests(
+def test_demand_has_limits_or_requests(
     resources: dict[str, Any], cpu: int, memory: int, gpu: int
 ) -> None:
     one = Demand(servers=1, replicas=1, cpu_milli=cpu, memory_bytes=memory, gpu=gpu)
@@ -61,7 +61,7 @@ def test_a_server_takes_its_limits_or_requests(
     assert demand_of(resources, replicas=3).only(()) == three
 
 
-def test_replicas_are_those_of_the_spec_unless_told() -> None:
+def test_replicas_default_to_the_spec() -> None:
     assert Demand.of_serve(make_serve(replicas=4)).replicas == 4
     assert Demand.of_serve(make_serve(replicas=4), 0) == Demand(servers=1)
 
@@ -70,37 +70,37 @@ def test_replicas_are_those_of_the_spec_unless_told() -> None:
     ("resources", "message"),
     [
         pytest.param({"limits": {"memory": "1e9Gi"}},
-                     "spec.resources.limits.memory: '1e9Gi' is no quantity", id="two exponents"),
+                     "spec.resources.limits.memory: invalid quantity '1e9Gi'", id="two exponents"),
         pytest.param({"limits": {"cpu": "-1"}},
-                     "spec.resources.limits.cpu: -1 is below zero", id="below zero"),
+                     "spec.resources.limits.cpu: -1 is negative", id="below zero"),
         pytest.param({"requests": {"cpu": "0.5m"}},
-                     "spec.resources.requests.cpu: 0.5m is finer than 1m", id="too fine a cpu"),
+                     "spec.resources.requests.cpu: 0.5m is more precise than 1m", id="precise cpu"),
         pytest.param({"limits": {"memory": "500m"}},
-                     "500m is no whole number; write at least one whole byte", id="half a byte"),
+                     "500m is not a whole number; write at least one whole byte", id="half a byte"),
         pytest.param({"limits": {"nvidia.com/gpu": "0.5"}},
-                     "spec.resources.limits[nvidia.com/gpu]: 0.5 is no whole number", id="gpu"),
+                     "spec.resources.limits[nvidia.com/gpu]: 0.5 is not a whole number", id="gpu"),
         pytest.param({"limits": {"memory": "8E"}},
                      "", id="the largest unit"),
         pytest.param({"limits": {"memory": "8Ei"}},
-                     "8Ei is more than a quantity can be", id="too large"),
+                     "8Ei is above the maximum of a quantity", id="too large"),
         pytest.param({"limits": {"memory": "9e99"}},
-                     "9e99 is more than a quantity can be", id="far too large"),
-        pytest.param({"limits": {"cpu": None}}, "'None' is no quantity", id="null"),
+                     "9e99 is above the maximum of a quantity", id="far too large"),
+        pytest.param({"limits": {"cpu": None}}, "invalid quantity 'None'", id="null"),
     ],
 )  # fmt: skip
-def test_a_quantity_that_makes_no_sense_is_a_fault(resources: dict[str, Any], message: str) -> None:
-    found = [str(fault) for fault in faults(make_serve(resources=resources))]
+def test_invalid_quantity_is_a_fault(resources: dict[str, Any], message: str) -> None:
+    found = [str(fault) for fault in find_faults(make_serve(resources=resources))]
     assert len(found) == bool(message)
     assert message in "".join(found)
 
 
 def test_every_fault_is_found() -> None:
     resources = {"limits": {"cpu": "x", "memory": "y"}, "requests": {"cpu": "z"}}
-    assert len(list(faults(make_serve(resources=resources)))) == 3
+    assert len(list(find_faults(make_serve(resources=resources)))) == 3
 
 
 @given(DEMANDS, DEMANDS)
-def test_what_is_added_can_be_taken_away(one: Demand, other: Demand) -> None:
+def test_subtraction_inverts_addition(one: Demand, other: Demand) -> None:
     assert (one + other) - other == one
     assert one.within(one + other)
     assert one.within(one | other)
@@ -120,7 +120,7 @@ def test_a_demand_survives_the_status(demand: Demand) -> None:
     assert Demand.parse(demand.to_json()) == demand
 
 
-def test_amounts_are_written_as_people_do() -> None:
+def test_amounts_are_written_as_quantities() -> None:
     demand = Demand(servers=1, replicas=3, cpu_milli=2500, memory_bytes=24 * GIB, gpu=0)
     assert demand.to_json() == {
         "servers": 1, "replicas": 3, "cpu": "2500m", "memory": "24Gi", "gpu": 0,
@@ -142,7 +142,7 @@ _RESOURCES = st.dictionaries(
 def test_any_resources_can_be_counted(resources: Any) -> None:
     demand = demand_of(resources)
     assert Demand(servers=1, replicas=1).within(demand)
-    list(faults(make_serve(resources=resources)))
+    list(find_faults(make_serve(resources=resources)))
 
 
 def test_sums_of_the_largest_demands_fit_the_status_of_a_contract() -> None:

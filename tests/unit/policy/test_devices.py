@@ -18,7 +18,7 @@ SHARED = {"nvidia.com/gpu": "1", "nvidia.com/gpumem": "3000", "nvidia.com/gpucor
 
 
 def demand_of(limits: dict[str, str], replicas: int = 1, **names: Any) -> Demand:
-    """Of a server with these limits."""
+    """The demand of a server with these limits."""
     serve = make_serve(resources={"limits": limits})
     return Demand.of_serve(serve, replicas, devices=DeviceNames(**names))
 
@@ -39,9 +39,7 @@ def demand_of(limits: dict[str, str], replicas: int = 1, **names: Any) -> Demand
         pytest.param({"nvidia.com/gpu": "0", "nvidia.com/gpumem": "0"}, 0, id="none of it"),
     ],
 )
-def test_shares_of_devices_and_other_resources_are_no_devices(
-    limits: dict[str, str], devices: int
-) -> None:
+def test_shares_and_other_resources_are_not_devices(limits: dict[str, str], devices: int) -> None:
     assert demand_of(limits).gpu == devices
     assert demand_of(limits, 3).gpu == 3 * devices
     assert demand_of(limits, 0).gpu == 0
@@ -67,14 +65,14 @@ def test_resources_are_counted_by_name() -> None:
     assert two - two == Demand()
 
 
-def test_total_of_a_resource_holds_all_servers_to_it() -> None:
+def test_total_of_a_resource_limits_all_servers() -> None:
     limits = make_contract(total={"resources": {"nvidia.com/gpumem": "6000"}}).total
     assert fits(demand_of(SHARED, 2), limits)
     assert not fits(demand_of(SHARED, 3), limits)
 
 
 @pytest.mark.parametrize("bound", ["6000", 6000])
-def test_server_within_the_limit_of_a_resource_is_let_through(bound: str | int) -> None:
+def test_server_within_the_limit_of_a_resource_is_allowed(bound: str | int) -> None:
     limits = {"gpu": 2, "resources": {"nvidia.com/gpumem": bound}}
     serve = make_demanding(2, resources={"limits": SHARED})
     assert violations(make_facts(make_contract(perServer=limits), serve=serve)) == ()
@@ -119,7 +117,7 @@ def test_a_share_alone_is_denied_where_no_device_is_allowed() -> None:
     )
 
 
-def test_reservation_has_what_the_contract_limits_and_no_more() -> None:
+def test_reservation_has_only_limited_resources() -> None:
     asked = demand_of(SHARED | {"x.example.com/" + "x" * 99: "1"})
     kept = asked.only({"nvidia.com/gpumem"})
     text = Reservation(key="a/b", demand=kept, at="2030-01-01T00:00:00Z", uid="u").to_json()
@@ -136,6 +134,6 @@ def test_granted_resources_are_read_as_they_were_written() -> None:
     assert again.demand == granted.demand
 
 
-def test_limit_of_a_name_that_no_resource_has_lets_nothing_through() -> None:
+def test_limit_of_an_unknown_resource_allows_nothing() -> None:
     assert make_contract(perServer={"resources": {"cpu": "1"}}).faults
     assert make_contract(total={"resources": {"a.com/b": "much"}}).faults

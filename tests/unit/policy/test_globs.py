@@ -22,7 +22,7 @@ from roadstead.api.globs import matches, matches_any
         ("", "", True), ("**", "", True),
     ],
 )  # fmt: skip
-def test_a_glob_is_of_the_whole_name(glob: str, name: str, expected: bool) -> None:
+def test_glob_matches_the_whole_name(glob: str, name: str, expected: bool) -> None:
     assert matches(glob, name) is expected
 
 

@@ -1,4 +1,4 @@
-"""What a server takes of a contract while what ran before may still run."""
+"""A server's use of a contract while its previous spec may still run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DEMANDS = st.builds(
 
 
 def running(serve: ModelServe, demand: Demand, contract: str = "demo") -> ModelServe:
-    """The server as its status says what was granted to it."""
+    """The server with a grant in its status."""
     granted = Granted(contract=contract, demand=demand)
     return dataclasses.replace(serve, raw={**serve.raw, "status": {"granted": granted.to_json()}})
 
@@ -44,7 +44,7 @@ def test_what_is_granted_is_read_as_it_was_written(demand: Demand) -> None:
 
 
 @given(DEMANDS)
-def test_a_server_takes_no_less_than_its_spec_and_than_what_may_still_run(demand: Demand) -> None:
+def test_server_uses_the_larger_of_its_spec_and_its_grant(demand: Demand) -> None:
     serve = running(admitted(), demand)
     contract, taken = taken_by(serve, admitted=True)
     assert contract == "demo"
@@ -53,17 +53,17 @@ def test_a_server_takes_no_less_than_its_spec_and_than_what_may_still_run(demand
     assert taken == demand | Demand.of_serve(serve)
 
 
-def test_a_server_whose_receipt_does_not_verify_takes_what_was_granted_to_it() -> None:
+def test_server_with_an_invalid_receipt_uses_its_grant() -> None:
     demand = Demand(servers=1, replicas=2, memory_bytes=GIB)
     changed = running(make_demanding(1000, contract="other"), demand)
     assert taken_by(changed, admitted=False) == ("demo", demand)
 
 
-def test_one_that_nothing_was_granted_to_takes_nothing_without_a_receipt() -> None:
+def test_server_without_receipt_and_grant_uses_nothing() -> None:
     assert taken_by(admitted(replicas=1000), admitted=False) == ("", NO_DEMAND)
 
 
-def test_what_may_still_run_counts_under_the_contract_that_it_moves_to() -> None:
+def test_grant_counts_under_the_new_contract() -> None:
     demand = Demand(servers=1, replicas=1, memory_bytes=600 * GIB)
     contract, taken = taken_by(running(admitted(), demand, contract="old"), admitted=True)
     assert (contract, taken.memory_bytes) == ("demo", 600 * GIB)
@@ -75,12 +75,12 @@ def test_a_contract_must_have_room_for_what_may_still_run() -> None:
         running=Demand(servers=1, replicas=1, memory_bytes=24 * GIB),
     )
     assert explain(violations(facts)) == (
-        "spec.resources.limits.memory: 24Gi may still run of it until its rollout is through; "
+        "spec.resources.limits.memory: 24Gi may still run until its rollout is complete; "
         "contract demo has 16Gi in total, 16Gi of it free"
     )
 
 
-def test_a_server_shrinks_under_its_contract_whatever_still_runs() -> None:
+def test_server_can_shrink_while_its_grant_is_larger() -> None:
     before = Demand(servers=1, replicas=1, cpu_milli=4000, memory_bytes=24 * GIB)
     contract = make_contract(total={"memory": "16Gi", "cpu": 4})
     assert violations(make_facts(contract, own=before, running=before)) == ()

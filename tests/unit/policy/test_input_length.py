@@ -1,4 +1,4 @@
-"""Servers in the modes Embedding and Rerank that can't answer are warned of.
+"""A server that can't process inputs in the modes Embedding and Rerank causes a warning.
 
 What llama-server answers is that of build 11669.
 """
@@ -28,7 +28,7 @@ def warned(pooling: str = "", **params: Any) -> str:
         pytest.param("Embedding", "mean", ["--pooling", "none"], "type none answers", id="flag"),
         pytest.param("Embedding", "rank", [], "use mode Rerank or an embedding", id="reranker"),
         pytest.param("Embedding", "cls", ["--pooling=rank"], "use mode Rerank", id="rank by flag"),
-        pytest.param("Rerank", "mean", [], "type is mean: its scores mean", id="no reranker"),
+        pytest.param("Rerank", "mean", [], "type is mean: its scores are", id="no reranker"),
         pytest.param(
             "Rerank", "rank", ["--pooling", "mean"], "answers 501 at /v1/rerank", id="no rank"
         ),
@@ -56,13 +56,11 @@ def test_a_pooling_type_that_the_mode_cannot_use_is_warned_of(
         pytest.param("Rerank", "rank", ["--pooling", "rank"], id="rank"),
     ],
 )
-def test_a_pooling_type_that_the_mode_can_use_is_not(
-    mode: str, pooling: str, extra: list[str]
-) -> None:
+def test_usable_pooling_type_has_no_warning(mode: str, pooling: str, extra: list[str]) -> None:
     assert warned(pooling, mode=mode, extraArgs=extra) == ""
 
 
-def test_the_spec_alone_is_judged_before_the_model_is_known() -> None:
+def test_spec_is_checked_before_the_model_is_known() -> None:
     serve = make_serve(runtimeParams={"mode": "Embedding", "extraArgs": ["--pooling", "none"]})
     assert [each.reason for each in input_warnings(serve, None)] == ["PoolingUnusable"]
 
@@ -70,8 +68,14 @@ def test_the_spec_alone_is_judged_before_the_model_is_known() -> None:
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"ubatchSize": 512}, "ubatchSize: 512; inputs of more than 512 tokens are answered"),
-        ({"batchSize": 2048}, "batchSize: 2048; inputs of more than 2048 tokens are answered"),
+        (
+            {"ubatchSize": 512},
+            "ubatchSize: 512; llama-server answers 500 to inputs",
+        ),
+        (
+            {"batchSize": 2048},
+            "batchSize: 2048; llama-server answers 500 to inputs",
+        ),
         ({"ubatchSize": 4096, "batchSize": 4096}, ""),
         ({}, ""),
     ],

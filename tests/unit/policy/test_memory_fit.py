@@ -1,4 +1,4 @@
-"""How much memory a server needs, and whether its limit holds it."""
+"""How much memory a server needs, and whether its limit is sufficient."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_buffers_are_those_that_llama_server_prints_or_a_little_more(
     assert printed * MIB <= estimate(STATUS, params).compute <= 1.35 * printed * MIB
 
 
-def test_without_a_window_all_layers_hold_the_whole_context() -> None:
+def test_without_a_window_all_layers_cache_the_whole_context() -> None:
     gguf = {"blockCount": 2, "embeddingLength": 64, "headCount": 4}
     assert estimate({"gguf": gguf}, {"contextSize": 512}).kv_cache == 2 * 4 * (16 + 16) * 512 * 2
 
@@ -105,7 +105,7 @@ def test_checkpoints_of_the_window_are_kept(params: dict[str, Any], checkpoints:
 
 
 @pytest.mark.parametrize("mode", ["Embedding", "Rerank"])
-def test_checkpoints_are_made_of_chats_alone(mode: str) -> None:
+def test_only_chats_have_checkpoints(mode: str) -> None:
     assert estimate(STATUS, {"mode": mode}).checkpoints == 0
 
 
@@ -114,7 +114,7 @@ def test_the_prompt_cache_is_kept_beside_them() -> None:
     assert estimate(STATUS, params).prompt_cache == 64 * MIB
 
 
-def test_a_header_that_says_nothing_costs_the_weights_and_a_margin() -> None:
+def test_empty_header_is_estimated_by_weights_and_overhead() -> None:
     parts = estimate({"sizeBytes": 1000 * MIB, "gguf": {"blockCount": "x", "headCount": -1}}, {})
     assert (parts.kv_cache, parts.prompt_cache) == (0, 0)
     assert 1050 * MIB < parts.total < 1150 * MIB
@@ -129,7 +129,7 @@ def limited(memory: str, **params: Any) -> Any:
     return make_demanding(resources={"limits": {"memory": memory}}, runtimeParams=params)
 
 
-def test_a_limit_that_is_too_small_is_told_with_what_is_needed() -> None:
+def test_too_small_limit_is_reported_with_the_estimate() -> None:
     model = make_model(gguf=GEMMA)
     serve = limited("256Mi", contextSize=2048)
     found = memory_fit(serve, model)
@@ -140,7 +140,7 @@ def test_a_limit_that_is_too_small_is_told_with_what_is_needed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("params", "said"),
+    ("params", "text"),
     [
         pytest.param({}, "or lower contextCheckpoints (", id="checkpoints"),
         pytest.param(
@@ -155,12 +155,12 @@ def test_a_limit_that_is_too_small_is_told_with_what_is_needed() -> None:
         ),
     ],
 )
-def test_a_limit_that_is_too_small_is_told_with_what_helps_most_first(
-    params: dict[str, Any], said: str
+def test_too_small_limit_is_reported_with_the_most_effective_remedy_first(
+    params: dict[str, Any], text: str
 ) -> None:
     found = memory_fit(limited("64Mi", **params), make_model(gguf=GEMMA))
     assert found is not None
-    assert said in found.message
+    assert text in found.message
 
 
 def test_an_unknown_architecture_is_warned_of_and_never_denied() -> None:
@@ -180,7 +180,7 @@ def test_a_recurrent_model_without_the_sizes_of_its_states_is_not_denied() -> No
     assert "the states of its recurrent layers are not counted" in found.message
 
 
-def test_a_limit_that_holds_the_need_passes() -> None:
+def test_sufficient_limit_is_allowed() -> None:
     model = make_model(gguf=GEMMA)
     needed = estimate(model.status, limited("1Gi").runtime_params).total
     assert memory_fit(limited(str(needed)), model) is None
@@ -193,10 +193,10 @@ def test_a_limit_that_holds_the_need_passes() -> None:
         pytest.param({"limits": {"memory": "1Mi"}}, False, id="not stored"),
         pytest.param({"limits": {"memory": "1Mi", "nvidia.com/gpu": 1}}, True, id="on a gpu"),
         pytest.param({"requests": {"memory": "1Mi"}}, True, id="no limit"),
-        pytest.param({"limits": {"memory": "some"}}, True, id="no quantity"),
+        pytest.param({"limits": {"memory": "some"}}, True, id="invalid quantity"),
     ],
 )
-def test_what_cannot_be_told_is_not_judged(resources: dict[str, Any], stored: bool) -> None:
+def test_unknown_need_is_not_reported(resources: dict[str, Any], stored: bool) -> None:
     serve = make_demanding(resources=resources)
     assert memory_fit(serve, make_model(gguf=GEMMA, stored=stored)) is None
     assert memory_fit(serve, None) is None

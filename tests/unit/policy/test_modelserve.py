@@ -1,4 +1,4 @@
-"""What must hold of a ModelServe before anything is made for it."""
+"""The rules that a ModelServe must meet before its objects are created."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ _OTHER = make_model("llama", "uid-2")
 
 
 def check(
-    spec: dict[str, Any], *, named: Model | None = None, numbered: Model | None = None
+    spec: dict[str, Any], *, model_by_name: Model | None = None, model_by_uuid: Model | None = None
 ) -> Violation | None:
     spec = {"modelName": "", "modelUuid": "", **spec}
-    facts = ServeFacts(serve=make_serve(**spec), named=named, numbered=numbered)
+    serve = make_serve(**spec)
+    facts = ServeFacts(serve=serve, model_by_name=model_by_name, model_by_uuid=model_by_uuid)
     return evaluate(MODELSERVE_RULES, facts)
 
 
 @pytest.mark.parametrize(
-    ("spec", "named", "numbered"),
+    ("spec", "model_by_name", "model_by_uuid"),
     [
         pytest.param({"modelName": "gemma"}, _MODEL, None, id="by name"),
         pytest.param({"modelUuid": "uid-1"}, None, _MODEL, id="by uuid"),
@@ -59,14 +60,14 @@ def check(
         ),
     ],
 )
-def test_a_sound_modelserve_passes(
-    spec: dict[str, Any], named: Model | None, numbered: Model | None
+def test_valid_modelserve_is_allowed(
+    spec: dict[str, Any], model_by_name: Model | None, model_by_uuid: Model | None
 ) -> None:
-    assert check(spec, named=named, numbered=numbered) is None
+    assert check(spec, model_by_name=model_by_name, model_by_uuid=model_by_uuid) is None
 
 
 @pytest.mark.parametrize(
-    ("spec", "named", "numbered", "reason", "field", "words"),
+    ("spec", "model_by_name", "model_by_uuid", "reason", "field", "words"),
     [
         pytest.param(
             {}, None, None, "ModelNotNamed", "spec.modelName", "name the model", id="none"
@@ -87,7 +88,7 @@ def test_a_sound_modelserve_passes(
             "ModelMismatch",
             "spec.modelUuid",
             "Model gemma has the UUID uid-1",
-            id="uuid of a model made anew",
+            id="uuid of a recreated model",
         ),
         pytest.param(
             {"modelName": "gemma", "modelUuid": "uid-2"},
@@ -95,7 +96,7 @@ def test_a_sound_modelserve_passes(
             _OTHER,
             "ModelMismatch",
             "spec.modelUuid",
-            "spec.modelUuid is Model llama, spec.modelName says gemma",
+            "spec.modelUuid is the UUID of Model llama, but spec.modelName is gemma",
             id="two models",
         ),
         pytest.param(
@@ -104,7 +105,7 @@ def test_a_sound_modelserve_passes(
             _OTHER,
             "ModelMismatch",
             "spec.modelUuid",
-            "spec.modelUuid is Model llama",
+            "spec.modelUuid is the UUID of Model llama",
             id="a name that is unknown",
         ),
         pytest.param(
@@ -131,7 +132,7 @@ def test_a_sound_modelserve_passes(
             _MODEL,
             "LocationMismatch",
             "spec.minioPath",
-            "leave the field out",
+            "remove the field",
             id="another path",
         ),
         pytest.param(
@@ -149,8 +150,8 @@ def test_a_sound_modelserve_passes(
             None,
             "InvalidResources",
             "spec.resources.limits.cpu",
-            "is no quantity",
-            id="no quantity",
+            "invalid quantity",
+            id="invalid quantity",
         ),
         pytest.param(
             {
@@ -166,28 +167,28 @@ def test_a_sound_modelserve_passes(
         ),
     ],
 )
-def test_a_fault_is_named(
+def test_violation_names_reason_and_field(
     spec: dict[str, Any],
-    named: Model | None,
-    numbered: Model | None,
+    model_by_name: Model | None,
+    model_by_uuid: Model | None,
     reason: str,
     field: str,
     words: str,
 ) -> None:
-    violation = check(spec, named=named, numbered=numbered)
+    violation = check(spec, model_by_name=model_by_name, model_by_uuid=model_by_uuid)
     assert violation is not None
     assert (violation.reason, violation.field) == (reason, field)
     assert words in violation.message
 
 
-def test_no_server_starts_on_a_model_that_goes() -> None:
-    going = Model.parse(
+def test_model_that_is_being_deleted_is_denied() -> None:
+    deleting = Model.parse(
         {
             "metadata": {"name": "gemma", "deletionTimestamp": "2030-01-01T00:00:00Z"},
             "spec": {"source": {"stored": {}}},
         }
     )
-    violation = check({"modelName": "gemma"}, named=going)
+    violation = check({"modelName": "gemma"}, model_by_name=deleting)
     assert violation is not None
     assert violation.reason == "ModelDeleting"
 
@@ -204,8 +205,6 @@ def test_no_server_starts_on_a_model_that_goes() -> None:
         ),
     ],
 )
-def test_what_no_other_object_decides_is_known_of_the_spec_alone(
-    spec: dict[str, Any], reasons: list[str]
-) -> None:
+def test_spec_violations_need_no_other_object(spec: dict[str, Any], reasons: list[str]) -> None:
     serve = ModelServe.parse({"metadata": {"name": "a"}, "spec": spec})
     assert [each.reason for each in spec_violations(serve)] == reasons

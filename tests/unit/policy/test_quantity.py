@@ -1,4 +1,4 @@
-"""Quantities as Kubernetes reads them."""
+"""Quantities, parsed as in Kubernetes."""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ def test_a_quantity_is_a_number(text: str | int, number: str) -> None:
 @pytest.mark.parametrize(
     "text", ["", "Gi", "1 Gi", "1gi", "1KiB", "0x10", "1e", "1e999", "nan", "1\n", "٣", "1" * 40]
 )
-def test_what_is_no_quantity_is_refused(text: str) -> None:
-    with pytest.raises(InvalidResource, match=r"spec\.x: .* is no quantity such as 500m or 2Gi"):
+def test_invalid_quantity_is_refused(text: str) -> None:
+    expected = r"spec\.x: invalid quantity .*: expected a value such as 500m or 2Gi"
+    with pytest.raises(InvalidResource, match=expected):
         parse_quantity(text, field="spec.x")
 
 
@@ -41,6 +42,6 @@ def test_any_text_is_a_quantity_or_refused(text: str) -> None:
 
 
 @given(st.integers(0, 2**50))
-def test_mebibytes_hold_the_size(size: int) -> None:
-    held = parse_quantity(mebibytes(size), field="f")
-    assert size <= held < size + 2**20
+def test_mebibytes_are_rounded_up(size: int) -> None:
+    rounded = parse_quantity(mebibytes(size), field="f")
+    assert size <= rounded < size + 2**20

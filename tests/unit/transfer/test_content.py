@@ -42,7 +42,7 @@ def test_missing_bytes_are_noticed() -> None:
 
 def test_bad_header_is_noticed_before_the_rest_arrives() -> None:
     verifier = ContentVerifier(2**34)
-    with pytest.raises(ContentError, match="no gguf file"):
+    with pytest.raises(ContentError, match="not a gguf file"):
         verifier.follow(memoryview(bytes(2**20)))
 
 
@@ -81,7 +81,7 @@ def test_bad_header_is_told_once_its_part_was_compared() -> None:
     bad = memoryview(b"<html>" + RAW[6:])
     verifier = PartsVerifier(len(bad), PART, etags={})
     verifier.follow(bad[: PART - 1])
-    with pytest.raises(ContentError, match="no gguf file"):
+    with pytest.raises(ContentError, match="not a gguf file"):
         verifier.follow(bad[PART - 1 : PART])
 
 

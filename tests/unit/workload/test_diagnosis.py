@@ -1,4 +1,4 @@
-"""A server that is not ready says why."""
+"""The status of a server that is not ready has the reason."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roadstead.api import workload
-from roadstead.api.pod_messages import words
-from roadstead.api.workload import MAX_PODS, examined, observe
+from roadstead.api.pod_messages import shorten
+from roadstead.api.workload import MAX_PODS, observe, select_pods
 from tests.support.builders.pods import (
     backing_off,
     condition,
@@ -47,13 +47,13 @@ _PULL = waiting(
         pytest.param(
             pod(server=_PULL),
             "ImagePullFailed",
-            "can't have the image llama:9: Back-off pulling image",
+            "can't pull the image llama:9: Back-off pulling image",
             id="image",
         ),
         pytest.param(
             pod(fetch=waiting("ErrImagePull", "no such host", image="op:1")),
             "ImagePullFailed",
-            "can't have the image op:1: no such host",
+            "can't pull the image op:1: no such host",
             id="image of the fetch",
         ),
         pytest.param(
@@ -83,19 +83,19 @@ _PULL = waiting(
         pytest.param(
             pod(server=backing_off(ended(1, message="warming up\nerror: unknown model type\n"))),
             "CrashLooping",
-            "llama-server ended with exit code 1: error: unknown model type, restarted 3 times",
+            "llama-server exited with code 1: error: unknown model type, restarted 3 times",
             id="crash",
         ),
         pytest.param(
             pod(server={"state": ended(128, "StartError", "exec: not found")}),
             "CrashLooping",
-            "exit code 128: exec: not found",
+            "exited with code 128: exec: not found",
             id="crash before the first restart",
         ),
         pytest.param(
             pod(fetch=backing_off(ended(1, message="sha256 is 12ab, not 34cd"))),
             "FetchFailed",
-            "can't fetch the model: ended with exit code 1: sha256 is 12ab, not 34cd",
+            "can't fetch the model: exited with code 1: sha256 is 12ab, not 34cd",
             id="fetch",
         ),
         pytest.param(
@@ -113,7 +113,7 @@ _PULL = waiting(
         pytest.param(
             pod(conditions=(_NO_NODE,), initContainerStatuses=[], containerStatuses=[]),
             "Unschedulable",
-            "no node takes pod gemma-1: 0/1 nodes are available: 1 Insufficient memory.",
+            "pod gemma-1 can't be scheduled: 0/1 nodes are available: 1 Insufficient memory.",
             id="no node",
         ),
         pytest.param(
@@ -125,27 +125,27 @@ _PULL = waiting(
         pytest.param(
             pod(server=running(), ready_turned="9999-01-01T00:00:00Z"),
             "NotAnswering",
-            "does not answer at /health",
+            "does not respond at /health",
             id="not answering any more",
         ),
         pytest.param(
             pod(server=running(), ready_turned="1999-01-01T00:00:00Z"),
             "Loading",
-            "loads the model",
+            "is loading the model",
             id="not probed yet",
         ),
-        pytest.param(pod(fetch=running()), "Fetching", "fetches the model", id="fetching"),
+        pytest.param(pod(fetch=running()), "Fetching", "is fetching the model", id="fetching"),
         pytest.param(
             pod(fetch={**running(), "lastState": ended(1, message="refused"), "restartCount": 2}),
             "Fetching",
-            "attempt 3; the last one: ended with exit code 1: refused",
+            "attempt 3; the last one: exited with code 1: refused",
             id="fetching again",
         ),
         pytest.param(
-            pod(server=running(started=False)), "Loading", "loads the model", id="loading"
+            pod(server=running(started=False)), "Loading", "is loading the model", id="loading"
         ),
-        pytest.param(pod(fetch=initializing()), "Starting", "is being started", id="init waits"),
-        pytest.param(pod(), "Starting", "is being started", id="server waits"),
+        pytest.param(pod(fetch=initializing()), "Starting", "is starting", id="init waits"),
+        pytest.param(pod(), "Starting", "is starting", id="server waits"),
         pytest.param(
             pod(initContainerStatuses=[], containerStatuses=[]), "Starting", "", id="no status yet"
         ),
@@ -164,7 +164,7 @@ def test_a_broken_pod_is_explained(broken: dict[str, Any], reason: str, message:
         pytest.param(
             condition("ReplicaFailure", "True", "FailedCreate", "violates PodSecurity"),
             "PodCreationFailed",
-            "the pod can't be made: violates PodSecurity",
+            "the pod can't be created: violates PodSecurity",
             id="refused",
         ),
         pytest.param(
@@ -175,7 +175,7 @@ def test_a_broken_pod_is_explained(broken: dict[str, Any], reason: str, message:
         ),
     ],
 )
-def test_pods_that_are_not_made_are_explained(
+def test_pods_that_are_not_created_are_explained(
     failure: dict[str, str], reason: str, message: str
 ) -> None:
     state = observe(deployment(conditions=(failure,)), [])
@@ -183,12 +183,12 @@ def test_pods_that_are_not_made_are_explained(
     assert message in state.message
 
 
-def test_before_the_deployment_is_there_it_is_waited_for() -> None:
+def test_missing_deployment_is_in_progress() -> None:
     state = observe(None, [])
     assert (state.ready, state.reason, state.replicas) == (False, "Progressing", 0)
 
 
-def test_before_the_pods_are_there_they_are_waited_for() -> None:
+def test_missing_pods_are_in_progress() -> None:
     assert observe(deployment(), []).reason == "Progressing"
 
 
@@ -207,18 +207,18 @@ def test_all_servers_ready_is_ready() -> None:
     assert state.started_at == "2030-01-01T00:00:01Z"
 
 
-def test_some_servers_ready_is_not_ready_and_says_how_many() -> None:
+def test_some_servers_ready_is_not_ready_and_has_the_count() -> None:
     state = observe(deployment(2, 1), [serving("a"), pod("b", conditions=(_NO_NODE,))])
     assert (state.ready, state.reason) == (False, "Unschedulable")
-    assert state.message.startswith("1 of 2 servers ready; no node takes pod b")
+    assert state.message.startswith("1 of 2 servers ready; pod b can't be scheduled")
 
 
-def test_scaled_to_zero_says_so() -> None:
+def test_scaled_to_zero_has_its_reason() -> None:
     state = observe(deployment(0, 0), [])
     assert (state.ready, state.reason) == (False, "ScaledToZero")
 
 
-def test_a_rollout_leaves_the_server_ready() -> None:
+def test_server_stays_ready_during_a_rollout() -> None:
     pods = [serving("old", template="old"), pod("new", server=running(started=False))]
     state = observe(deployment(1, 1, updated=1, total=2), pods)
     assert (state.ready, state.reason) == (True, "RollingOut")
@@ -229,16 +229,16 @@ def test_a_change_that_is_not_seen_yet_rolls_out() -> None:
     assert (state.ready, state.reason) == (True, "RollingOut")
 
 
-def test_a_failing_rollout_leaves_the_server_ready_and_says_what_fails() -> None:
+def test_server_stays_ready_during_a_failing_rollout() -> None:
     pods = [serving("old", template="old"), pod("new", server=_PULL)]
     state = observe(deployment(1, 1, updated=1, total=2), pods)
     assert (state.ready, state.reason) == (True, "RolloutFailing")
-    assert "the new ones fail: ImagePullFailed: pod new can't have the image llama:9" in (
+    assert "the new ones fail: ImagePullFailed: pod new can't pull the image llama:9" in (
         state.message
     )
 
 
-def test_a_rollout_that_exceeds_the_quota_says_so() -> None:
+def test_rollout_that_exceeds_the_quota_has_its_reason() -> None:
     state = observe(
         deployment(1, 1, updated=0, conditions=(_QUOTA,)), [serving("old", template="old")]
     )
@@ -259,15 +259,15 @@ def test_a_problem_counts_more_than_progress() -> None:
     assert observe(deployment(2, 0), pods).reason == "ImagePullFailed"
 
 
-def test_a_failed_pod_whose_place_is_taken_does_not_count() -> None:
+def test_replaced_failed_pod_does_not_count() -> None:
     pods = [pod("a", phase="Failed", reason="Evicted"), pod("b", fetch=running())]
     assert observe(deployment(), pods).reason == "Fetching"
 
 
-def test_a_pod_that_goes_does_not_count() -> None:
-    going = pod("old", server=_PULL)
-    going["metadata"]["deletionTimestamp"] = "2030-01-01T02:00:00Z"
-    assert observe(deployment(), [going, pod("new", fetch=running())]).reason == "Fetching"
+def test_terminating_pod_does_not_count() -> None:
+    terminating = pod("old", server=_PULL)
+    terminating["metadata"]["deletionTimestamp"] = "2030-01-01T02:00:00Z"
+    assert observe(deployment(), [terminating, pod("new", fetch=running())]).reason == "Fetching"
 
 
 def test_a_server_that_crashed_once_and_is_ready_again_is_ready() -> None:
@@ -281,14 +281,15 @@ def test_of_many_pods_the_newest_those_not_ready_and_the_first_ready_are_examine
     failed = [pod(f"gemma-f{at:03}", phase="Failed", template="old") for at in range(100)]
     starting = [pod(f"gemma-w{at:02}", template="old") for at in range(10)]
     newest = serving("gemma-000", template="new")
-    chosen = [each["metadata"]["name"] for each in examined([*ready, *failed, newest, *starting])]
+    pods = [*ready, *failed, newest, *starting]
+    chosen = [each["metadata"]["name"] for each in select_pods(pods)]
     assert len(chosen) == MAX_PODS
     assert chosen[:2] == ["gemma-000", "gemma-w09"]
     assert {each["metadata"]["name"] for each in starting} <= set(chosen)
     assert chosen[-2:] == ["gemma-f092", "gemma-000"]
 
 
-def test_what_many_pods_say_is_read_of_a_few() -> None:
+def test_only_a_few_of_many_pods_are_examined() -> None:
     broken = [pod(f"gemma-{at}", server=_PULL) for at in range(1000)]
     statuses = [Counted(each["status"]) for each in broken]
     pods = [{**each, "status": status} for each, status in zip(broken, statuses, strict=True)]
@@ -297,7 +298,7 @@ def test_what_many_pods_say_is_read_of_a_few() -> None:
 
 
 class Counted(dict[str, Any]):
-    """A pod's status that notes whether its containers' were looked at."""
+    """A pod's status that records whether its containers' statuses were read."""
 
     examined = False
 
@@ -321,37 +322,37 @@ def test_a_done_fetch_does_not_count() -> None:
         pytest.param(on_node(pod(phase="Failed", reason="Evicted")), False, id="evicted"),
     ],
 )
-def test_only_a_pod_that_a_node_has_or_may_get_waits_for_what_it_mounts(
+def test_only_scheduled_or_schedulable_pods_wait_for_volumes(
     found: dict[str, Any], waits: bool
 ) -> None:
-    assert workload.waiting([found]) == waits
+    assert workload.has_waiting_pod([found]) == waits
 
 
-def test_a_new_pod_waits_for_what_it_mounts_while_the_old_one_serves() -> None:
+def test_new_pod_waits_for_volumes_while_the_old_one_serves() -> None:
     pods = [serving("old", template="old"), on_node(pod("new"))]
     state = observe(deployment(1, 1, updated=1, total=2), pods)
-    assert (state.ready, workload.waiting(pods)) == (True, True)
+    assert (state.ready, workload.has_waiting_pod(pods)) == (True, True)
 
 
-def test_a_message_holds_no_query_of_a_url() -> None:
-    said = words("GET http://store/models/a?X-Amz-Signature=abc&x=1: 403")
+def test_message_has_no_query_of_a_url() -> None:
+    said = shorten("GET http://store/models/a?X-Amz-Signature=abc&x=1: 403")
     assert said == "GET http://store/models/a?... 403"
 
 
 def test_of_a_long_message_the_last_lines_are_searched() -> None:
     url = "http://store/a?X-Amz-Signature=" + "s" * 990
-    assert words(f"first\n{url}\nthe end") == "the end"
-    assert words("begins " + "?" * 2000).startswith("begins ?")
-    assert "s" * 20 not in words("x" * 2000 + url)
+    assert shorten(f"first\n{url}\nthe end") == "the end"
+    assert shorten("begins " + "?" * 2000).startswith("begins ?")
+    assert "s" * 20 not in shorten("x" * 2000 + url)
 
 
-def test_a_message_holds_no_colours() -> None:
-    assert words("\x1b[31merror:\x1b[0m no\tmodel") == "error: nomodel"
+def test_message_has_no_colours() -> None:
+    assert shorten("\x1b[31merror:\x1b[0m no\tmodel") == "error: nomodel"
 
 
 @given(st.text(alphabet=st.characters(max_codepoint=0x2FF) | st.sampled_from("\t\r\n\x1b[m")))
 def test_a_message_is_one_short_printable_line(text: str) -> None:
-    said = words(text)
+    said = shorten(text)
     assert len(said) <= 400
     assert not any(ord(character) < 0x20 or ord(character) == 0x7F for character in said)
 
@@ -370,13 +371,13 @@ _anything = st.recursive(
 @given(
     st.lists(st.fixed_dictionaries({"state": st.dictionaries(st.text(), _anything)}), max_size=3)
 )
-def test_whatever_a_container_says_there_is_a_verdict(containers: list[dict[str, Any]]) -> None:
+def test_any_container_message_has_a_verdict(containers: list[dict[str, Any]]) -> None:
     state = observe(deployment(), [pod(containerStatuses=containers)])
     assert state.reason
     assert not state.ready
 
 
-def test_out_of_memory_is_told_with_what_helps_for_this_model() -> None:
+def test_out_of_memory_has_a_remedy_for_the_model() -> None:
     dead = pod(server=backing_off(ended(137, "OOMKilled")))
     state = observe(deployment(), [dead], lambda: "lower contextCheckpoints")
     assert state.message.endswith(

@@ -1,4 +1,4 @@
-"""Of the end of llama-server's log, the lines that name the cause remain.
+"""The lines with the cause are found at the end of llama-server's log.
 
 The logs are those of build 11669 as PID 1 of its namespaces, cut as the kubelet cuts them. Only
 `cuda.log` is put together, of lines that builds for GPUs print.
@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roadstead.api.pod_findings import finding
-from roadstead.api.server_log import MAX_CAUSES, causes
+from roadstead.api.pod_findings import find_problem
+from roadstead.api.server_log import MAX_CAUSES, find_causes
 from tests.support.builders.pods import backing_off, ended, pod
 
 LOGS = Path(__file__).parent / "logs"
@@ -92,24 +92,24 @@ def log_of(name: str) -> str:
 
 
 def message(name: str, code: int) -> str:
-    found = finding(pod(server=backing_off(ended(code, message=log_of(name)))))
+    found = find_problem(pod(server=backing_off(ended(code, message=log_of(name)))))
     assert found is not None
     assert found.reason == "CrashLooping"
     return found.message
 
 
 @pytest.mark.parametrize("name", _CAUSES)
-def test_the_lines_that_name_the_cause_remain(name: str) -> None:
-    assert causes(log_of(name)) == _CAUSES[name]
+def test_lines_with_the_cause_are_found(name: str) -> None:
+    assert find_causes(log_of(name)) == _CAUSES[name]
 
 
-def test_each_log_is_judged() -> None:
+def test_each_log_has_an_expectation() -> None:
     assert {path.stem for path in LOGS.glob("*.log")} == {*_CAUSES, "loading"}
 
 
 def test_the_cause_is_in_the_status() -> None:
     assert message("unknown-architecture", 1) == (
-        "pod gemma-1: llama-server ended with exit code 1: llama_model_load: error loading model: "
+        "pod gemma-1: llama-server exited with code 1: llama_model_load: error loading model: "
         "unknown model architecture: 'flux', restarted 3 times"
     )
 
@@ -118,7 +118,7 @@ def test_the_cause_is_in_the_status() -> None:
     ("code", "log", "said"),
     [
         pytest.param(132, "loading", "the image needs CPU instructions that this node", id="132"),
-        pytest.param(134, "assertion", "a check of its own failed; ./src/ggml.c:3366: ", id="134"),
+        pytest.param(134, "assertion", "an internal check failed; ./src/ggml.c:3366: ", id="134"),
         pytest.param(137, "loading", "it was killed, and not for its memory limit: the", id="137"),
         pytest.param(139, "assertion", "it crashed; ./src/ggml.c:3366: GGML_ASSERT(", id="139"),
         pytest.param(
@@ -131,34 +131,34 @@ def test_the_cause_is_in_the_status() -> None:
     ],
 )
 def test_an_exit_code_of_a_signal_is_explained(code: int, log: str, said: str) -> None:
-    assert f"ended with exit code {code}: " in message(log, code)
+    assert f"exited with code {code}: " in message(log, code)
     assert said in message(log, code)
 
 
-def test_what_a_server_logged_is_no_reason_for_being_killed() -> None:
+def test_log_of_a_killed_server_is_ignored() -> None:
     assert "load_model" not in message("loading", 137)
 
 
-def test_a_killed_server_that_was_out_of_memory_is_called_that() -> None:
-    found = finding(pod(server=backing_off(ended(137, "OOMKilled", log_of("loading")))))
+def test_oom_killed_server_is_out_of_memory() -> None:
+    found = find_problem(pod(server=backing_off(ended(137, "OOMKilled", log_of("loading")))))
     assert found is not None
     assert found.reason == "OutOfMemory"
 
 
-def test_half_a_line_that_the_kubelet_cut_is_left_out() -> None:
+def test_line_that_the_kubelet_truncated_is_excluded() -> None:
     log = f"error=1&X-Amz-Signature=abc\nerror: one\n{'x' * 2048}"
-    assert causes(log) == ["error: one"]
+    assert find_causes(log) == ["error: one"]
 
 
-def test_a_line_that_is_only_always_there_is_better_than_none() -> None:
-    assert causes("1.00.000.000 E srv  llama_server: exiting due to model loading error") == [
+def test_constant_line_is_better_than_none() -> None:
+    assert find_causes("1.00.000.000 E srv  llama_server: exiting due to model loading error") == [
         "srv llama_server: exiting due to model loading error"
     ]
 
 
-def test_a_query_of_a_url_is_left_out_of_a_cause() -> None:
+def test_cause_has_no_query_of_a_url() -> None:
     url = "error: http://store/a?X-Amz-Signature=abc"
-    found = finding(pod(server=backing_off(ended(1, message=url))))
+    found = find_problem(pod(server=backing_off(ended(1, message=url))))
     assert found is not None
     assert "error: http://store/a?..." in found.message
     assert "abc" not in found.message
@@ -166,6 +166,6 @@ def test_a_query_of_a_url_is_left_out_of_a_cause() -> None:
 
 @given(st.text(alphabet=st.sampled_from("EI 0.:?=[]\x1b\nerror\x9b")))
 def test_any_log_has_few_printable_causes(log: str) -> None:
-    found = causes(log)
+    found = find_causes(log)
     assert len(found) <= MAX_CAUSES
     assert all(line.isprintable() and line for line in found)
