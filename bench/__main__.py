@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from bench import report, throughput
-from dev.terminal import say
+from dev.terminal import echo
 
 UNITS = {"MiB": 2**20, "GiB": 2**30}
 
@@ -57,7 +57,7 @@ def main() -> int:
     found = report.summary(options.what, options.size, costs)
     options.output.write_text(json.dumps(found, indent=2) + "\n")
     print(report.table(found))
-    say(f"written to {options.output}")
+    echo(f"written to {options.output}")
     return 0 if all(goal["met"] for goal in found["goals"].values()) else 1
 
 

@@ -23,7 +23,7 @@ from bench.scale.admitted import until_asked
 from dev.binaries import ensure
 from dev.servers.apiclient import connect, install_crds
 from dev.servers.apiserver import ApiServer, running
-from dev.terminal import say
+from dev.terminal import echo
 from roadstead.kube.kube_client import KubeClient
 from roadstead.kube.resources import NAMESPACES, RESOURCECONTRACTS
 from tests.support.builders.objects import make_contract
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str]) -> int:
         found = asyncio.run(measured(server, folder, port, options.requests))
     options.output.write_text(json.dumps(found, indent=2) + "\n")
     print(table(found))
-    say(f"written to {options.output}")
+    echo(f"written to {options.output}")
     return 0 if found["goal"]["met"] and found["hostile"]["goal"]["met"] else 1
 
 

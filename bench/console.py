@@ -20,7 +20,7 @@ from dev.console.tokens import make_token
 from dev.servers import postgres
 from dev.servers.apiclient import install_crds
 from dev.servers.apiserver import running
-from dev.terminal import say
+from dev.terminal import echo
 from tests.support.console_browser import Browser
 
 ROUNDS: Final = 10
@@ -43,9 +43,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--output", type=Path, default=Path("bench-console.json"))
     options = parser.parse_args(arguments)
     with standing(options.servers) as console:
-        say(f"a page of {options.servers} servers, {ROUNDS} times")
+        echo(f"a page of {options.servers} servers, {ROUNDS} times")
         cold, warm = pages(console)
-        say(f"{options.clients} open pages")
+        echo(f"{options.clients} open pages")
         client = asyncio.run(client_bytes(console, options.clients))
     found = {
         "benchmark": "console",
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str]) -> int:
     }
     options.output.write_text(json.dumps(found, indent=2) + "\n")
     print(table(found))
-    say(f"written to {options.output}")
+    echo(f"written to {options.output}")
     return 0 if all(goal["met"] for goal in found["goals"].values()) else 1
 
 
@@ -77,7 +77,7 @@ def standing(servers: int) -> Iterator[ConsoleProcess]:
         made = [samples.serve(f"server-{number:04}") for number in range(servers)]
         asyncio.run(install_crds(api))
         asyncio.run(server.make_system(api))
-        asyncio.run(sample_ledger.migrated(database))
+        asyncio.run(sample_ledger.migrate_tables(database))
         asyncio.run(sample_ledger.write(database, [samples.record(samples.contract("demo"))]))
         asyncio.run(sample_ledger.write(database, [samples.record(each) for each in made]))
         asyncio.run(sample_ledger.write(database, [samples.sample(each, 5) for each in made]))

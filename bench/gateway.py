@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from bench import hostgateway, verdicts, wrk
 from bench.verdicts import CONNECTIONS, Stand
-from dev.terminal import say
+from dev.terminal import echo
 
 ALONE: Final = "forward auth alone, on one core"
 
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str]) -> int:
         found = measured(Path(folder), options.seconds)
     options.output.write_text(json.dumps(found, indent=2) + "\n")
     print(table(found))
-    say(f"written to {options.output}")
+    echo(f"written to {options.output}")
     return 0 if all(goal["met"] for goal in found["goals"].values()) else 1
 
 
@@ -50,10 +50,10 @@ def measured(folder: Path, seconds: int) -> dict[str, Any]:
     with verdicts.standing(folder) as stand:
         with _contenders(folder / "gateway", stand) as contenders:
             for each in contenders:
-                say(each.name)
+                echo(each.name)
                 found = wrk.by_connections(each.url, CONNECTIONS, seconds, each.headers)
                 rates[each.name] = {key: dataclasses.asdict(rate) for key, rate in found.items()}
-        say(ALONE)
+        echo(ALONE)
         alone = verdicts.measure(stand, seconds)
     rates[ALONE] = alone["connections"]
     return {

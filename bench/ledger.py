@@ -24,7 +24,7 @@ import asyncpg
 from bench.measure import cpu_seconds
 from dev.servers import postgres
 from dev.servers.postgres import Postgres
-from dev.terminal import say
+from dev.terminal import echo
 from roadstead.ledger.outbox import Batch, Outbox
 from roadstead.ledger.records import Record, UsageRecord, row
 from roadstead.ledger.row_projection import PodsView, server_record
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str]) -> int:
             )
     options.output.write_text(json.dumps(found, indent=2) + "\n")
     print(table(found))
-    say(f"written to {options.output}")
+    echo(f"written to {options.output}")
     return 0
 
 

@@ -21,7 +21,7 @@ from bench.scale.phases import Side
 from bench.scale.refusal import REFUSED, refuse
 from bench.scale.stand import OperatorProcess, Stage, operating, staged, stored_model
 from dev.servers.apiserver import ApiServer
-from dev.terminal import say
+from dev.terminal import echo
 from roadstead.kube.kube_client import KubeClient
 from tests.support.audit import writes
 
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
             found = asyncio.run(measured(stage, options.serves, rounds, options.rest))
     options.output.write_text(json.dumps(found, indent=2) + "\n")
     print(report.failing_table(found) if options.failing else report.table(found))
-    say(f"written to {options.output}")
+    echo(f"written to {options.output}")
     return 0 if all(goal["met"] for goal in found["goals"].values()) else 1
 
 
@@ -71,10 +71,10 @@ async def measured(stage: Stage, serves: int, rounds: int, rest: int) -> dict[st
     async with side(stage.bare) as floor, side(stage.operated) as ours:
         async with operating(stage) as operator:
             await _live(stage, floor, ours, operator, (serves, rounds), found)
-        say("the operator starts anew")
+        echo("the operator starts anew")
         async with operating(stage) as operator:
             found["restart"] = await _restarted(ours, operator)
-            say(f"{rest} s at rest")
+            echo(f"{rest} s at rest")
             found["rest"] |= await _rested(ours, operator, stage.operated.audit, rest)
     found["goals"] = report.goals(found)
     return found
@@ -102,7 +102,7 @@ async def _live(
         asked, _ = phases.names(place, serves)
         for each in (floor, ours):
             await namespace(each.kube, place)
-        say(f"burst {number + 1} of {rounds}: {serves} ModelServes")
+        echo(f"burst {number + 1} of {rounds}: {serves} ModelServes")
         counted, late = await phases.requests(ours), await phases.lag(ours, operator)
         for who in (0, 1) if number % 2 else (1, 0):
             if who:
@@ -116,9 +116,9 @@ async def _live(
             await clear(floor.client, place)
             await clear(ours.client, place)
             await operator.quiet()
-    say("a burst that webhooks admit")
+    echo("a burst that webhooks admit")
     found["webhooks"] = await admitted.burst(stage, ours, operator, min(serves, ADMITTED))
-    say(f"one at a time, {ONES} of each")
+    echo(f"one at a time, {ONES} of each")
     found["oneAtATime"] = dict(
         zip(
             ("floor", "operator"),
@@ -133,7 +133,7 @@ async def _live(
             strict=True,
         )
     )
-    say("the servers are said to be ready")
+    echo("the servers are said to be ready")
     await phases.play_controllers(ours, asked)
     await operator.quiet()
     found["peakRssMiB"] = operator.peak_rss_mib()
@@ -202,10 +202,10 @@ async def _rested(
     counted = await phases.requests(ours) - before
     lasted = time.perf_counter() - started
     for (verb, what), number in counting.written(counted).items():
-        say(f"  written at rest, by whomever: {verb} {what}, {number} times")
+        echo(f"  written at rest, by whomever: {verb} {what}, {number} times")
     written = [write for write in writes(audit, {ADMIN}) if write.at >= begun]
     for write in written:
-        say(f"  written at rest, by the operator: {write.verb} {write.path}: {write.code}")
+        echo(f"  written at rest, by the operator: {write.verb} {write.path}: {write.code}")
     return {
         "writes": len(written),
         "reads": counting.reads(counted),

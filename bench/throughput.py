@@ -17,7 +17,7 @@ from dev import samplegguf
 from dev.binaries import ensure
 from dev.servers import objectstore
 from dev.servers.objectstore import ObjectStore
-from dev.terminal import say
+from dev.terminal import echo
 from roadstead.api.location import StoreLocation
 from roadstead.transfer.messages import TransferJob, UrlInput
 from tests.support.store_client import minio
@@ -62,7 +62,7 @@ def staged(size: int) -> Iterator[Stage]:
         objectstore.running(Path(name) / "store") as store,
     ):
         model = Path(name) / SOURCE_KEY
-        say(f"making a gguf file of {size / 2**30:.2f} GiB and storing it twice")
+        echo(f"making a gguf file of {size / 2**30:.2f} GiB and storing it twice")
         samplegguf.write(model, size)
         for server in (source, store):
             minio(server).make_bucket(BUCKET)
@@ -165,7 +165,7 @@ def contest(
                 log=stage.folder / "contender.log",
             )
             costs[contender.name].append(cost)
-            say(f"round {turn + 1}: {contender.name:16} {cost.seconds:6.2f} s")
+            echo(f"round {turn + 1}: {contender.name:16} {cost.seconds:6.2f} s")
     clear()
     return costs
 

@@ -22,7 +22,7 @@ from dev.binaries import ensure
 from dev.servers.apiclient import connect, install_crds
 from dev.servers.apiserver import ApiServer, running
 from dev.servers.objectstore import ObjectStore
-from dev.terminal import say
+from dev.terminal import echo
 from tests.support import custom_objects
 from tests.support.apiserver import PROGRAMS
 from tests.support.builders.objects import make_model
@@ -52,7 +52,7 @@ def main(arguments: list[str]) -> int:
         found = asyncio.run(_contest(site, server, Path(name), options))
     options.output.write_text(json.dumps(found, indent=2) + "\n")
     print(_table(found))
-    say(f"written to {options.output}")
+    echo(f"written to {options.output}")
     return 0
 
 
@@ -76,7 +76,7 @@ async def _contest(
     for turn in range(options.rounds):
         ours.append(await _ours(site, server, folder, known, options))
         loop.append(_loop(site, folder, known, options))
-        say(f"round {turn + 1}: {ours[-1]['seconds']:.1f} s, {loop[-1]['seconds']:.1f} s")
+        echo(f"round {turn + 1}: {ours[-1]['seconds']:.1f} s, {loop[-1]['seconds']:.1f} s")
     return {
         "models": options.models,
         "atOnce": options.at_once,

@@ -24,7 +24,7 @@ from dev.binaries import ensure
 from dev.console.tokens import make_token
 from dev.servers.apiclient import connect, install_crds
 from dev.servers.apiserver import ApiServer, running
-from dev.terminal import say
+from dev.terminal import echo
 from tests.support.custom_objects import call
 from tests.support.forwardauth.auth_process import CHAT, KEY, prepare, running_auth
 from tests.support.forwardauth.permitted_server import make_site, make_system
@@ -165,7 +165,7 @@ def main() -> int:
         found = measure(stand, options.seconds)
     options.output.write_text(json.dumps(found, indent=2) + "\n")
     print(table(found))
-    say(f"written to {options.output}")
+    echo(f"written to {options.output}")
     return 0 if all(goal["met"] for goal in found["goals"].values()) else 1
 
 

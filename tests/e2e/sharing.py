@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from dev.cluster import down, status
-from dev.demo.__main__ import the_cluster
+from dev.demo.__main__ import target_cluster
 from dev.demo.installation import install
 from dev.demo.kubectl import Cluster
 from dev.demo.source import start
@@ -48,14 +48,14 @@ class SharedCluster:
             noted = self._noted()
             if noted is None:
                 was_up, _ = status()
-                found = the_cluster()
+                found = target_cluster()
                 install(found, with_source=True)
                 start(found)
                 prepare(found)
                 audited = Audited.from_now(found)
                 self._note({"was_up": was_up, "audited": audited.to_json()})
                 return found
-            return the_cluster()
+            return target_cluster()
 
     def audited(self, cluster: Cluster) -> Audited:
         """Since the release was installed, whichever process did it."""

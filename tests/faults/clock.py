@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from dev.debian import unpacked
+from dev.debian import unpack
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,7 @@ class Clock:
     @property
     def environ(self) -> dict[str, str]:
         """libfaketime, asked anew for each look at the clock."""
-        (library,) = unpacked("libfaketime").glob("usr/lib/*/faketime/libfaketime.so.1")
+        (library,) = unpack("libfaketime").glob("usr/lib/*/faketime/libfaketime.so.1")
         return {
             "LD_PRELOAD": str(library),
             "FAKETIME_TIMESTAMP_FILE": str(self.file),

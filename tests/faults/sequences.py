@@ -179,7 +179,7 @@ class Course:
 
     async def _mend(self, _: Step) -> None:
         for link in self.links.values():
-            link.mend()
+            link.restore()
 
     def _named(self, server: str) -> str:
         return self._contract(CONTRACTS[SERVERS.index(server) % 2])

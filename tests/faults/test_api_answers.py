@@ -30,7 +30,7 @@ async def test_an_api_server_that_throttles_is_asked_now_and_then(
 
 
 def refused(way: Way) -> contextlib.AbstractContextManager[None]:
-    return way.link.away()
+    return way.link.disconnected()
 
 
 def silent(way: Way) -> contextlib.AbstractContextManager[None]:

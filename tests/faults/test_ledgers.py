@@ -44,7 +44,7 @@ async def scene(operated: Operated, apiserver: ApiServer, tmp_path: Path) -> Sce
 @contextlib.asynccontextmanager
 async def refuses(_: Ledger, link: Link) -> AsyncIterator[None]:
     """Nobody listens."""
-    with link.away():
+    with link.disconnected():
         yield
 
 

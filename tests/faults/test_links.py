@@ -23,7 +23,7 @@ async def test_a_link_that_is_cut_lets_nothing_through_until_it_is_mended(tmp_pa
         with proxies.link("store", upstream) as link:
             url = f"http://{link.address}/minio/health/ready"
             assert await get(url) == 200
-            with link.away(), pytest.raises(aiohttp.ClientError):
+            with link.disconnected(), pytest.raises(aiohttp.ClientError):
                 await get(url)
             with link.toxic("limit_data", bytes=10), pytest.raises(aiohttp.ClientError):
                 await get(url)

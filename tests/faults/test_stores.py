@@ -65,7 +65,7 @@ def _settings(scene: Scene, **changes: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     "outage",
     [
-        pytest.param(Link.away, id="refuses"),
+        pytest.param(Link.disconnected, id="refuses"),
         pytest.param(lambda link: link.toxic("timeout", timeout=0), id="says-nothing"),
     ],
 )

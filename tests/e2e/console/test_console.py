@@ -92,7 +92,7 @@ def test_second_tenant_does_not_see_the_server_and_does_not_open_it(
 def test_no_cookie_opens_a_server_after_signing_out(
     alice: Page, gateway: Gateway, served: str
 ) -> None:
-    copied = chromium.cookie_of(alice.context)
+    copied = chromium.session_cookie(alice.context)
     assert _status(gateway, f"/{served}/v1/models", copied) == 200
     alice.locator("details.who summary").click()
     alice.get_by_role("button", name="Sign out").click()
@@ -107,7 +107,7 @@ def test_axe_finds_nothing_serious_on_a_real_server(
 ) -> None:
     for path in ("/servers", f"/servers/{served}", f"/{served}", "/models", "/contracts", "/serve"):
         alice.goto(gateway.url + path)
-        assert chromium.faults_of(alice) == [], path
+        assert chromium.serious_findings(alice) == [], path
 
 
 def _statuses(gateway: Gateway, path: str, cookie: str) -> set[int]:

@@ -46,9 +46,9 @@ def test_answer_of_a_hostile_pod_leaves_session_and_host_as_they_are(
     alice: Page, gateway: Gateway, models: str
 ) -> None:
     alice.goto(f"{gateway.url}/servers")
-    before = chromium.cookie_of(alice.context)
+    before = chromium.session_cookie(alice.context)
     fetch_theirs(alice, models)
-    assert chromium.cookie_of(alice.context) == before
+    assert chromium.session_cookie(alice.context) == before
     assert len(alice.context.cookies()) == 1
     assert alice.evaluate(REGISTER, models) != "registered"
     assert alice.evaluate(WORKERS) == 0

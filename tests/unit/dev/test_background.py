@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dev.checks.background import NAME, background, joining
+from dev.checks.background import NAME, background, wrap_command
 from dev.errors import DevError
 
 
@@ -45,7 +45,7 @@ def test_no_cpu_controller_is_told(tmp_path: Path) -> None:
 def test_command_joins_before_it_starts(tmp_path: Path) -> None:
     procs = tmp_path / "cgroup.procs"
     done = subprocess.run(
-        joining(procs, ["/bin/echo", "two words"]), capture_output=True, text=True, check=True
+        wrap_command(procs, ["/bin/echo", "two words"]), capture_output=True, text=True, check=True
     )
     assert done.stdout == "two words\n"
     assert procs.read_text() == "0\n"

@@ -60,28 +60,31 @@ def test_definitions_are_compatible_with_those_that_were_released() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda m: spec(m)["properties"].pop("displayName"), "spec.displayName: is gone"),
-        (edit(type="integer"), "takes no string any more"),
+        (lambda m: spec(m)["properties"].pop("displayName"), "spec.displayName: was removed"),
+        (edit(type="integer"), "no longer accepts string"),
         (edit(maxLength=127), "maxLength was 128, is 127"),
         (edit(minLength=1), "minLength was none, is 1"),
         (edit(pattern="^a"), "pattern was None, is '^a'"),
-        (edit(enum=["a"]), "an enum is new"),
+        (edit(enum=["a"]), "enum was added"),
         (edit(default="a"), "default was None, is 'a'"),
         (edit(format="uuid"), "format was None"),
-        (lambda m: spec(m)["required"].append("displayName"), "displayName: is required now"),
-        (lambda m: spec(m)["properties"]["deletionPolicy"]["enum"].pop(), "is no value any more"),
+        (lambda m: spec(m)["required"].append("displayName"), "displayName: became required"),
+        (lambda m: spec(m)["properties"]["deletionPolicy"]["enum"].pop(), "enum no longer has"),
         (lambda m: spec(m)["properties"]["deletionPolicy"].pop("default"), "default was 'Retain'"),
         (
             lambda m: spec(m)["properties"].update(more={"type": "string", "default": ""}),
             "is new and has a default",
         ),
-        (rule("self.displayName != ''"), "does not ask for oldSelf"),
-        (replaced("{} && self.displayName != ''"), "does not ask for oldSelf"),
-        (replaced("{} || has(self.sha256) ? false : true"), "does not ask for oldSelf"),
+        (rule("self.displayName != ''"), "does not consider oldSelf"),
+        (replaced("{} && self.displayName != ''"), "does not consider oldSelf"),
+        (replaced("{} || has(self.sha256) ? false : true"), "does not consider oldSelf"),
         (lambda m: m["spec"].update(scope="Namespaced"), "scope was 'Cluster'"),
         (lambda m: m["spec"]["names"].update(plural="modules"), "names.plural was"),
-        (lambda m: m["spec"]["names"].update(shortNames=[]), "names.shortNames has no 'mdl'"),
-        (lambda m: m["spec"]["versions"][0].update(name="v1"), "version v1alpha1 is gone"),
+        (
+            lambda m: m["spec"]["names"].update(shortNames=[]),
+            "names.shortNames no longer has 'mdl'",
+        ),
+        (lambda m: m["spec"]["versions"][0].update(name="v1"), "version v1alpha1 was removed"),
         (lambda m: m["spec"]["versions"][0].update(served=False), "served was True"),
         (lambda m: m["spec"]["versions"][0].pop("subresources"), "subresources was"),
         (
@@ -118,7 +121,7 @@ def test_what_lets_more_in_passes(change: Change) -> None:
 
 def test_a_definition_that_is_gone_is_missed() -> None:
     old = load(CRDS)
-    assert list(incompatible(old, {})) == [f"{name}: is gone" for name in old]
+    assert list(incompatible(old, {})) == [f"{name}: was removed" for name in old]
 
 
 def test_prose_does_not_count_and_fields_of_such_names_do() -> None:

@@ -93,7 +93,7 @@ def test_image_runs_as_a_number_that_is_not_root() -> None:
 
 def test_unknown_image_is_told_with_the_known_ones() -> None:
     with pytest.raises(
-        DevError, match="there are: roadstead, minio, postgres, traefik, llama-server"
+        DevError, match="expected one of roadstead, minio, postgres, traefik, llama-server"
     ):
         archive.ensure("roadsted")
 

@@ -9,6 +9,6 @@ def test_enough_disk_is_no_problem() -> None:
 
 def test_too_small_a_disk_says_how_much_is_needed_and_left() -> None:
     (problem,) = disk_problems(14 * GIB, GIB // 2)
-    assert problem.startswith("14 GiB of free disk are needed at ")
-    assert "0.5 GiB are left" in problem
+    assert problem.startswith("14 GiB of free disk are required at ")
+    assert "0.5 GiB are free" in problem
     assert "XDG_CACHE_HOME" in problem

@@ -45,12 +45,12 @@ def test_process_of_an_earlier_boot_is_not_alive(sleeper: Process) -> None:
 
 
 def test_recycled_pid_is_not_ended(sleeper: Process) -> None:
-    processes.end([replace(sleeper, started=sleeper.started - 1)], grace_seconds=0)
+    processes.terminate([replace(sleeper, started=sleeper.started - 1)], grace_seconds=0)
     assert processes.is_alive(sleeper)
 
 
 def test_process_is_ended(sleeper: Process) -> None:
-    processes.end([sleeper], grace_seconds=10)
+    processes.terminate([sleeper], grace_seconds=10)
     assert not processes.is_alive(sleeper)
 
 

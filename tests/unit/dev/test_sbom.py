@@ -118,5 +118,5 @@ def test_file_of_an_image_is_that_of_its_last_layer(tmp_path: Path) -> None:
         for name in ("1.tar", "2.tar", "manifest.json"):
             image.add(tmp_path / name, name)
     assert read(archive, "usr/a.txt") == b"layer 2"
-    with pytest.raises(DevError, match=r"has no usr/b\.txt"):
+    with pytest.raises(DevError, match=r"does not contain usr/b\.txt"):
         read(archive, "usr/b.txt")

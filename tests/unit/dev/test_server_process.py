@@ -37,7 +37,7 @@ def test_a_server_is_waited_for_until_it_is_ready(tmp_path: Path) -> None:
 def test_a_server_that_ended_is_not_waited_for(tmp_path: Path) -> None:
     with (
         started(tmp_path, "echo no room") as (process, log),
-        pytest.raises(StepTimeout, match=r"it did not come up(.|\n)*no room"),
+        pytest.raises(StepTimeout, match=r"it did not become ready(.|\n)*no room"),
     ):
         until_ready("it", lambda: False, process, log, seconds=600)
 
@@ -45,7 +45,7 @@ def test_a_server_that_ended_is_not_waited_for(tmp_path: Path) -> None:
 def test_a_server_that_never_answers_is_given_up(tmp_path: Path) -> None:
     with (
         started(tmp_path, "exec sleep 600") as (process, log),
-        pytest.raises(StepTimeout, match="it did not come up"),
+        pytest.raises(StepTimeout, match="it did not become ready"),
     ):
         until_ready("it", lambda: answers("http://127.0.0.1:9/"), process, log, seconds=0.2)
 
