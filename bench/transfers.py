@@ -1,7 +1,7 @@
-"""`dev/bench transfers [--models 200]`: many small Models at once, against `mc cp` in a loop.
+"""`dev/bench transfers [--models 200]`: many small Models at once, compared with `mc cp` in a loop.
 
-Both bring the same object so many times, so many at once. The operator's is a process for each
-Model, verified, with its status written by way of the API server; the loop is `xargs -P`.
+Both copy the same object as often, with the same concurrency. The operator runs a process for each
+Model, verifies the object and writes the status to the API server; the loop is `xargs -P`.
 """
 
 import argparse
@@ -35,14 +35,14 @@ from tests.support.waiting import assert_eventually
 
 SIZE: Final = 4 * 2**20
 CONNECTIONS: Final = 4
-PATIENCE_SECONDS: Final = 1800.0
+VERIFIED_DEADLINE_SECONDS: Final = 1800.0
 LOOP: Final = "seq $MODELS | xargs -P $AT_ONCE -I N $MC cp --quiet source/$FROM store/$TO/N.gguf"
 
 Figures = dict[str, float]
 
 
 def main(arguments: list[str]) -> int:
-    """Run it, print the table, write the JSON; there is no goal to miss."""
+    """Run it, print the table, write the JSON; there is no goal."""
     options = _options(arguments)
     with (
         tempfile.TemporaryDirectory(prefix="roadstead-bench-") as name,
@@ -68,7 +68,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
 async def _contest(
     site: Site, server: ApiServer, folder: Path, options: argparse.Namespace
 ) -> dict[str, Any]:
-    """Ours and the loop in turn."""
+    """Roadstead and the loop in turn."""
     await install_crds(server)
     known = site.publish(samplegguf.sample(SIZE))
     minio(site.store).make_bucket("loop")
@@ -89,7 +89,7 @@ async def _contest(
 async def _ours(
     site: Site, server: ApiServer, folder: Path, known: str, options: argparse.Namespace
 ) -> Figures:
-    """From the first create until the last Model is verified."""
+    """Seconds from the first create until the last Model is verified."""
     environ = site.environ(
         server.kubeconfig,
         ROADSTEAD_TRANSFER_CONCURRENCY=str(options.at_once),
@@ -106,11 +106,13 @@ async def _ours(
                 ]
                 await asyncio.gather(*(custom_objects.create(api, each) for each in body))
                 await assert_eventually(
-                    lambda: _verified(api, options.models), timeout=PATIENCE_SECONDS, interval=1
+                    lambda: _verified(api, options.models),
+                    timeout=VERIFIED_DEADLINE_SECONDS,
+                    interval=1,
                 )
                 seconds, stores = time.monotonic() - started, _servers_cpu(site) - before
         await cleared(api)
-    return {"seconds": seconds, "storesCpuSeconds": stores, **_told(peak)}
+    return {"seconds": seconds, "storesCpuSeconds": stores, **_peak_figures(peak)}
 
 
 async def _verified(api: Any, count: int) -> bool:
@@ -119,12 +121,12 @@ async def _verified(api: Any, count: int) -> bool:
     return len(ready) == count
 
 
-def _told(peak: Peak) -> Figures:
+def _peak_figures(peak: Peak) -> Figures:
     return {name: float(value) for name, value in dataclasses.asdict(peak).items()}
 
 
 def _loop(site: Site, folder: Path, known: str, options: argparse.Namespace) -> Figures:
-    """`xargs -P` with `mc cp`, which verifies nothing."""
+    """`xargs -P` with `mc cp`, without verification."""
     environ = {
         "PATH": "/usr/bin:/bin",
         "HOME": str(folder),

@@ -75,7 +75,7 @@ class Shell:
             _, error = process.communicate()
         print(flush=True)
         if not any(received):
-            raise DevError(f"the server did not stream an answer: {error.strip()}")
+            raise DevError(f"the server did not stream an answer: {error.strip() or 'no event'}")
 
     def _run(self, line: str) -> "subprocess.Popen[str]":
         echo(f"$ {line}")

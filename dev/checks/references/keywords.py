@@ -14,6 +14,6 @@ def check_keywords(found: Iterable[str], known: frozenset[str], path: str, modul
     unknown = sorted(set(found) - known)
     if unknown:
         raise UnknownKeyword(
-            f"{path}: the reference does not render {', '.join(unknown)}; "
+            f"{path}: the reference does not render {', '.join(unknown)}: "
             f"add it to {module.replace('.', '/')}.py"
         )

@@ -33,5 +33,5 @@ def test_refused_requests_are_no_measurement() -> None:
 
 
 def test_something_else_is_said_to_be_so() -> None:
-    with pytest.raises(DevError, match="wrk printed no"):
+    with pytest.raises(DevError, match="output lacks"):
         parse("unable to connect", "http://here")
