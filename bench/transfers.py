@@ -26,10 +26,10 @@ from dev.terminal import echo
 from tests.support import custom_objects
 from tests.support.apiserver import PROGRAMS
 from tests.support.builders.objects import make_model
-from tests.support.operator.namespace import cleared, condition, listed
+from tests.support.operator.namespace import condition, delete_all, list_all
 from tests.support.operator.operator_process import operator_process
-from tests.support.operator.site import BUCKET, Site, serving
-from tests.support.peak_usage import Peak, watching
+from tests.support.operator.site import BUCKET, Site, running_site
+from tests.support.peak_usage import Peak, sampling_peak
 from tests.support.store_client import minio
 from tests.support.waiting import assert_eventually
 
@@ -47,7 +47,7 @@ def main(arguments: list[str]) -> int:
     with (
         tempfile.TemporaryDirectory(prefix="roadstead-bench-") as name,
         running(ensure(*PROGRAMS), Path(name)) as server,
-        serving(Path(name)) as site,
+        running_site(Path(name)) as site,
     ):
         found = asyncio.run(_contest(site, server, Path(name), options))
     options.output.write_text(json.dumps(found, indent=2) + "\n")
@@ -97,9 +97,9 @@ async def _ours(
     )
     port = urlsplit(site.store.endpoint).port or 0
     async with connect(server) as api:
-        await cleared(api)
+        await delete_all(api)
         async with operator_process(environ, folder / "operator.log") as process:
-            with watching(process.pid, port) as peak:
+            with sampling_peak(process.pid, port) as peak:
                 started, before = time.monotonic(), _servers_cpu(site)
                 body = [
                     make_model(source={"quant": {"modelId": known}}) for _ in range(options.models)
@@ -111,12 +111,12 @@ async def _ours(
                     interval=1,
                 )
                 seconds, stores = time.monotonic() - started, _servers_cpu(site) - before
-        await cleared(api)
+        await delete_all(api)
     return {"seconds": seconds, "storesCpuSeconds": stores, **_peak_figures(peak)}
 
 
 async def _verified(api: Any, count: int) -> bool:
-    models = await listed(api, "models")
+    models = await list_all(api, "models")
     ready = [each for each in models if condition(each, "Ready").get("status") == "True"]
     return len(ready) == count
 

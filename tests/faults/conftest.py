@@ -18,9 +18,9 @@ from tests.support.apiserver import (
     build_before_timers,
     namespace,
 )
-from tests.support.ledger import Ledger, migrated
-from tests.support.operator.namespace import Operated, cleared
-from tests.support.operator.site import Site, serving
+from tests.support.ledger import Ledger, create_ledger
+from tests.support.operator.namespace import Operated, delete_all
+from tests.support.operator.site import Site, running_site
 
 __all__ = ["api", "apiserver", "binaries", "namespace"]
 
@@ -34,7 +34,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The source's and the store's side."""
     folder = tmp_path_factory.mktemp("faults")
-    with serving(folder) as found:
+    with running_site(folder) as found:
         yield found
 
 
@@ -55,7 +55,7 @@ def database() -> Iterator[postgres.Postgres]:
 @pytest.fixture
 async def ledger(database: postgres.Postgres, tmp_path: Path) -> Ledger:
     """A ledger without a row."""
-    return await migrated(database, tmp_path)
+    return await create_ledger(database, tmp_path)
 
 
 @pytest.fixture
@@ -63,9 +63,9 @@ async def operated(
     apiserver: ApiServer, servers: Site, api: client.ApiClient, namespace: str
 ) -> AsyncIterator[Operated]:
     """A namespace to work in, with the catalogue empty before and after."""
-    await cleared(api)
+    await delete_all(api)
     yield Operated(site=servers, api=api, namespace=namespace, kubeconfig=apiserver.kubeconfig)
-    await cleared(api)
+    await delete_all(api)
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from tests.faults.admitted import KEYS, Admission
 from tests.support import custom_objects
 from tests.support.builders.objects import Raw, fresh_name, make_contract, make_model
 from tests.support.ledger import Ledger
-from tests.support.operator.namespace import cleared, condition, listed
+from tests.support.operator.namespace import condition, delete_all, list_all
 from tests.support.operator.operator_process import spawn, stop_operator
 from tests.support.operator.site import SIZE, Site
 from tests.support.raw_objects import get_raw
@@ -121,7 +121,7 @@ def ground(server: ApiServer, site: Site, ledger: Ledger, folder: Path) -> Itera
 
 async def _prepare(server: ApiServer, site: Site, key: SigningKey, name: str) -> str:
     async with connect(server) as api:
-        await cleared(api)
+        await delete_all(api)
         body = client.V1Namespace(metadata=client.V1ObjectMeta(name=name))
         await client.CoreV1Api(api).create_namespace(body)
         await Admission(api=api, key=key).publish(name)
@@ -137,8 +137,8 @@ async def _prepare(server: ApiServer, site: Site, key: SigningKey, name: str) ->
 
 async def _swept(server: ApiServer) -> None:
     async with connect(server) as api:
-        await cleared(api)
-        for body in await listed(api, "resourcecontracts"):
+        await delete_all(api)
+        for body in await list_all(api, "resourcecontracts"):
             await custom_objects.delete(api, body)
 
 
@@ -186,7 +186,7 @@ async def seen(api: client.ApiClient, plural: str) -> dict[str, Raw]:
     found: dict[str, Raw] = {}
 
     async def told() -> bool:
-        found.update({body["metadata"]["name"]: body for body in await listed(api, plural)})
+        found.update({body["metadata"]["name"]: body for body in await list_all(api, plural)})
         waiting = [name for name, body in found.items() if not _told(body)]
         assert not waiting, f"{len(waiting)} without a status of their spec, such as {waiting[:3]}"
         return True

@@ -28,7 +28,7 @@ from tests.support.builders.objects import (
     make_modelserve,
 )
 from tests.support.ledger import Ledger
-from tests.support.operator.namespace import Operated, condition, listed
+from tests.support.operator.namespace import Operated, condition, list_all
 from tests.support.operator.operator_process import spawn, until_operator_ready
 from tests.support.operator.replicas import account, user
 from tests.support.raw_objects import send_raw
@@ -239,7 +239,7 @@ class Course:
         return next((each for each in found if each["metadata"]["name"] == name), None)
 
     async def _listed(self, plural: str) -> list[Raw]:
-        return await listed(self.operated.api, plural)
+        return await list_all(self.operated.api, plural)
 
     async def _collect(self) -> None:
         """Say what the garbage collector would: what has lost its owner goes."""

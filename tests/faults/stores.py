@@ -64,17 +64,17 @@ class Catalogue:
 
     async def verified(self, model: Raw, timeout: float = 180) -> Raw:
         """Wait until it is in the store; the object as it is then."""
-        return await self.operated.says(model, "Verified", "Verified", timeout=timeout)
+        return await self.operated.wait_for_reason(model, "Verified", "Verified", timeout=timeout)
 
     async def told(self, model: Raw, reason: str) -> None:
         """Wait until its status has the store's trouble."""
-        await self.operated.says(model, "Stored", reason, timeout=180)
+        await self.operated.wait_for_reason(model, "Stored", reason, timeout=180)
 
     async def is_served(self, model: Raw) -> Raw:
         """A new server of it gets its Deployment; the ModelServe."""
         serve = await self.operated.serve(modelName=model["metadata"]["name"])
-        await self.operated.served(serve)
-        found = await self.operated.says(model, "Ready", "Ready")
+        await self.operated.wait_for_deployment(serve)
+        found = await self.operated.wait_for_reason(model, "Ready", "Ready")
         assert condition(found, "Ready")["status"] == "True"
         return serve
 

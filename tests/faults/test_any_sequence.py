@@ -22,8 +22,8 @@ from tests.faults.sequences import CONTRACTS, MODELS, SERVERS, Step, coursing
 from tests.support import custom_objects
 from tests.support.apiserver import fresh_namespace
 from tests.support.builders.objects import fresh_name
-from tests.support.ledger import migrated
-from tests.support.operator.namespace import Operated, cleared, listed
+from tests.support.ledger import create_ledger
+from tests.support.operator.namespace import Operated, delete_all, list_all
 from tests.support.operator.site import Site
 
 BEGINNING: Final = (Step("agree", "small", 2), Step("agree", "large", 3))
@@ -74,7 +74,7 @@ class Places:
             operated = Operated(
                 site=self.site, api=api, namespace=namespace, kubeconfig=self.server.kubeconfig
             )
-            ledger = await migrated(self.database, folder)
+            ledger = await create_ledger(self.database, folder)
             async with coursing(operated, self.server, ledger, self.proxies, folder) as course:
                 await course.run(steps)
             await emptied(api)
@@ -96,8 +96,8 @@ def places(
 
 async def emptied(api: client.ApiClient) -> None:
     """No object of ours is there."""
-    await cleared(api)
-    for body in await listed(api, "resourcecontracts"):
+    await delete_all(api)
+    for body in await list_all(api, "resourcecontracts"):
         await custom_objects.delete(api, body)
 
 

@@ -75,7 +75,7 @@ async def test_events_may_be_doubled_or_swapped_or_missing(
 ) -> None:
     async with way.operator():
         with way.lines(lines):
-            way.between.hang_up()
+            way.between.close_watches()
             first = await served(way)
             second, third = [await way.changed(first) for _ in range(2)]
             await custom_objects.patch(way.operated.api, first, {"spec": {"replicas": 2}}, "scale")
@@ -84,7 +84,7 @@ async def test_events_may_be_doubled_or_swapped_or_missing(
                 await way.has(second, replicas=1)
                 await way.has(third, replicas=1)
         # What else was missed would only be found by the next look at everything.
-        way.between.hang_up()
+        way.between.close_watches()
         await way.aftermath()
 
 
@@ -101,7 +101,7 @@ async def test_an_operator_that_begins_with_an_older_list_comes_to_the_same_end(
         with way.lines(lambda _asked, _line: ()), way.before(answering_from(older)):
             await stack.enter_async_context(way.operator())
             await asyncio.sleep(LASTS)
-        way.between.hang_up()
+        way.between.close_watches()
         with healing():
             await way.as_asked(stays, new)
         await way.aftermath()

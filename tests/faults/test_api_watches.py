@@ -18,8 +18,8 @@ from tests.support import custom_objects
 from tests.support.faults_table import Healing
 from tests.support.interceptor import Asked, Before
 from tests.support.ledger import Ledger
-from tests.support.operator.ledger_comparison import agrees
-from tests.support.operator.namespace import Operated, listed
+from tests.support.operator.ledger_comparison import wait_until_equal
+from tests.support.operator.namespace import Operated, list_all
 from tests.support.waiting import assert_eventually
 
 GONE = {"type": "ERROR", "object": {"kind": "Status", "code": 410, "reason": "Expired"}}
@@ -64,7 +64,7 @@ async def test_the_last_object_of_a_kind_may_go_while_its_watch_is_too_old(
 ) -> None:
     async with way.operator():
         serve = await served(way)
-        (model,) = await listed(way.operated.api, "models")
+        (model,) = await list_all(way.operated.api, "models")
         with way.before(told(GONE)), way.lines(lambda _asked, _line: ()):
             await custom_objects.delete(way.operated.api, serve)
             await asyncio.sleep(2)
@@ -92,14 +92,14 @@ async def test_an_object_may_be_made_again_while_its_watch_is_too_old(
     written = {"ROADSTEAD_LEDGER_DSN_FILE": str(ledger.dsn_file("writer"))}
     async with leading(operated, apiserver, proxies, tmp_path, **written) as way, way.operator():
         serve = await operated.serve(name="again", modelName="nobody")
-        await agrees(operated, ledger)
+        await wait_until_equal(operated, ledger)
         await assert_eventually(way.rests, timeout=PATIENCE)
         with way.before(told(GONE)), way.lines(lambda _asked, _line: ()):
             await custom_objects.delete(operated.api, serve)
             await operated.serve(name="again", modelName="nobody")
             await asyncio.sleep(2)
         with healing():
-            await agrees(operated, ledger)
+            await wait_until_equal(operated, ledger)
         await aftermath(dataclasses.replace(way.scene, ledger=ledger))
 
 

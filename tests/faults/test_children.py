@@ -20,7 +20,7 @@ from tests.support.operator.namespace import Operated
 from tests.support.operator.operator_process import operator_process
 from tests.support.operator.pods import post_pod
 from tests.support.operator.replicas import account, user
-from tests.support.operator.routes import ROOTS, behind_a_gateway, install_kinds, route_path
+from tests.support.operator.routes import ROOTS, gateway_settings, install_kinds, route_path
 from tests.support.raw_objects import get_raw, send_raw
 from tests.support.waiting import assert_eventually
 
@@ -52,11 +52,11 @@ async def before(
     await install_kinds(operated.api)
     token, kubeconfig = await account(operated, "operator"), tmp_path / "kubeconfig"
     kubeconfig.write_text(json.dumps(kubeconfig_content(apiserver.url, apiserver.ca, token)))
-    environ = operated.site.environ(kubeconfig, **behind_a_gateway(tmp_path))
+    environ = operated.site.environ(kubeconfig, **gateway_settings(tmp_path))
     async with operator_process(environ, tmp_path / "operator.log"):
         serve = await operated.serve(name="gemma", modelName=operated.site.publish())
-        await post_pod(operated, await operated.served(serve), node="node-1")
-        await operated.says(serve, "Routed", "ServerNotReady")
+        await post_pod(operated, await operated.wait_for_deployment(serve), node="node-1")
+        await operated.wait_for_reason(serve, "Routed", "ServerNotReady")
         yield await children(operated)
         scene = Scene(
             operated=operated,

@@ -11,7 +11,7 @@ from dev.servers.apiserver import ApiServer
 from tests.faults.clock import Clock
 from tests.support.faults_table import Healing
 from tests.support.operator.namespace import Operated
-from tests.support.operator.replicas import Replicas, standing
+from tests.support.operator.replicas import Replicas, running_replicas
 from tests.support.waiting import assert_eventually
 
 SECONDS = 20
@@ -26,14 +26,14 @@ TIMES = {
 async def replicas(
     operated: Operated, apiserver: ApiServer, tmp_path: Path
 ) -> AsyncIterator[Replicas]:
-    async with standing(operated, apiserver, tmp_path) as found:
+    async with running_replicas(operated, apiserver, tmp_path) as found:
         yield found
 
 
 async def served(operated: Operated) -> None:
     """A ModelServe that whoever leads has looked at."""
     serve = await operated.serve(modelName="gemma", runtimeParams={"extraArgs": ["--model-url"]})
-    await operated.says(serve, "WorkloadReady", "InvalidRuntimeParams")
+    await operated.wait_for_reason(serve, "WorkloadReady", "InvalidRuntimeParams")
 
 
 @pytest.mark.fault("R20", heals="nothing happens: no replica uses the time of day")

@@ -15,7 +15,7 @@ from tests.support.apiserver import fresh_namespace
 from tests.support.builders.objects import Raw
 from tests.support.faults_table import Healing
 from tests.support.ledger import Ledger
-from tests.support.operator.namespace import Operated, listed
+from tests.support.operator.namespace import Operated, list_all
 from tests.support.operator.operator_process import is_ready
 from tests.support.operator.replicas import account, user
 from tests.support.operator.site import SIZE
@@ -31,17 +31,17 @@ async def served_to_its_end(operated: Operated) -> None:
     """The main flow: a model that is missing is brought, served, scaled, changed and deleted."""
     name = operated.site.publish()
     serve = await operated.serve(name="gemma", modelName=name)
-    await operated.says(serve, "ModelAvailable", "Verified", timeout=PATIENCE)
+    await operated.wait_for_reason(serve, "ModelAvailable", "Verified", timeout=PATIENCE)
     await assert_eventually(lambda: operated.has("deployments", "gemma"), timeout=PATIENCE)
     await _runs(operated)
-    await operated.says(serve, "Ready", "Ready", timeout=PATIENCE)
+    await operated.wait_for_reason(serve, "Ready", "Ready", timeout=PATIENCE)
     await custom_objects.patch(operated.api, serve, {"spec": {"replicas": 2}}, "scale")
     await assert_eventually(lambda: _deployed(operated, replicas=2), timeout=PATIENCE)
     changes = {"spec": {"runtimeParams": {"contextSize": 8192}}}
     await custom_objects.patch(operated.api, serve, changes)
     await assert_eventually(lambda: _deployed(operated, replicas=2, word="8192"), timeout=PATIENCE)
     await once_each(operated, serve)
-    (model,) = await listed(operated.api, "models")
+    (model,) = await list_all(operated.api, "models")
     assert model["status"]["sha256"] == hashlib.sha256(samplegguf.sample(SIZE)).hexdigest()
     await custom_objects.patch(operated.api, model, {"spec": {"deletionPolicy": "Delete"}})
     await custom_objects.delete(operated.api, serve)
@@ -76,7 +76,7 @@ async def once_each(operated: Operated, serve: Raw) -> None:
 
 
 async def _no_model(operated: Operated) -> bool:
-    return await listed(operated.api, "models") == []
+    return await list_all(operated.api, "models") == []
 
 
 async def killed(

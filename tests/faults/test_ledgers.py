@@ -98,17 +98,19 @@ async def test_ledger_that_can_not_be_written_holds_up_nothing(
     port = int(environ["ROADSTEAD_HTTP_PORT"])
     async with operator_process(environ, scene.log):
         changed, gone = [await operated.serve(modelName="nobody") for _ in range(2)]
-        await operated.says(gone, "Ready", "ModelUnknown")
-        await _agrees(operated, ledger)
+        await operated.wait_for_reason(gone, "Ready", "ModelUnknown")
+        await _wait_until_equal(operated, ledger)
         async with outage(ledger, link):
             await _scaled(operated, changed, 3)
             await custom_objects.delete(operated.api, gone)
-            await operated.served(await operated.serve(modelName=operated.site.publish()))
+            await operated.wait_for_deployment(
+                await operated.serve(modelName=operated.site.publish())
+            )
             await assert_eventually(lambda: _failures(port), timeout=150)
             assert await differences(operated, ledger) != []
             await _scaled(operated, changed, 4)
         with healing():
-            await _agrees(operated, ledger)
+            await _wait_until_equal(operated, ledger)
         await aftermath(dataclasses.replace(scene, ledger=ledger))
     assert (await row(ledger, changed))["desired_replicas"] == 4
     assert (await row(ledger, gone))["status"] == "Deleted"
@@ -126,7 +128,7 @@ async def _scaled(operated: Operated, serve: Raw, replicas: int) -> None:
     await custom_objects.patch(operated.api, serve, changes)
 
 
-async def _agrees(operated: Operated, ledger: Ledger) -> None:
+async def _wait_until_equal(operated: Operated, ledger: Ledger) -> None:
     """Wait until cluster and ledger have the same."""
 
     async def equal() -> bool:

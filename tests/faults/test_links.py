@@ -8,7 +8,7 @@ from aiohttp import web
 
 from dev.servers import objectstore, toxiproxy
 from tests.support.certificates import issue
-from tests.support.interceptor import Asked, Cut, intercepting
+from tests.support.interceptor import Asked, Cut, running_interceptor
 
 
 async def get(url: str) -> int:
@@ -33,7 +33,7 @@ async def test_a_link_that_is_cut_lets_nothing_through_until_it_is_mended(tmp_pa
 async def test_an_interceptor_counts_answers_and_cuts(tmp_path: Path) -> None:
     with objectstore.running(tmp_path) as store:
         shown = issue(tmp_path)
-        async with intercepting(store.endpoint, shown=shown) as (between, address):
+        async with running_interceptor(store.endpoint, shown=shown) as (between, address):
             url = f"{address}/minio/health/ready"
             assert await get(url) == 200
             between.before = lambda _: web.Response(status=503)

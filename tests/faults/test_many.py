@@ -49,7 +49,7 @@ async def looked_at(operator: Operator) -> None:
 async def stored(operated: Operated) -> Raw:
     """A Model that is there already."""
     body = await operated.model(source={"quant": {"modelId": operated.site.publish()}})
-    await operated.says(body, "Ready", "Ready")
+    await operated.wait_for_reason(body, "Ready", "Ready")
     return body
 
 
@@ -155,4 +155,4 @@ async def test_objects_that_fail_for_ever_hold_up_no_other(
     assert made == good
     for body in await operated.children("modelserves"):
         if body["metadata"]["name"] in bad:
-            await operated.says(body, "WorkloadReady", "Rejected")
+            await operated.wait_for_reason(body, "WorkloadReady", "Rejected")

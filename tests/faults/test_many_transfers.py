@@ -10,10 +10,10 @@ from kubernetes.aio import client
 from roadstead.api.location import StoreLocation
 from roadstead.store.multipart import Multipart
 from roadstead.store.store_access import StoreAccess
-from tests.support.operator.namespace import Operated, condition, listed
+from tests.support.operator.namespace import Operated, condition, list_all
 from tests.support.operator.operator_process import operator_process
 from tests.support.operator.site import Site
-from tests.support.peak_usage import watching
+from tests.support.peak_usage import sampling_peak
 from tests.support.waiting import assert_eventually
 
 MODELS = 200
@@ -40,13 +40,13 @@ async def test_two_hundred_models_come_by_a_few_at_a_time_whatever_fails_among_t
     )
     port = urlsplit(operated.site.store.endpoint).port or 0
     async with operator_process(environ, tmp_path / "operator.log") as process:
-        with watching(process.pid, port) as peak:
+        with sampling_peak(process.pid, port) as peak:
             await _wanted_at_once(operated, known)
             await assert_eventually(lambda: _settled(operated.api), timeout=800, interval=2)
         assert peak.transfers <= CONCURRENCY
         assert peak.connections <= CONCURRENCY * PER_TRANSFER + OPERATOR
         assert peak.rss_mib <= RSS_MIB
-        for model in await listed(operated.api, "models"):
+        for model in await list_all(operated.api, "models"):
             assert not _left(operated.site, model["status"])
 
 
@@ -58,7 +58,7 @@ async def _wanted_at_once(operated: Operated, known: str) -> None:
 
 async def _settled(api: client.ApiClient) -> bool:
     """Every Model is verified, or says that the Quant service does not know it."""
-    found = [condition(each, "Stored").get("reason") for each in await listed(api, "models")]
+    found = [condition(each, "Stored").get("reason") for each in await list_all(api, "models")]
     assert (found.count("Stored"), found.count("ModelUnknown")) == (MODELS - FAILING, FAILING)
     return True
 

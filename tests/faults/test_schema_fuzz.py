@@ -23,7 +23,7 @@ from tests.faults.crd_objects import Way, specs, ways
 from tests.faults.fuzzing import Ground, Seen, ground, seen, servers_seen
 from tests.support import custom_objects
 from tests.support.builders.objects import PLURALS, Raw, make_contract, make_model, make_modelserve
-from tests.support.ledger import migrated
+from tests.support.ledger import create_ledger
 from tests.support.operator.site import Site
 
 pytestmark = pytest.mark.timeout(900)
@@ -75,7 +75,7 @@ def fuzzed(
 ) -> Iterator[Ground]:
     """The operator and its surroundings."""
     folder = tmp_path_factory.mktemp("fuzz")
-    ledger = asyncio.run(migrated(database, folder))
+    ledger = asyncio.run(create_ledger(database, folder))
     with ground(apiserver, servers, ledger, folder) as found:
         yield found
 

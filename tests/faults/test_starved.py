@@ -49,7 +49,7 @@ async def test_an_operator_that_can_open_no_file_goes_on_when_it_can(
         first = await served(way)
         soft, hard = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
         resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (FEW, hard))
-        way.between.hang_up()
+        way.between.close_watches()
         second = await way.changed(first)
         await asyncio.sleep(STALL)
         resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (soft, hard))

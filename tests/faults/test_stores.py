@@ -19,7 +19,7 @@ from tests.faults.stores import Catalogue, at, named, said, with_store
 from tests.support import volumes
 from tests.support.builders.objects import Raw, fresh_name
 from tests.support.faults_table import Healing
-from tests.support.interceptor import Asked, intercepting
+from tests.support.interceptor import Asked, running_interceptor
 from tests.support.operator.namespace import Operated
 from tests.support.operator.operator_process import operator_process
 from tests.support.operator.pods import post_pod
@@ -114,7 +114,7 @@ async def test_slow_store_is_waited_for(
 
 
 async def _under_way(operated: Operated, model: Raw) -> bool:
-    found = await operated.says(model, "Stored", "Transferring")
+    found = await operated.wait_for_reason(model, "Stored", "Transferring")
     return bool(found["status"]["transfer"].get("bytesDone", 0) > 2 * MIB)
 
 
@@ -123,7 +123,7 @@ async def _under_way(operated: Operated, model: Raw) -> bool:
 async def test_store_that_answers_503_is_asked_now_and_then(
     scene: Scene, catalogue: Catalogue, healing: Healing
 ) -> None:
-    async with intercepting(scene.operated.site.store.endpoint) as (store, endpoint):
+    async with running_interceptor(scene.operated.site.store.endpoint) as (store, endpoint):
         environ = _settings(scene, **at(endpoint, scene.operated.site.store))
         async with operator_process(environ, scene.log):
             kept = await catalogue.verified(await catalogue.asked())
@@ -190,7 +190,9 @@ async def test_keys_that_are_rotated_are_taken_up(
         keys = {**at(store.endpoint, store), "ROADSTEAD_STORE_SECRET_KEY_FILE": str(mounted)}
         async with operator_process(_settings(scene, **keys), scene.log):
             serve = await catalogue.is_served(await catalogue.asked())
-            await post_pod(scene.operated, await scene.operated.served(serve), node="node-1")
+            await post_pod(
+                scene.operated, await scene.operated.wait_for_deployment(serve), node="node-1"
+            )
             assert await _opens(scene.operated, serve)
             before.close()
             store.secret_key_file.write_text("another-secret-key")

@@ -23,16 +23,16 @@ from roadstead.transfer.messages import (
     parse_event,
 )
 from tests.support.builders.objects import fresh_name
-from tests.support.fault_server import FaultServer, serving
+from tests.support.fault_server import FaultServer, running_fault_server
 from tests.support.faults_table import Healing
 from tests.support.operator.site import Site
 from tests.support.store_client import minio
 from tests.support.transfer_process import (
     CONNECTIONS,
-    finished,
     job,
     start_transfer,
     transfer_environ,
+    wait_for_exit,
 )
 
 MIB = 2**20
@@ -49,7 +49,7 @@ def source(tmp_path: Path, size: int) -> Iterator[tuple[FaultServer, str]]:
     with (
         path.open("rb") as file,
         mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
-        serving(content) as faults,
+        running_fault_server(content) as faults,
     ):
         yield faults, hashlib.sha256(content).hexdigest()
 
@@ -88,7 +88,7 @@ def test_transfer_that_is_killed_ten_times_moves_little_twice(
             for offset in offsets:
                 resume = _killed(dataclasses.replace(asked, resume=resume), environ, faults, offset)
         with healing():
-            last = finished(start_transfer(dataclasses.replace(asked, resume=resume), environ))
+            last = wait_for_exit(start_transfer(dataclasses.replace(asked, resume=resume), environ))
     assert isinstance(last.last, Completed), last.stderr
     assert last.last.sha256 == sha256
     assert faults.bytes_sent <= size + KILLS * CONNECTIONS * PART_BYTES

@@ -23,7 +23,7 @@ from tests.support import custom_objects
 from tests.support.builders.objects import Raw
 from tests.support.certificates import issue
 from tests.support.faults_table import Healing
-from tests.support.interceptor import Asked, Before, Interceptor, Lines, intercepting
+from tests.support.interceptor import Asked, Before, Interceptor, Lines, running_interceptor
 from tests.support.operator.namespace import Operated
 from tests.support.operator.operator_process import operator_process
 from tests.support.operator.replicas import account, user
@@ -59,7 +59,7 @@ class Way:
     def before(self, hook: Before) -> Iterator[None]:
         """Other answers for as long as the block lasts; open watches end as it begins."""
         self.between.before = hook
-        self.between.hang_up()
+        self.between.close_watches()
         try:
             yield
         finally:
@@ -125,7 +125,7 @@ async def leading(
     """A way to the API server for an operator with these settings besides."""
     token, shown = await account(operated, NAME), issue(folder)
     trusted = ssl.create_default_context(cafile=str(server.ca))
-    async with intercepting(server.url, trusted=trusted, shown=shown) as (between, address):
+    async with running_interceptor(server.url, trusted=trusted, shown=shown) as (between, address):
         with proxies.link(operated.namespace, address.removeprefix("https://")) as link:
             path = folder / "operator.kubeconfig"
             content = kubeconfig_content(f"https://{link.address}", shown.authority, token)
@@ -152,7 +152,7 @@ async def served(way: Way) -> Raw:
     After its start, and after each new list of kopf's, an operator lists once more by itself.
     """
     serve = await way.operated.serve(modelName=way.operated.site.publish(), replicas=1)
-    await way.operated.served(serve)
+    await way.operated.wait_for_deployment(serve)
     await assert_eventually(way.rests, timeout=PATIENCE)
     return serve
 

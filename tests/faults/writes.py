@@ -21,7 +21,7 @@ from dev.servers.apiserver import ApiServer, kubeconfig_content
 from dev.servers.process import start
 from tests.faults.statements import stating
 from tests.support.certificates import issue
-from tests.support.interceptor import Asked, Cut, intercepting
+from tests.support.interceptor import Asked, Cut, running_interceptor
 from tests.support.ledger import Ledger
 from tests.support.operator.operator_process import COMMAND
 
@@ -128,10 +128,10 @@ async def watched(
     trusted = ssl.create_default_context(cafile=str(server.ca))
     async with contextlib.AsyncExitStack() as stack:
         kube, kube_url = await stack.enter_async_context(
-            intercepting(server.url, trusted=trusted, shown=shown)
+            running_interceptor(server.url, trusted=trusted, shown=shown)
         )
         store, store_url = await stack.enter_async_context(
-            intercepting(environ["ROADSTEAD_STORE_ENDPOINT"])
+            running_interceptor(environ["ROADSTEAD_STORE_ENDPOINT"])
         )
         port = await stack.enter_async_context(stating(ledger.server.port, writes.of_ledger))
         kube.after, store.after = writes.of_http("api"), writes.of_http("store")
