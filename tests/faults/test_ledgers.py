@@ -1,4 +1,4 @@
-"""The ledger's Postgres refuses, says nothing or may only be read: nothing else notices."""
+"""The ledger's Postgres refuses, is silent or read-only: nothing else is affected."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ from dev.servers.apiserver import ApiServer
 from dev.servers.postgres import Postgres
 from dev.servers.toxiproxy import Link, Toxiproxy
 from tests.faults.aftermath import Scene, aftermath
-from tests.faults.stores import named
+from tests.faults.stores import make_scene
 from tests.support import custom_objects
 from tests.support.builders.objects import Raw, fresh_name
 from tests.support.faults_table import Healing
@@ -30,34 +30,34 @@ Outage = Callable[[Ledger, Link], contextlib.AbstractAsyncContextManager[None]]
 
 @pytest.fixture
 def link(database: Postgres, proxies: Toxiproxy) -> Iterator[Link]:
-    """What the operator reaches Postgres through."""
+    """The operator's connection to Postgres."""
     with proxies.link(fresh_name("postgres"), f"127.0.0.1:{database.port}") as found:
         yield found
 
 
 @pytest.fixture
 async def scene(operated: Operated, apiserver: ApiServer, tmp_path: Path) -> Scene:
-    """An operator of the test's own."""
-    return await named(operated, apiserver, tmp_path)
+    """The operator of this test."""
+    return await make_scene(operated, apiserver, tmp_path)
 
 
 @contextlib.asynccontextmanager
 async def refuses(_: Ledger, link: Link) -> AsyncIterator[None]:
-    """Nobody listens."""
+    """Connections are refused."""
     with link.disconnected():
         yield
 
 
 @contextlib.asynccontextmanager
-async def says_nothing(_: Ledger, link: Link) -> AsyncIterator[None]:
-    """A black hole, for connections that are there as for new ones."""
+async def is_silent(_: Ledger, link: Link) -> AsyncIterator[None]:
+    """A black hole, for open and for new connections."""
     with link.toxic("timeout", timeout=0):
         yield
 
 
 @contextlib.asynccontextmanager
 async def read_only(ledger: Ledger, _: Link) -> AsyncIterator[None]:
-    """As after a failover to a replica."""
+    """Read-only, as after a failover to a replica."""
     await _as_superuser(ledger, "ALTER DATABASE roadstead SET default_transaction_read_only = on")
     try:
         yield
@@ -66,7 +66,7 @@ async def read_only(ledger: Ledger, _: Link) -> AsyncIterator[None]:
 
 
 async def _as_superuser(ledger: Ledger, statement: str) -> None:
-    """Do it, and have everybody connect anew."""
+    """Execute a statement, and make all clients reconnect."""
     connection = await asyncpg.connect(ledger.server.superuser_dsn)
     try:
         await connection.execute("SET default_transaction_read_only = off")
@@ -86,11 +86,11 @@ async def _as_superuser(ledger: Ledger, statement: str) -> None:
     "outage",
     [
         pytest.param(refuses, id="refuses"),
-        pytest.param(says_nothing, id="says-nothing", marks=pytest.mark.long),
+        pytest.param(is_silent, id="silent", marks=pytest.mark.long),
         pytest.param(read_only, id="read-only"),
     ],
 )
-async def test_ledger_that_can_not_be_written_holds_up_nothing(
+async def test_unavailable_ledger_blocks_nothing(
     scene: Scene, ledger: Ledger, link: Link, tmp_path: Path, healing: Healing, outage: Outage
 ) -> None:
     operated = scene.operated
@@ -129,7 +129,7 @@ async def _scaled(operated: Operated, serve: Raw, replicas: int) -> None:
 
 
 async def _wait_until_equal(operated: Operated, ledger: Ledger) -> None:
-    """Wait until cluster and ledger have the same."""
+    """Wait until the ledger equals the cluster."""
 
     async def equal() -> bool:
         assert await differences(operated, ledger) == []
@@ -139,7 +139,7 @@ async def _wait_until_equal(operated: Operated, ledger: Ledger) -> None:
 
 
 async def _failures(port: int) -> bool:
-    """Whether the operator has failed at writing."""
+    """Whether the operator has failed to write."""
 
     def ask() -> str:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as page:

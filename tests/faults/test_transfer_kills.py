@@ -1,4 +1,4 @@
-"""`roadstead transfer` is killed at offsets that nobody chose, and goes on."""
+"""`roadstead transfer` is killed at random offsets, and resumes."""
 
 import dataclasses
 import hashlib
@@ -43,7 +43,7 @@ SEED = 20261126
 
 @pytest.fixture
 def source(tmp_path: Path, size: int) -> Iterator[tuple[FaultServer, str]]:
-    """A source with a model of this size, which counts what it sends; the model's sha256."""
+    """A source with a model of this size, which counts the bytes that it sends; the sha256."""
     path = tmp_path / "model.gguf"
     samplegguf.write(path, size)
     with (
@@ -64,7 +64,7 @@ def source(tmp_path: Path, size: int) -> Iterator[tuple[FaultServer, str]]:
         pytest.param(2048 * MIB, id="2GiB", marks=pytest.mark.long),
     ],
 )
-def test_transfer_that_is_killed_ten_times_moves_little_twice(
+def test_transfer_killed_ten_times_transfers_little_twice(
     servers: Site,
     proxies: Toxiproxy,
     source: tuple[FaultServer, str],
@@ -98,7 +98,7 @@ def test_transfer_that_is_killed_ten_times_moves_little_twice(
 def _killed(
     asked: TransferJob, environ: Mapping[str, str], faults: FaultServer, offset: int
 ) -> Resume | None:
-    """Start it, kill it without warning at an offset; what a later run goes on with."""
+    """Start a transfer and kill it at an offset; returns what a later run resumes with."""
     before = faults.bytes_sent
     process = start_transfer(asked, environ)
     assert process.stdout is not None
