@@ -1,1 +1,1 @@
-"""Benchmarks: ours beside what people use otherwise, in one run, alternating."""
+"""Benchmarks of Roadstead and of common alternatives, alternating in one run."""

@@ -11,13 +11,13 @@ import sys
 from pathlib import Path
 
 from bench import report, throughput
-from dev.terminal import say
+from dev.terminal import echo
 
 UNITS = {"MiB": 2**20, "GiB": 2**30}
 
 
 def main() -> int:
-    """Returns 0 where the goals are met, 1 where one is missed."""
+    """Returns 0 if the goals are met, otherwise 1."""
     if sys.argv[1:2] == ["admission"]:
         from bench import admission
 
@@ -57,7 +57,7 @@ def main() -> int:
     found = report.summary(options.what, options.size, costs)
     options.output.write_text(json.dumps(found, indent=2) + "\n")
     print(report.table(found))
-    say(f"written to {options.output}")
+    echo(f"written to {options.output}")
     return 0 if all(goal["met"] for goal in found["goals"].values()) else 1
 
 
@@ -65,8 +65,8 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="dev/bench", description=__doc__)
     parser.add_argument("what", choices=sorted(report.GOALS))
     parser.add_argument("--size", type=_size, default="2GiB", help="such as 512MiB or 2GiB")
-    parser.add_argument("--rounds", type=int, default=3, help="how often each one runs")
-    parser.add_argument("--no-rclone", dest="rclone", action="store_false", help="leave it out")
+    parser.add_argument("--rounds", type=int, default=3, help="runs of each contender")
+    parser.add_argument("--no-rclone", dest="rclone", action="store_false", help="without rclone")
     parser.add_argument("--output", type=Path, help="default: bench-WHAT.json")
     options = parser.parse_args()
     options.output = options.output or Path(f"bench-{options.what}.json")
@@ -76,7 +76,7 @@ def _options() -> argparse.Namespace:
 def _size(text: str) -> int:
     match = re.fullmatch(r"([0-9]+)(MiB|GiB)", text)
     if match is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no size such as 512MiB or 2GiB")
+        raise argparse.ArgumentTypeError(f"invalid size {text!r}: expected such as 512MiB or 2GiB")
     return int(match[1]) * UNITS[match[2]]
 
 

@@ -1,10 +1,10 @@
-"""What admission adds: the same creates on the same API server, without webhooks and with them.
+"""Latency that admission adds: the same creates on one API server, without and with webhooks.
 
-Then what others notice of a tenant who sends the worst that the API server lets through
-(bench/hostile.py).
+Also the latency for others while a tenant sends the most expensive objects that the API server
+accepts (bench/hostile.py).
 
-One `roadstead webhooks` runs as the chart runs it, as a process of its own. API server, etcd and
-callers share the machine with it.
+One `roadstead webhooks` runs as in the chart, as a separate process. API server, etcd and clients
+share the machine with it.
 """
 
 import argparse
@@ -19,11 +19,11 @@ from typing import Any, Final
 
 from bench import hostile
 from bench.creating import Figures, closed, open_loop, serve
-from bench.scale.admitted import until_asked
+from bench.scale.admitted import wait_until_called
 from dev.binaries import ensure
 from dev.servers.apiclient import connect, install_crds
 from dev.servers.apiserver import ApiServer, running
-from dev.terminal import say
+from dev.terminal import echo
 from roadstead.kube.kube_client import KubeClient
 from roadstead.kube.resources import NAMESPACES, RESOURCECONTRACTS
 from tests.support.builders.objects import make_contract
@@ -40,7 +40,7 @@ TOTAL: Final = {"servers": 100_000, "memory": "1000Ti"}
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Returns 0 where the goal is met, 1 where it is missed."""
+    """Returns 0 if the goal is met, otherwise 1."""
     parser = argparse.ArgumentParser(prog="dev/bench admission", description=__doc__)
     parser.add_argument("--requests", type=int, default=400, help="of each measurement")
     parser.add_argument("--output", type=Path, default=Path("bench-admission.json"))
@@ -49,13 +49,13 @@ def main(arguments: Sequence[str]) -> int:
         found = asyncio.run(measured(server, folder, port, options.requests))
     options.output.write_text(json.dumps(found, indent=2) + "\n")
     print(table(found))
-    say(f"written to {options.output}")
+    echo(f"written to {options.output}")
     return 0 if found["goal"]["met"] and found["hostile"]["goal"]["met"] else 1
 
 
 @contextlib.contextmanager
 def staged() -> Iterator[tuple[ApiServer, Folder, int]]:
-    """An API server, and webhooks on a port that it does not ask yet."""
+    """An API server, and webhooks on a port that it doesn't call yet."""
     binaries = ensure("etcd", "kube-apiserver")
     with tempfile.TemporaryDirectory(prefix="roadstead-bench-") as name:
         (Path(name) / "webhooks").mkdir()
@@ -68,7 +68,7 @@ def staged() -> Iterator[tuple[ApiServer, Folder, int]]:
 
 
 async def measured(server: ApiServer, folder: Folder, port: int, count: int) -> dict[str, Any]:
-    """All figures: without webhooks, with them, and with them where totals are reserved."""
+    """All figures: without webhooks, with them, and with them and reserved totals."""
     async with _connected(server) as kube:
         for namespace in ("plain", "totals", hostile.NAMESPACE):
             body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
@@ -81,17 +81,17 @@ async def measured(server: ApiServer, folder: Folder, port: int, count: int) -> 
         without = await _all(kube, "plain", token, count)
         attacks = hostile.attacks(token)
         await hostile.prepare(server)
-        alone = await hostile.beside(kube, server, attacks, token, count)
+        alone = await hostile.measure_during(kube, server, attacks, token, count)
         async with connect(server) as api:
             await register(api, port, folder)
-        await until_asked(kube, serve("plain"))
+        await wait_until_called(kube, serve("plain"))
         await _all(kube, "plain", token, count)
         figures = {
             "without": without,
             "webhooks": await _all(kube, "plain", token, count),
             "webhooks, totals reserved": await _all(kube, "totals", token, count),
         }
-        beside = await hostile.beside(kube, server, attacks, token, count)
+        beside = await hostile.measure_during(kube, server, attacks, token, count)
     added = figures["webhooks"][f"{RATE}/s"]["p99"] - without[f"{RATE}/s"]["p99"]
     goal = {"addedP99Ms": round(added, 2), "atMost": GOAL_MS, "met": added <= GOAL_MS}
     return {
@@ -120,7 +120,7 @@ async def _all(kube: KubeClient, namespace: str, token: str, count: int) -> dict
 
 
 def table(found: dict[str, Any]) -> str:
-    """The figures as lines, with what the webhooks add."""
+    """The figures as lines, with the latency that the webhooks add."""
     figures = found["milliseconds"]
     lines = [
         f"{'':28}{'':12} {'p50 ms':>8} {'p99 ms':>8} {'added p50':>10} {'added p99':>10} {'/s':>8}"

@@ -1,4 +1,4 @@
-"""What the console costs with many servers: a page in a real Chromium, and one that stays open."""
+"""The cost of the console with many servers: a page in Chromium, and pages that stay open."""
 
 import argparse
 import asyncio
@@ -20,7 +20,7 @@ from dev.console.tokens import make_token
 from dev.servers import postgres
 from dev.servers.apiclient import install_crds
 from dev.servers.apiserver import running
-from dev.terminal import say
+from dev.terminal import echo
 from tests.support.console_browser import Browser
 
 ROUNDS: Final = 10
@@ -36,16 +36,16 @@ _LOADED: Final = """() => {
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Returns 0 where the goals are met, 1 where one is missed."""
+    """Returns 0 if the goals are met, otherwise 1."""
     parser = argparse.ArgumentParser(prog="dev/bench console", description=__doc__)
     parser.add_argument("--servers", type=int, default=1000)
     parser.add_argument("--clients", type=int, default=500, help="pages that are open at once")
     parser.add_argument("--output", type=Path, default=Path("bench-console.json"))
     options = parser.parse_args(arguments)
-    with standing(options.servers) as console:
-        say(f"a page of {options.servers} servers, {ROUNDS} times")
+    with staged(options.servers) as console:
+        echo(f"a page of {options.servers} servers, {ROUNDS} times")
         cold, warm = pages(console)
-        say(f"{options.clients} open pages")
+        echo(f"{options.clients} open pages")
         client = asyncio.run(client_bytes(console, options.clients))
     found = {
         "benchmark": "console",
@@ -61,13 +61,13 @@ def main(arguments: Sequence[str]) -> int:
     }
     options.output.write_text(json.dumps(found, indent=2) + "\n")
     print(table(found))
-    say(f"written to {options.output}")
+    echo(f"written to {options.output}")
     return 0 if all(goal["met"] for goal in found["goals"].values()) else 1
 
 
 @contextlib.contextmanager
-def standing(servers: int) -> Iterator[ConsoleProcess]:
-    """A console over that many servers of one contract."""
+def staged(servers: int) -> Iterator[ConsoleProcess]:
+    """A console with so many servers of one contract."""
     programs = binaries.ensure("etcd", "kube-apiserver", "kubectl")
     with (
         tempfile.TemporaryDirectory(prefix="roadstead-bench-") as name,
@@ -77,7 +77,7 @@ def standing(servers: int) -> Iterator[ConsoleProcess]:
         made = [samples.serve(f"server-{number:04}") for number in range(servers)]
         asyncio.run(install_crds(api))
         asyncio.run(server.make_system(api))
-        asyncio.run(sample_ledger.migrated(database))
+        asyncio.run(sample_ledger.migrate_tables(database))
         asyncio.run(sample_ledger.write(database, [samples.record(samples.contract("demo"))]))
         asyncio.run(sample_ledger.write(database, [samples.record(each) for each in made]))
         asyncio.run(sample_ledger.write(database, [samples.sample(each, 5) for each in made]))
@@ -87,22 +87,22 @@ def standing(servers: int) -> Iterator[ConsoleProcess]:
 
 
 def pages(console: ConsoleProcess) -> tuple[dict[str, float], dict[str, float]]:
-    """Seconds until it is loaded and bytes on the wire: of a first visit, and of later ones."""
+    """Seconds until a page is loaded and bytes on the wire, of first and of later visits."""
     with chromium.chromium() as browser:
         first = []
         for number in range(ROUNDS):
             with chromium.window(browser) as page:
                 chromium.sign_in(page, console.origin, make_token(jti=f"bench-{number}"))
-                first.append(_visited(page, console, fresh=True))
+                first.append(_visit(page, console, fresh=True))
         with chromium.window(browser) as page:
             chromium.sign_in(page, console.origin, make_token(jti="bench"))
-            later = [_visited(page, console) for _ in range(ROUNDS)]
-    return _middle(first), _middle(later)
+            later = [_visit(page, console) for _ in range(ROUNDS)]
+    return _medians(first), _medians(later)
 
 
-def _visited(page: Page, console: ConsoleProcess, *, fresh: bool = False) -> tuple[float, float]:
+def _visit(page: Page, console: ConsoleProcess, *, fresh: bool = False) -> tuple[float, float]:
     if fresh:
-        # As on a first visit: signing in has brought style sheet and scripts.
+        # Signing in has loaded the style sheet and the scripts; a first visit has not.
         page.context.new_cdp_session(page).send("Network.clearBrowserCache")
     page.goto(f"{console.origin}/servers", wait_until="load")
     page.wait_for_function("performance.getEntriesByType('navigation')[0].loadEventEnd > 0")
@@ -110,13 +110,13 @@ def _visited(page: Page, console: ConsoleProcess, *, fresh: bool = False) -> tup
     return milliseconds / 1000, size
 
 
-def _middle(visits: Sequence[tuple[float, float]]) -> dict[str, float]:
+def _medians(visits: Sequence[tuple[float, float]]) -> dict[str, float]:
     seconds, sizes = zip(*visits, strict=True)
     return {"seconds": round(statistics.median(seconds), 3), "bytes": statistics.median(sizes)}
 
 
 async def client_bytes(console: ConsoleProcess, clients: int) -> float:
-    """Memory of the process that one open page costs, by its growth from a tenth to all of them."""
+    """Memory of the process per open page: its growth from a tenth of the pages to all."""
     async with (
         Browser(console.origin) as browser,
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session,
@@ -125,7 +125,7 @@ async def client_bytes(console: ConsoleProcess, clients: int) -> float:
         await browser.sign_in("alice", "demo-users")
         headers, url = browser.headers(), f"{console.origin}/api/events"
 
-        async def opened(count: int) -> int:
+        async def open_pages(count: int) -> int:
             for _ in range(count):
                 response = await stack.enter_async_context(session.get(url, headers=headers))
                 await response.content.readline()
@@ -133,17 +133,17 @@ async def client_bytes(console: ConsoleProcess, clients: int) -> float:
             return _resident(console)
 
         few = clients // 10
-        before = await opened(few)
-        after = await opened(clients - few)
+        before = await open_pages(few)
+        after = await open_pages(clients - few)
         return round((after - before) / (clients - few))
 
 
 def _resident(console: ConsoleProcess) -> int:
-    """Bytes of memory that the process has in use."""
+    """Resident memory of the process in bytes."""
     for line in Path(f"/proc/{console.process.pid}/status").read_text().splitlines():
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) * 1024
-    raise RuntimeError("the console has ended")
+    raise RuntimeError("the console has exited")
 
 
 def _goal(most: float, found: float) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""ModelServes created as a tenant creates them, and how long each takes."""
+"""ModelServes created as tenants create them, with the latency of each."""
 
 import asyncio
 import secrets
@@ -19,7 +19,7 @@ Figures = dict[str, float]
 
 
 async def closed(kube: KubeClient, namespace: str, token: str, clients: int, count: int) -> Figures:
-    """Each client creates one after the other."""
+    """A closed loop: each client creates one after the other."""
     started = time.perf_counter()
     share = count // clients
 
@@ -34,9 +34,9 @@ async def closed(kube: KubeClient, namespace: str, token: str, clients: int, cou
 async def open_loop(
     kube: KubeClient, namespace: str, token: str, count: int, *, rate: int
 ) -> Figures:
-    """So many are started every second, whether or not the last has ended.
+    """An open loop: `rate` creates start every second, whether or not earlier ones are done.
 
-    One that is refused counts with the time until then, and is counted in `failed`.
+    A denied one counts with its latency, and in `failed`.
     """
     started, tasks = time.perf_counter(), []
     for number in range(count):
@@ -57,7 +57,7 @@ async def _attempt(kube: KubeClient, namespace: str, token: str) -> tuple[float,
 
 
 async def create(kube: KubeClient, namespace: str, token: str) -> float:
-    """One; the seconds that it took."""
+    """Create one; returns the seconds that it took."""
     body = with_token(serve(namespace), token)
     started = time.perf_counter()
     await kube.create(MODELSERVES, body)
@@ -65,13 +65,13 @@ async def create(kube: KubeClient, namespace: str, token: str) -> float:
 
 
 def serve(namespace: str) -> dict[str, Any]:
-    """One of a name of its own."""
+    """A ModelServe with a unique name."""
     name = f"serve-{secrets.token_hex(6)}"
     return make_modelserve(namespace, name=name, resources=RESOURCES)
 
 
 def figures(latencies: Sequence[float], rate: float) -> Figures:
-    """Of seconds, in milliseconds."""
+    """Percentiles in milliseconds of latencies in seconds."""
     cuts = statistics.quantiles(latencies, n=100)
     return {
         "p50": round(cuts[49] * 1000, 2),

@@ -1,7 +1,7 @@
-"""What the gateway costs: llama.cpp's /health directly, through Traefik, and with forward auth.
+"""The cost of the gateway: llama.cpp's /health directly, through Traefik, with forward auth.
 
-Everything, the load generator too, stands on this machine and talks over loopback. Forward auth
-alone is measured on one core, and the goals are its.
+Everything runs on this machine, including the load generator, and communicates over loopback.
+Forward auth alone is measured on one core; the goals are for that.
 """
 
 import argparse
@@ -15,14 +15,14 @@ from typing import Any, Final
 
 from bench import hostgateway, verdicts, wrk
 from bench.verdicts import CONNECTIONS, Stand
-from dev.terminal import say
+from dev.terminal import echo
 
 ALONE: Final = "forward auth alone, on one core"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Contender:
-    """A way to the same answer."""
+    """A path to the same answer."""
 
     name: str
     url: str
@@ -30,7 +30,7 @@ class Contender:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Returns 0 where the goals are met, 1 where one is missed."""
+    """Returns 0 if the goals are met, otherwise 1."""
     parser = argparse.ArgumentParser(prog="dev/bench gateway", description=__doc__)
     parser.add_argument("--seconds", type=int, default=10, help="of each measurement")
     parser.add_argument("--output", type=Path, default=Path("bench-gateway.json"))
@@ -39,22 +39,22 @@ def main(arguments: Sequence[str]) -> int:
         found = measured(Path(folder), options.seconds)
     options.output.write_text(json.dumps(found, indent=2) + "\n")
     print(table(found))
-    say(f"written to {options.output}")
+    echo(f"written to {options.output}")
     return 0 if all(goal["met"] for goal in found["goals"].values()) else 1
 
 
 def measured(folder: Path, seconds: int) -> dict[str, Any]:
-    """Each way to a server, by connections; at last forward auth alone, from then on one core."""
+    """Each path to a server, by connections; then forward auth alone, pinned to one core."""
     (folder / "gateway").mkdir()
     rates: dict[str, Any] = {}
-    with verdicts.standing(folder) as stand:
-        with _contenders(folder / "gateway", stand) as contenders:
+    with verdicts.staged(folder) as auth:
+        with _contenders(folder / "gateway", auth) as contenders:
             for each in contenders:
-                say(each.name)
+                echo(each.name)
                 found = wrk.by_connections(each.url, CONNECTIONS, seconds, each.headers)
                 rates[each.name] = {key: dataclasses.asdict(rate) for key, rate in found.items()}
-        say(ALONE)
-        alone = verdicts.measure(stand, seconds)
+        echo(ALONE)
+        alone = verdicts.measure(auth, seconds)
     rates[ALONE] = alone["connections"]
     return {
         "benchmark": "gateway",
@@ -65,17 +65,17 @@ def measured(folder: Path, seconds: int) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _contenders(folder: Path, stand: Stand) -> Iterator[Sequence[Contender]]:
+def _contenders(folder: Path, auth: Stand) -> Iterator[Sequence[Contender]]:
     with hostgateway.running(
-        folder, forward_auth=stand.url, server_uuid=stand.uuid, key=stand.server_key
+        folder, forward_auth=auth.url, server_uuid=auth.uuid, key=auth.server_key
     ) as gateway:
         yield (
             Contender(name="llama.cpp, directly", url=f"{gateway.llama}/health"),
             Contender(name="through Traefik", url=f"{gateway.traefik}/{hostgateway.OPEN}/health"),
             Contender(
                 name="through Traefik, with forward auth",
-                url=f"{gateway.traefik}/{stand.uuid}/health",
-                headers={"Authorization": f"Bearer {stand.token}"},
+                url=f"{gateway.traefik}/{auth.uuid}/health",
+                headers={"Authorization": f"Bearer {auth.token}"},
             ),
         )
 

@@ -1,4 +1,4 @@
-"""llama.cpp's server and Traefik before it, on this machine, joined as in a cluster."""
+"""llama.cpp's server on this machine with Traefik as its gateway, configured as in a cluster."""
 
 import contextlib
 import dataclasses
@@ -19,26 +19,26 @@ START_SECONDS: Final = 60.0
 IN_FLIGHT: Final = 64
 NAME: Final = "llama"
 OPEN: Final = "open"
-"""The first segment of the route that asks nobody."""
+"""The first path segment of the route without authentication."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class HostGateway:
-    """Where each of them answers."""
+    """The addresses of both."""
 
     llama: str
     """`http://127.0.0.1:PORT`"""
     traefik: str
-    """`https://127.0.0.1:PORT`, where `/open` and `/<uuid>` lead to the same server."""
+    """`https://127.0.0.1:PORT`; `/open` and `/<uuid>` are routes to the same server."""
 
 
 @contextlib.contextmanager
 def running(
     folder: Path, *, forward_auth: str, server_uuid: str, key: str
 ) -> Iterator[HostGateway]:
-    """Both of them in `folder`, which takes configuration and logs; they end on the way out.
+    """Run both in `folder`, for configuration and logs; stop them on exit.
 
-    `key` is what the server takes for an API key: the one that forward auth answers with.
+    `key` is the server's API key, which forward auth adds to requests.
     """
     server, entry = free_ports(2)
     url = f"http://127.0.0.1:{server}"
@@ -58,7 +58,7 @@ def running(
 
 
 def llama_command(folder: Path, port: int) -> Sequence[str]:
-    """As in a pod."""
+    """The command line as in a pod."""
     named = {"model": model.ensure(), "api-key-file": folder / "api-key", "port": port}
     return [
         *(str(llama.ensure()), "--host", "127.0.0.1", "--ctx-size", "512", "--threads", "1"),
@@ -68,7 +68,7 @@ def llama_command(folder: Path, port: int) -> Sequence[str]:
 
 
 def routes(server: str, forward_auth: str, server_uuid: str) -> Mapping[str, Any]:
-    """Traefik's dynamic configuration: the middlewares that a ModelServe has, and none."""
+    """Traefik's dynamic configuration: a route with a ModelServe's middlewares, and one without."""
     meta = {"name": NAME, "namespace": "bench", "uid": server_uuid}
     serve = ModelServe.parse({"metadata": meta, "spec": {"modelName": NAME}})
     routing = Routing(

@@ -1,7 +1,7 @@
-"""Another tenant's creates while one sends the worst that the API server lets through, 8 at a time.
+"""Creates of one tenant while another sends the most expensive objects, 8 at a time.
 
-The sender is a process of its own. Each attack is measured without webhooks too: what the API
-server itself takes for such objects is not theirs.
+The sender is a separate process. Each attack is also measured without webhooks: that is the time
+that the API server itself takes for such objects.
 """
 
 import asyncio
@@ -31,12 +31,12 @@ NAMESPACE: Final = "hostile"
 OTHERS: Final = "plain"
 SENDERS: Final = 8
 RATE: Final = 20
-"""Creates of others a second."""
+"""Creates of the other tenant per second."""
 GOAL_MS: Final = 100.0
-QUIET: Final = "nobody"
+QUIET: Final = "no attack"
 _BYTES: Final = MAX_OBJECT_BYTES - 8 * 1024
 _VALUES: Final = MAX_NODES // 5
-"""Of a list, each of which is a key in the managed fields too."""
+"""Values of a list, each of which is a key in the managed fields too."""
 _STORED: Final = "large"
 _PATH: Final = f"/apis/model.example.com/v1alpha1/namespaces/{NAMESPACE}/modelserves"
 _JSON: Final = "application/json"
@@ -45,7 +45,7 @@ _MERGE: Final = "application/merge-patch+json"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Attack:
-    """A request that is sent again and again; a dry run, lest etcd is what is measured."""
+    """A request that is sent repeatedly; a dry run, so that etcd is not measured."""
 
     name: str
     body: bytes = dataclasses.field(repr=False)
@@ -55,7 +55,7 @@ class Attack:
 
 
 def attacks(token: str) -> Sequence[Attack]:
-    """Objects as large as the webhooks look into, each hard on another step, and larger ones."""
+    """Objects of the size limit, each expensive for another step of admission, and larger ones."""
     word = "x" * 240
     last_applied = json.dumps({"metadata": {"annotations": {}}, "spec": {"a": [[]] * 14_000}})
     found = {
@@ -94,7 +94,7 @@ def _annotated(token: str, last_applied: str) -> Raw:
 
 
 def _finalized(token: str, names: list[str]) -> Raw:
-    """One that the schema takes, so that both webhooks are asked; managed fields double it."""
+    """An object that the schema accepts, so both webhooks are called; managed fields double it."""
     body = _serve(token)
     body["metadata"]["finalizers"] = names
     return body
@@ -114,39 +114,39 @@ async def prepare(server: ApiServer) -> None:
         await create(api, body)
 
 
-async def beside(
+async def measure_during(
     kube: KubeClient, server: ApiServer, attacks: Sequence[Attack], token: str, count: int
 ) -> dict[str, Figures]:
-    """Figures of others' creates, with no attack and beside each."""
+    """Figures of the other tenant's creates, without an attack and during each."""
     found = {QUIET: await open_loop(kube, OTHERS, token, count, rate=RATE)}
     for attack in attacks:
-        with _under_way(server, attack) as answers:
+        with _attacking(server, attack) as answers:
             found[attack.name] = await open_loop(kube, OTHERS, token, count, rate=RATE)
         found[attack.name]["attacksPerSecond"] = answers["perSecond"]
     return found
 
 
 @contextlib.contextmanager
-def _under_way(server: ApiServer, attack: Attack) -> Iterator[dict[str, float]]:
-    """What is told at the end: how many a second were answered."""
+def _attacking(server: ApiServer, attack: Attack) -> Iterator[dict[str, float]]:
+    """Yields a dict that at the end has the answers per second."""
     spawn = multiprocessing.get_context("spawn")
     stop, queue = spawn.Event(), spawn.Queue()
     target = (server.url, str(server.ca), server.token)
     process = spawn.Process(target=_send_all, args=(target, attack, stop, queue), daemon=True)
     process.start()
-    # Until the first answers are there: others are not to be measured before.
+    # Wait for the first answers, so that measurements start during the attack.
     queue.get(timeout=120)
-    told: dict[str, float] = {}
+    result: dict[str, float] = {}
     try:
-        yield told
+        yield result
     finally:
         stop.set()
-        told.update(queue.get(timeout=120))
+        result.update(queue.get(timeout=120))
         process.join()
 
 
 def _send_all(target: tuple[str, str, str], attack: Attack, stop: Event, queue: Any) -> None:
-    """The sender's process."""
+    """Entry point of the sender's process."""
     asyncio.run(_senders(target, attack, stop, queue))
 
 
@@ -178,10 +178,10 @@ async def _send(
         statuses[answer.status] += 1
 
 
-def summary(alone: Mapping[str, Figures], beside: Mapping[str, Figures]) -> dict[str, Any]:
-    """All figures; the goal is that of the worst attack."""
-    worst = max((name for name in beside if name != QUIET), key=lambda name: beside[name]["p99"])
-    p99, failed = beside[worst]["p99"], sum(each["failed"] for each in beside.values())
+def summary(alone: Mapping[str, Figures], during: Mapping[str, Figures]) -> dict[str, Any]:
+    """All figures; the goal applies to the worst attack."""
+    worst = max((name for name in during if name != QUIET), key=lambda name: during[name]["p99"])
+    p99, failed = during[worst]["p99"], sum(each["failed"] for each in during.values())
     goal = {
         "worst": worst,
         "atMost": GOAL_MS,
@@ -189,7 +189,7 @@ def summary(alone: Mapping[str, Figures], beside: Mapping[str, Figures]) -> dict
         "failed": failed,
         "met": p99 <= GOAL_MS and not failed,
     }
-    return {"withoutWebhooks": dict(alone), "webhooks": dict(beside), "goal": goal}
+    return {"withoutWebhooks": dict(alone), "webhooks": dict(during), "goal": goal}
 
 
 def table(found: Mapping[str, Any]) -> Iterator[str]:
@@ -208,6 +208,6 @@ def table(found: Mapping[str, Any]) -> Iterator[str]:
     goal = found["goal"]
     verdict = "met" if goal["met"] else "MISSED"
     yield (
-        f"goal: p99 within {goal['atMost']} ms and none refused beside the worst "
-        f"({goal['worst']}), is {goal['is']}, {goal['failed']:.0f} refused: {verdict}"
+        f"goal: p99 within {goal['atMost']} ms and none denied during the worst "
+        f"({goal['worst']}), is {goal['is']}, {goal['failed']:.0f} denied: {verdict}"
     )

@@ -1,7 +1,7 @@
-"""What the ledger costs: servers that change their status and are measured, written in batches by
-the operator's own writer, and beside it with a statement for each change over a pool.
+"""The cost of the ledger: status changes and usage samples of servers, written in batches by the
+operator's own writer, and for comparison with a statement for each change over a pool.
 
-Postgres and the writer share the machine; what generates the changes runs in the writer's process.
+Postgres and the writer share the machine; the changes are generated in the writer's process.
 """
 
 import argparse
@@ -24,7 +24,7 @@ import asyncpg
 from bench.measure import cpu_seconds
 from dev.servers import postgres
 from dev.servers.postgres import Postgres
-from dev.terminal import say
+from dev.terminal import echo
 from roadstead.ledger.outbox import Batch, Outbox
 from roadstead.ledger.records import Record, UsageRecord, row
 from roadstead.ledger.row_projection import PodsView, server_record
@@ -33,13 +33,13 @@ from roadstead.ledger.tables import TABLES
 from roadstead.ledger.writer import LedgerWriter
 
 CHANGE_SECONDS: Final = 60.0
-"""How often each server changes its status."""
+"""Interval of a server's status changes."""
 SAMPLE_SECONDS: Final = 15.0
-"""How often each is measured; in the worst case each sample says something new."""
+"""Interval of a server's samples; in the worst case each differs from the last."""
 POOL: Final = 10
 DAY: Final = 86400.0
 STEADY_PER_DAY: Final = 144
-"""Samples of a server that does nothing: one in ten minutes."""
+"""Samples of an idle server: one in ten minutes."""
 SPACE: Final = ("status_history", "usage_samples")
 
 Put = Callable[[Record], Awaitable[None]]
@@ -47,7 +47,7 @@ Figures = dict[str, float]
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Always 0: there are figures here, and no goal."""
+    """Always 0: the figures have no goal."""
     parser = argparse.ArgumentParser(prog="dev/bench ledger", description=__doc__)
     parser.add_argument("--servers", type=int, default=5000)
     parser.add_argument("--seconds", type=int, default=60, help="of each way of writing")
@@ -61,13 +61,13 @@ def main(arguments: Sequence[str]) -> int:
             )
     options.output.write_text(json.dumps(found, indent=2) + "\n")
     print(table(found))
-    say(f"written to {options.output}")
+    echo(f"written to {options.output}")
     return 0
 
 
 @contextlib.contextmanager
 def staged() -> Iterator[tuple[Postgres, Path]]:
-    """A Postgres without a row."""
+    """A Postgres with empty tables."""
     with postgres.running() as server, tempfile.TemporaryDirectory() as name:
         asyncio.run(_migrate(server))
         yield server, Path(name)
@@ -82,7 +82,7 @@ async def _migrate(server: Postgres) -> None:
 
 @dataclasses.dataclass
 class Load:
-    """Servers, each due at a moment of its own."""
+    """Servers whose changes are due at different times."""
 
     count: int
 
@@ -102,7 +102,7 @@ class Load:
         )
 
     def sample(self, place: int) -> Record:
-        """What a server uses just now."""
+        """A server's current usage."""
         return UsageRecord(
             server_uuid=self.uids[place],
             sampled_at=_now(),
@@ -122,7 +122,7 @@ async def measured(
     servers: int,
     seconds: int,
 ) -> Figures:
-    """One way of writing: CPU, connections, lag, and the space that rows take."""
+    """One way of writing: CPU, connections, lag, and the size of rows."""
     load, lags = Load(servers), list[float]()
     async with way(server, folder, lags) as put:
         for place in range(servers):
@@ -148,7 +148,7 @@ async def measured(
 
 
 async def generate(load: Load, put: Put, seconds: int) -> None:
-    """Each server's change once in CHANGE_SECONDS, its sample once in SAMPLE_SECONDS, evenly."""
+    """One change per server and CHANGE_SECONDS, one sample per SAMPLE_SECONDS, evenly spread."""
     step, started = 0.05, time.monotonic()
     changed = sampled = 0
     while (passed := time.monotonic() - started) < seconds:
@@ -162,7 +162,7 @@ async def generate(load: Load, put: Put, seconds: int) -> None:
 
 
 class _Watched(Outbox):
-    """Who comes for the next batch has written the one before."""
+    """Measures lags: the writer takes the next batch once the last one is written."""
 
     def __init__(self, lags: list[float]) -> None:
         super().__init__()
@@ -178,7 +178,7 @@ class _Watched(Outbox):
 
 @contextlib.asynccontextmanager
 async def in_batches(server: Postgres, folder: Path, lags: list[float]) -> Any:
-    """As the operator does."""
+    """Write as the operator does."""
     file = folder / "dsn"
     file.write_text(server.dsn("writer"))
     outbox = _Watched(lags)
@@ -200,7 +200,7 @@ async def in_batches(server: Postgres, folder: Path, lags: list[float]) -> Any:
 
 @contextlib.asynccontextmanager
 async def one_by_one(server: Postgres, _: Path, lags: list[float]) -> Any:
-    """Each change at once, as a statement of its own."""
+    """Write each change at once, as a separate statement."""
     pool = await asyncpg.create_pool(server.dsn("writer"), min_size=POOL, max_size=POOL)
     running: set[asyncio.Task[None]] = set()
 
@@ -222,7 +222,7 @@ async def one_by_one(server: Postgres, _: Path, lags: list[float]) -> Any:
 
 
 def table(found: dict[str, Any]) -> str:
-    """The figures, side by side."""
+    """The figures as lines, side by side."""
     one, other = found["batches"], found["statements"]
     lines = [f"{found['servers']} servers, {found['seconds']} s each"]
     lines.append(f"{'':28} {'batches':>10} {'one by one':>11}")
@@ -235,7 +235,7 @@ def table(found: dict[str, Any]) -> str:
         ("lagP99Ms", "lag p99, ms"),
     ):
         lines.append(f"{title:28} {one[key]:10.1f} {other[key]:11.1f}")
-    lines.append(f"bytes of a sample {one['sampleBytes']:.0f}, of a turn {one['turnBytes']:.0f}")
+    lines.append(f"bytes of a sample {one['sampleBytes']:.0f}, of a change {one['turnBytes']:.0f}")
     lines.append(
         f"growth per server and day: at rest {one['idleDayBytes'] / 1000:.0f} kB, "
         f"always busy {one['busyDayBytes'] / 1000:.0f} kB"
@@ -244,7 +244,7 @@ def table(found: dict[str, Any]) -> str:
 
 
 def _cpu(server: Postgres) -> tuple[float, float]:
-    """Of this process, and of Postgres' (those that have ended left out)."""
+    """CPU time of this process and of Postgres, without processes that have exited."""
     times = os.times()
     pids = [server.pid, *postgres.children(server.pid)]
     return times.user + times.system, sum(cpu_seconds(pid) for pid in pids)
@@ -259,7 +259,7 @@ async def _connections(server: Postgres) -> float:
 
 
 async def _space(server: Postgres) -> Figures:
-    """Bytes of a row with its part of the indexes, and what that comes to in a day."""
+    """Bytes of a row including its share of the indexes, and the resulting bytes per day."""
     connection = await asyncpg.connect(server.superuser_dsn)
     sizes = {name: await _row_bytes(connection, name) for name in SPACE}
     await connection.close()

@@ -1,4 +1,4 @@
-"""Running a command and seeing what it costs."""
+"""Runs a command and measures its cost."""
 
 import dataclasses
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What one run took: seconds, CPU seconds of the command and of the servers, peak RSS."""
+    """The cost of a run: seconds, CPU seconds of the command and of the servers, peak RSS."""
 
     seconds: float
     cpu_seconds: float
@@ -19,7 +19,7 @@ class Cost:
 
 
 class CommandFailed(Exception):
-    """A contender ended with an error; the end of its output is the message."""
+    """A contender failed; the message is the end of its output."""
 
 
 def run(
@@ -30,7 +30,7 @@ def run(
     stdin: bytes = b"",
     log: Path,
 ) -> Cost:
-    """Run a command to its end; peak RSS is that of its largest process."""
+    """Run a command until it exits; peak RSS is that of its largest process."""
     before = sum(cpu_seconds(pid) for pid in servers)
     feed = log.with_suffix(".stdin")
     feed.write_bytes(stdin)
@@ -41,11 +41,11 @@ def run(
         )
         _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - started
-    # Popen did not see it end, and would wait for a process that is gone.
+    # Popen did not reap the process, and would otherwise wait for it.
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
         tail = log.read_text(errors="replace")[-2000:]
-        raise CommandFailed(f"{command[0]} ended with {process.returncode}:\n{tail}")
+        raise CommandFailed(f"{command[0]} exited with {process.returncode}:\n{tail}")
     return Cost(
         seconds=seconds,
         cpu_seconds=usage.ru_utime + usage.ru_stime,

@@ -1,8 +1,8 @@
-"""What many ModelServes cost, in one run beside a bare client that only creates the same objects.
+"""The cost of many ModelServes, and of a bare client that only creates the same objects.
 
-Two API servers, one for each, take turns. No kubelet is there, so no server runs (as if each node
-were cordoned), and no controller: the benchmark says itself, before the restart, that all are
-ready. The one Model stands in a real store.
+Each has its own API server; they alternate. There is no kubelet, so no server runs (as if each
+node were cordoned), and no controller: before the restart, the benchmark itself sets the status of
+all to ready. The one Model is in a real store.
 """
 
 import argparse
@@ -21,25 +21,25 @@ from bench.scale.phases import Side
 from bench.scale.refusal import REFUSED, refuse
 from bench.scale.stand import OperatorProcess, Stage, operating, staged, stored_model
 from dev.servers.apiserver import ApiServer
-from dev.terminal import say
+from dev.terminal import echo
 from roadstead.kube.kube_client import KubeClient
 from tests.support.audit import writes
 
 WARM: Final = 30
 ONES: Final = 40
 ADMIN: Final = "admin"
-"""Whom the operator writes as; nothing else does at rest."""
+"""The user of the operator's writes; no other client writes at rest."""
 ADMITTED: Final = 500
-"""How many servers, at most, the webhooks are measured with."""
+"""Maximum number of servers for the measurement of webhooks."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Returns 0 where the goals are met, 1 where one is missed."""
+    """Returns 0 if the goals are met, otherwise 1."""
     parser = argparse.ArgumentParser(prog="dev/bench reconcile", description=__doc__)
     parser.add_argument("--serves", type=int, default=500)
     parser.add_argument("--rounds", type=int, help="bursts of each; default: 3, 1 from 2000 on")
     parser.add_argument("--rest", type=int, default=600, help="seconds at rest")
-    parser.add_argument("--failing", type=float, default=0, help="instead: a share that is refused")
+    parser.add_argument("--failing", type=float, default=0, help="instead: share of failing ones")
     parser.add_argument("--output", type=Path, default=Path("bench-reconcile.json"))
     options = parser.parse_args(arguments)
     rounds = options.rounds or (3 if options.serves < 2000 else 1)
@@ -50,13 +50,13 @@ def main(arguments: Sequence[str]) -> int:
             found = asyncio.run(measured(stage, options.serves, rounds, options.rest))
     options.output.write_text(json.dumps(found, indent=2) + "\n")
     print(report.failing_table(found) if options.failing else report.table(found))
-    say(f"written to {options.output}")
+    echo(f"written to {options.output}")
     return 0 if all(goal["met"] for goal in found["goals"].values()) else 1
 
 
 @contextlib.asynccontextmanager
 async def side(server: ApiServer) -> AsyncIterator[Side]:
-    """A way to one of the API servers."""
+    """Clients of one of the API servers."""
     kube = await KubeClient.connect(str(server.kubeconfig))
     try:
         async with bare(server) as client, Arrivals(kube).watching() as arrivals:
@@ -71,10 +71,10 @@ async def measured(stage: Stage, serves: int, rounds: int, rest: int) -> dict[st
     async with side(stage.bare) as floor, side(stage.operated) as ours:
         async with operating(stage) as operator:
             await _live(stage, floor, ours, operator, (serves, rounds), found)
-        say("the operator starts anew")
+        echo("restarting the operator")
         async with operating(stage) as operator:
             found["restart"] = await _restarted(ours, operator)
-            say(f"{rest} s at rest")
+            echo(f"{rest} s at rest")
             found["rest"] |= await _rested(ours, operator, stage.operated.audit, rest)
     found["goals"] = report.goals(found)
     return found
@@ -94,7 +94,7 @@ async def _live(
         await namespace(each.kube, "warm")
         await namespace(each.kube, "ones")
     warm, _ = phases.names("warm", WARM)
-    await phases.burst_by_hand(floor, made, warm)
+    await phases.bare_burst(floor, made, warm)
     await phases.burst(ours, operator, warm, until=warm)
     found["floor"], found["operator"] = [], []
     for number in range(rounds):
@@ -102,30 +102,30 @@ async def _live(
         asked, _ = phases.names(place, serves)
         for each in (floor, ours):
             await namespace(each.kube, place)
-        say(f"burst {number + 1} of {rounds}: {serves} ModelServes")
+        echo(f"burst {number + 1} of {rounds}: {serves} ModelServes")
         counted, late = await phases.requests(ours), await phases.lag(ours, operator)
         for who in (0, 1) if number % 2 else (1, 0):
             if who:
-                found["floor"].append(await phases.burst_by_hand(floor, made, asked))
+                found["floor"].append(await phases.bare_burst(floor, made, asked))
             else:
                 found["operator"].append(await phases.burst(ours, operator, asked, until=asked))
         found["requests"] = _per_serve(await phases.requests(ours) - counted, serves)
         found["lag"] = _lags(counting.since(late, await phases.lag(ours, operator)))
-        found["lost"] = await phases.lost(ours, place, serves)
+        found["lost"] = await phases.missing_children(ours, place, serves)
         if number < rounds - 1:
             await clear(floor.client, place)
             await clear(ours.client, place)
             await operator.quiet()
-    say("a burst that webhooks admit")
+    echo("a burst that webhooks allow")
     found["webhooks"] = await admitted.burst(stage, ours, operator, min(serves, ADMITTED))
-    say(f"one at a time, {ONES} of each")
+    echo(f"one at a time, {ONES} of each")
     found["oneAtATime"] = dict(
         zip(
             ("floor", "operator"),
             await phases.one_at_a_time(
                 [
-                    (floor, lambda s, name: make(s.client, phases.wanted, made, name)),
-                    (ours, lambda s, name: ask(s.client, phases.wanted, name)),
+                    (floor, lambda s, name: make(s.client, phases.modelserve, made, name)),
+                    (ours, lambda s, name: ask(s.client, phases.modelserve, name)),
                 ],
                 "ones",
                 ONES,
@@ -133,16 +133,16 @@ async def _live(
             strict=True,
         )
     )
-    say("the servers are said to be ready")
-    await phases.play_controllers(ours, asked)
+    echo("setting all servers ready")
+    await phases.set_all_ready(ours, asked)
     await operator.quiet()
     found["peakRssMiB"] = operator.peak_rss_mib()
 
 
 async def failing(stage: Stage, serves: int, rounds: int, share: float) -> dict[str, Any]:
-    """The same servers, once with all of them served, once with a share refused for ever.
+    """The same servers, once with all of them served, once with a share refused permanently.
 
-    What is measured is when the others are there, which are the same ones in both.
+    Measured is the time until the others exist, which are the same ones in both.
     """
     runs: dict[str, list[float]] = {"all served": [], "some refused": []}
     async with side(stage.operated) as ours, operating(stage) as operator:
@@ -179,7 +179,7 @@ def _lags(late: counting.Buckets) -> dict[str, float]:
 
 async def _restarted(ours: Side, operator: OperatorProcess) -> dict[str, float]:
     before = await phases.requests(ours)
-    quiet = await operator.quiet(patience=900)
+    quiet = await operator.quiet(timeout=900)
     counted = await phases.requests(ours) - before
     return {
         "readySeconds": operator.ready,
@@ -194,18 +194,18 @@ async def _restarted(ours: Side, operator: OperatorProcess) -> dict[str, float]:
 async def _rested(
     ours: Side, operator: OperatorProcess, audit: Path, seconds: int
 ) -> dict[str, float]:
-    """Writes are those of the audit log, which has none that the API server does for itself."""
+    """Writes are those in the audit log, which leaves out the API server's own."""
     before, late = await phases.requests(ours), await phases.lag(ours, operator)
     cpu, started = operator.cpu_seconds(), time.perf_counter()
     begun = datetime.datetime.now(datetime.UTC)
     await asyncio.sleep(seconds)
     counted = await phases.requests(ours) - before
     lasted = time.perf_counter() - started
-    for (verb, what), number in counting.written(counted).items():
-        say(f"  written at rest, by whomever: {verb} {what}, {number} times")
+    for (verb, what), number in counting.writing_requests(counted).items():
+        echo(f"  written at rest, by any client: {verb} {what}, {number} times")
     written = [write for write in writes(audit, {ADMIN}) if write.at >= begun]
     for write in written:
-        say(f"  written at rest, by the operator: {write.verb} {write.path}: {write.code}")
+        echo(f"  written at rest, by the operator: {write.verb} {write.path}: {write.code}")
     return {
         "writes": len(written),
         "reads": counting.reads(counted),

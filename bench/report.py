@@ -1,4 +1,4 @@
-"""What a contest shows: a table for people, JSON for machines. Pure."""
+"""The results of a benchmark: a table for people, JSON for machines. Pure."""
 
 import dataclasses
 import statistics
@@ -26,7 +26,7 @@ GOALS = {
 
 
 def summary(what: str, size: int, costs: Mapping[str, Sequence[Cost]]) -> dict[str, Any]:
-    """Medians, all runs, and how the goals were met."""
+    """Medians, all runs, and whether the goals are met."""
     goal = GOALS[what]
     medians = {name: _median(runs) for name, runs in costs.items()}
     ours = medians[OURS]

@@ -1,4 +1,4 @@
-"""The contest: two MinIOs on loopback, ours and the others in turn."""
+"""The comparison: two MinIOs on loopback; Roadstead and the other tools in turn."""
 
 import contextlib
 import dataclasses
@@ -17,7 +17,7 @@ from dev import samplegguf
 from dev.binaries import ensure
 from dev.servers import objectstore
 from dev.servers.objectstore import ObjectStore
-from dev.terminal import say
+from dev.terminal import echo
 from roadstead.api.location import StoreLocation
 from roadstead.transfer.messages import TransferJob, UrlInput
 from tests.support.store_client import minio
@@ -29,7 +29,7 @@ BUCKET = "models"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Contender:
-    """A command line, what it needs, and whether what it brought was verified by it."""
+    """A command line and its inputs."""
 
     name: str
     command: tuple[str, ...]
@@ -39,7 +39,7 @@ class Contender:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Stage:
-    """Two stores, the source with one model in it."""
+    """Two stores; the source has one model."""
 
     folder: Path
     size: int
@@ -55,14 +55,14 @@ class Stage:
 
 @contextlib.contextmanager
 def staged(size: int) -> Iterator[Stage]:
-    """Start the stores, make the model, put it into both."""
+    """Start the stores, generate the model, upload it to both."""
     with (
         tempfile.TemporaryDirectory(prefix="roadstead-bench-") as name,
         objectstore.running(Path(name) / "source") as source,
         objectstore.running(Path(name) / "store") as store,
     ):
         model = Path(name) / SOURCE_KEY
-        say(f"making a gguf file of {size / 2**30:.2f} GiB and storing it twice")
+        echo(f"generating a gguf file of {size / 2**30:.2f} GiB and uploading it twice")
         samplegguf.write(model, size)
         for server in (source, store):
             minio(server).make_bucket(BUCKET)
@@ -75,8 +75,8 @@ def staged(size: int) -> Iterator[Stage]:
 
 
 def _upload(stage: Stage, model: Path) -> None:
-    # By mc, because a process's peak RSS counts that of the one which started it, and minio-py
-    # would make this one large.
+    # With mc: a process's peak RSS includes that of its parent process, which minio-py would
+    # make large.
     for name in ("source", "store"):
         subprocess.run(
             [ensure("mc")["mc"], "cp", "--quiet", str(model), f"{name}/{BUCKET}/{SOURCE_KEY}"],
@@ -87,7 +87,7 @@ def _upload(stage: Stage, model: Path) -> None:
 
 
 def transfer_contenders(stage: Stage, *, rclone: bool) -> tuple[Contender, ...]:
-    """Source to store."""
+    """From the source to the store."""
     tools = tool_environ(stage)
     url = minio(stage.source).presigned_get_object(BUCKET, SOURCE_KEY)
     mc = str(ensure("mc")["mc"])
@@ -112,7 +112,7 @@ def transfer_contenders(stage: Stage, *, rclone: bool) -> tuple[Contender, ...]:
 
 
 def fetch_contenders(stage: Stage, *, rclone: bool) -> tuple[Contender, ...]:
-    """Store to a file."""
+    """From the store to a file."""
     tools = tool_environ(stage)
     url = minio(stage.store).presigned_get_object(BUCKET, SOURCE_KEY)
     url_file = stage.folder / "url"
@@ -150,12 +150,12 @@ def contest(
     rounds: int,
     clear: Callable[[], None],
 ) -> dict[str, list[Cost]]:
-    """Let them run in turn; `clear` removes what one brought before the next."""
+    """Run them in turn; `clear` removes each result before the next run."""
     costs: dict[str, list[Cost]] = {contender.name: [] for contender in contenders}
     for turn in range(rounds):
         for contender in contenders:
             clear()
-            # What the last one left to be written to disk is not this one's to wait for.
+            # Write back what the last run left, so that this run doesn't wait for it.
             os.sync()
             cost = run(
                 contender.command,
@@ -165,13 +165,13 @@ def contest(
                 log=stage.folder / "contender.log",
             )
             costs[contender.name].append(cost)
-            say(f"round {turn + 1}: {contender.name:16} {cost.seconds:6.2f} s")
+            echo(f"round {turn + 1}: {contender.name:16} {cost.seconds:6.2f} s")
     clear()
     return costs
 
 
 def clear_store(stage: Stage) -> None:
-    """Check that the object came whole, and remove it."""
+    """Check the object's size, and delete it."""
     client = minio(stage.store)
     for found in client.list_objects(BUCKET, TARGET_KEY):
         if found.size != stage.size:
@@ -180,7 +180,7 @@ def clear_store(stage: Stage) -> None:
 
 
 def clear_volume(stage: Stage) -> None:
-    """Check that the file came whole, and empty the volume."""
+    """Check the file's size, and empty the volume."""
     volume = stage.folder / "volume"
     volume.mkdir(exist_ok=True)
     target = volume / TARGET_KEY
@@ -191,7 +191,7 @@ def clear_volume(stage: Stage) -> None:
 
 
 def tool_environ(stage: Stage) -> dict[str, str]:
-    """mc and rclone know both stores from their environment; nothing is written at home."""
+    """Environment with both stores for mc and rclone, which then write no configuration."""
     environ = {"PATH": os.environ["PATH"], "HOME": str(stage.folder)}
     environ["RCLONE_CONFIG"] = str(stage.folder / "rclone.conf")
     for name, server in (("source", stage.source), ("store", stage.store)):

@@ -1,7 +1,7 @@
-"""`dev/bench transfers [--models 200]`: many small Models at once, against `mc cp` in a loop.
+"""`dev/bench transfers [--models 200]`: many small Models at once, compared with `mc cp` in a loop.
 
-Both bring the same object so many times, so many at once. The operator's is a process for each
-Model, verified, with its status written by way of the API server; the loop is `xargs -P`.
+Both copy the same object as often, with the same concurrency. The operator runs a process for each
+Model, verifies the object and writes the status to the API server; the loop is `xargs -P`.
 """
 
 import argparse
@@ -22,37 +22,37 @@ from dev.binaries import ensure
 from dev.servers.apiclient import connect, install_crds
 from dev.servers.apiserver import ApiServer, running
 from dev.servers.objectstore import ObjectStore
-from dev.terminal import say
+from dev.terminal import echo
 from tests.support import custom_objects
 from tests.support.apiserver import PROGRAMS
 from tests.support.builders.objects import make_model
-from tests.support.operator.namespace import cleared, condition, listed
+from tests.support.operator.namespace import condition, delete_all, list_all
 from tests.support.operator.operator_process import operator_process
-from tests.support.operator.site import BUCKET, Site, serving
-from tests.support.peak_usage import Peak, watching
+from tests.support.operator.site import BUCKET, Site, running_site
+from tests.support.peak_usage import Peak, sampling_peak
 from tests.support.store_client import minio
 from tests.support.waiting import assert_eventually
 
 SIZE: Final = 4 * 2**20
 CONNECTIONS: Final = 4
-PATIENCE_SECONDS: Final = 1800.0
+VERIFIED_DEADLINE_SECONDS: Final = 1800.0
 LOOP: Final = "seq $MODELS | xargs -P $AT_ONCE -I N $MC cp --quiet source/$FROM store/$TO/N.gguf"
 
 Figures = dict[str, float]
 
 
 def main(arguments: list[str]) -> int:
-    """Run it, print the table, write the JSON; there is no goal to miss."""
+    """Run it, print the table, write the JSON; there is no goal."""
     options = _options(arguments)
     with (
         tempfile.TemporaryDirectory(prefix="roadstead-bench-") as name,
         running(ensure(*PROGRAMS), Path(name)) as server,
-        serving(Path(name)) as site,
+        running_site(Path(name)) as site,
     ):
         found = asyncio.run(_contest(site, server, Path(name), options))
     options.output.write_text(json.dumps(found, indent=2) + "\n")
     print(_table(found))
-    say(f"written to {options.output}")
+    echo(f"written to {options.output}")
     return 0
 
 
@@ -68,7 +68,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
 async def _contest(
     site: Site, server: ApiServer, folder: Path, options: argparse.Namespace
 ) -> dict[str, Any]:
-    """Ours and the loop in turn."""
+    """Roadstead and the loop in turn."""
     await install_crds(server)
     known = site.publish(samplegguf.sample(SIZE))
     minio(site.store).make_bucket("loop")
@@ -76,7 +76,7 @@ async def _contest(
     for turn in range(options.rounds):
         ours.append(await _ours(site, server, folder, known, options))
         loop.append(_loop(site, folder, known, options))
-        say(f"round {turn + 1}: {ours[-1]['seconds']:.1f} s, {loop[-1]['seconds']:.1f} s")
+        echo(f"round {turn + 1}: {ours[-1]['seconds']:.1f} s, {loop[-1]['seconds']:.1f} s")
     return {
         "models": options.models,
         "atOnce": options.at_once,
@@ -89,7 +89,7 @@ async def _contest(
 async def _ours(
     site: Site, server: ApiServer, folder: Path, known: str, options: argparse.Namespace
 ) -> Figures:
-    """From the first create until the last Model is verified."""
+    """Seconds from the first create until the last Model is verified."""
     environ = site.environ(
         server.kubeconfig,
         ROADSTEAD_TRANSFER_CONCURRENCY=str(options.at_once),
@@ -97,34 +97,36 @@ async def _ours(
     )
     port = urlsplit(site.store.endpoint).port or 0
     async with connect(server) as api:
-        await cleared(api)
+        await delete_all(api)
         async with operator_process(environ, folder / "operator.log") as process:
-            with watching(process.pid, port) as peak:
+            with sampling_peak(process.pid, port) as peak:
                 started, before = time.monotonic(), _servers_cpu(site)
                 body = [
                     make_model(source={"quant": {"modelId": known}}) for _ in range(options.models)
                 ]
                 await asyncio.gather(*(custom_objects.create(api, each) for each in body))
                 await assert_eventually(
-                    lambda: _verified(api, options.models), timeout=PATIENCE_SECONDS, interval=1
+                    lambda: _verified(api, options.models),
+                    timeout=VERIFIED_DEADLINE_SECONDS,
+                    interval=1,
                 )
                 seconds, stores = time.monotonic() - started, _servers_cpu(site) - before
-        await cleared(api)
-    return {"seconds": seconds, "storesCpuSeconds": stores, **_told(peak)}
+        await delete_all(api)
+    return {"seconds": seconds, "storesCpuSeconds": stores, **_peak_figures(peak)}
 
 
 async def _verified(api: Any, count: int) -> bool:
-    models = await listed(api, "models")
+    models = await list_all(api, "models")
     ready = [each for each in models if condition(each, "Ready").get("status") == "True"]
     return len(ready) == count
 
 
-def _told(peak: Peak) -> Figures:
+def _peak_figures(peak: Peak) -> Figures:
     return {name: float(value) for name, value in dataclasses.asdict(peak).items()}
 
 
 def _loop(site: Site, folder: Path, known: str, options: argparse.Namespace) -> Figures:
-    """`xargs -P` with `mc cp`, which verifies nothing."""
+    """`xargs -P` with `mc cp`, without verification."""
     environ = {
         "PATH": "/usr/bin:/bin",
         "HOME": str(folder),

@@ -1,8 +1,8 @@
-"""Forward auth alone: how many verdicts a second one core gives, and how long each takes.
+"""Forward auth alone: verdicts per second on one core, and their latency.
 
-`python -m bench.verdicts [--seconds 10]`. One `roadstead forward-auth` as the chart runs
-it, kept to one core, with a real API server behind it and wrk on another core in the gateway's
-place. It prints a table and writes a JSON file.
+`python -m bench.verdicts [--seconds 10]`. One `roadstead forward-auth` runs as in the chart, pinned
+to one core, with a real API server; wrk on another core acts as the gateway. It prints a table and
+writes a JSON file.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from dev.binaries import ensure
 from dev.console.tokens import make_token
 from dev.servers.apiclient import connect, install_crds
 from dev.servers.apiserver import ApiServer, running
-from dev.terminal import say
+from dev.terminal import echo
 from tests.support.custom_objects import call
 from tests.support.forwardauth.auth_process import CHAT, KEY, prepare, running_auth
 from tests.support.forwardauth.permitted_server import make_site, make_system
@@ -39,19 +39,19 @@ NAMESPACE: Final = "demo"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Stand:
-    """A forward auth that runs, a server that it knows, and whom it lets use it."""
+    """A running forward auth, a server that it knows, and a token that it allows to use it."""
 
     url: str
     """`http://127.0.0.1:PORT`, before `/verify/<uuid>`"""
     uuid: str
     token: str = dataclasses.field(repr=False)
     server_key: str = dataclasses.field(repr=False)
-    """What it answers with, and so what the server is to take for its API key."""
+    """Key in its answers, which the server accepts as its API key."""
     pid: int
 
     @property
     def question(self) -> Mapping[str, str]:
-        """The headers of the gateway's question about a chat with the token."""
+        """The headers of the gateway's request about a chat request with the token."""
         return {
             "Authorization": f"Bearer {self.token}",
             "X-Forwarded-For": "127.0.0.1",
@@ -64,8 +64,8 @@ class Stand:
 
 
 @contextlib.contextmanager
-def standing(folder: Path) -> Iterator[Stand]:
-    """One with an API server behind it, both in `folder`; they end on the way out."""
+def staged(folder: Path) -> Iterator[Stand]:
+    """Start it with an API server in `folder`; stop both on exit."""
     with running(ensure("etcd", "kube-apiserver"), folder) as server:
         uuid = asyncio.run(_server_uuid(server))
         settings = prepare(folder)
@@ -87,15 +87,15 @@ async def _server_uuid(server: ApiServer) -> str:
         return (await make_site(api, NAMESPACE)).uuid
 
 
-def measure(stand: Stand, seconds: int) -> dict[str, Any]:
-    """Figures by the number of connections, and whether the goal is met at all of them."""
-    _pin(stand.pid, AUTH_CORE)
-    url = f"{stand.url}/verify/{stand.uuid}"
+def measure(auth: Stand, seconds: int) -> dict[str, Any]:
+    """Figures by the number of connections, and whether the goals are met."""
+    _pin(auth.pid, AUTH_CORE)
+    url = f"{auth.url}/verify/{auth.uuid}"
     rates = {
         connections: wrk.measure(
             url,
             Load(connections=connections, seconds=seconds),
-            stand.question,
+            auth.question,
             core=WRK_CORE,
         )
         for connections in CONNECTIONS
@@ -104,13 +104,13 @@ def measure(stand: Stand, seconds: int) -> dict[str, Any]:
 
 
 def _pin(pid: int, core: int) -> None:
-    """Keep all threads of a process to one core."""
+    """Pin all threads of a process to one core."""
     command = ["taskset", "--all-tasks", "--cpu-list", "--pid", str(core), str(pid)]
     subprocess.run(command, check=True, capture_output=True)
 
 
 def summary(rates: Mapping[int, Rate]) -> dict[str, Any]:
-    """The figures, and how the goal was met: the rate with the most connections, p99 with all."""
+    """The figures and the goals: the rate with the most connections, the highest p99."""
     most = rates[max(rates)]
     slowest = max(rate.p99 for rate in rates.values())
     return {
@@ -143,7 +143,7 @@ def table(found: Mapping[str, Any]) -> str:
 
 
 def goal_lines(goals: Mapping[str, Any]) -> tuple[str, ...]:
-    """The goals, what is, and whether that meets them."""
+    """The goals, the measured values, and whether they meet the goals."""
     rate, p99 = goals["perSecondPerCore"], goals["p99Ms"]
     return (
         f"goal: {rate['atLeast']} verdicts/s per core, is {rate['is']}: {_met(rate)}",
@@ -156,16 +156,16 @@ def _met(goal: Mapping[str, Any]) -> str:
 
 
 def main() -> int:
-    """Returns 0 where the goals are met, 1 where one is missed."""
+    """Returns 0 if the goals are met, otherwise 1."""
     parser = argparse.ArgumentParser(prog="python -m bench.verdicts", description=__doc__)
     parser.add_argument("--seconds", type=int, default=10, help="of each measurement")
     parser.add_argument("--output", type=Path, default=Path("bench-verdicts.json"))
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, standing(Path(folder)) as stand:
-        found = measure(stand, options.seconds)
+    with tempfile.TemporaryDirectory() as folder, staged(Path(folder)) as auth:
+        found = measure(auth, options.seconds)
     options.output.write_text(json.dumps(found, indent=2) + "\n")
     print(table(found))
-    say(f"written to {options.output}")
+    echo(f"written to {options.output}")
     return 0 if all(goal["met"] for goal in found["goals"].values()) else 1
 
 

@@ -1,4 +1,4 @@
-"""wrk, the load generator, and what it prints."""
+"""The load generator wrk and its output."""
 
 import dataclasses
 import re
@@ -14,7 +14,7 @@ _MILLISECONDS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Load:
-    """So many connections, each with the next request as soon as the last is answered."""
+    """Connections that each send the next request once the last is answered."""
 
     connections: int
     seconds: int
@@ -22,7 +22,7 @@ class Load:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Rate:
-    """Requests a second, and milliseconds until the answer."""
+    """Requests per second, and milliseconds until the answer."""
 
     per_second: float
     p50: float
@@ -30,9 +30,9 @@ class Rate:
 
 
 def measure(url: str, load: Load, headers: Mapping[str, str], *, core: int | None = None) -> Rate:
-    """Ask one URL. DevError where an answer is not a 2xx or 3xx.
+    """Send requests to a URL. Raises DevError if an answer is not a 2xx or 3xx.
 
-    `core` is the processor that wrk keeps to.
+    `core` is the processor that wrk is pinned to.
     """
     debian.ensure("wrk")
     pinned = [] if core is None else ["taskset", "--cpu-list", str(core)]
@@ -48,7 +48,7 @@ def measure(url: str, load: Load, headers: Mapping[str, str], *, core: int | Non
 def by_connections(
     url: str, connections: Sequence[int], seconds: int, headers: Mapping[str, str]
 ) -> dict[str, Rate]:
-    """The same with each number of connections, a second to warm up before; by that number."""
+    """The rate for each number of connections, after a second to warm up; keyed by that number."""
     rates = {}
     for count in connections:
         measure(url, Load(connections=count, seconds=WARM_SECONDS), headers)
@@ -58,7 +58,7 @@ def by_connections(
 
 
 def parse(text: str, url: str) -> Rate:
-    """What wrk 4 printed with --latency."""
+    """Parse the output of wrk 4 with --latency."""
     if failed := re.search(r"Non-2xx or 3xx responses: (\d+)", text):
         raise DevError(f"{url} refused {failed[1]} requests:\n{text}")
     return Rate(
@@ -76,5 +76,5 @@ def _milliseconds(percent: int, text: str) -> float:
 def _found(pattern: str, text: str) -> re.Match[str]:
     found = re.search(pattern, text, re.MULTILINE)
     if found is None:
-        raise DevError(f"wrk printed no {pattern}:\n{text}")
+        raise DevError(f"wrk's output lacks {pattern}:\n{text}")
     return found

@@ -1,1 +1,1 @@
-"""What a developer runs: the local cluster, its images, the demo and the benchmarks."""
+"""Tools for developers: the local cluster, its images, the demo and the benchmarks."""

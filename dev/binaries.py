@@ -1,7 +1,7 @@
 """The programs of the local cluster, built from pinned upstream Go modules into the cache.
 
-`ensure("etcd", "kubectl")` returns their paths; what is built already is not built again, and with
-everything built no Go is needed. `python -m dev.binaries NAME...` does the same from a shell.
+`ensure("etcd", "kubectl")` returns their paths. Programs that are built already are not built
+again; if all are, Go is not needed. `python -m dev.binaries NAME...` does the same from a shell.
 """
 
 import os
@@ -14,18 +14,18 @@ from pathlib import Path
 
 from dev import cache, longrun, stubs
 from dev.errors import BuildFailed, DevError, MissingTool
-from dev.terminal import about, announce, indent, is_reported, minutes, say, tail
+from dev.terminal import about, announce, echo, indent, is_reported, minutes, tail
 from dev.versions import GO_MINIMUM, GO_PROGRAMS, GoProgram
 
 GO_MODULES = Path(__file__).parent / "go"
 _COMPILER = ("-gcflags=all=-dwarf=false",)
-"""Without what debuggers read, which the linker drops anyway: a tenth less to compile."""
+"""No debug information, which the linker drops anyway: a tenth less to compile."""
 
 
 def ensure(*names: str) -> dict[str, Path]:
-    """The path of each named program, built where it is missing.
+    """Return the path of each named program; build those that are missing.
 
-    Raises MissingTool without a fit Go, BuildFailed with the end of the build's log.
+    Raises MissingTool without a suitable Go, BuildFailed with the end of the build's log.
     """
     programs = [_program(name) for name in names]
     if not is_reported():
@@ -39,7 +39,7 @@ def ensure(*names: str) -> dict[str, Path]:
 
 
 def are_built(*names: str) -> bool:
-    """Whether `ensure` has nothing to do."""
+    """Whether all of them are built."""
     return all(cached(_program(name)).exists() for name in names)
 
 
@@ -50,35 +50,36 @@ def usual_seconds(*names: str) -> int:
 
 
 def cached(program: GoProgram) -> Path:
-    """Where the program stands once built: keyed by its module's exact requirements and flags."""
+    """Path of the program once it is built: keyed by its module's exact requirements and flags."""
     folder = f"{program.name}-{program.version}-{content_key(program, GO_MODULES)}"
     return cache.root() / "bin" / folder / program.name
 
 
 def content_key(program: GoProgram, modules: Path) -> str:
-    """Changes with anything that we hold of the build.
+    """Key of a program's inputs in this repository.
 
-    Not with the Go that builds: a newer patch release is no reason to build for ten minutes again.
+    The Go version is not part of it: a newer patch release does not justify a ten-minute build.
     """
     folder = modules / program.module
     sources = sorted(path for path in folder.rglob("*") if path.suffix in {".mod", ".sum", ".go"})
     contents = (path.read_bytes() for path in sources)
-    ours = (program.name, program.package, program.ldflags, *_COMPILER)
-    return cache.key(*ours, *stubs.changes(folder), *contents)
+    inputs = (program.name, program.package, program.ldflags, *_COMPILER)
+    return cache.key(*inputs, *stubs.changes(folder), *contents)
 
 
 def _program(name: str) -> GoProgram:
     try:
         return GO_PROGRAMS[name]
     except KeyError:
-        raise DevError(f"no program {name!r}; there are: {', '.join(GO_PROGRAMS)}") from None
+        known = ", ".join(GO_PROGRAMS)
+        raise DevError(f"unknown program {name!r}: expected one of {known}") from None
 
 
 def _announce(missing: Sequence[GoProgram]) -> None:
-    """The sum beforehand, where several builds follow each other."""
+    """Print the total time in advance if several builds follow each other."""
     if len({each.package for each in missing}) > 1:
         usual = about(usual_seconds(*(each.name for each in missing)))
-        say(f"{len(missing)} programs are built from source, once for all checkouts: {usual}")
+        echo(f"building {len(missing)} programs from source, once for all checkouts: {usual}")
 
 
 def _build(module: str, programs: Sequence[GoProgram]) -> None:
@@ -100,7 +101,7 @@ def _build(module: str, programs: Sequence[GoProgram]) -> None:
 
 
 def _by_ldflags(programs: Iterable[GoProgram]) -> list[tuple[str, list[GoProgram]]]:
-    """Programs that one `go build` can make together: it takes one set of linker flags."""
+    """Groups of programs that one `go build` can build: it takes one set of linker flags."""
     groups: dict[str, list[GoProgram]] = {}
     for each in programs:
         groups.setdefault(each.ldflags, []).append(each)
@@ -116,14 +117,14 @@ def _go_build(folder: Path, packages: Sequence[str], ldflags: str, output: Path,
     if code != 0:
         raise BuildFailed(
             f"`go build {' '.join(packages)}` in {folder} failed:\n{_reason(log)}\n"
-            f"The whole log: {log}. Without a network, or with a module proxy that lacks a module, "
-            "the lines above name it (`go env GOPROXY`); with a full disk, `go clean -cache` and "
-            "`df -h` help. Then run the same command again: what is compiled stays compiled."
+            f"The whole log: {log}. If a module could not be downloaded, check the network and "
+            "the module proxy (`go env GOPROXY`); if the disk is full, run `go clean -cache`. "
+            "Then run the same command again: compiled packages are kept."
         )
 
 
 def _reason(log: Path) -> str:
-    """The compiler's errors, which other packages' names may follow; else the log's end."""
+    """The compiler's errors, which other packages' names may follow; otherwise the log's end."""
     lines = log.read_text(errors="replace").splitlines()
     found = next((place for place, line in enumerate(lines) if line.startswith("# ")), None)
     return tail(log) if found is None else indent(lines[found : found + 10])
@@ -132,7 +133,7 @@ def _reason(log: Path) -> str:
 def _progress(log: Sequence[str]) -> str:
     lines = log[1:]
     fetched = sum(line.startswith("go: downloading") for line in lines)
-    return f"{fetched} modules fetched, {len(lines) - fetched} packages compiled"
+    return f"{fetched} modules downloaded, {len(lines) - fetched} packages compiled"
 
 
 def _publish(staged: Path, program: GoProgram) -> None:
@@ -140,15 +141,15 @@ def _publish(staged: Path, program: GoProgram) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     linked = target.parent / f".{program.name}"
     linked.unlink(missing_ok=True)
-    # A link and no copy: several programs may be one binary.
+    # A link instead of a copy: several programs may be one binary.
     os.link(staged / go_output_name(program), linked)
     os.replace(linked, target)
 
 
 def go_output_name(program: GoProgram) -> str:
-    """What `go build` calls the program: the last part of its path that is no major version.
+    """Name of `go build`'s output: the last element of the package path, without major versions.
 
-    `github.com/Shopify/toxiproxy/v2/cmd/server` becomes `server`; here it gets its own name.
+    `github.com/Shopify/toxiproxy/v2/cmd/server` becomes `server`; the cache has its own name.
     """
     if program.package == ".":
         return program.module
@@ -157,19 +158,18 @@ def go_output_name(program: GoProgram) -> str:
 
 
 def _go_env() -> dict[str, str]:
-    """Without cgo the programs are static: they run in an image that holds nothing else."""
-    ours = {"CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"}
-    return {**os.environ, **ours}
+    """Without cgo the programs are static, so they run in an image that contains nothing else."""
+    return {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"}
 
 
 def require_go() -> None:
-    """Raises MissingTool without a Go that can build the programs."""
+    """Raises MissingTool without a Go version that can build the programs."""
     _require_go(GO_MODULES / "cluster")
 
 
 def _require_go(folder: Path) -> None:
     wanted = ".".join(map(str, GO_MINIMUM))
-    advice = f"Install Go {wanted} or newer (https://go.dev/dl/) and put `go` on PATH."
+    advice = f"Install Go {wanted} or newer (https://go.dev/dl/) and add `go` to PATH."
     try:
         answer = subprocess.run(
             ["go", "env", "GOVERSION"], cwd=folder, env=_go_env(), capture_output=True, text=True
@@ -183,7 +183,7 @@ def _require_go(folder: Path) -> None:
 
 
 def go_version(text: str) -> tuple[int, int]:
-    """`go1.26.8` as (1, 26); (0, 0) for what is not a release."""
+    """`go1.26.8` as (1, 26); (0, 0) if it is not a release."""
     found = re.match(r"go(\d+)\.(\d+)", text.strip())
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
@@ -193,7 +193,7 @@ def main(names: Sequence[str]) -> int:
         for path in ensure(*(names or tuple(GO_PROGRAMS))).values():
             print(path)
     except DevError as error:
-        say(f"error: {error}")
+        echo(f"error: {error}")
         return 1
     return 0
 

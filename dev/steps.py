@@ -1,7 +1,7 @@
-"""Steps that run side by side: what is being done, how much is left, and what each one took.
+"""Steps that run side by side, with their progress, remaining time and duration.
 
-A lane does its steps one after the other; lanes run at the same time, and a step waits for the
-steps that it needs. The first failure stops the others, and is what the caller gets.
+A lane runs its steps one after the other; lanes run concurrently, and a step waits for the steps
+that it needs. The first failure stops the others and is raised.
 """
 
 import contextvars
@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 
 from dev import terminal
 from dev.errors import Interrupted
-from dev.terminal import about, minutes, say
+from dev.terminal import about, echo, minutes
 
 REPORT_SECONDS = 15.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One thing to do. `done` says whether there is nothing to do, and costs nothing."""
+    """One step. `done` returns whether it can be skipped, and is cheap."""
 
     name: str
     lane: str
@@ -31,7 +31,7 @@ class Step:
 
 @dataclass
 class _Progress:
-    """Where a step is."""
+    """State of a step."""
 
     started: float = 0.0
     took: float | None = None
@@ -44,22 +44,22 @@ class _Progress:
 
 
 def run(steps: Sequence[Step]) -> None:
-    """Run the steps that have something to do.
+    """Run the steps that are not done.
 
-    Raises what the first failing step raised; the others stop at their next look at the clock.
+    Raises the error of the first step that fails; the others stop at their next report.
     """
     todo = [step for step in steps if not step.done()]
     if not todo:
         return
-    say(f"{len(todo)} steps the first time, {about(seconds_left(todo, {}))}:")
-    say(f"  {', '.join(step.name for step in todo)}")
+    echo(f"{len(todo)} steps the first time, {about(seconds_left(todo, {}))}:")
+    echo(f"  {', '.join(step.name for step in todo)}")
     started = time.monotonic()
-    _Run(todo).to_the_end()
-    say(f"built everything in {minutes(time.monotonic() - started)}")
+    _Run(todo).run_all()
+    echo(f"built everything in {minutes(time.monotonic() - started)}")
 
 
 def seconds_left(steps: Sequence[Step], spent: dict[str, float]) -> float:
-    """The longest lane, less what its steps have spent; a step that is late has a tenth left."""
+    """Time of the longest lane minus the elapsed time; an overdue step counts as a tenth."""
     lanes: dict[str, float] = {}
     for step in steps:
         left = max(step.usual_seconds - spent.get(step.name, 0.0), step.usual_seconds / 10)
@@ -75,7 +75,7 @@ class _Run:
         self._failure: BaseException | None = None
         self._started = time.monotonic()
 
-    def to_the_end(self) -> None:
+    def run_all(self) -> None:
         lanes = dict.fromkeys(step.lane for step in self._steps)
         threads = [threading.Thread(target=self._lane, args=(lane,)) for lane in lanes]
         for thread in threads:
@@ -92,14 +92,14 @@ class _Run:
             raise self._failure
 
     def _watch(self, threads: Sequence[threading.Thread]) -> None:
-        """Print where everything is, until all lanes are at their end."""
+        """Print the progress until all lanes have completed."""
         reported = time.monotonic()
         while any(thread.is_alive() for thread in threads):
             for thread in threads:
                 thread.join(0.2)
             if time.monotonic() - reported >= REPORT_SECONDS:
                 reported = time.monotonic()
-                say(self._state())
+                echo(self._state())
 
     def _state(self) -> str:
         now = time.monotonic()
@@ -109,21 +109,21 @@ class _Run:
             for step in open_
             if self._progress[step.name].running
         }
-        doing = "; ".join(self._doing(step) for step in open_ if step.name in spent)
+        doing = "; ".join(self._describe(step) for step in open_ if step.name in spent)
         left = about(seconds_left(open_, spent))
         return f"  {minutes(now - self._started)}, {left} left: {doing}"
 
-    def _doing(self, step: Step) -> str:
+    def _describe(self, step: Step) -> str:
         detail = self._progress[step.name].detail
         return f"{step.name} ({detail})" if detail else step.name
 
     def _lane(self, lane: str) -> None:
         for step in self._steps:
-            if step.lane == lane and not self._one(step):
+            if step.lane == lane and not self._run_step(step):
                 return
 
-    def _one(self, step: Step) -> bool:
-        """Whether the lane may start its next step."""
+    def _run_step(self, step: Step) -> bool:
+        """Run one step; whether the lane may start its next step."""
         for name in step.needs:
             while name in self._progress and not self._progress[name].ended.wait(0.2):
                 if self._stop.is_set():
@@ -133,16 +133,16 @@ class _Run:
         progress = self._progress[step.name]
         progress.started = time.monotonic()
         try:
-            contextvars.Context().run(self._reporting, step, progress)
+            contextvars.Context().run(self._run_reporting, step, progress)
         except BaseException as error:
             self._fail(error)
             return False
         progress.took = time.monotonic() - progress.started
         progress.ended.set()
-        say(f"  {step.name}: done in {minutes(progress.took)}")
+        echo(f"  {step.name}: done in {minutes(progress.took)}")
         return True
 
-    def _reporting(self, step: Step, progress: _Progress) -> None:
+    def _run_reporting(self, step: Step, progress: _Progress) -> None:
         def report(detail: str) -> None:
             progress.detail = detail
             if self._stop.is_set():

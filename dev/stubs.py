@@ -1,7 +1,7 @@
-"""Parts of upstream modules that the local cluster's programs are built without.
+"""Packages of upstream modules that the local cluster's programs are built without.
 
-Go builds from a copy of such a module, with files of ours in place of some and without others, and
-from a go.mod that names the copy. A dependency that is reached by few calls needs no copy: the
+Go builds from a copy of such a module, in which some files are replaced by ours and others are
+removed, and from a go.mod that names the copy. A dependency with few calls needs no copy: the
 module's go.mod replaces it by a folder of ours (dev/go/cluster/go.mod).
 """
 
@@ -17,18 +17,18 @@ from dev import cache
 from dev.errors import BuildFailed
 
 FOLDER = "_stubs"
-"""In the folder in dev/go. Go skips it for its name: the files in it don't build by themselves."""
+"""Folder in dev/go. Go skips it because of its name: its files don't build by themselves."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stub:
-    """What is left out of one upstream module."""
+    """Files that are replaced or removed in one upstream module."""
 
     module: str
     folder: str = ""
-    """In FOLDER: each file takes the place of the upstream file of the same path."""
+    """In FOLDER: each file replaces the upstream file at the same path."""
     removed: Sequence[str] = ()
-    """The upstream files that go without a replacement."""
+    """Upstream files that are removed without a replacement."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,10 @@ class Upstream:
 
 
 _TESTS = shutil.ignore_patterns("*_test.go", "testdata")
-"""What a copy goes without anyhow: half of its files."""
+"""Not copied in any case: half of a module's files."""
 
-# With each, the packages that need not be compiled and the size of their archives, which is a
-# measure of the work: `go list -deps -export` with the flags of dev/binaries.py, before and after.
+# The numbers are the packages that need not be compiled and the size of their archives, measured
+# with `go list -deps -export` and the flags of dev/binaries.py, before and after.
 STUBS: Mapping[str, Sequence[Stub]] = {
     "cluster": (
         # Test code of Kubernetes in packages of its servers, with a fake clientset: 61, 152 MB.
@@ -81,7 +81,7 @@ STUBS: Mapping[str, Sequence[Stub]] = {
 
 
 def flags(folder: Path, environ: Mapping[str, str]) -> list[str]:
-    """The flags of `go build` for the module in `folder`: none, or the go.mod to use instead."""
+    """Flags of `go build` for the module in `folder`: empty, or the go.mod to use instead."""
     found = STUBS.get(folder.name, ())
     if not found:
         return []
@@ -91,9 +91,9 @@ def flags(folder: Path, environ: Mapping[str, str]) -> list[str]:
 
 
 def changes(folder: Path) -> list[str]:
-    """Which upstream files are replaced or removed for the module in `folder`.
+    """Upstream files that are replaced or removed for the module in `folder`.
 
-    Its files' contents don't show that: a stub that moves changes what is built.
+    The contents of our files don't show that: a stub at another path changes the build.
     """
     return [
         f"{stub.module} {name}"
@@ -103,7 +103,7 @@ def changes(folder: Path) -> list[str]:
 
 
 def replacements(folder: Path, stub: Stub) -> dict[str, Path]:
-    """Our files by the path of the upstream file that each takes the place of."""
+    """Our files by the path of the upstream file that each replaces."""
     files = folder / FOLDER / stub.folder
     found = sorted(path for path in files.rglob("*") if path.is_file()) if stub.folder else ()
     return {str(path.relative_to(files)): path for path in found}
@@ -112,7 +112,7 @@ def replacements(folder: Path, stub: Stub) -> dict[str, Path]:
 def apply(stub: Stub, replaced: Mapping[str, Path], copied: Path) -> None:
     """Replace and remove the stub's files in a copy of its module.
 
-    Raises BuildFailed where upstream has no such file: in another version it may be elsewhere.
+    Raises BuildFailed if upstream has no such file; another version may have moved it.
     """
     for name in (*replaced, *stub.removed):
         if not (copied / name).is_file():
@@ -126,7 +126,7 @@ def apply(stub: Stub, replaced: Mapping[str, Path], copied: Path) -> None:
 
 
 def _copy(folder: Path, stub: Stub, upstream: Upstream) -> Upstream:
-    """A copy of the upstream module with the stub applied, made once."""
+    """A copy of the upstream module with the stub applied; created once."""
     replaced = replacements(folder, stub)
     contents = (part for name, path in replaced.items() for part in (name, path.read_bytes()))
     key = cache.key(str(upstream.folder), *stub.removed, *contents)
@@ -157,7 +157,7 @@ def _download(
 def _modfile(folder: Path, replaced: Mapping[str, Upstream]) -> Path:
     """go.mod with the copies in it, and go.sum beside it under the name that Go expects."""
     text = (folder / "go.mod").read_text()
-    # With the version it takes precedence over a line in go.mod that replaces the module too.
+    # With a version, it takes precedence over a line in go.mod that replaces the module too.
     for module, copied in replaced.items():
         text += f"\nreplace {module} {copied.version} => {copied.folder}\n"
     sums = (folder / "go.sum").read_bytes()

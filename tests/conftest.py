@@ -1,4 +1,4 @@
-"""What holds for every test."""
+"""Options and settings of all tests."""
 
 from pathlib import Path
 
@@ -9,22 +9,22 @@ from tests.support.scheduling import ByFile
 
 pytest_plugins = ["tests.support.faults_table"]
 
-# A shared machine may stall at any example: how long one takes says nothing of the code.
+# A shared machine may stall during any example, so its duration does not depend on the code alone.
 settings.register_profile("roadstead", deadline=None)
-# What `make check` runs before each commit; `make test` tries five times as many.
+# `make check` runs these before each commit; `make test` runs five times as many.
 settings.register_profile("few-examples", deadline=None, max_examples=20)
 settings.load_profile("roadstead")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """A run on the cluster may be two: what shares it, then what needs it for itself."""
+    """A run on the cluster may be two: tests that share it, then those that need it exclusively."""
     group = parser.getgroup("cluster")
     group.addoption("--cluster-part", choices=("shared", "alone"), help="run only these files")
     group.addoption(
-        "--cluster-run", type=Path, help="a folder for what such runs note; the cluster stays up"
+        "--cluster-run", type=Path, help="folder for the state of such runs; the cluster stays up"
     )
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByFile:
-    """How several processes share the tests."""
+    """Distribute the tests among several processes."""
     return ByFile(config, log)

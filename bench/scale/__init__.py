@@ -1,1 +1,1 @@
-"""What many objects cost: the parts of `dev/bench reconcile`."""
+"""The cost of many objects: the modules of `dev/bench reconcile`."""

@@ -1,4 +1,4 @@
-"""A burst whose servers are admitted by a webhook, as all are in a cluster."""
+"""A burst of servers that go through a webhook, as all do in a cluster."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,7 @@ _SHARES: Final = {"p50": 0.5, "p99": 0.99}
 
 
 async def burst(stage: Stage, ours: Side, operator: OperatorProcess, serves: int) -> dict[str, Any]:
-    """What the API server waited for its webhooks meanwhile, in milliseconds."""
+    """Run the burst; the time that the API server waited for its webhooks, in milliseconds."""
     await namespace(ours.kube, PLACE)
     contract = make_contract(name=PLACE, namespaces={"names": [PLACE]})
     await ours.kube.create(RESOURCECONTRACTS, contract)
@@ -33,7 +33,7 @@ async def burst(stage: Stage, ours: Side, operator: OperatorProcess, serves: int
         token = dev_token(folder)
 
         def serve(place: str, name: str) -> Mapping[str, Any]:
-            return with_token(phases.wanted(place, name), token)
+            return with_token(phases.modelserve(place, name), token)
 
         asked, _ = phases.names(PLACE, serves)
         before = await _waited(ours)
@@ -51,19 +51,19 @@ async def _waited(ours: Side) -> counting.Buckets:
 
 @contextlib.asynccontextmanager
 async def _admitting(stage: Stage, kube: KubeClient) -> AsyncIterator[Folder]:
-    """One webhook's process that the operator's API server asks while the block lasts."""
+    """A webhooks process that the operator's API server calls while the block runs."""
     folder = prepare(stage.folder / "webhooks")
     quiet = {"ROADSTEAD_LOG_LEVEL": "warning"}
     with running_webhooks(stage.operated, folder, name="a", **quiet) as webhooks:
         async with connect(stage.operated) as api:
             await register(api, webhooks.port, folder)
-            await until_asked(kube, phases.wanted(PLACE, "without-a-token"))
+            await wait_until_called(kube, phases.modelserve(PLACE, "without-a-token"))
             yield folder
             await unregister(api)
 
 
-async def until_asked(kube: KubeClient, serve: Mapping[str, Any]) -> None:
-    """The API server learns of its webhooks by a watch of its own; then it refuses `serve`."""
+async def wait_until_called(kube: KubeClient, serve: Mapping[str, Any]) -> None:
+    """Wait until the API server, which watches webhook configurations, denies `serve`."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         try:
@@ -71,4 +71,4 @@ async def until_asked(kube: KubeClient, serve: Mapping[str, Any]) -> None:
         except KubeError:
             return
         await asyncio.sleep(0.1)
-    raise TimeoutError("the API server asks no webhook")
+    raise TimeoutError("the API server does not call the webhook")

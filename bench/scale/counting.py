@@ -1,4 +1,4 @@
-"""What the pages of metrics tell: requests by verb and kind, and percentiles of histograms."""
+"""Figures from metrics pages: requests by verb and kind, and percentiles of histograms."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -22,13 +22,13 @@ KINDS: Final = (
     "events",
     "namespaces",
 )
-"""The kinds that Roadstead asks for; what the API server does for itself is not among them."""
+"""The kinds that Roadstead uses; requests of the API server itself are not included."""
 
 Requests = Counter[tuple[str, str]]
-"""How many there were, by verb and `kind` or `kind/subresource`."""
+"""Numbers of requests, by verb and `kind` or `kind/subresource`."""
 
 Buckets = dict[float, float]
-"""A histogram: how many values were at most so large."""
+"""A histogram: the number of values up to each bound."""
 
 
 async def page(session: aiohttp.ClientSession, url: str) -> str:
@@ -39,7 +39,7 @@ async def page(session: aiohttp.ClientSession, url: str) -> str:
 
 
 def requests(text: str) -> Requests:
-    """The requests that an API server has answered so far."""
+    """Requests that an API server has answered so far."""
     found: Requests = Counter()
     for labels, value in _samples(text, "apiserver_request_total"):
         if labels["resource"] in KINDS:
@@ -48,18 +48,18 @@ def requests(text: str) -> Requests:
     return found
 
 
-def written(counted: Requests) -> Requests:
-    """Those that would change something."""
+def writing_requests(counted: Requests) -> Requests:
+    """Requests that write."""
     return Counter({what: count for what, count in counted.items() if what[0] not in READING})
 
 
 def writes(counted: Requests) -> int:
-    """How many would change something."""
-    return written(counted).total()
+    """Number of requests that write."""
+    return writing_requests(counted).total()
 
 
 def reads(counted: Requests) -> int:
-    """Those that only ask, watches left out."""
+    """Number of requests that read, without watches."""
     return sum(count for (verb, _), count in counted.items() if verb in ("GET", "LIST"))
 
 
@@ -72,12 +72,12 @@ def buckets(text: str, name: str) -> Buckets:
 
 
 def since(before: Buckets, after: Buckets) -> Buckets:
-    """What came in between."""
+    """The values between two scrapes."""
     return {edge: count - before.get(edge, 0) for edge, count in after.items()}
 
 
 def quantile(found: Buckets, share: float) -> float:
-    """As Prometheus' `histogram_quantile`: even within a bucket; 0 without a value."""
+    """As Prometheus' `histogram_quantile`: linear within a bucket; 0 without values."""
     edges = sorted(found)
     total = found[edges[-1]] if edges else 0
     wanted, low, below = share * total, 0.0, 0.0
@@ -92,7 +92,7 @@ def quantile(found: Buckets, share: float) -> float:
 
 
 def _samples(text: str, name: str) -> Iterable[tuple[Mapping[str, str], float]]:
-    """Only these lines are parsed: a whole page takes seconds."""
+    """Only lines of this metric are parsed, since a whole page takes seconds."""
     lines = [line for line in text.splitlines() if line.startswith((f"{name}{{", f"{name} "))]
     for family in text_string_to_metric_families("\n".join(lines) + "\n"):
         for sample in family.samples:

@@ -1,4 +1,4 @@
-"""The servers that are asked for, and a bare client that makes their objects by itself."""
+"""The ModelServes of the load, and a bare client that creates their children itself."""
 
 import asyncio
 import contextlib
@@ -25,8 +25,8 @@ from roadstead.kube.resources import (
 )
 
 IN_FLIGHT: Final = 16
-"""Requests at once: so many workers has the operator too."""
-PATIENCE: Final = 900.0
+"""Concurrent requests: as many as the operator has workers."""
+ARRIVAL_DEADLINE_SECONDS: Final = 900.0
 _NAME: Final = "pattern-of-a-server"
 _UID: Final = "pattern-of-a-uid"
 _NAMESPACE: Final = "pattern-of-a-place"
@@ -34,18 +34,18 @@ _NAMESPACE: Final = "pattern-of-a-place"
 _T = TypeVar("_T")
 Name = tuple[str, str]
 Serve = Callable[[str, str], Mapping[str, Any]]
-"""Makes a ModelServe of a namespace and a name."""
+"""Creates a ModelServe from a namespace and a name."""
 
 
 class BareClient:
-    """Sends bytes that are ready; nothing else could be quicker in Python."""
+    """Sends prepared bytes; Python could not be faster."""
 
     def __init__(self, server: ApiServer, session: aiohttp.ClientSession) -> None:
         self.url = server.url
         self.session = session
 
     async def send(self, method: str, path: str, body: bytes, kind: str = "json") -> bytes:
-        """The answer; RuntimeError where it is an error."""
+        """The answer. Raises RuntimeError if it is an error."""
         headers = {"Content-Type": f"application/{kind}"}
         async with self.session.request(
             method, f"{self.url}{path}", data=body, headers=headers
@@ -58,7 +58,7 @@ class BareClient:
 
 @contextlib.asynccontextmanager
 async def bare(server: ApiServer) -> AsyncIterator[BareClient]:
-    """The administrator's."""
+    """A client with the administrator's rights."""
     context = ssl.create_default_context(cafile=str(server.ca))
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=2 * IN_FLIGHT, ssl=context),
@@ -68,13 +68,13 @@ async def bare(server: ApiServer) -> AsyncIterator[BareClient]:
 
 
 class Templates:
-    """The children of one server as bytes, to be filled with another's name."""
+    """The children of one server as bytes, into which other names are inserted."""
 
     def __init__(self, children: Sequence[Mapping[str, Any]]) -> None:
         self._bodies = [(resource_of(child), json.dumps(child).encode()) for child in children]
 
     def of(self, name: Name, uid: str) -> list[tuple[str, bytes]]:
-        """Path and body of each."""
+        """Path and body of each child."""
         return [
             (
                 resource.collection(name[0]),
@@ -86,13 +86,13 @@ class Templates:
         ]
 
 
-def pattern() -> tuple[Name, str]:
-    """The name and the UID of the server whose children are templates."""
+def template_name() -> tuple[Name, str]:
+    """Name and UID of the server whose children are the templates."""
     return (_NAMESPACE, _NAME), _UID
 
 
 class Arrivals:
-    """When each server's Deployment was seen: the child that is written last."""
+    """Times at which the Deployments were seen: the child that is written last."""
 
     def __init__(self, kube: KubeClient) -> None:
         self._kube = kube
@@ -102,7 +102,7 @@ class Arrivals:
 
     @contextlib.asynccontextmanager
     async def watching(self) -> AsyncIterator["Arrivals"]:
-        """While the block lasts."""
+        """Watch while the block runs."""
         version = 0
         async for part in self._kube.list(DEPLOYMENTS):
             version = part.version
@@ -125,18 +125,18 @@ class Arrivals:
                     self._all.set()
 
     async def all_of(self, names: Iterable[Name]) -> float:
-        """When the last of these was seen; waits for it."""
+        """Wait for all of these; the time at which the last one was seen."""
         wanted = list(names)
         self._awaited = {name for name in wanted if name not in self._seen}
         self._all.clear()
         if self._awaited:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(ARRIVAL_DEADLINE_SECONDS):
                 await self._all.wait()
         return max(self._seen[name] for name in wanted)
 
 
 async def in_flight(items: Iterable[_T], work: Callable[[_T], Awaitable[object]]) -> None:
-    """Work on all, IN_FLIGHT at a time, in their order."""
+    """Process all items in order, IN_FLIGHT at a time."""
     queue = iter(items)
 
     async def worker() -> None:
@@ -149,7 +149,7 @@ async def in_flight(items: Iterable[_T], work: Callable[[_T], Awaitable[object]]
 
 
 async def ask(client: BareClient, serve: Serve, name: Name) -> str:
-    """Create one ModelServe; its UID."""
+    """Create one ModelServe; returns its UID."""
     body = json.dumps(serve(*name)).encode()
     answer = await client.send("POST", MODELSERVES.collection(name[0]), body)
     uid: str = json.loads(answer)["metadata"]["uid"]
@@ -157,14 +157,14 @@ async def ask(client: BareClient, serve: Serve, name: Name) -> str:
 
 
 async def make(client: BareClient, serve: Serve, templates: Templates, name: Name) -> None:
-    """Create one ModelServe and all its children, one after the other."""
+    """Create one ModelServe and its children, one after the other."""
     uid = await ask(client, serve, name)
     for path, body in templates.of(name, uid):
         await client.send("POST", path, body)
 
 
 async def namespace(kube: KubeClient, name: str) -> str:
-    """A namespace of a burst's own."""
+    """Create a namespace for a burst."""
     await kube.create(
         NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
     )
@@ -172,11 +172,11 @@ async def namespace(kube: KubeClient, name: str) -> str:
 
 
 async def clear(client: BareClient, place: str) -> None:
-    """Take away what a burst has made: there is no garbage collector here."""
+    """Delete the objects of a burst: there is no garbage collector."""
     for resource in (MODELSERVES, *CHILDREN, SECRETS, PODS, EVENTS):
         await client.send("DELETE", resource.collection(place), b"")
 
 
 async def count(kube: KubeClient, resource: Resource, place: str) -> int:
-    """How many of a kind a namespace has."""
+    """Number of objects of a kind in a namespace."""
     return sum([len(part.items) async for part in kube.list(resource, namespace=place)])

@@ -1,4 +1,4 @@
-"""The parts of a run, each measured on its own."""
+"""The phases of a run, each measured separately."""
 
 import asyncio
 import copy
@@ -22,7 +22,7 @@ from bench.scale.load import (
     count,
     in_flight,
     make,
-    pattern,
+    template_name,
 )
 from bench.scale.stand import MODEL, OperatorProcess, Stage
 from roadstead.api.model import Model
@@ -42,7 +42,7 @@ _URL: Final = (
 
 @dataclasses.dataclass(kw_only=True)
 class Side:
-    """One of the two API servers, and what is asked of it."""
+    """One of the two API servers and its clients."""
 
     client: BareClient
     kube: KubeClient
@@ -50,15 +50,15 @@ class Side:
     pid: int
 
 
-def wanted(place: str, name: str) -> dict[str, Any]:
+def modelserve(place: str, name: str) -> dict[str, Any]:
     """A ModelServe of the stored model."""
     return make_modelserve(place, name=name, modelName=MODEL, resources=RESOURCES)
 
 
 def templates(stage: Stage, model: dict[str, Any]) -> Templates:
-    """The children that the operator would make, in its order, for the bare client to make."""
-    (place, name), uid = pattern()
-    raw = wanted(place, name)
+    """The children that the operator would create, in its order, for the bare client."""
+    (place, name), uid = template_name()
+    raw = modelserve(place, name)
     raw["metadata"] |= {"uid": uid, "generation": 1}
     serve = ModelServe.parse(raw)
     platform = wiring.platform(OperatorSettings.from_env(stage.environ()))
@@ -69,7 +69,7 @@ def templates(stage: Stage, model: dict[str, Any]) -> Templates:
 def names(
     place: str, number: int, share: float = 0, *, refused: bool = False
 ) -> tuple[list[Name], list[Name]]:
-    """Those to wait for, and a share of all that is not waited for, to be refused or not."""
+    """Names to wait for, and a share of names not to wait for, which are refused or not."""
     step = round(1 / share) if share else 0
     others, rest = list[Name](), list[Name]()
     for index in range(number):
@@ -80,10 +80,10 @@ def names(
     return others, rest
 
 
-async def burst_by_hand(side: Side, made: Templates, asked: Sequence[Name]) -> dict[str, float]:
-    """The floor: until the bare client has made all."""
+async def bare_burst(side: Side, made: Templates, asked: Sequence[Name]) -> dict[str, float]:
+    """The floor: until the bare client has created everything."""
     before, started = cpu_seconds(side.pid), time.perf_counter()
-    await in_flight(asked, lambda name: make(side.client, wanted, made, name))
+    await in_flight(asked, lambda name: make(side.client, modelserve, made, name))
     seconds = await side.arrivals.all_of(asked) - started
     return {"seconds": seconds, "serverCpuSeconds": cpu_seconds(side.pid) - before}
 
@@ -94,9 +94,9 @@ async def burst(
     asked: Sequence[Name],
     *,
     until: Sequence[Name],
-    serve: Serve = wanted,
+    serve: Serve = modelserve,
 ) -> dict[str, float]:
-    """Until the operator has made all children of those in `until`; CPU until it is quiet."""
+    """Until the operator has created all children of `until`; CPU until it is quiet."""
     before, started = cpu_seconds(side.pid), time.perf_counter()
     own = operator.cpu_seconds()
     await in_flight(asked, lambda name: ask(side.client, serve, name))
@@ -111,8 +111,8 @@ async def burst(
     }
 
 
-async def lost(side: Side, place: str, number: int) -> int:
-    """How many children are missing."""
+async def missing_children(side: Side, place: str, number: int) -> int:
+    """Number of missing children."""
     found = [await count(side.kube, resource, place) for resource in (*CHILDREN, SECRETS)]
     return sum(abs(number - each) for each in found)
 
@@ -120,7 +120,7 @@ async def lost(side: Side, place: str, number: int) -> int:
 async def one_at_a_time(
     sides: Sequence[tuple[Side, Callable[[Side, Name], Any]]], place: str, number: int
 ) -> list[dict[str, float]]:
-    """Milliseconds from asking for a server until its last child is seen; each side in turn."""
+    """Milliseconds from creating a server until its last child is seen; the sides alternate."""
     found: list[list[float]] = [[] for _ in sides]
     for index in range(number):
         for place_of, (side, work) in enumerate(sides):
@@ -128,15 +128,15 @@ async def one_at_a_time(
             started = time.perf_counter()
             await work(side, name)
             found[place_of].append(1000 * (await side.arrivals.all_of([name]) - started))
-            await asyncio.sleep(0.1)  # Status and event are written.
+            await asyncio.sleep(0.1)  # Let status and event be written.
     return [
         {"p50": statistics.median(each), "p95": statistics.quantiles(each, n=20)[18]}
         for each in found
     ]
 
 
-async def play_controllers(side: Side, asked: Sequence[Name]) -> None:
-    """Say what Kubernetes' controllers and a kubelet would: each server has a pod, and is ready."""
+async def set_all_ready(side: Side, asked: Sequence[Name]) -> None:
+    """Act as Kubernetes' controllers and a kubelet: each server gets a pod and is ready."""
 
     async def ready(name: Name) -> None:
         await _ready(side, name)
@@ -198,11 +198,11 @@ def _pod(deployment: dict[str, Any]) -> dict[str, Any]:
 
 
 async def requests(side: Side) -> counting.Requests:
-    """What the API server has answered so far."""
+    """Requests that the API server has answered so far."""
     return counting.requests(await counting.page(side.client.session, side.client.url))
 
 
 async def lag(side: Side, operator: OperatorProcess) -> counting.Buckets:
-    """How late the operator's event loop was so far."""
+    """Lag of the operator's event loop so far."""
     text = await counting.page(side.client.session, operator.url)
     return counting.buckets(text, "roadstead_event_loop_lag_seconds")

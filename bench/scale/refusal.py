@@ -1,4 +1,4 @@
-"""An admission policy of the API server's own that refuses some Deployments for ever."""
+"""An admission policy of the API server that refuses some Deployments permanently."""
 
 import asyncio
 import json
@@ -7,14 +7,14 @@ from typing import Any, Final
 from bench.scale.load import BareClient
 
 REFUSED: Final = "refused"
-"""What the names of Deployments begin with that are refused."""
+"""Prefix of the names of refused Deployments."""
 SETTLE_SECONDS: Final = 3.0
 _PATH: Final = "/apis/admissionregistration.k8s.io/v1"
 _API: Final = "admissionregistration.k8s.io/v1"
 
 
 async def refuse(client: BareClient, place: str) -> None:
-    """From now on in this namespace; the API server learns of it by a watch of its own."""
+    """Install the policy for this namespace; the API server notices it by a watch."""
     rule = {
         "apiGroups": ["apps"],
         "apiVersions": ["v1"],

@@ -1,4 +1,4 @@
-"""What a run shows: a table for people, and the goals. Pure."""
+"""The results of a run: a table for people, and the goals. Pure."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -11,13 +11,13 @@ LAG_SECONDS: Final = 0.1
 WEBHOOKS_MS: Final = 50.0
 
 SLOWER: Final = 1.1
-"""By how much those that fail may slow down the others."""
+"""Factor by which failing servers may slow down the others."""
 
 Found = Mapping[str, Any]
 
 
 def goals(found: Found) -> dict[str, Any]:
-    """Each goal, what is, and whether that meets it."""
+    """Each goal, the measured value, and whether it meets the goal."""
     floor, ours = median(found["floor"], "seconds"), median(found["operator"], "seconds")
     ones = found["oneAtATime"]
     peak = max(found["peakRssMiB"], *(found[each]["peakRssMiB"] for each in ("restart", "rest")))
@@ -42,7 +42,7 @@ def _goal(most: float, found: float) -> dict[str, Any]:
 
 
 def median(runs: Sequence[Mapping[str, float]], what: str) -> float:
-    """Of one figure, over several runs."""
+    """The median of one figure over several runs."""
     return statistics.median(run[what] for run in runs)
 
 
@@ -105,7 +105,7 @@ def _after(found: Found) -> list[str]:
 
 
 def failing_goals(runs: Mapping[str, Sequence[float]]) -> dict[str, Any]:
-    """Whether the others were there as soon as without those that are refused."""
+    """Whether the others exist as soon as without refused ones."""
     ratio = statistics.median(runs["some refused"]) / statistics.median(runs["all served"])
     return {"times as long with some refused": _goal(SLOWER, ratio)}
 

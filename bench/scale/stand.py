@@ -36,7 +36,7 @@ STEP_SECONDS: Final = 0.25
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Stage:
-    """`bare` is the floor's API server, `operated` the operator's."""
+    """Servers and folder; `bare` is the floor's API server, `operated` the operator's."""
 
     bare: ApiServer
     operated: ApiServer
@@ -44,7 +44,7 @@ class Stage:
     folder: Path
 
     def environ(self, **changes: str) -> dict[str, str]:
-        """The operator's environment, as the chart gives it but for addresses."""
+        """The operator's environment, as in the chart except for addresses."""
         return {
             "PATH": os.environ["PATH"],
             "KUBECONFIG": str(self.operated.kubeconfig),
@@ -63,7 +63,7 @@ class Stage:
 
 @contextlib.contextmanager
 def staged() -> Iterator[Stage]:
-    """All but the operator; it ends on the way out."""
+    """Start everything except the operator; stop it on exit."""
     programs = ensure("etcd", "kube-apiserver", "helm")
     with tempfile.TemporaryDirectory(prefix="roadstead-bench-") as name:
         folders = {part: Path(name) / part for part in ("bare", "operated", "webhooks")}
@@ -81,7 +81,7 @@ def staged() -> Iterator[Stage]:
 
 
 def _store(store: ObjectStore) -> None:
-    """One small model stands in the store."""
+    """Store one small model."""
     client = minio(store)
     data = samplegguf.sample(300_000)
     client.make_bucket("models")
@@ -89,7 +89,7 @@ def _store(store: ObjectStore) -> None:
 
 
 async def stored_model(kube: KubeClient) -> dict[str, Any]:
-    """The Model of what stands in the store, once the operator has verified it."""
+    """The Model of the stored object, once the operator has verified it."""
     await kube.create(MODELS, make_model(name=MODEL, source={"stored": {}}, minioPath=_KEY))
 
     async def verified() -> bool:
@@ -102,33 +102,33 @@ async def stored_model(kube: KubeClient) -> dict[str, Any]:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class OperatorProcess:
-    """One that is ready: what it has cost so far."""
+    """A ready operator process and its cost so far."""
 
     pid: int
     url: str
     began: float
-    """When it was started, as `time.perf_counter` tells it."""
+    """Start time by `time.perf_counter`."""
     ready: float
-    """How long that took, in seconds."""
+    """Seconds until it was ready."""
 
     def cpu_seconds(self) -> float:
         """User and system time."""
         return cpu_seconds(self.pid)
 
     def peak_rss_mib(self) -> float:
-        """The most memory that it had at once."""
+        """Peak of its resident memory."""
         for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) / 1024
-        raise RuntimeError("the operator has ended")
+        raise RuntimeError("the operator has exited")
 
-    async def quiet(self, *, patience: float = 60.0) -> float:
-        """Wait until it does nothing for some seconds; seconds from its start until then.
+    async def quiet(self, *, timeout: float = 60.0) -> float:
+        """Wait until it is idle for some seconds; returns the seconds from its start until then.
 
-        After `patience` it goes on for good: thousands that are not ready are looked at in turn.
+        It may never be: with thousands of servers that are not ready, it checks them in turn.
         """
         busy, before = time.perf_counter(), self.cpu_seconds()
-        end = busy + patience
+        end = busy + timeout
         while time.perf_counter() - busy < QUIET_SECONDS and time.perf_counter() < end:
             await asyncio.sleep(STEP_SECONDS)
             now = self.cpu_seconds()
@@ -140,7 +140,7 @@ class OperatorProcess:
 
 @contextlib.asynccontextmanager
 async def operating(stage: Stage, **changes: str) -> AsyncIterator[OperatorProcess]:
-    """`roadstead operator` as a process of its own; it ends by SIGTERM on the way out."""
+    """Run `roadstead operator` as a separate process; SIGTERM stops it on exit."""
     environ = stage.environ(**changes)
     began = time.perf_counter()
     async with operator_process(environ, stage.folder / "operator.log") as process:

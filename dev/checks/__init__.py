@@ -1,1 +1,1 @@
-"""What is compared with the code: RBAC rules, released CRDs, the SBOM, the metrics reference."""
+"""Checks of RBAC rules, released CRDs, the SBOM and the generated references."""

@@ -1,7 +1,7 @@
-"""Commands that run side by side, and a table of what they took.
+"""Commands that run side by side, and a table of their results and durations.
 
-A command's output is printed when it is done, so that two never mix; meanwhile a line a minute
-shows how far each one is.
+A command's output is printed when it exits, so outputs never mix; until then, a line per minute
+shows the progress of each.
 """
 
 import dataclasses
@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from dev.terminal import minutes, say
+from dev.terminal import echo, minutes
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 REPORT_SECONDS = 60.0
@@ -29,12 +29,12 @@ class Command:
     name: str
     argv: Sequence[str]
     then: Callable[[], None] | None = None
-    """Called when it ends; others of its stage may still run."""
+    """Called when the command exits; others of its stage may still run."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Result:
-    """How a command ended."""
+    """Result of a command that has exited."""
 
     name: str
     code: int
@@ -47,7 +47,7 @@ Stage = Sequence[Command]
 
 
 def run(stages: Sequence[Stage]) -> int:
-    """Run the stages, print the table; the exit code."""
+    """Run the stages, print the table and return the exit code."""
     started = time.monotonic()
     results: list[Result] = []
     for stage in stages:
@@ -55,17 +55,17 @@ def run(stages: Sequence[Stage]) -> int:
         if any(each.code for each in results):
             break
     for line in table(results, time.monotonic() - started):
-        say(line)
+        echo(line)
     return 1 if any(each.code for each in results) else 0
 
 
 def table(results: Sequence[Result], seconds: float) -> Iterator[str]:
-    """A row for each command, and a total in the form that test runners close with."""
+    """A row for each command, and a total in the form of test runners' last lines."""
     yield f"{'':14} {'tests':>6} {'time':>7}"
     for each in results:
         tests = str(each.passed + each.failed) if each.passed + each.failed else ""
-        wrong = "" if each.code == 0 else f"  failed (exit code {each.code})"
-        yield f"{each.name:14} {tests:>6} {minutes(each.seconds):>7}{wrong}"
+        failure = "" if each.code == 0 else f"  failed (exit code {each.code})"
+        yield f"{each.name:14} {tests:>6} {minutes(each.seconds):>7}{failure}"
     yield f"{'all':14} {'':>6} {minutes(seconds):>7}"
     yield (
         f"total: {sum(each.passed for each in results)} passed, "
@@ -74,20 +74,20 @@ def table(results: Sequence[Result], seconds: float) -> Iterator[str]:
 
 
 def counts(output: str) -> Mapping[str, int]:
-    """What pytest's closing line counts, by outcome; empty for other programs."""
+    """The counts in pytest's last line, by outcome; empty for other programs."""
     lines = [line for line in output.splitlines() if re.search(r" in [\d.]+s", line)]
     found = _OUTCOME.findall(lines[-1]) if lines else []
     return {outcome.rstrip("s"): int(number) for number, outcome in found}
 
 
 def progress(output: str) -> str:
-    """How far pytest is, by its last line of dots: `37%`; empty for other programs."""
+    """Progress of pytest by its last line of dots, such as `37%`; empty for other programs."""
     found = _PERCENT.findall(output)
     return found[-1] if found else ""
 
 
 class _Running:
-    """A command that runs, and what it has printed."""
+    """A running command and its output so far."""
 
     def __init__(self, command: Command) -> None:
         self.name = command.name
@@ -111,18 +111,18 @@ class _Running:
 
     @property
     def state(self) -> str:
-        """For the line that shows how far all are; empty at the end."""
+        """Name and progress for the report line; empty once the command has exited."""
         if not self._reader.is_alive():
             return ""
         return f"{self.name} {progress(''.join(self._lines))}".strip()
 
-    def ended(self, seconds: float) -> bool:
-        """Wait so long for its end; whether it has come."""
+    def wait(self, seconds: float) -> bool:
+        """Wait for the command to exit, at most `seconds`; whether it has."""
         self._reader.join(seconds)
         return not self._reader.is_alive()
 
     def result(self) -> Result:
-        """After it has ended: call `then`, and print its output."""
+        """Call `then` and print the output; only after the command has exited."""
         seconds = time.monotonic() - self._started
         if self._then is not None:
             self._then()
@@ -140,15 +140,15 @@ class _Running:
 
 
 def _side_by_side(stage: Stage) -> list[Result]:
-    """Run the commands at the same time; their results in the order in which they are listed."""
+    """Run the commands concurrently; their results are in the order of the commands."""
     running = [_Running(command) for command in stage]
     results: dict[str, Result] = {}
     reported = time.monotonic()
     while len(results) < len(running):
         for each in running:
-            if each.name not in results and each.ended(0.2):
+            if each.name not in results and each.wait(0.2):
                 results[each.name] = each.result()
         if time.monotonic() - reported >= REPORT_SECONDS:
             reported = time.monotonic()
-            say(f"  running: {', '.join(each.state for each in running if each.state)}")
+            echo(f"  running: {', '.join(each.state for each in running if each.state)}")
     return [results[command.name] for command in stage]

@@ -1,7 +1,7 @@
-"""docs/reference/metrics.md, written from the code by `make references`.
+"""docs/reference/metrics.md, generated from the code by `make references`.
 
-What is read is the source, wherever it makes a metric of prometheus_client's, so no list of metrics
-or modules has to be kept. Labels may stand in a constant of the same module.
+The source is searched for constructors of prometheus_client's metrics, so there is no list of
+metrics or modules to maintain. Labels may be a constant of the same module.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ PARTS = (
     ("roadstead.serving", ("webhooks", "forward-auth", "console")),
     ("roadstead", ("operator",)),
 )
-"""Who serves the metrics of a module: of its first prefix here."""
+"""Which commands serve the metrics of a module, by the first prefix that matches."""
 UNITS = ("seconds", "bytes", "percent", "tokens")
 HEAD = """# Metrics
 
@@ -58,7 +58,7 @@ TABLE = """
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class Metric:
-    """One metric, as the code makes it."""
+    """A metric as the code defines it."""
 
     name: str
     type: str
@@ -68,7 +68,7 @@ class Metric:
 
     @property
     def unit(self) -> str:
-        """By the name, as the Prometheus conventions have it."""
+        """The unit in the name, by the Prometheus conventions."""
         words = self.name.removesuffix("_total").split("_")
         if "timestamp" in words:
             return "timestamp"
@@ -76,26 +76,26 @@ class Metric:
 
 
 def metrics(roots: Sequence[Path] = ROOTS) -> list[Metric]:
-    """Every metric of every part, by name."""
+    """All metrics of all commands, by name."""
     return sorted(
         metric
         for root in roots
         for path in sorted(root.rglob("*.py"))
-        for metric in _made_in(path, ".".join(path.relative_to(root).with_suffix("").parts))
+        for metric in _metrics_in(path, ".".join(path.relative_to(root).with_suffix("").parts))
     )
 
 
 def reference(found: Sequence[Metric]) -> str:
-    """The page."""
+    """The content of the page."""
     text = HEAD
-    ordered = sorted(found, key=lambda each: (_place(each.parts), each.name))
+    ordered = sorted(found, key=lambda each: (_sort_key(each.parts), each.name))
     for parts, group in groupby(ordered, key=lambda each: each.parts):
         text += TABLE.format(title=_title(parts)) + "".join(map(_line, group))
     return text
 
 
 def exposition(found: Sequence[Metric]) -> str:
-    """A page as a scrape meets it, with a series of each."""
+    """A page in the exposition format, with one series of each metric."""
     registry = CollectorRegistry()
     kinds = {"counter": Counter, "gauge": Gauge, "histogram": Histogram}
     for each in found:
@@ -105,7 +105,7 @@ def exposition(found: Sequence[Metric]) -> str:
     return generate_latest(registry).decode()
 
 
-def _made_in(path: Path, module: str) -> Iterator[Metric]:
+def _metrics_in(path: Path, module: str) -> Iterator[Metric]:
     text = path.read_text()
     if "prometheus_client" not in text:
         return
@@ -130,7 +130,7 @@ def _metric(kind: str, arguments: Mapping[str, ast.expr], module: str) -> Metric
         name += "_total"
     labels = _value(arguments["labels"], module) if "labels" in arguments else ()
     if not isinstance(labels, list | tuple):
-        raise TypeError(f"{module}: the labels of {name} are no list: {labels!r}")
+        raise TypeError(f"{module}: labels of {name}: expected a list, got {labels!r}")
     return Metric(
         name=name,
         type=kind,
@@ -141,14 +141,14 @@ def _metric(kind: str, arguments: Mapping[str, ast.expr], module: str) -> Metric
 
 
 def _value(node: ast.expr, module: str) -> object:
-    """A literal, or the constant of the module that it names."""
+    """A literal, or the value of the module's constant that it names."""
     if isinstance(node, ast.Name):
         value: object = getattr(importlib.import_module(module), node.id)
         return value
     return ast.literal_eval(node)
 
 
-def _place(parts: tuple[str, ...]) -> tuple[int, str]:
+def _sort_key(parts: tuple[str, ...]) -> tuple[int, str]:
     order = ("operator", "webhooks", "forward-auth")
     return (len(parts), str(order.index(parts[0])) if parts[0] in order else parts[0])
 
@@ -161,5 +161,5 @@ def _title(parts: tuple[str, ...]) -> str:
 
 def _line(metric: Metric) -> str:
     labels = ", ".join(f"`{each}`" for each in metric.labels)
-    said = metric.help.rstrip(".")
-    return f"| `{metric.name}` | {metric.type} | {labels} | {metric.unit} | {said} |\n"
+    description = metric.help.rstrip(".")
+    return f"| `{metric.name}` | {metric.type} | {labels} | {metric.unit} | {description} |\n"

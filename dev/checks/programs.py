@@ -1,24 +1,24 @@
-"""`python -m dev.checks.programs`: build all that `make test` runs, and start the cluster.
+"""`python -m dev.checks.programs`: build everything that `make test` runs; start the cluster.
 
-No test then waits for a compiler within its own time limit.
+Tests then don't wait for compilers within their time limits.
 """
 
 import sys
 
 from dev.demo import building
 from dev.errors import DevError
-from dev.terminal import say
+from dev.terminal import echo
 
 FOR_TESTS = ("controller-gen", "dashcheck", "toxiproxy", "versitygw")
-"""What the demo has no use for."""
+"""Programs that the demo doesn't use."""
 
 
 def main() -> int:
-    """Exit code 1 with the reason if something can't be built or started."""
+    """Exit code 1 with the reason if a build or the start fails."""
     try:
         building.build(*FOR_TESTS)
     except DevError as error:
-        say(f"error: {error}")
+        echo(f"error: {error}")
         return 1
     return 0
 

@@ -1,8 +1,8 @@
-"""What ServiceAccounts may do, by RBAC, and what they did, by an audit log (pure).
+"""Rights that ServiceAccounts have by RBAC, and rights that an audit log shows in use (pure).
 
 Roles and bindings are objects of rbac.authorization.k8s.io/v1, events those of audit.k8s.io/v1, all
-as parsed JSON. What a group is granted, as Kubernetes grants everybody to discover its API, is not
-looked at. The rules of an aggregated ClusterRole are those that its controller has filled in.
+as parsed JSON. Rights of groups, such as discovery of the API, are ignored. The rules of an
+aggregated ClusterRole are those that its controller has filled in.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,7 +18,7 @@ DECISION = "authorization.k8s.io/decision"
 
 @dataclass(frozen=True, order=True, kw_only=True)
 class Right:
-    """To do one thing, or to have done it."""
+    """The right to do something, or its use."""
 
     account: str
     """`namespace/name` of the ServiceAccount."""
@@ -27,9 +27,9 @@ class Right:
     resource: str = ""
     """With its subresource, as `pods/log`; or a path such as `/metrics`."""
     namespace: str = ""
-    """Empty: in all of them, or outside of any."""
+    """Empty: all namespaces, or a cluster-scoped resource."""
     name: str = ""
-    """Empty: whatever it is called."""
+    """Empty: any name."""
 
     def __str__(self) -> str:
         what = f"{self.verb} {self.resource}{f'.{self.group}' if self.group else ''}"
@@ -38,23 +38,23 @@ class Right:
 
     @property
     def is_wild(self) -> bool:
-        """Whether it opens more than can be named, so that no use is as wide."""
+        """Whether it has a wildcard, so that no use can be as wide."""
         return ANY in (self.verb, self.group) or ANY in self.resource
 
     def covers(self, use: "Right") -> bool:
-        """Whether somebody with this right could do that."""
+        """Whether this right allows that use."""
         return (
             self.account == use.account
             and self.verb in (ANY, use.verb)
             and self.group in (ANY, use.group)
-            and _matches(self.resource, use.resource)
+            and _covers_resource(self.resource, use.resource)
             and self.namespace in ("", use.namespace)
             and self.name in ("", use.name)
         )
 
 
-def _matches(granted: str, used: str) -> bool:
-    """As RBAC does: `*` is every resource, `*/scale` every one's scale, `/logs/*` what is below."""
+def _covers_resource(granted: str, used: str) -> bool:
+    """As RBAC matches: `*` is every resource, `*/scale` the scale of each, `/logs/*` all below."""
     if used.startswith("/") or granted.startswith("/"):
         below = granted.endswith(f"/{ANY}") and used.startswith(granted.removesuffix(ANY))
         return granted == used or below
@@ -64,12 +64,12 @@ def _matches(granted: str, used: str) -> bool:
 
 
 def granted(roles: Iterable[Raw], bindings: Iterable[Raw]) -> set[Right]:
-    """What the bindings give to ServiceAccounts; a binding of no role gives nothing."""
+    """The rights that bindings grant to ServiceAccounts; without its role, one grants none."""
     known = {(role["kind"], _namespace(role), role["metadata"]["name"]): role for role in roles}
-    return {right for binding in bindings for right in _bound(binding, known)}
+    return {right for binding in bindings for right in _rights_of_binding(binding, known)}
 
 
-def _bound(binding: Raw, roles: Mapping[tuple[str, str, str], Raw]) -> Iterator[Right]:
+def _rights_of_binding(binding: Raw, roles: Mapping[tuple[str, str, str], Raw]) -> Iterator[Right]:
     namespace, bound = _namespace(binding), binding["roleRef"]
     scope = namespace if bound["kind"] == "Role" else ""
     role = roles.get((bound["kind"], scope, bound["name"]), {})
@@ -79,11 +79,11 @@ def _bound(binding: Raw, roles: Mapping[tuple[str, str, str], Raw]) -> Iterator[
         if each["kind"] == "ServiceAccount"
     ]
     for account, rule in product(accounts, role.get("rules") or ()):
-        yield from _opened(rule, account, namespace)
+        yield from _expand_rule(rule, account, namespace)
 
 
-def _opened(rule: Raw, account: str, namespace: str) -> Iterator[Right]:
-    """One right for each combination; paths are outside of any namespace, so only there."""
+def _expand_rule(rule: Raw, account: str, namespace: str) -> Iterator[Right]:
+    """One right for each combination; a path is never namespaced, so only without a namespace."""
     combined = product(
         rule["verbs"], rule.get("apiGroups") or (), rule.get("resources") or (), _names(rule)
     )
@@ -110,25 +110,25 @@ def _namespace(found: Raw) -> str:
 
 
 def used(events: Iterable[Raw]) -> set[Right]:
-    """What ServiceAccounts asked for and were let, whatever came of it."""
-    return _decided(events, "allow")
+    """The rights behind requests of ServiceAccounts that were allowed, whatever their result."""
+    return _rights_by_decision(events, "allow")
 
 
 def refused(events: Iterable[Raw]) -> set[Right]:
-    """What they asked for without the right to it; what admission denies is not among it."""
-    return _decided(events, "forbid")
+    """The rights that RBAC refused to requests; denials of admission are not included."""
+    return _rights_by_decision(events, "forbid")
 
 
-def _decided(events: Iterable[Raw], decision: str) -> set[Right]:
+def _rights_by_decision(events: Iterable[Raw], decision: str) -> set[Right]:
     return {
-        _asked(event)
+        _right_of_event(event)
         for event in events
         if event["user"]["username"].startswith(ACCOUNT)
         and event.get("annotations", {}).get(DECISION) == decision
     }
 
 
-def _asked(event: Raw) -> Right:
+def _right_of_event(event: Raw) -> Right:
     account = event["user"]["username"].removeprefix(ACCOUNT).replace(":", "/")
     target = event.get("objectRef")
     if target is None:
@@ -146,6 +146,6 @@ def _asked(event: Raw) -> Right:
 
 
 def unused(granted: Iterable[Right], used: Iterable[Right]) -> set[Right]:
-    """Rights that nobody made use of; of wildcards nobody can."""
+    """Rights that were never used; wildcards always count as unused."""
     uses = list(used)
     return {right for right in granted if right.is_wild or not any(map(right.covers, uses))}

@@ -1,7 +1,7 @@
-"""`python -m dev.checks.suite [check|test]`: the checks and tests, and a table of what they took.
+"""`python -m dev.checks.suite [check|test]`: run the checks and tests, print a table of results.
 
-Commands of one stage run side by side, stages one after the other; the first stage that fails ends
-the run.
+Commands of one stage run side by side, stages one after the other. The run stops after the first
+stage that fails.
 """
 
 import sys
@@ -9,18 +9,18 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from dev.checks.background import background, joining
+from dev.checks.background import background, wrap_command
 from dev.checks.commands import Command, Stage, run
 from dev.cluster import down, status
-from dev.terminal import say
+from dev.terminal import echo
 
 BIN = Path(sys.executable).parent
 PYTEST = (sys.executable, "-m", "pytest", "-q", "--durations=15", "--durations-min=20")
-"""A test that takes over 20 s is shown, and has its reason beside it."""
+"""A test that takes over 20 s is listed; its source has the reason."""
 
 
 def check_stage(*options: str) -> Stage:
-    """`make check`: the unit tests, with options for pytest, beside what reads the code."""
+    """`make check`: the unit tests, with options for pytest, beside the static checks."""
     return (
         Command(name="format", argv=(str(BIN / "ruff"), "format", "--check", "-q", ".")),
         Command(name="lint", argv=(str(BIN / "ruff"), "check", "-q", ".")),
@@ -36,10 +36,10 @@ SERVERS = ("apiserver", "adapters", "chart")
 def test_stages(
     run_folder: Path, procs: Path, end_cluster: Callable[[], None] | None
 ) -> Sequence[Stage]:
-    """`make test`: first the tests that share the cluster. Those that need it for themselves mostly
+    """`make test`: first the tests that share the cluster. Those that need it exclusively mostly
     wait, so the tests against single servers run beside them, in the background cgroup `procs`:
-    they get half of the CPU that others get, so that the cluster is not late.
-    The faults come last: what they wait for must not be late either.
+    they get half of the CPU, so that the cluster is not slowed down. The faults are last, since
+    their time limits need an idle machine.
     """
     some = (*PYTEST, "-m", "not long")
     cluster = (*some, "--cluster-run", str(run_folder), "tests/e2e")
@@ -58,7 +58,7 @@ def test_stages(
                 argv=(*cluster, "--cluster-part", "alone"),
                 then=end_cluster,
             ),
-            Command(name="servers", argv=joining(procs, servers)),
+            Command(name="servers", argv=wrap_command(procs, servers)),
         ),
         (
             Command(
@@ -76,12 +76,12 @@ def main(arguments: Sequence[str]) -> int:
         case ["test"]:
             return _test()
         case _:
-            say("usage: python -m dev.checks.suite check|test")
+            echo("usage: python -m dev.checks.suite check|test")
             return 2
 
 
 def _test() -> int:
-    """A cluster that was not up before is taken down as soon as nothing needs it."""
+    """A cluster that was not up before the run is taken down once no test needs it."""
     was_up, _ = status()
     end_cluster = None if was_up else down
     with tempfile.TemporaryDirectory(prefix="roadstead-tests-") as folder, background() as procs:

@@ -1,8 +1,8 @@
 """The local cluster: a real Kubernetes with one node, this machine, from upstream source.
 
-`up()` answers with its kubeconfig and starts it where needed; `require_kubeconfig()` is the same
-for tests, or the cluster that DEMO_CLUSTER=current names. `dev.cluster.images.load` brings an
-image in. One machine has one such cluster: a checkout takes over from another, after saying so.
+`up()` starts it if necessary and returns its kubeconfig; `require_kubeconfig()` does the same for
+tests, or returns the cluster that DEMO_CLUSTER=current names. `dev.cluster.images.load` loads an
+image. A machine has one such cluster: a checkout replaces another's, and prints that it does.
 """
 
 from dev.cluster.lifecycle import down, status, up

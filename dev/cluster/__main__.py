@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from dev.cluster.lifecycle import down, status, up
 from dev.errors import DevError
-from dev.terminal import say
+from dev.terminal import echo
 
 USAGE = "usage: python -m dev.cluster up|down|status"
 
@@ -14,10 +14,10 @@ def main(arguments: Sequence[str]) -> int:
     try:
         return _run(list(arguments))
     except DevError as error:
-        say(f"error: {error}")
+        echo(f"error: {error}")
         return 1
     except KeyboardInterrupt:
-        say("interrupted: `make down` removes what was started")
+        echo("interrupted: `make down` stops what was started")
         return 130
 
 
@@ -28,11 +28,11 @@ def _run(arguments: list[str]) -> int:
         case ["down"]:
             down()
         case ["status"]:
-            healthy, words = status()
-            print(words)
+            healthy, description = status()
+            print(description)
             return 0 if healthy else 1
         case _:
-            say(USAGE)
+            echo(USAGE)
             return 2
     return 0
 

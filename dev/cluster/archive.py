@@ -1,6 +1,6 @@
-"""A docker-archive of one static program, written without any image tool.
+"""A docker-archive of one static program, written without an image tool.
 
-The same program gives the same bytes, so the archive's name in the cache can be its content's key.
+The same program results in the same bytes, so the cache's key is that of the content.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ NOBODY = "65534:65534"
 
 @dataclass(frozen=True, kw_only=True)
 class ProgramImage:
-    """An image `FROM scratch` that holds `program` as /<its name> and runs it."""
+    """An image `FROM scratch` with `program` as /<its name>, which it runs."""
 
     reference: str
     program: Path
@@ -27,7 +27,7 @@ class ProgramImage:
 
 
 def ensure(image: ProgramImage) -> Path:
-    """The archive in the cache, written where it is missing."""
+    """The archive in the cache; it is written if it is missing."""
     settings = json.dumps([image.reference, list(image.arguments)])
     name = image.program.name
     key = cache.key(settings, cache.file_digest(image.program))
@@ -66,7 +66,7 @@ def _config(image: ProgramImage, layer_digest: str) -> dict[str, Any]:
 
 
 def _tar(files: dict[str, bytes], *, mode: int) -> bytes:
-    """No time stamps and no owner: the bytes depend on the content alone."""
+    """A tar without timestamps and owners: the bytes depend on the content alone."""
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for name, data in files.items():

@@ -1,8 +1,7 @@
-"""What the API server writes down of the ServiceAccounts' requests: who asked for what, and whether
-he was let; never what was in it.
+"""The API server's audit log of the ServiceAccounts' requests: metadata and decision, no bodies.
 
-Kubernetes' own controllers have ServiceAccounts too, in kube-system: what they do is left out, and
-what people do. An hour of a cluster at rest is about 17 MB.
+Requests of people are left out, and those of Kubernetes' own controllers, which have
+ServiceAccounts in kube-system. An hour of an idle cluster is about 17 MB.
 """
 
 import json
@@ -15,7 +14,7 @@ from dev.cluster.layout import Layout
 POLICY = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",
-    # A watch is answered as long as it runs: that it was begun is what counts.
+    # A watch request completes when the watch ends; that it was allowed is logged when it starts.
     "omitStages": ["RequestReceived"],
     "rules": [
         {"level": "None", "userGroups": ["system:serviceaccounts:kube-system"]},
@@ -25,11 +24,11 @@ POLICY = {
 }
 MEGABYTES = 64
 KEPT = 3
-"""Files that were full, beside the one that is written to."""
+"""Full files that are kept, besides the current one."""
 
 
 def flags(layout: Layout) -> dict[str, str | Path]:
-    """The API server's flags, and what they name; a log of an earlier cluster goes."""
+    """The API server's flags, and the policy file; deletes the log of an earlier cluster."""
     policy = layout.config / "audit-policy.json"
     policy.write_text(json.dumps(POLICY, indent=2))
     for old in _files(layout):
@@ -43,10 +42,10 @@ def flags(layout: Layout) -> dict[str, str | Path]:
 
 
 def events(layout: Layout) -> Iterator[dict[str, Any]]:
-    """Events of audit.k8s.io/v1, as they were written; those of full files first."""
+    """Events of audit.k8s.io/v1 in order; those of full files first."""
     for file in _files(layout):
         with file.open() as lines:
-            # The last line may be on its way.
+            # The last line may be incomplete.
             yield from (json.loads(line) for line in lines if line.endswith("\n"))
 
 

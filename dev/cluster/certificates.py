@@ -1,6 +1,6 @@
 """The cluster's certificate authority and the certificates of its processes.
 
-Made anew for each cluster: nothing outlives it, so nothing has to be renewed or revoked.
+They are created for each cluster, so nothing has to be renewed or revoked.
 """
 
 import datetime as dt
@@ -31,7 +31,7 @@ class Pair:
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """Whom a certificate names: Kubernetes takes user and groups from it (CN and O)."""
+    """The identity in a certificate: Kubernetes reads user and groups from it (CN and O)."""
 
     user: str
     group: str = ""
@@ -67,7 +67,7 @@ SUBJECTS: Mapping[str, Subject] = MappingProxyType(
 
 
 class Authority:
-    """Signs certificates; its key is needed later only by the controller manager (CSRs)."""
+    """Signs certificates; later only the controller manager needs its key (CSRs)."""
 
     def __init__(self, *, now: dt.datetime) -> None:
         self._now = now
@@ -111,7 +111,7 @@ class Authority:
 
 
 def issue_all(folder: Path, *, now: dt.datetime) -> dict[str, Pair]:
-    """Write `<name>.crt` and `<name>.key` for the authority and each subject; also sa.key, sa.pub.
+    """Write `<name>.crt` and `<name>.key` for the authority and each subject, and sa.key, sa.pub.
 
     sa is the key that signs service account tokens.
     """
@@ -130,7 +130,7 @@ def issue_all(folder: Path, *, now: dt.datetime) -> dict[str, Pair]:
 
 
 def private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
-    """SEC 1 ("EC PRIVATE KEY"), the form that all of Kubernetes reads for service accounts."""
+    """SEC 1 ("EC PRIVATE KEY"), the form that all of Kubernetes can read for service accounts."""
     return key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.TraditionalOpenSSL,

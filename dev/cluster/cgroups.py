@@ -1,7 +1,7 @@
-"""One cgroup holds all that the cluster ever starts: its processes and its pods.
+"""One cgroup contains every process that the cluster starts: its own and those of pods.
 
-Its name is fixed, so what is in it is ours even if every record is lost, and nothing else is ours.
-Pods are below it because the kubelet is told to use it as its cgroup root.
+Its name is fixed, so the processes in it are the cluster's even if all records are lost. Pods are
+below it because it is the kubelet's cgroup root.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ ROOT = Path("/sys/fs/cgroup")
 
 
 def hierarchies(root: Path = ROOT) -> list[Path]:
-    """The mounted hierarchies: one folder each under cgroup v1, the root alone under v2."""
+    """The mounted hierarchies: a folder each under cgroup v1, only the root under v2."""
     if (root / "cgroup.controllers").exists():
         return [root]
     v1 = [each for each in root.iterdir() if each.is_dir() and not each.is_symlink()]
@@ -25,12 +25,12 @@ def hierarchies(root: Path = ROOT) -> list[Path]:
 
 
 def create() -> None:
-    """Make the cgroup in every hierarchy, with a leaf for the processes that are no pods."""
+    """Create the cgroup in every hierarchy, with a leaf for processes outside of pods."""
     for hierarchy in hierarchies():
         ours = hierarchy / CGROUP
         ours.mkdir(exist_ok=True)
         for setting in ("cpuset.cpus", "cpuset.mems"):
-            # A cpuset of cgroup v1 takes no process before it has CPUs and memory nodes.
+            # In cgroup v1, a cpuset accepts no process before it has CPUs and memory nodes.
             if (ours / setting).exists() and not (ours / setting).read_text().strip():
                 (ours / setting).write_text((hierarchy / setting).read_text())
         if (hierarchy / "cgroup.controllers").exists():
@@ -39,7 +39,7 @@ def create() -> None:
 
 
 def _delegate(hierarchy: Path, ours: Path) -> None:
-    """cgroup v2: a controller is there below a cgroup only if each cgroup above hands it down."""
+    """cgroup v2: a controller is available in a cgroup only if all parents delegate it."""
     for folder in (hierarchy, ours):
         for controller in (hierarchy / "cgroup.controllers").read_text().split():
             with contextlib.suppress(OSError):
@@ -47,7 +47,7 @@ def _delegate(hierarchy: Path, ours: Path) -> None:
 
 
 def _tracking() -> Path:
-    """The hierarchy by which processes are found: every one of ours is in it."""
+    """The hierarchy that processes are found by: every process of the cluster is in it."""
     return ROOT / "pids" if (ROOT / "pids" / "cgroup.procs").exists() else hierarchies()[0]
 
 
@@ -61,7 +61,7 @@ def exists() -> bool:
 
 
 def pids() -> list[int]:
-    """All processes in the cgroup, pods included."""
+    """All processes in the cgroup, including those of pods."""
     found: list[int] = []
     for file in (_tracking() / CGROUP).rglob("cgroup.procs"):
         with contextlib.suppress(OSError):
@@ -70,11 +70,11 @@ def pids() -> list[int]:
 
 
 def kill_all(*, seconds: float = 20) -> None:
-    """SIGKILL whatever is in the cgroup, again until it is empty: something may be forking."""
+    """SIGKILL all processes in the cgroup until it is empty, since some may be forking."""
     deadline = time.monotonic() + seconds
     while left := pids():
         if time.monotonic() > deadline:
-            raise DevError(f"processes {left} of the cluster do not end; see `ps -fp` and dmesg")
+            raise DevError(f"processes {left} of the cluster do not exit; see `ps -fp` and dmesg")
         for pid in left:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -84,7 +84,7 @@ def kill_all(*, seconds: float = 20) -> None:
 
 
 def remove(*, seconds: float = 10) -> None:
-    """Remove the cgroup from every hierarchy, deepest first; an ended process lingers a moment."""
+    """Remove the cgroup from every hierarchy, deepest first; exited processes stay briefly."""
     deadline = time.monotonic() + seconds
     while exists():
         for hierarchy in hierarchies():

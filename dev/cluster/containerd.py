@@ -1,4 +1,4 @@
-"""containerd, of our own beside any that the machine runs: other sockets, other folders."""
+"""A containerd separate from any that the machine runs: other sockets, other folders."""
 
 from dev import binaries
 from dev.cluster import archive, images, processes
@@ -24,7 +24,7 @@ state = "{CONTAINERD_STATE}"
   sandbox_image = "{PAUSE_IMAGE}"
   # Without CAP_SYS_RESOURCE a process can't lower its oom_score_adj, and every sandbox would fail.
   restrict_oom_score_adj = true
-  # Network namespaces below our own folder can be told from anybody else's.
+  # Network namespaces in our own folder can be distinguished from others.
   netns_mounts_under_state_dir = true
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "{CNI_PLUGINS}"
@@ -37,7 +37,7 @@ state = "{CONTAINERD_STATE}"
 
 
 def start(layout: Layout) -> None:
-    """Start containerd and load the image that holds each pod's sandbox."""
+    """Start containerd and load the image of the pods' sandboxes."""
     config = layout.config / "containerd.toml"
     config.write_text(CONFIG)
     processes.start(layout, "containerd", ["containerd", "--config", str(config)])

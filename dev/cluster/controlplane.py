@@ -13,7 +13,7 @@ ISSUER = "https://kubernetes.default.svc"
 
 
 def start(layout: Layout, programs: Mapping[str, Path]) -> None:
-    """Start all four; returns when the API server is ready (5 s)."""
+    """Start all four; returns once the API server is ready (5 s)."""
     processes.start(layout, "etcd", command(programs["etcd"], etcd_flags()))
     settings = {**apiserver_flags(layout.config), **audit.flags(layout)}
     apiserver = command(programs["kube-apiserver"], settings)
@@ -36,7 +36,7 @@ def is_ready(layout: Layout, kubectl: Path) -> bool:
 
 
 def kubectl_for(layout: Layout, kubectl: Path) -> tuple[str | Path, ...]:
-    """kubectl against this cluster; a request that hangs ends after 5 s."""
+    """kubectl for this cluster; a request times out after 5 s."""
     return (kubectl, "--kubeconfig", layout.kubeconfig, "--request-timeout=5s")
 
 
@@ -52,7 +52,7 @@ def etcd_flags() -> dict[str, str | Path]:
 
 
 def apiserver_flags(config: Path) -> dict[str, str | Path]:
-    """It listens on the bridge alone: pods and this machine reach it there, no one else."""
+    """Listens on the bridge only: pods and this machine can reach it there."""
     return {
         "etcd-servers": ETCD,
         "bind-address": NODE_IP,
@@ -65,10 +65,10 @@ def apiserver_flags(config: Path) -> dict[str, str | Path]:
         "service-account-key-file": config / "sa.pub",
         "service-account-signing-key-file": config / "sa.key",
         "service-cluster-ip-range": SERVICE_CIDR,
-        # The gateway's ports are those that people type.
+        # The gateway's node ports are 8080 and 8443.
         "service-node-port-range": "8000-32767",
         "authorization-mode": "Node,RBAC",
-        # The second asks who owns what for the right to its owner's finalizers, as OpenShift does.
+        # The second requires the right to an owner's finalizers to set an owner, as on OpenShift.
         "enable-admission-plugins": "NodeRestriction,OwnerReferencesPermissionEnforcement",
         "allow-privileged": "true",
         "kubelet-client-certificate": config / "admin.crt",

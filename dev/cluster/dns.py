@@ -1,4 +1,4 @@
-"""CoreDNS: names of Services for pods. It asks no one else: pods have no way out."""
+"""CoreDNS: names of Services for pods. It forwards nothing: pods can't reach other networks."""
 
 import ipaddress
 import socket
@@ -17,14 +17,14 @@ MANIFEST = Path(__file__).parent / "manifests" / "coredns.yaml"
 
 
 def load(program: Path) -> str:
-    """The image's reference, once containerd has it."""
+    """Load the image into containerd; returns its reference."""
     reference = f"localhost/coredns:{COREDNS}"
     images.load(archive.ensure(archive.ProgramImage(reference=reference, program=program)))
     return reference
 
 
 def start(layout: Layout, programs: Mapping[str, Path]) -> None:
-    """Apply the Deployment and wait until the Service answers for a name that every cluster has."""
+    """Apply the Deployment and wait until the Service resolves a name that every cluster has."""
     image = load(programs["coredns"])
     text = MANIFEST.read_text().replace("DNS_IP", DNS_IP).replace("COREDNS_IMAGE", image)
     kubectl = (*kubectl_for(layout, programs["kubectl"]), "-n", "kube-system")
@@ -46,7 +46,7 @@ def query(name: str) -> bytes:
 
 
 def is_in_answer(reply: bytes, address: str) -> bool:
-    """Whether a reply without error has this IPv4 address as its one answer."""
+    """Whether a reply without error has this IPv4 address as its only answer."""
     if len(reply) < 12:
         return False
     _, flags, _, answers, _, _ = struct.unpack("!6H", reply[:12])

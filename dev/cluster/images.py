@@ -1,4 +1,4 @@
-"""Images on the node: docker-archive files brought into containerd."""
+"""Images on the node: docker-archive files are imported into containerd."""
 
 import json
 import tarfile
@@ -8,22 +8,22 @@ from pathlib import Path
 from dev.cluster.layout import CONTAINERD_SOCKET
 from dev.cluster.shell import run
 from dev.errors import DevError
-from dev.terminal import say
+from dev.terminal import echo
 
 
 def load(archive: Path) -> None:
-    """Import a docker-archive into the running cluster; what is there already is not read again.
+    """Import a docker-archive into the running cluster, unless the same image is loaded already.
 
     Raises DevError if containerd is not up or refuses the archive.
     """
     if not CONTAINERD_SOCKET.exists():
-        raise DevError("the local cluster is not up: `make up` starts it")
+        raise DevError("the local cluster is not up; run `make up` to start it")
     wanted = identities(archive)
     if not is_loaded(wanted, _ctr("images", "list")):
         started = time.monotonic()
         _ctr("images", "import", str(archive))
         seconds = time.monotonic() - started
-        say(f"loaded {', '.join(wanted)} into the cluster in {seconds:.1f} s")
+        echo(f"loaded {', '.join(wanted)} into the cluster in {seconds:.1f} s")
 
 
 def identities(archive: Path) -> dict[str, str]:
@@ -31,7 +31,7 @@ def identities(archive: Path) -> dict[str, str]:
     with tarfile.open(archive) as tar:
         stream = tar.extractfile("manifest.json")
         if stream is None:
-            raise DevError(f"{archive} is no docker-archive: it has no manifest.json")
+            raise DevError(f"{archive} is not a docker-archive: it has no manifest.json")
         manifest = json.load(stream)
     return {tag: _identity(each["Config"]) for each in manifest for tag in each["RepoTags"]}
 
@@ -42,7 +42,7 @@ def _identity(config: str) -> str:
 
 
 def is_loaded(wanted: dict[str, str], listing: str) -> bool:
-    """Whether each tag stands for its image in the output of `ctr images list`.
+    """Whether each tag names its image in the output of `ctr images list`.
 
     containerd's CRI plugin lists an image under its identity as well as under its tags; they are
     the same image if they have the same target.

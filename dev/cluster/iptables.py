@@ -1,23 +1,23 @@
-"""The packet filter rules of the cluster: our own, and what kube-proxy and the kubelet leave."""
+"""The cluster's packet filter rules: its own, and those that kube-proxy and the kubelet leave."""
 
 import itertools
 
 from dev.cluster.layout import BRIDGE
 from dev.cluster.shell import attempt, run
 
-KEEP_INSIDE = ("FORWARD", "-i", BRIDGE, "!", "-o", BRIDGE, "-j", "DROP")
+BLOCK_OUTBOUND = ("FORWARD", "-i", BRIDGE, "!", "-o", BRIDGE, "-j", "DROP")
 FAMILIES = ("iptables", "ip6tables")
 
 
-def keep_inside() -> None:
-    """Drop what the bridge would send on to any other device."""
-    if attempt("iptables", "-w", "-C", *KEEP_INSIDE).returncode != 0:
-        run("iptables", "-w", "-I", *KEEP_INSIDE)
+def block_outbound() -> None:
+    """Drop what the bridge would forward to any other device."""
+    if attempt("iptables", "-w", "-C", *BLOCK_OUTBOUND).returncode != 0:
+        run("iptables", "-w", "-I", *BLOCK_OUTBOUND)
 
 
-def remove_ours() -> None:
-    """Take out our rule and every KUBE- chain, in one step for each table's family."""
-    while attempt("iptables", "-w", "-D", *KEEP_INSIDE).returncode == 0:
+def remove_rules() -> None:
+    """Remove the cluster's own rule and every KUBE- chain, in one step for each family."""
+    while attempt("iptables", "-w", "-D", *BLOCK_OUTBOUND).returncode == 0:
         pass
     for family in FAMILIES:
         saved = attempt(f"{family}-save")
@@ -28,7 +28,7 @@ def remove_ours() -> None:
 def removal(saved: str) -> str:
     """`iptables-restore --noflush` input that removes each KUBE- chain and each jump to one.
 
-    `saved` is what `iptables-save` printed; the answer is empty if there is nothing of the kind.
+    `saved` is the output of `iptables-save`; the result is empty if it has no KUBE- chain.
     """
     tables = [_table_removal(table) for table in saved.split("\n*")]
     return "".join(tables)

@@ -1,4 +1,4 @@
-"""Kubeconfig files: for people with everything inside, for the cluster's processes too."""
+"""Kubeconfig files, for people and for the cluster's processes."""
 
 import base64
 import json
@@ -9,7 +9,7 @@ from dev.cluster.certificates import Pair
 
 
 def render(*, server: str, ca: bytes, client: Pair, context: str = "roadstead-dev") -> str:
-    """A kubeconfig with its certificates embedded, as JSON (which is YAML): it can be moved."""
+    """A kubeconfig with embedded certificates, so it can be moved, as JSON (which is YAML)."""
     config: dict[str, Any] = {
         "apiVersion": "v1",
         "kind": "Config",
@@ -35,7 +35,7 @@ def render(*, server: str, ca: bytes, client: Pair, context: str = "roadstead-de
 
 
 def write(path: Path, text: str) -> None:
-    """Readable for its owner alone from its first moment: it holds a key."""
+    """Write a file with a key: only its owner can read it, from its creation on."""
     path.unlink(missing_ok=True)
     path.touch(mode=0o600)
     path.write_text(text)

@@ -1,4 +1,4 @@
-"""The kubelet, which makes this machine the one node."""
+"""The kubelet, which makes this machine the cluster's only node."""
 
 import json
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ from dev.cluster.shell import attempt
 
 
 def start(layout: Layout, programs: Mapping[str, Path]) -> None:
-    """Start it; `wait` then waits for the node."""
+    """Start it; use `wait` to wait for the node."""
     file = layout.config / "kubelet.json"
     file.write_text(json.dumps(configuration(layout.config), indent=2))
     settings: dict[str, str | Path] = {
@@ -35,7 +35,7 @@ def start(layout: Layout, programs: Mapping[str, Path]) -> None:
 
 
 def wait(layout: Layout, kubectl: Path) -> None:
-    """Until the node is Ready."""
+    """Wait until the node is Ready."""
     processes.wait_until(
         "the node",
         lambda: node_is_ready(layout, kubectl),
@@ -70,7 +70,7 @@ def configuration(config: Path) -> dict[str, object]:
         "enforceNodeAllocatable": [],
         "failCgroupV1": False,
         "failSwapOn": False,
-        # Lowering it would need CAP_SYS_RESOURCE.
+        # Lowering it would require CAP_SYS_RESOURCE.
         "oomScoreAdj": 0,
         "tlsCertFile": str(config / "kubelet.crt"),
         "tlsPrivateKeyFile": str(config / "kubelet.key"),
@@ -78,14 +78,14 @@ def configuration(config: Path) -> dict[str, object]:
         "clusterDomain": "cluster.local",
         "podLogsDir": str(POD_LOGS),
         "volumePluginDir": str(KUBELET_ROOT / "volume-plugins"),
-        # The disk is shared with everything else here: only what truly ends a node ends pods.
+        # The disk is shared with other programs: pods are evicted only if the node can't continue.
         "evictionHard": {
             "nodefs.available": "1%",
             "imagefs.available": "1%",
             "memory.available": "100Mi",
         },
-        # What is killed on purpose comes back in seconds, however often, not in five minutes.
+        # Tests kill containers: they restart within seconds, however often, not after five minutes.
         "crashLoopBackOff": {"maxContainerRestartPeriod": "10s"},
-        # Images come from no registry: one that was collected could not be had again.
+        # There is no registry: a collected image could not be pulled again.
         "imageGCHighThresholdPercent": 100,
     }

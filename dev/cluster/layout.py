@@ -1,9 +1,9 @@
-"""Where the local cluster keeps its things, and its addresses.
+"""Paths and addresses of the local cluster.
 
-What a checkout has for itself is in its `.dev/`. What a machine can have only once (the node's
-containers, mounts, sockets) is under fixed paths, so that any checkout can clean up after any
-other, also after one whose folder is gone. Those paths are short: a Unix socket's path may have
-107 bytes, and the kubelet puts sockets under its root.
+Files of one checkout are in its `.dev/`. What a machine has only once (the node's containers,
+mounts, sockets) is at fixed paths, so any checkout can clean up after any other, even a deleted
+one. Those paths are short: a Unix socket's path may have 107 bytes, and the kubelet creates
+sockets below its root.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from pathlib import Path
 NODE = "node1"
 BRIDGE = "roadstead0"
 NODE_IP = "10.88.0.1"
-"""The bridge's own address: the API server, the kubelet and pods meet there, no one else."""
+"""The bridge's address: only pods and this machine can reach the API server and the kubelet."""
 BRIDGE_CIDR = "10.88.0.1/16"
 POD_CIDR = "10.88.0.0/16"
 FIRST_POD_IP = "10.88.1.1"
@@ -21,13 +21,13 @@ API_SERVICE_IP = "10.96.0.1"
 DNS_IP = "10.96.0.10"
 API_SERVER = f"https://{NODE_IP}:6443"
 PORTS = (2379, 2380, 6443, 10248, 10249, 10250, 10256, 10257, 10259)
-"""What the cluster's processes listen on."""
+"""Ports that the cluster's processes listen on."""
 
 MACHINE_LOCKS = Path("/run/lock")
 RUNTIME = Path("/run/roadstead-dev")
-"""Sockets, containerd's task state, and the record of whose cluster is up."""
+"""Sockets, containerd's task state, and the record of the checkout whose cluster is up."""
 NODE_STATE = Path("/var/lib/roadstead-dev")
-"""etcd's data, containerd's images, the kubelet's root: goes with the cluster."""
+"""etcd's data, containerd's images, the kubelet's root: removed with the cluster."""
 RECORD = RUNTIME / "cluster.json"
 CONTAINERD_SOCKET = RUNTIME / "containerd.sock"
 CONTAINERD_STATE = RUNTIME / "containerd"
@@ -63,7 +63,7 @@ class Layout:
 
     @property
     def gateway_ca(self) -> Path:
-        """What vouches for the gateway's certificate, for curl --cacert."""
+        """CA certificate of the gateway, for curl --cacert."""
         return self.state / "gateway-ca.pem"
 
     @property

@@ -1,4 +1,4 @@
-"""Bringing the cluster up, taking it down, telling how it is."""
+"""Start, stop and status of the cluster."""
 
 import datetime as dt
 import os
@@ -26,7 +26,7 @@ from dev.cluster import (
 from dev.cluster.layout import API_SERVER, CNI_PLUGINS, HERE, MACHINE_LOCKS, PORTS, Layout
 from dev.cluster.record import Record
 from dev.errors import DevError, MissingTool
-from dev.terminal import announce, indent, say
+from dev.terminal import announce, echo, indent
 from dev.versions import GO_PROGRAMS
 
 PROGRAMS = (
@@ -50,13 +50,13 @@ NEEDED = {
     "iptables": "iptables",
     "ip": "iproute2",
 }
-"""Programs, and the Debian packages that have them; Docker's containerd does as well."""
+"""Programs and the Debian packages that have them; Docker's containerd works too."""
 
 
 def up(layout: Layout = HERE) -> Path:
-    """Bring the cluster up, or find it up; returns its kubeconfig.
+    """Start the cluster unless it is up; returns its kubeconfig.
 
-    Raises DevError: what is missing on the machine, or which step failed and the end of its log.
+    Raises DevError: what the machine lacks, or which step failed and the end of its log.
     """
     require_root()
     debian.ensure(*missing_packages())
@@ -67,21 +67,21 @@ def up(layout: Layout = HERE) -> Path:
             link_programs(layout)
             announce(f"the cluster is up ({layout.kubeconfig})")
             return layout.kubeconfig
-        _make_room(layout)
+        _remove_other_clusters(layout)
         started = time.monotonic()
         announce("starting the cluster, about 20 s")
         _start(layout, programs, fingerprint)
-        say(f"the cluster is up after {time.monotonic() - started:.0f} s ({layout.kubeconfig})")
+        echo(f"the cluster is up after {time.monotonic() - started:.0f} s ({layout.kubeconfig})")
     return layout.kubeconfig
 
 
 def missing_packages() -> tuple[str, ...]:
-    """The Debian packages that have what this machine lacks."""
+    """The Debian packages of programs that this machine lacks."""
     return tuple(package for program, package in NEEDED.items() if not shell.has(program))
 
 
 def link_programs(layout: Layout = HERE) -> None:
-    """Links in .dev/bin to the programs that people call, as far as they are built."""
+    """Create links in .dev/bin to programs for people, if they are built."""
     for name in FOR_PEOPLE:
         program = binaries.cached(GO_PROGRAMS[name])
         if program.exists():
@@ -91,41 +91,42 @@ def link_programs(layout: Layout = HERE) -> None:
 
 
 def down(layout: Layout = HERE) -> None:
-    """Take down this checkout's cluster, or what is left of one; another checkout's stays up."""
+    """Stop this checkout's cluster and remove what remains of it; another checkout's stays up."""
     require_root()
     with cache.lock("roadstead-dev", directory=MACHINE_LOCKS):
         if not teardown.anything_left():
-            say("no cluster is up")
+            echo("no cluster is up")
             return
         found = record.read()
         if found is not None and _is_anothers(found, layout) and Path(found.checkout).exists():
-            say(f"the cluster of {found.checkout} is up; run `make down` there")
+            echo(f"the cluster of {found.checkout} is up; run `make down` there")
             return
         teardown.tear_down()
-        say("the cluster is down; its logs stay in .dev/log")
+        echo("the cluster is down; its logs are in .dev/log")
 
 
 def status(layout: Layout = HERE) -> tuple[bool, str]:
-    """Whether this checkout's cluster is up and well, and the same in words."""
+    """Whether this checkout's cluster is healthy, and a description of its state."""
     found = record.read()
     if found is None:
         return False, "left-overs of a killed cluster" if teardown.anything_left() else "down"
     if Path(found.checkout) != layout.checkout:
-        return False, f"down; the cluster of {found.checkout} has this machine"
+        return False, f"down; this machine runs the cluster of {found.checkout}"
     known = processes.recorded(layout.run)
     dead = [name for name, process in known.items() if not processes.is_alive(process)]
     if not found.ready or dead or not known:
-        return False, f"broken; ended: {', '.join(dead) or 'unknown'} (`make up` starts it anew)"
+        exited = ", ".join(dead) or "unknown"
+        return False, f"broken; exited: {exited} (run `make up` to restart it)"
     return True, f"up: {', '.join(f'{name} {each.pid}' for name, each in known.items())}"
 
 
 def require_root() -> None:
     if os.geteuid() != 0:
-        raise MissingTool("the local cluster needs root (mounts, network, cgroups): use sudo")
+        raise MissingTool("the local cluster requires root (mounts, network, cgroups): use sudo")
 
 
 def _fingerprint(programs: Mapping[str, Path]) -> str:
-    """Changes with the programs and with the set-up that is in this package."""
+    """Changes with the programs and with the files of this package."""
     sources = sorted(path for path in Path(__file__).parent.rglob("*") if path.suffix in SOURCES)
     return cache.key(*map(str, programs.values()), *(path.read_bytes() for path in sources))
 
@@ -136,35 +137,35 @@ def _is_up(layout: Layout, kubectl: Path, fingerprint: str) -> bool:
     if not healthy or found is None:
         return False
     if found.fingerprint != fingerprint:
-        say("the cluster was set up from other versions than this checkout has: starting it anew")
+        echo("the cluster was started from other versions than this checkout's: restarting it")
         return False
-    # A machine under load answers late: a cluster that is only slow must not be taken down.
+    # A loaded machine answers late: a cluster that is only slow must not be stopped.
     deadline = time.monotonic() + SLOW_SECONDS
     while not kubelet.node_is_ready(layout, kubectl):
         if time.monotonic() > deadline:
-            say("the cluster's node is not ready: starting it anew")
+            echo("the cluster's node is not ready: restarting the cluster")
             return False
         time.sleep(1)
     return True
 
 
-def _make_room(layout: Layout) -> None:
-    """Take down whatever cluster of ours is on the machine; see that no one else is in the way."""
+def _remove_other_clusters(layout: Layout) -> None:
+    """Stop any cluster of this kind on the machine; check that its ports are free."""
     found = record.read()
     if found is not None and _is_anothers(found, layout):
-        say(f"the cluster of {found.checkout} is up; taking over from it")
+        echo(f"stopping the cluster of {found.checkout} to start this checkout's")
     elif teardown.anything_left() and not status(layout)[0]:
-        say("cleaning up after a cluster that was killed")
+        echo("cleaning up after a cluster that was killed")
     if teardown.anything_left():
         teardown.tear_down()
     if taken := teardown.listeners(PORTS):
         raise DevError(
-            f"the cluster's ports are in use by something else; end it first:\n{indent(taken)}"
+            f"the cluster's ports are used by other processes; stop them first:\n{indent(taken)}"
         )
 
 
 def _is_anothers(found: Record, layout: Layout) -> bool:
-    """Whether another checkout's cluster really is up: something of it still runs."""
+    """Whether another checkout's cluster is really up: a process of it still runs."""
     return Path(found.checkout) != layout.checkout and bool(cgroups.pids())
 
 
@@ -181,10 +182,10 @@ def _start(layout: Layout, programs: Mapping[str, Path], fingerprint: str) -> No
     _prepare(layout)
     cgroups.create()
     network.create()
-    say("  containerd and the control plane")
+    echo("  containerd and the control plane")
     containerd.start(layout)
     controlplane.start(layout, programs)
-    say("  the node: kubelet, kube-proxy, DNS")
+    echo("  the node: kubelet, kube-proxy, DNS")
     kubelet.start(layout, programs)
     proxy.start(layout, programs)
     kubelet.wait(layout, programs["kubectl"])
@@ -193,11 +194,11 @@ def _start(layout: Layout, programs: Mapping[str, Path], fingerprint: str) -> No
 
 
 def _prepare(layout: Layout) -> None:
-    """Folders, links for people, certificates and kubeconfigs."""
+    """Create folders, links for people, certificates and kubeconfigs."""
     for folder in (layout.run, layout.log, layout.bin, layout.config):
         folder.mkdir(parents=True, exist_ok=True)
     layout.config.chmod(0o700)
-    processes.forget(layout.run)
+    processes.remove_records(layout.run)
     link_programs(layout)
     pairs = certificates.issue_all(layout.config, now=dt.datetime.now(dt.UTC))
     ca = pairs["ca"].certificate

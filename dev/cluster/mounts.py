@@ -1,4 +1,4 @@
-"""Mounts that the cluster leaves under its folders."""
+"""Mounts that the cluster leaves in its folders."""
 
 import os
 import re
@@ -11,9 +11,9 @@ from dev.errors import DevError
 
 
 def below(mountinfo: str, folders: Iterable[Path]) -> list[str]:
-    """Mount points under the folders, deepest (last mounted) first; from /proc/self/mountinfo.
+    """Mount points below the folders in /proc/self/mountinfo, last mounted (deepest) first.
 
-    Blanks and the like stand there as octal escapes (proc_pid_mountinfo(5)).
+    Blanks and similar characters are octal escapes in it (proc_pid_mountinfo(5)).
     """
     points = [_unescape(line.split()[4]) for line in mountinfo.splitlines() if line]
     prefixes = [f"{folder}/" for folder in folders]
@@ -21,7 +21,7 @@ def below(mountinfo: str, folders: Iterable[Path]) -> list[str]:
 
 
 def unmount_below(*folders: Path) -> None:
-    """Lazily unmount all that is mounted under the folders."""
+    """Lazily unmount everything that is mounted below the folders."""
     for _ in range(10):
         points = below(Path("/proc/self/mountinfo").read_text(), folders)
         if not points:
@@ -32,7 +32,7 @@ def unmount_below(*folders: Path) -> None:
 
 
 def remove_tree(folder: Path) -> None:
-    """Remove a folder of ours, never anything that is mounted in it."""
+    """Remove one of the cluster's folders, but nothing that is mounted in it."""
     unmount_below(folder)
     if os.path.lexists(folder):
         shutil.rmtree(folder)

@@ -1,7 +1,7 @@
-"""The node's network: a bridge that holds all traffic of the cluster, and nothing that leaves it.
+"""The node's network: a bridge for all traffic of the cluster, which never leaves it.
 
-Service addresses are routed to the bridge, so one without rules ends there; what pods send to
-anywhere but the bridge is dropped.
+Service addresses are routed to the bridge, so unknown ones are dropped there; so is what pods send
+to any address outside the bridge.
 """
 
 import json
@@ -32,12 +32,12 @@ SYSCTLS = (
     "vm/overcommit_memory",
     "vm/panic_on_oom",
 )
-"""What we, the kubelet or kube-proxy set for the whole machine; put back when the cluster goes."""
+"""Machine-wide settings that the cluster changes; restored when it is stopped."""
 SYSCTL_ROOT = Path("/proc/sys")
 
 
 def sysctls() -> dict[str, str]:
-    """The present values of the settings that the cluster changes."""
+    """The current values of the settings that the cluster changes."""
     there = [name for name in SYSCTLS if (SYSCTL_ROOT / name).exists()]
     return {name: (SYSCTL_ROOT / name).read_text().strip() for name in there}
 
@@ -50,20 +50,20 @@ def restore_sysctls(values: dict[str, str]) -> None:
 
 
 def create() -> None:
-    """Make the bridge, its routes and the rule that keeps packets in; harmless to repeat."""
+    """Create the bridge, its routes and the rule that drops outbound packets; idempotent."""
     if not bridge_exists():
         run("ip", "link", "add", BRIDGE, "type", "bridge")
     run("ip", "addr", "replace", BRIDGE_CIDR, "dev", BRIDGE)
     run("ip", "link", "set", BRIDGE, "up")
     run("ip", "route", "replace", SERVICE_CIDR, "dev", BRIDGE)
     (SYSCTL_ROOT / "net/ipv4/ip_forward").write_text("1")
-    iptables.keep_inside()
+    iptables.block_outbound()
     CNI_CONFIG.mkdir(parents=True, exist_ok=True)
     (CNI_CONFIG / "10-bridge.conflist").write_text(json.dumps(cni_config()))
 
 
 def cni_config() -> dict[str, object]:
-    """The CNI network: the bridge plugin, addresses from host-local."""
+    """The CNI network: the bridge plugin, with addresses from host-local."""
     ipam = {
         "type": "host-local",
         "ranges": [[{"subnet": POD_CIDR, "rangeStart": FIRST_POD_IP}]],
@@ -79,8 +79,8 @@ def cni_config() -> dict[str, object]:
 
 
 def remove() -> None:
-    """Remove rules, interfaces and what CNI noted of them."""
-    iptables.remove_ours()
+    """Remove rules, interfaces and CNI's records of them."""
+    iptables.remove_rules()
     if bridge_exists():
         for name in bridge_ports(run("ip", "-json", "link", "show", "master", BRIDGE)):
             attempt("ip", "link", "delete", name)
@@ -96,5 +96,5 @@ def bridge_exists() -> bool:
 
 
 def bridge_ports(listing: str) -> list[str]:
-    """Interface names in `ip -json link show`; `ip` prints nothing or `[{}]` for none."""
+    """Interface names in `ip -json link show`, which prints nothing or `[{}]` if there are none."""
     return [each["ifname"] for each in json.loads(listing or "[]") if "ifname" in each]

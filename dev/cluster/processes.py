@@ -1,7 +1,7 @@
-"""The cluster's processes: started, recorded, looked up, ended.
+"""The cluster's processes: started, recorded, found, terminated.
 
-A pid file holds the pid alone, as people expect; beside it stands what tells that process from
-another that got the same pid later: its start time, in clock ticks since this boot, and the boot.
+A pid file has only the pid, as people expect. A file beside it distinguishes the process from a
+later one with the same pid: its start time, in clock ticks since boot, and the boot ID.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 @dataclass(frozen=True, kw_only=True)
 class Process:
-    """A process that cannot be mistaken for another."""
+    """A process that can't be confused with another one."""
 
     pid: int
     started: int
@@ -38,7 +38,7 @@ def boot_id() -> str:
 
 
 def start_ticks(stat: str) -> int | None:
-    """Field 22 of a /proc/PID/stat line; None for a zombie. The name (field 2) may hold anything.
+    """Field 22 of a /proc/PID/stat line; None for a zombie. Field 2, the name, is arbitrary.
 
     >>> start_ticks("7 (a) b) S 1 " + "0 " * 17 + "4242 0")
     4242
@@ -55,18 +55,18 @@ def _start_ticks_of(pid: int) -> int | None:
 
 
 def is_alive(process: Process) -> bool:
-    """Whether this very process still runs, not just some process of its pid."""
+    """Whether exactly this process still runs, not another one with its pid."""
     return process.boot == boot_id() and _start_ticks_of(process.pid) == process.started
 
 
 def write_record(folder: Path, name: str, process: Process) -> None:
-    """The pid file last: whoever sees it finds the rest beside it."""
+    """Write the pid file last: once it exists, the record is complete."""
     (folder / f"{name}.started").write_text(f"{process.started} {process.boot}\n")
     (folder / f"{name}.pid").write_text(f"{process.pid}\n")
 
 
 def read_record(folder: Path, name: str) -> Process | None:
-    """None if there is no whole record."""
+    """None if there is no complete record."""
     try:
         pid = int((folder / f"{name}.pid").read_text())
         started, boot = (folder / f"{name}.started").read_text().split()
@@ -81,20 +81,20 @@ def recorded(folder: Path) -> dict[str, Process]:
     return {name: process for name, process in found.items() if process is not None}
 
 
-def forget(folder: Path) -> None:
+def remove_records(folder: Path) -> None:
     for path in [*folder.glob("*.pid"), *folder.glob("*.started")]:
         path.unlink(missing_ok=True)
 
 
 _OUTLIVING: Final[list["subprocess.Popen[bytes]"]] = []
-"""Kept only so that Python does not warn of processes that are meant to outlive this one."""
+"""Prevents Python's warning about processes that are meant to outlive this one."""
 
 
 def start(layout: Layout, name: str, argv: Sequence[str]) -> Process:
-    """Start a process in a session of its own and in the cluster's cgroup, from its first moment.
+    """Start a process in its own session and in the cluster's cgroup.
 
-    The shell that joins the cgroup becomes the program, so all that the program ever starts is in
-    the cgroup too, and can be found there when every record is lost.
+    The shell that joins the cgroup becomes the program, so its child processes are in the cgroup
+    too, and are found there even if all records are lost.
     """
     with (layout.log / f"{name}.log").open("wb") as log:
         child = subprocess.Popen(
@@ -109,7 +109,7 @@ def start(layout: Layout, name: str, argv: Sequence[str]) -> Process:
     _OUTLIVING.append(child)
     ticks = _start_ticks_of(child.pid)
     if ticks is None:
-        raise DevError(f"{name} ended at once:\n{tail(layout.log / f'{name}.log')}")
+        raise DevError(f"{name} exited at once:\n{tail(layout.log / f'{name}.log')}")
     process = Process(pid=child.pid, started=ticks, boot=boot_id())
     write_record(layout.run, name, process)
     return process
@@ -118,32 +118,32 @@ def start(layout: Layout, name: str, argv: Sequence[str]) -> Process:
 def wait_until(
     what: str, ready: Callable[[], bool], *, seconds: float, layout: Layout, name: str
 ) -> None:
-    """Wait for `ready`; StepTimeout (at once if `name` has ended) holds its log's end."""
+    """Wait for `ready`; StepTimeout (at once if `name` exits) has the end of its log."""
     log = layout.log / f"{name}.log"
     deadline = time.monotonic() + seconds
     while not ready():
         process = read_record(layout.run, name)
         if process is None or not is_alive(process):
-            raise StepTimeout(f"{what}: {name} has ended. The end of {log}:\n{tail(log)}")
+            raise StepTimeout(f"{what}: {name} exited. The end of {log}:\n{tail(log)}")
         if time.monotonic() > deadline:
             raise StepTimeout(f"{what}: not within {seconds:.0f} s. The end of {log}:\n{tail(log)}")
         time.sleep(0.1)
 
 
-def end(processes: Iterable[Process], *, grace_seconds: float) -> None:
-    """SIGTERM to each that is alive, SIGKILL to what is left after the grace."""
+def terminate(processes: Iterable[Process], *, grace_seconds: float) -> None:
+    """Send SIGTERM to those that are alive, SIGKILL to the rest after the grace period."""
     alive = [each for each in processes if is_alive(each)]
     for each in alive:
         _signal(each, signal.SIGTERM)
     deadline = time.monotonic() + grace_seconds
-    while (alive := _still(alive)) and time.monotonic() < deadline:
+    while (alive := _still_running(alive)) and time.monotonic() < deadline:
         time.sleep(0.05)
     for each in alive:
         _signal(each, signal.SIGKILL)
 
 
-def _still(processes: Iterable[Process]) -> list[Process]:
-    """Those that live on; our own children are reaped on the way."""
+def _still_running(processes: Iterable[Process]) -> list[Process]:
+    """Those that still run; our own child processes are reaped."""
     left = []
     for each in processes:
         with contextlib.suppress(ChildProcessError):

@@ -1,4 +1,4 @@
-"""kube-proxy, which gives Services their addresses through iptables."""
+"""kube-proxy, which implements the addresses of Services with iptables."""
 
 import json
 from collections.abc import Mapping
@@ -27,10 +27,10 @@ def configuration(config: Path) -> dict[str, object]:
         "hostnameOverride": NODE,
         "healthzBindAddress": "127.0.0.1:10256",
         "metricsBindAddress": "127.0.0.1:10249",
-        # The gateway is for this machine alone.
+        # Only this machine can reach the gateway.
         "nodePortAddresses": ["127.0.0.0/8"],
         "oomScoreAdj": 0,
-        # The machine's own connection tracking settings stay as they are.
+        # The machine's own connection tracking settings are not changed.
         "conntrack": {
             "maxPerCore": 0,
             "min": 0,

@@ -1,6 +1,6 @@
-"""The machine's record of whose cluster is up: written first, removed last.
+"""The machine's record of the cluster that is up: written first, removed last.
 
-Its being there says that something may have to be cleaned up, whatever became of the rest.
+If it exists, something may have to be cleaned up, whatever the other files are.
 """
 
 import json
@@ -13,16 +13,16 @@ from dev.cluster.layout import RECORD
 @dataclass(frozen=True, kw_only=True)
 class Record:
     checkout: str
-    """The folder of the checkout that brought it up; it may be gone."""
+    """The folder of the checkout that started it; it may be deleted."""
     boot: str
     fingerprint: str
-    """Of its programs and its set-up: another one means that the checkout has moved on."""
+    """Of programs and set-up: another value means that the checkout has changed."""
     ready: bool
-    """False until `up` has come to its end."""
+    """False until `up` has completed."""
     sysctls: dict[str, str]
-    """The machine's settings as they were before."""
+    """The machine's settings from before."""
     folders: list[str]
-    """Folders that were not there before, to be removed if nobody else put anything in them."""
+    """Folders that did not exist before; they are removed if they are empty."""
 
 
 def render(record: Record) -> str:
@@ -30,7 +30,7 @@ def render(record: Record) -> str:
 
 
 def parse(text: str) -> Record | None:
-    """None for what no version of ours wrote whole: it is then cleaned up without knowing more."""
+    """None if the text is not a complete record; cleaning up then does without it."""
     try:
         return Record(**json.loads(text))
     except (TypeError, ValueError):

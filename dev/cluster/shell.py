@@ -1,4 +1,4 @@
-"""Commands that a step runs to their end."""
+"""Commands that a step waits for."""
 
 import os
 import shutil
@@ -13,9 +13,9 @@ SYSTEM_FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin"
 
 
 def environment() -> dict[str, str]:
-    """Ours, with the folders of ip and iptables on PATH, and without proxies or a KUBECONFIG.
+    """Our environment, with the folders of ip and iptables on PATH, without proxies and KUBECONFIG.
 
-    The cluster's addresses are on this machine: a proxy could not reach them.
+    The cluster's addresses are on this machine, where a proxy could not reach them.
     """
     dropped = {"http_proxy", "https_proxy", "all_proxy", "kubeconfig"}
     kept = {name: value for name, value in os.environ.items() if name.lower() not in dropped}
@@ -23,21 +23,21 @@ def environment() -> dict[str, str]:
 
 
 def has(program: str) -> bool:
-    """Whether the program, a name or a path, is there to be run."""
+    """Whether the program, a name or a path, is installed."""
     return shutil.which(program, path=environment()["PATH"]) is not None
 
 
 def run(*command: str | Path, stdin: str = "") -> str:
-    """The command's stdout. Raises DevError with what it said when it fails."""
+    """Return the command's stdout. Raises DevError with the output if it fails."""
     done = attempt(*command, stdin=stdin)
     if done.returncode != 0:
-        said = indent((done.stderr or done.stdout).strip().splitlines()[-20:])
-        raise DevError(f"`{shown(command)}` failed ({done.returncode}):\n{said}")
+        output = indent((done.stderr or done.stdout).strip().splitlines()[-20:])
+        raise DevError(f"`{shown(command)}` failed ({done.returncode}):\n{output}")
     return done.stdout
 
 
 def attempt(*command: str | Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    """Run a command that may fail; the caller looks at its returncode."""
+    """Run a command that may fail; the caller checks its returncode."""
     return subprocess.run(
         [str(part) for part in command],
         input=stdin,

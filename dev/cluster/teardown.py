@@ -1,7 +1,7 @@
-"""Ends a cluster and removes all that it left; the same for one that was killed.
+"""Stops a cluster and removes all that it left, also if it was killed.
 
-Nothing here needs the checkout that brought the cluster up: what is ours is known by the cgroup,
-the bridge, the fixed folders and the machine's record.
+This doesn't need the checkout that started the cluster: the cgroup, the bridge, the fixed folders
+and the machine's record identify what belongs to it.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ from dev.cluster.record import Record, read
 from dev.cluster.shell import attempt
 
 LEFT_BY_KUBELET = Path("/var/lib/kubelet/device-plugins")
-"""Where the kubelet puts a socket whatever its root is."""
+"""The kubelet creates a socket here, whatever its root is."""
 LOG_LINKS = Path("/var/log/containers")
 FOLDERS = (
     LEFT_BY_KUBELET,
@@ -26,19 +26,19 @@ FOLDERS = (
     Path("/run/containerd"),
     Path("/run/netns"),
 )
-"""Folders that the programs make outside ours, inner ones first."""
+"""Folders outside the cluster's own that the programs create, inner ones first."""
 
 
 def anything_left() -> bool:
-    """Whether any cluster of ours is up, or was and left something."""
+    """Whether a cluster is up, or has left anything."""
     return RUNTIME.exists() or NODE_STATE.exists() or cgroups.exists() or network.bridge_exists()
 
 
 def tear_down() -> None:
-    """End every process and pod of the cluster, and remove all that it put on the machine."""
+    """Terminate every process and pod of the cluster, and remove all that it created."""
     record = read()
     if record is not None:
-        _end_processes(Layout(checkout=Path(record.checkout)))
+        _terminate_processes(Layout(checkout=Path(record.checkout)))
     cgroups.kill_all()
     _remove_shim_sockets()
     mounts.unmount_below(RUNTIME, NODE_STATE)
@@ -47,22 +47,22 @@ def tear_down() -> None:
     _remove_log_links()
     mounts.remove_tree(NODE_STATE)
     if record is not None:
-        _put_back(record)
+        _restore_machine(record)
     mounts.remove_tree(RUNTIME)
 
 
-def _end_processes(layout: Layout) -> None:
-    """The kubelet first, which would start again what ends; then the others, politely."""
+def _terminate_processes(layout: Layout) -> None:
+    """The kubelet first, since it restarts pods; then the others."""
     known = processes.recorded(layout.run)
     if kubelet := known.pop("kubelet", None):
-        processes.end([kubelet], grace_seconds=5)
-    processes.end(known.values(), grace_seconds=2)
-    processes.forget(layout.run)
+        processes.terminate([kubelet], grace_seconds=5)
+    processes.terminate(known.values(), grace_seconds=2)
+    processes.remove_records(layout.run)
     layout.kubeconfig.unlink(missing_ok=True)
 
 
 def _remove_shim_sockets() -> None:
-    """containerd puts its shims' sockets into one folder for all; each task notes its own."""
+    """Remove the shims' sockets, which are in one folder for all; each task records its own."""
     for noted in CONTAINERD_STATE.glob("io.containerd.runtime.v2.task/*/*/address"):
         with contextlib.suppress(OSError):
             Path(noted.read_text().removeprefix("unix://")).unlink(missing_ok=True)
@@ -74,7 +74,7 @@ def _remove_log_links() -> None:
             link.unlink()
 
 
-def _put_back(record: Record) -> None:
+def _restore_machine(record: Record) -> None:
     if record.boot == processes.boot_id():
         network.restore_sysctls(record.sysctls)
     for folder in map(Path, record.folders):
@@ -86,11 +86,11 @@ def _put_back(record: Record) -> None:
 
 
 def absent_folders() -> list[str]:
-    """Those of FOLDERS that are not there now, so that it is known later who made them."""
+    """The folders of FOLDERS that don't exist yet, to know later which ones the cluster made."""
     return [str(folder) for folder in FOLDERS if not folder.exists()]
 
 
 def listeners(ports: tuple[int, ...]) -> list[str]:
-    """Lines of `ss` for the ports that somebody else listens on."""
+    """Lines of `ss` for those ports that a process listens on."""
     lines = attempt("ss", "-Hltnp").stdout.splitlines()
     return [line for line in lines if int(line.split()[3].rpartition(":")[2]) in ports]

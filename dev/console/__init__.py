@@ -1,1 +1,1 @@
-"""The console over a ledger of samples: to work on its pages, and for its pictures and tests."""
+"""The console with sample data: for work on its pages, screenshots and tests."""

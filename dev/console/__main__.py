@@ -1,18 +1,18 @@
-"""`python -m dev.console`: the console over a ledger of samples, to work on its pages."""
+"""`python -m dev.console`: the console with sample data, for work on its pages."""
 
 import signal
 
 from dev.console import instance
 from dev.console.tokens import make_token
-from dev.terminal import say
+from dev.terminal import echo
 
 
 def main() -> None:
     """Serve until interrupted."""
     with instance.running() as origin:
-        say(f"{origin}, until Ctrl-C; tokens of a user and of an administrator:")
-        say(make_token("alice", "demo-users", "research"))
-        say(make_token("ada", "roadstead-admins"))
+        echo(f"{origin}, until Ctrl-C; tokens of a user and of an administrator:")
+        echo(make_token("alice", "demo-users", "research"))
+        echo(make_token("ada", "roadstead-admins"))
         signal.sigwait([signal.SIGINT, signal.SIGTERM])
 
 

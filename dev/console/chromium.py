@@ -1,4 +1,4 @@
-"""A real Chromium without a window, and what axe-core says of a page in it."""
+"""Headless Chromium, and axe-core's findings about a page in it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dev.console import chromium_process
 
 PROGRAM: Final = Path(chromium_process.__file__)
 """It becomes Debian's Chromium."""
-# It asks Google for this and that at every start, which a closed network refuses.
+# Without these, it sends requests to Google at every start, which fail in a closed network.
 FLAGS: Final = (
     "--no-sandbox",
     "--disable-gpu",
@@ -26,17 +26,17 @@ FLAGS: Final = (
     "--disable-sync",
 )
 SERIOUS: Final = ("serious", "critical")
-PATIENCE: Final = 60_000
-"""Milliseconds that a page may take on a busy machine."""
+PAGE_TIMEOUT: Final = 60_000
+"""Milliseconds that a page may take on a loaded machine."""
 PHONE: Final = {"width": 390, "height": 844}
-DESK: Final = {"width": 1280, "height": 860}
+DESKTOP: Final = {"width": 1280, "height": 860}
 
 
 @contextlib.contextmanager
 def chromium() -> Iterator[Browser]:
-    """Debian's, installed where it is missing."""
+    """Chromium from Debian, installed if it is missing."""
     debian.ensure("chromium", "fonts-dejavu-core")
-    expect.set_options(timeout=PATIENCE)
+    expect.set_options(timeout=PAGE_TIMEOUT)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=PROGRAM, args=list(FLAGS))
         try:
@@ -47,13 +47,13 @@ def chromium() -> Iterator[Browser]:
 
 @contextlib.contextmanager
 def window(browser: Browser, **options: Any) -> Iterator[Page]:
-    """A page with a profile of its own; what goes wrong in its scripts fails the test.
+    """A page with its own profile; script errors and refusals fail the test.
 
-    The gateway's certificate is of the local cluster's own authority, which others test.
+    The gateway's certificate is issued by the local cluster's CA; other tests verify it.
     """
     faults: list[str] = []
-    context = browser.new_context(ignore_https_errors=True, **{"viewport": DESK, **options})
-    context.set_default_timeout(PATIENCE)
+    context = browser.new_context(ignore_https_errors=True, **{"viewport": DESKTOP, **options})
+    context.set_default_timeout(PAGE_TIMEOUT)
     page = context.new_page()
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("console", lambda said: faults.append(said.text) if is_refusal(said.text) else None)
@@ -65,12 +65,12 @@ def window(browser: Browser, **options: Any) -> Iterator[Page]:
 
 
 def is_refusal(text: str) -> bool:
-    """Whether the browser says that the page's own policy kept something from it."""
+    """Whether a console message reports that the page's policy blocked something."""
     return "Content Security Policy" in text or "Refused to" in text
 
 
-def faults_of(page: Page) -> list[str]:
-    """What axe-core finds serious, as rule and element."""
+def serious_findings(page: Page) -> list[str]:
+    """axe-core's serious findings, as rule and element."""
     found = Axe().run(page).response["violations"]
     return [
         f"{each['id']}: {node['target']}: {node.get('failureSummary', '')}"
@@ -81,13 +81,13 @@ def faults_of(page: Page) -> list[str]:
 
 
 def sign_in(page: Page, origin: str, token: str) -> None:
-    """Paste a token and wait for the servers."""
+    """Paste a token and wait for the page of servers."""
     page.goto(f"{origin}/servers")
     page.get_by_label("Your token").fill(token)
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url("**/servers")
 
 
-def cookie_of(context: BrowserContext) -> str:
-    """The session's, as somebody who copied it has it."""
+def session_cookie(context: BrowserContext) -> str:
+    """The session cookie's value, as a thief would have it."""
     return next(str(each["value"]) for each in context.cookies() if "session" in each["name"])

@@ -1,4 +1,4 @@
-"""A console with an API server and a ledger of samples."""
+"""A console with an API server and a ledger of sample data."""
 
 import asyncio
 import contextlib
@@ -33,7 +33,7 @@ MISFIT = "the model needs about 6.2 GiB, the limit is 1Gi: raise resources.limit
 
 @contextlib.contextmanager
 def running() -> Iterator[str]:
-    """The address of a console over the samples."""
+    """The address of a console with the sample data."""
     programs = binaries.ensure("etcd", "kube-apiserver", "kubectl")
     with (
         tempfile.TemporaryDirectory(prefix="roadstead-console-") as name,
@@ -47,16 +47,16 @@ def running() -> Iterator[str]:
 
 
 async def prepare(database: Postgres, api: ApiServer) -> None:
-    """The tables, what is in them, and the ConfigMap of revoked tokens."""
+    """Create the tables, their rows, and the ConfigMap of revoked tokens."""
     await install_crds(api)
     await server.make_system(api)
-    await sample_ledger.migrated(database)
+    await sample_ledger.migrate_tables(database)
     await sample_ledger.write(database, records(f"http://localhost:{PORT}"))
-    await _catalogue(api)
+    await _create_model(api)
 
 
-async def _catalogue(api: ApiServer) -> None:
-    """The Model that memory is estimated for, with what its header says."""
+async def _create_model(api: ApiServer) -> None:
+    """Create the Model that memory is estimated for, with its gguf header."""
     raw = samples.model("gemma-3-270m")
     raw["status"]["gguf"] = samples.GEMMA | HEADER
     for each in raw["status"]["conditions"]:
@@ -76,7 +76,7 @@ async def _catalogue(api: ApiServer) -> None:
 
 
 def records(origin: str) -> list[Record]:
-    """A few servers in each state, with a day's use of the first."""
+    """A few servers in each state, with a day of usage of the first."""
     first = samples.serve("gemma", origin=origin)
     served = [
         first,
@@ -115,7 +115,7 @@ def records(origin: str) -> list[Record]:
         samples.record(samples.contract("demo", expiresAt="2027-06-01T00:00:00Z")),
         samples.record(samples.contract("research", group="research")),
         samples.record(samples.contract("other", group="other-users")),
-        *(_used(first, minutes) for minutes in range(24 * 60, -1, -1)),
+        *(_usage_record(first, minutes) for minutes in range(24 * 60, -1, -1)),
         samples.sample(served[1], 10, memory=300.0, cpu=7.0),
         samples.sample(served[2], 10, memory=420.0, cpu=14.0),
         samples.decision(first, 7201),
@@ -127,7 +127,7 @@ def records(origin: str) -> list[Record]:
     ]
 
 
-def _used(server: samples.Object, minutes: int) -> Record:
-    busy = max(0.0, math.sin(minutes / 45)) * 80 + random.random() * 8  # noqa: S311 - a wiggle
+def _usage_record(server: samples.Object, minutes: int) -> Record:
+    busy = max(0.0, math.sin(minutes / 45)) * 80 + random.random() * 8  # noqa: S311 - noise
     memory = 420 + 160 * math.sin(minutes / 200) ** 2
     return samples.sample(server, minutes * 60, memory=memory, cpu=busy)

@@ -1,4 +1,4 @@
-"""The ledger of a console: its tables in a Postgres, and rows in them."""
+"""The tables of a console's ledger in a Postgres, and rows in them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from roadstead.ledger.tables import TABLES
 ROLES = Roles(writer="roadstead_writer", reader="roadstead_reader")
 
 
-async def migrated(server: Postgres) -> None:
-    """Make the tables."""
+async def migrate_tables(server: Postgres) -> None:
+    """Create the tables."""
     async with connected(server.dsn("owner")) as connection:
         await migrate(connection, ROLES)
 
 
 async def write(server: Postgres, records: Sequence[Record]) -> None:
-    """Put rows into the ledger, as its writer does."""
+    """Write rows into the ledger, as its writer does."""
     by_type: dict[type, list[Record]] = {}
     for each in records:
         by_type.setdefault(type(each), []).append(each)

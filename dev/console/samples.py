@@ -1,4 +1,4 @@
-"""Objects as the operator leaves them, for the ledger of a test or of a benchmark."""
+"""Sample objects, as the operator writes them, for the ledger of a test or a benchmark."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ GEMMA: Object = {
 
 
 def stamp(ago: float = 0.0) -> str:
-    """A time `ago` seconds before now, as the ledger takes it."""
+    """The time `ago` seconds ago, in the ledger's format."""
     moment = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=ago)
     return moment.isoformat()
 
 
 def ready(kind: str = "True", reason: str = "Ready", message: str = "") -> list[Object]:
-    """The conditions of a server, of which `Ready` is as given."""
+    """The conditions of a server; `Ready` has the given values."""
     return [
         {"type": "ContractAccepted", "status": "True", "reason": "Accepted",
          "message": "contract demo, requested by alice"},
@@ -93,9 +93,9 @@ def model(
     gguf: Object | None = None,
     **spec: str,
 ) -> Object:
-    """A Model, stored or on its way."""
+    """A Model, stored or in transfer."""
     reason = ("True", "Stored", "") if done else ("False", "Transferring", "the transfer runs")
-    status, word, message = reason
+    status, state, message = reason
     return {
         "apiVersion": GROUP,
         "kind": "Model",
@@ -114,14 +114,14 @@ def model(
             "gguf": (GEMMA if gguf is None else gguf) if done else {},
             "transfer": transfer or {},
             "conditions": [
-                {"type": "Ready", "status": status, "reason": word, "message": message}
+                {"type": "Ready", "status": status, "reason": state, "message": message}
             ],
         },
     }  # fmt: skip
 
 
 def contract(name: str, *, group: str = "demo-users", **spec: Any) -> Object:
-    """A ResourceContract for a group, of which some is used."""
+    """A ResourceContract for a group, with some of it used."""
     return {
         "apiVersion": GROUP,
         "kind": "ResourceContract",
@@ -145,7 +145,7 @@ def contract(name: str, *, group: str = "demo-users", **spec: Any) -> Object:
 
 
 def record(raw: Object, **more: Any) -> Record:
-    """The row of an object."""
+    """The ledger's row of an object."""
     now = stamp()
     if raw["kind"] == "Model":
         return model_record(raw, now=now)
@@ -156,7 +156,7 @@ def record(raw: Object, **more: Any) -> Record:
 
 
 def sample(server: Object, ago: float, *, memory: float = 470.0, cpu: float = 40.0) -> UsageRecord:
-    """What a server used `ago` seconds before now."""
+    """A server's usage `ago` seconds ago."""
     return UsageRecord(
         server_uuid=server["metadata"]["uid"],
         sampled_at=stamp(ago),
@@ -170,7 +170,7 @@ def sample(server: Object, ago: float, *, memory: float = 470.0, cpu: float = 40
 
 
 def decision(server: Object, ago: float, *, message: str = "") -> AdmissionRecord:
-    """What was answered to alice, who asked for a server; denied where there is a message."""
+    """An admission decision about a server of alice's; denied if it has a message."""
     return AdmissionRecord(
         request_uid=str(uuid.uuid4()),
         decided_at=stamp(ago),

@@ -1,4 +1,4 @@
-"""`python -m dev.console.screenshots`: pictures of the console's pages, in docs/images/console."""
+"""`python -m dev.console.screenshots`: screenshots of the console, in docs/images/console."""
 
 import uuid
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from playwright.sync_api import Page
 
 from dev.console import chromium, instance
 from dev.console.tokens import make_token
-from dev.terminal import say
+from dev.terminal import echo
 
 FOLDER: Final = Path(__file__).parents[2] / "docs" / "images" / "console"
 SERVER: Final = uuid.uuid5(uuid.NAMESPACE_URL, "demo/gemma")
@@ -23,9 +23,9 @@ PAGES: Final[Mapping[str, str]] = {
     "nothing-found": "/servers?q=nothing-like-this",
     "not-found": "/nowhere",
 }
-LOOKS: Final[Mapping[str, dict[str, Any]]] = {
-    "light": {"viewport": chromium.DESK, "color_scheme": "light"},
-    "dark": {"viewport": chromium.DESK, "color_scheme": "dark"},
+VARIANTS: Final[Mapping[str, dict[str, Any]]] = {
+    "light": {"viewport": chromium.DESKTOP, "color_scheme": "light"},
+    "dark": {"viewport": chromium.DESKTOP, "color_scheme": "dark"},
     "phone": {"viewport": chromium.PHONE, "color_scheme": "light", "is_mobile": True},
 }
 TALK: Final = """() => {
@@ -43,29 +43,29 @@ TALK: Final = """() => {
         talk.append(box);
     };
     document.querySelector("[data-empty]").hidden = true;
-    say("user", "You", "In one sentence: what is a harbour for?", "");
-    say("assistant", "gemma-3-270m", "A harbour is a place where ships can be stored.",
+    echo("user", "You", "In one sentence: what is a harbour for?", "");
+    echo("assistant", "gemma-3-270m", "A harbour is a place where ships can be stored.",
         "12 tokens · 38.4 tokens/s");
 }"""
-"""What a conversation looks like; the samples have no llama.cpp."""
+"""A conversation as the page shows it; the sample data has no llama.cpp."""
 
 
 def main() -> None:
-    """Take all of them."""
+    """Take all screenshots."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     with instance.running() as origin, chromium.chromium() as browser:
-        for look, options in LOOKS.items():
+        for variant, options in VARIANTS.items():
             with chromium.window(browser, **options) as page:
                 page.goto(f"{origin}/sign-in")
-                _shoot(page, f"sign-in-{look}")
+                _take(page, f"sign-in-{variant}")
                 chromium.sign_in(page, origin, make_token("alice", "demo-users", "research"))
                 for name, path in PAGES.items():
                     page.goto(origin + path)
-                    _prepared(page, name)
-                    _shoot(page, f"{name}-{look}")
+                    _fill_in(page, name)
+                    _take(page, f"{name}-{variant}")
 
 
-def _prepared(page: Page, name: str) -> None:
+def _fill_in(page: Page, name: str) -> None:
     if name == "chat":
         page.evaluate(TALK)
     if name == "serve":
@@ -73,11 +73,11 @@ def _prepared(page: Page, name: str) -> None:
         page.locator("[data-yaml]:not(:empty)").wait_for()
 
 
-def _shoot(page: Page, name: str) -> None:
+def _take(page: Page, name: str) -> None:
     page.wait_for_timeout(300)
     path = FOLDER / f"{name}.png"
     page.screenshot(path=path, full_page=True)
-    say(f"{path.relative_to(FOLDER.parents[2])}")
+    echo(f"{path.relative_to(FOLDER.parents[2])}")
 
 
 if __name__ == "__main__":

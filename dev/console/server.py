@@ -1,4 +1,4 @@
-"""`roadstead console` as a child process, over a Postgres and an API server of the test's own."""
+"""`roadstead console` as a child process, with a Postgres and an API server of its own."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ START_DEADLINE_SECONDS = 120.0
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ConsoleProcess:
-    """One that runs."""
+    """A running console process."""
 
     port: int
     probe_port: int
@@ -37,7 +37,7 @@ class ConsoleProcess:
 
     @property
     def origin(self) -> str:
-        """Where its pages are: a browser takes the cookie at localhost without TLS."""
+        """Address of its pages: browsers accept a secure cookie from localhost without TLS."""
         return f"http://localhost:{self.port}"
 
 
@@ -45,7 +45,7 @@ class ConsoleProcess:
 def running_console(
     kubeconfig: Path, dsn: str, folder: Path, *, port: int = 0, **environ: str
 ) -> Iterator[ConsoleProcess]:
-    """One that is ready; it ends by SIGTERM on the way out. Its ledger is at `folder / "dsn"`."""
+    """A console that is ready; SIGTERM stops it on exit. Its DSN file is `folder / "dsn"`."""
     free, probe_port = free_ports(2)
     port = port or free
     (folder / "secret").write_bytes(SECRET)
@@ -79,7 +79,7 @@ def running_console(
 
 
 async def make_system(server: ApiServer) -> None:
-    """The console's namespace, with the ConfigMap that the chart makes; they may be there."""
+    """Create the console's namespace and ConfigMap, as the chart does, unless they exist."""
     async with connect(server) as api:
         core = client.CoreV1Api(api)
         namespace = client.V1Namespace(metadata=client.V1ObjectMeta(name=SYSTEM))

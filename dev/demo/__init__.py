@@ -1,1 +1,1 @@
-"""The demo: the chart installed, a source side, one model brought, served and asked."""
+"""The demo: installs the chart and a model source, serves one model and sends it requests."""

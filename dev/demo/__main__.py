@@ -15,7 +15,7 @@ from dev.demo.installation import RELEASE, install
 from dev.demo.kubectl import Cluster
 from dev.errors import DevError
 from dev.images import ensure
-from dev.terminal import minutes, say
+from dev.terminal import echo, minutes
 
 MANIFESTS = Path(__file__).parent / "manifests"
 NAMESPACE = "demo"
@@ -24,7 +24,7 @@ READY_SECONDS = 600.0
 MEASURED_SECONDS = 30.0
 
 NEXT = """
-Look further:
+Next steps:
   export KUBECONFIG={kubeconfig} PATH={bin}:$PATH
   kubectl get models,modelserves -A
   kubectl -n demo describe modelserve gemma
@@ -39,75 +39,75 @@ CONSOLE = """Open the console, {url}/ in a browser{trust}, and paste a token:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the demo; a failure is printed without a traceback."""
+    """Run the demo; errors are printed without a traceback."""
     started = time.monotonic()
     try:
-        cluster = the_cluster()
+        cluster = target_cluster()
         if list(arguments) == ["up"]:
             install(cluster, with_source=False)
-            say(f"up, after {minutes(time.monotonic() - started)}")
+            echo(f"up, after {minutes(time.monotonic() - started)}")
         else:
             url = demo(cluster)
-            say(f"the demo took {minutes(time.monotonic() - started)}")
-            say(_next(cluster, url))
+            echo(f"the demo took {minutes(time.monotonic() - started)}")
+            echo(_next_steps(cluster, url))
     except DevError as error:
-        say(f"error: {error}")
+        echo(f"error: {error}")
         return 1
     except KeyboardInterrupt:
-        say("interrupted: what was built is kept, and the same command continues from there")
+        echo("interrupted: finished builds are kept; run the same command again to continue")
         return 130
     return 0
 
 
 def demo(cluster: Cluster) -> str:
-    """Install, start a source side, serve its model, ask it; the server's URL."""
+    """Install, start the model source, serve its model, send requests; returns the URL."""
     install(cluster, with_source=True)
     source.start(cluster)
     if cluster.get("namespace", NAMESPACE) is None:
         namespaces.ensure(cluster, NAMESPACE)
-    agree(cluster)
-    apply(cluster)
+    apply_contract(cluster)
+    apply_serve(cluster)
     serve = follow.until_ready(cluster, NAMESPACE, SERVE, seconds=READY_SECONDS)
     url: str = serve["status"]["url"]
-    say(f"asking {SERVE}: {chat.QUESTION}")
+    echo(f"sending a request to {SERVE}: {chat.QUESTION}")
     if _is_routed(url):
         callers.call(cluster, url)
     else:
         print(chat.ask(cluster, NAMESPACE, SERVE))
-    say("")
+    echo("")
     follow.until_measured(cluster, NAMESPACE, SERVE, seconds=MEASURED_SECONDS)
-    say(cluster.run("get", "models,modelserves", "-A").rstrip())
-    say("")
+    echo(cluster.run("get", "models,modelserves", "-A").rstrip())
+    echo("")
     ledger.show(cluster, NAMESPACE, SERVE)
     return url
 
 
-def agree(cluster: Cluster) -> None:
-    """Apply the contract that covers the namespace, as one of the administrators."""
-    say(f"kubectl apply: ResourceContract demo, for group {admission.USERS}")
+def apply_contract(cluster: Cluster) -> None:
+    """Apply the contract for the namespace, as an administrator."""
+    echo(f"kubectl apply: ResourceContract demo, for group {admission.USERS}")
     admin = admission.token(cluster, "admin", admission.ADMINS)
     contract = (MANIFESTS / "contract.yaml").read_text()
     cluster.apply(admission.with_token(contract, admin))
 
 
-def apply(cluster: Cluster) -> None:
-    """Apply the ModelServe: in vain without a token and over the contract, then as agreed."""
+def apply_serve(cluster: Cluster) -> None:
+    """Apply the ModelServe: without a token and over the contract (denied), then as allowed."""
     plain = (MANIFESTS / "modelserve.yaml").read_text()
-    say(f"kubectl apply: ModelServe {SERVE} without a token. Denied:")
-    say(f"  {admission.refused(cluster, plain)}")
+    echo(f"kubectl apply: ModelServe {SERVE} without a token. Denied:")
+    echo(f"  {admission.denial_message(cluster, plain)}")
     alice = admission.token(cluster, "alice", admission.USERS)
     greedy = plain.replace("spec:\n", "spec:\n  replicas: 5\n", 1)
-    say("kubectl apply: five replicas of it, with alice's token. Denied:")
-    say(f"  {admission.refused(cluster, admission.with_token(greedy, alice))}")
-    say(f"kubectl apply: ModelServe {SERVE} in namespace {NAMESPACE}, with alice's token")
+    echo("kubectl apply: five replicas of it, with alice's token. Denied:")
+    echo(f"  {admission.denial_message(cluster, admission.with_token(greedy, alice))}")
+    echo(f"kubectl apply: ModelServe {SERVE} in namespace {NAMESPACE}, with alice's token")
     cluster.apply(admission.with_token(plain, alice))
 
 
-def the_cluster() -> Cluster:
-    """The local cluster with its images, or the one that DEMO_CLUSTER asks for."""
+def target_cluster() -> Cluster:
+    """The local cluster with its images, or the cluster that DEMO_CLUSTER names."""
     theirs = current(os.environ)
     if theirs is not None:
-        say(f"using the cluster that {theirs} names; its images and rights are yours to see to")
+        echo(f"using the cluster of {theirs}; provide its images and rights yourself")
         return _cluster(theirs, local=False)
     kubeconfig = building.build()
     return _cluster(kubeconfig, local=True, build=ensure("roadstead")["roadstead"].stem)
@@ -125,11 +125,11 @@ def _cluster(kubeconfig: Path, *, local: bool, build: str = "") -> Cluster:
 
 
 def _is_routed(url: str) -> bool:
-    """Whether a gateway leads to it: there is none in a cluster that was given no values for it."""
+    """Whether the server is reached through a gateway; another cluster may not have one."""
     return url.startswith("https://")
 
 
-def _next(cluster: Cluster, url: str) -> str:
+def _next_steps(cluster: Cluster, url: str) -> str:
     stop = "make down" if cluster.local else "helm -n roadstead-system uninstall roadstead"
     folder = Path.cwd() / ".dev" / "bin"
     ask = (
@@ -147,7 +147,7 @@ def _next(cluster: Cluster, url: str) -> str:
 
 
 def _console(cluster: Cluster, url: str) -> str:
-    """How to open the console, where there is one."""
+    """How to open the console; empty if it is not installed."""
     if cluster.get("-n", SYSTEM, "deployment", f"{RELEASE}-console") is None:
         return ""
     authority = LAYOUT.gateway_ca.relative_to(LAYOUT.checkout)

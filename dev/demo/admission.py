@@ -1,4 +1,4 @@
-"""Tokens for the demo, and what is said to those who have none or ask for too much."""
+"""Tokens for the demo, and the messages of denied requests."""
 
 import base64
 import datetime
@@ -20,12 +20,12 @@ LIFETIME = datetime.timedelta(minutes=10)
 
 
 def token(cluster: Cluster, subject: str, *groups: str) -> str:
-    """As `roadstead token issue` makes it, with the secret that the chart generated."""
+    """A token, as `roadstead token issue` creates it, with the secret that the chart generated."""
     issuer = local_issuer(cluster)
     name = issuer["existingSecret"] or f"{RELEASE}-jwt"
     found = cluster.get("-n", NAMESPACE, "secret", name)
     if found is None:
-        raise DevError(f"there is no Secret {name} in {NAMESPACE} to sign tokens with")
+        raise DevError(f"Secret {name} not found in {NAMESPACE}: the chart creates it")
     return tokens.issue(
         base64.b64decode(found["data"]["secret"]),
         subject=subject,
@@ -38,23 +38,23 @@ def token(cluster: Cluster, subject: str, *groups: str) -> str:
 
 
 def with_token(manifests: str, text: str) -> str:
-    """The same objects, each with the token in its annotation, as JSON."""
+    """The same objects as JSON, each with the token in its annotation."""
     items = [_annotated(item, text) for item in yaml.safe_load_all(manifests) if item]
     return json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
 
 
-def refused(cluster: Cluster, manifests: str) -> str:
-    """What is said to who applies `manifests`; DevError if they are accepted."""
+def denial_message(cluster: Cluster, manifests: str) -> str:
+    """The message that denies `manifests`; DevError if they are allowed."""
     try:
-        # Not `apply`: of an object that is there already it would change nothing.
+        # Not `apply`: it would change nothing if the object already exists.
         cluster.run("create", "--dry-run=server", "-f", "-", stdin=manifests)
     except DevError as error:
         return "; ".join(_denials(str(error)))
-    raise DevError("what had to be refused was accepted")
+    raise DevError("a request that had to be denied was allowed")
 
 
 def delete_model(cluster: Cluster, name: str, text: str, *options: str) -> None:
-    """Delete a Model: a deletion carries no token, so the leave for it is annotated before."""
+    """Delete a Model: a DELETE carries no token, so an annotation requests the deletion first."""
     if cluster.get("model", name) is None:
         return
     marks = (f"{ANNOTATION_DELETION}=yes", f"{ANNOTATION_TOKEN}={text}")
@@ -68,9 +68,9 @@ def _annotated(item: dict[str, Any], text: str) -> dict[str, Any]:
     return {**item, "metadata": {**meta, "annotations": marks}}
 
 
-def _denials(said: str) -> Iterator[str]:
-    """The webhooks' own words, without what the API server and kubectl say before them."""
+def _denials(output: str) -> Iterator[str]:
+    """The webhooks' messages, without the prefixes of the API server and kubectl."""
     marker = "denied the request: "
-    for line in said.splitlines():
+    for line in output.splitlines():
         if marker in line:
             yield line.partition(marker)[2]

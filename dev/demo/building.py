@@ -1,7 +1,7 @@
-"""What the demo and the tests need before anything is installed: built side by side.
+"""Builds what the demo and the tests require, steps side by side.
 
-Compiling takes both cores for minutes; downloads, images and the start of the cluster run
-beside it. Whatever was finished before an interruption is not done again.
+Compiling uses both cores for minutes; downloads, images and the start of the cluster run
+beside it. After an interruption, finished steps are not repeated.
 """
 
 from collections.abc import Sequence
@@ -16,15 +16,15 @@ from dev.steps import Step
 PACKAGES = ("buildah", "mmdebstrap", "curl")
 IMAGES = ("roadstead", "minio", "postgres", "llama-server", "traefik")
 CORE = lifecycle.PROGRAMS
-"""What the cluster starts with; the rest is compiled while it does."""
+"""Programs that the cluster starts with; the rest is compiled while it starts."""
 COMPILE, IMAGE, FETCH, CLUSTER = "compile", "image", "fetch", "cluster"
 
 
 def build(*others: str) -> Path:
-    """Build what is missing, start the cluster, load its images; its kubeconfig.
+    """Build what is missing, start the cluster and load its images; returns its kubeconfig.
 
-    `others` are programs that the demo has no use for. Raises DevError: what is missing on the
-    machine, or which step failed and why.
+    `others` are programs that the demo doesn't use. Raises DevError: what the machine lacks, or
+    which step failed and why.
     """
     planned = [*plan(), *(_programs(name, name) for name in others)]
     todo = [step for step in planned if not step.done()]
@@ -37,7 +37,7 @@ def build(*others: str) -> Path:
 
 
 def plan() -> Sequence[Step]:
-    """Every step; those with nothing to do are left out when they are run."""
+    """Every step; those that are done are skipped when they run."""
     return (
         _programs("Kubernetes, etcd and CoreDNS", *CORE),
         _programs("Helm", "helm"),
@@ -79,7 +79,7 @@ def _programs(title: str, *names: str) -> Step:
 
 
 def _loaded(name: str) -> Step:
-    """A large image goes into the cluster while the last programs are compiled."""
+    """Load a large image into the cluster while the last programs are compiled."""
     return Step(
         name=f"loading {name}",
         lane=CLUSTER,

@@ -1,6 +1,6 @@
-"""Those who call the server through the gateway: each with the line that a person would type.
+"""Requests to the server through the gateway, each with the command that sends it.
 
-The lines are shown as they are run, by a shell that has the URL and the tokens as variables.
+The commands are printed as a shell runs them, with the URL and the tokens as variables.
 """
 
 import os
@@ -15,16 +15,16 @@ from dev.cluster.layout import HERE
 from dev.demo import admission, chat
 from dev.demo.kubectl import Cluster
 from dev.errors import DevError
-from dev.terminal import say
+from dev.terminal import echo
 
-OTHERS = "other-users"
+OTHER_USERS = "other-users"
 ISSUE = ".venv/bin/roadstead token issue --ttl 10m --subject {} --group {}"
 UNAUTHORIZED, FORBIDDEN = 401, 403
 STATUS = "-w ' %{http_code}\\n'"
 
 
 def call(cluster: Cluster, url: str) -> None:
-    """Nobody and somebody else are refused, then alice's question is answered word by word."""
+    """Requests without a token and of another group are denied; alice's is answered as a stream."""
     if cluster.local:
         debian.ensure("curl")
     shell = Shell(
@@ -32,53 +32,53 @@ def call(cluster: Cluster, url: str) -> None:
         variables={
             "URL": url,
             "ALICE": admission.token(cluster, "alice", admission.USERS),
-            "BOB": admission.token(cluster, "bob", OTHERS),
+            "BOB": admission.token(cluster, "bob", OTHER_USERS),
         },
     )
-    say(f"calling it at URL={url}, with the tokens")
-    say(f"  ALICE=$({ISSUE.format('alice', admission.USERS)})")
-    say(f"  BOB=$({ISSUE.format('bob', OTHERS)})")
-    shell.refused("$URL/v1/models", status=UNAUTHORIZED)
-    shell.refused('$URL/v1/models -H "Authorization: Bearer $BOB"', status=FORBIDDEN)
+    echo(f"sending requests to URL={url}, with the tokens")
+    echo(f"  ALICE=$({ISSUE.format('alice', admission.USERS)})")
+    echo(f"  BOB=$({ISSUE.format('bob', OTHER_USERS)})")
+    shell.expect_status("$URL/v1/models", status=UNAUTHORIZED)
+    shell.expect_status('$URL/v1/models -H "Authorization: Bearer $BOB"', status=FORBIDDEN)
     question = shlex.quote(chat.body(chat.QUESTION, stream=True))
-    shell.streamed(
+    shell.print_stream(
         f'-N $URL/v1/chat/completions -H "Authorization: Bearer $ALICE" --json {question}'
     )
 
 
 def curl(cluster: Cluster) -> str:
-    """curl, told of the local authority; for another's cluster, CURL_CA_BUNDLE names it."""
+    """curl with the local CA; for another cluster, CURL_CA_BUNDLE names its CA."""
     file = HERE.gateway_ca.relative_to(HERE.checkout)
     return f"curl -sS --cacert {file}" if cluster.local else "curl -sS"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shell:
-    """Runs lines of curl in the checkout."""
+    """Runs curl commands in the checkout."""
 
     curl: str
     variables: Mapping[str, str] = field(repr=False)
 
-    def refused(self, rest: str, *, status: int) -> None:
-        """Show a line and its answer; DevError unless it is refused with that status."""
+    def expect_status(self, rest: str, *, status: int) -> None:
+        """Print a command and its answer; DevError unless it has that status."""
         with self._run(f"{self.curl} {STATUS} {rest}") as process:
             answer, error = process.communicate()
-        say(f"  {answer.strip() or error.strip()}")
+        echo(f"  {answer.strip() or error.strip()}")
         if not answer.endswith(f" {status}\n"):
-            raise DevError(f"what had to be answered with {status} was not: {answer or error}")
+            raise DevError(f"expected an answer with status {status}, got: {answer or error}")
 
-    def streamed(self, rest: str) -> None:
-        """Show a line and what is answered, as it arrives; DevError if that is nothing."""
+    def print_stream(self, rest: str) -> None:
+        """Print a command and its answer as it arrives; DevError if it is empty."""
         with self._run(f"{self.curl} {rest}") as process:
             assert process.stdout is not None
-            heard = [shown(text) for text in chat.tokens(process.stdout)]
+            received = [print_fragment(text) for text in chat.tokens(process.stdout)]
             _, error = process.communicate()
         print(flush=True)
-        if not any(heard):
-            raise DevError(f"the server did not answer: {error.strip() or 'not by a stream'}")
+        if not any(received):
+            raise DevError(f"the server did not stream an answer: {error.strip() or 'no event'}")
 
     def _run(self, line: str) -> "subprocess.Popen[str]":
-        say(f"$ {line}")
+        echo(f"$ {line}")
         return subprocess.Popen(
             ["sh", "-c", line],
             cwd=HERE.checkout,
@@ -89,8 +89,8 @@ class Shell:
         )
 
 
-def shown(text: str) -> str:
-    """Print a piece of an answer at once."""
+def print_fragment(text: str) -> str:
+    """Print a fragment of an answer at once."""
     sys.stdout.write(text)
     sys.stdout.flush()
     return text

@@ -1,4 +1,4 @@
-"""Asking a server, in the way of OpenAI's API."""
+"""Requests to a server with OpenAI's API."""
 
 import json
 import urllib.error
@@ -14,7 +14,7 @@ DATA = "data: "
 
 
 def body(question: str, *, stream: bool) -> str:
-    """What is posted to `/v1/chat/completions`, as JSON."""
+    """The body of a POST to `/v1/chat/completions`, as JSON."""
     content = {
         "messages": [{"role": "user", "content": question}],
         "stream": stream,
@@ -35,13 +35,13 @@ def tokens(lines: Iterable[str]) -> Iterator[str]:
 
 
 def ask(cluster: Cluster, namespace: str, service: str, *, key: str = "") -> str:
-    """The server's answer to `QUESTION`, through a forwarded port; `key` is the server's own."""
+    """The answer to `QUESTION`, through a forwarded port; `key` is the server's API key."""
     with cluster.forwarded(namespace, f"service/{service}", 80) as port:
         return completion(f"http://127.0.0.1:{port}", QUESTION, key)
 
 
 def completion(base: str, question: str, key: str = "") -> str:
-    """The text that `/v1/chat/completions` at `base` answers with."""
+    """The text in the answer of `/v1/chat/completions` at `base`."""
     request = urllib.request.Request(  # noqa: S310 - always http, to a port of this machine
         f"{base}/v1/chat/completions",
         data=body(question, stream=False).encode(),

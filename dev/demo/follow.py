@@ -1,4 +1,4 @@
-"""Following a ModelServe on the terminal until it is ready."""
+"""Prints the progress of a ModelServe until it is ready."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from typing import Any
 
 from dev.demo.kubectl import Cluster
 from dev.errors import StepTimeout
-from dev.terminal import say
+from dev.terminal import echo
 
 MARKS = {"True": "✓", "False": "·", "Unknown": "?"}
 STEP_SECONDS = 0.5
@@ -15,23 +15,23 @@ STEP_SECONDS = 0.5
 def until_ready(
     cluster: Cluster, namespace: str, name: str, *, seconds: float
 ) -> Mapping[str, Any]:
-    """Print each change of its conditions; the object once it is ready, StepTimeout otherwise."""
+    """Print each change of its conditions; returns it once it is ready, else StepTimeout."""
     deadline = time.monotonic() + seconds
     shown: dict[str, str] = {}
     while True:
         serve = cluster.get("-n", namespace, "modelserve", name) or {}
         conditions = serve.get("status", {}).get("conditions", [])
         for line in changes(conditions, shown):
-            say(f"  {line}")
+            echo(f"  {line}")
         if is_ready(serve, conditions):
             return serve
         if time.monotonic() > deadline:
-            raise StepTimeout(_why_not(cluster, namespace, name, seconds))
+            raise StepTimeout(_describe_failure(cluster, namespace, name, seconds))
         time.sleep(STEP_SECONDS)
 
 
 def until_measured(cluster: Cluster, namespace: str, name: str, *, seconds: float) -> None:
-    """Wait until its usage is known; no longer than `seconds`, since a cluster may not tell it."""
+    """Wait for its usage; at most `seconds`, since a cluster may not report usage."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         serve = cluster.get("-n", namespace, "modelserve", name) or {}
@@ -41,7 +41,7 @@ def until_measured(cluster: Cluster, namespace: str, name: str, *, seconds: floa
 
 
 def changes(conditions: Sequence[Mapping[str, str]], shown: dict[str, str]) -> list[str]:
-    """A line for each condition that says something new; `shown` remembers what was said."""
+    """A line for each condition that has changed; `shown` has the texts that were printed."""
     lines = []
     for item in conditions:
         text = f"{item['reason']}: {item['message']}" if item.get("message") else item["reason"]
@@ -52,7 +52,7 @@ def changes(conditions: Sequence[Mapping[str, str]], shown: dict[str, str]) -> l
 
 
 def is_ready(serve: Mapping[str, Any], conditions: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether `Ready` is true, and of this generation."""
+    """Whether `Ready` is true for the current generation."""
     generation = serve.get("metadata", {}).get("generation")
     return any(
         item["type"] == "Ready"
@@ -62,7 +62,8 @@ def is_ready(serve: Mapping[str, Any], conditions: Sequence[Mapping[str, Any]]) 
     )
 
 
-def _why_not(cluster: Cluster, namespace: str, name: str, seconds: float) -> str:
-    told = cluster.run("-n", namespace, "describe", "modelserve", name)
+def _describe_failure(cluster: Cluster, namespace: str, name: str, seconds: float) -> str:
+    description = cluster.run("-n", namespace, "describe", "modelserve", name)
     pods = cluster.run("-n", namespace, "get", "pods", "-o", "wide")
-    return f"ModelServe {namespace}/{name} was not ready after {seconds:.0f} s\n{told}\n{pods}"
+    problem = f"ModelServe {namespace}/{name} was not ready after {seconds:.0f} s"
+    return f"{problem}\n{description}\n{pods}"

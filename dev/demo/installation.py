@@ -1,4 +1,4 @@
-"""The chart, installed as a user would, with values for the cluster at hand."""
+"""Installs the chart as users do, with values for the given cluster."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from dev.cluster.layout import HERE as LAYOUT
 from dev.demo import namespaces
 from dev.demo.kubectl import Cluster
 from dev.gateway import traefik
-from dev.terminal import say
+from dev.terminal import echo
 
 RELEASE = "roadstead"
 NAMESPACE = "roadstead-system"
@@ -28,13 +28,13 @@ def install(
 ) -> None:
     """Install or upgrade the chart and wait until its pods are ready.
 
-    In somebody's own cluster the chart's defaults hold, and the values file that DEMO_VALUES names.
-    Another `checkout` has its own chart, values and `image`.
+    In a cluster other than the local one, the chart's defaults apply, and the values file that
+    DEMO_VALUES names. Another `checkout` has its own chart, values and `image`.
     """
-    say(f"installing the chart as release {RELEASE} in {NAMESPACE}")
+    echo(f"installing the chart as release {RELEASE} in {NAMESPACE}")
     if cluster.local:
         traefik.install(cluster)
-    # Before the pods, so that they are checked too.
+    # Before the pods exist, so that they are checked too.
     namespaces.ensure(cluster, NAMESPACE)
     files = [checkout / VALUES / "values.yaml"] if cluster.local else []
     if with_source:
@@ -60,7 +60,7 @@ def install(
 
 
 def images(cluster: Cluster) -> Mapping[str, str]:
-    """The images and the pull policy of the installed chart, as in its values."""
+    """The images and the pull policy in the values of the installed chart."""
     found: dict[str, str] = _values(cluster)["images"]
     return found
 

@@ -1,4 +1,4 @@
-"""kubectl and helm against one cluster."""
+"""kubectl and helm for one cluster."""
 
 import contextlib
 import json
@@ -16,9 +16,9 @@ FORWARD = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+)")
 
 @dataclass(frozen=True, kw_only=True)
 class Cluster:
-    """A cluster by its kubeconfig, and the programs to reach it with.
+    """A cluster by its kubeconfig, and the programs to use with it.
 
-    `local` is the one that this repository brings up; another one is somebody's own.
+    `local` is true for the cluster that this repository starts.
     """
 
     kubeconfig: Path
@@ -26,18 +26,18 @@ class Cluster:
     helm: Path
     local: bool
     build: str = ""
-    """Names what the operator's image was built from: the tag stays, so this tells a new one."""
+    """Identifies the operator's image: its tag stays the same, so a new one needs this."""
 
     def run(self, *arguments: str, stdin: str = "") -> str:
-        """Run kubectl; its standard output, or DevError with what it said."""
+        """Run kubectl; returns its standard output. Raises DevError with the output if it fails."""
         return _run([self.kubectl, *self._where(), *arguments], stdin)
 
     def install(self, *arguments: str) -> str:
-        """Run helm; its standard output, or DevError with what it said."""
+        """Run helm; returns its standard output. Raises DevError with the output if it fails."""
         return _run([self.helm, *self._where(), *arguments], "")
 
     def get(self, *arguments: str) -> Mapping[str, Any] | None:
-        """One object as JSON; None if it is not there."""
+        """One object as JSON; None if it doesn't exist."""
         text = self.run("get", *arguments, "--ignore-not-found", "-o", "json")
         found: Mapping[str, Any] | None = json.loads(text) if text.strip() else None
         return found
@@ -48,7 +48,7 @@ class Cluster:
 
     @contextlib.contextmanager
     def forwarded(self, namespace: str, target: str, port: int) -> Iterator[int]:
-        """A local port that leads to `target`, such as `service/gemma`, within it."""
+        """Forward a local port to `target`, such as `service/gemma`, while the block runs."""
         command = [
             self.kubectl,
             *self._where(),
@@ -74,10 +74,10 @@ class Cluster:
 
 
 def _forwarded_port(process: "subprocess.Popen[str]", target: str) -> int:
-    said = process.stdout.readline() if process.stdout is not None else ""
-    match = FORWARD.search(said)
+    line = process.stdout.readline() if process.stdout is not None else ""
+    match = FORWARD.search(line)
     if match is None:
-        raise DevError(f"kubectl could not forward a port to {target}: {said.strip()}")
+        raise DevError(f"kubectl could not forward a port to {target}: {line.strip()}")
     return int(match[1])
 
 

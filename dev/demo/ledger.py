@@ -1,4 +1,4 @@
-"""What the ledger says at the end, asked as a person would ask it."""
+"""Shows the ledger's rows at the end of the demo, with psql."""
 
 import shlex
 import time
@@ -6,7 +6,7 @@ import time
 from dev.demo.installation import NAMESPACE, RELEASE
 from dev.demo.kubectl import Cluster
 from dev.errors import DevError
-from dev.terminal import say
+from dev.terminal import echo
 
 POD = f"{RELEASE}-postgres-0"
 ASK = (*("-n", NAMESPACE, "exec", POD, "--"), *("psql", "-U", "roadstead_reader", "roadstead"))
@@ -26,25 +26,25 @@ BEHIND_SECONDS = 60.0
 
 
 def show(cluster: Cluster, namespace: str, name: str) -> None:
-    """Print both tables once they have the server as ready; nothing where the ledger is elsewhere.
+    """Print both tables once they show the server as ready; nothing if the ledger is elsewhere.
 
-    Raises DevError where they don't come to have it.
+    Raises DevError if they don't within 60 s.
     """
     if cluster.get("-n", NAMESPACE, "pod", POD) is None:
         return
     until_ready(cluster, namespace, name)
     line = (*ASK, "-c", SERVERS, "-c", MODELS)
-    say(f"$ kubectl {shlex.join(line)}")
-    say(cluster.run(*line).rstrip())
+    echo(f"$ kubectl {shlex.join(line)}")
+    echo(cluster.run(*line).rstrip())
 
 
 def until_ready(cluster: Cluster, namespace: str, name: str) -> None:
-    """Wait until it has the server as ready. Raises DevError where it does not come to."""
+    """Wait until the ledger shows the server as ready. Raises DevError after 60 s."""
     deadline = time.monotonic() + BEHIND_SECONDS
     while f"{namespace}/{name}" not in cluster.run(*ASK, "-tAc", READY).splitlines():
         if time.monotonic() > deadline:
             raise DevError(
-                f"the ledger does not have {namespace}/{name} as Ready; "
-                f"kubectl -n {NAMESPACE} logs deployment/{RELEASE}-operator says why"
+                f"the ledger does not show {namespace}/{name} as Ready; "
+                f"check kubectl -n {NAMESPACE} logs deployment/{RELEASE}-operator"
             )
         time.sleep(0.5)

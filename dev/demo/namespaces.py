@@ -1,4 +1,4 @@
-"""Namespaces that take no pod which the `restricted` Pod Security Standard forbids."""
+"""Namespaces that enforce the `restricted` Pod Security Standard."""
 
 import json
 
@@ -8,7 +8,7 @@ LABELS = {"pod-security.kubernetes.io/enforce": "restricted"}
 
 
 def ensure(cluster: Cluster, name: str) -> None:
-    """Make the namespace, or have the API server check the pods of one that is there."""
+    """Create the namespace, or set the label of an existing one."""
     metadata = {"name": name, "labels": LABELS}
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
     cluster.run("apply", "--server-side", "-f", "-", stdin=json.dumps(body))

@@ -1,4 +1,4 @@
-"""The source side of the demo: a MinIO with the real model, and the Quant service before it."""
+"""The source side of the demo: a MinIO with a real model, and the Quant service."""
 
 import base64
 import json
@@ -14,7 +14,7 @@ from dev.demo import namespaces
 from dev.demo.installation import NAMESPACE, RELEASE, images
 from dev.demo.kubectl import Cluster
 from dev.errors import DevError
-from dev.terminal import say
+from dev.terminal import echo
 
 SOURCE_NAMESPACE = "roadstead-source"
 MANIFEST = Path(__file__).parent / "manifests" / "source.yaml"
@@ -22,8 +22,8 @@ BUCKET = "models"
 
 
 def start(cluster: Cluster) -> None:
-    """Start it and put the model in; what is there already stays."""
-    say("starting the source side: a MinIO with the model, and `roadstead quant` before it")
+    """Start it and upload the model unless it exists already."""
+    echo("starting the source side: a MinIO with the model, and `roadstead quant`")
     namespaces.ensure(cluster, SOURCE_NAMESPACE)
     _keys(cluster)
     _share_quant_key(cluster)
@@ -35,7 +35,7 @@ def start(cluster: Cluster) -> None:
 
 
 def _manifest(chosen: Mapping[str, str]) -> str:
-    """The source side with the images that the chart was installed with."""
+    """The manifest with the images of the installed chart."""
     return (
         MANIFEST.read_text()
         .replace("localhost/minio:dev", chosen["minio"])
@@ -45,7 +45,7 @@ def _manifest(chosen: Mapping[str, str]) -> str:
 
 
 def _keys(cluster: Cluster) -> Mapping[str, str]:
-    """The source MinIO's own keys, made once."""
+    """The keys of the source's MinIO, created once."""
     if found := cluster.get("-n", SOURCE_NAMESPACE, "secret", "source-minio"):
         return {name: base64.b64decode(text).decode() for name, text in found["data"].items()}
     keys = {"MINIO_ROOT_USER": "source", "MINIO_ROOT_PASSWORD": secrets.token_urlsafe(24)}
@@ -54,10 +54,10 @@ def _keys(cluster: Cluster) -> Mapping[str, str]:
 
 
 def _share_quant_key(cluster: Cluster) -> None:
-    """Both sides have the key that the operator signs its tokens for the Quant service with."""
+    """Copy the key that the operator signs tokens for the Quant service with to the source side."""
     found = cluster.get("-n", NAMESPACE, "secret", f"{RELEASE}-quant")
     if found is None:
-        raise DevError(f"the chart made no Secret {RELEASE}-quant in {NAMESPACE}")
+        raise DevError(f"Secret {RELEASE}-quant not found in {NAMESPACE}: the chart creates it")
     key = base64.b64decode(found["data"]["key"]).decode()
     cluster.apply(json.dumps(_secret("quant", {"key": key})))
 
@@ -72,7 +72,7 @@ def _secret(name: str, values: Mapping[str, str]) -> Mapping[str, object]:
 
 
 def upload(cluster: Cluster, file: Path, key: str) -> None:
-    """Put a file into the source's bucket, unless one of that size is there."""
+    """Upload a file to the source's bucket unless an object of that size exists."""
     with cluster.forwarded(SOURCE_NAMESPACE, "service/source-minio", 9000) as port:
         keys = _keys(cluster)
         client = Minio(
@@ -86,15 +86,15 @@ def upload(cluster: Cluster, file: Path, key: str) -> None:
             client.make_bucket(BUCKET)
         if _size(client, key) == file.stat().st_size:
             return
-        say(f"  uploading {file.name} to the source's MinIO")
+        echo(f"  uploading {file.name} to the source's MinIO")
         client.fput_object(BUCKET, key, str(file))
 
 
 def _size(client: Minio, key: str) -> int | None:
-    """Of the object in the bucket; None if there is none."""
+    """The size of the object in the bucket; None if it doesn't exist."""
     try:
         return client.stat_object(BUCKET, key).size
     except S3Error as error:
         if error.code != "NoSuchKey":
-            raise DevError(f"the source's MinIO refused: {error}") from error
+            raise DevError(f"the source's MinIO failed: {error}") from error
         return None

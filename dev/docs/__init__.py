@@ -1,1 +1,1 @@
-"""What builds the documentation's site."""
+"""Builds the documentation's site."""

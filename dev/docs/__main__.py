@@ -1,4 +1,4 @@
-"""`make docs`: the documentation as a site in site/, to be read from disk or served."""
+"""`make docs`: builds the documentation as a site in site/, to be read from disk or served."""
 
 from __future__ import annotations
 

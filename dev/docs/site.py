@@ -16,11 +16,11 @@ CONFIGURATION: Final = CHECKOUT / "mkdocs.yml"
 
 
 class BrokenSite(DevError):
-    """A link or the configuration is wrong; the message is the builder's."""
+    """A link or the configuration is invalid; the message is the builder's."""
 
 
 def build(target: Path) -> None:
-    """Write the site to `target`, which is replaced; BrokenSite where a link leads nowhere."""
+    """Write the site to `target`, which is replaced. Raises BrokenSite for a broken link."""
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         prepare(work / "docs")

@@ -1,8 +1,8 @@
-"""The sources of the site: docs/, and pages of the repository's root, with links that lead on.
+"""The sources of the site: docs/ and pages of the repository's root, with adapted links.
 
 The site's builder reads one folder. README.md becomes the first page; CHANGELOG.md and
-CONTRIBUTING.md are pages too. Links to files that the site doesn't have, such as a script, become
-plain text.
+CONTRIBUTING.md are pages too. Links to files outside the site, such as scripts, become plain
+text.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _FENCE: Final = r"^ *```.*?^ *```"
 _LINK: Final = r"(?P<picture>!?)\[(?P<text>(?:[^\[\]]|\[[^\]]*\])*)\]\((?P<target>[^)\s]+)\)"
 _CODE: Final = r"``.+?``|`[^`\n]+`"
 _SPANS: Final = re.compile(f"{_FENCE}|{_LINK}|{_CODE}", re.MULTILINE | re.DOTALL)
-"""Code is matched too, so that what looks like a link in it stays as it is."""
+"""Code is matched too, so that link-like text in it stays unchanged."""
 
 
 def prepare(target: Path) -> None:
-    """Write the folder that the site is built from: docs/ and the pages of the root, relinked."""
+    """Write the folder that the site is built from: docs/ and the pages of the root, with links."""
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(CHECKOUT / "docs", target)
     for source, page in ROOT_PAGES.items():
@@ -60,7 +60,7 @@ def relinked(markdown: str, *, source: str, page: str, pages: set[str]) -> str:
 
 
 def _in_site(repository_path: str) -> str:
-    """The site's path of a file of the repository; one outside docs/ that is no page stays."""
+    """A repository file's path in the site; unchanged for one outside docs/ that is not a page."""
     if repository_path in ROOT_PAGES:
         return ROOT_PAGES[repository_path]
     return repository_path.removeprefix("docs/")

@@ -1,1 +1,1 @@
-"""Traefik before the servers of the local cluster, and what it needs of Kubernetes."""
+"""Traefik as the gateway of the local cluster, and the CRDs it requires."""

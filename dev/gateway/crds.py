@@ -1,7 +1,7 @@
-"""The CustomResourceDefinitions of Traefik and of the Gateway API, out of their Go modules.
+"""The CustomResourceDefinitions of Traefik and of the Gateway API, from their Go modules.
 
-They are a megabyte of other people's text, so they are not part of this repository: they are read
-from the modules that the pinned Traefik is built from, once, into the cache.
+They are a megabyte of upstream text, so they are not in this repository: they are copied once
+from the modules of the pinned Traefik into the cache.
 """
 
 import os
@@ -38,7 +38,7 @@ _SOURCES = {
 def crd_files() -> list[Path]:
     """YAML files to apply, Traefik's first. Raises MissingTool or BuildFailed without the modules.
 
-    Once they are in the cache, no Go is needed.
+    Go is not needed once they are in the cache.
     """
     key = cache.key((_FOLDER / "go.mod").read_bytes(), repr(_SOURCES))
     folder = cache.root() / "crds" / f"traefik-{TRAEFIK}-{key}"
@@ -63,7 +63,7 @@ def _filled(staged: Path) -> Path:
 
 
 def _module(name: str) -> Path:
-    """Where the module's sources are, fetched where they are not."""
+    """The folder of the module's sources; they are downloaded if they are missing."""
     environ = {**os.environ, "GOFLAGS": "-mod=readonly", "GOWORK": "off"}
     for command in (["download", name], ["list", "-f", "{{.Dir}}", "-m", name]):
         go = ["go", "mod", *command] if command[0] == "download" else ["go", *command]

@@ -1,4 +1,4 @@
-"""Traefik in the local cluster: 127.0.0.1:8443 of this machine and nothing else of it."""
+"""Traefik in the local cluster, at 127.0.0.1:8443 of this machine only."""
 
 import base64
 import json
@@ -7,7 +7,7 @@ from pathlib import Path
 from dev.cluster.layout import HERE
 from dev.demo.kubectl import Cluster
 from dev.gateway.crds import crd_files
-from dev.terminal import say
+from dev.terminal import echo
 
 NAMESPACE = "traefik"
 MANIFEST = Path(__file__).parent / "manifests" / "traefik.yaml"
@@ -16,8 +16,8 @@ URL = "https://localhost:8443"
 
 
 def install(cluster: Cluster) -> None:
-    """Install it, or bring it up to date, and wait until it answers."""
-    say(f"installing Traefik, the gateway, at {URL}")
+    """Install or update it, and wait until it answers."""
+    echo(f"installing Traefik, the gateway, at {URL}")
     for file in crd_files():
         cluster.run("apply", "--server-side", "--force-conflicts", "-f", str(file))
     kinds = ("ingressroutes.traefik.io", "gateways.gateway.networking.k8s.io")
@@ -32,7 +32,7 @@ def install(cluster: Cluster) -> None:
 
 
 def _certificate(pair: Path) -> dict[str, object]:
-    """The Secret of the certificate that the cluster's own authority has issued."""
+    """The Secret with the certificate that the cluster's CA has issued."""
     files = {"tls.crt": pair.with_suffix(".crt"), "tls.key": pair.with_suffix(".key")}
     return {
         "apiVersion": "v1",

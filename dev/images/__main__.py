@@ -5,16 +5,16 @@ from collections.abc import Sequence
 
 from dev.errors import DevError
 from dev.images.archive import IMAGES, ensure
-from dev.terminal import say
+from dev.terminal import echo
 
 
 def main(names: Sequence[str]) -> int:
-    """Build what is named, or all."""
+    """Build the named images, or all."""
     try:
         for path in ensure(*(names or tuple(IMAGES))).values():
             print(path)
     except DevError as error:
-        say(f"error: {error}")
+        echo(f"error: {error}")
         return 1
     return 0
 

@@ -1,4 +1,4 @@
-"""From a recipe to a docker-archive file in the cache."""
+"""Builds docker-archive files in the cache from recipes."""
 
 import os
 import time
@@ -10,26 +10,26 @@ from types import MappingProxyType
 from dev import binaries, cache, debian
 from dev.errors import DevError
 from dev.images import base, buildah, context, llama, llama_debian
-from dev.terminal import about, announce, minutes, say
+from dev.terminal import about, announce, echo, minutes
 from dev.versions import GO_PROGRAMS
 
 CHECKOUT = Path(__file__).parents[2]
 RECIPES = Path(__file__).parent / "recipes"
 KEPT_ARCHIVES = 3
-"""How many archives of one image stay in the cache: checkouts that differ, the last few edits."""
+"""Archives of one image that stay in the cache, for several checkouts and the last edits."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Image:
-    """One image: what it is made of, and how the build's folder is filled."""
+    """An image: its inputs, and how the build's folder is created."""
 
     name: str
     usual_seconds: int
-    """A build with the base and the programs at hand, on two cores."""
+    """Of a build on two cores, with the base and the programs built."""
     digest: Callable[[], str]
-    """Changes with anything that goes into the image; cheap, nothing is built for it."""
+    """Changes with any input of the image; cheap, since it builds nothing."""
     lay_out: Callable[[Path], None]
-    """Puts the build's context, its Dockerfile included, into an empty folder."""
+    """Writes the build's context, including its Dockerfile, into an empty folder."""
     needs_base: bool = True
 
 
@@ -61,11 +61,11 @@ def _lay_out_traefik(folder: Path) -> None:
 
 
 def _lay_out_llama_server(folder: Path) -> None:
-    """Debian's, or one built from source where that can't be used."""
+    """Debian's package, or a build from source if that can't be used."""
     try:
         rootfs = llama_debian.ensure()
     except DevError as error:
-        say(f"Debian's llama.cpp can't be used, so it is built from source: {error}")
+        echo(f"Debian's llama.cpp can't be used, building it from source: {error}")
         base.ensure()
         context.place(folder, _recipe("llama-server"), {"llama-server": llama.ensure()})
     else:
@@ -119,25 +119,25 @@ IMAGES: Mapping[str, Image] = MappingProxyType({each.name: each for each in _IMA
 
 
 def reference(name: str) -> str:
-    """What the local cluster calls the image, such as `localhost/roadstead:dev`."""
+    """Reference of the image in the local cluster, such as `localhost/roadstead:dev`."""
     return f"localhost/{name}:dev"
 
 
 def ensure(*names: str) -> dict[str, Path]:
-    """The docker-archive file of each named image, built where it is missing.
+    """The docker-archive file of each named image; those that are missing are built.
 
-    Raises BuildFailed with the end of the build's log, MissingTool where a package can't be had.
+    Raises BuildFailed with the end of the build's log, MissingTool if a package is unavailable.
     """
     return {name: _ensure(_image(name)) for name in names}
 
 
 def are_built(*names: str) -> bool:
-    """Whether `ensure` has nothing to do."""
+    """Whether all of them are built."""
     return all(_archive(_image(name)).exists() for name in names)
 
 
-def ensure_of(checkout: Path, name: str) -> Path:
-    """The same of Roadstead's image as another checkout has it, named `name`."""
+def ensure_from(checkout: Path, name: str) -> Path:
+    """Roadstead's image built from another checkout, named `name`."""
     return _ensure(_roadstead(name, checkout))
 
 
@@ -145,7 +145,7 @@ def _image(name: str) -> Image:
     try:
         return IMAGES[name]
     except KeyError:
-        raise DevError(f"no image {name!r}; there are: {', '.join(IMAGES)}") from None
+        raise DevError(f"unknown image {name!r}: expected one of {', '.join(IMAGES)}") from None
 
 
 def _archive(image: Image) -> Path:
@@ -158,7 +158,7 @@ def _ensure(image: Image) -> Path:
         with cache.lock("images"):
             if not archive.exists():
                 _build(image, archive)
-                _forget_old(archive.parent, image.name)
+                _delete_old(archive.parent, image.name)
     return archive
 
 
@@ -178,7 +178,7 @@ def _build(image: Image, archive: Path) -> None:
     announce(f"  built {reference(image.name)} in {minutes(time.monotonic() - started)}")
 
 
-def _forget_old(folder: Path, name: str) -> None:
+def _delete_old(folder: Path, name: str) -> None:
     archives = [path for path in folder.glob(f"{name}-*.tar") if path.stem[:-13] == name]
     for old in sorted(archives, key=lambda path: path.stat().st_mtime)[:-KEPT_ARCHIVES]:
         old.unlink(missing_ok=True)

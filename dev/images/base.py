@@ -1,4 +1,4 @@
-"""The base image, under the name that the Dockerfile's FROM uses, made from Debian's packages."""
+"""The base image, made from Debian's packages and named as in the Dockerfile's FROM."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ from dev.versions import DEBIAN
 NAME = f"debian:{DEBIAN}-slim"
 USUAL_SECONDS = 60
 _SLIM = ("doc", "groff", "info", "lintian", "linda", "locale", "man")
-"""What the slim variant leaves out of /usr/share; licences stay."""
+"""Folders of /usr/share that the slim variant leaves out; licences stay."""
 
 _FLAGS = (
     "--variant=minbase",
@@ -31,7 +31,7 @@ KEY = cache.key(DEBIAN, *_FLAGS)
 
 
 def ensure() -> None:
-    """Have the base image in buildah's storage."""
+    """Create the base image in buildah's storage if it is missing."""
     log = buildah.log_file("base")
     marked = f"localhost/roadstead-base:{KEY}"
     if buildah.run("images", "-q", "--filter", f"reference={marked}", log=log):
@@ -56,8 +56,8 @@ def _archive(log: Path) -> Path:
         command = ["mmdebstrap", *_FLAGS, DEBIAN, str(target)]
         if subprocess.run(command, stdout=stream, stderr=stream).returncode != 0:
             raise BuildFailed(
-                f"mmdebstrap failed:\n{tail(log)}\nThe whole log: {log}. It needs root and "
-                "Debian's package servers; run the same command again once they answer."
+                f"mmdebstrap failed:\n{tail(log)}\nThe whole log: {log}. It requires root and "
+                "Debian's package servers; run the same command again once they are available."
             )
         os.replace(target, archive)
     announce(f"  made in {minutes(time.monotonic() - started)}")

@@ -1,4 +1,4 @@
-"""Building with buildah, in a storage of its own inside the cache."""
+"""Builds with buildah, with its storage inside the cache."""
 
 import os
 import subprocess
@@ -11,14 +11,14 @@ from dev.terminal import tail
 
 HOST_CA = Path("/etc/ssl/certs/ca-certificates.crt")
 BUILD_CA = "/run/host-ca.crt"
-"""Where a build finds the host's CA bundle; not its usual place, which a package writes to."""
+"""Path of the host's CA bundle in a build; not the usual path, which a package writes to."""
 
 KEPT_STAGES = 30
-"""Unnamed images in the storage before they are removed; the next build is a full one then."""
+"""Unnamed images that the storage keeps; beyond that all are removed, and a full build follows."""
 
 
 def run(*arguments: str, log: Path) -> str:
-    """Run buildah and answer with its standard output; the rest goes into the log."""
+    """Run buildah and return its standard output; the rest is written to the log."""
     command = ["buildah", *_storage(), *arguments]
     with log.open("a") as stream:
         stream.write(f"{command}\n")
@@ -28,14 +28,14 @@ def run(*arguments: str, log: Path) -> str:
     if done.returncode != 0:
         raise BuildFailed(
             f"`buildah {arguments[0]}` failed:\n{tail(log)}\nThe whole log: {log}. Packages are "
-            "fetched from Debian and PyPI: without a network it ends here. Then run the same "
-            "command again: finished layers stay."
+            "downloaded from Debian and PyPI, which requires a network. Then run the same "
+            "command again: finished layers are kept."
         )
     return done.stdout.strip()
 
 
 def log_file(name: str) -> Path:
-    """A fresh log for one build."""
+    """An empty log for one build."""
     path = cache.root() / "log" / f"image-{name}.log"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("")
@@ -43,9 +43,9 @@ def log_file(name: str) -> Path:
 
 
 def build(source: Path, tag: str) -> None:
-    """Build the folder's Dockerfile; layers that are known already are taken as they are.
+    """Build the folder's Dockerfile; layers in the storage are reused.
 
-    `chroot` isolation needs neither cgroups nor network name spaces of its own.
+    `chroot` isolation requires neither cgroups nor network namespaces.
     """
     arguments = ["bud", "--isolation", "chroot", "--layers", "--pull-never", "--format", "docker"]
     if HOST_CA.exists():
@@ -53,14 +53,14 @@ def build(source: Path, tag: str) -> None:
     if index := _package_index():
         arguments += ["--build-arg", f"PIP_INDEX_URL={index}"]
     log = log_file(_log_name(tag))
-    _forget_old_layers(log)
+    _delete_old_layers(log)
     run(*arguments, "-t", tag, str(source), log=log)
 
 
-def _forget_old_layers(log: Path) -> None:
-    """Each build leaves its stages behind, which the next one reuses; many of them are old."""
+def _delete_old_layers(log: Path) -> None:
+    """Remove old stages: each build leaves its stages, which the next build reuses."""
     if len(run("images", "-q", "--filter", "dangling=true", log=log).split()) > KEPT_STAGES:
-        # A build that was killed leaves its container, whose image could not go.
+        # A killed build leaves its container, which would keep its image.
         run("rm", "--all", log=log)
         run("rmi", "--prune", log=log)
 
@@ -76,7 +76,7 @@ def _log_name(tag: str) -> str:
 
 
 def _storage() -> list[str]:
-    """Not root's usual storage: what a person keeps there is none of our business."""
+    """A storage of its own: root's usual storage belongs to people."""
     root = cache.root() / "images" / "storage"
     return [
         *("--root", str(root), "--runroot", f"/run/roadstead-images-{os.getuid()}"),
@@ -85,7 +85,7 @@ def _storage() -> list[str]:
 
 
 def _package_index() -> str:
-    """The mirror of PyPI that this machine's pip uses, if it has one set."""
+    """The mirror of PyPI that this machine's pip is configured with, if any."""
     if index := os.environ.get("PIP_INDEX_URL", ""):
         return index
     command = [sys.executable, "-m", "pip", "config", "get", "global.index-url"]

@@ -1,4 +1,4 @@
-"""What a build is given: the checkout's own files, or a recipe and some programs."""
+"""The build context: the checkout's own files, or a recipe and some programs."""
 
 import shutil
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,7 @@ INCLUDED = (
     "templates",
     "webhooks",
 )
-"""What the Dockerfile copies; a test holds it together with .dockerignore."""
+"""What the Dockerfile copies; a test compares it with .dockerignore."""
 
 _IGNORED = frozenset({"__pycache__"})
 
@@ -36,7 +36,7 @@ def files(checkout: Path) -> Iterator[Path]:
 
 
 def digest(checkout: Path) -> str:
-    """Over names and contents; not over times and owners, so that a fresh clone has the same."""
+    """Digest of names and contents, not of times and owners: a fresh clone has the same."""
     parts: list[str | bytes] = []
     for path in files(checkout):
         parts += [path.as_posix(), (checkout / path).read_bytes()]
@@ -44,7 +44,7 @@ def digest(checkout: Path) -> str:
 
 
 def copy(checkout: Path, folder: Path) -> None:
-    """Copy the build's files, so that an edit during the build can't end in the image."""
+    """Copy the build's files, so that an edit during the build doesn't affect the image."""
     for path in files(checkout):
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -52,7 +52,7 @@ def copy(checkout: Path, folder: Path) -> None:
 
 
 def place(folder: Path, recipe: Path, programs: Mapping[str, Path]) -> None:
-    """Lay out a recipe as `Dockerfile` and the programs beside it."""
+    """Copy a recipe as `Dockerfile`, and the programs beside it."""
     shutil.copyfile(recipe, folder / "Dockerfile")
     for name, path in programs.items():
         shutil.copyfile(path, folder / name)

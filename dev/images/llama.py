@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dev import cache, debian, longrun
 from dev.errors import BuildFailed
-from dev.terminal import about, minutes, say, tail
+from dev.terminal import about, echo, minutes, tail
 from dev.versions import LLAMA_CPP, LLAMA_CPP_SHA256
 
 PROGRAM = "llama-server"
@@ -19,10 +19,10 @@ _OPTIONS = (
     "-DCMAKE_BUILD_TYPE=Release",
     "-DBUILD_SHARED_LIBS=OFF",
     "-DCMAKE_EXE_LINKER_FLAGS=-static-libgcc -static-libstdc++",
-    # The program may run on another machine than the one that built it: AVX2 and no more.
+    # The program may run on another machine than the builder's: AVX2 at most.
     "-DGGML_NATIVE=OFF",
     "-DGGML_OPENMP=OFF",
-    # Served models come from a volume: no TLS client, no web page, and no fetching of one.
+    # Models are served from a volume: no TLS client, no web page, no download of one.
     "-DLLAMA_OPENSSL=OFF",
     "-DLLAMA_BUILD_UI=OFF",
     "-DLLAMA_USE_PREBUILT_UI=OFF",
@@ -47,7 +47,7 @@ def ensure() -> Path:
 
 def _build(program: Path) -> None:
     debian.ensure("cmake", "g++", "ninja-build")
-    say(f"building llama.cpp's server {LLAMA_CPP} from source, {about(USUAL_SECONDS)}, once")
+    echo(f"building llama.cpp's server {LLAMA_CPP} from source, {about(USUAL_SECONDS)}, once")
     started = time.monotonic()
     log = cache.root() / "log" / f"build-{PROGRAM}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -61,7 +61,7 @@ def _build(program: Path) -> None:
         stream.flush()
         program.parent.mkdir(parents=True, exist_ok=True)
         os.replace(built, program)
-    say(f"  built it in {minutes(time.monotonic() - started)}")
+    echo(f"  built it in {minutes(time.monotonic() - started)}")
 
 
 def _source(folder: Path, log: Path) -> Path:
@@ -80,5 +80,5 @@ def _run(command: Sequence[str], log: Path) -> None:
     if longrun.run(command, log, lambda lines: lines[-1].strip()[:90]) != 0:
         raise BuildFailed(
             f"`{' '.join(command[:3])}` failed:\n{tail(log)}\nThe whole log: {log}. The source "
-            "comes from PyPI and needs about 1 GB of disk; then run the same command again."
+            "is on PyPI and requires about 1 GB of disk; then run the same command again."
         )

@@ -1,7 +1,7 @@
-"""llama.cpp's server as Debian packages it: a root file system with it and what it needs.
+"""llama.cpp's server from Debian's packages: a root file system with it and its dependencies.
 
-The archive's development branch moves on, so what was taken is judged by its own `--help`: the
-flags that servers are started with must be there.
+Debian's development branch changes, so the server's own `--help` is checked: it must list the
+flags that servers are started with.
 """
 
 import os
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from dev import cache
 from dev.errors import BuildFailed, DevError
-from dev.terminal import announce, minutes, say, tail
+from dev.terminal import announce, echo, minutes, tail
 from dev.versions import LLAMA_CPP_DEBIAN
 from roadstead.api.llama_aliases import canonical
 from roadstead.api.llama_extra import EXTRA, FIELD_OF
@@ -23,9 +23,9 @@ from roadstead.api.llama_refused import REFUSED, SET_BY_OPERATOR
 SUITE = "sid"
 
 _FLAGS = (
-    # Unpacked and not configured: nothing here needs an account or a started service.
+    # Unpacked without configuration: no account and no service is needed.
     "--variant=extract",
-    # A mirror may be older than the week that the archive's Release file is valid for.
+    # A mirror may be older than the week that the archive's Release file is valid.
     '--aptopt=Acquire::Check-Valid-Until "false"',
     "--include=base-files,coreutils,dash,llama.cpp-tools",
     "--dpkgopt=path-exclude=/usr/share/man/*",
@@ -39,28 +39,28 @@ _BUILD = re.compile(r"\bbuild:? (\d+)")
 
 
 def ensure() -> Path:
-    """The root file system as a tar file, with a server that has every flag that we use.
+    """The root file system as a tar file; its server has every flag that we use.
 
-    Raises DevError where the archive can't be used, or what it has does not fit.
+    Raises DevError if the archive is unavailable, or its server lacks a flag.
     """
     archive = cache.root() / "images" / f"llama-rootfs-{KEY}.tar"
     if not archive.exists():
         with cache.lock("llama-rootfs"), cache.staging(archive) as staged:
             if not archive.exists():
                 made = _make(staged)
-                _judge(made, staged / "root")
+                _check_server(made, staged / "root")
                 os.replace(made, archive)
     return archive
 
 
 def missing_flags(help_text: str) -> list[str]:
-    """The flags that a server may be started with and that `--help` does not know."""
+    """Flags that a server may be started with and that `--help` does not list."""
     known = known_flags(help_text)
     return sorted(flag for flag in (*EXTRA, *FIELD_OF, *SET_BY_OPERATOR) if flag not in known)
 
 
 def unlisted_flags(help_text: str) -> list[str]:
-    """The flags of `--help` that are neither allowed, nor a field's, nor refused for a reason."""
+    """Flags in `--help` that are neither allowed, nor a field's, nor refused for a reason."""
     listed = {*EXTRA, *FIELD_OF}
     return sorted(
         flag
@@ -70,13 +70,13 @@ def unlisted_flags(help_text: str) -> list[str]:
 
 
 def known_flags(help_text: str) -> frozenset[str]:
-    """A flag's line begins with all its names; a description may hold others."""
+    """The flags at the start of each line; descriptions may mention others."""
     found = (_NAMES.match(f"{line} ") for line in help_text.splitlines())
     return frozenset(flag for names in found if names for flag in _FLAG.findall(names[0]))
 
 
 def build_number(version_text: str) -> int:
-    """Of `version: 0.7.0 (build 11669, commit Debian)`. Raises DevError without one."""
+    """The build in `version: 0.7.0 (build 11669, commit Debian)`. Raises DevError without one."""
     found = _BUILD.search(version_text)
     if found is None:
         raise DevError(f"llama-server --version has no build number: {version_text.strip()[:200]}")
@@ -96,25 +96,25 @@ def _make(folder: Path) -> Path:
     return target
 
 
-def _judge(archive: Path, root: Path) -> None:
-    """Ask the server itself: it runs in its own root file system."""
+def _check_server(archive: Path, root: Path) -> None:
+    """Check the server's own output: it runs in its root file system."""
     with tarfile.open(archive) as tar:
         tar.extractall(root, members=_without_devices(tar), filter="tar")
-    build = build_number(_asked(root, "--version"))
-    help_text = _asked(root, "--help")
+    build = build_number(_run_server(root, "--version"))
+    help_text = _run_server(root, "--help")
     if missing := missing_flags(help_text):
-        raise DevError(f"its build {build} does not know {', '.join(missing)}")
+        raise DevError(f"build {build} lacks the flags {', '.join(missing)}")
     if unlisted := unlisted_flags(help_text):
-        say(f"its build {build} has new flags, refused until listed: {', '.join(unlisted)}")
+        echo(f"build {build} has new flags, refused until listed: {', '.join(unlisted)}")
     tested = "" if build == LLAMA_CPP_DEBIAN else f"; tests were last run with {LLAMA_CPP_DEBIAN}"
-    say(f"llama.cpp is build {build} of Debian {SUITE}{tested}")
+    echo(f"llama.cpp is build {build} of Debian {SUITE}{tested}")
 
 
 def _without_devices(tar: tarfile.TarFile) -> Iterable[tarfile.TarInfo]:
     return (member for member in tar if not member.isdev())
 
 
-def _asked(root: Path, flag: str) -> str:
+def _run_server(root: Path, flag: str) -> str:
     command = ["chroot", str(root), "/usr/bin/llama-server", flag]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     if done.returncode != 0:

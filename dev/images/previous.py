@@ -1,8 +1,8 @@
-"""The version before this one: what an upgrade starts from.
+"""The previous version, from which an upgrade starts.
 
-That is the commit before this checkout's, chart and image, as `git archive` gives it. A checkout
-without history (a shallow clone, an unpacked archive) has none: there it is this version itself
-under another image, so that an upgrade still replaces every pod of the chart.
+It is the commit before this checkout's, chart and image, from `git archive`. A checkout without
+history (a shallow clone, an unpacked archive) has none: then it is this version under another
+image name, so that an upgrade still replaces every pod of the chart.
 """
 
 import io
@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dev import cache
-from dev.images import ensure_of, reference
-from dev.terminal import say
+from dev.images import ensure_from, reference
+from dev.terminal import echo
 
 CHECKOUT = Path(__file__).parents[2]
 IMAGE = "roadstead-previous"
 COMMIT = "HEAD~1"
 KEPT = 3
-"""How many commits' files stay in the cache."""
+"""Commits whose files stay in the cache."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,22 +36,20 @@ class Version:
 
 
 def ensure() -> Version:
-    """The version before this one, its image built where it is missing."""
+    """The previous version; its image is built if it is missing."""
     commit = _git("rev-parse", "--verify", "--quiet", f"{COMMIT}^{{commit}}").decode().strip()
     if not commit:
-        say(
-            f"no commit {COMMIT} in {CHECKOUT}: the version before this one is taken to be the same"
-        )
-    tree = _unpacked(commit) if commit else CHECKOUT
+        echo(f"no commit {COMMIT} in {CHECKOUT}: using this version as the previous one")
+    tree = _extract(commit) if commit else CHECKOUT
     return Version(
         name=commit[:12] or "this one",
         checkout=tree,
         image=reference(IMAGE),
-        archive=ensure_of(tree, IMAGE),
+        archive=ensure_from(tree, IMAGE),
     )
 
 
-def _unpacked(commit: str) -> Path:
+def _extract(commit: str) -> Path:
     """The commit's files, in the cache."""
     folder = cache.root() / "previous" / commit
     if not folder.exists():
@@ -61,18 +59,18 @@ def _unpacked(commit: str) -> Path:
                 tar.extractall(staged, filter="data")
             if not folder.exists():
                 os.replace(staged / "files", folder)
-                _forget_old(folder.parent)
+                _delete_old(folder.parent)
     return folder
 
 
-def _forget_old(folder: Path) -> None:
+def _delete_old(folder: Path) -> None:
     trees = [path for path in folder.iterdir() if not path.name.startswith(".")]
     for old in sorted(trees, key=lambda path: path.stat().st_mtime)[:-KEPT]:
         shutil.rmtree(old)
 
 
 def _git(*arguments: str) -> bytes:
-    """What git prints; nothing where there is no git, or it knows no such thing."""
+    """Output of git; empty without git, or if it fails."""
     command = ["git", "-C", str(CHECKOUT), *arguments]
     try:
         return subprocess.run(command, capture_output=True).stdout

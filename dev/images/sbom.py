@@ -1,8 +1,8 @@
-"""The bill of materials of an image (CycloneDX 1.6, JSON), made inside of it while it is built.
+"""Prints the bill of materials of an image (CycloneDX 1.6, JSON), while the image is built.
 
-`python sbom.py SITE_PACKAGES REPORT` prints it: Python's packages as they are installed in that
-folder, each with the sha256 of its wheel by pip's report, and Debian's by dpkg's own records. It
-needs cyclonedx-python-lib alone: the Dockerfile runs it without the rest of this package.
+`python sbom.py SITE_PACKAGES REPORT`: Python packages are those installed in the folder, with the
+sha256 of their wheels from pip's report; Debian packages are those in dpkg's status. It imports
+only cyclonedx-python-lib: the Dockerfile runs it without the rest of this package.
 """
 
 import json
@@ -31,12 +31,12 @@ TROVE = "License :: "
 
 
 def canonical(name: str) -> str:
-    """As PEP 503 writes a package's name."""
+    """A package's name in the normal form of PEP 503."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def hashes(report: Mapping[str, Any]) -> dict[str, str]:
-    """The sha256 of what pip has installed, by canonical name, of `pip install --report`."""
+    """The sha256 of each package by canonical name, from `pip install --report`."""
     return {
         canonical(item["metadata"]["name"]): item["download_info"]["archive_info"]["hashes"][
             "sha256"
@@ -46,7 +46,7 @@ def hashes(report: Mapping[str, Any]) -> dict[str, str]:
 
 
 def python_package(found: Distribution, sha256: str | None) -> Component:
-    """One of Python's packages; ours has no wheel that pip fetched."""
+    """A Python package; our own has no downloaded wheel."""
     name = canonical(found.metadata["Name"])
     return Component(
         type=ComponentType.APPLICATION if name == OURS else ComponentType.LIBRARY,
@@ -60,11 +60,11 @@ def python_package(found: Distribution, sha256: str | None) -> Component:
 
 
 def _python_licences(found: Distribution) -> Iterator[License]:
-    """What it says in the newest way that it knows: an expression, a word, classifiers."""
+    """Its licences in the newest form that it has: an expression, a text, or classifiers."""
     metadata, factory = found.metadata.json, LicenseFactory()
-    said = metadata.get("license_expression") or metadata.get("license") or ""
-    if isinstance(said, str) and said.strip() and "\n" not in said:
-        yield factory.make_from_string(said.strip())
+    stated = metadata.get("license_expression") or metadata.get("license") or ""
+    if isinstance(stated, str) and stated.strip() and "\n" not in stated:
+        yield factory.make_from_string(stated.strip())
         return
     for classifier in metadata.get("classifier", ()):
         if classifier.startswith(TROVE):
@@ -72,7 +72,7 @@ def _python_licences(found: Distribution) -> Iterator[License]:
 
 
 def debian_packages(status: str, distro: str, documents: Path) -> Iterator[Component]:
-    """Those that are installed, of dpkg's status file (deb822(5)); `distro` as in `debian-12`."""
+    """Installed packages in dpkg's status file (deb822(5)); `distro` as in `debian-12`."""
     for paragraph in re.split(r"\n{2,}", status.strip()):
         fields = message_from_string(paragraph)
         if fields.get("Status", "").split()[-1:] != ["installed"]:
@@ -89,7 +89,7 @@ def debian_packages(status: str, distro: str, documents: Path) -> Iterator[Compo
 
 
 def _debian_licences(file: Path) -> list[str]:
-    """The short names of a machine-readable copyright file; none of one in free words."""
+    """The short names in a machine-readable copyright file; empty for free text."""
     text = file.read_text(errors="replace") if file.exists() else ""
     if not text.startswith("Format:"):
         return []
@@ -97,7 +97,7 @@ def _debian_licences(file: Path) -> list[str]:
 
 
 def document(components: Iterable[Component]) -> str:
-    """As JSON: the application is what it is of, and depends on the others."""
+    """The BOM as JSON: the application is its component and depends on the others."""
     bom, parts = Bom(), list(components)
     (ours,) = (each for each in parts if each.type is ComponentType.APPLICATION)
     others = [each for each in parts if each is not ours]
@@ -108,7 +108,7 @@ def document(components: Iterable[Component]) -> str:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Print that of the file system at hand."""
+    """Print the BOM of the current file system."""
     site_packages, report = arguments
     known = hashes(json.loads(Path(report).read_text()))
     release = dict(re.findall(r'^(\w+)="?([^"\n]*)"?$', OS_RELEASE.read_text(), re.MULTILINE))

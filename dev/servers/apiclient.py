@@ -1,4 +1,4 @@
-"""A client of the API server in `apiserver`, and Roadstead's CRDs in it."""
+"""A client of the API server in `apiserver`, and the installation of Roadstead's CRDs."""
 
 import asyncio
 import functools
@@ -19,7 +19,7 @@ CRD_POLL_SECONDS: Final = 0.1
 
 
 def connect(server: ApiServer) -> client.ApiClient:
-    """A client of the administrator's; close it, or use it in `async with`."""
+    """A client with the administrator's rights; close it, or use it in `async with`."""
     configuration = client.Configuration(
         host=server.url,
         ssl_ca_cert=str(server.ca),
@@ -29,15 +29,17 @@ def connect(server: ApiServer) -> client.ApiClient:
 
 
 async def install_crds(server: ApiServer) -> None:
-    """Install Roadstead's CRDs and wait until the API server has them, and lists their objects."""
+    """Install Roadstead's CRDs and wait until they are established and can be listed."""
     async with connect(server) as api:
         crds = client.ApiextensionsV1Api(api)
         for path in sorted(CRDS.glob("*.yaml")):
             body = yaml.safe_load(path.read_text())
             await crds.create_custom_resource_definition(body)
             name = body["metadata"]["name"]
-            await _until(f"{name} is established", functools.partial(_established, crds, name))
-            await _until(f"{name} can be listed", functools.partial(_lists, api, body["spec"]))
+            await _wait_until(f"{name} is established", functools.partial(_established, crds, name))
+            await _wait_until(
+                f"{name} can be listed", functools.partial(_can_list, api, body["spec"])
+            )
 
 
 async def _established(crds: client.ApiextensionsV1Api, name: str) -> bool:
@@ -46,8 +48,8 @@ async def _established(crds: client.ApiextensionsV1Api, name: str) -> bool:
     return any(each.type == "Established" and each.status == "True" for each in conditions)
 
 
-async def _lists(api: client.ApiClient, spec: dict[str, Any]) -> bool:
-    """A kind that was just made is answered 429 until its storage is ready."""
+async def _can_list(api: client.ApiClient, spec: dict[str, Any]) -> bool:
+    """A new kind is answered with 429 until its storage is ready."""
     custom = client.CustomObjectsApi(api)
     where = spec["group"], spec["versions"][0]["name"], spec["names"]["plural"]
     try:
@@ -57,9 +59,9 @@ async def _lists(api: client.ApiClient, spec: dict[str, Any]) -> bool:
     return True
 
 
-async def _until(what: str, holds: Callable[[], Awaitable[bool]]) -> None:
+async def _wait_until(what: str, condition: Callable[[], Awaitable[bool]]) -> None:
     deadline = time.monotonic() + CRD_SECONDS
-    while not await holds():
+    while not await condition():
         if time.monotonic() > deadline:
             raise StepTimeout(f"not within {CRD_SECONDS:g} s: {what}")
         await asyncio.sleep(CRD_POLL_SECONDS)

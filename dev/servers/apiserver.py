@@ -1,10 +1,10 @@
-"""A real etcd and kube-apiserver as child processes, for tests against the true API.
+"""etcd and kube-apiserver as child processes, for tests against the real API.
 
-There is no controller-manager: nothing is garbage-collected, no namespace goes away, no Deployment
-gets a status. Tests write the status of children themselves.
+There is no controller-manager: nothing is garbage-collected, namespaces are never removed,
+Deployments get no status. Tests write the status of children themselves.
 
 The flags are those of controller-runtime's envtest
-(pkg/internal/testing/controlplane/apiserver.go); the API server makes its own serving certificate.
+(pkg/internal/testing/controlplane/apiserver.go); the API server creates its serving certificate.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ from dev.servers import process
 from dev.servers.process import answers, free_port
 
 START_DEADLINE_SECONDS = 180.0
-"""Generous, since a test machine may be building at the same time."""
+"""Generous, since a build may run on the machine at the same time."""
 STOP_SECONDS = 10.0
 
 AUDIT_POLICY = {
@@ -42,20 +42,20 @@ AUDIT_POLICY = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ApiServer:
-    """A running API server and an administrator's way into it."""
+    """A running API server and an administrator's credentials for it."""
 
     url: str
     """`https://127.0.0.1:PORT`"""
     ca: Path
-    """PEM file that the server's certificate is checked with."""
+    """PEM file that verifies the server's certificate."""
     token: str = dataclasses.field(repr=False)
     """Bearer token of `admin`, who is in the group `system:masters`."""
     kubeconfig: Path
-    """For kubectl and kopf; holds the same token."""
+    """For kubectl and kopf; has the same token."""
     etcd_url: str
-    """`http://127.0.0.1:PORT`, to look at what is stored."""
+    """`http://127.0.0.1:PORT`, to check what is stored."""
     process: subprocess.Popen[bytes] = dataclasses.field(repr=False)
-    """To see what happens where it is stopped."""
+    """To pause or kill it in a test."""
     audit: Path
     """JSON lines: an `audit.k8s.io/v1` Event for each request that changed something."""
 
@@ -73,11 +73,11 @@ def running(
     flags: Sequence[str] = (),
     again: ApiServer | None = None,
 ) -> Iterator[ApiServer]:
-    """Start both in `folder`, which takes data and logs; end both on the way out.
+    """Start both in `folder`, for data and logs; stop both on exit.
 
-    `binaries` holds `etcd` and `kube-apiserver`; `flags` are more of the latter's. With
-    `again`, one that ran in this folder comes back, as its clients know it. Raises StepTimeout with
-    the end of the log when one of them does not come up.
+    `binaries` has `etcd` and `kube-apiserver`; `flags` are more flags of the latter. With `again`,
+    a server that ran in this folder restarts with the same port and token. Raises StepTimeout
+    with the end of the log if one of them does not become ready.
     """
     with _etcd(binaries["etcd"], folder) as etcd_url:
         token = again.token if again else secrets.token_urlsafe(32)
@@ -112,7 +112,7 @@ def running(
 
 
 def kubeconfig_content(url: str, ca: Path, token: str) -> dict[str, object]:
-    """A kubeconfig with one context; JSON is YAML."""
+    """A kubeconfig with one context, as JSON (which is YAML)."""
     return {
         "apiVersion": "v1",
         "kind": "Config",
@@ -204,7 +204,7 @@ def _healthy(url: str, ca: Path, token: str) -> bool:
     if not ca.exists():
         return False
     try:
-        # Made anew each time: the server may still be writing its certificate.
+        # Created for each attempt: the server may still be writing its certificate.
         context = ssl.create_default_context(cafile=ca)
         request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})  # noqa: S310 - our own address
         with urllib.request.urlopen(request, timeout=5, context=context) as answer:  # noqa: S310 - our own address

@@ -1,6 +1,6 @@
-"""The Prometheus operator's definitions, made from its published types as it makes them itself.
+"""The Prometheus operator's CRDs, generated from its published types by its own generator.
 
-They are two megabytes of other people's text, so they are not part of this repository.
+They are two megabytes of upstream text, so they are not in this repository.
 """
 
 import os

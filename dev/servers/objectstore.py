@@ -1,4 +1,4 @@
-"""An S3 server of one's own, for tests and benchmarks: on 127.0.0.1, data in a folder."""
+"""An S3 server for tests and benchmarks: on 127.0.0.1, data in a folder."""
 
 import contextlib
 import dataclasses
@@ -19,7 +19,7 @@ START_SECONDS = 120.0
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ObjectStore:
-    """A running server and the files that hold its keys."""
+    """A running server and the files with its keys."""
 
     endpoint: str
     """`http[s]://127.0.0.1:PORT`"""
@@ -40,7 +40,7 @@ class ObjectStore:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Certificate:
-    """What a server shows over https, and the authority that a client has to trust."""
+    """A server certificate for https, and the CA that a client has to trust."""
 
     certificate: Path
     key: Path
@@ -49,7 +49,7 @@ class Certificate:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Start:
-    """How to start a server: its folder, port and keys, https where it has a certificate."""
+    """Parameters of a server: folder, port, keys, and https if it has a certificate."""
 
     folder: Path
     port: int
@@ -57,18 +57,18 @@ class Start:
     secret_key: str
     certificate: Certificate | None
     domain: str = ""
-    """Also answers for buckets at `<bucket>.<domain>`."""
+    """Also serves buckets at `<bucket>.<domain>`."""
 
     @property
     def endpoint(self) -> str:
-        """Where it will be."""
+        """Its address once it runs."""
         scheme = "https" if self.certificate else "http"
         return f"{scheme}://127.0.0.1:{self.port}"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Server:
-    """A kind of S3 server; `health` is a path that answers 200 once it is ready."""
+    """A kind of S3 server; `health` is a path that returns 200 once it is ready."""
 
     name: str
     health: str
@@ -108,7 +108,7 @@ def _versitygw_command(start: Start) -> Sequence[str]:
     return (
         *(str(ensure("versitygw")["versitygw"]), "--port", f"127.0.0.1:{start.port}", "--quiet"),
         *("--health", "/health", *tls, *domain),
-        # Not every file system has the extended attributes that it would use otherwise.
+        # The alternative, extended attributes, is not available on every file system.
         *("posix", "--sidecar", str(metadata), str(data)),
     )
 
@@ -137,10 +137,10 @@ def running(
     certificate: Certificate | None = None,
     domain: str = "",
 ) -> Iterator[ObjectStore]:
-    """Start a server that keeps its data in `folder`; it ends on the way out.
+    """Start a server with its data in `folder`; stop it on exit.
 
-    Started again in the same folder it has the same keys and data. Raises StepTimeout with the
-    end of the log where it doesn't come up.
+    Started again in the same folder, it has the same keys and data. Raises StepTimeout with the
+    end of the log if it doesn't become ready.
     """
     folder.mkdir(parents=True, exist_ok=True)
     access, secret = folder / "access-key", folder / "secret-key"
@@ -175,12 +175,12 @@ def running(
 
 
 def _answers(start: Start, server: Server) -> bool:
-    """MinIO is ready before it answers for objects: 503, with a wish to be left for a minute."""
+    """MinIO reports ready before it serves objects: until then it answers 503 with Retry-After."""
     return _status(start, server.health) == 200 and _status(start, "/") != 503
 
 
 def _status(start: Start, path: str) -> int:
-    """What a GET answers, 0 where nothing does."""
+    """The status of a GET, 0 without an answer."""
     netloc = urlsplit(start.endpoint).netloc
     connection = http.client.HTTPConnection(netloc, timeout=5)
     if start.certificate is not None:

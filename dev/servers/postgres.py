@@ -1,4 +1,4 @@
-"""A Postgres of one's own, for tests and benchmarks: on 127.0.0.1, data in a folder."""
+"""A Postgres server for tests and benchmarks: on 127.0.0.1, data in a folder."""
 
 import contextlib
 import dataclasses
@@ -22,9 +22,9 @@ from dev.servers.process import free_port, start, until_ready
 START_SECONDS = 120.0
 STOP_SECONDS = 60.0
 ACCOUNT = "postgres"
-"""Whom root starts it as, since Postgres refuses root; of Debian's package, which makes it."""
+"""The account that root starts it as, since Postgres refuses root; created by Debian's package."""
 ROLES_SQL = Path(__file__).parents[2] / "chart" / "files" / "postgres" / "roles.sql"
-"""Makes database and roles, here as in the chart and on an existing Postgres."""
+"""Creates database and roles, as in the chart and on an existing Postgres."""
 
 Role = Literal["owner", "writer", "reader"]
 ROLES: tuple[Role, ...] = ("owner", "writer", "reader")
@@ -37,7 +37,7 @@ _SIGNALS: Mapping[Mode, int] = {
 _PACKAGES = Path("/usr/lib/postgresql")
 _CLUSTERS = Path("/etc/postgresql-common/createcluster.conf")
 _SETTINGS = {
-    # What was committed outlives a kill of the processes, not one of the machine.
+    # Committed data survives a kill of the processes, but not a crash of the machine.
     "fsync": "off",
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -46,7 +46,7 @@ _SETTINGS = {
 
 @dataclasses.dataclass(kw_only=True)
 class Postgres:
-    """A server that can be ended and started again, with the same port and data."""
+    """A server that can be stopped and started again, with the same port and data."""
 
     folder: Path
     port: int
@@ -55,7 +55,7 @@ class Postgres:
 
     @property
     def superuser_dsn(self) -> str:
-        """A superuser's, who may do anything."""
+        """DSN of a superuser, who may do anything."""
         return self._dsn("postgres", self.passwords["postgres"])
 
     def dsn(self, role: Role) -> str:
@@ -64,13 +64,13 @@ class Postgres:
 
     @property
     def pid(self) -> int:
-        """Of the postmaster; RuntimeError where it does not run."""
+        """Of the postmaster; RuntimeError if it is not running."""
         if self._process is None:
-            raise RuntimeError("Postgres does not run")
+            raise RuntimeError("Postgres is not running")
         return self._process.pid
 
     def start(self) -> None:
-        """Start it. Raises StepTimeout with the end of the log where it doesn't come up."""
+        """Start it. Raises StepTimeout with the end of the log if it doesn't become ready."""
         command = [str(programs() / "postgres"), "-D", str(self.folder / "data")]
         for name, value in {"port": str(self.port), **_SETTINGS}.items():
             command += ["-c", f"{name}={value}"]
@@ -83,14 +83,14 @@ class Postgres:
             raise
 
     def stop(self, mode: Mode = "fast") -> None:
-        """End it; `smart` waits for its clients to leave."""
+        """Stop it; `smart` waits for its clients to disconnect."""
         if self._process is not None:
             self._process.send_signal(_SIGNALS[mode])
             self._process.wait(STOP_SECONDS)
             self._process = None
 
     def kill(self) -> None:
-        """End it as a power cut would, with every process of its own."""
+        """Kill it with all its child processes, as a power failure would."""
         if self._process is None:
             return
         ended = children(self._process.pid)
@@ -100,8 +100,8 @@ class Postgres:
         for each in ended:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(each, signal.SIGKILL)
-        # One that still held its shared memory would keep the next start out.
-        _within(STOP_SECONDS, lambda: not any(_lives(each) for each in ended))
+        # A process that still has its shared memory would prevent the next start.
+        _wait_for(STOP_SECONDS, lambda: not any(_is_running(each) for each in ended))
 
     def _dsn(self, role: str, password: str) -> str:
         return f"postgresql://{role}:{password}@127.0.0.1:{self.port}/roadstead?sslmode=disable"
@@ -113,11 +113,11 @@ class Postgres:
 
 @contextlib.contextmanager
 def running(folder: Path | None = None, *, port: int | None = None) -> Iterator[Postgres]:
-    """Start a server with the database and the roles; it ends on the way out.
+    """Start a server with the database and the roles; stop it on exit.
 
-    Started again in the same folder it has the same passwords and data; without one, its folder
-    goes with it. Every part of the folder's path must be open to the account `postgres`, which
-    pytest's folders are not.
+    Started again in the same folder, it has the same passwords and data; without a folder, a
+    temporary one is used. The account `postgres` must be able to read every folder of the path,
+    which is not the case for pytest's folders.
     """
     programs()
     ours = folder is None
@@ -136,12 +136,12 @@ def running(folder: Path | None = None, *, port: int | None = None) -> Iterator[
 
 
 def programs() -> Path:
-    """The folder of Debian's newest Postgres, installed where there is none."""
+    """The folder of Debian's newest Postgres; installed if there is none."""
     found = sorted(_PACKAGES.glob("*/bin/initdb"), key=lambda path: float(path.parts[-3]))
     if not found:
         debian.ensure("postgresql-common")
         before = _CLUSTERS.read_text()
-        # The package would make a server of the machine's own, and start it.
+        # The package would create a server for the machine, and start it.
         _CLUSTERS.write_text(f"{before}\ncreate_main_cluster = off\n")
         try:
             debian.ensure("postgresql")
@@ -152,13 +152,13 @@ def programs() -> Path:
 
 
 def _passwords(folder: Path) -> Mapping[str, str]:
-    """Of the roles and the superuser, made once for each folder, which is given to the account."""
+    """Passwords of the roles and the superuser, created once for each folder."""
     folder.mkdir(parents=True, exist_ok=True)
     kept = folder / "passwords.json"
     if not kept.exists():
         kept.touch(mode=0o600)
         kept.write_text(json.dumps({each: secrets.token_hex(12) for each in (*ROLES, "postgres")}))
-    _give(folder)
+    _chown(folder)
     found: Mapping[str, str] = json.loads(kept.read_text())
     return found
 
@@ -168,7 +168,7 @@ def _initialise(folder: Path, password: str) -> None:
     given = folder / "superuser-password"
     given.touch(mode=0o600)
     given.write_text(password)
-    _give(given)
+    _chown(given)
     command = [str(programs() / "initdb"), "-D", str(folder / "data"), "-U", "postgres", "-E"]
     command += ["UTF8", "--locale=C.UTF-8", "--auth=scram-sha-256", "--no-sync"]
     command += [f"--pwfile={given}", "--no-instructions"]
@@ -184,7 +184,7 @@ def _initialise(folder: Path, password: str) -> None:
         raise RuntimeError(f"initdb failed in {folder}:\n{done.stdout.decode(errors='replace')}")
 
 
-def _give(path: Path) -> None:
+def _chown(path: Path) -> None:
     if os.geteuid() == 0:
         account = pwd.getpwnam(ACCOUNT)
         os.chown(path, account.pw_uid, account.pw_gid)
@@ -204,7 +204,7 @@ def _make_roles(server: Postgres) -> None:
 
 
 def _as_account(folder: Path) -> dict[str, Any]:
-    """Options of a process in `folder`: as ACCOUNT where we are root, as ourselves otherwise."""
+    """Options of a process in `folder`: as ACCOUNT if we are root, otherwise as ourselves."""
     options: dict[str, Any] = {
         "cwd": folder,
         "env": {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8"},
@@ -216,7 +216,7 @@ def _as_account(folder: Path) -> dict[str, Any]:
 
 
 def children(pid: int) -> list[int]:
-    """The processes that a process has started; none where it is gone."""
+    """The child processes of a process; empty if it doesn't exist."""
     try:
         text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
     except FileNotFoundError:
@@ -224,17 +224,17 @@ def children(pid: int) -> list[int]:
     return [int(each) for each in text.split()]
 
 
-def _lives(pid: int) -> bool:
+def _is_running(pid: int) -> bool:
     try:
-        # A zombie holds nothing any more.
+        # A zombie has released its resources.
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
 
 
-def _within(seconds: float, holds: Callable[[], bool]) -> bool:
+def _wait_for(seconds: float, condition: Callable[[], bool]) -> bool:
     deadline = time.monotonic() + seconds
-    while not holds():
+    while not condition():
         if time.monotonic() > deadline:
             return False
         time.sleep(0.05)

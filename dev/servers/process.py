@@ -17,11 +17,11 @@ from dev.terminal import tail
 
 READY_POLL_SECONDS: Final = 0.05
 ANSWER_SECONDS: Final = 20.0
-"""A server that is well may take so long on a machine that is busy."""
+"""A healthy server may take this long on a loaded machine."""
 STOP_SECONDS: Final = 20.0
 """From SIGTERM to SIGKILL."""
 PORTS: Final = range(20_000, 30_000)
-"""The kernel gives none of these to who asks for any port: Linux begins at 32768."""
+"""The kernel assigns none of these by itself: Linux starts at 32768."""
 
 
 @contextlib.contextmanager
@@ -36,10 +36,10 @@ def running(
     graceful: bool = False,
     **options: Any,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that is ready within `seconds`, stopped on the way out; `options` are `start`'s.
+    """Start a process that is ready within `seconds`; stop it on exit. `options` are `start`'s.
 
-    Raises StepTimeout with the end of the log if it does not become ready, and, if it has to be
-    `graceful`, if SIGTERM did not stop it within `stop_seconds`.
+    Raises StepTimeout with the end of the log if it does not become ready. If it is `graceful`,
+    raises it too if SIGTERM did not stop the process within `stop_seconds`.
     """
     process = start(command, log, **options)
     try:
@@ -62,7 +62,7 @@ def start(
 ) -> subprocess.Popen[bytes]:
     """Start a process that writes to `log`; `options` are those of Popen.
 
-    If it is `bound`, the kernel kills it once the thread that started it has ended.
+    If it is `bound`, the kernel kills it once the thread that started it has exited.
     """
     bind = ("setpriv", "--pdeathsig", "KILL") if bound else ()
     with log.open("ab" if append else "wb") as output:
@@ -76,7 +76,7 @@ def start(
 
 
 def stop(process: subprocess.Popen[bytes], seconds: float = STOP_SECONDS) -> bool:
-    """Send SIGTERM, and SIGKILL after `seconds`; whether the process exited without SIGKILL."""
+    """Send SIGTERM, and SIGKILL after `seconds`; whether it exited without SIGKILL."""
     process.terminate()
     try:
         process.wait(seconds)
@@ -105,17 +105,17 @@ def until_ready(
     *,
     seconds: float,
 ) -> None:
-    """Wait for `ready`; StepTimeout (at once if the process has ended) holds its log's end."""
+    """Wait for `ready`; StepTimeout (at once if the process exits) has the end of its log."""
     deadline = time.monotonic() + seconds
     while process.poll() is None and time.monotonic() < deadline:
         if ready():
             return
         time.sleep(READY_POLL_SECONDS)
-    raise StepTimeout(f"{name} did not come up. The end of {log}:\n{tail(log)}")
+    raise StepTimeout(f"{name} did not become ready. The end of {log}:\n{tail(log)}")
 
 
 def answers(url: str) -> bool:
-    """Whether a GET is answered with 200."""
+    """Whether a GET returns 200."""
     try:
         with urllib.request.urlopen(url, timeout=ANSWER_SECONDS) as answer:  # noqa: S310 - our own address
             return bool(answer.status == 200)
@@ -132,8 +132,8 @@ def free_port() -> int:
 def free_ports(count: int) -> list[int]:
     """Different TCP ports of 127.0.0.1 that nothing listens on.
 
-    All processes of this user take turns: a port is given again only after all of PORTS, so a
-    server has time to start, and to start again, before another one could be on its port.
+    Processes of this user share a counter: a port is reused only after all of PORTS, so a server
+    has time to start, and to restart, before another one could use its port.
     """
     path = cache.root() / "next-port"
     path.parent.mkdir(parents=True, exist_ok=True)

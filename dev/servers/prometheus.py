@@ -1,6 +1,6 @@
-"""Prometheus and promtool, out of Debian's package; and a Prometheus that scrapes what it is told.
+"""Prometheus and promtool from Debian's package; a Prometheus with given scrape targets.
 
-The package is unpacked and not installed: installed, it would start a Prometheus of the machine's.
+The package is unpacked, not installed: installed, it would start a Prometheus on the machine.
 """
 
 import contextlib
@@ -26,26 +26,26 @@ SCRAPE_SECONDS = 1
 
 def promtool() -> Path:
     """The program that checks rules and metrics."""
-    return debian.unpacked("prometheus") / "usr" / "bin" / "promtool"
+    return debian.unpack("prometheus") / "usr" / "bin" / "promtool"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prometheus:
-    """One that runs on this machine."""
+    """A running Prometheus."""
 
     url: str
 
     def instant(self, query: str) -> list[dict[str, Any]]:
-        """The series that an expression has now. DevError with what Prometheus says of it."""
+        """The series of an expression now. Raises DevError with Prometheus' error message."""
         return self._ask("query", query=query)
 
     def over(self, query: str, seconds: float) -> list[dict[str, Any]]:
-        """The series that it had within the last `seconds`, a value each second."""
+        """The series of an expression in the last `seconds`, with a value each second."""
         now = time.time()
         return self._ask("query_range", query=query, start=now - seconds, end=now, step=1)
 
     def alerts(self) -> set[str]:
-        """The names of the alerting rules that were evaluated without an error."""
+        """Names of the alerting rules that were evaluated without an error."""
         with urllib.request.urlopen(f"{self.url}/api/v1/rules", timeout=30) as response:  # noqa: S310 - as below
             groups = json.load(response)["data"]["groups"]
         return {r["name"] for group in groups for r in group["rules"] if r["health"] == "ok"}
@@ -65,7 +65,7 @@ class Prometheus:
 def running(
     folder: Path, jobs: Sequence[Mapping[str, Any]], rules: Sequence[Path] = ()
 ) -> Iterator[Prometheus]:
-    """A Prometheus with these scrape configurations, in `folder`, which takes data and log."""
+    """Start a Prometheus with these scrape configurations; data and log are in `folder`."""
     config = folder / "prometheus.yml"
     config.write_text(
         json.dumps(
@@ -77,7 +77,7 @@ def running(
         )
     )
     port = free_port()
-    program = debian.unpacked("prometheus") / "usr" / "bin" / "prometheus"
+    program = debian.unpack("prometheus") / "usr" / "bin" / "prometheus"
     command = [
         str(program),
         f"--config.file={config}",

@@ -1,4 +1,4 @@
-"""Shopify's toxiproxy: TCP proxies between two parts, which cut, slow or silence what goes by."""
+"""Shopify's toxiproxy: TCP proxies that cut, slow down or block connections."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from dev.servers.process import answers, free_port
 START_SECONDS = 120.0
 
 Stream = Literal["upstream", "downstream"]
-"""`upstream` is what the client sends, `downstream` what it gets."""
+"""`upstream` is what the client sends, `downstream` what it receives."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Link:
-    """One proxy: who connects to `address` gets to its upstream, as long as nothing is wrong."""
+    """A proxy: connections to `address` are forwarded to its upstream unless it is disabled."""
 
     name: str
     port: int
@@ -35,28 +35,28 @@ class Link:
         return f"127.0.0.1:{self.port}"
 
     def cut(self) -> None:
-        """Break its connections off and refuse new ones."""
+        """Close its connections and refuse new ones."""
         _send("POST", f"{self._api}/proxies/{self.name}", {"enabled": False})
 
-    def mend(self) -> None:
-        """Let everything through again."""
+    def restore(self) -> None:
+        """Forward everything again."""
         _send("POST", f"{self._api}/reset")
 
     @contextlib.contextmanager
-    def away(self) -> Iterator[None]:
-        """Cut it for as long as the block lasts."""
+    def disconnected(self) -> Iterator[None]:
+        """Cut it while the block runs."""
         self.cut()
         try:
             yield
         finally:
-            self.mend()
+            self.restore()
 
     @contextlib.contextmanager
     def toxic(self, kind: str, stream: Stream = "downstream", **attributes: int) -> Iterator[None]:
-        """Put one of toxiproxy's toxics in for as long as the block lasts.
+        """Add one of toxiproxy's toxics while the block runs.
 
-        `timeout` with `timeout=0` is a black hole, `latency` takes milliseconds, `bandwidth` a
-        `rate` in kB/s, `reset_peer`, `limit_data` and `slicer` are as its README says.
+        `timeout` with `timeout=0` is a black hole, `latency` has milliseconds, `bandwidth` a
+        `rate` in kB/s; for `reset_peer`, `limit_data` and `slicer` see its README.
         """
         body = {"name": kind, "type": kind, "stream": stream, "attributes": attributes}
         _send("POST", f"{self._api}/proxies/{self.name}/toxics", body)
@@ -74,7 +74,7 @@ class Toxiproxy:
 
     @contextlib.contextmanager
     def link(self, name: str, upstream: str) -> Iterator[Link]:
-        """A proxy to `upstream`, which is `HOST:PORT`; the name is its own."""
+        """A proxy to `upstream`, which is `HOST:PORT`, with a unique name."""
         port = free_port()
         body = {"name": name, "listen": f"127.0.0.1:{port}", "upstream": upstream, "enabled": True}
         _send("POST", f"{self.api}/proxies", body)
@@ -86,7 +86,7 @@ class Toxiproxy:
 
 @contextlib.contextmanager
 def running(folder: Path) -> Iterator[Toxiproxy]:
-    """Start a server whose log is in `folder`; it ends on the way out, and with this process."""
+    """Start a server with its log in `folder`; stop it on exit, or when this process exits."""
     port = free_port()
     command = [str(ensure("toxiproxy")["toxiproxy"]), "-host", "127.0.0.1", "-port", str(port)]
     log = folder / "toxiproxy.log"

@@ -92,7 +92,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 @pytest.fixture
 def faults(content: bytes) -> Iterator[FaultServer]:
     """A source that can be made to misbehave."""
-    with fault_server.serving(content) as serving:
+    with fault_server.running_fault_server(content) as serving:
         yield serving
 
 

@@ -9,7 +9,7 @@ from minio import Minio
 from roadstead.api.location import StoreLocation
 from tests.adapters.test_transfer import Put
 from tests.support.fault_server import FaultServer
-from tests.support.transfer_process import fetch_environ, finished, run_fetch, start_fetch
+from tests.support.transfer_process import fetch_environ, run_fetch, start_fetch, wait_for_exit
 from tests.support.waiting import wait_until
 
 PART_BYTES = 16 * 2**20
@@ -42,13 +42,13 @@ def kill_on_the_way(
     faults: FaultServer, environ: dict[str, str], model: Path, *, connections: int
 ) -> None:
     """Start a fetch, and kill it when it has noted that a part is there."""
-    faults.hold_after = 40 * 2**20
+    faults.pause_after = 40 * 2**20
     journal = model.with_name("model.gguf.journal")
     process = start_fetch({**environ, "ROADSTEAD_FETCH_CONNECTIONS": str(connections)})
     wait_until(lambda: journal.exists() and journal.read_text().count("\n") > 1, step=0.05)
     process.kill()
     process.communicate()
-    faults.hold_after = None
+    faults.pause_after = None
 
 
 def test_model_is_fetched_from_the_store(
@@ -136,13 +136,13 @@ def test_expired_url_says_who_renews_it(
 def test_url_that_is_renewed_on_the_way_is_used(
     faults: FaultServer, environ: dict[str, str], url_file: Path, model: Path, content: bytes
 ) -> None:
-    faults.hold_after = 2**20
+    faults.pause_after = 2**20
     process = start_fetch({**environ, "ROADSTEAD_FETCH_CONNECTIONS": "2"})
     wait_until(lambda: faults.has_sent(2**20), step=0.01)
     url_file.write_text(faults.url + "&fresh")
     faults.expire_after = 2**20
-    faults.hold_after = None
-    ended = finished(process)
+    faults.pause_after = None
+    ended = wait_for_exit(process)
     assert ended.code == 0, ended.stderr
     assert model.read_bytes() == content
 
@@ -170,4 +170,4 @@ def test_stopped_fetch_ends_at_once(faults: FaultServer, environ: dict[str, str]
     while faults.bytes_sent < 2**20:
         time.sleep(0.01)
     process.terminate()
-    assert finished(process).code == 143
+    assert wait_for_exit(process).code == 143

@@ -24,14 +24,14 @@ from roadstead.store.store_access import StoreAccess
 from roadstead.transfer.messages import UrlInput
 from roadstead.transfer.object_reader import Nowhere
 from tests.adapters.test_transfer import failed, from_faults, keys
-from tests.support.fault_server import FaultServer, serving
-from tests.support.names_by_file import names_by
+from tests.support.fault_server import FaultServer, running_fault_server
+from tests.support.names_by_file import with_hosts_file
 from tests.support.transfer_process import (
-    finished,
     job,
     run_transfer,
     start_transfer,
     transfer_environ,
+    wait_for_exit,
 )
 
 METADATA_SERVICE = "169.254.169.254"
@@ -95,7 +95,7 @@ def sparse(tmp_path: Path) -> Iterator[FaultServer]:
         file.truncate(40 * 10**9)
         with (
             mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
-            serving(content) as faults,
+            running_fault_server(content) as faults,
         ):
             yield faults
 
@@ -129,9 +129,9 @@ def test_name_that_is_led_elsewhere_on_the_way_is_not_followed(
         store, allow=f"localhost:{faults.port}", ROADSTEAD_TRANSFER_ATTEMPTS="8"
     )
     source = UrlInput(url=faults.url.replace("127.0.0.1", "localhost"))
-    process = start_transfer(job(source, target), environ, within=names_by(hosts))
+    process = start_transfer(job(source, target), environ, within=with_hosts_file(hosts))
     while faults.bytes_sent < 2**20:
         time.sleep(0.01)
     hosts.write_text(f"{METADATA_SERVICE} localhost\n")
-    failure = failed(finished(process), "SourceNotAllowed")
+    failure = failed(wait_for_exit(process), "SourceNotAllowed")
     assert re.search("never read from", failure.message)

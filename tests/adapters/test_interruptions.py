@@ -19,11 +19,11 @@ from tests.support.fault_server import FaultServer
 from tests.support.store_client import minio
 from tests.support.transfer_process import (
     CONNECTIONS,
-    finished,
     job,
     run_transfer,
     start_transfer,
     transfer_environ,
+    wait_for_exit,
 )
 
 
@@ -71,7 +71,7 @@ def test_store_that_was_killed_and_is_back_gets_the_rest(
         os.kill(store.pid, signal.SIGKILL)
     faults.slowness = 0.0
     with objectstore.running(folder, server, port=port) as store:
-        ended = finished(process)
+        ended = wait_for_exit(process)
         assert isinstance(ended.last, Completed), ended.stderr
         assert read(minio(store), target) == content
     assert faults.bytes_sent <= len(content) + CONNECTIONS * PART_BYTES

@@ -33,7 +33,7 @@ SHA256 = hashlib.sha256(MODEL).hexdigest()
 @pytest.fixture
 def small() -> Iterator[FaultServer]:
     """A source of a small model."""
-    with fault_server.serving(MODEL) as serving:
+    with fault_server.running_fault_server(MODEL) as serving:
         yield serving
 
 

@@ -16,7 +16,7 @@ from roadstead.transfer.messages import Completed, UrlInput
 from tests.adapters.test_transfer import failed, keys, read
 from tests.adapters.test_transfer_faults import killed_on_the_way
 from tests.support.fault_server import FaultServer
-from tests.support.interceptor import Asked, intercepting
+from tests.support.interceptor import Asked, running_interceptor
 from tests.support.transfer_process import Ended, job, run_transfer, transfer_environ
 
 Meanwhile = Callable[[Asked], web.Response | None]
@@ -29,7 +29,7 @@ def gone_on(faults: FaultServer, store: ObjectStore, target: StoreLocation, sha2
 
     async def gone_on(meanwhile: Meanwhile) -> Ended:
         resume = await asyncio.to_thread(killed_on_the_way, faults, store, target, sha256)
-        async with intercepting(store.endpoint) as (interceptor, endpoint):
+        async with running_interceptor(store.endpoint) as (interceptor, endpoint):
             completed = False
 
             def before(asked: Asked) -> web.Response | None:

@@ -16,7 +16,7 @@ from roadstead.transfer.messages import Completed, Resume, Started, StoredInput,
 from tests.adapters.test_transfer import Put, failed, keys, read
 from tests.adapters.test_transfer_faults import killed_on_the_way
 from tests.support.fault_server import FaultServer
-from tests.support.s3_proxy import Asked, Refusal, Rule, S3Proxy, proxied
+from tests.support.s3_proxy import Asked, Refusal, Rule, S3Proxy, running_s3_proxy
 from tests.support.transfer_process import Ended, job, run_transfer, transfer_environ
 
 UNKNOWN_HEADER = Refusal(
@@ -39,7 +39,7 @@ TOO_SMALL = Refusal(status=400, code="EntityTooSmall", message="Your proposed up
 @pytest.fixture
 def proxy(store: ObjectStore) -> Iterator[S3Proxy]:
     """What stands before the real server."""
-    with proxied(store) as running:
+    with running_s3_proxy(store) as running:
         yield running
 
 

@@ -25,7 +25,7 @@ from roadstead.transfer.messages import Completed, UrlInput
 from tests.adapters.test_transfer import failed, read
 from tests.support.fault_server import FaultServer
 from tests.support.quant_process import running_quant
-from tests.support.s3_proxy import Asked, Refusal, S3Proxy, proxied
+from tests.support.s3_proxy import Asked, Refusal, S3Proxy, running_s3_proxy
 from tests.support.transfer_process import (
     Ended,
     fetch_environ,
@@ -107,7 +107,7 @@ def new_session(source_store: ObjectStore, source_client: Minio) -> NewSession:
 @pytest.fixture
 def proxy(source_store: ObjectStore) -> Iterator[S3Proxy]:
     """What stands before the real server."""
-    with proxied(source_store) as running:
+    with running_s3_proxy(source_store) as running:
         yield running
 
 

@@ -29,11 +29,11 @@ from tests.adapters.test_transfer import Put, failed, from_faults, keys, read
 from tests.support.fault_server import FaultServer
 from tests.support.transfer_process import (
     UID,
-    finished,
     job,
     run_transfer,
     start_transfer,
     transfer_environ,
+    wait_for_exit,
 )
 
 Stage = Callable[..., None]
@@ -194,7 +194,7 @@ def replacing(
 ) -> subprocess.Popen[bytes]:
     """A transfer on its way, to where an older object stands; its source holds it up."""
     put(b"the older one")
-    faults.hold_after = 1
+    faults.pause_after = 1
     task = job(UrlInput(url=faults.url), target, sha256)
     process = start_transfer(task, transfer_environ(store, allow=f"127.0.0.1:{faults.port}"))
     while faults.bytes_sent <= 1 and process.poll() is None:
@@ -210,8 +210,8 @@ def test_what_came_to_stand_at_the_target_meanwhile_is_not_replaced(
     put: Put,
 ) -> None:
     put(b"what another runner brought")
-    faults.hold_after = None
-    failed(finished(replacing), "StoreObjectExists")
+    faults.pause_after = None
+    failed(wait_for_exit(replacing), "StoreObjectExists")
     assert read(client, target) == b"what another runner brought"
 
 
@@ -223,8 +223,8 @@ def test_model_takes_the_place_of_what_was_removed_meanwhile(
     content: bytes,
 ) -> None:
     client.remove_object(target.bucket, target.path)
-    faults.hold_after = None
-    ended = finished(replacing)
+    faults.pause_after = None
+    ended = wait_for_exit(replacing)
     assert isinstance(ended.last, Completed), ended.stderr
     assert read(client, target) == content
     assert keys(client, target) == [target.path]

@@ -28,11 +28,11 @@ from tests.support.faults_table import Healing
 from tests.support.quant_process import QuantProcess
 from tests.support.transfer_process import (
     CONNECTIONS,
-    finished,
     job,
     run_transfer,
     start_transfer,
     transfer_environ,
+    wait_for_exit,
 )
 from tests.support.waiting import wait_until
 
@@ -43,13 +43,13 @@ def killed_on_the_way(
     faults: FaultServer, store: ObjectStore, target: StoreLocation, sha256: str | None
 ) -> Resume:
     """Start a transfer, kill it without warning when the store has a part; what it had said."""
-    faults.hold_after = 40 * 2**20
+    faults.pause_after = 40 * 2**20
     environ = transfer_environ(store, allow=f"127.0.0.1:{faults.port}")
     process = start_transfer(job(UrlInput(url=faults.url), target, sha256), environ)
     wait_until(lambda: kept_parts(store, target) or process.poll() is not None, step=0.05)
     process.kill()
     stdout, _ = process.communicate()
-    faults.hold_after = None
+    faults.pause_after = None
     started = parse_event(stdout.splitlines()[0])
     assert isinstance(started, Started)
     return started.resume
@@ -300,7 +300,7 @@ def test_stopped_transfer_ends_at_once_and_keeps_its_upload(
     while faults.bytes_sent < 2**20:
         time.sleep(0.01)
     process.terminate()
-    ended = finished(process)
+    ended = wait_for_exit(process)
     assert isinstance(ended.last, Stopped)
     assert ended.code == 0
     assert len(Multipart(access).unfinished(target)) == 1

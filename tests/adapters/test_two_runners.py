@@ -23,10 +23,10 @@ from tests.support.fault_server import FaultServer
 from tests.support.transfer_process import (
     CONNECTIONS,
     Ended,
-    finished,
     job,
     start_transfer,
     transfer_environ,
+    wait_for_exit,
 )
 from tests.support.waiting import wait_until
 
@@ -79,7 +79,7 @@ def under_way(
 def both(wanted: TransferJob, environ: Mapping[str, str]) -> list[Ended]:
     """Two runs that begin together."""
     processes = [start_transfer(wanted, environ) for _ in range(2)]
-    return [finished(process) for process in processes]
+    return [wait_for_exit(process) for process in processes]
 
 
 def displaced(ended: Ended) -> bool:
@@ -100,15 +100,15 @@ def test_a_run_whose_upload_the_next_one_dropped_leaves_the_transfer_to_it(
     wanted: TransferJob,
     sha256: str,
 ) -> None:
-    faults.hold_after = 10 * MIB
-    first = under_way(wanted, environ, faults, faults.hold_after)
+    faults.pause_after = 10 * MIB
+    first = under_way(wanted, environ, faults, faults.pause_after)
     begin = 1 + CONNECTIONS  # A question, and a part for each connection.
     wait_until(lambda: faults.requests == begin, step=0.01)
     second = start_transfer(wanted, environ)
     # It asks for parts once it has dropped the other's upload.
     wait_until(lambda: faults.requests >= begin + 2, step=0.01)
-    faults.hold_after = None
-    left, won = finished(first), finished(second)
+    faults.pause_after = None
+    left, won = wait_for_exit(first), wait_for_exit(second)
     assert completed(won, sha256), won.stderr
     # versitygw goes on taking parts of an upload that was dropped while one was on its way. Where
     # the run notices only after the other's end, it sees the model.
@@ -162,8 +162,8 @@ def test_a_run_that_was_stopped_meanwhile_finds_the_model_there(
     first = under_way(again, environ, faults, MIB)
     os.kill(first.pid, signal.SIGSTOP)
     faults.slowness = 0.0
-    second = finished(start_transfer(again, environ))
+    second = wait_for_exit(start_transfer(again, environ))
     os.kill(first.pid, signal.SIGCONT)
     assert completed(second, sha256), second.stderr
-    late = finished(first)
+    late = wait_for_exit(first)
     assert completed(late, sha256), late.stderr

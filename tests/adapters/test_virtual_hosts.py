@@ -26,18 +26,18 @@ from roadstead.store.store_client import MinioStore
 from roadstead.transfer.messages import Completed, UrlInput
 from tests.adapters.test_transfer import failed, read
 from tests.support.fault_server import FaultServer
-from tests.support.names_by_file import names_by
+from tests.support.names_by_file import with_hosts_file
 from tests.support.quant_process import running_quant
-from tests.support.s3_proxy import Asked, Refusal, S3Proxy, proxied
+from tests.support.s3_proxy import Asked, Refusal, S3Proxy, running_s3_proxy
 from tests.support.store_client import minio
 from tests.support.transfer_process import (
     Ended,
     fetch_environ,
-    finished,
     job,
     start_fetch,
     start_transfer,
     transfer_environ,
+    wait_for_exit,
 )
 
 DOMAIN = "store.example.com"
@@ -74,7 +74,7 @@ def client(behind: ObjectStore) -> Minio:
 @pytest.fixture
 def proxy(behind: ObjectStore) -> Iterator[S3Proxy]:
     """Before it, what refuses requests by path."""
-    with proxied(behind) as running:
+    with running_s3_proxy(behind) as running:
         running.rule = by_host_alone
         yield running
 
@@ -110,7 +110,7 @@ def within(tmp_path: Path) -> list[str]:
     """What starts programs so that they know the server's names."""
     hosts = tmp_path / "hosts"
     hosts.write_text(f"127.0.0.1 localhost {DOMAIN} {BUCKET}.{DOMAIN}\n")
-    return names_by(hosts)
+    return with_hosts_file(hosts)
 
 
 @pytest.fixture
@@ -138,7 +138,7 @@ def bring(
         allow=f"127.0.0.1:{source.port}",
         ROADSTEAD_STORE_ADDRESSING=addressing.value,
     )
-    return finished(start_transfer(job(UrlInput(url=source.url), target), environ, within))
+    return wait_for_exit(start_transfer(job(UrlInput(url=source.url), target), environ, within))
 
 
 def test_model_is_brought_to_a_free_key_and_in_the_place_of_another(
@@ -207,7 +207,7 @@ async def test_pod_fetches_by_a_url_that_names_the_bucket_in_the_host(
     url_file.write_text(url)
     digest, size = ended.last.sha256, len(small.content)
     environ = fetch_environ(url_file, model, sha256=digest, size=size)
-    fetched = finished(start_fetch(environ, within))
+    fetched = wait_for_exit(start_fetch(environ, within))
     assert fetched.code == 0, fetched.stderr
     assert model.read_bytes() == small.content
 

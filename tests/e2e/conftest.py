@@ -1,4 +1,4 @@
-"""The real cluster with the chart and a source side, and a namespace for each test."""
+"""Fixtures of the cluster with the chart and a model source, and of a namespace for each test."""
 
 import json
 import secrets
@@ -32,7 +32,7 @@ CONTRACT = {
         "config": {"images": ["*"]},
     },
 }
-"""Covers every test's namespace."""
+"""Covers the namespaces of all tests."""
 
 
 def as_admin(cluster: Cluster, body: Mapping[str, Any]) -> None:
@@ -45,36 +45,36 @@ def as_admin(cluster: Cluster, body: Mapping[str, Any]) -> None:
 def shared(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, worker_id: str
 ) -> Iterator[SharedCluster]:
-    """What all processes of this run have in common."""
+    """The state that all processes of this run share."""
     folder = tmp_path_factory.getbasetemp()
     given: Path | None = request.config.getoption("--cluster-run")
     own = folder if worker_id == "master" else folder.parent
-    with SharedCluster.joined(given or own, stays=given is not None) as found:
+    with SharedCluster.join(given or own, stays=given is not None) as found:
         yield found
 
 
 @pytest.fixture(scope="session")
 def cluster(shared: SharedCluster) -> Cluster:
-    """The cluster of `make up`, brought up if it isn't; one that was up before stays."""
-    return shared.installed(lambda found: as_admin(found, CONTRACT))
+    """The cluster of `make up`, started if it isn't up; one that was up before stays up."""
+    return shared.install_once(lambda found: as_admin(found, CONTRACT))
 
 
 @pytest.fixture(scope="session", autouse=True)
 def audited(shared: SharedCluster, cluster: Cluster) -> Audited:
-    """The audit log from when the chart is installed, before any test of any process."""
+    """The audit log since the chart was installed, before any test of any process."""
     return shared.audited(cluster)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _alone(request: pytest.FixtureRequest, shared: SharedCluster, cluster: Cluster) -> None:
-    """Files that need the cluster for themselves wait until no other process uses it."""
+    """Make files that need the cluster exclusively wait until no other process uses it."""
     if is_alone(request.node.nodeid):
-        shared.wait_for_the_others()
+        shared.wait_for_other_processes()
 
 
 @pytest.fixture
 def namespace(cluster: Cluster) -> Iterator[str]:
-    """A fresh one for the test."""
+    """A namespace for one test."""
     name = f"e2e-{secrets.token_hex(3)}"
     namespaces.ensure(cluster, name)
     yield name
@@ -91,7 +91,7 @@ def serves(cluster: Cluster, namespace: str) -> Serves:
 def big_model(
     cluster: Cluster, shared: SharedCluster, tmp_path_factory: pytest.TempPathFactory
 ) -> str:
-    """The name of a model of 2 GiB that the Quant service knows: long enough to be cut off in."""
+    """Name of a 2 GiB model of the Quant service: large enough to interrupt its transfer."""
     with shared.locked("big-model"):
         file = tmp_path_factory.mktemp("big") / "big.gguf"
         samplegguf.write(file, BIG_BYTES)
@@ -101,7 +101,7 @@ def big_model(
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The cluster may have to be built first; what needs it for itself comes last."""
+    """Set a timeout that includes a build; sort files that need the cluster exclusively last."""
     part = config.getoption("--cluster-part")
     left_out = [item for item in items if part and is_alone(item.nodeid) != (part == "alone")]
     if left_out:

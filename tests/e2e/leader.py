@@ -1,4 +1,4 @@
-"""Which of the operator's pods leads: the others neither log nor measure what tests ask for."""
+"""The operator's leading pod: only this one has the logs and metrics that tests read."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from dev.demo.installation import NAMESPACE
 from dev.demo.kubectl import Cluster
 
 LEASE = "roadstead-operator"
-PATIENCE_SECONDS = 120.0
+LEADER_DEADLINE_SECONDS = 120.0
 PODS = ("-l", "app.kubernetes.io/component=operator")
 
 
 def leader(cluster: Cluster) -> str:
-    """The pod that the Lease names, and that is there; waits for one."""
+    """Wait for an existing pod that the Lease names; returns its name."""
     return str(_leader(cluster)["metadata"]["name"])
 
 
 def leader_uid(cluster: Cluster, *, than: Collection[str] = ()) -> str:
-    """The UID of that pod, which is another `than` these; waits for one."""
+    """Wait for a leader other `than` these; returns its UID."""
     return str(_leader(cluster, than=than)["metadata"]["uid"])
 
 
 def pods(cluster: Cluster) -> list[str]:
-    """All of the operator's, those that are on their way out too."""
+    """All pods of the operator, including terminating ones."""
     return cluster.run("-n", NAMESPACE, "get", "pods", *PODS, "-o", "name").split()
 
 
 def until_replaced(cluster: Cluster, before: Collection[str]) -> None:
-    """Wait until these pods are gone and another one leads: one that goes may still begin work."""
+    """Wait until these pods are gone and another one leads: a terminating one may start work."""
     for pod in before:
         cluster.run("-n", NAMESPACE, "wait", "--for=delete", pod, "--timeout=240s")
     leader(cluster)
 
 
 def _leader(cluster: Cluster, *, than: Collection[str] = ()) -> Mapping[str, Any]:
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + LEADER_DEADLINE_SECONDS
     while not (pod := _named(cluster)) or pod["metadata"]["uid"] in than:
         assert time.monotonic() < deadline, f"no pod leads but {than}"
         time.sleep(0.5)

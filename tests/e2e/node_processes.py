@@ -1,4 +1,4 @@
-"""The processes of a pod, seen from the node that this machine is."""
+"""The processes of a pod, on the node, which is this machine."""
 
 import contextlib
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def processes_of(pod_uid: str) -> list[int]:
-    """The pids of a pod's processes, by the cgroup that the kubelet put them in."""
+    """The pids of a pod's processes, by their cgroup."""
     return [
         int(entry.name)
         for entry in Path("/proc").iterdir()
@@ -18,7 +18,7 @@ def processes_of(pod_uid: str) -> list[int]:
 
 @contextlib.contextmanager
 def stopped(pod_uid: str) -> Iterator[None]:
-    """A pod's processes get no time within it, as if their node were cut off."""
+    """Suspend a pod's processes while the block runs, as if its node were cut off."""
     found = processes_of(pod_uid)
     assert found, f"pod {pod_uid} has no processes here"
     for pid in found:
@@ -32,10 +32,10 @@ def stopped(pod_uid: str) -> Iterator[None]:
 
 
 def kill_command(pod_uid: str, command: str) -> int:
-    """kill -9 a pod's processes whose command line has `command` in it; how many there were."""
+    """kill -9 a pod's processes with `command` in their command line; returns their number."""
     found = [pid for pid in processes_of(pod_uid) if command in _read(Path(f"/proc/{pid}/cmdline"))]
     for pid in found:
-        with contextlib.suppress(ProcessLookupError):  # Others go with the first of them.
+        with contextlib.suppress(ProcessLookupError):  # Some exit with the first of them.
             os.kill(pid, signal.SIGKILL)
     return len(found)
 

@@ -1,4 +1,4 @@
-"""The chart's release, taken away and put back with all that the other tests count on."""
+"""Removes the chart's release and installs it again with everything that other tests require."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ HELM = ("--namespace", NAMESPACE, "--wait", "--timeout", "180s")
 
 
 def uninstall(cluster: Cluster) -> None:
-    """As a person does."""
+    """Uninstall the release with Helm."""
     cluster.install("uninstall", RELEASE, *HELM)
 
 
 def upgrade(cluster: Cluster) -> None:
-    """To this version, as a person does: the source side is left as it is."""
+    """Upgrade to this version with Helm; the source side is not changed."""
     install(cluster, with_source=True)
 
 
 def rollback(cluster: Cluster) -> None:
-    """To the revision before, as a person does."""
+    """Roll back to the previous revision with Helm."""
     cluster.install("rollback", RELEASE, *HELM)
 
 
 def ensure_installed(cluster: Cluster) -> None:
-    """Install this version where the chart's release is not there."""
+    """Install this version if the release is missing."""
     labels = f"owner=helm,status=deployed,name={RELEASE}"
     found = cluster.get("-n", NAMESPACE, "secrets", "-l", labels)
     if not found or not found["items"]:
-        installed(cluster)
+        reinstall(cluster)
 
 
-def installed(cluster: Cluster, version: Version | None = None) -> None:
-    """Install this version or another one, and acquaint it with the source side."""
+def reinstall(cluster: Cluster, version: Version | None = None) -> None:
+    """Install this version or another one, and connect it to the source side."""
     if version is None:
         install(cluster, with_source=True)
     else:
@@ -46,7 +46,7 @@ def installed(cluster: Cluster, version: Version | None = None) -> None:
         theirs = dataclasses.replace(cluster, build=version.archive.stem)
         install(theirs, with_source=True, checkout=version.checkout, image=version.image)
     source.start(cluster)
-    # It read the key of the release before.
+    # The Quant service has read the key of the previous release.
     where = ("-n", source.SOURCE_NAMESPACE, "rollout")
     cluster.run(*where, "restart", "deployment/quant")
     cluster.run(*where, "status", "deployment/quant", "--timeout=120s")

@@ -1,4 +1,4 @@
-"""The same request again and again while something happens to the cluster."""
+"""Repeats a request while something happens to the cluster."""
 
 import threading
 from collections.abc import Callable
@@ -7,9 +7,9 @@ from dev.errors import DevError
 
 
 class Repeatedly:
-    """Makes `attempt` one after the other, within it; counts what passed, keeps what failed.
+    """Repeats `attempt` while the block runs; counts successes and collects failures.
 
-    An attempt fails by an OSError or a DevError; another error ends it, and is raised at the end.
+    OSError and DevError are failures; any other error stops it and is raised at the end.
     """
 
     def __init__(self, attempt: Callable[[], object], *, pause: float = 0) -> None:

@@ -1,4 +1,4 @@
-"""A Prometheus on this machine that scrapes the chart's pods, as the PodMonitor has it."""
+"""A Prometheus on this machine that scrapes the chart's pods as the PodMonitor does."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ RULES = Path(__file__).parents[2] / "chart" / "files" / "rules.yaml"
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """A pod, and where it tells its metrics: pods' addresses are routed on this machine."""
+    """A pod and the address of its metrics: pods' addresses are routed on this machine."""
 
     pod: str
     address: str
 
     def page(self) -> str:
-        """What a scrape gets."""
+        """The scraped page."""
         with urllib.request.urlopen(f"http://{self.address}/metrics", timeout=30) as response:
             body: bytes = response.read()
         return body.decode()
 
 
 def targets(cluster: Cluster, part: str) -> list[Target]:
-    """The pods of a part that are not on their way out."""
+    """The pods of a component that are not terminating."""
     label = f"app.kubernetes.io/component={part}"
     found = json.loads(cluster.run("-n", NAMESPACE, "get", "pods", "-l", label, "-o", "json"))
     return [_target(pod) for pod in found["items"] if "deletionTimestamp" not in pod["metadata"]]
@@ -48,7 +48,7 @@ def _target(pod: Any) -> Target:
 
 @contextmanager
 def scraped(cluster: Cluster, folder: Path) -> Iterator[Prometheus]:
-    """All parts, with the chart's rules."""
+    """Run a Prometheus with all components and the chart's rules."""
     jobs = [
         {
             "job_name": f"roadstead-{part}",

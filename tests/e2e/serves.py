@@ -1,4 +1,4 @@
-"""ModelServes of one namespace, as a person handles them with kubectl."""
+"""ModelServes of one namespace, used with kubectl as people do."""
 
 import json
 import time
@@ -20,7 +20,7 @@ Condition = Mapping[str, Any]
 
 
 def make_serve(name: str = "gemma", **spec: Any) -> dict[str, Any]:
-    """A ModelServe of the real model that asks for little."""
+    """A ModelServe of the real model with small requests."""
     return {
         "apiVersion": "model.example.com/v1alpha1",
         "kind": "ModelServe",
@@ -42,22 +42,22 @@ class Serves:
     namespace: str
 
     def kubectl(self, *arguments: str, stdin: str = "") -> str:
-        """kubectl in this namespace."""
+        """Run kubectl in this namespace."""
         return self.cluster.run("-n", self.namespace, *arguments, stdin=stdin)
 
     def apply(self, serve: Mapping[str, Any]) -> None:
-        """`kubectl apply` with a fresh token of somebody who has a contract."""
+        """`kubectl apply` with a new token of a user with a contract."""
         token = admission.token(self.cluster, "alice", USERS)
         self.kubectl("apply", "-f", "-", stdin=admission.with_token(json.dumps(serve), token))
 
     def dry_run(self) -> None:
-        """Ask for one more, and for no more than the answer; DevError if it is refused."""
+        """Create one more ModelServe as a dry run; DevError if it is denied."""
         token = admission.token(self.cluster, "alice", USERS)
         manifest = admission.with_token(json.dumps(make_serve("dry", replicas=0)), token)
         self.kubectl("create", "--dry-run=server", "-f", "-", stdin=manifest)
 
     def is_admitted(self) -> bool:
-        """Whether that is answered."""
+        """Whether the dry run is allowed."""
         try:
             self.dry_run()
         except DevError:
@@ -65,46 +65,46 @@ class Serves:
         return True
 
     def get(self, kind: str, name: str) -> Mapping[str, Any]:
-        """An object; empty if it is not there."""
+        """An object; empty if it doesn't exist."""
         return self.cluster.get("-n", self.namespace, kind, name) or {}
 
     def pods(self) -> list[Mapping[str, Any]]:
-        """The namespace's pods that are not on their way out."""
+        """The namespace's pods that are not terminating."""
         found: list[Mapping[str, Any]] = json.loads(self.kubectl("get", "pods", "-o", "json"))[
             "items"
         ]
         return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
 
     def condition(self, name: str, type_: str = "Ready") -> Condition:
-        """A condition that is of the object's present generation; empty before."""
+        """A condition of the object's current generation; empty before."""
         return condition_of(self.get("modelserve", name), type_)
 
     def until_ready(self, name: str = "gemma", *, seconds: float = 240) -> Mapping[str, Any]:
-        """Wait until it is Ready; the object."""
+        """Wait until it is Ready; returns the object."""
         return self.until(name, "Ready", "True", seconds=seconds)
 
     def until(
         self, name: str, type_: str, value: str, *, seconds: float = 240
     ) -> Mapping[str, Any]:
-        """Wait until a condition's status or reason is `value`; the object."""
+        """Wait until a condition's status or reason is `value`; returns the object."""
         deadline = time.monotonic() + seconds
         while True:
             serve = self.get("modelserve", name)
             found = condition_of(serve, type_)
             if value in (found.get("status"), found.get("reason")):
                 return serve
-            assert time.monotonic() < deadline, f"{type_} is not {value}: {self._told(serve)}"
+            assert time.monotonic() < deadline, f"{type_} is not {value}: {self._describe(serve)}"
             time.sleep(0.25)
 
     def explanation(self, reason: str, name: str = "gemma") -> str:
-        """Wait until it is not Ready for `reason`; the message, which is an event's too."""
+        """Wait until Ready is false with `reason` and an Event; returns the message."""
         condition = condition_of(self.until(name, "Ready", reason), "Ready")
         assert condition["status"] == "False"
         self.until_event(reason)
         return str(condition["message"])
 
     def until_event(self, reason: str, *, seconds: float = 120) -> None:
-        """Wait for an event: the operator records it after it has written the condition."""
+        """Wait for an Event: the operator posts it after it has written the condition."""
         deadline = time.monotonic() + seconds
         while reason not in (seen := self._event_reasons()):
             assert time.monotonic() < deadline, f"no event has the reason {reason}: {seen}"
@@ -114,18 +114,18 @@ class Serves:
         events = json.loads(self.kubectl("get", "events", "-o", "json"))["items"]
         return {each["reason"] for each in events}
 
-    def _told(self, serve: Mapping[str, Any]) -> str:
+    def _describe(self, serve: Mapping[str, Any]) -> str:
         status = json.dumps(serve.get("status", {}), indent=1)
         return f"{status}\n{self.kubectl('get', 'pods', '-o', 'wide')}"
 
 
 def model_condition(cluster: Cluster, name: str, type_: str = "Ready") -> Condition:
-    """A condition of a Model; empty before it is known."""
+    """A condition of a Model; empty before it exists."""
     return condition_of(cluster.get("model", name) or {}, type_)
 
 
 def condition_of(found: Mapping[str, Any], type_: str) -> Condition:
-    """A condition that is of an object's present generation; empty before."""
+    """A condition of an object's current generation; empty before."""
     generation = found.get("metadata", {}).get("generation")
     for item in found.get("status", {}).get("conditions", []):
         if item["type"] == type_ and item["observedGeneration"] == generation:

@@ -1,4 +1,4 @@
-"""What the operator's and the webhooks' accounts are refused, as somebody with their tokens."""
+"""Requests that admission policies deny to the operator's and the webhooks' accounts."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ CONFIGURATIONS = ("mutatingwebhookconfiguration", "validatingwebhookconfiguratio
 
 
 def refusal(cluster: Cluster, *command: str, stdin: str = "") -> str:
-    """What kubectl says; nothing of it is stored."""
+    """The message of a denied command, run as a dry run."""
     with pytest.raises(DevError) as caught:
         cluster.run(*command, "--dry-run=server", stdin=stdin)
     return str(caught.value)
 
 
 def deployment(namespace: str, owners: list[dict[str, str]], **pod: Any) -> str:
-    """A Deployment that runs as its own account."""
+    """A Deployment whose pods run as their own ServiceAccount."""
     labels = {"app": "a"}
     container = {
         "name": "a",
@@ -53,7 +53,7 @@ def deployment(namespace: str, owners: list[dict[str, str]], **pod: Any) -> str:
     return json.dumps(body)
 
 
-def test_operators_account_starts_nothing_that_no_modelserve_owns(
+def test_operator_account_cannot_create_a_deployment_without_a_modelserve_as_owner(
     cluster: Cluster, namespace: str
 ) -> None:
     body = deployment(namespace, [])
@@ -61,7 +61,7 @@ def test_operators_account_starts_nothing_that_no_modelserve_owns(
 
 
 @pytest.mark.parametrize("place", ["kube-system", NAMESPACE])
-def test_operators_account_starts_nothing_beside_kubernetes_or_roadstead(
+def test_operator_account_cannot_create_servers_in_system_namespaces(
     cluster: Cluster, place: str
 ) -> None:
     body = deployment(place, [OWNER])
@@ -81,7 +81,7 @@ def test_operators_account_starts_nothing_beside_kubernetes_or_roadstead(
     ],
     ids=lambda pod: next(iter(pod)),
 )
-def test_operators_account_starts_no_pod_with_more_than_a_server_has(
+def test_operator_account_cannot_create_pods_with_more_privileges(
     cluster: Cluster, namespace: str, pod: dict[str, Any]
 ) -> None:
     body = deployment(namespace, [OWNER], **pod)
@@ -89,7 +89,9 @@ def test_operators_account_starts_no_pod_with_more_than_a_server_has(
     assert "pods that roadstead-operator starts" in message
 
 
-def test_operators_account_gets_no_token_filled_in(cluster: Cluster, namespace: str) -> None:
+def test_operator_account_cannot_create_service_account_tokens(
+    cluster: Cluster, namespace: str
+) -> None:
     annotations = {"kubernetes.io/service-account.name": "default"}
     meta = {"name": "a", "namespace": namespace, "annotations": annotations}
     secret = {
@@ -111,7 +113,7 @@ def test_operators_account_gets_no_token_filled_in(cluster: Cluster, namespace: 
     ],
     ids=lambda target: target[-1],
 )
-def test_operators_account_changes_nothing_of_the_cluster_or_the_release(
+def test_operator_account_cannot_change_system_objects(
     cluster: Cluster, target: tuple[str, ...]
 ) -> None:
     change = json.dumps({"metadata": {"ownerReferences": [OWNER]}})
@@ -130,14 +132,14 @@ def test_operators_account_changes_nothing_of_the_cluster_or_the_release(
     ],
     ids=lambda change: change["path"],
 )
-def test_webhooks_account_changes_no_rule_of_theirs(
+def test_webhooks_account_cannot_change_webhook_rules(
     cluster: Cluster, kind: str, change: dict[str, Any]
 ) -> None:
     patch = ("patch", kind, "roadstead", "--type=json", "-p", json.dumps([change]))
     assert "updates only caBundle" in refusal(cluster, WEBHOOKS, *patch)
 
 
-def test_policies_let_a_server_be_served_scaled_and_deleted(serves: Serves) -> None:
+def test_policies_allow_a_server_to_be_created_scaled_and_deleted(serves: Serves) -> None:
     serves.apply(make_serve())
     serves.until_ready()
     serves.kubectl("scale", "modelserve", "gemma", "--replicas=0")
@@ -145,7 +147,7 @@ def test_policies_let_a_server_be_served_scaled_and_deleted(serves: Serves) -> N
     serves.kubectl("delete", "modelserve", "gemma")
 
 
-def test_their_types_are_checked_without_a_warning(cluster: Cluster) -> None:
+def test_policies_have_no_type_warnings(cluster: Cluster) -> None:
     for name in ("roadstead-operator-objects", "roadstead-operator-pods", "roadstead-webhooks"):
         policy = cluster.get("validatingadmissionpolicy", name) or {}
         assert policy["status"].get("typeChecking", {}).get("expressionWarnings", []) == []

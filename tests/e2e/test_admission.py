@@ -1,4 +1,4 @@
-"""The webhooks in their pods: rolled out under load, gone altogether; what is kept of a token."""
+"""The webhooks' pods: rolled out under load, scaled to zero; where a token is stored."""
 
 import json
 from collections.abc import Iterator
@@ -21,29 +21,29 @@ KINDS = "models,modelserves,resourcecontracts,deployments,pods,services,secrets,
 
 
 @pytest.fixture
-def webhooks_come_back(cluster: Cluster, serves: Serves) -> Iterator[None]:
-    """Whatever a test does to them."""
+def restored_webhooks(cluster: Cluster, serves: Serves) -> Iterator[None]:
+    """Restores the webhooks after a test."""
     yield
     cluster.run("-n", NAMESPACE, "scale", WEBHOOKS, "--replicas=2")
     cluster.run("-n", NAMESPACE, "rollout", "status", WEBHOOKS, "--timeout=120s")
-    # Pods are ready a moment before the node's rules lead to them again.
+    # The node's rules route to pods a moment after they are ready.
     wait_until(serves.is_admitted)
 
 
-def test_without_a_token_nothing_is_served(serves: Serves) -> None:
+def test_create_without_a_token_is_denied(serves: Serves) -> None:
     with pytest.raises(DevError, match="TokenMissing"):
         serves.kubectl("apply", "-f", "-", stdin=json.dumps(make_serve()))
 
 
-def test_scaling_is_held_to_the_contract(serves: Serves) -> None:
+def test_scaling_past_the_contract_is_denied(serves: Serves) -> None:
     serves.apply(make_serve(replicas=0))
     with pytest.raises(DevError, match="contract e2e allows 4 replicas"):
         serves.kubectl("scale", "modelserve", "gemma", "--replicas=5")
 
 
 @pytest.mark.fault("R13", heals="nothing to recover: no admission is lost")
-def test_a_rollout_of_the_webhooks_loses_no_admission(
-    cluster: Cluster, serves: Serves, webhooks_come_back: None
+def test_rollout_of_the_webhooks_loses_no_admission(
+    cluster: Cluster, serves: Serves, restored_webhooks: None
 ) -> None:
     with Repeatedly(serves.dry_run) as creating:
         cluster.run("-n", NAMESPACE, "rollout", "restart", WEBHOOKS)
@@ -53,10 +53,10 @@ def test_a_rollout_of_the_webhooks_loses_no_admission(
 
 
 @pytest.mark.fault("R13", heals="creates are refused until a pod is ready; deletions work")
-def test_without_webhooks_nothing_is_made_and_deleting_works(
+def test_create_fails_and_delete_works_without_webhooks(
     cluster: Cluster,
     serves: Serves,
-    webhooks_come_back: None,
+    restored_webhooks: None,
 ) -> None:
     serves.apply(make_serve(replicas=0))
     cluster.run("-n", NAMESPACE, "scale", WEBHOOKS, "--replicas=0")
@@ -68,7 +68,7 @@ def test_without_webhooks_nothing_is_made_and_deleting_works(
     assert serves.get("modelserve", "gemma") == {}
 
 
-def test_a_token_is_kept_nowhere(cluster: Cluster, serves: Serves) -> None:
+def test_token_is_not_stored(cluster: Cluster, serves: Serves) -> None:
     token = admission.token(cluster, "alice", USERS)
     manifest = admission.with_token(json.dumps(make_serve(replicas=0)), token)
     serves.kubectl("apply", "-f", "-", stdin=manifest)
@@ -86,7 +86,7 @@ def test_a_token_is_kept_nowhere(cluster: Cluster, serves: Serves) -> None:
 
 
 def files_with(folder: Path, text: str) -> list[str]:
-    """The files below a folder that hold a text; all of them anew if one was renamed meanwhile."""
+    """Files below a folder that contain a text; searched again if a file was renamed meanwhile."""
     try:
         files = [path for path in folder.rglob("*") if path.is_file()]
         return [path.name for path in files if text.encode() in path.read_bytes()]

@@ -1,4 +1,4 @@
-"""What a ModelServe owns, when somebody changes it or orphans it."""
+"""Children of a ModelServe that are changed or orphaned by others."""
 
 import json
 from typing import Any
@@ -11,40 +11,40 @@ KINDS = ("deployment", "service", "serviceaccount", "networkpolicy")
 ROUTES = {"ingressroute": "gemma", "middleware": "gemma-auth"}
 NAME, COPY = "gemma", "copy"
 PATIENCE = 240
-"""Seconds: the first server has its model brought, and some children are not watched."""
+"""Seconds: the first server's model is transferred, and some children are not watched."""
 SECRETS = (f"{NAME}-fetch", f"{NAME}-key")
 GIVEN = ("uid", "resourceVersion", "creationTimestamp", "generation", "managedFields")
-"""What the API server gives an object."""
+"""Metadata that the API server sets."""
 
 
-def served(serves: Serves) -> None:
-    """A server whose children are there."""
+def create_server(serves: Serves) -> None:
+    """Create a server and wait for its children."""
     serves.apply(make_serve(NAME))
     wait_until(lambda: all(serves.get(kind, NAME) for kind in KINDS), seconds=PATIENCE)
 
 
 def is_labelled(serves: Serves, kind: str, name: str = NAME) -> bool:
-    """Whether a child is known to the operator's watches."""
+    """Whether a child has the label of the operator's watches."""
     return LABEL_MANAGED_BY in serves.get(kind, name)["metadata"]["labels"]
 
 
 def copy_of(child: dict[str, Any]) -> str:
-    """The same under another name, with its labels and its owner."""
+    """A copy with another name, and the same labels and owner."""
     kept = {key: value for key, value in child["metadata"].items() if key not in GIVEN}
     spec = {k: v for k, v in child.get("spec", {}).items() if not k.startswith("clusterIP")}
     body = {**child, "metadata": {**kept, "name": COPY}, "spec": spec}
     return json.dumps({key: value for key, value in body.items() if value and key != "status"})
 
 
-def test_child_without_its_label_is_taken_back(serves: Serves) -> None:
-    served(serves)
+def test_label_of_a_child_is_restored(serves: Serves) -> None:
+    create_server(serves)
     for kind in KINDS:
         serves.kubectl("label", kind, NAME, f"{LABEL_MANAGED_BY}-")
     wait_until(lambda: all(is_labelled(serves, kind) for kind in KINDS), seconds=PATIENCE)
 
 
-def test_secret_without_its_label_is_put_right_where_a_pod_waits_on_a_node(serves: Serves) -> None:
-    # A minute: Secrets without the label are in no watch; the next look at everything finds them.
+def test_label_of_a_secret_is_restored_while_a_pod_waits_for_it(serves: Serves) -> None:
+    # A minute: Secrets without the label are not watched; the next resync finds them.
     serves.apply(make_serve(NAME, config={"image": "nowhere.example/llama:1"}))
     wait_until(lambda: all(serves.get("secret", name) for name in SECRETS), seconds=PATIENCE)
     for name in SECRETS:
@@ -56,16 +56,16 @@ def test_secret_without_its_label_is_put_right_where_a_pod_waits_on_a_node(serve
     )
 
 
-def test_copy_of_a_child_is_taken_away(serves: Serves) -> None:
-    served(serves)
+def test_copy_of_a_child_is_deleted(serves: Serves) -> None:
+    create_server(serves)
     for kind in KINDS:
         serves.kubectl("create", "-f", "-", stdin=copy_of(dict(serves.get(kind, NAME))))
     wait_until(lambda: not any(serves.get(kind, COPY) for kind in KINDS), seconds=PATIENCE)
     assert all(serves.get(kind, NAME) for kind in KINDS)
 
 
-def test_nothing_stays_of_a_server_whose_deletion_orphans_its_children(serves: Serves) -> None:
-    served(serves)
+def test_orphaned_children_of_a_deleted_server_are_deleted(serves: Serves) -> None:
+    create_server(serves)
     serves.kubectl("delete", "modelserve", NAME, "--cascade=orphan")
     children = [(kind, NAME) for kind in KINDS] + [("secret", name) for name in SECRETS]
     children += list(ROUTES.items())

@@ -1,4 +1,4 @@
-"""The dashboards over a cluster at work: each query finds something, each row leads somewhere."""
+"""The dashboards of an active cluster: each query returns data, each link works."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from dev.demo.kubectl import Cluster
 from dev.errors import DevError
 from dev.servers.prometheus import Prometheus, promtool
 from tests.e2e.conftest import as_admin
-from tests.e2e.gateway.conftest import drop_contract, until_routed_everywhere
+from tests.e2e.gateway.conftest import delete_contract, until_routed_everywhere
 from tests.e2e.gateway.connection import ask
 from tests.e2e.gateway.site import Gateway, Issuer
 from tests.e2e.scraping import PARTS, RULES, scraped, targets
@@ -37,7 +37,7 @@ from tests.support.waiting import assert_eventually, wait_until
 
 WINDOW_SECONDS = 900.0
 PATIENCE = 180
-"""Seconds: some numbers come with the next probe of a gateway, about once a minute."""
+"""Seconds: some metrics come with the next probe of the gateway, about once a minute."""
 RUNTIME = {"contextSize": 2048, "parallel": 2, "threads": 1, "chatTemplate": "vicuna"}
 QUESTION = {"messages": [{"role": "user", "content": "Name a harbour."}], "max_tokens": 24}
 
@@ -45,7 +45,7 @@ ONLY_IN_A_FAULT: Mapping[str, str] = {
     "roadstead_ledger_failures_total": "Postgres has refused nothing",
     "roadstead_ledger_dropped_total": "nothing was given up",
 }
-"""Series that alerts are about and that there are only after a fault; panels say zero instead."""
+"""Series of alerts that exist only after a fault; panels show zero without them."""
 
 PANELS = [query for query in queries() if not query.sql]
 OF_THE_LEDGER = [query for query in queries() if query.sql]
@@ -58,7 +58,7 @@ ALERTS = [
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """What there is to show: a server was asked, a model came, a request was denied."""
+    """The server that requests were sent to; a model was transferred, a request was denied."""
 
     uid: str
     url: str
@@ -102,38 +102,36 @@ def work(
         )
         until_routed_everywhere(gateway, work.uid, token=token)
         for _ in range(4):
-            _asked(gateway, work)
+            _send_request(gateway, work)
         yield work
     finally:
         cluster.run("delete", "namespace", namespace, "--wait=false")
-        drop_contract(cluster, namespace, admission.token(cluster, "admin", admission.ADMINS))
+        delete_contract(cluster, namespace, admission.token(cluster, "admin", admission.ADMINS))
 
 
 @pytest.fixture
 async def ledger(cluster: Cluster) -> AsyncIterator[asyncpg.Connection]:
-    """The one of the cluster, as Grafana's data source has it."""
+    """The cluster's ledger, as Grafana's data source uses it."""
     secret = cluster.get("-n", NAMESPACE, "secret", "roadstead-ledger-reader")
     assert secret is not None
     dsn = base64.b64decode(secret["data"]["dsn"]).decode()
     host = urlsplit(dsn).hostname or ""
     service = cluster.get("-n", NAMESPACE, "service", host.split(".")[0])
     assert service is not None
-    # This machine routes the cluster's addresses and does not know its names.
+    # This machine routes the cluster's addresses but can't resolve its names.
     connection = await asyncpg.connect(dsn.replace(f"@{host}", f"@{service['spec']['clusterIP']}"))
     yield connection
     await connection.close()
 
 
 @pytest.mark.parametrize("query", PANELS, ids=lambda query: query.where)
-def test_a_panel_shows_something(prometheus: Prometheus, work: Work, query: Query) -> None:
+def test_panel_has_data(prometheus: Prometheus, work: Work, query: Query) -> None:
     expression = filled(query, _variables(work), since="", until="")
     assert wait_until(lambda: _numbers(prometheus, expression), seconds=PATIENCE)
 
 
 @pytest.mark.parametrize("query", OF_THE_LEDGER, ids=lambda query: query.where)
-async def test_a_table_shows_something(
-    ledger: asyncpg.Connection, work: Work, query: Query
-) -> None:
+async def test_table_has_rows(ledger: asyncpg.Connection, work: Work, query: Query) -> None:
     sql = filled(query, _variables(work), since=work.since, until="infinity")
     rows: list[Any] = []
     for _ in range(240):
@@ -143,43 +141,39 @@ async def test_a_table_shows_something(
     assert rows
 
 
-async def test_a_row_of_the_servers_leads_to_the_server(
+async def test_row_links_to_the_server(
     ledger: asyncpg.Connection, gateway: Gateway, work: Work
 ) -> None:
     (query,) = (each for each in OF_THE_LEDGER if each.where == "servers: Servers, A")
     sql = filled(query, _variables(work), since=work.since, until="infinity")
 
-    async def leads_there() -> bool:
+    async def has_url() -> bool:
         rows = await ledger.fetch(sql)
         return [row["gateway_url"] for row in rows if row["server_uuid"] == work.uid] == [work.url]
 
-    await assert_eventually(leads_there, timeout=PATIENCE)
+    await assert_eventually(has_url, timeout=PATIENCE)
     path = urlsplit(work.url).path
     assert ask(gateway, f"{path}/v1/models", token=work.token).status == 200
     assert ask(gateway, f"{path}/v1/models").status == 401
 
 
 @pytest.mark.parametrize("alert", ALERTS)
-def test_an_alert_is_evaluated_over_series_that_there_are(
-    prometheus: Prometheus, work: Work, alert: Any
-) -> None:
+def test_series_of_each_alert_exist(prometheus: Prometheus, work: Work, alert: Any) -> None:
     wait_until(lambda: alert["alert"] in prometheus.alerts(), seconds=PATIENCE)
     for name in set(re.findall(r"\broadstead_[a-z_]+", alert["expr"])) - ONLY_IN_A_FAULT.keys():
         assert wait_until(partial(_numbers, prometheus, name), seconds=PATIENCE), name
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_a_page_follows_the_conventions_and_holds_what_the_reference_tells(
-    cluster: Cluster, work: Work, part: str
-) -> None:
+def test_metrics_page_is_valid_and_documented(cluster: Cluster, work: Work, part: str) -> None:
     page = targets(cluster, part)[0].page()
     done = subprocess.run(
         [promtool(), "check", "metrics"], input=page, capture_output=True, text=True
     )
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
-    told = {each.name for each in metrics()}
+    documented = {each.name for each in metrics()}
     served = set(re.findall(r"^# TYPE (roadstead_\w+)", page, re.MULTILINE))
-    assert {name for name in served if not name.endswith("_created")} <= told
+    assert {name for name in served if not name.endswith("_created")} <= documented
 
 
 def _variables(work: Work) -> dict[str, str]:
@@ -195,7 +189,7 @@ def _numbers(prometheus: Prometheus, expression: str) -> list[float]:
     return [value for value in values if not math.isnan(value)]
 
 
-def _asked(gateway: Gateway, work: Work) -> None:
+def _send_request(gateway: Gateway, work: Work) -> None:
     path = f"{urlsplit(work.url).path}/v1/chat/completions"
     assert ask(gateway, path, token=work.token, body=QUESTION).status == 200
 
@@ -222,7 +216,7 @@ def _apply(cluster: Cluster, namespace: str, token: str) -> None:
 
 
 def _transfer(cluster: Cluster, model_id: str) -> None:
-    """A Model that takes some seconds to come: long enough to be seen while it does."""
+    """Create a Model whose transfer takes some seconds: long enough to be scraped."""
     name = f"dashboards-{secrets.token_hex(3)}"
     spec = {"source": {"quant": {"modelId": model_id}}, "deletionPolicy": "Delete"}
     model = {

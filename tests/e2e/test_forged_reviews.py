@@ -1,4 +1,4 @@
-"""Reviews that are not the API server's, sent to the webhooks' pods: nothing comes of them."""
+"""Reviews that the API server did not send have no effect."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _PATH = re.compile(r"https://[^/\s\"]+(/(?:mutate|validate)/[0-9a-f]{64})")
 
 
 @pytest.fixture
-def webhooks_come_back(cluster: Cluster, serves: Serves) -> Iterator[None]:
-    """Whatever a test does to them."""
+def restored_webhooks(cluster: Cluster, serves: Serves) -> Iterator[None]:
+    """Restores the webhooks after a test."""
     yield
     cluster.run("-n", NAMESPACE, "scale", WEBHOOKS, "--replicas=2")
     cluster.run("-n", NAMESPACE, "rollout", "status", WEBHOOKS, "--timeout=120s")
@@ -35,14 +35,14 @@ def webhooks_come_back(cluster: Cluster, serves: Serves) -> Iterator[None]:
 
 
 def addresses(cluster: Cluster) -> list[str]:
-    """The webhooks' pods: routed on this machine, as they are for every pod."""
+    """Addresses of the webhooks' pods, which are routed on this machine."""
     found = json.loads(cluster.run("-n", NAMESPACE, "get", "pods", "-l", LABEL, "-o", "json"))
     living = [pod for pod in found["items"] if "deletionTimestamp" not in pod["metadata"]]
     return [pod["status"]["podIP"] for pod in living if pod["status"].get("podIP")]
 
 
 def deletion(namespace: str) -> dict[str, Any]:
-    """The review of a deletion that never was."""
+    """The review of a deletion that did not happen."""
     version = {"group": "model.example.com", "version": "v1alpha1"}
     body = {
         "apiVersion": "model.example.com/v1alpha1",
@@ -64,7 +64,7 @@ def deletion(namespace: str) -> dict[str, Any]:
 
 
 def status(address: str, path: str, body: Any = None, *, port: int = HTTPS) -> int:
-    """What HTTP answers."""
+    """The HTTP status of a request."""
     scheme = "https" if port == HTTPS else "http"
     request = urllib.request.Request(
         f"{scheme}://{address}:{port}{path}",
@@ -83,13 +83,13 @@ def status(address: str, path: str, body: Any = None, *, port: int = HTTPS) -> i
 
 
 def rows(cluster: Cluster, namespace: str) -> str:
-    """What the ledger has of a namespace's admissions."""
+    """The ledger's admission records of a namespace."""
     query = f"SELECT reason FROM admission_records WHERE namespace = '{namespace}'"
     psql = ("psql", "-U", "roadstead_reader", "-At", "roadstead", "-c", query)
     return cluster.run("-n", NAMESPACE, "exec", "roadstead-postgres-0", "--", *psql)
 
 
-def test_forged_reviews_leave_no_row_and_no_event(cluster: Cluster, serves: Serves) -> None:
+def test_forged_review_writes_neither_row_nor_event(cluster: Cluster, serves: Serves) -> None:
     for address in addresses(cluster):
         for path in ("/mutate", "/validate", f"/validate/{'0' * 64}"):
             assert status(address, path, deletion(serves.namespace)) == 403
@@ -101,7 +101,7 @@ def test_forged_reviews_leave_no_row_and_no_event(cluster: Cluster, serves: Serv
     assert "DELETE by" not in events
 
 
-def test_metrics_are_told_at_a_port_of_their_own_alone(cluster: Cluster) -> None:
+def test_metrics_are_served_on_their_own_port_only(cluster: Cluster) -> None:
     for address in addresses(cluster):
         assert status(address, "/metrics") == 404
         assert status(address, "/metrics", port=METRICS) == 200
@@ -109,11 +109,11 @@ def test_metrics_are_told_at_a_port_of_their_own_alone(cluster: Cluster) -> None
 
 
 @pytest.mark.fault("R13", heals="the path that the error showed is replaced within 4 minutes")
-def test_path_that_an_error_shows_is_worth_nothing_soon(
-    cluster: Cluster, serves: Serves, webhooks_come_back: None
+def test_review_path_in_an_error_message_expires(
+    cluster: Cluster, serves: Serves, restored_webhooks: None
 ) -> None:
     cluster.run("-n", NAMESPACE, "scale", WEBHOOKS, "--replicas=0")
-    # Those on their way out still answer.
+    # Terminating pods still answer.
     gone = ("wait", "--for=delete", "pod", "-l", LABEL, "--timeout=240s")
     cluster.run("-n", NAMESPACE, *gone)
     with pytest.raises(DevError) as refused:

@@ -1,4 +1,4 @@
-"""The ledger on the real cluster: what it says, and that Postgres may go at any moment."""
+"""The ledger on the real cluster: its content, and outages of Postgres."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -18,18 +18,18 @@ from tests.support.waiting import wait_until
 OPERATOR = "deployment/roadstead-operator"
 MEGABYTE = 10**6
 PATIENCE = 240
-"""Seconds: the kubelet waits 15 at most after a kill, and Postgres reads its log again."""
+"""Seconds: the kubelet waits at most 15 after a kill, and Postgres replays its log."""
 
 
 def rows(cluster: Cluster, query: str) -> list[Mapping[str, Any]]:
-    """What the reader sees."""
+    """The rows of a query by the reader."""
     text = cluster.run(*ASK, "-tAc", f"SELECT json_agg(found) FROM ({query}) found")
     found: list[Mapping[str, Any]] = json.loads(text.strip() or "[]") or []
     return found
 
 
 def record(cluster: Cluster, serves: Serves, name: str) -> Mapping[str, Any]:
-    """The record of one ModelServe; empty without one."""
+    """The record of a ModelServe; empty without one."""
     query = (
         f"SELECT * FROM server_records WHERE namespace = '{serves.namespace}' AND name = '{name}'"
     )
@@ -38,33 +38,33 @@ def record(cluster: Cluster, serves: Serves, name: str) -> Mapping[str, Any]:
 
 
 def verify(cluster: Cluster, *, seconds: int = 180) -> str:
-    """`roadstead ledger verify` in the operator's pod; DevError, with what differs, if any does."""
+    """`roadstead ledger verify` in the operator's pod; DevError with the differences, if any."""
     command = ("roadstead", "ledger", "verify", "--wait", str(seconds))
     return cluster.run("-n", NAMESPACE, "exec", OPERATOR, "--", *command)
 
 
 def postgres(cluster: Cluster) -> str:
-    """The UID of its pod."""
+    """The UID of Postgres' pod."""
     pod = cluster.get("-n", NAMESPACE, "pod", POD) or {}
     return str(pod["metadata"]["uid"])
 
 
-def held_down(cluster: Cluster) -> Repeatedly:
-    """Within it Postgres is killed, and each time that the kubelet starts it again."""
+def killing_postgres(cluster: Cluster) -> Repeatedly:
+    """Kill Postgres repeatedly while the block runs, whenever the kubelet restarts it."""
     uid = postgres(cluster)
     return Repeatedly(lambda: kill_command(uid, "postgres"), pause=0.2)
 
 
 def answers(cluster: Cluster) -> bool:
-    """Whether a reader is answered: right after a kill the pod's status still says that one is."""
+    """Whether Postgres answers: right after a kill the pod's status still has it as ready."""
     try:
         return rows(cluster, "SELECT 1 AS one") != []
     except DevError:
         return False
 
 
-def alike(cluster: Cluster, serves: Serves) -> Sequence[Mapping[str, Any]]:
-    """The record and the server, once both have the same memory: the record follows the status."""
+def matching_record(cluster: Cluster, serves: Serves) -> Sequence[Mapping[str, Any]]:
+    """Record and server once both have the same memory: the record follows the status."""
     found, serve = record(cluster, serves, "gemma"), serves.get("modelserve", "gemma")
     used = serve["status"].get("memoryCurrentBytes", 0) / MEGABYTE
     same = used and found["memory_current_mb"] == pytest.approx(used, rel=0.05)
@@ -73,16 +73,16 @@ def alike(cluster: Cluster, serves: Serves) -> Sequence[Mapping[str, Any]]:
 
 @pytest.fixture
 def running(cluster: Cluster, serves: Serves) -> Serves:
-    """A server that is ready, and in the ledger."""
+    """A ready server that is in the ledger."""
     serves.apply(make_serve())
     serves.until_ready()
     assert verify(cluster) == ""
     return serves
 
 
-def test_ready_server_is_in_the_ledger_with_what_it_uses(cluster: Cluster, running: Serves) -> None:
-    # Half a minute: the kubelet measures a new pod after ten seconds, the ledger follows.
-    found, serve = wait_until(lambda: alike(cluster, running), seconds=PATIENCE, step=2)
+def test_ready_server_is_in_the_ledger_with_its_usage(cluster: Cluster, running: Serves) -> None:
+    # Half a minute: the kubelet measures a new pod after ten seconds, and the ledger follows.
+    found, serve = wait_until(lambda: matching_record(cluster, running), seconds=PATIENCE, step=2)
     assert (found["status"], found["subject"], found["contract"]) == ("Ready", "alice", "e2e")
     assert found["gateway_url"] == serve["status"]["url"]
     assert found["pod_names"] == [pod["metadata"]["name"] for pod in running.pods()]
@@ -92,13 +92,13 @@ def test_ready_server_is_in_the_ledger_with_what_it_uses(cluster: Cluster, runni
 
 
 @pytest.mark.timeout(600)
-def test_what_changes_while_postgres_is_away_is_there_afterwards(
+def test_changes_during_an_outage_of_postgres_are_recorded(
     cluster: Cluster, running: Serves
 ) -> None:
     running.apply(make_serve("passing", modelName="nobody-knows-this"))
     running.until("passing", "Ready", "ModelUnknown")
     assert verify(cluster) == ""
-    with held_down(cluster):
+    with killing_postgres(cluster):
         running.apply(make_serve("new", modelName="nobody-knows-this"))
         running.until("new", "Ready", "ModelUnknown")
         running.kubectl("delete", "modelserve", "passing")
@@ -111,9 +111,7 @@ def test_what_changes_while_postgres_is_away_is_there_afterwards(
 
 
 @pytest.mark.timeout(600)
-def test_postgres_that_is_killed_while_servers_change_loses_nothing(
-    cluster: Cluster, serves: Serves
-) -> None:
+def test_kill_of_postgres_loses_no_changes(cluster: Cluster, serves: Serves) -> None:
     for number in range(5):
         serves.apply(make_serve(f"one-{number}", modelName="nobody-knows-this"))
     assert kill_command(postgres(cluster), "postgres") > 0

@@ -1,4 +1,4 @@
-"""The cluster's nodes and the operator's rights are taken away and given back."""
+"""Nodes and the operator's rights are removed and restored."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ ROLE: Final = ("clusterrole", "roadstead-operator")
 
 
 @contextmanager
-def without_the_right(cluster: Cluster, resource: str, verb: str) -> Iterator[None]:
-    """The operator's ClusterRole without one verb."""
+def without_right(cluster: Cluster, resource: str, verb: str) -> Iterator[None]:
+    """Remove one verb from the operator's ClusterRole while the block runs."""
     before = (cluster.get(*ROLE) or {})["rules"]
     rules = [
         {**rule, "verbs": [each for each in rule["verbs"] if each != verb]}
@@ -40,7 +40,7 @@ def set_rules(cluster: Cluster, rules: list[dict[str, Any]]) -> None:
 
 @contextmanager
 def cordoned(cluster: Cluster) -> Iterator[None]:
-    """No new pod on any node."""
+    """Cordon all nodes while the block runs."""
     nodes = cluster.run("get", "nodes", "-o", "name").split()
     try:
         cluster.run("cordon", *nodes)
@@ -51,20 +51,20 @@ def cordoned(cluster: Cluster) -> Iterator[None]:
 
 @pytest.mark.long
 @pytest.mark.fault("R18", heals="a right that is granted again is used within a minute")
-def test_a_right_of_the_operator_that_is_revoked_is_named_and_used_again(
+def test_revoked_right_is_named_and_used_once_granted_again(
     cluster: Cluster, serves: Serves, healing: Healing
 ) -> None:
-    with without_the_right(cluster, "deployments", "create"):
+    with without_right(cluster, "deployments", "create"):
         serves.apply(make_serve())
-        said = serves.explanation("Rejected")
-    assert "cannot create resource" in said
-    assert "deployments" in said
+        message = serves.explanation("Rejected")
+    assert "cannot create resource" in message
+    assert "deployments" in message
     with healing():
         serves.until_ready()
 
 
 @pytest.mark.fault("R18", heals="the server starts when a node accepts pods again")
-def test_a_cordoned_node_is_told_and_taken_when_it_is_free(
+def test_server_waits_for_a_cordoned_node(
     cluster: Cluster, serves: Serves, healing: Healing
 ) -> None:
     with cordoned(cluster):

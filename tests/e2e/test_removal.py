@@ -1,4 +1,4 @@
-"""Everything is taken away, in the orders that people do it in: nothing hangs, nothing is left."""
+"""Roadstead is removed in the usual orders: nothing hangs and nothing remains."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.waiting import wait_until
 KINDS = ("modelserves", "models", "resourcecontracts")
 DEFINITIONS = [f"{kind}.model.example.com" for kind in KINDS]
 SECONDS = 240.0
-"""Measured are 14 to 45; machines are shared."""
+"""Measured: 14 to 45; the test machine may be slow."""
 LEFTOVERS = (
     "validatingwebhookconfigurations,mutatingwebhookconfigurations,validatingadmissionpolicies,"
     "validatingadmissionpolicybindings,clusterroles,clusterrolebindings"
@@ -53,7 +53,7 @@ def stop_operators(serves: Serves) -> None:
 
 
 def delete_model(serves: Serves) -> None:
-    """Somebody gives up on a Model whose operator is not there to let it go."""
+    """Delete a Model without an operator that could remove its finalizer."""
     serves.kubectl("delete", "modelserve", "gemma")
     admin = admission.token(serves.cluster, "admin", admission.ADMINS)
     admission.delete_model(serves.cluster, MODEL, admin, "--wait=false")
@@ -69,15 +69,15 @@ def release_models(serves: Serves) -> None:
 
 
 @pytest.fixture(scope="module")
-def back_again(cluster: Cluster) -> Iterator[None]:
-    """The release as the other tests have it."""
+def restored_release(cluster: Cluster) -> Iterator[None]:
+    """Restores the release for the other tests."""
     yield
     releases.ensure_installed(cluster)
 
 
 @pytest.fixture
-def serving(cluster: Cluster, back_again: None) -> Iterator[Serves]:
-    """The release, installed, and a namespace with a server that is ready."""
+def serving(cluster: Cluster, restored_release: None) -> Iterator[Serves]:
+    """An installed release, and a namespace with a ready server."""
     releases.ensure_installed(cluster)
     serves = Serves(cluster=cluster, namespace=f"e2e-{secrets.token_hex(3)}")
     cluster.run("create", "namespace", serves.namespace)
@@ -88,14 +88,15 @@ def serving(cluster: Cluster, back_again: None) -> Iterator[Serves]:
 
 
 @pytest.mark.fault("R17", heals="the servers stop, their totals are released, the Model stays")
-def test_a_namespace_goes_with_everything_in_it(serving: Serves, healing: Healing) -> None:
-    # A minute: a namespace is gone when its pods are, and those have a grace period.
+def test_deleted_namespace_releases_its_servers(serving: Serves, healing: Healing) -> None:
+    # A minute: a namespace is removed after its pods, which have a grace period.
     serving.apply(make_serve("second", replicas=0, modelName="nobody-knows-this"))
-    wait_until(lambda: counted(serving) >= 2, seconds=SECONDS)
+    wait_until(lambda: counted_servers(serving) >= 2, seconds=SECONDS)
     with healing():
         serving.cluster.run("delete", "namespace", serving.namespace, f"--timeout={SECONDS:.0f}s")
         wait_until(
-            lambda: (counted(serving), model_servers(serving)) == there(serving), seconds=SECONDS
+            lambda: (counted_servers(serving), model_servers(serving)) == expected_counts(serving),
+            seconds=SECONDS,
         )
 
 
@@ -122,37 +123,35 @@ ORDERS: dict[str, tuple[Step, ...]] = {
         for name, steps in ORDERS.items()
     ],
 )
-def test_all_of_it_goes_in_any_order(
+def test_roadstead_is_removed_in_any_order(
     serving: Serves, steps: tuple[Step, ...], healing: Healing
 ) -> None:
-    # A minute: two namespaces go with their pods.
+    # A minute: two namespaces are removed with their pods.
     with healing():
         for step in steps:
             step(serving)
         with contextlib.suppress(AssertionError):
-            wait_until(lambda: not left(serving), seconds=SECONDS)
-    assert left(serving) == []
+            wait_until(lambda: not remaining_objects(serving), seconds=SECONDS)
+    assert remaining_objects(serving) == []
 
 
 @pytest.mark.fault(
     "R17", heals="servers keep running, and a release that is installed again adopts them"
 )
-def test_a_release_that_is_gone_leaves_its_servers_to_the_next(
-    serving: Serves, healing: Healing
-) -> None:
-    # Two minutes: the chart goes and is installed again, with MinIO and Postgres.
+def test_new_release_adopts_the_servers_of_a_removed_one(serving: Serves, healing: Healing) -> None:
+    # Two minutes: the chart is removed and installed again, with MinIO and Postgres.
     before = [pod["metadata"]["uid"] for pod in serving.pods()]
     uninstall(serving)
     with healing():
-        releases.installed(serving.cluster)
+        releases.reinstall(serving.cluster)
     assert [pod["metadata"]["uid"] for pod in serving.pods()] == before
     serving.kubectl("scale", "modelserve", "gemma", "--replicas=0")
-    # Its Model may have to be brought again first.
+    # Its Model may have to be transferred again first.
     wait_until(lambda: not serving.pods(), seconds=SECONDS)
 
 
-def left(serves: Serves) -> list[str]:
-    """What is there still, of all that the chart and its operator ever made."""
+def remaining_objects(serves: Serves) -> list[str]:
+    """Objects of the chart and its operator that still exist."""
     ask = functools.partial(serves.cluster.run, "get", "-o", "name")
     spaces = [f"namespace/{name}" for name in (serves.namespace, NAMESPACE)]
     kinds = [f"customresourcedefinition.apiextensions.k8s.io/{name}" for name in DEFINITIONS]
@@ -160,21 +159,21 @@ def left(serves: Serves) -> list[str]:
     return ask(LEFTOVERS, *OURS).splitlines() + sorted(there & {*spaces, *kinds})
 
 
-def counted(serves: Serves) -> int:
-    """How many servers the contract counts."""
+def counted_servers(serves: Serves) -> int:
+    """The number of servers that the contract counts."""
     contract = serves.cluster.get("resourcecontract", "e2e") or {}
     return int(contract.get("status", {}).get("used", {}).get("servers", 0))
 
 
 def model_servers(serves: Serves) -> int:
-    """How many servers the Model says it has."""
+    """The number of servers in the Model's status."""
     return int(serves.get("model", MODEL)["status"]["servers"])
 
 
-def there(serves: Serves) -> tuple[int, int]:
-    """How many servers the contract covers, and how many use the Model.
+def expected_counts(serves: Serves) -> tuple[int, int]:
+    """The number of servers that the contract covers, and that use the Model.
 
-    Asked each time: the namespaces of other tests may be on their way out.
+    Read each time: namespaces of other tests may be terminating.
     """
     found = json.loads(serves.cluster.run("get", "modelserves", "-A", "-o", "json"))["items"]
     covered = [each for each in found if each["metadata"]["namespace"].startswith("e2e-")]

@@ -19,7 +19,7 @@ NOWHERE = {"nodeSelector": {"example.com/nowhere": "x"}}
 
 @pytest.fixture
 def contract(cluster: Cluster, namespace: str) -> Iterator[str]:
-    """One of the test's own: room for one server of 1Gi and little more."""
+    """The contract of this test: enough for one server of 1Gi and little more."""
     spec = {
         "namespaces": {"names": [namespace]},
         "authorization": {"groups": [USERS]},
@@ -49,7 +49,7 @@ def is_admitted(serves: Serves, serve: Mapping[str, Any]) -> bool:
     return True
 
 
-def test_a_rollout_that_never_ends_frees_nothing(serves: Serves, contract: str) -> None:
+def test_rollout_that_never_completes_releases_nothing(serves: Serves, contract: str) -> None:
     serves.apply(make_serve(contract=contract))
     serves.until_ready()
     assert granted(serves) == "1Gi"
@@ -61,5 +61,5 @@ def test_a_rollout_that_never_ends_frees_nothing(serves: Serves, contract: str) 
     assert granted(serves) == "1Gi"
     serves.kubectl("scale", "modelserve", "gemma", "--replicas=0")
     wait_until(lambda: granted(serves) == "0")
-    # Each of the webhooks hears of it by a watch of its own.
+    # Each webhooks pod notices it by its own watch.
     wait_until(lambda: is_admitted(serves, second))

@@ -1,4 +1,4 @@
-"""The bill of materials of the image, held against what is in a running container."""
+"""The bill of materials of the image, compared with the packages in a running container."""
 
 import json
 from typing import Any
@@ -17,36 +17,36 @@ PYTHON = (
 DPKG = ("dpkg-query", "-W", "-f", "${db:Status-Status} ${Package} ${Version}\\n")
 
 
-def inside(cluster: Cluster, *command: str) -> str:
-    """What a command prints in one of the operator's containers."""
+def exec_in_operator(cluster: Cluster, *command: str) -> str:
+    """Output of a command in an operator's container."""
     return cluster.run("-n", NAMESPACE, "exec", "deployment/roadstead-operator", "--", *command)
 
 
 @pytest.fixture(scope="module")
 def bill(cluster: Cluster) -> dict[str, Any]:
-    """As it stands in the image."""
-    found: dict[str, Any] = json.loads(inside(cluster, "cat", f"/{PLACE}"))
+    """The bill of materials in the image."""
+    found: dict[str, Any] = json.loads(exec_in_operator(cluster, "cat", f"/{PLACE}"))
     return found
 
 
-def listed(bill: dict[str, Any], kind: str) -> set[tuple[str, str]]:
-    """Names and versions of the components of one kind of package."""
+def components(bill: dict[str, Any], kind: str) -> set[tuple[str, str]]:
+    """Names and versions of the components of one package type."""
     parts = [*bill["components"], bill["metadata"]["component"]]
     return {(each["name"], each["version"]) for each in parts if each["bom-ref"].startswith(kind)}
 
 
-def test_it_lists_python_s_packages_and_no_other(cluster: Cluster, bill: dict[str, Any]) -> None:
-    found = json.loads(inside(cluster, "/opt/roadstead/bin/python", "-c", PYTHON))
-    assert listed(bill, "pypi:") == {(canonical(name), version) for name, version in found}
+def test_python_packages_are_listed_exactly(cluster: Cluster, bill: dict[str, Any]) -> None:
+    found = json.loads(exec_in_operator(cluster, "/opt/roadstead/bin/python", "-c", PYTHON))
+    assert components(bill, "pypi:") == {(canonical(name), version) for name, version in found}
 
 
-def test_it_lists_debian_s_packages_and_no_other(cluster: Cluster, bill: dict[str, Any]) -> None:
-    lines = [line.split() for line in inside(cluster, *DPKG).splitlines()]
+def test_debian_packages_are_listed_exactly(cluster: Cluster, bill: dict[str, Any]) -> None:
+    lines = [line.split() for line in exec_in_operator(cluster, *DPKG).splitlines()]
     installed = {(name, version) for state, name, version in lines if state == "installed"}
-    assert listed(bill, "deb:") == installed
+    assert components(bill, "deb:") == installed
 
 
-def test_each_of_python_s_packages_has_a_hash_and_a_licence(bill: dict[str, Any]) -> None:
+def test_python_packages_have_a_hash_and_a_licence(bill: dict[str, Any]) -> None:
     for each in bill["components"]:
         if each["bom-ref"].startswith("pypi:"):
             assert each["hashes"][0]["alg"] == "SHA-256"

@@ -1,4 +1,4 @@
-"""From `kubectl apply` to an answer, and what people do with a server afterwards."""
+"""From `kubectl apply` to an answer, and changes of a running server."""
 
 import base64
 import json
@@ -15,7 +15,7 @@ from tests.e2e.serves import MODEL, Serves, condition_of, make_serve
 from tests.support.waiting import wait_until
 
 
-def test_a_served_model_answers_who_has_its_key(cluster: Cluster, serves: Serves) -> None:
+def test_server_answers_with_its_key_only(cluster: Cluster, serves: Serves) -> None:
     serves.apply(make_serve())
     serves.until_ready()
     key = base64.b64decode(serves.get("secret", "gemma-key")["data"]["api-key"]).decode()
@@ -24,7 +24,7 @@ def test_a_served_model_answers_who_has_its_key(cluster: Cluster, serves: Serves
         chat.ask(cluster, serves.namespace, "gemma")
 
 
-def test_an_input_of_more_than_512_tokens_has_an_embedding(serves: Serves) -> None:
+def test_input_of_more_than_512_tokens_has_an_embedding(serves: Serves) -> None:
     params = {"mode": "Embedding", "contextSize": 2048, "extraArgs": ["--pooling", "mean"]}
     serves.apply(make_serve(runtimeParams={**params, "threads": 1}))
     serves.until_ready()
@@ -41,7 +41,7 @@ def test_an_input_of_more_than_512_tokens_has_an_embedding(serves: Serves) -> No
     assert any(answer["data"][0]["embedding"])
 
 
-def test_the_columns_are_filled(cluster: Cluster, serves: Serves) -> None:
+def test_kubectl_columns_have_values(cluster: Cluster, serves: Serves) -> None:
     serves.apply(make_serve())
     url = serves.until_ready()["status"]["url"]
     model = cluster.run("get", "model", MODEL, "--no-headers").split()
@@ -51,8 +51,8 @@ def test_the_columns_are_filled(cluster: Cluster, serves: Serves) -> None:
     assert url in serve
 
 
-def test_kubectl_scale_starts_and_ends_servers(serves: Serves) -> None:
-    # Half a minute: two servers load a model, and end after their grace period.
+def test_kubectl_scale_adds_and_removes_replicas(serves: Serves) -> None:
+    # Half a minute: two servers load a model, and exit after their grace period.
     serves.apply(make_serve())
     serves.until_ready()
     serves.kubectl("scale", "modelserve", "gemma", "--replicas=2")
@@ -61,7 +61,7 @@ def test_kubectl_scale_starts_and_ends_servers(serves: Serves) -> None:
     )
     serves.kubectl("scale", "modelserve", "gemma", "--replicas=0")
     wait_until(lambda: not serves.pods(), seconds=120)
-    # The Deployment counts its pods a moment after the last of them is gone.
+    # The Deployment counts its pods a moment after the last one is gone.
     wait_until(lambda: serves.get("modelserve", "gemma")["status"]["replicas"] == 0)
     serves.until("gemma", "WorkloadReady", "ScaledToZero")
 
@@ -69,7 +69,7 @@ def test_kubectl_scale_starts_and_ends_servers(serves: Serves) -> None:
 def test_changed_runtime_params_roll_out_without_a_lost_request(
     cluster: Cluster, serves: Serves
 ) -> None:
-    # Half a minute: a model is loaded twice, and the old pod ends with its last request.
+    # Half a minute: a model is loaded twice, and the old pod exits after its last request.
     serves.apply(make_serve())
     serves.until_ready()
     before = serves.pods()[0]["metadata"]["uid"]
@@ -88,7 +88,7 @@ def test_changed_runtime_params_roll_out_without_a_lost_request(
     assert asking.failures == []
 
 
-def test_a_deleted_server_leaves_nothing_behind(serves: Serves) -> None:
+def test_objects_of_a_deleted_server_are_deleted(serves: Serves) -> None:
     serves.apply(make_serve())
     serves.until_ready()
     serves.kubectl("delete", "modelserve", "gemma")
@@ -97,7 +97,7 @@ def test_a_deleted_server_leaves_nothing_behind(serves: Serves) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spec", "reason", "said"),
+    ("spec", "reason", "text"),
     [
         pytest.param(
             {"config": {"image": "localhost/no-such-image:1"}},
@@ -125,13 +125,13 @@ def test_a_deleted_server_leaves_nothing_behind(serves: Serves) -> None:
         ),
     ],
 )
-def test_the_condition_says_why_a_server_is_not_ready(
-    serves: Serves, spec: dict[str, Any], reason: str, said: str
+def test_condition_has_the_reason_why_a_server_is_not_ready(
+    serves: Serves, spec: dict[str, Any], reason: str, text: str
 ) -> None:
     serves.apply(make_serve(**spec))
     condition = condition_of(serves.until("gemma", "Ready", reason), "Ready")
     assert condition["status"] == "False"
-    assert said in condition["message"]
+    assert text in condition["message"]
 
 
 def test_flag_that_is_not_allowed_is_denied(serves: Serves) -> None:

@@ -1,4 +1,4 @@
-"""From which namespaces servers' pods may reach the embedded store."""
+"""Namespaces whose servers' pods may reach the embedded store."""
 
 import json
 
@@ -8,25 +8,25 @@ from tests.e2e.serves import Serves, make_serve
 from tests.support.waiting import wait_until
 
 REVIEWED = 150
-"""Seconds: the operator looks each minute."""
+"""Seconds: the operator reviews it each minute."""
 
 
-def is_let_in(cluster: Cluster, namespace: str) -> bool:
-    """Whether the operator's policy names the namespace."""
+def is_allowed(cluster: Cluster, namespace: str) -> bool:
+    """Whether the operator's policy allows the namespace."""
     policy = cluster.get("-n", NAMESPACE, "networkpolicy", "roadstead-minio-servers") or {}
     return f'"{namespace}"' in json.dumps(policy.get("spec", {}))
 
 
-def test_namespace_is_let_in_while_it_has_a_server(serves: Serves) -> None:
+def test_namespace_is_allowed_while_it_has_a_server(serves: Serves) -> None:
     cluster, namespace = serves.cluster, serves.namespace
-    assert not is_let_in(cluster, namespace)
+    assert not is_allowed(cluster, namespace)
     serves.apply(make_serve())
     serves.until_ready()
-    assert is_let_in(cluster, namespace)
+    assert is_allowed(cluster, namespace)
     serves.kubectl("delete", "modelserve", "gemma")
-    wait_until(lambda: not is_let_in(cluster, namespace), seconds=REVIEWED)
+    wait_until(lambda: not is_allowed(cluster, namespace), seconds=REVIEWED)
 
 
-def test_chart_lets_no_pod_of_a_tenant_in_by_its_labels(cluster: Cluster) -> None:
+def test_chart_policy_does_not_select_tenant_pods_by_label(cluster: Cluster) -> None:
     policy = cluster.get("-n", NAMESPACE, "networkpolicy", "roadstead-minio") or {}
     assert "namespaceSelector" not in json.dumps(policy["spec"]["ingress"])

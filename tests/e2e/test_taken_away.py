@@ -1,4 +1,4 @@
-"""What a server needs is taken away, and given back: it says what is wrong, and recovers."""
+"""Something that a server needs is removed and restored: the reason is shown, and it recovers."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ NO_IMAGE: Final = {"image": "localhost/no-such-image:1"}
 
 
 @pytest.mark.fault("R18", heals="the server starts when the quota allows it")
-def test_a_quota_of_nothing_is_told_and_the_server_starts_without_it(
+def test_exceeded_quota_is_reported_and_the_server_starts_without_it(
     serves: Serves, healing: Healing
 ) -> None:
     serves.kubectl("create", "quota", "nothing", "--hard=pods=0")
-    # Before its controller has seen it, it forbids nothing.
+    # The quota has no effect before its controller has processed it.
     wait_until(lambda: serves.get("quota", "nothing").get("status", {}).get("hard"))
     serves.apply(make_serve())
     assert "nothing" in serves.explanation("QuotaExceeded")
@@ -31,8 +31,8 @@ def test_a_quota_of_nothing_is_told_and_the_server_starts_without_it(
 
 
 @pytest.mark.fault("R18", heals="the running server stays until a valid image is set")
-def test_an_image_that_is_not_there_takes_no_server_away(serves: Serves, healing: Healing) -> None:
-    # Half a minute: the kubelet backs off before it says that an image is not there.
+def test_missing_image_does_not_stop_the_running_server(serves: Serves, healing: Healing) -> None:
+    # Half a minute: the kubelet backs off before it reports that an image is missing.
     serves.apply(make_serve())
     serves.until_ready()
     serves.apply(make_serve(config=NO_IMAGE))
@@ -49,10 +49,10 @@ def test_an_image_that_is_not_there_takes_no_server_away(serves: Serves, healing
 @pytest.mark.fault(
     "R18", heals="an eviction waits for the budget; then another pod replaces the server's"
 )
-def test_a_server_is_not_evicted_against_a_budget_and_replaced_when_it_is(
+def test_eviction_waits_for_the_budget_and_the_pod_is_replaced(
     serves: Serves, healing: Healing
 ) -> None:
-    # Half a minute: a model is loaded, and again by the pod that takes its place.
+    # Half a minute: a model is loaded, and again by the pod that replaces the first.
     serves.apply(make_serve())
     uid = serves.until_ready()["metadata"]["uid"]
     (pod,) = serves.pods()
@@ -64,19 +64,19 @@ def test_a_server_is_not_evicted_against_a_budget_and_replaced_when_it_is(
     serves.kubectl("delete", "pdb", "one")
     evict(serves, pod["metadata"]["name"])
     with healing():
-        # That it is not Ready meanwhile may pass between two looks.
+        # It may miss Ready between two polls, so the pods are compared.
         wait_until(lambda: another_serves(serves, pod["metadata"]["uid"]), seconds=240)
         serves.until_ready()
 
 
 def another_serves(serves: Serves, uid: str) -> bool:
-    """Whether the one pod is another than this one, and ready."""
+    """Whether the only pod is another one, and ready."""
     pods = serves.pods()
     return len(pods) == 1 and pods[0]["metadata"]["uid"] != uid and is_ready(pods[0])
 
 
 def evict(serves: Serves, pod: str) -> None:
-    """As `kubectl drain` asks for it; DevError where it may not go."""
+    """Evict a pod as `kubectl drain` does; DevError if a budget forbids it."""
     body = {
         "apiVersion": "policy/v1",
         "kind": "Eviction",

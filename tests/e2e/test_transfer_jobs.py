@@ -1,4 +1,4 @@
-"""Transfers as Jobs on the real cluster: a pod or an operator that is killed costs little."""
+"""Transfers as Jobs on the real cluster: killed pods and operators cost little."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dev.demo.kubectl import Cluster
 from tests.e2e import leader
 from tests.e2e.node_processes import kill_command
 from tests.e2e.serves import model_condition
-from tests.e2e.transfers import CONNECTIONS, PART_BYTES, PATIENCE, bring, under_way
+from tests.e2e.transfers import CONNECTIONS, PART_BYTES, PATIENCE, apply_model, wait_for_progress
 from tests.support.waiting import wait_until
 
 MODEL = "by-a-job"
@@ -24,7 +24,7 @@ PODS = ("-l", "app.kubernetes.io/component=transfer")
 
 @pytest.fixture(scope="module")
 def as_jobs(cluster: Cluster) -> Iterator[None]:
-    """The chart with `transfer.runner: job`, until the tests are over."""
+    """The chart with `transfer.runner: job` until the end of the tests."""
     run_as(cluster, "job")
     yield
     run_as(cluster, "process")
@@ -32,16 +32,16 @@ def as_jobs(cluster: Cluster) -> Iterator[None]:
 
 @pytest.fixture
 def model(cluster: Cluster, as_jobs: None, big_model: str) -> Iterator[str]:
-    """A Model of the big object that a Job brings; it goes with its object."""
-    bring(cluster, MODEL, big_model)
+    """A Model of the big object that a Job transfers; deleted with its object."""
+    apply_model(cluster, MODEL, big_model)
     yield MODEL
     admin = admission.token(cluster, "admin", admission.ADMINS)
     admission.delete_model(cluster, MODEL, admin, "--timeout=120s")
-    assert listed(cluster, "jobs") == []
+    assert list_objects(cluster, "jobs") == []
 
 
 def run_as(cluster: Cluster, runner: str) -> None:
-    """Upgrade the chart to another runner of transfers, and have nobody run any as before."""
+    """Upgrade the chart to another runner of transfers, and wait until all operators use it."""
     before = leader.pods(cluster)
     cluster.install(
         *("upgrade", RELEASE, str(CHECKOUT / "chart"), "--namespace", NAMESPACE),
@@ -51,15 +51,15 @@ def run_as(cluster: Cluster, runner: str) -> None:
     leader.until_replaced(cluster, before)
 
 
-def listed(cluster: Cluster, kind: str) -> list[Any]:
-    """Jobs of transfers, or their pods, the oldest first."""
+def list_objects(cluster: Cluster, kind: str) -> list[Any]:
+    """Jobs of transfers or their pods, the oldest first."""
     text = cluster.run("-n", NAMESPACE, "get", kind, *PODS, "-o", "json")
     items: list[Any] = json.loads(text)["items"]
     return sorted(items, key=lambda item: str(item["metadata"]["creationTimestamp"]))
 
 
 def resumed_by(cluster: Cluster, pod: str) -> int:
-    """Bytes that a pod found in the store already; 0 before it has looked."""
+    """Bytes that a pod found in the store; 0 before it has checked."""
     found = re.search(r"going on with (\d+) of", cluster.run("-n", NAMESPACE, "logs", pod))
     return int(found[1]) * PART_BYTES if found else 0
 
@@ -69,12 +69,14 @@ def is_ready(cluster: Cluster, model: str) -> bool:
 
 
 @pytest.mark.fault("R2", heals="the Job's next pod resumes the upload")
-def test_the_next_pod_of_a_job_goes_on_where_one_was_killed(cluster: Cluster, model: str) -> None:
+def test_next_pod_of_a_job_resumes_the_transfer(cluster: Cluster, model: str) -> None:
     # A minute: 2 GiB are transferred, and read again to compare the digest.
-    begun = under_way(cluster, model)
-    (first,) = listed(cluster, "pods")
+    begun = wait_for_progress(cluster, model)
+    (first,) = list_objects(cluster, "pods")
     assert kill_command(first["metadata"]["uid"], "roadstead transfer") == 1
-    second = wait_until(lambda: listed(cluster, "pods")[1:], seconds=240)[0]["metadata"]["name"]
+    second = wait_until(lambda: list_objects(cluster, "pods")[1:], seconds=240)[0]["metadata"][
+        "name"
+    ]
     wait_until(lambda: has_log(cluster, second), seconds=240, step=0.1)
     resumed = wait_until(lambda: resumed_by(cluster, second), seconds=240, step=0.1)
     assert resumed >= begun["bytesDone"] - CONNECTIONS * PART_BYTES
@@ -87,24 +89,24 @@ def has_log(cluster: Cluster, name: str) -> bool:
     return any("waiting" not in state for state in states)
 
 
-def test_a_job_takes_no_notice_of_an_operator_that_is_killed(cluster: Cluster, model: str) -> None:
+def test_job_continues_while_the_operator_is_killed(cluster: Cluster, model: str) -> None:
     # Half a minute: 2 GiB are transferred, and read again to compare the digest.
-    under_way(cluster, model)
-    (job,), (pod,) = listed(cluster, "jobs"), listed(cluster, "pods")
+    wait_for_progress(cluster, model)
+    (job,), (pod,) = list_objects(cluster, "jobs"), list_objects(cluster, "pods")
     assert kill_command(leader.leader_uid(cluster), "roadstead operator") == 1
     seen = set[str]()
 
     def verified() -> bool:
-        seen.update(each["metadata"]["uid"] for each in listed(cluster, "jobs"))
-        seen.update(each["metadata"]["uid"] for each in listed(cluster, "pods"))
+        seen.update(each["metadata"]["uid"] for each in list_objects(cluster, "jobs"))
+        seen.update(each["metadata"]["uid"] for each in list_objects(cluster, "pods"))
         return is_ready(cluster, model)
 
     wait_until(verified, seconds=PATIENCE)
     assert seen == {job["metadata"]["uid"], pod["metadata"]["uid"]}
 
 
-def test_a_model_that_is_deleted_takes_its_job_along(cluster: Cluster, model: str) -> None:
-    under_way(cluster, model)
+def test_job_is_deleted_with_its_model(cluster: Cluster, model: str) -> None:
+    wait_for_progress(cluster, model)
     admin = admission.token(cluster, "admin", admission.ADMINS)
     admission.delete_model(cluster, model, admin, "--timeout=120s")
-    assert listed(cluster, "jobs") == listed(cluster, "pods") == []
+    assert list_objects(cluster, "jobs") == list_objects(cluster, "pods") == []

@@ -1,4 +1,4 @@
-"""From the version before to this one and back, with a server running and a transfer under way."""
+"""Upgrade from the previous version and rollback, with a running server and transfer."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from tests.e2e.transfers import (
     CONNECTIONS,
     PART_BYTES,
     PATIENCE,
-    bring,
+    apply_model,
+    progress_of,
     resumed_bytes,
-    transfer_of,
-    under_way,
+    wait_for_progress,
 )
 from tests.support.faults_table import Healing
 from tests.support.waiting import wait_until
@@ -37,15 +37,15 @@ pytestmark = pytest.mark.fault(
 
 MODEL = "moved-on"
 ROLLED_OUT = "all servers roll out"
-"""What the changelog says of a version that gives its servers other pods."""
+"""Words in the changelog of a version that replaces the servers' pods."""
 
 Pods = list[tuple[str, int]]
-"""UID and restarts of each pod of the server."""
+"""UID and restarts of each of the server's pods."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Journey:
-    """What was seen on the way there and back."""
+    """State before, after the upgrade, and after the rollback."""
 
     version: Version
     pods: tuple[Pods, Pods, Pods]
@@ -54,24 +54,24 @@ class Journey:
     leaders: tuple[str, str, str]
     begun: Mapping[str, Any]
     continued: Mapping[str, Any]
-    """`status.transfer` before the upgrade and with the operator that it brought."""
+    """`status.transfer` before the upgrade and with the new operator."""
     resumed: int
-    """Bytes that this operator found in the store already."""
+    """Bytes that the new operator found in the store."""
 
 
 @pytest.fixture(scope="module")
 def version(cluster: Cluster) -> Iterator[Version]:
-    """The version before this one, installed afresh; this one is there again afterwards."""
+    """The previous version, newly installed; this version is installed again afterwards."""
     found = previous.ensure()
     releases.uninstall(cluster)
-    releases.installed(cluster, found)
+    releases.reinstall(cluster, found)
     yield found
-    releases.installed(cluster)
+    releases.reinstall(cluster)
 
 
 @pytest.fixture(scope="module")
 def serves(cluster: Cluster, version: Version) -> Iterator[Serves]:
-    """A namespace with a server that is ready."""
+    """A namespace with a ready server."""
     name = f"e2e-{secrets.token_hex(3)}"
     cluster.run("create", "namespace", name)
     found = Serves(cluster=cluster, namespace=name)
@@ -88,17 +88,17 @@ def journey(
     serves: Serves,
     big_model: str,
 ) -> Iterator[Journey]:
-    """Upgrade in the middle of a transfer whose source hangs, let it end, and go back."""
+    """Upgrade during a transfer whose source hangs, wait until it completes, and roll back."""
     source_pod = source_uid(cluster)
     pods, leaders = [pods_of(serves)], [leader_uid(cluster)]
-    bring(cluster, MODEL, big_model)
-    begun = under_way(cluster, MODEL)
+    apply_model(cluster, MODEL, big_model)
+    begun = wait_for_progress(cluster, MODEL)
     with stopped(source_pod), Repeatedly(serves.dry_run) as upgrading:
         releases.upgrade(cluster)
         pods.append(pods_of(serves))
         leaders.append(leader_uid(cluster, than=leaders))
-        # Parts that were not whole do not count any more.
-        continued = transfer_of(cluster, MODEL, at_least=1)
+        # Parts that were not complete no longer count.
+        continued = progress_of(cluster, MODEL, at_least=1)
     wait_until(lambda: is_verified(cluster), seconds=PATIENCE)
     resumed = resumed_bytes(cluster)
     with Repeatedly(serves.dry_run) as rolling_back:
@@ -118,26 +118,26 @@ def journey(
     admission.delete_model(cluster, MODEL, admin, "--timeout=120s")
 
 
-def test_no_pod_of_a_server_is_touched_unless_the_changelog_says_so(journey: Journey) -> None:
+def test_server_pods_are_not_replaced_unless_the_changelog_announces_it(journey: Journey) -> None:
     assert journey.pods == (journey.pods[0],) * 3 or rolls_out(journey.version), journey.version
 
 
-def test_every_admission_is_answered_meanwhile(journey: Journey) -> None:
+def test_every_admission_is_answered_during_upgrade_and_rollback(journey: Journey) -> None:
     there, back = journey.admitted
     assert there.failures + back.failures == []
     assert min(there.passed, back.passed) >= 3
 
 
-def test_another_operator_leads_after_either(journey: Journey) -> None:
+def test_new_operator_leads_after_upgrade_and_rollback(journey: Journey) -> None:
     assert len(set(journey.leaders)) == 3
 
 
-def test_a_transfer_goes_on_with_the_parts_that_it_has(journey: Journey) -> None:
+def test_transfer_resumes_with_its_uploaded_parts(journey: Journey) -> None:
     assert journey.continued["uploadId"] == journey.begun["uploadId"]
     assert journey.resumed >= journey.begun["bytesDone"] - CONNECTIONS * PART_BYTES
 
 
-def test_what_is_asked_after_a_rollback_is_done(
+def test_new_server_is_reconciled_after_a_rollback(
     journey: Journey, serves: Serves, healing: Healing
 ) -> None:
     with healing():
@@ -146,7 +146,7 @@ def test_what_is_asked_after_a_rollback_is_done(
 
 
 def pods_of(serves: Serves) -> Pods:
-    """The server's pods, and how often their containers were started again."""
+    """The server's pods and the restarts of their containers."""
     return sorted(
         (pod["metadata"]["uid"], sum(each["restartCount"] for each in containers_of(pod)))
         for pod in serves.pods()
@@ -159,7 +159,7 @@ def containers_of(pod: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def source_uid(cluster: Cluster) -> str:
-    """The pod of the source's MinIO."""
+    """UID of the pod of the source's MinIO."""
     pods = ("-n", source.SOURCE_NAMESPACE, "get", "pods", "-l", "app=source-minio", "-o", "json")
     found = json.loads(cluster.run(*pods))["items"]
     (pod,) = (each for each in found if "deletionTimestamp" not in each["metadata"])
@@ -167,12 +167,12 @@ def source_uid(cluster: Cluster) -> str:
 
 
 def is_verified(cluster: Cluster) -> bool:
-    """The digest was right, read back from the store."""
+    """Whether the object in the store has the right digest."""
     return model_condition(cluster, MODEL, "Verified").get("status") == "True"
 
 
 def rolls_out(version: Version) -> bool:
-    """Whether the changelog has said since that version that servers get other pods."""
+    """Whether the changelog since that version announces that servers get new pods."""
     before, now = (
         set((folder / "CHANGELOG.md").read_text().splitlines())
         for folder in (version.checkout, CHECKOUT)

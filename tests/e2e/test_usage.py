@@ -1,4 +1,4 @@
-"""What a server uses, as kubectl shows it and as its node's kubelet says it."""
+"""The usage of a server, as shown by kubectl and reported by its node's kubelet."""
 
 import base64
 import json
@@ -20,15 +20,15 @@ CLOSE = 0.05
 OPERATOR = "deployment/roadstead-operator"
 
 
-def test_usage_agrees_with_the_kubelet_and_the_maximum_survives_everything(
+def test_usage_matches_the_kubelet_and_the_maximum_survives_restarts(
     cluster: Cluster, serves: Serves
 ) -> None:
-    # Over a minute: after each of three restarts the kubelet measures anew, every ten seconds.
+    # Over a minute: after each of three restarts the kubelet measures again, every ten seconds.
     serves.apply(make_serve())
     serves.until_ready()
     assert chat.ask(cluster, serves.namespace, "gemma", key=key_of(serves))
 
-    wait_until(lambda: agrees(cluster, serves), seconds=240, step=2)
+    wait_until(lambda: matches_kubelet(cluster, serves), seconds=240, step=2)
     columns = serves.kubectl("get", "modelserve", "gemma", "--no-headers").split()
     assert (columns[6], columns[8]) == ("MiB", "MiB")
     wait_until(lambda: has_its_peak(cluster, serves), seconds=240, step=2)
@@ -39,13 +39,13 @@ def test_usage_agrees_with_the_kubelet_and_the_maximum_survives_everything(
     serves.kubectl("delete", "pod", pod)
     wait_until(lambda: [each["metadata"]["name"] for each in serves.pods()] != [pod])
     serves.until_ready()
-    wait_until(lambda: agrees(cluster, serves), seconds=240, step=2)
+    wait_until(lambda: matches_kubelet(cluster, serves), seconds=240, step=2)
     second = status(serves)
     assert second["memoryMaxBytes"] >= first["memoryMaxBytes"]
 
     cluster.run("-n", NAMESPACE, "rollout", "restart", OPERATOR)
     cluster.run("-n", NAMESPACE, "rollout", "status", OPERATOR, "--timeout=120s")
-    wait_until(lambda: agrees(cluster, serves), seconds=240, step=2)
+    wait_until(lambda: matches_kubelet(cluster, serves), seconds=240, step=2)
     assert status(serves)["memoryMaxBytes"] >= second["memoryMaxBytes"]
 
     serves.kubectl("scale", "modelserve", "gemma", "--replicas=0")
@@ -55,7 +55,7 @@ def test_usage_agrees_with_the_kubelet_and_the_maximum_survives_everything(
     assert last["memoryMaxBytes"] >= second["memoryMaxBytes"]
 
 
-def test_the_kubelet_is_asked_and_does_not_refuse(cluster: Cluster, serves: Serves) -> None:
+def test_usage_is_read_from_the_kubelet(cluster: Cluster, serves: Serves) -> None:
     # Half a minute: a model is loaded, and the kubelet measures a new pod after ten seconds.
     serves.apply(make_serve())
     serves.until_ready()
@@ -63,14 +63,16 @@ def test_the_kubelet_is_asked_and_does_not_refuse(cluster: Cluster, serves: Serv
     asked = {("kubelet", "done"), ("llama", "done")}
     wait_until(lambda: asked <= scrapes(cluster).keys(), seconds=240, step=2)
     found = scrapes(cluster)
-    # One that refuses does so each time; an answer may be late once.
+    # A kubelet that refuses always fails; an answer may be late once.
     assert found.get(("kubelet", "failed"), 0) < found["kubelet", "done"]
 
 
-def test_llama_cpp_has_every_metric_that_is_read(cluster: Cluster, serves: Serves) -> None:
+def test_llama_cpp_has_every_metric_that_the_operator_reads(
+    cluster: Cluster, serves: Serves
+) -> None:
     serves.apply(make_serve())
     serves.until_ready()
-    # Some are there only once something was asked.
+    # Some exist only after a request.
     assert chat.ask(cluster, serves.namespace, "gemma", key=key_of(serves))
     with cluster.forwarded(serves.namespace, "service/gemma", 80) as port:
         address, key = f"http://127.0.0.1:{port}/metrics", key_of(serves)
@@ -78,7 +80,7 @@ def test_llama_cpp_has_every_metric_that_is_read(cluster: Cluster, serves: Serve
 
 
 def names(page: str) -> set[str]:
-    """By the line: prometheus_client names a counter anew whose name does not end in _total."""
+    """By line: prometheus_client renames a counter whose name does not end in _total."""
     return {line.partition(" ")[0] for line in page.splitlines()}
 
 
@@ -91,14 +93,14 @@ def status(serves: Serves) -> Mapping[str, Any]:
     return found
 
 
-def agrees(cluster: Cluster, serves: Serves) -> bool:
-    """Whether the status has the memory that the kubelet's summary has of the one pod."""
+def matches_kubelet(cluster: Cluster, serves: Serves) -> bool:
+    """Whether the status has the memory in the kubelet's summary of the only pod."""
     now, shown = working_set(cluster, serves), status(serves).get("memoryCurrentBytes", 0)
     return now > 0 and abs(shown - now) <= CLOSE * now
 
 
 def working_set(cluster: Cluster, serves: Serves) -> int:
-    """The kubelet's `/stats/summary`, which is not where the operator has it from."""
+    """The kubelet's `/stats/summary`, which the operator does not use."""
     (node,) = json.loads(cluster.run("get", "nodes", "-o", "json"))["items"]
     path = f"/api/v1/nodes/{node['metadata']['name']}/proxy/stats/summary"
     found = 0
@@ -111,12 +113,12 @@ def working_set(cluster: Cluster, serves: Serves) -> int:
 
 
 def has_its_peak(cluster: Cluster, serves: Serves) -> bool:
-    """Whether the status has the highest of it; what was measured may be ten seconds old."""
+    """Whether the status has the peak; a measurement may be ten seconds old."""
     return bool(status(serves)["memoryMaxBytes"] >= (1 - CLOSE) * peak_of(cluster, serves))
 
 
 def peak_of(cluster: Cluster, serves: Serves) -> float:
-    """The kernel's own peak of the one pod's server, whose cgroup is named by its ID."""
+    """The kernel's peak of the only pod's server, whose cgroup has the container's ID."""
     (server,) = serves.pods()[0]["status"]["containerStatuses"]
     container_id = server["containerID"].rpartition("//")[2]
     (node,) = json.loads(cluster.run("get", "nodes", "-o", "json"))["items"]
@@ -130,7 +132,7 @@ def peak_of(cluster: Cluster, serves: Serves) -> float:
 
 
 def generated(cluster: Cluster, serves: Serves) -> float:
-    """Tokens that the operator has counted of the server."""
+    """Tokens that the operator has counted for the server."""
     return sum(
         value
         for name, labels, value in operators_metrics(cluster)
@@ -140,7 +142,7 @@ def generated(cluster: Cluster, serves: Serves) -> float:
 
 
 def scrapes(cluster: Cluster) -> Mapping[tuple[str, str], float]:
-    """How often the operator has asked for usage, by source and result."""
+    """Number of the operator's usage queries, by source and result."""
     return {
         (labels["source"], labels["result"]): value
         for name, labels, value in operators_metrics(cluster)

@@ -1,4 +1,4 @@
-"""Transfers of the big model, as an administrator starts and watches them."""
+"""Transfers of the big model, created and watched as an administrator."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PATIENCE = 480
 
 
 def manifest(name: str, model_id: str) -> str:
-    """A Model whose object goes when it goes."""
+    """A Model whose object is deleted with it."""
     return json.dumps(
         {
             "apiVersion": "model.example.com/v1alpha1",
@@ -30,25 +30,25 @@ def manifest(name: str, model_id: str) -> str:
     )
 
 
-def bring(cluster: Cluster, name: str, model_id: str) -> None:
+def apply_model(cluster: Cluster, name: str, model_id: str) -> None:
     """Apply the Model as an administrator."""
     admin = admission.token(cluster, "admin", admission.ADMINS)
     cluster.apply(admission.with_token(manifest(name, model_id), admin))
 
 
-def transfer_of(cluster: Cluster, name: str, *, at_least: int) -> Any:
-    """`status.transfer` once it has come so many percent far."""
+def progress_of(cluster: Cluster, name: str, *, at_least: int) -> Any:
+    """`status.transfer` once it is at this percentage."""
     transfer = (cluster.get("model", name) or {}).get("status", {}).get("transfer", {})
     return transfer if transfer.get("percent", 0) >= at_least else None
 
 
-def under_way(cluster: Cluster, name: str) -> Any:
-    """`status.transfer` once a tenth has come: the rest takes some seconds."""
-    return wait_until(lambda: transfer_of(cluster, name, at_least=10), seconds=PATIENCE, step=0.1)
+def wait_for_progress(cluster: Cluster, name: str) -> Any:
+    """`status.transfer` once it is at 10 percent: the rest takes some seconds."""
+    return wait_until(lambda: progress_of(cluster, name, at_least=10), seconds=PATIENCE, step=0.1)
 
 
 def resumed_bytes(cluster: Cluster) -> int:
-    """What the last transfer that went on found in the store, by the operator's log."""
+    """Bytes that the last resumed transfer found in the store, from the operator's log."""
     log = cluster.run("-n", NAMESPACE, "logs", leader(cluster))
     found = re.findall(r"going on with (\d+) of \d+ parts", log)
     assert found, log

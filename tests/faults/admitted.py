@@ -1,4 +1,4 @@
-"""ModelServes as the webhooks let them through: with a receipt, where no webhook is there."""
+"""ModelServes with a receipt, as the webhooks admit them, for tests without webhooks."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ KEYS = "receipt-keys"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Admission:
-    """Signs for a user of group `demo-users`, as the webhooks would.
+    """Signs receipts for a user of group `demo-users`, as the webhooks do.
 
-    What the spec will be is asked by a dry run: a receipt is over the defaults too.
+    A dry run returns the stored spec first, since a receipt covers its defaults too.
     """
 
     api: client.ApiClient
     key: SigningKey
 
     async def publish(self, namespace: str) -> None:
-        """Put the public half where an operator of this namespace reads it."""
+        """Write the public key where an operator of this namespace reads it."""
         data = {self.key.key_id: self.key.public_pem.decode()}
         body = client.V1ConfigMap(metadata=client.V1ObjectMeta(name=KEYS), data=data)
         await client.CoreV1Api(self.api).create_namespaced_config_map(namespace, body)
@@ -42,7 +42,7 @@ class Admission:
         return await custom_objects.create(self.api, {**body, "metadata": meta})
 
     async def respec(self, body: Raw, spec: Mapping[str, Any]) -> Raw:
-        """Give a ModelServe another spec. Raises ApiException."""
+        """Replace the spec of a ModelServe. Raises ApiException."""
         path = custom_objects.path(body)
         change: list[Raw] = [{"op": "replace", "path": "/spec", "value": dict(spec)}]
         stored = await call(self.api, "PATCH", f"{path}?dryRun=All", change, JSON_PATCH)

@@ -1,6 +1,6 @@
-"""What must hold after any fault, whatever it was: a test of one ends with `await aftermath(...)`.
+"""Conditions that must be true after any fault: its test ends with `await aftermath(...)`.
 
-What was asked for is the test's own to compare; this is what nobody asked for.
+A test compares the requested state itself; this checks that nothing else has changed.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from tests.support.store_client import minio
 from tests.support.waiting import assert_eventually
 
 SETTLE_SECONDS: Final = 6.0
-"""What has not been followed by another write for so long is the last one: a process that starts in
-between may take three on a busy machine."""
+"""A write that is followed by no other for so long is the last one: a process that starts in
+between may take three seconds on a loaded machine."""
 SIGNATURE: Final = "X-Amz-Signature="
 TABLES: Final = (
     *("server_records", "model_records", "contract_records"),
@@ -37,47 +37,47 @@ TABLES: Final = (
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Scene:
-    """Where a fault was: its servers, and who wrote."""
+    """The environment of a fault: its servers, and the users that wrote."""
 
     operated: Operated
     server: ApiServer
     log: Path
-    """What the operators of the test said."""
+    """Log of the test's operators."""
     ledger: Ledger | None = None
     users: Sequence[str] = ()
-    """The operators' names at the API server: not the test's own."""
+    """The operators' user names at the API server, without the test's own."""
     metrics: str = ""
-    """A page of metrics."""
+    """A metrics page."""
     tokens: Sequence[str] = ()
-    """Further words that may stand nowhere."""
+    """More secrets that must not be stored anywhere."""
 
 
 async def aftermath(scene: Scene, *, rest: float = 5.0) -> None:
-    """All of it; `rest` is how many seconds nothing may be written."""
-    await settled(scene)
-    await nothing_written(scene, rest)
-    one_at_a_time(scene)
-    no_exception(scene.log)
-    await assert_eventually(lambda: uploads(scene.operated.site) == [], timeout=120)
-    left = staged(scene.operated.site)
+    """Check everything; nothing may be written for `rest` seconds."""
+    await wait_until_settled(scene)
+    await check_no_writes(scene, rest)
+    check_single_writer(scene)
+    check_no_traceback(scene.log)
+    await assert_eventually(lambda: unfinished_uploads(scene.operated.site) == [], timeout=120)
+    left = staged_objects(scene.operated.site)
     assert left == [], left
     if scene.ledger is not None:
-        await agrees(scene)
-    await no_secrets(scene)
+        await wait_until_equal(scene)
+    await check_no_secrets(scene)
 
 
 def written(scene: Scene) -> list[Write]:
-    """By the operators of the test."""
+    """Writes of the test's operators."""
     return writes(scene.server.audit, scene.users)
 
 
 async def _written(scene: Scene) -> list[Write]:
-    """The same, in a thread: the log is long, and proxies that operators ask are in this loop."""
+    """The same in a thread: the log is long, and proxies of the operators run in this loop."""
     return await asyncio.to_thread(written, scene)
 
 
-async def settled(scene: Scene) -> None:
-    """Wait until nothing has been written for a moment."""
+async def wait_until_settled(scene: Scene) -> None:
+    """Wait until nothing has been written for some seconds."""
     seen, since = len(await _written(scene)), time.monotonic()
 
     async def quiet() -> bool:
@@ -90,38 +90,38 @@ async def settled(scene: Scene) -> None:
     await assert_eventually(quiet, timeout=180, interval=0.5)
 
 
-async def nothing_written(scene: Scene, seconds: float) -> None:
-    """A cluster that nobody changes is left alone."""
+async def check_no_writes(scene: Scene, seconds: float) -> None:
+    """Check that an unchanged cluster causes no writes."""
     before = await _written(scene)
     await asyncio.sleep(seconds)
     more = (await _written(scene))[len(before) :]
     assert more == [], more
 
 
-def one_at_a_time(scene: Scene) -> None:
-    """Nobody wrote after another one had begun to."""
+def check_single_writer(scene: Scene) -> None:
+    """Check that no process writes after another one has started to."""
     order = [each.user for each in written(scene)]
     turns = [user for place, user in enumerate(order) if place == 0 or order[place - 1] != user]
-    assert len(turns) == len(set(turns)), f"they took turns: {turns}"
+    assert len(turns) == len(set(turns)), f"several processes wrote in turns: {turns}"
 
 
-def no_exception(log: Path) -> None:
-    """Whatever went wrong was expected to."""
+def check_no_traceback(log: Path) -> None:
+    """Check that the log has no unexpected exception."""
     text = log.read_text() if log.exists() else ""
     assert "Traceback" not in text, text[text.index("Traceback") - 500 :][:4000]
 
 
-def uploads(site: Site) -> list[str]:
-    """Unfinished multipart uploads, looked for where MinIO keeps them.
+def unfinished_uploads(site: Site) -> list[str]:
+    """Unfinished multipart uploads, read from MinIO's own folder.
 
-    Its list of them forgets those from before a restart.
+    Its API does not list uploads from before a restart.
     """
     folder = site.store.access_key_file.parent / "data" / ".minio.sys" / "multipart"
     return sorted(str(path.parent.relative_to(folder)) for path in folder.glob("*/*/xl.meta"))
 
 
-def staged(site: Site) -> list[str]:
-    """Objects beside a target that a transfer should have put in its place, or removed."""
+def staged_objects(site: Site) -> list[str]:
+    """Staged objects that a transfer should have moved to their target or deleted."""
     client = minio(site.store)
     objects = (
         each.object_name or ""
@@ -131,8 +131,8 @@ def staged(site: Site) -> list[str]:
     return [name for name in objects if ".roadstead-" in name]
 
 
-async def agrees(scene: Scene) -> None:
-    """The ledger has what the cluster has."""
+async def wait_until_equal(scene: Scene) -> None:
+    """Wait until the ledger equals the cluster."""
     assert scene.ledger is not None
     file = scene.ledger.dsn_file("reader")
     client = await KubeClient.connect(str(scene.operated.kubeconfig))
@@ -148,12 +148,12 @@ async def agrees(scene: Scene) -> None:
         await client.close()
 
 
-async def no_secrets(scene: Scene) -> None:
-    """No key, token, password or signature stands where it could be read."""
+async def check_no_secrets(scene: Scene) -> None:
+    """Check that no key, token, password or signature is stored in a readable place."""
     site = scene.operated.site
-    words = {SIGNATURE, site.store.secret_key, site.quant_key_file.read_text(), *scene.tokens}
+    secrets = {SIGNATURE, site.store.secret_key, site.quant_key_file.read_text(), *scene.tokens}
     if scene.ledger is not None:
-        words |= set(scene.ledger.server.passwords.values())
+        secrets |= set(scene.ledger.server.passwords.values())
     places = dict(_etcd(scene.server))
     places |= {"log": scene.log.read_text() if scene.log.exists() else ""}
     places |= {"metrics": scene.metrics}
@@ -161,12 +161,12 @@ async def no_secrets(scene: Scene) -> None:
         for table in TABLES:
             rows = await scene.ledger.rows(f"SELECT t::text AS row FROM {table} t")
             places[table] = "\n".join(row["row"] for row in rows)
-    told = [name for name, text in places.items() if any(word in text for word in words)]
-    assert told == [], told
+    leaks = [name for name, text in places.items() if any(word in text for word in secrets)]
+    assert leaks == [], leaks
 
 
 def _etcd(server: ApiServer) -> Iterator[tuple[str, str]]:
-    """Everything that etcd holds but Secrets, by key (etcd's JSON gateway, `kv/range`)."""
+    """Everything in etcd except Secrets, by key (etcd's JSON gateway, `kv/range`)."""
     everything = base64.b64encode(b"\0").decode()
     body = json.dumps({"key": everything, "range_end": everything}).encode()
     request = urllib.request.Request(f"{server.etcd_url}/v3/kv/range", data=body)

@@ -1,30 +1,30 @@
-"""A time of day for some processes alone, which a test can move: libfaketime."""
+"""A time of day for single processes that a test can change: libfaketime."""
 
 from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
 
-from dev.debian import unpacked
+from dev.debian import unpack
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Clock:
-    """What is started with `environ` goes by it. Monotonic clocks are left alone, as NTP does."""
+    """Processes with `environ` use this clock. Monotonic clocks don't change, as with NTP."""
 
     file: Path
 
     @classmethod
-    def right(cls, folder: Path) -> Clock:
-        """One that goes right."""
+    def unchanged(cls, folder: Path) -> Clock:
+        """A clock with the right time."""
         clock = cls(file=folder / "clock")
         clock.jump(0)
         return clock
 
     @property
     def environ(self) -> dict[str, str]:
-        """libfaketime, asked anew for each look at the clock."""
-        (library,) = unpacked("libfaketime").glob("usr/lib/*/faketime/libfaketime.so.1")
+        """Settings of libfaketime, which reads its file at each query of the clock."""
+        (library,) = unpack("libfaketime").glob("usr/lib/*/faketime/libfaketime.so.1")
         return {
             "LD_PRELOAD": str(library),
             "FAKETIME_TIMESTAMP_FILE": str(self.file),
@@ -33,5 +33,5 @@ class Clock:
         }
 
     def jump(self, seconds: int) -> None:
-        """From now on it is so far ahead, or behind where negative."""
+        """Set the clock ahead by this many seconds, or back if negative."""
         self.file.write_text(f"{seconds:+d}\n")

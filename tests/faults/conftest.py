@@ -1,4 +1,4 @@
-"""Real servers for the session, and a namespace with an operator's surroundings for each test."""
+"""Servers for the session, and a namespace with an operator's dependencies for each test."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -9,7 +9,7 @@ from kubernetes.aio import client
 from dev.servers import postgres, toxiproxy
 from dev.servers.apiserver import ApiServer
 from dev.servers.toxiproxy import Toxiproxy
-from tests.faults.way import Way, leading
+from tests.faults.way import Way, running_way
 from tests.support.apiserver import (
     PROGRAMS,
     api,
@@ -18,29 +18,29 @@ from tests.support.apiserver import (
     build_before_timers,
     namespace,
 )
-from tests.support.ledger import Ledger, migrated
-from tests.support.operator.namespace import Operated, cleared
-from tests.support.operator.site import Site, serving
+from tests.support.ledger import Ledger, create_ledger
+from tests.support.operator.namespace import Operated, delete_all
+from tests.support.operator.site import Site, running_site
 
 __all__ = ["api", "apiserver", "binaries", "namespace"]
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Build what the cache lacks before any test's timer runs: the first time takes minutes."""
+    """Build what the cache lacks before test timeouts run: the first build takes minutes."""
     build_before_timers(session, Path(__file__).parent, *PROGRAMS, "minio", "toxiproxy")
 
 
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """The source's and the store's side."""
+    """A source and a store."""
     folder = tmp_path_factory.mktemp("faults")
-    with serving(folder) as found:
+    with running_site(folder) as found:
         yield found
 
 
 @pytest.fixture(scope="session")
 def proxies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Toxiproxy]:
-    """Toxiproxy, to be put between any two parts."""
+    """Toxiproxy, for links between any two processes."""
     with toxiproxy.running(tmp_path_factory.mktemp("toxiproxy")) as server:
         yield server
 
@@ -54,24 +54,24 @@ def database() -> Iterator[postgres.Postgres]:
 
 @pytest.fixture
 async def ledger(database: postgres.Postgres, tmp_path: Path) -> Ledger:
-    """A ledger without a row."""
-    return await migrated(database, tmp_path)
+    """A ledger with empty tables."""
+    return await create_ledger(database, tmp_path)
 
 
 @pytest.fixture
 async def operated(
     apiserver: ApiServer, servers: Site, api: client.ApiClient, namespace: str
 ) -> AsyncIterator[Operated]:
-    """A namespace to work in, with the catalogue empty before and after."""
-    await cleared(api)
+    """A namespace for one test; Models and ModelServes are deleted before and after."""
+    await delete_all(api)
     yield Operated(site=servers, api=api, namespace=namespace, kubeconfig=apiserver.kubeconfig)
-    await cleared(api)
+    await delete_all(api)
 
 
 @pytest.fixture
 async def way(
     operated: Operated, apiserver: ApiServer, proxies: Toxiproxy, tmp_path: Path
 ) -> AsyncIterator[Way]:
-    """An operator whose way to the API server can be broken."""
-    async with leading(operated, apiserver, proxies, tmp_path) as found:
+    """An operator whose connection to the API server can be broken."""
+    async with running_way(operated, apiserver, proxies, tmp_path) as found:
         yield found

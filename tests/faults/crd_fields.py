@@ -1,6 +1,6 @@
 """Every field of the specs, and values at, within and just outside its bounds.
 
-All of it comes from the CRD files, so a new field is tried as soon as it is there.
+They are generated from the CRD files, so a new field is tested as soon as it exists.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _QUESTIONABLE: Final = ("1e99", "9E", "1e-9", "1n", "+1", "9" * 32, "9" * 24 + "
 _TIMES: Final = ("2030-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "2030-01-01T00:00:00.5+14:00")
 _QUESTIONABLE_TIMES: Final = ("0001-01-01T00:00:00Z", "2030-12-31T23:59:60Z", "2030-01-01T00:00Z")
 _KEYS: Final = {"requests": "cpu", "limits": "memory", "resources": "ephemeral-storage"}
-"""Keys of maps that don't take any."""
+"""Keys for maps that accept only some."""
 _FORMS: Final = (
     "{a}",
     "{0}",
@@ -37,11 +37,11 @@ _FORMS: Final = (
     "http://127.0.0.1:9/{a}",
     "0a1b2c3d-0a1b-4c3d-8e9f-0a1b2c3d4e5f",
 )
-"""Texts of any length; some of them have the form that a field asks for."""
+"""Texts of any length; some have the format that a field requires."""
 
 
-def place(path: Path, content: Any) -> Any:
-    """`content` wrapped in the lists and maps that lead to it."""
+def nest(path: Path, content: Any) -> Any:
+    """`content` wrapped in the lists and maps of its path."""
     for above, segment in reversed([*zip(("", *path), path, strict=False)]):
         key = _KEYS.get(above, "k") if segment == "{}" else segment
         content = [content] if segment == "[]" else {key: content}
@@ -61,13 +61,13 @@ _COMPANIONS: Final[tuple[tuple[Path, Raw], ...]] = (
     ),
     (
         ("namespaces", "selector", "matchExpressions", "[]"),
-        place(
+        nest(
             ("namespaces", "selector", "matchExpressions", "[]"),
             {"key": "k", "operator": "In", "values": ["v"]},
         ),
     ),
 )
-"""What a field needs beside it."""
+"""Other fields that a field requires."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -80,13 +80,13 @@ class Field:
 
     @property
     def name(self) -> str:
-        """What a message must say to name it."""
+        """The name that a message about the field must contain."""
         return next(part for part in reversed(self.path) if part not in ("[]", "{}"))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Case:
-    """One value of one field; `fits` is None where it is for the API server to say."""
+    """A value of a field; `fits` is None if only the API server can decide it."""
 
     field: Field
     value: Any
@@ -94,11 +94,11 @@ class Case:
 
     @property
     def spec(self) -> Raw:
-        """The value at its place, with what it needs beside it."""
-        found: Raw = place(self.field.path, self.value)
+        """A spec with the value, and with the other fields that it requires."""
+        found: Raw = nest(self.field.path, self.value)
         for start, companion in _COMPANIONS:
             if self.field.path[: len(start)] == start:
-                found = merged(companion, found)
+                found = merge(companion, found)
         if self.value in ("Exists", "DoesNotExist") and self.field.path[0] == "namespaces":
             del found["namespaces"]["selector"]["matchExpressions"][0]["values"]
         return found
@@ -116,7 +116,7 @@ def spec_schema(kind: str) -> Raw:
 
 
 def fields(kind: str) -> Iterator[Field]:
-    """All fields, lists and maps before what is in them."""
+    """All fields, lists and maps before their content."""
     yield from _below(kind, (), spec_schema(kind))
 
 
@@ -131,7 +131,7 @@ def _below(kind: str, path: Path, schema: Raw) -> Iterator[Field]:
 
 
 def cases(field: Field) -> Iterator[Case]:
-    """Its values, those that fit first."""
+    """The cases of a field, valid ones first."""
     within, outside, open_ = _values(field.schema)
     unset = (None,) if "default" in field.schema else ()
     for fits_, values in ((True, within), (False, outside), (None, (*open_, *unset))):
@@ -139,7 +139,7 @@ def cases(field: Field) -> Iterator[Case]:
 
 
 def _values(schema: Raw) -> tuple[Sequence[Any], Sequence[Any], Sequence[Any]]:
-    """Values that fit, that don't, and that may or may not."""
+    """Values that are valid, invalid, and undecided."""
     if schema.get("x-kubernetes-int-or-string"):
         return _QUANTITIES, _NO_QUANTITIES, _QUESTIONABLE
     if "enum" in schema:
@@ -163,7 +163,7 @@ def _texts(schema: Raw) -> tuple[Sequence[Any], Sequence[Any], Sequence[Any]]:
     low, high = schema.get("minLength", 0), schema["maxLength"]
     found = [text for size in (1, high) for text in _sized(size) if fits(schema, text)]
     outside: list[Any] = ["x" * (high + 1), 1]
-    # A rule that takes one of two forms is not read here: what has neither may fit the second.
+    # Rules that accept one of two formats are not evaluated here: the second one may match.
     either = any(" || " in rule["rule"] for rule in schema.get("x-kubernetes-validations", ()))
     blank = ["ä b"] if either else []
     outside += [
@@ -173,7 +173,7 @@ def _texts(schema: Raw) -> tuple[Sequence[Any], Sequence[Any], Sequence[Any]]:
 
 
 def fits(schema: Raw, text: str) -> bool:
-    """Whether a text has the length and the form that a schema asks for."""
+    """Whether a text has the length and the format that a schema requires."""
     if not schema.get("minLength", 0) <= len(text) <= schema.get("maxLength", len(text)):
         return False
     return all(
@@ -185,7 +185,7 @@ def patterns(schema: Raw) -> Iterator[tuple[bool, str]]:
     """The regular expressions of a schema's rules, and whether they must not match."""
     for rule in schema.get("x-kubernetes-validations", ()):
         for negated, expression in _MATCH.findall(rule["rule"]):
-            # Python knows no POSIX classes, and warns of what may become a nested set.
+            # Python has no POSIX classes, and warns about a possible nested set.
             plain = expression.replace("[[:cntrl:]]", r"[\x00-\x1f\x7f]").replace("[[]", r"\[")
             yield bool(negated), plain
 
@@ -197,15 +197,15 @@ def _sized(size: int) -> Iterator[str]:
 
 
 def _ends(found: Sequence[str]) -> Sequence[str]:
-    """The shortest and the longest."""
+    """The shortest and the longest value."""
     return sorted({min(found, key=len), max(found, key=len)}, key=len) if found else ()
 
 
-def merged(base: Any, overlay: Any) -> Any:
-    """`overlay` over `base`; lists of objects are merged by their places."""
+def merge(base: Any, overlay: Any) -> Any:
+    """`overlay` merged over `base`; lists of objects are merged by index."""
     if isinstance(base, Mapping) and isinstance(overlay, Mapping):
-        both = {key: merged(base[key], overlay[key]) for key in base.keys() & overlay.keys()}
+        both = {key: merge(base[key], overlay[key]) for key in base.keys() & overlay.keys()}
         return {**base, **overlay, **both}
     if isinstance(base, list) and isinstance(overlay, list) and base and overlay:
-        return [merged(base[0], overlay[0]), *overlay[1:]]
+        return [merge(base[0], overlay[0]), *overlay[1:]]
     return overlay

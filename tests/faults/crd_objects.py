@@ -1,4 +1,4 @@
-"""Specs of our kinds as Hypothesis makes them from the CRDs' own schemas."""
+"""Specs of our kinds that Hypothesis generates from the schemas of the CRDs."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _LABELS: Final = st.dictionaries(
     max_size=2,
 )
 _AMOUNTS: Final = ("100m", "1", "2", "1500m", "1Gi", "2Gi", "0")
-_MEANT: Final[Mapping[Path, Values]] = {
-    # Texts of any form would nearly always be refused by what comes after the schema.
+_CHOSEN: Final[Mapping[Path, Values]] = {
+    # Random texts would nearly always be refused by the checks after the schema.
     ("runtimeParams", "extraArgs"): st.sampled_from(
         ([], ["--temp", "0.7"], ["--no-warmup"], ["--top-k=40", "--perf"], ["--bogus"])
     ),
@@ -43,15 +43,15 @@ _MEANT: Final[Mapping[Path, Values]] = {
 
 
 def specs(kind: str, *without: str) -> st.SearchStrategy[Raw]:
-    """Specs of a kind that its schema lets through, nearly all of them also its rules."""
+    """Specs of a kind that its schema accepts, and nearly always its rules too."""
     schema = spec_schema(kind)
     kept = {key: value for key, value in schema["properties"].items() if key not in without}
     drawn = _object(kind, {**schema, "properties": kept}, ())
-    return drawn.map(repaired) if kind == "ModelServe" else drawn
+    return drawn.map(repair) if kind == "ModelServe" else drawn
 
 
-def repaired(spec: Raw) -> Raw:
-    """A ModelServe's spec whose fields go together, as the rules of the schema ask."""
+def repair(spec: Raw) -> Raw:
+    """A ModelServe's spec with fields adjusted to the rules of the schema."""
     params = dict(spec.get("runtimeParams", {}))
     if "parallel" in params:
         least = params["parallel"] * 256
@@ -63,7 +63,7 @@ def repaired(spec: Raw) -> Raw:
     found = {**spec, "runtimeParams": params}
     requests = spec.get("resources", {}).get("requests", {})
     if requests:
-        # A device needs the same limit, and all else no smaller one.
+        # A device requires an equal limit, everything else at least as large a one.
         plain = {name: amount for name, amount in requests.items() if "/" not in name}
         found["resources"] = {"requests": plain}
     return found
@@ -93,8 +93,8 @@ def _tolerable(toleration: Raw) -> Raw:
 
 
 def _values(kind: str, schema: Raw, path: Path) -> Values:
-    if path in _MEANT:
-        return _MEANT[path]
+    if path in _CHOSEN:
+        return _CHOSEN[path]
     if "properties" in schema:
         return _object(kind, schema, path)
     if "items" in schema:
@@ -119,14 +119,14 @@ def _leaves(field: Field) -> Values:
 
 @dataclasses.dataclass(frozen=True)
 class Way:
-    """Two specs of one ModelServe, which goes from one to the other and back."""
+    """Two specs of one ModelServe, which changes from one to the other and back."""
 
     first: Raw
     second: Raw
 
 
 def ways() -> st.SearchStrategy[Way]:
-    """Any two specs; what a ModelServe may not change, and where its model is, is left out."""
+    """Pairs of specs, without immutable fields and the model's location."""
     fixed = ("modelName", "modelUuid", "minioEndpoint", "minioBucket", "minioPath", "contract")
     drawn = specs("ModelServe", *fixed)
     return st.builds(Way, drawn, drawn)

@@ -1,4 +1,4 @@
-"""An operator with all that it needs, and what it makes of the objects that it is given."""
+"""An operator with its dependencies, and the state of the objects that tests create."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.faults.admitted import KEYS, Admission
 from tests.support import custom_objects
 from tests.support.builders.objects import Raw, fresh_name, make_contract, make_model
 from tests.support.ledger import Ledger
-from tests.support.operator.namespace import cleared, condition, listed
+from tests.support.operator.namespace import condition, delete_all, list_all
 from tests.support.operator.operator_process import spawn, stop_operator
 from tests.support.operator.site import SIZE, Site
 from tests.support.raw_objects import get_raw
@@ -46,12 +46,12 @@ EVERYTHING: Final[Raw] = {
         "imagePullSecrets": "Allow",
     },
 }
-"""A contract that allows all that can be asked for."""
+"""A contract that allows everything."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Ground:
-    """A namespace, a Model that is stored, a contract for everything, and an operator."""
+    """A namespace with a stored Model, a contract for everything, and an operator."""
 
     server: ApiServer
     site: Site
@@ -65,7 +65,7 @@ class Ground:
     process: subprocess.Popen[bytes]
 
     def metric(self, name: str) -> float:
-        """The sum of a metric's series, by the beginning of their lines."""
+        """The sum of a metric's series, by the prefix of their lines."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=60) as page:
             lines = page.read().decode().splitlines()
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name))
@@ -73,8 +73,8 @@ class Ground:
     def _failed(self, kind: str) -> float:
         return self.metric(f'roadstead_reconciles_total{{kind="{kind}",result="error"')
 
-    def untroubled(self) -> None:
-        """No handler raised, no row was refused, and the process is there."""
+    def check_health(self) -> None:
+        """Check that no handler raised, no row was refused, and the process runs."""
         log = self.log.read_text()
         assert "Traceback" not in log, log[log.index("Traceback") - 500 :][:4000]
         failed = {kind: self._failed(kind) for kind in ("model", "modelserve", "resourcecontract")}
@@ -85,7 +85,7 @@ class Ground:
 
 @contextlib.contextmanager
 def ground(server: ApiServer, site: Site, ledger: Ledger, folder: Path) -> Iterator[Ground]:
-    """All of it; the catalogue is empty before and after."""
+    """Start everything; Models, ModelServes and contracts are deleted before and after."""
     key, name = SigningKey.generate(), fresh_name("fuzz")
     environ = site.environ(
         server.kubeconfig,
@@ -116,12 +116,12 @@ def ground(server: ApiServer, site: Site, ledger: Ledger, folder: Path) -> Itera
         )
     finally:
         stop_operator(process, log)
-        asyncio.run(_swept(server))
+        asyncio.run(_delete_everything(server))
 
 
 async def _prepare(server: ApiServer, site: Site, key: SigningKey, name: str) -> str:
     async with connect(server) as api:
-        await cleared(api)
+        await delete_all(api)
         body = client.V1Namespace(metadata=client.V1ObjectMeta(name=name))
         await client.CoreV1Api(api).create_namespace(body)
         await Admission(api=api, key=key).publish(name)
@@ -135,16 +135,16 @@ async def _prepare(server: ApiServer, site: Site, key: SigningKey, name: str) ->
         return str(contract["metadata"]["name"])
 
 
-async def _swept(server: ApiServer) -> None:
+async def _delete_everything(server: ApiServer) -> None:
     async with connect(server) as api:
-        await cleared(api)
-        for body in await listed(api, "resourcecontracts"):
+        await delete_all(api)
+        for body in await list_all(api, "resourcecontracts"):
             await custom_objects.delete(api, body)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Seen:
-    """A ModelServe as it ended, and its children's specs, by kind."""
+    """A ModelServe in its final state, and its children's specs by kind."""
 
     body: Raw
     children: Mapping[str, Any]
@@ -155,22 +155,22 @@ class Seen:
         return condition(self.body, "Ready")
 
 
-async def servers_seen(api: client.ApiClient, ground: Ground) -> dict[str, Seen]:
+async def wait_for_servers(api: client.ApiClient, ground: Ground) -> dict[str, Seen]:
     """All ModelServes by name with their children, once each has a status of its spec.
 
-    The first status is written before the children, of which the Deployment comes last; where one
-    is refused, another status follows.
+    The first status is written before the children, the last of which is the Deployment; if one is
+    refused, another status follows.
     """
     bodies: dict[str, Raw] = {}
     specs: dict[str, dict[str, Any]] = {}
 
-    async def whole() -> bool:
-        bodies.update(await seen(api, "modelserves"))
+    async def complete() -> bool:
+        bodies.update(await wait_for_status(api, "modelserves"))
         specs.update(await children(api, ground.namespace))
         made = [each["metadata"]["uid"] for each in bodies.values() if _has_children(each)]
         return all("Deployment" in specs.get(uid, {}) for uid in made)
 
-    await assert_eventually(whole, timeout=200, interval=0.5)
+    await assert_eventually(complete, timeout=200, interval=0.5)
     return {
         name: Seen(body=body, children=specs.get(body["metadata"]["uid"], {}))
         for name, body in bodies.items()
@@ -181,21 +181,21 @@ def _has_children(body: Raw) -> bool:
     return condition(body, "Ready").get("reason") in ("Progressing", "ScaledToZero")
 
 
-async def seen(api: client.ApiClient, plural: str) -> dict[str, Raw]:
-    """All objects of a kind by name, once each has a status of its present spec."""
+async def wait_for_status(api: client.ApiClient, plural: str) -> dict[str, Raw]:
+    """All objects of a kind by name, once each has a status of its current spec."""
     found: dict[str, Raw] = {}
 
-    async def told() -> bool:
-        found.update({body["metadata"]["name"]: body for body in await listed(api, plural)})
-        waiting = [name for name, body in found.items() if not _told(body)]
+    async def all_current() -> bool:
+        found.update({body["metadata"]["name"]: body for body in await list_all(api, plural)})
+        waiting = [name for name, body in found.items() if not _is_current(body)]
         assert not waiting, f"{len(waiting)} without a status of their spec, such as {waiting[:3]}"
         return True
 
-    await assert_eventually(told, timeout=200, interval=0.5)
+    await assert_eventually(all_current, timeout=200, interval=0.5)
     return found
 
 
-def _told(body: Raw) -> bool:
+def _is_current(body: Raw) -> bool:
     ready = condition(body, "Ready")
     generation = body["metadata"]["generation"]
     return ready.get("reason") != "ReceiptKeysMissing" and all(
@@ -215,7 +215,7 @@ CHILDREN: Final = {
 
 
 async def children(api: client.ApiClient, namespace: str) -> dict[str, dict[str, Any]]:
-    """What of each ModelServe's children does not depend on its name, by its UID and by kind."""
+    """The parts of ModelServes' children that don't depend on names, by owner UID and kind."""
     found: dict[str, dict[str, Any]] = {}
     for kind, path in CHILDREN.items():
         for item in (await get_raw(api, path.format(namespace)))["items"]:

@@ -1,4 +1,4 @@
-"""Sequences of what people ask for and of what goes wrong, carried out against the model."""
+"""Executes sequences of requests and faults, and compares the result with a model."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.support.builders.objects import (
     make_modelserve,
 )
 from tests.support.ledger import Ledger
-from tests.support.operator.namespace import Operated, condition, listed
+from tests.support.operator.namespace import Operated, condition, list_all
 from tests.support.operator.operator_process import spawn, until_operator_ready
 from tests.support.operator.replicas import account, user
 from tests.support.raw_objects import send_raw
@@ -37,7 +37,7 @@ from tests.support.waiting import assert_eventually
 SERVERS: Final = ("a", "b", "c")
 MODELS: Final = (0, 1)
 CONTRACTS: Final = ("small", "large")
-PATIENCE: Final = 240
+RECOVERY_SECONDS: Final = 240
 PAUSE: Final = 0.4
 OWNED: Final = ("deployments", "services", "serviceaccounts", "networkpolicies", "secrets")
 OPERATOR: Final = "operator"
@@ -45,7 +45,7 @@ OPERATOR: Final = "operator"
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """One thing that is asked for, or that goes wrong."""
+    """A request or a fault."""
 
     what: str
     which: Any = None
@@ -54,7 +54,7 @@ class Step:
 
 @dataclasses.dataclass(kw_only=True)
 class Course:
-    """A namespace, an operator behind links that can be cut, and what was asked for so far."""
+    """A namespace, an operator behind links that can be cut, and the requests so far."""
 
     operated: Operated
     admission: Admission
@@ -62,33 +62,35 @@ class Course:
     environ: dict[str, str]
     log: Path
     models: tuple[str, ...]
-    """Names that the source knows."""
+    """Names of models in the source."""
     wanted: Wanted = dataclasses.field(default_factory=Wanted)
     process: subprocess.Popen[bytes] | None = None
 
     async def run(self, steps: list[Step]) -> None:
-        """One after the other, then all is mended and must be as it was asked for."""
+        """Execute the steps, restore all links, and wait for the requested state."""
         self.start()
         for step in steps:
             await getattr(self, f"_{step.what}")(step)
             await asyncio.sleep(PAUSE)
-        await self._mend(Step("mend"))
+        await self._restore(Step("restore"))
         assert self.process is not None
-        assert self.process.poll() is None, "the operator ended by itself"
-        # One that has only just started would write after all seems to be done.
+        assert self.process.poll() is None, "the operator exited"
+        # An operator that is still starting would write after the state is reached.
         port = int(self.environ["ROADSTEAD_HTTP_PORT"])
         await until_operator_ready(self.process, port, self.log)
-        await assert_eventually(self.as_wanted, timeout=PATIENCE, interval=1)
+        await assert_eventually(self.is_as_requested, timeout=RECOVERY_SECONDS, interval=1)
 
     def start(self) -> None:
-        """Another operator; it need not be ready."""
+        """Start another operator without waiting until it is ready."""
         self.process = spawn(self.environ, self.log)
 
     async def _serve(self, step: Step) -> None:
         if step.which in self.wanted.servers:
             return
         server = Server(
-            model=self.models[step.much % 2], contract=self._named(step.which), replicas=step.much
+            model=self.models[step.much % 2],
+            contract=self._contract_of(step.which),
+            replicas=step.much,
         )
         body = self._body(step.which)
         body["spec"] |= {
@@ -117,33 +119,33 @@ class Course:
             changed = dataclasses.replace(server, context=context)
             self.wanted = self.wanted.with_server(step.which, changed)
 
-    async def _drop(self, step: Step) -> None:
+    async def _delete(self, step: Step) -> None:
         if step.which in self.wanted.servers:
             await custom_objects.delete(self.operated.api, self._body(step.which))
             self.wanted = self.wanted.without_server(step.which)
 
-    async def _model(self, step: Step) -> None:
+    async def _create_model(self, step: Step) -> None:
         name = self.models[step.which]
         body = make_model(name=name, source={"quant": {"modelId": name}})
-        found = await self._present(body)
+        found = await self._create_or_get(body)
         if not found["metadata"].get("deletionTimestamp"):
             self.wanted = self.wanted.with_model(name)
 
-    async def _present(self, body: Raw) -> Raw:
-        """A Model that a server may have brought already, or that may be about to go."""
+    async def _create_or_get(self, body: Raw) -> Raw:
+        """Create a Model that a server may have created already, or that may be terminating."""
         while True:
             with contextlib.suppress(client.ApiException):
                 await custom_objects.create(self.operated.api, body)
             with contextlib.suppress(client.ApiException):
                 return await custom_objects.get(self.operated.api, body)
 
-    async def _forget(self, step: Step) -> None:
+    async def _delete_model(self, step: Step) -> None:
         name = self.models[step.which]
-        with contextlib.suppress(client.ApiException):  # It may not have been made yet.
+        with contextlib.suppress(client.ApiException):  # It may not exist yet.
             await custom_objects.delete(self.operated.api, make_model(name=name))
         self.wanted = self.wanted.without_model(name)
 
-    async def _agree(self, step: Step) -> None:
+    async def _apply_contract(self, step: Step) -> None:
         contract = Contract(replicas=step.much, drains=step.which == "small")
         spec = {"perServer": {"replicas": step.much}}
         body = make_contract(
@@ -158,7 +160,7 @@ class Course:
             await custom_objects.create(self.operated.api, body)
         self.wanted = self.wanted.with_contract(step.which, contract)
 
-    async def _end(self, step: Step) -> None:
+    async def _delete_contract(self, step: Step) -> None:
         if step.which in self.wanted.contracts:
             body = make_contract(name=self._contract(step.which))
             await custom_objects.delete(self.operated.api, body)
@@ -166,7 +168,7 @@ class Course:
 
     async def _kill(self, _: Step) -> None:
         assert self.process is not None
-        assert self.process.poll() is None, "the operator ended by itself"
+        assert self.process.poll() is None, "the operator exited"
         self.process.kill()
         await asyncio.to_thread(self.process.wait)
         self.start()
@@ -177,11 +179,11 @@ class Course:
     async def _cut(self, step: Step) -> None:
         self.links[step.which].cut()
 
-    async def _mend(self, _: Step) -> None:
+    async def _restore(self, _: Step) -> None:
         for link in self.links.values():
-            link.mend()
+            link.restore()
 
-    def _named(self, server: str) -> str:
+    def _contract_of(self, server: str) -> str:
         return self._contract(CONTRACTS[SERVERS.index(server) % 2])
 
     def _contract(self, which: str) -> str:
@@ -192,26 +194,26 @@ class Course:
         del body["spec"]["modelName"]
         return body
 
-    async def as_wanted(self) -> bool:
-        """Whether all is as it was asked for; what lacks is told by an AssertionError."""
-        await self._collect()
-        for contract in await self._listed("resourcecontracts"):
+    async def is_as_requested(self) -> bool:
+        """Whether the state is as requested; an AssertionError has the difference."""
+        await self._collect_garbage()
+        for contract in await self._list("resourcecontracts"):
             assert condition(contract, "Ready"), contract["metadata"]["name"]
-        bodies = {each["metadata"]["name"]: each for each in await self._listed("modelserves")}
-        models = {each["metadata"]["name"]: each for each in await self._listed("models")}
+        bodies = {each["metadata"]["name"]: each for each in await self._list("modelserves")}
+        models = {each["metadata"]["name"]: each for each in await self._list("models")}
         assert bodies.keys() == self.wanted.servers.keys()
         for name, body in bodies.items():
-            await self._is_shown(name, body, models)
+            await self._check_server(name, body, models)
         for name, model in models.items():
             leaving = model["metadata"].get("deletionTimestamp")
-            assert not leaving or self.wanted.users(name), f"Model {name} does not go"
-            # The end of a transfer would be written after all seems to be done.
+            assert not leaving or self.wanted.users(name), f"Model {name} is not deleted"
+            # The end of a transfer would be written after the state is reached.
             verified = condition(model, "Verified").get("status") == "True"
-            assert leaving or verified, f"Model {name} is not there"
+            assert leaving or verified, f"Model {name} is not verified"
         assert self.wanted.models - models.keys() == set()
         return True
 
-    async def _is_shown(self, name: str, body: Raw, models: dict[str, Raw]) -> None:
+    async def _check_server(self, name: str, body: Raw, models: dict[str, Raw]) -> None:
         status, generation = body.get("status", {}), body["metadata"]["generation"]
         assert status.get("observedGeneration") == generation, (name, status)
         deployment = await self._deployment(name)
@@ -238,12 +240,12 @@ class Course:
         found = await self.operated.children("deployments")
         return next((each for each in found if each["metadata"]["name"] == name), None)
 
-    async def _listed(self, plural: str) -> list[Raw]:
-        return await listed(self.operated.api, plural)
+    async def _list(self, plural: str) -> list[Raw]:
+        return await list_all(self.operated.api, plural)
 
-    async def _collect(self) -> None:
-        """Say what the garbage collector would: what has lost its owner goes."""
-        alive = {each["metadata"]["uid"] for each in await self._listed("modelserves")}
+    async def _collect_garbage(self) -> None:
+        """Act as the garbage collector: delete objects without an existing owner."""
+        alive = {each["metadata"]["uid"] for each in await self._list("modelserves")}
         for plural in OWNED:
             for child in await self.operated.children(plural):
                 owners = child["metadata"].get("ownerReferences", ())
@@ -254,10 +256,10 @@ class Course:
 
 
 @contextlib.asynccontextmanager
-async def coursing(
+async def running_course(
     operated: Operated, server: ApiServer, ledger: Ledger, proxies: Toxiproxy, folder: Path
 ) -> AsyncIterator[Course]:
-    """A course, and the aftermath of it; its operator ends with the block."""
+    """Run a course and check its aftermath; the operator is killed after the block."""
     token = await account(operated, OPERATOR)
     admission = Admission(api=operated.api, key=SigningKey.generate())
     await admission.publish(operated.namespace)

@@ -1,7 +1,7 @@
-"""A proxy before Postgres that sees what it has done: each CommandComplete, before the client does.
+"""A proxy for Postgres that sees each CommandComplete before the client does.
 
-Of the protocol (PostgreSQL documentation, "Message Formats") only the framing of what the server
-sends is read: a byte of kind, four of length. It takes connections without TLS.
+Only the framing of the server's messages is parsed (PostgreSQL documentation, "Message Formats"):
+a byte for the type, four for the length. Connections are without TLS.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ _HEADER: Final = 5
 _COMPLETE: Final = b"C"
 
 Done = Callable[[str], None]
-"""Told of each statement's tag, such as `INSERT 0 5` or `COMMIT`."""
+"""Called with each statement's tag, such as `INSERT 0 5` or `COMMIT`."""
 
 
 @dataclasses.dataclass(kw_only=True)
 class Statements:
-    """What is done through the proxy; raising in `after` ends the connection unanswered."""
+    """Completed statements; if `after` raises, the connection is closed without an answer."""
 
     upstream_port: int
     after: Done
     clients: set[asyncio.Task[None]] = dataclasses.field(default_factory=set)
 
     def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """A task for each client, which ends with the proxy at the latest."""
+        """Start a task for each client; it is cancelled with the proxy."""
         task = asyncio.create_task(self.serve(reader, writer))
         self.clients.add(task)
         task.add_done_callback(self.clients.discard)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One client."""
+        """Serve one client."""
         there, back = await asyncio.open_connection("127.0.0.1", self.upstream_port)
         asking = asyncio.create_task(_pump(reader, back))
         try:
@@ -64,13 +64,13 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
                 writer.write(chunk)
                 await writer.drain()
     finally:
-        # However one ends: what a killed client had begun must not go on holding its rows.
+        # In any case: what a killed client had started must not keep its rows locked.
         writer.close()
 
 
 @contextlib.asynccontextmanager
-async def stating(upstream_port: int, after: Done) -> AsyncIterator[int]:
-    """The port of a proxy before a Postgres on 127.0.0.1."""
+async def running_statement_proxy(upstream_port: int, after: Done) -> AsyncIterator[int]:
+    """Run a proxy for a Postgres on 127.0.0.1; yields its port."""
     statements = Statements(upstream_port=upstream_port, after=after)
     port = free_port()
     server = await asyncio.start_server(statements.accept, "127.0.0.1", port)

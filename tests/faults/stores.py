@@ -1,4 +1,4 @@
-"""An operator whose store is reached through something that can go wrong."""
+"""An operator whose connection to the store can fail."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from tests.support.store_client import minio
 SIZE = 300_000
 
 
-async def named(operated: Operated, server: ApiServer, folder: Path) -> Scene:
-    """A scene whose operator is known by its name in the audit log."""
+async def make_scene(operated: Operated, server: ApiServer, folder: Path) -> Scene:
+    """A scene whose operator has its own user name in the audit log."""
     token = await account(operated, "operator")
     kubeconfig = folder / "operator.kubeconfig"
     kubeconfig.write_text(json.dumps(kubeconfig_content(server.url, server.ca, token)))
@@ -35,13 +35,13 @@ async def named(operated: Operated, server: ApiServer, folder: Path) -> Scene:
 
 
 def with_store(scene: Scene, store: ObjectStore) -> Scene:
-    """The scene, with a store of the test's own."""
+    """The scene with a store for one test."""
     site = dataclasses.replace(scene.operated.site, store=store)
     return dataclasses.replace(scene, operated=dataclasses.replace(scene.operated, site=site))
 
 
-def at(endpoint: str, store: ObjectStore) -> dict[str, str]:
-    """The settings of an operator that reaches this store at `endpoint`."""
+def store_settings(endpoint: str, store: ObjectStore) -> dict[str, str]:
+    """Settings of an operator that uses this store at `endpoint`."""
     return {
         "ROADSTEAD_STORE_ENDPOINT": endpoint,
         "ROADSTEAD_STORE_ACCESS_KEY_FILE": str(store.access_key_file),
@@ -51,34 +51,34 @@ def at(endpoint: str, store: ObjectStore) -> dict[str, str]:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Catalogue:
-    """Models that are asked for, and what becomes of them."""
+    """Creates Models, and waits for their state."""
 
     operated: Operated
 
-    async def asked(self, size: int = SIZE, **spec: str) -> Raw:
-        """A Model that the source has."""
+    async def create_model(self, size: int = SIZE, **spec: str) -> Raw:
+        """Create a Model whose model is in the source."""
         name, content = fresh_name("model"), samplegguf.sample(size)
         source = minio(self.operated.site.source)
         source.put_object(BUCKET, f"{name}.gguf", io.BytesIO(content), len(content))
         return await self.operated.model(name=name, source={"quant": {"modelId": name}}, **spec)
 
-    async def verified(self, model: Raw, timeout: float = 180) -> Raw:
-        """Wait until it is in the store; the object as it is then."""
-        return await self.operated.says(model, "Verified", "Verified", timeout=timeout)
+    async def wait_until_verified(self, model: Raw, timeout: float = 180) -> Raw:
+        """Wait until the Model is verified; returns the object."""
+        return await self.operated.wait_for_reason(model, "Verified", "Verified", timeout=timeout)
 
-    async def told(self, model: Raw, reason: str) -> None:
-        """Wait until its status has the store's trouble."""
-        await self.operated.says(model, "Stored", reason, timeout=180)
+    async def wait_for_store_reason(self, model: Raw, reason: str) -> None:
+        """Wait until the Model's status has this reason of the store."""
+        await self.operated.wait_for_reason(model, "Stored", reason, timeout=180)
 
-    async def is_served(self, model: Raw) -> Raw:
-        """A new server of it gets its Deployment; the ModelServe."""
+    async def serve(self, model: Raw) -> Raw:
+        """Create a server of the Model and wait for its Deployment; returns the ModelServe."""
         serve = await self.operated.serve(modelName=model["metadata"]["name"])
-        await self.operated.served(serve)
-        found = await self.operated.says(model, "Ready", "Ready")
+        await self.operated.wait_for_deployment(serve)
+        found = await self.operated.wait_for_reason(model, "Ready", "Ready")
         assert condition(found, "Ready")["status"] == "True"
         return serve
 
 
-def said(log: Path, words: str) -> int:
-    """How often an operator's log has these words."""
+def count_in_log(log: Path, words: str) -> int:
+    """Number of these words in an operator's log."""
     return log.read_text().count(words)

@@ -1,6 +1,6 @@
-"""Whatever is asked for, in whatever order, with whatever going wrong: it ends as it was asked.
+"""Any sequence of requests and faults ends in the requested state.
 
-Hypothesis draws sequences of steps; a plain list of them is what a failure shows.
+Hypothesis generates sequences of steps; a failure prints them as a list.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from dev.servers.apiclient import connect
 from dev.servers.apiserver import ApiServer
 from dev.servers.postgres import Postgres
 from dev.servers.toxiproxy import Toxiproxy
-from tests.faults.sequences import CONTRACTS, MODELS, SERVERS, Step, coursing
+from tests.faults.sequences import CONTRACTS, MODELS, SERVERS, Step, running_course
 from tests.support import custom_objects
 from tests.support.apiserver import fresh_namespace
 from tests.support.builders.objects import fresh_name
-from tests.support.ledger import migrated
-from tests.support.operator.namespace import Operated, cleared, listed
+from tests.support.ledger import create_ledger
+from tests.support.operator.namespace import Operated, delete_all, list_all
 from tests.support.operator.site import Site
 
-BEGINNING: Final = (Step("agree", "small", 2), Step("agree", "large", 3))
-"""Without a contract no server starts, and little could go wrong."""
+BEGINNING: Final = (Step("apply_contract", "small", 2), Step("apply_contract", "large", 3))
+"""Without a contract no server would start, and few faults would have an effect."""
 STEPS: Final = st.lists(
     st.one_of(
         st.builds(Step, st.just("serve"), st.sampled_from(SERVERS), st.integers(0, 3)),
         st.builds(Step, st.just("scale"), st.sampled_from(SERVERS), st.integers(0, 3)),
         st.builds(Step, st.just("context"), st.sampled_from(SERVERS), st.integers(1, 3)),
-        st.builds(Step, st.just("drop"), st.sampled_from(SERVERS)),
-        st.builds(Step, st.just("model"), st.sampled_from(MODELS)),
-        st.builds(Step, st.just("forget"), st.sampled_from(MODELS)),
-        st.builds(Step, st.just("agree"), st.sampled_from(CONTRACTS), st.integers(0, 3)),
-        st.builds(Step, st.just("end"), st.sampled_from(CONTRACTS)),
-        st.builds(Step, st.sampled_from(("kill", "pause", "mend"))),
+        st.builds(Step, st.just("delete"), st.sampled_from(SERVERS)),
+        st.builds(Step, st.just("create_model"), st.sampled_from(MODELS)),
+        st.builds(Step, st.just("delete_model"), st.sampled_from(MODELS)),
+        st.builds(Step, st.just("apply_contract"), st.sampled_from(CONTRACTS), st.integers(0, 3)),
+        st.builds(Step, st.just("delete_contract"), st.sampled_from(CONTRACTS)),
+        st.builds(Step, st.sampled_from(("kill", "pause", "restore"))),
         st.builds(Step, st.just("cut"), st.sampled_from(("apiserver", "store", "ledger"))),
     ),
     min_size=8,
@@ -55,7 +55,7 @@ HEALS: Final = "the state is the one requested last, or a condition gives the re
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Places:
-    """What each sequence begins anew on."""
+    """The servers that each sequence uses."""
 
     server: ApiServer
     site: Site
@@ -63,21 +63,23 @@ class Places:
     proxies: Toxiproxy
     folder: Path
 
-    async def carry_out(self, steps: list[Step]) -> None:
-        """One sequence in a namespace of its own, on an empty catalogue and an empty ledger."""
+    async def run_sequence(self, steps: list[Step]) -> None:
+        """Run a sequence in a new namespace, with an empty catalogue and an empty ledger."""
         print("", *steps, sep="\n  ")
         folder = self.folder / fresh_name("course")
         folder.mkdir()
         async with connect(self.server) as api:
-            await emptied(api)
+            await delete_everything(api)
             namespace = await fresh_namespace(api, "fault")
             operated = Operated(
                 site=self.site, api=api, namespace=namespace, kubeconfig=self.server.kubeconfig
             )
-            ledger = await migrated(self.database, folder)
-            async with coursing(operated, self.server, ledger, self.proxies, folder) as course:
+            ledger = await create_ledger(self.database, folder)
+            async with running_course(
+                operated, self.server, ledger, self.proxies, folder
+            ) as course:
                 await course.run(steps)
-            await emptied(api)
+            await delete_everything(api)
 
 
 @pytest.fixture
@@ -88,23 +90,23 @@ def places(
     proxies: Toxiproxy,
     tmp_path: Path,
 ) -> Places:
-    """The session's servers."""
+    """The servers of the session."""
     return Places(
         server=apiserver, site=servers, database=database, proxies=proxies, folder=tmp_path
     )
 
 
-async def emptied(api: client.ApiClient) -> None:
-    """No object of ours is there."""
-    await cleared(api)
-    for body in await listed(api, "resourcecontracts"):
+async def delete_everything(api: client.ApiClient) -> None:
+    """Delete all objects of our kinds."""
+    await delete_all(api)
+    for body in await list_all(api, "resourcecontracts"):
         await custom_objects.delete(api, body)
 
 
 @pytest.mark.timeout(600)
 @pytest.mark.fault("R1", heals=HEALS)
-async def test_a_day_with_everything_in_it_ends_as_it_was_asked(places: Places) -> None:
-    await places.carry_out(
+async def test_sequence_with_every_step_ends_in_the_requested_state(places: Places) -> None:
+    await places.run_sequence(
         [
             *BEGINNING,
             Step("serve", "a", 1),
@@ -114,14 +116,14 @@ async def test_a_day_with_everything_in_it_ends_as_it_was_asked(places: Places) 
             Step("scale", "a", 2),
             Step("context", "b", 2),
             Step("cut", "ledger"),
-            Step("mend"),
+            Step("restore"),
             Step("pause"),
             Step("cut", "store"),
             Step("serve", "c", 3),
-            Step("agree", "small", 1),
+            Step("apply_contract", "small", 1),
             Step("kill"),
-            Step("drop", "b"),
-            Step("end", "large"),
+            Step("delete", "b"),
+            Step("delete_contract", "large"),
         ]
     )
 
@@ -130,10 +132,10 @@ async def test_a_day_with_everything_in_it_ends_as_it_was_asked(places: Places) 
 @pytest.mark.fault("R1", heals=HEALS)
 @settings(GENERATED, max_examples=3)
 @given(steps=STEPS)
-async def test_any_sequence_of_wishes_and_faults_ends_as_it_was_asked(
+async def test_any_sequence_of_requests_and_faults_ends_in_the_requested_state(
     places: Places, steps: list[Step]
 ) -> None:
-    await places.carry_out(steps)
+    await places.run_sequence(steps)
 
 
 @pytest.mark.long
@@ -141,7 +143,7 @@ async def test_any_sequence_of_wishes_and_faults_ends_as_it_was_asked(
 @pytest.mark.fault("R1", heals=HEALS)
 @settings(GENERATED, max_examples=15)
 @given(steps=STEPS)
-async def test_many_sequences_of_wishes_and_faults_end_as_they_were_asked(
+async def test_many_sequences_of_requests_and_faults_end_in_the_requested_state(
     places: Places, steps: list[Step]
 ) -> None:
-    await places.carry_out(steps)
+    await places.run_sequence(steps)

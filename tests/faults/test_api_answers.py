@@ -1,36 +1,32 @@
-"""The API server fails, refuses, throttles, or can't be reached: all goes on when it is well."""
+"""The API server fails, refuses, throttles, or is unreachable: the operator recovers."""
 
 import contextlib
 
 import pytest
 
-from tests.faults.way import Fault, Way, answering, befallen
+from tests.faults.way import Fault, Way, answering, run_with_fault
 from tests.support.faults_table import Healing
 
 BEYOND_KOPFS_PATIENCE = 70.0
-"""By itself kopf ends the operator after 55 s."""
+"""Without our retries kopf would stop the operator after 55 s."""
 
 
 @pytest.mark.fault(
     "R5", heals="requests are retried, at most half a minute apart; then the state is as requested"
 )
 @pytest.mark.parametrize("status", [500, pytest.param(403, marks=pytest.mark.long)])
-async def test_an_api_server_that_fails_is_asked_again_until_it_is_well(
-    way: Way, healing: Healing, status: int
-) -> None:
-    await befallen(way, lambda way: way.before(answering(status)), healing)
+async def test_failing_api_server_is_retried(way: Way, healing: Healing, status: int) -> None:
+    await run_with_fault(way, lambda way: way.before(answering(status)), healing)
 
 
 @pytest.mark.fault("R5", heals="requests are retried with backoff; then the state is as requested")
-async def test_an_api_server_that_throttles_is_asked_now_and_then(
-    way: Way, healing: Healing
-) -> None:
+async def test_throttling_api_server_is_retried_with_backoff(way: Way, healing: Healing) -> None:
     throttled = answering(429, {"Retry-After": "3"})
-    await befallen(way, lambda way: way.before(throttled), healing)
+    await run_with_fault(way, lambda way: way.before(throttled), healing)
 
 
 def refused(way: Way) -> contextlib.AbstractContextManager[None]:
-    return way.link.away()
+    return way.link.disconnected()
 
 
 def silent(way: Way) -> contextlib.AbstractContextManager[None]:
@@ -57,26 +53,24 @@ def slow(way: Way) -> contextlib.AbstractContextManager[None]:
         pytest.param(slow, marks=pytest.mark.long),
     ],
 )
-async def test_an_api_server_that_can_not_be_reached_is_asked_until_it_can(
-    way: Way, healing: Healing, fault: Fault
-) -> None:
-    await befallen(way, fault, healing)
+async def test_unreachable_api_server_is_retried(way: Way, healing: Healing, fault: Fault) -> None:
+    await run_with_fault(way, fault, healing)
 
 
 @pytest.mark.long
 @pytest.mark.fault("R5", heals="the operator keeps running, however long it lasts")
 @pytest.mark.parametrize("status", [503, 403, 401])
-async def test_an_operator_bears_more_than_a_minute_of_refusals(
+async def test_operator_survives_more_than_a_minute_of_refusals(
     way: Way, healing: Healing, status: int
 ) -> None:
-    await befallen(
+    await run_with_fault(
         way, lambda way: way.before(answering(status)), healing, lasts=BEYOND_KOPFS_PATIENCE
     )
 
 
 @pytest.mark.long
 @pytest.mark.fault("R5", heals="the operator keeps running, however slow it is")
-async def test_an_operator_bears_half_a_minute_of_latency_for_more_than_a_minute(
+async def test_operator_survives_more_than_a_minute_of_high_latency(
     way: Way, healing: Healing
 ) -> None:
-    await befallen(way, slow, healing, lasts=BEYOND_KOPFS_PATIENCE)
+    await run_with_fault(way, slow, healing, lasts=BEYOND_KOPFS_PATIENCE)

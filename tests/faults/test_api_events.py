@@ -1,4 +1,4 @@
-"""Events are missed, doubled, or out of order, and lists are stale: the end is as asked."""
+"""Events are missed, duplicated or out of order, and lists are stale: the state recovers."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ from aiohttp import web
 
 from dev.servers.apiserver import ApiServer
 from dev.servers.toxiproxy import Toxiproxy
-from tests.faults.way import Way, leading, served
+from tests.faults.way import Way, create_served, running_way
 from tests.support import custom_objects
 from tests.support.builders.objects import GROUP, VERSION, Raw
 from tests.support.faults_table import Healing
@@ -27,12 +27,12 @@ async def way(
     operated: Operated, apiserver: ApiServer, proxies: Toxiproxy, tmp_path: Path
 ) -> AsyncIterator[Way]:
     often = {"ROADSTEAD_RESYNC_SECONDS": "10"}
-    async with leading(operated, apiserver, proxies, tmp_path, **often) as found:
+    async with running_way(operated, apiserver, proxies, tmp_path, **often) as found:
         yield found
 
 
 class Swapped:
-    """Each pair of lines of a watch comes the other way round."""
+    """Swaps each pair of lines of a watch."""
 
     def __init__(self) -> None:
         self._kept: dict[float, bytes] = {}
@@ -50,7 +50,7 @@ def doubled(_: Asked, line: bytes) -> Iterator[bytes]:
 
 
 class Missed:
-    """Every second line of a watch is missing."""
+    """Drops every second line of a watch."""
 
     def __init__(self) -> None:
         self._number: dict[float, int] = {}
@@ -70,40 +70,40 @@ class Missed:
         pytest.param(Missed(), id="missed"),
     ],
 )
-async def test_events_may_be_doubled_or_swapped_or_missing(
+async def test_doubled_swapped_or_missing_events_are_tolerated(
     way: Way, healing: Healing, lines: Lines
 ) -> None:
     async with way.operator():
         with way.lines(lines):
-            way.between.hang_up()
-            first = await served(way)
-            second, third = [await way.changed(first) for _ in range(2)]
+            way.between.close_watches()
+            first = await create_served(way)
+            second, third = [await way.request_changes(first) for _ in range(2)]
             await custom_objects.patch(way.operated.api, first, {"spec": {"replicas": 2}}, "scale")
             with healing():
-                await way.has(first, replicas=2)
-                await way.has(second, replicas=1)
-                await way.has(third, replicas=1)
-        # What else was missed would only be found by the next look at everything.
-        way.between.hang_up()
+                await way.wait_for_replicas(first, replicas=2)
+                await way.wait_for_replicas(second, replicas=1)
+                await way.wait_for_replicas(third, replicas=1)
+        # Other missed events would only be found by the next resync.
+        way.between.close_watches()
         await way.aftermath()
 
 
 @pytest.mark.fault("R7", heals="writes are guarded by versions, and the watch reports the rest")
-async def test_an_operator_that_begins_with_an_older_list_comes_to_the_same_end(
+async def test_operator_that_starts_with_a_stale_list_reaches_the_requested_state(
     way: Way, healing: Healing
 ) -> None:
     async with way.operator():
-        gone, stays = await served(way), await served(way)
+        gone, stays = await create_served(way), await create_served(way)
         older = {path: await get_raw(way.operated.api, path) for path in LISTS}
     await removed(way.operated, gone)
-    new = await way.changed(stays)
+    new = await way.request_changes(stays)
     async with contextlib.AsyncExitStack() as stack:
         with way.lines(lambda _asked, _line: ()), way.before(answering_from(older)):
             await stack.enter_async_context(way.operator())
             await asyncio.sleep(LASTS)
-        way.between.hang_up()
+        way.between.close_watches()
         with healing():
-            await way.as_asked(stays, new)
+            await way.wait_until_applied(stays, new)
         await way.aftermath()
         left = [each["metadata"] for each in await way.operated.children("deployments")]
     living = {each["metadata"]["uid"] for each in (stays, new)}
@@ -112,7 +112,7 @@ async def test_an_operator_that_begins_with_an_older_list_comes_to_the_same_end(
 
 
 def answering_from(older: dict[str, Raw]) -> Before:
-    """Lists are answered as they were then."""
+    """Lists are answered with the older content."""
 
     def answer(asked: Asked) -> web.Response | None:
         found = older.get(asked.path.partition("?")[0])
@@ -122,7 +122,7 @@ def answering_from(older: dict[str, Raw]) -> Before:
 
 
 async def removed(operated: Operated, serve: Raw) -> None:
-    """Delete a ModelServe and, as the garbage collector would, its Deployment."""
+    """Delete a ModelServe and, as the garbage collector does, its Deployment."""
     await custom_objects.delete(operated.api, serve)
     path = f"{operated.path('deployments')}/{serve['metadata']['name']}"
     await send_raw(operated.api, "DELETE", path)

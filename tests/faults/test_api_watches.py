@@ -1,4 +1,4 @@
-"""Watches end at once, fall silent, are too old, or tell of errors: nothing is missed for long."""
+"""Watches end at once, become silent, are too old, or report errors: nothing is missed."""
 
 import asyncio
 import dataclasses
@@ -13,25 +13,25 @@ from aiohttp import web
 from dev.servers.apiserver import ApiServer
 from dev.servers.toxiproxy import Toxiproxy
 from tests.faults.aftermath import aftermath
-from tests.faults.way import PATIENCE, Way, befallen, leading, served
+from tests.faults.way import RECOVERY_SECONDS, Way, create_served, run_with_fault, running_way
 from tests.support import custom_objects
 from tests.support.faults_table import Healing
 from tests.support.interceptor import Asked, Before
 from tests.support.ledger import Ledger
-from tests.support.operator.ledger_comparison import agrees
-from tests.support.operator.namespace import Operated, listed
+from tests.support.operator.ledger_comparison import wait_until_equal
+from tests.support.operator.namespace import Operated, list_all
 from tests.support.waiting import assert_eventually
 
 GONE = {"type": "ERROR", "object": {"kind": "Status", "code": 410, "reason": "Expired"}}
 FAILED = {"type": "ERROR", "object": {"kind": "Status", "code": 500, "reason": "InternalError"}}
 
 
-def ended(asked: Asked) -> web.Response | None:
+def ending_at_once(asked: Asked) -> web.Response | None:
     return web.Response() if asked.watches else None
 
 
-def told(event: object) -> Before:
-    """Each watch ends with this."""
+def ending_with(event: object) -> Before:
+    """Each watch ends with this event."""
     line = f"{json.dumps(event, separators=(',', ':'))}\n"
     return lambda asked: web.Response(text=line) if asked.watches else None
 
@@ -42,9 +42,9 @@ def told(event: object) -> Before:
 @pytest.mark.parametrize(
     "answer",
     [
-        pytest.param(ended, id="ended-at-once"),
-        pytest.param(told(GONE), id="too-old"),
-        pytest.param(told(FAILED), id="failed", marks=pytest.mark.long),
+        pytest.param(ending_at_once, id="ended-at-once"),
+        pytest.param(ending_with(GONE), id="too-old"),
+        pytest.param(ending_with(FAILED), id="failed", marks=pytest.mark.long),
         pytest.param(
             lambda asked: web.Response(status=410) if asked.watches else None,
             id="410",
@@ -52,24 +52,24 @@ def told(event: object) -> Before:
         ),
     ],
 )
-async def test_watches_that_end_at_once_are_begun_again_now_and_then(
+async def test_watch_that_ends_at_once_is_restarted_with_backoff(
     way: Way, healing: Healing, answer: Before
 ) -> None:
-    await befallen(way, lambda way: way.before(answer), healing)
+    await run_with_fault(way, lambda way: way.before(answer), healing)
 
 
 @pytest.mark.fault("R6", heals="after a relist, deleted objects are known to be deleted")
-async def test_the_last_object_of_a_kind_may_go_while_its_watch_is_too_old(
+async def test_deletion_of_the_last_object_during_an_expired_watch_is_noticed(
     way: Way, healing: Healing
 ) -> None:
     async with way.operator():
-        serve = await served(way)
-        (model,) = await listed(way.operated.api, "models")
-        with way.before(told(GONE)), way.lines(lambda _asked, _line: ()):
+        serve = await create_served(way)
+        (model,) = await list_all(way.operated.api, "models")
+        with way.before(ending_with(GONE)), way.lines(lambda _asked, _line: ()):
             await custom_objects.delete(way.operated.api, serve)
             await asyncio.sleep(2)
         with healing():
-            await assert_eventually(lambda: unused(way, model), timeout=PATIENCE)
+            await assert_eventually(lambda: unused(way, model), timeout=RECOVERY_SECONDS)
         await way.aftermath()
 
 
@@ -81,7 +81,7 @@ async def unused(way: Way, model: dict[str, object]) -> bool:
 @pytest.mark.fault(
     "R6", heals="after a relist, an object that was created again is known to be another one"
 )
-async def test_an_object_may_be_made_again_while_its_watch_is_too_old(
+async def test_recreation_of_an_object_during_an_expired_watch_is_noticed(
     operated: Operated,
     apiserver: ApiServer,
     proxies: Toxiproxy,
@@ -90,29 +90,32 @@ async def test_an_object_may_be_made_again_while_its_watch_is_too_old(
     healing: Healing,
 ) -> None:
     written = {"ROADSTEAD_LEDGER_DSN_FILE": str(ledger.dsn_file("writer"))}
-    async with leading(operated, apiserver, proxies, tmp_path, **written) as way, way.operator():
+    async with (
+        running_way(operated, apiserver, proxies, tmp_path, **written) as way,
+        way.operator(),
+    ):
         serve = await operated.serve(name="again", modelName="nobody")
-        await agrees(operated, ledger)
-        await assert_eventually(way.rests, timeout=PATIENCE)
-        with way.before(told(GONE)), way.lines(lambda _asked, _line: ()):
+        await wait_until_equal(operated, ledger)
+        await assert_eventually(way.is_idle, timeout=RECOVERY_SECONDS)
+        with way.before(ending_with(GONE)), way.lines(lambda _asked, _line: ()):
             await custom_objects.delete(operated.api, serve)
             await operated.serve(name="again", modelName="nobody")
             await asyncio.sleep(2)
         with healing():
-            await agrees(operated, ledger)
+            await wait_until_equal(operated, ledger)
         await aftermath(dataclasses.replace(way.scene, ledger=ledger))
 
 
 @pytest.mark.fault("R6", heals="the next resync finds what the watch didn't report")
-async def test_watches_that_tell_bookmarks_alone_are_made_good_by_the_next_look_at_everything(
+async def test_resync_finds_what_a_watch_of_bookmarks_missed(
     operated: Operated, apiserver: ApiServer, proxies: Toxiproxy, tmp_path: Path, healing: Healing
 ) -> None:
     often = {"ROADSTEAD_RESYNC_SECONDS": "10"}
-    async with leading(operated, apiserver, proxies, tmp_path, **often) as way, way.operator():
-        first = await served(way)
+    async with running_way(operated, apiserver, proxies, tmp_path, **often) as way, way.operator():
+        first = await create_served(way)
         with way.lines(bookmarks), healing():
-            second = await way.changed(first)
-            await way.as_asked(first, second)
+            second = await way.request_changes(first)
+            await way.wait_until_applied(first, second)
         await way.aftermath()
 
 
@@ -123,11 +126,11 @@ def bookmarks(_: Asked, line: bytes) -> Iterator[bytes]:
 
 @pytest.mark.long
 @pytest.mark.fault("R6", heals="a silent watch is closed after 70 s")
-async def test_watches_that_fall_silent_are_given_up(way: Way, healing: Healing) -> None:
+async def test_silent_watch_is_closed(way: Way, healing: Healing) -> None:
     async with way.operator():
-        first = await served(way)
+        first = await create_served(way)
         now = time.monotonic()
         with way.lines(lambda asked, line: (line,) if asked.at > now else ()), healing():
-            second = await way.changed(first)
-            await way.as_asked(first, second)
+            second = await way.request_changes(first)
+            await way.wait_until_applied(first, second)
         await way.aftermath()

@@ -1,4 +1,4 @@
-"""What a server owns is taken away, or changed, by somebody with the right to do so."""
+"""Children of a server are deleted or changed by others with the right to do so."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from tests.support.operator.namespace import Operated
 from tests.support.operator.operator_process import operator_process
 from tests.support.operator.pods import post_pod
 from tests.support.operator.replicas import account, user
-from tests.support.operator.routes import ROOTS, behind_a_gateway, install_kinds, route_path
+from tests.support.operator.routes import ROOTS, gateway_settings, install_kinds, route_path
 from tests.support.raw_objects import get_raw, send_raw
 from tests.support.waiting import assert_eventually
 
-PATIENCE: Final = 120.0
+RECOVERY_SECONDS: Final = 120.0
 STRANGE: Final = {"matchLabels": {"app": "theirs"}}
 EDITS: Final[Mapping[tuple[str, str], Raw]] = {
     ("deployments", "gemma"): {"spec": {"replicas": 7}},
@@ -41,22 +41,22 @@ EDITS: Final[Mapping[tuple[str, str], Raw]] = {
 }
 LABELS: Final = {"app.kubernetes.io/managed-by": "somebody", LABEL_SERVER_UUID: None}
 Children = Mapping[str, Raw]
-"""By their paths."""
+"""Children by their paths."""
 
 
 @pytest.fixture
 async def before(
     operated: Operated, apiserver: ApiServer, tmp_path: Path
 ) -> AsyncIterator[Children]:
-    """All that a server owns whose pod waits on a node; what must hold after a test."""
+    """All children of a server with a scheduled pod; checks the aftermath of a test."""
     await install_kinds(operated.api)
     token, kubeconfig = await account(operated, "operator"), tmp_path / "kubeconfig"
     kubeconfig.write_text(json.dumps(kubeconfig_content(apiserver.url, apiserver.ca, token)))
-    environ = operated.site.environ(kubeconfig, **behind_a_gateway(tmp_path))
+    environ = operated.site.environ(kubeconfig, **gateway_settings(tmp_path))
     async with operator_process(environ, tmp_path / "operator.log"):
         serve = await operated.serve(name="gemma", modelName=operated.site.publish())
-        await post_pod(operated, await operated.served(serve), node="node-1")
-        await operated.says(serve, "Routed", "ServerNotReady")
+        await post_pod(operated, await operated.wait_for_deployment(serve), node="node-1")
+        await operated.wait_for_reason(serve, "Routed", "ServerNotReady")
         yield await children(operated)
         scene = Scene(
             operated=operated,
@@ -69,13 +69,15 @@ async def before(
 
 
 @pytest.mark.fault("R16", heals="deleted children are created again as they were")
-async def test_children_that_are_deleted_all_at_once_come_back(
+async def test_deleted_children_are_created_again(
     operated: Operated, before: Children, healing: Healing
 ) -> None:
     for place in before:
         await send_raw(operated.api, "DELETE", place)
     with healing():
-        await assert_eventually(lambda: are_as(operated, before, anew=True), timeout=PATIENCE)
+        await assert_eventually(
+            lambda: are_equal(operated, before, anew=True), timeout=RECOVERY_SECONDS
+        )
 
 
 @pytest.mark.long
@@ -87,28 +89,28 @@ async def test_children_that_are_deleted_all_at_once_come_back(
     ],
 )
 @pytest.mark.fault("R16", heals="labels and owners are restored, so that no child is orphaned")
-async def test_children_that_lost_their_marks_have_them_again(
+async def test_labels_and_owners_of_children_are_restored(
     operated: Operated, before: Children, healing: Healing, metadata: Raw
 ) -> None:
     for place in before:
         await send_raw(operated.api, "PATCH", place, {"metadata": metadata})
     with healing():
-        await assert_eventually(lambda: are_as(operated, before), timeout=PATIENCE)
+        await assert_eventually(lambda: are_equal(operated, before), timeout=RECOVERY_SECONDS)
 
 
 @pytest.mark.long
 @pytest.mark.fault("R16", heals="edits are reverted: replicas, selectors, routes, keys")
-async def test_children_that_were_edited_are_as_they_were(
+async def test_edited_children_are_restored(
     operated: Operated, before: Children, healing: Healing
 ) -> None:
     for (plural, name), changes in EDITS.items():
         await send_raw(operated.api, "PATCH", at(operated, plural, name), changes)
     with healing():
-        await assert_eventually(lambda: are_as(operated, before), timeout=PATIENCE)
+        await assert_eventually(lambda: are_equal(operated, before), timeout=RECOVERY_SECONDS)
 
 
-async def are_as(operated: Operated, before: Children, *, anew: bool = False) -> bool:
-    """Whether all are as they were; `anew` asks for other objects than those."""
+async def are_equal(operated: Operated, before: Children, *, anew: bool = False) -> bool:
+    """Whether all children are as before; with `anew` as new objects."""
     after = await children(operated)
     assert {place: shape(body) for place, body in after.items()} == {
         place: shape(body) for place, body in before.items()
@@ -118,7 +120,7 @@ async def are_as(operated: Operated, before: Children, *, anew: bool = False) ->
 
 
 async def children(operated: Operated) -> Children:
-    """Those that are there."""
+    """The children that exist."""
     found = {}
     for plural, name in EDITS:
         place = at(operated, plural, name)
@@ -134,7 +136,7 @@ def at(operated: Operated, plural: str, name: str) -> str:
 
 
 def shape(body: Raw) -> Raw:
-    """What counts of a child: not its address, and not when its URL expires."""
+    """What is compared of a child: neither its address nor the expiry of its URL."""
     meta = body["metadata"]
     texts = {key: base64.b64decode(text) for key, text in body.get("data", {}).items()}
     return {

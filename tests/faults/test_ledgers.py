@@ -1,4 +1,4 @@
-"""The ledger's Postgres refuses, says nothing or may only be read: nothing else notices."""
+"""The ledger's Postgres refuses, is silent or read-only: nothing else is affected."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ from dev.servers.apiserver import ApiServer
 from dev.servers.postgres import Postgres
 from dev.servers.toxiproxy import Link, Toxiproxy
 from tests.faults.aftermath import Scene, aftermath
-from tests.faults.stores import named
+from tests.faults.stores import make_scene
 from tests.support import custom_objects
 from tests.support.builders.objects import Raw, fresh_name
 from tests.support.faults_table import Healing
@@ -30,34 +30,34 @@ Outage = Callable[[Ledger, Link], contextlib.AbstractAsyncContextManager[None]]
 
 @pytest.fixture
 def link(database: Postgres, proxies: Toxiproxy) -> Iterator[Link]:
-    """What the operator reaches Postgres through."""
+    """The operator's connection to Postgres."""
     with proxies.link(fresh_name("postgres"), f"127.0.0.1:{database.port}") as found:
         yield found
 
 
 @pytest.fixture
 async def scene(operated: Operated, apiserver: ApiServer, tmp_path: Path) -> Scene:
-    """An operator of the test's own."""
-    return await named(operated, apiserver, tmp_path)
+    """The operator of this test."""
+    return await make_scene(operated, apiserver, tmp_path)
 
 
 @contextlib.asynccontextmanager
 async def refuses(_: Ledger, link: Link) -> AsyncIterator[None]:
-    """Nobody listens."""
-    with link.away():
+    """Connections are refused."""
+    with link.disconnected():
         yield
 
 
 @contextlib.asynccontextmanager
-async def says_nothing(_: Ledger, link: Link) -> AsyncIterator[None]:
-    """A black hole, for connections that are there as for new ones."""
+async def is_silent(_: Ledger, link: Link) -> AsyncIterator[None]:
+    """A black hole, for open and for new connections."""
     with link.toxic("timeout", timeout=0):
         yield
 
 
 @contextlib.asynccontextmanager
 async def read_only(ledger: Ledger, _: Link) -> AsyncIterator[None]:
-    """As after a failover to a replica."""
+    """Read-only, as after a failover to a replica."""
     await _as_superuser(ledger, "ALTER DATABASE roadstead SET default_transaction_read_only = on")
     try:
         yield
@@ -66,7 +66,7 @@ async def read_only(ledger: Ledger, _: Link) -> AsyncIterator[None]:
 
 
 async def _as_superuser(ledger: Ledger, statement: str) -> None:
-    """Do it, and have everybody connect anew."""
+    """Execute a statement, and make all clients reconnect."""
     connection = await asyncpg.connect(ledger.server.superuser_dsn)
     try:
         await connection.execute("SET default_transaction_read_only = off")
@@ -86,11 +86,11 @@ async def _as_superuser(ledger: Ledger, statement: str) -> None:
     "outage",
     [
         pytest.param(refuses, id="refuses"),
-        pytest.param(says_nothing, id="says-nothing", marks=pytest.mark.long),
+        pytest.param(is_silent, id="silent", marks=pytest.mark.long),
         pytest.param(read_only, id="read-only"),
     ],
 )
-async def test_ledger_that_can_not_be_written_holds_up_nothing(
+async def test_unavailable_ledger_blocks_nothing(
     scene: Scene, ledger: Ledger, link: Link, tmp_path: Path, healing: Healing, outage: Outage
 ) -> None:
     operated = scene.operated
@@ -98,17 +98,19 @@ async def test_ledger_that_can_not_be_written_holds_up_nothing(
     port = int(environ["ROADSTEAD_HTTP_PORT"])
     async with operator_process(environ, scene.log):
         changed, gone = [await operated.serve(modelName="nobody") for _ in range(2)]
-        await operated.says(gone, "Ready", "ModelUnknown")
-        await _agrees(operated, ledger)
+        await operated.wait_for_reason(gone, "Ready", "ModelUnknown")
+        await _wait_until_equal(operated, ledger)
         async with outage(ledger, link):
             await _scaled(operated, changed, 3)
             await custom_objects.delete(operated.api, gone)
-            await operated.served(await operated.serve(modelName=operated.site.publish()))
+            await operated.wait_for_deployment(
+                await operated.serve(modelName=operated.site.publish())
+            )
             await assert_eventually(lambda: _failures(port), timeout=150)
             assert await differences(operated, ledger) != []
             await _scaled(operated, changed, 4)
         with healing():
-            await _agrees(operated, ledger)
+            await _wait_until_equal(operated, ledger)
         await aftermath(dataclasses.replace(scene, ledger=ledger))
     assert (await row(ledger, changed))["desired_replicas"] == 4
     assert (await row(ledger, gone))["status"] == "Deleted"
@@ -126,8 +128,8 @@ async def _scaled(operated: Operated, serve: Raw, replicas: int) -> None:
     await custom_objects.patch(operated.api, serve, changes)
 
 
-async def _agrees(operated: Operated, ledger: Ledger) -> None:
-    """Wait until cluster and ledger have the same."""
+async def _wait_until_equal(operated: Operated, ledger: Ledger) -> None:
+    """Wait until the ledger equals the cluster."""
 
     async def equal() -> bool:
         assert await differences(operated, ledger) == []
@@ -137,7 +139,7 @@ async def _agrees(operated: Operated, ledger: Ledger) -> None:
 
 
 async def _failures(port: int) -> bool:
-    """Whether the operator has failed at writing."""
+    """Whether the operator has failed to write."""
 
     def ask() -> str:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as page:

@@ -1,4 +1,4 @@
-"""What the other tests of this folder stand on: the proxies do what they say."""
+"""The proxies that the other tests of this folder use."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from aiohttp import web
 
 from dev.servers import objectstore, toxiproxy
 from tests.support.certificates import issue
-from tests.support.interceptor import Asked, Cut, intercepting
+from tests.support.interceptor import Asked, Cut, running_interceptor
 
 
 async def get(url: str) -> int:
@@ -17,23 +17,23 @@ async def get(url: str) -> int:
         return answer.status
 
 
-async def test_a_link_that_is_cut_lets_nothing_through_until_it_is_mended(tmp_path: Path) -> None:
+async def test_disconnected_link_forwards_nothing_until_it_is_restored(tmp_path: Path) -> None:
     with objectstore.running(tmp_path) as store, toxiproxy.running(tmp_path) as proxies:
         upstream = store.endpoint.removeprefix("http://")
         with proxies.link("store", upstream) as link:
             url = f"http://{link.address}/minio/health/ready"
             assert await get(url) == 200
-            with link.away(), pytest.raises(aiohttp.ClientError):
+            with link.disconnected(), pytest.raises(aiohttp.ClientError):
                 await get(url)
             with link.toxic("limit_data", bytes=10), pytest.raises(aiohttp.ClientError):
                 await get(url)
             assert await get(url) == 200
 
 
-async def test_an_interceptor_counts_answers_and_cuts(tmp_path: Path) -> None:
+async def test_interceptor_counts_answers_and_closes_connections(tmp_path: Path) -> None:
     with objectstore.running(tmp_path) as store:
         shown = issue(tmp_path)
-        async with intercepting(store.endpoint, shown=shown) as (between, address):
+        async with running_interceptor(store.endpoint, shown=shown) as (between, address):
             url = f"{address}/minio/health/ready"
             assert await get(url) == 200
             between.before = lambda _: web.Response(status=503)

@@ -1,4 +1,4 @@
-"""Many objects: a cold start among them, and some that fail for ever."""
+"""Many objects: a cold start with them, and some that fail permanently."""
 
 import asyncio
 from collections import Counter
@@ -21,24 +21,24 @@ FAILING = 20
 QUIET_SECONDS = 5
 
 
-async def served(operated: Operated, names: set[str]) -> None:
-    """Wait until all of these have their Deployment and say so."""
+async def wait_for_deployments(operated: Operated, names: set[str]) -> None:
+    """Wait until all of these have their Deployment and a status."""
 
-    async def there() -> bool:
+    async def exist() -> bool:
         made = {item["metadata"]["name"] for item in await operated.children("deployments")}
-        said = {
+        reported = {
             item["metadata"]["name"]
             for item in await operated.children("modelserves")
             if item.get("status", {}).get("conditions")
         }
-        assert names <= made & said, f"{len(names - (made & said))} are missing"
+        assert names <= made & reported, f"{len(names - (made & reported))} are missing"
         return True
 
-    await assert_eventually(there, timeout=120)
+    await assert_eventually(exist, timeout=120)
 
 
-async def looked_at(operator: Operator) -> None:
-    """Wait until the queue of ModelServes has nothing due, some seconds on end."""
+async def wait_until_queue_idle(operator: Operator) -> None:
+    """Wait until the queue of ModelServes has been idle for some seconds."""
     queue = next(item for kind, item in operator._queues.items() if kind.plural == "modelserves")
     quiet = 0
     while quiet < QUIET_SECONDS:
@@ -46,35 +46,35 @@ async def looked_at(operator: Operator) -> None:
         quiet = quiet + 1 if queue.oldest() == 0 else 0
 
 
-async def stored(operated: Operated) -> Raw:
-    """A Model that is there already."""
+async def create_stored_model(operated: Operated) -> Raw:
+    """Create a Model and wait until it is stored."""
     body = await operated.model(source={"quant": {"modelId": operated.site.publish()}})
-    await operated.says(body, "Ready", "Ready")
+    await operated.wait_for_reason(body, "Ready", "Ready")
     return body
 
 
 @pytest.mark.fault("R8", heals="the operator starts, lists, and writes nothing")
 @pytest.mark.long
-async def test_a_restart_with_hundreds_of_servers_writes_nothing_and_loses_nothing(
+async def test_restart_with_hundreds_of_servers_writes_nothing(
     operated: Operated, apiserver: ApiServer, healing: Healing
 ) -> None:
     names = {f"cold-{number:03}" for number in range(COLD)}
     async with operated.operator():
-        model = (await stored(operated))["metadata"]["name"]
+        model = (await create_stored_model(operated))["metadata"]["name"]
         await asyncio.gather(*(operated.serve(name=name, modelName=model) for name in names))
-        await served(operated, names)
+        await wait_for_deployments(operated, names)
     before = writes_in(apiserver.audit, operated.namespace)
     with healing():
         async with operated.operator() as operator:
-            await looked_at(operator)
+            await wait_until_queue_idle(operator)
     assert writes_in(apiserver.audit, operated.namespace) - before == Counter()
-    await served(operated, names)
+    await wait_for_deployments(operated, names)
     for plural in ("services", "serviceaccounts", "networkpolicies"):
         assert names <= {item["metadata"]["name"] for item in await operated.children(plural)}
 
 
 async def refuse_deployments(api: client.ApiClient, namespace: str) -> None:
-    """Have the API server refuse the Deployments of this namespace whose name begins with bad-."""
+    """Make the API server refuse Deployments of this namespace whose names start with bad-."""
     admission = client.AdmissionregistrationV1Api(api)
     name = f"refuse-{namespace}"
     rule = client.V1NamedRuleWithOperations(
@@ -105,7 +105,7 @@ async def refuse_deployments(api: client.ApiClient, namespace: str) -> None:
 
 
 async def refused(operated: Operated) -> bool:
-    """Whether the API server does so: it learns of a policy by a watch of its own."""
+    """Whether the API server does: it notices a policy by a watch."""
     pod = {"containers": [{"name": "a", "image": "a"}]}
     labels = {"app": "probe"}
     body: Any = {
@@ -128,7 +128,7 @@ async def refused(operated: Operated) -> bool:
 @pytest.mark.fault(
     "R9", heals="the others at once; these objects when the cause of the refusal is removed"
 )
-async def test_objects_that_fail_for_ever_hold_up_no_other(
+async def test_permanently_failing_objects_block_no_others(
     operated: Operated, apiserver: ApiServer
 ) -> None:
     bad = {f"bad-{number:02}" for number in range(FAILING)}
@@ -136,11 +136,11 @@ async def test_objects_that_fail_for_ever_hold_up_no_other(
     await refuse_deployments(operated.api, operated.namespace)
     await assert_eventually(lambda: refused(operated), timeout=60)
     async with operated.operator() as operator:
-        model = (await stored(operated))["metadata"]["name"]
+        model = (await create_stored_model(operated))["metadata"]["name"]
         for name in sorted(bad) + sorted(good):
             await operated.serve(name=name, modelName=model)
-        await served(operated, good)
-        await looked_at(operator)
+        await wait_for_deployments(operated, good)
+        await wait_until_queue_idle(operator)
     attempts = Counter(
         {
             key: count
@@ -148,11 +148,11 @@ async def test_objects_that_fail_for_ever_hold_up_no_other(
             if key[:2] == ("create", "deployments")
         }
     )
-    # An attempt at a create has no name in the audit log where it was refused.
+    # In the audit log, a refused create has no name.
     tries = sum(attempts.values()) - HEALTHY
     assert FAILING <= tries <= 5 * FAILING, attempts
     made = {item["metadata"]["name"] for item in await operated.children("deployments")}
     assert made == good
     for body in await operated.children("modelserves"):
         if body["metadata"]["name"] in bad:
-            await operated.says(body, "WorkloadReady", "Rejected")
+            await operated.wait_for_reason(body, "WorkloadReady", "Rejected")

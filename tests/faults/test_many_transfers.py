@@ -1,4 +1,4 @@
-"""Two hundred Models that are wanted at the same moment, some of which can never be brought."""
+"""Two hundred Models that are created at the same time, some of which fail permanently."""
 
 import asyncio
 from pathlib import Path
@@ -10,10 +10,10 @@ from kubernetes.aio import client
 from roadstead.api.location import StoreLocation
 from roadstead.store.multipart import Multipart
 from roadstead.store.store_access import StoreAccess
-from tests.support.operator.namespace import Operated, condition, listed
+from tests.support.operator.namespace import Operated, condition, list_all
 from tests.support.operator.operator_process import operator_process
 from tests.support.operator.site import Site
-from tests.support.peak_usage import watching
+from tests.support.peak_usage import sampling_peak
 from tests.support.waiting import assert_eventually
 
 MODELS = 200
@@ -21,7 +21,7 @@ FAILING = 20
 CONCURRENCY = 4
 CONNECTIONS = 2
 PER_TRANSFER = CONNECTIONS + 1
-"""Of each of its workers, and of what asks for an object or begins an upload."""
+"""Connections of its workers, and one that reads an object's metadata or starts an upload."""
 OPERATOR = 20
 RSS_MIB = 1024
 
@@ -29,7 +29,7 @@ RSS_MIB = 1024
 @pytest.mark.fault("R9", heals="other transfers are not affected")
 @pytest.mark.long
 @pytest.mark.timeout(900)
-async def test_two_hundred_models_come_by_a_few_at_a_time_whatever_fails_among_them(
+async def test_two_hundred_transfers_run_a_few_at_a_time_despite_failures(
     operated: Operated, tmp_path: Path
 ) -> None:
     known = operated.site.publish()
@@ -40,31 +40,31 @@ async def test_two_hundred_models_come_by_a_few_at_a_time_whatever_fails_among_t
     )
     port = urlsplit(operated.site.store.endpoint).port or 0
     async with operator_process(environ, tmp_path / "operator.log") as process:
-        with watching(process.pid, port) as peak:
-            await _wanted_at_once(operated, known)
+        with sampling_peak(process.pid, port) as peak:
+            await _create_at_once(operated, known)
             await assert_eventually(lambda: _settled(operated.api), timeout=800, interval=2)
         assert peak.transfers <= CONCURRENCY
         assert peak.connections <= CONCURRENCY * PER_TRANSFER + OPERATOR
         assert peak.rss_mib <= RSS_MIB
-        for model in await listed(operated.api, "models"):
+        for model in await list_all(operated.api, "models"):
             assert not _left(operated.site, model["status"])
 
 
-async def _wanted_at_once(operated: Operated, known: str) -> None:
+async def _create_at_once(operated: Operated, known: str) -> None:
     every = MODELS // FAILING
     ids = ["unknown" if place % every == 0 else known for place in range(MODELS)]
     await asyncio.gather(*(operated.model(source={"quant": {"modelId": each}}) for each in ids))
 
 
 async def _settled(api: client.ApiClient) -> bool:
-    """Every Model is verified, or says that the Quant service does not know it."""
-    found = [condition(each, "Stored").get("reason") for each in await listed(api, "models")]
+    """Whether every Model is verified or unknown to the Quant service."""
+    found = [condition(each, "Stored").get("reason") for each in await list_all(api, "models")]
     assert (found.count("Stored"), found.count("ModelUnknown")) == (MODELS - FAILING, FAILING)
     return True
 
 
 def _left(site: Site, status: dict[str, str]) -> tuple[str, ...]:
-    """The uploads that were never completed."""
+    """Uploads that were never completed."""
     access = StoreAccess(
         endpoint=site.store.endpoint,
         bucket=status["minioBucket"],

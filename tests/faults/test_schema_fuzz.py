@@ -1,6 +1,6 @@
-"""Every field of every kind takes each value that its schema allows, and says no to the others.
+"""Every field of every kind accepts each value that its schema allows, and refuses others.
 
-The operator is a process with guard, store and ledger; there is one for the whole module.
+The operator is a process with admission recheck, store and ledger, one for the whole module.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from dev.servers.postgres import Postgres
 from tests.faults.admitted import Admission
 from tests.faults.crd_fields import Case, cases, fields
 from tests.faults.crd_objects import Way, specs, ways
-from tests.faults.fuzzing import Ground, Seen, ground, seen, servers_seen
+from tests.faults.fuzzing import Ground, Seen, ground, wait_for_servers, wait_for_status
 from tests.support import custom_objects
 from tests.support.builders.objects import PLURALS, Raw, make_contract, make_model, make_modelserve
-from tests.support.ledger import migrated
+from tests.support.ledger import create_ledger
 from tests.support.operator.site import Site
 
 pytestmark = pytest.mark.timeout(900)
-"""Hundreds of objects are asked for in each test."""
+"""Each test creates hundreds of objects."""
 
 AT_ONCE: Final = 8
 HEALS: Final = (
@@ -57,7 +57,7 @@ FULL: Final[Raw] = {
         "terminationGracePeriodSeconds": 0,
     },
 }
-"""Much that a ModelServe can say; the rest is for Hypothesis."""
+"""Many fields of a ModelServe; Hypothesis covers the others."""
 GENERATED: Final = settings(
     derandomize=True,
     database=None,
@@ -73,21 +73,21 @@ def fuzzed(
     database: Postgres,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Ground]:
-    """The operator and its surroundings."""
+    """An operator with its dependencies."""
     folder = tmp_path_factory.mktemp("fuzz")
-    ledger = asyncio.run(migrated(database, folder))
+    ledger = asyncio.run(create_ledger(database, folder))
     with ground(apiserver, servers, ledger, folder) as found:
         yield found
 
 
 @pytest.fixture
 def admission(api: client.ApiClient, fuzzed: Ground) -> Admission:
-    """Signs what is let through."""
+    """Signs receipts for ModelServes."""
     return Admission(api=api, key=fuzzed.key)
 
 
 def body_of(kind: str, spec: Raw, fuzzed: Ground) -> Raw:
-    """An object that is right but for what `spec` says."""
+    """An object that is valid except for `spec`."""
     match kind:
         case "Model":
             source = spec.get("source", {"quant": {"modelId": "unknown"}})
@@ -100,7 +100,7 @@ def body_of(kind: str, spec: Raw, fuzzed: Ground) -> Raw:
 
 
 async def create(admission: Admission, bodies: Sequence[Raw]) -> list[str]:
-    """Create them; what the API server has against each, empty if nothing."""
+    """Create them; returns the API server's error message for each, or an empty text."""
     slots = asyncio.Semaphore(AT_ONCE)
 
     async def one(body: Raw) -> str:
@@ -122,7 +122,7 @@ def _plainly(admission: Admission) -> Callable[[Raw], Awaitable[Raw]]:
 
 
 def surprise(case: Case, message: str) -> str:
-    """What is wrong with the API server's answer to one case; empty if nothing."""
+    """Error in the API server's answer to a case; empty if there is none."""
     if case.fits is True and message:
         return f"{case}: refused: {message}"
     if case.fits is False and not message:
@@ -133,7 +133,7 @@ def surprise(case: Case, message: str) -> str:
 
 
 def unexplained(found: Seen) -> str:
-    """What is wrong with where a ModelServe ended; empty if it runs, or says why not."""
+    """Error in the final state of a ModelServe; empty if it runs or its condition explains it."""
     spec, ready = found.body["spec"], found.ready
     if ready["reason"] in ("Progressing", "ScaledToZero"):
         replicas = found.children.get("Deployment", {}).get("spec", {}).get("replicas")
@@ -144,23 +144,23 @@ def unexplained(found: Seen) -> str:
 
 @pytest.mark.fault("R24", heals=HEALS)
 @pytest.mark.parametrize("kind", ["Model", "ResourceContract"])
-async def test_every_value_is_refused_or_told_of(
+async def test_every_value_is_refused_or_reported(
     admission: Admission, fuzzed: Ground, kind: str
 ) -> None:
     tried = [case for field in fields(kind) for case in cases(field)]
     bodies = [body_of(kind, case.spec, fuzzed) for case in tried]
     answers = await create(admission, bodies)
     assert [text for text in map(surprise, tried, answers) if text] == []
-    found = await seen(admission.api, PLURALS[kind])
+    found = await wait_for_status(admission.api, PLURALS[kind])
     accepted = [
         body["metadata"]["name"] for body, answer in zip(bodies, answers, strict=True) if not answer
     ]
     assert set(accepted) <= found.keys()
-    fuzzed.untroubled()
+    fuzzed.check_health()
 
 
 @pytest.mark.fault("R24", heals=HEALS)
-async def test_every_value_of_a_modelserve_is_refused_or_in_its_pods_or_explained(
+async def test_every_value_of_a_modelserve_is_refused_applied_or_reported(
     admission: Admission, fuzzed: Ground
 ) -> None:
     tried = [case for field in fields("ModelServe") for case in cases(field)]
@@ -169,7 +169,7 @@ async def test_every_value_of_a_modelserve_is_refused_or_in_its_pods_or_explaine
     answers = await create(admission, bodies)
     assert await create(admission, [plain]) == [""]
     assert [text for text in map(surprise, tried, answers) if text] == []
-    found = await servers_seen(admission.api, fuzzed)
+    found = await wait_for_servers(admission.api, fuzzed)
     accepted = [
         (case, found[body["metadata"]["name"]])
         for case, body, answer in zip(tried, bodies, answers, strict=True)
@@ -178,11 +178,11 @@ async def test_every_value_of_a_modelserve_is_refused_or_in_its_pods_or_explaine
     assert [text for _, each in accepted if (text := unexplained(each))] == []
     without_effect = found[plain["metadata"]["name"]].children
     assert [str(case) for case, each in accepted if ignored(case, each, without_effect)] == []
-    fuzzed.untroubled()
+    fuzzed.check_health()
 
 
 def ignored(case: Case, found: Seen, plain: Any) -> bool:
-    """Whether a field's value made no difference, though it is not what the default comes to."""
+    """Whether a value had no effect although it differs from the default."""
     default = case.field.schema.get("default")
     nothing = case.value in (default, None, "", [], {}) and case.value != 0
     alike = (("imagePullPolicy", "IfNotPresent"), ("cacheRamMiB", 0))
@@ -191,8 +191,8 @@ def ignored(case: Case, found: Seen, plain: Any) -> bool:
     return not (nothing or same or elsewhere) and found.children == plain
 
 
-async def there_and_back(admission: Admission, fuzzed: Ground, taken: Sequence[Way]) -> None:
-    """Each way's ModelServe has the children of one that was made with the spec it has now."""
+async def check_way(admission: Admission, fuzzed: Ground, taken: Sequence[Way]) -> None:
+    """Check that a changed ModelServe has the same children as a new one with its spec."""
     firsts, seconds, walkers = (
         [body_of("ModelServe", spec, fuzzed) for spec in specs_]
         for specs_ in zip(*((way.first, way.second, way.first) for way in taken), strict=True)
@@ -203,7 +203,7 @@ async def there_and_back(admission: Admission, fuzzed: Ground, taken: Sequence[W
     for goal in (seconds, firsts):
         for place in going:
             await admission.respec(walkers[place], goal[place]["spec"])
-        found = await servers_seen(admission.api, fuzzed)
+        found = await wait_for_servers(admission.api, fuzzed)
         for place in going:
             fresh = found[goal[place]["metadata"]["name"]]
             walker = found[walkers[place]["metadata"]["name"]]
@@ -217,11 +217,11 @@ async def there_and_back(admission: Admission, fuzzed: Ground, taken: Sequence[W
 @pytest.mark.fault(
     "R24", heals="children are as if the server had been created with its current spec"
 )
-async def test_what_a_server_no_longer_asks_for_is_gone_from_its_children(
+async def test_removed_fields_are_removed_from_the_children(
     admission: Admission, fuzzed: Ground
 ) -> None:
-    await there_and_back(admission, fuzzed, [Way({}, FULL), Way(FULL, {})])
-    fuzzed.untroubled()
+    await check_way(admission, fuzzed, [Way({}, FULL), Way(FULL, {})])
+    fuzzed.check_health()
 
 
 @pytest.mark.fault(
@@ -229,11 +229,11 @@ async def test_what_a_server_no_longer_asks_for_is_gone_from_its_children(
 )
 @settings(GENERATED, max_examples=4)
 @given(taken=st.lists(ways(), min_size=4, max_size=4))
-async def test_a_server_that_was_changed_and_changed_back_is_where_it_began(
+async def test_server_changed_and_changed_back_has_its_original_children(
     admission: Admission, fuzzed: Ground, taken: list[Way]
 ) -> None:
-    await there_and_back(admission, fuzzed, taken)
-    fuzzed.untroubled()
+    await check_way(admission, fuzzed, taken)
+    fuzzed.check_health()
 
 
 @pytest.mark.long
@@ -243,11 +243,11 @@ async def test_a_server_that_was_changed_and_changed_back_is_where_it_began(
 )
 @settings(GENERATED, max_examples=40)
 @given(taken=st.lists(ways(), min_size=6, max_size=6))
-async def test_no_way_between_specs_leaves_anything_behind(
+async def test_any_change_between_specs_leaves_nothing_of_the_old_one(
     admission: Admission, fuzzed: Ground, taken: list[Way]
 ) -> None:
-    await there_and_back(admission, fuzzed, taken)
-    fuzzed.untroubled()
+    await check_way(admission, fuzzed, taken)
+    fuzzed.check_health()
 
 
 @pytest.mark.fault("R24", heals=HEALS)
@@ -256,7 +256,7 @@ async def test_no_way_between_specs_leaves_anything_behind(
     contracts=st.lists(specs("ResourceContract"), min_size=4, max_size=4),
     servers=st.lists(specs("ModelServe", *NOT_IN_PODS, "contract"), min_size=4, max_size=4),
 )
-async def test_any_server_under_any_contract_is_judged(
+async def test_any_server_under_any_contract_gets_a_status(
     admission: Admission, fuzzed: Ground, contracts: list[Raw], servers: list[Raw]
 ) -> None:
     agreed = [body_of("ResourceContract", spec, fuzzed) for spec in contracts]
@@ -268,7 +268,7 @@ async def test_any_server_under_any_contract_is_judged(
         for name in named
     ]
     await create(admission, bodies)
-    found = await servers_seen(admission.api, fuzzed)
+    found = await wait_for_servers(admission.api, fuzzed)
     assert [text for each in found.values() if (text := unexplained(each))] == []
-    await seen(admission.api, "resourcecontracts")
-    fuzzed.untroubled()
+    await wait_for_status(admission.api, "resourcecontracts")
+    fuzzed.check_health()

@@ -1,4 +1,4 @@
-"""The operator gets no time, no memory or no files for a while."""
+"""The operator gets no CPU, no memory or no files for some time."""
 
 import asyncio
 import resource
@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from dev.servers.process import answers
-from tests.faults.way import PATIENCE, Way, served
+from tests.faults.way import RECOVERY_SECONDS, Way, create_served
 from tests.support.faults_table import Healing
 from tests.support.operator.operator_process import operator_process
 from tests.support.waiting import assert_eventually
 
 STALL = 12.0
 FEW = 16
-"""Fewer than it has open: no file can be opened."""
+"""Fewer than it has open: it can't open any file."""
 FILES = 256
 MANY = 200
 SOME = 20
@@ -27,34 +27,34 @@ async def healthy(way: Way) -> bool:
 
 
 @pytest.mark.fault("R23", heals="/healthz doesn't answer meanwhile; then everything continues")
-async def test_an_operator_that_stood_still_goes_on(way: Way, healing: Healing) -> None:
+async def test_suspended_operator_continues(way: Way, healing: Healing) -> None:
     async with way.operator() as process:
-        first = await served(way)
+        first = await create_served(way)
         process.send_signal(signal.SIGSTOP)
-        second = await way.changed(first)
+        second = await way.request_changes(first)
         assert not await healthy(way)
         await asyncio.sleep(STALL)
         process.send_signal(signal.SIGCONT)
         with healing():
-            await way.as_asked(first, second)
-        await assert_eventually(lambda: healthy(way), timeout=PATIENCE)
+            await way.wait_until_applied(first, second)
+        await assert_eventually(lambda: healthy(way), timeout=RECOVERY_SECONDS)
         await way.aftermath()
 
 
 @pytest.mark.fault("R23", heals="operations that need a file wait until one is available")
-async def test_an_operator_that_can_open_no_file_goes_on_when_it_can(
+async def test_operator_without_free_files_continues_once_it_has_some(
     way: Way, healing: Healing
 ) -> None:
     async with way.operator() as process:
-        first = await served(way)
+        first = await create_served(way)
         soft, hard = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
         resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (FEW, hard))
-        way.between.hang_up()
-        second = await way.changed(first)
+        way.between.close_watches()
+        second = await way.request_changes(first)
         await asyncio.sleep(STALL)
         resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (soft, hard))
         with healing():
-            await way.as_asked(first, second)
+            await way.wait_until_applied(first, second)
         await way.aftermath()
 
 
@@ -62,14 +62,14 @@ async def test_an_operator_that_can_open_no_file_goes_on_when_it_can(
 @pytest.mark.fault("R23", heals="connections are bounded, so 256 files are enough for 200 servers")
 async def test_256_files_are_enough_for_200_servers(way: Way, healing: Healing) -> None:
     async with way.operator() as process:
-        first = await served(way)
+        first = await create_served(way)
         resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (FILES, FILES))
         name = first["spec"]["modelName"]
         with healing():
             await asyncio.gather(
                 *(way.operated.serve(modelName=name, replicas=1) for _ in range(MANY))
             )
-            await assert_eventually(lambda: _deployed(way), timeout=PATIENCE * 2)
+            await assert_eventually(lambda: _deployed(way), timeout=RECOVERY_SECONDS * 2)
         await way.aftermath()
 
 
@@ -78,24 +78,24 @@ async def _deployed(way: Way) -> bool:
 
 
 @pytest.mark.fault("R23", heals="the process is killed; the next one repairs the state")
-async def test_an_operator_that_runs_out_of_memory_leaves_nothing_that_the_next_can_not_mend(
+async def test_next_operator_recovers_after_one_runs_out_of_memory(
     way: Way, healing: Healing, tmp_path: Path
 ) -> None:
     async with operator_process(way.environ, tmp_path / "starved.log") as process:
-        first = await served(way)
+        first = await create_served(way)
         resource.prlimit(process.pid, resource.RLIMIT_AS, (used(process.pid),) * 2)
-        second = await way.changed(first)
-        more = [await way.changed(first) for _ in range(SOME)]
+        second = await way.request_changes(first)
+        more = [await way.request_changes(first) for _ in range(SOME)]
         await asyncio.sleep(STALL)
         process.kill()
     async with way.operator():
         with healing():
             for each in (second, *more):
-                await way.as_asked(first, each)
+                await way.wait_until_applied(first, each)
         await way.aftermath()
 
 
 def used(process: int) -> int:
-    """Bytes of address space."""
+    """Size of the address space in bytes."""
     pages = Path(f"/proc/{process}/statm").read_text().split()[0]
     return int(pages) * resource.getpagesize()

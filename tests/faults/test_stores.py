@@ -1,4 +1,4 @@
-"""The store is away, silent, slow, failing or full, has other keys, or lost its bucket."""
+"""The store is unavailable, silent, slow, failing or full, has other keys, or lost its bucket."""
 
 import asyncio
 import base64
@@ -15,11 +15,11 @@ from dev.servers.apiserver import ApiServer
 from dev.servers.process import answers, free_port
 from dev.servers.toxiproxy import Link, Toxiproxy
 from tests.faults.aftermath import Scene, aftermath
-from tests.faults.stores import Catalogue, at, named, said, with_store
+from tests.faults.stores import Catalogue, count_in_log, make_scene, store_settings, with_store
 from tests.support import volumes
 from tests.support.builders.objects import Raw, fresh_name
 from tests.support.faults_table import Healing
-from tests.support.interceptor import Asked, intercepting
+from tests.support.interceptor import Asked, running_interceptor
 from tests.support.operator.namespace import Operated
 from tests.support.operator.operator_process import operator_process
 from tests.support.operator.pods import post_pod
@@ -32,26 +32,26 @@ Outage = Callable[[Link], contextlib.AbstractContextManager[None]]
 
 @pytest.fixture
 async def scene(operated: Operated, apiserver: ApiServer, tmp_path: Path) -> Scene:
-    """An operator of the test's own."""
-    return await named(operated, apiserver, tmp_path)
+    """The operator of this test."""
+    return await make_scene(operated, apiserver, tmp_path)
 
 
 @pytest.fixture
 def catalogue(scene: Scene) -> Catalogue:
-    """Of the test's operator."""
+    """The Models of the test's operator."""
     return Catalogue(operated=scene.operated)
 
 
 @pytest.fixture
 def link(operated: Operated, proxies: Toxiproxy) -> Iterator[Link]:
-    """What the store is reached through."""
+    """The operator's connection to the store."""
     upstream = operated.site.store.endpoint.removeprefix("http://")
     with proxies.link(fresh_name("store"), upstream) as found:
         yield found
 
 
 def _environ(scene: Scene, link: Link) -> dict[str, str]:
-    return _settings(scene, **at(f"http://{link.address}", scene.operated.site.store))
+    return _settings(scene, **store_settings(f"http://{link.address}", scene.operated.site.store))
 
 
 def _settings(scene: Scene, **changes: str) -> dict[str, str]:
@@ -65,11 +65,11 @@ def _settings(scene: Scene, **changes: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     "outage",
     [
-        pytest.param(Link.away, id="refuses"),
-        pytest.param(lambda link: link.toxic("timeout", timeout=0), id="says-nothing"),
+        pytest.param(Link.disconnected, id="refuses"),
+        pytest.param(lambda link: link.toxic("timeout", timeout=0), id="silent"),
     ],
 )
-async def test_store_that_does_not_answer_holds_up_only_what_needs_it(
+async def test_unavailable_store_blocks_only_transfers(
     scene: Scene,
     catalogue: Catalogue,
     link: Link,
@@ -78,25 +78,25 @@ async def test_store_that_does_not_answer_holds_up_only_what_needs_it(
 ) -> None:
     environ = _environ(scene, link)
     async with operator_process(environ, scene.log):
-        kept = await catalogue.verified(await catalogue.asked())
+        kept = await catalogue.wait_until_verified(await catalogue.create_model())
     with contextlib.ExitStack() as wrong:
         wrong.enter_context(outage(link))
         async with operator_process(environ, scene.log):
-            asked = [await catalogue.asked() for _ in range(10)]
-            await catalogue.is_served(kept)
+            asked = [await catalogue.create_model() for _ in range(10)]
+            await catalogue.serve(kept)
             for each in asked:
-                await catalogue.told(each, "StoreUnreachable")
+                await catalogue.wait_for_store_reason(each, "StoreUnreachable")
             wrong.close()
             with healing():
                 for each in asked:
-                    await catalogue.verified(each)
+                    await catalogue.wait_until_verified(each)
             await aftermath(scene)
 
 
 @pytest.mark.fault(
     "R10", heals="the transfer continues at the store's pace, and doesn't start again"
 )
-async def test_slow_store_is_waited_for(
+async def test_transfer_to_a_slow_store_continues(
     scene: Scene, catalogue: Catalogue, link: Link, healing: Healing
 ) -> None:
     async with operator_process(_environ(scene, link), scene.log):
@@ -104,41 +104,41 @@ async def test_slow_store_is_waited_for(
             link.toxic("latency", latency=500),
             link.toxic("bandwidth", stream="upstream", rate=1000),
         ):
-            model = await catalogue.asked(24 * MIB)
-            await assert_eventually(lambda: _under_way(scene.operated, model), timeout=120)
+            model = await catalogue.create_model(24 * MIB)
+            await assert_eventually(lambda: _has_progress(scene.operated, model), timeout=120)
         with healing():
-            await catalogue.verified(model)
+            await catalogue.wait_until_verified(model)
         await aftermath(scene)
-    assert said(scene.log, "the transfer ended: Completed") == 1
-    assert said(scene.log, "the transfer ended: Store") == 0
+    assert count_in_log(scene.log, "the transfer ended: Completed") == 1
+    assert count_in_log(scene.log, "the transfer ended: Store") == 0
 
 
-async def _under_way(operated: Operated, model: Raw) -> bool:
-    found = await operated.says(model, "Stored", "Transferring")
+async def _has_progress(operated: Operated, model: Raw) -> bool:
+    found = await operated.wait_for_reason(model, "Stored", "Transferring")
     return bool(found["status"]["transfer"].get("bytesDone", 0) > 2 * MIB)
 
 
 @pytest.mark.fault("R10", heals="transfers, within half a minute of the store's recovery")
 @pytest.mark.long
-async def test_store_that_answers_503_is_asked_now_and_then(
+async def test_busy_store_is_retried_with_backoff(
     scene: Scene, catalogue: Catalogue, healing: Healing
 ) -> None:
-    async with intercepting(scene.operated.site.store.endpoint) as (store, endpoint):
-        environ = _settings(scene, **at(endpoint, scene.operated.site.store))
+    async with running_interceptor(scene.operated.site.store.endpoint) as (store, endpoint):
+        environ = _settings(scene, **store_settings(endpoint, scene.operated.site.store))
         async with operator_process(environ, scene.log):
-            kept = await catalogue.verified(await catalogue.asked())
+            kept = await catalogue.wait_until_verified(await catalogue.create_model())
             store.before = _busy
-            models = [await catalogue.asked() for _ in range(5)]
+            models = [await catalogue.create_model() for _ in range(5)]
             for each in models:
-                await catalogue.told(each, "StoreBusy")
-            await catalogue.is_served(kept)
+                await catalogue.wait_for_store_reason(each, "StoreBusy")
+            await catalogue.serve(kept)
             asked = len(store.asked)
             await asyncio.sleep(15)
             assert len(store.asked) - asked <= 30
             store.before = lambda _: None
             with healing():
                 for each in models:
-                    await catalogue.verified(each)
+                    await catalogue.wait_until_verified(each)
             await aftermath(scene)
 
 
@@ -156,19 +156,19 @@ def small_volume(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.fault("R10", heals="the transfer, with the parts it has, as soon as there is space")
-async def test_full_store_gets_the_rest_when_it_has_space(
+async def test_transfer_resumes_when_a_full_store_has_space(
     scene: Scene, catalogue: Catalogue, healing: Healing, small_volume: Path
 ) -> None:
     with objectstore.running(small_volume) as store:
-        environ = _settings(scene, **at(store.endpoint, store))
+        environ = _settings(scene, **store_settings(store.endpoint, store))
         async with operator_process(environ, scene.log):
-            model = await catalogue.asked(50 * MIB)
-            await catalogue.told(model, "StoreFull")
+            model = await catalogue.create_model(50 * MIB)
+            await catalogue.wait_for_store_reason(model, "StoreFull")
             _grow(small_volume)
             with healing():
-                await catalogue.verified(model)
+                await catalogue.wait_until_verified(model)
             await aftermath(with_store(scene, store))
-    assert said(scene.log, "going on with") >= 1
+    assert count_in_log(scene.log, "going on with") >= 1
 
 
 def _grow(volume: Path) -> None:
@@ -179,7 +179,7 @@ def _grow(volume: Path) -> None:
     "R10", heals="everything, once the operator's Secret has the new keys; the pods' URLs too"
 )
 @pytest.mark.long
-async def test_keys_that_are_rotated_are_taken_up(
+async def test_rotated_store_keys_are_used(
     scene: Scene, catalogue: Catalogue, healing: Healing, tmp_path: Path
 ) -> None:
     folder, port = tmp_path / "store", free_port()
@@ -187,20 +187,25 @@ async def test_keys_that_are_rotated_are_taken_up(
     with contextlib.ExitStack() as before:
         store = before.enter_context(objectstore.running(folder, port=port))
         mounted.write_text(store.secret_key)
-        keys = {**at(store.endpoint, store), "ROADSTEAD_STORE_SECRET_KEY_FILE": str(mounted)}
+        keys = {
+            **store_settings(store.endpoint, store),
+            "ROADSTEAD_STORE_SECRET_KEY_FILE": str(mounted),
+        }
         async with operator_process(_settings(scene, **keys), scene.log):
-            serve = await catalogue.is_served(await catalogue.asked())
-            await post_pod(scene.operated, await scene.operated.served(serve), node="node-1")
+            serve = await catalogue.serve(await catalogue.create_model())
+            await post_pod(
+                scene.operated, await scene.operated.wait_for_deployment(serve), node="node-1"
+            )
             assert await _opens(scene.operated, serve)
             before.close()
             store.secret_key_file.write_text("another-secret-key")
             with objectstore.running(folder, port=port):
-                model = await catalogue.asked()
-                await catalogue.told(model, "StoreDenied")
+                model = await catalogue.create_model()
+                await catalogue.wait_for_store_reason(model, "StoreDenied")
                 assert not await _opens(scene.operated, serve)
                 mounted.write_text("another-secret-key")
                 with healing():
-                    await catalogue.verified(model)
+                    await catalogue.wait_until_verified(model)
                     await assert_eventually(lambda: _opens(scene.operated, serve), timeout=120)
                 await aftermath(with_store(scene, store))
 
@@ -213,20 +218,22 @@ async def _opens(operated: Operated, serve: Raw) -> bool:
 
 
 @pytest.mark.fault("R10", heals="the bucket is created again, and its models are transferred again")
-async def test_bucket_that_is_deleted_is_filled_again(
+async def test_deleted_bucket_is_created_and_filled_again(
     scene: Scene, catalogue: Catalogue, healing: Healing
 ) -> None:
     bucket, client = fresh_name("bucket"), minio(scene.operated.site.store)
     environ = _settings(scene, ROADSTEAD_RESYNC_SECONDS="10")
     async with operator_process(environ, scene.log):
-        model = await catalogue.verified(await catalogue.asked(minioBucket=bucket))
+        model = await catalogue.wait_until_verified(
+            await catalogue.create_model(minioBucket=bucket)
+        )
     client.remove_object(bucket, model["status"]["minioPath"])
     client.remove_bucket(bucket)
     async with operator_process(environ, scene.log):
-        other = await catalogue.asked(minioBucket=bucket)
+        other = await catalogue.create_model(minioBucket=bucket)
         with healing():
-            await catalogue.verified(other)
+            await catalogue.wait_until_verified(other)
             held = model["status"]["minioPath"]
             await assert_eventually(lambda: scene.operated.site.holds(bucket, held), timeout=180)
-            await catalogue.verified(model)
+            await catalogue.wait_until_verified(model)
         await aftermath(scene)

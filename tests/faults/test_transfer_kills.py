@@ -1,4 +1,4 @@
-"""`roadstead transfer` is killed at offsets that nobody chose, and goes on."""
+"""`roadstead transfer` is killed at random offsets, and resumes."""
 
 import dataclasses
 import hashlib
@@ -23,16 +23,16 @@ from roadstead.transfer.messages import (
     parse_event,
 )
 from tests.support.builders.objects import fresh_name
-from tests.support.fault_server import FaultServer, serving
+from tests.support.fault_server import FaultServer, running_fault_server
 from tests.support.faults_table import Healing
 from tests.support.operator.site import Site
 from tests.support.store_client import minio
 from tests.support.transfer_process import (
     CONNECTIONS,
-    finished,
     job,
     start_transfer,
     transfer_environ,
+    wait_for_exit,
 )
 
 MIB = 2**20
@@ -43,13 +43,13 @@ SEED = 20261126
 
 @pytest.fixture
 def source(tmp_path: Path, size: int) -> Iterator[tuple[FaultServer, str]]:
-    """A source with a model of this size, which counts what it sends; the model's sha256."""
+    """A source with a model of this size, which counts the bytes that it sends; the sha256."""
     path = tmp_path / "model.gguf"
     samplegguf.write(path, size)
     with (
         path.open("rb") as file,
         mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
-        serving(content) as faults,
+        running_fault_server(content) as faults,
     ):
         yield faults, hashlib.sha256(content).hexdigest()
 
@@ -64,7 +64,7 @@ def source(tmp_path: Path, size: int) -> Iterator[tuple[FaultServer, str]]:
         pytest.param(2048 * MIB, id="2GiB", marks=pytest.mark.long),
     ],
 )
-def test_transfer_that_is_killed_ten_times_moves_little_twice(
+def test_transfer_killed_ten_times_transfers_little_twice(
     servers: Site,
     proxies: Toxiproxy,
     source: tuple[FaultServer, str],
@@ -88,7 +88,7 @@ def test_transfer_that_is_killed_ten_times_moves_little_twice(
             for offset in offsets:
                 resume = _killed(dataclasses.replace(asked, resume=resume), environ, faults, offset)
         with healing():
-            last = finished(start_transfer(dataclasses.replace(asked, resume=resume), environ))
+            last = wait_for_exit(start_transfer(dataclasses.replace(asked, resume=resume), environ))
     assert isinstance(last.last, Completed), last.stderr
     assert last.last.sha256 == sha256
     assert faults.bytes_sent <= size + KILLS * CONNECTIONS * PART_BYTES
@@ -98,7 +98,7 @@ def test_transfer_that_is_killed_ten_times_moves_little_twice(
 def _killed(
     asked: TransferJob, environ: Mapping[str, str], faults: FaultServer, offset: int
 ) -> Resume | None:
-    """Start it, kill it without warning at an offset; what a later run goes on with."""
+    """Start a transfer and kill it at an offset; returns what a later run resumes with."""
     before = faults.bytes_sent
     process = start_transfer(asked, environ)
     assert process.stdout is not None

@@ -1,4 +1,4 @@
-"""What was asked for, as a model to hold the cluster against: pure."""
+"""The requested state, as a model to compare the cluster with: pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ DEFAULT_CONTEXT: Final = 4096
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Server:
-    """A ModelServe that somebody wants."""
+    """A requested ModelServe."""
 
     model: str
     contract: str
@@ -21,7 +21,7 @@ class Server:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Contract:
-    """How many replicas one server may have, and what happens to one that has more."""
+    """Replicas that one server may have, and whether a larger one is drained."""
 
     replicas: int
     drains: bool = False
@@ -29,10 +29,10 @@ class Contract:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Shown:
-    """A server as it is to be found.
+    """The expected state of a server.
 
-    `replicas` is None where it has no Deployment or has one from before, of any size; `accepted`
-    is whether its contract covers it.
+    `replicas` is None if it has no Deployment or an earlier one of any size; `accepted` is whether
+    its contract covers it.
     """
 
     accepted: bool
@@ -42,46 +42,46 @@ class Shown:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """Models, servers and contracts by name; each change is another one of these."""
+    """Models, servers and contracts by name; each change returns a new instance."""
 
     models: frozenset[str] = frozenset()
     servers: Mapping[str, Server] = dataclasses.field(default_factory=dict)
     contracts: Mapping[str, Contract] = dataclasses.field(default_factory=dict)
 
     def with_model(self, name: str) -> Wanted:
-        """One more Model."""
+        """Add a Model."""
         return dataclasses.replace(self, models=self.models | {name})
 
     def without_model(self, name: str) -> Wanted:
-        """One Model fewer."""
+        """Remove a Model."""
         return dataclasses.replace(self, models=self.models - {name})
 
     def with_server(self, name: str, server: Server) -> Wanted:
-        """A server that is new, or another than before."""
+        """Add or replace a server."""
         return dataclasses.replace(self, servers={**self.servers, name: server})
 
     def without_server(self, name: str) -> Wanted:
-        """One server fewer."""
+        """Remove a server."""
         rest = {key: server for key, server in self.servers.items() if key != name}
         return dataclasses.replace(self, servers=rest)
 
     def with_contract(self, name: str, contract: Contract) -> Wanted:
-        """A contract that is new, or another than before."""
+        """Add or replace a contract."""
         return dataclasses.replace(self, contracts={**self.contracts, name: contract})
 
     def without_contract(self, name: str) -> Wanted:
-        """One contract fewer."""
+        """Remove a contract."""
         rest = {key: contract for key, contract in self.contracts.items() if key != name}
         return dataclasses.replace(self, contracts=rest)
 
     def users(self, model: str) -> frozenset[str]:
-        """The servers of a Model, which keep it from going."""
+        """The servers of a Model, which prevent its deletion."""
         return frozenset(name for name, each in self.servers.items() if each.model == model)
 
     def shown(self, name: str, *, runs: bool) -> Shown:
-        """What is to be found of a server; `runs` is whether it has a Deployment.
+        """The expected state of a server; `runs` is whether it has a Deployment.
 
-        A server that its contract does not cover is drained, or goes on as it was, or is not
+        A server that its contract does not cover is drained, or continues unchanged, or is not
         started.
         """
         server = self.servers[name]

@@ -1,4 +1,4 @@
-"""An operator whose way to the API server a test can break; the test's own way stays as it is."""
+"""An operator whose connection to the API server a test can break; the test's own is intact."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support import custom_objects
 from tests.support.builders.objects import Raw
 from tests.support.certificates import issue
 from tests.support.faults_table import Healing
-from tests.support.interceptor import Asked, Before, Interceptor, Lines, intercepting
+from tests.support.interceptor import Asked, Before, Interceptor, Lines, running_interceptor
 from tests.support.operator.namespace import Operated
 from tests.support.operator.operator_process import operator_process
 from tests.support.operator.replicas import account, user
@@ -31,16 +31,16 @@ from tests.support.waiting import assert_eventually
 
 NAME: Final = "operator"
 REST: Final = 4.0
-PATIENCE: Final = 150
-"""Seconds: a watch that tells nothing is given up after 70, and machines are shared."""
+RECOVERY_SECONDS: Final = 150
+"""Seconds: a silent watch is closed after 70, and the test machine may be slow."""
 LASTS: Final = 12.0
 MOST: Final = 5.0
-"""Requests a second for one kind."""
+"""Requests per second for one path."""
 
 
 @dataclasses.dataclass(kw_only=True)
 class Way:
-    """The operator asks through `link` (TCP), which leads to `between` (HTTP) and the server."""
+    """The operator connects through `link` (TCP) and `between` (HTTP) to the API server."""
 
     operated: Operated
     link: Link
@@ -50,16 +50,16 @@ class Way:
 
     @contextlib.asynccontextmanager
     async def operator(self) -> AsyncIterator[subprocess.Popen[bytes]]:
-        """The operator, which must not end before the block does."""
+        """Run the operator, which must not exit before the block ends."""
         async with operator_process(self.environ, self.scene.log) as process:
             yield process
             assert process.poll() is None, self.scene.log.read_text()[-3000:]
 
     @contextlib.contextmanager
     def before(self, hook: Before) -> Iterator[None]:
-        """Other answers for as long as the block lasts; open watches end as it begins."""
+        """Answer requests by `hook` while the block runs; open watches are closed at its start."""
         self.between.before = hook
-        self.between.hang_up()
+        self.between.close_watches()
         try:
             yield
         finally:
@@ -67,51 +67,51 @@ class Way:
 
     @contextlib.contextmanager
     def lines(self, hook: Lines) -> Iterator[None]:
-        """Other lines of watches for as long as the block lasts."""
+        """Change the lines of watches by `hook` while the block runs."""
         before, self.between.lines = self.between.lines, hook
         try:
             yield
         finally:
             self.between.lines = before
 
-    def rests(self) -> bool:
-        """Whether nothing was asked for a moment."""
+    def is_idle(self) -> bool:
+        """Whether there was no request for some seconds."""
         return all(each.at < time.monotonic() - REST for each in self.between.asked[-1:])
 
     def busiest(self, since: float) -> float:
-        """Requests a second for what was asked for most since then."""
+        """Requests per second for the path with the most requests since then."""
         paths = collections.Counter(
             each.path.partition("?")[0] for each in self.between.asked if each.at >= since
         )
         return max(paths.values(), default=0) / (time.monotonic() - since)
 
-    async def changed(self, first: Raw) -> Raw:
-        """Ask for one more server, and for another number of replicas of the first one."""
+    async def request_changes(self, first: Raw) -> Raw:
+        """Create another server, and change the replicas of the first one."""
         spec = first["spec"]
         await custom_objects.patch(self.operated.api, first, {"spec": {"replicas": 3}}, "scale")
         return await self.operated.serve(modelName=spec["modelName"])
 
-    async def as_asked(self, first: Raw, second: Raw) -> None:
-        """Wait until the cluster has what `changed` asked for."""
-        await self.has(first, replicas=3)
-        await self.has(second, replicas=second["spec"]["replicas"])
+    async def wait_until_applied(self, first: Raw, second: Raw) -> None:
+        """Wait until the cluster has the state that `request_changes` requested."""
+        await self.wait_for_replicas(first, replicas=3)
+        await self.wait_for_replicas(second, replicas=second["spec"]["replicas"])
 
-    async def has(self, serve: Raw, *, replicas: int) -> None:
-        """Wait until the Deployment of a server has so many replicas."""
+    async def wait_for_replicas(self, serve: Raw, *, replicas: int) -> None:
+        """Wait until the Deployment of a server has this number of replicas."""
         name = serve["metadata"]["name"]
 
-        async def brought() -> bool:
+        async def has_replicas() -> bool:
             found = {each["metadata"]["name"]: each for each in await self._deployments()}
             assert name in found
             return bool(found[name]["spec"]["replicas"] == replicas)
 
-        await assert_eventually(brought, timeout=PATIENCE)
+        await assert_eventually(has_replicas, timeout=RECOVERY_SECONDS)
 
     async def _deployments(self) -> list[Raw]:
         return await self.operated.children("deployments")
 
     async def aftermath(self) -> None:
-        """What must hold after any fault."""
+        """Check the conditions that must be true after any fault."""
         await aftermath(self.scene)
 
 
@@ -119,13 +119,13 @@ Fault = Callable[[Way], contextlib.AbstractContextManager[None]]
 
 
 @contextlib.asynccontextmanager
-async def leading(
+async def running_way(
     operated: Operated, server: ApiServer, proxies: Toxiproxy, folder: Path, **environ: str
 ) -> AsyncIterator[Way]:
-    """A way to the API server for an operator with these settings besides."""
+    """An operator with a breakable connection to the API server and these additional settings."""
     token, shown = await account(operated, NAME), issue(folder)
     trusted = ssl.create_default_context(cafile=str(server.ca))
-    async with intercepting(server.url, trusted=trusted, shown=shown) as (between, address):
+    async with running_interceptor(server.url, trusted=trusted, shown=shown) as (between, address):
         with proxies.link(operated.namespace, address.removeprefix("https://")) as link:
             path = folder / "operator.kubeconfig"
             content = kubeconfig_content(f"https://{link.address}", shown.authority, token)
@@ -146,33 +146,33 @@ async def leading(
             )
 
 
-async def served(way: Way) -> Raw:
-    """A ModelServe that has its model and its Deployment, under an operator that is at rest.
+async def create_served(way: Way) -> Raw:
+    """Create a ModelServe, and wait for its model, its Deployment and an idle operator.
 
-    After its start, and after each new list of kopf's, an operator lists once more by itself.
+    After its start, and after each new list by kopf, an operator lists once more by itself.
     """
     serve = await way.operated.serve(modelName=way.operated.site.publish(), replicas=1)
-    await way.operated.served(serve)
-    await assert_eventually(way.rests, timeout=PATIENCE)
+    await way.operated.wait_for_deployment(serve)
+    await assert_eventually(way.is_idle, timeout=RECOVERY_SECONDS)
     return serve
 
 
 def answering(
     status: int, headers: Mapping[str, str] | None = None
 ) -> Callable[[Asked], web.Response]:
-    """A hook for `Way.before`: every request gets this."""
+    """A hook for `Way.before`: all requests get this answer."""
     return lambda _: web.Response(status=status, headers=headers)
 
 
-async def befallen(way: Way, fault: Fault, healing: Healing, *, lasts: float = LASTS) -> None:
-    """Under an operator at work, `fault` begins, people ask for something, and it ends."""
+async def run_with_fault(way: Way, fault: Fault, healing: Healing, *, lasts: float = LASTS) -> None:
+    """Start an operator, inject `fault`, change objects, end the fault, and check the recovery."""
     async with way.operator():
-        first = await served(way)
+        first = await create_served(way)
         with fault(way):
             began = time.monotonic()
-            second = await way.changed(first)
+            second = await way.request_changes(first)
             await asyncio.sleep(lasts)
             assert way.busiest(began) < MOST
         with healing():
-            await way.as_asked(first, second)
+            await way.wait_until_applied(first, second)
         await way.aftermath()

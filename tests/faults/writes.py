@@ -1,6 +1,6 @@
-"""An operator behind proxies that see each of its writes, and can kill it right after one.
+"""An operator behind proxies that see each of its writes and can kill it right after one.
 
-The moment is the worst there is: the write is done, and nobody has heard of it.
+This is the worst moment: the write is done, and the operator has not received the answer.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from typing import Final
 
 from dev.servers.apiserver import ApiServer, kubeconfig_content
 from dev.servers.process import start
-from tests.faults.statements import stating
+from tests.faults.statements import running_statement_proxy
 from tests.support.certificates import issue
-from tests.support.interceptor import Asked, Cut, intercepting
+from tests.support.interceptor import Asked, Cut, running_interceptor
 from tests.support.ledger import Ledger
 from tests.support.operator.operator_process import COMMAND
 
 _CHANGES: Final = ("INSERT", "UPDATE", "DELETE")
 
 Kills = Callable[[int, int], bool]
-"""Whether to kill after a write: how many kills there were, and writes since the last one."""
+"""Whether to kill after a write: number of kills, and of writes since the last one."""
 
 
 def never(_kills: int, _since: int) -> bool:
-    """Let the operator live."""
+    """Don't kill the operator."""
     return False
 
 
 @dataclasses.dataclass(kw_only=True)
 class Writes:
-    """Counts them, and kills as `kills` says."""
+    """Counts writes, and kills as `kills` decides."""
 
     kills: Kills
     kill: Callable[[], None]
@@ -48,7 +48,7 @@ class Writes:
     _rows: int = 0
 
     def add(self, what: str) -> None:
-        """A write got through; raises Cut where the operator is dead before it hears of it."""
+        """A write completed; raises Cut if the operator is killed before it receives the answer."""
         self.done.append(what)
         self._since += 1
         if self.kills(len(self.killed_after), self._since):
@@ -58,7 +58,7 @@ class Writes:
             raise Cut
 
     def of_http(self, where: str) -> Callable[[Asked, int], None]:
-        """For an Interceptor: what was answered with success counts."""
+        """A hook for an Interceptor: successful requests count."""
 
         def after(asked: Asked, status: int) -> None:
             if asked.writes and status < 300 and "/leases/" not in asked.path:
@@ -67,7 +67,7 @@ class Writes:
         return after
 
     def of_ledger(self, tag: str) -> None:
-        """For Statements: what changed a row, and the end of its transaction."""
+        """A hook for Statements: changes of rows, and the end of their transaction, count."""
         command, *counts = tag.split(" ")
         if command == "COMMIT":
             changed, self._rows = self._rows, 0
@@ -80,21 +80,21 @@ class Writes:
 
 @dataclasses.dataclass(kw_only=True)
 class Incarnations:
-    """`roadstead operator`, started again whenever it has ended, as a kubelet would."""
+    """`roadstead operator`, restarted whenever it exits, as a kubelet does."""
 
     environ: dict[str, str]
     log: Path
     process: subprocess.Popen[bytes] | None = None
     codes: list[int] = dataclasses.field(default_factory=list)
-    """The exit codes of those that have ended."""
+    """Exit codes of the processes that have exited."""
 
     def kill(self) -> None:
-        """End it and its transfers at once, as the kernel ends a pod."""
+        """Kill it and its transfers at once, as the kernel kills a pod."""
         if self.process is not None and self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
 
-    async def live(self) -> None:
-        """Start one after the other until cancelled."""
+    async def run(self) -> None:
+        """Run one process after the other until cancelled."""
         try:
             while True:
                 self.process = self._begin()
@@ -109,7 +109,7 @@ class Incarnations:
 
 
 @contextlib.asynccontextmanager
-async def watched(
+async def running_operator(
     environ: dict[str, str],
     *,
     server: ApiServer,
@@ -118,9 +118,9 @@ async def watched(
     folder: Path,
     kills: Kills,
 ) -> AsyncIterator[tuple[Writes, Incarnations]]:
-    """An operator that lives within the block, all of whose writes are seen.
+    """Run an operator while the block runs; all its writes are seen.
 
-    `environ` is what it would have without the proxies, `token` whom it is at the API server.
+    `environ` is its environment without the proxies, `token` its credentials at the API server.
     """
     living = Incarnations(environ=environ, log=folder / "operator.log")
     writes = Writes(kills=kills, kill=living.kill)
@@ -128,12 +128,14 @@ async def watched(
     trusted = ssl.create_default_context(cafile=str(server.ca))
     async with contextlib.AsyncExitStack() as stack:
         kube, kube_url = await stack.enter_async_context(
-            intercepting(server.url, trusted=trusted, shown=shown)
+            running_interceptor(server.url, trusted=trusted, shown=shown)
         )
         store, store_url = await stack.enter_async_context(
-            intercepting(environ["ROADSTEAD_STORE_ENDPOINT"])
+            running_interceptor(environ["ROADSTEAD_STORE_ENDPOINT"])
         )
-        port = await stack.enter_async_context(stating(ledger.server.port, writes.of_ledger))
+        port = await stack.enter_async_context(
+            running_statement_proxy(ledger.server.port, writes.of_ledger)
+        )
         kube.after, store.after = writes.of_http("api"), writes.of_http("store")
         kubeconfig = folder / "proxied.kubeconfig"
         kubeconfig.write_text(json.dumps(kubeconfig_content(kube_url, shown.authority, token)))
@@ -144,7 +146,7 @@ async def watched(
             "ROADSTEAD_STORE_ENDPOINT": store_url,
             "ROADSTEAD_LEDGER_DSN_FILE": str(dsn),
         }
-        task = asyncio.create_task(living.live())
+        task = asyncio.create_task(living.run())
         try:
             yield writes, living
         finally:

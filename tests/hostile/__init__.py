@@ -1,1 +1,1 @@
-"""What is done with text that a stranger wrote costs no more than its length."""
+"""Text of untrusted origin is processed in linear time."""

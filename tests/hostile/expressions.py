@@ -23,9 +23,9 @@ _ROUTES: Final = frozenset({"get", "post", "put", "patch", "delete", "head", "op
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Expression:
-    """One regular expression, where it stands, and whether it is searched for in a text.
+    """A regular expression, its location, and whether texts are searched for it.
 
-    Else it is only matched at the beginning of one.
+    Otherwise it is only matched at the start of a text.
     """
 
     module: str
@@ -38,7 +38,7 @@ class Expression:
 
 
 def expressions(package: str) -> list[Expression]:
-    """All of a package; fails for one that can't be known without running its function."""
+    """All expressions of a package; fails for one that is only known inside a function."""
     modules = list(_modules(package))
     used = [use for module in modules for use in module.uses()]
     return [found for module in modules for found in module.expressions(used)]
@@ -60,13 +60,13 @@ class _Module:
         self._tree = ast.parse(path.read_text(encoding="utf-8"))
 
     def uses(self) -> Iterator[tuple[str, str]]:
-        """A name, and the method that is called of it: `_FORM`, `fullmatch`."""
+        """Names and the methods that are called on them: `_FORM`, `fullmatch`."""
         for node in ast.walk(self._tree):
             if _is_method(node) and isinstance(node.func.value, ast.Name):
                 yield node.func.value.id, node.func.attr
 
     def expressions(self, used: list[tuple[str, str]]) -> Iterator[Expression]:
-        """Those of `re`, by the methods that are called of their names anywhere, and routes."""
+        """Expressions of `re`, by the methods called on their names anywhere, and routes."""
         self._check_imports()
         named = self._assigned()
         for node in ast.walk(self._tree):
@@ -83,16 +83,16 @@ class _Module:
 
     @functools.cached_property
     def _names(self) -> dict[str, Any]:
-        """What the names of the module stand for."""
+        """The values of the module's names."""
         return vars(importlib.import_module(self._name))
 
     def _check_imports(self) -> None:
         for node in ast.walk(self._tree):
             taken = isinstance(node, ast.ImportFrom) and node.module == "re"
-            assert not taken, f"{self._name}: write `import re`, which is looked for here"
+            assert not taken, f"{self._name}: write `import re`, so that its expressions are found"
 
     def _assigned(self) -> dict[ast.AST, str]:
-        """By the call that makes it, the name of a constant."""
+        """The name of the constant for each call that creates one."""
         found: dict[ast.AST, str] = {}
         for node in ast.walk(self._tree):
             target: ast.expr | None = node.target if isinstance(node, ast.AnnAssign) else None

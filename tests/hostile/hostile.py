@@ -1,7 +1,7 @@
-"""Texts that are hard for a regular expression: repetitions of its own tokens, and then no match.
+"""Texts that are hard for a regular expression: repetitions of its own tokens without a match.
 
-A token is any run of the expression's neighbouring elements, each written as one of the texts that
-it matches: `x-`, `amz`, `-`, `x-amz-`, `a`, `=`, ... for `x-(?:amz|goog)-[a-z-]+=`.
+A token is any run of neighbouring elements of the expression, each replaced by a text that it
+matches: `x-`, `amz`, `-`, `x-amz-`, `a`, `=`, ... for `x-(?:amz|goog)-[a-z-]+=`.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ _CHOICES: Final = 3
 _REPEATS: Final = frozenset({"MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"})
 _CATEGORIES: Final = {"CATEGORY_DIGIT": "0", "CATEGORY_SPACE": " ", "CATEGORY_WORD": "a"}
 _ENDS: Final = ("", "\x00", "a")
-"""Of which one at least does not belong to a class that the token belongs to."""
+"""At least one of them is not in a class that the token belongs to."""
 
 
 def hostile(pattern: re.Pattern[Any]) -> Iterator[tuple[str, str, str]]:
-    """What a text begins with, what is repeated in it, and what it ends with."""
+    """Start, repeated token and end of each text."""
     source = pattern.pattern
     text = source.decode("latin-1") if isinstance(source, bytes) else source
     tokens: set[str] = set()
@@ -35,7 +35,7 @@ def hostile(pattern: re.Pattern[Any]) -> Iterator[tuple[str, str, str]]:
 
 
 def _sequence(items: Sequence[tuple[Any, Any]], tokens: set[str]) -> list[str]:
-    """Texts that the sequence matches; what its neighbouring elements match goes into `tokens`."""
+    """Texts that the sequence matches; those of neighbouring elements are added to `tokens`."""
     parts = [_texts(str(op), argument, tokens) for op, argument in _words(items)]
     for start in range(len(parts)):
         for end in range(start + 1, min(start + _NEIGHBOURS, len(parts)) + 1):
@@ -44,7 +44,7 @@ def _sequence(items: Sequence[tuple[Any, Any]], tokens: set[str]) -> list[str]:
 
 
 def _words(items: Sequence[tuple[Any, Any]]) -> Iterator[tuple[str, Any]]:
-    """The same with letters that follow each other as one element."""
+    """The elements, with consecutive letters merged into one."""
     word = ""
     for op, argument in items:
         if str(op) == "LITERAL":
@@ -59,7 +59,7 @@ def _words(items: Sequence[tuple[Any, Any]]) -> Iterator[tuple[str, Any]]:
 
 
 def _joined(parts: Sequence[list[str]]) -> list[str]:
-    """The first text of each part, and the same with every other one in its place."""
+    """The first text of each part, and variants with one other text."""
     first = [choices[0] for choices in parts]
     found = ["".join(first)]
     for at, choices in enumerate(parts):
@@ -69,7 +69,7 @@ def _joined(parts: Sequence[list[str]]) -> list[str]:
 
 
 def _texts(op: str, argument: Any, tokens: set[str]) -> list[str]:
-    """Texts that one element matches; an empty one where it takes none."""
+    """Texts that one element matches; an empty one if it matches nothing."""
     if op == "WORD":
         return [argument]
     if op == "NOT_LITERAL":
@@ -91,7 +91,7 @@ def _texts(op: str, argument: Any, tokens: set[str]) -> list[str]:
 
 
 def _of_class(items: Sequence[tuple[Any, Any]]) -> list[str]:
-    """One character for each part of a class; for a negated one the first that it does not name."""
+    """One character for each part of a class; for a negated class, one that it does not name."""
     if str(items[0][0]) == "NEGATE":
         named = set("".join(_members(items[1:])))
         return [next(probe for probe in _PROBES if probe not in named)]

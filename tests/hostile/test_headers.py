@@ -1,4 +1,4 @@
-"""What a header that somebody made for the purpose costs the transfer of a model."""
+"""The cost of a crafted gguf header for the transfer of a model."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MIB = 2**20
 MOST = 8 * MIB
 CHUNK = 64 * 1024
 Block = Callable[[int], bytes]
-"""One metadata pair, the number of which makes its key another one."""
+"""One metadata pair; the number makes its key unique."""
 
 
 def pair(key: str, kind: int, value: bytes) -> bytes:
@@ -55,7 +55,7 @@ def preamble(tensors: int, keys: int) -> bytes:
 
 
 def of_blocks(blocks: Iterable[Block], length: int) -> Iterator[bytes]:
-    """A header of about `length` bytes that has these pairs in turn, and never ends."""
+    """A header of about `length` bytes with these pairs in turn, which is never complete."""
     yield preamble(1, 2**14)
     written = 0
     for at, block in zip(range(2**14), itertools.cycle(blocks), strict=False):
@@ -67,7 +67,7 @@ def of_blocks(blocks: Iterable[Block], length: int) -> Iterator[bytes]:
 
 
 def of_tensors(count: int) -> Iterator[bytes]:
-    """A header with so many tensors of one byte, each with another name of the longest."""
+    """A header with so many tensors of one byte, each with a unique name of the maximum length."""
     yield preamble(count, 0)
     for at in range(count):
         yield samplegguf.text(f"{at:063}") + struct.pack("<IQIQ", 1, 1, 24, 32 * at)
@@ -84,7 +84,7 @@ def in_chunks(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def follow(pieces: Iterable[bytes]) -> str:
-    """Why the model is refused; empty if that is not known yet."""
+    """The reason why the model is refused; empty if it is not known yet."""
     verifier = ContentVerifier(2**40)
     for chunk in in_chunks(pieces):
         try:
@@ -95,7 +95,7 @@ def follow(pieces: Iterable[bytes]) -> str:
 
 
 def peak(pieces: Iterable[bytes]) -> int:
-    """Bytes that are allocated at once, at most, while a model is followed."""
+    """Peak of allocated bytes while a model is verified."""
     tracemalloc.start()
     try:
         follow(pieces)
@@ -105,7 +105,7 @@ def peak(pieces: Iterable[bytes]) -> int:
 
 
 @pytest.mark.parametrize("name", BLOCKS)
-def test_a_long_header_takes_little_memory(name: str) -> None:
+def test_long_header_takes_little_memory(name: str) -> None:
     assert peak(of_blocks([BLOCKS[name]], 12 * MIB)) < MOST
 
 
@@ -120,7 +120,7 @@ def test_any_header_takes_little_memory(blocks: list[Block]) -> None:
 
 
 @pytest.mark.parametrize("name", BLOCKS)
-def test_a_long_header_costs_no_more_than_its_length(name: str) -> None:
+def test_long_header_takes_linear_time(name: str) -> None:
     def prepare(length: int) -> Callable[[], object]:
         return functools.partial(follow, list(of_blocks([BLOCKS[name]], length)))
 
@@ -140,5 +140,5 @@ def test_a_long_header_costs_no_more_than_its_length(name: str) -> None:
         ),
     ],
 )
-def test_one_bound_is_over_all_that_is_read(pieces: Iterator[bytes]) -> None:
+def test_one_limit_covers_the_whole_header(pieces: Iterator[bytes]) -> None:
     assert "more than 4194304 keys, tensors and items" in follow(pieces)

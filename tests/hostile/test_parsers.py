@@ -1,4 +1,4 @@
-"""Everything that takes text of strangers apart takes time that is linear in what it is given."""
+"""Every parser of untrusted text takes linear time."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def series(text: str) -> object:
 
 
 def stored_already(text: str) -> str:
-    """An update of an object with many texts like tokens, all of which it has had before."""
+    """An update of an object with many token-like texts, all of which were stored before."""
     texts = [f"{text[at : at + 16]}{at}" for at in range(0, len(text), 16)]
     raw = thing(spec={"x": texts})
     return misplaced(raw, raw)
@@ -68,7 +68,7 @@ PARSERS: dict[str, Parser] = {
 
 
 def work(parser: Parser, token: str, length: int) -> Callable[[], object]:
-    """The parser with a text of `length` characters; that it refuses it is as well."""
+    """The parser with a text of `length` characters, which it may refuse."""
     text = token * (length // len(token))
 
     def run() -> None:
@@ -87,12 +87,12 @@ def slow(parser: Parser, tokens: Sequence[str] = TOKENS) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("name", PARSERS)
-def test_hostile_text_costs_no_more_than_its_length(name: str) -> None:
+def test_hostile_text_takes_linear_time(name: str) -> None:
     assert not next(slow(PARSERS[name]), "")
 
 
-def test_quadratic_parser_is_caught() -> None:
-    def each_looks_at_all(text: str) -> object:
+def test_quadratic_parser_is_detected() -> None:
+    def count_each(text: str) -> object:
         return [text.count(character, at) for at, character in enumerate(text)]
 
-    assert next(slow(each_looks_at_all, ["a"]), "")
+    assert next(slow(count_each, ["a"]), "")

@@ -1,4 +1,4 @@
-"""Every regular expression of the product takes time that is linear in what it is given."""
+"""Every regular expression of the product takes linear time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ALL = [*expressions("roadstead"), *expressions("roadstead_webhooks")]
 
 
 def slowest(pattern: re.Pattern[Any], *, searched: bool = True) -> str:
-    """A text on which a pattern is worse than linear, and by how much; empty if there is none."""
+    """A text for which a pattern is worse than linear, with the factor; empty if there is none."""
     for begin, token, end in hostile(pattern):
         prepare = functools.partial(searching, pattern, searched, begin, token, end)
         if grown := excess(prepare):
@@ -38,14 +38,14 @@ def searching(
     return lambda: (pattern.match(text), pattern.fullmatch(text))
 
 
-def test_they_are_all_found() -> None:
+def test_expressions_are_found_in_both_packages() -> None:
     modules = {found.module.partition(".")[0] for found in ALL}
     assert modules == {"roadstead", "roadstead_webhooks"}
     assert len(ALL) > 50
 
 
 @pytest.mark.parametrize("expression", ALL, ids=str)
-def test_hostile_text_costs_no_more_than_its_length(expression: Expression) -> None:
+def test_hostile_text_takes_linear_time(expression: Expression) -> None:
     assert not slowest(expression.pattern, searched=expression.searched), expression.pattern.pattern
 
 
@@ -61,5 +61,5 @@ def test_hostile_text_costs_no_more_than_its_length(expression: Expression) -> N
         pytest.param(r"<!--.*?-->", id="comment without its end"),
     ],
 )
-def test_quadratic_expression_is_caught(source: str) -> None:
+def test_quadratic_expression_is_detected(source: str) -> None:
     assert slowest(re.compile(source))

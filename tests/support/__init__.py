@@ -1,1 +1,1 @@
-"""What more than one tier of tests, or the benchmarks, use. It imports no tier."""
+"""Code that several tiers of tests, or the benchmarks, use. It imports no tier."""

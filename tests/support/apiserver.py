@@ -1,7 +1,7 @@
-"""Fixtures of a real API server with Roadstead's CRDs, and of a namespace in it.
+"""Fixtures of an API server with Roadstead's CRDs, and of a namespace in it.
 
-A conftest imports those that it wants. Each conftest that imports `apiserver` gets an API server
-that no other folder's tests write to, and that ends with them.
+A conftest imports those that it uses. Each conftest that imports `apiserver` gets its own API
+server, which only tests of its folder use and which is stopped after them.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ PROGRAMS = ("etcd", "kube-apiserver", "kubectl")
 def build_before_timers(session: pytest.Session, folder: Path, *programs: str) -> None:
     """Build what the cache lacks, if a test below `folder` was collected.
 
-    For `pytest_collection_finish`: a build takes minutes, and no test's timer runs yet.
+    For `pytest_collection_finish`: a build takes minutes, and test timeouts don't run yet.
     """
     if any(folder in item.path.parents for item in session.items):
         ensure(*programs)
@@ -38,7 +38,7 @@ def binaries() -> dict[str, Path]:
 def apiserver(
     binaries: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ApiServer]:
-    """An API server with the CRDs, whose audit log has every write."""
+    """An API server with the CRDs, whose audit log contains every write."""
     with running(binaries, tmp_path_factory.mktemp("apiserver")) as server:
         asyncio.run(install_crds(server))
         yield server
@@ -46,19 +46,19 @@ def apiserver(
 
 @pytest.fixture
 async def api(apiserver: ApiServer) -> AsyncIterator[client.ApiClient]:
-    """An administrator's client."""
+    """A client with the administrator's rights."""
     async with connect(apiserver) as connected:
         yield connected
 
 
 @pytest.fixture
 async def namespace(api: client.ApiClient) -> str:
-    """A namespace of the test's own. It stays: nothing here deletes what is in one."""
+    """A namespace for one test. It is not deleted."""
     return await fresh_namespace(api, "test")
 
 
 async def fresh_namespace(api: client.ApiClient, prefix: str) -> str:
-    """Create a namespace with a name of its own; the name."""
+    """Create a namespace with a unique name; returns the name."""
     name = fresh_name(prefix)
     body = client.V1Namespace(metadata=client.V1ObjectMeta(name=name))
     await client.CoreV1Api(api).create_namespace(body)

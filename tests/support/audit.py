@@ -1,4 +1,4 @@
-"""Who wrote what, by the API server's audit log."""
+"""Writes of each user, from the API server's audit log."""
 
 import dataclasses
 import datetime
@@ -12,28 +12,28 @@ from tests.support.builders.objects import Raw
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Write:
-    """A request that was to change something."""
+    """A request to write."""
 
     at: datetime.datetime
-    """When the API server had it."""
+    """Time at which the API server received it."""
     user: str
     verb: str
     resource: str
     name: str
     path: str
     code: int
-    """The answer's status."""
+    """Status of the answer."""
 
 
 def writes(audit: Path, users: Collection[str]) -> list[Write]:
-    """What these users wrote, in order; Leases are left out."""
+    """The writes of these users in order, without those of Leases."""
     found = [_write(event) for event in _events(audit) if event["user"]["username"] in users]
     kept = [each for each in found if each.resource != "leases"]
     return sorted(kept, key=lambda each: each.at)
 
 
 def writes_in(audit: Path, namespace: str) -> Counter[tuple[str, str, str]]:
-    """What anybody wrote in a namespace, attempts too: verb, kind and name."""
+    """All writes in a namespace, including failed ones, by verb, kind and name."""
     abouts = ((event["verb"], event.get("objectRef", {})) for event in _events(audit))
     return Counter(
         (verb, about["resource"], about.get("name", ""))
@@ -43,8 +43,8 @@ def writes_in(audit: Path, namespace: str) -> Counter[tuple[str, str, str]]:
 
 
 def _events(audit: Path) -> Iterator[Raw]:
-    whole, _, _ = audit.read_text().rpartition("\n")  # The last line may be half written.
-    return map(json.loads, whole.splitlines())
+    complete, _, _ = audit.read_text().rpartition("\n")  # The last line may be incomplete.
+    return map(json.loads, complete.splitlines())
 
 
 def _write(event: Raw) -> Write:

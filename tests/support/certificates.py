@@ -1,4 +1,4 @@
-"""Certificates for 127.0.0.1: signed by an authority, or self-signed."""
+"""Certificates for 127.0.0.1: signed by a CA, or self-signed."""
 
 import datetime
 import ipaddress
@@ -15,7 +15,7 @@ LIFETIME = datetime.timedelta(hours=2)
 
 
 def issue(folder: Path) -> Certificate:
-    """Write both, PEM, to `folder`."""
+    """Write a CA and a server certificate to `folder` as PEM."""
     authority_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     authority = _authority(authority_key)
     leaf = _leaf(key.public_key(), authority, authority_key, name="127.0.0.1")
@@ -33,7 +33,7 @@ def issue(folder: Path) -> Certificate:
 
 
 def issue_clients(folder: Path, *names: str) -> Path:
-    """Write `NAME.crt` and `NAME.key` for each common name, PEM; the authority's certificate."""
+    """Write `NAME.crt` and `NAME.key` for each common name; returns the CA certificate."""
     authority_key = ec.generate_private_key(ec.SECP256R1())
     authority = _authority(authority_key)
     pem = serialization.Encoding.PEM
@@ -107,7 +107,7 @@ def _name(common: str) -> x509.Name:
 
 
 def write_certificate(folder: Path, *, days: int = 1) -> None:
-    """A new self-signed certificate: `ca.crt`, `tls.crt`, `tls.key`. A negative one has ended."""
+    """Write a self-signed certificate: `ca.crt`, `tls.crt`, `tls.key`; expired if days < 0."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "webhooks")])
     now = datetime.datetime.now(datetime.UTC)

@@ -1,4 +1,4 @@
-"""The chart as Helm renders it, parsed."""
+"""The chart as rendered by Helm, parsed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ EXISTING_POSTGRES: Values = {
     },
     "networkPolicy": {"ledgerPeers": [{"ipBlock": {"cidr": "10.2.0.0/16"}}]},
 }
-"""... and an existing Postgres."""
+"""An existing Postgres instead of the embedded one."""
 
 NO_LEDGER: Values = {"ledger": {"enabled": False}}
 
@@ -142,15 +142,15 @@ EVERYTHING: Values = {
         "ledgerFrom": [{"podSelector": {"matchLabels": {"app": "grafana"}}}],
     },
 }
-"""Every value set that is empty by default, as far as they go together."""
+"""Values for everything that is empty by default, as far as they are compatible."""
 
 MONITORING = ("monitoring.coreos.com/v1/PodMonitor", "monitoring.coreos.com/v1/PrometheusRule")
-"""What a cluster with the Prometheus operator knows besides."""
+"""Additional APIs of a cluster with the Prometheus operator."""
 
 TRAEFIK: Values = {
     "gateway": {"kind": "traefik", "url": "https://models.example.com", "namespace": "gateway"},
 }
-"""Servers reached through Traefik's own objects."""
+"""Routes as Traefik's own objects."""
 
 GATEWAY_API: Values = {
     "gateway": {
@@ -160,34 +160,34 @@ GATEWAY_API: Values = {
         "parent": {"name": "models", "sectionName": "https"},
     },
 }
-"""... and through HTTPRoutes."""
+"""Routes as HTTPRoutes."""
 
 
 class ChartRefused(Exception):
-    """Helm's message for values that the chart does not take."""
+    """Helm's message for invalid values."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Rendered:
-    """The objects of one rendering."""
+    """The rendered objects."""
 
     objects: list[Object]
 
     def of(self, kind: str) -> list[Object]:
-        """All of a kind."""
+        """All objects of a kind."""
         return [each for each in self.objects if each["kind"] == kind]
 
     def one(self, kind: str, name: str) -> Object:
-        """The one of that kind and name."""
+        """The object of that kind and name."""
         (found,) = (each for each in self.of(kind) if each["metadata"]["name"] == name)
         return found
 
     def names(self, kind: str) -> list[str]:
-        """Of all of a kind."""
+        """The names of all objects of a kind."""
         return [each["metadata"]["name"] for each in self.of(kind)]
 
     def pod_specs(self) -> Iterator[Object]:
-        """The pod of each workload, and of those that the operator makes of a template."""
+        """The pod spec of each workload, and of the operator's template for Jobs."""
         for kind in ("Deployment", "StatefulSet", "DaemonSet", "Job"):
             for each in self.of(kind):
                 yield each["spec"]["template"]["spec"]
@@ -195,13 +195,13 @@ class Rendered:
             yield self.transfer_job()["spec"]["template"]["spec"]
 
     def transfer_job(self) -> Object:
-        """The template of transfers' Jobs."""
+        """The template of the transfer Jobs."""
         text = self.one("ConfigMap", "roadstead-transfer-job")["data"]["job.yaml"]
         template: Object = yaml.safe_load(text)
         return template
 
     def env(self, part: str) -> dict[str, str]:
-        """The environment of `operator`, say, or `webhooks`; values from fields are left empty."""
+        """The environment of a component such as `operator`; values from fields are empty."""
         deployment = self.one("Deployment", f"roadstead-{part}")
         (container,) = deployment["spec"]["template"]["spec"]["containers"]
         return {each["name"]: each.get("value", "") for each in container["env"]}
@@ -213,12 +213,12 @@ class Rendered:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Chart:
-    """The chart, rendered by a Helm program as release `roadstead` in `roadstead-system`."""
+    """The chart, rendered by a Helm binary as release `roadstead` in `roadstead-system`."""
 
     helm: Path
 
     def render(self, values: Values | None = None, *, apis: Sequence[str] = MONITORING) -> Rendered:
-        """Render with values over the defaults, for a cluster that knows `apis` besides its own.
+        """Render with values over the defaults, for a cluster with the additional `apis`.
 
         Raises ChartRefused.
         """
@@ -239,7 +239,7 @@ class Chart:
         return done.stdout
 
     def lint(self) -> str:
-        """What `helm lint --strict` says."""
+        """Output of `helm lint --strict`."""
         command = [str(self.helm), "lint", "--strict", "--quiet", str(CHART)]
         done = subprocess.run(command, capture_output=True, text=True)
         return done.stdout + done.stderr

@@ -1,4 +1,4 @@
-"""What a browser sends to the console, without one."""
+"""A client that sends requests to the console as a browser does."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HTML = "text/html,application/xhtml+xml"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Answer:
-    """An answer, read."""
+    """An answer with its body."""
 
     status: int
     headers: Any
@@ -25,12 +25,12 @@ class Answer:
 
     @property
     def json(self) -> Any:
-        """The body."""
+        """The parsed body."""
         return json.loads(self.text)
 
 
 class Browser:
-    """One person's; `cookie` is what it keeps, empty without a session."""
+    """One user's browser; `cookie` is empty without a session."""
 
     def __init__(self, origin: str) -> None:
         self.origin = origin
@@ -46,12 +46,12 @@ class Browser:
 
     @property
     def session(self) -> aiohttp.ClientSession:
-        """Of aiohttp."""
+        """The client session of aiohttp."""
         assert self._session is not None
         return self._session
 
     def headers(self, method: str = "GET", **more: str) -> dict[str, str]:
-        """As a browser sends them for a page of its own."""
+        """Headers that a browser sends for the console's own pages."""
         own = {"Accept": HTML} | ({"Origin": self.origin} if method != "GET" else {})
         cookie = {"Cookie": f"{COOKIE}={self.cookie}"} if self.cookie else {}
         return {**own, **cookie, **more}
@@ -65,7 +65,7 @@ class Browser:
         body: Any = None,
         headers: dict[str, str] | None = None,
     ) -> Answer:
-        """One request; `data` is a form, `body` JSON, `headers` besides the usual ones."""
+        """Send a request; `data` is a form, `body` JSON, `headers` are additional."""
         sent = {**self.headers(method), **(headers or {})}
         async with self.session.request(
             method, self.origin + path, data=data, json=body, headers=sent, allow_redirects=False
@@ -74,11 +74,11 @@ class Browser:
             return Answer(status=response.status, headers=response.headers, text=text)
 
     async def get(self, path: str, **headers: str) -> Answer:
-        """A page."""
+        """Get a page."""
         return await self.ask("GET", path, headers=headers)
 
     async def sign_in(self, subject: str, *groups: str, **claims: Any) -> Answer:
-        """Paste a token; the cookie is kept."""
+        """Sign in with a token and keep the cookie."""
         token = make_token(subject, *groups, **{"jti": secrets.token_hex(8), **claims})
         answer = await self.ask("POST", "/sign-in", data={"token": token, "next": "/servers"})
         if "Set-Cookie" in answer.headers:

@@ -1,4 +1,4 @@
-"""Roadstead's three kinds, created, read and changed through the real API server."""
+"""Creates, reads and updates Roadstead's three kinds at the API server."""
 
 import json
 from collections.abc import Awaitable, Mapping
@@ -14,9 +14,9 @@ APPLY_PATCH = "application/apply-patch+yaml"
 
 
 async def create(api: client.ApiClient, body: Raw, *, strict: bool = True) -> Raw:
-    """Create `body` and return what the server stored, defaults filled in.
+    """Create `body` and return the stored object, with defaults.
 
-    With `strict` an unknown field is refused, as kubectl has it. Raises ApiException.
+    With `strict`, an unknown field is refused, as with kubectl. Raises ApiException.
     """
     validation = "Strict" if strict else "Ignore"
     where = path(body, named=False)
@@ -24,7 +24,7 @@ async def create(api: client.ApiClient, body: Raw, *, strict: bool = True) -> Ra
 
 
 async def get(api: client.ApiClient, body: Raw, subresource: str = "") -> Raw:
-    """The object of the kind, namespace and name of `body` as it is stored now."""
+    """The stored object with the kind, namespace and name of `body`."""
     return await call(api, "GET", path(body, subresource))
 
 
@@ -36,25 +36,25 @@ async def patch(
 
 
 async def apply(api: client.ApiClient, body: Raw, *, manager: str = "test") -> Raw:
-    """Server-side apply `body`, taking over fields that others own."""
+    """Apply `body` server-side, including fields of other managers."""
     where = f"{path(body)}?fieldManager={manager}&force=true&fieldValidation=Strict"
     return await call(api, "PATCH", where, body, APPLY_PATCH)
 
 
 async def delete(api: client.ApiClient, body: Raw) -> None:
-    """Delete the object; one with a finalizer stays until that is gone."""
+    """Delete the object; one with a finalizer stays until the finalizer is removed."""
     await call(api, "DELETE", path(body))
 
 
 async def refusal(attempt: Awaitable[Raw], *, allowed: str | None = None) -> str:
-    """The API server's message for a request that it must refuse, or `allowed` where it may not."""
+    """The API server's message for a request that is refused; `allowed`, if given, if it is not."""
     try:
         accepted = await attempt
     except client.ApiException as error:
         return str(json.loads(error.body or "{}")["message"])
     if allowed is not None:
         return allowed
-    raise AssertionError(f"was not refused: {accepted}")
+    raise AssertionError(f"the request was not refused: {accepted}")
 
 
 def _collection(kind: str, namespace: str | None) -> str:
@@ -63,7 +63,7 @@ def _collection(kind: str, namespace: str | None) -> str:
 
 
 def path(body: Raw, subresource: str = "", *, named: bool = True) -> str:
-    """Where the API server has the object; its collection where it is not `named`."""
+    """The object's path at the API server; the path of its collection unless `named`."""
     metadata = body["metadata"]
     where = _collection(body["kind"], metadata.get("namespace"))
     if not named:
@@ -79,7 +79,7 @@ async def call(
     body: Raw | list[Raw] | None = None,
     content_type: str = "application/json",
 ) -> Raw:
-    """Any request, JSON in and out. Raises ApiException."""
+    """Send any request with JSON. Raises ApiException."""
     headers = {"Accept": "application/json", "Content-Type": content_type}
     request = await api.param_serialize(
         method, path, header_params=headers, body=body, auth_settings=["BearerToken"]

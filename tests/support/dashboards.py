@@ -1,4 +1,4 @@
-"""The queries of dashboards/, as Grafana would send them."""
+"""The queries of dashboards/, as Grafana sends them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Json = dict[str, Any]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Query:
-    """One query of a panel, or of a variable."""
+    """A query of a panel or of a variable."""
 
     where: str
     """`<dashboard>: <panel>, <letter>`."""
@@ -33,12 +33,12 @@ def load(path: Path) -> Json:
 
 
 def panels(dashboard: Json) -> Iterator[Json]:
-    """Those that show something."""
+    """All panels except rows."""
     return (panel for panel in dashboard["panels"] if panel["type"] != "row")
 
 
 def queries() -> list[Query]:
-    """All of all dashboards."""
+    """The queries of all dashboards."""
     return [query for path in FILES for query in _queries(path.stem, load(path))]
 
 
@@ -56,9 +56,9 @@ def _queries(name: str, dashboard: Json) -> Iterator[Query]:
 
 
 def filled(query: Query, variables: Mapping[str, str], *, since: str, until: str) -> str:
-    """The text with Grafana's macros and the dashboard's variables in place.
+    """The text with Grafana's macros and the dashboard's variables replaced.
 
-    `since` and `until` are times in ISO 8601. ValueError where something is left.
+    `since` and `until` are times in ISO 8601. Raises ValueError for an unknown variable.
     """
     text = query.text
     macros = {
@@ -73,5 +73,5 @@ def filled(query: Query, variables: Mapping[str, str], *, since: str, until: str
     for name, value in variables.items():
         text = re.sub(rf"\$\{{{name}(:regex)?\}}|\${name}\b", value, text)
     if "$" in text.replace(")$'", ""):
-        raise ValueError(f"{query.where} holds what is not known: {text}")
+        raise ValueError(f"{query.where} has an unknown variable: {text}")
     return text

@@ -1,4 +1,4 @@
-"""A source that misbehaves as no real server can be made to; it counts what it sends."""
+"""A source that misbehaves in ways that no real server can; it counts the bytes that it sends."""
 
 import contextlib
 import gzip
@@ -10,11 +10,11 @@ import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from tests.support.threaded_server import in_a_thread
+from tests.support.threaded_server import run_in_thread
 
 
 class FaultServer:
-    """Serves `content` by ranges; set an attribute to make it misbehave."""
+    """Serves `content` by ranges; its attributes make it misbehave."""
 
     def __init__(self, content: bytes | mmap.mmap) -> None:
         self.content = content
@@ -22,44 +22,44 @@ class FaultServer:
         self.bytes_sent = 0
         self.requests = 0
         self.slowness = 0.0
-        """Seconds of pause before each 256 KiB."""
-        self.hold_after: int | None = None
-        """Holds bodies (of more than one byte) up once more than this was sent."""
+        """Seconds of delay before each 256 KiB."""
+        self.pause_after: int | None = None
+        """Pauses bodies (of more than one byte) once more than this was sent."""
         self.drips = ""
-        """`head` or `body`: sends that byte by byte, four in a second, and never to its end."""
+        """`head` or `body`: sends it byte by byte, four per second, and never completely."""
         self.compresses = False
-        """Sends ranges of what gzip makes of the content, whatever was asked for."""
+        """Sends ranges of the gzip-compressed content, whatever was requested."""
         self.answer_status: int | None = None
-        """Answers everything with this status, and with the body and headers that follow."""
+        """Answers all requests with this status, and with the body and headers that follow."""
         self.answer_body = b""
         self.answer_headers: dict[str, str] = {}
         self.answers_left: int | None = None
-        """So many answers have that status, and no more; all of them where it is None."""
+        """Number of answers with that status; all if it is None."""
         self.redirect_to = ""
         self.ignores_ranges = False
         self.cuts_bodies = 0
-        """So many bodies (of more than one byte) end half way."""
+        """Number of bodies (of more than one byte) that are cut off half way."""
         self.change_after: int | None = None
         """The ETag changes once so many bytes were sent."""
         self.expire_after: int | None = None
         """Answers 403 once so many bytes were sent, unless the query is `fresh`."""
         self.asked = 0
-        """How often it was asked for a URL, as a Quant service is; from the second on `fresh`."""
+        """Number of requests for a URL, as to a Quant service; from the second on it is `fresh`."""
         self.lock = threading.Lock()
         self.port = 0
 
     @property
     def endpoint(self) -> str:
-        """Where it is."""
+        """Its address."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def url(self) -> str:
-        """Where it is, as a presigned URL looks."""
+        """Its address in the form of a presigned URL."""
         return f"{self.endpoint}/model.gguf?X-Amz-Signature=secretsignature"
 
     def has_sent(self, limit: int | None) -> bool:
-        """Whether it has sent more bytes than this; never, where that is None."""
+        """Whether it has sent more bytes than the limit; False without a limit."""
         return limit is not None and self.bytes_sent > limit
 
 
@@ -69,17 +69,17 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextlib.contextmanager
-def serving(content: bytes | mmap.mmap) -> Iterator[FaultServer]:
-    """Run one in a thread, on a free port."""
+def running_fault_server(content: bytes | mmap.mmap) -> Iterator[FaultServer]:
+    """Run a server in a thread, on a free port."""
     faults = FaultServer(content)
     server = _Server(("127.0.0.1", 0), _Handler)
     server.faults = faults
     faults.port = server.server_port
-    with in_a_thread(server):
+    with run_in_thread(server):
         try:
             yield faults
         finally:
-            faults.hold_after = None
+            faults.pause_after = None
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -96,7 +96,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         with self._faults.lock:
             self._faults.requests += 1
-            self._spoil()
+            self._change_etag()
             status = self._status()
         expired = (
             self._faults.expire_after is not None
@@ -130,7 +130,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._head(200, len(body))
         self.wfile.write(body)
 
-    def _spoil(self) -> None:
+    def _change_etag(self) -> None:
         if (
             self._faults.change_after is not None
             and self._faults.bytes_sent > self._faults.change_after
@@ -178,7 +178,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self.close_connection = True
         for at in range(0, len(body), 2**18):
             time.sleep(self._faults.slowness)
-            while len(body) > 1 and self._faults.has_sent(self._faults.hold_after):
+            while len(body) > 1 and self._faults.has_sent(self._faults.pause_after):
                 time.sleep(0.02)
             chunk = body[at : at + 2**18]
             try:

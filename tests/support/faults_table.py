@@ -1,7 +1,7 @@
-"""The table of faults that `make faults` prints: a pytest plugin of every tier's.
+"""The table of faults that `make faults` prints: a pytest plugin for all tiers.
 
-A test of a fault has the mark `fault("R7", heals="what heals, as people see it")`; by the fixture
-`healing` it may say how long that took.
+The test of a fault has the mark `fault("R7", heals="what recovers, as users see it")`; with the
+fixture `healing` it can report how long that took.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ FAULTS: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 _REPORTED: Final = "faults"
-"""The attribute of a report that has the lines, as dicts."""
+"""Attribute of a report that has the lines, as dicts."""
 MOST_CASES: Final = 5
-"""Tests with more cases are one line of the table."""
+"""Tests with more cases than this are one line of the table."""
 
 _HEALED = pytest.StashKey[list[float]]()
 
@@ -57,7 +57,7 @@ Healing = Callable[[], contextlib.AbstractContextManager[None]]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Line:
-    """One test of the table."""
+    """A test in the table."""
 
     fault: str
     test: str
@@ -68,7 +68,7 @@ class Line:
 
     @property
     def row(self) -> str:
-        """In Markdown."""
+        """The line in Markdown."""
         healed = "" if self.healed is None else f"{self.healed:.1f} s"
         cells = (self.fault, f"`{self.test}`", self.outcome, f"{self.seconds:.0f} s", healed)
         return f"| {' | '.join(cells)} | {self.heals} |"
@@ -76,7 +76,7 @@ class Line:
 
 @pytest.fixture
 def healing(request: pytest.FixtureRequest) -> Healing:
-    """`with healing():` around what lasts from the fault's end until all is well again."""
+    """`with healing():` measures the time from the end of the fault until all has recovered."""
     taken = request.node.stash.setdefault(_HEALED, [])
 
     @contextlib.contextmanager
@@ -89,26 +89,26 @@ def healing(request: pytest.FixtureRequest) -> Healing:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Take note of the marks, which `--strict-markers` asks for."""
+    """Register the marks, as `--strict-markers` requires."""
     config.pluginmanager.register(_Collecting())
     config.addinivalue_line("markers", "fault(number, heals): a test of a fault, for the table")
-    config.addinivalue_line("markers", "long: a test of a fault that `make faults` alone runs")
+    config.addinivalue_line("markers", "long: a test of a fault that only `make faults` runs")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuse a fault that the list does not have."""
+    """Refuse an unknown fault."""
     for item in items:
         for mark in item.iter_markers("fault"):
             if mark.args[0] not in FAULTS:
-                raise pytest.UsageError(f"{item.nodeid}: there is no fault {mark.args[0]}")
+                raise pytest.UsageError(f"{item.nodeid}: unknown fault {mark.args[0]}")
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Give the report a line for each mark of a test that ran, or could not: it may have been run
-    by another process than the one that prints the table.
+    """Add a line for each mark to the report of a test that ran or failed: another process may
+    print the table.
     """
     report = yield
     if report.when == "call" or report.failed:
@@ -130,17 +130,17 @@ def _lines(item: pytest.Item, report: pytest.TestReport) -> Iterator[Line]:
 
 
 class _Collecting:
-    """Takes the lines from the reports."""
+    """Collects the lines of the reports."""
 
     def __init__(self) -> None:
         self._lines: list[Line] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """A test was run, here or elsewhere."""
+        """Add the lines of a test that ran, here or in another process."""
         self._lines += [Line(**line) for line in getattr(report, _REPORTED, ())]
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Print the table, sorted by fault, where it was asked for with `-m fault`."""
+        """Print the table, sorted by fault, if tests were selected with `-m fault`."""
         if "fault" not in terminalreporter.config.option.markexpr or not self._lines:
             return
         terminalreporter.section("faults")
@@ -149,27 +149,27 @@ class _Collecting:
 
 
 def table(lines: list[Line]) -> Iterator[str]:
-    """Markdown: a line for each test, and one for each fault that no test was run for."""
-    yield "| fault | test | outcome | took | healed in | what heals |"
+    """The table in Markdown: a line for each test, and one for each fault without a test."""
+    yield "| fault | test | outcome | took | recovered in | what recovers |"
     yield "|---|---|---|---|---|---|"
     ordered = sorted(lines, key=lambda line: line.test)
     for number, what in FAULTS.items():
-        rows = [line.row for line in folded([line for line in ordered if line.fault == number])]
+        rows = [line.row for line in fold([line for line in ordered if line.fault == number])]
         yield f"| **{number}** | **{what}** | {'' if rows else 'not run'} | | | |"
         yield from rows
 
 
-def folded(lines: list[Line]) -> Iterator[Line]:
-    """One line for all cases of a test that has many."""
+def fold(lines: list[Line]) -> Iterator[Line]:
+    """The lines, with the cases of a test that has many merged into one."""
     for name, cases in itertools.groupby(lines, lambda line: line.test.partition("[")[0]):
         group = list(cases)
         if len(group) <= MOST_CASES:
             yield from group
         else:
-            yield _together(f"{name} ({len(group)} cases)", group)
+            yield _merge(f"{name} ({len(group)} cases)", group)
 
 
-def _together(name: str, group: list[Line]) -> Line:
+def _merge(name: str, group: list[Line]) -> Line:
     bad = [line.outcome for line in group if line.outcome != "passed"]
     return dataclasses.replace(
         group[0],

@@ -1,9 +1,9 @@
-"""How the cost of some work grows with the length of its input, on a machine that is busy.
+"""Measures how the cost of work grows with the length of its input, also on a loaded machine.
 
-What counts is CPU time of this thread, and only its growth. 16 times the input costs a linear
-function 16 times as much, a quadratic one 256 times: what is more than 64 times is not linear, and
-a measurement may be wrong by a factor of four. The least of several runs is taken, since other work
-of the machine only adds to it.
+Only the growth of this thread's CPU time counts. For 16 times the input, a linear function costs
+16 times as much and a quadratic one 256 times. A factor of more than 64 is not linear, which allows
+for measurements that are wrong by a factor of four. The minimum of several runs is used, since
+other work of the machine only adds to it.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ FACTOR: Final = 16
 MOST: Final = 64.0
 RUNS: Final = 5
 NEGLIGIBLE_SECONDS: Final = 0.003
-"""Of half the length: what ends within this time is not measured any further. Quadratic work does
-not, even with half a nanosecond for a step and thirty characters from one step to the next."""
+"""If half the input takes less than this, nothing else is measured. Quadratic work takes longer,
+even with half a nanosecond per step and thirty characters between steps."""
 LAST_SECONDS: Final = 1.0
-"""Work that takes this long is stopped: nothing that is linear does."""
+"""Work that takes this long is stopped: linear work never does."""
 
 Prepare = Callable[[int], Callable[[], object]]
-"""Makes an input of this length, and the work on it, which alone is measured."""
+"""Creates an input of a length and returns the work on it, which alone is measured."""
 
 
 def excess(prepare: Prepare, *, length: int = LENGTH) -> str:
-    """How the work grows where that is more than linear; empty where it is linear."""
+    """Description of the growth if it is more than linear; empty if it is linear."""
     half = _seconds(prepare(length // 2))
     if half < NEGLIGIBLE_SECONDS:
         return ""
@@ -73,7 +73,7 @@ class _Stopped(Exception):
 
 @contextmanager
 def _limited() -> Iterator[None]:
-    """No collection of garbage within; an end after LAST_SECONDS, within a search of `re` too."""
+    """Disable garbage collection, and stop after LAST_SECONDS, even within a search of `re`."""
 
     def stop(*_: object) -> None:
         raise _Stopped

@@ -1,6 +1,6 @@
-"""An HTTP proxy before a real server, that counts what goes by and can answer in its place.
+"""An HTTP proxy for a real server that counts requests and can answer them itself.
 
-TCP alone (toxiproxy) can cut, slow and silence; this one is for what needs a request's meaning.
+toxiproxy can cut, slow down and block TCP; this proxy is for faults of single requests.
 """
 
 from __future__ import annotations
@@ -28,41 +28,41 @@ _BODY_LIMIT: Final = 2**30
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Asked:
-    """A request, before it goes on."""
+    """A request, before it is forwarded."""
 
     at: float
     """`time.monotonic()`"""
     method: str
     path: str
-    """As it was sent, with its query."""
+    """As sent, with its query."""
     body: bytes = dataclasses.field(repr=False)
 
     @property
     def writes(self) -> bool:
-        """Whether it may change something."""
+        """Whether it may write."""
         return self.method not in ("GET", "HEAD")
 
     @property
     def watches(self) -> bool:
-        """Whether it is a watch of the API server's."""
+        """Whether it is a watch of the API server."""
         return "watch=true" in self.path or "watch=1" in self.path
 
 
 Before = Callable[[Asked], "web.Response | None"]
-"""Another answer in place of the server's; None lets the request through."""
+"""Returns an answer in place of the server's; None forwards the request."""
 After = Callable[[Asked, int], None]
-"""Told of an answer's status before the client hears of it."""
+"""Called with an answer's status before the client receives it."""
 
 Lines = Callable[[Asked, bytes], Iterable[bytes]]
-"""What the client gets in place of a line of a watch."""
+"""Returns what the client receives in place of a line of a watch."""
 
 
 class Cut(ConnectionError):
-    """Raised by a hook: the client's connection ends without an answer."""
+    """Raised by a hook: the client's connection is closed without an answer."""
 
 
 class Interceptor:
-    """What is asked through it, and what a test wants done with it."""
+    """The received requests, and the hooks of a test."""
 
     def __init__(self, upstream: str, trusted: ssl.SSLContext | None) -> None:
         self._upstream = upstream
@@ -72,16 +72,16 @@ class Interceptor:
         self.after: After = lambda _asked, _status: None
         self.lines: Lines = lambda _asked, line: (line,)
         self.delay = 0.0
-        """Seconds that each request waits first."""
+        """Seconds of delay before each request."""
         self._open: set[aiohttp.ClientResponse] = set()
 
-    def hang_up(self) -> None:
-        """End the watches that are open."""
+    def close_watches(self) -> None:
+        """Close the open watches."""
         for found in self._open:
             found.close()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """One request."""
+        """Handle one request."""
         asked = Asked(
             at=time.monotonic(),
             method=request.method,
@@ -92,13 +92,13 @@ class Interceptor:
         await asyncio.sleep(self.delay)
         try:
             answer = self.before(asked)
-            return answer if answer is not None else await self._pass_on(request, asked)
+            return answer if answer is not None else await self._forward(request, asked)
         except (Cut, aiohttp.ClientError):
             if request.transport is not None:
                 request.transport.abort()
             return web.Response(status=502)
 
-    async def _pass_on(self, request: web.Request, asked: Asked) -> web.StreamResponse:
+    async def _forward(self, request: web.Request, asked: Asked) -> web.StreamResponse:
         session: aiohttp.ClientSession = request.app[_SESSION]
         async with session.request(
             asked.method,
@@ -130,8 +130,8 @@ class Interceptor:
             async for chunk in found.content.iter_any():
                 *whole, rest = (rest + chunk).split(b"\n")
                 for line in whole:
-                    for told in self.lines(asked, line):
-                        await answer.write(told + b"\n")
+                    for sent in self.lines(asked, line):
+                        await answer.write(sent + b"\n")
         finally:
             self._open.discard(found)
 
@@ -140,21 +140,21 @@ _SESSION = web.AppKey("session", aiohttp.ClientSession)
 
 
 def _passing(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
-    """Without those of one connection."""
+    """Headers without those of one connection."""
     return CIMultiDict((key, value) for key, value in headers.items() if key.lower() not in _HOP)
 
 
 @contextlib.asynccontextmanager
-async def intercepting(
+async def running_interceptor(
     upstream: str,
     *,
     trusted: ssl.SSLContext | None = None,
     shown: Certificate | None = None,
 ) -> AsyncIterator[tuple[Interceptor, str]]:
-    """A proxy before `upstream` (`http[s]://HOST:PORT`), and its own address.
+    """Run a proxy for `upstream` (`http[s]://HOST:PORT`); yields it and its address.
 
-    It speaks TLS with the certificate that is `shown`, to upstream with what is `trusted`. The
-    Host header stays as it was, for signatures are over it.
+    It serves TLS with the certificate `shown` and verifies upstream with `trusted`. The Host header
+    is not changed, since signatures cover it.
     """
     interceptor = Interceptor(upstream, trusted)
     app = web.Application(client_max_size=_BODY_LIMIT)

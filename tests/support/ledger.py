@@ -1,4 +1,4 @@
-"""A real ledger: a Postgres, migrated, and the files with its roles' DSNs."""
+"""A ledger: a Postgres with the tables, and files with the DSNs of its roles."""
 
 import asyncio
 import contextlib
@@ -24,14 +24,14 @@ KEEP = Retention(history=30, usage=30, admissions=30)
 
 
 class Ledger:
-    """A database, and the files with the roles' DSNs."""
+    """A database, and the files with the DSNs of its roles."""
 
     def __init__(self, server: Postgres, folder: Path) -> None:
         self.server = server
         self._folder = folder
 
     def dsn_file(self, role: Role) -> Path:
-        """As a mounted Secret."""
+        """The file with a role's DSN, as in a mounted Secret."""
         file = self._folder / role
         file.write_text(self.server.dsn(role))
         return file
@@ -41,17 +41,17 @@ class Ledger:
         return connected(self.dsn_file(role))
 
     async def rows(self, query: str, *values: Any) -> list[dict[str, Any]]:
-        """What the reader sees."""
+        """Rows of a query by the reader."""
         async with self.connected("reader") as connection:
             return [dict(row) for row in await connection.fetch(query, *values)]
 
     async def row(self, query: str, *values: Any) -> dict[str, Any]:
-        """The only row."""
+        """The only row of a query."""
         (found,) = await self.rows(query, *values)
         return found
 
     async def write(self, *records: Record) -> None:
-        """Write at once, as the writer's role."""
+        """Write records directly, as the writer's role."""
         async with self.connected("writer") as connection:
             for record in records:
                 table = TABLES[type(record)]
@@ -60,9 +60,9 @@ class Ledger:
 
     @contextlib.asynccontextmanager
     async def writing(self, outbox: Outbox, begin: Begin | None = None) -> AsyncIterator[None]:
-        """A writer for as long as the block lasts."""
+        """Run a writer while the block runs."""
         writer = LedgerWriter(
-            outbox, self.dsn_file("writer"), keep=KEEP, begin=begin or _nothing_first
+            outbox, self.dsn_file("writer"), keep=KEEP, begin=begin or _do_nothing
         )
         task = asyncio.create_task(writer.run())
         try:
@@ -73,25 +73,25 @@ class Ledger:
                 await task
 
 
-async def _nothing_first(_: asyncpg.Connection) -> None:
+async def _do_nothing(_: asyncpg.Connection) -> None:
     return None
 
 
-async def emptied(outbox: Outbox, within: float = 120) -> None:
-    """Wait until nothing waits."""
+async def wait_until_empty(outbox: Outbox, within: float = 120) -> None:
+    """Wait until the outbox is empty."""
     await assert_eventually(lambda: len(outbox) == 0, timeout=within)
 
 
-async def emptied_tables(connection: asyncpg.Connection) -> None:
-    """Take all rows away."""
+async def truncate_tables(connection: asyncpg.Connection) -> None:
+    """Delete all rows."""
     tables: Sequence[str] = [*(table.name for table in TABLES.values()), "status_history"]
     await connection.execute(f"TRUNCATE {', '.join(tables)}, ledger_cluster, ledger_epochs")
 
 
-async def migrated(server: Postgres, folder: Path) -> Ledger:
-    """A ledger without a row, whose floor is what `writing` keeps."""
+async def create_ledger(server: Postgres, folder: Path) -> Ledger:
+    """Create a ledger with empty tables; its retention floor is that of `writing`."""
     found = Ledger(server, folder)
     async with found.connected("owner") as connection:
         await migrate(connection, ROLES, floor=KEEP)
-        await emptied_tables(connection)
+        await truncate_tables(connection)
     return found

@@ -1,11 +1,11 @@
-"""Host names that are what a file of the test's own says, for a program and what it starts."""
+"""Resolves host names by a file of the test, for a program and its child processes."""
 
 import subprocess
 from pathlib import Path
 
 
-def names_by(hosts: Path) -> list[str]:
-    """What runs a command in surroundings in which `hosts` is the system's own file of names."""
+def with_hosts_file(hosts: Path) -> list[str]:
+    """Command prefix that runs a program with `hosts` as /etc/hosts."""
     command = 'mount --bind "$0" /etc/hosts && exec "$@"'
     assert subprocess.run(["unshare", "--mount", "true"]).returncode == 0
     return ["unshare", "--mount", "sh", "-c", command, str(hosts)]

@@ -1,4 +1,4 @@
-"""What an operator and its transfers take at most, sampled while they run."""
+"""Peak resource usage of an operator and its transfers, sampled while they run."""
 
 import contextlib
 import dataclasses
@@ -8,33 +8,33 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-LOOK_SECONDS: Final = 0.2
+SAMPLE_SECONDS: Final = 0.2
 _ESTABLISHED: Final = "01"
 _PAGE_MIB: Final = os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 @dataclasses.dataclass
 class Peak:
-    """The most that was seen at one moment."""
+    """Highest values of single samples."""
 
     transfers: int = 0
     connections: int = 0
-    """To the port that was named, by whomever."""
+    """Of any process to the given port."""
     rss_mib: float = 0
-    """Of the operator and its transfers together; pages that they share are counted for each."""
+    """Of the operator and its transfers together; shared pages are counted for each."""
     operator_rss_mib: float = 0
 
 
 @contextlib.contextmanager
-def watching(pid: int, port: int) -> Iterator[Peak]:
-    """Look at the operator `pid`, its children, and connections to 127.0.0.1:`port`."""
+def sampling_peak(pid: int, port: int) -> Iterator[Peak]:
+    """Sample the operator `pid`, its children, and connections to 127.0.0.1:`port`."""
     peak, stop = Peak(), threading.Event()
 
-    def look() -> None:
-        while not stop.wait(LOOK_SECONDS):
-            _look(peak, pid, port)
+    def sample() -> None:
+        while not stop.wait(SAMPLE_SECONDS):
+            _sample(peak, pid, port)
 
-    thread = threading.Thread(target=look, daemon=True)
+    thread = threading.Thread(target=sample, daemon=True)
     thread.start()
     try:
         yield peak
@@ -43,7 +43,7 @@ def watching(pid: int, port: int) -> Iterator[Peak]:
         thread.join()
 
 
-def _look(peak: Peak, pid: int, port: int) -> None:
+def _sample(peak: Peak, pid: int, port: int) -> None:
     own, children = _rss_mib(pid), _children(pid)
     peak.transfers = max(peak.transfers, len(children))
     peak.connections = max(peak.connections, _connections(port))
@@ -62,7 +62,7 @@ def _rss_mib(pid: int) -> float:
 
 
 def _connections(port: int) -> int:
-    """As the clients' side of each sees it."""
+    """Counted at the clients' side."""
     rows = [line.split() for line in _read(Path("/proc/net/tcp")).splitlines()[1:]]
     remote = f"0100007F:{port:04X}"
     return sum(row[2] == remote and row[3] == _ESTABLISHED for row in rows)

@@ -20,7 +20,7 @@ START_SECONDS = 120.0
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class QuantProcess:
-    """Where it listens, and the file with the key for service tokens."""
+    """Its address, and the file with the key of service tokens."""
 
     endpoint: str
     key_file: Path
@@ -30,9 +30,9 @@ class QuantProcess:
 def running_quant(
     source: ObjectStore, bucket: str, folder: Path, within: Sequence[str] = (), **more: str
 ) -> Iterator[QuantProcess]:
-    """One that offers the models in a bucket of `source`; key and log are in `folder`.
+    """Run a Quant service for the models in a bucket of `source`; key and log are in `folder`.
 
-    It is started by the command that is `within`, if any, and with `more` settings.
+    The command prefix `within` starts it, with `more` settings.
     """
     key_file = folder / "quant-key"
     key_file.write_text(secrets.token_urlsafe(32))

@@ -1,4 +1,4 @@
-"""Any object of the API server, as JSON."""
+"""Reads and writes any object of the API server as JSON."""
 
 import json
 
@@ -8,12 +8,12 @@ from tests.support.builders.objects import Raw
 
 
 async def get_raw(api: client.ApiClient, path: str) -> Raw:
-    """Any object or list, as JSON."""
+    """Read an object or a list, as JSON."""
     return await send_raw(api, "GET", path)
 
 
 async def send_raw(api: client.ApiClient, method: str, path: str, body: Raw | None = None) -> Raw:
-    """Any request; a PATCH is a merge patch."""
+    """Send any request; a PATCH is a merge patch."""
     kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
     request = await api.param_serialize(
         method,

@@ -1,4 +1,4 @@
-"""Receipts as the webhooks would sign them, where no webhook is there."""
+"""Receipts as the webhooks sign them, for tests without webhooks."""
 
 import datetime
 from collections.abc import Mapping
@@ -11,19 +11,19 @@ from tests.support.builders.objects import Raw
 
 
 def verifier_of(*keys: SigningKey) -> ReceiptVerifier:
-    """Of the public halves."""
+    """A verifier with the public keys."""
     return ReceiptVerifier({each.key_id: each.private.public_key() for each in keys})
 
 
 def with_receipt(serve: Mapping[str, Any], key: SigningKey) -> Raw:
-    """The same ModelServe with a receipt that holds."""
+    """The ModelServe with a valid receipt."""
     meta = serve["metadata"]
     annotations = {**meta.get("annotations", {}), ANNOTATION_RECEIPT: receipt_of(serve, key)}
     return {**serve, "metadata": {**meta, "annotations": annotations}}
 
 
 def receipt_of(serve: Mapping[str, Any], key: SigningKey) -> str:
-    """For a ModelServe, as the API server has it, of a user of group `demo-users`."""
+    """A receipt for a stored ModelServe of a user in group `demo-users`."""
     meta, spec = serve["metadata"], serve["spec"]
     return sign(
         subject="alice",

@@ -1,4 +1,4 @@
-"""An API server whose etcd can be set back to a snapshot, as an operator of a cluster does it."""
+"""An API server whose etcd can be restored from a snapshot, as an administrator does it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from dev.servers.apiserver import ApiServer, running
 
 
 class RestorableApiServer:
-    """One that runs, at one address with one token however often it is set back.
+    """A running API server; its address and token stay the same after a restore.
 
-    The snapshot is a copy of the data of an etcd that was stopped.
+    The snapshot is a copy of the data of a stopped etcd.
     """
 
     def __init__(self, binaries: Mapping[str, Path], folder: Path) -> None:
@@ -24,20 +24,20 @@ class RestorableApiServer:
         self.server = self._running.enter_context(running(binaries, folder))
 
     def snapshot(self) -> ApiServer:
-        """Take a snapshot, which ends the API server for a moment."""
+        """Take a snapshot; this restarts the API server."""
         self.stop()
         shutil.copytree(self._data, self._snapshot)
         return self._start()
 
     def restore(self) -> ApiServer:
-        """Go back to the snapshot."""
+        """Restore the snapshot."""
         self.stop()
         shutil.rmtree(self._data)
         shutil.copytree(self._snapshot, self._data)
         return self._start()
 
     def stop(self) -> None:
-        """End both processes."""
+        """Stop both processes."""
         self._running.close()
 
     def _start(self) -> ApiServer:
@@ -48,7 +48,7 @@ class RestorableApiServer:
 
 @contextlib.contextmanager
 def restorable(binaries: Mapping[str, Path], folder: Path) -> Iterator[RestorableApiServer]:
-    """One for as long as the block lasts."""
+    """Run an API server while the block runs."""
     found = RestorableApiServer(binaries, folder)
     try:
         yield found

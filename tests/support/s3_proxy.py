@@ -1,4 +1,4 @@
-"""A proxy before a real S3 server that answers some requests as another kind of server does."""
+"""A proxy for a real S3 server that answers some requests as other kinds of servers do."""
 
 import contextlib
 import dataclasses
@@ -8,14 +8,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 from dev.servers.objectstore import ObjectStore
-from tests.support.threaded_server import in_a_thread
+from tests.support.threaded_server import run_in_thread
 
 HOP_BY_HOP = ("connection", "transfer-encoding", "content-length")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Asked:
-    """A request, without its body."""
+    """A request without its body."""
 
     method: str
     path: str
@@ -36,7 +36,7 @@ class Asked:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Refusal:
-    """An answer of the proxy's own."""
+    """An answer of the proxy itself."""
 
     status: int
     code: str
@@ -44,7 +44,7 @@ class Refusal:
 
     @property
     def body(self) -> bytes:
-        """As S3 has it."""
+        """The body in the format of S3."""
         return f"<Error><Code>{self.code}</Code><Message>{self.message}</Message></Error>".encode()
 
 
@@ -52,7 +52,7 @@ Rule = Callable[[Asked], Refusal | None]
 
 
 class S3Proxy:
-    """The rule may be changed at any time; `asked` are the requests so far."""
+    """A proxy whose rule can be changed at any time; `asked` has the received requests."""
 
     def __init__(self, behind: ObjectStore) -> None:
         self.behind = behind
@@ -72,13 +72,13 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextlib.contextmanager
-def proxied(behind: ObjectStore) -> Iterator[S3Proxy]:
-    """Run one in a thread, on a free port."""
+def running_s3_proxy(behind: ObjectStore) -> Iterator[S3Proxy]:
+    """Run a proxy in a thread, on a free port."""
     proxy = S3Proxy(behind)
     server = _Server(("127.0.0.1", 0), _Handler)
     server.proxy = proxy
     proxy.port = server.server_port
-    with in_a_thread(server):
+    with run_in_thread(server):
         yield proxy
 
 
@@ -100,7 +100,7 @@ class _Handler(BaseHTTPRequestHandler):
         if refusal is None:
             self._forward(urlsplit(proxy.behind.endpoint).netloc)
         else:
-            # As servers do that refuse a body: they don't read it, and hang up.
+            # Servers that refuse a body don't read it and close the connection.
             self.close_connection = True
             headers = {"Content-Type": "application/xml", "Connection": "close"}
             self._answer(refusal.status, headers, refusal.body)
@@ -124,7 +124,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
         connection = http.client.HTTPConnection(netloc, timeout=60)
         try:
-            # The Host stays what the client signed.
+            # The Host header stays as the client signed it.
             connection.putrequest(
                 self.command, self.path, skip_host=True, skip_accept_encoding=True
             )

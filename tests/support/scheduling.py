@@ -1,7 +1,7 @@
-"""How several processes share the tests (pytest-xdist).
+"""Distributes the tests among several processes (pytest-xdist).
 
-Each process takes whole files in turn. Files that take the release, the node or the audit log for
-themselves are one piece of work, the last one: `alone` lists them in their order.
+Each process runs whole files. Files that need the release, the node or the audit log exclusively
+run in one process and last: `ALONE` lists them in order.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ ALONE: Final = (
     "test_upgrade.py",
     "test_removal.py",
 )
-"""They restart, starve or remove parts of the release, or change its values; Chromium gives up its
-requests (ERR_NETWORK_CHANGED) when pods of other tests come and go. The rights are judged by what
-all the others did; the last two take the release away."""
+"""They restart, starve or remove parts of the release, or change its values; Chromium aborts its
+requests (ERR_NETWORK_CHANGED) when pods of other tests start or stop. The test of rights evaluates
+the requests of all other tests; the last two remove the release."""
 
 
 def is_alone(nodeid: str) -> bool:
-    """Whether the test's file needs the cluster for itself."""
+    """Whether the test's file needs the cluster exclusively."""
     return nodeid.startswith(CLUSTER) and _name(nodeid) in ALONE
 
 
 def place(nodeid: str) -> int:
-    """Where the file comes among those of the cluster: first those that share it, in any order."""
+    """Sort key of the file among those of the cluster: first those that share it."""
     return ALONE.index(_name(nodeid)) if is_alone(nodeid) else -1
 
 
@@ -49,7 +49,7 @@ def _name(nodeid: str) -> str:
 
 
 class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # so that its class is Any
-    """Each takes whole files in turn; one of them all that need the cluster for themselves."""
+    """Processes take whole files; one takes all files that need the cluster exclusively."""
 
     def _split_scope(self, nodeid: str) -> str:
         return "alone" if is_alone(nodeid) else nodeid.partition("::")[0]

@@ -1,4 +1,4 @@
-"""minio-py for the servers of the tests."""
+"""minio-py clients of the tests' servers."""
 
 import ssl
 from pathlib import Path
@@ -11,7 +11,7 @@ from dev.servers.objectstore import ObjectStore
 
 
 def minio(store: ObjectStore, authority: Path | None = None) -> Minio:
-    """A client for a server; over https it trusts `authority`."""
+    """A client of a server; with https it trusts `authority`."""
     endpoint = urlsplit(store.endpoint)
     context = ssl.create_default_context(cafile=str(authority)) if authority else None
     return Minio(

@@ -1,4 +1,4 @@
-"""An HTTP server of the standard library that runs in a thread of the test."""
+"""An HTTP server of the standard library, run in a thread of the test."""
 
 import contextlib
 import threading
@@ -7,9 +7,9 @@ from http.server import HTTPServer
 
 
 @contextlib.contextmanager
-def in_a_thread(server: HTTPServer) -> Iterator[None]:
-    """Have it answer until the end of the block, then close it."""
-    # The default of half a second is what each end of a server would wait.
+def run_in_thread(server: HTTPServer) -> Iterator[None]:
+    """Serve until the block ends, then close the server."""
+    # With the default of half a second, every shutdown would wait that long.
     thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.05))
     thread.start()
     try:

@@ -1,4 +1,4 @@
-"""`roadstead transfer` and `roadstead fetch` as the processes that they are."""
+"""`roadstead transfer` and `roadstead fetch` as child processes."""
 
 import dataclasses
 import json
@@ -19,12 +19,12 @@ from roadstead.transfer.messages import (
 
 TIMEOUT_SECONDS = 300
 CONNECTIONS = 2
-"""Fewer than the parts of the model, so that some ranges are asked for late."""
+"""Fewer than the parts of the model, so that some ranges are requested late."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Ended:
-    """A process that has ended."""
+    """A process that has exited."""
 
     code: int
     events: tuple[Event, ...]
@@ -33,12 +33,12 @@ class Ended:
 
     @property
     def last(self) -> Event:
-        """The event that says how it went."""
+        """The last event, which has the result."""
         return self.events[-1]
 
 
 def transfer_environ(store: ObjectStore, *, allow: str, **more: str) -> dict[str, str]:
-    """The environment of a transfer to `store` from what `allow` lists."""
+    """The environment of a transfer to `store` from the endpoints that `allow` lists."""
     return {
         **_base(),
         "ROADSTEAD_STORE_ENDPOINT": store.endpoint,
@@ -55,7 +55,7 @@ def transfer_environ(store: ObjectStore, *, allow: str, **more: str) -> dict[str
 def start_transfer(
     job: TransferJob, environ: Mapping[str, str], within: Sequence[str] = ()
 ) -> subprocess.Popen[bytes]:
-    """Start one, by the command that is `within` if any; its job is on its standard input."""
+    """Start a transfer, with the command prefix `within`; its job is on its standard input."""
     process = subprocess.Popen(
         [*within, sys.executable, "-m", "roadstead", "transfer"],
         env=dict(environ),
@@ -64,7 +64,7 @@ def start_transfer(
         stderr=subprocess.PIPE,
     )
     if process.stdin is None:
-        raise AssertionError("a pipe was asked for")
+        raise AssertionError("stdin is not a pipe")
     process.stdin.write(json.dumps(job.to_json()).encode())
     process.stdin.close()
     process.stdin = None
@@ -72,12 +72,12 @@ def start_transfer(
 
 
 def run_transfer(job: TransferJob, environ: Mapping[str, str]) -> Ended:
-    """Run one to its end."""
-    return finished(start_transfer(job, environ))
+    """Run a transfer until it exits."""
+    return wait_for_exit(start_transfer(job, environ))
 
 
-def finished(process: subprocess.Popen[bytes]) -> Ended:
-    """Wait for one and read what it said."""
+def wait_for_exit(process: subprocess.Popen[bytes]) -> Ended:
+    """Wait until a process exits, and read its output."""
     stdout, stderr = process.communicate(timeout=TIMEOUT_SECONDS)
     return Ended(
         code=process.returncode,
@@ -101,7 +101,7 @@ def fetch_environ(url_file: Path, target: Path, *, sha256: str, size: int) -> di
 
 
 def start_fetch(environ: Mapping[str, str], within: Sequence[str] = ()) -> subprocess.Popen[bytes]:
-    """Start one, by the command that is `within` if any."""
+    """Start a fetch, with the command prefix `within`."""
     return subprocess.Popen(
         [*within, sys.executable, "-m", "roadstead", "fetch"],
         env=dict(environ),
@@ -111,8 +111,8 @@ def start_fetch(environ: Mapping[str, str], within: Sequence[str] = ()) -> subpr
 
 
 def run_fetch(environ: Mapping[str, str]) -> Ended:
-    """Run one to its end."""
-    return finished(start_fetch(environ))
+    """Run a fetch until it exits."""
+    return wait_for_exit(start_fetch(environ))
 
 
 def _base() -> dict[str, str]:

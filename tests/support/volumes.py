@@ -1,4 +1,4 @@
-"""File systems of a size of their own."""
+"""File systems of limited size."""
 
 import contextlib
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def small(folder: Path) -> Iterator[Path]:
-    """One of 40 MiB, mounted below `folder` while the block lasts: less than the model."""
+    """A file system of 40 MiB, less than the model, mounted below `folder` while the block runs."""
     place = folder / "small"
     place.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", str(place)]

@@ -1,4 +1,4 @@
-"""Waiting for what a controller, the API server or a cluster does in its own time."""
+"""Waits for controllers, the API server or a cluster."""
 
 import asyncio
 import inspect
@@ -13,10 +13,10 @@ Predicate = Callable[[], object | Awaitable[object]]
 async def assert_eventually(
     predicate: Predicate, timeout: float = 120.0, interval: float = 0.1
 ) -> None:
-    """Call `predicate` until what it returns (or awaits) is true.
+    """Call `predicate` until its result (which may be awaitable) is true.
 
-    An AssertionError within it counts as not yet. After `timeout` seconds the last one is raised,
-    or an AssertionError with what the predicate returned last.
+    An AssertionError within it counts as false. After `timeout` seconds the last one is raised, or
+    an AssertionError with the predicate's last result.
     """
     deadline = time.monotonic() + timeout
     while True:
@@ -35,9 +35,9 @@ async def assert_eventually(
 
 
 def wait_until(question: Callable[[], T], *, seconds: float = 120, step: float = 0.25) -> T:
-    """Call `question` until what it returns is true, and return that; for code without a loop.
+    """Call `question` until its result is true, and return that; for synchronous code.
 
-    Raises AssertionError with what it returned last after `seconds`; its own errors at once.
+    Raises AssertionError with the last result after `seconds`; errors of `question` at once.
     """
     deadline = time.monotonic() + seconds
     while True:

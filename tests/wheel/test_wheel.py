@@ -1,4 +1,4 @@
-"""The wheel as it is installed: what an editable install never shows is missing from it."""
+"""The installed wheel: an editable install would not show missing files."""
 
 import subprocess
 import sys
@@ -22,7 +22,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel unpacked, away from the checkout."""
+    """The unpacked wheel, outside the checkout."""
     target = tmp_path_factory.mktemp("wheel")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(target)
@@ -51,7 +51,7 @@ def test_every_asset_is_in_the_wheel(installed: Path) -> None:
         assert found == wanted
 
 
-def test_pages_of_the_console_are_in_the_wheel(installed: Path) -> None:
+def test_console_pages_are_in_the_wheel(installed: Path) -> None:
     source = CHECKOUT / "operator" / "roadstead" / "console"
     packed = installed / "roadstead" / "console"
     for folder in ("templates", "static"):
@@ -72,5 +72,5 @@ def test_templates_are_found_in_the_wheel(installed: Path) -> None:
     assert run(installed, code).strip() == str(installed / "roadstead" / "_assets")
 
 
-def test_the_operator_folder_hides_no_standard_module() -> None:
+def test_operator_folder_is_not_a_package_that_shadows_the_standard_library() -> None:
     assert not (CHECKOUT / "operator" / "__init__.py").exists()

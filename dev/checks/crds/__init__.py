@@ -1,5 +1,5 @@
-"""Whether the CustomResourceDefinitions can take the place of those that were released.
+"""Checks that the CustomResourceDefinitions are compatible with the released ones.
 
-The folder `released` holds these, without their prose. Helm replaces definitions in a cluster that
-is full of objects: each of them must be read, and be written again, as before.
+The folder `released` has those, without descriptions. Helm replaces definitions in clusters that
+have objects: every stored object must stay readable and writable.
 """

@@ -19,13 +19,13 @@ def load(folder: Path) -> dict[str, Definition]:
 
 
 def main(arguments: list[str]) -> int:
-    """Print what is incompatible; exit code 1 if anything is, and it isn't wanted all the same."""
+    """Print incompatibilities; exit code 1 if there are any and `--incompatible` is not given."""
     parser = argparse.ArgumentParser(prog="python -m dev.checks.crds")
     parser.add_argument("command", nargs="?", choices=["compare", "release"], default="compare")
-    parser.add_argument("--incompatible", action="store_true", help="release it all the same")
+    parser.add_argument("--incompatible", action="store_true", help="release them nevertheless")
     options = parser.parse_args(arguments)
     found = list(incompatible(load(RELEASED), load(CRDS)))
-    print("\n".join(found) or "compatible with what was released")
+    print("\n".join(found) or "compatible with the released definitions")
     if found and not options.incompatible:
         return 1
     if options.command == "release":

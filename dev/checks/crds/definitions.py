@@ -1,4 +1,4 @@
-"""Two CustomResourceDefinitions of one kind: whether the new one can take the old one's place."""
+"""Compares two CustomResourceDefinitions of one kind: whether the new one can replace the old."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _PROSE: Final = frozenset({"description", "message", "fieldPath", "additionalPri
 
 
 def incompatible(old: Mapping[str, Definition], new: Mapping[str, Definition]) -> Iterator[str]:
-    """What stands against the new definitions; both by their names."""
+    """Incompatibilities of the new definitions; both are given by name."""
     for name, definition in old.items():
         if name in new:
             yield from _changes(definition["spec"], new[name]["spec"], name.partition(".")[0])
         else:
-            yield f"{name}: is gone"
+            yield f"{name}: was removed"
 
 
 def without_prose(value: Any) -> Any:
-    """A definition without what only people read."""
+    """A definition without the texts that only people read."""
     if isinstance(value, list):
         return [without_prose(item) for item in value]
     if not isinstance(value, dict):
@@ -52,7 +52,7 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any], path: str) -> Itera
         if name in versions:
             yield from _version(version, versions[name], f"{path}/{name}")
         else:
-            yield f"{path}: version {name} is gone"
+            yield f"{path}: version {name} was removed"
 
 
 def _names(old: Mapping[str, Any], new: Mapping[str, Any], path: str) -> Iterator[str]:
@@ -61,7 +61,7 @@ def _names(old: Mapping[str, Any], new: Mapping[str, Any], path: str) -> Iterato
             yield f"{path}: names.{key} was {old.get(key)!r}, is {new.get(key)!r}"
     for key in _ALSO_CALLED:
         for gone in sorted(set(old.get(key, ())) - set(new.get(key, ()))):
-            yield f"{path}: names.{key} has no {gone!r} any more"
+            yield f"{path}: names.{key} no longer has {gone!r}"
 
 
 def _version(old: Mapping[str, Any], new: Mapping[str, Any], path: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""`python -m dev.checks.references`: write the references anew."""
+"""`python -m dev.checks.references`: regenerate the references."""
 
 import sys
 

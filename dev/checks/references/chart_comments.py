@@ -1,4 +1,4 @@
-"""The values of a chart, each with its default and the comment above it."""
+"""The values of a chart, each with its default value and the comment above it."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ POD_FIELDS: Mapping[str, str] = MappingProxyType(
         "priorityClassName": "As in a pod of Kubernetes.",
     }
 )
-"""Descriptions of values that are called as in Kubernetes, where they have no comment."""
+"""Descriptions of values that are named as in Kubernetes, if they have no comment."""
 WHOLE = frozenset({"resources"})
-"""Maps that are one value."""
+"""Maps that count as one value."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class Value:
 
 
 def values(text: str) -> Sequence[Value]:
-    """All values of a values.yaml, those of the top level in their order."""
+    """All values of a values.yaml; the top level in its order."""
     root = yaml.compose(text, yaml.SafeLoader)
     if not isinstance(root, yaml.MappingNode):
         raise TypeError("values.yaml: expected a map")
@@ -60,7 +60,7 @@ def _value(key: yaml.Node, node: yaml.Node, path: str, lines: Sequence[str]) -> 
 
 
 def _comment(lines: Sequence[str], line: int) -> str:
-    """The comment that ends right above a line, as one paragraph."""
+    """The comment directly above a line, as one paragraph."""
     found: list[str] = []
     while line > 0 and lines[line - 1].lstrip().startswith("#"):
         line -= 1

@@ -1,4 +1,4 @@
-"""docs/reference/values.md, written from chart/values.yaml, its comments and its schema."""
+"""docs/reference/values.md, generated from chart/values.yaml, its comments and its schema."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ unknown value is refused. Paths are those of `--set`: `--set operator.replicas=3
 
 
 def reference(text: str | None = None, schema: Schema | None = None) -> str:
-    """The page."""
+    """The content of the page."""
     found = values((CHART / "values.yaml").read_text() if text is None else text)
     root = json.loads((CHART / "values.schema.json").read_text()) if schema is None else schema
     return HEAD + "".join(_part(each, root) for each in found)
@@ -38,7 +38,7 @@ def _part(value: Value, root: Schema) -> str:
 
 
 def _leaves(value: Value) -> Iterator[Value]:
-    """All below it; a map of values only where it has a description."""
+    """All values below it; maps of values only if they have a description."""
     for each in value.below:
         if not each.below or each.description:
             yield each
@@ -52,7 +52,7 @@ def _row(value: Value, root: Schema, *, described: bool) -> Sequence[str]:
 
 
 def _after(rows: Sequence[Value], root: Schema) -> Iterator[str]:
-    """What a table has no room for: patterns, and the fields of lists' entries."""
+    """What doesn't fit into a table: patterns, and the fields of list items."""
     shapes = [
         (each.path, shape(below(root, each.path), each.path)) for each in rows if not each.below
     ]

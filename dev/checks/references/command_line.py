@@ -1,4 +1,4 @@
-"""docs/reference/commands.md, written from the parsers of `roadstead`."""
+"""docs/reference/commands.md, generated from the parsers of `roadstead`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ setting.
 
 
 def reference(parser: argparse.ArgumentParser) -> str:
-    """The page of a parser and all commands below it."""
+    """The page for a parser and all its subcommands."""
     return HEAD + "".join(_command(parser.prog, parser, _configured()))
 
 

@@ -1,4 +1,4 @@
-"""docs/reference/faults.md: the faults that are tested, read from the marks of the tests."""
+"""docs/reference/faults.md: the tested faults, read from the tests' marks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HEAD: Final = """# Faults that are tested
 
 `make faults` injects each of these faults into a real API server, store, Postgres, gateway or node,
 and ends with a table of how long each took to recover. After each test the cluster, the store and
-the ledger agree with what was requested, nothing is left over, and nothing is written any more.
+the ledger agree with what was requested, nothing is left over, and writes have stopped.
 [Failure modes](../operations/failure-modes.md) describes what users see and what to do.
 
 `make references` writes this page from the marks of the tests. Paths are below `tests/`.
@@ -32,11 +32,11 @@ class MarkedTest:
     """Below `tests/`."""
     test: str
     heals: str
-    """What recovers, and how; empty in a mark without it."""
+    """What recovers, and how; empty if the mark doesn't have it."""
 
 
 def reference() -> str:
-    """The page."""
+    """The content of the page."""
     return page(titles(), marked_tests())
 
 
@@ -58,7 +58,7 @@ def _tests(tests: Iterable[MarkedTest]) -> str:
 
 
 def titles() -> Mapping[str, str]:
-    """The faults by their number, from the constant FAULTS of the tests."""
+    """The faults' titles by number, from the tests' constant FAULTS."""
     module = ast.parse((TESTS / "support" / "faults_table.py").read_text())
     wrapped = _constants(module)["FAULTS"]
     assert isinstance(wrapped, ast.Call)
@@ -67,13 +67,13 @@ def titles() -> Mapping[str, str]:
 
 
 def marked_tests() -> Iterator[MarkedTest]:
-    """Every test of a fault, once for each of its marks."""
+    """All tests of faults, once for each of their marks."""
     for path in TESTS.rglob("test_*.py"):
         yield from marked_in(path.read_text(), path.relative_to(TESTS).as_posix())
 
 
 def marked_in(text: str, file: str) -> Iterator[MarkedTest]:
-    """The same of one module."""
+    """The marked tests of one module."""
     if "mark.fault" not in text:
         return
     module = ast.parse(text)
@@ -99,7 +99,7 @@ def _constants(module: ast.Module) -> Mapping[str, ast.expr]:
 
 
 def _marks(node: ast.AST, constants: Mapping[str, ast.expr]) -> Iterator[tuple[str, str]]:
-    """Number and `heals` of each mark anywhere below: in a `pytest.param` too."""
+    """Number and `heals` of each mark below a node, also within a `pytest.param`."""
     for each in ast.walk(node):
         if isinstance(each, ast.Call) and ast.unparse(each.func) == _MARK:
             heals = next((item.value for item in each.keywords if item.arg == "heals"), None)

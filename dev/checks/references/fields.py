@@ -1,4 +1,4 @@
-"""The fields and rules of an OpenAPI schema, as the reference of the API lists them."""
+"""The fields and rules of an OpenAPI schema, as the API reference lists them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Field:
     pattern: str
     description: str
     section: str
-    """Path of the section that lists its own fields; empty where it has none."""
+    """Path of the section that lists its own fields; empty without one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,7 @@ class Section:
 
 
 def sections(schema: Schema, path: str = "") -> Iterator[Section]:
-    """The object and all objects below it, each after the one that it is a field of."""
+    """The object and all objects below it, each after the object that it is a field of."""
     nodes = list(_nodes(schema, path))
     required = schema.get("required", ())
     rules = [rule for name, node in (("", schema), *nodes) for rule in _rules(node, name, path)]
@@ -76,7 +76,7 @@ def sections(schema: Schema, path: str = "") -> Iterator[Section]:
 
 
 def _nodes(schema: Schema, path: str) -> Iterator[tuple[str, Schema]]:
-    """The schemas of a table by name: properties, then what a list or a map of them holds."""
+    """The schemas of a table by name: properties, and the contents of their lists and maps."""
     check_keywords(schema, KNOWN, path, __name__)
     for name, node in schema.get("properties", {}).items():
         yield from _with_contents(name, node, path)

@@ -1,4 +1,4 @@
-"""The keywords of a schema: one that a page does not render must not be left out in silence."""
+"""The keywords of a schema: an unknown one must not be left out silently."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 
 class UnknownKeyword(Exception):
-    """A schema has a keyword that the reference would leave out."""
+    """A schema has a keyword that the reference doesn't render."""
 
 
 def check_keywords(found: Iterable[str], known: frozenset[str], path: str, module: str) -> None:
-    """Raise UnknownKeyword, with the module that has to render it."""
+    """Raise UnknownKeyword, which names the module that has to render it."""
     unknown = sorted(set(found) - known)
     if unknown:
         raise UnknownKeyword(

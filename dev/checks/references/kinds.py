@@ -1,4 +1,4 @@
-"""docs/reference/api.md, written from crds/: a section per kind, a table per object."""
+"""docs/reference/api.md, generated from crds/: a section per kind, a table per object."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ refused with. `kubectl explain` shows the same descriptions.
 
 
 def reference(definitions: Sequence[Definition] | None = None) -> str:
-    """The page."""
+    """The content of the page."""
     found = load(CRDS).values() if definitions is None else definitions
     return HEAD + "".join(map(_kind, found))
 

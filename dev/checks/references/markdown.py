@@ -1,4 +1,4 @@
-"""The Markdown that the generated references are made of."""
+"""Markdown elements of the generated references."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ _DOCS_PATH: Final = re.compile(r"\bdocs/([\w/-]+\.md)")
 
 
 def prose(text: str) -> str:
-    """Text as a paragraph shows it: no HTML, no emphasis, and paths of docs/ as links."""
+    """Text as a paragraph: no HTML, no emphasis, and paths of docs/ as links."""
     parts = _CODE_SPANS.split(" ".join(text.split()))
     return "".join(part if part.startswith("`") else _plain(part) for part in parts)
 
 
 def code(value: object) -> str:
-    """A code span, whatever characters the value has."""
+    """A code span; the value may contain backticks."""
     text = str(value)
     return f"`` {text} ``" if "`" in text else f"`{text}`"
 
 
 def choice(values: Sequence[object]) -> str:
-    """The values of an enumeration: one of `a`, `b`; empty for none."""
+    """The values of an enumeration: one of `a`, `b`; empty for no values."""
     text = ", ".join(map(code, values))
     return f"one of {text}" if len(values) > 1 else text
 
 
 def span(low: int | None, high: int | None, unit: str = "") -> str:
-    """Bounds of a number or of a count: `1 to 63 characters`."""
+    """The bounds of a number or a count: `1 to 63 characters`."""
     if low is None and high is None:
         return ""
     if low == 1 and high is None and unit:
@@ -44,7 +44,7 @@ def span(low: int | None, high: int | None, unit: str = "") -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table; cells may hold `|`."""
+    """A table; cells may contain `|`."""
     lines = [head, ["---"] * len(head), *rows]
     return "".join(f"| {' | '.join(map(_cell, line))} |\n" for line in lines)
 

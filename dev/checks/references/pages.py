@@ -1,4 +1,4 @@
-"""The references that are written from code, each with its path."""
+"""The generated references and their paths."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ REFERENCES = Path(__file__).parents[3] / "docs" / "reference"
 
 
 def pages() -> Mapping[Path, str]:
-    """What each page should hold, by its path."""
+    """The content of each page, by its path."""
     return {
         REFERENCES / "api.md": kinds.reference(),
         REFERENCES / "commands.md": command_line.reference(command_parser()),

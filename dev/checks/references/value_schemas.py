@@ -1,4 +1,4 @@
-"""What chart/values.schema.json says of one value."""
+"""The types and bounds of values in chart/values.schema.json."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KNOWN: Final = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """What may be written for a value."""
+    """Type, bounds and pattern of a value."""
 
     type: str
     """With its bounds."""
@@ -36,7 +36,7 @@ def below(schema: Schema, path: str) -> Schema:
 
 
 def shape(schema: Schema, path: str) -> Shape:
-    """Type, bounds and pattern; of a list also those of its items."""
+    """Type, bounds and pattern; for a list also those of its items."""
     check_keywords(schema, KNOWN, path, __name__)
     items = shape(schema["items"], f"{path}[]") if "items" in schema else None
     kind = f"list of {items.type}" if items else _type(schema)
@@ -47,7 +47,7 @@ def shape(schema: Schema, path: str) -> Shape:
 
 
 def entries(schema: Schema, path: str) -> Sequence[tuple[str, bool, Shape]]:
-    """The fields of a list's items: name, whether each is required, what it may be."""
+    """The fields of list items: name, whether it is required, and its shape."""
     items = schema.get("items", {})
     required = items.get("required", ())
     return [

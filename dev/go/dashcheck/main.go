@@ -1,5 +1,5 @@
-// Command dashcheck holds Grafana dashboards to Grafana's own schema, with those of the panels that
-// are in it: no unknown field, nothing required missing.
+// Command dashcheck validates Grafana dashboards against Grafana's own schema, including the panels
+// that it defines: no unknown field, no required field missing.
 package main
 
 import (
@@ -31,7 +31,7 @@ func check(path string) error {
 	return found.Validate()
 }
 
-// checkFields looks at what the panels say of their fields, which the schema itself takes unread.
+// checkFields validates the panels' field configurations, which the schema itself doesn't.
 func checkFields(raw []byte) error {
 	var panels struct {
 		Panels []struct {
@@ -51,7 +51,7 @@ func checkFields(raw []byte) error {
 	return nil
 }
 
-// wrong tells an error from the empty list of errors that the schema answers with for none.
+// wrong distinguishes an error from the empty list of errors that the schema returns for success.
 func wrong(err error) bool {
 	var list cog.BuildErrors
 	return err != nil && !(errors.As(err, &list) && len(list) == 0)

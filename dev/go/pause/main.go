@@ -1,4 +1,4 @@
-// Command pause holds a pod's network namespace open until it is told to end.
+// Command pause keeps a pod's network namespace open until a signal stops it.
 package main
 
 import (

@@ -1,4 +1,4 @@
-# llama.cpp's server of Debian's packages, with a shell to look around in.
+# llama.cpp's server from Debian's packages, with a shell for debugging.
 FROM scratch
 ADD rootfs.tar /
 ENV PATH=/usr/bin:/bin LLAMA_ARG_HOST=0.0.0.0

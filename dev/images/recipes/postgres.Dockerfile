@@ -1,5 +1,5 @@
-# Postgres of Debian's packages, laid out as the official image is: the account postgres has the
-# number 999, and the programs are on the path. Without what compiles queries, which is most of it.
+# Postgres from Debian's packages, laid out as the official image: the account postgres has UID 999,
+# and the programs are on PATH. The query compiler, which is most of the size, is left out.
 FROM debian:bookworm-slim
 RUN groupadd --system --gid 999 postgres \
  && useradd --system --gid postgres --uid 999 --home-dir /var/lib/postgresql --shell /bin/bash postgres \

@@ -1,4 +1,4 @@
-"""A real OpenID provider, npm's oidc-provider, for tests of the console's sign-in."""
+"""An OpenID provider, npm's oidc-provider, for tests of the console's sign-in."""
 
 import contextlib
 import functools
@@ -22,9 +22,9 @@ FILES = ("package.json", "package-lock.json", "server.mjs")
 def running(
     port: int, *, client: str, redirect: str, method: str = "none", secret: str = ""
 ) -> Iterator[str]:
-    """Its issuer's name, which is its URL; it ends on the way out.
+    """Start it, yield its issuer name, which is its URL, and stop it on exit.
 
-    The client shows its secret by `method`, the only one that the provider offers.
+    The client authenticates by `method`, the only one that the provider offers.
     """
     command = ["node", "server.mjs", str(port), client, redirect, method, secret]
     discovery = f"http://127.0.0.1:{port}/.well-known/openid-configuration"
@@ -43,7 +43,7 @@ def running(
 
 
 def _installed() -> Path:
-    """The folder it stands in, made once for each version of the lock file."""
+    """The folder that it is installed in, once for each version of the lock file."""
     if shutil.which("npm") is None:
         debian.ensure("npm")
     content = b"".join((HERE / name).read_bytes() for name in FILES)

@@ -1,5 +1,5 @@
-// An OpenID provider with one client, which has to use PKCE. Whoever signs in as `name+group` is of
-// that group. Arguments: port, client id, redirect URI, how the client authenticates, its secret.
+// An OpenID provider with one client, which has to use PKCE. A user who signs in as `name+group` is
+// in that group. Arguments: port, client id, redirect URI, client authentication method, secret.
 
 import Provider from "oidc-provider";
 

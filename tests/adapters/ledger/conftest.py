@@ -1,4 +1,4 @@
-"""A real Postgres, migrated, and empty before each test."""
+"""A real Postgres, create_ledger, and empty before each test."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dev.servers.postgres import Postgres, running
-from tests.support.ledger import Ledger, migrated
+from tests.support.ledger import Ledger, create_ledger
 
 
 @pytest.fixture(scope="session")
@@ -19,11 +19,11 @@ def server() -> Iterator[Postgres]:
 @pytest.fixture
 async def ledger(server: Postgres, tmp_path: Path) -> Ledger:
     """Migrated and empty."""
-    return await migrated(server, tmp_path)
+    return await create_ledger(server, tmp_path)
 
 
 @pytest.fixture
 async def own_ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
     """With a server of the test's own, which it may end."""
     with running() as server:
-        yield await migrated(server, tmp_path)
+        yield await create_ledger(server, tmp_path)

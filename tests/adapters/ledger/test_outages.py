@@ -20,7 +20,7 @@ from roadstead.ledger.resync import claim, resync
 from roadstead.ledger.tables import SERVERS
 from tests.support.builders.records import a_sample, a_server, an_admission, fresh_uid, ready
 from tests.support.faults_table import Healing
-from tests.support.ledger import Ledger, emptied
+from tests.support.ledger import Ledger, wait_until_empty
 from tests.support.waiting import assert_eventually
 
 STATUSES = "SELECT status FROM server_records"
@@ -38,14 +38,14 @@ async def test_what_changed_while_postgres_was_away_is_written(own_ledger: Ledge
     outbox, gone = Outbox(), fresh_uid()
     outbox.put(a_server(version=1, uid=gone))
     async with own_ledger.writing(outbox):
-        await emptied(outbox)
+        await wait_until_empty(outbox)
         own_ledger.server.stop()
         outbox.put(a_server(version=2, uid=gone, deleted=True))
         outbox.put(a_server(version=3))
         outbox.append([an_admission()])
         await assert_eventually(lambda: failures() > 0)
         own_ledger.server.start()
-        await emptied(outbox)
+        await wait_until_empty(outbox)
     rows = await own_ledger.rows(f"{STATUSES} ORDER BY resource_version")
     assert [row["status"] for row in rows] == ["Deleted", "Ready"]
     assert len(await own_ledger.rows("SELECT * FROM admission_records")) == 1
@@ -94,7 +94,7 @@ async def test_postgres_that_is_killed_in_a_batch_loses_nothing(
         own_ledger.server.kill()
         own_ledger.server.start()
         with healing():
-            await emptied(outbox)
+            await wait_until_empty(outbox)
     rows = await own_ledger.rows("SELECT server_uuid::text AS uid FROM server_records")
     assert {row["uid"] for row in rows} == set(uids)
 
@@ -143,7 +143,7 @@ async def test_row_that_postgres_refuses_holds_up_no_other(ledger: Ledger) -> No
     outbox.append([an_admission(), an_admission(decided_at="no time"), an_admission()])
     dropped = sample("roadstead_ledger_dropped_total", table="admission_records")
     async with ledger.writing(outbox):
-        await emptied(outbox)
+        await wait_until_empty(outbox)
     assert len(await ledger.rows("SELECT 1 FROM admission_records")) == 2
     assert sample("roadstead_ledger_dropped_total", table="admission_records") == dropped + 1
 
@@ -160,7 +160,7 @@ async def test_rights_that_are_missing_for_a_while_lose_nothing(
             await assert_eventually(lambda: sample_failures("InsufficientPrivilegeError") > 0)
             await connection.execute("GRANT INSERT ON admission_records TO roadstead_writer")
             with healing():
-                await emptied(outbox)
+                await wait_until_empty(outbox)
     assert len(await own_ledger.rows("SELECT 1 FROM admission_records")) == 5
 
 
@@ -168,7 +168,7 @@ async def test_changed_password_is_read_anew(own_ledger: Ledger) -> None:
     outbox = Outbox()
     async with own_ledger.writing(outbox):
         outbox.put(a_server(version=1))
-        await emptied(outbox)
+        await wait_until_empty(outbox)
         async with superuser(own_ledger) as connection:
             await connection.execute("ALTER ROLE roadstead_writer PASSWORD 'another'")
             await connection.execute(
@@ -180,7 +180,7 @@ async def test_changed_password_is_read_anew(own_ledger: Ledger) -> None:
         await assert_eventually(lambda: sample_failures("InvalidPasswordError") > 0)
         own_ledger.server.passwords = {**passwords, "writer": "another"}
         own_ledger.dsn_file("writer")
-        await emptied(outbox)
+        await wait_until_empty(outbox)
     assert (await own_ledger.row("SELECT resource_version FROM server_records")) == {
         "resource_version": 2
     }

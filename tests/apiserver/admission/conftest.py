@@ -19,7 +19,7 @@ from tests.apiserver.admission.balancer import Balancer
 from tests.support.apiserver import apiserver, build_before_timers
 from tests.support.builders.objects import Raw, fresh_name, make_contract
 from tests.support.custom_objects import call, create, path
-from tests.support.ledger import Ledger, migrated
+from tests.support.ledger import Ledger, create_ledger
 from tests.support.waiting import assert_eventually
 from tests.support.webhooks.registration import register
 from tests.support.webhooks.tokens import contract_for, dev_token, with_token
@@ -65,7 +65,7 @@ def balancer() -> Iterator[Balancer]:
 def ledger(folder: Folder) -> Iterator[Ledger]:
     """Where the webhooks record what they answer."""
     with postgres.running() as server:
-        yield asyncio.run(migrated(server, folder.path))
+        yield asyncio.run(create_ledger(server, folder.path))
 
 
 @pytest.fixture(scope="package")

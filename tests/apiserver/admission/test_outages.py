@@ -42,7 +42,7 @@ def link(balancer: Balancer, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @pytest.mark.parametrize(
     "wrong",
     [
-        pytest.param(lambda link: link.away(), id="away"),
+        pytest.param(lambda link: link.disconnected(), id="away"),
         pytest.param(lambda link: link.toxic("latency", latency=5000), id="slow"),
         pytest.param(lambda link: link.toxic("timeout", timeout=0), id="silent"),
     ],

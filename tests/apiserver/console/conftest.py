@@ -28,7 +28,7 @@ BOBS = samples.serve("secret-plan", namespace="other", contract="other", model="
 def ledger() -> Iterator[Postgres]:
     """A Postgres with the tables."""
     with postgres.running() as running:
-        asyncio.run(sample_ledger.migrated(running))
+        asyncio.run(sample_ledger.migrate_tables(running))
         asyncio.run(sample_ledger.write(running, _records()))
         yield running
 

@@ -36,7 +36,7 @@ def page(
     opened: Browser, console: ConsoleProcess, request: pytest.FixtureRequest
 ) -> Iterator[Page]:
     """Signed in as alice, in each look."""
-    size = chromium.PHONE if request.param == "phone" else chromium.DESK
+    size = chromium.PHONE if request.param == "phone" else chromium.DESKTOP
     scheme = "dark" if request.param == "dark" else "light"
     with chromium.window(opened, viewport=size, color_scheme=scheme) as window:
         chromium.sign_in(window, console.origin, make_token(jti=fresh_name("chromium")))
@@ -54,7 +54,7 @@ def desk(opened: Browser, console: ConsoleProcess) -> Iterator[Page]:
 @pytest.mark.parametrize("path", PAGES)
 def test_axe_finds_nothing_serious(page: Page, console: ConsoleProcess, path: str) -> None:
     page.goto(console.origin + path)
-    assert chromium.faults_of(page) == []
+    assert chromium.serious_findings(page) == []
 
 
 def test_axe_finds_nothing_serious_before_signing_in(
@@ -65,7 +65,7 @@ def test_axe_finds_nothing_serious_before_signing_in(
         window.get_by_label("Your token").fill("nonsense")
         window.get_by_role("button", name="Sign in").click()
         expect(window.get_by_role("alert")).to_be_visible()
-        assert chromium.faults_of(window) == []
+        assert chromium.serious_findings(window) == []
 
 
 def test_axe_finds_nothing_serious_in_a_dialog_and_the_menu(
@@ -74,10 +74,10 @@ def test_axe_finds_nothing_serious_in_a_dialog_and_the_menu(
     page.goto(f"{console.origin}/servers/{UUID}")
     page.get_by_role("button", name="Delete").click()
     expect(page.get_by_role("dialog")).to_be_visible()
-    assert chromium.faults_of(page) == []
+    assert chromium.serious_findings(page) == []
     page.keyboard.press("Escape")
     page.locator("details.who summary").click()
-    assert chromium.faults_of(page) == []
+    assert chromium.serious_findings(page) == []
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -19,7 +19,7 @@ async def test_pages_come_back_with_the_ledger(apiserver: ApiServer, tmp_path: P
         postgres.running() as ledger,
         server.running_console(apiserver.kubeconfig, ledger.dsn("reader"), tmp_path) as console,
     ):
-        await sample_ledger.migrated(ledger)
+        await sample_ledger.migrate_tables(ledger)
         async with Browser(console.origin) as browser:
             await browser.sign_in("alice")
             assert (await browser.get("/servers")).status == 200

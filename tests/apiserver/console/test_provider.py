@@ -70,7 +70,7 @@ def test_sign_in_leaves_no_token_in_an_address_or_in_storage(
     page.on("framenavigated", lambda frame: visited.append(frame.url))
     at_the_provider(page, provided, "alice+demo-users", "/servers")
     page.wait_for_url("**/servers")
-    token = chromium.cookie_of(page.context)
+    token = chromium.session_cookie(page.context)
     assert not any(token[:40] in url for url in visited)
     assert page.evaluate("[localStorage.length, sessionStorage.length]") == [0, 0]
     assert page.evaluate("document.cookie") == ""
@@ -78,4 +78,4 @@ def test_sign_in_leaves_no_token_in_an_address_or_in_storage(
 
 def test_sign_in_page_has_nothing_serious(page: Page, provided: ConsoleProcess) -> None:
     page.goto(f"{provided.origin}/sign-in")
-    assert chromium.faults_of(page) == []
+    assert chromium.serious_findings(page) == []

@@ -110,8 +110,8 @@ async def test_server_that_ends_answers_until_nobody_asks_any_more(
 async def test_probe_of_the_operator_passes_to_health_alone(auth: AuthProcess, site: Site) -> None:
     now = int(datetime.datetime.now(datetime.UTC).timestamp())
     shown = {"Authorization": f"Roadstead-Probe {KEY.probe(site.uuid, now=now)}"}
-    assert auth.asked(site.uuid, method="GET", path="/health", **shown).status == 200
-    assert auth.asked(site.uuid, method="GET", path="/props", **shown).status == 401
+    assert auth.ask(site.uuid, method="GET", path="/health", **shown).status == 200
+    assert auth.ask(site.uuid, method="GET", path="/props", **shown).status == 401
 
 
 _QUESTION = "GET /verify/x HTTP/1.1\r\nHost: a\r\n"
@@ -153,7 +153,7 @@ async def test_nobody_passes_before_the_servers_are_known(
 
         def told() -> bool:
             with contextlib.suppress(ConnectionRefusedError):
-                answer = early.asked(site.uuid, make_token())
+                answer = early.ask(site.uuid, make_token())
                 return (answer.status, answer.code) == (503, "NotSynced")
             return False
 
@@ -181,8 +181,8 @@ async def test_api_server_that_is_away_is_gone_without_until_it_is_too_long_ago(
             server.process.send_signal(signal.SIGSTOP)
             try:
                 assert auth.status(site.uuid, token) == 200
-                await assert_eventually(lambda: auth.asked(site.uuid, token).status == 503)
-                assert auth.asked(site.uuid, token).code == "Stale"
+                await assert_eventually(lambda: auth.ask(site.uuid, token).status == 503)
+                assert auth.ask(site.uuid, token).code == "Stale"
                 assert not auth.ready
             finally:
                 server.process.send_signal(signal.SIGCONT)

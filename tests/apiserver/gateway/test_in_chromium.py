@@ -75,7 +75,7 @@ def page(browser: Browser, host: Host) -> Iterator[Page]:
             }
         ]
     )
-    context.set_default_timeout(chromium.PATIENCE)
+    context.set_default_timeout(chromium.PAGE_TIMEOUT)
     opened = context.new_page()
     opened.goto(f"{host.origin}/servers")
     assert opened.title() == "console"
@@ -167,7 +167,7 @@ def test_page_of_a_server_that_is_shown_all_the_same_runs_nothing(
 ) -> None:
     shown = {"Authorization": f"Bearer {host.token}"}
     context = browser.new_context(ignore_https_errors=True, extra_http_headers=shown)
-    context.set_default_timeout(chromium.PATIENCE)
+    context.set_default_timeout(chromium.PAGE_TIMEOUT)
     opened = context.new_page()
     opened.goto(models)
     assert "theirs" in opened.content()

@@ -12,10 +12,9 @@ from kubernetes.aio import client
 
 from dev import samplegguf
 from tests.support.apiserver import apiserver
-from tests.support.fault_server import FaultServer
-from tests.support.fault_server import serving as faulty
-from tests.support.operator.namespace import Operated, cleared
-from tests.support.operator.site import LARGE, Site, serving
+from tests.support.fault_server import FaultServer, running_fault_server
+from tests.support.operator.namespace import Operated, delete_all
+from tests.support.operator.site import LARGE, Site, running_site
 
 __all__ = ["apiserver"]
 
@@ -24,7 +23,7 @@ __all__ = ["apiserver"]
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The source's and the store's side, for all tests."""
     folder = tmp_path_factory.mktemp("reconciling")
-    with serving(folder) as found:
+    with running_site(folder) as found:
         yield found
 
 
@@ -37,7 +36,7 @@ def content() -> bytes:
 @pytest.fixture
 def slow(content: bytes) -> Iterator[FaultServer]:
     """A source that takes some seconds for the model, so that something can come between."""
-    with faulty(content) as faults:
+    with running_fault_server(content) as faults:
         faults.slowness = 0.05
         yield faults
 
@@ -47,6 +46,6 @@ async def operated(
     servers: Site, api: client.ApiClient, namespace: str, kubeconfig: Path
 ) -> AsyncIterator[Operated]:
     """A namespace to work in, with the catalogue empty before and after."""
-    await cleared(api)
+    await delete_all(api)
     yield Operated(site=servers, api=api, namespace=namespace, kubeconfig=kubeconfig)
-    await cleared(api)
+    await delete_all(api)

@@ -10,7 +10,7 @@ from minio import Minio
 from dev import samplegguf
 from tests.support import custom_objects
 from tests.support.builders.objects import Raw, fresh_name
-from tests.support.operator.namespace import Operated, condition, listed
+from tests.support.operator.namespace import Operated, condition, list_all
 from tests.support.operator.site import BUCKET, SIZE, Site
 from tests.support.raw_objects import send_raw
 from tests.support.store_client import minio
@@ -26,8 +26,8 @@ def quant(name: str, endpoint: str = "") -> Raw:
 async def test_a_model_that_nobody_knows_is_said_to_be_unknown(operated: Operated) -> None:
     async with operated.operator():
         serve = await operated.serve(modelName="nobody-knows-it")
-        found = await operated.says(serve, "Ready", "ModelUnknown")
-        assert await listed(operated.api, "models") == []
+        found = await operated.wait_for_reason(serve, "Ready", "ModelUnknown")
+        assert await list_all(operated.api, "models") == []
     assert "nobody-knows-it" in condition(found, "Ready")["message"]
 
 
@@ -36,8 +36,8 @@ async def test_a_wrong_digest_is_told_and_leaves_nothing_in_the_store(operated: 
     async with operated.operator():
         model = await operated.model(name=name, source=quant(name), sha256=WRONG_DIGEST)
         serve = await operated.serve(modelName=name)
-        found = await operated.says(model, "Verified", "DigestMismatch")
-        await operated.says(serve, "Ready", "DigestMismatch")
+        found = await operated.wait_for_reason(model, "Verified", "DigestMismatch")
+        await operated.wait_for_reason(serve, "Ready", "DigestMismatch")
         assert await operated.children("deployments") == []
     assert not operated.site.holds(found["status"]["minioBucket"], found["status"]["minioPath"])
 
@@ -48,11 +48,11 @@ async def test_a_digest_that_is_wrong_is_not_tried_again_after_a_restart(
     name = operated.site.publish()
     async with operated.operator():
         model = await operated.model(name=name, source=quant(name), sha256=WRONG_DIGEST)
-        before = await operated.says(model, "Ready", "DigestMismatch")
+        before = await operated.wait_for_reason(model, "Ready", "DigestMismatch")
     async with operated.operator():
         serve = await operated.serve(modelName=name)
-        await operated.says(serve, "Ready", "DigestMismatch")
-        after = await operated.says(model, "Ready", "DigestMismatch")
+        await operated.wait_for_reason(serve, "Ready", "DigestMismatch")
+        after = await operated.wait_for_reason(model, "Ready", "DigestMismatch")
     assert after["status"]["transfer"]["attempt"] == before["status"]["transfer"]["attempt"]
 
 
@@ -67,7 +67,7 @@ async def test_what_is_no_whole_gguf_is_refused(operated: Operated, content: byt
     name = operated.site.publish(content)
     async with operated.operator():
         model = await operated.model(name=name, source=quant(name))
-        found = await operated.says(model, "Verified", "InvalidGguf")
+        found = await operated.wait_for_reason(model, "Verified", "InvalidGguf")
     assert not operated.site.holds(found["status"]["minioBucket"], found["status"]["minioPath"])
 
 
@@ -75,14 +75,14 @@ async def test_a_quant_service_that_is_away_is_tried_again(operated: Operated) -
     endpoint = "http://127.0.0.1:9"
     async with operated.operator(ROADSTEAD_SOURCE_ALLOW=endpoint):
         model = await operated.model(source=quant("gemma", endpoint))
-        found = await operated.says(model, "Stored", "SourceUnreachable")
+        found = await operated.wait_for_reason(model, "Stored", "SourceUnreachable")
     assert re.search(r"attempt \d+ failed", condition(found, "Stored")["message"])
 
 
 async def test_an_endpoint_that_is_not_allowed_is_refused(operated: Operated) -> None:
     async with operated.operator():
         model = await operated.model(source=quant("gemma", "http://127.0.0.1:9"))
-        await operated.says(model, "Stored", "SourceNotAllowed")
+        await operated.wait_for_reason(model, "Stored", "SourceNotAllowed")
 
 
 async def test_a_flag_that_is_not_allowed_is_told(operated: Operated) -> None:
@@ -90,7 +90,7 @@ async def test_a_flag_that_is_not_allowed_is_told(operated: Operated) -> None:
     async with operated.operator():
         params = {"extraArgs": ["--model-url", "http://example.com"]}
         serve = await operated.serve(modelName=name, runtimeParams=params)
-        found = await operated.says(serve, "WorkloadReady", "InvalidRuntimeParams")
+        found = await operated.wait_for_reason(serve, "WorkloadReady", "InvalidRuntimeParams")
     assert "--model-url" in condition(found, "WorkloadReady")["message"]
 
 
@@ -99,10 +99,10 @@ async def test_a_model_behind_a_presigned_url_in_a_secret_is_brought(operated: O
     ref = {"name": name, "namespace": operated.namespace}
     async with operated.operator():
         model = await operated.model(name=name, source={"presignedUrl": {"secretRef": ref}})
-        await operated.says(model, "Stored", "SourceSecretMissing")
+        await operated.wait_for_reason(model, "Stored", "SourceSecretMissing")
         await operated.secret(name, _presigned(operated.site, name))
         await custom_objects.patch(operated.api, model, _touch())
-        await operated.says(model, "Verified", "Verified")
+        await operated.wait_for_reason(model, "Verified", "Verified")
 
 
 async def test_an_object_in_the_store_is_adopted(operated: Operated) -> None:
@@ -114,7 +114,7 @@ async def test_an_object_in_the_store_is_adopted(operated: Operated) -> None:
     client.put_object("models", path, io.BytesIO(data), len(data))
     async with operated.operator():
         model = await operated.model(source={"stored": {}}, minioPath=path)
-        found = await operated.says(model, "Verified", "Verified")
+        found = await operated.wait_for_reason(model, "Verified", "Verified")
     assert found["status"]["sizeBytes"] == len(data)
 
 
@@ -145,7 +145,7 @@ async def test_a_service_of_somebody_else_stays_theirs(operated: Operated) -> No
     async with operated.operator():
         before = await send_raw(operated.api, "POST", operated.path("services"), theirs)
         serve = await operated.serve(name="gemma", modelName=name)
-        found = await operated.says(serve, "WorkloadReady", "NameTaken")
+        found = await operated.wait_for_reason(serve, "WorkloadReady", "NameTaken")
         after = await operated.child("services", "gemma")
     assert "is not owned by this ModelServe" in condition(found, "WorkloadReady")["message"]
     assert after["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
@@ -162,7 +162,7 @@ async def test_a_secret_of_somebody_else_stays_theirs(operated: Operated) -> Non
     async with operated.operator():
         before = await send_raw(operated.api, "POST", operated.path("secrets"), theirs)
         serve = await operated.serve(name="gemma", modelName=name)
-        await operated.says(serve, "WorkloadReady", "NameTaken")
+        await operated.wait_for_reason(serve, "WorkloadReady", "NameTaken")
         after = await operated.child("secrets", "gemma-fetch")
     assert after["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
 

@@ -17,11 +17,11 @@ from roadstead.controllers.relist import RELIST_SECONDS
 from tests.support import custom_objects
 from tests.support.builders.objects import Raw, make_contract, make_model
 from tests.support.faults_table import Healing
-from tests.support.ledger import Ledger, migrated
-from tests.support.operator.ledger_comparison import ROWS, agrees, differences, row
+from tests.support.ledger import Ledger, create_ledger
+from tests.support.operator.ledger_comparison import ROWS, differences, row, wait_until_equal
 from tests.support.operator.namespace import Operated
 from tests.support.operator.pods import post_pod
-from tests.support.operator.replicas import standing
+from tests.support.operator.replicas import running_replicas
 from tests.support.raw_objects import get_raw
 from tests.support.waiting import assert_eventually
 
@@ -32,7 +32,7 @@ MODEL = "SELECT * FROM model_records WHERE model_name = $1"
 async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
     """A database of the test's own."""
     with running() as server:
-        yield await migrated(server, tmp_path)
+        yield await create_ledger(server, tmp_path)
 
 
 def recording(operated: Operated, ledger: Ledger, **changes: str) -> Any:
@@ -46,11 +46,11 @@ async def test_what_is_created_changed_and_deleted_is_in_the_ledger(
 ) -> None:
     async with recording(operated, ledger):
         kept, gone = [await operated.serve(modelName="nobody", replicas=n) for n in (1, 2)]
-        await operated.says(gone, "Ready", "ModelUnknown")
-        await agrees(operated, ledger)
+        await operated.wait_for_reason(gone, "Ready", "ModelUnknown")
+        await wait_until_equal(operated, ledger)
         await custom_objects.delete(operated.api, gone)
         await custom_objects.patch(operated.api, kept, {"spec": {"replicas": 0}})
-        await agrees(operated, ledger)
+        await wait_until_equal(operated, ledger)
     assert (await row(ledger, gone))["status"] == "Deleted"
     found = await row(ledger, kept)
     assert (found["status"], found["status_reason"]) == ("Failed", "ModelUnknown")
@@ -61,11 +61,11 @@ async def test_a_servers_pods_are_in_the_ledger(operated: Operated, ledger: Ledg
     name = operated.site.publish()
     async with recording(operated, ledger):
         serve = await operated.serve(modelName=name)
-        await operated.served(serve)
+        await operated.wait_for_deployment(serve)
         (deployment,) = await operated.children("deployments")
         pod = await post_pod(operated, deployment)
         await assert_eventually(functools.partial(has_pods, ledger, serve, [pod]))
-        await agrees(operated, ledger)
+        await wait_until_equal(operated, ledger)
 
 
 async def has_pods(ledger: Ledger, serve: Raw, names: list[str]) -> bool:
@@ -78,20 +78,20 @@ async def test_what_is_deleted_while_nobody_leads_is_in_the_ledger_afterwards(
     operated: Operated, apiserver: ApiServer, ledger: Ledger, tmp_path: Path, healing: Healing
 ) -> None:
     # Half a minute and more: two operators start, and a Lease expires.
-    async with standing(operated, apiserver, tmp_path) as replicas:
+    async with running_replicas(operated, apiserver, tmp_path) as replicas:
         replicas.environ = {"ROADSTEAD_LEDGER_DSN_FILE": str(ledger.dsn_file("writer"))}
         first = await replicas.start("a")
         await replicas.leads(first)
         await replicas.start("b")
         await asyncio.sleep(2 * RELIST_SECONDS)  # It lists once more after kopf has.
         serve = await operated.serve(modelName="nobody")
-        await operated.says(serve, "Ready", "ModelUnknown")
-        await agrees(operated, ledger)
+        await operated.wait_for_reason(serve, "Ready", "ModelUnknown")
+        await wait_until_equal(operated, ledger)
         with healing():
             first.signal(signal.SIGKILL)
             await first.code()
             await custom_objects.delete(operated.api, serve)
-            await agrees(operated, ledger)
+            await wait_until_equal(operated, ledger)
     assert (await row(ledger, serve))["status"] == "Deleted"
 
 
@@ -101,16 +101,16 @@ async def test_changes_while_postgres_is_away_are_in_the_ledger_afterwards(
 ) -> None:
     async with recording(operated, ledger):
         changed, gone = [await operated.serve(modelName="nobody") for _ in range(2)]
-        await operated.says(gone, "Ready", "ModelUnknown")
-        await agrees(operated, ledger)
+        await operated.wait_for_reason(gone, "Ready", "ModelUnknown")
+        await wait_until_equal(operated, ledger)
         ledger.server.kill()
         new, passing = [await operated.serve(modelName="nobody") for _ in range(2)]
-        await operated.says(passing, "Ready", "ModelUnknown")
+        await operated.wait_for_reason(passing, "Ready", "ModelUnknown")
         await custom_objects.patch(operated.api, changed, {"spec": {"replicas": 3}})
         for each in (gone, passing):
             await custom_objects.delete(operated.api, each)
         ledger.server.start()
-        await agrees(operated, ledger)
+        await wait_until_equal(operated, ledger)
     assert (await row(ledger, changed))["desired_replicas"] == 3
     assert (await row(ledger, new))["status"] == "Failed"
     assert [(await row(ledger, each))["status"] for each in (gone, passing)] == ["Deleted"] * 2
@@ -135,12 +135,12 @@ async def test_what_happened_without_an_operator_is_found_by_the_next(
 ) -> None:
     async with recording(operated, ledger):
         gone = await operated.serve(modelName="nobody")
-        await operated.says(gone, "Ready", "ModelUnknown")
-        await agrees(operated, ledger)
+        await operated.wait_for_reason(gone, "Ready", "ModelUnknown")
+        await wait_until_equal(operated, ledger)
     await custom_objects.delete(operated.api, gone)
     new = await operated.serve(modelName="nobody")
     async with recording(operated, ledger):
-        await agrees(operated, ledger)
+        await wait_until_equal(operated, ledger)
     assert (await row(ledger, gone))["status"] == "Deleted"
     assert (await row(ledger, new))["status"] == "Failed"
 
@@ -150,7 +150,7 @@ async def test_operator_without_postgres_works_as_ever(operated: Operated, ledge
     ledger.server.stop()
     async with recording(operated, ledger):
         serve = await operated.serve(modelName=operated.site.publish())
-        await operated.served(serve)
+        await operated.wait_for_deployment(serve)
 
 
 async def test_row_that_somebody_changed_by_hand_is_told_of(
@@ -158,8 +158,8 @@ async def test_row_that_somebody_changed_by_hand_is_told_of(
 ) -> None:
     async with recording(operated, ledger):
         serve = await operated.serve(modelName="nobody")
-        await operated.says(serve, "Ready", "ModelUnknown")
-        await agrees(operated, ledger)
+        await operated.wait_for_reason(serve, "Ready", "ModelUnknown")
+        await wait_until_equal(operated, ledger)
     async with ledger.connected("owner") as connection:
         await connection.execute("UPDATE server_records SET subject = 'mallory'")
     (line,) = await differences(operated, ledger)
@@ -170,8 +170,8 @@ async def test_verified_model_has_its_place_and_header(operated: Operated, ledge
     async with recording(operated, ledger):
         name = operated.site.publish()
         serve = await operated.serve(modelName=name)
-        await operated.served(serve)
-        await agrees(operated, ledger)
+        await operated.wait_for_deployment(serve)
+        await wait_until_equal(operated, ledger)
     found = await ledger.row(MODEL, name)
     model = await get_raw(operated.api, f"/apis/model.example.com/v1alpha1/models/{name}")
     assert found["sha256"] == model["status"]["sha256"]
@@ -186,8 +186,8 @@ async def test_object_that_an_earlier_model_left_is_not_transferred_again(
     async with recording(operated, ledger):
         name = operated.site.publish()
         serve = await operated.serve(modelName=name)
-        await operated.served(serve)
-        await agrees(operated, ledger)
+        await operated.wait_for_deployment(serve)
+        await wait_until_equal(operated, ledger)
         digest = (await ledger.row(f"{MODEL} AND status = 'Ready'", name))["sha256"]
         await custom_objects.delete(operated.api, serve)
         await custom_objects.delete(operated.api, make_model(name=name))
@@ -195,7 +195,7 @@ async def test_object_that_an_earlier_model_left_is_not_transferred_again(
         # Its source could not be asked any more.
         nowhere = {"quant": {"modelId": name, "endpoint": "http://127.0.0.1:9"}}
         again = await operated.model(name=name, source=nowhere, sha256=digest)
-        await operated.says(again, "Ready", "Ready")
+        await operated.wait_for_reason(again, "Ready", "Ready")
 
 
 async def _is_deleted(ledger: Ledger, name: str) -> bool:
@@ -207,11 +207,11 @@ async def test_contract_shows_in_ledger_and_metrics(operated: Operated, ledger: 
     name = contract["metadata"]["name"]
     async with recording(operated, ledger):
         await custom_objects.create(operated.api, contract)
-        await agrees(operated, ledger)
+        await wait_until_equal(operated, ledger)
         labels = {"contract": name, "resource": "servers"}
         assert REGISTRY.get_sample_value("roadstead_contract_limit", labels) == 4
         await custom_objects.delete(operated.api, contract)
-        await agrees(operated, ledger)
+        await wait_until_equal(operated, ledger)
     found = await ledger.row("SELECT * FROM contract_records WHERE name = $1", name)
     assert found["status"] == "Deleted"
     assert found["expires_at"].year == 2030

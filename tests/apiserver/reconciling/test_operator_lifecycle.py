@@ -8,7 +8,7 @@ import pytest
 
 from tests.support import custom_objects
 from tests.support.builders.objects import Raw
-from tests.support.operator.namespace import Operated, listed
+from tests.support.operator.namespace import Operated, list_all
 from tests.support.raw_objects import get_raw, send_raw
 from tests.support.store_client import minio
 from tests.support.waiting import assert_eventually
@@ -19,7 +19,7 @@ OURS = ("modelserves", *KINDS)
 
 async def versions(operated: Operated) -> dict[str, str]:
     """The resourceVersion of everything that a restart could write."""
-    found = await listed(operated.api, "models")
+    found = await list_all(operated.api, "models")
     for plural in OURS:
         found += await operated.children(plural)
     metas = [item["metadata"] for item in found]
@@ -34,12 +34,14 @@ async def test_a_restart_writes_nothing(operated: Operated) -> None:
             serve = await operated.serve(
                 name=f"gemma-{number}", modelName=name, replicas=number, resources=resources
             )
-            await operated.served(serve)
-            await operated.says(serve, "WorkloadReady", _settled(number))
+            await operated.wait_for_deployment(serve)
+            await operated.wait_for_reason(serve, "WorkloadReady", _settled(number))
         before = await _at_rest(operated)
     async with operated.operator():
         # Something that is reconciled after all that was there at the start.
-        await operated.says(await operated.serve(modelName="nobody"), "Ready", "ModelUnknown")
+        await operated.wait_for_reason(
+            await operated.serve(modelName="nobody"), "Ready", "ModelUnknown"
+        )
         after = await versions(operated)
     assert before.items() <= after.items()
 
@@ -64,7 +66,7 @@ async def test_a_child_that_was_deleted_is_made_again(operated: Operated) -> Non
     name = operated.site.publish()
     async with operated.operator():
         serve = await operated.serve(name="gemma", modelName=name)
-        await operated.served(serve)
+        await operated.wait_for_deployment(serve)
         for plural in ("services", "deployments", "networkpolicies", "serviceaccounts"):
             uid = (await operated.child(plural, "gemma"))["metadata"]["uid"]
             await send_raw(operated.api, "DELETE", f"{operated.path(plural)}/gemma")
@@ -101,7 +103,7 @@ async def test_a_child_that_others_changed_is_as_it_was(
     name = operated.site.publish()
     async with operated.operator():
         serve = await operated.serve(name="gemma", modelName=name)
-        await operated.served(serve)
+        await operated.wait_for_deployment(serve)
         before = _at(await operated.child(plural, "gemma"), path)
         await send_raw(operated.api, "PATCH", f"{operated.path(plural)}/gemma", changes)
 
@@ -130,16 +132,16 @@ async def test_a_model_in_use_goes_only_with_its_last_serve(operated: Operated) 
     name = operated.site.publish()
     async with operated.operator():
         serve = await operated.serve(name="gemma", modelName=name)
-        await operated.served(serve)
-        (model,) = await listed(operated.api, "models")
+        await operated.wait_for_deployment(serve)
+        (model,) = await list_all(operated.api, "models")
         await custom_objects.delete(operated.api, model)
-        await operated.says(model, "Ready", "InUse")
+        await operated.wait_for_reason(model, "Ready", "InUse")
         await custom_objects.delete(operated.api, serve)
         await assert_eventually(lambda: _gone(operated))
 
 
 async def _gone(operated: Operated) -> bool:
-    return await listed(operated.api, "models") == []
+    return await list_all(operated.api, "models") == []
 
 
 @pytest.mark.parametrize(
@@ -153,7 +155,7 @@ async def test_the_policy_says_what_becomes_of_the_object(
     source = {"quant": {"modelId": name}}
     async with operated.operator():
         model = await operated.model(name=name, source=source, deletionPolicy=policy)
-        found = await operated.says(model, "Ready", "Ready")
+        found = await operated.wait_for_reason(model, "Ready", "Ready")
         await custom_objects.delete(operated.api, model)
         await assert_eventually(lambda: _gone(operated))
     status = found["status"]
@@ -167,11 +169,11 @@ async def test_a_model_that_comes_back_under_its_name_is_brought_again(
     source = {"quant": {"modelId": name}}
     async with operated.operator():
         model = await operated.model(name=name, source=source, deletionPolicy="Delete")
-        before = await operated.says(model, "Ready", "Ready")
+        before = await operated.wait_for_reason(model, "Ready", "Ready")
         await custom_objects.delete(operated.api, model)
         await assert_eventually(lambda: _gone(operated))
         again = await operated.model(name=name, source=source)
-        after = await operated.says(again, "Ready", "Ready")
+        after = await operated.wait_for_reason(again, "Ready", "Ready")
     assert after["status"]["minioPath"] != before["status"]["minioPath"]
 
 
@@ -179,9 +181,9 @@ async def test_a_digest_that_is_added_later_is_held_against_the_model(operated: 
     name = operated.site.publish()
     async with operated.operator():
         model = await operated.model(name=name, source={"quant": {"modelId": name}})
-        await operated.says(model, "Ready", "Ready")
+        await operated.wait_for_reason(model, "Ready", "Ready")
         await custom_objects.patch(operated.api, model, {"spec": {"sha256": "0" * 64}})
-        await operated.says(model, "Verified", "DigestMismatch")
+        await operated.wait_for_reason(model, "Verified", "DigestMismatch")
 
 
 async def test_no_secret_stands_anywhere_but_in_the_fetch_secret(
@@ -191,9 +193,9 @@ async def test_no_secret_stands_anywhere_but_in_the_fetch_secret(
     name = operated.site.publish()
     async with operated.operator():
         serve = await operated.serve(name="gemma", modelName=name)
-        await operated.served(serve)
+        await operated.wait_for_deployment(serve)
         secret = await operated.child("secrets", "gemma-fetch")
-        seen = await listed(operated.api, "models")
+        seen = await list_all(operated.api, "models")
         for plural in ("modelserves", "deployments", "services", "events", "pods"):
             seen += await operated.children(plural)
         seen.append(await get_raw(operated.api, "/api/v1/namespaces/default/events"))
@@ -215,11 +217,11 @@ async def test_a_model_can_not_take_the_place_that_another_one_has_by_default(
 ) -> None:
     async with operated.operator():
         first = await operated.model(source={"quant": {"modelId": operated.site.publish()}})
-        status = (await operated.says(first, "Ready", "Ready"))["status"]
+        status = (await operated.wait_for_reason(first, "Ready", "Ready"))["status"]
         second = await operated.model(
             source={"stored": {}}, minioPath=status["minioPath"], deletionPolicy="Delete"
         )
-        told = await operated.says(second, "Ready", "LocationTaken")
+        told = await operated.wait_for_reason(second, "Ready", "LocationTaken")
         assert first["metadata"]["name"] in str(told["status"]["conditions"])
         await custom_objects.delete(operated.api, second)
         await assert_eventually(functools.partial(_is_gone, operated, second))
@@ -227,18 +229,18 @@ async def test_a_model_can_not_take_the_place_that_another_one_has_by_default(
 
 
 async def _is_gone(operated: Operated, model: Raw) -> bool:
-    names = [item["metadata"]["name"] for item in await listed(operated.api, "models")]
+    names = [item["metadata"]["name"] for item in await list_all(operated.api, "models")]
     return model["metadata"]["name"] not in names
 
 
 async def test_an_object_that_vanished_is_told_of_and_brought_again(operated: Operated) -> None:
     async with operated.operator():
         model = await operated.model(source={"quant": {"modelId": operated.site.publish()}})
-        status = (await operated.says(model, "Ready", "Ready"))["status"]
+        status = (await operated.wait_for_reason(model, "Ready", "Ready"))["status"]
     minio(operated.site.store).remove_object(status["minioBucket"], status["minioPath"])
     async with operated.operator():
         await assert_eventually(functools.partial(_told, operated, model, "ObjectMissing"))
-        await operated.says(model, "Ready", "Ready")
+        await operated.wait_for_reason(model, "Ready", "Ready")
     assert operated.site.holds(status["minioBucket"], status["minioPath"])
 
 

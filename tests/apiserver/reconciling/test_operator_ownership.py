@@ -11,7 +11,7 @@ from kubernetes.aio import client
 from roadstead.api.group import LABEL_MANAGED_BY, LABEL_SERVER_UUID
 from tests.support.builders.objects import Raw
 from tests.support.operator.namespace import Operated, condition
-from tests.support.operator.routes import ROOTS, behind_a_gateway, install_kinds, route_path
+from tests.support.operator.routes import ROOTS, gateway_settings, install_kinds, route_path
 from tests.support.raw_objects import get_raw, send_raw
 from tests.support.waiting import assert_eventually
 
@@ -46,7 +46,7 @@ WATCHED = ("deployments", "services", "serviceaccounts", "networkpolicies")
 async def gateway(api: client.ApiClient, tmp_path: Path) -> dict[str, str]:
     """The settings of an operator with a gateway, whose kinds are known."""
     await install_kinds(api)
-    return behind_a_gateway(tmp_path)
+    return gateway_settings(tmp_path)
 
 
 @pytest.mark.parametrize("plural", CHILDREN)
@@ -56,7 +56,7 @@ async def test_a_label_makes_nothing_a_child(
     serve = await operated.serve(name="gemma", modelName=operated.site.publish())
     before = await forge(operated, serve, plural, owned=False)
     async with operated.operator(**gateway):
-        found = await operated.says(serve, "WorkloadReady", "NameTaken")
+        found = await operated.wait_for_reason(serve, "WorkloadReady", "NameTaken")
         after = await get_raw(operated.api, place(operated, plural))
     assert "is not owned by this ModelServe" in condition(found, "WorkloadReady")["message"]
     assert after["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
@@ -75,7 +75,7 @@ async def test_what_names_our_server_as_its_owner_is_replaced(
 
     async with operated.operator(**gateway):
         await assert_eventually(replaced)
-        await operated.served(serve)
+        await operated.wait_for_deployment(serve)
         after = await get_raw(operated.api, place(operated, plural))
     assert "theirs" not in str(after.get("spec"))
 
@@ -86,7 +86,7 @@ async def test_a_route_with_all_signs_of_ours_keeps_no_certificate_of_theirs(
     serve = await operated.serve(name="gemma", modelName=operated.site.publish())
     await forge(operated, serve, "ingressroutes", owned=True, manager="roadstead")
     async with operated.operator(**gateway):
-        await operated.served(serve)
+        await operated.wait_for_deployment(serve)
         after = await get_raw(operated.api, place(operated, "ingressroutes"))
     assert "theirs" not in str(after["spec"])
 
@@ -97,10 +97,14 @@ async def test_a_restart_writes_no_route(
 ) -> None:
     settings = {**gateway, "ROADSTEAD_GATEWAY_KIND": kind}
     async with operated.operator(**settings):
-        await operated.served(await operated.serve(name="gemma", modelName=operated.site.publish()))
+        await operated.wait_for_deployment(
+            await operated.serve(name="gemma", modelName=operated.site.publish())
+        )
         before = await route_versions(operated)
     async with operated.operator(**settings):
-        await operated.says(await operated.serve(modelName="nobody"), "Ready", "ModelUnknown")
+        await operated.wait_for_reason(
+            await operated.serve(modelName="nobody"), "Ready", "ModelUnknown"
+        )
         assert await route_versions(operated) == before
     assert len(before) == 6
 
@@ -110,7 +114,7 @@ async def test_what_an_orphaning_deletion_left_is_collected(
 ) -> None:
     async with operated.operator(**gateway):
         serve = await operated.serve(name="gemma", modelName=operated.site.publish())
-        await operated.served(serve)
+        await operated.wait_for_deployment(serve)
         await orphan(operated, serve)
         await assert_eventually(lambda: nothing_is_left(operated))
 
@@ -120,7 +124,7 @@ async def test_orphans_are_found_after_a_restart(
 ) -> None:
     async with operated.operator(**gateway):
         serve = await operated.serve(name="gemma", modelName=operated.site.publish())
-        await operated.served(serve)
+        await operated.wait_for_deployment(serve)
     await orphan(operated, serve)
     async with operated.operator(**gateway):
         await assert_eventually(lambda: nothing_is_left(operated))

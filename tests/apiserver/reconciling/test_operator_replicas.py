@@ -20,7 +20,7 @@ from tests.support.operator.replicas import (
     Replica,
     Replicas,
     moment,
-    standing,
+    running_replicas,
 )
 from tests.support.waiting import assert_eventually
 
@@ -31,7 +31,7 @@ BUSY = 20
 async def replicas(
     operated: Operated, apiserver: ApiServer, tmp_path: Path
 ) -> AsyncIterator[Replicas]:
-    async with standing(operated, apiserver, tmp_path) as found:
+    async with running_replicas(operated, apiserver, tmp_path) as found:
         yield found
 
 
@@ -45,7 +45,7 @@ async def both(replicas: Replicas) -> tuple[Replica, Replica]:
 async def served(operated: Operated) -> Raw:
     """A ModelServe that whoever leads has given what it needs, and how that is known."""
     serve = await operated.serve(modelName="nobody-knows-it")
-    await operated.says(serve, "Ready", "ModelUnknown")
+    await operated.wait_for_reason(serve, "Ready", "ModelUnknown")
     return serve
 
 
@@ -122,7 +122,7 @@ async def test_a_leader_that_was_stopped_ends_before_it_writes_again(
         first.signal(signal.SIGSTOP)
         await replicas.leads(second)
     for serve in serves:
-        await operated.says(serve, "Ready", "ModelUnknown")
+        await operated.wait_for_reason(serve, "Ready", "ModelUnknown")
         await custom_objects.patch(operated.api, serve, {"spec": {"replicas": 0}})
     await served(operated)
     first.signal(signal.SIGCONT)

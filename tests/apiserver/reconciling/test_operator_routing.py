@@ -13,7 +13,7 @@ from tests.support.builders.objects import Raw
 from tests.support.operator.namespace import Operated, condition
 from tests.support.operator.routes import (
     ROOTS,
-    behind_a_gateway,
+    gateway_settings,
     install_kinds,
     remove_kinds,
     route_path,
@@ -33,7 +33,7 @@ async def kinds(api: client.ApiClient) -> None:
 @pytest.fixture
 def gateway(tmp_path: Path) -> dict[str, str]:
     """Its operator's settings."""
-    return behind_a_gateway(tmp_path)
+    return gateway_settings(tmp_path)
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ async def test_a_server_gets_its_route_and_what_stands_before_it(
 ) -> None:
     async with operated.operator(**gateway):
         serve = await gemma(operated)
-        await operated.served(serve)
+        await operated.wait_for_deployment(serve)
         assert await names(operated, "middlewares") == MIDDLEWARES
         (found,) = await routes(operated, "ingressroutes")
     assert serve["metadata"]["uid"] in found["spec"]["routes"][0]["match"]
@@ -64,7 +64,7 @@ async def test_a_server_that_is_not_ready_is_said_to_be_not_routed(
     operated: Operated, gateway: dict[str, str]
 ) -> None:
     async with operated.operator(**gateway):
-        found = await operated.says(await gemma(operated), "Routed", "ServerNotReady")
+        found = await operated.wait_for_reason(await gemma(operated), "Routed", "ServerNotReady")
     assert condition(found, "Routed")["status"] == "False"
 
 
@@ -106,7 +106,7 @@ async def test_what_others_changed_is_repaired(
     operated: Operated, gateway: dict[str, str], plural: str, name: str, changes: Raw
 ) -> None:
     async with operated.operator(**gateway):
-        await operated.served(await gemma(operated))
+        await operated.wait_for_deployment(await gemma(operated))
         before = await route(operated, plural, name)
         await send_raw(operated.api, "PATCH", route_path(operated, plural, name), changes)
         await assert_eventually(lambda: spec_is(operated, plural, name, before["spec"]))
@@ -120,7 +120,7 @@ async def test_what_others_deleted_comes_back(
     operated: Operated, gateway: dict[str, str], plural: str, name: str
 ) -> None:
     async with operated.operator(**gateway):
-        await operated.served(await gemma(operated))
+        await operated.wait_for_deployment(await gemma(operated))
         before = await route(operated, plural, name)
         await send_raw(operated.api, "DELETE", route_path(operated, plural, name))
         await assert_eventually(lambda: has(operated, plural, name))
@@ -133,7 +133,7 @@ async def test_another_kind_of_gateway_takes_the_routes_of_the_old_one_away(
     operated: Operated, gateway: dict[str, str], gateway_api: dict[str, str]
 ) -> None:
     async with operated.operator(**gateway):
-        await operated.served(await gemma(operated))
+        await operated.wait_for_deployment(await gemma(operated))
     async with operated.operator(**gateway_api):
         await assert_eventually(lambda: has(operated, "httproutes", "gemma"))
         await assert_eventually(lambda: empty(operated, "ingressroutes"))
@@ -147,7 +147,7 @@ async def test_without_the_gateway_nothing_of_it_stays(
 ) -> None:
     async with operated.operator(**{**gateway, "ROADSTEAD_GATEWAY_KIND": kind}):
         serve = await gemma(operated)
-        await operated.served(serve)
+        await operated.wait_for_deployment(serve)
     async with operated.operator():
         for plural in ROOTS:
             await assert_eventually(partial(empty, operated, plural))
@@ -170,7 +170,7 @@ async def test_a_route_of_somebody_else_stays_theirs(
     }
     async with operated.operator(**gateway):
         before = await send_raw(operated.api, "POST", route_path(operated, plural), theirs)
-        found = await operated.says(await gemma(operated), "WorkloadReady", "NameTaken")
+        found = await operated.wait_for_reason(await gemma(operated), "WorkloadReady", "NameTaken")
         after = await route(operated, plural, name)
     assert f"{kind} {operated.namespace}/{name}" in condition(found, "WorkloadReady")["message"]
     assert after["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
@@ -182,8 +182,8 @@ async def test_a_cluster_without_the_kinds_of_routes_serves_and_says_so(
     await remove_kinds(operated.api)
     async with operated.operator(**gateway):
         serve = await gemma(operated)
-        await operated.served(serve)
-        found = await operated.says(serve, "Routed", "GatewayNotInstalled")
+        await operated.wait_for_deployment(serve)
+        found = await operated.wait_for_reason(serve, "Routed", "GatewayNotInstalled")
     assert "IngressRoute" in condition(found, "Routed")["message"]
 
 
@@ -194,9 +194,9 @@ async def test_kinds_that_are_installed_later_are_found(
     await remove_kinds(operated.api)
     async with operated.operator(**gateway, ROADSTEAD_RESYNC_SECONDS="10"):
         serve = await gemma(operated)
-        await operated.says(serve, "Routed", "GatewayNotInstalled")
+        await operated.wait_for_reason(serve, "Routed", "GatewayNotInstalled")
         await install_kinds(operated.api)
-        await operated.says(serve, "Routed", "ServerNotReady")
+        await operated.wait_for_reason(serve, "Routed", "ServerNotReady")
         assert await names(operated, "middlewares") == MIDDLEWARES
         assert await names(operated, "ingressroutes") == ["gemma"]
 

@@ -10,7 +10,7 @@ from dev import samplegguf
 from roadstead import metrics
 from tests.support import custom_objects
 from tests.support.builders.objects import Raw
-from tests.support.operator.namespace import Operated, condition, listed
+from tests.support.operator.namespace import Operated, condition, list_all
 from tests.support.operator.pods import post_pod
 from tests.support.operator.site import SIZE
 from tests.support.raw_objects import send_raw
@@ -23,8 +23,8 @@ async def test_a_serve_of_a_model_that_nobody_has_becomes_a_server(operated: Ope
     name = operated.site.publish()
     async with operated.operator():
         serve = await operated.serve(name="gemma", modelName=name)
-        await operated.served(serve)
-        (model,) = await listed(operated.api, "models")
+        await operated.wait_for_deployment(serve)
+        (model,) = await list_all(operated.api, "models")
         owned = [await operated.child(plural, "gemma") for plural in CHILDREN]
         owned.append(await operated.child("secrets", "gemma-fetch"))
 
@@ -41,8 +41,8 @@ async def test_ten_serves_of_one_model_cause_one_transfer(operated: Operated) ->
     async with operated.operator():
         serves = [await operated.serve(modelName=name) for _ in range(10)]
         for serve in serves:
-            await operated.served(serve)
-        (model,) = await listed(operated.api, "models")
+            await operated.wait_for_deployment(serve)
+        (model,) = await list_all(operated.api, "models")
         await assert_eventually(lambda: _counts(operated, model, 10))
     assert metrics.TRANSFER_RESULTS.labels("Completed")._value.get() - before == 1
 
@@ -56,10 +56,10 @@ async def test_a_running_pod_makes_the_serve_ready(operated: Operated) -> None:
     name = operated.site.publish()
     async with operated.operator():
         serve = await operated.serve(name="gemma", modelName=name)
-        deployment = await operated.served(serve)
+        deployment = await operated.wait_for_deployment(serve)
         status = {"replicas": 1, "readyReplicas": 1, "updatedReplicas": 1, "observedGeneration": 1}
         await _patch_status(operated, "deployments", "gemma", status)
-        found = await operated.says(serve, "Ready", "Ready")
+        found = await operated.wait_for_reason(serve, "Ready", "Ready")
     assert found["status"]["readyReplicas"] == 1
     assert found["status"]["url"] == f"http://gemma.{operated.namespace}.svc"
     assert deployment["spec"]["replicas"] == 1
@@ -84,9 +84,9 @@ async def test_the_serve_tells_why_its_pod_is_not_ready(
     name = operated.site.publish()
     async with operated.operator():
         serve = await operated.serve(name="gemma", modelName=name)
-        await operated.served(serve)
+        await operated.wait_for_deployment(serve)
         await _pod(operated, await operated.child("deployments", "gemma"), state)
-        found = await operated.says(serve, "WorkloadReady", reason)
+        found = await operated.wait_for_reason(serve, "WorkloadReady", reason)
         assert condition(found, "Ready")["reason"] == reason
 
 
@@ -94,7 +94,7 @@ async def test_scaling_reaches_the_deployment(operated: Operated) -> None:
     name = operated.site.publish()
     async with operated.operator():
         serve = await operated.serve(name="gemma", modelName=name)
-        await operated.served(serve)
+        await operated.wait_for_deployment(serve)
         await custom_objects.patch(operated.api, serve, {"spec": {"replicas": 3}}, "scale")
         await assert_eventually(lambda: _replicas(operated, 3))
 
@@ -114,7 +114,7 @@ async def test_changed_runtime_params_change_the_deployment(operated: Operated) 
 
     async with operated.operator():
         serve = await operated.serve(name="gemma", modelName=name)
-        await operated.served(serve)
+        await operated.wait_for_deployment(serve)
         changes = {"spec": {"runtimeParams": {"contextSize": 8192}}}
         await custom_objects.patch(operated.api, serve, changes)
         await assert_eventually(has_argument)
@@ -124,13 +124,13 @@ async def test_each_turn_posts_an_event(operated: Operated) -> None:
     name = operated.site.publish()
     async with operated.operator():
         serve = await operated.serve(name="gemma", modelName=name)
-        await operated.served(serve)
+        await operated.wait_for_deployment(serve)
         await _pod(
             operated,
             await operated.child("deployments", "gemma"),
             {"waiting": {"reason": "ErrImagePull", "message": "no such image"}},
         )
-        await operated.says(serve, "Ready", "ImagePullFailed")
+        await operated.wait_for_reason(serve, "Ready", "ImagePullFailed")
         await assert_eventually(lambda: _reasons(operated, {"ImagePullFailed", "Queued"}))
 
 
@@ -147,13 +147,13 @@ async def test_a_pod_that_only_has_the_label_says_nothing_of_the_server(
     crashed = {"terminated": {"exitCode": 1, "reason": "Error", "message": "?" * 4096}}
     async with operated.operator():
         serve = await operated.serve(name="gemma", modelName=name)
-        deployment = await operated.served(serve)
+        deployment = await operated.wait_for_deployment(serve)
         await _pod(operated, deployment, {"waiting": {"reason": "ErrImagePull"}})
-        await operated.says(serve, "WorkloadReady", "ImagePullFailed")
+        await operated.wait_for_reason(serve, "WorkloadReady", "ImagePullFailed")
         other = {**deployment, "metadata": {**deployment["metadata"], "name": "other"}}
         await _pod(operated, other, crashed)
         await _patch_status(operated, "pods", "gemma-1", _statuses(crashed))
-        found = await operated.says(serve, "WorkloadReady", "CrashLooping")
+        found = await operated.wait_for_reason(serve, "WorkloadReady", "CrashLooping")
     assert "pod gemma-1" in condition(found, "WorkloadReady")["message"]
 
 
@@ -164,7 +164,7 @@ async def test_a_hundred_serves_at_once_are_all_served(operated: Operated) -> No
         created = [operated.serve(modelName=name) for _ in range(100)]
         serves = await asyncio.gather(*created)
         for serve in serves:
-            await operated.served(serve, timeout=600)
+            await operated.wait_for_deployment(serve, timeout=600)
         found = [len(await operated.children(plural)) for plural in CHILDREN]
     assert found == [100] * 4
 

@@ -21,7 +21,7 @@ async def test_store_lets_a_namespace_in_with_its_first_server(operated: Operate
     settings = {"ROADSTEAD_STORE_POLICY": NAME, "ROADSTEAD_NAMESPACE": operated.namespace}
     async with operated.operator(**settings):
         serve = await operated.serve(modelName=operated.site.publish())
-        await operated.served(serve)
+        await operated.wait_for_deployment(serve)
         written = await operated.child("networkpolicies", f"{NAME}-servers")
     (rule,) = written["spec"]["ingress"]
     (peer,) = rule["from"]

@@ -102,7 +102,7 @@ async def test_a_model_is_brought_by_a_job_that_is_then_taken_away(
         job = await node.job(model)
         pod = await node.runs(job)
         assert await pod.ends() == 0
-        await operated.says(model, "Verified", "Verified")
+        await operated.wait_for_reason(model, "Verified", "Verified")
         await node.collects(await is_deleted(operated, job))
     (owner,) = job["metadata"]["ownerReferences"]
     assert owner["uid"] == model["metadata"]["uid"]
@@ -133,7 +133,7 @@ async def test_the_next_operator_goes_on_with_the_job_that_it_finds(
         pod = await node.runs(job)
     assert await pod.ends() == 0
     async with operator():
-        await operated.says(model, "Verified", "Verified")
+        await operated.wait_for_reason(model, "Verified", "Verified")
         gone = await is_deleted(operated, job)
     assert gone["metadata"]["uid"] == job["metadata"]["uid"]
     assert len(node.pods) == 1
@@ -143,7 +143,7 @@ async def test_the_next_operator_goes_on_with_the_job_that_it_finds(
 async def test_the_next_pod_goes_on_with_the_upload_of_one_that_was_killed(
     operated: Operated, node: Node, operator: Operating, slow: FaultServer
 ) -> None:
-    slow.hold_after = LARGE // 2
+    slow.pause_after = LARGE // 2
     async with operator():
         model = await behind_url(operated, slow.url)
         job = await node.job(model)
@@ -156,10 +156,10 @@ async def test_the_next_pod_goes_on_with_the_upload_of_one_that_was_killed(
         await assert_eventually(remembered)
         first.process.send_signal(signal.SIGKILL)
         await first.ends()
-        slow.hold_after = None
+        slow.pause_after = None
         second = await node.runs(job)
         assert await second.ends() == 0
-        found = await operated.says(model, "Verified", "Verified")
+        found = await operated.wait_for_reason(model, "Verified", "Verified")
     assert any(b"going on with" in line for _, line in second.lines)
     assert slow.bytes_sent <= LARGE + (CONNECTIONS + 1) * PART_BYTES
     assert found["status"]["sizeBytes"] == len(slow.content)
@@ -168,7 +168,7 @@ async def test_the_next_pod_goes_on_with_the_upload_of_one_that_was_killed(
 async def test_how_far_a_job_is_stands_in_its_model(
     operated: Operated, node: Node, operator: Operating, slow: FaultServer
 ) -> None:
-    slow.hold_after = LARGE // 3
+    slow.pause_after = LARGE // 3
     async with operator():
         model = await behind_url(operated, slow.url)
         pod = await node.runs(await node.job(model))
@@ -178,20 +178,20 @@ async def test_how_far_a_job_is_stands_in_its_model(
             return bool(found["status"].get("transfer", {}).get("percent", 0) >= 20)
 
         await assert_eventually(told)
-        slow.hold_after = None
+        slow.pause_after = None
         assert await pod.ends() == 0
 
 
 async def test_a_model_that_is_deleted_waits_until_its_job_is_gone(
     operated: Operated, node: Node, operator: Operating, slow: FaultServer
 ) -> None:
-    slow.hold_after = 0
+    slow.pause_after = 0
     async with operator():
         model = await behind_url(operated, slow.url)
         job = await node.job(model)
         await node.runs(job)
         await custom_objects.delete(operated.api, model)
-        await operated.says(model, "Ready", "TransferEnding")
+        await operated.wait_for_reason(model, "Ready", "TransferEnding")
         await node.collects(await is_deleted(operated, job))
         await assert_eventually(lambda: _is_gone(operated, model))
 
@@ -212,7 +212,7 @@ async def test_another_attempt_gets_another_job(
         )
         first = await node.job(model)
         assert await (await node.runs(first)).ends() == 0
-        await operated.says(model, "Verified", "DigestMismatch")
+        await operated.wait_for_reason(model, "Verified", "DigestMismatch")
         again = {"metadata": {"annotations": {"model.example.com/retry": "1"}}}
         await custom_objects.patch(operated.api, model, again)
         await node.collects(await is_deleted(operated, first))
@@ -247,7 +247,7 @@ async def test_a_job_that_somebody_deleted_is_made_anew_with_a_secret_of_its_own
         second = await node.job(model)
         secret = await operated.child("secrets", name)
         assert await (await node.runs(second)).ends() == 0
-        await operated.says(model, "Verified", "Verified")
+        await operated.wait_for_reason(model, "Verified", "Verified")
     (owner,) = secret["metadata"]["ownerReferences"]
     assert owner["uid"] == second["metadata"]["uid"]
 
@@ -257,6 +257,8 @@ async def test_a_job_that_is_refused_is_told_with_what_the_api_server_says(
 ) -> None:
     template["spec"]["backoffLimit"] = -1
     async with operator():
-        found = await operated.says(await known(operated), "Stored", "TransferJobRefused")
+        found = await operated.wait_for_reason(
+            await known(operated), "Stored", "TransferJobRefused"
+        )
     (stored,) = (each for each in found["status"]["conditions"] if each["type"] == "Stored")
     assert "spec.backoffLimit" in stored["message"]

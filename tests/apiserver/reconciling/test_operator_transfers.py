@@ -18,7 +18,7 @@ from tests.support.builders.objects import Raw, fresh_name
 from tests.support.fault_server import FaultServer
 from tests.support.operator.namespace import Operated, condition
 from tests.support.operator.operator_process import operator_process
-from tests.support.operator.replicas import standing
+from tests.support.operator.replicas import running_replicas
 from tests.support.operator.site import BUCKET, LARGE, PART_BYTES
 from tests.support.store_client import minio
 from tests.support.waiting import assert_eventually
@@ -43,10 +43,10 @@ async def _behind_url(operated: Operated, url: str) -> Raw:
 
 async def _half_way(operated: Operated, model: Raw, slow: FaultServer, share: float = 0.6) -> str:
     """Wait until so much was sent, and hold the rest back; the upload that the status tells of."""
-    slow.hold_after = int(share * LARGE)
+    slow.pause_after = int(share * LARGE)
 
     async def under_way() -> bool:
-        return slow.has_sent(slow.hold_after) and bool(await _upload(operated, model))
+        return slow.has_sent(slow.pause_after) and bool(await _upload(operated, model))
 
     await assert_eventually(under_way)
     return await _upload(operated, model)
@@ -68,7 +68,7 @@ async def _uploads_until_verified(operated: Operated, model: Raw, slow: FaultSer
     async def verified() -> bool:
         found = await custom_objects.get(operated.api, model)
         seen.add(found["status"].get("transfer", {}).get("uploadId", ""))
-        slow.hold_after = None
+        slow.pause_after = None
         return condition(found, "Verified").get("reason") == "Verified"
 
     await assert_eventually(verified)
@@ -123,7 +123,7 @@ async def test_a_transfer_of_a_leader_that_was_stopped_ends_and_the_next_leader_
         "ROADSTEAD_SOURCE_ALLOW": f"127.0.0.1:{slow.port}",
         "ROADSTEAD_TRANSFER_CONNECTIONS": str(CONNECTIONS),
     }
-    async with standing(operated, apiserver, tmp_path, **allow) as replicas:
+    async with running_replicas(operated, apiserver, tmp_path, **allow) as replicas:
         first = await replicas.start("a")
         await replicas.leads(first)
         second = await replicas.start("b")
@@ -153,9 +153,9 @@ async def test_an_expired_url_is_held_until_its_secret_has_another(operated: Ope
     await asyncio.sleep(2)
     async with operated.operator():
         model = await _behind_url(operated, old)
-        found = await operated.says(model, "Stored", "SourceURLExpired")
+        found = await operated.wait_for_reason(model, "Stored", "SourceURLExpired")
         await operated.secret(model["metadata"]["name"], presigned(3600))
-        await operated.says(model, "Verified", "Verified")
+        await operated.wait_for_reason(model, "Verified", "Verified")
     assert found["status"]["transfer"]["retry"] == "on-change"
 
 
@@ -170,7 +170,7 @@ async def test_a_url_that_expires_half_way_costs_no_byte_twice(
     }
     async with operated.operator(**changes):
         model = await _behind_url(operated, slow.url)
-        await operated.says(model, "Stored", "SourceURLExpired")
+        await operated.wait_for_reason(model, "Stored", "SourceURLExpired")
         upload = await _upload(operated, model)
         await operated.secret(model["metadata"]["name"], f"{slow.url}&fresh")
         assert await _uploads_until_verified(operated, model, slow) == {upload}
@@ -195,12 +195,12 @@ async def test_an_absent_store_is_told_and_its_return_heals_it(
         settings = _at(store)
     async with operated.operator(**settings):
         model = await operated.model(name=name, source={"quant": {"modelId": name}})
-        await operated.says(model, "Stored", "StoreUnreachable")
+        await operated.wait_for_reason(model, "Stored", "StoreUnreachable")
         before = _reconciles()
         await asyncio.sleep(10)
         assert _reconciles() - before <= 2
         with objectstore.running(tmp_path / "store", port=port):
-            await operated.says(model, "Verified", "Verified")
+            await operated.wait_for_reason(model, "Verified", "Verified")
 
 
 def _reconciles() -> float:
@@ -224,8 +224,8 @@ async def test_a_store_that_goes_half_way_is_gone_on_with_when_it_is_back(
             model = await _behind_url(operated, slow.url)
             upload = await _half_way(operated, model, slow, share=0.8)
             first.close()
-            slow.hold_after = None
-            await operated.says(model, "Stored", "StoreUnreachable")
+            slow.pause_after = None
+            await operated.wait_for_reason(model, "Stored", "StoreUnreachable")
             await asyncio.sleep(15)
             assert caplog.text.count("the transfer ended: StoreUnreachable") <= 3
             with objectstore.running(tmp_path / "store", port=port):

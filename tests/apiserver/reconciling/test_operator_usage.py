@@ -81,7 +81,7 @@ async def test_usage_by_metrics_k8s_io_comes_into_the_status_and_into_nothing_el
         operated.operator(ROADSTEAD_USAGE_SECONDS="1"),
     ):
         serve = await operated.serve(name="gemma", modelName=name)
-        await operated.served(serve)
+        await operated.wait_for_deployment(serve)
         await run_a_pod(operated, serve)
         group.items = [using(operated, "512Mi", "250m")]
         found = await written(serve, operated, "512 MiB")

@@ -1,4 +1,4 @@
-"""A browser before the real cluster, and a namespace with a contract for those who use it."""
+"""A browser for the console, and a namespace with a contract for its users."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.e2e.gateway.site import Gateway, Issuer
 from tests.e2e.serves import Serves, make_serve
 
 USERS = "console-users"
-OTHERS = "console-others"
+OTHER_USERS = "console-others"
 
 gateway = gateways.gateway
 issuer = gateways.issuer
@@ -26,7 +26,7 @@ issuer = gateways.issuer
 
 @pytest.fixture(scope="module")
 def browser(cluster: Cluster) -> Iterator[Browser]:
-    """Chromium; ended with the module, since an event loop of its own runs as long as it does."""
+    """Chromium for one module, since its event loop runs as long as it does."""
     expect.set_options(timeout=60_000)
     with chromium.chromium() as opened:
         yield opened
@@ -34,7 +34,7 @@ def browser(cluster: Cluster) -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def place(cluster: Cluster) -> Iterator[str]:
-    """A namespace, under a contract of the same name for USERS."""
+    """A namespace with a contract of the same name for USERS."""
     name = f"console-{secrets.token_hex(3)}"
     namespaces.ensure(cluster, name)
     contract = gateways.contract(name, USERS)
@@ -43,12 +43,12 @@ def place(cluster: Cluster) -> Iterator[str]:
     yield name
     cluster.run("delete", "namespace", name, "--wait=false")
     admin = admission.token(cluster, "admin", admission.ADMINS)
-    gateways.drop_contract(cluster, name, admin)
+    gateways.delete_contract(cluster, name, admin)
 
 
 @pytest.fixture
 def alice(browser: Browser, gateway: Gateway, issuer: Issuer) -> Iterator[Page]:
-    """Of USERS, signed in."""
+    """A page of a signed-in user of USERS."""
     with chromium.window(browser) as page:
         page.set_default_timeout(60_000)
         chromium.sign_in(page, gateway.url, issuer.token("alice", USERS, jti=secrets.token_hex(8)))
@@ -57,10 +57,12 @@ def alice(browser: Browser, gateway: Gateway, issuer: Issuer) -> Iterator[Page]:
 
 @pytest.fixture
 def bob(browser: Browser, gateway: Gateway, issuer: Issuer) -> Iterator[Page]:
-    """Of OTHERS, signed in."""
+    """A page of a signed-in user of OTHER_USERS."""
     with chromium.window(browser) as page:
         page.set_default_timeout(60_000)
-        chromium.sign_in(page, gateway.url, issuer.token("bob", OTHERS, jti=secrets.token_hex(8)))
+        chromium.sign_in(
+            page, gateway.url, issuer.token("bob", OTHER_USERS, jti=secrets.token_hex(8))
+        )
         yield page
 
 

@@ -1,4 +1,4 @@
-"""A pod with a server's label, so that its Service leads there too, and with answers of its own."""
+"""A pod with a server's label, so that its Service routes to it, with hostile answers."""
 
 import json
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ http.server.ThreadingHTTPServer(("0.0.0.0", 8080), Handler).serve_forever()
 
 @contextmanager
 def hostile_pod(cluster: Cluster, namespace: str, server_uuid: str) -> Iterator[None]:
-    """One that is ready, until the end of the block."""
+    """Run a pod that is ready while the block runs."""
     image = values(cluster)["images"]["roadstead"]
     body = json.dumps(_pod(server_uuid, image))
     cluster.run("-n", namespace, "apply", "-f", "-", stdin=body)
@@ -56,8 +56,8 @@ def hostile_pod(cluster: Cluster, namespace: str, server_uuid: str) -> Iterator[
         cluster.run("-n", namespace, "delete", "pod", NAME, "--grace-period=1")
 
 
-def ran(cluster: Cluster, namespace: str) -> list[str]:
-    """The requests of its own page's script, as its log has them."""
+def script_requests(cluster: Cluster, namespace: str) -> list[str]:
+    """The requests that its page's script sent, from the pod's log."""
     lines = cluster.run("-n", namespace, "logs", f"pod/{NAME}").splitlines()
     return [line for line in lines if "?ran" in line]
 

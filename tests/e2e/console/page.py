@@ -1,4 +1,4 @@
-"""What a person does on the console's pages."""
+"""Actions of a user on the console's pages."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ CHAT = """async (address) => (await fetch(`${address}/v1/chat/completions`, {
 
 
 class FormOf:
-    """The page that serves a model."""
+    """The page that creates a server."""
 
     def __init__(self, page: Page, gateway: Gateway) -> None:
         self._page = page
         page.goto(f"{gateway.url}/serve")
 
     def fill(self, *, name: str, namespace: str, memory: str = "1Gi") -> None:
-        """As for the demo's server."""
+        """Fill in the form as for the demo's server."""
         page = self._page
         fields = {"modelName": MODEL, "name": name, "namespace": namespace, "memory": memory}
         fields["cpu"] = "500m"
@@ -36,15 +36,15 @@ class FormOf:
 
 
 def open_server(page: Page, gateway: Gateway, namespace: str) -> None:
-    """Click on the server in the list, and land on its own address."""
+    """Click the server in the list, and wait for the page at its own address."""
     page.goto(f"{gateway.url}/servers?q={namespace}")
     page.get_by_role("link", name="shared", exact=True).click()
     page.wait_for_url(lambda url: "/servers" not in url)
     expect(page.get_by_label("Your message")).to_be_visible()
 
 
-def let_no_answer_end(page: Page) -> None:
-    """Have the model go on for minutes: a small one may have said all in a moment."""
+def prevent_end_of_answer(page: Page) -> None:
+    """Make the model generate for minutes: a small model may stop at once."""
 
     def change(route: Route) -> None:
         asked = route.request.post_data_json or {}
@@ -55,7 +55,7 @@ def let_no_answer_end(page: Page) -> None:
 
 
 def ask(page: Page, question: str) -> str:
-    """The answer, once it is complete."""
+    """Send a question and return the complete answer."""
     page.get_by_text("Parameters").click()
     page.get_by_label("At most, in tokens").fill("32")
     page.get_by_label("Temperature").fill("0")

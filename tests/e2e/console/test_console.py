@@ -1,4 +1,4 @@
-"""A person with a browser and a token, from signing in to signing out, on the real cluster."""
+"""A user with a browser and a token, from sign-in to sign-out, on the real cluster."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from dev.console import chromium
 from roadstead.tokens.sessions import COOKIE
-from tests.e2e.console.page import CHAT, FormOf, ask, let_no_answer_end, open_server
+from tests.e2e.console.page import CHAT, FormOf, ask, open_server, prevent_end_of_answer
 from tests.e2e.gateway.conftest import NEW_CONNECTIONS
 from tests.e2e.gateway.site import Gateway
 from tests.support.waiting import wait_until
@@ -19,7 +19,7 @@ from tests.support.waiting import wait_until
 READY_MS = 300_000
 
 
-def test_server_is_asked_for_on_a_page_and_turns_ready_live(
+def test_server_is_created_on_a_page_that_updates_live(
     alice: Page, gateway: Gateway, place: str
 ) -> None:
     FormOf(alice, gateway).fill(name="live", namespace=place)
@@ -41,7 +41,7 @@ def test_server_is_deleted_on_its_page(alice: Page, gateway: Gateway, place: str
     expect(alice.get_by_text("Nothing found")).to_be_visible(timeout=60_000)
 
 
-def test_click_on_a_server_opens_its_gateway_address_where_it_answers(
+def test_click_on_a_server_opens_its_gateway_address(
     alice: Page, gateway: Gateway, place: str, served: str
 ) -> None:
     open_server(alice, gateway, place)
@@ -49,9 +49,9 @@ def test_click_on_a_server_opens_its_gateway_address_where_it_answers(
     assert ask(alice, "In one sentence: what is a harbour for?")
 
 
-def test_answer_is_stopped_midway(alice: Page, gateway: Gateway, place: str, served: str) -> None:
+def test_answer_can_be_stopped(alice: Page, gateway: Gateway, place: str, served: str) -> None:
     open_server(alice, gateway, place)
-    let_no_answer_end(alice)
+    prevent_end_of_answer(alice)
     alice.get_by_label("Your message").fill("Count from one to a thousand, in words.")
     alice.get_by_role("button", name="Send").click()
     expect(alice.locator(".bubble-assistant .bubble-text")).not_to_be_empty(timeout=60_000)
@@ -59,7 +59,9 @@ def test_answer_is_stopped_midway(alice: Page, gateway: Gateway, place: str, ser
     expect(alice.get_by_text("stopped")).to_be_visible()
 
 
-def test_denial_is_shown_in_the_contracts_words(alice: Page, gateway: Gateway, place: str) -> None:
+def test_denial_is_shown_with_the_contracts_message(
+    alice: Page, gateway: Gateway, place: str
+) -> None:
     FormOf(alice, gateway).fill(name="greedy", namespace=place, memory="64Gi")
     expect(alice.locator("[data-verdict]")).to_contain_text(f"contract {place} has")
     alice.get_by_role("button", name="Serve", exact=True).click()
@@ -76,7 +78,7 @@ def test_scaling_past_the_contract_is_denied_in_the_dialog(
     expect(alice.get_by_role("alert")).to_contain_text("9 replicas")
 
 
-def test_second_tenant_does_not_see_the_server_and_does_not_open_it(
+def test_other_tenant_can_neither_see_nor_open_the_server(
     bob: Page, gateway: Gateway, served: str
 ) -> None:
     bob.goto(f"{gateway.url}/servers?q={served}")
@@ -89,10 +91,8 @@ def test_second_tenant_does_not_see_the_server_and_does_not_open_it(
     assert bob.evaluate(CHAT, f"/{served}") == 403
 
 
-def test_no_cookie_opens_a_server_after_signing_out(
-    alice: Page, gateway: Gateway, served: str
-) -> None:
-    copied = chromium.cookie_of(alice.context)
+def test_copied_cookie_is_denied_after_sign_out(alice: Page, gateway: Gateway, served: str) -> None:
+    copied = chromium.session_cookie(alice.context)
     assert _status(gateway, f"/{served}/v1/models", copied) == 200
     alice.locator("details.who summary").click()
     alice.get_by_role("button", name="Sign out").click()
@@ -102,21 +102,19 @@ def test_no_cookie_opens_a_server_after_signing_out(
     assert _status(gateway, "/api/me", copied) == 401
 
 
-def test_axe_finds_nothing_serious_on_a_real_server(
-    alice: Page, gateway: Gateway, served: str
-) -> None:
+def test_axe_finds_no_serious_violation(alice: Page, gateway: Gateway, served: str) -> None:
     for path in ("/servers", f"/servers/{served}", f"/{served}", "/models", "/contracts", "/serve"):
         alice.goto(gateway.url + path)
-        assert chromium.faults_of(alice) == [], path
+        assert chromium.serious_findings(alice) == [], path
 
 
 def _statuses(gateway: Gateway, path: str, cookie: str) -> set[int]:
-    """Of many: each replica of forward auth hears of a session's end on its own."""
+    """Of many requests: each replica of forward auth notices the end of a session by itself."""
     return {_status(gateway, path, cookie) for _ in range(NEW_CONNECTIONS)}
 
 
 def _status(gateway: Gateway, path: str, cookie: str) -> int:
-    """What somebody gets who copied the cookie, and says what a page of the console's would."""
+    """The status of a request with a copied cookie and the headers of a console page."""
     own = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": "empty"}
     headers = {"Cookie": f"{COOKIE}={cookie}", **own}
     request = urllib.request.Request(gateway.url + path, headers=headers)

@@ -1,4 +1,4 @@
-"""A pod with a server's label answers a visitor's browser on the console's host."""
+"""A pod with a server's label sends hostile answers to a browser on the console's host."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from playwright.sync_api import Page
 
 from dev.console import chromium
 from dev.demo.kubectl import Cluster
-from tests.e2e.console.hostile_pod import MARK, hostile_pod, ran
+from tests.e2e.console.hostile_pod import MARK, hostile_pod, script_requests
 from tests.e2e.gateway.site import Gateway
 
 FETCH = """async url => {
@@ -20,35 +20,35 @@ REGISTER = """url => navigator.serviceWorker.register(url, {scope: "/"})
     .then(() => "registered", String)"""
 WORKERS = "navigator.serviceWorker.getRegistrations().then(all => all.length)"
 ATTEMPTS = 40
-"""The Service leads to the real pod as well: each attempt is one of two."""
+"""The Service also routes to the real pod: each attempt reaches one of two."""
 
 
 @pytest.fixture
 def models(cluster: Cluster, place: str, served: str) -> Iterator[str]:
-    """A path that passes to the server, or to a pod of its label that is hostile."""
+    """A path that is routed to the server or to a hostile pod with its label."""
     with hostile_pod(cluster, place, served):
         yield f"/{served}/v1/models"
 
 
-def fetch_theirs(page: Page, path: str) -> None:
-    """Have the console's page fetch until the hostile pod has answered."""
+def fetch_from_hostile_pod(page: Page, path: str) -> None:
+    """Fetch from the console's page until the hostile pod has answered."""
     for _ in range(ATTEMPTS):
         status, text = page.evaluate(FETCH, path)
         if MARK in text:
             return
-        # The gateway may still ask one that has just gone.
+        # The gateway may still send requests to a pod that was just removed.
         assert status in (200, 502), text
         page.wait_for_timeout(250)
-    raise AssertionError("the hostile pod was never asked")
+    raise AssertionError("the hostile pod received no request")
 
 
-def test_answer_of_a_hostile_pod_leaves_session_and_host_as_they_are(
+def test_hostile_pod_cannot_change_session_or_register_a_service_worker(
     alice: Page, gateway: Gateway, models: str
 ) -> None:
     alice.goto(f"{gateway.url}/servers")
-    before = chromium.cookie_of(alice.context)
-    fetch_theirs(alice, models)
-    assert chromium.cookie_of(alice.context) == before
+    before = chromium.session_cookie(alice.context)
+    fetch_from_hostile_pod(alice, models)
+    assert chromium.session_cookie(alice.context) == before
     assert len(alice.context.cookies()) == 1
     assert alice.evaluate(REGISTER, models) != "registered"
     assert alice.evaluate(WORKERS) == 0
@@ -56,14 +56,14 @@ def test_answer_of_a_hostile_pod_leaves_session_and_host_as_they_are(
     assert alice.url == f"{gateway.url}/servers"
 
 
-def test_hostile_pod_is_shown_and_run_nowhere_on_the_host(
+def test_page_of_a_hostile_pod_is_not_rendered(
     cluster: Cluster, alice: Page, gateway: Gateway, place: str, models: str
 ) -> None:
     alice.goto(f"{gateway.url}/servers")
-    fetch_theirs(alice, models)
+    fetch_from_hostile_pod(alice, models)
     for _ in range(ATTEMPTS // 4):
         opened = alice.goto(gateway.url + models)
         assert opened is not None
         assert opened.status == 403
     alice.goto(f"{gateway.url}/servers")
-    assert ran(cluster, place) == []
+    assert script_requests(cluster, place) == []

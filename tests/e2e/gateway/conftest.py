@@ -1,4 +1,4 @@
-"""Two servers behind the gateway, for all tests of this folder: ours, and one of other people."""
+"""Two servers behind the gateway for all tests of this folder: one's own, and another tenant's."""
 
 import json
 import secrets
@@ -18,43 +18,43 @@ from tests.e2e.gateway.site import Gateway, Issuer, Served
 from tests.e2e.serves import USERS, Serves, make_serve
 from tests.support.waiting import wait_until
 
-OTHERS = "e2e-others"
+OTHER_USERS = "e2e-others"
 PLAIN_PORT = 8080
 NEW_CONNECTIONS = 12
-"""Of two replicas, one is missed by all of them once in 2,000 times."""
+"""Of two replicas, all of them miss one once in 2,000 times."""
 RUNTIME = {"contextSize": 8192, "parallel": 2, "threads": 1, "chatTemplate": "vicuna"}
 TRAEFIK_NAMESPACE = "traefik"
 
 
 @pytest.fixture(scope="session")
 def gateway(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Gateway:
-    """The one that the chart is installed with."""
+    """The gateway that the chart is installed with."""
     return Gateway.of(cluster, tmp_path_factory.mktemp("gateway"))
 
 
 @pytest.fixture(scope="session")
 def plain_port() -> int:
-    """Where the local cluster's gateway answers without TLS."""
+    """The port of the local cluster's gateway without TLS."""
     return PLAIN_PORT
 
 
 @pytest.fixture(scope="session")
 def issuer(cluster: Cluster) -> Issuer:
-    """Of tokens."""
+    """The chart's issuer of tokens."""
     return Issuer.of(cluster)
 
 
 @pytest.fixture(scope="session")
 def mine(cluster: Cluster, gateway: Gateway, issuer: Issuer) -> Iterator[Served]:
-    """A server, and the token of one who may use it."""
+    """A server, and a token that may use it."""
     with serving(cluster, gateway, issuer, "mine", USERS) as served:
         yield served
 
 
 @pytest.fixture(scope="session")
 def theirs(cluster: Cluster, gateway: Gateway, issuer: Issuer) -> Iterator[Served]:
-    """A server that the same person may not use, and the token of one who may."""
-    with serving(cluster, gateway, issuer, "theirs", OTHERS) as served:
+    """A server that the same user may not use, and a token that may."""
+    with serving(cluster, gateway, issuer, "theirs", OTHER_USERS) as served:
         yield served
 
 
@@ -62,7 +62,7 @@ def theirs(cluster: Cluster, gateway: Gateway, issuer: Issuer) -> Iterator[Serve
 def serving(
     cluster: Cluster, gateway: Gateway, issuer: Issuer, side: str, group: str
 ) -> Iterator[Served]:
-    """A server in a namespace of its own, under a contract of its own, routed and answering."""
+    """Run a server in its own namespace, under its own contract, routed and ready."""
     namespace = f"gateway-{side}-{secrets.token_hex(3)}"
     token = issuer.token(f"user-of-{side}", group)
     namespaces.ensure(cluster, namespace)
@@ -84,19 +84,19 @@ def serving(
     finally:
         cluster.run("delete", "namespace", namespace, "--wait=false")
         admin = admission.token(cluster, "admin", admission.ADMINS)
-        drop_contract(cluster, namespace, admin)
+        delete_contract(cluster, namespace, admin)
 
 
 def until_routed_everywhere(gateway: Gateway, uid: str, *, token: str) -> None:
-    """Wait until each of many new connections is answered.
+    """Wait until many new connections are all answered.
 
-    Routed says that one of the gateway's replicas has the route; another may get it a moment later.
+    Routed is true once one replica of the gateway has the route; another may have it later.
     """
     wait_until(lambda: _is_routed_everywhere(gateway, uid, token), seconds=120)
 
 
 def _is_routed_everywhere(gateway: Gateway, uid: str, token: str) -> bool:
-    """A replica that starts, or has just been replaced, may break off."""
+    """False also for an error: a replica that starts or was replaced may close a connection."""
     try:
         asked = (ask(gateway, f"/{uid}/health", token=token) for _ in range(NEW_CONNECTIONS))
         return all(answer.status == 200 for answer in asked)
@@ -105,7 +105,7 @@ def _is_routed_everywhere(gateway: Gateway, uid: str, token: str) -> bool:
 
 
 def contract(namespace: str, *groups: str) -> dict[str, Any]:
-    """A ResourceContract for one namespace, named like it."""
+    """A ResourceContract for one namespace, with its name."""
     return {
         "apiVersion": "model.example.com/v1alpha1",
         "kind": "ResourceContract",
@@ -120,13 +120,13 @@ def contract(namespace: str, *groups: str) -> dict[str, Any]:
 
 
 def apply(cluster: Cluster, namespace: str, token: str, **spec: Any) -> None:
-    """Apply the namespace's one ModelServe."""
+    """Apply the only ModelServe of the namespace."""
     serve = json.dumps(make_serve(**{"runtimeParams": RUNTIME, **spec}))
     cluster.run("-n", namespace, "apply", "-f", "-", stdin=admission.with_token(serve, token))
 
 
-def drop_contract(cluster: Cluster, name: str, admin: str) -> None:
-    """Delete a contract by leave of an administrator, unless it went with the whole release."""
+def delete_contract(cluster: Cluster, name: str, admin: str) -> None:
+    """Delete a contract with an administrator's token, unless the release was removed with it."""
     if cluster.get("resourcecontract", name) is None:
         return
     marks = (f"{ANNOTATION_DELETION}=yes", f"{ANNOTATION_TOKEN}={admin}")
@@ -136,7 +136,7 @@ def drop_contract(cluster: Cluster, name: str, admin: str) -> None:
 
 @pytest.fixture
 def revoked(cluster: Cluster) -> Iterator[Callable[..., None]]:
-    """Revoke token ids or subjects; afterwards nobody is."""
+    """Revokes token ids or subjects; the fixture's end removes all revocations."""
 
     def revoke(**entries: str) -> None:
         _patch_revocations(cluster, entries)
@@ -153,7 +153,7 @@ def _patch_revocations(cluster: Cluster, data: Mapping[str, str | None]) -> None
 
 @pytest.fixture
 def status_of(gateway: Gateway, mine: Served) -> Callable[..., int]:
-    """The status that a server's /health has through the gateway, on a new connection."""
+    """Returns the status of a server's /health through the gateway, on a new connection."""
 
     def status(*, uid: str = mine.uid, token: str = mine.token) -> int:
         return ask(gateway, f"/{uid}/health", token=token).status

@@ -1,4 +1,4 @@
-"""One keep-alive connection to the gateway, as a plain HTTP/1.1 client has it."""
+"""A keep-alive connection to the gateway, as a plain HTTP/1.1 client uses it."""
 
 import http.client
 import json
@@ -13,12 +13,12 @@ TIMEOUT_SECONDS = 60.0
 
 
 class Unanswered(OSError):
-    """The request got no whole answer, or one that blames the gateway."""
+    """The request got no complete answer, or an error of the gateway."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """A response, read to its end."""
+    """A response with its body."""
 
     status: int
     headers: Mapping[str, str]
@@ -26,12 +26,12 @@ class Answer:
 
     @property
     def json(self) -> Any:
-        """The body, parsed."""
+        """The parsed body."""
         return json.loads(self.body)
 
 
 class Connection:
-    """Asks on one connection; it never opens a second one by itself."""
+    """Sends requests on one connection and never opens a second one."""
 
     def __init__(self, gateway: Gateway, *, timeout: float = TIMEOUT_SECONDS) -> None:
         self._http = http.client.HTTPSConnection(
@@ -52,13 +52,13 @@ class Connection:
         self.close()
 
     def close(self) -> None:
-        """End it."""
+        """Close it."""
         self._http.close()
 
     def open(
         self, path: str, *, token: str = "", body: object = None, **headers: str
     ) -> http.client.HTTPResponse:
-        """Ask, by POST where there is a body; the response with its body still to be read."""
+        """Send a request, a POST if it has a body; the response's body is not read."""
         content = None if body is None else json.dumps(body)
         sent = dict(headers)
         if token:
@@ -69,7 +69,7 @@ class Connection:
         return self._http.getresponse()
 
     def send(self, method: str, path: str, *, token: str) -> Answer:
-        """Ask by any method, with an empty object where it has a body."""
+        """Send a request by any method, with an empty object as body if it has one."""
         content = None if method in ("GET", "DELETE") else "{}"
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         self._http.request(method, path, content, headers)
@@ -79,7 +79,7 @@ class Connection:
         return Answer(status=response.status, headers=found, body=content_read)
 
     def ask(self, path: str, *, token: str = "", body: object = None, **headers: str) -> Answer:
-        """Ask and read the whole answer; Unanswered where it does not come."""
+        """Send a request and read the answer. Raises Unanswered if it is incomplete."""
         try:
             response = self.open(path, token=token, body=body, **headers)
             content = response.read()
@@ -92,6 +92,6 @@ class Connection:
 def ask(
     gateway: Gateway, path: str, *, token: str = "", body: object = None, **headers: str
 ) -> Answer:
-    """Ask on a connection of its own."""
+    """Send one request on a new connection."""
     with Connection(gateway) as connection:
         return connection.ask(path, token=token, body=body, **headers)

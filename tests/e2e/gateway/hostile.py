@@ -1,6 +1,6 @@
-"""Requests that must not get through, byte by byte.
+"""Requests that must be refused, byte by byte.
 
-In each, `{mine}` is a server that `{token}` is for, `{theirs}` one that it is not for, `{host}` the
+In each, `{mine}` is a server that `{token}` may use, `{theirs}` one that it may not, `{host}` the
 gateway's name and port.
 """
 
@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Hostile:
-    """A request, and the answers that refuse it; no answer at all does too."""
+    """A request, and the statuses that refuse it; no answer is a refusal too."""
 
     id: str
     text: str
     statuses: frozenset[int]
 
     def rendered(self, **values: str) -> bytes:
-        """Its bytes; each character is one."""
+        """Its bytes; each character is one byte."""
         text = self.text
         for name, value in values.items():
             text = text.replace(f"{{{name}}}", value)
@@ -37,20 +37,20 @@ def _request(
 
 
 def _path(id_: str, path: str, *statuses: int) -> Hostile:
-    """With the caller's token, for his own server."""
+    """A request with the caller's token for their own server."""
     return _request(id_, f"GET {path} HTTP/1.1", HOST, TOKEN, statuses=statuses)
 
 
 def _bare(
     id_: str, *headers: str, method: str = "GET", suffix: str = "", body: str = ""
 ) -> Hostile:
-    """Without a token where one is expected; the query string or headers say something instead."""
+    """A request without a valid token; the query string or headers have something else."""
     line = f"{method} /{{mine}}/health{suffix} HTTP/1.1"
     return _request(id_, line, HOST, *headers, statuses=(400, 401), body=body)
 
 
 def _theirs(id_: str, *headers: str) -> Hostile:
-    """With a token, for a server that it is not for, and headers that say otherwise."""
+    """A request with a token for a server that it may not use, and misleading headers."""
     line = "GET /{theirs}/health HTTP/1.1"
     return _request(id_, line, HOST, TOKEN, *headers, statuses=(400, 403))
 
@@ -127,7 +127,7 @@ CREDENTIALS = (
     ),
     _bare("h2c", "Upgrade: h2c", "Connection: Upgrade, HTTP2-Settings", "HTTP2-Settings: AAMAAABk"),
 )
-"""No token that counts."""
+"""Requests without a valid token."""
 
 COOKIES = (
     _request(
@@ -184,7 +184,7 @@ COOKIES = (
         statuses=(400, 401),
     ),
 )
-"""The console's cookie, sent by another site's page."""
+"""Requests with the console's cookie, sent by another site's page."""
 
 PATHS = (
     _path("theirs", "/{theirs}/health", 403),
@@ -235,11 +235,11 @@ PATHS = (
     _path("api", "/api/rawdata", 404),
     _path("ping", "/ping", 404),
     _path("metrics", "/metrics", 404),
-    # The console's form, or nothing where there is no console.
+    # The console's form, or 404 without a console.
     _path("root", "/", 303, 404),
     _request("connect", "CONNECT {host} HTTP/1.1", HOST, TOKEN, statuses=(400, 404, 405, 501)),
 )
-"""A good token, and paths that are not of the server that it is for."""
+"""Requests with a valid token, to paths outside its server."""
 
 HOSTS = (
     _request(
@@ -285,7 +285,7 @@ HOSTS = (
         statuses=(404, 421),
     ),
 )
-"""Whose the request claims to be."""
+"""Requests with wrong or ambiguous hosts."""
 
 FORWARDED = (
     _theirs("forwarded-uri", "X-Forwarded-Uri: /{mine}/health"),
@@ -318,14 +318,14 @@ FORWARDED = (
     ),
     _bare("forwarded-uri-elsewhere", "X-Forwarded-Uri: /ping", "X-Forwarded-Proto: http"),
 )
-"""Headers that the gateway itself sets, or that speak of somebody else."""
+"""Requests with headers that the gateway itself sets, or that name another user."""
 
 _SECOND = "GET /{theirs}/health HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
 _WHOLE = f"0\r\n\r\n{_SECOND}"
 
 
 def _smuggled(id_: str, *headers: str, body: str) -> Hostile:
-    """A second request in the first one's body, which has two ends."""
+    """A second request in the body of the first one, whose length is ambiguous."""
     lines = ("POST /{mine}/tokenize HTTP/1.1", HOST, *headers)
     text = "\r\n".join(lines) + f"\r\n\r\n{body}"
     return Hostile(id=id_, text=text, statuses=frozenset({400, 401, 403, 405, 501}))
@@ -366,6 +366,6 @@ SMUGGLED = (
     ),
     _smuggled("bare-carriage-return", "X: a\rTransfer-Encoding: chunked", body=_WHOLE),
 )
-"""Requests with two readings of where they end. None has a token, so nothing may be served."""
+"""Requests with an ambiguous end. None has a token, so none may be served."""
 
 ALL = (*CREDENTIALS, *COOKIES, *PATHS, *HOSTS, *FORWARDED, *SMUGGLED)

@@ -1,4 +1,4 @@
-"""HTTP/2 by frames, with headers that a client library would refuse to send."""
+"""HTTP/2 frames with headers that client libraries refuse to send."""
 
 import socket
 import ssl
@@ -31,13 +31,13 @@ class Http2:
         self._h2.initiate_connection()
         self._flush()
         self.statuses: dict[int, int] = {}
-        """By stream; 0 where it was reset."""
+        """By stream; 0 if it was reset."""
         self.servers: dict[int, str] = {}
-        """Each answer's header Server."""
+        """The header Server of each answer."""
         self.closed = False
 
     def send(self, headers: Sequence[Header], *, body: bytes = b"", end: bool = True) -> int:
-        """Open a stream; its number. Without `end` its body stays to be sent."""
+        """Open a stream; returns its number. Without `end`, more of its body may follow."""
         number = self._h2.get_next_available_stream_id()
         self._h2.send_headers(number, headers, end_stream=end and not body)
         if body:
@@ -46,7 +46,7 @@ class Http2:
         return number
 
     def until_answered(self, numbers: Iterable[int], *, at_least: int | None = None) -> None:
-        """Listen until so many of the streams (all, if not said) have a status or were reset."""
+        """Read until so many streams (by default all) have a status or were reset."""
         wanted = list(numbers)
         enough = len(wanted) if at_least is None else at_least
         while not self.closed and sum(each in self.statuses for each in wanted) < enough:
@@ -79,7 +79,7 @@ class Http2:
 
 @contextmanager
 def http2(gateway: Gateway) -> Iterator[Http2]:
-    """A connection that agreed on HTTP/2."""
+    """A connection that negotiated HTTP/2."""
     with (
         socket.create_connection((gateway.host, gateway.port), TIMEOUT_SECONDS) as plain,
         gateway.tls("h2").wrap_socket(plain, server_hostname=gateway.host) as stream,
@@ -89,7 +89,7 @@ def http2(gateway: Gateway) -> Iterator[Http2]:
 
 
 def request(gateway: Gateway, path: str, *more: Header, method: str = "GET") -> list[Header]:
-    """The pseudo-headers of a plain request, then others."""
+    """Pseudo-headers of a plain request, followed by others."""
     return [
         (":method", method),
         (":scheme", "https"),

@@ -1,4 +1,4 @@
-"""What a pod is sent, read off the devices of the node that this machine is."""
+"""Captures what a pod receives, at the network devices of the node, which is this machine."""
 
 import ctypes
 import socket
@@ -11,14 +11,14 @@ SO_ATTACH_FILTER: Final = 26
 """asm-generic/socket.h; Python's socket module has no name for it."""
 ETH_P_IP = 0x0800
 ETH_P_ALL = 0x0003
-"""A socket for IP alone comes after the bridge, which has taken the pods' packets by then."""
+"""A socket for IP alone is called after the bridge, which has consumed the pods' packets."""
 SLICE_SECONDS = 0.1
 
 
 class Overheard:
-    """The TCP payloads that go to `address:port`, in the clear, while it is entered.
+    """Captures TCP payloads to `address:port` while the block runs.
 
-    A segment passes several devices of the node, so it is heard more than once.
+    A segment passes several devices of the node, so it is captured more than once.
     """
 
     def __init__(self, address: str, port: int) -> None:
@@ -46,17 +46,17 @@ class Overheard:
 
     @property
     def data(self) -> bytes:
-        """All of it so far."""
+        """All captured bytes so far."""
         return b"".join(list(self._payloads))
 
     def headers(self, marker: str) -> list[tuple[str, str]]:
-        """Names (lower case) and values of the request that has `marker` in its path."""
+        """Names (lower case) and values of the headers of the request with `marker` in its path."""
         for block in self.data.split(b"\r\n\r\n"):
             head, _, rest = block.decode("latin-1").partition("\r\n")
             if marker in head and head.endswith("HTTP/1.1"):
                 pairs = (line.partition(":") for line in rest.split("\r\n"))
                 return [(name.lower(), value.strip()) for name, _, value in pairs]
-        raise AssertionError(f"nothing was heard of {marker}")
+        raise AssertionError(f"no request with {marker} was captured")
 
     def _listen(self) -> None:
         while not self._stop.is_set():
@@ -69,9 +69,9 @@ class Overheard:
 
 
 def destination_filter(address: str) -> bytes:
-    """Classic BPF (networking/filter.txt of Linux) that passes IPv4 packets to `address` alone.
+    """Classic BPF (networking/filter.txt of Linux) that accepts only IPv4 packets to `address`.
 
-    Without it, a socket that hears a whole node at work drops what it can't read in time.
+    Without it, the socket would drop packets, since it can't read all of a busy node's in time.
     """
     (wanted,) = struct.unpack("!I", socket.inet_aton(address))
     load_destination, equal, accept = (0x20, 0, 0, 16), (0x15, 0, 1, wanted), (0x06, 0, 0, 0x40000)
@@ -80,7 +80,7 @@ def destination_filter(address: str) -> bytes:
 
 
 def attach_filter(listener: socket.socket, program: bytes) -> None:
-    """Have the kernel drop what the program does not pass."""
+    """Make the kernel drop packets that the program doesn't accept."""
     kept = ctypes.create_string_buffer(program)
     count = len(program) // 8
     listener.setsockopt(
@@ -89,7 +89,7 @@ def attach_filter(listener: socket.socket, program: bytes) -> None:
 
 
 def payload_of(packet: bytes, to: tuple[bytes, int]) -> bytes:
-    """What an IPv4 packet (RFC 791) to that TCP (RFC 9293) port carries; empty for any other."""
+    """The payload of an IPv4 packet (RFC 791) to that TCP (RFC 9293) port; empty for any other."""
     header = (packet[0] & 15) * 4
     length = int.from_bytes(packet[2:4])
     segment = packet[header:length]

@@ -1,4 +1,4 @@
-"""The gateway as its callers see it: an address, an authority that vouches for it, tokens."""
+"""The gateway as clients see it: an address, the CA of its certificate, tokens."""
 
 import base64
 import datetime
@@ -15,19 +15,19 @@ from dev.demo.kubectl import Cluster
 from roadstead import tokens
 
 LIFETIME = datetime.timedelta(minutes=55)
-"""A server and its token serve all tests of a process; more than an hour is refused."""
+"""A server and its token are used by all tests of a process; over an hour is refused."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gateway:
-    """Where it is and how its certificate is checked, by the values that the chart has."""
+    """Its address and CA, from the chart's values."""
 
     url: str
     ca: Path
 
     @classmethod
     def of(cls, cluster: Cluster, folder: Path) -> "Gateway":
-        """The installed one; `folder` takes its authority's certificate."""
+        """The installed gateway; its CA certificate is written to `folder`."""
         gateway = values(cluster)["gateway"]
         ca = folder / "gateway-ca.pem"
         ca.write_text(gateway["caBundle"])
@@ -35,16 +35,16 @@ class Gateway:
 
     @property
     def host(self) -> str:
-        """As in the certificate and the routes."""
+        """The host name in the certificate and the routes."""
         return urlsplit(self.url).hostname or ""
 
     @property
     def port(self) -> int:
-        """443 where the URL has none."""
+        """The port; 443 if the URL has none."""
         return urlsplit(self.url).port or 443
 
     def tls(self, *protocols: str) -> ssl.SSLContext:
-        """A context that trusts this gateway alone; `protocols` are offered by ALPN."""
+        """A context that trusts only this gateway; `protocols` are offered by ALPN."""
         context = ssl.create_default_context(cafile=self.ca)
         context.set_alpn_protocols(list(protocols) or ["http/1.1"])
         return context
@@ -60,7 +60,7 @@ class Issuer:
 
     @classmethod
     def of(cls, cluster: Cluster) -> "Issuer":
-        """With the secret that the chart made or was given."""
+        """With the secret that the chart created or was configured with."""
         local = values(cluster)["tokens"]["local"]
         name = local["existingSecret"] or f"{RELEASE}-jwt"
         found = cluster.get("-n", NAMESPACE, "secret", name)
@@ -69,7 +69,7 @@ class Issuer:
         return cls(name=local["issuer"], audience=local["audience"], secret=secret)
 
     def token(self, subject: str, *groups: str, age: int = 0, **claims: Any) -> str:
-        """A token of less than an hour that was issued `age` seconds ago."""
+        """A token for less than an hour that was issued `age` seconds ago."""
         issued = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=age)
         return tokens.issue(
             self.secret,
@@ -84,18 +84,18 @@ class Issuer:
 
 @dataclass(frozen=True, kw_only=True)
 class Served:
-    """A server behind the gateway, and a token of somebody who may use it."""
+    """A server behind the gateway, and a token that may use it."""
 
     uid: str
     url: str
-    """`https://host[:port]/<uid>`, by its status."""
+    """`https://host[:port]/<uid>`, from its status."""
     namespace: str
     name: str
     token: str = field(repr=False)
 
 
 def values(cluster: Cluster) -> Mapping[str, Any]:
-    """The installed chart's values, defaults included."""
+    """The installed chart's values, including defaults."""
     command = ("get", "values", RELEASE, "--namespace", NAMESPACE, "--all", "--output", "json")
     found: dict[str, Any] = json.loads(cluster.install(*command))
     return found

@@ -1,4 +1,4 @@
-"""The clients that people use: OpenAI's library, and curl."""
+"""Common clients: OpenAI's library and curl."""
 
 import json
 import subprocess
@@ -30,13 +30,13 @@ def client_with(gateway: Gateway, mine: Served) -> Iterator[Callable[[str], open
 
 @pytest.fixture
 def client(client_with: Callable[[str], openai.OpenAI], mine: Served) -> openai.OpenAI:
-    """The library, as somebody who may use the server."""
+    """The library with a token that may use the server."""
     return client_with(mine.token)
 
 
 @pytest.fixture
 def curl(gateway: Gateway) -> Curl:
-    """curl, trusting the gateway's authority; the status stands in the last line."""
+    """curl, trusting the gateway's CA; the last line has the status."""
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = ["curl", "-sS", "--cacert", str(gateway.ca), *arguments]
@@ -45,7 +45,7 @@ def curl(gateway: Gateway) -> Curl:
     return run
 
 
-def test_a_chat_is_answered(client: openai.OpenAI) -> None:
+def test_chat_is_answered(client: openai.OpenAI) -> None:
     answer = client.chat.completions.create(
         model=MODEL, messages=QUESTION, max_tokens=16, temperature=0
     )
@@ -54,7 +54,7 @@ def test_a_chat_is_answered(client: openai.OpenAI) -> None:
     assert answer.usage.completion_tokens > 0
 
 
-def test_a_streamed_chat_comes_in_many_pieces(client: openai.OpenAI) -> None:
+def test_streamed_chat_arrives_in_chunks(client: openai.OpenAI) -> None:
     stream = client.chat.completions.create(
         model=MODEL, messages=QUESTION, max_tokens=32, temperature=0, stream=True
     )
@@ -62,11 +62,11 @@ def test_a_streamed_chat_comes_in_many_pieces(client: openai.OpenAI) -> None:
     assert len([piece for piece in pieces if piece]) > 5
 
 
-def test_the_models_are_listed(client: openai.OpenAI) -> None:
+def test_models_are_listed(client: openai.OpenAI) -> None:
     assert [model.id for model in client.models.list()]
 
 
-def test_without_a_valid_token_the_library_says_what_to_do(
+def test_library_raises_authentication_error_without_a_valid_token(
     client_with: Callable[[str], openai.OpenAI],
 ) -> None:
     with pytest.raises(openai.AuthenticationError, match="token") as raised:
@@ -75,7 +75,7 @@ def test_without_a_valid_token_the_library_says_what_to_do(
     assert raised.value.response.headers["WWW-Authenticate"].startswith("Bearer ")
 
 
-def test_with_somebody_elses_token_the_library_says_that_it_is_not_for_this_server(
+def test_library_raises_permission_denied_for_another_tenants_token(
     client_with: Callable[[str], openai.OpenAI], theirs: Served
 ) -> None:
     with pytest.raises(openai.PermissionDeniedError) as raised:
@@ -84,13 +84,13 @@ def test_with_somebody_elses_token_the_library_says_that_it_is_not_for_this_serv
     assert raised.value.type
 
 
-def test_a_servers_own_errors_come_through(client: openai.OpenAI) -> None:
+def test_errors_of_the_server_reach_the_client(client: openai.OpenAI) -> None:
     long = "harbour " * 6000
     with pytest.raises(openai.BadRequestError, match="context"):
         client.completions.create(model=MODEL, prompt=long, max_tokens=1)
 
 
-def test_curl_needs_the_url_and_a_token(curl: Curl, mine: Served) -> None:
+def test_curl_works_with_the_url_and_a_token(curl: Curl, mine: Served) -> None:
     body = json.dumps({"messages": QUESTION, "max_tokens": 8})
     token = f"Authorization: Bearer {mine.token}"
     done = curl("-f", "-H", token, "--json", body, f"{mine.url}/v1/chat/completions")
@@ -98,7 +98,7 @@ def test_curl_needs_the_url_and_a_token(curl: Curl, mine: Served) -> None:
     assert json.loads(done.stdout)["choices"][0]["message"]["content"]
 
 
-def test_curl_speaks_http2(curl: Curl, mine: Served) -> None:
+def test_curl_uses_http2(curl: Curl, mine: Served) -> None:
     token = f"Authorization: Bearer {mine.token}"
     shown = "%{http_version} %{http_code}"
     done = curl("--http2", "-o", "/dev/null", "-w", shown, "-H", token, f"{mine.url}/health")
@@ -106,13 +106,13 @@ def test_curl_speaks_http2(curl: Curl, mine: Served) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["bearer ", "BEARER ", "Bearer  "])
-def test_curl_writes_the_scheme_in_any_case(curl: Curl, mine: Served, scheme: str) -> None:
+def test_authorization_scheme_is_case_insensitive(curl: Curl, mine: Served, scheme: str) -> None:
     shown = f"Authorization: {scheme}{mine.token}"
     done = curl("-o", "/dev/null", "-w", "%{http_code}", "-H", shown, f"{mine.url}/v1/models")
     assert done.stdout == "200", done.stderr
 
 
-def test_curl_sends_the_token_as_clients_of_the_anthropic_api_do(curl: Curl, mine: Served) -> None:
+def test_token_is_accepted_as_x_api_key(curl: Curl, mine: Served) -> None:
     body = json.dumps({"messages": QUESTION, "max_tokens": 8, "model": MODEL})
     shown = ("-H", f"x-api-key: {mine.token}", "-H", "anthropic-version: 2023-06-01")
     done = curl("-f", *shown, "--json", body, f"{mine.url}/v1/messages")
@@ -120,7 +120,7 @@ def test_curl_sends_the_token_as_clients_of_the_anthropic_api_do(curl: Curl, min
     assert json.loads(done.stdout)["type"] == "message"
 
 
-def test_curl_without_a_token_is_told_how_to_come_in(curl: Curl, mine: Served) -> None:
+def test_request_without_a_token_gets_401_with_a_challenge(curl: Curl, mine: Served) -> None:
     done = curl("-i", f"{mine.url}/v1/models")
     head, _, body = done.stdout.partition("\n\n")
     assert " 401" in head.splitlines()[0]
@@ -128,6 +128,6 @@ def test_curl_without_a_token_is_told_how_to_come_in(curl: Curl, mine: Served) -
     assert json.loads(body)["error"]["message"]
 
 
-def test_a_certificate_of_another_authority_is_not_taken(curl: Curl, mine: Served) -> None:
+def test_curl_rejects_the_certificate_with_another_ca(curl: Curl, mine: Served) -> None:
     done = curl("--cacert", "/etc/ssl/certs/ca-certificates.crt", f"{mine.url}/health")
     assert done.returncode == 60, done.stderr

@@ -1,12 +1,12 @@
-"""llama-server's own doors, which are no caller's: shut at the gateway, in the API's own words."""
+"""llama-server's paths that are not for callers: refused by the gateway with the API's errors."""
 
 import pytest
 
 from tests.e2e.gateway.connection import Connection
 from tests.e2e.gateway.site import Gateway, Served
 
-OPEN = (("GET", "/v1/models"), ("GET", "/health"), ("POST", "/tokenize"))
-DOORS = (
+PUBLIC_PATHS = (("GET", "/v1/models"), ("GET", "/health"), ("POST", "/tokenize"))
+INTERNAL_PATHS = (
     *(("GET", "/v1/stream?conv_id=a"), ("GET", "/v1/streams"), ("DELETE", "/v1/stream/a")),
     *(("GET", "/props"), ("POST", "/props"), ("GET", "/slots"), ("POST", "/slots/0?action=erase")),
     *(("GET", "/lora-adapters"), ("POST", "/lora-adapters"), ("GET", "/metrics")),
@@ -16,8 +16,8 @@ DOORS = (
 )
 
 
-@pytest.mark.parametrize(("method", "path"), DOORS)
-def test_door_is_not_found_and_the_server_not_asked(
+@pytest.mark.parametrize(("method", "path"), INTERNAL_PATHS)
+def test_internal_path_is_refused_by_the_gateway(
     gateway: Gateway, mine: Served, method: str, path: str
 ) -> None:
     with Connection(gateway) as connection:
@@ -28,8 +28,8 @@ def test_door_is_not_found_and_the_server_not_asked(
     assert answer.json["error"]["type"] == "not_found_error"
 
 
-@pytest.mark.parametrize(("method", "path"), OPEN)
-def test_what_is_for_callers_is_answered_by_the_server(
+@pytest.mark.parametrize(("method", "path"), PUBLIC_PATHS)
+def test_public_path_is_answered_by_the_server(
     gateway: Gateway, mine: Served, method: str, path: str
 ) -> None:
     with Connection(gateway) as connection:

@@ -1,4 +1,4 @@
-"""A tenant's own routes reach no server of another tenant."""
+"""A tenant's own routes can't reach servers of another tenant."""
 
 import json
 import time
@@ -12,12 +12,12 @@ from tests.e2e.gateway.site import Gateway, Served
 from tests.e2e.serves import Serves
 
 MANAGED = {"app.kubernetes.io/managed-by": "roadstead"}
-HEARD_BY_THEN_SECONDS = 5
-"""Traefik takes up a change within its providersThrottleDuration, 2 s."""
+ROUTE_UPDATE_SECONDS = 5
+"""Traefik applies changes within its providersThrottleDuration, 2 s."""
 
 
 def ingress_route(gateway: Gateway, prefix: str, labels: dict[str, str]) -> str:
-    """A route to the namespace's server without any authentication, before all others."""
+    """A route to the namespace's server without authentication, with the highest priority."""
     match = f"Host(`{gateway.host}`) && PathPrefix(`{prefix}`)"
     service = {"name": "gemma", "port": 80}
     return json.dumps(
@@ -36,7 +36,7 @@ def ingress_route(gateway: Gateway, prefix: str, labels: dict[str, str]) -> str:
     )
 
 
-def test_a_tenants_route_for_anothers_server_is_not_served(
+def test_route_of_a_tenant_to_another_tenants_server_is_ignored(
     cluster: Cluster,
     gateway: Gateway,
     mine: Served,
@@ -46,7 +46,7 @@ def test_a_tenants_route_for_anothers_server_is_not_served(
     tenant = Serves(cluster=cluster, namespace=mine.namespace)
     tenant.kubectl("apply", "-f", "-", stdin=ingress_route(gateway, f"/{theirs.uid}", {}))
     try:
-        deadline = time.monotonic() + HEARD_BY_THEN_SECONDS
+        deadline = time.monotonic() + ROUTE_UPDATE_SECONDS
         while time.monotonic() < deadline:
             assert status_of(uid=theirs.uid, token="") == 401
             assert status_of(uid=theirs.uid) == 403
@@ -56,7 +56,7 @@ def test_a_tenants_route_for_anothers_server_is_not_served(
         tenant.kubectl("delete", "ingressroute", "tenant")
 
 
-def test_a_tenant_cant_pass_a_route_off_as_the_operators(
+def test_tenant_cannot_label_a_route_as_managed_by_roadstead(
     cluster: Cluster, gateway: Gateway, mine: Served, theirs: Served
 ) -> None:
     tenant = Serves(cluster=cluster, namespace=mine.namespace)
@@ -65,7 +65,7 @@ def test_a_tenant_cant_pass_a_route_off_as_the_operators(
         tenant.kubectl("apply", "-f", "-", stdin=route)
 
 
-def test_a_servers_middleware_is_the_operators_alone(cluster: Cluster, mine: Served) -> None:
+def test_tenant_cannot_change_a_middleware_of_the_operator(cluster: Cluster, mine: Served) -> None:
     tenant = Serves(cluster=cluster, namespace=mine.namespace)
     patch = json.dumps({"spec": {"forwardAuth": {"address": "http://evil.example"}}})
     with pytest.raises(DevError, match="managed-by"):

@@ -1,4 +1,4 @@
-"""What must not get through does not: by paths, headers, hosts, frames and odd lengths."""
+"""Hostile requests are refused: by path, header, host, HTTP/2 frame and content length."""
 
 import http.client
 from collections.abc import Mapping
@@ -15,8 +15,10 @@ HOUR = 3600
 
 
 @pytest.fixture(scope="module")
-def words(gateway: Gateway, issuer: Issuer, mine: Served, theirs: Served) -> Mapping[str, str]:
-    """What the braces in the table stand for."""
+def placeholders(
+    gateway: Gateway, issuer: Issuer, mine: Served, theirs: Served
+) -> Mapping[str, str]:
+    """The values of the placeholders in the table."""
     return {
         "host": f"{gateway.host}:{gateway.port}",
         "namespace": mine.namespace,
@@ -35,28 +37,26 @@ def words(gateway: Gateway, issuer: Issuer, mine: Served, theirs: Served) -> Map
 
 @pytest.mark.fault("R22", heals="refused: no request reaches a server that its caller may not use")
 @pytest.mark.parametrize("hostile", [pytest.param(each, id=each.id) for each in ALL])
-def test_a_hostile_request_is_refused(
-    gateway: Gateway, words: Mapping[str, str], hostile: Hostile
+def test_hostile_request_is_refused(
+    gateway: Gateway, placeholders: Mapping[str, str], hostile: Hostile
 ) -> None:
-    heard = exchange(gateway, hostile.rendered(**words))
+    heard = exchange(gateway, hostile.rendered(**placeholders))
     assert not heard.from_a_server, heard.data
     assert set(heard.statuses) <= hostile.statuses, heard.data
 
 
-def test_the_table_is_long_and_each_line_has_its_name() -> None:
+def test_hostile_requests_have_unique_names() -> None:
     assert len({each.id for each in ALL}) == len(ALL) >= 30
 
 
-def test_the_same_request_with_nothing_hostile_is_answered(
-    gateway: Gateway, words: Mapping[str, str]
-) -> None:
+def test_harmless_request_is_answered(gateway: Gateway, placeholders: Mapping[str, str]) -> None:
     plain = Hostile(
         id="plain",
         text="GET /{mine}/health HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n"
         "Connection: close\r\n\r\n",
         statuses=frozenset({200}),
     )
-    heard = exchange(gateway, plain.rendered(**words), silence=TIMEOUT_SECONDS)
+    heard = exchange(gateway, plain.rendered(**placeholders), silence=TIMEOUT_SECONDS)
     assert heard.statuses == [200]
     assert heard.from_a_server
 
@@ -109,11 +109,11 @@ def test_the_same_request_with_nothing_hostile_is_answered(
         ),
     ],
 )
-def test_a_hostile_http2_request_is_refused(
-    gateway: Gateway, words: Mapping[str, str], path: str, more: list[Header]
+def test_hostile_http2_request_is_refused(
+    gateway: Gateway, placeholders: Mapping[str, str], path: str, more: list[Header]
 ) -> None:
-    headers = request(gateway, path.format(**words))
-    headers += [(name, value.format(**words)) for name, value in more]
+    headers = request(gateway, path.format(**placeholders))
+    headers += [(name, value.format(**placeholders)) for name, value in more]
     with http2(gateway) as connection:
         number = connection.send(headers)
         connection.until_answered([number])
@@ -121,8 +121,8 @@ def test_a_hostile_http2_request_is_refused(
     assert connection.servers.get(number, "") != "llama.cpp"
 
 
-def test_another_authority_over_http2_is_nobody_here(
-    gateway: Gateway, mine: Served, words: Mapping[str, str]
+def test_other_authority_over_http2_is_not_found(
+    gateway: Gateway, mine: Served, placeholders: Mapping[str, str]
 ) -> None:
     headers = dict(request(gateway, f"/{mine.uid}/health"))
     headers[":authority"] = "evil.example"
@@ -133,7 +133,7 @@ def test_another_authority_over_http2_is_nobody_here(
     assert connection.statuses[number] in {404, 421}
 
 
-def test_without_tls_nothing_is_served(gateway: Gateway, mine: Served, plain_port: int) -> None:
+def test_plain_http_is_redirected_to_https(gateway: Gateway, mine: Served, plain_port: int) -> None:
     plain = http.client.HTTPConnection(gateway.host, plain_port, timeout=TIMEOUT_SECONDS)
     plain.request("GET", f"/{mine.uid}/health", headers={"Authorization": f"Bearer {mine.token}"})
     answer = plain.getresponse()

@@ -1,6 +1,6 @@
-"""What llama.cpp is told of its caller: the gateway's word alone, and never the token.
+"""llama.cpp receives the caller's identity from the gateway alone, and never the token.
 
-It is read where it can't be argued with: off the wire between the gateway and the server's pod.
+It is read from the traffic between the gateway and the server's pod.
 """
 
 import base64
@@ -28,7 +28,7 @@ REFUSED = (400, 401)
 
 @pytest.fixture
 def wire(cluster: Cluster, mine: Served) -> Iterator[Overheard]:
-    """What the server's pod is sent."""
+    """The traffic to the server's pod."""
     pods = Serves(cluster=cluster, namespace=mine.namespace).pods()
     (address,) = [pod["status"]["podIP"] for pod in pods]
     with Overheard(address, SERVER_PORT) as heard:
@@ -42,7 +42,7 @@ def sent(
     mine: Served,
     wire: Overheard,
 ) -> Callable[..., list[tuple[str, str]]]:
-    """Ask as alice with further headers; what the server got, nothing if it was refused."""
+    """Sends a request as alice with more headers; the headers that arrive, empty if refused."""
 
     def ask(*lines: str) -> list[tuple[str, str]]:
         marker, token = secrets.token_hex(8), issuer.token(IDENTITY, USERS)
@@ -77,7 +77,7 @@ def sent(
         pytest.param(("Connection: Authorization",), id="hop-by-hop-authorization"),
     ],
 )
-def test_the_server_is_told_who_calls_by_the_gateway_alone(
+def test_server_gets_the_callers_identity_from_the_gateway_only(
     sent: Callable[..., list[tuple[str, str]]], forged: tuple[str, ...]
 ) -> None:
     headers = sent(*forged)
@@ -104,13 +104,13 @@ def test_the_server_is_told_who_calls_by_the_gateway_alone(
         pytest.param("X-Anything-Else: root", id="any-other"),
     ],
 )
-def test_what_a_caller_says_of_himself_does_not_arrive(
+def test_identity_headers_of_the_caller_are_removed(
     sent: Callable[..., list[tuple[str, str]]], forged: str
 ) -> None:
     assert "root" not in json.dumps(sent(forged))
 
 
-def test_the_server_is_shown_its_own_key_in_place_of_the_token(
+def test_token_is_replaced_by_the_servers_own_key(
     sent: Callable[..., list[tuple[str, str]]], cluster: Cluster, mine: Served
 ) -> None:
     headers = sent()
@@ -122,9 +122,7 @@ def test_the_server_is_shown_its_own_key_in_place_of_the_token(
     assert decoded(encoded) == key
 
 
-def test_without_its_key_a_server_answers_nobody_even_within_the_cluster(
-    cluster: Cluster, mine: Served
-) -> None:
+def test_server_requires_its_key_inside_the_cluster_too(cluster: Cluster, mine: Served) -> None:
     with cluster.forwarded(mine.namespace, f"service/{mine.name}", 80) as port:
         with pytest.raises(urllib.error.HTTPError) as raised:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/models", timeout=60)
@@ -133,5 +131,5 @@ def test_without_its_key_a_server_answers_nobody_even_within_the_cluster(
 
 
 def decoded(text: str) -> str:
-    """Of a Secret's data."""
+    """The decoded value of a Secret's data."""
     return base64.b64decode(text).decode().strip()

@@ -1,4 +1,4 @@
-"""A server takes so many requests at once, and no more."""
+"""A server accepts a limited number of concurrent requests."""
 
 from dev.demo.kubectl import Cluster
 from tests.e2e.gateway.connection import ask
@@ -9,16 +9,14 @@ from tests.support.waiting import wait_until
 TOO_MANY = 429
 MORE = 10
 RELOADS = 2
-"""How often Traefik may read new routes meanwhile: each time it counts from zero."""
+"""How often Traefik may load new routes meanwhile: it then starts counting at zero."""
 
 
-def test_more_requests_at_once_than_allowed_are_told_to_wait(
-    cluster: Cluster, gateway: Gateway, mine: Served
-) -> None:
+def test_requests_above_the_limit_get_429(cluster: Cluster, gateway: Gateway, mine: Served) -> None:
     allowed = values(cluster)["gateway"]["maxInFlight"]
     token = ("authorization", f"Bearer {mine.token}")
-    # Each replica of the gateway counts for itself, and one connection is with one replica. A
-    # request whose body is still to come is in flight.
+    # Each replica of the gateway counts separately, and one connection is with one replica. A
+    # request whose body is not complete is in flight.
     headers = request(gateway, f"/{mine.uid}/tokenize", token, method="POST")
     with http2(gateway) as connection:
         count = (1 + RELOADS) * allowed + MORE
@@ -29,7 +27,7 @@ def test_more_requests_at_once_than_allowed_are_told_to_wait(
     assert set(refused) == {TOO_MANY}
 
 
-def test_afterwards_it_takes_them_again(gateway: Gateway, mine: Served) -> None:
-    # The gateway counts a request until it has noticed that its caller is gone.
+def test_requests_are_accepted_after_the_limit_was_reached(gateway: Gateway, mine: Served) -> None:
+    # The gateway counts a request until it notices that its caller has disconnected.
     path = f"/{mine.uid}/health"
     wait_until(lambda: ask(gateway, path, token=mine.token).status == 200)

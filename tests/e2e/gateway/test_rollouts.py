@@ -1,8 +1,8 @@
-"""Whatever is rolled out, callers don't notice.
+"""Callers don't notice rollouts.
 
-A caller here does what every HTTP library does: where a connection that was used before turns out
-to be closed, it asks once more on a new one, and only what may be asked twice (RFC 9110, section
-9.2.2). A new connection that fails, and any answer that blames the gateway, counts as lost.
+The caller here does what HTTP libraries do: if a reused connection turns out to be closed, it sends
+the request once more on a new one, but only an idempotent request (RFC 9110, section 9.2.2). A
+failed new connection and any error of the gateway count as lost.
 """
 
 import http.client
@@ -29,14 +29,14 @@ PAUSE_SECONDS = 0.02
 
 
 class Caller:
-    """Keeps a connection as long as it lasts."""
+    """Keeps a connection as long as possible."""
 
     def __init__(self, gateway: Gateway, served: Served) -> None:
         self._gateway, self._served = gateway, served
         self._connection: Connection | None = None
 
     def health(self) -> None:
-        """GET on the connection that is there, and once more on a new one where that is broken."""
+        """Send a GET on the open connection, and once more on a new one if it is closed."""
         reused = self._connection is not None
         try:
             answer = self._get()
@@ -50,13 +50,13 @@ class Caller:
         expect(answer)
 
     def close(self) -> None:
-        """Let go of the connection that is there."""
+        """Close the open connection."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
     def chat(self) -> None:
-        """POST, which may not be asked twice, on a connection of its own."""
+        """Send a POST, which is not idempotent, on a new connection."""
         body = {**completion(2), "stream": False}
         path = f"/{self._served.uid}/completion"
         expect(ask(self._gateway, path, token=self._served.token, body=body))
@@ -68,14 +68,14 @@ class Caller:
 
 
 def expect(answer: Answer) -> None:
-    """Unanswered unless it is a 200."""
+    """Raises Unanswered unless the status is 200."""
     if answer.status != http.client.OK:
         raise Unanswered(f"{answer.status}: {answer.body[:200]!r}")
 
 
 @pytest.fixture
 def load(gateway: Gateway, mine: Served) -> Callable[[], Any]:
-    """Two callers, while it is entered; afterwards it is held that none lost a request."""
+    """Runs two callers while the block runs, and asserts afterwards that no request was lost."""
 
     @contextmanager
     def under_load() -> Iterator[None]:
@@ -94,19 +94,19 @@ def load(gateway: Gateway, mine: Served) -> Callable[[], Any]:
     return under_load
 
 
-def test_a_rollout_of_forward_auth_loses_no_request(
+def test_rollout_of_forward_auth_loses_no_request(
     cluster: Cluster, load: Callable[[], Any]
 ) -> None:
-    # Half a minute: two pods, one after the other, each of which drains.
+    # Half a minute: two pods drain one after the other.
     with load():
         roll_out(cluster, NAMESPACE, FORWARD_AUTH)
         until_gone(cluster, NAMESPACE)
 
 
-def test_a_rollout_of_traefik_loses_no_request_and_ends_no_stream(
+def test_rollout_of_traefik_loses_no_request_and_cuts_no_stream(
     cluster: Cluster, gateway: Gateway, mine: Served, load: Callable[[], Any]
 ) -> None:
-    # Two minutes: the stream has to outlast the rollout, and old pods end with their last stream.
+    # Two minutes: the stream has to outlast the rollout, and old pods exit with their last stream.
     with Connection(gateway) as connection:
         path = f"/{mine.uid}/completion"
         stream = pieces(connection.open(path, token=mine.token, body=completion(1000)))
@@ -118,10 +118,10 @@ def test_a_rollout_of_traefik_loses_no_request_and_ends_no_stream(
     assert last["stop"]
 
 
-def test_a_rollout_of_a_server_loses_no_request(
+def test_rollout_of_a_server_loses_no_request(
     cluster: Cluster, mine: Served, load: Callable[[], Any]
 ) -> None:
-    # Half a minute: a model is loaded anew, and the old pod ends with its last request.
+    # Half a minute: a model is loaded again, and the old pod exits after its last request.
     serves = Serves(cluster=cluster, namespace=mine.namespace)
     (before,) = [pod["metadata"]["uid"] for pod in serves.pods()]
     with load():
@@ -139,13 +139,13 @@ def test_a_rollout_of_a_server_loses_no_request(
 
 
 def roll_out(cluster: Cluster, namespace: str, deployment: str) -> None:
-    """Restart a Deployment's pods and wait until the new ones have taken over."""
+    """Restart a Deployment's pods and wait until the new ones are ready."""
     cluster.run("-n", namespace, "rollout", "restart", deployment)
     cluster.run("-n", namespace, "rollout", "status", deployment, "--timeout=240s")
 
 
 def until_gone(cluster: Cluster, namespace: str) -> None:
-    """Wait until no pod is on its way out any more: until then it may still lose something."""
+    """Wait until no pod is terminating: until then a request may be lost."""
     pods = json.loads(cluster.run("-n", namespace, "get", "pods", "-o", "json"))["items"]
     leaving = [pod["metadata"]["name"] for pod in pods if "deletionTimestamp" in pod["metadata"]]
     for name in leaving:

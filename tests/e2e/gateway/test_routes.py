@@ -1,4 +1,4 @@
-"""The other way to route: Gateway API."""
+"""Routes of the Gateway API."""
 
 from collections.abc import Callable, Iterator
 
@@ -12,19 +12,19 @@ from tests.e2e.serves import Serves
 from tests.support.waiting import wait_until
 
 PARENT = "models"
-"""The Gateway beside the local cluster's Traefik."""
+"""The Gateway of the local cluster's Traefik."""
 
 
 @pytest.fixture
 def by_gateway_api(cluster: Cluster) -> Iterator[None]:
-    """The chart with `gateway.kind: gateway-api`, until the test is over."""
+    """The chart with `gateway.kind: gateway-api` until the end of the test."""
     route_by(cluster, "gateway-api", parent=PARENT)
     yield
     route_by(cluster, "traefik", parent="")
 
 
 def route_by(cluster: Cluster, kind: str, *, parent: str) -> None:
-    """Upgrade the chart to another kind of route, of the Gateway `parent`."""
+    """Upgrade the chart to another kind of route, with the Gateway `parent`."""
     cluster.install(
         *("upgrade", RELEASE, str(CHECKOUT / "chart"), "--namespace", NAMESPACE),
         *("--reuse-values", "--set", f"gateway.kind={kind},gateway.parent.name={parent}"),
@@ -32,7 +32,7 @@ def route_by(cluster: Cluster, kind: str, *, parent: str) -> None:
     )
 
 
-def test_gateway_api_routes_as_well(
+def test_server_is_routed_by_gateway_api(
     cluster: Cluster,
     gateway: Gateway,
     mine: Served,
@@ -48,6 +48,6 @@ def test_gateway_api_routes_as_well(
 
 
 def refusal(status_of: Callable[..., int]) -> int:
-    """What nobody gets; 0 of a replica that has dropped the old route and has no new one yet."""
+    """Status without a token; 0 for a replica that has neither the old nor the new route."""
     status = status_of(token="")
     return 0 if status == 404 else status

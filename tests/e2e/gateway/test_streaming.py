@@ -1,4 +1,4 @@
-"""Answers that come piece by piece, that are called off, that take long."""
+"""Streamed, cancelled and long answers."""
 
 import base64
 import http.client
@@ -20,18 +20,18 @@ from tests.support.waiting import wait_until
 
 LONG_TOKENS = 3500
 PAST_USUAL_TIMEOUTS_SECONDS = 65
-"""Traefik and many a proxy before it give a request 60 s unless they are told otherwise."""
+"""Traefik and many proxies limit a request to 60 s by default."""
 
 
 def completion(tokens: int) -> dict[str, Any]:
-    """A streamed request for exactly so many tokens."""
+    """A streamed request for exactly this number of tokens."""
     return {"prompt": "Ships", "n_predict": tokens, "ignore_eos": True, "stream": True}
 
 
 def pieces(response: http.client.HTTPResponse) -> Iterator[dict[str, Any]]:
-    """The events of a stream (WHATWG, server-sent events) as they arrive; what else comes fails."""
+    """The events of a stream (WHATWG, server-sent events) as they arrive; other content fails."""
     assert response.status == 200, response.read()
-    assert response.headers["Content-Type"] == "text/event-stream", heard(response)
+    assert response.headers["Content-Type"] == "text/event-stream", describe(response)
     for line in lines(response):
         if line.strip():
             assert line.startswith(b"data: {"), line + response.read()
@@ -39,23 +39,23 @@ def pieces(response: http.client.HTTPResponse) -> Iterator[dict[str, Any]]:
 
 
 def lines(response: http.client.HTTPResponse) -> Iterator[bytes]:
-    """Each as it arrives; IncompleteRead where the stream is cut, which readline() passes over."""
-    begun = b""
+    """Lines as they arrive; IncompleteRead if the stream is cut, which readline() ignores."""
+    incomplete = b""
     while some := response.read1():
-        *whole, begun = (begun + some).split(b"\n")
+        *whole, incomplete = (incomplete + some).split(b"\n")
         yield from whole
-    if begun:
-        yield begun
+    if incomplete:
+        yield incomplete
 
 
-def heard(response: http.client.HTTPResponse) -> str:
-    """The whole of a response, for a message."""
+def describe(response: http.client.HTTPResponse) -> str:
+    """The complete response, for a message."""
     return f"{response.headers.items()} {response.read()!r}"
 
 
 @pytest.fixture
 def metric(cluster: Cluster, mine: Served) -> Iterator[Callable[[str], float]]:
-    """One of the server's own metrics, past the gateway, which does not serve them."""
+    """Reads one of the server's own metrics, bypassing the gateway, which does not serve them."""
     tenant = Serves(cluster=cluster, namespace=mine.namespace)
     encoded = tenant.get("secret", f"{mine.name}-key")["data"]["api-key"]
     key = base64.b64decode(encoded).decode().strip()
@@ -74,19 +74,19 @@ def metric(cluster: Cluster, mine: Served) -> Iterator[Callable[[str], float]]:
         yield read
 
 
-def test_the_first_piece_arrives_while_the_server_computes_the_rest(
+def test_first_chunk_arrives_while_the_server_generates_the_rest(
     gateway: Gateway, mine: Served, metric: Callable[[str], float]
 ) -> None:
     with Connection(gateway) as connection:
         path = f"/{mine.uid}/completion"
         stream = pieces(connection.open(path, token=mine.token, body=completion(LONG_TOKENS)))
         next(stream)
-        # One that was called off before it may be counted for a moment.
+        # An earlier, cancelled request may still be counted.
         wait_until(lambda: metric("requests_processing") == 1)
         assert len(list(itertools.islice(stream, 100))) == 100
 
 
-def test_a_cancelled_request_frees_its_slot(
+def test_cancelled_request_frees_its_slot(
     gateway: Gateway, mine: Served, metric: Callable[[str], float]
 ) -> None:
     before = metric("tokens_predicted_total")
@@ -101,8 +101,8 @@ def test_a_cancelled_request_frees_its_slot(
     assert metric("tokens_predicted_total") - before < LONG_TOKENS
 
 
-def test_a_long_answer_is_not_cut(gateway: Gateway, mine: Served) -> None:
-    # A minute: proxies cut what lasts longer than their default of 60 s.
+def test_long_answer_is_not_cut(gateway: Gateway, mine: Served) -> None:
+    # A minute: proxies cut longer requests at their default of 60 s.
     started = time.monotonic()
     with Connection(gateway) as connection:
         path, last = f"/{mine.uid}/completion", {}

@@ -1,4 +1,4 @@
-"""The local cluster's audit log, as far as it tells of this run."""
+"""The local cluster's audit log of this run."""
 
 import json
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ POD = "authentication.kubernetes.io/pod-name"
 
 @dataclass(frozen=True, kw_only=True)
 class Audited:
-    """From a moment on, without the pods that were on their way out: another checkout's, say."""
+    """Events since a time, without those of terminating pods such as another checkout's."""
 
     since: datetime
     leaving: frozenset[str]
 
     @classmethod
     def from_now(cls, cluster: Cluster) -> "Audited":
-        """Of a chart that has just been installed."""
+        """Since the chart was installed just now."""
         pods = json.loads(cluster.run("-n", NAMESPACE, "get", "pods", "-o", "json"))["items"]
         leaving = [pod["metadata"] for pod in pods if "deletionTimestamp" in pod["metadata"]]
         return cls(
@@ -31,17 +31,17 @@ class Audited:
 
     @classmethod
     def of_json(cls, noted: dict[str, Any]) -> "Audited":
-        """As another process noted it."""
+        """From the JSON of another process."""
         return cls(
             since=datetime.fromisoformat(noted["since"]), leaving=frozenset(noted["leaving"])
         )
 
     def to_json(self) -> dict[str, Any]:
-        """For another process."""
+        """As JSON for another process."""
         return {"since": self.since.isoformat(), "leaving": sorted(self.leaving)}
 
     def events(self) -> list[dict[str, Any]]:
-        """What ServiceAccounts have asked for by now."""
+        """Requests of ServiceAccounts so far."""
         return [event for event in audit.events(HERE) if self._counts(event)]
 
     def _counts(self, event: dict[str, Any]) -> bool:

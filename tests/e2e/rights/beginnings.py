@@ -1,4 +1,4 @@
-"""What the parts do but once: in a cluster that has been up for long, it is far back in the log."""
+"""Actions that components do only once: in an old cluster, the log no longer has them."""
 
 import json
 from collections.abc import Callable
@@ -13,8 +13,8 @@ PARTS = ("operator", "webhooks", "forward-auth", "console")
 Until = Callable[[Callable[[], object]], None]
 
 
-def begin_anew(cluster: Cluster, until: Until) -> None:
-    """Have who leads make its Lease, the webhooks their keys, and every part start."""
+def repeat_first_start(cluster: Cluster, until: Until) -> None:
+    """Make the leader create its Lease, the webhooks their keys, and restart every component."""
     cluster.run("-n", NAMESPACE, "delete", "lease", LEASE)
     keys = _age_receipt_keys(cluster)
     _system(cluster, "patch", "secret", TLS, *_json_patch("remove", "/data"))
@@ -28,7 +28,7 @@ def begin_anew(cluster: Cluster, until: Until) -> None:
 
 
 def _age_receipt_keys(cluster: Cluster) -> int:
-    """Make the newest key one that has had its time; it goes on verifying. How many there are."""
+    """Make the newest key expire; it still verifies. Returns the number of keys."""
     keys = _keys(cluster, RECEIPTS)
     newest = max(keys, key=lambda name: int(name.removesuffix(".pem")))
     aged = f"{int(newest.removesuffix('.pem')) - int(LIFETIME.total_seconds())}.pem"

@@ -1,9 +1,7 @@
-"""What only a whole run can tell: it comes last, but for what takes the release away.
+"""Evaluates a whole run: these tests are last, except for those that remove the release.
 
-It is left out where anything else was.
-
-A run that leaves out a test, by a path, an expression or after a failure, has used less than what
-is needed. Tests marked `long` are no part of it.
+They are deselected in a partial run. One without some test, by a path, an expression or after a
+failure, does not use all rights. Tests marked `long` are not required.
 """
 
 import time
@@ -13,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dev.demo.kubectl import Cluster
-from tests.e2e.rights.beginnings import begin_anew
+from tests.e2e.rights.beginnings import repeat_first_start
 from tests.support.scheduling import is_alone
 
 HERE = Path(__file__).parent
@@ -24,16 +22,16 @@ ALL = set(HERE.parent.rglob("test_*.py"))
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> Generator[None]:
-    """Leave this folder's tests out unless everything else is run."""
+    """Deselect this folder's tests unless all others are run."""
     found = list(items)
     yield
-    if not _is_whole(found, set(items), config):
+    if not _is_complete(found, set(items), config):
         mine = [item for item in items if HERE in item.path.parents]
         items[:] = [item for item in items if item not in mine]
         config.hook.pytest_deselected(items=mine)
 
 
-def _is_whole(found: list[pytest.Item], kept: set[pytest.Item], config: pytest.Config) -> bool:
+def _is_complete(found: list[pytest.Item], kept: set[pytest.Item], config: pytest.Config) -> bool:
     """With `--cluster-part alone`, the other part was run before."""
     left_out = [item for item in found if item.path in ALL and item not in kept]
     before = config.getoption("--cluster-part") == "alone" and config.getoption("--cluster-run")
@@ -48,9 +46,9 @@ def _is_whole(found: list[pytest.Item], kept: set[pytest.Item], config: pytest.C
 
 
 @pytest.fixture(scope="module")
-def begun_anew(cluster: Cluster) -> None:
-    """All parts have been through what they do at their first start."""
-    begin_anew(cluster, _until)
+def first_start_repeated(cluster: Cluster) -> None:
+    """All components have done what they do at their first start."""
+    repeat_first_start(cluster, _until)
 
 
 def _until(question: Callable[[], object]) -> None:

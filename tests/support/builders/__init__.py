@@ -1,1 +1,1 @@
-"""Builders of objects, records and tokens; a test states only what it is about."""
+"""Builders of objects, records and tokens; a test states only the values that matter to it."""

@@ -1,4 +1,4 @@
-"""Small gguf files of any metadata and tensors, as llama.cpp lays them out."""
+"""Small gguf files with any metadata and tensors, in llama.cpp's layout."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from dev import samplegguf
 from roadstead.gguf_types import BLOCKS
 
 Tensor = tuple[str, tuple[int, ...], int]
-"""Name, lengths and `ggml_type`."""
+"""Name, dimensions and `ggml_type`."""
 WEIGHT: Tensor = ("token_embd.weight", (32, 4), 0)
 LLAMA: Mapping[str, samplegguf.Value] = {"general.architecture": "llama"}
 
 
 def typed(key: str, kind: int, form: str, number: int) -> bytes:
-    """A metadata pair of any type of number; `form` is that of `struct`."""
+    """A metadata pair of any number type; `form` is its format in `struct`."""
     return samplegguf.text(key) + struct.pack(f"<I{form}", kind, number)
 
 
 def u16(key: str, number: int) -> bytes:
-    """A metadata pair of the type of `split.*`."""
+    """A metadata pair with the type of `split.*`."""
     return typed(key, 2, "H", number)
 
 
@@ -33,9 +33,9 @@ def gguf_file(
     version: int = 3,
     data: bool = True,
 ) -> bytes:
-    """A file of zeros, with `gap` bytes left out before each tensor but the first.
+    """A file of zeros; `gap` bytes are left out before each tensor but the first.
 
-    Without `data` it is the header alone.
+    Without `data` it is only the header.
     """
     infos, end = b"", 0
     for name, lengths, kind in tensors:

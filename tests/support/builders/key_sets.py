@@ -1,4 +1,4 @@
-"""JWKS documents of the keys in builders."""
+"""JWKS documents with the keys of the builders."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def document(*entries: Any) -> bytes:
 
 
 def odd_key_set(private: rsa.RSAPrivateKey) -> bytes:
-    """A usable key, twice and for two algorithms, among entries that are of no use."""
+    """A usable key, twice and for two algorithms, among unusable entries."""
     key = jwt.algorithms.RSAAlgorithm.to_jwk(private.public_key(), as_dict=True)
     used = {"kty": "RSA", "n": key["n"], "e": key["e"], "use": "sig", "kid": "public:hydra/id"}
     return document(

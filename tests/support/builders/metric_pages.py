@@ -1,4 +1,4 @@
-"""Pages of metrics as a kubelet and a llama-server write them, with what a test is about."""
+"""Metrics pages of a kubelet and a llama-server, with the values that a test sets."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ llamacpp:requests_deferred 3
 # TYPE llamacpp:spec_decode_num_accepted_tokens_per_pos_total counter
 llamacpp:spec_decode_num_accepted_tokens_per_pos_total{position="0"} 7
 """
-"""By llama.cpp b11434, shortened."""
+"""Output of llama.cpp b11434, shortened."""
 
 
 def line(
@@ -55,7 +55,7 @@ def line(
 def container(
     memory: float, peak: float | None, cpu: float, *, at: int = AT, cgroup: str = "/c1"
 ) -> str:
-    """The lines of one container, among some of other families."""
+    """The lines of one container, among lines of other families."""
     lines = [
         line("container_memory_rss", 1),
         line(WORKING_SET, memory, at=at, cgroup=cgroup),
@@ -67,7 +67,7 @@ def container(
 
 
 def read(page: str | bytes, *, chunk: int = 2**16) -> Readings:
-    """What is read of a page that comes in chunks."""
+    """The readings of a page that is fed in chunks."""
     data = page.encode() if isinstance(page, str) else page
     reader = CadvisorReader(WANTED)
     for part in chunks(data, chunk):

@@ -1,4 +1,4 @@
-"""Builders of objects that the API server accepts; a test states only what it is about."""
+"""Builders of objects that the API server accepts; a test states only values that matter to it."""
 
 import uuid
 from collections.abc import Mapping
@@ -17,19 +17,19 @@ PLURALS = {
 
 
 def fresh_name(prefix: str) -> str:
-    """A name that no other test has, for cluster-scoped objects."""
+    """A unique name, for cluster-scoped objects."""
     return f"{prefix}-{uuid.uuid4().hex[:10]}"
 
 
 def make_model(*, name: str = "", source: Raw | None = None, **spec: Any) -> Raw:
-    """A Model from the Quant service, unless `source` says another."""
+    """A Model from the Quant service, or from `source`."""
     quant: Raw = {"quant": {"modelId": "gemma-3-270m"}}
     content = {"source": quant if source is None else source, **spec}
     return _object("Model", name or fresh_name("model"), content)
 
 
 def make_modelserve(namespace: str, *, name: str = "", **spec: Any) -> Raw:
-    """A ModelServe of `gemma-3-270m`, unless the spec names another model or UUID."""
+    """A ModelServe of `gemma-3-270m`, or of the model or UUID in the spec."""
     content = spec if {"modelName", "modelUuid"} & spec.keys() else {"modelName": "gemma-3-270m"}
     body = _object("ModelServe", name or fresh_name("serve"), {**content, **spec})
     body["metadata"]["namespace"] = namespace
@@ -37,7 +37,7 @@ def make_modelserve(namespace: str, *, name: str = "", **spec: Any) -> Raw:
 
 
 def make_contract(*, name: str = "", **spec: Any) -> Raw:
-    """A ResourceContract that lets everybody in group `demo-users` run every model in `demo`."""
+    """A ResourceContract that allows group `demo-users` to run every model in `demo`."""
     content = {
         "namespaces": {"names": ["demo"]},
         "authorization": {"groups": ["demo-users"]},
@@ -48,7 +48,7 @@ def make_contract(*, name: str = "", **spec: Any) -> Raw:
 
 
 def make_condition(type_: str, status: str, reason: str, message: str = "") -> Raw:
-    """A condition as a status holds it."""
+    """A condition as in a status."""
     return {
         "type": type_,
         "status": status,

@@ -1,4 +1,4 @@
-"""Deployments and Pods as the API server reports them, with what a test is about."""
+"""Deployments and Pods as the API server reports them, with the values that a test sets."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def pod(
     conditions: tuple[dict[str, str], ...] = (),
     **status: Any,
 ) -> dict[str, Any]:
-    """A pod of one init container, done unless said otherwise, and one server."""
+    """A pod with one init container, by default completed, and one server."""
     return {
         "metadata": {
             "name": name,
@@ -76,7 +76,7 @@ def pod(
 
 
 def replica_set(deployment: str, template: str) -> dict[str, Any]:
-    """What the controller of a Deployment's pod is called."""
+    """The owner reference of a Deployment's pod."""
     return {
         "apiVersion": "apps/v1",
         "kind": "ReplicaSet",
@@ -102,7 +102,7 @@ def serving(name: str = "gemma-1", *, since: str = _NEW, template: str = "new") 
 
 
 def on_node(pod: dict[str, Any]) -> dict[str, Any]:
-    """The pod, once the scheduler has found it a node."""
+    """The pod after it was scheduled."""
     return {**pod, "spec": {**pod["spec"], "nodeName": "node-1"}}
 
 
@@ -142,7 +142,7 @@ def condition(type_: str, status: str, reason: str, message: str) -> dict[str, s
 def usage_pod(
     name: str = "gemma-1", *, namespace: str = "demo", node: str = "node-1", **spec: Any
 ) -> dict[str, Any]:
-    """A pod that serves, on a node."""
+    """A pod on a node, with a ready server."""
     found = of_server(serving(name), "serve-uid")
     found["metadata"] |= {"namespace": namespace, "uid": f"uid-{name}"}
     found["spec"] |= {"nodeName": node, **spec}

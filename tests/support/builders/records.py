@@ -1,4 +1,4 @@
-"""Objects as the API server holds them, and their records: a test states what it is about."""
+"""Objects as the API server stores them, and their records."""
 
 import uuid
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ UID = "0a1b2c3d-0a1b-4c3d-8e9f-0a1b2c3d4e5f"
 
 
 def fresh_uid() -> str:
-    """A UID of its own."""
+    """A unique UID."""
     return str(uuid.uuid4())
 
 
@@ -41,7 +41,7 @@ def make_object(
     spec: Mapping[str, Any] | None = None,
     status: Mapping[str, Any] | None = None,
 ) -> Raw:
-    """Any of our objects."""
+    """An object of one of our kinds."""
     meta: Raw = {"name": name, "uid": uid, "resourceVersion": str(version), "generation": 1}
     meta["creationTimestamp"] = "2026-01-01T00:00:00Z"
     if namespace:
@@ -50,7 +50,7 @@ def make_object(
 
 
 def make_serve(*, status: Mapping[str, Any] | None = None, **given: Any) -> Raw:
-    """A ModelServe demo/gemma that is ready, unless its status says another thing."""
+    """A ModelServe demo/gemma that is ready unless its status is given."""
     spec = {"modelName": "gemma-3-270m", "replicas": 1, **given.pop("spec", {})}
     status = {"conditions": [ready()]} if status is None else status
     return make_object("ModelServe", "gemma", namespace="demo", spec=spec, status=status, **given)
@@ -81,7 +81,7 @@ def a_contract(**given: Any) -> ContractRecord:
 
 
 def a_sample(**given: Any) -> UsageRecord:
-    """What a server used."""
+    """A usage sample of a server."""
     found: Raw = {
         "server_uuid": UID,
         "sampled_at": NOW,
@@ -96,7 +96,7 @@ def a_sample(**given: Any) -> UsageRecord:
 
 
 def an_admission(**given: Any) -> AdmissionRecord:
-    """What a webhook answered."""
+    """An admission decision."""
     texts = ("message", "namespace", "name", "subject", "username", "contract")
     found: Raw = {
         "request_uid": fresh_uid(),

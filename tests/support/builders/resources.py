@@ -1,4 +1,4 @@
-"""Resources as the API server would hold them, small enough to read in a test."""
+"""Parsed resources with few fields, small enough to read in a test."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def make_platform(**changes: Any) -> Platform:
 
 
 def make_model(name: str = "gemma-3-270m", uid: str = "model-uid", **status: Any) -> Model:
-    """A stored Model; `stored=False` leaves the status empty."""
+    """A stored Model; with `stored=False` its status is empty."""
     full = {
         "sizeBytes": SIZE,
         "sha256": DIGEST,

@@ -1,4 +1,4 @@
-"""Builders of reviews, as the API server sends them, and of the facts beside them."""
+"""Builders of admission reviews as the API server sends them, and of their facts."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SPECS: Final[dict[str, Raw]] = {
 
 
 def thing(kind: str = "ModelServe", *, spec: Any = None, **meta: Any) -> Raw:
-    """An object as the API server holds it."""
+    """An object as the API server stores it."""
     namespace = {"namespace": "demo"} if kind == "ModelServe" else {}
     return {
         "apiVersion": API_VERSION,
@@ -57,7 +57,7 @@ def review(
     kind: str = "ModelServe",
     **changes: Any,
 ) -> Raw:
-    """A whole AdmissionReview; `changes` go into its request."""
+    """A complete AdmissionReview; `changes` are fields of its request."""
     meta = (new or old or thing(kind))["metadata"]
     scale = changes.get("subResource") == "scale"
     return {
@@ -80,12 +80,12 @@ def review(
 
 
 def request(*arguments: Any, **changes: Any) -> AdmissionRequest:
-    """The same, parsed."""
+    """The request of such a review, parsed."""
     return parse(json.dumps(review(*arguments, **changes)).encode())
 
 
 def claims(*groups: str, remarks: tuple[Remark, ...] = ()) -> Claims:
-    """A verified token's, of group `demo-users` unless said otherwise."""
+    """Claims of a verified token, of group `demo-users` by default."""
     return Claims(
         subject="alice",
         issuer="roadstead-dev",
@@ -117,11 +117,11 @@ def receipt(
 
 
 def offer(**spec: Any) -> Offer:
-    """A contract called `demo`, of which nothing is taken."""
+    """A contract named `demo` without usage."""
     raw = thing("ResourceContract", spec={**SPECS["ResourceContract"], **spec}, name="demo")
     return Offer(contract=ResourceContract.parse(raw))
 
 
 def facts(**known: Any) -> Facts:
-    """With contract `demo`, and otherwise with nothing known."""
+    """Facts with contract `demo` and otherwise unknown."""
     return Facts(**{"now": NOW, "offers": (offer(),), **known})

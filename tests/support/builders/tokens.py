@@ -1,4 +1,4 @@
-"""Keys of every kind, and tokens signed with them: good ones, and ones no library would make."""
+"""Keys of every kind, and tokens signed with them: valid ones, and ones no library creates."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Private = bytes | rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed255
 
 
 def private_key(algorithm: str, name: str = "first") -> Private:
-    """A key that is the same for the same `algorithm` and `name` all through a test run."""
+    """A key; equal `algorithm` and `name` return the same key during a test run."""
     return _private_key(algorithm, name)
 
 
@@ -42,20 +42,20 @@ def _private_key(algorithm: str, name: str) -> Private:
 
 
 def pem(private: Private) -> bytes:
-    """The public half."""
+    """The public key as PEM."""
     assert not isinstance(private, bytes)
     return private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
 def key_of(private: Private, *, kid: str = "") -> Key:
-    """The key as a verifier has it."""
+    """The key in the verifier's form."""
     if isinstance(private, bytes):
         return secret_key(private, kid=kid)
     return public_keys(pem(private), kid=kid)[0]
 
 
 def claims(**changes: Any) -> dict[str, Any]:
-    """Claims that hold at NOW; a change to None leaves one out."""
+    """Claims that are valid at NOW; a value of None removes a claim."""
     values = {
         "iss": ISSUER,
         "aud": AUDIENCE,
@@ -68,7 +68,7 @@ def claims(**changes: Any) -> dict[str, Any]:
 
 
 def prefixes(text: str) -> dict[str, str]:
-    """The fields of an issuer that precede its names."""
+    """The fields of an issuer with the prefix of its names."""
     return {"subjectPrefix": text, "groupsPrefix": text}
 
 
@@ -79,20 +79,20 @@ def signed(
     private: Private | None = None,
     headers: dict[str, Any] | None = None,
 ) -> str:
-    """A token of `values`, signed properly."""
+    """A correctly signed token of `values`."""
     key = private or private_key(algorithm)
     return jwt.encode(values, key, algorithm=algorithm, headers=headers)
 
 
 def signed_bytes(header: bytes, payload: bytes, *, secret: bytes = SECRET + b"first") -> str:
-    """HS256 over whatever bytes there are."""
+    """An HS256 token of any bytes."""
     signing_input = b".".join([encoded(header), encoded(payload)])
     signer = jwt.PyJWS().get_algorithm_by_name("HS256")
     return b".".join([signing_input, encoded(signer.sign(signing_input, secret))]).decode()
 
 
 def signed_header(header: dict[str, Any], **changes: Any) -> str:
-    """HS256 with exactly this header."""
+    """An HS256 token with exactly this header."""
     return signed_bytes(json.dumps(header).encode(), json.dumps(claims(**changes)).encode())
 
 
@@ -102,11 +102,11 @@ def encoded(data: bytes) -> bytes:
 
 
 def verifier(*keys: Key, **options: Any) -> TokenVerifier:
-    """A verifier of ISSUER with `keys`, or with the HS256 one."""
+    """A verifier of ISSUER with `keys`, by default the HS256 key."""
     every = keys or (key_of(private_key("HS256")),)
     issuer = Issuer(name=ISSUER, audience=AUDIENCE, keys=KeySet.of(every))
     return TokenVerifier([issuer], **options)
 
 
 ALGORITHMS: Final = ("HS256", "RS256", "ES256", "EdDSA")
-"""One of each kind of key."""
+"""One for each kind of key."""

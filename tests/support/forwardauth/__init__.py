@@ -1,1 +1,1 @@
-"""`roadstead forward-auth` as a child process, and what it is asked about."""
+"""`roadstead forward-auth` as a child process, and servers for its requests."""

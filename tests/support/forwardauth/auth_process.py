@@ -1,4 +1,4 @@
-"""`roadstead forward-auth` as a child process, and the gateway asking it."""
+"""`roadstead forward-auth` as a child process, and a client that acts as the gateway."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ ORIGIN = "https://models.example.com"
 KEY = GatewayKey(b"k" * 48)
 JWKS_ISSUER = "https://keys.example.com"
 JWKS_PREFIX = "keys:"
-"""Of the names of JWKS_ISSUER; those of ISSUER have none."""
+"""Prefix of JWKS_ISSUER's names; those of ISSUER have none."""
 CHAT = "/v1/chat/completions"
 START_DEADLINE_SECONDS = 120.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Folder:
-    """What forward auth is configured with, and its logs."""
+    """Configuration and logs of forward auth."""
 
     path: Path
 
     def publish(self, kid: str) -> None:
-        """Make the key of this id the only one of the second issuer."""
+        """Publish the key with this id as the only one of the second issuer."""
         published = document(entry("RS256", kid, kid=kid))
         fresh = self.path / "jwks.new"
         fresh.write_bytes(published)
@@ -50,7 +50,7 @@ class Folder:
 
 
 def prepare(path: Path) -> Folder:
-    """The gateway's key, a secret and a key set, each of an issuer."""
+    """Create the gateway's key, and a secret and a key set of one issuer each."""
     folder = Folder(path=path)
     (path / "key").write_bytes(KEY.secret)
     (path / "secret").write_bytes(SECRET)
@@ -72,8 +72,8 @@ def make_keyed_token(kid: str) -> str:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Told:
-    """An answer."""
+class AuthAnswer:
+    """An answer of forward auth."""
 
     status: int
     headers: http.client.HTTPMessage
@@ -81,12 +81,12 @@ class Told:
 
     @property
     def code(self) -> str:
-        """Of the error, as a client of the OpenAI API reads it; empty where it is none."""
+        """The error code in the format of the OpenAI API; empty without an error."""
         return str(json.loads(self.body)["error"]["code"]) if self.body else ""
 
 
 class Gateway:
-    """One connection that is kept: a server that closes it makes the next question fail."""
+    """One persistent connection: if the server closes it, the next request fails."""
 
     def __init__(self, port: int) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
@@ -94,23 +94,23 @@ class Gateway:
         self._connection.auto_open = 0
 
     def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         self._connection.close()
 
     def ask(
         self, uuid: str, token: str = "", *, method: str = "POST", path: str = CHAT, **headers: str
-    ) -> Told:
-        """The question about one request, as Traefik asks it."""
+    ) -> AuthAnswer:
+        """Send the request about a caller's request, as Traefik does."""
         own = {"X-Forwarded-Method": method, "X-Forwarded-Uri": f"/{uuid}{path}", **headers}
         shown = {"Authorization": f"Bearer {token}"} if token else {}
         self._connection.request("GET", f"/verify/{uuid}", headers={**own, **shown})
         answer = self._connection.getresponse()
-        return Told(status=answer.status, headers=answer.headers, body=answer.read())
+        return AuthAnswer(status=answer.status, headers=answer.headers, body=answer.read())
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AuthProcess:
-    """One that runs: its ports, its log, and how to end it."""
+    """A running forward auth: its ports, log and process."""
 
     port: int
     probe_port: int
@@ -119,30 +119,30 @@ class AuthProcess:
 
     @property
     def ready(self) -> bool:
-        """What the kubelet would see."""
+        """Whether its readiness probe succeeds."""
         return answers(f"http://127.0.0.1:{self.probe_port}/readyz")
 
     def metrics(self) -> str:
-        """What Prometheus would read."""
+        """Its metrics page."""
         url = f"http://127.0.0.1:{self.probe_port}/metrics"
         with urllib.request.urlopen(url, timeout=60) as answer:
             return str(answer.read().decode())
 
-    def asked(self, uuid: str, token: str = "", **more: str) -> Told:
-        """One question on a connection of its own."""
+    def ask(self, uuid: str, token: str = "", **more: str) -> AuthAnswer:
+        """Send one request on a new connection."""
         with contextlib.closing(Gateway(self.port)) as gateway:
             return gateway.ask(uuid, token, **more)
 
     def status(self, uuid: str, token: str = "") -> int:
-        """Only the status."""
-        return self.asked(uuid, token).status
+        """The status of one request on a new connection."""
+        return self.ask(uuid, token).status
 
 
 @contextlib.contextmanager
 def running_auth(
     server: ApiServer, folder: Folder, *, name: str, probe: str = "readyz", **environ: str
 ) -> Iterator[AuthProcess]:
-    """One whose `probe` says that it is well; it ends by SIGTERM on the way out."""
+    """Run forward auth, whose `probe` succeeds, until the block ends; SIGTERM stops it."""
     port, probe_port = free_ports(2)
     settings = {
         "KUBECONFIG": str(server.kubeconfig),

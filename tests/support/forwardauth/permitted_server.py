@@ -1,4 +1,4 @@
-"""A server and the contract that lets people use it, for forward auth."""
+"""A server and a contract that allows users to use it, for forward auth."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from tests.support.forwardauth.auth_process import SYSTEM
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Site:
-    """A server, and the contract that lets group `demo-users` use it."""
+    """A server, and the contract that allows group `demo-users` to use it."""
 
     serve: Raw
     contract: Raw
 
     @property
     def uuid(self) -> str:
-        """The server's."""
+        """The server's UUID."""
         return str(self.serve["metadata"]["uid"])
 
 
 async def make_system(server: ApiServer) -> None:
-    """The namespace of the installation."""
+    """Create the namespace of the installation."""
     async with connect(server) as api:
         with contextlib.suppress(client.ApiException):
             await call(api, "POST", "/api/v1/namespaces", {"metadata": {"name": SYSTEM}})
 
 
 async def make_site(api: client.ApiClient, namespace: str) -> Site:
-    """A server and its contract, stored."""
+    """Create a server and its contract."""
     contract = await create(api, make_contract(namespaces={"names": [namespace]}))
     name = contract["metadata"]["name"]
     return Site(

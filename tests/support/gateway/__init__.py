@@ -1,1 +1,1 @@
-"""Traefik with the routes that the operator writes, and a server behind it that may be hostile."""
+"""Traefik with the operator's routes, and a server that may be hostile."""

@@ -1,4 +1,4 @@
-"""An HTTP server in a model server's place: it records requests and answers as a test says."""
+"""An HTTP server in place of a model server: it records requests and sends a given answer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final
 
-from tests.support.threaded_server import in_a_thread
+from tests.support.threaded_server import run_in_thread
 
 BODY_LIMIT: Final = 4 * 1024 * 1024
 WAIT_SECONDS: Final = 60.0
@@ -19,7 +19,7 @@ WAIT_SECONDS: Final = 60.0
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Recorded:
-    """A request as it arrived."""
+    """A request as received."""
 
     method: str
     target: str
@@ -28,13 +28,13 @@ class Recorded:
 
     @property
     def path(self) -> str:
-        """Without the query."""
+        """The target without the query."""
         return self.target.partition("?")[0]
 
 
 @dataclasses.dataclass(kw_only=True)
 class RecordingServer:
-    """What it has got so far, and what it answers with."""
+    """The received requests, and the answer to send."""
 
     port: int = 0
     status: int = 200
@@ -42,15 +42,15 @@ class RecordingServer:
     body: bytes = b'{"status":"ok"}'
     headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
     pause_seconds: float = 0.0
-    """Between the headers of an answer and its body."""
+    """Pause between the headers of an answer and its body."""
     rest: bytes = b""
-    """Sent once `more` is set, where there is any: then the answer has no length."""
+    """If not empty, sent once `more` is set; the answer then has no length."""
     more: threading.Event = dataclasses.field(default_factory=threading.Event)
     requests: list[Recorded] = dataclasses.field(default_factory=list)
 
     @property
     def url(self) -> str:
-        """Of its root, without a slash."""
+        """The root URL without a slash."""
         return f"http://127.0.0.1:{self.port}"
 
 
@@ -58,14 +58,14 @@ class RecordingServer:
 def running_recorder(
     *, tls: ssl.SSLContext | None = None, **answer: object
 ) -> Iterator[RecordingServer]:
-    """One that runs until the end of the block; `answer` are fields of RecordingServer."""
+    """Run a server until the block ends; `answer` has fields of RecordingServer."""
     state = RecordingServer(**answer)  # type: ignore[arg-type] # fields by name
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(state))
     server.daemon_threads = True
     if tls is not None:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
     state.port = server.server_address[1]
-    with in_a_thread(server):
+    with run_in_thread(server):
         yield state
 
 

@@ -1,6 +1,6 @@
-"""Traefik as a child process, configured with IngressRoutes and Middlewares by a file.
+"""Traefik as a child process, with IngressRoutes and Middlewares from a configuration file.
 
-It reads the same middlewares and rules as from the API server, so no cluster is needed.
+It reads the same middlewares and rules from the file as from the API server, without a cluster.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ ENTRY_POINT: Final = "websecure"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TraefikProcess:
-    """One that runs."""
+    """A running Traefik."""
 
     port: int
     authority: Path
 
     def tls(self) -> ssl.SSLContext:
-        """A context that trusts it; its certificate names 127.0.0.1."""
+        """A context that trusts its certificate, which is for 127.0.0.1."""
         return ssl.create_default_context(cafile=self.authority)
 
 
 def entry_points(dynamic: Path, entry: int, ping: int) -> Mapping[str, Any]:
-    """Traefik's static configuration: strict about what is encoded, with the access log."""
+    """Traefik's static configuration: strict about encoded characters, with the access log."""
     kinds = ("Slash", "BackSlash", "NullCharacter", "Semicolon", "Percent", "QuestionMark", "Hash")
     refused = {f"allowEncoded{kind}": False for kind in kinds}
     http = {"tls": {}, "encodedCharacters": refused, "underscoreHeadersStrategy": "reject"}
@@ -84,7 +84,7 @@ def _router(rule: Manifest) -> Mapping[str, Any]:
 def running_traefik(
     folder: Path, routes: Mapping[str, Any], *, port: int, bound: bool = False
 ) -> Iterator[TraefikProcess]:
-    """One that answers, with files in `folder`; it ends on the way out."""
+    """Run Traefik with files in `folder` until the block ends."""
     (ping,) = free_ports(1)
     write_certificate(folder)
     pair = {"certFile": str(folder / "tls.crt"), "keyFile": str(folder / "tls.key")}

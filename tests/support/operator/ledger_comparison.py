@@ -1,4 +1,4 @@
-"""Whether the ledger has what the cluster has."""
+"""Compares the ledger with the cluster."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ ROWS = "SELECT * FROM server_records WHERE name = $1"
 
 
 async def differences(operated: Operated, ledger: Ledger) -> list[str]:
-    """What `roadstead ledger verify` prints."""
+    """The lines of `roadstead ledger verify`."""
     client = await KubeClient.connect(str(operated.kubeconfig))
     try:
         return await compare(client, ledger.dsn_file("reader"))
@@ -21,8 +21,8 @@ async def differences(operated: Operated, ledger: Ledger) -> list[str]:
         await client.close()
 
 
-async def agrees(operated: Operated, ledger: Ledger) -> None:
-    """Wait until nothing differs."""
+async def wait_until_equal(operated: Operated, ledger: Ledger) -> None:
+    """Wait until there is no difference."""
 
     async def equal() -> bool:
         assert await differences(operated, ledger) == []

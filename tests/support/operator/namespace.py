@@ -1,4 +1,4 @@
-"""A namespace with an operator, and what tests create and wait for in it."""
+"""A namespace with an operator, and helpers to create objects and wait for their state."""
 
 import base64
 import contextlib
@@ -20,7 +20,7 @@ from tests.support.waiting import assert_eventually
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Operated:
-    """A namespace with an operator, and what tests ask and do there."""
+    """A namespace with an operator, and a client of the API server."""
 
     site: Site
     api: client.ApiClient
@@ -28,7 +28,7 @@ class Operated:
     kubeconfig: Path
 
     def operator(self, **changes: str) -> contextlib.AbstractAsyncContextManager[Operator]:
-        """The operator, for as long as the block lasts."""
+        """Run the operator while the block runs."""
         return operating(self.site.environ(self.kubeconfig, **changes))
 
     async def serve(self, **given: Any) -> Raw:
@@ -39,27 +39,29 @@ class Operated:
         """Create a Model."""
         return await custom_objects.create(self.api, make_model(**given))
 
-    async def says(self, body: Raw, type_: str, reason: str, timeout: float = 120) -> Raw:
-        """Wait until a condition has this reason; the object as it is then."""
+    async def wait_for_reason(
+        self, body: Raw, type_: str, reason: str, timeout: float = 120
+    ) -> Raw:
+        """Wait until a condition has this reason; returns the object."""
         found: Raw = {}
 
-        async def said() -> bool:
+        async def has_reason() -> bool:
             nonlocal found
             found = await custom_objects.get(self.api, body)
             assert condition(found, type_).get("reason") == reason, found.get("status")
             return True
 
-        await assert_eventually(said, timeout=timeout)
+        await assert_eventually(has_reason, timeout=timeout)
         return found
 
-    async def served(self, body: Raw, timeout: float = 120) -> Raw:
-        """Wait until a ModelServe has its Deployment and says so; the Deployment."""
-        await self.says(body, "ModelAvailable", "Verified", timeout)
+    async def wait_for_deployment(self, body: Raw, timeout: float = 120) -> Raw:
+        """Wait until a ModelServe's Model is verified and its Deployment exists; returns that."""
+        await self.wait_for_reason(body, "ModelAvailable", "Verified", timeout)
         await assert_eventually(lambda: self.has("deployments", body["metadata"]["name"]))
         return await self.child("deployments", body["metadata"]["name"])
 
     async def secret(self, name: str, url: str) -> None:
-        """Write a Secret with a URL; one of that name gets the new URL."""
+        """Create a Secret with a URL, or update it."""
         data = {"url": base64.b64encode(url.encode()).decode()}
         if await self.has("secrets", name):
             await send_raw(self.api, "PATCH", f"{self.path('secrets')}/{name}", {"data": data})
@@ -68,11 +70,11 @@ class Operated:
         await send_raw(self.api, "POST", self.path("secrets"), body)
 
     async def has(self, plural: str, name: str) -> bool:
-        """Whether the namespace has this child."""
+        """Whether the namespace has an object of this kind and name."""
         return name in [item["metadata"]["name"] for item in await self.children(plural)]
 
     async def child(self, plural: str, name: str) -> Raw:
-        """One child."""
+        """An object in the namespace."""
         return await get_raw(self.api, f"{self.path(plural)}/{name}")
 
     async def children(self, plural: str) -> list[Raw]:
@@ -93,18 +95,18 @@ _ROOTS: Mapping[str, str] = {
 }
 
 
-async def cleared(api: client.ApiClient) -> None:
-    """Take every Model and ModelServe away, finalizers too: there is no operator to do it."""
+async def delete_all(api: client.ApiClient) -> None:
+    """Delete all Models and ModelServes with their finalizers: no operator is running."""
     for plural in ("modelserves", "models"):
-        for body in await listed(api, plural):
+        for body in await list_all(api, plural):
             if body["metadata"].get("finalizers"):
                 await custom_objects.patch(api, body, {"metadata": {"finalizers": None}})
             if not body["metadata"].get("deletionTimestamp"):
                 await custom_objects.delete(api, body)
 
 
-async def listed(api: client.ApiClient, plural: str) -> list[Raw]:
-    """Every object of one of our kinds."""
+async def list_all(api: client.ApiClient, plural: str) -> list[Raw]:
+    """All objects of one of our kinds."""
     custom = client.CustomObjectsApi(api)
     found = await custom.list_cluster_custom_object(GROUP, VERSION, plural)
     items: list[Raw] = cast(Raw, found)["items"]
@@ -112,7 +114,7 @@ async def listed(api: client.ApiClient, plural: str) -> list[Raw]:
 
 
 def condition(body: Raw, type_: str) -> Raw:
-    """One condition of an object's status; empty before there is one."""
+    """A condition in an object's status; empty if it doesn't exist."""
     for item in body.get("status", {}).get("conditions", ()):
         if item["type"] == type_:
             found: Raw = item

@@ -21,7 +21,7 @@ STOP_SECONDS = 60
 
 @contextlib.asynccontextmanager
 async def operating(environ: dict[str, str]) -> AsyncIterator[Operator]:
-    """An operator that is ready within it, and gone after it."""
+    """Run an operator in this process while the block runs; it is ready in it."""
     settings = OperatorSettings.from_env(environ)
     api = await KubeClient.connect(settings.kubeconfig)
     stop = asyncio.Event()
@@ -42,29 +42,29 @@ async def operating(environ: dict[str, str]) -> AsyncIterator[Operator]:
 async def operator_process(
     environ: Mapping[str, str], log: Path
 ) -> AsyncIterator[subprocess.Popen[bytes]]:
-    """`roadstead operator` as a process of its own that is ready; it may end within the block."""
+    """Run `roadstead operator` as a child process that is ready; the block may stop it."""
     process = spawn(environ, log)
     try:
         await until_operator_ready(process, int(environ["ROADSTEAD_HTTP_PORT"]), log)
         yield process
     finally:
-        # In a thread: the proxies that it may stop behind are in this event loop.
+        # In a thread: proxies that its shutdown may need run in this event loop.
         await asyncio.to_thread(stop_operator, process, log)
 
 
 def spawn(environ: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
-    """Start `roadstead operator`, which adds to the log."""
+    """Start `roadstead operator`, appending to the log."""
     return start(COMMAND, log, append=True, env=dict(environ))
 
 
 async def until_operator_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    """Wait until its caches are full. Raises StepTimeout with the end of its log."""
+    """Wait until its caches are synced. Raises StepTimeout with the end of its log."""
     ready = functools.partial(answers, f"http://127.0.0.1:{port}/readyz")
     await asyncio.to_thread(until_ready, "the operator", ready, process, log, seconds=READY_SECONDS)
 
 
 def stop_operator(process: subprocess.Popen[bytes], log: Path) -> None:
-    """Stop it by SIGTERM. Raises StepTimeout where that does not stop it."""
+    """Stop it with SIGTERM. Raises StepTimeout if it doesn't exit."""
     stop_gracefully("the operator", process, log, seconds=STOP_SECONDS)
 
 

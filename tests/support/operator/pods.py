@@ -1,4 +1,4 @@
-"""Pods that no controller makes here: there is no kubelet either."""
+"""Pods that tests create, since there is neither a controller nor a kubelet."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.support.raw_objects import send_raw
 
 
 async def post_pod(operated: Operated, deployment: Raw, *, node: str = "") -> str:
-    """The pod that the Deployment's ReplicaSet would make, on `node` if it is named; its name."""
+    """Create the pod of a Deployment's ReplicaSet, optionally on `node`; returns its name."""
     template, owner = deployment["spec"]["template"], deployment["metadata"]["name"]
     name = f"{owner}-1"
     labels = {**template["metadata"]["labels"], "pod-template-hash": "hash"}

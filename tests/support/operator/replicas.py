@@ -1,4 +1,4 @@
-"""Several replicas of `roadstead operator`, each with a name of its own at the API server."""
+"""Several replicas of `roadstead operator`, each with its own ServiceAccount."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LEASE = "roadstead-operator"
 SECONDS = 15
 DEADLINE = 10
 RENEW = 2
-"""Those of the chart: on a busy machine a leader may well be late by some seconds."""
+"""As in the chart: on a loaded machine a leader may be some seconds late."""
 TIMES = {
     "ROADSTEAD_LEADER_ELECTION": "required",
     "ROADSTEAD_LEASE_SECONDS": str(SECONDS),
@@ -39,7 +39,7 @@ TIMES = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Replica:
-    """One process."""
+    """A process of one replica."""
 
     name: str
     namespace: str
@@ -49,26 +49,26 @@ class Replica:
     process: subprocess.Popen[bytes]
 
     def metrics(self) -> str:
-        """Its page of metrics."""
+        """Its metrics page."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=60) as page:
             return str(page.read().decode())
 
     def signal(self, number: signal.Signals) -> None:
-        """Send it a signal."""
+        """Send a signal to it."""
         self.process.send_signal(number)
 
     async def code(self) -> int:
-        """Its exit code, once it has ended."""
+        """Wait until it exits; its exit code."""
         return await asyncio.to_thread(self.process.wait, 120)
 
     def writes(self) -> list[Write]:
-        """What it wrote, its Leases left out."""
+        """Its writes, without those of Leases."""
         return writes(self.audit, {user(self.namespace, self.name)})
 
 
 @dataclasses.dataclass(kw_only=True)
 class Replicas:
-    """Starts replicas in a test's namespace, and knows which of them leads."""
+    """Starts replicas in a test's namespace, and reads the Lease."""
 
     operated: Operated
     server: ApiServer
@@ -77,7 +77,7 @@ class Replicas:
     running: list[Replica] = dataclasses.field(default_factory=list)
 
     async def start(self, name: str) -> Replica:
-        """One more, that is ready: its caches are full."""
+        """Start another replica and wait until its caches are synced."""
         port, log = free_port(), self.folder / f"{name}.log"
         environ = self.operated.site.environ(
             await self._kubeconfig(name),
@@ -99,8 +99,8 @@ class Replicas:
         return replica
 
     async def leads(self, replica: Replica) -> None:
-        """Wait until the Lease names it."""
-        await assert_eventually(lambda: self._named(replica))
+        """Wait until the replica holds the Lease."""
+        await assert_eventually(lambda: self._holds_lease(replica))
 
     async def lease(self) -> dict[str, Any]:
         """The Lease's spec."""
@@ -108,19 +108,19 @@ class Replicas:
         return spec
 
     async def edit(self, **spec: object) -> None:
-        """Change the Lease by hand."""
+        """Edit the Lease as an administrator."""
         await send_raw(self.operated.api, "PATCH", self.path, {"spec": spec})
 
     async def delete(self) -> None:
-        """Delete the Lease by hand."""
+        """Delete the Lease as an administrator."""
         await send_raw(self.operated.api, "DELETE", self.path)
 
     @property
     def path(self) -> str:
-        """Of the Lease."""
+        """The path of the Lease."""
         return f"{_leases(self.operated.namespace)}/{LEASE}"
 
-    async def _named(self, replica: Replica) -> bool:
+    async def _holds_lease(self, replica: Replica) -> bool:
         holder = (await self.lease()).get("holderIdentity") or ""
         return str(holder).startswith(f"{replica.name}_")
 
@@ -132,12 +132,12 @@ class Replicas:
 
 
 async def account(operated: Operated, name: str) -> str:
-    """The token of a ServiceAccount, made in the namespace, that may do anything."""
+    """Create a ServiceAccount with all rights in the namespace; returns its token."""
     core = client.CoreV1Api(operated.api)
     namespace = operated.namespace
     meta = client.V1ObjectMeta(name=name)
     await core.create_namespaced_service_account(namespace, client.V1ServiceAccount(metadata=meta))
-    await _everything_is_allowed(operated, name)
+    await _bind_cluster_admin(operated, name)
     asked = client.AuthenticationV1TokenRequest(
         spec=client.V1TokenRequestSpec(audiences=["https://kubernetes.default.svc"])
     )
@@ -147,11 +147,11 @@ async def account(operated: Operated, name: str) -> str:
 
 
 def user(namespace: str, name: str) -> str:
-    """A ServiceAccount's name at the API server."""
+    """The user name of a ServiceAccount at the API server."""
     return f"system:serviceaccount:{namespace}:{name}"
 
 
-async def _everything_is_allowed(operated: Operated, name: str) -> None:
+async def _bind_cluster_admin(operated: Operated, name: str) -> None:
     namespace = operated.namespace
     subject = client.RbacV1Subject(kind="ServiceAccount", name=name, namespace=namespace)
     role = client.V1RoleRef(
@@ -163,10 +163,10 @@ async def _everything_is_allowed(operated: Operated, name: str) -> None:
 
 
 @contextlib.asynccontextmanager
-async def standing(
+async def running_replicas(
     operated: Operated, server: ApiServer, folder: Path, **environ: str
 ) -> AsyncIterator[Replicas]:
-    """Replicas around a Lease as the chart makes it; those that still run end with the block."""
+    """Create a Lease as the chart does; replicas that still run are killed after the block."""
     body = {
         "apiVersion": "coordination.k8s.io/v1",
         "kind": "Lease",
@@ -187,5 +187,5 @@ def _leases(namespace: str) -> str:
 
 
 def moment(text: str) -> datetime.datetime:
-    """A time in a Lease."""
+    """A time of a Lease."""
     return datetime.datetime.fromisoformat(text)

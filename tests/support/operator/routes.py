@@ -1,4 +1,4 @@
-"""The kinds of routes at an API server, and an operator with a gateway."""
+"""CRDs of routes at an API server, and the settings of an operator with a gateway."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ ROOTS = {
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
-def behind_a_gateway(folder: Path) -> dict[str, str]:
-    """Settings of an operator with a gateway that is not there."""
+def gateway_settings(folder: Path) -> dict[str, str]:
+    """Settings of an operator with a gateway that is unreachable."""
     key = folder / "key"
     key.write_bytes(b"k" * 32)
     return {
@@ -37,13 +37,13 @@ def behind_a_gateway(folder: Path) -> dict[str, str]:
 
 
 def route_path(operated: Operated, plural: str, name: str = "") -> str:
-    """The path of one route, or of all of a kind, in the namespace."""
+    """The path of a route, or of all of a kind, in the namespace."""
     collection = f"{ROOTS[plural]}/namespaces/{operated.namespace}/{plural}"
     return f"{collection}/{name}" if name else collection
 
 
 async def install_kinds(api: client.ApiClient) -> None:
-    """Make the kinds known that are not, and wait until they can be listed."""
+    """Install the CRDs that are missing, and wait until their objects can be listed."""
     known = await crd_names(api)
     for body in definitions():
         if body["metadata"]["name"] not in known:
@@ -53,7 +53,7 @@ async def install_kinds(api: client.ApiClient) -> None:
 
 
 async def remove_kinds(api: client.ApiClient) -> None:
-    """Make them unknown, with all that there is of them."""
+    """Delete the CRDs and with them all their objects."""
     known = await crd_names(api)
     ours = {body["metadata"]["name"] for body in definitions()}
     for name in known & ours:
@@ -63,7 +63,7 @@ async def remove_kinds(api: client.ApiClient) -> None:
 
 
 def definitions() -> list[dict[str, Any]]:
-    """The CustomResourceDefinitions of what the operator writes."""
+    """The CustomResourceDefinitions of the operator's routes."""
     documents = [body for file in crd_files() for body in yaml.safe_load_all(file.read_text())]
     return [body for body in documents if body and body["spec"]["names"]["plural"] in ROOTS]
 

@@ -1,4 +1,4 @@
-"""The surroundings of an operator under test, and the operator itself."""
+"""The servers that an operator under test uses."""
 
 import contextlib
 import dataclasses
@@ -19,7 +19,7 @@ BUCKET = "quantised"
 SIZE = 300_000
 PART_BYTES = 16 * 2**20
 LARGE = 4 * PART_BYTES
-"""Of a model of several parts."""
+"""Size of a model with several parts."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,7 @@ class Site:
             "ROADSTEAD_SOURCE_ALLOW": self.source.endpoint,
             "ROADSTEAD_OPERATOR_IMAGE": "roadstead:test",
             "ROADSTEAD_LEADER_ELECTION": "off",
-            # What the guard does has tests of its own.
+            # The admission recheck has its own tests.
             "ROADSTEAD_ADMISSION": "off",
             "ROADSTEAD_SERVER_IMAGE": "llama-server:test",
             "ROADSTEAD_TRANSFER_ATTEMPTS": "2",
@@ -54,21 +54,21 @@ class Site:
         }
 
     def publish(self, content: bytes | None = None) -> str:
-        """Put a model into the source under a name of its own."""
+        """Upload a model to the source under a unique name; returns the name."""
         name = fresh_name("model")
         data = samplegguf.sample(SIZE) if content is None else content
         minio(self.source).put_object(BUCKET, f"{name}.gguf", io.BytesIO(data), len(data))
         return name
 
     def holds(self, bucket: str, path: str) -> bool:
-        """Whether the store has an object of exactly this key."""
+        """Whether the store has an object with exactly this key."""
         found = minio(self.store).list_objects(bucket, prefix=path)
         return any(item.object_name == path for item in found)
 
 
 @contextlib.contextmanager
-def serving(folder: Path) -> Iterator[Site]:
-    """The source's and the store's side, with their data in `folder`."""
+def running_site(folder: Path) -> Iterator[Site]:
+    """Run a source and a store, with their data in `folder`."""
     with (
         objectstore.running(folder / "store") as store,
         objectstore.running(folder / "source") as source,

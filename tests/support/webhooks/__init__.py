@@ -1,1 +1,1 @@
-"""`roadstead webhooks` as a child process, and how the API server finds it."""
+"""`roadstead webhooks` as a child process, and its registration at the API server."""

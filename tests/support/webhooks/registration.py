@@ -1,4 +1,4 @@
-"""The chart's own webhook configurations, but for the address: 127.0.0.1 in place of a Service."""
+"""The chart's webhook configurations, with the address 127.0.0.1 instead of a Service."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _KINDS = {
 CONFIGURATIONS = [f"{_PATH}/{kind.lower()}s" for kind in _KINDS]
 """The collections of both kinds."""
 _TIMEOUT_SECONDS = 30
-"""The most that Kubernetes takes: a test machine may be busy with other things."""
+"""The maximum in Kubernetes: a test machine may be busy."""
 
 
 async def register(api: client.ApiClient, port: int, folder: Folder) -> None:
-    """Have the API server ask webhooks of that folder at `127.0.0.1:port` from now on."""
+    """Register the webhooks of that folder at `127.0.0.1:port`."""
     rendered = Chart(helm=binaries.ensure("helm")["helm"]).render()
     for (kind, path), collection in zip(_KINDS.items(), CONFIGURATIONS, strict=True):
         body = rendered.one(kind, NAME)
@@ -35,7 +35,7 @@ async def register(api: client.ApiClient, port: int, folder: Folder) -> None:
 
 
 async def unregister(api: client.ApiClient) -> None:
-    """Have the API server ask nobody."""
+    """Delete the webhook configurations."""
     for collection in CONFIGURATIONS:
         await call(api, "DELETE", f"{collection}/{NAME}")
 

@@ -22,7 +22,7 @@ def contract_for(namespace: str, *, name: str = "", **spec: Any) -> Raw:
 
 
 def with_token(body: Raw, token: str) -> Raw:
-    """The object with the token where it belongs."""
+    """The object with the token in its annotation."""
     return with_annotations(body, {TOKEN: token})
 
 
@@ -34,7 +34,7 @@ def with_annotations(body: Raw, annotations: dict[str, str]) -> Raw:
 
 
 def dev_token(folder: Folder, subject: str = "alice", *groups: str, **claims: Any) -> str:
-    """A token of `DEV_ISSUER` for `groups`, or for `demo-users`, that holds for ten minutes."""
+    """A token of `DEV_ISSUER` for `groups`, or for `demo-users`, valid for ten minutes."""
     now = int(datetime.datetime.now(datetime.UTC).timestamp())
     values = {
         "iss": DEV_ISSUER,
@@ -50,5 +50,5 @@ def dev_token(folder: Folder, subject: str = "alice", *groups: str, **claims: An
 
 
 def message(error: client.ApiException) -> str:
-    """What the API server said."""
+    """The API server's message."""
     return str(json.loads(error.body or "{}")["message"])

@@ -1,4 +1,4 @@
-"""`roadstead webhooks` as a child process, and what it is configured with."""
+"""`roadstead webhooks` as a child process, and its configuration."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ START_DEADLINE_SECONDS = 120.0
 DEV_ISSUER = "roadstead-dev"
 RSA_ISSUER = "https://rsa.example.com"
 RSA_PREFIX = "rsa:"
-"""Of the names of RSA_ISSUER; those of DEV_ISSUER have none."""
+"""Prefix of RSA_ISSUER's names; those of DEV_ISSUER have none."""
 ROLES_ISSUER = "https://roles.example.com/realms/ai"
 ROLES_PREFIX = "roles:"
-"""Its tokens have RSA_ISSUER's key, and groups where Keycloak writes them."""
+"""Its tokens are signed with RSA_ISSUER's key, with groups in the claim that Keycloak uses."""
 AUDIENCE = "roadstead"
 SYSTEM = "roadstead-system"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Folder:
-    """What the webhooks are configured with, and what they write."""
+    """Configuration and output of the webhooks."""
 
     path: Path
     secret: bytes = dataclasses.field(repr=False)
@@ -48,22 +48,22 @@ class Folder:
 
     @property
     def ca(self) -> bytes:
-        """The PEM that vouches for the serving certificate."""
+        """The CA of the serving certificate, PEM."""
         return (self.path / "tls" / "ca.crt").read_bytes()
 
     @property
     def review_secret(self) -> str:
-        """What the API server's requests have after `/mutate/` and `/validate/`."""
+        """The path segment after `/mutate/` and `/validate/`."""
         return (self.path / "review-paths" / "0").read_text()
 
     @property
     def logs(self) -> list[Path]:
-        """Of each process, and of the API server's neighbours."""
+        """The logs of all its processes."""
         return sorted(self.path.glob("webhooks-*.log"))
 
     @property
     def rsa_public(self) -> bytes:
-        """The PEM of the second issuer's public key."""
+        """The second issuer's public key, PEM."""
         return public_pem(self.rsa_key)
 
 
@@ -74,7 +74,7 @@ def public_pem(key: rsa.RSAPrivateKey) -> bytes:
 
 
 def prepare(path: Path) -> Folder:
-    """Secrets, issuers and a certificate for 127.0.0.1 below `path`."""
+    """Create secrets, issuers and a certificate for 127.0.0.1 below `path`."""
     made = Folder(
         path=path,
         secret=secrets.token_bytes(48),
@@ -103,7 +103,7 @@ def prepare(path: Path) -> Folder:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class WebhookProcess:
-    """One that runs: its ports, and how to end it."""
+    """A running webhooks process: its ports and the process."""
 
     port: int
     probe_port: int
@@ -112,11 +112,11 @@ class WebhookProcess:
 
     @property
     def ready(self) -> bool:
-        """What the kubelet would see."""
+        """Whether its readiness probe succeeds."""
         return answers(f"http://127.0.0.1:{self.probe_port}/readyz")
 
     def metrics(self) -> str:
-        """What Prometheus would read."""
+        """Its metrics page."""
         url = f"http://127.0.0.1:{self.http_port}/metrics"
         with urllib.request.urlopen(url, timeout=60) as answer:
             return str(answer.read().decode())
@@ -126,7 +126,7 @@ class WebhookProcess:
 def running_webhooks(
     server: ApiServer, folder: Folder, *, name: str, **environ: str
 ) -> Iterator[WebhookProcess]:
-    """One that is ready; it ends by SIGTERM on the way out."""
+    """Run webhooks that are ready until the block ends; SIGTERM stops them."""
     port, probe_port, http_port = free_ports(3)
     settings = {
         "KUBECONFIG": str(server.kubeconfig),

@@ -1,4 +1,4 @@
-"""Requests and percentiles are read from the pages of metrics."""
+"""Requests and percentiles are read from metrics pages."""
 
 import pytest
 
@@ -17,16 +17,16 @@ lag_seconds_bucket{le="+Inf"} 100
 """
 
 
-def test_only_the_kinds_that_are_ours_are_counted() -> None:
+def test_only_requests_for_our_kinds_are_counted() -> None:
     found = counting.requests(PAGE)
     assert found["PUT", "modelserves/status"] == 2
     assert (counting.writes(found), counting.reads(found)) == (9, 3)
 
 
-def test_a_percentile_lies_within_its_bucket() -> None:
+def test_percentile_is_within_its_bucket() -> None:
     found = counting.buckets(PAGE, "lag_seconds")
     assert counting.quantile(found, 0.95) == pytest.approx(0.3)
 
 
-def test_nothing_measured_is_no_lag() -> None:
+def test_lag_without_measurements_is_zero() -> None:
     assert counting.quantile({}, 0.99) == 0

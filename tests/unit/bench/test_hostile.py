@@ -1,4 +1,4 @@
-"""What the benchmark of hostile objects sends and shows."""
+"""The requests and results of the benchmark of hostile objects."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from roadstead_webhooks.admission.review import MAX_NODES, MAX_OBJECT_BYTES
 MOST_OF_THE_API_SERVER = 3 * 2**20
 
 
-def test_attacks_are_as_large_as_what_is_looked_into_or_let_through() -> None:
+def test_attacks_have_the_size_limits_of_the_webhooks() -> None:
     sizes = {each.name: len(each.body) for each in attacks("token")}
     assert max(sizes.values()) < MOST_OF_THE_API_SERVER
     large = [name for name, size in sizes.items() if size > MAX_OBJECT_BYTES]
@@ -22,7 +22,7 @@ def test_attacks_are_as_large_as_what_is_looked_into_or_let_through() -> None:
 @pytest.mark.parametrize(
     ("p99", "failed", "met"), [(100.0, 0, True), (100.1, 0, False), (5.0, 1, False)]
 )
-def test_goal_is_of_the_worst_attack_and_none_may_be_refused(
+def test_goal_applies_to_the_worst_attack_without_denials(
     p99: float, failed: int, met: bool
 ) -> None:
     def measured(value: float) -> dict[str, float]:

@@ -1,11 +1,11 @@
-"""What a benchmark shows."""
+"""The results of a benchmark."""
 
 from bench.measure import Cost
 from bench.report import summary, table
 
 
 def cost(seconds: float, rss: float = 100.0) -> Cost:
-    """A run."""
+    """The cost of a run."""
     return Cost(seconds=seconds, cpu_seconds=1.0, server_cpu_seconds=2.0, peak_rss_mib=rss)
 
 
@@ -23,7 +23,7 @@ def test_goal_is_met_by_the_medians() -> None:
     }
 
 
-def test_goal_of_memory_is_missed_by_one_run() -> None:
+def test_memory_goal_is_missed_by_a_single_run() -> None:
     costs = {"roadstead": [cost(1.0), cost(1.0, 300.0)], "mc cp": [cost(8.0)]}
     found = summary("fetch", 2**31, costs)
     assert not found["goals"]["peakRssMiB"]["met"]

@@ -1,4 +1,4 @@
-"""What the benchmark of verdicts shows."""
+"""The results of the benchmark of verdicts."""
 
 import pytest
 
@@ -15,7 +15,7 @@ from bench.wrk import Rate
     ],
     ids=["met", "too few", "too slow"],
 )
-def test_goals_are_of_the_full_load_and_of_the_slowest(
+def test_goals_apply_to_the_full_load_and_the_slowest_rate(
     one: Rate, many: Rate, met: list[bool]
 ) -> None:
     found = summary({1: one, 16: many})

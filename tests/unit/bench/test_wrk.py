@@ -1,4 +1,4 @@
-"""What wrk prints, read."""
+"""The output of wrk is parsed."""
 
 import pytest
 
@@ -21,17 +21,17 @@ Transfer/sec:      1.20MB
 """
 
 
-def test_rate_and_latencies_are_in_seconds_and_milliseconds() -> None:
+def test_rate_and_latencies_are_parsed() -> None:
     found = parse(PRINTED, "http://here")
     assert (found.per_second, found.p50, found.p99) == (9557.7, 0.842, 1200.0)
 
 
-def test_refused_requests_are_no_measurement() -> None:
+def test_failed_requests_raise_an_error() -> None:
     refused = PRINTED + "  Non-2xx or 3xx responses: 3\n"
     with pytest.raises(DevError, match="http://here refused 3 requests"):
         parse(refused, "http://here")
 
 
-def test_something_else_is_said_to_be_so() -> None:
-    with pytest.raises(DevError, match="wrk printed no"):
+def test_other_output_raises_an_error() -> None:
+    with pytest.raises(DevError, match="output lacks"):
         parse("unable to connect", "http://here")

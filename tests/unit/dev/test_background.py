@@ -1,23 +1,23 @@
-"""The background cgroup has less weight, under either version of cgroups."""
+"""The background cgroup has less weight, in both versions of cgroups."""
 
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from dev.checks.background import NAME, background, joining
+from dev.checks.background import NAME, background, wrap_command
 from dev.errors import DevError
 
 
 def hierarchy(folder: Path, *files: str) -> Path:
-    """A folder with the files that the kernel would put there."""
+    """A folder with the files that the kernel provides."""
     folder.mkdir(parents=True, exist_ok=True)
     for file in files:
         (folder / file).touch()
     return folder
 
 
-def test_cpu_hierarchy_of_the_first_version_is_found(tmp_path: Path) -> None:
+def test_cpu_hierarchy_of_cgroup_v1_is_found(tmp_path: Path) -> None:
     hierarchy(tmp_path / "blkio", "cgroup.procs")
     cpu = hierarchy(tmp_path / "cpu", "cgroup.procs")
     hierarchy(cpu / NAME, "cpu.shares")
@@ -27,7 +27,7 @@ def test_cpu_hierarchy_of_the_first_version_is_found(tmp_path: Path) -> None:
     assert not (tmp_path / "blkio" / NAME).exists()
 
 
-def test_second_version_hands_the_controller_down(tmp_path: Path) -> None:
+def test_cpu_controller_is_delegated_in_cgroup_v2(tmp_path: Path) -> None:
     hierarchy(tmp_path, "cgroup.procs", "cgroup.controllers")
     hierarchy(tmp_path / NAME, "cpu.weight")
     with background(tmp_path) as procs:
@@ -36,7 +36,7 @@ def test_second_version_hands_the_controller_down(tmp_path: Path) -> None:
     assert (tmp_path / "cgroup.subtree_control").read_text() == "+cpu"
 
 
-def test_no_cpu_controller_is_told(tmp_path: Path) -> None:
+def test_missing_cpu_controller_raises_an_error(tmp_path: Path) -> None:
     hierarchy(tmp_path / "pids", "cgroup.procs")
     with pytest.raises(DevError, match="has the CPU controller"), background(tmp_path):
         pass
@@ -45,7 +45,7 @@ def test_no_cpu_controller_is_told(tmp_path: Path) -> None:
 def test_command_joins_before_it_starts(tmp_path: Path) -> None:
     procs = tmp_path / "cgroup.procs"
     done = subprocess.run(
-        joining(procs, ["/bin/echo", "two words"]), capture_output=True, text=True, check=True
+        wrap_command(procs, ["/bin/echo", "two words"]), capture_output=True, text=True, check=True
     )
     assert done.stdout == "two words\n"
     assert procs.read_text() == "0\n"

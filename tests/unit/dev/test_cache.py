@@ -1,4 +1,4 @@
-"""Where the cache is and what its keys depend on."""
+"""The cache's path and keys."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def test_keys_are_equal_only_for_equal_parts(one: list[str], other: list[str]) -
     assert (cache.key(*one) == cache.key(*other)) == (one == other)
 
 
-def test_staging_leaves_nothing_beside_what_was_moved(tmp_path: Path) -> None:
+def test_staging_folder_is_removed_after_the_move(tmp_path: Path) -> None:
     final = tmp_path / "entry"
     with cache.staging(final) as staged:
         (staged / "file").write_text("whole")
@@ -35,7 +35,7 @@ def test_staging_leaves_nothing_beside_what_was_moved(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [final]
 
 
-def test_failed_staging_leaves_nothing(tmp_path: Path) -> None:
+def test_staging_folder_is_removed_after_a_failure(tmp_path: Path) -> None:
     def fill_half() -> None:
         with cache.staging(tmp_path / "entry") as staged:
             (staged / "file").write_text("half")

@@ -1,4 +1,4 @@
-"""The table that closes a run of the tests counts what pytest counted."""
+"""The table at the end of a run has the counts of pytest."""
 
 import pytest
 
@@ -17,11 +17,11 @@ from dev.checks.commands import Result, counts, progress, table
         ("", {}),
     ],
 )
-def test_the_closing_line_is_read(output: str, found: dict[str, int]) -> None:
+def test_last_line_of_pytest_is_parsed(output: str, found: dict[str, int]) -> None:
     assert counts(output) == found
 
 
-def test_the_table_has_a_row_for_each_command_and_a_total() -> None:
+def test_table_has_a_row_for_each_command_and_a_total() -> None:
     results = [
         Result(name="types", code=1, seconds=65.0, passed=0, failed=0),
         Result(name="unit tests", code=0, seconds=42.5, passed=3700, failed=1),
@@ -36,5 +36,5 @@ def test_the_table_has_a_row_for_each_command_and_a_total() -> None:
     ("output", "found"),
     [("........ [ 18%]\n..... [ 37%]\n...", "37%"), ("... [100%]\n", "100%"), ("", "")],
 )
-def test_the_last_percentage_is_how_far_a_command_is(output: str, found: str) -> None:
+def test_progress_is_the_last_percentage(output: str, found: str) -> None:
     assert progress(output) == found

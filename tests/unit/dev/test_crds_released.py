@@ -1,4 +1,4 @@
-"""Definitions are held against those that were released: what passes, and what does not."""
+"""Definitions are compared with the released ones."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def spec(definition: Any) -> Any:
 
 
 def changed(change: Change) -> list[str]:
-    """What is said of a change to the Model's definition."""
+    """The incompatibilities of a change to the Model's definition."""
     old = load(CRDS)
     new = copy.deepcopy(old)
     change(new[MODELS])
@@ -44,7 +44,7 @@ def rule(text: str) -> Change:
 
 
 def replaced(form: str) -> Change:
-    """Another rule in the place of the first of `spec`, made of that one."""
+    """Replace the first rule of `spec` by one that is made from it."""
 
     def change(model: Any) -> None:
         first = spec(model)["x-kubernetes-validations"][0]
@@ -53,35 +53,38 @@ def replaced(form: str) -> Change:
     return change
 
 
-def test_definitions_are_compatible_with_those_that_were_released() -> None:
+def test_definitions_are_compatible_with_the_released_ones() -> None:
     assert list(incompatible(load(RELEASED), load(CRDS))) == []
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda m: spec(m)["properties"].pop("displayName"), "spec.displayName: is gone"),
-        (edit(type="integer"), "takes no string any more"),
+        (lambda m: spec(m)["properties"].pop("displayName"), "spec.displayName: was removed"),
+        (edit(type="integer"), "no longer accepts string"),
         (edit(maxLength=127), "maxLength was 128, is 127"),
         (edit(minLength=1), "minLength was none, is 1"),
         (edit(pattern="^a"), "pattern was None, is '^a'"),
-        (edit(enum=["a"]), "an enum is new"),
+        (edit(enum=["a"]), "enum was added"),
         (edit(default="a"), "default was None, is 'a'"),
         (edit(format="uuid"), "format was None"),
-        (lambda m: spec(m)["required"].append("displayName"), "displayName: is required now"),
-        (lambda m: spec(m)["properties"]["deletionPolicy"]["enum"].pop(), "is no value any more"),
+        (lambda m: spec(m)["required"].append("displayName"), "displayName: became required"),
+        (lambda m: spec(m)["properties"]["deletionPolicy"]["enum"].pop(), "enum no longer has"),
         (lambda m: spec(m)["properties"]["deletionPolicy"].pop("default"), "default was 'Retain'"),
         (
             lambda m: spec(m)["properties"].update(more={"type": "string", "default": ""}),
             "is new and has a default",
         ),
-        (rule("self.displayName != ''"), "does not ask for oldSelf"),
-        (replaced("{} && self.displayName != ''"), "does not ask for oldSelf"),
-        (replaced("{} || has(self.sha256) ? false : true"), "does not ask for oldSelf"),
+        (rule("self.displayName != ''"), "does not consider oldSelf"),
+        (replaced("{} && self.displayName != ''"), "does not consider oldSelf"),
+        (replaced("{} || has(self.sha256) ? false : true"), "does not consider oldSelf"),
         (lambda m: m["spec"].update(scope="Namespaced"), "scope was 'Cluster'"),
         (lambda m: m["spec"]["names"].update(plural="modules"), "names.plural was"),
-        (lambda m: m["spec"]["names"].update(shortNames=[]), "names.shortNames has no 'mdl'"),
-        (lambda m: m["spec"]["versions"][0].update(name="v1"), "version v1alpha1 is gone"),
+        (
+            lambda m: m["spec"]["names"].update(shortNames=[]),
+            "names.shortNames no longer has 'mdl'",
+        ),
+        (lambda m: m["spec"]["versions"][0].update(name="v1"), "version v1alpha1 was removed"),
         (lambda m: m["spec"]["versions"][0].update(served=False), "served was True"),
         (lambda m: m["spec"]["versions"][0].pop("subresources"), "subresources was"),
         (
@@ -92,9 +95,7 @@ def test_definitions_are_compatible_with_those_that_were_released() -> None:
         ),
     ],
 )
-def test_what_stored_objects_or_their_writers_cannot_go_on_with_is_refused(
-    change: Change, said: str
-) -> None:
+def test_incompatible_change_is_reported(change: Change, said: str) -> None:
     (found,) = changed(change)
     assert said in found
 
@@ -112,16 +113,16 @@ def test_what_stored_objects_or_their_writers_cannot_go_on_with_is_refused(
         lambda m: m["spec"]["names"]["shortNames"].append("gguf"),
     ],
 )
-def test_what_lets_more_in_passes(change: Change) -> None:
+def test_compatible_change_is_accepted(change: Change) -> None:
     assert changed(change) == []
 
 
-def test_a_definition_that_is_gone_is_missed() -> None:
+def test_removed_definition_is_reported() -> None:
     old = load(CRDS)
-    assert list(incompatible(old, {})) == [f"{name}: is gone" for name in old]
+    assert list(incompatible(old, {})) == [f"{name}: was removed" for name in old]
 
 
-def test_prose_does_not_count_and_fields_of_such_names_do() -> None:
+def test_descriptions_are_ignored_but_not_fields_of_that_name() -> None:
     schema = {"description": "x", "properties": {"message": {"type": "string"}}}
     assert without_prose(schema) == {"properties": {"message": {"type": "string"}}}
 
@@ -149,7 +150,7 @@ values = st.fixed_dictionaries(
 
 
 @given(schemas(), schemas(), values)
-def test_what_the_old_schema_takes_the_new_one_takes_where_nothing_is_said(
+def test_values_stay_valid_if_no_difference_is_reported(
     old: Schema, new: Schema, value: dict[str, Any]
 ) -> None:
     if not list(faults(old, value)) and not list(differences(old, new, "")):
@@ -157,5 +158,5 @@ def test_what_the_old_schema_takes_the_new_one_takes_where_nothing_is_said(
 
 
 @given(schemas())
-def test_a_schema_is_compatible_with_itself(schema: Schema) -> None:
+def test_schema_is_compatible_with_itself(schema: Schema) -> None:
     assert list(differences(schema, schema, "")) == []

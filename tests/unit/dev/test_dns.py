@@ -1,4 +1,4 @@
-"""What counts as an answer of the cluster's DNS."""
+"""Which replies count as an answer of the cluster's DNS."""
 
 import struct
 
@@ -30,5 +30,5 @@ def test_reply_with_the_address_is_an_answer() -> None:
         pytest.param(reply(code=0, answers=1, data=bytes(4)), id="another address"),
     ],
 )
-def test_other_replies_are_no_answer(bad: bytes) -> None:
+def test_other_replies_are_not_answers(bad: bytes) -> None:
     assert not is_in_answer(bad, "10.96.0.1")

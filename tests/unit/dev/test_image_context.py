@@ -1,4 +1,4 @@
-"""What goes into the images, and what their archives are keyed by."""
+"""The content of the images, and the keys of their archives."""
 
 import os
 import re
@@ -26,7 +26,7 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_context_is_what_dockerignore_lets_through() -> None:
+def test_context_matches_dockerignore() -> None:
     lines = (CHECKOUT / ".dockerignore").read_text().splitlines()
     assert {line[1:] for line in lines if line.startswith("!")} == set(context.INCLUDED)
 
@@ -49,7 +49,7 @@ def test_renamed_file_changes_the_digest(checkout: Path) -> None:
     assert context.digest(checkout) != before
 
 
-def test_times_and_byte_code_leave_the_digest_as_it_is(checkout: Path) -> None:
+def test_times_and_byte_code_do_not_change_the_digest(checkout: Path) -> None:
     before = context.digest(checkout)
     os.utime(checkout / "LICENSE", (0, 0))
     (checkout / "operator" / "__pycache__").mkdir()
@@ -57,46 +57,44 @@ def test_times_and_byte_code_leave_the_digest_as_it_is(checkout: Path) -> None:
     assert context.digest(checkout) == before
 
 
-def test_files_outside_the_build_leave_the_digest_as_it_is(checkout: Path) -> None:
+def test_files_outside_the_build_do_not_change_the_digest(checkout: Path) -> None:
     before = context.digest(checkout)
     (checkout / "docs.md").write_text("words")
     assert context.digest(checkout) == before
 
 
-def test_copy_holds_the_same_build(
-    checkout: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_copy_has_the_same_digest(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     copied = tmp_path_factory.mktemp("copy")
     context.copy(checkout, copied)
     assert context.digest(copied) == context.digest(checkout)
 
 
-def test_dockerfile_starts_from_the_base_that_is_made_here() -> None:
+def test_dockerfile_uses_the_base_image_that_is_built_here() -> None:
     stages = re.findall(r"^FROM (\S+)(?: AS (\S+))?$", DOCKERFILE, re.MULTILINE)
     own = {name for _, name in stages if name}
     assert {image for image, _ in stages} - own == {"${BASE}"}
     assert f"\nARG BASE={base.NAME}\n" in DOCKERFILE
 
 
-def test_nothing_is_installed_into_the_image_without_its_hash() -> None:
+def test_every_package_in_the_image_is_installed_by_its_hash() -> None:
     installs = re.findall(r"pip (?:--python \S+ )?install (.*)", DOCKERFILE)
     assert len(installs) == 4
     for options in installs:
         assert "--require-hashes" in options or "--no-index" in options
 
 
-def test_image_runs_as_a_number_that_is_not_root() -> None:
-    # By number: the kubelet can't tell of a name whether it is root.
+def test_image_runs_as_a_numeric_non_root_user() -> None:
+    # By number: the kubelet can't check whether a name is root's.
     *_, user = re.findall(r"^USER (\d+):\d+$", DOCKERFILE, re.MULTILINE)
     assert int(user) > 0
 
 
-def test_unknown_image_is_told_with_the_known_ones() -> None:
+def test_error_for_an_unknown_image_lists_the_known_ones() -> None:
     with pytest.raises(
-        DevError, match="there are: roadstead, minio, postgres, traefik, llama-server"
+        DevError, match="expected one of roadstead, minio, postgres, traefik, llama-server"
     ):
         archive.ensure("roadsted")
 
 
-def test_images_are_named_as_the_local_cluster_calls_them() -> None:
+def test_image_reference_is_that_of_the_local_cluster() -> None:
     assert archive.reference("llama-server") == "localhost/llama-server:dev"

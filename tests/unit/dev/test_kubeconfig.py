@@ -1,4 +1,4 @@
-"""Certificates and the kubeconfigs that carry them."""
+"""Certificates and the kubeconfigs that contain them."""
 
 import base64
 import datetime as dt
@@ -16,7 +16,7 @@ NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 PAIR = Pair(certificate=b"certificate", key=b"key")
 
 
-def test_kubeconfig_carries_all_it_needs() -> None:
+def test_kubeconfig_embeds_its_certificates() -> None:
     text = kubeconfig.render(server=API_SERVER, ca=b"authority", client=PAIR)
     config = json.loads(text)
     user = config["users"][0]["user"]
@@ -34,7 +34,7 @@ def test_kubeconfig_context_names_its_cluster_and_user() -> None:
     assert context["context"]["user"] == config["users"][0]["name"]
 
 
-def test_kubeconfig_file_is_for_its_owner_alone(tmp_path: Path) -> None:
+def test_kubeconfig_is_readable_by_its_owner_only(tmp_path: Path) -> None:
     path = tmp_path / "kubeconfig"
     path.write_text("older")
     path.chmod(0o644)
@@ -43,7 +43,7 @@ def test_kubeconfig_file_is_for_its_owner_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(SUBJECTS))
-def test_certificate_is_signed_by_the_authority(name: str) -> None:
+def test_certificate_is_signed_by_the_ca(name: str) -> None:
     authority = Authority(now=NOW)
     ca = x509.load_pem_x509_certificate(authority.pair.certificate)
     issued = x509.load_pem_x509_certificate(authority.issue(SUBJECTS[name]).certificate)
@@ -51,13 +51,13 @@ def test_certificate_is_signed_by_the_authority(name: str) -> None:
     assert issued.not_valid_before_utc <= NOW < issued.not_valid_after_utc
 
 
-def test_kubelet_is_named_as_the_node_authorizer_wants() -> None:
+def test_kubelet_certificate_matches_the_node_authorizer() -> None:
     pair = Authority(now=NOW).issue(SUBJECTS["kubelet"])
     subject = x509.load_pem_x509_certificate(pair.certificate).subject
     assert subject.rfc4514_string() == "CN=system:node:node1,O=system:nodes"
 
 
-def test_keys_are_for_their_owner_alone(tmp_path: Path) -> None:
+def test_keys_are_readable_by_their_owner_only(tmp_path: Path) -> None:
     certificates.issue_all(tmp_path, now=NOW)
     modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.glob("*.key")}
     assert set(modes) == {f"{name}.key" for name in (*SUBJECTS, "ca", "sa")}

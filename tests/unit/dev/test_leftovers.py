@@ -1,4 +1,4 @@
-"""What is taken off the machine, and what is left alone."""
+"""What is removed from the machine, and what is not."""
 
 from pathlib import Path
 
@@ -50,16 +50,16 @@ def test_no_tables_need_no_change() -> None:
     assert removal("") == ""
 
 
-def test_mounts_below_our_folder_come_innermost_first() -> None:
+def test_mounts_are_listed_innermost_first() -> None:
     pods = "/var/lib/roadstead-dev/kubelet/pods/a b"
     assert below(MOUNTINFO, [Path("/var/lib/roadstead-dev")]) == [f"{pods}/inner", pods]
 
 
-def test_bridge_without_ports_has_none() -> None:
+def test_bridge_without_ports_is_parsed() -> None:
     assert bridge_ports("") == bridge_ports("[{},{}]") == []
 
 
-def test_pods_never_leave_through_a_masquerade() -> None:
+def test_pod_network_has_no_masquerading() -> None:
     [bridge] = [cni_config()["plugins"]]
     assert isinstance(bridge, list)
     assert bridge[0]["ipMasq"] is False
@@ -72,6 +72,6 @@ def test_record_is_read_back() -> None:
     assert parse(render(record)) == record
 
 
-def test_half_a_record_is_no_record() -> None:
+def test_incomplete_record_is_ignored() -> None:
     assert parse('{"checkout": "/a"') is None
     assert parse('{"checkout": "/a"}') is None

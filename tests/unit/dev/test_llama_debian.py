@@ -1,4 +1,4 @@
-"""Debian's llama.cpp is taken only if it knows every flag that servers are started with."""
+"""Debian's llama.cpp is used only if it has every flag that servers are started with."""
 
 from pathlib import Path
 
@@ -10,21 +10,21 @@ from dev.images.llama_debian import build_number, missing_flags, unlisted_flags
 HELP = (Path(__file__).parents[1] / "manifests" / "llama-server-help.txt").read_text()
 
 
-def test_a_build_with_every_flag_lacks_none() -> None:
+def test_complete_build_has_no_missing_flags() -> None:
     assert missing_flags(HELP) == []
 
 
-def test_a_flag_that_is_gone_is_named() -> None:
+def test_missing_flag_is_reported() -> None:
     without = HELP.replace("--cache-ram", "--cache-size")
     assert "--cache-ram" in missing_flags(without)
 
 
-def test_a_flag_in_a_description_does_not_count() -> None:
+def test_flag_in_a_description_is_ignored() -> None:
     without = HELP.replace("\n--offline", "\n        --offline")
     assert missing_flags(without) == ["--offline"]
 
 
-def test_a_new_flag_is_named() -> None:
+def test_new_flag_is_reported() -> None:
     assert unlisted_flags(f"{HELP}\n-xf,   --exfiltrate URL    where to\n") == [
         "--exfiltrate",
         "-xf",
@@ -34,10 +34,10 @@ def test_a_new_flag_is_named() -> None:
 @pytest.mark.parametrize(
     "text", ["version: 0.7.0 (build 11669, commit Debian)", "version: 1 build: 11669 (abc)\n"]
 )
-def test_the_build_number_is_read(text: str) -> None:
+def test_build_number_is_parsed(text: str) -> None:
     assert build_number(text) == 11669
 
 
-def test_a_version_without_a_build_is_refused() -> None:
+def test_version_without_a_build_number_raises_an_error() -> None:
     with pytest.raises(DevError, match="no build number: version: unknown"):
         build_number("version: unknown")

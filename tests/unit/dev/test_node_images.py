@@ -1,4 +1,4 @@
-"""Archives that we write, and which images the node has already."""
+"""Archives of our images, and the detection of images that the node already has."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ def image(tmp_path: Path) -> ProgramImage:
     return ProgramImage(reference=TAG, program=program, arguments=("-v",))
 
 
-def test_same_program_makes_the_same_archive(tmp_path: Path, image: ProgramImage) -> None:
+def test_same_program_results_in_the_same_archive(tmp_path: Path, image: ProgramImage) -> None:
     write(image, tmp_path / "a.tar")
     write(image, tmp_path / "b.tar")
     assert (tmp_path / "a.tar").read_bytes() == (tmp_path / "b.tar").read_bytes()
@@ -38,7 +38,7 @@ def test_archive_runs_the_program_as_nobody(tmp_path: Path, image: ProgramImage)
     assert config == {"Entrypoint": ["/tool", "-v"], "User": "65534:65534"}
 
 
-def test_archive_is_known_by_its_config(tmp_path: Path, image: ProgramImage) -> None:
+def test_archive_is_identified_by_its_config(tmp_path: Path, image: ProgramImage) -> None:
     write(image, tmp_path / "a.tar")
     [(tag, identity)] = identities(tmp_path / "a.tar").items()
     with tarfile.open(tmp_path / "a.tar") as tar:
@@ -52,10 +52,10 @@ def test_archive_is_known_by_its_config(tmp_path: Path, image: ProgramImage) -> 
     ("rows", "loaded"),
     [
         pytest.param("", False, id="nothing there"),
-        pytest.param(f"{TAG} t sha256:m 1\n", False, id="the tag stands for an older image"),
+        pytest.param(f"{TAG} t sha256:m 1\n", False, id="the tag names an older image"),
         pytest.param(f"{TAG} t sha256:m 1\n{IDENTITY} t sha256:n 1\n", False, id="not tagged"),
         pytest.param(f"{TAG} t sha256:m 1\n{IDENTITY} t sha256:m 1\n", True, id="there"),
     ],
 )
-def test_image_is_loaded_when_its_tag_stands_for_it(rows: str, loaded: bool) -> None:
+def test_image_is_loaded_if_its_tag_names_it(rows: str, loaded: bool) -> None:
     assert is_loaded({TAG: IDENTITY}, HEADER + rows) is loaded

@@ -1,14 +1,14 @@
-"""A disk that is too small is refused before anything is built."""
+"""Too little disk space is reported before anything is built."""
 
 from dev.preflight import GIB, disk_problems
 
 
-def test_enough_disk_is_no_problem() -> None:
+def test_enough_disk_space_is_accepted() -> None:
     assert list(disk_problems(14 * GIB, 14 * GIB)) == []
 
 
-def test_too_small_a_disk_says_how_much_is_needed_and_left() -> None:
+def test_too_little_disk_space_is_reported_with_both_sizes() -> None:
     (problem,) = disk_problems(14 * GIB, GIB // 2)
-    assert problem.startswith("14 GiB of free disk are needed at ")
-    assert "0.5 GiB are left" in problem
+    assert problem.startswith("14 GiB of free disk are required at ")
+    assert "0.5 GiB are free" in problem
     assert "XDG_CACHE_HOME" in problem

@@ -1,4 +1,4 @@
-"""A process is known by more than its pid."""
+"""A process is identified by more than its pid."""
 
 import os
 import subprocess
@@ -24,11 +24,11 @@ def sleeper() -> Iterator[Process]:
 
 
 @given(st.text(max_size=15), st.integers(min_value=0))
-def test_start_time_is_read_whatever_the_name(name: str, ticks: int) -> None:
+def test_start_time_is_parsed_with_any_process_name(name: str, ticks: int) -> None:
     assert start_ticks(f"7 ({name}) S {'0 ' * 18}{ticks} 0 0") == ticks
 
 
-def test_zombie_has_ended() -> None:
+def test_zombie_counts_as_exited() -> None:
     assert start_ticks(f"7 (gone) Z {'0 ' * 18}42 0") is None
 
 
@@ -36,7 +36,7 @@ def test_running_process_is_alive(sleeper: Process) -> None:
     assert processes.is_alive(sleeper)
 
 
-def test_recycled_pid_is_not_our_process(sleeper: Process) -> None:
+def test_recycled_pid_is_another_process(sleeper: Process) -> None:
     assert not processes.is_alive(replace(sleeper, started=sleeper.started - 1))
 
 
@@ -44,13 +44,13 @@ def test_process_of_an_earlier_boot_is_not_alive(sleeper: Process) -> None:
     assert not processes.is_alive(replace(sleeper, boot="another"))
 
 
-def test_recycled_pid_is_not_ended(sleeper: Process) -> None:
-    processes.end([replace(sleeper, started=sleeper.started - 1)], grace_seconds=0)
+def test_recycled_pid_is_not_terminated(sleeper: Process) -> None:
+    processes.terminate([replace(sleeper, started=sleeper.started - 1)], grace_seconds=0)
     assert processes.is_alive(sleeper)
 
 
-def test_process_is_ended(sleeper: Process) -> None:
-    processes.end([sleeper], grace_seconds=10)
+def test_process_is_terminated(sleeper: Process) -> None:
+    processes.terminate([sleeper], grace_seconds=10)
     assert not processes.is_alive(sleeper)
 
 
@@ -60,13 +60,13 @@ def test_record_is_read_back(tmp_path: Path) -> None:
     assert processes.recorded(tmp_path) == {"etcd": process}
 
 
-def test_pid_file_holds_the_pid_alone(tmp_path: Path) -> None:
+def test_pid_file_has_only_the_pid(tmp_path: Path) -> None:
     processes.write_record(tmp_path, "etcd", Process(pid=77, started=4242, boot="a"))
     assert (tmp_path / "etcd.pid").read_text() == "77\n"
 
 
 @pytest.mark.parametrize("text", ["", "x", "12 13"])
-def test_broken_record_is_no_record(tmp_path: Path, text: str) -> None:
+def test_broken_record_is_ignored(tmp_path: Path, text: str) -> None:
     (tmp_path / "etcd.pid").write_text(text)
     (tmp_path / "etcd.started").write_text("1 b")
     assert processes.read_record(tmp_path, "etcd") is None

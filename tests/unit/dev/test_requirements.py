@@ -1,4 +1,4 @@
-"""requirements.txt pins what pyproject.toml asks for."""
+"""The requirements files pin the dependencies in pyproject.toml."""
 
 import re
 import tomllib
@@ -41,7 +41,7 @@ def test_every_pin_has_a_hash(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_no_index_is_named(name: str) -> None:
+def test_requirements_name_no_index(name: str) -> None:
     text = (CHECKOUT / name).read_text()
     assert "://" not in text
     assert "--index-url" not in text

@@ -1,4 +1,4 @@
-"""What is granted by RBAC and what an audit log tells of, side by side."""
+"""Rights that RBAC grants, and rights in an audit log."""
 
 from typing import Any
 
@@ -50,19 +50,19 @@ def right(verb: str, resource: str = "pods", **more: str) -> Right:
     return Right(account=ME, verb=verb, resource=resource, **more)
 
 
-def test_rules_are_every_combination_of_what_they_name() -> None:
+def test_rule_grants_every_combination() -> None:
     found = granted([role(rule("get list", "pods services"))], [binding()])
     assert found == {
         right(verb, resource) for verb in ("get", "list") for resource in ("pods", "services")
     }
 
 
-def test_rules_of_a_role_add_up() -> None:
+def test_rules_of_a_role_are_combined() -> None:
     found = granted([role(rule("get"), rule("get list", "pods secrets"))], [binding()])
     assert len(found) == 4
 
 
-def test_role_counts_in_its_binding_s_namespace_alone() -> None:
+def test_role_applies_to_the_namespace_of_its_binding_only() -> None:
     roles = [role(rule("get"), kind="Role", namespace="mine")]
     assert granted(roles, [binding(to="Role", namespace="mine")]) == {
         right("get", namespace="mine")
@@ -70,46 +70,46 @@ def test_role_counts_in_its_binding_s_namespace_alone() -> None:
     assert not granted(roles, [binding(to="Role", namespace="theirs")])
 
 
-def test_cluster_role_bound_in_a_namespace_counts_there_without_its_paths() -> None:
+def test_cluster_role_bound_in_a_namespace_grants_no_paths() -> None:
     rules = [rule("get"), {"verbs": ["get"], "nonResourceURLs": ["/metrics"]}]
     assert granted([role(*rules)], [binding(namespace="mine")]) == {right("get", namespace="mine")}
     assert right("get", "/metrics") in granted([role(*rules)], [binding()])
 
 
-def test_every_path_is_no_resource() -> None:
+def test_wildcard_path_is_not_a_resource() -> None:
     paths = {"verbs": ["get"], "nonResourceURLs": ["*"]}
     assert granted([role(paths)], [binding()]) == {right("get", "/*")}
 
 
-def test_binding_of_a_role_that_is_gone_or_of_a_group_gives_nothing() -> None:
+def test_binding_without_role_or_account_grants_nothing() -> None:
     group = {"kind": "Group", "name": "system:serviceaccounts"}
     assert not granted([], [binding()])
     assert not granted([role(rule("get"))], [binding(subject=group)])
 
 
-def test_names_are_granted_one_by_one() -> None:
+def test_resource_names_are_separate_rights() -> None:
     found = granted([role(rule("get", "secrets", resourceNames=["a", "b"]))], [binding()])
     assert found == {right("get", "secrets", name=name) for name in ("a", "b")}
 
 
-def test_events_tell_what_was_used_and_what_was_refused() -> None:
+def test_used_and_refused_rights_are_read_from_events() -> None:
     events = [event("list"), event("get", "secrets", "forbid", name="a", namespace="theirs")]
     assert used(events) == {right("list")}
     assert refused(events) == {right("get", "secrets", name="a", namespace="theirs")}
 
 
-def test_events_of_people_do_not_count() -> None:
+def test_events_of_users_are_ignored() -> None:
     by_hand = {**event("list"), "user": {"username": "admin"}}
     assert not used([by_hand])
 
 
-def test_path_is_used_without_its_query() -> None:
+def test_path_of_an_event_has_no_query() -> None:
     asked = {**event("get"), "requestURI": "/version?timeout=32s"}
     del asked["objectRef"]
     assert used([asked]) == {right("get", "/version")}
 
 
-def test_subresource_is_a_right_of_its_own() -> None:
+def test_subresource_is_a_separate_right() -> None:
     use = used([event("update", "models", subresource="status", name="a")])
     assert unused([right("update", "models"), right("update", "models/status")], use) == {
         right("update", "models")
@@ -129,7 +129,7 @@ def test_subresource_is_a_right_of_its_own() -> None:
         (right("get", "/*"), right("get", "/healthz")),
     ],
 )
-def test_right_covers_what_rbac_lets_it(grant: Right, use: Right) -> None:
+def test_right_covers_what_rbac_allows(grant: Right, use: Right) -> None:
     assert grant.covers(use)
 
 
@@ -152,12 +152,12 @@ def test_right_covers_no_more(grant: Right, use: Right) -> None:
     assert not grant.covers(use)
 
 
-def test_what_was_granted_and_not_used_is_named() -> None:
+def test_unused_right_is_reported() -> None:
     rights = granted([role(rule("get list delete", "secrets"))], [binding()])
     found = unused(rights, used([event("list", "secrets"), event("get", "secrets", name="a")]))
     assert [str(each) for each in found] == ["mine/operator: delete secrets in every namespace"]
 
 
 @pytest.mark.parametrize("wide", [right("*"), right("get", "*"), right("get", group="*")])
-def test_wildcard_is_always_more_than_was_used(wide: Right) -> None:
+def test_wildcard_always_counts_as_unused(wide: Right) -> None:
     assert unused([wide], [right("get")]) == {wide}

@@ -1,4 +1,4 @@
-"""The bill of materials is what was found to be installed."""
+"""The bill of materials lists the installed packages."""
 
 import json
 import tarfile
@@ -55,18 +55,18 @@ def debian(documents: Path) -> list[Component]:
     return list(debian_packages(STATUS, "debian-12", documents))
 
 
-def test_debian_package_is_named_as_it_is_fetched(tmp_path: Path) -> None:
+def test_debian_package_has_its_purl(tmp_path: Path) -> None:
     (found,) = debian(tmp_path)
     assert str(found.purl) == "pkg:deb/debian/libfoo1@1:1.0-1%2Bb2?arch=amd64&distro=debian-12"
 
 
-def test_licences_of_a_debian_package_are_those_of_its_copyright_file(tmp_path: Path) -> None:
+def test_debian_licences_are_read_from_the_copyright_file(tmp_path: Path) -> None:
     (tmp_path / "libfoo1").mkdir()
     (tmp_path / "libfoo1" / "copyright").write_text(COPYRIGHT)
     assert licences(debian(tmp_path)[0]) == ["GPL-2+", "MIT"]
 
 
-def test_copyright_in_free_words_names_no_licence(tmp_path: Path) -> None:
+def test_free_text_copyright_has_no_licence(tmp_path: Path) -> None:
     (tmp_path / "libfoo1").mkdir()
     (tmp_path / "libfoo1" / "copyright").write_text("This is free.\nLicense: as you like\n")
     assert licences(debian(tmp_path)[0]) == []
@@ -93,13 +93,13 @@ def test_python_package_has_the_hash_of_its_wheel(tmp_path: Path) -> None:
         ([], []),
     ],
 )
-def test_licence_of_a_python_package_is_what_it_says(
+def test_python_licence_is_read_from_the_metadata(
     tmp_path: Path, lines: list[str], names: list[str]
 ) -> None:
     assert licences(python_package(distribution(tmp_path, "foo", *lines), None)) == names
 
 
-def test_document_is_of_our_program_and_lists_the_others(tmp_path: Path) -> None:
+def test_document_describes_our_program_and_lists_the_others(tmp_path: Path) -> None:
     ours = python_package(distribution(tmp_path, "roadstead"), None)
     found = json.loads(document([ours, *debian(tmp_path)]))
     assert (found["bomFormat"], found["specVersion"]) == ("CycloneDX", "1.6")
@@ -107,7 +107,7 @@ def test_document_is_of_our_program_and_lists_the_others(tmp_path: Path) -> None
     assert [each["name"] for each in found["components"]] == ["libfoo1"]
 
 
-def test_file_of_an_image_is_that_of_its_last_layer(tmp_path: Path) -> None:
+def test_file_is_read_from_the_last_layer(tmp_path: Path) -> None:
     archive = tmp_path / "image.tar"
     for number in (1, 2):
         (tmp_path / "a.txt").write_text(f"layer {number}")
@@ -118,5 +118,5 @@ def test_file_of_an_image_is_that_of_its_last_layer(tmp_path: Path) -> None:
         for name in ("1.tar", "2.tar", "manifest.json"):
             image.add(tmp_path / name, name)
     assert read(archive, "usr/a.txt") == b"layer 2"
-    with pytest.raises(DevError, match=r"has no usr/b\.txt"):
+    with pytest.raises(DevError, match=r"does not contain usr/b\.txt"):
         read(archive, "usr/b.txt")

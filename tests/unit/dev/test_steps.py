@@ -1,4 +1,4 @@
-"""Steps run side by side in lanes, in their order, and the first failure is what is raised."""
+"""Steps run side by side in lanes, in order, and the first failure is raised."""
 
 import threading
 from collections.abc import Callable
@@ -36,7 +36,7 @@ def test_lanes_run_at_the_same_time() -> None:
     assert not both.broken
 
 
-def test_a_step_waits_for_what_it_needs() -> None:
+def test_step_waits_for_its_needs() -> None:
     ran: list[str] = []
 
     def compile_slowly() -> None:
@@ -52,17 +52,17 @@ def test_a_step_waits_for_what_it_needs() -> None:
     assert ran == ["program", "image"]
 
 
-def test_a_need_that_is_there_already_is_not_waited_for() -> None:
+def test_completed_need_is_not_waited_for() -> None:
     ran: list[str] = []
     run([make_step("program", done=True), make_step("image", lambda: ran.append("image"))])
     assert ran == ["image"]
 
 
-def test_what_is_done_is_not_run() -> None:
+def test_done_step_is_not_run() -> None:
     run([make_step("program", lambda: pytest.fail("it was run"), done=True)])
 
 
-def test_the_first_failure_stops_the_others_and_is_raised() -> None:
+def test_first_failure_stops_the_others_and_is_raised() -> None:
     failed = threading.Event()
 
     def fail() -> None:
@@ -83,12 +83,12 @@ def test_the_first_failure_stops_the_others_and_is_raised() -> None:
         run(steps)
 
 
-def test_what_is_left_is_the_longest_lane() -> None:
+def test_remaining_time_is_that_of_the_longest_lane() -> None:
     steps = [make_step("a", seconds=60), make_step("b", seconds=30)]
     steps += [make_step("c", lane="two", seconds=80)]
     assert seconds_left(steps, {}) == 90
     assert seconds_left(steps, {"a": 50.0}) == 80
 
 
-def test_a_step_that_is_late_has_something_left() -> None:
+def test_overdue_step_has_a_tenth_left() -> None:
     assert seconds_left([make_step("a", seconds=60)], {"a": 600.0}) == 6

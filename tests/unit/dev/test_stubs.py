@@ -1,4 +1,4 @@
-"""What is left out of upstream modules is left out of their copies, and of nothing else."""
+"""Files are left out of the copies of upstream modules, and of nothing else."""
 
 import dataclasses
 import re
@@ -24,19 +24,19 @@ def copied(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A module of ours with a file that takes the place of one upstream."""
+    """A module of ours with a file that replaces one upstream."""
     _write(tmp_path / "dev-go" / FOLDER / "shop", "sms/send.go", text="ours")
     return tmp_path / "dev-go"
 
 
-def test_a_copy_has_our_files_and_lacks_the_removed(folder: Path, copied: Path) -> None:
+def test_copy_has_our_files_and_lacks_the_removed_ones(folder: Path, copied: Path) -> None:
     apply(STUB, replacements(folder, STUB), copied)
     found = {str(p.relative_to(copied)): p.read_text() for p in copied.rglob("*") if p.is_file()}
     assert found == {"go.mod": "upstream", "sms/send.go": "ours", "shop.go": "upstream"}
 
 
 @pytest.mark.parametrize("file", ["sms/client.go", "sms/send.go"])
-def test_a_file_that_upstream_has_no_more_is_named(folder: Path, copied: Path, file: str) -> None:
+def test_missing_upstream_file_is_reported(folder: Path, copied: Path, file: str) -> None:
     (copied / file).unlink()
     with pytest.raises(BuildFailed, match=f"example.com/shop has no file {file}"):
         apply(STUB, replacements(folder, STUB), copied)
@@ -49,12 +49,12 @@ def test_every_stub_changes_a_module_that_is_verified(name: str, stub: Stub) -> 
     assert stub.removed or replacements(GO_MODULES / name, stub)
 
 
-def test_every_file_of_ours_belongs_to_a_stub() -> None:
+def test_every_replacement_file_belongs_to_a_stub() -> None:
     for folder in GO_MODULES.glob(f"*/{FOLDER}/*"):
         assert folder.name in {stub.folder for stub in STUBS[folder.parent.parent.name]}
 
 
-def test_programs_are_built_anew_when_a_stub_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_programs_are_rebuilt_when_a_stub_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     traefik = GO_PROGRAMS["traefik"]
     before = content_key(traefik, GO_MODULES)
     first, *others = STUBS["cluster"]
@@ -63,7 +63,7 @@ def test_programs_are_built_anew_when_a_stub_changes(monkeypatch: pytest.MonkeyP
     assert content_key(traefik, GO_MODULES) != before
 
 
-def test_programs_are_built_anew_when_a_file_of_ours_moves(tmp_path: Path) -> None:
+def test_programs_are_rebuilt_when_a_replacement_file_moves(tmp_path: Path) -> None:
     traefik = GO_PROGRAMS["traefik"]
     module = tmp_path / traefik.module
     _write(module / FOLDER / "traefik", "pkg/one.go")

@@ -1,4 +1,4 @@
-"""Which cluster the environment asks for."""
+"""The cluster that the environment selects."""
 
 from pathlib import Path
 
@@ -8,11 +8,11 @@ from dev.cluster.target import current
 from dev.errors import DevError
 
 
-def test_local_cluster_is_used_unless_asked_otherwise() -> None:
+def test_local_cluster_is_the_default() -> None:
     assert current({"KUBECONFIG": "/somebody/elses"}) is None
 
 
-def test_current_cluster_is_the_one_of_the_kubeconfig(tmp_path: Path) -> None:
+def test_current_cluster_is_that_of_the_kubeconfig(tmp_path: Path) -> None:
     config = tmp_path / "config"
     config.touch()
     assert current({"DEMO_CLUSTER": "current", "KUBECONFIG": str(config)}) == config
@@ -24,6 +24,6 @@ def test_current_cluster_without_a_kubeconfig_is_an_error(path: str) -> None:
         current({"DEMO_CLUSTER": "current", "KUBECONFIG": path})
 
 
-def test_unknown_wish_is_an_error() -> None:
+def test_unknown_demo_cluster_is_an_error() -> None:
     with pytest.raises(DevError, match="current"):
         current({"DEMO_CLUSTER": "kind"})

@@ -1,4 +1,4 @@
-"""Modules and classes of the product have names of their own, so that one search finds one."""
+"""Modules and classes of the product have unique names, so that a search finds one."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def repeated(names: Iterator[str]) -> list[str]:
     return [name for name, count in Counter(names).items() if count > 1]
 
 
-def test_no_two_modules_have_one_name() -> None:
+def test_module_names_are_unique() -> None:
     assert repeated(path.stem for path in MODULES) == []
 
 
-def test_no_two_public_classes_have_one_name() -> None:
+def test_public_class_names_are_unique() -> None:
     trees = (ast.parse(path.read_text()) for path in MODULES)
     classes = (node.name for tree in trees for node in tree.body if isinstance(node, ast.ClassDef))
     assert repeated(name for name in classes if not name.startswith("_")) == []

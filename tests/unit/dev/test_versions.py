@@ -1,4 +1,4 @@
-"""The pinned versions are the ones that Go is given."""
+"""The pinned versions are those that Go uses."""
 
 import re
 from pathlib import Path
@@ -27,19 +27,19 @@ def test_go_sum_verifies_the_pinned_version(program: GoProgram) -> None:
     assert any(line.startswith(f"{program.requires} {program.version} h1:") for line in lines)
 
 
-def test_definitions_are_made_from_the_pinned_types() -> None:
+def test_definitions_are_generated_from_the_pinned_types() -> None:
     text = (GO_MODULES / "monitoring" / "go.mod").read_text()
     assert f"/pkg/apis/monitoring {PROMETHEUS_OPERATOR}\n" in text
 
 
-def test_files_are_judged_by_the_llama_cpp_that_the_chart_serves_and_tests_build() -> None:
+def test_gguf_checks_match_the_llama_cpp_of_chart_and_tests() -> None:
     server = yaml.safe_load(VALUES.read_text())["images"]["server"]
     assert server.endswith(f":server-{LLAMA_CPP_BUILD}")
     assert f"b{LLAMA_CPP}" == f"{LLAMA_CPP_BUILD}.0.0"
 
 
 @pytest.mark.parametrize("module", sorted(path.name for path in GO_MODULES.iterdir()))
-def test_every_module_asks_for_the_same_go(module: str) -> None:
+def test_every_module_requires_the_same_go_version(module: str) -> None:
     text = (GO_MODULES / module / "go.mod").read_text()
     major, minor = GO_MINIMUM
     assert re.search(rf"^go {major}\.{minor}(\.0)?$", text, re.MULTILINE)
@@ -56,7 +56,7 @@ def test_kubernetes_siblings_are_of_the_same_release() -> None:
 @pytest.mark.parametrize(
     ("name", "output"), [("toxiproxy", "server"), ("helm", "helm"), ("kubelet", "kubernetes")]
 )
-def test_go_names_a_program_after_its_package(name: str, output: str) -> None:
+def test_go_output_name_is_that_of_the_package(name: str, output: str) -> None:
     assert go_output_name(GO_PROGRAMS[name]) == output
 
 
@@ -64,7 +64,7 @@ def test_go_names_a_program_after_its_package(name: str, output: str) -> None:
     ("text", "version"),
     [("go1.26.8\n", (1, 26)), ("go1.9", (1, 9)), ("go1.27rc1", (1, 27)), ("devel", (0, 0))],
 )
-def test_go_version_is_read(text: str, version: tuple[int, int]) -> None:
+def test_go_version_is_parsed(text: str, version: tuple[int, int]) -> None:
     assert go_version(text) == version
 
 
@@ -74,6 +74,6 @@ def test_programs_in_one_binary_are_counted_once() -> None:
     assert usual_seconds("kubelet", "helm") == alone + GO_PROGRAMS["helm"].usual_seconds
 
 
-def test_programs_of_one_module_have_keys_of_their_own() -> None:
+def test_programs_of_one_module_have_different_keys() -> None:
     keys = [content_key(each, GO_MODULES) for each in GO_PROGRAMS.values()]
     assert len(set(keys)) == len(keys)

@@ -1,4 +1,4 @@
-"""The tests of faults, as the page of faults lists them."""
+"""The tests of faults, as docs/reference/faults.md lists them."""
 
 from dev.checks.references.faults import MarkedTest, marked_in, marked_tests, page, titles
 from tests.support.faults_table import FAULTS
@@ -21,7 +21,7 @@ def marked(fault: str, test: str, heals: str) -> MarkedTest:
     return MarkedTest(fault=fault, file="faults/test_x.py", test=test, heals=heals)
 
 
-def test_marks_are_those_of_modules_of_tests_and_of_their_cases() -> None:
+def test_marks_of_modules_tests_and_cases_are_found() -> None:
     assert list(marked_in(MODULE, "faults/test_x.py")) == [
         marked("R1", "test_one", "everything"),
         marked("R2", "test_one", "the transfer resumes"),
@@ -36,9 +36,9 @@ def test_page_has_a_section_for_each_fault() -> None:
     assert "| `faults/test_x.py::test_two` | a \\| b |\n" in text
 
 
-def test_titles_are_those_of_the_table() -> None:
+def test_titles_match_the_table() -> None:
     assert titles() == FAULTS
 
 
-def test_each_fault_is_tested_and_no_other() -> None:
+def test_exactly_the_listed_faults_are_tested() -> None:
     assert {each.fault for each in marked_tests()} == set(FAULTS)

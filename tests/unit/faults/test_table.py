@@ -1,4 +1,4 @@
-"""The table of faults says all that failed, and is not longer than it must be."""
+"""The table of faults names every failure and is as short as possible."""
 
 from tests.support.faults_table import Line, table
 
@@ -11,11 +11,11 @@ def rows(lines: list[Line]) -> list[str]:
     return [row for row in table(lines) if row.startswith("| R22 ")]
 
 
-def test_a_few_cases_have_a_row_each() -> None:
+def test_few_cases_have_a_row_each() -> None:
     assert len(rows([line(f"test_one[{number}]") for number in range(5)])) == 5
 
 
-def test_many_cases_of_a_test_are_one_row_that_names_what_failed() -> None:
+def test_many_cases_are_one_row_with_the_failure() -> None:
     cases = [line(f"test_one[{number}]") for number in range(100)]
     failed = [*cases, line("test_one[last]", "failed"), line("test_other")]
     assert rows(failed) == [
@@ -25,5 +25,5 @@ def test_many_cases_of_a_test_are_one_row_that_names_what_failed() -> None:
     assert "| passed |" in rows(cases)[0]
 
 
-def test_a_fault_without_a_test_is_said_to_be_not_run() -> None:
+def test_fault_without_a_test_is_not_run() -> None:
     assert len([row for row in table([]) if "not run" in row]) == 24

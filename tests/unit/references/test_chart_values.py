@@ -1,4 +1,4 @@
-"""The reference of the chart's values: each has a description, a type and its default."""
+"""The reference of chart values: each has a description, a type and its default."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TEXT = (CHART / "values.yaml").read_text()
 
 
 def leaves(found: Sequence[Value]) -> Iterator[Value]:
-    """Those that are set themselves."""
+    """Values that can be set."""
     for each in found:
         yield from leaves(each.below) if each.below else [each]
 
@@ -35,7 +35,7 @@ def test_page_lists_every_value_once() -> None:
     assert len(LEAVES) > 100
 
 
-def test_defaults_are_those_of_the_file() -> None:
+def test_defaults_match_the_file() -> None:
     whole = yaml.safe_load(TEXT)
     for each in LEAVES:
         node = whole
@@ -44,7 +44,7 @@ def test_defaults_are_those_of_the_file() -> None:
         assert yaml.safe_load(each.default) == node
 
 
-def test_comment_is_the_lines_right_above_a_value() -> None:
+def test_comment_is_directly_above_its_value() -> None:
     text = "# Of nothing.\n\na:\n  # One\n  # sentence.\n  b: 1\n  c: [x]\n  podLabels: {}\n"
     assert [(each.path, each.default, each.description) for each in leaves(values(text))] == [
         ("a.b", "1", "One sentence."),
@@ -62,6 +62,6 @@ def test_type_has_the_bounds_of_the_schema() -> None:
     assert found.pattern == "^a"
 
 
-def test_keyword_that_the_page_would_leave_out_is_refused() -> None:
+def test_unknown_schema_keyword_is_refused() -> None:
     with pytest.raises(UnknownKeyword, match=r"^a: .* multipleOf: add it to .*value_schemas\.py"):
         shape({"type": "integer", "multipleOf": 2}, "a")

@@ -22,7 +22,7 @@ def page() -> str:
     return reference(parser)
 
 
-def test_command_below_a_command_has_a_section_with_its_usage() -> None:
+def test_subcommand_has_a_section_with_its_usage() -> None:
     assert "## `tool do now`\nDo it now.\n" in page()
     assert "\ntool do now THING [--wait SECONDS] [--fast] [--mode {a,b}]\n" in page()
     assert "## `tool do`\n" not in page()
@@ -33,7 +33,7 @@ def test_argument_is_listed_with_its_default() -> None:
     assert "| `--wait SECONDS` | `0` | How long. |" in page()
 
 
-def test_arguments_that_exclude_each_other_are_listed_so() -> None:
+def test_mutually_exclusive_arguments_are_marked() -> None:
     assert "| `-f`, `--fast` |  | Quickly. Not together with `--mode`. |" in page()
     assert "A\\|b of tool do now. Not together with `--fast`." in page()
 

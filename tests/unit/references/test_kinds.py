@@ -1,4 +1,4 @@
-"""The reference of the API: nothing that a definition holds is missing from it."""
+"""The reference of the API contains everything in the definitions."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_every_rule_is_on_the_page_once_with_its_message() -> None:
     assert [each["rule"] for each in found if each["rule"].strip() not in PAGE] == []
 
 
-def test_every_link_leads_to_a_section() -> None:
+def test_every_link_has_a_section() -> None:
     headings = {anchor(line.lstrip("# ")) for line in PAGE.splitlines() if line.startswith("#")}
     links = set(re.findall(r"\]\(#([^)]+)\)", PAGE))
     assert links
@@ -69,7 +69,7 @@ def test_field_is_listed_with_its_bounds_and_default() -> None:
     ]
 
 
-def test_items_of_a_list_have_a_row_or_a_section_of_their_own() -> None:
+def test_list_items_have_a_row_or_a_section() -> None:
     text = {"type": "string", "description": "B."}
     thing = {"type": "object", "description": "C.", "properties": {"name": text}}
     schema = {
@@ -85,7 +85,7 @@ def test_items_of_a_list_have_a_row_or_a_section_of_their_own() -> None:
 
 
 @pytest.mark.parametrize("keyword", ["multipleOf", "x-kubernetes-preserve-unknown-fields"])
-def test_keyword_that_the_page_would_leave_out_is_refused(keyword: str) -> None:
+def test_unknown_schema_keyword_is_refused(keyword: str) -> None:
     node = {"type": "string", "description": "B.", keyword: 1}
     schema = {"type": "object", "description": "A.", "properties": {"name": node}}
     with pytest.raises(

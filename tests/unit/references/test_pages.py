@@ -1,4 +1,4 @@
-"""The references in docs/reference are those that the code makes."""
+"""The references in docs/reference are generated from the current code."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ PAGES = {path.name: (path, text) for path, text in pages().items()}
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_page_is_the_one_that_the_code_makes(name: str) -> None:
+def test_page_is_generated_from_the_current_code(name: str) -> None:
     path, text = PAGES[name]
     assert path.read_text() == text, f"docs/reference/{name} is outdated: run `make references`"
 
