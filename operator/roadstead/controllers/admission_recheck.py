@@ -51,7 +51,7 @@ class AdmissionRecheck:
         granted = Granted.parse(serve.status)
         demand = granted.demand if granted is not None else None
         verdict = judge(RecheckFacts(contract=facts, granted=demand, runs=runs))
-        self.usage.judged(serve, accepted=bool(verdict.accepted))
+        self.usage.set_verdict(serve, accepted=bool(verdict.accepted))
         return verdict
 
     async def _receipt(self, serve: ModelServe, now: datetime.datetime) -> Receipt | None:

@@ -122,5 +122,5 @@ class Dispatch:
     def _recount(self, name: Name) -> None:
         """A ModelServe came, changed or went: its contract is counted anew, once for many."""
         seen = self.cache.get(MODELSERVES, name[1], name[0])
-        for contract in self.usage.see(name, seen):
+        for contract in self.usage.update(name, seen):
             self.queues[RESOURCECONTRACTS].put(("", contract), delay=RECOUNT_SECONDS)

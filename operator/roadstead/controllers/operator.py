@@ -166,7 +166,7 @@ class Operator:
             children=self._children,
             urls=self._urls,
             catalogue=ModelCatalogue(
-                client=self._client, made=self._dispatch.made, quant=wiring.quant(settings)
+                client=self._client, on_created=self._dispatch.made, quant=wiring.quant(settings)
             ),
             status=status,
             platform=wiring.platform(settings),
