@@ -106,7 +106,7 @@ class ModelReconciler:
         retry = model.meta.annotations.get(ANNOTATION_RETRY, "")
         version = "" if model.digest else await self.sources.version(model)
         servers = self.servers(model)
-        self.transfers.wanted_by(uid, tenants(servers))
+        self.transfers.set_tenants(uid, tenants(servers))
         return ModelFacts(
             model=model,
             target=target,

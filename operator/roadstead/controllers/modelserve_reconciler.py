@@ -130,7 +130,7 @@ class ServeReconciler:
         if workload is None or not workload.ready:
             self.routes.forget(serve.meta.uid)
             return None
-        return self.routes.look(serve.meta.uid)
+        return self.routes.follow(serve.meta.uid)
 
     def _missing_kinds(self) -> list[Resource]:
         """Kinds that the gateway needs and that are not installed in this cluster."""
@@ -264,7 +264,7 @@ class ServeReconciler:
             api_key = self.keys.of(serve) if self.keys is not None else ""
             desired = desired_objects(serve, model, self.platform, api_key=api_key)
             if self.reach is not None:
-                await self.reach.open(serve.meta.namespace)
+                await self.reach.allow(serve.meta.namespace)
             await grant.extend(serve, model.meta.uid, desired[-1])
             observed = self._deployment(serve)
             desired[-1] = without_needless_rollout(desired[-1], observed)

@@ -86,7 +86,7 @@ async def test_a_leader_that_is_asked_to_end_hands_over_at_once(
         assert await first.code() == 0
         await replicas.leads(second)
     await served(operated)
-    assert "is released" in first.log.read_text()
+    assert "released the Lease" in first.log.read_text()
     one_after_the_other(first, second)
 
 

@@ -17,10 +17,10 @@ class Time:
 async def turns(number: int, *, lasting: float = 0.0) -> list[float]:
     """How long each turn was waited for."""
     time, waits = Time(), []
-    pacing = WatchBackoff(clock=time, sleep=time.sleep)
+    backoff = WatchBackoff(clock=time, sleep=time.sleep)
     for _ in range(number):
         asked = time.now
-        await pacing.turn("pods")
+        await backoff.wait("pods")
         waits.append(time.now - asked)
         time.now += lasting
     return waits
@@ -39,20 +39,20 @@ async def test_what_ends_at_once_is_begun_again_ever_more_slowly() -> None:
 
 async def test_after_one_that_lasted_pauses_begin_anew() -> None:
     time = Time()
-    pacing = WatchBackoff(clock=time, sleep=time.sleep)
+    backoff = WatchBackoff(clock=time, sleep=time.sleep)
     for _ in range(20):
-        await pacing.turn("pods")
+        await backoff.wait("pods")
     time.now += SHORT_WATCH_SECONDS
     asked = time.now
-    await pacing.turn("pods")
+    await backoff.wait("pods")
     assert time.now == asked
 
 
 async def test_each_has_pauses_of_its_own() -> None:
     time = Time()
-    pacing = WatchBackoff(clock=time, sleep=time.sleep)
+    backoff = WatchBackoff(clock=time, sleep=time.sleep)
     for _ in range(20):
-        await pacing.turn("pods")
+        await backoff.wait("pods")
     asked = time.now
-    await pacing.turn("models")
+    await backoff.wait("models")
     assert time.now == asked

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from roadstead.controllers.connection import EMPTY_LIST_PARAMS, TOO_OLD, SessionFactory
+from roadstead.controllers.connection import EMPTY_LIST_PARAMS, TOO_OLD_EVENT, SessionFactory
 from roadstead.controllers.own_writes import is_own_write
 from roadstead.controllers.watch_health import WatchHealth
 from roadstead.kube.resources import PODS
@@ -45,7 +45,7 @@ async def connected(
 
     app = web.Application()
     app.router.add_get("/{path:.*}", handle)
-    ours = connection or SessionFactory(kinds=["pods"], hearing=WatchHealth(listed=listed.append))
+    ours = connection or SessionFactory(kinds=["pods"], health=WatchHealth(listed=listed.append))
     async with TestServer(app) as server:
         url = str(server.make_url("/api/v1/pods"))
         found = ours.session(kopf.ConnectionInfo(server=url))
@@ -69,10 +69,8 @@ async def test_what_a_watch_tells_is_told() -> None:
 
 async def test_what_is_known_is_not_told_but_counts_as_heard() -> None:
     clock = itertools.count()
-    hearing = WatchHealth(lambda: next(clock))
-    connection = SessionFactory(
-        kinds=["pods"], hearing=hearing, known=lambda _, line: line == ADDED
-    )
+    health = WatchHealth(lambda: next(clock))
+    connection = SessionFactory(kinds=["pods"], health=health, known=lambda _, line: line == ADDED)
     answer = web.Response(body=ADDED + b"\n" + DELETED + b"\n")
     async with (
         connected(answer, [], connection=connection) as (session, url),
@@ -87,14 +85,14 @@ async def test_what_is_no_event_is_not_looked_at_as_one(line: bytes) -> None:
     cache = WatchCache()
     connection = SessionFactory(
         kinds=["pods"],
-        hearing=WatchHealth(),
+        health=WatchHealth(),
         known=lambda _, event: is_own_write(cache, PODS, event),
     )
     async with (
         connected(web.Response(body=line + b"\n"), [], connection=connection) as (session, url),
         session.get(url, params={"watch": "true"}) as found,
     ):
-        assert [told async for told in found.content.iter_chunked(2**20)] == [TOO_OLD + b"\n"]
+        assert [told async for told in found.content.iter_chunked(2**20)] == [TOO_OLD_EVENT + b"\n"]
 
 
 @pytest.mark.parametrize(
@@ -107,7 +105,7 @@ async def test_what_is_no_event_is_not_looked_at_as_one(line: bytes) -> None:
 )
 async def test_every_error_in_a_watch_is_one_after_which_kopf_lists_anew(line: bytes) -> None:
     body = ADDED + b"\n" + line + b"\n"
-    assert await watched(web.Response(body=body)) == [ADDED + b"\n", TOO_OLD + b"\n"]
+    assert await watched(web.Response(body=body)) == [ADDED + b"\n", TOO_OLD_EVENT + b"\n"]
 
 
 async def test_half_a_line_is_not_told() -> None:
@@ -116,7 +114,7 @@ async def test_half_a_line_is_not_told() -> None:
 
 @pytest.mark.parametrize("status", [400, 404, 410])
 async def test_a_watch_that_is_refused_is_too_old(status: int) -> None:
-    assert await watched(web.Response(status=status)) == [TOO_OLD + b"\n"]
+    assert await watched(web.Response(status=status)) == [TOO_OLD_EVENT + b"\n"]
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ class Reconcile:
     def __init__(self, serve: ModelServe, *, enabled: bool = True) -> None:
         self.api, self.serve = Api(), serve
         events = EventRecorder(self.api, instance="test")
-        self.writer = StatusWriter(self.api, WatchCache(), events, wrote=lambda *_: None)
+        self.writer = StatusWriter(self.api, WatchCache(), events, on_written=lambda *_: None)
         self.grant = Grant(serve.raw, SEEN, self.writer, enabled=enabled)
 
     async def extend(self, model: str = MODEL) -> list[Any]:

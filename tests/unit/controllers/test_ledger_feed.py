@@ -30,7 +30,7 @@ class Desk:
     def __init__(self) -> None:
         self.cache = WatchCache(INDEXES)
         self.outbox = Outbox(lambda: 0.0)
-        self.books = LedgerFeed(self.cache, self.outbox, now=lambda: NOW)
+        self.feed = LedgerFeed(self.cache, self.outbox, now=lambda: NOW)
 
     def waiting(self) -> list[ObjectRecord]:
         """What was put down since the last look."""
@@ -53,18 +53,18 @@ def desk() -> Desk:
 def test_new_server_is_put_down(desk: Desk) -> None:
     serve = make_serve()
     desk.cache.put(MODELSERVES, serve)
-    desk.books.see(MODELSERVES, serve)
+    desk.feed.update(MODELSERVES, serve)
     assert desk.server().name == "gemma"
 
 
 def test_server_that_is_gone_is_put_down_as_deleted(desk: Desk) -> None:
-    desk.books.see(MODELSERVES, make_serve())
+    desk.feed.update(MODELSERVES, make_serve())
     assert desk.server().status == "Deleted"
 
 
 def test_server_whose_name_another_one_has_by_now_is_put_down_as_deleted(desk: Desk) -> None:
     desk.cache.put(MODELSERVES, make_serve(uid="5a1b2c3d-0a1b-4c3d-8e9f-0a1b2c3d4e5f"))
-    desk.books.see(MODELSERVES, make_serve())
+    desk.feed.update(MODELSERVES, make_serve())
     found = desk.server()
     assert (found.server_uuid, found.status) == (UID, "Deleted")
 
@@ -73,7 +73,7 @@ def test_pod_of_a_server_puts_the_server_down_with_its_pods(desk: Desk) -> None:
     desk.cache.put(MODELSERVES, make_serve())
     pod = make_pod("gemma-1", UID, version=33)
     desk.cache.put(PODS, pod)
-    desk.books.see(PODS, pod)
+    desk.feed.update(PODS, pod)
     found = desk.server()
     assert (found.pod_names, found.pods_version) == (("gemma-1",), 33)
 
@@ -84,13 +84,13 @@ def test_pod_that_only_has_the_label_puts_nothing_down(desk: Desk, changes: Raw)
     pod = make_pod("gemma-1", UID)
     pod["metadata"] |= changes
     desk.cache.put(PODS, pod)
-    desk.books.see(PODS, pod)
+    desk.feed.update(PODS, pod)
     assert desk.waiting() == []
 
 
 def test_pod_that_is_gone_makes_the_view_newer(desk: Desk) -> None:
     desk.cache.put(MODELSERVES, make_serve())
-    desk.books.see(PODS, make_pod("gemma-1", UID, version=34))
+    desk.feed.update(PODS, make_pod("gemma-1", UID, version=34))
     found = desk.server()
     assert (found.pod_names, found.pods_version) == ((), 34)
 
@@ -98,22 +98,22 @@ def test_pod_that_is_gone_makes_the_view_newer(desk: Desk) -> None:
 def test_list_of_pods_makes_every_view_as_new(desk: Desk) -> None:
     desk.cache.note_list(PODS, 50)
     desk.cache.put(MODELSERVES, make_serve())
-    desk.books.see(MODELSERVES, make_serve())
+    desk.feed.update(MODELSERVES, make_serve())
     assert desk.server().pods_version == 50
 
 
 def test_pod_of_nobody_is_nothing_to_put_down(desk: Desk) -> None:
-    desk.books.see(PODS, make_pod("other-1", UID))
+    desk.feed.update(PODS, make_pod("other-1", UID))
     assert desk.waiting() == []
 
 
 def test_model_is_put_down(desk: Desk) -> None:
     model = make_object("Model", "gemma")
     desk.cache.put(MODELS, model)
-    desk.books.see(MODELS, model)
+    desk.feed.update(MODELS, model)
     assert len(desk.waiting()) == 1
 
 
 def test_sample_that_repeats_the_last_is_left_out(desk: Desk) -> None:
-    desk.books.took([SAMPLE, SAMPLE])
+    desk.feed.add_samples([SAMPLE, SAMPLE])
     assert len(desk.outbox) == 1

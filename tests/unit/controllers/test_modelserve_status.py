@@ -11,7 +11,7 @@ from roadstead.api.model import Model
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.workload import WorkloadState, observe
 from roadstead.controllers.modelserve_status import ServeObservation, model_blocker, status_of
-from roadstead.controllers.status_writer import ready_turn
+from roadstead.controllers.status_writer import ready_change
 from roadstead.policy.chain import Violation
 from roadstead.usage.figures import Figures
 from tests.support.builders import pods
@@ -107,7 +107,7 @@ def test_usage_is_shown_without_a_change_of_conditions() -> None:
     seen = ServeObservation(model=make_model(), workload=READY, usage=figures)
     status = status_of(again, seen, now=LATER)
     assert status == {**plain, **figures.fields()}
-    assert ready_turn(plain, status) is None
+    assert ready_change(plain, status) is None
 
 
 def test_a_modelserve_with_ready_pods_is_ready_and_has_an_address() -> None:

@@ -14,13 +14,13 @@ SERVER = {"namespace": "demo", "name": "gemma", "server_uuid": UID, "model": "ge
 def seen(*objects: tuple[Resource, Raw], gone: tuple[Resource, Raw] | None = None) -> None:
     """Objects that are there, and one that went."""
     cache = WatchCache({MODELSERVES: serve_references})
-    exposition = ObjectMetrics(cache)
+    object_metrics = ObjectMetrics(cache)
     for resource, raw in objects:
         cache.put(resource, raw)
-        exposition.see(resource, raw)
+        object_metrics.update(resource, raw)
     if gone is not None:
         cache.deleted(*gone)
-        exposition.see(*gone)
+        object_metrics.update(*gone)
 
 
 def test_server_that_is_ready_shows_as_one() -> None:

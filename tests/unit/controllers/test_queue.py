@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roadstead.controllers.queue import (
-    AWAY_BACKOFF,
     FIRST_BACKOFF,
     MAX_BACKOFF_SECONDS,
+    UNAVAILABLE_BACKOFF,
     Reconcile,
     WorkQueue,
     backoff,
@@ -100,7 +100,7 @@ async def test_an_object_that_fails_comes_again_and_holds_up_no_other() -> None:
 async def test_who_waits_for_the_api_server_waits_half_a_minute_at_most() -> None:
     failed = WorkQueue("test", _unavailable, workers=1)
     delays = [await failed._attempt(("", "a")) for _ in range(20)]
-    assert max(each or 0.0 for each in delays) == AWAY_BACKOFF
+    assert max(each or 0.0 for each in delays) == UNAVAILABLE_BACKOFF
 
 
 async def _unavailable(_: Name) -> float | None:

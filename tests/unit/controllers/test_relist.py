@@ -15,9 +15,9 @@ from roadstead.kube.watch_cache import WatchCache
 def heard(*answers: bool) -> list[str]:
     """The kinds that were told to be listed, after lists (False) and watches (True) of Pods."""
     told: list[str] = []
-    hearing = WatchHealth(listed=told.append)
+    health = WatchHealth(listed=told.append)
     for watch in answers:
-        hearing.answered("pods", watch=watch)
+        health.answered("pods", watch=watch)
     return told
 
 
@@ -58,9 +58,9 @@ def test_a_watch_that_begins_again_has_listed_nothing() -> None:
 
 def test_a_watch_that_is_had_again_after_a_failure_counts_as_listed() -> None:
     told: list[str] = []
-    hearing = WatchHealth(listed=told.append)
-    hearing.failed("pods")
-    hearing.answered("pods", watch=True)
+    health = WatchHealth(listed=told.append)
+    health.failed("pods")
+    health.answered("pods", watch=True)
     assert told == ["pods"]
 
 

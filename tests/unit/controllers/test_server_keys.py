@@ -155,7 +155,7 @@ async def test_a_secret_with_one_sign_of_ours_is_not_adopted(
 
 async def test_what_an_earlier_server_of_the_name_left_is_waited_for(world: World) -> None:
     await world.taken_by("serve-0", "gemma")
-    with pytest.raises(KubeConflict, match="still has to go"):
+    with pytest.raises(KubeConflict, match="of an earlier ModelServe still exists"):
         await world.keys.ensure(serve(), needed=True)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from roadstead.api.conditions import condition, merged
 from roadstead.api.raw import Raw
-from roadstead.controllers.status_writer import StatusWriter, ready_turn
+from roadstead.controllers.status_writer import StatusWriter, ready_change
 from roadstead.errors import KubeConflict, KubeRejected
 from roadstead.kube.kube_client import Object
 from roadstead.kube.kube_events import EventRecorder
@@ -47,7 +47,7 @@ class Written:
             self.api,
             self.cache,
             EventRecorder(self.api, instance="test"),
-            wrote=lambda _, raw: self.news.append(raw),
+            on_written=lambda _, raw: self.news.append(raw),
         )
 
 
@@ -112,9 +112,9 @@ async def test_an_event_that_is_refused_does_not_undo_the_write() -> None:
 def test_only_a_turn_that_stays_is_news(
     before: dict[str, Any], after: dict[str, Any], told: bool | None
 ) -> None:
-    turn = ready_turn(before, after)
+    turn = ready_change(before, after)
     assert (turn and turn[2]) == told
 
 
 def test_news_without_a_message_still_says_something() -> None:
-    assert ready_turn({}, ready(True, "Ready")) == ("Ready", "Ready is True", True)
+    assert ready_change({}, ready(True, "Ready")) == ("Ready", "Ready is True", True)

@@ -74,7 +74,7 @@ async def test_without_servers_nobody_is_let_in() -> None:
 async def test_namespace_is_let_in_before_its_first_server_is_there() -> None:
     site = Site()
     site.serve("b")
-    await site.reach.open("a")
+    await site.reach.allow("a")
     assert site.opened == ["a", "b"]
 
 
@@ -82,7 +82,7 @@ async def test_nothing_is_written_for_a_namespace_that_is_let_in() -> None:
     site = Site()
     site.serve("a")
     for _ in range(3):
-        await site.reach.open("a")
+        await site.reach.allow("a")
         await site.reach.review()
     assert len(site.api.writes) == 1
 
@@ -91,7 +91,7 @@ async def test_namespace_without_servers_is_shut_out_again() -> None:
     site = Site()
     for namespace in ("a", "b"):
         site.serve(namespace)
-        await site.reach.open(namespace)
+        await site.reach.allow(namespace)
     site.remove("a")
     await site.reach.review()
     assert site.opened == ["b"]
@@ -120,8 +120,8 @@ async def test_namespace_that_could_not_be_let_in_is_tried_again() -> None:
     site.serve("a")
     site.api.faults["apply", "NetworkPolicy"] = KubeRejected("no", status=403)
     with pytest.raises(KubeRejected):
-        await site.reach.open("a")
-    await site.reach.open("a")
+        await site.reach.allow("a")
+    await site.reach.allow("a")
     assert site.opened == ["a"]
 
 

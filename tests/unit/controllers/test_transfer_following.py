@@ -33,7 +33,7 @@ class Job:
         self.told: list[Resume] = []
         self.heard: list[Event | Blocked] = []
         self._remembers = remembers
-        self._pace = Pace(look=0.01, ask=0.05, grace=grace)
+        self._pace = Pace(pods=0.01, job=0.05, grace=grace)
 
     async def ask(self) -> Raw | None:
         return self.state
@@ -51,7 +51,7 @@ class Job:
             remember=self.remember,
             known=known,
             name="system/transfer-1",
-            hears=self.heard.append,
+            on_event=self.heard.append,
             pace=self._pace,
         )
         async with (
@@ -59,7 +59,7 @@ class Job:
             PodLog(Kubelet(one=[list(lines)]), "system", self.heard.append) as log,
         ):
             while True:
-                outcome = await following.look(log)
+                outcome = await following.poll(log)
                 if outcome is not None:
                     return outcome
                 await asyncio.sleep(0.01)
@@ -90,7 +90,7 @@ async def test_where_the_pod_is_gone_its_log_has_told_the_outcome() -> None:
 async def test_a_job_whose_pods_all_ended_without_an_outcome_is_told_as_a_crash(last: str) -> None:
     outcome = await Job(RUNNING, state=OVER).followed(last)
     assert isinstance(outcome, Failed)
-    assert (outcome.reason, "did not say" in outcome.message) == ("TransferCrashed", True)
+    assert (outcome.reason, "without an outcome" in outcome.message) == ("TransferCrashed", True)
 
 
 async def test_the_next_pod_is_told_of_an_upload_until_that_has_worked() -> None:

@@ -88,7 +88,7 @@ class Site:
         self.cache.put(MODELS, {"metadata": {"name": "gemma", "uid": UID}})
 
     def runner(self) -> JobRunner:
-        pace = Pace(look=0.01, ask=0.05, grace=0.2)
+        pace = Pace(pods=0.01, job=0.05, grace=0.2)
         return JobRunner(self.api, self.cache, TEMPLATE, namespace="system", pace=pace)
 
     async def begun(self, attempt: TransferAttempt) -> "asyncio.Task[Outcome]":
@@ -162,7 +162,7 @@ async def test_what_a_pod_elsewhere_says_of_the_job_counts_for_nothing(site: Sit
 async def test_the_next_operator_finds_what_was_begun(site: Site) -> None:
     await site.left(make_attempt(3))
     runner = site.runner()
-    assert await runner.found() == [make_attempt(3)]
+    assert await runner.find_running() == [make_attempt(3)]
     site.ends()
     assert await runner.run(make_attempt(3), lambda event: None) == FAILED
     assert site.api.made() == ["Job", "Secret"]
@@ -171,14 +171,14 @@ async def test_the_next_operator_finds_what_was_begun(site: Site) -> None:
 async def test_a_job_of_no_model_is_removed(site: Site) -> None:
     await site.left(make_attempt())
     site.cache.remove(MODELS, ("", "gemma"))
-    assert await site.runner().found() == []
+    assert await site.runner().find_running() == []
     assert site.api.objects == {}
 
 
 async def test_a_job_that_never_got_its_secret_is_removed(site: Site) -> None:
     await site.left(make_attempt())
     del site.api.objects[SECRETS, "system", JOB]
-    assert await site.runner().found() == []
+    assert await site.runner().find_running() == []
     assert site.api.objects == {}
 
 
@@ -196,7 +196,7 @@ async def test_a_job_whose_secret_is_of_no_use_is_removed(site: Site, change: An
     secret = site.api.objects[SECRETS, "system", JOB]
     secret["metadata"] |= change.get("metadata", {})
     secret["data"] = change.get("data", secret["data"])
-    assert await site.runner().found() == []
+    assert await site.runner().find_running() == []
     assert (JOBS, "system", JOB) not in site.api.objects
 
 

@@ -6,11 +6,11 @@ import pytest
 
 from roadstead.controllers.server_pods import pods_key
 from roadstead.controllers.transfer_pods import (
-    belonging,
-    blocking,
-    has_ended,
+    find_blocker,
+    in_namespace,
     is_deleting,
-    newest_begun,
+    is_finished,
+    newest_started,
     outcome_of,
     pods_of,
 )
@@ -59,8 +59,8 @@ def test_the_log_that_is_read_is_that_of_the_newest_pod_that_has_one() -> None:
         make_pod("first", at="2026-01-01T00:00:01Z", terminated={"exitCode": 4}),
         make_pod("third", at="2026-01-01T00:00:03Z", waiting={"reason": "ContainerCreating"}),
     ]
-    assert newest_begun(pods) == "second"
-    assert newest_begun(pods[2:]) == ""
+    assert newest_started(pods) == "second"
+    assert newest_started(pods[2:]) == ""
 
 
 def unscheduled(name: str, at: str) -> Any:
@@ -71,7 +71,7 @@ def unscheduled(name: str, at: str) -> Any:
 
 def test_what_keeps_the_newest_pod_from_beginning_is_found() -> None:
     first, second = "2026-01-01T00:00:01Z", "2026-01-01T00:00:02Z"
-    found = blocking([unscheduled("new", second), unscheduled("old", first)])
+    found = find_blocker([unscheduled("new", second), unscheduled("old", first)])
     assert found is not None
     assert (found.reason, "pod new" in found.message) == ("Unschedulable", True)
 
@@ -80,14 +80,14 @@ def test_a_pod_that_is_at_work_or_being_started_is_not_kept_from_it() -> None:
     older = unscheduled("old", "2026-01-01T00:00:00Z")
     at_work = make_pod("new", at="2026-01-01T00:00:01Z", running={})
     at_work["status"]["phase"] = "Running"
-    assert blocking([older, at_work]) is None
-    assert blocking([make_pod(waiting={"reason": "ContainerCreating"})]) is None
-    assert blocking([]) is None
+    assert find_blocker([older, at_work]) is None
+    assert find_blocker([make_pod(waiting={"reason": "ContainerCreating"})]) is None
+    assert find_blocker([]) is None
 
 
 def test_a_pod_of_another_namespace_says_nothing_of_the_job() -> None:
-    assert belonging([make_pod()], "system") == [make_pod()]
-    assert belonging([make_pod()], "demo") == []
+    assert in_namespace([make_pod()], "system") == [make_pod()]
+    assert in_namespace([make_pod()], "demo") == []
 
 
 def test_pods_are_found_by_their_job_or_else_by_their_server() -> None:
@@ -108,7 +108,7 @@ def test_pods_are_found_by_their_job_or_else_by_their_server() -> None:
     ],
 )
 def test_a_job_has_ended_once_its_pods_have(conditions: Any, over: bool) -> None:
-    assert has_ended({"status": {"conditions": conditions}}) is over
+    assert is_finished({"status": {"conditions": conditions}}) is over
 
 
 def test_a_job_is_on_its_way_out_from_when_it_is_deleted() -> None:

@@ -59,10 +59,10 @@ def test_another_runner_is_refused() -> None:
 @pytest.mark.parametrize("text", ["", "kind: Pod", "- kind: Job", "kind: [", "\x00"])
 async def test_a_template_of_no_job_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "job.yaml").write_text(text)
-    with pytest.raises(InvalidSettings, match="holds no template of a Job"):
+    with pytest.raises(InvalidSettings, match="is not a Job template"):
         await as_jobs(tmp_path / "job.yaml")
 
 
 async def test_a_template_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InvalidSettings, match="holds no template of a Job"):
+    with pytest.raises(InvalidSettings, match="is not a Job template"):
         await as_jobs(tmp_path / "job.yaml")

@@ -131,7 +131,7 @@ async def test_a_process_that_can_not_begin_is_told_by_its_code() -> None:
         told.start("1")
         outcome = await told.outcome("1")
     assert outcome.reason == "TransferCrashed"
-    assert "ended with code" in outcome.message
+    assert "exited with" in outcome.message
 
 
 async def test_a_process_that_was_killed_is_told_by_its_signal(silent: str, key: Path) -> None:

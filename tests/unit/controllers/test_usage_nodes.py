@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from roadstead.controllers.usage_nodes import (
-    KEEP_SECONDS,
+    ADDRESS_MAX_AGE_SECONDS,
     KUBELET_PORT,
-    SLOWEST_SECONDS,
+    MAX_KUBELET_PAUSE_SECONDS,
     Nodes,
     endpoint_of,
     pause,
@@ -60,14 +60,14 @@ def test_a_node_without_an_address_can_t_be_asked() -> None:
 async def test_a_node_is_read_once_and_anew_after_a_while_or_a_failure() -> None:
     api = Api()
     nodes = Nodes(api, interval=15)
-    for now in (0, 15, KEEP_SECONDS):
+    for now in (0, 15, ADDRESS_MAX_AGE_SECONDS):
         nodes.due(["a"], now)
         await nodes.endpoint("a", now)
     assert api.reads == 1
-    await nodes.endpoint("a", KEEP_SECONDS + 1)
+    await nodes.endpoint("a", ADDRESS_MAX_AGE_SECONDS + 1)
     assert api.reads == 2
-    nodes.heard({"a": ERROR}, (), 0)
-    await nodes.endpoint("a", KEEP_SECONDS + 2)
+    nodes.record({"a": ERROR}, (), 0)
+    await nodes.endpoint("a", ADDRESS_MAX_AGE_SECONDS + 2)
     assert api.reads == 3
 
 
@@ -83,10 +83,10 @@ def test_a_kubelet_that_fails_again_and_again_is_asked_more_and_more_seldom() ->
     for now in range(0, 1200, 15):
         if nodes.due(["a"], now):
             asked.append(now)
-            nodes.heard({"a": ERROR}, (), now)
+            nodes.record({"a": ERROR}, (), now)
     assert asked[:4] == [0, 15, 45, 105]
     assert len(asked) < 10
-    assert pause(1000, 15) == SLOWEST_SECONDS
+    assert pause(1000, 15) == MAX_KUBELET_PAUSE_SECONDS
 
 
 def test_each_turn_is_told_once_and_not_each_time(caplog: pytest.LogCaptureFixture) -> None:
@@ -94,7 +94,7 @@ def test_each_turn_is_told_once_and_not_each_time(caplog: pytest.LogCaptureFixtu
     nodes = Nodes(Api(), interval=15)
     for failed, good in ([("a", "b"), ()], [("a", "b"), ()], [(), ("a", "b")], [(), ("a", "b")]):
         nodes.due(["a", "b"], 0)
-        nodes.heard(dict.fromkeys(failed, ERROR), good, 0)
+        nodes.record(dict.fromkeys(failed, ERROR), good, 0)
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
     assert "a, b" in caplog.records[0].message
     assert "Forbidden: 403" in caplog.records[0].message
@@ -104,6 +104,6 @@ def test_many_nodes_are_told_of_in_one_line(caplog: pytest.LogCaptureFixture) ->
     names = [f"node-{number}" for number in range(10)]
     nodes = Nodes(Api(), interval=15)
     nodes.due(names, 0)
-    nodes.heard(dict.fromkeys(names, ERROR), (), 0)
+    nodes.record(dict.fromkeys(names, ERROR), (), 0)
     (record,) = caplog.records
     assert "node-0, node-1, node-2 and 7 other nodes" in record.message

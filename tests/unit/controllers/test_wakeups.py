@@ -84,7 +84,7 @@ def told(cache: WatchCache, news: ModelNews, version: int, **status: object) -> 
     meta = {"name": "gemma", "uid": "m", "resourceVersion": str(version), "generation": 1}
     model = {"metadata": meta, "status": status}
     cache.put(MODELS, model)
-    return news.there_is(cache, model)
+    return news.has_changed(cache, model)
 
 
 def test_a_model_that_only_counts_its_servers_anew_is_no_news_to_them() -> None:

@@ -246,14 +246,14 @@ async def test_an_orphan_of_an_earlier_serve_is_waited_for() -> None:
         "managedFields": OURS,
     }
     await world.forge("Deployment", changes, seen=True)
-    with pytest.raises(KubeConflict, match="still has to go"):
+    with pytest.raises(KubeConflict, match="of an earlier ModelServe still exists"):
         await world.apply(ALL)
 
 
 async def test_what_an_earlier_serve_of_this_name_left_is_waited_for() -> None:
     world = World()
     await world.apply(ALL, server=SERVER)
-    with pytest.raises(KubeConflict, match="still has to go"):
+    with pytest.raises(KubeConflict, match="of an earlier ModelServe still exists"):
         await world.apply([manifest(kind, server="serve-2") for kind in KINDS], server="serve-2")
 
 

@@ -15,7 +15,7 @@ def candidate(*seen: tuple[LeaseRecord | None, float]) -> Election:
     """One that has read these records at these times."""
     election = Election("me", TIMES)
     for record, at in seen:
-        election.read(record, at)
+        election.on_read(record, at)
     return election
 
 
@@ -24,8 +24,8 @@ def leader(at: float = 100) -> Election:
     election = candidate((MADE_BY_THE_CHART, at - 4))
     step = election.next(at, "now")
     assert step.action is Action.WRITE
-    election.asks(step, at)
-    election.wrote(step.record, "3", sent=at, now=at)
+    election.on_send(step, at)
+    election.on_written(step.record, "3", sent=at, now=at)
     return election
 
 
@@ -34,7 +34,7 @@ def takes_after(election: Election, now: float) -> float:
     waited = 0.0
     while (step := election.next(now + waited, "now")).action is Action.READ:
         waited += max(step.delay, 1 / 64)
-        election.asks(step, now + waited)
+        election.on_send(step, now + waited)
     return waited
 
 
@@ -90,8 +90,8 @@ def test_lease_that_is_gone_is_made_without_a_holder_and_waited_for() -> None:
     election = candidate((HELD, 100), (None, 101))
     step = election.next(101, "now")
     assert (step.action, step.record.holder, step.delay) == (Action.CREATE, "", 4)
-    election.asks(step, 105)
-    election.wrote(step.record, "4", sent=105, now=105)
+    election.on_send(step, 105)
+    election.on_written(step.record, "4", sent=105, now=105)
     assert not election.leads(105)
     assert takes_after(election, 105) == 15
 
@@ -106,16 +106,16 @@ def test_leader_may_write_from_when_its_claim_was_sent_until_the_deadline() -> N
 def test_renewal_counts_from_when_it_was_sent_not_from_its_answer() -> None:
     election = leader(100)
     step = election.next(102, "now")
-    election.asks(step, 102)
-    election.wrote(step.record, "4", sent=102, now=108)
+    election.on_send(step, 102)
+    election.on_written(step.record, "4", sent=102, now=108)
     assert election.held_until == 112
 
 
 def test_claim_answered_after_its_deadline_is_no_lead() -> None:
     election = candidate((MADE_BY_THE_CHART, 90))
     step = election.next(100, "now")
-    election.asks(step, 100)
-    election.wrote(step.record, "3", sent=100, now=111)
+    election.on_send(step, 100)
+    election.on_written(step.record, "3", sent=100, now=111)
     assert not election.leads(111)
     assert not election.lost(111)
 
@@ -123,9 +123,9 @@ def test_claim_answered_after_its_deadline_is_no_lead() -> None:
 def test_claim_whose_answer_was_lost_is_made_again_at_once() -> None:
     election = candidate((MADE_BY_THE_CHART, 90))
     step = election.next(100, "stamp")
-    election.asks(step, 100)
-    election.failed()
-    election.read(dataclasses.replace(step.record, version="3"), 101)
+    election.on_send(step, 100)
+    election.on_failure()
+    election.on_read(dataclasses.replace(step.record, version="3"), 101)
     assert takes_after(election, 101) == 0
 
 
@@ -136,29 +136,29 @@ def test_leader_renews_every_two_seconds() -> None:
 
 def test_leader_that_finds_another_has_lost() -> None:
     election = leader(100)
-    election.failed()
-    election.read(dataclasses.replace(HELD, version="7"), 103)
+    election.on_failure()
+    election.on_read(dataclasses.replace(HELD, version="7"), 103)
     assert election.lost(103)
 
 
 def test_leader_that_finds_no_holder_has_lost() -> None:
     election = leader(100)
-    election.failed()
-    election.read(dataclasses.replace(HELD, holder="", version="7"), 103)
+    election.on_failure()
+    election.on_read(dataclasses.replace(HELD, holder="", version="7"), 103)
     assert election.lost(103)
 
 
 def test_leader_that_finds_itself_goes_on_from_that_version() -> None:
     election = leader(100)
-    election.failed()
-    election.read(dataclasses.replace(HELD, holder="me", version="7"), 103)
+    election.on_failure()
+    election.on_read(dataclasses.replace(HELD, holder="me", version="7"), 103)
     assert election.next(103, "now").record.version == "7"
     assert election.leads(103)
 
 
 def test_leader_that_finds_no_lease_makes_it_with_its_own_name() -> None:
     election = leader(100)
-    election.read(None, 103)
+    election.on_read(None, 103)
     step = election.next(103, "now")
     assert (step.action, step.record.holder) == (Action.CREATE, "me")
     assert election.leads(103)

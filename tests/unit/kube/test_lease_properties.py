@@ -103,7 +103,7 @@ class Candidate:
         return any(each.what == what and each.holds(self.world.now) for each in self.faults)
 
     def _send(self, step: LeaseStep) -> None:
-        self.election.asks(step, self.clock())
+        self.election.on_send(step, self.clock())
         if self._suffers("requests lost"):
             self._later(5, self._unheard)
         else:
@@ -113,7 +113,7 @@ class Candidate:
     def _arrive(self, step: LeaseStep, sent: float) -> None:
         if step.action is Action.READ:
             seen = self.world.lease
-            heard: Callable[[], None] = lambda: self.election.read(seen, self.clock())  # noqa: E731
+            heard: Callable[[], None] = lambda: self.election.on_read(seen, self.clock())  # noqa: E731
         else:
             word, version = self.world.answer(step)
             heard = lambda: self._hear(step, word, version, sent)  # noqa: E731
@@ -124,16 +124,16 @@ class Candidate:
             self._later(self.away / 2, self.think)
 
     def _unheard(self) -> None:
-        self.election.failed()
+        self.election.on_failure()
         self.think()
 
     def _hear(self, step: LeaseStep, word: str, version: str, sent: float) -> None:
         if word == "written":
-            self.election.wrote(step.record, version, sent=sent, now=self.clock())
+            self.election.on_written(step.record, version, sent=sent, now=self.clock())
         elif word == "missing":
-            self.election.read(None, self.clock())
+            self.election.on_read(None, self.clock())
         else:
-            self.election.failed()
+            self.election.on_failure()
 
 
 def _by_hand(world: World, how: str) -> None:

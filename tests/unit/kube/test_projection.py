@@ -31,7 +31,7 @@ MUCH = "x" * 250_000
 MOST = 4096
 """Bytes that are kept of an object whose own content is small."""
 TABLES: dict[str, Mapping[Resource, Projection]] = {
-    "operator": cache_contents.KEPT,
+    "operator": cache_contents.PROJECTIONS,
     "webhooks": counting.KEPT,
     "forward-auth": server_index.KEPT,
 }
@@ -139,7 +139,7 @@ def test_of_a_child_that_no_server_owns_nothing_but_its_identity_is_kept(
     resource: Resource,
 ) -> None:
     raw = {**body(resource, labels=OURS), "spec": {"much": MUCH}, "data": {"more": MUCH}}
-    assert size(kept_of(resource, cache_contents.KEPT[resource], raw)) < MOST
+    assert size(kept_of(resource, cache_contents.PROJECTIONS[resource], raw)) < MOST
 
 
 @pytest.mark.parametrize("resource", [*CHILDREN, *ROUTES])
@@ -148,7 +148,7 @@ def test_a_child_of_a_server_is_kept_as_it_is_but_for_what_others_wrote(
 ) -> None:
     owners = [SERVERS_OWN] * (MAX_OWNERS + 1)
     raw = body(resource, labels={**OURS, "team": "a"}, ownerReferences=owners)
-    found = kept_of(resource, cache_contents.KEPT[resource], raw)
+    found = kept_of(resource, cache_contents.PROJECTIONS[resource], raw)
     assert (found["spec"], found["metadata"]["labels"]) == (EMPTY_SPEC, OURS)
     assert len(found["metadata"]["ownerReferences"]) == MAX_OWNERS
 
@@ -159,7 +159,7 @@ def test_of_a_pod_that_is_no_servers_nothing_but_its_identity_is_kept() -> None:
         "spec": {"containers": [{"env": MUCH}]},
         "status": {"m": MUCH},
     }
-    assert size(kept_of(PODS, cache_contents.KEPT[PODS], raw)) < MOST
+    assert size(kept_of(PODS, cache_contents.PROJECTIONS[PODS], raw)) < MOST
 
 
 def test_of_a_servers_pod_its_containers_are_kept_without_what_they_run() -> None:
@@ -167,6 +167,6 @@ def test_of_a_servers_pod_its_containers_are_kept_without_what_they_run() -> Non
     container = {"name": "a", "image": "i", "resources": {"limits": {"memory": "1Gi"}}}
     spec = {"nodeName": "n", "containers": [{**container, "args": [MUCH]}], "volumes": [MUCH]}
     raw = {**body(PODS, labels=job), "spec": spec, "status": {"phase": "Running"}}
-    found = kept_of(PODS, cache_contents.KEPT[PODS], raw)
+    found = kept_of(PODS, cache_contents.PROJECTIONS[PODS], raw)
     assert found["spec"] == {"nodeName": "n", "initContainers": [], "containers": [container]}
     assert found["status"] == {"phase": "Running"}

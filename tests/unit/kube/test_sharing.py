@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roadstead.kube.sharing import LIMIT, Sharing
+from roadstead.kube.sharing import MAX_SHARED_PARTS, Sharing
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -42,6 +42,6 @@ def test_one_and_true_stay_apart() -> None:
 
 def test_what_is_known_is_bounded() -> None:
     sharing = Sharing()
-    for number in range(2 * LIMIT):
+    for number in range(2 * MAX_SHARED_PARTS):
         sharing.of({"number": str(number)})
-    assert len(sharing) <= LIMIT
+    assert len(sharing) <= MAX_SHARED_PARTS
