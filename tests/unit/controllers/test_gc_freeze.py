@@ -1,4 +1,4 @@
-"""The garbage collector does not walk what the cache holds."""
+"""The objects of the cache are exempt from garbage collection."""
 
 import gc
 from collections.abc import Iterator
@@ -10,19 +10,19 @@ from roadstead.controllers.gc_freeze import FREEZE_GROWTH, GcFreeze
 
 @pytest.fixture(autouse=True)
 def thawed() -> Iterator[None]:
-    """The collector as it was."""
+    """Unfreeze the collector after the test."""
     yield
     gc.unfreeze()
 
 
-def test_a_cache_that_has_grown_is_frozen() -> None:
+def test_a_grown_cache_is_frozen() -> None:
     held = [{"name": str(number)} for number in range(FREEZE_GROWTH)]
     before = gc.get_freeze_count()
     assert GcFreeze(held.__len__).freeze_if_grown()
     assert gc.get_freeze_count() >= before + FREEZE_GROWTH
 
 
-def test_a_cache_is_frozen_only_when_it_is_larger_than_ever() -> None:
+def test_a_cache_is_frozen_only_beyond_its_largest_size() -> None:
     sizes = [
         FREEZE_GROWTH - 1,
         FREEZE_GROWTH,

@@ -1,4 +1,4 @@
-"""Servers that don't answer, and the others that are asked beside them."""
+"""Slow servers do not delay requests to other servers."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tests.support.waiting import assert_eventually
 
 ANSWERED = Reached(answered=True, reason="Answered", message="answers")
 HUNG = PROBES_AT_ONCE + SLOW_PROBES_AT_ONCE
-"""Servers that fill every slot there is."""
+"""The number of servers that fill all slots."""
 
 
 class Servers:
-    """Those whose name begins with `slow` never answer."""
+    """Servers whose name starts with `slow` never answer."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -37,7 +37,7 @@ def impatient(*, at_once: int = 1, slow: int = 1) -> ServerSlots:
     return ServerSlots(at_once=at_once, slow=slow, slow_after=0.01)
 
 
-async def test_server_is_routed_while_more_hang_than_there_are_slots() -> None:
+async def test_a_server_is_probed_while_more_servers_hang_than_slots_exist() -> None:
     servers = Servers()
     routes = Routes(probe=servers, clock=lambda: 0, on_change=lambda _: None)
     for number in range(HUNG):
@@ -49,7 +49,7 @@ async def test_server_is_routed_while_more_hang_than_there_are_slots() -> None:
         await routes.close()
 
 
-async def test_question_that_takes_long_gives_its_slot_back() -> None:
+async def test_a_slow_request_frees_its_slot() -> None:
     servers, slots = Servers(), impatient()
     slow = asyncio.create_task(slots.run(lambda: servers.ask("slow")))
     await assert_eventually(lambda: servers.asked)
@@ -58,14 +58,14 @@ async def test_question_that_takes_long_gives_its_slot_back() -> None:
     slow.cancel()
 
 
-async def test_slow_question_is_given_up_where_as_many_wait_already() -> None:
+async def test_a_slow_request_is_cancelled_without_a_free_slow_slot() -> None:
     servers, slots = Servers(), impatient(slow=0)
     with pytest.raises(TimeoutError, match="many others are slow"):
         await slots.run(lambda: servers.ask("slow"))
     await assert_eventually(lambda: servers.given_up)
 
 
-async def test_slow_question_is_answered_where_a_slot_is_left() -> None:
+async def test_a_slow_request_is_answered_in_a_slow_slot() -> None:
     slots, answer = impatient(), asyncio.Event()
 
     async def question() -> str:
@@ -77,7 +77,7 @@ async def test_slow_question_is_answered_where_a_slot_is_left() -> None:
     assert await task == "late"
 
 
-async def test_fault_of_a_question_is_the_callers() -> None:
+async def test_an_error_of_a_request_is_raised() -> None:
     async def question() -> str:
         raise ValueError("no")
 
@@ -85,7 +85,7 @@ async def test_fault_of_a_question_is_the_callers() -> None:
         await impatient().run(question)
 
 
-async def test_question_that_is_cancelled_gives_its_slots_back() -> None:
+async def test_a_cancelled_request_frees_its_slots() -> None:
     servers, slots = Servers(), impatient()
     for _ in range(3):
         task = asyncio.create_task(slots.run(lambda: servers.ask("slow")))

@@ -1,4 +1,4 @@
-"""What is read from a transfer's Job and its pods as Kubernetes has them."""
+"""The state of a transfer's Job and its pods."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ FAILED = Failed(reason="StoreFull", message="no space", retry=Retry.BACKOFF)
 
 
 def make_pod(name: str = "one", *, at: str = "2026-01-01T00:00:00Z", **state: Any) -> Any:
-    """A pod whose only container is in this state."""
+    """A pod with one container in this state."""
     return {
         "metadata": {"name": name, "namespace": "system", "creationTimestamp": at},
         "status": {"containerStatuses": [{"name": "transfer", "state": state}]},
@@ -33,7 +33,7 @@ def ended(code: int, message: str) -> Any:
     return make_pod(terminated={"exitCode": code, "message": message})
 
 
-def test_an_outcome_is_what_a_pod_left_that_ended_well() -> None:
+def test_a_completed_pod_has_an_outcome() -> None:
     assert outcome_of([make_pod(running={}), ended(0, event_line(FAILED))]) == FAILED
 
 
@@ -49,11 +49,11 @@ def test_an_outcome_is_what_a_pod_left_that_ended_well() -> None:
         pytest.param({"metadata": {"name": "one"}}, id="no status"),
     ],
 )
-def test_any_other_pod_tells_none(pod: Any) -> None:
+def test_any_other_pod_has_no_outcome(pod: Any) -> None:
     assert outcome_of([pod]) is None
 
 
-def test_the_log_that_is_read_is_that_of_the_newest_pod_that_has_one() -> None:
+def test_the_newest_started_pod_is_found() -> None:
     pods = [
         make_pod("second", at="2026-01-01T00:00:02Z", running={}),
         make_pod("first", at="2026-01-01T00:00:01Z", terminated={"exitCode": 4}),
@@ -69,14 +69,14 @@ def unscheduled(name: str, at: str) -> Any:
     return {**found, "status": {"phase": "Pending", "conditions": [condition]}}
 
 
-def test_what_keeps_the_newest_pod_from_beginning_is_found() -> None:
+def test_a_blocker_of_the_newest_pod_is_found() -> None:
     first, second = "2026-01-01T00:00:01Z", "2026-01-01T00:00:02Z"
     found = find_blocker([unscheduled("new", second), unscheduled("old", first)])
     assert found is not None
     assert (found.reason, "pod new" in found.message) == ("Unschedulable", True)
 
 
-def test_a_pod_that_is_at_work_or_being_started_is_not_kept_from_it() -> None:
+def test_a_running_or_starting_pod_has_no_blocker() -> None:
     older = unscheduled("old", "2026-01-01T00:00:00Z")
     at_work = make_pod("new", at="2026-01-01T00:00:01Z", running={})
     at_work["status"]["phase"] = "Running"
@@ -85,7 +85,7 @@ def test_a_pod_that_is_at_work_or_being_started_is_not_kept_from_it() -> None:
     assert find_blocker([]) is None
 
 
-def test_a_pod_of_another_namespace_says_nothing_of_the_job() -> None:
+def test_a_pod_in_another_namespace_does_not_belong_to_the_job() -> None:
     assert in_namespace([make_pod()], "system") == [make_pod()]
     assert in_namespace([make_pod()], "demo") == []
 
@@ -107,10 +107,10 @@ def test_pods_are_found_by_their_job_or_else_by_their_server() -> None:
         pytest.param([{"type": "FailureTarget", "status": "True"}], False, id="pods end still"),
     ],
 )
-def test_a_job_has_ended_once_its_pods_have(conditions: Any, over: bool) -> None:
+def test_a_complete_or_failed_job_is_finished(conditions: Any, over: bool) -> None:
     assert is_finished({"status": {"conditions": conditions}}) is over
 
 
-def test_a_job_is_on_its_way_out_from_when_it_is_deleted() -> None:
+def test_a_job_with_a_deletion_timestamp_is_deleting() -> None:
     assert is_deleting({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}})
     assert not is_deleting({"metadata": {}})

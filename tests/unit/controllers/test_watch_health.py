@@ -1,4 +1,4 @@
-"""How long watches have been silent."""
+"""The silence of watches."""
 
 from roadstead.controllers.watch_health import WatchHealth
 
@@ -11,11 +11,11 @@ class Clock:
         return self.now
 
 
-def test_nothing_is_silent_before_it_is_expected() -> None:
+def test_a_kind_is_not_silent_before_it_is_expected() -> None:
     assert WatchHealth(Clock()).longest_silence() == (0.0, "")
 
 
-def test_the_one_that_was_heard_of_last_is_not_the_longest_silent() -> None:
+def test_the_longest_silence_is_found() -> None:
     clock = Clock()
     health = WatchHealth(clock)
     health.expect(["models", "pods"])
