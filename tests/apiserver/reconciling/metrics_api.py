@@ -1,7 +1,7 @@
 """metrics.k8s.io at the real API server, served by a small server of the tests.
 
-It stands in for metrics-server, which asks kubelets, of which there are none here. The API server
-itself does what it does for metrics-server: it relays what the group is asked for.
+It replaces metrics-server, which needs kubelets, and there are none here. The API server
+itself behaves as with metrics-server: it relays the requests for the group.
 """
 
 from __future__ import annotations

@@ -74,8 +74,8 @@ async def test_the_grant_of_a_new_server_is_stored_first() -> None:
 async def test_a_new_server_needs_one_status_write() -> None:
     one = Reconcile(server())
     await one.extend()
-    made = {**TO_APPLY, "metadata": {"name": "gemma", "uid": "d", "generation": 1}}
-    seen = dataclasses.replace(SEEN, workload=observe(made, ()))
+    created = {**TO_APPLY, "metadata": {"name": "gemma", "uid": "d", "generation": 1}}
+    seen = dataclasses.replace(SEEN, workload=observe(created, ()))
     assert one.api.statuses == [one.grant.status(seen)]
     assert list(faults(status_schema("modelserves"), one.api.statuses[0])) == []
 
@@ -124,8 +124,8 @@ async def test_without_admission_nothing_is_granted() -> None:
 
 def available(count: int = 1, **state: Any) -> dict[str, Any]:
     """The status of a Deployment of one replica with this many ready."""
-    made = deployment(1, ready=count, **state)
-    return {**made, "status": {**made["status"], "availableReplicas": count}}
+    created = deployment(1, ready=count, **state)
+    return {**created, "status": {**created["status"], "availableReplicas": count}}
 
 
 THROUGH = available()
@@ -138,7 +138,7 @@ THROUGH = available()
         pytest.param(available(0), id="the new one is not ready"),
         pytest.param(available(total=2), id="an old one runs"),
         pytest.param(available(updated=0), id="nothing is of the new template"),
-        pytest.param(available(generation=2), id="not looked at by its controller yet"),
+        pytest.param(available(generation=2), id="not processed by its controller yet"),
         pytest.param({**THROUGH, "status": {}}, id="without a status"),
     ],
 )

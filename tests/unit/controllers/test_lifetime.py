@@ -14,7 +14,7 @@ from roadstead.controllers.lifetime import on_continued
 on_continued(lambda: sys.argv[1])
 print("ready", flush=True)
 sys.stdin.readline()
-print("went on", flush=True)
+print("continued", flush=True)
 """
 
 
@@ -39,4 +39,4 @@ def test_a_resumed_process_exits_if_it_lost_the_lease(fault: str, code: int, mes
         process.send_signal(signal.SIGCONT)
         out, err = process.communicate("\n")
     assert (process.returncode, err) == (code, message)
-    assert out == ("" if fault else "went on\n")
+    assert out == ("" if fault else "continued\n")

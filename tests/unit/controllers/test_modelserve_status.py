@@ -29,7 +29,7 @@ READY = WorkloadState(
     message="1 of 1 servers ready",
     started_at=NOW,
 )
-OF_MODEL = Violation(reason="ModelUnknown", message="nobody has it", field="spec.modelName")
+OF_MODEL = Violation(reason="ModelUnknown", message="unknown model", field="spec.modelName")
 OF_FLAGS = Violation(
     reason="InvalidRuntimeParams", message="no such flag", field="spec.runtimeParams"
 )
@@ -68,14 +68,14 @@ def test_every_status_matches_the_schema(
     stored: bool,
     states: list[dict[str, Any]],
     blocker: Violation | None,
-    made: bool,
+    created: bool,
     count: int,
     failed: bool,
     reason: str,
 ) -> None:
     phase: dict[str, Any] = {"phase": "Failed", "reason": reason} if failed else {}
     found = [pods.pod(f"gemma-{n}", server=state, **phase) for n, state in enumerate(states)]
-    workload = observe(pods.deployment(replicas=2, ready=count), found) if made else None
+    workload = observe(pods.deployment(replicas=2, ready=count), found) if created else None
     seen = ServeObservation(
         model=make_model() if stored else None, workload=workload, blocker=blocker
     )

@@ -30,7 +30,7 @@ def test_a_shortened_deployment_name_is_found() -> None:
 @pytest.mark.parametrize(
     "pod",
     [
-        pytest.param(changed(ownerReferences=[]), id="nobody's"),
+        pytest.param(changed(ownerReferences=[]), id="without an owner"),
         pytest.param(changed(ownerReferences=[{"kind": "ReplicaSet"}]), id="no controller"),
         pytest.param(
             changed(ownerReferences=[{**replica_set("gemma", "new"), "kind": "StatefulSet"}]),

@@ -99,7 +99,7 @@ class Site:
 
     async def leave_job(self, attempt: TransferAttempt) -> None:
         """Create the Job of an earlier operator."""
-        task = await self.begun(attempt)
+        task = await self.start(attempt)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 

@@ -29,7 +29,7 @@ STARTED = Started(
     resumed_bytes=0,
 )
 FAILED = Failed(reason="StoreFull", message="no space")
-LOGGED = '{"time": "2026-01-01T00:00:00.000Z", "level": "info", "message": "going on"}'
+LOGGED = '{"time": "2026-01-01T00:00:00.000Z", "level": "info", "message": "resuming"}'
 
 
 def progress(done: int) -> Progress:
@@ -60,24 +60,24 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextlib.asynccontextmanager
 async def following(kubelet: Kubelet, *pods: Any) -> AsyncIterator[tuple[PodLog, list[Event]]]:
-    heard: list[Event] = []
-    async with PodLog(kubelet, "system", heard.append) as log:
+    events: list[Event] = []
+    async with PodLog(kubelet, "system", events.append) as log:
         log.follow_newest(pods)
-        yield log, heard
+        yield log, events
 
 
 async def test_events_are_found_among_log_lines() -> None:
     lines = [event_line(STARTED), LOGGED, "Traceback", event_line(progress(5)), event_line(FAILED)]
-    async with following(Kubelet(one=[lines]), make_pod(running={})) as (log, heard):
+    async with following(Kubelet(one=[lines]), make_pod(running={})) as (log, events):
         await assert_eventually(lambda: log.outcome)
     assert (log.outcome, log.started) == (FAILED, STARTED)
-    assert heard == [STARTED, progress(5)]
+    assert events == [STARTED, progress(5)]
 
 
 async def test_an_interrupted_log_is_resumed() -> None:
     kubelet = Kubelet(one=[[event_line(STARTED)], [], [event_line(progress(7))]])
-    async with following(kubelet, make_pod(running={})) as (_, heard):
-        await assert_eventually(lambda: progress(7) in heard)
+    async with following(kubelet, make_pod(running={})) as (_, events):
+        await assert_eventually(lambda: progress(7) in events)
     assert kubelet.asked[:3] == [
         ("one", ""),
         ("one", "2026-01-01T00:00:01Z"),

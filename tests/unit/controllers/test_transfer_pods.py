@@ -42,7 +42,7 @@ def test_a_completed_pod_has_an_outcome() -> None:
     [
         pytest.param(make_pod(), id="no state"),
         pytest.param(make_pod(running={}), id="running"),
-        pytest.param(ended(4, event_line(FAILED)), id="another pod goes on"),
+        pytest.param(ended(4, event_line(FAILED)), id="another pod resumes"),
         pytest.param(ended(0, event_line(Stopped())), id="no outcome"),
         pytest.param(ended(0, "{"), id="no event"),
         pytest.param(make_pod(terminated={"exitCode": 0}), id="no message"),

@@ -41,7 +41,7 @@ class MemoryApi:
     async def create(self, resource: Resource, body: Raw) -> Object:
         key = self._write("create", resource, body)
         if key in self.objects:
-            raise KubeConflict("is there already", status=409)
+            raise KubeConflict("already exists", status=409)
         counted = {"generation": 1} if resource in _COUNTED else {}
         return self._store(key, body, {"uid": f"uid-{next(self._numbers)}", **counted})
 

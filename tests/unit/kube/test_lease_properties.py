@@ -143,7 +143,7 @@ def _by_hand(world: World, how: str) -> None:
     elif world.lease is not None and world.lease.renewed:
         changes: dict[str, dict[str, object]] = {
             "emptied": {"holder": ""},
-            "given to nobody known": {"holder": "somebody"},
+            "given to a stranger": {"holder": "somebody"},
             "given to b": {"holder": "b"},
             "dated back": {"renewed": "1970", "acquired": "1970"},
             "shortened": {"duration": 2},
@@ -165,7 +165,7 @@ hands = st.lists(
     st.tuples(
         st.floats(5, 80, allow_nan=False),
         st.sampled_from(
-            ["deleted", "emptied", "given to nobody known", "given to b", "dated back", "shortened"]
+            ["deleted", "emptied", "given to a stranger", "given to b", "dated back", "shortened"]
         ),
     ),
     max_size=3,
