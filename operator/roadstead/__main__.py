@@ -38,7 +38,11 @@ def command_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, run, text in (
         ("operator", _operator, "reconcile Models and ModelServes until SIGTERM"),
-        ("transfer", _transfer, "transfer one model to the store: a job on stdin, events on stdout"),
+        (
+            "transfer",
+            _transfer,
+            "transfer one model to the store: a job on stdin, events on stdout",
+        ),
         ("fetch", _fetch, "download a model from the store to this pod, and verify it"),
         ("quant", _quant, "serve presigned URLs of the models in a source store"),
         ("console", _console, "serve the web console until SIGTERM"),

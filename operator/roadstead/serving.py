@@ -23,7 +23,9 @@ JWKS_AGE: Final = Gauge(
     "roadstead_issuer_keys_age_seconds", "Time since an issuer's keys were last read.", ["issuer"]
 )
 WATCH_SILENCE: Final = Gauge(
-    "roadstead_watch_silence_seconds", "Time since the last event or bookmark of a watch.", ["resource"]
+    "roadstead_watch_silence_seconds",
+    "Time since the last event or bookmark of a watch.",
+    ["resource"],
 )
 
 

@@ -120,7 +120,7 @@ class Site:
                 rounds=rounds,
                 shown=ShownUsage(),
                 wake=self.woken.append,
-                took=[self.broken, self.samples.extend],
+                sinks=[self.broken, self.samples.extend],
                 clock=lambda: self.now,
             )
             yield api
@@ -209,7 +209,9 @@ async def test_where_nobody_can_be_asked_nothing_is_said_of_any_server(
         for _ in range(3):
             await site.round()
     assert (site.samples, site.woken) == ([], [])
-    told = [record.message for record in caplog.records if "metrics.k8s.io can't" in record.message]
+    told = [
+        record.message for record in caplog.records if "usage from metrics.k8s.io" in record.message
+    ]
     assert len(told) == 1
 
 
@@ -255,5 +257,5 @@ async def test_pods_that_hang_keep_no_other_server_from_being_asked(
     asked = [each for each in found if each.name[1] in (hostile, innocent)]
     # Twenty seconds: as long as those that hang are waited for.
     async with site.collecting(certificate):
-        heard = await site.collector.rounds.ask(asked, seconds=20)
+        heard = await site.collector.rounds.measure(asked, seconds=20)
     assert [*heard.llama] == [asked[-1].pods[0].uid]

@@ -73,7 +73,7 @@ async def test_our_finalizer_goes_and_that_of_others_stays(
 ) -> None:
     assert await release(monkeypatch, kubeconfig, namespace) == 0
     assert await finalizers(api, model) == [OTHERS]
-    assert re.search(r"let go of [1-9]\d* Models", capsys.readouterr().out)
+    assert re.search(r"released [1-9]\d* Models", capsys.readouterr().out)
 
 
 async def test_a_lease_that_was_made_anew_goes_too(

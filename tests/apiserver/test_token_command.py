@@ -51,7 +51,7 @@ def test_a_token_is_signed_with_the_clusters_secret(
 
 
 @pytest.mark.parametrize(
-    ("name", "fault"), [("none", "there is no Secret"), ("short", "32"), ("other", "no key")]
+    ("name", "fault"), [("none", "does not exist"), ("short", "32"), ("other", "no key")]
 )
 def test_without_a_good_secret_nothing_is_issued(
     secrets: str, capsys: pytest.CaptureFixture[str], name: str, fault: str

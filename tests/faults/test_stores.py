@@ -168,7 +168,7 @@ async def test_transfer_resumes_when_a_full_store_has_space(
             with healing():
                 await catalogue.wait_until_verified(model)
             await aftermath(with_store(scene, store))
-    assert count_in_log(scene.log, "going on with") >= 1
+    assert count_in_log(scene.log, "resuming with") >= 1
 
 
 def _grow(volume: Path) -> None:

@@ -26,7 +26,7 @@ from roadstead.tokens.receipts import Receipt
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AdmissionRecheck:
-    """Asked about a ModelServe before anything is made of it; `clock` is in UTC."""
+    """Decides whether the operator may act on a ModelServe; `clock` is in UTC."""
 
     cache: WatchCache
     keys: ReceiptKeys
@@ -36,7 +36,7 @@ class AdmissionRecheck:
     async def verdict(
         self, serve: ModelServe, *, runs: bool, uuid_model: str = ""
     ) -> RecheckVerdict:
-        """What may be done: `runs` as in GuardFacts, `uuid_model` as in ContractFacts."""
+        """The verdict; `runs` is as in RecheckFacts, `uuid_model` as in ContractFacts."""
         now = self.clock()
         try:
             receipt = await self._receipt(serve, now)
@@ -46,16 +46,16 @@ class AdmissionRecheck:
             )
             return judge(RecheckFacts(contract=None, refused=refused))
         if receipt is None:
-            return unknown("the webhooks have not published the keys of their receipts yet")
+            return unknown("the webhooks have not published their receipt keys yet")
         facts = self._facts(serve, receipt, now, uuid_model)
         granted = Granted.parse(serve.status)
         demand = granted.demand if granted is not None else None
         verdict = judge(RecheckFacts(contract=facts, granted=demand, runs=runs))
-        self.usage.judged(serve, accepted=bool(verdict.accepted))
+        self.usage.set_verdict(serve, accepted=bool(verdict.accepted))
         return verdict
 
     async def _receipt(self, serve: ModelServe, now: datetime.datetime) -> Receipt | None:
-        """None without keys to verify it with; raises InvalidReceipt."""
+        """The verified receipt, or None without keys; raises InvalidReceipt."""
         verifier = await self.keys.verifier()
         if verifier is None:
             return None
@@ -66,7 +66,7 @@ class AdmissionRecheck:
         except InvalidReceipt as error:
             if error.reason != "ReceiptKeyUnknown":
                 raise
-        verifier = await self.keys.verifier(anew=True) or verifier
+        verifier = await self.keys.verifier(refresh=True) or verifier
         return verifier.verify(text, binding, now=seconds)
 
     def _facts(
@@ -92,5 +92,5 @@ class AdmissionRecheck:
 
 
 def _text(serve: ModelServe) -> str:
-    """Annotations are strings, by the API server."""
+    """The receipt; the API server ensures that annotations are strings."""
     return str(serve.meta.annotations.get(ANNOTATION_RECEIPT, ""))

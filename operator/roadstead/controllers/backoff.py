@@ -1,7 +1,7 @@
 """Pauses before a request that ended early is sent again.
 
-kopf makes none between its watches, nor between its logins: a server, or something before it, that
-accepts watches and ends them is asked thousands of times a second.
+kopf has no pause between its watches or logins: a server or proxy that accepts watches and ends
+them at once gets thousands of requests a second.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import Final
 from roadstead.controllers.queue import backoff
 
 SHORT_WATCH_SECONDS: Final = 5.0
-"""What ends within so many seconds has ended at once."""
+"""A watch that ends sooner has failed."""
 MAX_PAUSE_SECONDS: Final = 15.0
 
 
 class WatchBackoff:
-    """When things, known by name, may begin again; pauses grow while they end at once."""
+    """Delays requests by name; the delay grows while they end early."""
 
     def __init__(
         self,
@@ -29,16 +29,16 @@ class WatchBackoff:
     ) -> None:
         self._clock = clock
         self._sleep = sleep
-        self._begun: dict[str, float] = {}
-        self._ended: dict[str, int] = {}
+        self._started: dict[str, float] = {}
+        self._failures: dict[str, int] = {}
 
-    async def turn(self, name: str) -> None:
-        """Wait until it may begin; that is at once if its last time was not short."""
-        lasted = self._clock() - self._begun.get(name, float("-inf"))
-        ended = self._ended[name] = (
-            self._ended.get(name, 0) + 1 if lasted < SHORT_WATCH_SECONDS else 0
+    async def wait(self, name: str) -> None:
+        """Wait until the request may be sent: at once, unless the last one ended early."""
+        lasted = self._clock() - self._started.get(name, float("-inf"))
+        failures = self._failures[name] = (
+            self._failures.get(name, 0) + 1 if lasted < SHORT_WATCH_SECONDS else 0
         )
-        if ended:
+        if failures:
             spread = random.random()  # noqa: S311 - jitter only
-            await self._sleep(min(MAX_PAUSE_SECONDS, backoff(ended, spread=spread)))
-        self._begun[name] = self._clock()
+            await self._sleep(min(MAX_PAUSE_SECONDS, backoff(failures, spread=spread)))
+        self._started[name] = self._clock()

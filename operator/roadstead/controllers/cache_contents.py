@@ -1,4 +1,4 @@
-"""What the operator's watch cache keeps of each kind: what reconcilers, ledger and usage read."""
+"""The fields of each kind that the operator's watch cache keeps."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _LABELS: Final = frozenset(
         LABEL_MODEL_UUID,
     }
 )
-"""Those that the operator writes."""
+"""The labels that the operator writes."""
 _OURS: Final = Keep(
     parts={"spec": None, "status": None},
     annotations=frozenset({group.ANNOTATION_RECEIPT, group.ANNOTATION_RETRY}),
@@ -47,7 +47,7 @@ _CONTAINER: Final = ("name", "image", "resources")
 
 
 def child(raw: Raw) -> dict[str, Any]:
-    """All but the metadata of a child that a ModelServe owns; nothing else of any other object."""
+    """A child of a ModelServe with reduced metadata; of any other object, the metadata alone."""
     meta = _CHILD.metadata(raw)
     owners = meta.get("ownerReferences", ())
     owned = any(each.get("apiVersion") == group.API_VERSION for each in owners)
@@ -56,7 +56,7 @@ def child(raw: Raw) -> dict[str, Any]:
 
 
 def pod(raw: Raw) -> dict[str, Any]:
-    """Where a pod runs, its containers and its status; its identity where it is no one's."""
+    """A pod's node, containers and status; its identity alone if it belongs to no server."""
     kept = _POD(raw)
     if not pods_of(kept):
         return kept
@@ -71,7 +71,7 @@ def _container(raw: Raw) -> dict[str, Any]:
     return {name: raw[name] for name in _CONTAINER if name in raw}
 
 
-KEPT: Final[Mapping[Resource, Projection]] = {
+PROJECTIONS: Final[Mapping[Resource, Projection]] = {
     **dict.fromkeys((MODELS, MODELSERVES, RESOURCECONTRACTS), _OURS),
     NAMESPACES: Keep(labels=None),
     PODS: pod,

@@ -1,9 +1,9 @@
-"""kopf's connection to the API server: what it hears is heard by us first.
+"""kopf's connection to the API server: its responses pass through this module first.
 
-kopf shows handlers no bookmarks and no lists, begins what has ended again at once, and ends the
-operator on answers that it does not know, which pass as others do. Its lists are asked for without
-any object, only for the version to watch from: each is followed by one of ours (`listing.py`).
-What tells nothing new is kept from it, which most of a watch is while we write (`echoes.py`).
+kopf hides bookmarks and lists from handlers, restarts ended watches at once, and stops the operator
+on statuses that it does not know, although they are transient. Its lists return no objects, only
+the version to watch from; `relist.py` lists the objects. Events of our own writes, most of a watch
+while we write, are filtered out (`own_writes.py`).
 """
 
 from __future__ import annotations
@@ -22,109 +22,111 @@ from roadstead.controllers.watch_health import WatchHealth
 logger = logging.getLogger(__name__)
 
 RETRYABLE_STATUSES: Final = (401, 403, 429)
-"""The refusals after which kopf asks again; 5xx are others."""
-AHEAD: Final = 504
-"""The answer to a watch from a version that the API server has not reached, for one."""
-TOO_OLD: Final = b'{"type":"ERROR","object":{"code":410}}'
-"""The one error in a watch that kopf does not end at: it lists anew."""
+"""The 4xx statuses that kopf retries; it retries 5xx too."""
+VERSION_AHEAD_STATUS: Final = 504
+"""The status of, for example, a watch from a version that the API server has not reached."""
+TOO_OLD_EVENT: Final = b'{"type":"ERROR","object":{"code":410}}'
+"""The only error event that does not stop kopf: it lists again."""
 EMPTY_LIST_PARAMS: Final = {"fieldSelector": "metadata.name=.", "resourceVersion": "0"}
-"""A list that no object is in, answered from memory: `.` is no name, and 0 takes any version."""
+"""An empty list, answered from memory: `.` is not a valid name, and 0 accepts any version."""
 _ERROR: Final = b'"ERROR"'
-_TYPE: Final = 20
-"""A line begins with the event's type, within so many bytes."""
+_TYPE_BYTES: Final = 20
+"""The event's type is within the first bytes of a line."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SessionFactory:
-    """What each of kopf's sessions is made with."""
+    """Creates kopf's sessions."""
 
     kinds: Collection[str]
-    """The plurals of what is watched."""
-    hearing: WatchHealth
+    """The plurals of the watched kinds."""
+    health: WatchHealth
     known: Callable[[str, bytes], bool] = lambda _, __: False
-    """Whether an event of this kind's watch, a line with a JSON object, tells nothing new."""
-    pacing: WatchBackoff = dataclasses.field(default_factory=WatchBackoff)
+    """Whether the cache already has the object of an event, given the kind and the JSON line."""
+    backoff: WatchBackoff = dataclasses.field(default_factory=WatchBackoff)
 
-    def session(self, found: kopf.ConnectionInfo) -> kopf.AiohttpSession:
-        """What kopf would make of its connection, listened to."""
+    def session(self, info: kopf.ConnectionInfo) -> kopf.AiohttpSession:
+        """The session that kopf would create, with our middleware and response class."""
         session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=found.as_ssl_context()),
-            headers=found.as_http_headers(),
-            trust_env=found.trust_env,
-            response_class=_listening(self),
-            middlewares=(self._paced,),
+            connector=aiohttp.TCPConnector(limit=0, ssl=info.as_ssl_context()),
+            headers=info.as_http_headers(),
+            trust_env=info.trust_env,
+            response_class=_response_class(self),
+            middlewares=(self._send,),
         )
         return kopf.AiohttpSession(
-            server=found.server,
-            default_namespace=found.default_namespace,
+            server=info.server,
+            default_namespace=info.default_namespace,
             aiohttp_session=session,
         )
 
-    async def _paced(
+    async def _send(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
         if "watch" in request.url.query:
-            await self.pacing.turn(request.url.path)
+            await self.backoff.wait(request.url.path)
             if request.session.closed:
-                # kopf logged in anew meanwhile, and begins once more where it is told like this.
+                # kopf has logged in again meanwhile, and retries after this error.
                 raise RuntimeError("Session is closed")
-            return await self._watched(request, handler)
+            return await self._send_watch(request, handler)
         if request.url.name in self.kinds:
             request.url = request.url.update_query(EMPTY_LIST_PARAMS)
         return await handler(request)
 
-    async def _watched(
+    async def _send_watch(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
         try:
             answer = await handler(request)
         except (aiohttp.ClientError, OSError):
-            self.hearing.failed(request.url.name)
+            self.health.failed(request.url.name)
             raise
         if not answer.ok:
-            self.hearing.failed(request.url.name)
+            self.health.failed(request.url.name)
         return answer
 
 
-def _listening(connection: SessionFactory) -> type[aiohttp.ClientResponse]:
+def _response_class(connection: SessionFactory) -> type[aiohttp.ClientResponse]:
     class Listening(aiohttp.ClientResponse):
         async def start(self, connected: Any) -> aiohttp.ClientResponse:
             await super().start(connected)
             kind = self.url.path.rpartition("/")[2]
             if kind in connection.kinds:
-                hear = _watch if "watch" in self.url.query else _list
-                hear(self, kind, connection)
+                handle = _handle_watch if "watch" in self.url.query else _handle_list
+                handle(self, kind, connection)
             return self
 
     return Listening
 
 
-def _list(answer: aiohttp.ClientResponse, kind: str, connection: SessionFactory) -> None:
-    """Tell of a list; a refused one counts as cut off, after which kopf lists anew."""
-    if _unknown(answer.status) or (answer.ok and answer.content_type != "application/json"):
-        logger.warning("the list of %s was refused: %d", kind, answer.status)
+def _handle_list(answer: aiohttp.ClientResponse, kind: str, connection: SessionFactory) -> None:
+    """Report a list; a refused one counts as interrupted, so that kopf lists again."""
+    if _is_unknown(answer.status) or (answer.ok and answer.content_type != "application/json"):
+        logger.warning("listing %s failed with status %d", kind, answer.status)
         raise aiohttp.ClientPayloadError(f"{answer.status}")
     if answer.ok:
-        connection.hearing.answered(kind, watch=False)
+        connection.health.answered(kind, watch=False)
 
 
-def _watch(answer: Any, kind: str, connection: SessionFactory) -> None:
-    """Listen to a watch; one that was refused is told to be too old."""
+def _handle_watch(answer: Any, kind: str, connection: SessionFactory) -> None:
+    """Filter the events of a watch; a refused watch is replaced by a "too old" event."""
     if answer.ok:
-        connection.hearing.answered(kind, watch=True)
+        connection.health.answered(kind, watch=True)
         answer.content = _Heard(answer.content, kind, connection)
-    elif _unknown(answer.status):
-        logger.warning("the watch of %s was refused: %d", kind, answer.status)
+    elif _is_unknown(answer.status):
+        logger.warning("watching %s failed with status %d", kind, answer.status)
         answer.status = 200
         answer.content = _TooOld(answer.content, kind, connection)
 
 
-def _unknown(status: int) -> bool:
-    return status == AHEAD or (400 <= status < 500 and status not in RETRYABLE_STATUSES)
+def _is_unknown(status: int) -> bool:
+    """Whether kopf would stop at this status."""
+    retryable = status in RETRYABLE_STATUSES
+    return status == VERSION_AHEAD_STATUS or (400 <= status < 500 and not retryable)
 
 
 class _Heard:
-    """The lines of a watch that are news: each counts as heard when kopf takes it."""
+    """The events of a watch that are new; each counts as received when kopf reads it."""
 
     def __init__(
         self, content: aiohttp.StreamReader, kind: str, connection: SessionFactory
@@ -137,26 +139,26 @@ class _Heard:
         return getattr(self._content, name)
 
     async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
-        """Whole lines; what is cut off within one is not told."""
+        """Complete lines; an incomplete last line is dropped."""
         rest = b""
         async for chunk in self._content.iter_chunked(size):
-            self._connection.hearing.hear(self._kind)
+            self._connection.health.record_event(self._kind)
             *lines, rest = (rest + chunk).split(b"\n")
-            for line in map(self._borne, filter(None, lines)):
+            for line in map(self._translate_error, filter(None, lines)):
                 if not self._connection.known(self._kind, line):
                     yield line + b"\n"
 
-    def _borne(self, line: bytes) -> bytes:
-        if line.startswith(b"{") and _ERROR not in line[:_TYPE]:
+    def _translate_error(self, line: bytes) -> bytes:
+        if line.startswith(b"{") and _ERROR not in line[:_TYPE_BYTES]:
             return line
         text = line[:200].decode(errors="replace")
-        logger.info("%s are listed anew: %s", self._kind, text)
-        return TOO_OLD
+        logger.info("listing %s again after a watch error: %s", self._kind, text)
+        return TOO_OLD_EVENT
 
 
 class _TooOld(_Heard):
-    """A watch that can't be had."""
+    """A watch that was refused."""
 
     async def iter_chunked(self, _: int) -> AsyncIterator[bytes]:
-        """One line."""
-        yield TOO_OLD + b"\n"
+        """The "too old" event."""
+        yield TOO_OLD_EVENT + b"\n"

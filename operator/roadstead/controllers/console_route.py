@@ -1,4 +1,4 @@
-"""Keeps the console's route: only the operator may write what the gateway reads."""
+"""Writes the console's route: only the operator may write routes of the gateway."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ ROUTE_CHECK_SECONDS: Final = 15.0
 
 
 class RouteClient(Protocol):
-    """The part of the API client that reads and applies."""
+    """The methods of the API client that this module uses."""
 
     async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
-        """One object; KubeNotFound if it is not there."""
+        """One object; raises KubeNotFound if it does not exist."""
         ...
 
     async def apply(self, resource: Resource, body: Raw) -> Object:
-        """Server-side apply."""
+        """Apply an object (server-side apply)."""
         ...
 
 
 class ConsoleRoute:
-    """The route to the Service of the console, which the chart makes."""
+    """The route to the Service of the console, which the chart creates."""
 
     def __init__(
         self, client: RouteClient, routing: Routing, *, service: str, namespace: str
@@ -43,53 +43,53 @@ class ConsoleRoute:
         self._namespace = namespace
 
     async def run(self) -> None:
-        """Look now and then until cancelled; no error ends it."""
+        """Apply the route periodically until cancelled; errors are logged."""
         while True:
             try:
                 if await self.apply():
                     logger.info(
-                        "the console is routed at %s/",
+                        "applied the console's route at %s/",
                         self._routing.console_url or self._routing.url,
                     )
             except KubeError as error:
-                logger.warning("the console's route can't be written: %s", error)
+                logger.warning("cannot apply the console's route: %s", error)
             await asyncio.sleep(ROUTE_CHECK_SECONDS)
 
     async def apply(self) -> bool:
-        """Write the route unless it is there as it should be; whether it was written."""
+        """Apply the route if it is missing or differs; returns whether it was applied."""
         try:
             service = await self._client.get(SERVICES, self._service, self._namespace)
         except KubeNotFound:
             return False
         route = console_route(service, self._routing)
-        if _same(await self._found(route), route):
+        if _is_current(await self._read(route), route):
             return False
         await self._client.apply(resource_of(route), route)
         return True
 
-    async def _found(self, route: Raw) -> Raw:
+    async def _read(self, route: Raw) -> Raw:
         try:
             return await self._client.get(resource_of(route), self._service, self._namespace)
         except KubeNotFound:
             return {}
 
 
-def _same(found: Raw, route: Raw) -> bool:
-    """Whether it is ours and nobody has changed it; defaults are filled in beside what is set."""
-    return digest_of(found) == digest_of(route) and _holds(
+def _is_current(found: Raw, route: Raw) -> bool:
+    """Whether it is ours and unchanged, apart from defaults that the API server adds."""
+    return digest_of(found) == digest_of(route) and _contains(
         section(found, "spec"), section(route, "spec")
     )
 
 
-def _holds(found: object, wanted: object) -> bool:
+def _contains(found: object, wanted: object) -> bool:
     if isinstance(wanted, dict):
         return isinstance(found, dict) and all(
-            _holds(found.get(key), value) for key, value in wanted.items()
+            _contains(found.get(key), value) for key, value in wanted.items()
         )
     if isinstance(wanted, list | tuple):
         return (
             isinstance(found, list)
             and len(found) == len(wanted)
-            and all(map(_holds, found, wanted))
+            and all(map(_contains, found, wanted))
         )
     return found == wanted

@@ -1,4 +1,4 @@
-"""The reconciler of ResourceContracts: counts what is used, and gives back what was reserved."""
+"""The reconciler of ResourceContracts: counts usage and drops reservations."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from roadstead.api import conditions
 from roadstead.api.contract import Reservation, ResourceContract
 from roadstead.api.raw import Raw, section
 from roadstead.api.references import by_contract
-from roadstead.controllers.contract_status import KEPT, status_of, still_pending
+from roadstead.controllers.contract_status import RESERVATION_LIFETIME, status_of, still_pending
 from roadstead.controllers.contract_usage import ContractUsage
 from roadstead.controllers.status_writer import StatusWriter
 from roadstead.kube.resources import MODELSERVES, RESOURCECONTRACTS
@@ -20,10 +20,10 @@ from roadstead.policy.contract_load import SETTLE
 
 @dataclasses.dataclass(kw_only=True)
 class ContractReconciler:
-    """Counts, writes the status, and wakes the servers that it now means something else for.
+    """Counts usage, writes the status, and wakes the servers that the change affects.
 
-    The status is written by compare-and-swap: what a webhook reserves meanwhile is never lost.
-    `wake` has one ModelServe reconciled.
+    The status is written by compare-and-swap, so concurrent reservations of webhooks are not lost.
+    `wake` queues a reconcile of one ModelServe.
     """
 
     cache: WatchCache
@@ -34,7 +34,7 @@ class ContractReconciler:
     _left_out: dict[str, frozenset[str]] = dataclasses.field(default_factory=dict)
 
     async def reconcile(self, key: Name) -> float | None:
-        """Bring one contract's status up to date; seconds after which to look again."""
+        """Update the status of one contract; returns seconds until the next reconcile."""
         name = key[1]
         raw = self.cache.get(RESOURCECONTRACTS, name)
         if raw is None:
@@ -57,11 +57,13 @@ class ContractReconciler:
             now=now,
         )
         await self.status.write(RESOURCECONTRACTS, raw, status)
-        self._tell(contract, status, left_out)
-        return _again(contract, pending, now)
+        self._wake_affected(contract, status, left_out)
+        return _next_delay(contract, pending, now)
 
-    def _tell(self, contract: ResourceContract, status: Raw, left_out: frozenset[str]) -> None:
-        """Wake every server if the contract itself is another, else those with another turn."""
+    def _wake_affected(
+        self, contract: ResourceContract, status: Raw, left_out: frozenset[str]
+    ) -> None:
+        """Wake all servers if the contract changed, else those that newly fit or don't fit."""
         name = contract.meta.name
         before = self._left_out.get(name, frozenset())
         self._left_out[name] = left_out
@@ -79,22 +81,22 @@ class ContractReconciler:
 
 
 def _essence(raw: Raw) -> tuple[int, bool]:
-    """What all servers depend on: which spec the status is of, and whether it is in force."""
+    """What all servers depend on: the generation of the status, and whether it is valid."""
     valid = conditions.find(raw, "Valid")
     return section(raw, "status").get("observedGeneration", 0), valid is not None and valid.true
 
 
-def _again(
+def _next_delay(
     contract: ResourceContract, pending: tuple[Reservation, ...], now: datetime.datetime
 ) -> float | None:
-    """Seconds until a reservation lapses or the contract ends; None if neither is to come."""
-    moments = [
+    """Seconds until a reservation or the contract expires; None if neither will."""
+    deadlines = [
         each.reserved_at + delay
         for each in pending
-        for delay in (SETTLE, KEPT)
+        for delay in (SETTLE, RESERVATION_LIFETIME)
         if each.reserved_at + delay > now
     ]
     if contract.expires_at is not None and contract.expires_at > now:
-        moments.append(contract.expires_at)
-    waits = [(moment - now).total_seconds() for moment in moments]
+        deadlines.append(contract.expires_at)
+    waits = [(deadline - now).total_seconds() for deadline in deadlines]
     return max(1.0, min(waits)) if waits else None

@@ -1,4 +1,4 @@
-"""The status of a ResourceContract: pure functions of what was counted."""
+"""The status of a ResourceContract, as pure functions of its usage."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from roadstead.api.raw import timestamp
 from roadstead.policy.contract_load import SETTLE
 from roadstead.policy.contract_share import Counted
 
-KEPT: Final = datetime.timedelta(seconds=30)
-"""How long an admission may take to show as an object: far beyond any request's deadline."""
+RESERVATION_LIFETIME: Final = datetime.timedelta(seconds=30)
+"""How long an admitted object may take to appear: far beyond any request's deadline."""
 
 
 def still_pending(
     reservation: Reservation, counted: Counted | None, now: datetime.datetime
 ) -> bool:
-    """Whether a reservation is of an admission that is not counted yet."""
+    """Whether a reservation belongs to an admission that is not counted yet."""
     if counted is not None and counted.demand.agrees(reservation.demand):
         same = not reservation.uid or reservation.uid == counted.uid
         if same:
-            # The webhooks' caches may not have the server yet: to them this is all there is of it.
+            # The webhooks' caches may lack the server: they count it by its reservation alone.
             return now - reservation.reserved_at < SETTLE
-    # One of the future is of a clock that runs ahead: it must not stay for ever.
-    return abs(now - reservation.reserved_at) < KEPT
+    # A reservation in the future comes from a clock that is ahead; it must not stay forever.
+    return abs(now - reservation.reserved_at) < RESERVATION_LIFETIME
 
 
 def status_of(
@@ -41,7 +41,7 @@ def status_of(
     left_out: int,
     now: datetime.datetime,
 ) -> dict[str, Any]:
-    """The whole status to store; `left_out` servers are more than the totals allow."""
+    """The whole status; `left_out` servers exceed the totals."""
     parts = [_valid(contract, now), _ready(contract, used, left_out, now)]
     return {
         "observedGeneration": contract.meta.generation,
@@ -53,7 +53,7 @@ def status_of(
 
 
 def used_text(used: Demand, total: Limits) -> dict[str, str]:
-    """What the columns show: `3/10`, or `3` where there is no total."""
+    """The text of the columns: `3/10`, or `3` without a total."""
     return {
         "servers": _of(str(used.servers), total.servers),
         "replicas": _of(str(used.replicas), total.replicas),
@@ -77,8 +77,8 @@ def _valid(contract: ResourceContract, now: datetime.datetime) -> Condition:
     if contract.faults:
         return condition("Valid", False, "Unreadable", "; ".join(contract.faults))
     if contract.expires_at is not None and contract.expired(now):
-        ended = timestamp(contract.expires_at)
-        message = f"ended at {ended}; a later spec.expiresAt puts it in force again"
+        expired = timestamp(contract.expires_at)
+        message = f"expired at {expired}; set a later spec.expiresAt to renew it"
         return condition("Valid", False, "Expired", message)
     return condition("Valid", True, "Valid")
 
@@ -92,15 +92,15 @@ def _ready(
     if contract.meta.deleting:
         return condition("Ready", False, "Deleting", "the contract is being deleted")
     if left_out:
-        message = f"{left_out} of {used.servers} servers are more than the totals allow"
+        message = f"{left_out} of {used.servers} servers exceed the totals"
         return condition("Ready", False, "OverTotal", message)
     taken, bounds = used.parts, contract.total.bounds.items()
-    # A total of no GPUs at all is not one that was used up.
+    # A total of 0 GPUs is not exhausted.
     full = [name for name, limit in bounds if 0 < limit <= taken.get(name, 0)]
     if full:
         named = ", ".join(_FIELDS.get(name, f"total.resources[{name}]") for name in full)
-        return condition("Ready", False, "Exhausted", f"nothing is left of {named}")
-    return condition("Ready", True, "Ready", "servers can be created under it")
+        return condition("Ready", False, "Exhausted", f"{named} used up")
+    return condition("Ready", True, "Ready", "servers can be created under this contract")
 
 
 _FIELDS: Final = {

@@ -1,4 +1,4 @@
-"""What the servers under each contract take, kept up to date as they come and go."""
+"""The usage of each contract by its servers, updated as they change."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from roadstead.policy.contract_share import Counted, before_each, fits
 
 
 class ContractUsage:
-    """Sums by contract, changed by one server at a time: never a walk over all of them.
+    """Sums by contract, updated by one server at a time, without a loop over all of them.
 
-    Only while a contract's totals are exceeded are its servers sorted by age, once per change.
+    Servers are sorted by age only while a contract's totals are exceeded, once per change.
 
-    Only a ModelServe whose receipt verifies counts, or one that something was granted to: it may
-    run on without such a receipt, changed past the webhooks or after its key was retired.
+    A ModelServe counts if its receipt is valid or it has a grant: a server with a grant may run
+    without a valid receipt, if it was changed while the webhooks were bypassed or its key retired.
     """
 
     def __init__(self, admitted: AdmittedServes, devices: DeviceNames = DEFAULT_DEVICES) -> None:
@@ -35,11 +35,11 @@ class ContractUsage:
         self._contract_of: dict[str, str] = {}
         self._turns: dict[str, tuple[Limits, dict[str, Demand]]] = {}
         self._granted: set[str] = set()
-        """The UIDs of those accepted, as the guard here has judged, else as the status says."""
+        """The UIDs of accepted servers, by the guard's verdict, or else by the status."""
         self._judged: set[str] = set()
 
-    def see(self, name: Name, raw: Raw | None) -> set[str]:
-        """Take in a ModelServe, None once it is gone; the contracts whose use is another now."""
+    def update(self, name: Name, raw: Raw | None) -> set[str]:
+        """Update from a ModelServe (None: deleted); returns the contracts whose usage changed."""
         key = "/".join(name)
         before_name = self._contract_of.get(key, "")
         before = self._servers[before_name].get(key) if before_name else None
@@ -48,42 +48,42 @@ class ContractUsage:
             self._granted.discard(before.uid)
             self._judged.discard(before.uid)
         if raw is not None and after is not None and after.uid not in self._judged:
-            self._note(contract, after.uid, accepted=_accepted(raw))
+            self._set_accepted(contract, after.uid, accepted=_accepted(raw))
         if (before_name, before) == (contract, after):
             return set()
         if before is not None:
-            self._take_out(before_name, before)
+            self._remove(before_name, before)
         if after is not None:
-            self._put_in(contract, after)
+            self._add(contract, after)
         return {name for name in (before_name, contract) if name}
 
     def _entry(self, key: str, raw: Raw | None) -> tuple[str, Counted | None]:
-        """The contract that a server counts under, and what it takes; both empty for none."""
+        """The contract that a server counts under, and its usage; empty if there is none."""
         if raw is None:
             return "", None
         serve = ModelServe.parse(raw)
         contract, demand = taken_by(serve, admitted=self._admitted.has(raw), devices=self.devices)
         return contract, _counted(key, serve, demand) if contract else None
 
-    def judged(self, serve: ModelServe, *, accepted: bool) -> None:
-        """What the guard said of a server, before anything is made of it or anyone else asks."""
+    def set_verdict(self, serve: ModelServe, *, accepted: bool) -> None:
+        """Record the guard's verdict on a server before it is acted on."""
         own = self.servers(serve.contract).get(f"{serve.meta.namespace}/{serve.meta.name}")
         if own is not None and own.uid == serve.meta.uid:
             self._judged.add(own.uid)
-            self._note(serve.contract, own.uid, accepted=accepted)
+            self._set_accepted(serve.contract, own.uid, accepted=accepted)
 
     def servers(self, contract: str) -> Mapping[str, Counted]:
         """The servers that name this contract, by `<namespace>/<name>`."""
         return self._servers.get(contract, {})
 
     def used(self, contract: str) -> Demand:
-        """What they take together."""
+        """The usage of all servers of this contract."""
         return self._sums.get(contract, Demand())
 
     def others(self, contract: ResourceContract, key: str) -> Demand:
-        """What is taken of the totals before the server `key` has its turn.
+        """The usage that counts before the server `key`.
 
-        While all fit, that is what all others take; else what the older ones take that fit.
+        While all servers fit, that of all others; else that of the older servers that fit.
         """
         name = contract.meta.name
         own = self.servers(name).get(key)
@@ -97,7 +97,7 @@ class ContractUsage:
         return turns[1].get(key, self.used(name))
 
     def left_out(self, contract: ResourceContract) -> frozenset[str]:
-        """The keys of the servers that don't fit in the totals."""
+        """The keys of the servers that don't fit into the totals."""
         name = contract.meta.name
         if fits(self.used(name), contract.total):
             return frozenset()
@@ -108,19 +108,19 @@ class ContractUsage:
             if not fits(self.others(contract, key) + server.demand, contract.total)
         )
 
-    def _note(self, contract: str, uid: str, *, accepted: bool) -> None:
+    def _set_accepted(self, contract: str, uid: str, *, accepted: bool) -> None:
         if (uid in self._granted) != accepted:
             self._turns.pop(contract, None)
         (self._granted.add if accepted else self._granted.discard)(uid)
 
-    def _take_out(self, contract: str, server: Counted) -> None:
+    def _remove(self, contract: str, server: Counted) -> None:
         del self._servers[contract][server.key], self._contract_of[server.key]
         self._sums[contract] -= server.demand
         self._turns.pop(contract, None)
         if not self._servers[contract]:
             del self._servers[contract], self._sums[contract]
 
-    def _put_in(self, contract: str, server: Counted) -> None:
+    def _add(self, contract: str, server: Counted) -> None:
         self._servers[contract][server.key] = server
         self._contract_of[server.key] = contract
         self._sums[contract] += server.demand
@@ -128,7 +128,7 @@ class ContractUsage:
 
 
 def _accepted(raw: Raw) -> bool:
-    """Whether it was when it was judged last, perhaps by another operator."""
+    """Whether the last verdict, perhaps of another operator, accepted it."""
     found = conditions.find(raw, "ContractAccepted")
     return found is not None and found.true
 

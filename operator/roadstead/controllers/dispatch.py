@@ -1,4 +1,4 @@
-"""Where each change of an object goes: to the queues that it wakes, the ledger and the metrics."""
+"""Dispatches each change of an object to the work queues, the ledger and the metrics."""
 
 from __future__ import annotations
 
@@ -24,33 +24,33 @@ from roadstead.kube.resources import (
 from roadstead.kube.watch_cache import Name, WatchCache
 
 RECOUNT_SECONDS: Final = 1.0
-"""How long changes of servers are gathered before their contract's status is written: the webhooks
-write it too, and each write of ours makes one of theirs try again."""
+"""The delay before a contract's status is written after a change of its servers: the webhooks write
+it too, and retry after each write of ours."""
 COUNT_SECONDS: Final = 1.0
-"""A Model counts its servers so much later: a burst of them is one write, not one for each."""
+"""The delay before a Model counts its servers: many new servers cause one write."""
 
 
 @dataclasses.dataclass(kw_only=True)
 class Dispatch:
-    """Is told what the cache has taken."""
+    """Receives each change of the cache."""
 
     cache: WatchCache
     queues: Mapping[Resource, WorkQueue]
-    """One for each kind that is reconciled, from when something can change."""
-    exposition: ObjectMetrics
-    books: LedgerFeed | None
+    """One for each kind that is reconciled; filled before the first change."""
+    object_metrics: ObjectMetrics
+    ledger_feed: LedgerFeed | None
     usage: ContractUsage
     leads: Callable[[], bool]
-    gone: Callable[[str], None]
-    """Called with the UID of each object that is there no more."""
+    on_deleted: Callable[[str], None]
+    """Called with the UID of each deleted object."""
     orphans: WorkQueue
-    """Of the servers whose children may be left without a ModelServe."""
-    _news_of_models: ModelNews = dataclasses.field(default_factory=ModelNews)
+    """The servers whose children may have lost their ModelServe."""
+    _model_news: ModelNews = dataclasses.field(default_factory=ModelNews)
 
     def changed(self, resource: Resource, raw: Raw) -> None:
-        """An object came, changed or went."""
+        """Handle an object that was created, changed or deleted."""
         self.record(resource, raw)
-        for kind, key in self._woken(resource, raw):
+        for kind, key in self._affected(resource, raw):
             self._put(resource, kind, key)
         meta = section(raw, "metadata")
         if resource == MODELSERVES:
@@ -58,33 +58,33 @@ class Dispatch:
         if self.leads():
             self._collect(resource, raw)
         if self.cache.current(resource, raw) is None:
-            self.gone(meta.get("uid", ""))
+            self.on_deleted(meta.get("uid", ""))
 
-    def wrote(self, resource: Resource, raw: Raw) -> None:
-        """Wake those that wait for an object whose status we wrote, not the object itself."""
+    def status_written(self, resource: Resource, raw: Raw) -> None:
+        """Queue the objects that depend on an object whose status we wrote, not the object."""
         self.record(resource, raw)
         own = raw["metadata"].get("namespace", ""), raw["metadata"]["name"]
-        for kind, key in self._woken(resource, raw):
+        for kind, key in self._affected(resource, raw):
             if (kind, key) != (resource, own):
                 self._put(resource, kind, key)
         if resource == MODELSERVES:
-            self._recount(own)  # What was granted counts.
+            self._recount(own)  # A grant counts.
 
-    def made(self, model: Raw) -> None:
-        """A Model was made here, or was found to be there."""
+    def model_created(self, model: Raw) -> None:
+        """Handle a Model that this process created."""
         for each in self.cache.take(MODELS, model):
             self.changed(MODELS, each)
 
     def record(self, resource: Resource, raw: Raw) -> None:
-        """Metrics and ledger follow each state of an object, those of the leader alone."""
+        """Update metrics and ledger with a state of an object, if this replica leads."""
         if not self.leads():
             return
-        self.exposition.see(resource, raw)
-        if self.books is not None:
-            self.books.see(resource, raw)
+        self.object_metrics.update(resource, raw)
+        if self.ledger_feed is not None:
+            self.ledger_feed.update(resource, raw)
 
     def collect_orphans(self) -> None:
-        """Look for what was left while this replica did not lead."""
+        """Queue the orphans of the time before this replica led."""
         for resource in (*CHILDREN, *ROUTES):
             for raw in self.cache.all(resource):
                 self._collect(resource, raw)
@@ -93,14 +93,14 @@ class Dispatch:
         for key in orphaned(self.cache, resource, raw):
             self.orphans.put(key, delay=ORPHAN_SECONDS)
 
-    def look(self, resource: Resource, uid: str) -> None:
-        """There is news of the object with this UID that the object itself does not tell."""
+    def wake(self, resource: Resource, uid: str) -> None:
+        """Queue the object with this UID after a change outside the object."""
         name = self.cache.name_of(uid)
         if name is not None:
             self.queues[resource].put(name)
 
     def recount(self) -> None:
-        """Receipts are verified with other keys: any server may count now, or no longer."""
+        """Count all servers again, after the receipt keys changed."""
         for raw in self.cache.all(MODELSERVES):
             meta = section(raw, "metadata")
             self._recount((meta.get("namespace", ""), meta["name"]))
@@ -108,10 +108,10 @@ class Dispatch:
                 if kind == MODELS:
                     self._put(MODELSERVES, kind, key)
 
-    def _woken(self, resource: Resource, raw: Raw) -> Iterator[Wakeup]:
-        """Not the servers of a Model that only counts them anew: there may be thousands."""
+    def _affected(self, resource: Resource, raw: Raw) -> Iterator[Wakeup]:
+        """The reconciles to queue, without a Model's servers if only their count changed."""
         found = wakeups(self.cache, resource, raw)
-        if resource == MODELS and not self._news_of_models.there_is(self.cache, raw):
+        if resource == MODELS and not self._model_news.has_changed(self.cache, raw):
             return (each for each in found if each[0] == MODELS)
         return found
 
@@ -120,7 +120,7 @@ class Dispatch:
         self.queues[kind].put(key, delay=COUNT_SECONDS if counts else 0)
 
     def _recount(self, name: Name) -> None:
-        """A ModelServe came, changed or went: its contract is counted anew, once for many."""
+        """Count the contract of a changed ModelServe again, once for many changes."""
         seen = self.cache.get(MODELSERVES, name[1], name[0])
-        for contract in self.usage.see(name, seen):
+        for contract in self.usage.update(name, seen):
             self.queues[RESOURCECONTRACTS].put(("", contract), delay=RECOUNT_SECONDS)

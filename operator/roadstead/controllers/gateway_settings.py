@@ -1,4 +1,4 @@
-"""Settings of `roadstead operator` about the gateway."""
+"""Settings of the gateway for `roadstead operator`."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ _ADDRESS: Final = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GatewaySettings:
-    """How routes are written, and how the operator asks whether they lead to their servers."""
+    """How routes are written, and how the operator probes them."""
 
     routing: Routing
     address: str
-    """host:port to connect to; empty means that of the URL."""
+    """host:port to connect to; empty: the URL's."""
     ca_file: Path | None
-    """What vouches for its certificate; None means the system's authorities."""
+    """The authority of its certificate; None: the system's authorities."""
     key_file: Path
     console: str = ""
-    """The Service of the console, in the operator's namespace; empty without one."""
+    """The Service of the console in the operator's namespace; empty without a console."""
 
     @property
     def url(self) -> str:
-        """As callers write it."""
+        """The URL that callers use."""
         return self.routing.url
 
     def key(self) -> GatewayKey:
-        """The key that is shared with forward auth; InvalidSettings if it can't be read."""
+        """The key shared with forward auth; raises InvalidSettings if it can't be read."""
         return GatewayKey.read(self.key_file)
 
     @classmethod
     def read(cls, env: EnvReader) -> Self | None:
-        """None without a gateway; what is wrong is remembered by `env`."""
+        """The settings, None without a gateway; `env` collects faults."""
         kind = env.choice("ROADSTEAD_GATEWAY_KIND", ("none", "traefik", "gateway-api"), "none")
         if kind == "none":
             return None
@@ -66,7 +66,7 @@ def _host_url(env: EnvReader, name: str, default: str | None = None) -> str:
     if url and not url.startswith("https://"):
         env.fault(name, "is not an https URL such as https://models.example.com")
     elif url and not _HOST.fullmatch(urlsplit(url).hostname or ""):
-        # It stands in a match rule of Traefik's, in its own language.
+        # The host is part of a match rule in Traefik's own syntax.
         env.fault(name, "has a host that is neither a DNS name nor an IPv4")
     return url
 
@@ -75,8 +75,8 @@ def _routing(env: EnvReader, kind: Kind) -> Routing:
     url = _host_url(env, "ROADSTEAD_GATEWAY_URL")
     console_url = _host_url(env, "ROADSTEAD_CONSOLE_URL", "")
     if console_url and urlsplit(console_url).hostname == urlsplit(url).hostname:
-        # Another port would not do: cookies know none.
-        message = "has the host of ROADSTEAD_GATEWAY_URL; name another host, or leave it empty"
+        # Another port is not enough: cookies ignore ports.
+        message = "has the host of ROADSTEAD_GATEWAY_URL; set another host or leave it empty"
         env.fault("ROADSTEAD_CONSOLE_URL", message)
     parent = tuple(part for part in env.text("ROADSTEAD_GATEWAY_PARENT", "").split("/") if part)
     if kind == "gateway-api" and len(parent) not in (2, 3):

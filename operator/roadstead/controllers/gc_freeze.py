@@ -1,7 +1,7 @@
-"""Exempts the cache from the garbage collector, which would traverse it again and again.
+"""Exempts the cache from the garbage collector.
 
-With thousands of servers a full collection stops the event loop for a third of a second. The
-objects of the cache are trees, which go when nobody refers to them any more.
+With thousands of servers a full collection blocks the event loop for a third of a second. The
+objects of the cache are trees, which reference counting frees.
 """
 
 from __future__ import annotations
@@ -11,35 +11,36 @@ import gc
 from collections.abc import Callable
 from typing import Final
 
-GROWTH: Final = 1_000
-"""Objects more than there ever were, after which they are frozen.
+FREEZE_GROWTH: Final = 1_000
+"""The growth of the cache, in objects, after which it is frozen.
 
-Not at each change: cycles that are frozen by chance, such as those of a running task, stay.
+Not at each change: cycles that happen to be frozen, such as those of a running task, are never
+collected.
 """
-STEP: Final = 0.5
-YOUNG: Final = 1
-"""The generations that are collected before, which takes no time."""
+FREEZE_POLL_SECONDS: Final = 0.5
+YOUNG_GENERATION: Final = 1
+"""The oldest generation that is collected before a freeze, which is fast."""
 
 
 class GcFreeze:
-    """Freezes all there is (`gc.freeze`) each time that the cache has grown by `GROWTH` objects."""
+    """Calls `gc.freeze` each time the cache has grown by `FREEZE_GROWTH` objects."""
 
     def __init__(self, size: Callable[[], int]) -> None:
         self._size = size
         self._most = 0
 
-    async def keep(self) -> None:
-        """Look twice a second, until cancelled."""
+    async def run(self) -> None:
+        """Poll twice a second until cancelled."""
         while True:
-            self.look()
-            await asyncio.sleep(STEP)
+            self.freeze_if_grown()
+            await asyncio.sleep(FREEZE_POLL_SECONDS)
 
-    def look(self) -> bool:
-        """Freeze where it is time to; whether it was."""
+    def freeze_if_grown(self) -> bool:
+        """Freeze if the cache has grown enough; returns whether it froze."""
         size = self._size()
-        if size < self._most + GROWTH:
+        if size < self._most + FREEZE_GROWTH:
             return False
-        gc.collect(YOUNG)
+        gc.collect(YOUNG_GENERATION)
         gc.freeze()
         self._most = size
         return True

@@ -1,4 +1,4 @@
-"""Bringing a Model's object from elsewhere in the store, instead of from its source again."""
+"""Copies a Model's object from elsewhere in the store, instead of downloading it again."""
 
 from __future__ import annotations
 
@@ -16,48 +16,48 @@ from roadstead.store.store_client import StoredObject
 logger = logging.getLogger(__name__)
 
 Known = Callable[[Model, StoreLocation], Awaitable[list[KnownObject]]]
-"""What the ledger knows that may be the Model; LedgerError where it can't be asked."""
+"""The objects in the ledger that may be the Model's; raises LedgerError."""
 
 
 class CopyingStore(Protocol):
-    """The part of the store that is asked here."""
+    """The methods of the store client that this module uses."""
 
     async def stat(self, location: StoreLocation) -> StoredObject | None:
-        """The object, None without one."""
+        """The object, or None."""
 
     async def copy(self, source: StoreLocation, target: StoreLocation) -> None:
-        """Put a copy of `source` at `target`."""
+        """Copy the object at `source` to `target`."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class KeptObjects:
-    """Looks in ledger and store for what an earlier Model left, and copies it into place.
+    """Finds the object of an earlier Model with the ledger, and copies it to the target.
 
-    The copy is no promise: the transfer that follows reads and verifies what it finds at the
-    place, and brings the model from its source where it is not the very one.
+    The copy is not trusted: the transfer that follows reads and verifies it, and downloads the
+    model from its source if the content differs.
     """
 
     store: CopyingStore
     known: Known
 
     async def ensure(self, model: Model, target: StoreLocation) -> bool:
-        """Whether a copy was made; never raises, as the source is there still."""
+        """Copy an object if there is one; returns whether it did. Errors are only logged."""
         if model.upload is not None:
             return False
         try:
-            return await self._bring(model, target)
+            return await self._copy(model, target)
         except (LedgerError, StoreError) as error:
-            logger.info("what earlier Models left is not looked for: %s", error)
+            logger.info("skipped the search for objects of earlier Models: %s", error)
             return False
 
-    async def _bring(self, model: Model, target: StoreLocation) -> bool:
+    async def _copy(self, model: Model, target: StoreLocation) -> bool:
         candidates = await self.known(model, target)
         if not candidates or await self.store.stat(target) is not None:
             return False
         for each in candidates:
             found = await self.store.stat(each.location)
             if found is not None and found.size == each.size and each.location != target:
-                logger.info("the store has it at %s already", each.location)
+                logger.info("copying the object at %s in the store", each.location)
                 await self.store.copy(each.location, target)
                 return True
         return False

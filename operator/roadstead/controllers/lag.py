@@ -1,4 +1,4 @@
-"""How late the event loop is: a handler that blocks it holds up all others."""
+"""Measures how late the event loop is: a handler that blocks it delays all others."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Final
 
 from roadstead import metrics
 
-STEP: Final = 0.5
+LAG_POLL_SECONDS: Final = 0.5
 
 
 class LoopLag:
-    """Measures it; `last` is the last measurement, in seconds."""
+    """The lag of the event loop; `last` is the last measurement, in seconds."""
 
     def __init__(self) -> None:
         self.last = 0.0
@@ -20,7 +20,7 @@ class LoopLag:
     async def measure(self) -> None:
         """Measure until cancelled."""
         while True:
-            asked = time.monotonic() + STEP
-            await asyncio.sleep(STEP)
-            self.last = max(0.0, time.monotonic() - asked)
+            due = time.monotonic() + LAG_POLL_SECONDS
+            await asyncio.sleep(LAG_POLL_SECONDS)
+            self.last = max(0.0, time.monotonic() - due)
             metrics.EVENT_LOOP_LAG.observe(self.last)

@@ -1,4 +1,4 @@
-"""This replica's part in the election: whether it leads, and until when it may write."""
+"""Whether this replica leads, and until when it may write."""
 
 from __future__ import annotations
 
@@ -19,70 +19,70 @@ from roadstead.kube.lease import Election
 
 ANSWERED_SECONDS: Final = 10.0
 LEASE_REQUEST_SECONDS: Final = 60.0
-"""A request about the Lease is over after a few seconds, whether it is answered or not."""
+"""A request for the Lease finishes within a few seconds, answered or not."""
 
 
 @dataclasses.dataclass(kw_only=True)
 class Leadership:
-    """The fence that everything written by this replica has to pass, and who moves it."""
+    """The fence that each write of this replica passes, and the elector that moves it."""
 
     fence: Fence
     elector: Elector | None = None
     """None: no election, this replica is the only one."""
-    taken: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
-    """Set once this replica leads, and then until it ends."""
+    acquired: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
+    """Set once this replica leads; stays set until the process exits."""
 
     @classmethod
-    def alone(cls) -> Leadership:
-        """That of an operator that shares its work with nobody."""
+    def without_election(cls) -> Leadership:
+        """The leadership of the only replica."""
         return cls(fence=Fence.shared(FOREVER))
 
     @classmethod
-    def standing(
+    def of_candidate(
         cls, client: KubeClient, settings: OperatorSettings, lease: LeaseSettings
     ) -> Leadership:
-        """That of a candidate. Its name is the pod's and something that no other process has."""
+        """The leadership of a candidate, identified by its pod's name and a random suffix."""
         identity = f"{settings.instance}_{secrets.token_hex(4)}"
-        fence, taken = Fence.shared(NEVER), asyncio.Event()
+        fence, acquired = Fence.shared(NEVER), asyncio.Event()
         elector = Elector(
             client=client,
             namespace=settings.namespace,
             name=lease.name,
             election=Election(identity, lease.times),
             fence=fence,
-            leads=taken,
+            leads=acquired,
         )
-        return cls(fence=fence, elector=elector, taken=taken)
+        return cls(fence=fence, elector=elector, acquired=acquired)
 
     async def run(self) -> None:
-        """Take part until cancelled; raises LeaseLost."""
+        """Run the election until cancelled; raises LeaseLost."""
         if self.elector is not None:
             await self.elector.run()
-        self.taken.set()
+        self.acquired.set()
         metrics.LEADER.set(1)
         await asyncio.Event().wait()
 
     async def release(self) -> None:
-        """Let another lead; nothing is written from now on."""
+        """Release the Lease; nothing is written from now on."""
         if self.elector is not None:
             await self.elector.release()
         self.fence.move(NEVER)
 
-    def lost(self) -> str:
-        """Why this replica, which led, may not write any more; empty if it may, or never led."""
-        if self.elector is None or not self.taken.is_set() or self.fence.left() > 0:
+    def loss_reason(self) -> str:
+        """Why this replica lost the Lease; empty if it holds the Lease or never led."""
+        if self.elector is None or not self.acquired.is_set() or self.fence.left() > 0:
             return ""
-        return self.elector.why_lost()
+        return self.elector.loss_reason()
 
     def answered(self) -> bool:
-        """Whether the API server is known to answer now."""
+        """Whether the API server answered the election recently."""
         return self.elector is not None and self.elector.unanswered() < ANSWERED_SECONDS
 
-    def wrong(self) -> str:
-        """Why this replica's part in the election can't be going well; empty if it may."""
+    def check(self) -> str:
+        """The fault if the election is stuck; empty otherwise."""
         silence = self.elector.silence() if self.elector is not None else 0
         return (
-            f"the Lease was not asked for {silence:.0f} s"
+            f"no request for the Lease for {silence:.0f} s"
             if silence > LEASE_REQUEST_SECONDS
             else ""
         )
@@ -90,12 +90,12 @@ class Leadership:
 
 @contextlib.asynccontextmanager
 async def leadership(settings: OperatorSettings) -> AsyncIterator[Leadership]:
-    """By the settings. The Lease has connections of its own: it waits for nobody's requests."""
+    """The leadership by the settings; the Lease has its own connections, so it never queues."""
     if settings.lease is None:
-        yield Leadership.alone()
+        yield Leadership.without_election()
         return
     client = await KubeClient.connect(settings.kubeconfig or None, connections=2)
     try:
-        yield Leadership.standing(client, settings, settings.lease)
+        yield Leadership.of_candidate(client, settings, settings.lease)
     finally:
         await client.close()

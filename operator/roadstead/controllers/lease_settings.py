@@ -1,11 +1,11 @@
-"""Settings of the election: which Lease, and its times."""
+"""Settings of the election: the Lease and its times."""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import Final
 
-from roadstead.kube.lease import LONGEST_SECONDS, LeaseTimes
+from roadstead.kube.lease import MAX_LEASE_SECONDS, LeaseTimes
 from roadstead.settings import EnvReader
 
 _DEFAULT: Final = LeaseTimes()
@@ -20,11 +20,11 @@ class LeaseSettings:
 
     @classmethod
     def read(cls, env: EnvReader) -> LeaseSettings | None:
-        """Take them out of the environment; None where there is no election."""
+        """Read the settings; None without an election."""
         wanted = env.choice("ROADSTEAD_LEADER_ELECTION", ("required", "off"), "required")
         name = env.text("ROADSTEAD_LEASE_NAME", "roadstead-operator")
         duration = env.integer(
-            "ROADSTEAD_LEASE_SECONDS", _DEFAULT.duration, low=3, high=LONGEST_SECONDS
+            "ROADSTEAD_LEASE_SECONDS", _DEFAULT.duration, low=3, high=MAX_LEASE_SECONDS
         )
         deadline = env.integer("ROADSTEAD_LEASE_DEADLINE_SECONDS", int(_DEFAULT.deadline))
         renew = env.integer("ROADSTEAD_LEASE_RENEW_SECONDS", int(_DEFAULT.renew))
@@ -32,7 +32,7 @@ class LeaseSettings:
             env.fault(
                 "ROADSTEAD_LEASE_SECONDS",
                 f"{duration} must be more than ROADSTEAD_LEASE_DEADLINE_SECONDS ({deadline}), "
-                f"and that more than ROADSTEAD_LEASE_RENEW_SECONDS ({renew})",
+                f"which must be more than ROADSTEAD_LEASE_RENEW_SECONDS ({renew})",
             )
         if wanted == "off":
             return None

@@ -48,20 +48,20 @@ KINDS: Final[Mapping[Resource, tables.Table]] = {
 }
 """The kinds that have records."""
 INDEXES: Final[Mapping[Resource, Index]] = {MODELSERVES: serve_references, PODS: pods_of}
-"""What a cache has to be looked up by, for records of what is in it."""
+"""The indexes that a cache needs for records of its objects."""
 
 _CLUSTER: Final = "kube-system"
 
 
 class Versions(Protocol):
-    """The part of the API client that tells versions."""
+    """The method of the API client that reads versions."""
 
     async def version(self, resource: Resource) -> int:
-        """The version that a kind is at now."""
+        """The current version of a kind."""
 
 
 class LedgerFeed:
-    """Puts each state of an object into the outbox, and all of them once a connection is there."""
+    """Puts each state of an object into the outbox, and all of them on each new connection."""
 
     def __init__(
         self,
@@ -76,38 +76,39 @@ class LedgerFeed:
         self._now = now
         self._versions = versions
         self.epoch = 0
-        """Of the rows that are written: known once `begin` is done."""
+        """The epoch of the rows that are written; known once `begin` has run."""
         self._thinning = Thinning()
         self._pods: dict[str, int] = {}
         self._first_list = 0
 
-    def see(self, resource: Resource, raw: Raw) -> None:
-        """An object is new, other or gone; `raw` is how it was seen last."""
+    def update(self, resource: Resource, raw: Raw) -> None:
+        """Record an object that was created, changed or deleted; `raw` is its last state."""
         if resource == PODS:
-            self._see_pod(raw)
+            self._update_pod(raw)
         elif resource in KINDS:
-            here = self._cache.current(resource, raw)
-            self._outbox.put(self.record(resource, here or raw, deleted=here is None))
-            if here is None:
+            current = self._cache.current(resource, raw)
+            self._outbox.put(self.record(resource, current or raw, deleted=current is None))
+            if current is None:
                 uid = section(raw, "metadata").get("uid", "")
                 self._pods.pop(uid, None)
                 self._thinning.forget(uid)
 
-    def took(self, samples: Iterable[UsageSample]) -> None:
-        """What servers use; what says nothing new is left out."""
+    def add_samples(self, samples: Iterable[UsageSample]) -> None:
+        """Record usage samples, without those that repeat the last one."""
         records = map(usage_record, samples)
         self._outbox.append([each for each in records if self._thinning.keeps(each)])
 
     async def begin(self, connection: asyncpg.Connection) -> None:
-        """See that the database is this cluster's, and put in what it lacks."""
+        """Check that the database belongs to this cluster, and queue the rows that it lacks."""
         system = self._cache.get(NAMESPACES, _CLUSTER)
         if system is None or not all(self._cache.listed(kind) for kind in (*KINDS, PODS)):
-            raise LedgerUnavailable("the cluster was not listed yet", reason="ClusterNotListed")
+            message = "the cluster has not been listed yet"
+            raise LedgerUnavailable(message, reason="ClusterNotListed")
         await claim(connection, section(system, "metadata")["uid"])
         views = map(self._view, KINDS)
         self.epoch = await current_epoch(connection, views, known=self.epoch)
         for resource, table in KINDS.items():
-            # Who stood by has seen objects go that nobody wrote down, after its list.
+            # While this replica did not lead, deletions after its list were not recorded.
             gone_at = functools.partial(self._cache.gone_at, resource)
             late = await resync(
                 connection, table, self.records(resource), gone_at=gone_at, epoch=self.epoch
@@ -122,7 +123,7 @@ class LedgerFeed:
             try:
                 return await self._versions.version(resource)
             except KubeError as error:
-                message = f"the version of {resource.plural} could not be read: {error}"
+                message = f"cannot read the version of {resource.plural}: {error}"
                 raise LedgerUnavailable(message, reason="ClusterNotListed") from error
 
         return KindView(
@@ -133,7 +134,7 @@ class LedgerFeed:
         )
 
     def records(self, resource: Resource) -> list[ObjectRecord]:
-        """The records of every object of a kind, as seen last."""
+        """The records of all objects of a kind in the cache."""
         return [self.record(resource, raw) for raw in self._cache.all(resource)]
 
     def record(self, resource: Resource, raw: Raw, deleted: bool = False) -> ObjectRecord:
@@ -146,7 +147,7 @@ class LedgerFeed:
         name, pods = model_name(self._cache, ModelServe.parse(raw)), self._pods_of(raw)
         return server_record(raw, model_name=name, pods=pods, now=now, deleted=deleted)
 
-    def _see_pod(self, raw: Raw) -> None:
+    def _update_pod(self, raw: Raw) -> None:
         server = section(raw, "metadata", "labels").get(LABEL_SERVER_UUID, "")
         place = self._cache.name_of(server)
         serve = self._cache.get(MODELSERVES, place[1], place[0]) if place else None
@@ -155,7 +156,7 @@ class LedgerFeed:
             self._outbox.put(self.record(MODELSERVES, serve))
 
     def _pods_of(self, serve: Raw) -> PodsView:
-        """As new as the first list of pods, or as what was told of this server's since."""
+        """The pods of a server, at the version of the first list or of a later event."""
         self._first_list = self._first_list or self._cache.listed(PODS)
         meta = section(serve, "metadata")
         pods = self._cache.indexed(PODS, _pods_key(serve))
@@ -169,5 +170,5 @@ def _pods_key(serve: Raw) -> str:
 
 
 def exact_now() -> str:
-    """RFC 3339 in UTC, to the microsecond."""
+    """The current time in UTC as RFC 3339, in microseconds."""
     return datetime.datetime.now(datetime.UTC).isoformat()

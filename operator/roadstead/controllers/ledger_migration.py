@@ -19,7 +19,7 @@ CONNECT_RETRY_SECONDS: Final = 2.0
 
 
 def run(dsn_file: Path, *, roles: Roles, floor: Retention, wait: float) -> int:
-    """Migrate, print what was done, and answer with the exit code; LedgerError if it can't be."""
+    """Migrate and print the applied migrations; returns the exit code, raises LedgerError."""
     return asyncio.run(_run(dsn_file, roles, floor, wait))
 
 
@@ -33,7 +33,7 @@ async def _run(dsn_file: Path, roles: Roles, floor: Retention, wait: float) -> i
         except LedgerUnavailable as error:
             if time.monotonic() + CONNECT_RETRY_SECONDS > deadline:
                 raise
-            logger.info("waiting: %s", error)
+            logger.info("waiting for Postgres: %s", error)
             await asyncio.sleep(CONNECT_RETRY_SECONDS)
     print("\n".join(f"applied {each}" for each in applied) or "nothing to do")
     return 0

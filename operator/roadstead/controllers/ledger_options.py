@@ -16,11 +16,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parts = commands.add_parser("ledger", help=text, description=text).add_subparsers(
         required=True, metavar="COMMAND"
     )
-    text = "make or change the tables, as their owner (ROADSTEAD_LEDGER_DSN_FILE)"
+    text = "create or update the tables, as their owner (ROADSTEAD_LEDGER_DSN_FILE)"
     migrating = parts.add_parser("migrate", help=text, description=text)
     _wait(migrating, 0, "how long to wait for Postgres")
     migrating.set_defaults(command=_migrate)
-    text = "print what differs between cluster and ledger; exit code 1 if anything does"
+    text = "print the differences between cluster and ledger; exit code 1 if there are any"
     verifying = parts.add_parser("verify", help=text, description=text)
     _wait(verifying, 10, "how long Postgres may take to answer, and the ledger to catch up")
     verifying.set_defaults(command=_verify)
@@ -52,7 +52,7 @@ def _verify(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
     env = _reader(environ)
     dsn_file = env.file("ROADSTEAD_LEDGER_DSN_FILE")
-    # In a pod there is none, and the client takes the ServiceAccount.
+    # Empty in a pod: the client uses the ServiceAccount.
     kubeconfig = env.text("KUBECONFIG", "")
     env.done()
     if not kubeconfig and "KUBERNETES_SERVICE_HOST" not in environ:

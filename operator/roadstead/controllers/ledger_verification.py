@@ -1,4 +1,4 @@
-"""`roadstead ledger verify`: is the ledger what the cluster is?"""
+"""`roadstead ledger verify`: compares the ledger with the cluster."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ VERIFY_POLL_SECONDS: Final = 1.0
 
 
 def run(dsn_file: Path, *, kubeconfig: str | None, wait: float) -> int:
-    """Print the differences that are still there after `wait` seconds; 1 if there are any.
+    """Print the differences that remain after `wait` seconds; returns 1 if there are any.
 
-    LedgerUnavailable if Postgres does not answer for as long.
+    Raises LedgerUnavailable if Postgres does not answer within that time.
     """
     return asyncio.run(_run(dsn_file, kubeconfig, wait))
 
@@ -55,21 +55,21 @@ async def _run(dsn_file: Path, kubeconfig: str | None, wait: float) -> int:
 
 
 async def compare(client: KubeClient, dsn_file: Path) -> list[str]:
-    """A line for each difference. The cluster is listed first, so it may be behind by a moment."""
+    """A line for each difference; the cluster is listed first, so it may be slightly older."""
     cache = WatchCache(INDEXES)
     for resource in (*KINDS, PODS):
         await refresh(client, cache, resource, selector=WATCHED[resource])
-    books = LedgerFeed(cache, Outbox(), now=exact_now)
-    stored = await _stored(dsn_file)
-    return list(_differences(books, stored))
+    feed = LedgerFeed(cache, Outbox(), now=exact_now)
+    stored = await _read_rows(dsn_file)
+    return list(_differences(feed, stored))
 
 
-def _differences(books: LedgerFeed, stored: Mapping[Resource, Mapping[str, Raw]]) -> Iterator[str]:
+def _differences(feed: LedgerFeed, stored: Mapping[Resource, Mapping[str, Raw]]) -> Iterator[str]:
     for resource in KINDS:
-        yield from differences(books.records(resource), stored[resource], kind=resource.kind)
+        yield from differences(feed.records(resource), stored[resource], kind=resource.kind)
 
 
-async def _stored(dsn_file: Path) -> dict[Resource, dict[str, Raw]]:
+async def _read_rows(dsn_file: Path) -> dict[Resource, dict[str, Raw]]:
     found = {}
     async with connected(dsn_file) as connection:
         for resource, table in KINDS.items():

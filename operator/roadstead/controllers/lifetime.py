@@ -1,4 +1,4 @@
-"""How a process waits, and how what it has begun ends."""
+"""Signals of a process, and the cancellation of its tasks."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def on_signals(stop: asyncio.Event) -> None:
         loop.add_signal_handler(number, stop.set)
 
 
-def on_continued(wrong: Callable[[], str]) -> None:
-    """End at once, by code 1, where a process that was stopped goes on and `wrong` says why not to.
+def on_continued(check: Callable[[], str]) -> None:
+    """Exit with code 1 at SIGCONT if `check` returns a fault.
 
-    Not by an exception and not by the event loop: first of all it would send what it was about to.
+    Neither an exception nor the event loop is fast enough: pending requests would be sent first.
     """
 
     def continued(_number: int, _frame: FrameType | None) -> None:
-        if reason := wrong():
+        if reason := check():
             os.write(sys.stderr.fileno(), f"roadstead: {reason}\n".encode())
             os._exit(1)
 
@@ -36,21 +36,21 @@ def on_continued(wrong: Callable[[], str]) -> None:
 
 
 async def done_before(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
-    """Whether `work` was done before `stop` was set."""
+    """Whether `work` finished before `stop` was set."""
     tasks = asyncio.create_task(work), asyncio.create_task(once_set(stop))
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     done = tasks[0].done()
-    await cancelled([*tasks])
+    await cancel_all([*tasks])
     return done
 
 
 async def once_set(stop: asyncio.Event) -> None:
-    """For where a coroutine is needed."""
+    """Wait until `stop` is set, as a coroutine."""
     await stop.wait()
 
 
-async def cancelled(tasks: Sequence[asyncio.Future[Any]]) -> None:
-    """Cancel what still runs; raises what made one of them end by itself."""
+async def cancel_all(tasks: Sequence[asyncio.Future[Any]]) -> None:
+    """Cancel the tasks that still run; raises the error of one that failed."""
     for task in tasks:
         task.cancel()
     for result in await asyncio.gather(*tasks, return_exceptions=True):
@@ -59,5 +59,5 @@ async def cancelled(tasks: Sequence[asyncio.Future[Any]]) -> None:
 
 
 async def forever() -> None:
-    """Until cancelled."""
+    """Wait until cancelled."""
     await asyncio.Event().wait()

@@ -1,4 +1,4 @@
-"""Making the Model for a ModelServe whose model only the Quant service knows."""
+"""Creates the Model of a ModelServe whose model is known to the Quant service alone."""
 
 from __future__ import annotations
 
@@ -20,50 +20,51 @@ logger = logging.getLogger(__name__)
 
 
 class QuantService(Protocol):
-    """The part of the Quant client that is needed here."""
+    """The methods of the Quant client that this module uses."""
 
     async def download_url(self, model_id: str) -> QuantAnswer:
-        """Where a model can be read; ModelUnknown or another SourceError."""
+        """The URL of a model; raises ModelUnknown or another SourceError."""
 
 
 class ModelCreator(Protocol):
-    """The part of the API client that is needed here."""
+    """The methods of the API client that this module uses."""
 
     async def create(self, resource: Resource, body: Raw) -> Object:
-        """Create; KubeConflict if it is there."""
+        """Create an object; raises KubeConflict if it exists."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ModelCatalogue:
-    """Adds Models to the catalogue; `quant` is None where the operator has no Quant service.
+    """Creates Models; `quant` is None if no Quant service is configured.
 
-    `made` is called with each Model that was made, so that it need not wait for the watch.
+    `on_created` is called with each Model that was created, before the watch reports it.
     """
 
     client: ModelCreator
-    made: Callable[[Raw], None]
+    on_created: Callable[[Raw], None]
     quant: QuantService | None
 
-    async def introduce(self, serve: ModelServe) -> Violation:
-        """Have the Model made if the Quant service knows it; always says why it isn't there yet."""
+    async def create_model(self, serve: ModelServe) -> Violation:
+        """Create the Model if the Quant service knows it; returns why it is not available yet."""
         name = serve.model_name
-        known = f"`kubectl get models` lists the catalogue, and there is no {name!r} in it"
+        absent = f"there is no Model {name!r} (see `kubectl get models`)"
         if self.quant is None:
-            return _missing("ModelNotFound", f"{known}; no Quant service is set to ask for it")
+            return _missing("ModelNotFound", f"{absent}, and no Quant service is configured")
         try:
             await self.quant.download_url(name)
         except ModelUnknown:
-            return _missing("ModelUnknown", f"{known}; the Quant service does not know it either")
+            return _missing("ModelUnknown", f"{absent}, and the Quant service does not know it")
         except SourceError as error:
-            return _missing(error.reason, f"{known}; asking the Quant service failed: {error}")
+            message = f"{absent}, and the request to the Quant service failed: {error}"
+            return _missing(error.reason, message)
         try:
-            self.made(await self.client.create(MODELS, model_for(serve)))
-            logger.info("Model %s was made: the Quant service knows it", name)
+            self.on_created(await self.client.create(MODELS, model_for(serve)))
+            logger.info("created Model %s, which the Quant service knows", name)
         except KubeConflict:
-            logger.debug("Model %s was made by another", name)
+            logger.debug("Model %s already exists", name)
         except KubeRejected as error:
-            return _missing("Rejected", f"{known}; making it failed: {error}")
-        return _missing("Queued", f"Model {name} was made and waits for its transfer")
+            return _missing("Rejected", f"{absent}, and it could not be created: {error}")
+        return _missing("Queued", f"Model {name} was created and waits for its transfer")
 
 
 def _missing(reason: str, message: str) -> Violation:

@@ -1,4 +1,4 @@
-"""Which Model a server is of, by name, for those who tell of it."""
+"""The name of a server's Model."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from roadstead.kube.watch_cache import WatchCache
 
 
 def model_name(cache: WatchCache, serve: ModelServe) -> str:
-    """The name of its Model, where it gives a UUID alone, too; empty where no Model has that."""
+    """The name of a server's Model, found by UUID if the spec has no name; "" if there is none."""
     if serve.model_name:
         return serve.model_name
     place = cache.name_of(serve.model_uuid)

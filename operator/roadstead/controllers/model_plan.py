@@ -1,6 +1,6 @@
-"""What to do next for a Model: `plan` is a function of facts.
+"""The next step for a Model: `plan` is a function of facts.
 
-It does no I/O, but imports types of modules that do: this is no module of a pure layer.
+It does no I/O, but imports types of modules that do.
 """
 
 from __future__ import annotations
@@ -22,30 +22,31 @@ from roadstead.transfer.messages import Completed, Failed
 FIRST_RETRY: Final = 5.0
 LAST_RETRY: Final = 300.0
 FAILED_CHECK_SECONDS: Final = 60.0
-"""How often it is looked whether a Model that was given up has another chance."""
+"""How often a Model that waits for a change is checked for one."""
 
-_ASKED_AGAIN: Final = ("ModelUnknown", "SourceGone")
-"""Refusals of the Quant service that cost nothing to ask for again, and may end any day."""
+_POLLED_REASONS: Final = ("ModelUnknown", "SourceGone")
+"""Refusals of the Quant service that are retried without a change: the request is cheap, and the
+model may become available at any time."""
 
 
 class PlanStep(enum.Enum):
-    """What comes next."""
+    """The next step for a Model."""
 
     KEEP = "the object is stored and verified"
     WAIT = "a transfer runs"
-    START = "a transfer has to be started"
-    RETRY = "a transfer is started again after a while"
-    HOLD = "nothing is tried until something changes"
-    RECORD = "a transfer was completed: the status has to say so"
+    START = "a transfer must be started"
+    RETRY = "the transfer is retried after a delay"
+    HOLD = "nothing is retried until something changes"
+    RECORD = "a transfer completed and must be recorded in the status"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ModelFacts:
-    """What is known of a Model when it is reconciled.
+    """The facts about a Model at a reconcile.
 
-    `inputs` stands for all that a further attempt could depend on: the generation, the version of
-    the Secret that holds the URL, the retry annotation. `stored` is what the store has at the
-    verified object's place, `checked` whether it was asked.
+    `inputs` is a digest of everything that another attempt depends on: the generation, the version
+    of the Secret with the URL, the retry annotation. `stored` is the object at the verified
+    object's location, `checked` whether the store was queried.
     """
 
     model: Model
@@ -57,12 +58,12 @@ class ModelFacts:
     checked: bool = False
     stored: StoredObject | None = None
     now: float = 0
-    """Seconds on the clock that `TransferView.ended` is of."""
+    """Seconds on the clock of `TransferView.ended`."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The step, why, and the seconds after which to look again (0: only when something changes)."""
+    """The step, its reason, and seconds until the next reconcile (0: when something changes)."""
 
     step: PlanStep
     reason: str = ""
@@ -73,12 +74,12 @@ class Plan:
 def plan(facts: ModelFacts) -> Plan:
     """The next step for a Model that is not being deleted."""
     if facts.taken_by:
-        return _taken(facts)
+        return _plan_location_taken(facts)
     if facts.view is not None:
-        return _of_transfer(facts, facts.view)
+        return _plan_transfer(facts, facts.view)
     if facts.model.digest:
-        return _of_verified(facts)
-    return _of_status(facts)
+        return _plan_verified(facts)
+    return _plan_from_status(facts)
 
 
 def attempt(facts: ModelFacts) -> int:
@@ -89,45 +90,44 @@ def attempt(facts: ModelFacts) -> int:
 
 
 def retry_delay(attempts: int) -> float:
-    """Seconds between attempts: doubling from 5 to 300."""
+    """Seconds between attempts: doubles from 5 to 300."""
     return min(LAST_RETRY, FIRST_RETRY * 2.0 ** min(attempts - 1, 10))
 
 
-def _taken(facts: ModelFacts) -> Plan:
+def _plan_location_taken(facts: ModelFacts) -> Plan:
     message = (
-        f"{facts.target} belongs to Model {facts.taken_by}; "
-        "leave spec.minioPath out or write another one"
+        f"{facts.target} belongs to Model {facts.taken_by}; remove spec.minioPath or change it"
     )
     return Plan(
         step=PlanStep.HOLD, reason="LocationTaken", message=message, delay=FAILED_CHECK_SECONDS
     )
 
 
-def _of_transfer(facts: ModelFacts, view: TransferView) -> Plan:
+def _plan_transfer(facts: ModelFacts, view: TransferView) -> Plan:
     if view.state is not State.ENDED:
         return Plan(step=PlanStep.WAIT)
-    if isinstance(view.outcome, Completed) and _as_asked(facts.model, view.outcome):
+    if isinstance(view.outcome, Completed) and _matches_spec(facts.model, view.outcome):
         return Plan(step=PlanStep.RECORD)
     if isinstance(view.outcome, Failed) and view.inputs == facts.inputs:
-        return _of_failure(facts, view, view.outcome)
+        return _plan_failure(facts, view, view.outcome)
     return Plan(step=PlanStep.START)
 
 
-def _as_asked(model: Model, completed: Completed) -> bool:
-    """Whether it is what the spec says now: a digest may have been added meanwhile."""
+def _matches_spec(model: Model, completed: Completed) -> bool:
+    """Whether the result matches the current spec: a digest may have been added meanwhile."""
     return not model.sha256 or model.sha256 == completed.sha256
 
 
-def _of_failure(facts: ModelFacts, view: TransferView, failed: Failed) -> Plan:
-    if failed.retry is Retry.ON_CHANGE and failed.reason not in _ASKED_AGAIN:
+def _plan_failure(facts: ModelFacts, view: TransferView, failed: Failed) -> Plan:
+    if failed.retry is Retry.ON_CHANGE and failed.reason not in _POLLED_REASONS:
         return Plan(
             step=PlanStep.HOLD,
             reason=failed.reason,
             message=failed.message,
             delay=FAILED_CHECK_SECONDS,
         )
-    asked = failed.retry is Retry.ON_CHANGE
-    delay = LAST_RETRY if asked else retry_delay(view.attempt)
+    polled = failed.retry is Retry.ON_CHANGE
+    delay = LAST_RETRY if polled else retry_delay(view.attempt)
     left = view.ended + delay - facts.now
     if left <= 0:
         return Plan(step=PlanStep.START)
@@ -137,33 +137,33 @@ def _of_failure(facts: ModelFacts, view: TransferView, failed: Failed) -> Plan:
     )
 
 
-def _of_verified(facts: ModelFacts) -> Plan:
+def _plan_verified(facts: ModelFacts) -> Plan:
     if facts.model.stored_at != facts.target:
-        message = f"the model belongs at {facts.target}, but is at {facts.model.stored_at}"
+        message = f"the object is at {facts.model.stored_at}, but the spec requires {facts.target}"
         return Plan(step=PlanStep.START, reason="LocationChanged", message=message)
     if facts.model.sha256 and facts.model.sha256 != facts.model.digest:
-        message = f"spec.sha256 is not that of the stored object, {facts.model.digest}"
+        message = f"spec.sha256 differs from the sha256 of the stored object, {facts.model.digest}"
         return Plan(step=PlanStep.START, reason="DigestChanged", message=message)
     if not facts.checked:
         return Plan(step=PlanStep.KEEP)
     if facts.stored is None:
-        message = f"{facts.target} is not in the store any more; it is brought again"
+        message = f"{facts.target} is no longer in the store; it is transferred again"
         return Plan(step=PlanStep.START, reason="ObjectMissing", message=message)
     if facts.stored.etag != facts.model.status.get("etag"):
-        message = f"{facts.target} was replaced by something else; it is brought again"
+        message = f"{facts.target} was replaced by another object; it is transferred again"
         return Plan(step=PlanStep.START, reason="ObjectReplaced", message=message)
     return Plan(step=PlanStep.KEEP)
 
 
-def _of_status(facts: ModelFacts) -> Plan:
-    """After a restart only the status tells what an earlier attempt came to."""
+def _plan_from_status(facts: ModelFacts) -> Plan:
+    """The step after a restart, when only the status has the outcome of the last attempt."""
     transfer = section(facts.model.status, "transfer")
     failed = conditions.find(facts.model.raw, "Stored")
     if failed is None or transfer.get("retry") != Retry.ON_CHANGE:
         return Plan(step=PlanStep.START)
     if transfer.get("inputs") != facts.inputs:
         return Plan(step=PlanStep.START)
-    if failed.reason in _ASKED_AGAIN:
+    if failed.reason in _POLLED_REASONS:
         return Plan(step=PlanStep.START)
     return Plan(
         step=PlanStep.HOLD, reason=failed.reason, message=failed.message, delay=FAILED_CHECK_SECONDS

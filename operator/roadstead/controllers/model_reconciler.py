@@ -1,4 +1,4 @@
-"""The reconciler of Models: has the object brought to the store, verified, and says so."""
+"""The reconciler of Models: transfers the object to the store and writes the status."""
 
 from __future__ import annotations
 
@@ -36,35 +36,35 @@ from roadstead.store.store_client import StoredObject
 logger = logging.getLogger(__name__)
 
 CHECK_SECONDS: Final = 300.0
-"""How often a verified object is looked for in the store, at most."""
+"""The least interval between checks that the store has a verified object."""
 UNSTARTED_RETRY_SECONDS: Final = 30.0
-"""How soon it is tried again where a transfer could not even be started."""
-ENDING_SECONDS: Final = 1.0
-_ENDING: Final = "its transfer's pod has yet to end; only then is the store cleared"
+"""The delay before the next attempt if a transfer could not be started."""
+TRANSFER_STOP_POLL_SECONDS: Final = 1.0
+_TRANSFER_ENDING: Final = "waits for the pod of its transfer to exit before the store is cleaned up"
 
 
 class ModelStore(RemovalStore, Protocol):
-    """What is asked of the store here."""
+    """The methods of the store client that this module uses."""
 
     async def stat(self, location: StoreLocation) -> StoredObject | None:
-        """The object, None without one."""
+        """The object, or None."""
 
     async def ensure_bucket(self, bucket: str | None = None) -> None:
-        """Make the bucket if it isn't there."""
+        """Create the bucket if it does not exist."""
 
 
 class FinalizerWriter(Protocol):
-    """The part of the API client that sets finalizers."""
+    """The method of the API client that sets finalizers."""
 
     async def patch(
         self, resource: Resource, name: str, body: Raw, *, namespace: str = ""
     ) -> Object:
-        """Merge patch; a resourceVersion in it makes it conditional."""
+        """Apply a merge patch; a resourceVersion in it makes it conditional."""
 
 
 @dataclasses.dataclass(kw_only=True)
 class ModelReconciler:
-    """Gather, plan, act, write the status; `default` is where objects go by default (no path)."""
+    """Gathers, plans, acts, writes the status; `default` is the default location (no path)."""
 
     client: FinalizerWriter
     cache: WatchCache
@@ -75,11 +75,11 @@ class ModelReconciler:
     default: StoreLocation
     admitted: AdmittedServes
     kept: KeptObjects | None = None
-    """What earlier Models left in the store; None where there is no ledger to tell of it."""
+    """The objects that earlier Models stored; None without a ledger."""
     checked: dict[str, float] = dataclasses.field(default_factory=dict)
 
     async def reconcile(self, key: Name) -> float | None:
-        """Bring one Model a step further; seconds after which to look again."""
+        """Take the next step for one Model; returns seconds until the next reconcile."""
         raw = self.cache.get(MODELS, key[1])
         if raw is None:
             return None
@@ -87,11 +87,11 @@ class ModelReconciler:
         if model.meta.deleting:
             return await self._remove(model)
         if FINALIZER not in model.meta.finalizers:
-            model = await self._finalizers(model, (*model.meta.finalizers, FINALIZER))
+            model = await self._set_finalizers(model, (*model.meta.finalizers, FINALIZER))
         facts = await self._gather(model)
         step = plan(facts)
         if step.step is PlanStep.START:
-            facts, step = await self._start(await self._told_why(facts, step))
+            facts, step = await self._start(await self._write_reason(facts, step))
         await self.status.write(MODELS, facts.model.raw, status_of(facts, step, now=_now()))
         if step.step is PlanStep.RECORD:
             await self.transfers.settle(model.meta.uid)
@@ -102,11 +102,11 @@ class ModelReconciler:
         uid = model.meta.uid
         target = self.location(model)
         view = self.transfers.view(uid)
-        checked, stored = await self._look(model, target) if view is None else (False, None)
+        checked, stored = await self._stat(model, target) if view is None else (False, None)
         retry = model.meta.annotations.get(ANNOTATION_RETRY, "")
         version = "" if model.digest else await self.sources.version(model)
         servers = self.servers(model)
-        self.transfers.wanted_by(uid, tenants(servers))
+        self.transfers.set_tenants(uid, tenants(servers))
         return ModelFacts(
             model=model,
             target=target,
@@ -119,10 +119,10 @@ class ModelReconciler:
             now=time.monotonic(),
         )
 
-    async def _look(self, model: Model, target: StoreLocation) -> tuple[bool, StoredObject | None]:
-        """Whether the store was asked for a verified object, and what it has.
+    async def _stat(self, model: Model, target: StoreLocation) -> tuple[bool, StoredObject | None]:
+        """Whether the store was queried for a verified object, and the object it has.
 
-        A store that can't be asked takes nothing away from a Model that was verified.
+        A verified Model stays verified while the store is unavailable.
         """
         last = self.checked.get(model.meta.uid, float("-inf"))
         if not model.digest or time.monotonic() - last < CHECK_SECONDS:
@@ -130,13 +130,13 @@ class ModelReconciler:
         try:
             found = await self.store.stat(target)
         except StoreError as error:
-            logger.warning("the store could not be asked for the object: %s", error)
+            logger.warning("cannot check the object in the store: %s", error)
             return False, None
         self.checked[model.meta.uid] = time.monotonic()
         return True, found
 
     def location(self, model: Model) -> StoreLocation:
-        """Where the Model's object stands, or is to stand."""
+        """The location of the Model's object in the store."""
         return StoreLocation(
             endpoint=model.endpoint or self.default.endpoint,
             bucket=model.bucket or self.default.bucket,
@@ -144,29 +144,30 @@ class ModelReconciler:
         )
 
     def servers(self, model: Model) -> tuple[str, ...]:
-        """`namespace/name` of each admitted ModelServe that uses it."""
+        """`namespace/name` of each admitted ModelServe that uses the Model."""
         keys = (by_name(model.meta.name), by_uuid(model.meta.uid))
-        naming = (raw for key in keys for raw in self.cache.indexed(MODELSERVES, key))
-        metas = (section(raw, "metadata") for raw in naming if self.admitted.has(raw))
+        users = (raw for key in keys for raw in self.cache.indexed(MODELSERVES, key))
+        metas = (section(raw, "metadata") for raw in users if self.admitted.has(raw))
         return tuple(sorted({f"{meta['namespace']}/{meta['name']}" for meta in metas}))
 
     def _taken_by(self, model: Model, target: StoreLocation) -> str:
-        """The other Model that the place belongs to."""
-        first = owner((model, *self._others(model, target)), target, brings=self._brings)
+        """The name of the other Model that owns the location; empty without one."""
+        models = (model, *self._others(model, target))
+        first = owner(models, target, in_transfer=self._in_transfer)
         return "" if first is model else first.meta.name
 
-    def _brings(self, model: Model) -> bool:
+    def _in_transfer(self, model: Model) -> bool:
         return self.transfers.view(model.meta.uid) is not None
 
     def _others(self, model: Model, target: StoreLocation) -> Iterator[Model]:
-        """Other Models with the same place."""
+        """Other Models with the same location."""
         for raw in self.cache.indexed(MODELS, model.object_path):
             other = Model.parse(raw)
             if other.meta.uid != model.meta.uid and self.location(other) == target:
                 yield other
 
-    async def _told_why(self, facts: ModelFacts, step: Plan) -> ModelFacts:
-        """A verified object that is brought again: say what became of it before that begins."""
+    async def _write_reason(self, facts: ModelFacts, step: Plan) -> ModelFacts:
+        """Write why a verified object is transferred again, before the transfer starts."""
         if not step.reason:
             return facts
         name = facts.model.meta.name
@@ -175,7 +176,7 @@ class ModelReconciler:
         return dataclasses.replace(facts, model=Model.parse(raw)) if raw else facts
 
     async def _start(self, facts: ModelFacts) -> tuple[ModelFacts, Plan]:
-        """Start a transfer; where its source or bucket can't be had, say so and wait a little."""
+        """Start a transfer; if its source or bucket is unavailable, plan a retry."""
         model, uid = facts.model, facts.model.meta.uid
         self.transfers.forget(uid)
         try:
@@ -199,24 +200,24 @@ class ModelReconciler:
         return started, Plan(step=PlanStep.WAIT)
 
     async def _remove(self, model: Model) -> float | None:
-        """Let the Model go, once no ModelServe uses it and the store is in order.
+        """Remove the finalizer once no ModelServe uses the Model and the store is cleaned up.
 
-        Seconds after which to look again where its transfer has yet to end.
+        Returns seconds until the next reconcile while its transfer still runs.
         """
         if FINALIZER not in model.meta.finalizers:
             return None
         users = self.servers(model)
         if users:
-            await self._say_why_kept(model, "InUse", _in_use(users))
+            await self._write_deletion_blocker(model, "InUse", _in_use(users))
             return None
         if not await self.transfers.stop(model.meta.uid):
-            await self._say_why_kept(model, "TransferEnding", _ENDING)
-            return ENDING_SECONDS
+            await self._write_deletion_blocker(model, "TransferEnding", _TRANSFER_ENDING)
+            return TRANSFER_STOP_POLL_SECONDS
         await self._clear(model)
         return None
 
     async def _clear(self, model: Model) -> None:
-        """Do in the store what the deletion asks for, and take the finalizer away."""
+        """Clean up the store as the deletion policy requires, and remove the finalizer."""
         target = self.location(model)
         since = datetime.datetime.fromisoformat(section(model.raw, "metadata")["deletionTimestamp"])
         waiting = (datetime.datetime.now(datetime.UTC) - since).total_seconds()
@@ -224,14 +225,14 @@ class ModelReconciler:
         try:
             await clear_store(self.store, model, target, deleting_for=waiting, shared=shared)
         except StoreError as error:
-            await self._say_why_kept(model, error.reason, str(error))
+            await self._write_deletion_blocker(model, error.reason, str(error))
             raise
         rest = tuple(item for item in model.meta.finalizers if item != FINALIZER)
         with contextlib.suppress(KubeNotFound):
-            await self._finalizers(model, rest)
+            await self._set_finalizers(model, rest)
         self.checked.pop(model.meta.uid, None)
 
-    async def _say_why_kept(self, model: Model, reason: str, message: str) -> None:
+    async def _write_deletion_blocker(self, model: Model, reason: str, message: str) -> None:
         kept = [
             item for name in ("Stored", "Verified") if (item := conditions.find(model.raw, name))
         ]
@@ -240,7 +241,7 @@ class ModelReconciler:
         status = {**model.status, "servers": len(self.servers(model)), "conditions": merged}
         await self.status.write(MODELS, model.raw, status)
 
-    async def _finalizers(self, model: Model, finalizers: tuple[str, ...]) -> Model:
+    async def _set_finalizers(self, model: Model, finalizers: tuple[str, ...]) -> Model:
         meta = model.meta
         body = {
             "metadata": {"finalizers": list(finalizers), "resourceVersion": meta.resource_version}
@@ -252,7 +253,7 @@ class ModelReconciler:
 
 
 def _inputs(*parts: object) -> str:
-    """Short, whatever length an annotation has."""
+    """A digest, since an annotation may be long."""
     return hashlib.sha256("/".join(map(str, parts)).encode()).hexdigest()[:16]
 
 
@@ -261,10 +262,10 @@ def _now() -> str:
 
 
 def tenants(servers: tuple[str, ...]) -> set[str]:
-    """Who waits for a Model: the namespaces of the ModelServes that use it."""
+    """The namespaces of the ModelServes that use a Model."""
     return {server.partition("/")[0] for server in servers}
 
 
 def _in_use(users: tuple[str, ...]) -> str:
     shown = ", ".join(users[:5]) + (", ..." if len(users) > 5 else "")
-    return f"used by {len(users)} ModelServe(s): {shown}; delete them and the Model goes"
+    return f"used by {len(users)} ModelServe(s): {shown}; delete them to delete the Model"

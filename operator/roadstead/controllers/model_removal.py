@@ -1,4 +1,4 @@
-"""Letting a Model go: the one kind with a finalizer, since its object is outside Kubernetes."""
+"""Cleans up the store when a Model is deleted: the one kind with a finalizer."""
 
 from __future__ import annotations
 
@@ -14,62 +14,61 @@ from roadstead.transfer.placement import leftovers
 
 logger = logging.getLogger(__name__)
 
-PATIENCE_SECONDS: Final = 120.0
-"""How long a deletion waits for the store to forget an unfinished upload."""
+UPLOAD_ABORT_SECONDS: Final = 120.0
+"""How long a deletion retries to abort an unfinished upload."""
 
 
 class RemovalStore(Protocol):
-    """What is asked of the store when a Model goes."""
+    """The methods of the store client that this module uses."""
 
     async def remove(self, location: StoreLocation, etag: str | None = None) -> bool:
-        """Remove the object, with `etag` only if it is that one."""
+        """Delete the object; with `etag`, only if it matches."""
 
     async def abort_upload(self, location: StoreLocation, upload_id: str) -> None:
-        """Abort a multipart upload; one that is gone already is fine."""
+        """Abort a multipart upload; a missing one is not an error."""
 
     async def abort_unfinished(self, location: StoreLocation) -> None:
-        """Abort all multipart uploads of exactly this key that the store knows of."""
+        """Abort all multipart uploads of exactly this key that the store lists."""
 
 
 async def clear_store(
     store: RemovalStore, model: Model, target: StoreLocation, *, deleting_for: float, shared: bool
 ) -> None:
-    """Do in the store what the Model's deletion asks for.
+    """Clean up the store as the Model's deletion policy requires.
 
-    An unfinished upload is aborted, and what a transfer that was killed left beside the target is
-    removed; if the store can't be reached for two minutes both are left to it, so that a store
-    that is gone holds up nobody. The object is removed with
-    `deletionPolicy: Delete` only, if it is the one that was verified and no other Model has it;
-    there a StoreError goes on being raised: whoever wants the Model gone all the same changes the
-    policy to Retain.
+    Unfinished uploads are aborted and temporary objects of a killed transfer are deleted. If the
+    store is unavailable for two minutes, they are left to its own sweep, so that the deletion does
+    not wait forever. The object is deleted only with `deletionPolicy: Delete`, if it is the
+    verified one and no other Model uses it. Raises StoreError; to delete the Model without its
+    object, a user changes the policy to Retain.
     """
-    if model.upload is not None or _was_brought(model):
+    if model.upload is not None or _has_unfinished_transfer(model):
         try:
             await _drop_transfer(store, model, target, shared=shared)
         except StoreError as error:
-            if deleting_for < PATIENCE_SECONDS:
+            if deleting_for < UPLOAD_ABORT_SECONDS:
                 raise
-            logger.warning("what its transfer left in the store stays there: %s", error)
+            logger.warning("unfinished uploads of the Model stay in the store: %s", error)
     if model.deletion_policy != "Delete" or model.stored_at is None or shared:
         return
     try:
         await store.remove(model.stored_at, model.status.get("etag"))
     except StoreError as error:
-        hint = "; set spec.deletionPolicy to Retain to let the Model go without it"
+        hint = "; set spec.deletionPolicy to Retain to delete the Model without its object"
         raise StoreError(error.reason, f"{error}{hint}", retry=error.retry) from error
 
 
-def _was_brought(model: Model) -> bool:
-    """Whether a transfer was begun that did not come to its end."""
+def _has_unfinished_transfer(model: Model) -> bool:
+    """Whether a transfer started and did not complete."""
     return not model.digest and bool(section(model.status, "transfer"))
 
 
 async def _drop_transfer(
     store: RemovalStore, model: Model, target: StoreLocation, *, shared: bool
 ) -> None:
-    """Remove what a transfer that did not come to its end has in the store.
+    """Delete the uploads and temporary objects of a transfer that did not complete.
 
-    An upload may be there that the status does not tell of: begun just before a kill.
+    The status lacks an upload that was created just before the transfer was killed.
     """
     key = target.path
     if model.upload is not None:

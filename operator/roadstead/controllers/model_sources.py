@@ -1,4 +1,4 @@
-"""Where a Model's bytes come from: the job that a transfer gets."""
+"""The source of a Model, and the job that a transfer gets."""
 
 from __future__ import annotations
 
@@ -16,17 +16,16 @@ from roadstead.transfer import messages
 
 
 class SecretReader(Protocol):
-    """The part of the API client that reads a Secret."""
+    """The method of the API client that reads a Secret."""
 
     async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
-        """One object; KubeNotFound if it is not there."""
+        """One object; raises KubeNotFound if it does not exist."""
 
 
 class Sources:
-    """Turns `spec.source` into what `roadstead transfer` reads from.
+    """Converts `spec.source` to the input of `roadstead transfer`.
 
-    `namespace` is where Secrets are looked for that name none, `quant_endpoint` the Quant service
-    of sources that name none.
+    `namespace` is the default namespace of Secrets, `quant_endpoint` the default Quant service.
     """
 
     def __init__(self, client: SecretReader, *, namespace: str, quant_endpoint: str) -> None:
@@ -35,7 +34,7 @@ class Sources:
         self._quant_endpoint = quant_endpoint
 
     async def version(self, model: Model) -> str:
-        """Changes when another attempt may find something else: the Secret's version."""
+        """The version of the Secret with the URL: if it changes, another attempt may succeed."""
         if not isinstance(model.source, PresignedSource):
             return ""
         try:
@@ -47,7 +46,7 @@ class Sources:
         return str(secret["metadata"]["resourceVersion"])
 
     async def source(self, model: Model) -> messages.Source:
-        """What to read from; SourceError says what is missing."""
+        """The input of the transfer; raises SourceError if something is missing."""
         match model.source:
             case QuantSource(model_id=model_id, endpoint=endpoint):
                 return self._quant(model_id, endpoint)
@@ -61,7 +60,7 @@ class Sources:
         if not chosen:
             message = (
                 "spec.source.quant.endpoint is not set and the operator has no default; "
-                "write the Quant service's URL there or into the chart's quant.endpoint"
+                "set it there, or set quant.endpoint in the chart's values"
             )
             raise SourceError("QuantEndpointMissing", message, retry=Retry.ON_CHANGE)
         return messages.QuantInput(endpoint=chosen.rstrip("/"), model_id=model_id)
@@ -71,15 +70,15 @@ class Sources:
             secret = await self._secret(source)
             url = base64.b64decode(secret.get("data", {})[source.key], validate=True).decode()
         except KubeNotFound:
-            raise self._unusable(source, "is not there; create it") from None
+            raise self._unusable(source, "does not exist; create it") from None
         except KubeRejected as error:
-            message = "may not be read by the operator; give its ServiceAccount the right to get it"
+            message = "can't be read by the operator: allow its ServiceAccount to get it"
             forbidden = error.status == HTTPStatus.FORBIDDEN
             raise self._unusable(
                 source, message if forbidden else f"can't be read: {error}"
             ) from None
         except (KeyError, binascii.Error, UnicodeDecodeError):
-            raise self._unusable(source, f"has no key {source.key!r} with a URL") from None
+            raise self._unusable(source, f"has no URL in its key {source.key!r}") from None
         return url.strip()
 
     async def _secret(self, source: PresignedSource) -> Object:
@@ -93,7 +92,7 @@ class Sources:
 def transfer_job(
     model: Model, source: messages.Source, target: StoreLocation
 ) -> messages.TransferJob:
-    """The job for one transfer; it goes on with the upload that the status tells of."""
+    """The job for one transfer; it resumes the upload in the status, if there is one."""
     return messages.TransferJob(
         model_uid=model.meta.uid,
         model_name=model.meta.name,

@@ -1,4 +1,4 @@
-"""The status of a Model: pure functions of what was observed."""
+"""The status of a Model, as pure functions of the facts."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from roadstead.transfer.messages import Completed, Failed, Phase
 Status = dict[str, Any]
 
 _ETAG_LIMIT = 256
-"""One that is cut fits no source later: the transfer begins anew rather than not at all."""
+"""A truncated etag matches no source, so the transfer restarts instead of failing."""
 _VERIFIED_BY_CONTENT = ("DigestMismatch", "SizeMismatch", "InvalidGguf")
 
 
 def status_of(facts: ModelFacts, plan: Plan, *, now: str) -> Status:
-    """The whole status to store; `now` is an RFC 3339 time."""
+    """The whole status; `now` is an RFC 3339 time."""
     model = facts.model
     parts = _conditions(facts, plan)
     ready = conditions.summary(parts, ready="Ready")
@@ -45,7 +45,7 @@ def status_of(facts: ModelFacts, plan: Plan, *, now: str) -> Status:
 
 
 def _object(facts: ModelFacts, plan: Plan) -> Status:
-    """What is known of the object once it is verified, and how far it is before."""
+    """The fields of the object once it is verified, and the progress before."""
     if plan.step is PlanStep.RECORD:
         assert facts.view is not None  # noqa: S101 - RECORD comes from a view
         assert isinstance(facts.view.outcome, Completed)  # noqa: S101 - RECORD means completed
@@ -85,7 +85,7 @@ def _conditions(facts: ModelFacts, plan: Plan) -> list[Condition]:
     stored = _not_stored(facts, plan)
     if plan.reason in _VERIFIED_BY_CONTENT:
         return [stored, condition("Verified", False, plan.reason, plan.message)]
-    return [stored, condition("Verified", None, "NotStored", "verified once it is stored")]
+    return [stored, condition("Verified", None, "NotStored", "verified after it is stored")]
 
 
 def _digest(facts: ModelFacts) -> str:
@@ -100,7 +100,7 @@ def _not_stored(facts: ModelFacts, plan: Plan) -> Condition:
         return condition("Stored", False, plan.reason, plan.message)
     view = facts.view
     if view is None or view.state is State.QUEUED:
-        return condition("Stored", False, "Queued", "waits for its turn to be transferred")
+        return condition("Stored", False, "Queued", "waits in the queue of transfers")
     return _running(view)
 
 
@@ -108,7 +108,7 @@ def _running(view: TransferView) -> Condition:
     if view.blocked is not None:
         return condition("Stored", False, view.blocked.reason, view.blocked.message)
     if view.progress is None:
-        return condition("Stored", False, "Transferring", "the transfer begins")
+        return condition("Stored", False, "Transferring", "the transfer starts")
     done, total = view.progress.bytes_done, view.progress.bytes_total
     share = f"{percent(done, total)}% ({size_text(done)} of {size_text(total)})"
     if view.progress.phase is Phase.VERIFYING:
@@ -120,7 +120,7 @@ def _running(view: TransferView) -> Condition:
 
 
 def _transfer(facts: ModelFacts, plan: Plan, now: str) -> Status:
-    """What a later attempt, of this process or the next one, needs to know."""
+    """The fields that a later attempt needs, in this process or the next one."""
     if plan.step in (PlanStep.KEEP, PlanStep.RECORD):
         return {}
     view = facts.view
@@ -137,10 +137,10 @@ def _transfer(facts: ModelFacts, plan: Plan, now: str) -> Status:
 
 
 def _retry(facts: ModelFacts, plan: Plan) -> str:
-    """When it is tried again, as a later process has to know it.
+    """When the transfer is retried, for a later process.
 
-    Without a view the status told of an earlier failure. That stays if it is what holds the Model
-    now; what holds it otherwise (a store that is away) passes by itself.
+    Without a view, the value of an earlier failure is kept if that failure still blocks the Model.
+    Any other blocker, such as an unavailable store, is retried with backoff.
     """
     if facts.view is not None:
         outcome = facts.view.outcome

@@ -1,4 +1,4 @@
-"""The reconciler of ModelServes: a server for each, once its model is there."""
+"""The reconciler of ModelServes: creates the server of each once its model is available."""
 
 from __future__ import annotations
 
@@ -61,19 +61,19 @@ from roadstead.usage.figures import ShownUsage
 
 logger = logging.getLogger(__name__)
 
-AFTER_FAILURE: Final = 10.0
-"""Seconds after which what the API server failed at is tried again."""
-LOOK_AGAIN: Final = 60.0
-"""Seconds after which something that nobody tells us of is looked at again."""
-SOON: Final = 3.0
-"""The same for what is only not there yet, as the system starts."""
+API_FAILURE_RETRY_SECONDS: Final = 10.0
+"""The delay before a retry after an error of the API server."""
+RECHECK_SECONDS: Final = 60.0
+"""The delay before a retry if no watch reports the change that is waited for."""
+STARTUP_RECHECK_SECONDS: Final = 3.0
+"""The same while the system starts."""
 
 
 @dataclasses.dataclass(kw_only=True)
 class ServeReconciler:
-    """Gather, evaluate, apply, write the status.
+    """Gathers, evaluates, applies, writes the status.
 
-    Without a `guard` every ModelServe is served: only where there is no admission.
+    Without a `guard`, which is so only without admission, every ModelServe is served.
     """
 
     cache: WatchCache
@@ -86,20 +86,20 @@ class ServeReconciler:
     keys: ServerKeys | None = None
     routes: Routes | None = None
     reach: StoreReach | None = None
-    """None where no policy of ours keeps servers' pods from the store."""
+    """None if no network policy of ours restricts access to the store."""
     missing: Collection[Resource] = ()
-    """Kinds of routes that this cluster does not know."""
+    """Kinds of routes that are not installed in this cluster."""
     usage: ShownUsage | None = None
-    """None where usage is not measured."""
+    """None if usage is not measured."""
 
     async def reconcile(self, key: Name) -> float | None:
-        """Bring one ModelServe a step further; seconds after which to look again."""
+        """Take the next step for one ModelServe; returns seconds until the next reconcile."""
         raw = self.cache.get(MODELSERVES, key[1], key[0])
         if raw is None:
             return None
         serve = ModelServe.parse(raw)
         if serve.meta.deleting:
-            # A finalizer of somebody's may keep it for ever: it is not to serve meanwhile.
+            # A finalizer of another client may keep it forever; it must not serve meanwhile.
             await self._stop(serve)
             return None
         facts = self.gather(serve)
@@ -110,37 +110,37 @@ class ServeReconciler:
             workload=None,
             verdict=verdict,
             routing=self.platform.routing,
-            missing_kinds=tuple(item.kind for item in self._unknown()),
+            missing_kinds=tuple(item.kind for item in self._missing_kinds()),
             usage=self.usage.of(serve.meta.uid, serve.status) if self.usage else None,
         )
         devices = self.guard.usage.devices if self.guard else DEFAULT_DEVICES
         enabled = self.guard is not None
         grant = Grant(raw, seen, self.status, enabled=enabled, devices=devices)
-        hindrance, again = await self._act(facts, verdict, grant, needed=has_waiting_pod(pods))
+        blocker, delay = await self._act(facts, verdict, grant, needed=has_waiting_pod(pods))
         workload = self._workload(facts, pods)
         routed = self._routed(serve, workload)
-        seen = dataclasses.replace(seen, workload=workload, hindrance=hindrance, routed=routed)
+        seen = dataclasses.replace(seen, workload=workload, blocker=blocker, routed=routed)
         await self.status.write(MODELSERVES, grant.raw, grant.status(seen))
-        return again
+        return delay
 
     def _routed(self, serve: ModelServe, workload: WorkloadState | None) -> Reached | None:
-        """What was found at the gateway; only a server that is ready is asked for."""
+        """The result of the gateway probe; only a server that is ready is probed."""
         if self.routes is None:
             return None
         if workload is None or not workload.ready:
             self.routes.forget(serve.meta.uid)
             return None
-        return self.routes.look(serve.meta.uid)
+        return self.routes.follow(serve.meta.uid)
 
-    def _unknown(self) -> list[Resource]:
-        """Kinds that the gateway needs and this cluster does not know."""
+    def _missing_kinds(self) -> list[Resource]:
+        """Kinds that the gateway needs and that are not installed in this cluster."""
         if self.platform.routing is None:
             return []
         route = INGRESSROUTES if self.platform.routing.kind == "traefik" else HTTPROUTES
         return [item for item in (MIDDLEWARES, route) if item in self.missing]
 
     def gather(self, serve: ModelServe) -> ServeFacts:
-        """The Models that it names, from the watch cache."""
+        """The Models that the spec names, from the watch cache."""
         named = self.cache.get(MODELS, serve.model_name) if serve.model_name else None
         place = self.cache.name_of(serve.model_uuid) if serve.model_uuid else None
         numbered = self.cache.get(MODELS, place[1]) if place else None
@@ -154,9 +154,9 @@ class ServeReconciler:
         return list(self.cache.indexed(PODS, pods_key(meta.namespace, meta.name, meta.uid)))
 
     def _workload(self, facts: ServeFacts, pods: Sequence[Raw]) -> WorkloadState | None:
-        """The state of its Deployment and Pods; None before there is a Deployment.
+        """The state of its Deployment and pods; None without a Deployment.
 
-        Pods are examined here alone, once in a reconcile: what they say may be long.
+        Pods are examined only here, once in a reconcile: their status may be long.
         """
         serve, model = facts.serve, facts.model
         deployment = self._deployment(serve)
@@ -168,7 +168,7 @@ class ServeReconciler:
         return observe(deployment, pods, lambda: remedy(estimate(model.status, params), params))
 
     async def _verdict(self, facts: ServeFacts) -> RecheckVerdict | None:
-        """What the guard says; None without one."""
+        """The verdict of the guard; None without one."""
         if self.guard is None:
             return None
         return await self.guard.verdict(
@@ -180,118 +180,121 @@ class ServeReconciler:
     async def _act(
         self, facts: ServeFacts, verdict: RecheckVerdict | None, grant: Grant, *, needed: bool
     ) -> tuple[Violation | None, float | None]:
-        """Do what the guard lets us do; what hinders it, and when to look again.
+        """Act as far as the guard allows; returns the blocker and seconds to the next reconcile.
 
-        `needed` says that a pod waits for what it mounts.
+        `needed` is true if a pod waits for a Secret that it mounts.
         """
         if verdict is not None and verdict.effect is Effect.FREEZE:
-            return None, await self._keep(facts, verdict, needed=needed)
-        hindrance, again = await self._hindrance(facts)
-        if hindrance is None and facts.model is not None:
+            return None, await self._freeze(facts, verdict, needed=needed)
+        blocker, delay = await self._find_blocker(facts)
+        if blocker is None and facts.model is not None:
             count = facts.serve.replicas if verdict is None else verdict.replicas
-            hindrance, again = await self._apply(
+            blocker, delay = await self._apply(
                 dataclasses.replace(facts.serve, replicas=count), facts.model, grant, needed=needed
             )
-        if hindrance is not None and verdict is not None and verdict.effect is Effect.DRAIN:
+        if blocker is not None and verdict is not None and verdict.effect is Effect.DRAIN:
             await self._stop(facts.serve)
             stopped = dataclasses.replace(facts.serve, replicas=0)
             grant.settle(stopped, self._deployment(facts.serve))
-        return hindrance, again
+        return blocker, delay
 
     async def _stop(self, serve: ModelServe) -> None:
-        """Scale a server to zero that is on its way out, or can't be rendered any more."""
+        """Scale a server to zero that is being deleted or can't be rendered."""
         deployment = self._deployment(serve)
         if deployment is not None and _replicas(deployment):
             await self.children.scale(deployment, 0)
 
     def _deployment(self, serve: ModelServe) -> Raw | None:
-        """Its Deployment as last seen; one that only has its name is none of it."""
-        found = self._namesake(serve)
+        """Its Deployment in the cache; a Deployment that only has its name does not count."""
+        found = self._deployment_by_name(serve)
         return found if found and self.children.owns(found, serve.meta.uid) else None
 
-    def _namesake(self, serve: ModelServe) -> Raw | None:
+    def _deployment_by_name(self, serve: ModelServe) -> Raw | None:
         return self.cache.get(DEPLOYMENTS, names.child_name(serve.meta.name), serve.meta.namespace)
 
-    async def _keep(
+    async def _freeze(
         self, facts: ServeFacts, verdict: RecheckVerdict, *, needed: bool
     ) -> float | None:
-        """Leave all as it is, but for replicas that were never granted.
+        """Change nothing but replicas that were never granted.
 
-        Pods of a server that something was granted to may fetch its Model again.
+        Pods of a server with a grant may fetch its Model again.
         """
-        serve, soon = facts.serve, SOON if verdict.accepted is None else LOOK_AGAIN
+        serve = facts.serve
+        delay = STARTUP_RECHECK_SECONDS if verdict.accepted is None else RECHECK_SECONDS
         deployment, granted = self._deployment(serve), Granted.parse(serve.status)
         if deployment is None or granted is None:
-            return soon
+            return delay
         replicas = granted.demand.replicas
         if _replicas(deployment) > replicas:
             await self.children.scale(deployment, replicas)
         model = facts.model
         location = model.stored_at if model and model.meta.uid == granted.model_uuid else None
         if location is None or not needed or not replicas:
-            return soon
+            return delay
         try:
-            return min(soon, await self.urls.ensure(serve, location, needed=True))
+            return min(delay, await self.urls.ensure(serve, location, needed=True))
         except (KubeRejected, StoreError) as error:
-            logger.warning("the URL of a server that goes on was not renewed: %s", error)
-            return LOOK_AGAIN
+            logger.warning("cannot renew the fetch URL of a running server: %s", error)
+            return RECHECK_SECONDS
 
-    async def _hindrance(self, facts: ServeFacts) -> tuple[Violation | None, float | None]:
-        """What stands in the way of applying, and when to look again whether it still does."""
+    async def _find_blocker(self, facts: ServeFacts) -> tuple[Violation | None, float | None]:
+        """Why the children can't be applied, and seconds to the next check."""
         violation = evaluate(MODELSERVE_RULES, facts)
         if violation is not None:
             return violation, None
         if facts.model is None:
-            return await self.catalogue.introduce(facts.serve), LOOK_AGAIN
+            return await self.catalogue.create_model(facts.serve), RECHECK_SECONDS
         return model_blocker(facts.model), None
 
     def _needs_url(
         self, serve: ModelServe, deployment: Raw, observed: Raw | None, *, waits: bool
     ) -> bool:
-        """Whether a pod waits, or one is made once this Deployment is applied."""
-        taken = observed is None and self._namesake(serve) is not None
+        """Whether a pod waits, or is created once this Deployment is applied."""
+        taken = observed is None and self._deployment_by_name(serve) is not None
         starts = starts_pods(deployment, observed) and not taken
         return serve.replicas > 0 and (waits or starts)
 
     async def _apply(
         self, serve: ModelServe, model: Model, grant: Grant, *, needed: bool
     ) -> tuple[Violation | None, float | None]:
-        """Write the Secret and the children; what was refused is told, not raised."""
+        """Write the Secret and the children; a refusal is returned, not raised."""
         location = model.stored_at
-        assert location is not None  # noqa: S101 - model_hindrance has asked
+        assert location is not None  # noqa: S101 - model_blocker has checked
         try:
             api_key = self.keys.of(serve) if self.keys is not None else ""
             desired = desired_objects(serve, model, self.platform, api_key=api_key)
             if self.reach is not None:
-                await self.reach.open(serve.meta.namespace)
+                await self.reach.allow(serve.meta.namespace)
             await grant.extend(serve, model.meta.uid, desired[-1])
             observed = self._deployment(serve)
             desired[-1] = without_needless_rollout(desired[-1], observed)
-            again: float | None = None
+            delay: float | None = None
             if self._needs_url(serve, desired[-1], observed, waits=needed):
-                again = await self.urls.ensure(serve, location, needed=needed)
+                delay = await self.urls.ensure(serve, location, needed=needed)
             if self.keys is not None:
                 await self.keys.ensure(serve, needed=needed)
-            known = [item for item in desired if resource_of(item) not in self._unknown()]
-            writes = await self.children.apply(known, server_uuid=serve.meta.uid)
+            missing = self._missing_kinds()
+            installed = [item for item in desired if resource_of(item) not in missing]
+            writes = await self.children.apply(installed, server_uuid=serve.meta.uid)
             grant.settle(serve, self._deployment(serve))
         except InvalidResource as error:
             return Violation(
                 reason="InvalidRuntimeParams", message=str(error), field=error.field
             ), None
         except NameTaken as error:
-            return Violation(reason="NameTaken", message=str(error)), LOOK_AGAIN
+            return Violation(reason="NameTaken", message=str(error)), RECHECK_SECONDS
         except KubeRejected as error:
-            return Violation(reason="Rejected", message=str(error)), LOOK_AGAIN
+            return Violation(reason="Rejected", message=str(error)), RECHECK_SECONDS
         except KubeUnavailable as error:
             if error.status != HTTPStatus.INTERNAL_SERVER_ERROR:
                 raise
-            # Such as "range is full": it answers, and may go on answering so for long.
-            return Violation(reason="ApiServerFailed", message=str(error)), AFTER_FAILURE
+            # Such as "range is full", which may persist.
+            violation = Violation(reason="ApiServerFailed", message=str(error))
+            return violation, API_FAILURE_RETRY_SECONDS
         except StoreError as error:
-            return Violation(reason=error.reason, message=str(error)), LOOK_AGAIN
+            return Violation(reason=error.reason, message=str(error)), RECHECK_SECONDS
         metrics.CHILD_WRITES.inc(writes)
-        return None, again
+        return None, delay
 
 
 def _replicas(deployment: Raw) -> int:

@@ -1,4 +1,4 @@
-"""The status of a ModelServe: pure functions of what was observed."""
+"""The status of a ModelServe, as pure functions of what was observed."""
 
 from __future__ import annotations
 
@@ -18,33 +18,32 @@ from roadstead.policy.chain import Violation
 from roadstead.policy.recheck import Effect, RecheckVerdict
 from roadstead.usage.figures import Figures
 
-_OF_THE_MODEL = ("spec.model", "spec.minio")
+_MODEL_FIELDS = ("spec.model", "spec.minio")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ServeObservation:
-    """What a reconcile came to: the model, if there is one, the workload, and what hinders it.
+    """The result of a reconcile: the model, the workload, and what blocks them.
 
-    `hindrance` is about the model (its field begins with `spec.model` or `spec.minio`) or about
-    the workload; a server that runs already goes on running. `verdict` is the guard's; None where
-    there is no admission.
+    `blocker` is about the model (its field starts with `spec.model` or `spec.minio`) or about the
+    workload; it does not stop a running server. `verdict` is the guard's; None without admission.
     """
 
     model: Model | None
     workload: WorkloadState | None
-    hindrance: Violation | None = None
+    blocker: Violation | None = None
     verdict: RecheckVerdict | None = None
     routing: Routing | None = None
     routed: Reached | None = None
-    """What was last found at the gateway; None before, and where the server is not ready."""
+    """The last result of the gateway probe; None before, and if the server is not ready."""
     missing_kinds: tuple[str, ...] = ()
-    """Kinds of routes that this cluster does not know."""
+    """Kinds of routes that are not installed in this cluster."""
     usage: Figures | None = None
-    """What it uses, as it is to be shown; None before that was measured."""
+    """Its usage, as the status shows it; None before a measurement."""
 
 
 def status_of(serve: ModelServe, seen: ServeObservation, *, now: str) -> dict[str, Any]:
-    """The whole status to store; `now` is an RFC 3339 time."""
+    """The whole status; `now` is an RFC 3339 time."""
     parts = [
         *_contract_accepted(seen),
         _model_available(seen),
@@ -76,7 +75,7 @@ def status_of(serve: ModelServe, seen: ServeObservation, *, now: str) -> dict[st
 
 
 def service_url(serve: ModelServe) -> str:
-    """Where the server is reached from within the cluster."""
+    """The server's address in the cluster."""
     port = "" if SERVICE_PORT == 80 else f":{SERVICE_PORT}"
     return f"http://{names.child_name(serve.meta.name)}.{serve.meta.namespace}.svc{port}"
 
@@ -96,8 +95,8 @@ def model_blocker(model: Model) -> Violation | None:
     )
 
 
-def _is_about_model(hindrance: Violation | None) -> bool:
-    return hindrance is not None and hindrance.field.startswith(_OF_THE_MODEL)
+def _is_about_model(blocker: Violation | None) -> bool:
+    return blocker is not None and blocker.field.startswith(_MODEL_FIELDS)
 
 
 def _contract_accepted(seen: ServeObservation) -> list[Condition]:
@@ -108,10 +107,10 @@ def _contract_accepted(seen: ServeObservation) -> list[Condition]:
 
 
 def _model_available(seen: ServeObservation) -> Condition:
-    if seen.hindrance is not None and _is_about_model(seen.hindrance):
-        return condition("ModelAvailable", False, seen.hindrance.reason, seen.hindrance.message)
+    if seen.blocker is not None and _is_about_model(seen.blocker):
+        return condition("ModelAvailable", False, seen.blocker.reason, seen.blocker.message)
     if seen.model is None:
-        return condition("ModelAvailable", None, "Unknown", "not looked for yet")
+        return condition("ModelAvailable", None, "Unknown", "not checked yet")
     location = seen.model.stored_at
     return condition(
         "ModelAvailable", True, "Verified", f"Model {seen.model.meta.name}: {location}"
@@ -119,18 +118,18 @@ def _model_available(seen: ServeObservation) -> Condition:
 
 
 def _workload_ready(seen: ServeObservation) -> Condition:
-    if seen.hindrance is not None and not _is_about_model(seen.hindrance):
-        message = seen.hindrance.message
+    if seen.blocker is not None and not _is_about_model(seen.blocker):
+        message = seen.blocker.message
         if seen.workload is not None and seen.workload.ready:
-            message += " (the server goes on as it was before)"
-        return condition("WorkloadReady", False, seen.hindrance.reason, message)
+            message += " (the running server is unchanged)"
+        return condition("WorkloadReady", False, seen.blocker.reason, message)
     if seen.workload is None and seen.verdict and seen.verdict.effect is Effect.FREEZE:
         return condition(
             "WorkloadReady", False, "NotAccepted", "starts once ContractAccepted is true"
         )
     if seen.workload is None:
         return condition(
-            "WorkloadReady", False, "ModelNotAvailable", "starts once the model is there"
+            "WorkloadReady", False, "ModelNotAvailable", "starts once ModelAvailable is true"
         )
     return condition(
         "WorkloadReady", seen.workload.ready, seen.workload.reason, seen.workload.message
@@ -138,16 +137,16 @@ def _workload_ready(seen: ServeObservation) -> Condition:
 
 
 def _routed(seen: ServeObservation) -> list[Condition]:
-    """True only once a request through the gateway was answered by the server."""
+    """True once the server has answered a request through the gateway."""
     if seen.routing is None:
         return []
     if seen.missing_kinds:
         kinds = " and ".join(seen.missing_kinds)
-        message = f"this cluster does not know {kinds}: install their CustomResourceDefinitions"
+        message = f"{kinds} are not installed in this cluster: install their definitions (CRDs)"
         return [condition("Routed", False, "GatewayNotInstalled", message)]
     if seen.workload is None or not seen.workload.ready:
-        return [condition("Routed", False, "ServerNotReady", "asked once the server is ready")]
+        return [condition("Routed", False, "ServerNotReady", "probed once the server is ready")]
     if seen.routed is None:
-        return [condition("Routed", None, "Asking", "the gateway is being asked")]
+        return [condition("Routed", None, "Asking", "the gateway is being probed")]
     found = seen.routed
     return [condition("Routed", found.answered, found.reason, found.message)]

@@ -34,7 +34,7 @@ _RESOURCES: Final = {
 
 
 class ObjectMetrics:
-    """Keeps the metrics of Models, ModelServes and contracts to what the cache has."""
+    """Updates the metrics of Models, ModelServes and contracts from the cache."""
 
     def __init__(self, cache: WatchCache) -> None:
         self._cache = cache
@@ -42,17 +42,17 @@ class ObjectMetrics:
         self._phases: dict[str, str] = {}
         self._named: dict[str, frozenset[str]] = {}
 
-    def see(self, resource: Resource, raw: Raw) -> None:
-        """An object is new, other or gone."""
+    def update(self, resource: Resource, raw: Raw) -> None:
+        """Update the metrics of an object that was created, changed or deleted."""
         meta = section(raw, "metadata")
         if resource == MODELSERVES:
-            self._server(meta["uid"], self._cache.current(resource, raw))
+            self._update_server(meta["uid"], self._cache.current(resource, raw))
         elif resource == MODELS:
-            self._model(meta["name"], self._cache.get(resource, meta["name"]))
+            self._update_model(meta["name"], self._cache.get(resource, meta["name"]))
         elif resource == RESOURCECONTRACTS:
-            self._contract(meta["name"], self._cache.get(resource, meta["name"]))
+            self._update_contract(meta["name"], self._cache.get(resource, meta["name"]))
 
-    def _server(self, uid: str, raw: Raw | None) -> None:
+    def _update_server(self, uid: str, raw: Raw | None) -> None:
         labels = None
         if raw is not None:
             serve = ModelServe.parse(raw)
@@ -60,8 +60,8 @@ class ObjectMetrics:
             ready = conditions.find(raw, "Ready")
             metrics.SERVER_READY.labels(*labels).set(ready is not None and ready.true)
             metrics.SERVER_REPLICAS.labels(*labels).set(serve.replicas)
-            answering = serve.status.get("readyReplicas", 0)
-            metrics.SERVER_REPLICAS_READY.labels(*labels).set(answering)
+            ready_replicas = serve.status.get("readyReplicas", 0)
+            metrics.SERVER_REPLICAS_READY.labels(*labels).set(ready_replicas)
         before = self._labels.pop(uid, None)
         if before is not None and before != labels:
             for gauge in _SERVERS:
@@ -69,12 +69,12 @@ class ObjectMetrics:
         if labels is not None:
             self._labels[uid] = labels
 
-    def _contract(self, name: str, raw: Raw | None) -> None:
+    def _update_contract(self, name: str, raw: Raw | None) -> None:
         before = self._named.pop(name, frozenset())
-        if named := _contract(name, raw, before):
+        if named := _update_contract(name, raw, before):
             self._named[name] = named
 
-    def _model(self, name: str, raw: Raw | None) -> None:
+    def _update_model(self, name: str, raw: Raw | None) -> None:
         if raw is None:
             self._phases.pop(name, None)
             metrics.MODEL_SIZE.remove(name)
@@ -86,20 +86,20 @@ class ObjectMetrics:
             metrics.MODELS.labels(each).set(counts[each])
 
 
-def _forget(contract: str, resources: Iterable[str]) -> None:
+def _remove_resources(contract: str, resources: Iterable[str]) -> None:
     for resource in resources:
         metrics.CONTRACT_USED.remove(contract, resource)
         metrics.CONTRACT_LIMIT.remove(contract, resource)
 
 
-def _contract(name: str, raw: Raw | None, named: frozenset[str]) -> frozenset[str]:
-    """The resources that it limits by name; `named` are those that it limited before."""
+def _update_contract(name: str, raw: Raw | None, named: frozenset[str]) -> frozenset[str]:
+    """Update its metrics; returns the resources limited by name, `named` are those before."""
     if raw is None:
         metrics.CONTRACT_EXPIRY.remove(name)
-        _forget(name, {resource for resource, _ in _RESOURCES.values()} | named)
+        _remove_resources(name, {resource for resource, _ in _RESOURCES.values()} | named)
         return frozenset()
     contract = ResourceContract.parse(raw)
-    _forget(name, named - contract.total.resources.keys())
+    _remove_resources(name, named - contract.total.resources.keys())
     resources = {**_RESOURCES, **{each: (each, 1) for each in contract.total.resources}}
     for field, (resource, unit) in resources.items():
         metrics.CONTRACT_USED.labels(name, resource).set(contract.used.parts.get(field, 0) / unit)

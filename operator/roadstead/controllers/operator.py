@@ -1,4 +1,4 @@
-"""The operator as a whole: what is made of the settings, and what runs until SIGTERM."""
+"""The operator: its parts, built from the settings, and its tasks until SIGTERM."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import kopf
 from roadstead.api.model import Model
 from roadstead.api.raw import Raw
 from roadstead.controllers import wiring
-from roadstead.controllers.cache_contents import KEPT
+from roadstead.controllers.cache_contents import PROJECTIONS
 from roadstead.controllers.console_route import ConsoleRoute
 from roadstead.controllers.contract_reconciler import ContractReconciler
 from roadstead.controllers.contract_usage import ContractUsage
@@ -25,7 +25,7 @@ from roadstead.controllers.lag import LoopLag
 from roadstead.controllers.leadership import Leadership, leadership
 from roadstead.controllers.ledger_feed import INDEXES
 from roadstead.controllers.lifetime import (
-    cancelled,
+    cancel_all,
     done_before,
     forever,
     on_continued,
@@ -61,13 +61,13 @@ from roadstead.usage.figures import ShownUsage
 
 logger = logging.getLogger(__name__)
 
-WORKERS: Final = 16
-ADOPT_SECONDS: Final = 2.0
-"""How long it takes until transfers that run are looked for again where that failed."""
+RECONCILE_WORKERS: Final = 16
+ADOPT_RETRY_SECONDS: Final = 2.0
+"""The delay before another search for running transfers after it failed."""
 
 
 def _paths(raw: Raw) -> tuple[str, ...]:
-    """The index of Models: the key of the object, so that no two get the same one."""
+    """The index of Models: the object's path, so that no two Models share one."""
     return (Model.parse(raw).object_path,)
 
 
@@ -79,35 +79,35 @@ class Operator:
     ) -> None:
         self._settings = settings
         self._client = client
-        self._leadership = leadership or Leadership.alone()
+        self._leadership = leadership or Leadership.without_election()
         fence = self._leadership.fence
-        self._cache = WatchCache({**INDEXES, MODELS: _paths}, KEPT)
+        self._cache = WatchCache({**INDEXES, MODELS: _paths}, PROJECTIONS)
         self._children = Children(client, self._cache)
         self._admitted = AdmittedServes()
-        self._receipt_keys = wiring.receipt_keys(settings, client, read=self._use_keys)
+        self._receipt_keys = wiring.receipt_keys(settings, client, on_read=self._use_keys)
         self._usage = ContractUsage(self._admitted, settings.devices)
-        self._books, self._ledger = wiring.bookkeeping(settings, client, self._cache, fence)
+        self._feed, self._ledger = wiring.ledger(settings, client, self._cache, fence)
         self._queues: dict[Resource, WorkQueue] = {}
         orphans = Orphans(client=client, cache=self._cache)
         self._orphans = WorkQueue("orphan", orphans.reconcile, workers=1)
         self._dispatch = Dispatch(
             cache=self._cache,
             queues=self._queues,
-            exposition=ObjectMetrics(self._cache),
-            books=self._books,
+            object_metrics=ObjectMetrics(self._cache),
+            ledger_feed=self._feed,
             usage=self._usage,
             leads=self._leads,
-            gone=self._forget,
+            on_deleted=self._forget,
             orphans=self._orphans,
         )
         self._lists = Relist(client, self._cache, changed=self._dispatch.changed)
-        self._hearing = WatchHealth(listed=self._lists.listed, resumed=self._lists.resumed)
+        self._watch_health = WatchHealth(listed=self._lists.listed, resumed=self._lists.resumed)
         self._lag = LoopLag()
         self._synced = False
         self._transfers = Transfers(
             wiring.runner(settings, client, self._cache, fence),
             concurrency=settings.transfers,
-            on_news=lambda uid: self._dispatch.look(MODELS, uid),
+            on_news=lambda uid: self._dispatch.wake(MODELS, uid),
         )
         self._store = MinioStore(dataclasses.replace(settings.transfer.store, fence=fence))
         self._urls = FetchUrls(
@@ -119,14 +119,15 @@ class Operator:
         self._reach = wiring.store_reach(settings, client, self._cache, self._admitted)
         self._shown = ShownUsage() if settings.usage else None
         self._keys, self._routes, self._probe = wiring.gateway(
-            settings, client, told=lambda uid: self._dispatch.look(MODELSERVES, uid)
+            settings, client, on_change=lambda uid: self._dispatch.wake(MODELSERVES, uid)
         )
         self._fill_queues()
 
     def _fill_queues(self) -> None:
-        """Give each kind its reconciler and queue."""
+        """Create the reconciler and the queue of each kind."""
         events = EventRecorder(self._client, instance=self._settings.instance)
-        status = StatusWriter(self._client, self._cache, events, wrote=self._dispatch.wrote)
+        written = self._dispatch.status_written
+        status = StatusWriter(self._client, self._cache, events, on_written=written)
         models, serves = self._models(status), self._serves(status)
         contracts = ContractReconciler(
             cache=self._cache,
@@ -137,8 +138,8 @@ class Operator:
         )
         self._queues.update(
             {
-                MODELS: WorkQueue("model", models.reconcile, workers=WORKERS),
-                MODELSERVES: WorkQueue("modelserve", serves.reconcile, workers=WORKERS),
+                MODELS: WorkQueue("model", models.reconcile, workers=RECONCILE_WORKERS),
+                MODELSERVES: WorkQueue("modelserve", serves.reconcile, workers=RECONCILE_WORKERS),
                 RESOURCECONTRACTS: WorkQueue("resourcecontract", contracts.reconcile, workers=1),
             }
         )
@@ -166,7 +167,9 @@ class Operator:
             children=self._children,
             urls=self._urls,
             catalogue=ModelCatalogue(
-                client=self._client, made=self._dispatch.made, quant=wiring.quant(settings)
+                client=self._client,
+                on_created=self._dispatch.model_created,
+                quant=wiring.quant(settings),
             ),
             status=status,
             platform=wiring.platform(settings),
@@ -179,29 +182,29 @@ class Operator:
         )
 
     async def run(self, stop: asyncio.Event | None = None) -> None:
-        """Stand by, lead and work until SIGTERM, SIGINT or `stop`.
+        """Run as standby and leader until SIGTERM, SIGINT or `stop`.
 
-        Raises LeaseLost, and ClusterRestored where the cluster's state went back: all that is kept
-        here, and what was begun on it, is of a state that is no more.
+        Raises LeaseLost, and ClusterRestored if etcd was restored: caches and work in progress are
+        based on a state that no longer exists.
 
-        The caches are full before this replica stands for election, so that it can work at once.
+        The caches are synced before this replica becomes a candidate, so that it can work at once.
         """
         host, port = self._settings.http_host, self._settings.http_port
         signalled = stop is None
         stop = stop or asyncio.Event()
         if signalled:
             on_signals(stop)
-            on_continued(self._leadership.lost)
+            on_continued(self._leadership.loss_reason)
         health = Health(
             queues=(*self._queues.values(), self._orphans),
             lag=self._lag,
-            hearing=self._hearing,
+            watches=self._watch_health,
             leadership=self._leadership,
         )
         async with serving(
-            host, port, healthy=health.wrong, ready=self._not_ready, leads=self._leads
+            host, port, healthy=health.check, ready=self._check_ready, leads=self._leads
         ):
-            freezing = asyncio.create_task(GcFreeze(self._cache.__len__).keep())
+            freezing = asyncio.create_task(GcFreeze(self._cache.__len__).run())
             if not await done_before(stop, self._lists.fill()):
                 return
             self._synced = True
@@ -214,36 +217,36 @@ class Operator:
             )
             tasks = [asyncio.create_task(work) for work in works] + [freezing]
             for task in tasks:
-                # None of them ends by itself: better to start anew than to go on without it.
+                # None of them should end: the process exits rather than running without it.
                 task.add_done_callback(lambda _: stop.set())
             election, *others = tasks
             try:
                 await self._watch(stop, others, signalled=signalled)
             finally:
-                await self._give_up(election)
+                await self._release_lease(election)
         logger.info("the operator has stopped")
 
-    async def _give_up(self, election: asyncio.Task[None]) -> None:
-        """Let another lead, once nothing is written here any more; raises LeaseLost."""
+    async def _release_lease(self, election: asyncio.Task[None]) -> None:
+        """Release the Lease after the last write; raises LeaseLost."""
         try:
-            await cancelled([election])
+            await cancel_all([election])
         finally:
             await self._leadership.release()
 
     async def _lead(self) -> None:
-        """Work until cancelled, from when this replica leads.
+        """Run the queues from when this replica leads until cancelled.
 
-        At the end nothing new is begun, then transfers end and keep their uploads, while what the
-        ledger lacks is written.
+        On cancellation the queues stop first, then transfers, which keep their uploads, while the
+        ledger's outbox is written.
         """
-        await self._leadership.taken.wait()
+        await self._leadership.acquired.wait()
         for resource in WATCHED:
             for raw in self._cache.all(resource):
                 self._dispatch.record(resource, raw)
         self._dispatch.collect_orphans()
         await self._adopt()
         if self._receipt_keys is not None:
-            # Before anything is counted: without keys every server counts.
+            # Read first, since without keys every server counts.
             await self._receipt_keys.verifier()
         works = [queue.run() for queue in (*self._queues.values(), self._orphans)]
         works += [self._resync(), *self._collecting()]
@@ -256,67 +259,67 @@ class Operator:
         try:
             await asyncio.wait((working, ledger), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            await cancelled([working])
+            await cancel_all([working])
             ledger.cancel()
             await self._transfers.stop_all()
-            await cancelled([ledger])
+            await cancel_all([ledger])
             if self._routes is not None and self._probe is not None:
                 await self._routes.close()
                 await self._probe.close()
 
     async def _adopt(self) -> None:
-        """Before any transfer is begun: those that run already have their places."""
+        """Adopt running transfers before new ones start, since they count as running."""
         while True:
             try:
                 await self._transfers.adopt()
                 return
             except KubeRejected as error:
-                # Not worth standing still for: who starts a transfer that runs finds it.
-                logger.warning("transfers that run may not be looked for: %s", error)
+                # Not retried: starting a transfer that already runs finds it.
+                logger.warning("not allowed to list running transfers: %s", error)
                 return
             except KubeError as error:
-                logger.warning("transfers that run could not be looked for: %s", error)
-                await asyncio.sleep(ADOPT_SECONDS)
+                logger.warning("cannot list running transfers: %s", error)
+                await asyncio.sleep(ADOPT_RETRY_SECONDS)
 
     async def _watch(
         self, stop: asyncio.Event, tasks: list[asyncio.Task[None]], *, signalled: bool
     ) -> None:
-        """Let kopf watch until `stop`, or until it ends by itself, which is an error.
+        """Run kopf's watches until `stop`, or until kopf exits, which is an error.
 
-        It is cancelled rather than told to stop: it would wait 5 s for every task that began while
-        it ran, ours too, and then cancel them. So our `tasks` are ended before.
+        kopf is cancelled, not stopped: it would wait 5 s for every task that was created while it
+        ran, including ours, and then cancel them. Our `tasks` are cancelled before.
         """
         handlers = registry(
             self._cache,
             [*WATCHED, *(ROUTED if self._settings.gateway else ())],
             kubeconfig=self._settings.kubeconfig,
             changed=self._dispatch.changed,
-            hearing=self._hearing,
+            health=self._watch_health,
         )
-        begun = asyncio.Event()
+        started = asyncio.Event()
         running = kopf.operator(
             registry=handlers,
             settings=kopf_settings(),
             clusterwide=True,
             standalone=True,
-            ready_flag=begun,
+            ready_flag=started,
         )
         watching = asyncio.create_task(running)
         watching.add_done_callback(lambda _: stop.set())
         try:
-            await done_before(stop, once_set(begun))
-            self._hearing.expect(resource.plural for resource in WATCHED)
+            await done_before(stop, once_set(started))
+            self._watch_health.expect(resource.plural for resource in WATCHED)
             if signalled:
-                on_signals(stop)  # kopf has put its own in their place.
+                on_signals(stop)  # kopf has replaced the handlers.
             await stop.wait()
         finally:
             try:
-                await cancelled([*tasks, *self._lists.tasks()])
+                await cancel_all([*tasks, *self._lists.tasks()])
             finally:
-                await cancelled([watching])
+                await cancel_all([watching])
 
     def _collecting(self) -> Iterator[Coroutine[Any, Any, None]]:
-        """The measuring of what servers use, where that is switched on."""
+        """The measurement of usage, if it is enabled."""
         if self._shown is not None:
             yield collecting(
                 self._client,
@@ -324,7 +327,7 @@ class Operator:
                 settings=self._settings,
                 shown=self._shown,
                 wake=self._queues[MODELSERVES].put,
-                took=() if self._books is None else (self._books.took,),
+                sinks=() if self._feed is None else (self._feed.add_samples,),
             )
 
     def _console(self) -> ConsoleRoute | None:
@@ -339,10 +342,10 @@ class Operator:
         )
 
     async def _resync(self) -> None:
-        """Now and then look at everything, spread over a minute or the interval."""
+        """Queue every object periodically, spread over a minute or the interval."""
         while True:
             await asyncio.sleep(self._settings.resync)
-            await self._lists.again()
+            await self._lists.relist_all()
             spread = min(60.0, self._settings.resync)
             for resource, queue in self._queues.items():
                 names = self._cache.names(resource)
@@ -350,25 +353,25 @@ class Operator:
                     queue.put(name, delay=spread * place / len(names))
 
     def _use_keys(self, verifier: ReceiptVerifier) -> None:
-        """Count with the keys of receipts as they were read."""
+        """Verify receipts with these keys, and count again if they changed."""
         if self._admitted.use(verifier):
             self._dispatch.recount()
 
     def _forget(self, uid: str) -> None:
-        """Nothing is kept of an object that is gone."""
+        """Forget a deleted object."""
         for part in (self._admitted, self._children, self._urls, self._keys, self._routes):
             if part is not None:
                 part.forget(uid)
 
     def _leads(self) -> bool:
-        return self._leadership.taken.is_set()
+        return self._leadership.acquired.is_set()
 
-    def _not_ready(self) -> str:
+    def _check_ready(self) -> str:
         return "" if self._synced else "waiting for the API server"
 
 
 async def run(settings: OperatorSettings) -> None:
-    """`roadstead operator`: connect and work until SIGTERM; raises LeaseLost, ClusterRestored."""
+    """`roadstead operator`: connect and run until SIGTERM; raises LeaseLost, ClusterRestored."""
     async with leadership(settings) as part:
         client = await KubeClient.connect(settings.kubeconfig or None, fence=part.fence)
         try:

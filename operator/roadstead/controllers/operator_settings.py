@@ -19,48 +19,48 @@ from roadstead.transfer.transfer_settings import TransferSettings
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class OperatorSettings:
-    """What the operator needs to know; `kubeconfig` is empty in a pod."""
+    """The settings of the operator; `kubeconfig` is empty in a pod."""
 
     transfer: TransferSettings
     environ: Mapping[str, str] = dataclasses.field(repr=False)
-    """What a transfer's process gets as environment: the same settings."""
+    """The environment of transfer processes."""
     namespace: str
     kubeconfig: str
     instance: str
-    """The name of this pod, in events."""
+    """The name of this pod, in Events."""
     quant_endpoint: str
-    """The Quant service that is asked where a Model names none; empty without one."""
+    """The default Quant service; empty without one."""
     operator_image: str
     server_image: str
     pull_policy: str
     fetch_connections: int
     gateway_namespace: str
     store_policy: str
-    """The chart's NetworkPolicy of the embedded store; empty: servers' pods reach it anyway."""
+    """The chart's NetworkPolicy of the embedded store; empty: the store is not restricted."""
     gateway: GatewaySettings | None
-    """None: servers are reached within the cluster alone."""
+    """None: servers are reachable only within the cluster."""
     url_lifetime: datetime.timedelta
-    """How long a pod's presigned URL opens its model; renewed at half of it."""
+    """The lifetime of a pod's presigned URL, which is renewed at half of it."""
     transfers: int
-    """Transfers at once."""
+    """The number of concurrent transfers."""
     transfer_job: Path | None
-    """The template of the Jobs that transfers run as; None: they are processes of this one."""
+    """The template of the transfers' Jobs; None: transfers are child processes."""
     resync: float
-    """Seconds after which every object is looked at again."""
+    """Seconds between two reconciles of every object."""
     lease: LeaseSettings | None
-    """None: no other replica is there to share with."""
+    """None: there is only one replica."""
     ledger: LedgerSettings | None
     """None: nothing is recorded."""
     usage: int
-    """Seconds between two measurements of what servers use; 0: it is not measured."""
+    """Seconds between two measurements of usage; 0: usage is not measured."""
     kubelet_ca_file: str
     """The authority of the kubelets' certificates; empty: the API server's."""
     http_host: str
     http_port: int
     admission: bool
-    """Whether there are webhooks: then nothing runs without their receipt and a contract."""
+    """Whether there are webhooks; then nothing runs without a receipt and a contract."""
     receipt_keys: str
-    """The ConfigMap in `namespace` that holds the public keys of receipts."""
+    """The ConfigMap in `namespace` with the public keys of receipts."""
     log_format: str
     log_level: str
     devices: DeviceNames = DEFAULT_DEVICES
@@ -68,17 +68,17 @@ class OperatorSettings:
 
     @property
     def allow(self) -> AllowList:
-        """The addresses that may be asked for models."""
+        """The addresses that models may be downloaded from."""
         return self.transfer.allow
 
     @property
     def quant_key_file(self) -> Path | None:
-        """The key that the operator's tokens for the Quant service are signed with."""
+        """The key that signs the operator's tokens for the Quant service."""
         return self.transfer.quant_key_file
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> OperatorSettings:
-        """Read the environment; raises InvalidSettings that names every fault."""
+        """Read the environment; raises InvalidSettings with all faults."""
         env = EnvReader(environ)
         day = 24 * 3600
         settings = cls(

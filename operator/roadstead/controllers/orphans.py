@@ -1,7 +1,7 @@
-"""Children that a deletion with `--cascade=orphan` leaves: they are deleted as the others are.
+"""Deletes the children that a deletion with `--cascade=orphan` leaves.
 
-A server that goes on without its ModelServe would run past its contract, and its route and its
-Secrets would stay for ever.
+A server without its ModelServe would run outside any contract, and its route and Secrets would
+stay forever.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ from roadstead.manifests.names import secret_names_of
 logger = logging.getLogger(__name__)
 
 ORPHAN_SECONDS: Final = 5.0
-"""How long a child has no owner before it is deleted: its ModelServe may only be seen later."""
+"""How long a child has no owner before it is deleted: the watch of its ModelServe may lag."""
 
 _FIRST: Final = (*ROUTES, DEPLOYMENTS)
 _LAST: Final = tuple(resource for resource in CHILDREN if resource not in _FIRST)
 
 
 class OrphanClient(Protocol):
-    """The part of the API client that orphans need."""
+    """The methods of the API client that this module uses."""
 
     async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
-        """One object; KubeNotFound if it is not there."""
+        """One object; raises KubeNotFound if it does not exist."""
 
     async def delete(
         self, resource: Resource, name: str, *, namespace: str = "", uid: str = ""
     ) -> None:
-        """Delete; no error if it is gone."""
+        """Delete an object; a missing one is not an error."""
 
 
 def orphaned(cache: WatchCache, resource: Resource, raw: Raw) -> Iterator[Name]:
-    """The servers (namespace, UUID) without a ModelServe that a change of `raw` concerns."""
+    """The servers (namespace, UUID) that may have lost their ModelServe by a change of `raw`."""
     meta = section(raw, "metadata")
     if cache.current(resource, raw) is None:
         if resource == MODELSERVES:
@@ -54,21 +54,21 @@ def orphaned(cache: WatchCache, resource: Resource, raw: Raw) -> Iterator[Name]:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Orphans:
-    """Deletes what a ModelServe that is gone has left.
+    """Deletes the children of a deleted ModelServe.
 
-    The Secrets come before the last children, whose names tell theirs: after a crash the rest is
-    found again.
+    Secrets are deleted before the last children, whose names determine theirs: after a crash the
+    remaining ones are found again.
     """
 
     client: OrphanClient
     cache: WatchCache
 
     async def reconcile(self, key: Name) -> None:
-        """Delete the children of one server, unless its ModelServe is there."""
+        """Delete the children of one server, unless its ModelServe exists."""
         namespace, uuid = key
         if self.cache.name_of(uuid) is not None:
             return
-        first, last = (list(self._left(kinds, namespace, uuid)) for kinds in (_FIRST, _LAST))
+        first, last = (list(self._find(kinds, namespace, uuid)) for kinds in (_FIRST, _LAST))
         for resource, child in first:
             await self._delete(resource, child)
         for name in sorted({name for _, child in (*first, *last) for name in _secrets(child)}):
@@ -76,7 +76,7 @@ class Orphans:
         for resource, child in last:
             await self._delete(resource, child)
 
-    def _left(
+    def _find(
         self, kinds: tuple[Resource, ...], namespace: str, uuid: str
     ) -> Iterator[tuple[Resource, Raw]]:
         for resource in kinds:
@@ -88,11 +88,11 @@ class Orphans:
     async def _delete(self, resource: Resource, child: Raw) -> None:
         meta = child["metadata"]
         name, place = meta["name"], meta["namespace"]
-        logger.info("deleting %s %s/%s: its ModelServe is gone", resource.kind, place, name)
+        logger.info("deleting %s %s/%s: its ModelServe was deleted", resource.kind, place, name)
         await self.client.delete(resource, name, namespace=place, uid=meta["uid"])
 
     async def _delete_secret(self, name: str, namespace: str, uuid: str) -> None:
-        """Secrets are in no watch: this one is read first."""
+        """Read a Secret, since Secrets are not watched, and delete it if it is an orphan."""
         try:
             secret = await self.client.get(SECRETS, name, namespace)
         except KubeNotFound:

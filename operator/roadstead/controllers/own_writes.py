@@ -1,4 +1,4 @@
-"""Events of the operator's own writes, whose responses already contained the object."""
+"""Filters events of the operator's own writes, whose responses already contained the object."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from roadstead.kube.watch_cache import WatchCache
 
 
 def is_own_write(cache: WatchCache, resource: Resource, line: bytes) -> bool:
-    """Whether a line of a watch tells what the cache knows; no one has to be told of it.
+    """Whether the cache already has the object of a watch event.
 
-    A deletion is never one: only the watch tells of it.
+    False for a deletion, which only the watch reports.
     """
     try:
         event = json.loads(line)
         return event["type"] in ("ADDED", "MODIFIED") and cache.knows(resource, event["object"])
     except (ValueError, KeyError):
-        return False  # Whoever is told says what is wrong with it.
+        return False  # kopf reports what is wrong with it.

@@ -17,18 +17,18 @@ REPLICA_METRICS: Final = (
     "roadstead_event_loop_lag_seconds",
     "roadstead_operator_watch_silence_seconds",
 )
-"""Ours that are true of any replica. All others tell of what only the leader knows or does: from
-two replicas, sums would be twice as much."""
+"""Our metrics that every replica exposes. Only the leader exposes the others: with two replicas
+their sums would be doubled."""
 
 Check = Callable[[], str]
-"""Says what is wrong; empty if nothing is."""
+"""Returns a fault, or an empty string."""
 
 
 @contextlib.asynccontextmanager
 async def serving(
     host: str, port: int, *, healthy: Check, ready: Check, leads: Callable[[], bool]
 ) -> AsyncIterator[int]:
-    """Serve within it; the port, which is another one if 0 was asked for."""
+    """Serve while the context is open; yields the port, which is a free one for port 0."""
     app = web.Application()
     app.router.add_get("/healthz", _check(healthy))
     app.router.add_get("/readyz", _check(ready))
@@ -45,14 +45,14 @@ async def serving(
 
 def _check(check: Check) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def answer(_: web.Request) -> web.Response:
-        wrong = check()
-        return web.Response(text=wrong or "ok", status=503 if wrong else 200)
+        fault = check()
+        return web.Response(text=fault or "ok", status=503 if fault else 200)
 
     return answer
 
 
 class _Shown(Collector):
-    """What this replica has to tell."""
+    """The metrics that this replica exposes."""
 
     def __init__(self, leads: Callable[[], bool]) -> None:
         self._leads = leads

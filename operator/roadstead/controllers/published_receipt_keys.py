@@ -1,4 +1,4 @@
-"""The public keys that receipts are verified with, as the webhooks publish them."""
+"""The public keys that verify receipts, as the webhooks publish them."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from roadstead.tokens.receipts import ReceiptVerifier
 
 logger = logging.getLogger(__name__)
 
-OLD_SECONDS: Final = 60.0
-"""After which the keys are read again: so long does a retired key still count."""
-PATIENCE_SECONDS: Final = 2.0
-"""Between two reads for keys that are not known, however many receipts ask for one."""
+KEYS_MAX_AGE_SECONDS: Final = 60.0
+"""The age after which the keys are read again; a retired key counts for as long."""
+KEYS_RETRY_SECONDS: Final = 2.0
+"""The least interval between two reads for unknown keys."""
 
 
 class ObjectReader(Protocol):
-    """The part of the API client that reads one object."""
+    """The method of the API client that reads one object."""
 
     async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
-        """One object; KubeNotFound if it is not there."""
+        """One object; raises KubeNotFound if it does not exist."""
 
 
 class ReceiptKeys:
-    """Reads one ConfigMap, by name: the operator may read no other.
+    """Reads one ConfigMap by name: the operator may read no other.
 
-    What was read last is used on while it can't be read. A key is published before it signs, so
-    a receipt's key is unknown only if the ConfigMap was read long ago; then it is read again.
-    `read` is called with what was read, before anybody gets it.
+    The last keys are used while the ConfigMap can't be read. A key is published before it is used,
+    so an unknown key means that the ConfigMap is read again. `on_read` is called with the keys
+    before `verifier` returns them.
     """
 
     def __init__(
@@ -44,25 +44,25 @@ class ReceiptKeys:
         namespace: str,
         name: str,
         clock: Callable[[], float],
-        read: Callable[[ReceiptVerifier], None],
+        on_read: Callable[[ReceiptVerifier], None],
     ) -> None:
         self._client = client
         self._place = name, namespace
         self._clock = clock
-        self._read_keys = read
+        self._on_read = on_read
         self._verifier: ReceiptVerifier | None = None
         self._read_at = float("-inf")
         self._reading = asyncio.Lock()
 
-    async def verifier(self, *, anew: bool = False) -> ReceiptVerifier | None:
-        """By the keys as read within the last minute; None if they were never there.
+    async def verifier(self, *, refresh: bool = False) -> ReceiptVerifier | None:
+        """A verifier with keys that are at most a minute old; None if none were ever read.
 
-        `anew` is for a key that is not among them.
+        `refresh` reads them again, for an unknown key.
         """
         async with self._reading:
             age = self._clock() - self._read_at
-            hasty = anew or self._verifier is None
-            if age >= (PATIENCE_SECONDS if hasty else OLD_SECONDS):
+            retry = refresh or self._verifier is None
+            if age >= (KEYS_RETRY_SECONDS if retry else KEYS_MAX_AGE_SECONDS):
                 await self._read()
                 self._read_at = self._clock()
             return self._verifier
@@ -72,6 +72,6 @@ class ReceiptKeys:
             found = await self._client.get(CONFIGMAPS, *self._place)
             self._verifier = ReceiptVerifier(public_keys(section(found, "data")))
         except (KubeError, InvalidKey) as error:
-            logger.warning("the keys of receipts could not be read: %s", error)
+            logger.warning("cannot read the receipt keys: %s", error)
         else:
-            self._read_keys(self._verifier)
+            self._on_read(self._verifier)

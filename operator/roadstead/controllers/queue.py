@@ -19,28 +19,28 @@ logger = logging.getLogger(__name__)
 
 FIRST_BACKOFF: Final = 0.25
 MAX_BACKOFF_SECONDS: Final = 300.0
-AWAY_BACKOFF: Final = 30.0
-"""The longest wait where it was the API server's fault: it may be well again at any moment."""
+UNAVAILABLE_BACKOFF: Final = 30.0
+"""The longest delay if the API server is unavailable, which may be short."""
 
 Reconcile = Callable[[Name], Awaitable[float | None]]
 """Reconciles one object; seconds after which to look again, or None for only when it changes."""
 
 
 def backoff(failures: int, *, spread: float) -> float:
-    """Seconds to wait after the n-th failure in a row: doubling from 0.25 to 300.
+    """Seconds to wait after the n-th consecutive failure: doubles from 0.25 to 300.
 
-    `spread`, from 0 to 1, takes up to half of it off, so that many objects that failed at once
-    don't come back at once.
+    `spread`, from 0 to 1, shortens it by up to half, so that many objects that failed at the same
+    time are not retried at the same time.
     """
     delay = min(MAX_BACKOFF_SECONDS, FIRST_BACKOFF * 2.0 ** min(failures - 1, 20))
     return delay * (1 - spread / 2)
 
 
 class WorkQueue:
-    """One entry per object, `workers` at a time, an object never by two workers at once.
+    """A queue with one entry per object; an object is never reconciled by two workers at once.
 
-    An object that comes again while it is being worked on is taken up once more afterwards. One
-    that fails waits with growing, jittered delays, and holds up no other.
+    An object that is queued during its reconcile is reconciled again afterwards. A failed reconcile
+    is retried with growing, jittered delays, and does not delay other objects.
     """
 
     def __init__(self, kind: str, reconcile: Reconcile, *, workers: int) -> None:
@@ -54,11 +54,11 @@ class WorkQueue:
         self._again: set[Name] = set()
         self._failures: dict[Name, int] = {}
         self._changed = asyncio.Event()
-        self._began: float | None = None
+        self._started: float | None = None
         self._length = metrics.QUEUE_LENGTH.labels(kind)
 
     def put(self, key: Name, *, delay: float = 0) -> None:
-        """Have an object reconciled after `delay` seconds, or earlier if it is due earlier."""
+        """Queue a reconcile after `delay` seconds, or earlier if one is due earlier."""
         when = time.monotonic() + delay
         if self._due.get(key, when + 1) <= when:
             return
@@ -68,18 +68,15 @@ class WorkQueue:
         self._changed.set()
 
     def oldest(self) -> float:
-        """Seconds that the object that is due longest has been waiting; 0 if none is.
-
-        In a queue that nobody works on yet, nothing waits.
-        """
-        if self._began is None:
+        """Seconds since the earliest entry became due; 0 if none is due or `run` was not called."""
+        if self._started is None:
             return 0.0
         due = min(self._due.values(), default=float("inf"))
-        return max(0.0, time.monotonic() - max(due, self._began))
+        return max(0.0, time.monotonic() - max(due, self._started))
 
     async def run(self) -> None:
-        """Work until cancelled."""
-        self._began = time.monotonic()
+        """Reconcile objects until cancelled."""
+        self._started = time.monotonic()
         async with asyncio.TaskGroup() as group:
             while True:
                 await self._slots.acquire()
@@ -87,7 +84,7 @@ class WorkQueue:
                 group.create_task(self._work(key))
 
     async def _take(self) -> Name:
-        """Wait for the next object that is due and that nobody works on."""
+        """Wait for the next object that is due and not being reconciled."""
         while True:
             self._changed.clear()
             wait = self._wait()
@@ -127,22 +124,23 @@ class WorkQueue:
                 self.put(key)
 
     async def _attempt(self, key: Name) -> float | None:
-        """Reconcile once; whatever goes wrong concerns this object alone."""
+        """Reconcile once; an error affects this object alone."""
         started = time.monotonic()
         result = "error"
         try:
             delay = await self._reconcile(key)
         except (KubeConflict, KubeNotFound, KubeUnavailable) as error:
-            # Not found: it, or its namespace, went while we were at it; the watch tells us next.
+            # Not found: the object or its namespace was deleted meanwhile; the watch reports it.
             result = "retry"
-            logger.info("tried again soon: %s", error)
+            logger.info("retrying soon: %s", error)
             delay = self._failed(key)
-            return min(delay, AWAY_BACKOFF) if isinstance(error, KubeUnavailable) else delay
+            unavailable = isinstance(error, KubeUnavailable)
+            return min(delay, UNAVAILABLE_BACKOFF) if unavailable else delay
         except RoadsteadError as error:
             logger.warning("%s", error)
             return self._failed(key)
         except Exception:
-            logger.exception("this object could not be reconciled")
+            logger.exception("the reconcile failed")
             return self._failed(key)
         else:
             result = "done"

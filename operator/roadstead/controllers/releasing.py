@@ -1,8 +1,8 @@
-"""`roadstead release-models`: what an operator that is gone for good still holds is let go.
+"""`roadstead release-models`: removes the finalizers of an operator that was uninstalled.
 
-A Model's finalizer is for the operator alone to take away. Once that is uninstalled, a Model that
-is deleted would stay for ever, and its CustomResourceDefinition with it. The objects in the store
-stay. An operator that is installed again takes hold of its Models again.
+Only the operator removes a Model's finalizer. Without one, a deleted Model would stay forever, and
+its CustomResourceDefinition with it. The objects in the store are kept. An operator that is
+installed again adds its finalizers again.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ RELEASE_ATTEMPTS: Final = 10
 
 
 class ReleaseClient(Protocol):
-    """The part of the API client that this needs."""
+    """The methods of the API client that this module uses."""
 
     def list(
         self, resource: Resource, *, selector: str = "", namespace: str = "", fields: str = ""
@@ -38,22 +38,22 @@ class ReleaseClient(Protocol):
         """Every object of a kind, in pages."""
 
     async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
-        """One object; KubeNotFound if it is not there."""
+        """One object; raises KubeNotFound if it does not exist."""
 
     async def patch(
         self, resource: Resource, name: str, body: Raw, *, namespace: str = ""
     ) -> Object:
-        """Merge patch; a resourceVersion in it makes it conditional."""
+        """Apply a merge patch; a resourceVersion in it makes it conditional."""
 
     async def delete(
         self, resource: Resource, name: str, *, namespace: str = "", uid: str = ""
     ) -> None:
-        """Delete; no error if it is gone."""
+        """Delete an object; a missing one is not an error."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Releasing:
-    """Waits for the operators in `namespace` to end, then does what none of them does any more."""
+    """Waits until the operators in `namespace` are gone, then removes the finalizers of Models."""
 
     client: ReleaseClient
     namespace: str
@@ -63,18 +63,18 @@ class Releasing:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     async def run(self) -> int:
-        """The number of Models that were let go; InvalidSettings while an operator runs."""
-        await self._operators_gone()
-        # A leader that lost its Lease to the uninstalling made it anew; no release would take it.
+        """Release all Models, return their number; InvalidSettings while an operator runs."""
+        await self._wait_for_operators()
+        # The leader recreates a Lease that uninstalling has deleted; Helm does not delete it again.
         await self.client.delete(LEASES, self.lease, namespace=self.namespace)
-        return sum([await self._release(name) for name in await self._held()])
+        return sum([await self._release(name) for name in await self._find_models()])
 
-    async def _operators_gone(self) -> None:
-        """Those that are on their way out and don't end are cut off: their fence holds them."""
+    async def _wait_for_operators(self) -> None:
+        """Wait for the pods; one that is being deleted on a lost node can't write: it is fenced."""
         deadline = self.clock() + self.wait
         while pods := await self._pods():
             if self.clock() > deadline:
-                _say_who_is_left(pods)
+                _require_none_running(pods)
                 return
             await self.sleep(RELEASE_POLL_SECONDS)
 
@@ -82,35 +82,35 @@ class Releasing:
         pages = self.client.list(PODS, selector=OPERATORS, namespace=self.namespace)
         return [item async for page in pages for item in page.items]
 
-    async def _held(self) -> list[str]:
-        """The Models with our finalizer; none where the kind is gone already."""
-        held: list[str] = []
+    async def _find_models(self) -> list[str]:
+        """The Models with our finalizer; none if the kind is deleted."""
+        found: list[str] = []
         with contextlib.suppress(KubeNotFound):
             async for page in self.client.list(MODELS):
-                held += [item["metadata"]["name"] for item in page.items if _holds(item)]
-        return held
+                found += [item["metadata"]["name"] for item in page.items if _has_finalizer(item)]
+        return found
 
     async def _release(self, name: str) -> bool:
-        """Whether there was something to let go of; KubeConflict where it never stands still."""
+        """Remove the finalizer; returns whether there was one, raises KubeConflict."""
         for attempt in range(RELEASE_ATTEMPTS):
             with contextlib.suppress(KubeConflict):
-                return await self._released(name)
+                return await self._remove_finalizer(name)
             await self.sleep(0.1 * attempt)
-        raise KubeConflict(f"Model {name} is changed again and again by somebody")
+        raise KubeConflict(f"Model {name} is modified concurrently; run the command again")
 
-    async def _released(self, name: str) -> bool:
+    async def _remove_finalizer(self, name: str) -> bool:
         try:
             model = await self.client.get(MODELS, name)
-            if not _holds(model):
+            if not _has_finalizer(model):
                 return False
             await self.client.patch(MODELS, name, _without_finalizer(model))
         except KubeNotFound:
             return False
-        logger.info("Model %s can be deleted now; its object in the store stays", name)
+        logger.info("released Model %s; its object in the store is kept", name)
         return True
 
 
-def _holds(model: Raw) -> bool:
+def _has_finalizer(model: Raw) -> bool:
     return FINALIZER in (section(model, "metadata").get("finalizers") or ())
 
 
@@ -120,20 +120,20 @@ def _without_finalizer(model: Raw) -> Raw:
     return {"metadata": {"finalizers": rest, "resourceVersion": meta["resourceVersion"]}}
 
 
-def _say_who_is_left(pods: Sequence[Raw]) -> None:
+def _require_none_running(pods: Sequence[Raw]) -> None:
     metas = [section(pod, "metadata") for pod in pods]
     running = [meta["name"] for meta in metas if not meta.get("deletionTimestamp")]
     if running:
         raise InvalidSettings(
-            f"{', '.join(running)} would take hold of the Models again: uninstall the release first"
+            f"{', '.join(running)} would add the finalizers again: uninstall the release first"
         )
     names = ", ".join(meta["name"] for meta in metas)
-    logger.warning("%s does not end, as on a node that is gone; going on without it", names)
+    logger.warning("pod %s does not terminate, as on a lost node; continuing without it", names)
 
 
 def run(namespace: str, lease: str, *, kubeconfig: str | None, wait: float) -> int:
-    """Release all and print how many; the exit code."""
-    print(f"let go of {asyncio.run(_run(namespace, lease, kubeconfig, wait))} Models")
+    """Release all Models and print their number; returns the exit code."""
+    print(f"released {asyncio.run(_run(namespace, lease, kubeconfig, wait))} Models")
     return 0
 
 

@@ -16,20 +16,20 @@ OPERATOR: Final = "roadstead-system/roadstead-operator"
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `release-models` to the command line."""
-    text = "once the operator is gone for good: let every Model be deleted without it"
+    text = "after the operator is uninstalled: remove its finalizer from every Model"
     parser = commands.add_parser("release-models", help=text, description=text)
     parser.add_argument(
         "--operator",
         default=OPERATOR,
         metavar="NAMESPACE/LEASE",
-        help="the operator's namespace and its Lease, which goes too (default: %(default)s)",
+        help="the operator's namespace and its Lease, which is deleted (default: %(default)s)",
     )
     parser.add_argument(
         "--wait",
         type=float,
         default=60,
         metavar="SECONDS",
-        help="how long its pods may take to end (default %(default)g)",
+        help="how long to wait for its pods to terminate (default %(default)g)",
     )
     parser.set_defaults(command=_release)
 
@@ -43,7 +43,7 @@ def _release(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     env = EnvReader(environ)
     form = env.choice("ROADSTEAD_LOG_FORMAT", logs.FORMS, "console")
     level = env.choice("ROADSTEAD_LOG_LEVEL", logs.LEVELS, "info")
-    # In a pod there is none, and the client takes the ServiceAccount.
+    # Empty in a pod: the client uses the ServiceAccount.
     kubeconfig = env.text("KUBECONFIG", "")
     env.done()
     logs.configure(form=form, level=level)

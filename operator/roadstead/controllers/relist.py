@@ -1,4 +1,4 @@
-"""Lists everything that is watched: at the start, after kopf has listed, and periodically."""
+"""Lists all watched kinds: at the start, after kopf has listed, and periodically."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from roadstead.kube.watch_cache import WatchCache
 logger = logging.getLogger(__name__)
 
 RELIST_SECONDS: Final = 2.0
-RETRY_SECONDS: Final = 8.0
-"""How long it takes until another list is tried where one failed."""
+RELIST_RETRY_SECONDS: Final = 8.0
+"""The delay before another list after a failure."""
 _KINDS: Final = {**WATCHED, **ROUTED}
 _BY_PLURAL: Final = {resource.plural: resource for resource in _KINDS}
 
 
 class VersionedLister(Lister, Protocol):
-    """The part of the API client that lists, and tells a kind's version."""
+    """The methods of the API client that this module uses."""
 
     async def version(self, resource: Resource) -> int:
-        """The version that a kind is at now."""
+        """The current version of a kind."""
 
 
 class Relist:
-    """Brings the cache to what a list says; `changed` is called with all that is other or gone."""
+    """Updates the cache from lists; `changed` is called with each changed or deleted object."""
 
     def __init__(
         self,
@@ -47,12 +47,12 @@ class Relist:
         self._relists: dict[Resource, asyncio.Task[None]] = {}
         self._checks: dict[Resource, asyncio.Task[None]] = {}
         self._restored: ClusterRestored | None = None
-        self._went_back = asyncio.Event()
+        self._restore_found = asyncio.Event()
         self.missing: set[Resource] = set()
-        """Kinds of routes that this cluster does not know, or that are not ours to read."""
+        """Kinds of routes that are not installed in this cluster, or may not be read."""
 
     async def fill(self) -> None:
-        """List all before anything is decided; waits for the API server if it must."""
+        """List all kinds before anything is reconciled; waits for the API server."""
         for resource in _KINDS:
             while True:
                 try:
@@ -62,33 +62,33 @@ class Relist:
                     logger.warning("waiting for the API server: %s", error)
                     await asyncio.sleep(RELIST_SECONDS)
 
-    async def again(self) -> None:
-        """List all once more; what can't be listed stays as it is."""
+    async def relist_all(self) -> None:
+        """List all kinds again; a kind that can't be listed is unchanged."""
         for resource in _KINDS:
             await self._relist(resource)
 
     def listed(self, plural: str) -> None:
-        """kopf has listed a kind: what vanished before, without an event, is found by our list."""
+        """List a kind after kopf has: only a list shows deletions that no watch reported."""
         resource = _BY_PLURAL.get(plural)
         if resource is None:
             return
         task = self._relists.get(resource)
         if task is None or task.done():
-            self._relists[resource] = asyncio.create_task(self._relist_at_last(resource))
+            self._relists[resource] = asyncio.create_task(self._relist_until_done(resource))
 
     def resumed(self, plural: str) -> None:
-        """kopf watches on from where a watch ended: that the cluster is past that is checked."""
+        """Check a kind's version after kopf resumed its watch, to detect a restore of etcd."""
         resource = _BY_PLURAL.get(plural)
         if resource is not None and resource not in self.missing:
             self._checks[resource] = asyncio.create_task(self._check(resource))
 
     async def until_restored(self) -> None:
-        """Raises ClusterRestored once the cluster's state went back."""
-        await self._went_back.wait()
-        raise self._restored or ClusterRestored("the cluster's state went back")
+        """Raise ClusterRestored once a restore of etcd is detected."""
+        await self._restore_found.wait()
+        raise self._restored or ClusterRestored("etcd was restored to an earlier state")
 
     def tasks(self) -> Iterable[asyncio.Task[None]]:
-        """The lists that are under way."""
+        """The running lists and checks."""
         return [*self._relists.values(), *self._checks.values()]
 
     async def _check(self, resource: Resource) -> None:
@@ -96,31 +96,31 @@ class Relist:
         try:
             require_as_new(resource, await self._client.version(resource), seen)
         except ClusterRestored as error:
-            self._found(error)
+            self._set_restored(error)
         except KubeError as error:
-            logger.warning("the version of %s could not be read: %s", resource.plural, error)
+            logger.warning("cannot read the version of %s: %s", resource.plural, error)
             self.listed(resource.plural)
 
-    def _found(self, error: ClusterRestored) -> None:
+    def _set_restored(self, error: ClusterRestored) -> None:
         self._restored = error
-        self._went_back.set()
+        self._restore_found.set()
 
-    async def _relist_at_last(self, resource: Resource) -> None:
-        """Until it is done: nothing else tells soon of what has vanished."""
+    async def _relist_until_done(self, resource: Resource) -> None:
+        """Retry until the list succeeds: nothing else shows unreported deletions soon."""
         while True:
             if await self._relist(resource):
                 return
-            await asyncio.sleep(RETRY_SECONDS)
+            await asyncio.sleep(RELIST_RETRY_SECONDS)
 
     async def _relist(self, resource: Resource) -> bool:
         await asyncio.sleep(RELIST_SECONDS)
         try:
             await self._list(resource)
         except KubeError as error:
-            logger.warning("%s could not be listed: %s", resource.plural, error)
+            logger.warning("cannot list %s: %s", resource.plural, error)
             return False
         except ClusterRestored as error:
-            self._found(error)
+            self._set_restored(error)
         return True
 
     async def _list(self, resource: Resource) -> None:

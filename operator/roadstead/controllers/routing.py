@@ -1,4 +1,4 @@
-"""Which servers answer through the gateway: asked quickly at first, then now and then."""
+"""Probes servers through the gateway: in short intervals at first, then about once a minute."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from roadstead.controllers.queue import backoff
 from roadstead.controllers.server_slots import ServerSlots
 from roadstead.gateway.probe import Reached
 
-AT_ONCE: Final = 8
-SLOW_AT_ONCE: Final = 8
-AGAIN_SECONDS: Final = 60.0
-SLOWEST_SECONDS: Final = 15.0
-"""Between probes of a server that is ready and does not answer through the gateway yet."""
+PROBES_AT_ONCE: Final = 8
+SLOW_PROBES_AT_ONCE: Final = 8
+PROBE_SECONDS: Final = 60.0
+MAX_PROBE_PAUSE_SECONDS: Final = 15.0
+"""The longest pause between probes of a server that does not answer through the gateway yet."""
 
 
 class Asks(Protocol):
-    """One probe."""
+    """A client that probes servers."""
 
     def ask(self, server_uuid: str, *, now: int) -> Coroutine[Any, Any, Reached]:
-        """What came of it."""
+        """The result of one probe."""
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -35,19 +35,19 @@ class _Followed:
 
 @dataclasses.dataclass(kw_only=True)
 class Routes:
-    """Follows each server that is ready, and tells when what it found becomes another thing."""
+    """Probes each ready server periodically, and reports when the result changes."""
 
     probe: Asks
     clock: Callable[[], int]
-    told: Callable[[str], None]
-    """Called with the UUID of a server that has news."""
+    on_change: Callable[[str], None]
+    """Called with the UUID of a server whose result changed."""
     slots: ServerSlots = dataclasses.field(
-        default_factory=lambda: ServerSlots(at_once=AT_ONCE, slow=SLOW_AT_ONCE)
+        default_factory=lambda: ServerSlots(at_once=PROBES_AT_ONCE, slow=SLOW_PROBES_AT_ONCE)
     )
     _followed: dict[str, _Followed] = dataclasses.field(default_factory=dict)
 
-    def look(self, server_uuid: str) -> Reached | None:
-        """What was found last; None before. From now on the server is followed."""
+    def follow(self, server_uuid: str) -> Reached | None:
+        """Probe the server from now on; returns the last result, if there is one."""
         found = self._followed.get(server_uuid)
         if found is None:
             task = asyncio.create_task(self._follow(server_uuid))
@@ -56,13 +56,13 @@ class Routes:
         return found.last
 
     def forget(self, server_uuid: str) -> None:
-        """Follow it no more: it is gone, or not ready."""
+        """Stop probing a server that is deleted or not ready."""
         found = self._followed.pop(server_uuid, None)
         if found is not None:
             found.task.cancel()
 
     async def close(self) -> None:
-        """End all of it."""
+        """Stop all probes."""
         tasks = [found.task for found in self._followed.values()]
         self._followed.clear()
         for task in tasks:
@@ -74,24 +74,24 @@ class Routes:
         failures = 0
         while True:
             answered = False
-            # What was given up, since too many are slow, says nothing new of this server.
+            # A probe that was cancelled because too many are slow is no result.
             with contextlib.suppress(TimeoutError):
-                answered = await self._ask(server_uuid)
+                answered = await self._probe(server_uuid)
             failures = 0 if answered else failures + 1
             await asyncio.sleep(_pause(failures))
 
-    async def _ask(self, server_uuid: str) -> bool:
-        """Ask once, and tell of what is new; whether it answered."""
-        found = await self.slots.ask(lambda: self.probe.ask(server_uuid, now=self.clock()))
+    async def _probe(self, server_uuid: str) -> bool:
+        """Probe once and report a new result; returns whether the server answered."""
+        found = await self.slots.run(lambda: self.probe.ask(server_uuid, now=self.clock()))
         known = self._followed[server_uuid]
         if found != known.last:
             known.last = found
-            self.told(server_uuid)
+            self.on_change(server_uuid)
         return found.answered
 
 
 def _pause(failures: int) -> float:
-    spread = random.random()  # noqa: S311 - only so that not all are asked at one moment
+    spread = random.random()  # noqa: S311 - jitter only
     if not failures:
-        return AGAIN_SECONDS * (0.75 + spread / 2)
-    return min(SLOWEST_SECONDS, backoff(failures, spread=spread))
+        return PROBE_SECONDS * (0.75 + spread / 2)
+    return min(MAX_PROBE_PAUSE_SECONDS, backoff(failures, spread=spread))

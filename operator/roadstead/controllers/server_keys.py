@@ -10,7 +10,7 @@ from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section
 from roadstead.controllers.fetch_urls import SECRET_CHECK_SECONDS, SecretWriter
 from roadstead.errors import KubeConflict, KubeNotFound
-from roadstead.kube.ownership import belongs, intact, taken
+from roadstead.kube.ownership import belongs, intact, name_taken_error
 from roadstead.kube.resources import SECRETS
 from roadstead.manifests.digest import digest_of
 from roadstead.manifests.gateway import key_secret
@@ -19,9 +19,9 @@ from roadstead.tokens.gateway_keys import GatewayKey
 
 @dataclasses.dataclass(kw_only=True)
 class ServerKeys:
-    """Writes a server's Secret; where a pod may wait for it, it is looked at again now and then.
+    """Writes the Secret of each server, and reads it again while a pod may wait for it.
 
-    Secrets are not watched: that would hand the operator every Secret of the cluster.
+    Secrets are not watched, since that would require access to all Secrets of the cluster.
     """
 
     client: SecretWriter
@@ -29,16 +29,16 @@ class ServerKeys:
     clock: Callable[[], float]
     _seen: dict[str, float] = dataclasses.field(default_factory=dict)
     _uids: dict[str, str] = dataclasses.field(default_factory=dict)
-    """Of the Secrets that were written or read, by the UUID of their server."""
+    """The UIDs of the Secrets that were written or read, by the UUID of their server."""
 
     def of(self, serve: ModelServe) -> str:
-        """The server's API key, as its Secret holds it once `bring` is done."""
+        """The server's API key."""
         return self.key.server_key(serve.meta.uid)
 
     async def ensure(self, serve: ModelServe, *, needed: bool) -> None:
-        """See to it that the Secret is there; `needed` says that a pod may be waiting for it.
+        """Ensure that the Secret is correct; `needed` is true if a pod may wait for it.
 
-        Raises NameTaken where its name is that of somebody else's.
+        Raises NameTaken if another owner's Secret has the name.
         """
         now, seen = self.clock(), self._seen.get(serve.meta.uid)
         if seen is not None and (not needed or now - seen < SECRET_CHECK_SECONDS):
@@ -49,33 +49,33 @@ class ServerKeys:
             if seen is None:
                 secret = await self.client.create(SECRETS, manifest)
             else:
-                secret = await self._look(serve, manifest)
+                secret = await self._correct(serve, manifest)
         except KubeConflict:
-            secret = await self._look(serve, manifest)
+            secret = await self._correct(serve, manifest)
         except KubeNotFound:
             secret = await self.client.create(SECRETS, manifest)
         self._seen[serve.meta.uid] = now
         self._uids[serve.meta.uid] = secret["metadata"]["uid"]
 
-    async def _look(self, serve: ModelServe, manifest: Raw) -> Raw:
-        """Put one that is there right; KubeNotFound where there is none."""
+    async def _correct(self, serve: ModelServe, manifest: Raw) -> Raw:
+        """Correct an existing Secret; raises KubeNotFound if there is none."""
         meta = manifest["metadata"]
         observed = await self.client.get(SECRETS, meta["name"], meta["namespace"])
         known = self._uids.get(serve.meta.uid) == observed["metadata"]["uid"]
         if not known and not belongs(observed, serve.meta.uid):
-            raise taken(manifest, observed)
-        if _as_written(manifest, observed):
+            raise name_taken_error(manifest, observed)
+        if _is_unchanged(manifest, observed):
             return observed
         return await self.client.apply(SECRETS, manifest)
 
     def forget(self, uid: str) -> None:
-        """Forget a server that is gone."""
+        """Forget a deleted server."""
         self._seen.pop(uid, None)
         self._uids.pop(uid, None)
 
 
-def _as_written(manifest: Raw, observed: Raw) -> bool:
-    """Whether nobody has changed what counts; the API server holds strings as base64."""
+def _is_unchanged(manifest: Raw, observed: Raw) -> bool:
+    """Whether data, digest and metadata are unchanged; the API server encodes strings as base64."""
     wanted = {
         name: base64.b64encode(text.encode()).decode()
         for name, text in section(manifest, "stringData").items()

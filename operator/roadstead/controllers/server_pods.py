@@ -1,7 +1,7 @@
-"""Which pods are a server's: those of its Deployment's ReplicaSets, whatever labels others write.
+"""The pods of a server: those of its Deployment's ReplicaSets, independent of other labels.
 
-ReplicaSets are not watched: they would double what the cache holds. Their names say enough, since
-the Deployment's controller makes them of the Deployment's name and the hash of the pod template.
+ReplicaSets are not watched, since they would double the cache. Their names suffice: the Deployment
+controller builds them from the Deployment's name and the hash of the pod template.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from roadstead.api.raw import Raw, section
 from roadstead.manifests.names import child_name
 
 LABEL_TEMPLATE: Final = "pod-template-hash"
-"""What the Deployment's controller puts on its ReplicaSets and their pods."""
+"""The label that the Deployment controller sets on ReplicaSets and their pods."""
 
 
 def pods_key(namespace: str, name: str, uuid: str) -> str:
@@ -22,7 +22,7 @@ def pods_key(namespace: str, name: str, uuid: str) -> str:
 
 
 def key_of_pod(pod: Raw) -> str:
-    """The index key of a pod by its label and its controller; empty where it is no server's."""
+    """The index key of a pod by its label and controller; empty if it belongs to no server."""
     meta = section(pod, "metadata")
     labels = section(meta, "labels")
     uuid, deployment = labels.get(LABEL_SERVER_UUID), _deployment(meta, labels)
@@ -30,7 +30,7 @@ def key_of_pod(pod: Raw) -> str:
 
 
 def _deployment(meta: Raw, labels: Raw) -> str:
-    """The name of the Deployment whose ReplicaSet controls a pod; empty for another controller."""
+    """The Deployment whose ReplicaSet controls a pod; empty for another controller."""
     suffix = f"-{labels.get(LABEL_TEMPLATE, '')}"
     owners = meta.get("ownerReferences") or ()
     owner: Raw = next((each for each in owners if each.get("controller")), {})

@@ -1,4 +1,4 @@
-"""Slots for questions to servers, which answer when they like."""
+"""Slots for requests to servers, which may be slow."""
 
 from __future__ import annotations
 
@@ -7,46 +7,46 @@ import dataclasses
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
-PATIENCE_SECONDS: Final = 1.0
-"""A server that is well answers within it, however many others don't."""
+SLOW_SECONDS: Final = 1.0
+"""The duration after which a request counts as slow."""
 
 T = TypeVar("T")
 
 
 @dataclasses.dataclass(kw_only=True)
 class ServerSlots:
-    """Bounds how many servers are asked at once, so that no server holds up the others.
+    """Bounds the concurrent requests, so that no server delays the others.
 
-    A question holds one of `at_once` slots for `patience` seconds at most. What takes longer goes
-    on in one of `slow` slots of its own kind, and is given up where none of them is free.
+    A request occupies one of `at_once` slots for at most `slow_after` seconds. A longer request
+    moves to one of the `slow` slots, or is cancelled if none is free.
     """
 
     at_once: int
     slow: int
-    patience: float = PATIENCE_SECONDS
+    slow_after: float = SLOW_SECONDS
 
     def __post_init__(self) -> None:
         self._slots = asyncio.Semaphore(self.at_once)
         self._slow_slots = asyncio.Semaphore(self.slow)
 
-    async def ask(self, question: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """The answer, or what the question raises; TimeoutError where it is given up."""
+    async def run(self, request: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """The result of the request, or its error; raises TimeoutError if it is cancelled."""
         async with self._slots:
-            task = asyncio.create_task(question())
+            task = asyncio.create_task(request())
             try:
-                await asyncio.wait({task}, timeout=self.patience)
+                await asyncio.wait({task}, timeout=self.slow_after)
             except asyncio.CancelledError:
                 task.cancel()
                 raise
         try:
             if not task.done():
-                await self._wait_slowly(task)
+                await self._wait_in_slow_slot(task)
             return task.result()
         finally:
             task.cancel()
 
-    async def _wait_slowly(self, task: asyncio.Task[T]) -> None:
+    async def _wait_in_slow_slot(self, task: asyncio.Task[T]) -> None:
         if self._slow_slots.locked():
-            raise TimeoutError(f"no answer within {self.patience:g} s, and many others are slow")
+            raise TimeoutError(f"no answer within {self.slow_after:g} s, and many others are slow")
         async with self._slow_slots:
             await asyncio.wait({task})

@@ -18,17 +18,17 @@ logger = logging.getLogger(__name__)
 
 
 class StatusClient(Protocol):
-    """The part of the API client that writes a status."""
+    """The method of the API client that writes a status."""
 
     async def replace_status(self, resource: Resource, body: Raw) -> Object:
-        """Replace the status; KubeConflict if the object changed since it was read."""
+        """Replace the status; raises KubeConflict if the object changed since it was read."""
 
 
 class StatusWriter:
-    """Stores what a reconciler found, and tells of it where it is news.
+    """Writes statuses, and posts Events.
 
-    `wrote` is called with what was stored: the watch tells nothing new of it, so whoever waits for
-    this object has to be woken from here.
+    `on_written` is called with each stored object: its watch event is filtered out as our own
+    write, so dependent objects are queued from here.
     """
 
     def __init__(
@@ -37,39 +37,39 @@ class StatusWriter:
         cache: WatchCache,
         events: EventRecorder,
         *,
-        wrote: Callable[[Resource, Raw], None],
+        on_written: Callable[[Resource, Raw], None],
     ) -> None:
-        self._wrote = wrote
+        self._on_written = on_written
         self._client = client
         self._cache = cache
         self._events = events
 
     async def write(self, resource: Resource, raw: Raw, status: dict[str, Any]) -> bool:
-        """Replace the status of `raw` if it is another one; says whether it was."""
+        """Replace the status of `raw` if it differs; returns whether it did."""
         if section(raw, "status") == status:
             return False
         await self.replace(resource, raw, status)
         return True
 
     async def replace(self, resource: Resource, raw: Raw, status: dict[str, Any]) -> Raw:
-        """Replace the status of `raw`; the object as it is stored then."""
+        """Replace the status of `raw`; returns the stored object."""
         answer = await self._client.replace_status(resource, {**raw, "status": status})
         self._cache.put(resource, answer)
-        self._wrote(resource, answer)
-        await self._tell(answer, section(raw, "status"))
+        self._on_written(resource, answer)
+        await self._post_event(answer, section(raw, "status"))
         return answer
 
-    async def _tell(self, raw: Raw, before: Raw) -> None:
-        turn = ready_turn(before, section(raw, "status"))
-        if turn is None:
+    async def _post_event(self, raw: Raw, before: Raw) -> None:
+        change = ready_change(before, section(raw, "status"))
+        if change is None:
             return
-        reason, message, good = turn
+        reason, message, good = change
         logger.info("%s: %s", reason, message)
         await self._events.record(raw, reason, message, kind="Normal" if good else "Warning")
 
 
-def ready_turn(before: Raw, after: Raw) -> tuple[str, str, bool] | None:
-    """(reason, message, whether it is good news) if `Ready` changed in a way that posts an Event.
+def ready_change(before: Raw, after: Raw) -> tuple[str, str, bool] | None:
+    """(reason, message, whether the Event is Normal) if a change of `Ready` posts an Event.
 
     None if only the message changed, and for the short-lived reasons in TRANSIENT_REASONS.
     """

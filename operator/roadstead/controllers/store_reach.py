@@ -1,4 +1,4 @@
-"""Lets servers' pods reach the embedded store: from namespaces that have servers, and no other."""
+"""Allows the pods of servers to reach the embedded store, from namespaces with servers only."""
 
 from __future__ import annotations
 
@@ -21,55 +21,55 @@ from roadstead.manifests.store_policy import store_policy
 logger = logging.getLogger(__name__)
 
 REVIEW_SECONDS: Final = 60.0
-"""How soon a namespace without servers is shut out, and a policy that was changed is put right."""
+"""The interval at which namespaces without servers are removed and the policy is corrected."""
 
 
 class PolicyClient(Protocol):
-    """The part of the API client that reads and applies."""
+    """The methods of the API client that this module uses."""
 
     async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
-        """One object; KubeNotFound if it is not there."""
+        """One object; raises KubeNotFound if it does not exist."""
 
     async def apply(self, resource: Resource, body: Raw) -> Object:
-        """Server-side apply."""
+        """Apply an object (server-side apply)."""
 
 
 @dataclasses.dataclass(kw_only=True)
 class StoreReach:
-    """Keeps one NetworkPolicy beside `policy`, the chart's for the store."""
+    """Maintains one NetworkPolicy in addition to `policy`, the chart's for the store."""
 
     client: PolicyClient
     cache: WatchCache
     admitted: AdmittedServes
     policy: str
     namespace: str
-    _open: frozenset[str] = frozenset()
+    _allowed: frozenset[str] = frozenset()
     _lock: asyncio.Lock = dataclasses.field(default_factory=asyncio.Lock)
 
-    async def open(self, namespace: str) -> None:
-        """Let a namespace in before a pod there fetches its model; raises KubeError."""
-        if namespace in self._open:
+    async def allow(self, namespace: str) -> None:
+        """Allow a namespace before a pod there fetches its model; raises KubeError."""
+        if namespace in self._allowed:
             return
         async with self._lock:
-            if namespace not in self._open:
-                await self._write(self._open | self._served() | {namespace})
+            if namespace not in self._allowed:
+                await self._write(self._allowed | self._namespaces() | {namespace})
 
     async def review(self) -> None:
-        """Let in the namespaces that have servers, and no other; raises KubeError."""
+        """Allow exactly the namespaces that have servers; raises KubeError."""
         async with self._lock:
-            await self._write(self._served())
+            await self._write(self._namespaces())
 
     async def run(self) -> None:
-        """Review now and then until cancelled; no error ends it."""
+        """Review periodically until cancelled; errors are logged."""
         while True:
             try:
                 await self.review()
             except KubeError as error:
-                logger.warning("NetworkPolicy of the store cannot be written: %s", error)
+                logger.warning("cannot write the NetworkPolicy of the store: %s", error)
             await asyncio.sleep(REVIEW_SECONDS)
 
-    def _served(self) -> frozenset[str]:
-        """The namespaces of servers that may fetch, or whose pods may have to fetch again."""
+    def _namespaces(self) -> frozenset[str]:
+        """The namespaces of servers that may fetch a model, now or again."""
         serves = self.cache.all(MODELSERVES)
         return frozenset(raw["metadata"]["namespace"] for raw in serves if self._counts(raw))
 
@@ -79,22 +79,22 @@ class StoreReach:
         return runs or self.admitted.has(raw)
 
     async def _write(self, namespaces: frozenset[str]) -> None:
-        base = await self._found(self.policy)
-        # Whoever took it away lets everybody in.
+        base = await self._read(self.policy)
+        # Without the chart's policy the store is not restricted.
         if base is not None:
             wanted = store_policy(base, namespaces)
-            if not _same(await self._found(wanted["metadata"]["name"]), wanted):
+            if not _is_current(await self._read(wanted["metadata"]["name"]), wanted):
                 await self.client.apply(NETWORKPOLICIES, wanted)
-        self._open = namespaces
+        self._allowed = namespaces
 
-    async def _found(self, name: str) -> Raw | None:
+    async def _read(self, name: str) -> Raw | None:
         try:
             return await self.client.get(NETWORKPOLICIES, name, self.namespace)
         except KubeNotFound:
             return None
 
 
-def _same(found: Raw | None, wanted: Manifest) -> bool:
-    """Whether it is there and nobody has changed it; nothing in it is filled in by defaults."""
+def _is_current(found: Raw | None, wanted: Manifest) -> bool:
+    """Whether the policy exists and is unchanged; the API server adds no defaults to it."""
     known = found or {}
     return digest_of(known) == digest_of(wanted) and known.get("spec") == wanted["spec"]

@@ -1,4 +1,4 @@
-"""`roadstead template MODEL`: a ModelServe for people to start from."""
+"""`roadstead template MODEL`: prints a ModelServe to start from."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from roadstead.manifests.catalogue_manifests import template
 
 
 async def print_template(model: str, *, name: str, namespace: str, kubeconfig: str) -> None:
-    """Print the ModelServe's YAML; InvalidResource for a Model that is not there or not stored."""
+    """Print the ModelServe's YAML; InvalidResource if the Model does not exist or isn't stored."""
     client = await KubeClient.connect(kubeconfig)
     try:
         raw = await client.get(MODELS, model)
     except KubeNotFound:
-        message = "is not in the catalogue; `kubectl get models` lists it"
+        message = "does not exist; `kubectl get models` lists the catalogue"
         raise InvalidResource(f"Model {model}", message) from None
     finally:
         await client.close()

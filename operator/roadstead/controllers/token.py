@@ -1,7 +1,7 @@
-"""`roadstead token issue|inspect`: tokens for people to apply objects with, and to look into.
+"""`roadstead token issue|inspect`: creates tokens and shows their content.
 
-There is no default secret: without a file, the one of the cluster is read, which needs the right
-to read that Secret.
+There is no default secret: without a file, the cluster's Secret is read, which the user must be
+allowed to get.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from roadstead.tokens.keys import Key, public_keys, secret_key
 from roadstead.tokens.receipts import MAX_RECEIPT_BYTES
 
 NAME: Final = "roadstead"
-"""The chart's iss and aud where nothing else is said."""
+"""The default iss and aud of the chart."""
 SECRET_KEY: Final = "secret"  # noqa: S105 - where in the Secret it is, not what it is
 
 
@@ -43,7 +43,7 @@ class Signer:
 
 
 def issue(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    """Print a token, alone."""
+    """Print a token and nothing else."""
     signer = _signer(options, environ)
     now = datetime.datetime.now(datetime.UTC)
     claims: dict[str, object] = {"jti": str(uuid.uuid4())}
@@ -63,15 +63,15 @@ def issue(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
         claims=claims,
         **names,
     )
-    # What nobody would accept (a blank subject, say) is better said here than at admission.
+    # An invalid token, such as one with a blank subject, is reported here, not at admission.
     tokens.verify(token, signer.secret, now=now, max_lifetime=options.ttl, **names)
     print(token)
     return 0
 
 
 def show(options: argparse.Namespace) -> int:
-    """Print what a token holds; 1 if it has expired or is not valid, else 0."""
-    # Nothing of a token's size is ever worth reading on.
+    """Print the content of a token; returns 1 if it has expired or is not valid, else 0."""
+    # Longer input is not a token.
     text = sys.stdin.read(2 * MAX_RECEIPT_BYTES) if options.token == "-" else options.token  # noqa: S105 - a dash
     now = int(datetime.datetime.now(datetime.UTC).timestamp())
     inspection = inspect(text.strip(), now=now, keys=_keys(options))
@@ -95,7 +95,7 @@ def _signer(options: argparse.Namespace, environ: Mapping[str, str]) -> Signer:
 
 
 async def _cluster_signer(reference: str, kubeconfig: str) -> Signer:
-    """The Secret's key; its annotations say for whom the chart made it."""
+    """The key in the Secret, with the issuer and audience in its annotations."""
     namespace, _, name = reference.partition("/")
     if not namespace or not name:
         raise InvalidSettings(f"--secret: {reference!r} is not NAMESPACE/NAME")
@@ -103,18 +103,18 @@ async def _cluster_signer(reference: str, kubeconfig: str) -> Signer:
     try:
         secret = await client.get(SECRETS, name, namespace)
     except KubeNotFound:
-        message = f"there is no Secret {reference}; name another with --secret or --secret-file"
+        message = f"Secret {reference} does not exist; use --secret or --secret-file"
         raise InvalidKey(message) from None
     finally:
         await client.close()
     value = (secret.get("data") or {}).get(SECRET_KEY)
     if value is None:
         raise InvalidKey(f"Secret {reference} has no key {SECRET_KEY!r}")
-    said = section(secret, "metadata", "annotations")
+    annotations = section(secret, "metadata", "annotations")
     return Signer(
         secret=base64.b64decode(value),
-        issuer=said.get(ANNOTATION_ISSUER, NAME),
-        audience=said.get(ANNOTATION_AUDIENCE, NAME),
+        issuer=annotations.get(ANNOTATION_ISSUER, NAME),
+        audience=annotations.get(ANNOTATION_AUDIENCE, NAME),
     )
 
 

@@ -15,7 +15,7 @@ SECRET: Final = "roadstead-system/roadstead-jwt"  # noqa: S105 - where the secre
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `token issue` and `token inspect` to the command line."""
-    text = "make a token, or look into one"
+    text = "issue or inspect a token"
     parts = commands.add_parser("token", help=text, description=text).add_subparsers(
         required=True, metavar="COMMAND"
     )
@@ -32,7 +32,7 @@ def _issue_parser(parts: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--ttl", type=_duration, default="10m", help="how long it is valid, such as 90s, 10m, 2h"
     )
-    where = "default: what the Secret is annotated with, else roadstead"
+    where = "default: the Secret's annotation, else roadstead"
     parser.add_argument("--issuer", help=f"the issuer, iss ({where})")
     parser.add_argument("--audience", help=f"the audience, aud ({where})")
     source = parser.add_mutually_exclusive_group()
@@ -41,7 +41,7 @@ def _issue_parser(parts: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--secret",
         default=SECRET,
         metavar="NAMESPACE/NAME",
-        help="without a file: the Secret whose key `secret` is read, by KUBECONFIG"
+        help="without a file: the Secret whose key `secret` is read, with KUBECONFIG"
         " (default: %(default)s)",
     )
     parser.set_defaults(command=_issue)

@@ -1,4 +1,4 @@
-"""What a transfer's Job is given: a Secret, since a presigned URL may stand in it."""
+"""The input of a transfer's Job: a Secret, since it may contain a presigned URL."""
 
 from __future__ import annotations
 
@@ -25,30 +25,30 @@ logger = logging.getLogger(__name__)
 
 
 class JobSecretClient(Protocol):
-    """The part of the API client that Secrets need."""
+    """The methods of the API client that this module uses."""
 
     async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
-        """One object; KubeNotFound if it is not there."""
+        """One object; raises KubeNotFound if it does not exist."""
 
     async def create(self, resource: Resource, body: Raw) -> Object:
-        """Create; KubeConflict if it is there."""
+        """Create an object; raises KubeConflict if it exists."""
 
     async def patch(
         self, resource: Resource, name: str, body: Raw, *, namespace: str = ""
     ) -> Object:
-        """Merge patch."""
+        """Apply a merge patch."""
 
 
 class JobInputs:
-    """The Secrets of Jobs, each of its Job's name."""
+    """The Secrets of Jobs; each has the name of its Job."""
 
     def __init__(self, client: JobSecretClient) -> None:
         self._client = client
 
-    async def give(self, job: Raw, attempt: TransferAttempt) -> bool:
-        """Whether the Job has its Secret: one that is there may know of an upload, and stays.
+    async def ensure(self, job: Raw, attempt: TransferAttempt) -> bool:
+        """Create the Job's Secret unless it exists: an existing one may have an upload.
 
-        Not yet, where an earlier Job of that name was deleted and its Secret has yet to go.
+        False while a Secret of an earlier Job of that name still exists.
         """
         body = transfer_secret(job, _text(attempt.job))
         try:
@@ -60,18 +60,18 @@ class JobInputs:
         return True
 
     async def remember(self, job: Raw, attempt: TransferAttempt, resume: Resume) -> bool:
-        """Tell the Job's next pod which upload to go on with; whether that worked."""
+        """Store the upload that the Job's next pod resumes; returns whether that succeeded."""
         meta = section(job, "metadata")
         body = {"stringData": {KEY: _text(dataclasses.replace(attempt.job, resume=resume))}}
         try:
             await self._client.patch(SECRETS, meta["name"], body, namespace=meta["namespace"])
         except (KubeNotFound, KubeUnavailable) as error:
-            logger.warning("the upload could not be told to the Job's next pod: %s", error)
+            logger.warning("cannot store the upload for the Job's next pod: %s", error)
             return False
         return True
 
-    async def attempt(self, job: Raw) -> TransferAttempt | None:
-        """What an earlier operator began; None where it did not come to hand over the job."""
+    async def read_attempt(self, job: Raw) -> TransferAttempt | None:
+        """The attempt of an earlier operator; None if it had not created the Job's Secret."""
         meta = section(job, "metadata")
         annotations = section(meta, "annotations")
         try:

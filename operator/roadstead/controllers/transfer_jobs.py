@@ -1,7 +1,7 @@
-"""Transfers as Kubernetes Jobs, which outlive the operator that made them.
+"""Transfers as Kubernetes Jobs, which outlive the operator that created them.
 
-A Job's name is that of its Model, so that there is one whoever leads: who finds one follows it.
-What is needed to follow it stands in the Job and its Secret.
+A Job is named after its Model, so that there is only one for all leaders: a new leader follows the
+existing Job. The Job and its Secret have all that is needed for that.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from roadstead.api.raw import Raw, section
 from roadstead.controllers.transfer_following import PACE, Following, Pace
 from roadstead.controllers.transfer_inputs import JobInputs, JobSecretClient
 from roadstead.controllers.transfer_logs import LogClient, PodLog
-from roadstead.controllers.transfer_pods import belonging, has_ended, is_deleting, outcome_of
+from roadstead.controllers.transfer_pods import in_namespace, is_deleting, is_finished, outcome_of
 from roadstead.controllers.transfer_runner import EventHandler, Outcome, TransferAttempt
 from roadstead.errors import KubeConflict, KubeNotFound, KubeRejected, KubeUnavailable
 from roadstead.kube.kube_client import Object, Page
@@ -27,7 +27,7 @@ from roadstead.transfer.messages import Failed
 
 
 class JobClient(JobSecretClient, LogClient, Protocol):
-    """The part of the API client that Jobs need."""
+    """The methods of the API client that Jobs need."""
 
     def list(
         self, resource: Resource, *, selector: str = "", namespace: str = "", fields: str = ""
@@ -43,11 +43,11 @@ class JobClient(JobSecretClient, LogClient, Protocol):
         uid: str = "",
         foreground: bool = False,
     ) -> None:
-        """Delete; no error if it is gone."""
+        """Delete an object; a missing one is not an error."""
 
 
 class JobRunner:
-    """Runs each transfer as a Job of `namespace`, made of the chart's `template`."""
+    """Runs each transfer as a Job in `namespace`, created from the chart's `template`."""
 
     def __init__(
         self,
@@ -67,23 +67,23 @@ class JobRunner:
         self._found: dict[str, Object] = {}
         """Jobs of earlier operators by their Model's UID, each until it is followed."""
 
-    async def run(self, attempt: TransferAttempt, hears: EventHandler) -> Outcome:
-        """Make the Job, or find it, and follow it to its end; cancelled, it goes on without us."""
+    async def run(self, attempt: TransferAttempt, on_event: EventHandler) -> Outcome:
+        """Create or find the Job and follow it to its outcome; if cancelled, the Job still runs."""
         try:
-            job = self._found.pop(attempt.uid, None) or await self._made(attempt)
-            return await self._follow(attempt, job, hears)
+            job = self._found.pop(attempt.uid, None) or await self._ensure_job(attempt)
+            return await self._follow(attempt, job, on_event)
         except KubeRejected as error:
-            message = f"the transfer's Job is refused: {error}"
+            message = f"the API server refuses the transfer's Job: {error}"
             return Failed(reason="TransferJobRefused", message=message)
 
-    async def found(self) -> Sequence[TransferAttempt]:
-        """The Jobs that there are; what was not begun, or is nobody's any more, is removed."""
+    async def find_running(self) -> Sequence[TransferAttempt]:
+        """The attempts of existing Jobs; Jobs without a Secret or a Model are deleted."""
         pages = self._client.list(JOBS, selector=LABEL_MODEL_UUID, namespace=self._namespace)
         jobs = [raw async for page in pages for raw in page.items if not is_deleting(raw)]
         attempts = []
         for raw in jobs:
             uid = section(raw, "metadata", "labels")[LABEL_MODEL_UUID]
-            attempt = await self._inputs.attempt(raw) if self._cache.name_of(uid) else None
+            attempt = await self._inputs.read_attempt(raw) if self._cache.name_of(uid) else None
             if attempt is not None:
                 self._found[uid] = raw
                 attempts.append(attempt)
@@ -92,7 +92,7 @@ class JobRunner:
         return attempts
 
     async def clear(self, uid: str) -> bool:
-        """Remove the Job with its pods; True once they are gone."""
+        """Delete the Job with its pods; True once they are gone."""
         try:
             found = await self._client.get(JOBS, job_name(uid), self._namespace)
         except KubeNotFound:
@@ -105,8 +105,8 @@ class JobRunner:
                 )
         return False
 
-    async def _made(self, attempt: TransferAttempt) -> Object:
-        """A Job that runs, with its Secret; one of an earlier attempt that ended goes first."""
+    async def _ensure_job(self, attempt: TransferAttempt) -> Object:
+        """A running Job with its Secret; a finished one of an earlier attempt is deleted first."""
         place = TransferPlace(
             model_name=attempt.job.model_name, model_uid=attempt.uid, namespace=self._namespace
         )
@@ -114,11 +114,11 @@ class JobRunner:
         while True:
             with contextlib.suppress(KubeNotFound, KubeUnavailable):
                 job = await self._create_or_get(body)
-                if is_deleting(job) or self._is_over(job):
+                if is_deleting(job) or self._has_outcome(job):
                     await self.clear(attempt.uid)
-                elif await self._inputs.give(job, attempt):
+                elif await self._inputs.ensure(job, attempt):
                     return job
-            await asyncio.sleep(self._pace.look)
+            await asyncio.sleep(self._pace.pods)
 
     async def _create_or_get(self, body: Raw) -> Object:
         try:
@@ -126,33 +126,35 @@ class JobRunner:
         except KubeConflict:
             return await self._client.get(JOBS, body["metadata"]["name"], self._namespace)
 
-    def _is_over(self, job: Raw) -> bool:
-        """Whether its outcome is one of the past, which says nothing of what is wanted now."""
-        return has_ended(job) or outcome_of(self._pods(job)) is not None
+    def _has_outcome(self, job: Raw) -> bool:
+        """Whether the Job is one of an earlier attempt that has its outcome."""
+        return is_finished(job) or outcome_of(self._pods(job)) is not None
 
-    async def _follow(self, attempt: TransferAttempt, job: Object, hears: EventHandler) -> Outcome:
+    async def _follow(
+        self, attempt: TransferAttempt, job: Object, on_event: EventHandler
+    ) -> Outcome:
         following = Following(
             pods=lambda: self._pods(job),
             state=lambda: self._state(job),
             remember=lambda upload: self._inputs.remember(job, attempt, upload),
             known=attempt.job.resume,
             name=f"{self._namespace}/{job['metadata']['name']}",
-            hears=hears,
+            on_event=on_event,
             pace=self._pace,
         )
-        async with PodLog(self._client, self._namespace, hears) as log:
+        async with PodLog(self._client, self._namespace, on_event) as log:
             while True:
-                outcome = await following.look(log)
+                outcome = await following.poll(log)
                 if outcome is not None:
                     return outcome
-                await asyncio.sleep(self._pace.look)
+                await asyncio.sleep(self._pace.pods)
 
     def _pods(self, job: Raw) -> list[Raw]:
         pods = self._cache.indexed(PODS, section(job, "metadata")["uid"])
-        return belonging(pods, self._namespace)
+        return in_namespace(pods, self._namespace)
 
     async def _state(self, job: Raw) -> Raw | None:
-        """The Job as it is; None if it is gone. An API server that is away tells nothing new."""
+        """The current Job; None if it was deleted, {} while the API server is unavailable."""
         meta = section(job, "metadata")
         try:
             found = await self._client.get(JOBS, meta["name"], self._namespace)

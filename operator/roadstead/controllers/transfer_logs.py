@@ -1,4 +1,4 @@
-"""What the pods of a transfer's Job say, read from their logs as they write them."""
+"""Reads the events of a transfer from the logs of its Job's pods."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final, Protocol, Self
 
 from roadstead.api.raw import Raw
-from roadstead.controllers.transfer_pods import newest_begun
+from roadstead.controllers.transfer_pods import newest_started
 from roadstead.controllers.transfer_runner import Outcome
 from roadstead.errors import InvalidMessage, KubeError
 from roadstead.transfer.messages import Completed, Event, Failed, Started, Stopped, parse_event
@@ -20,45 +20,47 @@ LOG_RETRY_SECONDS: Final = 2.0
 
 
 class LogClient(Protocol):
-    """The part of the API client that reads logs."""
+    """The method of the API client that reads logs."""
 
     def log(
         self, pod: str, *, namespace: str, since: str = "", silence: float
     ) -> AsyncIterator[bytes]:
-        """The lines of a pod's log, each after its time and a blank."""
+        """The lines of a pod's log, each prefixed with its time and a space."""
 
 
 class PodLog:
-    """Follows the newest pod that has begun; a log that breaks off is read on from there.
+    """Follows the log of the newest started pod, and resumes after an interruption.
 
-    Nothing depends on it but progress and the upload that a next pod goes on with: a log that
-    can't be read holds up nothing.
+    Only the progress and the upload that the next pod resumes depend on it: a log that can't be
+    read does not block the transfer.
     """
 
-    def __init__(self, client: LogClient, namespace: str, hears: Callable[[Event], None]) -> None:
+    def __init__(
+        self, client: LogClient, namespace: str, on_event: Callable[[Event], None]
+    ) -> None:
         self._client = client
         self._namespace = namespace
-        self._hears = hears
+        self._on_event = on_event
         self._pod = ""
         self._task: asyncio.Task[None] | None = None
         self.started: Started | None = None
-        """The upload that was told of last."""
+        """The last reported upload."""
         self.outcome: Outcome | None = None
-        """The last event of the pod that was read last."""
+        """The last event of the current pod."""
 
     async def __aenter__(self) -> Self:
-        """Nothing is read yet."""
+        """Return self; nothing is read yet."""
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Read no more."""
+        """Stop reading."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
 
-    def read(self, pods: Sequence[Raw]) -> None:
-        """These are the Job's pods now."""
-        newest = newest_begun(pods)
+    def follow_newest(self, pods: Sequence[Raw]) -> None:
+        """Follow the newest of the Job's pods that has started."""
+        newest = newest_started(pods)
         if newest in ("", self._pod):
             return
         if self._task is not None:
@@ -76,13 +78,13 @@ class PodLog:
                 async for line in lines:
                     stamp, _, text = line.partition(b" ")
                     since = stamp.decode(errors="replace")
-                    self._take(text)
+                    self._handle_line(text)
             except KubeError as error:
-                logger.debug("the log of %s can't be read now: %s", pod, error)
+                logger.debug("cannot read the log of %s: %s", pod, error)
             await asyncio.sleep(LOG_RETRY_SECONDS)
 
-    def _take(self, text: bytes) -> None:
-        """Events stand on standard output, between the lines that the pod logs."""
+    def _handle_line(self, text: bytes) -> None:
+        """Handle an event; the log also contains lines of standard error, which are ignored."""
         try:
             event = parse_event(text)
         except InvalidMessage:
@@ -92,4 +94,4 @@ class PodLog:
             return
         if isinstance(event, Started):
             self.started = event
-        self._hears(event)
+        self._on_event(event)

@@ -1,4 +1,4 @@
-"""What Kubernetes says of a transfer's Job and its pods. Pure."""
+"""The state of a transfer's Job and its pods, as pure functions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from roadstead.errors import InvalidMessage
 from roadstead.transfer.messages import Completed, Failed, parse_event
 
 LABEL_OF_JOB: Final = "batch.kubernetes.io/controller-uid"
-"""What the Job controller puts on a pod: the Job's UID."""
+"""The label that the Job controller sets on a pod: the Job's UID."""
 
 
 def pods_of(raw: Raw) -> tuple[str, ...]:
@@ -22,20 +22,20 @@ def pods_of(raw: Raw) -> tuple[str, ...]:
     return (key,) if key else ()
 
 
-def belonging(pods: Iterable[Raw], namespace: str) -> list[Raw]:
-    """Those in the Job's namespace: anybody may write its label on a pod of another one."""
+def in_namespace(pods: Iterable[Raw], namespace: str) -> list[Raw]:
+    """The pods in the Job's namespace: a user may set its label on a pod in another one."""
     return [pod for pod in pods if section(pod, "metadata").get("namespace") == namespace]
 
 
-def newest_begun(pods: Iterable[Raw]) -> str:
+def newest_started(pods: Iterable[Raw]) -> str:
     """The name of the newest pod that has a log; empty without one."""
-    newest = max(filter(_has_begun, pods), key=_made_at, default=None)
+    newest = max(filter(_has_started, pods), key=_created_at, default=None)
     return str(section(newest, "metadata")["name"]) if newest is not None else ""
 
 
-def blocking(pods: Iterable[Raw]) -> Finding | None:
-    """What keeps the newest pod from beginning, and does not pass by itself; None for nothing."""
-    newest = max(pods, key=_made_at, default=None)
+def find_blocker(pods: Iterable[Raw]) -> Finding | None:
+    """What prevents the newest pod from starting and does not resolve itself, if anything."""
+    newest = max(pods, key=_created_at, default=None)
     if newest is None or section(newest, "status").get("phase", "Pending") != "Pending":
         return None
     found = find_problem(newest)
@@ -43,12 +43,12 @@ def blocking(pods: Iterable[Raw]) -> Finding | None:
 
 
 def outcome_of(pods: Iterable[Raw]) -> Completed | Failed | None:
-    """The outcome that a pod left behind as it ended; None where none has."""
+    """The outcome in the termination message of a pod, if there is one."""
     return next(_outcomes(pods), None)
 
 
-def has_ended(job: Raw) -> bool:
-    """Whether no other pod will be started for it."""
+def is_finished(job: Raw) -> bool:
+    """Whether the Job is complete or failed, and creates no more pods."""
     conditions = section(job, "status").get("conditions") or ()
     return any(
         item["type"] in ("Complete", "Failed") and item["status"] == "True" for item in conditions
@@ -56,15 +56,15 @@ def has_ended(job: Raw) -> bool:
 
 
 def is_deleting(raw: Raw) -> bool:
-    """Whether it is on its way out."""
+    """Whether the object is being deleted."""
     return "deletionTimestamp" in section(raw, "metadata")
 
 
-def _made_at(pod: Raw) -> str:
+def _created_at(pod: Raw) -> str:
     return str(section(pod, "metadata").get("creationTimestamp", ""))
 
 
-def _has_begun(pod: Raw) -> bool:
+def _has_started(pod: Raw) -> bool:
     statuses = section(pod, "status").get("containerStatuses") or ()
     return any(section(status, "state").keys() & {"running", "terminated"} for status in statuses)
 
@@ -72,9 +72,9 @@ def _has_begun(pod: Raw) -> bool:
 def _outcomes(pods: Iterable[Raw]) -> Iterator[Completed | Failed]:
     for pod in pods:
         for status in section(pod, "status").get("containerStatuses") or ():
-            ended = section(status, "state", "terminated")
-            if ended.get("exitCode") == 0:
+            terminated = section(status, "state", "terminated")
+            if terminated.get("exitCode") == 0:
                 with contextlib.suppress(InvalidMessage):
-                    event = parse_event(ended.get("message", ""))
+                    event = parse_event(terminated.get("message", ""))
                     if isinstance(event, Completed | Failed):
                         yield event

@@ -1,7 +1,7 @@
 """Transfers as child processes of the operator.
 
-A transfer outlives the reconcile that started it: kopf cancels handlers two seconds after SIGTERM,
-a process of our own gets the signal itself, stops between two chunks and keeps the upload.
+A transfer outlives the reconcile that started it. kopf cancels handlers two seconds after SIGTERM;
+a child process handles the signal itself, stops between two chunks and keeps the upload.
 """
 
 from __future__ import annotations
@@ -26,37 +26,37 @@ _LINE_LIMIT: Final = 2**20
 
 
 class ProcessRunner:
-    """Runs transfers as processes that end with this one.
+    """Runs transfers as child processes, which exit with this process.
 
-    Each writes for as long as the `fence` says, whatever becomes of this process.
+    Each writes only as long as the `fence` allows, even if this process is killed.
     """
 
     def __init__(self, environ: Mapping[str, str], *, fence: Fence | None = None) -> None:
         self._environ = dict(environ)
         self._fence = fence or Fence.shared(FOREVER)
 
-    async def found(self) -> Sequence[TransferAttempt]:
-        """None: they end with their operator."""
+    async def find_running(self) -> Sequence[TransferAttempt]:
+        """No attempts: transfers exit with their operator."""
         return ()
 
     async def clear(self, uid: str) -> bool:
-        """Nothing is left of a process that has ended."""
+        """True: nothing remains of a process that has exited."""
         return True
 
-    async def run(self, attempt: TransferAttempt, hears: EventHandler) -> Outcome:
-        """Run it; cancelled, the process gets SIGTERM and is waited for."""
+    async def run(self, attempt: TransferAttempt, on_event: EventHandler) -> Outcome:
+        """Run the process; if cancelled, terminate it and wait."""
         self._fence.check()
         process = await self._spawn(attempt.job)
         assert process.stdin is not None  # noqa: S101 - asked for in _spawn
         try:
             process.stdin.write(json.dumps(attempt.job.to_json()).encode())
             process.stdin.close()
-            outcome = await _follow(process, hears)
+            outcome = await _follow(process, on_event)
             code = await process.wait()
         finally:
             if process.returncode is None:
-                await _end(process, STOP_SECONDS if self._fence.left() > 0 else 0)
-        return outcome or crashed(_how(code))
+                await _terminate(process, STOP_SECONDS if self._fence.left() > 0 else 0)
+        return outcome or crashed(_exit_text(code))
 
     async def _spawn(self, job: TransferJob) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
@@ -76,24 +76,24 @@ class ProcessRunner:
         )
 
 
-async def _follow(process: asyncio.subprocess.Process, hears: EventHandler) -> Outcome | None:
+async def _follow(process: asyncio.subprocess.Process, on_event: EventHandler) -> Outcome | None:
     assert process.stdout is not None  # noqa: S101 - asked for in _spawn
     outcome: Outcome | None = None
     async for line in process.stdout:
         try:
             event = parse_event(line)
         except InvalidMessage as error:
-            logger.warning("the transfer said what is not understood: %s", error)
+            logger.warning("unparseable message from the transfer process: %s", error)
             continue
         if isinstance(event, Completed | Failed | Stopped):
             outcome = event
         else:
-            hears(event)
+            on_event(event)
     return outcome
 
 
-async def _end(process: asyncio.subprocess.Process, seconds: float) -> None:
-    """SIGTERM, and SIGKILL for one that does not leave in time."""
+async def _terminate(process: asyncio.subprocess.Process, seconds: float) -> None:
+    """Send SIGTERM, and SIGKILL if the process does not exit within `seconds`."""
     with contextlib.suppress(ProcessLookupError):
         process.terminate()
     try:
@@ -105,5 +105,5 @@ async def _end(process: asyncio.subprocess.Process, seconds: float) -> None:
         await process.wait()
 
 
-def _how(code: int) -> str:
-    return f"process was ended by signal {-code}" if code < 0 else f"process ended with code {code}"
+def _exit_text(code: int) -> str:
+    return f"process was killed by signal {-code}" if code < 0 else f"process exited with {code}"

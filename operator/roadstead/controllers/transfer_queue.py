@@ -1,6 +1,6 @@
-"""Which transfer starts next: tenants take turns; of a tenant, the one that has waited longest.
+"""Which transfer starts next: tenants take turns; within a tenant, the one that waited longest.
 
-No I/O, but state: the queue holds the line of tenants and what runs.
+No I/O, but state: the queue has the order of tenants and the running transfers.
 """
 
 from __future__ import annotations
@@ -13,60 +13,60 @@ NOBODY: Final = ""
 
 
 class TransferQueue:
-    """At most `concurrency` transfers run; the others wait in line.
+    """At most `concurrency` transfers run; the others wait.
 
-    Tenants stand in a line, each with the transfers that wait for it. The first one that has some
-    gets a start and goes to the end, and so does every other tenant that this start is for. So a
-    tenant that waits among T gets a start within T of them, however many the others wait for.
+    Tenants are in an order, each with its waiting transfers. The first tenant that has one gets a
+    start and moves to the end, as does every other tenant of that transfer. So one of T waiting
+    tenants gets one of the next T starts, independent of the number of transfers of the others.
     """
 
     def __init__(self, concurrency: int) -> None:
         self._concurrency = concurrency
         self._waiting: dict[str, frozenset[str]] = {}
         self._running: set[str] = set()
-        self._line: dict[str, None] = {}
+        self._order: dict[str, None] = {}
 
     @property
     def running(self) -> int:
-        """How many run."""
+        """The number of running transfers."""
         return len(self._running)
 
     def put(self, uid: str, tenants: Collection[str]) -> None:
-        """A transfer waits, for these tenants from now on; one that runs goes on."""
+        """Queue a transfer for these tenants, or replace its tenants; ignored if it runs."""
         if uid in self._running:
             return
         self._waiting[uid] = frozenset(tenants) or frozenset((NOBODY,))
         for tenant in sorted(self._waiting[uid]):
-            self._line.setdefault(tenant)
+            self._order.setdefault(tenant)
 
     def waits(self, uid: str) -> bool:
-        """Whether it is in the line."""
+        """Whether the transfer is waiting."""
         return uid in self._waiting
 
     def take(self) -> str | None:
-        """The transfer to start now, which runs from now on; None for none."""
+        """Mark the next transfer as running and return it; None if none can start."""
         if len(self._running) >= self._concurrency:
             return None
-        for tenant in list(self._line):
+        for tenant in list(self._order):
             uid = next((uid for uid, its in self._waiting.items() if tenant in its), None)
             if uid is not None:
                 self._start(uid)
                 return uid
-            del self._line[tenant]
+            del self._order[tenant]
         return None
 
     def run(self, uid: str) -> None:
-        """It runs already, whatever the line says: it was begun before this process."""
+        """Mark a transfer as running that an earlier process started."""
         self._waiting.pop(uid, None)
         self._running.add(uid)
 
     def drop(self, uid: str) -> None:
-        """It has ended, or is wanted no more."""
+        """Remove a transfer that has ended or is no longer needed."""
         self._waiting.pop(uid, None)
         self._running.discard(uid)
 
     def _start(self, uid: str) -> None:
         for tenant in sorted(self._waiting.pop(uid)):
-            self._line.pop(tenant, None)
-            self._line[tenant] = None
+            self._order.pop(tenant, None)
+            self._order[tenant] = None
         self._running.add(uid)

@@ -1,4 +1,4 @@
-"""What runs a transfer: a process of the operator's own, or a Kubernetes Job."""
+"""The interface of transfer runners: a child process of the operator, or a Kubernetes Job."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ Outcome = Completed | Failed | Stopped
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Blocked:
-    """Why a transfer can't begin or go on for now; with an empty reason it can again."""
+    """Why a transfer can't start or continue for now; an empty reason means that it can again."""
 
     reason: str = ""
     message: str = ""
 
 
 EventHandler = Callable[[Event | Blocked], None]
-"""Is told each event of a transfer but the last, in the event loop; must not block."""
+"""Called with each event of a transfer but the last, in the event loop; must not block."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TransferAttempt:
-    """One attempt to bring a Model; `number` counts from 1.
+    """One attempt to transfer a Model; `number` starts at 1.
 
-    `inputs` stands for all that the job was made from; another value means another chance.
+    `inputs` is a digest of everything that the job was built from.
     """
 
     job: TransferJob
@@ -36,26 +36,25 @@ class TransferAttempt:
 
     @property
     def uid(self) -> str:
-        """The Model's."""
+        """The Model's UID."""
         return self.job.model_uid
 
 
 class TransferRunner(Protocol):
     """Runs one transfer of a Model at a time."""
 
-    async def run(self, attempt: TransferAttempt, hears: EventHandler) -> Outcome:
-        """Run it to its end, and say what came of it. Cancelled, its upload is kept."""
+    async def run(self, attempt: TransferAttempt, on_event: EventHandler) -> Outcome:
+        """Run the transfer and return its outcome; if cancelled, its upload is kept."""
 
-    async def found(self) -> Sequence[TransferAttempt]:
-        """What an earlier operator began and left to the next one; `run` goes on with it."""
+    async def find_running(self) -> Sequence[TransferAttempt]:
+        """The attempts that an earlier operator left running; `run` follows them."""
 
     async def clear(self, uid: str) -> bool:
-        """Take away what is left of a Model's transfer; whether nothing of it is there now."""
+        """Delete what remains of a Model's transfer; returns whether nothing remains."""
 
 
 def crashed(how: str) -> Failed:
-    """The outcome of one that did not tell any."""
+    """The outcome of a transfer that reported none."""
     return Failed(
-        reason="TransferCrashed",
-        message=f"the transfer's {how}; it is started again and goes on where it was",
+        reason="TransferCrashed", message=f"the transfer's {how}; it is started again and resumes"
     )

@@ -1,4 +1,4 @@
-"""The transfers of this operator: which one runs when, and what is known of each."""
+"""The transfers of this operator: which ones run, and the state of each."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REPORT_SHARE: Final = 0.05
 
 
 class State(enum.StrEnum):
-    """Where a transfer stands."""
+    """The state of a transfer."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -33,24 +33,24 @@ class State(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TransferView:
-    """What is known of one transfer; `progress` moves every 10 s or 5% only."""
+    """The state of one transfer; `progress` changes only every 10 s or 5%."""
 
     state: State
     inputs: str
-    """Stands for all that the job was made from; another value means another chance."""
+    """A digest of everything that the job was built from."""
     attempt: int
     started: Started | None = None
     progress: Progress | None = None
     blocked: Blocked | None = None
     outcome: Outcome | None = None
     ended: float = 0
-    """`time.monotonic()` of its end."""
+    """`time.monotonic()` when it ended."""
 
 
 class Transfers:
-    """Has transfers run, `concurrency` at a time, and tells when one has news worth a write.
+    """Runs transfers, `concurrency` at a time, and reports changes that are worth a status write.
 
-    `on_news` gets a Model's UID; it is called from the event loop and must not block.
+    `on_news` is called with a Model's UID, from the event loop, and must not block.
     """
 
     def __init__(
@@ -62,77 +62,77 @@ class Transfers:
         self._closed = False
         self._views: dict[str, TransferView] = {}
         self._attempts: dict[str, TransferAttempt] = {}
-        """Those that wait and those that run."""
+        """The attempts that wait or run."""
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def view(self, uid: str) -> TransferView | None:
-        """What is known of a Model's transfer; None if there is none."""
+        """The state of a Model's transfer, if there is one."""
         return self._views.get(uid)
 
     def start(self, attempt: TransferAttempt, *, tenants: Collection[str]) -> None:
-        """Queue a transfer for its tenants; one of the same Model that is under way goes on."""
+        """Queue a transfer for its tenants, unless one of the same Model waits or runs."""
         if attempt.uid in self._attempts:
             return
-        self._take_in(attempt)
+        self._add(attempt)
         self._queue.put(attempt.uid, tenants)
         self._fill()
 
-    def wanted_by(self, uid: str, tenants: Collection[str]) -> None:
-        """Who waits for it has changed, maybe."""
+    def set_tenants(self, uid: str, tenants: Collection[str]) -> None:
+        """Replace the tenants of a waiting transfer."""
         if self._queue.waits(uid):
             self._queue.put(uid, tenants)
 
     async def adopt(self) -> None:
-        """Go on with what an earlier operator left running; raises KubeError."""
-        for attempt in await self._runner.found():
+        """Follow the transfers that an earlier operator left running; raises KubeError."""
+        for attempt in await self._runner.find_running():
             if attempt.uid not in self._attempts:
-                self._take_in(attempt)
+                self._add(attempt)
                 self._queue.run(attempt.uid)
-                self._begin(attempt)
+                self._launch(attempt)
 
     def forget(self, uid: str) -> None:
-        """Drop what is known of a transfer that ended."""
+        """Forget a transfer that ended."""
         if uid not in self._attempts:
             self._views.pop(uid, None)
             self._count()
 
     async def settle(self, uid: str) -> None:
-        """Forget a transfer whose outcome is written down, and what is left of it."""
+        """Forget a transfer whose outcome is in the status, and delete what remains of it."""
         if uid not in self._attempts:
             await self._runner.clear(uid)
         self.forget(uid)
 
     async def stop(self, uid: str) -> bool:
-        """End a transfer, whose upload is kept; whether nothing of it runs any more."""
+        """Stop a transfer and keep its upload; returns whether nothing of it runs."""
         await self._cancel(uid)
         return await self._runner.clear(uid)
 
     async def stop_all(self) -> None:
-        """Follow no transfer any more, at the end of the operator."""
+        """Stop following all transfers before the operator exits."""
         self._closed = True
         await asyncio.gather(*(self._cancel(uid) for uid in list(self._attempts)))
 
-    def _take_in(self, attempt: TransferAttempt) -> None:
+    def _add(self, attempt: TransferAttempt) -> None:
         self._attempts[attempt.uid] = attempt
         view = TransferView(state=State.QUEUED, inputs=attempt.inputs, attempt=attempt.number)
         self._set(attempt.uid, view)
 
     def _fill(self) -> None:
         while not self._closed and (uid := self._queue.take()) is not None:
-            self._begin(self._attempts[uid])
+            self._launch(self._attempts[uid])
 
-    def _begin(self, attempt: TransferAttempt) -> None:
+    def _launch(self, attempt: TransferAttempt) -> None:
         uid = attempt.uid
         task = asyncio.create_task(self._run(attempt), name=f"transfer {attempt.job.model_name}")
         self._tasks[uid] = task
-        task.add_done_callback(lambda _: self._ended(uid, task))
+        task.add_done_callback(lambda _: self._on_done(uid, task))
 
-    def _ended(self, uid: str, task: asyncio.Task[None]) -> None:
-        self._over(uid)
+    def _on_done(self, uid: str, task: asyncio.Task[None]) -> None:
+        self._drop(uid)
         if not task.cancelled():
             self._on_news(uid)
 
-    def _over(self, uid: str) -> None:
+    def _drop(self, uid: str) -> None:
         self._tasks.pop(uid, None)
         self._attempts.pop(uid, None)
         self._queue.drop(uid)
@@ -143,7 +143,7 @@ class Transfers:
         if task is not None:
             task.cancel()
             await asyncio.wait([task])
-        self._over(uid)
+        self._drop(uid)
         self._views.pop(uid, None)
         self._count()
 
@@ -151,18 +151,18 @@ class Transfers:
         uid, name = attempt.uid, attempt.job.model_name
         with logs.about(f"model/{name}"):
             self._change(uid, state=State.RUNNING)
-            outcome = await self._outcome(attempt)
+            outcome = await self._run_to_outcome(attempt)
             reason = outcome.reason if isinstance(outcome, Failed) else type(outcome).__name__
             metrics.TRANSFER_RESULTS.labels(reason).inc()
             logger.info("the transfer ended: %s", reason)
             self._change(uid, state=State.ENDED, outcome=outcome, ended=time.monotonic())
 
-    async def _outcome(self, attempt: TransferAttempt) -> Outcome:
-        """What came of it; whatever goes wrong here ends this transfer alone, and is told."""
+    async def _run_to_outcome(self, attempt: TransferAttempt) -> Outcome:
+        """The outcome; an error fails this transfer alone."""
         reported = _Reported()
         try:
             return await self._runner.run(
-                attempt, lambda event: self._heard(attempt, event, reported)
+                attempt, lambda event: self._on_event(attempt, event, reported)
             )
         except Exception as error:
             logger.exception("the transfer could not be run or followed")
@@ -171,7 +171,9 @@ class Transfers:
         finally:
             _forget_progress(attempt.job.model_name)
 
-    def _heard(self, attempt: TransferAttempt, event: Event | Blocked, reported: _Reported) -> None:
+    def _on_event(
+        self, attempt: TransferAttempt, event: Event | Blocked, reported: _Reported
+    ) -> None:
         uid, name = attempt.uid, attempt.job.model_name
         if isinstance(event, Blocked):
             self._change(uid, blocked=event if event.reason else None)
@@ -182,7 +184,7 @@ class Transfers:
         elif isinstance(event, Progress):
             metrics.TRANSFER_BYTES.labels(name).set(event.bytes_done)
             metrics.TRANSFER_SIZE.labels(name).set(event.bytes_total)
-            if reported.worth(event, time.monotonic()):
+            if reported.is_due(event, time.monotonic()):
                 self._change(uid, progress=event)
                 self._on_news(uid)
 
@@ -202,15 +204,15 @@ class Transfers:
 
 
 class _Reported:
-    """The progress that was told last: `status` is large and must not change every second."""
+    """The last reported progress: the status is large and must not change every second."""
 
     def __init__(self) -> None:
         self._at = float("-inf")
         self._done = 0
         self._phase = ""
 
-    def worth(self, event: Progress, now: float) -> bool:
-        """Whether this one is worth a write: after 10 s, 5%, or in another phase."""
+    def is_due(self, event: Progress, now: float) -> bool:
+        """Whether this progress is written: after 10 s, 5%, or in another phase."""
         step = abs(event.bytes_done - self._done) / max(event.bytes_total, 1)
         due = now - self._at >= REPORT_SECONDS or step >= REPORT_SHARE
         if not due and event.phase == self._phase:

@@ -1,4 +1,4 @@
-"""Usage once per interval: asked, kept in the book, shown in statuses and metrics, handed on."""
+"""Collects usage once per interval, for statuses, metrics and the ledger."""
 
 from __future__ import annotations
 
@@ -26,60 +26,60 @@ from roadstead.usage.usage_metrics import Labels, ServerMetrics
 logger = logging.getLogger(__name__)
 
 YIELD_EVERY: Final = 50
-"""So many servers are worked out before other tasks have their turn."""
+"""The number of servers that are processed before other tasks may run."""
 
 
 @dataclasses.dataclass(kw_only=True)
 class Collector:
-    """A loop until cancelled; whatever goes wrong in a round, the next one begins."""
+    """Measures in rounds until cancelled; an error ends one round only."""
 
     interval: float
     cache: WatchCache
     rounds: Rounds
     shown: ShownUsage
     wake: Callable[[Name], None]
-    """Called for each server whose status is to show something else."""
-    took: Sequence[UsageSink] = ()
+    """Called for each server whose status must change."""
+    sinks: Sequence[UsageSink] = ()
     clock: Callable[[], float] = time.time
     _book: UsageBook = dataclasses.field(default_factory=UsageBook)
     _metrics: ServerMetrics = dataclasses.field(default_factory=ServerMetrics)
-    _began: float = dataclasses.field(default_factory=time.time)
+    _started: float = dataclasses.field(default_factory=time.time)
 
     async def run(self) -> None:
-        """Once per interval, however long a round takes, with a pause of a fifth of it at least."""
+        """Measure once per interval, with a pause of at least a fifth of it after each round."""
         while True:
             started = time.monotonic()
             try:
                 await self.collect()
             except Exception:
-                logger.exception("usage could not be collected; it is tried again")
+                logger.exception("collecting usage failed; retrying in the next round")
             spent = time.monotonic() - started
             await asyncio.sleep(max(self.interval / 5, self.interval - spent))
 
     async def collect(self) -> None:
-        """One round."""
+        """Measure once."""
         found: list[ServerTarget] = []
         for place, server in enumerate(targets(self.cache)):
             if place % YIELD_EVERY == 0:
                 await asyncio.sleep(0)
             found.append(server)
-        heard = await self.rounds.ask(found, seconds=self.interval)
+        heard = await self.rounds.measure(found, seconds=self.interval)
         now = self.clock()
         samples: list[UsageSample] = []
         labels: list[Labels] = []
         for place, server in enumerate(found):
             if place % YIELD_EVERY == 0:
                 await asyncio.sleep(0)
-            self._take(server, heard, now, samples, labels)
+            self._add(server, heard, now, samples, labels)
         self._book.keep(server.uuid for server in found)
         self.shown.keep(server.uuid for server in found)
         self._metrics.keep(labels)
-        for told in self.took:
-            self._hand(told, samples)
+        for sink in self.sinks:
+            self._send(sink, samples)
         if heard.asked or not any(server.pods for server in found):
             usage_metrics.LAST_SUCCESS.set(now)
 
-    def _take(
+    def _add(
         self,
         server: ServerTarget,
         heard: Heard,
@@ -87,8 +87,8 @@ class Collector:
         samples: list[UsageSample],
         labels: list[Labels],
     ) -> None:
-        looks = [self._look(pod, heard) for pod in server.pods]
-        usage = self._book.take(server.uuid, looks, known_max=server.known_max, now=now)
+        pod_samples = [self._sample(pod, heard) for pod in server.pods]
+        usage = self._book.take(server.uuid, pod_samples, known_max=server.known_max, now=now)
         if usage is None:
             return
         labels.append(server.labels)
@@ -99,20 +99,20 @@ class Collector:
         if self.shown.offer(server.uuid, server.status, usage, now=now):
             self.wake(server.name)
 
-    def _look(self, pod: PodTarget, heard: Heard) -> PodSample:
+    def _sample(self, pod: PodTarget, heard: Heard) -> PodSample:
         return PodSample(
             uid=pod.uid,
             life=pod.life,
-            young=pod.started > self._began,
+            young=pod.started > self._started,
             containers=heard.readings.get(pod.name, {}) if pod.name in heard.asked else None,
             llama=heard.llama.get(pod.uid),
         )
 
-    def _hand(self, told: UsageSink, samples: Sequence[UsageSample]) -> None:
+    def _send(self, sink: UsageSink, samples: Sequence[UsageSample]) -> None:
         try:
-            told(samples)
+            sink(samples)
         except Exception:
-            logger.exception("samples of usage were not taken")
+            logger.exception("recording usage samples failed")
 
 
 async def collecting(
@@ -122,9 +122,9 @@ async def collecting(
     settings: OperatorSettings,
     shown: ShownUsage,
     wake: Callable[[Name], None],
-    took: Sequence[UsageSink],
+    sinks: Sequence[UsageSink],
 ) -> None:
-    """Measure until cancelled, by the operator's settings."""
+    """Measure until cancelled, with the operator's settings."""
     gateway = settings.gateway
     key = gateway.key().server_key if gateway is not None else _no_key
     servers = LlamaServers.open()
@@ -137,7 +137,7 @@ async def collecting(
             ca_file=settings.kubelet_ca_file,
         )
         await Collector(
-            interval=settings.usage, cache=cache, rounds=rounds, shown=shown, wake=wake, took=took
+            interval=settings.usage, cache=cache, rounds=rounds, shown=shown, wake=wake, sinks=sinks
         ).run()
     finally:
         await servers.close()

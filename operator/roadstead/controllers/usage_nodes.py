@@ -1,4 +1,4 @@
-"""The nodes that host servers: where their kubelets listen, and which of them can't be asked."""
+"""The nodes that host servers: the addresses of their kubelets, and which kubelets fail."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from roadstead.usage.kubelet import KubeletEndpoint
 logger = logging.getLogger(__name__)
 
 KUBELET_PORT: Final = 10250
-KEEP_SECONDS: Final = 600.0
-"""How long a node's address is taken to hold; it is asked for anew after a failure too."""
-SLOWEST_SECONDS: Final = 300.0
-"""Between questions to a kubelet that has failed again and again."""
-NAMED: Final = 3
-"""So many nodes are named in one line of the log."""
+ADDRESS_MAX_AGE_SECONDS: Final = 600.0
+"""How long a node's address is used; it is also read again after a failure."""
+MAX_KUBELET_PAUSE_SECONDS: Final = 300.0
+"""The longest pause before a failing kubelet is asked again."""
+LOGGED_NODES: Final = 3
+"""The number of nodes that a log line names."""
 
 
 class NodeReader(Protocol):
-    """The part of the API client that reads a node."""
+    """The method of the API client that reads a node."""
 
     async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
         """One object."""
@@ -40,7 +40,7 @@ class _Node:
 
 
 class Nodes:
-    """Only nodes with servers are read, by name: the others are none of our concern."""
+    """The nodes with servers, read by name."""
 
     def __init__(self, client: NodeReader, *, interval: float) -> None:
         self._client = client
@@ -48,14 +48,14 @@ class Nodes:
         self._nodes: dict[str, _Node] = {}
 
     def due(self, names: Iterable[str], now: float) -> list[str]:
-        """Which of these to ask now; the others are forgotten. `now` is in seconds."""
+        """The nodes among these to ask now; all others are forgotten. `now` is in seconds."""
         self._nodes = {name: self._nodes.get(name, _Node()) for name in names}
         return [name for name, node in self._nodes.items() if node.ask_at <= now]
 
     async def endpoint(self, name: str, now: float) -> KubeletEndpoint:
-        """Where its kubelet listens; UsageError where that can't be found out."""
+        """The address of its kubelet; raises UsageError if it can't be read."""
         node = self._nodes[name]
-        if node.endpoint is None or now - node.read_at > KEEP_SECONDS:
+        if node.endpoint is None or now - node.read_at > ADDRESS_MAX_AGE_SECONDS:
             try:
                 found = await self._client.get(NODES, name)
             except KubeError as error:
@@ -63,38 +63,38 @@ class Nodes:
             node.endpoint, node.read_at = endpoint_of(found), now
         return node.endpoint
 
-    def heard(self, failed: Mapping[str, UsageError], good: Collection[str], now: float) -> None:
-        """Take in what came of a round, and tell of those whose state has turned."""
-        fallen = [name for name in failed if not self._nodes[name].failures]
-        risen = [name for name in good if self._nodes[name].failures]
+    def record(self, failed: Mapping[str, UsageError], good: Collection[str], now: float) -> None:
+        """Record the results of a round, and log the nodes whose state changed."""
+        newly_failed = [name for name in failed if not self._nodes[name].failures]
+        recovered = [name for name in good if self._nodes[name].failures]
         for name in failed:
             node = self._nodes[name]
             node.failures, node.endpoint = node.failures + 1, None
             node.ask_at = now + pause(node.failures, self._interval)
         for name in good:
             self._nodes[name].failures, self._nodes[name].ask_at = 0, 0.0
-        if fallen:
-            error = failed[fallen[0]]
+        if newly_failed:
+            error = failed[newly_failed[0]]
             logger.warning(
-                "the kubelet of %s can't be asked for usage (%s: %s): metrics.k8s.io is, which "
-                "knows no peaks",
-                _some(fallen),
+                "cannot read usage from the kubelet of %s (%s: %s); using metrics.k8s.io, which "
+                "has no peaks",
+                _list_some(newly_failed),
                 error.reason,
                 error,
             )
-        if risen:
-            logger.info("the kubelet of %s tells usage again", _some(risen))
+        if recovered:
+            logger.info("the kubelet of %s reports usage again", _list_some(recovered))
 
 
 def pause(failures: int, interval: float) -> float:
-    """Seconds before a kubelet that failed so many times in a row is asked again."""
+    """Seconds before a kubelet is asked again after so many consecutive failures."""
     if failures < 2:
         return 0.0
-    return float(min(SLOWEST_SECONDS, interval * 2 ** min(failures - 1, 16)))
+    return float(min(MAX_KUBELET_PAUSE_SECONDS, interval * 2 ** min(failures - 1, 16)))
 
 
 def endpoint_of(node: Raw) -> KubeletEndpoint:
-    """Its InternalIP and its kubelet's port; UsageError where it has no address yet."""
+    """Its InternalIP and its kubelet's port; raises UsageError if it has no address yet."""
     status = section(node, "status")
     for item in status.get("addresses") or ():
         if item.get("type") == "InternalIP":
@@ -103,6 +103,6 @@ def endpoint_of(node: Raw) -> KubeletEndpoint:
     raise UsageError("NodeUnknown", f"node {section(node, 'metadata').get('name')} has no address")
 
 
-def _some(names: list[str]) -> str:
-    shown = ", ".join(sorted(names)[:NAMED])
-    return shown if len(names) <= NAMED else f"{shown} and {len(names) - NAMED} other nodes"
+def _list_some(names: list[str]) -> str:
+    shown, rest = ", ".join(sorted(names)[:LOGGED_NODES]), len(names) - LOGGED_NODES
+    return shown if rest <= 0 else f"{shown} and {rest} other nodes"

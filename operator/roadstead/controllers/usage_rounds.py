@@ -1,4 +1,4 @@
-"""One round: each node's kubelet is asked once, metrics.k8s.io for the rest, and each server."""
+"""One round of measurement: from kubelets, from metrics.k8s.io for the rest, and from servers."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ logger = logging.getLogger(__name__)
 
 KUBELETS_AT_ONCE: Final = 8
 SERVERS_AT_ONCE: Final = 32
-SLOW_AT_ONCE: Final = 32
+SLOW_SERVERS_AT_ONCE: Final = 32
 PODS_OF_A_SERVER_AT_ONCE: Final = 4
 
 
 class UsageClient(Protocol):
-    """The part of the API client that usage needs beside nodes."""
+    """The methods of the API client that this module uses."""
 
     def list(
         self, resource: Resource, *, selector: str = "", namespace: str = "", fields: str = ""
@@ -43,22 +43,22 @@ class UsageClient(Protocol):
         """Every object of a kind."""
 
     async def credentials(self) -> KubeCredentials:
-        """Whom the API server knows us as."""
+        """The credentials of this process."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Heard:
-    """What a round came to: a pod that is in `asked` and not in `readings` has no container."""
+    """The results of a round: a pod that is in `asked` but not in `readings` has no container."""
 
     asked: frozenset[PodName]
     readings: Readings
     llama: Mapping[str, LlamaReading]
-    """By the UID of the pod."""
+    """By the pod's UID."""
 
 
 @dataclasses.dataclass(kw_only=True)
 class Rounds:
-    """Asks, within a deadline; what goes wrong is counted, and told when it begins or ends."""
+    """Measures within a deadline; failures are counted, and logged when they start or end."""
 
     client: UsageClient
     nodes: Nodes
@@ -66,17 +66,17 @@ class Rounds:
     key: Callable[[str], str]
     """A server's API key by its UUID; empty without a gateway."""
     ca_file: str
-    """The authority of kubelets; empty means the API server's."""
+    """The authority of kubelets; empty: the API server's."""
     port: int = PORT
-    """Of llama-server, in its pods."""
+    """The port of llama-server in its pods."""
     clock: Callable[[], float] = time.monotonic
     slots: ServerSlots = dataclasses.field(
-        default_factory=lambda: ServerSlots(at_once=SERVERS_AT_ONCE, slow=SLOW_AT_ONCE)
+        default_factory=lambda: ServerSlots(at_once=SERVERS_AT_ONCE, slow=SLOW_SERVERS_AT_ONCE)
     )
     _listed: bool = True
 
-    async def ask(self, servers: Iterable[ServerTarget], *, seconds: float) -> Heard:
-        """One round; what has not answered after `seconds` has failed."""
+    async def measure(self, servers: Iterable[ServerTarget], *, seconds: float) -> Heard:
+        """Run one round; a request without an answer after `seconds` has failed."""
         found = list(servers)
         pods = [pod for server in found for pod in server.pods]
         llama = asyncio.create_task(self._llama(found, seconds))
@@ -96,9 +96,9 @@ class Rounds:
         asked = {name for node in good for name in by_node[node]}
         rest = {name: of for node in by_node.keys() - good for name, of in by_node[node].items()}
         if rest:
-            told = await self._metrics_api(rest)
-            asked |= told.keys()
-            readings |= told
+            found = await self._metrics_api(rest)
+            asked |= found.keys()
+            readings |= found
         return frozenset(asked), readings
 
     async def _kubelets(
@@ -115,7 +115,7 @@ class Rounds:
                 try:
                     with _counted("kubelet"):
                         if self.clock() - now > seconds:
-                            raise UsageError("Timeout", "there was no time to ask it")
+                            raise UsageError("Timeout", "the round ended before the request")
                         endpoint = await self.nodes.endpoint(node, now)
                         readings.update(await kubelets.read(endpoint, by_node[node]))
                 except UsageError as error:
@@ -132,7 +132,7 @@ class Rounds:
             except UsageError as error:
                 failed = dict.fromkeys(due, error)
         good = set(due) - failed.keys()
-        self.nodes.heard(failed, good, now)
+        self.nodes.record(failed, good, now)
         return readings, good
 
     async def _identity(self) -> Identity:
@@ -145,7 +145,7 @@ class Rounds:
         )
 
     async def _metrics_api(self, wanted: Wanted) -> Readings:
-        """One list for all pods that no kubelet told of; nothing where it isn't installed."""
+        """The readings of pods that no kubelet reported, in one list; empty if not installed."""
         items: list[Raw] = []
         try:
             with _counted("metrics.k8s.io"):
@@ -154,7 +154,7 @@ class Rounds:
                     items += page.items
         except KubeError as error:
             if self._listed:
-                logger.warning("metrics.k8s.io can't be asked either: %s", error)
+                logger.warning("cannot read usage from metrics.k8s.io either: %s", error)
             self._listed = False
             return {}
         self._listed = True
@@ -163,22 +163,22 @@ class Rounds:
     async def _llama(
         self, servers: Iterable[ServerTarget], seconds: float
     ) -> dict[str, LlamaReading]:
-        """What each ready pod's llama-server says; failures are counted only."""
-        heard: dict[str, LlamaReading] = {}
+        """The readings of each ready pod's llama-server; failures are only counted."""
+        readings: dict[str, LlamaReading] = {}
 
-        async def one(pod: PodTarget, key: str, turns: asyncio.Semaphore) -> None:
-            async with turns:
+        async def one(pod: PodTarget, key: str, slots: asyncio.Semaphore) -> None:
+            async with slots:
                 with contextlib.suppress(UsageError, TimeoutError):
-                    heard[pod.uid] = await self.slots.ask(lambda: self._read(pod, key))
+                    readings[pod.uid] = await self.slots.run(lambda: self._read(pod, key))
 
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds), asyncio.TaskGroup() as group:
                 for server in servers:
-                    turns = asyncio.Semaphore(PODS_OF_A_SERVER_AT_ONCE)
+                    slots = asyncio.Semaphore(PODS_OF_A_SERVER_AT_ONCE)
                     for pod in server.pods:
                         if pod.address:
-                            group.create_task(one(pod, self.key(server.uuid), turns))
-        return heard
+                            group.create_task(one(pod, self.key(server.uuid), slots))
+        return readings
 
     async def _read(self, pod: PodTarget, key: str) -> LlamaReading:
         with _counted("llama"):
@@ -187,7 +187,7 @@ class Rounds:
 
 @contextlib.contextmanager
 def _counted(source: str) -> Iterator[None]:
-    """Count one question and how long it took."""
+    """Count one request and measure its duration."""
     started = time.monotonic()
     result = "failed"
     try:

@@ -1,4 +1,4 @@
-"""Which servers are measured, and which of their pods is asked where: pure, from the cache."""
+"""The servers and pods to measure, from the cache; pure."""
 
 from __future__ import annotations
 
@@ -20,26 +20,25 @@ from roadstead.manifests import names
 from roadstead.usage.readings import PodName
 from roadstead.usage.usage_metrics import Labels
 
-_OVER = ("Succeeded", "Failed")
+_TERMINATED_PHASES = ("Succeeded", "Failed")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PodTarget:
-    """A pod that is on a node; `containers` are those that count, without init containers, each
-    with its ID."""
+    """A pod on a node; `containers` are the IDs of its containers, without init containers."""
 
     name: PodName
     uid: str
     node: str
     containers: Mapping[str, str]
     memory_limit: int | None
-    """Of its containers together, in bytes; None where one has none."""
+    """The sum over its containers, in bytes; None if one has no limit."""
     address: str
-    """Where llama-server answers; empty while the pod is not ready."""
+    """The address of llama-server; empty while the pod is not ready."""
     life: str
-    """The ID of llama-server's container: another one is another process."""
+    """The ID of llama-server's container: another ID means another process."""
     started: float
-    """When that one started, in Unix time; 0 where it did not."""
+    """When that container started, in Unix time; 0 if it has not."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -54,18 +53,18 @@ class ServerTarget:
 
     @property
     def known_max(self) -> int:
-        """The maximum that its status has."""
+        """The maximum in its status."""
         return int(self.status.get("memoryMaxBytes", 0))
 
     @property
     def memory_limit(self) -> int | None:
-        """Of all its pods together; None where one has none, or there is no pod."""
+        """The sum over its pods, in bytes; None if one has no limit, or there is no pod."""
         limits = [pod.memory_limit for pod in self.pods if pod.memory_limit is not None]
         return sum(limits) if limits and len(limits) == len(self.pods) else None
 
 
 def targets(cache: WatchCache) -> Iterator[ServerTarget]:
-    """Every ModelServe, with the pods that are its own."""
+    """Every ModelServe with its pods."""
     for raw in cache.all(MODELSERVES):
         serve = ModelServe.parse(raw)
         meta = serve.meta
@@ -85,18 +84,18 @@ def targets(cache: WatchCache) -> Iterator[ServerTarget]:
 
 def _counts(pod: Raw) -> bool:
     return bool(section(pod, "spec").get("nodeName")) and (
-        section(pod, "status").get("phase") not in _OVER
+        section(pod, "status").get("phase") not in _TERMINATED_PHASES
     )
 
 
 def pod_target(pod: Raw) -> PodTarget:
-    """What there is to ask of a pod that is on a node."""
+    """The target of a pod on a node."""
     meta, spec, status = (section(pod, part) for part in ("metadata", "spec", "status"))
     containers: Sequence[Raw] = spec.get("containers") or ()
     states: Sequence[Raw] = status.get("containerStatuses") or ()
     ids = {item["name"]: _bare(item.get("containerID", "")) for item in states}
     server = next((item for item in states if item["name"] == names.SERVER), {})
-    # On the node's own network its address is the node's, where anything may listen.
+    # With hostNetwork the address is the node's, where any process may listen.
     reachable = is_ready(pod) and not spec.get("hostNetwork")
     return PodTarget(
         name=(meta.get("namespace", ""), meta["name"]),
@@ -111,7 +110,7 @@ def pod_target(pod: Raw) -> PodTarget:
 
 
 def _bare(container_id: str) -> str:
-    """Without the runtime before it: `containerd://0d1d…`."""
+    """A container's ID without the prefix of the runtime: `containerd://0d1d…`."""
     return container_id.rpartition("//")[2]
 
 

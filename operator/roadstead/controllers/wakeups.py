@@ -1,4 +1,4 @@
-"""Which objects have to be looked at again when another one changed."""
+"""Which objects must be reconciled when another one changes."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ Wakeup = tuple[Resource, Name]
 
 
 class ModelNews:
-    """Whether a Model says anything new to its servers: not, if only their number is another.
+    """Detects changes of a Model that concern its servers, which excludes their number.
 
-    Else each new server of a Model would wake all the others.
+    Otherwise each new server of a Model would wake all others.
     """
 
     def __init__(self) -> None:
-        self._told: dict[str, Raw] = {}
+        self._last: dict[str, Raw] = {}
 
-    def there_is(self, cache: WatchCache, raw: Raw) -> bool:
-        """Asked once for each state of a Model."""
+    def has_changed(self, cache: WatchCache, raw: Raw) -> bool:
+        """Whether this state concerns the servers; called once for each state of a Model."""
         meta = section(raw, "metadata")
         uid = meta.get("uid", "")
         if cache.current(MODELS, raw) is None:
-            self._told.pop(uid, None)
+            self._last.pop(uid, None)
             return True
         status = {key: value for key, value in section(raw, "status").items() if key != "servers"}
-        said = {**status, "generation": meta.get("generation")}
-        said["deleting"] = meta.get("deletionTimestamp")
-        before, self._told[uid] = self._told.get(uid), said
-        return before != said
+        state = {**status, "generation": meta.get("generation")}
+        state["deleting"] = meta.get("deletionTimestamp")
+        before, self._last[uid] = self._last.get(uid), state
+        return before != state
 
 
 def wakeups(cache: WatchCache, resource: Resource, raw: Raw) -> Iterator[Wakeup]:
-    """The reconciles that a change of `raw` asks for: its own, and those that depend on it."""
+    """The reconciles after a change of `raw`: its own, and those of objects that depend on it."""
     meta = section(raw, "metadata")
     if resource == MODELS:
         yield MODELS, ("", meta["name"])
@@ -56,7 +56,7 @@ def wakeups(cache: WatchCache, resource: Resource, raw: Raw) -> Iterator[Wakeup]
     elif resource == RESOURCECONTRACTS:
         yield RESOURCECONTRACTS, ("", meta["name"])
     elif resource == NAMESPACES:
-        # Its labels decide which contracts cover it.
+        # A namespace's labels decide which contracts cover it.
         yield from _serves(cache, by_namespace(meta["name"]))
     else:
         uuid = section(meta, "labels").get(LABEL_SERVER_UUID, "")
@@ -77,7 +77,7 @@ def _serves(cache: WatchCache, key: str) -> Iterator[Wakeup]:
 
 
 def _models_of(cache: WatchCache, serve: Raw) -> Iterator[Wakeup]:
-    """A Model counts its servers."""
+    """The Models of a server, which count their servers."""
     spec = section(serve, "spec")
     if name := spec.get("modelName"):
         yield MODELS, ("", name)

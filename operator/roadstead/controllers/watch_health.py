@@ -1,8 +1,7 @@
 """How long each of kopf's watches has been silent.
 
-kopf shows handlers no bookmarks, which the API server sends about once a minute where nothing else
-happens. So its connections are listened to (`connection.py`): a chunk counts when kopf takes it,
-which a watch that has ended does no more.
+kopf hides bookmarks, which the API server sends about once a minute without other events, from
+handlers. So its connections are observed (`connection.py`): a chunk counts when kopf reads it.
 """
 
 from __future__ import annotations
@@ -14,10 +13,10 @@ from roadstead import metrics
 
 
 class WatchHealth:
-    """When each kind's watch was heard last, by any monotonic clock in seconds.
+    """The time of the last event of each kind's watch, in seconds of a monotonic clock.
 
-    `listed` is called with a kind (its plural) once kopf has listed it and watches on from there,
-    or watches again after an attempt that failed; `resumed` where it just watches on.
+    `listed` is called with a kind (its plural) when kopf watches it after a list or after a failed
+    attempt; `resumed` when kopf resumes a watch.
     """
 
     def __init__(
@@ -34,22 +33,22 @@ class WatchHealth:
         self._heard: dict[str, float] = {}
 
     def expect(self, kinds: Iterable[str]) -> None:
-        """From now on these (plurals) should be heard of."""
+        """Expect events of these kinds (plurals) from now on."""
         for kind in kinds:
-            self.hear(kind)
+            self.record_event(kind)
 
-    def hear(self, kind: str) -> None:
-        """A watch has told something."""
+    def record_event(self, kind: str) -> None:
+        """Record that a watch received data."""
         if kind not in self._heard:
             metrics.WATCH_SILENCE.labels(kind).set_function(lambda: self.silence(kind))
         self._heard[kind] = self._clock()
 
     def answered(self, kind: str, *, watch: bool) -> None:
-        """The API server has begun to answer a list of a kind, or a watch."""
+        """Record that the API server answers a list or a watch of a kind."""
         if not watch:
             self._lists.add(kind)
             return
-        self.hear(kind)
+        self.record_event(kind)
         if kind in self._lists:
             self._lists.discard(kind)
             self._listed(kind)
@@ -57,14 +56,14 @@ class WatchHealth:
             self._resumed(kind)
 
     def failed(self, kind: str) -> None:
-        """A watch could not be had: the API server may come back with an older state."""
+        """Record that a watch failed: the API server may return with an older state."""
         self._lists.add(kind)
 
     def silence(self, kind: str) -> float:
-        """Seconds since a kind was heard of; 0 for one that never was."""
+        """Seconds since the last event of a kind; 0 before the first."""
         now = self._clock()
         return now - self._heard.get(kind, now)
 
-    def longest(self) -> tuple[float, str]:
-        """The longest silence, and whose it is."""
+    def longest_silence(self) -> tuple[float, str]:
+        """The longest silence in seconds, and its kind."""
         return max(((self.silence(kind), kind) for kind in self._heard), default=(0.0, ""))

@@ -1,7 +1,7 @@
-"""What kopf watches for us: every event goes into the cache, and what it concerns into a queue.
+"""kopf's watches: each event updates the cache and is dispatched.
 
-Only `on.event` handlers are registered. So kopf writes nothing: no finalizer, no annotation with
-a copy of the spec, and an object that can't be handled holds up no other.
+Only `on.event` handlers are registered. So kopf writes nothing: no finalizer and no annotation with
+a copy of the spec, and an object that can't be handled does not block others.
 """
 
 from __future__ import annotations
@@ -44,19 +44,18 @@ WATCHED: Final[dict[Resource, str]] = {
     PODS: OURS,
     **dict.fromkeys(CHILDREN, OURS),
 }
-"""The kinds that are watched, each with its label selector."""
+"""The watched kinds with their label selectors."""
 
 ROUTED: Final[dict[Resource, str]] = dict.fromkeys(ROUTES, OURS)
-"""The kinds that are listed besides, and watched where there is a gateway."""
+"""The kinds that are also listed, and watched if there is a gateway."""
 
 Changed = Callable[[Resource, Raw], None]
 
 
 class _Backoffs:
-    """Delays between attempts at the API server, without an end.
+    """Endless delays between attempts to reach the API server.
 
-    kopf takes the end of the list for the end of the operator: after 55 seconds of errors it would
-    leave.
+    kopf exits at the end of its list of delays, by default after 55 seconds of errors.
     """
 
     def __iter__(self) -> Iterator[float]:
@@ -72,18 +71,18 @@ def registry(
     *,
     kubeconfig: str,
     changed: Changed,
-    hearing: WatchHealth,
+    health: WatchHealth,
 ) -> kopf.OperatorRegistry:
     """A kopf registry with one event handler per kind.
 
-    `kubeconfig` is empty in a pod: kopf has to watch the API server that we write to.
-    `changed` is called with each object that is new, other or gone. `hearing` listens to all of it.
+    `kubeconfig` is empty in a pod; kopf must watch the API server that we write to.
+    `changed` is called with each created, changed or deleted object. `health` records all events.
     """
     handlers = kopf.OperatorRegistry()
     kinds = {resource.plural: resource for resource in watched}
     connection = SessionFactory(
         kinds=kinds,
-        hearing=hearing,
+        health=health,
         known=lambda kind, line: is_own_write(cache, kinds[kind], line),
     )
     kopf.on.login(registry=handlers)(_login(kubeconfig, connection))
@@ -93,7 +92,7 @@ def registry(
 
 
 def settings() -> kopf.OperatorSettings:
-    """kopf's settings: bounded waits, endless patience, nothing posted, nothing scanned."""
+    """kopf's settings: bounded waits, endless retries, no Events, no scan of the API."""
     chosen = kopf.OperatorSettings()
     chosen.peering.standalone = True
     chosen.posting.enabled = False
@@ -116,7 +115,7 @@ def settings() -> kopf.OperatorSettings:
 
 def _login(kubeconfig: str, connection: SessionFactory) -> Callable[..., Any]:
     async def login(**given: Any) -> kopf.AiohttpSession | None:
-        await connection.pacing.turn("login")
+        await connection.backoff.wait("login")
         if not kubeconfig:
             account = kopf.login_with_service_account(**given)
             return connection.session(account) if account is not None else None

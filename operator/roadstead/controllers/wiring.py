@@ -39,57 +39,57 @@ from roadstead.store.store_client import MinioStore
 from roadstead.tokens.receipts import ReceiptVerifier
 
 
-def bookkeeping(
+def ledger(
     settings: OperatorSettings, client: KubeClient, cache: WatchCache, fence: Fence
 ) -> tuple[LedgerFeed | None, LedgerWriter | None]:
-    """What keeps the ledger; nothing without one."""
-    ledger = settings.ledger
-    if ledger is None:
+    """The feed and the writer of the ledger; None without one."""
+    given = settings.ledger
+    if given is None:
         return None, None
-    waiting = Outbox()
-    books = LedgerFeed(cache, waiting, now=exact_now, versions=client)
+    outbox = Outbox()
+    feed = LedgerFeed(cache, outbox, now=exact_now, versions=client)
     writer = LedgerWriter(
-        waiting,
-        ledger.dsn_file,
-        keep=ledger.retention,
-        begin=books.begin,
+        outbox,
+        given.dsn_file,
+        keep=given.retention,
+        begin=feed.begin,
         upkeep=settings.resync,
         fence=fence,
-        epoch=lambda: books.epoch,
+        epoch=lambda: feed.epoch,
     )
-    return books, writer
+    return feed, writer
 
 
 def default_location(settings: OperatorSettings) -> StoreLocation:
-    """Where objects go of Models that name no place."""
+    """The location of Models that name none, without a path."""
     store = settings.transfer.store
     return StoreLocation(endpoint=store.endpoint, bucket=store.bucket, path="")
 
 
 def kept_objects(settings: OperatorSettings, store: MinioStore) -> KeptObjects | None:
-    """What looks for objects that earlier Models left; nothing without a ledger."""
-    ledger = settings.ledger
-    if ledger is None:
+    """The search for objects of earlier Models; None without a ledger."""
+    given = settings.ledger
+    if given is None:
         return None
 
     async def known(model: Model, target: StoreLocation) -> list[KnownObject]:
         return await known_objects(
-            ledger.dsn_file, endpoint=target.endpoint, sha256=model.sha256, name=model.meta.name
+            given.dsn_file, endpoint=target.endpoint, sha256=model.sha256, name=model.meta.name
         )
 
     return KeptObjects(store=store, known=known)
 
 
 def quant(settings: OperatorSettings) -> QuantClient | None:
-    """The Quant service that is asked where a Model names none."""
+    """The client of the default Quant service; None without one."""
     if not settings.quant_endpoint or settings.quant_key_file is None:
         return None
-    # The operator's own Quant service is named by whoever installs it: no list has to allow it.
+    # The administrator configures this Quant service, so the allow-list does not apply.
     return QuantClient(settings.quant_endpoint, settings.quant_key_file, Anywhere())
 
 
 def platform(settings: OperatorSettings) -> Platform:
-    """What the children of every server have in common."""
+    """The settings that the children of all servers share."""
     gateway = settings.gateway_namespace
     peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": gateway}}}
     return Platform(
@@ -106,7 +106,7 @@ def platform(settings: OperatorSettings) -> Platform:
 def runner(
     settings: OperatorSettings, client: KubeClient, cache: WatchCache, fence: Fence
 ) -> TransferRunner:
-    """What runs transfers; raises InvalidSettings where the Jobs' template can't be used."""
+    """The runner of transfers; raises InvalidSettings if the Jobs' template is invalid."""
     if settings.transfer_job is None:
         environ = {**settings.environ, "ROADSTEAD_LOG_FORMAT": settings.log_format}
         return ProcessRunner(environ, fence=fence)
@@ -115,14 +115,14 @@ def runner(
     except (OSError, ValueError, yaml.YAMLError):
         template = None
     if not isinstance(template, dict) or template.get("kind") != "Job":
-        raise InvalidSettings(f"{settings.transfer_job}: holds no template of a Job")
+        raise InvalidSettings(f"{settings.transfer_job}: is not a Job template in YAML")
     return JobRunner(client, cache, template, namespace=settings.namespace)
 
 
 def receipt_keys(
-    settings: OperatorSettings, client: KubeClient, *, read: Callable[[ReceiptVerifier], None]
+    settings: OperatorSettings, client: KubeClient, *, on_read: Callable[[ReceiptVerifier], None]
 ) -> ReceiptKeys | None:
-    """What receipts are verified with; nothing where there is no admission."""
+    """The keys of receipts; None without admission."""
     if not settings.admission:
         return None
     return ReceiptKeys(
@@ -130,14 +130,14 @@ def receipt_keys(
         namespace=settings.namespace,
         name=settings.receipt_keys,
         clock=time.monotonic,
-        read=read,
+        on_read=on_read,
     )
 
 
 def recheck(
     keys: ReceiptKeys | None, cache: WatchCache, usage: ContractUsage
 ) -> AdmissionRecheck | None:
-    """What holds each server to its receipt and contract; nothing where there is no admission."""
+    """The check of receipts and contracts; None without admission."""
     if keys is None:
         return None
     return AdmissionRecheck(cache=cache, keys=keys, usage=usage, clock=utc_now)
@@ -146,7 +146,7 @@ def recheck(
 def store_reach(
     settings: OperatorSettings, client: KubeClient, cache: WatchCache, admitted: AdmittedServes
 ) -> StoreReach | None:
-    """What lets servers' pods reach the embedded store; nothing where the chart has no policy."""
+    """The NetworkPolicy for access to the embedded store; None if the chart has no policy."""
     if not settings.store_policy:
         return None
     return StoreReach(
@@ -159,18 +159,18 @@ def store_reach(
 
 
 def gateway(
-    settings: OperatorSettings, client: KubeClient, *, told: Callable[[str], None]
+    settings: OperatorSettings, client: KubeClient, *, on_change: Callable[[str], None]
 ) -> tuple[ServerKeys | None, Routes | None, GatewayProbe | None]:
-    """What there is to do for a gateway; nothing without one."""
+    """The server keys, the probes and their client; None without a gateway."""
     given = settings.gateway
     if given is None:
         return None, None, None
     key = given.key()
     probe = GatewayProbe.open(given.url, address=given.address, ca_file=given.ca_file, key=key)
-    routes = Routes(probe=probe, clock=lambda: int(time.time()), told=told)
+    routes = Routes(probe=probe, clock=lambda: int(time.time()), on_change=on_change)
     return ServerKeys(client=client, key=key, clock=time.monotonic), routes, probe
 
 
 def utc_now() -> datetime.datetime:
-    """The clock of what compares times."""
+    """The current time in UTC."""
     return datetime.datetime.now(datetime.UTC)

@@ -1,1 +1,1 @@
-"""The Kubernetes API: reading, writing, watching. Knows nothing of stores and sources."""
+"""The client of the Kubernetes API, watch caches, children and the election."""

@@ -1,4 +1,4 @@
-"""Which ModelServes the webhooks have admitted: those whose receipt verifies."""
+"""Which ModelServes the webhooks have admitted: those with a valid receipt."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from roadstead.errors import InvalidReceipt
 from roadstead.tokens.receipts import Binding, ReceiptVerifier, spec_digest
 
 _ANY_TIME: Final = 2**62
-"""A receipt of a clock that is ahead counts too: the object was admitted."""
+"""A receipt from a clock that is ahead counts too: the object was admitted."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -21,17 +21,17 @@ class _Verdict:
     receipt: str
     binding: Binding
     key_id: str
-    """Of the key that signed the receipt; empty where it does not verify."""
+    """The key that signed the receipt; empty if the receipt is invalid."""
 
 
 class AdmittedServes:
-    """Verifies receipts, once for each spec and receipt: statuses change far more often.
+    """Verifies receipts, once for each spec and receipt, since statuses change far more often.
 
-    What a receipt has to be bound to is kept. So with other keys the specs are not read again, of
-    which a cache may keep a part only.
+    The binding of each receipt is kept, so that a change of keys needs no specs, which a cache may
+    keep only partially.
 
-    Without keys every ModelServe counts as admitted. Nothing is started as long as no receipt can
-    be verified, and no Model that may be in use is deleted.
+    Without keys every ModelServe counts as admitted, so that no Model that may be in use is
+    deleted. Nothing is started while no receipt can be verified.
     """
 
     def __init__(self, verifier: ReceiptVerifier | None = None) -> None:
@@ -39,7 +39,7 @@ class AdmittedServes:
         self._verdicts: dict[str, _Verdict] = {}
 
     def use(self, verifier: ReceiptVerifier) -> bool:
-        """Verify with these keys from now on; whether they are others than before."""
+        """Verify with these keys from now on; returns whether they differ from the last ones."""
         before, self._verifier = self._verifier, verifier
         if before is not None and before.key_ids == verifier.key_ids:
             return False
@@ -50,7 +50,7 @@ class AdmittedServes:
         return True
 
     def has(self, raw: Raw) -> bool:
-        """Whether the stored ModelServe `raw` has a receipt for this object and this spec."""
+        """Whether the stored ModelServe has a valid receipt for this object and this spec."""
         if self._verifier is None:
             return True
         meta = section(raw, "metadata")
@@ -65,12 +65,12 @@ class AdmittedServes:
         return bool(known.key_id)
 
     def forget(self, uid: str) -> None:
-        """Keep nothing of an object that is gone."""
+        """Forget a deleted object."""
         self._verdicts.pop(uid, None)
 
 
 def binding_of(raw: Raw) -> Binding:
-    """What the receipt of a stored ModelServe has to be bound to."""
+    """The binding that the receipt of a stored ModelServe must have."""
     meta = section(raw, "metadata")
     return Binding(
         kind=KIND,

@@ -1,4 +1,4 @@
-"""Bringing the children of an object to what is desired with as few requests as can be."""
+"""Creates, updates and deletes the children of an object with as few requests as possible."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from roadstead.errors import KubeConflict
 from roadstead.kube.drift import drifted, has_surplus, without_surplus
 from roadstead.kube.kube_client import Object
 from roadstead.kube.managed_fields import as_applied, is_managed
-from roadstead.kube.ownership import Ownership, owners, ownership, taken
+from roadstead.kube.ownership import Ownership, name_taken_error, owners, ownership
 from roadstead.kube.resources import CHILDREN, DEPLOYMENTS, ROUTES, Resource, resource_of
 from roadstead.kube.watch_cache import WatchCache
 
@@ -20,63 +20,62 @@ logger = logging.getLogger(__name__)
 
 
 class ChildWriter(Protocol):
-    """The part of the client that children need."""
+    """The methods of the API client that this module uses."""
 
     async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
-        """One object; KubeNotFound if it is not there."""
+        """One object; raises KubeNotFound if it does not exist."""
 
     async def create(self, resource: Resource, body: Raw) -> Object:
-        """Create; KubeConflict if it is there."""
+        """Create an object; raises KubeConflict if it exists."""
 
     async def apply(self, resource: Resource, body: Raw) -> Object:
-        """Server-side apply."""
+        """Apply an object (server-side apply)."""
 
     async def patch(
         self, resource: Resource, name: str, body: Raw, *, namespace: str = ""
     ) -> Object:
-        """Merge patch."""
+        """Apply a merge patch."""
 
     async def delete(
         self, resource: Resource, name: str, *, namespace: str = "", uid: str = ""
     ) -> None:
-        """Delete; no error if it is gone."""
+        """Delete an object; a missing one is not an error."""
 
 
 class Children:
-    """Creates, applies and prunes children, looked up in the watch cache.
+    """Creates, applies and prunes children, based on the watch cache.
 
-    The first write of a child is a plain create, which costs the API server less than an apply.
-    Later ones are an apply, and only when the digest of what is rendered differs, or when a
-    version of the child that was not looked at before has drifted. What the API server makes of
-    our own apply counts as looked at, so a value that it writes in another form ("1000m" as "1")
-    does not start a loop.
+    The first write of a child is a create, which is cheaper for the API server than an apply.
+    Later writes are an apply, and only if the digest of the rendered object differs or a new
+    version of the child has drifted. The API server's response to our own apply counts as correct,
+    so a value that it normalizes ("1000m" to "1") does not cause a loop.
 
-    Before the first apply, what the create set is made to count as applied: else a field that is
-    wanted no more would stay.
+    Before the first apply, the fields of the create are converted to applied fields: otherwise a
+    field that is no longer desired would stay.
 
     An object is a child if it has the owner reference and an entry of our field manager, or if its
-    UID is known from an earlier write or look at it. Of routes every field counts: one that others
-    have added to the spec, such as a certificate, is removed.
+    UID is known from an earlier write or check. In routes all fields are compared: a field that
+    others have added to the spec, such as a certificate, is removed.
     """
 
     def __init__(self, client: ChildWriter, cache: WatchCache) -> None:
         self._client = client
         self._cache = cache
         self._settled: dict[str, tuple[str, str]] = {}
-        """By the UID of a child: the UUID of its server, and its fingerprint."""
+        """The UUID of its server and the fingerprint of each child, by the child's UID."""
         self._applied: set[str] = set()
 
     async def apply(self, desired: Iterable[Raw], *, server_uuid: str) -> int:
-        """Make the children of one server as desired; the number of writes.
+        """Write the children of one server as desired; returns the number of writes.
 
-        Raises KubeRejected where a name is taken by something that is not this server's.
+        Raises NameTaken, a KubeRejected, if another owner's object has a name.
         """
         writes = 0
         wanted = set()
         for manifest in desired:
             resource = resource_of(manifest)
             wanted.add((resource, manifest["metadata"]["name"]))
-            writes += await self._bring_one(resource, manifest, server_uuid)
+            writes += await self._ensure(resource, manifest, server_uuid)
         return writes + await self._prune(wanted, server_uuid)
 
     def owns(self, cached: Raw, server_uuid: str) -> bool:
@@ -85,7 +84,7 @@ class Children:
         return self._ownership(cached, server_uuid, managed=managed) is Ownership.OURS
 
     async def scale(self, deployment: Raw, replicas: int) -> None:
-        """Scale a Deployment and leave all else of it as it is."""
+        """Scale a Deployment and change nothing else."""
         meta = deployment["metadata"]
         body = {
             "metadata": {"resourceVersion": meta["resourceVersion"]},
@@ -97,7 +96,7 @@ class Children:
         self._cache.put(DEPLOYMENTS, answer)
 
     def forget(self, uid: str) -> None:
-        """Forget a child that is gone."""
+        """Forget a deleted child."""
         self._applied.discard(uid)
         self._settled.pop(uid, None)
 
@@ -107,14 +106,14 @@ class Children:
             return Ownership.OURS
         return ownership(observed, server_uuid, managed=managed)
 
-    async def _bring_one(self, resource: Resource, manifest: Raw, server_uuid: str) -> int:
+    async def _ensure(self, resource: Resource, manifest: Raw, server_uuid: str) -> int:
         meta = manifest["metadata"]
         observed = self._cache.get(resource, meta["name"], meta.get("namespace", ""))
         if observed is None:
             answer = await self._create(resource, manifest, server_uuid)
         elif not self.owns(observed, server_uuid):
             answer = await self._resolve(resource, manifest, server_uuid)
-        elif self._settles(resource, manifest, observed, server_uuid):
+        elif self._is_current(resource, manifest, observed, server_uuid):
             return 0
         else:
             answer = await self._apply(resource, manifest, observed)
@@ -129,7 +128,7 @@ class Children:
             return await self._resolve(resource, manifest, server_uuid)
 
     async def _resolve(self, resource: Resource, manifest: Raw, server_uuid: str) -> Object:
-        """Apply to, replace or refuse the object that has the name, as it is now."""
+        """Apply to, replace or refuse the live object that has the name."""
         meta = manifest["metadata"]
         name, place = meta["name"], meta["namespace"]
         live = await self._client.get(resource, name, place)
@@ -137,8 +136,9 @@ class Children:
         if found is Ownership.OURS:
             return await self._apply(resource, manifest, live)
         if found is Ownership.OTHERS:
-            raise taken(manifest, live)
-        logger.warning("%s %s/%s is no longer ours; replacing it", resource.kind, place, name)
+            raise name_taken_error(manifest, live)
+        message = "replacing %s %s/%s: it lacks our owner reference or field manager"
+        logger.warning(message, resource.kind, place, name)
         uid = live["metadata"]["uid"]
         await self._client.delete(resource, name, namespace=place, uid=uid)
         return await self._client.create(resource, manifest)
@@ -154,7 +154,7 @@ class Children:
         return answer
 
     async def _replace(self, resource: Resource, manifest: Raw, observed: Raw) -> Object:
-        """Make a route the same as its manifest; an apply would leave what others have set."""
+        """Replace a route by its manifest; an apply would keep the fields that others have set."""
         wanted = manifest["metadata"]
         kept = ("labels", "annotations", "ownerReferences")
         body = {
@@ -176,7 +176,9 @@ class Children:
             body = {"metadata": {"resourceVersion": version, "managedFields": fields}}
             await self._client.patch(resource, name, body, namespace=place)
 
-    def _settles(self, resource: Resource, manifest: Raw, observed: Raw, server_uuid: str) -> bool:
+    def _is_current(
+        self, resource: Resource, manifest: Raw, observed: Raw, server_uuid: str
+    ) -> bool:
         if _digest(manifest) != _digest(observed):
             return False
         meta = observed["metadata"]
@@ -185,7 +187,7 @@ class Children:
             return True
         surplus = resource in ROUTES and _has_surplus(manifest, observed)
         if surplus or drifted(manifest, observed):
-            logger.info("%s %s was changed by others", observed["kind"], meta["name"])
+            logger.info("%s %s was changed by another client", observed["kind"], meta["name"])
             return False
         self._settled[meta["uid"]] = known
         return True
@@ -214,10 +216,10 @@ def _digest(raw: Raw) -> str:
 
 
 def _fingerprint(raw: Raw) -> str:
-    """Changes with all that a person could change of a child, not with its status.
+    """A value that changes with everything that a user may change of a child, not with its status.
 
-    A Deployment counts its spec's changes in `generation`; labels and annotations, and the spec of
-    kinds without a generation, show in the resourceVersion only.
+    The generation of a Deployment counts the changes of its spec. Kinds without a generation are
+    identified by their resourceVersion.
     """
     meta = raw["metadata"]
     if "generation" in meta:

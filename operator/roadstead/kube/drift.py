@@ -1,4 +1,4 @@
-"""Whether an object still is what was asked for."""
+"""Whether an object still has the desired fields."""
 
 from __future__ import annotations
 
@@ -9,19 +9,18 @@ from roadstead.api.quantity import parse_quantity
 from roadstead.errors import InvalidResource
 
 _QUANTITIES: Final = ("requests", "limits", "sizeLimit")
-"""Below these the API server writes a number in its own form: `1000m` as `1`."""
+"""The API server normalizes numbers in these fields: `1000m` to `1`."""
 
-_WHOLE: Final = ("selector", "podSelector", "namespaceSelector", "nodeSelector")
-"""Each label more of these selects fewer, so it counts as a change; an apply takes it away, for the
-API server has them as atomic."""
+_SELECTORS: Final = ("selector", "podSelector", "namespaceSelector", "nodeSelector")
+"""An additional label in these changes what is selected, so it counts as drift. An apply removes
+it, since these fields are atomic."""
 
 
 def drifted(desired: Any, observed: Any) -> bool:
     """Whether a field of `desired` has another value in `observed`.
 
-    Fields that only `observed` has are defaults, or belong to others, and do not count, but in
-    what selects. Lists count as a whole: each item must be met by the item at its place.
-    Quantities count by their value.
+    Fields that only `observed` has are defaults or belong to others and do not count, except in
+    selectors. Lists are compared item by item. Quantities are compared by value.
     """
     return _drifted(desired, observed, quantity=False)
 
@@ -53,7 +52,7 @@ def _drifted(desired: Any, observed: Any, *, quantity: bool) -> bool:
         if not isinstance(observed, Mapping):
             return bool(desired)
         return any(
-            (key in _WHOLE and _selects_otherwise(value, observed.get(key)))
+            (key in _SELECTORS and _selects_differently(value, observed.get(key)))
             or _drifted(value, observed.get(key), quantity=quantity or key in _QUANTITIES)
             for key, value in desired.items()
         )
@@ -68,7 +67,7 @@ def _drifted(desired: Any, observed: Any, *, quantity: bool) -> bool:
     return not (quantity and _same_quantity(desired, observed))
 
 
-def _selects_otherwise(desired: Any, observed: Any) -> bool:
+def _selects_differently(desired: Any, observed: Any) -> bool:
     return (desired or None) != (observed or None)
 
 

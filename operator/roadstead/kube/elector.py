@@ -1,4 +1,4 @@
-"""Taking part in the election of a leader: the requests, for as long as the Lease is held."""
+"""Runs the election of a leader: sends the requests for the Lease."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ logger = logging.getLogger(__name__)
 
 
 class LeaseClient(Protocol):
-    """The part of the API client that a Lease needs: one of its own, which no fence holds back."""
+    """The methods of the API client that a Lease needs; the client has no fence."""
 
     async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
-        """One object; KubeNotFound if it is not there."""
+        """One object; raises KubeNotFound if it does not exist."""
 
     async def create(self, resource: Resource, body: Raw) -> Object:
-        """Create an object; KubeConflict if one of that name is there."""
+        """Create an object; raises KubeConflict if it exists."""
 
     async def patch(
         self, resource: Resource, name: str, body: Raw, *, namespace: str = ""
     ) -> Object:
-        """Merge patch; a resourceVersion in it makes it conditional."""
+        """Apply a merge patch; a resourceVersion in it makes it conditional."""
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -48,20 +48,20 @@ class Elector:
     clock: Callable[[], float] = fences.now
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     leads: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
-    """Set once it leads; it does so until `run` ends."""
-    _tried: float | None = None
-    _answered: float = float("-inf")
+    """Set once this candidate leads; it leads until `run` ends."""
+    _finished_at: float | None = None
+    _answered_at: float = float("-inf")
 
     def silence(self) -> float:
-        """Seconds since the last request ended, well or not: whether the election goes on."""
-        return 0.0 if self._tried is None else self.clock() - self._tried
+        """Seconds since the last request finished, successful or not."""
+        return 0.0 if self._finished_at is None else self.clock() - self._finished_at
 
     def unanswered(self) -> float:
-        """Seconds since the API server last answered."""
-        return self.clock() - self._answered
+        """Seconds since the last answer of the API server."""
+        return self.clock() - self._answered_at
 
     async def run(self) -> None:
-        """Stand, lead, and renew; raises LeaseLost when the Lease is lost."""
+        """Acquire and renew the Lease; raises LeaseLost when it is lost."""
         while not self.election.lost(self.clock()):
             step = self.election.next(self.clock(), _stamp())
             if step.delay > 0:
@@ -69,20 +69,20 @@ class Elector:
                 continue
             before = self.election.holder
             await self._take(step)
-            self._tell(before)
+            self._report(before)
         self.fence.move(fences.NEVER)
-        raise LeaseLost(self.why_lost())
+        raise LeaseLost(self.loss_reason())
 
-    def why_lost(self) -> str:
-        """What became of the Lease, where it is not held any more."""
+    def loss_reason(self) -> str:
+        """Why the Lease was lost."""
         holder = self.election.holder
-        became = f"names {holder} now" if holder else "names nobody any more"
+        state = f"is held by {holder}" if holder else "has no holder"
         if holder == self.election.identity:
-            became = "was not renewed in time"
-        return f"the Lease {self.name} {became}; nothing is written any more"
+            state = "was not renewed in time"
+        return f"the Lease {self.name} {state}; stopping all writes"
 
     async def release(self) -> None:
-        """Let go of the Lease, if it is held, so that another need not wait."""
+        """Release the Lease if this candidate leads, so that another need not wait."""
         record = self.election.release(self.clock(), _stamp())
         self.fence.move(fences.NEVER)
         metrics.LEADER.set(0)
@@ -90,45 +90,45 @@ class Elector:
             return
         try:
             async with asyncio.timeout(self.election.times.renew):
-                await self._let_go(record)
+                await self._write_released(record)
         except (KubeError, TimeoutError) as error:
-            logger.warning("the Lease could not be released: %s", error)
+            logger.warning("cannot release the Lease: %s", error)
         else:
-            logger.info("the Lease %s is released", self.name)
+            logger.info("released the Lease %s", self.name)
 
-    async def _let_go(self, record: LeaseRecord) -> None:
-        """The last renewal may have been cut off: what version it made has to be read."""
+    async def _write_released(self, record: LeaseRecord) -> None:
+        """Write the record at the current version: the last renewal may have had no answer."""
         found = LeaseRecord.parse(await self.client.get(LEASES, self.name, self.namespace))
         if found.holder == self.election.identity:
             await self._patch(dataclasses.replace(record, version=found.version))
 
     async def _take(self, step: LeaseStep) -> None:
-        """Do what the step says and hear the answer, for as long as that makes sense."""
+        """Send the request of a step and record its answer, within a timeout."""
         sent = self.clock()
-        self.election.asks(step, sent)
+        self.election.on_send(step, sent)
         try:
             async with asyncio.timeout(self._within(self.election.times.deadline / 2)):
-                await self._ask(step, sent)
-            self._answered = self.clock()
+                await self._send(step, sent)
+            self._answered_at = self.clock()
         except KubeNotFound:
-            self._answered = self.clock()
-            self.election.read(None, self.clock())
+            self._answered_at = self.clock()
+            self.election.on_read(None, self.clock())
         except (KubeError, TimeoutError) as error:
-            logger.info("the Lease was not written or read: %s", error)
-            self.election.failed()
+            logger.info("the request for the Lease failed: %s", error)
+            self.election.on_failure()
         finally:
-            self._tried = self.clock()
+            self._finished_at = self.clock()
 
-    async def _ask(self, step: LeaseStep, sent: float) -> None:
+    async def _send(self, step: LeaseStep, sent: float) -> None:
         if step.action is Action.READ:
             found = await self.client.get(LEASES, self.name, self.namespace)
-            self.election.read(LeaseRecord.parse(found), self.clock())
+            self.election.on_read(LeaseRecord.parse(found), self.clock())
             return
         answer = await (
             self._create(step.record) if step.action is Action.CREATE else self._patch(step.record)
         )
         version = section(answer, "metadata").get("resourceVersion", "")
-        self.election.wrote(step.record, version, sent=sent, now=self.clock())
+        self.election.on_written(step.record, version, sent=sent, now=self.clock())
         if self.election.held_until is not None:
             self.fence.move(self.election.held_until)
 
@@ -147,11 +147,11 @@ class Elector:
         return await self.client.patch(LEASES, self.name, body, namespace=self.namespace)
 
     def _within(self, seconds: float) -> float:
-        """No longer than the Lease is held, by whoever holds it."""
+        """The given seconds, but not longer than this candidate may write."""
         until = self.election.held_until
         return seconds if until is None else max(0.0, min(seconds, until - self.clock()))
 
-    def _tell(self, before: str) -> None:
+    def _report(self, before: str) -> None:
         holder = self.election.holder
         if self.election.leads(self.clock()) and not self.leads.is_set():
             logger.info("this operator leads now")
@@ -160,10 +160,10 @@ class Elector:
         if holder and holder != before:
             metrics.LEASE_TRANSITIONS.inc()
             if holder != self.election.identity:
-                logger.info("%s leads", holder)
+                logger.info("the leader is %s", holder)
 
 
 def _stamp() -> str:
-    """RFC 3339 with microseconds, as a Lease's times are."""
+    """The current time as RFC 3339 with microseconds, as in a Lease."""
     now = datetime.datetime.now(datetime.UTC)
     return now.isoformat(timespec="microseconds").replace("+00:00", "Z")

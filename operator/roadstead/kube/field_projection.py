@@ -1,4 +1,4 @@
-"""What a watch cache keeps of an object: what its part reads, however much others write into it."""
+"""The fields of an object that a watch cache keeps, so that its size is bounded."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any, Final
 from roadstead.api.raw import Raw, section
 
 Projection = Callable[[Raw], dict[str, Any]]
-"""From an object as the API server sends it to what is kept of it."""
+"""Reduces an object from the API server to the fields that are kept."""
 
 MAX_OWNERS: Final = 20
 MAX_VALUE: Final = 32 * 1024
-"""Characters of an annotation that is kept: as many as a receipt may have. Longer ones, which only
-others write, count as missing."""
+"""The longest annotation that is kept, in characters: the limit of a receipt. A longer one, which
+only others write, counts as missing."""
 _IDENTITY: Final = (
     "name",
     "namespace",
@@ -29,18 +29,18 @@ _IDENTITY: Final = (
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Keep:
-    """The type, the identity, and of all else what is named here."""
+    """Keeps the type, the identity, and the fields that are named here."""
 
     parts: Mapping[str, tuple[str, ...] | None] = dataclasses.field(default_factory=dict)
-    """Fields of a part such as `spec`; None keeps all of it."""
+    """The fields of a section such as `spec`; None keeps the whole section."""
     annotations: frozenset[str] = frozenset()
     labels: frozenset[str] | None = frozenset()
-    """None keeps all of them."""
+    """None keeps all labels."""
     finalizers: bool = False
     owners: bool = False
 
     def __call__(self, raw: Raw) -> dict[str, Any]:
-        """What is kept of `raw`."""
+        """The reduced object."""
         kept = {name: raw[name] for name in ("apiVersion", "kind") if name in raw}
         kept["metadata"] = self.metadata(raw)
         for name, fields in self.parts.items():
@@ -49,7 +49,7 @@ class Keep:
         return kept
 
     def metadata(self, raw: Raw) -> dict[str, Any]:
-        """What is kept of the metadata."""
+        """The reduced metadata of an object."""
         meta = section(raw, "metadata")
         kept = _chosen(meta, _IDENTITY)
         labels, annotations = section(meta, "labels"), section(meta, "annotations")
@@ -65,11 +65,11 @@ class Keep:
 
 
 def slim(raw: Raw) -> dict[str, Any]:
-    """All but managedFields, which are half of an object's bytes; the cache remembers ours."""
+    """The object without managedFields, half of its bytes; the cache remembers ours."""
     meta = {name: value for name, value in raw["metadata"].items() if name != "managedFields"}
     return {**raw, "metadata": meta}
 
 
 def _chosen(raw: Raw, names: tuple[str, ...] | frozenset[str]) -> dict[str, Any]:
-    """In one order, so that objects of the same fields share them."""
+    """The fields in a fixed order, so that objects with the same fields share them."""
     return {name: raw[name] for name in sorted(names) if name in raw}

@@ -1,4 +1,4 @@
-"""A small client on the official asyncio one: JSON in, JSON out, errors of our own tree."""
+"""A small client based on the official asyncio client: JSON in, JSON out, our own errors."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from roadstead.fence import Fence
 from roadstead.kube.kube_fencing import fenced
 from roadstead.kube.resources import PODS, Resource
 
-PAGE: Final = 500
+LIST_PAGE_SIZE: Final = 500
 _JSON: Final = "application/json"
 _ANY: Final = "*/*"
-_AHEAD: Final = "Too large resource version"
-"""What the API server says of a version that it has not reached, as after a restore of etcd."""
+_VERSION_AHEAD: Final = "Too large resource version"
+"""The message for a version that the API server has not reached, as after a restore of etcd."""
 _MERGE_PATCH: Final = "application/merge-patch+json"
 _APPLY_PATCH: Final = "application/apply-patch+yaml"
 
@@ -43,7 +43,7 @@ Object = dict[str, Any]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Page:
-    """A part of a list, as of resourceVersion `version`."""
+    """A page of a list at resourceVersion `version`."""
 
     version: int
     items: list[Object]
@@ -51,7 +51,7 @@ class Page:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class KubeCredentials:
-    """The header `Authorization`, a client certificate, and the authority; empty without."""
+    """The header `Authorization`, a client certificate, and the authority; each may be empty."""
 
     authorization: str = dataclasses.field(repr=False)
     ca_file: str
@@ -60,11 +60,11 @@ class KubeCredentials:
 
 
 class KubeClient:
-    """Requests to one API server.
+    """Sends requests to one API server.
 
-    `connections` bounds how many are open at once, `timeout` is that of one request in seconds.
-    Every method raises KubeError; nothing is retried here: the work queue does that. What would
-    change something raises LeaseLost where the `fence` of `connect` lets nothing through.
+    `connections` bounds the open connections, `timeout` is that of one request in seconds.
+    Every method raises KubeError. Nothing is retried here: the work queue retries. Writes raise
+    LeaseLost if the `fence` of `connect` does not allow them.
     """
 
     def __init__(self, api: ApiClient, *, timeout: float = 30) -> None:
@@ -75,13 +75,13 @@ class KubeClient:
     async def connect(
         cls, kubeconfig: str | None = None, *, connections: int = 32, fence: Fence | None = None
     ) -> Self:
-        """By a kubeconfig's current context, or by the pod's service account without one.
+        """Connect by a kubeconfig's current context, or by the pod's service account without one.
 
-        Raises InvalidSettings where neither can be used.
+        Raises InvalidSettings if that is not possible.
         """
         configuration = await configuration_of(kubeconfig)
         configuration.connection_pool_maxsize = connections
-        # Looked up once: aiohttp would ask the environment, in a thread, at each request.
+        # Read once: aiohttp would read the environment, in a thread, at each request.
         configuration.proxy = _proxy(configuration.host)
         session: dict[str, Any] = {"trust_env": False}
         if fence is not None:
@@ -90,11 +90,11 @@ class KubeClient:
         return cls(ApiClient(configuration))
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close all connections."""
         await self._api.close()
 
     async def credentials(self) -> KubeCredentials:
-        """Whom the API server knows us as: a pod's token is read anew, since it rotates."""
+        """The credentials of this process; a pod's token is read again, since it rotates."""
         known = self._api.configuration
         return KubeCredentials(
             authorization=await known.get_api_key_with_prefix("BearerToken") or "",
@@ -104,17 +104,17 @@ class KubeClient:
         )
 
     async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
-        """One object; KubeNotFound if it is not there."""
+        """One object; raises KubeNotFound if it does not exist."""
         return await self._request("GET", resource.path(name, namespace=namespace))
 
     async def list(
         self, resource: Resource, *, selector: str = "", namespace: str = "", fields: str = ""
     ) -> AsyncIterator[Page]:
-        """Every object of a kind, in pages of 500 of one version; `fields` is a field selector."""
+        """All objects of a kind at one version, in pages of 500; `fields` is a field selector."""
         token = ""
         while True:
             query = {
-                "limit": str(PAGE),
+                "limit": str(LIST_PAGE_SIZE),
                 "continue": token,
                 "labelSelector": selector,
                 "fieldSelector": fields,
@@ -131,7 +131,7 @@ class KubeClient:
                 return
 
     async def version(self, resource: Resource, *, namespace: str = "", fields: str = "") -> int:
-        """The version that a kind is at now, without its objects but for one at most."""
+        """The current version of a kind, from a list of at most one object."""
         query = {"limit": "1", "fieldSelector": fields}
         answer = await self._request("GET", resource.collection(namespace), query=query)
         return int(answer["metadata"].get("resourceVersion") or 0)
@@ -146,10 +146,10 @@ class KubeClient:
         namespace: str = "",
         fields: str = "",
     ) -> AsyncIterator[Object]:
-        """What happens to a kind after `version`, as watch events, for up to `seconds`.
+        """The watch events of a kind after `version`, bookmarks included, for up to `seconds`.
 
-        Bookmarks are among them. KubeUnavailable after `silence` seconds without any event, and
-        KubeGone where the server remembers that version no more, or is not there yet.
+        Raises KubeUnavailable after `silence` seconds without an event, and KubeGone if the API
+        server has discarded that version or has not reached it.
         """
         query = {
             "watch": "true",
@@ -168,17 +168,17 @@ class KubeClient:
                 yield _event(path, line)
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             kind = type(error).__name__
-            raise KubeUnavailable(f"WATCH {path}: cut off ({kind})") from error
+            raise KubeUnavailable(f"WATCH {path}: interrupted ({kind})") from error
         finally:
             response.response.close()
 
     async def log(
         self, pod: str, *, namespace: str, since: str = "", silence: float
     ) -> AsyncIterator[bytes]:
-        """The lines of a pod's log as they are written, each after its time and a blank.
+        """The lines of a pod's log as they are written, each prefixed with its time and a space.
 
-        From the beginning, or from the second of `since`, until the container ends. KubeUnavailable
-        after `silence` seconds without a line.
+        They start at the beginning, or at the second of `since`, and end with the container. Raises
+        KubeUnavailable after `silence` seconds without a line.
         """
         query = {"follow": "true", "timestamps": "true", "sinceTime": since}
         path = PODS.path(pod, namespace=namespace, subresource="log")
@@ -191,37 +191,37 @@ class KubeClient:
                 yield line
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             kind = type(error).__name__
-            raise KubeUnavailable(f"LOG {path}: cut off ({kind})") from error
+            raise KubeUnavailable(f"LOG {path}: interrupted ({kind})") from error
         finally:
             response.response.close()
 
     async def create(self, resource: Resource, body: Raw, *, dry_run: bool = False) -> Object:
-        """Create an object; KubeConflict if one of that name is there. Or only ask about it."""
+        """Create an object, or only validate it; raises KubeConflict if it exists."""
         path = resource.collection(body["metadata"].get("namespace", ""))
         query = {"fieldManager": group.FIELD_MANAGER, "dryRun": "All" if dry_run else ""}
         return await self._request("POST", path, body=body, query=query)
 
     async def apply(self, resource: Resource, body: Raw) -> Object:
-        """Server-side apply as our field manager, taking over fields from others."""
+        """Apply an object (server-side apply) as our field manager, with force."""
         meta = body["metadata"]
         path = resource.path(meta["name"], namespace=meta.get("namespace", ""))
         query = {"fieldManager": group.FIELD_MANAGER, "force": "true"}
         return await self._request("PATCH", path, body=body, query=query, content_type=_APPLY_PATCH)
 
     async def replace_status(self, resource: Resource, body: Raw) -> Object:
-        """Replace the status; KubeConflict if the object changed since it was read."""
+        """Replace the status; raises KubeConflict if the object changed since it was read."""
         meta = body["metadata"]
         path = resource.path(
             meta["name"], namespace=meta.get("namespace", ""), subresource="status"
         )
-        # Strict: a status field that the CRD lacks would vanish without a word.
+        # Strict: otherwise a status field that the CRD lacks is dropped silently.
         query = {"fieldManager": group.FIELD_MANAGER, "fieldValidation": "Strict"}
         return await self._request("PUT", path, body=body, query=query)
 
     async def patch(
         self, resource: Resource, name: str, body: Raw, *, namespace: str = ""
     ) -> Object:
-        """Merge patch (RFC 7386); a resourceVersion in it makes it conditional."""
+        """Apply a merge patch (RFC 7386); a resourceVersion in it makes it conditional."""
         path = resource.path(name, namespace=namespace)
         query = {"fieldManager": group.FIELD_MANAGER}
         return await self._request("PATCH", path, body=body, query=query, content_type=_MERGE_PATCH)
@@ -235,13 +235,13 @@ class KubeClient:
         uid: str = "",
         foreground: bool = False,
     ) -> None:
-        """Delete in the background; an object that is not there is no error.
+        """Delete an object in the background; a missing one is not an error.
 
-        With a `uid` only that object: KubeConflict for another one of the name. In the foreground
-        it stays, on its way out, until what it owns and what blocks it is gone.
+        With a `uid` only that object: raises KubeConflict if another one has the name. With
+        `foreground` the object exists until its blocking dependents are deleted.
         """
         path = resource.path(name, namespace=namespace)
-        # All in the body: where there is one, the API server reads no query.
+        # All in the body: the API server ignores the query if there is a body.
         body: Object = {"propagationPolicy": "Foreground" if foreground else "Background"}
         if uid:
             body["preconditions"] = {"uid": uid}
@@ -282,7 +282,7 @@ class KubeClient:
         accept: str = _JSON,
         timeout: float | aiohttp.ClientTimeout = 0,
     ) -> RESTResponse:
-        # Without the body, which is JSON already and need not be walked through.
+        # Without the body, which is JSON already and needs no conversion.
         _, url, headers, *_ = await self._api.param_serialize(
             method,
             path,
@@ -290,9 +290,9 @@ class KubeClient:
             header_params={"Accept": accept, "Content-Type": content_type},
             auth_settings=["BearerToken"],
         )
-        patience = timeout or self._timeout
+        limit = timeout or self._timeout
         try:
-            return await self._api.call_api(method, url, headers, body, _request_timeout=patience)
+            return await self._api.call_api(method, url, headers, body, _request_timeout=limit)
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             kind = type(error).__name__
             raise KubeUnavailable(f"{method} {path}: no answer ({kind})") from error
@@ -301,7 +301,7 @@ class KubeClient:
 
 
 async def _lines(stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:
-    """Lines of any length: `StreamReader.readline` gives up at 128 KiB, an object may be 3 MiB."""
+    """Lines of any length: `StreamReader.readline` fails at 128 KiB, an object may have 3 MiB."""
     rest = bytearray()
     async for chunk in stream.iter_any():
         *whole, last = chunk.split(b"\n")
@@ -312,11 +312,11 @@ async def _lines(stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:
 
 
 def _event(path: str, line: bytes) -> Object:
-    """One watch event; an ERROR event is raised as what it says."""
+    """One watch event; an ERROR event is raised."""
     try:
         event = cast(Object, json.loads(line))
     except ValueError:
-        raise KubeUnavailable(f"WATCH {path}: cut off within an event") from None
+        raise KubeUnavailable(f"WATCH {path}: interrupted within an event") from None
     if event.get("type") == "ERROR":
         status = event.get("object", {})
         raise _refused("WATCH", path, status.get("code", 500), str(status.get("message", "")))
@@ -324,7 +324,7 @@ def _event(path: str, line: bytes) -> Object:
 
 
 async def configuration_of(kubeconfig: str | None) -> Configuration:
-    """How the API server is reached, by a kubeconfig or else as the pod's service account."""
+    """The configuration of a kubeconfig, or else of the pod's service account."""
     configuration = Configuration()
     try:
         if kubeconfig:
@@ -333,19 +333,19 @@ async def configuration_of(kubeconfig: str | None) -> Configuration:
             config.load_incluster_config(client_configuration=configuration)
     except (ConfigException, OSError) as error:
         where = f"kubeconfig {kubeconfig}" if kubeconfig else "the pod's service account"
-        message = f"{where} can't be used: {error}; KUBECONFIG names the file outside a cluster"
+        message = f"{where} can't be used: {error}; outside a cluster, set KUBECONFIG to a file"
         raise InvalidSettings(message) from error
     return configuration
 
 
 def _proxy(host: str) -> str | None:
-    """The proxy that the environment names for the API server; None where it is asked directly."""
+    """The proxy for the API server in the environment, if there is one."""
     parts = urlsplit(host)
     return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
 
 
 def _message(data: bytes) -> str:
-    """The message of a metav1.Status, or the start of whatever came instead."""
+    """The message of a metav1.Status, or the start of the body."""
     try:
         return str(json.loads(data)["message"])
     except (ValueError, KeyError, TypeError):
@@ -358,7 +358,7 @@ def _refused(method: str, path: str, status: int, message: str) -> KubeError:
         return KubeNotFound(text, status=status)
     if status == 409:
         return KubeConflict(text, status=status)
-    if status == 410 or (status == 504 and _AHEAD in message):
+    if status == 410 or (status == 504 and _VERSION_AHEAD in message):
         return KubeGone(text, status=status)
     if status in (400, 401, 403, 405, 413, 415, 422):
         return KubeRejected(text, status=status)

@@ -1,4 +1,4 @@
-"""Kubernetes Events: what people read with `kubectl describe`."""
+"""Posts Kubernetes Events, which `kubectl describe` shows."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ MESSAGE_LIMIT = 1024
 
 
 class EventWriter(Protocol):
-    """The part of the client that events need."""
+    """The method of the API client that posts Events."""
 
     async def create(self, resource: Resource, body: Raw) -> Object:
         """Create an object."""
 
 
 class EventRecorder:
-    """Posts events; a failure is logged and never stops the work that it tells of."""
+    """Posts Events; a failure is only logged."""
 
     def __init__(self, client: EventWriter, *, instance: str) -> None:
         self._client = client
@@ -38,12 +38,12 @@ class EventRecorder:
         *,
         kind: Literal["Normal", "Warning"] = "Normal",
     ) -> None:
-        """Post one event about an object; events of cluster-scoped objects go to `default`."""
+        """Post one Event; Events of cluster-scoped objects are in the namespace `default`."""
         body = self._event(about, reason, message, kind, datetime.datetime.now(datetime.UTC))
         try:
             await self._client.create(EVENTS, body)
         except KubeError as error:
-            logger.warning("event %s was not posted: %s", reason, error)
+            logger.warning("cannot post the Event %s: %s", reason, error)
 
     def _event(
         self, about: Raw, reason: str, message: str, kind: str, now: datetime.datetime

@@ -1,8 +1,7 @@
-"""The fence before the API server: the last thing before a request goes onto its connection.
+"""Checks the fence immediately before a request is written to its connection.
 
-Not earlier: a request may wait for a free connection, or for one to be made, longer than a Lease
-is held. And not once: aiohttp writes a request's bytes in a task of their own, and a process that
-is stopped between the two goes on there.
+Not earlier: a request may wait for a connection longer than the Lease is valid. And twice: aiohttp
+writes the bytes of a request in a separate task, and the process may be paused in between.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ _READING: Final = ("GET", "HEAD", "OPTIONS")
 
 
 def fenced(fence: Fence) -> type[ClientRequest]:
-    """A class of requests, for an aiohttp session, that raise LeaseLost behind the fence."""
+    """A request class for an aiohttp session; writes raise LeaseLost if the fence is closed."""
 
     class Fenced(ClientRequest):
         async def send(self, conn: Connection) -> ClientResponse:
@@ -38,15 +37,15 @@ def fenced(fence: Fence) -> type[ClientRequest]:
                 if self.method not in _READING:
                     fence.check()
             except LeaseLost as error:
-                _give_up(conn, error)
+                _abort(conn, error)
             else:
                 await super().write_bytes(writer, conn, content_length)
 
     return Fenced
 
 
-def _give_up(conn: Connection, error: LeaseLost) -> None:
-    """Whoever waits for the answer gets the error."""
+def _abort(conn: Connection, error: LeaseLost) -> None:
+    """Close the connection; the waiting caller gets the error."""
     if conn.protocol is not None:
         conn.protocol.set_exception(error)
     conn.close()

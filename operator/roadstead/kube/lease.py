@@ -1,17 +1,17 @@
-"""Who leads, as a Lease says it: the rules, without any I/O.
+"""The rules of the election by a Lease, without I/O.
 
-They are those of client-go's leaderelection, made stricter where a Lease is changed by hand:
+They are those of client-go's leaderelection, but stricter if a Lease is edited manually:
 
-- Nobody's clock but one's own counts. A record counts as renewed when it is *seen* to be another
-  one; the times in it are for people.
-- Who leads may write for `deadline` seconds after the moment at which its last renewal was sent.
-  Another takes the place `duration` seconds after it saw the last change. What lies between is for
-  requests that are under way.
-- A place is taken by a write that holds only for the version that was looked at for so long.
-- Who leads and finds another's name, or none, has lost. Who does not lead and finds its own name
-  has not won: somebody wrote it there.
-- A record without a holder is free at once only if its holder let go of it, which shows in its
-  duration, or if nobody ever held it. A Lease that is gone is made anew, and only then waited for.
+- Only the candidate's own clock counts. A record counts as renewed when a changed one is *read*;
+  the times in it are for people.
+- The leader may write for `deadline` seconds after it sent its last renewal. Another candidate
+  acquires the Lease `duration` seconds after it read the last change. The time in between is for
+  requests in flight.
+- The Lease is acquired by a write that is conditional on the version that was read.
+- A leader that reads another holder, or none, has lost the Lease. A candidate that reads its own
+  name without having written it does not lead.
+- A record without a holder can be acquired at once only if its holder released it, which its
+  duration shows, or if it was never held. A deleted Lease is created again, then waited for.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from typing import Final, Self
 from roadstead.api.raw import Raw, section
 
 RELEASED_SECONDS: Final = 1
-"""The duration in a record whose holder let go of it, as client-go writes it."""
-LONGEST_SECONDS: Final = 300
-"""No record is waited for longer: a longer duration than any setting was written by hand."""
+"""The duration in a released record, as client-go writes it."""
+MAX_LEASE_SECONDS: Final = 300
+"""The longest wait for a record: no setting allows a longer duration."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ class LeaseTimes:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LeaseRecord:
-    """A Lease's spec; `version` is the resourceVersion, empty for what is to be written."""
+    """The spec of a Lease; `version` is its resourceVersion, empty if it is new."""
 
     holder: str = ""
     acquired: str = ""
@@ -50,7 +50,7 @@ class LeaseRecord:
 
     @classmethod
     def parse(cls, raw: Raw) -> Self:
-        """From a Lease, or one that lacks anything."""
+        """Parse a Lease, in which any field may be missing."""
         spec = section(raw, "spec")
         return cls(
             holder=spec.get("holderIdentity") or "",
@@ -62,7 +62,7 @@ class LeaseRecord:
         )
 
     def spec(self) -> Raw:
-        """As a Lease's spec."""
+        """The spec as JSON."""
         return {
             "holderIdentity": self.holder,
             "acquireTime": self.acquired or None,
@@ -73,17 +73,17 @@ class LeaseRecord:
 
     @property
     def released(self) -> bool:
-        """Whether its holder let go of it."""
+        """Whether its holder released it."""
         return not self.holder and self.duration == RELEASED_SECONDS
 
     @property
     def unused(self) -> bool:
-        """Whether nobody ever held it, as the chart makes it."""
+        """Whether it was never held, as the chart creates it."""
         return not self.holder and not self.renewed
 
 
 class Known(enum.Enum):
-    """What the last answer said of the Lease."""
+    """The state of the Lease by the last answer."""
 
     NOTHING = "nothing"
     ABSENT = "absent"
@@ -91,36 +91,36 @@ class Known(enum.Enum):
 
 
 class Action(enum.Enum):
-    """What is asked of the API server."""
+    """A request to the API server."""
 
     READ = "read"
     WRITE = "write"
-    """Refused unless the version is the one that was seen."""
+    """Fails if the version is not the one that was read."""
     CREATE = "create"
-    """Refused unless there is none."""
+    """Fails if the Lease exists."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LeaseStep:
-    """`action` after `delay` seconds, unless something else makes sense by then."""
+    """`action` after `delay` seconds; then the next step is computed again."""
 
     action: Action
     delay: float
     record: LeaseRecord
-    """What to write; for a read nothing."""
+    """The record to write; empty for a read."""
 
 
 class Election:
-    """One candidate: told what was asked and what came of it, says what to do next.
+    """One candidate: computes the next step from its requests and their results.
 
-    `now` is always the candidate's own clock, `stamp` the time of day for people to read.
+    `now` is always the candidate's own clock, `stamp` the time of day, for people.
     """
 
     def __init__(self, identity: str, times: LeaseTimes) -> None:
         self.identity = identity
         self.times = times
         self.held_until: float | None = None
-        """The end of what it may write; None before it led."""
+        """Until when it may write; None before it led."""
         self._known = Known.NOTHING
         self._seen = LeaseRecord()
         self._since = float("-inf")
@@ -130,7 +130,7 @@ class Election:
 
     @property
     def holder(self) -> str:
-        """Who held the Lease when it was seen last; empty for nobody."""
+        """The holder of the Lease when it was last read; empty without one."""
         return self._seen.holder
 
     def leads(self, now: float) -> bool:
@@ -138,24 +138,24 @@ class Election:
         return self.held_until is not None and now < self.held_until
 
     def lost(self, now: float) -> bool:
-        """Whether it led and may write no more."""
+        """Whether it led and may no longer write."""
         return self.held_until is not None and now >= self.held_until
 
     def next(self, now: float, stamp: str) -> LeaseStep:
-        """What to do, and when."""
+        """The next step."""
         action, at, record = (
             self._as_leader(stamp) if self.leads(now) else self._as_candidate(now, stamp)
         )
         return LeaseStep(action=action, delay=max(0.0, at - now), record=record)
 
-    def asks(self, step: LeaseStep, now: float) -> None:
-        """The step's request is about to be sent."""
+    def on_send(self, step: LeaseStep, now: float) -> None:
+        """Record that the request of a step is about to be sent."""
         self._asked = now
         if step.record.holder:
             self._claim = step.record.acquired
 
-    def read(self, record: LeaseRecord | None, now: float) -> None:
-        """The answer was the Lease as it is; None if there is none."""
+    def on_read(self, record: LeaseRecord | None, now: float) -> None:
+        """Record that the Lease was read; None if it does not exist."""
         if record is None:
             self._missed = self._missed if self._known is Known.ABSENT else now
             self._known = Known.ABSENT
@@ -166,20 +166,20 @@ class Election:
         if record.version != self._seen.version:
             self._seen, self._since = record, now
 
-    def wrote(self, record: LeaseRecord, version: str, *, sent: float, now: float) -> None:
-        """The answer was that what was sent at `sent` is written."""
+    def on_written(self, record: LeaseRecord, version: str, *, sent: float, now: float) -> None:
+        """Record that the request sent at `sent` has written the Lease."""
         self._known = Known.SEEN
         self._seen, self._since = dataclasses.replace(record, version=version), now
         until = sent + self.times.deadline
         if record.holder and until > now:
             self.held_until = until
 
-    def failed(self) -> None:
-        """There was no answer, or a refusal: what is there now has to be read."""
+    def on_failure(self) -> None:
+        """Record that a request failed or had no answer: the Lease must be read."""
         self._known = Known.NOTHING
 
     def release(self, now: float, stamp: str) -> LeaseRecord | None:
-        """What to write to let go of the Lease; None if it isn't held. It leads no more."""
+        """Stop leading; returns the record that releases the Lease, None if it is not held."""
         held, self.held_until = self.leads(now), now
         if not held:
             return None
@@ -203,15 +203,15 @@ class Election:
     def _as_candidate(self, now: float, stamp: str) -> tuple[Action, float, LeaseRecord]:
         again = self._asked + self.times.renew / 2
         if self._known is Known.ABSENT:
-            # Who holds it has time to make it anew. If it does not, this is nobody's yet: the
-            # holder may still write, and finds out that it has lost.
+            # The leader has time to create it again. If it does not, the new Lease has no holder
+            # yet: the leader may still write, and reads that it has lost the Lease.
             vacant = LeaseRecord(renewed=stamp, duration=self.times.duration)
             return Action.CREATE, max(again, self._missed + 2 * self.times.renew), vacant
         if self._known is Known.NOTHING:
             return Action.READ, again, LeaseRecord()
-        free = self._since + self._patience()
-        if now < free:
-            return Action.READ, min(again, free), LeaseRecord()
+        available = self._since + self._wait_seconds()
+        if now < available:
+            return Action.READ, min(again, available), LeaseRecord()
         claim = LeaseRecord(
             holder=self.identity,
             acquired=stamp,
@@ -222,11 +222,11 @@ class Election:
         )
         return Action.WRITE, now, claim
 
-    def _patience(self) -> float:
-        """How long the record must be seen unchanged before its place may be taken."""
+    def _wait_seconds(self) -> float:
+        """How long the record must be unchanged before the Lease may be acquired."""
         seen = self._seen
         if seen.released or (seen.holder == self.identity and seen.acquired == self._claim):
-            return 0  # In the second case our claim came through, and only its answer did not.
+            return 0  # In the second case our write succeeded, and only its answer was lost.
         if seen.unused:
-            return 2 * self.times.renew  # Should it have been emptied by hand, that is noticed.
-        return max(self.times.duration, min(seen.duration, LONGEST_SECONDS))
+            return 2 * self.times.renew  # If it was cleared manually, the leader notices.
+        return max(self.times.duration, min(seen.duration, MAX_LEASE_SECONDS))

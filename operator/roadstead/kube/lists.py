@@ -1,4 +1,4 @@
-"""Bringing the watch cache to what a list says: at the start, and when a watch began anew."""
+"""Updates the watch cache from a list: at the start, and when a watch restarts."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from roadstead.kube.watch_cache import Name, WatchCache
 
 
 class Lister(Protocol):
-    """The part of the API client that lists."""
+    """The method of the API client that lists."""
 
     def list(self, resource: Resource, *, selector: str = "") -> AsyncIterator[Page]:
-        """Every object of a kind, in pages of one version."""
+        """All objects of a kind at one version, in pages."""
 
 
 async def refresh(
     client: Lister, cache: WatchCache, resource: Resource, *, selector: str = ""
 ) -> list[Raw]:
-    """List a kind into the cache; the objects that changed and those that vanished meanwhile.
+    """List a kind into the cache; returns the objects that were changed or deleted meanwhile.
 
-    A watch that was cut off tells nothing of what was deleted in between: only a list does.
-    Raises ClusterRestored where the list contradicts what the cache has.
+    An interrupted watch does not report the deletions in between: only a list shows them.
+    Raises ClusterRestored if the list contradicts the cache.
     """
     seen = cache.seen(resource)
     changed: list[Raw] = []
@@ -37,7 +37,7 @@ async def refresh(
         for raw in page.items:
             require_consistent(cache, resource, raw, version)
             listed.add((raw["metadata"].get("namespace", ""), raw["metadata"]["name"]))
-            # As the cache has them, which is a quarter of each: thousands may have changed.
+            # The reduced objects, a quarter of the size: thousands may have changed.
             changed += cache.take(resource, raw)
     gone = [
         cache.remove(resource, name, at=version)

@@ -1,8 +1,8 @@
-"""Who set which field of an object, as the API server keeps it for server-side apply.
+"""The managedFields of an object: which manager set which field.
 
-An apply takes away what the same manager applied before and applies no more. What it *created* or
-patched is another entry, which no apply ever takes from: a field that only the first write had
-would stay for ever. So our entries are made one, as client-go's `util/csaupgrade` does.
+An apply removes the fields that the same manager applied before and no longer applies. Fields that
+it *created* or patched are in another entry, from which an apply removes nothing: a field that only
+the create had would stay forever. So our entries are merged, as client-go's `util/csaupgrade` does.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from roadstead.api.raw import Raw
 
 
 def as_applied(raw: Raw) -> list[Raw] | None:
-    """The `managedFields` in which all that we set was applied; None where that is so already."""
+    """The `managedFields` with all our fields as applied; None if that is so already."""
     entries = raw["metadata"].get("managedFields") or []
     ours = [entry for entry in entries if _is_ours(entry)]
     if all(entry["operation"] == "Apply" for entry in ours):
@@ -37,7 +37,7 @@ def _is_ours(entry: Raw) -> bool:
 
 
 def _union(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """FieldsV1 are objects all the way down; an empty one is a leaf."""
+    """The union of two FieldsV1, which are nested objects; an empty object is a leaf."""
     return {
         **one,
         **{name: _union(one.get(name, {}), below) for name, below in other.items()},

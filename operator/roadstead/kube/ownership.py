@@ -1,4 +1,4 @@
-"""Whose an object is: neither a name nor a label makes it a child of a ModelServe."""
+"""The owner of an object: neither a name nor a label makes it a child of a ModelServe."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from roadstead.kube.managed_fields import is_managed
 
 
 class Ownership(enum.Enum):
-    """What an object is to a ModelServe whose child has this kind and name."""
+    """The relation of an object to a ModelServe whose child has this kind and name."""
 
     OURS = "ours"
     """It has the owner reference, and our field manager wrote it."""
     DAMAGED = "damaged"
-    """One of the two is missing: it is deleted and created anew, never adopted."""
+    """One of the two is missing: it is deleted and created again, never adopted."""
     OTHERS = "others"
-    """Somebody else's: it is left alone."""
+    """It has another owner and is not changed."""
 
 
 def ownership(observed: Raw, server_uuid: str, *, managed: bool) -> Ownership:
-    """`managed` says whether our field manager has an entry: a cached object has none to read.
+    """The ownership; `managed` is whether our field manager has an entry, which the cache drops.
 
-    The label alone counts for nothing, since anybody who can create the object can set it.
+    The label alone does not count, since every user who can create the object can set it.
     """
     owned = server_uuid in owners(observed)
     if owned and managed:
@@ -34,7 +34,7 @@ def ownership(observed: Raw, server_uuid: str, *, managed: bool) -> Ownership:
 
 
 def belongs(observed: Raw, server_uuid: str) -> bool:
-    """Whether an object as the API server returned it is a child of this server."""
+    """Whether an object, as the API server returned it, is a child of this server."""
     return ownership(observed, server_uuid, managed=is_managed(observed)) is Ownership.OURS
 
 
@@ -45,31 +45,31 @@ def owners(raw: Raw) -> dict[str, str]:
 
 
 def is_orphan(raw: Raw, *, managed: bool) -> bool:
-    """Whether it is a child that a deletion with `--cascade=orphan` has left without an owner."""
+    """Whether it is a child that has lost its owner by a deletion with `--cascade=orphan`."""
     label = section(raw, "metadata", "labels").get(LABEL_MANAGED_BY)
     return managed and label == FIELD_MANAGER and bool(_label(raw)) and not owners(raw)
 
 
 def intact(manifest: Raw, observed: Raw) -> bool:
-    """Whether it has the labels and the owner still that it was written with, and perhaps more."""
+    """Whether it still has the labels and the owner of its manifest; it may have more."""
     wanted, found = (section(each, "metadata", "labels") for each in (manifest, observed))
     return wanted.items() <= found.items() and owners(manifest).items() <= owners(observed).items()
 
 
-def taken(manifest: Raw, live: Raw) -> KubeConflict | NameTaken:
-    """The error for a name that `live`, as the API server returned it, has.
+def name_taken_error(manifest: Raw, live: Raw) -> KubeConflict | NameTaken:
+    """The error for a name in use by `live`, an object as the API server returned it.
 
-    What an earlier ModelServe of the same name left is deleted soon, so that is retried.
+    Children of an earlier ModelServe of the same name are deleted soon: the error is retried.
     """
     meta = live["metadata"]
     where = f"{manifest['kind']} {meta['namespace']}/{meta['name']}"
-    if meta.get("deletionTimestamp") or _is_left(manifest, live):
-        return KubeConflict(f"{where} is left from an earlier ModelServe and still has to go")
+    if meta.get("deletionTimestamp") or _is_leftover(manifest, live):
+        return KubeConflict(f"{where} of an earlier ModelServe still exists and is being deleted")
     advice = "is not owned by this ModelServe; delete it, or rename the ModelServe"
     return NameTaken(f"{where} already exists and {advice}", status=409)
 
 
-def _is_left(manifest: Raw, live: Raw) -> bool:
+def _is_leftover(manifest: Raw, live: Raw) -> bool:
     """Whether another ModelServe of the same name owns it, or owned it."""
     ours = owners(manifest)
     others = {name for uid, name in owners(live).items() if uid not in ours}

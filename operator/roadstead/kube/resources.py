@@ -1,4 +1,4 @@
-"""The kinds that Roadstead reads and writes, and their paths in the API."""
+"""The kinds that Roadstead reads and writes, with their API paths."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from roadstead.errors import KubeRejected
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Resource:
-    """One kind: `group` is empty for the core API."""
+    """One kind; `group` is empty for the core API."""
 
     group: str
     version: str
@@ -22,27 +22,25 @@ class Resource:
 
     @property
     def api_version(self) -> str:
-        """As in an object's `apiVersion`."""
+        """The `apiVersion` of its objects."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
     def collection(self, namespace: str = "") -> str:
-        """The path of all objects, or of those in a namespace; KubeRejected for no name of one."""
+        """The path of all objects, or of a namespace's; raises KubeRejected for an invalid name."""
         root = f"/apis/{self.group}" if self.group else "/api"
-        within = f"/namespaces/{_part(namespace)}" if self.namespaced and namespace else ""
+        within = f"/namespaces/{_segment(namespace)}" if self.namespaced and namespace else ""
         return f"{root}/{self.version}{within}/{self.plural}"
 
     def path(self, name: str, *, namespace: str = "", subresource: str = "") -> str:
-        """The path of one object, or of its subresource; KubeRejected for what is no name."""
-        path = f"{self.collection(namespace)}/{_part(name)}"
-        return f"{path}/{_part(subresource)}" if subresource else path
+        """The path of an object or its subresource; raises KubeRejected for an invalid name."""
+        path = f"{self.collection(namespace)}/{_segment(name)}"
+        return f"{path}/{_segment(subresource)}" if subresource else path
 
 
-def _part(text: str) -> str:
-    """A part of a path, quoted; KubeRejected for one that would lead to another place."""
+def _segment(text: str) -> str:
+    """A quoted path segment; raises KubeRejected if it would change the path."""
     if "/" in text or not text.strip("."):
-        message = (
-            f"{text[:64]!r} is not the name of an object: write one without '/' and not of dots"
-        )
+        message = f"invalid object name {text[:64]!r}: expected a name without '/', not only dots"
         raise KubeRejected(message, status=400)
     return quote(text, safe="")
 
@@ -86,10 +84,10 @@ HTTPROUTES = Resource(
     group="gateway.networking.k8s.io", version="v1", plural="httproutes", kind="HTTPRoute"
 )
 ROUTES = (INGRESSROUTES, HTTPROUTES, MIDDLEWARES)
-"""What a ModelServe owns where there is a gateway, and whose kinds may not be installed."""
+"""The children of a ModelServe with a gateway; their kinds may not be installed."""
 
 CHILDREN = (DEPLOYMENTS, SERVICES, SERVICEACCOUNTS, NETWORKPOLICIES)
-"""What a ModelServe owns and what is watched for it; its Secret is written, never watched."""
+"""The children of a ModelServe that are watched; its Secrets are not watched."""
 
 _BY_KIND = {
     (item.api_version, item.kind): item
@@ -98,5 +96,5 @@ _BY_KIND = {
 
 
 def resource_of(manifest: Raw) -> Resource:
-    """The resource of an object by its apiVersion and kind; KeyError for a kind not ours."""
+    """The resource of an object by its apiVersion and kind; KeyError for an unknown kind."""
     return _BY_KIND[manifest["apiVersion"], manifest["kind"]]

@@ -1,4 +1,4 @@
-"""One copy of what many objects have in common: a thousand Deployments differ in a few strings."""
+"""Shares equal parts of objects: a thousand Deployments differ in few strings."""
 
 from __future__ import annotations
 
@@ -6,22 +6,19 @@ import sys
 from itertools import chain
 from typing import Any, Final
 
-LIMIT: Final = 10_000
-"""How many parts are known at once, about half a MiB; beyond, what is common is learnt anew."""
-LONGEST: Final = 64
-"""Characters of a string that is kept once; longer ones are rarely the same."""
+MAX_SHARED_PARTS: Final = 10_000
+"""The number of shared parts, about half a MiB; beyond it, sharing starts again."""
+MAX_INTERNED_CHARACTERS: Final = 64
+"""The longest string that is interned; longer ones are rarely equal."""
 
 _LIST: Final = 0
-"""The id of no object: a list is no dict of the same parts."""
+"""An ID that no object has; it distinguishes a list from a dict of the same parts."""
 
 
 class Sharing:
-    """Gives back what it is given, made of parts that earlier ones have too.
+    """Replaces the parts of values by equal parts of earlier values; results are read-only."""
 
-    What it gave is in others as well: nobody may change it.
-    """
-
-    def __init__(self, limit: int = LIMIT) -> None:
+    def __init__(self, limit: int = MAX_SHARED_PARTS) -> None:
         self._limit = limit
         self._parts: dict[tuple[int, ...], Any] = {}
 
@@ -29,16 +26,16 @@ class Sharing:
         return len(self._parts)
 
     def of(self, value: Any) -> Any:
-        """The value, which is as JSON has it: dicts with strings for keys, lists, and the rest."""
+        """The value, a JSON value, built from shared parts."""
         if len(self._parts) >= self._limit:
             self._parts.clear()
         return self._of(value)
 
     def _of(self, value: Any) -> Any:
-        # A part is known by the identity of its own parts, which it keeps alive itself.
+        # The key of a part is the identity of its own parts, which it keeps alive.
         kind = type(value)
         if kind is str:
-            return sys.intern(value) if len(value) <= LONGEST else value
+            return sys.intern(value) if len(value) <= MAX_INTERNED_CHARACTERS else value
         if kind is dict:
             made = {sys.intern(name): self._of(part) for name, part in value.items()}
             return self._parts.setdefault(tuple(map(id, chain(made, made.values()))), made)

@@ -1,4 +1,4 @@
-"""One kind kept in the watch cache: list, watch, and list anew when the watch was lost."""
+"""Keeps one kind in the watch cache: lists, watches, and lists again after an error."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ logger = logging.getLogger(__name__)
 
 WATCH_SECONDS: Final = 300
 WATCH_TIMEOUT_SECONDS: Final = 90.0
-"""The API server sends a bookmark about once a minute, so a silent watch is a dead one."""
+"""The API server sends a bookmark about once a minute, so a silent watch has failed."""
 MAX_WATCH_BACKOFF_SECONDS: Final = 15.0
 
 
 class WatchClient(Protocol):
-    """The part of the API client that watches."""
+    """The methods of the API client that this module uses."""
 
     def list(
         self, resource: Resource, *, selector: str = "", namespace: str = "", fields: str = ""
     ) -> AsyncIterator[Page]:
-        """Every object of a kind, in pages of one version."""
+        """All objects of a kind at one version, in pages."""
 
     async def version(self, resource: Resource, *, namespace: str = "", fields: str = "") -> int:
-        """The version that a kind is at now."""
+        """The current version of a kind."""
 
     def watch(
         self,
@@ -47,25 +47,24 @@ class WatchClient(Protocol):
         namespace: str = "",
         fields: str = "",
     ) -> AsyncIterator[Object]:
-        """Watch events after `version`, bookmarks too."""
+        """The watch events after `version`, bookmarks included."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Scope:
-    """Which objects of a kind: all of them, those of a namespace, those of a field selector."""
+    """The objects of a kind to watch: all, or those of a namespace or a field selector."""
 
     namespace: str = ""
     fields: str = ""
 
 
 class Watcher:
-    """Keeps one kind in the cache until cancelled; no error ends it.
+    """Keeps one kind in the cache until cancelled; errors are logged.
 
-    A watch that has told nothing for `silence` seconds is given up, and the kind is listed anew.
-
-    So it is after the API server was away, which may come back with an older state; else the
-    version that it is at is compared before a watch resumes. Where the state went back, the whole
-    cache is dropped, and all of its watchers list anew.
+    A watch that is silent for `silence` seconds is closed, and the kind is listed again. So it is
+    after the API server was unavailable, since it may return with an older state. Otherwise its
+    version is compared before a watch resumes. After a restore of etcd, the whole cache is dropped
+    and all watchers list again.
     """
 
     def __init__(
@@ -88,17 +87,17 @@ class Watcher:
         self._sleep = sleep
         self._version = 0
         self._alive: float | None = None
-        self._heard = False
+        self._received = False
         self._until: asyncio.Timeout | None = None
         cache.on_drop(self._restart)
 
     @property
     def name(self) -> str:
-        """The plural of what is watched."""
+        """The plural of the watched kind."""
         return self._resource.plural
 
     def silence(self) -> float:
-        """Seconds since the API server last told anything; infinite before the first list."""
+        """Seconds since the last event; infinite before the first list."""
         return float("inf") if self._alive is None else self._clock() - self._alive
 
     async def run(self) -> None:
@@ -109,7 +108,7 @@ class Watcher:
             try:
                 await self._attempt()
             except KubeGone:
-                logger.info("%s are listed anew", self.name)
+                logger.info("listing %s again", self.name)
                 self._version = 0
             except ClusterRestored as error:
                 logger.warning("%s; the caches are dropped", error)
@@ -118,13 +117,13 @@ class Watcher:
                 logger.warning("the watch of %s failed: %s", self.name, error)
                 failed = True
                 self._forget()
-            # A server that ends watches at once must not be asked thousands of times a second.
+            # A server that ends watches at once must not get thousands of requests a second.
             failures = failures + 1 if failed or self._clock() - started < 1 else 0
             await self._sleep(_pause(failures))
 
     async def _attempt(self) -> None:
-        """List if need be, and watch; KubeGone where the cache was dropped meanwhile."""
-        self._heard = False
+        """List if necessary, and watch; raises KubeGone if the cache was dropped meanwhile."""
+        self._received = False
         try:
             async with asyncio.timeout(None) as self._until:
                 await self._once()
@@ -134,17 +133,17 @@ class Watcher:
             self._until = None
 
     def _restart(self) -> None:
-        """The cache was dropped: nothing is known until the kind is listed again."""
+        """Start again with a list, since the cache was dropped."""
         self._version, self._alive = 0, None
         if self._until is not None and not self._until.expired():
             self._until.reschedule(asyncio.get_running_loop().time())
 
     def _forget(self) -> None:
-        """After a long silence list anew: a watch would tell nothing before its next bookmark.
+        """List again after a long silence: a resumed watch is silent until its next bookmark.
 
-        After an attempt at which nothing was heard too: the API server may have been away.
+        Also after an attempt without any event: the API server may have been unavailable.
         """
-        if not self._heard or self.silence() >= self._silence:
+        if not self._received or self.silence() >= self._silence:
             self._version = 0
 
     async def _once(self) -> None:
@@ -164,11 +163,11 @@ class Watcher:
             fields=self._scope.fields,
         )
         async for event in events:
-            self._alive, self._heard = self._clock(), True
+            self._alive, self._received = self._clock(), True
             self._take(event)
 
     async def _require_no_restore(self) -> None:
-        """A watch from a version that the cluster is not at any more would tell nothing."""
+        """Check the version: after a restore, a watch from the old version would be silent."""
         scope, seen = self._scope, self._cache.seen(self._resource)
         current = await self._client.version(
             self._resource, namespace=scope.namespace, fields=scope.fields
@@ -194,26 +193,26 @@ class Watcher:
 
 
 class _Scoped:
-    """A lister of one scope, which tells of which version the list was."""
+    """A lister of one scope, which reports the version of the list."""
 
-    def __init__(self, client: WatchClient, scope: Scope, told: Callable[[int], None]) -> None:
+    def __init__(self, client: WatchClient, scope: Scope, listed: Callable[[int], None]) -> None:
         self._client = client
         self._scope = scope
-        self._told = told
+        self._listed = listed
 
     async def list(self, resource: Resource, *, selector: str = "") -> AsyncIterator[Page]:
-        """Every object of the scope."""
+        """All objects of the scope."""
         scope = self._scope
         pages = self._client.list(
             resource, selector=selector, namespace=scope.namespace, fields=scope.fields
         )
         async for page in pages:
-            self._told(page.version)
+            self._listed(page.version)
             yield page
 
 
 def _pause(failures: int) -> float:
-    """Seconds before the next attempt: none after success, then doubling, half of it random."""
+    """Seconds before the next attempt: none after success, then doubled, with half random."""
     if not failures:
         return 0.0
     delay = min(MAX_WATCH_BACKOFF_SECONDS, 0.1 * 2.0 ** min(failures, 16))

@@ -1,4 +1,4 @@
-"""What the watches have told: the objects as they were last seen."""
+"""The watch cache: the objects in their last known state."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ Index = Callable[[Raw], Collection[str]]
 
 
 GONE_KEPT: Final = 10_000
-"""How many objects that are gone are remembered."""
+"""How many deleted objects are remembered."""
 
 
 def server_of(raw: Raw) -> tuple[str, ...]:
-    """The index of children and pods: the UUID of their server, from its label."""
+    """The index of children and pods: the UUID of their server, from the label."""
     uuid = section(raw, "metadata", "labels").get(LABEL_SERVER_UUID)
     return (uuid,) if uuid else ()
 
 
 class WatchCache:
-    """Objects by kind and name, by UID, and by one index per kind (`server_of` without another).
+    """Objects by kind and name, by UID, and by one index per kind (default: `server_of`).
 
-    It may lag behind the API server, never run ahead of it: an older version of an object does
-    not replace a newer one, whichever way it came (watch, list, or the answer to a write), and
-    the late answer to a write does not bring back an object that is gone.
+    The cache may be behind the API server, never ahead: an older version of an object does not
+    replace a newer one from any source (watch, list, or the response to a write), and a late
+    response to a write does not restore a deleted object.
 
-    Of each object it keeps what `keep` says for its kind, all but managedFields without that.
-    Objects share what they have in common, which is most of it: they are to be read only.
+    Each object is reduced by `keep` for its kind, or else stored without managedFields. Objects
+    share their common parts, so they are read-only.
     """
 
     def __init__(
@@ -61,36 +61,33 @@ class WatchCache:
         self._sharing = Sharing()
 
     def __len__(self) -> int:
-        """How many objects there are."""
+        """The number of objects."""
         return len(self._names)
 
     def listed(self, resource: Resource) -> int:
-        """The version of the last list of a kind: what it did not have is not in here either.
-
-        0 before the first.
-        """
+        """The version of the last list of a kind; 0 before the first."""
         return self._listed.get(resource, 0)
 
     def note_list(self, resource: Resource, version: int) -> None:
-        """A list of this version has been taken in whole."""
+        """Record that a whole list of this version was put in."""
         self._listed[resource] = version
         self.dropped.discard(resource)
         self.note_version(resource, version)
 
     def seen(self, resource: Resource) -> int:
-        """The highest version of a kind that was read: of an object, a list or a bookmark."""
+        """The highest version read of a kind: from an object, a list or a bookmark."""
         return self._seen.get(resource, 0)
 
     def note_version(self, resource: Resource, version: int) -> None:
-        """A version of a kind was read."""
+        """Record that a version of a kind was read."""
         self._seen[resource] = max(self.seen(resource), version)
 
     def on_drop(self, call: Callable[[], None]) -> None:
-        """Have this called each time that everything is dropped."""
+        """Register a callback for each drop of the whole cache."""
         self._on_drop.append(call)
 
     def drop(self) -> None:
-        """Forget everything, the deleted objects too: the cluster's state went back."""
+        """Forget everything, including deleted objects, after a restore of etcd."""
         for resource, objects in self._objects.items():
             for name in list(objects):
                 self._drop(resource, name)
@@ -102,16 +99,16 @@ class WatchCache:
             call()
 
     def get(self, resource: Resource, name: str, namespace: str = "") -> Raw | None:
-        """One object as last seen."""
+        """One object in its last known state."""
         return self._objects[resource].get((namespace, name))
 
     def current(self, resource: Resource, raw: Raw) -> Raw | None:
-        """This very object as last seen; None if it is gone, or another one has its name now."""
+        """The object with the same UID; None if it was deleted or another one has its name."""
         found = self._objects[resource].get(_name(raw))
         return found if found is not None and uid_of(found) == uid_of(raw) else None
 
     def is_managed(self, raw: Raw) -> bool:
-        """Whether our field manager has set a field of this very object, as last seen."""
+        """Whether our field manager has set a field of the object with this UID."""
         return uid_of(raw) in self._managed
 
     def name_of(self, uid: str) -> Name | None:
@@ -119,35 +116,35 @@ class WatchCache:
         return self._names.get(uid)
 
     def all(self, resource: Resource) -> list[Raw]:
-        """Every object of a kind."""
+        """All objects of a kind."""
         return list(self._objects[resource].values())
 
     def names(self, resource: Resource) -> list[Name]:
-        """The name of every object of a kind."""
+        """The names of all objects of a kind."""
         return list(self._objects[resource])
 
     def is_gone(self, uid: str) -> bool:
-        """Whether the object with this UID was seen to be deleted, some thousand deletes ago."""
+        """Whether the object with this UID was deleted, within the last `GONE_KEPT` deletions."""
         return uid in self._gone and uid not in self._names
 
     def deleted_at(self, uid: str) -> int:
-        """The version at which the object with this UID was seen to be deleted; -1 for none."""
+        """The version at which the object with this UID was deleted; -1 if it wasn't."""
         return self._gone.get(uid, -1)
 
     def gone_at(self, resource: Resource, uid: str) -> int:
-        """Up to which version it is known that an object that is not in here was not there.
+        """The highest version at which an object that is not in the cache did not exist.
 
-        That of the kind's last list, or a later one where the object was seen to go since.
+        It is that of the kind's last list, or of the object's deletion after that.
         """
         return max(self.listed(resource), self._gone.get(uid, 0))
 
     def indexed(self, resource: Resource, key: str) -> Iterator[Raw]:
-        """The objects of a kind that its index has under `key`."""
+        """The objects of a kind under `key` in its index."""
         for name in sorted(self._indexed.get((resource, key), ())):
             yield self._objects[resource][name]
 
     def knows(self, resource: Resource, raw: Raw) -> bool:
-        """Whether what is there is as new as this, or it is gone since."""
+        """Whether the cache has this version or a newer one, or the object was deleted since."""
         uid, new = uid_of(raw), version(raw)
         before = self._objects[resource].get(_name(raw))
         if before is not None:
@@ -157,7 +154,7 @@ class WatchCache:
         return bool(uid) and new <= self.deleted_at(uid)
 
     def put(self, resource: Resource, raw: Raw) -> bool:
-        """Take an object in; False if it is known."""
+        """Put an object in; returns False if it is known."""
         self.note_version(resource, version(raw))
         if self.knows(resource, raw):
             return False
@@ -173,10 +170,10 @@ class WatchCache:
         return True
 
     def take(self, resource: Resource, raw: Raw) -> list[Raw]:
-        """`put`, and what it changed: the object itself, as it is kept.
+        """Put an object in; returns the objects that changed, as they are kept.
 
-        Before it another one whose name it has now, which went without a word: a list, and a watch
-        that begins later, tell nothing of it.
+        An earlier object of the same name is first: neither a list nor a later watch reports its
+        deletion.
         """
         before = self._objects[resource].get(_name(raw))
         if not self.put(resource, raw):
@@ -185,7 +182,7 @@ class WatchCache:
         return [kept] if before is None or uid_of(before) == uid_of(raw) else [before, kept]
 
     def deleted(self, resource: Resource, raw: Raw) -> None:
-        """Forget an object whose last version is `raw`; a newer one of its name stays."""
+        """Remove an object whose last version is `raw`, unless a newer one has its name."""
         self.note_version(resource, version(raw))
         self._remember_gone(uid_of(raw), version(raw))
         before = self._objects[resource].get(_name(raw))
@@ -193,14 +190,14 @@ class WatchCache:
             self._drop(resource, _name(raw))
 
     def remove(self, resource: Resource, name: Name, *, at: int = 0) -> Raw | None:
-        """Forget an object that is not there at version `at`; as last seen, if it was known."""
+        """Remove an object that does not exist at version `at`; returns its last state."""
         before = self._drop(resource, name)
         if before is not None:
             self._remember_gone(uid_of(before), max(at, version(before)))
         return before
 
     def _remember_gone(self, uid: str, at: int) -> None:
-        """One that left a watch's label selector may come back, but only as a newer version."""
+        """Remember a deletion; an object that left a label selector may return in a new version."""
         self._gone[uid] = at
         self._gone.move_to_end(uid)
         while len(self._gone) > GONE_KEPT:
@@ -220,7 +217,7 @@ class WatchCache:
         return before
 
     def vanished(self, resource: Resource, listed: Collection[Name], before: int) -> list[Name]:
-        """Names that a list at version `before` did not have and that are not newer than it."""
+        """The names that a list at version `before` lacks and that are not newer than it."""
         return [
             name
             for name, raw in self._objects[resource].items()
@@ -232,10 +229,7 @@ class WatchCache:
 
 
 def version(raw: Raw) -> int:
-    """The resourceVersion as a number, 0 where it is none.
-
-    They may be compared within one resource (KEP-5504, comparable resource version).
-    """
+    """The resourceVersion as a number, or 0; comparable within one kind (KEP-5504)."""
     text = section(raw, "metadata").get("resourceVersion", "")
     return int(text) if text.isdigit() else 0
 
@@ -246,5 +240,5 @@ def _name(raw: Raw) -> Name:
 
 
 def uid_of(raw: Raw) -> str:
-    """An object's `metadata.uid`; empty where it has none."""
+    """An object's `metadata.uid`; empty if it has none."""
     return str(section(raw, "metadata").get("uid", ""))

@@ -185,9 +185,9 @@ async def test_the_store_lets_in_namespaces_with_servers(
         policy="roadstead-minio",
         namespace=RELEASE,
     )
-    await reach.open(place)
+    await reach.allow(place)
     written = await admin.get(NETWORKPOLICIES, "roadstead-minio-servers", RELEASE)
     assert place in str(written["spec"])
-    await reach.open(place)
+    await reach.allow(place)
     await reach.review()
     assert place not in str(await admin.get(NETWORKPOLICIES, "roadstead-minio-servers", RELEASE))

@@ -1,4 +1,4 @@
-"""A source, a store and an API server of this folder's own, and the operator in this process.
+"""A source, a store and an API server for this folder, and the operator in this process.
 
 Everything is real: two MinIOs, `roadstead quant`, `roadstead transfer` as the operator starts it.
 Only the controllers of Kubernetes itself are missing, so tests write what they would say.
@@ -21,7 +21,7 @@ __all__ = ["apiserver"]
 
 @pytest.fixture(scope="package")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """The source's and the store's side, for all tests."""
+    """A source and a store for all tests."""
     folder = tmp_path_factory.mktemp("reconciling")
     with running_site(folder) as found:
         yield found
@@ -35,7 +35,7 @@ def content() -> bytes:
 
 @pytest.fixture
 def slow(content: bytes) -> Iterator[FaultServer]:
-    """A source that takes some seconds for the model, so that something can come between."""
+    """A slow source, so that a transfer can be interrupted."""
     with running_fault_server(content) as faults:
         faults.slowness = 0.05
         yield faults
@@ -45,7 +45,7 @@ def slow(content: bytes) -> Iterator[FaultServer]:
 async def operated(
     servers: Site, api: client.ApiClient, namespace: str, kubeconfig: Path
 ) -> AsyncIterator[Operated]:
-    """A namespace to work in, with the catalogue empty before and after."""
+    """A namespace, with an empty catalogue before and after."""
     await delete_all(api)
     yield Operated(site=servers, api=api, namespace=namespace, kubeconfig=kubeconfig)
     await delete_all(api)

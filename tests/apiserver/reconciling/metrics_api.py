@@ -1,7 +1,7 @@
-"""metrics.k8s.io at the real API server, answered by a small server of the tests.
+"""metrics.k8s.io at the real API server, served by a small server of the tests.
 
-It stands in for metrics-server, which asks kubelets, of which there are none here. The API server
-itself does what it does for metrics-server: it relays what the group is asked for.
+It replaces metrics-server, which needs kubelets, and there are none here. The API server
+itself behaves as with metrics-server: it relays the requests for the group.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ NAME = f"v1beta1.{GROUP}"
 
 
 class MetricsApi:
-    """Answers lists of PodMetrics with `items`, and remembers by which selectors they were."""
+    """Answers lists of PodMetrics with `items`, and records their selectors."""
 
     def __init__(self) -> None:
         self.items: list[Raw] = []
@@ -46,7 +46,7 @@ class MetricsApi:
 
 @contextlib.asynccontextmanager
 async def serving(api: client.ApiClient, certificate: Certificate) -> AsyncIterator[MetricsApi]:
-    """The group, for as long as the block lasts."""
+    """Serve the group while the context is open."""
     found = MetricsApi()
     app = web.Application()
     app.router.add_get(f"/apis/{GROUP}/v1beta1/pods", found.pods)

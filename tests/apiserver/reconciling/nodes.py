@@ -1,4 +1,4 @@
-"""A node, played: the pods of Jobs as processes of this machine, and their logs as a kubelet's.
+"""A simulated node: the pods of Jobs run as local processes, with logs as of a kubelet.
 
 The Job controller and the collector of garbage are played too, where a test asks for what they do.
 """
@@ -30,7 +30,7 @@ PROGRAM = (sys.executable, "-m", "roadstead")
 
 @dataclasses.dataclass(kw_only=True)
 class Pod:
-    """A pod whose only container is a process here."""
+    """A pod whose only container is a local process."""
 
     operated: Operated
     name: str
@@ -38,17 +38,17 @@ class Pod:
     process: asyncio.subprocess.Process
     is_gone: bool = False
     lines: list[tuple[str, bytes]] = dataclasses.field(default_factory=list)
-    """What it logs, each line with its time."""
+    """Its log lines with times."""
 
     async def logs(self) -> None:
-        """Take down what it logs, to its end."""
+        """Record its log lines until it exits."""
         assert self.process.stdout
         async for line in self.process.stdout:
             now = datetime.datetime.now(datetime.UTC).isoformat().replace("+00:00", "Z")
             self.lines.append((now, line))
 
     async def ends(self) -> int:
-        """Wait for its end, and tell of it as a kubelet does; the exit code."""
+        """Wait until it exits, report that as a kubelet does, and return the exit code."""
         code = await self.process.wait()
         message = (self.folder / "termination-log").read_text()
         ended = {"exitCode": code, "message": message, "reason": "Error" if code else "Completed"}
@@ -72,7 +72,7 @@ class Pod:
 
 @dataclasses.dataclass(kw_only=True)
 class Node:
-    """Runs what a test has it run."""
+    """Runs pods for tests."""
 
     operated: Operated
     folder: Path
@@ -81,18 +81,18 @@ class Node:
     _logging: list[asyncio.Task[None]] = dataclasses.field(default_factory=list)
 
     async def job(self, model: Raw) -> Raw:
-        """The Job of a Model, once it is there with its Secret."""
+        """Wait for the Job of a Model and its Secret."""
         name = f"transfer-{model['metadata']['uid']}"
         await assert_eventually(lambda: self.operated.has("secrets", name))
         return await self.operated.child("jobs", name)
 
     async def given(self, job: Raw) -> bytes:
-        """What the Job's next pod would read."""
+        """The input of the Job's next pod."""
         secret = await self.operated.child("secrets", job["metadata"]["name"])
         return base64.b64decode(secret["data"][KEY])
 
     async def runs(self, job: Raw) -> Pod:
-        """Make a pod of the Job, and run it."""
+        """Create a pod of the Job and run it."""
         template = job["spec"]["template"]
         name = fresh_name("transfer")
         spec = {**template["spec"], "nodeName": self.name}
@@ -111,7 +111,7 @@ class Node:
         return pod
 
     async def collects(self, job: Raw) -> None:
-        """Let a Job go that is deleted in the foreground, after all that it owns."""
+        """Delete the dependents of a Job that is being deleted, and then the Job."""
         meta = job["metadata"]
         assert meta["finalizers"] == ["foregroundDeletion"]
         for pod in self.pods.values():
@@ -123,12 +123,12 @@ class Node:
         await send_raw(self.operated.api, "PATCH", path, {"metadata": {"finalizers": None}})
 
     async def end(self) -> None:
-        """Nothing runs here any more."""
+        """Stop all processes."""
         for pod in self.pods.values():
             with contextlib.suppress(ProcessLookupError):
                 pod.process.kill()
             await pod.process.wait()
-        # kopf cancels what began while it ran.
+        # kopf cancels tasks that started while it ran.
         await asyncio.gather(*self._logging, return_exceptions=True)
 
     async def log(self, request: web.Request) -> web.StreamResponse:
@@ -160,7 +160,7 @@ class Node:
         return Pod(operated=self.operated, name=name, folder=folder, process=process)
 
     def _environ(self, container: Any, folder: Path) -> dict[str, str]:
-        """As the container has it, with what is mounted there in its place here."""
+        """The environment of the container, with local paths for its mounts."""
         site = self.operated.site
         return {
             **{each["name"]: each.get("value", "") for each in container["env"]},
@@ -179,7 +179,7 @@ class Node:
 
 @contextlib.asynccontextmanager
 async def standing_node(operated: Operated, folder: Path) -> AsyncIterator[Node]:
-    """A node of the API server's within it."""
+    """A registered node while the context is open."""
     node = Node(operated=operated, folder=folder, name=fresh_name("node"))
     app = web.Application()
     app.router.add_get("/containerLogs/{namespace}/{pod}/{container}", node.log)

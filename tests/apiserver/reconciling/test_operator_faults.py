@@ -1,4 +1,4 @@
-"""What people and sources get wrong: a clear reason, and nothing lost."""
+"""Errors of users and sources have a clear reason and lose nothing."""
 
 import datetime
 import io
@@ -23,7 +23,7 @@ def quant(name: str, endpoint: str = "") -> Raw:
     return {"quant": {"modelId": name, **({"endpoint": endpoint} if endpoint else {})}}
 
 
-async def test_a_model_that_nobody_knows_is_said_to_be_unknown(operated: Operated) -> None:
+async def test_an_unknown_model_has_the_reason_model_unknown(operated: Operated) -> None:
     async with operated.operator():
         serve = await operated.serve(modelName="nobody-knows-it")
         found = await operated.wait_for_reason(serve, "Ready", "ModelUnknown")
@@ -31,7 +31,7 @@ async def test_a_model_that_nobody_knows_is_said_to_be_unknown(operated: Operate
     assert "nobody-knows-it" in condition(found, "Ready")["message"]
 
 
-async def test_a_wrong_digest_is_told_and_leaves_nothing_in_the_store(operated: Operated) -> None:
+async def test_a_wrong_digest_fails_and_leaves_nothing_in_the_store(operated: Operated) -> None:
     name = operated.site.publish()
     async with operated.operator():
         model = await operated.model(name=name, source=quant(name), sha256=WRONG_DIGEST)
@@ -42,7 +42,7 @@ async def test_a_wrong_digest_is_told_and_leaves_nothing_in_the_store(operated: 
     assert not operated.site.holds(found["status"]["minioBucket"], found["status"]["minioPath"])
 
 
-async def test_a_digest_that_is_wrong_is_not_tried_again_after_a_restart(
+async def test_a_wrong_digest_is_not_retried_after_a_restart(
     operated: Operated,
 ) -> None:
     name = operated.site.publish()
@@ -63,7 +63,7 @@ async def test_a_digest_that_is_wrong_is_not_tried_again_after_a_restart(
         pytest.param(samplegguf.sample(SIZE)[:100_000], id="truncated"),
     ],
 )
-async def test_what_is_no_whole_gguf_is_refused(operated: Operated, content: bytes) -> None:
+async def test_an_incomplete_gguf_file_is_refused(operated: Operated, content: bytes) -> None:
     name = operated.site.publish(content)
     async with operated.operator():
         model = await operated.model(name=name, source=quant(name))
@@ -71,7 +71,7 @@ async def test_what_is_no_whole_gguf_is_refused(operated: Operated, content: byt
     assert not operated.site.holds(found["status"]["minioBucket"], found["status"]["minioPath"])
 
 
-async def test_a_quant_service_that_is_away_is_tried_again(operated: Operated) -> None:
+async def test_an_unavailable_quant_service_is_retried(operated: Operated) -> None:
     endpoint = "http://127.0.0.1:9"
     async with operated.operator(ROADSTEAD_SOURCE_ALLOW=endpoint):
         model = await operated.model(source=quant("gemma", endpoint))
@@ -79,13 +79,13 @@ async def test_a_quant_service_that_is_away_is_tried_again(operated: Operated) -
     assert re.search(r"attempt \d+ failed", condition(found, "Stored")["message"])
 
 
-async def test_an_endpoint_that_is_not_allowed_is_refused(operated: Operated) -> None:
+async def test_a_disallowed_endpoint_is_refused(operated: Operated) -> None:
     async with operated.operator():
         model = await operated.model(source=quant("gemma", "http://127.0.0.1:9"))
         await operated.wait_for_reason(model, "Stored", "SourceNotAllowed")
 
 
-async def test_a_flag_that_is_not_allowed_is_told(operated: Operated) -> None:
+async def test_a_disallowed_flag_is_reported(operated: Operated) -> None:
     name = operated.site.publish()
     async with operated.operator():
         params = {"extraArgs": ["--model-url", "http://example.com"]}
@@ -94,7 +94,7 @@ async def test_a_flag_that_is_not_allowed_is_told(operated: Operated) -> None:
     assert "--model-url" in condition(found, "WorkloadReady")["message"]
 
 
-async def test_a_model_behind_a_presigned_url_in_a_secret_is_brought(operated: Operated) -> None:
+async def test_a_model_with_a_presigned_url_is_transferred(operated: Operated) -> None:
     name = operated.site.publish()
     ref = {"name": name, "namespace": operated.namespace}
     async with operated.operator():
@@ -118,7 +118,7 @@ async def test_an_object_in_the_store_is_adopted(operated: Operated) -> None:
     assert found["status"]["sizeBytes"] == len(data)
 
 
-async def test_one_object_that_is_refused_holds_up_no_other(operated: Operated) -> None:
+async def test_a_refused_object_blocks_no_other(operated: Operated) -> None:
     name = operated.site.publish()
     async with operated.operator():
         await _quota(operated, {"count/services": "1"})
@@ -134,7 +134,7 @@ async def _one_rejected(operated: Operated, serves: list[Raw]) -> bool:
     return "Progressing" in reasons or "Starting" in reasons
 
 
-async def test_a_service_of_somebody_else_stays_theirs(operated: Operated) -> None:
+async def test_a_service_of_another_owner_is_not_changed(operated: Operated) -> None:
     name = operated.site.publish()
     theirs = {
         "apiVersion": "v1",
@@ -151,7 +151,7 @@ async def test_a_service_of_somebody_else_stays_theirs(operated: Operated) -> No
     assert after["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
 
 
-async def test_a_secret_of_somebody_else_stays_theirs(operated: Operated) -> None:
+async def test_a_secret_of_another_owner_is_not_changed(operated: Operated) -> None:
     name = operated.site.publish()
     theirs = {
         "apiVersion": "v1",
@@ -168,7 +168,7 @@ async def test_a_secret_of_somebody_else_stays_theirs(operated: Operated) -> Non
 
 
 async def _quota(operated: Operated, hard: dict[str, str]) -> None:
-    """A ResourceQuota with the status that its controller would write."""
+    """Create a ResourceQuota with the status that its controller would write."""
     name = {"metadata": {"name": "quota"}}
     body = {"apiVersion": "v1", "kind": "ResourceQuota", **name, "spec": {"hard": hard}}
     path = operated.path("resourcequotas")
@@ -184,5 +184,5 @@ def _presigned(site: Site, name: str) -> str:
 
 
 def _touch() -> Raw:
-    """The annotation by which people ask for another attempt."""
+    """The annotation that requests another attempt."""
     return {"metadata": {"annotations": {"model.example.com/retry": "1"}}}

@@ -1,4 +1,4 @@
-"""The ledger follows the cluster, whatever becomes of Postgres and of operators."""
+"""The ledger follows the cluster through outages of Postgres and operators."""
 
 import asyncio
 import functools
@@ -30,18 +30,18 @@ MODEL = "SELECT * FROM model_records WHERE model_name = $1"
 
 @pytest.fixture
 async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
-    """A database of the test's own."""
+    """A database for the test."""
     with running() as server:
         yield await create_ledger(server, tmp_path)
 
 
 def recording(operated: Operated, ledger: Ledger, **changes: str) -> Any:
-    """An operator that keeps this ledger."""
+    """An operator with this ledger."""
     file = str(ledger.dsn_file("writer"))
     return operated.operator(ROADSTEAD_LEDGER_DSN_FILE=file, **changes)
 
 
-async def test_what_is_created_changed_and_deleted_is_in_the_ledger(
+async def test_created_changed_and_deleted_objects_are_in_the_ledger(
     operated: Operated, ledger: Ledger
 ) -> None:
     async with recording(operated, ledger):
@@ -74,7 +74,7 @@ async def has_pods(ledger: Ledger, serve: Raw, names: list[str]) -> bool:
 
 
 @pytest.mark.fault("R3", heals="the next leader records what was deleted while nobody led")
-async def test_what_is_deleted_while_nobody_leads_is_in_the_ledger_afterwards(
+async def test_deletions_without_a_leader_are_recorded_afterwards(
     operated: Operated, apiserver: ApiServer, ledger: Ledger, tmp_path: Path, healing: Healing
 ) -> None:
     # Half a minute and more: two operators start, and a Lease expires.
@@ -83,7 +83,7 @@ async def test_what_is_deleted_while_nobody_leads_is_in_the_ledger_afterwards(
         first = await replicas.start("a")
         await replicas.leads(first)
         await replicas.start("b")
-        await asyncio.sleep(2 * RELIST_SECONDS)  # It lists once more after kopf has.
+        await asyncio.sleep(2 * RELIST_SECONDS)  # It lists again after kopf has.
         serve = await operated.serve(modelName="nobody")
         await operated.wait_for_reason(serve, "Ready", "ModelUnknown")
         await wait_until_equal(operated, ledger)
@@ -96,7 +96,7 @@ async def test_what_is_deleted_while_nobody_leads_is_in_the_ledger_afterwards(
 
 
 @pytest.mark.fault("R12", heals="every change made meanwhile, deletions too")
-async def test_changes_while_postgres_is_away_are_in_the_ledger_afterwards(
+async def test_changes_during_an_outage_of_postgres_are_recorded_afterwards(
     operated: Operated, ledger: Ledger
 ) -> None:
     async with recording(operated, ledger):
@@ -116,7 +116,7 @@ async def test_changes_while_postgres_is_away_are_in_the_ledger_afterwards(
     assert [(await row(ledger, each))["status"] for each in (gone, passing)] == ["Deleted"] * 2
 
 
-async def test_verifying_waits_for_postgres_and_for_what_is_late(
+async def test_verification_waits_for_postgres_and_late_rows(
     operated: Operated, ledger: Ledger
 ) -> None:
     async with recording(operated, ledger):
@@ -130,7 +130,7 @@ async def test_verifying_waits_for_postgres_and_for_what_is_late(
         assert await verifying == 0
 
 
-async def test_what_happened_without_an_operator_is_found_by_the_next(
+async def test_changes_without_an_operator_are_recorded_by_the_next(
     operated: Operated, ledger: Ledger
 ) -> None:
     async with recording(operated, ledger):
@@ -146,16 +146,14 @@ async def test_what_happened_without_an_operator_is_found_by_the_next(
 
 
 @pytest.mark.fault("R12", heals="servers are started without Postgres")
-async def test_operator_without_postgres_works_as_ever(operated: Operated, ledger: Ledger) -> None:
+async def test_the_operator_works_without_postgres(operated: Operated, ledger: Ledger) -> None:
     ledger.server.stop()
     async with recording(operated, ledger):
         serve = await operated.serve(modelName=operated.site.publish())
         await operated.wait_for_deployment(serve)
 
 
-async def test_row_that_somebody_changed_by_hand_is_told_of(
-    operated: Operated, ledger: Ledger
-) -> None:
+async def test_a_manually_changed_row_is_reported(operated: Operated, ledger: Ledger) -> None:
     async with recording(operated, ledger):
         serve = await operated.serve(modelName="nobody")
         await operated.wait_for_reason(serve, "Ready", "ModelUnknown")
@@ -166,7 +164,9 @@ async def test_row_that_somebody_changed_by_hand_is_told_of(
     assert line.endswith("subject is  in the cluster, mallory in the ledger")
 
 
-async def test_verified_model_has_its_place_and_header(operated: Operated, ledger: Ledger) -> None:
+async def test_the_row_of_a_verified_model_has_its_location_and_header(
+    operated: Operated, ledger: Ledger
+) -> None:
     async with recording(operated, ledger):
         name = operated.site.publish()
         serve = await operated.serve(modelName=name)
@@ -180,7 +180,7 @@ async def test_verified_model_has_its_place_and_header(operated: Operated, ledge
     assert (found["status"], found["servers"]) == ("Ready", 1)
 
 
-async def test_object_that_an_earlier_model_left_is_not_transferred_again(
+async def test_an_object_of_an_earlier_model_is_not_transferred_again(
     operated: Operated, ledger: Ledger
 ) -> None:
     async with recording(operated, ledger):
@@ -192,7 +192,7 @@ async def test_object_that_an_earlier_model_left_is_not_transferred_again(
         await custom_objects.delete(operated.api, serve)
         await custom_objects.delete(operated.api, make_model(name=name))
         await assert_eventually(lambda: _is_deleted(ledger, name))
-        # Its source could not be asked any more.
+        # Its source is unavailable.
         nowhere = {"quant": {"modelId": name, "endpoint": "http://127.0.0.1:9"}}
         again = await operated.model(name=name, source=nowhere, sha256=digest)
         await operated.wait_for_reason(again, "Ready", "Ready")
@@ -202,7 +202,9 @@ async def _is_deleted(ledger: Ledger, name: str) -> bool:
     return bool((await ledger.row(MODEL, name))["status"] == "Deleted")
 
 
-async def test_contract_shows_in_ledger_and_metrics(operated: Operated, ledger: Ledger) -> None:
+async def test_a_contract_is_in_the_ledger_and_the_metrics(
+    operated: Operated, ledger: Ledger
+) -> None:
     contract = make_contract(total={"servers": 4}, expiresAt="2030-01-01T00:00:00Z")
     name = contract["metadata"]["name"]
     async with recording(operated, ledger):

@@ -18,7 +18,7 @@ OURS = ("modelserves", *KINDS)
 
 
 async def versions(operated: Operated) -> dict[str, str]:
-    """The resourceVersion of everything that a restart could write."""
+    """The resourceVersions of all objects that a restart could write."""
     found = await list_all(operated.api, "models")
     for plural in OURS:
         found += await operated.children(plural)
@@ -38,7 +38,7 @@ async def test_a_restart_writes_nothing(operated: Operated) -> None:
             await operated.wait_for_reason(serve, "WorkloadReady", _settled(number))
         before = await _at_rest(operated)
     async with operated.operator():
-        # Something that is reconciled after all that was there at the start.
+        # An object that is reconciled after all existing ones.
         await operated.wait_for_reason(
             await operated.serve(modelName="nobody"), "Ready", "ModelUnknown"
         )
@@ -51,7 +51,7 @@ def _settled(replicas: int) -> str:
 
 
 async def _at_rest(operated: Operated) -> dict[str, str]:
-    """What there is once nothing has changed for some seconds."""
+    """The resourceVersions once nothing has changed for some seconds."""
     seen: list[dict[str, str]] = []
 
     async def same_again() -> bool:
@@ -62,7 +62,7 @@ async def _at_rest(operated: Operated) -> dict[str, str]:
     return seen[-1]
 
 
-async def test_a_child_that_was_deleted_is_made_again(operated: Operated) -> None:
+async def test_a_deleted_child_is_created_again(operated: Operated) -> None:
     name = operated.site.publish()
     async with operated.operator():
         serve = await operated.serve(name="gemma", modelName=name)
@@ -97,7 +97,7 @@ async def _other(operated: Operated, plural: str, uid: str) -> bool:
         ),
     ],
 )  # fmt: skip
-async def test_a_child_that_others_changed_is_as_it_was(
+async def test_a_changed_child_is_restored(
     operated: Operated, plural: str, changes: Raw, path: str
 ) -> None:
     name = operated.site.publish()
@@ -122,13 +122,13 @@ def _at(body: Raw, path: str) -> object:
 
 
 def _within(before: object, now: object) -> bool:
-    """Whether all of `before` is there; what others added may stay."""
+    """Whether all of `before` is in `now`, which may have more."""
     if isinstance(before, dict) and isinstance(now, dict):
         return before.items() <= now.items()
     return before == now
 
 
-async def test_a_model_in_use_goes_only_with_its_last_serve(operated: Operated) -> None:
+async def test_a_model_in_use_is_deleted_after_its_last_server(operated: Operated) -> None:
     name = operated.site.publish()
     async with operated.operator():
         serve = await operated.serve(name="gemma", modelName=name)
@@ -148,7 +148,7 @@ async def _gone(operated: Operated) -> bool:
     ("policy", "stays"),
     [pytest.param("Delete", False, id="delete"), pytest.param("Retain", True, id="retain")],
 )
-async def test_the_policy_says_what_becomes_of_the_object(
+async def test_the_deletion_policy_decides_about_the_object(
     operated: Operated, policy: str, stays: bool
 ) -> None:
     name = operated.site.publish()
@@ -162,7 +162,7 @@ async def test_the_policy_says_what_becomes_of_the_object(
     assert operated.site.holds(status["minioBucket"], status["minioPath"]) is stays
 
 
-async def test_a_model_that_comes_back_under_its_name_is_brought_again(
+async def test_a_model_created_again_is_transferred_again(
     operated: Operated,
 ) -> None:
     name = operated.site.publish()
@@ -177,7 +177,7 @@ async def test_a_model_that_comes_back_under_its_name_is_brought_again(
     assert after["status"]["minioPath"] != before["status"]["minioPath"]
 
 
-async def test_a_digest_that_is_added_later_is_held_against_the_model(operated: Operated) -> None:
+async def test_a_digest_added_later_is_verified(operated: Operated) -> None:
     name = operated.site.publish()
     async with operated.operator():
         model = await operated.model(name=name, source={"quant": {"modelId": name}})
@@ -186,7 +186,7 @@ async def test_a_digest_that_is_added_later_is_held_against_the_model(operated: 
         await operated.wait_for_reason(model, "Verified", "DigestMismatch")
 
 
-async def test_no_secret_stands_anywhere_but_in_the_fetch_secret(
+async def test_secrets_are_only_in_the_fetch_secret(
     operated: Operated, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
@@ -212,7 +212,7 @@ def _secret_words(operated: Operated) -> Iterator[str]:
     yield operated.site.quant_key_file.read_text()
 
 
-async def test_a_model_can_not_take_the_place_that_another_one_has_by_default(
+async def test_a_model_cannot_use_the_default_location_of_another(
     operated: Operated,
 ) -> None:
     async with operated.operator():
@@ -221,8 +221,8 @@ async def test_a_model_can_not_take_the_place_that_another_one_has_by_default(
         second = await operated.model(
             source={"stored": {}}, minioPath=status["minioPath"], deletionPolicy="Delete"
         )
-        told = await operated.wait_for_reason(second, "Ready", "LocationTaken")
-        assert first["metadata"]["name"] in str(told["status"]["conditions"])
+        location_taken = await operated.wait_for_reason(second, "Ready", "LocationTaken")
+        assert first["metadata"]["name"] in str(location_taken["status"]["conditions"])
         await custom_objects.delete(operated.api, second)
         await assert_eventually(functools.partial(_is_gone, operated, second))
     assert operated.site.holds(status["minioBucket"], status["minioPath"])
@@ -233,18 +233,18 @@ async def _is_gone(operated: Operated, model: Raw) -> bool:
     return model["metadata"]["name"] not in names
 
 
-async def test_an_object_that_vanished_is_told_of_and_brought_again(operated: Operated) -> None:
+async def test_a_missing_object_is_reported_and_transferred_again(operated: Operated) -> None:
     async with operated.operator():
         model = await operated.model(source={"quant": {"modelId": operated.site.publish()}})
         status = (await operated.wait_for_reason(model, "Ready", "Ready"))["status"]
     minio(operated.site.store).remove_object(status["minioBucket"], status["minioPath"])
     async with operated.operator():
-        await assert_eventually(functools.partial(_told, operated, model, "ObjectMissing"))
+        await assert_eventually(functools.partial(_has_event, operated, model, "ObjectMissing"))
         await operated.wait_for_reason(model, "Ready", "Ready")
     assert operated.site.holds(status["minioBucket"], status["minioPath"])
 
 
-async def _told(operated: Operated, model: Raw, reason: str) -> bool:
+async def _has_event(operated: Operated, model: Raw, reason: str) -> bool:
     events = await get_raw(operated.api, "/api/v1/namespaces/default/events")
     about = model["metadata"]["name"]
     return any(

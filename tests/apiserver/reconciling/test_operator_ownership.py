@@ -1,4 +1,4 @@
-"""What has a child's name, or a label of ours, and is none; and children that were orphaned."""
+"""Objects with a child's name or label that are not children, and orphaned children."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CHILDREN: dict[str, tuple[str, Raw]] = {
     "ingressroutes": ("gemma", {"spec": {"routes": [ROUTE], "tls": {"secretName": "theirs"}}}),
     "middlewares": ("gemma-auth", {"spec": {"compress": {}}}),
 }
-"""The name of one child of each kind, and what somebody else writes under that name."""
+"""The name of one child of each kind, and another client's object of that name."""
 
 KINDS = {
     "deployments": ("apps/v1", "Deployment"),
@@ -44,13 +44,13 @@ WATCHED = ("deployments", "services", "serviceaccounts", "networkpolicies")
 
 @pytest.fixture
 async def gateway(api: client.ApiClient, tmp_path: Path) -> dict[str, str]:
-    """The settings of an operator with a gateway, whose kinds are known."""
+    """The settings of an operator with a gateway, whose kinds are installed."""
     await install_kinds(api)
     return gateway_settings(tmp_path)
 
 
 @pytest.mark.parametrize("plural", CHILDREN)
-async def test_a_label_makes_nothing_a_child(
+async def test_a_label_does_not_make_an_object_a_child(
     operated: Operated, gateway: dict[str, str], plural: str
 ) -> None:
     serve = await operated.serve(name="gemma", modelName=operated.site.publish())
@@ -63,7 +63,7 @@ async def test_a_label_makes_nothing_a_child(
 
 
 @pytest.mark.parametrize("plural", [each for each in CHILDREN if each != "secrets"])
-async def test_what_names_our_server_as_its_owner_is_replaced(
+async def test_an_object_with_our_owner_reference_is_replaced(
     operated: Operated, gateway: dict[str, str], plural: str
 ) -> None:
     serve = await operated.serve(name="gemma", modelName=operated.site.publish())
@@ -80,7 +80,7 @@ async def test_what_names_our_server_as_its_owner_is_replaced(
     assert "theirs" not in str(after.get("spec"))
 
 
-async def test_a_route_with_all_signs_of_ours_keeps_no_certificate_of_theirs(
+async def test_a_forged_route_keeps_no_foreign_certificate(
     operated: Operated, gateway: dict[str, str]
 ) -> None:
     serve = await operated.serve(name="gemma", modelName=operated.site.publish())
@@ -109,7 +109,7 @@ async def test_a_restart_writes_no_route(
     assert len(before) == 6
 
 
-async def test_what_an_orphaning_deletion_left_is_collected(
+async def test_children_of_an_orphaning_deletion_are_deleted(
     operated: Operated, gateway: dict[str, str]
 ) -> None:
     async with operated.operator(**gateway):
@@ -131,7 +131,7 @@ async def test_orphans_are_found_after_a_restart(
 
 
 async def orphan(operated: Operated, serve: Raw) -> None:
-    """Delete it with `--cascade=orphan`, and do what the garbage collector would: here is none."""
+    """Delete with `--cascade=orphan`, and act as the garbage collector, which does not run here."""
     whole = f"{operated.path('modelserves')}/{serve['metadata']['name']}"
     await send_raw(operated.api, "DELETE", f"{whole}?propagationPolicy=Orphan")
     for plural in (*WATCHED, "secrets", *ROOTS):
@@ -151,7 +151,7 @@ async def nothing_is_left(operated: Operated) -> bool:
 async def forge(
     operated: Operated, serve: Raw, plural: str, *, owned: bool, manager: str = "kubectl"
 ) -> Raw:
-    """Somebody's object by the name of a child, with our labels and perhaps the owner."""
+    """Create another client's object with a child's name, our labels and optionally the owner."""
     name, content = CHILDREN[plural]
     version, kind = KINDS[plural]
     uid = serve["metadata"]["uid"]

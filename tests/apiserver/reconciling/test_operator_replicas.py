@@ -1,4 +1,4 @@
-"""Two replicas and one Lease: whatever befalls them, one at most writes."""
+"""Two replicas and one Lease: at most one writes, with any fault."""
 
 import asyncio
 import datetime
@@ -43,14 +43,14 @@ async def both(replicas: Replicas) -> tuple[Replica, Replica]:
 
 
 async def served(operated: Operated) -> Raw:
-    """A ModelServe that whoever leads has given what it needs, and how that is known."""
+    """A ModelServe that the leader has reconciled."""
     serve = await operated.serve(modelName="nobody-knows-it")
     await operated.wait_for_reason(serve, "Ready", "ModelUnknown")
     return serve
 
 
 def one_after_the_other(first: Replica, second: Replica) -> None:
-    """Each wrote something, and the second not before the first had written all of its own."""
+    """Check that each replica wrote, the second one after all writes of the first."""
     earlier, later = first.writes(), second.writes()
     assert earlier
     assert later
@@ -58,10 +58,10 @@ def one_after_the_other(first: Replica, second: Replica) -> None:
 
 
 @pytest.mark.fault("R3", heals="another operator leads once the Lease has expired")
-async def test_a_killed_leader_is_replaced_when_its_lease_is_over(
+async def test_a_killed_leader_is_replaced_when_its_lease_expires(
     operated: Operated, replicas: Replicas, healing: Healing
 ) -> None:
-    # Half a minute: two operators start, and a Lease is seen through.
+    # Half a minute: two operators start, and a Lease expires.
     first, second = await both(replicas)
     await served(operated)
     with healing():
@@ -76,7 +76,7 @@ async def test_a_killed_leader_is_replaced_when_its_lease_is_over(
 
 
 @pytest.mark.fault("R3", heals="another operator leads at once")
-async def test_a_leader_that_is_asked_to_end_hands_over_at_once(
+async def test_a_terminated_leader_releases_its_lease(
     operated: Operated, replicas: Replicas, healing: Healing
 ) -> None:
     first, second = await both(replicas)
@@ -86,11 +86,11 @@ async def test_a_leader_that_is_asked_to_end_hands_over_at_once(
         assert await first.code() == 0
         await replicas.leads(second)
     await served(operated)
-    assert "is released" in first.log.read_text()
+    assert "released the Lease" in first.log.read_text()
     one_after_the_other(first, second)
 
 
-async def test_a_standby_is_ready_and_healthy_and_tells_of_nothing_that_the_leader_tells(
+async def test_a_standby_is_ready_and_exposes_no_metrics_of_the_leader(
     operated: Operated, replicas: Replicas
 ) -> None:
     first, second = await both(replicas)
@@ -111,7 +111,7 @@ async def test_a_standby_is_ready_and_healthy_and_tells_of_nothing_that_the_lead
 
 
 @pytest.mark.fault("R4", heals="another operator leads; the old one exits before it writes")
-async def test_a_leader_that_was_stopped_ends_before_it_writes_again(
+async def test_a_paused_leader_exits_before_it_writes(
     operated: Operated, replicas: Replicas, healing: Healing
 ) -> None:
     # Half a minute, as above.
@@ -132,7 +132,7 @@ async def test_a_leader_that_was_stopped_ends_before_it_writes_again(
 
 
 @pytest.mark.fault("R20", heals="the leader creates it again")
-async def test_a_lease_that_is_deleted_stays_with_its_leader(
+async def test_a_deleted_lease_is_created_again_by_its_leader(
     operated: Operated, replicas: Replicas
 ) -> None:
     # Half a minute, as above.
@@ -154,10 +154,10 @@ async def test_a_lease_that_is_deleted_stays_with_its_leader(
         pytest.param({"holderIdentity": "b_forged"}, id="forged"),
     ],
 )
-async def test_a_leader_whose_lease_is_changed_by_hand_ends_and_another_waits_for_it(
+async def test_a_leader_exits_if_its_lease_is_edited(
     operated: Operated, replicas: Replicas, changes: dict[str, object], healing: Healing
 ) -> None:
-    # Half a minute: two operators start, and one waits for the whole of a Lease.
+    # Half a minute: two operators start, and one waits for a whole Lease.
     first, second = await both(replicas)
     await served(operated)
     edited = datetime.datetime.now(datetime.UTC)
@@ -172,7 +172,7 @@ async def test_a_leader_whose_lease_is_changed_by_hand_ends_and_another_waits_fo
 
 
 @pytest.mark.fault("R5", heals="the leader exits by its own clock")
-async def test_a_leader_that_is_cut_off_from_its_lease_ends_by_its_own_clock(
+async def test_a_disconnected_leader_exits_by_its_own_clock(
     operated: Operated, replicas: Replicas
 ) -> None:
     first, second = await both(replicas)

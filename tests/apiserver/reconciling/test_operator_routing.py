@@ -1,4 +1,4 @@
-"""What stands at the gateway for a server: written, kept, and taken away again."""
+"""The routes of a server at the gateway are created, restored and deleted."""
 
 from __future__ import annotations
 
@@ -26,29 +26,29 @@ MIDDLEWARES = ["gemma-auth", "gemma-body", "gemma-headers", "gemma-limit", "gemm
 
 @pytest.fixture
 async def kinds(api: client.ApiClient) -> None:
-    """The kinds of routes, known to the API server."""
+    """Install the kinds of routes."""
     await install_kinds(api)
 
 
 @pytest.fixture
 def gateway(tmp_path: Path) -> dict[str, str]:
-    """Its operator's settings."""
+    """The settings of an operator with Traefik."""
     return gateway_settings(tmp_path)
 
 
 @pytest.fixture
 def gateway_api(gateway: dict[str, str]) -> dict[str, str]:
-    """The same by the Gateway API."""
+    """The settings of an operator with the Gateway API."""
     return {**gateway, "ROADSTEAD_GATEWAY_KIND": "gateway-api"}
 
 
 async def gemma(operated: Operated) -> Raw:
-    """A ModelServe called gemma of a model that can be brought."""
+    """A ModelServe named gemma of an available model."""
     return await operated.serve(name="gemma", modelName=operated.site.publish())
 
 
 @pytest.mark.usefixtures("kinds")
-async def test_a_server_gets_its_route_and_what_stands_before_it(
+async def test_a_server_gets_its_route_and_middlewares(
     operated: Operated, gateway: dict[str, str]
 ) -> None:
     async with operated.operator(**gateway):
@@ -60,9 +60,7 @@ async def test_a_server_gets_its_route_and_what_stands_before_it(
 
 
 @pytest.mark.usefixtures("kinds")
-async def test_a_server_that_is_not_ready_is_said_to_be_not_routed(
-    operated: Operated, gateway: dict[str, str]
-) -> None:
+async def test_an_unready_server_is_not_routed(operated: Operated, gateway: dict[str, str]) -> None:
     async with operated.operator(**gateway):
         found = await operated.wait_for_reason(await gemma(operated), "Routed", "ServerNotReady")
     assert condition(found, "Routed")["status"] == "False"
@@ -102,7 +100,7 @@ async def test_a_server_that_is_not_ready_is_said_to_be_not_routed(
         ),
     ],
 )
-async def test_what_others_changed_is_repaired(
+async def test_changed_routes_are_restored(
     operated: Operated, gateway: dict[str, str], plural: str, name: str, changes: Raw
 ) -> None:
     async with operated.operator(**gateway):
@@ -116,7 +114,7 @@ async def test_what_others_changed_is_repaired(
 @pytest.mark.parametrize(
     ("plural", "name"), [("ingressroutes", "gemma"), ("middlewares", "gemma-auth")]
 )
-async def test_what_others_deleted_comes_back(
+async def test_deleted_routes_are_created_again(
     operated: Operated, gateway: dict[str, str], plural: str, name: str
 ) -> None:
     async with operated.operator(**gateway):
@@ -129,7 +127,7 @@ async def test_what_others_deleted_comes_back(
 
 
 @pytest.mark.usefixtures("kinds")
-async def test_another_kind_of_gateway_takes_the_routes_of_the_old_one_away(
+async def test_a_change_of_the_gateway_kind_deletes_the_old_routes(
     operated: Operated, gateway: dict[str, str], gateway_api: dict[str, str]
 ) -> None:
     async with operated.operator(**gateway):
@@ -142,7 +140,7 @@ async def test_another_kind_of_gateway_takes_the_routes_of_the_old_one_away(
 
 @pytest.mark.usefixtures("kinds")
 @pytest.mark.parametrize("kind", ["traefik", "gateway-api"])
-async def test_without_the_gateway_nothing_of_it_stays(
+async def test_disabling_the_gateway_deletes_its_routes(
     operated: Operated, gateway: dict[str, str], kind: str
 ) -> None:
     async with operated.operator(**{**gateway, "ROADSTEAD_GATEWAY_KIND": kind}):
@@ -151,7 +149,7 @@ async def test_without_the_gateway_nothing_of_it_stays(
     async with operated.operator():
         for plural in ROOTS:
             await assert_eventually(partial(empty, operated, plural))
-        await assert_eventually(lambda: unsaid(operated, serve))
+        await assert_eventually(lambda: has_no_address(operated, serve))
 
 
 @pytest.mark.usefixtures("kinds")
@@ -159,7 +157,7 @@ async def test_without_the_gateway_nothing_of_it_stays(
     ("plural", "kind", "name"),
     [("ingressroutes", "IngressRoute", "gemma"), ("middlewares", "Middleware", "gemma-auth")],
 )
-async def test_a_route_of_somebody_else_stays_theirs(
+async def test_a_route_of_another_owner_is_not_changed(
     operated: Operated, gateway: dict[str, str], plural: str, kind: str, name: str
 ) -> None:
     theirs = {
@@ -176,7 +174,7 @@ async def test_a_route_of_somebody_else_stays_theirs(
     assert after["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
 
 
-async def test_a_cluster_without_the_kinds_of_routes_serves_and_says_so(
+async def test_a_cluster_without_the_kinds_of_routes_runs_servers(
     operated: Operated, gateway: dict[str, str]
 ) -> None:
     await remove_kinds(operated.api)
@@ -190,7 +188,7 @@ async def test_a_cluster_without_the_kinds_of_routes_serves_and_says_so(
 async def test_kinds_that_are_installed_later_are_found(
     operated: Operated, gateway: dict[str, str]
 ) -> None:
-    # Up to a minute: the API server takes its time to serve kinds that are new or gone.
+    # Up to a minute: the API server serves new kinds with a delay.
     await remove_kinds(operated.api)
     async with operated.operator(**gateway, ROADSTEAD_RESYNC_SECONDS="10"):
         serve = await gemma(operated)
@@ -201,8 +199,8 @@ async def test_kinds_that_are_installed_later_are_found(
         assert await names(operated, "ingressroutes") == ["gemma"]
 
 
-async def unsaid(operated: Operated, serve: Raw) -> bool:
-    """Whether nothing is said of a gateway any more."""
+async def has_no_address(operated: Operated, serve: Raw) -> bool:
+    """Whether the status has no address of a gateway."""
     return not condition(await custom_objects.get(operated.api, serve), "Routed")
 
 

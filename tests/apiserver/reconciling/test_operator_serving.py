@@ -1,4 +1,4 @@
-"""From a ModelServe of a model that nobody has, to a server and what it says."""
+"""From a ModelServe of a new model to a server and its status."""
 
 import asyncio
 import hashlib
@@ -19,7 +19,7 @@ from tests.support.waiting import assert_eventually
 CHILDREN = ("deployments", "services", "serviceaccounts", "networkpolicies")
 
 
-async def test_a_serve_of_a_model_that_nobody_has_becomes_a_server(operated: Operated) -> None:
+async def test_a_server_of_a_new_model_is_started(operated: Operated) -> None:
     name = operated.site.publish()
     async with operated.operator():
         serve = await operated.serve(name="gemma", modelName=name)
@@ -35,7 +35,7 @@ async def test_a_serve_of_a_model_that_nobody_has_becomes_a_server(operated: Ope
     assert operated.site.holds(model["status"]["minioBucket"], model["status"]["minioPath"])
 
 
-async def test_ten_serves_of_one_model_cause_one_transfer(operated: Operated) -> None:
+async def test_ten_servers_of_one_model_cause_one_transfer(operated: Operated) -> None:
     name = operated.site.publish()
     before = metrics.TRANSFER_RESULTS.labels("Completed")._value.get()
     async with operated.operator():
@@ -52,7 +52,7 @@ async def _counts(operated: Operated, model: Raw, servers: int) -> bool:
     return bool(found["status"].get("servers") == servers)
 
 
-async def test_a_running_pod_makes_the_serve_ready(operated: Operated) -> None:
+async def test_a_running_pod_makes_the_server_ready(operated: Operated) -> None:
     name = operated.site.publish()
     async with operated.operator():
         serve = await operated.serve(name="gemma", modelName=name)
@@ -78,7 +78,7 @@ async def test_a_running_pod_makes_the_serve_ready(operated: Operated) -> None:
         ),
     ],
 )
-async def test_the_serve_tells_why_its_pod_is_not_ready(
+async def test_the_status_has_the_reason_of_an_unready_pod(
     operated: Operated, state: dict[str, Any], reason: str
 ) -> None:
     name = operated.site.publish()
@@ -120,7 +120,7 @@ async def test_changed_runtime_params_change_the_deployment(operated: Operated) 
         await assert_eventually(has_argument)
 
 
-async def test_each_turn_posts_an_event(operated: Operated) -> None:
+async def test_each_change_of_ready_posts_an_event(operated: Operated) -> None:
     name = operated.site.publish()
     async with operated.operator():
         serve = await operated.serve(name="gemma", modelName=name)
@@ -140,7 +140,7 @@ async def _reasons(operated: Operated, wanted: set[str]) -> bool:
     return True
 
 
-async def test_a_pod_that_only_has_the_label_says_nothing_of_the_server(
+async def test_a_pod_with_only_the_label_does_not_affect_the_server(
     operated: Operated,
 ) -> None:
     name = operated.site.publish()
@@ -157,7 +157,7 @@ async def test_a_pod_that_only_has_the_label_says_nothing_of_the_server(
     assert "pod gemma-1" in condition(found, "WorkloadReady")["message"]
 
 
-async def test_a_hundred_serves_at_once_are_all_served(operated: Operated) -> None:
+async def test_a_hundred_servers_are_started_at_once(operated: Operated) -> None:
     # Half a minute: a hundred servers have six children each.
     name = operated.site.publish()
     async with operated.operator():

@@ -1,4 +1,4 @@
-"""The NetworkPolicy that lets servers' pods reach the embedded store."""
+"""The NetworkPolicy that allows servers' pods to reach the embedded store."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STORE = {
 }
 
 
-async def test_store_lets_a_namespace_in_with_its_first_server(operated: Operated) -> None:
+async def test_a_namespace_may_reach_the_store_with_its_first_server(operated: Operated) -> None:
     await send_raw(operated.api, "POST", operated.path("networkpolicies"), STORE)
     settings = {"ROADSTEAD_STORE_POLICY": NAME, "ROADSTEAD_NAMESPACE": operated.namespace}
     async with operated.operator(**settings):

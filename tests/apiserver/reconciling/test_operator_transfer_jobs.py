@@ -1,4 +1,4 @@
-"""Transfers as Jobs of the chart's template: made, followed, found again, taken away."""
+"""Transfers as Jobs of the chart's template: created, followed, found again, deleted."""
 
 import contextlib
 import json
@@ -39,7 +39,7 @@ async def node(operated: Operated, tmp_path: Path) -> AsyncIterator[Node]:
 
 @pytest.fixture
 def template(operated: Operated, slow: FaultServer, chart: Chart) -> Raw:
-    """As the chart has it, for the store and the sources of here."""
+    """The chart's template, for the test's store and sources."""
     site = operated.site
     rendered = chart.render(
         {
@@ -56,7 +56,7 @@ def template(operated: Operated, slow: FaultServer, chart: Chart) -> Raw:
 
 @pytest.fixture
 def operator(operated: Operated, template: Raw, tmp_path: Path) -> Operating:
-    """An operator that makes Jobs of the template as it is then."""
+    """An operator that creates Jobs from the current template."""
 
     def operating() -> contextlib.AbstractAsyncContextManager[Operator]:
         path = tmp_path / "job.yaml"
@@ -84,7 +84,7 @@ async def behind_url(operated: Operated, url: str) -> Raw:
 
 
 async def is_deleted(operated: Operated, job: Raw) -> Raw:
-    """The Job, once it is on its way out."""
+    """Wait until the Job is being deleted."""
 
     async def on_its_way() -> bool:
         found = await operated.child("jobs", job["metadata"]["name"])
@@ -94,7 +94,7 @@ async def is_deleted(operated: Operated, job: Raw) -> Raw:
     return await operated.child("jobs", job["metadata"]["name"])
 
 
-async def test_a_model_is_brought_by_a_job_that_is_then_taken_away(
+async def test_a_job_transfers_a_model_and_is_deleted(
     operated: Operated, node: Node, operator: Operating
 ) -> None:
     async with operator():
@@ -109,7 +109,7 @@ async def test_a_model_is_brought_by_a_job_that_is_then_taken_away(
     assert not await operated.has("jobs", job["metadata"]["name"])
 
 
-async def test_a_job_is_taken_as_it_is_made_and_its_secret_holds_what_is_secret(
+async def test_secrets_of_a_job_are_only_in_its_secret(
     operated: Operated, node: Node, operator: Operating, slow: FaultServer, template: Raw
 ) -> None:
     async with operator():
@@ -124,7 +124,7 @@ async def test_a_job_is_taken_as_it_is_made_and_its_secret_holds_what_is_secret(
 
 
 @pytest.mark.fault("R2", heals="the next operator follows the Job")
-async def test_the_next_operator_goes_on_with_the_job_that_it_finds(
+async def test_the_next_operator_follows_the_running_job(
     operated: Operated, node: Node, operator: Operating
 ) -> None:
     async with operator():
@@ -140,7 +140,7 @@ async def test_the_next_operator_goes_on_with_the_job_that_it_finds(
 
 
 @pytest.mark.fault("R2", heals="the Job's next pod resumes the upload")
-async def test_the_next_pod_goes_on_with_the_upload_of_one_that_was_killed(
+async def test_the_next_pod_resumes_the_upload_of_a_killed_one(
     operated: Operated, node: Node, operator: Operating, slow: FaultServer
 ) -> None:
     slow.pause_after = LARGE // 2
@@ -165,7 +165,7 @@ async def test_the_next_pod_goes_on_with_the_upload_of_one_that_was_killed(
     assert found["status"]["sizeBytes"] == len(slow.content)
 
 
-async def test_how_far_a_job_is_stands_in_its_model(
+async def test_the_progress_of_a_job_is_in_the_status(
     operated: Operated, node: Node, operator: Operating, slow: FaultServer
 ) -> None:
     slow.pause_after = LARGE // 3
@@ -173,16 +173,16 @@ async def test_how_far_a_job_is_stands_in_its_model(
         model = await behind_url(operated, slow.url)
         pod = await node.runs(await node.job(model))
 
-        async def told() -> bool:
+        async def has_progress() -> bool:
             found = await custom_objects.get(operated.api, model)
             return bool(found["status"].get("transfer", {}).get("percent", 0) >= 20)
 
-        await assert_eventually(told)
+        await assert_eventually(has_progress)
         slow.pause_after = None
         assert await pod.ends() == 0
 
 
-async def test_a_model_that_is_deleted_waits_until_its_job_is_gone(
+async def test_the_deletion_of_a_model_waits_for_its_job(
     operated: Operated, node: Node, operator: Operating, slow: FaultServer
 ) -> None:
     slow.pause_after = 0
@@ -226,7 +226,7 @@ def attempt_of(job: Raw) -> str:
     return attempt
 
 
-async def test_a_job_that_somebody_deleted_is_made_anew_with_a_secret_of_its_own(
+async def test_a_deleted_job_is_created_again_with_a_new_secret(
     operated: Operated, node: Node, operator: Operating
 ) -> None:
     async with operator():
@@ -236,13 +236,13 @@ async def test_a_job_that_somebody_deleted_is_made_anew_with_a_secret_of_its_own
         background = f"{operated.path('jobs')}/{name}?propagationPolicy=Background"
         await send_raw(operated.api, "DELETE", background)
 
-        async def made_anew() -> bool:
+        async def created_again() -> bool:
             jobs = await operated.children("jobs")
             uids = [each["metadata"]["uid"] for each in jobs if each["metadata"]["name"] == name]
             return bool(uids) and uids != [first["metadata"]["uid"]]
 
-        await assert_eventually(made_anew)
-        # What the collector of garbage would do, in its own time.
+        await assert_eventually(created_again)
+        # Act as the garbage collector.
         await send_raw(operated.api, "DELETE", f"{operated.path('secrets')}/{name}")
         second = await node.job(model)
         secret = await operated.child("secrets", name)
@@ -252,7 +252,7 @@ async def test_a_job_that_somebody_deleted_is_made_anew_with_a_secret_of_its_own
     assert owner["uid"] == second["metadata"]["uid"]
 
 
-async def test_a_job_that_is_refused_is_told_with_what_the_api_server_says(
+async def test_a_refused_job_is_reported_with_the_api_servers_message(
     operated: Operated, operator: Operating, template: Raw
 ) -> None:
     template["spec"]["backoffLimit"] = -1

@@ -1,4 +1,4 @@
-"""Transfers that the operator's end, an old URL or an absent store interrupts."""
+"""Transfers interrupted by an operator's exit, an expired URL or an unavailable store."""
 
 import asyncio
 import contextlib
@@ -42,7 +42,7 @@ async def _behind_url(operated: Operated, url: str) -> Raw:
 
 
 async def _half_way(operated: Operated, model: Raw, slow: FaultServer, share: float = 0.6) -> str:
-    """Wait until so much was sent, and hold the rest back; the upload that the status tells of."""
+    """Wait until this share was sent, block the rest, and return the upload in the status."""
     slow.pause_after = int(share * LARGE)
 
     async def under_way() -> bool:
@@ -59,7 +59,7 @@ async def _upload(operated: Operated, model: Raw) -> str:
 
 
 async def _uploads_until_verified(operated: Operated, model: Raw, slow: FaultServer) -> set[str]:
-    """Every upload that the status tells of until the model is verified.
+    """Every upload in the status until the model is verified.
 
     What was held back comes only after a first look, so that there is one before the end.
     """
@@ -84,7 +84,7 @@ def _gone(pids: list[int]) -> bool:
 
 
 def _dead(pids: list[int]) -> bool:
-    """Whether they have ended; one whose parent is stopped is there still, as a zombie."""
+    """Whether they have exited; one whose parent is stopped remains as a zombie."""
     states = [Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] for pid in pids]
     return bool(pids) and set(states) == {"Z"}
 
@@ -97,7 +97,7 @@ def _dead(pids: list[int]) -> bool:
         pytest.param(signal.SIGKILL, -9, id="sigkill"),
     ],
 )
-async def test_a_transfer_outlives_the_operator_that_began_it(
+async def test_a_transfer_is_resumed_by_the_next_operator(
     operated: Operated, slow: FaultServer, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
     environ, log = _environ(operated, slow), tmp_path / "operator.log"
@@ -112,11 +112,11 @@ async def test_a_transfer_outlives_the_operator_that_began_it(
         assert await _uploads_until_verified(operated, model, slow) == {upload}
     assert len(transfers) == 1
     assert "going on with" in log.read_text()
-    # Each byte once, but for a part of each connection and what sockets held at the end.
+    # Each byte once, except what sockets had buffered when connections closed.
     assert slow.bytes_sent <= LARGE + (CONNECTIONS + 1) * PART_BYTES
 
 
-async def test_a_transfer_of_a_leader_that_was_stopped_ends_and_the_next_leader_goes_on_with_it(
+async def test_a_transfer_of_a_paused_leader_is_resumed_by_the_next_leader(
     operated: Operated, apiserver: ApiServer, slow: FaultServer, tmp_path: Path
 ) -> None:
     allow = {
@@ -140,8 +140,8 @@ async def test_a_transfer_of_a_leader_that_was_stopped_ends_and_the_next_leader_
 
 
 @pytest.mark.fault("R11", heals="SourceURLExpired, until the Secret has another URL")
-async def test_an_expired_url_is_held_until_its_secret_has_another(operated: Operated) -> None:
-    # A minute: Secrets of others are not watched; a held Model looks at its own now and then.
+async def test_an_expired_url_waits_for_a_change_of_its_secret(operated: Operated) -> None:
+    # A minute: Secrets are not watched; a waiting Model checks its own periodically.
     name = operated.site.publish()
     client = minio(operated.site.source)
 
@@ -159,10 +159,10 @@ async def test_an_expired_url_is_held_until_its_secret_has_another(operated: Ope
     assert found["status"]["transfer"]["retry"] == "on-change"
 
 
-async def test_a_url_that_expires_half_way_costs_no_byte_twice(
+async def test_a_url_that_expires_during_a_transfer_loses_no_bytes(
     operated: Operated, slow: FaultServer
 ) -> None:
-    # A minute, as above, and a source that is slow so that something can come between.
+    # A minute, as above, and a slow source, so that the URL expires during the transfer.
     slow.expire_after = LARGE // 2
     changes = {
         "ROADSTEAD_SOURCE_ALLOW": f"127.0.0.1:{slow.port}",
@@ -187,7 +187,7 @@ def _at(store: ObjectStore) -> dict[str, str]:
 
 
 @pytest.mark.fault("R10", heals="retried with backoff until the store is available")
-async def test_an_absent_store_is_told_and_its_return_heals_it(
+async def test_an_unavailable_store_is_reported_and_retried(
     operated: Operated, tmp_path: Path
 ) -> None:
     name, port = operated.site.publish(), free_port()
@@ -204,17 +204,17 @@ async def test_an_absent_store_is_told_and_its_return_heals_it(
 
 
 def _reconciles() -> float:
-    """How often any Model was looked at by operators of this process."""
+    """How often operators of this process reconciled any Model."""
     results = ("done", "retry", "error")
     counters = [metrics.RECONCILES.labels("model", result) for result in results]
     return float(sum(counter._value.get() for counter in counters))
 
 
 @pytest.mark.fault("R10", heals="the same upload resumes when the store is available")
-async def test_a_store_that_goes_half_way_is_gone_on_with_when_it_is_back(
+async def test_an_upload_is_resumed_after_an_outage_of_the_store(
     operated: Operated, slow: FaultServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    # Half a minute: fifteen seconds without the store, and then what it backed off to.
+    # Half a minute: fifteen seconds without the store, then the backoff.
     caplog.set_level("INFO")
     port = free_port()
     allow = {"ROADSTEAD_SOURCE_ALLOW": f"127.0.0.1:{slow.port}"}

@@ -1,4 +1,4 @@
-"""What a server uses comes into its status, and changes nothing else."""
+"""The usage of a server is in its status and changes nothing else."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ POD = "gemma-1"
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Certificate:
-    """For 127.0.0.1."""
+    """A certificate for 127.0.0.1."""
     return certificates.issue(tmp_path)
 
 
 def using(operated: Operated, memory: str, cpu: str) -> Raw:
-    """The pod's metrics."""
+    """Metrics of the server's pod."""
     usage = {"memory": memory, "cpu": cpu}
     return {
         "metadata": {"namespace": operated.namespace, "name": POD},
@@ -36,7 +36,7 @@ def using(operated: Operated, memory: str, cpu: str) -> Raw:
 
 
 async def run_a_pod(operated: Operated, serve: Raw) -> None:
-    """A node whose kubelet is not there, and a pod of the server on it."""
+    """Create a node without a kubelet, and a pod of the server on it."""
     node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}}
     await send_raw(operated.api, "POST", "/api/v1/nodes", node)
     addresses = [{"type": "InternalIP", "address": "127.0.0.1"}]
@@ -58,7 +58,7 @@ async def run_a_pod(operated: Operated, serve: Raw) -> None:
 
 
 async def written(serve: Raw, operated: Operated, memory: str) -> Raw:
-    """Wait until the status shows this much memory; the object."""
+    """Wait until the status shows this much memory, and return the object."""
 
     found: Raw = {}
 
@@ -72,7 +72,7 @@ async def written(serve: Raw, operated: Operated, memory: str) -> Raw:
     return found
 
 
-async def test_usage_by_metrics_k8s_io_comes_into_the_status_and_into_nothing_else(
+async def test_usage_from_metrics_k8s_io_is_in_the_status(
     operated: Operated, certificate: Certificate
 ) -> None:
     name = operated.site.publish()

@@ -170,4 +170,6 @@ def test_operator_ends_so_that_it_starts_over(cluster: RestorableApiServer, tmp_
         asyncio.run(change(server, closed, gone))
         asyncio.run(assert_eventually(lambda: is_judged(server, closed.contract)))
         cluster.restore()
-        asyncio.run(assert_eventually(lambda: "the cluster's state went back" in log.read_text()))
+        asyncio.run(
+            assert_eventually(lambda: "etcd was restored to an earlier state" in log.read_text())
+        )

@@ -37,7 +37,7 @@ def pod(
     server: dict[str, Any] | None = None,
     fetch: dict[str, Any] | None = None,
     ready: bool = False,
-    ready_turned: str = "",
+    ready_changeed: str = "",
     template: str = "new",
     conditions: tuple[dict[str, str], ...] = (),
     **status: Any,
@@ -64,7 +64,7 @@ def pod(
                 {
                     "type": "Ready",
                     "status": "True" if ready else "False",
-                    "lastTransitionTime": ready_turned,
+                    "lastTransitionTime": ready_changeed,
                 },
                 *conditions,
             ],

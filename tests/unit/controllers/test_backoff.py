@@ -1,4 +1,4 @@
-"""Pauses before what ended at once is begun again."""
+"""Pauses before a watch that ended early restarts."""
 
 from roadstead.controllers.backoff import MAX_PAUSE_SECONDS, SHORT_WATCH_SECONDS, WatchBackoff
 
@@ -15,44 +15,44 @@ class Time:
 
 
 async def turns(number: int, *, lasting: float = 0.0) -> list[float]:
-    """How long each turn was waited for."""
+    """The pauses before each request."""
     time, waits = Time(), []
-    pacing = WatchBackoff(clock=time, sleep=time.sleep)
+    backoff = WatchBackoff(clock=time, sleep=time.sleep)
     for _ in range(number):
         asked = time.now
-        await pacing.turn("pods")
+        await backoff.wait("pods")
         waits.append(time.now - asked)
         time.now += lasting
     return waits
 
 
-async def test_what_lasts_is_begun_again_at_once() -> None:
+async def test_a_long_watch_restarts_without_a_pause() -> None:
     assert await turns(20, lasting=SHORT_WATCH_SECONDS) == [0.0] * 20
 
 
-async def test_what_ends_at_once_is_begun_again_ever_more_slowly() -> None:
+async def test_pauses_grow_while_watches_end_early() -> None:
     first, second, *_, last = await turns(20)
     assert first == 0.0
     assert 0.0 < second < 1.0
     assert MAX_PAUSE_SECONDS / 2 <= last <= MAX_PAUSE_SECONDS
 
 
-async def test_after_one_that_lasted_pauses_begin_anew() -> None:
+async def test_pauses_are_reset_by_a_long_watch() -> None:
     time = Time()
-    pacing = WatchBackoff(clock=time, sleep=time.sleep)
+    backoff = WatchBackoff(clock=time, sleep=time.sleep)
     for _ in range(20):
-        await pacing.turn("pods")
+        await backoff.wait("pods")
     time.now += SHORT_WATCH_SECONDS
     asked = time.now
-    await pacing.turn("pods")
+    await backoff.wait("pods")
     assert time.now == asked
 
 
-async def test_each_has_pauses_of_its_own() -> None:
+async def test_each_name_has_its_own_pauses() -> None:
     time = Time()
-    pacing = WatchBackoff(clock=time, sleep=time.sleep)
+    backoff = WatchBackoff(clock=time, sleep=time.sleep)
     for _ in range(20):
-        await pacing.turn("pods")
+        await backoff.wait("pods")
     asked = time.now
-    await pacing.turn("models")
+    await backoff.wait("models")
     assert time.now == asked

@@ -1,4 +1,4 @@
-"""What kopf hears of its watches and lists: nothing that it would end at."""
+"""kopf's connection: it passes on nothing that would stop kopf."""
 
 import contextlib
 import itertools
@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from roadstead.controllers.connection import EMPTY_LIST_PARAMS, TOO_OLD, SessionFactory
+from roadstead.controllers.connection import EMPTY_LIST_PARAMS, TOO_OLD_EVENT, SessionFactory
 from roadstead.controllers.own_writes import is_own_write
 from roadstead.controllers.watch_health import WatchHealth
 from roadstead.kube.resources import PODS
@@ -30,7 +30,7 @@ async def connected(
     *,
     connection: SessionFactory | None = None,
 ) -> AsyncIterator[tuple[aiohttp.ClientSession, str]]:
-    """kopf's session to a server that answers like that, and the address of its pods.
+    """kopf's session to a server with this response, and the address of its pods.
 
     The queries of what it is asked for go into `asked`.
     """
@@ -45,7 +45,7 @@ async def connected(
 
     app = web.Application()
     app.router.add_get("/{path:.*}", handle)
-    ours = connection or SessionFactory(kinds=["pods"], hearing=WatchHealth(listed=listed.append))
+    ours = connection or SessionFactory(kinds=["pods"], health=WatchHealth(listed=listed.append))
     async with TestServer(app) as server:
         url = str(server.make_url("/api/v1/pods"))
         found = ours.session(kopf.ConnectionInfo(server=url))
@@ -54,7 +54,7 @@ async def connected(
 
 
 async def watched(answer: web.Response) -> list[bytes]:
-    """The lines of a watch that is answered like that."""
+    """The lines of a watch with this response."""
     async with (
         connected(answer, []) as (session, url),
         session.get(url, params={"watch": "true"}) as found,
@@ -62,39 +62,37 @@ async def watched(answer: web.Response) -> list[bytes]:
         return [line async for line in found.content.iter_chunked(2**20)]
 
 
-async def test_what_a_watch_tells_is_told() -> None:
+async def test_watch_events_are_passed_on() -> None:
     body = ADDED + b"\n" + ADDED + b"\n"
     assert await watched(web.Response(body=body)) == [ADDED + b"\n"] * 2
 
 
-async def test_what_is_known_is_not_told_but_counts_as_heard() -> None:
+async def test_known_events_are_dropped_but_count_as_received() -> None:
     clock = itertools.count()
-    hearing = WatchHealth(lambda: next(clock))
-    connection = SessionFactory(
-        kinds=["pods"], hearing=hearing, known=lambda _, line: line == ADDED
-    )
+    health = WatchHealth(lambda: next(clock))
+    connection = SessionFactory(kinds=["pods"], health=health, known=lambda _, line: line == ADDED)
     answer = web.Response(body=ADDED + b"\n" + DELETED + b"\n")
     async with (
         connected(answer, [], connection=connection) as (session, url),
         session.get(url, params={"watch": "true"}) as found,
     ):
         assert [line async for line in found.content.iter_chunked(2**20)] == [DELETED + b"\n"]
-    assert next(clock) == 2  # Once where the watch began, once for the lines.
+    assert next(clock) == 2  # Once when the watch starts, once for the lines.
 
 
 @pytest.mark.parametrize("line", [b"502", b"null", b"<html>"])
-async def test_what_is_no_event_is_not_looked_at_as_one(line: bytes) -> None:
+async def test_invalid_lines_are_not_parsed_as_events(line: bytes) -> None:
     cache = WatchCache()
     connection = SessionFactory(
         kinds=["pods"],
-        hearing=WatchHealth(),
+        health=WatchHealth(),
         known=lambda _, event: is_own_write(cache, PODS, event),
     )
     async with (
         connected(web.Response(body=line + b"\n"), [], connection=connection) as (session, url),
         session.get(url, params={"watch": "true"}) as found,
     ):
-        assert [told async for told in found.content.iter_chunked(2**20)] == [TOO_OLD + b"\n"]
+        assert [line async for line in found.content.iter_chunked(2**20)] == [TOO_OLD_EVENT + b"\n"]
 
 
 @pytest.mark.parametrize(
@@ -105,18 +103,18 @@ async def test_what_is_no_event_is_not_looked_at_as_one(line: bytes) -> None:
         b"<html>",
     ],
 )
-async def test_every_error_in_a_watch_is_one_after_which_kopf_lists_anew(line: bytes) -> None:
+async def test_every_error_event_makes_kopf_list_again(line: bytes) -> None:
     body = ADDED + b"\n" + line + b"\n"
-    assert await watched(web.Response(body=body)) == [ADDED + b"\n", TOO_OLD + b"\n"]
+    assert await watched(web.Response(body=body)) == [ADDED + b"\n", TOO_OLD_EVENT + b"\n"]
 
 
-async def test_half_a_line_is_not_told() -> None:
+async def test_an_incomplete_line_is_dropped() -> None:
     assert await watched(web.Response(body=ADDED + b"\n" + ADDED[:30])) == [ADDED + b"\n"]
 
 
 @pytest.mark.parametrize("status", [400, 404, 410])
-async def test_a_watch_that_is_refused_is_too_old(status: int) -> None:
-    assert await watched(web.Response(status=status)) == [TOO_OLD + b"\n"]
+async def test_a_refused_watch_is_reported_as_too_old(status: int) -> None:
+    assert await watched(web.Response(status=status)) == [TOO_OLD_EVENT + b"\n"]
 
 
 @pytest.mark.parametrize(
@@ -127,7 +125,7 @@ async def test_a_watch_that_is_refused_is_too_old(status: int) -> None:
         pytest.param(web.Response(text="<html>"), id="html"),
     ],
 )
-async def test_a_list_that_kopf_would_end_at_counts_as_cut_off(answer: web.Response) -> None:
+async def test_a_list_that_would_stop_kopf_counts_as_interrupted(answer: web.Response) -> None:
     listed: list[str] = []
     async with connected(answer, listed) as (session, url):
         with pytest.raises(aiohttp.ClientPayloadError):
@@ -135,7 +133,7 @@ async def test_a_list_that_kopf_would_end_at_counts_as_cut_off(answer: web.Respo
     assert listed == []
 
 
-async def test_a_list_is_told_of_though_it_is_empty() -> None:
+async def test_an_empty_list_is_reported() -> None:
     listed: list[str] = []
     async with connected(web.json_response({"items": []}), listed) as (session, url):
         assert json.loads(await (await session.get(url)).read()) == {"items": []}
@@ -144,13 +142,13 @@ async def test_a_list_is_told_of_though_it_is_empty() -> None:
 
 
 @pytest.mark.parametrize("status", [401, 403, 429, 503])
-async def test_what_kopf_asks_again_after_is_left_to_it(status: int) -> None:
+async def test_retryable_statuses_are_passed_to_kopf(status: int) -> None:
     async with connected(web.Response(status=status), []) as (session, url):
         assert (await session.get(url)).status == status
 
 
 async def asked(path: str, **query: str) -> dict[str, str]:
-    """What the API server is asked for where kopf asks for this."""
+    """The query that the API server receives for a request of kopf."""
     seen: list[dict[str, str]] = []
     async with (
         connected(web.json_response({"items": []}), [], seen) as (session, pods),
@@ -159,15 +157,15 @@ async def asked(path: str, **query: str) -> dict[str, str]:
         return seen[0]
 
 
-async def test_a_list_is_asked_for_without_its_objects() -> None:
+async def test_lists_are_requested_without_objects() -> None:
     query = await asked("/api/v1/pods", limit="500", labelSelector="a=b")
     assert query == {"limit": "500", "labelSelector": "a=b", **EMPTY_LIST_PARAMS}
 
 
-async def test_a_watch_is_asked_for_with_all_of_them() -> None:
+async def test_watches_are_requested_unchanged() -> None:
     query = {"watch": "true", "resourceVersion": "7"}
     assert await asked("/api/v1/pods", **query) == query
 
 
-async def test_what_is_not_watched_is_asked_for_as_it_is() -> None:
+async def test_other_requests_are_unchanged() -> None:
     assert await asked("/apis") == {}

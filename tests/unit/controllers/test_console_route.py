@@ -1,4 +1,4 @@
-"""Keeping the console's route."""
+"""The console's route is applied and restored."""
 
 from roadstead.controllers.console_route import ConsoleRoute
 from roadstead.kube.resources import INGRESSROUTES, SERVICES
@@ -16,14 +16,14 @@ def keeping(api: MemoryApi, *, served: bool = True) -> ConsoleRoute:
     return ConsoleRoute(api, routing(), service=NAME, namespace=NAMESPACE)
 
 
-async def test_route_is_written_once() -> None:
+async def test_the_route_is_applied_once() -> None:
     route = keeping(api := MemoryApi())
     assert await route.apply()
     assert not await route.apply()
     assert len(api.writes) == 1
 
 
-async def test_route_that_somebody_changed_or_deleted_is_written_again() -> None:
+async def test_a_changed_or_deleted_route_is_applied_again() -> None:
     route = keeping(api := MemoryApi())
     await route.apply()
     api.objects[KEY]["spec"]["routes"][0]["services"][0]["name"] = "theirs"
@@ -32,14 +32,14 @@ async def test_route_that_somebody_changed_or_deleted_is_written_again() -> None
     assert await route.apply()
 
 
-async def test_defaults_that_the_server_fills_in_are_no_change() -> None:
+async def test_defaults_of_the_api_server_are_not_a_change() -> None:
     route = keeping(api := MemoryApi())
     await route.apply()
     api.objects[KEY]["spec"]["routes"][0]["services"][0]["weight"] = 1
     assert not await route.apply()
 
 
-async def test_without_a_console_nothing_is_written() -> None:
+async def test_without_a_console_nothing_is_applied() -> None:
     api = MemoryApi()
     assert not await keeping(api, served=False).apply()
     assert api.writes == []

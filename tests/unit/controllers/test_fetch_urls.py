@@ -1,4 +1,4 @@
-"""The Secret with a server's presigned URL: short-lived, renewed in time, never a stranger's."""
+"""The Secret with a server's presigned URL is renewed in time and never adopted."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ SERVE = ModelServe.parse({**make_serve("gemma", "serve-1").raw, "status": {"repl
 
 
 def encoded(secret: Object) -> None:
-    """As an API server stores it."""
+    """Encode a Secret as the API server does."""
     given = secret.pop("stringData", {})
     data = {name: base64.b64encode(text.encode()).decode() for name, text in given.items()}
     secret["data"] = {**secret.get("data", {}), **data}
 
 
 class Signer:
-    """Signs with a number, so that each URL is another one."""
+    """A store that signs each URL with another number."""
 
     def __init__(self) -> None:
         self.signed_for: list[datetime.timedelta] = []
@@ -49,7 +49,7 @@ class Signer:
 
 @dataclasses.dataclass
 class World:
-    """An API server, a store, a clock, and who writes the URLs."""
+    """An API server, a store, a clock, and FetchUrls."""
 
     api: MemoryApi = dataclasses.field(default_factory=MemoryApi)
     store: Signer = dataclasses.field(default_factory=Signer)
@@ -60,7 +60,7 @@ class World:
         self.restart()
 
     def restart(self) -> None:
-        """Another process, which remembers nothing."""
+        """Replace the process by a new one without memory."""
         self.urls = FetchUrls(
             client=self.api, store=self.store, lifetime=LIFETIME, clock=lambda: self.now
         )
@@ -84,14 +84,14 @@ async def test_a_url_is_signed_once_and_renewed_at_half_its_lifetime(world: Worl
     assert world.store.signed_for == [LIFETIME] * 2
 
 
-async def test_a_good_url_is_kept_over_a_restart(world: World) -> None:
+async def test_a_valid_url_is_kept_after_a_restart(world: World) -> None:
     await world.ensure()
     world.restart()
     await world.ensure()
     assert len(world.store.signed_for) == 1
 
 
-async def test_a_secret_that_says_its_url_lasts_longer_than_ours_do_gets_another(
+async def test_a_url_with_too_long_a_lifetime_is_replaced(
     world: World,
 ) -> None:
     await world.ensure()
@@ -102,7 +102,7 @@ async def test_a_secret_that_says_its_url_lasts_longer_than_ours_do_gets_another
     assert len(world.store.signed_for) == 2
 
 
-async def test_a_secret_whose_owner_was_taken_away_while_we_looked_gets_it_again(
+async def test_a_removed_owner_reference_of_a_secret_is_restored(
     world: World,
 ) -> None:
     await world.ensure()
@@ -120,7 +120,7 @@ async def test_a_secret_whose_owner_was_taken_away_while_we_looked_gets_it_again
         pytest.param({"ownerReferences": [{"uid": "serve-1", "name": "gemma"}]}, id="owner"),
     ],
 )
-async def test_a_secret_of_somebody_else_gets_no_url(world: World, changes: dict[str, Any]) -> None:
+async def test_a_secret_of_another_owner_gets_no_url(world: World, changes: dict[str, Any]) -> None:
     theirs = {"name": "gemma-fetch", "namespace": "demo", "managedFields": [{"manager": "kubectl"}]}
     await world.api.create(SECRETS, {"kind": "Secret", "metadata": {**theirs, **changes}})
     with pytest.raises(NameTaken, match="demo/gemma-fetch already exists"):

@@ -1,4 +1,4 @@
-"""Settings of the gateway: what is wrong with them is told by name."""
+"""Settings of the gateway: faults name the setting."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_without_a_kind_there_is_no_gateway() -> None:
     assert GatewaySettings.read(EnvReader({})) is None
 
 
-def test_what_is_not_said_has_a_default() -> None:
+def test_missing_settings_have_defaults() -> None:
     found = read()
     assert found is not None
     assert found.routing.entry_points == ("websecure",)
@@ -35,7 +35,7 @@ def test_what_is_not_said_has_a_default() -> None:
     assert str(found.key_file) == "/etc/roadstead/gateway/key"
 
 
-def test_the_console_shares_the_servers_host_unless_it_has_its_own() -> None:
+def test_the_console_url_defaults_to_the_gateway_url() -> None:
     shared, apart = read(), read(ROADSTEAD_CONSOLE_URL="https://console.example.com")
     assert shared is not None
     assert apart is not None
@@ -46,7 +46,7 @@ def test_the_console_shares_the_servers_host_unless_it_has_its_own() -> None:
     )
 
 
-def test_a_listener_of_the_gateway_may_be_named() -> None:
+def test_the_parent_may_name_a_listener() -> None:
     changes = {"ROADSTEAD_GATEWAY_KIND": "gateway-api", "ROADSTEAD_GATEWAY_PARENT": "ns/gw/tls"}
     found = read(**changes)
     assert found is not None
@@ -61,7 +61,7 @@ def test_a_listener_of_the_gateway_may_be_named() -> None:
         *("app://obsidian.md", "chrome-extension://abcdefghijklmnop", "http://127.0.0.1"),
     ],
 )
-def test_origins_are_what_browsers_write(origin: str) -> None:
+def test_valid_origins_are_accepted(origin: str) -> None:
     found = read(ROADSTEAD_GATEWAY_CORS_ORIGINS=f"https://a.example, {origin}")
     assert found is not None
     assert found.routing.cors_origins == ("https://a.example", origin)
@@ -83,7 +83,7 @@ def test_origins_are_what_browsers_write(origin: str) -> None:
         f"https://{'a' * 300}",
     ],
 )
-def test_what_is_no_origin_is_refused_with_what_to_write(origin: str) -> None:
+def test_an_invalid_origin_is_refused_with_a_hint(origin: str) -> None:
     with pytest.raises(InvalidSettings, match=r"CORS_ORIGINS.*such as https://app\.example\.com"):
         read(ROADSTEAD_GATEWAY_CORS_ORIGINS=origin)
 

@@ -1,4 +1,4 @@
-"""What is granted is stored before it is applied, and given back after the rollout alone."""
+"""A grant is stored before the apply, and reduced only after the rollout."""
 
 from __future__ import annotations
 
@@ -48,67 +48,67 @@ def server(status: Raw | None = None, *, memory: str = "600Mi", **spec: Any) -> 
 
 
 class Reconcile:
-    """One, on an API of its own."""
+    """A grant with its own API server."""
 
     def __init__(self, serve: ModelServe, *, enabled: bool = True) -> None:
         self.api, self.serve = Api(), serve
         events = EventRecorder(self.api, instance="test")
-        self.writer = StatusWriter(self.api, WatchCache(), events, wrote=lambda *_: None)
+        self.writer = StatusWriter(self.api, WatchCache(), events, on_written=lambda *_: None)
         self.grant = Grant(serve.raw, SEEN, self.writer, enabled=enabled)
 
     async def extend(self, model: str = MODEL) -> list[Any]:
-        """What is stored to be granted before `serve` is applied."""
+        """The grants that are stored before `serve` is applied."""
         await self.grant.extend(self.serve, model, TO_APPLY)
         return [status["granted"]["resources"]["memory"] for status in self.api.statuses]
 
     @property
     def granted(self) -> Any:
-        """What the status says at the end."""
+        """The grant in the final status."""
         return self.grant.status(SEEN).get("granted")
 
 
-async def test_a_new_servers_grant_is_stored_before_anything_runs() -> None:
+async def test_the_grant_of_a_new_server_is_stored_first() -> None:
     assert await Reconcile(server()).extend() == ["600Mi"]
 
 
-async def test_the_status_stored_with_it_is_that_of_the_end_so_that_one_write_is_enough() -> None:
+async def test_a_new_server_needs_one_status_write() -> None:
     one = Reconcile(server())
     await one.extend()
-    made = {**TO_APPLY, "metadata": {"name": "gemma", "uid": "d", "generation": 1}}
-    seen = dataclasses.replace(SEEN, workload=observe(made, ()))
+    created = {**TO_APPLY, "metadata": {"name": "gemma", "uid": "d", "generation": 1}}
+    seen = dataclasses.replace(SEEN, workload=observe(created, ()))
     assert one.api.statuses == [one.grant.status(seen)]
     assert list(faults(status_schema("modelserves"), one.api.statuses[0])) == []
 
 
-async def test_a_server_that_grows_is_granted_more_before_it_is_applied() -> None:
+async def test_a_larger_grant_is_stored_before_the_apply() -> None:
     assert await Reconcile(server(STORED, memory="2Gi")).extend() == ["2Gi"]
 
 
-async def test_a_server_that_shrinks_keeps_what_may_still_run_and_writes_nothing() -> None:
+async def test_a_smaller_demand_keeps_the_grant() -> None:
     one = Reconcile(server(STORED, memory="1Mi"))
     assert await one.extend() == []
     assert one.granted == OLD
 
 
-async def test_each_resource_counts_for_itself() -> None:
+async def test_each_resource_is_compared_separately() -> None:
     one = Reconcile(server(STORED, memory="2Gi"))
     await one.extend()
     assert one.granted["resources"] == {"cpu": "4", "memory": "2Gi", "gpu": 0}
 
 
-async def test_what_may_still_run_moves_to_another_contract_before_it_is_applied() -> None:
+async def test_a_change_of_contract_is_granted_before_the_apply() -> None:
     one = Reconcile(server(STORED, memory="1Mi", contract="other"))
     assert await one.extend() == ["1Gi"]
     assert one.granted["contract"] == "other"
 
 
-async def test_another_model_is_granted_before_it_is_applied() -> None:
+async def test_a_change_of_model_is_granted_before_the_apply() -> None:
     one = Reconcile(server(STORED, memory="1Mi"))
     assert await one.extend("other-uid") == ["1Gi"]
     assert one.granted["modelUuid"] == "other-uid"
 
 
-async def test_nothing_is_granted_where_the_object_changed_meanwhile() -> None:
+async def test_a_conflict_prevents_the_grant() -> None:
     one = Reconcile(server())
     one.api.status_fault = KubeConflict("changed")
     with pytest.raises(KubeConflict):
@@ -123,9 +123,9 @@ async def test_without_admission_nothing_is_granted() -> None:
 
 
 def available(count: int = 1, **state: Any) -> dict[str, Any]:
-    """A Deployment of one replica, of which so many are ready."""
-    made = deployment(1, ready=count, **state)
-    return {**made, "status": {**made["status"], "availableReplicas": count}}
+    """The status of a Deployment of one replica with this many ready."""
+    created = deployment(1, ready=count, **state)
+    return {**created, "status": {**created["status"], "availableReplicas": count}}
 
 
 THROUGH = available()
@@ -138,29 +138,29 @@ THROUGH = available()
         pytest.param(available(0), id="the new one is not ready"),
         pytest.param(available(total=2), id="an old one runs"),
         pytest.param(available(updated=0), id="nothing is of the new template"),
-        pytest.param(available(generation=2), id="not looked at by its controller yet"),
+        pytest.param(available(generation=2), id="not processed by its controller yet"),
         pytest.param({**THROUGH, "status": {}}, id="without a status"),
     ],
 )
-async def test_while_a_change_rolls_out_what_ran_before_stays_granted(unfinished: Any) -> None:
+async def test_the_grant_is_kept_during_a_rollout(unfinished: Any) -> None:
     one = Reconcile(server(STORED, memory="1Mi"))
     one.grant.settle(one.serve, unfinished)
     assert one.granted == OLD
 
 
-async def test_once_it_is_rolled_out_nothing_else_is_granted() -> None:
+async def test_the_grant_is_reduced_after_the_rollout() -> None:
     one = Reconcile(server(STORED, memory="1Mi"))
     one.grant.settle(one.serve, THROUGH)
     assert one.granted == Granted.of(one.serve, MODEL).to_json()
 
 
-async def test_what_was_never_granted_is_not_granted_by_a_rollout() -> None:
+async def test_a_rollout_does_not_create_a_grant() -> None:
     one = Reconcile(server())
     one.grant.settle(one.serve, THROUGH)
     assert one.granted is None
 
 
-def test_a_server_of_no_replicas_is_rolled_out_once_no_pod_is_left() -> None:
+def test_zero_replicas_are_rolled_out_once_all_pods_are_gone() -> None:
     status = {"observedGeneration": 1}
     stopped: Raw = {"metadata": {"generation": 1}, "spec": {"replicas": 0}, "status": status}
     assert is_rolled_out(stopped)

@@ -1,4 +1,4 @@
-"""What earlier Models left in the store is looked for, and its absence holds up nothing."""
+"""Objects of earlier Models are found, and their absence does not block."""
 
 import dataclasses
 
@@ -18,7 +18,7 @@ KNOWN = KnownObject(location=LEFT, size=5)
 
 
 class Shelf:
-    """A store of a few objects, which may be away."""
+    """A store of a few objects, which may be unavailable."""
 
     def __init__(self, sizes: dict[StoreLocation, int], *, away: bool = False) -> None:
         self.sizes = sizes
@@ -34,10 +34,8 @@ class Shelf:
         self.sizes[target] = self.sizes[source]
 
 
-async def brought(
-    shelf: Shelf, *, known: list[KnownObject] | None = None, upload: str = ""
-) -> bool:
-    """Whether a copy is made; `known` is None where the ledger is away."""
+async def copied(shelf: Shelf, *, known: list[KnownObject] | None = None, upload: str = "") -> bool:
+    """Whether an object is copied; `known` is None if the ledger is unavailable."""
 
     async def ask(_: Model, __: StoreLocation) -> list[KnownObject]:
         if known is None:
@@ -49,9 +47,9 @@ async def brought(
     return await KeptObjects(store=shelf, known=ask).ensure(model, PLACE)
 
 
-async def test_object_that_was_left_is_copied_into_place() -> None:
+async def test_an_object_of_an_earlier_model_is_copied() -> None:
     shelf = Shelf({LEFT: 5})
-    assert await brought(shelf, known=[KNOWN])
+    assert await copied(shelf, known=[KNOWN])
     assert shelf.sizes[PLACE] == 5
 
 
@@ -63,17 +61,17 @@ async def test_object_that_was_left_is_copied_into_place() -> None:
         pytest.param({LEFT: 5, PLACE: 9}, id="place-taken"),
     ],
 )
-async def test_nothing_is_copied_where(sizes: dict[StoreLocation, int]) -> None:
-    assert not await brought(Shelf(sizes), known=[KNOWN])
+async def test_nothing_is_copied_if_no_object_matches(sizes: dict[StoreLocation, int]) -> None:
+    assert not await copied(Shelf(sizes), known=[KNOWN])
 
 
-async def test_unfinished_upload_goes_on_instead() -> None:
-    assert not await brought(Shelf({LEFT: 5}), known=[KNOWN], upload="u")
+async def test_an_unfinished_upload_is_resumed_instead() -> None:
+    assert not await copied(Shelf({LEFT: 5}), known=[KNOWN], upload="u")
 
 
-async def test_ledger_that_is_away_holds_up_nothing() -> None:
-    assert not await brought(Shelf({LEFT: 5}))
+async def test_an_unavailable_ledger_does_not_block() -> None:
+    assert not await copied(Shelf({LEFT: 5}))
 
 
-async def test_store_that_is_away_is_left_to_the_transfer() -> None:
-    assert not await brought(Shelf({LEFT: 5}, away=True), known=[KNOWN])
+async def test_an_unavailable_store_is_left_to_the_transfer() -> None:
+    assert not await copied(Shelf({LEFT: 5}, away=True), known=[KNOWN])

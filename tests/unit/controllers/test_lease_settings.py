@@ -15,12 +15,12 @@ def read(**environ: str) -> LeaseSettings | None:
     return found
 
 
-def test_defaults_are_those_of_kubernetes_own_controllers() -> None:
+def test_defaults_are_those_of_kubernetes() -> None:
     expected = LeaseTimes(duration=15, deadline=10, renew=2)
     assert read() == LeaseSettings(name="roadstead-operator", times=expected)
 
 
-def test_no_election_is_had_where_it_is_turned_off() -> None:
+def test_the_election_can_be_disabled() -> None:
     assert read(LEADER_ELECTION="off") is None
 
 
@@ -32,6 +32,6 @@ def test_no_election_is_had_where_it_is_turned_off() -> None:
         pytest.param({"LEASE_DEADLINE_SECONDS": "15"}, id="as-long-as-the-lease"),
     ],
 )
-def test_times_that_two_could_lead_in_are_refused(environ: dict[str, str]) -> None:
+def test_times_that_allow_two_leaders_are_refused(environ: dict[str, str]) -> None:
     with pytest.raises(InvalidSettings, match="must be more than"):
         read(**environ)

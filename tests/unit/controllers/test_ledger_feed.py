@@ -1,4 +1,4 @@
-"""What the watches tell, and what is put down of it."""
+"""Watched objects are recorded in the outbox."""
 
 import datetime
 
@@ -25,20 +25,20 @@ SAMPLE = UsageSample(
 
 
 class Desk:
-    """A cache, an outbox, and the books between."""
+    """A cache, an outbox, and the feed between them."""
 
     def __init__(self) -> None:
         self.cache = WatchCache(INDEXES)
         self.outbox = Outbox(lambda: 0.0)
-        self.books = LedgerFeed(self.cache, self.outbox, now=lambda: NOW)
+        self.feed = LedgerFeed(self.cache, self.outbox, now=lambda: NOW)
 
     def waiting(self) -> list[ObjectRecord]:
-        """What was put down since the last look."""
+        """The records since the last call."""
         batch = self.outbox.take(100)
         return [each.record for each in batch if isinstance(each.record, ObjectRecord)]
 
     def server(self) -> ServerRecord:
-        """The one server that was put down."""
+        """The only recorded server."""
         (found,) = self.waiting()
         assert isinstance(found, ServerRecord)
         return found
@@ -50,70 +50,70 @@ def desk() -> Desk:
     return Desk()
 
 
-def test_new_server_is_put_down(desk: Desk) -> None:
+def test_a_new_server_is_recorded(desk: Desk) -> None:
     serve = make_serve()
     desk.cache.put(MODELSERVES, serve)
-    desk.books.see(MODELSERVES, serve)
+    desk.feed.update(MODELSERVES, serve)
     assert desk.server().name == "gemma"
 
 
-def test_server_that_is_gone_is_put_down_as_deleted(desk: Desk) -> None:
-    desk.books.see(MODELSERVES, make_serve())
+def test_a_deleted_server_is_recorded_as_deleted(desk: Desk) -> None:
+    desk.feed.update(MODELSERVES, make_serve())
     assert desk.server().status == "Deleted"
 
 
-def test_server_whose_name_another_one_has_by_now_is_put_down_as_deleted(desk: Desk) -> None:
+def test_a_replaced_server_is_recorded_as_deleted(desk: Desk) -> None:
     desk.cache.put(MODELSERVES, make_serve(uid="5a1b2c3d-0a1b-4c3d-8e9f-0a1b2c3d4e5f"))
-    desk.books.see(MODELSERVES, make_serve())
+    desk.feed.update(MODELSERVES, make_serve())
     found = desk.server()
     assert (found.server_uuid, found.status) == (UID, "Deleted")
 
 
-def test_pod_of_a_server_puts_the_server_down_with_its_pods(desk: Desk) -> None:
+def test_a_pod_updates_the_pods_of_its_server(desk: Desk) -> None:
     desk.cache.put(MODELSERVES, make_serve())
     pod = make_pod("gemma-1", UID, version=33)
     desk.cache.put(PODS, pod)
-    desk.books.see(PODS, pod)
+    desk.feed.update(PODS, pod)
     found = desk.server()
     assert (found.pod_names, found.pods_version) == (("gemma-1",), 33)
 
 
 @pytest.mark.parametrize("changes", [{"namespace": "other"}, {"ownerReferences": []}])
-def test_pod_that_only_has_the_label_puts_nothing_down(desk: Desk, changes: Raw) -> None:
+def test_a_pod_with_only_the_label_is_ignored(desk: Desk, changes: Raw) -> None:
     desk.cache.put(MODELSERVES, make_serve())
     pod = make_pod("gemma-1", UID)
     pod["metadata"] |= changes
     desk.cache.put(PODS, pod)
-    desk.books.see(PODS, pod)
+    desk.feed.update(PODS, pod)
     assert desk.waiting() == []
 
 
-def test_pod_that_is_gone_makes_the_view_newer(desk: Desk) -> None:
+def test_a_deleted_pod_updates_the_version_of_the_pods(desk: Desk) -> None:
     desk.cache.put(MODELSERVES, make_serve())
-    desk.books.see(PODS, make_pod("gemma-1", UID, version=34))
+    desk.feed.update(PODS, make_pod("gemma-1", UID, version=34))
     found = desk.server()
     assert (found.pod_names, found.pods_version) == ((), 34)
 
 
-def test_list_of_pods_makes_every_view_as_new(desk: Desk) -> None:
+def test_a_list_of_pods_updates_the_version_of_all_pods(desk: Desk) -> None:
     desk.cache.note_list(PODS, 50)
     desk.cache.put(MODELSERVES, make_serve())
-    desk.books.see(MODELSERVES, make_serve())
+    desk.feed.update(MODELSERVES, make_serve())
     assert desk.server().pods_version == 50
 
 
-def test_pod_of_nobody_is_nothing_to_put_down(desk: Desk) -> None:
-    desk.books.see(PODS, make_pod("other-1", UID))
+def test_a_pod_without_a_server_is_not_recorded(desk: Desk) -> None:
+    desk.feed.update(PODS, make_pod("other-1", UID))
     assert desk.waiting() == []
 
 
-def test_model_is_put_down(desk: Desk) -> None:
+def test_a_model_is_recorded(desk: Desk) -> None:
     model = make_object("Model", "gemma")
     desk.cache.put(MODELS, model)
-    desk.books.see(MODELS, model)
+    desk.feed.update(MODELS, model)
     assert len(desk.waiting()) == 1
 
 
 def test_sample_that_repeats_the_last_is_left_out(desk: Desk) -> None:
-    desk.books.took([SAMPLE, SAMPLE])
+    desk.feed.add_samples([SAMPLE, SAMPLE])
     assert len(desk.outbox) == 1

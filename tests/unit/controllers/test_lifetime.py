@@ -1,4 +1,4 @@
-"""A process that was stopped ends before all else, where it may not go on."""
+"""A paused process exits at once if it lost its Lease."""
 
 from __future__ import annotations
 
@@ -14,22 +14,20 @@ from roadstead.controllers.lifetime import on_continued
 on_continued(lambda: sys.argv[1])
 print("ready", flush=True)
 sys.stdin.readline()
-print("went on", flush=True)
+print("continued", flush=True)
 """
 
 
 @pytest.mark.parametrize(
-    ("wrong", "code", "said"),
+    ("fault", "code", "message"),
     [
         pytest.param("another leads", 1, "roadstead: another leads\n", id="may not"),
         pytest.param("", 0, "", id="may"),
     ],
 )
-def test_a_process_that_was_stopped_goes_on_only_if_it_may(
-    wrong: str, code: int, said: str
-) -> None:
+def test_a_resumed_process_exits_if_it_lost_the_lease(fault: str, code: int, message: str) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, wrong],
+        [sys.executable, "-c", PROGRAM, fault],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -40,5 +38,5 @@ def test_a_process_that_was_stopped_goes_on_only_if_it_may(
         process.send_signal(signal.SIGSTOP)
         process.send_signal(signal.SIGCONT)
         out, err = process.communicate("\n")
-    assert (process.returncode, err) == (code, said)
-    assert out == ("" if wrong else "went on\n")
+    assert (process.returncode, err) == (code, message)
+    assert out == ("" if fault else "continued\n")

@@ -1,4 +1,4 @@
-"""Whose a place in the store is."""
+"""Which Model owns a location in the store."""
 
 from collections.abc import Sequence
 from random import Random
@@ -19,7 +19,7 @@ VERIFIED = {
     "minioBucket": TARGET.bucket,
     "minioPath": TARGET.path,
 }
-BRINGING = {"transfer": {"uploadId": "u", "key": TARGET.path, "partSizeBytes": 1, "bytesTotal": 1}}
+UPLOADING = {"transfer": {"uploadId": "u", "key": TARGET.path, "partSizeBytes": 1, "bytesTotal": 1}}
 
 
 def model(uid: str, created: str = EARLIER, status: dict[str, Any] | None = None) -> Model:
@@ -28,30 +28,30 @@ def model(uid: str, created: str = EARLIER, status: dict[str, Any] | None = None
 
 
 def owner_of(*models: Model, running: Sequence[str] = ()) -> str:
-    return owner(models, TARGET, brings=lambda one: one.meta.uid in running).meta.uid
+    return owner(models, TARGET, in_transfer=lambda one: one.meta.uid in running).meta.uid
 
 
-def test_the_older_model_has_the_place() -> None:
+def test_the_oldest_model_owns_the_location() -> None:
     assert owner_of(model("1", LATER), model("2", EARLIER)) == "2"
 
 
-def test_of_two_made_in_one_second_the_one_with_the_object_has_the_place() -> None:
+def test_a_model_with_the_object_wins_over_one_of_the_same_age() -> None:
     assert owner_of(model("1"), model("2", status=VERIFIED)) == "2"
 
 
-def test_of_two_made_in_one_second_the_one_whose_transfer_runs_has_the_place() -> None:
+def test_a_model_in_transfer_wins_over_one_of_the_same_age() -> None:
     assert owner_of(model("1"), model("2"), running=["2"]) == "2"
 
 
-def test_an_unfinished_upload_keeps_the_place_over_a_restart() -> None:
-    assert owner_of(model("1"), model("2", status=BRINGING)) == "2"
+def test_an_unfinished_upload_keeps_the_location_after_a_restart() -> None:
+    assert owner_of(model("1"), model("2", status=UPLOADING)) == "2"
 
 
-def test_an_older_model_that_is_changed_does_not_get_a_place_in_use() -> None:
+def test_an_older_model_does_not_take_over_a_location_in_use() -> None:
     assert owner_of(model("1", EARLIER), model("2", LATER, VERIFIED), running=["1"]) == "2"
 
 
-def test_an_object_at_another_place_gives_no_right() -> None:
+def test_an_object_at_another_location_does_not_count() -> None:
     elsewhere = VERIFIED | {"minioPath": "gemma/2.gguf"}
     assert owner_of(model("1", LATER, elsewhere), model("2", EARLIER)) == "2"
 
@@ -60,7 +60,7 @@ def test_an_object_at_another_place_gives_no_right() -> None:
     st.lists(
         st.tuples(
             st.sampled_from([EARLIER, LATER]),
-            st.sampled_from([{}, VERIFIED, BRINGING]),
+            st.sampled_from([{}, VERIFIED, UPLOADING]),
             st.booleans(),
         ),
         min_size=1,
@@ -68,7 +68,7 @@ def test_an_object_at_another_place_gives_no_right() -> None:
     ),
     st.randoms(),
 )
-def test_all_who_ask_agree_on_the_owner(drawn: list[Any], random: Random) -> None:
+def test_the_owner_does_not_depend_on_the_order_of_models(drawn: list[Any], random: Random) -> None:
     models = [model(str(i), created, status) for i, (created, status, _) in enumerate(drawn)]
     running = [str(i) for i, (_, _, runs) in enumerate(drawn) if runs]
     first = owner_of(*models, running=running)

@@ -1,4 +1,4 @@
-"""What comes next for a Model, from facts alone."""
+"""The next step for a Model, from facts alone."""
 
 import dataclasses
 from typing import Any
@@ -75,7 +75,7 @@ def held(reason: str = "DigestMismatch", inputs: str = "1//") -> Model:
         pytest.param(
             facts(view=ended(failed("ModelUnknown", Retry.ON_CHANGE)), now=LAST_RETRY),
             PlanStep.START,
-            id="asked-again",
+            id="polled",
         ),
         pytest.param(facts(held()), PlanStep.HOLD, id="held-after-restart"),
         pytest.param(facts(held(inputs="0//")), PlanStep.START, id="changed-over-restart"),
@@ -99,10 +99,10 @@ def test_the_next_step_follows_from_the_facts(given_facts: ModelFacts, step: Pla
     assert plan(given_facts).step is step
 
 
-def test_a_model_that_is_held_is_looked_at_again() -> None:
+def test_a_model_on_hold_is_reconciled_again() -> None:
     assert plan(facts(taken_by="other")).delay > 0
 
 
 @given(st.integers(1, 10_000))
-def test_retries_are_never_closer_than_before(attempts: int) -> None:
+def test_retry_delays_never_decrease(attempts: int) -> None:
     assert 5 <= retry_delay(attempts) <= retry_delay(attempts + 1) <= LAST_RETRY

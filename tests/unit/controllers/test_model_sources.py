@@ -1,4 +1,4 @@
-"""Where a Model's bytes come from, and what is said where it can't be told."""
+"""The source of a Model, and the errors if it is incomplete."""
 
 import base64
 from typing import Any
@@ -14,7 +14,7 @@ from roadstead.transfer.messages import QuantInput, UrlInput
 
 
 class Secrets:
-    """One Secret, or what the API server says instead of it."""
+    """One Secret, or an error of the API server."""
 
     def __init__(self, answer: dict[str, str] | KubeError) -> None:
         self._answer = answer
@@ -43,17 +43,17 @@ async def test_a_presigned_url_is_read_from_its_secret() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "message"),
     [
-        pytest.param(KubeNotFound("", status=404), "is not there", id="missing"),
-        pytest.param(KubeRejected("", status=403), "may not be read", id="refused"),
-        pytest.param({"other": "x"}, "has no key 'url'", id="other key"),
+        pytest.param(KubeNotFound("", status=404), "does not exist", id="missing"),
+        pytest.param(KubeRejected("", status=403), "can't be read by the operator", id="refused"),
+        pytest.param({"other": "x"}, "has no URL in its key 'url'", id="other key"),
     ],
 )
-async def test_a_secret_that_can_not_be_used_is_named(
-    answer: dict[str, str] | KubeError, said: str
+async def test_an_unusable_secret_is_named_in_the_error(
+    answer: dict[str, str] | KubeError, message: str
 ) -> None:
-    with pytest.raises(SourceError, match=f"roadstead-system/link {said}") as caught:
+    with pytest.raises(SourceError, match=f"roadstead-system/link {message}") as caught:
         await sources(answer).source(PRESIGNED)
     assert (caught.value.reason, caught.value.retry) == ("SourceSecretMissing", Retry.ON_CHANGE)
 
@@ -72,11 +72,11 @@ async def test_the_version_changes_with_the_secret(
     assert await sources(answer).version(PRESIGNED) == version
 
 
-async def test_the_operators_quant_service_is_asked_where_the_model_names_none() -> None:
+async def test_the_default_quant_service_is_used_if_the_model_names_none() -> None:
     found = await sources({}, quant="http://quant:8090/").source(model(quant={"modelId": "m"}))
     assert found == QuantInput(endpoint="http://quant:8090", model_id="m")
 
 
-async def test_a_quant_service_that_nobody_names_is_asked_for() -> None:
+async def test_a_missing_quant_endpoint_is_an_error() -> None:
     with pytest.raises(SourceError, match=r"spec\.source\.quant\.endpoint is not set"):
         await sources({}).source(model(quant={"modelId": "m"}))

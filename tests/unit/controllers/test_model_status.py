@@ -1,4 +1,4 @@
-"""What a Model's status says, and that the CRD has a field for it."""
+"""The status of a Model, and its agreement with the CRD's schema."""
 
 import dataclasses
 from typing import Any
@@ -80,7 +80,7 @@ COMPLETED = st.builds(
 
 @st.composite
 def views(draw: st.DrawFn) -> TransferView | None:
-    """Anything that a transfer can be at."""
+    """Any state of a transfer."""
     state = draw(st.none() | st.sampled_from(State))
     if state is None:
         return None
@@ -121,7 +121,7 @@ def facts(of: Model, **changes: Any) -> ModelFacts:
 
 
 def reconciled(given_facts: ModelFacts) -> tuple[Plan, dict[str, Any]]:
-    """As the reconciler does it, where a start fails because the store is away."""
+    """As the reconciler does it if a start fails because the store is unavailable."""
     step = plan(given_facts)
     if step.step is PlanStep.START:
         given_facts, step = dataclasses.replace(given_facts, view=None), HELD
@@ -133,9 +133,7 @@ def running(progress: Progress | None = None) -> TransferView:
 
 
 @given(st.lists(FACTS, min_size=1, max_size=5), st.sampled_from([{}, {"quantization": "Q4_K_M"}]))
-def test_whatever_happens_the_schema_has_every_field(
-    turns: list[dict[str, Any]], spec: dict[str, str]
-) -> None:
+def test_every_status_matches_the_schema(turns: list[dict[str, Any]], spec: dict[str, str]) -> None:
     status: dict[str, Any] = {}
     for turn in turns:
         _, status = reconciled(facts(model(status, **spec), **turn))
@@ -143,7 +141,7 @@ def test_whatever_happens_the_schema_has_every_field(
 
 
 @given(st.lists(FACTS, min_size=1, max_size=4))
-def test_the_same_facts_once_more_are_no_write(turns: list[dict[str, Any]]) -> None:
+def test_unchanged_facts_give_an_unchanged_status(turns: list[dict[str, Any]]) -> None:
     status: dict[str, Any] = {}
     for turn in turns:
         step, status = reconciled(facts(model(status), **turn))
@@ -155,7 +153,7 @@ def test_the_same_facts_once_more_are_no_write(turns: list[dict[str, Any]]) -> N
 
 @pytest.mark.parametrize("reason", ["DigestMismatch", "ModelUnknown"])
 @pytest.mark.parametrize("inputs", ["0//", INPUTS])
-def test_a_store_that_is_away_does_not_hold_a_model_for_good(reason: str, inputs: str) -> None:
+def test_an_unavailable_store_does_not_block_a_model_forever(reason: str, inputs: str) -> None:
     refused = Failed(reason=reason, message="no", retry=Retry.ON_CHANGE)
     view = TransferView(state=State.ENDED, inputs=INPUTS, attempt=1, outcome=refused)
     _, status = reconciled(facts(model(), view=view))
@@ -165,7 +163,7 @@ def test_a_store_that_is_away_does_not_hold_a_model_for_good(reason: str, inputs
     assert plan(facts(model(status), inputs=inputs)).step is PlanStep.START
 
 
-def test_a_refusal_is_still_known_after_a_restart() -> None:
+def test_a_permanent_failure_is_remembered_after_a_restart() -> None:
     refused = Failed(reason="DigestMismatch", message="no", retry=Retry.ON_CHANGE)
     view = TransferView(state=State.ENDED, inputs=INPUTS, attempt=1, outcome=refused)
     _, status = reconciled(facts(model(), view=view))
@@ -174,7 +172,7 @@ def test_a_refusal_is_still_known_after_a_restart() -> None:
         assert (step.step, step.reason) == (PlanStep.HOLD, "DigestMismatch")
 
 
-def test_a_completed_transfer_is_told_as_stored_and_verified() -> None:
+def test_a_completed_transfer_is_stored_and_verified() -> None:
     done = Completed(size_bytes=253_113_024, sha256="a" * 64, etag="e", gguf=HEADER)
     view = TransferView(state=State.ENDED, inputs=INPUTS, attempt=1, outcome=done)
     _, status = reconciled(facts(model(), view=view))
@@ -184,7 +182,7 @@ def test_a_completed_transfer_is_told_as_stored_and_verified() -> None:
     assert stored.stored_at == TARGET
 
 
-def test_what_was_verified_is_kept_by_later_writes() -> None:
+def test_the_verified_object_is_kept_by_later_writes() -> None:
     done = Completed(size_bytes=1, sha256="a" * 64, etag="e", gguf=HEADER)
     view = TransferView(state=State.ENDED, inputs=INPUTS, attempt=1, outcome=done)
     _, first = reconciled(facts(model(), view=view))
@@ -197,7 +195,7 @@ def test_what_was_verified_is_kept_by_later_writes() -> None:
     ("view", "reason", "message"),
     [
         pytest.param(None, "Queued", "waits", id="new"),
-        pytest.param(running(), "Transferring", "begins", id="begins"),
+        pytest.param(running(), "Transferring", "starts", id="starts"),
         pytest.param(
             dataclasses.replace(running(), blocked=Blocked(reason="Unschedulable", message="full")),
             "Unschedulable",
@@ -227,7 +225,7 @@ def test_what_was_verified_is_kept_by_later_writes() -> None:
         ),
     ],
 )
-def test_the_status_tells_what_is_under_way(
+def test_the_stored_condition_shows_the_progress(
     view: TransferView | None, reason: str, message: str
 ) -> None:
     found = find(
@@ -242,7 +240,7 @@ def test_the_status_tells_what_is_under_way(
 @pytest.mark.parametrize(
     ("reason", "verified"), [("DigestMismatch", "False"), ("StoreFull", "Unknown")]
 )
-def test_only_a_look_at_the_bytes_says_that_they_are_wrong(reason: str, verified: str) -> None:
+def test_verified_is_false_only_if_the_content_is_wrong(reason: str, verified: str) -> None:
     failed = Failed(reason=reason, message="no")
     view = TransferView(state=State.ENDED, inputs=INPUTS, attempt=1, outcome=failed)
     _, status = reconciled(facts(model(), view=view))

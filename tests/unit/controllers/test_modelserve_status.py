@@ -1,4 +1,4 @@
-"""What a ModelServe's status says, and that the CRD has a field for it."""
+"""The status of a ModelServe, and its agreement with the CRD's schema."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from roadstead.api.model import Model
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.workload import WorkloadState, observe
 from roadstead.controllers.modelserve_status import ServeObservation, model_blocker, status_of
-from roadstead.controllers.status_writer import ready_turn
+from roadstead.controllers.status_writer import ready_change
 from roadstead.policy.chain import Violation
 from roadstead.usage.figures import Figures
 from tests.support.builders import pods
@@ -29,7 +29,7 @@ READY = WorkloadState(
     message="1 of 1 servers ready",
     started_at=NOW,
 )
-OF_MODEL = Violation(reason="ModelUnknown", message="nobody has it", field="spec.modelName")
+OF_MODEL = Violation(reason="ModelUnknown", message="unknown model", field="spec.modelName")
 OF_FLAGS = Violation(
     reason="InvalidRuntimeParams", message="no such flag", field="spec.runtimeParams"
 )
@@ -49,7 +49,7 @@ VIOLATIONS = st.builds(
 )
 
 
-def told(seen: ServeObservation, type_: str) -> Condition:
+def condition_of(seen: ServeObservation, type_: str) -> Condition:
     found = find({"status": status_of(make_serve(), seen, now=NOW)}, type_)
     assert found is not None
     return found
@@ -64,35 +64,35 @@ def told(seen: ServeObservation, type_: str) -> Condition:
     st.booleans(),
     TEXT,
 )
-def test_whatever_pods_say_the_schema_has_every_field(
+def test_every_status_matches_the_schema(
     stored: bool,
     states: list[dict[str, Any]],
-    hindrance: Violation | None,
-    made: bool,
+    blocker: Violation | None,
+    created: bool,
     count: int,
     failed: bool,
     reason: str,
 ) -> None:
     phase: dict[str, Any] = {"phase": "Failed", "reason": reason} if failed else {}
     found = [pods.pod(f"gemma-{n}", server=state, **phase) for n, state in enumerate(states)]
-    workload = observe(pods.deployment(replicas=2, ready=count), found) if made else None
+    workload = observe(pods.deployment(replicas=2, ready=count), found) if created else None
     seen = ServeObservation(
-        model=make_model() if stored else None, workload=workload, hindrance=hindrance
+        model=make_model() if stored else None, workload=workload, blocker=blocker
     )
     assert list(faults(SCHEMA, status_of(make_serve(), seen, now=NOW))) == []
 
 
 @pytest.mark.parametrize(
-    ("said", "reason"),
+    ("pod_reason", "reason"),
     [("Evicted", "Evicted"), ("OutOfnvidia.com/gpu", "OutOfnvidiacomgpu"), ("", "PodFailed")],
 )
-def test_the_kubelets_reason_becomes_one_word(said: str, reason: str) -> None:
-    pod = pods.pod(phase="Failed", reason=said)
+def test_the_reason_of_a_failed_pod_becomes_one_word(pod_reason: str, reason: str) -> None:
+    pod = pods.pod(phase="Failed", reason=pod_reason)
     seen = ServeObservation(model=make_model(), workload=observe(pods.deployment(), [pod]))
-    assert told(seen, "WorkloadReady").reason == reason
+    assert condition_of(seen, "WorkloadReady").reason == reason
 
 
-def test_the_same_observation_once_more_is_no_write() -> None:
+def test_an_unchanged_observation_gives_an_unchanged_status() -> None:
     seen = ServeObservation(model=make_model(), workload=READY)
     serve = make_serve()
     status = status_of(serve, seen, now=NOW)
@@ -100,20 +100,20 @@ def test_the_same_observation_once_more_is_no_write() -> None:
     assert status_of(again, seen, now=LATER) == status
 
 
-def test_usage_is_shown_and_takes_no_turn_of_a_condition() -> None:
+def test_usage_is_shown_without_a_change_of_conditions() -> None:
     plain = status_of(make_serve(), ServeObservation(model=make_model(), workload=READY), now=NOW)
     again = ModelServe.parse({**make_serve().raw, "status": plain})
     figures = Figures(memory=2**29, memory_max=2**30, cpu_percent=12)
     seen = ServeObservation(model=make_model(), workload=READY, usage=figures)
     status = status_of(again, seen, now=LATER)
     assert status == {**plain, **figures.fields()}
-    assert ready_turn(plain, status) is None
+    assert ready_change(plain, status) is None
 
 
-def test_a_serve_whose_servers_are_ready_is_ready_and_has_an_address() -> None:
+def test_a_modelserve_with_ready_pods_is_ready_and_has_an_address() -> None:
     seen = ServeObservation(model=make_model(), workload=READY)
     status = status_of(make_serve(), seen, now=NOW)
-    assert told(seen, "Ready").true
+    assert condition_of(seen, "Ready").true
     assert status["url"] == "http://gemma.demo.svc"
     assert (status["modelUuid"], status["startedAt"]) == ("model-uid", NOW)
 
@@ -125,39 +125,42 @@ def test_a_serve_whose_servers_are_ready_is_ready_and_has_an_address() -> None:
             ServeObservation(model=None, workload=None), "Unknown", "ModelNotAvailable", id="new"
         ),
         pytest.param(
-            ServeObservation(model=None, workload=None, hindrance=OF_MODEL),
+            ServeObservation(model=None, workload=None, blocker=OF_MODEL),
             "ModelUnknown",
             "ModelNotAvailable",
             id="no-model",
         ),
         pytest.param(
-            ServeObservation(model=make_model(), workload=None, hindrance=OF_FLAGS),
+            ServeObservation(model=make_model(), workload=None, blocker=OF_FLAGS),
             "Verified",
             "InvalidRuntimeParams",
             id="flags",
         ),
         pytest.param(
-            ServeObservation(model=None, workload=READY, hindrance=OF_MODEL),
+            ServeObservation(model=None, workload=READY, blocker=OF_MODEL),
             "ModelUnknown",
             "ServersReady",
             id="model-gone",
         ),
     ],
 )
-def test_what_hinders_is_told_where_it_belongs(
+def test_a_blocker_is_in_the_condition_that_it_concerns(
     seen: ServeObservation, available: str, workload: str
 ) -> None:
-    reasons = (told(seen, "ModelAvailable").reason, told(seen, "WorkloadReady").reason)
+    reasons = (
+        condition_of(seen, "ModelAvailable").reason,
+        condition_of(seen, "WorkloadReady").reason,
+    )
     assert reasons == (available, workload)
-    assert not told(seen, "Ready").true
+    assert not condition_of(seen, "Ready").true
 
 
-def test_a_server_that_runs_on_is_said_to_do_so() -> None:
-    seen = ServeObservation(model=make_model(), workload=READY, hindrance=OF_FLAGS)
-    assert "goes on as it was" in told(seen, "WorkloadReady").message
+def test_a_blocker_does_not_affect_a_running_server() -> None:
+    seen = ServeObservation(model=make_model(), workload=READY, blocker=OF_FLAGS)
+    assert "the running server is unchanged" in condition_of(seen, "WorkloadReady").message
 
 
-def test_a_verified_model_hinders_nothing() -> None:
+def test_a_verified_model_is_no_blocker() -> None:
     assert model_blocker(make_model()) is None
 
 
@@ -173,7 +176,7 @@ def test_a_verified_model_hinders_nothing() -> None:
         ),
     ],
 )
-def test_a_model_that_is_not_there_hinders_with_its_own_reason(
+def test_an_unavailable_model_blocks_with_its_own_reason(
     conditions: list[tuple[str, str, str]], reason: str
 ) -> None:
     items = [

@@ -1,4 +1,4 @@
-"""Metrics follow the objects, and go with them."""
+"""Metrics follow the objects and are removed with them."""
 
 from prometheus_client import REGISTRY
 
@@ -12,28 +12,28 @@ SERVER = {"namespace": "demo", "name": "gemma", "server_uuid": UID, "model": "ge
 
 
 def seen(*objects: tuple[Resource, Raw], gone: tuple[Resource, Raw] | None = None) -> None:
-    """Objects that are there, and one that went."""
+    """Record existing objects and a deleted one."""
     cache = WatchCache({MODELSERVES: serve_references})
-    exposition = ObjectMetrics(cache)
+    object_metrics = ObjectMetrics(cache)
     for resource, raw in objects:
         cache.put(resource, raw)
-        exposition.see(resource, raw)
+        object_metrics.update(resource, raw)
     if gone is not None:
         cache.deleted(*gone)
-        exposition.see(*gone)
+        object_metrics.update(*gone)
 
 
-def test_server_that_is_ready_shows_as_one() -> None:
+def test_a_ready_server_has_the_value_one() -> None:
     seen((MODELSERVES, make_serve()))
     assert REGISTRY.get_sample_value("roadstead_server_ready", SERVER) == 1
 
 
-def test_server_that_is_gone_shows_no_more() -> None:
+def test_a_deleted_server_has_no_metrics() -> None:
     seen((MODELSERVES, make_serve()), gone=(MODELSERVES, make_serve()))
     assert REGISTRY.get_sample_value("roadstead_server_ready", SERVER) is None
 
 
-def test_server_that_names_a_uuid_alone_shows_its_models_name() -> None:
+def test_a_server_with_a_model_uuid_has_the_models_name() -> None:
     serve = make_serve()
     serve["spec"] = {"modelUuid": "5a1b2c3d-0a1b-4c3d-8e9f-0a1b2c3d4e5f"}
     model = make_object("Model", "found", uid="5a1b2c3d-0a1b-4c3d-8e9f-0a1b2c3d4e5f")
@@ -42,7 +42,7 @@ def test_server_that_names_a_uuid_alone_shows_its_models_name() -> None:
     assert REGISTRY.get_sample_value("roadstead_server_ready", labels) == 1
 
 
-def test_models_are_counted_by_how_they_are() -> None:
+def test_models_are_counted_by_phase() -> None:
     failed = {"conditions": [ready("False", "DigestMismatch")]}
     seen(
         (MODELS, make_object("Model", "one", status={"conditions": [ready()]})),
@@ -55,7 +55,7 @@ def test_models_are_counted_by_how_they_are() -> None:
     assert counts == [1, 1, 0]
 
 
-def test_contract_shows_what_is_used_beside_its_limit() -> None:
+def test_a_contract_has_its_usage_and_limit() -> None:
     status = {"used": {"servers": 1, "cpu": "1500m", "memory": "1Gi"}}
     spec = {"total": {"cpu": "4"}}
     seen((RESOURCECONTRACTS, make_object("ResourceContract", "demo", spec=spec, status=status)))
@@ -66,7 +66,7 @@ def test_contract_shows_what_is_used_beside_its_limit() -> None:
     assert REGISTRY.get_sample_value("roadstead_contract_limit", memory) is None
 
 
-def test_resource_that_a_contract_limits_by_name_shows_until_it_does_no_more() -> None:
+def test_a_named_resource_has_metrics_while_it_is_limited() -> None:
     labels = {"contract": "shared", "resource": "nvidia.com/gpumem"}
     spec = {"total": {"resources": {"nvidia.com/gpumem": "6k"}}}
     status = {"used": {"resources": {"nvidia.com/gpumem": 3000}}}

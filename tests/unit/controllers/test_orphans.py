@@ -1,4 +1,4 @@
-"""What a deletion with `--cascade=orphan` leaves is deleted, and nothing else."""
+"""Children of a deletion with `--cascade=orphan` are deleted, and nothing else."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def child(resource: Resource, name: str = "gemma", **changes: Any) -> Object:
 
 @dataclasses.dataclass
 class World:
-    """An API server with the children of a server, and what has been seen of it."""
+    """An API server with the children of a server, and a cache of it."""
 
     api: MemoryApi = dataclasses.field(default_factory=MemoryApi)
     cache: WatchCache = dataclasses.field(default_factory=WatchCache)
 
-    async def left(self, *resources: Resource, **changes: Any) -> None:
+    async def create_children(self, *resources: Resource, **changes: Any) -> None:
         for resource in resources:
             stored = await self.api.create(resource, child(resource, **changes))
             self.cache.put(resource, stored)
@@ -55,20 +55,20 @@ class World:
     def kinds(self) -> set[str]:
         return {resource.kind for resource, _, _ in self.api.objects}
 
-    def woken(self, resource: Resource, raw: Object) -> list[tuple[str, str]]:
+    def queued(self, resource: Resource, raw: Object) -> list[tuple[str, str]]:
         return list(orphaned(self.cache, resource, raw))
 
 
 async def test_all_children_without_an_owner_are_deleted() -> None:
     world = World()
-    await world.left(*KINDS)
+    await world.create_children(*KINDS)
     await world.collect()
     assert world.kinds() == set()
 
 
-async def test_after_a_failure_half_way_the_rest_is_found_again() -> None:
+async def test_the_rest_is_found_again_after_a_failure() -> None:
     world = World()
-    await world.left(*KINDS)
+    await world.create_children(*KINDS)
     world.api.faults["delete", "Secret"] = KubeUnavailable("no answer")
     with pytest.raises(KubeUnavailable):
         await world.collect()
@@ -87,36 +87,36 @@ async def test_after_a_failure_half_way_the_rest_is_found_again() -> None:
         pytest.param({"labels": {LABEL_SERVER_UUID: "serve-1"}}, id="not-managed"),
     ],
 )
-async def test_what_is_no_orphan_of_ours_is_left_alone(changes: dict[str, Any]) -> None:
+async def test_other_objects_are_not_deleted(changes: dict[str, Any]) -> None:
     world = World()
-    await world.left(*KINDS, **changes)
+    await world.create_children(*KINDS, **changes)
     await world.collect()
     assert world.api.writes == []
 
 
-async def test_children_of_a_server_that_is_there_are_left_alone() -> None:
+async def test_children_of_an_existing_server_are_not_deleted() -> None:
     world = World()
-    await world.left(*KINDS)
+    await world.create_children(*KINDS)
     meta = {"name": "gemma", "namespace": "demo", "uid": "serve-1", "resourceVersion": "1"}
     world.cache.put(MODELSERVES, {"metadata": meta})
     await world.collect()
     assert world.api.writes == []
 
 
-async def test_a_child_that_loses_its_owner_and_a_server_that_goes_wake_the_deletion() -> None:
+async def test_a_lost_owner_and_a_deleted_server_queue_the_deletion() -> None:
     world = World()
-    await world.left(SERVICES)
+    await world.create_children(SERVICES)
     service = world.cache.get(SERVICES, "gemma", "demo")
     assert service is not None
-    assert world.woken(SERVICES, dict(service)) == [SERVER]
-    assert world.woken(
+    assert world.queued(SERVICES, dict(service)) == [SERVER]
+    assert world.queued(
         MODELSERVES, {"metadata": {"name": "gemma", "namespace": "demo", "uid": "serve-1"}}
     ) == [SERVER]
 
 
-async def test_a_child_with_an_owner_wakes_nothing() -> None:
+async def test_a_child_with_an_owner_queues_nothing() -> None:
     world = World()
-    await world.left(SERVICES, **OWNED)
+    await world.create_children(SERVICES, **OWNED)
     service = world.cache.get(SERVICES, "gemma", "demo")
     assert service is not None
-    assert world.woken(SERVICES, dict(service)) == []
+    assert world.queued(SERVICES, dict(service)) == []

@@ -1,4 +1,4 @@
-"""What need not be told of a watch: the answers to our writes said it before."""
+"""Events of our own writes are recognized."""
 
 import json
 from typing import Any
@@ -20,7 +20,7 @@ def line(kind: str, raw: dict[str, Any]) -> bytes:
 
 @pytest.fixture
 def cache() -> WatchCache:
-    """It has version 5."""
+    """A cache with an object at version 5."""
     found = WatchCache()
     found.put(MODELS, model(5))
     return found
@@ -28,24 +28,24 @@ def cache() -> WatchCache:
 
 @pytest.mark.parametrize("kind", ["ADDED", "MODIFIED"])
 @pytest.mark.parametrize("version", [4, 5])
-def test_what_is_known_is_an_echo(cache: WatchCache, kind: str, version: int) -> None:
+def test_a_known_version_is_an_own_write(cache: WatchCache, kind: str, version: int) -> None:
     assert is_own_write(cache, MODELS, line(kind, model(version)))
 
 
-def test_a_newer_version_is_none(cache: WatchCache) -> None:
+def test_a_newer_version_is_not_an_own_write(cache: WatchCache) -> None:
     assert not is_own_write(cache, MODELS, line("MODIFIED", model(6)))
 
 
-def test_another_object_of_its_name_is_none(cache: WatchCache) -> None:
+def test_another_object_of_the_name_is_not_an_own_write(cache: WatchCache) -> None:
     assert not is_own_write(cache, MODELS, line("ADDED", model(6, uid="other")))
 
 
-def test_what_is_gone_since_is_an_echo(cache: WatchCache) -> None:
+def test_an_event_of_a_deleted_object_is_an_own_write(cache: WatchCache) -> None:
     cache.deleted(MODELS, model(8))
     assert is_own_write(cache, MODELS, line("MODIFIED", model(7)))
 
 
-def test_a_deletion_is_none(cache: WatchCache) -> None:
+def test_a_deletion_is_not_an_own_write(cache: WatchCache) -> None:
     assert not is_own_write(cache, MODELS, line("DELETED", model(5)))
 
 
@@ -59,5 +59,5 @@ def test_a_deletion_is_none(cache: WatchCache) -> None:
         b'{"type":"ADDED","obj',
     ],
 )
-def test_what_says_nothing_of_an_object_is_none(cache: WatchCache, text: bytes) -> None:
+def test_an_invalid_line_is_not_an_own_write(cache: WatchCache, text: bytes) -> None:
     assert not is_own_write(cache, MODELS, text)

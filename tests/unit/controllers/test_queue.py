@@ -1,4 +1,4 @@
-"""The work queue: each object by one worker at a time, none held up by another."""
+"""The work queue: each object has one worker at a time and blocks no other."""
 
 import asyncio
 import contextlib
@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roadstead.controllers.queue import (
-    AWAY_BACKOFF,
     FIRST_BACKOFF,
     MAX_BACKOFF_SECONDS,
+    UNAVAILABLE_BACKOFF,
     Reconcile,
     WorkQueue,
     backoff,
@@ -49,7 +49,7 @@ async def test_many_puts_of_a_waiting_object_are_one_entry() -> None:
     assert seen == {("", "a"): 1}
 
 
-async def test_an_object_that_comes_again_meanwhile_is_taken_up_once_more() -> None:
+async def test_an_object_queued_during_its_reconcile_is_reconciled_again() -> None:
     entered, go, seen = asyncio.Event(), asyncio.Event(), Counter[Name]()
 
     async def reconcile(key: Name) -> None:
@@ -67,7 +67,7 @@ async def test_an_object_that_comes_again_meanwhile_is_taken_up_once_more() -> N
         await assert_eventually(lambda: seen["", "a"] == 2, interval=0.01)
 
 
-async def test_objects_that_hang_leave_the_other_workers_free() -> None:
+async def test_a_hanging_reconcile_does_not_block_other_workers() -> None:
     done: list[Name] = []
 
     async def reconcile(key: Name) -> None:
@@ -81,7 +81,7 @@ async def test_objects_that_hang_leave_the_other_workers_free() -> None:
         await assert_eventually(lambda: sorted(done) == [("", "a"), ("", "b")], interval=0.01)
 
 
-async def test_an_object_that_fails_comes_again_and_holds_up_no_other() -> None:
+async def test_a_failed_object_is_retried_and_blocks_no_other() -> None:
     seen: Counter[Name] = Counter()
 
     async def reconcile(key: Name) -> None:
@@ -97,17 +97,17 @@ async def test_an_object_that_fails_comes_again_and_holds_up_no_other() -> None:
         )
 
 
-async def test_who_waits_for_the_api_server_waits_half_a_minute_at_most() -> None:
+async def test_retries_for_the_api_server_wait_at_most_half_a_minute() -> None:
     failed = WorkQueue("test", _unavailable, workers=1)
     delays = [await failed._attempt(("", "a")) for _ in range(20)]
-    assert max(each or 0.0 for each in delays) == AWAY_BACKOFF
+    assert max(each or 0.0 for each in delays) == UNAVAILABLE_BACKOFF
 
 
 async def _unavailable(_: Name) -> float | None:
     raise KubeUnavailable("503")
 
 
-async def test_an_error_of_ours_ends_no_worker() -> None:
+async def test_an_unexpected_error_does_not_end_a_worker() -> None:
     seen: Counter[Name] = Counter()
 
     async def reconcile(key: Name) -> None:
@@ -121,7 +121,7 @@ async def test_an_error_of_ours_ends_no_worker() -> None:
         await assert_eventually(lambda: seen["", "good"] == 1, interval=0.01)
 
 
-async def test_an_earlier_time_goes_before_a_later_one() -> None:
+async def test_an_earlier_due_time_wins() -> None:
     seen: list[Name] = []
 
     async def reconcile(key: Name) -> None:
@@ -135,7 +135,7 @@ async def test_an_earlier_time_goes_before_a_later_one() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=40))
-def test_no_object_is_ever_worked_on_twice_at_once(steps: list[tuple[int, int]]) -> None:
+def test_no_object_is_reconciled_twice_at_once(steps: list[tuple[int, int]]) -> None:
     active: set[Name] = set()
     seen: set[Name] = set()
 

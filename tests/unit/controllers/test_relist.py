@@ -1,4 +1,4 @@
-"""A list of our own follows each list of kopf's, an empty one too."""
+"""Our own list follows each list of kopf's, including an empty one."""
 
 from collections.abc import AsyncIterator
 
@@ -12,66 +12,66 @@ from roadstead.kube.resources import PODS, Resource
 from roadstead.kube.watch_cache import WatchCache
 
 
-def heard(*answers: bool) -> list[str]:
-    """The kinds that were told to be listed, after lists (False) and watches (True) of Pods."""
-    told: list[str] = []
-    hearing = WatchHealth(listed=told.append)
+def reported_kinds(*answers: bool) -> list[str]:
+    """The kinds reported as listed after lists (False) and watches (True) of pods."""
+    reported: list[str] = []
+    health = WatchHealth(listed=reported.append)
     for watch in answers:
-        hearing.answered("pods", watch=watch)
-    return told
+        health.answered("pods", watch=watch)
+    return reported
 
 
 class Cluster:
-    """Whose versions are told, and whose lists are empty."""
+    """A client with one version and empty lists."""
 
     def __init__(self, version: int) -> None:
         self._version = version
 
     async def list(self, resource: Resource, *, selector: str = "") -> AsyncIterator[Page]:
-        """As KubeClient."""
+        """Like KubeClient."""
         yield Page(version=self._version, items=[])
 
     async def version(self, resource: Resource) -> int:
-        """As KubeClient."""
+        """Like KubeClient."""
         return self._version
 
 
 def listing(version: int, *, seen: int) -> Relist:
-    """Of a cluster at this version, of whose Pods a higher one may have been seen."""
+    """A Relist of a cluster at this version, after `seen` was read of its pods."""
     cache = WatchCache()
     cache.note_version(PODS, seen)
     return Relist(Cluster(version), cache, changed=lambda *_: None)
 
 
-def test_a_list_counts_once_its_watch_goes_on_from_there() -> None:
-    assert heard(False) == []
-    assert heard(False, True) == ["pods"]
+def test_a_list_is_reported_once_its_watch_starts() -> None:
+    assert reported_kinds(False) == []
+    assert reported_kinds(False, True) == ["pods"]
 
 
-def test_a_list_in_pages_counts_once() -> None:
-    assert heard(False, False, False, True) == ["pods"]
+def test_a_list_in_pages_is_reported_once() -> None:
+    assert reported_kinds(False, False, False, True) == ["pods"]
 
 
-def test_a_watch_that_begins_again_has_listed_nothing() -> None:
-    assert heard(False, True, True) == ["pods"]
+def test_a_resumed_watch_is_not_reported_as_a_list() -> None:
+    assert reported_kinds(False, True, True) == ["pods"]
 
 
-def test_a_watch_that_is_had_again_after_a_failure_counts_as_listed() -> None:
-    told: list[str] = []
-    hearing = WatchHealth(listed=told.append)
-    hearing.failed("pods")
-    hearing.answered("pods", watch=True)
-    assert told == ["pods"]
+def test_a_watch_after_a_failure_is_reported_as_a_list() -> None:
+    reported: list[str] = []
+    health = WatchHealth(listed=reported.append)
+    health.failed("pods")
+    health.answered("pods", watch=True)
+    assert reported == ["pods"]
 
 
-async def test_a_watch_that_resumes_in_a_cluster_that_went_back_ends_the_operator() -> None:
+async def test_a_resumed_watch_after_a_restore_stops_the_operator() -> None:
     lists = listing(39, seen=40)
     lists.resumed("pods")
     with pytest.raises(ClusterRestored):
         await lists.until_restored()
 
 
-async def test_a_list_of_a_cluster_that_went_back_ends_the_operator() -> None:
+async def test_a_list_after_a_restore_stops_the_operator() -> None:
     lists = listing(39, seen=40)
     lists.listed("pods")
     with pytest.raises(ClusterRestored):

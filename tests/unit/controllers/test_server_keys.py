@@ -1,4 +1,4 @@
-"""Each server's Secret holds its API key, and is written no more often than it must be."""
+"""Each server's Secret has its API key, and is written only when necessary."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def serve(uid: str = "serve-1") -> ModelServe:
 
 
 def encoded(secret: Object) -> None:
-    """As an API server stores it."""
+    """Encode a Secret as the API server does."""
     given = secret.pop("stringData", {})
     data = {name: base64.b64encode(text.encode()).decode() for name, text in given.items()}
     secret["data"] = {**secret.get("data", {}), **data}
@@ -36,7 +36,7 @@ def encoded(secret: Object) -> None:
 
 @dataclasses.dataclass
 class World:
-    """An API server, a clock, and who writes the keys."""
+    """An API server, a clock, and ServerKeys."""
 
     api: MemoryApi = dataclasses.field(default_factory=MemoryApi)
     now: float = 1000.0
@@ -48,11 +48,11 @@ class World:
     def secret(self) -> Object:
         return self.api.objects[SECRETS, "demo", "gemma-key"]
 
-    def held(self) -> str:
+    def key_in_secret(self) -> str:
         return base64.b64decode(self.secret()["data"]["api-key"]).decode()
 
     async def taken_by(self, uid: str, name: str) -> None:
-        """Another has a Secret of that name."""
+        """Create a Secret of that name with another owner."""
         owner = {"kind": "ModelServe", "name": name, "uid": uid}
         named = {"name": "gemma-key", "namespace": "demo", "ownerReferences": [owner]}
         await self.api.create(SECRETS, {"kind": "Secret", "metadata": named})
@@ -64,38 +64,38 @@ def world() -> World:
     return World()
 
 
-async def test_the_secret_holds_the_key_that_forward_auth_derives(world: World) -> None:
+async def test_the_secret_has_the_key_that_forward_auth_derives(world: World) -> None:
     await world.keys.ensure(serve(), needed=True)
-    assert world.held() == KEY.server_key("serve-1")
+    assert world.key_in_secret() == KEY.server_key("serve-1")
     assert world.keys.of(serve()) == KEY.server_key("serve-1")
 
 
-async def test_the_secret_goes_with_its_server(world: World) -> None:
+async def test_the_secret_is_owned_by_its_server(world: World) -> None:
     await world.keys.ensure(serve(), needed=True)
     (owner,) = world.secret()["metadata"]["ownerReferences"]
     assert (owner["kind"], owner["uid"], owner["controller"]) == ("ModelServe", "serve-1", True)
 
 
-async def test_a_server_that_is_ready_costs_one_write(world: World) -> None:
+async def test_a_ready_server_needs_one_write(world: World) -> None:
     for _ in range(3):
         await world.keys.ensure(serve(), needed=False)
         world.now += 10 * SECRET_CHECK_SECONDS
     assert world.api.writes == [CREATED]
 
 
-async def test_a_server_that_waits_is_looked_at_now_and_then_without_a_write(world: World) -> None:
+async def test_the_secret_of_a_waiting_server_is_read_without_a_write(world: World) -> None:
     for _ in range(3):
         await world.keys.ensure(serve(), needed=True)
         world.now += SECRET_CHECK_SECONDS
     assert world.api.writes == [CREATED]
 
 
-async def test_a_secret_that_was_deleted_comes_back_to_a_server_that_waits(world: World) -> None:
+async def test_a_deleted_secret_of_a_waiting_server_is_created_again(world: World) -> None:
     await world.keys.ensure(serve(), needed=True)
     await world.api.delete(SECRETS, "gemma-key", namespace="demo")
     world.now += SECRET_CHECK_SECONDS
     await world.keys.ensure(serve(), needed=True)
-    assert world.held() == KEY.server_key("serve-1")
+    assert world.key_in_secret() == KEY.server_key("serve-1")
 
 
 @pytest.mark.parametrize(
@@ -107,9 +107,7 @@ async def test_a_secret_that_was_deleted_comes_back_to_a_server_that_waits(world
         pytest.param({"metadata": {"annotations": {}}}, id="digest"),
     ],
 )
-async def test_a_secret_that_was_changed_is_as_it_was(
-    world: World, changes: dict[str, Any]
-) -> None:
+async def test_a_changed_secret_is_restored(world: World, changes: dict[str, Any]) -> None:
     await world.keys.ensure(serve(), needed=True)
     before = world.secret()
     world.api.edit(SECRETS, "gemma-key", changes)
@@ -121,13 +119,13 @@ async def test_a_secret_that_was_changed_is_as_it_was(
     assert after == before
 
 
-async def test_a_secret_that_is_there_after_a_restart_is_left_as_it_is(world: World) -> None:
+async def test_a_correct_secret_is_unchanged_after_a_restart(world: World) -> None:
     await world.keys.ensure(serve(), needed=False)
     await World(api=world.api).keys.ensure(serve(), needed=False)
     assert world.api.writes == [CREATED, CREATED]
 
 
-async def test_a_secret_of_somebody_else_stays_theirs(world: World) -> None:
+async def test_a_secret_of_another_owner_is_not_changed(world: World) -> None:
     await world.taken_by("other", "other")
     before = world.secret()
     with pytest.raises(NameTaken, match="demo/gemma-key already exists"):
@@ -142,7 +140,7 @@ async def test_a_secret_of_somebody_else_stays_theirs(world: World) -> None:
         pytest.param({"ownerReferences": [{"uid": "serve-1", "name": "gemma"}]}, id="owner"),
     ],
 )
-async def test_a_secret_with_one_sign_of_ours_is_not_adopted(
+async def test_a_secret_with_only_owner_or_manager_is_not_adopted(
     world: World, changes: dict[str, Any]
 ) -> None:
     theirs = {"name": "gemma-key", "namespace": "demo", "managedFields": [{"manager": "kubectl"}]}
@@ -153,13 +151,13 @@ async def test_a_secret_with_one_sign_of_ours_is_not_adopted(
     assert world.secret() == before
 
 
-async def test_what_an_earlier_server_of_the_name_left_is_waited_for(world: World) -> None:
+async def test_a_secret_of_an_earlier_server_is_a_conflict(world: World) -> None:
     await world.taken_by("serve-0", "gemma")
-    with pytest.raises(KubeConflict, match="still has to go"):
+    with pytest.raises(KubeConflict, match="of an earlier ModelServe still exists"):
         await world.keys.ensure(serve(), needed=True)
 
 
-async def test_a_write_that_failed_is_tried_again_at_once(world: World) -> None:
+async def test_a_failed_write_is_retried_at_once(world: World) -> None:
     world.api.faults["create", "Secret"] = KubeUnavailable("no answer", status=503)
     with pytest.raises(KubeUnavailable):
         await world.keys.ensure(serve(), needed=True)
@@ -167,7 +165,7 @@ async def test_a_write_that_failed_is_tried_again_at_once(world: World) -> None:
     assert world.api.writes == [CREATED]
 
 
-async def test_a_server_that_was_forgotten_is_looked_at_anew(world: World) -> None:
+async def test_a_forgotten_server_is_read_again(world: World) -> None:
     await world.keys.ensure(serve(), needed=False)
     world.keys.forget("serve-1")
     await world.keys.ensure(serve(), needed=False)

@@ -1,4 +1,4 @@
-"""Which pods are a server's, whatever labels others write."""
+"""The pods of a server, independent of labels."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def changed(**meta: Any) -> dict[str, Any]:
     return {**pod, "metadata": {**pod["metadata"], **meta}}
 
 
-def test_a_pod_of_the_deployments_replica_set_is_the_servers() -> None:
+def test_a_pod_of_the_replica_set_belongs_to_the_server() -> None:
     assert key_of_pod(usage_pod()) == KEY
 
 
-def test_a_name_that_is_cut_for_the_deployment_is_cut_here_too() -> None:
+def test_a_shortened_deployment_name_is_found() -> None:
     name = "x" * 60
     assert pods_key("demo", name, "uid") == pods_key("demo", child_name(name), "uid")
 
@@ -30,7 +30,7 @@ def test_a_name_that_is_cut_for_the_deployment_is_cut_here_too() -> None:
 @pytest.mark.parametrize(
     "pod",
     [
-        pytest.param(changed(ownerReferences=[]), id="nobody's"),
+        pytest.param(changed(ownerReferences=[]), id="without an owner"),
         pytest.param(changed(ownerReferences=[{"kind": "ReplicaSet"}]), id="no controller"),
         pytest.param(
             changed(ownerReferences=[{**replica_set("gemma", "new"), "kind": "StatefulSet"}]),
@@ -49,5 +49,5 @@ def test_a_name_that_is_cut_for_the_deployment_is_cut_here_too() -> None:
         pytest.param(changed(namespace="other"), id="another namespace"),
     ],
 )
-def test_a_pod_of_anything_else_is_not(pod: dict[str, Any]) -> None:
+def test_other_pods_do_not_belong_to_the_server(pod: dict[str, Any]) -> None:
     assert key_of_pod(pod) != KEY

@@ -1,4 +1,4 @@
-"""Servers that don't answer, and the others that are asked beside them."""
+"""Slow servers do not delay requests to other servers."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import asyncio
 
 import pytest
 
-from roadstead.controllers.routing import AT_ONCE, SLOW_AT_ONCE, Routes
+from roadstead.controllers.routing import PROBES_AT_ONCE, SLOW_PROBES_AT_ONCE, Routes
 from roadstead.controllers.server_slots import ServerSlots
 from roadstead.gateway.probe import Reached
 from tests.support.waiting import assert_eventually
 
 ANSWERED = Reached(answered=True, reason="Answered", message="answers")
-HUNG = AT_ONCE + SLOW_AT_ONCE
-"""Servers that fill every slot there is."""
+HUNG = PROBES_AT_ONCE + SLOW_PROBES_AT_ONCE
+"""The number of servers that fill all slots."""
 
 
 class Servers:
-    """Those whose name begins with `slow` never answer."""
+    """Servers whose name starts with `slow` never answer."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -34,64 +34,64 @@ class Servers:
 
 
 def impatient(*, at_once: int = 1, slow: int = 1) -> ServerSlots:
-    return ServerSlots(at_once=at_once, slow=slow, patience=0.01)
+    return ServerSlots(at_once=at_once, slow=slow, slow_after=0.01)
 
 
-async def test_server_is_routed_while_more_hang_than_there_are_slots() -> None:
+async def test_a_server_is_probed_while_more_servers_hang_than_slots_exist() -> None:
     servers = Servers()
-    routes = Routes(probe=servers, clock=lambda: 0, told=lambda _: None)
+    routes = Routes(probe=servers, clock=lambda: 0, on_change=lambda _: None)
     for number in range(HUNG):
-        assert routes.look(f"slow-{number}") is None
+        assert routes.follow(f"slow-{number}") is None
     try:
-        await assert_eventually(lambda: servers.asked >= AT_ONCE)
-        await assert_eventually(lambda: routes.look("quick"))
+        await assert_eventually(lambda: servers.asked >= PROBES_AT_ONCE)
+        await assert_eventually(lambda: routes.follow("quick"))
     finally:
         await routes.close()
 
 
-async def test_question_that_takes_long_gives_its_slot_back() -> None:
+async def test_a_slow_request_frees_its_slot() -> None:
     servers, slots = Servers(), impatient()
-    slow = asyncio.create_task(slots.ask(lambda: servers.ask("slow")))
+    slow = asyncio.create_task(slots.run(lambda: servers.ask("slow")))
     await assert_eventually(lambda: servers.asked)
-    assert await slots.ask(lambda: servers.ask("quick")) is ANSWERED
+    assert await slots.run(lambda: servers.ask("quick")) is ANSWERED
     assert not slow.done()
     slow.cancel()
 
 
-async def test_slow_question_is_given_up_where_as_many_wait_already() -> None:
+async def test_a_slow_request_is_cancelled_without_a_free_slow_slot() -> None:
     servers, slots = Servers(), impatient(slow=0)
     with pytest.raises(TimeoutError, match="many others are slow"):
-        await slots.ask(lambda: servers.ask("slow"))
+        await slots.run(lambda: servers.ask("slow"))
     await assert_eventually(lambda: servers.given_up)
 
 
-async def test_slow_question_is_answered_where_a_slot_is_left() -> None:
+async def test_a_slow_request_is_answered_in_a_slow_slot() -> None:
     slots, answer = impatient(), asyncio.Event()
 
     async def question() -> str:
         await answer.wait()
         return "late"
 
-    task = asyncio.create_task(slots.ask(question))
+    task = asyncio.create_task(slots.run(question))
     asyncio.get_running_loop().call_later(0.1, answer.set)
     assert await task == "late"
 
 
-async def test_fault_of_a_question_is_the_callers() -> None:
+async def test_an_error_of_a_request_is_raised() -> None:
     async def question() -> str:
         raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):
-        await impatient().ask(question)
+        await impatient().run(question)
 
 
-async def test_question_that_is_cancelled_gives_its_slots_back() -> None:
+async def test_a_cancelled_request_frees_its_slots() -> None:
     servers, slots = Servers(), impatient()
     for _ in range(3):
-        task = asyncio.create_task(slots.ask(lambda: servers.ask("slow")))
+        task = asyncio.create_task(slots.run(lambda: servers.ask("slow")))
         await asyncio.sleep(0.05)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-    assert await slots.ask(lambda: servers.ask("quick")) is ANSWERED
+    assert await slots.run(lambda: servers.ask("quick")) is ANSWERED
     assert servers.given_up == 3

@@ -1,4 +1,4 @@
-"""A status is written when it changed, and told of when `Ready` took a turn."""
+"""A status is written if it changed; a change of `Ready` posts an Event."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pytest
 
 from roadstead.api.conditions import condition, merged
 from roadstead.api.raw import Raw
-from roadstead.controllers.status_writer import StatusWriter, ready_turn
+from roadstead.controllers.status_writer import StatusWriter, ready_change
 from roadstead.errors import KubeConflict, KubeRejected
 from roadstead.kube.kube_client import Object
 from roadstead.kube.kube_events import EventRecorder
@@ -17,7 +17,7 @@ NOW = "2026-01-01T00:00:00Z"
 
 
 class Api:
-    """Takes writes down; `fault` is what an event or a status is answered with."""
+    """Records writes; `fault` is raised for an Event or a status."""
 
     def __init__(self) -> None:
         self.statuses: list[Raw] = []
@@ -39,7 +39,7 @@ class Api:
 
 
 class Written:
-    """A writer on an API of its own."""
+    """A writer with its own API server."""
 
     def __init__(self) -> None:
         self.api, self.cache, self.news = Api(), WatchCache(), list[Raw]()
@@ -47,7 +47,7 @@ class Written:
             self.api,
             self.cache,
             EventRecorder(self.api, instance="test"),
-            wrote=lambda _, raw: self.news.append(raw),
+            on_written=lambda _, raw: self.news.append(raw),
         )
 
 
@@ -61,20 +61,20 @@ def model(status: dict[str, Any] | None = None) -> dict[str, Any]:
     return {**typed, "metadata": meta, "status": status or {}}
 
 
-async def test_a_status_that_is_there_already_is_not_written() -> None:
+async def test_an_unchanged_status_is_not_written() -> None:
     given = Written()
     assert not await given.writer.write(MODELS, model({"servers": 1}), {"servers": 1})
     assert (given.api.statuses, given.news, given.api.events) == ([], [], [])
 
 
-async def test_what_was_written_is_seen_before_the_watch_tells_of_it() -> None:
+async def test_a_written_status_is_in_the_cache_at_once() -> None:
     given = Written()
     assert await given.writer.write(MODELS, model(), {"servers": 1})
     assert given.api.statuses == [{"servers": 1}]
     assert given.cache.get(MODELS, "gemma") == given.news[0]
 
 
-async def test_a_turn_of_ready_is_told_with_its_message() -> None:
+async def test_a_change_of_ready_posts_an_event() -> None:
     given = Written()
     await given.writer.write(MODELS, model(), ready(False, "StoreFull", "free some space"))
     (event,) = given.api.events
@@ -83,7 +83,7 @@ async def test_a_turn_of_ready_is_told_with_its_message() -> None:
     assert event["involvedObject"]["name"] == "gemma"
 
 
-async def test_a_conflict_tells_nothing_and_is_left_to_the_queue() -> None:
+async def test_a_conflict_posts_no_event_and_is_raised() -> None:
     given = Written()
     given.api.status_fault = KubeConflict("changed")
     with pytest.raises(KubeConflict):
@@ -91,14 +91,14 @@ async def test_a_conflict_tells_nothing_and_is_left_to_the_queue() -> None:
     assert (given.news, given.api.events) == ([], [])
 
 
-async def test_an_event_that_is_refused_does_not_undo_the_write() -> None:
+async def test_a_refused_event_does_not_fail_the_write() -> None:
     given = Written()
     given.api.event_fault = KubeRejected("no more events")
     assert await given.writer.write(MODELS, model(), ready(True, "Ready"))
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "told"),
+    ("before", "after", "good"),
     [
         pytest.param({}, {}, None, id="no-condition"),
         pytest.param({}, ready(False, "Queued"), True, id="queued"),
@@ -109,12 +109,12 @@ async def test_an_event_that_is_refused_does_not_undo_the_write() -> None:
         pytest.param({}, ready(None, "Unknown"), False, id="unknown"),
     ],
 )
-def test_only_a_turn_that_stays_is_news(
-    before: dict[str, Any], after: dict[str, Any], told: bool | None
+def test_only_lasting_changes_post_an_event(
+    before: dict[str, Any], after: dict[str, Any], good: bool | None
 ) -> None:
-    turn = ready_turn(before, after)
-    assert (turn and turn[2]) == told
+    change = ready_change(before, after)
+    assert (change and change[2]) == good
 
 
-def test_news_without_a_message_still_says_something() -> None:
-    assert ready_turn({}, ready(True, "Ready")) == ("Ready", "Ready is True", True)
+def test_an_event_without_a_message_has_a_default() -> None:
+    assert ready_change({}, ready(True, "Ready")) == ("Ready", "Ready is True", True)

@@ -1,4 +1,4 @@
-"""From where the embedded store is reached."""
+"""The namespaces that may reach the embedded store."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Site:
 
     @property
     def opened(self) -> list[str]:
-        """The namespaces that the policy lets in."""
+        """The namespaces that the policy allows."""
         policy = self.api.objects[NETWORKPOLICIES, SYSTEM, "roadstead-minio-servers"]
         found: list[str] = []
         for rule in policy["spec"].get("ingress", ()):
@@ -65,39 +65,39 @@ class Site:
         return found
 
 
-async def test_without_servers_nobody_is_let_in() -> None:
+async def test_without_servers_no_namespace_is_allowed() -> None:
     site = Site()
     await site.reach.review()
     assert site.opened == []
 
 
-async def test_namespace_is_let_in_before_its_first_server_is_there() -> None:
+async def test_a_namespace_is_allowed_before_its_first_server() -> None:
     site = Site()
     site.serve("b")
-    await site.reach.open("a")
+    await site.reach.allow("a")
     assert site.opened == ["a", "b"]
 
 
-async def test_nothing_is_written_for_a_namespace_that_is_let_in() -> None:
+async def test_an_allowed_namespace_needs_no_write() -> None:
     site = Site()
     site.serve("a")
     for _ in range(3):
-        await site.reach.open("a")
+        await site.reach.allow("a")
         await site.reach.review()
     assert len(site.api.writes) == 1
 
 
-async def test_namespace_without_servers_is_shut_out_again() -> None:
+async def test_a_namespace_without_servers_is_removed() -> None:
     site = Site()
     for namespace in ("a", "b"):
         site.serve(namespace)
-        await site.reach.open(namespace)
+        await site.reach.allow(namespace)
     site.remove("a")
     await site.reach.review()
     assert site.opened == ["b"]
 
 
-async def test_server_without_a_receipt_lets_nobody_in_unless_it_ran() -> None:
+async def test_a_server_without_a_receipt_counts_only_if_it_ran() -> None:
     site = Site()
     site.serve("a", receipt=False)
     site.serve("b", receipt=False, startedAt="2030-01-01T00:00:00Z")
@@ -105,7 +105,7 @@ async def test_server_without_a_receipt_lets_nobody_in_unless_it_ran() -> None:
     assert site.opened == ["b"]
 
 
-async def test_policy_that_somebody_widened_is_put_right() -> None:
+async def test_a_widened_policy_is_corrected() -> None:
     site = Site()
     site.serve("a")
     await site.reach.review()
@@ -115,17 +115,17 @@ async def test_policy_that_somebody_widened_is_put_right() -> None:
     assert site.opened == ["a"]
 
 
-async def test_namespace_that_could_not_be_let_in_is_tried_again() -> None:
+async def test_a_failed_write_of_the_policy_is_retried() -> None:
     site = Site()
     site.serve("a")
     site.api.faults["apply", "NetworkPolicy"] = KubeRejected("no", status=403)
     with pytest.raises(KubeRejected):
-        await site.reach.open("a")
-    await site.reach.open("a")
+        await site.reach.allow("a")
+    await site.reach.allow("a")
     assert site.opened == ["a"]
 
 
-async def test_policy_goes_with_the_charts() -> None:
+async def test_the_policy_is_owned_by_the_charts() -> None:
     site = Site()
     await site.reach.review()
     policy = site.api.objects[NETWORKPOLICIES, SYSTEM, "roadstead-minio-servers"]

@@ -1,4 +1,4 @@
-"""A Job followed to its end, whatever becomes of it and of its pods."""
+"""A Job is followed to its outcome, even if it or its pods are deleted."""
 
 import asyncio
 from typing import Any
@@ -18,48 +18,48 @@ from tests.unit.controllers.test_transfer_pods import ended, make_pod, unschedul
 RUNNING = make_pod(running={})
 UPLOAD = Resume(upload_id="u", key="a.gguf", part_size_bytes=16, source_etag="e", size_bytes=32)
 GENEROUS = 3.0
-"""Seconds in which what is said is heard, on a busy machine too."""
+"""Seconds until an event is received, even on a busy machine."""
 OVER = {"status": {"conditions": [{"type": "Failed", "status": "True"}]}}
 
 
 class Job:
-    """A Job as the API server has it, its pods, and what its next pod was told."""
+    """A Job, its pods, and the uploads stored for its next pod."""
 
     def __init__(
         self, *pods: Any, state: Raw | None = None, remembers: int = 1, grace: float = 0.2
     ) -> None:
         self.pods = list(pods)
         self.state = state
-        self.told: list[Resume] = []
-        self.heard: list[Event | Blocked] = []
+        self.stored: list[Resume] = []
+        self.events: list[Event | Blocked] = []
         self._remembers = remembers
-        self._pace = Pace(look=0.01, ask=0.05, grace=grace)
+        self._pace = Pace(pods=0.01, job=0.05, grace=grace)
 
     async def ask(self) -> Raw | None:
         return self.state
 
     async def remember(self, upload: Resume) -> bool:
-        """Works from the n-th time on."""
-        self.told.append(upload)
-        return len(self.told) >= self._remembers
+        """Succeed from the n-th call on."""
+        self.stored.append(upload)
+        return len(self.stored) >= self._remembers
 
     async def followed(self, *lines: str, known: Resume | None = None) -> Outcome:
-        """What it comes to, where the pod `one` logs these lines."""
+        """The outcome if the pod `one` logs these lines."""
         following = Following(
             pods=lambda: self.pods,
             state=self.ask,
             remember=self.remember,
             known=known,
             name="system/transfer-1",
-            hears=self.heard.append,
+            on_event=self.events.append,
             pace=self._pace,
         )
         async with (
             asyncio.timeout(60),
-            PodLog(Kubelet(one=[list(lines)]), "system", self.heard.append) as log,
+            PodLog(Kubelet(one=[list(lines)]), "system", self.events.append) as log,
         ):
             while True:
-                outcome = await following.look(log)
+                outcome = await following.poll(log)
                 if outcome is not None:
                     return outcome
                 await asyncio.sleep(0.01)
@@ -67,42 +67,42 @@ class Job:
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No pause before a log is read on."""
+    """Remove the pause before a log is resumed."""
     monkeypatch.setattr(transfer_logs, "LOG_RETRY_SECONDS", 0.01)
 
 
-async def test_the_outcome_is_what_a_pod_left_behind() -> None:
+async def test_the_outcome_is_the_termination_message() -> None:
     assert await Job(ended(0, event_line(FAILED)), state={}).followed() == FAILED
 
 
-async def test_a_job_that_was_deleted_is_told_as_a_crash() -> None:
+async def test_a_deleted_job_is_a_crash() -> None:
     outcome = await Job(RUNNING, state=None).followed()
     assert isinstance(outcome, Failed)
     assert (outcome.reason, "was deleted" in outcome.message) == ("TransferCrashed", True)
 
 
-async def test_where_the_pod_is_gone_its_log_has_told_the_outcome() -> None:
+async def test_the_outcome_of_a_deleted_pod_is_in_its_log() -> None:
     job = Job(RUNNING, state=OVER, grace=GENEROUS)
     assert await job.followed(event_line(FAILED)) == FAILED
 
 
 @pytest.mark.parametrize("last", [LOGGED, event_line(Stopped())])
-async def test_a_job_whose_pods_all_ended_without_an_outcome_is_told_as_a_crash(last: str) -> None:
+async def test_a_job_without_an_outcome_is_a_crash(last: str) -> None:
     outcome = await Job(RUNNING, state=OVER).followed(last)
     assert isinstance(outcome, Failed)
-    assert (outcome.reason, "did not say" in outcome.message) == ("TransferCrashed", True)
+    assert (outcome.reason, "without an outcome" in outcome.message) == ("TransferCrashed", True)
 
 
-async def test_the_next_pod_is_told_of_an_upload_until_that_has_worked() -> None:
+async def test_storing_the_upload_for_the_next_pod_is_retried() -> None:
     job = Job(RUNNING, state=OVER, remembers=3, grace=GENEROUS)
     await job.followed(event_line(STARTED))
-    assert job.told == [UPLOAD] * 3
+    assert job.stored == [UPLOAD] * 3
 
 
-async def test_an_upload_that_the_next_pod_knows_of_is_not_told_again() -> None:
+async def test_a_stored_upload_is_not_stored_again() -> None:
     job = Job(RUNNING, state=OVER)
     await job.followed(event_line(STARTED), known=UPLOAD)
-    assert job.told == []
+    assert job.stored == []
 
 
 def at_work() -> Any:
@@ -111,23 +111,26 @@ def at_work() -> Any:
     return found
 
 
-async def test_what_keeps_a_pod_from_beginning_is_told_until_it_does() -> None:
+async def test_a_blocker_is_reported_until_the_pod_starts() -> None:
     job = Job(unscheduled("one", "2026-01-01T00:00:00Z"), state={})
     following = asyncio.create_task(job.followed())
-    await assert_eventually(lambda: job.heard)
+    await assert_eventually(lambda: job.events)
     job.pods = [at_work()]
-    await assert_eventually(lambda: len(job.heard) > 1)
+    await assert_eventually(lambda: len(job.events) > 1)
     job.pods = [ended(0, event_line(FAILED))]
     await following
-    assert [each.reason for each in job.heard if isinstance(each, Blocked)] == ["Unschedulable", ""]
+    assert [each.reason for each in job.events if isinstance(each, Blocked)] == [
+        "Unschedulable",
+        "",
+    ]
 
 
-async def test_a_job_that_gets_no_pod_says_where_to_look() -> None:
+async def test_a_job_without_a_pod_refers_to_its_events() -> None:
     job = Job(state={})
     following = asyncio.create_task(job.followed())
-    await assert_eventually(lambda: job.heard)
+    await assert_eventually(lambda: job.events)
     job.state = None
     await following
-    (told,) = job.heard
-    assert isinstance(told, Blocked)
-    assert (told.reason, "system/transfer-1" in told.message) == ("TransferPodMissing", True)
+    (blocked,) = job.events
+    assert isinstance(blocked, Blocked)
+    assert (blocked.reason, "system/transfer-1" in blocked.message) == ("TransferPodMissing", True)

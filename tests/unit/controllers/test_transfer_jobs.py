@@ -1,4 +1,4 @@
-"""Jobs of transfers where the API server fails, or holds what earlier operators left."""
+"""Jobs of transfers with a failing API server, or with Jobs of earlier operators."""
 
 import asyncio
 import base64
@@ -32,15 +32,15 @@ AWAY = KubeUnavailable("away")
 
 
 class JobApi(MemoryApi):
-    """As a cluster has it whose collector of garbage is quick; no pod logs anything."""
+    """An API server with a fast garbage collector and pods without logs."""
 
     def __init__(self) -> None:
         super().__init__()
         self.lost: set[tuple[str, str]] = set()
-        """Verbs and kinds of writes whose next answer is lost."""
+        """Verbs and kinds whose next write has a lost answer."""
 
-    def made(self) -> list[str]:
-        """The kinds of what was to be created, in their order."""
+    def created_kinds(self) -> list[str]:
+        """The kinds of all create requests, in order."""
         return [kind for verb, kind, _ in self.writes if verb == "create"]
 
     async def create(self, resource: Resource, body: Raw) -> Object:
@@ -80,7 +80,7 @@ class JobApi(MemoryApi):
 
 
 class Site:
-    """An API server, what the watches have told of it, and operators one after the other."""
+    """An API server, a cache of it, and successive operators."""
 
     def __init__(self) -> None:
         self.api = JobApi()
@@ -88,26 +88,26 @@ class Site:
         self.cache.put(MODELS, {"metadata": {"name": "gemma", "uid": UID}})
 
     def runner(self) -> JobRunner:
-        pace = Pace(look=0.01, ask=0.05, grace=0.2)
+        pace = Pace(pods=0.01, job=0.05, grace=0.2)
         return JobRunner(self.api, self.cache, TEMPLATE, namespace="system", pace=pace)
 
-    async def begun(self, attempt: TransferAttempt) -> "asyncio.Task[Outcome]":
-        """An attempt whose Job and Secret are there."""
+    async def start(self, attempt: TransferAttempt) -> "asyncio.Task[Outcome]":
+        """Start an attempt and wait for its Job and Secret."""
         task = asyncio.create_task(self.runner().run(attempt, lambda event: None))
         await assert_eventually(lambda: (SECRETS, "system", JOB) in self.api.objects)
         return task
 
-    async def left(self, attempt: TransferAttempt) -> None:
-        """The Job of an operator that is gone."""
-        task = await self.begun(attempt)
+    async def leave_job(self, attempt: TransferAttempt) -> None:
+        """Create the Job of an earlier operator."""
+        task = await self.start(attempt)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
     def job(self) -> Object:
         return self.api.objects[JOBS, "system", JOB]
 
-    def ends(self, *, namespace: str = "system", outcome: Failed = FAILED) -> None:
-        """A pod of the Job, or one that says so, has ended."""
+    def end_pod(self, *, namespace: str = "system", outcome: Failed = FAILED) -> None:
+        """Create a terminated pod with the Job's label."""
         pod: dict[str, Any] = ended(0, event_line(outcome))
         labels = {"batch.kubernetes.io/controller-uid": self.job()["metadata"]["uid"]}
         meta = {**pod["metadata"], "namespace": namespace, "labels": labels, "uid": namespace}
@@ -126,59 +126,59 @@ def make_attempt(number: int = 1) -> TransferAttempt:
 
 
 @pytest.mark.parametrize("kind", ["Job", "Secret"])
-async def test_a_lost_answer_to_a_create_makes_no_second_one(site: Site, kind: str) -> None:
+async def test_a_lost_answer_to_a_create_causes_no_second_job(site: Site, kind: str) -> None:
     site.api.lost.add(("create", kind))
-    task = await site.begun(make_attempt())
+    task = await site.start(make_attempt())
     await assert_eventually(lambda: site.api.lost == set())
-    site.ends()
+    site.end_pod()
     assert await asyncio.wait_for(task, 60) == FAILED
     assert list(site.api.objects) == [(JOBS, "system", JOB), (SECRETS, "system", JOB)]
 
 
 @pytest.mark.parametrize("kind", ["Job", "Secret"])
-async def test_a_create_that_did_not_come_through_is_tried_again(site: Site, kind: str) -> None:
+async def test_a_failed_create_is_retried(site: Site, kind: str) -> None:
     site.api.faults["create", kind] = AWAY
-    task = await site.begun(make_attempt())
-    site.ends()
+    task = await site.start(make_attempt())
+    site.end_pod()
     assert await asyncio.wait_for(task, 60) == FAILED
 
 
-async def test_a_job_that_is_refused_is_told(site: Site) -> None:
+async def test_a_refused_job_is_a_failure(site: Site) -> None:
     site.api.faults["create", "Job"] = KubeRejected("exceeded quota")
     outcome = await site.runner().run(make_attempt(), lambda event: None)
     assert isinstance(outcome, Failed)
     assert (outcome.reason, "exceeded quota" in outcome.message) == ("TransferJobRefused", True)
 
 
-async def test_what_a_pod_elsewhere_says_of_the_job_counts_for_nothing(site: Site) -> None:
-    task = await site.begun(make_attempt())
-    site.ends(namespace="demo", outcome=Failed(reason="Forged", message=""))
+async def test_a_pod_in_another_namespace_is_ignored(site: Site) -> None:
+    task = await site.start(make_attempt())
+    site.end_pod(namespace="demo", outcome=Failed(reason="Forged", message=""))
     await asyncio.sleep(0.1)
     assert not task.done()
-    site.ends()
+    site.end_pod()
     assert await asyncio.wait_for(task, 60) == FAILED
 
 
-async def test_the_next_operator_finds_what_was_begun(site: Site) -> None:
-    await site.left(make_attempt(3))
+async def test_the_next_operator_finds_the_running_job(site: Site) -> None:
+    await site.leave_job(make_attempt(3))
     runner = site.runner()
-    assert await runner.found() == [make_attempt(3)]
-    site.ends()
+    assert await runner.find_running() == [make_attempt(3)]
+    site.end_pod()
     assert await runner.run(make_attempt(3), lambda event: None) == FAILED
-    assert site.api.made() == ["Job", "Secret"]
+    assert site.api.created_kinds() == ["Job", "Secret"]
 
 
-async def test_a_job_of_no_model_is_removed(site: Site) -> None:
-    await site.left(make_attempt())
+async def test_a_job_without_a_model_is_deleted(site: Site) -> None:
+    await site.leave_job(make_attempt())
     site.cache.remove(MODELS, ("", "gemma"))
-    assert await site.runner().found() == []
+    assert await site.runner().find_running() == []
     assert site.api.objects == {}
 
 
-async def test_a_job_that_never_got_its_secret_is_removed(site: Site) -> None:
-    await site.left(make_attempt())
+async def test_a_job_without_a_secret_is_deleted(site: Site) -> None:
+    await site.leave_job(make_attempt())
     del site.api.objects[SECRETS, "system", JOB]
-    assert await site.runner().found() == []
+    assert await site.runner().find_running() == []
     assert site.api.objects == {}
 
 
@@ -191,32 +191,32 @@ async def test_a_job_that_never_got_its_secret_is_removed(site: Site) -> None:
         pytest.param({"data": {}}, id="empty"),
     ],
 )
-async def test_a_job_whose_secret_is_of_no_use_is_removed(site: Site, change: Any) -> None:
-    await site.left(make_attempt())
+async def test_a_job_with_an_invalid_secret_is_deleted(site: Site, change: Any) -> None:
+    await site.leave_job(make_attempt())
     secret = site.api.objects[SECRETS, "system", JOB]
     secret["metadata"] |= change.get("metadata", {})
     secret["data"] = change.get("data", secret["data"])
-    assert await site.runner().found() == []
+    assert await site.runner().find_running() == []
     assert (JOBS, "system", JOB) not in site.api.objects
 
 
-async def test_an_outcome_of_the_past_is_none_of_a_new_attempt(site: Site) -> None:
-    await site.left(make_attempt())
-    site.ends()
+async def test_an_old_outcome_does_not_count_for_a_new_attempt(site: Site) -> None:
+    await site.leave_job(make_attempt())
+    site.end_pod()
     before = site.job()["metadata"]["uid"]
     task = asyncio.create_task(site.runner().run(make_attempt(2), lambda event: None))
-    await assert_eventually(lambda: site.api.made().count("Secret") == 2)
+    await assert_eventually(lambda: site.api.created_kinds().count("Secret") == 2)
     assert site.job()["metadata"]["uid"] != before
     assert not task.done()
     task.cancel()
 
 
-async def test_the_secret_of_a_job_before_is_waited_for(site: Site) -> None:
-    await site.left(make_attempt())
+async def test_a_new_job_waits_for_the_deletion_of_an_old_secret(site: Site) -> None:
+    await site.leave_job(make_attempt())
     stale = site.api.objects[SECRETS, "system", JOB]
     del site.api.objects[JOBS, "system", JOB]
     task = asyncio.create_task(site.runner().run(make_attempt(2), lambda event: None))
-    await assert_eventually(lambda: site.api.made().count("Secret") > 3)
+    await assert_eventually(lambda: site.api.created_kinds().count("Secret") > 3)
     assert site.api.objects[SECRETS, "system", JOB] == stale
     del site.api.objects[SECRETS, "system", JOB]
     await assert_eventually(lambda: (SECRETS, "system", JOB) in site.api.objects)
@@ -226,11 +226,11 @@ async def test_the_secret_of_a_job_before_is_waited_for(site: Site) -> None:
     task.cancel()
 
 
-async def test_a_job_that_could_not_be_removed_is_still_known(site: Site) -> None:
+async def test_a_job_that_could_not_be_deleted_is_still_known(site: Site) -> None:
     transfers = Transfers(site.runner(), concurrency=1, on_news=lambda uid: None)
     transfers.start(make_attempt(), tenants=())
     await assert_eventually(lambda: (SECRETS, "system", JOB) in site.api.objects)
-    site.ends()
+    site.end_pod()
     await assert_eventually(lambda: _state(transfers) is State.ENDED)
     site.api.faults["delete", "Job"] = AWAY
     with pytest.raises(KubeUnavailable):

@@ -1,4 +1,4 @@
-"""Pods' logs, followed; the kubelet behind them is one that breaks off when a test says so."""
+"""Pods' logs are followed; a fake kubelet interrupts them."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -29,7 +29,7 @@ STARTED = Started(
     resumed_bytes=0,
 )
 FAILED = Failed(reason="StoreFull", message="no space")
-LOGGED = '{"time": "2026-01-01T00:00:00.000Z", "level": "info", "message": "going on"}'
+LOGGED = '{"time": "2026-01-01T00:00:00.000Z", "level": "info", "message": "resuming"}'
 
 
 def progress(done: int) -> Progress:
@@ -37,7 +37,7 @@ def progress(done: int) -> Progress:
 
 
 class Kubelet:
-    """Answers each request with the next of the answers for that pod; then it is away."""
+    """Answers each request with the next answer for that pod, then is unavailable."""
 
     def __init__(self, **answers: list[list[str]]) -> None:
         self.answers = answers
@@ -54,30 +54,30 @@ class Kubelet:
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No pause before a log is read on."""
+    """Remove the pause before a log is resumed."""
     monkeypatch.setattr(transfer_logs, "LOG_RETRY_SECONDS", 0.01)
 
 
 @contextlib.asynccontextmanager
 async def following(kubelet: Kubelet, *pods: Any) -> AsyncIterator[tuple[PodLog, list[Event]]]:
-    heard: list[Event] = []
-    async with PodLog(kubelet, "system", heard.append) as log:
-        log.read(pods)
-        yield log, heard
+    events: list[Event] = []
+    async with PodLog(kubelet, "system", events.append) as log:
+        log.follow_newest(pods)
+        yield log, events
 
 
-async def test_events_are_found_between_the_lines_that_a_pod_logs() -> None:
+async def test_events_are_found_among_log_lines() -> None:
     lines = [event_line(STARTED), LOGGED, "Traceback", event_line(progress(5)), event_line(FAILED)]
-    async with following(Kubelet(one=[lines]), make_pod(running={})) as (log, heard):
+    async with following(Kubelet(one=[lines]), make_pod(running={})) as (log, events):
         await assert_eventually(lambda: log.outcome)
     assert (log.outcome, log.started) == (FAILED, STARTED)
-    assert heard == [STARTED, progress(5)]
+    assert events == [STARTED, progress(5)]
 
 
-async def test_a_log_that_breaks_off_is_read_on_from_there() -> None:
+async def test_an_interrupted_log_is_resumed() -> None:
     kubelet = Kubelet(one=[[event_line(STARTED)], [], [event_line(progress(7))]])
-    async with following(kubelet, make_pod(running={})) as (_, heard):
-        await assert_eventually(lambda: progress(7) in heard)
+    async with following(kubelet, make_pod(running={})) as (_, events):
+        await assert_eventually(lambda: progress(7) in events)
     assert kubelet.asked[:3] == [
         ("one", ""),
         ("one", "2026-01-01T00:00:01Z"),
@@ -85,20 +85,20 @@ async def test_a_log_that_breaks_off_is_read_on_from_there() -> None:
     ]
 
 
-async def test_the_next_pod_s_log_takes_the_place_of_the_last_one_s() -> None:
+async def test_the_log_of_the_next_pod_replaces_the_last_one() -> None:
     kubelet = Kubelet(one=[[event_line(STARTED), event_line(Stopped())]], two=[[LOGGED]])
     first = make_pod(terminated={"exitCode": 4})
     second = make_pod("two", at="2026-01-01T00:00:09Z", running={})
     async with following(kubelet, first) as (log, _):
         await assert_eventually(lambda: log.outcome)
-        log.read([first, second])
+        log.follow_newest([first, second])
         assert log.outcome is None
         await assert_eventually(lambda: kubelet.asked[-1][0] == "two")
     assert log.started == STARTED
 
 
-async def test_a_pod_that_has_not_begun_is_not_asked() -> None:
+async def test_the_log_of_a_pending_pod_is_not_read() -> None:
     kubelet = Kubelet()
     async with following(kubelet, make_pod(waiting={})) as (log, _):
-        log.read([])
+        log.follow_newest([])
     assert kubelet.asked == []

@@ -1,4 +1,4 @@
-"""Whose transfer is next: nobody waits behind all that another tenant asked for."""
+"""The order of transfers: no tenant waits for all transfers of another."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ WANTED = st.lists(st.frozensets(st.sampled_from(TENANTS), max_size=3), max_size=
 
 
 def order(queue: TransferQueue) -> Iterator[str]:
-    """What is started, where each transfer ends before the next one."""
+    """The order of starts if each transfer ends before the next one."""
     while (uid := queue.take()) is not None:
         yield uid
         queue.drop(uid)
@@ -34,14 +34,14 @@ def test_models_that_no_server_uses_are_a_tenant_of_their_own() -> None:
     assert list(order(queue)) == ["1", "3", "2"]
 
 
-def test_a_start_is_the_turn_of_every_tenant_that_it_is_for() -> None:
+def test_a_start_counts_for_every_tenant_of_the_transfer() -> None:
     queue = TransferQueue(1)
     for uid, tenants in (("1", ["a", "b"]), ("2", ["b"]), ("3", ["a"]), ("4", ["c"])):
         queue.put(uid, tenants)
     assert list(order(queue)) == ["1", "4", "3", "2"]
 
 
-def test_a_model_that_gets_a_server_waits_in_that_tenant_s_line() -> None:
+def test_a_waiting_model_moves_to_the_tenant_of_its_server() -> None:
     queue = TransferQueue(1)
     for uid in ("1", "2", "3"):
         queue.put(uid, [])
@@ -50,7 +50,7 @@ def test_a_model_that_gets_a_server_waits_in_that_tenant_s_line() -> None:
 
 
 @given(WANTED)
-def test_every_tenant_that_waits_gets_a_start_within_as_many_as_there_are_tenants(
+def test_each_of_n_waiting_tenants_gets_one_of_n_starts(
     wanted: list[frozenset[str]],
 ) -> None:
     queue = TransferQueue(1)
@@ -68,7 +68,7 @@ def test_every_tenant_that_waits_gets_a_start_within_as_many_as_there_are_tenant
 
 
 class Queue(RuleBasedStateMachine):
-    """Transfers that come, change hands, start, end and are wanted no more, in any order."""
+    """Transfers are queued, change tenants, start, end and are dropped, in any order."""
 
     def __init__(self) -> None:
         super().__init__()

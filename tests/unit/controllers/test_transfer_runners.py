@@ -1,4 +1,4 @@
-"""Which runner of transfers the settings ask for."""
+"""The settings choose the runner of transfers."""
 
 from pathlib import Path
 
@@ -41,28 +41,28 @@ async def as_jobs(template: Path) -> TransferRunner:
     )
 
 
-async def test_transfers_are_processes_unless_asked_otherwise(tmp_path: Path) -> None:
+async def test_transfers_are_processes_by_default(tmp_path: Path) -> None:
     template = str(tmp_path / "not-there")
     assert isinstance(await runner(ROADSTEAD_TRANSFER_JOB_TEMPLATE=template), ProcessRunner)
 
 
-async def test_transfers_are_jobs_made_of_a_template(tmp_path: Path) -> None:
+async def test_transfers_can_be_jobs(tmp_path: Path) -> None:
     (tmp_path / "job.yaml").write_text("kind: Job")
     assert isinstance(await as_jobs(tmp_path / "job.yaml"), JobRunner)
 
 
-def test_another_runner_is_refused() -> None:
+def test_an_unknown_runner_is_refused() -> None:
     with pytest.raises(InvalidSettings, match="ROADSTEAD_TRANSFER_RUNNER: 'pod' is none of"):
         settings(ROADSTEAD_TRANSFER_RUNNER="pod")
 
 
 @pytest.mark.parametrize("text", ["", "kind: Pod", "- kind: Job", "kind: [", "\x00"])
-async def test_a_template_of_no_job_is_refused(tmp_path: Path, text: str) -> None:
+async def test_an_invalid_job_template_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "job.yaml").write_text(text)
-    with pytest.raises(InvalidSettings, match="holds no template of a Job"):
+    with pytest.raises(InvalidSettings, match="is not a Job template"):
         await as_jobs(tmp_path / "job.yaml")
 
 
-async def test_a_template_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InvalidSettings, match="holds no template of a Job"):
+async def test_a_missing_job_template_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSettings, match="is not a Job template"):
         await as_jobs(tmp_path / "job.yaml")

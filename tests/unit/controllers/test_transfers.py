@@ -1,4 +1,4 @@
-"""Transfers as child processes: the real command, with a store that is away or never answers."""
+"""Transfers as child processes: the real command, with an unavailable or silent store."""
 
 import asyncio
 import contextlib
@@ -33,14 +33,14 @@ URL = "http://127.0.0.1:9/model.gguf?X-Amz-Signature=secretsignature"
 
 @pytest.fixture
 def silent() -> Iterator[str]:
-    """A store that takes connections and never answers."""
+    """A store that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
 @pytest.fixture
 def absent() -> str:
-    """A store that nobody runs."""
+    """The address of a store that does not run."""
     return f"http://127.0.0.1:{free_port()}"
 
 
@@ -81,7 +81,7 @@ def everybody_reads(pid: int) -> str:
 
 
 class Told:
-    """Transfers, the news of them, and the processes that they started."""
+    """Transfers, their reported changes, and their processes."""
 
     def __init__(self, given: dict[str, str], *, slots: int = 4) -> None:
         self.news: list[str] = []
@@ -110,80 +110,82 @@ class Told:
 
 
 @contextlib.asynccontextmanager
-async def telling(given: dict[str, str], *, slots: int = 4) -> AsyncIterator[Told]:
-    told = Told(given, slots=slots)
+async def running_transfers(given: dict[str, str], *, slots: int = 4) -> AsyncIterator[Told]:
+    site = Told(given, slots=slots)
     try:
-        yield told
+        yield site
     finally:
-        await told.transfers.stop_all()
+        await site.transfers.stop_all()
 
 
-async def test_what_a_transfer_failed_of_is_handed_on(absent: str, key: Path) -> None:
-    async with telling(environ(absent, key)) as told:
-        told.start("1", absent)
-        outcome = await told.outcome("1")
+async def test_the_failure_of_a_transfer_is_reported(absent: str, key: Path) -> None:
+    async with running_transfers(environ(absent, key)) as site:
+        site.start("1", absent)
+        outcome = await site.outcome("1")
     assert (outcome.reason, outcome.retry) == ("StoreUnreachable", Retry.BACKOFF)
-    assert told.news == ["1"]
+    assert site.news == ["1"]
 
 
-async def test_a_process_that_can_not_begin_is_told_by_its_code() -> None:
-    async with telling({"PATH": os.environ["PATH"]}) as told:
-        told.start("1")
-        outcome = await told.outcome("1")
+async def test_a_process_that_fails_to_start_is_reported_with_its_code() -> None:
+    async with running_transfers({"PATH": os.environ["PATH"]}) as site:
+        site.start("1")
+        outcome = await site.outcome("1")
     assert outcome.reason == "TransferCrashed"
-    assert "ended with code" in outcome.message
+    assert "exited with" in outcome.message
 
 
-async def test_a_process_that_was_killed_is_told_by_its_signal(silent: str, key: Path) -> None:
-    async with telling(environ(silent, key)) as told:
-        told.start("1", silent)
-        await assert_eventually(told.running)
-        (pid,) = told.running()
+async def test_a_killed_process_is_reported_with_its_signal(silent: str, key: Path) -> None:
+    async with running_transfers(environ(silent, key)) as site:
+        site.start("1", silent)
+        await assert_eventually(site.running)
+        (pid,) = site.running()
         os.kill(pid, signal.SIGKILL)
-        outcome = await told.outcome("1")
+        outcome = await site.outcome("1")
     assert (outcome.reason, outcome.retry) == ("TransferCrashed", Retry.BACKOFF)
     assert "signal 9" in outcome.message
 
 
 async def test_a_transfer_waits_until_a_slot_is_free(silent: str, key: Path) -> None:
-    async with telling(environ(silent, key), slots=1) as told:
-        told.start("1", silent)
-        await assert_eventually(told.running)
-        told.start("2", silent)
-        assert (told.state("1"), told.state("2")) == (State.RUNNING, State.QUEUED)
-        await told.transfers.stop("1")
-        await assert_eventually(lambda: told.state("2") is State.RUNNING)
+    async with running_transfers(environ(silent, key), slots=1) as site:
+        site.start("1", silent)
+        await assert_eventually(site.running)
+        site.start("2", silent)
+        assert (site.state("1"), site.state("2")) == (State.RUNNING, State.QUEUED)
+        await site.transfers.stop("1")
+        await assert_eventually(lambda: site.state("2") is State.RUNNING)
 
 
-async def test_a_model_has_one_transfer_however_often_it_is_started(silent: str, key: Path) -> None:
-    async with telling(environ(silent, key)) as told:
+async def test_a_model_has_at_most_one_transfer(silent: str, key: Path) -> None:
+    async with running_transfers(environ(silent, key)) as site:
         for _ in range(3):
-            told.start("1", silent)
-        await assert_eventually(told.running)
+            site.start("1", silent)
+        await assert_eventually(site.running)
         await asyncio.sleep(0.2)
-        assert len(told.running()) == 1
+        assert len(site.running()) == 1
 
 
-async def test_a_transfer_that_runs_is_not_forgotten(silent: str, key: Path) -> None:
-    async with telling(environ(silent, key)) as told:
-        told.start("1", silent)
-        told.transfers.forget("1")
-        assert told.state("1") is State.QUEUED
+async def test_a_running_transfer_is_not_forgotten(silent: str, key: Path) -> None:
+    async with running_transfers(environ(silent, key)) as site:
+        site.start("1", silent)
+        site.transfers.forget("1")
+        assert site.state("1") is State.QUEUED
 
 
-async def test_a_stopped_transfer_leaves_no_process_and_no_news(silent: str, key: Path) -> None:
-    async with telling(environ(silent, key)) as told:
-        told.start("1", silent)
-        await assert_eventually(told.running)
-        await told.transfers.stop("1")
-        assert (told.running(), told.state("1"), told.news) == (set(), None, [])
+async def test_a_stopped_transfer_leaves_no_process(silent: str, key: Path) -> None:
+    async with running_transfers(environ(silent, key)) as site:
+        site.start("1", silent)
+        await assert_eventually(site.running)
+        await site.transfers.stop("1")
+        assert (site.running(), site.state("1"), site.news) == (set(), None, [])
 
 
-async def test_the_url_is_no_part_of_the_command_or_the_environment(silent: str, key: Path) -> None:
-    async with telling(environ(silent, key)) as told:
-        told.start("1", silent)
-        await assert_eventually(told.running)
-        (pid,) = told.running()
+async def test_the_url_is_neither_in_the_arguments_nor_in_the_environment(
+    silent: str, key: Path
+) -> None:
+    async with running_transfers(environ(silent, key)) as site:
+        site.start("1", silent)
+        await assert_eventually(site.running)
+        (pid,) = site.running()
         shown = everybody_reads(pid)
     assert "roadstead\0transfer" in shown
     assert "X-Amz" not in shown
@@ -194,19 +196,21 @@ def progress(done: int, phase: Phase = Phase.TRANSFERRING) -> Progress:
 
 
 @given(st.lists(st.tuples(st.floats(0, 30), st.integers(0, 1000)), max_size=50))
-def test_progress_is_told_only_when_it_is_worth_a_write(turns: list[tuple[float, int]]) -> None:
+def test_progress_is_reported_only_after_ten_seconds_or_five_percent(
+    turns: list[tuple[float, int]],
+) -> None:
     reported = _Reported()
-    now, told = 0.0, list[tuple[float, int]]()
+    now, written = 0.0, list[tuple[float, int]]()
     for pause, done in turns:
         now += pause
-        if reported.worth(progress(done), now):
-            told.append((now, done))
-    for (at, done), (later, more) in itertools.pairwise(told):
+        if reported.is_due(progress(done), now):
+            written.append((now, done))
+    for (at, done), (later, more) in itertools.pairwise(written):
         assert later - at >= REPORT_SECONDS or abs(more - done) >= REPORT_SHARE * 1000
 
 
-def test_another_phase_is_told_at_once() -> None:
+def test_a_change_of_phase_is_reported_at_once() -> None:
     reported = _Reported()
-    assert reported.worth(progress(500), 1.0)
-    assert not reported.worth(progress(501), 1.1)
-    assert reported.worth(progress(501, Phase.VERIFYING), 1.2)
+    assert reported.is_due(progress(500), 1.0)
+    assert not reported.is_due(progress(501), 1.1)
+    assert reported.is_due(progress(501, Phase.VERIFYING), 1.2)

@@ -1,4 +1,4 @@
-"""Where kubelets are, and how often one is asked that does not answer."""
+"""The endpoints of kubelets, and the pauses after failures."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from roadstead.controllers.usage_nodes import (
-    KEEP_SECONDS,
+    ADDRESS_MAX_AGE_SECONDS,
     KUBELET_PORT,
-    SLOWEST_SECONDS,
+    MAX_KUBELET_PAUSE_SECONDS,
     Nodes,
     endpoint_of,
     pause,
@@ -33,7 +33,7 @@ def node(port: int | None = 10250, kind: str = "InternalIP") -> dict[str, Any]:
 
 
 class Api:
-    """Has one node, `a`, and counts how often it is read."""
+    """A client with one node, `a`, that counts its reads."""
 
     def __init__(self) -> None:
         self.reads = 0
@@ -46,64 +46,64 @@ class Api:
 
 
 @pytest.mark.parametrize(("port", "expected"), [(10350, 10350), (None, KUBELET_PORT)])
-def test_a_kubelet_is_at_the_internal_address_and_its_own_port(
+def test_the_endpoint_is_the_internal_ip_and_the_kubelets_port(
     port: int | None, expected: int
 ) -> None:
     assert endpoint_of(node(port)) == KubeletEndpoint(address="10.0.0.1", port=expected)
 
 
-def test_a_node_without_an_address_can_t_be_asked() -> None:
+def test_a_node_without_an_address_is_an_error() -> None:
     with pytest.raises(UsageError, match="has no address"):
         endpoint_of(node(kind="ExternalIP"))
 
 
-async def test_a_node_is_read_once_and_anew_after_a_while_or_a_failure() -> None:
+async def test_a_node_is_read_again_after_some_time_or_a_failure() -> None:
     api = Api()
     nodes = Nodes(api, interval=15)
-    for now in (0, 15, KEEP_SECONDS):
+    for now in (0, 15, ADDRESS_MAX_AGE_SECONDS):
         nodes.due(["a"], now)
         await nodes.endpoint("a", now)
     assert api.reads == 1
-    await nodes.endpoint("a", KEEP_SECONDS + 1)
+    await nodes.endpoint("a", ADDRESS_MAX_AGE_SECONDS + 1)
     assert api.reads == 2
-    nodes.heard({"a": ERROR}, (), 0)
-    await nodes.endpoint("a", KEEP_SECONDS + 2)
+    nodes.record({"a": ERROR}, (), 0)
+    await nodes.endpoint("a", ADDRESS_MAX_AGE_SECONDS + 2)
     assert api.reads == 3
 
 
-async def test_a_node_that_is_gone_is_told_of() -> None:
+async def test_a_deleted_node_is_an_error() -> None:
     nodes = Nodes(Api(), interval=15)
     nodes.due(["b"], 0)
     with pytest.raises(UsageError, match="no such node"):
         await nodes.endpoint("b", 0)
 
 
-def test_a_kubelet_that_fails_again_and_again_is_asked_more_and_more_seldom() -> None:
+def test_pauses_grow_while_a_kubelet_fails() -> None:
     nodes, asked = Nodes(Api(), interval=15), []
     for now in range(0, 1200, 15):
         if nodes.due(["a"], now):
             asked.append(now)
-            nodes.heard({"a": ERROR}, (), now)
+            nodes.record({"a": ERROR}, (), now)
     assert asked[:4] == [0, 15, 45, 105]
     assert len(asked) < 10
-    assert pause(1000, 15) == SLOWEST_SECONDS
+    assert pause(1000, 15) == MAX_KUBELET_PAUSE_SECONDS
 
 
-def test_each_turn_is_told_once_and_not_each_time(caplog: pytest.LogCaptureFixture) -> None:
+def test_each_change_of_a_kubelets_state_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     nodes = Nodes(Api(), interval=15)
     for failed, good in ([("a", "b"), ()], [("a", "b"), ()], [(), ("a", "b")], [(), ("a", "b")]):
         nodes.due(["a", "b"], 0)
-        nodes.heard(dict.fromkeys(failed, ERROR), good, 0)
+        nodes.record(dict.fromkeys(failed, ERROR), good, 0)
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
     assert "a, b" in caplog.records[0].message
     assert "Forbidden: 403" in caplog.records[0].message
 
 
-def test_many_nodes_are_told_of_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
+def test_many_nodes_are_logged_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
     names = [f"node-{number}" for number in range(10)]
     nodes = Nodes(Api(), interval=15)
     nodes.due(names, 0)
-    nodes.heard(dict.fromkeys(names, ERROR), (), 0)
+    nodes.record(dict.fromkeys(names, ERROR), (), 0)
     (record,) = caplog.records
     assert "node-0, node-1, node-2 and 7 other nodes" in record.message

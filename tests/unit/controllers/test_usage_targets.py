@@ -1,4 +1,4 @@
-"""Which pods are asked for what a server uses."""
+"""The pods whose usage is measured."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def found(*items: dict[str, Any], **spec: Any) -> ServerTarget:
     return target
 
 
-def test_a_pod_on_a_node_is_asked_for_its_containers_but_not_the_init_containers() -> None:
+def test_a_target_has_the_containers_without_init_containers() -> None:
     (target,) = found(usage_pod()).pods
     assert (target.name, target.node) == (("demo", "gemma-1"), "node-1")
     assert target.containers == {"llama-server": "1"}
@@ -32,44 +32,44 @@ def test_a_pod_on_a_node_is_asked_for_its_containers_but_not_the_init_containers
     assert target.started == 1_893_459_600
 
 
-def test_a_pod_of_another_namespace_is_not_the_servers_whatever_its_label_says() -> None:
+def test_a_pod_in_another_namespace_is_not_a_target() -> None:
     assert found(usage_pod(namespace="other")).pods == ()
 
 
 @pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
-def test_a_pod_that_is_over_is_not_asked(phase: str) -> None:
+def test_a_terminated_pod_is_not_a_target(phase: str) -> None:
     over = usage_pod()
     over["status"]["phase"] = phase
     assert found(over).pods == ()
 
 
-def test_a_pod_without_a_node_is_not_asked() -> None:
+def test_a_pod_without_a_node_is_not_a_target() -> None:
     assert found(usage_pod(node="")).pods == ()
 
 
-def test_only_a_pod_that_is_ready_is_asked_for_its_own_metrics() -> None:
+def test_only_a_ready_pod_has_an_address() -> None:
     starting = usage_pod()
     starting["status"]["conditions"][0]["status"] = "False"
     assert found(starting).pods[0].address == ""
 
 
-def test_a_pod_on_the_nodes_own_network_is_never_given_the_key() -> None:
+def test_a_pod_with_host_network_has_no_address() -> None:
     assert found(usage_pod(hostNetwork=True)).pods[0].address == ""
 
 
-def test_the_limit_is_that_of_all_pods_and_none_where_one_has_none() -> None:
+def test_the_limit_is_the_sum_unless_a_pod_has_none() -> None:
     assert found(usage_pod("a"), usage_pod("b")).memory_limit == 2 * 2**30
     free = usage_pod("b", containers=[{"name": "llama-server"}])
     assert found(usage_pod("a"), free).memory_limit is None
     assert found().memory_limit is None
 
 
-def test_the_model_is_named_where_the_spec_has_only_its_uuid() -> None:
+def test_a_model_uuid_is_resolved_to_its_name() -> None:
     assert found().labels == ("demo", "gemma", "serve-uid", "gemma-3-270m")
     by_uuid = found(modelName="", modelUuid="model-uid")
     assert by_uuid.labels[3] == "gemma-3-270m"
 
 
-def test_a_pod_that_says_nothing_of_itself_yet_is_taken_as_it_is() -> None:
+def test_a_pod_without_a_status_is_a_target() -> None:
     bare = pod_target({"metadata": {"name": "gemma-1"}, "spec": {"nodeName": "node-1"}})
     assert (bare.containers, bare.address, bare.started) == ({}, "", 0.0)

@@ -1,4 +1,4 @@
-"""A change wakes what depends on it, and nothing else."""
+"""A change queues the objects that depend on it, and no others."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ BY_UUID = thing("b", "serve-2", "demo", spec={"modelUuid": "model-1"})
 OTHER = thing("c", "serve-3", "demo", spec={"modelName": "llama"})
 
 
-def woken(resource: Resource, raw: dict[str, Any]) -> set[Wakeup]:
+def queued(resource: Resource, raw: dict[str, Any]) -> set[Wakeup]:
     cache = WatchCache({MODELSERVES: model_references})
     cache.put(MODELS, MODEL)
     for serve in (BY_NAME, BY_UUID, OTHER):
@@ -35,8 +35,8 @@ def woken(resource: Resource, raw: dict[str, Any]) -> set[Wakeup]:
     return set(wakeups(cache, resource, raw))
 
 
-def test_a_model_wakes_itself_and_the_serves_that_name_it() -> None:
-    assert woken(MODELS, MODEL) == {
+def test_a_model_queues_itself_and_the_servers_that_name_it() -> None:
+    assert queued(MODELS, MODEL) == {
         (MODELS, ("", "gemma")),
         (MODELSERVES, ("demo", "a")),
         (MODELSERVES, ("demo", "b")),
@@ -51,44 +51,44 @@ def test_a_model_wakes_itself_and_the_serves_that_name_it() -> None:
         pytest.param(OTHER, "llama", id="not-there-yet"),
     ],
 )
-def test_a_serve_wakes_itself_and_its_model(serve: dict[str, Any], model: str) -> None:
+def test_a_server_queues_itself_and_its_model(serve: dict[str, Any], model: str) -> None:
     name = serve["metadata"]["name"]
-    assert woken(MODELSERVES, serve) == {(MODELSERVES, ("demo", name)), (MODELS, ("", model))}
+    assert queued(MODELSERVES, serve) == {(MODELSERVES, ("demo", name)), (MODELS, ("", model))}
 
 
-def test_a_child_wakes_its_server() -> None:
-    assert woken(DEPLOYMENTS, child("serve-1")) == {(MODELSERVES, ("demo", "a"))}
+def test_a_child_queues_its_server() -> None:
+    assert queued(DEPLOYMENTS, child("serve-1")) == {(MODELSERVES, ("demo", "a"))}
 
 
-def test_a_pod_wakes_the_server_whose_replica_set_controls_it() -> None:
+def test_a_pod_queues_the_server_of_its_replica_set() -> None:
     pod = of_server(thing("x", "pod", "demo"), "serve-1", deployment="a")
-    assert woken(PODS, pod) == {(MODELSERVES, ("demo", "a"))}
+    assert queued(PODS, pod) == {(MODELSERVES, ("demo", "a"))}
 
 
-def test_a_pod_that_only_has_the_label_wakes_nobody() -> None:
-    assert woken(PODS, child("serve-1")) == set()
+def test_a_pod_with_only_the_label_queues_nothing() -> None:
+    assert queued(PODS, child("serve-1")) == set()
     elsewhere = of_server(thing("x", "pod", "other"), "serve-1", deployment="a")
-    assert woken(PODS, elsewhere) == set()
+    assert queued(PODS, elsewhere) == set()
 
 
-def test_a_child_of_a_server_that_is_gone_wakes_nobody() -> None:
-    assert woken(PODS, child("serve-9")) == set()
+def test_a_child_of_a_deleted_server_queues_nothing() -> None:
+    assert queued(PODS, child("serve-9")) == set()
 
 
-def test_a_pod_without_a_label_wakes_nobody() -> None:
-    assert woken(PODS, thing("x", "pod", "demo")) == set()
+def test_a_pod_without_a_label_queues_nothing() -> None:
+    assert queued(PODS, thing("x", "pod", "demo")) == set()
 
 
-def told(cache: WatchCache, news: ModelNews, version: int, **status: object) -> bool:
-    """Whether this state of a Model is news to its servers."""
+def has_changed(cache: WatchCache, news: ModelNews, version: int, **status: object) -> bool:
+    """Whether this state of a Model concerns its servers."""
     meta = {"name": "gemma", "uid": "m", "resourceVersion": str(version), "generation": 1}
     model = {"metadata": meta, "status": status}
     cache.put(MODELS, model)
-    return news.there_is(cache, model)
+    return news.has_changed(cache, model)
 
 
-def test_a_model_that_only_counts_its_servers_anew_is_no_news_to_them() -> None:
+def test_a_changed_server_count_does_not_queue_the_servers() -> None:
     cache, news = WatchCache(), ModelNews()
-    assert told(cache, news, 1, sha256="a", servers=1)
-    assert not told(cache, news, 2, sha256="a", servers=2)
-    assert told(cache, news, 3, sha256="b", servers=2)
+    assert has_changed(cache, news, 1, sha256="a", servers=1)
+    assert not has_changed(cache, news, 2, sha256="a", servers=2)
+    assert has_changed(cache, news, 3, sha256="b", servers=2)

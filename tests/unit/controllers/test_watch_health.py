@@ -1,4 +1,4 @@
-"""How long watches have been silent."""
+"""The silence of watches."""
 
 from roadstead.controllers.watch_health import WatchHealth
 
@@ -11,15 +11,15 @@ class Clock:
         return self.now
 
 
-def test_nothing_is_silent_before_it_is_expected() -> None:
-    assert WatchHealth(Clock()).longest() == (0.0, "")
+def test_a_kind_is_not_silent_before_it_is_expected() -> None:
+    assert WatchHealth(Clock()).longest_silence() == (0.0, "")
 
 
-def test_the_one_that_was_heard_of_last_is_not_the_longest_silent() -> None:
+def test_the_longest_silence_is_found() -> None:
     clock = Clock()
-    hearing = WatchHealth(clock)
-    hearing.expect(["models", "pods"])
+    health = WatchHealth(clock)
+    health.expect(["models", "pods"])
     clock.now += 60
-    hearing.hear("pods")
+    health.record_event("pods")
     clock.now += 1
-    assert hearing.longest() == (61.0, "models")
+    assert health.longest_silence() == (61.0, "models")

@@ -88,7 +88,7 @@ def test_use_is_shown_of_the_resources_that_the_contract_limits() -> None:
     status = status_of(parsed(**limits), used=used, pending=(), left_out=0, now=NOW)
     assert status["used"]["resources"] == {"a.com/x": 4, "b.com/y": 2}
     ready = next(each for each in status["conditions"] if each["type"] == "Ready")
-    assert ready["message"] == "nothing is left of total.resources[a.com/x]"
+    assert ready["message"] == "total.resources[a.com/x] used up"
 
 
 def test_columns_show_use_beside_totals() -> None:

@@ -24,7 +24,7 @@ NAME = ("demo", "one")
 def usage_of(*servers: Any) -> ContractUsage:
     usage = ContractUsage(AdmittedServes())
     for raw in servers:
-        usage.see(("demo", raw["metadata"]["name"]), raw)
+        usage.update(("demo", raw["metadata"]["name"]), raw)
     return usage
 
 
@@ -47,18 +47,18 @@ def test_a_server_without_a_contract_is_counted_nowhere() -> None:
 
 def test_deleted_server_is_not_counted() -> None:
     usage = usage_of(make_server("one"))
-    assert usage.see(("demo", "one"), None) == {"demo"}
+    assert usage.update(("demo", "one"), None) == {"demo"}
     assert usage.used("demo") == Demand()
 
 
 def test_a_server_that_changes_its_contract_changes_both() -> None:
     usage = usage_of(make_server("one"))
-    assert usage.see(("demo", "one"), make_server("one", contract="other")) == {"demo", "other"}
+    assert usage.update(("demo", "one"), make_server("one", contract="other")) == {"demo", "other"}
 
 
 def test_a_change_of_a_servers_status_changes_no_contract() -> None:
     usage = usage_of(make_server("one"))
-    assert usage.see(("demo", "one"), {**make_server("one"), "status": {"url": "x"}}) == set()
+    assert usage.update(("demo", "one"), {**make_server("one"), "status": {"url": "x"}}) == set()
 
 
 def test_each_server_has_the_rest_if_all_fit() -> None:
@@ -86,21 +86,21 @@ def test_a_small_server_may_fit_where_an_older_large_one_does_not() -> None:
 
 def test_accepted_servers_of_the_same_second_are_first() -> None:
     usage = usage_of(make_server("b"), make_server("c"))
-    usage.judged(ModelServe.parse(make_server("c")), accepted=True)
-    usage.see(("demo", "a"), make_server("a"))
+    usage.set_verdict(ModelServe.parse(make_server("c")), accepted=True)
+    usage.update(("demo", "a"), make_server("a"))
     assert usage.left_out(parsed(total={"servers": 1})) == {"demo/a", "demo/b"}
 
 
 def test_acceptance_by_another_operator_is_read_from_the_status() -> None:
     usage = usage_of(make_server("a"), make_server("b"))
-    usage.see(("demo", "b"), accepted(make_server("b")))
+    usage.update(("demo", "b"), accepted(make_server("b")))
     assert usage.left_out(parsed(total={"servers": 1})) == {"demo/a"}
 
 
 def test_current_verdict_overrides_the_status() -> None:
     usage = usage_of(make_server("a"), accepted(make_server("b")))
-    usage.judged(ModelServe.parse(make_server("b")), accepted=False)
-    usage.see(("demo", "b"), accepted(make_server("b")))
+    usage.set_verdict(ModelServe.parse(make_server("b")), accepted=False)
+    usage.update(("demo", "b"), accepted(make_server("b")))
     assert usage.left_out(parsed(total={"servers": 1})) == {"demo/b"}
 
 
@@ -125,7 +125,7 @@ def test_sums_equal_a_count_of_all_servers_after_any_changes(
     usage, there = ContractUsage(AdmittedServes()), {}
     for name, replicas, contract in steps:
         raw = None if replicas is None else make_server(name, replicas=replicas, contract=contract)
-        usage.see(("demo", name), raw)
+        usage.update(("demo", name), raw)
         there[name] = raw
     for contract in "xy":
         mine = [raw for raw in there.values() if raw and raw["spec"]["contract"] == contract]
@@ -138,7 +138,7 @@ def test_included_servers_fit_together(
 ) -> None:
     usage = ContractUsage(AdmittedServes())
     for name, count, _ in steps:
-        usage.see(("demo", name), make_server(name, replicas=count or 0))
+        usage.update(("demo", name), make_server(name, replicas=count or 0))
     contract = parsed(total={"replicas": replicas})
     out = usage.left_out(contract)
     staying = [each.demand for key, each in usage.servers("demo").items() if key not in out]
@@ -153,7 +153,7 @@ def changed(server: Raw, **spec: Any) -> Raw:
 
 def test_a_server_without_a_receipt_is_counted_nowhere() -> None:
     usage = ContractUsage(AdmittedServes(verifier_of(KEY)))
-    assert usage.see(NAME, make_server("one", replicas=1000)) == set()
+    assert usage.update(NAME, make_server("one", replicas=1000)) == set()
     assert usage.used("demo") == Demand()
 
 
@@ -165,7 +165,7 @@ def granted(server: Raw, replicas: int) -> Raw:
 def test_server_with_an_invalid_receipt_counts_as_granted_in_any_process() -> None:
     usage = ContractUsage(AdmittedServes(verifier_of(KEY)))
     server = with_receipt(make_server("one", replicas=2), KEY)
-    assert usage.see(NAME, granted(changed(server, contract="other"), 2)) == {"demo"}
+    assert usage.update(NAME, granted(changed(server, contract="other"), 2)) == {"demo"}
     assert usage.used("demo").replicas == 2
     assert usage.used("other") == Demand()
 
@@ -173,17 +173,17 @@ def test_server_with_an_invalid_receipt_counts_as_granted_in_any_process() -> No
 def test_shrunk_server_counts_as_granted_until_its_rollout_is_complete() -> None:
     usage = ContractUsage(AdmittedServes(verifier_of(KEY)))
     server = with_receipt(make_server("one", replicas=1), KEY)
-    usage.see(NAME, granted(server, 5))
+    usage.update(NAME, granted(server, 5))
     assert usage.others(parsed(total={"replicas": 5}), "demo/other").replicas == 5
-    assert usage.see(NAME, granted(server, 1)) == {"demo"}
+    assert usage.update(NAME, granted(server, 1)) == {"demo"}
     assert usage.used("demo").replicas == 1
 
 
 def test_only_valid_receipts_count_once_the_keys_are_known() -> None:
     admitted = AdmittedServes()
     usage = ContractUsage(admitted)
-    usage.see(NAME, server := make_server("one", replicas=1000))
+    usage.update(NAME, server := make_server("one", replicas=1000))
     assert usage.used("demo").replicas == 1000
     assert admitted.use(verifier_of(KEY))
-    assert usage.see(NAME, server) == {"demo"}
+    assert usage.update(NAME, server) == {"demo"}
     assert usage.used("demo") == Demand()

@@ -1,4 +1,4 @@
-"""An API server in memory that can be told to fail, for what no real one can be made to do."""
+"""An API server in memory with injected faults that a real one cannot have."""
 
 import copy
 import itertools
@@ -12,24 +12,24 @@ from roadstead.kube.kube_client import Object
 from roadstead.kube.resources import DEPLOYMENTS, NETWORKPOLICIES, Resource
 
 _COUNTED = (DEPLOYMENTS, NETWORKPOLICIES)
-"""Kinds whose changes of `spec` are counted in `metadata.generation`."""
+"""Kinds with a `metadata.generation`."""
 
 Key = tuple[Resource, str, str]
 
 
 OURS: Final = [{"manager": FIELD_MANAGER, "operation": "Apply"}]
-"""The managedFields of what was written here; what others have written is created with theirs."""
+"""The managedFields of our own writes."""
 
 
 class MemoryApi:
-    """Holds objects and takes down each write; a fault in `faults` is raised once, in its turn."""
+    """Stores objects and records each write; each fault in `faults` is raised once, in order."""
 
     def __init__(self) -> None:
         self.objects: dict[Key, Object] = {}
         self.writes: list[tuple[str, str, str]] = []
         self.faults: dict[tuple[str, str], Exception] = {}
         self.rewrite: Callable[[Object], None] = lambda _: None
-        """How the server writes what it was sent in a form of its own."""
+        """How the server normalizes objects."""
         self._numbers = itertools.count(1)
 
     async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
@@ -41,7 +41,7 @@ class MemoryApi:
     async def create(self, resource: Resource, body: Raw) -> Object:
         key = self._write("create", resource, body)
         if key in self.objects:
-            raise KubeConflict("is there already", status=409)
+            raise KubeConflict("already exists", status=409)
         counted = {"generation": 1} if resource in _COUNTED else {}
         return self._store(key, body, {"uid": f"uid-{next(self._numbers)}", **counted})
 
@@ -70,7 +70,7 @@ class MemoryApi:
         self.objects.pop(self._write("delete", resource, body), None)
 
     def edit(self, resource: Resource, name: str, changes: dict[str, Any]) -> Object:
-        """What somebody else does to the fields of an object."""
+        """Change the fields of an object as another client."""
         key = (resource, "demo", name)
         before = self.objects[key]
         meta = {**before["metadata"], **changes.get("metadata", {})}
@@ -78,7 +78,7 @@ class MemoryApi:
         return self._store(key, {**before, **changes, "metadata": meta}, counted)
 
     def _next(self, key: Key) -> dict[str, Any]:
-        """The UID stays; the generation of a kind that has one goes up."""
+        """The next version: the UID is kept, the generation is incremented."""
         before = self.objects[key]["metadata"]
         counted = {"generation": before["generation"] + 1} if key[0] in _COUNTED else {}
         return {"uid": before["uid"], **counted}

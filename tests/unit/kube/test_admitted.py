@@ -1,4 +1,4 @@
-"""Which ModelServes were admitted: those with a receipt for this object and this spec."""
+"""Admitted ModelServes have a valid receipt for this object and spec."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def with_receipt_text(text: str) -> Raw:
     return thing(generation=1, annotations={ANNOTATION_RECEIPT: text})
 
 
-def test_a_server_whose_receipt_verifies_is_admitted() -> None:
+def test_a_server_with_a_valid_receipt_is_admitted() -> None:
     assert AdmittedServes(verifier_of(KEY)).has(ADMITTED)
 
 
@@ -40,16 +40,16 @@ def test_a_server_whose_receipt_verifies_is_admitted() -> None:
         pytest.param({**ADMITTED, "spec": {**ADMITTED["spec"], "contract": "b"}}, id="other spec"),
     ],
 )
-def test_any_other_is_not(raw: Raw) -> None:
+def test_other_servers_are_not_admitted(raw: Raw) -> None:
     assert not AdmittedServes(verifier_of(KEY)).has(raw)
 
 
-def test_replicas_may_change_as_by_scaling() -> None:
+def test_a_receipt_stays_valid_after_scaling() -> None:
     scaled = {**ADMITTED, "spec": {**ADMITTED["spec"], "replicas": 5}}
     assert AdmittedServes(verifier_of(KEY)).has(with_metadata(scaled, generation=2))
 
 
-def test_a_verdict_ends_with_spec_receipt_and_key() -> None:
+def test_a_verdict_is_dropped_with_its_spec_receipt_or_key() -> None:
     admitted = AdmittedServes(verifier_of(KEY))
     assert admitted.has(ADMITTED)
     changed = with_metadata({**ADMITTED, "spec": {"modelName": "b"}}, generation=2)
@@ -61,7 +61,7 @@ def test_a_verdict_ends_with_spec_receipt_and_key() -> None:
     assert not admitted.has(ADMITTED)
 
 
-def test_a_verdict_stays_with_keys_that_are_added() -> None:
+def test_a_verdict_is_kept_if_keys_are_added() -> None:
     admitted = AdmittedServes(verifier_of(KEY))
     assert admitted.has(ADMITTED)
     assert not admitted.use(verifier_of(KEY))
@@ -69,14 +69,14 @@ def test_a_verdict_stays_with_keys_that_are_added() -> None:
     assert admitted.has(ADMITTED)
 
 
-def test_a_receipt_verifies_once_its_key_is_known() -> None:
+def test_a_receipt_is_valid_once_its_key_is_known() -> None:
     admitted = AdmittedServes(verifier_of(OTHER))
     assert not admitted.has(ADMITTED)
     admitted.use(verifier_of(KEY, OTHER))
     assert admitted.has(ADMITTED)
 
 
-def test_as_long_as_no_keys_are_known_every_server_counts() -> None:
+def test_without_keys_every_server_is_admitted() -> None:
     assert AdmittedServes().has(thing())
 
 
@@ -87,7 +87,7 @@ def test_with_other_keys_a_receipt_is_verified_without_the_whole_spec() -> None:
     assert admitted.has({**ADMITTED, "spec": {}})
 
 
-def test_nothing_is_kept_of_a_server_that_is_gone() -> None:
+def test_a_deleted_server_is_forgotten() -> None:
     admitted = AdmittedServes(verifier_of(KEY))
     assert admitted.has(ADMITTED)
     admitted.forget("u-1")

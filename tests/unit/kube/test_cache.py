@@ -1,4 +1,4 @@
-"""The watch cache never runs backwards."""
+"""The watch cache never replaces a newer version by an older one."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ def thing(version: int, *, uid: str = "u", name: str = "a", server: str = "") ->
 
 
 @given(st.lists(st.integers(1, 50), min_size=1))
-def test_the_newest_version_stays_in_whatever_order_they_come(versions: list[int]) -> None:
+def test_the_newest_version_wins_in_any_order(versions: list[int]) -> None:
     cache = WatchCache()
     for version in versions:
         cache.put(MODELS, thing(version))
@@ -26,7 +26,7 @@ def test_the_newest_version_stays_in_whatever_order_they_come(versions: list[int
     assert found["metadata"]["resourceVersion"] == str(max(versions))
 
 
-def test_a_late_answer_does_not_bring_back_what_is_gone() -> None:
+def test_a_late_response_does_not_restore_a_deleted_object() -> None:
     cache = WatchCache()
     cache.put(MODELS, thing(1))
     cache.deleted(MODELS, thing(3))
@@ -34,14 +34,14 @@ def test_a_late_answer_does_not_bring_back_what_is_gone() -> None:
     assert cache.get(MODELS, "a") is None
 
 
-def test_the_end_of_an_old_object_leaves_the_new_one_of_its_name() -> None:
+def test_deleting_an_old_object_keeps_a_new_one_of_the_name() -> None:
     cache = WatchCache()
     cache.put(MODELS, thing(5, uid="new"))
     cache.deleted(MODELS, thing(3, uid="old"))
     assert cache.name_of("new") == ("", "a")
 
 
-def test_what_was_seen_to_go_is_known_to_be_gone_beyond_the_list() -> None:
+def test_a_deletion_after_the_list_is_remembered() -> None:
     cache = WatchCache()
     cache.note_list(MODELS, 5)
     cache.put(MODELS, thing(7))
@@ -50,7 +50,7 @@ def test_what_was_seen_to_go_is_known_to_be_gone_beyond_the_list() -> None:
     assert cache.gone_at(MODELS, "never seen") == 5
 
 
-def test_an_object_that_left_the_selector_may_come_back_newer() -> None:
+def test_an_object_may_return_to_the_selector_in_a_newer_version() -> None:
     cache = WatchCache()
     cache.put(PODS, thing(1))
     cache.deleted(PODS, thing(2))
@@ -65,7 +65,7 @@ def test_the_index_follows_the_label() -> None:
     assert len(list(cache.indexed(PODS, "two"))) == 1
 
 
-def test_only_what_is_older_than_the_list_has_vanished() -> None:
+def test_only_objects_older_than_the_list_have_vanished() -> None:
     cache = WatchCache()
     cache.put(MODELS, thing(1, name="old", uid="1"))
     cache.put(MODELS, thing(9, name="new", uid="2"))
@@ -78,7 +78,7 @@ def test_managed_fields_are_not_kept() -> None:
     assert "managedFields" not in (cache.get(MODELS, "a") or {})["metadata"]
 
 
-def test_it_is_remembered_whether_our_field_manager_has_an_entry() -> None:
+def test_an_entry_of_our_field_manager_is_remembered() -> None:
     cache = WatchCache()
     theirs, ours = thing(1, name="theirs", uid="1"), thing(1, name="ours", uid="2")
     ours["metadata"]["managedFields"].append({"manager": "roadstead", "operation": "Update"})
@@ -90,7 +90,7 @@ def test_it_is_remembered_whether_our_field_manager_has_an_entry() -> None:
     assert not cache.is_managed(ours)
 
 
-def test_object_is_current_only_as_long_as_its_name_is_its_own() -> None:
+def test_an_object_is_current_until_another_has_its_name() -> None:
     cache = WatchCache()
     first = {"metadata": {"name": "a", "uid": "u1", "resourceVersion": "1"}}
     cache.put(MODELS, first)

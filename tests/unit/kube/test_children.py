@@ -1,4 +1,4 @@
-"""Children are brought to what is desired, with no write too many."""
+"""Children are written as desired, with no unnecessary write."""
 
 import copy
 import dataclasses
@@ -62,7 +62,7 @@ def owner(server: str = SERVER) -> list[Object]:
 
 @dataclasses.dataclass
 class World:
-    """An API server, what has been seen of it, and who brings children there."""
+    """An API server, a cache of it, and Children."""
 
     api: MemoryApi = dataclasses.field(default_factory=MemoryApi)
     cache: WatchCache = dataclasses.field(default_factory=WatchCache)
@@ -74,7 +74,7 @@ class World:
         return await self.children.apply(desired, server_uuid=server)
 
     def watch(self) -> None:
-        """See all that is there now."""
+        """Update the cache from the API server."""
         for resource in (*CHILDREN, *ROUTES):
             for namespace, name in self.cache.names(resource):
                 if (resource, namespace, name) not in self.api.objects:
@@ -83,14 +83,14 @@ class World:
             self.cache.put(resource, raw)
 
     def restart(self) -> None:
-        """Another process that has seen all that is there."""
+        """Replace the process by a new one with a synced cache."""
         self.cache = WatchCache()
         self.children = Children(self.api, self.cache)
         self.watch()
         self.api.writes.clear()
 
     async def forge(self, kind: str, changes: dict[str, Any], *, seen: bool) -> Object:
-        """Somebody else makes an object by a child's name, with a field of his own."""
+        """Create an object with a child's name as another client, with an additional field."""
         body = manifest(kind)
         body["metadata"] |= {"managedFields": THEIRS, **changes}
         body["spec"] = {"size": 1, "tls": {"secretName": "theirs"}}
@@ -106,21 +106,21 @@ class World:
         return self.stored(kind)["spec"]
 
 
-async def test_what_is_not_there_is_created_once() -> None:
+async def test_missing_children_are_created_once() -> None:
     world = World()
     assert await world.apply(ALL) == 4
     assert await world.apply(ALL) == 0
     assert [verb for verb, _, _ in world.api.writes] == ["create"] * 4
 
 
-async def test_another_process_writes_nothing_where_all_is_as_desired() -> None:
+async def test_a_restart_writes_nothing_if_nothing_differs() -> None:
     world = World()
     await world.apply(ALL)
     world.restart()
     assert await world.apply(ALL) == 0
 
 
-async def test_only_the_child_that_is_rendered_otherwise_is_applied() -> None:
+async def test_only_a_changed_child_is_applied() -> None:
     world = World()
     await world.apply(ALL)
     world.api.writes.clear()
@@ -130,7 +130,7 @@ async def test_only_the_child_that_is_rendered_otherwise_is_applied() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_what_others_changed_is_put_right(kind: str) -> None:
+async def test_drift_is_corrected(kind: str) -> None:
     world = World()
     await world.apply(ALL)
     world.api.edit(resource_of(manifest(kind)), "gemma", {"spec": {"size": 9}})
@@ -140,7 +140,7 @@ async def test_what_others_changed_is_put_right(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_new_status_is_no_reason_to_write(kind: str) -> None:
+async def test_a_status_change_causes_no_write(kind: str) -> None:
     world = World()
     await world.apply(ALL)
     world.api.edit(resource_of(manifest(kind)), "gemma", {"status": {"replicas": 1}})
@@ -148,7 +148,7 @@ async def test_a_new_status_is_no_reason_to_write(kind: str) -> None:
     assert await world.apply(ALL) == 0
 
 
-async def test_a_value_that_the_server_writes_otherwise_starts_no_loop() -> None:
+async def test_a_normalized_value_causes_no_loop() -> None:
     world = World()
     world.api.rewrite = lambda stored: stored["spec"].update(size="one")
     await world.apply(ALL)
@@ -158,7 +158,7 @@ async def test_a_value_that_the_server_writes_otherwise_starts_no_loop() -> None
     assert await world.apply(ALL) == 0
 
 
-async def test_children_that_the_watch_has_not_told_of_yet_are_applied() -> None:
+async def test_children_missing_in_the_cache_are_applied() -> None:
     world = World()
     await world.apply(ALL)
     world.api.writes.clear()
@@ -175,13 +175,13 @@ FORGED: dict[str, dict[str, Any]] = {
     "owner and label": {},
     "entry and label": {"ownerReferences": [], "managedFields": OURS},
 }
-"""What others write into the metadata of an object that has a child's name."""
+"""Metadata of another client's object that has a child's name."""
 
 
 @pytest.mark.parametrize("kind", EVERY_KIND)
 @pytest.mark.parametrize("what", ["name", "label", "entry of the manager"])
 @pytest.mark.parametrize("seen", [True, False], ids=["seen", "not-seen"])
-async def test_a_name_that_somebody_else_has_stays_theirs(kind: str, what: str, seen: bool) -> None:
+async def test_an_object_of_another_owner_is_not_changed(kind: str, what: str, seen: bool) -> None:
     world = World()
     before = await world.forge(kind, FORGED[what], seen=seen)
     with pytest.raises(NameTaken, match="is not owned by this ModelServe"):
@@ -192,7 +192,7 @@ async def test_a_name_that_somebody_else_has_stays_theirs(kind: str, what: str, 
 @pytest.mark.parametrize("kind", EVERY_KIND)
 @pytest.mark.parametrize("what", ["owner and label", "entry and label"])
 @pytest.mark.parametrize("seen", [True, False], ids=["seen", "not-seen"])
-async def test_what_has_one_sign_of_two_is_replaced_never_adopted(
+async def test_an_object_with_only_owner_or_manager_is_replaced(
     kind: str, what: str, seen: bool
 ) -> None:
     world = World()
@@ -205,7 +205,7 @@ async def test_what_has_one_sign_of_two_is_replaced_never_adopted(
 
 @pytest.mark.parametrize("kind", ROUTE_KINDS)
 @pytest.mark.parametrize("restarted", [True, False])
-async def test_of_a_route_every_field_is_as_desired(kind: str, restarted: bool) -> None:
+async def test_every_field_of_a_route_is_compared(kind: str, restarted: bool) -> None:
     world = World()
     await world.apply([manifest(kind)])
     spec = {"size": 1, "tls": {"secretName": "theirs"}}
@@ -218,14 +218,14 @@ async def test_of_a_route_every_field_is_as_desired(kind: str, restarted: bool) 
     assert await world.apply([manifest(kind)]) == 0
 
 
-async def test_a_route_that_others_made_with_every_sign_of_ours_keeps_nothing_of_theirs() -> None:
+async def test_a_forged_route_keeps_no_foreign_field() -> None:
     world = World()
     await world.forge("IngressRoute", {"managedFields": OURS}, seen=True)
     await world.apply([manifest("IngressRoute")])
     assert world.stored("IngressRoute")["spec"] == {"size": 1}
 
 
-async def test_what_lost_its_signs_while_we_looked_is_kept() -> None:
+async def test_a_known_child_that_lost_owner_and_manager_is_kept() -> None:
     world = World()
     await world.apply(ALL)
     before = world.stored("Deployment")
@@ -238,7 +238,7 @@ async def test_what_lost_its_signs_while_we_looked_is_kept() -> None:
     assert after["metadata"]["ownerReferences"] == owner()
 
 
-async def test_an_orphan_of_an_earlier_serve_is_waited_for() -> None:
+async def test_an_orphan_of_an_earlier_server_is_a_conflict() -> None:
     world = World()
     changes = {
         "labels": {LABEL_SERVER_UUID: "serve-0", LABEL_MANAGED_BY: FIELD_MANAGER},
@@ -246,25 +246,25 @@ async def test_an_orphan_of_an_earlier_serve_is_waited_for() -> None:
         "managedFields": OURS,
     }
     await world.forge("Deployment", changes, seen=True)
-    with pytest.raises(KubeConflict, match="still has to go"):
+    with pytest.raises(KubeConflict, match="of an earlier ModelServe still exists"):
         await world.apply(ALL)
 
 
-async def test_what_an_earlier_serve_of_this_name_left_is_waited_for() -> None:
+async def test_a_child_of_an_earlier_server_is_a_conflict() -> None:
     world = World()
     await world.apply(ALL, server=SERVER)
-    with pytest.raises(KubeConflict, match="still has to go"):
+    with pytest.raises(KubeConflict, match="of an earlier ModelServe still exists"):
         await world.apply([manifest(kind, server="serve-2") for kind in KINDS], server="serve-2")
 
 
-async def test_what_is_not_desired_any_more_is_deleted() -> None:
+async def test_children_that_are_no_longer_desired_are_deleted() -> None:
     world = World()
     await world.apply(ALL)
     assert await world.apply(ALL[:3]) == 1
     assert world.api.writes[-1] == ("delete", "NetworkPolicy", "gemma")
 
 
-async def test_what_only_wears_the_label_is_not_deleted() -> None:
+async def test_objects_with_only_the_label_are_not_deleted() -> None:
     world = World()
     theirs = manifest("Service", name="theirs")
     theirs["metadata"]["ownerReferences"] = []
@@ -273,7 +273,7 @@ async def test_what_only_wears_the_label_is_not_deleted() -> None:
     assert await world.apply([]) == 0
 
 
-async def test_what_is_being_deleted_is_not_deleted_again() -> None:
+async def test_children_being_deleted_are_not_deleted_again() -> None:
     world = World()
     await world.apply(ALL)
     gone = {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}
@@ -283,7 +283,7 @@ async def test_what_is_being_deleted_is_not_deleted_again() -> None:
     assert await world.apply(desired) == 0
 
 
-async def test_after_a_failure_half_way_only_the_rest_is_written() -> None:
+async def test_only_the_rest_is_written_after_a_failure() -> None:
     world = World()
     world.api.faults["create", "ServiceAccount"] = KubeUnavailable("no answer")
     with pytest.raises(KubeUnavailable):
@@ -293,7 +293,7 @@ async def test_after_a_failure_half_way_only_the_rest_is_written() -> None:
     assert {kind for _, kind, _ in world.api.writes} == {"ServiceAccount", "NetworkPolicy"}
 
 
-async def test_a_write_whose_answer_was_lost_is_found_again() -> None:
+async def test_a_write_with_a_lost_answer_is_not_repeated() -> None:
     world = World()
     await world.api.create(DEPLOYMENTS, ALL[0])
     assert await world.apply(ALL) == 4
@@ -312,9 +312,7 @@ CHANGES: dict[str, dict[str, Any]] = {
 
 
 @given(DAMAGE, st.booleans())
-async def test_whatever_others_did_one_turn_puts_it_right(
-    damage: dict[str, str], restarted: bool
-) -> None:
+async def test_one_apply_corrects_any_change(damage: dict[str, str], restarted: bool) -> None:
     world = World()
     await world.apply(ALL)
     for kind, what in damage.items():

@@ -1,4 +1,4 @@
-"""What counts as changed by others."""
+"""The fields that count as drift."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ from tests.unit.kube.memory_api import merged
         pytest.param({"args": [{"a": 1}]}, {"args": [{"a": 1, "b": 2}]}, id="list"),
     ],
 )
-def test_what_the_server_adds_or_writes_otherwise_is_no_drift(desired: Any, observed: Any) -> None:
+def test_defaults_and_normalized_values_are_not_drift(desired: Any, observed: Any) -> None:
     assert not drifted(desired, observed)
 
 
@@ -40,7 +40,7 @@ def test_what_the_server_adds_or_writes_otherwise_is_no_drift(desired: Any, obse
         ),
     ],
 )
-def test_what_others_changed_is_drift(desired: Any, observed: Any) -> None:
+def test_changed_fields_are_drift(desired: Any, observed: Any) -> None:
     assert drifted(desired, observed)
 
 
@@ -52,12 +52,12 @@ def test_what_others_changed_is_drift(desired: Any, observed: Any) -> None:
         pytest.param({"tls": {}, "rules": [{"a": 1, "b": {"c": 1}}]}, id="in-a-list"),
     ],
 )
-def test_what_others_added_is_surplus_and_goes_by_a_merge_patch(observed: dict[str, Any]) -> None:
+def test_added_fields_are_removed_by_a_merge_patch(observed: dict[str, Any]) -> None:
     desired = {"tls": {}, "rules": [{"a": 1}]}
     assert has_surplus(desired, observed)
     assert merged(observed, without_surplus(desired, observed)) == desired
 
 
 @pytest.mark.parametrize("observed", [{"tls": {}, "a": [{"b": 1}]}, {"a": [{"b": 2}]}, {"a": None}])
-def test_what_is_as_desired_or_less_has_no_surplus(observed: dict[str, Any]) -> None:
+def test_an_object_without_added_fields_has_no_surplus(observed: dict[str, Any]) -> None:
     assert not has_surplus({"tls": {}, "a": [{"b": 1}]}, observed)

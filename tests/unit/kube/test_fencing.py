@@ -1,4 +1,4 @@
-"""The fence before the API server: a request that changes something does not leave."""
+"""The fence of the API client: writes are not sent."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ MODEL = {"apiVersion": "model.example.com/v1alpha1", "kind": "Model", "metadata"
 
 
 class Server:
-    """Answers everything with 404, and remembers what it was asked."""
+    """Answers every request with 404 and records it."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -51,7 +51,7 @@ def client(url: str, fence: Fence, *, connections: int = 4) -> KubeClient:
     return KubeClient(ApiClient(configuration))
 
 
-async def test_what_changes_something_is_held_back_and_reads_are_not(
+async def test_writes_are_fenced_and_reads_are_not(
     server: tuple[Server, str],
 ) -> None:
     found, url = server
@@ -71,7 +71,7 @@ async def test_what_changes_something_is_held_back_and_reads_are_not(
     assert found.asked == ["GET"]
 
 
-async def test_write_that_waited_for_a_connection_is_held_back_by_then(
+async def test_a_write_that_waited_for_a_connection_is_fenced(
     server: tuple[Server, str],
 ) -> None:
     found, url = server
@@ -91,14 +91,14 @@ async def test_write_that_waited_for_a_connection_is_held_back_by_then(
 
 
 class Closing(Fence):
-    """Lets one through, and is closed as soon as it has."""
+    """A fence that allows one write and is closed then."""
 
     def check(self) -> None:
         super().check()
         self.move(0)
 
 
-async def test_write_of_a_process_that_was_stopped_before_its_bytes_left_is_held_back(
+async def test_a_write_of_a_paused_process_is_fenced(
     server: tuple[Server, str],
 ) -> None:
     found, url = server

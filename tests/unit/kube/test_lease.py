@@ -1,4 +1,4 @@
-"""Who leads: the rules of the Lease, each with a clock of its own."""
+"""The rules of the election; each candidate has its own clock."""
 
 import dataclasses
 
@@ -12,159 +12,159 @@ HELD = LeaseRecord(
 
 
 def candidate(*seen: tuple[LeaseRecord | None, float]) -> Election:
-    """One that has read these records at these times."""
+    """A candidate that has read these records at these times."""
     election = Election("me", TIMES)
     for record, at in seen:
-        election.read(record, at)
+        election.on_read(record, at)
     return election
 
 
 def leader(at: float = 100) -> Election:
-    """One that took the chart's Lease at `at`."""
+    """A leader that acquired the chart's Lease at `at`."""
     election = candidate((MADE_BY_THE_CHART, at - 4))
     step = election.next(at, "now")
     assert step.action is Action.WRITE
-    election.asks(step, at)
-    election.wrote(step.record, "3", sent=at, now=at)
+    election.on_send(step, at)
+    election.on_written(step.record, "3", sent=at, now=at)
     return election
 
 
 def takes_after(election: Election, now: float) -> float:
-    """Seconds after which it claims the Lease, if nothing else is seen."""
+    """Seconds until the candidate claims the Lease if the record does not change."""
     waited = 0.0
     while (step := election.next(now + waited, "now")).action is Action.READ:
         waited += max(step.delay, 1 / 64)
-        election.asks(step, now + waited)
+        election.on_send(step, now + waited)
     return waited
 
 
-def test_first_thing_is_to_look() -> None:
+def test_a_candidate_reads_the_lease_first() -> None:
     assert candidate().next(100, "now").action is Action.READ
     assert candidate().next(100, "now").delay == 0
 
 
-def test_held_lease_is_taken_once_it_was_seen_unchanged_for_its_duration() -> None:
+def test_a_lease_is_acquired_after_its_duration_without_a_change() -> None:
     assert takes_after(candidate((HELD, 100)), 100) == 15
 
 
-def test_each_renewal_that_is_seen_begins_the_wait_anew() -> None:
+def test_each_renewal_restarts_the_wait() -> None:
     renewed = dataclasses.replace(HELD, version="9")
     assert takes_after(candidate((HELD, 100), (renewed, 114)), 114) == 15
 
 
-def test_times_in_the_record_count_for_nothing() -> None:
+def test_times_in_the_record_are_ignored() -> None:
     old = dataclasses.replace(HELD, renewed="1970-01-01T00:00:00Z")
     assert takes_after(candidate((old, 100)), 100) == 15
 
 
-def test_longer_duration_of_the_holder_is_waited_for() -> None:
+def test_a_longer_duration_of_the_holder_counts() -> None:
     assert takes_after(candidate((dataclasses.replace(HELD, duration=60), 100)), 100) == 60
 
 
-def test_duration_that_no_setting_allows_is_not_waited_for() -> None:
+def test_an_excessive_duration_does_not_count() -> None:
     assert takes_after(candidate((dataclasses.replace(HELD, duration=10**6), 100)), 100) == 300
 
 
-def test_duration_cut_by_hand_does_not_shorten_the_wait() -> None:
+def test_a_shortened_duration_does_not_shorten_the_wait() -> None:
     assert takes_after(candidate((dataclasses.replace(HELD, duration=1), 100)), 100) == 15
 
 
-def test_released_lease_is_free_at_once() -> None:
+def test_a_released_lease_is_acquired_at_once() -> None:
     released = dataclasses.replace(HELD, holder="", duration=1, version="3")
     assert takes_after(candidate((HELD, 100), (released, 101)), 101) == 0
 
 
-def test_holder_taken_out_by_hand_is_waited_for() -> None:
+def test_a_manually_removed_holder_does_not_shorten_the_wait() -> None:
     emptied = dataclasses.replace(HELD, holder="", version="3")
     assert takes_after(candidate((HELD, 100), (emptied, 101)), 101) == 15
 
 
-def test_own_name_written_by_hand_is_no_claim() -> None:
+def test_a_manually_written_name_does_not_lead() -> None:
     given = dataclasses.replace(HELD, holder="me", version="3")
     election = candidate((HELD, 100), (given, 101))
     assert not election.leads(101)
     assert takes_after(election, 101) == 15
 
 
-def test_lease_that_is_gone_is_made_without_a_holder_and_waited_for() -> None:
+def test_a_deleted_lease_is_created_without_a_holder() -> None:
     election = candidate((HELD, 100), (None, 101))
     step = election.next(101, "now")
     assert (step.action, step.record.holder, step.delay) == (Action.CREATE, "", 4)
-    election.asks(step, 105)
-    election.wrote(step.record, "4", sent=105, now=105)
+    election.on_send(step, 105)
+    election.on_written(step.record, "4", sent=105, now=105)
     assert not election.leads(105)
     assert takes_after(election, 105) == 15
 
 
-def test_leader_may_write_from_when_its_claim_was_sent_until_the_deadline() -> None:
+def test_a_leader_may_write_until_the_deadline_after_its_request() -> None:
     election = leader(100)
     assert election.leads(109.9)
     assert not election.leads(110)
     assert election.lost(110)
 
 
-def test_renewal_counts_from_when_it_was_sent_not_from_its_answer() -> None:
+def test_a_renewal_counts_from_its_request() -> None:
     election = leader(100)
     step = election.next(102, "now")
-    election.asks(step, 102)
-    election.wrote(step.record, "4", sent=102, now=108)
+    election.on_send(step, 102)
+    election.on_written(step.record, "4", sent=102, now=108)
     assert election.held_until == 112
 
 
-def test_claim_answered_after_its_deadline_is_no_lead() -> None:
+def test_a_late_answer_does_not_make_a_leader() -> None:
     election = candidate((MADE_BY_THE_CHART, 90))
     step = election.next(100, "now")
-    election.asks(step, 100)
-    election.wrote(step.record, "3", sent=100, now=111)
+    election.on_send(step, 100)
+    election.on_written(step.record, "3", sent=100, now=111)
     assert not election.leads(111)
     assert not election.lost(111)
 
 
-def test_claim_whose_answer_was_lost_is_made_again_at_once() -> None:
+def test_a_claim_with_a_lost_answer_is_repeated_at_once() -> None:
     election = candidate((MADE_BY_THE_CHART, 90))
     step = election.next(100, "stamp")
-    election.asks(step, 100)
-    election.failed()
-    election.read(dataclasses.replace(step.record, version="3"), 101)
+    election.on_send(step, 100)
+    election.on_failure()
+    election.on_read(dataclasses.replace(step.record, version="3"), 101)
     assert takes_after(election, 101) == 0
 
 
-def test_leader_renews_every_two_seconds() -> None:
+def test_a_leader_renews_every_two_seconds() -> None:
     step = leader(100).next(100, "now")
     assert (step.action, step.delay) == (Action.WRITE, 2)
 
 
-def test_leader_that_finds_another_has_lost() -> None:
+def test_a_leader_that_reads_another_holder_has_lost() -> None:
     election = leader(100)
-    election.failed()
-    election.read(dataclasses.replace(HELD, version="7"), 103)
+    election.on_failure()
+    election.on_read(dataclasses.replace(HELD, version="7"), 103)
     assert election.lost(103)
 
 
-def test_leader_that_finds_no_holder_has_lost() -> None:
+def test_a_leader_that_reads_no_holder_has_lost() -> None:
     election = leader(100)
-    election.failed()
-    election.read(dataclasses.replace(HELD, holder="", version="7"), 103)
+    election.on_failure()
+    election.on_read(dataclasses.replace(HELD, holder="", version="7"), 103)
     assert election.lost(103)
 
 
-def test_leader_that_finds_itself_goes_on_from_that_version() -> None:
+def test_a_leader_that_reads_itself_continues_from_that_version() -> None:
     election = leader(100)
-    election.failed()
-    election.read(dataclasses.replace(HELD, holder="me", version="7"), 103)
+    election.on_failure()
+    election.on_read(dataclasses.replace(HELD, holder="me", version="7"), 103)
     assert election.next(103, "now").record.version == "7"
     assert election.leads(103)
 
 
-def test_leader_that_finds_no_lease_makes_it_with_its_own_name() -> None:
+def test_a_leader_creates_a_deleted_lease_with_its_name() -> None:
     election = leader(100)
-    election.read(None, 103)
+    election.on_read(None, 103)
     step = election.next(103, "now")
     assert (step.action, step.record.holder) == (Action.CREATE, "me")
     assert election.leads(103)
 
 
-def test_leader_that_lets_go_writes_so_and_leads_no_more() -> None:
+def test_a_released_lease_ends_the_leadership() -> None:
     election = leader(100)
     record = election.release(101, "now")
     assert record is not None
@@ -172,11 +172,11 @@ def test_leader_that_lets_go_writes_so_and_leads_no_more() -> None:
     assert not election.leads(101)
 
 
-def test_candidate_has_nothing_to_let_go_of() -> None:
+def test_a_candidate_releases_nothing() -> None:
     assert candidate((HELD, 100)).release(101, "now") is None
 
 
-def test_record_survives_the_way_through_a_lease() -> None:
+def test_a_record_is_unchanged_by_serialization() -> None:
     raw = {"metadata": {"resourceVersion": "2"}, "spec": HELD.spec()}
     assert LeaseRecord.parse(raw) == HELD
     assert LeaseRecord.parse({"metadata": {"resourceVersion": "1"}}) == MADE_BY_THE_CHART

@@ -1,4 +1,4 @@
-"""However slow the network, whoever is stopped and whatever is done to the Lease: one leads."""
+"""At most one candidate leads, with any delays, pauses and edits of the Lease."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LONG = 120.0
 
 
 class World:
-    """A Lease and its candidates on one axis of time; events happen in the order of theirs."""
+    """A Lease and its candidates on one timeline of ordered events."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -42,7 +42,7 @@ class World:
         return version
 
     def answer(self, step: LeaseStep) -> tuple[str, str]:
-        """What the API server says to a write: a word, and the version."""
+        """The API server's answer to a write: a keyword and the version."""
         if step.action is Action.CREATE:
             return ("refused", "") if self.lease else ("written", self.write(step.record))
         if self.lease is None:
@@ -54,7 +54,7 @@ class World:
 
 @dataclasses.dataclass(frozen=True)
 class Fault:
-    """What befalls one candidate for a while: `stopped`, or its requests or answers are lost."""
+    """A fault of a candidate for some time: `stopped`, or lost requests or answers."""
 
     what: str
     begins: float
@@ -65,7 +65,7 @@ class Fault:
 
 
 class Candidate:
-    """Does what `Elector.run` does, in a World; its clock is `skew` off, an answer takes `away`."""
+    """Simulates `Elector.run`; its clock is off by `skew`, an answer takes `away` seconds."""
 
     def __init__(
         self, world: World, name: str, skew: float = 0, away: float = 0.02, *faults: Fault
@@ -86,7 +86,7 @@ class Candidate:
     def think(self) -> None:
         if self.dead or self.election.lost(self.clock()):
             return
-        # Microseconds tell two claims apart; here many things happen at the same moment.
+        # Microseconds distinguish two claims; here many events happen at the same time.
         step = self.election.next(self.clock(), f"{self.world.now} {self.election.identity}")
         if step.delay > 0:
             self._later(step.delay, self.think)
@@ -94,18 +94,18 @@ class Candidate:
             self._later(0, lambda: self._send(step))
 
     def _later(self, seconds: float, event: Callable[[], None]) -> None:
-        """Not while it is stopped, as nothing happens then."""
+        """Schedule an event, deferred while the candidate is stopped."""
         when = self.world.now + seconds
         stops = [each for each in self.faults if each.what == "stopped" and each.holds(when)]
         self.world.at(max([when, *(each.begins + each.seconds for each in stops)]), event)
 
-    def _suffers(self, what: str) -> bool:
+    def _has_fault(self, what: str) -> bool:
         return any(each.what == what and each.holds(self.world.now) for each in self.faults)
 
     def _send(self, step: LeaseStep) -> None:
-        self.election.asks(step, self.clock())
-        if self._suffers("requests lost"):
-            self._later(5, self._unheard)
+        self.election.on_send(step, self.clock())
+        if self._has_fault("requests lost"):
+            self._later(5, self._on_timeout)
         else:
             sent = self.clock()
             self.world.at(self.world.now + self.away / 2, lambda: self._arrive(step, sent))
@@ -113,37 +113,37 @@ class Candidate:
     def _arrive(self, step: LeaseStep, sent: float) -> None:
         if step.action is Action.READ:
             seen = self.world.lease
-            heard: Callable[[], None] = lambda: self.election.read(seen, self.clock())  # noqa: E731
+            callback: Callable[[], None] = lambda: self.election.on_read(seen, self.clock())  # noqa: E731
         else:
             word, version = self.world.answer(step)
-            heard = lambda: self._hear(step, word, version, sent)  # noqa: E731
-        if self._suffers("answers lost"):
-            self._later(5, self._unheard)
+            callback = lambda: self._on_answer(step, word, version, sent)  # noqa: E731
+        if self._has_fault("answers lost"):
+            self._later(5, self._on_timeout)
         else:
-            self._later(self.away / 2, heard)
+            self._later(self.away / 2, callback)
             self._later(self.away / 2, self.think)
 
-    def _unheard(self) -> None:
-        self.election.failed()
+    def _on_timeout(self) -> None:
+        self.election.on_failure()
         self.think()
 
-    def _hear(self, step: LeaseStep, word: str, version: str, sent: float) -> None:
+    def _on_answer(self, step: LeaseStep, word: str, version: str, sent: float) -> None:
         if word == "written":
-            self.election.wrote(step.record, version, sent=sent, now=self.clock())
+            self.election.on_written(step.record, version, sent=sent, now=self.clock())
         elif word == "missing":
-            self.election.read(None, self.clock())
+            self.election.on_read(None, self.clock())
         else:
-            self.election.failed()
+            self.election.on_failure()
 
 
 def _by_hand(world: World, how: str) -> None:
-    """What people do to a Lease; afterwards it is as changed as if its holder had renewed it."""
+    """Edit the Lease manually; the new version counts like a renewal."""
     if how == "deleted":
         world.lease = None
     elif world.lease is not None and world.lease.renewed:
         changes: dict[str, dict[str, object]] = {
             "emptied": {"holder": ""},
-            "given to nobody known": {"holder": "somebody"},
+            "given to a stranger": {"holder": "somebody"},
             "given to b": {"holder": "b"},
             "dated back": {"renewed": "1970", "acquired": "1970"},
             "shortened": {"duration": 2},
@@ -165,7 +165,7 @@ hands = st.lists(
     st.tuples(
         st.floats(5, 80, allow_nan=False),
         st.sampled_from(
-            ["deleted", "emptied", "given to nobody known", "given to b", "dated back", "shortened"]
+            ["deleted", "emptied", "given to a stranger", "given to b", "dated back", "shortened"]
         ),
     ),
     max_size=3,
@@ -178,7 +178,7 @@ hands = st.lists(
     delays=st.tuples(delays, delays, delays),
     by_hand=hands,
 )
-def test_never_do_two_lead(
+def test_there_are_never_two_leaders(
     faults: tuple[list[Fault], ...],
     delays: tuple[float, ...],
     by_hand: list[tuple[float, str]],
@@ -201,7 +201,7 @@ def _one_at_most(candidates: list[Candidate]) -> None:
 
 
 @given(killed_at=st.floats(5, 40, allow_nan=False), polls=st.floats(0, 2, allow_nan=False))
-def test_dead_leader_is_replaced_within_seventeen_seconds(killed_at: float, polls: float) -> None:
+def test_a_dead_leader_is_replaced_within_seventeen_seconds(killed_at: float, polls: float) -> None:
     world = World()
     first, second = (Candidate(world, name) for name in "ab")
     world.at(0, first.think)

@@ -1,4 +1,4 @@
-"""What we set counts as applied, whichever way it was set."""
+"""All our fields count as applied."""
 
 from typing import Any
 
@@ -14,19 +14,19 @@ def thing(*entries: Raw) -> Raw:
     return {"metadata": {"managedFields": list(entries)}}
 
 
-def test_what_was_created_counts_as_applied() -> None:
+def test_created_fields_count_as_applied() -> None:
     created = entry("Update", {"f:spec": {"f:replicas": {}}})
     assert as_applied(thing(created)) == [{**created, "operation": "Apply"}]
 
 
-def test_what_was_created_and_what_was_applied_are_one() -> None:
+def test_created_and_applied_fields_are_merged() -> None:
     created = entry("Update", {"f:spec": {".": {}, "f:a": {}, "f:b": {"f:c": {}}}})
     applied = entry("Apply", {"f:spec": {"f:a": {}, "f:b": {"f:d": {}}}})
     both: dict[str, Any] = {"f:spec": {".": {}, "f:a": {}, "f:b": {"f:c": {}, "f:d": {}}}}
     assert as_applied(thing(created, applied)) == [entry("Apply", both)]
 
 
-def test_what_others_set_stays_theirs() -> None:
+def test_entries_of_other_managers_are_unchanged() -> None:
     others = [
         entry("Update", {"f:spec": {"f:replicas": {}}}, manager="kubectl"),
         {**entry("Update", {"f:status": {}}), "subresource": "status"},
@@ -36,12 +36,12 @@ def test_what_others_set_stays_theirs() -> None:
     assert found == [*others, {**created, "operation": "Apply"}]
 
 
-def test_what_was_applied_alone_is_left_as_it_is() -> None:
+def test_applied_entries_are_unchanged() -> None:
     assert as_applied(thing(entry("Apply", {"f:spec": {}}))) is None
     assert as_applied(thing()) is None
 
 
-def test_a_status_that_we_wrote_makes_no_object_ours() -> None:
+def test_a_status_entry_does_not_make_an_object_managed() -> None:
     status = {**entry("Update", {"f:status": {}}), "subresource": "status"}
     theirs = entry("Update", {"f:spec": {}}, manager="kubectl")
     assert not is_managed(thing(status, theirs))

@@ -1,4 +1,4 @@
-"""Whatever a name holds, a request goes to an object of its kind and namespace, or nowhere."""
+"""A name never changes the kind or namespace of a request."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ODD = [
 @given(st.text(alphabet=st.sampled_from("/.?#%2eF\\ aé;&=\n\x00"), max_size=12))
 @example("..")
 @example("%2e%2e")
-def test_a_name_is_one_part_of_a_path_or_refused(name: str) -> None:
+def test_a_name_is_one_path_segment_or_refused(name: str) -> None:
     try:
         path = MODELSERVES.path(name, namespace=name)
     except KubeRejected:
@@ -50,7 +50,7 @@ def test_a_name_is_one_part_of_a_path_or_refused(name: str) -> None:
 
 @pytest.fixture
 async def asked(tmp_path: Path) -> AsyncIterator[tuple[KubeClient, list[tuple[str, str]]]]:
-    """A client, and the requests that its server got."""
+    """A client, and the requests that its server received."""
     found: list[tuple[str, str]] = []
 
     async def answer(request: web.BaseRequest) -> web.Response:
@@ -67,7 +67,7 @@ async def asked(tmp_path: Path) -> AsyncIterator[tuple[KubeClient, list[tuple[st
 
 
 def kubeconfig(folder: Path, port: int) -> str:
-    """Of the server at this port."""
+    """A kubeconfig for the server at this port."""
     named = {"name": "near", "context": {"cluster": "near", "user": "near"}}
     content = {
         "current-context": "near",
@@ -84,7 +84,7 @@ Asked = tuple[KubeClient, list[tuple[str, str]]]
 
 
 @pytest.mark.parametrize("name", ELSEWHERE)
-async def test_a_name_that_leads_elsewhere_is_not_asked_for(asked: Asked, name: str) -> None:
+async def test_a_name_that_changes_the_path_is_refused(asked: Asked, name: str) -> None:
     client, requests = asked
     body = {"metadata": {"name": name, "namespace": "demo"}}
     for attempt in (
@@ -96,14 +96,14 @@ async def test_a_name_that_leads_elsewhere_is_not_asked_for(asked: Asked, name: 
         client.replace_status(MODELSERVES, body),
         client.create(MODELSERVES, {"metadata": {"name": "a", "namespace": name or ".."}}),
     ):
-        with pytest.raises(KubeRejected, match="is not the name of an object"):
+        with pytest.raises(KubeRejected, match="invalid object name"):
             await attempt
     assert not requests
 
 
 @pytest.mark.parametrize("name", ODD)
 @pytest.mark.parametrize("resource", [MODELS, MODELSERVES], ids=lambda each: str(each.plural))
-async def test_an_odd_name_arrives_as_one(asked: Asked, resource: Resource, name: str) -> None:
+async def test_an_unusual_name_is_quoted(asked: Asked, resource: Resource, name: str) -> None:
     client, requests = asked
     with pytest.raises(KubeNotFound):
         await client.get(resource, name, "demo")

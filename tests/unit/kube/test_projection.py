@@ -1,4 +1,4 @@
-"""What each part's cache keeps of objects that others wrote a lot into."""
+"""The fields of large objects that each component's cache keeps."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from roadstead_webhooks.forwardauth import server_index
 
 MUCH = "x" * 250_000
 MOST = 4096
-"""Bytes that are kept of an object whose own content is small."""
+"""The most bytes that are kept of an object with little content of its own."""
 TABLES: dict[str, Mapping[Resource, Projection]] = {
-    "operator": cache_contents.KEPT,
+    "operator": cache_contents.PROJECTIONS,
     "webhooks": counting.KEPT,
     "forward-auth": server_index.KEPT,
 }
@@ -82,26 +82,26 @@ def size(raw: Raw) -> int:
     return len(json.dumps(raw))
 
 
-def test_every_kind_that_a_part_watches_has_bounds() -> None:
+def test_every_watched_kind_has_a_projection() -> None:
     assert {part: set(table) for part, table in TABLES.items()} == OF_EACH_PART
 
 
 @pytest.mark.parametrize("place", FOREIGN)
 @pytest.mark.parametrize(("resource", "keep"), EVERY)
-def test_what_others_wrote_is_not_kept(resource: Resource, keep: Projection, place: str) -> None:
+def test_fields_of_others_are_not_kept(resource: Resource, keep: Projection, place: str) -> None:
     assert size(kept_of(resource, keep, body(resource, **FOREIGN[place]()))) < MOST
 
 
 @pytest.mark.parametrize("meta", [{"labels": {"a": MUCH}}, {"finalizers": [MUCH]}])
 @pytest.mark.parametrize("table", [counting.KEPT, server_index.KEPT])
-def test_nor_are_labels_and_finalizers_of_servers(
+def test_labels_and_finalizers_of_servers_are_not_kept(
     table: Mapping[Resource, Projection], meta: dict[str, Any]
 ) -> None:
     raw = body(MODELSERVES, **meta)
     assert size(kept_of(MODELSERVES, table[MODELSERVES], raw)) < MOST
 
 
-def test_forward_auth_keeps_whose_a_server_is_and_nothing_else_of_it() -> None:
+def test_forward_auth_keeps_only_the_subject_of_a_server() -> None:
     raw = body(MODELSERVES, namespace="demo", deletionTimestamp="2030-01-01T00:00:00Z")
     much = {**EMPTY_SPEC, "config": {"podAnnotations": {"a": MUCH}}}
     found = kept_of_namespaced({**raw, "spec": much, "status": {"url": MUCH}})
@@ -118,12 +118,12 @@ def kept_of_namespaced(raw: Raw) -> Raw:
     return found
 
 
-def test_of_a_contract_forward_auth_keeps_no_reservations() -> None:
+def test_forward_auth_keeps_no_reservations() -> None:
     raw = {**body(RESOURCECONTRACTS), "status": {"reservations": [MUCH]}}
     assert size(kept_of(RESOURCECONTRACTS, server_index.KEPT[RESOURCECONTRACTS], raw)) < MOST
 
 
-def test_an_annotation_that_is_read_is_kept_up_to_the_length_of_a_receipt() -> None:
+def test_annotations_are_kept_up_to_the_length_of_a_receipt() -> None:
     for text, there in (("r" * MAX_VALUE, True), ("r" * (MAX_VALUE + 1), False)):
         raw = body(MODELSERVES, annotations={ANNOTATION_RECEIPT: text})
         found = kept_of(MODELSERVES, counting.KEPT[MODELSERVES], raw)
@@ -135,38 +135,38 @@ SERVERS_OWN = {"apiVersion": API_VERSION, "kind": "ModelServe", "name": "a", "ui
 
 
 @pytest.mark.parametrize("resource", [*CHILDREN, *ROUTES])
-def test_of_a_child_that_no_server_owns_nothing_but_its_identity_is_kept(
+def test_only_the_identity_of_foreign_objects_is_kept(
     resource: Resource,
 ) -> None:
     raw = {**body(resource, labels=OURS), "spec": {"much": MUCH}, "data": {"more": MUCH}}
-    assert size(kept_of(resource, cache_contents.KEPT[resource], raw)) < MOST
+    assert size(kept_of(resource, cache_contents.PROJECTIONS[resource], raw)) < MOST
 
 
 @pytest.mark.parametrize("resource", [*CHILDREN, *ROUTES])
-def test_a_child_of_a_server_is_kept_as_it_is_but_for_what_others_wrote(
+def test_a_child_is_kept_without_the_metadata_of_others(
     resource: Resource,
 ) -> None:
     owners = [SERVERS_OWN] * (MAX_OWNERS + 1)
     raw = body(resource, labels={**OURS, "team": "a"}, ownerReferences=owners)
-    found = kept_of(resource, cache_contents.KEPT[resource], raw)
+    found = kept_of(resource, cache_contents.PROJECTIONS[resource], raw)
     assert (found["spec"], found["metadata"]["labels"]) == (EMPTY_SPEC, OURS)
     assert len(found["metadata"]["ownerReferences"]) == MAX_OWNERS
 
 
-def test_of_a_pod_that_is_no_servers_nothing_but_its_identity_is_kept() -> None:
+def test_only_the_identity_of_foreign_pods_is_kept() -> None:
     raw = {
         **body(PODS, labels=OURS),
         "spec": {"containers": [{"env": MUCH}]},
         "status": {"m": MUCH},
     }
-    assert size(kept_of(PODS, cache_contents.KEPT[PODS], raw)) < MOST
+    assert size(kept_of(PODS, cache_contents.PROJECTIONS[PODS], raw)) < MOST
 
 
-def test_of_a_servers_pod_its_containers_are_kept_without_what_they_run() -> None:
+def test_containers_are_kept_without_their_commands() -> None:
     job = {"batch.kubernetes.io/controller-uid": "j"}
     container = {"name": "a", "image": "i", "resources": {"limits": {"memory": "1Gi"}}}
     spec = {"nodeName": "n", "containers": [{**container, "args": [MUCH]}], "volumes": [MUCH]}
     raw = {**body(PODS, labels=job), "spec": spec, "status": {"phase": "Running"}}
-    found = kept_of(PODS, cache_contents.KEPT[PODS], raw)
+    found = kept_of(PODS, cache_contents.PROJECTIONS[PODS], raw)
     assert found["spec"] == {"nodeName": "n", "initContainers": [], "containers": [container]}
     assert found["status"] == {"phase": "Running"}

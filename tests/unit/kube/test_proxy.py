@@ -1,4 +1,4 @@
-"""The environment's proxy stands before the API server, unless it is excepted."""
+"""The proxy in the environment is used for the API server unless it is excluded."""
 
 import json
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ FAR = "http://api.invalid"
 
 @pytest.fixture
 async def proxy(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[str]]:
-    """Answers whatever it is asked for; the addresses that were asked of it."""
+    """A proxy that answers every request, and the requested addresses."""
     asked: list[str] = []
 
     async def answer(request: web.BaseRequest) -> web.Response:
@@ -35,7 +35,7 @@ async def proxy(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[str]]:
 
 @pytest.fixture
 def kubeconfig(tmp_path: Path) -> str:
-    """Of an API server that only a proxy could know."""
+    """A kubeconfig for an API server that is reachable only by the proxy."""
     content = {
         "current-context": "far",
         "clusters": [{"name": "far", "cluster": {"server": FAR}}],
@@ -54,7 +54,7 @@ async def test_requests_go_through_the_proxy(proxy: list[str], kubeconfig: str) 
     assert proxy == [f"{FAR}{MODELS.path('a')}"]
 
 
-async def test_an_excepted_server_is_asked_directly(
+async def test_an_excluded_server_is_reached_directly(
     proxy: list[str], kubeconfig: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("no_proxy", "api.invalid")

@@ -123,13 +123,13 @@ _PULL = waiting(
             id="evicted",
         ),
         pytest.param(
-            pod(server=running(), ready_turned="9999-01-01T00:00:00Z"),
+            pod(server=running(), ready_changeed="9999-01-01T00:00:00Z"),
             "NotAnswering",
             "does not respond at /health",
             id="not answering any more",
         ),
         pytest.param(
-            pod(server=running(), ready_turned="1999-01-01T00:00:00Z"),
+            pod(server=running(), ready_changeed="1999-01-01T00:00:00Z"),
             "Loading",
             "is loading the model",
             id="not probed yet",
