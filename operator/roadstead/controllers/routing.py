@@ -82,7 +82,7 @@ class Routes:
 
     async def _ask(self, server_uuid: str) -> bool:
         """Ask once, and tell of what is new; whether it answered."""
-        found = await self.slots.ask(lambda: self.probe.ask(server_uuid, now=self.clock()))
+        found = await self.slots.ask(lambda: self.probe.check(server_uuid, now=self.clock()))
         known = self._followed[server_uuid]
         if found != known.last:
             known.last = found
