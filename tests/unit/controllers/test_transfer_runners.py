@@ -52,7 +52,7 @@ async def test_transfers_are_jobs_made_of_a_template(tmp_path: Path) -> None:
 
 
 def test_another_runner_is_refused() -> None:
-    with pytest.raises(InvalidSettings, match="ROADSTEAD_TRANSFER_RUNNER: 'pod' is none of"):
+    with pytest.raises(InvalidSettings, match="ROADSTEAD_TRANSFER_RUNNER: invalid value 'pod'"):
         settings(ROADSTEAD_TRANSFER_RUNNER="pod")
 
 
