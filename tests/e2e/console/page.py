@@ -57,7 +57,7 @@ def let_no_answer_end(page: Page) -> None:
 def ask(page: Page, question: str) -> str:
     """The answer, once it is complete."""
     page.get_by_text("Parameters").click()
-    page.get_by_label("At most, in tokens").fill("32")
+    page.get_by_label("Maximum tokens").fill("32")
     page.get_by_label("Temperature").fill("0")
     page.get_by_label("Your message").fill(question)
     page.keyboard.press("Enter")

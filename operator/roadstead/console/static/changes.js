@@ -1,4 +1,4 @@
-// Scaling and deleting a server, each asked for in a dialog; a denial is shown there.
+// Scales and deletes a server, each from a dialog that shows denials.
 
 function dialog(id) {
   return document.getElementById(id);
@@ -14,7 +14,7 @@ async function send(form, method, body) {
   }).catch(() => null);
   if (answer && answer.ok) return true;
   const found = answer ? await answer.json().catch(() => null) : null;
-  wrong.textContent = found?.error?.message ?? "The console does not answer; try again.";
+  wrong.textContent = found?.error?.message ?? "The console does not answer; retry.";
   wrong.hidden = false;
   return false;
 }

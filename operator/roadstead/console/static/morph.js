@@ -1,5 +1,5 @@
-// Brings what is shown up to date with a fresh copy of it, and leaves alone what is the same:
-// focus, selection, open menus and what is being typed stay.
+// Updates the displayed page from a fresh copy, and keeps unchanged nodes, so that focus,
+// selection, open menus and input are kept.
 
 export function morph(old, fresh) {
   if (old.isEqualNode(fresh) || old.hasAttribute("data-keep")) return;
