@@ -16,7 +16,7 @@ from roadstead.ledger.dsn import EXAMPLE, parse_dsn
 
 CONNECT_SECONDS: Final = 5.0
 STATEMENT_SECONDS: Final = 30.0
-TRANSACTION_SILENCE_SECONDS: Final = 30.0
+IDLE_TRANSACTION_SECONDS: Final = 30.0
 """How long a transaction may be idle before Postgres ends it."""
 
 _TRANSIENT: Final = (
@@ -123,14 +123,14 @@ def _is_cancelled() -> bool:
 
 @contextlib.asynccontextmanager
 async def transaction(
-    connection: asyncpg.Connection, *, silence: float = TRANSACTION_SILENCE_SECONDS
+    connection: asyncpg.Connection, *, idle_seconds: float = IDLE_TRANSACTION_SECONDS
 ) -> AsyncIterator[None]:
-    """A transaction that Postgres ends after `silence` seconds without a statement.
+    """A transaction that Postgres ends after `idle_seconds` without a statement.
 
     If the client's node fails, its rows would otherwise stay locked until TCP times out: hours.
     """
     async with connection.transaction():
-        milliseconds = round(1000 * silence)
+        milliseconds = round(1000 * idle_seconds)
         await connection.execute(f"SET LOCAL idle_in_transaction_session_timeout = {milliseconds}")
         yield
 

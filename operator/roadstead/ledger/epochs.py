@@ -60,8 +60,8 @@ async def _is_newer_than_cluster(
     versions = [each.resource_version for each in kind.records]
     with translate_errors():
         highest = await connection.fetchval(highest_version_sql(kind.table), epoch)
-        wrong = await connection.fetchval(
+        contradicted = await connection.fetchval(
             contradiction_sql(kind.table), epoch, keys, versions, kind.listed
         )
     # Read after the rows, so that it is at least as high as theirs unless etcd was restored.
-    return bool(wrong) or highest > await kind.current()
+    return bool(contradicted) or highest > await kind.current()

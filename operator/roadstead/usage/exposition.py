@@ -58,8 +58,8 @@ class SeriesReader:
             return
         yield from self._parse(self._rest)
         self._skipping = False
-        *whole, self._rest = others
-        for line in whole:
+        *lines, self._rest = others
+        for line in lines:
             if line.startswith(self._starts):
                 yield from self._parse(line)
         self._drop_long_line()

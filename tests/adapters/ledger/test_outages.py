@@ -24,7 +24,7 @@ from tests.support.ledger import Ledger, emptied
 from tests.support.waiting import assert_eventually
 
 STATUSES = "SELECT status FROM server_records"
-SILENCE = "idle_in_transaction_session_timeout"
+IDLE_TIMEOUT = "idle_in_transaction_session_timeout"
 SLOW_WRITES = """
 CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql
     AS $$ BEGIN PERFORM pg_sleep(1); RETURN NULL; END $$;
@@ -70,10 +70,10 @@ async def test_idle_transaction_releases_its_rows(own_ledger: Ledger) -> None:
     await own_ledger.write(a_server())
     async with own_ledger.connected("writer") as lost, own_ledger.connected("writer") as other:
         begun = contextlib.AsyncExitStack()
-        await begun.enter_async_context(transaction(lost, silence=60))
+        await begun.enter_async_context(transaction(lost, idle_seconds=60))
         await lost.execute(SET_REASON, "lost")
-        assert await lost.fetchval(f"SHOW {SILENCE}") == "1min"
-        await lost.execute(f"SET LOCAL {SILENCE} = 1")
+        assert await lost.fetchval(f"SHOW {IDLE_TIMEOUT}") == "1min"
+        await lost.execute(f"SET LOCAL {IDLE_TIMEOUT} = 1")
         await other.execute(SET_REASON, "committed")
         with pytest.raises(LedgerUnavailable), translate_errors():
             await begun.aclose()

@@ -71,7 +71,7 @@ async function* events(stream) {
   }
 }
 
-async function answer(shown) {
+async function answer(view) {
   running = new AbortController();
   const response = await fetch(`${main.dataset.chat}/v1/chat/completions`, {
     method: "POST",
@@ -87,7 +87,7 @@ async function answer(shown) {
     const delta = event.choices?.[0]?.delta ?? {};
     reply += delta.content ?? "";
     timings = event.timings ?? timings;
-    shown.text.textContent = reply;
+    view.text.textContent = reply;
     bottom();
   }
   return { reply, timings };
@@ -112,40 +112,40 @@ async function ask() {
   question.value = "";
   messages.push({ role: "user", content: text });
   bubble("user", "You").text.textContent = text;
-  const shown = bubble("assistant", main.dataset.model);
-  shown.box.classList.add("bubble-waiting");
+  const view = bubble("assistant", main.dataset.model);
+  view.box.classList.add("bubble-waiting");
   busy(true);
   try {
-    const { reply, timings } = await answer(shown);
+    const { reply, timings } = await answer(view);
     messages.push({ role: "assistant", content: reply });
     const speed = timings ? ` · ${timings.predicted_per_second.toFixed(1)} tokens/s` : "";
     const count = timings ? `${timings.predicted_n} tokens${speed}` : "";
-    foot(shown, reply, count);
+    foot(view, reply, count);
   } catch (error) {
     if (error.name === "AbortError") {
-      messages.push({ role: "assistant", content: shown.text.textContent });
-      foot(shown, shown.text.textContent, "stopped");
+      messages.push({ role: "assistant", content: view.text.textContent });
+      foot(view, view.text.textContent, "stopped");
     } else {
       messages.pop();
-      shown.box.classList.add("bubble-bad");
-      shown.text.textContent = error.message;
+      view.box.classList.add("bubble-bad");
+      view.text.textContent = error.message;
       question.value = text;
     }
   } finally {
-    shown.box.classList.remove("bubble-waiting");
+    view.box.classList.remove("bubble-waiting");
     running = null;
     busy(false);
     question.focus();
   }
 }
 
-function foot(shown, reply, note) {
+function foot(view, reply, note) {
   const copy = document.createElement("button");
   copy.type = "button";
   copy.className = "link";
   copy.dataset.copy = reply;
   copy.textContent = "Copy";
-  shown.foot.replaceChildren(note, note ? " · " : "", copy);
+  view.foot.replaceChildren(note, note ? " · " : "", copy);
   bottom();
 }
 

@@ -20,7 +20,7 @@ function children(old, fresh) {
   const byId = new Map([...old.children].filter((e) => e.id).map((e) => [e.id, e]));
   let at = old.firstChild;
   for (const wanted of [...fresh.childNodes]) {
-    const kept = wanted.id ? byId.get(wanted.id) : alike(at, wanted) ? at : null;
+    const kept = wanted.id ? byId.get(wanted.id) : matches(at, wanted) ? at : null;
     if (!kept) {
       old.insertBefore(document.importNode(wanted, true), at);
       continue;
@@ -37,6 +37,6 @@ function children(old, fresh) {
   }
 }
 
-function alike(old, fresh) {
+function matches(old, fresh) {
   return old && old.nodeType === fresh.nodeType && old.nodeName === fresh.nodeName && !old.id;
 }
