@@ -1,1 +1,1 @@
-"""Roadstead brings GGUF language models on premises and serves them under contract."""
+"""Roadstead, a Kubernetes operator that serves GGUF language models under contract."""

@@ -1,4 +1,4 @@
-"""The command line: one image, one command for each part."""
+"""The command line: one image, with a command for each component."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Command = Callable[[argparse.Namespace, Mapping[str, str]], int]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; what people did wrong is one line on standard error and exit code 2."""
+    """Run a command; a RoadsteadError is printed to standard error, with exit code 2."""
     options = command_parser().parse_args(arguments)
     command: Command = options.command
     try:
@@ -29,11 +29,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def command_parser() -> argparse.ArgumentParser:
-    """All commands, those of other packages too."""
+    """Return the parser of all commands, including those of other packages."""
     parser = argparse.ArgumentParser(
         prog="roadstead",
-        description="Brings GGUF language models on premises and serves them under contract.",
-        epilog="Parts are configured by ROADSTEAD_* environment variables: docs/configuration.md",
+        description="Serves GGUF language models on premises, under contract.",
+        epilog="Environment variables ROADSTEAD_* configure the components: docs/configuration.md",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, run, text in (
@@ -52,9 +52,9 @@ def command_parser() -> argparse.ArgumentParser:
     token_options.add_parser(commands)
     ledger_options.add_parser(commands)
     releasing_options.add_parser(commands)
-    # Parts that depend on this package, and not it on them, add their commands themselves.
-    for part in entry_points(group="roadstead.commands"):
-        part.load()(commands)
+    # Packages that depend on this one add their commands by entry points.
+    for entry_point in entry_points(group="roadstead.commands"):
+        entry_point.load()(commands)
     return parser
 
 
@@ -67,7 +67,7 @@ def _template_parser(commands: argparse._SubParsersAction[argparse.ArgumentParse
     parser.set_defaults(command=_template)
 
 
-def _log(environ: Mapping[str, str]) -> None:
+def _configure_logs(environ: Mapping[str, str]) -> None:
     env = EnvReader(environ)
     form = env.choice("ROADSTEAD_LOG_FORMAT", logs.FORMS, "console")
     level = env.choice("ROADSTEAD_LOG_LEVEL", logs.LEVELS, "info")
@@ -85,7 +85,7 @@ def _operator(_: argparse.Namespace, environ: Mapping[str, str]) -> int:
     try:
         asyncio.run(run(settings))
     except (ClusterRestored, LeaseLost) as error:
-        # Nothing in this process may go on: the kubelet starts another, which stands anew.
+        # The process must not continue: the kubelet restarts it with empty caches.
         print(f"roadstead: {error}", file=sys.stderr)
         return 1
     return 0
@@ -97,7 +97,7 @@ def _transfer(_: argparse.Namespace, environ: Mapping[str, str]) -> int:
     from roadstead.transfer.transfer_command import run
     from roadstead.transfer.transfer_settings import TransferSettings
 
-    _log(environ)
+    _configure_logs(environ)
     settings = tethered(TransferSettings.from_env(environ), environ)
     pod = Pod.read(environ)
     if pod is not None:
@@ -109,7 +109,7 @@ def _fetch(_: argparse.Namespace, environ: Mapping[str, str]) -> int:
     from roadstead.fetch.fetch_command import run
     from roadstead.fetch.fetch_settings import FetchSettings
 
-    _log(environ)
+    _configure_logs(environ)
     return run(FetchSettings.from_env(environ))
 
 
@@ -117,7 +117,7 @@ def _quant(_: argparse.Namespace, environ: Mapping[str, str]) -> int:
     from roadstead.source.quant_service import run
     from roadstead.source.source_settings import QuantSettings
 
-    _log(environ)
+    _configure_logs(environ)
     return run(QuantSettings.from_env(environ))
 
 

@@ -1,4 +1,4 @@
-"""Where the files that are not code stand: crds/ and templates/."""
+"""Locates the files that are not code: crds/ and templates/."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 
 
 def asset_root(package: Path | None = None) -> Path:
-    """The directory that holds crds/ and templates/.
+    """Return the directory that contains crds/ and templates/.
 
-    A wheel carries them in `roadstead/_assets`; an editable install uses the working tree, so that
-    a changed template is seen at once. `package` is the directory of the package `roadstead`.
+    A wheel has them in `roadstead/_assets`; an editable install uses the working tree, so that
+    changes of templates apply at once. `package` is the directory of the package `roadstead`.
     """
     package = package or Path(str(resources.files("roadstead")))
     packaged = package / "_assets"

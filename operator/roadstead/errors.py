@@ -1,49 +1,49 @@
 """Every error that Roadstead raises on purpose.
 
 RoadsteadError
-├── InvalidSettings            the environment or the command line can't be used
-├── InvalidResource            an object that the schema let through still makes no sense
-├── InvalidMessage             a line between the operator and a transfer is not of the protocol
-├── InvalidToken               a token does not hold
-│   └── InvalidKey             a key that tokens could be signed or verified with can't be used
-├── InvalidReceipt             a receipt does not hold for the object that carries it
-├── SignOutRefused             the list of sessions that have ended takes no more
-├── KubeError                  the API server's answer, or its absence
+├── InvalidSettings            invalid environment or command line
+├── InvalidResource            an object that passes the schema is still invalid
+├── InvalidMessage             a line between the operator and a transfer violates the protocol
+├── InvalidToken               a token is invalid
+│   └── InvalidKey             a key for signing or verifying tokens is unusable
+├── InvalidReceipt             a receipt is not valid for its object
+├── SignOutRefused             the list of ended sessions is full
+├── KubeError                  an error response of the API server, or no response
 │   ├── KubeNotFound           404
-│   ├── KubeConflict           409, or a precondition that no longer holds
-│   ├── KubeGone               410, or 504 for a version that is ahead: list anew
+│   ├── KubeConflict           409, or a failed precondition
+│   ├── KubeGone               410, or 504 for a version in the future: list again
 │   ├── KubeRejected           400, 403, 422: the same request will be refused again
 │   │   └── NameTaken          another object has the name that a child needs
-│   └── KubeUnavailable        no answer, 429, 5xx: the same request may pass later
-├── ClusterRestored            the API server's state is older than what was read from it before
-├── LeaseLost                  this process may write no more: another may lead by now
-├── LedgerError                Postgres refused what was asked of it
-│   ├── LedgerUnavailable      no answer, or not now: the same may pass later
-│   └── RowRefused             it is the row: it will never be taken
-├── UsageError                 what servers use could not be asked
-└── ModelError                 a model can't be brought, kept or read; says whether to try again
-    ├── SourceError            the side that the model comes from
+│   └── KubeUnavailable        no response, 429, 5xx: the same request may succeed later
+├── ClusterRestored            the API server's state is older than it was before
+├── LeaseLost                  this process must not write: another one may lead
+├── LedgerError                Postgres refused a statement
+│   ├── LedgerUnavailable      no response, or not now: the same may succeed later
+│   └── RowRefused             the row is invalid: it will always be refused
+├── UsageError                 the usage of servers could not be read
+└── ModelError                 a model can't be transferred, stored or read; has a retry policy
+    ├── SourceError            the source of the model
     │   ├── ModelUnknown       the Quant service does not know the model
-    │   ├── SourceDenied       the presigned URL was refused: another one may open the object
-    │   │   └── SourceExpired  its time is over
-    │   ├── SourceChanged      not the object that the transfer began with
-    │   └── SourceInterrupted  no answer, or one that ended early: may pass in a moment
+    │   ├── SourceDenied       the presigned URL was refused: another one may be accepted
+    │   │   └── SourceExpired  the presigned URL has expired
+    │   ├── SourceChanged      the object changed since the transfer started
+    │   └── SourceInterrupted  no response, or an incomplete one: retry soon
     ├── StoreError             the on-premises store
-    │   ├── StoreInterrupted   no answer, busy, or failing: may pass in a moment
+    │   ├── StoreInterrupted   no response, busy, or failing: retry soon
     │   │   ├── StoreBroken    500: the store failed at this request
-    │   │   └── PartsRefused   a part is not as the store has it, as it is, or just now
-    │   ├── RightMissing       AccessDenied: the keys hold, their policy does not allow this
-    │   │   └── ObjectHidden   nor whether the object is there
-    │   ├── ChecksumRequired   parts are taken with a checksum only
-    │   ├── StoreNotImplemented  501: the store does not know this kind of request
-    │   ├── PartsDamaged       what an earlier run sent did not arrive
-    │   ├── UploadMissing      the store has forgotten the upload
-    │   └── Displaced          another run of the same transfer has taken over
+    │   │   └── PartsRefused   a part is missing, or differs from the store's
+    │   ├── RightMissing       AccessDenied: the keys are valid, their policy denies the request
+    │   │   └── ObjectHidden   the policy also hides whether the object exists
+    │   ├── ChecksumRequired   parts are accepted only with a checksum
+    │   ├── StoreNotImplemented  501: the store does not support the request
+    │   ├── PartsDamaged       parts that an earlier run uploaded are damaged
+    │   ├── UploadMissing      the upload no longer exists in the store
+    │   └── Displaced          another run of the same transfer replaced the upload
     ├── VolumeError            the volume that a model is fetched to
-    └── ContentError           the bytes themselves: digest, size, gguf header
+    └── ContentError           the content: digest, size, gguf header
 
-Errors of libraries are turned into these at the I/O seams, so that a message never carries more
-than we put in it: a URL's query or a token stays out of conditions, events and logs.
+Errors of libraries are translated into these where I/O happens, so that conditions, events and logs
+never contain a URL's query or a token.
 """
 
 from __future__ import annotations
@@ -56,11 +56,11 @@ class RoadsteadError(Exception):
 
 
 class InvalidSettings(RoadsteadError):
-    """The settings can't be used; the message lists what was found, and what to write."""
+    """The settings are invalid; the message lists all faults, and what to write."""
 
 
 class InvalidResource(RoadsteadError):
-    """An object makes no sense as it is; `field` is its path, such as `spec.runtimeParams`."""
+    """An object is invalid; `field` is the path of the field, such as `spec.runtimeParams`."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(f"{field}: {message}")
@@ -68,13 +68,13 @@ class InvalidResource(RoadsteadError):
 
 
 class InvalidMessage(RoadsteadError):
-    """A job or an event is not of the protocol; the message names the field."""
+    """A job or an event violates the protocol; the message names the field."""
 
 
 class InvalidToken(RoadsteadError):
-    """A token does not hold; the message says why and never quotes it.
+    """A token is invalid; the message has the cause and never quotes the token.
 
-    `reason` is a CamelCase word for metrics, events and answers, such as `TokenExpired`.
+    `reason` is in CamelCase, for metrics, events and responses, such as `TokenExpired`.
     """
 
     def __init__(self, message: str, *, reason: str = "TokenInvalid") -> None:
@@ -83,14 +83,14 @@ class InvalidToken(RoadsteadError):
 
 
 class InvalidKey(InvalidToken):
-    """A key is too short, of a wrong kind or can't be read; the message never quotes it."""
+    """A key is too short, of the wrong kind or unreadable; the message never quotes it."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, reason="KeyUnusable")
 
 
 class InvalidReceipt(RoadsteadError):
-    """A receipt is missing, forged or another object's; `reason` such as `ReceiptForged`."""
+    """A receipt is missing, forged or of another object; `reason` such as `ReceiptForged`."""
 
     def __init__(self, message: str, *, reason: str) -> None:
         super().__init__(message)
@@ -98,11 +98,11 @@ class InvalidReceipt(RoadsteadError):
 
 
 class SignOutRefused(RoadsteadError):
-    """A session can't be added to those that have ended; the message says which bound is met."""
+    """A session can't be added to the ended ones; the message names the limit."""
 
 
 class KubeError(RoadsteadError):
-    """The API server refused or did not answer; `status` is the HTTP status, 0 without one."""
+    """The API server refused or did not respond; `status` is the HTTP status, or 0."""
 
     def __init__(self, message: str, *, status: int = 0) -> None:
         super().__init__(message)
@@ -110,15 +110,15 @@ class KubeError(RoadsteadError):
 
 
 class KubeNotFound(KubeError):
-    """404: the object, its kind or its namespace is not there."""
+    """404: the object, its kind or its namespace does not exist."""
 
 
 class KubeConflict(KubeError):
-    """409: it exists already, or was changed since it was read."""
+    """409: the object exists already, or was changed since it was read."""
 
 
 class KubeGone(KubeError):
-    """410, or 504 for one that is ahead: the server has no such resourceVersion; list anew."""
+    """410, or 504 for a future one: the server lacks this resourceVersion; list again."""
 
 
 class KubeRejected(KubeError):
@@ -126,25 +126,25 @@ class KubeRejected(KubeError):
 
 
 class NameTaken(KubeRejected):
-    """An object that is not the ModelServe's has the name that one of its children needs."""
+    """An object that the ModelServe does not own has the name of one of its children."""
 
 
 class KubeUnavailable(KubeError):
-    """No answer, 429 or 5xx: the same request may pass later."""
+    """No response, 429 or 5xx: the same request may succeed later."""
 
 
 class ClusterRestored(RoadsteadError):
-    """The API server's state went back, as by a restore of etcd: what was read before is void."""
+    """The API server's state is older than before, as after a restore of etcd: caches are void."""
 
 
 class LeaseLost(RoadsteadError):
-    """The Lease is not held, or was not renewed in time: nothing may be written any more."""
+    """The Lease is not held, or was not renewed in time: this process must not write."""
 
 
 class LedgerError(RoadsteadError):
-    """Postgres refused; the same would be refused again. Never quotes values or the DSN.
+    """Postgres refused, and would refuse again. The message never quotes values or the DSN.
 
-    `reason` is a CamelCase word for metrics, such as `SchemaMissing`.
+    `reason` is in CamelCase, for metrics, such as `SchemaMissing`.
     """
 
     def __init__(self, message: str, *, reason: str) -> None:
@@ -153,15 +153,15 @@ class LedgerError(RoadsteadError):
 
 
 class LedgerUnavailable(LedgerError):
-    """No connection, none any more, or no answer in time: the same may pass later."""
+    """No connection, a lost one, or no response in time: the same may succeed later."""
 
 
 class RowRefused(LedgerError):
-    """A value or a constraint stands against a row, whoever writes it and whenever."""
+    """A value or a constraint makes a row invalid: it will always be refused."""
 
 
 class UsageError(RoadsteadError):
-    """A kubelet or a server did not say what is used; `reason` such as `Certificate`."""
+    """A kubelet or a server did not report usage; `reason` such as `Certificate`."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -169,18 +169,18 @@ class UsageError(RoadsteadError):
 
 
 class Retry(enum.StrEnum):
-    """When it makes sense to try again."""
+    """When to retry."""
 
     BACKOFF = "backoff"
-    """By itself, after a while: something was down or busy."""
+    """Automatically, with backoff: something was unavailable or busy."""
     ON_CHANGE = "on-change"
-    """Only once the object, its Secret or its source has changed."""
+    """Only after the object, its Secret or its source changed."""
 
 
 class ModelError(RoadsteadError):
-    """A model can't be brought, kept or read.
+    """A model can't be transferred, stored or read.
 
-    `reason` is a CamelCase word for conditions and events, the message says what to do.
+    `reason` is in CamelCase, for conditions and events; the message has the cause and the remedy.
     """
 
     def __init__(self, reason: str, message: str, *, retry: Retry = Retry.BACKOFF) -> None:
@@ -190,7 +190,7 @@ class ModelError(RoadsteadError):
 
 
 class SourceError(ModelError):
-    """The Quant service or the presigned URL refused, changed or ended early."""
+    """The Quant service or the presigned URL refused, changed or was interrupted."""
 
 
 class ModelUnknown(SourceError):
@@ -198,55 +198,55 @@ class ModelUnknown(SourceError):
 
 
 class SourceDenied(SourceError):
-    """The presigned URL was refused: another one may open the object."""
+    """The presigned URL was refused: another one may be accepted."""
 
 
 class SourceExpired(SourceDenied):
-    """The time of the presigned URL is over."""
+    """The presigned URL has expired."""
 
 
 class SourceChanged(SourceError):
-    """The source's ETag or size is not that which the transfer began with."""
+    """The source's ETag or size changed since the transfer started."""
 
 
 class SourceInterrupted(SourceError):
-    """No answer, 429, 5xx or a body that ended early: the same request may pass in a moment."""
+    """No response, 429, 5xx or an incomplete body: the same request may succeed soon."""
 
 
 class StoreError(ModelError):
-    """The store refused, is full or can't be reached."""
+    """The store refused, is full or is unreachable."""
 
 
 class StoreInterrupted(StoreError):
-    """No answer, 429, 500 or 503: the same request may pass in a moment."""
+    """No response, 429, 500 or 503: the same request may succeed soon."""
 
 
 class RightMissing(StoreError):
-    """AccessDenied: the keys hold, but their policy does not allow this."""
+    """AccessDenied: the keys are valid, but their policy denies the request."""
 
 
 class ObjectHidden(RightMissing):
-    """The store does not say whether the object is there: who may not list gets 403 for both."""
+    """The store hides whether the object exists: without the right to list, both are 403."""
 
 
 class StoreBroken(StoreInterrupted):
-    """500: the store failed at this request, perhaps at this one only."""
+    """500: the store failed at this request, maybe only at this one."""
 
 
 class PartsRefused(StoreInterrupted):
-    """InvalidPart: a part is missing or another one, or the store is taking the upload away."""
+    """InvalidPart: a part is missing or differs, or the store is removing the upload."""
 
 
 class ChecksumRequired(StoreError):
-    """Parts are taken with a checksum only, as buckets with Object Lock do."""
+    """Parts are accepted only with a checksum, as in buckets with Object Lock."""
 
 
 class StoreNotImplemented(StoreError):
-    """501: the store does not know this kind of request, or a header of it."""
+    """501: the store does not support the request, or one of its headers."""
 
 
 class PartsDamaged(StoreError):
-    """Parts that were kept from an earlier run are not what was sent."""
+    """Parts that an earlier run uploaded are damaged."""
 
 
 class UploadMissing(StoreError):
@@ -254,15 +254,15 @@ class UploadMissing(StoreError):
 
 
 class Displaced(StoreError):
-    """Another run of the same transfer has put an upload of its own in the place of this one's."""
+    """Another run of the same transfer replaced this run's upload."""
 
 
 class VolumeError(ModelError):
-    """The volume that a model is fetched to is full or can't be written."""
+    """The volume that a model is fetched to is full or not writable."""
 
 
 class ContentError(ModelError):
-    """The bytes are not what was promised: digest, size or gguf header."""
+    """The content is not as promised: digest, size or gguf header."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(reason, message, retry=Retry.ON_CHANGE)

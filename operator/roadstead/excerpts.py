@@ -1,4 +1,4 @@
-"""Text from outside as far as it may be shown: on one line, printable, cut."""
+"""Excerpts of untrusted text: one line, printable, limited length."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ MAX_CHARACTERS: Final = 200
 
 
 def excerpt(text: str, limit: int = MAX_CHARACTERS) -> str:
-    """The text on one line, cut to `limit` characters."""
+    """Return the text on one line, cut to `limit` characters."""
     cut = text[: limit * 4]
     line = " ".join("".join(char if char.isprintable() else " " for char in cut).split())
     return line if len(line) <= limit else f"{line[: limit - 1]}…"

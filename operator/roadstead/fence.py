@@ -1,8 +1,7 @@
-"""Whether this process may write: asked at the seams, right before a request is sent.
+"""Whether this process may write; checked right before a request is sent.
 
-One operator leads at a time, by a Lease. What it starts (transfers) writes on its behalf, so the
-moment until which it may lies in memory that both share: a leader that is stopped renews nothing,
-and what it started ends by itself.
+One operator leads at a time, by a Lease. The transfers that it starts write too, so the deadline is
+in memory that they share: if the leader stops renewing, its transfers exit.
 """
 
 from __future__ import annotations
@@ -21,17 +20,17 @@ _BYTES: Final = 8
 
 
 def now() -> float:
-    """Seconds of a clock that nobody can set, one for all processes of a machine.
+    """Return the seconds of a clock that can't be set, the same for all processes of a machine.
 
-    It goes on while a process is stopped and while the machine sleeps (CLOCK_BOOTTIME).
+    It advances while a process is stopped and while the machine sleeps (CLOCK_BOOTTIME).
     """
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class Fence:
-    """The moment until which writing is allowed: one aligned double, so it is never half written.
+    """The deadline of writes: one aligned double, so that it is never partially written.
 
-    `fd` is the memory to hand to processes that are to obey it as well; -1 if it can't be.
+    `fd` is the memory to pass to other processes; -1 if it can't be shared.
     """
 
     def __init__(self, cell: memoryview[float], fd: int = -1) -> None:
@@ -40,32 +39,32 @@ class Fence:
 
     @classmethod
     def open(cls) -> Self:
-        """Lets everything through: where there is no Lease."""
+        """Create a fence that allows everything, for use without a Lease."""
         return cls(memoryview(array("d", [FOREVER])))
 
     @classmethod
     def shared(cls, until: float = NEVER) -> Self:
-        """In memory that processes we start inherit; `until` is the first value."""
+        """Create a fence in memory that child processes inherit; `until` is its first deadline."""
         fence = cls.inherited(os.memfd_create("roadstead-fence"), size=_BYTES)
         fence.move(until)
         return fence
 
     @classmethod
     def inherited(cls, fd: int, *, size: int = 0) -> Self:
-        """What `shared` made in the process that started this one; OSError where it is not that."""
+        """Open the fence that the parent process created by `shared`; OSError if it is not one."""
         if size:
             os.ftruncate(fd, size)
         return cls(memoryview(mmap.mmap(fd, _BYTES)).cast("d"), fd)
 
     def move(self, until: float) -> None:
-        """Writing is allowed until then, by `now()`; NEVER ends it at once."""
+        """Allow writes until this time, by `now()`; NEVER forbids them at once."""
         self._cell[0] = until
 
     def left(self) -> float:
-        """Seconds for which writing is still allowed; 0 or less if it is not."""
+        """Return the seconds for which writes are allowed; 0 or less if they are not."""
         return self._cell[0] - now()
 
     def check(self) -> None:
-        """Raise LeaseLost unless writing is allowed now."""
+        """Raise LeaseLost unless writes are allowed now."""
         if self.left() <= 0:
-            raise LeaseLost("the Lease is not held any more: nothing is written")
+            raise LeaseLost("the Lease is no longer held: writes are stopped")

@@ -1,4 +1,4 @@
-"""Log lines: JSON for machines or plain for people, each with the object it is about."""
+"""Log lines, as JSON or as plain text, each with the object that it concerns."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ FORMS: Final = ("json", "console")
 LEVELS: Final = ("debug", "info", "warning", "error")
 
 MAX_TEXT: Final = 4096
-"""Characters of a line's text that are searched for secrets and written; the rest is left out."""
+"""Characters of a line's text that are searched for secrets and written; the rest is cut."""
 MAX_TRACE: Final = 8 * MAX_TEXT
 
 _about: contextvars.ContextVar[str] = contextvars.ContextVar("about", default="")
 
 _SECRETS: Final = re.compile(
-    # Linear in the text, which a stranger may have written: a JWT is tried once per run of its
+    # Linear in the length of the text, which is untrusted: a JWT is matched once per run of its
     # characters, and a parameter's name has at most 64 letters.
     r"(?P<jwt>(?<![A-Za-z0-9_-])(?=[A-Za-z0-9_-]*eyJ)[A-Za-z0-9_-]{11,}+\.[A-Za-z0-9_-]++\.?"
     r"[A-Za-z0-9_-]*+)"
     r"|(?P<bearer>(?i:bearer)\s+)[A-Za-z0-9._~+/=-]{8,}"
-    # Anywhere: JSON writes the & before a parameter as \u0026, a redirect as %26.
+    # Without a leading &: JSON encodes it as \u0026, a redirect as %26.
     r"|(?P<query>(?i:x-(?:amz|goog)-[a-z-]{1,64}+(?:=|%3D)"
     r"|[?&](?:signature|sig|token|awsaccesskeyid)=))[^&\s\"']+"
 )
@@ -35,7 +35,7 @@ _SECRETS: Final = re.compile(
 
 @contextlib.contextmanager
 def about(subject: str) -> Iterator[None]:
-    """Within it, every line of this task names `subject`, such as `modelserve/demo/gemma`."""
+    """Add `subject`, such as `modelserve/demo/gemma`, to every log line of this task."""
     token = _about.set(subject)
     try:
         yield
@@ -44,9 +44,9 @@ def about(subject: str) -> Iterator[None]:
 
 
 def redacted(text: str, *, limit: int = MAX_TEXT) -> str:
-    """The text without JWTs, bearer tokens and the values of a presigned URL's query.
+    """Return the text without JWTs, bearer tokens and the values of a presigned URL's query.
 
-    A text of more than `limit` characters is cut to that length before it is searched.
+    Longer texts are cut to `limit` characters before the search.
     """
     found = _SECRETS.sub(lambda m: f"{m['bearer'] or m['query'] or ''}[redacted]", text[:limit])
     return found if len(text) <= limit else f"{found}... ({len(text) - limit} more characters)"
@@ -59,7 +59,7 @@ class _Lines(logging.Formatter):
         self._subject = subject
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line, or in console form more where there is a traceback."""
+        """Format one line; in console form, a traceback adds more."""
         message = record.getMessage()
         trace = self.formatException(record.exc_info) if record.exc_info else ""
         moment = datetime.datetime.fromtimestamp(record.created, datetime.UTC)
@@ -81,8 +81,8 @@ class _Lines(logging.Formatter):
 def configure(*, form: str, level: str, subject: str = "") -> None:
     """Send all logs to standard error; `form` is `json` or `console`, `level` a name like `info`.
 
-    `subject` is what every line is about that is not within `about`, in all threads.
-    kopf's own loggers say at DEBUG what whole objects hold, so they stay at WARNING.
+    `subject` is the object of all lines outside `about`, in all threads. kopf logs whole objects at
+    DEBUG, so its loggers stay at WARNING.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Lines(as_json=form == "json", subject=subject))

@@ -1,4 +1,4 @@
-"""How an S3 server is addressed, and the keys for it: what the store and a source share."""
+"""Addressing and credentials of S3 servers, for the store and for sources."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _READS: Final = 5
 
 
 class Addressing(enum.Enum):
-    """Where requests name the bucket."""
+    """Where a request's URL has the bucket."""
 
     PATH = "path"
     """`https://store/bucket/key`."""
@@ -32,20 +32,20 @@ class Addressing(enum.Enum):
 
     @classmethod
     def read(cls, env: EnvReader, name: str, endpoints: tuple[str, ...]) -> Addressing:
-        """Take it out of the environment; `endpoints` are those that it is for."""
+        """Read it from the environment; `endpoints` are the servers that it applies to."""
         chosen = cls(env.choice(name, [each.value for each in cls], cls.PATH.value))
         if chosen is cls.VIRTUAL_HOST and any(_is_address(each) for each in endpoints):
             env.fault(
                 name,
-                "virtualHost puts the bucket before the host's name, and the endpoint is an IP "
-                "address: write a name that its buckets' names resolve under, or path",
+                "virtualHost requires an endpoint with a host name, not an IP address: use a host "
+                "name whose subdomains resolve to the store, or write path",
             )
         return chosen
 
     def locate(self, endpoint: SplitResult, bucket: str) -> tuple[str, str]:
-        """Host and port (as URLs have them) and the path that requests for a bucket begin with.
+        """Return host and port, as in a URL, and the path prefix of requests for a bucket.
 
-        As minio-py does it, a bucket with dots is addressed by path over https: a certificate for
+        As in minio-py, a bucket with dots is addressed by path over https: a certificate for
         `*.store` does not cover its name.
         """
         dotted = "." in bucket and endpoint.scheme == "https"
@@ -56,7 +56,7 @@ class Addressing(enum.Enum):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class S3Credentials:
-    """An access key, its secret, and the token of temporary ones; none shows in a repr."""
+    """An access key, its secret, and the session token; a repr contains none of them."""
 
     access_key: str = dataclasses.field(repr=False)
     secret_key: str = dataclasses.field(repr=False)
@@ -64,21 +64,21 @@ class S3Credentials:
     """Empty for permanent keys."""
 
     def for_minio(self) -> MinioCredentials:
-        """The same, as minio-py signs with."""
+        """Convert to credentials of minio-py."""
         return MinioCredentials(self.access_key, self.secret_key, self.session_token or None)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class KeyFiles:
-    """The files that hold an S3 server's keys: a mounted Secret changes while it is read."""
+    """The files of an S3 server's keys: a mounted Secret may change during a read."""
 
     access_key: Path
     secret_key: Path
     session_token: Path | None = None
-    """May be missing, which means permanent keys."""
+    """May be missing: then the keys are permanent."""
 
     def read(self) -> S3Credentials:
-        """The keys as they are now, all of one session; raises OSError."""
+        """Read the current keys, all of one session; raises OSError."""
         found = self._read()
         for _ in range(_READS):
             again = self._read()
@@ -100,13 +100,13 @@ class KeyFiles:
 
 
 class CurrentKeys(Provider):
-    """Keys that minio-py asks for before each request: temporary ones end while a client lives."""
+    """Provides keys to minio-py for each request: temporary ones expire during its lifetime."""
 
     def __init__(self, read: Callable[[], S3Credentials]) -> None:
         self._read = read
 
     def retrieve(self) -> MinioCredentials:
-        """The keys as they are now; raises what reading them raises."""
+        """Return the current keys; raises the errors of reading them."""
         return self._read().for_minio()
 
 
@@ -118,7 +118,7 @@ def client(
     read: Callable[[], S3Credentials],
     pools: urllib3.PoolManager | None = None,
 ) -> Minio:
-    """minio-py for the server at `endpoint`, by the keys that `read` returns."""
+    """Create a minio-py client for `endpoint`, with the keys that `read` returns."""
     parts = urlsplit(endpoint)
     made = Minio(
         parts.netloc,
@@ -127,7 +127,7 @@ def client(
         region=region,
         http_client=pools,
     )
-    # Said either way: minio-py chooses by the host's name where nobody does.
+    # Set explicitly: by default minio-py chooses by the host's name.
     if addressing is Addressing.VIRTUAL_HOST:
         made.enable_virtual_style_endpoint()  # type: ignore[no-untyped-call]
     else:
@@ -148,7 +148,7 @@ def _is_address(endpoint: str) -> bool:
     else:
         return True
     try:
-        # Also what resolvers take for one: 127.1, 0x7f000001.
+        # Resolvers also accept 127.1 and 0x7f000001.
         socket.inet_aton(host)
     except OSError:
         return False

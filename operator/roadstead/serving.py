@@ -1,4 +1,4 @@
-"""What each server of ours needs beside what it serves: probes, metrics, revocations, an end."""
+"""Common parts of HTTP servers: probes, metrics, revocations, shutdown."""
 
 from __future__ import annotations
 
@@ -30,29 +30,29 @@ WATCH_SILENCE: Final = Gauge(
 
 
 class Probes:
-    """/healthz, /readyz and /metrics; `not_ready` says why no request should come, or nothing."""
+    """/healthz, /readyz and /metrics; `not_ready` returns why the process is not ready, or ''."""
 
     def __init__(self, not_ready: Callable[[], str], watchers: Sequence[Watcher]) -> None:
         self._not_ready = not_ready
         self._watchers = watchers
         self.tokens: TrustedIssuers | None = None
-        """Whose keys' ages are told, once they are there."""
+        """The issuers whose keys' ages are reported, once set."""
 
     def health_routes(self) -> list[web.RouteDef]:
-        """/healthz and /readyz, for an aiohttp application."""
+        """Return the routes of /healthz and /readyz."""
         return [web.get("/healthz", _healthy), web.get("/readyz", self._ready)]
 
     def metrics_routes(self) -> list[web.RouteDef]:
-        """/metrics."""
+        """Return the route of /metrics."""
         return [web.get("/metrics", self._metrics)]
 
     def served(self, host: str, port: int) -> contextlib.AbstractAsyncContextManager[int]:
-        """On an address of their own, whose port is told."""
+        """Serve all routes on a separate address; yields its port."""
         return serving([*self.health_routes(), *self.metrics_routes()], host, port)
 
     async def _ready(self, _: web.Request) -> web.Response:
-        wrong = self._not_ready()
-        return web.Response(text=wrong or "ok", status=503 if wrong else 200)
+        reason = self._not_ready()
+        return web.Response(text=reason or "ok", status=503 if reason else 200)
 
     async def _metrics(self, _: web.Request) -> web.Response:
         for watcher in self._watchers:
@@ -68,7 +68,7 @@ async def _healthy(_: web.Request) -> web.Response:
 
 @contextlib.asynccontextmanager
 async def serving(routes: Sequence[web.RouteDef], host: str, port: int) -> AsyncIterator[int]:
-    """Plain HTTP at an address of its own, whose port is told."""
+    """Serve plain HTTP at an address; yields its port."""
     app = web.Application()
     app.add_routes(routes)
     runner = web.AppRunner(app, access_log=None)
@@ -81,9 +81,9 @@ async def serving(routes: Sequence[web.RouteDef], host: str, port: int) -> Async
 
 
 class WatchedRevocations:
-    """The ConfigMap of revoked tokens, as a watch has it; without it nothing is revoked.
+    """The ConfigMap of revoked tokens, from a watch; without it no token is revoked.
 
-    While a cache that was dropped is filled again, what was revoked before still is.
+    While a dropped cache is filled again, the previous revocations apply.
     """
 
     def __init__(self, cache: WatchCache, *, namespace: str, name: str) -> None:
@@ -94,11 +94,11 @@ class WatchedRevocations:
 
     @property
     def scope(self) -> Scope:
-        """What is to be watched."""
+        """The scope of the watch."""
         return Scope(namespace=self._namespace, fields=f"metadata.name={self._name}")
 
     def why(self, claims: Claims) -> str | None:
-        """As Revocations.why."""
+        """Return why a token is revoked, as Revocations.why does."""
         raw = self._cache.get(CONFIGMAPS, self._name, self._namespace)
         if CONFIGMAPS in self._cache.dropped:
             return self._parsed[1].why(claims)
@@ -109,7 +109,7 @@ class WatchedRevocations:
 
 @contextlib.asynccontextmanager
 async def running(loops: Sequence[Coroutine[None, None, None]]) -> AsyncIterator[None]:
-    """With these running in the background until the end of the block."""
+    """Run these coroutines in the background until the end of the block."""
     tasks = [asyncio.create_task(loop) for loop in loops]
     try:
         yield
@@ -120,7 +120,7 @@ async def running(loops: Sequence[Coroutine[None, None, None]]) -> AsyncIterator
 
 
 def until_signalled() -> asyncio.Event:
-    """Set by SIGTERM and SIGINT."""
+    """Return an event that SIGTERM and SIGINT set."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,4 +1,4 @@
-"""Reads typed settings from the environment; a reader reports all its faults in one error."""
+"""Reads typed settings from the environment, and reports all faults in one error."""
 
 from __future__ import annotations
 
@@ -29,20 +29,22 @@ ORIGIN_FORM: Final = (
 
 
 def duration(text: str) -> datetime.timedelta:
-    """What people write as `90s`, `10m`, `2h` or `1h30m`; ValueError for all else, and for zero."""
+    """Parse a duration such as `90s`, `10m` or `1h30m`; ValueError if invalid or zero."""
     match = _DURATION.fullmatch(text)
     parts = {unit: int(value) for unit, value in match.groupdict("0").items()} if match else {}
     value = datetime.timedelta(**parts)
     if not value:
-        raise ValueError(f"{text!r} is no duration such as 90s, 10m, 2h or 1h30m")
+        raise ValueError(
+            f"invalid duration {text!r}: expected a value such as 90s, 10m, 2h or 1h30m"
+        )
     return value
 
 
 class EnvReader:
-    """Takes typed values out of an environment and remembers what is wrong with it.
+    """Reads typed values from an environment and collects faults.
 
-    Each method returns a usable value, the default where the variable is missing or wrong, so
-    that reading goes on and `done()` can name every fault in one `InvalidSettings`.
+    Each method returns a usable value, the default if the variable is missing or invalid, so that
+    `done()` can report every fault in one `InvalidSettings`.
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
@@ -50,16 +52,16 @@ class EnvReader:
         self._faults: list[str] = []
 
     def done(self) -> None:
-        """Raise `InvalidSettings` if anything was wrong."""
+        """Raise `InvalidSettings` if there are faults."""
         if self._faults:
             raise InvalidSettings("; ".join(self._faults))
 
     def fault(self, name: str, message: str) -> None:
-        """Remember that `name` can't be used."""
+        """Add a fault of the variable `name`."""
         self._faults.append(f"{name}: {message}")
 
     def text(self, name: str, default: str | None = None) -> str:
-        """A string; without a default it must be set and not be empty."""
+        """Read a string; without a default the variable is required."""
         value = self._environ.get(name, "")
         if value:
             return value
@@ -69,35 +71,37 @@ class EnvReader:
         return default
 
     def choice(self, name: str, options: Sequence[str], default: str) -> str:
-        """One of `options`."""
+        """Read one of `options`."""
         value = self.text(name, default)
         if value not in options:
-            self.fault(name, f"{value!r} is none of {', '.join(options)}")
+            self.fault(name, f"invalid value {value!r}: expected one of {', '.join(options)}")
             return default
         return value
 
     def integer(self, name: str, default: int, *, low: int = 1, high: int = 2**63) -> int:
-        """A whole number from `low` to `high`."""
+        """Read a whole number from `low` to `high`."""
         value = self.text(name, str(default))
         if not re.fullmatch(r"-?[0-9]{1,19}", value) or not low <= int(value) <= high:
-            self.fault(name, f"{value!r} is not a whole number from {low} to {high}")
+            self.fault(
+                name, f"invalid value {value!r}: expected a whole number from {low} to {high}"
+            )
             return default
         return int(value)
 
     def url(self, name: str, default: str | None = None) -> str:
-        """An http(s) URL without user and path, such as `http://minio:9000`."""
+        """Read an http(s) URL without user and path, such as `http://minio:9000`."""
         value = self.text(name, default)
         if value and not _is_origin(value):
-            # Not quoted: it may hold a password.
+            # Not quoted: it may contain a password.
             self.fault(name, "is not a URL such as http://minio:9000, without user and path")
         return value.rstrip("/")
 
     def items(self, name: str) -> tuple[str, ...]:
-        """A list separated by commas; missing is empty."""
+        """Read a list separated by commas; empty if missing."""
         return tuple(item.strip() for item in self.text(name, "").split(",") if item.strip())
 
     def origins(self, name: str) -> tuple[str, ...]:
-        """Origins as browsers send them, separated by commas: neither `*` nor `null`."""
+        """Read origins as browsers send them, separated by commas; not `*` or `null`."""
         found = self.items(name)
         for origin in found:
             if not is_page_origin(origin):
@@ -107,7 +111,7 @@ class EnvReader:
         return found
 
     def names(self, name: str) -> tuple[str, ...]:
-        """As `items`, or a JSON list, in which names may have commas; missing is empty."""
+        """Read `items`, or a JSON list, in which names may contain commas; empty if missing."""
         text = self.text(name, "")
         if not text.lstrip().startswith("["):
             return self.items(name)
@@ -116,22 +120,22 @@ class EnvReader:
         except ValueError:
             found = None
         if not isinstance(found, list) or not all(each and isinstance(each, str) for each in found):
-            self.fault(name, 'is no JSON list of texts such as ["one", "two"]')
+            self.fault(name, 'is not a JSON list of texts such as ["one", "two"]')
             return ()
         return tuple(found)
 
     def file(self, name: str, default: str | None = None) -> Path:
-        """The path of a file; it is opened by whoever uses it, since a mounted Secret changes."""
+        """Read the path of a file; it is opened at each use, since a mounted Secret changes."""
         return Path(self.text(name, default))
 
     def optional_file(self, name: str) -> Path | None:
-        """The same, None where it is not set."""
+        """Read the path of a file; None if it is not set."""
         path = self.text(name, "")
         return Path(path) if path else None
 
 
 def is_page_origin(text: str) -> bool:
-    """Whether a browser could send this as `Origin` for one site (RFC 6454, 6.2)."""
+    """Whether this is a valid `Origin` of a page (RFC 6454, 6.2)."""
     match = _PAGE_ORIGIN.fullmatch(text) if len(text) <= MAX_ORIGIN_LENGTH else None
     return match is not None and (match[1], match[2]) not in _USUAL_PORTS
 

@@ -57,7 +57,7 @@ async def asked(address: str, ca_file: Path, *, url: str = "") -> Reached:
         url or f"https://{address}", address=address, ca_file=ca_file, key=KEY
     )
     try:
-        return await probe.ask(UUID, now=NOW)
+        return await probe.check(UUID, now=NOW)
     finally:
         await probe.close()
 
@@ -79,7 +79,7 @@ async def impatient(certificate: Certificate, answer: Answer) -> Reached:
         ) as session,
     ):
         probe = GatewayProbe(f"https://{address}", address="", key=KEY, session=session)
-        return await probe.ask(UUID, now=NOW)
+        return await probe.check(UUID, now=NOW)
 
 
 async def test_the_servers_own_answer_is_one(certificate: Certificate) -> None:

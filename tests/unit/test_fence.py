@@ -1,4 +1,4 @@
-"""The fence: in this process, and in one that inherits its memory."""
+"""The fence, in this process and in one that inherits its memory."""
 
 import os
 import subprocess
@@ -11,51 +11,51 @@ from roadstead.errors import LeaseLost
 from roadstead.fence import FOREVER, NEVER, Fence
 
 
-def test_open_fence_lets_everything_through() -> None:
+def test_open_fence_allows_writes() -> None:
     Fence.open().check()
 
 
-def test_fence_of_a_candidate_lets_nothing_through() -> None:
+def test_new_shared_fence_forbids_writes() -> None:
     with pytest.raises(LeaseLost):
         Fence.shared().check()
 
 
-def test_fence_holds_from_its_moment_on() -> None:
-    held = Fence.shared(fence.now() + 60)
-    held.check()
-    held.move(fence.now() - 0.001)
+def test_fence_forbids_writes_after_its_deadline() -> None:
+    shared = Fence.shared(fence.now() + 60)
+    shared.check()
+    shared.move(fence.now() - 0.001)
     with pytest.raises(LeaseLost):
-        held.check()
+        shared.check()
 
 
-def test_fence_that_is_ended_does_not_open_by_itself() -> None:
-    held = Fence.shared(FOREVER)
-    held.move(NEVER)
-    assert held.left() == NEVER
+def test_closed_fence_stays_closed() -> None:
+    shared = Fence.shared(FOREVER)
+    shared.move(NEVER)
+    assert shared.left() == NEVER
 
 
 @pytest.mark.parametrize("until", [NEVER, FOREVER])
-def test_process_that_inherits_it_sees_each_move(until: float) -> None:
-    held = Fence.shared()
-    os.set_inheritable(held.fd, True)
+def test_child_process_sees_each_move(until: float) -> None:
+    shared = Fence.shared()
+    os.set_inheritable(shared.fd, True)
     code = (
-        "import sys; from roadstead.fence import Fence; held = Fence.inherited(int(sys.argv[1]));"
-        "print(held.left(), flush=True); sys.stdin.readline(); print(held.left(), flush=True)"
+        "import sys; from roadstead.fence import Fence; shared = Fence.inherited(int(sys.argv[1]));"
+        "print(shared.left(), flush=True); sys.stdin.readline(); print(shared.left(), flush=True)"
     )
     process = subprocess.Popen(
-        [sys.executable, "-c", code, str(held.fd)],
+        [sys.executable, "-c", code, str(shared.fd)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        pass_fds=(held.fd,),
+        pass_fds=(shared.fd,),
         text=True,
     )
     assert process.stdout is not None
     assert float(process.stdout.readline()) == NEVER
-    held.move(until)
+    shared.move(until)
     assert float(process.communicate("\n")[0]) == until
 
 
-def test_what_is_no_memory_of_a_fence_is_refused() -> None:
+def test_other_file_descriptor_is_refused() -> None:
     reading, writing = os.pipe()
     with pytest.raises(OSError, match="Permission denied"):
         Fence.inherited(reading)

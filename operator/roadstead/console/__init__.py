@@ -1,1 +1,1 @@
-"""The console: pages and a JSON API on what the ledger holds, for people with a token."""
+"""The console: pages and a JSON API over the ledger, for users with a token."""

@@ -1,4 +1,4 @@
-"""What a contract allows in total, and how much of it is used (pure)."""
+"""Totals of a contract and their use (pure)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from roadstead.api.sizes import size_text
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Allowance:
-    """One resource: `limit` is None where the contract sets none; amounts as text too."""
+    """One resource: `limit` is None without a limit; `_text` fields are for pages."""
 
     resource: str
     used: int
@@ -25,7 +25,7 @@ class Allowance:
 
     @property
     def percent(self) -> int | None:
-        """Of the limit that is used."""
+        """The used percentage of the limit; None without a limit."""
         if self.limit is None:
             return None
         return min(100, round(self.used * 100 / self.limit)) if self.limit else 100
@@ -35,41 +35,41 @@ def _cores(milli: int) -> str:
     return f"{milli / 1000:g} {'core' if milli == 1000 else 'cores'}"
 
 
-def _counted(one: str) -> Callable[[int], str]:
+def _count_of(one: str) -> Callable[[int], str]:
     return lambda number: f"{number} {one}{'' if number == 1 else 's'}"
 
 
 _RESOURCES: Final = (
-    ("Servers", "servers", _counted("server")),
-    ("Replicas", "replicas", _counted("replica")),
+    ("Servers", "servers", _count_of("server")),
+    ("Replicas", "replicas", _count_of("replica")),
     ("CPU", "cpu_milli", _cores),
     ("Memory", "memory_bytes", size_text),
-    ("GPU", "gpu", _counted("GPU")),
+    ("GPU", "gpu", _count_of("GPU")),
 )
 
 
 def allowances(row: Mapping[str, Any]) -> list[Allowance]:
-    """Of a row of `contract_records`; resources that are neither limited nor used are left out."""
+    """Return the allowances of a row of `contract_records`; only limited or used resources."""
     total, _ = Limits.parse_total(section(row["spec"], "total"))
-    return list(_found(Demand.parse(row["used"]), total))
+    return list(_allowances(Demand.parse(row["used"]), total))
 
 
 def per_server(row: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What one server may have at most, as resource and amount."""
+    """Return the limits of one server, as resource and amount."""
     limits, _ = Limits.parse(section(row["spec"], "perServer"), "spec.perServer")
-    named = (*_RESOURCES, *_named(limits))
+    named = (*_RESOURCES, *_resources_by_name(limits))
     pairs = ((title, limits.bounds.get(name), text) for title, name, text in named)
     return [(title, text(value)) for title, value, text in pairs if value is not None]
 
 
-def _named(limits: Limits) -> Iterator[tuple[str, str, Callable[[int], str]]]:
-    """The resources that have limits of their own, under their names."""
+def _resources_by_name(limits: Limits) -> Iterator[tuple[str, str, Callable[[int], str]]]:
+    """Yield the resources that are limited by name."""
     for name in sorted(limits.resources):
         yield name, name, size_text if name == STORAGE else str
 
 
-def _found(used: Demand, total: Limits) -> Iterator[Allowance]:
-    for title, name, text in (*_RESOURCES, *_named(total)):
+def _allowances(used: Demand, total: Limits) -> Iterator[Allowance]:
+    for title, name, text in (*_RESOURCES, *_resources_by_name(total)):
         amount = used.parts.get(name, 0)
         limit = total.bounds.get(name)
         if limit is None and not amount:

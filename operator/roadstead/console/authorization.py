@@ -1,7 +1,7 @@
-"""Signing in at an OpenID provider: what is sent, what comes back, and what of it holds (pure).
+"""Sign-in at an OpenID provider: requests, and validation of responses (pure).
 
 The authorization code flow with PKCE (RFC 7636), state and nonce (OpenID Connect Core 1.0, 3.1),
-and the issuer in the answer (RFC 9207).
+and the issuer in the response (RFC 9207).
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from roadstead.errors import InvalidToken
 from roadstead.tokens.parsing import parse
 
 COOKIE: Final = "__Host-roadstead-oidc"
-"""What a sign-in that is under way is known by: in the browser alone."""
+"""The cookie of a sign-in in progress; the state is only in the browser."""
 LIFETIME_SECONDS: Final = 600
 _FIELDS: Final = ("state", "nonce", "verifier", "target")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LoginAttempt:
-    """One that has begun; `target` is where to go afterwards."""
+    """A sign-in in progress; `target` is the page to open afterwards."""
 
     state: str
     nonce: str = dataclasses.field(repr=False)
@@ -36,17 +36,17 @@ class LoginAttempt:
 
     @classmethod
     def begin(cls, target: str) -> Self:
-        """A new one."""
+        """Start a sign-in."""
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
         return cls(state=state, nonce=nonce, verifier=verifier, target=target)
 
     def cookie(self) -> str:
-        """As text that a cookie can hold."""
+        """Encode the attempt as the value of a cookie."""
         return base64.urlsafe_b64encode(json.dumps(vars(self)).encode()).decode().rstrip("=")
 
     @classmethod
     def read(cls, text: str) -> Self | None:
-        """The inverse of `cookie`; None for what is none."""
+        """Decode the value of a cookie; None if it is invalid."""
         try:
             found = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
             fields = {name: found[name] for name in _FIELDS}
@@ -55,7 +55,7 @@ class LoginAttempt:
         return cls(**fields) if all(isinstance(each, str) for each in fields.values()) else None
 
     def challenge(self) -> str:
-        """Of PKCE, by S256."""
+        """Return the code challenge of PKCE, method S256."""
         digest = hashlib.sha256(self.verifier.encode()).digest()
         return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
@@ -63,7 +63,7 @@ class LoginAttempt:
 def authorization_url(
     endpoint: str, attempt: LoginAttempt, *, client: str, redirect: str, scopes: str
 ) -> str:
-    """Where the browser is sent."""
+    """Return the URL at the provider to which the browser is redirected."""
     query = {
         "response_type": "code",
         "client_id": client,
@@ -78,33 +78,33 @@ def authorization_url(
 
 
 def code_of(query: Mapping[str, str], attempt: LoginAttempt, *, issuer: str) -> str:
-    """The code that the provider sends the browser back with; InvalidToken says why it is none."""
+    """Return the code in the provider's response; InvalidToken if the response is invalid."""
     if not hmac.compare_digest(query.get("state", "").encode(), attempt.state.encode()):
-        message = "the answer belongs to another sign-in; begin again"
+        message = "the response belongs to another sign-in; start again"
         raise InvalidToken(message, reason="SignInState")
     if query.get("iss", issuer) != issuer:
-        raise InvalidToken("the answer is of another issuer", reason="SignInIssuer")
+        raise InvalidToken("the response is from another issuer", reason="SignInIssuer")
     if "error" in query:
-        message = f"the provider refused: {_shown(query['error'])}"
+        message = f"the provider refused the sign-in: {_excerpt(query['error'])}"
         raise InvalidToken(message, reason="SignInRefused")
     if not query.get("code"):
-        raise InvalidToken("the provider sent no code", reason="SignInRefused")
+        raise InvalidToken("the provider's response has no code", reason="SignInRefused")
     return query["code"]
 
 
-def unknown() -> InvalidToken:
-    """What is said where a browser comes back without having been sent."""
-    message = "no sign-in has begun in this browser, or it was too long ago; begin again"
+def unknown_sign_in() -> InvalidToken:
+    """The error for a browser without a sign-in in progress."""
+    message = "no sign-in was started in this browser, or it has expired; start again"
     return InvalidToken(message, reason="SignInUnknown")
 
 
 def check_nonce(id_token: str, attempt: LoginAttempt) -> None:
-    """InvalidToken unless the token, which holds, was made for this sign-in."""
-    said = parse(id_token).claims.get("nonce")
-    if not isinstance(said, str) or not hmac.compare_digest(said, attempt.nonce):
-        raise InvalidToken("the token was made for another sign-in", reason="SignInNonce")
+    """Raise InvalidToken unless the valid token was issued for this sign-in."""
+    nonce = parse(id_token).claims.get("nonce")
+    if not isinstance(nonce, str) or not hmac.compare_digest(nonce, attempt.nonce):
+        raise InvalidToken("the token was issued for another sign-in", reason="SignInNonce")
 
 
-def _shown(text: str) -> str:
-    """An error's code, of which nobody knows who wrote it."""
+def _excerpt(text: str) -> str:
+    """Return the printable part of an untrusted error code."""
     return "".join(letter for letter in text[:60] if letter.isalnum() or letter in "_-") or "?"

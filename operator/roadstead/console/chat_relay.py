@@ -1,7 +1,7 @@
-"""Chats of the console's pages with servers on another host, so that no answer has its origin.
+"""Relays chats to servers on another host, so that their responses don't have the console's origin.
 
-The browser asks the console with its cookie, the console asks the gateway with the session's token,
-and forward auth judges that as any caller's. Of the answer only status, kind and body go back.
+The browser sends the console its cookie, the console sends the gateway the session's token, and
+forward auth decides as for any caller. Only status, content type and body are returned.
 """
 
 from __future__ import annotations
@@ -23,35 +23,35 @@ logger = logging.getLogger(__name__)
 
 CHAT: Final = "/v1/chat/completions"
 MAX_CHAT_BYTES: Final = 1024 * 1024
-"""Of a request, which holds the whole conversation."""
+"""Limit of a request, which contains the whole conversation."""
 CONNECT_SECONDS: Final = 10.0
 MAX_OPEN: Final = 200
-"""Of one process at once."""
-MAX_OF_ONE: Final = 20
-"""Of one subject."""
-KINDS: Final = ("application/json", "text/event-stream")
-"""A server's answer has no other; a page of its making never gets the console's origin."""
+"""Concurrent chats of one process."""
+MAX_OPEN_PER_SUBJECT: Final = 20
+"""Concurrent chats of one subject."""
+CONTENT_TYPES: Final = ("application/json", "text/event-stream")
+"""The allowed types of responses, so that no server's page gets the console's origin."""
 
 
 class ChatRelay:
-    """`/api/servers/<uuid>/v1/chat/completions`, where servers have another host."""
+    """`/api/servers/<uuid>/v1/chat/completions`, if servers have another host."""
 
     _client: aiohttp.ClientSession
-    """There while the application runs."""
+    """Set while the application runs."""
 
     def __init__(self, servers: ServersHost) -> None:
         self._servers = servers
         self._tls = servers.tls()
-        self._openings = Openings(most=MAX_OPEN, each=MAX_OF_ONE)
+        self._openings = Openings(most=MAX_OPEN, each=MAX_OPEN_PER_SUBJECT)
 
     def routes(self) -> list[web.RouteDef]:
-        """For an aiohttp application."""
+        """Return the routes."""
         return [web.post(f"/api/servers/{{uuid:{UUID}}}{CHAT}", self._chat)]
 
     async def connected(self, _: web.Application) -> AsyncIterator[None]:
-        """The client's connections, as long as the application runs; for its `cleanup_ctx`."""
-        # An answer may be computed for minutes before its first byte. The gateway's pods go with
-        # their connections, and a POST is not repeated: each chat has a new one.
+        """Open the HTTP client while the application runs; for its `cleanup_ctx`."""
+        # The first byte may take minutes. A terminated pod of the gateway breaks its connections,
+        # and a POST is not retried: each chat opens a new one.
         timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_SECONDS)
         async with aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=self._tls, force_close=True, limit=0),
@@ -63,24 +63,24 @@ class ChatRelay:
             yield
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
-        with self._openings.taking(request[SESSION].claims) as taken:
-            if not taken:
-                return _refused(web.HTTPTooManyRequests.status_code)
-            return await self._relayed(request)
+        with self._openings.acquire(request[SESSION].claims) as acquired:
+            if not acquired:
+                return _error_response(web.HTTPTooManyRequests.status_code)
+            return await self._relay(request)
 
-    async def _relayed(self, request: web.Request) -> web.StreamResponse:
+    async def _relay(self, request: web.Request) -> web.StreamResponse:
         body = await request.clone(client_max_size=MAX_CHAT_BYTES).read()
         server_uuid = request.match_info["uuid"]
         try:
-            async with self._asked(server_uuid, request[SESSION], body) as answer:
-                if answer.content_type not in KINDS or 300 <= answer.status < 400:
-                    return _refused(answer.status)
-                return await _passed_on(request, answer)
+            async with self._post(server_uuid, request[SESSION], body) as answer:
+                if answer.content_type not in CONTENT_TYPES or 300 <= answer.status < 400:
+                    return _error_response(answer.status)
+                return await _stream_response(request, answer)
         except (aiohttp.ClientError, TimeoutError) as error:
             logger.warning("the gateway does not answer: %s", error or type(error).__name__)
-            return _refused(web.HTTPBadGateway.status_code)
+            return _error_response(web.HTTPBadGateway.status_code)
 
-    def _asked(
+    def _post(
         self, server_uuid: str, session: Session, body: bytes
     ) -> contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]:
         return self._client.post(
@@ -97,10 +97,12 @@ class ChatRelay:
         )
 
 
-async def _passed_on(request: web.Request, answer: aiohttp.ClientResponse) -> web.StreamResponse:
-    """The answer as it comes, cut where it is cut, so that it does not pass for a whole one."""
-    kind = {"Content-Type": answer.content_type}
-    response = web.StreamResponse(status=answer.status, headers=kind)
+async def _stream_response(
+    request: web.Request, answer: aiohttp.ClientResponse
+) -> web.StreamResponse:
+    """Stream the response; abort the connection if it breaks off, so that it is not complete."""
+    headers = {"Content-Type": answer.content_type}
+    response = web.StreamResponse(status=answer.status, headers=headers)
     await response.prepare(request)
     try:
         async for piece in answer.content.iter_any():
@@ -112,8 +114,8 @@ async def _passed_on(request: web.Request, answer: aiohttp.ClientResponse) -> we
     return response
 
 
-def _refused(status: int) -> web.Response:
-    """The gateway's own refusals are plain text: what a page does with them is by their status."""
+def _error_response(status: int) -> web.Response:
+    """Return the gateway's status as JSON: its own error responses are plain text."""
     status = status if status >= 400 else web.HTTPBadGateway.status_code
-    error = {"code": "NotAnswered", "message": f"The gateway answered {status}; try again."}
+    error = {"code": "NotAnswered", "message": f"The gateway answered {status}; retry."}
     return json_answer({"error": error}, status=status)

@@ -1,4 +1,4 @@
-"""`roadstead console`: what is watched, what is served, how it ends."""
+"""`roadstead console`: starts the watch, the pages and the probes, and shuts down."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ from roadstead.serving import Probes, WatchedRevocations, running, until_signall
 logger = logging.getLogger(__name__)
 
 KEEPALIVE_SECONDS: Final = 600.0
-"""Above the 90 s of Traefik's client, as in forward auth."""
+"""More than the 90 s of Traefik's client, as in forward auth."""
 MAX_BODY_BYTES: Final = 64 * 1024
 MAX_FIELD_BYTES: Final = 32 * 1024
 
 
 class Console:
-    """The parts of one process, wired together."""
+    """The components of the process."""
 
     def __init__(self, settings: ConsoleSettings, client: KubeClient) -> None:
         self._settings = settings
@@ -57,11 +57,11 @@ class Console:
         self._tokens: TrustedIssuers | None = None
         self._stopping = asyncio.Event()
         self.port = 0
-        """Of the pages, once they are served."""
+        """The port of the pages, once they are served."""
         self.probe_port = 0
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Serve until `stop`, then until nobody calls any more."""
+        """Serve until `stop`, then for the grace period."""
         settings = self._settings
         ledger, news = Ledger(settings.dsn_file), News(settings.dsn_file)
         async with contextlib.AsyncExitStack() as stack:
@@ -81,14 +81,14 @@ class Console:
             await asyncio.sleep(settings.grace)
 
     def not_ready(self) -> str:
-        """Why no request should come; empty if it may.
+        """Return why the process is not ready; empty if it is.
 
-        A ledger that is away is no reason: pages say so, and come back with it.
+        An unavailable ledger is not a reason: pages report it, and recover with it.
         """
         if self._tokens is None or not self._tokens.ready:
             return "no issuer's keys could be read yet"
         if self._watcher.silence() == float("inf"):
-            return "the revoked tokens are not known yet"
+            return "the revoked tokens have not been read yet"
         if not self.port:
             return "starting"
         return "draining" if self._stopping.is_set() else ""
@@ -100,7 +100,7 @@ class Console:
             namespace=settings.namespace,
             name=settings.revocations,
             leeway=settings.tokens.leeway,
-            told=self._cache.put,
+            on_write=self._cache.put,
         )
         return Site(
             settings=settings,
@@ -124,32 +124,32 @@ class Console:
         try:
             await web.TCPSite(runner, self._settings.host, self._settings.port).start()
             self.port = runner.addresses[0][1]
-            logger.info("pages are served on port %d", self.port)
+            logger.info("serving pages on port %d", self.port)
             yield
         finally:
             await runner.cleanup()
 
 
 def application(site: Site, client: KubeClient, stopping: asyncio.Event) -> web.Application:
-    """Routes and what stands before them; `stopping` ends the streams."""
-    guard = SessionMiddleware(site)
-    app = web.Application(middlewares=guard.middlewares, client_max_size=MAX_BODY_BYTES)
-    app.on_response_prepare.append(guard.headed)
-    if site.settings.servers.apart:
+    """Create the application with its middleware; `stopping` ends the streams."""
+    middleware = SessionMiddleware(site)
+    app = web.Application(middlewares=middleware.middlewares, client_max_size=MAX_BODY_BYTES)
+    app.on_response_prepare.append(middleware.add_headers)
+    if site.settings.servers.separate:
         relay = ChatRelay(site.settings.servers)
         app.cleanup_ctx.append(relay.connected)
         app.add_routes(relay.routes())
     provider = site.settings.provider
     if provider:
         app.add_routes(OidcViews(site, Provider(provider)).routes())
-    for part in (
+    for views in (
         LoginViews(site),
         PageViews(site),
         EditViews(site, client),
         Events(site, stopping),
         StaticFiles(site.statics),
     ):
-        app.add_routes(part.routes())
+        app.add_routes(views.routes())
     return app
 
 

@@ -1,4 +1,4 @@
-"""Who is signed in: the cookie that holds a token, from signing in to signing out."""
+"""Sessions: the cookie with the token, from sign-in to sign-out."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from roadstead.tokens.sessions import COOKIE
 logger = logging.getLogger(__name__)
 
 MAX_COOKIE_BYTES: Final = 4096
-"""Of name and value: what a browser keeps (RFC 6265, 6.1)."""
+"""Limit of name and value together in browsers (RFC 6265, 6.1)."""
 
 
 class SessionTokens(Protocol):
-    """Verifies callers' tokens; InvalidToken, and nothing else."""
+    """Verifies tokens; raises only InvalidToken."""
 
     async def verify(self, token: str, *, now: int) -> Claims:
-        """What a token says that holds at `now`, in seconds since 1970."""
+        """Return the claims of a token that is valid at `now`, in seconds since 1970."""
         ...
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Session:
-    """Somebody whose token holds."""
+    """A user with a valid token."""
 
     claims: Claims
     token: str = dataclasses.field(repr=False)
@@ -41,13 +41,13 @@ class Session:
 
     @property
     def caller(self) -> Caller:
-        """As policies take him."""
+        """The caller for policies."""
         claims = self.claims
         return Caller(subject=claims.subject, groups=claims.groups, scopes=claims.scopes)
 
 
 class Sessions:
-    """Reads, begins and ends sessions; what a session is, is the token alone."""
+    """Reads, starts and ends sessions; a session is a token."""
 
     def __init__(
         self,
@@ -63,22 +63,22 @@ class Sessions:
         self._clock = clock
 
     async def of(self, request: web.Request) -> Session | None:
-        """The request's; None without a cookie. InvalidToken for one that does not hold."""
+        """Return the session of a request; None without a cookie, InvalidToken if it is invalid."""
         token = request.cookies.get(COOKIE, "")
-        return await self.verified(token) if token else None
+        return await self.verify(token) if token else None
 
-    async def verified(self, token: str) -> Session:
-        """The session of a token; InvalidToken for one that does not hold."""
+    async def verify(self, token: str) -> Session:
+        """Return the session of a token; InvalidToken if it is invalid."""
         claims = await self._tokens.verify(token, now=int(self._clock()))
         admin = not self._admin_groups.isdisjoint(claims.groups)
         return Session(claims=claims, token=token, admin=admin)
 
     def begin(self, response: web.StreamResponse, session: Session) -> None:
-        """Have the browser keep the token, for as long as it holds."""
+        """Set the cookie until the token expires."""
         if len(COOKIE) + len(session.token) >= MAX_COOKIE_BYTES:
             message = (
-                f"the token has {len(session.token)} characters; a browser keeps "
-                f"{MAX_COOKIE_BYTES - len(COOKIE) - 1} at most. Ask for one with fewer groups"
+                f"the token has {len(session.token)} characters; browsers store at most "
+                f"{MAX_COOKIE_BYTES - len(COOKIE) - 1}. Request a token with fewer groups"
             )
             raise InvalidToken(message, reason="TokenTooLong")
         console_metrics.SIGN_INS.labels("done").inc()
@@ -89,18 +89,18 @@ class Sessions:
         )  # fmt: skip
 
     async def end(self, response: web.StreamResponse, session: Session | None) -> None:
-        """Have the browser forget it, and everybody refuse its token from now on.
+        """Delete the cookie, and revoke the token.
 
-        Raises KubeError or SignOutRefused; then the browser alone forgets it.
+        Raises KubeError or SignOutRefused; then only the cookie is deleted.
         """
-        forget(response)
+        delete_cookie(response)
         if session is not None:
             await self._signed_out.add(session.claims)
             logger.info("%s signed out", session.claims.subject)
 
 
-def forget(response: web.StreamResponse) -> None:
-    """Take the cookie away."""
+def delete_cookie(response: web.StreamResponse) -> None:
+    """Delete the session's cookie."""
     response.set_cookie(
         COOKIE, "", max_age=0, path="/", secure=True, httponly=True, samesite="Strict"
     )

@@ -16,36 +16,36 @@ from roadstead.tokens.sessions import origin_of
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ConsoleSettings:
-    """What the console needs to know; `kubeconfig` is empty in a pod."""
+    """The settings of the console; `kubeconfig` is empty in a pod."""
 
     tokens: TokenSettings
     admin_groups: frozenset[str]
-    """Whose tokens see everything."""
+    """The groups whose members see everything."""
     contracts: bool
-    """Whether contracts decide who sees what; else every token that holds sees everything."""
+    """Whether contracts limit what users see; otherwise every valid token sees everything."""
     dsn_file: Path
-    """The ledger, as its reader."""
+    """The DSN of the ledger's reader."""
     origin: str
-    """The console's, as browsers write it: `https://models.example.com`."""
+    """The console's origin as browsers send it: `https://models.example.com`."""
     servers: ServersHost
-    """Where servers are."""
+    """The host of the servers."""
     at_addresses: bool
-    """Whether a server's own address leads a browser to its page here: the route says so."""
+    """Whether the route of a server's address leads browsers to its page in the console."""
     namespace: str
     revocations: str
     """The ConfigMap of revoked tokens and ended sessions, in `namespace`."""
     provider: ProviderSettings | None
-    """Where people sign in; None: they paste their tokens alone."""
+    """The OpenID provider; None if users only paste tokens."""
     kubeconfig: str
     host: str
     port: int
-    """Of the pages, for the gateway."""
+    """The port of the pages, for the gateway."""
     probe_port: int
-    """Of probes and metrics."""
+    """The port of probes and metrics."""
     poll: float
-    """Seconds after which pages look again without having been told of anything."""
+    """Seconds after which pages refresh without a notification."""
     grace: float
-    """Seconds that requests are still taken after SIGTERM, until no endpoint leads here."""
+    """Seconds of serving after SIGTERM, until endpoints are updated."""
     log_format: str
     log_level: str
 
@@ -53,7 +53,7 @@ class ConsoleSettings:
     def from_env(cls, environ: Mapping[str, str]) -> ConsoleSettings:
         """Read the environment; raises InvalidSettings.
 
-        It names the faults of the issuers' settings, or, if there are none, all other faults.
+        The error lists the faults of the issuers' settings, or, if there are none, all others.
         """
         env = EnvReader(environ)
         console_url = env.url("ROADSTEAD_CONSOLE_URL", "")
@@ -87,5 +87,5 @@ class ConsoleSettings:
     def _check(self, env: EnvReader) -> None:
         issuers = {each.issuer for each in self.tokens.issuers}
         if self.provider and self.provider.issuer not in issuers:
-            message = "is none of the issuers in ROADSTEAD_TOKEN_ISSUERS_FILE"
+            message = "is not an issuer in ROADSTEAD_TOKEN_ISSUERS_FILE"
             env.fault("ROADSTEAD_CONSOLE_OIDC_ISSUER", message)

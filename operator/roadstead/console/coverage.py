@@ -1,4 +1,4 @@
-"""What a signed-in person may see and change: what the ledger's contracts cover (pure)."""
+"""What a signed-in user may see and change by the ledger's contracts (pure)."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from roadstead.policy.access_policy import AccessFacts, access_violation
 from roadstead.policy.chain import Violation
 from roadstead.policy.contract_policy import Caller, allows
 
-_SHOWN: Final = 5
+_MAX_SHOWN: Final = 5
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Coverage:
-    """Somebody, and the contracts that are for him; `everything` for those who see all."""
+    """A user and the contracts for them; with `everything` they see all."""
 
     caller: Caller
     contracts: tuple[ResourceContract, ...]
     everything: bool = False
 
-    def place(self, namespace: str, contract: str) -> bool:
-        """Whether servers of `contract` in `namespace` are his to see.
+    def covers_server(self, namespace: str, contract: str) -> bool:
+        """Whether the user may see servers of `contract` in `namespace`.
 
-        The labels of namespaces are not in the ledger: where a contract selects by them, its name
-        on the server, which admission has put there, says that it covers it.
+        The ledger has no labels of namespaces. If a contract selects by labels, its name on the
+        server, set by admission, shows that it covers the server.
         """
         if self.everything:
             return True
@@ -38,40 +38,40 @@ class Coverage:
             namespace, {}
         )
 
-    def model(self, name: str) -> bool:
-        """Whether a model is his to see: one that a contract of his lets be served."""
+    def covers_model(self, name: str) -> bool:
+        """Whether the user may see a model, because a contract of theirs allows it."""
         return self.everything or any(matches_any(each.models, name) for each in self.contracts)
 
     def contract(self, name: str) -> ResourceContract | None:
-        """A contract of his by name."""
+        """Return a contract of the user by name."""
         return next((each for each in self.contracts if each.meta.name == name), None)
 
     def selects_namespaces(self) -> bool:
-        """Whether the labels of a namespace matter: a contract for him selects by them."""
-        return any(each.namespaces.selector is not None for each in self._own())
+        """Whether a contract for the user selects namespaces by labels."""
+        return any(each.namespaces.selector is not None for each in self._contracts_for_caller())
 
     def namespace_violation(self, namespace: str, labels: Mapping[str, str]) -> Violation | None:
-        """Why he may not change anything in that namespace; None if a contract of his covers it.
+        """Return why the user may not write in that namespace; None if a contract covers it.
 
-        Who sees everything may not therefore change it.
+        Users who see everything need a contract too.
         """
-        own = tuple(self._own())
+        own = tuple(self._contracts_for_caller())
         if any(each.namespaces.covers(namespace, labels) for each in own):
             return None
-        names = ", ".join(each.meta.name for each in own[:_SHOWN]) or "none"
+        names = ", ".join(each.meta.name for each in own[:_MAX_SHOWN]) or "none"
         message = (
             f"no contract for {self.caller.subject} covers namespace {namespace[:MAX_NAMESPACE]}; "
             f"use a namespace that one covers (yours: {names})"
         )
         return Violation(reason="NamespaceNotCovered", message=message)
 
-    def _own(self) -> Iterator[ResourceContract]:
+    def _contracts_for_caller(self) -> Iterator[ResourceContract]:
         return (each for each in self.contracts if allows(each, self.caller))
 
     def violation(self, namespace: str, contract: str, now: datetime.datetime) -> Violation | None:
-        """Why he may not change or use a server of that contract; None if he may.
+        """Return why the user may not change or use a server of that contract; None if they may.
 
-        Who sees everything may not therefore change it.
+        Users who see everything need a contract too.
         """
         found = self.contract(contract)
         return access_violation(
@@ -88,14 +88,14 @@ class Coverage:
 def coverage(
     contracts: Iterable[ResourceContract], caller: Caller, *, everything: bool
 ) -> Coverage:
-    """Of all `contracts`, those that are for the caller; all of them for who sees everything."""
+    """Return the coverage by those of `contracts` that are for the caller, or by all of them."""
     own = [each for each in contracts if everything or allows(each, caller)]
     own.sort(key=lambda each: each.meta.name)
     return Coverage(caller=caller, contracts=tuple(own), everything=everything)
 
 
 def _in_namespace(contract: ResourceContract, namespace: str) -> ResourceContract:
-    """The same contract, with a selector taken for one that selects this namespace."""
+    """Return the contract, with a selector replaced by this namespace."""
     if contract.namespaces.selector is None:
         return contract
     return dataclasses.replace(contract, namespaces=NamespaceScope(names=(namespace,)))

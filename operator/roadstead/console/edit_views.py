@@ -1,4 +1,4 @@
-"""Creating, scaling and deleting servers in the user's name, as admission allows."""
+"""Creates, scales and deletes servers with the user's token, as admission allows."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from roadstead.console.requests import (
     BadRequest,
     Object,
     Refusal,
+    build_modelserve,
     refusal,
-    scaled,
-    wanted_serve,
+    scale_patch,
     with_token,
 )
 from roadstead.console.site import SESSION, UUID, Site, json_answer
@@ -37,14 +37,14 @@ logger = logging.getLogger(__name__)
 
 
 class EditViews:
-    """`/serve` and what its form and a server's page send."""
+    """`/serve`, and the requests of its form and of a server's page."""
 
     def __init__(self, site: Site, client: KubeClient) -> None:
         self._site = site
         self._client = client
 
     def routes(self) -> list[web.RouteDef]:
-        """For an aiohttp application."""
+        """Return the routes."""
         return [
             web.get("/serve", self._form),
             web.post("/api/servers", self._create),
@@ -71,39 +71,39 @@ class EditViews:
     async def _create(self, request: web.Request) -> web.Response:
         session = request[SESSION]
         try:
-            manifest = wanted_serve(await _body(request))
-            if refused := await self._uncovered(session, manifest["metadata"]["namespace"]):
-                return _refused(refused)
+            manifest = build_modelserve(await _body(request))
+            if refused := await self._namespace_refusal(session, manifest["metadata"]["namespace"]):
+                return _error_response(refused)
             made = await self._client.create(MODELSERVES, with_token(manifest, session.token))
         except BadRequest as error:
-            return _bad(error)
+            return _bad_request(error)
         except KubeError as error:
-            return _refused(refusal(error))
+            return _error_response(refusal(error))
         meta = section(made, "metadata")
         subject = session.claims.subject
-        logger.info("%s served %s/%s", subject, meta.get("namespace"), meta.get("name"))
+        logger.info("%s created %s/%s", subject, meta.get("namespace"), meta.get("name"))
         return json_answer({"server_uuid": meta.get("uid")}, status=201)
 
     async def _check(self, request: web.Request) -> web.Response:
-        """What would be said to it, without doing it; its YAML and what memory it needs."""
+        """Return the decision of a dry run, the YAML and the estimated memory."""
         session = request[SESSION]
         try:
-            manifest = wanted_serve(await _body(request))
+            manifest = build_modelserve(await _body(request))
         except BadRequest as error:
-            return _bad(error)
+            return _bad_request(error)
         found: dict[str, Any] = {"yaml": _yaml(manifest), "allowed": True, "message": ""}
         coverage, _ = await self._site.coverage(session)
         found["estimate"] = await self._estimate(coverage, manifest["spec"])
-        if refused := await self._check_refused(session, manifest, coverage):
+        if refused := await self._dry_run_refusal(session, manifest, coverage):
             found |= {"allowed": False, "code": refused.code, "message": refused.message}
         return json_answer(found)
 
-    async def _check_refused(
+    async def _dry_run_refusal(
         self, session: Session, manifest: Object, coverage: Coverage
     ) -> Refusal | None:
-        """Why it would not be created."""
+        """Return why the server would not be created; None if it would."""
         try:
-            if refused := await self._uncovered(
+            if refused := await self._namespace_refusal(
                 session, manifest["metadata"]["namespace"], coverage
             ):
                 return refused
@@ -114,14 +114,13 @@ class EditViews:
             return refusal(error)
         return None
 
-    async def _uncovered(
+    async def _namespace_refusal(
         self, session: Session, namespace: str, coverage: Coverage | None = None
     ) -> Refusal | None:
-        """Why nothing is written in a namespace, whatever admission would say; KubeError.
+        """Return why the user may not write in a namespace, regardless of admission; KubeError.
 
-        `coverage` is what the request has read already; without it, it is read here.
-
-        The console may write everywhere, so that it must not depend on the webhooks alone.
+        `coverage` is read if it is not given. The console's account may write everywhere, so this
+        check must not depend on the webhooks alone.
         """
         if not self._site.settings.contracts:
             return None
@@ -143,29 +142,29 @@ class EditViews:
         row, coverage = await self._row(request)
         session, uid = request[SESSION], row["server_uuid"]
         try:
-            patch = scaled(await _body(request), uid=uid, token=session.token)
-            if refused := await self._uncovered(session, row["namespace"], coverage):
-                return _refused(refused)
+            patch = scale_patch(await _body(request), uid=uid, token=session.token)
+            if refused := await self._namespace_refusal(session, row["namespace"], coverage):
+                return _error_response(refused)
             await self._client.patch(MODELSERVES, row["name"], patch, namespace=row["namespace"])
         except BadRequest as error:
-            return _bad(error)
+            return _bad_request(error)
         except KubeError as error:
-            return _refused(refusal(error))
+            return _error_response(refusal(error))
         logger.info("%s scaled %s/%s", session.claims.subject, row["namespace"], row["name"])
         return json_answer({"server_uuid": uid})
 
     async def _delete(self, request: web.Request) -> web.Response:
-        """A deletion carries no token, so it is decided here: by the server's contract."""
+        """Delete a server if its contract allows it: a DELETE request carries no token."""
         row, coverage = await self._row(request)
         now = datetime.datetime.now(datetime.UTC)
         violation = coverage.violation(row["namespace"], row["contract"], now)
         if violation and self._site.settings.contracts:
-            return _refused(_forbidden(violation))
+            return _error_response(_forbidden(violation))
         uid = row["server_uuid"]
         try:
             await self._client.delete(MODELSERVES, row["name"], namespace=row["namespace"], uid=uid)
         except KubeError as error:
-            return _refused(refusal(error))
+            return _error_response(refusal(error))
         subject = request[SESSION].claims.subject
         logger.info("%s deleted %s/%s", subject, row["namespace"], row["name"])
         return json_answer({"server_uuid": uid})
@@ -178,8 +177,8 @@ class EditViews:
         return found, coverage
 
     async def _estimate(self, coverage: Coverage, spec: Object) -> dict[str, Any] | None:
-        """What one replica needs; None for a model that isn't there or isn't his."""
-        if not coverage.model(spec["modelName"]):
+        """Return the memory of one replica; None if the model does not exist or is not visible."""
+        if not coverage.covers_model(spec["modelName"]):
             return None
         try:
             model = await self._client.get(MODELS, spec["modelName"])
@@ -195,25 +194,25 @@ class EditViews:
 
 async def _body(request: web.Request) -> object:
     if request.content_type != "application/json":
-        raise BadRequest("JSON is needed")
+        raise BadRequest("expected a JSON body")
     try:
         return await request.json()
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
-        raise BadRequest("JSON is needed") from None
+        raise BadRequest("expected a JSON body") from None
 
 
 def _yaml(manifest: Object) -> str:
     return yaml.safe_dump(manifest, sort_keys=False, allow_unicode=True)
 
 
-def _bad(error: BadRequest) -> web.Response:
-    return _refused(Refusal(status=400, code="BadRequest", message=f"{error}"))
+def _bad_request(error: BadRequest) -> web.Response:
+    return _error_response(Refusal(status=400, code="BadRequest", message=f"{error}"))
 
 
 def _forbidden(violation: Violation) -> Refusal:
     return Refusal(status=403, code=violation.reason, message=violation.message)
 
 
-def _refused(found: Refusal) -> web.Response:
+def _error_response(found: Refusal) -> web.Response:
     message = found.message[:1].upper() + found.message[1:]
     return json_answer({"error": {"code": found.code, "message": message}}, status=found.status)

@@ -1,4 +1,4 @@
-"""Numbers, times and reasons as pages write them (pure)."""
+"""Formats numbers, times and reasons for pages (pure)."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ _REASONS: Final[Mapping[str, str]] = {
     "Answered": "Answers requests.",
     "ScaledToZero": "Stopped: it is scaled to zero replicas.",
     "Deleted": "It was deleted.",
-    "Unknown": "The operator has not looked at it yet.",
+    "Unknown": "Not reconciled yet.",
     "Stored": "Stored and verified.",
     "Verified": "Stored and verified.",
-    "Exhausted": "What the contract allows in total is in use.",
+    "Exhausted": "A total of the contract is used up.",
     "InForce": "In force.",
 }
 
 
 def reason_text(reason: str, message: str) -> str:
-    """Why something is as it is: the operator's own message, or words for its reason."""
+    """Return the operator's message, or a text for the reason."""
     if message:
         return message[:1].upper() + message[1:]
     if reason in _REASONS:
@@ -43,34 +43,34 @@ def reason_text(reason: str, message: str) -> str:
 
 
 def memory(megabytes: float | None) -> str:
-    """Megabytes in the binary units of Kubernetes' quantities."""
+    """Format megabytes in the binary units of Kubernetes' quantities."""
     return NO_VALUE if megabytes is None else size_text(round(megabytes * MEGABYTE))
 
 
 def size(count: int | None) -> str:
-    """Bytes."""
+    """Format bytes."""
     return NO_VALUE if count is None else size_text(count)
 
 
 def cores(percent: float | None) -> str:
-    """Percent of one core as cores."""
+    """Format percent of one core as cores."""
     if percent is None:
         return NO_VALUE
     return f"{percent / 100:.2f} {'core' if percent == 100 else 'cores'}"
 
 
 def speed(tokens: float | None) -> str:
-    """Tokens a second."""
+    """Format tokens per second."""
     return NO_VALUE if tokens is None else f"{tokens:.1f} tokens/s"
 
 
 def host(url: str) -> str:
-    """Of a URL, its host and port."""
+    """Return the host and port of a URL."""
     return urlsplit(url).netloc or url
 
 
 def parameters(count: int | None) -> str:
-    """A model's parameters, such as `268 M` or `7.24 B`."""
+    """Format a number of parameters, such as `268 M` or `7.24 B`."""
     for factor, unit in ((10**9, "B"), (10**6, "M"), (10**3, "k")):
         if count is not None and count >= factor:
             return f"{count / factor:.3g} {unit}"
@@ -78,19 +78,19 @@ def parameters(count: int | None) -> str:
 
 
 def number(count: int | None) -> str:
-    """A whole number with thin spaces between thousands."""
+    """Format a whole number with thin spaces between thousands."""
     return NO_VALUE if count is None else f"{count:,}".replace(",", "\u202f")
 
 
 def share(part: float | None, whole: float | None) -> int | None:
-    """Whole percent, 100 at most; None where either is missing."""
+    """Return the share in whole percent, at most 100; None if a value is missing."""
     if part is None or not whole:
         return None
     return max(0, min(100, round(part * 100 / whole)))
 
 
 def when(moment: datetime.datetime | None, now: datetime.datetime) -> str:
-    """How long ago, or until, in one unit: `3 minutes ago`, `in 2 hours`, `just now`."""
+    """Format a time relative to `now`: `3 minutes ago`, `in 2 hours`, `just now`."""
     if moment is None:
         return NO_VALUE
     seconds = round((now - moment).total_seconds())
@@ -100,7 +100,7 @@ def when(moment: datetime.datetime | None, now: datetime.datetime) -> str:
 
 
 def exact(moment: datetime.datetime | None) -> str:
-    """To the second, in UTC."""
+    """Format a time to the second, in UTC."""
     if moment is None:
         return ""
     return moment.astimezone(datetime.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

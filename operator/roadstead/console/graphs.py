@@ -1,4 +1,4 @@
-"""A graph's geometry from a server's samples: what an inline SVG draws (pure)."""
+"""The geometry of a graph of samples, for an inline SVG (pure)."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from typing import Final
 WIDTH: Final = 720
 HEIGHT: Final = 180
 TOP: Final = 8
-CARRIED: Final = datetime.timedelta(minutes=11)
-"""A sample that repeats the one before is left out of the ledger for up to ten minutes."""
+MAX_SAMPLE_GAP: Final = datetime.timedelta(minutes=11)
+"""The ledger omits unchanged samples for up to ten minutes."""
 
 Point = tuple[datetime.datetime, float]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Graph:
-    """In a box of WIDTH by HEIGHT: y grows downwards, 0 is at the bottom."""
+    """SVG paths in a box of WIDTH by HEIGHT; y increases downwards, 0 is at the bottom."""
 
     line: str
     area: str
     levels: tuple[tuple[float, str], ...]
-    """Of the grid: y and what is written beside it."""
+    """The horizontal grid lines: y and label."""
     times: tuple[tuple[float, datetime.datetime], ...]
     limit: float | None
-    """The y of the limit, where there is one."""
+    """The y of the limit, if there is one."""
     summary: str
-    """For those who can't see it."""
+    """A description for screen readers."""
 
 
 def graph(
@@ -41,7 +41,7 @@ def graph(
     ceiling: Callable[[float], float],
     limit: float | None = None,
 ) -> Graph | None:
-    """A graph of values that each hold until the next; None without any point."""
+    """Return a step graph of the points; None without points."""
     if not points:
         return None
     values = [value for _, value in points]
@@ -66,14 +66,14 @@ def graph(
 
 
 def _runs(points: Sequence[Point], until: datetime.datetime) -> Iterator[list[Point]]:
-    """Points without a hole between them, each run carried on as far as its last value holds."""
+    """Split the points at gaps; each run extends to the end of its last value."""
     run: list[Point] = []
     for at, value in points:
-        if run and at - run[-1][0] > CARRIED:
-            yield [*run, (run[-1][0] + CARRIED, run[-1][1])]
+        if run and at - run[-1][0] > MAX_SAMPLE_GAP:
+            yield [*run, (run[-1][0] + MAX_SAMPLE_GAP, run[-1][1])]
             run = []
         run.append((at, value))
-    yield [*run, (min(until, run[-1][0] + CARRIED), run[-1][1])]
+    yield [*run, (min(until, run[-1][0] + MAX_SAMPLE_GAP), run[-1][1])]
 
 
 def _summary(texts: Sequence[str]) -> str:
@@ -85,12 +85,12 @@ def _line(run: Sequence[tuple[float, float]]) -> str:
     return f"M{first[0]} {first[1]}" + "".join(f"H{x}V{y}" for x, y in rest)
 
 
-def tens(value: float) -> float:
-    """The next of 1, 2, 2.5 and 5 times a power of ten: where a graph of numbers ends."""
+def round_up_decimal(value: float) -> float:
+    """Round up to 1, 2, 2.5 or 5 times a power of ten, as the top of a graph of numbers."""
     power = 10.0 ** math.floor(math.log10(value))
     return next(factor * power for factor in (1, 2, 2.5, 5, 10) if value <= factor * power)
 
 
-def twos(value: float) -> float:
-    """The next power of two: where a graph of bytes ends."""
+def round_up_binary(value: float) -> float:
+    """Round up to a power of two, as the top of a graph of bytes."""
     return 2.0 ** math.ceil(math.log2(value))

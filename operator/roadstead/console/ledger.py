@@ -1,4 +1,4 @@
-"""Questions to the ledger over a few connections that are kept."""
+"""Queries of the ledger over a small pool of connections."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ from roadstead.errors import LedgerUnavailable
 from roadstead.ledger.database import close, connect, translate_errors
 
 CONNECTIONS: Final = 4
-"""Of one console: each costs Postgres a process."""
+"""The size of the pool: each connection is a process of Postgres."""
 WAIT_SECONDS: Final = 5.0
 
 
 class Ledger:
-    """Reads rows; a connection that failed is replaced at the next question.
+    """Reads rows; a failed connection is replaced at the next query.
 
-    Every question raises LedgerUnavailable or LedgerError.
+    Every query may raise LedgerUnavailable or LedgerError.
     """
 
     def __init__(self, dsn_file: Path, *, connections: int = CONNECTIONS) -> None:
         self._dsn_file = dsn_file
         self._free: list[asyncpg.Connection] = []
-        self._places = asyncio.Semaphore(connections)
+        self._slots = asyncio.Semaphore(connections)
 
     async def close(self) -> None:
-        """Close what is kept."""
+        """Close the idle connections."""
         while self._free:
             await close(self._free.pop())
 
     async def fetch(self, sql: str, *arguments: object) -> list[asyncpg.Record]:
-        """All rows."""
+        """Return all rows."""
         async with self._connection() as connection:
             with translate_errors():
                 return await connection.fetch(sql, *arguments)
 
     async def row(self, sql: str, *arguments: object) -> asyncpg.Record | None:
-        """The first row, where there is one."""
+        """Return the first row, or None."""
         async with self._connection() as connection:
             with translate_errors():
                 return await connection.fetchrow(sql, *arguments)
@@ -49,23 +49,23 @@ class Ledger:
     @contextlib.asynccontextmanager
     async def _connection(self) -> AsyncIterator[asyncpg.Connection]:
         try:
-            await asyncio.wait_for(self._places.acquire(), WAIT_SECONDS)
+            await asyncio.wait_for(self._slots.acquire(), WAIT_SECONDS)
         except TimeoutError:
-            message = "Postgres is busy with what was asked before; try again"
+            message = "all connections to Postgres are busy; retry"
             raise LedgerUnavailable(message, reason="Busy") from None
         try:
-            connection = await self._taken()
+            connection = await self._acquire()
             try:
                 yield connection
             except BaseException:
-                # What it is in the middle of is not known.
+                # Its state is unknown.
                 connection.terminate()
                 raise
             self._free.append(connection)
         finally:
-            self._places.release()
+            self._slots.release()
 
-    async def _taken(self) -> asyncpg.Connection:
+    async def _acquire(self) -> asyncpg.Connection:
         while self._free:
             connection = self._free.pop()
             if not connection.is_closed():

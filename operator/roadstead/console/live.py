@@ -1,4 +1,4 @@
-"""Telling open pages that records have changed, by Postgres's LISTEN."""
+"""Notifies open pages of changed records, by Postgres's LISTEN."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ logger = logging.getLogger(__name__)
 
 CHANNEL: Final = "roadstead_records"
 COALESCE_SECONDS: Final = 1.0
-"""Between two messages to one page: a busy ledger is told of at each batch."""
+"""Time between two messages to one page: a busy ledger notifies at each batch."""
 CHECK_SECONDS: Final = 30.0
-"""A connection on which nothing comes may be a dead one."""
+"""Interval of checks that the connection is alive."""
 RETRY_SECONDS: Final = 2.0
 TABLES: Final = {
     "server_records": "servers",
@@ -31,7 +31,7 @@ TABLES: Final = {
 
 
 class Listener:
-    """One open page: what has changed since it was last told. Made by `News.listening`."""
+    """The changes since the last message to one open page. Created by `News.subscribe`."""
 
     __slots__ = ("_changed", "_waiting")
 
@@ -39,14 +39,14 @@ class Listener:
         self._changed: set[str] = set()
         self._waiting: asyncio.Future[None] | None = None
 
-    def tell(self, what: str) -> None:
-        """Something of `what` has changed."""
+    def notify(self, what: str) -> None:
+        """Record a change of `what` and wake the page."""
         self._changed.add(what)
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)
 
-    async def changed(self, seconds: float) -> frozenset[str]:
-        """What has changed; empty if nothing did for so long."""
+    async def wait(self, seconds: float) -> frozenset[str]:
+        """Wait for changes and return them; empty after `seconds` without one."""
         if not self._changed:
             self._waiting = asyncio.get_running_loop().create_future()
             with contextlib.suppress(TimeoutError):
@@ -58,19 +58,19 @@ class Listener:
 
 
 class News:
-    """Listens on one connection for all pages of this process."""
+    """Listens on one connection for all open pages of the process."""
 
     def __init__(self, dsn_file: Path) -> None:
         self._dsn_file = dsn_file
         self._listeners: set[Listener] = set()
 
     def __len__(self) -> int:
-        """How many pages are open."""
+        """The number of open pages."""
         return len(self._listeners)
 
     @contextlib.contextmanager
-    def listening(self) -> Iterator[Listener]:
-        """A page that is told until the end of the block."""
+    def subscribe(self) -> Iterator[Listener]:
+        """Notify a page until the end of the block."""
         listener = Listener()
         self._listeners.add(listener)
         console_metrics.OPEN_PAGES.set(len(self._listeners))
@@ -81,32 +81,32 @@ class News:
             console_metrics.OPEN_PAGES.set(len(self._listeners))
 
     async def run(self) -> None:
-        """Listen until cancelled; no error ends it, and whoever missed something is told."""
+        """Listen until cancelled; reconnect after errors and notify all pages then."""
         while True:
             try:
                 async with connected(self._dsn_file) as connection:
                     await self._listen(connection)
             except LedgerError as error:
-                logger.warning("the ledger can't be listened to: %s", error)
+                logger.warning("listening to the ledger failed, retrying: %s", error)
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _listen(self, connection: asyncpg.Connection) -> None:
         lost = asyncio.Event()
         connection.add_termination_listener(lambda _: lost.set())
         with translate_errors():
-            await connection.add_listener(CHANNEL, self._heard)
+            await connection.add_listener(CHANNEL, self._on_notification)
         for what in TABLES.values():
-            self._tell(what)
+            self._notify(what)
         while not lost.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(lost.wait(), CHECK_SECONDS)
             with translate_errors():
                 await connection.execute("SELECT 1")
 
-    def _heard(self, _: object, __: int, ___: str, payload: object) -> None:
+    def _on_notification(self, _: object, __: int, ___: str, payload: object) -> None:
         if what := TABLES.get(str(payload)):
-            self._tell(what)
+            self._notify(what)
 
-    def _tell(self, what: str) -> None:
+    def _notify(self, what: str) -> None:
         for listener in self._listeners:
-            listener.tell(what)
+            listener.notify(what)

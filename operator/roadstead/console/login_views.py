@@ -1,4 +1,4 @@
-"""Signing in with a token, and signing out."""
+"""Sign-in with a token, and sign-out."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Final
 from aiohttp import web
 
 from roadstead.console import console_metrics
-from roadstead.console.console_sessions import Session, forget
+from roadstead.console.console_sessions import Session, delete_cookie
 from roadstead.console.site import SESSION, Site
 from roadstead.errors import InvalidToken, KubeError, SignOutRefused
 
 HOME: Final = "/servers"
 _LOCAL: Final = re.compile(r"/(?![/\\])[!-\[\]-~]{0,500}")
-"""A path of ours, with a query perhaps: no other host, no control character, no backslash."""
+"""A path of the console with an optional query: no host, control character or backslash."""
 
 
 class LoginViews:
@@ -24,7 +24,7 @@ class LoginViews:
         self._site = site
 
     def routes(self) -> list[web.RouteDef]:
-        """For an aiohttp application."""
+        """Return the routes."""
         return [
             web.get("/sign-in", self._form),
             web.post("/sign-in", self._sign_in),
@@ -32,35 +32,39 @@ class LoginViews:
         ]
 
     async def _form(self, request: web.Request) -> web.StreamResponse:
-        why = ""
+        notice = ""
         if "ended" in request.query:
-            why = "Your session has ended. Sign in again to go on."
+            notice = "Your session has ended. Sign in again to continue."
         if "out" in request.query:
-            why = "You are signed out, and the token you used is worthless from now on."
+            notice = "You are signed out, and your token is revoked."
         return self._site.page(
-            request, "sign-in.html", next=local(request.query.get("next", "")), why=why, wrong=""
+            request,
+            "sign-in.html",
+            next=local_path(request.query.get("next", "")),
+            notice=notice,
+            error="",
         )
 
     async def _sign_in(self, request: web.Request) -> web.StreamResponse:
         form = await request.post()
-        target = local(str(form.get("next", "")))
+        target = local_path(str(form.get("next", "")))
         token = str(form.get("token", "")).strip().removeprefix("Bearer ").strip()
         response = web.Response(status=303, headers={"Location": target})
         try:
             if not token:
-                raise InvalidToken("paste a token first", reason="TokenMissing")
-            session = await self._site.sessions.verified(token)
+                raise InvalidToken("the token is missing: paste one", reason="TokenMissing")
+            session = await self._site.sessions.verify(token)
             self._site.sessions.begin(response, session)
         except InvalidToken as error:
             console_metrics.SIGN_INS.labels("refused").inc()
-            wrong = str(error)
+            message = str(error)
             return self._site.page(
                 request,
                 "sign-in.html",
                 status=403,
                 next=target,
-                why="",
-                wrong=wrong[:1].upper() + wrong[1:] + ".",
+                notice="",
+                error=message[:1].upper() + message[1:] + ".",
             )
         return response
 
@@ -70,25 +74,25 @@ class LoginViews:
         try:
             await self._site.sessions.end(response, session)
         except KubeError:
-            return self._only_here(request, 502, "the Kubernetes API does not answer")
+            return self._not_revoked(request, 502, "the Kubernetes API does not answer")
         except SignOutRefused as error:
-            return self._only_here(request, 429, str(error))
+            return self._not_revoked(request, 429, str(error))
         return response
 
-    def _only_here(self, request: web.Request, status: int, why: str) -> web.StreamResponse:
+    def _not_revoked(self, request: web.Request, status: int, why: str) -> web.StreamResponse:
         failed = self._site.page(
             request,
             "error.html",
             status=status,
             code=status,
             title="Only signed out here",
-            message="This browser has forgotten the token, but it could not be made worthless "
-            f"everywhere: {why}. It holds until it expires.",
+            message="This browser has deleted the token, but it could not be revoked: "
+            f"{why}. The token is valid until it expires.",
         )
-        forget(failed)
+        delete_cookie(failed)
         return failed
 
 
-def local(target: str) -> str:
-    """Where to go after signing in: a path of this console, never another site."""
+def local_path(target: str) -> str:
+    """Return the target after sign-in: a path of the console, never another site."""
     return target if _LOCAL.fullmatch(target) and not target.startswith("/sign-") else HOME

@@ -1,4 +1,4 @@
-"""`/oidc/start` and `/oidc/callback`: signing in at the OpenID provider."""
+"""`/oidc/start` and `/oidc/callback`: sign-in at the OpenID provider."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from roadstead.console.authorization import (
     authorization_url,
     check_nonce,
     code_of,
-    unknown,
+    unknown_sign_in,
 )
 from roadstead.console.console_sessions import Session
-from roadstead.console.login_views import local
+from roadstead.console.login_views import local_path
 from roadstead.console.provider import Provider
 from roadstead.console.site import Site
 from roadstead.errors import InvalidToken
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 class OidcViews:
-    """The two addresses; nobody has a session there."""
+    """The two addresses, which need no session."""
 
     def __init__(self, site: Site, provider: Provider) -> None:
         self._site = site
@@ -34,11 +34,11 @@ class OidcViews:
         self._redirect = f"{site.settings.origin}/oidc/callback"
 
     def routes(self) -> list[web.RouteDef]:
-        """For an aiohttp application."""
+        """Return the routes."""
         return [web.get("/oidc/start", self._start), web.get("/oidc/callback", self._callback)]
 
     async def _start(self, request: web.Request) -> web.StreamResponse:
-        attempt = LoginAttempt.begin(local(request.query.get("next", "")))
+        attempt = LoginAttempt.begin(local_path(request.query.get("next", "")))
         try:
             endpoint = await self._provider.endpoint("authorization_endpoint")
         except InvalidToken as error:
@@ -52,7 +52,7 @@ class OidcViews:
             scopes=settings.scopes,
         )
         response = web.Response(status=303, headers={"Location": url})
-        # Lax: the provider's answer comes by a link from its own site.
+        # Lax: the provider's response is a navigation from its site.
         response.set_cookie(
             COOKIE, attempt.cookie(), max_age=LIFETIME_SECONDS, path="/", secure=True,
             httponly=True, samesite="Lax",
@@ -64,45 +64,45 @@ class OidcViews:
         target = attempt.target if attempt else ""
         try:
             session = await self._session(request, attempt)
-            # Not a redirect: that would still count as coming from the provider's site, and the
-            # cookie, which is SameSite=Strict, would not go along.
-            response = self._site.page(request, "signed-in.html", target=local(target))
+            # Not a redirect: it would count as a request from the provider's site, without the
+            # SameSite=Strict cookie.
+            response = self._site.page(request, "signed-in.html", target=local_path(target))
             self._site.sessions.begin(response, session)
         except InvalidToken as error:
             return self._failed(request, error, target)
-        _forget(response)
+        _delete_cookie(response)
         return response
 
     async def _session(self, request: web.Request, attempt: LoginAttempt | None) -> Session:
-        """Whom the provider says that it is; InvalidToken where nothing that holds says so."""
+        """Return the session of the provider's valid token; InvalidToken otherwise."""
         issuer = self._provider.settings.issuer
         if attempt is None:
-            raise unknown()
+            raise unknown_sign_in()
         code = code_of(request.query, attempt, issuer=issuer)
         token, id_token = await self._provider.tokens(
             code, verifier=attempt.verifier, redirect=self._redirect
         )
-        session = await self._site.sessions.verified(token)
+        session = await self._site.sessions.verify(token)
         check_nonce(id_token, attempt)
         if session.claims.issuer != issuer:
-            raise InvalidToken("the token is of another issuer", reason="SignInIssuer")
+            raise InvalidToken("the token is from another issuer", reason="SignInIssuer")
         return session
 
     def _failed(self, request: web.Request, error: InvalidToken, target: str) -> web.StreamResponse:
         console_metrics.SIGN_INS.labels("refused").inc()
-        logger.info("a sign-in failed: %s: %s", error.reason, error)
-        wrong = str(error)
+        logger.info("sign-in failed: %s: %s", error.reason, error)
+        message = str(error)
         response = self._site.page(
             request,
             "sign-in.html",
             status=403,
-            next=local(target),
-            why="",
-            wrong=wrong[:1].upper() + wrong[1:] + ".",
+            next=local_path(target),
+            notice="",
+            error=message[:1].upper() + message[1:] + ".",
         )
-        _forget(response)
+        _delete_cookie(response)
         return response
 
 
-def _forget(response: web.StreamResponse) -> None:
+def _delete_cookie(response: web.StreamResponse) -> None:
     response.set_cookie(COOKIE, "", max_age=0, path="/", secure=True, httponly=True, samesite="Lax")

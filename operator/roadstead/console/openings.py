@@ -1,4 +1,4 @@
-"""Requests that stay open for long: so many at once, and of one person only a part of them."""
+"""Limits of long-lived requests, in total and per subject."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from roadstead.tokens.sessions import owner_id
 
 
 class Openings:
-    """Of one process: `most` in all, `each` of one subject, so that nobody keeps others out."""
+    """Allows `most` requests of a process, and `each` of one subject."""
 
     def __init__(self, *, most: int, each: int) -> None:
         self._most = most
@@ -19,8 +19,8 @@ class Openings:
         self._open: Counter[str] = Counter()
 
     @contextlib.contextmanager
-    def taking(self, claims: Claims) -> Iterator[bool]:
-        """Whether there is room for one more of his, kept until the end of the block."""
+    def acquire(self, claims: Claims) -> Iterator[bool]:
+        """Yield whether one more request is allowed; counts it until the end of the block."""
         owner = owner_id(claims)
         if self._open.total() >= self._most or self._open[owner] >= self._each:
             yield False

@@ -1,4 +1,4 @@
-"""Pages from templates: HTML, so that every value is escaped where it is put in."""
+"""Renders pages from HTML templates, which escape every value."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TYPES: Final[Mapping[str, str]] = {
 
 
 class Statics:
-    """The files beside the pages, read once; their digest is in the path they are asked by."""
+    """The static files, read once; their digest is in their URLs."""
 
     def __init__(self) -> None:
         self._files = {
@@ -32,11 +32,11 @@ class Statics:
         self.version = hashlib.sha256(parts).hexdigest()[:12]
 
     def url(self, name: str) -> str:
-        """Where a page finds it; one that is asked for at this address never changes."""
+        """Return the URL of a file; the content at this URL never changes."""
         return f"/static/{self.version}/{name}"
 
     def get(self, name: str) -> tuple[bytes, str] | None:
-        """Content and media type."""
+        """Return content and media type; None if there is no such file."""
         data = self._files.get(name)
         return None if data is None else (data, _TYPES[name.rpartition(".")[2]])
 
@@ -60,6 +60,6 @@ class Pages:
             self._environment.filters[name] = getattr(formatting, name)
 
     def render(self, name: str, values: Mapping[str, Any]) -> str:
-        """A page; `now` is put in where it is missing."""
+        """Render a page; `now` is the current time by default."""
         now = datetime.datetime.now(datetime.UTC)
         return self._environment.get_template(name).render({"now": now, **values})

@@ -1,4 +1,4 @@
-"""The pages, and their data as JSON below /api."""
+"""The pages, and their data as JSON under /api."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _SORTS: Final = ("name", "memory", "cpu", "updated")
 
 
 class PageViews:
-    """Pages and JSON; each asks the ledger once it is known what the person may see."""
+    """Pages and JSON, limited to what the user may see."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
 
     def routes(self) -> list[web.RouteDef]:
-        """For an aiohttp application."""
+        """Return the routes."""
         return [
             web.get("/", _home),
             web.get("/servers", self._servers_page),
@@ -63,17 +63,17 @@ class PageViews:
         if found is None:
             raise web.HTTPNotFound
         now = datetime.datetime.now(datetime.UTC)
-        refused = coverage.violation(found["namespace"], found["contract"], now)
-        usable = not self._site.settings.contracts or refused is None
+        violation = coverage.violation(found["namespace"], found["contract"], now)
+        usable = not self._site.settings.contracts or violation is None
         return {**found, "usable": usable, "open_url": self._open_url(found)}
 
     def _open_url(self, server: Row) -> str:
-        """Where a browser chats with it; empty where it is not reached through the gateway."""
+        """Return the URL for chatting in a browser; empty without the gateway."""
         settings, url = self._site.settings, str(server["gateway_url"])
         if not url.startswith(f"{origin_of(settings.servers.url)}/"):
             return ""
-        own = settings.at_addresses and not settings.servers.apart
-        return url if own else f"/servers/{server['server_uuid']}/chat"
+        at_address = settings.at_addresses and not settings.servers.separate
+        return url if at_address else f"/servers/{server['server_uuid']}/chat"
 
     async def _server_page(self, request: web.Request) -> web.Response:
         row = await self._server(request)
@@ -89,7 +89,7 @@ class PageViews:
             events=timeline(
                 await past.history(ledger, identity),
                 await past.admissions(
-                    ledger, row["namespace"], row["name"], since=row["created_at"] - _BEFORE
+                    ledger, row["namespace"], row["name"], since=row["created_at"] - _ADMISSION_LEAD
                 ),
             ),
             origin=self._site.settings.servers.url,
@@ -108,23 +108,23 @@ class PageViews:
 
     async def _chat_page(self, request: web.Request) -> web.Response:
         row = await self._server(request)
-        before = "/api/servers" if self._site.settings.servers.apart else ""
-        chat_url = f"{before}/{row['server_uuid']}"
+        prefix = "/api/servers" if self._site.settings.servers.separate else ""
+        chat_url = f"{prefix}/{row['server_uuid']}"
         return self._site.page(request, "chat.html", server=row, chat_url=chat_url)
 
     async def _models(self, request: web.Request) -> Sequence[Row]:
         coverage, _ = await self._site.coverage(request[SESSION])
-        text = _searched(request)
+        text = _search_text(request)
         rows = await questions.models(self._site.ledger, coverage, text=text)
-        users = await questions.users(self._site.ledger, coverage)
-        return [{**row, "used_by": users.get(row["model_name"], [])} for row in rows]
+        servers = await questions.servers_by_model(self._site.ledger, coverage)
+        return [{**row, "used_by": servers.get(row["model_name"], [])} for row in rows]
 
     async def _models_page(self, request: web.Request) -> web.Response:
         return self._site.page(
             request,
             "models.html",
             models=await self._models(request),
-            text=_searched(request),
+            text=_search_text(request),
         )
 
     async def _models_json(self, request: web.Request) -> web.Response:
@@ -158,8 +158,8 @@ class PageViews:
         )
 
 
-_BEFORE: Final = datetime.timedelta(minutes=1)
-"""A creation is decided on before there is what it creates."""
+_ADMISSION_LEAD: Final = datetime.timedelta(minutes=1)
+"""Admission decides a creation before the object exists."""
 
 
 async def _home(_: web.Request) -> web.Response:
@@ -167,17 +167,17 @@ async def _home(_: web.Request) -> web.Response:
 
 
 def _filter(request: web.Request) -> ServerFilter:
-    """From the query; what makes no sense counts as not given."""
+    """Parse the query; invalid values are ignored."""
     query = request.query
     status, sort, page = query.get("status", ""), query.get("sort", "name"), query.get("page", "1")
     return ServerFilter(
-        text=_searched(request),
+        text=_search_text(request),
         status=status if status in STATUSES else "",
         sort=cast(ServerSort, sort) if sort in _SORTS else "name",
         page=int(page) if page.isascii() and page.isdigit() and len(page) < 7 else 1,
     )
 
 
-def _searched(request: web.Request) -> str:
-    """What is looked for; Postgres takes no NUL."""
+def _search_text(request: web.Request) -> str:
+    """Return the search text, without NUL, which Postgres refuses."""
     return request.query.get("q", "")[:200].replace("\x00", "")

@@ -1,4 +1,4 @@
-"""What the ledger keeps of a server's past: turns of its status, decisions, and use."""
+"""Queries of a server's history: status changes, admission decisions and usage."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Final
 from roadstead.console.ledger import Ledger
 from roadstead.console.questions import Row, read_row
 
-POINTS: Final = 240
-"""Of one graph, at most."""
+MAX_POINTS: Final = 240
+"""The most points of one graph."""
 
 
 async def history(ledger: Ledger, object_uuid: str, *, limit: int = 40) -> list[Row]:
-    """The latest turns of an object's status, newest first."""
+    """Return the latest status changes of an object, newest first."""
     rows = await ledger.fetch(
         "SELECT at, status, status_reason, status_message FROM status_history"
         " WHERE object_uuid = $1 ORDER BY at DESC LIMIT $2",
@@ -27,7 +27,7 @@ async def history(ledger: Ledger, object_uuid: str, *, limit: int = 40) -> list[
 async def admissions(
     ledger: Ledger, namespace: str, name: str, *, since: datetime.datetime, limit: int = 20
 ) -> list[Row]:
-    """What was asked of a server and how it was answered, newest first."""
+    """Return the admission decisions on a server, newest first."""
     rows = await ledger.fetch(
         "SELECT decided_at AS at, allowed, reason, message, operation, subject, contract"
         " FROM admission_records WHERE kind = 'ModelServe' AND namespace = $1 AND name = $2"
@@ -43,8 +43,8 @@ async def admissions(
 async def usage(
     ledger: Ledger, server_uuid: str, *, since: datetime.datetime, until: datetime.datetime
 ) -> list[Row]:
-    """What a server used, in steps of equal length: the most memory, the mean of the rest."""
-    step = max(datetime.timedelta(seconds=15), (until - since) / POINTS)
+    """Return the usage of a server in equal steps: maximum of memory, mean of other values."""
+    step = max(datetime.timedelta(seconds=15), (until - since) / MAX_POINTS)
     rows = await ledger.fetch(
         "SELECT date_bin($4, sampled_at, $2) AS at, max(memory_current_mb) AS memory_current_mb,"
         " max(memory_max_mb) AS memory_max_mb, avg(cpu_usage_percent) AS cpu_usage_percent,"

@@ -1,4 +1,4 @@
-"""The OpenID provider as the console asks it: for its addresses, and for a token for a code."""
+"""The client of the OpenID provider: reads its metadata, exchanges a code for tokens."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from roadstead.errors import InvalidSettings, InvalidToken
 from roadstead.settings import EnvReader
 
 DISCOVERY: Final = "/.well-known/openid-configuration"
-KEPT_SECONDS: Final = 3600.0
+METADATA_MAX_AGE_SECONDS: Final = 3600.0
 MAX_BYTES: Final = 256 * 1024
 TIMEOUT: Final = aiohttp.ClientTimeout(total=10)
 BASIC: Final = "client_secret_basic"
@@ -29,19 +29,19 @@ TokenKind = Literal["id_token", "access_token"]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ProviderSettings:
-    """`issuer` is one whose tokens count; `secret_file` None is a public client."""
+    """`issuer` is a trusted issuer; a public client has no `secret_file`."""
 
     issuer: str
     client: str
     scopes: str
     token: TokenKind
-    """Which of the two tokens becomes the session."""
+    """The token that becomes the session."""
     secret_file: Path | None
     ca_file: Path | None
 
     @classmethod
     def read(cls, env: EnvReader) -> Self | None:
-        """None without an issuer: people paste their tokens."""
+        """Read the environment; None without an issuer: users paste their tokens."""
         issuer = env.text("ROADSTEAD_CONSOLE_OIDC_ISSUER", "")
         if not issuer:
             return None
@@ -60,7 +60,7 @@ class ProviderSettings:
 
 
 class Provider:
-    """Asks one provider. Every method raises InvalidToken, whose message is for the person."""
+    """Calls one provider. Every method may raise InvalidToken, with a message for the user."""
 
     def __init__(self, settings: ProviderSettings) -> None:
         self.settings = settings
@@ -68,15 +68,15 @@ class Provider:
         self._known: tuple[float, Mapping[str, Any]] | None = None
 
     async def endpoint(self, name: str) -> str:
-        """An address by its name in the provider's metadata (OpenID Connect Discovery 1.0)."""
+        """Return an endpoint by its name in the metadata (OpenID Connect Discovery 1.0)."""
         url = (await self._metadata()).get(name)
         same = urlsplit(self.settings.issuer).scheme
         if not isinstance(url, str) or urlsplit(url).scheme not in ("https", same):
-            raise _away(f"it has no {name}")
+            raise _failed(f"its metadata has no {name}")
         return url
 
     async def tokens(self, code: str, *, verifier: str, redirect: str) -> tuple[str, str]:
-        """The token that becomes the session, and the id token."""
+        """Return the token that becomes the session, and the ID token."""
         form = {
             "grant_type": "authorization_code",
             "code": code,
@@ -86,29 +86,29 @@ class Provider:
         }
         endpoint = await self.endpoint("token_endpoint")
         methods = (await self._metadata()).get("token_endpoint_auth_methods_supported")
-        shown = credentials(self.settings.client, self._secret(), methods)
-        found = await self._asked("POST", endpoint, {**form, **shown.form}, shown.headers)
+        client = credentials(self.settings.client, self._secret(), methods)
+        found = await self._request("POST", endpoint, {**form, **client.form}, client.headers)
         texts = found.get(self.settings.token), found.get("id_token")
         if not all(isinstance(each, str) for each in texts):
-            raise _away(f"it gave no {self.settings.token}")
+            raise _failed(f"its response has no {self.settings.token}")
         return str(texts[0]), str(texts[1])
 
     async def _metadata(self) -> Mapping[str, Any]:
         if self._known is None or self._known[0] < time.monotonic():
-            found = await self._asked("GET", self.settings.issuer.rstrip("/") + DISCOVERY)
+            found = await self._request("GET", self.settings.issuer.rstrip("/") + DISCOVERY)
             if found.get("issuer") != self.settings.issuer:
-                raise _away("it says that it is another issuer")
-            self._known = time.monotonic() + KEPT_SECONDS, found
+                raise _failed("its metadata is of another issuer")
+            self._known = time.monotonic() + METADATA_MAX_AGE_SECONDS, found
         return self._known[1]
 
-    async def _asked(
+    async def _request(
         self,
         method: str,
         url: str,
         form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] = MappingProxyType({}),
     ) -> Mapping[str, Any]:
-        """What it answers, as JSON."""
+        """Send a request and return the JSON response."""
         try:
             async with (
                 aiohttp.ClientSession(
@@ -126,38 +126,38 @@ class Provider:
                 data = await response.content.read(MAX_BYTES)
                 status = response.status
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise _away(f"it does not answer ({type(error).__name__})") from None
+            raise _failed(f"it does not answer ({type(error).__name__})") from None
         if status != 200:
-            raise _away(f"it refused ({status})")
+            raise _failed(f"it refused ({status})")
         try:
             found = json.loads(data)
         except ValueError:
-            raise _away("its answer is no JSON") from None
+            raise _failed("its response is not JSON") from None
         return found if isinstance(found, dict) else {}
 
     def _secret(self) -> str:
-        """Empty for a public client."""
+        """Return the client secret; empty for a public client."""
         if self.settings.secret_file is None:
             return ""
         try:
             return self.settings.secret_file.read_text().strip()
         except OSError:
-            raise _away("the console's own secret for it can't be read") from None
+            raise _failed("the console can't read its client secret") from None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ClientCredentials:
-    """What a client shows of itself at the token endpoint."""
+    """The headers and form fields that authenticate the client at the token endpoint."""
 
     headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
     form: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 def credentials(client: str, secret: str, methods: object) -> ClientCredentials:
-    """By the first of our ways that the provider's metadata offer; InvalidToken if it has neither.
+    """Return credentials for a method that the provider supports; InvalidToken if there is none.
 
-    `methods` is its `token_endpoint_auth_methods_supported`; without it, it takes Basic. Client and
-    secret are encoded as in a form before Basic joins them by a colon (RFC 6749, 2.3.1).
+    `methods` is its `token_endpoint_auth_methods_supported`; the default is Basic. Client and
+    secret are form-encoded before Basic joins them by a colon (RFC 6749, 2.3.1).
     """
     if not secret:
         return ClientCredentials()
@@ -168,7 +168,7 @@ def credentials(client: str, secret: str, methods: object) -> ClientCredentials:
         return ClientCredentials(headers={"Authorization": f"Basic {encoded}"})
     if POST in offered:
         return ClientCredentials(form={"client_secret": secret})
-    raise _away(f"it takes neither {BASIC} nor {POST}")
+    raise _failed(f"it supports neither {BASIC} nor {POST}")
 
 
 def _context(ca_file: Path | None) -> ssl.SSLContext | bool:
@@ -178,8 +178,8 @@ def _context(ca_file: Path | None) -> ssl.SSLContext | bool:
         return ssl.create_default_context(cafile=ca_file)
     except (OSError, ssl.SSLError):
         name = "ROADSTEAD_CONSOLE_OIDC_CA_FILE"
-        raise InvalidSettings(f"{name}: {ca_file} has no certificates") from None
+        raise InvalidSettings(f"{name}: {ca_file} contains no certificates") from None
 
 
-def _away(why: str) -> InvalidToken:
-    return InvalidToken(f"signing in at the provider failed: {why}", reason="ProviderFailed")
+def _failed(why: str) -> InvalidToken:
+    return InvalidToken(f"sign-in at the provider failed: {why}", reason="ProviderFailed")

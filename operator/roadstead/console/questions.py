@@ -1,4 +1,4 @@
-"""What the console asks the ledger: statements and how their answers are put together."""
+"""The console's queries of the ledger."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from roadstead.api.raw import Raw
 from roadstead.console.coverage import Coverage
 from roadstead.console.ledger import Ledger
 
-PAGE: Final = 50
+PAGE_SIZE: Final = 50
 
 Row = dict[str, Any]
 ServerSort = Literal["name", "memory", "cpu", "updated"]
@@ -33,7 +33,7 @@ _ORDERS: Final[dict[ServerSort, str]] = {
     "cpu": "cpu_usage_percent DESC NULLS LAST, server_uuid",
     "updated": "updated_at DESC, server_uuid",
 }
-# $1 namespaces and $2 contracts, pairwise, of what may be seen; null for everything.
+# $1 namespaces and $2 contracts are the visible pairs; null means everything is visible.
 _VISIBLE: Final = """deleted_at IS NULL AND ($1::text[] IS NULL OR (namespace, contract) IN
  (SELECT * FROM unnest($1::text[], $2::text[])))"""
 _FOUND: Final = f"""{_VISIBLE} AND ($3 = '' OR position($3 IN lower(concat_ws(' ', namespace, name,
@@ -42,7 +42,7 @@ _FOUND: Final = f"""{_VISIBLE} AND ($3 = '' OR position($3 IN lower(concat_ws(' 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ServerFilter:
-    """Which servers are shown."""
+    """The filter and order of servers."""
 
     text: str = ""
     status: str = ""
@@ -52,7 +52,7 @@ class ServerFilter:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Listed:
-    """A page of rows, and how many there are by status."""
+    """A page of rows, and the number of rows by status."""
 
     rows: Sequence[Row]
     counts: dict[str, int]
@@ -62,7 +62,7 @@ class Listed:
 
 
 async def contracts(ledger: Ledger) -> list[Row]:
-    """Every contract that is there."""
+    """Return all contracts that are not deleted."""
     return [
         read_row(each)
         for each in await ledger.fetch(
@@ -73,8 +73,8 @@ async def contracts(ledger: Ledger) -> list[Row]:
     ]
 
 
-def parsed(row: Row) -> ResourceContract:
-    """The contract of a row of `contract_records`."""
+def parse_contract(row: Row) -> ResourceContract:
+    """Parse the contract in a row of `contract_records`."""
     raw: Raw = {
         "metadata": {"name": row["name"], "uid": row["uuid"]},
         "spec": row["spec"],
@@ -84,8 +84,8 @@ def parsed(row: Row) -> ResourceContract:
 
 
 async def servers(ledger: Ledger, coverage: Coverage, wanted: ServerFilter) -> Listed:
-    """A page of the servers that are there and may be seen."""
-    places = await _places(ledger, coverage)
+    """Return a page of the visible servers that are not deleted."""
+    places = await _visible_places(ledger, coverage)
     text = wanted.text.strip().lower()
     counted = await ledger.fetch(
         f"SELECT status, count(*) AS n FROM server_records WHERE {_FOUND} GROUP BY status",
@@ -94,7 +94,7 @@ async def servers(ledger: Ledger, coverage: Coverage, wanted: ServerFilter) -> L
     )
     counts = {each["status"]: each["n"] for each in counted}
     total = counts.get(wanted.status, 0) if wanted.status else sum(counts.values())
-    pages = max(1, -(-total // PAGE))
+    pages = max(1, -(-total // PAGE_SIZE))
     page = min(max(1, wanted.page), pages)
     rows = await ledger.fetch(
         f"SELECT {_SERVER} FROM server_records WHERE {_FOUND} AND ($4 = '' OR status = $4)"
@@ -102,8 +102,8 @@ async def servers(ledger: Ledger, coverage: Coverage, wanted: ServerFilter) -> L
         *places,
         text,
         wanted.status,
-        PAGE,
-        (page - 1) * PAGE,
+        PAGE_SIZE,
+        (page - 1) * PAGE_SIZE,
     )
     return Listed(
         rows=[read_row(each) for each in rows], counts=counts, total=total, page=page, pages=pages
@@ -111,29 +111,29 @@ async def servers(ledger: Ledger, coverage: Coverage, wanted: ServerFilter) -> L
 
 
 async def server(ledger: Ledger, coverage: Coverage, server_uuid: str) -> Row | None:
-    """One server that is there or was, if it may be seen."""
+    """Return a current or deleted server, if it is visible."""
     found = await ledger.row(
         f"SELECT {_SERVER} FROM server_records WHERE server_uuid = $1", uuid.UUID(server_uuid)
     )
-    if found is None or not coverage.place(found["namespace"], found["contract"]):
+    if found is None or not coverage.covers_server(found["namespace"], found["contract"]):
         return None
     return read_row(found)
 
 
 async def models(ledger: Ledger, coverage: Coverage, *, text: str = "") -> list[Row]:
-    """The models that are there and may be seen."""
+    """Return the visible models that are not deleted."""
     rows = await ledger.fetch(
         f"SELECT {_MODEL} FROM model_records WHERE deleted_at IS NULL AND position($1 IN lower("
         "concat_ws(' ', model_name, display_name, architecture, quant_level))) > 0"
         " ORDER BY model_name",
         text.strip().lower(),
     )
-    return [read_row(each) for each in rows if coverage.model(each["model_name"])]
+    return [read_row(each) for each in rows if coverage.covers_model(each["model_name"])]
 
 
-async def users(ledger: Ledger, coverage: Coverage) -> dict[str, list[Row]]:
-    """By the model's name, the servers of it that may be seen."""
-    places = await _places(ledger, coverage)
+async def servers_by_model(ledger: Ledger, coverage: Coverage) -> dict[str, list[Row]]:
+    """Return the visible servers by the name of their model."""
+    places = await _visible_places(ledger, coverage)
     rows = await ledger.fetch(
         "SELECT server_uuid::text, namespace, name, status, model_name FROM server_records"
         f" WHERE {_VISIBLE} ORDER BY namespace, name",
@@ -145,8 +145,10 @@ async def users(ledger: Ledger, coverage: Coverage) -> dict[str, list[Row]]:
     return found
 
 
-async def _places(ledger: Ledger, coverage: Coverage) -> tuple[list[str] | None, list[str] | None]:
-    """Namespaces and contracts, pairwise, whose servers may be seen; None for everything."""
+async def _visible_places(
+    ledger: Ledger, coverage: Coverage
+) -> tuple[list[str] | None, list[str] | None]:
+    """Return the visible pairs of namespaces and contracts; None if everything is visible."""
     if coverage.everything:
         return None, None
     names = [each.meta.name for each in coverage.contracts]
@@ -156,15 +158,15 @@ async def _places(ledger: Ledger, coverage: Coverage) -> tuple[list[str] | None,
         names,
     )
     pairs = [(each["namespace"], each["contract"]) for each in rows]
-    seen = [pair for pair in pairs if coverage.place(*pair)]
-    return [namespace for namespace, _ in seen], [contract for _, contract in seen]
+    visible = [pair for pair in pairs if coverage.covers_server(*pair)]
+    return [namespace for namespace, _ in visible], [contract for _, contract in visible]
 
 
 _JSON: Final = frozenset({"runtime_params", "resources", "conditions", "transfer", "spec", "used"})
 
 
 def read_row(record: Any) -> Row:
-    """A row with its JSON read."""
+    """Return a row with its JSON columns parsed."""
     return {
         name: json.loads(value) if name in _JSON and isinstance(value, str) else value
         for name, value in dict(record).items()

@@ -1,4 +1,4 @@
-"""What people ask for on a page, as objects of the cluster, and why not in words (pure)."""
+"""Converts requests of pages to objects, and API errors to messages (pure)."""
 
 from __future__ import annotations
 
@@ -20,32 +20,31 @@ _PARTS: Final = ("runtimeParams", "resources")
 
 
 class BadRequest(Exception):
-    """What a page sent is not of the shape that pages send."""
+    """A request is malformed."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Refusal:
-    """Why something was not done, for people; `status` is that of HTTP."""
+    """Why a request failed, for users; `status` is the HTTP status."""
 
     status: int
     code: str
     message: str
 
 
-def wanted_serve(given: object) -> Object:
-    """The ModelServe that a form describes, without a token; BadRequest for what is no form.
+def build_modelserve(given: object) -> Object:
+    """Return the ModelServe of a form, without a token; BadRequest if the form is malformed.
 
-    Names must be valid names of objects. Other fields are not checked here: the API server's schema
-    and admission do that.
+    Names must be valid. The API server's schema and admission check the other fields.
     """
     if not isinstance(given, Mapping):
-        raise BadRequest("an object is needed")
+        raise BadRequest("expected a JSON object")
     texts = {name: given.get(name, "") for name in _TEXTS}
     if not all(isinstance(value, str) for value in texts.values()):
-        raise BadRequest(f"{', '.join(_TEXTS)} are texts")
+        raise BadRequest(f"expected strings for {', '.join(_TEXTS)}")
     for name in ("name", "namespace", "modelName"):
         if not texts[name]:
-            raise BadRequest(f"{_called(name)} is missing")
+            raise BadRequest(f"{_label(name)} is missing")
     _check_names(texts)
     spec: Object = {"modelName": texts["modelName"]}
     if texts["contract"]:
@@ -62,26 +61,26 @@ def wanted_serve(given: object) -> Object:
 
 
 def _check_names(texts: Mapping[str, str]) -> None:
-    """BadRequest for what no object can be called; what is left out is none."""
+    """Raise BadRequest for invalid names; empty ones are allowed."""
     for name, text in texts.items():
         form, fits = (NAME_FORM, is_name)
         if name == "namespace":
             form, fits = NAMESPACE_FORM, is_namespace
         if text and not fits(text):
-            raise BadRequest(f"{_called(name)} is {redacted(text)[:64]!r}: expected {form}")
+            raise BadRequest(f"{_label(name)} is {redacted(text)[:64]!r}: expected {form}")
 
 
 def with_token(manifest: Object, token: str) -> Object:
-    """The same, asked for by the token's holder."""
+    """Return the manifest with the user's token in its annotation."""
     meta = {**manifest["metadata"], "annotations": {ANNOTATION_TOKEN: token}}
     return {**manifest, "metadata": meta}
 
 
-def scaled(given: object, *, uid: str, token: str) -> Object:
-    """The merge patch that scales the server of this UID; BadRequest without a number."""
+def scale_patch(given: object, *, uid: str, token: str) -> Object:
+    """Return the merge patch that scales the server of this UID; BadRequest without a number."""
     replicas = given.get("replicas") if isinstance(given, Mapping) else None
     if type(replicas) is not int:
-        raise BadRequest("replicas is a whole number")
+        raise BadRequest("expected a whole number for replicas")
     return {
         "metadata": {"uid": uid, "annotations": {ANNOTATION_TOKEN: token}},
         "spec": {"replicas": replicas},
@@ -89,31 +88,31 @@ def scaled(given: object, *, uid: str, token: str) -> Object:
 
 
 def refusal(error: KubeError) -> Refusal:
-    """The API server's words, or the webhooks' where it is they who deny."""
+    """Convert an error of the API server, or a denial of the webhooks, to a message."""
     text = redacted(str(error))
-    _, denied, words = text.partition(_DENIED)
+    _, denied, denial = text.partition(_DENIED)
     if denied:
-        code, _, message = words.partition(": ")
+        code, _, message = denial.partition(": ")
         known = code.isalnum()
         return Refusal(
-            status=403, code=code if known else "Denied", message=message if known else words
+            status=403, code=code if known else "Denied", message=message if known else denial
         )
-    said = text.partition(f": {error.status}: ")[2] or text
-    if "system:serviceaccount:" in said:
-        message = "The console itself may not do this: an administrator has to give it the right."
+    detail = text.partition(f": {error.status}: ")[2] or text
+    if "system:serviceaccount:" in detail:
+        message = "The console itself may not do this: an administrator must grant it the right."
         return Refusal(status=502, code="ConsoleForbidden", message=message)
-    if "metadata.uid" in said:
-        message = "Another server has this name by now; go back to the servers."
+    if "metadata.uid" in detail:
+        message = "Another server has this name now. Reload the list of servers."
         return Refusal(status=409, code="Conflict", message=message)
     if isinstance(error, KubeConflict):
-        return Refusal(status=409, code="Conflict", message=said)
+        return Refusal(status=409, code="Conflict", message=detail)
     if isinstance(error, KubeNotFound):
-        return Refusal(status=404, code="NotFound", message=said)
+        return Refusal(status=404, code="NotFound", message=detail)
     if isinstance(error, KubeRejected):
-        return Refusal(status=422, code="Invalid", message=said)
-    message = "The Kubernetes API does not answer at the moment; try again."
+        return Refusal(status=422, code="Invalid", message=detail)
+    message = "The Kubernetes API does not answer; retry."
     return Refusal(status=503, code="Unavailable", message=message)
 
 
-def _called(name: str) -> str:
+def _label(name: str) -> str:
     return {"name": "the server's name", "modelName": "the model"}.get(name, f"the {name}")

@@ -1,4 +1,4 @@
-"""Where servers are reached from outside, and how the console does where that is another host."""
+"""The public host of servers, and how the console connects to it."""
 
 from __future__ import annotations
 
@@ -17,44 +17,44 @@ class ServersHost:
     """`url` is `https://host[:port]`, before `/<uuid>`."""
 
     url: str
-    apart: bool
-    """Whether the console has a host of its own, from which no browser calls servers."""
+    separate: bool
+    """Whether the console has a separate host, so that browsers don't call servers."""
     address: str
-    """host:port to connect to; empty means that of the URL."""
+    """host:port to connect to; empty means the URL's."""
     ca_file: Path | None
-    """What vouches for its certificate; None means the system's authorities."""
+    """The CA file of its certificate; None means the system's authorities."""
 
     @classmethod
     def read(cls, env: EnvReader, *, console_url: str) -> Self:
-        """What is wrong is remembered by `env`; `console_url` is empty on a shared host."""
+        """Read the environment; `console_url` is empty on a shared host."""
         url = env.url("ROADSTEAD_GATEWAY_URL")
         if console_url and urlsplit(console_url).hostname == urlsplit(url).hostname:
-            message = "has the host of ROADSTEAD_GATEWAY_URL; name another host, or leave it empty"
+            message = "has the host of ROADSTEAD_GATEWAY_URL: set another host, or leave it unset"
             env.fault("ROADSTEAD_CONSOLE_URL", message)
         ca_file = env.text("ROADSTEAD_GATEWAY_CA_FILE", "")
         return cls(
             url=url,
-            apart=bool(console_url),
+            separate=bool(console_url),
             address=env.text("ROADSTEAD_GATEWAY_ADDRESS", ""),
             ca_file=Path(ca_file) if ca_file else None,
         )
 
     @property
     def authority(self) -> str:
-        """host[:port] as callers write it."""
+        """host[:port] as in the header Host."""
         return urlsplit(self.url).netloc
 
     @property
     def hostname(self) -> str:
-        """As in the certificate."""
+        """The host in the certificate."""
         return urlsplit(self.url).hostname or ""
 
     def address_of(self, server_uuid: str, path: str) -> str:
-        """The URL to connect to for a path of a server."""
+        """Return the URL of a path of a server, at the address to connect to."""
         return f"https://{self.address or self.authority}/{server_uuid}{path}"
 
     def tls(self) -> ssl.SSLContext:
-        """Raises InvalidSettings if the authority can't be read."""
+        """Return the TLS context; InvalidSettings if the CA file can't be read."""
         try:
             return ssl.create_default_context(cafile=self.ca_file)
         except (OSError, ssl.SSLError) as error:

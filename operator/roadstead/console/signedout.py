@@ -1,4 +1,4 @@
-"""Sessions that were ended: written where all who verify tokens read what is revoked."""
+"""Writes ended sessions to the ConfigMap of revoked tokens."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ REVOCATION_WRITE_ATTEMPTS: Final = 8
 
 
 class ConfigMaps(Protocol):
-    """The part of the API client that reads and writes one ConfigMap."""
+    """The methods of the API client that read and write a ConfigMap."""
 
     async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
-        """As it is."""
+        """Read the object."""
         ...
 
     async def patch(
         self, resource: Resource, name: str, body: Raw, *, namespace: str = ""
     ) -> Object:
-        """Merge patch; a resourceVersion in it makes it conditional."""
+        """Apply a merge patch; with a resourceVersion it is conditional."""
         ...
 
 
 class SignedOut:
-    """The list in the ConfigMap `name`; `told` gets the object as it was written.
+    """The list of ended sessions in the ConfigMap `name`; `on_write` gets the written object.
 
-    An entry is kept as long as its token would hold, `leeway` seconds of other clocks included.
+    An entry is kept until its token expires, plus `leeway` seconds for clock skew.
     """
 
     def __init__(
@@ -43,18 +43,18 @@ class SignedOut:
         namespace: str,
         name: str,
         leeway: int,
-        told: Callable[[Resource, Raw], object],
+        on_write: Callable[[Resource, Raw], object],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._client = client
         self._namespace = namespace
         self._name = name
         self._leeway = leeway
-        self._told = told
+        self._on_write = on_write
         self._clock = clock
 
     async def add(self, claims: Claims) -> None:
-        """Remember that this session has ended. Raises KubeError or SignOutRefused."""
+        """Add an ended session. Raises KubeError or SignOutRefused."""
         for attempt in range(REVOCATION_WRITE_ATTEMPTS):
             try:
                 await self._add(claims)
@@ -75,7 +75,7 @@ class SignedOut:
                 CONFIGMAPS, self._name, body, namespace=self._namespace
             )
         except KubeNotFound:
-            # Deleted this moment: it is read again, and said to be missing.
-            raise KubeConflict("the ConfigMap of revoked tokens went away", status=409) from None
-        # The watch would tell of it a moment later; this process refuses it from now on.
-        self._told(CONFIGMAPS, {"apiVersion": "v1", "kind": "ConfigMap", **found})
+            # It was deleted since the read: the next attempt reports that it is missing.
+            raise KubeConflict("the ConfigMap of revoked tokens was deleted", status=409) from None
+        # This process refuses the token at once, without waiting for the watch.
+        self._on_write(CONFIGMAPS, {"apiVersion": "v1", "kind": "ConfigMap", **found})

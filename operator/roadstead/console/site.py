@@ -1,4 +1,4 @@
-"""What the handlers share, and how a request finds its session."""
+"""The components that request handlers share."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from roadstead.console.page_rendering import Pages, Statics
 
 Row = questions.Row
 UUID: Final = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-"""Of a server, in a path."""
+"""The UUID of a server in a path."""
 SESSION: Final = web.RequestKey("session", Session)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Site:
-    """The parts of one process that handlers use."""
+    """The components of the process for handlers."""
 
     settings: ConsoleSettings
     ledger: Ledger
@@ -36,9 +36,11 @@ class Site:
     statics: Statics
 
     async def coverage(self, session: Session) -> tuple[Coverage, list[Row]]:
-        """What somebody may see, and the rows of the contracts that are for him."""
+        """Return the coverage of a session, and the rows of its contracts."""
         rows = await questions.contracts(self.ledger)
-        parsed: dict[str, ResourceContract] = {row["name"]: questions.parsed(row) for row in rows}
+        parsed: dict[str, ResourceContract] = {
+            row["name"]: questions.parse_contract(row) for row in rows
+        }
         everything = session.admin or not self.settings.contracts
         own = coverage(parsed.values(), session.caller, everything=everything)
         names = {each.meta.name for each in own.contracts}
@@ -47,7 +49,7 @@ class Site:
     def page(
         self, request: web.Request, template: str, *, status: int = 200, **values: Any
     ) -> web.Response:
-        """A page for whoever is signed in, or for nobody."""
+        """Render a page, with or without a session."""
         session = request.get(SESSION)
         expires = session and datetime.datetime.fromtimestamp(
             session.claims.expires_at, datetime.UTC
@@ -65,7 +67,7 @@ class Site:
 
 
 def json_answer(value: Any, *, status: int = 200) -> web.Response:
-    """JSON, with times as RFC 3339."""
+    """Return a JSON response, with times as RFC 3339."""
     response = web.json_response(value, status=status, dumps=_dumps)
     response.enable_compression()
     return response
@@ -78,4 +80,4 @@ def _dumps(value: Any) -> str:
 def _json_value(value: object) -> str:
     if isinstance(value, datetime.datetime):
         return value.astimezone(datetime.UTC).isoformat().replace("+00:00", "Z")
-    raise TypeError(f"{type(value).__name__} has no JSON")
+    raise TypeError(f"{type(value).__name__} is not JSON serializable")

@@ -1,4 +1,4 @@
-"""`/static/<digest>/<name>`: style sheet, scripts and pictures, from memory."""
+"""`/static/<digest>/<name>`: serves the static files from memory."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from aiohttp import web
 
 from roadstead.console.page_rendering import Statics
 
-_FOREVER: Final = "public, max-age=31536000, immutable"
+_IMMUTABLE: Final = "public, max-age=31536000, immutable"
 
 
 class StaticFiles:
-    """Serves them; only what is asked for by the digest of this version may be kept."""
+    """Serves static files; clients may cache only URLs with the current digest."""
 
     def __init__(self, statics: Statics) -> None:
         self._statics = statics
 
     def routes(self) -> list[web.RouteDef]:
-        """For an aiohttp application."""
+        """Return the routes."""
         return [
             web.get("/static/{version}/{name}", self._file),
             web.get("/favicon.ico", self._icon),
@@ -31,7 +31,7 @@ class StaticFiles:
         data, media_type = found
         response = web.Response(body=data, headers={"Content-Type": media_type})
         if request.match_info["version"] == self._statics.version:
-            response.headers["Cache-Control"] = _FOREVER
+            response.headers["Cache-Control"] = _IMMUTABLE
         response.enable_compression()
         return response
 

@@ -1,4 +1,4 @@
-"""What happened to a server: turns of its status, and what was asked and answered (pure)."""
+"""The timeline of a server: status changes and admission decisions (pure)."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any, Final, Literal
 
 from roadstead.console.formatting import reason_text
 
-SHOWN: Final = 40
+MAX_ENTRIES: Final = 40
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Happening:
-    """`status` is of a turn; `allowed`, `operation` and `subject` of an admission."""
+    """A status change with `status`, or a decision with `allowed`, `operation` and `subject`."""
 
     kind: Literal["status", "admission"]
     at: datetime.datetime
@@ -28,8 +28,8 @@ class Happening:
 def timeline(
     history: Iterable[Mapping[str, Any]], admissions: Iterable[Mapping[str, Any]]
 ) -> list[Happening]:
-    """Both together, newest first."""
-    turns = [
+    """Merge both, newest first."""
+    changes = [
         Happening(
             kind="status",
             at=each["at"],
@@ -38,7 +38,7 @@ def timeline(
         )
         for each in history
     ]
-    decided = [
+    decisions = [
         Happening(
             kind="admission",
             at=each["at"],
@@ -49,4 +49,4 @@ def timeline(
         )
         for each in admissions
     ]
-    return sorted((*turns, *decided), key=lambda each: each.at, reverse=True)[:SHOWN]
+    return sorted((*changes, *decisions), key=lambda each: each.at, reverse=True)[:MAX_ENTRIES]

@@ -9,14 +9,14 @@ from typing import Any, Final
 
 from roadstead.api.sizes import size_text
 from roadstead.console.formatting import MEGABYTE
-from roadstead.console.graphs import Graph, graph, tens, twos
+from roadstead.console.graphs import Graph, graph, round_up_binary, round_up_decimal
 
 HOURS: Final = (1, 6, 24, 168)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Window:
-    """The time that is shown."""
+    """The displayed time range."""
 
     hours: int
     since: datetime.datetime
@@ -25,7 +25,7 @@ class Window:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Titled:
-    """A graph with its heading; None where nothing was measured."""
+    """A graph with its title; None without measurements."""
 
     key: str
     title: str
@@ -33,7 +33,7 @@ class Titled:
 
 
 def window(hours: str, *, now: datetime.datetime | None = None) -> Window:
-    """The last hours, one of HOURS; the first where it is none."""
+    """Return a range of the last hours, one of HOURS; the first if `hours` is invalid."""
     until = now or datetime.datetime.now(datetime.UTC)
     chosen = int(hours) if hours in map(str, HOURS) else HOURS[0]
     return Window(hours=chosen, since=until - datetime.timedelta(hours=chosen), until=until)
@@ -42,14 +42,14 @@ def window(hours: str, *, now: datetime.datetime | None = None) -> Window:
 def graphs(
     server: Mapping[str, Any], samples: Sequence[Mapping[str, Any]], shown: Window
 ) -> list[Titled]:
-    """Memory against its limit, CPU, and tokens where there were any."""
+    """Return graphs of memory and its limit, CPU, and, if there are any, tokens."""
     limit = server["memory_limit_mb"]
     memory = graph(
         _points(samples, "memory_current_mb", MEGABYTE),
         since=shown.since,
         until=shown.until,
         text=lambda value: size_text(round(value)),
-        ceiling=twos,
+        ceiling=round_up_binary,
         limit=None if limit is None else limit * MEGABYTE,
     )
     cpu = graph(
@@ -57,20 +57,20 @@ def graphs(
         since=shown.since,
         until=shown.until,
         text=lambda value: f"{value:.2g} cores",
-        ceiling=tens,
+        ceiling=round_up_decimal,
     )
     speed = graph(
         _points(samples, "tokens_per_second"),
         since=shown.since,
         until=shown.until,
         text=lambda value: f"{value:.3g} tokens/s",
-        ceiling=tens,
+        ceiling=round_up_decimal,
     )
     found = [
         Titled(key="memory", title="Memory", graph=memory),
         Titled(key="cpu", title="CPU", graph=cpu),
     ]
-    return [*found, Titled(key="speed", title="Tokens a second", graph=speed)] if speed else found
+    return [*found, Titled(key="speed", title="Tokens per second", graph=speed)] if speed else found
 
 
 def _points(

@@ -31,7 +31,7 @@ from roadstead.ledger import tables
 from roadstead.ledger.epochs import KindView, current_epoch
 from roadstead.ledger.outbox import Outbox
 from roadstead.ledger.records import ObjectRecord
-from roadstead.ledger.resync import claim, resync
+from roadstead.ledger.resync import claim_database, resync
 from roadstead.ledger.row_projection import (
     PodsView,
     contract_record,
@@ -96,7 +96,7 @@ class LedgerFeed:
     def add_samples(self, samples: Iterable[UsageSample]) -> None:
         """Record usage samples, without those that repeat the last one."""
         records = map(usage_record, samples)
-        self._outbox.append([each for each in records if self._thinning.keeps(each)])
+        self._outbox.append([each for each in records if self._thinning.accept(each)])
 
     async def begin(self, connection: asyncpg.Connection) -> None:
         """Check that the database belongs to this cluster, and queue the rows that it lacks."""
@@ -104,7 +104,7 @@ class LedgerFeed:
         if system is None or not all(self._cache.listed(kind) for kind in (*KINDS, PODS)):
             message = "the cluster has not been listed yet"
             raise LedgerUnavailable(message, reason="ClusterNotListed")
-        await claim(connection, section(system, "metadata")["uid"])
+        await claim_database(connection, section(system, "metadata")["uid"])
         views = map(self._view, KINDS)
         self.epoch = await current_epoch(connection, views, known=self.epoch)
         for resource, table in KINDS.items():

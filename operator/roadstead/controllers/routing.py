@@ -82,7 +82,7 @@ class Routes:
 
     async def _probe(self, server_uuid: str) -> bool:
         """Probe once and report a new result; returns whether the server answered."""
-        found = await self.slots.run(lambda: self.probe.ask(server_uuid, now=self.clock()))
+        found = await self.slots.run(lambda: self.probe.check(server_uuid, now=self.clock()))
         known = self._followed[server_uuid]
         if found != known.last:
             known.last = found

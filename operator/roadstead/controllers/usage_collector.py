@@ -88,7 +88,7 @@ class Collector:
         labels: list[Labels],
     ) -> None:
         pod_samples = [self._sample(pod, heard) for pod in server.pods]
-        usage = self._book.take(server.uuid, pod_samples, known_max=server.known_max, now=now)
+        usage = self._book.record(server.uuid, pod_samples, known_max=server.known_max, now=now)
         if usage is None:
             return
         labels.append(server.labels)
@@ -102,8 +102,8 @@ class Collector:
     def _sample(self, pod: PodTarget, heard: Heard) -> PodSample:
         return PodSample(
             uid=pod.uid,
-            life=pod.life,
-            young=pod.started > self._started,
+            process_id=pod.life,
+            started_after_operator=pod.started > self._started,
             containers=heard.readings.get(pod.name, {}) if pod.name in heard.asked else None,
             llama=heard.llama.get(pod.uid),
         )

@@ -22,7 +22,7 @@ from roadstead.kube.resources import PODMETRICS, Resource
 from roadstead.usage import usage_metrics
 from roadstead.usage.cadvisor import Readings
 from roadstead.usage.kubelet import Identity, Kubelets
-from roadstead.usage.podmetrics import readings_of
+from roadstead.usage.podmetrics import parse_pod_metrics
 from roadstead.usage.readings import LlamaReading, PodName, Wanted
 from roadstead.usage.server_metrics import LlamaServers
 
@@ -158,7 +158,7 @@ class Rounds:
             self._listed = False
             return {}
         self._listed = True
-        return readings_of(items, wanted)
+        return parse_pod_metrics(items, wanted)
 
     async def _llama(
         self, servers: Iterable[ServerTarget], seconds: float

@@ -1,1 +1,1 @@
-"""Asking the gateway from outside, as a caller would."""
+"""Probes of the gateway from outside, as a caller."""

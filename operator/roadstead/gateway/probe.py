@@ -1,4 +1,4 @@
-"""One question through the gateway: does this server answer at its public path?"""
+"""Probes whether a server answers at its public path through the gateway."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from roadstead.tokens.gateway_keys import PROBE_SCHEME, GatewayKey
 TIMEOUT_SECONDS: Final = 10.0
 MAX_BODY: Final = 4096
 FORWARD_AUTH: Final = "roadstead"
-"""What forward auth names itself in the header Server of what it refuses."""
+"""The header Server in denials of forward auth."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Reached:
-    """What a probe came to; `reason` is CamelCase, `message` is for people."""
+    """The result of a probe; `reason` is CamelCase, `message` is for people."""
 
     answered: bool
     reason: str
@@ -31,7 +31,7 @@ class Reached:
 
 
 class GatewayProbe:
-    """Asks `https://<host>/<uuid>/health`, at an address that may be another than the host's."""
+    """Requests `https://<host>/<uuid>/health`, at an address that may differ from the host's."""
 
     def __init__(
         self, url: str, *, address: str, key: GatewayKey, session: aiohttp.ClientSession
@@ -43,12 +43,12 @@ class GatewayProbe:
 
     @classmethod
     def open(cls, url: str, *, address: str, ca_file: Path | None, key: GatewayKey) -> Self:
-        """With a session of its own; InvalidSettings where the authority can't be read."""
+        """Open a session; InvalidSettings if the CA file can't be read."""
         try:
             context = ssl.create_default_context(cafile=ca_file)
         except (OSError, ssl.SSLError) as error:
-            raise InvalidSettings(f"the gateway's authority {ca_file}: {error}") from None
-        # A pod of the gateway that goes takes its connections with it: each probe has a new one.
+            raise InvalidSettings(f"can't read the gateway's CA file {ca_file}: {error}") from None
+        # A terminated pod of the gateway breaks its connections: each probe opens a new one.
         connector = aiohttp.TCPConnector(ssl=context, force_close=True)
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
         session = aiohttp.ClientSession(connector=connector, timeout=timeout)
@@ -58,8 +58,8 @@ class GatewayProbe:
         """Close the session."""
         await self._session.close()
 
-    async def ask(self, server_uuid: str, *, now: int) -> Reached:
-        """One probe; never raises for what the gateway does. `now` is in seconds since 1970."""
+    async def check(self, server_uuid: str, *, now: int) -> Reached:
+        """Probe once; errors of the gateway are results. `now` is in seconds since 1970."""
         parts = urlsplit(self._url)
         credential = f"{PROBE_SCHEME} {self._key.probe(server_uuid, now=now)}"
         try:
@@ -75,7 +75,7 @@ class GatewayProbe:
                     answer.status, body, by=by, url=f"{self._url}/{server_uuid}"
                 )
         except aiohttp.ClientConnectorCertificateError as error:
-            message = f"{self._address} shows a certificate that is not trusted for "
+            message = f"the certificate of {self._address} is not trusted for "
             message += f"{parts.hostname}: {error.certificate_error}"
             return Reached(answered=False, reason="GatewayCertificate", message=message)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -84,32 +84,34 @@ class GatewayProbe:
 
 
 def interpret_response(status: int, body: bytes, *, by: str, url: str) -> Reached:
-    """What an answer of the gateway means (pure); `by` is its header Server."""
-    if status == HTTPStatus.OK and _of_llama(body):
+    """Interpret a response of the gateway (pure); `by` is its header Server."""
+    if status == HTTPStatus.OK and _is_healthy(body):
         return Reached(answered=True, reason="Answered", message=f"answers at {url}")
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return Reached(answered=True, reason="Answered", message=f"is busy at {url}")
     if status < HTTPStatus.BAD_REQUEST:
-        message = f"not the server but something else answers at {url} ({status})"
+        message = f"another application, not the server, answers at {url} ({status})"
         return Reached(answered=False, reason="NotRouted", message=message)
     if by == FORWARD_AUTH and status in (HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE):
-        message = f"forward auth can't judge requests for the server yet ({status})"
+        message = f"forward auth can't decide requests for the server yet ({status})"
         return Reached(answered=False, reason="AuthUnavailable", message=message)
     if status == HTTPStatus.NOT_FOUND:
-        message = f"the gateway has no route for {url}; its log says why it does not take it up"
+        message = f"the gateway has no route for {url}; its log has the reason"
         return Reached(answered=False, reason="NotRouted", message=message)
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        message = f"forward auth refuses the operator's probe with {status}: do both have the same "
-        return Reached(answered=False, reason="ProbeRefused", message=f"{message}gateway key?")
+        message = (
+            f"forward auth denies the operator's probe ({status}); check that both have the same "
+        )
+        return Reached(answered=False, reason="ProbeRefused", message=f"{message}gateway key")
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
-        message = f"the gateway gets no verdict of forward auth ({status})"
+        message = f"the gateway gets no response from forward auth ({status})"
         return Reached(answered=False, reason="AuthUnavailable", message=message)
     message = f"the gateway does not reach the server ({status})"
     return Reached(answered=False, reason="ServerNotReady", message=message)
 
 
-def _of_llama(body: bytes) -> bool:
-    """Whether this is what llama-server's /health says: `{"status":"ok"}`."""
+def _is_healthy(body: bytes) -> bool:
+    """Whether this is the response of llama-server's /health: `{"status":"ok"}`."""
     try:
         found = json.loads(body)
     except ValueError:

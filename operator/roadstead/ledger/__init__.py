@@ -1,1 +1,1 @@
-"""The ledger: what runs and what ran, in Postgres. Kubernetes is the truth, and it follows."""
+"""The ledger: a record of current and past objects in Postgres, derived from Kubernetes."""

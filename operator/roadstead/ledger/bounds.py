@@ -1,4 +1,4 @@
-"""The most that a column of the ledger holds, whatever an object or a request says."""
+"""Size limits of the ledger's columns, for values from objects and requests."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 MAX_TEXT: Final = 1024
-"""Characters of a text that has no bound of its own here."""
+"""Characters of a text without a limit in MAX_TEXTS."""
 MAX_TEXTS: Final[Mapping[str, int]] = {
     "name": 254,
     "namespace": 63,
@@ -17,15 +17,15 @@ MAX_TEXTS: Final[Mapping[str, int]] = {
     "status_message": 4096,
 }
 MAX_JSON: Final = 2**20
-"""Of a list or map: characters of its texts, and a few for each value."""
-_VALUE: Final = 8
-"""What a value takes besides its text."""
+"""Size limit of a list or map: characters of its texts, and _VALUE_SIZE for each value."""
+_VALUE_SIZE: Final = 8
+"""The size of a value, without its text."""
 
 
 def bounded(column: str, value: Any) -> Any:
-    """The value as it is stored: cut to the bound of its column, and without NUL in texts.
+    """Return the value to store: cut to the limit of its column, and without NUL in texts.
 
-    Of a list or map, what is beyond the bound is left out.
+    Items of a list or map beyond the limit are dropped.
     """
     if isinstance(value, str):
         return _cut(_storable(value), MAX_TEXTS.get(column, MAX_TEXT))
@@ -33,13 +33,13 @@ def bounded(column: str, value: Any) -> Any:
 
 
 class _Room:
-    """What is left for a list or map."""
+    """The remaining size of a list or map."""
 
     def __init__(self, size: int) -> None:
         self._left = size
 
     def fit(self, value: Any) -> Any:
-        """The value, as much of it as there is room for."""
+        """Return as much of the value as fits."""
         if isinstance(value, str):
             text = _cut(_storable(value), max(1, self._left))
             self._left -= len(text)
@@ -51,12 +51,12 @@ class _Room:
         return value
 
     def _take(self) -> bool:
-        self._left -= _VALUE
+        self._left -= _VALUE_SIZE
         return self._left > 0
 
 
 def _storable(text: str) -> str:
-    """Postgres keeps no NUL in a text."""
+    """Replace NUL, which Postgres can't store in a text."""
     return text.replace("\x00", "\ufffd")
 
 

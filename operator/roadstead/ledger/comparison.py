@@ -1,4 +1,4 @@
-"""What differs between the cluster and the ledger: pure."""
+"""Differences between the cluster and the ledger (pure)."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from roadstead.api.raw import Raw
 from roadstead.ledger.records import ObjectRecord, key_of, row
 
 _NOT_COMPARED: Final = frozenset({"updated_at", "resource_version", "pods_version"})
-"""When and from which version a row was written: not what it says."""
+"""When and from which version a row was written, not its content."""
 _TIMES: Final = frozenset({"created_at", "started_at", "expires_at", "deleted_at"})
-_SHOWN: Final = 60
+_MAX_SHOWN: Final = 60
 
 
 def differences(
     desired: Iterable[ObjectRecord], stored: Mapping[str, Raw], *, kind: str
 ) -> Iterator[str]:
-    """A line for each field that differs, and for each row that is missing or too many.
+    """Yield a line for each field that differs, and for each missing or extra row.
 
-    `stored` are the rows of one table that are not deleted, as JSON, by key.
+    `stored` has the live rows of one table, as JSON, by key.
     """
     seen = set()
     for record in desired:
@@ -29,14 +29,14 @@ def differences(
         if found is None:
             yield f"{kind} {_name(record)}: is not in the ledger"
             continue
-        for column, ours, theirs in _unlike(record, found):
-            said = f"{column} is {ours} in the cluster, {theirs} in the ledger"
-            yield f"{kind} {_name(record)}: {said}"
+        for column, ours, theirs in _changed_columns(record, found):
+            difference = f"{column} is {ours} in the cluster, {theirs} in the ledger"
+            yield f"{kind} {_name(record)}: {difference}"
     for key in sorted(stored.keys() - seen):
         yield f"{kind} {_title(stored[key])}: is in the ledger, not in the cluster"
 
 
-def _unlike(record: ObjectRecord, found: Raw) -> Iterator[tuple[str, str, str]]:
+def _changed_columns(record: ObjectRecord, found: Raw) -> Iterator[tuple[str, str, str]]:
     for column, ours in row(record).items():
         if column in _NOT_COMPARED:
             continue
@@ -53,7 +53,7 @@ def _comparable(column: str, value: Any) -> Any:
 
 def _short(value: Any) -> str:
     text = str(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
 
 
 def _name(record: ObjectRecord) -> str:

@@ -1,4 +1,4 @@
-"""One connection to Postgres, with its errors turned into ours."""
+"""Connections to Postgres, and the translation of their errors."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from roadstead.ledger.dsn import EXAMPLE, parse_dsn
 
 CONNECT_SECONDS: Final = 5.0
 STATEMENT_SECONDS: Final = 30.0
-TRANSACTION_SILENCE_SECONDS: Final = 30.0
-"""How long Postgres bears a transaction in which it is asked nothing."""
+IDLE_TRANSACTION_SECONDS: Final = 30.0
+"""How long a transaction may be idle before Postgres ends it."""
 
-_PASSING: Final = (
+_TRANSIENT: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     asyncpg.CannotConnectNowError,
@@ -27,11 +27,11 @@ _PASSING: Final = (
     asyncpg.InsufficientResourcesError,
     asyncpg.TransactionRollbackError,
     asyncpg.IdleInTransactionSessionTimeoutError,
-    # What asyncpg makes of that error where it comes between two statements.
+    # asyncpg raises this for the same error between two statements.
     asyncpg.InternalClientError,
     asyncpg.LockNotAvailableError,
     asyncpg.ReadOnlySQLTransactionError,
-    # A Secret that is being changed, a database that is being made.
+    # A Secret that is being rotated, a database that is being created.
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
     OSError,
@@ -41,9 +41,9 @@ _UNMIGRATED: Final = (asyncpg.UndefinedTableError, asyncpg.UndefinedFunctionErro
 
 
 async def connect(dsn_file: Path) -> asyncpg.Connection:
-    """A connection by the DSN in a file, which is read each time: a mounted Secret changes.
+    """Connect with the DSN in a file, which is read each time: a mounted Secret changes.
 
-    Raises LedgerUnavailable; LedgerError for a DSN that is none.
+    Raises LedgerUnavailable; LedgerError for an invalid DSN.
     """
     try:
         text = dsn_file.read_text().strip()  # noqa: ASYNC240 - a mounted file of one line
@@ -55,7 +55,7 @@ async def connect(dsn_file: Path) -> asyncpg.Connection:
         context = dsn.tls.context(dsn_file.parent)
     except LedgerError as error:
         raise LedgerError(f"{dsn_file}: {error}", reason=error.reason) from None
-    with translate_errors(), _encrypting():
+    with translate_errors(), _translate_tls_errors():
         try:
             return await asyncpg.connect(
                 dsn.url,
@@ -65,37 +65,37 @@ async def connect(dsn_file: Path) -> asyncpg.Connection:
                 server_settings=dict(dsn.settings),
             )
         except ssl.SSLError:
-            # A certificate that does not hold is a ValueError too.
+            # An invalid certificate is a ValueError too.
             raise
         except (ValueError, asyncpg.ClientConfigurationError):
-            message = f"{dsn_file} is no DSN such as {EXAMPLE}"
+            message = f"invalid DSN in {dsn_file}: expected a URL such as {EXAMPLE}"
             raise LedgerError(message, reason="DsnInvalid") from None
 
 
 @contextlib.contextmanager
-def _encrypting() -> Iterator[None]:
-    """Tell of TLS what would pass for a server that is away, or for a DSN that is none."""
+def _translate_tls_errors() -> Iterator[None]:
+    """Report TLS errors as such, not as an unavailable server or an invalid DSN."""
     try:
         yield
     except ssl.SSLCertVerificationError as error:
         message = (
-            f"Postgres's certificate is refused: {error.verify_message}. The DSN's sslrootcert "
-            "names the file of the authority, and its host is one that the certificate has"
+            f"Postgres's certificate is not trusted: {error.verify_message}. Check that the DSN's "
+            "sslrootcert is the CA file, and that the certificate covers the DSN's host"
         )
         raise LedgerUnavailable(message, reason="CertificateRefused") from None
     except ssl.SSLError as error:
-        message = f"no TLS with Postgres: {error.reason or type(error).__name__}"
+        message = f"TLS with Postgres failed: {error.reason or type(error).__name__}"
         raise LedgerUnavailable(message, reason="TlsFailed") from None
     except ConnectionError as error:
         if "SSL upgrade" not in str(error):
             raise
-        message = "Postgres takes no TLS, which the DSN's sslmode asks for"
+        message = "Postgres does not support TLS, which the DSN's sslmode requires"
         raise LedgerUnavailable(message, reason="TlsUnavailable") from None
 
 
 @contextlib.asynccontextmanager
 async def connected(dsn_file: Path) -> AsyncIterator[asyncpg.Connection]:
-    """A connection that is closed on the way out, within a moment even if nobody answers."""
+    """A connection that is closed on exit, within 2 s even without a response."""
     connection = await connect(dsn_file)
     try:
         yield connection
@@ -104,51 +104,49 @@ async def connected(dsn_file: Path) -> AsyncIterator[asyncpg.Connection]:
 
 
 async def close(connection: asyncpg.Connection) -> None:
-    """Close it, by force where the server doesn't answer or the caller is cancelled."""
+    """Close it; terminate it if the server doesn't answer or the caller is cancelled."""
     try:
         await connection.close(timeout=2)
     except asyncio.CancelledError:
         connection.terminate()
         if _is_cancelled():
             raise
-    except _PASSING:
+    except _TRANSIENT:
         connection.terminate()
 
 
 def _is_cancelled() -> bool:
-    """Whether the caller itself is cancelled: asyncpg also raises that for a connection it lost."""
+    """Whether the caller itself is cancelled: asyncpg also raises it for lost connections."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 
 
 @contextlib.asynccontextmanager
 async def transaction(
-    connection: asyncpg.Connection, *, silence: float = TRANSACTION_SILENCE_SECONDS
+    connection: asyncpg.Connection, *, idle_seconds: float = IDLE_TRANSACTION_SECONDS
 ) -> AsyncIterator[None]:
-    """A transaction that Postgres itself gives up after `silence` seconds without a statement.
+    """A transaction that Postgres ends after `idle_seconds` without a statement.
 
-    One whose client went with its node would hold its rows for as long as TCP waits: hours.
+    If the client's node fails, its rows would otherwise stay locked until TCP times out: hours.
     """
     async with connection.transaction():
-        milliseconds = round(1000 * silence)
+        milliseconds = round(1000 * idle_seconds)
         await connection.execute(f"SET LOCAL idle_in_transaction_session_timeout = {milliseconds}")
         yield
 
 
 @contextlib.contextmanager
 def translate_errors() -> Iterator[None]:
-    """Turn what asyncpg and the network raise within it into LedgerError and LedgerUnavailable.
+    """Raise errors of asyncpg and of the network as LedgerError and LedgerUnavailable.
 
-    The server's own messages are not passed on: they may quote values.
+    Messages of the server are not included: they may quote values.
     """
     try:
         yield
     except _UNMIGRATED:
-        message = (
-            "the database has no such table or function: `roadstead ledger migrate` makes them"
-        )
+        message = "the database lacks a table or function: run `roadstead ledger migrate`"
         raise LedgerUnavailable(message, reason="SchemaMissing") from None
-    except _PASSING as error:
+    except _TRANSIENT as error:
         name = type(error).__name__
         raise LedgerUnavailable(f"Postgres does not answer: {name}", reason=name) from None
     except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
@@ -157,5 +155,5 @@ def translate_errors() -> Iterator[None]:
         raise RowRefused(message, reason=name) from None
     except asyncpg.PostgresError as error:
         name = type(error).__name__
-        message = f"Postgres refuses it: {name} ({error.sqlstate})"
+        message = f"Postgres refuses the statement: {name} ({error.sqlstate})"
         raise LedgerError(message, reason=name) from None

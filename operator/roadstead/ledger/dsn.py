@@ -1,7 +1,7 @@
-"""The ledger's DSN: a URL as libpq has it. What asyncpg does not know is translated, or refused.
+"""Parses the ledger's DSN, a URL of libpq; translates or refuses what asyncpg does not support.
 
-asyncpg sends every parameter that it does not know to Postgres as a setting, and looks for the
-authority of Postgres's certificate in the home directory, which no pod has.
+asyncpg sends unknown parameters to Postgres as settings, and reads the CA file from the home
+directory, which pods don't have.
 Source: PostgreSQL's documentation, "Connection Strings" and "Parameter Key Words".
 """
 
@@ -25,7 +25,7 @@ _SECONDS: Final = re.compile(r"[0-9]{1,6}")
 _PASSED: Final = frozenset(
     {"host", "port", "user", "password", "dbname", "target_session_attrs", "sslnegotiation"}
 )
-"""What asyncpg reads as libpq does."""
+"""Parameters that asyncpg reads as libpq does."""
 _WITHOUT_EFFECT: Final[Mapping[str, frozenset[str]]] = {
     "channel_binding": frozenset({"prefer", "disable"}),
     "gssencmode": frozenset({"prefer", "disable"}),
@@ -34,19 +34,19 @@ _WITHOUT_EFFECT: Final[Mapping[str, frozenset[str]]] = {
     "sslcompression": frozenset({"0"}),
     "sslsni": frozenset({"1"}),
 }
-"""By name, the values that change nothing."""
+"""By name, the values without effect."""
 _ADVICE: Final[Mapping[str, str]] = {
-    "channel_binding": "write sslmode=verify-full instead: the driver can't bind channels",
-    "gssencmode": "write sslmode=verify-full instead: the driver knows no GSSAPI",
-    "client_encoding": "leave it out: it is always UTF8",
-    "hostaddr": "write the address in the place of the host",
+    "channel_binding": "write sslmode=verify-full instead: the driver lacks channel binding",
+    "gssencmode": "write sslmode=verify-full instead: the driver does not support GSSAPI",
+    "client_encoding": "remove it: the encoding is always UTF8",
+    "hostaddr": "write the address as the host",
     "passfile": "write the password in the URL",
-    "service": "write what the service file has in the URL",
-    "sslcrl": "leave it out: lists of revoked certificates are not read",
-    "sslcrldir": "leave it out: lists of revoked certificates are not read",
+    "service": "write the settings of the service file in the URL",
+    "sslcrl": "remove it: revocation lists are not read",
+    "sslcrldir": "remove it: revocation lists are not read",
 }
-_NEEDLESS: Final = "leave it out"
-_OF_LIBPQ: Final = frozenset(
+_DEFAULT_ADVICE: Final = "remove it"
+_UNSUPPORTED: Final = frozenset(
     {
         *("gssdelegation", "gsslib", "krbsrvname", "require_auth", "requirepeer", "servicefile"),
         *("keepalives", "keepalives_count", "keepalives_idle", "keepalives_interval"),
@@ -56,24 +56,24 @@ _OF_LIBPQ: Final = frozenset(
         *("sslkeylogfile", "sslsni", "tcp_user_timeout"),
     }
 )
-"""Others that it knows, and nothing comes of here."""
+"""Other parameters of libpq, which are not supported."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Dsn:
-    """Where the ledger is, and how it is reached."""
+    """The ledger's address, and how to connect."""
 
     url: str = dataclasses.field(repr=False)
-    """With the password, and with what asyncpg reads itself."""
+    """With the password, and the parameters that asyncpg reads."""
     tls: Tls
     settings: Mapping[str, str]
-    """Postgres's own, for the session."""
+    """Postgres's settings for the session."""
     connect_seconds: float | None
-    """The longest that a connection may take; None where the DSN does not say."""
+    """The timeout of connecting; None if the DSN has none."""
 
 
 def parse_dsn(text: str) -> Dsn:
-    """The DSN in a text. LedgerError (`DsnInvalid`) says what to write, and never quotes it."""
+    """Parse a DSN. LedgerError (`DsnInvalid`) says what to write, and never quotes it."""
     _check_form(text)
     address, _, query = text.partition("?")
     given = dict(parse_qsl(query, keep_blank_values=True))
@@ -89,27 +89,27 @@ def parse_dsn(text: str) -> Dsn:
 
 
 def invalid(message: str) -> LedgerError:
-    """Of a DSN that is none."""
+    """The error of an invalid DSN."""
     return LedgerError(message, reason="DsnInvalid")
 
 
 def _check_form(text: str) -> None:
     if text.startswith("jdbc:"):
-        raise invalid(f"the DSN is one for Java: write {EXAMPLE}")
+        raise invalid(f"the DSN is a JDBC URL: write {EXAMPLE}")
     if _KEYWORDS.match(text):
-        raise invalid(f"the DSN has libpq's form of keywords and values: write {EXAMPLE}")
+        raise invalid(f"the DSN is in libpq's keyword/value format: write {EXAMPLE}")
     scheme = _SCHEME.match(text)
     if scheme is None:
-        raise invalid(f"the DSN is no URL: write {EXAMPLE}")
-    if _is_cut_short(text[scheme.end() :]):
+        raise invalid(f"the DSN is not a URL: write {EXAMPLE}")
+    if _has_unescaped_character(text[scheme.end() :]):
         raise invalid(
-            "the DSN can't be taken apart: in the user's name and the password, write "
+            "the DSN is ambiguous: in the user's name and the password, write "
             "@ : / ? # % as %40 %3A %2F %3F %23 %25"
         )
 
 
-def _is_cut_short(rest: str) -> bool:
-    """Whether a character of the password ends the part that it stands in."""
+def _has_unescaped_character(rest: str) -> bool:
+    """Whether an unescaped character in the user or password ends the authority."""
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
     after = rest[len(authority) :]
     named = re.match(r"[^?#]*", after)
@@ -128,12 +128,12 @@ def _check_parameter(name: str, value: str) -> None:
         return
     if value in _WITHOUT_EFFECT.get(name, ()) or name == "fallback_application_name":
         return
-    if name in _ADVICE or name in _OF_LIBPQ or name in _WITHOUT_EFFECT:
-        advice = _ADVICE.get(name, _NEEDLESS)
+    if name in _ADVICE or name in _UNSUPPORTED or name in _WITHOUT_EFFECT:
+        advice = _ADVICE.get(name, _DEFAULT_ADVICE)
         raise invalid(f"the DSN's parameter {name} is not supported: {advice}")
     raise invalid(
-        f"the DSN's parameter {name[:40]!r} is none of libpq's: a setting of Postgres is written "
-        "as options=-c%20name%3Dvalue"
+        f"the DSN's parameter {name[:40]!r} is not a parameter of libpq: write a setting of "
+        "Postgres as options=-c%20name%3Dvalue"
     )
 
 
@@ -145,6 +145,8 @@ def _settings(given: Mapping[str, str]) -> dict[str, str]:
 
 def _seconds(text: str) -> float | None:
     if not _SECONDS.fullmatch(text):
-        raise invalid("the DSN's connect_timeout is no number of seconds: write, say, 5")
-    # Zero is without a bound, and one second is two, for libpq.
+        raise invalid(
+            "the DSN's connect_timeout is not a number of seconds: write a number such as 5"
+        )
+    # For libpq, 0 is no timeout, and 1 second is 2.
     return max(float(text), 2.0) if int(text) else None

@@ -1,4 +1,4 @@
-"""The epoch of the ledger's rows: a new one begins where the cluster's state went back."""
+"""The epoch of the ledger's rows: a new one starts when the cluster's state was restored."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ logger = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class KindView:
-    """What the cluster has of one kind."""
+    """The objects of one kind in the cluster."""
 
     table: Table
     records: Sequence[ObjectRecord]
-    """Of every object, at least as new as the version `listed`."""
+    """All objects, at least as new as the version `listed`."""
     listed: int
     current: Callable[[], Awaitable[int]]
-    """Asks for the version that the kind is at now."""
+    """Returns the current version of the kind."""
 
 
 async def current_epoch(
     connection: asyncpg.Connection, kinds: Iterable[KindView], *, known: int
 ) -> int:
-    """The epoch to write in: a new one where rows are of a state that the cluster went back from.
+    """Return the epoch to write: a new one if rows are newer than the restored cluster.
 
-    `known` is that of earlier connections: a database restored from a backup may be behind it.
+    `known` is the epoch of earlier connections: a database restored from a backup may be older.
     """
     with translate_errors():
         stored = await connection.fetchval("SELECT coalesce(max(epoch), 0) FROM ledger_epochs")
     epoch = max(int(stored), known)
     for kind in kinds:
-        if await _went_back(connection, kind, epoch):
+        if await _is_newer_than_cluster(connection, kind, epoch):
             epoch += 1
             logger.warning(
-                "%s has rows of a state that the cluster went back from, as by a restore of etcd: "
-                "all are written anew, in epoch %d",
+                "%s has rows that are newer than the cluster's state, as after a restore of etcd; "
+                "writing all rows again, in epoch %d",
                 kind.table.name,
                 epoch,
             )
@@ -53,13 +53,15 @@ async def current_epoch(
     return epoch
 
 
-async def _went_back(connection: asyncpg.Connection, kind: KindView, epoch: int) -> bool:
+async def _is_newer_than_cluster(
+    connection: asyncpg.Connection, kind: KindView, epoch: int
+) -> bool:
     keys = [key_of(each) for each in kind.records]
     versions = [each.resource_version for each in kind.records]
     with translate_errors():
         highest = await connection.fetchval(highest_version_sql(kind.table), epoch)
-        wrong = await connection.fetchval(
+        contradicted = await connection.fetchval(
             contradiction_sql(kind.table), epoch, keys, versions, kind.listed
         )
-    # Asked for after the rows were read: it is at least as high as all that was written by then.
-    return bool(wrong) or highest > await kind.current()
+    # Read after the rows, so that it is at least as high as theirs unless etcd was restored.
+    return bool(contradicted) or highest > await kind.current()

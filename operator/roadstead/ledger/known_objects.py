@@ -1,4 +1,4 @@
-"""What the ledger knows of objects in the store: those of Models that are gone, too."""
+"""Finds objects in the store by the ledger's rows, including those of deleted Models."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from roadstead.api.location import StoreLocation
 from roadstead.errors import LedgerUnavailable
 from roadstead.ledger.database import connected, translate_errors
 
-SECONDS: Final = 3.0
-"""A Model that comes waits no longer for what the ledger may know."""
+QUERY_SECONDS: Final = 3.0
+"""How long a new Model waits for the ledger."""
 
 _KNOWN: Final = """
 SELECT minio_endpoint, minio_bucket, minio_path, file_size_bytes
@@ -25,7 +25,7 @@ ORDER BY deleted_at DESC NULLS FIRST LIMIT 5
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class KnownObject:
-    """An object that was verified once; the store has to be asked whether it is there still."""
+    """An object that was verified once, and may no longer exist in the store."""
 
     location: StoreLocation
     size: int
@@ -34,12 +34,12 @@ class KnownObject:
 async def known_objects(
     dsn_file: Path, *, endpoint: str, sha256: str, name: str
 ) -> list[KnownObject]:
-    """Objects of one store with this digest; of a Model of this name where the digest is empty.
+    """Return objects of one store with this digest, or, if it is empty, of a Model of this name.
 
-    Raises LedgerError, after SECONDS at the latest.
+    Raises LedgerError, after QUERY_SECONDS at the latest.
     """
     try:
-        async with asyncio.timeout(SECONDS), connected(dsn_file) as connection:
+        async with asyncio.timeout(QUERY_SECONDS), connected(dsn_file) as connection:
             with translate_errors():
                 rows = await connection.fetch(_KNOWN, endpoint, sha256, name)
     except TimeoutError:

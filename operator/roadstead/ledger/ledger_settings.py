@@ -1,4 +1,4 @@
-"""Settings of whoever writes the ledger."""
+"""Settings of the processes that write the ledger."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from roadstead.settings import EnvReader
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LedgerSettings:
-    """Where the ledger is: a file with its DSN, read at each connection."""
+    """The file with the ledger's DSN, read for each connection, and the retention."""
 
     dsn_file: Path
     retention: Retention
 
     @classmethod
     def read(cls, env: EnvReader) -> Self | None:
-        """None without a DSN file: there is no ledger."""
+        """Read the environment; None without a DSN file, which disables the ledger."""
         if not env.text("ROADSTEAD_LEDGER_DSN_FILE", ""):
             return None
         return cls(

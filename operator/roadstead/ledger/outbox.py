@@ -1,4 +1,4 @@
-"""What is not written yet: the latest state of each object, and the last so many other rows."""
+"""Unwritten records: the latest state of each object, and a limited number of other rows."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from roadstead.ledger.records import AdmissionRecord, ObjectRecord, Record, Usag
 from roadstead.ledger.tables import TABLES
 
 ROWS_KEPT: Final = 50_000
-"""Rows of one table that follow no object, while Postgres is away; the oldest are dropped."""
+"""Limit for each table of samples and admissions; the oldest rows are dropped."""
 
 _T = TypeVar("_T")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Waiting(Generic[_T]):
-    """A record, and since when the first of its state has waited (by the outbox's clock)."""
+    """A record, and when the first unwritten state of its object was added (outbox's clock)."""
 
     record: _T
     since: float
@@ -31,9 +31,9 @@ Batch = list[Waiting[Record]]
 
 
 class Outbox:
-    """Bounded by the number of objects and by ROWS_KEPT, whatever happens to Postgres.
+    """Bounded by the number of objects and by ROWS_KEPT, even while Postgres is unavailable.
 
-    `changed` is set when something was put in.
+    `changed` is set when a record is added.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -45,20 +45,20 @@ class Outbox:
         self.changed = asyncio.Event()
 
     def put(self, record: ObjectRecord) -> None:
-        """The state of an object takes the place of an older one that waits."""
+        """Add the state of an object, replacing an older unwritten one."""
         before = self._objects.get(key_of(record))
         newest = record if before is None else _newer(before.record, record)
         self._place(newest, self._clock() if before is None else before.since)
         self.changed.set()
 
     def append(self, rows: Iterable[UsageRecord | AdmissionRecord]) -> None:
-        """Rows of their own; beyond ROWS_KEPT the oldest go."""
+        """Add samples or admissions; beyond ROWS_KEPT the oldest are dropped."""
         for record in rows:
             self._add(Waiting(record=record, since=self._clock()), first=False)
         self.changed.set()
 
     def take(self, limit: int) -> Batch:
-        """The longest waiting, at most so many of each kind; they are no longer in here."""
+        """Remove and return the longest waiting: up to `limit` objects, and rows of each table."""
         batch: Batch = []
         while self._objects and len(batch) < limit:
             _, each = self._objects.popitem(last=False)
@@ -68,8 +68,8 @@ class Outbox:
         self.changed.clear()
         return batch
 
-    def back(self, batch: Batch) -> None:
-        """What could not be written waits again, where nothing newer took its place."""
+    def put_back(self, batch: Batch) -> None:
+        """Add an unwritten batch again; newer states of objects stay."""
         for each in reversed(batch):
             if isinstance(each.record, UsageRecord | AdmissionRecord):
                 self._add(each, first=True)
@@ -78,13 +78,13 @@ class Outbox:
                 self._place(now.record if now else each.record, each.since)
 
     def oldest(self) -> float:
-        """Seconds that the longest waiting has waited; 0 where nothing does."""
+        """Return how many seconds the longest waiting record has waited; 0 if none waits."""
         heads = [queue[0].since for queue in self._rows.values() if queue]
         heads += [each.since for each in self._objects.values()]
         return max(0.0, self._clock() - min(heads)) if heads else 0.0
 
     def counts(self) -> dict[type[Record], int]:
-        """How many wait, by kind of record."""
+        """Return the number of unwritten records, by kind."""
         found: dict[type[Record], int] = {kind: len(queue) for kind, queue in self._rows.items()}
         for each in self._objects.values():
             found[type(each.record)] = found.get(type(each.record), 0) + 1
@@ -107,7 +107,7 @@ class Outbox:
 
 
 def _newer(one: ObjectRecord, other: ObjectRecord) -> ObjectRecord:
-    """The later state; of two of one version the second, unless the first is of one deleted."""
+    """Return the later state; of equal versions the second, unless the first is a deletion."""
     if one.deleted_at is not None and other.deleted_at is None:
         return one
     return one if one.resource_version > other.resource_version else other

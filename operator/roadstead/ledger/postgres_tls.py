@@ -1,4 +1,4 @@
-"""TLS to Postgres: what a DSN says of it, and the context that comes of it.
+"""TLS to Postgres: the parameters of a DSN, and the SSL context for them.
 
 Source: PostgreSQL's documentation, "SSL Support" of libpq.
 """
@@ -27,7 +27,7 @@ PARAMETERS: Final = frozenset(
 )
 SYSTEM: Final = "system"
 _PROTOCOL: Final = "postgresql"
-"""What the client says it speaks (ALPN): Postgres 17 refuses others."""
+"""The ALPN protocol: Postgres 17 refuses others."""
 _VERSIONS: Final[Mapping[str, ssl.TLSVersion]] = {
     "": ssl.TLSVersion.TLSv1_2,
     "TLSv1.2": ssl.TLSVersion.TLSv1_2,
@@ -56,11 +56,11 @@ _OPTIONAL: Final[Mapping[Mode, Optional]] = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Tls:
-    """What a DSN says of TLS. Files are beside the DSN's, unless their paths are absolute."""
+    """A DSN's TLS parameters. Relative paths of files are relative to the DSN's file."""
 
     mode: Mode
     root: str
-    """Whose certificates count: a file; `system` and empty are the system's authorities."""
+    """The CA file; `system` and empty mean the system's authorities."""
     certificate: str
     key: str
     password: str = dataclasses.field(repr=False)
@@ -69,13 +69,13 @@ class Tls:
 
     @classmethod
     def parse(cls, given: Mapping[str, str]) -> Tls:
-        """By the DSN's parameters; LedgerError (`DsnInvalid`) for what can't be kept."""
+        """Parse the DSN's parameters; LedgerError (`DsnInvalid`) for contradictions."""
         mode, root = _mode(given.get("sslmode", "")), given.get("sslrootcert", "")
         files = [name for name in ("sslrootcert", "sslcert", "sslkey") if given.get(name)]
         if files and mode in _OPTIONAL:
             raise _invalid(f"{files[0]} has no effect with sslmode={mode}: write verify-full")
         if root == SYSTEM and mode is not Mode.VERIFY_FULL:
-            raise _invalid(f"sslrootcert=system and sslmode={mode}: write sslmode=verify-full")
+            raise _invalid(f"sslrootcert=system with sslmode={mode}: write sslmode=verify-full")
         if root and mode is Mode.REQUIRE:
             mode = Mode.VERIFY_CA
         return cls(
@@ -89,9 +89,9 @@ class Tls:
         )
 
     def context(self, folder: Path) -> ssl.SSLContext | Optional:
-        """For asyncpg's `ssl`; the mode itself where TLS is no must.
+        """Return the value for asyncpg's `ssl`: a context, or the mode if TLS is optional.
 
-        LedgerError (`DsnInvalid`) for a file that is not there or holds something else.
+        LedgerError (`DsnInvalid`) for a missing or invalid file.
         """
         if self.mode in _OPTIONAL:
             return _OPTIONAL[self.mode]
@@ -129,7 +129,7 @@ def _mode(text: str) -> Mode:
     try:
         return Mode(text or Mode.PREFER)
     except ValueError:
-        raise _invalid(f"sslmode is none of {', '.join(Mode)}") from None
+        raise _invalid(f"sslmode is invalid: expected one of {', '.join(Mode)}") from None
 
 
 def _version(
@@ -137,13 +137,13 @@ def _version(
 ) -> ssl.TLSVersion:
     text = given.get(name, "")
     if text not in _VERSIONS:
-        raise _invalid(f"{name} is neither TLSv1.2 nor TLSv1.3")
+        raise _invalid(f"{name} is invalid: expected TLSv1.2 or TLSv1.3")
     return _VERSIONS[text] if text else otherwise
 
 
 def _unreadable(name: str, path: Path, error: OSError, form: str) -> LedgerError:
     if isinstance(error, ssl.SSLError):
-        return _invalid(f"{name}: {path} does not hold {form}")
+        return _invalid(f"{name}: {path} does not contain {form}")
     return _invalid(f"{name}: {path} can't be read: {error.strerror}")
 
 

@@ -1,4 +1,4 @@
-"""The rows that follow the objects of the cluster; a field is a column of its table."""
+"""The rows of the ledger's tables; each field is a column."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from roadstead.ledger.bounds import bounded
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ServerRecord:
-    """A ModelServe, of `server_records`; times are RFC 3339, None where there is none."""
+    """A ModelServe, in `server_records`; times are RFC 3339."""
 
     server_uuid: str
     model_uuid: str | None
@@ -40,12 +40,12 @@ class ServerRecord:
     generation: int
     resource_version: int
     pods_version: int
-    """Of the pods' view that `pod_names` is from: that of a list, or of a later event."""
+    """The version of the list or event of pods that `pod_names` is from."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ModelRecord:
-    """A Model, of `model_records`."""
+    """A Model, in `model_records`."""
 
     uuid: str
     model_name: str
@@ -74,7 +74,7 @@ class ModelRecord:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ContractRecord:
-    """A ResourceContract, of `contract_records`."""
+    """A ResourceContract, in `contract_records`."""
 
     uuid: str
     name: str
@@ -93,7 +93,7 @@ class ContractRecord:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class UsageRecord:
-    """What a server used at a moment, of `usage_samples`; also its latest in `server_records`."""
+    """A usage sample, in `usage_samples`; the latest is also in `server_records`."""
 
     server_uuid: str
     sampled_at: str
@@ -107,7 +107,7 @@ class UsageRecord:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AdmissionRecord:
-    """What a webhook answered, of `admission_records`."""
+    """An admission decision, in `admission_records`."""
 
     request_uid: str
     decided_at: str
@@ -124,15 +124,15 @@ class AdmissionRecord:
 
 
 ObjectRecord = ServerRecord | ModelRecord | ContractRecord
-"""A row that follows an object, and outlives it."""
+"""A row of an object, which stays after the object is deleted."""
 Record = ObjectRecord | UsageRecord | AdmissionRecord
 
 
 def key_of(record: ObjectRecord) -> str:
-    """The UID of the object."""
+    """Return the UID of the object."""
     return record.server_uuid if isinstance(record, ServerRecord) else record.uuid
 
 
 def row(record: Record) -> dict[str, Any]:
-    """The columns and their values, for JSON: none is larger than its bound."""
+    """Return the columns and their values for JSON, cut to their limits."""
     return {name: bounded(name, value) for name, value in vars(record).items()}

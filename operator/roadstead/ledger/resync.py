@@ -1,4 +1,4 @@
-"""Making the ledger equal to the cluster: what it missed is written, what is gone is marked."""
+"""Compares the ledger with the cluster: finds missing rows, marks deleted ones."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from roadstead.ledger.records import ObjectRecord, ServerRecord, key_of
 from roadstead.ledger.tables import Table, live_versions_sql, mark_deleted_sql
 
 
-async def claim(connection: asyncpg.Connection, cluster_uid: str) -> None:
-    """Make the database this cluster's, once; LedgerError where it is another one's.
+async def claim_database(connection: asyncpg.Connection, cluster_uid: str) -> None:
+    """Bind the database to this cluster; LedgerError if it belongs to another one.
 
-    Another cluster's operator would take every object of this one for deleted.
+    Otherwise the operator of the other cluster would mark every object of this one as deleted.
     """
     with translate_errors():
         await connection.execute(
@@ -25,8 +25,8 @@ async def claim(connection: asyncpg.Connection, cluster_uid: str) -> None:
         found = await connection.fetchval("SELECT cluster_uid::text FROM ledger_cluster")
     if found != cluster_uid:
         message = (
-            f"the database keeps the records of another cluster (its kube-system has the UID "
-            f"{found}, this one's {cluster_uid}): give each cluster a database of its own"
+            f"the database belongs to another cluster (UID of kube-system there: {found}, here: "
+            f"{cluster_uid}): use a separate database for each cluster"
         )
         raise LedgerError(message, reason="OtherCluster")
 
@@ -39,11 +39,11 @@ async def resync(
     gone_at: Callable[[str], int],
     epoch: int = 0,
 ) -> list[ObjectRecord]:
-    """The records that the table lacks or has an older state of; those gone are marked deleted.
+    """Return the records that the table lacks or has older states of; mark deleted ones.
 
-    `desired` is every object of the kind. `gone_at` tells of any other UID up to which version it
-    is known not to be there: a row that is newer than that is none of ours to end. Rows of an
-    epoch before `epoch` are old, whatever their version.
+    `desired` has every object of the kind. `gone_at` returns, for any other UID, the latest version
+    at which it is known not to exist: newer rows are not marked. Rows of an earlier epoch are old
+    at any version.
     """
     with translate_errors():
         rows = await connection.fetch(live_versions_sql(table))
@@ -52,19 +52,19 @@ async def resync(
         for row in rows
         if row["epoch"] >= epoch
     }
-    late, seen = [], set()
+    outdated, seen = [], set()
     for record in desired:
         seen.add(key_of(record))
-        if _is_late(record, stored.get(key_of(record))):
-            late.append(record)
+        if _is_outdated(record, stored.get(key_of(record))):
+            outdated.append(record)
     gone = sorted({row["key"] for row in rows} - seen)
     if gone:
         with translate_errors():
             await connection.execute(mark_deleted_sql(table), gone, list(map(gone_at, gone)), epoch)
-    return late
+    return outdated
 
 
-def _is_late(record: ObjectRecord, stored: tuple[int, int] | None) -> bool:
+def _is_outdated(record: ObjectRecord, stored: tuple[int, int] | None) -> bool:
     if stored is None:
         return True
     version, pods = stored

@@ -1,4 +1,4 @@
-"""How long rows of the partitioned tables are kept, in days."""
+"""The retention of the partitioned tables, in days."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MAX_DAYS: Final = 3650
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Retention:
-    """Days that rows of each partitioned table are kept: by the writer, or at least, by the owner.
+    """Days that rows of each partitioned table are kept.
 
     The order of the fields is that of the parameters of `keep_partitions`.
     """
@@ -24,7 +24,7 @@ class Retention:
 
     @classmethod
     def read(cls, env: EnvReader) -> Self:
-        """From the environment; the operator and `ledger migrate` are given the same."""
+        """Read the environment; the operator and `ledger migrate` use the same variables."""
         return cls(
             history=env.integer("ROADSTEAD_LEDGER_HISTORY_DAYS", 90, high=MAX_DAYS),
             usage=env.integer("ROADSTEAD_LEDGER_USAGE_DAYS", 35, high=MAX_DAYS),
@@ -32,7 +32,7 @@ class Retention:
         )
 
     def by_table(self) -> Mapping[str, int]:
-        """The days of each table."""
+        """Return the days of each table."""
         return {
             "status_history": self.history,
             "usage_samples": self.usage,

@@ -1,4 +1,4 @@
-"""From an object, as the API server holds it, to its row: pure."""
+"""Converts objects of the API server to rows (pure)."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _TRANSFER: Final = (
     "attempt",
     "phase",
 )
-"""Of `status.transfer`: what people look at. The upload's id and the like are nobody's to see."""
+"""The fields of `status.transfer` in the row. Internal ones such as the upload's id are not."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PodsView:
-    """The names of a server's pods, and the version of the view that they are from."""
+    """The names of a server's pods, and the version at which they were read."""
 
     names: Sequence[str] = ()
     version: int = 0
@@ -43,7 +43,7 @@ class PodsView:
 def server_record(
     raw: Raw, *, model_name: str, pods: PodsView, now: str, deleted: bool = False
 ) -> ServerRecord:
-    """The row of a ModelServe; `model_name` counts where its spec has a UUID alone."""
+    """Return the row of a ModelServe; `model_name` is used if its spec has only a UUID."""
     serve = ModelServe.parse(raw)
     status, reason, message = _state(raw, deleted=deleted)
     return ServerRecord(
@@ -69,12 +69,12 @@ def server_record(
         memory_limit_mb=_memory_limit(serve),
         started_at=serve.status.get("startedAt"),
         pods_version=pods.version,
-        **_life(serve.meta, now=now, deleted=deleted),
+        **_lifetime(serve.meta, now=now, deleted=deleted),
     )
 
 
 def model_record(raw: Raw, *, now: str, deleted: bool = False) -> ModelRecord:
-    """The row of a Model; of its place and content only what is verified."""
+    """Return the row of a Model; location and content only once verified."""
     model = Model.parse(raw)
     status, reason, message = _state(raw, deleted=deleted)
     header = section(model.status, "gguf")
@@ -97,12 +97,12 @@ def model_record(raw: Raw, *, now: str, deleted: bool = False) -> ModelRecord:
         transfer=_transfer(model),
         servers=model.status.get("servers", 0),
         display_name=model.display_name,
-        **_life(model.meta, now=now, deleted=deleted),
+        **_lifetime(model.meta, now=now, deleted=deleted),
     )
 
 
 def contract_record(raw: Raw, *, now: str, deleted: bool = False) -> ContractRecord:
-    """The row of a ResourceContract."""
+    """Return the row of a ResourceContract."""
     contract = ResourceContract.parse(raw)
     status, reason, message = _state(raw, deleted=deleted)
     ends = contract.expires_at
@@ -115,12 +115,12 @@ def contract_record(raw: Raw, *, now: str, deleted: bool = False) -> ContractRec
         status_reason=reason,
         status_message=message,
         expires_at=timestamp(ends) if ends is not None and ends.year > 1 else None,
-        **_life(contract.meta, now=now, deleted=deleted),
+        **_lifetime(contract.meta, now=now, deleted=deleted),
     )
 
 
 def usage_record(sample: UsageSample) -> UsageRecord:
-    """The row of a sample."""
+    """Return the row of a sample."""
     return UsageRecord(
         server_uuid=sample.server_uuid,
         sampled_at=sample.sampled_at.isoformat(),
@@ -138,11 +138,11 @@ def _state(raw: Raw, *, deleted: bool) -> tuple[str, str, str]:
         return "Deleted", "Deleted", ""
     ready = conditions.find(raw, "Ready")
     if ready is None:
-        return "Pending", "Unknown", "not looked at yet"
+        return "Pending", "Unknown", "not reconciled yet"
     return phase(raw), ready.reason, ready.message
 
 
-class _Life(TypedDict):
+class _Lifetime(TypedDict):
     created_at: str
     updated_at: str
     deleted_at: str | None
@@ -150,7 +150,7 @@ class _Life(TypedDict):
     resource_version: int
 
 
-def _life(meta: Metadata, *, now: str, deleted: bool) -> _Life:
+def _lifetime(meta: Metadata, *, now: str, deleted: bool) -> _Lifetime:
     version = meta.resource_version
     return {
         "created_at": meta.created or now,
@@ -162,7 +162,7 @@ def _life(meta: Metadata, *, now: str, deleted: bool) -> _Life:
 
 
 def _memory_limit(serve: ModelServe) -> float | None:
-    """Of all replicas together; None where there is no limit."""
+    """Return the sum over all replicas; None without a limit."""
     limit = section(serve.resources, "limits").get(MEMORY)
     if limit is None:
         return None

@@ -1,4 +1,4 @@
-"""Migrations: versioned SQL, forward only, one process at a time."""
+"""Runs migrations: versioned SQL, forward only, one process at a time."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from roadstead.ledger.retention import Retention
 
 logger = logging.getLogger(__name__)
 
-_LOCK: Final = 0x0AD57EAD
-"""Of `pg_advisory_lock`: whoever migrates holds it."""
+_LOCK_KEY: Final = 0x0AD57EAD
+"""The key of the `pg_advisory_lock` during a migration."""
 _NAME: Final = re.compile(r"(?P<version>[0-9]{4})_(?P<name>[a-z0-9_]+)\.sql")
-_KEPT: Final = """
+_CREATE_MIGRATIONS_TABLE: Final = """
 CREATE TABLE IF NOT EXISTS schema_migrations (
     version    integer PRIMARY KEY,
     name       text NOT NULL,
@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Migration:
-    """One step; once released, its text does not change."""
+    """One migration; its text does not change after release."""
 
     version: int
     name: str
@@ -41,20 +41,20 @@ class Migration:
 
     @property
     def digest(self) -> str:
-        """sha256 of its text, in hex."""
+        """The sha256 of its text, in hex."""
         return hashlib.sha256(self.sql.encode()).hexdigest()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Roles:
-    """The roles that may write and read; both exist already."""
+    """The roles that may write and read; both must exist."""
 
     writer: str
     reader: str
 
 
 def migrations() -> tuple[Migration, ...]:
-    """All that this version has, in order, from 1 on without a gap."""
+    """Return all migrations of this version, in order, numbered from 1 without gaps."""
     found = []
     for entry in files("roadstead.ledger").joinpath("migrations").iterdir():
         if match := _NAME.fullmatch(entry.name):
@@ -64,7 +64,7 @@ def migrations() -> tuple[Migration, ...]:
 
 
 async def version(connection: asyncpg.Connection) -> int:
-    """What the database is at; LedgerUnavailable where it was never migrated."""
+    """Return the database's schema version; LedgerUnavailable if it was never migrated."""
     with translate_errors():
         found = await connection.fetchval("SELECT max(version) FROM schema_migrations")
     return int(found or 0)
@@ -77,16 +77,16 @@ async def migrate(
     *,
     floor: Retention | None = None,
 ) -> list[str]:
-    """Bring the database up to date, and the rights of both roles with it; what was applied.
+    """Update the schema and the rights of both roles; return the applied migrations.
 
-    With a `floor`, the writer cannot have rows dropped before they are that old.
-    Each step is a transaction of its own, and a lock keeps others waiting. Raises LedgerError where
-    the database is ahead of this version, or was migrated by something else.
+    With a `floor`, the writer cannot drop rows before they are that old. Each migration is a
+    transaction, and a lock excludes other processes. Raises LedgerError if the database is newer
+    than this version, or has other migrations.
     """
     with translate_errors():
-        await connection.execute("SELECT pg_advisory_lock($1)", _LOCK, timeout=600)
+        await connection.execute("SELECT pg_advisory_lock($1)", _LOCK_KEY, timeout=600)
         try:
-            await connection.execute(_KEPT)
+            await connection.execute(_CREATE_MIGRATIONS_TABLE)
             applied = await _pending(connection, migrations() if wanted is None else wanted)
             for each in applied:
                 async with connection.transaction():
@@ -96,7 +96,7 @@ async def migrate(
                 if floor is not None:
                     await _set_floor(connection, floor)
         finally:
-            await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
+            await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK_KEY)
     return [f"{each.version:04} {each.name}" for each in applied]
 
 
@@ -107,14 +107,14 @@ async def _pending(connection: asyncpg.Connection, wanted: Sequence[Migration]) 
         ours = known.get(row["version"])
         if ours is None:
             message = (
-                f"the database is at {row['version']:04} {row['name']}, which this version does "
-                "not know: use the Roadstead that migrated it, or a newer one"
+                f"the database has migration {row['version']:04} {row['name']}, which this version "
+                "does not have: use the Roadstead that migrated it, or a newer one"
             )
             raise LedgerError(message, reason="SchemaNewer")
         if ours.digest != row["sha256"]:
             message = (
-                f"migration {ours.version:04} of this database is another one than ours: "
-                "use the Roadstead that made it, or a new database"
+                f"migration {ours.version:04} of this database differs from this version's: "
+                "use the Roadstead that applied it, or a new database"
             )
             raise LedgerError(message, reason="SchemaOther")
     done = {row["version"] for row in rows}
@@ -133,9 +133,9 @@ async def _apply(connection: asyncpg.Connection, migration: Migration) -> None:
 
 
 async def _grant(connection: asyncpg.Connection, roles: Roles) -> None:
-    """The writer writes rows and the reader reads them; neither may change a table.
+    """Grant the writer to write rows and the reader to read them; neither may alter tables.
 
-    In the appended tables the writer only inserts: earlier versions let it update rows there.
+    In the appended tables the writer may only insert; earlier versions allowed updates.
     """
     writer, reader = (_quoted(name) for name in (roles.writer, roles.reader))
     await connection.execute(f"""

@@ -1,10 +1,9 @@
-"""The statements that write rows: many at once, as one JSON document, and never an older one over a
-newer.
+"""SQL that writes rows: a JSON array at once, and never an older row over a newer one.
 
-An object's row is replaced only by one with a higher `resource_version` (they may be compared
-within one kind: KEP-5504), so it does not matter who writes, how often, or in which order. A row
-that is deleted stays so: no UID is used twice. Both hold within one epoch: a restore of etcd begins
-a new one, whose rows replace those of earlier ones. Rows that name none are of the first, 0.
+An object's row is replaced only by one with a higher `resource_version` (comparable within a kind:
+KEP-5504), so the writer, the order and repetitions don't matter. A deleted row stays deleted: no
+UID is used twice. Both rules apply within an epoch: after a restore of etcd a new epoch starts,
+whose rows replace those of earlier epochs. Rows without an epoch are of epoch 0.
 """
 
 from __future__ import annotations
@@ -75,16 +74,16 @@ _TYPES: Final[Mapping[str, str]] = {
     "pod_names": "text[]",
     "allowed": "boolean",
 }
-"""The columns that are not text."""
+"""The types of columns that are not text."""
 
-_OF_PODS: Final = ("pod_names", "pods_version")
+_POD_COLUMNS: Final = ("pod_names", "pods_version")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Table:
-    """A table, the column that its rows are found by, and the statements that write them.
+    """A table, its key column, and the statements that write its rows.
 
-    Each statement takes one parameter, a JSON array of rows.
+    Each statement has one parameter, a JSON array of rows.
     """
 
     name: str
@@ -97,12 +96,12 @@ def _columns(record: type[Record]) -> list[str]:
     return [field.name for field in dataclasses.fields(record)]
 
 
-def _source(record: type[Record]) -> str:
+def _recordset_sql(record: type[Record]) -> str:
     columns = ", ".join(f"{name} {_TYPES.get(name, 'text')}" for name in _columns(record))
     return f"jsonb_to_recordset($1::jsonb) AS given({columns})"
 
 
-def _insert_of_epoch(name: str, record: type[Record]) -> str:
+def _insert_with_epoch_sql(name: str, record: type[Record]) -> str:
     columns = ", ".join(_columns(record))
     types = ", ".join(f"{each} {_TYPES.get(each, 'text')}" for each in _columns(record))
     return (
@@ -111,13 +110,13 @@ def _insert_of_epoch(name: str, record: type[Record]) -> str:
     )
 
 
-def _insert(name: str, record: type[Record]) -> str:
+def _insert_sql(name: str, record: type[Record]) -> str:
     columns = ", ".join(_columns(record))
-    return f"INSERT INTO {name} AS kept ({columns}) SELECT {columns} FROM {_source(record)}"
+    return f"INSERT INTO {name} AS kept ({columns}) SELECT {columns} FROM {_recordset_sql(record)}"
 
 
-def _follow(name: str, key: str, record: type[ObjectRecord]) -> str:
-    """Insert or replace rows by epoch and version, the pods' columns by that of their own."""
+def _upsert_sql(name: str, key: str, record: type[ObjectRecord]) -> str:
+    """Return SQL that inserts or replaces rows by epoch and version, pod columns by their own."""
     later_epoch = "excluded.epoch > kept.epoch"
     newer = (
         "(excluded.resource_version > kept.resource_version OR excluded.deleted_at IS NOT NULL "
@@ -127,7 +126,7 @@ def _follow(name: str, key: str, record: type[ObjectRecord]) -> str:
     any_newer = newer
     if record is ServerRecord:
         newer_pods = "excluded.pods_version > kept.pods_version OR excluded.deleted_at IS NOT NULL"
-        versions |= dict.fromkeys(_OF_PODS, newer_pods)
+        versions |= dict.fromkeys(_POD_COLUMNS, newer_pods)
         any_newer = f"({newer} OR {newer_pods})"
     changes = ", ".join(
         f"{column} = CASE WHEN {later_epoch} OR {condition} "
@@ -135,50 +134,50 @@ def _follow(name: str, key: str, record: type[ObjectRecord]) -> str:
         for column, condition in versions.items()
     )
     return (
-        f"{_insert_of_epoch(name, record)} ON CONFLICT ({key}) DO UPDATE "
+        f"{_insert_with_epoch_sql(name, record)} ON CONFLICT ({key}) DO UPDATE "
         f"SET {changes}, epoch = excluded.epoch WHERE {later_epoch} "
         f"OR excluded.epoch = kept.epoch AND kept.deleted_at IS NULL AND {any_newer}"
     )
 
 
-_MEASURED: Final = (
+_UPDATE_LATEST_USAGE: Final = (
     "UPDATE server_records kept SET memory_current_mb = given.memory_current_mb, "
     "memory_max_mb = greatest(kept.memory_max_mb, given.memory_max_mb), "
     "cpu_usage_percent = given.cpu_usage_percent, tokens_per_second = given.tokens_per_second, "
     "measured_at = given.sampled_at FROM (SELECT DISTINCT ON (server_uuid) * "
-    f"FROM {_source(UsageRecord)} ORDER BY server_uuid, sampled_at DESC) AS given "
+    f"FROM {_recordset_sql(UsageRecord)} ORDER BY server_uuid, sampled_at DESC) AS given "
     "WHERE kept.server_uuid = given.server_uuid "
     "AND (kept.measured_at IS NULL OR kept.measured_at < given.sampled_at)"
 )
 
 
-def _followed(name: str, key: str, record: type[ObjectRecord]) -> Table:
-    return Table(name=name, key=key, record=record, statements=(_follow(name, key, record),))
+def _object_table(name: str, key: str, record: type[ObjectRecord]) -> Table:
+    return Table(name=name, key=key, record=record, statements=(_upsert_sql(name, key, record),))
 
 
-def _appended(name: str, key: str, record: type[Record], *besides: str) -> Table:
-    once = f"{_insert(name, record)} ON CONFLICT DO NOTHING"
+def _append_table(name: str, key: str, record: type[Record], *besides: str) -> Table:
+    once = f"{_insert_sql(name, record)} ON CONFLICT DO NOTHING"
     return Table(name=name, key=key, record=record, statements=(once, *besides))
 
 
-SERVERS: Final = _followed("server_records", "server_uuid", ServerRecord)
-MODELS: Final = _followed("model_records", "uuid", ModelRecord)
-CONTRACTS: Final = _followed("contract_records", "uuid", ContractRecord)
-USAGE: Final = _appended("usage_samples", "server_uuid", UsageRecord, _MEASURED)
-ADMISSIONS: Final = _appended("admission_records", "request_uid", AdmissionRecord)
+SERVERS: Final = _object_table("server_records", "server_uuid", ServerRecord)
+MODELS: Final = _object_table("model_records", "uuid", ModelRecord)
+CONTRACTS: Final = _object_table("contract_records", "uuid", ContractRecord)
+USAGE: Final = _append_table("usage_samples", "server_uuid", UsageRecord, _UPDATE_LATEST_USAGE)
+ADMISSIONS: Final = _append_table("admission_records", "request_uid", AdmissionRecord)
 
 OBJECTS: Final = (MODELS, SERVERS, CONTRACTS)
 TABLES: Final[Mapping[type[Record], Table]] = {
     table.record: table for table in (*OBJECTS, USAGE, ADMISSIONS)
 }
-"""By the kind of record, in the order in which they are written."""
+"""By type of record, in the order of writing."""
 
 
 def mark_deleted_sql(table: Table) -> str:
-    """Mark rows as deleted, `$1` being their keys.
+    """Return SQL that marks rows as deleted; `$1` has their keys.
 
-    `$2` are the versions that the cluster did not have them at: a row that is newer stays, unless
-    it is of an epoch before `$3`.
+    `$2` has the versions at which they did not exist: a newer row is not marked, unless its epoch
+    is before `$3`.
     """
     return (
         f"UPDATE {table.name} kept SET status = 'Deleted', status_reason = 'Deleted', "
@@ -191,7 +190,7 @@ def mark_deleted_sql(table: Table) -> str:
 
 
 def live_versions_sql(table: Table) -> str:
-    """Key, epoch and versions of the rows that are not deleted."""
+    """Return SQL for the key, epoch and versions of the rows that are not deleted."""
     pods = "pods_version" if table is SERVERS else "0::bigint"
     return (
         f"SELECT {table.key}::text AS key, epoch, resource_version, {pods} AS pods_version "
@@ -200,15 +199,14 @@ def live_versions_sql(table: Table) -> str:
 
 
 def highest_version_sql(table: Table) -> str:
-    """The highest version of any row of the epoch `$1`."""
+    """Return SQL for the highest version of the rows of epoch `$1`."""
     return f"SELECT coalesce(max(resource_version), 0) FROM {table.name} WHERE epoch = $1"
 
 
 def contradiction_sql(table: Table) -> str:
-    """Whether a row of the epoch `$1` can't be, since the cluster is as it is.
+    """Return SQL for whether a row of epoch `$1` contradicts the cluster.
 
-    At version `$4` the objects with the keys `$2` had the versions `$3`, and not a higher one, nor
-    were they deleted.
+    At version `$4` the objects with the keys `$2` existed and had the versions `$3`.
     """
     return (
         f"SELECT EXISTS (SELECT FROM {table.name} kept JOIN unnest($2::uuid[], $3::bigint[]) "
@@ -219,7 +217,7 @@ def contradiction_sql(table: Table) -> str:
 
 
 def live_rows_sql(table: Table) -> str:
-    """Key and, as JSON, the whole of each row that is not deleted."""
+    """Return SQL for the key and content, as JSON, of each row that is not deleted."""
     return (
         f"SELECT {table.key}::text AS key, to_jsonb(kept)::text AS row "
         f"FROM {table.name} kept WHERE deleted_at IS NULL"

@@ -1,4 +1,4 @@
-"""Which samples are kept: those that say something new, and one now and then."""
+"""Selects usage samples to keep: changes, and one every ten minutes."""
 
 from __future__ import annotations
 
@@ -7,39 +7,39 @@ from typing import Final
 
 from roadstead.ledger.records import UsageRecord
 
-STEADY: Final = datetime.timedelta(minutes=10)
-"""A sample that repeats the one before it is left out for so long."""
+REPEAT_INTERVAL: Final = datetime.timedelta(minutes=10)
+"""A sample that repeats the last one is kept again after this time."""
 _MEMORY: Final = 0.02
 _CPU_POINTS: Final = 2.0
 
 
 class Thinning:
-    """Remembers what was kept last of each server."""
+    """Remembers the last kept sample of each server."""
 
     def __init__(self) -> None:
         self._kept: dict[str, UsageRecord] = {}
 
-    def keeps(self, sample: UsageRecord) -> bool:
-        """Whether to keep it; if so, it is what the next ones are compared with."""
+    def accept(self, sample: UsageRecord) -> bool:
+        """Whether to keep the sample; the next ones are compared with the last kept one."""
         before = self._kept.get(sample.server_uuid)
-        if before is not None and not _tells_more(before, sample):
+        if before is not None and not _differs(before, sample):
             return False
         self._kept[sample.server_uuid] = sample
         return True
 
     def forget(self, server_uuid: str) -> None:
-        """A server is gone."""
+        """Drop a deleted server."""
         self._kept.pop(server_uuid, None)
 
 
-def _tells_more(before: UsageRecord, now: UsageRecord) -> bool:
+def _differs(before: UsageRecord, now: UsageRecord) -> bool:
     moved = abs(now.memory_current_mb - before.memory_current_mb)
     return (
         moved > _MEMORY * before.memory_current_mb
         or now.memory_max_mb > before.memory_max_mb
         or abs(now.cpu_usage_percent - before.cpu_usage_percent) > _CPU_POINTS
         or now.requests_processing != before.requests_processing
-        or _time(now) - _time(before) >= STEADY
+        or _time(now) - _time(before) >= REPEAT_INTERVAL
     )
 
 

@@ -1,4 +1,4 @@
-"""Writing what waits: in batches, over one connection, for as long as it takes."""
+"""Writes the outbox to Postgres, in batches over one connection, with retries."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from roadstead.ledger.tables import TABLES
 
 logger = logging.getLogger(__name__)
 
-BATCH: Final = 500
+BATCH_SIZE: Final = 500
 GATHER_SECONDS: Final = 0.2
-"""How long the first change waits for others: a burst of them is one batch."""
-LONGEST_PAUSE: Final = 30.0
+"""How long the first change waits for others, so that a burst is one batch."""
+MAX_BACKOFF_SECONDS: Final = 30.0
 UPKEEP_SECONDS: Final = 6 * 3600.0
 FLUSH_SECONDS: Final = 3.0
-"""How long what waits at the end is tried to be written."""
+"""How long the writer tries to write the rest of the outbox when it is cancelled."""
 
 
 Begin = Callable[[asyncpg.Connection], Awaitable[None]]
-"""What is done on each new connection, and at each upkeep, before anything is written."""
+"""Called on each new connection and at each upkeep, before writes."""
 
 
 async def _nothing(_: asyncpg.Connection) -> None:
@@ -45,11 +45,11 @@ async def _nothing(_: asyncpg.Connection) -> None:
 
 
 class LedgerWriter:
-    """Empties an outbox into Postgres until cancelled; no error ends it but LeaseLost.
+    """Writes an outbox to Postgres until cancelled; retries all errors but LeaseLost.
 
-    `keep` is for the one who has the partitions made and dropped, `upkeep` how often, in seconds,
-    that and `begin` are done again. Nothing is written behind the `fence`. Objects' rows are of the
-    `epoch` that is so once `begin` is done.
+    With `keep`, this writer creates and drops the partitions. `upkeep` is the interval of that and
+    of `begin`, in seconds. Nothing is written once the `fence` is closed. Rows of objects get the
+    `epoch` after `begin`.
     """
 
     def __init__(
@@ -73,10 +73,10 @@ class LedgerWriter:
         self._kept_at = float("-inf")
         self._connection: asyncpg.Connection | None = None
         self._failures = 0
-        self._said = ""
+        self._last_message = ""
 
     async def run(self) -> None:
-        """Write until cancelled; then once more, for a moment."""
+        """Write until cancelled, then write the rest for at most FLUSH_SECONDS."""
         try:
             while True:
                 await self._attempt()
@@ -85,10 +85,10 @@ class LedgerWriter:
             await self._flush()
 
     async def _pause(self) -> None:
-        """Until something waits, or the next upkeep; after a failure, a growing while."""
+        """Wait for a record or the next upkeep; after a failure, for an increasing time."""
         if self._failures:
-            longest = min(LONGEST_PAUSE, 0.5 * 2.0 ** min(self._failures, 8))
-            await asyncio.sleep(longest * (0.5 + random.random() / 2))  # noqa: S311 - jitter only
+            backoff = min(MAX_BACKOFF_SECONDS, 0.5 * 2.0 ** min(self._failures, 8))
+            await asyncio.sleep(backoff * (0.5 + random.random() / 2))  # noqa: S311 - jitter only
             return
         left = self._kept_at + self._upkeep - time.monotonic()
         with contextlib.suppress(TimeoutError):
@@ -98,36 +98,36 @@ class LedgerWriter:
 
     async def _attempt(self) -> None:
         try:
-            connection = await self._ready()
-            while batch := self._outbox.take(BATCH):
+            connection = await self._ensure_connection()
+            while batch := self._outbox.take(BATCH_SIZE):
                 await self._write(connection, batch)
-            self._recovered()
+            self._reset_failures()
         except LeaseLost:
             raise
         except LedgerError as error:
-            await self._failed(error.reason, str(error))
+            await self._record_failure(error.reason, str(error))
         except Exception as error:
-            logger.exception("the ledger could not be written")
-            await self._failed(type(error).__name__, "see the traceback above")
-        self._measure()
+            logger.exception("writing the ledger failed")
+            await self._record_failure(type(error).__name__, "see the traceback above")
+        self._update_metrics()
 
-    async def _ready(self) -> asyncpg.Connection:
-        """A connection to a database of our version, looked after lately."""
+    async def _ensure_connection(self) -> asyncpg.Connection:
+        """Return a connection to a database of the required schema, after due upkeep."""
         if self._connection is None or self._connection.is_closed():
             self._connection = await connect(self._dsn_file)
-            self._connection.add_termination_listener(self._ended)
+            self._connection.add_termination_listener(self._on_connection_lost)
             await _require_schema(self._connection)
             self._kept_at = float("-inf")
         if time.monotonic() - self._kept_at >= self._upkeep:
-            await self._look_after(self._connection)
+            await self._maintain(self._connection)
             self._kept_at = time.monotonic()
         return self._connection
 
-    def _ended(self, _: object) -> None:
-        """Connect again, though nothing waits: what comes back may have less than was sent."""
+    def _on_connection_lost(self, _: object) -> None:
+        """Reconnect even if the outbox is empty: the database may have lost rows."""
         self._outbox.changed.set()
 
-    async def _look_after(self, connection: asyncpg.Connection) -> None:
+    async def _maintain(self, connection: asyncpg.Connection) -> None:
         self._fence.check()
         if self._keep is not None:
             days = dataclasses.astuple(self._keep)
@@ -136,69 +136,69 @@ class LedgerWriter:
         await self._begin(connection)
 
     async def _write(self, connection: asyncpg.Connection, batch: Batch) -> None:
-        """One batch in one transaction; what does not get through waits again.
+        """Write a batch in one transaction; put it back if that fails.
 
-        A row that Postgres refuses is looked for, told of and left out: it must not hold up others.
+        A row that Postgres refuses is found, logged and dropped, so that it does not delay others.
         """
         started = time.monotonic()
         try:
             self._fence.check()
             await _store(connection, batch, self._epoch())
         except RowRefused as error:
-            await self._sort_out(connection, batch, error)
+            await self._write_halves(connection, batch, error)
             return
         except BaseException:
-            self._outbox.back(batch)
+            self._outbox.put_back(batch)
             raise
-        self._stored(batch, started)
+        self._record_success(batch, started)
 
-    async def _sort_out(
+    async def _write_halves(
         self, connection: asyncpg.Connection, batch: Batch, error: RowRefused
     ) -> None:
-        """Write all of the batch but the rows that are refused."""
+        """Write all rows of the batch except the refused ones."""
         if middle := len(batch) // 2:
             try:
                 await self._write(connection, batch[:middle])
             except BaseException:
-                self._outbox.back(batch[middle:])
+                self._outbox.put_back(batch[middle:])
                 raise
             await self._write(connection, batch[middle:])
             return
         table = TABLES[type(batch[0].record)].name
         metrics.LEDGER_DROPPED.labels(table).inc()
-        logger.error("a row of %s is left out: %s", table, error)
+        logger.error("dropping a row of %s: %s", table, error)
 
-    def _stored(self, batch: Batch, started: float) -> None:
+    def _record_success(self, batch: Batch, started: float) -> None:
         metrics.LEDGER_BATCH_SECONDS.observe(time.monotonic() - started)
         metrics.LEDGER_LAST_WRITE.set_to_current_time()
         for kind, rows in by_kind(batch).items():
             metrics.LEDGER_WRITTEN.labels(TABLES[kind].name).inc(len(rows))
 
-    async def _failed(self, reason: str, message: str) -> None:
+    async def _record_failure(self, reason: str, message: str) -> None:
         self._failures += 1
         metrics.LEDGER_FAILURES.labels(reason).inc()
-        if message != self._said:
-            logger.warning("the ledger waits: %s", message)
-            self._said = message
+        if message != self._last_message:
+            logger.warning("the ledger is not written, retrying: %s", message)
+            self._last_message = message
         connection, self._connection = self._connection, None
         if connection is not None:
             await close(connection)
 
-    def _recovered(self) -> None:
+    def _reset_failures(self) -> None:
         if self._failures:
             logger.info("the ledger is written again")
-        self._failures, self._said = 0, ""
+        self._failures, self._last_message = 0, ""
 
-    def _measure(self) -> None:
+    def _update_metrics(self) -> None:
         counts = self._outbox.counts()
         for kind, table in TABLES.items():
             metrics.LEDGER_WAITING.labels(table.name).set(counts.get(kind, 0))
         metrics.LEDGER_OLDEST.set(self._outbox.oldest())
 
     async def _flush(self) -> None:
-        """Write what waits, where Postgres was there and the database ours until now.
+        """Write the rest of the outbox, if a connection was ready.
 
-        Over a connection of its own: the other may be in the middle of a transaction.
+        This uses a new connection: the current one may be in a transaction.
         """
         connection, self._connection = self._connection, None
         if connection is None:
@@ -209,16 +209,16 @@ class LedgerWriter:
         with contextlib.suppress(LedgerError, LeaseLost, TimeoutError):
             async with asyncio.timeout(FLUSH_SECONDS), connected(self._dsn_file) as fresh:
                 await _require_schema(fresh)
-                while batch := self._outbox.take(BATCH):
+                while batch := self._outbox.take(BATCH_SIZE):
                     await self._write(fresh, batch)
 
 
 async def _require_schema(connection: asyncpg.Connection) -> None:
-    """Newer is fine: migrations only add. Older is waited for."""
+    """Accept a newer schema, since migrations only add; raise for an older one."""
     needed, found = len(migrations()), await version(connection)
     if found < needed:
         message = (
-            f"the database is at {found}, not {needed}: `roadstead ledger migrate` brings it there"
+            f"the database has schema {found}, expected {needed}: run `roadstead ledger migrate`"
         )
         raise LedgerUnavailable(message, reason="SchemaOlder")
 
@@ -233,7 +233,7 @@ async def _store(connection: asyncpg.Connection, batch: Batch, epoch: int) -> No
 
 
 def by_kind(batch: Batch) -> Mapping[type[Record], Sequence[Record]]:
-    """The records of each table, in the order in which tables are written."""
+    """Return the records of each table, in the order of writing."""
     found: dict[type[Record], list[Record]] = {}
     for kind in TABLES:
         if records := [each.record for each in batch if type(each.record) is kind]:

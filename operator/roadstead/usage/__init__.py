@@ -1,1 +1,1 @@
-"""What servers use: asked of the kubelets, of metrics.k8s.io and of llama.cpp itself."""
+"""Usage of servers, as reported by kubelets, metrics.k8s.io and llama.cpp."""

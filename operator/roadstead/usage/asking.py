@@ -1,4 +1,4 @@
-"""One GET for a page of metrics: bounded in time and size, and what can go wrong with it."""
+"""Fetch one page of metrics, with a limit on its time and size."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _REASONS: Final[dict[int, str]] = {
 
 
 def host_port(host: str, port: int) -> str:
-    """As it stands in a URL: an IPv6 address in brackets."""
+    """Host and port as a URL contains them: an IPv6 address is in brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-async def page(
+async def fetch_page(
     session: aiohttp.ClientSession, url: str, *, authorization: str, limit: int
 ) -> AsyncGenerator[bytes]:
-    """The body in chunks, `limit` bytes at most; raises UsageError.
+    """Yield the body in chunks, `limit` bytes at most; raises UsageError.
 
-    Redirects are not followed: the header `Authorization` is for this address alone. Nor is the
-    page compressed: that costs a node more than it saves, and aiohttp (3.14.5) loses what it has
-    not unpacked yet when the connection ends.
+    Redirects are not followed: the header `Authorization` is for this address only. Compression is
+    refused: it costs a node more than it saves, and aiohttp (3.14.5) loses the data that it has
+    not decompressed yet when the connection closes.
     """
     headers = {"Accept": "text/plain", "Accept-Encoding": "identity"}
     if authorization:
@@ -43,23 +43,26 @@ async def page(
                 reason = _REASONS.get(answer.status, "Refused")
                 raise UsageError(reason, f"{url}: {answer.status}")
             if answer.headers.get("Content-Encoding", "identity") != "identity":
-                raise UsageError("Refused", f"{url}: is compressed, which was not asked for")
+                raise UsageError(
+                    "Refused",
+                    f"{url}: the response is compressed, although the request did not allow it",
+                )
             size = 0
             async for chunk in answer.content.iter_chunked(CHUNK):
                 size += len(chunk)
                 if size > limit:
                     raise UsageError("TooLarge", f"{url}: more than {limit} bytes")
                 yield chunk
-                await asyncio.sleep(0)  # Reconcilers go on between the chunks of a large page.
+                await asyncio.sleep(0)  # Let reconcilers run between the chunks.
 
 
 @contextlib.contextmanager
 def translating_errors() -> Iterator[None]:
-    """Raise what aiohttp does as UsageError."""
+    """Raise errors of aiohttp as UsageError."""
     try:
         yield
     except aiohttp.ClientConnectorCertificateError as error:
-        message = f"its certificate is not trusted: {error.certificate_error}"
+        message = f"the certificate is not trusted: {error.certificate_error}"
         raise UsageError("Certificate", message) from error
     except TimeoutError as error:
         raise UsageError("Timeout", "no answer in time") from error

@@ -1,4 +1,4 @@
-"""What is known of each server: sums over its pods, rates, and a maximum that only grows."""
+"""Usage of each server: sums over its pods, rates, and a maximum that never decreases."""
 
 from __future__ import annotations
 
@@ -12,30 +12,31 @@ from roadstead.api.usage import UsageSample
 from roadstead.usage.readings import ContainerReading, LlamaReading
 
 STALE_SECONDS: Final = 120.0
-"""How long a pod's last reading stands for it while its node can't be asked."""
+"""How long the last reading of a pod is used while its node does not respond."""
 RATE_SECONDS: Final = 60.0
-"""Tokens a second are an average over so long: an answer's are all counted as it ends."""
+"""Window of the average of tokens per second: llama.cpp counts a response when it completes."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PodSample:
-    """One pod in one round."""
+    """The readings of one pod in one round."""
 
     uid: str
-    life: str
-    """Names the process of llama-server: after a restart it is another one."""
-    young: bool
-    """It started after the operator did, so that all it has counted is new."""
+    process_id: str
+    """Identifies the process of llama-server: a restart changes it."""
+    started_after_operator: bool
+    """Whether everything that the process counted is new to this operator."""
     containers: Mapping[str, ContainerReading] | None
-    """By name; None where nobody could be asked, empty where none was there."""
+    """By name; None if no source responded, empty if no container runs."""
     llama: LlamaReading | None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Usage:
-    """What a server uses, all of its pods together.
+    """Usage of a server, summed over its pods.
 
-    `cpu_percent` is None before there are two readings, the others where llama.cpp tells nothing.
+    `cpu_percent` is None before the second reading; other fields are None if llama.cpp does not
+    report them.
     """
 
     memory_bytes: int
@@ -46,11 +47,11 @@ class Usage:
     requests_deferred: int | None = None
     context_tokens_max: int | None = None
     prompt_tokens: float = 0.0
-    """Since the operator started, as `generated_tokens`."""
+    """Since the operator started; so is `generated_tokens`."""
     generated_tokens: float = 0.0
 
     def sample(self, server_uuid: str, at: datetime.datetime) -> UsageSample | None:
-        """As it is kept; None while the CPU is not known, rather than a zero that was none."""
+        """The sample for the ledger; None while the CPU is unknown."""
         if self.cpu_percent is None:
             return None
         return UsageSample(
@@ -75,9 +76,9 @@ class _Container:
 @dataclasses.dataclass(kw_only=True)
 class _Pod:
     containers: dict[str, _Container] = dataclasses.field(default_factory=dict)
-    life: str = ""
+    process_id: str = ""
     counted: LlamaReading | None = None
-    """The counters as they were last told by this process."""
+    """The counters that this process last reported."""
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -86,44 +87,44 @@ class _Server:
     pods: dict[str, _Pod] = dataclasses.field(default_factory=dict)
     prompt: float = 0.0
     generated: float = 0.0
-    told: deque[tuple[float, float]] = dataclasses.field(default_factory=deque)
-    """When llama.cpp told something, and `generated` then."""
+    token_history: deque[tuple[float, float]] = dataclasses.field(default_factory=deque)
+    """The time of each report of llama.cpp, and `generated` at that time."""
 
 
 class UsageBook:
-    """Takes each round's looks; `now` is Unix time in seconds throughout."""
+    """Records the samples of each round; `now` is Unix time in seconds."""
 
     def __init__(self) -> None:
         self._servers: dict[str, _Server] = {}
 
-    def take(
+    def record(
         self, server_uuid: str, pods: Sequence[PodSample], *, known_max: int, now: float
     ) -> Usage | None:
-        """What the server uses now; None where that has not been measured.
+        """Return the current usage of the server; None if it was not measured.
 
-        `known_max` is what its status has: the maximum goes on from there. A server without pods,
-        or whose containers do not run, uses nothing; if it never did, it is not measured.
+        `known_max` is the maximum in its status, which the new maximum is never below. A server
+        without running containers uses nothing; if it never used anything, it is not measured.
         """
         server = self._servers.setdefault(server_uuid, _Server())
-        looks = {look.uid: look for look in pods}
-        server.pods = {uid: server.pods.get(uid, _Pod()) for uid in looks}
-        for uid, look in looks.items():
-            _measure(server.pods[uid], look, now)
-            _count(server, server.pods[uid], look)
+        samples = {sample.uid: sample for sample in pods}
+        server.pods = {uid: server.pods.get(uid, _Pod()) for uid in samples}
+        for uid, sample in samples.items():
+            _update_containers(server.pods[uid], sample, now)
+            _count_tokens(server, server.pods[uid], sample)
         server.peak = max(server.peak, known_max, _peak(server))
-        silent = any(look.containers is None for look in pods) or not server.peak
-        if silent and not any(pod.containers for pod in server.pods.values()):
+        unmeasured = any(sample.containers is None for sample in pods) or not server.peak
+        if unmeasured and not any(pod.containers for pod in server.pods.values()):
             return None
-        return _usage(server, looks.values(), now)
+        return _usage(server, samples.values(), now)
 
     def keep(self, server_uuids: Iterable[str]) -> None:
-        """Forget every server but these."""
+        """Drop all servers except these."""
         kept = set(server_uuids)
         self._servers = {uuid: one for uuid, one in self._servers.items() if uuid in kept}
 
 
-def _measure(pod: _Pod, look: PodSample, now: float) -> None:
-    if look.containers is None:
+def _update_containers(pod: _Pod, sample: PodSample, now: float) -> None:
+    if sample.containers is None:
         fresh = {k: v for k, v in pod.containers.items() if now - v.read_at <= STALE_SECONDS}
         pod.containers = fresh
         return
@@ -133,79 +134,81 @@ def _measure(pod: _Pod, look: PodSample, now: float) -> None:
             read_at=now,
             percent=cpu_percent(pod.containers.get(name), reading, now),
         )
-        for name, reading in look.containers.items()
+        for name, reading in sample.containers.items()
     }
 
 
 def cpu_percent(before: _Container | None, reading: ContainerReading, now: float) -> float | None:
-    """Percent of one core between two readings; None where there is only one."""
+    """Return the percentage of one core between two readings; None if there is only one."""
     if reading.cpu_percent is not None or before is None or reading.cpu_seconds is None:
         return reading.cpu_percent
     if before.reading.cpu_seconds is None:
         return before.percent
     seconds = (reading.cpu_at or now) - (before.reading.cpu_at or before.read_at)
     if seconds <= 0:
-        return before.percent  # The kubelet has not looked again since.
-    used = grown(before.reading.cpu_seconds, reading.cpu_seconds)
+        return before.percent  # The kubelet has no newer reading.
+    used = counter_increase(before.reading.cpu_seconds, reading.cpu_seconds)
     return 100 * used / seconds
 
 
-def grown(before: float, after: float) -> float:
-    """By how much a counter grew; one that shrank has begun anew."""
+def counter_increase(before: float, after: float) -> float:
+    """Return the increase of a counter; a counter that decreased was reset."""
     return after - before if after >= before else after
 
 
-def _count(server: _Server, pod: _Pod, look: PodSample) -> None:
-    if look.llama is None:
+def _count_tokens(server: _Server, pod: _Pod, sample: PodSample) -> None:
+    if sample.llama is None:
         return
-    before = pod.counted if pod.life == look.life and pod.counted else LlamaReading()
-    server.prompt += _new(before.prompt_tokens, look.llama.prompt_tokens, look)
-    server.generated += _new(before.generated_tokens, look.llama.generated_tokens, look)
-    pod.life, pod.counted = look.life, look.llama
+    same_process = pod.process_id == sample.process_id
+    before = pod.counted if same_process and pod.counted else LlamaReading()
+    server.prompt += _new_tokens(before.prompt_tokens, sample.llama.prompt_tokens, sample)
+    server.generated += _new_tokens(before.generated_tokens, sample.llama.generated_tokens, sample)
+    pod.process_id, pod.counted = sample.process_id, sample.llama
 
 
-def _new(before: float | None, after: float | None, look: PodSample) -> float:
-    """What was counted since; all of it, where its process began under our eyes."""
+def _new_tokens(before: float | None, after: float | None, sample: PodSample) -> float:
+    """Return the increase; the whole count if the process started after the operator."""
     if after is None:
         return 0.0
     if before is None:
-        return after if look.young else 0.0
-    return grown(before, after)
+        return after if sample.started_after_operator else 0.0
+    return counter_increase(before, after)
 
 
 def _peak(server: _Server) -> int:
-    """The sum of the containers' peaks: what they would need if all had theirs at once."""
+    """Return the sum of the containers' peaks: what they need if all peak at once."""
     readings = [item.reading for pod in server.pods.values() for item in pod.containers.values()]
     return sum(max(reading.memory_bytes, reading.peak_bytes or 0) for reading in readings)
 
 
-def _usage(server: _Server, looks: Iterable[PodSample], now: float) -> Usage:
+def _usage(server: _Server, samples: Iterable[PodSample], now: float) -> Usage:
     containers = [item for pod in server.pods.values() for item in pod.containers.values()]
     percents = [item.percent for item in containers if item.percent is not None]
-    told = [look.llama for look in looks if look.llama is not None]
-    longest = [int(one.context_tokens_max) for one in told if one.context_tokens_max is not None]
+    llamas = [sample.llama for sample in samples if sample.llama is not None]
+    longest = [int(one.context_tokens_max) for one in llamas if one.context_tokens_max is not None]
     return Usage(
         memory_bytes=sum(item.reading.memory_bytes for item in containers),
         memory_max_bytes=server.peak,
         cpu_percent=sum(percents) if percents or not containers else None,
-        tokens_per_second=_rate(server, bool(told), now),
-        requests_processing=_sum(one.requests_processing for one in told),
-        requests_deferred=_sum(one.requests_deferred for one in told),
+        tokens_per_second=_token_rate(server, bool(llamas), now),
+        requests_processing=_sum(one.requests_processing for one in llamas),
+        requests_deferred=_sum(one.requests_deferred for one in llamas),
         context_tokens_max=max(longest, default=None),
         prompt_tokens=server.prompt,
         generated_tokens=server.generated,
     )
 
 
-def _rate(server: _Server, told: bool, now: float) -> float | None:
-    """Generated tokens a second since the earliest look within RATE_SECONDS."""
-    if told:
-        server.told.append((now, server.generated))
-    while server.told and now - server.told[0][0] > RATE_SECONDS:
-        server.told.popleft()
-    if len(server.told) < 2:
+def _token_rate(server: _Server, reported: bool, now: float) -> float | None:
+    """Return generated tokens per second since the earliest report within RATE_SECONDS."""
+    history = server.token_history
+    if reported:
+        history.append((now, server.generated))
+    while history and now - history[0][0] > RATE_SECONDS:
+        history.popleft()
+    if len(history) < 2:
         return None
-    (first, before), (last, after) = server.told[0], server.told[-1]
+    (first, before), (last, after) = history[0], history[-1]
     return (after - before) / (last - first) if last > first else None
 
 

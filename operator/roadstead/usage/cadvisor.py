@@ -1,4 +1,4 @@
-"""The kubelet's `/metrics/cadvisor`: memory, its peak, and CPU of the containers that are ours."""
+"""Parses the kubelet's `/metrics/cadvisor`: memory, peak memory and CPU of our containers."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ PEAK: Final = "container_memory_max_usage_bytes"
 CPU: Final = "container_cpu_usage_seconds_total"
 
 Readings = dict[PodName, dict[str, ContainerReading]]
-"""By pod, then by the container's name."""
+"""By pod, then by container name."""
 
 _ID: Final = re.compile(r"([0-9a-f]{64})(?:\.scope)?$")
-"""At the end of a cgroup's name, by either driver: cgroupfs or systemd."""
+"""The container ID at the end of a cgroup's name, for both drivers: cgroupfs and systemd."""
 _Key = tuple[PodName, str, str]
-"""Pod, container, and the cgroup, which a container that was started anew has another of."""
+"""Pod, container and cgroup; a restarted container has another cgroup."""
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -31,10 +31,10 @@ class _Found:
 
 
 class CadvisorReader:
-    """Reads one page in chunks, and of it the `wanted` containers alone.
+    """Reads one page in chunks and keeps the `wanted` containers.
 
-    They are known by their ID, which ends the name of their cgroup, or else by their labels: where
-    cAdvisor does not find the runtime's socket, a container has none.
+    A container is identified by its ID, at the end of its cgroup's name, or by its labels: without
+    the runtime's socket, cAdvisor sets no labels.
     """
 
     def __init__(self, wanted: Wanted) -> None:
@@ -49,31 +49,31 @@ class CadvisorReader:
         self._found: dict[_Key, _Found] = {}
 
     def feed(self, chunk: bytes) -> None:
-        """Take in a part of the page."""
+        """Parse the next chunk of the page."""
         for series in self._series.feed(chunk):
-            self._take(series)
+            self._add(series)
 
     def readings(self) -> Readings:
-        """What the page said, once it is read.
+        """Return the readings of the whole page.
 
-        While a container is replaced by its successor both may be there: the one that was measured
-        last counts, since the other one uses nothing any more.
+        While a container is replaced, the page may contain both: the latest measurement counts,
+        since the old container uses nothing any more.
         """
         for series in self._series.close():
-            self._take(series)
+            self._add(series)
         readings: Readings = {}
-        for (pod, container, _), found in sorted(self._found.items(), key=_measured):
-            # cAdvisor may have looked before the container began, and not again for 15 s.
+        for (pod, container, _), found in sorted(self._found.items(), key=_measured_at):
+            # cAdvisor may have measured before the container started, and measures every 15 s.
             if found.memory is not None and found.memory.value > 0:
                 readings.setdefault(pod, {})[container] = _reading(found.memory, found)
         return readings
 
-    def _take(self, series: Series) -> None:
+    def _add(self, series: Series) -> None:
         labels = series.labels
-        named = self._named(labels)
-        if named is None:
+        container = self._container_of(labels)
+        if container is None:
             return
-        found = self._found.setdefault((*named, labels.get("id", "")), _Found())
+        found = self._found.setdefault((*container, labels.get("id", "")), _Found())
         if series.name == WORKING_SET:
             found.memory = series
         elif series.name == PEAK:
@@ -81,7 +81,7 @@ class CadvisorReader:
         elif labels.get("cpu", "total") == "total":
             found.cpu = series
 
-    def _named(self, labels: Mapping[str, str]) -> tuple[PodName, str] | None:
+    def _container_of(self, labels: Mapping[str, str]) -> tuple[PodName, str] | None:
         match = _ID.search(labels.get("id", ""))
         if match is not None and match[1] in self._ids:
             return self._ids[match[1]]
@@ -90,7 +90,7 @@ class CadvisorReader:
         return (pod, container) if container in self._wanted.get(pod, ()) else None
 
 
-def _measured(item: tuple[_Key, _Found]) -> tuple[float, float]:
+def _measured_at(item: tuple[_Key, _Found]) -> tuple[float, float]:
     memory = item[1].memory
     return (memory.at or 0.0, memory.value) if memory is not None else (0.0, 0.0)
 

@@ -1,7 +1,7 @@
-"""Prometheus' text format, version 0.0.4: the lines of a few families out of many.
+"""Parses Prometheus' text format, version 0.0.4: the lines of a few families out of many.
 
 prometheus_client's parser takes 2.6 s for a kubelet's page of 1,000 containers (17 MB, of which
-three families in a hundred matter here), this one 0.05 s.
+3% of the families are used); this one takes 0.05 s.
 Source: https://prometheus.io/docs/instrumenting/exposition_formats/
 """
 
@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 MAX_LINE: Final = 16 * 1024
-"""A longer line is passed over: no label of ours comes near it."""
+"""Longer lines are ignored: the lines that are used are much shorter."""
 MAX_VALUE: Final = 2.0**62
-"""What is more is no count of bytes, seconds or tokens, and would not fit an int64."""
+"""Larger values are ignored: they are not plausible, and do not fit an int64."""
 
 _SERIES: Final = re.compile(
     rb"(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(?P<labels>.*)\})?[ \t]+"
@@ -28,19 +28,19 @@ _ESCAPES: Final = {"n": "\n", '"': '"', "\\": "\\"}
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Series:
-    """One line: a number from 0 to MAX_VALUE, perhaps with its time."""
+    """One line: a number from 0 to MAX_VALUE, with an optional time."""
 
     name: str
     labels: Mapping[str, str]
     value: float
     at: float | None
-    """Unix time in seconds, where the line says it."""
+    """Unix time in seconds, if the line has it."""
 
 
 class SeriesReader:
-    """Takes a page in chunks, keeps no more than one line of it, and yields what is wanted.
+    """Reads a page in chunks, buffers at most one line, and yields the wanted series.
 
-    Lines that are broken, too long or of other families are passed over: nothing raises.
+    Lines that are invalid, too long or of other families are ignored; nothing raises.
     """
 
     def __init__(self, names: tuple[str, ...]) -> None:
@@ -50,30 +50,30 @@ class SeriesReader:
         self._skipping = False
 
     def feed(self, chunk: bytes) -> Iterator[Series]:
-        """The series whose lines end in this chunk."""
+        """Yield the series whose lines end in this chunk."""
         first, *others = chunk.split(b"\n")
         self._rest = b"" if self._skipping else self._rest + first
         if not others:
-            self._cut()
+            self._drop_long_line()
             return
-        yield from self._of(self._rest)
+        yield from self._parse(self._rest)
         self._skipping = False
-        *whole, self._rest = others
-        for line in whole:
+        *lines, self._rest = others
+        for line in lines:
             if line.startswith(self._starts):
-                yield from self._of(line)
-        self._cut()
+                yield from self._parse(line)
+        self._drop_long_line()
 
     def close(self) -> Iterator[Series]:
-        """The last line, where no line end follows it."""
+        """Yield the series of a last line without a line end."""
         line, self._rest = self._rest, b""
-        yield from self._of(line)
+        yield from self._parse(line)
 
-    def _cut(self) -> None:
+    def _drop_long_line(self) -> None:
         if len(self._rest) > MAX_LINE:
             self._rest, self._skipping = b"", True
 
-    def _of(self, line: bytes) -> Iterator[Series]:
+    def _parse(self, line: bytes) -> Iterator[Series]:
         if line.startswith(self._starts) and len(line) <= MAX_LINE:
             found = parse_line(line)
             if found is not None and found.name in self._names:
@@ -81,7 +81,7 @@ class SeriesReader:
 
 
 def parse_line(line: bytes) -> Series | None:
-    """One line that is no comment; None where it is not of the format, or no usable number."""
+    """Parse one line; None for a comment, an invalid line or an unusable number."""
     match = _SERIES.fullmatch(line)
     if match is None:
         return None

@@ -1,4 +1,4 @@
-"""What a ModelServe's status shows of its usage, and when that is worth a write."""
+"""The usage fields in a ModelServe's status, and when a change is written."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from roadstead.api.sizes import size_text
 from roadstead.usage.book import Usage
 
 CHANGE: Final = 0.02
-"""Memory that changed by less is not written: what is read is not further off than that."""
+"""Smaller relative changes of memory are not written."""
 CPU_POINTS: Final = 10
 CPU_CHANGE: Final = 0.2
-"""CPU has to change by so many points, and by a fifth: an idle server's flutters a little."""
+"""CPU is written if it changes by both: an idle server's value fluctuates."""
 STATUS_WRITE_SECONDS: Final = 30.0
-"""Between two writes for one server."""
+"""Minimum time between two writes for one server."""
 _MAX_PERCENT: Final = 2**31 - 1
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Figures:
-    """Memory in bytes, CPU in whole percent of a core; None before it is known."""
+    """Memory in bytes, CPU in whole percent of a core; None while unknown."""
 
     memory: int
     memory_max: int
@@ -30,7 +30,7 @@ class Figures:
 
     @classmethod
     def of(cls, usage: Usage) -> Self:
-        """Of what was measured."""
+        """Return the figures of a measurement."""
         cpu = usage.cpu_percent
         return cls(
             memory=usage.memory_bytes,
@@ -40,7 +40,7 @@ class Figures:
 
     @classmethod
     def of_status(cls, status: Raw) -> Self | None:
-        """As they were written; None where they never were."""
+        """Return the figures in a status; None if it has none."""
         if "memoryCurrentBytes" not in status:
             return None
         return cls(
@@ -50,7 +50,7 @@ class Figures:
         )
 
     def fields(self) -> dict[str, Any]:
-        """As the status holds them."""
+        """Return the fields of the status."""
         shown: dict[str, Any] = {
             "memoryCurrentBytes": self.memory,
             "memoryMaxBytes": self.memory_max,
@@ -60,58 +60,58 @@ class Figures:
         return shown if self.cpu_percent is None else {**shown, "cpuUsagePercent": self.cpu_percent}
 
 
-def worth_showing(shown: Figures | None, now: Figures, *, seconds: float) -> bool:
-    """Whether to write `now` over what was shown `seconds` ago."""
+def needs_write(shown: Figures | None, now: Figures, *, seconds: float) -> bool:
+    """Whether `now` replaces the figures that were written `seconds` ago."""
     if shown is None or (shown.cpu_percent is None and now.cpu_percent is not None):
         return True
     if (shown.memory == 0) != (now.memory == 0) or now.memory_max >= 2 * shown.memory_max > 0:
-        return True  # It ends, begins, or loads its model: that is not to wait.
+        return True  # The server stops, starts or loads its model: write at once.
     return seconds >= STATUS_WRITE_SECONDS and (
-        _other(shown.memory, now.memory)
-        or _other(shown.memory_max, now.memory_max)
-        or _other_cpu(shown.cpu_percent, now.cpu_percent)
+        _memory_changed(shown.memory, now.memory)
+        or _memory_changed(shown.memory_max, now.memory_max)
+        or _cpu_changed(shown.cpu_percent, now.cpu_percent)
     )
 
 
-def _other(before: int, after: int) -> bool:
+def _memory_changed(before: int, after: int) -> bool:
     return abs(after - before) > CHANGE * before
 
 
-def _other_cpu(before: int | None, after: int | None) -> bool:
+def _cpu_changed(before: int | None, after: int | None) -> bool:
     if before is None or after is None:
         return False
     return abs(after - before) >= max(CPU_POINTS, CPU_CHANGE * before)
 
 
 class ShownUsage:
-    """The figures that each server's status is to show; those of its status until there are newer.
+    """The figures that each server's status shows; those in its status until newer ones exist.
 
-    Reconcilers read it, so that whatever else they write a status for, usage alone changes in it
-    only when that was worth a write.
+    Reconcilers read it, so that a write of the status for another reason does not change the
+    usage.
     """
 
     def __init__(self) -> None:
         self._shown: dict[str, tuple[Figures, float]] = {}
 
     def of(self, server_uuid: str, status: Raw) -> Figures | None:
-        """What the status is to show; None before anything was measured."""
+        """Return the figures to show; None before the first measurement."""
         if server_uuid in self._shown:
             return self._shown[server_uuid][0]
         return Figures.of_status(status)
 
     def offer(self, server_uuid: str, status: Raw, usage: Usage, *, now: float) -> bool:
-        """Show what was measured if it is worth it; says so. `now` is in seconds."""
+        """Show a measurement if the change is large enough; return whether. `now` is in seconds."""
         shown = self.of(server_uuid, status)
         new = Figures.of(usage)
         if new.cpu_percent is None and shown is not None:
             new = dataclasses.replace(new, cpu_percent=shown.cpu_percent)
         _, since = self._shown.get(server_uuid, (None, float("-inf")))
-        if not worth_showing(shown, new, seconds=now - since):
+        if not needs_write(shown, new, seconds=now - since):
             return False
         self._shown[server_uuid] = (new, now)
         return True
 
     def keep(self, server_uuids: Iterable[str]) -> None:
-        """Forget every server but these."""
+        """Drop all servers except these."""
         kept = set(server_uuids)
         self._shown = {uuid: one for uuid, one in self._shown.items() if uuid in kept}

@@ -1,4 +1,4 @@
-"""The kubelets' own numbers, `/metrics/cadvisor`, over TLS that is checked."""
+"""Reads `/metrics/cadvisor` of kubelets, over verified TLS."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from typing import Final
 import aiohttp
 
 from roadstead.errors import UsageError
-from roadstead.usage.asking import host_port, page
+from roadstead.usage.asking import fetch_page, host_port
 from roadstead.usage.cadvisor import CadvisorReader, Readings
 from roadstead.usage.readings import Wanted
 
 PATH: Final = "/metrics/cadvisor"
 MAX_BODY: Final = 64 * 2**20
-"""A page of 1,000 containers has about 20 MB."""
+"""A page of 1,000 containers is about 20 MB."""
 TIMEOUT_SECONDS: Final = 10.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class KubeletEndpoint:
-    """Where a kubelet listens."""
+    """The address of a kubelet."""
 
     address: str
     port: int
@@ -31,9 +31,9 @@ class KubeletEndpoint:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Identity:
-    """Whom kubelets are asked as, and who vouches for them.
+    """The client credentials for kubelets, and the authority of their certificates.
 
-    `authorization` is the whole header, empty with a client certificate.
+    `authorization` is the whole header; it is empty with a client certificate.
     """
 
     ca_file: str
@@ -43,7 +43,7 @@ class Identity:
 
 
 class Kubelets:
-    """Asks kubelets; one session is for one round, since tokens and authorities are renewed."""
+    """Reads from kubelets; a session lasts one round, since tokens and authorities are renewed."""
 
     def __init__(self, session: aiohttp.ClientSession, identity: Identity) -> None:
         self._session = session
@@ -54,7 +54,7 @@ class Kubelets:
     async def opened(
         cls, identity: Identity, *, timeout: float = TIMEOUT_SECONDS
     ) -> AsyncIterator[Kubelets]:
-        """With connections of its own; UsageError where the certificates can't be read."""
+        """Open a session; UsageError if the certificates can't be read."""
         try:
             context = ssl.create_default_context(cafile=identity.ca_file or None)
             if identity.cert_file:
@@ -69,10 +69,10 @@ class Kubelets:
             yield cls(session, identity)
 
     async def read(self, endpoint: KubeletEndpoint, wanted: Wanted) -> Readings:
-        """What one node says of the wanted containers; raises UsageError."""
+        """Return the readings of the wanted containers on one node; raises UsageError."""
         reader = CadvisorReader(wanted)
         url = f"https://{host_port(endpoint.address, endpoint.port)}{PATH}"
-        chunks = page(
+        chunks = fetch_page(
             self._session, url, authorization=self._identity.authorization, limit=MAX_BODY
         )
         async with contextlib.aclosing(chunks):

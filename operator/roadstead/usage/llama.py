@@ -1,7 +1,7 @@
-"""llama-server's own `/metrics`.
+"""Parses llama-server's `/metrics`.
 
-Its names move between builds, and its gauges of tokens a second are averages since whoever asked
-last: asking resets them. So only counters and what is true at the moment is read.
+Its names change between builds, and each scrape resets its gauges of tokens per second. Therefore
+only counters and gauges of the current state are read.
 Source: llama.cpp b11434, tools/server/server-task.cpp (server_task_result_metrics::to_metrics).
 """
 
@@ -19,11 +19,11 @@ NAMES: Final = {
     "llamacpp:requests_deferred": "requests_deferred",
     "llamacpp:n_tokens_max": "context_tokens_max",
 }
-"""What is read, and the field of LlamaReading that it fills."""
+"""The metric names, and the fields of LlamaReading."""
 
 
 def parse_llama(page: bytes) -> LlamaReading:
-    """What a page says; what it lacks is None."""
+    """Parse a page; missing values are None."""
     reader = SeriesReader(tuple(NAMES))
     series = [*reader.feed(page), *reader.close()]
     return LlamaReading(**{NAMES[item.name]: item.value for item in series if not item.labels})

@@ -1,4 +1,4 @@
-"""`metrics.k8s.io`: what there is where a kubelet can't be asked. It knows no peak."""
+"""Parses `metrics.k8s.io`, the fallback for kubelets that do not respond; it has no peak."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from roadstead.usage.cadvisor import Readings
 from roadstead.usage.readings import ContainerReading, Wanted
 
 
-def readings_of(items: Collection[Raw], wanted: Wanted) -> Readings:
-    """The wanted containers of PodMetrics objects; what can't be read is passed over."""
+def parse_pod_metrics(items: Collection[Raw], wanted: Wanted) -> Readings:
+    """Return the readings of the wanted containers; invalid PodMetrics are ignored."""
     readings: Readings = {}
     for item in items:
         meta = section(item, "metadata")

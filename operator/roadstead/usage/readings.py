@@ -1,4 +1,4 @@
-"""What one look at a container came to, whichever way it was asked."""
+"""The result of one measurement of a container, from any source."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from collections.abc import Mapping
 PodName = tuple[str, str]
 """(namespace, name) of a pod."""
 Wanted = Mapping[PodName, Mapping[str, str]]
-"""The containers that are asked for, by pod and name, each with its ID: 64 hexadecimal digits,
-empty before it runs."""
+"""The IDs of the containers to read, by pod and container name: 64 hexadecimal digits, or empty
+before the container runs."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ContainerReading:
-    """One container; None is what the source does not tell.
+    """One container; None for values that the source does not report.
 
-    CPU is told either as seconds since the container started (`cpu_seconds`, at the Unix time
-    `cpu_at`) or as percent of one core (`cpu_percent`).
+    CPU is either seconds since the container started (`cpu_seconds`, at the Unix time `cpu_at`) or
+    percent of one core (`cpu_percent`).
     """
 
     memory_bytes: int
-    """The working set: what the kernel can't take back without swapping, by the kubelet's count."""
+    """The working set: memory that the kernel can't reclaim without swapping, by the kubelet."""
     peak_bytes: int | None = None
-    """The kernel's own peak of what is charged to the container, page cache included."""
+    """The kernel's peak of the memory charged to the container, including the page cache."""
     cpu_seconds: float | None = None
     cpu_at: float | None = None
     cpu_percent: float | None = None
@@ -31,16 +31,16 @@ class ContainerReading:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LlamaReading:
-    """One llama-server's own metrics; None where this build does not have one.
+    """Metrics of one llama-server; None for metrics that its build does not have.
 
-    The counters begin at 0 with the process, and are told with six digits: beyond a million tokens
-    they move in steps.
+    The counters start at 0 with the process, and have six digits: above a million tokens they
+    increase in steps.
     """
 
     prompt_tokens: float | None = None
     generated_tokens: float | None = None
-    """Counted as an answer ends, all of its tokens at once."""
+    """All tokens of a response are counted when it completes."""
     requests_processing: float | None = None
     requests_deferred: float | None = None
     context_tokens_max: float | None = None
-    """The longest sequence, prompt and answer, that any slot has held."""
+    """The longest sequence of any slot, prompt and response."""

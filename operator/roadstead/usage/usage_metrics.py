@@ -1,4 +1,4 @@
-"""What servers use, and how well that can be asked, as Prometheus metrics."""
+"""Prometheus metrics of servers' usage, and of its collection."""
 
 from __future__ import annotations
 
@@ -17,36 +17,36 @@ MEMORY: Final = Gauge(
 )
 MEMORY_MAX: Final = Gauge(
     "roadstead_server_memory_max_bytes",
-    "Most memory that a server has used since it was created: the kernel's own peaks, summed.",
+    "Peak memory of a server since it was created: the sum of the kernel's peaks.",
     _SERVER,
 )
 MEMORY_LIMIT: Final = Gauge(
     "roadstead_server_memory_limit_bytes",
-    "Memory limits of the pods that run, summed; absent where one has none.",
+    "Sum of the memory limits of the running pods; absent if one has no limit.",
     _SERVER,
 )
 CPU: Final = Gauge(
-    "roadstead_server_cpu_percent", "CPU of all replicas; 100 is one core in full.", _SERVER
+    "roadstead_server_cpu_percent", "CPU of all replicas; 100 is one full core.", _SERVER
 )
 TOKENS_PER_SECOND: Final = Gauge(
     "roadstead_server_tokens_per_second",
-    "Generated tokens a second over the last minute; an answer's count as it ends.",
+    "Generated tokens per second over the last minute; counted when a response completes.",
     _SERVER,
 )
 PROCESSING: Final = Gauge(
-    "roadstead_server_requests_processing", "Requests that are being answered.", _SERVER
+    "roadstead_server_requests_processing", "Requests being processed.", _SERVER
 )
 DEFERRED: Final = Gauge(
     "roadstead_server_requests_deferred", "Requests that wait for a free slot.", _SERVER
 )
 CONTEXT_MAX: Final = Gauge(
     "roadstead_server_context_tokens_max",
-    "Longest sequence, prompt and answer, that a slot of the running pods has held.",
+    "Longest sequence, prompt and response, in any slot of the running pods.",
     _SERVER,
 )
 PROMPT_TOKENS: Final = Counter(
     "roadstead_server_prompt_tokens_total",
-    "Prompt tokens computed, without those from the cache.",
+    "Prompt tokens computed, without cached ones.",
     _SERVER,
 )
 GENERATED_TOKENS: Final = Counter(
@@ -54,12 +54,12 @@ GENERATED_TOKENS: Final = Counter(
 )
 SCRAPES: Final = Counter(
     "roadstead_usage_scrapes_total",
-    "Questions for usage, by whom was asked and what came of it.",
+    "Reads of usage, by source and result.",
     ["source", "result"],
 )
 SCRAPE_SECONDS: Final = Histogram(
     "roadstead_usage_scrape_duration_seconds",
-    "Time that one question for usage took.",
+    "Duration of one read of usage.",
     ["source"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
@@ -79,7 +79,7 @@ Labels = tuple[str, str, str, str]
 
 @dataclasses.dataclass(kw_only=True)
 class _Series:
-    """One server's, kept since looking them up costs more than setting them."""
+    """The series of one server, kept because looking them up costs more than setting them."""
 
     gauges: dict[Gauge, Gauge]
     prompt: Counter
@@ -88,13 +88,13 @@ class _Series:
 
 
 class ServerMetrics:
-    """Sets the metrics of each server, and takes them away once it is gone or not measured."""
+    """Sets the metrics of each server, and removes those of servers without a measurement."""
 
     def __init__(self) -> None:
         self._shown: dict[Labels, _Series] = {}
 
     def show(self, labels: Labels, usage: Usage, *, limit: int | None) -> None:
-        """Set one server's; what is not known is absent rather than zero."""
+        """Set the metrics of one server; unknown values are absent, not zero."""
         series = self._shown.get(labels) or self._shown.setdefault(labels, _series(labels))
         values: tuple[tuple[Gauge, float | None], ...] = (
             (MEMORY, usage.memory_bytes),
@@ -114,7 +114,7 @@ class ServerMetrics:
         series.counted = usage.prompt_tokens, usage.generated_tokens
 
     def keep(self, shown: Iterable[Labels]) -> None:
-        """Take away those of every server but these."""
+        """Remove the metrics of all servers except these."""
         for labels in self._shown.keys() - set(shown):
             del self._shown[labels]
             for metric in _OF_SERVER:

@@ -11,19 +11,19 @@ from tests.support.ledger import Ledger, create_ledger
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Postgres]:
-    """For all tests of the session that don't end it."""
+    """A server for all tests of the session that don't stop it."""
     with running() as found:
         yield found
 
 
 @pytest.fixture
 async def ledger(server: Postgres, tmp_path: Path) -> Ledger:
-    """Migrated and empty."""
+    """A migrated, empty ledger."""
     return await create_ledger(server, tmp_path)
 
 
 @pytest.fixture
 async def own_ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
-    """With a server of the test's own, which it may end."""
+    """A ledger on a separate server, which the test may stop."""
     with running() as server:
         yield await create_ledger(server, tmp_path)

@@ -1,4 +1,4 @@
-"""After a restore of etcd: rows of the state before give way, though their versions are higher."""
+"""Epochs: after a restore of etcd, rows with higher versions are replaced."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from roadstead.ledger.epochs import KindView, current_epoch
 from roadstead.ledger.records import ServerRecord, row
-from roadstead.ledger.resync import claim, resync
+from roadstead.ledger.resync import claim_database, resync
 from roadstead.ledger.tables import SERVERS
 from tests.support.builders.records import a_server, fresh_uid
 from tests.support.ledger import Ledger
@@ -18,7 +18,7 @@ ROWS = "SELECT resource_version, epoch, deleted_at IS NULL AS here FROM server_r
 
 
 def view(records: Sequence[ServerRecord], *, listed: int, current: int) -> KindView:
-    """What the cluster has."""
+    """The objects in the cluster."""
 
     async def asked() -> int:
         return current
@@ -26,71 +26,71 @@ def view(records: Sequence[ServerRecord], *, listed: int, current: int) -> KindV
     return KindView(table=SERVERS, records=records, listed=listed, current=asked)
 
 
-async def found(ledger: Ledger, kind: KindView, *, known: int = 0) -> int:
-    """The epoch that the operator writes in."""
+async def epoch_of(ledger: Ledger, kind: KindView, *, known: int = 0) -> int:
+    """The epoch that the operator writes."""
     async with ledger.connected("writer") as connection:
-        await claim(connection, fresh_uid())
+        await claim_database(connection, fresh_uid())
         return await current_epoch(connection, [kind], known=known)
 
 
-async def test_ledger_that_follows_the_cluster_stays_in_its_epoch(ledger: Ledger) -> None:
+async def test_consistent_ledger_stays_in_its_epoch(ledger: Ledger) -> None:
     late, same, newer = fresh_uid(), fresh_uid(), fresh_uid()
     await ledger.write(*(a_server(uid=uid, version=10) for uid in (late, same)))
     await ledger.write(a_server(uid=newer, version=30))
     versions = {late: 15, same: 10, newer: 12}
     records = [a_server(uid=uid, version=version) for uid, version in versions.items()]
-    assert await found(ledger, view(records, listed=20, current=30)) == 0
+    assert await epoch_of(ledger, view(records, listed=20, current=30)) == 0
 
 
-async def test_row_ahead_of_the_cluster_begins_an_epoch(ledger: Ledger) -> None:
+async def test_row_newer_than_cluster_starts_an_epoch(ledger: Ledger) -> None:
     await ledger.write(a_server(version=50))
-    assert await found(ledger, view([], listed=40, current=49)) == 1
+    assert await epoch_of(ledger, view([], listed=40, current=49)) == 1
     assert (await ledger.row("SELECT epoch FROM ledger_epochs"))["epoch"] == 1
 
 
-async def test_row_newer_than_its_object_begins_one_though_versions_went_on(
+async def test_row_newer_than_its_object_starts_an_epoch_at_higher_cluster_version(
     ledger: Ledger,
 ) -> None:
     uid = fresh_uid()
     await ledger.write(a_server(uid=uid, version=50))
     records = [a_server(uid=uid, version=40)]
-    assert await found(ledger, view(records, listed=1_000, current=1_000)) == 1
+    assert await epoch_of(ledger, view(records, listed=1_000, current=1_000)) == 1
 
 
-async def test_deleted_row_of_an_object_that_is_there_begins_one(ledger: Ledger) -> None:
+async def test_deleted_row_of_existing_object_starts_an_epoch(ledger: Ledger) -> None:
     uid = fresh_uid()
     await ledger.write(a_server(uid=uid, version=50, deleted=True))
     records = [a_server(uid=uid, version=40)]
-    assert await found(ledger, view(records, listed=1_000, current=1_000)) == 1
+    assert await epoch_of(ledger, view(records, listed=1_000, current=1_000)) == 1
 
 
-async def test_database_from_a_backup_goes_on_in_the_epoch_that_is_known(ledger: Ledger) -> None:
-    assert await found(ledger, view([], listed=9, current=9), known=3) == 3
+async def test_restored_database_continues_in_the_known_epoch(ledger: Ledger) -> None:
+    assert await epoch_of(ledger, view([], listed=9, current=9), known=3) == 3
 
 
 async def write_in(ledger: Ledger, epoch: int, record: ServerRecord) -> None:
-    """Write a row as the writer does it in this epoch."""
+    """Write a row in this epoch, as the writer does."""
     async with ledger.connected("writer") as connection:
         for statement in SERVERS.statements:
             await connection.execute(statement, json.dumps([{**row(record), "epoch": epoch}]))
 
 
 @pytest.mark.parametrize("deleted", [False, True])
-async def test_row_of_a_later_epoch_replaces_a_newer_one(ledger: Ledger, deleted: bool) -> None:
+async def test_row_of_later_epoch_replaces_higher_version(ledger: Ledger, deleted: bool) -> None:
     uid = fresh_uid()
     await ledger.write(a_server(uid=uid, version=50, deleted=deleted))
     await write_in(ledger, 1, a_server(uid=uid, version=40))
     assert await ledger.row(ROWS) == {"resource_version": 40, "epoch": 1, "here": True}
 
 
-async def test_late_write_of_an_earlier_epoch_changes_nothing(ledger: Ledger) -> None:
+async def test_late_write_of_earlier_epoch_is_ignored(ledger: Ledger) -> None:
     uid = fresh_uid()
     await write_in(ledger, 1, a_server(uid=uid, version=40))
     await write_in(ledger, 0, a_server(uid=uid, version=50))
     assert await ledger.row(ROWS) == {"resource_version": 40, "epoch": 1, "here": True}
 
 
-async def test_resync_of_a_later_epoch_writes_all_and_ends_what_is_gone(ledger: Ledger) -> None:
+async def test_resync_in_later_epoch_writes_all_and_marks_deleted_rows(ledger: Ledger) -> None:
     uid = fresh_uid()
     await ledger.write(a_server(uid=uid, version=50), a_server(version=60))
     async with ledger.connected("writer") as connection:

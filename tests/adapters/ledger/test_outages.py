@@ -1,4 +1,4 @@
-"""Postgres goes and comes back: what waits is written, and nothing older takes its place."""
+"""Outages of Postgres: waiting records are written, and older ones never replace newer ones."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ from roadstead.errors import LedgerError, LedgerUnavailable
 from roadstead.ledger import writer
 from roadstead.ledger.database import close, connected, transaction, translate_errors
 from roadstead.ledger.outbox import Outbox
-from roadstead.ledger.resync import claim, resync
+from roadstead.ledger.resync import claim_database, resync
 from roadstead.ledger.tables import SERVERS
 from tests.support.builders.records import a_sample, a_server, an_admission, fresh_uid, ready
 from tests.support.faults_table import Healing
@@ -24,17 +24,17 @@ from tests.support.ledger import Ledger, wait_until_empty
 from tests.support.waiting import assert_eventually
 
 STATUSES = "SELECT status FROM server_records"
-SILENCE = "idle_in_transaction_session_timeout"
+IDLE_TIMEOUT = "idle_in_transaction_session_timeout"
 SLOW_WRITES = """
 CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql
     AS $$ BEGIN PERFORM pg_sleep(1); RETURN NULL; END $$;
 CREATE TRIGGER slow AFTER INSERT ON server_records EXECUTE FUNCTION slow()
 """
-"""For a batch after which there is time to do something."""
-SAY = "UPDATE server_records SET status_reason = $1"
+"""Slows down each batch."""
+SET_REASON = "UPDATE server_records SET status_reason = $1"
 
 
-async def test_what_changed_while_postgres_was_away_is_written(own_ledger: Ledger) -> None:
+async def test_changes_during_an_outage_are_written(own_ledger: Ledger) -> None:
     outbox, gone = Outbox(), fresh_uid()
     outbox.put(a_server(version=1, uid=gone))
     async with own_ledger.writing(outbox):
@@ -51,7 +51,7 @@ async def test_what_changed_while_postgres_was_away_is_written(own_ledger: Ledge
     assert len(await own_ledger.rows("SELECT * FROM admission_records")) == 1
 
 
-async def test_postgres_that_comes_back_is_compared_though_nothing_changed(
+async def test_writer_resyncs_after_reconnect_without_changes(
     own_ledger: Ledger,
 ) -> None:
     begun: list[asyncpg.Connection] = []
@@ -66,26 +66,24 @@ async def test_postgres_that_comes_back_is_compared_though_nothing_changed(
         await assert_eventually(lambda: len(begun) == 2)
 
 
-async def test_a_transaction_that_falls_silent_gives_its_rows_back(own_ledger: Ledger) -> None:
+async def test_idle_transaction_releases_its_rows(own_ledger: Ledger) -> None:
     await own_ledger.write(a_server())
     async with own_ledger.connected("writer") as lost, own_ledger.connected("writer") as other:
         begun = contextlib.AsyncExitStack()
-        await begun.enter_async_context(transaction(lost, silence=60))
-        await lost.execute(SAY, "lost")
-        assert await lost.fetchval(f"SHOW {SILENCE}") == "1min"
-        await lost.execute(f"SET LOCAL {SILENCE} = 1")
-        await other.execute(SAY, "said")
+        await begun.enter_async_context(transaction(lost, idle_seconds=60))
+        await lost.execute(SET_REASON, "lost")
+        assert await lost.fetchval(f"SHOW {IDLE_TIMEOUT}") == "1min"
+        await lost.execute(f"SET LOCAL {IDLE_TIMEOUT} = 1")
+        await other.execute(SET_REASON, "committed")
         with pytest.raises(LedgerUnavailable), translate_errors():
             await begun.aclose()
     assert (await own_ledger.row("SELECT status_reason FROM server_records"))[
         "status_reason"
-    ] == "said"
+    ] == "committed"
 
 
 @pytest.mark.fault("R12", heals="the batch is written again")
-async def test_postgres_that_is_killed_in_a_batch_loses_nothing(
-    own_ledger: Ledger, healing: Healing
-) -> None:
+async def test_killed_postgres_loses_no_rows(own_ledger: Ledger, healing: Healing) -> None:
     outbox, uids = Outbox(), [fresh_uid() for _ in range(3000)]
     for uid in uids:
         outbox.put(a_server(uid=uid))
@@ -99,7 +97,7 @@ async def test_postgres_that_is_killed_in_a_batch_loses_nothing(
     assert {row["uid"] for row in rows} == set(uids)
 
 
-async def test_writer_that_is_killed_in_a_batch_leaves_none_of_it(own_ledger: Ledger) -> None:
+async def test_killed_writer_leaves_no_partial_batch(own_ledger: Ledger) -> None:
     code = (
         "import asyncio, sys; from pathlib import Path\n"
         "from roadstead.ledger.outbox import Outbox\n"
@@ -125,10 +123,12 @@ async def test_writer_that_is_killed_in_a_batch_leaves_none_of_it(own_ledger: Le
 
 
 @pytest.mark.parametrize("turns", range(20))
-async def test_writer_that_is_stopped_in_a_batch_writes_it(
+async def test_stopped_writer_completes_its_batch(
     ledger: Ledger, turns: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "FLUSH_SECONDS", 60)  # Its moment may be short on a busy machine.
+    monkeypatch.setattr(
+        writer, "FLUSH_SECONDS", 60
+    )  # The default may be too short on a busy machine.
     outbox = Outbox()
     async with ledger.writing(outbox):
         outbox.append([an_admission() for _ in range(5)])
@@ -138,7 +138,7 @@ async def test_writer_that_is_stopped_in_a_batch_writes_it(
     assert len(await ledger.rows("SELECT 1 FROM admission_records")) == 5
 
 
-async def test_row_that_postgres_refuses_holds_up_no_other(ledger: Ledger) -> None:
+async def test_refused_row_does_not_delay_others(ledger: Ledger) -> None:
     outbox = Outbox()
     outbox.append([an_admission(), an_admission(decided_at="no time"), an_admission()])
     dropped = sample("roadstead_ledger_dropped_total", table="admission_records")
@@ -149,7 +149,7 @@ async def test_row_that_postgres_refuses_holds_up_no_other(ledger: Ledger) -> No
 
 
 @pytest.mark.fault("R12", heals="what waited is written once the rights are back")
-async def test_rights_that_are_missing_for_a_while_lose_nothing(
+async def test_temporarily_missing_rights_lose_no_rows(
     own_ledger: Ledger, healing: Healing
 ) -> None:
     outbox = Outbox()
@@ -164,7 +164,7 @@ async def test_rights_that_are_missing_for_a_while_lose_nothing(
     assert len(await own_ledger.rows("SELECT 1 FROM admission_records")) == 5
 
 
-async def test_changed_password_is_read_anew(own_ledger: Ledger) -> None:
+async def test_changed_password_is_read_again(own_ledger: Ledger) -> None:
     outbox = Outbox()
     async with own_ledger.writing(outbox):
         outbox.put(a_server(version=1))
@@ -186,7 +186,7 @@ async def test_changed_password_is_read_anew(own_ledger: Ledger) -> None:
     }
 
 
-async def test_server_that_does_not_answer_is_given_up(tmp_path: Path) -> None:
+async def test_connecting_to_silent_server_times_out(tmp_path: Path) -> None:
     async def silent(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.sleep(60)
@@ -203,25 +203,23 @@ async def test_server_that_does_not_answer_is_given_up(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         pytest.param(None, "can't be read", id="missing"),
-        pytest.param("mysql://user:hunter2@db/x", "the DSN is no URL: write", id="other-scheme"),
+        pytest.param("mysql://user:hunter2@db/x", "the DSN is not a URL: write", id="other-scheme"),
     ],
 )
-async def test_dsn_that_can_not_be_used_is_not_quoted(
-    tmp_path: Path, text: str | None, said: str
-) -> None:
+async def test_unusable_dsn_is_not_quoted(tmp_path: Path, text: str | None, message: str) -> None:
     file = tmp_path / "dsn"
     if text is not None:
         file.write_text(text)
-    with pytest.raises(LedgerError, match=said) as refused:
+    with pytest.raises(LedgerError, match=message) as refused:
         async with connected(file):
             pass
     assert "hunter2" not in str(refused.value)
 
 
-async def test_resync_tells_what_is_missing_or_old(ledger: Ledger) -> None:
+async def test_resync_returns_missing_and_outdated_records(ledger: Ledger) -> None:
     known, late, missing = fresh_uid(), fresh_uid(), fresh_uid()
     await ledger.write(a_server(uid=known), a_server(uid=late, version=1))
     desired = [a_server(uid=known), a_server(uid=late, version=2), a_server(uid=missing)]
@@ -230,21 +228,21 @@ async def test_resync_tells_what_is_missing_or_old(ledger: Ledger) -> None:
     assert [record.resource_version for record in found] == [2, 10]
 
 
-async def test_resync_marks_what_is_gone(ledger: Ledger) -> None:
+async def test_resync_marks_deleted_objects(ledger: Ledger) -> None:
     await ledger.write(a_server(version=10))
     async with ledger.connected("writer") as connection:
         await resync(connection, SERVERS, [], gone_at=lambda _: 50)
     assert (await ledger.row(STATUSES))["status"] == "Deleted"
 
 
-async def test_resync_of_an_old_view_does_not_end_what_is_newer(ledger: Ledger) -> None:
+async def test_resync_does_not_mark_newer_rows(ledger: Ledger) -> None:
     await ledger.write(a_server(version=60))
     async with ledger.connected("writer") as connection:
         await resync(connection, SERVERS, [], gone_at=lambda _: 50)
     assert (await ledger.row(STATUSES))["status"] == "Ready"
 
 
-async def test_resync_marks_each_by_when_it_is_known_to_be_gone(ledger: Ledger) -> None:
+async def test_resync_marks_rows_up_to_the_known_deletion(ledger: Ledger) -> None:
     seen, unseen = fresh_uid(), fresh_uid()
     await ledger.write(a_server(uid=seen, version=60), a_server(uid=unseen, version=60))
     async with ledger.connected("writer") as connection:
@@ -259,10 +257,10 @@ async def test_database_of_another_cluster_is_not_written(ledger: Ledger) -> Non
     ours, theirs = fresh_uid(), fresh_uid()
     outbox = Outbox()
     async with ledger.connected("writer") as connection:
-        await claim(connection, theirs)
+        await claim_database(connection, theirs)
 
     async def begin(connection: asyncpg.Connection) -> None:
-        await claim(connection, ours)
+        await claim_database(connection, ours)
 
     outbox.put(a_server())
     async with ledger.writing(outbox, begin):
@@ -270,7 +268,7 @@ async def test_database_of_another_cluster_is_not_written(ledger: Ledger) -> Non
     assert await ledger.rows(STATUSES) == []
 
 
-async def test_caller_that_is_cancelled_while_a_connection_closes_ends(ledger: Ledger) -> None:
+async def test_cancelling_close_closes_the_connection(ledger: Ledger) -> None:
     async with ledger.connected("writer") as connection:
         closing = asyncio.create_task(close(connection))
         await asyncio.sleep(0)
@@ -280,7 +278,7 @@ async def test_caller_that_is_cancelled_while_a_connection_closes_ends(ledger: L
         assert connection.is_closed()
 
 
-async def test_sample_of_a_status_that_is_unknown_is_no_trouble(ledger: Ledger) -> None:
+async def test_unknown_status_is_written_as_pending(ledger: Ledger) -> None:
     outbox = Outbox()
     outbox.append([a_sample()])
     outbox.put(a_server(status={"conditions": [ready("Unknown", "Asking", "")]}))
@@ -304,7 +302,7 @@ async def some_rows(ledger: Ledger, count: str) -> bool:
 
 
 def sample(name: str, **labels: str) -> float:
-    """A metric's value now."""
+    """The current value of a metric."""
     return REGISTRY.get_sample_value(name, labels) or 0.0
 
 
@@ -313,7 +311,7 @@ def sample_failures(reason: str) -> float:
 
 
 def failures() -> float:
-    """Failed attempts, for whichever reason."""
+    """Failed attempts, for any reason."""
     families = REGISTRY.collect()
     found = (f for f in families if f.name == "roadstead_ledger_failures")
     return sum(s.value for f in found for s in f.samples if s.name.endswith("_total"))

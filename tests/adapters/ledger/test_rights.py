@@ -1,4 +1,4 @@
-"""What the writer's role can't do to what was recorded, whoever has its password."""
+"""Rights of the writer's role: it can't change or delete recorded rows."""
 
 import datetime
 
@@ -18,7 +18,7 @@ LONG_AGO = datetime.timedelta(days=25)
 
 @pytest.fixture
 async def floored(ledger: Ledger) -> Ledger:
-    """With a floor that the owner has set, and an admission that is younger."""
+    """A ledger with a retention floor, and an admission newer than it."""
     async with ledger.connected("owner") as owner:
         await migrate(owner, ROLES, floor=FLOOR)
         moment = datetime.datetime.now(datetime.UTC) - LONG_AGO
@@ -28,11 +28,11 @@ async def floored(ledger: Ledger) -> Ledger:
 
 
 async def kept(ledger: Ledger) -> int:
-    """The admissions that are still there."""
+    """The number of admissions that are kept."""
     return len(await ledger.rows("SELECT FROM admission_records"))
 
 
-async def test_writer_has_these_rights_and_no_others(ledger: Ledger) -> None:
+async def test_writer_has_only_these_rights(ledger: Ledger) -> None:
     rows = await ledger.rows(
         "SELECT c.relname, a.privilege_type FROM pg_class c, LATERAL aclexplode(c.relacl) a "
         "WHERE a.grantee = 'roadstead_writer'::regrole AND a.privilege_type <> 'SELECT'"
@@ -54,7 +54,7 @@ async def test_writer_has_these_rights_and_no_others(ledger: Ledger) -> None:
         "ALTER TABLE {} DISABLE TRIGGER ALL",
     ],
 )
-async def test_writer_does_not_change_appended_rows(
+async def test_writer_cannot_change_appended_rows(
     ledger: Ledger, table: str, statement: str
 ) -> None:
     moments = {"status": "at", "usage": "sampled_at", "admission": "decided_at"}
@@ -65,22 +65,20 @@ async def test_writer_does_not_change_appended_rows(
 
 
 @pytest.mark.parametrize("days", ["-8", "0", "1", "24", "NULL", "-2147483647", "-700000"])
-async def test_no_number_of_days_drops_rows_below_the_owners_floor(
-    floored: Ledger, days: str
-) -> None:
+async def test_retention_floor_is_kept_for_any_number_of_days(floored: Ledger, days: str) -> None:
     async with floored.connected("writer") as writer:
         await writer.execute(f"SELECT keep_partitions({days}, {days}, {days})")
     assert await kept(floored) == 1
 
 
-async def test_settings_of_the_session_do_not_move_the_floor(floored: Ledger) -> None:
+async def test_session_settings_do_not_change_the_floor(floored: Ledger) -> None:
     async with floored.connected("writer") as writer:
         await writer.execute("SET timezone = 'Pacific/Kiritimati'; SET datestyle = 'SQL, DMY'")
         await writer.execute("SELECT keep_partitions(0, 0, 0)")
     assert await kept(floored) == 1
 
 
-async def test_writer_does_not_set_the_floor(floored: Ledger) -> None:
+async def test_writer_cannot_set_the_floor(floored: Ledger) -> None:
     async with floored.connected("writer") as writer:
         for statement in (
             "UPDATE retention_floors SET days = 1",
@@ -91,7 +89,7 @@ async def test_writer_does_not_set_the_floor(floored: Ledger) -> None:
                 await writer.execute(statement)
 
 
-async def test_owner_lowers_the_floor(floored: Ledger) -> None:
+async def test_owner_can_lower_the_floor(floored: Ledger) -> None:
     async with floored.connected("owner") as owner:
         await migrate(owner, ROLES, floor=Retention(history=1, usage=1, admissions=24))
     async with floored.connected("writer") as writer:
@@ -101,7 +99,7 @@ async def test_owner_lowers_the_floor(floored: Ledger) -> None:
     assert await kept(floored) == 0
 
 
-async def test_table_without_a_floor_keeps_everything(floored: Ledger) -> None:
+async def test_table_without_floor_keeps_everything(floored: Ledger) -> None:
     async with floored.connected("owner") as owner:
         await owner.execute("DELETE FROM retention_floors")
     async with floored.connected("writer") as writer:
@@ -109,7 +107,7 @@ async def test_table_without_a_floor_keeps_everything(floored: Ledger) -> None:
     assert await kept(floored) == 1
 
 
-async def test_rights_that_an_earlier_version_gave_are_taken_back(ledger: Ledger) -> None:
+async def test_migration_revokes_rights_of_earlier_versions(ledger: Ledger) -> None:
     async with ledger.connected("owner") as owner:
         await owner.execute(f"GRANT UPDATE ON {', '.join(APPENDED)} TO roadstead_writer")
         await migrate(owner, ROLES)

@@ -1,4 +1,4 @@
-"""Rows follow their objects, whoever writes them and in whichever order."""
+"""Rows have the latest state of their objects, in any order of writes."""
 
 import asyncio
 import random
@@ -21,13 +21,13 @@ from tests.support.ledger import Ledger
 STARTING = {"conditions": [ready("False", "Starting", "")]}
 
 
-async def test_later_state_replaces_an_earlier_one(ledger: Ledger) -> None:
+async def test_later_state_replaces_earlier_one(ledger: Ledger) -> None:
     await ledger.write(a_server(version=10, status=STARTING), a_server(version=11, now=LATER))
     found = await ledger.row("SELECT status, resource_version FROM server_records")
     assert found == {"status": "Ready", "resource_version": 11}
 
 
-async def test_earlier_state_never_replaces_a_later_one(ledger: Ledger) -> None:
+async def test_earlier_state_never_replaces_later_one(ledger: Ledger) -> None:
     await ledger.write(a_server(version=11), a_server(version=10, status=STARTING))
     assert (await ledger.row("SELECT status FROM server_records"))["status"] == "Ready"
 
@@ -35,7 +35,7 @@ async def test_earlier_state_never_replaces_a_later_one(ledger: Ledger) -> None:
 @pytest.mark.fault(
     "R12", heals="an older row never replaces a newer one, whichever process writes it"
 )
-async def test_two_writers_in_any_order_end_at_the_last_state(ledger: Ledger) -> None:
+async def test_concurrent_writers_end_at_the_last_state(ledger: Ledger) -> None:
     versions = [n for n in range(1, 41) for _ in range(2)]
     random.Random(7).shuffle(versions)
 
@@ -49,25 +49,25 @@ async def test_two_writers_in_any_order_end_at_the_last_state(ledger: Ledger) ->
     assert found == {"resource_version": 40, "runtime_params": '{"threads": 40}'}
 
 
-async def test_row_outlives_its_object(ledger: Ledger) -> None:
+async def test_row_stays_after_its_object_is_deleted(ledger: Ledger) -> None:
     await ledger.write(a_server(version=10), a_server(version=12, deleted=True, now=LATER))
     found = await ledger.row("SELECT name, status, deleted_at FROM server_records")
     assert (found["name"], found["status"]) == ("gemma", "Deleted")
     assert found["deleted_at"] is not None
 
 
-async def test_deletion_that_was_seen_by_a_list_alone_counts(ledger: Ledger) -> None:
+async def test_deletion_at_equal_version_is_written(ledger: Ledger) -> None:
     await ledger.write(a_server(version=10), a_server(version=10, deleted=True))
     assert (await ledger.row("SELECT status FROM server_records"))["status"] == "Deleted"
 
 
 @pytest.mark.fault("R12", heals="a late writer changes nothing")
-async def test_late_writer_does_not_bring_a_deleted_object_back(ledger: Ledger) -> None:
+async def test_late_write_does_not_restore_deleted_row(ledger: Ledger) -> None:
     await ledger.write(a_server(version=12, deleted=True), a_server(version=13))
     assert (await ledger.row("SELECT status FROM server_records"))["status"] == "Deleted"
 
 
-async def test_pods_have_a_version_of_their_own(ledger: Ledger) -> None:
+async def test_pods_have_a_separate_version(ledger: Ledger) -> None:
     one, two = (PodsView(names=[f"gemma-{n}"], version=n) for n in (1, 2))
     await ledger.write(a_server(version=10, pods=two), a_server(version=11, pods=one))
     assert (await ledger.row("SELECT pod_names FROM server_records"))["pod_names"] == ["gemma-2"]
@@ -75,7 +75,7 @@ async def test_pods_have_a_version_of_their_own(ledger: Ledger) -> None:
     assert (await ledger.row("SELECT pod_names FROM server_records"))["pod_names"] == ["gemma-3"]
 
 
-async def test_each_turn_of_a_status_is_kept(ledger: Ledger) -> None:
+async def test_each_status_change_is_recorded(ledger: Ledger) -> None:
     await ledger.write(
         a_server(version=10, status=STARTING),
         a_server(version=11, status=STARTING, spec={"replicas": 2}),
@@ -98,7 +98,7 @@ async def test_models_and_contracts_have_rows(ledger: Ledger) -> None:
     assert (await ledger.row("SELECT used FROM contract_records"))["used"] == '{"servers": 1}'
 
 
-async def test_most_memory_never_sinks(ledger: Ledger) -> None:
+async def test_maximum_memory_never_decreases(ledger: Ledger) -> None:
     await ledger.write(
         a_server(),
         a_sample(memory_max_mb=600.0, sampled_at=NOW),
@@ -108,7 +108,7 @@ async def test_most_memory_never_sinks(ledger: Ledger) -> None:
     assert found == {"memory_current_mb": 150.0, "memory_max_mb": 600.0}
 
 
-async def test_late_sample_does_not_replace_a_newer_one(ledger: Ledger) -> None:
+async def test_late_sample_does_not_replace_newer_one(ledger: Ledger) -> None:
     await ledger.write(
         a_server(),
         a_sample(cpu_usage_percent=90.0, sampled_at=LATER),
@@ -120,14 +120,14 @@ async def test_late_sample_does_not_replace_a_newer_one(ledger: Ledger) -> None:
     assert len(await ledger.rows("SELECT * FROM usage_samples")) == 2
 
 
-async def test_row_that_is_written_twice_is_there_once(ledger: Ledger) -> None:
+async def test_row_written_twice_is_stored_once(ledger: Ledger) -> None:
     admission = an_admission()
     await ledger.write(admission, admission, a_sample(), a_sample())
     assert len(await ledger.rows("SELECT * FROM admission_records")) == 1
     assert len(await ledger.rows("SELECT * FROM usage_samples")) == 1
 
 
-async def test_measures_stay_when_the_state_changes(ledger: Ledger) -> None:
+async def test_usage_stays_when_the_state_changes(ledger: Ledger) -> None:
     await ledger.write(a_server(version=10), a_sample(), a_server(version=11))
     found = await ledger.row("SELECT memory_current_mb FROM server_records")
     assert found["memory_current_mb"] == pytest.approx(500.0)

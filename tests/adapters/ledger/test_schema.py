@@ -1,4 +1,4 @@
-"""Migrations on a real database, and what each role may do there."""
+"""Migrations on a real database, and the rights of each role."""
 
 import asyncio
 import datetime
@@ -33,7 +33,7 @@ async def test_migrating_again_changes_nothing(ledger: Ledger) -> None:
         assert await migrate(connection, ROLES) == []
 
 
-async def test_two_that_migrate_at_once_do_it_once(own_ledger: Ledger) -> None:
+async def test_concurrent_migrations_are_applied_once(own_ledger: Ledger) -> None:
     async def add() -> list[str]:
         async with own_ledger.connected("owner") as connection:
             return await migrate(connection, ROLES, [*migrations(), NEXT])
@@ -42,7 +42,7 @@ async def test_two_that_migrate_at_once_do_it_once(own_ledger: Ledger) -> None:
     assert sorted(done) == [[], [], [], [f"{NEXT.version:04} next"]]
 
 
-async def test_migration_that_fails_leaves_nothing_of_itself(own_ledger: Ledger) -> None:
+async def test_failed_migration_is_rolled_back(own_ledger: Ledger) -> None:
     broken = Migration(version=NEXT.version, name="next", sql=f"{NEXT.sql}; SELECT 1/0")
     async with own_ledger.connected("owner") as connection:
         with pytest.raises(LedgerError, match="DivisionByZero"):
@@ -51,7 +51,7 @@ async def test_migration_that_fails_leaves_nothing_of_itself(own_ledger: Ledger)
         assert await version(connection) == len(migrations())
 
 
-async def test_database_of_a_newer_version_is_left_alone(own_ledger: Ledger) -> None:
+async def test_newer_database_is_not_changed(own_ledger: Ledger) -> None:
     async with own_ledger.connected("owner") as connection:
         await migrate(connection, ROLES, [*migrations(), NEXT])
         with pytest.raises(LedgerError, match="use the Roadstead that migrated it") as refused:
@@ -59,15 +59,15 @@ async def test_database_of_a_newer_version_is_left_alone(own_ledger: Ledger) -> 
     assert refused.value.reason == "SchemaNewer"
 
 
-async def test_changed_text_of_a_migration_is_noticed(own_ledger: Ledger) -> None:
+async def test_changed_migration_is_refused(own_ledger: Ledger) -> None:
     first, *rest = migrations()
     other = Migration(version=first.version, name=first.name, sql=f"{first.sql} ")
     async with own_ledger.connected("owner") as connection:
-        with pytest.raises(LedgerError, match="another one than ours"):
+        with pytest.raises(LedgerError, match="differs from this version's"):
             await migrate(connection, ROLES, [other, *rest])
 
 
-async def test_reader_does_not_write(ledger: Ledger) -> None:
+async def test_reader_cannot_write(ledger: Ledger) -> None:
     async with ledger.connected("reader") as connection:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.execute("UPDATE server_records SET status = 'Ready'")
@@ -87,20 +87,20 @@ async def test_reader_does_not_write(ledger: Ledger) -> None:
         "SELECT make_partition('server_records', current_date)",
     ],
 )
-async def test_writer_does_no_more_than_write_rows(ledger: Ledger, statement: str) -> None:
+async def test_writer_can_only_write_rows(ledger: Ledger, statement: str) -> None:
     async with ledger.connected("writer") as connection:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.execute(statement)
 
 
-async def test_partitions_are_made_for_the_days_to_come(ledger: Ledger) -> None:
+async def test_partitions_are_created_ahead(ledger: Ledger) -> None:
     async with ledger.connected("writer") as connection:
         await connection.execute("SELECT keep_partitions(30, 30, 30)")
     await ledger.write(an_admission(decided_at=today(3)))
     assert await where(ledger) == [f"admission_records_{today(3)[:10].replace('-', '')}"]
 
 
-async def test_partitions_whose_time_is_over_are_dropped(ledger: Ledger) -> None:
+async def test_expired_partitions_are_dropped(ledger: Ledger) -> None:
     async with ledger.connected("owner") as connection:
         day = datetime.date.fromisoformat(today(-40)[:10])
         await connection.execute("SELECT make_partition('admission_records', $1)", day)
@@ -110,7 +110,7 @@ async def test_partitions_whose_time_is_over_are_dropped(ledger: Ledger) -> None
     assert len(await ledger.rows("SELECT * FROM admission_records")) == 1
 
 
-async def test_rows_of_a_day_without_a_partition_move_into_it(ledger: Ledger) -> None:
+async def test_rows_move_from_default_into_new_partition(ledger: Ledger) -> None:
     await ledger.write(a_server(), an_admission(decided_at=today(-20)))
     assert await where(ledger) == ["admission_records_default"]
     async with ledger.connected("owner") as connection:
@@ -119,7 +119,7 @@ async def test_rows_of_a_day_without_a_partition_move_into_it(ledger: Ledger) ->
     assert await where(ledger) == [f"admission_records_{day:%Y%m%d}"]
 
 
-async def test_database_that_was_never_migrated_says_so(own_ledger: Ledger) -> None:
+async def test_unmigrated_database_is_reported(own_ledger: Ledger) -> None:
     async with own_ledger.connected("owner") as connection:
         await connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
         with pytest.raises(LedgerUnavailable, match="roadstead ledger migrate"):
@@ -127,12 +127,12 @@ async def test_database_that_was_never_migrated_says_so(own_ledger: Ledger) -> N
 
 
 def today(days: int) -> str:
-    """Noon, so many days from now."""
+    """Noon, `days` from now."""
     moment = datetime.datetime.now(datetime.UTC).replace(hour=12)
     return (moment + datetime.timedelta(days=days)).isoformat()
 
 
 async def where(ledger: Ledger) -> list[str]:
-    """The partitions that hold the admissions."""
+    """The partitions that contain admissions."""
     rows = await ledger.rows("SELECT tableoid::regclass::text AS part FROM admission_records")
     return [row["part"] for row in rows]

@@ -1,4 +1,4 @@
-"""A Postgres that takes TLS, and what becomes of a DSN that asks for it."""
+"""Postgres with and without TLS, and DSNs that require it."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ ENCRYPTED = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
 
 @pytest.fixture
 async def secured(own_ledger: Ledger, tmp_path: Path) -> Ledger:
-    """With a certificate for 127.0.0.1, whose authority is `authority.crt` beside the DSN."""
+    """A ledger with a certificate for 127.0.0.1, and its CA in `authority.crt` beside the DSN."""
     give_certificate(own_ledger.server.folder / "data", tmp_path)
     connection = await asyncpg.connect(own_ledger.server.superuser_dsn)
     await connection.execute("ALTER SYSTEM SET ssl = on")
@@ -58,7 +58,7 @@ async def reason(file: Path) -> str:
         ("sslmode=prefer", "localhost"),
     ],
 )
-async def test_a_dsn_that_asks_for_tls_has_it(
+async def test_dsn_with_tls_is_encrypted(
     secured: Ledger, tmp_path: Path, query: str, host: str
 ) -> None:
     async with connected(dsn_file(secured, tmp_path, query, host)) as connection:
@@ -72,12 +72,12 @@ async def test_a_dsn_that_asks_for_tls_has_it(
         pytest.param("sslmode=verify-full&sslrootcert=authority.crt", "localhost", id="name"),
     ],
 )
-async def test_a_certificate_that_does_not_hold_is_called_that(
+async def test_untrusted_certificate_has_its_reason(
     secured: Ledger, tmp_path: Path, query: str, host: str
 ) -> None:
     assert await reason(dsn_file(secured, tmp_path, query, host)) == "CertificateRefused"
 
 
-async def test_a_postgres_without_tls_is_called_that(own_ledger: Ledger, tmp_path: Path) -> None:
+async def test_missing_tls_support_has_its_reason(own_ledger: Ledger, tmp_path: Path) -> None:
     file = dsn_file(own_ledger, tmp_path, "sslmode=verify-full")
     assert await reason(file) == "TlsUnavailable"

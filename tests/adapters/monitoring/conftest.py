@@ -1,4 +1,4 @@
-"""A ledger with rows in it."""
+"""A ledger with rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROWS = Path(__file__).parent / "rows.sql"
 
 @pytest.fixture(scope="session")
 def reader_dsn() -> Iterator[str]:
-    """The address of one who may read the ledger and nothing else, as Grafana has it."""
+    """The DSN of the reader, as Grafana uses it."""
     with postgres.running() as server:
         asyncio.run(_fill(server))
         yield server.dsn("reader")
@@ -25,7 +25,7 @@ def reader_dsn() -> Iterator[str]:
 
 @pytest.fixture
 async def ledger(reader_dsn: str) -> AsyncIterator[asyncpg.Connection]:
-    """A connection of that one."""
+    """A connection of the reader."""
     connection = await asyncpg.connect(reader_dsn)
     yield connection
     await connection.close()

@@ -1,4 +1,4 @@
-"""The dashboards, by Grafana's own schema."""
+"""The dashboards match Grafana's schema."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.dashboards import FILES, load, panels
 
 @pytest.fixture(scope="session")
 def dashcheck() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Checks files against the schema."""
+    """Return a function that checks files against the schema."""
     program = binaries.ensure("dashcheck")["dashcheck"]
 
     def check(*files: Path) -> subprocess.CompletedProcess[str]:
@@ -26,7 +26,7 @@ def dashcheck() -> Callable[..., subprocess.CompletedProcess[str]]:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_a_dashboard_has_every_field_right(
+def test_dashboard_matches_schema(
     dashcheck: Callable[..., subprocess.CompletedProcess[str]], path: Path
 ) -> None:
     done = dashcheck(path)
@@ -42,7 +42,7 @@ def test_a_dashboard_has_every_field_right(
         pytest.param(lambda panel: panel["fieldConfig"]["defaults"].update(unitt="s"), id="field"),
     ],
 )
-def test_a_field_that_grafana_does_not_know_is_found(
+def test_unknown_field_is_refused(
     dashcheck: Callable[..., subprocess.CompletedProcess[str]],
     tmp_path: Path,
     spoil: Callable[[Any], None],

@@ -1,4 +1,4 @@
-"""What dashboards and the reference ask the ledger, asked of a real one by who may only read."""
+"""Queries of the dashboards and the reference, run by the reader of a real ledger."""
 
 from __future__ import annotations
 
@@ -30,37 +30,37 @@ def one(where: str) -> Query:
 
 
 @pytest.mark.parametrize("query", OF_DASHBOARDS, ids=lambda query: query.where)
-async def test_a_dashboards_query_finds_something(ledger: asyncpg.Connection, query: Query) -> None:
+async def test_dashboard_query_returns_rows(ledger: asyncpg.Connection, query: Query) -> None:
     assert await ledger.fetch(as_sent(query))
 
 
 @pytest.mark.parametrize("sql", [pytest.param(sql, id=title) for title, sql in EXAMPLES])
-async def test_an_example_finds_something(ledger: asyncpg.Connection, sql: str) -> None:
+async def test_example_query_returns_rows(ledger: asyncpg.Connection, sql: str) -> None:
     assert await ledger.fetch(sql)
 
 
-async def test_a_graph_has_a_time_and_numbers(ledger: asyncpg.Connection) -> None:
+async def test_graph_has_times_and_numbers(ledger: asyncpg.Connection) -> None:
     for row in await ledger.fetch(as_sent(one("servers: Memory, A"))):
         assert row["time"] > 1e9
         assert row["now"] <= row["max"]
 
 
-async def test_deleted_servers_are_shown_when_they_are_asked_for(
+async def test_deleted_servers_are_shown_when_requested(
     ledger: asyncpg.Connection,
 ) -> None:
     query = one("servers: Servers, A")
-    living = {row["name"] for row in await ledger.fetch(as_sent(query))}
+    live = {row["name"] for row in await ledger.fetch(as_sent(query))}
     all_of_them = {row["name"] for row in await ledger.fetch(as_sent(query, deleted="true"))}
-    assert (living, all_of_them) == ({"chat", "waits"}, {"chat", "waits", "gone"})
+    assert (live, all_of_them) == ({"chat", "waits"}, {"chat", "waits", "gone"})
 
 
-async def test_the_namespace_that_was_chosen_is_the_only_one(ledger: asyncpg.Connection) -> None:
+async def test_only_the_chosen_namespace_is_shown(ledger: asyncpg.Connection) -> None:
     query = one("servers: Servers, A")
     rows = await ledger.fetch(as_sent(query, namespace="other|demo2", deleted="true"))
     assert {row["namespace"] for row in rows} == {"other"}
 
 
-async def test_a_sample_counts_until_the_next_one_and_ten_minutes_at_most(
+async def test_sample_counts_until_the_next_one_for_at_most_ten_minutes(
     ledger: asyncpg.Connection,
 ) -> None:
     (row,) = await ledger.fetch(as_sent(one("servers: Per server, A")))
@@ -72,10 +72,10 @@ async def test_a_sample_counts_until_the_next_one_and_ten_minutes_at_most(
     assert float(row["tokens"]) == pytest.approx(10 * 600, rel=0.01)
 
 
-async def test_what_was_used_before_the_range_of_time_does_not_count(
+async def test_usage_before_the_time_range_is_not_counted(
     ledger: asyncpg.Connection,
 ) -> None:
-    # By the samples' own time, for the rows may have been written a while ago.
+    # Use the samples' times: the rows may have been written earlier.
     first = await ledger.fetchval(
         "SELECT min(sampled_at) FROM usage_samples WHERE server_uuid = $1", SERVER
     )
@@ -86,7 +86,7 @@ async def test_what_was_used_before_the_range_of_time_does_not_count(
     assert float(row["hours"]) == pytest.approx((5 + 10) / 60, abs=0.01)
 
 
-async def test_last_month_is_told_per_server_and_in_sum(ledger: asyncpg.Connection) -> None:
+async def test_last_month_has_rows_per_server_and_sums(ledger: asyncpg.Connection) -> None:
     rows = [dict(row) for row in await ledger.fetch(EXAMPLES[0][1])]
     server = next(row for row in rows if row["server_uuid"])
     assert float(server["hours"]) == 0.5

@@ -1,4 +1,4 @@
-"""The metrics' names, by the conventions of Prometheus as its own tool checks them."""
+"""The names of metrics follow Prometheus' conventions, as checked by promtool."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dev.checks.metrics import exposition, metrics
 from dev.servers.prometheus import promtool
 
 
-def test_names_follow_the_conventions() -> None:
+def test_metric_names_follow_the_conventions() -> None:
     page = exposition(metrics())
     done = subprocess.run(
         [promtool(), "check", "metrics"], input=page, capture_output=True, text=True

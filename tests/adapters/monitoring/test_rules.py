@@ -1,4 +1,4 @@
-"""The alerts, as Prometheus itself evaluates them: each fires when it should and not otherwise."""
+"""Each alert fires when it should and not otherwise, as evaluated by Prometheus."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ALERTS = {
 
 
 def cases() -> Iterator[Any]:
-    """Each case of each alert."""
+    """Yield each case of each alert."""
     for alert, both in CASES.items():
         for kind in ("fires", "silent"):
             for case in both[kind]:
@@ -33,12 +33,12 @@ def cases() -> Iterator[Any]:
 
 
 def expected(alert: str, case: dict[str, Any]) -> dict[str, Any]:
-    """The alert as it is to fire, with what every one of its kind says."""
+    """Return the expected alert, with the labels and annotations of its rule."""
     rule = ALERTS[alert]
-    said = {"description": case["description"]}
+    description = {"description": case["description"]}
     return {
         "exp_labels": {**rule["labels"], **case["labels"]},
-        "exp_annotations": {**rule["annotations"], **said},
+        "exp_annotations": {**rule["annotations"], **description},
     }
 
 
@@ -46,18 +46,18 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run([promtool(), *map(str, arguments)], capture_output=True, text=True)
 
 
-def test_prometheus_takes_the_rules() -> None:
+def test_promtool_accepts_the_rules() -> None:
     done = run("check", "rules", RULES)
     assert done.returncode == 0, done.stderr
 
 
-def test_every_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not() -> None:
+def test_every_alert_has_firing_and_silent_cases() -> None:
     assert CASES.keys() == ALERTS.keys()
     assert all(case["fires"] and case["silent"] for case in CASES.values())
 
 
 @pytest.mark.parametrize(("alert", "case", "fires"), list(cases()))
-def test_alert_fires_when_it_should_and_only_then(
+def test_alert_fires_only_when_it_should(
     tmp_path: Path, alert: str, case: dict[str, Any], fires: bool
 ) -> None:
     series = [{"series": name, "values": values} for name, values in case["series"].items()]

@@ -26,7 +26,7 @@ BOBS = samples.serve("secret-plan", namespace="other", contract="other", model="
 
 @pytest.fixture(scope="package")
 def ledger() -> Iterator[Postgres]:
-    """A Postgres with the tables."""
+    """A migrated Postgres with rows."""
     with postgres.running() as running:
         asyncio.run(sample_ledger.migrate_tables(running))
         asyncio.run(sample_ledger.write(running, _records()))
@@ -37,7 +37,7 @@ def ledger() -> Iterator[Postgres]:
 def console(
     apiserver: ApiServer, ledger: Postgres, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ConsoleProcess]:
-    """One that runs as long as the tests do."""
+    """A console for all tests of the package."""
     asyncio.run(server.make_system(apiserver))
     folder = tmp_path_factory.mktemp("console")
     dsn = ledger.dsn("reader")
@@ -52,13 +52,13 @@ def provided(
     console: ConsoleProcess,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[ConsoleProcess]:
-    """A console whose people sign in at a provider."""
-    with providing(apiserver, ledger, tmp_path_factory.mktemp("provided")) as running:
+    """A console with an OpenID provider."""
+    with running_with_provider(apiserver, ledger, tmp_path_factory.mktemp("provided")) as running:
         yield running
 
 
 @contextlib.contextmanager
-def providing(
+def running_with_provider(
     apiserver: ApiServer,
     ledger: Postgres,
     folder: Path,
@@ -67,7 +67,7 @@ def providing(
     method: str = "none",
     secret: str = "",
 ) -> Iterator[ConsoleProcess]:
-    """A console and its provider, which knows it by that secret."""
+    """Run a console and its provider, with this client secret."""
     port, provider_port = free_ports(2)
     redirect = f"http://localhost:{port}/oidc/callback"
     given = {"client": client, "method": method, "secret": secret}
@@ -92,21 +92,21 @@ def providing(
 
 @pytest.fixture
 async def browser(console: ConsoleProcess) -> AsyncIterator[Browser]:
-    """Nobody yet."""
+    """A browser without a session."""
     async with Browser(console.origin) as opened:
         yield opened
 
 
 @pytest.fixture
 async def alice(browser: Browser) -> Browser:
-    """Of demo-users, signed in."""
+    """Alice, signed in, in demo-users."""
     await browser.sign_in("alice", "demo-users")
     return browser
 
 
 @pytest.fixture
 async def bob(console: ConsoleProcess) -> AsyncIterator[Browser]:
-    """Of the other tenant, signed in."""
+    """Bob, signed in, of the other tenant."""
     async with Browser(console.origin) as opened:
         await opened.sign_in("bob", "other-users")
         yield opened

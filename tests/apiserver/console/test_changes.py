@@ -1,4 +1,4 @@
-"""Serving, scaling and deleting from the console, on a real API server without admission."""
+"""Creating, scaling and deleting from the console, on a real API server without admission."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GROUP, VERSION, PLURAL = "model.example.com", "v1alpha1", "modelserves"
 
 
 def form(name: str, namespace: str, **more: Any) -> dict[str, Any]:
-    """What the page sends."""
+    """The request of the page."""
     amounts = {"cpu": "1", "memory": "1Gi"}
     return {
         "name": name,
@@ -32,14 +32,14 @@ def form(name: str, namespace: str, **more: Any) -> dict[str, Any]:
 
 
 async def stored(api: client.ApiClient, name: str, namespace: str) -> Any:
-    """The ModelServe as it is."""
+    """Read the ModelServe."""
     objects = client.CustomObjectsApi(api)
     return await objects.get_namespaced_custom_object(GROUP, VERSION, namespace, PLURAL, name)
 
 
 @pytest.fixture
 async def covered(ledger: Postgres, namespace: str) -> None:
-    """The test's namespace has a contract that is for alice."""
+    """A contract for alice that covers the test's namespace."""
     contract = samples.contract(namespace, models=["gemma-*"])
     await sample_ledger.write(ledger, [samples.record(contract)])
 
@@ -48,7 +48,7 @@ async def covered(ledger: Postgres, namespace: str) -> None:
 async def served(
     alice: Browser, api: client.ApiClient, ledger: Postgres, covered: None, namespace: str
 ) -> dict[str, Any]:
-    """A server that alice has made on the page, as the ledger has it by now."""
+    """A server that alice created on the page, and its row in the ledger."""
     name = fresh_name("served")
     answer = await alice.ask("POST", "/api/servers", body=form(name, namespace))
     assert answer.status == 201
@@ -59,12 +59,12 @@ async def served(
 
 
 def labelled(namespace: str, **labels: str) -> dict[str, Any]:
-    """A contract for the namespaces with these labels."""
+    """A contract for namespaces with these labels."""
     return samples.contract(namespace, namespaces={"selector": {"matchLabels": labels}})
 
 
 @pytest.mark.parametrize("elsewhere", ["kube-system", "default", "roadstead-system", "other", "no"])
-async def test_nothing_is_sent_to_a_namespace_that_no_contract_of_ones_own_covers(
+async def test_write_to_uncovered_namespace_is_refused(
     alice: Browser, covered: None, api: client.ApiClient, elsewhere: str
 ) -> None:
     name = fresh_name("smuggled")
@@ -77,7 +77,7 @@ async def test_nothing_is_sent_to_a_namespace_that_no_contract_of_ones_own_cover
         await stored(api, name, elsewhere)
 
 
-async def test_who_has_no_contract_sends_nothing_anywhere(
+async def test_user_without_contract_cannot_write(
     browser: Browser, covered: None, namespace: str
 ) -> None:
     for group in ("strangers", "roadstead-admins"):
@@ -87,7 +87,7 @@ async def test_who_has_no_contract_sends_nothing_anywhere(
             assert answer.status == 403
 
 
-async def test_contract_that_selects_namespaces_covers_those_with_its_labels(
+async def test_contract_covers_namespaces_with_its_labels(
     alice: Browser, api: client.ApiClient, ledger: Postgres, namespace: str
 ) -> None:
     await sample_ledger.write(ledger, [samples.record(labelled(namespace, team=namespace))])
@@ -100,21 +100,21 @@ async def test_contract_that_selects_namespaces_covers_those_with_its_labels(
 
 
 @pytest.mark.parametrize("place", ["../kube-system", "a/b", "..", "a?x", "A"])
-async def test_no_name_of_a_namespace_leads_elsewhere_in_the_kubernetes_api(
+async def test_namespace_with_path_characters_is_refused(
     alice: Browser, ledger: Postgres, namespace: str, place: str
 ) -> None:
     await sample_ledger.write(ledger, [samples.record(labelled(namespace, team=namespace))])
     assert (await alice.ask("POST", "/api/servers", body=form("x", place))).status == 400
 
 
-async def test_server_is_asked_for_with_the_persons_token(
+async def test_server_is_created_with_the_users_token(
     alice: Browser, served: dict[str, Any]
 ) -> None:
     assert served["metadata"]["annotations"][ANNOTATION_TOKEN] == alice.cookie
     assert served["spec"]["runtimeParams"]["contextSize"] == 2048
 
 
-async def test_checking_makes_nothing_and_shows_yaml_without_a_token(
+async def test_check_creates_nothing_and_returns_yaml_without_token(
     alice: Browser, covered: None, api: client.ApiClient, namespace: str
 ) -> None:
     answer = await alice.ask("POST", "/api/servers/check", body=form("checked", namespace))
@@ -125,7 +125,7 @@ async def test_checking_makes_nothing_and_shows_yaml_without_a_token(
         await stored(api, "checked", namespace)
 
 
-async def test_what_the_schema_refuses_is_said_in_its_words(
+async def test_error_of_the_schema_is_returned(
     alice: Browser, covered: None, namespace: str
 ) -> None:
     wrong = form("wrong", namespace, runtimeParams={"contextSize": 1})
@@ -138,11 +138,11 @@ async def test_what_the_schema_refuses_is_said_in_its_words(
 @pytest.mark.parametrize(
     "body", [[], {}, {"name": 1}, form("", "x"), form("x", ""), form("x", "y", modelName="")]
 )
-async def test_what_no_page_sends_is_refused(alice: Browser, body: Any) -> None:
+async def test_malformed_request_is_refused(alice: Browser, body: Any) -> None:
     assert (await alice.ask("POST", "/api/servers", body=body)).status == 400
 
 
-async def test_server_is_scaled_with_the_persons_token(
+async def test_server_is_scaled_with_the_users_token(
     alice: Browser, served: dict[str, Any], api: client.ApiClient
 ) -> None:
     meta = served["metadata"]
@@ -162,7 +162,7 @@ async def test_server_is_deleted(
         await stored(api, meta["name"], meta["namespace"])
 
 
-async def test_another_object_under_the_name_is_not_deleted(
+async def test_other_object_with_the_same_name_is_not_deleted(
     alice: Browser, served: dict[str, Any], api: client.ApiClient
 ) -> None:
     meta = served["metadata"]
@@ -177,7 +177,7 @@ async def test_another_object_under_the_name_is_not_deleted(
     assert (await stored(api, meta["name"], meta["namespace"]))["spec"]["replicas"] == 1
 
 
-async def test_administrator_who_is_not_covered_deletes_nothing(
+async def test_administrator_without_contract_cannot_delete(
     browser: Browser, served: dict[str, Any], api: client.ApiClient
 ) -> None:
     meta = served["metadata"]
@@ -188,7 +188,7 @@ async def test_administrator_who_is_not_covered_deletes_nothing(
     assert await stored(api, meta["name"], meta["namespace"])
 
 
-async def test_server_of_a_contract_that_ended_is_not_deleted(
+async def test_server_of_expired_contract_is_not_deleted(
     alice: Browser, served: dict[str, Any], ledger: Postgres
 ) -> None:
     namespace = served["metadata"]["namespace"]

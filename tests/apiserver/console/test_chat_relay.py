@@ -1,4 +1,4 @@
-"""A console on a host of its own chats with servers for its pages, and lends them nothing."""
+"""A console on a separate host relays chats to servers, without giving them its origin."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ HOSTILE = {
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RecordingServer, str]]:
-    """What the console takes for the gateway, and the file that vouches for it."""
+    """A fake gateway, and its CA file."""
     folder = tmp_path_factory.mktemp("gateway")
     write_certificate(folder)
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -52,7 +52,7 @@ def apart(
     console: ConsoleProcess,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[ConsoleProcess]:
-    """A console at localhost, whose servers are at 127.0.0.1."""
+    """A console at localhost, with servers at 127.0.0.1."""
     recorder, authority = gateway
     port = free_port()
     with server.running_console(
@@ -69,7 +69,7 @@ def apart(
 
 @pytest.fixture
 def servers(gateway: tuple[RecordingServer, str]) -> RecordingServer:
-    """The gateway, which has been asked nothing yet."""
+    """The fake gateway, without recorded requests."""
     recorder, fresh = gateway[0], RecordingServer()
     for field in ("status", "content_type", "body", "headers", "rest", "more"):
         setattr(recorder, field, getattr(fresh, field))
@@ -79,32 +79,30 @@ def servers(gateway: tuple[RecordingServer, str]) -> RecordingServer:
 
 @pytest.fixture
 async def alice(apart: ConsoleProcess) -> AsyncIterator[Browser]:
-    """Signed in."""
+    """A signed-in user of the separate console."""
     async with Browser(apart.origin) as opened:
         await opened.sign_in("alice", "demo-users")
         yield opened
 
 
-async def test_page_chats_by_the_console(alice: Browser) -> None:
+async def test_page_sends_chats_to_the_console(alice: Browser) -> None:
     page = await alice.get(f"/{UUID}")
     assert f'data-chat="/api/servers/{UUID}"' in page.text
 
 
-async def test_gateway_is_asked_with_the_sessions_token_and_no_cookie(
+async def test_gateway_gets_the_sessions_token_and_no_cookie(
     alice: Browser, servers: RecordingServer
 ) -> None:
     answer = await alice.ask("POST", CHAT, body=QUESTION)
     assert (answer.status, answer.text) == (200, '{"status":"ok"}')
-    (asked,) = servers.requests
-    headers = {name.lower(): value for name, value in asked.headers}
-    assert asked.target == f"/{UUID}/v1/chat/completions"
+    (received,) = servers.requests
+    headers = {name.lower(): value for name, value in received.headers}
+    assert received.target == f"/{UUID}/v1/chat/completions"
     assert headers["authorization"] == f"Bearer {alice.cookie}"
     assert "cookie" not in headers
 
 
-async def test_of_a_servers_headers_none_comes_back(
-    alice: Browser, servers: RecordingServer
-) -> None:
+async def test_headers_of_the_server_are_dropped(alice: Browser, servers: RecordingServer) -> None:
     servers.headers = HOSTILE
     answer = await alice.ask("POST", CHAT, body=QUESTION)
     assert answer.status == 200
@@ -122,7 +120,7 @@ async def test_of_a_servers_headers_none_comes_back(
         (429, "text/plain", 429),
     ],
 )
-async def test_what_is_no_answer_of_the_api_does_not_come_back(
+async def test_other_content_types_and_redirects_are_refused(
     alice: Browser, servers: RecordingServer, status: int, content_type: str, expected: int
 ) -> None:
     servers.status, servers.content_type, servers.body = status, content_type, b"<p>theirs"
@@ -132,17 +130,13 @@ async def test_what_is_no_answer_of_the_api_does_not_come_back(
     assert "theirs" not in answer.text
 
 
-async def test_refusal_of_forward_auth_comes_back_as_it_is(
-    alice: Browser, servers: RecordingServer
-) -> None:
+async def test_denial_of_forward_auth_is_returned(alice: Browser, servers: RecordingServer) -> None:
     servers.status, servers.body = 403, b'{"error": {"message": "no such server"}}'
     answer = await alice.ask("POST", CHAT, body=QUESTION)
     assert (answer.status, answer.json["error"]["message"]) == (403, "no such server")
 
 
-async def test_first_piece_comes_before_the_last_was_sent(
-    alice: Browser, servers: RecordingServer
-) -> None:
+async def test_response_is_streamed(alice: Browser, servers: RecordingServer) -> None:
     servers.content_type, servers.body, servers.rest = "text/event-stream", b"data: 1\n", b"data: 2"
     async with alice.session.post(
         alice.origin + CHAT, json=QUESTION, headers=alice.headers("POST")
@@ -153,9 +147,7 @@ async def test_first_piece_comes_before_the_last_was_sent(
         assert response.content_type == "text/event-stream"
 
 
-async def test_long_conversation_passes_and_one_without_end_does_not(
-    alice: Browser, servers: RecordingServer
-) -> None:
+async def test_size_of_conversation_is_limited(alice: Browser, servers: RecordingServer) -> None:
     long = {"prompt": "x" * (MAX_CHAT_BYTES - 1024)}
     assert (await alice.ask("POST", CHAT, body=long)).status == 200
     endless = io.BytesIO(b"x" * (MAX_CHAT_BYTES + 1))
@@ -163,17 +155,17 @@ async def test_long_conversation_passes_and_one_without_end_does_not(
     assert len(servers.requests) == 1
 
 
-async def test_without_a_session_or_from_another_site_nothing_is_asked(
+async def test_request_without_session_or_from_another_site_is_not_relayed(
     alice: Browser, apart: ConsoleProcess, servers: RecordingServer
 ) -> None:
     elsewhere = {"Origin": "https://127.0.0.1"}
     assert (await alice.ask("POST", CHAT, body=QUESTION, headers=elsewhere)).status == 403
-    async with Browser(apart.origin) as nobody:
-        assert (await nobody.ask("POST", CHAT, body=QUESTION)).status == 401
+    async with Browser(apart.origin) as anonymous:
+        assert (await anonymous.ask("POST", CHAT, body=QUESTION)).status == 401
     assert servers.requests == []
 
 
-async def test_console_on_a_shared_host_has_no_such_address(console: ConsoleProcess) -> None:
+async def test_console_on_a_shared_host_does_not_relay(console: ConsoleProcess) -> None:
     async with Browser(console.origin) as opened:
         await opened.sign_in("alice", "demo-users")
         assert (await opened.ask("POST", CHAT, body=QUESTION)).status == 404

@@ -1,4 +1,4 @@
-"""The pages in a real browser: axe-core, the keyboard, a phone, and hostile names."""
+"""The pages in a real browser: accessibility, keyboard, phone, hostile names."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def opened() -> Iterator[Browser]:
 def page(
     opened: Browser, console: ConsoleProcess, request: pytest.FixtureRequest
 ) -> Iterator[Page]:
-    """Signed in as alice, in each look."""
+    """Signed in as alice, in light and dark mode and on a phone."""
     size = chromium.PHONE if request.param == "phone" else chromium.DESKTOP
     scheme = "dark" if request.param == "dark" else "light"
     with chromium.window(opened, viewport=size, color_scheme=scheme) as window:
@@ -45,21 +45,19 @@ def page(
 
 @pytest.fixture
 def desk(opened: Browser, console: ConsoleProcess) -> Iterator[Page]:
-    """Signed in as alice, at a desk."""
+    """Signed in as alice, on a desktop."""
     with chromium.window(opened) as window:
         chromium.sign_in(window, console.origin, make_token(jti=fresh_name("chromium")))
         yield window
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_axe_finds_nothing_serious(page: Page, console: ConsoleProcess, path: str) -> None:
+def test_pages_are_accessible(page: Page, console: ConsoleProcess, path: str) -> None:
     page.goto(console.origin + path)
     assert chromium.serious_findings(page) == []
 
 
-def test_axe_finds_nothing_serious_before_signing_in(
-    opened: Browser, console: ConsoleProcess
-) -> None:
+def test_sign_in_error_is_accessible(opened: Browser, console: ConsoleProcess) -> None:
     with chromium.window(opened) as window:
         window.goto(f"{console.origin}/sign-in")
         window.get_by_label("Your token").fill("nonsense")
@@ -68,9 +66,7 @@ def test_axe_finds_nothing_serious_before_signing_in(
         assert chromium.serious_findings(window) == []
 
 
-def test_axe_finds_nothing_serious_in_a_dialog_and_the_menu(
-    page: Page, console: ConsoleProcess
-) -> None:
+def test_dialog_and_menu_are_accessible(page: Page, console: ConsoleProcess) -> None:
     page.goto(f"{console.origin}/servers/{UUID}")
     page.get_by_role("button", name="Delete").click()
     expect(page.get_by_role("dialog")).to_be_visible()
@@ -81,14 +77,14 @@ def test_axe_finds_nothing_serious_in_a_dialog_and_the_menu(
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_no_page_is_wider_than_a_phone(opened: Browser, console: ConsoleProcess, path: str) -> None:
+def test_pages_fit_on_a_phone(opened: Browser, console: ConsoleProcess, path: str) -> None:
     with chromium.window(opened, viewport={"width": 360, "height": 740}) as window:
         chromium.sign_in(window, console.origin, make_token(jti=fresh_name("chromium")))
         window.goto(console.origin + path)
         assert window.evaluate("document.documentElement.scrollWidth") <= 360
 
 
-def test_server_turns_ready_on_an_open_page(
+def test_open_page_shows_when_a_server_becomes_ready(
     desk: Page, console: ConsoleProcess, ledger: Postgres
 ) -> None:
     name = fresh_name("live")
@@ -103,9 +99,7 @@ def test_server_turns_ready_on_an_open_page(
     assert desk.evaluate("window.same")
 
 
-def test_what_is_typed_stays_when_the_page_is_brought_up_to_date(
-    desk: Page, console: ConsoleProcess, ledger: Postgres
-) -> None:
+def test_refresh_keeps_input(desk: Page, console: ConsoleProcess, ledger: Postgres) -> None:
     desk.goto(f"{console.origin}/servers/{UUID}")
     desk.get_by_role("button", name="Scale").click()
     desk.get_by_label("Replicas").fill("7")
@@ -115,7 +109,7 @@ def test_what_is_typed_stays_when_the_page_is_brought_up_to_date(
     write(ledger, samples.serve("gemma", version=51))
 
 
-def test_hostile_names_and_parameters_run_nothing(
+def test_hostile_names_and_parameters_are_not_executed(
     desk: Page, console: ConsoleProcess, ledger: Postgres
 ) -> None:
     hostile = samples.serve(
@@ -132,9 +126,7 @@ def test_hostile_names_and_parameters_run_nothing(
         assert desk.title() != "broken"
 
 
-def test_server_is_reached_and_opened_by_keyboard_alone(
-    desk: Page, console: ConsoleProcess
-) -> None:
+def test_server_can_be_opened_by_keyboard(desk: Page, console: ConsoleProcess) -> None:
     desk.goto(f"{console.origin}/servers?q=gemma&sort=name")
     link = desk.get_by_role("link", name="gemma", exact=True)
     desk.locator("body").click(position={"x": 2, "y": 2})
@@ -146,13 +138,13 @@ def test_server_is_reached_and_opened_by_keyboard_alone(
     desk.wait_for_url(re.compile(UUID))
 
 
-def test_graph_tells_its_value_at_the_pointer(desk: Page, console: ConsoleProcess) -> None:
+def test_graph_shows_its_value_at_the_pointer(desk: Page, console: ConsoleProcess) -> None:
     desk.goto(f"{console.origin}/servers/{UUID}")
     desk.locator("[data-graph=memory] svg").hover(position={"x": 250, "y": 40})
     expect(desk.locator("[data-graph=memory] [data-tip]")).to_contain_text("448 MiB")
 
 
-def test_session_that_ends_is_said_on_an_open_page(
+def test_open_page_reports_the_end_of_its_session(
     desk: Page, opened: Browser, console: ConsoleProcess, ledger: Postgres
 ) -> None:
     desk.goto(f"{console.origin}/servers")
@@ -166,7 +158,7 @@ def test_session_that_ends_is_said_on_an_open_page(
 
 
 def write(ledger: Postgres, raw: samples.Object) -> None:
-    """Put an object's row into the ledger, from outside of Playwright's own loop."""
+    """Write an object's row to the ledger, outside of Playwright's event loop."""
     worker = threading.Thread(
         target=lambda: asyncio.run(sample_ledger.write(ledger, [samples.record(raw)]))
     )

@@ -1,4 +1,4 @@
-"""Server-sent events: what open pages are told."""
+"""Server-sent events: notifications of open pages."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ async def _open(browser: Browser) -> AsyncIterator[aiohttp.StreamReader]:
         yield response.content
 
 
-async def _told(stream: aiohttp.StreamReader, what: str) -> str:
+async def _event(stream: aiohttp.StreamReader, what: str) -> str:
     async with asyncio.timeout(120):
         async for line in stream:
             if line.startswith(b"data:") and what.encode() in line:
@@ -29,31 +29,31 @@ async def _told(stream: aiohttp.StreamReader, what: str) -> str:
     raise AssertionError("the stream ended")
 
 
-async def test_page_is_told_of_a_change(alice: Browser, ledger: Postgres) -> None:
+async def test_page_is_notified_of_a_change(alice: Browser, ledger: Postgres) -> None:
     async with _open(alice) as stream:
         await stream.readline()
         await sample_ledger.write(ledger, [samples.record(samples.serve("fresh-news"))])
-        assert "servers" in await _told(stream, "servers")
+        assert "servers" in await _event(stream, "servers")
 
 
-async def test_many_changes_are_few_messages(alice: Browser, ledger: Postgres) -> None:
+async def test_many_changes_are_coalesced(alice: Browser, ledger: Postgres) -> None:
     async with _open(alice) as stream:
         await stream.readline()
         began = time.monotonic()
         for number in range(20):
             await sample_ledger.write(ledger, [samples.record(samples.serve(f"many-{number}"))])
-        await _told(stream, "servers")
+        await _event(stream, "servers")
         await asyncio.sleep(3)
-        # What is in the buffer by now. Twenty changes took about a second, or more.
+        # The buffer has all messages by now. Twenty changes took about a second or more.
         messages = 2 + (time.monotonic() - began) / COALESCE_SECONDS
         assert stream.total_bytes < 64 * messages
 
 
-async def test_nobody_without_a_session_is_told(browser: Browser) -> None:
+async def test_events_require_a_session(browser: Browser) -> None:
     assert (await browser.get("/api/events")).status == 401
 
 
-async def test_stream_ends_once_the_session_is_signed_out(alice: Browser, ledger: Postgres) -> None:
+async def test_stream_ends_after_sign_out(alice: Browser, ledger: Postgres) -> None:
     async with _open(alice) as stream:
         await stream.readline()
         await alice.ask("POST", "/sign-out")

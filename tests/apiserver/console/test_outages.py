@@ -1,4 +1,4 @@
-"""The console while its ledger or the Kubernetes API is away."""
+"""The console while its ledger or the Kubernetes API is unavailable."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from tests.support.waiting import assert_eventually
 
 
 @pytest.mark.usefixtures("console")
-async def test_pages_come_back_with_the_ledger(apiserver: ApiServer, tmp_path: Path) -> None:
+async def test_pages_recover_with_the_ledger(apiserver: ApiServer, tmp_path: Path) -> None:
     with (
         postgres.running() as ledger,
         server.running_console(apiserver.kubeconfig, ledger.dsn("reader"), tmp_path) as console,
@@ -24,20 +24,20 @@ async def test_pages_come_back_with_the_ledger(apiserver: ApiServer, tmp_path: P
             await browser.sign_in("alice")
             assert (await browser.get("/servers")).status == 200
             ledger.kill()
-            away = await browser.get("/servers")
-            assert away.status == 503
-            assert "The ledger does not answer" in away.text
+            page = await browser.get("/servers")
+            assert page.status == 503
+            assert "The ledger does not answer" in page.text
             assert (await browser.get("/sign-in")).status == 200
             ledger.start()
 
-            async def back() -> bool:
+            async def recovered() -> bool:
                 return (await browser.get("/servers")).status == 200
 
-            await assert_eventually(back)
+            await assert_eventually(recovered)
 
 
 @pytest.mark.usefixtures("console")
-async def test_ledger_that_was_never_migrated_is_said_to_be_away(
+async def test_unmigrated_ledger_is_reported_as_unavailable(
     apiserver: ApiServer, tmp_path: Path
 ) -> None:
     with (
@@ -49,7 +49,7 @@ async def test_ledger_that_was_never_migrated_is_said_to_be_away(
             assert (await browser.get("/servers")).status == 503
 
 
-async def test_where_the_api_server_is_away_the_cookie_goes_and_the_page_says_what_stays(
+async def test_sign_out_without_api_server_deletes_cookie_and_warns(
     binaries: dict[str, Path], ledger: Postgres, tmp_path: Path
 ) -> None:
     (tmp_path / "api").mkdir()

@@ -1,4 +1,4 @@
-"""What pages and the JSON API hold."""
+"""Content of pages and of the JSON API."""
 
 import pytest
 
@@ -11,7 +11,7 @@ UUID = ALICES["metadata"]["uid"]
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{ 7 * 7 }}"
 
 
-async def test_server_has_its_facts_graphs_and_lines(alice: Browser) -> None:
+async def test_server_page_has_details_graphs_and_commands(alice: Browser) -> None:
     text = (await alice.get(f"/servers/{UUID}")).text
     for part in (
         *(UUID, "448 MiB", "1 GiB", 'class="line"', "ContractAccepted", "contextSize"),
@@ -21,18 +21,18 @@ async def test_server_has_its_facts_graphs_and_lines(alice: Browser) -> None:
         assert part in text
 
 
-async def test_record_names_its_gateway_address(alice: Browser) -> None:
+async def test_record_has_its_gateway_address(alice: Browser) -> None:
     record = (await alice.get(f"/api/servers/{UUID}")).json
     assert (record["server_uuid"], record["status"], record["usable"]) == (UUID, "Ready", True)
     assert record["gateway_url"].endswith(f"/{UUID}")
 
 
-async def test_record_says_where_a_browser_opens_it(alice: Browser) -> None:
+async def test_record_of_another_origin_has_no_open_url(alice: Browser) -> None:
     # The sample's address is not this console's origin.
     assert (await alice.get(f"/api/servers/{UUID}")).json["open_url"] == ""
 
 
-async def test_names_and_parameters_stay_text(alice: Browser, ledger: Postgres) -> None:
+async def test_names_and_parameters_are_escaped(alice: Browser, ledger: Postgres) -> None:
     hostile = samples.serve(
         "hostile",
         params={"chatTemplate": HOSTILE, "extraArgs": [HOSTILE], HOSTILE: HOSTILE},
@@ -48,9 +48,7 @@ async def test_names_and_parameters_stay_text(alice: Browser, ledger: Postgres) 
     assert "49" not in (await alice.get("/servers?q=hostile")).text.partition("onerror")[2][:60]
 
 
-async def test_model_is_shown_by_the_name_for_people_and_found_by_it(
-    alice: Browser, ledger: Postgres
-) -> None:
+async def test_model_is_shown_and_found_by_display_name(alice: Browser, ledger: Postgres) -> None:
     model = samples.model("gemma-named", displayName=f"Für alle {HOSTILE}")
     await sample_ledger.write(ledger, [samples.record(model)])
     for path in ("/models?q=für+alle", "/serve"):
@@ -61,7 +59,7 @@ async def test_model_is_shown_by_the_name_for_people_and_found_by_it(
     assert "gemma-named" not in (await alice.get("/models?q=für+keinen")).text
 
 
-async def test_search_text_stays_text(alice: Browser) -> None:
+async def test_search_text_is_escaped(alice: Browser) -> None:
     answer = await alice.ask("GET", "/servers?q=%22%3E%3Cscript%3Ealert(1)%3C/script%3E")
     assert "<script>alert" not in answer.text
 
@@ -69,12 +67,12 @@ async def test_search_text_stays_text(alice: Browser) -> None:
 @pytest.mark.parametrize(
     "query", ["page=0", "page=999999", "page=-1", "page=x", "status='--", "sort=;drop", "q=%00"]
 )
-async def test_queries_that_make_no_sense_are_answered(alice: Browser, query: str) -> None:
+async def test_invalid_queries_are_ignored(alice: Browser, query: str) -> None:
     for page in ("servers", "models"):
         assert (await alice.get(f"/{page}?{query}")).status == 200
 
 
-async def test_every_answer_says_what_a_browser_may_do_with_it(alice: Browser) -> None:
+async def test_responses_have_security_headers(alice: Browser) -> None:
     for path in ("/servers", "/sign-in", "/api/me", "/nowhere", f"/servers/{UUID}"):
         headers = (await alice.get(path)).headers
         policy = headers["Content-Security-Policy"]
@@ -85,7 +83,7 @@ async def test_every_answer_says_what_a_browser_may_do_with_it(alice: Browser) -
         assert headers["Cache-Control"] == "no-store"
 
 
-async def test_pages_hold_no_inline_script_or_style(alice: Browser) -> None:
+async def test_pages_have_no_inline_script_or_style(alice: Browser) -> None:
     for path in ("/servers", f"/servers/{UUID}", "/models", "/contracts", "/serve", "/sign-in"):
         text = (await alice.get(path)).text
         assert " style=" not in text
@@ -93,12 +91,12 @@ async def test_pages_hold_no_inline_script_or_style(alice: Browser) -> None:
         assert "<script>" not in text
 
 
-async def test_api_address_without_a_route_is_not_found_for_programs(browser: Browser) -> None:
+async def test_unknown_server_address_is_404_for_programs(browser: Browser) -> None:
     for path in (f"/{UUID}", f"/{UUID}/v1/models"):
         assert (await browser.get(path, Accept="*/*")).status == 404
 
 
-async def test_static_files_may_be_kept_by_their_digest(alice: Browser) -> None:
+async def test_static_files_are_cacheable_by_their_digest(alice: Browser) -> None:
     page = (await alice.get("/servers")).text
     path = page.partition('rel="stylesheet" href="')[2].partition('"')[0]
     assert "immutable" in (await alice.get(path)).headers["Cache-Control"]

@@ -1,4 +1,4 @@
-"""Signing in at a real OpenID provider (npm's oidc-provider), in a real browser."""
+"""Sign-in at a real OpenID provider (npm's oidc-provider), in a real browser."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dev.console import chromium
 from dev.console.server import ConsoleProcess
 from dev.servers.apiserver import ApiServer
 from dev.servers.postgres import Postgres
-from tests.apiserver.console.conftest import providing
+from tests.apiserver.console.conftest import running_with_provider
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +28,8 @@ def page(opened: Chromium) -> Iterator[Page]:
         yield window
 
 
-def at_the_provider(page: Page, console: ConsoleProcess, login: str, path: str) -> None:
-    """Sign in there, on the way to a page of the console."""
+def sign_in_at_provider(page: Page, console: ConsoleProcess, login: str, path: str) -> None:
+    """Sign in at the provider, from a page of the console."""
     page.goto(console.origin + path)
     page.get_by_role("link", name="Sign in at").click()
     page.locator("[name=login]").fill(login)
@@ -38,37 +38,35 @@ def at_the_provider(page: Page, console: ConsoleProcess, login: str, path: str) 
     page.locator("button[type=submit]").click()
 
 
-def test_person_signs_in_at_the_provider_and_lands_where_he_wanted(
+def test_sign_in_at_the_provider_returns_to_the_requested_page(
     page: Page, provided: ConsoleProcess
 ) -> None:
-    at_the_provider(page, provided, "alice+demo-users", "/servers?q=gemma")
+    sign_in_at_provider(page, provided, "alice+demo-users", "/servers?q=gemma")
     page.wait_for_url("**/servers?q=gemma")
     expect(page.locator(".who-name")).to_have_text("alice+demo-users")
     expect(page.get_by_role("link", name="gemma", exact=True)).to_be_visible()
 
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
-def test_console_with_a_secret_shows_it_as_the_provider_wants(
+def test_confidential_client_authenticates_by_the_supported_method(
     page: Page, apiserver: ApiServer, ledger: Postgres, tmp_path: Path, method: str
 ) -> None:
     given = {"client": "team:console", "secret": "50%+ more/less", "method": method}
-    with providing(apiserver, ledger, tmp_path, **given) as console:
-        at_the_provider(page, console, "alice+demo-users", "/servers")
+    with running_with_provider(apiserver, ledger, tmp_path, **given) as console:
+        sign_in_at_provider(page, console, "alice+demo-users", "/servers")
         page.wait_for_url("**/servers")
         expect(page.locator(".who-name")).to_have_text("alice+demo-users")
 
 
-def test_groups_are_the_providers(page: Page, provided: ConsoleProcess) -> None:
-    at_the_provider(page, provided, "eve", "/servers")
+def test_groups_come_from_the_providers_token(page: Page, provided: ConsoleProcess) -> None:
+    sign_in_at_provider(page, provided, "eve", "/servers")
     expect(page.get_by_text("No servers yet")).to_be_visible()
 
 
-def test_sign_in_leaves_no_token_in_an_address_or_in_storage(
-    page: Page, provided: ConsoleProcess
-) -> None:
+def test_token_is_neither_in_urls_nor_in_storage(page: Page, provided: ConsoleProcess) -> None:
     visited: list[str] = []
     page.on("framenavigated", lambda frame: visited.append(frame.url))
-    at_the_provider(page, provided, "alice+demo-users", "/servers")
+    sign_in_at_provider(page, provided, "alice+demo-users", "/servers")
     page.wait_for_url("**/servers")
     token = chromium.session_cookie(page.context)
     assert not any(token[:40] in url for url in visited)
@@ -76,6 +74,6 @@ def test_sign_in_leaves_no_token_in_an_address_or_in_storage(
     assert page.evaluate("document.cookie") == ""
 
 
-def test_sign_in_page_has_nothing_serious(page: Page, provided: ConsoleProcess) -> None:
+def test_sign_in_page_is_accessible(page: Page, provided: ConsoleProcess) -> None:
     page.goto(f"{provided.origin}/sign-in")
     assert chromium.serious_findings(page) == []

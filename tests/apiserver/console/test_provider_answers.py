@@ -1,4 +1,4 @@
-"""What the OpenID provider, or somebody in its place, sends a browser back with."""
+"""Responses of the OpenID provider, genuine or forged."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from tests.support.console_browser import Browser
 
 
 @pytest.mark.parametrize(
-    ("query", "words"),
+    ("query", "message"),
     [
         ("code=x&state=other", "another sign-in"),
         ("state={state}", "no code"),
@@ -18,8 +18,8 @@ from tests.support.console_browser import Browser
         ("code=guessed&state={state}", "it refused (400)"),
     ],
 )
-async def test_answer_that_does_not_hold_signs_nobody_in(
-    provided: ConsoleProcess, query: str, words: str
+async def test_invalid_response_is_refused(
+    provided: ConsoleProcess, query: str, message: str
 ) -> None:
     attempt = LoginAttempt.begin("/servers")
     async with Browser(provided.origin) as browser:
@@ -28,10 +28,10 @@ async def test_answer_that_does_not_hold_signs_nobody_in(
             Cookie=f"{ATTEMPT}={attempt.cookie()}",
         )
     assert answer.status == 403
-    assert words in answer.text
+    assert message in answer.text
 
 
-async def test_browser_that_began_no_sign_in_is_not_signed_in(provided: ConsoleProcess) -> None:
+async def test_callback_without_sign_in_is_refused(provided: ConsoleProcess) -> None:
     async with Browser(provided.origin) as browser:
         answer = await browser.get("/oidc/callback?code=x&state=y")
-    assert "no sign-in has begun" in answer.text.lower()
+    assert "no sign-in was started" in answer.text.lower()

@@ -1,4 +1,4 @@
-"""Who sees what: two tenants, and an administrator."""
+"""Visibility for two tenants and an administrator."""
 
 import re
 
@@ -16,12 +16,12 @@ OF_A_SERVER = ("/servers/{}", "/servers/{}/chat", "/{}", "/{}/", "/api/servers/{
                "/api/servers/{}/usage")  # fmt: skip
 
 
-async def test_server_that_is_ones_own_is_there(alice: Browser) -> None:
+async def test_own_server_is_visible(alice: Browser) -> None:
     assert [(await alice.get(path.format(ALICES_UUID))).status for path in OF_A_SERVER] == [200] * 6
 
 
 @pytest.mark.parametrize("path", OF_A_SERVER)
-async def test_server_of_another_tenant_and_one_that_is_not_there_look_alike(
+async def test_server_of_another_tenant_is_indistinguishable_from_a_missing_one(
     alice: Browser, path: str
 ) -> None:
     others, unknown = [await alice.get(path.format(uuid)) for uuid in (BOBS_UUID, UNKNOWN)]
@@ -29,7 +29,7 @@ async def test_server_of_another_tenant_and_one_that_is_not_there_look_alike(
 
 
 def timeless(page: str) -> str:
-    """The page without how long its reader's token is good for: a second may lie between two."""
+    """The page without relative times, which may differ between two requests."""
     return re.sub("<time.*?</time>", "", page)
 
 
@@ -40,14 +40,14 @@ def timeless(page: str) -> str:
         "/serve", "/api/servers", "/api/models", "/api/contracts", f"/servers/{ALICES_UUID}",
     ],
 )  # fmt: skip
-async def test_no_page_tells_of_another_tenant(alice: Browser, path: str) -> None:
+async def test_pages_contain_nothing_of_another_tenant(alice: Browser, path: str) -> None:
     answer = await alice.get(path)
     assert answer.status == 200
-    told = answer.text.replace("/servers?q=secret", "").replace('value="secret"', "")
-    assert not any(word in told for word in ("secret-plan", "other-model", BOBS_UUID))
+    text = answer.text.replace("/servers?q=secret", "").replace('value="secret"', "")
+    assert not any(secret in text for secret in ("secret-plan", "other-model", BOBS_UUID))
 
 
-async def test_each_sees_his_own(alice: Browser, bob: Browser) -> None:
+async def test_each_user_sees_own_servers(alice: Browser, bob: Browser) -> None:
     alices, bobs = [
         {row["name"] for row in (await each.get("/api/servers")).json["rows"]}
         for each in (alice, bob)
@@ -56,7 +56,7 @@ async def test_each_sees_his_own(alice: Browser, bob: Browser) -> None:
     assert bobs == {"secret-plan"}
 
 
-async def test_counts_are_of_what_is_seen(bob: Browser) -> None:
+async def test_counts_include_only_visible_servers(bob: Browser) -> None:
     assert (await bob.get("/api/servers")).json["counts"] == {"Ready": 1}
 
 
@@ -65,13 +65,13 @@ async def test_administrators_see_everything(browser: Browser) -> None:
     assert (await browser.get(f"/servers/{BOBS_UUID}")).status == 200
 
 
-async def test_whoever_no_contract_is_for_sees_nothing(browser: Browser) -> None:
+async def test_user_without_contract_sees_nothing(browser: Browser) -> None:
     await browser.sign_in("eve", "nobodies")
     assert (await browser.get("/api/servers")).json["total"] == 0
-    assert "No contract is for you" in (await browser.get("/contracts")).text
+    assert "No contract covers you" in (await browser.get("/contracts")).text
 
 
-async def test_server_outside_of_its_contracts_namespaces_is_not_shown(
+async def test_server_outside_its_contracts_namespaces_is_hidden(
     alice: Browser, ledger: Postgres
 ) -> None:
     stray = samples.serve("stray", namespace="elsewhere", contract="demo")
@@ -81,6 +81,6 @@ async def test_server_outside_of_its_contracts_namespaces_is_not_shown(
 
 
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
-async def test_another_tenants_server_is_not_changed(alice: Browser, method: str) -> None:
+async def test_server_of_another_tenant_cannot_be_changed(alice: Browser, method: str) -> None:
     answer = await alice.ask(method, f"/api/servers/{BOBS_UUID}", body={"replicas": 0})
     assert answer.status == 404

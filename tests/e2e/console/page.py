@@ -57,7 +57,7 @@ def prevent_end_of_answer(page: Page) -> None:
 def ask(page: Page, question: str) -> str:
     """Send a question and return the complete answer."""
     page.get_by_text("Parameters").click()
-    page.get_by_label("At most, in tokens").fill("32")
+    page.get_by_label("Maximum tokens").fill("32")
     page.get_by_label("Temperature").fill("0")
     page.get_by_label("Your message").fill(question)
     page.keyboard.press("Enter")

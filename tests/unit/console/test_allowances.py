@@ -1,4 +1,4 @@
-"""What a contract still allows."""
+"""The allowances of a contract."""
 
 from typing import Any
 
@@ -11,10 +11,10 @@ def row(used: Any = USED, **spec: Any) -> dict[str, Any]:
     return {"spec": spec, "used": used}
 
 
-def test_what_is_left_is_told_in_units() -> None:
+def test_amounts_are_formatted_with_units() -> None:
     found = allowances(row(total={"servers": 3, "cpu": 2, "memory": "4Gi"}))
-    told = {each.resource: (each.used_text, each.left_text, each.percent) for each in found}
-    assert told == {
+    shown = {each.resource: (each.used_text, each.left_text, each.percent) for each in found}
+    assert shown == {
         "Servers": ("1 server", "2 servers left", 33),
         "Replicas": ("2 replicas", "no limit", None),
         "CPU": ("1.5 cores", "0.5 cores left", 75),
@@ -22,21 +22,21 @@ def test_what_is_left_is_told_in_units() -> None:
     }
 
 
-def test_over_a_total_that_shrank_nothing_is_left() -> None:
+def test_nothing_is_left_above_the_total() -> None:
     (servers, *_) = allowances(row(total={"servers": 0}))
     assert (servers.left_text, servers.percent) == ("0 servers left", 100)
 
 
-def test_contract_without_totals_and_use_has_the_default_of_servers_alone() -> None:
+def test_contract_without_totals_has_default_limit_of_servers() -> None:
     (allowance,) = allowances(row(used={}))
     assert (allowance.resource, allowance.left_text) == ("Servers", "1000 servers left")
 
 
-def test_limits_of_one_server_are_those_that_are_set() -> None:
+def test_only_set_limits_per_server_are_returned() -> None:
     assert per_server(row(perServer={"replicas": 2})) == [("Replicas", "2 replicas")]
 
 
-def test_resources_that_are_limited_by_name_show_under_it() -> None:
+def test_resources_limited_by_name_are_shown_by_name() -> None:
     used = {"servers": 1, "resources": {"nvidia.com/gpumem": 3000, "a.com/b": 1}}
     total = {"servers": 3, "resources": {"nvidia.com/gpumem": "4k"}}
     _, memory = allowances(row(used, total=total))

@@ -1,4 +1,4 @@
-"""Signing in at an OpenID provider: what counts of what comes back."""
+"""Sign-in at an OpenID provider: requests and validation of responses."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ ATTEMPT = LoginAttempt(state="s", nonce="n", verifier="dBjftJeZ4CVP-mB92K27uhbUJ
                   target="/servers")  # fmt: skip
 
 
-def test_challenge_is_that_of_rfc_7636() -> None:
+def test_challenge_matches_rfc_7636() -> None:
     assert ATTEMPT.challenge() == "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 
 
-def test_attempt_survives_its_cookie() -> None:
-    begun = LoginAttempt.begin("/models?q=a b")
-    assert LoginAttempt.read(begun.cookie()) == begun
+def test_attempt_is_restored_from_its_cookie() -> None:
+    attempt = LoginAttempt.begin("/models?q=a b")
+    assert LoginAttempt.read(attempt.cookie()) == attempt
 
 
 @given(st.text(max_size=60))
-def test_no_cookie_breaks_it(text: str) -> None:
+def test_arbitrary_cookie_never_raises(text: str) -> None:
     LoginAttempt.read(text)
 
 
-def test_provider_is_asked_with_state_nonce_and_challenge() -> None:
+def test_authorization_url_has_state_nonce_and_challenge() -> None:
     url = authorization_url(
         f"{ISSUER}/auth?tenant=a", ATTEMPT, client="c", redirect="https://x/cb", scopes="openid"
     )
@@ -43,7 +43,7 @@ def test_provider_is_asked_with_state_nonce_and_challenge() -> None:
     assert ATTEMPT.verifier not in url
 
 
-def test_code_of_this_sign_in_counts() -> None:
+def test_code_of_this_sign_in_is_accepted() -> None:
     assert code_of({"state": "s", "code": "x", "iss": ISSUER}, ATTEMPT, issuer=ISSUER) == "x"
 
 
@@ -58,19 +58,19 @@ def test_code_of_this_sign_in_counts() -> None:
         ({"state": "é", "code": "x"}, "SignInState"),
     ],
 )
-def test_any_other_does_not(query: dict[str, str], reason: str) -> None:
+def test_other_responses_are_refused(query: dict[str, str], reason: str) -> None:
     with pytest.raises(InvalidToken) as caught:
         code_of(query, ATTEMPT, issuer=ISSUER)
     assert caught.value.reason == reason
 
 
 @pytest.mark.parametrize("nonce", ["other", "", 1, None])
-def test_token_of_another_sign_in_does_not_count(nonce: object) -> None:
+def test_token_of_another_sign_in_is_refused(nonce: object) -> None:
     token = jwt.encode({"nonce": nonce}, "k" * 32, algorithm="HS256")
     with pytest.raises(InvalidToken):
         check_nonce(token, ATTEMPT)
 
 
-def test_secrets_are_in_no_repr() -> None:
+def test_repr_contains_no_secrets() -> None:
     assert ATTEMPT.verifier not in repr(ATTEMPT)
     assert dataclasses.replace(ATTEMPT, nonce="hidden-nonce").nonce not in repr(ATTEMPT)

@@ -1,4 +1,4 @@
-"""What a signed-in person may see and change."""
+"""What a signed-in user may see and change."""
 
 from __future__ import annotations
 
@@ -18,54 +18,54 @@ def own(**spec: Any) -> Coverage:
     return coverage([make_contract(**spec)], ALICE, everything=False)
 
 
-def test_servers_of_ones_contract_in_its_namespace_are_seen() -> None:
-    assert own().place("demo", "demo")
+def test_servers_of_own_contract_in_its_namespace_are_visible() -> None:
+    assert own().covers_server("demo", "demo")
 
 
 @pytest.mark.parametrize(
     ("namespace", "contract"), [("other", "demo"), ("demo", "other"), ("demo", ""), ("", "demo")]
 )
-def test_others_are_not(namespace: str, contract: str) -> None:
-    assert not own().place(namespace, contract)
+def test_other_servers_are_not_visible(namespace: str, contract: str) -> None:
+    assert not own().covers_server(namespace, contract)
 
 
-def test_contract_of_others_shows_nothing() -> None:
-    theirs = coverage([make_contract()], EVE, everything=False)
-    assert theirs.contracts == ()
-    assert not theirs.place("demo", "demo")
+def test_contract_for_others_shows_nothing() -> None:
+    other = coverage([make_contract()], EVE, everything=False)
+    assert other.contracts == ()
+    assert not other.covers_server("demo", "demo")
 
 
-def test_contract_that_selects_by_labels_covers_where_it_is_named() -> None:
+def test_contract_with_label_selector_covers_servers_that_name_it() -> None:
     found = own(**LABELLED)
-    assert found.place("anywhere", "demo")
+    assert found.covers_server("anywhere", "demo")
     assert found.violation("anywhere", "demo", NOW) is None
 
 
-def test_administrators_see_everything_and_change_only_what_is_theirs() -> None:
+def test_administrators_see_everything_and_need_a_contract_to_change() -> None:
     found = coverage([make_contract()], EVE, everything=True)
-    assert found.place("demo", "demo")
-    assert found.place("any", "gone")
-    assert found.model("any")
+    assert found.covers_server("demo", "demo")
+    assert found.covers_server("any", "gone")
+    assert found.covers_model("any")
     violation = found.violation("demo", "demo", NOW)
     assert violation is not None
     assert violation.reason == "NotAuthorized"
 
 
-def test_contract_that_ended_still_shows_its_servers_and_lets_nobody_change_them() -> None:
+def test_servers_of_expired_contract_are_visible_and_cannot_be_changed() -> None:
     found = own(expiresAt="2020-01-01T00:00:00Z")
-    assert found.place("demo", "demo")
+    assert found.covers_server("demo", "demo")
     violation = found.violation("demo", "demo", NOW)
     assert violation is not None
     assert violation.reason == "ContractExpired"
 
 
-def test_models_are_those_that_a_contract_lets_be_served() -> None:
+def test_only_models_that_a_contract_allows_are_visible() -> None:
     found = own(models=["gemma-*"])
-    assert found.model("gemma-3")
-    assert not found.model("qwen-3")
+    assert found.covers_model("gemma-3")
+    assert not found.covers_model("qwen-3")
 
 
-def test_a_namespace_is_covered_by_name_or_by_its_labels() -> None:
+def test_namespace_is_covered_by_name_or_labels() -> None:
     assert own().namespace_violation("demo", {}) is None
     assert not own().selects_namespaces()
     labelled = own(**LABELLED)
@@ -74,7 +74,7 @@ def test_a_namespace_is_covered_by_name_or_by_its_labels() -> None:
     assert labelled.namespace_violation("demo", {"team": "b"}) is not None
 
 
-def test_no_other_namespace_is_and_the_message_names_ones_own_contracts() -> None:
+def test_message_about_uncovered_namespace_names_own_contracts() -> None:
     violation = own().namespace_violation("kube-system", {})
     assert violation is not None
     assert violation.reason == "NamespaceNotCovered"
@@ -82,7 +82,7 @@ def test_no_other_namespace_is_and_the_message_names_ones_own_contracts() -> Non
     assert "demo" in violation.message
 
 
-def test_who_sees_everything_may_not_therefore_write_anywhere() -> None:
+def test_seeing_everything_does_not_allow_writing() -> None:
     everything = coverage([make_contract()], EVE, everything=True)
     assert everything.namespace_violation("demo", {}) is not None
     assert not coverage([make_contract(**LABELLED)], EVE, everything=True).selects_namespaces()

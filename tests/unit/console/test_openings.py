@@ -1,4 +1,4 @@
-"""Nobody keeps others from what stays open, whoever may sign in."""
+"""Limits of long-lived requests: no subject can block others."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ def claims_of(subject: str) -> Claims:
     )
 
 
-def test_one_subject_leaves_room_for_others_and_all_have_a_bound() -> None:
+def test_limits_apply_per_subject_and_in_total() -> None:
     openings = Openings(most=3, each=2)
     eve, alice, bob = map(claims_of, ("eve", "alice", "bob"))
-    with contextlib.ExitStack() as held:
-        first, second = (held.enter_context(openings.taking(eve)) for _ in range(2))
+    with contextlib.ExitStack() as stack:
+        first, second = (stack.enter_context(openings.acquire(eve)) for _ in range(2))
         assert (first, second) == (True, True)
-        with openings.taking(dataclasses.replace(eve, token_id="another")) as taken:
-            assert not taken
-        assert held.enter_context(openings.taking(alice))
-        with openings.taking(bob) as taken:
-            assert not taken
-    with openings.taking(eve) as taken:
-        assert taken
+        with openings.acquire(dataclasses.replace(eve, token_id="another")) as acquired:
+            assert not acquired
+        assert stack.enter_context(openings.acquire(alice))
+        with openings.acquire(bob) as acquired:
+            assert not acquired
+    with openings.acquire(eve) as acquired:
+        assert acquired
 
 
 class Nowhere:
@@ -59,25 +59,25 @@ class Nowhere:
         return True
 
     def address_of(self, *_: str) -> str:
-        raise ClientError("away")
+        raise ClientError("unreachable")
 
 
 class Identified:
-    """Takes the caller's word for who he is; `all_came` once `awaited` requests of Eve have."""
+    """Trusts the header X-Who; sets `all_arrived` after `awaited` requests of Eve."""
 
     def __init__(self, awaited: int) -> None:
-        self.all_came = asyncio.Event()
+        self.all_arrived = asyncio.Event()
         self._awaited = awaited
 
     @property
     def middleware(self) -> Middleware:
         @web.middleware
         async def identified(request: web.Request, handler: Any) -> web.StreamResponse:
-            who = request.headers["X-Who"]
-            request[SESSION] = Session(claims=claims_of(who), token="t")
-            self._awaited -= who == "eve"
+            subject = request.headers["X-Who"]
+            request[SESSION] = Session(claims=claims_of(subject), token="t")
+            self._awaited -= subject == "eve"
             if not self._awaited:
-                self.all_came.set()
+                self.all_arrived.set()
             return cast(web.StreamResponse, await handler(request))
 
         return identified
@@ -88,7 +88,7 @@ async def endless() -> AsyncIterator[bytes]:
     await asyncio.Event().wait()
 
 
-async def test_chats_that_never_end_keep_nobody_else_from_chatting() -> None:
+async def test_endless_chats_of_one_subject_do_not_block_others() -> None:
     relay = ChatRelay(cast(ServersHost, Nowhere()))
     identified = Identified(awaited=MAX_OPEN)
     app = web.Application(middlewares=[identified.middleware])
@@ -97,15 +97,15 @@ async def test_chats_that_never_end_keep_nobody_else_from_chatting() -> None:
     connector = TCPConnector(limit=0)
     async with TestClient(TestServer(app), connector=connector) as client:
 
-        async def ask(who: str, body: Any) -> int:
-            async with client.post(PATH, data=body, headers={"X-Who": who}) as response:
+        async def ask(subject: str, body: Any) -> int:
+            async with client.post(PATH, data=body, headers={"X-Who": subject}) as response:
                 return response.status
 
-        asked = [asyncio.ensure_future(ask("eve", endless())) for _ in range(MAX_OPEN)]
+        requests = [asyncio.ensure_future(ask("eve", endless())) for _ in range(MAX_OPEN)]
         try:
-            await identified.all_came.wait()
+            await identified.all_arrived.wait()
             assert await ask("alice", b"{}") == 502
         finally:
-            for each in asked:
+            for each in requests:
                 each.cancel()
-            await asyncio.gather(*asked, return_exceptions=True)
+            await asyncio.gather(*requests, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""How a session ends, for everybody who verifies tokens."""
+"""Ended sessions: the list in the ConfigMap of revoked tokens."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roadstead.api.raw import Raw
-from roadstead.console.login_views import local
+from roadstead.console.login_views import local_path
 from roadstead.console.signedout import REVOCATION_WRITE_ATTEMPTS, SignedOut
 from roadstead.errors import KubeConflict, SignOutRefused
 from roadstead.kube.kube_client import Object
@@ -35,7 +35,7 @@ CLAIMS = Claims(
 
 
 class Maps:
-    """One ConfigMap, whose next writes conflict."""
+    """A ConfigMap whose next `conflicts` writes conflict."""
 
     def __init__(self, text: str = "", *, conflicts: int = 0) -> None:
         self.data = {"jti": "x", SIGNED_OUT: text}
@@ -61,10 +61,12 @@ class Maps:
 
 
 def signing_out(maps: Maps, clock: Callable[[], float] = lambda: NOW) -> SignedOut:
-    return SignedOut(maps, namespace="n", name="r", leeway=30, told=lambda *_: None, clock=clock)
+    return SignedOut(
+        maps, namespace="n", name="r", leeway=30, on_write=lambda *_: None, clock=clock
+    )
 
 
-async def test_ended_session_is_refused_and_no_other() -> None:
+async def test_only_the_ended_session_is_revoked() -> None:
     maps = Maps()
     await signing_out(maps).add(CLAIMS)
     revoked = Revocations.parse({SIGNED_OUT: maps.text})
@@ -73,25 +75,25 @@ async def test_ended_session_is_refused_and_no_other() -> None:
         assert revoked.why(dataclasses.replace(CLAIMS, **change)) is None
 
 
-async def test_list_tells_neither_subject_nor_token_id() -> None:
+async def test_list_contains_neither_subject_nor_token_id() -> None:
     maps = Maps()
     await signing_out(maps).add(CLAIMS)
     assert "alice" not in str(maps.data)
     assert "t-1" not in str(maps.data)
 
 
-async def test_entry_goes_once_its_token_would_not_hold_anyway() -> None:
+async def test_entry_is_removed_once_its_token_has_expired() -> None:
     maps = Maps(f"old {NOW - 1}\nyoung {NOW + 1}\n")
     await signing_out(maps).add(CLAIMS)
     assert read_ended(maps.text) == {"young": NOW + 1, session_id(CLAIMS): NOW + 630}
 
 
 def of(subject: str, token_id: int, **changes: Any) -> Claims:
-    """The claims of one of many tokens."""
+    """Claims of `subject` with this token ID."""
     return dataclasses.replace(CLAIMS, subject=subject, token_id=str(token_id), **changes)
 
 
-async def test_sign_outs_of_one_subject_push_out_no_other() -> None:
+async def test_sign_outs_of_one_subject_do_not_displace_others() -> None:
     maps = Maps()
     signed_out = signing_out(maps)
     await signed_out.add(CLAIMS)
@@ -107,7 +109,7 @@ async def test_sign_outs_of_one_subject_push_out_no_other() -> None:
     assert len(read_ended(maps.text)) == MAX_SESSIONS_OF_ONE + 3
 
 
-async def test_subject_signs_out_again_once_older_tokens_have_expired() -> None:
+async def test_subject_can_sign_out_again_once_older_tokens_have_expired() -> None:
     maps, clock = Maps(), [NOW]
     signed_out = signing_out(maps, clock=lambda: clock[0])
     for number in range(MAX_SESSIONS_OF_ONE):
@@ -118,7 +120,7 @@ async def test_subject_signs_out_again_once_older_tokens_have_expired() -> None:
     assert len(maps.data[SIGNED_OUT_BY].splitlines()) == 1
 
 
-async def test_full_list_refuses_and_forgets_nobody() -> None:
+async def test_full_list_refuses_new_entries_and_keeps_old_ones() -> None:
     maps = Maps(write_ended((f"s{number}", NOW + 1) for number in range(MAX_SESSIONS)))
     with pytest.raises(SignOutRefused, match="full"):
         await signing_out(maps).add(CLAIMS)
@@ -132,19 +134,19 @@ def test_full_list_fits_into_a_configmap() -> None:
     assert sum(map(len, data.values())) < 900 * 1024
 
 
-async def test_two_who_sign_out_at_once_are_both_written() -> None:
+async def test_conflicting_sign_out_is_retried() -> None:
     maps = Maps(conflicts=REVOCATION_WRITE_ATTEMPTS - 1)
     await signing_out(maps).add(CLAIMS)
     assert session_id(CLAIMS) in read_ended(maps.text)
 
 
-async def test_conflicts_without_end_are_told() -> None:
+async def test_persistent_conflict_is_raised() -> None:
     with pytest.raises(KubeConflict):
         await signing_out(Maps(conflicts=REVOCATION_WRITE_ATTEMPTS)).add(CLAIMS)
 
 
 @given(st.text(max_size=200))
-def test_no_text_breaks_the_list(text: str) -> None:
+def test_arbitrary_list_never_raises(text: str) -> None:
     assert all(isinstance(until, int) for until in read_ended(text).values())
 
 
@@ -153,10 +155,10 @@ def test_no_text_breaks_the_list(text: str) -> None:
     ["", "servers", "//evil.example", "/\\evil.example", "https://evil.example", "/sign-out",
      "/a\nb", "/ä", "/" + "a" * 600],
 )  # fmt: skip
-def test_no_target_leads_away(target: str) -> None:
-    assert local(target) == "/servers"
+def test_target_outside_the_console_is_replaced(target: str) -> None:
+    assert local_path(target) == "/servers"
 
 
 @pytest.mark.parametrize("target", ["/models?q=gemma", "/servers/1#x", "/"])
-def test_pages_of_ours_are_targets(target: str) -> None:
-    assert local(target) == target
+def test_pages_of_the_console_are_targets(target: str) -> None:
+    assert local_path(target) == target

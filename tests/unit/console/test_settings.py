@@ -12,7 +12,7 @@ from roadstead.tokens.sessions import origin_of
 
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
-    """What is needed."""
+    """The required variables."""
     issuers = tmp_path / "issuers.json"
     entry = {"issuer": "https://id.example.com", "audience": "a", "jwksFile": "keys.json"}
     issuers.write_text(json.dumps([entry]))
@@ -23,31 +23,31 @@ def environ(tmp_path: Path) -> dict[str, str]:
     }
 
 
-def test_little_is_needed(environ: dict[str, str]) -> None:
+def test_required_variables_are_sufficient(environ: dict[str, str]) -> None:
     settings = ConsoleSettings.from_env(environ)
     assert settings.origin == "https://models.example.com"
     assert settings.provider is None
     assert settings.admin_groups == {"roadstead-admins"}
 
 
-def test_console_has_the_servers_origin_unless_it_has_a_host_of_its_own(
+def test_console_has_the_servers_origin_unless_it_has_a_separate_host(
     environ: dict[str, str],
 ) -> None:
-    apart = {**environ, "ROADSTEAD_CONSOLE_URL": "https://console.example.com"}
-    settings = ConsoleSettings.from_env(apart)
+    separate = {**environ, "ROADSTEAD_CONSOLE_URL": "https://console.example.com"}
+    settings = ConsoleSettings.from_env(separate)
     assert settings.origin == "https://console.example.com"
-    assert settings.servers.apart
+    assert settings.servers.separate
     assert settings.servers.address_of("u", "/x") == "https://models.example.com:443/u/x"
-    assert not ConsoleSettings.from_env(environ).servers.apart
+    assert not ConsoleSettings.from_env(environ).servers.separate
 
 
-def test_port_does_not_part_the_console_from_the_servers(environ: dict[str, str]) -> None:
+def test_separate_port_is_not_a_separate_host(environ: dict[str, str]) -> None:
     same = {**environ, "ROADSTEAD_CONSOLE_URL": "https://models.example.com:8443"}
     with pytest.raises(InvalidSettings, match="CONSOLE_URL: has the host of"):
         ConsoleSettings.from_env(same)
 
 
-def test_all_that_is_missing_is_named(environ: dict[str, str]) -> None:
+def test_all_missing_variables_are_reported(environ: dict[str, str]) -> None:
     del environ["ROADSTEAD_LEDGER_DSN_FILE"], environ["ROADSTEAD_GATEWAY_URL"]
     with pytest.raises(InvalidSettings, match=r"GATEWAY_URL.*DSN_FILE"):
         ConsoleSettings.from_env(environ)
@@ -55,9 +55,12 @@ def test_all_that_is_missing_is_named(environ: dict[str, str]) -> None:
 
 @pytest.mark.parametrize(
     ("issuer", "expected"),
-    [("https://id.example.com", "OIDC_CLIENT_ID"), ("https://other.example.com", "none of the")],
+    [
+        ("https://id.example.com", "OIDC_CLIENT_ID"),
+        ("https://other.example.com", "is not an issuer in"),
+    ],
 )
-def test_provider_is_a_trusted_issuer_that_knows_the_console(
+def test_provider_requires_a_trusted_issuer_and_a_client_id(
     environ: dict[str, str], issuer: str, expected: str
 ) -> None:
     with pytest.raises(InvalidSettings, match=expected):
@@ -72,5 +75,5 @@ def test_provider_is_a_trusted_issuer_that_knows_the_console(
         ("http://localhost:80", "http://localhost"),
     ],
 )
-def test_origin_is_written_as_browsers_write_it(url: str, origin: str) -> None:
+def test_origin_has_the_form_of_browsers(url: str, origin: str) -> None:
     assert origin_of(url) == origin

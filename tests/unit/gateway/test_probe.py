@@ -1,4 +1,4 @@
-"""What an answer of the gateway is taken for."""
+"""Interpretation of the gateway's responses."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ LOADING = b'{"error":{"code":503,"message":"Loading model","type":"unavailable_e
         pytest.param(403, b"{}", "roadstead", "ProbeRefused", id="refused"),
         pytest.param(500, b"", "", "AuthUnavailable", id="forward auth is down"),
         pytest.param(503, b"{}", "roadstead", "AuthUnavailable", id="forward auth is stale"),
-        pytest.param(503, LOADING, "llama.cpp", "ServerNotReady", id="llama loads its model"),
+        pytest.param(503, LOADING, "llama.cpp", "ServerNotReady", id="llama is loading its model"),
         pytest.param(502, b"Bad Gateway", "", "ServerNotReady", id="no connection"),
         pytest.param(503, b"no available server", "", "ServerNotReady", id="no endpoint"),
     ],
 )
-def test_whatever_is_not_the_servers_answer_is_told_apart(
+def test_other_responses_have_distinct_reasons(
     status: int, body: bytes, by: str, reason: str
 ) -> None:
     found = interpret_response(status, body, by=by, url=URL)
     assert (found.answered, found.reason) == (False, reason)
 
 
-def test_llamas_own_answer_is_one() -> None:
+def test_healthy_response_of_llama_is_answered() -> None:
     found = interpret_response(200, OK, by="llama.cpp", url=URL)
     assert (found.answered, found.reason) == (True, "Answered")
 
 
-def test_a_busy_server_is_routed() -> None:
+def test_busy_server_counts_as_answered() -> None:
     assert interpret_response(429, b"", by="", url=URL).answered

@@ -1,4 +1,4 @@
-"""No column of any row takes more than its bound."""
+"""Size limits of the columns."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LONG = "x\x00" * 2**20
 
 
 def full(record: type[Record]) -> Any:
-    """With megabytes in every column that takes any."""
+    """A record with megabytes in every column of variable size."""
     hints = typing.get_type_hints(record)
     return record(**{field.name: _much(hints[field.name]) for field in dataclasses.fields(record)})
 
@@ -34,7 +34,7 @@ def _much(kind: Any) -> Any:
 
 
 @pytest.mark.parametrize("record", TABLES, ids=lambda record: record.__name__)
-def test_every_column_has_a_bound(record: type[Record]) -> None:
+def test_every_column_has_a_limit(record: type[Record]) -> None:
     for column, value in row(full(record)).items():
         if isinstance(value, str):
             assert len(value) <= MAX_TEXTS.get(column, MAX_TEXT)
@@ -43,15 +43,15 @@ def test_every_column_has_a_bound(record: type[Record]) -> None:
         assert "\x00" not in json.dumps(value, ensure_ascii=False)
 
 
-def test_what_is_within_its_bound_stays_as_it_is() -> None:
+def test_value_within_limit_is_unchanged() -> None:
     for value in ("a" * MAX_TEXT, {"a": ["b", {"c": 1}]}, [{"type": "Ready"}], 3, None, True):
         assert bounded("message", value) == value
 
 
-def test_text_that_is_cut_says_so() -> None:
+def test_cut_text_ends_with_ellipsis() -> None:
     assert bounded("namespace", "a" * 64) == "a" * 62 + "…"
 
 
-def test_many_small_values_are_bounded_too() -> None:
+def test_many_small_values_are_limited() -> None:
     assert len(bounded("spec", [1] * 300_000)) < MAX_JSON / 4
     assert len(bounded("spec", {str(number): [] for number in range(300_000)})) < MAX_JSON / 4

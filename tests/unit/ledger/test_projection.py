@@ -1,4 +1,4 @@
-"""What a row says of its object."""
+"""Conversion of objects to rows."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from roadstead.ledger.row_projection import PodsView, server_record
 from tests.support.builders.records import NOW, a_contract, a_model, a_server, make_serve, ready
 
 
-def test_server_says_what_its_object_says() -> None:
+def test_server_row_has_fields_of_its_object() -> None:
     found = a_server(
         version=12,
         spec={"runtimeParams": {"threads": 1}, "contract": "demo"},
@@ -30,13 +30,13 @@ def test_server_says_what_its_object_says() -> None:
     assert found.resource_version == 12
 
 
-def test_server_without_a_status_is_pending() -> None:
+def test_server_without_status_is_pending() -> None:
     found = a_server(status={})
     assert (found.status, found.status_reason) == ("Pending", "Unknown")
     assert found.model_uuid is None
 
 
-def test_deleted_server_keeps_what_it_was_and_runs_nothing() -> None:
+def test_deleted_server_keeps_its_fields_without_pods() -> None:
     pods = PodsView(names=["gemma-1"], version=5)
     found = a_server(pods=pods, deleted=True, status={"subject": "alice", "readyReplicas": 1})
     assert (found.status, found.deleted_at) == ("Deleted", NOW)
@@ -44,29 +44,29 @@ def test_deleted_server_keeps_what_it_was_and_runs_nothing() -> None:
     assert found.subject == "alice"
 
 
-def test_memory_limit_is_that_of_all_replicas_in_megabytes() -> None:
+def test_memory_limit_is_sum_of_replicas_in_megabytes() -> None:
     spec = {"replicas": 2, "resources": {"limits": {"memory": "1Gi"}}}
     assert a_server(spec=spec).memory_limit_mb == pytest.approx(2147.483648)
 
 
-def test_memory_without_a_limit_has_none() -> None:
+def test_missing_memory_limit_is_none() -> None:
     spec = {"resources": {"requests": {"memory": "1Gi"}}}
     assert a_server(spec=spec).memory_limit_mb is None
 
 
-def test_model_of_a_server_that_names_a_uuid_alone_is_looked_up() -> None:
+def test_server_with_only_model_uuid_has_resolved_model_name() -> None:
     raw = make_serve()
     raw["spec"] = {"modelUuid": "1b1b2c3d-0a1b-4c3d-8e9f-0a1b2c3d4e5f"}
     found = server_record(raw, model_name="gemma", pods=PodsView(), now=NOW)
     assert (found.model_name, found.model_uuid) == ("gemma", "1b1b2c3d-0a1b-4c3d-8e9f-0a1b2c3d4e5f")
 
 
-def test_model_has_the_name_that_people_gave_it() -> None:
+def test_model_row_has_display_name() -> None:
     assert a_model(spec={"displayName": "Gemma 3, 270M"}).display_name == "Gemma 3, 270M"
     assert a_model().display_name == ""
 
 
-def test_model_says_what_was_read_from_its_header() -> None:
+def test_model_row_has_header_fields() -> None:
     header = {"architecture": "gemma3", "parameterCount": 268, "contextLength": 32768}
     stored = {"minioEndpoint": "http://m:9000", "minioBucket": "models", "minioPath": "a/b.gguf"}
     status = {"gguf": header, "sizeBytes": 5, "sha256": "aa", "quantization": "Q4_K_M", **stored}
@@ -76,20 +76,20 @@ def test_model_says_what_was_read_from_its_header() -> None:
     assert found.minio_path == "a/b.gguf"
 
 
-def test_transfer_of_a_model_shows_no_upload() -> None:
+def test_transfer_of_model_row_omits_internal_fields() -> None:
     found = a_model(status={"transfer": {"percent": 43, "uploadId": "secret", "key": "k"}})
     assert found.transfer == {"percent": 43}
 
 
-def test_contract_says_when_it_ends() -> None:
+def test_contract_row_has_expiry() -> None:
     found = a_contract(spec={"expiresAt": "2030-01-01T00:00:00Z"})
     assert found.expires_at == "2030-01-01T00:00:00Z"
 
 
-def test_contract_that_ends_at_no_time_has_none() -> None:
+def test_invalid_expiry_is_none() -> None:
     assert a_contract(spec={"expiresAt": "soon"}).expires_at is None
 
 
-def test_text_that_postgres_can_not_keep_is_replaced() -> None:
+def test_nul_in_text_is_replaced() -> None:
     found = row(a_server(spec={"runtimeParams": {"extraArgs": ["a\x00b"]}}))
     assert found["runtime_params"] == {"extraArgs": ["a\ufffdb"]}

@@ -1,4 +1,4 @@
-"""Which samples are kept."""
+"""Selection of the samples to keep."""
 
 import pytest
 
@@ -8,9 +8,9 @@ from tests.support.builders.records import UID, a_sample, fresh_uid
 
 @pytest.fixture
 def thinning() -> Thinning:
-    """One that has kept the sample of `a_sample`."""
+    """A Thinning that kept `a_sample()`."""
     found = Thinning()
-    assert found.keeps(a_sample())
+    assert found.accept(a_sample())
     return found
 
 
@@ -25,25 +25,23 @@ def thinning() -> Thinning:
         pytest.param({"server_uuid": fresh_uid()}, id="other-server"),
     ],
 )
-def test_sample_that_says_something_new_is_kept(
-    thinning: Thinning, changed: dict[str, object]
-) -> None:
-    assert thinning.keeps(a_sample(**{"sampled_at": "2026-01-01T00:00:15+00:00", **changed}))
+def test_changed_sample_is_kept(thinning: Thinning, changed: dict[str, object]) -> None:
+    assert thinning.accept(a_sample(**{"sampled_at": "2026-01-01T00:00:15+00:00", **changed}))
 
 
-def test_sample_that_repeats_the_last_is_left_out(thinning: Thinning) -> None:
+def test_unchanged_sample_is_dropped(thinning: Thinning) -> None:
     same = a_sample(sampled_at="2026-01-01T00:00:15+00:00", memory_current_mb=505.0)
-    assert not thinning.keeps(same)
+    assert not thinning.accept(same)
 
 
-def test_slow_growth_is_kept_once_it_adds_up(thinning: Thinning) -> None:
+def test_slow_growth_is_kept_once_large_enough(thinning: Thinning) -> None:
     kept = [
-        thinning.keeps(a_sample(memory_current_mb=500.0 + step, memory_max_mb=600.0))
+        thinning.accept(a_sample(memory_current_mb=500.0 + step, memory_max_mb=600.0))
         for step in range(12)
     ]
     assert kept == [False] * 11 + [True]
 
 
-def test_server_that_went_is_forgotten(thinning: Thinning) -> None:
+def test_sample_after_forget_is_kept(thinning: Thinning) -> None:
     thinning.forget(UID)
-    assert thinning.keeps(a_sample())
+    assert thinning.accept(a_sample())

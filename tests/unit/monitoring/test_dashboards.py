@@ -1,4 +1,4 @@
-"""The dashboards as files: what holds for each of them and every panel."""
+"""Rules for the files of dashboards and their panels."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ EXPRESSIONS = [
 
 
 def series(metric: Metric) -> set[str]:
-    """The names that an expression can use."""
+    """Return the series names of a metric."""
     if metric.type != "histogram":
         return {metric.name}
     return {f"{metric.name}_{suffix}" for suffix in ("bucket", "sum", "count")}
@@ -39,7 +39,7 @@ def series(metric: Metric) -> set[str]:
 KNOWN = {name for metric in metrics() for name in series(metric)}
 
 
-def test_identifiers_are_of_one_dashboard_each_and_stay() -> None:
+def test_dashboard_uids_are_unique_and_stable() -> None:
     assert [load(path)["uid"] for path in FILES] == [
         "roadstead-contracts",
         "roadstead-models",
@@ -49,7 +49,7 @@ def test_identifiers_are_of_one_dashboard_each_and_stay() -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_a_dashboard_can_be_given_any_data_source(path: Path) -> None:
+def test_dashboard_accepts_any_data_source(path: Path) -> None:
     variables = load(path)["templating"]["list"]
     chosen = {each["name"]: each["query"] for each in variables if each["type"] == "datasource"}
     assert chosen
@@ -59,7 +59,7 @@ def test_a_dashboard_can_be_given_any_data_source(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_a_dashboard_is_not_bound_to_the_grafana_that_it_came_from(path: Path) -> None:
+def test_dashboard_has_no_instance_specific_fields(path: Path) -> None:
     dashboard = load(path)
     assert "id" not in dashboard
     assert "iteration" not in dashboard
@@ -68,18 +68,18 @@ def test_a_dashboard_is_not_bound_to_the_grafana_that_it_came_from(path: Path) -
 
 
 @pytest.mark.parametrize("panel", PANELS)
-def test_a_panel_asks_the_source_that_was_chosen(panel: Any) -> None:
+def test_panel_queries_the_chosen_data_source(panel: Any) -> None:
     for asked in (panel, *panel["targets"]):
         source = asked["datasource"]
         assert SOURCES[source["uid"].strip("${}")] == source["type"]
 
 
 @pytest.mark.parametrize("text", EXPRESSIONS)
-def test_an_expression_names_metrics_that_there_are(text: str) -> None:
+def test_expression_uses_existing_metrics(text: str) -> None:
     assert set(re.findall(r"\broadstead_[a-z_]+", text)) <= KNOWN
 
 
-def test_a_row_of_the_servers_opens_its_address_at_the_gateway() -> None:
+def test_row_of_a_server_links_to_its_address() -> None:
     (path,) = (path for path in FILES if path.stem == "servers")
     (table,) = (panel for panel in panels(load(path)) if panel["title"] == "Servers")
     link = table["fieldConfig"]["defaults"]["links"][0]

@@ -1,4 +1,4 @@
-"""Each alert has a page that says what it means and what to do."""
+"""Each alert has a runbook."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ def page(alert: Any) -> str:
     return (CHECKOUT / str(alert["annotations"]["runbook_url"])).read_text()
 
 
-def test_there_is_a_page_for_each_alert_and_no_other() -> None:
+def test_each_alert_has_a_runbook_and_no_other_exists() -> None:
     assert {path.stem for path in RUNBOOKS.glob("*.md")} == {each["alert"] for each in ALERTS}
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda each: each["alert"])
-def test_alert_leads_to_its_page_and_says_how_bad_it_is(alert: Any) -> None:
+def test_alert_links_to_its_runbook_and_has_severity(alert: Any) -> None:
     assert alert["annotations"]["runbook_url"] == f"docs/operations/runbooks/{alert['alert']}.md"
     assert alert["labels"]["severity"] in ("info", "warning", "critical")
     assert set(alert["annotations"]) == {"summary", "description", "runbook_url"}
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda each: each["alert"])
-def test_page_says_what_it_means_and_what_to_do(alert: Any) -> None:
+def test_runbook_has_the_required_sections(alert: Any) -> None:
     text = page(alert)
     assert text.startswith(f"# {alert['alert']}\n")
     assert re.findall(r"^## (.+)$", text, re.MULTILINE) == SECTIONS
@@ -40,6 +40,6 @@ def test_page_says_what_it_means_and_what_to_do(alert: Any) -> None:
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda each: each["alert"])
-def test_links_of_a_page_lead_somewhere(alert: Any) -> None:
+def test_links_of_runbooks_resolve(alert: Any) -> None:
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page(alert)):
         assert (RUNBOOKS / target).is_file(), target

@@ -1,4 +1,4 @@
-"""The kubelet's page: which containers count, and which of two of one name."""
+"""Parsing of the kubelet's page: which containers are read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from roadstead.usage.readings import ContainerReading
 from tests.support.builders.metric_pages import AT, ID, POD, container, line, read
 
 
-def test_memory_peak_and_cpu_of_a_container_are_read() -> None:
+def test_memory_peak_and_cpu_are_read() -> None:
     found = read(container(1.27e8, 2.5e8, 12.5))
     assert found == {
         POD: {
@@ -26,16 +26,16 @@ def test_memory_peak_and_cpu_of_a_container_are_read() -> None:
 
 
 @given(st.integers(1, 200))
-def test_chunks_of_any_size_read_the_same(size: int) -> None:
+def test_chunk_size_does_not_change_readings(size: int) -> None:
     page = container(100, 200, 1)
     assert read(page, chunk=size) == read(page)
 
 
-def test_a_kernel_without_a_peak_leaves_it_open() -> None:
+def test_peak_is_none_if_kernel_has_none() -> None:
     assert read(container(100, None, 1))[POD]["llama-server"].peak_bytes is None
 
 
-def test_pods_of_others_pause_and_init_containers_and_the_pods_own_cgroup_do_not_count() -> None:
+def test_other_pods_pause_init_containers_and_pod_cgroup_are_ignored() -> None:
     page = (
         line(WORKING_SET, 1, pod=("demo", "other"))
         + line(WORKING_SET, 2, pod=("other", POD[1]))
@@ -46,7 +46,7 @@ def test_pods_of_others_pause_and_init_containers_and_the_pods_own_cgroup_do_not
     assert read(page) == {}
 
 
-def test_of_a_container_and_its_successor_the_one_measured_last_counts() -> None:
+def test_latest_measurement_of_replaced_container_is_used() -> None:
     old = container(900, 1000, 50, at=AT - 10, cgroup="/old")
     new = container(100, 200, 1, at=AT, cgroup="/new")
     for page in (old + new, new + old):
@@ -54,22 +54,22 @@ def test_of_a_container_and_its_successor_the_one_measured_last_counts() -> None
 
 
 @pytest.mark.parametrize("cgroup", [f"/pod1/{ID}", f"/pod1.slice/cri-containerd-{ID}.scope"])
-def test_a_container_without_labels_is_known_by_its_id(cgroup: str) -> None:
+def test_container_without_labels_is_identified_by_id(cgroup: str) -> None:
     page = line(WORKING_SET, 100, container="", pod=("", ""), cgroup=cgroup)
     assert read(page)[POD]["llama-server"].memory_bytes == 100
 
 
-def test_a_container_of_another_id_without_labels_is_none_of_ours() -> None:
+def test_unlabelled_container_with_other_id_is_ignored() -> None:
     page = line(WORKING_SET, 100, container="", pod=("", ""), cgroup=f"/pod1/{'a' * 64}")
     assert read(page) == {}
 
 
-def test_cpu_of_a_single_core_is_not_that_of_the_container() -> None:
+def test_cpu_of_a_single_core_is_ignored() -> None:
     page = container(100, 200, 7) + line(CPU, 3, cgroup="/c1", cpu="cpu00")
     assert read(page)[POD]["llama-server"].cpu_seconds == 7
 
 
-def test_a_container_that_was_looked_at_before_it_began_is_no_reading() -> None:
+def test_container_measured_before_start_has_no_reading() -> None:
     assert read(container(0, 0, 0)) == {}
 
 

@@ -1,4 +1,4 @@
-"""Prometheus' text format: what is read of it, and that nothing breaks the reader."""
+"""Parsing of Prometheus' text format, valid and invalid."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def read(page: bytes, size: int = 2**16, name: str = "memory_bytes") -> list[Ser
 
 
 @given(st.dictionaries(LABELS, VALUES, max_size=5), st.integers(1, 40))
-def test_what_prometheus_client_writes_is_read_in_chunks_of_any_size(
+def test_output_of_prometheus_client_is_read_in_any_chunk_size(
     given_values: dict[str, float], size: int
 ) -> None:
     registry = CollectorRegistry()
@@ -33,18 +33,18 @@ def test_what_prometheus_client_writes_is_read_in_chunks_of_any_size(
 
 
 @given(st.binary(max_size=300), st.integers(1, 20))
-def test_no_bytes_break_the_reader(data: bytes, size: int) -> None:
+def test_arbitrary_bytes_never_raise(data: bytes, size: int) -> None:
     for series in read(b"memory_bytes{" + data, size):
         assert 0 <= series.value <= MAX_VALUE
 
 
 @given(st.text(max_size=60))
-def test_a_line_is_of_the_format_or_nothing(text: str) -> None:
+def test_line_is_parsed_completely_or_not_at_all(text: str) -> None:
     found = parse_line(b'memory_bytes{pod="a"} ' + text.encode(errors="replace"))
     assert found is None or found.labels == {"pod": "a"}
 
 
-def test_the_time_of_a_line_is_in_seconds() -> None:
+def test_timestamp_is_converted_to_seconds() -> None:
     found = parse_line(b"memory_bytes 1.5e3 1763956651250")
     assert found is not None
     assert (found.value, found.at) == (1500, 1763956651.25)
@@ -66,21 +66,21 @@ def test_the_time_of_a_line_is_in_seconds() -> None:
         pytest.param(b"# TYPE memory_bytes gauge", id="comment"),
     ],
 )
-def test_a_line_that_is_no_usable_number_is_passed_over(line: bytes) -> None:
+def test_line_without_usable_number_is_ignored(line: bytes) -> None:
     assert read(line + b"\n") == []
 
 
-def test_braces_and_escapes_in_a_label_are_only_text() -> None:
+def test_braces_and_escapes_in_label_are_text() -> None:
     found = parse_line(rb'memory_bytes{pod="a}{\"\\\n",} 1')
     assert found is not None
     assert found.labels == {"pod": 'a}{"\\\n'}
 
 
 @pytest.mark.parametrize("size", [1000, 10**6])
-def test_an_endless_line_is_passed_over_and_the_next_one_read(size: int) -> None:
+def test_overlong_line_is_ignored_and_next_one_is_read(size: int) -> None:
     endless = b'memory_bytes{pod="' + b"a" * (3 * MAX_LINE) + b'"} 1\n'
     assert [series.value for series in read(endless + b"memory_bytes 2\n", size)] == [2]
 
 
-def test_a_family_whose_name_begins_like_another_is_another() -> None:
+def test_family_with_same_prefix_is_ignored() -> None:
     assert read(b"memory_bytes_total 1\nmemory_bytes 2\n")[0].value == 2

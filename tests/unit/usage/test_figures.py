@@ -1,4 +1,4 @@
-"""What a status shows of usage, and that it is seldom written."""
+"""The usage fields of a status, and how often they are written."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import random
 import pytest
 
 from roadstead.usage.book import Usage
-from roadstead.usage.figures import STATUS_WRITE_SECONDS, Figures, ShownUsage, worth_showing
+from roadstead.usage.figures import STATUS_WRITE_SECONDS, Figures, ShownUsage, needs_write
 from tests.unit.schemas import faults, status_schema
 
 GIB = 2**30
@@ -21,7 +21,7 @@ def figures(memory: int = GIB, peak: int = 2 * GIB, cpu: int | None = 5) -> Figu
     return Figures(memory=memory, memory_max=peak, cpu_percent=cpu)
 
 
-def test_the_status_has_bytes_and_words_for_people() -> None:
+def test_status_has_bytes_and_readable_sizes() -> None:
     fields = figures(512 * 2**20, 612 * 2**20, 42).fields()
     assert fields == {
         "memoryCurrentBytes": 512 * 2**20,
@@ -39,7 +39,7 @@ def test_the_crd_has_every_field(cpu: float | None) -> None:
     assert list(faults(schema, Figures.of(usage(cpu=cpu)).fields())) == []
 
 
-def test_a_status_without_usage_shows_none() -> None:
+def test_status_without_usage_has_no_figures() -> None:
     assert Figures.of_status({"replicas": 1}) is None
 
 
@@ -62,13 +62,13 @@ def test_a_status_without_usage_shows_none() -> None:
         pytest.param(figures(), figures(), 1e6, False, id="the-same"),
     ],
 )
-def test_a_write_is_due_for_what_is_news(
+def test_write_is_due_for_large_changes(
     shown: Figures | None, now: Figures, seconds: float, due: bool
 ) -> None:
-    assert worth_showing(shown, now, seconds=seconds) is due
+    assert needs_write(shown, now, seconds=seconds) is due
 
 
-def test_what_is_shown_is_that_of_the_status_until_there_is_something_newer() -> None:
+def test_figures_of_status_are_shown_until_newer_ones_exist() -> None:
     shown = ShownUsage()
     status = figures().fields()
     assert shown.of("uuid", status) == figures()
@@ -76,24 +76,24 @@ def test_what_is_shown_is_that_of_the_status_until_there_is_something_newer() ->
     assert shown.of("uuid", status) == figures(memory=3 * GIB)
 
 
-def test_an_operator_that_starts_anew_and_measures_the_same_writes_nothing() -> None:
+def test_restarted_operator_does_not_write_unchanged_figures() -> None:
     assert not ShownUsage().offer("uuid", figures().fields(), usage(cpu=None), now=0)
 
 
-def test_cpu_that_is_not_known_again_yet_stays_as_it_was() -> None:
+def test_unknown_cpu_keeps_the_shown_value() -> None:
     shown = ShownUsage()
     assert shown.offer("uuid", figures(cpu=70).fields(), usage(memory=3 * GIB, cpu=None), now=0)
     assert shown.of("uuid", {}) == figures(memory=3 * GIB, cpu=70)
 
 
-def test_a_server_that_is_gone_is_forgotten() -> None:
+def test_deleted_server_is_dropped() -> None:
     shown = ShownUsage()
     shown.offer("uuid", {}, usage(), now=0)
     shown.keep([])
     assert shown.of("uuid", {}) is None
 
 
-def test_a_busy_server_is_written_twice_a_minute_and_never_off_by_more_than_a_fiftieth() -> None:
+def test_busy_server_is_written_at_most_twice_a_minute_and_stays_accurate() -> None:
     shown, chance, writes = ShownUsage(), random.Random(1), 0
     memory = GIB
     for second in range(0, 3600, 15):

@@ -1,4 +1,4 @@
-"""llama.cpp's page, and the objects of metrics.k8s.io."""
+"""Parsing of llama.cpp's page and of PodMetrics objects."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roadstead.usage.llama import parse_llama
-from roadstead.usage.podmetrics import readings_of
+from roadstead.usage.podmetrics import parse_pod_metrics
 from roadstead.usage.readings import ContainerReading, LlamaReading
 from tests.support.builders.metric_pages import LLAMA, POD, WANTED
 
@@ -22,7 +22,7 @@ def pod_metrics(memory: str, cpu: str, *, container: str = "llama-server") -> di
     }
 
 
-def test_counters_and_the_moments_requests_are_read_of_llama() -> None:
+def test_counters_and_current_requests_of_llama_are_read() -> None:
     assert parse_llama(LLAMA) == LlamaReading(
         prompt_tokens=23,
         generated_tokens=1_234_570,
@@ -33,12 +33,12 @@ def test_counters_and_the_moments_requests_are_read_of_llama() -> None:
 
 
 @given(st.binary(max_size=200))
-def test_another_builds_page_or_none_at_all_leaves_all_open(page: bytes) -> None:
+def test_unknown_page_has_only_missing_values(page: bytes) -> None:
     assert parse_llama(b"# " + page.replace(b"\n", b" ")) == LlamaReading()
 
 
-def test_pod_metrics_have_memory_and_percent_and_no_peak() -> None:
-    found = readings_of([pod_metrics("124288Ki", "250000000n")], WANTED)
+def test_pod_metrics_have_memory_and_cpu_percent_without_peak() -> None:
+    found = parse_pod_metrics([pod_metrics("124288Ki", "250000000n")], WANTED)
     assert found[POD]["llama-server"] == ContainerReading(
         memory_bytes=124288 * 1024, cpu_percent=25.0
     )
@@ -54,10 +54,10 @@ def test_pod_metrics_have_memory_and_percent_and_no_peak() -> None:
         pytest.param({}, id="nothing"),
     ],
 )
-def test_what_makes_no_sense_is_passed_over(item: dict[str, Any]) -> None:
-    assert readings_of([item], WANTED) == {}
+def test_invalid_pod_metrics_are_ignored(item: dict[str, Any]) -> None:
+    assert parse_pod_metrics([item], WANTED) == {}
 
 
-def test_cpu_that_makes_no_sense_leaves_the_memory() -> None:
-    found = readings_of([pod_metrics("1Ki", "fast")], WANTED)
+def test_invalid_cpu_keeps_the_memory() -> None:
+    found = parse_pod_metrics([pod_metrics("1Ki", "fast")], WANTED)
     assert found[POD]["llama-server"] == ContainerReading(memory_bytes=1024)

@@ -1,4 +1,4 @@
-"""The metrics of servers: set, absent where nothing is known, taken away with the server."""
+"""The metrics of servers: set, absent if unknown, removed with the server."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def usage(generated: float = 0.0, tokens_per_second: float | None = None) -> Usa
     )
 
 
-def test_what_is_known_is_shown_and_the_rest_is_absent(shown: ServerMetrics) -> None:
+def test_known_values_are_set_and_unknown_ones_absent(shown: ServerMetrics) -> None:
     shown.show(LABELS, usage(tokens_per_second=3), limit=400)
     assert value("roadstead_server_memory_bytes") == 100
     assert value("roadstead_server_memory_max_bytes") == 200
@@ -44,20 +44,20 @@ def test_what_is_known_is_shown_and_the_rest_is_absent(shown: ServerMetrics) -> 
     assert value("roadstead_server_cpu_percent") is None
 
 
-def test_what_is_not_known_any_more_goes(shown: ServerMetrics) -> None:
+def test_value_that_becomes_unknown_is_removed(shown: ServerMetrics) -> None:
     shown.show(LABELS, usage(tokens_per_second=3), limit=400)
     shown.show(LABELS, usage(), limit=None)
     assert value("roadstead_server_tokens_per_second") is None
     assert value("roadstead_server_memory_limit_bytes") is None
 
 
-def test_tokens_are_counted_up(shown: ServerMetrics) -> None:
+def test_token_counter_follows_usage(shown: ServerMetrics) -> None:
     for generated in (5.0, 5.0, 12.0):
         shown.show(LABELS, usage(generated), limit=None)
     assert value("roadstead_server_generated_tokens_total") == 12
 
 
-def test_a_server_that_is_gone_leaves_no_series(shown: ServerMetrics) -> None:
+def test_deleted_server_has_no_series(shown: ServerMetrics) -> None:
     shown.show(LABELS, usage(), limit=400)
     shown.keep([])
     assert value("roadstead_server_memory_bytes") is None

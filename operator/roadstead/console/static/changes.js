@@ -1,12 +1,12 @@
-// Scaling and deleting a server, each asked for in a dialog; a denial is shown there.
+// Scales and deletes a server, each from a dialog that shows denials.
 
 function dialog(id) {
   return document.getElementById(id);
 }
 
 async function send(form, method, body) {
-  const wrong = form.querySelector("[data-wrong]");
-  wrong.hidden = true;
+  const error = form.querySelector("[data-wrong]");
+  error.hidden = true;
   const answer = await fetch(`/api/servers/${form.dataset.server}`, {
     method,
     headers: { "Content-Type": "application/json" },
@@ -14,8 +14,8 @@ async function send(form, method, body) {
   }).catch(() => null);
   if (answer && answer.ok) return true;
   const found = answer ? await answer.json().catch(() => null) : null;
-  wrong.textContent = found?.error?.message ?? "The console does not answer; try again.";
-  wrong.hidden = false;
+  error.textContent = found?.error?.message ?? "The console does not answer; retry.";
+  error.hidden = false;
   return false;
 }
 

@@ -1,5 +1,5 @@
-// A conversation with one server, at an address of this origin: the cookie goes along, and forward
-// auth judges each request. Every text is put in as text, never as HTML.
+// A chat with one server at this origin: requests include the cookie, and forward auth decides each
+// one. Texts are inserted as text, never as HTML.
 
 import { signedOut } from "./live.js";
 import { toast } from "./console.js";
@@ -71,7 +71,7 @@ async function* events(stream) {
   }
 }
 
-async function answer(shown) {
+async function answer(view) {
   running = new AbortController();
   const response = await fetch(`${main.dataset.chat}/v1/chat/completions`, {
     method: "POST",
@@ -80,22 +80,22 @@ async function answer(shown) {
     signal: running.signal,
   });
   if (!response.ok) throw new Error(await refusal(response));
-  let said = "";
+  let reply = "";
   let timings = null;
   for await (const event of events(response.body)) {
     if (event.error) throw new Error(event.error.message);
     const delta = event.choices?.[0]?.delta ?? {};
-    said += delta.content ?? "";
+    reply += delta.content ?? "";
     timings = event.timings ?? timings;
-    shown.text.textContent = said;
+    view.text.textContent = reply;
     bottom();
   }
-  return { said, timings };
+  return { reply, timings };
 }
 
 async function refusal(response) {
   if (response.status === 401) signedOut();
-  if (response.status === 429) return "The server is busy with other requests; try again in a moment.";
+  if (response.status === 429) return "The server is busy with other requests; retry in a moment.";
   const known = await response.json().catch(() => null);
   return known?.error?.message ?? `The server answered ${response.status} ${response.statusText}.`;
 }
@@ -112,40 +112,40 @@ async function ask() {
   question.value = "";
   messages.push({ role: "user", content: text });
   bubble("user", "You").text.textContent = text;
-  const shown = bubble("assistant", main.dataset.model);
-  shown.box.classList.add("bubble-waiting");
+  const view = bubble("assistant", main.dataset.model);
+  view.box.classList.add("bubble-waiting");
   busy(true);
   try {
-    const { said, timings } = await answer(shown);
-    messages.push({ role: "assistant", content: said });
+    const { reply, timings } = await answer(view);
+    messages.push({ role: "assistant", content: reply });
     const speed = timings ? ` · ${timings.predicted_per_second.toFixed(1)} tokens/s` : "";
     const count = timings ? `${timings.predicted_n} tokens${speed}` : "";
-    foot(shown, said, count);
+    foot(view, reply, count);
   } catch (error) {
     if (error.name === "AbortError") {
-      messages.push({ role: "assistant", content: shown.text.textContent });
-      foot(shown, shown.text.textContent, "stopped");
+      messages.push({ role: "assistant", content: view.text.textContent });
+      foot(view, view.text.textContent, "stopped");
     } else {
       messages.pop();
-      shown.box.classList.add("bubble-bad");
-      shown.text.textContent = error.message;
+      view.box.classList.add("bubble-bad");
+      view.text.textContent = error.message;
       question.value = text;
     }
   } finally {
-    shown.box.classList.remove("bubble-waiting");
+    view.box.classList.remove("bubble-waiting");
     running = null;
     busy(false);
     question.focus();
   }
 }
 
-function foot(shown, said, note) {
+function foot(view, reply, note) {
   const copy = document.createElement("button");
   copy.type = "button";
   copy.className = "link";
-  copy.dataset.copy = said;
+  copy.dataset.copy = reply;
   copy.textContent = "Copy";
-  shown.foot.replaceChildren(note, note ? " · " : "", copy);
+  view.foot.replaceChildren(note, note ? " · " : "", copy);
   bottom();
 }
 
@@ -165,6 +165,6 @@ main.querySelector("[data-clear]").addEventListener("click", () => {
   messages.length = 0;
   for (const each of talk.querySelectorAll(".bubble")) each.remove();
   main.querySelector("[data-empty]").hidden = false;
-  toast("A new chat");
+  toast("New chat");
   question.focus();
 });

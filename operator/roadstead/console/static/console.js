@@ -1,4 +1,4 @@
-// What every page does. Without it pages still show what they show.
+// Behaviour of every page. Pages work without it.
 
 import { start as changes } from "./changes.js";
 import { start as graphs } from "./graphs.js";
@@ -20,11 +20,11 @@ async function copy(text) {
     await navigator.clipboard.writeText(text);
     toast("Copied");
   } catch {
-    toast("The browser does not let this page copy");
+    toast("The browser does not allow copying");
   }
 }
 
-// A click on a server asks for its record by UUID, and opens the address that it has now.
+// A click on a server reads its record by UUID and opens its current address.
 async function open(link) {
   try {
     const answer = await fetch(`/api/servers/${link.dataset.open}`);
@@ -35,7 +35,7 @@ async function open(link) {
       return;
     }
   } catch {
-    // Its own page says what is wrong.
+    // The server's page shows the error.
   }
   location.assign(`/servers/${link.dataset.open}`);
 }
@@ -75,7 +75,7 @@ if (search && search.value && document.referrer.startsWith(location.origin)) {
   search.setSelectionRange(search.value.length, search.value.length);
 }
 
-// A link from elsewhere comes without the cookie, which is SameSite=Strict: ask once more from here.
+// Links from other sites omit the SameSite=Strict cookie: check for a session from this page.
 const out = document.querySelector("[data-signed-out]");
 if (out && !location.search.includes("out=1")) {
   fetch("/api/me").then((answer) => {
@@ -83,7 +83,7 @@ if (out && !location.search.includes("out=1")) {
   }).catch(() => {});
 }
 
-// The next page is on its way: a bar at the top says so once it takes a moment.
+// Show a bar at the top while the next page loads.
 window.addEventListener("beforeunload", () => document.documentElement.classList.add("leaving"));
 window.addEventListener("pageshow", () => document.documentElement.classList.remove("leaving"));
 

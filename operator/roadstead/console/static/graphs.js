@@ -1,4 +1,4 @@
-// What a graph shows at the pointer: the samples are asked for once somebody points.
+// Shows a graph's value at the pointer; samples are fetched on the first use.
 
 import { relative } from "./times.js";
 
@@ -7,8 +7,8 @@ const FIELDS = {
   cpu: ["cpu_usage_percent", (value) => `${(value / 100).toFixed(2)} cores`],
   speed: ["tokens_per_second", (value) => `${value.toFixed(1)} tokens/s`],
 };
-const KEPT = 15000;
-let known = null;
+const MAX_AGE_MS = 15000;
+let cached = null;
 
 function size(bytes) {
   const gib = bytes / 2 ** 30;
@@ -16,15 +16,15 @@ function size(bytes) {
 }
 
 async function usage() {
-  if (!known || known.at < Date.now() - KEPT) {
+  if (!cached || cached.at < Date.now() - MAX_AGE_MS) {
     const path = location.pathname.match(/^\/servers\/[0-9a-f-]{36}$/)[0];
-    const asked = fetch(`/api${path}/usage${location.search}`).then((answer) => answer.json());
-    known = { at: Date.now(), asked };
+    const response = fetch(`/api${path}/usage${location.search}`).then((answer) => answer.json());
+    cached = { at: Date.now(), response };
   }
-  return known.asked;
+  return cached.response;
 }
 
-// The last sample at or before a moment: each holds until the next.
+// The last sample at or before a moment.
 function sampleAt(samples, field, moment) {
   let found = null;
   for (const each of samples) {

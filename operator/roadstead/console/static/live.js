@@ -1,4 +1,4 @@
-// Keeps a page up to date: told by /api/events, and looking again by itself where it is not.
+// Refreshes a page on notifications from /api/events, and at an interval.
 
 import { morph } from "./morph.js";
 import { tick } from "./times.js";
@@ -24,13 +24,13 @@ export async function refresh() {
   try {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
     if (answer.redirected && new URL(answer.url).pathname === "/sign-in") return signedOut();
-    if (!answer.ok) return state("away");
+    if (!answer.ok) return showState("away");
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     morph(main, page.querySelector("main"));
     tick(main);
-    state("live");
+    showState("live");
   } catch {
-    state("away");
+    showState("away");
   } finally {
     busy = false;
     if (again) {
@@ -45,29 +45,29 @@ export function signedOut() {
   const link = document.createElement("a");
   link.href = `/sign-in?ended=1&next=${encodeURIComponent(location.pathname + location.search)}`;
   link.textContent = "Sign in again";
-  notice.replaceChildren("Your session has ended; what you see is no longer kept up to date. ", link, ".");
+  notice.replaceChildren("Your session has ended; this page is no longer updated. ", link, ".");
   notice.hidden = false;
-  state("away");
+  showState("away");
 }
 
-function state(word) {
+function showState(state) {
   for (const each of main.querySelectorAll("[data-live-state]")) {
-    each.dataset.state = word;
-    each.lastElementChild.textContent = word === "live" ? "live" : "reconnecting …";
+    each.dataset.state = state;
+    each.lastElementChild.textContent = state === "live" ? "live" : "reconnecting …";
   }
 }
 
 function listen() {
   const events = new EventSource("/api/events");
   events.addEventListener("open", () => {
-    // What changed while nothing was heard was told to nobody here.
+    // Changes during the interruption were not notified.
     if (lost) refresh();
     lost = false;
-    state("live");
+    showState("live");
   });
   events.addEventListener("error", () => {
     lost = true;
-    state("away");
+    showState("away");
     if (events.readyState === EventSource.CLOSED) setTimeout(check, 3000);
   });
   events.addEventListener("records", (event) => {

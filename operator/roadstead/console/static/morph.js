@@ -1,5 +1,5 @@
-// Brings what is shown up to date with a fresh copy of it, and leaves alone what is the same:
-// focus, selection, open menus and what is being typed stay.
+// Updates the displayed page from a fresh copy, and keeps unchanged nodes, so that focus,
+// selection, open menus and input are kept.
 
 export function morph(old, fresh) {
   if (old.isEqualNode(fresh) || old.hasAttribute("data-keep")) return;
@@ -20,7 +20,7 @@ function children(old, fresh) {
   const byId = new Map([...old.children].filter((e) => e.id).map((e) => [e.id, e]));
   let at = old.firstChild;
   for (const wanted of [...fresh.childNodes]) {
-    const kept = wanted.id ? byId.get(wanted.id) : alike(at, wanted) ? at : null;
+    const kept = wanted.id ? byId.get(wanted.id) : matches(at, wanted) ? at : null;
     if (!kept) {
       old.insertBefore(document.importNode(wanted, true), at);
       continue;
@@ -37,6 +37,6 @@ function children(old, fresh) {
   }
 }
 
-function alike(old, fresh) {
+function matches(old, fresh) {
   return old && old.nodeType === fresh.nodeType && old.nodeName === fresh.nodeName && !old.id;
 }

@@ -1,4 +1,4 @@
-// The form that serves a model: each change is put to admission as a dry run, and its words shown.
+// The form that serves a model: each change is checked by a dry run of admission.
 
 const form = document.querySelector("[data-serve]");
 const verdict = document.querySelector("[data-verdict]");
@@ -7,7 +7,7 @@ const refused = form.querySelector("[data-refused]");
 const fit = form.querySelector("[data-fit]");
 const COUNTS = ["contextSize", "parallel", "threads", "cacheRamMiB", "gpuLayers"];
 const TEXTS = ["chatTemplate", "mode"];
-let asked = 0;
+let lastCheck = 0;
 let timer = 0;
 
 function wanted() {
@@ -38,7 +38,7 @@ async function post(path) {
   return [answer, await answer.json().catch(() => ({ error: { message: answer.statusText } }))];
 }
 
-function said(text, kind) {
+function showVerdict(text, kind) {
   verdict.textContent = text;
   verdict.className = kind;
 }
@@ -46,16 +46,16 @@ function said(text, kind) {
 async function check() {
   const { name, namespace, modelName } = wanted();
   if (!name || !namespace || !modelName) {
-    said("Fill in model, name and namespace.", "muted");
+    showVerdict("Fill in model, name and namespace.", "muted");
     return;
   }
-  const number = ++asked;
-  said("Asking …", "muted");
+  const number = ++lastCheck;
+  showVerdict("Checking …", "muted");
   const [answer, found] = await post("/api/servers/check").catch(() => [null, null]);
-  if (number !== asked) return;
-  if (!answer) return said("The console does not answer.", "note note-bad");
-  if (!answer.ok) return said(found.error.message, "note note-bad");
-  said(found.allowed ? "Allowed." : found.message, `note ${found.allowed ? "note-good" : "note-bad"}`);
+  if (number !== lastCheck) return;
+  if (!answer) return showVerdict("The console does not answer.", "note note-bad");
+  if (!answer.ok) return showVerdict(found.error.message, "note note-bad");
+  showVerdict(found.allowed ? "Allowed." : found.message, `note ${found.allowed ? "note-good" : "note-bad"}`);
   document.querySelector("[data-yaml]").textContent = found.yaml;
   document.querySelector("[data-copy-yaml]").dataset.copy = found.yaml;
   showEstimate(found.estimate);
@@ -64,22 +64,22 @@ async function check() {
 function showEstimate(found) {
   fit.hidden = !found;
   if (!found) {
-    estimate.textContent = "Known once the model is in the catalogue.";
+    estimate.textContent = "Available once the model is in the catalogue.";
     return;
   }
   const { weights, kv_cache, compute, prompt_cache, overhead } = found.parts;
   estimate.textContent =
-    `About ${found.total}: weights ${weights}, context ${kv_cache}, computing ${compute}, ` +
-    `prompts ${prompt_cache}, the rest ${overhead}.`;
+    `About ${found.total}: weights ${weights}, context ${kv_cache}, compute ${compute}, ` +
+    `prompt cache ${prompt_cache}, overhead ${overhead}.`;
   const room = `${Math.ceil((found.bytes * 1.1) / 2 ** 20 / 64) * 64}Mi`;
-  fit.textContent = `Take ${room}`;
+  fit.textContent = `Use ${room}`;
   fit.onclick = () => {
     form.elements.memory.value = room;
-    later();
+    scheduleCheck();
   };
 }
 
-function later() {
+function scheduleCheck() {
   clearTimeout(timer);
   timer = setTimeout(check, 500);
 }
@@ -96,7 +96,7 @@ async function serve() {
   location.assign(`/servers/${found.server_uuid}`);
 }
 
-// The operator writes the record once it has seen the new object: a moment later.
+// The operator writes the record shortly after the object is created.
 async function recorded(uuid) {
   for (let tries = 0; tries < 20; tries += 1) {
     const answer = await fetch(`/api/servers/${uuid}`);
@@ -105,7 +105,7 @@ async function recorded(uuid) {
   }
 }
 
-form.addEventListener("input", later);
+form.addEventListener("input", scheduleCheck);
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   const button = form.querySelector("[data-submit]");
@@ -113,7 +113,7 @@ form.addEventListener("submit", async (event) => {
   try {
     await serve();
   } catch {
-    refused.textContent = "The console does not answer; try again.";
+    refused.textContent = "The console does not answer; retry.";
     refused.hidden = false;
   } finally {
     button.disabled = false;

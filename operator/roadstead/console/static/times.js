@@ -1,4 +1,4 @@
-// Relative times go on while a page stays open; the words are those of the server.
+// Updates relative times while a page is open, in the format of the server.
 
 const STEPS = [[31536000, "year"], [2592000, "month"], [86400, "day"], [3600, "hour"], [60, "minute"]];
 
