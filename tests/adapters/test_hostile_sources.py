@@ -113,7 +113,7 @@ def test_huge_object_of_nothing_fills_nothing(
     failed(from_faults(sparse, store, target), "InvalidGguf")
     assert sparse.bytes_sent < 2**28
     assert keys(client, target) == []
-    assert Multipart(access).unfinished(target) == ()
+    assert Multipart(access).list_unfinished(target) == ()
 
 
 @pytest.mark.fault(

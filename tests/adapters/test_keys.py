@@ -67,7 +67,7 @@ async def test_such_an_object_is_looked_at_listed_and_removed(
 ) -> None:
     store, uploads = MinioStore(access), Multipart(access)
     upload_id = uploads.create(there, {})
-    assert uploads.unfinished(there) == (upload_id,)
+    assert uploads.list_unfinished(there) == (upload_id,)
     uploads.abort(there, upload_id)
     client.put_object(there.bucket, there.path, io.BytesIO(MODEL), len(MODEL))
     found = await store.stat(there)

@@ -177,7 +177,7 @@ def test_what_the_store_says_is_told(proxy: S3Proxy, bring: Bring) -> None:
         else None
     )
     message = failed(bring(), "StoreDenied").message
-    assert "(the store says: The bucket is frozen." in message
+    assert "(message of the store: The bucket is frozen." in message
     assert len(message) < 600
 
 
@@ -191,7 +191,7 @@ def test_kept_upload_that_cannot_be_completed_is_aborted_and_begun_anew(
     )
     ended = bring(resume)
     assert isinstance(ended.last, Completed), ended.stderr
-    assert resume.upload_id not in Multipart(access).unfinished(target)
+    assert resume.upload_id not in Multipart(access).list_unfinished(target)
 
 
 def sent_whole(proxy: S3Proxy, bring: Bring) -> Resume:
@@ -212,7 +212,7 @@ def test_upload_that_is_never_taken_is_aborted_and_not_repeated(
     failure = failed(bring(), "StoreUploadRefused")
     assert failure.retry is Retry.ON_CHANGE
     assert answer.message in failure.message
-    assert Multipart(access).unfinished(target) == ()
+    assert Multipart(access).list_unfinished(target) == ()
 
 
 def test_upload_that_is_denied_completion_is_kept(
@@ -223,4 +223,4 @@ def test_upload_that_is_denied_completion_is_kept(
     )
     failure = failed(bring(), "StoreDenied")
     assert failure.retry is Retry.BACKOFF
-    assert len(Multipart(access).unfinished(target)) == 1
+    assert len(Multipart(access).list_unfinished(target)) == 1

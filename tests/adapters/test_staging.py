@@ -177,7 +177,7 @@ async def test_model_that_goes_takes_its_unfinished_replacement_with_it(
     unfinished = model(uploadId=upload_id, key=where.path, partSizeBytes=2**24, bytesTotal=13)
     await clear_store(MinioStore(access), unfinished, target, deleting_for=0, shared=False)
     assert keys(client, target) == [target.path]
-    assert Multipart(access).unfinished(where) == ()
+    assert Multipart(access).list_unfinished(where) == ()
 
 
 async def test_model_that_goes_takes_an_upload_with_it_that_nobody_had_heard_of(
@@ -185,7 +185,7 @@ async def test_model_that_goes_takes_an_upload_with_it_that_nobody_had_heard_of(
 ) -> None:
     Multipart(access).create(target, {})
     await clear_store(MinioStore(access), model(attempt=1), target, deleting_for=0, shared=False)
-    assert Multipart(access).unfinished(target) == ()
+    assert Multipart(access).list_unfinished(target) == ()
 
 
 @pytest.fixture

@@ -36,7 +36,9 @@ def behind(access: StoreAccess) -> StoreAccess:
             lambda way, at: Multipart(way).complete(at, "some", [], if_absent=False), id="complete"
         ),
         pytest.param(lambda way, at: Multipart(way).abort(at, "some"), id="abort"),
-        pytest.param(lambda way, at: Multipart(way).channel(at, "some").begin(1, 1), id="part"),
+        pytest.param(
+            lambda way, at: Multipart(way).open_channel(at, "some").begin(1, 1), id="part"
+        ),
     ],
 )
 def test_what_changes_something_is_held_back(
@@ -51,7 +53,7 @@ def test_what_changes_something_is_held_back(
 def test_what_only_looks_is_not(behind: StoreAccess, target: StoreLocation, put: Put) -> None:
     put(b"an object")
     assert stat(minio_client(behind), target) is not None
-    assert Multipart(behind).unfinished(target) == ()
+    assert Multipart(behind).list_unfinished(target) == ()
 
 
 def test_a_connection_that_is_open_already_is_held_back_too(

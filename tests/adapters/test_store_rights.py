@@ -147,7 +147,7 @@ def test_without_aborting_uploads_are_left_behind(
 ) -> None:
     store = granted(without("s3:AbortMultipartUpload"))
     failed(brought(small, store, target, "0" * 64), "DigestMismatch")
-    assert len(Multipart(access(root)).unfinished(target)) == 1
+    assert len(Multipart(access(root)).list_unfinished(target)) == 1
 
 
 @pytest.mark.parametrize("rights", [LEAST, (*LEAST, *BETTER)], ids=["without", "with"])
@@ -166,7 +166,7 @@ def test_an_upload_goes_on_only_with_the_right_to_list_its_parts(
     assert isinstance(first, Started)
     goes_on = "s3:ListMultipartUploadParts" in rights
     assert (first.upload_id == resume.upload_id) == goes_on
-    assert Multipart(access(root)).unfinished(target) == ()
+    assert Multipart(access(root)).list_unfinished(target) == ()
 
 
 @pytest.mark.parametrize("rights", [LEAST, (*LEAST, *BETTER)], ids=["without", "with"])
@@ -180,7 +180,7 @@ def test_uploads_that_nobody_knows_of_are_dropped_only_with_the_right_to_list_th
     unknown = Multipart(access(root)).create(target, {})
     ended = brought(small, granted(rights), target)
     assert isinstance(ended.last, Completed), ended.stderr
-    is_left = unknown in Multipart(access(root)).unfinished(target)
+    is_left = unknown in Multipart(access(root)).list_unfinished(target)
     assert is_left == ("s3:ListBucketMultipartUploads" not in rights)
 
 

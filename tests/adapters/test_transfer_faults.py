@@ -65,7 +65,9 @@ def kept_parts(store: ObjectStore, target: StoreLocation) -> int:
         secret_key_file=store.secret_key_file,
     )
     multipart = Multipart(access)
-    return sum(len(multipart.parts(target, each)) for each in multipart.unfinished(target))
+    return sum(
+        len(multipart.list_parts(target, each)) for each in multipart.list_unfinished(target)
+    )
 
 
 @pytest.mark.fault("R2", heals="the next run resumes with the parts that the store has")
@@ -114,7 +116,7 @@ def test_upload_that_nobody_knows_of_is_dropped(
 ) -> None:
     Multipart(access).create(target, {})
     assert isinstance(from_faults(faults, store, target, sha256).last, Completed)
-    assert Multipart(access).unfinished(target) == ()
+    assert Multipart(access).list_unfinished(target) == ()
 
 
 def test_upload_that_the_store_forgot_is_begun_anew(
@@ -194,7 +196,7 @@ def test_expired_url_keeps_the_upload(
     faults.expire_after = 2**20
     failure = failed(from_faults(faults, store, target), "SourceURLExpired")
     assert failure.retry is Retry.ON_CHANGE
-    assert len(Multipart(access).unfinished(target)) == 1
+    assert len(Multipart(access).list_unfinished(target)) == 1
 
 
 @pytest.mark.parametrize(
@@ -303,7 +305,7 @@ def test_stopped_transfer_ends_at_once_and_keeps_its_upload(
     ended = finished(process)
     assert isinstance(ended.last, Stopped)
     assert ended.code == 0
-    assert len(Multipart(access).unfinished(target)) == 1
+    assert len(Multipart(access).list_unfinished(target)) == 1
 
 
 @pytest.mark.fault("R2", heals="kept parts are verified by reading them back")

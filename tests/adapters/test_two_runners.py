@@ -64,7 +64,7 @@ def once(
     written = list(client.list_objects(target.bucket, recursive=True, include_version=True))
     assert [item.object_name for item in written] == [target.path]
     assert read(client, target) == content
-    assert Multipart(access).unfinished(target) == ()
+    assert Multipart(access).list_unfinished(target) == ()
 
 
 def under_way(

@@ -171,7 +171,7 @@ async def test_operator_asks_for_objects_uploads_and_the_bucket(
     assert await store.stat(target) is None
     multipart.create(target, {})
     await store.abort_unfinished(target)
-    assert multipart.unfinished(target) == ()
+    assert multipart.list_unfinished(target) == ()
     client.put_object(target.bucket, target.path, io.BytesIO(b"to be removed"), 13)
     found = await store.stat(target)
     assert found is not None

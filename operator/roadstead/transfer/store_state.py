@@ -87,7 +87,7 @@ class StoreState:
 
     def unfinished(self, where: StoreLocation) -> bool:
         """Whether uploads to it are under way."""
-        return bool(self._patience.run(lambda: self.multipart.unfinished(where)))
+        return bool(self._patience.run(lambda: self.multipart.list_unfinished(where)))
 
     # Is it the model?
 
@@ -143,7 +143,7 @@ class StoreState:
         """
         if stat(self._client, where) is not None or (where != self.target and self._taken()):
             return
-        if self.multipart.unfinished(where):
+        if self.multipart.list_unfinished(where):
             raise UploadMissing("StoreUploadMissing", f"{where}: another run has begun it anew")
         message = f"{where}: was completed, but the store doesn't show it yet"
         raise StoreInterrupted("StoreObjectMissing", message, retry=Retry.BACKOFF)

@@ -69,7 +69,7 @@ class Upload:
 
     def sink(self) -> Sink:
         """A connection to the store for one of the pump's workers."""
-        channel = self._multipart.channel(self.where, self.upload_id)
+        channel = self._multipart.open_channel(self.where, self.upload_id)
         return CheckedSink(self, channel) if self.checksums else UploadSink(self, channel)
 
     def add(self, part: Part) -> None:
@@ -186,7 +186,7 @@ class Uploads:
             return None
         cut = layout(found.size, self._connections, part_size=resume.part_size_bytes)
         try:
-            stored = self._patience.run(lambda: self._multipart.parts(where, resume.upload_id))
+            stored = self._patience.run(lambda: self._multipart.list_parts(where, resume.upload_id))
         except UploadMissing:
             log.warning("the store has forgotten the upload: the transfer begins anew")
             return None
@@ -200,7 +200,7 @@ class Uploads:
 
     def _clear(self, where: StoreLocation) -> None:
         """Abort uploads to this key that nobody knows of: begun just before a kill."""
-        for upload_id in self._patience.run(lambda: self._multipart.unfinished(where)):
+        for upload_id in self._patience.run(lambda: self._multipart.list_unfinished(where)):
             log.info("dropping an upload that an earlier run left behind")
             abort(self._multipart, where, upload_id)
 
@@ -229,7 +229,7 @@ def _aborted(multipart: Multipart, where: StoreLocation, upload_id: str, *, wait
         multipart.abort(where, upload_id)
         aborted = True
         time.sleep(wait)
-        multipart.parts(where, upload_id)
+        multipart.list_parts(where, upload_id)
     except UploadMissing:
         return ""
     except StoreError as error:
