@@ -17,7 +17,7 @@ from roadstead.source.allowlist import AllowList
 from roadstead.source.pump import Pump
 from roadstead.source.ranges import RangeReader, SourceObject
 from roadstead.source.retry_policy import RetryPolicy
-from roadstead.source.spans import layout
+from roadstead.source.spans import plan_layout
 from roadstead.source.urls import FixedUrl
 from roadstead.store.multipart import Multipart
 from roadstead.store.store_access import StoreAccess
@@ -58,13 +58,13 @@ def test_reading_from_a_source_that_drips_ends(faults: FaultServer) -> None:
     allow = AllowList.parse([f"127.0.0.1:{faults.port}"])
     found = _asked(faults, allow)
     faults.drips = "body"
-    cut = layout(found.size, 1)
+    layout = plan_layout(found.size, 1)
     pump = Pump(
-        layout=cut,
-        spans=cut.spans,
+        layout=layout,
+        spans=layout.spans,
         reader=lambda: RangeReader(FixedUrl(faults.url), allow, found, read_seconds=1),
         sink=Nowhere,
-        patience=RetryPolicy(attempts=1, stop=threading.Event()),
+        retry_policy=RetryPolicy(attempts=1, stop=threading.Event()),
     )
     with pytest.raises(SourceInterrupted, match="in 1 s"):
         pump.run(lambda _: None)

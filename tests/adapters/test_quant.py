@@ -61,7 +61,7 @@ def test_model_is_known_by_the_name_it_has_at_hugging_face(
     asker: QuantClient, source_client: Minio, quant: QuantProcess, content: bytes, model_id: str
 ) -> None:
     source_client.put_object("quantised", f"{model_id}.gguf", io.BytesIO(content), len(content))
-    answer = asker.ask(model_id)
+    answer = asker.get_download_url(model_id)
     with urllib.request.urlopen(answer.url, timeout=60) as response:
         assert response.read() == content
     assert model_id in listed(quant)

@@ -24,7 +24,7 @@ from roadstead.source.dial import Anywhere
 from roadstead.source.pump import Pump
 from roadstead.source.ranges import RangeReader, SourceObject
 from roadstead.source.retry_policy import RetryPolicy
-from roadstead.source.spans import MIN_PART_BYTES, Layout, Span, layout
+from roadstead.source.spans import MIN_PART_BYTES, Layout, Span, plan_layout
 
 log = logging.getLogger("roadstead.fetch")
 TOLD_SECONDS: Final = 5.0
@@ -53,9 +53,9 @@ class UrlFile:
 class Fetch:
     """Brings one file to its place."""
 
-    def __init__(self, settings: FetchSettings, patience: RetryPolicy) -> None:
+    def __init__(self, settings: FetchSettings, retry_policy: RetryPolicy) -> None:
         self._settings = settings
-        self._patience = patience
+        self._retry_policy = retry_policy
         self._urls = UrlFile(settings.url_file)
         self._target = settings.target
         self._part = part_path(settings.target)
@@ -75,18 +75,18 @@ class Fetch:
         if self._is_there():
             self._sealed()
             return
-        cut = layout(
+        layout = plan_layout(
             self._settings.size_bytes, self._settings.connections, part_size=MIN_PART_BYTES
         )
         found = self._probe()
-        journal = Journal(self._target, self._head(cut), len(cut.spans))
+        journal = Journal(self._target, self._head(layout), len(layout.spans))
         done = journal.load() if self._part.exists() else frozenset()
-        self._check_space(sum(span.size for span in cut.spans if span.number not in done))
+        self._check_space(sum(span.size for span in layout.spans if span.number not in done))
         try:
             journal.begin(done)
         except OSError as error:
             raise volume_error(error, self._target) from None
-        self._bring(cut, found, journal, done)
+        self._bring(layout, found, journal, done)
         self._publish()
 
     def _is_there(self) -> bool:
@@ -112,7 +112,7 @@ class Fetch:
     def _probe(self) -> SourceObject:
         reader = self._reader(None)
         try:
-            found = self._patience.run(reader.probe)
+            found = self._retry_policy.run(reader.probe)
         finally:
             reader.close()
         if found.size != self._settings.size_bytes:
@@ -126,8 +126,8 @@ class Fetch:
     def _reader(self, found: SourceObject | None) -> RangeReader:
         return RangeReader(self._urls, Anywhere(), found)
 
-    def _head(self, cut: Layout) -> str:
-        return head(sha256=self._settings.sha256, size=cut.size, part_size=cut.part_size)
+    def _head(self, layout: Layout) -> str:
+        return head(sha256=self._settings.sha256, size=layout.size, part_size=layout.part_size)
 
     def _check_space(self, missing: int) -> None:
         try:
@@ -145,25 +145,25 @@ class Fetch:
             raise VolumeError("VolumeFull", message, retry=Retry.BACKOFF)
 
     def _bring(
-        self, cut: Layout, found: SourceObject, journal: Journal, done: frozenset[int]
+        self, layout: Layout, found: SourceObject, journal: Journal, done: frozenset[int]
     ) -> None:
         if done:
-            log.info("going on with %d of %d parts", len(done), len(cut.spans))
-        file = PartFile(self._part, cut.size, keep=bool(done))
+            log.info("going on with %d of %d parts", len(done), len(layout.spans))
+        file = PartFile(self._part, layout.size, keep=bool(done))
         digest = Digest()
         try:
             pump = Pump(
-                layout=cut,
-                spans=cut.spans,
+                layout=layout,
+                spans=layout.spans,
                 reader=lambda: self._reader(found),
                 sink=lambda: FileSink(file, journal),
-                patience=self._patience,
+                retry_policy=self._retry_policy,
                 follower=digest,
                 known=file.read,
                 done=done,
             )
-            start = sum(span.size for span in cut.spans if span.number in done)
-            pump.run(_teller(start, cut.size))
+            start = sum(span.size for span in layout.spans if span.number in done)
+            pump.run(_teller(start, layout.size))
             digest.check(self._settings.sha256)
         except ContentError:
             self._part.unlink(missing_ok=True)

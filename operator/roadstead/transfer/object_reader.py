@@ -14,7 +14,7 @@ from roadstead.source.dial import Anywhere
 from roadstead.source.pump import Pump
 from roadstead.source.ranges import RangeReader, SourceObject
 from roadstead.source.retry_policy import RetryPolicy
-from roadstead.source.spans import MIN_PART_BYTES, Span, layout
+from roadstead.source.spans import MIN_PART_BYTES, Span, plan_layout
 from roadstead.source.urls import FixedUrl
 from roadstead.transfer.content import ContentVerifier, PartsVerifier, Verified
 
@@ -42,10 +42,10 @@ class Nowhere:
 class StoredReader:
     """Reads and verifies objects that the store has."""
 
-    def __init__(self, client: Minio, connections: int, patience: RetryPolicy) -> None:
+    def __init__(self, client: Minio, connections: int, retry_policy: RetryPolicy) -> None:
         self._client = client
         self._connections = connections
-        self._patience = patience
+        self._retry_policy = retry_policy
 
     def verify(
         self,
@@ -62,13 +62,13 @@ class StoredReader:
             if found.size != size:
                 raise StoreInterrupted("StoreObjectChanged", f"{where}: is being written to")
             # Reading has no limit of parts, and the verifier needs parts that fit in memory.
-            cut = layout(size, self._connections, part_size=MIN_PART_BYTES)
+            layout = plan_layout(size, self._connections, part_size=MIN_PART_BYTES)
             Pump(
-                layout=cut,
-                spans=cut.spans,
+                layout=layout,
+                spans=layout.spans,
                 reader=lambda: self._reader(where, found),
                 sink=Nowhere,
-                patience=self._patience,
+                retry_policy=self._retry_policy,
                 follower=verifier,
             ).run(report)
         except SourceError as error:
@@ -78,7 +78,7 @@ class StoredReader:
     def _probe(self, where: StoreLocation) -> SourceObject:
         reader = self._reader(where, None)
         try:
-            return self._patience.run(reader.probe)
+            return self._retry_policy.run(reader.probe)
         finally:
             reader.close()
 

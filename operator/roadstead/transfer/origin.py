@@ -19,35 +19,35 @@ class Origin:
     """A source that answered: its URLs, what it holds, and what it and the job promise."""
 
     urls: Urls
-    guard: AddressPolicy
+    address_policy: AddressPolicy
     found: SourceObject
     sha256: str | None
     quantization: str | None
 
     def reader(self) -> RangeReader:
         """A connection of its own to read ranges from."""
-        return RangeReader(self.urls, self.guard, self.found)
+        return RangeReader(self.urls, self.address_policy, self.found)
 
 
 def find(
     source: QuantInput | UrlInput,
     expected_sha256: str | None,
     settings: TransferSettings,
-    patience: RetryPolicy,
+    retry_policy: RetryPolicy,
 ) -> Origin:
     """Ask the source what it has; raises SourceError or ContentError where promises differ."""
     if isinstance(source, UrlInput):
         urls: Urls = FixedUrl(source.url)
-        found = _probe(urls, settings.allow, patience)
+        found = _probe(urls, settings.allow, retry_policy)
         return Origin(
             urls=urls,
-            guard=settings.allow,
+            address_policy=settings.allow,
             found=found,
             sha256=expected_sha256,
             quantization=None,
         )
     client = _quant(source, settings)
-    answer = patience.run(lambda: client.ask(source.model_id))
+    answer = retry_policy.run(lambda: client.get_download_url(source.model_id))
     if None not in (expected_sha256, answer.sha256) and expected_sha256 != answer.sha256:
         raise ContentError(
             "DigestMismatch",
@@ -55,7 +55,7 @@ def find(
             f"{source.model_id!r}; correct one of them",
         )
     urls = RenewedUrls(lambda: _again(client, source.model_id, answer), first=answer.url)
-    found = _probe(urls, settings.allow, patience)
+    found = _probe(urls, settings.allow, retry_policy)
     if answer.size_bytes not in (None, found.size):
         raise SourceError(
             "SizeMismatch",
@@ -64,7 +64,7 @@ def find(
         )
     return Origin(
         urls=urls,
-        guard=settings.allow,
+        address_policy=settings.allow,
         found=found,
         sha256=expected_sha256 or answer.sha256,
         quantization=answer.quantization,
@@ -79,21 +79,21 @@ def _quant(source: QuantInput, settings: TransferSettings) -> QuantClient:
             retry=Retry.ON_CHANGE,
         )
     own = source.endpoint.rstrip("/") == settings.quant_endpoint
-    guard: AddressPolicy = Anywhere() if own else settings.allow
-    return QuantClient(source.endpoint, settings.quant_key_file, guard)
+    address_policy: AddressPolicy = Anywhere() if own else settings.allow
+    return QuantClient(source.endpoint, settings.quant_key_file, address_policy)
 
 
 def _again(client: QuantClient, model_id: str, first: QuantAnswer) -> str:
-    answer = client.ask(model_id)
+    answer = client.get_download_url(model_id)
     if (answer.sha256, answer.size_bytes) != (first.sha256, first.size_bytes):
         message = f"the Quant service has another model for {model_id!r} than at the beginning"
         raise SourceChanged("SourceChanged", message)
     return answer.url
 
 
-def _probe(urls: Urls, guard: AddressPolicy, patience: RetryPolicy) -> SourceObject:
-    reader = RangeReader(urls, guard)
+def _probe(urls: Urls, address_policy: AddressPolicy, retry_policy: RetryPolicy) -> SourceObject:
+    reader = RangeReader(urls, address_policy)
     try:
-        return patience.run(reader.probe)
+        return retry_policy.run(reader.probe)
     finally:
         reader.close()

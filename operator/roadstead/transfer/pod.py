@@ -51,7 +51,7 @@ class Pod:
 
         def on_event(event: Event) -> None:
             nonlocal over
-            over = is_over(event)
+            over = is_finished(event)
             if over:
                 self._keep(event_line(event))
 
@@ -65,7 +65,7 @@ class Pod:
                 self.termination_log.write_text(line, encoding="utf-8")
 
 
-def is_over(event: Event) -> bool:
+def is_finished(event: Event) -> bool:
     """Whether no other pod has to go on after this last event."""
     if isinstance(event, Failed):
         return event.reason != DISPLACED

@@ -45,7 +45,7 @@ class StoreState:
         self,
         job: TransferJob,
         settings: TransferSettings,
-        patience: RetryPolicy,
+        retry_policy: RetryPolicy,
         reporter: Reporter,
     ) -> None:
         self.target = job.target
@@ -53,10 +53,10 @@ class StoreState:
         """Where a replacement is built."""
         self.multipart = Multipart(settings.store)
         self._job = job
-        self._patience = patience
+        self._retry_policy = retry_policy
         self._reporter = reporter
         self._client = minio_client(settings.store)
-        self._reader = StoredReader(self._client, settings.connections, patience)
+        self._reader = StoredReader(self._client, settings.connections, retry_policy)
         self._stood = ""
         """The ETag of what stood at the target at the beginning; empty for nothing."""
 
@@ -83,11 +83,11 @@ class StoreState:
 
     def see(self, where: StoreLocation) -> StoredObject | None:
         """What stands there, None for nothing; raises ObjectHidden."""
-        return self._patience.run(lambda: stat(self._client, where))
+        return self._retry_policy.run(lambda: stat(self._client, where))
 
     def unfinished(self, where: StoreLocation) -> bool:
         """Whether uploads to it are under way."""
-        return bool(self._patience.run(lambda: self.multipart.list_unfinished(where)))
+        return bool(self._retry_policy.run(lambda: self.multipart.list_unfinished(where)))
 
     # Is it the model?
 
@@ -133,7 +133,7 @@ class StoreState:
 
     def await_completed(self, where: StoreLocation) -> None:
         """Wait until the store shows what was completed there."""
-        self._patience.run(lambda: self._see(where))
+        self._retry_policy.run(lambda: self._see(where))
 
     def _see(self, where: StoreLocation) -> None:
         """Raise StoreInterrupted as long as the store doesn't show it.
@@ -151,12 +151,12 @@ class StoreState:
     def replace(self) -> None:
         """Put what is beside the target in the place of what stood there, and of nothing else."""
         self.check_free()
-        self._patience.run(lambda: copy(self._client, self.beside, self.target))
+        self._retry_policy.run(lambda: copy(self._client, self.beside, self.target))
         self.remove(self.beside)
 
     def check_free(self) -> None:
         """Raise StoreError where something stands at the target that did not at the beginning."""
-        if self._patience.run(self._taken):
+        if self._retry_policy.run(self._taken):
             message = f"{self.target}: another object has come to stand there"
             raise StoreError("StoreObjectExists", message)
 
@@ -171,7 +171,7 @@ class StoreState:
     def remove(self, where: StoreLocation, *, etag: str | None = None) -> None:
         """Remove what stands there, with `etag` only that."""
         with contextlib.suppress(ObjectHidden):
-            self._patience.run(lambda: remove(self._client, where, etag=etag))
+            self._retry_policy.run(lambda: remove(self._client, where, etag=etag))
 
     def tidy(self) -> None:
         """Drop what earlier runs left that is not needed any more, as well as it goes."""

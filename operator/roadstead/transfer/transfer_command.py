@@ -78,8 +78,8 @@ def run(
     with _stopped_by_signals(stop, outlet, stopped):
         try:
             job = TransferJob.parse(stdin.read())
-            patience = RetryPolicy(attempts=settings.attempts, stop=stop)
-            outlet.last(Transfer(job, settings, patience, outlet.emit).run())
+            retry_policy = RetryPolicy(attempts=settings.attempts, stop=stop)
+            outlet.last(Transfer(job, settings, retry_policy, outlet.emit).run())
         except Stopping:
             outlet.last(Stopped())
             return stopped

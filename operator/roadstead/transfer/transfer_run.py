@@ -66,7 +66,7 @@ class Transfer:
         self,
         job: TransferJob,
         settings: TransferSettings,
-        patience: RetryPolicy,
+        retry_policy: RetryPolicy,
         emit: Callable[[Event], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -74,9 +74,9 @@ class Transfer:
         reporter = Reporter(emit, clock)
         self._job = job
         self._settings = settings
-        self._patience = patience
-        self._standing = StoreState(job, settings, patience, reporter)
-        self._uploader = Uploader(self._standing, settings, patience, reporter)
+        self._retry_policy = retry_policy
+        self._standing = StoreState(job, settings, retry_policy, reporter)
+        self._uploader = Uploader(self._standing, settings, retry_policy, reporter)
 
     def run(self) -> Completed:
         """Bring the model to its target; raises ModelError or Stopping."""
@@ -189,7 +189,7 @@ class Transfer:
     def _find(self) -> Origin:
         if isinstance(self._job.source, StoredInput):
             raise AssertionError("a stored model has no origin")
-        return find(self._job.source, self._job.expected_sha256, self._settings, self._patience)
+        return find(self._job.source, self._job.expected_sha256, self._settings, self._retry_policy)
 
 
 def _completed(stored: StoredObject, verified: Verified, origin: Origin | None) -> Completed:

@@ -15,7 +15,7 @@ from roadstead.errors import RightMissing, StoreError, UploadMissing
 from roadstead.source.pump import Sink
 from roadstead.source.ranges import SourceObject
 from roadstead.source.retry_policy import RetryPolicy
-from roadstead.source.spans import Layout, Span, layout
+from roadstead.source.spans import Layout, Span, plan_layout
 from roadstead.store.multipart import Multipart, Part, PartChannel
 from roadstead.store.stored_objects import SHA256_METADATA, SOURCE_ETAG_METADATA
 from roadstead.transfer.messages import Resume, Started
@@ -36,13 +36,13 @@ class Upload:
         multipart: Multipart,
         where: StoreLocation,
         upload_id: str,
-        cut: Layout,
+        layout: Layout,
         parts: Mapping[int, Part],
     ) -> None:
         self._multipart = multipart
         self.where = where
         self.upload_id = upload_id
-        self.layout = cut
+        self.layout = layout
         self._parts = dict(parts)
         self._lock = threading.Lock()
         self.resumed = {number: part.etag for number, part in parts.items()}
@@ -77,10 +77,10 @@ class Upload:
         with self._lock:
             self._parts[part.number] = part
 
-    def complete(self, *, if_absent: bool, patience: RetryPolicy) -> str:
+    def complete(self, *, if_absent: bool, retry_policy: RetryPolicy) -> str:
         """Make the object of the parts; once more is harmless. Its ETag."""
         parts = list(self._parts.values())
-        return patience.run(
+        return retry_policy.run(
             lambda: self._multipart.complete(self.where, self.upload_id, parts, if_absent=if_absent)
         )
 
@@ -155,10 +155,10 @@ class CheckedSink:
 class Uploads:
     """Begins uploads and goes on with those of an earlier run."""
 
-    def __init__(self, multipart: Multipart, connections: int, patience: RetryPolicy) -> None:
+    def __init__(self, multipart: Multipart, connections: int, retry_policy: RetryPolicy) -> None:
         self._multipart = multipart
         self._connections = connections
-        self._patience = patience
+        self._retry_policy = retry_policy
 
     def open(
         self,
@@ -175,8 +175,10 @@ class Uploads:
         self._clear(where)
         metadata = {SHA256_METADATA: sha256, SOURCE_ETAG_METADATA: _printable(found.etag)}
         told = {name: value for name, value in metadata.items() if value}
-        upload_id = self._patience.run(lambda: self._multipart.create(where, told))
-        return Upload(self._multipart, where, upload_id, layout(found.size, self._connections), {})
+        upload_id = self._retry_policy.run(lambda: self._multipart.create(where, told))
+        return Upload(
+            self._multipart, where, upload_id, plan_layout(found.size, self._connections), {}
+        )
 
     def _go_on(self, where: StoreLocation, found: SourceObject, resume: Resume) -> Upload | None:
         earlier = StoreLocation(endpoint=where.endpoint, bucket=where.bucket, path=resume.key)
@@ -184,9 +186,11 @@ class Uploads:
             log.warning("the source or the target has changed: the transfer begins anew")
             abort(self._multipart, earlier, resume.upload_id)
             return None
-        cut = layout(found.size, self._connections, part_size=resume.part_size_bytes)
+        layout = plan_layout(found.size, self._connections, part_size=resume.part_size_bytes)
         try:
-            stored = self._patience.run(lambda: self._multipart.list_parts(where, resume.upload_id))
+            stored = self._retry_policy.run(
+                lambda: self._multipart.list_parts(where, resume.upload_id)
+            )
         except UploadMissing:
             log.warning("the store has forgotten the upload: the transfer begins anew")
             return None
@@ -194,13 +198,13 @@ class Uploads:
             log.warning("the transfer begins anew; allow s3:ListMultipartUploadParts: %s", error)
             abort(self._multipart, earlier, resume.upload_id)
             return None
-        parts = kept(stored, cut.spans)
-        log.info("going on with %d of %d parts", len(parts), len(cut.spans))
-        return Upload(self._multipart, where, resume.upload_id, cut, parts)
+        parts = kept(stored, layout.spans)
+        log.info("going on with %d of %d parts", len(parts), len(layout.spans))
+        return Upload(self._multipart, where, resume.upload_id, layout, parts)
 
     def _clear(self, where: StoreLocation) -> None:
         """Abort uploads to this key that nobody knows of: begun just before a kill."""
-        for upload_id in self._patience.run(lambda: self._multipart.list_unfinished(where)):
+        for upload_id in self._retry_policy.run(lambda: self._multipart.list_unfinished(where)):
             log.info("dropping an upload that an earlier run left behind")
             abort(self._multipart, where, upload_id)
 

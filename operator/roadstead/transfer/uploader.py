@@ -46,12 +46,12 @@ class Uploader:
         self,
         standing: StoreState,
         settings: TransferSettings,
-        patience: RetryPolicy,
+        retry_policy: RetryPolicy,
         reporter: Reporter,
     ) -> None:
         self._standing = standing
-        self._uploads = Uploads(standing.multipart, settings.connections, patience)
-        self._patience = patience
+        self._uploads = Uploads(standing.multipart, settings.connections, retry_policy)
+        self._retry_policy = retry_policy
         self._reporter = reporter
         self._refused = False
         """Whether the store has refused to complete an upload of this run."""
@@ -81,18 +81,20 @@ class Uploader:
 
     def _move(self, upload: Upload, origin: Origin) -> ContentVerifier | None:
         """Bring the parts that are missing; what followed them, if something could."""
-        cut = upload.layout
-        verifier = ContentVerifier(cut.size) if cut.buffers and not upload.resumed else None
-        missing = [span for span in cut.spans if span.number not in upload.resumed]
+        layout = upload.layout
+        verifier = ContentVerifier(layout.size) if layout.buffers and not upload.resumed else None
+        missing = [span for span in layout.spans if span.number not in upload.resumed]
         pump = Pump(
-            layout=cut if verifier or upload.checksums else dataclasses.replace(cut, buffers=0),
+            layout=layout
+            if verifier or upload.checksums
+            else dataclasses.replace(layout, buffers=0),
             spans=missing,
             reader=origin.reader,
             sink=upload.sink,
-            patience=self._patience,
+            retry_policy=self._retry_policy,
             follower=verifier,
         )
-        pump.run(self._reporter.of(cut.size, upload.resumed_bytes, phase=Phase.TRANSFERRING))
+        pump.run(self._reporter.of(layout.size, upload.resumed_bytes, phase=Phase.TRANSFERRING))
         return verifier
 
     def _complete(self, upload: Upload) -> str:
@@ -111,13 +113,13 @@ class Uploader:
 
     def _completed(self, upload: Upload) -> str:
         if upload.where != self._standing.target:
-            return upload.complete(if_absent=False, patience=self._patience)
+            return upload.complete(if_absent=False, retry_policy=self._retry_policy)
         try:
-            return upload.complete(if_absent=True, patience=self._patience)
+            return upload.complete(if_absent=True, retry_policy=self._retry_policy)
         except StoreNotImplemented:
             # The time between this look and the completion is all that is left to chance.
             self._standing.check_free()
-            return upload.complete(if_absent=False, patience=self._patience)
+            return upload.complete(if_absent=False, retry_policy=self._retry_policy)
 
     def _is_hopeless(self, upload: Upload, error: StoreError) -> bool:
         """Whether to complete this very upload once more would end the same way."""

@@ -4,7 +4,7 @@ import dataclasses
 
 from roadstead.api.location import StoreLocation
 from roadstead.source.ranges import SourceObject
-from roadstead.source.spans import layout
+from roadstead.source.spans import plan_layout
 from roadstead.store.multipart import Part
 from roadstead.store.stored_objects import StoredObject
 from roadstead.transfer.messages import Resume
@@ -56,7 +56,7 @@ def test_upload_of_another_source_does_not_go_on() -> None:
 
 
 def test_parts_of_another_size_are_not_kept() -> None:
-    spans = layout(100, 4, part_size=64).spans
+    spans = plan_layout(100, 4, part_size=64).spans
     parts = {1: Part(number=1, size=64, etag="a"), 2: Part(number=2, size=64, etag="b")}
     assert list(kept(parts, spans)) == [1]
 

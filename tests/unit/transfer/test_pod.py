@@ -13,7 +13,7 @@ import pytest
 
 from roadstead.errors import InvalidSettings, Retry
 from roadstead.transfer.messages import Failed, Stopped, parse_event
-from roadstead.transfer.pod import GO_ON, Pod, is_over
+from roadstead.transfer.pod import GO_ON, Pod, is_finished
 from roadstead.transfer.transfer_settings import TransferSettings
 
 
@@ -93,4 +93,4 @@ def test_a_pod_that_is_stopped_asks_for_another(environ: dict[str, str]) -> None
 def test_a_transfer_is_over_unless_another_pod_has_to_see_to_it(
     event: Failed | Stopped, over: bool
 ) -> None:
-    assert is_over(event) is over
+    assert is_finished(event) is over
