@@ -38,7 +38,11 @@ def command_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, run, text in (
         ("operator", _operator, "reconcile Models and ModelServes until SIGTERM"),
-        ("transfer", _transfer, "transfer one model to the store: a job on stdin, events on stdout"),
+        (
+            "transfer",
+            _transfer,
+            "transfer one model to the store: a job on stdin, events on stdout",
+        ),
         ("fetch", _fetch, "download a model from the store to this pod, and verify it"),
         ("quant", _quant, "serve presigned URLs of the models in a source store"),
         ("console", _console, "serve the web console until SIGTERM"),
@@ -89,12 +93,12 @@ def _operator(_: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 def _transfer(_: argparse.Namespace, environ: Mapping[str, str]) -> int:
     from roadstead.transfer.pod import Pod
-    from roadstead.transfer.tether import tethered
+    from roadstead.transfer.tether import tether
     from roadstead.transfer.transfer_command import run
     from roadstead.transfer.transfer_settings import TransferSettings
 
     _log(environ)
-    settings = tethered(TransferSettings.from_env(environ), environ)
+    settings = tether(TransferSettings.from_env(environ), environ)
     pod = Pod.read(environ)
     if pod is not None:
         return pod.run(settings, sys.stdout.buffer)

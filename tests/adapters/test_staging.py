@@ -24,7 +24,7 @@ from roadstead.transfer.messages import (
     UrlInput,
     parse_event,
 )
-from roadstead.transfer.placement import staging
+from roadstead.transfer.placement import staging_location
 from tests.adapters.test_transfer import Put, failed, from_faults, keys, read
 from tests.support.fault_server import FaultServer
 from tests.support.transfer_process import (
@@ -44,7 +44,7 @@ def stage(client: Minio, target: StoreLocation) -> Stage:
     """Puts an object where a replacement is built."""
 
     def stage(data: bytes, **metadata: str) -> None:
-        where = staging(target, UID)
+        where = staging_location(target, UID)
         named = {name.replace("_", "-"): value for name, value in metadata.items()}
         client.put_object(
             where.bucket, where.path, io.BytesIO(data), len(data), metadata=dict(named)
@@ -172,7 +172,7 @@ async def test_model_that_goes_takes_its_unfinished_replacement_with_it(
 ) -> None:
     put(b"the older one")
     stage(b"a replacement")
-    where = staging(target, UID)
+    where = staging_location(target, UID)
     upload_id = Multipart(access).create(where, {})
     unfinished = model(uploadId=upload_id, key=where.path, partSizeBytes=2**24, bytesTotal=13)
     await clear_store(MinioStore(access), unfinished, target, deleting_for=0, shared=False)

@@ -60,7 +60,7 @@ def listed(cluster: Cluster, kind: str) -> list[Any]:
 
 def resumed_by(cluster: Cluster, pod: str) -> int:
     """Bytes that a pod found in the store already; 0 before it has looked."""
-    found = re.search(r"going on with (\d+) of", cluster.run("-n", NAMESPACE, "logs", pod))
+    found = re.search(r"resuming with (\d+) of", cluster.run("-n", NAMESPACE, "logs", pod))
     return int(found[1]) * PART_BYTES if found else 0
 
 

@@ -50,6 +50,6 @@ def under_way(cluster: Cluster, name: str) -> Any:
 def resumed_bytes(cluster: Cluster) -> int:
     """What the last transfer that went on found in the store, by the operator's log."""
     log = cluster.run("-n", NAMESPACE, "logs", leader(cluster))
-    found = re.findall(r"going on with (\d+) of \d+ parts", log)
+    found = re.findall(r"resuming with (\d+) of \d+ parts", log)
     assert found, log
     return int(found[-1]) * PART_BYTES

@@ -168,7 +168,7 @@ async def test_full_store_gets_the_rest_when_it_has_space(
             with healing():
                 await catalogue.verified(model)
             await aftermath(with_store(scene, store))
-    assert said(scene.log, "going on with") >= 1
+    assert said(scene.log, "resuming with") >= 1
 
 
 def _grow(volume: Path) -> None:

@@ -148,7 +148,7 @@ class Fetch:
         self, layout: Layout, found: SourceObject, journal: Journal, done: frozenset[int]
     ) -> None:
         if done:
-            log.info("going on with %d of %d parts", len(done), len(layout.spans))
+            log.info("resuming with %d of %d parts", len(done), len(layout.spans))
         file = PartFile(self._part, layout.size, keep=bool(done))
         digest = Digest()
         try:

@@ -111,7 +111,7 @@ async def test_a_transfer_outlives_the_operator_that_began_it(
     async with operator_process(environ, log):
         assert await _uploads_until_verified(operated, model, slow) == {upload}
     assert len(transfers) == 1
-    assert "going on with" in log.read_text()
+    assert "resuming with" in log.read_text()
     # Each byte once, but for a part of each connection and what sockets held at the end.
     assert slow.bytes_sent <= LARGE + (CONNECTIONS + 1) * PART_BYTES
 
@@ -136,7 +136,7 @@ async def test_a_transfer_of_a_leader_that_was_stopped_ends_and_the_next_leader_
         assert await _uploads_until_verified(operated, model, slow) == {upload}
         first.signal(signal.SIGCONT)
         assert await first.code() == 1
-        assert "going on with" in second.log.read_text()
+        assert "resuming with" in second.log.read_text()
 
 
 @pytest.mark.fault("R11", heals="SourceURLExpired, until the Secret has another URL")
