@@ -46,10 +46,10 @@ async def test_keys_are_refreshed_in_the_background(clock: Clock) -> None:
         await until(lambda: reader.reads >= 3)
         assert not cache.loaded
         reader.data = document(FIRST)
-        await until(lambda: cache.named("first"))
+        await until(lambda: cache.with_id("first"))
         reader.data = document(SECOND)
-        await until(lambda: cache.named("second"))
-        assert not cache.named("first")
+        await until(lambda: cache.with_id("second"))
+        assert not cache.with_id("first")
 
 
 async def test_keys_that_are_read_again_and_are_others_count_as_a_change(clock: Clock) -> None:
@@ -117,10 +117,10 @@ async def test_a_key_file_is_read_again_when_it_changes(mounted: Path, clock: Cl
         await cache.attempted.wait()
         assert not cache.loaded
         swap(mounted, "1", document(FIRST))
-        await until(lambda: cache.named("first"))
+        await until(lambda: cache.with_id("first"))
         swap(mounted, "2", b"junk")
         swap(mounted, "3", document(SECOND))
-        await until(lambda: cache.named("second"))
+        await until(lambda: cache.with_id("second"))
 
 
 async def test_a_secret_comes_from_a_file(mounted: Path) -> None:

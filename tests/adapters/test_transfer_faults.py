@@ -132,7 +132,7 @@ def test_upload_that_the_store_forgot_is_begun_anew(
     environ = transfer_environ(store, allow=f"127.0.0.1:{faults.port}")
     ended = run_transfer(again, environ)
     assert isinstance(ended.last, Completed), ended.stderr
-    assert "forgotten" in ended.stderr
+    assert "no longer has the upload" in ended.stderr
 
 
 def abort(access: StoreAccess, target: StoreLocation, upload_id: str) -> None:

@@ -82,7 +82,7 @@ async def test_same_token_does_not_sign_in_again(browser: Browser) -> None:
     browser.cookie = token
     await browser.ask("POST", "/sign-out")
     answer = await browser.ask("POST", "/sign-in", data={"token": token})
-    assert "signed out with" in answer.text
+    assert "signed out in" in answer.text
 
 
 async def test_subject_that_signs_out_too_often_is_told_so(browser: Browser) -> None:

@@ -68,7 +68,7 @@ async def test_ended_session_is_refused_and_no_other() -> None:
     maps = Maps()
     await signing_out(maps).add(CLAIMS)
     revoked = Revocations.parse({SIGNED_OUT: maps.text})
-    assert revoked.why(CLAIMS) == "the token was signed out with in the console"
+    assert revoked.why(CLAIMS) == "the token was signed out in the console"
     for change in ({"token_id": "t-2"}, {"subject": "bob"}, {"issued_at": NOW - 1}):
         assert revoked.why(dataclasses.replace(CLAIMS, **change)) is None
 
