@@ -106,7 +106,9 @@ def test_damaged_parts_are_detected(
     assert list(model.parent.iterdir()) == []
 
 
-def test_wrong_digest_leaves_no_file(environ: dict[str, str], url_file: Path, model: Path) -> None:
+def test_file_with_a_wrong_digest_is_removed(
+    environ: dict[str, str], url_file: Path, model: Path
+) -> None:
     ended = run_fetch({**environ, "ROADSTEAD_FETCH_SHA256": "0" * 64})
     assert ended.code == 1
     assert list(model.parent.iterdir()) == []

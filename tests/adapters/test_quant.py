@@ -88,7 +88,7 @@ async def test_unknown_model_is_named(quant_client: QuantClient) -> None:
     "model_id",
     ["../other/model", "a/../../other/model", "/a", "a//b", "a/", "a?b", "a\nb", "a" * 254],
 )
-async def test_model_id_that_leaves_the_bucket_is_unknown(
+async def test_model_id_outside_the_bucket_is_unknown(
     quant_client: QuantClient, model_id: str
 ) -> None:
     with pytest.raises(ModelUnknown):

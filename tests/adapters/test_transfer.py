@@ -110,7 +110,7 @@ def test_upload_is_reported_before_progress(
     assert second.bytes_total == len(content)
 
 
-def test_wrong_digest_leaves_nothing(
+def test_upload_with_a_wrong_digest_is_aborted(
     faults: FaultServer, store: ObjectStore, client: Minio, target: StoreLocation
 ) -> None:
     failure = failed(from_faults(faults, store, target, "0" * 64), "DigestMismatch")
@@ -118,7 +118,7 @@ def test_wrong_digest_leaves_nothing(
     assert keys(client, target) == []
 
 
-def test_wrong_digest_leaves_the_older_object(
+def test_wrong_digest_does_not_replace_the_older_object(
     faults: FaultServer,
     store: ObjectStore,
     client: Minio,
@@ -190,7 +190,7 @@ def test_missing_stored_model_is_reported(store: ObjectStore, target: StoreLocat
     failed(ended, "StoreObjectMissing")
 
 
-def test_file_that_is_not_gguf_leaves_nothing(
+def test_file_that_is_not_gguf_is_refused(
     faults: FaultServer, store: ObjectStore, client: Minio, target: StoreLocation
 ) -> None:
     faults.content = b"<html>" + bytes(40 * 2**20)
@@ -199,7 +199,7 @@ def test_file_that_is_not_gguf_leaves_nothing(
     assert keys(client, target) == []
 
 
-def test_truncated_gguf_leaves_nothing(
+def test_truncated_gguf_is_refused(
     faults: FaultServer, store: ObjectStore, client: Minio, target: StoreLocation
 ) -> None:
     faults.content = faults.content[: 30 * 2**20]

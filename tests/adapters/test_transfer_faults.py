@@ -97,7 +97,7 @@ def test_killed_transfer_resumes_with_the_parts_in_the_store(
     assert read(client, target) == content
 
 
-def test_resumed_transfer_of_a_wrong_model_leaves_nothing(
+def test_resumed_transfer_of_a_wrong_model_removes_the_object(
     faults: FaultServer, store: ObjectStore, client: Minio, target: StoreLocation
 ) -> None:
     resume = kill_midway(faults, store, target, "0" * 64)

@@ -196,8 +196,8 @@ async def test_refusing_kubelet_is_replaced_by_one_list_of_metrics(
         assert api.lists == 2
     assert {sample.cpu_usage_percent for sample in site.samples} == {50.0}
     assert site.samples[0].memory_max_bytes == 1024
-    told = [record.levelname for record in caplog.records if "the kubelet of" in record.message]
-    assert told == ["WARNING", "INFO"]
+    levels = [record.levelname for record in caplog.records if "the kubelet of" in record.message]
+    assert levels == ["WARNING", "INFO"]
 
 
 async def test_no_samples_without_any_source_of_metrics(
@@ -209,8 +209,10 @@ async def test_no_samples_without_any_source_of_metrics(
         for _ in range(3):
             await site.round()
     assert (site.samples, site.woken) == ([], [])
-    told = [record.message for record in caplog.records if "metrics.k8s.io can't" in record.message]
-    assert len(told) == 1
+    lines = [
+        record.message for record in caplog.records if "metrics.k8s.io can't" in record.message
+    ]
+    assert len(lines) == 1
 
 
 async def test_usage_of_a_deleted_server_is_dropped(certificate: Certificate) -> None:

@@ -92,7 +92,7 @@ class UrlReader:
                     raise KeysUnavailable(f"{self.url} sent a compressed response")
                 return _check_size(await _read_limited(response.content), self.url)
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
-            raise KeysUnavailable(f"{self.url}: no answer ({type(error).__name__})") from None
+            raise KeysUnavailable(f"{self.url}: no response ({type(error).__name__})") from None
 
 
 async def _read_limited(content: aiohttp.StreamReader) -> bytes:

@@ -38,7 +38,7 @@ _NEVER: Final[tuple[Network, ...]] = tuple(
         "240.0.0.0/4",  # reserved, broadcast
         "fd00:ec2::/32",  # Amazon's metadata service
         "2002::/16",  # 6to4, which embeds an IPv4 address
-        "2001::/32",  # Teredo, the same
+        "2001::/32",  # Teredo, which embeds one too
     )
 )
 _IPV6: Final = (ipaddress.IPv6Network("2000::/3"), ipaddress.IPv6Network("fc00::/7"))

@@ -293,7 +293,7 @@ def _text(values: Mapping[str, Any], name: str) -> str:
 def _integer(values: Mapping[str, Any], name: str) -> int:
     value = values.get(name)
     if not isinstance(value, int) or isinstance(value, bool):
-        raise InvalidMessage(f"{name}: is not a whole number")
+        raise InvalidMessage(f"{name}: is not an integer")
     return value
 
 

@@ -115,7 +115,7 @@ class Transfer:
         found = origin.found if origin else None
         verified = self._store_state.verify_existing(self._job.target, existing, sha256, found)
         if verified is not None and existing is not None:
-            log.info("the store has the model already")
+            log.info("the store already has the model")
             self._store_state.clean_up()
             return _completed(existing, verified, origin)
         return self._adopt_staged(sha256, origin)

@@ -62,7 +62,7 @@ def test_keys_without_a_session_token_file_are_permanent(access: StoreAccess) ->
 
 def test_repr_shows_no_key(access: StoreAccess) -> None:
     text = repr((access, access.credentials()))
-    assert not [word for word in ("key-1", "secret-1", "token-1") if word in text]
+    assert not [secret for secret in ("key-1", "secret-1", "token-1") if secret in text]
 
 
 @pytest.mark.parametrize("name", ["access", "secret"])

@@ -96,7 +96,7 @@ def test_public_key_is_refused_as_a_secret(algorithm: str) -> None:
             secret_key(secret)
 
 
-def test_public_key_that_ends_with_a_line_end_is_refused_as_a_secret() -> None:
+def test_public_key_with_a_trailing_line_end_is_refused_as_a_secret() -> None:
     keys = (Ed25519PrivateKey.from_private_bytes(bytes([n]) * 32).public_key() for n in range(256))
     ders = [key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) for key in keys]
     (found, *_) = [der for der in ders if der.endswith((b"\n", b"\r"))]

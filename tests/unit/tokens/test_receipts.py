@@ -156,11 +156,11 @@ def test_receipt_by_another_key_under_our_id_is_forged() -> None:
     assert refused(receipt(key=OTHER, key_id=KEY.key_id)) == "ReceiptForged"
 
 
-def test_token_is_no_receipt() -> None:
+def test_token_is_not_accepted_as_a_receipt() -> None:
     assert refused(signed(claims())) == "ReceiptForged"
 
 
-def test_receipt_is_no_token() -> None:
+def test_receipt_is_not_accepted_as_a_token() -> None:
     assert refusal(receipt()) == "TokenMalformed"
 
 
