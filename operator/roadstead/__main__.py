@@ -93,12 +93,12 @@ def _operator(_: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 def _transfer(_: argparse.Namespace, environ: Mapping[str, str]) -> int:
     from roadstead.transfer.pod import Pod
-    from roadstead.transfer.tether import tethered
+    from roadstead.transfer.tether import tether
     from roadstead.transfer.transfer_command import run
     from roadstead.transfer.transfer_settings import TransferSettings
 
     _configure_logs(environ)
-    settings = tethered(TransferSettings.from_env(environ), environ)
+    settings = tether(TransferSettings.from_env(environ), environ)
     pod = Pod.read(environ)
     if pod is not None:
         return pod.run(settings, sys.stdout.buffer)

@@ -1,4 +1,4 @@
-"""A real source store, a real on-premises store and a real Quant service for the session."""
+"""Fixtures of the session: source store, on-premises store and Quant service, all real."""
 
 import hashlib
 import io
@@ -20,12 +20,12 @@ from tests.support.store_client import minio
 
 SERVERS = (MINIO, VERSITYGW)
 CONTENT_BYTES = 50 * 2**20
-"""Four parts, of which the last is short."""
+"""Four parts; the last one is short."""
 
 
 @pytest.fixture(scope="session", params=SERVERS, ids=lambda server: server.name)
 def server(request: pytest.FixtureRequest) -> Server:
-    """The kind of S3 server that is the store: each test runs with each."""
+    """The S3 server that is the store: each test runs with each kind."""
     kind = request.param
     assert isinstance(kind, Server)
     return kind
@@ -41,7 +41,7 @@ def store(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture(scope="session")
 def source_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
-    """The store that models come from."""
+    """The store that models are transferred from."""
     with objectstore.running(tmp_path_factory.mktemp("source")) as running:
         minio(running).make_bucket("quantised")
         yield running
@@ -49,19 +49,19 @@ def source_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectSto
 
 @pytest.fixture(scope="session")
 def client(store: ObjectStore) -> Minio:
-    """minio-py for the on-premises store."""
+    """A client of minio-py for the on-premises store."""
     return minio(store)
 
 
 @pytest.fixture(scope="session")
 def source_client(source_store: ObjectStore) -> Minio:
-    """minio-py for the source store."""
+    """A client of minio-py for the source store."""
     return minio(source_store)
 
 
 @pytest.fixture(scope="session")
 def access(store: ObjectStore) -> StoreAccess:
-    """How Roadstead reaches the on-premises store."""
+    """Roadstead's access to the on-premises store."""
     return StoreAccess(
         endpoint=store.endpoint,
         bucket="models",
@@ -73,32 +73,32 @@ def access(store: ObjectStore) -> StoreAccess:
 
 @pytest.fixture(scope="session")
 def content() -> bytes:
-    """A model, in four parts."""
+    """A model of four parts."""
     return samplegguf.sample(CONTENT_BYTES)
 
 
 @pytest.fixture(scope="session")
 def sha256(content: bytes) -> str:
-    """Its digest."""
+    """The model's digest."""
     return hashlib.sha256(content).hexdigest()
 
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    """A certificate for 127.0.0.1, by an authority that no system trusts."""
+    """A certificate for 127.0.0.1, from an authority that no system trusts."""
     return certificates.issue(tmp_path_factory.mktemp("certificate"))
 
 
 @pytest.fixture
 def faults(content: bytes) -> Iterator[FaultServer]:
-    """A source that can be made to misbehave."""
+    """A source with configurable faults."""
     with fault_server.running_fault_server(content) as serving:
         yield serving
 
 
 @pytest.fixture
 def target(store: ObjectStore) -> StoreLocation:
-    """Where a test's model goes."""
+    """The target of a test's model."""
     path = f"models/{secrets.token_hex(4)}/model.gguf"
     return StoreLocation(endpoint=store.endpoint, bucket="models", path=path)
 

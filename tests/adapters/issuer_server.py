@@ -1,4 +1,4 @@
-"""An issuer on a real socket that answers for its keys as it is told to."""
+"""An issuer on a real socket, whose responses are set by the test."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclasses.dataclass
 class IssuerServer:
-    """`answer` is what /jwks answers from now on, `requests` how often it was asked."""
+    """`answer` handles requests of /jwks, `requests` is their number."""
 
     answer: Answer
     requests: int = 0
@@ -36,15 +36,17 @@ class IssuerServer:
 
     @property
     def url(self) -> str:
-        """Where the keys are."""
+        """The URL of the keys."""
         return f"{self.scheme}://127.0.0.1:{self.port}/jwks"
 
     def publish(self, *entries: object) -> None:
-        """Answer with these keys."""
-        self.say(document(*entries))
+        """Respond with these keys."""
+        self.respond(document(*entries))
 
-    def say(self, body: bytes, *, status: int = 200, headers: dict[str, str] | None = None) -> None:
-        """Answer with this."""
+    def respond(
+        self, body: bytes, *, status: int = 200, headers: dict[str, str] | None = None
+    ) -> None:
+        """Respond with this body."""
 
         async def answer(_: web.Request) -> web.StreamResponse:
             return web.Response(body=body, status=status, headers=headers)
@@ -52,7 +54,7 @@ class IssuerServer:
         self.answer = answer
 
     def hang(self) -> None:
-        """Answer nothing until `released` is set."""
+        """Do not respond until `released` is set."""
 
         async def answer(_: web.Request) -> web.StreamResponse:
             await self.released.wait()
@@ -60,8 +62,8 @@ class IssuerServer:
 
         self.answer = answer
 
-    def pour(self) -> None:
-        """Answer with a body without an end, and without a length."""
+    def respond_endlessly(self) -> None:
+        """Respond with an endless body, without a length."""
 
         async def answer(request: web.Request) -> web.StreamResponse:
             response = web.StreamResponse()
@@ -74,17 +76,17 @@ class IssuerServer:
         self.answer = answer
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Count and answer."""
+        """Count the request and respond."""
         self.requests += 1
         return await self.answer(request)
 
     async def moved(self, _: web.Request) -> web.StreamResponse:
-        """Other keys at another path: what a redirect would lead to."""
+        """Respond with other keys, at the target of a redirect."""
         return web.Response(body=document(entry("EdDSA", "second", kid="second")))
 
     @contextlib.asynccontextmanager
     async def listening(self, tls: ssl.SSLContext | None = None) -> AsyncIterator[None]:
-        """Serve on a port of 127.0.0.1 (the same as before, if there was one) within the block."""
+        """Serve within the block, on the same port of 127.0.0.1 each time."""
         app = web.Application()
         app.router.add_get("/jwks", self.handle)
         app.router.add_get("/moved", self.moved)
@@ -99,7 +101,7 @@ class IssuerServer:
 
 
 def issuer_server(*entries: object) -> IssuerServer:
-    """A server that is not listening yet and will publish these keys."""
+    """Create a server that will publish these keys; it isn't listening yet."""
 
     async def nothing(_: web.Request) -> web.StreamResponse:
         return web.Response(status=404)
@@ -110,7 +112,7 @@ def issuer_server(*entries: object) -> IssuerServer:
 
 
 def server_tls(certificate: Path) -> ssl.SSLContext:
-    """TLS for 127.0.0.1 with a certificate that vouches for itself, written to `certificate`."""
+    """Return TLS for 127.0.0.1 with a self-signed certificate, written to `certificate`."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "issuer")])
     now = datetime.datetime.now(datetime.UTC)

@@ -20,7 +20,7 @@ SECOND = entry("EdDSA", "second", kid="second")
 
 
 class Clock:
-    """Seconds that pass when a test says so."""
+    """A clock that tests advance."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -34,13 +34,13 @@ def of(*issuers: IssuerSettings) -> TokenSettings:
 
 
 def token(name: str = "first", *, kid: str = "") -> str:
-    """A token signed with the key of that name."""
+    """Return a token signed with the key of that name."""
     private = private_key("EdDSA", name)
     return signed(claims(), algorithm="EdDSA", private=private, headers={"kid": kid or name})
 
 
 async def refused(trusted: TrustedIssuers, text: str) -> str:
-    """The reason that a token is refused for."""
+    """Return the reason why a token is refused."""
     with pytest.raises(InvalidToken) as caught:
         await trusted.verify(text, now=NOW)
     return caught.value.reason
@@ -48,13 +48,13 @@ async def refused(trusted: TrustedIssuers, text: str) -> str:
 
 async def until(condition: Callable[[], object]) -> None:
     """Wait for a condition, for as long as the test may take."""
-    while not condition():  # noqa: ASYNC110 - what is waited for knows of no event
+    while not condition():  # noqa: ASYNC110 - there is no event to wait for
         await asyncio.sleep(0.005)
 
 
 @contextlib.asynccontextmanager
-async def kept_fresh(cache: KeyCache) -> AsyncIterator[None]:
-    """Refreshed in the background within the block."""
+async def refreshing(cache: KeyCache) -> AsyncIterator[None]:
+    """Refresh the cache in the background within the block."""
     task = asyncio.create_task(cache.run())
     try:
         yield

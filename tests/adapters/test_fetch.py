@@ -1,4 +1,4 @@
-"""A fetch from a real store to a volume, as the process that the init container runs."""
+"""Fetches from a real store to a volume, as the process of the init container."""
 
 import time
 from pathlib import Path
@@ -18,14 +18,14 @@ CONNECTIONS = 3
 
 @pytest.fixture
 def url_file(tmp_path: Path) -> Path:
-    """The Secret's file; beside it the kubelet's file for the termination message."""
+    """The Secret's file, beside the kubelet's file for the termination message."""
     (tmp_path / "termination-log").touch()
     return tmp_path / "url"
 
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
-    """Where the model goes."""
+    """The file of the model."""
     return tmp_path / "models" / "model.gguf"
 
 
@@ -33,15 +33,15 @@ def model(tmp_path: Path) -> Path:
 def environ(
     url_file: Path, model: Path, faults: FaultServer, content: bytes, sha256: str
 ) -> dict[str, str]:
-    """A fetch from the fault server."""
+    """The environment of a fetch from the fault server."""
     url_file.write_text(faults.url)
     return fetch_environ(url_file, model, sha256=sha256, size=len(content))
 
 
-def kill_on_the_way(
+def kill_midway(
     faults: FaultServer, environ: dict[str, str], model: Path, *, connections: int
 ) -> None:
-    """Start a fetch, and kill it when it has noted that a part is there."""
+    """Start a fetch and kill it when its journal has a part."""
     faults.pause_after = 40 * 2**20
     journal = model.with_name("model.gguf.journal")
     process = start_fetch({**environ, "ROADSTEAD_FETCH_CONNECTIONS": str(connections)})
@@ -67,16 +67,14 @@ def test_model_is_fetched_from_the_store(
     assert model.read_bytes() == content
 
 
-def test_model_that_is_there_is_not_fetched_again(
-    faults: FaultServer, environ: dict[str, str]
-) -> None:
+def test_verified_model_is_not_fetched_again(faults: FaultServer, environ: dict[str, str]) -> None:
     assert run_fetch(environ).code == 0
     asked = faults.requests
     assert run_fetch(environ).code == 0
     assert faults.requests == asked
 
 
-def test_model_that_was_damaged_is_fetched_again(
+def test_damaged_model_is_fetched_again(
     environ: dict[str, str], model: Path, content: bytes
 ) -> None:
     assert run_fetch(environ).code == 0
@@ -85,20 +83,20 @@ def test_model_that_was_damaged_is_fetched_again(
     assert model.read_bytes() == content
 
 
-def test_killed_fetch_goes_on_with_the_parts_that_are_there(
+def test_killed_fetch_resumes_with_its_parts(
     faults: FaultServer, environ: dict[str, str], model: Path, content: bytes
 ) -> None:
-    kill_on_the_way(faults, environ, model, connections=2)
+    kill_midway(faults, environ, model, connections=2)
     ended = run_fetch(environ)
     assert ended.code == 0, ended.stderr
     assert faults.bytes_sent <= len(content) + 2 * PART_BYTES
     assert model.read_bytes() == content
 
 
-def test_parts_that_were_damaged_since_are_noticed(
+def test_damaged_parts_are_detected(
     faults: FaultServer, environ: dict[str, str], model: Path
 ) -> None:
-    kill_on_the_way(faults, environ, model, connections=1)
+    kill_midway(faults, environ, model, connections=1)
     part = model.with_name("model.gguf.part")
     with part.open("r+b") as file:
         file.write(b"damage")
@@ -108,7 +106,9 @@ def test_parts_that_were_damaged_since_are_noticed(
     assert list(model.parent.iterdir()) == []
 
 
-def test_wrong_digest_leaves_no_file(environ: dict[str, str], url_file: Path, model: Path) -> None:
+def test_file_with_a_wrong_digest_is_removed(
+    environ: dict[str, str], url_file: Path, model: Path
+) -> None:
     ended = run_fetch({**environ, "ROADSTEAD_FETCH_SHA256": "0" * 64})
     assert ended.code == 1
     assert list(model.parent.iterdir()) == []
@@ -121,7 +121,7 @@ def test_object_of_another_size_is_refused(environ: dict[str, str]) -> None:
     assert "SizeMismatch" in ended.stderr
 
 
-def test_expired_url_says_who_renews_it(
+def test_message_says_that_the_operator_renews_an_expired_url(
     faults: FaultServer, environ: dict[str, str], url_file: Path
 ) -> None:
     faults.answer_status = 403
@@ -133,7 +133,7 @@ def test_expired_url_says_who_renews_it(
     assert "secretsignature" not in message + ended.stderr
 
 
-def test_url_that_is_renewed_on_the_way_is_used(
+def test_renewed_url_is_used(
     faults: FaultServer, environ: dict[str, str], url_file: Path, model: Path, content: bytes
 ) -> None:
     faults.pause_after = 2**20
@@ -164,7 +164,7 @@ def test_refusal_of_the_store_is_one_line(
     assert "\n" not in message
 
 
-def test_stopped_fetch_ends_at_once(faults: FaultServer, environ: dict[str, str]) -> None:
+def test_stopped_fetch_exits_at_once(faults: FaultServer, environ: dict[str, str]) -> None:
     faults.slowness = 0.2
     process = start_fetch(environ)
     while faults.bytes_sent < 2**20:

@@ -1,4 +1,4 @@
-"""Volumes and stores that are full: small file systems of their own."""
+"""Full volumes and stores, on small file systems."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +28,7 @@ def small_volume(tmp_path: Path) -> Iterator[Path]:
         yield found
 
 
-def test_volume_without_space_is_said_before_anything_is_fetched(
+def test_full_volume_is_reported_before_the_download(
     faults: FaultServer, tmp_path: Path, small_volume: Path, content: bytes, sha256: str
 ) -> None:
     url_file = tmp_path / "url"
@@ -41,7 +41,7 @@ def test_volume_without_space_is_said_before_anything_is_fetched(
 
 
 @pytest.mark.fault("R10", heals="the reason is StoreFull; the upload is kept")
-def test_store_that_is_full_is_said(faults: FaultServer, small_volume: Path) -> None:
+def test_full_store_is_reported(faults: FaultServer, small_volume: Path) -> None:
     with objectstore.running(small_volume) as store:
         minio(store).make_bucket("models")
         target = StoreLocation(endpoint=store.endpoint, bucket="models", path="model.gguf")

@@ -1,4 +1,4 @@
-"""The operator's question through the gateway, and what is made of any answer."""
+"""The operator's probe through the gateway, and its interpretation of each response."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @contextlib.asynccontextmanager
 async def gateway(certificate: Certificate, answer: Answer) -> AsyncIterator[str]:
-    """A TLS server that gives every request to `answer`; its host:port."""
+    """Serve every request with `answer` over TLS; yields host:port."""
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", answer)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -51,8 +51,8 @@ def fixed(
     return answer
 
 
-async def asked(address: str, ca_file: Path, *, url: str = "") -> Reached:
-    """One probe at an address, of a URL that is that of the address if no other is given."""
+async def probe_at(address: str, ca_file: Path, *, url: str = "") -> Reached:
+    """Send a probe to an address; its URL defaults to that of the address."""
     probe = GatewayProbe.open(
         url or f"https://{address}", address=address, ca_file=ca_file, key=KEY
     )
@@ -62,14 +62,14 @@ async def asked(address: str, ca_file: Path, *, url: str = "") -> Reached:
         await probe.close()
 
 
-async def answered(certificate: Certificate, answer: Answer) -> Reached:
-    """What is made of a gateway's answer."""
+async def result_of(certificate: Certificate, answer: Answer) -> Reached:
+    """Return the result for a gateway's response."""
     async with gateway(certificate, answer) as address:
-        return await asked(address, certificate.authority)
+        return await probe_at(address, certificate.authority)
 
 
-async def impatient(certificate: Certificate, answer: Answer) -> Reached:
-    """The same by a session that waits for a fraction of a second only."""
+async def result_with_short_timeout(certificate: Certificate, answer: Answer) -> Reached:
+    """Do the same with a timeout of half a second."""
     context = ssl.create_default_context(cafile=certificate.authority)
     async with (
         gateway(certificate, answer) as address,
@@ -82,13 +82,13 @@ async def impatient(certificate: Certificate, answer: Answer) -> Reached:
         return await probe.check(UUID, now=NOW)
 
 
-async def test_the_servers_own_answer_is_one(certificate: Certificate) -> None:
-    found = await answered(certificate, fixed())
+async def test_response_of_the_server_is_accepted(certificate: Certificate) -> None:
+    found = await result_of(certificate, fixed())
     assert (found.answered, found.reason) == (True, "Answered")
     assert f"/{UUID}" in found.message
 
 
-async def test_the_probe_asks_for_health_of_the_server_with_its_credential(
+async def test_probe_requests_health_with_its_credential(
     certificate: Certificate,
 ) -> None:
     seen: list[tuple[str, str, str]] = []
@@ -97,14 +97,14 @@ async def test_the_probe_asks_for_health_of_the_server_with_its_credential(
         seen.append((request.method, request.path, request.headers["Authorization"]))
         return web.Response(text='{"status":"ok"}')
 
-    await answered(certificate, answer)
+    await result_of(certificate, answer)
     ((method, path, credential),) = seen
     scheme, _, text = credential.partition(" ")
     assert (method, path, scheme) == ("GET", f"/{UUID}/health", PROBE_SCHEME)
     assert KEY.is_probe(text, UUID, now=NOW)
 
 
-async def test_the_gateway_is_named_by_its_url_wherever_it_is_reached(
+async def test_gateway_is_named_by_its_url_whatever_its_address(
     certificate: Certificate,
 ) -> None:
     hosts: list[str] = []
@@ -114,28 +114,28 @@ async def test_the_gateway_is_named_by_its_url_wherever_it_is_reached(
         return web.Response(text='{"status":"ok"}')
 
     async with gateway(certificate, answer) as address:
-        await asked(address, certificate.authority, url="https://127.0.0.1:8443")
+        await probe_at(address, certificate.authority, url="https://127.0.0.1:8443")
     assert hosts == ["127.0.0.1:8443"]
 
 
-async def test_an_authority_that_is_not_known_is_not_trusted(
+async def test_certificate_of_an_unknown_authority_is_not_trusted(
     certificate: Certificate, tmp_path: Path
 ) -> None:
     other = certificates.issue(tmp_path)
     async with gateway(certificate, fixed()) as address:
-        found = await asked(address, other.authority)
+        found = await probe_at(address, other.authority)
     assert (found.answered, found.reason) == (False, "GatewayCertificate")
     assert "not trusted" in found.message
 
 
-async def test_a_certificate_of_another_host_is_not_trusted(certificate: Certificate) -> None:
+async def test_certificate_of_another_host_is_not_trusted(certificate: Certificate) -> None:
     async with gateway(certificate, fixed()) as address:
-        found = await asked(address, certificate.authority, url="https://models.example.com")
+        found = await probe_at(address, certificate.authority, url="https://models.example.com")
     assert (found.answered, found.reason) == (False, "GatewayCertificate")
     assert "models.example.com" in found.message
 
 
-async def test_the_credential_stays_here_where_the_certificate_is_not_trusted(
+async def test_credential_is_not_sent_if_the_certificate_is_not_trusted(
     certificate: Certificate,
 ) -> None:
     seen: list[str] = []
@@ -145,19 +145,19 @@ async def test_the_credential_stays_here_where_the_certificate_is_not_trusted(
         return web.Response()
 
     async with gateway(certificate, answer) as address:
-        await asked(address, certificate.authority, url="https://models.example.com")
+        await probe_at(address, certificate.authority, url="https://models.example.com")
     assert seen == []
 
 
-async def test_a_gateway_that_is_not_there_is_unreachable(certificate: Certificate) -> None:
+async def test_closed_port_of_a_gateway_is_unreachable(certificate: Certificate) -> None:
     async with gateway(certificate, fixed()) as address:
         pass
-    found = await asked(address, certificate.authority)
+    found = await probe_at(address, certificate.authority)
     assert (found.answered, found.reason) == (False, "GatewayUnreachable")
     assert address in found.message
 
 
-async def test_a_gateway_that_speaks_no_tls_is_unreachable(certificate: Certificate) -> None:
+async def test_gateway_without_tls_is_unreachable(certificate: Certificate) -> None:
     def plain(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         writer.close()
@@ -165,31 +165,31 @@ async def test_a_gateway_that_speaks_no_tls_is_unreachable(certificate: Certific
     server = await asyncio.start_server(plain, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        found = await asked(f"127.0.0.1:{port}", certificate.authority)
+        found = await probe_at(f"127.0.0.1:{port}", certificate.authority)
     assert (found.answered, found.reason) == (False, "GatewayUnreachable")
 
 
-async def test_a_gateway_that_does_not_answer_is_given_up(certificate: Certificate) -> None:
+async def test_silent_gateway_times_out(certificate: Certificate) -> None:
     async def answer(_: web.Request) -> web.Response:
         await asyncio.sleep(60)
         return web.Response()
 
-    found = await impatient(certificate, answer)
+    found = await result_with_short_timeout(certificate, answer)
     assert (found.answered, found.reason) == (False, "GatewayUnreachable")
 
 
-async def test_an_answer_without_its_body_is_given_up(certificate: Certificate) -> None:
+async def test_response_without_its_body_times_out(certificate: Certificate) -> None:
     async def answer(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
         await asyncio.sleep(60)
         return response
 
-    found = await impatient(certificate, answer)
+    found = await result_with_short_timeout(certificate, answer)
     assert (found.answered, found.reason) == (False, "GatewayUnreachable")
 
 
-async def test_a_body_without_an_end_is_not_waited_for(certificate: Certificate) -> None:
+async def test_endless_body_is_not_read(certificate: Certificate) -> None:
     async def answer(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
@@ -198,11 +198,11 @@ async def test_a_body_without_an_end_is_not_waited_for(certificate: Certificate)
                 await response.write(b" " * 65536)
         return response
 
-    found = await answered(certificate, answer)
+    found = await result_of(certificate, answer)
     assert (found.answered, found.reason) == (False, "NotRouted")
 
 
-async def test_a_redirect_is_not_followed(certificate: Certificate) -> None:
+async def test_redirect_is_not_followed(certificate: Certificate) -> None:
     paths: list[str] = []
 
     async def answer(request: web.Request) -> web.Response:
@@ -211,14 +211,14 @@ async def test_a_redirect_is_not_followed(certificate: Certificate) -> None:
             return web.Response(text='{"status":"ok"}')
         return web.Response(status=302, headers={"Location": "/login"})
 
-    found = await answered(certificate, answer)
+    found = await result_of(certificate, answer)
     assert (found.answered, found.reason) == (False, "NotRouted")
     assert paths == [f"/{UUID}/health"]
 
 
 @pytest.mark.parametrize("text", ["<html>welcome</html>", "", "[]", '{"status":"no"}', "\ud7ff"])
-async def test_another_body_is_not_the_servers(certificate: Certificate, text: str) -> None:
-    found = await answered(certificate, fixed(text=text))
+async def test_other_body_is_not_accepted(certificate: Certificate, text: str) -> None:
+    found = await result_of(certificate, fixed(text=text))
     assert (found.answered, found.reason) == (False, "NotRouted")
 
 
@@ -231,16 +231,16 @@ async def test_another_body_is_not_the_servers(certificate: Certificate, text: s
         (503, "AuthUnavailable"),
     ],
 )
-async def test_what_forward_auth_says_is_told_as_its_own(
+async def test_denial_of_forward_auth_is_reported_as_such(
     certificate: Certificate, status: int, reason: str
 ) -> None:
     text = json.dumps({"error": {"code": status}})
-    found = await answered(certificate, fixed(status, text, {"Server": "roadstead"}))
+    found = await result_of(certificate, fixed(status, text, {"Server": "roadstead"}))
     assert (found.answered, found.reason) == (False, reason)
     assert "forward auth" in found.message
 
 
-async def test_an_authority_that_cannot_be_read_is_told_by_its_path(tmp_path: Path) -> None:
+async def test_unreadable_authority_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidSettings, match="absent"):
         GatewayProbe.open(
             "https://models.example.com", address="", ca_file=tmp_path / "absent", key=KEY

@@ -1,4 +1,4 @@
-"""Sources that mean harm: they hold on, lead elsewhere, or are not what they say."""
+"""Hostile sources: they respond slowly, redirect, or send other content than announced."""
 
 import mmap
 import re
@@ -17,7 +17,7 @@ from roadstead.source.allowlist import AllowList
 from roadstead.source.pump import Pump
 from roadstead.source.ranges import RangeReader, SourceObject
 from roadstead.source.retry_policy import RetryPolicy
-from roadstead.source.spans import layout
+from roadstead.source.spans import plan_layout
 from roadstead.source.urls import FixedUrl
 from roadstead.store.multipart import Multipart
 from roadstead.store.store_access import StoreAccess
@@ -42,7 +42,7 @@ METADATA_SERVICE = "169.254.169.254"
 )
 @pytest.mark.long
 @pytest.mark.parametrize("where", ["head", "body"])
-def test_source_that_drips_is_given_up(
+def test_slow_source_times_out(
     faults: FaultServer, store: ObjectStore, target: StoreLocation, where: str
 ) -> None:
     faults.drips = where
@@ -54,23 +54,23 @@ def test_source_that_drips_is_given_up(
 
 
 @pytest.mark.fault("R11", heals="a connection that sends less than 256 KiB in a minute is closed")
-def test_reading_from_a_source_that_drips_ends(faults: FaultServer) -> None:
+def test_read_from_a_slow_source_is_interrupted(faults: FaultServer) -> None:
     allow = AllowList.parse([f"127.0.0.1:{faults.port}"])
-    found = _asked(faults, allow)
+    found = _probe(faults, allow)
     faults.drips = "body"
-    cut = layout(found.size, 1)
+    layout = plan_layout(found.size, 1)
     pump = Pump(
-        layout=cut,
-        spans=cut.spans,
+        layout=layout,
+        spans=layout.spans,
         reader=lambda: RangeReader(FixedUrl(faults.url), allow, found, read_seconds=1),
         sink=Nowhere,
-        patience=RetryPolicy(attempts=1, stop=threading.Event()),
+        retry_policy=RetryPolicy(attempts=1, stop=threading.Event()),
     )
     with pytest.raises(SourceInterrupted, match="in 1 s"):
         pump.run(lambda _: None)
 
 
-def _asked(faults: FaultServer, allow: AllowList) -> SourceObject:
+def _probe(faults: FaultServer, allow: AllowList) -> SourceObject:
     reader = RangeReader(FixedUrl(faults.url), allow)
     try:
         return reader.probe()
@@ -79,7 +79,7 @@ def _asked(faults: FaultServer, allow: AllowList) -> SourceObject:
 
 
 @pytest.mark.fault("R11", heals="the source's response is refused, and nothing stays in the store")
-def test_compressed_answer_is_no_model(
+def test_compressed_response_is_refused(
     faults: FaultServer, store: ObjectStore, client: Minio, target: StoreLocation
 ) -> None:
     faults.compresses = True
@@ -89,7 +89,7 @@ def test_compressed_answer_is_no_model(
 
 @pytest.fixture
 def sparse(tmp_path: Path) -> Iterator[FaultServer]:
-    """A source with an object of 40 GB that takes no space."""
+    """A source with a sparse object of 40 GB."""
     path = tmp_path / "sparse.gguf"
     with path.open("w+b") as file:
         file.truncate(40 * 10**9)
@@ -103,7 +103,7 @@ def sparse(tmp_path: Path) -> Iterator[FaultServer]:
 @pytest.mark.fault(
     "R11", heals="40 GB of zeros are refused at the first bytes; the store stays empty"
 )
-def test_huge_object_of_nothing_fills_nothing(
+def test_huge_sparse_object_is_refused_early(
     sparse: FaultServer,
     store: ObjectStore,
     client: Minio,
@@ -113,13 +113,13 @@ def test_huge_object_of_nothing_fills_nothing(
     failed(from_faults(sparse, store, target), "InvalidGguf")
     assert sparse.bytes_sent < 2**28
     assert keys(client, target) == []
-    assert Multipart(access).unfinished(target) == ()
+    assert Multipart(access).list_unfinished(target) == ()
 
 
 @pytest.mark.fault(
     "R11", heals="a host name that is changed to resolve to a metadata service is not contacted"
 )
-def test_name_that_is_led_elsewhere_on_the_way_is_not_followed(
+def test_name_that_resolves_to_another_address_later_is_not_followed(
     faults: FaultServer, store: ObjectStore, target: StoreLocation, tmp_path: Path
 ) -> None:
     hosts = tmp_path / "hosts"

@@ -1,4 +1,4 @@
-"""Source and store over https, with a certificate that only SSL_CERT_FILE vouches for."""
+"""Source and store over https, with a certificate that is trusted through SSL_CERT_FILE only."""
 
 import io
 import secrets
@@ -28,7 +28,7 @@ from tests.support.transfer_process import (
 def secure(
     server: Server, certificate: Certificate, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ObjectStore]:
-    """A store that speaks https only."""
+    """A store with https only."""
     folder = tmp_path_factory.mktemp("secure")
     with objectstore.running(folder, server, certificate=certificate) as store:
         minio(store, certificate.authority).make_bucket("models")
@@ -37,13 +37,13 @@ def secure(
 
 @pytest.fixture
 def secure_client(secure: ObjectStore, certificate: Certificate) -> Minio:
-    """minio-py for it."""
+    """A client of minio-py for it."""
     return minio(secure, certificate.authority)
 
 
 @pytest.fixture
 def where(secure: ObjectStore) -> StoreLocation:
-    """Where a model goes there."""
+    """The target of a model in it."""
     return StoreLocation(
         endpoint=secure.endpoint, bucket="models", path=f"{secrets.token_hex(4)}.gguf"
     )
@@ -56,7 +56,7 @@ def url(secure_client: Minio, content: bytes) -> str:
     return secure_client.presigned_get_object("models", "source.gguf")
 
 
-def test_model_is_brought_over_https(
+def test_model_is_transferred_over_https(
     secure: ObjectStore,
     secure_client: Minio,
     certificate: Certificate,
@@ -85,7 +85,7 @@ def test_model_is_fetched_over_https(
     assert model.read_bytes() == content
 
 
-def test_store_whose_certificate_nobody_vouches_for_is_not_trusted(
+def test_store_with_an_unknown_authority_is_not_trusted(
     secure: ObjectStore, where: StoreLocation, faults: FaultServer
 ) -> None:
     environ = transfer_environ(secure, allow=f"127.0.0.1:{faults.port}")
@@ -93,7 +93,7 @@ def test_store_whose_certificate_nobody_vouches_for_is_not_trusted(
     assert "certificate" in failed(ended, "StoreUntrusted").message
 
 
-def test_source_whose_certificate_nobody_vouches_for_is_not_trusted(
+def test_source_with_an_unknown_authority_is_not_trusted(
     secure: ObjectStore, store: ObjectStore, target: StoreLocation, url: str
 ) -> None:
     environ = transfer_environ(store, allow=secure.endpoint)

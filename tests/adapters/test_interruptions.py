@@ -1,4 +1,4 @@
-"""A transfer that goes on by itself when its URL expires or its store is gone for a while."""
+"""Transfers that recover when their URL expires or their store is unavailable for a while."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ from tests.support.transfer_process import (
 
 
 @pytest.mark.fault("R11", heals="another URL is requested, and nothing is transferred twice")
-def test_url_of_the_quant_service_that_expires_on_the_way_is_asked_for_anew(
+def test_expired_url_of_the_quant_service_is_requested_again(
     faults: FaultServer,
     store: ObjectStore,
     client: Minio,
@@ -54,7 +54,7 @@ def test_url_of_the_quant_service_that_expires_on_the_way_is_asked_for_anew(
 
 
 @pytest.mark.fault("R10", heals="the transfer waits for the store, and transfers the rest")
-def test_store_that_was_killed_and_is_back_gets_the_rest(
+def test_transfer_resumes_after_the_store_was_killed_and_restarted(
     server: Server, faults: FaultServer, tmp_path: Path, content: bytes, sha256: str
 ) -> None:
     folder, port = tmp_path / "store", free_port()

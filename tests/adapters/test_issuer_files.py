@@ -1,4 +1,4 @@
-"""Keys that are kept fresh in the background, and keys in files."""
+"""Keys that are refreshed in the background, and keys in files."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tests.adapters.issuer_tokens import (
     FIRST,
     SECOND,
     Clock,
-    kept_fresh,
     of,
+    refreshing,
     refused,
     token,
     until,
@@ -42,17 +42,17 @@ def clock() -> Clock:
 async def test_keys_are_refreshed_in_the_background(clock: Clock) -> None:
     reader = _Counting(FileReader(path=Path("/nonexistent")))
     cache = KeyCache(reader, parse_jwks, clock=clock, refresh_seconds=0.001)
-    async with kept_fresh(cache):
+    async with refreshing(cache):
         await until(lambda: reader.reads >= 3)
         assert not cache.loaded
         reader.data = document(FIRST)
-        await until(lambda: cache.named("first"))
+        await until(lambda: cache.with_id("first"))
         reader.data = document(SECOND)
-        await until(lambda: cache.named("second"))
-        assert not cache.named("first")
+        await until(lambda: cache.with_id("second"))
+        assert not cache.with_id("first")
 
 
-async def test_keys_that_are_read_again_and_are_others_count_as_a_change(clock: Clock) -> None:
+async def test_changed_keys_count_as_a_change(clock: Clock) -> None:
     reader = _Counting(FileReader(path=Path("/nonexistent")))
     cache = KeyCache(reader, parse_jwks, clock=clock)
     seen = []
@@ -64,7 +64,7 @@ async def test_keys_that_are_read_again_and_are_others_count_as_a_change(clock: 
 
 
 class _Counting:
-    """A reader that has a fault first, and data once there are some."""
+    """A reader that fails until it has data."""
 
     def __init__(self, broken: FileReader) -> None:
         self._broken = broken
@@ -80,7 +80,7 @@ class _Counting:
         return self.data or await self._broken.read()
 
 
-async def test_a_defect_while_reading_ends_nothing(clock: Clock) -> None:
+async def test_unexpected_error_of_a_read_does_not_stop_the_refresh(clock: Clock) -> None:
     class Broken(_Counting):
         async def read(self) -> bytes:
             self.reads += 1
@@ -88,14 +88,14 @@ async def test_a_defect_while_reading_ends_nothing(clock: Clock) -> None:
 
     reader = Broken(FileReader(path=Path("/nonexistent")))
     cache = KeyCache(reader, parse_jwks, clock=clock, refresh_seconds=0.001)
-    async with kept_fresh(cache):
+    async with refreshing(cache):
         await until(lambda: reader.reads >= 3)
     assert not await cache.refresh_unknown()
 
 
 @pytest.fixture
 def mounted(tmp_path: Path) -> Path:
-    """A file as the kubelet mounts it: behind a link that is swapped for each new version."""
+    """A file as the kubelet mounts it: behind a link that is replaced for each new version."""
     (tmp_path / "1").mkdir()
     (tmp_path / "..data").symlink_to("1")
     (tmp_path / "keys").symlink_to("..data/keys")
@@ -103,7 +103,7 @@ def mounted(tmp_path: Path) -> Path:
 
 
 def swap(mounted: Path, version: str, data: bytes) -> None:
-    """A new version of the mounted file."""
+    """Write a new version of the mounted file."""
     folder = mounted.parent
     (folder / version).mkdir(exist_ok=True)
     (folder / version / "keys").write_bytes(data)
@@ -111,19 +111,19 @@ def swap(mounted: Path, version: str, data: bytes) -> None:
     (folder / "..new").rename(folder / "..data")
 
 
-async def test_a_key_file_is_read_again_when_it_changes(mounted: Path, clock: Clock) -> None:
+async def test_changed_key_file_is_read_again(mounted: Path, clock: Clock) -> None:
     cache = KeyCache(FileReader(path=mounted), parse_jwks, clock=clock, refresh_seconds=0.001)
-    async with kept_fresh(cache):
+    async with refreshing(cache):
         await cache.attempted.wait()
         assert not cache.loaded
         swap(mounted, "1", document(FIRST))
-        await until(lambda: cache.named("first"))
+        await until(lambda: cache.with_id("first"))
         swap(mounted, "2", b"junk")
         swap(mounted, "3", document(SECOND))
-        await until(lambda: cache.named("second"))
+        await until(lambda: cache.with_id("second"))
 
 
-async def test_a_secret_comes_from_a_file(mounted: Path) -> None:
+async def test_secret_is_read_from_a_file(mounted: Path) -> None:
     swap(mounted, "1", SECRET + b"first\n")
     by_file = IssuerSettings(issuer=ISSUER, audience=AUDIENCE, secret_file=mounted)
     async with trusting(of(by_file)) as trusted:
@@ -131,7 +131,7 @@ async def test_a_secret_comes_from_a_file(mounted: Path) -> None:
         assert await refused(trusted, signed(claims(), headers={"kid": "x"})) == "TokenKeyUnknown"
 
 
-async def test_a_secret_that_is_too_short_makes_nothing_ready(mounted: Path) -> None:
+async def test_issuer_with_a_short_secret_is_not_ready(mounted: Path) -> None:
     swap(mounted, "1", SECRET[:31])
     by_file = IssuerSettings(issuer=ISSUER, audience=AUDIENCE, secret_file=mounted)
     async with trusting(of(by_file)) as trusted:
@@ -139,7 +139,7 @@ async def test_a_secret_that_is_too_short_makes_nothing_ready(mounted: Path) -> 
 
 
 @pytest.mark.parametrize("algorithm", ["RS256", "ES256", "EdDSA"])
-async def test_a_public_key_comes_from_a_file(tmp_path: Path, algorithm: str) -> None:
+async def test_public_key_is_read_from_a_file(tmp_path: Path, algorithm: str) -> None:
     path = tmp_path / "key.pem"
     path.write_bytes(pem(private_key(algorithm)))
     by_file = IssuerSettings(issuer=ISSUER, audience=AUDIENCE, public_key_file=path, key_id="mine")
@@ -148,7 +148,7 @@ async def test_a_public_key_comes_from_a_file(tmp_path: Path, algorithm: str) ->
         assert await trusted.verify(text, now=NOW)
 
 
-async def test_an_algorithm_that_is_not_wanted_is_not_used(tmp_path: Path) -> None:
+async def test_algorithm_that_is_not_configured_is_not_used(tmp_path: Path) -> None:
     path = tmp_path / "jwks.json"
     path.write_bytes(document(FIRST, entry("ES256", kid="es")))
     limited = IssuerSettings(

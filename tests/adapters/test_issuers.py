@@ -1,4 +1,4 @@
-"""Keys of issuers through rotation, outages and junk, over real sockets."""
+"""Keys of issuers during rotation, outages and invalid responses, over real sockets."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def issuer() -> AsyncIterator[IssuerServer]:
 
 
 def settings(server: IssuerServer) -> TokenSettings:
-    """One issuer, by its JWKS URL."""
+    """Return the settings of one issuer with a JWKS URL."""
     return of(IssuerSettings(issuer=ISSUER, audience=AUDIENCE, jwks_url=server.url))
 
 
@@ -57,7 +57,7 @@ async def test_keys_are_read_once_for_many_tokens(issuer: IssuerServer) -> None:
 
 
 @pytest.mark.fault("R21", heals="a new key is fetched with the first token that names it")
-async def test_a_new_key_is_fetched_when_a_token_names_it(issuer: IssuerServer) -> None:
+async def test_new_key_is_fetched_when_a_token_has_its_id(issuer: IssuerServer) -> None:
     async with trusting(settings(issuer)) as trusted:
         issuer.publish(FIRST, SECOND)
         assert await trusted.verify(token("second"), now=NOW)
@@ -65,7 +65,7 @@ async def test_a_new_key_is_fetched_when_a_token_names_it(issuer: IssuerServer) 
     assert issuer.requests == 2
 
 
-async def test_a_withdrawn_key_verifies_nothing_any_more(issuer: IssuerServer) -> None:
+async def test_token_of_a_withdrawn_key_is_refused(issuer: IssuerServer) -> None:
     async with trusting(settings(issuer)) as trusted:
         issuer.publish(SECOND)
         assert await trusted.verify(token("second"), now=NOW)
@@ -75,7 +75,7 @@ async def test_a_withdrawn_key_verifies_nothing_any_more(issuer: IssuerServer) -
 @pytest.mark.fault(
     "R21", heals="the issuer is asked once a minute, however many requests there are"
 )
-async def test_a_flood_of_unknown_keys_asks_the_issuer_once_a_minute(
+async def test_many_unknown_keys_cause_one_request_a_minute(
     issuer: IssuerServer, clock: Clock
 ) -> None:
     async with trusting(settings(issuer), clock=clock) as trusted:
@@ -96,11 +96,11 @@ async def test_a_flood_of_unknown_keys_asks_the_issuer_once_a_minute(
 
 
 @pytest.mark.fault("R21", heals="known keys stay valid; one request a minute")
-async def test_a_flood_while_the_issuer_is_down_asks_it_once_a_minute(
+async def test_many_unknown_keys_cause_one_request_a_minute_during_an_outage(
     issuer: IssuerServer, clock: Clock
 ) -> None:
     async with trusting(settings(issuer), clock=clock) as trusted:
-        issuer.say(b"", status=503)
+        issuer.respond(b"", status=503)
         for number in range(50):
             assert await refused(trusted, token(kid=f"unknown-{number}")) == "TokenKeyUnknown"
         assert issuer.requests == 2
@@ -108,9 +108,7 @@ async def test_a_flood_while_the_issuer_is_down_asks_it_once_a_minute(
 
 
 @pytest.mark.parametrize("unsigned", ["other-algorithm", "other-issuer", "no-token"])
-async def test_only_a_token_with_an_unknown_key_asks_the_issuer(
-    issuer: IssuerServer, unsigned: str
-) -> None:
+async def test_only_an_unknown_key_causes_a_request(issuer: IssuerServer, unsigned: str) -> None:
     texts = {
         "other-algorithm": signed_header({"alg": "none", "kid": "x"}),
         "other-issuer": signed(claims(iss="other"), headers={"kid": "x"}),
@@ -124,7 +122,7 @@ async def test_only_a_token_with_an_unknown_key_asks_the_issuer(
 @pytest.mark.fault(
     "R21", heals="the last valid keys are used, and new ones when it is available again"
 )
-async def test_the_last_keys_serve_through_an_outage(clock: Clock) -> None:
+async def test_last_keys_are_used_during_an_outage(clock: Clock) -> None:
     issuer = issuer_server(FIRST)
     async with contextlib.AsyncExitStack() as stack:
         async with issuer.listening():
@@ -141,7 +139,7 @@ async def test_the_last_keys_serve_through_an_outage(clock: Clock) -> None:
         assert trusted.ages == {ISSUER: 0}
 
 
-BAD_ANSWERS = [
+INVALID_RESPONSES = [
     pytest.param(200, b"<html>maintenance</html>", {}, id="html"),
     pytest.param(200, b"", {}, id="nothing"),
     pytest.param(200, b'{"keys":[]}', {}, id="no-keys"),
@@ -155,43 +153,43 @@ BAD_ANSWERS = [
     pytest.param(302, document(SECOND), {"Location": "/moved"}, id="302"),
     pytest.param(307, b"", {"Location": "/moved"}, id="307"),
     pytest.param(200, b"\x1f\x8b\x08\x00junk", {"Content-Encoding": "gzip"}, id="no-gzip"),
-    pytest.param(200, document(SECOND), {"Content-Length": "100000"}, id="shorter-than-said"),
+    pytest.param(200, document(SECOND), {"Content-Length": "100000"}, id="shorter-than-announced"),
 ]
 
 
 @pytest.mark.fault("R21", heals="huge, broken and redirected responses change nothing")
-@pytest.mark.parametrize(("status", "body", "headers"), BAD_ANSWERS)
-async def test_a_bad_answer_leaves_the_last_keys(
+@pytest.mark.parametrize(("status", "body", "headers"), INVALID_RESPONSES)
+async def test_invalid_response_does_not_replace_the_last_keys(
     issuer: IssuerServer, status: int, body: bytes, headers: dict[str, str]
 ) -> None:
     async with trusting(settings(issuer)) as trusted:
-        issuer.say(body, status=status, headers=headers)
+        issuer.respond(body, status=status, headers=headers)
         assert await refused(trusted, token("second")) == "TokenKeyUnknown"
         assert await trusted.verify(token(), now=NOW)
     assert issuer.requests == 2
 
 
-@pytest.mark.parametrize(("status", "body", "headers"), BAD_ANSWERS)
-async def test_a_bad_first_answer_makes_nothing_ready(
+@pytest.mark.parametrize(("status", "body", "headers"), INVALID_RESPONSES)
+async def test_issuer_with_an_invalid_first_response_is_not_ready(
     status: int, body: bytes, headers: dict[str, str]
 ) -> None:
     issuer = issuer_server()
-    issuer.say(body, status=status, headers=headers)
+    issuer.respond(body, status=status, headers=headers)
     async with issuer.listening(), trusting(settings(issuer)) as trusted:
         assert not trusted.ready
         assert trusted.ages == {ISSUER: math.inf}
         assert await refused(trusted, token("second")) == "TokenKeyUnknown"
 
 
-async def test_a_body_without_an_end_is_given_up(issuer: IssuerServer) -> None:
+async def test_endless_key_set_is_refused(issuer: IssuerServer) -> None:
     async with trusting(settings(issuer)) as trusted:
-        issuer.pour()
+        issuer.respond_endlessly()
         assert await refused(trusted, token("second")) == "TokenKeyUnknown"
         assert await trusted.verify(token(), now=NOW)
 
 
 @pytest.mark.fault("R21", heals="tokens of known keys don't wait for an issuer that hangs")
-async def test_known_keys_verify_while_the_issuer_hangs(issuer: IssuerServer) -> None:
+async def test_known_keys_are_used_while_the_issuer_hangs(issuer: IssuerServer) -> None:
     async with trusting(settings(issuer)) as trusted:
         issuer.hang()
         waiting = asyncio.create_task(refused(trusted, token("second")))
@@ -201,7 +199,7 @@ async def test_known_keys_verify_while_the_issuer_hangs(issuer: IssuerServer) ->
         assert await waiting == "TokenKeyUnknown"
 
 
-async def test_one_issuer_that_is_down_leaves_the_others(
+async def test_unavailable_issuer_does_not_affect_the_others(
     issuer: IssuerServer, tmp_path: Path
 ) -> None:
     (tmp_path / "secret").write_bytes(SECRET)
@@ -223,13 +221,13 @@ async def test_one_issuer_that_is_down_leaves_the_others(
         assert trusted.ready
         assert await trusted.verify(token(), now=NOW)
         text = signed(claims(iss="local"), private=SECRET)
-        said = await trusted.verify(text, now=NOW)
-        assert (said.issuer, said.subject) == ("local", "local:alice")
+        verified = await trusted.verify(text, now=NOW)
+        assert (verified.issuer, verified.subject) == ("local", "local:alice")
         text = signed(claims(iss="down"), private=SECRET)
         assert await refused(trusted, text) == "TokenKeyUnknown"
 
 
-async def test_an_issuer_over_tls_is_believed_only_if_its_certificate_is(tmp_path: Path) -> None:
+async def test_issuer_over_tls_needs_a_trusted_certificate(tmp_path: Path) -> None:
     issuer, ca = issuer_server(FIRST), tmp_path / "ca.pem"
     async with issuer.listening(server_tls(ca)):
         async with trusting(settings(issuer)) as trusted:
@@ -240,7 +238,7 @@ async def test_an_issuer_over_tls_is_believed_only_if_its_certificate_is(tmp_pat
             assert await trusted.verify(token(), now=NOW)
 
 
-async def test_a_ca_file_without_certificates_is_a_fault(tmp_path: Path) -> None:
+async def test_ca_file_without_certificates_is_refused(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("junk")
     url = IssuerSettings(
         issuer=ISSUER, audience=AUDIENCE, jwks_url="https://x", ca_file=tmp_path / "ca.pem"
@@ -249,16 +247,16 @@ async def test_a_ca_file_without_certificates_is_a_fault(tmp_path: Path) -> None
         await trusting(of(url)).__aenter__()
 
 
-async def test_a_revocation_takes_effect_with_the_next_token(issuer: IssuerServer) -> None:
+async def test_revocation_applies_to_the_next_verification(issuer: IssuerServer) -> None:
     revocations = [Revocations()]
-    revoked = lambda said: revocations[0].why(said)  # noqa: E731 - the set is swapped below it
+    revoked = lambda verified: revocations[0].why(verified)  # noqa: E731 - the set is replaced below
     async with trusting(settings(issuer), revoked=revoked) as trusted:
         assert await trusted.verify(token(), now=NOW)
         revocations[0] = Revocations.parse({"sub": "alice"})
         assert await refused(trusted, token()) == "TokenRevoked"
 
 
-async def test_the_end_does_not_wait_for_an_issuer_that_hangs(issuer: IssuerServer) -> None:
+async def test_shutdown_does_not_wait_for_an_issuer_that_hangs(issuer: IssuerServer) -> None:
     async with trusting(settings(issuer)) as trusted:
         issuer.hang()
         waiting = asyncio.create_task(refused(trusted, token("second")))

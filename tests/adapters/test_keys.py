@@ -39,7 +39,7 @@ def small() -> Iterator[FaultServer]:
 
 @pytest.fixture(params=NAMES)
 def there(request: pytest.FixtureRequest, target: StoreLocation) -> StoreLocation:
-    """A target of such a name."""
+    """A target with such a name."""
     folder = target.path.rpartition("/")[0]
     return dataclasses.replace(target, path=f"{folder}/{request.param}")
 
@@ -50,7 +50,7 @@ def stored(source: Source, there: StoreLocation, environ: dict[str, str]) -> Non
     assert isinstance(ended.last, Completed), ended.stderr
 
 
-def test_model_is_stored_replaced_and_read_at_such_a_key(
+def test_model_is_stored_replaced_and_read_at_a_special_key(
     small: FaultServer, store: ObjectStore, client: Minio, there: StoreLocation
 ) -> None:
     environ = transfer_environ(store, allow=f"127.0.0.1:{small.port}")
@@ -62,12 +62,12 @@ def test_model_is_stored_replaced_and_read_at_such_a_key(
     assert keys(client, there) == [there.path]
 
 
-async def test_such_an_object_is_looked_at_listed_and_removed(
+async def test_object_at_a_special_key_is_listed_read_and_removed(
     access: StoreAccess, client: Minio, there: StoreLocation
 ) -> None:
     store, uploads = MinioStore(access), Multipart(access)
     upload_id = uploads.create(there, {})
-    assert uploads.unfinished(there) == (upload_id,)
+    assert uploads.list_unfinished(there) == (upload_id,)
     uploads.abort(there, upload_id)
     client.put_object(there.bucket, there.path, io.BytesIO(MODEL), len(MODEL))
     found = await store.stat(there)

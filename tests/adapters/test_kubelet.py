@@ -1,4 +1,4 @@
-"""A kubelet's numbers over TLS, and each way in which it can't be asked."""
+"""Metrics of a kubelet over TLS, and each way in which the request can fail."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PAGE = container(100, 200, 1.5)
 
 @contextlib.asynccontextmanager
 async def serving(answer: Answer, certificate: Certificate | None = None) -> AsyncIterator[int]:
-    """A server that gives every request to `answer`, with TLS if it has a certificate."""
+    """Serve every request with `answer`, with TLS if there is a certificate; yields the port."""
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", answer)
     context = None
@@ -59,19 +59,19 @@ async def read(identity: Identity, port: int, *, timeout: float = 60) -> Reading
         return await kubelets.read(KubeletEndpoint(address="127.0.0.1", port=port), WANTED)
 
 
-def as_us(certificate: Certificate, authorization: str = "") -> Identity:
+def identity(certificate: Certificate, authorization: str = "") -> Identity:
     return Identity(ca_file=str(certificate.authority), authorization=authorization)
 
 
 async def refused(certificate: Certificate, answer: Answer, *, timeout: float = 60) -> UsageError:
-    """What is raised for an answer."""
+    """Return the error for a response."""
     async with serving(answer, certificate) as port:
         with pytest.raises(UsageError) as raised:
-            await read(as_us(certificate), port, timeout=timeout)
+            await read(identity(certificate), port, timeout=timeout)
     return raised.value
 
 
-async def test_the_kubelet_is_asked_for_cadvisors_page_with_the_token(
+async def test_kubelet_is_queried_for_cadvisor_metrics_with_the_token(
     certificate: Certificate,
 ) -> None:
     asked: list[tuple[str, str]] = []
@@ -81,12 +81,12 @@ async def test_the_kubelet_is_asked_for_cadvisors_page_with_the_token(
         return web.Response(text=PAGE)
 
     async with serving(answer, certificate) as port:
-        found = await read(as_us(certificate, "Bearer token"), port)
+        found = await read(identity(certificate, "Bearer token"), port)
     assert asked == [("/metrics/cadvisor", "Bearer token")]
     assert found[POD]["llama-server"].memory_bytes == 100
 
 
-async def test_outside_a_pod_the_client_certificate_is_shown(certificate: Certificate) -> None:
+async def test_client_certificate_is_used_outside_a_pod(certificate: Certificate) -> None:
     shown: list[object] = []
 
     async def answer(request: web.Request) -> web.Response:
@@ -114,14 +114,14 @@ async def test_outside_a_pod_the_client_certificate_is_shown(certificate: Certif
         (302, "Refused"),
     ],
 )
-async def test_a_kubelet_that_refuses_says_so(
+async def test_refusal_of_a_kubelet_is_reported(
     certificate: Certificate, status: int, reason: str
 ) -> None:
     headers = {"Location": "https://127.0.0.1:1/"} if status == 302 else {}
     assert (await refused(certificate, fixed(status, headers=headers))).reason == reason
 
 
-async def test_a_certificate_of_another_authority_is_not_trusted_and_gets_no_token(
+async def test_token_is_not_sent_if_the_certificate_is_not_trusted(
     certificate: Certificate, tmp_path: Path
 ) -> None:
     asked: list[str] = []
@@ -133,25 +133,25 @@ async def test_a_certificate_of_another_authority_is_not_trusted_and_gets_no_tok
     other = certificates.issue(tmp_path)
     async with serving(answer, certificate) as port:
         with pytest.raises(UsageError, match="not trusted") as raised:
-            await read(as_us(other, "Bearer token"), port)
+            await read(identity(other, "Bearer token"), port)
     assert (raised.value.reason, asked) == ("Certificate", [])
 
 
-async def test_an_authority_that_is_not_there_is_told_of() -> None:
+async def test_missing_authority_is_named() -> None:
     with pytest.raises(UsageError, match="/no/such/ca") as raised:
         await read(Identity(ca_file="/no/such/ca"), 1)
     assert raised.value.reason == "Certificate"
 
 
-async def test_a_kubelet_that_is_not_there_is_unreachable(certificate: Certificate) -> None:
+async def test_closed_port_of_a_kubelet_is_unreachable(certificate: Certificate) -> None:
     async with serving(fixed(), certificate) as port:
         pass
     with pytest.raises(UsageError) as raised:
-        await read(as_us(certificate), port)
+        await read(identity(certificate), port)
     assert raised.value.reason == "Unreachable"
 
 
-async def test_a_page_without_an_end_is_given_up(
+async def test_endless_page_is_refused(
     certificate: Certificate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kubelet, "MAX_BODY", 2**20)
@@ -167,12 +167,12 @@ async def test_a_page_without_an_end_is_given_up(
     assert (await refused(certificate, answer)).reason == "TooLarge"
 
 
-async def test_a_page_that_is_compressed_unasked_is_not_unpacked(certificate: Certificate) -> None:
+async def test_unrequested_compression_is_refused(certificate: Certificate) -> None:
     answer = fixed(body=gzip.compress(PAGE.encode()), headers={"Content-Encoding": "gzip"})
     assert (await refused(certificate, answer)).reason == "Refused"
 
 
-async def test_a_page_that_breaks_off_is_no_page(certificate: Certificate) -> None:
+async def test_incomplete_page_is_refused(certificate: Certificate) -> None:
     async def answer(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Length": "100000"})
         await response.prepare(request)
@@ -184,7 +184,7 @@ async def test_a_page_that_breaks_off_is_no_page(certificate: Certificate) -> No
     assert (await refused(certificate, answer)).reason == "Unreachable"
 
 
-async def test_a_kubelet_that_does_not_answer_is_given_up(certificate: Certificate) -> None:
+async def test_silent_kubelet_times_out(certificate: Certificate) -> None:
     async def answer(_: web.Request) -> web.Response:
         await asyncio.sleep(60)
         return web.Response()
@@ -192,7 +192,7 @@ async def test_a_kubelet_that_does_not_answer_is_given_up(certificate: Certifica
     assert (await refused(certificate, answer, timeout=0.2)).reason == "Timeout"
 
 
-async def test_a_server_is_asked_with_its_own_key() -> None:
+async def test_server_is_queried_with_its_own_key() -> None:
     keys: list[str | None] = []
 
     async def answer(request: web.Request) -> web.Response:
@@ -210,7 +210,7 @@ async def test_a_server_is_asked_with_its_own_key() -> None:
     assert found.requests_deferred == 3
 
 
-async def test_a_server_that_has_no_metrics_says_so() -> None:
+async def test_server_without_metrics_is_reported() -> None:
     servers = LlamaServers.open(timeout=60)
     try:
         async with serving(fixed(501)) as port:

@@ -1,4 +1,4 @@
-"""What became of an upload shows late, or goes again: another run of the transfer is at it too."""
+"""Completed objects become visible late or disappear: another run works on the same transfer."""
 
 import asyncio
 import dataclasses
@@ -14,21 +14,23 @@ from roadstead.store.multipart import Multipart
 from roadstead.store.store_access import StoreAccess
 from roadstead.transfer.messages import Completed, UrlInput
 from tests.adapters.test_transfer import failed, keys, read
-from tests.adapters.test_transfer_faults import killed_on_the_way
+from tests.adapters.test_transfer_faults import kill_midway
 from tests.support.fault_server import FaultServer
 from tests.support.interceptor import Asked, running_interceptor
 from tests.support.transfer_process import Ended, job, run_transfer, transfer_environ
 
 Meanwhile = Callable[[Asked], web.Response | None]
-GoneOn = Callable[[Meanwhile], Awaitable[Ended]]
+ResumeTransfer = Callable[[Meanwhile], Awaitable[Ended]]
 
 
 @pytest.fixture
-def gone_on(faults: FaultServer, store: ObjectStore, target: StoreLocation, sha256: str) -> GoneOn:
-    """Goes on with a transfer that was killed; asks first what happens once it was completed."""
+def resume_transfer(
+    faults: FaultServer, store: ObjectStore, target: StoreLocation, sha256: str
+) -> ResumeTransfer:
+    """Resumes a killed transfer; `meanwhile` intercepts requests after its completion."""
 
-    async def gone_on(meanwhile: Meanwhile) -> Ended:
-        resume = await asyncio.to_thread(killed_on_the_way, faults, store, target, sha256)
+    async def resume_transfer(meanwhile: Meanwhile) -> Ended:
+        resume = await asyncio.to_thread(kill_midway, faults, store, target, sha256)
         async with running_interceptor(store.endpoint) as (interceptor, endpoint):
             completed = False
 
@@ -47,11 +49,11 @@ def gone_on(faults: FaultServer, store: ObjectStore, target: StoreLocation, sha2
                 run_transfer, dataclasses.replace(wanted, resume=resume), environ
             )
 
-    return gone_on
+    return resume_transfer
 
 
 def once(work: Callable[[], object], *, method: str) -> Meanwhile:
-    """Does it before the next request of that method."""
+    """Call `work` before the next request of that method."""
     done = False
 
     def meanwhile(asked: Asked) -> None:
@@ -63,8 +65,8 @@ def once(work: Callable[[], object], *, method: str) -> Meanwhile:
     return meanwhile
 
 
-def unseen(times: int) -> Meanwhile:
-    """The object is not found so many times."""
+def hide(times: int) -> Meanwhile:
+    """Respond to so many reads that the object doesn't exist."""
     left = times
 
     def meanwhile(asked: Asked) -> web.Response | None:
@@ -77,39 +79,39 @@ def unseen(times: int) -> Meanwhile:
     return meanwhile
 
 
-async def test_model_that_is_shown_late_is_waited_for(
-    gone_on: GoneOn, client: Minio, target: StoreLocation, content: bytes
+async def test_object_that_becomes_visible_late_is_waited_for(
+    resume_transfer: ResumeTransfer, client: Minio, target: StoreLocation, content: bytes
 ) -> None:
-    ended = await gone_on(unseen(2))
+    ended = await resume_transfer(hide(2))
     assert isinstance(ended.last, Completed), ended.stderr
     assert read(client, target) == content
 
 
-async def test_model_that_is_never_shown_is_left_to_the_next_run(
-    gone_on: GoneOn, client: Minio, target: StoreLocation
+async def test_run_fails_if_its_object_does_not_become_visible(
+    resume_transfer: ResumeTransfer, client: Minio, target: StoreLocation
 ) -> None:
-    ended = await gone_on(unseen(1000))
+    ended = await resume_transfer(hide(1000))
     assert "doesn't show it yet" in failed(ended, "StoreObjectMissing").message
     assert keys(client, target) == [target.path]
 
 
-async def test_run_whose_object_another_one_removed_to_begin_anew_leaves_the_transfer_to_it(
-    gone_on: GoneOn, access: StoreAccess, client: Minio, target: StoreLocation
+async def test_run_is_displaced_if_another_run_removed_its_object_and_restarted(
+    resume_transfer: ResumeTransfer, access: StoreAccess, client: Minio, target: StoreLocation
 ) -> None:
-    def begun_anew() -> None:
+    def restart() -> None:
         client.remove_object(target.bucket, target.path)
         Multipart(access).create(target, {})
 
-    failed(await gone_on(once(begun_anew, method="HEAD")), "TransferDisplaced")
+    failed(await resume_transfer(once(restart, method="HEAD")), "TransferDisplaced")
     assert keys(client, target) == []
 
 
-async def test_run_whose_object_went_while_it_was_read_brings_it_again(
-    gone_on: GoneOn, client: Minio, target: StoreLocation, content: bytes
+async def test_object_that_is_removed_during_verification_is_uploaded_again(
+    resume_transfer: ResumeTransfer, client: Minio, target: StoreLocation, content: bytes
 ) -> None:
-    def gone() -> None:
+    def remove() -> None:
         client.remove_object(target.bucket, target.path)
 
-    ended = await gone_on(once(gone, method="GET"))
+    ended = await resume_transfer(once(remove, method="GET"))
     assert isinstance(ended.last, Completed), ended.stderr
     assert read(client, target) == content

@@ -1,4 +1,4 @@
-"""Stores that answer otherwise than MinIO: a real server, and before it what others do."""
+"""Stores that differ from MinIO: a real server behind a proxy that responds like others."""
 
 import dataclasses
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ from roadstead.store.store_access import StoreAccess
 from roadstead.store.store_client import MinioStore
 from roadstead.transfer.messages import Completed, Resume, Started, StoredInput, UrlInput
 from tests.adapters.test_transfer import Put, failed, keys, read
-from tests.adapters.test_transfer_faults import killed_on_the_way
+from tests.adapters.test_transfer_faults import kill_midway
 from tests.support.fault_server import FaultServer
 from tests.support.s3_proxy import Asked, Refusal, Rule, S3Proxy, running_s3_proxy
 from tests.support.transfer_process import Ended, job, run_transfer, transfer_environ
@@ -38,23 +38,23 @@ TOO_SMALL = Refusal(status=400, code="EntityTooSmall", message="Your proposed up
 
 @pytest.fixture
 def proxy(store: ObjectStore) -> Iterator[S3Proxy]:
-    """What stands before the real server."""
+    """The proxy in front of the real server."""
     with running_s3_proxy(store) as running:
         yield running
 
 
 @pytest.fixture
 def there(proxy: S3Proxy, target: StoreLocation) -> StoreLocation:
-    """The target as it is reached through the proxy."""
+    """The target through the proxy."""
     return dataclasses.replace(target, endpoint=proxy.store.endpoint)
 
 
-Bring = Callable[..., Ended]
+RunTransfer = Callable[..., Ended]
 
 
 @pytest.fixture
-def bring(faults: FaultServer, proxy: S3Proxy, there: StoreLocation, sha256: str) -> Bring:
-    """Transfer the fault server's model to the store behind the proxy, or resume an upload."""
+def transfer(faults: FaultServer, proxy: S3Proxy, there: StoreLocation, sha256: str) -> RunTransfer:
+    """Transfers the fault server's model to the store behind the proxy, or resumes an upload."""
     environ = transfer_environ(proxy.store, allow=f"127.0.0.1:{faults.port}")
     wanted = job(UrlInput(url=faults.url), there, sha256)
 
@@ -65,17 +65,17 @@ def bring(faults: FaultServer, proxy: S3Proxy, there: StoreLocation, sha256: str
 
 
 def without_conditions(asked: Asked) -> Refusal | None:
-    """A store that does not know conditional completion."""
+    """A store without conditional completion."""
     return UNKNOWN_HEADER if asked.is_completion and "if-none-match" in asked.headers else None
 
 
 def with_object_lock(asked: Asked) -> Refusal | None:
-    """A bucket with Object Lock, at Amazon."""
+    """A bucket with Object Lock on Amazon S3."""
     return NO_CHECKSUM if asked.is_part and "content-md5" not in asked.headers else None
 
 
 def hiding(client: Minio, target: StoreLocation) -> Rule:
-    """Amazon, to keys without s3:ListBucket: what is not there is denied, and so is a list."""
+    """Amazon S3 for keys without s3:ListBucket: missing objects and lists are denied."""
 
     def rule(asked: Asked) -> Refusal | None:
         if asked.method not in ("GET", "HEAD") or "uploadId" in asked.query:
@@ -87,34 +87,34 @@ def hiding(client: Minio, target: StoreLocation) -> Rule:
     return rule
 
 
-def test_free_key_is_written_to_where_the_store_hides_what_is_not_there(
-    proxy: S3Proxy, there: StoreLocation, client: Minio, content: bytes, bring: Bring
+def test_free_key_is_written_if_the_store_hides_missing_objects(
+    proxy: S3Proxy, there: StoreLocation, client: Minio, content: bytes, transfer: RunTransfer
 ) -> None:
     proxy.rule = hiding(client, there)
-    ended = bring()
+    ended = transfer()
     assert isinstance(ended.last, Completed), ended.stderr
     assert read(client, there) == content
 
 
-async def test_hidden_object_is_not_taken_for_a_missing_one(
+async def test_hidden_object_is_not_treated_as_missing(
     proxy: S3Proxy, there: StoreLocation, client: Minio, access: StoreAccess
 ) -> None:
     proxy.rule = hiding(client, there)
     environ = transfer_environ(proxy.store, allow="")
     failure = failed(run_transfer(job(StoredInput(), there), environ), "StoreDenied")
     assert "s3:ListBucket" in failure.message
-    # A Model that was verified is not brought again for it.
+    # A verified Model is not transferred again because of it.
     store = MinioStore(dataclasses.replace(access, endpoint=proxy.store.endpoint))
     with pytest.raises(StoreError, match="s3:ListBucket"):
         await store.stat(there)
     await store.ensure_bucket(there.bucket)
 
 
-def test_store_without_conditional_completion_is_looked_at_before(
-    proxy: S3Proxy, there: StoreLocation, client: Minio, content: bytes, bring: Bring
+def test_target_is_checked_before_an_unconditional_completion(
+    proxy: S3Proxy, there: StoreLocation, client: Minio, content: bytes, transfer: RunTransfer
 ) -> None:
     proxy.rule = without_conditions
-    ended = bring()
+    ended = transfer()
     assert isinstance(ended.last, Completed), ended.stderr
     assert read(client, there) == content
     completions = [at for at, asked in enumerate(proxy.asked) if asked.is_completion]
@@ -122,25 +122,25 @@ def test_store_without_conditional_completion_is_looked_at_before(
     assert [asked.method for asked in between] == ["HEAD"]
 
 
-def test_object_that_came_meanwhile_is_not_written_over_without_conditions(
-    proxy: S3Proxy, there: StoreLocation, client: Minio, put: Put, bring: Bring
+def test_new_object_is_not_overwritten_without_conditional_writes(
+    proxy: S3Proxy, there: StoreLocation, client: Minio, put: Put, transfer: RunTransfer
 ) -> None:
     def rule(asked: Asked) -> Refusal | None:
         refusal = without_conditions(asked)
         if refusal is not None:
-            put(b"somebody else's")
+            put(b"another object")
         return refusal
 
     proxy.rule = rule
-    failed(bring(), "StoreObjectExists")
-    assert read(client, there) == b"somebody else's"
+    failed(transfer(), "StoreObjectExists")
+    assert read(client, there) == b"another object"
 
 
-def test_parts_are_sent_with_checksums_where_the_store_wants_them(
-    proxy: S3Proxy, there: StoreLocation, client: Minio, content: bytes, bring: Bring
+def test_parts_are_sent_with_checksums_if_the_store_requires_them(
+    proxy: S3Proxy, there: StoreLocation, client: Minio, content: bytes, transfer: RunTransfer
 ) -> None:
     proxy.rule = with_object_lock
-    ended = bring()
+    ended = transfer()
     assert isinstance(ended.last, Completed), ended.stderr
     assert read(client, there) == content
 
@@ -154,50 +154,54 @@ def test_resumed_parts_are_sent_with_checksums_too(
     client: Minio,
     content: bytes,
     sha256: str,
-    bring: Bring,
+    transfer: RunTransfer,
 ) -> None:
-    resume = killed_on_the_way(faults, store, target, sha256)
+    resume = kill_midway(faults, store, target, sha256)
     proxy.rule = with_object_lock
-    ended = bring(resume)
+    ended = transfer(resume)
     assert isinstance(ended.last, Completed), ended.stderr
     assert read(client, there) == content
 
 
-def test_parts_are_sent_as_they_come_where_no_checksum_is_wanted(
-    proxy: S3Proxy, bring: Bring
+def test_parts_are_streamed_if_no_checksum_is_required(
+    proxy: S3Proxy, transfer: RunTransfer
 ) -> None:
-    assert isinstance(bring().last, Completed)
+    assert isinstance(transfer().last, Completed)
     assert not any("content-md5" in asked.headers for asked in proxy.asked if asked.is_part)
 
 
-def test_what_the_store_says_is_told(proxy: S3Proxy, bring: Bring) -> None:
+def test_message_of_the_store_is_quoted(proxy: S3Proxy, transfer: RunTransfer) -> None:
     proxy.rule = lambda asked: (
         Refusal(status=403, code="AccessDenied", message="The bucket is frozen. " * 100)
         if asked.is_part
         else None
     )
-    message = failed(bring(), "StoreDenied").message
-    assert "(the store says: The bucket is frozen." in message
+    message = failed(transfer(), "StoreDenied").message
+    assert "(message of the store: The bucket is frozen." in message
     assert len(message) < 600
 
 
 @pytest.mark.parametrize("answer", [BAD_PART, BROKEN], ids=lambda answer: answer.code)
-def test_kept_upload_that_cannot_be_completed_is_aborted_and_begun_anew(
-    access: StoreAccess, proxy: S3Proxy, target: StoreLocation, answer: Refusal, bring: Bring
+def test_resumed_upload_that_cannot_be_completed_is_aborted_and_restarted(
+    access: StoreAccess,
+    proxy: S3Proxy,
+    target: StoreLocation,
+    answer: Refusal,
+    transfer: RunTransfer,
 ) -> None:
-    resume = sent_whole(proxy, bring)
+    resume = upload_all_parts(proxy, transfer)
     proxy.rule = lambda asked: (
         answer if asked.is_completion and asked.query["uploadId"] == [resume.upload_id] else None
     )
-    ended = bring(resume)
+    ended = transfer(resume)
     assert isinstance(ended.last, Completed), ended.stderr
-    assert resume.upload_id not in Multipart(access).unfinished(target)
+    assert resume.upload_id not in Multipart(access).list_unfinished(target)
 
 
-def sent_whole(proxy: S3Proxy, bring: Bring) -> Resume:
-    """All parts of an upload whose completion never worked; what the next run is given."""
+def upload_all_parts(proxy: S3Proxy, transfer: RunTransfer) -> Resume:
+    """Upload all parts, with failing completion; returns what the next run resumes."""
     proxy.rule = lambda asked: Refusal(status=503, code="SlowDown") if asked.is_completion else None
-    ended = bring()
+    ended = transfer()
     failed(ended, "StoreBusy")
     first = ended.events[0]
     assert isinstance(first, Started)
@@ -205,22 +209,26 @@ def sent_whole(proxy: S3Proxy, bring: Bring) -> Resume:
 
 
 @pytest.mark.parametrize("answer", [BAD_PART, TOO_SMALL], ids=lambda answer: answer.code)
-def test_upload_that_is_never_taken_is_aborted_and_not_repeated(
-    access: StoreAccess, proxy: S3Proxy, target: StoreLocation, answer: Refusal, bring: Bring
+def test_upload_that_is_refused_again_is_aborted_and_not_retried(
+    access: StoreAccess,
+    proxy: S3Proxy,
+    target: StoreLocation,
+    answer: Refusal,
+    transfer: RunTransfer,
 ) -> None:
     proxy.rule = lambda asked: answer if asked.is_completion else None
-    failure = failed(bring(), "StoreUploadRefused")
+    failure = failed(transfer(), "StoreUploadRefused")
     assert failure.retry is Retry.ON_CHANGE
     assert answer.message in failure.message
-    assert Multipart(access).unfinished(target) == ()
+    assert Multipart(access).list_unfinished(target) == ()
 
 
 def test_upload_that_is_denied_completion_is_kept(
-    access: StoreAccess, proxy: S3Proxy, target: StoreLocation, bring: Bring
+    access: StoreAccess, proxy: S3Proxy, target: StoreLocation, transfer: RunTransfer
 ) -> None:
     proxy.rule = lambda asked: (
         Refusal(status=403, code="AccessDenied") if asked.is_completion else None
     )
-    failure = failed(bring(), "StoreDenied")
+    failure = failed(transfer(), "StoreDenied")
     assert failure.retry is Retry.BACKOFF
-    assert len(Multipart(access).unfinished(target)) == 1
+    assert len(Multipart(access).list_unfinished(target)) == 1

@@ -38,7 +38,7 @@ def _program(
 
 
 @pytest.mark.parametrize("role", ROLES)
-async def test_each_dsn_opens_the_database_as_its_role(server: Postgres, role: Role) -> None:
+async def test_each_dsn_connects_as_its_role(server: Postgres, role: Role) -> None:
     who = await _run(server.dsn(role), "SELECT current_user || '@' || current_database()")
     assert who == f"roadstead_{role}@roadstead"
 
@@ -50,13 +50,13 @@ async def test_only_the_owner_creates_tables(server: Postgres, role: Role, table
         await _run(server.dsn(role), f"CREATE {table} stray (x int)")
 
 
-async def test_wrong_password_opens_nothing(server: Postgres) -> None:
+async def test_wrong_password_is_refused(server: Postgres) -> None:
     dsn = server.dsn("reader").replace(server.passwords["reader"], "guessed")
     with pytest.raises(asyncpg.InvalidPasswordError):
         await _run(dsn, "SELECT 1")
 
 
-async def test_what_was_committed_outlives_a_kill(server: Postgres) -> None:
+async def test_committed_data_survives_a_kill(server: Postgres) -> None:
     await _run(server.dsn("owner"), "CREATE TABLE kept AS SELECT 7 AS x")
     server.kill()
     server.start()
@@ -73,8 +73,8 @@ async def test_same_folder_has_the_same_data_and_passwords() -> None:
             assert await _run(dsn, "SELECT x FROM kept") == 7
 
 
-async def test_roles_are_made_by_one_who_is_no_superuser() -> None:
-    """As on a Postgres that a provider runs; the second time there is nothing to make."""
+async def test_roles_are_created_without_a_superuser() -> None:
+    """Like a managed Postgres; the second time, all roles exist."""
     with postgres.running() as server:
         for statement in (
             "DROP DATABASE roadstead",
@@ -91,8 +91,8 @@ async def test_roles_are_made_by_one_who_is_no_superuser() -> None:
         await _run(made, "CREATE TABLE ours (x int)")
 
 
-async def test_dump_is_restored_over_what_is_there(server: Postgres) -> None:
-    """By the commands of docs/operations/ledger.md."""
+async def test_dump_is_restored_over_existing_data(server: Postgres) -> None:
+    """With the commands of docs/operations/ledger.md."""
     owner, all_rights = server.dsn("owner"), server.superuser_dsn
     await _run(owner, "CREATE TABLE days (at date) PARTITION BY RANGE (at)")
     await _run(owner, "CREATE TABLE early PARTITION OF days FOR VALUES FROM (MINVALUE) TO (now())")

@@ -17,13 +17,13 @@ from tests.support.quant_process import QuantProcess
 
 
 @pytest.fixture
-def asker(quant: QuantProcess) -> QuantClient:
+def quant_client(quant: QuantProcess) -> QuantClient:
     """The operator's client."""
     return QuantClient(quant.endpoint, quant.key_file, Anywhere())
 
 
 def status(quant: QuantProcess, path: str, token: str | None) -> tuple[int, str]:
-    """The status of an answer and its challenge."""
+    """Return the status of a response and its challenge."""
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     request = urllib.request.Request(quant.endpoint + path, headers=headers)
     try:
@@ -35,7 +35,7 @@ def status(quant: QuantProcess, path: str, token: str | None) -> tuple[int, str]
 
 
 def token(quant: QuantProcess, *, audience: str = AUDIENCE, age: int = 0) -> str:
-    """A token that was issued `age` seconds ago for a minute."""
+    """Return a token that was issued `age` seconds ago and is valid for a minute."""
     return tokens.issue(
         quant.key_file.read_bytes(),
         subject="test",
@@ -47,10 +47,10 @@ def token(quant: QuantProcess, *, audience: str = AUDIENCE, age: int = 0) -> str
 
 
 async def test_model_is_described(
-    asker: QuantClient, source_client: Minio, content: bytes, sha256: str
+    quant_client: QuantClient, source_client: Minio, content: bytes, sha256: str
 ) -> None:
     source_client.put_object("quantised", "described.gguf", io.BytesIO(content), len(content))
-    answer = await asker.download_url("described")
+    answer = await quant_client.download_url("described")
     assert (answer.size_bytes, answer.sha256, answer.quantization) == (len(content), sha256, "Q8_0")
     assert answer.expires_at is not None
     assert answer.expires_at > datetime.datetime.now(datetime.UTC)
@@ -58,50 +58,54 @@ async def test_model_is_described(
 
 @pytest.mark.parametrize("model_id", ["Org/Model-GGUF:Q4_K_M", "hf.co/_o/M@refs/pr/1", "a+b..c"])
 def test_model_is_known_by_the_name_it_has_at_hugging_face(
-    asker: QuantClient, source_client: Minio, quant: QuantProcess, content: bytes, model_id: str
+    quant_client: QuantClient,
+    source_client: Minio,
+    quant: QuantProcess,
+    content: bytes,
+    model_id: str,
 ) -> None:
     source_client.put_object("quantised", f"{model_id}.gguf", io.BytesIO(content), len(content))
-    answer = asker.ask(model_id)
+    answer = quant_client.get_download_url(model_id)
     with urllib.request.urlopen(answer.url, timeout=60) as response:
         assert response.read() == content
     assert model_id in listed(quant)
     assert status(quant, f"/download-url/{model_id}", token(quant)) == (200, "")
 
 
-async def test_digest_follows_the_object(asker: QuantClient, source_client: Minio) -> None:
+async def test_digest_follows_the_object(quant_client: QuantClient, source_client: Minio) -> None:
     source_client.put_object("quantised", "changing.gguf", io.BytesIO(b"one"), 3)
-    before = await asker.download_url("changing")
+    before = await quant_client.download_url("changing")
     source_client.put_object("quantised", "changing.gguf", io.BytesIO(b"two"), 3)
-    assert (await asker.download_url("changing")).sha256 != before.sha256
+    assert (await quant_client.download_url("changing")).sha256 != before.sha256
 
 
-async def test_unknown_model_is_said(asker: QuantClient) -> None:
+async def test_unknown_model_is_named(quant_client: QuantClient) -> None:
     with pytest.raises(ModelUnknown, match="no-such-model"):
-        await asker.download_url("no-such-model")
+        await quant_client.download_url("no-such-model")
 
 
 @pytest.mark.parametrize(
     "model_id",
     ["../other/model", "a/../../other/model", "/a", "a//b", "a/", "a?b", "a\nb", "a" * 254],
 )
-async def test_model_id_that_leaves_the_bucket_is_unknown(
-    asker: QuantClient, model_id: str
+async def test_model_id_outside_the_bucket_is_unknown(
+    quant_client: QuantClient, model_id: str
 ) -> None:
     with pytest.raises(ModelUnknown):
-        await asker.download_url(model_id)
+        await quant_client.download_url(model_id)
 
 
-async def test_model_that_was_removed_is_gone(asker: QuantClient, source_client: Minio) -> None:
+async def test_removed_model_is_gone(quant_client: QuantClient, source_client: Minio) -> None:
     source_client.put_object("quantised", "removed.gguf", io.BytesIO(b"gguf"), 4)
-    await asker.download_url("removed")
+    await quant_client.download_url("removed")
     source_client.remove_object("quantised", "removed.gguf")
     with pytest.raises(SourceError) as caught:
-        await asker.download_url("removed")
+        await quant_client.download_url("removed")
     assert caught.value.reason == "SourceGone"
 
 
 def listed(quant: QuantProcess) -> list[str]:
-    """What `GET /models` answers."""
+    """Return the response of `GET /models`."""
     headers = {"Authorization": f"Bearer {token(quant)}"}
     request = urllib.request.Request(f"{quant.endpoint}/models", headers=headers)
     with urllib.request.urlopen(request, timeout=60) as response:

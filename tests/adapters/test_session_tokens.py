@@ -1,4 +1,4 @@
-"""Temporary keys in the store and at the source: of MinIO's own STS, and replaced while in use."""
+"""Temporary keys of the store and the source: from MinIO's STS, and replaced while in use."""
 
 import dataclasses
 import datetime
@@ -38,25 +38,25 @@ from tests.support.transfer_process import (
 BUCKET = "sessions"
 HOUR = datetime.timedelta(hours=1)
 EXPIRED = Refusal(status=400, code="ExpiredToken", message="The provided token has expired.")
-"""As Amazon S3 answers; HEAD has the status alone."""
+"""The response of Amazon S3; for HEAD only the status."""
 NewSession = Callable[[], S3Credentials]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Session:
-    """A store whose keys are in files, as a mounted Secret has them."""
+    """A store whose keys are in files, like those of a mounted Secret."""
 
     store: ObjectStore
     token_file: Path
 
     def write(self, keys: S3Credentials) -> None:
-        """Replace all three."""
+        """Replace all three keys."""
         self.store.access_key_file.write_text(keys.access_key)
         self.store.secret_key_file.write_text(keys.secret_key)
         self.token_file.write_text(keys.session_token)
 
     def access(self) -> StoreAccess:
-        """How Roadstead reaches it."""
+        """Return Roadstead's access to it."""
         return StoreAccess(
             endpoint=self.store.endpoint,
             bucket=BUCKET,
@@ -66,7 +66,7 @@ class Session:
             session_token_file=self.token_file,
         )
 
-    def bring(self, source: FaultServer, target: StoreLocation) -> Ended:
+    def transfer(self, source: FaultServer, target: StoreLocation) -> Ended:
         """Transfer the source's model."""
         environ = transfer_environ(
             self.store,
@@ -78,7 +78,7 @@ class Session:
 
 @pytest.fixture(scope="module")
 def new_session(source_store: ObjectStore, source_client: Minio) -> NewSession:
-    """Makes temporary keys that may do everything in the bucket of these tests."""
+    """Creates temporary keys with all rights in the bucket of these tests."""
     if not source_client.bucket_exists(BUCKET):
         source_client.make_bucket(BUCKET)
     netloc = urlsplit(source_store.endpoint).netloc
@@ -106,14 +106,14 @@ def new_session(source_store: ObjectStore, source_client: Minio) -> NewSession:
 
 @pytest.fixture
 def proxy(source_store: ObjectStore) -> Iterator[S3Proxy]:
-    """What stands before the real server."""
+    """The proxy in front of the real server."""
     with running_s3_proxy(source_store) as running:
         yield running
 
 
 @pytest.fixture
 def session(proxy: S3Proxy, new_session: NewSession, tmp_path: Path) -> Session:
-    """The store by temporary keys."""
+    """The store with temporary keys."""
     files = tmp_path / "access-key", tmp_path / "secret-key"
     store = dataclasses.replace(proxy.store, access_key_file=files[0], secret_key_file=files[1])
     made = Session(store=store, token_file=tmp_path / "session-token")
@@ -123,31 +123,31 @@ def session(proxy: S3Proxy, new_session: NewSession, tmp_path: Path) -> Session:
 
 @pytest.fixture
 def target(session: Session) -> StoreLocation:
-    """Where a model goes."""
+    """The target of a model."""
     path = f"{secrets.token_hex(4)}/a model.gguf"
     return StoreLocation(endpoint=session.store.endpoint, bucket=BUCKET, path=path)
 
 
-async def test_temporary_keys_bring_replace_and_remove_a_model(
+async def test_temporary_keys_store_replace_and_remove_a_model(
     session: Session, small: FaultServer, source_client: Minio, target: StoreLocation
 ) -> None:
     store = MinioStore(session.access())
     await store.ensure_bucket(BUCKET)
     source_client.put_object(BUCKET, target.path, io.BytesIO(b"the older one"), 13)
-    ended = session.bring(small, target)
+    ended = session.transfer(small, target)
     assert isinstance(ended.last, Completed), ended.stderr
     assert read(source_client, target) == small.content
     assert await store.remove(target, ended.last.etag)
 
 
-async def test_pod_fetches_by_a_url_that_temporary_keys_signed(
+async def test_pod_fetches_with_a_url_signed_with_temporary_keys(
     session: Session,
     small: FaultServer,
     source_client: Minio,
     target: StoreLocation,
     tmp_path: Path,
 ) -> None:
-    ended = session.bring(small, target)
+    ended = session.transfer(small, target)
     assert isinstance(ended.last, Completed), ended.stderr
     store = MinioStore(session.access())
     url_file, model = tmp_path / "url", tmp_path / "model.gguf"
@@ -159,7 +159,7 @@ async def test_pod_fetches_by_a_url_that_temporary_keys_signed(
     assert model.read_bytes() == small.content
 
 
-async def test_url_of_an_earlier_session_is_signed_anew(
+async def test_url_of_an_earlier_session_is_signed_again(
     session: Session, new_session: NewSession, target: StoreLocation
 ) -> None:
     store = MinioStore(session.access())
@@ -170,7 +170,7 @@ async def test_url_of_an_earlier_session_is_signed_anew(
     assert store.signed(await store.presigned_get(target, HOUR), target)
 
 
-def test_transfer_goes_on_with_the_keys_of_the_next_session(
+def test_transfer_continues_with_the_keys_of_the_next_session(
     session: Session,
     new_session: NewSession,
     proxy: S3Proxy,
@@ -191,18 +191,18 @@ def test_transfer_goes_on_with_the_keys_of_the_next_session(
     ended: list[bool] = []
     source_client.put_object(BUCKET, target.path, io.BytesIO(b"the older one"), 13)
     proxy.rule = rule
-    brought = session.bring(small, target)
-    assert isinstance(brought.last, Completed), brought.stderr
+    finished = session.transfer(small, target)
+    assert isinstance(finished.last, Completed), finished.stderr
     assert ended == [True]
     assert read(source_client, target) == small.content
 
 
 @pytest.mark.parametrize("token", ["", "no.such.token"], ids=["none", "wrong"])
-async def test_token_that_does_not_hold_is_told(
+async def test_invalid_session_token_is_reported(
     session: Session, small: FaultServer, target: StoreLocation, token: str
 ) -> None:
     session.token_file.write_text(token)
-    failure = failed(session.bring(small, target), "StoreDenied")
+    failure = failed(session.transfer(small, target), "StoreDenied")
     assert "sessionToken" in failure.message
     with pytest.raises(StoreError, match="sessionToken"):
         await MinioStore(session.access()).stat(target)
@@ -210,11 +210,11 @@ async def test_token_that_does_not_hold_is_told(
         await MinioStore(session.access()).ensure_bucket(BUCKET)
 
 
-async def test_session_that_has_expired_is_told(
+async def test_expired_session_is_reported(
     session: Session, proxy: S3Proxy, small: FaultServer, target: StoreLocation
 ) -> None:
     proxy.rule = lambda asked: EXPIRED
-    failure = failed(session.bring(small, target), "StoreDenied")
+    failure = failed(session.transfer(small, target), "StoreDenied")
     assert "ExpiredToken" in failure.message
     store = MinioStore(session.access())
     with pytest.raises(StoreError, match=r"ExpiredToken.*sessionToken"):
@@ -223,7 +223,7 @@ async def test_session_that_has_expired_is_told(
         await store.ensure_bucket(BUCKET)
 
 
-def test_fetch_says_that_the_session_of_its_url_has_expired(
+def test_fetch_reports_that_the_session_of_its_url_has_expired(
     proxy: S3Proxy, target: StoreLocation, tmp_path: Path
 ) -> None:
     proxy.rule = lambda asked: EXPIRED
@@ -235,15 +235,15 @@ def test_fetch_says_that_the_session_of_its_url_has_expired(
     assert "FetchURLExpired" in (tmp_path / "termination-log").read_text()
 
 
-async def test_quant_service_signs_by_the_session_as_it_is(
+async def test_quant_service_signs_with_the_current_session(
     session: Session, new_session: NewSession, source_client: Minio, tmp_path: Path
 ) -> None:
     content = samplegguf.sample(2**21)
     source_client.put_object(BUCKET, "session.gguf", io.BytesIO(content), len(content))
     extra = {"ROADSTEAD_QUANT_SOURCE_SESSION_TOKEN_FILE": str(session.token_file)}
     with running_quant(session.store, BUCKET, tmp_path, **extra) as quant:
-        asker = QuantClient(quant.endpoint, quant.key_file, Anywhere())
+        client = QuantClient(quant.endpoint, quant.key_file, Anywhere())
         for keys in (session.access().credentials(), new_session()):
             session.write(keys)
-            query = parse_qs(urlsplit((await asker.download_url("session")).url).query)
+            query = parse_qs(urlsplit((await client.download_url("session")).url).query)
             assert query["X-Amz-Security-Token"] == [keys.session_token]

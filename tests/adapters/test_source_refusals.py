@@ -1,4 +1,4 @@
-"""A source that refuses, as real servers do it and as those do that can't be had here."""
+"""Error responses of sources: of real servers, and simulated ones of other services."""
 
 import datetime
 import io
@@ -26,20 +26,20 @@ time and the current time is too large.</Message></Error>"""
 
 @pytest.fixture
 def signed_here(client: Minio, target: StoreLocation, content: bytes) -> StoreLocation:
-    """The model in the store of the test's kind, which serves as source."""
+    """The model in a store of the test's kind, which serves as source."""
     client.put_object(target.bucket, target.path, io.BytesIO(content), len(content))
     return target
 
 
 def from_url(url: str, store: ObjectStore, where: StoreLocation) -> Failed:
-    """The failure of a transfer from this URL of the store, to a key beside."""
+    """Return the failure of a transfer from this URL of the store to a key beside it."""
     ended = ended_from_url(url, store, where)
     assert isinstance(ended.last, Failed), ended.stderr
     return ended.last
 
 
 def ended_from_url(url: str, store: ObjectStore, where: StoreLocation) -> Ended:
-    """Such a transfer, however it ended."""
+    """Run such a transfer."""
     to = StoreLocation(endpoint=where.endpoint, bucket=where.bucket, path=f"{where.path}.copy")
     ended = run_transfer(job(UrlInput(url=url), to), transfer_environ(store, allow=store.endpoint))
     assert "X-Amz-Signature" not in ended.stdout + ended.stderr
@@ -47,14 +47,14 @@ def ended_from_url(url: str, store: ObjectStore, where: StoreLocation) -> Ended:
 
 
 def presigned(client: Minio, where: StoreLocation, at: datetime.timedelta) -> str:
-    """A URL that is good for an hour from then."""
+    """Return a URL that is valid for an hour from then."""
     begins = datetime.datetime.now(datetime.UTC) + at
     return client.get_presigned_url(
         "GET", where.bucket, where.path, expires=HOUR, request_date=begins
     )
 
 
-def test_expired_url_is_told_with_its_end(
+def test_expired_url_is_reported_with_its_expiry(
     store: ObjectStore, client: Minio, signed_here: StoreLocation
 ) -> None:
     failure = from_url(presigned(client, signed_here, -2 * HOUR), store, signed_here)
@@ -63,18 +63,18 @@ def test_expired_url_is_told_with_its_end(
     assert "put a new URL into the Secret" in failure.message
 
 
-def test_url_from_the_future_is_a_matter_of_clocks(
+def test_url_from_the_future_is_reported_as_clock_skew(
     server: Server, store: ObjectStore, client: Minio, signed_here: StoreLocation
 ) -> None:
     url = presigned(client, signed_here, 2 * HOUR)
-    if server is VERSITYGW:  # It takes a URL before its time.
+    if server is VERSITYGW:  # It accepts a URL before its validity starts.
         assert isinstance(ended_from_url(url, store, signed_here).last, Completed)
         return
     failure = from_url(url, store, signed_here)
     assert (failure.reason, failure.retry) == ("SourceClockSkewed", Retry.BACKOFF)
 
 
-def test_wrong_signature_is_told(
+def test_wrong_signature_is_reported(
     store: ObjectStore, client: Minio, signed_here: StoreLocation
 ) -> None:
     url = presigned(client, signed_here, -HOUR / 2)
@@ -83,7 +83,7 @@ def test_wrong_signature_is_told(
     assert "SignatureDoesNotMatch" in failure.message
 
 
-def test_bucket_in_another_region_is_told(
+def test_bucket_in_another_region_is_reported(
     faults: FaultServer, store: ObjectStore, target: StoreLocation
 ) -> None:
     faults.answer_status, faults.answer_body = 301, MOVED
@@ -92,7 +92,7 @@ def test_bucket_in_another_region_is_told(
     assert "eu-west-1" in failure.message
 
 
-def test_archived_object_is_told(
+def test_archived_object_is_reported(
     faults: FaultServer, store: ObjectStore, target: StoreLocation
 ) -> None:
     faults.answer_status, faults.answer_body = 403, ARCHIVED
@@ -100,7 +100,7 @@ def test_archived_object_is_told(
 
 
 @pytest.mark.parametrize("status", [400, 407])
-def test_what_the_source_says_is_told(
+def test_message_of_the_source_is_quoted(
     faults: FaultServer, store: ObjectStore, target: StoreLocation, status: int
 ) -> None:
     faults.answer_status = status
@@ -112,7 +112,7 @@ def test_what_the_source_says_is_told(
 
 
 @pytest.mark.fault("R11", heals="a source whose clock was wrong is read once it is correct")
-def test_clock_that_is_corrected_meanwhile_costs_a_retry(
+def test_corrected_clock_costs_a_retry(
     faults: FaultServer, store: ObjectStore, target: StoreLocation, sha256: str
 ) -> None:
     faults.answer_status, faults.answer_body, faults.answers_left = 403, SKEWED, 2
@@ -120,7 +120,7 @@ def test_clock_that_is_corrected_meanwhile_costs_a_retry(
     assert isinstance(ended.last, Completed), ended.stderr
 
 
-def test_quant_is_asked_for_another_url_and_the_refusal_is_kept(
+def test_another_url_is_requested_and_the_refusal_is_reported(
     faults: FaultServer, store: ObjectStore, target: StoreLocation, tmp_path: Path
 ) -> None:
     key_file = tmp_path / "key"

@@ -1,4 +1,4 @@
-"""What a kill leaves beside the target: of use to the next run, and never there for ever."""
+"""Objects that a kill leaves at the staging key: the next run uses or removes them."""
 
 import dataclasses
 import io
@@ -24,7 +24,7 @@ from roadstead.transfer.messages import (
     UrlInput,
     parse_event,
 )
-from roadstead.transfer.placement import staging
+from roadstead.transfer.placement import staging_location
 from tests.adapters.test_transfer import Put, failed, from_faults, keys, read
 from tests.support.fault_server import FaultServer
 from tests.support.transfer_process import (
@@ -41,10 +41,10 @@ Stage = Callable[..., None]
 
 @pytest.fixture
 def stage(client: Minio, target: StoreLocation) -> Stage:
-    """Puts an object where a replacement is built."""
+    """Puts an object at the staging key."""
 
     def stage(data: bytes, **metadata: str) -> None:
-        where = staging(target, UID)
+        where = staging_location(target, UID)
         named = {name.replace("_", "-"): value for name, value in metadata.items()}
         client.put_object(
             where.bucket, where.path, io.BytesIO(data), len(data), metadata=dict(named)
@@ -54,7 +54,7 @@ def stage(client: Minio, target: StoreLocation) -> Stage:
 
 
 def model(**transfer: object) -> Model:
-    """A Model whose transfer did not come to its end."""
+    """Return a Model with an unfinished transfer."""
     return Model.parse(
         {
             "metadata": {"name": "sample", "uid": UID, "generation": 1},
@@ -64,7 +64,7 @@ def model(**transfer: object) -> Model:
     )
 
 
-def test_replacement_that_was_brought_by_a_killed_run_is_only_put_in_its_place(
+def test_staged_replacement_of_a_killed_run_is_copied_to_its_target(
     faults: FaultServer,
     store: ObjectStore,
     client: Minio,
@@ -83,7 +83,7 @@ def test_replacement_that_was_brought_by_a_killed_run_is_only_put_in_its_place(
     assert keys(client, target) == [target.path]
 
 
-def test_replacement_without_a_promised_digest_is_known_by_its_source(
+def test_staged_replacement_without_a_digest_is_matched_by_its_source(
     faults: FaultServer,
     store: ObjectStore,
     client: Minio,
@@ -100,7 +100,7 @@ def test_replacement_without_a_promised_digest_is_known_by_its_source(
     assert keys(client, target) == [target.path]
 
 
-def test_replacement_that_is_not_the_model_is_removed(
+def test_staged_object_that_is_not_the_model_is_removed(
     faults: FaultServer,
     store: ObjectStore,
     client: Minio,
@@ -116,7 +116,7 @@ def test_replacement_that_is_not_the_model_is_removed(
     assert keys(client, target) == [target.path]
 
 
-def test_replacement_that_was_copied_already_is_removed(
+def test_staged_replacement_that_was_copied_is_removed(
     faults: FaultServer,
     store: ObjectStore,
     client: Minio,
@@ -133,7 +133,7 @@ def test_replacement_that_was_copied_already_is_removed(
     assert keys(client, target) == [target.path]
 
 
-def test_transfer_that_is_killed_at_its_end_leaves_one_object_in_the_end(
+def test_transfer_killed_before_completion_leaves_one_object_after_the_next_run(
     faults: FaultServer,
     store: ObjectStore,
     client: Minio,
@@ -167,32 +167,32 @@ def test_transfer_that_is_killed_at_its_end_leaves_one_object_in_the_end(
     assert faults.bytes_sent == len(content) + 1
 
 
-async def test_model_that_goes_takes_its_unfinished_replacement_with_it(
+async def test_unfinished_replacement_is_removed_with_its_model(
     client: Minio, access: StoreAccess, target: StoreLocation, put: Put, stage: Stage
 ) -> None:
     put(b"the older one")
     stage(b"a replacement")
-    where = staging(target, UID)
+    where = staging_location(target, UID)
     upload_id = Multipart(access).create(where, {})
     unfinished = model(uploadId=upload_id, key=where.path, partSizeBytes=2**24, bytesTotal=13)
     await clear_store(MinioStore(access), unfinished, target, deleting_for=0, shared=False)
     assert keys(client, target) == [target.path]
-    assert Multipart(access).unfinished(where) == ()
+    assert Multipart(access).list_unfinished(where) == ()
 
 
-async def test_model_that_goes_takes_an_upload_with_it_that_nobody_had_heard_of(
+async def test_unknown_upload_is_aborted_with_its_model(
     access: StoreAccess, target: StoreLocation
 ) -> None:
     Multipart(access).create(target, {})
     await clear_store(MinioStore(access), model(attempt=1), target, deleting_for=0, shared=False)
-    assert Multipart(access).unfinished(target) == ()
+    assert Multipart(access).list_unfinished(target) == ()
 
 
 @pytest.fixture
 def replacing(
     faults: FaultServer, store: ObjectStore, target: StoreLocation, put: Put, sha256: str
 ) -> subprocess.Popen[bytes]:
-    """A transfer on its way, to where an older object stands; its source holds it up."""
+    """A running transfer to a target with an older object; its source is paused."""
     put(b"the older one")
     faults.pause_after = 1
     task = job(UrlInput(url=faults.url), target, sha256)
@@ -202,20 +202,20 @@ def replacing(
     return process
 
 
-def test_what_came_to_stand_at_the_target_meanwhile_is_not_replaced(
+def test_object_created_during_the_transfer_is_not_replaced(
     replacing: subprocess.Popen[bytes],
     faults: FaultServer,
     client: Minio,
     target: StoreLocation,
     put: Put,
 ) -> None:
-    put(b"what another runner brought")
+    put(b"another runner's object")
     faults.pause_after = None
     failed(wait_for_exit(replacing), "StoreObjectExists")
-    assert read(client, target) == b"what another runner brought"
+    assert read(client, target) == b"another runner's object"
 
 
-def test_model_takes_the_place_of_what_was_removed_meanwhile(
+def test_model_is_stored_if_the_old_object_was_removed_during_the_transfer(
     replacing: subprocess.Popen[bytes],
     faults: FaultServer,
     client: Minio,

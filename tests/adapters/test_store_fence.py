@@ -1,4 +1,4 @@
-"""The fence before the store: what changes something does not leave, with either client."""
+"""The write fence of the store: writes are not sent, with either client."""
 
 import dataclasses
 from collections.abc import Callable
@@ -18,8 +18,8 @@ Change = Callable[[StoreAccess, StoreLocation], object]
 
 
 @pytest.fixture
-def behind(access: StoreAccess) -> StoreAccess:
-    """The way to the store of one that may write no more."""
+def fenced(access: StoreAccess) -> StoreAccess:
+    """Access to the store of an operator that may no longer write."""
     return dataclasses.replace(access, fence=Fence.shared())
 
 
@@ -36,25 +36,29 @@ def behind(access: StoreAccess) -> StoreAccess:
             lambda way, at: Multipart(way).complete(at, "some", [], if_absent=False), id="complete"
         ),
         pytest.param(lambda way, at: Multipart(way).abort(at, "some"), id="abort"),
-        pytest.param(lambda way, at: Multipart(way).channel(at, "some").begin(1, 1), id="part"),
+        pytest.param(
+            lambda way, at: Multipart(way).open_channel(at, "some").begin(1, 1), id="part"
+        ),
     ],
 )
-def test_what_changes_something_is_held_back(
-    behind: StoreAccess, client: Minio, target: StoreLocation, put: Put, change: Change
+def test_writes_are_refused_after_the_lease(
+    fenced: StoreAccess, client: Minio, target: StoreLocation, put: Put, change: Change
 ) -> None:
     put(b"an object")
     with pytest.raises(LeaseLost):
-        change(behind, target)
+        change(fenced, target)
     assert keys(client, target) == [target.path]
 
 
-def test_what_only_looks_is_not(behind: StoreAccess, target: StoreLocation, put: Put) -> None:
+def test_reads_are_allowed_after_the_lease(
+    fenced: StoreAccess, target: StoreLocation, put: Put
+) -> None:
     put(b"an object")
-    assert stat(minio_client(behind), target) is not None
-    assert Multipart(behind).unfinished(target) == ()
+    assert stat(minio_client(fenced), target) is not None
+    assert Multipart(fenced).list_unfinished(target) == ()
 
 
-def test_a_connection_that_is_open_already_is_held_back_too(
+def test_writes_on_an_open_connection_are_refused_after_the_lease(
     access: StoreAccess, target: StoreLocation, put: Put
 ) -> None:
     put(b"an object")

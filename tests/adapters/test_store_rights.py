@@ -1,4 +1,4 @@
-"""The least rights in the store, held against MinIO's own policy engine: each is needed."""
+"""The least rights in the store, tested with MinIO's policy engine: each is needed."""
 
 import dataclasses
 import datetime
@@ -19,7 +19,7 @@ from roadstead.store.store_access import StoreAccess
 from roadstead.store.store_client import MinioStore
 from roadstead.transfer.messages import Completed, Resume, Started, UrlInput
 from tests.adapters.test_transfer import failed, read
-from tests.adapters.test_transfer_faults import killed_on_the_way
+from tests.adapters.test_transfer_faults import kill_midway
 from tests.support.fault_server import FaultServer
 from tests.support.transfer_process import Ended, job, run_transfer, transfer_environ
 
@@ -31,7 +31,7 @@ Granted = Callable[[Sequence[str]], ObjectStore]
 
 @pytest.fixture(scope="module")
 def root(source_store: ObjectStore, source_client: Minio) -> ObjectStore:
-    """MinIO by its root user, with the bucket of these tests."""
+    """MinIO with its root user and the bucket of these tests."""
     if not source_client.bucket_exists(BUCKET):
         source_client.make_bucket(BUCKET)
     return source_store
@@ -39,7 +39,7 @@ def root(source_store: ObjectStore, source_client: Minio) -> ObjectStore:
 
 @pytest.fixture
 def granted(root: ObjectStore, tmp_path: Path) -> Granted:
-    """MinIO by keys that have some rights alone."""
+    """MinIO with keys that have only some rights."""
     provider = StaticProvider(root.access_key, root.secret_key)
     netloc = root.endpoint.removeprefix("http://")
     admin = MinioAdmin(endpoint=netloc, credentials=provider, region="us-east-1", secure=False)
@@ -62,19 +62,19 @@ def granted(root: ObjectStore, tmp_path: Path) -> Granted:
 
 @pytest.fixture
 def target(root: ObjectStore) -> StoreLocation:
-    """Where a model goes."""
+    """The target of a model."""
     path = f"{secrets.token_hex(4)}/model.gguf"
     return StoreLocation(endpoint=root.endpoint, bucket=BUCKET, path=path)
 
 
 def without(right: str, rights: Sequence[str] = LEAST) -> list[str]:
-    """All of them but one."""
+    """Return all rights but one."""
     assert right in rights
     return [each for each in rights if each != right]
 
 
 def access(store: ObjectStore) -> StoreAccess:
-    """How Roadstead reaches it."""
+    """Return Roadstead's access to it."""
     return StoreAccess(
         endpoint=store.endpoint,
         bucket=BUCKET,
@@ -84,7 +84,7 @@ def access(store: ObjectStore) -> StoreAccess:
     )
 
 
-def brought(
+def transfer(
     faults: FaultServer,
     store: ObjectStore,
     target: StoreLocation,
@@ -101,37 +101,37 @@ def put(client: Minio, target: StoreLocation, data: bytes = b"the older one") ->
     client.put_object(target.bucket, target.path, io.BytesIO(data), len(data))
 
 
-async def test_the_least_rights_bring_replace_and_remove_a_model(
+async def test_least_rights_store_replace_and_remove_a_model(
     granted: Granted, small: FaultServer, source_client: Minio, target: StoreLocation
 ) -> None:
     store = granted(LEAST)
     await MinioStore(access(store)).ensure_bucket(BUCKET)
     put(source_client, target)
-    ended = brought(small, store, target)
+    ended = transfer(small, store, target)
     assert isinstance(ended.last, Completed), ended.stderr
     assert read(source_client, target) == small.content
     assert await MinioStore(access(store)).remove(target, ended.last.etag)
 
 
-def test_the_least_rights_bring_a_model_to_a_free_key(
+def test_least_rights_store_a_model_at_a_free_key(
     granted: Granted, small: FaultServer, source_client: Minio, target: StoreLocation
 ) -> None:
-    ended = brought(small, granted(LEAST), target)
+    ended = transfer(small, granted(LEAST), target)
     assert isinstance(ended.last, Completed), ended.stderr
     assert read(source_client, target) == small.content
 
 
 @pytest.mark.parametrize("right", ["s3:GetObject", "s3:PutObject"])
-def test_without_reading_or_writing_no_model_comes(
+def test_without_reading_or_writing_no_model_is_stored(
     granted: Granted, small: FaultServer, target: StoreLocation, right: str
 ) -> None:
-    failed(brought(small, granted(without(right)), target), "StoreDenied")
+    failed(transfer(small, granted(without(right)), target), "StoreDenied")
 
 
 def test_without_reading_the_missing_right_is_named(
     granted: Granted, small: FaultServer, target: StoreLocation
 ) -> None:
-    ended = brought(small, granted(without("s3:GetObject")), target)
+    ended = transfer(small, granted(without("s3:GetObject")), target)
     assert "s3:GetObject" in failed(ended, "StoreDenied").message
 
 
@@ -139,19 +139,19 @@ def test_without_deleting_no_object_is_replaced(
     granted: Granted, small: FaultServer, source_client: Minio, target: StoreLocation
 ) -> None:
     put(source_client, target)
-    failed(brought(small, granted(without("s3:DeleteObject")), target), "StoreDenied")
+    failed(transfer(small, granted(without("s3:DeleteObject")), target), "StoreDenied")
 
 
-def test_without_aborting_uploads_are_left_behind(
+def test_without_aborting_uploads_remain(
     granted: Granted, root: ObjectStore, small: FaultServer, target: StoreLocation
 ) -> None:
     store = granted(without("s3:AbortMultipartUpload"))
-    failed(brought(small, store, target, "0" * 64), "DigestMismatch")
-    assert len(Multipart(access(root)).unfinished(target)) == 1
+    failed(transfer(small, store, target, "0" * 64), "DigestMismatch")
+    assert len(Multipart(access(root)).list_unfinished(target)) == 1
 
 
 @pytest.mark.parametrize("rights", [LEAST, (*LEAST, *BETTER)], ids=["without", "with"])
-def test_an_upload_goes_on_only_with_the_right_to_list_its_parts(
+def test_upload_is_resumed_only_with_the_right_to_list_its_parts(
     granted: Granted,
     root: ObjectStore,
     faults: FaultServer,
@@ -159,18 +159,18 @@ def test_an_upload_goes_on_only_with_the_right_to_list_its_parts(
     sha256: str,
     rights: Sequence[str],
 ) -> None:
-    resume = killed_on_the_way(faults, root, target, sha256)
-    ended = brought(faults, granted(rights), target, sha256, resume)
+    resume = kill_midway(faults, root, target, sha256)
+    ended = transfer(faults, granted(rights), target, sha256, resume)
     assert isinstance(ended.last, Completed), ended.stderr
     first = ended.events[0]
     assert isinstance(first, Started)
-    goes_on = "s3:ListMultipartUploadParts" in rights
-    assert (first.upload_id == resume.upload_id) == goes_on
-    assert Multipart(access(root)).unfinished(target) == ()
+    resumes = "s3:ListMultipartUploadParts" in rights
+    assert (first.upload_id == resume.upload_id) == resumes
+    assert Multipart(access(root)).list_unfinished(target) == ()
 
 
 @pytest.mark.parametrize("rights", [LEAST, (*LEAST, *BETTER)], ids=["without", "with"])
-def test_uploads_that_nobody_knows_of_are_dropped_only_with_the_right_to_list_them(
+def test_unknown_uploads_are_aborted_only_with_the_right_to_list_them(
     granted: Granted,
     root: ObjectStore,
     small: FaultServer,
@@ -178,9 +178,9 @@ def test_uploads_that_nobody_knows_of_are_dropped_only_with_the_right_to_list_th
     rights: Sequence[str],
 ) -> None:
     unknown = Multipart(access(root)).create(target, {})
-    ended = brought(small, granted(rights), target)
+    ended = transfer(small, granted(rights), target)
     assert isinstance(ended.last, Completed), ended.stderr
-    is_left = unknown in Multipart(access(root)).unfinished(target)
+    is_left = unknown in Multipart(access(root)).list_unfinished(target)
     assert is_left == ("s3:ListBucketMultipartUploads" not in rights)
 
 
@@ -191,7 +191,7 @@ async def test_with_listing_a_missing_object_is_missing(
     assert await MinioStore(access(store)).stat(target) is None
 
 
-async def test_with_listing_a_forbidden_object_is_not_taken_for_a_missing_one(
+async def test_with_listing_a_forbidden_object_is_not_treated_as_missing(
     granted: Granted, source_client: Minio, target: StoreLocation
 ) -> None:
     put(source_client, target)
@@ -199,7 +199,7 @@ async def test_with_listing_a_forbidden_object_is_not_taken_for_a_missing_one(
         await MinioStore(access(granted(("s3:ListBucket",)))).stat(target)
 
 
-async def test_keys_that_do_not_hold_are_not_taken_for_missing_rights(
+async def test_invalid_keys_are_not_treated_as_missing_rights(
     granted: Granted, root: ObjectStore, target: StoreLocation
 ) -> None:
     store = granted(LEAST)
@@ -210,7 +210,7 @@ async def test_keys_that_do_not_hold_are_not_taken_for_missing_rights(
         await MinioStore(access(store)).ensure_bucket(BUCKET)
 
 
-async def test_a_pod_reads_by_the_least_rights(
+async def test_pod_reads_with_the_least_rights(
     granted: Granted, source_client: Minio, target: StoreLocation
 ) -> None:
     put(source_client, target)

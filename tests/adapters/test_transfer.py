@@ -1,4 +1,4 @@
-"""A transfer between real stores, as the process that the operator starts."""
+"""Transfers between real stores, as the process that the operator starts."""
 
 import hashlib
 import io
@@ -26,7 +26,7 @@ Put = Callable[[bytes], str]
 
 
 def read(client: Minio, target: StoreLocation) -> bytes:
-    """What stands at the target."""
+    """Return the content of the object at the target."""
     response = client.get_object(target.bucket, target.path)
     try:
         return response.read()
@@ -36,7 +36,7 @@ def read(client: Minio, target: StoreLocation) -> bytes:
 
 
 def keys(client: Minio, target: StoreLocation) -> list[str]:
-    """All keys beside the target."""
+    """Return all keys in the target's folder."""
     prefix = target.path.rpartition("/")[0] + "/"
     return [item.object_name or "" for item in client.list_objects(target.bucket, prefix)]
 
@@ -44,13 +44,13 @@ def keys(client: Minio, target: StoreLocation) -> list[str]:
 def from_faults(
     faults: FaultServer, store: ObjectStore, target: StoreLocation, sha256: str | None = None
 ) -> Ended:
-    """Transfer what the fault server has."""
+    """Transfer the model of the fault server."""
     environ = transfer_environ(store, allow=f"127.0.0.1:{faults.port}")
     return run_transfer(job(UrlInput(url=faults.url), target, sha256), environ)
 
 
 def failed(ended: Ended, reason: str) -> Failed:
-    """The last event, which must be this failure."""
+    """Return the last event, which must be this failure."""
     assert isinstance(ended.last, Failed), ended.stderr
     assert ended.last.reason == reason
     assert ended.code == 1
@@ -99,7 +99,7 @@ def test_model_from_the_quant_service_is_stored_and_verified(
     assert ended.last.quantization == "Q8_0"
 
 
-def test_upload_is_told_before_progress(
+def test_upload_is_reported_before_progress(
     faults: FaultServer, store: ObjectStore, target: StoreLocation, content: bytes
 ) -> None:
     ended = from_faults(faults, store, target)
@@ -110,7 +110,7 @@ def test_upload_is_told_before_progress(
     assert second.bytes_total == len(content)
 
 
-def test_wrong_digest_leaves_nothing(
+def test_upload_with_a_wrong_digest_is_aborted(
     faults: FaultServer, store: ObjectStore, client: Minio, target: StoreLocation
 ) -> None:
     failure = failed(from_faults(faults, store, target, "0" * 64), "DigestMismatch")
@@ -118,7 +118,7 @@ def test_wrong_digest_leaves_nothing(
     assert keys(client, target) == []
 
 
-def test_wrong_digest_leaves_the_older_object(
+def test_wrong_digest_does_not_replace_the_older_object(
     faults: FaultServer,
     store: ObjectStore,
     client: Minio,
@@ -131,7 +131,7 @@ def test_wrong_digest_leaves_the_older_object(
     assert keys(client, target) == [target.path]
 
 
-def test_verified_model_takes_the_place_of_the_older_object(
+def test_verified_model_replaces_the_older_object(
     faults: FaultServer,
     store: ObjectStore,
     client: Minio,
@@ -146,7 +146,7 @@ def test_verified_model_takes_the_place_of_the_older_object(
     assert keys(client, target) == [target.path]
 
 
-def test_model_that_is_there_already_is_not_moved_again(
+def test_stored_model_is_not_transferred_again(
     faults: FaultServer,
     store: ObjectStore,
     target: StoreLocation,
@@ -172,7 +172,7 @@ def test_stored_model_is_verified_and_adopted(
     assert (ended.last.sha256, ended.last.etag) == (sha256, etag)
 
 
-def test_stored_object_that_is_not_the_model_is_left_alone(
+def test_stored_object_that_is_not_the_model_is_not_changed(
     store: ObjectStore,
     client: Minio,
     target: StoreLocation,
@@ -185,12 +185,12 @@ def test_stored_object_that_is_not_the_model_is_left_alone(
     assert keys(client, target) == [target.path]
 
 
-def test_stored_model_that_is_missing_is_said(store: ObjectStore, target: StoreLocation) -> None:
+def test_missing_stored_model_is_reported(store: ObjectStore, target: StoreLocation) -> None:
     ended = run_transfer(job(StoredInput(), target), transfer_environ(store, allow=""))
     failed(ended, "StoreObjectMissing")
 
 
-def test_file_that_is_not_gguf_leaves_nothing(
+def test_file_that_is_not_gguf_is_refused(
     faults: FaultServer, store: ObjectStore, client: Minio, target: StoreLocation
 ) -> None:
     faults.content = b"<html>" + bytes(40 * 2**20)
@@ -199,7 +199,7 @@ def test_file_that_is_not_gguf_leaves_nothing(
     assert keys(client, target) == []
 
 
-def test_truncated_gguf_leaves_nothing(
+def test_truncated_gguf_is_refused(
     faults: FaultServer, store: ObjectStore, client: Minio, target: StoreLocation
 ) -> None:
     faults.content = faults.content[: 30 * 2**20]

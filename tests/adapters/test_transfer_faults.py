@@ -1,4 +1,4 @@
-"""A transfer whose source, store or machine fails on the way."""
+"""Transfers whose source, store or machine fails."""
 
 import contextlib
 import dataclasses
@@ -39,10 +39,10 @@ from tests.support.waiting import wait_until
 PART_BYTES = 16 * 2**20
 
 
-def killed_on_the_way(
+def kill_midway(
     faults: FaultServer, store: ObjectStore, target: StoreLocation, sha256: str | None
 ) -> Resume:
-    """Start a transfer, kill it without warning when the store has a part; what it had said."""
+    """Start a transfer and kill it when the store has a part; returns what can be resumed."""
     faults.pause_after = 40 * 2**20
     environ = transfer_environ(store, allow=f"127.0.0.1:{faults.port}")
     process = start_transfer(job(UrlInput(url=faults.url), target, sha256), environ)
@@ -56,7 +56,7 @@ def killed_on_the_way(
 
 
 def kept_parts(store: ObjectStore, target: StoreLocation) -> int:
-    """How many parts the store has of uploads to the target."""
+    """Return the number of parts in the store of uploads to the target."""
     access = StoreAccess(
         endpoint=store.endpoint,
         bucket=target.bucket,
@@ -65,11 +65,13 @@ def kept_parts(store: ObjectStore, target: StoreLocation) -> int:
         secret_key_file=store.secret_key_file,
     )
     multipart = Multipart(access)
-    return sum(len(multipart.parts(target, each)) for each in multipart.unfinished(target))
+    return sum(
+        len(multipart.list_parts(target, each)) for each in multipart.list_unfinished(target)
+    )
 
 
 @pytest.mark.fault("R2", heals="the next run resumes with the parts that the store has")
-def test_killed_transfer_goes_on_with_the_parts_that_the_store_has(
+def test_killed_transfer_resumes_with_the_parts_in_the_store(
     server: Server,
     faults: FaultServer,
     store: ObjectStore,
@@ -79,14 +81,14 @@ def test_killed_transfer_goes_on_with_the_parts_that_the_store_has(
     sha256: str,
     healing: Healing,
 ) -> None:
-    resume = killed_on_the_way(faults, store, target, sha256)
+    resume = kill_midway(faults, store, target, sha256)
     again = dataclasses.replace(job(UrlInput(url=faults.url), target, sha256), resume=resume)
     environ = transfer_environ(store, allow=f"127.0.0.1:{faults.port}")
     with healing():
         ended = run_transfer(again, environ)
     assert isinstance(ended.last, Completed), ended.stderr
-    # Each byte once, but for a part of each connection and what sockets held at the kill. Where
-    # the server took a part for whole whose connection broke, all of them are sent once more.
+    # Each byte once, except one part per connection and the bytes in sockets at the kill. If the
+    # server stored a part as complete though its connection broke, all are sent once more.
     times = 2 if server is VERSITYGW else 1
     assert faults.bytes_sent <= times * len(content) + CONNECTIONS * PART_BYTES
     first = ended.events[0]
@@ -95,17 +97,17 @@ def test_killed_transfer_goes_on_with_the_parts_that_the_store_has(
     assert read(client, target) == content
 
 
-def test_resumed_transfer_of_a_wrong_model_leaves_nothing(
+def test_resumed_transfer_of_a_wrong_model_removes_the_object(
     faults: FaultServer, store: ObjectStore, client: Minio, target: StoreLocation
 ) -> None:
-    resume = killed_on_the_way(faults, store, target, "0" * 64)
+    resume = kill_midway(faults, store, target, "0" * 64)
     again = dataclasses.replace(job(UrlInput(url=faults.url), target, "0" * 64), resume=resume)
     environ = transfer_environ(store, allow=f"127.0.0.1:{faults.port}")
     failed(run_transfer(again, environ), "DigestMismatch")
     assert keys(client, target) == []
 
 
-def test_upload_that_nobody_knows_of_is_dropped(
+def test_unknown_upload_is_aborted(
     faults: FaultServer,
     store: ObjectStore,
     access: StoreAccess,
@@ -114,27 +116,27 @@ def test_upload_that_nobody_knows_of_is_dropped(
 ) -> None:
     Multipart(access).create(target, {})
     assert isinstance(from_faults(faults, store, target, sha256).last, Completed)
-    assert Multipart(access).unfinished(target) == ()
+    assert Multipart(access).list_unfinished(target) == ()
 
 
-def test_upload_that_the_store_forgot_is_begun_anew(
+def test_upload_that_the_store_no_longer_has_is_restarted(
     faults: FaultServer,
     store: ObjectStore,
     access: StoreAccess,
     target: StoreLocation,
     sha256: str,
 ) -> None:
-    resume = killed_on_the_way(faults, store, target, sha256)
+    resume = kill_midway(faults, store, target, sha256)
     abort(access, target, resume.upload_id)
     again = dataclasses.replace(job(UrlInput(url=faults.url), target, sha256), resume=resume)
     environ = transfer_environ(store, allow=f"127.0.0.1:{faults.port}")
     ended = run_transfer(again, environ)
     assert isinstance(ended.last, Completed), ended.stderr
-    assert "forgotten" in ended.stderr
+    assert "no longer has the upload" in ended.stderr
 
 
 def abort(access: StoreAccess, target: StoreLocation, upload_id: str) -> None:
-    """A store may be at work yet on the part that was cut off, and fail at taking it away."""
+    """Abort an upload; a store that still processes an incomplete part may fail at first."""
 
     def aborted() -> bool:
         with contextlib.suppress(StoreInterrupted):
@@ -145,10 +147,10 @@ def abort(access: StoreAccess, target: StoreLocation, upload_id: str) -> None:
     wait_until(aborted)
 
 
-def test_upload_of_a_source_that_changed_since_is_begun_anew(
+def test_upload_of_a_changed_source_is_restarted(
     faults: FaultServer, store: ObjectStore, target: StoreLocation, sha256: str
 ) -> None:
-    resume = killed_on_the_way(faults, store, target, sha256)
+    resume = kill_midway(faults, store, target, sha256)
     faults.etag = '"two"'
     again = dataclasses.replace(job(UrlInput(url=faults.url), target, sha256), resume=resume)
     environ = transfer_environ(store, allow=f"127.0.0.1:{faults.port}")
@@ -160,7 +162,7 @@ def test_upload_of_a_source_that_changed_since_is_begun_anew(
 
 
 @pytest.mark.fault("R11", heals="a source that changes during the transfer is read again")
-def test_source_that_changes_on_the_way_is_read_anew(
+def test_source_that_changes_during_the_transfer_is_read_again(
     faults: FaultServer, store: ObjectStore, target: StoreLocation, sha256: str, healing: Healing
 ) -> None:
     faults.change_after = 2**20
@@ -171,7 +173,7 @@ def test_source_that_changes_on_the_way_is_read_anew(
 
 
 @pytest.mark.fault("R11", heals="a response that ended early is continued from where it ended")
-def test_bodies_that_end_early_are_asked_for_again(
+def test_truncated_responses_are_retried(
     faults: FaultServer, store: ObjectStore, target: StoreLocation, sha256: str, healing: Healing
 ) -> None:
     faults.cuts_bodies = 3
@@ -180,7 +182,7 @@ def test_bodies_that_end_early_are_asked_for_again(
     assert isinstance(ended.last, Completed), ended.stderr
 
 
-def test_source_that_always_ends_early_is_given_up(
+def test_transfer_fails_if_all_responses_are_truncated(
     faults: FaultServer, store: ObjectStore, target: StoreLocation
 ) -> None:
     faults.cuts_bodies = 1000
@@ -194,7 +196,7 @@ def test_expired_url_keeps_the_upload(
     faults.expire_after = 2**20
     failure = failed(from_faults(faults, store, target), "SourceURLExpired")
     assert failure.retry is Retry.ON_CHANGE
-    assert len(Multipart(access).unfinished(target)) == 1
+    assert len(Multipart(access).list_unfinished(target)) == 1
 
 
 @pytest.mark.parametrize(
@@ -207,7 +209,7 @@ def test_expired_url_keeps_the_upload(
         pytest.param(503, "SourceUnavailable", id="unavailable"),
     ],
 )
-def test_refusal_of_the_source_is_said_without_the_url_s_query(
+def test_refusal_of_the_source_is_reported_without_the_url_s_query(
     faults: FaultServer, store: ObjectStore, target: StoreLocation, status: int, reason: str
 ) -> None:
     faults.answer_status = status
@@ -233,7 +235,7 @@ def test_source_without_ranges_is_refused(
         pytest.param("http://[::ffff:169.254.169.254]/", id="metadata-in-ipv6"),
     ],
 )
-def test_redirect_to_what_is_not_allowed_is_refused(
+def test_redirect_to_an_address_that_is_not_allowed_is_refused(
     faults: FaultServer, store: ObjectStore, target: StoreLocation, elsewhere: str
 ) -> None:
     faults.redirect_to = elsewhere
@@ -241,9 +243,7 @@ def test_redirect_to_what_is_not_allowed_is_refused(
     assert failure.retry is Retry.ON_CHANGE
 
 
-def test_source_that_nobody_listens_at_is_unreachable(
-    store: ObjectStore, target: StoreLocation
-) -> None:
+def test_closed_port_of_a_source_is_unreachable(store: ObjectStore, target: StoreLocation) -> None:
     port = free_port()
     source = UrlInput(url=f"http://127.0.0.1:{port}/model.gguf?X-Amz-Signature=secretsignature")
     environ = transfer_environ(store, allow=f"127.0.0.1:{port}")
@@ -252,7 +252,7 @@ def test_source_that_nobody_listens_at_is_unreachable(
     assert "secretsignature" not in ended.stdout + ended.stderr
 
 
-def test_store_that_nobody_listens_at_is_unreachable(
+def test_closed_port_of_a_store_is_unreachable(
     faults: FaultServer, store: ObjectStore, target: StoreLocation
 ) -> None:
     endpoint = f"http://127.0.0.1:{free_port()}"
@@ -263,21 +263,21 @@ def test_store_that_nobody_listens_at_is_unreachable(
     failed(run_transfer(job(UrlInput(url=faults.url), where), environ), "StoreUnreachable")
 
 
-def test_store_that_there_are_no_keys_for_is_refused(
+def test_store_without_keys_is_refused(
     faults: FaultServer, store: ObjectStore, target: StoreLocation
 ) -> None:
     where = dataclasses.replace(target, endpoint="http://elsewhere:9000")
     failed(from_faults(faults, store, where), "StoreUnknown")
 
 
-def test_missing_bucket_is_said(
+def test_missing_bucket_is_reported(
     faults: FaultServer, store: ObjectStore, target: StoreLocation
 ) -> None:
     where = dataclasses.replace(target, bucket="no-such-bucket")
     failed(from_faults(faults, store, where), "StoreBucketMissing")
 
 
-def test_model_that_quant_does_not_know_is_said(
+def test_model_that_quant_does_not_know_is_reported(
     store: ObjectStore, quant: QuantProcess, target: StoreLocation
 ) -> None:
     environ = transfer_environ(
@@ -291,7 +291,7 @@ def test_model_that_quant_does_not_know_is_said(
     assert failure.retry is Retry.ON_CHANGE
 
 
-def test_stopped_transfer_ends_at_once_and_keeps_its_upload(
+def test_stopped_transfer_exits_at_once_and_keeps_its_upload(
     faults: FaultServer, store: ObjectStore, access: StoreAccess, target: StoreLocation
 ) -> None:
     faults.slowness = 0.2
@@ -303,14 +303,14 @@ def test_stopped_transfer_ends_at_once_and_keeps_its_upload(
     ended = wait_for_exit(process)
     assert isinstance(ended.last, Stopped)
     assert ended.code == 0
-    assert len(Multipart(access).unfinished(target)) == 1
+    assert len(Multipart(access).list_unfinished(target)) == 1
 
 
 @pytest.mark.fault("R2", heals="kept parts are verified by reading them back")
-def test_killed_transfer_without_a_promised_digest_brings_the_very_bytes(
+def test_killed_transfer_without_a_digest_stores_the_same_bytes(
     faults: FaultServer, store: ObjectStore, client: Minio, target: StoreLocation, content: bytes
 ) -> None:
-    resume = killed_on_the_way(faults, store, target, None)
+    resume = kill_midway(faults, store, target, None)
     again = dataclasses.replace(job(UrlInput(url=faults.url), target), resume=resume)
     ended = run_transfer(again, transfer_environ(store, allow=f"127.0.0.1:{faults.port}"))
     assert isinstance(ended.last, Completed), ended.stderr

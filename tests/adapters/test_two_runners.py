@@ -1,4 +1,4 @@
-"""Two runs of one transfer at once: one brings the model, the other says what became of it."""
+"""Two simultaneous runs of one transfer: one stores the model, both report the result."""
 
 import dataclasses
 import os
@@ -18,7 +18,7 @@ from roadstead.store.multipart import Multipart
 from roadstead.store.store_access import StoreAccess
 from roadstead.transfer.messages import Completed, Failed, TransferJob, UrlInput
 from tests.adapters.test_transfer import read
-from tests.adapters.test_transfer_faults import killed_on_the_way
+from tests.adapters.test_transfer_faults import kill_midway
 from tests.support.fault_server import FaultServer
 from tests.support.transfer_process import (
     CONNECTIONS,
@@ -35,7 +35,7 @@ MIB = 2**20
 
 @pytest.fixture
 def target(server: Server, store: ObjectStore, client: Minio) -> StoreLocation:
-    """A place in a bucket that keeps every version that was written, where the server can."""
+    """A target in a bucket with versioning, if the server supports it."""
     bucket = f"kept-{secrets.token_hex(4)}"
     client.make_bucket(bucket)
     if server is MINIO:
@@ -45,13 +45,13 @@ def target(server: Server, store: ObjectStore, client: Minio) -> StoreLocation:
 
 @pytest.fixture
 def environ(faults: FaultServer, store: ObjectStore) -> dict[str, str]:
-    """That of both runs."""
+    """The environment of both runs."""
     return transfer_environ(store, allow=f"127.0.0.1:{faults.port}")
 
 
 @pytest.fixture
 def wanted(faults: FaultServer, target: StoreLocation, sha256: str) -> TransferJob:
-    """The job of both."""
+    """The job of both runs."""
     return job(UrlInput(url=faults.url), target, sha256)
 
 
@@ -59,41 +59,41 @@ def wanted(faults: FaultServer, target: StoreLocation, sha256: str) -> TransferJ
 def once(
     client: Minio, access: StoreAccess, target: StoreLocation, content: bytes
 ) -> Iterator[None]:
-    """However it went: the model was written once, and no upload is left."""
+    """Afterwards, the model must have been written once, and no upload may remain."""
     yield
     written = list(client.list_objects(target.bucket, recursive=True, include_version=True))
     assert [item.object_name for item in written] == [target.path]
     assert read(client, target) == content
-    assert Multipart(access).unfinished(target) == ()
+    assert Multipart(access).list_unfinished(target) == ()
 
 
-def under_way(
+def start_and_wait(
     wanted: TransferJob, environ: Mapping[str, str], faults: FaultServer, sent: int
 ) -> subprocess.Popen[bytes]:
-    """A run that has come so far."""
+    """Start a run and wait until the source has sent so many bytes."""
     process = start_transfer(wanted, environ)
     wait_until(lambda: faults.has_sent(sent), step=0.01)
     return process
 
 
 def both(wanted: TransferJob, environ: Mapping[str, str]) -> list[Ended]:
-    """Two runs that begin together."""
+    """Run it twice at once."""
     processes = [start_transfer(wanted, environ) for _ in range(2)]
     return [wait_for_exit(process) for process in processes]
 
 
 def displaced(ended: Ended) -> bool:
-    """Whether it left the transfer to the other run."""
+    """Whether the run was displaced by the other one."""
     return isinstance(ended.last, Failed) and ended.last.reason == "TransferDisplaced"
 
 
 def completed(ended: Ended, sha256: str) -> bool:
-    """Whether it says that the model is there."""
+    """Whether the run reports the model as stored."""
     return isinstance(ended.last, Completed) and ended.last.sha256 == sha256
 
 
 @pytest.mark.usefixtures("once")
-def test_a_run_whose_upload_the_next_one_dropped_leaves_the_transfer_to_it(
+def test_run_is_displaced_if_the_next_one_aborted_its_upload(
     server: Server,
     faults: FaultServer,
     environ: dict[str, str],
@@ -101,23 +101,23 @@ def test_a_run_whose_upload_the_next_one_dropped_leaves_the_transfer_to_it(
     sha256: str,
 ) -> None:
     faults.pause_after = 10 * MIB
-    first = under_way(wanted, environ, faults, faults.pause_after)
-    begin = 1 + CONNECTIONS  # A question, and a part for each connection.
+    first = start_and_wait(wanted, environ, faults, faults.pause_after)
+    begin = 1 + CONNECTIONS  # A probe, and a part for each connection.
     wait_until(lambda: faults.requests == begin, step=0.01)
     second = start_transfer(wanted, environ)
-    # It asks for parts once it has dropped the other's upload.
+    # It requests parts after it has aborted the other's upload.
     wait_until(lambda: faults.requests >= begin + 2, step=0.01)
     faults.pause_after = None
     left, won = wait_for_exit(first), wait_for_exit(second)
     assert completed(won, sha256), won.stderr
-    # versitygw goes on taking parts of an upload that was dropped while one was on its way. Where
-    # the run notices only after the other's end, it sees the model.
+    # versitygw continues to accept parts of an upload that was aborted while one was in flight.
+    # If the run notices only after the other one has completed, it finds the model.
     if server is MINIO:
         assert displaced(left) or completed(left, sha256), left
 
 
 @pytest.mark.usefixtures("once")
-def test_runs_that_begin_in_the_same_moment_bring_one_object(
+def test_simultaneous_runs_store_one_object(
     faults: FaultServer, environ: dict[str, str], wanted: TransferJob, sha256: str
 ) -> None:
     faults.slowness = 0.01
@@ -128,7 +128,7 @@ def test_runs_that_begin_in_the_same_moment_bring_one_object(
 
 
 @pytest.mark.usefixtures("once")
-def test_runs_that_go_on_with_one_upload_both_see_the_model_that_came_of_it(
+def test_runs_that_resume_one_upload_both_complete(
     server: Server,
     faults: FaultServer,
     store: ObjectStore,
@@ -137,18 +137,18 @@ def test_runs_that_go_on_with_one_upload_both_see_the_model_that_came_of_it(
     target: StoreLocation,
     sha256: str,
 ) -> None:
-    resume = killed_on_the_way(faults, store, target, sha256)
+    resume = kill_midway(faults, store, target, sha256)
     faults.slowness = 0.01
     again = dataclasses.replace(wanted, resume=resume)
     ended = both(again, environ)
     others = [each for each in ended if not completed(each, sha256)]
-    # versitygw keeps the part whose connection the kill broke, so that one of them begins anew.
+    # versitygw keeps the part whose connection the kill broke, so one of them starts over.
     assert len(others) < (1 if server is MINIO else 2), ended
     assert all(displaced(each) for each in others), ended
 
 
 @pytest.mark.usefixtures("once")
-def test_a_run_that_was_stopped_meanwhile_finds_the_model_there(
+def test_suspended_run_finds_the_stored_model(
     faults: FaultServer,
     store: ObjectStore,
     environ: dict[str, str],
@@ -156,10 +156,10 @@ def test_a_run_that_was_stopped_meanwhile_finds_the_model_there(
     target: StoreLocation,
     sha256: str,
 ) -> None:
-    resume = killed_on_the_way(faults, store, target, sha256)
+    resume = kill_midway(faults, store, target, sha256)
     faults.slowness, faults.bytes_sent = 0.05, 0
     again = dataclasses.replace(wanted, resume=resume)
-    first = under_way(again, environ, faults, MIB)
+    first = start_and_wait(again, environ, faults, MIB)
     os.kill(first.pid, signal.SIGSTOP)
     faults.slowness = 0.0
     second = wait_for_exit(start_transfer(again, environ))

@@ -1,4 +1,4 @@
-"""A round of questions to kubelets and servers that answer, and to some that don't."""
+"""Rounds of requests to kubelets and servers, some of which don't respond."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Api:
 
 
 class Site:
-    """A collector with a cache of SERVERS servers, all on one node, whose kubelet is `answer`."""
+    """A collector with a cache of SERVERS servers on one node, whose kubelet is `kubelet`."""
 
     def __init__(self) -> None:
         self.status, self.scrapes = 200, 0
@@ -129,7 +129,7 @@ class Site:
         raise OSError("the ledger is away")
 
 
-async def test_a_node_is_asked_once_per_round_whatever_the_number_of_servers(
+async def test_node_is_queried_once_per_round(
     certificate: Certificate,
 ) -> None:
     site = Site()
@@ -139,7 +139,7 @@ async def test_a_node_is_asked_once_per_round_whatever_the_number_of_servers(
     assert (site.scrapes, api.lists) == (2, 0)
 
 
-async def test_each_server_is_woken_once_for_what_it_uses_and_not_for_the_same_again(
+async def test_server_is_woken_only_when_its_usage_changes(
     certificate: Certificate,
 ) -> None:
     site = Site()
@@ -156,7 +156,7 @@ async def test_each_server_is_woken_once_for_what_it_uses_and_not_for_the_same_a
     assert (shown.memory, shown.memory_max, shown.cpu_percent) == (107, 200, 0)
 
 
-async def test_samples_are_handed_on_though_somebody_else_fails_at_them(
+async def test_samples_are_delivered_though_another_sink_fails(
     certificate: Certificate,
 ) -> None:
     site = Site()
@@ -169,11 +169,11 @@ async def test_samples_are_handed_on_though_somebody_else_fails_at_them(
     by_uuid = {sample.server_uuid: sample for sample in site.samples}
     assert by_uuid["uid-3"].cpu_usage_percent == pytest.approx(100)
     assert by_uuid["uid-0"].requests_deferred == 3
-    # The others were asked with another key than the one that this llama-server takes.
+    # The others were queried with another key than this llama-server accepts.
     assert by_uuid["uid-1"].requests_deferred is None
 
 
-async def test_a_kubelet_that_refuses_is_stood_in_for_by_one_list(
+async def test_refusing_kubelet_is_replaced_by_one_list_of_metrics(
     certificate: Certificate, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -196,11 +196,11 @@ async def test_a_kubelet_that_refuses_is_stood_in_for_by_one_list(
         assert api.lists == 2
     assert {sample.cpu_usage_percent for sample in site.samples} == {50.0}
     assert site.samples[0].memory_max_bytes == 1024
-    told = [record.levelname for record in caplog.records if "the kubelet of" in record.message]
-    assert told == ["WARNING", "INFO"]
+    levels = [record.levelname for record in caplog.records if "the kubelet of" in record.message]
+    assert levels == ["WARNING", "INFO"]
 
 
-async def test_where_nobody_can_be_asked_nothing_is_said_of_any_server(
+async def test_no_samples_without_any_source_of_metrics(
     certificate: Certificate, caplog: pytest.LogCaptureFixture
 ) -> None:
     site = Site()
@@ -209,13 +209,13 @@ async def test_where_nobody_can_be_asked_nothing_is_said_of_any_server(
         for _ in range(3):
             await site.round()
     assert (site.samples, site.woken) == ([], [])
-    told = [
+    lines = [
         record.message for record in caplog.records if "usage from metrics.k8s.io" in record.message
     ]
-    assert len(told) == 1
+    assert len(lines) == 1
 
 
-async def test_a_server_that_goes_takes_its_figures_with_it(certificate: Certificate) -> None:
+async def test_usage_of_a_deleted_server_is_dropped(certificate: Certificate) -> None:
     site = Site()
     async with site.collecting(certificate):
         await site.round()
@@ -224,7 +224,7 @@ async def test_a_server_that_goes_takes_its_figures_with_it(certificate: Certifi
     assert site.collector.shown.of("uid-3", {}) is None
 
 
-async def test_a_server_without_pods_uses_nothing_and_keeps_its_maximum(
+async def test_server_without_pods_uses_nothing_and_keeps_its_maximum(
     certificate: Certificate,
 ) -> None:
     site = Site()
@@ -237,7 +237,7 @@ async def test_a_server_without_pods_uses_nothing_and_keeps_its_maximum(
     assert (shown.memory, shown.memory_max) == (0, 200)
 
 
-async def test_pods_that_hang_keep_no_other_server_from_being_asked(
+async def test_pods_that_hang_do_not_delay_other_servers(
     certificate: Certificate,
 ) -> None:
     site, pods = Site(), 3 * SERVERS_AT_ONCE
@@ -255,7 +255,7 @@ async def test_pods_that_hang_keep_no_other_server_from_being_asked(
     hostile, innocent = (f"gemma-{number}" for number in (1, 2))
     found = sorted(targets(site.cache), key=lambda each: each.name[1] != hostile)
     asked = [each for each in found if each.name[1] in (hostile, innocent)]
-    # Twenty seconds: as long as those that hang are waited for.
+    # The timeout of servers that hang is twenty seconds.
     async with site.collecting(certificate):
         heard = await site.collector.rounds.measure(asked, seconds=20)
     assert [*heard.llama] == [asked[-1].pods[0].uid]

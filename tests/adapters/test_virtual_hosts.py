@@ -1,4 +1,4 @@
-"""Stores that take virtual-host style alone: the bucket in the host's name, never in the path."""
+"""Stores that support only virtual-host style: the bucket in the host, never in the path."""
 
 import dataclasses
 import datetime
@@ -51,14 +51,14 @@ BY_PATH = Refusal(
 
 
 def by_host_alone(asked: Asked) -> Refusal | None:
-    """Refuses what names no bucket in the host, but the creation of one, which minio-py does so."""
+    """Refuse requests without a bucket in the host, except minio-py's creation of a bucket."""
     creates = asked.method == "PUT" and asked.path == f"/{BUCKET}"
     return None if asked.headers["host"].startswith(f"{BUCKET}.{DOMAIN}:") or creates else BY_PATH
 
 
 @pytest.fixture(scope="module")
 def behind(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
-    """A server that also knows its buckets by name."""
+    """A server that also accepts buckets in the host."""
     folder = tmp_path_factory.mktemp("domain")
     with objectstore.running(folder, server, domain=DOMAIN) as running:
         minio(running).make_bucket(BUCKET)
@@ -67,13 +67,13 @@ def behind(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture
 def client(behind: ObjectStore) -> Minio:
-    """minio-py for it, by path."""
+    """A client of minio-py for it, by path."""
     return minio(behind)
 
 
 @pytest.fixture
 def proxy(behind: ObjectStore) -> Iterator[S3Proxy]:
-    """Before it, what refuses requests by path."""
+    """A proxy in front of it that refuses requests by path."""
     with running_s3_proxy(behind) as running:
         running.rule = by_host_alone
         yield running
@@ -81,13 +81,13 @@ def proxy(behind: ObjectStore) -> Iterator[S3Proxy]:
 
 @pytest.fixture
 def store(proxy: S3Proxy) -> ObjectStore:
-    """The server by its name."""
+    """The server with its name."""
     return dataclasses.replace(proxy.store, endpoint=f"http://{DOMAIN}:{proxy.port}")
 
 
 @pytest.fixture
 def access(store: ObjectStore) -> StoreAccess:
-    """How Roadstead reaches it."""
+    """Roadstead's access to it."""
     return StoreAccess(
         endpoint=store.endpoint,
         bucket=BUCKET,
@@ -100,14 +100,14 @@ def access(store: ObjectStore) -> StoreAccess:
 
 @pytest.fixture
 def target(store: ObjectStore) -> StoreLocation:
-    """Where a model goes."""
+    """The target of a model."""
     path = f"{secrets.token_hex(4)}/a model.gguf"
     return StoreLocation(endpoint=store.endpoint, bucket=BUCKET, path=path)
 
 
 @pytest.fixture
 def within(tmp_path: Path) -> list[str]:
-    """What starts programs so that they know the server's names."""
+    """A command prefix with which programs resolve the server's names."""
     hosts = tmp_path / "hosts"
     hosts.write_text(f"127.0.0.1 localhost {DOMAIN} {BUCKET}.{DOMAIN}\n")
     return with_hosts_file(hosts)
@@ -115,7 +115,7 @@ def within(tmp_path: Path) -> list[str]:
 
 @pytest.fixture
 def resolved(monkeypatch: pytest.MonkeyPatch) -> None:
-    """This process knows them too."""
+    """Resolve the names in this process too."""
     system = socket.getaddrinfo
 
     def getaddrinfo(host: Any, *arguments: Any, **given: Any) -> Any:
@@ -125,7 +125,7 @@ def resolved(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
 
 
-def bring(
+def transfer(
     source: FaultServer,
     store: ObjectStore,
     target: StoreLocation,
@@ -141,7 +141,7 @@ def bring(
     return wait_for_exit(start_transfer(job(UrlInput(url=source.url), target), environ, within))
 
 
-def test_model_is_brought_to_a_free_key_and_in_the_place_of_another(
+def test_model_is_stored_at_a_free_key_and_replaces_another(
     small: FaultServer,
     store: ObjectStore,
     client: Minio,
@@ -149,21 +149,21 @@ def test_model_is_brought_to_a_free_key_and_in_the_place_of_another(
     within: list[str],
 ) -> None:
     for _ in range(2):
-        ended = bring(small, store, target, within)
+        ended = transfer(small, store, target, within)
         assert isinstance(ended.last, Completed), ended.stderr
         assert read(client, target) == small.content
         client.put_object(target.bucket, target.path, io.BytesIO(b"another one"), 11)
 
 
-def test_store_that_wants_it_refuses_requests_by_path(
+def test_store_with_virtual_hosts_only_refuses_requests_by_path(
     small: FaultServer, store: ObjectStore, target: StoreLocation, within: list[str]
 ) -> None:
-    ended = bring(small, store, target, within, Addressing.PATH)
+    ended = transfer(small, store, target, within, Addressing.PATH)
     assert "virtual hosted style" in failed(ended, "StoreFailed").message
 
 
 @pytest.mark.usefixtures("resolved")
-async def test_operator_asks_for_objects_uploads_and_the_bucket(
+async def test_operator_reads_objects_uploads_and_the_bucket(
     access: StoreAccess, client: Minio, target: StoreLocation
 ) -> None:
     store, multipart = MinioStore(access), Multipart(access)
@@ -171,7 +171,7 @@ async def test_operator_asks_for_objects_uploads_and_the_bucket(
     assert await store.stat(target) is None
     multipart.create(target, {})
     await store.abort_unfinished(target)
-    assert multipart.unfinished(target) == ()
+    assert multipart.list_unfinished(target) == ()
     client.put_object(target.bucket, target.path, io.BytesIO(b"to be removed"), 13)
     found = await store.stat(target)
     assert found is not None
@@ -188,7 +188,7 @@ async def test_missing_bucket_is_created(
     assert client.bucket_exists(name)
 
 
-async def test_pod_fetches_by_a_url_that_names_the_bucket_in_the_host(
+async def test_pod_fetches_with_a_url_with_the_bucket_in_the_host(
     small: FaultServer,
     store: ObjectStore,
     access: StoreAccess,
@@ -196,7 +196,7 @@ async def test_pod_fetches_by_a_url_that_names_the_bucket_in_the_host(
     within: list[str],
     tmp_path: Path,
 ) -> None:
-    ended = bring(small, store, target, within)
+    ended = transfer(small, store, target, within)
     assert isinstance(ended.last, Completed), ended.stderr
     signer = MinioStore(access)
     url = await signer.presigned_get(target, HOUR)
@@ -213,7 +213,7 @@ async def test_pod_fetches_by_a_url_that_names_the_bucket_in_the_host(
 
 
 @pytest.mark.usefixtures("resolved")
-async def test_quant_service_signs_urls_that_name_the_bucket_in_the_host(
+async def test_quant_service_signs_urls_with_the_bucket_in_the_host(
     store: ObjectStore, client: Minio, within: list[str], tmp_path: Path
 ) -> None:
     content = samplegguf.sample(2**21)

@@ -50,6 +50,6 @@ def wait_for_progress(cluster: Cluster, name: str) -> Any:
 def resumed_bytes(cluster: Cluster) -> int:
     """Bytes that the last resumed transfer found in the store, from the operator's log."""
     log = cluster.run("-n", NAMESPACE, "logs", leader(cluster))
-    found = re.findall(r"going on with (\d+) of \d+ parts", log)
+    found = re.findall(r"resuming with (\d+) of \d+ parts", log)
     assert found, log
     return int(found[-1]) * PART_BYTES

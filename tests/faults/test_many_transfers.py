@@ -73,4 +73,4 @@ def _left(site: Site, status: dict[str, str]) -> tuple[str, ...]:
         secret_key_file=site.store.secret_key_file,
     )
     where = StoreLocation(endpoint=access.endpoint, bucket=access.bucket, path=status["minioPath"])
-    return Multipart(access).unfinished(where)
+    return Multipart(access).list_unfinished(where)

@@ -76,7 +76,7 @@ def show(options: argparse.Namespace) -> int:
     now = int(datetime.datetime.now(datetime.UTC).timestamp())
     inspection = inspect(text.strip(), now=now, keys=_keys(options))
     print(inspection.text)
-    return 0 if inspection.holds else 1
+    return 0 if inspection.is_valid else 1
 
 
 def _keys(options: argparse.Namespace) -> Sequence[Key]:

@@ -1,1 +1,1 @@
-"""Store to volume: what the init container of a server does."""
+"""Copies a model from the store to a volume, in the init container of a server."""

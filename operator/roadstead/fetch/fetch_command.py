@@ -1,4 +1,4 @@
-"""`roadstead fetch`: brings the model to the volume, or says in one line why not."""
+"""`roadstead fetch`: downloads the model to the volume, or reports in one line why it failed."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from roadstead.source.retry_policy import RetryPolicy, Stopping
 log = logging.getLogger("roadstead.fetch")
 
 STOP_SECONDS: Final = 3.0
-STOPPED: Final = 143
-"""As a shell says of what SIGTERM ended."""
+STOPPED_EXIT_CODE: Final = 143
+"""128 plus SIGTERM, the exit code of shells for a terminated process."""
 MAX_MESSAGE_BYTES: Final = 4096
-"""What Kubernetes keeps of a termination message."""
+"""The limit of Kubernetes for termination messages."""
 
 
 def run(settings: FetchSettings) -> int:
-    """Fetch; returns 0, 1 where it failed, 143 where it was stopped. On the main thread."""
+    """Fetch on the main thread; returns 0, 1 if it failed, 143 if it was stopped."""
     stop = threading.Event()
 
     def handle(number: int, frame: FrameType | None) -> None:
         stop.set()
-        timer = threading.Timer(STOP_SECONDS, lambda: os._exit(STOPPED))
+        timer = threading.Timer(STOP_SECONDS, lambda: os._exit(STOPPED_EXIT_CODE))
         timer.daemon = True
         timer.start()
 
@@ -40,9 +40,9 @@ def run(settings: FetchSettings) -> int:
     try:
         Fetch(settings, RetryPolicy(attempts=settings.attempts, stop=stop)).run()
     except Stopping:
-        return STOPPED
+        return STOPPED_EXIT_CODE
     except ModelError as error:
-        _say(f"{error.reason}: {error}", settings.termination_log)
+        _report_failure(f"{error.reason}: {error}", settings.termination_log)
         return 1
     finally:
         for name, handler in before.items():
@@ -50,10 +50,10 @@ def run(settings: FetchSettings) -> int:
     return 0
 
 
-def _say(line: str, termination_log: Path) -> None:
-    """One line for `kubectl logs` and for `kubectl describe`."""
+def _report_failure(line: str, termination_log: Path) -> None:
+    """Write one line for `kubectl logs` and `kubectl describe`."""
     print(line, file=sys.stderr, flush=True)
-    # Written only where the kubelet made it; elsewhere there is nobody to read it.
+    # The kubelet creates the file; without it, nothing reads the line.
     if termination_log.exists():
         with contextlib.suppress(OSError):
             termination_log.write_bytes(line.encode()[:MAX_MESSAGE_BYTES])

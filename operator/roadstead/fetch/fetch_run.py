@@ -1,4 +1,4 @@
-"""One fetch: from a presigned URL of the store to a verified file."""
+"""One fetch: downloads a presigned URL of the store to a verified file."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from roadstead.errors import (
 )
 from roadstead.fetch.fetch_settings import FetchSettings
 from roadstead.fetch.file import Digest, FileSink, PartFile, volume_error
-from roadstead.fetch.journal import Journal, Seal, boot_id, head, journal_path, part_path
+from roadstead.fetch.journal import Journal, Seal, boot_id, journal_head, journal_path, part_path
 from roadstead.source.dial import Anywhere
 from roadstead.source.pump import Pump
 from roadstead.source.ranges import RangeReader, SourceObject
 from roadstead.source.retry_policy import RetryPolicy
-from roadstead.source.spans import MIN_PART_BYTES, Layout, Span, layout
+from roadstead.source.spans import MIN_PART_BYTES, Layout, Span, plan_layout
 
 log = logging.getLogger("roadstead.fetch")
-TOLD_SECONDS: Final = 5.0
+PROGRESS_LOG_SECONDS: Final = 5.0
 
 
 class UrlFile:
@@ -37,60 +37,60 @@ class UrlFile:
         self._path = path
 
     def current(self) -> str:
-        """What the file says now; raises SourceError."""
+        """Return the URL that is in the file now; raises SourceError."""
         try:
             return self._path.read_text(encoding="utf-8").strip()
         except OSError as error:
-            message = f"{self._path}: there is no presigned URL to read ({error.strerror})"
+            message = f"{self._path}: can't read the presigned URL ({error.strerror})"
             raise SourceError("FetchURLMissing", message) from None
 
     def renew(self, used: str, refusal: SourceError) -> None:
-        """See whether the file has another URL by now; raises the refusal where it has not."""
+        """Raise the refusal unless the file has another URL by now."""
         if self.current() == used:
             raise refusal
 
 
 class Fetch:
-    """Brings one file to its place."""
+    """Downloads one file."""
 
-    def __init__(self, settings: FetchSettings, patience: RetryPolicy) -> None:
+    def __init__(self, settings: FetchSettings, retry_policy: RetryPolicy) -> None:
         self._settings = settings
-        self._patience = patience
+        self._retry_policy = retry_policy
         self._urls = UrlFile(settings.url_file)
         self._target = settings.target
         self._part = part_path(settings.target)
         self._seal = Seal(settings.target, settings.sha256, boot_id())
 
     def run(self) -> None:
-        """Return once the file is there and verified; raises ModelError or Stopping."""
+        """Return once the file is complete and verified; raises ModelError or Stopping."""
         try:
             self._run()
         except SourceError as error:
-            raise _in_words_of_the_store(error) from None
+            raise _translate_error(error) from None
 
     def _run(self) -> None:
-        if self._seal.holds():
-            log.info("%s is there already, verified", self._target)
+        if self._seal.is_valid():
+            log.info("%s exists already and is verified", self._target)
             return
-        if self._is_there():
-            self._sealed()
+        if self._is_complete():
+            self._write_seal()
             return
-        cut = layout(
+        layout = plan_layout(
             self._settings.size_bytes, self._settings.connections, part_size=MIN_PART_BYTES
         )
         found = self._probe()
-        journal = Journal(self._target, self._head(cut), len(cut.spans))
+        journal = Journal(self._target, self._journal_head(layout), len(layout.spans))
         done = journal.load() if self._part.exists() else frozenset()
-        self._check_space(sum(span.size for span in cut.spans if span.number not in done))
+        self._check_space(sum(span.size for span in layout.spans if span.number not in done))
         try:
             journal.begin(done)
         except OSError as error:
             raise volume_error(error, self._target) from None
-        self._bring(cut, found, journal, done)
+        self._download(layout, found, journal, done)
         self._publish()
 
-    def _is_there(self) -> bool:
-        """Whether the file is whole, by reading it; one that isn't is removed."""
+    def _is_complete(self) -> bool:
+        """Whether the file is complete, by reading it; an incomplete one is removed."""
         if not self._target.exists():
             return False
         if self._target.stat().st_size == self._settings.size_bytes:
@@ -112,13 +112,13 @@ class Fetch:
     def _probe(self) -> SourceObject:
         reader = self._reader(None)
         try:
-            found = self._patience.run(reader.probe)
+            found = self._retry_policy.run(reader.probe)
         finally:
             reader.close()
         if found.size != self._settings.size_bytes:
             message = (
-                f"the store has {found.size} bytes, {self._settings.size_bytes} were verified: "
-                "the object was replaced; verify the Model anew"
+                f"the object in the store has {found.size} bytes, but {self._settings.size_bytes} "
+                "were verified: it was replaced; have the Model verified again"
             )
             raise ContentError("SizeMismatch", message)
         return found
@@ -126,8 +126,10 @@ class Fetch:
     def _reader(self, found: SourceObject | None) -> RangeReader:
         return RangeReader(self._urls, Anywhere(), found)
 
-    def _head(self, cut: Layout) -> str:
-        return head(sha256=self._settings.sha256, size=cut.size, part_size=cut.part_size)
+    def _journal_head(self, layout: Layout) -> str:
+        return journal_head(
+            sha256=self._settings.sha256, size=layout.size, part_size=layout.part_size
+        )
 
     def _check_space(self, missing: int) -> None:
         try:
@@ -135,35 +137,35 @@ class Fetch:
             volume = os.statvfs(self._target.parent)
         except OSError as error:
             raise volume_error(error, self._target) from None
-        # Of an earlier run's parts the file's blocks count as used already.
+        # The blocks of parts of an earlier run are used already.
         free = volume.f_bavail * volume.f_frsize
         if free < missing:
             message = (
-                f"{self._target.parent}: {free} bytes are free, {missing} more are needed; give "
-                "the volume more (ephemeral-storage, disk)"
+                f"{self._target.parent}: {missing} bytes are needed, {free} are free; increase "
+                "the volume's size (ephemeral-storage, disk)"
             )
             raise VolumeError("VolumeFull", message, retry=Retry.BACKOFF)
 
-    def _bring(
-        self, cut: Layout, found: SourceObject, journal: Journal, done: frozenset[int]
+    def _download(
+        self, layout: Layout, found: SourceObject, journal: Journal, done: frozenset[int]
     ) -> None:
         if done:
-            log.info("going on with %d of %d parts", len(done), len(cut.spans))
-        file = PartFile(self._part, cut.size, keep=bool(done))
+            log.info("resuming with %d of %d parts", len(done), len(layout.spans))
+        file = PartFile(self._part, layout.size, keep=bool(done))
         digest = Digest()
         try:
             pump = Pump(
-                layout=cut,
-                spans=cut.spans,
+                layout=layout,
+                spans=layout.spans,
                 reader=lambda: self._reader(found),
                 sink=lambda: FileSink(file, journal),
-                patience=self._patience,
+                retry_policy=self._retry_policy,
                 follower=digest,
                 known=file.read,
                 done=done,
             )
-            start = sum(span.size for span in cut.spans if span.number in done)
-            pump.run(_teller(start, cut.size))
+            start = sum(span.size for span in layout.spans if span.number in done)
+            pump.run(_progress_logger(start, layout.size))
             digest.check(self._settings.sha256)
         except ContentError:
             self._part.unlink(missing_ok=True)
@@ -178,28 +180,28 @@ class Fetch:
             journal_path(self._target).unlink(missing_ok=True)
         except OSError as error:
             raise volume_error(error, self._target) from None
-        self._sealed()
-        log.info("%s is there, verified", self._target)
+        self._write_seal()
+        log.info("%s is complete and verified", self._target)
 
-    def _sealed(self) -> None:
+    def _write_seal(self) -> None:
         try:
             self._seal.write()
         except OSError as error:
             raise volume_error(error, self._target) from None
 
 
-def _in_words_of_the_store(error: SourceError) -> ModelError:
-    """The store is read as any source is; a person who reads of it thinks of the store."""
+def _translate_error(error: SourceError) -> ModelError:
+    """Return the error for the store, which is read with the reader of sources."""
     match error.reason:
         case "SourceNotFound":
-            message = "the model is not in the store any more; its Model says what has become of it"
+            message = "the model is no longer in the store; see the conditions of its Model"
             return StoreError("StoreObjectMissing", f"{error}: {message}")
         case "SourceChanged":
             return StoreError("StoreObjectChanged", str(error))
         case "SourceURLExpired":
             message = (
-                f"the store refuses the presigned URL: {error}; the operator renews it, and the "
-                "container tries again with the new one"
+                f"the store refused the presigned URL: {error}; the operator renews it, and the "
+                "container retries with the new one"
             )
             return SourceError("FetchURLExpired", message)
         case "SourceClockSkewed":
@@ -207,7 +209,7 @@ def _in_words_of_the_store(error: SourceError) -> ModelError:
         case "SourceSignatureInvalid" | "SourceDenied" | "SourceRegionWrong":
             message = (
                 f"{error}; the store's keys or their policy have changed: once the operator has "
-                "the new keys it renews the URL, and the container tries again"
+                "the new keys, it renews the URL, and the container retries"
             )
             return StoreError("StoreDenied", message)
         case "SourceUntrusted":
@@ -220,13 +222,13 @@ def _in_words_of_the_store(error: SourceError) -> ModelError:
     return error
 
 
-def _teller(start: int, total: int) -> Callable[[int], None]:
-    told = time.monotonic()
+def _progress_logger(start: int, total: int) -> Callable[[int], None]:
+    logged_at = time.monotonic()
 
-    def tell(moved: int) -> None:
-        nonlocal told
-        if time.monotonic() - told >= TOLD_SECONDS:
-            told = time.monotonic()
+    def log_progress(moved: int) -> None:
+        nonlocal logged_at
+        if time.monotonic() - logged_at >= PROGRESS_LOG_SECONDS:
+            logged_at = time.monotonic()
             log.info("%d%% of %d MiB", 100 * (start + moved) // total, total // 2**20)
 
-    return tell
+    return log_progress

@@ -12,10 +12,10 @@ from roadstead.settings import EnvReader
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FetchSettings:
-    """What to fetch and where to.
+    """What to fetch, and the target.
 
-    `url_file` holds a presigned GET URL; it is read anew at each attempt, as the operator renews
-    it. `sha256` is 64 lower hex digits, `size_bytes` the whole file's size.
+    `url_file` contains a presigned GET URL; it is read at each attempt, since the operator renews
+    it. `sha256` is 64 lowercase hex digits, `size_bytes` the size of the whole file.
     """
 
     url_file: Path
@@ -24,16 +24,16 @@ class FetchSettings:
     size_bytes: int
     connections: int
     attempts: int
-    """How often a range is tried before the container ends (and is restarted)."""
+    """Attempts per range before the container exits (and is restarted)."""
     termination_log: Path
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> FetchSettings:
-        """Read the environment; raises InvalidSettings that names every fault."""
+        """Read the environment; raises InvalidSettings with all faults."""
         env = EnvReader(environ)
         sha256 = env.text("ROADSTEAD_FETCH_SHA256")
         if sha256 and not re.fullmatch(r"[0-9a-f]{64}", sha256):
-            env.fault("ROADSTEAD_FETCH_SHA256", "is not 64 lower hex digits")
+            env.fault("ROADSTEAD_FETCH_SHA256", "is not 64 lowercase hex digits")
         settings = cls(
             url_file=env.file("ROADSTEAD_FETCH_URL_FILE"),
             target=env.file("ROADSTEAD_FETCH_TARGET", "/models/model.gguf"),

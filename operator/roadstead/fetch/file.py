@@ -1,4 +1,4 @@
-"""The file that a fetch writes: parts at their places, read again for the digest."""
+"""The file that a fetch writes: parts at their offsets, read again for the digest."""
 
 from __future__ import annotations
 
@@ -15,16 +15,18 @@ from roadstead.source.spans import CHUNK_BYTES, Span
 
 
 def volume_error(error: OSError, path: Path) -> VolumeError:
-    """What can't be done with the volume, and what helps."""
+    """Return the error for a failed operation on the volume."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        message = f"{path.parent}: no space left; give the volume more (ephemeral-storage, disk)"
+        message = (
+            f"{path.parent}: no space left; increase the volume's size (ephemeral-storage, disk)"
+        )
         return VolumeError("VolumeFull", message)
     why = error.strerror or type(error).__name__
     return VolumeError("VolumeFailed", f"{path}: can't be written or read ({why})")
 
 
 class PartFile:
-    """The file, open; writes and reads name their places, so all threads share it."""
+    """The open file; reads and writes have offsets, so all threads share it."""
 
     def __init__(self, path: Path, size: int, *, keep: bool) -> None:
         """Open it at its full size, sparse, empty unless `keep`; raises VolumeError."""
@@ -41,7 +43,7 @@ class PartFile:
     def write(self, view: memoryview, at: int) -> None:
         """Write all of the view; raises VolumeError."""
         try:
-            # The kernel lets one writer into a file at a time; the others would spin for it.
+            # The kernel allows one writer per file at a time; the others would spin.
             with self._writing:
                 while view:
                     count = os.pwrite(self._file, view, at)
@@ -50,7 +52,7 @@ class PartFile:
             raise volume_error(error, self.path) from None
 
     def read(self, span: Span) -> Iterator[memoryview]:
-        """The bytes of a part, chunk by chunk; raises VolumeError."""
+        """Read the bytes of a part, chunk by chunk; raises VolumeError."""
         buffer = memoryview(bytearray(CHUNK_BYTES))
         at = span.start
         while at < span.end:
@@ -59,17 +61,19 @@ class PartFile:
             except OSError as error:
                 raise volume_error(error, self.path) from None
             if not count:
-                raise VolumeError("VolumeFailed", f"{self.path}: is shorter than it was written")
+                raise VolumeError(
+                    "VolumeFailed", f"{self.path}: the file is shorter than what was written"
+                )
             at += count
             yield buffer[:count]
 
     def close(self) -> None:
-        """Close it."""
+        """Close the file."""
         os.close(self._file)
 
 
 class FileSink:
-    """Takes parts for a PartFile."""
+    """Writes parts to a PartFile."""
 
     def __init__(self, file: PartFile, journal: Journal) -> None:
         self._file = file
@@ -77,40 +81,40 @@ class FileSink:
         self._at = 0
 
     def begin(self, span: Span) -> None:
-        """The next bytes belong to this part."""
+        """Start a part."""
         self._at = span.start
 
     def send(self, view: memoryview) -> None:
-        """Write them."""
+        """Write the part's next bytes."""
         self._file.write(view, self._at)
         self._at += len(view)
 
     def finish(self, span: Span) -> None:
-        """The part is in the file."""
+        """Add the part to the journal."""
         try:
             self._journal.add(span.number)
         except OSError as error:
             raise volume_error(error, self._file.path) from None
 
     def reset(self) -> None:
-        """Nothing is held."""
+        """Do nothing: no bytes are buffered."""
 
 
 class Digest:
-    """sha256 over the file's bytes, in order."""
+    """The sha256 of the file's bytes, in order."""
 
     def __init__(self) -> None:
         self._digest = hashlib.sha256()
 
     def follow(self, view: memoryview) -> None:
-        """Take the next bytes."""
+        """Add the next bytes."""
         self._digest.update(view)
 
     def check(self, expected: str) -> None:
-        """Raise ContentError where it is another one."""
+        """Raise ContentError if the digest differs."""
         if self._digest.hexdigest() != expected:
             raise ContentError(
                 "DigestMismatch",
-                f"the file's sha256 is {self._digest.hexdigest()}, not {expected}: the store's "
-                "object or the volume is damaged; the file is removed",
+                f"the file's sha256 is {self._digest.hexdigest()}, expected {expected}: the object "
+                "in the store or the volume is damaged; the file is removed",
             )

@@ -1,9 +1,9 @@
-"""What a fetch leaves beside its file, so that a container that restarts goes on.
+"""The files that a fetch writes beside its target, so that a restarted container resumes.
 
-`<target>.part` is the file while it is fetched, `<target>.journal` says which parts of it are
-there: a first line for what is fetched, then one number for each part. Once the file is verified,
-`<target>.verified` says so, for as long as the machine stays up: nothing is synced to disk, so
-after a crash of the machine the file is read again before it is believed.
+`<target>.part` is the file while it is fetched. `<target>.journal` lists its parts: the first line
+identifies the download, then follows one number for each part. `<target>.verified` marks a
+verified file until the machine restarts: nothing is synced to disk, so the file is read again
+after a crash of the machine.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
 def part_path(target: Path) -> Path:
-    """The file while it is fetched."""
+    """Return the path of the file while it is fetched."""
     return target.with_name(target.name + ".part")
 
 
 def journal_path(target: Path) -> Path:
-    """Which parts are there."""
+    """Return the path of the journal."""
     return target.with_name(target.name + ".journal")
 
 
-def head(*, sha256: str, size: int, part_size: int) -> str:
-    """The first line of a journal."""
+def journal_head(*, sha256: str, size: int, part_size: int) -> str:
+    """Return the first line of a journal."""
     return json.dumps({"sha256": sha256, "size": size, "partSize": part_size})
 
 
-def parse(text: str, first: str, parts: int) -> frozenset[int]:
-    """The parts that are there, of `parts`; none where it is the journal of another fetch.
+def parse_journal(text: str, first: str, parts: int) -> frozenset[int]:
+    """Return the numbers of the parts; empty if it is the journal of another download.
 
-    A last line without its line feed was being written when the process died: it doesn't count.
+    A last line without a line feed is ignored: the process was killed while it wrote the line.
     """
     lines = text.split("\n")
     if lines[0] != first or len(lines) == 1:
@@ -53,26 +53,26 @@ class Journal:
         self._lock = threading.Lock()
 
     def load(self) -> frozenset[int]:
-        """The parts that an earlier run fetched."""
+        """Return the parts that an earlier run fetched."""
         try:
             text = self._path.read_text(encoding="ascii")
         except (OSError, UnicodeDecodeError):
             return frozenset()
-        return parse(text, self._first, self._parts)
+        return parse_journal(text, self._first, self._parts)
 
     def begin(self, done: frozenset[int]) -> None:
-        """Write it anew; raises OSError."""
+        """Write a new journal; raises OSError."""
         lines = [self._first, *(str(number) for number in sorted(done))]
         self._path.write_text("\n".join(lines) + "\n", encoding="ascii")
 
     def add(self, number: int) -> None:
-        """A part is in the file; raises OSError."""
+        """Add a part; raises OSError."""
         with self._lock, self._path.open("a", encoding="ascii") as file:
             file.write(f"{number}\n")
 
 
 class Seal:
-    """Says that the file at `target` was verified, since the machine was started."""
+    """Marks the file at `target` as verified since the machine was started."""
 
     def __init__(self, target: Path, sha256: str, boot_id: str) -> None:
         self._target = target
@@ -80,15 +80,15 @@ class Seal:
         self._sha256 = sha256
         self._boot_id = boot_id
 
-    def holds(self) -> bool:
-        """Whether the file is the one that was verified."""
+    def is_valid(self) -> bool:
+        """Whether the file is the verified one."""
         try:
             return self._path.read_text(encoding="ascii") == self._text()
         except (OSError, UnicodeDecodeError):
             return False
 
     def write(self) -> None:
-        """The file is verified; raises OSError."""
+        """Mark the file as verified; raises OSError."""
         self._path.write_text(self._text(), encoding="ascii")
 
     def _text(self) -> str:
@@ -97,7 +97,7 @@ class Seal:
 
 
 def boot_id() -> str:
-    """Changes whenever the machine is started; "" where the kernel doesn't say."""
+    """Return an id that changes when the machine is started, or "" if it is unknown."""
     try:
         return BOOT_ID.read_text(encoding="ascii").strip()
     except OSError:

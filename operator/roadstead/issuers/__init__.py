@@ -1,1 +1,1 @@
-"""The issuers that are trusted, and their keys: read from files and JWKS URLs, and kept fresh."""
+"""Trusted issuers and their keys, which are read from files and JWKS URLs and refreshed."""

@@ -1,4 +1,4 @@
-"""Prometheus metrics of the tokens that are verified."""
+"""Prometheus metrics of verified tokens."""
 
 from __future__ import annotations
 

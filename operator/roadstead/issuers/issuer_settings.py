@@ -1,4 +1,4 @@
-"""Which issuers are trusted: `ROADSTEAD_TOKEN_ISSUERS_FILE` and what goes with it."""
+"""Settings of the trusted issuers: `ROADSTEAD_TOKEN_ISSUERS_FILE` and its files."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _FIELDS: Final = frozenset(
 )
 MAX_LIFETIME_LIMIT: Final = 31 * 86_400
 _REQUIRED_PREFIXES: Final = ("subjectPrefix", "groupsPrefix")
-"""By each issuer, as soon as there are two; `scopesPrefix` is the groups' where it is left out."""
+"""Required for each of several issuers; `scopesPrefix` defaults to the groups' prefix."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -44,31 +44,31 @@ class IssuerSettings:
     issuer: str
     audience: str
     secret_file: Path | None = None
-    """The HS256 secret, 32 bytes at least."""
+    """The HS256 secret, at least 32 bytes."""
     public_key_file: Path | None = None
     jwks_file: Path | None = None
     jwks_url: str = ""
     key_id: str = ""
-    """The `kid` of the one key in secret_file or public_key_file; empty: tokens must have none."""
+    """The `kid` of the key in secret_file or public_key_file; if empty, tokens must have none."""
     algorithms: frozenset[str] = frozenset(Algorithm)
     more_audiences: frozenset[str] = frozenset()
-    """Besides `audience`: a token has to name one of them."""
+    """Further audiences: a token must have `audience` or one of these."""
     subject_claim: str = "sub"
     groups_claim: str = "groups"
     scopes_claim: str = "scope"
     issued_at_required: bool = True
     max_lifetime: int | None = None
-    """Seconds, where it is another one than for all issuers."""
+    """In seconds; None for the maximum of all issuers."""
     prefixes: NamePrefixes = NO_PREFIXES
     ca_file: Path | None = None
-    """PEM certificates that vouch for jwks_url; the system's without it."""
+    """PEM certificates to verify jwks_url with; None for the system's."""
     allow_http: bool = False
-    """Whether jwks_url may be without TLS: whoever can change the answer can then sign tokens."""
+    """Whether jwks_url may be http; then everyone who can change the response can sign tokens."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TokenSettings:
-    """What tokens are verified by; seconds."""
+    """Settings for the verification of tokens; times are in seconds."""
 
     issuers: tuple[IssuerSettings, ...]
     leeway: int = LEEWAY_SECONDS
@@ -78,7 +78,7 @@ class TokenSettings:
     def from_env(cls, environ: Mapping[str, str]) -> TokenSettings:
         """Read the environment, then the issuers file.
 
-        Raises InvalidSettings: it names all faults of the environment, or those of the file.
+        Raises InvalidSettings with all faults of the environment, or else all of the file.
         """
         env = EnvReader(environ)
         path = env.file("ROADSTEAD_TOKEN_ISSUERS_FILE")
@@ -93,7 +93,7 @@ class TokenSettings:
 
 
 def read_issuers(path: Path) -> tuple[IssuerSettings, ...]:
-    """The issuers of a YAML or JSON file; InvalidSettings names every fault."""
+    """Read the issuers of a YAML or JSON file; raises InvalidSettings with all faults."""
     try:
         text = path.read_text(encoding="utf-8")
         entries = yaml.safe_load(text)
@@ -111,9 +111,9 @@ def read_issuers(path: Path) -> tuple[IssuerSettings, ...]:
     ]
     if faults:
         raise InvalidSettings("; ".join(faults))
-    issuers = tuple(_issuer(entry, folder=path.parent) for entry in entries)
+    issuers = tuple(_parse_issuer(entry, folder=path.parent) for entry in entries)
     if len({issuer.issuer for issuer in issuers}) != len(issuers):
-        raise InvalidSettings(f"{path}: two entries are of the same issuer")
+        raise InvalidSettings(f"{path}: two entries have the same issuer")
     if shared := list(shared_prefixes({each.issuer: each.prefixes for each in issuers})):
         raise InvalidSettings("; ".join(f"{path}: {fault}" for fault in shared))
     return issuers
@@ -124,7 +124,7 @@ def _faults(entry: object) -> Iterator[str]:
         yield "is not a mapping"
         return
     for name in sorted(str(name) for name in entry.keys() - _FIELDS):
-        yield f"{name} is not a field; there are {', '.join(sorted(_FIELDS))}"
+        yield f"{name} is not a field; expected one of {', '.join(sorted(_FIELDS))}"
     for name in _TEXTS:
         if name in entry and not (isinstance(entry[name], str) and entry[name]):
             yield f"{name} is not text"
@@ -159,10 +159,13 @@ def _key_faults(entry: Mapping[str, Any]) -> Iterator[str]:
     ):
         yield f"algorithms is not a list of {', '.join(known)}"
     if "keyId" in entry and not valid_key_id(entry["keyId"]):
-        yield "keyId is not of 1 to 256 letters, digits and signs of URLs"
+        yield "invalid keyId: expected 1 to 256 letters, digits and characters of URLs"
     url = entry.get("jwksUrl")
-    if isinstance(url, str) and not _usable(url, allow_http=entry.get("allowHttp") is True):
-        yield "jwksUrl is not a URL such as https://issuer.example.com/jwks.json (see allowHttp)"
+    if isinstance(url, str) and not _is_usable(url, allow_http=entry.get("allowHttp") is True):
+        yield (
+            "jwksUrl is not a URL such as https://issuer.example.com/jwks.json (http requires "
+            "allowHttp)"
+        )
 
 
 def _prefix_faults(entry: object, *, several: bool) -> Iterator[str]:
@@ -177,12 +180,12 @@ def _prefix_faults(entry: object, *, several: bool) -> Iterator[str]:
     for name in _REQUIRED_PREFIXES if several else ():
         if name not in entry:
             yield (
-                f"{name} is missing, which each of several issuers needs so that their names are "
-                "told apart: set one such as 'partner:', and '' for one issuer at most"
+                f"{name} is missing: with several issuers, each needs one to distinguish their "
+                "names; set one such as 'partner:', and '' for at most one issuer"
             )
 
 
-def _usable(url: str, *, allow_http: bool) -> bool:
+def _is_usable(url: str, *, allow_http: bool) -> bool:
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -191,7 +194,7 @@ def _usable(url: str, *, allow_http: bool) -> bool:
     return parts.scheme in schemes and bool(parts.hostname) and parts.username is None
 
 
-def _issuer(entry: Mapping[str, Any], *, folder: Path) -> IssuerSettings:
+def _parse_issuer(entry: Mapping[str, Any], *, folder: Path) -> IssuerSettings:
     def file(name: str) -> Path | None:
         return folder / entry[name] if name in entry else None
 
@@ -210,13 +213,13 @@ def _issuer(entry: Mapping[str, Any], *, folder: Path) -> IssuerSettings:
         scopes_claim=entry.get("scopesClaim", "scope"),
         issued_at_required=not entry.get("allowMissingIat", False),
         max_lifetime=entry.get("maxLifetimeSeconds"),
-        prefixes=_prefixes(entry),
+        prefixes=_parse_prefixes(entry),
         ca_file=file("caFile"),
         allow_http=entry.get("allowHttp", False),
     )
 
 
-def _prefixes(entry: Mapping[str, Any]) -> NamePrefixes:
+def _parse_prefixes(entry: Mapping[str, Any]) -> NamePrefixes:
     groups = entry.get("groupsPrefix", "")
     return NamePrefixes(
         subject=entry.get("subjectPrefix", ""),

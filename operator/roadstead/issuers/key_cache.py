@@ -1,4 +1,4 @@
-"""One issuer's keys, kept fresh in the background and served from memory."""
+"""One issuer's keys, refreshed in the background and served from memory."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ UNKNOWN_KEY_SECONDS: Final = 60.0
 FIRST_RETRY_SECONDS: Final = 1.0
 
 Clock = Callable[[], float]
-"""Seconds that only go forward, such as time.monotonic."""
+"""Monotonic seconds, such as time.monotonic."""
 
 log = logging.getLogger(__name__)
 
 
 class KeyCache:
-    """The keys that `reader` had last, as `parse` understood them.
+    """The latest keys of `reader`, parsed with `parse`: a KeyLookup that never waits.
 
-    The last good set stays while the issuer is down or answers junk. A KeyLookup that never waits;
-    `refresh_unknown` is for a token whose key is not known, once in `unknown_seconds` at most.
+    The last valid keys are kept while the issuer is unavailable or its response is invalid.
+    `refresh_unknown` is for a token with an unknown key, at most once in `unknown_seconds`.
     """
 
     def __init__(
@@ -50,35 +50,35 @@ class KeyCache:
         self._fault = ""
         self._running: asyncio.Task[bool] | None = None
         self.attempted = asyncio.Event()
-        """Set once the first reading has ended, well or not."""
+        """Set after the first read, successful or not."""
         self.changes = 0
-        """How often the keys have become others: what was verified before may not hold any more."""
+        """How often the keys have changed: tokens that were verified before may be invalid now."""
 
     @property
     def loaded(self) -> bool:
-        """Whether there are keys at all."""
+        """Whether keys have been read."""
         return self._keys is not None
 
     @property
     def age(self) -> float:
-        """Seconds since the keys were last read well; infinite if never."""
+        """Seconds since the last successful read; infinite if there was none."""
         return self._clock() - self._read_at
 
-    def named(self, kid: str) -> Sequence[Key]:
-        """The keys of that id, as of the last good reading."""
-        return self._keys.named(kid) if self._keys else ()
+    def with_id(self, kid: str) -> Sequence[Key]:
+        """Return the keys with that id, as of the last successful read."""
+        return self._keys.with_id(kid) if self._keys else ()
 
     async def refresh(self) -> bool:
-        """Read now, or join who reads already; False, with the old keys, if that fails."""
+        """Read now, or wait for the running read; returns False if it fails, keeping old keys."""
         if self._running is None or self._running.done():
             self._running = asyncio.create_task(self._read(), name=f"read {self._reader.where}")
-        # Who waits may give up (an admission has its deadline); the reading goes on for the others.
+        # A caller may time out (an admission has a deadline); the read continues for the others.
         return await asyncio.shield(self._running)
 
     async def refresh_unknown(self) -> bool:
-        """Read for a key that is not known; False if that was done within the last minute.
+        """Read because a key is unknown; returns False if that was done within the last minute.
 
-        Who comes while such a reading is under way gets its result.
+        If a read is running, its result is returned.
         """
         if self._running is not None and not self._running.done():
             return await asyncio.shield(self._running)
@@ -88,51 +88,51 @@ class KeyCache:
         return await self.refresh()
 
     async def run(self) -> None:
-        """Refresh for ever: each `refresh_seconds`, and sooner after a failure."""
+        """Refresh forever: every `refresh_seconds`, and sooner after a failure."""
         failures = 0
         while True:
             failures = 0 if await self.refresh() else failures + 1
-            await asyncio.sleep(self._pause(failures))
+            await asyncio.sleep(self._delay_seconds(failures))
 
     async def close(self) -> None:
-        """End the reading that is under way, if there is one."""
+        """Cancel the running read, if any."""
         if self._running is not None:
             self._running.cancel()
             await asyncio.wait([self._running])
 
-    def _pause(self, failures: int) -> float:
+    def _delay_seconds(self, failures: int) -> float:
         if not failures:
             return self._refresh_seconds
         return min(self._refresh_seconds, FIRST_RETRY_SECONDS * 2.0 ** min(failures - 1, 16))
 
     async def _read(self) -> bool:
         try:
-            self._take(self._parse(await self._reader.read()))
+            self._store_keys(self._parse(await self._reader.read()))
         except (KeysUnavailable, InvalidKey) as error:
-            self._report(str(error))
+            self._log_change(str(error))
             return False
         except Exception as error:
-            # A defect of ours must neither end the refreshing nor reach who verifies a token.
-            self._report(f"{type(error).__name__} (a defect)")
+            # A bug must neither stop the refresh nor fail the verification of a token.
+            self._log_change(f"{type(error).__name__} (a bug)")
             return False
         finally:
             self.attempted.set()
         self._read_at = self._clock()
-        self._report("")
+        self._log_change("")
         return True
 
-    def _take(self, keys: KeySet) -> None:
+    def _store_keys(self, keys: KeySet) -> None:
         if keys != self._keys:
             self._keys = keys
             self.changes += 1
 
-    def _report(self, fault: str) -> None:
-        """A line for each change, not for each attempt."""
+    def _log_change(self, fault: str) -> None:
+        """Log changes only, not each attempt."""
         if fault == self._fault:
             return
         self._fault = fault
         if fault:
-            kept = "the last keys stay in use" if self.loaded else "there are no keys yet"
-            log.warning("keys of %s can't be used: %s; %s", self._reader.where, fault, kept)
+            kept = "the last valid keys stay in use" if self.loaded else "there are no keys yet"
+            log.warning("can't refresh the keys of %s: %s; %s", self._reader.where, fault, kept)
         else:
-            log.info("keys of %s are read again", self._reader.where)
+            log.info("the keys of %s are refreshed again", self._reader.where)

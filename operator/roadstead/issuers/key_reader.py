@@ -1,4 +1,4 @@
-"""Reading keys: from a file or from a JWKS URL, both without holding up the event loop."""
+"""Reads keys from a file or a JWKS URL, without blocking the event loop."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ TIMEOUT_SECONDS: Final = 5.0
 
 
 class KeysUnavailable(RoadsteadError):
-    """No answer or not one with keys; may pass later. The message says where and why."""
+    """The keys can't be read now; the message has the location and the cause."""
 
 
 class Reader(Protocol):
-    """Where an issuer's keys are; `where` is for people."""
+    """Reads an issuer's keys; `where` is for messages."""
 
     @property
     def where(self) -> str:
@@ -30,13 +30,13 @@ class Reader(Protocol):
         ...
 
     async def read(self) -> bytes:
-        """What is there now, 64 KiB at most; KeysUnavailable otherwise."""
+        """Return the current content, at most 64 KiB; raises KeysUnavailable."""
         ...
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FileReader:
-    """A mounted file, read anew each time: a Secret's or ConfigMap's files are swapped below us."""
+    """Reads a mounted file each time: the files of a Secret or ConfigMap are replaced."""
 
     path: Path
 
@@ -46,7 +46,7 @@ class FileReader:
         return str(self.path)
 
     async def read(self) -> bytes:
-        """The file's bytes."""
+        """Return the file's bytes."""
         return await asyncio.to_thread(self._read)
 
     def _read(self) -> bytes:
@@ -55,14 +55,14 @@ class FileReader:
                 data = file.read(MAX_JWKS_BYTES + 1)
         except OSError as error:
             raise KeysUnavailable(f"{self.path} can't be read: {error.strerror}") from None
-        return _limited(data, self.where)
+        return _check_size(data, self.where)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class UrlReader:
-    """An issuer's `jwks_uri` (RFC 8414, 2).
+    """Reads an issuer's `jwks_uri` (RFC 8414, 2).
 
-    Redirects are not followed: whoever could add one would choose the keys.
+    Redirects are not followed, since an injected redirect could replace the keys.
     """
 
     url: str
@@ -76,33 +76,33 @@ class UrlReader:
         return self.url
 
     async def read(self) -> bytes:
-        """The body of a 200, 64 KiB at most, within `timeout` seconds in all."""
+        """Return the body of a 200, at most 64 KiB, within `timeout` seconds in total."""
         try:
             async with self.session.get(
                 self.url,
                 allow_redirects=False,
                 ssl=self.ca or True,
-                # What is compressed can be a thousand times longer than the limit.
+                # A compressed response can expand to a thousand times the limit.
                 headers={hdrs.ACCEPT: "application/json", hdrs.ACCEPT_ENCODING: "identity"},
                 timeout=aiohttp.ClientTimeout(total=self.timeout),
             ) as response:
                 if response.status != 200:
                     raise KeysUnavailable(f"{self.url} answered {response.status}")
                 if hdrs.CONTENT_ENCODING in response.headers:
-                    raise KeysUnavailable(f"{self.url} answered in a compressed form")
-                return _limited(await _beginning(response.content), self.url)
+                    raise KeysUnavailable(f"{self.url} sent a compressed response")
+                return _check_size(await _read_limited(response.content), self.url)
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
-            raise KeysUnavailable(f"{self.url}: no answer ({type(error).__name__})") from None
+            raise KeysUnavailable(f"{self.url}: no response ({type(error).__name__})") from None
 
 
-async def _beginning(content: aiohttp.StreamReader) -> bytes:
+async def _read_limited(content: aiohttp.StreamReader) -> bytes:
     data = bytearray()
     while len(data) <= MAX_JWKS_BYTES and (chunk := await content.readany()):
         data += chunk
     return bytes(data)
 
 
-def _limited(data: bytes, where: str) -> bytes:
+def _check_size(data: bytes, where: str) -> bytes:
     if len(data) > MAX_JWKS_BYTES:
         raise KeysUnavailable(f"{where} has more than {MAX_JWKS_BYTES} bytes")
     return data

@@ -1,4 +1,4 @@
-"""All trusted issuers in one place: what a server asks about each token."""
+"""Verifies tokens of all trusted issuers, with their current keys."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from roadstead.tokens.parsing import parse
 from roadstead.tokens.verification import Issuer, Revoked, TokenVerifier
 
 UNKNOWN_KEY_WAIT_SECONDS: Final = 2.0
-"""How long a token with an unknown key waits for its issuer: an admission has 10 s in all."""
+"""How long a token with an unknown key waits for its issuer: an admission has 10 s in total."""
 FIRST_READ_SECONDS: Final = 5.0
 
 
 class TrustedIssuers:
-    """Verifies tokens of several issuers, each with keys of its own. Made by `trusting`."""
+    """Verifies tokens of several issuers, each with its own keys. Created by `trusting`."""
 
     def __init__(
         self,
@@ -48,23 +48,23 @@ class TrustedIssuers:
 
     @property
     def ready(self) -> bool:
-        """Whether there is any key to verify with; stays true through every outage after that."""
+        """Whether any keys were read; stays true during outages."""
         return any(cache.loaded for cache in self._caches.values())
 
     @property
     def ages(self) -> dict[str, float]:
-        """By issuer, the seconds since its keys were last read; infinite if they never were."""
+        """The seconds since the keys of each issuer were read; infinite if they never were."""
         return {name: cache.age for name, cache in self._caches.items()}
 
     @property
     def changes(self) -> int:
-        """Grows whenever an issuer's keys become others."""
+        """The number of changes of issuers' keys."""
         return sum(cache.changes for cache in self._caches.values())
 
     async def verify(self, token: str, *, now: int) -> Claims:
-        """As Verifier.verify; InvalidToken, and nothing else.
+        """Verify a token as TokenVerifier does; raises only InvalidToken.
 
-        Waits, two seconds at most, only for a key that its issuer may have made since.
+        Waits at most two seconds, and only for an unknown key, which may be a new one.
         """
         try:
             claims = self._verifier.verify(token, now=now)
@@ -90,22 +90,22 @@ class TrustedIssuers:
 async def trusting(
     settings: TokenSettings, *, revoked: Revoked | None = None, clock: Clock = time.monotonic
 ) -> AsyncIterator[TrustedIssuers]:
-    """The issuers of `settings`, their keys kept fresh until the end of the block.
+    """Provide the issuers of `settings`; their keys are refreshed until the end of the block.
 
-    Waits five seconds at most for the first reading; whoever serves asks `ready` after that.
-    InvalidSettings for a caFile that can't be used; a key that can't be read yet is only logged.
+    Waits at most five seconds for the first read; servers check `ready` afterwards. Raises
+    InvalidSettings for an invalid caFile; a key that can't be read yet is only logged.
     """
-    # trust_env is off: a proxy from the environment would be one more who can change the answer.
+    # trust_env is off: a proxy from the environment could change the response.
     async with aiohttp.ClientSession(
         trust_env=False, cookie_jar=aiohttp.DummyCookieJar()
     ) as session:
-        caches = [_cache(each, session, clock) for each in settings.issuers]
-        issuers = [_issuer(*pair) for pair in zip(settings.issuers, caches, strict=True)]
+        caches = [_create_cache(each, session, clock) for each in settings.issuers]
+        issuers = [_create_issuer(*pair) for pair in zip(settings.issuers, caches, strict=True)]
         pairs = list(zip(issuers, caches, strict=True))
         trusted = TrustedIssuers(pairs, settings=settings, revoked=revoked)
         tasks = [asyncio.create_task(cache.run()) for cache in caches]
         try:
-            await _first_reading(caches)
+            await _wait_for_first_read(caches)
             yield trusted
         finally:
             for task in tasks:
@@ -115,13 +115,13 @@ async def trusting(
             )
 
 
-async def _first_reading(caches: list[KeyCache]) -> None:
+async def _wait_for_first_read(caches: list[KeyCache]) -> None:
     readings = asyncio.gather(*(cache.attempted.wait() for cache in caches))
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(readings, FIRST_READ_SECONDS)
 
 
-def _issuer(settings: IssuerSettings, cache: KeyCache) -> Issuer:
+def _create_issuer(settings: IssuerSettings, cache: KeyCache) -> Issuer:
     return Issuer(
         name=settings.issuer,
         audience=settings.audience,
@@ -136,39 +136,41 @@ def _issuer(settings: IssuerSettings, cache: KeyCache) -> Issuer:
     )
 
 
-def _cache(settings: IssuerSettings, session: aiohttp.ClientSession, clock: Clock) -> KeyCache:
-    reader, parse_keys, seconds = _source(settings, session)
+def _create_cache(
+    settings: IssuerSettings, session: aiohttp.ClientSession, clock: Clock
+) -> KeyCache:
+    reader, parse_keys, seconds = _key_source(settings, session)
     return KeyCache(
         reader,
-        lambda data: parse_keys(data).limited(settings.algorithms),
+        lambda data: parse_keys(data).limited_to(settings.algorithms),
         clock=clock,
         refresh_seconds=seconds,
     )
 
 
 Source = tuple[Reader, Callable[[bytes], KeySet], float]
-"""Where keys are, how they are understood, and after how many seconds they are read again."""
+"""The reader of keys, the parser, and the seconds between reads."""
 
 
-def _source(settings: IssuerSettings, session: aiohttp.ClientSession) -> Source:
+def _key_source(settings: IssuerSettings, session: aiohttp.ClientSession) -> Source:
     if settings.jwks_url:
-        reader = UrlReader(url=settings.jwks_url, session=session, ca=_ca(settings))
+        reader = UrlReader(url=settings.jwks_url, session=session, ca=_load_ca(settings))
         return reader, parse_jwks, REFRESH_SECONDS
     if settings.jwks_file:
         return FileReader(path=settings.jwks_file), parse_jwks, FILE_REFRESH_SECONDS
     kid = settings.key_id
     if path := settings.public_key_file:
-        return _file(path, lambda data: public_keys(data, kid=kid))
+        return _file_source(path, lambda data: public_keys(data, kid=kid))
     if path := settings.secret_file:
-        return _file(path, lambda data: [secret_key(data, kid=kid)])
+        return _file_source(path, lambda data: [secret_key(data, kid=kid)])
     raise InvalidSettings(f"issuer {settings.issuer} has no source of keys")
 
 
-def _file(path: Path, make: Callable[[bytes], Sequence[Key]]) -> Source:
+def _file_source(path: Path, make: Callable[[bytes], Sequence[Key]]) -> Source:
     return FileReader(path=path), lambda data: KeySet.of(make(data)), FILE_REFRESH_SECONDS
 
 
-def _ca(settings: IssuerSettings) -> ssl.SSLContext | None:
+def _load_ca(settings: IssuerSettings) -> ssl.SSLContext | None:
     if settings.ca_file is None:
         return None
     try:

@@ -1,1 +1,1 @@
-"""Where models come from: the Quant service, and URLs that are read by ranges."""
+"""Sources of models: the Quant service, and URLs that are read by ranges."""

@@ -1,12 +1,12 @@
-"""Which hosts may be read from: the operator's allow-list, and addresses that nothing opens.
+"""Which hosts may be read from: the operator's allow-list, and addresses that are never allowed.
 
 An entry is `[scheme://]host[:port]`. The host is a name, `*.` and a domain, an address or a
-network (`10.1.0.0/16`, `[fd00::/8]:9000`; for URLs that name an address). Without a scheme both
-http and https are meant, without a port the scheme's own.
+network (`10.1.0.0/16`, `[fd00::/8]:9000`; for URLs that contain an address). Without a scheme,
+http and https are allowed; without a port, the scheme's default.
 
-An entry opens its host on any private or public address. It never opens link-local addresses
-and the other ones below, where clouds keep their credentials, nor addresses that hide another
-one. Loopback is opened only by an entry that itself is a loopback address or `localhost`.
+An entry allows its host at any private or public address. It never allows link-local addresses
+and the others below, where clouds have their metadata services, nor addresses that embed another
+one. Loopback is allowed only by an entry that is a loopback address or `localhost` itself.
 """
 
 from __future__ import annotations
@@ -37,26 +37,26 @@ _NEVER: Final[tuple[Network, ...]] = tuple(
         "224.0.0.0/4",  # multicast
         "240.0.0.0/4",  # reserved, broadcast
         "fd00:ec2::/32",  # Amazon's metadata service
-        "2002::/16",  # 6to4, which hides an IPv4 address
-        "2001::/32",  # Teredo, the same
+        "2002::/16",  # 6to4, which embeds an IPv4 address
+        "2001::/32",  # Teredo, which embeds one too
     )
 )
 _IPV6: Final = (ipaddress.IPv6Network("2000::/3"), ipaddress.IPv6Network("fc00::/7"))
-"""Global and unique local addresses: no others are opened.
+"""Global and unique local addresses: no others are allowed.
 
-Outside are unspecified, link-local and multicast addresses, and every fixed prefix that hides an
-IPv4 address: IPv4-compatible (::/96), translated by SIIT (::ffff:0:0:0/96), NAT64 (64:ff9b::/96,
-64:ff9b:1::/48).
+Not included are unspecified, link-local and multicast addresses, and every fixed prefix that
+embeds an IPv4 address: IPv4-compatible (::/96), translated by SIIT (::ffff:0:0:0/96), NAT64
+(64:ff9b::/96, 64:ff9b:1::/48).
 """
 
 
 class InvalidEntry(ValueError):
-    """An entry of the allow-list can't be read; the message says what one looks like."""
+    """An entry of the allow-list is invalid; the message has the expected form."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AllowedSource:
-    """One entry; exactly one of `name` (lower case, perhaps `*.`) and `network` is set."""
+    """One entry; exactly one of `name` (lower case, may begin with `*.`) and `network` is set."""
 
     scheme: str | None
     name: str | None
@@ -64,7 +64,7 @@ class AllowedSource:
     port: int | None
 
     def covers(self, scheme: str, host: str, port: int) -> bool:
-        """Whether a URL with this scheme, host and port is meant."""
+        """Whether the entry covers this scheme, host and port."""
         if self.scheme not in (None, scheme):
             return False
         if port != (DEFAULT_PORTS[scheme] if self.port is None else self.port):
@@ -80,8 +80,8 @@ class AllowedSource:
         return host == self.name
 
     @property
-    def opens_loopback(self) -> bool:
-        """Whether the entry itself is loopback."""
+    def allows_loopback(self) -> bool:
+        """Whether the entry itself is a loopback address or `localhost`."""
         if self.network is not None:
             return self.network.is_loopback
         return self.name == "localhost"
@@ -95,28 +95,28 @@ class AllowList:
 
     @classmethod
     def parse(cls, entries: Iterable[str]) -> AllowList:
-        """Read the entries; raises InvalidEntry."""
+        """Parse the entries; raises InvalidEntry."""
         return cls(entries=tuple(_entry(entry) for entry in entries))
 
     def covers(self, scheme: str, host: str, port: int) -> bool:
         """Whether some entry covers scheme, host and port."""
         return any(entry.covers(scheme, host, port) for entry in self.entries)
 
-    def opens(self, scheme: str, host: str, port: int, address: str) -> bool:
+    def allows_address(self, scheme: str, host: str, port: int, address: str) -> bool:
         """Whether a URL with this scheme, host and port may be read from `address`."""
         found = parse_address(address)
         covering = [entry for entry in self.entries if entry.covers(scheme, host, port)]
         if found is None or not covering:
             return False
         if found.is_loopback:
-            return any(entry.opens_loopback for entry in covering)
+            return any(entry.allows_loopback for entry in covering)
         if found.version == 6 and not any(found in network for network in _IPV6):
             return False
         return not any(found in network for network in _NEVER)
 
 
 def parse_address(text: str) -> Address | None:
-    """The address, unwrapped where it is an IPv4 one in IPv6; None for what is no address."""
+    """Return the address, IPv4 if it is an IPv4-mapped one, or None for other text."""
     try:
         address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
@@ -154,6 +154,6 @@ def _network(host: str) -> Network | None:
 
 def _invalid(text: str) -> InvalidEntry:
     return InvalidEntry(
-        f"{text!r} is no entry; write host, host:port, *.domain:port, 10.1.0.0/16:9000 or "
+        f"invalid entry {text!r}: expected host, host:port, *.domain:port, 10.1.0.0/16:9000 or "
         "https://host"
     )

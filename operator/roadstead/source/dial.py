@@ -1,8 +1,8 @@
-"""Connections to URLs that come from outside.
+"""Connections to URLs that users configure.
 
-A presigned URL is sent exactly as it was given, since some signers compute over the very bytes.
-Where a guard is given, it is asked about every address a name resolves to, and the connection
-goes to exactly the address that was asked about: a name that changes in between gains nothing.
+A presigned URL is sent byte for byte, since its signature covers the bytes.
+The address policy checks every address that a name resolves to, and the connection is made to
+exactly the checked address, so a name that changes in between gains nothing.
 """
 
 from __future__ import annotations
@@ -22,35 +22,35 @@ from roadstead.source.allowlist import DEFAULT_PORTS
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
-"""No byte for so long, or no whole head, or less than a chunk: the connection is given up."""
+"""Limit for a read: no byte, an incomplete head, or less than a chunk in this time is an error."""
 RECEIVE_BUFFER_BYTES = 4 * 2**20
 
 
 class AddressPolicy(Protocol):
-    """Says which addresses a URL may be read from; `AllowList` is one."""
+    """Decides which addresses a URL may be read from; implemented by `AllowList`."""
 
     def covers(self, scheme: str, host: str, port: int) -> bool:
         """Whether scheme, host and port are allowed at all."""
 
-    def opens(self, scheme: str, host: str, port: int, address: str) -> bool:
-        """Whether they are at this address."""
+    def allows_address(self, scheme: str, host: str, port: int, address: str) -> bool:
+        """Whether they are allowed at this address."""
 
 
 class Anywhere:
-    """The guard for URLs that are our own, such as the store's."""
+    """The address policy for URLs that the operator configures, such as the store's."""
 
     def covers(self, scheme: str, host: str, port: int) -> bool:
-        """Yes."""
+        """Return True."""
         return True
 
-    def opens(self, scheme: str, host: str, port: int, address: str) -> bool:
-        """Yes."""
+    def allows_address(self, scheme: str, host: str, port: int, address: str) -> bool:
+        """Return True."""
         return True
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Target:
-    """Where a URL leads; `resource` is path and query, verbatim, and may be secret."""
+    """A parsed URL; `resource` is path and query, verbatim, and may be secret."""
 
     scheme: str
     host: str
@@ -59,18 +59,18 @@ class Target:
 
     @classmethod
     def parse(cls, url: str) -> Target:
-        """Take a URL apart; raises SourceError that doesn't quote it."""
+        """Parse a URL; raises SourceError, which never quotes it."""
         try:
             parts = urlsplit(url)
             port = parts.port
         except ValueError:
-            raise _unusable("it can't be read") from None
+            raise _invalid_url("it is malformed") from None
         if not url.isascii() or any(char <= " " or char == "\x7f" for char in url):
-            raise _unusable("it holds characters that no URL has")
+            raise _invalid_url("it has characters that are not allowed in a URL")
         if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
-            raise _unusable("it is not http:// or https:// and a host")
+            raise _invalid_url("expected http:// or https:// and a host")
         if "@" in parts.netloc:
-            raise _unusable("it holds a user name")
+            raise _invalid_url("it has a user name")
         _, _, rest = url.partition("://")
         resource = rest[len(parts.netloc) :].partition("#")[0]
         return cls(
@@ -87,23 +87,23 @@ class Target:
         return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
     def __str__(self) -> str:
-        """For people and logs: without the query."""
+        """Return the URL without its query, for messages and logs."""
         return f"{self.scheme}://{self.authority}{self.resource.partition('?')[0]}"
 
 
 class DialledConnection(http.client.HTTPConnection):
-    """An HTTP(S) connection whose socket is dialled here, at an address that the guard opens."""
+    """An HTTP(S) connection to an address that the address policy allows."""
 
     def __init__(
-        self, target: Target, guard: AddressPolicy, *, read_seconds: float = READ_SECONDS
+        self, target: Target, address_policy: AddressPolicy, *, read_seconds: float = READ_SECONDS
     ) -> None:
         super().__init__(target.host, target.port, timeout=read_seconds, blocksize=2**20)
         self._target = target
-        self._guard = guard
+        self._address_policy = address_policy
 
     def connect(self) -> None:
-        """Resolve, ask the guard, connect; raises SourceError or OSError."""
-        sock = _dial(self._target, self._guard)
+        """Resolve, check the addresses, connect; raises SourceError or OSError."""
+        sock = _dial(self._target, self._address_policy)
         sock.settimeout(self.timeout)
         if self._target.scheme == "https":
             context = ssl.create_default_context()
@@ -111,13 +111,13 @@ class DialledConnection(http.client.HTTPConnection):
         self.sock = sock
 
     def interrupt(self) -> None:
-        """End what another thread waits for here."""
+        """Interrupt a read of another thread."""
         with contextlib.suppress(OSError, AttributeError):
             self.sock.shutdown(socket.SHUT_RDWR)
 
     @contextlib.contextmanager
-    def ended_after(self, seconds: float) -> Iterator[None]:
-        """Interrupt what is done within it once it takes longer: a byte now and then is no help."""
+    def interrupt_after(self, seconds: float) -> Iterator[None]:
+        """Interrupt the block if it takes longer, even if bytes arrive now and then."""
         timer = threading.Timer(seconds, self.interrupt)
         timer.daemon = True
         timer.start()
@@ -128,32 +128,32 @@ class DialledConnection(http.client.HTTPConnection):
 
 
 def connect(
-    target: Target, guard: AddressPolicy, *, read_seconds: float = READ_SECONDS
+    target: Target, address_policy: AddressPolicy, *, read_seconds: float = READ_SECONDS
 ) -> DialledConnection:
-    """A connection, established; raises SourceError."""
-    connection = DialledConnection(target, guard, read_seconds=read_seconds)
+    """Return an established connection; raises SourceError."""
+    connection = DialledConnection(target, address_policy, read_seconds=read_seconds)
     try:
         connection.connect()
     except OSError as error:
         connection.close()
-        raise unreachable(target, error) from None
+        raise connection_error(target, error) from None
     return connection
 
 
-def unreachable(target: Target, error: Exception) -> SourceError:
-    """No connection, or one that broke."""
+def connection_error(target: Target, error: Exception) -> SourceError:
+    """Return the error for a connection that failed or broke."""
     if isinstance(error, ssl.SSLCertVerificationError):
         message = (
-            f"{target}: its certificate is not trusted; give its authority (SSL_CERT_FILE) and see "
-            "that the certificate names the host"
+            f"{target}: its certificate is not trusted; set SSL_CERT_FILE to its authority and "
+            "check that the certificate names the host"
         )
         return SourceError("SourceUntrusted", message)
     why = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
     return SourceInterrupted("SourceUnreachable", f"{target}: can't be reached ({why})")
 
 
-def _dial(target: Target, guard: AddressPolicy) -> socket.socket:
-    if not guard.covers(target.scheme, target.host, target.port):
+def _dial(target: Target, address_policy: AddressPolicy) -> socket.socket:
+    if not address_policy.covers(target.scheme, target.host, target.port):
         raise SourceError(
             "SourceNotAllowed",
             f"{target.scheme}://{target.authority} is not on the operator's list of sources "
@@ -162,18 +162,20 @@ def _dial(target: Target, guard: AddressPolicy) -> socket.socket:
         )
     found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
     for *_, address in found:
-        if not guard.opens(target.scheme, target.host, target.port, str(address[0])):
+        if not address_policy.allows_address(
+            target.scheme, target.host, target.port, str(address[0])
+        ):
             raise SourceError(
                 "SourceNotAllowed",
-                f"{target.scheme}://{target.authority} leads to an address that is never read "
-                "from, or to this machine itself",
+                f"{target.scheme}://{target.authority} resolves to an address that is never read "
+                "from, or to this machine",
                 retry=Retry.ON_CHANGE,
             )
     failure: OSError | None = None
     for family, kind, protocol, _, address in found:
         sock = socket.socket(family, kind, protocol)
         try:
-            # Before connecting: the window that is offered to the peer follows from it.
+            # Set before connecting: it determines the window that is offered to the peer.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
             sock.settimeout(CONNECT_SECONDS)
             sock.connect(address)
@@ -183,10 +185,10 @@ def _dial(target: Target, guard: AddressPolicy) -> socket.socket:
             continue
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return sock
-    raise failure or OSError("the name has no address")
+    raise failure or OSError("the name does not resolve")
 
 
-def _unusable(why: str) -> SourceError:
+def _invalid_url(why: str) -> SourceError:
     return SourceError(
-        "SourceURLInvalid", f"the source's URL can't be used: {why}", retry=Retry.ON_CHANGE
+        "SourceURLInvalid", f"the source's URL is invalid: {why}", retry=Retry.ON_CHANGE
     )

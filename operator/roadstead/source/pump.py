@@ -1,11 +1,11 @@
-"""The engine of transfer and fetch: parts of an object, several at once, hashed in order.
+"""Copies the parts of an object, several at a time, and hashes them in order.
 
-Each worker thread owns one connection to the source and one sink. It takes the next part with a
-buffer, reads into the buffer and hands the same bytes on as they arrive. A hasher thread follows
-the parts in order and gives a buffer back once its part is hashed and sunk. Parts and buffers are
-taken together and in order, so the part that the hasher waits for always is being read.
+Each worker thread has one connection to the source and one sink. It takes the next part with a
+buffer, reads into the buffer and sends the same bytes as they arrive. A hasher thread follows
+the parts in order and releases a buffer once its part is hashed and written. Parts and buffers
+are taken together and in order, so the part that the hasher waits for is always being read.
 
-Threads, because what costs time here (receiving, sending, sha256) gives up the interpreter lock.
+Threads are used because receiving, sending and sha256 release the interpreter lock.
 """
 
 from __future__ import annotations
@@ -18,38 +18,38 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Protocol
 
 from roadstead.source.ranges import RangeReader
-from roadstead.source.retry_policy import PASSING, RetryPolicy, Stopping
+from roadstead.source.retry_policy import TRANSIENT_ERRORS, RetryPolicy, Stopping
 from roadstead.source.spans import CHUNK_BYTES, Layout, Span
 
 REPORT_SECONDS: Final = 0.25
 
 
 class Sink(Protocol):
-    """Takes parts, one after the other: begin, send as bytes arrive, finish; on failure reset."""
+    """Writes parts one after the other: begin, send as bytes arrive, finish; reset on failure."""
 
     def begin(self, span: Span) -> None:
         """Open a part."""
 
     def send(self, view: memoryview) -> None:
-        """Take the next bytes of it."""
+        """Write the part's next bytes."""
 
     def finish(self, span: Span) -> None:
-        """The part is whole; returns once it is kept."""
+        """Finish the part; returns once it is stored."""
 
     def reset(self) -> None:
-        """Drop a part that is open, and whatever is held; the sink may be used again."""
+        """Discard an open part and all buffered bytes; the sink may be used again."""
 
 
 class Follower(Protocol):
-    """Sees all bytes of the object in order, on a thread of its own."""
+    """Receives all bytes of the object in order, in its own thread."""
 
     def follow(self, view: memoryview) -> None:
-        """Take the next bytes; what it raises ends the work."""
+        """Process the next bytes; an exception stops the pump."""
 
 
 @dataclasses.dataclass
 class _Slot:
-    """A part on its way; `filled` only grows, `sunk` comes last."""
+    """A part in flight; `filled` only grows, `sunk` is set last."""
 
     span: Span
     buffer: memoryview
@@ -58,10 +58,10 @@ class _Slot:
 
 
 class Pump:
-    """Moves `spans` of one object; `run` may be called once.
+    """Copies `spans` of one object; `run` may be called once.
 
-    `follower` needs a layout with buffers and all spans of the object, in order. `known` gives
-    the bytes of a part that is there already, for the follower's sake alone.
+    `follower` needs a layout with buffers and all spans of the object, in order. `known` reads
+    the bytes of a part that exists already, for the follower only.
     """
 
     def __init__(
@@ -71,18 +71,18 @@ class Pump:
         spans: Sequence[Span],
         reader: Callable[[], RangeReader],
         sink: Callable[[], Sink],
-        patience: RetryPolicy,
+        retry_policy: RetryPolicy,
         follower: Follower | None = None,
         known: Callable[[Span], Iterator[memoryview]] | None = None,
         done: frozenset[int] = frozenset(),
     ) -> None:
         if follower is not None and not layout.buffers:
-            raise ValueError("a follower needs parts that stay in memory")
+            raise ValueError("a follower needs a layout with buffers")
         self._layout = layout
         self._spans = spans
         self._reader = reader
         self._sink = sink
-        self._patience = patience
+        self._retry_policy = retry_policy
         self._follower = follower
         self._known = known
         self._done = done
@@ -95,9 +95,9 @@ class Pump:
         self._failure: BaseException | None = None
 
     def run(self, report: Callable[[int], None]) -> None:
-        """Move everything; `report` is told the bytes moved so far, four times a second.
+        """Copy all parts; calls `report` four times a second with the number of bytes copied.
 
-        Raises Stopping, or the first error that did not pass.
+        Raises Stopping, or the first error that isn't transient or exhausted its retries.
         """
         self._make_buffers()
         threads = [self._thread(self._work) for _ in range(self._layout.connections)]
@@ -119,7 +119,7 @@ class Pump:
                 thread.join()
         if self._failure is not None:
             raise self._failure
-        if self._patience.stop.is_set():
+        if self._retry_policy.stop.is_set():
             raise Stopping
 
     def _join(self, threads: Sequence[threading.Thread], deadline: float) -> None:
@@ -136,7 +136,7 @@ class Pump:
         def guarded() -> None:
             try:
                 target()
-            except BaseException as error:  # whatever it is, the main thread raises it
+            except BaseException as error:  # the main thread raises it
                 self._fail(error)
 
         return threading.Thread(target=guarded, daemon=True)
@@ -147,8 +147,8 @@ class Pump:
             self._changed.notify_all()
 
     @property
-    def _ending(self) -> bool:
-        return self._failure is not None or self._patience.stop.is_set()
+    def _is_stopping(self) -> bool:
+        return self._failure is not None or self._retry_policy.stop.is_set()
 
     # Workers
 
@@ -156,18 +156,18 @@ class Pump:
         reader, sink = self._reader(), self._sink()
         self._readers.append(reader)
         try:
-            while (slot := self._take()) is not None:
+            while (slot := self._next_slot()) is not None:
                 self._move(slot, reader, sink)
         finally:
             reader.close()
             sink.reset()
 
-    def _take(self) -> _Slot | None:
+    def _next_slot(self) -> _Slot | None:
         with self._changed:
-            while not self._buffers and self._todo and not self._ending:
-                # The timeout is for a stop that comes from outside and notifies nobody.
+            while not self._buffers and self._todo and not self._is_stopping:
+                # The timeout is for `stop`, which is set elsewhere without a notification.
                 self._changed.wait(REPORT_SECONDS)
-            if self._ending or not self._todo:
+            if self._is_stopping or not self._todo:
                 return None
             slot = _Slot(span=self._todo.popleft(), buffer=self._buffers.pop())
             self._slots[slot.span.number] = slot
@@ -179,54 +179,54 @@ class Pump:
         while True:
             try:
                 return self._attempt(slot, reader, sink)
-            except PASSING:
+            except TRANSIENT_ERRORS:
                 sink.reset()
                 reader.close()
                 failures = 1 if slot.filled > furthest else failures + 1
                 furthest = max(furthest, slot.filled)
-                if failures >= self._patience.attempts:
+                if failures >= self._retry_policy.attempts:
                     raise
-            self._check()
-            self._patience.pause(failures)
+            self._check_running()
+            self._retry_policy.pause(failures)
 
     def _attempt(self, slot: _Slot, reader: RangeReader, sink: Sink) -> None:
         span, whole = slot.span, bool(self._layout.buffers)
         if not whole:
-            self._filled(slot, -slot.filled)
+            self._add_filled(slot, -slot.filled)
         sink.begin(span)
         if slot.filled:
             sink.send(slot.buffer[: slot.filled])
         if slot.filled < span.size:
             reader.open(span.start + slot.filled, span.size - slot.filled)
         while slot.filled < span.size:
-            self._check()
+            self._check_running()
             room = min(CHUNK_BYTES, span.size - slot.filled)
             at = slot.filled if whole else 0
             view = slot.buffer[at : at + room]
             count = reader.readinto(view)
-            self._filled(slot, count)
+            self._add_filled(slot, count)
             sink.send(view)
         sink.finish(span)
-        self._sunk(slot)
+        self._mark_sunk(slot)
 
-    def _check(self) -> None:
-        if self._ending:
+    def _check_running(self) -> None:
+        if self._is_stopping:
             raise Stopping
 
-    def _filled(self, slot: _Slot, count: int) -> None:
+    def _add_filled(self, slot: _Slot, count: int) -> None:
         with self._changed:
             slot.filled += count
             self._moved += count
             self._changed.notify_all()
 
-    def _sunk(self, slot: _Slot) -> None:
+    def _mark_sunk(self, slot: _Slot) -> None:
         with self._changed:
             slot.sunk = True
             if self._follower is None:
-                self._give_back(slot)
+                self._release_buffer(slot)
             self._changed.notify_all()
 
-    def _give_back(self, slot: _Slot) -> None:
+    def _release_buffer(self, slot: _Slot) -> None:
         del self._slots[slot.span.number]
         self._buffers.append(slot.buffer)
 
@@ -241,29 +241,29 @@ class Pump:
 
     def _follow_known(self, span: Span) -> None:
         if self._follower is None or self._known is None:
-            raise AssertionError("parts that are there already need `known`")
+            raise AssertionError("parts that exist already need `known`")
         for view in self._known(span):
-            self._check()
+            self._check_running()
             self._follower.follow(view)
 
     def _follow_slot(self, span: Span) -> None:
         hashed = 0
         while hashed < span.size:
-            slot, filled = self._wait(span, hashed)
+            slot, filled = self._wait_for_bytes(span, hashed)
             if self._follower is not None:
                 self._follower.follow(slot.buffer[hashed:filled])
             hashed = filled
         with self._changed:
             while not self._slots[span.number].sunk:
-                self._check()
+                self._check_running()
                 self._changed.wait(REPORT_SECONDS)
-            self._give_back(self._slots[span.number])
+            self._release_buffer(self._slots[span.number])
             self._changed.notify_all()
 
-    def _wait(self, span: Span, hashed: int) -> tuple[_Slot, int]:
+    def _wait_for_bytes(self, span: Span, hashed: int) -> tuple[_Slot, int]:
         with self._changed:
             while True:
-                self._check()
+                self._check_running()
                 slot = self._slots.get(span.number)
                 if slot is not None and slot.filled > hashed:
                     return slot, slot.filled

@@ -4,8 +4,8 @@ GET /download-url/{model_id}  -> {url, size, sha256, quantization, expiresAt}; 4
 GET /models                   -> {models: [id, ...]}; 401, 503
 GET /healthz                  -> ok, without a token
 
-An id with '/', such as `org/name:Q4_K_M`, may come with it as it is or as `%2F`, as the operator
-sends it: some proxies decode it on the way.
+The '/' of an id such as `org/name:Q4_K_M` is accepted unescaped and as `%2F`, which the operator
+sends: some proxies decode it.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ def run(settings: QuantSettings) -> int:
 
 
 def application(settings: QuantSettings) -> web.Application:
-    """The service; raises InvalidSettings where a file with a key can't be read."""
-    app = web.Application(middlewares=[_answered])
+    """Create the service; raises InvalidSettings if a file with a key can't be read."""
+    app = web.Application(middlewares=[_handle_errors])
     app[SETTINGS] = settings
     app[CATALOGUE] = SourceCatalogue(_client(settings, settings.endpoint), settings.bucket)
     app[PUBLIC] = _client(settings, settings.public_endpoint)
@@ -62,26 +62,26 @@ def application(settings: QuantSettings) -> web.Application:
 
 
 @web.middleware
-async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Asks for a token and turns errors into answers."""
+async def _handle_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Require a token and turn errors into responses."""
     try:
         if request.path != "/healthz":
             _authorize(request)
         return await handler(request)
     except InvalidToken as error:
         challenge = {"WWW-Authenticate": 'Bearer realm="roadstead-quant", error="invalid_token"'}
-        return _refused(401, "Unauthorized", str(error), challenge)
+        return _error_response(401, "Unauthorized", str(error), challenge)
     except ModelUnknown as error:
-        return _refused(404, error.reason, str(error))
+        return _error_response(404, error.reason, str(error))
     except SourceError as error:
-        return _refused(410, error.reason, str(error))
+        return _error_response(410, error.reason, str(error))
     except (MinioException, urllib3.exceptions.HTTPError, InvalidSettings) as error:
-        # Only what it is: the text of such an error may hold a URL.
+        # Only the type: the text of such an error may contain a URL.
         log.error("the source store failed: %s", type(error).__name__)
-        return _refused(503, "SourceUnavailable", "the source store can't be read")
+        return _error_response(503, "SourceUnavailable", "the source store can't be read")
 
 
-def _refused(
+def _error_response(
     status: int, reason: str, message: str, headers: dict[str, str] | None = None
 ) -> web.Response:
     values = {"reason": reason, "message": message}
@@ -94,7 +94,7 @@ def _authorize(request: web.Request) -> None:
         raise InvalidToken("a bearer token is missing")
     tokens.verify(
         token.strip(),
-        _read(request.app[SETTINGS].key_file).encode(),
+        _read_file(request.app[SETTINGS].key_file).encode(),
         audience=AUDIENCE,
         issuer=ISSUER,
         now=datetime.datetime.now(datetime.UTC),
@@ -113,11 +113,11 @@ async def _models(request: web.Request) -> web.Response:
 
 async def _download_url(request: web.Request) -> web.Response:
     catalogue, settings = request.app[CATALOGUE], request.app[SETTINGS]
-    # Shielded by its thread: a caller that hangs up does not end a digest half way.
+    # In a thread: a caller that disconnects doesn't abort the computation of a digest.
     entry = await asyncio.to_thread(catalogue.entry, request.match_info["model_id"])
     lifetime = datetime.timedelta(seconds=settings.url_lifetime_seconds)
     expires = datetime.datetime.now(datetime.UTC) + lifetime
-    url = await asyncio.to_thread(catalogue.presigned, entry, request.app[PUBLIC], lifetime)
+    url = await asyncio.to_thread(catalogue.presign, entry, request.app[PUBLIC], lifetime)
     return web.json_response(
         {
             "url": url,
@@ -137,11 +137,11 @@ def _client(settings: QuantSettings, endpoint: str) -> Minio:
         session_token=settings.session_token_file,
     )
     return s3.client(
-        endpoint, region=settings.region, addressing=settings.addressing, read=_keys(files)
+        endpoint, region=settings.region, addressing=settings.addressing, read=_keys_reader(files)
     )
 
 
-def _keys(files: s3.KeyFiles) -> Callable[[], s3.S3Credentials]:
+def _keys_reader(files: s3.KeyFiles) -> Callable[[], s3.S3Credentials]:
     def read() -> s3.S3Credentials:
         try:
             found = files.read()
@@ -151,12 +151,12 @@ def _keys(files: s3.KeyFiles) -> Callable[[], s3.S3Credentials]:
             raise InvalidSettings("the file with the source store's access or secret key is empty")
         return found
 
-    # Files that are missing are told at the start, not at the first request.
+    # Missing files are reported at startup, not by the first request.
     read()
     return read
 
 
-def _read(path: Path) -> str:
+def _read_file(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8").strip()
     except OSError as error:

@@ -1,8 +1,8 @@
-"""Reading an object behind a URL by ranges, and noticing when it is another one.
+"""Reads an object at a URL by ranges, and detects when it is replaced.
 
-The first request asks for one byte (`bytes=0-0`), because a presigned GET refuses HEAD; its
-Content-Range says the size. Each later one carries If-Range (RFC 9110, 13.1.5) and must answer
-206 with exactly the range that was asked for and the ETag that the first one had.
+The first request is for one byte (`bytes=0-0`), because a presigned GET refuses HEAD; its
+Content-Range has the size. Later ones have If-Range (RFC 9110, 13.1.5), and the response must be
+206 with exactly the requested range and the ETag of the first response.
 """
 
 from __future__ import annotations
@@ -24,35 +24,35 @@ from roadstead.source.dial import (
     DialledConnection,
     Target,
     connect,
-    unreachable,
+    connection_error,
 )
-from roadstead.source.refusals import changed, refusal
+from roadstead.source.refusals import interpret_response, source_changed
 from roadstead.source.source_responses import MAX_BODY_BYTES, SourceAnswer
 from roadstead.source.urls import Urls
-from roadstead.source.validity import validity
+from roadstead.source.validity import parse_validity
 
 MAX_REDIRECTS: Final = 3
 ERROR_BODY_SECONDS: Final = 5.0
-"""How long the body of a refusal is read: its status alone says enough."""
+"""How long the body of an error response is read: its status is sufficient."""
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
 _CONTENT_RANGE: Final = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19})")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SourceObject:
-    """What the first answer said; `etag` is as it was sent, quotes included, "" without one."""
+    """Size and ETag of the first response; `etag` includes its quotes, "" if there is none."""
 
     size: int
     etag: str
 
 
 class RangeReader:
-    """One connection to a source that ranges are read from, one after the other."""
+    """Reads ranges from a source over one connection, one after the other."""
 
     def __init__(
         self,
         urls: Urls,
-        guard: AddressPolicy,
+        address_policy: AddressPolicy,
         found: SourceObject | None = None,
         *,
         read_seconds: float = READ_SECONDS,
@@ -60,7 +60,7 @@ class RangeReader:
         self._read_seconds = read_seconds
         self._reading_since = math.inf
         self._urls = urls
-        self._guard = guard
+        self._address_policy = address_policy
         self._found = found
         self._connection: DialledConnection | None = None
         self._authority = ""
@@ -69,29 +69,31 @@ class RangeReader:
         self._where = ""
 
     def probe(self) -> SourceObject:
-        """Ask for the first byte; raises SourceError."""
-        response = self._answered(0, 1)
+        """Request the first byte; raises SourceError."""
+        response = self._request_range(0, 1)
         match = _CONTENT_RANGE.fullmatch(response.getheader("Content-Range") or "")
         if match is None:
-            raise SourceError("SourceUnusable", f"{self._where}: does not say how large it is")
+            raise SourceError(
+                "SourceUnusable", f"{self._where}: the response has no size (Content-Range)"
+            )
         etag = response.getheader("ETag") or ""
         response.read(1)
         self._found = SourceObject(size=int(match[3]), etag=etag)
         return self._found
 
     def open(self, start: int, size: int) -> None:
-        """Ask for `size` bytes from `start`; raises SourceError."""
-        response = self._answered(start, size)
+        """Request `size` bytes from `start`; raises SourceError."""
+        response = self._request_range(start, size)
         found = self._found
         expected = f"bytes {start}-{start + size - 1}/{found.size if found else ''}"
         etag = response.getheader("ETag") or ""
         if found is None or response.getheader("Content-Range") != expected or etag != found.etag:
             self.close()
-            raise changed(self._where)
+            raise source_changed(self._where)
         self._response, self._left = response, size
 
     def readinto(self, view: memoryview) -> int:
-        """Fill the view, or as much of it as the range still has; raises SourceInterrupted."""
+        """Fill the view as far as the range has bytes left; raises SourceInterrupted."""
         if self._response is None:
             raise SourceInterrupted("SourceUnreachable", f"{self._where}: no range is open")
         wanted = view[: self._left]
@@ -99,7 +101,7 @@ class RangeReader:
         try:
             count = self._response.readinto(wanted)
         except (OSError, http.client.HTTPException) as error:
-            raise self._lost(error) from None
+            raise self._lost_connection(error) from None
         finally:
             self._reading_since = math.inf
         if count < len(wanted):
@@ -113,41 +115,41 @@ class RangeReader:
         return count
 
     def interrupt_if_slow(self) -> None:
-        """For another thread: end a `readinto` that takes too long, though bytes drip in."""
+        """Interrupt another thread's `readinto` that takes too long though bytes still arrive."""
         connection = self._connection
         if time.monotonic() - self._reading_since > self._read_seconds and connection is not None:
             connection.interrupt()
 
     def close(self) -> None:
-        """Drop the connection."""
+        """Close the connection."""
         self._response = None
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
-    def _answered(self, start: int, size: int) -> http.client.HTTPResponse:
+    def _request_range(self, start: int, size: int) -> http.client.HTTPResponse:
         url = used = self._urls.current()
         for _ in range(MAX_REDIRECTS + 1):
             target = Target.parse(url)
             response = self._request(target, start, size)
             if response.status not in _REDIRECTS or not response.getheader("Location"):
                 break
-            url = _redirected(url, response)
+            url = _redirect_url(url, response)
             self.close()
         else:
             raise SourceError("SourceUnusable", f"{target}: redirects more than {MAX_REDIRECTS}x")
         if response.status != 206:
-            self._refused(response, target, used)
+            self._raise_refusal(response, target, used)
         return response
 
-    def _refused(self, response: http.client.HTTPResponse, target: Target, used: str) -> None:
-        """Raise what the answer means; first ask for another URL where that may help."""
-        error = refusal(
-            self._read_refusal(response, target),
+    def _raise_refusal(self, response: http.client.HTTPResponse, target: Target, used: str) -> None:
+        """Raise the error of the response; requests another URL first if that may help."""
+        error = interpret_response(
+            self._read_error_response(response, target),
             str(target),
-            validity=validity(target.resource),
+            validity=parse_validity(target.resource),
             now=datetime.datetime.now(datetime.UTC),
-            first=self._found is None,
+            is_first=self._found is None,
         )
         if error is None:
             return
@@ -156,13 +158,15 @@ class RangeReader:
             raise SourceInterrupted(error.reason, str(error))
         raise error
 
-    def _read_refusal(self, response: http.client.HTTPResponse, target: Target) -> SourceAnswer:
+    def _read_error_response(
+        self, response: http.client.HTTPResponse, target: Target
+    ) -> SourceAnswer:
         body = b""
         connection = self._connection
         if response.status >= 300 and connection is not None:
             with (
                 contextlib.suppress(OSError, http.client.HTTPException),
-                connection.ended_after(min(ERROR_BODY_SECONDS, self._read_seconds)),
+                connection.interrupt_after(min(ERROR_BODY_SECONDS, self._read_seconds)),
             ):
                 body = response.read(MAX_BODY_BYTES)
         self.close()
@@ -172,7 +176,9 @@ class RangeReader:
         self._where = str(target)
         if self._connection is None or self._authority != f"{target.scheme}://{target.authority}":
             self.close()
-            self._connection = connect(target, self._guard, read_seconds=self._read_seconds)
+            self._connection = connect(
+                target, self._address_policy, read_seconds=self._read_seconds
+            )
             self._authority = f"{target.scheme}://{target.authority}"
         headers = {
             "Host": target.authority,
@@ -180,7 +186,7 @@ class RangeReader:
             "Accept-Encoding": "identity",
             "User-Agent": "roadstead",
         }
-        # A weak validator must not be sent here (RFC 9110, 13.1.5); the answer's is compared.
+        # A weak validator must not be sent (RFC 9110, 13.1.5); the response's ETag is compared.
         if self._found is not None and self._found.etag.startswith('"'):
             headers["If-Range"] = self._found.etag
         try:
@@ -191,26 +197,30 @@ class RangeReader:
                 self._connection.putheader(name, value)
             self._connection.endheaders()
             began = time.monotonic()
-            with self._connection.ended_after(self._read_seconds):
+            with self._connection.interrupt_after(self._read_seconds):
                 response = self._connection.getresponse()
         except (OSError, http.client.HTTPException) as error:
-            raise self._lost(error, target) from None
+            raise self._lost_connection(error, target) from None
         if time.monotonic() - began > self._read_seconds:
-            # What came until it was interrupted may look like a whole head.
+            # The bytes received before the interruption may parse as a whole head.
             self.close()
-            message = f"{target}: sent no whole answer's head in {self._read_seconds:.0f} s"
+            message = f"{target}: sent no complete response head in {self._read_seconds:.0f} s"
             raise SourceInterrupted("SourceTooSlow", message)
         return response
 
-    def _lost(self, error: Exception, target: Target | None = None) -> SourceError:
+    def _lost_connection(self, error: Exception, target: Target | None = None) -> SourceError:
         self.close()
         if target is not None:
-            return unreachable(target, error)
-        why = error.strerror if isinstance(error, OSError) and error.strerror else "no byte came"
-        return SourceInterrupted("SourceUnreachable", f"{self._where}: broke off ({why})")
+            return connection_error(target, error)
+        why = (
+            error.strerror if isinstance(error, OSError) and error.strerror else "no bytes received"
+        )
+        return SourceInterrupted(
+            "SourceUnreachable", f"{self._where}: the connection broke ({why})"
+        )
 
 
-def _redirected(url: str, response: http.client.HTTPResponse) -> str:
+def _redirect_url(url: str, response: http.client.HTTPResponse) -> str:
     location = response.getheader("Location") or ""
     following = urljoin(url, location)
     if url.startswith("https:") and not following.startswith("https:"):

@@ -1,7 +1,7 @@
-"""Why a source does not give a range: its answer as an error of ours. Pure.
+"""Translates a source's error responses into SourceErrors. Pure.
 
-A 403 has many causes, which S3 servers tell apart by the code in the body; AWS and MinIO answer
-AccessDenied for an expired URL too, and say so in the message only.
+A 403 has many causes, which S3 servers distinguish by the code in the body. AWS and MinIO also
+send AccessDenied for an expired URL; then only the message has the cause.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ EXPIRED_CODES: Final = (
     "RequestExpired",
     "ExpiredRequest",
 )
-"""The credentials that signed it have ended, or the URL has (NooBaa, Cloudflare R2)."""
+"""The credentials that signed the URL have expired, or the URL has (NooBaa, Cloudflare R2)."""
 SKEWED_CODES: Final = ("RequestTimeTooSkewed", "RequestNotYetValid")
 SIGNATURE_CODES: Final = (
     "SignatureDoesNotMatch",
@@ -39,58 +39,56 @@ SIGNATURE_CODES: Final = (
     "AuthenticationFailed",
 )
 REGION_CODES: Final = ("PermanentRedirect", "AuthorizationHeaderMalformed")
-_PASSING: Final = (408, 429, 500, 502, 503, 504)
+_TRANSIENT_STATUSES: Final = (408, 429, 500, 502, 503, 504)
 
 
-def refusal(
+def interpret_response(
     answer: SourceAnswer,
     where: str,
     *,
     validity: Validity | None,
     now: datetime.datetime,
-    first: bool,
+    is_first: bool,
 ) -> SourceError | None:
-    """What an answer means to a request for a range, None where it is the range.
+    """Return the error for a response to a range request, None if it has the range.
 
-    `first` is whether nothing is known of the object yet.
+    `is_first` is whether it is the first request for the object.
     """
     match answer.status:
         case 206:
             return None
         case 200 | 412 | 416:
-            return _other_object(answer, where, first=first)
+            return _other_object(answer, where, is_first=is_first)
         case 300 | 301 | 302 | 303 | 307 | 308:
             return _wrong_place(answer, where)
         case 400 | 403:
             return _denied(answer, where, validity, now)
         case 401:
-            message = f"{where}: wants credentials ({answer.summary}); give a presigned URL"
+            message = f"{where}: requires credentials ({answer.summary}); use a presigned URL"
             return SourceError("SourceUnauthorized", message, retry=Retry.ON_CHANGE)
         case 404:
             message = f"{where}: not found ({answer.summary})"
             return SourceError("SourceNotFound", message, retry=Retry.ON_CHANGE)
         case 407:
-            message = f"{where}: a proxy on the way wants credentials ({answer.summary}); "
+            message = f"{where}: a proxy requires credentials ({answer.summary}); "
             return SourceError("SourceUnusable", f"{message}let the operator's pods pass it")
         case 410:
             message = f"{where}: gone ({answer.summary})"
             return SourceError("SourceGone", message, retry=Retry.ON_CHANGE)
-    if answer.status in _PASSING:
+    if answer.status in _TRANSIENT_STATUSES:
         return SourceInterrupted("SourceUnavailable", f"{where}: answered {answer.summary}")
     return SourceError("SourceUnusable", f"{where}: answered {answer.summary}")
 
 
-def changed(where: str) -> SourceChanged:
-    """The object is another one by now."""
-    return SourceChanged(
-        "SourceChanged", f"{where}: is not the object any more that the transfer began with"
-    )
+def source_changed(where: str) -> SourceChanged:
+    """Return the error for an object that was replaced."""
+    return SourceChanged("SourceChanged", f"{where}: was replaced since the transfer started")
 
 
-def _other_object(answer: SourceAnswer, where: str, *, first: bool) -> SourceError:
-    if not first or answer.status == 412:
-        return changed(where)
-    message = f"{where}: does not answer ranges (200 instead of 206); use an S3 URL"
+def _other_object(answer: SourceAnswer, where: str, *, is_first: bool) -> SourceError:
+    if not is_first or answer.status == 412:
+        return source_changed(where)
+    message = f"{where}: does not support ranges (status 200, not 206); use an S3 URL"
     if answer.status == 416:
         message = f"{where}: is empty"
     return SourceError("SourceUnusable", message, retry=Retry.ON_CHANGE)
@@ -99,7 +97,7 @@ def _other_object(answer: SourceAnswer, where: str, *, first: bool) -> SourceErr
 def _wrong_place(answer: SourceAnswer, where: str) -> SourceError:
     if answer.region:
         return _wrong_region(answer, where)
-    message = f"{where}: redirects to nowhere ({answer.summary}, no Location); use the URL itself"
+    message = f"{where}: redirects without a Location ({answer.summary}); use the URL itself"
     return SourceError("SourceUnusable", message, retry=Retry.ON_CHANGE)
 
 
@@ -121,48 +119,57 @@ def _denied(
         kind = f"storage class {answer.storage_class}" if answer.storage_class else "an archive"
         message = f"{where}: the object is in {kind} ({answer.summary}); restore it at the source"
         return SourceError("SourceArchived", message)
-    timed = _by_time(answer, where, validity, now)
-    if timed is not None:
-        return timed
+    time_error = _time_error(answer, where, validity, now)
+    if time_error is not None:
+        return time_error
     if answer.code in SIGNATURE_CODES:
         message = (
-            f"{where}: the URL's signature does not hold ({answer.summary}); the key that signed "
-            "it is gone or another one, or the URL was changed on the way: sign a new one"
+            f"{where}: the URL's signature is invalid ({answer.summary}); the key that signed it "
+            "was deleted or replaced, or the URL was changed: sign a new one"
         )
         return SourceDenied("SourceSignatureInvalid", message, retry=Retry.ON_CHANGE)
     if answer.status == 400:
         return SourceError("SourceUnusable", f"{where}: answered {answer.summary}")
     if not answer.code and not answer.message and validity is None:
-        message = f"{where}: the URL no longer opens the object, most likely it has expired (403)"
+        message = f"{where}: the URL is refused (403), most likely because it has expired"
         return SourceExpired("SourceURLExpired", message, retry=Retry.ON_CHANGE)
     message = (
-        f"{where}: the source denies access ({answer.summary}); the object is not there, or who "
-        "signed the URL may not read it"
+        f"{where}: the source denies access ({answer.summary}); the object does not exist, or the "
+        "signer of the URL may not read it"
     )
     return SourceDenied("SourceDenied", message, retry=Retry.ON_CHANGE)
 
 
-def _by_time(
+def _time_error(
     answer: SourceAnswer, where: str, validity: Validity | None, now: datetime.datetime
 ) -> SourceError | None:
-    """Whether it is a matter of time: expired, not yet good, or clocks that differ."""
+    """Return the error if the cause is time: expired, not valid yet, or clocks that differ."""
     text = answer.message.lower()
     if answer.code in EXPIRED_CODES:
         return _expired(answer, where, validity)
     early = "not yet valid" in text or "not valid yet" in text
-    if early or answer.code in SKEWED_CODES or _is_ahead(answer, validity, now):
+    if early or answer.code in SKEWED_CODES or _is_early(answer, validity, now):
         return _skewed(answer, where, now)
-    says_so = "expired" in text
-    if says_so and validity and not validity.is_over(now) and _clocks_differ(answer, now):
+    mentions_expiry = "expired" in text
+    if (
+        mentions_expiry
+        and validity
+        and not validity.is_expired(now)
+        and _clocks_differ(answer, now)
+    ):
         return _skewed(answer, where, now)
-    if says_so or (answer.status == 403 and validity and validity.is_over(now)):
+    if mentions_expiry or (answer.status == 403 and validity and validity.is_expired(now)):
         return _expired(answer, where, validity)
     return None
 
 
-def _is_ahead(answer: SourceAnswer, validity: Validity | None, now: datetime.datetime) -> bool:
-    """Whether the URL is not good yet by the source's clock, or by ours where that is unknown."""
-    return answer.status == 403 and validity is not None and validity.is_ahead(answer.time or now)
+def _is_early(answer: SourceAnswer, validity: Validity | None, now: datetime.datetime) -> bool:
+    """Whether the URL is not valid yet by the source's clock, or by ours if that is unknown."""
+    return (
+        answer.status == 403
+        and validity is not None
+        and validity.is_not_yet_valid(answer.time or now)
+    )
 
 
 def _clocks_differ(answer: SourceAnswer, now: datetime.datetime) -> bool:

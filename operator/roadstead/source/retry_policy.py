@@ -9,25 +9,25 @@ from typing import Final, TypeVar
 
 from roadstead.errors import SourceInterrupted, StoreInterrupted
 
-PASSING: Final = (SourceInterrupted, StoreInterrupted)
-"""What may pass in a moment."""
+TRANSIENT_ERRORS: Final = (SourceInterrupted, StoreInterrupted)
+"""Errors that a retry may resolve."""
 FIRST_DELAY_SECONDS: Final = 0.5
 MAX_DELAY_SECONDS: Final = 20.0
 _T = TypeVar("_T")
 
 
 class Stopping(Exception):
-    """The work was asked to stop and did; what is done is kept."""
+    """The work stopped on request; what it has done is kept."""
 
 
 def delay_seconds(failures: int, chance: float) -> float:
-    """How long to wait after so many failures (from 1); `chance` is from 0 to 1."""
+    """Return the delay after so many failures (at least 1); `chance` is from 0 to 1."""
     longest = min(MAX_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2.0 ** min(failures - 1, 16))
     return longest * (0.5 + chance / 2)
 
 
 class RetryPolicy:
-    """How often to try (`attempts`), until `stop` is set."""
+    """The number of attempts, and the event that stops retries."""
 
     def __init__(self, *, attempts: int, stop: threading.Event) -> None:
         self.attempts = attempts
@@ -39,14 +39,14 @@ class RetryPolicy:
             raise Stopping
 
     def run(self, work: Callable[[], _T]) -> _T:
-        """What `work` returns, tried again while it raises something PASSING."""
+        """Return the result of `work`, retried while it raises TRANSIENT_ERRORS."""
         failures = 0
         while True:
             if self.stop.is_set():
                 raise Stopping
             try:
                 return work()
-            except PASSING:
+            except TRANSIENT_ERRORS:
                 failures += 1
                 if failures >= self.attempts:
                     raise

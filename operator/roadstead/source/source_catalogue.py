@@ -1,7 +1,7 @@
 """The models of a source store: objects `<model id>.gguf` of one bucket.
 
-What has to be computed of an object (sha256, quantisation) is computed once and remembered in
-`<model id>.gguf.json` beside it, for as long as the object's ETag stays the same.
+The sha256 and the quantisation of an object are computed once and stored in
+`<model id>.gguf.json` beside it; they are valid while the object's ETag is the same.
 """
 
 from __future__ import annotations
@@ -42,53 +42,53 @@ class SourceModel:
 
 
 def is_model_id(text: str) -> bool:
-    """Whether a Model's `source.quant.modelId` may be it: no part of it can leave its folder."""
+    """Whether it is a valid `source.quant.modelId`: no segment can refer to another folder."""
     return len(text) <= MAX_MODEL_ID and _MODEL_ID.fullmatch(text) is not None
 
 
 class SourceCatalogue:
-    """Looks models up; methods block, raise SourceError, and may be called from any thread."""
+    """Finds models; methods block, raise SourceError, and may be called from any thread."""
 
     def __init__(self, client: Minio, bucket: str) -> None:
         self._client = client
         self._bucket = bucket
         self._locks: dict[str, threading.Lock] = {}
-        self._guard = threading.Lock()
+        self._locks_lock = threading.Lock()
 
     def model_ids(self) -> tuple[str, ...]:
-        """All models, in order."""
+        """Return the ids of all models, sorted."""
         listed = self._client.list_objects(self._bucket, recursive=True)
         names = (found.object_name or "" for found in listed)
         ids = (name.removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX))
         return tuple(sorted(filter(is_model_id, ids)))
 
     def entry(self, model_id: str) -> SourceModel:
-        """One model; raises ModelUnknown, or SourceError (SourceGone) where it was there once."""
+        """Return one model; raises ModelUnknown, or SourceError (SourceGone) if it was deleted."""
         if not is_model_id(model_id):
-            raise _unknown(model_id)
+            raise _model_unknown(model_id)
         with self._lock(model_id):
-            note = self._note(model_id)
-            etag = self._etag(model_id)
+            note = self._read_note(model_id)
+            etag = self._read_etag(model_id)
             if etag is None and note is not None:
-                message = f"model {model_id!r} is no longer here"
+                message = f"model {model_id!r} no longer exists"
                 raise SourceError("SourceGone", message, retry=Retry.ON_CHANGE)
             if etag is None:
-                raise _unknown(model_id)
+                raise _model_unknown(model_id)
             if note is not None and note.etag == etag:
                 return note
-            return self._remembered(self._computed(model_id, etag))
+            return self._write_note(self._compute(model_id, etag))
 
-    def presigned(self, entry: SourceModel, public: Minio, lifetime: datetime.timedelta) -> str:
-        """A URL that reads the model until `lifetime` from now, at the address of `public`."""
+    def presign(self, entry: SourceModel, public: Minio, lifetime: datetime.timedelta) -> str:
+        """Return a URL that reads the model until `lifetime` from now, at `public`'s address."""
         return public.get_presigned_url(
             "GET", self._bucket, entry.model_id + SUFFIX, expires=lifetime
         )
 
     def _lock(self, model_id: str) -> threading.Lock:
-        with self._guard:
+        with self._locks_lock:
             return self._locks.setdefault(model_id, threading.Lock())
 
-    def _etag(self, model_id: str) -> str | None:
+    def _read_etag(self, model_id: str) -> str | None:
         try:
             return self._client.stat_object(self._bucket, model_id + SUFFIX).etag
         except S3Error as error:
@@ -96,7 +96,7 @@ class SourceCatalogue:
                 return None
             raise
 
-    def _note(self, model_id: str) -> SourceModel | None:
+    def _read_note(self, model_id: str) -> SourceModel | None:
         try:
             response = self._client.get_object(self._bucket, model_id + NOTE_SUFFIX)
         except S3Error as error:
@@ -107,12 +107,12 @@ class SourceCatalogue:
             values: dict[str, Any] = json.loads(response.read())
             return SourceModel(**values)
         except (ValueError, TypeError):
-            return None  # written by another version, or by somebody else: computed anew
+            return None  # written by another version or program: computed again
         finally:
             response.close()
             response.release_conn()
 
-    def _computed(self, model_id: str, etag: str) -> SourceModel:
+    def _compute(self, model_id: str, etag: str) -> SourceModel:
         digest, prefix, size = hashlib.sha256(), bytearray(), 0
         response = self._client.get_object(self._bucket, model_id + SUFFIX)
         try:
@@ -132,7 +132,7 @@ class SourceCatalogue:
             quantization=_quantization(prefix, size),
         )
 
-    def _remembered(self, entry: SourceModel) -> SourceModel:
+    def _write_note(self, entry: SourceModel) -> SourceModel:
         raw = json.dumps(dataclasses.asdict(entry), indent=1).encode()
         self._client.put_object(
             self._bucket,
@@ -151,6 +151,6 @@ def _quantization(prefix: bytearray, size: int) -> str | None:
         return None
 
 
-def _unknown(model_id: str) -> ModelUnknown:
-    message = f"there is no model {model_id[:MAX_MODEL_ID]!r}; GET /models lists them"
+def _model_unknown(model_id: str) -> ModelUnknown:
+    message = f"unknown model {model_id[:MAX_MODEL_ID]!r}; GET /models lists all"
     return ModelUnknown("ModelUnknown", message, retry=Retry.ON_CHANGE)

@@ -1,7 +1,7 @@
-"""What a source answers in place of a range, as far as it can be trusted: bounded and printable.
+"""Reads a source's error responses as bounded, printable text.
 
-S3 servers answer with XML (`Code`, `Message`), others with JSON or text. The body comes from
-outside, so it is cut before it is searched, never parsed as XML, and stripped of the URL's query.
+S3 servers send XML (`Code`, `Message`), others JSON or text. The body is untrusted, so it is
+truncated before it is searched, never parsed as XML, and the URL's query is removed from it.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from roadstead.excerpts import excerpt
 
 MAX_BODY_BYTES: Final = 16 * 2**10
 _SECRET_CHARACTERS: Final = 6
-"""Shorter values of a query, such as `0` or `GET`, are no secrets and occur in any text."""
+"""Shorter values of a query, such as `0` or `GET`, are not secret and occur in any text."""
 _ELEMENT_CHARACTERS: Final = 1000
 _TITLE: Final = re.compile(r"<title>([^<]{1,1000})</title>", re.IGNORECASE)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SourceAnswer:
-    """An answer that is no range; texts are "" and the time None where it has none."""
+    """A response without a range; missing texts are "" and a missing time is None."""
 
     status: int
     code: str = ""
@@ -41,9 +41,9 @@ class SourceAnswer:
     def read(
         cls, status: int, headers: http.client.HTTPMessage, body: bytes, resource: str
     ) -> SourceAnswer:
-        """From an answer to a request of `resource`, whose query is left out of all texts."""
-        # Once before anything is cut, so that no piece of a secret is left at an end; the second
-        # time is for what was escaped.
+        """Read the response to a request of `resource`, whose query is removed from all texts."""
+        # The query is removed before truncation, so that no part of a secret remains at the end,
+        # and again after unescaping.
         text = without_query(body[:MAX_BODY_BYTES].decode(errors="replace"), resource)
 
         def tidy(value: str) -> str:
@@ -60,13 +60,13 @@ class SourceAnswer:
 
     @property
     def summary(self) -> str:
-        """Status, code and message, for people: `403 AccessDenied: Request has expired`."""
+        """Status, code and message, such as `403 AccessDenied: Request has expired`."""
         head = f"{self.status} {self.code}".rstrip()
         return f"{head}: {self.message}" if self.message else head
 
 
 def without_query(text: str, resource: str) -> str:
-    """The text without the values of a URL's query: some servers repeat what they were asked."""
+    """Remove the values of a URL's query from the text: some servers repeat the request."""
     query = resource.partition("?")[2][:MAX_BODY_BYTES]
     values = {pair.partition("=")[2] for pair in query.split("&")[:64]}
     secrets = values | {unquote(value) for value in values} | {query, unquote(query)}
@@ -77,7 +77,7 @@ def without_query(text: str, resource: str) -> str:
 
 
 def _element(text: str, name: str) -> str:
-    """The text of the first element of that name, where it is text alone."""
+    """Return the text of the first element of that name, or "" if it has child elements."""
     rest = text.partition(f"<{name}>")[2][:_ELEMENT_CHARACTERS]
     value = rest.partition("<")[0]
     return html.unescape(value).strip() if rest.startswith(f"</{name}>", len(value)) else ""

@@ -14,8 +14,8 @@ from roadstead.settings import EnvReader
 class QuantSettings:
     """The reference Quant service in front of one bucket of a source store.
 
-    `public_endpoint` is the source store as callers reach it: presigned URLs name it. `key_file`
-    holds the HS256 key that callers' service tokens are signed with.
+    `public_endpoint` is the address at which callers reach the source store: presigned URLs have
+    it. `key_file` contains the HS256 key that callers' service tokens are signed with.
     """
 
     host: str
@@ -33,7 +33,7 @@ class QuantSettings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> QuantSettings:
-        """Read the environment; raises InvalidSettings that names every fault."""
+        """Read the environment; raises InvalidSettings with all faults."""
         env = EnvReader(environ)
         endpoint = env.url("ROADSTEAD_QUANT_SOURCE_ENDPOINT")
         public = env.url("ROADSTEAD_QUANT_SOURCE_PUBLIC_ENDPOINT", endpoint)

@@ -1,4 +1,4 @@
-"""How an object is cut: part size, connections and memory. Pure."""
+"""Plans how an object is split: part size, connections and memory. Pure."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ MIN_PART_BYTES: Final = 16 * MIB
 MAX_PARTS: Final = 9_000
 """S3 allows 10,000 parts."""
 BUFFER_BUDGET_BYTES: Final = 160 * MIB
-"""What part buffers may take, so that a transfer stays under 256 MiB in all."""
+"""Limit of all part buffers, so that a transfer stays under 256 MiB in total."""
 CHUNK_BYTES: Final = MIB // 4
-"""Read and handed on at once: small enough to stay in a core's cache in between."""
+"""Read and written in one step: small enough to stay in a core's cache."""
 SPARE_BUFFERS: Final = 2
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Span:
-    """Part `number`, counting from 1: `size` bytes from `start`."""
+    """Part `number` (the first is 1): `size` bytes from `start`."""
 
     number: int
     start: int
@@ -26,16 +26,16 @@ class Span:
 
     @property
     def end(self) -> int:
-        """The first byte after it."""
+        """The offset after its last byte."""
         return self.start + self.size
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Layout:
-    """How an object is moved.
+    """The plan for copying an object.
 
-    `buffers` whole parts are held in memory, so that they can be hashed in order while they
-    arrive out of order; with 0 parts only pass through, and the digest needs another reading.
+    `buffers` whole parts are kept in memory, so that they can be hashed in order while they
+    arrive out of order. With 0, parts are only streamed, and the digest needs a second read.
     """
 
     size: int
@@ -52,13 +52,13 @@ class Layout:
         )
 
 
-def layout(size: int, connections: int, *, part_size: int | None = None) -> Layout:
-    """Cut `size` bytes for at most `connections`; `part_size` where an upload has one already."""
+def plan_layout(size: int, connections: int, *, part_size: int | None = None) -> Layout:
+    """Split `size` bytes for at most `connections`; `part_size` is that of an existing upload."""
     part = part_size or default_part_size(size)
     parts = -(-size // part)
     wanted = max(1, min(connections, parts))
     affordable = BUFFER_BUDGET_BYTES // part - SPARE_BUFFERS
-    # Half the connections hashed on the way beat all of them and another reading.
+    # Half the connections with hashing are faster than all of them and a second read.
     if affordable * 2 >= wanted:
         used = min(wanted, affordable)
         return Layout(
@@ -68,6 +68,6 @@ def layout(size: int, connections: int, *, part_size: int | None = None) -> Layo
 
 
 def default_part_size(size: int) -> int:
-    """Whole MiB, so that at most MAX_PARTS are needed."""
+    """Return whole MiB such that at most MAX_PARTS are needed."""
     needed = -(-size // MAX_PARTS)
     return max(MIN_PART_BYTES, -(-needed // MIB) * MIB)

@@ -1,4 +1,4 @@
-"""Where an object's URL comes from, and what to do once it is refused."""
+"""Providers of an object's URL, which renew it if the source refuses it."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from typing import Final, Protocol
 
 from roadstead.errors import SourceError, SourceInterrupted
 
-NEW_URL: Final = "put a new URL into the Secret, and what has been transferred is kept"
+NEW_URL: Final = "put a new URL into the Secret; the parts that were transferred are kept"
 
 
 class Urls(Protocol):
-    """Where the object's URL comes from; used from several threads."""
+    """Provides the object's URL; may be used from several threads."""
 
     def current(self) -> str:
-        """The URL to use now; raises SourceError."""
+        """Return the current URL; raises SourceError."""
 
     def renew(self, used: str, refusal: SourceError) -> None:
-        """Have another URL, as `used` was refused; raises the refusal where there is none."""
+        """Get another URL, as `used` was refused; raises the refusal if there is none."""
 
 
 class FixedUrl:
-    """One presigned URL, all there is; `advice` is what helps where it is refused."""
+    """A single presigned URL; `advice` is appended to the message when it is refused."""
 
     def __init__(self, url: str, *, advice: str = NEW_URL) -> None:
         self._url = url
         self._advice = advice
 
     def current(self) -> str:
-        """The URL."""
+        """Return the URL."""
         return self._url
 
     def renew(self, used: str, refusal: SourceError) -> None:
-        """There is no other."""
+        """Raise the refusal: there is no other URL."""
         if isinstance(refusal, SourceInterrupted):
             raise refusal
         message = f"{refusal}; {self._advice}"
@@ -41,20 +41,20 @@ class FixedUrl:
 
 
 class RenewedUrls:
-    """URLs that `ask` gives one of at a time, such as the Quant service; asked once per expiry."""
+    """URLs from `request_url`, such as the Quant service's; requested once per expiry."""
 
-    def __init__(self, ask: Callable[[], str], *, first: str) -> None:
-        self._ask = ask
+    def __init__(self, request_url: Callable[[], str], *, first: str) -> None:
+        self._request_url = request_url
         self._lock = threading.Lock()
         self._url = first
 
     def current(self) -> str:
-        """The URL that was given last."""
+        """Return the latest URL."""
         with self._lock:
             return self._url
 
     def renew(self, used: str, refusal: SourceError) -> None:
-        """Ask again, unless another thread has done so since `used` was given."""
+        """Request another URL, unless another thread has done so since `used` was returned."""
         with self._lock:
             if self._url == used:
-                self._url = self._ask()
+                self._url = self._request_url()

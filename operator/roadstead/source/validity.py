@@ -1,4 +1,4 @@
-"""From when until when a presigned URL opens its object, as its query has it. Pure."""
+"""Reads from a presigned URL's query when the URL is valid. Pure."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ _DATE: Final = "%Y%m%dT%H%M%SZ"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Validity:
-    """The time in which a URL is good; None where that side is open."""
+    """The interval in which a URL is valid; None if a side is unbounded."""
 
     start: datetime.datetime | None
     end: datetime.datetime | None
 
-    def is_over(self, now: datetime.datetime) -> bool:
-        """Whether the URL has expired by this clock."""
+    def is_expired(self, now: datetime.datetime) -> bool:
+        """Whether the URL has expired at `now`."""
         return self.end is not None and now >= self.end
 
-    def is_ahead(self, now: datetime.datetime) -> bool:
-        """Whether the URL is not yet good by this clock."""
+    def is_not_yet_valid(self, now: datetime.datetime) -> bool:
+        """Whether the URL is not valid yet at `now`."""
         return self.start is not None and now < self.start
 
 
-def validity(resource: str) -> Validity | None:
-    """Of a URL's path and query; None where it says nothing that is understood.
+def parse_validity(resource: str) -> Validity | None:
+    """Parse a URL's path and query; returns None if there is no supported signature.
 
-    Understood are signatures of S3, versions 4 and 2, of Google (`X-Goog-`) and of Azure.
+    Supported are the signatures of S3 (versions 4 and 2), Google (`X-Goog-`) and Azure.
     """
     query = parse_qs(resource.partition("?")[2][:MAX_QUERY])
     first = {name.lower(): values[0] for name, values in query.items()}

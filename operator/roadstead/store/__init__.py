@@ -1,1 +1,1 @@
-"""The on-premises store: an S3 server, spoken to by minio-py and presigned requests."""
+"""Clients of the on-premises store, an S3 server: minio-py and signed requests."""

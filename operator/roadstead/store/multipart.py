@@ -1,7 +1,7 @@
-"""Multipart uploads: begun, streamed part by part, completed or aborted.
+"""Multipart uploads: created, streamed part by part, completed or aborted.
 
-Written against the S3 API alone (CreateMultipartUpload, UploadPart, ListParts,
-ListMultipartUploads, CompleteMultipartUpload, AbortMultipartUpload), nothing of MinIO's own.
+Uses the S3 API only (CreateMultipartUpload, UploadPart, ListParts, ListMultipartUploads,
+CompleteMultipartUpload, AbortMultipartUpload), no extensions of MinIO.
 """
 
 from __future__ import annotations
@@ -20,16 +20,23 @@ from roadstead.errors import (
     StoreNotImplemented,
     UploadMissing,
 )
-from roadstead.store.faults import fault
+from roadstead.store.faults import translate_error
 from roadstead.store.store_access import StoreAccess
-from roadstead.store.wire import Wire, accepted, local, read_answer, text, unexpected
+from roadstead.store.wire import (
+    Wire,
+    check_response,
+    child_text,
+    local_name,
+    read_response,
+    unexpected_response,
+)
 
 log = logging.getLogger("roadstead.store")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Part:
-    """A part that the store holds; parts count from 1."""
+    """A part that the store has; numbers start at 1."""
 
     number: int
     size: int
@@ -37,74 +44,75 @@ class Part:
 
 
 class Multipart:
-    """The store's multipart uploads; every method raises StoreError, none sleeps or retries."""
+    """The store's multipart uploads; all methods raise StoreError and none of them retries."""
 
     def __init__(self, access: StoreAccess) -> None:
         self._wire = Wire(access)
 
     def create(self, location: StoreLocation, metadata: Mapping[str, str]) -> str:
-        """Begin an upload to `location`; returns its id."""
-        doing = f"beginning the upload to {location}"
+        """Create an upload to `location`; returns its id."""
+        action = f"creating the upload to {location}"
         headers = {f"x-amz-meta-{name}": value for name, value in metadata.items()}
         headers["Content-Type"] = "application/octet-stream"
-        answer = self._wire.call("POST", location, {"uploads": ""}, headers=headers, doing=doing)
-        root = answer.xml()
-        upload_id = "" if root is None else text(root, "UploadId")
+        response = self._wire.request(
+            "POST", location, {"uploads": ""}, headers=headers, action=action
+        )
+        root = response.xml()
+        upload_id = "" if root is None else child_text(root, "UploadId")
         if not upload_id:
-            raise unexpected(doing)
+            raise unexpected_response(action)
         return upload_id
 
-    def parts(self, location: StoreLocation, upload_id: str) -> dict[int, Part]:
-        """The parts that the store holds, by number; raises UploadMissing."""
-        doing = f"listing the parts of {location}"
+    def list_parts(self, location: StoreLocation, upload_id: str) -> dict[int, Part]:
+        """Return the parts that the store has, by number; raises UploadMissing."""
+        action = f"listing the parts of {location}"
         found: dict[int, Part] = {}
         marker = "0"
         while True:
             query = {"uploadId": upload_id, "part-number-marker": marker, "max-parts": "1000"}
-            root = self._wire.call("GET", location, query, doing=doing).xml()
+            root = self._wire.request("GET", location, query, action=action).xml()
             if root is None:
-                raise unexpected(doing)
+                raise unexpected_response(action)
             for element in root:
-                if local(element) == "Part":
+                if local_name(element) == "Part":
                     part = Part(
-                        number=int(text(element, "PartNumber")),
-                        size=int(text(element, "Size")),
-                        etag=text(element, "ETag").strip('"'),
+                        number=int(child_text(element, "PartNumber")),
+                        size=int(child_text(element, "Size")),
+                        etag=child_text(element, "ETag").strip('"'),
                     )
                     found[part.number] = part
-            following = text(root, "NextPartNumberMarker")
-            if text(root, "IsTruncated") != "true" or following in ("", marker):
+            following = child_text(root, "NextPartNumberMarker")
+            if child_text(root, "IsTruncated") != "true" or following in ("", marker):
                 return found
             marker = following
 
-    def unfinished(self, location: StoreLocation) -> tuple[str, ...]:
-        """Ids of the unfinished uploads of exactly this key, as far as the store knows them.
+    def list_unfinished(self, location: StoreLocation) -> tuple[str, ...]:
+        """Return the ids of the unfinished uploads of exactly this key that the store lists.
 
-        MinIO forgets them for this list when it restarts (not for the calls that name the id);
-        its own sweep removes those after a day. It also goes on listing one that was aborted while
-        a part of it was on its way: so each is asked for. Where the keys may not list uploads, or
-        the store can't, none are known.
+        MinIO no longer lists them after a restart (calls with the id still work) and removes them
+        after a day. It also keeps listing an upload that was aborted while a part was in flight,
+        so each one is checked. The result is empty if the store can't list uploads or denies it.
         """
-        doing = f"listing the uploads of {location}"
+        action = f"listing the uploads of {location}"
         bucket = dataclasses.replace(location, path="")
         query = {"uploads": "", "prefix": location.path}
         try:
-            root = self._wire.call("GET", bucket, query, doing=doing).xml()
+            root = self._wire.request("GET", bucket, query, action=action).xml()
         except (RightMissing, StoreNotImplemented) as error:
-            log.info("uploads that nobody knows of are left to the store: %s", error)
+            log.info("can't list unfinished uploads, the store's own sweep removes them: %s", error)
             return ()
         if root is None:
-            raise unexpected(doing)
+            raise unexpected_response(action)
         listed = (
-            text(element, "UploadId")
+            child_text(element, "UploadId")
             for element in root
-            if local(element) == "Upload" and text(element, "Key") == location.path
+            if local_name(element) == "Upload" and child_text(element, "Key") == location.path
         )
-        return tuple(upload_id for upload_id in listed if self._is_there(location, upload_id))
+        return tuple(upload_id for upload_id in listed if self._exists(location, upload_id))
 
-    def _is_there(self, location: StoreLocation, upload_id: str) -> bool:
+    def _exists(self, location: StoreLocation, upload_id: str) -> bool:
         try:
-            self.parts(location, upload_id)
+            self.list_parts(location, upload_id)
         except UploadMissing:
             return False
         except RightMissing:
@@ -114,12 +122,12 @@ class Multipart:
     def complete(
         self, location: StoreLocation, upload_id: str, parts: Sequence[Part], *, if_absent: bool
     ) -> str:
-        """Put the parts together; returns the object's ETag. The answer may be a 200 that fails.
+        """Complete the upload; returns the object's ETag. A response of status 200 may be an error.
 
-        With `if_absent` a store that knows conditional writes refuses to write over an object;
-        StoreNotImplemented where it says that it does not know them.
+        With `if_absent`, a store with conditional writes refuses to overwrite an object; raises
+        StoreNotImplemented if the store reports that it doesn't support them.
         """
-        doing = f"completing the upload to {location}"
+        action = f"completing the upload to {location}"
         items = "".join(
             f"<Part><PartNumber>{part.number}</PartNumber><ETag>{escape(part.etag)}</ETag></Part>"
             for part in sorted(parts, key=lambda part: part.number)
@@ -129,36 +137,36 @@ class Multipart:
         if if_absent:
             headers["If-None-Match"] = "*"
         query = {"uploadId": upload_id}
-        root = self._wire.call(
-            "POST", location, query, headers=headers, body=body, doing=doing
+        root = self._wire.request(
+            "POST", location, query, headers=headers, body=body, action=action
         ).xml()
         if root is None:
-            raise unexpected(doing)
-        return text(root, "ETag").strip('"')
+            raise unexpected_response(action)
+        return child_text(root, "ETag").strip('"')
 
     def abort(self, location: StoreLocation, upload_id: str) -> None:
-        """Drop the upload and its parts; raises UploadMissing where it is gone already."""
-        self._wire.call(
-            "DELETE", location, {"uploadId": upload_id}, doing=f"aborting the upload to {location}"
+        """Abort the upload, which deletes its parts; raises UploadMissing if it is gone already."""
+        self._wire.request(
+            "DELETE", location, {"uploadId": upload_id}, action=f"aborting the upload to {location}"
         )
 
-    def channel(self, location: StoreLocation, upload_id: str) -> PartChannel:
-        """A connection that parts of this upload go through, one after the other."""
+    def open_channel(self, location: StoreLocation, upload_id: str) -> PartChannel:
+        """Return a channel that sends parts of this upload, one after the other."""
         return PartChannel(self._wire, location, upload_id)
 
 
 class PartChannel:
-    """One connection of an upload: `begin`, `send` as bytes arrive, `finish`, and again."""
+    """One connection of an upload: `begin`, `send` as bytes arrive and `finish`, for each part."""
 
     def __init__(self, wire: Wire, location: StoreLocation, upload_id: str) -> None:
         self._wire = wire
         self._location = location
         self._upload_id = upload_id
         self._connection: http.client.HTTPConnection | None = None
-        self._doing = f"writing to {location}"
+        self._action = f"writing to {location}"
 
     def begin(self, number: int, size: int, md5: str = "") -> None:
-        """Open part `number` of `size` bytes, with their MD5 (base64) if given.
+        """Open part `number` of `size` bytes, with its MD5 (base64) if given.
 
         Raises StoreError.
         """
@@ -167,50 +175,50 @@ class PartChannel:
         query = {"partNumber": str(number), "uploadId": self._upload_id}
         headers = {"Content-Length": str(size), **({"Content-MD5": md5} if md5 else {})}
         try:
-            self._wire.head(self._connection, "PUT", self._location, query, headers)
+            self._wire.send_head(self._connection, "PUT", self._location, query, headers)
         except LeaseLost:
             self.close()
             raise
         except (OSError, http.client.HTTPException) as error:
-            raise self._fault(error) from None
+            raise self._send_error(error) from None
 
     def send(self, view: memoryview) -> None:
-        """Send bytes of the part that is open; raises StoreError."""
+        """Send bytes of the open part; raises StoreError."""
         if self._connection is None:
-            raise fault(ConnectionError("closed"), self._doing)
+            raise translate_error(ConnectionError("closed"), self._action)
         try:
             self._connection.send(view)
         except OSError as error:
-            raise self._fault(error) from None
+            raise self._send_error(error) from None
 
     def finish(self) -> str:
-        """The open part's ETag, once all its bytes are sent; raises StoreError."""
+        """Finish the open part once all bytes are sent; returns its ETag, raises StoreError."""
         if self._connection is None:
-            raise fault(ConnectionError("closed"), self._doing)
+            raise translate_error(ConnectionError("closed"), self._action)
         try:
-            answer = read_answer(self._connection)
+            response = read_response(self._connection)
         except (OSError, http.client.HTTPException) as error:
             self.close()
-            raise fault(error, self._doing) from None
-        return accepted(answer, self._doing).etag
+            raise translate_error(error, self._action) from None
+        return check_response(response, self._action).etag
 
     def close(self) -> None:
-        """Drop the connection, and with it a part that is not finished."""
+        """Close the connection, which discards a part that is not finished."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
-    def _fault(self, error: Exception) -> StoreError:
-        # A store that refuses a part (full, denied) answers and hangs up before it is all sent.
+    def _send_error(self, error: Exception) -> StoreError:
+        # A store that refuses a part (full, denied) responds and closes before all bytes are sent.
         try:
             if self._connection is None or self._connection.sock is None:
-                # It was never there: nobody answers.
-                return fault(error, self._doing)
-            accepted(read_answer(self._connection), self._doing)
+                # It was never connected, so there is no response to read.
+                return translate_error(error, self._action)
+            check_response(read_response(self._connection), self._action)
         except StoreError as refusal:
             return refusal
         except (OSError, http.client.HTTPException):
             pass
         finally:
             self.close()
-        return fault(error, self._doing)
+        return translate_error(error, self._action)

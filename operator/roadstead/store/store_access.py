@@ -1,4 +1,4 @@
-"""How the store is reached: its address, and where its keys lie."""
+"""How to reach the store: its address, and the files with its keys."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from roadstead.settings import EnvReader
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StoreAccess:
-    """The store at `endpoint` (`http[s]://host[:port]`) and the files that hold its keys.
+    """The store at `endpoint` (`http[s]://host[:port]`) and the files that contain its keys.
 
     The files are read at each use, since a mounted Secret changes when the keys are rotated.
     """
@@ -24,14 +24,14 @@ class StoreAccess:
     access_key_file: Path
     secret_key_file: Path
     session_token_file: Path | None = None
-    """May be missing: permanent keys have none."""
+    """The file may be missing: permanent keys have no session token."""
     addressing: Addressing = Addressing.PATH
     fence: Fence = dataclasses.field(default_factory=Fence.open, repr=False, compare=False)
-    """Asked right before each request that changes something."""
+    """Checked right before each request that writes."""
 
     @classmethod
     def read(cls, env: EnvReader) -> StoreAccess:
-        """Take the store's settings out of the environment; faults are kept by `env`."""
+        """Read the store's settings from the environment; faults are collected in `env`."""
         endpoint = env.url("ROADSTEAD_STORE_ENDPOINT")
         return cls(
             endpoint=endpoint,
@@ -44,7 +44,7 @@ class StoreAccess:
         )
 
     def credentials(self) -> S3Credentials:
-        """The keys as they are now; raises StoreError where there are none."""
+        """Return the current keys; raises StoreError if there are none."""
         files = KeyFiles(
             access_key=self.access_key_file,
             secret_key=self.secret_key_file,
@@ -53,13 +53,13 @@ class StoreAccess:
         try:
             found = files.read()
         except OSError as error:
-            raise _missing(f"can't be read from {error.filename}: {error.strerror}") from error
+            raise _key_missing(f"can't be read from {error.filename}: {error.strerror}") from error
         if not (found.access_key and found.secret_key):
             empty = self.secret_key_file if found.access_key else self.access_key_file
-            raise _missing(f"is empty in {empty}")
+            raise _key_missing(f"is empty in {empty}")
         return found
 
 
-def _missing(what: str) -> StoreError:
-    message = f"the store's key {what}; mount the Secret there"
+def _key_missing(what: str) -> StoreError:
+    message = f"the store's key {what}; check the Secret that is mounted there"
     return StoreError("StoreKeysMissing", message, retry=Retry.BACKOFF)

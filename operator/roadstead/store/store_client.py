@@ -1,7 +1,8 @@
-"""The store for the operator: minio-py in threads, with errors of ours.
+"""The operator's client of the store: minio-py in threads, with errors as StoreErrors.
 
-A store that takes connections and says nothing must hold up nothing but what needs it: a question
-is given up soon, the next ones are not asked for a moment, and the threads are the store's own.
+A store that accepts connections and is silent must delay only the work that needs it: requests
+have a short timeout, requests after a failure fail at once for some seconds, and the client has
+its own threads.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from minio.error import S3Error
 
 from roadstead.api.location import StoreLocation
 from roadstead.errors import StoreInterrupted, UploadMissing
-from roadstead.store.faults import FAILURES, fault
+from roadstead.store.faults import CLIENT_ERRORS, translate_error
 from roadstead.store.multipart import Multipart
-from roadstead.store.presigned import presigned, signed
+from roadstead.store.presigned import is_signed_by, presign
 from roadstead.store.store_access import StoreAccess
 from roadstead.store.stored_objects import (
-    ANSWER_SECONDS,
+    RESPONSE_TIMEOUT_SECONDS,
     StoredObject,
     check_endpoint,
     copy,
@@ -38,38 +39,38 @@ __all__ = ["MinioStore", "StoredObject"]
 
 _T = TypeVar("_T")
 
-QUESTION_SECONDS: Final = 10.0
-"""How long an answer is waited for that a store has at hand."""
-RESPITE_SECONDS: Final = 5.0
-"""For so long a store that did not answer is asked nothing more."""
+QUERY_TIMEOUT_SECONDS: Final = 10.0
+"""Timeout of requests that a store answers from its index: stat, list, remove."""
+FAILURE_PAUSE_SECONDS: Final = 5.0
+"""For this long after a failure, requests fail with the same error and are not sent."""
 _THREADS: Final = 8
 
 
 class MinioStore:
-    """What the operator asks of the store; every method raises StoreError."""
+    """The operator's requests to the store; every method raises StoreError."""
 
     def __init__(self, access: StoreAccess) -> None:
         self._access = access
-        self._made: dict[float, Minio] = {}
+        self._clients: dict[float, Minio] = {}
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="store")
-        self._silence: StoreInterrupted | None = None
-        self._silent_until = 0.0
+        self._last_failure: StoreInterrupted | None = None
+        self._paused_until = 0.0
 
     async def stat(self, location: StoreLocation) -> StoredObject | None:
-        """The object at `location`, None without one."""
+        """Return the object at `location`, or None."""
         return await self._run(location, lambda client: stat(client, location))
 
     async def remove(self, location: StoreLocation, etag: str | None = None) -> bool:
-        """Remove the object, with `etag` only if it is that one; says whether it did."""
+        """Remove the object, with `etag` only if it matches; returns whether it was removed."""
         return await self._run(location, lambda client: remove(client, location, etag=etag))
 
     async def copy(self, source: StoreLocation, target: StoreLocation) -> None:
-        """Put a copy of `source`, with its metadata, at `target`, within the store."""
+        """Copy `source` with its metadata to `target`, within the store."""
         work = functools.partial(copy, source=source, target=target)
-        await self._run(target, work, answer_seconds=ANSWER_SECONDS)
+        await self._run(target, work, response_seconds=RESPONSE_TIMEOUT_SECONDS)
 
     async def abort_upload(self, location: StoreLocation, upload_id: str) -> None:
-        """Abort a multipart upload of exactly this key; one that is gone already is fine."""
+        """Abort a multipart upload of exactly this key, if it still exists."""
         multipart = Multipart(self._access)
 
         def abort() -> None:
@@ -77,34 +78,34 @@ class MinioStore:
             with contextlib.suppress(UploadMissing):
                 multipart.abort(location, upload_id)
 
-        await self._ask(abort)
+        await self._run_in_thread(abort)
 
     async def abort_unfinished(self, location: StoreLocation) -> None:
-        """Abort all multipart uploads of exactly this key that the store knows of."""
+        """Abort all multipart uploads of exactly this key that the store lists."""
         multipart = Multipart(self._access)
 
         def abort() -> None:
             check_endpoint(self._access, location)
-            for upload_id in multipart.unfinished(location):
+            for upload_id in multipart.list_unfinished(location):
                 with contextlib.suppress(UploadMissing):
                     multipart.abort(location, upload_id)
 
-        await self._ask(abort)
+        await self._run_in_thread(abort)
 
     async def presigned_get(self, location: StoreLocation, expires: datetime.timedelta) -> str:
-        """A URL that reads the one object until `expires` from now (7 days at most).
+        """Return a URL that reads the object until `expires` from now (at most 7 days).
 
-        It is computed here, by the keys as they are now, whatever the store is doing.
+        It is computed from the current keys; no request is sent.
         """
         check_endpoint(self._access, location)
-        return presigned(self._client(QUESTION_SECONDS), location, expires)
+        return presign(self._client(QUERY_TIMEOUT_SECONDS), location, expires)
 
     def signed(self, url: str, location: StoreLocation) -> bool:
-        """Whether a presigned URL of this object is one by the keys as they are now."""
-        return signed(self._client(QUESTION_SECONDS), location, url)
+        """Whether a presigned URL of this object was signed with the current keys."""
+        return is_signed_by(self._client(QUERY_TIMEOUT_SECONDS), location, url)
 
     async def ensure_bucket(self, bucket: str | None = None) -> None:
-        """Make the bucket (default: the operator's) if it isn't there."""
+        """Create the bucket (default: the operator's) if it doesn't exist."""
         name = bucket or self._access.bucket
         where = StoreLocation(endpoint=self._access.endpoint, bucket=name, path="")
 
@@ -113,7 +114,7 @@ class MinioStore:
                 if not _bucket_exists(client, name):
                     client.make_bucket(name)
             except S3Error as error:
-                # Another replica was quicker.
+                # Another replica created it first.
                 if error.code not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
                     raise
 
@@ -124,47 +125,47 @@ class MinioStore:
         location: StoreLocation,
         work: Callable[[Minio], _T],
         *,
-        answer_seconds: float = QUESTION_SECONDS,
+        response_seconds: float = QUERY_TIMEOUT_SECONDS,
     ) -> _T:
         def run() -> _T:
             check_endpoint(self._access, location)
             try:
-                return work(self._client(answer_seconds))
-            except FAILURES as error:
-                raise fault(error, f"the store at {self._access.endpoint}") from None
+                return work(self._client(response_seconds))
+            except CLIENT_ERRORS as error:
+                raise translate_error(error, f"the store at {self._access.endpoint}") from None
 
-        return await self._ask(run)
+        return await self._run_in_thread(run)
 
-    async def _ask(self, work: Callable[[], _T]) -> _T:
-        """What `work` returns, in a thread; the last failure where the store has a respite."""
-        if self._silence is not None and time.monotonic() < self._silent_until:
-            raise type(self._silence)(self._silence.reason, str(self._silence))
+    async def _run_in_thread(self, work: Callable[[], _T]) -> _T:
+        """Run `work` in a thread; raises the last failure again while requests are paused."""
+        if self._last_failure is not None and time.monotonic() < self._paused_until:
+            raise type(self._last_failure)(self._last_failure.reason, str(self._last_failure))
         try:
-            found = await asyncio.get_running_loop().run_in_executor(self._threads, work)
+            result = await asyncio.get_running_loop().run_in_executor(self._threads, work)
         except StoreInterrupted as error:
-            self._silence, self._silent_until = error, time.monotonic() + RESPITE_SECONDS
+            self._last_failure, self._paused_until = error, time.monotonic() + FAILURE_PAUSE_SECONDS
             raise
-        self._silence = None
-        return found
+        self._last_failure = None
+        return result
 
-    def _client(self, answer_seconds: float) -> Minio:
-        """The one for such answers: making one costs more than signing a URL."""
-        made = self._made.get(answer_seconds)
-        if made is None:
-            made = self._made[answer_seconds] = minio_client(
-                self._access, answer_seconds=answer_seconds
+    def _client(self, response_seconds: float) -> Minio:
+        """Return the cached client with this timeout: creating one is slower than signing a URL."""
+        client = self._clients.get(response_seconds)
+        if client is None:
+            client = self._clients[response_seconds] = minio_client(
+                self._access, response_seconds=response_seconds
             )
-        return made
+        return client
 
 
 def _bucket_exists(client: Minio, name: str) -> bool:
-    """Whether it is there; yes where the keys may not know, since other requests will say it."""
+    """Whether the bucket exists; also True if the keys may not know: later requests then fail."""
     try:
         return client.bucket_exists(name)
     except S3Error as error:
         if error.response.status not in (400, 403):
             raise
-    # The answer to HEAD has no body that would say why.
+    # The response to HEAD has no body with the cause.
     try:
         next(iter(client.list_objects(name)), None)
     except S3Error as error:

@@ -1,4 +1,4 @@
-"""The fence before the store, for minio-py: the last thing before a request goes out."""
+"""The write fence for minio-py: checked last, right before a request is sent."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from roadstead.fence import Fence
 
-READING: Final = ("GET", "HEAD")
+READ_METHODS: Final = ("GET", "HEAD")
 
 
 def fenced_pool(fence: Fence, **settings: Any) -> urllib3.PoolManager:
-    """urllib3's pools, whose requests raise LeaseLost behind the fence; a retry is one more."""
+    """Return urllib3's pools, whose writes (and their retries) raise LeaseLost once fenced."""
 
     class Plain(_Fenced, HTTPConnection):
-        held_by = fence
+        write_fence = fence
 
     class Encrypted(_Fenced, HTTPSConnection):
-        held_by = fence
+        write_fence = fence
 
     class PlainPool(urllib3.HTTPConnectionPool):
         ConnectionCls = Plain
@@ -33,7 +33,7 @@ def fenced_pool(fence: Fence, **settings: Any) -> urllib3.PoolManager:
 
 
 class _Fenced(HTTPConnection):
-    held_by: Fence
+    write_fence: Fence
     _method = ""
 
     def putrequest(self, method: str, *arguments: Any, **given: Any) -> None:
@@ -43,6 +43,6 @@ class _Fenced(HTTPConnection):
     def send(self, data: Any) -> None:
         if self.sock is None:
             self.connect()
-        if self._method not in READING:
-            self.held_by.check()
+        if self._method not in READ_METHODS:
+            self.write_fence.check()
         super().send(data)

@@ -1,4 +1,4 @@
-"""Objects in the store: a client for it, what it says of an object, removing one."""
+"""Objects in the store: creates clients; reads, copies and removes objects."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from minio.error import S3Error
 from roadstead import s3
 from roadstead.api.location import StoreLocation
 from roadstead.errors import ObjectHidden, Retry, StoreError
-from roadstead.store.faults import FAILURES, fault
+from roadstead.store.faults import CLIENT_ERRORS, translate_error
 from roadstead.store.store_access import StoreAccess
 from roadstead.store.store_fencing import fenced_pool
 
 SHA256_METADATA: Final = "roadstead-sha256"
-"""User metadata (`x-amz-meta-...`): the digest that the upload was begun for."""
+"""User metadata (`x-amz-meta-...`): the expected sha256 when the upload was created."""
 SOURCE_ETAG_METADATA: Final = "roadstead-source-etag"
-"""User metadata: the ETag of what it was read from."""
-ANSWER_SECONDS: Final = 60.0
-_ABSENT: Final = ("NoSuchKey", "NoSuchBucket")
+"""User metadata: the ETag of the source object."""
+RESPONSE_TIMEOUT_SECONDS: Final = 60.0
+_ABSENT_CODES: Final = ("NoSuchKey", "NoSuchBucket")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StoredObject:
     """An object as the store describes it.
 
-    `sha256` and `source_etag` are what its upload was begun with, None where that said nothing;
-    only reading the object proves them.
+    `sha256` and `source_etag` are from the upload's metadata, None if absent; they are claims
+    until the object is read and verified.
     """
 
     size: int
@@ -42,10 +42,12 @@ class StoredObject:
     last_modified: datetime.datetime | None = None
 
 
-def minio_client(access: StoreAccess, *, answer_seconds: float = ANSWER_SECONDS) -> Minio:
-    """A client whose requests raise StoreError too, where a file with a key can't be read.
+def minio_client(
+    access: StoreAccess, *, response_seconds: float = RESPONSE_TIMEOUT_SECONDS
+) -> Minio:
+    """Create a client whose requests also raise StoreError, if a file with a key can't be read.
 
-    A store that says nothing for `answer_seconds` is given up: to ask again is for the caller.
+    A request times out after `response_seconds` of silence; the caller retries.
     """
     is_encrypted = access.endpoint.startswith("https:")
     return s3.client(
@@ -55,14 +57,14 @@ def minio_client(access: StoreAccess, *, answer_seconds: float = ANSWER_SECONDS)
         read=access.credentials,
         pools=fenced_pool(
             access.fence,
-            timeout=urllib3.Timeout(connect=5, read=answer_seconds),
+            timeout=urllib3.Timeout(connect=5, read=response_seconds),
             retries=urllib3.Retry(
                 total=2,
                 read=0,
                 backoff_factor=0.2,
                 status_forcelist=(500, 502, 503),
                 raise_on_status=False,
-                # MinIO asks for a minute while it starts, and would get a thread for so long.
+                # MinIO requests a minute while it starts, which would block a thread for as long.
                 respect_retry_after_header=False,
             ),
             ssl_context=ssl.create_default_context() if is_encrypted else None,
@@ -71,33 +73,33 @@ def minio_client(access: StoreAccess, *, answer_seconds: float = ANSWER_SECONDS)
 
 
 def check_endpoint(access: StoreAccess, location: StoreLocation) -> None:
-    """Raise StoreError where the operator has no keys for the location's endpoint."""
+    """Raise StoreError if the operator has no keys for the location's endpoint."""
     if location.endpoint.rstrip("/") != access.endpoint:
         raise StoreError(
             "StoreUnknown",
-            f"there are keys for {access.endpoint} only, not for {location.endpoint}; "
-            "leave minioEndpoint out or write the operator's",
+            f"the operator has no keys for {location.endpoint}, only for {access.endpoint}; "
+            "remove minioEndpoint or set it to the operator's",
             retry=Retry.ON_CHANGE,
         )
 
 
 def stat(client: Minio, location: StoreLocation) -> StoredObject | None:
-    """The object at `location`, None without one.
+    """Return the object at `location`, or None.
 
-    Raises ObjectHidden where the keys may neither read it nor know that it isn't there, or another
+    Raises ObjectHidden if the keys may neither read it nor learn whether it exists, or another
     StoreError.
     """
     try:
         found = client.stat_object(location.bucket, location.path)
     except S3Error as error:
-        if error.code in _ABSENT:
+        if error.code in _ABSENT_CODES:
             return None
         if error.response.status in (400, 403):
             _check_absent(client, location)
             return None
-        raise fault(error, f"looking at {location}") from None
-    except FAILURES as error:
-        raise fault(error, f"looking at {location}") from None
+        raise translate_error(error, f"reading {location}") from None
+    except CLIENT_ERRORS as error:
+        raise translate_error(error, f"reading {location}") from None
     metadata = found.metadata or {}
     return StoredObject(
         size=found.size or 0,
@@ -109,47 +111,47 @@ def stat(client: Minio, location: StoreLocation) -> StoredObject | None:
 
 
 def _check_absent(client: Minio, location: StoreLocation) -> None:
-    """Return where the object isn't there, else raise why HEAD was refused, without a body."""
-    doing = f"looking at {location}"
+    """Return if the object doesn't exist, else raise why HEAD (without a body) was refused."""
+    action = f"reading {location}"
     try:
         response = client.get_object(location.bucket, location.path, offset=0, length=1)
         response.close()
         response.release_conn()
     except S3Error as error:
-        if error.code in _ABSENT:
+        if error.code in _ABSENT_CODES:
             return
         if error.code != "AccessDenied":
-            raise fault(error, doing) from None
-    except FAILURES as error:
-        raise fault(error, doing) from None
+            raise translate_error(error, action) from None
+    except CLIENT_ERRORS as error:
+        raise translate_error(error, action) from None
     if _is_listed(client, location):
-        message = f"{doing}: the object is there, but can't be read; allow s3:GetObject"
+        message = f"{action}: the object exists, but can't be read; allow s3:GetObject"
         raise StoreError("StoreDenied", message)
 
 
 def _is_listed(client: Minio, location: StoreLocation) -> bool:
-    doing = f"looking at {location}"
+    action = f"reading {location}"
     try:
         listed = client.list_objects(location.bucket, prefix=location.path, recursive=True)
         first = next(iter(listed), None)
     except S3Error as error:
         if error.code != "AccessDenied":
-            raise fault(error, doing) from None
+            raise translate_error(error, action) from None
         raise ObjectHidden(
             "StoreDenied",
-            f"{doing}: the store denies it (AccessDenied): the object is not there, or can't be "
-            "read; allow s3:GetObject, and s3:ListBucket to tell one from the other",
+            f"{action}: the store denied access (AccessDenied): the object doesn't exist or can't "
+            "be read; allow s3:GetObject, and s3:ListBucket to distinguish the two",
         ) from None
-    except FAILURES as error:
-        raise fault(error, doing) from None
+    except CLIENT_ERRORS as error:
+        raise translate_error(error, action) from None
     return first is not None and first.object_name == location.path
 
 
 def remove(client: Minio, location: StoreLocation, *, etag: str | None = None) -> bool:
-    """Remove the object, with `etag` only if it is that one; says whether it did.
+    """Remove the object, with `etag` only if it matches; returns whether it was removed.
 
-    S3 has no conditional delete that every server knows, so the ETag is looked at just before.
-    Raises ObjectHidden where it can't be.
+    Not every S3 server has conditional deletes, so the ETag is compared right before. Raises
+    ObjectHidden if it can't be read.
     """
     try:
         found = stat(client, location)
@@ -160,15 +162,15 @@ def remove(client: Minio, location: StoreLocation, *, etag: str | None = None) -
             raise
     try:
         client.remove_object(location.bucket, location.path)
-    except FAILURES as error:
-        raise fault(error, f"removing {location}") from None
+    except CLIENT_ERRORS as error:
+        raise translate_error(error, f"removing {location}") from None
     return True
 
 
 def copy(client: Minio, source: StoreLocation, target: StoreLocation) -> None:
-    """Put a copy of `source`, with its metadata, at `target`: the store does it by itself.
+    """Copy `source` with its metadata to `target`, within the store.
 
-    It is refused should `source` become another object in between.
+    The copy is refused if `source` was replaced in the meantime.
     """
     found = stat(client, source)
     etag = found.etag if found and found.etag else None
@@ -185,5 +187,5 @@ def copy(client: Minio, source: StoreLocation, target: StoreLocation) -> None:
                 f"x-amz-meta-{name}": value for name, value in metadata.items() if value is not None
             },
         )
-    except FAILURES as error:
-        raise fault(error, f"copying to {target}") from None
+    except CLIENT_ERRORS as error:
+        raise translate_error(error, f"copying to {target}") from None

@@ -1,8 +1,8 @@
-"""Signed S3 requests over connections of our own.
+"""Signed S3 requests over http.client.
 
-minio-py signs (`minio.signer`), but reads a part's body as a whole and hashes it first. Here the
-payload is unsigned, so that a part's first byte can leave while its last has not yet arrived;
-its integrity is what the transfer's sha256 is for.
+minio-py signs (`minio.signer`), but reads the whole body of a part and hashes it first. Here the
+payload is unsigned, so that a part can be streamed while it still arrives; its integrity is
+checked with the transfer's sha256.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from minio.time import to_amz_date
 
 from roadstead.api.location import StoreLocation
 from roadstead.errors import StoreError
-from roadstead.store.faults import answer_fault, fault
+from roadstead.store.faults import translate_error, translate_response
 from roadstead.store.store_access import StoreAccess
-from roadstead.store.store_fencing import READING
+from roadstead.store.store_fencing import READ_METHODS
 
 UNSIGNED: Final = "UNSIGNED-PAYLOAD"
-ANSWER_SECONDS: Final = 120.0
-"""A store may take its time to put the parts of a large object together."""
-_MAX_ANSWER_BYTES: Final = 8 * 2**20
+RESPONSE_TIMEOUT_SECONDS: Final = 120.0
+"""Completing the upload of a large object can take a store this long."""
+_MAX_RESPONSE_BYTES: Final = 8 * 2**20
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StoreResponse:
-    """An S3 answer, read to its end."""
+    """An S3 response, read completely."""
 
     status: int
     etag: str
@@ -41,32 +41,32 @@ class StoreResponse:
 
     @property
     def code(self) -> str:
-        """The error code in the body, "" without one; also in an answer of status 200."""
+        """The error code in the body, or ""; a response of status 200 may have one too."""
         root = self.xml()
-        return "" if root is None or local(root) != "Error" else text(root, "Code")
+        return "" if root is None or local_name(root) != "Error" else child_text(root, "Code")
 
     @property
     def message(self) -> str:
-        """What the store says of the error, "" without a word."""
+        """The store's message about the error, or ""."""
         root = self.xml()
-        return "" if root is None or local(root) != "Error" else text(root, "Message")
+        return "" if root is None or local_name(root) != "Error" else child_text(root, "Message")
 
     def xml(self) -> ElementTree.Element | None:
-        """The body as XML, None where it is none."""
+        """Return the body parsed as XML, or None if it isn't XML."""
         try:
             return ElementTree.fromstring(self.body)  # noqa: S314 - from the operator's own store
         except ElementTree.ParseError:
             return None
 
 
-def local(element: ElementTree.Element) -> str:
-    """The element's name without its namespace, which servers differ in."""
+def local_name(element: ElementTree.Element) -> str:
+    """Return the element's name without its namespace, which differs between servers."""
     return element.tag.rpartition("}")[2]
 
 
-def text(element: ElementTree.Element, name: str) -> str:
-    """The text of the child `name`, "" without one."""
-    return next((child.text or "" for child in element if local(child) == name), "")
+def child_text(element: ElementTree.Element, name: str) -> str:
+    """Return the text of the child `name`, or ""."""
+    return next((child.text or "" for child in element if local_name(child) == name), "")
 
 
 class Wire:
@@ -77,17 +77,17 @@ class Wire:
         self._endpoint = urlsplit(access.endpoint)
 
     def connect(self, bucket: str) -> http.client.HTTPConnection:
-        """A connection for requests to a bucket; it isn't dialled before its first one."""
+        """Return a connection for requests to a bucket; the first request connects it."""
         netloc, _ = self._access.addressing.locate(self._endpoint, bucket)
         parts = urlsplit(f"//{netloc}")
         host, port = parts.hostname or "", parts.port
         if self._endpoint.scheme == "https":
             return http.client.HTTPSConnection(
-                host, port, timeout=ANSWER_SECONDS, context=ssl.create_default_context()
+                host, port, timeout=RESPONSE_TIMEOUT_SECONDS, context=ssl.create_default_context()
             )
-        return http.client.HTTPConnection(host, port, timeout=ANSWER_SECONDS)
+        return http.client.HTTPConnection(host, port, timeout=RESPONSE_TIMEOUT_SECONDS)
 
-    def head(
+    def send_head(
         self,
         connection: http.client.HTTPConnection,
         method: str,
@@ -95,9 +95,9 @@ class Wire:
         query: Mapping[str, str],
         headers: Mapping[str, str],
     ) -> None:
-        """Send the signed head of a request; the body, if any, is the caller's to send.
+        """Send the signed head of a request; the caller sends the body, if any.
 
-        Raises LeaseLost where a request that changes something may no longer be sent.
+        Raises LeaseLost if a request that writes may no longer be sent.
         """
         url = self._url(location, query)
         keys = self._access.credentials()
@@ -125,11 +125,11 @@ class Wire:
             connection.putheader(name, str(value))
         if connection.sock is None:
             connection.connect()
-        if method not in READING:
+        if method not in READ_METHODS:
             self._access.fence.check()
         connection.endheaders()
 
-    def call(
+    def request(
         self,
         method: str,
         location: StoreLocation,
@@ -137,22 +137,22 @@ class Wire:
         *,
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
-        doing: str,
+        action: str,
     ) -> StoreResponse:
-        """One request on a connection of its own; raises StoreError unless all went well."""
+        """Send one request on a new connection; raises StoreError unless it succeeds."""
         connection = self.connect(location.bucket)
         try:
             length = {"Content-Length": str(len(body))}
-            self.head(connection, method, location, query, {**(headers or {}), **length})
+            self.send_head(connection, method, location, query, {**(headers or {}), **length})
             if body:
                 self._access.fence.check()
                 connection.send(body)
-            answer = read_answer(connection)
+            response = read_response(connection)
         except (OSError, http.client.HTTPException) as error:
-            raise fault(error, doing) from None
+            raise translate_error(error, action) from None
         finally:
             connection.close()
-        return accepted(answer, doing)
+        return check_response(response, action)
 
     def _url(self, location: StoreLocation, query: Mapping[str, str]) -> SplitResult:
         netloc, prefix = self._access.addressing.locate(self._endpoint, location.bucket)
@@ -161,28 +161,28 @@ class Wire:
             f"{quote(name, safe='~')}={quote(value, safe='~')}"
             for name, value in sorted(query.items())
         )
-        # The signer wants the host as it will be sent: without the scheme's own port.
+        # The signer needs the host as it is sent: without the scheme's default port.
         default = {"http": 80, "https": 443}[self._endpoint.scheme]
         host = netloc.removesuffix(f":{default}")
         return SplitResult(self._endpoint.scheme, host, path, encoded, "")
 
 
-def read_answer(connection: http.client.HTTPConnection) -> StoreResponse:
-    """The answer to what was sent; raises OSError or HTTPException."""
+def read_response(connection: http.client.HTTPConnection) -> StoreResponse:
+    """Read the response to the request that was sent; raises OSError or HTTPException."""
     response = connection.getresponse()
-    body = response.read(_MAX_ANSWER_BYTES)
+    body = response.read(_MAX_RESPONSE_BYTES)
     etag = (response.getheader("ETag") or "").strip('"')
     return StoreResponse(status=response.status, etag=etag, body=body)
 
 
-def accepted(answer: StoreResponse, doing: str) -> StoreResponse:
-    """The answer if it says that all went well, else raises StoreError."""
-    code = answer.code
-    if answer.status >= 300 or code:
-        raise answer_fault(answer.status, code, doing, answer.message)
-    return answer
+def check_response(response: StoreResponse, action: str) -> StoreResponse:
+    """Return the response if it is a success, else raise StoreError."""
+    code = response.code
+    if response.status >= 300 or code:
+        raise translate_response(response.status, code, action, response.message)
+    return response
 
 
-def unexpected(doing: str) -> StoreError:
-    """What answers is not what S3 would say."""
-    return StoreError("StoreFailed", f"{doing}: what answers there is not an S3 server")
+def unexpected_response(action: str) -> StoreError:
+    """Return the error for a response that isn't S3's."""
+    return StoreError("StoreFailed", f"{action}: the endpoint is not an S3 server")

@@ -1,7 +1,7 @@
-"""Tokens and receipts: JSON Web Tokens as RFC 7519 has them and RFC 8725 advises.
+"""Tokens and receipts: JSON Web Tokens (RFC 7519), verified as RFC 8725 recommends.
 
-The algorithm comes from the key, never from the token; a key is bound to its issuer; what is not
-signed is only ever used to look a key up in a dict.
+The key determines the algorithm, never the token; a key belongs to one issuer; unverified values
+are only used to find a key in a dict.
 """
 
 from __future__ import annotations

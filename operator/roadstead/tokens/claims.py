@@ -1,4 +1,4 @@
-"""What a token says of its holder, typed."""
+"""The claims of a token, typed."""
 
 from __future__ import annotations
 
@@ -18,47 +18,47 @@ _EMAIL_VERIFIED: Final = "email_verified"
 
 
 class Remark(enum.StrEnum):
-    """Why a token that is valid may have fewer groups than its holder expects."""
+    """Why a valid token may have fewer groups than its user expects."""
 
     GROUPS_MISSING = "GroupsMissing"
-    """The claim with the groups is not there."""
+    """The claim with the groups is missing."""
     GROUPS_ELSEWHERE = "GroupsElsewhere"
-    """There are too many for a token: Entra ID names an address instead (an overage).
+    """There are too many groups for a token: Entra ID sends an address instead (an overage).
 
     Source: Microsoft identity platform, "Group overages": `_claim_names`, or `hasgroups`.
     """
     GROUPS_DROPPED = "GroupsDropped"
-    """Some are no printable text, or too long, and don't count."""
+    """Some groups are not printable text, or are too long, and were ignored."""
 
     @property
     def advice(self) -> str:
-        """For the holder: what it is, and what to have changed."""
+        """The cause and the remedy, for the user."""
         return _ADVICE[self]
 
 
 _ADVICE: Final[Mapping[Remark, str]] = {
-    Remark.GROUPS_MISSING: "the token has no groups: have its issuer write them, or name the claim "
-    "that has them in tokens.issuers[].groupsClaim",
-    Remark.GROUPS_ELSEWHERE: "the token's holder is in too many groups for a token, so its issuer "
-    "left all of them out: have it write only the groups that are assigned to the application, or "
+    Remark.GROUPS_MISSING: "the token has no groups: configure its issuer to add them, or set "
+    "tokens.issuers[].groupsClaim to the claim that has them",
+    Remark.GROUPS_ELSEWHERE: "the user is in too many groups for a token, so its issuer omitted "
+    "all of them: configure it to add only the groups that are assigned to the application, or "
     "application roles",
-    Remark.GROUPS_DROPPED: "some of the token's groups don't count: a group is printable text of "
-    f"1 to {MAX_GROUP} characters without blanks at its ends",
+    Remark.GROUPS_DROPPED: "some of the token's groups are ignored: a group must be printable text "
+    f"of 1 to {MAX_GROUP} characters without blanks at its ends",
 }
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ClaimNames:
-    """Where an issuer writes what Roadstead reads.
+    """The names of the claims that Roadstead reads.
 
-    Names of groups and scopes may be paths, with dots between: `realm_access.roles`.
+    Names of groups and scopes may be paths that are separated by dots: `realm_access.roles`.
     """
 
     subject: str = "sub"
     groups: str = "groups"
     scopes: str = "scope"
     issued_at_required: bool = True
-    """RFC 7519 leaves `iat` to the issuer; without it the lifetime counts from now."""
+    """`iat` is optional in RFC 7519; without it, the lifetime counts from now."""
 
 
 DEFAULT_NAMES: Final = ClaimNames()
@@ -74,25 +74,25 @@ class Claims:
     groups: frozenset[str]
     scopes: frozenset[str]
     token_id: str
-    """`jti`, or empty."""
+    """`jti`, or ""."""
     issued_at: int
-    """`iat`; without it `nbf`, or 0: issued before anything that was revoked."""
+    """`iat`; without it `nbf`, or 0: issued before any revocation."""
     expires_at: int
     remarks: tuple[Remark, ...] = ()
 
 
 def read_claims(claims: Mapping[str, Any], names: ClaimNames = DEFAULT_NAMES) -> Claims:
-    """The claims that Roadstead uses, with their types; InvalidToken names the one at fault."""
-    groups, remarks = _groups(claims, names.groups)
+    """Return the claims that Roadstead uses; raises InvalidToken with the invalid claim."""
+    groups, remarks = _read_groups(claims, names.groups)
     return Claims(
-        subject=_subject(claims, names.subject),
-        issuer=_text(claims, "iss", reason="TokenIssuer"),
-        audience=_audience(claims),
+        subject=_read_subject(claims, names.subject),
+        issuer=_read_text(claims, "iss", reason="TokenIssuer"),
+        audience=_read_audience(claims),
         groups=frozenset(groups),
-        scopes=frozenset(_scopes(claims, names.scopes)),
-        token_id=_text(claims, "jti", reason="TokenClaims") if "jti" in claims else "",
-        issued_at=_issued_at(claims, required=names.issued_at_required),
-        expires_at=_seconds(claims, "exp"),
+        scopes=frozenset(_read_scopes(claims, names.scopes)),
+        token_id=_read_text(claims, "jti", reason="TokenClaims") if "jti" in claims else "",
+        issued_at=_read_issued_at(claims, required=names.issued_at_required),
+        expires_at=_read_seconds(claims, "exp"),
         remarks=remarks,
     )
 
@@ -105,13 +105,13 @@ def check_times(
     max_lifetime: int,
     issued_at_required: bool = True,
 ) -> None:
-    """`exp`, `iat` and `nbf` against `now`, all in seconds; InvalidToken if the token is not valid.
+    """Check `exp`, `iat` and `nbf` at `now`, all in seconds; raises InvalidToken.
 
     RFC 7519, 4.1.4 to 4.1.6; a lifetime (`exp` - `iat`) above `max_lifetime` is refused.
     """
-    expires = _seconds(claims, "exp")
-    issued = _seconds(claims, "iat") if issued_at_required or "iat" in claims else now
-    starts = max(issued, _seconds(claims, "nbf")) if "nbf" in claims else issued
+    expires = _read_seconds(claims, "exp")
+    issued = _read_seconds(claims, "iat") if issued_at_required or "iat" in claims else now
+    starts = max(issued, _read_seconds(claims, "nbf")) if "nbf" in claims else issued
     if now >= expires + leeway:
         message = f"the token expired {now - expires} s ago; get a new one"
         raise InvalidToken(message, reason="TokenExpired")
@@ -119,25 +119,25 @@ def check_times(
         message = f"the token is not valid for another {starts - now} s"
         raise InvalidToken(message, reason="TokenNotYetValid")
     if expires <= starts:
-        raise _fault("exp", "is not after iat and nbf")
+        raise _invalid_claim("exp", "is not after iat and nbf")
     if expires - issued > max_lifetime:
-        message = f"is {expires - issued} s after iat; {max_lifetime} s are the most"
-        raise _fault("exp", message)
+        message = f"is {expires - issued} s after iat; at most {max_lifetime} s are allowed"
+        raise _invalid_claim("exp", message)
 
 
-def _subject(claims: Mapping[str, Any], name: str) -> str:
-    """What `name` holds; an address that its holder has only claimed to have is nobody's name.
+def _read_subject(claims: Mapping[str, Any], name: str) -> str:
+    """Return the claim `name`; an email address must be verified by the issuer.
 
-    As the kube-apiserver has it: `email_verified` may be missing, but not be other than true
+    As in the kube-apiserver, `email_verified` may be missing, but must not be other than true
     (OpenID Connect Core 1.0, 5.1).
     """
     if name == _EMAIL and claims.get(_EMAIL_VERIFIED, True) is not True:
         message = f"the claim {_EMAIL} is the subject, and {_EMAIL_VERIFIED} is not true"
         raise InvalidToken(message, reason="TokenSubject")
-    return _text(claims, name, reason="TokenSubject")
+    return _read_text(claims, name, reason="TokenSubject")
 
 
-def _text(claims: Mapping[str, Any], name: str, *, reason: str) -> str:
+def _read_text(claims: Mapping[str, Any], name: str, *, reason: str) -> str:
     value = claims.get(name)
     if value is None:
         raise InvalidToken(f"the claim {name} is missing", reason=reason)
@@ -148,7 +148,7 @@ def _text(claims: Mapping[str, Any], name: str, *, reason: str) -> str:
 
 
 def _is_text(value: object, limit: int = MAX_TEXT) -> bool:
-    """Text that can stand in a log line or an event as it is."""
+    """Whether it is text that may be written to logs and events unescaped."""
     return (
         isinstance(value, str)
         and 0 < len(value) <= limit
@@ -157,18 +157,18 @@ def _is_text(value: object, limit: int = MAX_TEXT) -> bool:
     )
 
 
-def _audience(claims: Mapping[str, Any]) -> tuple[str, ...]:
+def _read_audience(claims: Mapping[str, Any]) -> tuple[str, ...]:
     value = claims.get("aud")
     audience = [value] if isinstance(value, str) else value
     if not isinstance(audience, list) or not audience or not all(map(_is_text, audience)):
-        message = "the claim aud is missing, or neither text nor a list of it"
+        message = "the claim aud is missing, or neither text nor a list of texts"
         raise InvalidToken(message, reason="TokenAudience")
     return tuple(audience)
 
 
-def _groups(claims: Mapping[str, Any], name: str) -> tuple[list[str], tuple[Remark, ...]]:
-    """A list, one string, or an object whose keys they are, each with an object (ZITADEL)."""
-    value = _found(claims, name)
+def _read_groups(claims: Mapping[str, Any], name: str) -> tuple[list[str], tuple[Remark, ...]]:
+    """Read a list, one string, or an object whose keys are the groups (ZITADEL)."""
+    value = _get_claim(claims, name)
     if value is None:
         elsewhere = claims.get("_claim_names")
         named = isinstance(elsewhere, dict) and name in elsewhere
@@ -178,51 +178,51 @@ def _groups(claims: Mapping[str, Any], name: str) -> tuple[list[str], tuple[Rema
         value = list(value)
     entries = [value] if isinstance(value, str) else value
     if not isinstance(entries, list):
-        raise _fault(name, "is neither text nor a list of it")
+        raise _invalid_claim(name, "is neither text nor a list of texts")
     groups = [each for each in entries if _is_text(each, MAX_GROUP)]
     dropped = [each for each in entries if each != "" and each not in groups]
     return groups, (Remark.GROUPS_DROPPED,) if dropped else ()
 
 
-def _scopes(claims: Mapping[str, Any], name: str) -> list[str]:
-    """A list, or a string of several with spaces between (RFC 6749, 3.3)."""
-    value = _found(claims, name)
+def _read_scopes(claims: Mapping[str, Any], name: str) -> list[str]:
+    """Read a list, or a string that is separated by spaces (RFC 6749, 3.3)."""
+    value = _get_claim(claims, name)
     entries = value.split() if isinstance(value, str) else value
     if entries is None:
         return []
     if not isinstance(entries, list):
-        raise _fault(name, "is neither text nor a list of it")
+        raise _invalid_claim(name, "is neither text nor a list of texts")
     return [each for each in entries if _is_text(each)]
 
 
-def _found(value: object, path: str) -> object:
-    """What has that name, or stands at that path: names may have dots of their own."""
+def _get_claim(value: object, path: str) -> object:
+    """Return the claim with that name or path: names may contain dots."""
     if not isinstance(value, dict):
         return None
     if path in value:
         return value[path]
     for at in (at for at, character in enumerate(path) if character == "."):
-        if (found := _found(value.get(path[:at]), path[at + 1 :])) is not None:
+        if (found := _get_claim(value.get(path[:at]), path[at + 1 :])) is not None:
             return found
     return None
 
 
-def _issued_at(claims: Mapping[str, Any], *, required: bool) -> int:
+def _read_issued_at(claims: Mapping[str, Any], *, required: bool) -> int:
     if required or "iat" in claims:
-        return _seconds(claims, "iat")
-    return _seconds(claims, "nbf") if "nbf" in claims else 0
+        return _read_seconds(claims, "iat")
+    return _read_seconds(claims, "nbf") if "nbf" in claims else 0
 
 
-def _seconds(claims: Mapping[str, Any], name: str) -> int:
-    """A NumericDate (RFC 7519, 2), which may have a fraction."""
+def _read_seconds(claims: Mapping[str, Any], name: str) -> int:
+    """Read a NumericDate (RFC 7519, 2), which may have a fraction."""
     value = claims.get(name)
     if value is None:
-        raise _fault(name, "is missing")
-    # True is an int to isinstance.
+        raise _invalid_claim(name, "is missing")
+    # isinstance(True, int) is true.
     if type(value) not in (int, float) or not 0 <= value < _MAX_SECONDS:
-        raise _fault(name, "is not a number of seconds since 1970")
+        raise _invalid_claim(name, "is not a number of seconds since 1970")
     return int(value)
 
 
-def _fault(name: str, message: str) -> InvalidToken:
+def _invalid_claim(name: str, message: str) -> InvalidToken:
     return InvalidToken(f"the claim {name} {message}", reason="TokenClaims")

@@ -1,4 +1,4 @@
-"""A token or receipt laid open for a person."""
+"""Describes a token or receipt for users."""
 
 from __future__ import annotations
 
@@ -19,45 +19,47 @@ _TIMES: Final = (("iat", "issued"), ("nbf", "valid from"), ("exp", "expires"))
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Inspection:
-    """`text` says all there is; `holds` is False if the token has expired or does not verify."""
+    """A description; `is_valid` is False if the token has expired or its signature is invalid."""
 
     text: str
-    holds: bool
+    is_valid: bool
 
 
 def inspect(token: str, *, now: int, keys: Sequence[Key] = ()) -> Inspection:
-    """Header, claims, times against `now` (seconds since 1970) and, with keys, the signature.
+    """Describe header, claims, times at `now` (seconds since 1970) and, with keys, the signature.
 
-    InvalidToken for what can't be read at all. Only who the token is for is left unchecked.
+    Raises InvalidToken if the token is malformed. The audience is not checked.
     """
     types = TOKEN_TYPES | {RECEIPT_TYPE}
     untrusted = parse(token, types=types, limit=MAX_RECEIPT_BYTES)
-    signature, signed = "not checked: no key given", True
+    signature, is_signed = "not checked: no key given", True
     if keys:
         try:
             check_signed_by(keys, untrusted)
             signature = f"verified with {untrusted.header['alg']}"
         except InvalidToken as error:
-            signature, signed = f"NOT VALID: {error}", False
+            signature, is_signed = f"NOT VALID: {error}", False
     lines = [
-        f"header: {_json(untrusted.header)}",
-        f"claims: {_json(untrusted.claims)}",
+        f"header: {_dump(untrusted.header)}",
+        f"claims: {_dump(untrusted.claims)}",
         *_times(untrusted.claims, now),
         f"signature: {signature}",
     ]
-    return Inspection(text="\n".join(lines), holds=signed and not _expired(untrusted.claims, now))
+    return Inspection(
+        text="\n".join(lines), is_valid=is_signed and not _is_expired(untrusted.claims, now)
+    )
 
 
 def _times(claims: Mapping[str, Any], now: int) -> list[str]:
     return [_time(label, claims[name], now) for name, label in _TIMES if name in claims]
 
 
-def _json(value: Mapping[str, Any]) -> str:
-    # ASCII: what a stranger wrote must not steer the terminal.
+def _dump(value: Mapping[str, Any]) -> str:
+    # ASCII: untrusted text must not control the terminal.
     return json.dumps(value, indent=2, ensure_ascii=True)
 
 
-def _expired(claims: Mapping[str, Any], now: int) -> bool:
+def _is_expired(claims: Mapping[str, Any], now: int) -> bool:
     expires = claims.get("exp")
     return isinstance(expires, int | float) and expires <= now
 

@@ -1,4 +1,4 @@
-"""Making tokens, for people and for Roadstead's own services."""
+"""Issues tokens, for users and for Roadstead's own services."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def issue(
     now: datetime.datetime,
     claims: Mapping[str, Any] | None = None,
 ) -> str:
-    """An HS256 token that says `claims` of `subject`; InvalidKey if the secret is too short."""
+    """Return an HS256 token with these claims; raises InvalidKey if the secret is too short."""
     registered = {
         "sub": subject,
         "aud": audience,

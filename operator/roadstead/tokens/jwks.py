@@ -1,4 +1,4 @@
-"""Reading a JSON Web Key Set (RFC 7517): what is of use in it, and nothing else."""
+"""Parses a JSON Web Key Set (RFC 7517) and keeps its usable keys."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
 
 def parse_jwks(data: bytes) -> KeySet:
-    """The usable signature keys of a set; InvalidKey if it is no set or holds none.
+    """Return the usable signature keys of a set; raises InvalidKey if there are none.
 
-    Keys of other kinds, uses and algorithms, and entries that are no keys, are passed over, as RFC
-    7517, 5 has it. A set with a private or symmetric key is refused: who publishes it has lost it.
+    Keys of other kinds, uses and algorithms, and entries that aren't keys, are ignored (RFC 7517,
+    5). A set with a private or symmetric key is refused: a published key is compromised.
     """
     if len(data) > MAX_JWKS_BYTES:
         raise InvalidKey(f"the key set has more than {MAX_JWKS_BYTES} bytes")
@@ -37,27 +37,31 @@ def parse_jwks(data: bytes) -> KeySet:
     except ValueError as error:
         raise InvalidKey(f"the key set {error}") from None
     if not isinstance(entries, list) or len(entries) > MAX_KEYS:
-        raise InvalidKey(f"the key set has no list of keys, or more than {MAX_KEYS}")
+        raise InvalidKey(f"the key set has no list of keys, or more than {MAX_KEYS} keys")
     dicts = [entry for entry in entries if isinstance(entry, dict)]
     if any(_PRIVATE & entry.keys() for entry in dicts):
-        raise InvalidKey("the key set publishes a private or symmetric key")
-    return KeySet.of(key for entry in dicts for key in _keys(entry))
+        raise InvalidKey("the key set contains a private or symmetric key")
+    return KeySet.of(key for entry in dicts for key in _parse_keys(entry))
 
 
-def _keys(entry: Mapping[str, Any]) -> Iterator[Key]:
-    """The key of an entry, once for each algorithm that it may be used with; none if unusable."""
-    # Some issuers write null for what is not there.
+def _parse_keys(entry: Mapping[str, Any]) -> Iterator[Key]:
+    """Return the key of an entry, once for each algorithm it may be used with; none if unusable."""
+    # Some issuers write null for absent members.
     given = {name: value for name, value in entry.items() if value is not None}
-    kid, named = given.get("kid", ""), given.get("alg")
-    material = _material(given) if _signs(given) and (kid == "" or valid_key_id(kid)) else None
+    kid, algorithm_name = given.get("kid", ""), given.get("alg")
+    material = (
+        _parse_material(given)
+        if _is_for_signatures(given) and (kid == "" or valid_key_id(kid))
+        else None
+    )
     if material is None:
         return
     for algorithm in algorithms_of(material):
-        if named in (None, algorithm, _fully_specified(algorithm)):
+        if algorithm_name in (None, algorithm, _fully_specified(algorithm)):
             yield Key(kid=kid, algorithm=algorithm, material=material)
 
 
-def _material(given: Mapping[str, Any]) -> object | None:
+def _parse_material(given: Mapping[str, Any]) -> object | None:
     kind, curve = given.get("kty"), given.get("crv", "")
     if not isinstance(kind, str) or not isinstance(curve, str):
         return None
@@ -72,8 +76,8 @@ def _material(given: Mapping[str, Any]) -> object | None:
     return material
 
 
-def _signs(given: Mapping[str, Any]) -> bool:
-    """Whether it is for signatures, as far as the entry says."""
+def _is_for_signatures(given: Mapping[str, Any]) -> bool:
+    """Whether the entry allows that the key verifies signatures."""
     operations = given.get("key_ops", ["verify"])
     return (
         given.get("use", "sig") == "sig" and isinstance(operations, list) and "verify" in operations
@@ -81,5 +85,5 @@ def _signs(given: Mapping[str, Any]) -> bool:
 
 
 def _fully_specified(algorithm: Algorithm) -> str:
-    """RFC 9864 names EdDSA with Ed25519 `Ed25519`; sets may have either name."""
+    """Return the name of RFC 9864 (`Ed25519` for EdDSA); sets may use either name."""
     return "Ed25519" if algorithm is Algorithm.EDDSA else algorithm

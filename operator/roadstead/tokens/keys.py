@@ -1,4 +1,4 @@
-"""Keys that tokens are verified with: each has one algorithm, whatever a token says."""
+"""Keys that tokens are verified with: each has one algorithm, independent of the token."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from roadstead.errors import InvalidKey
 
 MIN_SECRET_BYTES: Final = 32
-"""RFC 7518, 3.2: a key of the hash's size at least."""
+"""RFC 7518, 3.2: at least the size of the hash."""
 MIN_RSA_BITS: Final = 2048
 MAX_RSA_BITS: Final = 8192
-"""Above it one verification costs so much that tokens could be used to keep a core busy."""
+"""Larger keys make verification so slow that tokens could be used to exhaust the CPU."""
 
 
 class Algorithm(enum.StrEnum):
-    """The signatures (RFC 7518, 3.1; RFC 8037) that a token may have."""
+    """The supported signature algorithms (RFC 7518, 3.1; RFC 8037)."""
 
     HS256 = "HS256"
     RS256 = "RS256"
@@ -53,29 +53,29 @@ _JWS: Final = jwt.PyJWS(algorithms=list(Algorithm))
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Key:
-    """One key; `kid` is empty if it has no id. Made by `secret_key`, `public_key` or a JWKS."""
+    """One key; `kid` is "" if it has no id. Created by `secret_key`, `public_keys` or a JWKS."""
 
     kid: str
     algorithm: Algorithm
     material: Any = dataclasses.field(repr=False)
 
-    def signed(self, message: bytes, signature: bytes) -> bool:
-        """Whether `signature` is this key's over `message`; never raises."""
+    def verifies(self, message: bytes, signature: bytes) -> bool:
+        """Whether `signature` of `message` was made with this key; never raises."""
         verifier = _JWS.get_algorithm_by_name(self.algorithm)
         return verifier.verify(message, self.material, signature)
 
 
 class KeyLookup(Protocol):
-    """Where a verifier asks for an issuer's keys: a fixed set, or one that is kept fresh."""
+    """Provides an issuer's keys: a fixed set, or one that is refreshed."""
 
-    def named(self, kid: str) -> Sequence[Key]:
-        """The keys of that id, or all for an empty id; none if there is none such."""
+    def with_id(self, kid: str) -> Sequence[Key]:
+        """Return the keys with that id, or all for an empty id."""
         ...
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class KeySet:
-    """The keys of one issuer at one time."""
+    """The keys of one issuer at one point in time."""
 
     keys: tuple[Key, ...]
 
@@ -88,39 +88,41 @@ class KeySet:
 
     @classmethod
     def of(cls, keys: Iterable[Key]) -> KeySet:
-        """A set of them, each once; InvalidKey if there are none.
+        """Create a set without duplicates; raises InvalidKey if it is empty.
 
-        Several may have one id, for several algorithms or while one replaces another (RFC 7517,
-        4.5): a token is tried with each that fits.
+        Several keys may have one id, for several algorithms or while one replaces another (RFC
+        7517, 4.5): a token is verified with each that has its algorithm.
         """
         every: list[Key] = []
         for key in keys:
             if key not in every:
                 every.append(key)
         if not every:
-            raise InvalidKey("there is no key that tokens can be verified with")
+            raise InvalidKey("no usable key to verify tokens with")
         return cls(keys=tuple(every))
 
-    def named(self, kid: str) -> Sequence[Key]:
-        """The keys of that id; for an empty id all."""
+    def with_id(self, kid: str) -> Sequence[Key]:
+        """Return the keys with that id, or all for an empty id."""
         return self._by_id.get(kid, ()) if kid else self.keys
 
-    def limited(self, algorithms: Iterable[str]) -> KeySet:
-        """Only the keys of `algorithms`; InvalidKey if that leaves none."""
+    def limited_to(self, algorithms: Iterable[str]) -> KeySet:
+        """Return the keys for `algorithms`; raises InvalidKey if there are none."""
         allowed = frozenset(algorithms)
         return KeySet.of(key for key in self.keys if key.algorithm in allowed)
 
 
 def secret_key(secret: bytes, *, kid: str = "") -> Key:
-    """An HS256 key of a secret's bytes, without line ends behind them; 32 bytes at least."""
-    whole, secret = secret, trimmed(secret)
+    """Create an HS256 key from at least 32 bytes, without trailing line ends."""
+    whole, secret = secret, trim_line_end(secret)
     if len(secret) < MIN_SECRET_BYTES:
         count = len(secret)
-        raise InvalidKey(f"the secret has {count} bytes; HS256 needs {MIN_SECRET_BYTES} at least")
+        raise InvalidKey(
+            f"the secret has {count} bytes; HS256 requires at least {MIN_SECRET_BYTES}"
+        )
     try:
-        # Refuses what is a public key, a certificate or a JWK in any form: whoever has such a
-        # thing as secret would let everybody who knows it sign (RFC 8725, 2.1). The last byte of
-        # a binary one may look like the end of a line.
+        # Refuses a public key, a certificate or a JWK in any form: as a secret, it would allow
+        # everyone who knows it to sign (RFC 8725, 2.1). The last byte of a binary form may be a
+        # line end.
         for form in (whole, secret):
             material = _JWS.get_algorithm_by_name(Algorithm.HS256).prepare_key(form)
     except jwt.PyJWTError:
@@ -130,25 +132,25 @@ def secret_key(secret: bytes, *, kid: str = "") -> Key:
 
 
 def public_keys(pem: bytes, *, kid: str = "") -> tuple[Key, ...]:
-    """The key of a PEM `PUBLIC KEY`, once for each algorithm that it can be used with.
+    """Return the key of a PEM `PUBLIC KEY`, once for each algorithm it can be used with.
 
-    RSA of 2048 bits or more, P-256, P-384, P-521 or Ed25519; InvalidKey for anything else.
+    RSA of at least 2048 bits, P-256, P-384, P-521 or Ed25519; raises InvalidKey otherwise.
     """
     try:
         material = load_pem_public_key(pem)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise InvalidKey("there is no PEM public key (BEGIN PUBLIC KEY)") from None
+        raise InvalidKey("expected a PEM public key (BEGIN PUBLIC KEY)") from None
     algorithms = algorithms_of(material)
     return tuple(Key(kid=kid, algorithm=each, material=material) for each in algorithms)
 
 
 def algorithms_of(material: object) -> Sequence[Algorithm]:
-    """Those of a public key; InvalidKey for a weak one or of another kind."""
+    """Return the algorithms of a public key; raises InvalidKey for weak or other keys."""
     match material:
         case RSAPublicKey():
             if not MIN_RSA_BITS <= material.key_size <= MAX_RSA_BITS:
                 limits = f"{MIN_RSA_BITS} to {MAX_RSA_BITS}"
-                raise InvalidKey(f"the RSA key has {material.key_size} bits; allowed are {limits}")
+                raise InvalidKey(f"the RSA key has {material.key_size} bits; expected {limits}")
             return _OF_RSA
         case EllipticCurvePublicKey(curve=SECP256R1()):
             return (Algorithm.ES256,)
@@ -158,9 +160,9 @@ def algorithms_of(material: object) -> Sequence[Algorithm]:
             return (Algorithm.ES512,)
         case Ed25519PublicKey():
             return (Algorithm.EDDSA,)
-    raise InvalidKey("the key is none of RSA, P-256, P-384, P-521 or Ed25519")
+    raise InvalidKey("unsupported key: expected RSA, P-256, P-384, P-521 or Ed25519")
 
 
-def trimmed(secret: bytes) -> bytes:
-    """A secret as it is in a file, without the line end that editors and `echo` leave."""
+def trim_line_end(secret: bytes) -> bytes:
+    """Remove the trailing line end that editors and `echo` write."""
     return secret.rstrip(b"\r\n")

@@ -1,4 +1,4 @@
-"""The webhooks' keys for receipts, as Secret and ConfigMap hold them: PEM by key id."""
+"""The webhooks' keys for receipts, as stored in Secret and ConfigMap: PEM by key id."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ from roadstead.errors import InvalidKey
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SigningKey:
-    """A private key and its id, which is of its public half, so that the two can't drift apart."""
+    """A private key and its id, which is derived from the public key."""
 
     key_id: str
     private: Ed25519PrivateKey = dataclasses.field(repr=False)
 
     @classmethod
     def generate(cls) -> SigningKey:
-        """A new key."""
+        """Generate a key."""
         return cls.of(Ed25519PrivateKey.generate())
 
     @classmethod
     def of(cls, private: Ed25519PrivateKey) -> SigningKey:
-        """A key with the id that belongs to it."""
+        """Return the key with its id."""
         return cls(key_id=key_id(private.public_key()), private=private)
 
     @classmethod
     def parse(cls, pem: bytes) -> SigningKey:
-        """Of a PKCS #8 PEM; InvalidKey if it is none of Ed25519."""
+        """Parse a PKCS #8 PEM; raises InvalidKey if it isn't an Ed25519 key."""
         try:
             private = load_pem_private_key(pem, password=None)
         except (ValueError, TypeError, UnsupportedAlgorithm):
-            raise InvalidKey("there is no PEM private key (BEGIN PRIVATE KEY)") from None
+            raise InvalidKey("expected a PEM private key (BEGIN PRIVATE KEY)") from None
         if not isinstance(private, Ed25519PrivateKey):
-            raise InvalidKey("the key for receipts is not of Ed25519")
+            raise InvalidKey("the key for receipts is not an Ed25519 key")
         return cls.of(private)
 
     @property
@@ -61,20 +61,20 @@ class SigningKey:
 
 
 def key_id(public: Ed25519PublicKey) -> str:
-    """The first 16 hex digits of the sha256 of the raw public key."""
+    """Return the first 16 hex digits of the sha256 of the raw public key."""
     return hashlib.sha256(public.public_bytes(Encoding.Raw, PublicFormat.Raw)).hexdigest()[:16]
 
 
 def public_keys(data: Mapping[str, str]) -> dict[str, Ed25519PublicKey]:
-    """The keys of a ConfigMap's `data`, PEM by key id; InvalidKey names the entry at fault."""
-    return {kid: _public(kid, pem.encode()) for kid, pem in data.items()}
+    """Parse a ConfigMap's `data`, PEM by key id; raises InvalidKey with the invalid entry."""
+    return {kid: _parse_public_key(kid, pem.encode()) for kid, pem in data.items()}
 
 
-def _public(kid: str, pem: bytes) -> Ed25519PublicKey:
+def _parse_public_key(kid: str, pem: bytes) -> Ed25519PublicKey:
     try:
         key = load_pem_public_key(pem)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise InvalidKey(f"{kid} is no PEM public key") from None
+        raise InvalidKey(f"{kid} is not a PEM public key") from None
     if not isinstance(key, Ed25519PublicKey) or key_id(key) != kid:
-        raise InvalidKey(f"{kid} is not the Ed25519 key of that id")
+        raise InvalidKey(f"{kid} is not the Ed25519 key with that id")
     return key

@@ -1,8 +1,8 @@
-"""Receipts: who asked for an object's spec, signed by the webhooks, bound to that one object.
+"""Receipts: who requested an object's spec, signed by the webhooks, bound to that one object.
 
-A receipt opens nothing. It is a JWT of its own type (RFC 8725, 3.11 and 3.12) and of its own
-keys, so that neither a token passes for a receipt nor a receipt for a token. It does not expire,
-since it says who asked; its key can be retired.
+A receipt grants nothing. It is a JWT with its own type (RFC 8725, 3.11 and 3.12) and its own
+keys, so a token is never accepted as a receipt, nor a receipt as a token. It does not expire,
+since it records who made a request; its key can be retired.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from roadstead.tokens.parsing import UntrustedToken, parse
 
 RECEIPT_TYPE: Final = "roadstead-receipt+jwt"
 MAX_RECEIPT_BYTES: Final = 32 * 1024
-"""Room for the groups and scopes of the largest token."""
+"""Sufficient for the groups and scopes of the largest token."""
 LEEWAY_SECONDS: Final = 60
 """How far a webhook's clock may be ahead of the operator's."""
 _MAX_GENERATED_BASE: Final = 58
-"""The API server cuts `generateName` to it before it appends five characters."""
+"""The API server truncates `generateName` to this length before it appends five characters."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Binding:
     """The object that a receipt is for.
 
-    `name` is empty where the API server has yet to make it of `generate_name`, `uid` where it is
-    not known yet; `spec_digest` is that of `spec_digest()`.
+    `name` is empty if the API server has yet to derive it from `generate_name`, `uid` if it is not
+    assigned yet; `spec_digest` is from `spec_digest()`.
     """
 
     kind: str
@@ -47,7 +47,7 @@ class Binding:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Receipt:
-    """What the webhooks vouch for: `subject` of `issuer` asked for what `binding` names."""
+    """A statement of the webhooks: `subject` of `issuer` requested the object of `binding`."""
 
     subject: str
     issuer: str
@@ -60,10 +60,10 @@ class Receipt:
 
 
 def spec_digest(kind: str, spec: Mapping[str, Any]) -> str:
-    """The sha256, in hex, of a spec's canonical JSON.
+    """Return the sha256, in hex, of a spec's canonical JSON.
 
-    A ModelServe's `replicas` do not count: `kubectl scale` and autoscalers change them without a
-    token. Defaults count, and the API server fills them in before it asks any webhook.
+    A ModelServe's `replicas` are excluded: `kubectl scale` and autoscalers change them without a
+    token. Defaults are included; the API server sets them before it calls the webhooks.
     """
     counted = dict(spec)
     if kind == "ModelServe":
@@ -84,7 +84,7 @@ def sign(
     key: Ed25519PrivateKey,
     key_id: str,
 ) -> str:
-    """The text of a receipt; `issued_at` in seconds since 1970."""
+    """Return a signed receipt; `issued_at` is in seconds since 1970."""
     claims = {
         "sub": subject,
         "origin": issuer,
@@ -108,43 +108,43 @@ class ReceiptVerifier:
 
     @property
     def key_ids(self) -> frozenset[str]:
-        """Of the keys that receipts are verified with."""
+        """The ids of the keys that receipts are verified with."""
         return frozenset(self._keys)
 
     def verify(self, text: str, binding: Binding, *, now: int) -> Receipt:
-        """The receipt, if it is of our keys and for the object and spec of `binding`.
+        """Return the receipt if it was signed with our keys for the object and spec of `binding`.
 
-        Raises InvalidReceipt, and nothing else; its message never quotes the receipt.
+        Raises only InvalidReceipt, whose message never quotes the receipt.
         """
         if not text:
-            message = "there is no receipt: apply the object with a token"
+            message = "the receipt is missing: apply the object with a token"
             raise InvalidReceipt(message, reason="ReceiptMissing")
-        receipt = self._signed(text)
+        receipt = self._verify_signature(text)
         if receipt.issued_at > now + LEEWAY_SECONDS:
-            raise _forged("it is of the future")
+            raise _forged("it was issued in the future")
         _check_object(receipt.binding, binding)
         if receipt.binding.spec_digest != binding.spec_digest:
             message = "the receipt is for another spec: apply the change with a token"
             raise InvalidReceipt(message, reason="ReceiptOtherSpec")
         return receipt
 
-    def _signed(self, text: str) -> Receipt:
+    def _verify_signature(self, text: str) -> Receipt:
         try:
             untrusted = parse(text, types=frozenset({RECEIPT_TYPE}), limit=MAX_RECEIPT_BYTES)
         except InvalidToken:
-            raise _forged("it can't be read") from None
+            raise _forged("it is malformed") from None
         if untrusted.header["alg"] != Algorithm.EDDSA:
             raise _forged(f"it is not signed with {Algorithm.EDDSA}")
         key = self._keys.get(untrusted.key_id)
         if key is None:
             message = "the receipt's key is retired or unknown: apply the object with a token"
             raise InvalidReceipt(message, reason="ReceiptKeyUnknown")
-        if not key.signed(untrusted.signing_input, untrusted.signature):
+        if not key.verifies(untrusted.signing_input, untrusted.signature):
             raise _forged("its signature does not match")
-        return _receipt(untrusted)
+        return _parse_receipt(untrusted)
 
 
-def _receipt(verified: UntrustedToken) -> Receipt:
+def _parse_receipt(verified: UntrustedToken) -> Receipt:
     claims = verified.claims
     try:
         return Receipt(
@@ -158,13 +158,13 @@ def _receipt(verified: UntrustedToken) -> Receipt:
             key_id=verified.key_id,
         )
     except (KeyError, TypeError, ValueError):
-        # Signed by our key, but by another version with other claims.
-        raise _forged("it is of a version that can't be read") from None
+        # Signed with our key, but by another version with other claims.
+        raise _forged("its version is not supported") from None
 
 
 def _check_object(receipt: Binding, actual: Binding) -> None:
     same_place = receipt.kind == actual.kind and receipt.namespace == actual.namespace
-    # A receipt made at creation knows no uid yet; one that does never fits an object without.
+    # A receipt from creation has no uid; a receipt with a uid never matches an object without.
     same_uid = receipt.uid in ("", actual.uid)
     if not (same_place and same_uid and _same_name(receipt, actual)):
         message = "the receipt is for another object: apply this one with a token"
@@ -181,5 +181,5 @@ def _same_name(receipt: Binding, actual: Binding) -> bool:
 
 
 def _forged(why: str) -> InvalidReceipt:
-    message = f"the receipt is not ours ({why}): apply the object with a token"
+    message = f"the receipt is invalid ({why}): apply the object with a token"
     return InvalidReceipt(message, reason="ReceiptForged")

@@ -1,4 +1,4 @@
-"""Tokens and people that are refused although what they show holds."""
+"""Revoked tokens, subjects and sessions."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Revocations:
 
     @classmethod
     def parse(cls, data: Mapping[str, str]) -> Revocations:
-        """Of a ConfigMap's `data`: keys `jti` and `sub`, an entry a line, `#` begins a comment.
+        """Parse a ConfigMap's `data`: keys `jti` and `sub`, one entry per line, `#` for comments.
 
-        The console writes SIGNED_OUT, people the others.
+        The console writes the key SIGNED_OUT, administrators write the others.
         """
         return cls(
             token_ids=_entries(data.get("jti", "")),
@@ -31,13 +31,13 @@ class Revocations:
         )
 
     def why(self, claims: Claims) -> str | None:
-        """Why the token is refused, or None: what a Verifier takes as `revoked`."""
+        """Return why the token is refused, or None: the `revoked` of a TokenVerifier."""
         if claims.subject in self.subjects:
             return "the subject's tokens are revoked"
         if claims.token_id and claims.token_id in self.token_ids:
             return "the token is revoked"
         if self.sessions and session_id(claims) in self.sessions:
-            return "the token was signed out with in the console"
+            return "the token was signed out in the console"
         return None
 
 

@@ -1,4 +1,4 @@
-"""The console's session: the cookie that holds a token, where it counts, and how it ends (pure)."""
+"""The console's sessions: the cookie, when it is accepted, and the ended sessions (pure)."""
 
 from __future__ import annotations
 
@@ -11,63 +11,63 @@ from urllib.parse import urlsplit
 from roadstead.tokens.claims import Claims
 
 COOKIE: Final = "__Host-roadstead-session"
-"""Browsers take this prefix only with Secure, for the path / and without a Domain (RFC 6265bis)."""
+"""Browsers accept this prefix only with Secure, the path / and without a Domain (RFC 6265bis)."""
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Headers(Protocol):
-    """Headers by name, case apart, each with all its values."""
+    """Headers by case-insensitive name, each with all its values."""
 
     def getall(self, key: str, default: tuple[str, ...]) -> list[str] | tuple[str, ...]:
-        """Every value of a header in the order of the request."""
+        """Return all values of a header in the order of the request."""
         ...
 
 
 def only(headers: Headers, name: str) -> str | None:
-    """The one value of a header; None if there is none or more than one."""
+    """Return the only value of a header; None if there is none or more than one."""
     values = headers.getall(name, ())
     return values[0] if len(values) == 1 else None
 
 
 def is_cross_origin(headers: Headers, *, method: str, origin: str) -> bool:
-    """Whether a cookie may not count: another site could have had the browser send it.
+    """Whether to ignore a cookie, because another site may have caused the request.
 
-    A browser says where a request that writes comes from in Origin, Sec-Fetch-Site or both
+    A browser states the origin of a request that writes in Origin, Sec-Fetch-Site or both
     (https://fetch.spec.whatwg.org/#origin-header, https://www.w3.org/TR/fetch-metadata/).
     """
-    said, site = headers.getall("Origin", ()), headers.getall("Sec-Fetch-Site", ())
-    if said and only(headers, "Origin") != origin:
+    origins, sites = headers.getall("Origin", ()), headers.getall("Sec-Fetch-Site", ())
+    if origins and only(headers, "Origin") != origin:
         return True
     if method in _READING:
         return False
-    if site and only(headers, "Sec-Fetch-Site") != "same-origin":
+    if sites and only(headers, "Sec-Fetch-Site") != "same-origin":
         return True
-    return not said and not site
+    return not origins and not sites
 
 
 def origin_of(url: str) -> str:
-    """In lower case and without the port that goes without saying (RFC 6454, 6.2)."""
+    """Return the origin, in lower case and without a default port (RFC 6454, 6.2)."""
     parts = urlsplit(url.lower())
-    usual = {"https": ":443", "http": ":80"}.get(parts.scheme, "")
-    return f"{parts.scheme}://{parts.netloc.removesuffix(usual)}"
+    default_port = {"https": ":443", "http": ":80"}.get(parts.scheme, "")
+    return f"{parts.scheme}://{parts.netloc.removesuffix(default_port)}"
 
 
 def session_id(claims: Claims) -> str:
-    """What a session is known by once it has ended: a digest, so that no token's id is told."""
+    """Return the id of a session in the list of ended sessions: a digest hides the token's id."""
     named = [claims.issuer, claims.subject, claims.token_id, claims.issued_at, claims.expires_at]
     return hashlib.sha256(json.dumps(named).encode()).hexdigest()
 
 
 def owner_id(claims: Claims) -> str:
-    """What a subject is known by in the list of ended sessions: a short digest."""
+    """Return the id of a subject in the list of ended sessions: a short digest."""
     named = [claims.issuer, claims.subject]
     return hashlib.sha256(json.dumps(named).encode()).hexdigest()[:16]
 
 
 def read_ended(text: str) -> dict[str, int]:
-    """The sessions that were ended, and until when each has to be remembered, seconds since 1970.
+    """Parse ended sessions, one per line, each with the time until it must be kept.
 
-    A line each; what is no such line is left out.
+    Times are seconds since 1970; invalid lines are ignored.
     """
     pairs = (line.split() for line in text.splitlines())
     return {
@@ -78,5 +78,5 @@ def read_ended(text: str) -> dict[str, int]:
 
 
 def write_ended(ended: Iterable[tuple[str, int]]) -> str:
-    """The inverse of `read_ended`."""
+    """Format ended sessions for `read_ended`."""
     return "".join(f"{session} {until}\n" for session, until in ended)

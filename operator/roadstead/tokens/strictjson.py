@@ -1,4 +1,4 @@
-"""JSON that is read in one way only: no duplicate keys, no NaN, no deep nesting."""
+"""Strict JSON: no duplicate keys, no NaN, no deep nesting."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any, Final, NoReturn
 
 MAX_DEPTH: Final = 16
 _STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
-"""The closing quote is optional, so that one pass consumes whatever there is: linear time."""
+"""The closing quote is optional, so that matching takes linear time."""
 _NOT_A_BRACKET: Final = re.compile(r"[^\[\]{}]+")
 
 
 def loads_object(data: bytes, *, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
-    """An object of UTF-8 JSON (RFC 8259); ValueError says what is wrong, without quoting it."""
+    """Parse an object in UTF-8 JSON (RFC 8259); raises ValueError, which never quotes it."""
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
@@ -21,8 +21,8 @@ def loads_object(data: bytes, *, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
     if _depth(text) > max_depth:
         raise ValueError(f"is nested deeper than {max_depth} levels")
     try:
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
-        # A lone surrogate (`\\ud800`) can be parsed, but never be written anywhere again.
+        value = json.loads(text, object_pairs_hook=_check_unique, parse_constant=_refuse_constant)
+        # A lone surrogate (`\\ud800`) can be parsed, but not encoded again.
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     except _Refused:
         raise
@@ -34,19 +34,19 @@ def loads_object(data: bytes, *, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
 
 
 class _Refused(ValueError):
-    """JSON that the grammar allows and we don't."""
+    """JSON that is valid, but refused here."""
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _check_unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        # RFC 8725, 2.4: two parsers that take another one of two equal keys can be played off.
-        raise _Refused("has a key twice")
+        # RFC 8725, 2.4: parsers differ in which of two equal keys they use.
+        raise _Refused("has a duplicate key")
     return members
 
 
-def _no_constant(_: str) -> NoReturn:
-    raise _Refused("holds NaN or Infinity")
+def _refuse_constant(_: str) -> NoReturn:
+    raise _Refused("contains NaN or Infinity")
 
 
 def _depth(text: str) -> int:

@@ -1,4 +1,4 @@
-"""Whether a token holds: the only way from text to Claims."""
+"""Verifies tokens: the only way from text to Claims."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from roadstead.tokens.prefixes import NO_PREFIXES, NamePrefixes, Prefixer, share
 
 LEEWAY_SECONDS: Final = 30
 MAX_LIFETIME_SECONDS: Final = 5700
-"""Entra ID's and Keycloak's access tokens live up to 90 minutes, and begin five minutes back."""
+"""Access tokens of Entra ID and Keycloak last up to 90 minutes and start five minutes earlier."""
 MAX_TRIED: Final = 8
-"""Keys that a token is tried with: one that names none may be of any of its issuer's."""
+"""Keys that a token without a key id is verified with: it may be any key of its issuer."""
 
 Revoked = Callable[[Claims], str | None]
-"""Why a token that holds otherwise is refused, or None."""
+"""Returns why an otherwise valid token is refused, or None."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Issuer:
-    """Who may say who somebody is: `name` is `iss`; its keys verify no other issuer's tokens."""
+    """A trusted issuer; `name` is `iss`, and its keys verify only its own tokens."""
 
     name: str
     audience: str
@@ -35,19 +35,19 @@ class Issuer:
     scopes_claim: str = "scope"
     issued_at_required: bool = True
     max_lifetime: int | None = None
-    """Seconds, where it is another one than the verifier's."""
+    """In seconds; None for the verifier's default."""
     prefixes: NamePrefixes = NO_PREFIXES
-    """What subjects, groups and scopes of its tokens are preceded by."""
+    """The prefixes of subjects, groups and scopes of its tokens."""
     more_audiences: frozenset[str] = frozenset()
 
     @property
     def audiences(self) -> frozenset[str]:
-        """Of which a token's `aud` names one."""
+        """The audiences, one of which must be in a token's `aud`."""
         return self.more_audiences | {self.audience}
 
     @property
     def claim_names(self) -> ClaimNames:
-        """Where its tokens have what is read."""
+        """The names of the claims that are read from its tokens."""
         return ClaimNames(
             subject=self.subject_claim,
             groups=self.groups_claim,
@@ -57,10 +57,10 @@ class Issuer:
 
 
 class TokenVerifier:
-    """Verifies callers' tokens of a few issuers.
+    """Verifies callers' tokens of several issuers.
 
-    `leeway` in seconds is for clocks that differ, `max_lifetime` in seconds the most that a token
-    may claim from `iat` to `exp`.
+    `leeway` is for clocks that differ, `max_lifetime` the maximum from `iat` to `exp`, both in
+    seconds.
     """
 
     def __init__(
@@ -81,15 +81,15 @@ class TokenVerifier:
         self._revoked = revoked
 
     def verify(self, token: str, *, now: int) -> Claims:
-        """What `token` says, if all of it holds at `now` (seconds since 1970).
+        """Return the claims of `token` if it is valid at `now` (seconds since 1970).
 
         Subject, groups and scopes have the issuer's prefixes.
-        Raises InvalidToken, and nothing else; its message never quotes the token. About 0.1 ms.
+        Raises only InvalidToken, whose message never quotes the token. Takes about 0.1 ms.
         """
         untrusted = parse(token)
         issuer = self.issuer_of(untrusted)
         _check_signature(untrusted, issuer.keys)
-        # From here on the claims are the issuer's words.
+        # From here on, the claims are authentic.
         claims = read_claims(untrusted.claims, issuer.claim_names)
         if issuer.audiences.isdisjoint(claims.audience):
             message = f"the token's audience (aud) is not {' or '.join(sorted(issuer.audiences))}"
@@ -107,17 +107,17 @@ class TokenVerifier:
         return claims
 
     def issuer_of(self, untrusted: UntrustedToken) -> Issuer:
-        """The issuer that a token names, nothing verified; InvalidToken if it is none of ours."""
+        """Return the issuer of an unverified token; raises InvalidToken if it isn't trusted."""
         name = untrusted.claims.get("iss")
         issuer = self._issuers.get(name) if isinstance(name, str) else None
         if issuer is None:
-            message = "the token's issuer (iss) is missing or none that is trusted here"
+            message = "the token's issuer (iss) is missing or not trusted"
             raise InvalidToken(message, reason="TokenIssuer")
         return issuer
 
 
 def _prefixers(issuers: Iterable[Issuer]) -> dict[str, Prefixer]:
-    """By issuer; InvalidKey where two issuers have the same prefix."""
+    """Return a Prefixer for each issuer; raises InvalidKey if two issuers share a prefix."""
     prefixes = {issuer.name: issuer.prefixes for issuer in issuers}
     if faults := list(shared_prefixes(prefixes)):
         raise InvalidKey("; ".join(faults))
@@ -130,31 +130,31 @@ def _prefixers(issuers: Iterable[Issuer]) -> dict[str, Prefixer]:
 def _check_signature(untrusted: UntrustedToken, keys: KeyLookup) -> None:
     algorithm = untrusted.header["alg"]
     if algorithm not in frozenset(Algorithm):
-        message = f"the token's algorithm (alg) is none of {', '.join(Algorithm)}"
+        message = f"the token's algorithm (alg) is not one of {', '.join(Algorithm)}"
         raise InvalidToken(message, reason="TokenAlgorithm")
-    named = keys.named(untrusted.key_id)
-    if not named:
+    matching_keys = keys.with_id(untrusted.key_id)
+    if not matching_keys:
         raise _key_unknown(untrusted.key_id)
-    check_signed_by(named, untrusted)
+    check_signed_by(matching_keys, untrusted)
 
 
 def check_signed_by(keys: Sequence[Key], untrusted: UntrustedToken) -> None:
-    """InvalidToken unless one of `keys`, by the key's own algorithm, signed the token."""
+    """Raise InvalidToken unless one of `keys`, with its own algorithm, signed the token."""
     fitting = [key for key in keys if key.algorithm == untrusted.header["alg"]]
     if not fitting:
         algorithms = ", ".join(sorted({key.algorithm for key in keys}))
-        message = f"the token is not signed with {algorithms}, which its key is for"
+        message = f"the token is not signed with the algorithm of its key ({algorithms})"
         raise InvalidToken(message, reason="TokenAlgorithm")
     if len(fitting) > MAX_TRIED:
-        message = f"the token names no key (kid), and its issuer has more than {MAX_TRIED}"
+        message = f"the token has no key id (kid), and its issuer has more than {MAX_TRIED} keys"
         raise InvalidToken(message, reason="TokenKeyUnknown")
-    if not any(key.signed(untrusted.signing_input, untrusted.signature) for key in fitting):
+    if not any(key.verifies(untrusted.signing_input, untrusted.signature) for key in fitting):
         raise InvalidToken("the token's signature does not match", reason="TokenSignature")
 
 
 def _key_unknown(kid: str) -> InvalidToken:
     if kid:
-        message = "the key that the token names (kid) is none of its issuer's"
+        message = "the token's issuer has no key with the token's key id (kid)"
     else:
         message = "the token's issuer has no key yet"
     return InvalidToken(message, reason="TokenKeyUnknown")
@@ -169,9 +169,9 @@ def verify(
     now: datetime.datetime,
     max_lifetime: datetime.timedelta,
 ) -> Claims:
-    """What a token says that holds at `now` and is signed with the HS256 secret `key`.
+    """Return the claims of a token that is valid at `now` and signed with the HS256 secret `key`.
 
-    Raises InvalidToken, which never quotes the token.
+    Raises InvalidToken, whose message never quotes the token.
     """
     keys = KeySet.of([secret_key(key)])
     verifier = TokenVerifier(

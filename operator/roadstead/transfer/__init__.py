@@ -1,1 +1,1 @@
-"""Source to store: one model, resumable and verified."""
+"""Copies a model from its source to the store; transfers resume and are verified."""

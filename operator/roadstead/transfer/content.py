@@ -1,4 +1,4 @@
-"""Whether the bytes are the model that was promised: sha256 and the gguf header, in one pass."""
+"""Verifies that the bytes are the expected model: sha256 and the gguf header, in one pass."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _MD5: Final = re.compile(r"[0-9a-f]{32}")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Verified:
-    """What an object turned out to be."""
+    """The digest and header of an object."""
 
     sha256: str
     header: GgufHeader
 
 
 class ContentVerifier:
-    """Follows an object of `size` bytes from its first to its last."""
+    """Verifies an object of `size` bytes that is read from first to last byte."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -33,23 +33,23 @@ class ContentVerifier:
         self._header: GgufHeader | None = None
 
     def follow(self, view: memoryview) -> None:
-        """Take the next bytes; raises ContentError as soon as the header is known to be bad."""
+        """Process the next bytes; raises ContentError as soon as the header is invalid."""
         self._digest.update(view)
         self._seen += len(view)
         if self._parser is not None:
             self._read_header(self._parser, view)
 
     def finish(self, expected_sha256: str | None) -> Verified:
-        """The result once all bytes were seen; raises ContentError."""
+        """Return the result after the last byte; raises ContentError."""
         if self._header is None or self._seen != self._size:
-            message = f"{self._seen} of {self._size} bytes arrived"
+            message = f"received {self._seen} of {self._size} bytes"
             raise ContentError("SizeMismatch", message)
         sha256 = self._digest.hexdigest()
         if expected_sha256 is not None and sha256 != expected_sha256:
             raise ContentError(
                 "DigestMismatch",
-                f"the model's sha256 is {sha256}, but {expected_sha256} was promised; "
-                "correct spec.sha256 or the source",
+                f"the model's sha256 is {sha256}, expected {expected_sha256}; correct spec.sha256 "
+                "or the source",
             )
         return Verified(sha256=sha256, header=self._header)
 
@@ -65,15 +65,16 @@ class ContentVerifier:
 
 
 class PartsVerifier:
-    """A Verifier that also compares the bytes with the MD5s that the store has of them.
+    """A verifier that also compares the bytes with the MD5s that the store reports.
 
-    Some servers keep a part as whole whose connection broke (the rest is zeros), so parts that
-    were listed prove nothing, nor does an object that was made of them. Where no sha256 is
-    promised, this notices: the ETag of a part is its MD5, that of the object (`etag`) the MD5 of
-    those. Where a store encrypts they are not, and the transfer begins anew for nothing.
+    Some servers store a part as complete though its connection broke (the rest is zeros), so the
+    list of parts doesn't prove that they are intact, nor does an object that consists of them.
+    Without an expected sha256, this verifier detects the damage: the ETag of a part is its MD5,
+    the ETag of the object (`etag`) the MD5 of those. In a store that encrypts they are not MD5s,
+    and the transfer starts over unnecessarily.
 
-    A fault in the header is raised after the part that contains it was compared: another attempt
-    can repair a damaged part, but not a bad model.
+    An invalid header is reported after the part that contains it was compared: another attempt
+    can repair a damaged part, but not an invalid model.
     """
 
     def __init__(
@@ -90,7 +91,7 @@ class PartsVerifier:
         self._fault: ContentError | None = None
 
     def follow(self, view: memoryview) -> None:
-        """Take the next bytes; raises ContentError, PartsDamaged."""
+        """Process the next bytes; raises ContentError or PartsDamaged."""
         left = view
         while left:
             number, at = divmod(self._seen, self._part_size)
@@ -98,41 +99,41 @@ class PartsVerifier:
             self._part.update(piece)
             self._seen += len(piece)
             left = left[len(piece) :]
-            if self._compares():
-                self._next(number + 1)
+            if self._is_part_complete():
+                self._compare_part(number + 1)
                 self._raise_fault()
         try:
             self._verifier.follow(view)
         except ContentError as error:
             self._fault = self._fault or error
-        if self._compares():
+        if self._is_part_complete():
             self._raise_fault()
 
     def finish(self, expected_sha256: str | None) -> Verified:
-        """As Verifier's; raises PartsDamaged."""
+        """Return the result after the last byte; raises ContentError or PartsDamaged."""
         count = -(-self._size // self._part_size)
         digest, _, parts = self._etag.partition("-")
         if _MD5.fullmatch(digest) and parts == str(count):
-            _compare(self._etag, f"{self._parts.hexdigest()}-{count}", "the object")
+            _compare_etag(self._etag, f"{self._parts.hexdigest()}-{count}", "the object")
         return self._verifier.finish(expected_sha256)
 
-    def _compares(self) -> bool:
-        """Whether a part ends here."""
+    def _is_part_complete(self) -> bool:
+        """Whether the last byte of a part was processed."""
         return self._seen % self._part_size == 0 or self._seen == self._size
 
     def _raise_fault(self) -> None:
         if self._fault is not None:
             raise self._fault
 
-    def _next(self, number: int) -> None:
+    def _compare_part(self, number: int) -> None:
         etag = self._etags.get(number, "")
         if _MD5.fullmatch(etag):
-            _compare(etag, self._part.hexdigest(), f"part {number}")
+            _compare_etag(etag, self._part.hexdigest(), f"part {number}")
         self._parts.update(self._part.digest())
         self._part = hashlib.md5(usedforsecurity=False)
 
 
-def _compare(etag: str, found: str, what: str) -> None:
+def _compare_etag(etag: str, found: str, what: str) -> None:
     if etag != found:
-        message = f"{what}, from an earlier run, is not what was sent"
+        message = f"{what}, from an earlier run, differs from what was sent"
         raise PartsDamaged("StorePartsDamaged", message)

@@ -1,9 +1,8 @@
-"""What goes between the operator and `roadstead transfer`: one job in, JSON lines out.
+"""Messages between the operator and `roadstead transfer`: a job, and events as JSON lines.
 
-The job is one JSON object on standard input, each event one line on standard output; logs go to
-standard error. No credential is part of either: the store's keys and the key for the Quant
-service are in files that the settings name. Only a plain presigned URL stands in the job, since
-that is all there is to say about such a source.
+The job is one JSON object on standard input, each event one line on standard output; logs are
+written to standard error. Neither contains credentials: the store's keys and the key for the
+Quant service are in files that the settings name. Only a plain presigned URL is in the job.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from roadstead.gguf import GgufHeader
 
 
 class Phase(enum.StrEnum):
-    """What a transfer is doing."""
+    """The phase of a transfer."""
 
     TRANSFERRING = "transferring"
     VERIFYING = "verifying"
@@ -36,14 +35,14 @@ class QuantInput:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class UrlInput:
-    """A presigned URL; it opens the object, so it is no part of the repr."""
+    """A presigned URL; it grants access, so it isn't in the repr."""
 
     url: str = dataclasses.field(repr=False)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StoredInput:
-    """The object stands in the store already and is only verified."""
+    """An object that is in the store already and is only verified."""
 
 
 Source = QuantInput | UrlInput | StoredInput
@@ -51,7 +50,7 @@ Source = QuantInput | UrlInput | StoredInput
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Resume:
-    """An upload that an earlier run began: what its `Started` event said."""
+    """An upload of an earlier run, from its `Started` event."""
 
     upload_id: str
     key: str
@@ -62,7 +61,7 @@ class Resume:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TransferJob:
-    """One transfer; `expected_sha256` is 64 lower hex digits."""
+    """One transfer; `expected_sha256` is 64 lowercase hex digits."""
 
     model_uid: str
     model_name: str
@@ -72,7 +71,7 @@ class TransferJob:
     resume: Resume | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The job as it stands on standard input."""
+        """Return the job in the form that is read from standard input."""
         values: dict[str, Any] = {
             "modelUid": self.model_uid,
             "modelName": self.model_name,
@@ -87,30 +86,30 @@ class TransferJob:
 
     @classmethod
     def parse(cls, raw: str | bytes) -> TransferJob:
-        """Read a job; raises InvalidMessage."""
-        values = _object(raw)
+        """Parse a job; raises InvalidMessage."""
+        values = _parse_object(raw)
         resume = values.get("resume")
         target = _mapping(values, "target")
         return cls(
             model_uid=_text(values, "modelUid"),
             model_name=_text(values, "modelName"),
-            source=_source(_mapping(values, "source")),
+            source=_parse_source(_mapping(values, "source")),
             target=StoreLocation(
                 endpoint=_text(target, "endpoint"),
                 bucket=_text(target, "bucket"),
                 path=_text(target, "path"),
             ),
             expected_sha256=_text(values, "expectedSha256") if "expectedSha256" in values else None,
-            resume=None if resume is None else _plain(Resume, _mapping(values, "resume")),
+            resume=None if resume is None else _parse_plain(Resume, _mapping(values, "resume")),
         )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Started:
-    """An upload exists: persist this to be able to go on after a kill.
+    """An upload was created: persist it, to resume after a kill.
 
-    `resumed_bytes` of `bytes_total` stand in the store already. Comes again if an upload had to
-    be begun anew. Not sent where no bytes move (a stored object).
+    `resumed_bytes` of `bytes_total` are in the store already. Sent again if another upload had to
+    be created; not sent if no bytes are copied (a stored object).
     """
 
     upload_id: str
@@ -122,7 +121,7 @@ class Started:
 
     @property
     def resume(self) -> Resume:
-        """What the next run is given to go on with it."""
+        """The fields that the next run needs to resume it."""
         return Resume(
             upload_id=self.upload_id,
             key=self.key,
@@ -134,7 +133,7 @@ class Started:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Progress:
-    """How far it is; four times a second at most.
+    """The progress; sent at most four times a second.
 
     `remaining_seconds` is None until the rate is known.
     """
@@ -148,7 +147,7 @@ class Progress:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Completed:
-    """The object stands at the target, whole and verified: the last event."""
+    """The object is complete at the target and verified: the last event."""
 
     size_bytes: int
     sha256: str
@@ -159,7 +158,7 @@ class Completed:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Failed:
-    """It did not work: the last event; the fields are those of a ModelError."""
+    """The transfer failed: the last event, with the fields of a ModelError."""
 
     reason: str
     message: str
@@ -168,7 +167,7 @@ class Failed:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Stopped:
-    """It was asked to stop (SIGTERM) and did; the upload is kept. The last event."""
+    """The transfer stopped on request (SIGTERM) and keeps its upload: the last event."""
 
 
 Event = Started | Progress | Completed | Failed | Stopped
@@ -177,26 +176,26 @@ _ENUMS: Final[Mapping[str, type[enum.StrEnum]]] = {"phase": Phase, "retry": Retr
 
 
 def event_line(event: Event) -> str:
-    """The event as one line of JSON, without the line feed."""
+    """Return the event as one line of JSON, without the line feed."""
     return json.dumps({"event": type(event).__name__.lower(), **_plain_to_json(event)})
 
 
 def parse_event(raw: str | bytes) -> Event:
-    """Read an event; raises InvalidMessage."""
-    values = _object(raw)
+    """Parse an event; raises InvalidMessage."""
+    values = _parse_object(raw)
     match _text(values, "event"):
         case "started":
-            return _plain(Started, values)
+            return _parse_plain(Started, values)
         case "progress":
-            return _plain(Progress, values)
+            return _parse_plain(Progress, values)
         case "completed":
-            return _plain(Completed, values)
+            return _parse_plain(Completed, values)
         case "failed":
-            return _plain(Failed, values)
+            return _parse_plain(Failed, values)
         case "stopped":
             return Stopped()
         case other:
-            raise InvalidMessage(f"event: {other!r} is not an event of a transfer")
+            raise InvalidMessage(f"event: unknown event {other!r}")
 
 
 def _source_to_json(source: Source) -> dict[str, Any]:
@@ -209,7 +208,7 @@ def _source_to_json(source: Source) -> dict[str, Any]:
             return {"kind": "stored"}
 
 
-def _source(values: Mapping[str, Any]) -> Source:
+def _parse_source(values: Mapping[str, Any]) -> Source:
     match values.get("kind"):
         case "quant":
             return QuantInput(endpoint=_text(values, "endpoint"), model_id=_text(values, "modelId"))
@@ -217,7 +216,7 @@ def _source(values: Mapping[str, Any]) -> Source:
             return UrlInput(url=_text(values, "url"))
         case "stored":
             return StoredInput()
-    raise InvalidMessage("source.kind: is none of quant, url, stored")
+    raise InvalidMessage("source.kind: expected quant, url or stored")
 
 
 def _plain_to_json(value: Resume | Event) -> dict[str, Any]:
@@ -232,20 +231,20 @@ def _plain_to_json(value: Resume | Event) -> dict[str, Any]:
 _T = TypeVar("_T", Resume, Started, Progress, Completed, Failed, Stopped)
 
 
-def _plain(kind: type[_T], values: Mapping[str, Any]) -> _T:
-    """A flat dataclass from its camelCase form."""
+def _parse_plain(kind: type[_T], values: Mapping[str, Any]) -> _T:
+    """Create a flat dataclass from its camelCase form."""
     fields = {
-        field.name: _field(field, values)
+        field.name: _parse_field(field, values)
         for field in dataclasses.fields(kind)
         if values.get(_camel(field.name)) is not None or field.default is dataclasses.MISSING
     }
     return kind(**fields)
 
 
-def _field(field: dataclasses.Field[Any], values: Mapping[str, Any]) -> Any:
+def _parse_field(field: dataclasses.Field[Any], values: Mapping[str, Any]) -> Any:
     name = _camel(field.name)
     if field.name == "gguf":
-        return _header(_mapping(values, name))
+        return _parse_header(_mapping(values, name))
     if field.type in ("int", "int | None"):
         return _integer(values, name)
     text = _text(values, name)
@@ -255,17 +254,19 @@ def _field(field: dataclasses.Field[Any], values: Mapping[str, Any]) -> Any:
     try:
         return kind(text)
     except ValueError as error:
-        raise InvalidMessage(f"{name}: {text!r} is none of {', '.join(kind)}") from error
+        raise InvalidMessage(
+            f"{name}: invalid value {text!r}, expected one of {', '.join(kind)}"
+        ) from error
 
 
-def _header(values: Mapping[str, Any]) -> GgufHeader:
+def _parse_header(values: Mapping[str, Any]) -> GgufHeader:
     try:
         return GgufHeader.from_json(values)
     except TypeError as error:
         raise InvalidMessage("gguf: a field is missing") from error
 
 
-def _object(raw: str | bytes) -> Mapping[str, Any]:
+def _parse_object(raw: str | bytes) -> Mapping[str, Any]:
     try:
         values = json.loads(raw)
     except (ValueError, RecursionError) as error:
@@ -292,7 +293,7 @@ def _text(values: Mapping[str, Any], name: str) -> str:
 def _integer(values: Mapping[str, Any], name: str) -> int:
     value = values.get(name)
     if not isinstance(value, int) or isinstance(value, bool):
-        raise InvalidMessage(f"{name}: is not a whole number")
+        raise InvalidMessage(f"{name}: is not an integer")
     return value
 
 

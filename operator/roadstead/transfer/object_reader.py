@@ -1,4 +1,4 @@
-"""Reading an object in the store from first to last, to see that it is what was promised."""
+"""Reads an object in the store from first to last byte to verify it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from roadstead.source.dial import Anywhere
 from roadstead.source.pump import Pump
 from roadstead.source.ranges import RangeReader, SourceObject
 from roadstead.source.retry_policy import RetryPolicy
-from roadstead.source.spans import MIN_PART_BYTES, Span, layout
+from roadstead.source.spans import MIN_PART_BYTES, Span, plan_layout
 from roadstead.source.urls import FixedUrl
 from roadstead.transfer.content import ContentVerifier, PartsVerifier, Verified
 
@@ -24,28 +24,28 @@ _ADVICE: Final = "check the store's keys and that their policy allows s3:GetObje
 
 
 class Nowhere:
-    """A sink for bytes that are only looked at."""
+    """A sink that discards the bytes."""
 
     def begin(self, span: Span) -> None:
-        """Nothing to open."""
+        """Do nothing."""
 
     def send(self, view: memoryview) -> None:
-        """Nothing to keep."""
+        """Do nothing."""
 
     def finish(self, span: Span) -> None:
-        """Nothing to finish."""
+        """Do nothing."""
 
     def reset(self) -> None:
-        """Nothing to drop."""
+        """Do nothing."""
 
 
 class StoredReader:
-    """Reads and verifies objects that the store has."""
+    """Reads and verifies objects of the store."""
 
-    def __init__(self, client: Minio, connections: int, patience: RetryPolicy) -> None:
+    def __init__(self, client: Minio, connections: int, retry_policy: RetryPolicy) -> None:
         self._client = client
         self._connections = connections
-        self._patience = patience
+        self._retry_policy = retry_policy
 
     def verify(
         self,
@@ -55,30 +55,30 @@ class StoredReader:
         report: Callable[[int], None],
         verifier: ContentVerifier | PartsVerifier | None = None,
     ) -> Verified:
-        """Read all of it; raises ContentError where it is not the model, StoreError, Stopping."""
+        """Read and verify the object; raises ContentError, StoreError or Stopping."""
         verifier = verifier or ContentVerifier(size)
         try:
             found = self._probe(where)
             if found.size != size:
-                raise StoreInterrupted("StoreObjectChanged", f"{where}: is being written to")
-            # Reading has no limit of parts, and the verifier needs parts that fit in memory.
-            cut = layout(size, self._connections, part_size=MIN_PART_BYTES)
+                raise StoreInterrupted("StoreObjectChanged", f"{where}: is being written")
+            # Reads have no limit on the number of parts; the verifier needs parts in memory.
+            layout = plan_layout(size, self._connections, part_size=MIN_PART_BYTES)
             Pump(
-                layout=cut,
-                spans=cut.spans,
+                layout=layout,
+                spans=layout.spans,
                 reader=lambda: self._reader(where, found),
                 sink=Nowhere,
-                patience=self._patience,
+                retry_policy=self._retry_policy,
                 follower=verifier,
             ).run(report)
         except SourceError as error:
-            raise _as_store_error(error) from None
+            raise _to_store_error(error) from None
         return verifier.finish(expected_sha256)
 
     def _probe(self, where: StoreLocation) -> SourceObject:
         reader = self._reader(where, None)
         try:
-            return self._patience.run(reader.probe)
+            return self._retry_policy.run(reader.probe)
         finally:
             reader.close()
 
@@ -99,7 +99,7 @@ _STORE_REASONS: Final = {
 }
 
 
-def _as_store_error(error: SourceError) -> StoreError:
-    """The store was read as if it were a source; for people it is the store all the same."""
+def _to_store_error(error: SourceError) -> StoreError:
+    """Return a StoreError, since the store was read with the reader of sources."""
     reason = _STORE_REASONS.get(error.reason, "StoreUnreachable")
     return StoreError(reason, f"reading from the store: {error}", retry=Retry.BACKOFF)

@@ -1,4 +1,4 @@
-"""Where a model comes from, and what is promised of it."""
+"""The source of a model: its URLs, its size and the expected digest."""
 
 from __future__ import annotations
 
@@ -16,84 +16,84 @@ from roadstead.transfer.transfer_settings import TransferSettings
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Origin:
-    """A source that answered: its URLs, what it holds, and what it and the job promise."""
+    """A source that responded: its URLs, its object, and the expected sha256 and quantization."""
 
     urls: Urls
-    guard: AddressPolicy
+    address_policy: AddressPolicy
     found: SourceObject
     sha256: str | None
     quantization: str | None
 
     def reader(self) -> RangeReader:
-        """A connection of its own to read ranges from."""
-        return RangeReader(self.urls, self.guard, self.found)
+        """Return a reader with a new connection."""
+        return RangeReader(self.urls, self.address_policy, self.found)
 
 
-def find(
+def find_origin(
     source: QuantInput | UrlInput,
     expected_sha256: str | None,
     settings: TransferSettings,
-    patience: RetryPolicy,
+    retry_policy: RetryPolicy,
 ) -> Origin:
-    """Ask the source what it has; raises SourceError or ContentError where promises differ."""
+    """Read size and digest from the source; raises SourceError, or ContentError if they differ."""
     if isinstance(source, UrlInput):
         urls: Urls = FixedUrl(source.url)
-        found = _probe(urls, settings.allow, patience)
+        found = _probe(urls, settings.allow, retry_policy)
         return Origin(
             urls=urls,
-            guard=settings.allow,
+            address_policy=settings.allow,
             found=found,
             sha256=expected_sha256,
             quantization=None,
         )
-    client = _quant(source, settings)
-    answer = patience.run(lambda: client.ask(source.model_id))
+    client = _quant_client(source, settings)
+    answer = retry_policy.run(lambda: client.get_download_url(source.model_id))
     if None not in (expected_sha256, answer.sha256) and expected_sha256 != answer.sha256:
         raise ContentError(
             "DigestMismatch",
-            f"spec.sha256 is {expected_sha256}, but the Quant service has {answer.sha256} for "
+            f"spec.sha256 is {expected_sha256}, but the Quant service reports {answer.sha256} for "
             f"{source.model_id!r}; correct one of them",
         )
-    urls = RenewedUrls(lambda: _again(client, source.model_id, answer), first=answer.url)
-    found = _probe(urls, settings.allow, patience)
+    urls = RenewedUrls(lambda: _renew_url(client, source.model_id, answer), first=answer.url)
+    found = _probe(urls, settings.allow, retry_policy)
     if answer.size_bytes not in (None, found.size):
         raise SourceError(
             "SizeMismatch",
-            f"the Quant service promises {answer.size_bytes} bytes for {source.model_id!r}, but "
-            f"its URL has {found.size}",
+            f"the Quant service reports {answer.size_bytes} bytes for {source.model_id!r}, but the "
+            f"object at its URL has {found.size}",
         )
     return Origin(
         urls=urls,
-        guard=settings.allow,
+        address_policy=settings.allow,
         found=found,
         sha256=expected_sha256 or answer.sha256,
         quantization=answer.quantization,
     )
 
 
-def _quant(source: QuantInput, settings: TransferSettings) -> QuantClient:
+def _quant_client(source: QuantInput, settings: TransferSettings) -> QuantClient:
     if settings.quant_key_file is None:
         raise SourceError(
             "SourceUnauthorized",
-            "there is no key for the Quant service (ROADSTEAD_QUANT_KEY_FILE)",
+            "the key for the Quant service is not set (ROADSTEAD_QUANT_KEY_FILE)",
             retry=Retry.ON_CHANGE,
         )
-    own = source.endpoint.rstrip("/") == settings.quant_endpoint
-    guard: AddressPolicy = Anywhere() if own else settings.allow
-    return QuantClient(source.endpoint, settings.quant_key_file, guard)
+    is_own = source.endpoint.rstrip("/") == settings.quant_endpoint
+    address_policy: AddressPolicy = Anywhere() if is_own else settings.allow
+    return QuantClient(source.endpoint, settings.quant_key_file, address_policy)
 
 
-def _again(client: QuantClient, model_id: str, first: QuantAnswer) -> str:
-    answer = client.ask(model_id)
+def _renew_url(client: QuantClient, model_id: str, first: QuantAnswer) -> str:
+    answer = client.get_download_url(model_id)
     if (answer.sha256, answer.size_bytes) != (first.sha256, first.size_bytes):
-        message = f"the Quant service has another model for {model_id!r} than at the beginning"
+        message = f"the Quant service replaced model {model_id!r} since the transfer started"
         raise SourceChanged("SourceChanged", message)
     return answer.url
 
 
-def _probe(urls: Urls, guard: AddressPolicy, patience: RetryPolicy) -> SourceObject:
-    reader = RangeReader(urls, guard)
+def _probe(urls: Urls, address_policy: AddressPolicy, retry_policy: RetryPolicy) -> SourceObject:
+    reader = RangeReader(urls, address_policy)
     try:
-        return patience.run(reader.probe)
+        return retry_policy.run(reader.probe)
     finally:
         reader.close()

@@ -1,8 +1,8 @@
-"""Where the bytes go, and which of those in the store are of use. Pure.
+"""Decides where a transfer writes, and which objects and parts it can reuse. Pure.
 
-A key that is free is written to directly. A key that holds something is never written to before
-the new object is verified: that one is built at a key beside it and copied over by the store.
-What a kill leaves at that key is copied over by the next run if it is the model, else removed.
+A free key is written directly. A key with an object is not overwritten before the new object is
+verified: that is uploaded to a staging key beside it and copied by the store. What a kill leaves
+at the staging key is copied by the next run if it is the model, else removed.
 """
 
 from __future__ import annotations
@@ -18,37 +18,37 @@ from roadstead.store.stored_objects import StoredObject
 from roadstead.transfer.messages import Resume
 
 
-def staging(target: StoreLocation, model_uid: str) -> StoreLocation:
-    """The key beside `target` that a replacement is built at."""
+def staging_location(target: StoreLocation, model_uid: str) -> StoreLocation:
+    """Return the staging key beside `target` for a replacement."""
     return dataclasses.replace(target, path=f"{target.path}.roadstead-{model_uid}")
 
 
 def leftovers(
     target: StoreLocation, model_uid: str, upload_key: str | None
 ) -> tuple[StoreLocation, ...]:
-    """Where a run that was killed may have left a replacement that is of no more use.
+    """Return the locations where a killed run may have left a replacement.
 
-    `upload_key` is what its upload went to: the target may have been another one then.
+    `upload_key` is the key of its upload: the target may have been another one at that time.
     """
-    places = [staging(target, model_uid)]
+    places = [staging_location(target, model_uid)]
     if upload_key is not None and upload_key.endswith(f".roadstead-{model_uid}"):
         places.append(dataclasses.replace(target, path=upload_key))
     return tuple(dict.fromkeys(places))
 
 
-def destination(
+def choose_destination(
     target: StoreLocation, model_uid: str, existing: StoredObject | None
 ) -> StoreLocation:
-    """Where an upload goes."""
-    return target if existing is None else staging(target, model_uid)
+    """Return the location that is uploaded to."""
+    return target if existing is None else staging_location(target, model_uid)
 
 
-def may_be_it(
+def may_match(
     existing: StoredObject | None, *, sha256: str | None, found: SourceObject | None
 ) -> bool:
-    """Whether what stands at the target is worth reading: it may be the very model.
+    """Whether the existing object may be the model, so that it is worth reading.
 
-    Metadata alone is never believed, as it is written when an upload begins.
+    Metadata alone proves nothing, since it is written when an upload is created.
     """
     if existing is None:
         return False
@@ -59,8 +59,8 @@ def may_be_it(
     return found is not None and found.etag != "" and existing.source_etag == found.etag
 
 
-def fits(resume: Resume, where: StoreLocation, found: SourceObject) -> bool:
-    """Whether the upload of an earlier run can go on, now that uploads go to `where`."""
+def can_resume(resume: Resume, where: StoreLocation, found: SourceObject) -> bool:
+    """Whether the upload of an earlier run can be resumed with `where` as destination."""
     return (
         resume.key == where.path
         and resume.source_etag == found.etag
@@ -69,8 +69,8 @@ def fits(resume: Resume, where: StoreLocation, found: SourceObject) -> bool:
     )
 
 
-def kept(parts: Mapping[int, Part], spans: Sequence[Span]) -> dict[int, Part]:
-    """The parts in the store that are as large as they should be."""
+def reusable_parts(parts: Mapping[int, Part], spans: Sequence[Span]) -> dict[int, Part]:
+    """Return the parts in the store that have the expected size."""
     return {
         span.number: parts[span.number]
         for span in spans

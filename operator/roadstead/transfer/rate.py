@@ -1,4 +1,4 @@
-"""How fast it goes and how long it still takes."""
+"""The rate and the remaining time of a transfer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SMOOTHING = 0.3
 
 
 class TransferRate:
-    """Makes a Progress of byte counts; `start` bytes were there before it began."""
+    """Computes Progress from byte counts; `start` bytes were copied by earlier runs."""
 
     def __init__(self, *, total: int, start: int, now: float, phase: Phase) -> None:
         self._total = total
@@ -21,7 +21,7 @@ class TransferRate:
         self._per_second: float | None = None
 
     def progress(self, done: int, now: float) -> Progress:
-        """Where it is at `now` (seconds of any monotonic clock)."""
+        """Return the progress at `now` (seconds of any monotonic clock)."""
         elapsed = now - self._at
         if elapsed > 0:
             newest = max(0.0, (done - self._done) / elapsed)
@@ -40,13 +40,13 @@ class TransferRate:
 
 
 class Reporter:
-    """Tells `emit` how far it is; `clock` is any monotonic clock in seconds."""
+    """Emits Progress events; `clock` is any monotonic clock in seconds."""
 
     def __init__(self, emit: Callable[[Event], None], clock: Callable[[], float]) -> None:
         self.emit = emit
         self._clock = clock
 
-    def of(self, total: int, start: int = 0, *, phase: Phase) -> Callable[[int], None]:
-        """Takes how many bytes beyond `start` are done."""
+    def start(self, total: int, start: int = 0, *, phase: Phase) -> Callable[[int], None]:
+        """Return a function that reports the number of bytes done beyond `start`."""
         rate = TransferRate(total=total, start=start, now=self._clock(), phase=phase)
         return lambda moved: self.emit(rate.progress(start + moved, self._clock()))

@@ -1,4 +1,4 @@
-"""The objects in the store at a transfer's target and beside it, as one run finds them."""
+"""The objects at a transfer's target and staging key, as one run finds them."""
 
 from __future__ import annotations
 
@@ -25,156 +25,160 @@ from roadstead.store.stored_objects import StoredObject, copy, minio_client, rem
 from roadstead.transfer.content import PartsVerifier, Verified
 from roadstead.transfer.messages import Phase, TransferJob
 from roadstead.transfer.object_reader import StoredReader
-from roadstead.transfer.placement import leftovers, may_be_it, staging
+from roadstead.transfer.placement import leftovers, may_match, staging_location
 from roadstead.transfer.rate import Reporter
 from roadstead.transfer.transfer_settings import TransferSettings
 from roadstead.transfer.upload import abort
 
 log = logging.getLogger("roadstead.transfer")
 
-TAKEN: Final = ("StoreObjectExists", "StoreObjectMissing")
-"""What a run meets where another has put the model in its place, or has taken the copy for it."""
-GONE: Final = ("StoreObjectMissing", "StoreObjectChanged")
-"""What a run meets that reads what another one finds wrong, and removes or writes anew."""
+TARGET_CHANGED_REASONS: Final = ("StoreObjectExists", "StoreObjectMissing")
+"""Reasons of errors if another run has put the model in place or removed the staged copy."""
+OBJECT_CHANGED_REASONS: Final = ("StoreObjectMissing", "StoreObjectChanged")
+"""Reasons of errors if another run removes or replaces an object while this run reads it."""
 
 
 class StoreState:
-    """Looks, reads, puts in place and tidies up; all of it raises StoreError or Stopping."""
+    """Finds, verifies, replaces and removes objects; methods raise StoreError or Stopping."""
 
     def __init__(
         self,
         job: TransferJob,
         settings: TransferSettings,
-        patience: RetryPolicy,
+        retry_policy: RetryPolicy,
         reporter: Reporter,
     ) -> None:
         self.target = job.target
-        self.beside = staging(job.target, job.model_uid)
-        """Where a replacement is built."""
+        self.staging = staging_location(job.target, job.model_uid)
+        """Where a replacement is uploaded."""
         self.multipart = Multipart(settings.store)
         self._job = job
-        self._patience = patience
+        self._retry_policy = retry_policy
         self._reporter = reporter
         self._client = minio_client(settings.store)
-        self._reader = StoredReader(self._client, settings.connections, patience)
-        self._stood = ""
-        """The ETag of what stood at the target at the beginning; empty for nothing."""
+        self._reader = StoredReader(self._client, settings.connections, retry_policy)
+        self._initial_etag = ""
+        """The ETag of the object at the target when the run started, or ""."""
 
-    def first(self) -> StoredObject | None:
-        """What stands at the target at the beginning, and may be replaced."""
+    def find_initial(self) -> StoredObject | None:
+        """Return the object at the target when the run starts; it may be replaced."""
         existing = self.find(self.target)
-        self._stood = existing.etag if existing else ""
+        self._initial_etag = existing.etag if existing else ""
         return existing
 
-    def last(self, size: int) -> StoredObject:
-        """What stands at the target once all is done."""
-        stored = self.see(self.target)
+    def find_final(self, size: int) -> StoredObject:
+        """Return the object at the target after the transfer."""
+        stored = self.stat(self.target)
         if stored is None or stored.size != size:
-            raise StoreError("StoreObjectChanged", f"{self.target}: was removed meanwhile")
+            raise StoreError(
+                "StoreObjectChanged", f"{self.target}: was removed or replaced during the transfer"
+            )
         return stored
 
     def find(self, where: StoreLocation) -> StoredObject | None:
-        """What stands there, None for nothing, or for what may not be known."""
+        """Return the object, or None if there is none or its existence is hidden."""
         try:
-            return self.see(where)
+            return self.stat(where)
         except ObjectHidden:
-            # S3 answers so for a free key to who may not list the bucket.
+            # S3 hides whether a key is free from clients that may not list the bucket.
             return None
 
-    def see(self, where: StoreLocation) -> StoredObject | None:
-        """What stands there, None for nothing; raises ObjectHidden."""
-        return self._patience.run(lambda: stat(self._client, where))
+    def stat(self, where: StoreLocation) -> StoredObject | None:
+        """Return the object, or None; raises ObjectHidden."""
+        return self._retry_policy.run(lambda: stat(self._client, where))
 
-    def unfinished(self, where: StoreLocation) -> bool:
-        """Whether uploads to it are under way."""
-        return bool(self._patience.run(lambda: self.multipart.unfinished(where)))
+    def has_unfinished_uploads(self, where: StoreLocation) -> bool:
+        """Whether the store lists unfinished uploads to it."""
+        return bool(self._retry_policy.run(lambda: self.multipart.list_unfinished(where)))
 
-    # Is it the model?
+    # Verification
 
-    def read(
+    def verify(
         self,
         where: StoreLocation,
         size: int,
         sha256: str | None,
         verifier: PartsVerifier | None = None,
     ) -> Verified:
-        """Read all of it; raises ContentError or PartsDamaged where it is not the model."""
-        report = self._reporter.of(size, phase=Phase.VERIFYING)
+        """Read the object; raises ContentError or PartsDamaged if it is not the model."""
+        report = self._reporter.start(size, phase=Phase.VERIFYING)
         return self._reader.verify(where, size, sha256, report, verifier)
 
-    def verified(
+    def verify_existing(
         self,
         where: StoreLocation,
         existing: StoredObject | None,
         sha256: str | None,
         found: SourceObject | None,
     ) -> Verified | None:
-        """What stands there if it is the model, found out by reading it where it may be."""
-        if existing is None or not may_be_it(existing, sha256=sha256, found=found):
+        """Return the result for an existing object if it is the model; reads it if it may be."""
+        if existing is None or not may_match(existing, sha256=sha256, found=found):
             return None
-        verifier = None if sha256 else self._by_etag(existing)
+        verifier = None if sha256 else self._etag_verifier(existing)
         try:
-            return self.read(where, existing.size, sha256, verifier)
+            return self.verify(where, existing.size, sha256, verifier)
         except (ContentError, PartsDamaged) as error:
-            log.warning("%s holds something else: %s", where, error)
+            log.warning("%s is another object: %s", where, error)
         except StoreError as error:
-            if error.reason not in GONE:
+            if error.reason not in OBJECT_CHANGED_REASONS:
                 raise
-            log.warning("what stood there went while it was read: %s", error)
+            log.warning("the object was removed or replaced while it was read: %s", error)
         return None
 
-    def _by_etag(self, existing: StoredObject) -> PartsVerifier:
-        """For an object that an earlier run may have completed and never verified."""
+    def _etag_verifier(self, existing: StoredObject) -> PartsVerifier:
+        """Return a verifier for an object that an earlier run may have completed unverified."""
         resume = self._job.resume
         part_size = resume.part_size_bytes if resume else default_part_size(existing.size)
         return PartsVerifier(existing.size, part_size, etags={}, etag=existing.etag)
 
-    # What changes it
+    # Changes
 
-    def await_completed(self, where: StoreLocation) -> None:
-        """Wait until the store shows what was completed there."""
-        self._patience.run(lambda: self._see(where))
+    def wait_until_visible(self, where: StoreLocation) -> None:
+        """Wait until the store shows the completed object."""
+        self._retry_policy.run(lambda: self._check_visible(where))
 
-    def _see(self, where: StoreLocation) -> None:
-        """Raise StoreInterrupted as long as the store doesn't show it.
+    def _check_visible(self, where: StoreLocation) -> None:
+        """Raise StoreInterrupted while the store doesn't show the completed object.
 
-        versitygw says yes to a second run while it still puts the parts together for a first one.
-        That may have found them wrong by now, or put them from beside the target in its place.
+        versitygw confirms the completion to a second run while it still processes that of the
+        first one, which may have found the parts damaged by now, or replaced the target with them.
         """
-        if stat(self._client, where) is not None or (where != self.target and self._taken()):
+        if stat(self._client, where) is not None or (where != self.target and self._is_changed()):
             return
-        if self.multipart.unfinished(where):
-            raise UploadMissing("StoreUploadMissing", f"{where}: another run has begun it anew")
+        if self.multipart.list_unfinished(where):
+            raise UploadMissing(
+                "StoreUploadMissing", f"{where}: another run has restarted the upload"
+            )
         message = f"{where}: was completed, but the store doesn't show it yet"
         raise StoreInterrupted("StoreObjectMissing", message, retry=Retry.BACKOFF)
 
     def replace(self) -> None:
-        """Put what is beside the target in the place of what stood there, and of nothing else."""
-        self.check_free()
-        self._patience.run(lambda: copy(self._client, self.beside, self.target))
-        self.remove(self.beside)
+        """Replace the initial object at the target with the staged one; never any other object."""
+        self.check_unchanged()
+        self._retry_policy.run(lambda: copy(self._client, self.staging, self.target))
+        self.remove(self.staging)
 
-    def check_free(self) -> None:
-        """Raise StoreError where something stands at the target that did not at the beginning."""
-        if self._patience.run(self._taken):
-            message = f"{self.target}: another object has come to stand there"
+    def check_unchanged(self) -> None:
+        """Raise StoreError if the target has another object than when the run started."""
+        if self._retry_policy.run(self._is_changed):
+            message = f"{self.target}: another object was created at this path"
             raise StoreError("StoreObjectExists", message)
 
-    def _taken(self) -> bool:
-        """Whether something stands at the target that did not at the beginning."""
+    def _is_changed(self) -> bool:
+        """Whether the target has another object than when the run started."""
         try:
-            standing = stat(self._client, self.target)
+            current = stat(self._client, self.target)
         except ObjectHidden:
             return False
-        return standing is not None and standing.etag != self._stood
+        return current is not None and current.etag != self._initial_etag
 
     def remove(self, where: StoreLocation, *, etag: str | None = None) -> None:
-        """Remove what stands there, with `etag` only that."""
+        """Remove the object, with `etag` only if it matches."""
         with contextlib.suppress(ObjectHidden):
-            self._patience.run(lambda: remove(self._client, where, etag=etag))
+            self._retry_policy.run(lambda: remove(self._client, where, etag=etag))
 
-    def tidy(self) -> None:
-        """Drop what earlier runs left that is not needed any more, as well as it goes."""
+    def clean_up(self) -> None:
+        """Remove what earlier runs left and is no longer needed; failures are only logged."""
         resume = self._job.resume
         if resume is not None:
             earlier = dataclasses.replace(self.target, path=resume.key)
@@ -184,4 +188,4 @@ class StoreState:
             try:
                 remove(self._client, where)
             except StoreError as error:
-                log.warning("an object is left behind: %s", error)
+                log.warning("can't remove the object of an earlier run: %s", error)

@@ -1,4 +1,4 @@
-"""What ties a transfer to the operator that started it: it does not outlive its right to write."""
+"""Ties a transfer to the operator that started it: it exits when the operator may not write."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from roadstead.fence import Fence
 from roadstead.transfer.transfer_settings import TransferSettings
 
 PARENT_CHECK_SECONDS: Final = 0.25
-ALONE: Final = 3
-"""The exit code of a transfer that nobody answers for any more."""
+FENCED_EXIT_CODE: Final = 3
+"""The exit code of a transfer whose operator is gone or no longer leads."""
 
 
-def tethered(settings: TransferSettings, environ: Mapping[str, str]) -> TransferSettings:
-    """The settings of a transfer that obeys its operator's fence; without one, as they are.
+def tether(settings: TransferSettings, environ: Mapping[str, str]) -> TransferSettings:
+    """Return settings with the operator's fence, or unchanged settings if there is no fence.
 
-    From now on the process ends, at once and wherever it is, when the operator is gone or leads no
-    more: what it has uploaded stays for the next one.
+    From now on the process exits at once when the operator is gone or no longer leads; what it has
+    uploaded is kept for the next run.
     """
     fd = environ.get("ROADSTEAD_FENCE_FD", "")
     if not fd:
@@ -30,7 +30,7 @@ def tethered(settings: TransferSettings, environ: Mapping[str, str]) -> Transfer
     try:
         fence = Fence.inherited(int(fd))
     except (ValueError, OSError):
-        raise InvalidSettings(f"ROADSTEAD_FENCE_FD: {fd!r} is no memory of an operator") from None
+        raise InvalidSettings(f"ROADSTEAD_FENCE_FD: invalid descriptor {fd!r}") from None
     threading.Thread(target=_watch, args=(fence, os.getppid()), daemon=True).start()
     return dataclasses.replace(settings, store=dataclasses.replace(settings.store, fence=fence))
 
@@ -38,4 +38,4 @@ def tethered(settings: TransferSettings, environ: Mapping[str, str]) -> Transfer
 def _watch(fence: Fence, parent: int) -> None:
     while fence.left() > 0 and os.getppid() == parent:
         time.sleep(PARENT_CHECK_SECONDS)
-    os._exit(ALONE)
+    os._exit(FENCED_EXIT_CODE)

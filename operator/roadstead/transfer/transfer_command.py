@@ -1,4 +1,4 @@
-"""`roadstead transfer`: reads one job, runs it, says what happens."""
+"""`roadstead transfer`: reads one job, runs it and writes its events."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ from roadstead.transfer.transfer_settings import TransferSettings
 log = logging.getLogger("roadstead.transfer")
 
 STOP_SECONDS: Final = 3.0
-"""A thread that waits for the network is not waited for: what is uploaded is kept anyway."""
+"""Threads that wait for the network are not waited for longer: what was uploaded is kept."""
 
 
 class Outlet:
-    """Writes events, one line each; the last event closes it."""
+    """Writes events, one line each, until the last event."""
 
     def __init__(
-        self, stdout: IO[bytes], stop: threading.Event, told: Callable[[Event], None]
+        self, stdout: IO[bytes], stop: threading.Event, on_last_event: Callable[[Event], None]
     ) -> None:
         self._stdout = stdout
         self._stop = stop
-        self._told = told
+        self._on_last_event = on_last_event
         self._lock = threading.Lock()
         self._closed = False
 
     def emit(self, event: Event) -> None:
-        """Write an event; a reader that is gone means that nobody wants the work any more."""
+        """Write an event; if the reader is gone, the transfer stops."""
         with self._lock:
             self._write(event)
 
-    def last(self, event: Event) -> None:
+    def emit_last(self, event: Event) -> None:
         """Write the last event, once."""
         with self._lock:
             if not self._closed:
-                self._told(event)
+                self._on_last_event(event)
             self._write(event)
             self._closed = True
 
@@ -65,54 +65,54 @@ def run(
     stdin: IO[bytes],
     stdout: IO[bytes],
     *,
-    told: Callable[[Event], None] = lambda event: None,
-    stopped: int = 0,
+    on_last_event: Callable[[Event], None] = lambda event: None,
+    stopped_code: int = 0,
 ) -> int:
-    """Run the job on `stdin`; returns 0 where it completed, `stopped` where it was, 1 if it failed.
+    """Run the job on `stdin`; returns 0 if it completed, `stopped_code` if stopped, 1 if it failed.
 
-    `told` is given the last event. Handles SIGTERM and SIGINT itself, so it is called on the main
-    thread.
+    `on_last_event` is called with the last event. Handles SIGTERM and SIGINT, so it has to be
+    called on the main thread.
     """
     stop = threading.Event()
-    outlet = Outlet(stdout, stop, told)
-    with _stopped_by_signals(stop, outlet, stopped):
+    outlet = Outlet(stdout, stop, on_last_event)
+    with _stop_on_signals(stop, outlet, stopped_code):
         try:
             job = TransferJob.parse(stdin.read())
-            patience = RetryPolicy(attempts=settings.attempts, stop=stop)
-            outlet.last(Transfer(job, settings, patience, outlet.emit).run())
+            retry_policy = RetryPolicy(attempts=settings.attempts, stop=stop)
+            outlet.emit_last(Transfer(job, settings, retry_policy, outlet.emit).run())
         except Stopping:
-            outlet.last(Stopped())
-            return stopped
+            outlet.emit_last(Stopped())
+            return stopped_code
         except InvalidMessage as error:
-            outlet.last(Failed(reason="InvalidJob", message=str(error), retry=Retry.ON_CHANGE))
+            outlet.emit_last(Failed(reason="InvalidJob", message=str(error), retry=Retry.ON_CHANGE))
             return 1
         except ModelError as error:
             log.error("%s: %s", error.reason, error)
-            outlet.last(Failed(reason=error.reason, message=str(error), retry=error.retry))
+            outlet.emit_last(Failed(reason=error.reason, message=str(error), retry=error.retry))
             return 1
         except Exception as error:
-            _crashed(error, outlet)
+            _report_crash(error, outlet)
             return 1
     return 0
 
 
-def _crashed(error: Exception, outlet: Outlet) -> None:
-    # Only where, not what: the text of a foreign error may hold a URL with its signature.
+def _report_crash(error: Exception, outlet: Outlet) -> None:
+    # Only the traceback: the text of a library's error may contain a URL with its signature.
     where = "".join(traceback.format_tb(error.__traceback__))
     log.error("%s\n%s", type(error).__name__, where)
-    message = f"the transfer ended on {type(error).__name__}; its log says where"
-    outlet.last(Failed(reason="TransferCrashed", message=message))
+    message = f"the transfer crashed with {type(error).__name__}; its log has the traceback"
+    outlet.emit_last(Failed(reason="TransferCrashed", message=message))
 
 
 @contextmanager
-def _stopped_by_signals(stop: threading.Event, outlet: Outlet, code: int) -> Iterator[None]:
-    def give_up() -> None:
-        outlet.last(Stopped())
+def _stop_on_signals(stop: threading.Event, outlet: Outlet, code: int) -> Iterator[None]:
+    def exit_now() -> None:
+        outlet.emit_last(Stopped())
         os._exit(code)
 
     def handle(number: int, frame: FrameType | None) -> None:
         stop.set()
-        timer = threading.Timer(STOP_SECONDS, give_up)
+        timer = threading.Timer(STOP_SECONDS, exit_now)
         timer.daemon = True
         timer.start()
 

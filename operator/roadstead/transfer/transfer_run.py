@@ -1,26 +1,27 @@
 """One transfer, from its job to its last event.
 
-What is promised of an object in the store: nothing that failed to verify is left there, and what
-stood there before is only ever replaced by something verified.
+Guarantees: an object that failed verification doesn't remain in the store, and an existing object
+is replaced only by a verified one.
 
-- The target is free, nothing was kept from an earlier run: all bytes pass the hasher on their
-  way, and the upload is completed only once they are verified.
-- Parts were kept from an earlier run: a digest can't go on in another process, so the upload is
+- The target is free and no parts of an earlier run exist: all bytes are hashed while they are
+  copied, and the upload is completed only after they are verified.
+- Parts of an earlier run exist: a digest can't be resumed in another process, so the upload is
   completed first, then read back from the store, and removed if it isn't the model. Until then
-  nobody uses it, since no server starts from a Model that is not Verified.
-- The target holds something else: the same at a key beside it, then the store copies it over.
-- The target holds what may be this very model (sizes and metadata agree): it is read, and if it
-  is the model, nothing is moved. The same for what a killed run left at the key beside it.
-- The same transfer may be run twice at once: by a pod that is taken for dead, and the next one.
-  Who finds its upload gone, or what it completed, looks whether the other has brought the model,
-  then whether it is at work, which ends this run: so no two drop each other's uploads in turns, and
-  parts that both kept and one of them found wrong are brought by one. Completing is what one of
-  them alone can do: an upload is completed once, and to a free key on condition that it is.
-- Kept parts that turn out wrong say nothing of the source, since some servers keep a part as whole
-  whose connection broke: the transfer begins anew, once.
+  it isn't used, since no server starts from a Model that is not Verified.
+- The target has another object: the upload is to a staging key beside it, which the store copies
+  to the target.
+- The target may already be the model (sizes and metadata match): it is read, and if it is the
+  model, nothing is copied. The same applies to the object of a killed run at the staging key.
+- The same transfer may run twice at once: in a pod that is considered dead, and in the next one.
+  A run whose upload or completed object is gone checks whether the other run has stored the
+  model, then whether it is uploading, in which case this run stops: so two runs never abort each
+  other's uploads in turns, and damaged parts are uploaded again by one run only. Only one run can
+  complete: an upload is completed once, and to a free key on condition that it is free.
+- Damaged parts of an earlier run don't prove that the source is wrong, since some servers store a
+  part as complete though its connection broke: the transfer starts over, once.
 
-Uploads are kept wherever going on makes sense (a kill, an expired URL, a store that is full or
-away), and dropped where the bytes are wrong or the source has changed.
+Uploads are kept if resuming makes sense (a kill, an expired URL, a store that is full or
+unavailable), and aborted if the bytes are wrong or the source has changed.
 """
 
 from __future__ import annotations
@@ -43,30 +44,30 @@ from roadstead.source.retry_policy import RetryPolicy
 from roadstead.store.stored_objects import StoredObject, check_endpoint
 from roadstead.transfer.content import Verified
 from roadstead.transfer.messages import Completed, Event, StoredInput, TransferJob
-from roadstead.transfer.origin import Origin, find
-from roadstead.transfer.placement import destination
+from roadstead.transfer.origin import Origin, find_origin
+from roadstead.transfer.placement import choose_destination
 from roadstead.transfer.rate import Reporter
-from roadstead.transfer.store_state import TAKEN, StoreState
+from roadstead.transfer.store_state import TARGET_CHANGED_REASONS, StoreState
 from roadstead.transfer.transfer_settings import TransferSettings
 from roadstead.transfer.uploader import Uploader
 
 log = logging.getLogger("roadstead.transfer")
 
-MAX_BEGINNINGS = 3
-"""A source or a store that changes under each of so many uploads is left to the next run."""
+MAX_UPLOADS = 3
+"""The run fails if the source or the store changed during each of so many uploads."""
 
 
 class Transfer:
-    """Runs one job; `emit` is told what happens, `clock` is any monotonic clock in seconds.
+    """Runs one job; calls `emit` with each event, `clock` is any monotonic clock in seconds.
 
-    Raises StoreError where there are no keys for the job's store.
+    Raises StoreError if there are no keys for the job's store.
     """
 
     def __init__(
         self,
         job: TransferJob,
         settings: TransferSettings,
-        patience: RetryPolicy,
+        retry_policy: RetryPolicy,
         emit: Callable[[Event], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -74,36 +75,36 @@ class Transfer:
         reporter = Reporter(emit, clock)
         self._job = job
         self._settings = settings
-        self._patience = patience
-        self._standing = StoreState(job, settings, patience, reporter)
-        self._uploader = Uploader(self._standing, settings, patience, reporter)
+        self._retry_policy = retry_policy
+        self._store_state = StoreState(job, settings, retry_policy, reporter)
+        self._uploader = Uploader(self._store_state, settings, retry_policy, reporter)
 
     def run(self) -> Completed:
-        """Bring the model to its target; raises ModelError or Stopping."""
-        existing = self._standing.first()
+        """Store the model at its target; raises ModelError or Stopping."""
+        existing = self._store_state.find_initial()
         if isinstance(self._job.source, StoredInput):
             return self._adopt_stored(existing)
         completed = self._adopt(existing, sha256=self._job.expected_sha256, origin=None)
         if completed is not None:
             return completed
-        origin = self._find()
+        origin = self._find_origin()
         if self._job.expected_sha256 is None:
             completed = self._adopt(existing, sha256=origin.sha256, origin=origin)
             if completed is not None:
                 return completed
-        return self._bring(existing, origin)
+        return self._upload(existing, origin)
 
-    # What is there already
+    # Existing objects
 
     def _adopt_stored(self, existing: StoredObject | None) -> Completed:
         target = self._job.target
         if existing is None:
-            existing = self._standing.see(target)
+            existing = self._store_state.stat(target)
         if existing is None:
-            message = f"{target}: there is no such object; correct minioPath or upload it"
+            message = f"{target}: the object does not exist; correct minioPath or upload it"
             raise StoreError("StoreObjectMissing", message, retry=Retry.BACKOFF)
-        verified = self._standing.read(target, existing.size, self._job.expected_sha256)
-        self._standing.tidy()
+        verified = self._store_state.verify(target, existing.size, self._job.expected_sha256)
+        self._store_state.clean_up()
         return _completed(existing, verified, None)
 
     def _adopt(
@@ -112,92 +113,96 @@ class Transfer:
         if sha256 is None and origin is None:
             return None
         found = origin.found if origin else None
-        verified = self._standing.verified(self._job.target, existing, sha256, found)
+        verified = self._store_state.verify_existing(self._job.target, existing, sha256, found)
         if verified is not None and existing is not None:
-            log.info("the store has the model already")
-            self._standing.tidy()
+            log.info("the store already has the model")
+            self._store_state.clean_up()
             return _completed(existing, verified, origin)
         return self._adopt_staged(sha256, origin)
 
     def _adopt_staged(self, sha256: str | None, origin: Origin | None) -> Completed | None:
-        """Go on where a run was killed between its upload beside the target and the copy."""
-        where = self._standing.beside
-        staged = self._standing.find(where)
-        verified = self._standing.verified(where, staged, sha256, origin.found if origin else None)
+        """Use the object of a run that was killed between its upload to staging and the copy."""
+        where = self._store_state.staging
+        staged = self._store_state.find(where)
+        verified = self._store_state.verify_existing(
+            where, staged, sha256, origin.found if origin else None
+        )
         if verified is None or staged is None:
             return None
-        log.info("an earlier run had brought the model; it only has to be put in its place")
-        self._standing.replace()
-        self._standing.tidy()
-        return _completed(self._standing.last(staged.size), verified, origin)
+        log.info("an earlier run has uploaded the model; copying it to its target")
+        self._store_state.replace()
+        self._store_state.clean_up()
+        return _completed(self._store_state.find_final(staged.size), verified, origin)
 
-    # What has to be brought
+    # Uploads
 
-    def _bring(self, existing: StoredObject | None, origin: Origin) -> Completed:
-        where = destination(self._job.target, self._job.model_uid, existing)
+    def _upload(self, existing: StoredObject | None, origin: Origin) -> Completed:
+        where = choose_destination(self._job.target, self._job.model_uid, existing)
         resume = self._job.resume
-        # What is left there was looked at: it isn't the model.
-        self._standing.remove(self._standing.beside)
-        for beginning in range(MAX_BEGINNINGS):
+        # An object there was verified before: it isn't the model.
+        self._store_state.remove(self._store_state.staging)
+        for attempt in range(MAX_UPLOADS):
             try:
                 verified = self._uploader.upload(where, origin, resume)
                 break
             except (SourceChanged, UploadMissing, PartsDamaged) as error:
-                completed = self._by_another(where, origin, error)
+                completed = self._adopt_from_other_run(where, origin, error)
                 if completed is not None:
                     return completed
-                if beginning + 1 == MAX_BEGINNINGS:
+                if attempt + 1 == MAX_UPLOADS:
                     raise
-                log.warning("%s: the transfer begins anew", error)
+                log.warning("%s: the transfer starts over", error)
                 resume = None
-                origin = self._find()
+                origin = self._find_origin()
             except StoreError as error:
-                return self._instead(origin, error)
+                return self._adopt_or_raise(origin, error)
         try:
             if where != self._job.target:
-                self._standing.replace()
+                self._store_state.replace()
         except StoreError as error:
-            return self._instead(origin, error)
-        return _completed(self._standing.last(origin.found.size), verified, origin)
+            return self._adopt_or_raise(origin, error)
+        return _completed(self._store_state.find_final(origin.found.size), verified, origin)
 
-    def _by_another(
+    def _adopt_from_other_run(
         self, where: StoreLocation, origin: Origin, error: ModelError
     ) -> Completed | None:
-        """What another run made of it, should the upload be gone; raises Displaced."""
+        """Return the result of another run if the upload is gone; raises Displaced."""
         if not isinstance(error, UploadMissing):
             return None
-        existing = self._standing.find(self._job.target)
+        existing = self._store_state.find_origin(self._job.target)
         completed = self._adopt(existing, sha256=origin.sha256, origin=origin)
-        if completed is None and self._standing.unfinished(where):
-            message = "another run of this transfer has taken over; it goes on there"
+        if completed is None and self._store_state.has_unfinished_uploads(where):
+            message = "another run of this transfer has taken over"
             raise Displaced("TransferDisplaced", message)
         return completed
 
-    def _instead(self, origin: Origin, error: StoreError) -> Completed:
-        """The model, should another run have put it in the place that was found taken."""
-        if error.reason not in TAKEN:
+    def _adopt_or_raise(self, origin: Origin, error: StoreError) -> Completed:
+        """Return the model if another run has stored it, else raise the error."""
+        if error.reason not in TARGET_CHANGED_REASONS:
             raise error
         target = self._job.target
-        existing = self._standing.find(target)
-        verified = self._standing.verified(target, existing, origin.sha256, origin.found)
+        existing = self._store_state.find(target)
+        verified = self._store_state.verify_existing(target, existing, origin.sha256, origin.found)
         if verified is None or existing is None:
             raise error
-        log.info("another run of this transfer has brought the model")
-        self._standing.tidy()
+        log.info("another run of this transfer has stored the model")
+        self._store_state.clean_up()
         return _completed(existing, verified, origin)
 
-    def _find(self) -> Origin:
+    def _find_origin(self) -> Origin:
         if isinstance(self._job.source, StoredInput):
             raise AssertionError("a stored model has no origin")
-        return find(self._job.source, self._job.expected_sha256, self._settings, self._patience)
+        return find_origin(
+            self._job.source, self._job.expected_sha256, self._settings, self._retry_policy
+        )
 
 
 def _completed(stored: StoredObject, verified: Verified, origin: Origin | None) -> Completed:
-    told = origin.quantization if origin else None
+    stated = origin.quantization if origin else None
     return Completed(
         size_bytes=stored.size,
         sha256=verified.sha256,
         etag=stored.etag,
         gguf=verified.header,
-        quantization=verified.header.quantization or told,
+        quantization=verified.header.quantization or stated,
     )

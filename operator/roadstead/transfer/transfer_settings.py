@@ -13,20 +13,20 @@ from roadstead.store.store_access import StoreAccess
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TransferSettings:
-    """`quant_key_file` holds the HS256 key for the service token; None where Quant isn't used."""
+    """`quant_key_file` contains the HS256 key for service tokens; None if Quant isn't used."""
 
     store: StoreAccess
     quant_endpoint: str
-    """The operator's own Quant service, "" without one: trusted, so not on the allow-list."""
+    """The operator's own Quant service, or "": trusted, so not on the allow-list."""
     quant_key_file: Path | None
     allow: AllowList
     connections: int
     attempts: int
-    """How often a range or a part is tried before the transfer gives up."""
+    """Attempts per range or part before the transfer fails."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> TransferSettings:
-        """Read the environment; raises InvalidSettings that names every fault."""
+        """Read the environment; raises InvalidSettings with all faults."""
         env = EnvReader(environ)
         settings = cls.read(env)
         env.done()
@@ -34,7 +34,7 @@ class TransferSettings:
 
     @classmethod
     def read(cls, env: EnvReader) -> TransferSettings:
-        """Take them out of an environment together with others; faults are kept by `env`."""
+        """Read them together with other settings; faults are collected in `env`."""
         key_file = env.text("ROADSTEAD_QUANT_KEY_FILE", "")
         return cls(
             store=StoreAccess.read(env),

@@ -1,4 +1,4 @@
-"""One multipart upload: begun or gone on with, filled by the pump, completed or dropped."""
+"""One multipart upload: created or resumed, filled by the pump, completed or aborted."""
 
 from __future__ import annotations
 
@@ -15,49 +15,49 @@ from roadstead.errors import RightMissing, StoreError, UploadMissing
 from roadstead.source.pump import Sink
 from roadstead.source.ranges import SourceObject
 from roadstead.source.retry_policy import RetryPolicy
-from roadstead.source.spans import Layout, Span, layout
+from roadstead.source.spans import Layout, Span, plan_layout
 from roadstead.store.multipart import Multipart, Part, PartChannel
 from roadstead.store.stored_objects import SHA256_METADATA, SOURCE_ETAG_METADATA
 from roadstead.transfer.messages import Resume, Started
-from roadstead.transfer.placement import fits, kept
+from roadstead.transfer.placement import can_resume, reusable_parts
 
 log = logging.getLogger("roadstead.transfer")
 
-ABORTS: Final = 5
+ABORT_ATTEMPTS: Final = 5
 ABORT_SECONDS: Final = 0.1
-"""How long the store has to end what it is at before what an abort left is looked for; doubles."""
+"""Delay before checking whether an abort left parts; doubles with each attempt."""
 
 
 class Upload:
-    """An upload that exists; `parts` grows as the pump's workers finish them."""
+    """An existing upload, to which the pump's workers add parts."""
 
     def __init__(
         self,
         multipart: Multipart,
         where: StoreLocation,
         upload_id: str,
-        cut: Layout,
+        layout: Layout,
         parts: Mapping[int, Part],
     ) -> None:
         self._multipart = multipart
         self.where = where
         self.upload_id = upload_id
-        self.layout = cut
+        self.layout = layout
         self._parts = dict(parts)
         self._lock = threading.Lock()
         self.resumed = {number: part.etag for number, part in parts.items()}
-        """The ETags of the parts that an earlier run sent, by number."""
+        """The ETags of the parts of an earlier run, by number."""
         self.resumed_bytes = sum(part.size for part in parts.values())
         self.checksums = False
-        """Whether each part is sent with its MD5, which then has to be known before it is sent."""
+        """Whether each part is sent with its MD5, which has to be computed before it is sent."""
 
     @property
     def is_all_resumed(self) -> bool:
-        """Whether nothing was missing when this run began."""
+        """Whether an earlier run sent all parts."""
         return len(self.resumed) == len(self.layout.spans)
 
     def started(self, found: SourceObject) -> Started:
-        """What the operator persists."""
+        """Return the event that the operator persists."""
         return Started(
             upload_id=self.upload_id,
             key=self.where.path,
@@ -68,29 +68,29 @@ class Upload:
         )
 
     def sink(self) -> Sink:
-        """A connection to the store for one of the pump's workers."""
-        channel = self._multipart.channel(self.where, self.upload_id)
+        """Return a sink with a new connection for one of the pump's workers."""
+        channel = self._multipart.open_channel(self.where, self.upload_id)
         return CheckedSink(self, channel) if self.checksums else UploadSink(self, channel)
 
     def add(self, part: Part) -> None:
-        """The store has taken a part."""
+        """Add a part that the store has."""
         with self._lock:
             self._parts[part.number] = part
 
-    def complete(self, *, if_absent: bool, patience: RetryPolicy) -> str:
-        """Make the object of the parts; once more is harmless. Its ETag."""
+    def complete(self, *, if_absent: bool, retry_policy: RetryPolicy) -> str:
+        """Complete the upload, which may be repeated; returns the object's ETag."""
         parts = list(self._parts.values())
-        return patience.run(
+        return retry_policy.run(
             lambda: self._multipart.complete(self.where, self.upload_id, parts, if_absent=if_absent)
         )
 
-    def drop(self) -> None:
-        """Abort it; a store that can't be reached now sweeps it later."""
+    def abort(self) -> None:
+        """Abort the upload; if the store is unavailable, its own sweep removes the upload later."""
         abort(self._multipart, self.where, self.upload_id)
 
 
 class UploadSink:
-    """Takes parts for an upload."""
+    """Sends parts of an upload."""
 
     def __init__(self, upload: Upload, channel: PartChannel) -> None:
         self._upload = upload
@@ -101,24 +101,24 @@ class UploadSink:
         self._channel.begin(span.number, span.size)
 
     def send(self, view: memoryview) -> None:
-        """Stream bytes of it."""
+        """Send bytes of the part."""
         self._channel.send(view)
 
     def finish(self, span: Span) -> None:
-        """The store has the part."""
+        """Finish the part and add it to the upload."""
         etag = self._channel.finish()
         self._upload.add(Part(number=span.number, size=span.size, etag=etag))
 
     def reset(self) -> None:
-        """Drop the connection."""
+        """Close the connection."""
         self._channel.close()
 
 
 class CheckedSink:
-    """Takes parts for an upload, and sends each with its MD5 once it is whole.
+    """Sends each part of an upload with its MD5, once all its bytes are known.
 
-    The pump's buffers hold whole parts, which are not copied then; where they don't, for models
-    of hundreds of GB, each connection holds a part of its own.
+    If the pump's buffers contain whole parts, these are not copied; otherwise, for models of
+    hundreds of GB, each connection buffers a part.
     """
 
     def __init__(self, upload: Upload, channel: PartChannel) -> None:
@@ -127,15 +127,15 @@ class CheckedSink:
         self._views: list[memoryview] = []
 
     def begin(self, span: Span) -> None:
-        """The next bytes are of this part."""
+        """Start a part."""
         self._views = []
 
     def send(self, view: memoryview) -> None:
-        """Hold bytes of it."""
+        """Buffer bytes of the part."""
         self._views.append(view if self._upload.layout.buffers else memoryview(bytes(view)))
 
     def finish(self, span: Span) -> None:
-        """Send the part; the store has it then."""
+        """Send the part and add it to the upload."""
         digest = hashlib.md5(usedforsecurity=False)
         for view in self._views:
             digest.update(view)
@@ -147,18 +147,18 @@ class CheckedSink:
         self._upload.add(Part(number=span.number, size=span.size, etag=etag))
 
     def reset(self) -> None:
-        """Drop what is held, and the connection."""
+        """Discard the buffered bytes and close the connection."""
         self._views = []
         self._channel.close()
 
 
 class Uploads:
-    """Begins uploads and goes on with those of an earlier run."""
+    """Creates uploads and resumes those of an earlier run."""
 
-    def __init__(self, multipart: Multipart, connections: int, patience: RetryPolicy) -> None:
+    def __init__(self, multipart: Multipart, connections: int, retry_policy: RetryPolicy) -> None:
         self._multipart = multipart
         self._connections = connections
-        self._patience = patience
+        self._retry_policy = retry_policy
 
     def open(
         self,
@@ -167,69 +167,73 @@ class Uploads:
         resume: Resume | None,
         sha256: str | None,
     ) -> Upload:
-        """The upload to `where`: that of `resume` if it still serves, else a new one."""
+        """Return the upload to `where`: that of `resume` if it is still usable, else a new one."""
         if resume is not None:
-            upload = self._go_on(where, found, resume)
+            upload = self._resume(where, found, resume)
             if upload is not None:
                 return upload
-        self._clear(where)
+        self._abort_unknown(where)
         metadata = {SHA256_METADATA: sha256, SOURCE_ETAG_METADATA: _printable(found.etag)}
-        told = {name: value for name, value in metadata.items() if value}
-        upload_id = self._patience.run(lambda: self._multipart.create(where, told))
-        return Upload(self._multipart, where, upload_id, layout(found.size, self._connections), {})
+        known = {name: value for name, value in metadata.items() if value}
+        upload_id = self._retry_policy.run(lambda: self._multipart.create(where, known))
+        return Upload(
+            self._multipart, where, upload_id, plan_layout(found.size, self._connections), {}
+        )
 
-    def _go_on(self, where: StoreLocation, found: SourceObject, resume: Resume) -> Upload | None:
+    def _resume(self, where: StoreLocation, found: SourceObject, resume: Resume) -> Upload | None:
         earlier = StoreLocation(endpoint=where.endpoint, bucket=where.bucket, path=resume.key)
-        if not fits(resume, where, found):
-            log.warning("the source or the target has changed: the transfer begins anew")
+        if not can_resume(resume, where, found):
+            log.warning("the source or the target has changed: the transfer starts over")
             abort(self._multipart, earlier, resume.upload_id)
             return None
-        cut = layout(found.size, self._connections, part_size=resume.part_size_bytes)
+        layout = plan_layout(found.size, self._connections, part_size=resume.part_size_bytes)
         try:
-            stored = self._patience.run(lambda: self._multipart.parts(where, resume.upload_id))
+            stored = self._retry_policy.run(
+                lambda: self._multipart.list_parts(where, resume.upload_id)
+            )
         except UploadMissing:
-            log.warning("the store has forgotten the upload: the transfer begins anew")
+            log.warning("the store no longer has the upload: the transfer starts over")
             return None
         except RightMissing as error:
-            log.warning("the transfer begins anew; allow s3:ListMultipartUploadParts: %s", error)
+            log.warning("the transfer starts over; allow s3:ListMultipartUploadParts: %s", error)
             abort(self._multipart, earlier, resume.upload_id)
             return None
-        parts = kept(stored, cut.spans)
-        log.info("going on with %d of %d parts", len(parts), len(cut.spans))
-        return Upload(self._multipart, where, resume.upload_id, cut, parts)
+        parts = reusable_parts(stored, layout.spans)
+        log.info("resuming with %d of %d parts", len(parts), len(layout.spans))
+        return Upload(self._multipart, where, resume.upload_id, layout, parts)
 
-    def _clear(self, where: StoreLocation) -> None:
-        """Abort uploads to this key that nobody knows of: begun just before a kill."""
-        for upload_id in self._patience.run(lambda: self._multipart.unfinished(where)):
-            log.info("dropping an upload that an earlier run left behind")
+    def _abort_unknown(self, where: StoreLocation) -> None:
+        """Abort unknown uploads to this key, which a run created just before it was killed."""
+        for upload_id in self._retry_policy.run(lambda: self._multipart.list_unfinished(where)):
+            log.info("aborting an unfinished upload of an earlier run")
             abort(self._multipart, where, upload_id)
 
 
 def abort(multipart: Multipart, where: StoreLocation, upload_id: str) -> None:
-    """Abort an upload as well as it goes: a failure here must not hide why it is dropped.
+    """Abort an upload; failures are only logged, so that they don't hide the original error.
 
-    Parts on their way may outlive it, so that S3 asks to look for some and abort again
-    (AbortMultipartUpload in its API reference); some stores fail at the first one then.
+    Parts in flight may survive the abort, so S3 recommends to list the parts and abort again
+    (AbortMultipartUpload in its API reference); some stores then fail at the first abort.
     """
-    for attempt in range(ABORTS):
+    for attempt in range(ABORT_ATTEMPTS):
         try:
-            left = _aborted(multipart, where, upload_id, wait=ABORT_SECONDS * 2**attempt)
+            left = _abort_once(multipart, where, upload_id, wait=ABORT_SECONDS * 2**attempt)
         except StoreError as error:
             left = str(error)
             break
         if not left:
             return
-    log.warning("an upload is left behind: %s", left)
+    log.warning("can't abort an upload: %s", left)
 
 
-def _aborted(multipart: Multipart, where: StoreLocation, upload_id: str, *, wait: float) -> str:
-    """Try it once; what is left, or empty. Raises StoreError where it is no use to try again."""
+def _abort_once(multipart: Multipart, where: StoreLocation, upload_id: str, *, wait: float) -> str:
+    """Abort once; returns why parts are left, or "". Raises StoreError if retries can't help."""
     aborted = False
     try:
         multipart.abort(where, upload_id)
         aborted = True
         time.sleep(wait)
-        multipart.parts(where, upload_id)
+        multipart.list_parts(where, upload_id)
     except UploadMissing:
         return ""
     except StoreError as error:
@@ -239,7 +243,7 @@ def _aborted(multipart: Multipart, where: StoreLocation, upload_id: str, *, wait
             raise
         time.sleep(wait)
         return str(error)
-    return "parts of it were on their way"
+    return "some of its parts were in flight"
 
 
 def _printable(etag: str) -> str:

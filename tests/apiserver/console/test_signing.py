@@ -82,7 +82,7 @@ async def test_signed_out_token_cannot_sign_in_again(browser: Browser) -> None:
     browser.cookie = token
     await browser.ask("POST", "/sign-out")
     answer = await browser.ask("POST", "/sign-in", data={"token": token})
-    assert "signed out with" in answer.text
+    assert "signed out in" in answer.text
 
 
 async def test_too_many_sign_outs_of_one_subject_are_reported(browser: Browser) -> None:

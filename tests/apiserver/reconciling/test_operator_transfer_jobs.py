@@ -160,7 +160,7 @@ async def test_the_next_pod_resumes_the_upload_of_a_killed_one(
         second = await node.runs(job)
         assert await second.ends() == 0
         found = await operated.wait_for_reason(model, "Verified", "Verified")
-    assert any(b"going on with" in line for _, line in second.lines)
+    assert any(b"resuming with" in line for _, line in second.lines)
     assert slow.bytes_sent <= LARGE + (CONNECTIONS + 1) * PART_BYTES
     assert found["status"]["sizeBytes"] == len(slow.content)
 

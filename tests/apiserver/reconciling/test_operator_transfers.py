@@ -111,7 +111,7 @@ async def test_a_transfer_is_resumed_by_the_next_operator(
     async with operator_process(environ, log):
         assert await _uploads_until_verified(operated, model, slow) == {upload}
     assert len(transfers) == 1
-    assert "going on with" in log.read_text()
+    assert "resuming with" in log.read_text()
     # Each byte once, except what sockets had buffered when connections closed.
     assert slow.bytes_sent <= LARGE + (CONNECTIONS + 1) * PART_BYTES
 
@@ -136,7 +136,7 @@ async def test_a_transfer_of_a_paused_leader_is_resumed_by_the_next_leader(
         assert await _uploads_until_verified(operated, model, slow) == {upload}
         first.signal(signal.SIGCONT)
         assert await first.code() == 1
-        assert "going on with" in second.log.read_text()
+        assert "resuming with" in second.log.read_text()
 
 
 @pytest.mark.fault("R11", heals="SourceURLExpired, until the Secret has another URL")

@@ -70,7 +70,7 @@ async def test_only_the_ended_session_is_revoked() -> None:
     maps = Maps()
     await signing_out(maps).add(CLAIMS)
     revoked = Revocations.parse({SIGNED_OUT: maps.text})
-    assert revoked.why(CLAIMS) == "the token was signed out with in the console"
+    assert revoked.why(CLAIMS) == "the token was signed out in the console"
     for change in ({"token_id": "t-2"}, {"subject": "bob"}, {"issued_at": NOW - 1}):
         assert revoked.why(dataclasses.replace(CLAIMS, **change)) is None
 

@@ -16,7 +16,7 @@ from roadstead.policy.recheck import Effect, RecheckFacts, judge
 from tests.unit.guard.servers import make_server, parsed
 
 NOW = datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC)
-REFUSED = Violation(reason="ReceiptForged", message="the receipt is not ours")
+REFUSED = Violation(reason="ReceiptForged", message="the receipt is invalid")
 
 
 def facts(

@@ -1,4 +1,4 @@
-"""What a source says is read, bounded, and never repeats the URL's query."""
+"""Error responses of a source are read as bounded text without the URL's query."""
 
 import datetime
 import http.client
@@ -15,26 +15,26 @@ EXPIRED = b"""<?xml version="1.0" encoding="UTF-8"?>
 
 
 def answer(body: bytes = b"", **headers: str) -> SourceAnswer:
-    """A 403 with this body and these headers."""
+    """Return a response of status 403 with this body and these headers."""
     message = http.client.HTTPMessage()
     for name, value in headers.items():
         message[name.replace("_", "-")] = value
     return SourceAnswer.read(403, message, body, SIGNED)
 
 
-def test_an_s3_error_has_code_message_and_the_time_there() -> None:
+def test_s3_error_has_code_message_and_server_time() -> None:
     found = answer(EXPIRED, Date="Sun, 29 Nov 2026 12:00:00 GMT")
     assert (found.code, found.message) == ("AccessDenied", "Request has expired")
     assert found.time == datetime.datetime(2026, 11, 30, 12, tzinfo=datetime.UTC)
     assert found.summary == "403 AccessDenied: Request has expired"
 
 
-def test_the_date_of_the_answer_is_the_time_there_otherwise() -> None:
+def test_server_time_defaults_to_the_date_header() -> None:
     found = answer(Date="Mon, 30 Nov 2026 12:00:00 GMT")
     assert found.time == datetime.datetime(2026, 11, 30, 12, tzinfo=datetime.UTC)
 
 
-def test_a_region_stands_in_the_header_or_in_the_body() -> None:
+def test_region_is_read_from_header_or_body() -> None:
     assert answer(x_amz_bucket_region="eu-west-1").region == "eu-west-1"
     assert answer(b"<Error><Region>eu-west-1</Region></Error>").region == "eu-west-1"
 
@@ -49,12 +49,12 @@ def test_a_region_stands_in_the_header_or_in_the_body() -> None:
         ("application/xml", b"<Error><Message>no such&#32;tenant</Message></Error>"),
     ],
 )
-def test_the_message_is_found_in_what_servers_send(kind: str, body: bytes) -> None:
+def test_message_is_read_from_json_text_html_and_xml(kind: str, body: bytes) -> None:
     assert answer(body, Content_Type=kind).message == "no such tenant"
 
 
 @pytest.mark.parametrize("secret", ["0badc0de0badc0de", "AKIAEXAMPLE/20261130"])
-def test_a_message_that_repeats_the_query_loses_it(secret: str) -> None:
+def test_query_is_removed_from_a_message_that_repeats_it(secret: str) -> None:
     found = answer(f"<Message>bad signature {secret}</Message>".encode())
     assert found.message == "bad signature …"
 
@@ -62,12 +62,12 @@ def test_a_message_that_repeats_the_query_loses_it(secret: str) -> None:
 @pytest.mark.parametrize(
     "before", ["x" * (MAX_CHARACTERS - 8), " " * (4 * MAX_CHARACTERS - 8), " " * 992]
 )
-def test_a_secret_at_a_cut_is_not_shown_in_part(before: str) -> None:
+def test_secret_at_the_point_of_truncation_is_not_shown_in_part(before: str) -> None:
     text = f"{before}0badc0de0badc0de"
     assert "0bad" not in answer(text.encode(), Content_Type="text/plain").message
 
 
-def test_a_message_is_cut() -> None:
+def test_long_message_is_truncated() -> None:
     found = answer(b"<Message>" + b"long " * 150 + b"</Message>")
     assert len(found.message) == MAX_CHARACTERS
 
@@ -82,7 +82,7 @@ def test_a_message_is_cut() -> None:
         bytes(range(256)) * 1000,
     ],
 )
-def test_hostile_bodies_are_shown_in_print(body: bytes) -> None:
+def test_text_of_hostile_bodies_is_printable(body: bytes) -> None:
     found = answer(body, Content_Type="application/json")
     assert found.message.isprintable()
     assert found.code.isprintable()

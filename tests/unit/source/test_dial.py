@@ -1,4 +1,4 @@
-"""URLs that come from outside."""
+"""URLs that users configure."""
 
 import pytest
 from hypothesis import given
@@ -13,7 +13,7 @@ def test_query_is_sent_verbatim() -> None:
     assert Target.parse(url).resource == "/b/k%2F1?X-Amz-Credential=AKIA%2F2026&a=%20+b"
 
 
-def test_text_of_a_target_is_without_its_query() -> None:
+def test_text_of_a_target_has_no_query() -> None:
     assert str(Target.parse("http://h:9000/b/k?secret")) == "http://h:9000/b/k"
 
 
@@ -34,14 +34,14 @@ def test_ipv6_host_is_written_in_brackets() -> None:
         "http://hóst/",
     ],
 )
-def test_url_that_cannot_be_used_is_refused_without_being_quoted(url: str) -> None:
+def test_invalid_url_is_refused_and_not_quoted(url: str) -> None:
     with pytest.raises(SourceError) as caught:
         Target.parse(url)
     assert url not in str(caught.value)
 
 
 @given(url=st.text(max_size=80))
-def test_any_text_is_a_target_or_refused(url: str) -> None:
+def test_any_text_is_parsed_or_refused(url: str) -> None:
     try:
         Target.parse(url)
     except SourceError:

@@ -1,11 +1,11 @@
-"""A source's refusals are told apart."""
+"""The causes of a source's error responses are distinguished."""
 
 import datetime
 
 import pytest
 
 from roadstead.errors import Retry, SourceDenied, SourceError, SourceInterrupted
-from roadstead.source.refusals import refusal
+from roadstead.source.refusals import interpret_response
 from roadstead.source.source_responses import SourceAnswer
 from roadstead.source.validity import Validity
 
@@ -16,14 +16,16 @@ OVER = Validity(start=NOW - 2 * HOUR, end=NOW - HOUR)
 
 
 def refused(answer: SourceAnswer, validity: Validity | None = GOOD) -> SourceError:
-    """What a first request comes to that got this answer."""
-    error = refusal(answer, "http://source/model", validity=validity, now=NOW, first=True)
+    """Return the error of a first request with this response."""
+    error = interpret_response(
+        answer, "http://source/model", validity=validity, now=NOW, is_first=True
+    )
     assert error is not None
     return error
 
 
 def denied(code: str = "", message: str = "", time: datetime.datetime | None = NOW) -> SourceAnswer:
-    """A 403."""
+    """Return a response of status 403."""
     return SourceAnswer(status=403, code=code, message=message, time=time)
 
 
@@ -34,18 +36,18 @@ def denied(code: str = "", message: str = "", time: datetime.datetime | None = N
         pytest.param(denied("ExpiredRequest"), OVER, id="r2"),
         pytest.param(denied("RequestExpired"), OVER, id="noobaa"),
         pytest.param(denied("AccessDenied", "Access denied"), OVER, id="cloudfront"),
-        pytest.param(denied(), OVER, id="without-a-word"),
+        pytest.param(denied(), OVER, id="empty-body"),
         pytest.param(denied("ExpiredToken", "The provided token has expired."), GOOD, id="sts"),
         pytest.param(SourceAnswer(status=400, code="ExpiredToken"), GOOD, id="google"),
-        pytest.param(denied(), None, id="nothing-is-known"),
+        pytest.param(denied(), None, id="unknown-validity"),
     ],
 )
-def test_expired(answer: SourceAnswer, validity: Validity | None) -> None:
+def test_expired_url(answer: SourceAnswer, validity: Validity | None) -> None:
     error = refused(answer, validity)
     assert (error.reason, error.retry) == ("SourceURLExpired", Retry.ON_CHANGE)
 
 
-def test_an_expired_url_says_since_when() -> None:
+def test_message_has_the_time_of_expiry() -> None:
     error = refused(denied("AccessDenied", "Request has expired"), OVER)
     assert "expired at 2026-11-30T11:00:00Z (403 AccessDenied: Request has expired)" in str(error)
 
@@ -57,34 +59,34 @@ def test_an_expired_url_says_since_when() -> None:
         pytest.param(denied("AccessDenied", "Request is not yet valid"), GOOD, id="aws-early"),
         pytest.param(denied("AccessDenied", "Request is not valid yet"), GOOD, id="minio-early"),
         pytest.param(
-            denied(), Validity(start=NOW + HOUR, end=NOW + 2 * HOUR), id="early-without-a-word"
+            denied(), Validity(start=NOW + HOUR, end=NOW + 2 * HOUR), id="early-empty-body"
         ),
         pytest.param(
             denied("AccessDenied", "Request has expired", NOW + 2 * HOUR), GOOD, id="fast-clock"
         ),
     ],
 )
-def test_clocks_that_differ_are_retried(answer: SourceAnswer, validity: Validity) -> None:
+def test_clock_skew_is_retried(answer: SourceAnswer, validity: Validity) -> None:
     error = refused(answer, validity)
     assert error.reason == "SourceClockSkewed"
     assert isinstance(error, SourceInterrupted)
     assert error.retry is Retry.BACKOFF
 
 
-def test_clocks_that_differ_are_both_shown() -> None:
+def test_message_shows_both_clocks() -> None:
     error = refused(denied("RequestTimeTooSkewed", time=NOW + HOUR))
     assert "13:00:00 UTC there and 12:00:00 here" in str(error)
 
 
 @pytest.mark.parametrize("code", ["SignatureDoesNotMatch", "InvalidAccessKeyId", "InvalidToken"])
-def test_a_wrong_signature_asks_for_another_url(code: str) -> None:
+def test_invalid_signature_waits_for_another_url(code: str) -> None:
     error = refused(denied(code))
     assert error.reason == "SourceSignatureInvalid"
     assert isinstance(error, SourceDenied)
     assert error.retry is Retry.ON_CHANGE
 
 
-def test_a_storage_class_that_cannot_be_read_is_named_and_tried_again() -> None:
+def test_archived_object_is_retried_and_its_storage_class_named() -> None:
     error = refused(
         SourceAnswer(status=403, code="InvalidObjectState", storage_class="DEEP_ARCHIVE")
     )
@@ -100,30 +102,30 @@ def test_a_storage_class_that_cannot_be_read_is_named_and_tried_again() -> None:
         SourceAnswer(status=400, code="AuthorizationHeaderMalformed", region="eu-west-1"),
     ],
 )
-def test_another_region_is_named(answer: SourceAnswer) -> None:
+def test_message_names_the_region_of_the_bucket(answer: SourceAnswer) -> None:
     error = refused(answer)
     assert (error.reason, error.retry) == ("SourceRegionWrong", Retry.ON_CHANGE)
     assert "in region eu-west-1" in str(error)
 
 
-def test_a_redirect_to_nowhere_is_called_that() -> None:
-    assert "no Location" in str(refused(SourceAnswer(status=302)))
+def test_redirect_without_a_location() -> None:
+    assert "without a Location" in str(refused(SourceAnswer(status=302)))
 
 
-def test_other_denials_say_what_the_source_says() -> None:
+def test_other_denial_quotes_the_source() -> None:
     error = refused(denied("AllAccessDisabled", "All access to this object has been disabled"))
     assert error.reason == "SourceDenied"
     assert "All access to this object has been disabled" in str(error)
 
 
 @pytest.mark.parametrize("status", [400, 407])
-def test_what_a_source_says_to_a_request_it_does_not_take_is_shown(status: int) -> None:
+def test_response_to_an_invalid_request_is_quoted(status: int) -> None:
     error = refused(SourceAnswer(status=status, code="InvalidArgument", message="no such version"))
     assert error.reason == "SourceUnusable"
     assert f"{status} InvalidArgument: no such version" in str(error)
 
 
-def test_what_passes_says_why() -> None:
+def test_transient_error_quotes_the_source() -> None:
     error = refused(SourceAnswer(status=503, code="SlowDown", message="Reduce your request rate."))
     assert isinstance(error, SourceInterrupted)
     assert "503 SlowDown: Reduce your request rate." in str(error)

@@ -1,4 +1,4 @@
-"""Trying again."""
+"""Retries with backoff."""
 
 import threading
 
@@ -19,7 +19,7 @@ def test_delays_double() -> None:
     assert [delay_seconds(failures, 1.0) for failures in (1, 2, 3)] == [0.5, 1.0, 2.0]
 
 
-def test_what_does_not_pass_is_not_tried_again() -> None:
+def test_permanent_error_is_not_retried() -> None:
     calls: list[int] = []
 
     def work() -> None:
@@ -31,7 +31,7 @@ def test_what_does_not_pass_is_not_tried_again() -> None:
     assert len(calls) == 1
 
 
-def test_what_may_pass_is_tried_so_often_and_no_more() -> None:
+def test_transient_error_is_retried_up_to_the_number_of_attempts() -> None:
     calls: list[int] = []
 
     def work() -> None:
@@ -43,7 +43,7 @@ def test_what_may_pass_is_tried_so_often_and_no_more() -> None:
     assert len(calls) == 2
 
 
-def test_stop_ends_the_waiting() -> None:
+def test_stop_interrupts_the_delay() -> None:
     stop = threading.Event()
     stop.set()
     with pytest.raises(Stopping):

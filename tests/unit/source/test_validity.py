@@ -1,10 +1,10 @@
-"""When a presigned URL is good is read from its query."""
+"""The validity of a presigned URL is read from its query."""
 
 import datetime
 
 import pytest
 
-from roadstead.source.validity import Validity, validity
+from roadstead.source.validity import Validity, parse_validity
 
 NOON = datetime.datetime(2026, 11, 30, 12, tzinfo=datetime.UTC)
 ONE = NOON + datetime.timedelta(hours=1)
@@ -22,10 +22,10 @@ EPOCH = int(ONE.timestamp())
         ),
     ],
 )
-def test_signatures_that_are_understood(
+def test_supported_signatures(
     query: str, expected: tuple[datetime.datetime | None, datetime.datetime]
 ) -> None:
-    assert validity(f"/model.gguf?{query}") == Validity(start=expected[0], end=expected[1])
+    assert parse_validity(f"/model.gguf?{query}") == Validity(start=expected[0], end=expected[1])
 
 
 @pytest.mark.parametrize(
@@ -40,13 +40,13 @@ def test_signatures_that_are_understood(
         "a=1&" * 100_000,
     ],
 )
-def test_others_say_nothing(query: str) -> None:
-    assert validity(f"/model.gguf?{query}") is None
+def test_other_queries_have_no_validity(query: str) -> None:
+    assert parse_validity(f"/model.gguf?{query}") is None
 
 
-def test_a_url_is_over_at_its_end_and_ahead_before_its_start() -> None:
+def test_url_expires_at_its_end_and_is_not_valid_before_its_start() -> None:
     found = Validity(start=NOON, end=ONE)
-    assert found.is_over(ONE)
-    assert not found.is_over(NOON)
-    assert found.is_ahead(NOON - datetime.timedelta(seconds=1))
-    assert not found.is_ahead(NOON)
+    assert found.is_expired(ONE)
+    assert not found.is_expired(NOON)
+    assert found.is_not_yet_valid(NOON - datetime.timedelta(seconds=1))
+    assert not found.is_not_yet_valid(NOON)

@@ -1,4 +1,4 @@
-"""The store's keys, as files that are replaced while they are read, and never shown."""
+"""The store's keys are files, which may be replaced while they are read; no repr shows a key."""
 
 from pathlib import Path, PosixPath
 from urllib.parse import urlsplit
@@ -14,7 +14,7 @@ SECOND = S3Credentials(access_key="key-2", secret_key="secret-2", session_token=
 
 
 class Rotated(PosixPath):
-    """A file after whose first reading all keys are replaced."""
+    """A file: all keys are replaced after it is read for the first time."""
 
     def read_text(self, encoding: str | None = None, errors: str | None = None) -> str:
         text = super().read_text(encoding, errors)
@@ -24,7 +24,7 @@ class Rotated(PosixPath):
 
 
 def write(folder: Path, keys: S3Credentials) -> None:
-    """As the kubelet puts a Secret there."""
+    """Write the files of a mounted Secret."""
     (folder / "access").write_text(keys.access_key)
     (folder / "secret").write_text(keys.secret_key)
     (folder / "token").write_text(keys.session_token)
@@ -32,7 +32,7 @@ def write(folder: Path, keys: S3Credentials) -> None:
 
 @pytest.fixture
 def access(tmp_path: Path) -> StoreAccess:
-    """A store by temporary keys."""
+    """A store with temporary keys."""
     write(tmp_path, FIRST)
     return StoreAccess(
         endpoint="https://store.example.com",
@@ -44,7 +44,7 @@ def access(tmp_path: Path) -> StoreAccess:
     )
 
 
-def test_keys_are_never_of_two_sessions(tmp_path: Path) -> None:
+def test_keys_of_two_sessions_are_never_mixed(tmp_path: Path) -> None:
     write(tmp_path, FIRST)
     files = KeyFiles(
         access_key=Rotated(tmp_path / "access"),
@@ -54,19 +54,19 @@ def test_keys_are_never_of_two_sessions(tmp_path: Path) -> None:
     assert files.read() == SECOND
 
 
-def test_keys_without_a_file_for_the_token_are_permanent(access: StoreAccess) -> None:
+def test_keys_without_a_session_token_file_are_permanent(access: StoreAccess) -> None:
     assert access.credentials() == FIRST
     (access.access_key_file.parent / "token").unlink()
     assert access.credentials().session_token == ""
 
 
-def test_no_key_shows(access: StoreAccess) -> None:
+def test_repr_shows_no_key(access: StoreAccess) -> None:
     text = repr((access, access.credentials()))
-    assert not [word for word in ("key-1", "secret-1", "token-1") if word in text]
+    assert not [secret for secret in ("key-1", "secret-1", "token-1") if secret in text]
 
 
 @pytest.mark.parametrize("name", ["access", "secret"])
-def test_key_that_is_empty_or_missing_is_named(access: StoreAccess, name: str) -> None:
+def test_error_names_the_empty_or_missing_key_file(access: StoreAccess, name: str) -> None:
     path = access.access_key_file.parent / name
     path.write_text("\n")
     with pytest.raises(StoreError, match=f"empty in {path}"):
@@ -85,7 +85,7 @@ def test_key_that_is_empty_or_missing_is_named(access: StoreAccess, name: str) -
         ("https://s3.example.com", "a.b", ("s3.example.com", "/a.b")),
     ],
 )
-def test_bucket_is_put_before_the_host(
+def test_bucket_is_prepended_to_the_host(
     endpoint: str, bucket: str, located: tuple[str, str]
 ) -> None:
     assert Addressing.VIRTUAL_HOST.locate(urlsplit(endpoint), bucket) == located

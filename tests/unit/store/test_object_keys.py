@@ -1,4 +1,4 @@
-"""Keys may have any characters that S3 allows: each is quoted once, and read back as it was."""
+"""Keys may have any characters that S3 allows: each is quoted once and read back unchanged."""
 
 import datetime
 
@@ -9,7 +9,7 @@ from minio import Minio
 
 from roadstead.api.location import StoreLocation
 from roadstead.source.dial import Target
-from roadstead.store.presigned import presigned, signed
+from roadstead.store.presigned import is_signed_by, presign
 from roadstead.store.store_access import StoreAccess
 from roadstead.store.stored_objects import minio_client
 
@@ -23,7 +23,7 @@ keys = st.lists(parts, min_size=1, max_size=4).map("/".join)
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Minio:
-    """minio-py, as Roadstead makes it."""
+    """Return Roadstead's client of minio-py."""
     key = tmp_path_factory.mktemp("keys") / "key"
     key.write_text("roadstead")
     access = StoreAccess(
@@ -37,20 +37,20 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Minio:
 
 
 def at(key: str) -> StoreLocation:
-    """The object of this key."""
+    """Return the location of this key."""
     return StoreLocation(endpoint=ENDPOINT, bucket="models", path=key)
 
 
 @given(keys, keys)
-def test_url_of_any_key_opens_that_key_alone(client: Minio, key: str, other: str) -> None:
-    url = presigned(client, at(key), HOUR)
-    assert signed(client, at(key), url)
-    assert signed(client, at(other), url) is (key == other)
+def test_url_reads_only_its_own_key(client: Minio, key: str, other: str) -> None:
+    url = presign(client, at(key), HOUR)
+    assert is_signed_by(client, at(key), url)
+    assert is_signed_by(client, at(other), url) is (key == other)
 
 
 @given(keys)
-def test_url_of_any_key_has_no_dot_segments(client: Minio, key: str) -> None:
-    target = Target.parse(presigned(client, at(key), HOUR))
+def test_url_has_no_dot_segments(client: Minio, key: str) -> None:
+    target = Target.parse(presign(client, at(key), HOUR))
     path = target.resource.partition("?")[0]
     assert (target.host, target.port) == ("store.example", 9000)
     assert path.count("/") == key.count("/") + 2

@@ -1,4 +1,4 @@
-"""Presigned URLs are told from those of keys that are no more."""
+"""Presigned URLs that were signed with earlier keys are detected."""
 
 import dataclasses
 import datetime
@@ -9,7 +9,7 @@ import pytest
 
 from roadstead.api.location import StoreLocation
 from roadstead.s3 import Addressing
-from roadstead.store.presigned import presigned, signed
+from roadstead.store.presigned import is_signed_by, presign
 from roadstead.store.store_access import StoreAccess
 from roadstead.store.stored_objects import minio_client
 
@@ -33,50 +33,50 @@ def access(tmp_path: Path) -> StoreAccess:
     )
 
 
-def test_url_is_known_by_the_keys_that_made_it(access: StoreAccess) -> None:
-    assert signed(minio_client(access), MODEL, presigned(minio_client(access), MODEL, HOUR))
+def test_url_is_recognized_with_the_keys_that_signed_it(access: StoreAccess) -> None:
+    assert is_signed_by(minio_client(access), MODEL, presign(minio_client(access), MODEL, HOUR))
 
 
-def test_url_of_an_earlier_secret_is_not(access: StoreAccess) -> None:
-    url = presigned(minio_client(access), MODEL, HOUR)
+def test_url_of_an_earlier_secret_is_not_recognized(access: StoreAccess) -> None:
+    url = presign(minio_client(access), MODEL, HOUR)
     access.secret_key_file.write_text("second")
-    assert not signed(minio_client(access), MODEL, url)
+    assert not is_signed_by(minio_client(access), MODEL, url)
 
 
 @pytest.mark.parametrize("endpoint", [ENDPOINT, "https://s3.eu-west-1.amazonaws.com"])
 @pytest.mark.parametrize("addressing", Addressing)
-def test_url_names_the_bucket_where_the_store_wants_it(
+def test_url_has_the_bucket_in_host_or_path(
     access: StoreAccess, endpoint: str, addressing: Addressing
 ) -> None:
     there = dataclasses.replace(
         access, endpoint=endpoint, region="eu-west-1", addressing=addressing
     )
-    url = urlsplit(presigned(minio_client(there), MODEL, HOUR))
+    url = urlsplit(presign(minio_client(there), MODEL, HOUR))
     is_by_path = addressing is Addressing.PATH
     host = urlsplit(endpoint).netloc
     assert url.netloc == (host if is_by_path else f"models.{host}")
     assert url.path == f"{'/models' if is_by_path else ''}/gemma/a%20b.gguf"
 
 
-def test_url_of_an_earlier_session_is_not(access: StoreAccess) -> None:
+def test_url_of_an_earlier_session_is_not_recognized(access: StoreAccess) -> None:
     token = access.secret_key_file.with_name("token")
     session = dataclasses.replace(access, session_token_file=token)
     token.write_text("first")
-    url = presigned(minio_client(session), MODEL, HOUR)
+    url = presign(minio_client(session), MODEL, HOUR)
     assert "X-Amz-Security-Token=first&" in url
-    assert signed(minio_client(session), MODEL, url)
+    assert is_signed_by(minio_client(session), MODEL, url)
     token.write_text("second")
-    assert not signed(minio_client(session), MODEL, url)
+    assert not is_signed_by(minio_client(session), MODEL, url)
 
 
-def test_url_of_another_object_is_not(access: StoreAccess) -> None:
+def test_url_of_another_object_is_not_recognized(access: StoreAccess) -> None:
     other = dataclasses.replace(MODEL, path="gemma/c.gguf")
-    url = presigned(minio_client(access), other, HOUR)
-    assert not signed(minio_client(access), MODEL, url)
+    url = presign(minio_client(access), other, HOUR)
+    assert not is_signed_by(minio_client(access), MODEL, url)
 
 
 @pytest.mark.parametrize(
     "url", ["", "https://store.example:9000/models/x", "https://x/?X-Amz-Date=1&X-Amz-Expires=2"]
 )
-def test_other_text_is_not(access: StoreAccess, url: str) -> None:
-    assert not signed(minio_client(access), MODEL, url)
+def test_other_text_is_not_recognized(access: StoreAccess, url: str) -> None:
+    assert not is_signed_by(minio_client(access), MODEL, url)

@@ -1,4 +1,4 @@
-"""URLs are signed with the keys as they are: a mounted Secret changes when they are rotated."""
+"""URLs are signed with the current keys: a mounted Secret changes when they are rotated."""
 
 import datetime
 from pathlib import Path
@@ -11,7 +11,7 @@ ENDPOINT = "http://minio.example.com:9000"
 PLACE = StoreLocation(endpoint=ENDPOINT, bucket="models", path="gemma.gguf")
 
 
-async def test_a_rotated_key_signs_the_next_url(tmp_path: Path) -> None:
+async def test_next_url_is_signed_with_the_rotated_key(tmp_path: Path) -> None:
     key = tmp_path / "key"
     access = StoreAccess(
         endpoint=ENDPOINT,

@@ -1,4 +1,4 @@
-"""The key that operator and forward auth share, and what is derived from it."""
+"""The key that operator and forward auth share, and the credentials derived from it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ OTHER = "9a7d3a52-52c8-4a53-8ac1-59a8a3d2f001"
 NOW = 1_800_000_000
 
 
-def test_server_key_is_the_same_wherever_it_is_derived() -> None:
+def test_server_key_is_deterministic() -> None:
     assert GatewayKey(b"k" * 32).server_key(SERVER) == KEY.server_key(SERVER)
 
 
-def test_server_key_is_each_servers_own() -> None:
+def test_server_key_differs_between_servers() -> None:
     assert KEY.server_key(SERVER) != KEY.server_key(OTHER)
 
 
@@ -29,63 +29,63 @@ def test_server_key_changes_with_the_gateways_key() -> None:
     assert KEY.server_key(SERVER) != GatewayKey(b"o" * 32).server_key(SERVER)
 
 
-def test_server_key_can_stand_in_a_header_and_in_a_file_of_keys() -> None:
+def test_server_key_is_base64url() -> None:
     assert set(KEY.server_key(SERVER)) <= set(
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     )
 
 
-def test_probe_is_good_for_a_minute() -> None:
+def test_probe_is_valid_for_a_minute() -> None:
     probe = KEY.probe(SERVER, now=NOW)
     assert KEY.is_probe(probe, SERVER, now=NOW + 59)
 
 
-def test_probe_is_good_where_the_clock_is_slow_by_some_seconds() -> None:
+def test_probe_is_valid_if_the_clock_is_slow_by_some_seconds() -> None:
     assert KEY.is_probe(KEY.probe(SERVER, now=NOW), SERVER, now=NOW - 20)
 
 
-def test_probe_ends() -> None:
+def test_probe_expires() -> None:
     assert not KEY.is_probe(KEY.probe(SERVER, now=NOW), SERVER, now=NOW + 91)
 
 
-def test_probe_from_the_future_is_none() -> None:
+def test_probe_from_the_future_is_refused() -> None:
     assert not KEY.is_probe(KEY.probe(SERVER, now=NOW + 3600), SERVER, now=NOW)
 
 
-def test_probe_of_another_server_is_none() -> None:
+def test_probe_of_another_server_is_refused() -> None:
     assert not KEY.is_probe(KEY.probe(OTHER, now=NOW), SERVER, now=NOW)
 
 
-def test_probe_of_another_key_is_none() -> None:
+def test_probe_of_another_key_is_refused() -> None:
     probe = GatewayKey(b"o" * 32).probe(SERVER, now=NOW)
     assert not KEY.is_probe(probe, SERVER, now=NOW)
 
 
-def test_probe_is_not_extended_by_writing_a_later_time() -> None:
+def test_probe_with_a_changed_time_is_refused() -> None:
     _, signature = KEY.probe(SERVER, now=NOW).split(".")
     assert not KEY.is_probe(f"{NOW + 90}.{signature}", SERVER, now=NOW + 40)
 
 
 @given(st.text())
-def test_no_other_text_is_a_probe(text: str) -> None:
+def test_other_text_is_not_a_probe(text: str) -> None:
     assert not KEY.is_probe(text, SERVER, now=NOW)
 
 
-def test_key_does_not_show_itself() -> None:
+def test_repr_does_not_show_the_key() -> None:
     assert "kkk" not in repr(KEY)
 
 
-def test_key_is_read_without_the_line_end_behind_it(tmp_path: Path) -> None:
+def test_key_is_read_without_its_trailing_line_end(tmp_path: Path) -> None:
     (tmp_path / "key").write_bytes(b"k" * 32 + b"\n")
     assert GatewayKey.read(tmp_path / "key") == KEY
 
 
-def test_key_that_is_too_short_is_refused(tmp_path: Path) -> None:
+def test_short_key_is_refused(tmp_path: Path) -> None:
     (tmp_path / "key").write_bytes(b"k" * 31)
-    with pytest.raises(InvalidSettings, match="31 bytes; it needs 32"):
+    with pytest.raises(InvalidSettings, match="31 bytes; at least 32"):
         GatewayKey.read(tmp_path / "key")
 
 
-def test_key_that_is_missing_is_refused(tmp_path: Path) -> None:
+def test_missing_key_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidSettings, match="can't be read: No such file"):
         GatewayKey.read(tmp_path / "key")

@@ -1,4 +1,4 @@
-"""The issuers file and what goes with it."""
+"""The issuers file and the settings of tokens."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ GOOD = {"issuer": "i", "audience": "a", "secretFile": "/secret"}
 
 
 def read(tmp_path: Path, entries: object, **environ: str) -> TokenSettings:
-    """The settings of a file with `entries`."""
+    """Return the settings of a file with `entries`."""
     path = tmp_path / "issuers.yaml"
     path.write_text(yaml.safe_dump(entries))
     return TokenSettings.from_env({"ROADSTEAD_TOKEN_ISSUERS_FILE": str(path), **environ})
 
 
-def test_an_issuer_has_defaults(tmp_path: Path) -> None:
+def test_issuer_has_defaults(tmp_path: Path) -> None:
     settings = read(tmp_path, [GOOD])
     assert settings.issuers == (
         IssuerSettings(issuer="i", audience="a", secret_file=Path("/secret")),
@@ -60,7 +60,7 @@ def test_every_field_of_an_issuer_is_read(tmp_path: Path) -> None:
     )
 
 
-def test_relative_files_are_beside_the_issuers_file(tmp_path: Path) -> None:
+def test_relative_paths_are_relative_to_the_issuers_file(tmp_path: Path) -> None:
     issuer = read(tmp_path, [{**GOOD, "secretFile": "secret"}]).issuers[0]
     assert issuer.secret_file == tmp_path / "secret"
 
@@ -86,7 +86,7 @@ def test_relative_files_are_beside_the_issuers_file(tmp_path: Path) -> None:
         ({"scopesPrefix": "p" * 65}, "invalid scopesPrefix"),
     ],
 )
-def test_faults_are_named(tmp_path: Path, changes: dict[str, Any], fault: str) -> None:
+def test_invalid_field_is_named(tmp_path: Path, changes: dict[str, Any], fault: str) -> None:
     with pytest.raises(InvalidSettings, match=fault):
         read(tmp_path, [{**GOOD, **changes}])
 
@@ -102,18 +102,18 @@ def test_faults_are_named(tmp_path: Path, changes: dict[str, Any], fault: str) -
         "https://[",
     ],
 )
-def test_keys_come_over_https(tmp_path: Path, url: str) -> None:
+def test_jwks_url_must_be_https(tmp_path: Path, url: str) -> None:
     with pytest.raises(InvalidSettings, match="jwksUrl is not a URL"):
         read(tmp_path, [{"issuer": "i", "audience": "a", "jwksUrl": url}])
 
 
 @pytest.mark.parametrize("entries", [None, [], {}, "text", ["text"], [None], [{}]])
-def test_what_is_no_list_of_issuers_is_refused(tmp_path: Path, entries: object) -> None:
+def test_file_that_is_not_a_list_of_issuers_is_refused(tmp_path: Path, entries: object) -> None:
     with pytest.raises(InvalidSettings):
         read(tmp_path, entries)
 
 
-def test_all_faults_are_named_at_once(tmp_path: Path) -> None:
+def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
     with pytest.raises(InvalidSettings) as caught:
         read(tmp_path, [{"issuer": "i"}, {"audience": "a"}])
     assert "issuer 1: audience is missing" in str(caught.value)
@@ -126,7 +126,7 @@ def test_two_entries_of_one_issuer_are_refused(tmp_path: Path) -> None:
 
 
 def two(first: dict[str, Any], second: dict[str, Any]) -> list[dict[str, Any]]:
-    """The entries of two issuers."""
+    """Return the entries of two issuers."""
     return [{**GOOD, **first}, {**GOOD, "issuer": "other", **second}]
 
 
@@ -147,18 +147,18 @@ def test_two_issuers_with_one_prefix_are_refused(tmp_path: Path, name: str, shar
         read(tmp_path, entries)
 
 
-def test_one_of_two_issuers_may_go_without_a_prefix(tmp_path: Path) -> None:
+def test_one_of_two_issuers_may_have_an_empty_prefix(tmp_path: Path) -> None:
     plain, other = read(tmp_path, two(prefixes(""), prefixes("other:"))).issuers
     assert plain.prefixes == NamePrefixes()
     assert other.prefixes == NamePrefixes(subject="other:", groups="other:", scopes="other:")
 
 
-def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+def test_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidSettings, match="No such file"):
         TokenSettings.from_env({"ROADSTEAD_TOKEN_ISSUERS_FILE": str(tmp_path / "none")})
 
 
-def test_a_file_that_is_not_yaml_is_refused(tmp_path: Path) -> None:
+def test_file_that_is_not_yaml_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "issuers.yaml"
     path.write_bytes(b"\xff{[")
     with pytest.raises(InvalidSettings, match="not YAML"):
@@ -166,6 +166,6 @@ def test_a_file_that_is_not_yaml_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("leeway", ["-1", "301", "thirty"])
-def test_the_leeway_has_bounds(tmp_path: Path, leeway: str) -> None:
+def test_leeway_has_bounds(tmp_path: Path, leeway: str) -> None:
     with pytest.raises(InvalidSettings, match="LEEWAY"):
         read(tmp_path, [GOOD], ROADSTEAD_TOKEN_LEEWAY_SECONDS=leeway)

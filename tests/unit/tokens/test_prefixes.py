@@ -1,4 +1,4 @@
-"""Every name has one issuer, whatever the others' tokens hold."""
+"""Every name has one issuer, whatever tokens of other issuers contain."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ NAMES = st.text("p:/a", min_size=1, max_size=6)
 
 
 def alike(prefix: str) -> NamePrefixes:
-    """The same for all three kinds of names."""
+    """Return the same prefix for all three kinds of names."""
     return NamePrefixes(subject=prefix, groups=prefix, scopes=prefix)
 
 
 def trusting(*prefixes: NamePrefixes, **options: Any) -> TokenVerifier:
-    """A verifier of issuers `0`, `1`, ..."""
+    """Return a verifier of issuers `0`, `1`, ..."""
     issuers = (
         Issuer(name=str(number), audience=AUDIENCE, keys=KEYS, prefixes=each)
         for number, each in enumerate(prefixes)
@@ -36,18 +36,22 @@ def trusting(*prefixes: NamePrefixes, **options: Any) -> TokenVerifier:
 
 
 def token(issuer: int, subject: str = "alice", **names: Any) -> str:
-    """A token of the issuer of that number."""
+    """Return a token of the issuer with that number."""
     return signed(claims(iss=str(issuer), sub=subject, **names))
 
 
-def names_of(said: Claims) -> set[tuple[str, str]]:
-    """All that a contract can name of a caller."""
-    groups = {("group", name) for name in said.groups}
-    return {("subject", said.subject), *groups, *(("scope", name) for name in said.scopes)}
+def names_of(verified_claims: Claims) -> set[tuple[str, str]]:
+    """Return all names of a caller that a contract can list."""
+    groups = {("group", name) for name in verified_claims.groups}
+    return {
+        ("subject", verified_claims.subject),
+        *groups,
+        *(("scope", name) for name in verified_claims.scopes),
+    }
 
 
 def verified(verifier: TokenVerifier, text: str) -> Claims | None:
-    """None for a token that is refused for a foreign name."""
+    """Return the claims, or None if the token is refused for a foreign name."""
     try:
         return verifier.verify(text, now=NOW)
     except InvalidToken as error:
@@ -58,14 +62,14 @@ def verified(verifier: TokenVerifier, text: str) -> Claims | None:
 
 def test_names_get_the_prefixes_of_their_issuer() -> None:
     own = NamePrefixes(subject="s:", groups="g:", scopes="c:")
-    said = trusting(own).verify(token(0, groups=["a", "b"], scope="read"), now=NOW)
-    assert names_of(said) == {
+    verified_claims = trusting(own).verify(token(0, groups=["a", "b"], scope="read"), now=NOW)
+    assert names_of(verified_claims) == {
         ("subject", "s:alice"),
         ("group", "g:a"),
         ("group", "g:b"),
         ("scope", "c:read"),
     }
-    assert said.issuer == "0"
+    assert verified_claims.issuer == "0"
 
 
 @given(PREFIXES, PREFIXES, NAMES, NAMES)
@@ -80,7 +84,7 @@ def test_no_name_of_one_issuer_is_a_name_of_another(
 
 
 @pytest.mark.parametrize("names", [{"groups": ["b:x"]}, {"scope": "y b:x"}, {"subject": "b:x"}])
-def test_a_name_with_the_prefix_of_another_issuer_is_refused(names: dict[str, Any]) -> None:
+def test_name_with_the_prefix_of_another_issuer_is_refused(names: dict[str, Any]) -> None:
     both = trusting(alike(""), alike("b:"))
     assert verified(both, token(0, **names)) is None
     assert verified(both, token(1, **names)) is not None
@@ -90,11 +94,11 @@ def test_a_name_with_the_prefix_of_another_issuer_is_refused(names: dict[str, An
 @pytest.mark.parametrize("shared", ["", "same:"])
 def test_two_issuers_with_one_prefix_are_refused(kind: str, shared: str) -> None:
     first, second = ({**vars(alike(prefix)), kind: shared} for prefix in ("a:", "b:"))
-    with pytest.raises(InvalidKey, match="could not be told apart"):
+    with pytest.raises(InvalidKey, match="can't be distinguished"):
         trusting(NamePrefixes(**first), NamePrefixes(**second))
 
 
-def test_a_revoked_subject_is_that_of_one_issuer() -> None:
+def test_subject_is_revoked_for_one_issuer() -> None:
     revoked = Revocations.parse({"sub": "b:alice"}).why
     both = trusting(alike(""), alike("b:"), revoked=revoked)
     both.verify(token(0), now=NOW)
@@ -103,10 +107,10 @@ def test_a_revoked_subject_is_that_of_one_issuer() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "partner:", "https://id.example.com#", "p" * 64, "1"])
-def test_a_prefix_is_short_text_without_blanks(text: str) -> None:
+def test_valid_prefixes(text: str) -> None:
     assert valid_prefix(text)
 
 
 @pytest.mark.parametrize("text", [None, 1, " ", "a b", "a,b", "#", ":", "p\n", "é", "p" * 65])
-def test_other_text_is_no_prefix(text: object) -> None:
+def test_invalid_prefixes(text: object) -> None:
     assert not valid_prefix(text)

@@ -1,4 +1,4 @@
-"""A receipt holds for one object and one spec, and only if the webhooks signed it."""
+"""A receipt is valid for one object and one spec, if the webhooks signed it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ NAMED_LATER = dataclasses.replace(BINDING, name="", generate_name="gemma-")
 
 
 def receipt(binding: Binding = BINDING, *, key: SigningKey = KEY, key_id: str = "") -> str:
-    """A receipt of alice for `binding`."""
+    """Return a receipt of alice for `binding`."""
     return sign(
         subject="alice",
         issuer="roadstead-dev",
@@ -52,18 +52,18 @@ def receipt(binding: Binding = BINDING, *, key: SigningKey = KEY, key_id: str = 
 
 
 def checking(*keys: SigningKey) -> ReceiptVerifier:
-    """A verifier with the public halves, as they come out of a ConfigMap."""
+    """Return a verifier with the public keys, as read from a ConfigMap."""
     return ReceiptVerifier(public_keys({key.key_id: key.public_pem.decode() for key in keys}))
 
 
 def refused(text: str, binding: Binding = BINDING, *, now: int = NOW) -> str:
-    """The reason that a receipt is refused for."""
+    """Return the reason why a receipt is refused."""
     with pytest.raises(InvalidReceipt) as caught:
         checking(KEY).verify(text, binding, now=now)
     return caught.value.reason
 
 
-def test_a_receipt_says_who_asked() -> None:
+def test_receipt_has_the_subject_of_the_request() -> None:
     text = receipt()
     assert checking(KEY, OTHER).verify(text, BINDING, now=NOW) == Receipt(
         subject="alice",
@@ -77,15 +77,15 @@ def test_a_receipt_says_who_asked() -> None:
     )
 
 
-def test_a_receipt_does_not_expire() -> None:
+def test_receipt_does_not_expire() -> None:
     checking(KEY).verify(receipt(), BINDING, now=NOW + 10 * 365 * 86_400)
 
 
-def test_a_receipt_of_the_future_is_refused() -> None:
+def test_receipt_of_the_future_is_refused() -> None:
     assert refused(receipt(), now=NOW - 61) == "ReceiptForged"
 
 
-def test_no_receipt_is_missing() -> None:
+def test_missing_receipt_is_refused() -> None:
     assert refused("") == "ReceiptMissing"
 
 
@@ -99,28 +99,28 @@ def test_no_receipt_is_missing() -> None:
         {"name": "", "generate_name": "gemma"},
     ],
 )
-def test_a_receipt_copied_to_another_object_is_refused(change: dict[str, str]) -> None:
+def test_receipt_copied_to_another_object_is_refused(change: dict[str, str]) -> None:
     actual = dataclasses.replace(BINDING, **change)
     assert refused(receipt(), actual) == "ReceiptOtherObject"
 
 
 @pytest.mark.parametrize("uid", ["two", ""])
-def test_a_receipt_of_a_deleted_object_is_refused_for_its_successor(uid: str) -> None:
+def test_receipt_of_a_deleted_object_is_refused_for_its_successor(uid: str) -> None:
     text = receipt(dataclasses.replace(BINDING, uid="one"))
     assert refused(text, dataclasses.replace(BINDING, uid=uid)) == "ReceiptOtherObject"
 
 
-def test_a_receipt_made_before_the_uid_was_known_holds_after() -> None:
+def test_receipt_without_a_uid_is_valid_after_creation() -> None:
     checking(KEY).verify(receipt(), dataclasses.replace(BINDING, uid="one"), now=NOW)
 
 
 @pytest.mark.parametrize("name", ["", "gemma-x2x4z"])
-def test_a_receipt_for_a_generated_name_holds_for_it(name: str) -> None:
+def test_receipt_for_a_generated_name_is_valid_for_it(name: str) -> None:
     actual = dataclasses.replace(NAMED_LATER, name=name, uid="one")
     checking(KEY).verify(receipt(NAMED_LATER), actual, now=NOW)
 
 
-def test_a_long_generate_name_is_cut_as_the_api_server_cuts_it() -> None:
+def test_long_generate_name_is_truncated_like_the_api_server_does() -> None:
     base = "g" * 62 + "-"
     actual = dataclasses.replace(NAMED_LATER, generate_name=base, name=base[:58] + "x2x4z")
     text = receipt(dataclasses.replace(NAMED_LATER, generate_name=base))
@@ -131,41 +131,41 @@ def test_a_long_generate_name_is_cut_as_the_api_server_cuts_it() -> None:
     "change",
     [{"name": "other"}, {"name": "other", "generate_name": ""}, {"generate_name": "other-"}],
 )
-def test_a_receipt_for_a_generated_name_holds_for_no_other(change: dict[str, str]) -> None:
+def test_receipt_for_a_generated_name_is_refused_for_others(change: dict[str, str]) -> None:
     actual = dataclasses.replace(NAMED_LATER, **{"name": "gemma-x2x4z", **change})
     assert refused(receipt(NAMED_LATER), actual) == "ReceiptOtherObject"
 
 
-def test_a_receipt_without_any_name_holds_for_nothing() -> None:
+def test_receipt_without_a_name_is_refused() -> None:
     nameless = dataclasses.replace(BINDING, name="", generate_name="")
     assert refused(receipt(nameless), nameless) == "ReceiptOtherObject"
 
 
-def test_a_receipt_kept_after_a_changed_spec_is_refused() -> None:
+def test_receipt_kept_after_a_changed_spec_is_refused() -> None:
     digest = spec_digest("ModelServe", {**SPEC, "modelName": "other"})
     assert (
         refused(receipt(), dataclasses.replace(BINDING, spec_digest=digest)) == "ReceiptOtherSpec"
     )
 
 
-def test_a_receipt_of_a_retired_key_is_refused() -> None:
+def test_receipt_of_a_retired_key_is_refused() -> None:
     assert refused(receipt(key=OTHER)) == "ReceiptKeyUnknown"
 
 
-def test_a_receipt_by_another_key_under_our_id_is_forged() -> None:
+def test_receipt_by_another_key_under_our_id_is_forged() -> None:
     assert refused(receipt(key=OTHER, key_id=KEY.key_id)) == "ReceiptForged"
 
 
-def test_a_token_is_no_receipt() -> None:
+def test_token_is_not_accepted_as_a_receipt() -> None:
     assert refused(signed(claims())) == "ReceiptForged"
 
 
-def test_a_receipt_is_no_token() -> None:
+def test_receipt_is_not_accepted_as_a_token() -> None:
     assert refusal(receipt()) == "TokenMalformed"
 
 
 @pytest.mark.parametrize("typ", [None, "JWT", "roadstead-receipt"])
-def test_a_receipt_of_another_type_is_forged(typ: str | None) -> None:
+def test_receipt_of_another_type_is_forged(typ: str | None) -> None:
     headers = {"kid": KEY.key_id, "typ": typ}
     body = jwt.decode(receipt(), options={"verify_signature": False})
     text = jwt.encode(body, KEY.private, algorithm="EdDSA", headers=headers)
@@ -173,31 +173,31 @@ def test_a_receipt_of_another_type_is_forged(typ: str | None) -> None:
 
 
 @pytest.mark.parametrize("algorithm", ["HS256", "none"])
-def test_a_receipt_of_another_algorithm_is_forged(algorithm: str) -> None:
+def test_receipt_of_another_algorithm_is_forged(algorithm: str) -> None:
     body = jwt.decode(receipt(), options={"verify_signature": False})
     headers = {"kid": KEY.key_id, "typ": RECEIPT_TYPE}
     key = "" if algorithm == "none" else "k" * 32
     assert refused(jwt.encode(body, key, algorithm=algorithm, headers=headers)) == "ReceiptForged"
 
 
-def test_a_receipt_of_another_version_is_refused() -> None:
+def test_receipt_of_another_version_is_refused() -> None:
     headers = {"kid": KEY.key_id, "typ": RECEIPT_TYPE}
     for body in ({"sub": "alice"}, {"object": {"kind": 1}}, {}):
         text = jwt.encode(dict(body), KEY.private, algorithm="EdDSA", headers=headers)
         assert refused(text) == "ReceiptForged"
 
 
-def test_a_huge_receipt_is_forged() -> None:
+def test_huge_receipt_is_forged() -> None:
     assert refused("a" * (MAX_RECEIPT_BYTES + 1)) == "ReceiptForged"
 
 
 @given(text=st.text(min_size=1))
-def test_no_text_is_a_receipt(text: str) -> None:
+def test_any_text_is_refused(text: str) -> None:
     assert refused(text) == "ReceiptForged"
 
 
 @given(data=st.data())
-def test_a_receipt_with_any_character_changed_is_refused(data: st.DataObject) -> None:
+def test_receipt_with_any_character_changed_is_refused(data: st.DataObject) -> None:
     good = receipt()
     place = data.draw(st.integers(0, len(good) - 1))
     character = data.draw(st.characters(exclude_characters=good[place]))
@@ -214,7 +214,7 @@ SPECS = st.dictionaries(st.text(max_size=5), VALUES, max_size=5)
 
 
 @given(spec=SPECS, seed=st.randoms())
-def test_the_digest_of_a_spec_is_not_of_its_order(spec: dict[str, Any], seed: Any) -> None:
+def test_spec_digest_does_not_depend_on_the_order(spec: dict[str, Any], seed: Any) -> None:
     items = list(spec.items())
     seed.shuffle(items)
     assert spec_digest("ModelServe", dict(items)) == spec_digest("ModelServe", spec)
@@ -230,17 +230,17 @@ def plain(value: Any) -> Any:
 
 
 @given(one=SPECS, other=SPECS)
-def test_two_specs_have_two_digests(one: dict[str, Any], other: dict[str, Any]) -> None:
+def test_different_specs_have_different_digests(one: dict[str, Any], other: dict[str, Any]) -> None:
     same = spec_digest("Model", one) == spec_digest("Model", other)
     assert same == (plain(one) == plain(other))
 
 
-def test_replicas_count_in_no_digest_of_a_modelserve() -> None:
+def test_replicas_are_excluded_from_the_digest_of_a_modelserve() -> None:
     assert spec_digest("ModelServe", {**SPEC, "replicas": 9}) == BINDING.spec_digest
     assert spec_digest("Model", {"replicas": 9}) != spec_digest("Model", {})
 
 
-def test_a_signing_key_survives_its_pem() -> None:
+def test_signing_key_round_trips() -> None:
     again = SigningKey.parse(KEY.private_pem)
     assert again.key_id == KEY.key_id
     checking(KEY).verify(receipt(key=again), BINDING, now=NOW)
@@ -255,12 +255,12 @@ def test_a_signing_key_survives_its_pem() -> None:
         {KEY.key_id: KEY.private_pem.decode()},
     ],
 )
-def test_a_public_key_under_a_wrong_id_is_refused(data: dict[str, str]) -> None:
+def test_public_key_with_a_wrong_id_is_refused(data: dict[str, str]) -> None:
     with pytest.raises(InvalidKey, match=next(iter(data))):
         public_keys(data)
 
 
-def test_a_callers_key_signs_no_token_as_a_receipt_key() -> None:
+def test_token_that_is_signed_with_a_receipt_key_is_refused() -> None:
     """The two kinds share nothing: a token by the receipts' key is of no issuer's."""
     token = signed(claims(), algorithm="EdDSA", private=KEY.private)
     assert refusal(token, verifier()) == "TokenAlgorithm"

@@ -1,4 +1,4 @@
-"""JSON that is read in one way only."""
+"""Strict JSON."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ VALUES = st.recursive(
 
 
 def nested(depth: int) -> bytes:
-    """An object with lists in it, `depth` levels in all."""
+    """Return an object with nested lists, `depth` levels in total."""
     return b'{"a":' + b"[" * (depth - 1) + b"]" * (depth - 1) + b"}"
 
 
 @given(value=st.dictionaries(st.text(), VALUES, max_size=5), ascii_only=st.booleans())
-def test_what_json_writes_is_read_as_it_was(value: dict[str, object], ascii_only: bool) -> None:
+def test_values_round_trip(value: dict[str, object], ascii_only: bool) -> None:
     assert loads_object(json.dumps(value, ensure_ascii=ascii_only).encode()) == value
 
 
 @given(data=st.binary())
-def test_bytes_are_read_or_refused(data: bytes) -> None:
+def test_bytes_are_parsed_or_refused(data: bytes) -> None:
     try:
         assert isinstance(loads_object(data), dict)
     except ValueError:
@@ -36,14 +36,14 @@ def test_bytes_are_read_or_refused(data: bytes) -> None:
 
 
 @given(data=st.text(alphabet='[]{}"\\,:a1 '))
-def test_text_of_brackets_and_quotes_is_read_or_refused(data: str) -> None:
+def test_text_of_brackets_and_quotes_is_parsed_or_refused(data: str) -> None:
     try:
         assert loads_object(data.encode()) == json.loads(data)
     except ValueError:
         return
 
 
-def test_the_deepest_nesting_is_read() -> None:
+def test_nesting_up_to_the_limit_is_parsed() -> None:
     assert loads_object(nested(MAX_DEPTH))
 
 
@@ -52,5 +52,5 @@ def test_deeper_nesting_is_refused() -> None:
         loads_object(nested(MAX_DEPTH + 1))
 
 
-def test_brackets_in_strings_are_no_nesting() -> None:
+def test_brackets_in_strings_do_not_count_as_nesting() -> None:
     assert loads_object(json.dumps({"a": '[{"' * 100, "b\\": "[" * 100}).encode())

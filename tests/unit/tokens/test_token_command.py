@@ -1,4 +1,4 @@
-"""`roadstead token` as people use it."""
+"""The command `roadstead token`."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from tests.unit.tokens.test_receipts import receipt
 
 @pytest.fixture
 def secret_file(tmp_path: Path) -> Path:
-    """A secret with the line end that `echo` leaves."""
+    """Write a secret with the line end of `echo`."""
     path = tmp_path / "secret"
     path.write_bytes(SECRET + b"\n")
     return path
 
 
 def issued(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """What `token issue` prints on standard output, where there is nothing on standard error."""
+    """Return the standard output of `token issue`, whose standard error must be empty."""
     assert main(["token", "issue", *arguments]) == 0
     out, err = capsys.readouterr()
     assert err == ""
     return out
 
 
-def test_a_token_is_printed_alone(capsys: pytest.CaptureFixture[str], secret_file: Path) -> None:
+def test_only_the_token_is_printed(capsys: pytest.CaptureFixture[str], secret_file: Path) -> None:
     arguments = ["--subject", "alice", "--group", "a", "--group", "b", "--scope", "s"]
     out = issued(capsys, *arguments, "--ttl", "90s", "--secret-file", str(secret_file))
     assert out.count("\n") == 1
-    said = tokens.verify(
+    verified = tokens.verify(
         out.strip(),
         SECRET,
         audience="roadstead",
@@ -46,13 +46,15 @@ def test_a_token_is_printed_alone(capsys: pytest.CaptureFixture[str], secret_fil
         now=datetime.datetime.now(datetime.UTC),
         max_lifetime=datetime.timedelta(seconds=90),
     )
-    assert (said.subject, sorted(said.groups), sorted(said.scopes)) == ("alice", ["a", "b"], ["s"])
-    assert said.expires_at - said.issued_at == 90
+    assert (verified.subject, sorted(verified.groups), sorted(verified.scopes)) == (
+        "alice",
+        ["a", "b"],
+        ["s"],
+    )
+    assert verified.expires_at - verified.issued_at == 90
 
 
-def test_each_token_has_an_id_to_revoke_it_by(
-    capsys: pytest.CaptureFixture[str], secret_file: Path
-) -> None:
+def test_each_token_has_its_own_id(capsys: pytest.CaptureFixture[str], secret_file: Path) -> None:
     arguments = ["--subject", "alice", "--secret-file", str(secret_file)]
     ids = {
         jwt.decode(issued(capsys, *arguments).strip(), options={"verify_signature": False})["jti"]
@@ -61,7 +63,7 @@ def test_each_token_has_an_id_to_revoke_it_by(
     assert len(ids) == 2
 
 
-def test_a_short_secret_is_refused_without_being_quoted(
+def test_short_secret_is_refused_and_not_quoted(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     path = tmp_path / "secret"
@@ -72,7 +74,7 @@ def test_a_short_secret_is_refused_without_being_quoted(
 
 
 @pytest.mark.parametrize("subject", ["", " alice", "a\nb"])
-def test_a_token_that_nobody_would_accept_is_not_issued(
+def test_token_with_an_invalid_subject_is_not_issued(
     capsys: pytest.CaptureFixture[str], secret_file: Path, subject: str
 ) -> None:
     arguments = ["token", "issue", "--subject", subject, "--secret-file", str(secret_file)]
@@ -80,7 +82,7 @@ def test_a_token_that_nobody_would_accept_is_not_issued(
     assert capsys.readouterr().out == ""
 
 
-def test_there_is_no_default_secret(
+def test_secret_is_required(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
@@ -102,7 +104,7 @@ def test_inspect_reads_standard_input_and_verifies(
     assert "verified with HS256" in out
 
 
-def test_inspect_says_that_a_signature_does_not_match(
+def test_inspect_reports_an_invalid_signature(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     path = tmp_path / "key.pem"
@@ -113,29 +115,29 @@ def test_inspect_says_that_a_signature_does_not_match(
     assert "NOT VALID" in capsys.readouterr().out
 
 
-def test_what_is_no_token_is_not_repeated(capsys: pytest.CaptureFixture[str]) -> None:
+def test_malformed_token_is_not_quoted(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["token", "inspect", "hunter2"]) == 2
     out, err = capsys.readouterr()
     assert "hunter2" not in out + err
 
 
-def test_an_expired_token_is_shown_as_such() -> None:
+def test_inspect_shows_that_a_token_has_expired() -> None:
     inspection = inspect(signed(claims()), now=NOW + 600, keys=[key_of(private_key("HS256"))])
-    assert not inspection.holds
+    assert not inspection.is_valid
     assert "expires: 2027-01-15T08:09:00Z, 0:01:00 ago (EXPIRED)" in inspection.text
 
 
-def test_without_a_key_nothing_is_said_of_the_signature() -> None:
+def test_inspect_without_a_key_does_not_check_the_signature() -> None:
     inspection = inspect(signed(claims()), now=NOW)
-    assert inspection.holds
+    assert inspection.is_valid
     assert "not checked" in inspection.text
 
 
-def test_a_receipt_can_be_looked_into() -> None:
+def test_inspect_shows_a_receipt() -> None:
     assert '"generate_name"' in inspect(receipt(), now=NOW).text
 
 
-def test_what_a_stranger_wrote_does_not_steer_the_terminal() -> None:
+def test_untrusted_text_does_not_control_the_terminal() -> None:
     text = inspect(signed(claims(sub="\x1b[2J\u202e", exp=10**30)), now=NOW).text
     assert text.isascii()
     assert "\x1b" not in text
@@ -145,7 +147,7 @@ def test_what_a_stranger_wrote_does_not_steer_the_terminal() -> None:
 @pytest.mark.parametrize(
     ("text", "seconds"), [("90s", 90), ("10m", 600), ("2h", 7200), ("1h30m", 5400), ("1d", 86_400)]
 )
-def test_durations_are_read(text: str, seconds: int) -> None:
+def test_valid_durations(text: str, seconds: int) -> None:
     assert duration(text).total_seconds() == seconds
 
 

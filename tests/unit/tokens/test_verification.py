@@ -1,4 +1,4 @@
-"""What a token must be to say who somebody is."""
+"""Verification of tokens."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from tests.support.builders.tokens import (
 
 
 def refusal(token: str, checking: TokenVerifier | None = None, *, now: int = NOW) -> str:
-    """The reason that `token` is refused for."""
+    """Return the reason why `token` is refused."""
     with pytest.raises(InvalidToken) as caught:
         (checking or verifier()).verify(token, now=now)
     assert token[-20:] not in str(caught.value) or not token
@@ -42,30 +42,34 @@ def refusal(token: str, checking: TokenVerifier | None = None, *, now: int = NOW
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_a_token_of_each_algorithm_says_who_it_is_of(algorithm: str) -> None:
+def test_token_of_each_algorithm_is_verified(algorithm: str) -> None:
     private = private_key(algorithm)
     token = signed(
         claims(groups=["demo-users", "staff"], scope="read write", jti="1"),
         algorithm=algorithm,
         headers={"kid": "one"},
     )
-    said = verifier(key_of(private, kid="one")).verify(token, now=NOW)
-    assert (said.subject, said.issuer, said.audience) == ("alice", ISSUER, (AUDIENCE,))
-    assert said.groups == {"demo-users", "staff"}
-    assert said.scopes == {"read", "write"}
-    assert (said.token_id, said.issued_at, said.expires_at) == ("1", NOW - 60, NOW + 540)
+    verified = verifier(key_of(private, kid="one")).verify(token, now=NOW)
+    assert (verified.subject, verified.issuer, verified.audience) == ("alice", ISSUER, (AUDIENCE,))
+    assert verified.groups == {"demo-users", "staff"}
+    assert verified.scopes == {"read", "write"}
+    assert (verified.token_id, verified.issued_at, verified.expires_at) == (
+        "1",
+        NOW - 60,
+        NOW + 540,
+    )
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_a_token_of_another_key_is_refused(algorithm: str) -> None:
+def test_token_of_another_key_is_refused(algorithm: str) -> None:
     token = signed(claims(), private=private_key(algorithm, "second"), algorithm=algorithm)
     assert refusal(token, verifier(key_of(private_key(algorithm)))) == "TokenSignature"
 
 
 @pytest.mark.parametrize("header", ALGORITHMS)
 @pytest.mark.parametrize("of_key", ALGORITHMS)
-def test_the_key_decides_the_algorithm(header: str, of_key: str) -> None:
-    """Every pair of families, the header's word against the key's."""
+def test_key_determines_the_algorithm(header: str, of_key: str) -> None:
+    """Every pair of algorithms in the header and of the key."""
     if header == of_key:
         return
     token = signed(claims(), algorithm=header)
@@ -75,7 +79,7 @@ def test_the_key_decides_the_algorithm(header: str, of_key: str) -> None:
 @pytest.mark.parametrize("algorithm", ["RS256", "ES256", "EdDSA"])
 @pytest.mark.parametrize("form", ["pem", "stripped", "der"])
 def test_hs256_with_the_public_key_as_secret_is_refused(algorithm: str, form: str) -> None:
-    """RFC 8725, 2.1: what everybody knows must not sign."""
+    """RFC 8725, 2.1: a public key must not be usable as a secret."""
     private = private_key(algorithm)
     text = pem(private)
     body = b"".join(text.splitlines()[1:-1])
@@ -87,27 +91,27 @@ def test_hs256_with_the_public_key_as_secret_is_refused(algorithm: str, form: st
 
 @pytest.mark.parametrize("alg", ["none", "None", "NONE", "nOnE", "", "HS384", "RS512", "PS256"])
 @pytest.mark.parametrize("signature", ["", "AAAA"])
-def test_none_and_other_algorithms_are_refused(alg: str, signature: str) -> None:
+def test_none_and_unsupported_algorithms_are_refused(alg: str, signature: str) -> None:
     parts = [json.dumps({"alg": alg, "typ": "JWT"}), json.dumps(claims())]
     token = ".".join([*(encoded(part.encode()).decode() for part in parts), signature])
     assert refusal(token) == "TokenAlgorithm"
 
 
 @pytest.mark.parametrize("alg", ["RS384", "RS512", "PS256", "PS384", "PS512"])
-def test_an_rsa_key_verifies_every_algorithm_that_is_for_it(alg: str) -> None:
+def test_rsa_key_verifies_all_rsa_algorithms(alg: str) -> None:
     keys = KeySet.of(public_keys(pem(private_key("RS256"))))
     issuer = Issuer(name=ISSUER, audience=AUDIENCE, keys=keys)
     token = signed(claims(), private=private_key("RS256"), algorithm=alg)
     assert TokenVerifier([issuer]).verify(token, now=NOW).subject == "alice"
 
 
-def test_a_token_without_a_key_id_is_tried_with_each_key() -> None:
+def test_token_without_a_key_id_is_verified_with_each_key() -> None:
     keys = [key_of(private_key("ES256", which)) for which in ("first", "second")]
     token = signed(claims(), private=private_key("ES256", "second"), algorithm="ES256")
     assert verifier(*keys).verify(token, now=NOW).subject == "alice"
 
 
-def test_a_token_without_a_key_id_is_not_tried_with_many() -> None:
+def test_token_without_a_key_id_is_refused_if_there_are_many_keys() -> None:
     keys = [key_of(private_key("HS256", str(number))) for number in range(9)]
     assert refusal(signed(claims()), verifier(*keys)) == "TokenKeyUnknown"
 
@@ -151,7 +155,7 @@ BAD_CLAIMS: list[Any] = [
 
 
 @pytest.mark.parametrize(("changes", "reason"), BAD_CLAIMS)
-def test_claims_that_do_not_hold_are_refused(changes: dict[str, Any], reason: str) -> None:
+def test_invalid_claims_are_refused(changes: dict[str, Any], reason: str) -> None:
     assert refusal(signed_header({"alg": "HS256"}, **changes)) == reason
 
 
@@ -168,7 +172,7 @@ def test_claims_that_do_not_hold_are_refused(changes: dict[str, Any], reason: st
         pytest.param({"iat": NOW - 5 + 0.172, "exp": NOW + 295.172}, id="times-with-fractions"),
     ],
 )
-def test_claims_at_their_bounds_hold(changes: dict[str, Any]) -> None:
+def test_claims_at_their_bounds_are_valid(changes: dict[str, Any]) -> None:
     verifier().verify(signed(claims(**changes)), now=NOW)
 
 
@@ -187,8 +191,8 @@ def test_scopes_are_separated_by_spaces_or_a_list(scope: object, expected: set[s
     assert verifier().verify(signed(claims(scope=scope)), now=NOW).scopes == expected
 
 
-def said_by(issuer: dict[str, Any], **changes: Any) -> Claims:
-    """What an issuer's token says that has these claims."""
+def claims_of(issuer: dict[str, Any], **changes: Any) -> Claims:
+    """Return the verified claims of an issuer's token with these claims."""
     given: dict[str, Any] = {"name": ISSUER, "audience": AUDIENCE, **issuer}
     keys = KeySet.of([key_of(private_key("HS256"))])
     return TokenVerifier([Issuer(keys=keys, **given)]).verify(signed(claims(**changes)), now=NOW)
@@ -203,8 +207,8 @@ def said_by(issuer: dict[str, Any], **changes: Any) -> Claims:
         ("urn:zitadel:roles", {"urn:zitadel:roles": {"ml": {"2311": "example.com"}}}),
     ],
 )
-def test_groups_are_found_where_the_issuer_writes_them(claim: str, value: dict[str, Any]) -> None:
-    assert said_by({"groups_claim": claim}, groups=None, **value).groups == {"ml"}
+def test_groups_are_read_from_the_configured_claim(claim: str, value: dict[str, Any]) -> None:
+    assert claims_of({"groups_claim": claim}, groups=None, **value).groups == {"ml"}
 
 
 @pytest.mark.parametrize(
@@ -218,51 +222,49 @@ def test_groups_are_found_where_the_issuer_writes_them(claim: str, value: dict[s
         ({"groups": ["a", None, "b ", "c" * 513]}, ("GroupsDropped",)),
     ],
 )
-def test_what_the_groups_lack_is_remarked(
-    changes: dict[str, Any], remarks: tuple[str, ...]
-) -> None:
-    assert said_by({}, **changes).remarks == remarks
+def test_missing_groups_are_remarked(changes: dict[str, Any], remarks: tuple[str, ...]) -> None:
+    assert claims_of({}, **changes).remarks == remarks
 
 
-def test_one_group_that_is_none_leaves_the_others() -> None:
-    assert said_by({}, groups=["ml", None, ["b"], "CN=" + "x" * 300]).groups == {
+def test_invalid_groups_do_not_affect_the_others() -> None:
+    assert claims_of({}, groups=["ml", None, ["b"], "CN=" + "x" * 300]).groups == {
         "ml",
         "CN=" + "x" * 300,
     }
 
 
-def test_a_token_without_the_time_of_issue_holds_where_that_is_allowed() -> None:
+def test_token_without_iat_is_valid_if_the_issuer_allows_it() -> None:
     allowed = {"issued_at_required": False}
-    assert said_by(allowed, iat=None).issued_at == 0
-    with pytest.raises(InvalidToken, match="5700 s are the most"):
-        said_by(allowed, iat=None, exp=NOW + 5701)
+    assert claims_of(allowed, iat=None).issued_at == 0
+    with pytest.raises(InvalidToken, match="at most 5700 s"):
+        claims_of(allowed, iat=None, exp=NOW + 5701)
 
 
-def test_a_subject_may_stand_in_another_claim() -> None:
-    assert said_by({"subject_claim": "appid"}, sub=None, appid="1269b850").subject == "1269b850"
+def test_subject_may_be_in_another_claim() -> None:
+    assert claims_of({"subject_claim": "appid"}, sub=None, appid="1269b850").subject == "1269b850"
 
 
 @pytest.mark.parametrize("verified", [False, "false", "true", 1, [], {}])
-def test_an_address_that_is_not_verified_is_nobodys_name(verified: object) -> None:
+def test_unverified_address_is_refused_as_subject(verified: object) -> None:
     with pytest.raises(InvalidToken) as caught:
-        said_by({"subject_claim": "email"}, email="alice@example.com", email_verified=verified)
+        claims_of({"subject_claim": "email"}, email="alice@example.com", email_verified=verified)
     assert caught.value.reason == "TokenSubject"
 
 
-def test_an_address_is_a_name_where_the_issuer_has_verified_it_or_says_nothing_of_it() -> None:
+def test_verified_or_unmarked_address_is_accepted_as_subject() -> None:
     by_email = {"subject_claim": "email"}
     address = "alice@example.com"
-    assert said_by(by_email, email=address, email_verified=True).subject == address
-    assert said_by(by_email, email=address).subject == address
-    assert said_by({}, email=address, email_verified=False).subject == "alice"
+    assert claims_of(by_email, email=address, email_verified=True).subject == address
+    assert claims_of(by_email, email=address).subject == address
+    assert claims_of({}, email=address, email_verified=False).subject == "alice"
 
 
-def test_an_issuer_may_have_several_audiences() -> None:
-    assert said_by({"more_audiences": frozenset({"account"})}, aud="account")
+def test_issuer_may_have_several_audiences() -> None:
+    assert claims_of({"more_audiences": frozenset({"account"})}, aud="account")
 
 
-def test_an_issuer_may_have_a_lifetime_of_its_own() -> None:
-    assert said_by({"max_lifetime": 86_400}, exp=NOW + 86_000)
+def test_issuer_may_have_its_own_lifetime() -> None:
+    assert claims_of({"max_lifetime": 86_400}, exp=NOW + 86_000)
 
 
 def test_groups_and_scopes_come_from_the_issuers_claims() -> None:
@@ -271,9 +273,9 @@ def test_groups_and_scopes_come_from_the_issuers_claims() -> None:
         name=ISSUER, audience=AUDIENCE, keys=keys, groups_claim="roles", scopes_claim="scp"
     )
     token = signed(claims(groups=["admin"], scope="all", roles=["reader"], scp=["read"]))
-    said = TokenVerifier([issuer]).verify(token, now=NOW)
-    assert said.groups == {"reader"}
-    assert said.scopes == {"read"}
+    verified = TokenVerifier([issuer]).verify(token, now=NOW)
+    assert verified.groups == {"reader"}
+    assert verified.scopes == {"read"}
 
 
 BAD_HEADERS: list[Any] = [
@@ -300,17 +302,17 @@ BAD_HEADERS: list[Any] = [
 
 
 @pytest.mark.parametrize(("header", "reason"), BAD_HEADERS)
-def test_headers_that_ask_for_more_are_refused(header: dict[str, Any], reason: str) -> None:
+def test_unsupported_headers_are_refused(header: dict[str, Any], reason: str) -> None:
     assert refusal(signed_header(header)) == reason
 
 
 @pytest.mark.parametrize("typ", ["JWT", "jwt", "at+jwt", "application/at+jwt"])
-def test_the_types_of_tokens_are_accepted(typ: str) -> None:
+def test_types_of_tokens_are_accepted(typ: str) -> None:
     verifier().verify(signed_header({"alg": "HS256", "typ": typ}), now=NOW)
 
 
 @pytest.mark.parametrize("name", ["jwk", "jku", "x5u", "x5c"])
-def test_a_key_that_a_token_brings_along_is_not_used(name: str) -> None:
+def test_key_in_a_token_is_not_used(name: str) -> None:
     header = {"alg": "HS256", name: "https://evil.example.com"}
     verifier().verify(signed_header(header), now=NOW)
     token = signed_bytes(json.dumps(header).encode(), json.dumps(claims()).encode(), secret=SECRET)
@@ -347,9 +349,7 @@ BAD_JSON: list[Any] = [
 
 
 @pytest.mark.parametrize(("header", "payload"), BAD_JSON)
-def test_json_that_is_not_plain_is_refused_although_it_is_signed(
-    header: bytes, payload: bytes
-) -> None:
+def test_signed_invalid_json_is_refused(header: bytes, payload: bytes) -> None:
     assert refusal(signed_bytes(header, payload)) == "TokenMalformed"
 
 
@@ -359,7 +359,7 @@ BAD_SHAPES: list[Any] = [
     pytest.param("", id="empty"),
     pytest.param(".", id="dot"),
     pytest.param("..", id="dots"),
-    pytest.param("abc", id="word"),
+    pytest.param("abc", id="text"),
     pytest.param(GOOD.rsplit(".", 1)[0], id="two-parts"),
     pytest.param(GOOD + ".", id="four-parts"),
     pytest.param(GOOD + ".AAAA.AAAA", id="encrypted"),
@@ -380,17 +380,17 @@ BAD_SHAPES: list[Any] = [
 
 
 @pytest.mark.parametrize("token", BAD_SHAPES)
-def test_what_is_not_three_parts_of_base64url_is_refused(token: str) -> None:
+def test_malformed_token_is_refused(token: str) -> None:
     assert refusal(token) == "TokenMalformed"
 
 
 @pytest.mark.parametrize("length", [16 * 1024 + 1, 1024 * 1024])
-def test_a_large_token_is_refused_before_it_is_read(length: int) -> None:
+def test_large_token_is_refused_before_it_is_parsed(length: int) -> None:
     token = signed(claims(padding="x" * length))
     assert refusal(token) == "TokenTooLarge"
 
 
-def test_a_token_just_below_the_limit_holds() -> None:
+def test_token_just_below_the_size_limit_is_valid() -> None:
     token = signed(claims(padding="x" * 11_900))
     assert 15_900 < len(token) <= 16 * 1024
     verifier().verify(token, now=NOW)
@@ -399,7 +399,7 @@ def test_a_token_just_below_the_limit_holds() -> None:
 OTHER_PREFIXES = NamePrefixes(subject="other:", groups="other:", scopes="other:")
 
 
-def test_a_key_verifies_only_its_own_issuers_tokens() -> None:
+def test_key_verifies_only_its_own_issuers_tokens() -> None:
     mine, other = key_of(private_key("HS256")), key_of(private_key("HS256", "second"))
     both = TokenVerifier(
         [
@@ -437,29 +437,29 @@ def test_two_issuers_of_one_name_are_refused() -> None:
         pytest.param({"sub": "bob\nalice\n"}, id="by-subject"),
     ],
 )
-def test_a_revoked_token_is_refused(data: dict[str, str]) -> None:
+def test_revoked_token_is_refused(data: dict[str, str]) -> None:
     revoked = Revocations.parse(data).why
     assert refusal(signed(claims(jti="one")), verifier(revoked=revoked)) == "TokenRevoked"
 
 
 @pytest.mark.parametrize("data", [{}, {"jti": "", "sub": "\n\n"}, {"jti": "#one", "sub": "al"}])
-def test_a_token_that_no_revocation_names_holds(data: dict[str, str]) -> None:
+def test_token_without_a_revocation_is_valid(data: dict[str, str]) -> None:
     verifier(revoked=Revocations.parse(data).why).verify(signed(claims(jti="one")), now=NOW)
 
 
-def test_what_is_issued_verifies() -> None:
+def test_issued_token_is_valid() -> None:
     now = datetime.datetime.fromtimestamp(NOW, datetime.UTC)
     hour = datetime.timedelta(hours=1)
     names = {"audience": AUDIENCE, "issuer": ISSUER}
     token = tokens.issue(
         SECRET, subject="alice", lifetime=hour, now=now, claims={"groups": ["a"]}, **names
     )
-    said = tokens.verify(token, SECRET, now=now, max_lifetime=hour, **names)
-    assert said.subject == "alice"
-    assert said.groups == {"a"}
+    verified = tokens.verify(token, SECRET, now=now, max_lifetime=hour, **names)
+    assert verified.subject == "alice"
+    assert verified.groups == {"a"}
 
 
-def test_a_short_secret_issues_nothing() -> None:
+def test_short_secret_is_refused() -> None:
     now = datetime.datetime.fromtimestamp(NOW, datetime.UTC)
     hour = datetime.timedelta(hours=1)
     with pytest.raises(InvalidKey):

@@ -1,4 +1,4 @@
-"""Whatever comes in: InvalidToken or claims that the key has signed, and nothing else."""
+"""Any input yields InvalidToken or claims that the key has signed."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ NAMES = ("iss", "aud", "sub", "exp", "iat", "nbf", "jti", "groups", "scope", "x"
 CLAIMS = st.fixed_dictionaries({}, optional=dict.fromkeys(NAMES, JSON))
 
 
-def said(checking: TokenVerifier, token: str) -> Claims | None:
-    """The claims, or None for a token that is refused; any other error fails the test."""
+def verify(checking: TokenVerifier, token: str) -> Claims | None:
+    """Return the claims, or None for a refused token; any other error fails the test."""
     try:
         return checking.verify(token, now=NOW)
     except InvalidToken:
@@ -56,45 +56,47 @@ def said(checking: TokenVerifier, token: str) -> Claims | None:
 
 
 @given(token=st.text())
-def test_no_text_is_a_token(token: str) -> None:
-    assert said(VERIFIERS["HS256"], token) is None
+def test_any_text_is_refused(token: str) -> None:
+    assert verify(VERIFIERS["HS256"], token) is None
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 @given(header=HEADERS, values=CLAIMS, signature=st.binary(max_size=300))
-def test_nothing_that_is_not_signed_is_accepted(
+def test_unsigned_token_is_refused(
     algorithm: str, header: dict[str, Any], values: dict[str, Any], signature: bytes
 ) -> None:
     stated = {"alg": algorithm, **header}
     parts = [json.dumps(stated).encode(), json.dumps(claims() | values).encode(), signature]
     token = b".".join(encoded(part) for part in parts).decode()
-    assert said(VERIFIERS[algorithm], token) is None
+    assert verify(VERIFIERS[algorithm], token) is None
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 @given(data=st.data())
-def test_a_token_with_any_character_changed_is_refused(algorithm: str, data: st.DataObject) -> None:
+def test_token_with_any_character_changed_is_refused(algorithm: str, data: st.DataObject) -> None:
     good = GOOD[algorithm]
     place = data.draw(st.integers(0, len(good) - 1))
     character = data.draw(st.characters(exclude_characters=good[place]))
-    assert said(VERIFIERS[algorithm], good[:place] + character + good[place + 1 :]) is None
+    assert verify(VERIFIERS[algorithm], good[:place] + character + good[place + 1 :]) is None
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 @given(other=st.sampled_from(ALGORITHMS), name=st.sampled_from(["second", "third"]))
-def test_no_other_key_signs_for_an_issuer(algorithm: str, other: str, name: str) -> None:
+def test_token_that_is_signed_with_another_key_is_refused(
+    algorithm: str, other: str, name: str
+) -> None:
     token = signed(claims(), algorithm=other, private=private_key(other, name))
-    assert said(VERIFIERS[algorithm], token) is None
+    assert verify(VERIFIERS[algorithm], token) is None
 
 
 @given(header=HEADERS, values=CLAIMS)
 @example(header={}, values={})
-def test_signed_junk_is_refused_or_says_what_it_says(
+def test_signed_random_json_is_refused_or_read_unchanged(
     header: dict[str, Any], values: dict[str, Any]
 ) -> None:
     stated = claims() | values
     payload = json.dumps(stated).encode()
-    result = said(
+    result = verify(
         VERIFIERS["HS256"], signed_bytes(json.dumps({"alg": "HS256"} | header).encode(), payload)
     )
     if result is not None:
@@ -106,15 +108,15 @@ def test_signed_junk_is_refused_or_says_what_it_says(
 
 @given(header=st.binary(max_size=200), payload=st.binary(max_size=200))
 def test_signed_bytes_are_refused(header: bytes, payload: bytes) -> None:
-    assert said(VERIFIERS["HS256"], signed_bytes(header, payload)) is None
+    assert verify(VERIFIERS["HS256"], signed_bytes(header, payload)) is None
 
 
 @given(offset=st.integers(-10_000, 10_000))
-def test_a_token_holds_from_iat_to_exp_and_the_leeway_around(offset: int) -> None:
+def test_token_is_valid_from_iat_to_exp_with_leeway(offset: int) -> None:
     now = NOW + offset
     try:
         VERIFIERS["HS256"].verify(GOOD["HS256"], now=now)
-        holds = True
+        is_valid = True
     except InvalidToken:
-        holds = False
-    assert holds == (NOW - 60 - 30 <= now < NOW + 540 + 30)
+        is_valid = False
+    assert is_valid == (NOW - 60 - 30 <= now < NOW + 540 + 30)

@@ -1,4 +1,4 @@
-"""What goes between the operator and a transfer."""
+"""Messages between the operator and a transfer."""
 
 import json
 
@@ -62,7 +62,7 @@ EVENTS: st.SearchStrategy[Event] = st.one_of(
 
 
 def job(source: Source, resume: Resume | None = None) -> TransferJob:
-    """A job."""
+    """Return a job."""
     return TransferJob(
         model_uid="uid",
         model_name="name",
@@ -74,7 +74,7 @@ def job(source: Source, resume: Resume | None = None) -> TransferJob:
 
 
 @given(event=EVENTS)
-def test_event_survives_its_line(event: Event) -> None:
+def test_event_round_trips(event: Event) -> None:
     line = event_line(event)
     assert "\n" not in line
     assert parse_event(line) == event
@@ -95,12 +95,12 @@ def test_event_survives_its_line(event: Event) -> None:
         Resume(upload_id="u", key="k", part_size_bytes=1, source_etag='"e"', size_bytes=2),
     ],
 )
-def test_job_survives_its_json(source: Source, resume: Resume | None) -> None:
+def test_job_round_trips(source: Source, resume: Resume | None) -> None:
     sent = job(source, resume)
     assert TransferJob.parse(json.dumps(sent.to_json())) == sent
 
 
-def test_presigned_url_is_no_part_of_a_job_s_repr() -> None:
+def test_repr_of_a_job_has_no_presigned_url() -> None:
     assert "Signature" not in repr(job(UrlInput(url="http://source/model?X-Amz-Signature=s")))
 
 
@@ -119,12 +119,12 @@ def test_presigned_url_is_no_part_of_a_job_s_repr() -> None:
         ),
     ],
 )
-def test_line_that_is_no_event_is_refused(line: str, message: str) -> None:
+def test_invalid_event_is_refused(line: str, message: str) -> None:
     with pytest.raises(InvalidMessage, match=message):
         parse_event(line)
 
 
 @given(raw=st.binary(max_size=100))
-def test_noise_is_no_event(raw: bytes) -> None:
+def test_random_bytes_are_refused(raw: bytes) -> None:
     with pytest.raises(InvalidMessage):
         parse_event(raw)

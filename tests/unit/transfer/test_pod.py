@@ -1,4 +1,4 @@
-"""What a Job's pod leaves behind: its exit code, and the outcome where Kubernetes keeps it."""
+"""The exit code and the termination message of a transfer's pod."""
 
 import io
 import json
@@ -13,13 +13,13 @@ import pytest
 
 from roadstead.errors import InvalidSettings, Retry
 from roadstead.transfer.messages import Failed, Stopped, parse_event
-from roadstead.transfer.pod import GO_ON, Pod, is_over
+from roadstead.transfer.pod import CONTINUE_EXIT_CODE, Pod, is_finished
 from roadstead.transfer.transfer_settings import TransferSettings
 
 
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
-    """A pod's."""
+    """Return the environment of a pod."""
     (tmp_path / "key").write_text("roadstead")
     (tmp_path / "termination-log").touch()
     return {
@@ -39,11 +39,11 @@ def run(environ: dict[str, str], job: str) -> int:
     return pod.run(TransferSettings.from_env(environ), io.BytesIO())
 
 
-def test_a_job_on_standard_input_is_none_of_a_pod() -> None:
+def test_without_a_job_file_the_job_is_on_standard_input() -> None:
     assert Pod.read({}) is None
 
 
-def test_what_a_transfer_failed_of_is_kept_and_no_other_pod_is_asked_for(
+def test_failure_is_the_termination_message_and_the_exit_code_is_zero(
     environ: dict[str, str],
 ) -> None:
     assert run(environ, "{") == 0
@@ -52,21 +52,21 @@ def test_what_a_transfer_failed_of_is_kept_and_no_other_pod_is_asked_for(
     assert parse_event(kept) == expected
 
 
-def test_where_nobody_keeps_an_outcome_none_is_written(environ: dict[str, str]) -> None:
+def test_outcome_is_not_written_without_a_termination_log(environ: dict[str, str]) -> None:
     kept = Path(environ["ROADSTEAD_TRANSFER_TERMINATION_LOG"])
     kept.unlink()
     assert run(environ, "{") == 0
     assert not kept.exists()
 
 
-def test_a_job_that_is_not_there_is_told_by_its_path(environ: dict[str, str]) -> None:
+def test_missing_job_file_is_named(environ: dict[str, str]) -> None:
     pod = Pod.read(environ)
     assert pod is not None
     with pytest.raises(InvalidSettings, match="job: No such file"):
         pod.run(TransferSettings.from_env(environ), io.BytesIO())
 
 
-def test_a_pod_that_is_stopped_asks_for_another(environ: dict[str, str]) -> None:
+def test_stopped_pod_is_replaced_by_another(environ: dict[str, str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
         environ["ROADSTEAD_STORE_ENDPOINT"] = endpoint
@@ -78,19 +78,19 @@ def test_a_pod_that_is_stopped_asks_for_another(environ: dict[str, str]) -> None
         silent.settimeout(60)
         with silent.accept()[0]:
             process.send_signal(signal.SIGTERM)
-            assert process.wait(60) == GO_ON
+            assert process.wait(60) == CONTINUE_EXIT_CODE
     assert Path(environ["ROADSTEAD_TRANSFER_TERMINATION_LOG"]).read_text() == ""
 
 
 @pytest.mark.parametrize(
-    ("event", "over"),
+    ("event", "finished"),
     [
         pytest.param(Failed(reason="StoreFull", message=""), True, id="failed"),
         pytest.param(Failed(reason="TransferDisplaced", message=""), False, id="displaced"),
         pytest.param(Stopped(), False, id="stopped"),
     ],
 )
-def test_a_transfer_is_over_unless_another_pod_has_to_see_to_it(
-    event: Failed | Stopped, over: bool
+def test_transfer_is_finished_unless_it_was_stopped_or_displaced(
+    event: Failed | Stopped, finished: bool
 ) -> None:
-    assert is_over(event) is over
+    assert is_finished(event) is finished

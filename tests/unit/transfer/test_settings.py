@@ -1,4 +1,4 @@
-"""Settings of the parts that move models."""
+"""Settings of transfer, fetch and the Quant service."""
 
 from collections.abc import Callable, Mapping
 
@@ -27,21 +27,21 @@ QUANT = {
 }
 
 
-def test_what_is_not_set_has_a_default() -> None:
+def test_defaults_of_a_transfer() -> None:
     settings = TransferSettings.from_env(STORE)
     assert (settings.store.endpoint, settings.store.bucket) == ("http://minio:9000", "models")
     assert settings.quant_key_file is None
     assert not settings.allow.covers("http", "minio", 9000)
 
 
-def test_source_s_public_endpoint_is_its_own_unless_set() -> None:
+def test_public_endpoint_defaults_to_the_endpoint() -> None:
     assert QuantSettings.from_env(QUANT).public_endpoint == "http://source:9000"
 
 
 @pytest.mark.parametrize(
     "from_env", [TransferSettings.from_env, FetchSettings.from_env, QuantSettings.from_env]
 )
-def test_all_that_is_missing_is_said_at_once(
+def test_all_missing_settings_are_reported_at_once(
     from_env: Callable[[Mapping[str, str]], object],
 ) -> None:
     with pytest.raises(InvalidSettings) as caught:
@@ -58,7 +58,7 @@ def test_all_that_is_missing_is_said_at_once(
         ("ROADSTEAD_STORE_ADDRESSING", "host"),
     ],
 )
-def test_value_of_a_transfer_that_cannot_be_used_is_named(name: str, value: str) -> None:
+def test_invalid_setting_of_a_transfer_is_named(name: str, value: str) -> None:
     with pytest.raises(InvalidSettings, match=name):
         TransferSettings.from_env({**STORE, name: value})
 
@@ -67,7 +67,7 @@ def test_value_of_a_transfer_that_cannot_be_used_is_named(name: str, value: str)
     ("name", "value"),
     [("ROADSTEAD_FETCH_SHA256", "0" * 63), ("ROADSTEAD_FETCH_SIZE", "0")],
 )
-def test_value_of_a_fetch_that_cannot_be_used_is_named(name: str, value: str) -> None:
+def test_invalid_setting_of_a_fetch_is_named(name: str, value: str) -> None:
     with pytest.raises(InvalidSettings, match=name):
         FetchSettings.from_env({**FETCH, name: value})
 
@@ -81,7 +81,7 @@ def test_value_of_a_fetch_that_cannot_be_used_is_named(name: str, value: str) ->
     ],
     ids=["store", "source"],
 )
-def test_ip_address_cannot_have_a_bucket_before_it(
+def test_ip_address_is_refused_for_virtual_host_addressing(
     from_env: Callable[[Mapping[str, str]], object],
     environ: Mapping[str, str],
     name: str,
@@ -93,7 +93,7 @@ def test_ip_address_cannot_have_a_bucket_before_it(
         from_env({**given, f"{name}_ADDRESSING": "virtualHost"})
 
 
-def test_presigned_urls_of_a_source_cannot_either() -> None:
+def test_public_ip_address_is_refused_for_virtual_host_addressing() -> None:
     given = {**QUANT, "ROADSTEAD_QUANT_SOURCE_PUBLIC_ENDPOINT": "https://192.0.2.1"}
     with pytest.raises(InvalidSettings, match="ADDRESSING"):
         QuantSettings.from_env({**given, "ROADSTEAD_QUANT_SOURCE_ADDRESSING": "virtualHost"})
