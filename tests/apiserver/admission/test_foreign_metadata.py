@@ -43,7 +43,7 @@ async def test_no_object_of_ours_is_created_with_much_of_others(
     given = token("root", "demo-users", "roadstead-admins")
     said = await refusal(create(api, with_token(body, given)))
     assert "MetadataTooLarge" in said
-    assert "at most 16 KiB are admitted: leave some out" in said
+    assert "at most 16 KiB are allowed: remove some" in said
 
 
 async def test_nor_is_it_added_later(

@@ -22,7 +22,7 @@ from roadstead_webhooks.admission.callers import CertifiedCallers, PathCallers, 
 from roadstead_webhooks.admission.denials import Denials
 from roadstead_webhooks.admission.endpoints import Endpoints
 from roadstead_webhooks.admission.exposure import Exposure
-from roadstead_webhooks.admission.offload import LARGE, MOST, Offload
+from roadstead_webhooks.admission.offload import LARGE_EFFORT, MAX_LARGE_REVIEWS, Offload
 from roadstead_webhooks.admission.review import AdmissionAnswer, AdmissionRequest
 from tests.support.builders.reviews import NOW, review, thing
 from tests.support.waiting import assert_eventually
@@ -189,9 +189,9 @@ async def test_no_more_large_reviews_wait_than_the_bound(
     client: Client, asked: Asked, offload: Offload
 ) -> None:
     head = {"kind": "", "apiVersion": ""}
-    asking = {**head, **review("CREATE", thing(spec={"x": "x" * LARGE}), uid="0a-1")}
+    asking = {**head, **review("CREATE", thing(spec={"x": "x" * LARGE_EFFORT}), uid="0a-1")}
     body = json.dumps(asking, separators=(",", ":")).encode()
-    places = [offload.admitting(LARGE + 1) for _ in range(MOST)]
+    places = [offload.admitting(LARGE_EFFORT + 1) for _ in range(MAX_LARGE_REVIEWS)]
     for place in places:
         place.__enter__()
     headers = {"Content-Type": "application/json"}

@@ -13,7 +13,7 @@ from roadstead.api.raw import Raw
 from roadstead.errors import InvalidReceipt, InvalidToken
 from roadstead.tokens.claims import Remark
 from roadstead_webhooks.admission.mutating import mutate
-from roadstead_webhooks.admission.offload import LARGE
+from roadstead_webhooks.admission.offload import LARGE_EFFORT
 from roadstead_webhooks.admission.review import AdmissionRequest, Operation
 from roadstead_webhooks.admission.validating import validate
 from tests.support.builders.resources import make_model
@@ -164,7 +164,7 @@ class Unread(dict[str, Any]):
 def test_large_object_without_a_token_is_denied_unread() -> None:
     asked = request("CREATE", thing())
     asked = dataclasses.replace(
-        asked, effort=LARGE + 1, object={**asked.object, "spec": Unread(a="b")}
+        asked, effort=LARGE_EFFORT + 1, object={**asked.object, "spec": Unread(a="b")}
     )
     assert reason(asked) == "TokenMissing"
     assert reason(asked, token=EXPIRED) == "TokenExpired"

@@ -40,7 +40,7 @@ class Clock:
 async def test_event_names_subject_and_reason_and_no_token() -> None:
     events = Events()
     denials = Denials(EventRecorder(events, instance="a"), clock=Clock())
-    denials.tell(request("CREATE", thing()), DENIAL)
+    denials.report(request("CREATE", thing()), DENIAL)
     await denials.close()
     (event,) = events.posted
     assert event["involvedObject"]["name"] == "one"
@@ -52,7 +52,7 @@ async def test_event_names_subject_and_reason_and_no_token() -> None:
 async def test_dry_run_posts_none() -> None:
     events = Events()
     denials = Denials(EventRecorder(events, instance="a"), clock=Clock())
-    denials.tell(request("CREATE", thing(), dryRun=True), DENIAL)
+    denials.report(request("CREATE", thing(), dryRun=True), DENIAL)
     await denials.close()
     assert events.posted == []
 
@@ -62,7 +62,7 @@ async def test_request_that_does_not_fit_posts_none() -> None:
     denials = Denials(EventRecorder(events, instance="a"), clock=Clock())
     asked = request("CREATE", thing(), namespace="victim")
     assert asked.mismatch
-    denials.tell(asked, DENIAL)
+    denials.report(asked, DENIAL)
     await denials.close()
     assert events.posted == []
 
@@ -71,11 +71,11 @@ async def test_no_more_are_posted_than_the_rates_of_a_namespace_and_of_all() -> 
     events, clock = Events(), Clock()
     denials = Denials(EventRecorder(events, instance="a"), clock=clock)
     for number in range(TOTAL.burst * 3):
-        denials.tell(request("CREATE", thing(namespace=f"n{number // 100}")), DENIAL)
+        denials.report(request("CREATE", thing(namespace=f"n{number // 100}")), DENIAL)
     await denials.close()
     assert len(events.posted) == 2 * EACH.burst
     for number in range(TOTAL.burst * 3):
-        denials.tell(request("CREATE", thing(namespace=f"other{number}")), DENIAL)
+        denials.report(request("CREATE", thing(namespace=f"other{number}")), DENIAL)
     await denials.close()
     assert len(events.posted) == TOTAL.burst
 
@@ -85,6 +85,6 @@ async def test_object_without_a_name_goes_by_what_it_begins_with() -> None:
     denials = Denials(EventRecorder(events, instance="a"), clock=Clock())
     new = thing(generateName="serve-")
     del new["metadata"]["name"]
-    denials.tell(request("CREATE", new), DENIAL)
+    denials.report(request("CREATE", new), DENIAL)
     await denials.close()
     assert events.posted[0]["involvedObject"]["name"] == "serve"

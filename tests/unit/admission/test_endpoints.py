@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from roadstead.errors import KubeUnavailable
-from roadstead_webhooks.admission.endpoints import DEFAULT_SECONDS, Decide, decided, time_left
+from roadstead_webhooks.admission.endpoints import DEFAULT_SECONDS, Decide, decide_within, time_left
 from roadstead_webhooks.admission.review import AdmissionAnswer, AdmissionRequest
 from tests.support.builders.reviews import request, thing
 
@@ -31,7 +31,7 @@ async def _broken(_: AdmissionRequest) -> AdmissionAnswer:
 async def test_what_cannot_be_told_is_denied_and_says_nothing_of_the_inside(
     decide: Decide, code: int
 ) -> None:
-    answer = await decided(request("CREATE", thing()), decide, 0.01)
+    answer = await decide_within(request("CREATE", thing()), decide, 0.01)
     assert (answer.allowed, answer.code) == (False, code)
     assert "secret" not in answer.message
 

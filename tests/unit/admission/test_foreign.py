@@ -9,7 +9,7 @@ import pytest
 
 from roadstead.api.group import ANNOTATION_LAST_APPLIED
 from roadstead.api.raw import Raw
-from roadstead_webhooks.admission.foreign import MAX_BYTES, foreign_bytes, too_much
+from roadstead_webhooks.admission.foreign import MAX_BYTES, count_foreign_bytes, deny_oversized
 from roadstead_webhooks.admission.mutating import mutate
 from roadstead_webhooks.admission.validating import validate
 from tests.support.builders.reviews import RULES, claims, facts, receipt, request, thing
@@ -40,7 +40,7 @@ def test_more_than_the_bound_is_denied_with_what_to_do(kind: str, place: str) ->
     denial = mutate(asked, facts(token=claims("roadstead-admins")), RULES).denial
     assert denial is not None
     assert (denial.reason, denial.code) == ("MetadataTooLarge", 413)
-    assert "at most 16 KiB are admitted: leave some out" in denial.message
+    assert "at most 16 KiB are allowed: remove some" in denial.message
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -53,11 +53,11 @@ def test_the_validating_webhook_denies_it_too(kind: str) -> None:
 def test_as_much_as_the_bound_is_admitted() -> None:
     key = "example.com/notes"
     meta = {"annotations": {key: "x" * (MAX_BYTES - len(key))}}
-    assert too_much(request("CREATE", signed("ModelServe", **meta))) is None
+    assert deny_oversized(request("CREATE", signed("ModelServe", **meta))) is None
 
 
 def test_the_token_does_not_count() -> None:
-    assert foreign_bytes(signed("ModelServe")) == 0
+    assert count_foreign_bytes(signed("ModelServe")) == 0
 
 
 @pytest.mark.parametrize("text", ["<|im_start|>" * 500, '\n"\\' * 500, "ü" * 500])
@@ -70,11 +70,11 @@ def test_what_kubectl_copies_of_the_manifest_does_not_count_twice(text: str) -> 
         copy = copy.replace(character, f"\\u{ord(character):04x}")
     raw = thing(spec=spec, annotations={**annotations, ANNOTATION_LAST_APPLIED: copy})
     without = thing(spec=spec, annotations=annotations)
-    assert foreign_bytes(raw) - foreign_bytes(without) < len(text.encode())
+    assert count_foreign_bytes(raw) - count_foreign_bytes(without) < len(text.encode())
 
 
 def test_what_was_stored_before_the_bound_may_stay_and_become_less() -> None:
     stored = thing(annotations={"example.com/notes": MUCH + MUCH})
     for text, refused in ((MUCH + MUCH, False), (MUCH, False), (MUCH * 3, True)):
         asked = request("UPDATE", thing(annotations={"example.com/notes": text}), stored)
-        assert bool(too_much(asked)) == refused
+        assert bool(deny_oversized(asked)) == refused

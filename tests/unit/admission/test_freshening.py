@@ -59,5 +59,5 @@ async def test_server_that_is_gone_keeps_no_model_from_being_deleted(
     (tmp_path / "0.pem").write_bytes(SigningKey.generate().private_pem)
     gatherer = Gatherer(server, cache, Anybody(), Receipts(tmp_path), clock=lambda: NOW)
     deleted = request("DELETE", None, thing("Model", name="gemma"), kind="Model")
-    await gatherer.freshen(deleted)
+    await gatherer.refresh_cache(deleted)
     assert (await gatherer.for_validation(deleted)).users == (("demo/one",) if there else ())

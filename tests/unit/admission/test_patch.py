@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from roadstead_webhooks.admission.misplaced import misplaced, without_ours
+from roadstead_webhooks.admission.misplaced import find_misplaced_token, strip_annotations
 from roadstead_webhooks.admission.patch import Changes, patch
 from tests.support.builders.reviews import thing
 
@@ -61,7 +61,7 @@ def test_last_applied_loses_token_and_receipt_and_nothing_else() -> None:
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"metadata": 1}', "[" * 100_000])
 def test_last_applied_that_holds_none_stays_as_it_is(text: str) -> None:
-    assert without_ours(text) == text
+    assert strip_annotations(text) == text
 
 
 def test_nobody_owns_the_annotation_of_the_token() -> None:
@@ -86,28 +86,28 @@ def test_nobody_owns_the_annotation_of_the_token() -> None:
     ],
 )
 def test_token_that_would_be_stored_is_found(raw: Any) -> None:
-    assert misplaced(raw, {})
+    assert find_misplaced_token(raw, {})
 
 
 def test_what_looks_like_no_jwt_is_found_by_the_token_given() -> None:
-    assert misplaced(thing(annotations={"x": "opaque-token"}), {}, token="opaque-token")
+    assert find_misplaced_token(thing(annotations={"x": "opaque-token"}), {}, token="opaque-token")
 
 
 def test_token_in_its_place_is_not_misplaced() -> None:
     applied = json.dumps({"metadata": {"annotations": {TOKEN: JWT}}})
-    assert not misplaced(
+    assert not find_misplaced_token(
         thing(annotations={TOKEN: JWT, RECEIPT: JWT, LAST: applied}), {}, token=JWT
     )
 
 
 def test_what_is_stored_already_holds_up_no_update() -> None:
     raw = thing(annotations={"x": JWT})
-    assert not misplaced(raw, raw)
+    assert not find_misplaced_token(raw, raw)
 
 
 def test_megabytes_of_beginnings_of_tokens_are_got_through() -> None:
     # A pattern that tried again from each of them would hold up everybody's admission.
-    assert not misplaced(thing(annotations={"x": "eyJ" * 700_000}), {})
+    assert not find_misplaced_token(thing(annotations={"x": "eyJ" * 700_000}), {})
 
 
 def test_old_object_is_read_once_however_many_texts_look_like_tokens() -> None:
@@ -119,5 +119,5 @@ def test_old_object_is_read_once_however_many_texts_look_like_tokens() -> None:
             return super().items()
 
     raw = thing(spec={"x": [JWT] * 50})
-    assert not misplaced(raw, {**raw, "spec": Counted(raw["spec"])})
+    assert not find_misplaced_token(raw, {**raw, "spec": Counted(raw["spec"])})
     assert Counted.reads == 1

@@ -18,7 +18,7 @@ ALICE = Author(caller=Caller(subject="alice"), issuer="i")
 
 def test_new_key_signs_once_its_time_has_come() -> None:
     keys = ReceiptKeyring.parse({"0.pem": OLD.private_pem, "200.pem": NEW.private_pem})
-    assert [keys.signing(now).key_id for now in (1, 199, 200)] == [
+    assert [keys.signing_key(now).key_id for now in (1, 199, 200)] == [
         OLD.key_id,
         OLD.key_id,
         NEW.key_id,
@@ -31,10 +31,10 @@ def test_receipt_holds_as_long_as_its_key_is_there(tmp_path: Path) -> None:
     text = receipts.sign(ALICE, BINDING, contract="demo", now=100)
     (tmp_path / "50.pem").write_bytes(NEW.private_pem)
     assert receipts.reload()
-    assert isinstance(receipts.verified(text, BINDING, now=100), Receipt)
+    assert isinstance(receipts.verify(text, BINDING, now=100), Receipt)
     (tmp_path / "0.pem").unlink()
     assert receipts.reload()
-    fault = receipts.verified(text, BINDING, now=100)
+    fault = receipts.verify(text, BINDING, now=100)
     assert isinstance(fault, InvalidReceipt)
     assert fault.reason == "ReceiptKeyUnknown"
 
@@ -46,7 +46,7 @@ def test_keys_that_cannot_be_used_leave_the_old_ones(tmp_path: Path) -> None:
     with pytest.raises(InvalidKey, match=r"1\.pem"):
         receipts.reload()
     text = receipts.sign(ALICE, BINDING, contract="", now=100)
-    assert isinstance(receipts.verified(text, BINDING, now=100), Receipt)
+    assert isinstance(receipts.verify(text, BINDING, now=100), Receipt)
 
 
 def test_folder_that_is_not_there_is_told(tmp_path: Path) -> None:

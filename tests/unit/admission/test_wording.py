@@ -11,7 +11,12 @@ import pytest
 from roadstead.ledger.records import row
 from roadstead_webhooks.admission.admission_records import record
 from roadstead_webhooks.admission.mutating import mutate
-from roadstead_webhooks.admission.request_text import MAX_MESSAGE, MAX_WORDS, cut, printable
+from roadstead_webhooks.admission.request_text import (
+    MAX_MESSAGE,
+    MAX_STATEMENT,
+    printable,
+    truncate,
+)
 from roadstead_webhooks.admission.review import (
     AdmissionAnswer,
     AdmissionRequest,
@@ -87,7 +92,7 @@ def parsed(whole: Raw) -> AdmissionRequest | None:
     try:
         return parse(json.dumps(whole).encode())
     except BadReview as error:
-        if len(str(error)) > MAX_WORDS:
+        if len(str(error)) > MAX_STATEMENT:
             raise
         return None
 
@@ -111,11 +116,11 @@ def test_no_long_text_of_a_review_is_repeated_uncut(path: tuple[Any, ...]) -> No
     for answer in answers(asked) if asked else ():
         assert asked is not None
         text = json.dumps(to_review(asked.uid, answer)["response"].get("status", {}))
-        assert text.count("[31m") <= MAX_WORDS / 5
+        assert text.count("[31m") <= MAX_STATEMENT / 5
         assert answer.message.isprintable()
         kept = row(record(asked, answer, decided_at="2026-01-01T00:00:00Z"))
         assert max(len(str(each)) for each in kept.values()) <= 1024
-        assert kept["message"].count("[31m") <= MAX_WORDS / 5
+        assert kept["message"].count("[31m") <= MAX_STATEMENT / 5
 
 
 def test_denials_are_made_somewhere_in_that_test() -> None:
@@ -133,9 +138,9 @@ def test_all_statements_together_are_bounded() -> None:
 
 
 def test_text_is_cut_and_says_so() -> None:
-    assert cut("a" * MAX_WORDS) == "a" * MAX_WORDS
-    assert cut("a" * (MAX_WORDS + 1)).endswith("a...")
-    assert len(cut("a" * 10_000)) == MAX_WORDS
+    assert truncate("a" * MAX_STATEMENT) == "a" * MAX_STATEMENT
+    assert truncate("a" * (MAX_STATEMENT + 1)).endswith("a...")
+    assert len(truncate("a" * 10_000)) == MAX_STATEMENT
 
 
 def test_what_acts_on_a_terminal_is_replaced() -> None:
