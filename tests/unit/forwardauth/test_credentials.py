@@ -86,9 +86,9 @@ def test_header_of_an_odd_shape_is_refused(value: str) -> None:
 
 
 def test_header_that_is_there_twice_is_refused() -> None:
-    with pytest.raises(BadQuestion, match="twice"):
+    with pytest.raises(BadQuestion, match="occurs 2 times"):
         read(("Authorization", "Bearer a.b.c"), ("authorization", "Bearer a.b.c"))
-    with pytest.raises(BadQuestion, match="twice"):
+    with pytest.raises(BadQuestion, match="occurs 2 times"):
         read(("X-Api-Key", "a.b.c"), ("x-api-key", "a.b.c"))
 
 
@@ -133,13 +133,13 @@ def test_bad_authorization_is_not_made_good_by_x_api_key() -> None:
     ids=["in one header", "in two"],
 )
 def test_cookie_that_is_there_twice_is_refused(headers: Pairs) -> None:
-    with pytest.raises(BadQuestion, match="twice"):
+    with pytest.raises(BadQuestion, match="occurs 2 times"):
         read(*headers)
 
 
 @pytest.mark.parametrize("value", ["", "a b", "é", "\udcff"])
 def test_cookie_that_holds_no_token_is_refused(value: str) -> None:
-    with pytest.raises(InvalidToken, match="holds no token"):
+    with pytest.raises(InvalidToken, match="contains no token"):
         read(("Cookie", f"{COOKIE}={value}"))
 
 

@@ -127,8 +127,8 @@ async def test_without_a_valid_token_nothing_is_said_of_servers() -> None:
 async def test_error_has_the_form_of_the_openai_api() -> None:
     answer = await Site().endpoint.answer(asked(bearer(token("bob", "others"))), SERVER)
     assert error(answer) == {
-        "message": "this token opens no such server; whoever runs it can tell which subject, "
-        "group and scope its contract asks for",
+        "message": "this token is not valid for a server at this address; ask its owner which "
+        "subject, group and scope its contract requires",
         "type": "permission_error",
         "param": None,
         "code": "AccessDenied",

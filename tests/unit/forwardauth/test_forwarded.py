@@ -10,7 +10,7 @@ from multidict import CIMultiDict
 from roadstead_webhooks.forwardauth.forwarded import (
     BadQuestion,
     Forwarded,
-    asked_server,
+    parse_server_uuid,
     read_forwarded,
 )
 from tests.unit.forwardauth.questions import OTHER, SERVER, Pairs
@@ -23,7 +23,7 @@ def read(uri: str, method: str = "GET") -> Forwarded:
 
 
 def test_server_is_read_from_the_path_of_the_question() -> None:
-    assert asked_server(f"/verify/{SERVER}") == SERVER
+    assert parse_server_uuid(f"/verify/{SERVER}") == SERVER
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_server_is_read_from_the_path_of_the_question() -> None:
     ],
 )
 def test_any_other_path_asks_about_no_server(path: str) -> None:
-    assert asked_server(path) is None
+    assert parse_server_uuid(path) is None
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ async def test_refusal_has_the_form_of_the_api_and_names_what_is_answered() -> N
     answer = await Site().endpoint.answer(question, SERVER)
     error = json.loads(answer.body)["error"]
     assert (error["type"], error["code"]) == ("not_found_error", "PathNotServed")
-    assert "in mode Chat" in error["message"]
+    assert "mode Chat" in error["message"]
     assert "POST /v1/chat/completions" in error["message"]
     assert error["message"].endswith("(docs/gateway.md)")
 
