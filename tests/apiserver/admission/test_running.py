@@ -44,7 +44,7 @@ def _bring(pem: bytes, path: Path, folder: Folder) -> None:
     logs = [folder.path / f"webhooks-{name}.log" for name in "ab"]
 
     def changes() -> list[int]:
-        return [log.read_text().count("the keys for receipts have changed") for log in logs]
+        return [log.read_text().count("the receipt keys have changed") for log in logs]
 
     before = changes()
     path.write_bytes(pem)

@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 from aiohttp import web
 
 from roadstead.errors import InvalidSettings
-from roadstead_webhooks.mounted import files_of
+from roadstead_webhooks.mounted import read_files
 
 VARIABLE: Final = "secret"
 """The variable of the paths, after `/mutate/` and `/validate/`."""
@@ -72,7 +72,7 @@ class PathCallers:
         return before != self.secrets
 
     def _read(self) -> tuple[bytes, ...]:
-        secrets = ReviewPaths.parse(files_of(self._folder)).secrets
+        secrets = ReviewPaths.parse(read_files(self._folder)).secrets
         if not secrets:
             raise InvalidSettings(
                 f"{self._folder} contains no secret for the webhooks' paths: set "

@@ -12,7 +12,7 @@ from roadstead.errors import InvalidKey, InvalidReceipt
 from roadstead.tokens.receipt_keys import SigningKey
 from roadstead.tokens.receipts import Binding, Receipt, ReceiptVerifier, sign
 from roadstead_webhooks.admission.mutating import Author
-from roadstead_webhooks.mounted import files_of
+from roadstead_webhooks.mounted import read_files
 
 _ACTIVATION: Final = re.compile(r"([0-9]{1,12})\.pem")
 
@@ -58,7 +58,7 @@ class Receipts:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._files = files_of(folder)
+        self._files = read_files(folder)
         self._use(ReceiptKeyring.parse(self._files))
 
     @property
@@ -68,7 +68,7 @@ class Receipts:
 
     def reload(self) -> bool:
         """Return whether the keys changed. Raises InvalidKey or InvalidSettings; keeps the old."""
-        files = files_of(self._folder)
+        files = read_files(self._folder)
         if files == self._files:
             return False
         self._use(ReceiptKeyring.parse(files))
