@@ -245,7 +245,7 @@ def test_a_tenant_changes_nothing_of_the_operators(
     cluster: Cluster, kind: str, change: Object
 ) -> None:
     body = cluster.established(served(kind))
-    assert "written by Roadstead's operator alone" in cluster.patch(body, change, by=TENANT)
+    assert "only Roadstead's operator may write" in cluster.patch(body, change, by=TENANT)
 
 
 def test_the_operator_writes_with_the_rights_of_the_chart(cluster: Cluster) -> None:
@@ -305,7 +305,7 @@ def test_a_tenant_has_routes_of_other_gateways(cluster: Cluster, parent: Object)
 )
 def test_a_tenant_changes_no_route_of_the_operators(cluster: Cluster, change: Object) -> None:
     body = cluster.established(route("default", OUR_PARENT))
-    assert "written by Roadstead's operator alone" in cluster.patch(body, change, by=TENANT)
+    assert "only Roadstead's operator may write" in cluster.patch(body, change, by=TENANT)
 
 
 def test_a_route_is_not_led_to_our_gateway_later(cluster: Cluster) -> None:

@@ -283,7 +283,7 @@ def test_with_webhooks_the_guard_stands(defaults: Rendered) -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        pytest.param({"tokens": {"local": {"enabled": False}}}, "nobody", id="no issuer"),
+        pytest.param({"tokens": {"local": {"enabled": False}}}, "have no issuer", id="no issuer"),
         pytest.param(
             {"tokens": {"issuers": [KEYLESS]}},
             "exactly one",

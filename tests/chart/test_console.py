@@ -157,7 +157,7 @@ def test_url_that_is_no_other_host_is_refused(chart: Chart, url: str, message: s
 
 def test_provider_that_is_no_issuer_is_refused(chart: Chart) -> None:
     oidc = {"issuer": "https://other.example.com", "clientId": "console"}
-    with pytest.raises(ChartRefused, match=r"none of tokens\.issuers"):
+    with pytest.raises(ChartRefused, match=r"not one of tokens\.issuers"):
         chart.render({**TRAEFIK, "console": {"oidc": oidc}})
 
 

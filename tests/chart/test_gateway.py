@@ -254,12 +254,12 @@ def test_every_policy_denies(chart: Chart) -> None:
         pytest.param(gateway(parent={"name": "a"}), "gateway.kind=gateway-api", id="a-parent"),
         pytest.param(
             gateway(kind="gateway-api", parent={"name": "a"}, certResolver="acme"),
-            "leave certResolver empty",
+            "clear gateway.certResolver",
             id="a-resolver",
         ),
         pytest.param(
             {**NO_WEBHOOKS, "tokens": {"local": {"enabled": False}}},
-            "name an issuer in tokens.issuers",
+            "or set tokens.issuers",
             id="no-issuer",
         ),
     ],

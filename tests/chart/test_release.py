@@ -100,9 +100,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 def test_notes_tell_of_monitoring_that_nobody_is_let_to(cluster: Cluster) -> None:
-    assert "installed with monitoring.podMonitor" in cluster.notes()
+    assert "To scrape metrics and install alerts" in cluster.notes()
     notes = cluster.notes({"monitoring": {"podMonitor": {"enabled": True}}})
-    assert "networkPolicy.metricsFrom lets nobody read the metrics" in notes
+    assert "networkPolicy.metricsFrom is empty, so metrics can't be scraped" in notes
 
 
 def test_notes_tell_of_webhooks_that_every_pod_reaches(cluster: Cluster) -> None:
