@@ -41,7 +41,9 @@ def test_nothing_of_it_is_there_by_default(defaults: Rendered) -> None:
 def test_a_cluster_without_the_prometheus_operator_is_told_of(
     chart: Chart, values: Values, kind: str
 ) -> None:
-    with pytest.raises(ChartRefused, match=f"the cluster has no kind {kind}: install the Prometheus"):
+    with pytest.raises(
+        ChartRefused, match=f"the cluster has no kind {kind}: install the Prometheus"
+    ):
         chart.render(values, apis=())
 
 

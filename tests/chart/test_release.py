@@ -125,22 +125,22 @@ def test_upgrade_leaves_the_secret_path_as_it_is(cluster: Cluster) -> None:
 def test_notes_tell_how_to_serve_a_model(cluster: Cluster) -> None:
     notes = cluster.notes({"quant": {"endpoint": "http://quant:8090"}})
     assert "rollout status deployment/roadstead-operator" in notes
-    assert "# as http://quant:8090 knows it" in notes
+    assert "# an id of http://quant:8090" in notes
     assert "source.allow is empty" in notes
 
 
 def test_notes_tell_where_the_records_are(cluster: Cluster) -> None:
-    assert "no record is kept of what ran" in cluster.notes({"ledger": {"enabled": False}})
+    assert "servers are not recorded" in cluster.notes({"ledger": {"enabled": False}})
     notes = cluster.notes({"postgres": {"persistence": {"enabled": False}}})
     assert "exec roadstead-postgres-0 -- psql -U roadstead_reader roadstead" in notes
-    assert "what ran is forgotten when Postgres's pod ends" in notes
+    assert "the records are lost when Postgres's pod is deleted" in notes
 
 
 def test_notes_tell_how_to_call_a_server_through_the_gateway(cluster: Cluster) -> None:
     notes = cluster.notes({**TRAEFIK, "webhooks": {"enabled": False}})
     assert "rollout status deployment/roadstead-forward-auth" in notes
-    assert "4. Ask it through https://models.example.com" in notes
-    assert "any token that holds opens every one of them" in notes
+    assert "4. Send a request through https://models.example.com" in notes
+    assert "every valid token is accepted by every server" in notes
     assert "TOKEN=$(roadstead token issue" in notes
 
 
