@@ -136,7 +136,7 @@ async def test_token_of_half_a_megabyte_is_denied(
     assert "TokenTooLarge" in kubectl("create", "-f", "-", manifest=manifest).stderr
 
 
-async def test_rsa_token_of_the_second_issuer_holds_under_its_own_names(
+async def test_rsa_token_of_the_second_issuer_is_valid_with_its_own_prefixes(
     api: client.ApiClient, namespace: str, admin: str, folder: Folder
 ) -> None:
     mine = {"groups": [f"{RSA_PREFIX}demo-users"]}
@@ -149,7 +149,7 @@ async def test_rsa_token_of_the_second_issuer_holds_under_its_own_names(
 
 
 @pytest.mark.parametrize("names", [{"subjects": ["alice"]}, {"groups": ["demo-users"]}])
-async def test_names_of_the_first_issuer_do_not_count_from_the_second(
+async def test_second_issuer_cannot_use_names_of_the_first(
     api: client.ApiClient, namespace: str, admin: str, folder: Folder, names: Raw
 ) -> None:
     agreed = contract_for(namespace, authorization=names)
@@ -191,7 +191,7 @@ async def test_token_in_the_spec_is_denied(
     assert "TokenMisplaced" in await refusal(create(api, body))
 
 
-async def test_token_in_the_receipts_place_is_replaced(
+async def test_token_in_the_receipt_annotation_is_replaced(
     api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken
 ) -> None:
     given = token()

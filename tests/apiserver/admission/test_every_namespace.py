@@ -35,7 +35,7 @@ async def stored(api: client.ApiClient, namespace: str) -> list[Raw]:
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
-async def test_no_namespace_takes_a_server_without_a_token(
+async def test_server_without_a_token_is_denied_in_every_namespace(
     api: client.ApiClient, contract: Raw, system: str
 ) -> None:
     body = make_serve(system, contract=contract["metadata"]["name"], replicas=1000)
@@ -46,7 +46,7 @@ async def test_no_namespace_takes_a_server_without_a_token(
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
-async def test_no_namespace_takes_a_server_of_a_token_without_a_contract_there(
+async def test_server_without_a_contract_is_denied_in_every_namespace(
     api: client.ApiClient, contract: Raw, token: MakeToken, system: str
 ) -> None:
     body = make_serve(system, contract=contract["metadata"]["name"], resources=HUGE)
@@ -56,7 +56,7 @@ async def test_no_namespace_takes_a_server_of_a_token_without_a_contract_there(
 
 
 @pytest.mark.parametrize("system", ["kube-system", SYSTEM])
-async def test_of_a_server_in_a_system_namespace_no_token_is_stored_and_no_spec_changes(
+async def test_server_in_a_system_namespace_stores_no_token_and_needs_one_to_change(
     api: client.ApiClient, token: MakeToken, admin: str, system: str
 ) -> None:
     agreed = await create(api, with_token(contract_for(system, total={"replicas": 2}), admin))
@@ -122,7 +122,7 @@ async def limit(api: client.ApiClient, contract: Raw, admin: str, **total: Any) 
     await patch(api, contract, changes)
 
 
-async def test_server_without_a_receipt_takes_nothing_of_the_contract_it_names(
+async def test_server_without_a_receipt_does_not_count_against_its_contract(
     api: client.ApiClient,
     namespace: str,
     contract: Raw,
@@ -137,7 +137,7 @@ async def test_server_without_a_receipt_takes_nothing_of_the_contract_it_names(
     assert "OverTotal" in said
 
 
-async def test_server_without_a_receipt_is_not_let_through_for_what_it_takes_already(
+async def test_demand_of_a_server_without_a_receipt_is_not_credited_to_it(
     api: client.ApiClient, contract: Raw, token: MakeToken, admin: str, forged: Raw
 ) -> None:
     await limit(api, contract, admin, memory="1Gi")
@@ -145,7 +145,7 @@ async def test_server_without_a_receipt_is_not_let_through_for_what_it_takes_alr
     assert "OverTotal" in await refusal(patch(api, forged, given))
 
 
-async def test_server_without_a_receipt_is_no_user_of_the_model_it_names(
+async def test_server_without_a_receipt_does_not_use_its_model(
     api: client.ApiClient, admin: str, forged: Raw
 ) -> None:
     model = await create(api, with_token(make_model(name="wanted"), admin))

@@ -26,7 +26,7 @@ PLACES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("kind", ["Model", "ModelServe", "ResourceContract"])
-async def test_no_object_of_ours_is_created_with_much_of_others(
+async def test_creating_an_object_with_much_foreign_metadata_is_denied(
     api: client.ApiClient,
     namespace: str,
     contract: Raw,
@@ -46,7 +46,7 @@ async def test_no_object_of_ours_is_created_with_much_of_others(
     assert "at most 16 KiB are allowed: remove some" in said
 
 
-async def test_nor_is_it_added_later(
+async def test_adding_much_foreign_metadata_is_denied(
     api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken
 ) -> None:
     body = with_annotations(make_modelserve(namespace), LITTLE)

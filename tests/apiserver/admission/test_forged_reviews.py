@@ -40,7 +40,7 @@ def forged(namespace: str) -> list[Raw]:
 
 
 @pytest.mark.parametrize("secret", ["", secrets.token_hex(32)], ids=["no secret", "a wrong one"])
-async def test_reviews_of_anybody_leave_nothing_behind(
+async def test_forged_reviews_have_no_effect(
     https: aiohttp.ClientSession,
     api: client.ApiClient,
     namespace: str,
@@ -55,7 +55,7 @@ async def test_reviews_of_anybody_leave_nothing_behind(
     await nothing_of(namespace, api, ledger)
 
 
-async def test_review_at_the_right_place_that_does_not_fit_leaves_nothing_behind(
+async def test_inconsistent_review_at_the_secret_path_has_no_effect(
     https: aiohttp.ClientSession,
     api: client.ApiClient,
     namespace: str,
@@ -84,7 +84,7 @@ async def has_rows(ledger: Ledger, namespace: str) -> bool:
     return bool(await ledger.rows(ROWS, namespace))
 
 
-async def test_no_total_is_reserved_for_anybody(
+async def test_forged_reviews_reserve_nothing(
     https: aiohttp.ClientSession,
     api: client.ApiClient,
     namespace: str,
@@ -130,7 +130,7 @@ async def test_metrics_have_a_port_of_their_own(
         assert answer.status == status
 
 
-async def test_only_the_configurations_and_the_webhooks_hold_the_secret(
+async def test_only_the_configurations_and_the_webhooks_have_the_path_secret(
     api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken, folder: Folder
 ) -> None:
     await refusal(create(api, make_modelserve(namespace, name=fresh_name("denied"))))

@@ -47,7 +47,7 @@ async def test_object_that_is_too_large_is_denied_with_what_to_do(
     manifest = json.dumps(with_token(body, token()) if with_one else body, separators=(",", ":"))
     said = kubectl("create", "--validate=false", "-f", "-", manifest=manifest).stderr
     assert "denied the request: ObjectTooLarge: the object" in said
-    assert "leave out" in said
+    assert "remove what Roadstead does not need" in said
 
 
 async def test_many_finalizers_are_too_large_as_well(

@@ -48,7 +48,7 @@ def link(balancer: Balancer, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     ],
 )
 @pytest.mark.fault("R13", heals="creates and updates are refused meanwhile; deletions work")
-async def test_without_an_answer_nothing_is_made_or_changed_and_all_may_go(
+async def test_without_webhooks_creates_and_updates_are_denied_and_deletions_allowed(
     api: client.ApiClient,
     namespace: str,
     contract: Raw,
@@ -72,7 +72,7 @@ async def test_without_an_answer_nothing_is_made_or_changed_and_all_may_go(
 
 
 @pytest.mark.fault("R13", heals="requests are answered within seconds of the renewal")
-async def test_a_certificate_that_has_ended_refuses_all_until_it_is_renewed(
+async def test_expired_certificate_denies_everything_until_it_is_renewed(
     apiserver: ApiServer,
     api: client.ApiClient,
     namespace: str,

@@ -34,7 +34,7 @@ def much(token: MakeToken) -> str:
     return token("alice", *GROUPS, scope="mail calendar")
 
 
-async def test_receipt_of_a_server_shows_what_its_contract_asks_for(
+async def test_receipt_of_a_server_has_the_groups_that_its_contract_requires(
     api: client.ApiClient, namespace: str, contract: Raw, much: str
 ) -> None:
     claims = shown(await create(api, with_token(make_modelserve(namespace), much)))
@@ -51,7 +51,7 @@ async def test_receipt_of_an_administrators_object_shows_no_other_group(
         assert claims["scopes"] == []
 
 
-async def test_contract_that_asks_for_another_group_is_met_by_applying_again(
+async def test_applying_again_satisfies_a_contract_that_requires_another_group(
     api: client.ApiClient, namespace: str, contract: Raw, admin: str, much: str
 ) -> None:
     serve = await create(api, with_token(make_modelserve(namespace), much))

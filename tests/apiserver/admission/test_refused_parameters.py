@@ -24,7 +24,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("params", "field"), REFUSED)
-async def test_server_with_them_is_not_created(
+async def test_creating_a_server_with_refused_parameters_is_denied(
     api: client.ApiClient,
     namespace: str,
     contract: Raw,
@@ -40,7 +40,7 @@ async def test_server_with_them_is_not_created(
 
 
 @pytest.mark.parametrize(("params", "field"), REFUSED)
-async def test_server_does_not_get_them_later(
+async def test_adding_refused_parameters_to_a_server_is_denied(
     api: client.ApiClient,
     namespace: str,
     contract: Raw,
@@ -54,7 +54,7 @@ async def test_server_does_not_get_them_later(
     assert await get(api, serve) == serve
 
 
-async def test_what_the_contract_forbids_is_told_beside_them(
+async def test_refused_parameters_and_contract_violations_are_reported_together(
     api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken, admin: str
 ) -> None:
     bounds = {"spec": {"runtimeParams": {"maxContextSize": 4096}}}

@@ -28,7 +28,7 @@ def everything_in_etcd(server: ApiServer) -> bytes:
     return b"\n".join(parts)
 
 
-async def test_no_token_is_left_anywhere(
+async def test_token_is_stored_nowhere(
     apiserver: ApiServer,
     api: client.ApiClient,
     kubectl: Kubectl,
@@ -71,7 +71,7 @@ async def test_no_token_is_left_anywhere(
     assert f"f:{TOKEN}".encode() not in etcd
 
 
-async def test_denial_is_told_by_an_event_that_names_subject_and_reason(
+async def test_denial_posts_an_event_with_subject_and_reason(
     kubectl: Kubectl, namespace: str, contract: Raw, token: MakeToken
 ) -> None:
     body = make_modelserve(namespace, contract="nowhere")

@@ -80,7 +80,7 @@ def path(request: pytest.FixtureRequest, folder: Folder) -> str:
         pytest.param(GOOD, "text/plain", 415, id="another content type"),
     ],
 )
-async def test_what_is_no_review_is_refused(
+async def test_body_that_is_not_a_review_is_rejected(
     https: aiohttp.ClientSession, path: str, body: bytes, kind: str, status: int
 ) -> None:
     headers = {"Content-Type": kind}
@@ -101,7 +101,7 @@ async def test_resource_and_kind_that_disagree_are_denied(
     assert response["status"]["message"].startswith("RequestMismatch")
 
 
-async def test_metrics_tell_of_admissions_and_keys(
+async def test_metrics_count_admissions_and_show_key_ages(
     https: aiohttp.ClientSession, folder: Folder, webhooks: tuple[WebhookProcess, ...]
 ) -> None:
     path = f"/mutate/{folder.review_secret}"
@@ -158,7 +158,7 @@ async def _come_and_go(server: WebhookProcess, balancer: Balancer, answers: list
     assert server.process.returncode == 0
 
 
-async def test_receipt_of_a_retired_key_holds_no_more_and_a_token_renews_it(
+async def test_receipt_of_a_retired_key_is_invalid_and_a_token_renews_it(
     api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken, folder: Folder
 ) -> None:
     body = make_modelserve(namespace)

@@ -21,7 +21,7 @@ async def test_object_without_a_token_is_denied(
     assert TOKEN in said
 
 
-async def test_token_is_taken_out_and_leaves_a_receipt(
+async def test_token_is_replaced_by_a_receipt(
     api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken
 ) -> None:
     stored = await create(api, with_token(make_modelserve(namespace), token()))

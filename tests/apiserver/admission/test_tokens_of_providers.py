@@ -67,7 +67,7 @@ async def test_server_is_created_with_a_token_as_providers_make_them(
     ("claims", "remark"),
     [({}, Remark.GROUPS_MISSING), (OVERAGE, Remark.GROUPS_ELSEWHERE)],
 )
-async def test_denial_tells_why_the_token_has_no_groups(
+async def test_denial_explains_why_the_token_has_no_groups(
     api: client.ApiClient,
     namespace: str,
     contract: Raw,
@@ -80,7 +80,7 @@ async def test_denial_tells_why_the_token_has_no_groups(
     assert remark.advice in said
 
 
-async def test_missing_groups_are_told_by_an_event_and_counted(
+async def test_missing_groups_are_reported_by_an_event_and_counted(
     kubectl: Kubectl,
     namespace: str,
     contract: Raw,

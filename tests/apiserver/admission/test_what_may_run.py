@@ -43,7 +43,7 @@ def with_spec(token: str, **spec: Any) -> Raw:
     return {"metadata": {"annotations": {TOKEN: token}}, "spec": spec}
 
 
-async def test_server_that_shrinks_frees_nothing_before_its_rollout_is_through(
+async def test_shrunk_server_frees_nothing_until_its_rollout_completes(
     api: client.ApiClient, namespace: str, token: MakeToken, admin: str
 ) -> None:
     body = contract_for(namespace, total={"memory": "700Mi"})
@@ -66,7 +66,7 @@ async def test_server_that_shrinks_frees_nothing_before_its_rollout_is_through(
     await assert_eventually(free)
 
 
-async def test_server_moves_to_a_contract_that_has_room_for_what_may_still_run(
+async def test_server_moves_to_a_contract_with_room_for_pods_that_may_still_run(
     api: client.ApiClient, namespace: str, token: MakeToken, admin: str
 ) -> None:
     large, small = [
@@ -85,7 +85,7 @@ async def test_server_moves_to_a_contract_that_has_room_for_what_may_still_run(
     await patch(api, serve, with_spec(token(), **moved))
 
 
-async def test_server_whose_receipt_does_not_verify_counts_as_it_was_granted(
+async def test_server_with_an_invalid_receipt_counts_as_granted(
     api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken, admin: str
 ) -> None:
     huge = make_modelserve(namespace, contract="another", resources=limits("1Ti"))

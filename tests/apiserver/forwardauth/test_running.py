@@ -29,7 +29,7 @@ from tests.support.forwardauth.permitted_server import Site, make_site, make_sys
 from tests.support.waiting import assert_eventually
 
 
-async def test_access_log_tells_of_requests_and_of_no_token_or_prompt(
+async def test_access_log_has_requests_without_tokens_and_prompts(
     auth: AuthProcess, gateway: Gateway, site: Site
 ) -> None:
     token = make_token("carol")
@@ -52,7 +52,7 @@ async def test_access_log_tells_of_requests_and_of_no_token_or_prompt(
     assert "a-secret-of-mine" not in text
 
 
-async def test_metrics_tell_of_verdicts_the_cache_and_the_watches(
+async def test_metrics_cover_verdicts_cache_and_watches(
     auth: AuthProcess, gateway: Gateway, site: Site
 ) -> None:
     for _ in range(2):
@@ -70,7 +70,7 @@ async def test_metrics_tell_of_verdicts_the_cache_and_the_watches(
         assert each in told
 
 
-async def test_without_admission_any_token_that_holds_passes(
+async def test_without_admission_every_valid_token_is_allowed(
     apiserver: ApiServer, folder: Folder, site: Site
 ) -> None:
     with running_auth(apiserver, folder, name="off", ROADSTEAD_ADMISSION="off") as off:
@@ -78,7 +78,7 @@ async def test_without_admission_any_token_that_holds_passes(
         assert off.status(site.uuid) == 401
 
 
-async def test_revocation_holds_through_a_restart(
+async def test_revocation_survives_a_restart(
     apiserver: ApiServer, folder: Folder, site: Site, system: client.CoreV1Api
 ) -> None:
     body = client.V1ConfigMap(
@@ -90,7 +90,7 @@ async def test_revocation_holds_through_a_restart(
         assert anew.status(site.uuid, make_token()) == 200
 
 
-async def test_server_that_ends_answers_until_nobody_asks_any_more(
+async def test_stopping_process_answers_requests_while_draining(
     apiserver: ApiServer, folder: Folder, site: Site
 ) -> None:
     # Half a minute: within its grace period it is asked twice, on a busy machine too.
@@ -107,7 +107,7 @@ async def test_server_that_ends_answers_until_nobody_asks_any_more(
         assert ending.process.returncode == 0
 
 
-async def test_probe_of_the_operator_passes_to_health_alone(auth: AuthProcess, site: Site) -> None:
+async def test_operators_probe_is_allowed_for_health_only(auth: AuthProcess, site: Site) -> None:
     now = int(datetime.datetime.now(datetime.UTC).timestamp())
     shown = {"Authorization": f"Roadstead-Probe {KEY.probe(site.uuid, now=now)}"}
     assert auth.asked(site.uuid, method="GET", path="/health", **shown).status == 200
@@ -134,14 +134,14 @@ _QUESTION = "GET /verify/x HTTP/1.1\r\nHost: a\r\n"
         pytest.param("hello\r\n\r\n", id="no HTTP"),
     ],
 )
-async def test_what_is_no_question_is_refused(auth: AuthProcess, request_text: str) -> None:
+async def test_request_for_another_path_is_rejected(auth: AuthProcess, request_text: str) -> None:
     with socket.create_connection(("127.0.0.1", auth.port), timeout=60) as raw:
         raw.sendall(request_text.encode("latin-1"))
         answer = raw.recv(200)
     assert answer.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4"))
 
 
-async def test_nobody_passes_before_the_servers_are_known(
+async def test_requests_are_rejected_until_the_cache_is_synced(
     apiserver: ApiServer, folder: Folder, site: Site, tmp_path: Path
 ) -> None:
     (away,) = free_ports(1)
@@ -161,7 +161,7 @@ async def test_nobody_passes_before_the_servers_are_known(
         assert not early.ready
 
 
-async def test_api_server_that_is_away_is_gone_without_until_it_is_too_long_ago(
+async def test_outage_of_the_api_server_is_tolerated_until_the_cache_is_stale(
     binaries: dict[str, Path], tmp_path: Path, folder: Folder
 ) -> None:
     # A minute: twenty seconds of silence, and a stopped API server that finds back.

@@ -112,7 +112,7 @@ async def client(folder: Path, asked: Asked, offload: Offload) -> AsyncIterator[
 
 @pytest.mark.parametrize("secret", [SECRET, OTHER], ids=["in use", "announced"])
 @pytest.mark.parametrize("path", ["/mutate", "/validate"])
-async def test_who_knows_a_secret_is_answered(
+async def test_caller_with_a_secret_is_answered(
     client: Client, asked: Asked, path: str, secret: str
 ) -> None:
     async with client.post(f"{path}/{secret}", json=review("CREATE", thing())) as answer:
@@ -136,7 +136,7 @@ async def test_who_knows_a_secret_is_answered(
     ],
 )
 @pytest.mark.parametrize("path", ["/mutate", "/validate"])
-async def test_nobody_else_is(
+async def test_caller_without_a_secret_is_rejected(
     client: Client, asked: Asked, path: str, rest: str, status: int
 ) -> None:
     async with client.post(f"{path}{rest}", json=review("CREATE", thing())) as answer:
@@ -146,18 +146,18 @@ async def test_nobody_else_is(
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/healthz", "/readyz", "/"])
-async def test_nothing_but_reviews_is_served_there(client: Client, path: str) -> None:
+async def test_only_reviews_are_served(client: Client, path: str) -> None:
     async with client.get(path) as answer:
         assert answer.status == 404
 
 
-async def test_connection_of_somebody_else_is_closed(client: Client) -> None:
+async def test_connection_of_an_untrusted_caller_is_closed(client: Client) -> None:
     async with client.post("/mutate", data=b"{" * 2**20) as answer:
         assert answer.status == 403
         assert answer.headers["Connection"] == "close"
 
 
-async def test_request_that_is_given_up_may_have_shown_the_secret(
+async def test_aborted_request_counts_as_exposure_of_the_secret(
     folder: Path, offload: Offload
 ) -> None:
     exposure, slow = Exposure(lambda: NOW), Slow()
@@ -185,7 +185,7 @@ def connections(client: Client) -> list[Any]:
     return list(runner.server.connections)
 
 
-async def test_no_more_large_reviews_wait_than_the_bound(
+async def test_large_reviews_above_the_limit_are_rejected(
     client: Client, asked: Asked, offload: Offload
 ) -> None:
     head = {"kind": "", "apiVersion": ""}
@@ -203,14 +203,14 @@ async def test_no_more_large_reviews_wait_than_the_bound(
     assert asked.requests == []
 
 
-def test_secrets_are_read_anew(folder: Path) -> None:
+def test_changed_secrets_are_read_again(folder: Path) -> None:
     callers = PathCallers(folder)
     assert not callers.reload()
     (folder / "0").unlink()
     assert callers.reload()
 
 
-def test_folder_without_a_secret_is_refused_with_what_to_set(tmp_path: Path) -> None:
+def test_folder_without_a_secret_raises_with_advice(tmp_path: Path) -> None:
     (tmp_path / "0").write_text("short")
     with pytest.raises(InvalidSettings, match="ROADSTEAD_REVIEW_PATHS_SECRET"):
         PathCallers(tmp_path)
@@ -224,7 +224,9 @@ def test_common_names_of_a_certificate_are_those_of_its_subject() -> None:
     assert _common_names({}) == frozenset()
 
 
-async def test_connection_without_a_certificate_is_nobodys(asked: Asked, offload: Offload) -> None:
+async def test_connection_without_a_certificate_is_untrusted(
+    asked: Asked, offload: Offload
+) -> None:
     callers = CertifiedCallers(names=frozenset({"kube-apiserver"}))
     endpoints = Endpoints(callers, Exposure(lambda: NOW), asked, silent(), offload)
     async with (

@@ -37,7 +37,7 @@ class Clock:
         return self.now
 
 
-async def test_event_names_subject_and_reason_and_no_token() -> None:
+async def test_event_has_subject_and_reason_and_no_token() -> None:
     events = Events()
     denials = Denials(EventRecorder(events, instance="a"), clock=Clock())
     denials.report(request("CREATE", thing()), DENIAL)
@@ -49,7 +49,7 @@ async def test_event_names_subject_and_reason_and_no_token() -> None:
     assert JWT not in event["message"]
 
 
-async def test_dry_run_posts_none() -> None:
+async def test_dry_run_posts_no_event() -> None:
     events = Events()
     denials = Denials(EventRecorder(events, instance="a"), clock=Clock())
     denials.report(request("CREATE", thing(), dryRun=True), DENIAL)
@@ -57,7 +57,7 @@ async def test_dry_run_posts_none() -> None:
     assert events.posted == []
 
 
-async def test_request_that_does_not_fit_posts_none() -> None:
+async def test_inconsistent_request_posts_no_event() -> None:
     events = Events()
     denials = Denials(EventRecorder(events, instance="a"), clock=Clock())
     asked = request("CREATE", thing(), namespace="victim")
@@ -67,7 +67,7 @@ async def test_request_that_does_not_fit_posts_none() -> None:
     assert events.posted == []
 
 
-async def test_no_more_are_posted_than_the_rates_of_a_namespace_and_of_all() -> None:
+async def test_events_are_limited_per_namespace_and_in_total() -> None:
     events, clock = Events(), Clock()
     denials = Denials(EventRecorder(events, instance="a"), clock=clock)
     for number in range(TOTAL.burst * 3):
@@ -80,7 +80,7 @@ async def test_no_more_are_posted_than_the_rates_of_a_namespace_and_of_all() -> 
     assert len(events.posted) == TOTAL.burst
 
 
-async def test_object_without_a_name_goes_by_what_it_begins_with() -> None:
+async def test_event_of_an_object_without_a_name_uses_its_generate_name() -> None:
     events = Events()
     denials = Denials(EventRecorder(events, instance="a"), clock=Clock())
     new = thing(generateName="serve-")

@@ -50,7 +50,7 @@ class Anybody:
 
 
 @pytest.mark.parametrize("there", [True, False])
-async def test_server_that_is_gone_keeps_no_model_from_being_deleted(
+async def test_deleted_server_does_not_block_the_deletion_of_its_model(
     there: bool, tmp_path: Path
 ) -> None:
     serve, cache = thing(resourceVersion="2"), CountingCache(AdmittedServes())

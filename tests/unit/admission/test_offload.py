@@ -24,11 +24,11 @@ def offload() -> Iterator[Offload]:
     made.close()
 
 
-async def test_small_review_is_worked_on_at_once(offload: Offload) -> None:
+async def test_small_review_is_processed_immediately(offload: Offload) -> None:
     assert await offload.run(LARGE_EFFORT, threading.get_ident) == threading.get_ident()
 
 
-async def test_small_reviews_are_answered_while_a_large_one_is_worked_on(offload: Offload) -> None:
+async def test_small_reviews_are_answered_while_a_large_one_is_processed(offload: Offload) -> None:
     done = threading.Event()
     large = asyncio.create_task(offload.run(LARGE_EFFORT + 1, done.wait, 30))
     assert await offload.run(1, str, 5) == "5"
@@ -45,12 +45,12 @@ async def test_large_reviews_take_turns(offload: Offload) -> None:
     assert threading.get_ident() not in threads
 
 
-async def test_what_goes_wrong_there_is_raised_here(offload: Offload) -> None:
+async def test_error_in_the_thread_is_raised_to_the_caller(offload: Offload) -> None:
     with pytest.raises(ValueError, match="invalid literal"):
         await offload.run(LARGE_EFFORT + 1, int, "x")
 
 
-def test_large_reviews_that_wait_are_bounded(offload: Offload) -> None:
+def test_number_of_waiting_large_reviews_is_limited(offload: Offload) -> None:
     with contextlib.ExitStack() as stack:
         for _ in range(MAX_LARGE_REVIEWS):
             stack.enter_context(offload.admitting(LARGE_EFFORT + 1))
@@ -60,7 +60,7 @@ def test_large_reviews_that_wait_are_bounded(offload: Offload) -> None:
         pass
 
 
-def test_small_review_waits_for_no_large_one(offload: Offload) -> None:
+def test_small_review_does_not_wait_for_a_large_one(offload: Offload) -> None:
     with contextlib.ExitStack() as stack:
         for _ in range(MAX_LARGE_REVIEWS):
             stack.enter_context(offload.admitting(LARGE_EFFORT + 1))

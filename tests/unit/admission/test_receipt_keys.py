@@ -25,7 +25,7 @@ def test_new_key_signs_once_its_time_has_come() -> None:
     ]
 
 
-def test_receipt_holds_as_long_as_its_key_is_there(tmp_path: Path) -> None:
+def test_receipt_is_valid_while_its_key_exists(tmp_path: Path) -> None:
     (tmp_path / "0.pem").write_bytes(OLD.private_pem)
     receipts = Receipts(tmp_path)
     text = receipts.sign(ALICE, BINDING, contract="demo", now=100)
@@ -39,7 +39,7 @@ def test_receipt_holds_as_long_as_its_key_is_there(tmp_path: Path) -> None:
     assert fault.reason == "ReceiptKeyUnknown"
 
 
-def test_keys_that_cannot_be_used_leave_the_old_ones(tmp_path: Path) -> None:
+def test_invalid_keys_keep_the_old_ones(tmp_path: Path) -> None:
     (tmp_path / "0.pem").write_bytes(OLD.private_pem)
     receipts = Receipts(tmp_path)
     (tmp_path / "1.pem").write_bytes(b"junk")
@@ -49,12 +49,12 @@ def test_keys_that_cannot_be_used_leave_the_old_ones(tmp_path: Path) -> None:
     assert isinstance(receipts.verify(text, BINDING, now=100), Receipt)
 
 
-def test_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_missing_folder_raises_with_its_name(tmp_path: Path) -> None:
     with pytest.raises(InvalidSettings):
         Receipts(tmp_path / "none")
 
 
-def test_folder_without_keys_is_told(tmp_path: Path) -> None:
+def test_folder_without_keys_raises(tmp_path: Path) -> None:
     (tmp_path / "..data").write_bytes(b"Kubernetes' own")
     with pytest.raises(InvalidKey):
         Receipts(tmp_path)

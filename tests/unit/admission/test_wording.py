@@ -111,7 +111,7 @@ def answers(asked: AdmissionRequest) -> Iterator[AdmissionAnswer]:
 
 
 @pytest.mark.parametrize("path", list(paths(WHOLE)), ids=lambda path: ".".join(map(str, path)))
-def test_no_long_text_of_a_review_is_repeated_uncut(path: tuple[Any, ...]) -> None:
+def test_long_texts_of_a_review_are_truncated_in_messages(path: tuple[Any, ...]) -> None:
     asked = parsed(lengthened(WHOLE, path))
     for answer in answers(asked) if asked else ():
         assert asked is not None
@@ -123,13 +123,13 @@ def test_no_long_text_of_a_review_is_repeated_uncut(path: tuple[Any, ...]) -> No
         assert kept["message"].count("[31m") <= MAX_STATEMENT / 5
 
 
-def test_denials_are_made_somewhere_in_that_test() -> None:
+def test_some_of_those_requests_are_denied() -> None:
     asked = parse(json.dumps(WHOLE).encode())
     reasons = {answer.reason for answer in answers(asked)}
     assert len(reasons) > 3
 
 
-def test_all_statements_together_are_bounded() -> None:
+def test_length_of_all_statements_is_limited() -> None:
     params = {"extraArgs": [f"--{number}" for number in range(4_000)]}
     asked = parse(
         json.dumps(review("CREATE", thing(spec={**SPEC, "runtimeParams": params}))).encode()
@@ -137,11 +137,11 @@ def test_all_statements_together_are_bounded() -> None:
     assert all(len(answer.message) <= MAX_MESSAGE for answer in answers(asked))
 
 
-def test_text_is_cut_and_says_so() -> None:
+def test_truncated_text_ends_with_dots() -> None:
     assert truncate("a" * MAX_STATEMENT) == "a" * MAX_STATEMENT
     assert truncate("a" * (MAX_STATEMENT + 1)).endswith("a...")
     assert len(truncate("a" * 10_000)) == MAX_STATEMENT
 
 
-def test_what_acts_on_a_terminal_is_replaced() -> None:
+def test_control_characters_are_replaced() -> None:
     assert printable("a\x1b[31m\n\u202eb") == "a\ufffd[31m\ufffd\ufffdb"

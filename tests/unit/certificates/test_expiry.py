@@ -26,13 +26,13 @@ def told() -> datetime.datetime:
     return datetime.datetime.fromtimestamp(value or 0, datetime.UTC)
 
 
-async def test_the_end_of_the_certificate_that_is_served_is_told(tmp_path: Path) -> None:
+async def test_expiry_of_the_serving_certificate_is_exported(tmp_path: Path) -> None:
     certify(tmp_path, days=90)
     await FileCertificates(tmp_path).context()
     assert told() == NOW + datetime.timedelta(days=90)
 
 
-async def test_a_pair_that_can_not_be_used_changes_nothing(tmp_path: Path) -> None:
+async def test_invalid_pair_changes_nothing(tmp_path: Path) -> None:
     certify(tmp_path, days=90)
     certificates = FileCertificates(tmp_path)
     await certificates.context()

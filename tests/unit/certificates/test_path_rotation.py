@@ -29,7 +29,7 @@ def after(
     return rotate(first, START + seconds * SECOND, exposed=exposed)
 
 
-def test_first_secret_is_in_use_at_once() -> None:
+def test_first_secret_is_used_immediately() -> None:
     files = after(0)
     assert list(files.values()) == [current_secret(files, START).encode()]
 
@@ -38,23 +38,23 @@ def test_no_two_secrets_are_the_same() -> None:
     assert after(0) != after(0)
 
 
-def test_secret_is_in_use_for_minutes_only() -> None:
+def test_secret_is_used_for_minutes_only() -> None:
     assert len(after(LIFETIME.total_seconds() - 1)) == 1
     assert len(after(LIFETIME.total_seconds())) == 2
 
 
-def test_secret_that_may_have_been_shown_is_replaced_before_its_time() -> None:
+def test_exposed_secret_is_replaced_early() -> None:
     shown = START + KEPT
     assert len(after(KEPT.total_seconds(), exposed=shown)) == 2
 
 
-def test_secrets_do_not_change_faster_than_the_api_servers_follow() -> None:
+def test_secret_is_used_for_a_minimum_time() -> None:
     shown = START + SECOND
     assert len(after(2, exposed=shown)) == 1
     assert len(after(KEPT.total_seconds(), exposed=shown)) == 2
 
 
-def test_new_secret_is_known_to_all_before_it_is_used() -> None:
+def test_new_secret_is_announced_before_it_is_used() -> None:
     at = START + LIFETIME
     files = rotate(after(0), at, exposed=LONG_AGO)
     before = current_secret(files, at)
@@ -62,14 +62,14 @@ def test_new_secret_is_known_to_all_before_it_is_used() -> None:
     assert current_secret(files, at + ANNOUNCED) != before
 
 
-def test_secret_that_was_shown_while_its_successor_was_announced_has_no_other() -> None:
+def test_secret_exposed_during_the_announcement_of_its_successor_gets_no_other() -> None:
     at = START + LIFETIME
     files = rotate(after(0), at, exposed=LONG_AGO)
     shown = at + ANNOUNCED / 2
     assert rotate(files, at + ANNOUNCED + KEPT, exposed=shown) == files
 
 
-def test_old_secret_is_taken_until_its_successor_has_settled() -> None:
+def test_old_secret_is_accepted_until_its_successor_has_settled() -> None:
     at = START + LIFETIME
     files = rotate(after(0), at, exposed=LONG_AGO)
     assert prune(files, at + ANNOUNCED + KEPT - SECOND) == files
@@ -77,11 +77,11 @@ def test_old_secret_is_taken_until_its_successor_has_settled() -> None:
     assert [each.decode() for each in left.values()] == [current_secret(files, at + ANNOUNCED)]
 
 
-def test_last_secret_is_never_taken_away() -> None:
+def test_last_secret_is_never_removed() -> None:
     files = after(0)
     assert prune(files, START + 10 * LIFETIME) == files
 
 
-def test_what_is_no_secret_is_replaced() -> None:
+def test_invalid_secret_is_replaced() -> None:
     for wrong in ({"0": b"short"}, {"name": b"a" * 64}, {"0": b"\xff" * 64}, {"0": b""}):
         assert set(rotate(wrong, START, exposed=LONG_AGO)) == {str(int(START.timestamp()))}

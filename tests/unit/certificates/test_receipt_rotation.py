@@ -23,17 +23,17 @@ def signing(files: dict[str, bytes], now: datetime.datetime) -> str:
     return ReceiptKeyring.parse(files).signing_key(int(now.timestamp())).key_id
 
 
-def test_the_first_key_signs_at_once() -> None:
+def test_first_key_signs_immediately() -> None:
     files = rotate({}, START)
     assert signing(files, START) in public_keys(files)
 
 
-def test_a_key_is_kept_for_its_lifetime() -> None:
+def test_key_is_used_for_its_lifetime() -> None:
     files = rotate({}, START)
     assert rotate(files, START + LIFETIME - SECOND) == files
 
 
-def test_a_new_key_is_published_before_it_signs() -> None:
+def test_new_key_is_published_before_it_signs() -> None:
     files = rotate({}, START)
     later = START + LIFETIME
     after = rotate(files, later)
@@ -42,18 +42,18 @@ def test_a_new_key_is_published_before_it_signs() -> None:
     assert signing(after, later + ANNOUNCED) != signing(files, START)
 
 
-def test_one_new_key_is_enough() -> None:
+def test_only_one_new_key_is_created() -> None:
     later = START + LIFETIME
     after = rotate(rotate({}, START), later)
     assert rotate(after, later + SECOND) == after
 
 
-def test_an_old_key_stays() -> None:
+def test_old_key_is_kept() -> None:
     files = rotate({}, START)
     after = rotate(files, START + LIFETIME)
     assert files.items() <= after.items()
 
 
-def test_a_spoilt_key_is_not_replaced_without_a_word() -> None:
+def test_invalid_key_raises_and_is_not_replaced() -> None:
     with pytest.raises(InvalidKey, match=r"1\.pem"):
         rotate({"1.pem": b"rubbish"}, START)

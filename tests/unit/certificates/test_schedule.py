@@ -27,26 +27,26 @@ def fresh() -> Stored:
     return apply_due(None, NAMES, START)
 
 
-def test_nothing_is_due_of_what_is_fresh(fresh: Stored) -> None:
+def test_nothing_is_due_for_new_certificates(fresh: Stored) -> None:
     assert find_due(fresh, NAMES, START) is Due.NOTHING
 
 
-def test_all_is_due_without_a_secret() -> None:
+def test_everything_is_due_without_a_secret() -> None:
     assert find_due(Stored.parse({}), NAMES, START) is Due.ALL
 
 
-def test_a_secret_that_holds_rubbish_is_made_anew(fresh: Stored) -> None:
+def test_secret_with_invalid_content_is_created_again(fresh: Stored) -> None:
     spoilt = {**fresh.data(), "ca.key": b"rubbish"}
     assert find_due(Stored.parse(spoilt), NAMES, START) is Due.ALL
 
 
-def test_a_key_of_another_certificate_is_made_anew(fresh: Stored) -> None:
+def test_key_of_another_certificate_is_created_again(fresh: Stored) -> None:
     other = apply_due(None, NAMES, START)
     mixed = {**fresh.data(), "tls.key": other.data()["tls.key"]}
     assert Stored.parse(mixed) is None
 
 
-def test_what_is_stored_is_read_back(fresh: Stored) -> None:
+def test_stored_data_is_parsed_unchanged(fresh: Stored) -> None:
     read = Stored.parse(fresh.data())
     assert read is not None
     assert read.data() == fresh.data()
@@ -84,7 +84,7 @@ def test_a_new_authority_is_known_before_it_signs(fresh: Stored) -> None:
     assert announced.serving is current.serving
 
 
-def test_the_old_authority_goes_last(fresh: Stored) -> None:
+def test_old_authority_is_removed_last(fresh: Stored) -> None:
     now = START + SCHEDULE.authority * 2 / 3
     current = with_fresh_certificate(fresh, now)
     announced = apply_due(current, NAMES, now)
@@ -102,13 +102,13 @@ def with_fresh_certificate(stored: Stored, now: datetime.datetime) -> Stored:
     return Stored(authority=stored.authority, serving=serving, previous=stored.previous)
 
 
-def test_an_expired_authority_is_replaced_at_once(fresh: Stored) -> None:
+def test_expired_authority_is_replaced_immediately(fresh: Stored) -> None:
     assert find_due(fresh, NAMES, START + SCHEDULE.authority) is Due.ALL
 
 
 @settings(max_examples=20)
 @given(st.lists(st.floats(0.01, 15), min_size=1, max_size=120))
-def test_the_bundle_before_vouches_for_what_is_served_now(days: list[float]) -> None:
+def test_previous_bundle_verifies_the_current_serving_certificate(days: list[float]) -> None:
     stored, now = apply_due(None, NAMES, START), START
     for pause in days:
         now += datetime.timedelta(days=pause)
@@ -124,7 +124,7 @@ def _issued(authority: x509.Certificate, serving: x509.Certificate) -> bool:
     return authority.subject == serving.issuer
 
 
-def test_openssl_takes_the_chain(fresh: Stored, tmp_path: Path) -> None:
+def test_openssl_accepts_the_chain(fresh: Stored, tmp_path: Path) -> None:
     for name, content in fresh.served().items():
         (tmp_path / name).write_bytes(content)
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -158,6 +158,6 @@ def _handshake(client: ssl.SSLContext, server: ssl.SSLContext) -> tuple[str, ...
     return tuple(str(name) for name in names if name != "DNS")
 
 
-def test_two_authorities_have_two_names() -> None:
+def test_every_authority_has_its_own_name() -> None:
     made: list[Pair] = [new_authority(START, DAY) for _ in range(2)]
     assert made[0].certificate.subject != made[1].certificate.subject

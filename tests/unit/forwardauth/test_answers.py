@@ -20,24 +20,24 @@ def allowed(subject: str = "alice", *groups: str) -> AuthVerdict:
     return AuthVerdict(status=200, reason="Allowed", subject=subject, groups=frozenset(groups))
 
 
-def test_both_identity_headers_are_there_for_somebody_without_groups() -> None:
+def test_both_identity_headers_are_set_for_a_caller_without_groups() -> None:
     headers = allow(allowed(), "key").headers
     assert (headers["X-Auth-Subject"], headers["X-Auth-Groups"]) == ("alice", "")
 
 
-def test_comma_in_a_group_makes_no_two_of_it() -> None:
+def test_comma_in_a_group_is_encoded() -> None:
     assert allow(allowed("a", "x,admins"), "key").headers["X-Auth-Groups"] == "x%2Cadmins"
 
 
 @given(TEXT, st.lists(TEXT, max_size=5))
-def test_whatever_a_token_says_can_stand_in_a_header(subject: str, groups: list[str]) -> None:
+def test_any_claims_are_encoded_as_valid_headers(subject: str, groups: list[str]) -> None:
     headers = allow(allowed(subject, *groups), "key").headers
     for value in headers.values():
         assert value.isascii()
         assert value.isprintable()
 
 
-def test_groups_beyond_the_bound_are_left_out_whole() -> None:
+def test_groups_beyond_the_limit_are_omitted() -> None:
     names = [f"group-{number:04}" for number in range(1000)]
     taken = allow(allowed("a", *names), "key").headers["X-Auth-Groups"]
     assert len(taken) <= MAX_GROUPS_BYTES
@@ -45,7 +45,7 @@ def test_groups_beyond_the_bound_are_left_out_whole() -> None:
 
 
 @given(st.text())
-def test_challenge_is_a_header_whatever_the_message(message: str) -> None:
+def test_challenge_is_a_valid_header_with_any_message(message: str) -> None:
     answer = reject(AuthVerdict(status=401, reason="TokenClaims", message=message))
     challenge = answer.headers["WWW-Authenticate"]
     assert challenge.isascii()
@@ -54,14 +54,14 @@ def test_challenge_is_a_header_whatever_the_message(message: str) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 500, 503])
-def test_refusals_are_json_that_no_cache_keeps(status: int) -> None:
+def test_rejections_are_json_and_not_cached(status: int) -> None:
     answer = reject(AuthVerdict(status=status, reason="Why", message="what to do"))
     assert json.loads(answer.body)["error"]["message"] == "what to do"
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.headers["Cache-Control"] == "no-store"
 
 
-def test_nothing_of_the_caller_is_in_a_refusal() -> None:
+def test_rejection_does_not_quote_the_caller() -> None:
     verdict = AuthVerdict(status=403, reason="NotAuthorized", code="AccessDenied", message="no",
                       subject="alice", server="demo/gemma")  # fmt: skip
     answer = reject(verdict)
@@ -70,11 +70,11 @@ def test_nothing_of_the_caller_is_in_a_refusal() -> None:
 
 
 @given(st.text(max_size=5000))
-def test_refusal_stays_below_what_a_gateway_takes(message: str) -> None:
+def test_rejection_is_smaller_than_the_gateways_limit(message: str) -> None:
     answer = reject(AuthVerdict(status=403, reason="ContractInvalid", message=message))
     assert len(answer.body) <= 4096
 
 
-def test_answers_do_not_tell_what_they_are_made_with() -> None:
+def test_answers_do_not_name_the_server_software() -> None:
     for answer in (allow(allowed(), "key"), reject(AuthVerdict(status=403, reason="Why"))):
         assert answer.headers["Server"] == "roadstead"

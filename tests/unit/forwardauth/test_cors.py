@@ -25,7 +25,7 @@ async def kept(site: Site, *headers: tuple[str, str]) -> str | None:
     return answer.headers.get("Origin")
 
 
-async def test_listed_origin_is_kept_with_a_request_that_passes() -> None:
+async def test_listed_origin_is_returned_for_an_allowed_request() -> None:
     assert await kept(Site(), bearer(token()), ("Origin", APP)) == APP
 
 
@@ -45,18 +45,18 @@ async def test_listed_origin_is_kept_with_a_request_that_passes() -> None:
     ],
     ids=str,
 )
-async def test_no_other_origin_is_kept(said: Pairs) -> None:
+async def test_other_origins_are_not_returned(said: Pairs) -> None:
     assert await kept(Site(), bearer(token()), *said) is None
 
 
-async def test_origin_is_not_kept_from_one_request_to_the_next() -> None:
+async def test_origin_is_not_cached_between_requests() -> None:
     site = Site()
     assert await kept(site, bearer(token()), ("Origin", APP)) == APP
     assert await kept(site, bearer(token())) is None
     assert site.tokens.asked == 1
 
 
-async def test_origin_is_not_kept_with_a_request_that_is_refused() -> None:
+async def test_origin_is_not_returned_for_a_rejected_request() -> None:
     assert await kept(Site(), bearer(token("bob", "others")), ("Origin", APP)) is None
     assert await kept(Site(), ("Origin", APP)) is None
 
@@ -67,7 +67,7 @@ async def test_listed_origin_does_not_make_a_session_count() -> None:
     assert await verdict(Site(), cookie, *fetched, ("Origin", APP)) == (403, "CrossOrigin")
 
 
-async def test_preflight_that_comes_here_passes_no_further() -> None:
+async def test_preflight_is_rejected() -> None:
     assert await verdict(Site(), *PREFLIGHT, method="OPTIONS") == (401, "TokenMissing")
     shown = bearer(token()), *PREFLIGHT
     assert await verdict(Site(), *shown, method="OPTIONS") == (404, "PathNotServed")

@@ -20,32 +20,32 @@ def with_one(until: int = 10) -> Verdicts[str]:
     return verdicts
 
 
-def test_verdict_is_told_again() -> None:
+def test_verdict_is_cached() -> None:
     assert told(with_one()) == "yes"
 
 
-def test_verdict_ends_at_its_time() -> None:
+def test_cached_verdict_expires() -> None:
     assert told(with_one(until=10), now=10) is None
 
 
-def test_verdict_without_a_time_is_told_once() -> None:
+def test_verdict_without_an_expiry_is_not_cached() -> None:
     assert told(with_one(until=0)) is None
 
 
-def test_verdict_is_forgotten_with_its_generation() -> None:
+def test_cache_is_cleared_by_a_new_generation() -> None:
     verdicts = with_one()
     told(verdicts, generation=2)
     assert told(verdicts, generation=1) is None
 
 
-def test_verdict_that_was_overtaken_is_not_kept() -> None:
+def test_outdated_verdict_is_not_cached() -> None:
     verdicts = with_one()
     told(verdicts, generation=2)
     verdicts.put(KEY, "late", generation=1, until=10)
     assert told(verdicts, generation=2) is None
 
 
-def test_verdict_that_was_asked_for_least_lately_goes_first() -> None:
+def test_least_recently_used_verdict_is_evicted_first() -> None:
     verdicts = with_one()
     verdicts.put(key_of("a", "s"), "a", generation=1, until=10)
     told(verdicts)
@@ -54,5 +54,5 @@ def test_verdict_that_was_asked_for_least_lately_goes_first() -> None:
     assert verdicts.get(key_of("a", "s"), generation=1, now=0) is None
 
 
-def test_token_itself_is_not_kept() -> None:
+def test_token_is_not_in_the_cache_key() -> None:
     assert b"token" not in key_of("token", "server")[0]
