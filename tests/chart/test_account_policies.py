@@ -31,7 +31,7 @@ def validations(rendered: Rendered, policy: str) -> str:
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-def test_each_concerns_one_account_and_denies(defaults: Rendered, policy: str) -> None:
+def test_each_policy_matches_one_account_and_denies(defaults: Rendered, policy: str) -> None:
     spec = defaults.one("ValidatingAdmissionPolicy", policy)["spec"]
     account = defaults.one("ServiceAccount", POLICIES[policy])["metadata"]
     name = f"system:serviceaccount:{account['namespace']}:{account['name']}"
@@ -42,20 +42,20 @@ def test_each_concerns_one_account_and_denies(defaults: Rendered, policy: str) -
     assert binding == {"policyName": policy, "validationActions": ["Deny"]}
 
 
-def test_they_can_be_left_out(chart: Chart) -> None:
+def test_account_policies_can_be_disabled(chart: Chart) -> None:
     rendered = chart.render({"accountPolicies": {"enabled": False}})
     for kind in ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"):
         assert not POLICIES.keys() & {*rendered.names(kind)}
 
 
-def test_without_webhooks_their_account_has_none(chart: Chart) -> None:
+def test_without_webhooks_there_is_no_policy_for_their_account(chart: Chart) -> None:
     rendered = chart.render({"webhooks": {"enabled": False}})
     found = POLICIES.keys() & {*rendered.names("ValidatingAdmissionPolicy")}
     assert found == POLICIES.keys() - {"roadstead-webhooks"}
 
 
 @pytest.mark.parametrize("values", [{}, TRAEFIK, GATEWAY_API, JOBS, EVERYTHING])
-def test_every_kind_that_the_operator_may_write_is_held_to_them(
+def test_every_kind_that_the_operator_may_write_is_in_a_policy(
     chart: Chart, values: Values
 ) -> None:
     rendered = chart.render(values)
@@ -79,7 +79,7 @@ def test_every_kind_that_the_operator_may_write_is_held_to_them(
     assert others <= {"models", "events", "leases"}
 
 
-def test_the_release_s_namespace_is_closed_but_for_what_is_used(chart: Chart) -> None:
+def test_operator_may_write_only_used_objects_in_the_releases_namespace(chart: Chart) -> None:
     plain = validations(chart.render(), "roadstead-operator-objects")
     assert "transfer-" not in plain
     assert "-console" not in plain

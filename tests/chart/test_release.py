@@ -99,19 +99,19 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield cluster
 
 
-def test_notes_tell_of_monitoring_that_nobody_is_let_to(cluster: Cluster) -> None:
+def test_notes_warn_of_metrics_that_cannot_be_scraped(cluster: Cluster) -> None:
     assert "To scrape metrics and install alerts" in cluster.notes()
     notes = cluster.notes({"monitoring": {"podMonitor": {"enabled": True}}})
     assert "networkPolicy.metricsFrom is empty, so metrics can't be scraped" in notes
 
 
-def test_notes_tell_of_webhooks_that_every_pod_reaches(cluster: Cluster) -> None:
+def test_notes_warn_of_webhooks_that_every_pod_can_reach(cluster: Cluster) -> None:
     assert "networkPolicy.webhooksFrom" in cluster.notes()
     named = {"networkPolicy": {"webhooksFrom": [{"ipBlock": {"cidr": "10.1.0.0/28"}}]}}
     assert "networkPolicy.webhooksFrom" not in cluster.notes(named)
 
 
-def test_upgrade_leaves_the_secret_path_as_it_is(cluster: Cluster) -> None:
+def test_upgrade_keeps_the_secret_path(cluster: Cluster) -> None:
     cluster.install()
     kind, path = "mutatingwebhookconfiguration", "/mutate/secret"
     where = "/webhooks/0/clientConfig/service/path"
@@ -122,21 +122,21 @@ def test_upgrade_leaves_the_secret_path_as_it_is(cluster: Cluster) -> None:
     assert hook["clientConfig"]["service"]["path"] == path
 
 
-def test_notes_tell_how_to_serve_a_model(cluster: Cluster) -> None:
+def test_notes_explain_how_to_serve_a_model(cluster: Cluster) -> None:
     notes = cluster.notes({"quant": {"endpoint": "http://quant:8090"}})
     assert "rollout status deployment/roadstead-operator" in notes
     assert "# an id of http://quant:8090" in notes
     assert "source.allow is empty" in notes
 
 
-def test_notes_tell_where_the_records_are(cluster: Cluster) -> None:
+def test_notes_explain_where_the_records_are(cluster: Cluster) -> None:
     assert "servers are not recorded" in cluster.notes({"ledger": {"enabled": False}})
     notes = cluster.notes({"postgres": {"persistence": {"enabled": False}}})
     assert "exec roadstead-postgres-0 -- psql -U roadstead_reader roadstead" in notes
     assert "the records are lost when Postgres's pod is deleted" in notes
 
 
-def test_notes_tell_how_to_call_a_server_through_the_gateway(cluster: Cluster) -> None:
+def test_notes_explain_how_to_call_a_server_through_the_gateway(cluster: Cluster) -> None:
     notes = cluster.notes({**TRAEFIK, "webhooks": {"enabled": False}})
     assert "rollout status deployment/roadstead-forward-auth" in notes
     assert "4. Send a request through https://models.example.com" in notes
@@ -171,9 +171,7 @@ def test_example_in_the_notes_is_accepted(cluster: Cluster, values: Values) -> N
         pytest.param(JOBS, id="jobs"),
     ],
 )
-def test_every_field_is_one_that_kubernetes_knows(
-    cluster: Cluster, chart: Chart, values: Values
-) -> None:
+def test_every_field_is_known_to_kubernetes(cluster: Cluster, chart: Chart, values: Values) -> None:
     # Named otherwise than what is installed: some fields of a StatefulSet can't change.
     objects = chart.render({**values, "fullnameOverride": "trial"}).objects
     everything = {"apiVersion": "v1", "kind": "List", "items": objects}
@@ -195,7 +193,7 @@ def test_upgrade_keeps_the_generated_keys(cluster: Cluster) -> None:
     assert [cluster.get("secret", name)["data"] for name in generated] == before
 
 
-def test_upgrade_makes_the_dsn_of_a_secret_that_was_deleted_anew(cluster: Cluster) -> None:
+def test_upgrade_creates_a_deleted_dsn_secret_again(cluster: Cluster) -> None:
     # Twenty seconds: the chart is installed twice.
     cluster.install()
     names = ("roadstead-ledger-owner", "roadstead-ledger-reader")
@@ -206,7 +204,7 @@ def test_upgrade_makes_the_dsn_of_a_secret_that_was_deleted_anew(cluster: Cluste
     assert cluster.get("secret", names[1])["data"] != reader
 
 
-def test_the_gateways_key_outlives_what_used_it(cluster: Cluster) -> None:
+def test_gateway_key_outlives_the_gateway(cluster: Cluster) -> None:
     # Half a minute: the chart is installed three times.
     cluster.install(TRAEFIK)
     before = cluster.get("secret", "roadstead-gateway")["data"]
@@ -215,7 +213,7 @@ def test_the_gateways_key_outlives_what_used_it(cluster: Cluster) -> None:
     assert cluster.get("secret", "roadstead-gateway")["data"] == before
 
 
-def test_upgrade_brings_a_changed_definition_up_to_date(cluster: Cluster) -> None:
+def test_upgrade_updates_a_changed_definition(cluster: Cluster) -> None:
     cluster.install()
     kept = cluster.get("crd", "models.model.example.com")["spec"]
     change = '[{"op": "replace", "path": "/spec/names/shortNames", "value": ["older"]}]'
@@ -252,7 +250,7 @@ def test_definitions_and_objects_outlive_the_release(cluster: Cluster) -> None:
         ("Job", "roadstead-ledger-migrate"),
     ],
 )
-def test_pods_are_admitted_where_the_restricted_standard_is_enforced(
+def test_pods_are_admitted_with_the_restricted_standard_enforced(
     cluster: Cluster, chart: Chart, kind: str, name: str
 ) -> None:
     scratch = {"persistence": {"enabled": False}}
@@ -266,7 +264,7 @@ def test_pods_are_admitted_where_the_restricted_standard_is_enforced(
     assert "pod/trial created" in answer
 
 
-def test_a_transfer_s_job_and_its_pod_are_admitted_there_too(
+def test_transfer_job_and_its_pod_are_admitted_with_the_restricted_standard_enforced(
     cluster: Cluster, chart: Chart
 ) -> None:
     place = TransferPlace(model_name="gemma", model_uid="uid", namespace=NAMESPACE)

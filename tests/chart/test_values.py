@@ -30,7 +30,7 @@ def at(values: Any, path: str) -> Any:
     return values
 
 
-def test_lint_has_nothing_to_say(chart: Chart) -> None:
+def test_lint_reports_nothing(chart: Chart) -> None:
     assert chart.lint() == ""
 
 
@@ -82,7 +82,7 @@ def test_schema_and_values_know_the_same_keys(path: str, keys: set[str]) -> None
         pytest.param({"monitoring": {"rules": {"runbookUrl": "docs"}}}, id="runbooks-nowhere"),
     ],
 )
-def test_wrong_value_is_refused(chart: Chart, values: Values) -> None:
+def test_invalid_value_is_rejected(chart: Chart, values: Values) -> None:
     with pytest.raises(ChartRefused, match="values don't meet the specifications of the schema"):
         chart.render(values)
 
@@ -121,7 +121,7 @@ def test_wrong_value_is_refused(chart: Chart, values: Values) -> None:
         ),
     ],
 )
-def test_contradiction_is_told_with_what_to_set(chart: Chart, values: Values, message: str) -> None:
+def test_contradictory_values_fail_with_advice(chart: Chart, values: Values, message: str) -> None:
     with pytest.raises(ChartRefused, match=message):
         chart.render(values)
 
