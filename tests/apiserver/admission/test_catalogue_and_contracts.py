@@ -1,4 +1,4 @@
-"""Models and ResourceContracts: whose they are, and how they go."""
+"""Who may change and delete Models and ResourceContracts."""
 
 from __future__ import annotations
 

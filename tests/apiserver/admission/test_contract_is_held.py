@@ -1,4 +1,4 @@
-"""A contract's limits, however a server is created, changed or scaled."""
+"""A contract's limits apply to every way to create, change or scale a server."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def test_32_concurrent_creators_reach_exactly_the_total(
     path = f"/apis/model.example.com/v1alpha1/namespaces/{namespace}/modelserves"
     listed = await call(api, "GET", path)
     assert len(listed["items"]) == 10
-    # Both servers took part, so that it was the compare-and-swap that counted.
+    # Both replicas decided, so the compare-and-swap was tested.
     for each in webhooks:
         assert 'webhook="validating"' in each.metrics()
 
@@ -70,7 +70,7 @@ async def test_all_violations_are_reported_at_once(
         resources={"limits": {"memory": "8Gi"}},
         runtimeParams={"contextSize": 8192, "extraArgs": ["--temp", "0"]},
     )
-    said = await refusal(create(api, with_token(body, token())))
+    message = await refusal(create(api, with_token(body, token())))
     for part in (
         "spec.replicas: 3 replicas",
         "spec.resources.limits.memory: 8Gi x 3 replicas is 24Gi",
@@ -78,7 +78,7 @@ async def test_all_violations_are_reported_at_once(
         "spec.runtimeParams.extraArgs",
         agreed["metadata"]["name"],
     ):
-        assert part in said
+        assert part in message
 
 
 @pytest.mark.fault("R15", heals="denied: /scale is checked against the contract")
@@ -135,8 +135,8 @@ async def test_server_that_no_contract_covers_is_denied(
     }
     if other != "none":
         await _agreed(api, namespace, admin, **specs[other])
-    said = await refusal(create(api, with_token(make_modelserve(namespace), token())))
-    assert ("ContractExpired" if other == "expired" else "NoContract") in said
+    message = await refusal(create(api, with_token(make_modelserve(namespace), token())))
+    assert ("ContractExpired" if other == "expired" else "NoContract") in message
 
 
 async def test_namespace_globs_and_selectors_cover(
@@ -174,17 +174,17 @@ async def test_malformed_quantity_is_denied(
     api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken, quantity: str
 ) -> None:
     body = make_modelserve(namespace, resources={"limits": {"memory": quantity}})
-    said = await refusal(create(api, with_token(body, token())))
-    assert "spec.resources.limits" in said
+    message = await refusal(create(api, with_token(body, token())))
+    assert "spec.resources.limits" in message
 
 
 async def test_replicas_of_a_wrong_type_are_rejected_by_the_schema(
     api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken
 ) -> None:
     body = make_modelserve(namespace, replicas="many")
-    said = await refusal(create(api, with_token(body, token())))
-    assert "spec.replicas" in said
-    assert "denied the request" not in said
+    message = await refusal(create(api, with_token(body, token())))
+    assert "spec.replicas" in message
+    assert "denied the request" not in message
 
 
 async def test_contract_with_contradictory_limits_is_denied(
@@ -237,7 +237,7 @@ async def test_deleted_server_frees_its_share_of_the_contract(
     async def free() -> bool:
         return await refusal(create(api, other), allowed="admitted") == "admitted"
 
-    # Without an operator the reservation itself has to be abandoned first, after 30 s.
+    # Without an operator the reservation first has to expire, after 30 s.
     await assert_eventually(free, interval=1)
 
 

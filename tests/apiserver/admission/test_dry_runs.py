@@ -1,4 +1,4 @@
-"""Dry runs say what would be, and leave nothing behind."""
+"""Dry runs get the same answers and change nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What others write into the metadata of our kinds has a bound."""
+"""The limit on foreign metadata of Roadstead's kinds."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ async def test_creating_an_object_with_much_foreign_metadata_is_denied(
     }[kind]
     body = {**made, "metadata": {**made["metadata"], **PLACES[place]}}
     given = token("root", "demo-users", "roadstead-admins")
-    said = await refusal(create(api, with_token(body, given)))
-    assert "MetadataTooLarge" in said
-    assert "at most 16 KiB are allowed: remove some" in said
+    message = await refusal(create(api, with_token(body, given)))
+    assert "MetadataTooLarge" in message
+    assert "at most 16 KiB are allowed: remove some" in message
 
 
 async def test_adding_much_foreign_metadata_is_denied(
@@ -51,8 +51,8 @@ async def test_adding_much_foreign_metadata_is_denied(
 ) -> None:
     body = with_annotations(make_modelserve(namespace), LITTLE)
     serve = await create(api, with_token(body, token()))
-    said = await refusal(patch(api, serve, {"metadata": {"annotations": MUCH}}))
-    assert "MetadataTooLarge" in said
+    message = await refusal(patch(api, serve, {"metadata": {"annotations": MUCH}}))
+    assert "MetadataTooLarge" in message
     await patch(api, serve, {"metadata": {"annotations": {"example.com/notes": None}}})
 
 

@@ -1,4 +1,4 @@
-"""What anybody who reaches the port can do who is not the API server: nothing."""
+"""Callers other than the API server can't do anything at the webhooks' port."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LIE = "EXPIRED: renew your token at https://evil.example/renew today!"
 
 
 def forged(namespace: str) -> list[Raw]:
-    """A deletion that never was, a denial with words of one's own, an admission, a scaling."""
+    """Return forged reviews: a deletion, a denial with a chosen text, an admission, a scale."""
     serve = thing(namespace=namespace)
     scale = {**serve, "apiVersion": "autoscaling/v1", "kind": "Scale", "spec": {"replicas": 9}}
     lie = review("CREATE", {**serve, "kind": LIE})
@@ -71,7 +71,7 @@ async def test_inconsistent_review_at_the_secret_path_has_no_effect(
 
 
 async def nothing_of(namespace: str, api: client.ApiClient, ledger: Ledger) -> None:
-    """No row and no event, once those of a later request are there."""
+    """Check that there is no row and no event, once those of a later request exist."""
     await refusal(create(api, make_modelserve(namespace)))
     await assert_eventually(lambda: has_rows(ledger, namespace))
     (row,) = await ledger.rows(ROWS, namespace)

@@ -1,4 +1,4 @@
-"""What the webhooks answered is in the ledger; without Postgres they answer all the same."""
+"""The webhooks' answers are in the ledger; an outage of Postgres does not affect them."""
 
 from __future__ import annotations
 

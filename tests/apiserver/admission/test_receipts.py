@@ -1,4 +1,4 @@
-"""What a stored receipt shows to whoever may read its object."""
+"""The content of a stored receipt, which every reader of the object can see."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GROUPS = ("demo-users", "roadstead-admins", "laid-off-in-may")
 
 
 def shown(stored: Raw) -> dict[str, Any]:
-    """The claims, which anybody can decode."""
+    """Return the claims, which every reader can decode."""
     payload = stored["metadata"]["annotations"][RECEIPT].split(".")[1]
     claims: dict[str, Any] = json.loads(
         base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))
@@ -30,7 +30,7 @@ def shown(stored: Raw) -> dict[str, Any]:
 
 @pytest.fixture
 def much(token: MakeToken) -> str:
-    """A token with more than anybody asks for."""
+    """Return a token with more groups and scopes than any contract requires."""
     return token("alice", *GROUPS, scope="mail calendar")
 
 
@@ -61,7 +61,7 @@ async def test_applying_again_satisfies_a_contract_that_requires_another_group(
     threads = itertools.count(1)
 
     async def met() -> bool:
-        """The webhooks learn of the contract by a watch, each for itself."""
+        """Return whether both webhooks have the contract in their caches."""
         again: Raw = {
             "metadata": {"annotations": {TOKEN: much}},
             "spec": {"runtimeParams": {"threads": next(threads)}},

@@ -33,8 +33,8 @@ async def test_creating_a_server_with_refused_parameters_is_denied(
     field: str,
 ) -> None:
     body = with_token(make_modelserve(namespace, runtimeParams=params), token())
-    said = await refusal(create(api, body))
-    assert f"InvalidRuntimeParams: spec.runtimeParams.{field}: " in said
+    message = await refusal(create(api, body))
+    assert f"InvalidRuntimeParams: spec.runtimeParams.{field}: " in message
     dry = f"{path(body, named=False)}?dryRun=All"
     assert "InvalidRuntimeParams" in await refusal(call(api, "POST", dry, body))
 
@@ -61,6 +61,6 @@ async def test_refused_parameters_and_contract_violations_are_reported_together(
     await patch(api, contract, {"metadata": {"annotations": {TOKEN: admin}}, **bounds})
     params = {"contextSize": 8192, "extraArgs": ["--tools"]}
     body = make_modelserve(namespace, runtimeParams=params)
-    said = await refusal(create(api, with_token(body, token())))
-    assert "spec.runtimeParams.contextSize" in said
-    assert "spec.runtimeParams.extraArgs[0]" in said
+    message = await refusal(create(api, with_token(body, token())))
+    assert "spec.runtimeParams.contextSize" in message
+    assert "spec.runtimeParams.extraArgs[0]" in message

@@ -1,4 +1,4 @@
-"""Updates, receipts that are not the object's own, and callers of Kubernetes' own."""
+"""Updates, receipts of other objects, and callers that belong to Kubernetes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EXPIRED = {TOKEN: "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl"}
 
 
 def impersonating(user: str) -> tuple[str, ...]:
-    """kubectl's flags to be somebody whom RBAC allows everything."""
+    """Return kubectl's flags to impersonate a user whom RBAC allows everything."""
     return (f"--as={user}", "--as-group=system:masters")
 
 
@@ -125,8 +125,8 @@ async def test_bad_token_is_denied_even_on_an_unchanged_spec(
     api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken
 ) -> None:
     serve = await _served(api, namespace, token())
-    said = await refusal(patch(api, serve, _annotations({TOKEN: token(exp=1, iat=0)})))
-    assert "TokenExpired" in said
+    message = await refusal(patch(api, serve, _annotations({TOKEN: token(exp=1, iat=0)})))
+    assert "TokenExpired" in message
 
 
 @pytest.mark.fault("R14", heals="an object that is being deleted is deleted, whatever token it has")

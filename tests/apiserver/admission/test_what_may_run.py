@@ -1,4 +1,4 @@
-"""What may still run of a server counts, as the operator keeps it in the status."""
+"""Pods that may still run count by the grant in the status."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def limits(memory: str) -> Raw:
 
 
 async def run(api: client.ApiClient, serve: Raw, contract: Raw, memory: str) -> None:
-    """Have the status say, as the operator would, that one replica of so much may run."""
+    """Write a grant of one replica into the status, as the operator does."""
     given = {"cpu": "1", "memory": memory, "gpu": 0}
     name = contract["metadata"]["name"]
     granted = {"contract": name, "replicas": 1, "resources": given}
@@ -29,12 +29,12 @@ async def run(api: client.ApiClient, serve: Raw, contract: Raw, memory: str) -> 
 
 
 async def forget_reservations(api: client.ApiClient, contract: Raw) -> None:
-    """As the operator does once it has counted the servers."""
+    """Remove the reservations, as the operator does once it has counted the servers."""
     await patch(api, contract, {"status": {"reservations": []}}, "status")
 
 
 async def does_not_fit(api: client.ApiClient, body: Raw) -> bool:
-    """Whether that is answered; a dry run, since the webhooks learn of a status by a watch."""
+    """Return whether a dry run gets this answer: webhooks receive a status by a watch."""
     dry = call(api, "POST", f"{path(body, named=False)}?dryRun=All", body)
     return FULL in await refusal(dry, allowed="admitted")
 
@@ -79,8 +79,8 @@ async def test_server_moves_to_a_contract_with_room_for_pods_that_may_still_run(
     await run(api, serve, large, "600Mi")
     await patch(api, serve, with_spec(token(), resources=limits("1Mi")))
     moved = {"contract": small["metadata"]["name"]}
-    said = await refusal(patch(api, serve, with_spec(token(), **moved)))
-    assert "600Mi may still run of it until its rollout is through" in said
+    message = await refusal(patch(api, serve, with_spec(token(), **moved)))
+    assert "600Mi may still run of it until its rollout is through" in message
     await run(api, serve, large, "1Mi")
     await patch(api, serve, with_spec(token(), **moved))
 

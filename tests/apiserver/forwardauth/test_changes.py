@@ -1,4 +1,4 @@
-"""What changes in the cluster counts for the next request, on the same connection too."""
+"""Changes in the cluster apply to the next request, on the same connection too."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from tests.support.waiting import assert_eventually
 
 
 async def until(gateway: Gateway, site: Site, token: str, status: int, code: str) -> None:
-    """Ask until the answer is this one."""
+    """Send requests until the answer has this status and code."""
 
-    def told() -> bool:
+    def is_answered() -> bool:
         answer = gateway.ask(site.uuid, token)
         assert (answer.status, answer.code) == (status, code)
         return True
 
-    await assert_eventually(told)
+    await assert_eventually(is_answered)
 
 
 async def revoke(core: client.CoreV1Api, data: Mapping[str, str]) -> None:
-    """Make this the ConfigMap of revocations."""
+    """Replace the ConfigMap of revocations."""
     meta = client.V1ObjectMeta(name=REVOCATIONS)
     body = client.V1ConfigMap(metadata=meta, data=dict(data))
     await core.create_namespaced_config_map(SYSTEM, body)
@@ -44,10 +44,10 @@ async def revoke(core: client.CoreV1Api, data: Mapping[str, str]) -> None:
 async def test_server_gets_its_key_in_place_of_the_callers_token(
     gateway: Gateway, site: Site
 ) -> None:
-    told = gateway.ask(site.uuid, make_token())
-    assert told.status == 200
-    assert told.headers["Authorization"] == f"Bearer {KEY.server_key(site.uuid)}"
-    assert (told.headers["X-Auth-Subject"], told.headers["X-Auth-Groups"]) == (
+    answer = gateway.ask(site.uuid, make_token())
+    assert answer.status == 200
+    assert answer.headers["Authorization"] == f"Bearer {KEY.server_key(site.uuid)}"
+    assert (answer.headers["X-Auth-Subject"], answer.headers["X-Auth-Groups"]) == (
         "alice",
         "demo-users",
     )

@@ -1,4 +1,4 @@
-"""The process itself: its start, its end, its log and metrics, and an API server that is away."""
+"""The process: start, shutdown, log, metrics, and outages of the API server."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ async def test_access_log_has_requests_without_tokens_and_prompts(
         return next((each for each in every if each.get("subject") == "carol"), {})
 
     await assert_eventually(lambda: line())
-    told = line()
-    assert (told["object"], told["server"], told["method"]) == (title, site.uuid, "GET")
-    assert (told["verdict"], told["reason"]) == ("allowed", "Allowed")
+    entry = line()
+    assert (entry["object"], entry["server"], entry["method"]) == (title, site.uuid, "GET")
+    assert (entry["verdict"], entry["reason"]) == ("allowed", "Allowed")
     text = auth.log.read_text()
     assert token not in text
     assert "a-secret-of-mine" not in text
@@ -58,7 +58,7 @@ async def test_metrics_cover_verdicts_cache_and_watches(
     for _ in range(2):
         gateway.ask(site.uuid, make_token())
     gateway.ask(site.uuid)
-    told = auth.metrics()
+    metrics = auth.metrics()
     for each in (
         'roadstead_forward_auth_verdicts_total{reason="Allowed",verdict="allowed"}',
         'roadstead_forward_auth_verdicts_total{reason="TokenMissing",verdict="unauthenticated"}',
@@ -67,7 +67,7 @@ async def test_metrics_cover_verdicts_cache_and_watches(
         "roadstead_forward_auth_cache_entries",
         'roadstead_watch_silence_seconds{resource="modelserves"}',
     ):
-        assert each in told
+        assert each in metrics
 
 
 async def test_without_admission_every_valid_token_is_allowed(
@@ -93,15 +93,15 @@ async def test_revocation_survives_a_restart(
 async def test_stopping_process_answers_requests_while_draining(
     apiserver: ApiServer, folder: Folder, site: Site
 ) -> None:
-    # Half a minute: within its grace period it is asked twice, on a busy machine too.
+    # Takes half a minute: two requests within the grace period, on a busy machine too.
     grace = {"ROADSTEAD_SHUTDOWN_GRACE_SECONDS": "20"}
     with running_auth(apiserver, folder, name="ending", **grace) as ending:
         kept = Gateway(ending.port)
         assert kept.ask(site.uuid, make_token()).headers["Connection"] is None
         ending.process.send_signal(signal.SIGTERM)
         await assert_eventually(lambda: not ending.ready)
-        told = kept.ask(site.uuid, make_token())
-        assert (told.status, told.headers["Connection"]) == (200, "close")
+        answer = kept.ask(site.uuid, make_token())
+        assert (answer.status, answer.headers["Connection"]) == (200, "close")
         assert ending.status(site.uuid, make_token()) == 200
         await assert_eventually(lambda: ending.process.poll() is not None)
         assert ending.process.returncode == 0
@@ -151,20 +151,20 @@ async def test_requests_are_rejected_until_the_cache_is_synced(
     settings = {"KUBECONFIG": str(kubeconfig)}
     with running_auth(apiserver, folder, name="early", probe="healthz", **settings) as early:
 
-        def told() -> bool:
+        def is_unavailable() -> bool:
             with contextlib.suppress(ConnectionRefusedError):
                 answer = early.asked(site.uuid, make_token())
                 return (answer.status, answer.code) == (503, "NotSynced")
             return False
 
-        await assert_eventually(told)
+        await assert_eventually(is_unavailable)
         assert not early.ready
 
 
 async def test_outage_of_the_api_server_is_tolerated_until_the_cache_is_stale(
     binaries: dict[str, Path], tmp_path: Path, folder: Folder
 ) -> None:
-    # A minute: twenty seconds of silence, and a stopped API server that finds back.
+    # Takes a minute: twenty seconds of silence, and the recovery of a stopped API server.
     (tmp_path / "control-plane").mkdir()
     with running(binaries, tmp_path / "control-plane") as server:
         await install_crds(server)

@@ -1,4 +1,4 @@
-"""What a receipt says of whoever asked: no more than what is checked later."""
+"""The caller in a receipt has only the groups and scopes that are checked later."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ QUANT = {"source": {"quant": {"modelId": "one"}}}
 
 
 def everything(*groups: str) -> Claims:
-    """A token's with more than anybody asks for."""
+    """Claims with more groups and scopes than any contract requires."""
     found = claims("demo-users", "roadstead-admins", "laid-off-in-may", *groups)
     return dataclasses.replace(found, scopes=frozenset({"serve", "mail"}))
 
@@ -39,7 +39,7 @@ def mutated(asked: AdmissionRequest, **known: Any) -> Mutation:
 
 
 def named(asked: AdmissionRequest, **known: Any) -> Caller:
-    """Whom the new receipt names."""
+    """Return the caller in the new receipt."""
     author = mutated(asked, **known).author
     assert author is not None
     return author.caller

@@ -1,4 +1,4 @@
-"""Who is taken for the API server, and what happens to the requests of others."""
+"""Recognition of the API server, and rejection of other callers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from roadstead_webhooks.admission.review import AdmissionAnswer, AdmissionReques
 from tests.support.builders.reviews import NOW, review, thing
 from tests.support.waiting import assert_eventually
 
-# The same in every process, since they are part of tests' names.
+# Equal in every process, since they are in the ids of tests.
 SECRET = "5ec7" * 16
 OTHER = "07e4" * 16
 LONG_AGO = NOW - datetime.timedelta(days=1)
@@ -35,7 +35,7 @@ Client = TestClient[web.Request, web.Application]
 
 
 class Asked:
-    """Remembers what is to be decided; everything is allowed."""
+    """Records requests and allows all of them."""
 
     def __init__(self) -> None:
         self.requests: list[AdmissionRequest] = []
@@ -49,21 +49,21 @@ class Asked:
 
 
 class Slow(Asked):
-    """Decides when it is told to."""
+    """Decides once `released` is set."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.told = asyncio.Event()
+        self.released = asyncio.Event()
 
     async def mutate(self, request: AdmissionRequest) -> AdmissionAnswer:
         """As in Decisions."""
         answer = await super().mutate(request)
-        await self.told.wait()
+        await self.released.wait()
         return answer
 
 
 class NoEvents:
-    """Takes no event."""
+    """Discards events."""
 
     async def create(self, resource: Resource, body: Any) -> Object:
         """As KubeClient."""
@@ -72,7 +72,7 @@ class NoEvents:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """With two secrets, of which one is not in use yet."""
+    """Return a folder with two secrets, one of them not active yet."""
     (tmp_path / "0").write_text(SECRET)
     (tmp_path / "99999999999").write_text(OTHER)
     return tmp_path
@@ -91,7 +91,7 @@ def offload() -> Iterator[Offload]:
 
 
 def silent() -> Denials:
-    """Events are none of these tests' concern."""
+    """Return denials that post no events."""
     return Denials(EventRecorder(NoEvents(), instance="a"))
 
 
@@ -173,12 +173,12 @@ async def test_aborted_request_counts_as_exposure_of_the_secret(
         asking.cancel()
         await asyncio.gather(asking, return_exceptions=True)
         await assert_eventually(lambda: not connections(client))
-        slow.told.set()
+        slow.released.set()
         await assert_eventually(lambda: exposure.last == NOW)
 
 
 def connections(client: Client) -> list[Any]:
-    """Those that the server has not seen to end."""
+    """Return the connections that the server has not closed."""
     runner = client.server.runner
     assert runner is not None
     assert runner.server is not None

@@ -1,4 +1,4 @@
-"""The sums that the webhooks keep, against adding up all."""
+"""The webhooks' incremental sums equal the sum over all servers."""
 
 import dataclasses
 
@@ -76,7 +76,7 @@ def test_reservation_of_a_counted_server_adds_nothing_for_missing_resources() ->
 
 
 def signed(name: str, replicas: int, version: int) -> Raw:
-    """A server of contract `x` that was admitted."""
+    """Return an admitted server of contract `x`."""
     return with_receipt(stored(name, "x", replicas, version), KEY)
 
 
@@ -94,7 +94,7 @@ def test_server_without_a_receipt_does_not_count() -> None:
 
 
 def granted(raw: Raw, replicas: int) -> Raw:
-    """The same, after the operator has granted it so many of contract `x`."""
+    """Return the server with that many replicas of contract `x` granted."""
     return {**raw, "status": {"granted": {"contract": "x", "replicas": replicas}}}
 
 

@@ -1,4 +1,4 @@
-"""What is decided of a request, given the facts."""
+"""Decisions of both webhooks, given the facts."""
 
 import dataclasses
 from typing import Any
@@ -40,7 +40,7 @@ SMALL = {"limits": {"cpu": "1", "memory": "64Mi"}}
 GOING: dict[str, Any] = {"deletionTimestamp": "2027-01-15T08:00:00Z", "finalizers": ["a"]}
 
 PLAIN = {"source": {"quant": {"modelId": "one"}}, "format": "gguf", "deletionPolicy": "Retain"}
-"""A Model as the operator itself would make it, with the CRD's defaults."""
+"""A Model as the operator would create it, with the CRD's defaults."""
 
 
 def with_annotations(kind: str = "ModelServe", **changes: Any) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def with_annotations(kind: str = "ModelServe", **changes: Any) -> dict[str, Any]
 
 
 def reason(asked: AdmissionRequest, **known: Any) -> str:
-    """Why the mutating webhook denies it; empty if it doesn't."""
+    """Return the mutating webhook's reason for a denial; empty if allowed."""
     denial = mutate(asked, facts(**known), RULES).denial
     return denial.reason if denial else ""
 
@@ -116,7 +116,7 @@ def test_object_being_deleted_does_not_change_otherwise() -> None:
 
 
 def operators(**source: Any) -> AdmissionRequest:
-    """The operator's request to create a Model."""
+    """Return the operator's request to create a Model."""
     new = thing("Model", spec={"source": source})
     return request("CREATE", new, kind="Model", userInfo={"username": OPERATOR})
 
@@ -153,7 +153,7 @@ def test_operator_changes_no_spec() -> None:
 
 
 class Unread(dict[str, Any]):
-    """A spec that nobody may look into."""
+    """A spec that must not be read."""
 
     def items(self) -> Any:
         raise AssertionError("it was walked")
@@ -235,7 +235,7 @@ def test_moving_to_a_contract_without_room_for_running_pods_is_denied() -> None:
 
 
 REFUSED = {"extraArgs": ["--model-url", "http://example.com/x"]}
-"""Parameters that llama-server would take, and may not get."""
+"""Parameters that llama-server accepts and Roadstead refuses."""
 
 
 def refused_serve() -> Raw:

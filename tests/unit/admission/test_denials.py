@@ -1,4 +1,4 @@
-"""Events of denials: who, why, and not too many."""
+"""Events of denials, and their rate limits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DENIAL = AdmissionAnswer(allowed=False, reason="TokenExpired", message=f"of {JWT
 
 
 class Events:
-    """Takes what is posted."""
+    """Records posted events."""
 
     def __init__(self) -> None:
         self.posted: list[Any] = []
@@ -28,7 +28,7 @@ class Events:
 
 
 class Clock:
-    """Seconds that pass when a test says so."""
+    """A clock that tests advance."""
 
     def __init__(self) -> None:
         self.now = 0.0

@@ -1,4 +1,4 @@
-"""The HTTP side, where what decides is slow, fails or has no API server to ask."""
+"""The HTTP endpoints with slow and failing decisions, and without an API server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reviews whose parts disagree, or that nobody asks for: answered, and recorded nowhere."""
+"""Inconsistent reviews are denied and not recorded."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PLACE = ("namespace", "name")
 
 
 def fields(whole: Raw) -> Iterator[tuple[str, ...]]:
-    """Where a review says what it is about."""
+    """Paths of the fields that identify the object of a review."""
     for part in ("resource", "kind"):
         yield from ((part, name) for name in whole["request"][part])
     yield from ((name,) for name in ("operation", "subResource", *PLACE))
@@ -39,7 +39,7 @@ def fields(whole: Raw) -> Iterator[tuple[str, ...]]:
 
 
 def changed(whole: Raw, path: tuple[str, ...], value: Any) -> Raw:
-    """The review with another value there."""
+    """Return the review with another value at the path."""
     copy: Raw = json.loads(json.dumps(whole))
     inner = copy["request"]
     for name in path[:-1]:
@@ -49,7 +49,7 @@ def changed(whole: Raw, path: tuple[str, ...], value: Any) -> Raw:
 
 
 def original(whole: Raw, path: tuple[str, ...]) -> Any:
-    """The value there; empty without one."""
+    """Return the value at the path; empty without one."""
     inner = whole["request"]
     for name in path[:-1]:
         inner = inner[name]

@@ -1,4 +1,4 @@
-"""What other programs wrote into our objects has a bound, wherever in the metadata it is."""
+"""The limit on foreign metadata, in all its places."""
 
 from __future__ import annotations
 

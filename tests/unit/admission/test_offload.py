@@ -1,4 +1,4 @@
-"""Where large reviews are worked on."""
+"""Processing of large reviews in a thread."""
 
 from __future__ import annotations
 

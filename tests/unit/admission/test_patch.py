@@ -1,4 +1,4 @@
-"""The patch of the mutating webhook, and tokens where they don't belong."""
+"""The patch of the mutating webhook, and misplaced tokens."""
 
 import json
 from typing import Any
@@ -16,7 +16,7 @@ JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl"
 
 
 def patched(raw: Any, operations: list[Any]) -> Any:
-    """What the API server makes of it (RFC 6902, as far as it is needed here)."""
+    """Apply a patch as the API server does (the used subset of RFC 6902)."""
     result = json.loads(json.dumps(raw))
     for each in operations:
         *path, last = (
@@ -106,7 +106,7 @@ def test_stored_text_does_not_block_an_update() -> None:
 
 
 def test_megabytes_of_token_prefixes_are_searched_in_linear_time() -> None:
-    # A pattern that tried again from each of them would hold up everybody's admission.
+    # A pattern that starts again at each prefix would block all admissions.
     assert not find_misplaced_token(thing(annotations={"x": "eyJ" * 700_000}), {})
 
 

@@ -1,4 +1,4 @@
-"""How much is written of what others cause."""
+"""Rate limits for writes that callers cause."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ TOTAL = Rate(per_second=10, burst=5)
 
 
 class Clock:
-    """Seconds that pass when a test says so."""
+    """A clock that tests advance."""
 
     def __init__(self) -> None:
         self.now = 0.0

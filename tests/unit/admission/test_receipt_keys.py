@@ -1,4 +1,4 @@
-"""The webhooks' own keys, through a rotation."""
+"""The keys of receipts during a rotation."""
 
 from pathlib import Path
 

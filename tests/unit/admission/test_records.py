@@ -1,4 +1,4 @@
-"""Which answers are kept, and what of them."""
+"""Which answers are recorded, and their rows."""
 
 import datetime
 from typing import Any
@@ -18,7 +18,7 @@ ALLOWED = AdmissionAnswer(allowed=True, reason="Allowed", subject="alice")
 
 
 def make_request(**given: Any) -> AdmissionRequest:
-    """A ModelServe demo/gemma that is created."""
+    """Return a request to create ModelServe demo/gemma."""
     found: dict[str, Any] = {
         "uid": "0a1b2c3d-0a1b-4c3d-8e9f-0a1b2c3d4e5f",
         "operation": Operation.CREATE,
@@ -35,7 +35,7 @@ def make_request(**given: Any) -> AdmissionRequest:
 
 
 def noted(webhook: str, answer: AdmissionAnswer, **given: Any) -> list[AdmissionRecord]:
-    """What is kept of one answer."""
+    """Return the records of one answer."""
     outbox = Outbox(lambda: 0.0)
     moment = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
     records = AdmissionRecords(outbox, clock=lambda: moment, operator=OPERATOR)
@@ -76,7 +76,7 @@ def test_inconsistent_request_is_not_recorded(
 
 
 def kept(answer: AdmissionAnswer, *namespaces: str) -> int:
-    """How many of such answers at once are kept."""
+    """Return how many of these simultaneous answers are recorded."""
     outbox = Outbox(lambda: 0.0)
     moment = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
     records = AdmissionRecords(outbox, clock=lambda: moment, operator=OPERATOR, passing=lambda: 0.0)

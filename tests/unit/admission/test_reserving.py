@@ -1,4 +1,4 @@
-"""Reservations against an API server that conflicts, fails and forgets."""
+"""Reservations with conflicts, failures and lost objects of the API server."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.builders.reviews import NOW, SPECS, thing
 
 
 class Contracts:
-    """One contract, with the API server's compare-and-swap; `faults` are raised one a write."""
+    """One contract with the API server's compare-and-swap; each write raises one of `faults`."""
 
     def __init__(self, **total: Any) -> None:
         spec = {**SPECS["ResourceContract"], "total": total}
@@ -58,14 +58,14 @@ class Contracts:
 
     @property
     def reserved(self) -> dict[str, int]:
-        """Replicas by server."""
+        """Return the replicas by server."""
         assert self.raw is not None
         contract = ResourceContract.parse(self.raw)
         return {each.key: each.demand.replicas for each in contract.reservations}
 
 
 def webhook(contracts: Contracts) -> Reservations:
-    """One server's, which has seen the contract as it is now."""
+    """Return the reservations of a replica with the current contract in its cache."""
     cache = CountingCache(AdmittedServes())
     if contracts.raw:
         cache.put(RESOURCECONTRACTS, copy.deepcopy(contracts.raw))
@@ -73,7 +73,7 @@ def webhook(contracts: Contracts) -> Reservations:
 
 
 def claim(name: str, replicas: int = 1, **spec: Any) -> Claim:
-    """By a server of this name that nothing is known of yet."""
+    """Return the claim of a new server with this name."""
     whole = {**SPECS["ModelServe"], "replicas": replicas, **spec}
     serve = ModelServe.parse(thing(name=name, spec=whole))
     facts = ContractFacts(

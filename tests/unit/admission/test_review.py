@@ -1,4 +1,4 @@
-"""Reviews, and what is none."""
+"""Parsing and answering reviews, and rejecting other bodies."""
 
 import base64
 import contextlib

@@ -1,4 +1,4 @@
-"""A watch through everything that ends one."""
+"""A watch, and everything that interrupts it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def bookmark(version: int) -> Object:
 
 
 class Server:
-    """Lists and watches as it is told: one script a watch, then silence."""
+    """An API server that follows one script per watch and is silent afterwards."""
 
     def __init__(self, lists: list[list[Object]], watches: list[list[Step]]) -> None:
         self.lists = lists
@@ -57,13 +57,13 @@ class Server:
         for step in self.watches.pop(0):
             if isinstance(step, KubeError):
                 raise step
-            told = int(step["object"]["metadata"]["resourceVersion"])
-            self.current = max(self.current, told)
+            seen = int(step["object"]["metadata"]["resourceVersion"])
+            self.current = max(self.current, seen)
             yield step
 
 
 async def watched(server: Server, pauses: list[float] | None = None, **options: Any) -> WatchCache:
-    """The cache after all that the server tells; the pauses are noted and not kept."""
+    """Return the cache after all scripts; pauses are recorded and skipped."""
     cache = WatchCache()
 
     async def sleep(seconds: float) -> None:
@@ -112,7 +112,7 @@ async def test_silence_is_infinite_before_the_first_list() -> None:
 
 
 class Silent(Server):
-    """After each event the watch is silent for `seconds` by its clock."""
+    """An API server that is silent for `seconds` after each event, by the test's clock."""
 
     def __init__(
         self, seconds: float, lists: list[list[Object]], watches: list[list[Step]]
@@ -144,7 +144,7 @@ async def test_kind_is_listed_again_after_a_silent_attempt() -> None:
 
 
 class Restored(Server):
-    """Whose state goes back to version 7 when the first watch is cut off."""
+    """An API server that is restored to version 7 when the first watch is cut off."""
 
     async def version(self, resource: Resource, **_: Any) -> int:
         """As KubeClient."""

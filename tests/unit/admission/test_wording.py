@@ -1,4 +1,4 @@
-"""What is repeated of a request, however it is denied: nothing uncut, and nothing unprintable."""
+"""Messages quote requests truncated and printable, in every kind of denial."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ OFFERS: list[dict[str, Any]] = [
 
 
 def paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Of every text, those of keys with a last part of None."""
+    """Yield the path of every text; paths of keys end with None."""
     if isinstance(value, str):
         yield path
     elif isinstance(value, dict):
@@ -71,7 +71,7 @@ def paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 def lengthened(whole: Raw, path: tuple[Any, ...]) -> Raw:
-    """The review with a long text there."""
+    """Return the review with a long text at the path."""
     copy: Raw = json.loads(json.dumps(whole))
     *outer, last = path[:-1] if path[-1] is None else path
     inner: Any = copy
@@ -88,7 +88,7 @@ WHOLE = review("CREATE", thing(spec=SPEC, **META))
 
 
 def parsed(whole: Raw) -> AdmissionRequest | None:
-    """None for what is no review at all, whose error is short."""
+    """Return None if the body is not a review; that error is short."""
     try:
         return parse(json.dumps(whole).encode())
     except BadReview as error:

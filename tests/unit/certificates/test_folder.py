@@ -1,4 +1,4 @@
-"""Files that change together."""
+"""Files that are replaced atomically."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which secrets the webhooks' paths have, and when they change."""
+"""Rotation of the secrets in the webhooks' paths."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LONG_AGO = START - datetime.timedelta(days=1)
 def after(
     seconds: float, *, exposed: datetime.datetime = LONG_AGO, files: dict[str, bytes] | None = None
 ) -> dict[str, bytes]:
-    """The files so long after the first secret was made."""
+    """Return the files some seconds after the first secret was created."""
     first = files or rotate({}, START, exposed=LONG_AGO)
     return rotate(first, START + seconds * SECOND, exposed=exposed)
 

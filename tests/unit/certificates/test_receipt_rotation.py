@@ -1,4 +1,4 @@
-"""Keys of receipts: announced before they sign, kept after."""
+"""Rotation of the keys of receipts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is due of our certificates, and when."""
+"""The schedule of the webhooks' certificates."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SECOND = datetime.timedelta(seconds=1)
 
 @pytest.fixture(scope="module")
 def fresh() -> Stored:
-    """What the first replica stores at START."""
+    """Return what the first replica stores at START."""
     return apply_due(None, NAMES, START)
 
 
@@ -97,7 +97,7 @@ def test_old_authority_is_removed_last(fresh: Stored) -> None:
 
 
 def with_fresh_certificate(stored: Stored, now: datetime.datetime) -> Stored:
-    """With a serving certificate that is fresh at `now`."""
+    """Return `stored` with a serving certificate that is issued at `now`."""
     serving = issue(stored.authority, NAMES, now, SCHEDULE.serving)
     return Stored(authority=stored.authority, serving=serving, previous=stored.previous)
 
@@ -139,7 +139,7 @@ def test_openssl_accepts_the_chain(fresh: Stored, tmp_path: Path) -> None:
 
 
 def _handshake(client: ssl.SSLContext, server: ssl.SSLContext) -> tuple[str, ...]:
-    """Names of the certificate that a strict client accepted, without a network."""
+    """Return the names in the certificate that a strict client accepted, without a network."""
     there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
     ours = client.wrap_bio(back, there, server_hostname=NAMES[0])
     theirs = server.wrap_bio(there, back, server_side=True)

@@ -13,7 +13,7 @@ VERDICT = AuthVerdict(status=200, reason="Allowed", subject="alice", server="dem
 
 
 def log(stream: io.StringIO | None, *, as_json: bool = True) -> AccessLog:
-    """One at NOW."""
+    """Return an access log at NOW."""
     return AccessLog(stream, as_json=as_json, clock=lambda: NOW)
 
 
@@ -79,7 +79,7 @@ async def test_closed_log_does_not_stop_verdicts() -> None:
 
 
 class Gone(io.StringIO):
-    """A pipe that nobody reads."""
+    """A pipe without a reader."""
 
     attempts = 0
 

@@ -1,4 +1,4 @@
-"""Answers as they go over the wire."""
+"""Serialized responses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TEXT = st.text(PRINTABLE, min_size=1, max_size=256)
 
 
 def allowed(subject: str = "alice", *groups: str) -> AuthVerdict:
-    """A verdict that lets pass."""
+    """Return a verdict that allows the request."""
     return AuthVerdict(status=200, reason="Allowed", subject=subject, groups=frozenset(groups))
 
 

@@ -1,4 +1,4 @@
-"""Which Origin the gateway is told to keep, for requests of other sites' pages."""
+"""The Origin in the response to the gateway, for requests of other sites' pages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PREFLIGHT: Pairs = [("Origin", APP), ("Access-Control-Request-Method", "POST")]
 
 
 async def kept(site: Site, *headers: tuple[str, str]) -> str | None:
-    """The Origin in the answer, for the gateway to hand on."""
+    """Return the Origin in the response, which the gateway forwards."""
     answer = await site.endpoint.answer(asked(*headers), SERVER)
     return answer.headers.get("Origin")
 
@@ -30,7 +30,7 @@ async def test_listed_origin_is_returned_for_an_allowed_request() -> None:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "others",
     [
         [],
         [("Origin", "https://evil.example.com")],
@@ -45,8 +45,8 @@ async def test_listed_origin_is_returned_for_an_allowed_request() -> None:
     ],
     ids=str,
 )
-async def test_other_origins_are_not_returned(said: Pairs) -> None:
-    assert await kept(Site(), bearer(token()), *said) is None
+async def test_other_origins_are_not_returned(others: Pairs) -> None:
+    assert await kept(Site(), bearer(token()), *others) is None
 
 
 async def test_origin_is_not_cached_between_requests() -> None:

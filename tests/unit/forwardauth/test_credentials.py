@@ -1,4 +1,4 @@
-"""Where a token may stand in a request, and where it may not."""
+"""Where a token is read from in a request."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COOKIE = "__Host-roadstead-session"
 
 
 def read(*headers: tuple[str, str]) -> tuple[Source, str] | None:
-    """The credential of a request with these headers."""
+    """Return the credential of a request with these headers."""
     found = read_credential(CIMultiDict(headers))
     return (found.source, found.text) if found else None
 

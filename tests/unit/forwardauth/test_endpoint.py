@@ -1,4 +1,4 @@
-"""Questions and their answers, HTTP apart."""
+"""Requests and their verdicts, without HTTP."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ COOKIE = "__Host-roadstead-session"
 
 
 def error(answer: AuthResponse) -> dict[str, Any]:
-    """The error as a client of the OpenAI API reads it."""
+    """Return the error as a client of the OpenAI API reads it."""
     found: dict[str, Any] = json.loads(answer.body)["error"]
     return found
 
@@ -255,7 +255,7 @@ async def test_token_in_the_query_is_ignored() -> None:
 
 async def test_unexpected_error_rejects_the_request() -> None:
     site = Site()
-    site.tokens.verify = None  # type: ignore[method-assign, assignment] # stands for any defect
+    site.tokens.verify = None  # type: ignore[method-assign, assignment] # any defect
     assert await verdict(site, bearer(token())) == (500, "InternalError")
 
 

@@ -1,4 +1,4 @@
-"""What the gateway tells of a request, and the paths that have more than one reading."""
+"""The caller's request as the gateway describes it, and ambiguous paths."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.unit.forwardauth.questions import OTHER, SERVER, Pairs
 
 
 def read(uri: str, method: str = "GET") -> Forwarded:
-    """A question about SERVER for this request."""
+    """Parse the gateway's request for SERVER."""
     headers = CIMultiDict([("X-Forwarded-Method", method), ("X-Forwarded-Uri", uri)])
     return read_forwarded(headers, SERVER)
 

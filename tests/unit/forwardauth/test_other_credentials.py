@@ -79,7 +79,7 @@ async def test_session_cookie_is_invalid_if_the_console_has_its_own_host(method:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "sent",
     [
         [],
         [("Origin", "https://evil.example.com")],
@@ -101,9 +101,9 @@ async def test_session_cookie_is_invalid_if_the_console_has_its_own_host(method:
 )
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
 async def test_session_cookie_is_invalid_for_requests_of_another_site(
-    said: Pairs, method: str
+    sent: Pairs, method: str
 ) -> None:
-    shown = [("Cookie", f"{COOKIE}={token()}"), *said]
+    shown = [("Cookie", f"{COOKIE}={token()}"), *sent]
     assert await verdict(Site(), *shown, method=method) == (403, "CrossOrigin")
 
 

@@ -1,4 +1,4 @@
-"""Of llama-server's own HTTP API, what passes: a server's mode decides."""
+"""The requests of llama-server's HTTP API that each mode serves."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DOORS = (
     *(("POST", "/models"), ("POST", "/models/load"), ("DELETE", "/models"), ("GET", "/")),
     *(("POST", "/v1/audio/transcriptions"), ("POST", "/api/chat"), ("GET", "/api/tags")),
 )
-"""Of llama-server's routes, those that are not for callers."""
+"""Routes of llama-server that are closed to callers."""
 SCHEMA = Path("crds/model.example.com_modelserves.yaml")
 
 

@@ -1,4 +1,4 @@
-"""What is known of servers, and which changes count."""
+"""The index of servers, and the changes that it counts."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from roadstead_webhooks.forwardauth.auth_settings import ForwardAuthSettings
 
 
 def environ(folder: Path, **changes: str) -> dict[str, str]:
-    """The least that is needed, with changes."""
+    """Return the required settings, with changes."""
     issuers = folder / "issuers.yaml"
     issuers.write_text("[{issuer: a, audience: b, secretFile: c}]")
     return {
