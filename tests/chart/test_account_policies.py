@@ -24,7 +24,7 @@ POLICIES = {
 
 
 def validations(rendered: Rendered, policy: str) -> str:
-    """All that it asks of an object, variables included."""
+    """Return all expressions of a policy, with its variables."""
     spec = rendered.one("ValidatingAdmissionPolicy", policy)["spec"]
     parts: list[Object] = [*spec.get("variables", ()), *spec["validations"]]
     return "\n".join(str(part) for part in parts)
@@ -72,10 +72,10 @@ def test_every_kind_that_the_operator_may_write_is_in_a_policy(
         for resource in rule["resources"]
     }
     spec = rendered.one("ValidatingAdmissionPolicy", "roadstead-operator-objects")["spec"]
-    held = {
+    covered = {
         each for rule in spec["matchConstraints"]["resourceRules"] for each in rule["resources"]
     }
-    others = {each for each in written - held if "/" not in each}
+    others = {each for each in written - covered if "/" not in each}
     assert others <= {"models", "events", "leases"}
 
 

@@ -1,4 +1,4 @@
-"""The webhooks of the chart: what is asked about, what settings take, what upgrades keep."""
+"""The webhooks in the chart: rules of the configurations, settings, upgrades."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ CERT_MANAGER: Values = {
 
 
 def hooks(rendered: Rendered) -> list[dict[str, Any]]:
-    """Every webhook of both configurations."""
+    """Return every webhook of both configurations."""
     return [hook for kind in CONFIGURATIONS for hook in rendered.one(kind, "roadstead")["webhooks"]]
 
 
 def asked(rendered: Rendered, kind: str) -> set[tuple[str, str]]:
-    """Resources and operations that a configuration is asked about."""
+    """Return the resources and operations in the rules of a configuration."""
     (hook,) = rendered.one(kind, "roadstead")["webhooks"]
     return {
         (resource, operation)

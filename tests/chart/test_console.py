@@ -1,4 +1,4 @@
-"""The console: when there is one, what it may do, and what it is told."""
+"""The console in the chart: when it is installed, its rights, and its environment."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 
 
 def apart(url: str = "https://console.example.com", **gateway: object) -> Values:
-    """A console with a host of its own."""
+    """Return values for a console with a separate host."""
     return {"gateway": {**TRAEFIK["gateway"], **gateway}, "console": {"url": url}}
 
 
@@ -169,6 +169,6 @@ def test_operator_gets_the_name_of_the_consoles_service(chart: Chart) -> None:
     rendered = chart.render(TRAEFIK)
     operator = rendered.one("Deployment", "roadstead-operator")
     env = operator["spec"]["template"]["spec"]["containers"][0]["env"]
-    told = {each["name"]: each.get("value") for each in env}
-    assert rendered.one("Service", told["ROADSTEAD_CONSOLE_SERVICE"] or "")
+    values = {each["name"]: each.get("value") for each in env}
+    assert rendered.one("Service", values["ROADSTEAD_CONSOLE_SERVICE"] or "")
     assert granted(rendered)["traefik.io", "ingressroutes"] >= {"get", "create", "patch"}

@@ -11,8 +11,8 @@ CRDS = sorted((CHECKOUT / "crds").glob("*.yaml"))
 
 
 def test_chart_has_exactly_the_definitions_of_crds() -> None:
-    held = sorted(path.name for path in (CHART / "files" / "crds").iterdir())
-    assert held == [path.name for path in CRDS]
+    present = sorted(path.name for path in (CHART / "files" / "crds").iterdir())
+    assert present == [path.name for path in CRDS]
 
 
 @pytest.mark.parametrize("name", [path.name for path in CRDS])

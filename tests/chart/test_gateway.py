@@ -1,4 +1,4 @@
-"""The gateway of the chart: forward auth, keys, rights, who may call whom."""
+"""The gateway in the chart: forward auth, keys, rights and network policies."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def traefik(chart: Chart) -> Rendered:
 
 
 def gateway(**changes: object) -> Values:
-    """The Traefik of these tests with other values."""
+    """Return the Traefik values of these tests with changes."""
     return {"gateway": {**TRAEFIK["gateway"], **changes}}
 
 
 def from_gateway() -> list[Object]:
-    """Peers of a NetworkPolicy: the gateway's pods."""
+    """Return the peers of a NetworkPolicy that select the gateway's pods."""
     label = {"kubernetes.io/metadata.name": "gateway"}
     return [{"namespaceSelector": {"matchLabels": label}}]
 
@@ -52,7 +52,7 @@ def volume(rendered: Rendered, deployment: str, name: str) -> Object:
 
 
 def protections(rendered: Rendered) -> list[str]:
-    """The names of the policies of routes."""
+    """Return the names of the policies that protect routes."""
     names = rendered.names("ValidatingAdmissionPolicy")
     return [name for name in names if name.endswith(("-traefik-objects", "-gateway-routes"))]
 

@@ -1,4 +1,4 @@
-"""The ledger's Postgres, its Secrets, the migration and who reaches what."""
+"""The ledger in the chart: Postgres, Secrets, the migration and network policies."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PARTS = ("operator", "webhooks")
 
 
 def _dsn_secret(pod: Object) -> str:
-    """The Secret that a pod's /etc/roadstead/ledger/dsn comes from."""
+    """Return the Secret of a pod's /etc/roadstead/ledger/dsn."""
     (container,) = pod["containers"]
     (mount,) = (m for m in container["volumeMounts"] if m["mountPath"] == "/etc/roadstead/ledger")
     (volume,) = (v for v in pod["volumes"] if v["name"] == mount["name"])
@@ -40,7 +40,7 @@ def _pod(rendered: Rendered, kind: str, name: str) -> Object:
 
 
 def _peers_of(rendered: Rendered, policy: str, port: int | str) -> list[Any]:
-    """Whom a policy lets out to, or in from, at a port."""
+    """Return the peers that a policy allows at a port."""
     spec = rendered.one("NetworkPolicy", f"roadstead-{policy}")["spec"]
     rules = [
         *((rule, rule.get("to", ["any"])) for rule in spec["egress"]),

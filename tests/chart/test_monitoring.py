@@ -1,4 +1,4 @@
-"""What the chart gives Prometheus and Grafana."""
+"""The objects for Prometheus and Grafana in the chart."""
 
 from __future__ import annotations
 
@@ -94,8 +94,8 @@ def test_without_a_runbook_url_rules_are_those_of_the_file(chart: Chart) -> None
 
 
 def test_chart_has_exactly_the_dashboards() -> None:
-    held = sorted(path.name for path in (CHART / "files" / "dashboards").iterdir())
-    assert held == [path.name for path in DASHBOARDS]
+    present = sorted(path.name for path in (CHART / "files" / "dashboards").iterdir())
+    assert present == [path.name for path in DASHBOARDS]
 
 
 @pytest.mark.parametrize("name", [path.name for path in DASHBOARDS])

@@ -1,4 +1,4 @@
-"""The embedded Postgres, from its first start on."""
+"""The start script of the embedded Postgres."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.charts import Chart
 
 @contextlib.contextmanager
 def _pod() -> Iterator[Pod]:
-    # Not pytest's folder, which is closed to the account that Postgres runs as.
+    # Not pytest's folder: the account of Postgres can't read it.
     pod = Pod(folder=Path(tempfile.mkdtemp(prefix="roadstead-postgres-")), port=free_port())
     pod.set_up(PASSWORDS)
     try:
@@ -36,7 +36,7 @@ def pod() -> Iterator[Pod]:
 
 @pytest.fixture(scope="module")
 def ready() -> Iterator[Pod]:
-    """One that has started for the first time; for tests that leave it as it is."""
+    """Return a pod after its first start, for tests that don't change it."""
     with _pod() as pod:
         pod.start_until_ready()
         yield pod
@@ -84,7 +84,7 @@ def test_probes_are_not_rejected(chart: Chart, pod: Pod) -> None:
     pod.start_until_ready()
     for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
         assert pod.probe(container[probe]["exec"]["command"])
-    # It may say that it starts or ends; not, each few seconds, that it turns the probe away.
+    # The log has starts and stops, and no rejected probe every few seconds.
     assert "pg_hba.conf" not in pod.stop()
 
 
@@ -110,9 +110,9 @@ async def test_group_writable_folder_is_restricted_again(pod: Pod) -> None:
 def test_data_of_another_version_is_kept_and_reported(pod: Pod) -> None:
     pod.data.mkdir()
     (pod.data / "PG_VERSION").write_text("9\n")
-    said = pod.refusal()
-    assert "the data is of Postgres 9 and this image is Postgres" in said
-    assert "Set images.postgres to a 9 again" in said
+    message = pod.refusal()
+    assert "the data is of Postgres 9 and this image is Postgres" in message
+    assert "Set images.postgres to a 9 again" in message
     assert [path.name for path in pod.data.iterdir()] == ["PG_VERSION"]
 
 
@@ -124,7 +124,7 @@ def test_foreign_files_in_the_data_folder_are_kept(pod: Pod) -> None:
 
 
 @pytest.mark.parametrize(
-    ("dsn", "told"),
+    ("dsn", "message"),
     [
         pytest.param("postgresql://roadstead_reader:x@h/x", "roadstead_writer:PASSWORD", id="role"),
         pytest.param("host=h user=roadstead_writer", "roadstead_writer:PASSWORD", id="form"),
@@ -133,9 +133,9 @@ def test_foreign_files_in_the_data_folder_are_kept(pod: Pod) -> None:
         ),
     ],
 )
-def test_mismatched_dsn_is_reported(pod: Pod, dsn: str, told: str) -> None:
+def test_mismatched_dsn_is_reported(pod: Pod, dsn: str, message: str) -> None:
     pod.set_dsn("writer", dsn)
-    assert told in pod.refusal()
+    assert message in pod.refusal()
 
 
 def test_no_password_is_logged(ready: Pod) -> None:

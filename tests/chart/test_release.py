@@ -37,7 +37,7 @@ LABEL = "pod-security.kubernetes.io/enforce=restricted"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Cluster:
-    """Helm and kubectl, pointed at one API server."""
+    """Helm and kubectl for one API server."""
 
     helm: Path
     kubectl: Path
@@ -45,31 +45,31 @@ class Cluster:
 
     def install(self, values: Values | None = None) -> None:
         """Install or upgrade."""
-        # Without values, Helm would take those of the test before.
+        # Otherwise Helm would reuse the values of the previous test.
         arguments = ["upgrade", "--install", "--reset-values", "roadstead", str(CHART)]
-        # Without hooks: nobody would run the Job that Helm waits for.
+        # Without hooks: no controller runs the Job that Helm waits for.
         arguments += ["-n", NAMESPACE, "--no-hooks"]
         self.run(self.helm, *arguments, "-f", "-", stdin=json.dumps(values or {}))
 
     def notes(self, values: Values | None = None) -> str:
-        """What Helm would say after an installation."""
+        """Return the notes that Helm prints after an installation."""
         arguments = ["install", "roadstead", str(CHART), "-n", NAMESPACE, "--dry-run=client"]
-        said = self.run(
+        output = self.run(
             self.helm, *arguments, "-o", "json", "-f", "-", stdin=json.dumps(values or {})
         )
-        return str(json.loads(said)["info"]["notes"])
+        return str(json.loads(output)["info"]["notes"])
 
     def uninstall(self) -> None:
         """Remove the release."""
         self.run(self.helm, "uninstall", "roadstead", "-n", NAMESPACE, "--no-hooks")
 
     def get(self, kind: str, name: str) -> Any:
-        """One object of the release's namespace, or of none."""
+        """Get an object of the release's namespace, or a cluster-scoped object."""
         arguments = ["get", kind, name, "-n", NAMESPACE, "-o", "json"]
         return json.loads(self.run(self.kubectl, *arguments))
 
     def run(self, program: Path, *arguments: str, stdin: str = "") -> str:
-        """Run to its end; an AssertionError holds what it said."""
+        """Run a program and return its output. Raises AssertionError with stderr if it fails."""
         done = subprocess.run(
             [program, *arguments],
             input=stdin,
@@ -87,7 +87,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     programs = binaries.ensure("etcd", "kube-apiserver", "kubectl", "helm")
     folder = tmp_path_factory.mktemp("release")
     with running(programs, folder) as server:
-        # A home of their own: both keep what they discover in it.
+        # A separate home, since both cache API discovery there.
         env = {**os.environ, "HOME": str(folder), "KUBECONFIG": str(server.kubeconfig)}
         cluster = Cluster(helm=programs["helm"], kubectl=programs["kubectl"], env=env)
         cluster.run(programs["kubectl"], "create", "namespace", NAMESPACE)
@@ -146,7 +146,7 @@ def test_notes_explain_how_to_call_a_server_through_the_gateway(cluster: Cluster
 
 @pytest.mark.parametrize("values", [{}, {"quant": {"endpoint": "http://quant:8090"}}])
 def test_example_in_the_notes_is_accepted(cluster: Cluster, values: Values) -> None:
-    # Nobody answers for the webhooks here: the schema alone is asked.
+    # No webhooks run here, so only the schema is checked.
     cluster.install({"webhooks": {"enabled": False}})
     notes = cluster.notes(values)
     example = textwrap.dedent(notes.partition("apply -f -`:\n")[2].partition("\n3. ")[0])
@@ -172,7 +172,7 @@ def test_example_in_the_notes_is_accepted(cluster: Cluster, values: Values) -> N
     ],
 )
 def test_every_field_is_known_to_kubernetes(cluster: Cluster, chart: Chart, values: Values) -> None:
-    # Named otherwise than what is installed: some fields of a StatefulSet can't change.
+    # With other names than the installed objects: some fields of a StatefulSet are immutable.
     objects = chart.render({**values, "fullnameOverride": "trial"}).objects
     everything = {"apiVersion": "v1", "kind": "List", "items": objects}
     arguments = ["apply", "--server-side", "--force-conflicts", "--dry-run=server"]
@@ -183,7 +183,7 @@ def test_every_field_is_known_to_kubernetes(cluster: Cluster, chart: Chart, valu
 
 
 def test_upgrade_keeps_the_generated_keys(cluster: Cluster) -> None:
-    # Twenty seconds: Helm asks the API server about each of the chart's objects in turn.
+    # Takes twenty seconds: Helm requests each of the chart's objects in turn.
     keys = ("store", "quant", "jwt", "gateway")
     dsns = ("ledger-owner", "ledger-writer", "ledger-reader")
     generated = [f"roadstead-{each}" for each in keys + dsns]
@@ -194,7 +194,7 @@ def test_upgrade_keeps_the_generated_keys(cluster: Cluster) -> None:
 
 
 def test_upgrade_creates_a_deleted_dsn_secret_again(cluster: Cluster) -> None:
-    # Twenty seconds: the chart is installed twice.
+    # Takes twenty seconds: the chart is installed twice.
     cluster.install()
     names = ("roadstead-ledger-owner", "roadstead-ledger-reader")
     owner, reader = (cluster.get("secret", name)["data"] for name in names)
@@ -205,7 +205,7 @@ def test_upgrade_creates_a_deleted_dsn_secret_again(cluster: Cluster) -> None:
 
 
 def test_gateway_key_outlives_the_gateway(cluster: Cluster) -> None:
-    # Half a minute: the chart is installed three times.
+    # Takes half a minute: the chart is installed three times.
     cluster.install(TRAEFIK)
     before = cluster.get("secret", "roadstead-gateway")["data"]
     cluster.install()
@@ -307,7 +307,7 @@ def operator_may(cluster: Cluster, verb: str, resource: str) -> bool:
 
 
 def _attributes(verb: str, text: str) -> dict[str, str]:
-    """`deployments.apps` and `modelserves.model.example.com/status` as resource attributes."""
+    """Parse `deployments.apps` or `modelserves.model.example.com/status` to attributes."""
     whole, _, subresource = text.partition("/")
     resource, _, api_group = whole.partition(".")
     found = {"verb": verb, "resource": resource, "group": api_group, "namespace": "default"}

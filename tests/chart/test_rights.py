@@ -1,4 +1,4 @@
-"""What the operator may do, and who may talk to whom."""
+"""Rights of the components, and the network policies between them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ WRITES = {"create", "patch", "delete"}
 
 
 def granted(rendered: Rendered, part: str = "operator") -> dict[tuple[str, str], set[str]]:
-    """Verbs that a part has everywhere, by API group and resource."""
+    """Return a component's cluster-wide verbs, by API group and resource."""
     return verbs_of(rendered.one("ClusterRole", f"roadstead-{part}"))
 
 
 def verbs_of(role: Object) -> dict[tuple[str, str], set[str]]:
-    """Verbs by API group and resource."""
+    """Return a role's verbs, by API group and resource."""
     verbs: dict[tuple[str, str], set[str]] = {}
     for rule in role["rules"]:
         for api_group in rule["apiGroups"]:

@@ -1,4 +1,4 @@
-"""Transfers as Jobs: the template, what the operator may do for them, whom their pods may call."""
+"""Transfers as Jobs: the template, the operator's rights, and the pods' network policy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def jobs(chart: Chart) -> Rendered:
 
 
 def pod_of(rendered: Rendered) -> Object:
-    """The pod of a Job that the operator makes."""
+    """Return the pod template of a transfer's Job."""
     job = transfer_job(rendered.transfer_job(), PLACE, inputs="abc", attempt=1)
     pod: Object = job["spec"]["template"]
     return pod

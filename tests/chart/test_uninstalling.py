@@ -1,4 +1,4 @@
-"""What the chart does last of all: the hook that lets Models go once the operator is deleted."""
+"""The uninstall hook, which removes the finalizers of Models after the operator is deleted."""
 
 from __future__ import annotations
 

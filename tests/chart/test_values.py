@@ -17,7 +17,7 @@ VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
 
 
 def closed_objects(schema: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, set[str]]]:
-    """Each object of the schema that takes no unknown key, with its keys."""
+    """Yield each object of the schema that rejects unknown keys, with its keys."""
     if schema.get("additionalProperties") is False:
         yield path, set(schema["properties"])
     for name, child in schema.get("properties", {}).items():
@@ -43,7 +43,7 @@ def test_lint_reports_nothing(chart: Chart) -> None:
     ],
 )
 def test_schema_and_values_know_the_same_keys(path: str, keys: set[str]) -> None:
-    # Helm itself sets `global`, so the schema must let it pass.
+    # Helm itself sets `global`, so the schema must allow it.
     assert keys - {"global"} == at(VALUES, path).keys()
 
 

@@ -1,4 +1,4 @@
-"""Pods of the chart: security, environment, what is rendered when."""
+"""Pods in the chart: security, environment, and conditions for rendering."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ RESTRICTED_VOLUMES = {"configMap", "emptyDir", "projected", "secret", "persisten
 
 
 class RecordingEnviron(dict[str, str]):
-    """An environment that remembers what it was asked for."""
+    """An environment that records the variables that are read."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -105,7 +105,7 @@ def test_every_variable_of_the_operator_is_read_by_its_settings(
     defaults: Rendered,
 ) -> None:
     environ = RecordingEnviron()
-    # Without it, nothing else about the ledger is read.
+    # Without the DSN, no other variable of the ledger is read.
     environ["ROADSTEAD_LEDGER_DSN_FILE"] = "/etc/roadstead/ledger/dsn"
     with pytest.raises(Exception, match="is not set"):
         OperatorSettings.from_env(environ)
@@ -179,7 +179,7 @@ def test_existing_store_replaces_the_embedded_one(chart: Chart) -> None:
 
 
 def store_keys(pod: Object) -> dict[str, dict[str, bool]]:
-    """The keys that a pod mounts for the store, by Secret, and whether each has to be there."""
+    """Return the keys that a pod mounts for the store, by Secret, and whether each is required."""
     (volume,) = (each for each in pod["volumes"] if each["name"] == "store")
     found: dict[str, dict[str, bool]] = {}
     for source in volume["projected"]["sources"]:
