@@ -86,7 +86,7 @@ class WebhookSettings:
             namespace=namespace,
             kubeconfig=env.text("KUBECONFIG", ""),
             instance=env.text("HOSTNAME", "roadstead-webhooks"),
-            host=env.text("ROADSTEAD_HTTP_HOST", "0.0.0.0"),  # noqa: S104 - the API server and probes come from the node
+            host=env.text("ROADSTEAD_HTTP_HOST", "0.0.0.0"),  # noqa: S104 - the API server and probes are clients on the node
             port=env.integer("ROADSTEAD_HTTPS_PORT", 8443, low=0, high=65535),
             probe_port=env.integer("ROADSTEAD_PROBE_PORT", 8081, low=0, high=65535),
             http_port=env.integer("ROADSTEAD_HTTP_PORT", 8080, low=0, high=65535),

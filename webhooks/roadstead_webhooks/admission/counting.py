@@ -72,10 +72,10 @@ class CountingCache(ContractCache):
 
     def put(self, resource: Resource, raw: Raw) -> bool:
         """As in WatchCache."""
-        taken = super().put(resource, raw)
-        if taken and resource == MODELSERVES:
+        is_stored = super().put(resource, raw)
+        if is_stored and resource == MODELSERVES:
             self._count(_key(raw), self._entry(raw))
-        return taken
+        return is_stored
 
     def _drop(self, resource: Resource, name: Name) -> Raw | None:
         """As in WatchCache, which calls this whenever it removes or replaces an object."""
@@ -124,7 +124,7 @@ class CountingCache(ContractCache):
         """Return the demand of all servers except `without`, as `policy.contract_load.load`."""
         require_complete(self)
         counted = self.counted(contract)
-        taken = self._totals.get(contract, NO_DEMAND) - counted.get(without, NO_DEMAND)
+        used = self._totals.get(contract, NO_DEMAND) - counted.get(without, NO_DEMAND)
         grown: dict[str, Demand] = {}
         for each in reservations:
             # Most servers are in the cache already, with the reserved demand.
@@ -132,8 +132,8 @@ class CountingCache(ContractCache):
             if each.key != without and not seen.agrees(each.demand):
                 grown[each.key] = grown.get(each.key, seen) | each.demand
         for key, demand in grown.items():
-            taken = taken + demand - counted.get(key, NO_DEMAND)
-        return taken
+            used = used + demand - counted.get(key, NO_DEMAND)
+        return used
 
     def _entry(self, raw: Raw) -> _Counted | None:
         """Return the server's contract and demand; None if it doesn't count."""

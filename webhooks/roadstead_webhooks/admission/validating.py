@@ -135,8 +135,12 @@ def _check_contract(
     found: tuple[Violation, ...] = (),
 ) -> Validation:
     """Check a server against its contract; `found` are violations of its spec."""
-    held = contract_facts(serve, caller_of(receipt), facts, rules)
-    choice = choose(facts.offers, held) if serve.contract else Choice(contract=None, violations=())
+    known_facts = contract_facts(serve, caller_of(receipt), facts, rules)
+    choice = (
+        choose(facts.offers, known_facts)
+        if serve.contract
+        else Choice(contract=None, violations=())
+    )
     warnings = _find_warnings(serve, facts, rules)
     fields = {each.field for each in choice.violations}
     wrong = (*choice.violations, *(each for each in found if each.field not in fields))
@@ -147,15 +151,15 @@ def _check_contract(
         allowed=True, reason="Allowed", subject=receipt.subject, warnings=warnings
     )
     offer = next(each for each in facts.offers if each.contract is choice.contract)
-    if held.wanted.within(offer.own):
+    if known_facts.wanted.within(offer.own):
         return Validation(answer=answer)
-    held = dataclasses.replace(held, contract=offer.contract, own=offer.own)
+    known_facts = dataclasses.replace(known_facts, contract=offer.contract, own=offer.own)
     claim = Claim(
         contract=serve.contract,
         key=reviewed_objects.reservation_key(request),
         uid=uid,
-        wanted=held.wanted,
-        facts=held,
+        wanted=known_facts.wanted,
+        facts=known_facts,
     )
     return Validation(answer=answer, reserve=claim)
 
@@ -224,8 +228,8 @@ def _check_owners(request: AdmissionRequest) -> AdmissionAnswer | None:
 
 def _validate_deletion(request: AdmissionRequest, facts: Facts, rules: Rules) -> AdmissionAnswer:
     """Decide on a deletion. RBAC decides for ModelServes: a DELETE request carries no token."""
-    gone = section(request.old, "metadata").get("deletionTimestamp")
-    if request.kind == "ModelServe" or gone or request.username in GARBAGE_COLLECTORS:
+    deleted_at = section(request.old, "metadata").get("deletionTimestamp")
+    if request.kind == "ModelServe" or deleted_at or request.username in GARBAGE_COLLECTORS:
         return AdmissionAnswer(allowed=True, reason="Deleted")
     if facts.users:
         shown = ", ".join(facts.users[:_SHOWN])

@@ -47,8 +47,10 @@ def rotate(
     if not known:
         return _with_new({}, seconds)
     newest = known[-1][0]
-    shown = newest <= exposed.timestamp() and seconds - newest >= schedule.kept.total_seconds()
-    if not shown and seconds - newest < schedule.lifetime.total_seconds():
+    was_exposed = (
+        newest <= exposed.timestamp() and seconds - newest >= schedule.kept.total_seconds()
+    )
+    if not was_exposed and seconds - newest < schedule.lifetime.total_seconds():
         return dict(files)
     return _with_new(files, seconds + int(schedule.announced.total_seconds()))
 

@@ -98,7 +98,7 @@ async def _write(
         }
         await client.create(resource, body)
         return
-    gone: dict[str, Any] = dict.fromkeys(section(found, "data"))
+    removals: dict[str, Any] = dict.fromkeys(section(found, "data"))
     version = found["metadata"]["resourceVersion"]
-    changes = {"metadata": {"resourceVersion": version}, "data": {**gone, **data}}
+    changes = {"metadata": {"resourceVersion": version}, "data": {**removals, **data}}
     await client.patch(resource, name, changes, namespace=namespace)

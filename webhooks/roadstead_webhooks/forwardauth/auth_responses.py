@@ -97,12 +97,12 @@ def _challenge(verdict: AuthVerdict) -> str:
 
 
 def _encode_groups(groups: Iterable[str]) -> str:
-    taken: list[str] = []
+    quoted: list[str] = []
     size = 0
     for group in sorted(groups):
         text = quote(group, safe=_SAFE)
         size += len(text) + 1
         if size > MAX_GROUPS_BYTES:
             break
-        taken.append(text)
-    return ",".join(taken)
+        quoted.append(text)
+    return ",".join(quoted)

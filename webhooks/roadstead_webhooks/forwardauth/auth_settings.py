@@ -60,7 +60,7 @@ class ForwardAuthSettings:
             namespace=env.text("ROADSTEAD_NAMESPACE", "roadstead-system"),
             revocations=env.text("ROADSTEAD_REVOCATIONS", "roadstead-revocations"),
             kubeconfig=env.text("KUBECONFIG", ""),
-            host=env.text("ROADSTEAD_HTTP_HOST", "0.0.0.0"),  # noqa: S104 - the gateway and probes come from the node
+            host=env.text("ROADSTEAD_HTTP_HOST", "0.0.0.0"),  # noqa: S104 - the gateway and probes are clients on the node
             port=env.integer("ROADSTEAD_HTTP_PORT", 8080, low=0, high=65535),
             probe_port=env.integer("ROADSTEAD_PROBE_PORT", 8081, low=0, high=65535),
             max_staleness=env.integer("ROADSTEAD_MAX_STALENESS_SECONDS", 300, low=5, high=86_400),

@@ -50,10 +50,12 @@ class Servers(ContractCache):
         """As in WatchCache."""
         meta = section(raw, "metadata")
         before = self.get(resource, meta["name"], meta.get("namespace", ""))
-        taken = super().put(resource, raw)
-        if taken and (before is None or _decisive(resource, before) != _decisive(resource, raw)):
+        is_stored = super().put(resource, raw)
+        if is_stored and (
+            before is None or _decisive(resource, before) != _decisive(resource, raw)
+        ):
             self.changes += 1
-        return taken
+        return is_stored
 
     def deleted(self, resource: Resource, raw: Raw) -> None:
         """As in WatchCache."""
