@@ -1,14 +1,14 @@
-{{/* Whether there is a console: it shows the ledger, through the gateway. */}}
+{{/* Whether the console is installed: it requires the ledger and the gateway. */}}
 {{- define "roadstead.hasConsole" -}}
 {{- if and .Values.console.enabled .Values.ledger.enabled (include "roadstead.hasGateway" .) }}yes{{ end -}}
 {{- end -}}
 
-{{/* Whether it has a host of its own, beside the servers'. */}}
+{{/* Whether the console has a separate host. */}}
 {{- define "roadstead.hasConsoleHost" -}}
 {{- if and (include "roadstead.hasConsole" .) .Values.console.url }}yes{{ end -}}
 {{- end -}}
 
-{{/* What browsers reach it by. */}}
+{{/* The console's public URL. */}}
 {{- define "roadstead.consoleUrl" -}}
 {{- .Values.console.url | default .Values.gateway.url -}}
 {{- end -}}
@@ -51,7 +51,7 @@
 {{- end }}
 {{- end -}}
 
-{{/* The file that vouches for the provider: that of the issuer's keys, where it has one of its own. */}}
+{{/* The CA file of the provider: that of the issuer of the same name, if it has one. */}}
 {{- define "roadstead.oidcAuthority" -}}
 {{- range $number, $issuer := .Values.tokens.issuers -}}
 {{- if and $issuer.ca (eq $issuer.issuer $.Values.console.oidc.issuer) -}}
@@ -90,10 +90,10 @@
 {{- define "roadstead.validateConsole" -}}
 {{- with .Values.console.url -}}
 {{- if not (regexMatch "^https://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[1-9][0-9]{0,4})?$" .) -}}
-{{- fail (printf "console.url is %q: set it to what browsers reach the console by, https://host[:port] in lower case with no path, as https://console.example.com, or leave it empty" .) -}}
+{{- fail (printf "console.url is %q: set it to the console's public address, https://host[:port] in lower case with no path, such as https://console.example.com, or clear it" .) -}}
 {{- end -}}
 {{- if eq (urlParse .).hostname (urlParse $.Values.gateway.url).hostname -}}
-{{- fail (printf "console.url %s has the host of gateway.url, and a port makes no difference to cookies: name another host, or leave console.url empty" .) -}}
+{{- fail (printf "console.url %s has the host of gateway.url, and cookies don't distinguish ports: set another host, or clear console.url" .) -}}
 {{- end -}}
 {{- end -}}
 {{- with .Values.console.oidc -}}
@@ -101,10 +101,10 @@
 {{- $known := list -}}
 {{- range $.Values.tokens.issuers }}{{ $known = append $known .issuer }}{{ end -}}
 {{- if not (has .issuer $known) -}}
-{{- fail (printf "console.oidc.issuer %s is none of tokens.issuers: name it there too, with its jwksUrl, so that its tokens count" .issuer) -}}
+{{- fail (printf "console.oidc.issuer %s is not one of tokens.issuers: add it there with its jwksUrl, so that its tokens are valid" .issuer) -}}
 {{- end -}}
 {{- if not .clientId -}}
-{{- fail "console.oidc.issuer is set: set console.oidc.clientId to what the provider knows the console by" -}}
+{{- fail "console.oidc.issuer is set: set console.oidc.clientId to the console's client id at the provider" -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

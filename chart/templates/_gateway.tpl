@@ -1,4 +1,4 @@
-{{/* Whether there is a gateway. */}}
+{{/* Whether a gateway is configured. */}}
 {{- define "roadstead.hasGateway" -}}
 {{- if ne .Values.gateway.kind "none" }}yes{{ end -}}
 {{- end -}}
@@ -7,14 +7,14 @@
 {{- .Values.gateway.existingSecret | default (printf "%s-gateway" (include "roadstead.fullname" .)) -}}
 {{- end -}}
 
-{{/* namespace/name[/section] of the Gateway that HTTPRoutes belong to. */}}
+{{/* namespace/name[/section] of the Gateway of the HTTPRoutes. */}}
 {{- define "roadstead.gatewayParent" -}}
 {{- with .Values.gateway.parent -}}
 {{- list (.namespace | default $.Values.gateway.namespace) .name .sectionName | compact | join "/" -}}
 {{- end -}}
 {{- end -}}
 
-{{/* The operator's settings about the gateway; without one, whose pods may call servers. */}}
+{{/* The operator's settings of the gateway; without a gateway, the namespace that may call servers. */}}
 {{- define "roadstead.gatewayEnv" -}}
 {{- $fullname := include "roadstead.fullname" . -}}
 - name: ROADSTEAD_GATEWAY_NAMESPACE
@@ -51,7 +51,7 @@
 {{- end }}
 {{- end -}}
 
-{{/* The origins whose pages may call servers, of the operator and of forward auth alike. */}}
+{{/* The origins whose pages may call servers, for the operator and forward auth. */}}
 {{- define "roadstead.corsEnv" -}}
 {{- with .Values.gateway.cors.origins }}
 - name: ROADSTEAD_GATEWAY_CORS_ORIGINS
@@ -59,7 +59,7 @@
 {{- end }}
 {{- end -}}
 
-{{/* How the gateway is asked from within the cluster: the operator's probes, the console's chats. */}}
+{{/* How the gateway is called from within the cluster: by the operator's probes and the console. */}}
 {{- define "roadstead.gatewayAddressEnv" -}}
 {{- with .Values.gateway.address }}
 - name: ROADSTEAD_GATEWAY_ADDRESS
@@ -71,7 +71,7 @@
 {{- end }}
 {{- end -}}
 
-{{/* The gateway's pods, and its address where it is another. */}}
+{{/* The gateway's pods, and its address if that differs. */}}
 {{- define "roadstead.gatewayEgress" -}}
 - to:
     - namespaceSelector:

@@ -42,7 +42,7 @@ http://{{ include "roadstead.fullname" . }}-minio.{{ .Release.Namespace }}.svc:9
 {{- .Values.quant.existingSecret | default (printf "%s-quant" (include "roadstead.fullname" .)) -}}
 {{- end -}}
 
-{{/* Generated once: a Secret that is there already keeps its value. Takes root, secret, key, size. */}}
+{{/* Generated once: an existing Secret keeps its value. Takes root, secret, key, size. */}}
 {{- define "roadstead.generated" -}}
 {{- $found := lookup "v1" "Secret" .root.Release.Namespace .secret -}}
 {{- $kept := dig "data" .key "" ($found | default dict) -}}
@@ -59,7 +59,7 @@ http://{{ include "roadstead.fullname" . }}-minio.{{ .Release.Namespace }}.svc:9
 {{- include "roadstead.podSecurityAs" 65532 -}}
 {{- end -}}
 
-{{/* ... for an image whose program must have an account of that number. */}}
+{{/* ... for an image whose program requires a certain user id. */}}
 {{- define "roadstead.podSecurityAs" -}}
 runAsNonRoot: true
 runAsUser: {{ . }}
@@ -77,7 +77,7 @@ capabilities:
   drop: [ALL]
 {{- end -}}
 
-{{/* Which resources count as devices: the same for the webhooks and the operator. */}}
+{{/* The resources that count as devices, for the webhooks and the operator. */}}
 {{- define "roadstead.deviceEnv" -}}
 - name: ROADSTEAD_DEVICES
   value: {{ toJson .Values.devices.names | quote }}

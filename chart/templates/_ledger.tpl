@@ -1,4 +1,4 @@
-{{/* Whether a Postgres of the chart's own holds the ledger. */}}
+{{/* Whether the ledger is in the chart's own Postgres. */}}
 {{- define "roadstead.hasPostgres" -}}
 {{- if and .Values.ledger.enabled .Values.postgres.embedded }}yes{{ end -}}
 {{- end -}}
@@ -10,8 +10,8 @@
 {{- end -}}
 
 {{/*
-The embedded Postgres's DSN for a role, base64: with the password that the Secret there has already,
-else with a new one. Takes root and role.
+The embedded Postgres's DSN for a role, base64: with the password of the existing Secret, else with a
+new one. Takes root and role.
 */}}
 {{- define "roadstead.ledgerDsn" -}}
 {{- $found := lookup "v1" "Secret" .root.Release.Namespace (include "roadstead.ledgerSecret" .) -}}
@@ -28,7 +28,7 @@ else with a new one. Takes root and role.
 {{- end -}}
 {{- end -}}
 
-{{/* Of the operator, which drops what is older, and of the Job, which makes that the least. */}}
+{{/* For the operator, which deletes older rows, and for the Job, which stores it as the minimum. */}}
 {{- define "roadstead.retentionEnv" -}}
 {{- if .Values.ledger.enabled -}}
 - name: ROADSTEAD_LEDGER_HISTORY_DAYS
@@ -49,8 +49,8 @@ else with a new one. Takes root and role.
 {{- end -}}
 
 {{/*
-The DSN of a role, for a container that has the mount above, and beside it what it may name for TLS:
-takes root and role.
+The DSN of a role and the files that it may use for TLS, for a container with the mount above: takes
+root and role.
 */}}
 {{- define "roadstead.ledgerVolume" -}}
 {{- if .root.Values.ledger.enabled -}}

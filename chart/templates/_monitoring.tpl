@@ -1,15 +1,15 @@
-{{/* Kinds that the cluster has to know before they can be written. */}}
+{{/* Fails if the cluster lacks the definitions of kinds that the chart would create. */}}
 {{- define "roadstead.validateMonitoring" -}}
 {{- $kinds := dict "podMonitor" "PodMonitor" "rules" "PrometheusRule" -}}
 {{- range $part, $kind := $kinds -}}
 {{- $api := printf "monitoring.coreos.com/v1/%s" $kind -}}
 {{- if and (index $.Values.monitoring $part).enabled (not ($.Capabilities.APIVersions.Has $api)) -}}
-{{- fail (printf "monitoring.%s.enabled is true, but the cluster knows no %s: install the Prometheus operator's definitions first, or set it to false (`helm template` asks no cluster: give it --api-versions %s)" $part $kind $api) -}}
+{{- fail (printf "monitoring.%s.enabled is true, but the cluster has no kind %s: install the Prometheus operator's definitions first, or set it to false (with `helm template`, add --api-versions %s)" $part $kind $api) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 
-{{/* The alerts of files/rules.yaml, each with the address of its runbook. */}}
+{{/* The alerts of files/rules.yaml, each with the URL of its runbook. */}}
 {{- define "roadstead.rules" -}}
 {{- $rules := .Files.Get "files/rules.yaml" -}}
 {{- with .Values.monitoring.rules.runbookUrl -}}

@@ -1,10 +1,10 @@
-{{/* Whether the chart keeps the embedded store from whoever does not need it. */}}
+{{/* Whether the chart restricts access to the embedded store. */}}
 {{- define "roadstead.hasStorePolicy" -}}
 {{- if and .Values.minio.embedded .Values.networkPolicy.enabled }}yes{{ end -}}
 {{- end -}}
 
 {{- define "roadstead.nameEgress" -}}
-# Names.
+# DNS.
 - to:
     - namespaceSelector:
         matchLabels:
@@ -19,7 +19,7 @@
       protocol: TCP
 {{- end -}}
 
-{{/* Names and the Kubernetes API, which every part that has a token calls. */}}
+{{/* DNS and the Kubernetes API, for every component with a token. */}}
 {{- define "roadstead.clusterEgress" -}}
 {{- include "roadstead.nameEgress" . }}
 # The Kubernetes API.
@@ -65,7 +65,7 @@
 {{/* The Quant service and sources; takes (dict "root" $ "from" list). */}}
 {{- define "roadstead.sourceEgress" -}}
 {{- with .from -}}
-# The Quant service and the sources; who asks them checks each address.
+# The Quant service and the sources; their client checks each address.
 - ports: {{- include "roadstead.ports" . | nindent 4 }}
   {{- with $.root.Values.networkPolicy.sourcePeers }}
   to: {{- toYaml . | nindent 4 }}
@@ -74,7 +74,7 @@
 {{- end -}}
 
 {{/*
-The port of each URL, or allow-list entry, of a list: the one it names, else its scheme's, else both.
+The ports of a list of URLs or allow-list entries: the explicit port, else the scheme's, else both.
 */}}
 {{- define "roadstead.ports" -}}
 {{- $ports := list -}}

@@ -1,5 +1,5 @@
 {{/*
-CEL: the maps `a` and `b` have the same entries, but for those named in `but`. Takes a dict of them.
+CEL: the maps `a` and `b` have the same entries, except those named in `but`. Takes a dict of them.
 */}}
 {{- define "roadstead.sameBut" -}}
 {{- $but := toJson .but -}}
@@ -8,8 +8,8 @@ CEL: the maps `a` and `b` have the same entries, but for those named in `but`. T
 {{- end -}}
 
 {{/*
-CEL: `holds`, over the variable `o`, is true of `field` of the new object, or was not true of the old
-one. What others put into an object must not keep the operator from scaling it down. Takes a dict.
+CEL: `holds`, over the variable `o`, is true for `field` of the new object, or was false for the old
+one: foreign changes to an object must not stop the operator from scaling it down. Takes a dict.
 */}}
 {{- define "roadstead.holdsStill" -}}
 {{- $new := printf "dyn(object)%s" .field -}}

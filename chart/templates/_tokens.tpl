@@ -7,7 +7,7 @@
 {{- .Values.tokens.local.existingSecret | default (printf "%s-jwt" (include "roadstead.fullname" .)) -}}
 {{- end -}}
 
-{{/* The issuers whose tokens count, as ROADSTEAD_TOKEN_ISSUERS_FILE takes them. */}}
+{{/* The issuers of valid tokens, in the format of ROADSTEAD_TOKEN_ISSUERS_FILE. */}}
 {{- define "roadstead.issuers" -}}
 {{- $issuers := list -}}
 {{- with .Values.tokens.local -}}
@@ -32,7 +32,7 @@
 {{- toYaml $issuers -}}
 {{- end -}}
 
-{{/* What both verifiers of tokens take. */}}
+{{/* The settings of both verifiers of tokens. */}}
 {{- define "roadstead.tokenEnv" -}}
 - name: ROADSTEAD_TOKEN_ISSUERS_FILE
   value: /etc/roadstead/issuers/issuers.yaml

@@ -3,7 +3,7 @@
 {{- if eq .Values.transfer.runner "job" }}true{{ end -}}
 {{- end -}}
 
-{{/* What a transfer is set up by, wherever it runs. */}}
+{{/* The settings of a transfer, in the operator's pod or in a Job. */}}
 {{- define "roadstead.transferEnv" -}}
 - name: ROADSTEAD_STORE_ENDPOINT
   value: {{ include "roadstead.storeEndpoint" . | quote }}
@@ -49,7 +49,7 @@
               path: accessKey
             - key: secretKey
               path: secretKey
-      # Of temporary keys alone.
+      # Only temporary keys have one.
       - secret:
           name: {{ include "roadstead.storeSecret" . }}
           optional: true
@@ -67,8 +67,8 @@
 {{- end -}}
 
 {{/*
-The Job of a transfer. The operator adds what is of one Model: name, labels, annotations, owner, and
-the volume `job`, which is the Secret with its input.
+The Job of a transfer. The operator adds what differs by Model: name, labels, annotations, owner, and
+the volume `job`, the Secret with its input.
 */}}
 {{- define "roadstead.transferJob" -}}
 {{- $labels := dict "root" . "component" "transfer" -}}
@@ -77,10 +77,10 @@ kind: Job
 metadata:
   labels: {{- include "roadstead.labels" $labels | nindent 4 }}
 spec:
-  # Pods that end without an outcome: killed, drained, lost with their node. Each next one goes on with
-  # the parts that the store has; after so many the operator makes another Job, later.
+  # Pods that exit without an outcome: killed, drained, lost with their node. The next pod resumes the
+  # upload; after the last one the operator creates another Job later.
   backoffLimit: 6
-  # The operator takes a Job away once its outcome is written down, this one what no operator does.
+  # The operator deletes a Job once its outcome is in the status; this is for when no operator runs.
   ttlSecondsAfterFinished: 3600
   template:
     metadata:
@@ -101,7 +101,7 @@ spec:
       nodeSelector: {{- toYaml . | nindent 8 }}
       {{- end }}
       tolerations:
-        # Half a minute in place of five until a pod of a node that is gone gets a successor.
+        # A pod on a lost node is replaced after half a minute instead of five.
         - key: node.kubernetes.io/unreachable
           operator: Exists
           effect: NoExecute

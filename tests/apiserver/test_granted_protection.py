@@ -19,7 +19,7 @@ from tests.support.charts import Chart
 from tests.support.waiting import wait_until
 
 TENANT = "tenant"
-REFUSAL = "status.granted is written by Roadstead's operator alone"
+REFUSAL = "only Roadstead's operator may change status.granted"
 GRANTED = {"contract": "demo", "replicas": 1, "resources": {"memory": "600Mi"}}
 RULE = {
     "apiGroups": ["model.example.com"],
@@ -90,7 +90,7 @@ def test_a_right_to_write_the_status_is_none_to_grant(cluster: Cluster, by: str)
 def test_nor_to_take_back_what_runs(cluster: Cluster, change: Any) -> None:
     name = made(cluster)
     assert put(cluster, name, {"granted": GRANTED}, by=OPERATOR) == ""
-    assert "operator alone" in put(cluster, name, {"granted": change}, by=TENANT)
+    assert "only Roadstead's operator" in put(cluster, name, {"granted": change}, by=TENANT)
 
 
 def test_the_rest_of_the_status_is_left_to_rights(cluster: Cluster) -> None:

@@ -40,7 +40,7 @@ class Pod:
 
     @property
     def data(self) -> Path:
-        """Where the database is once it is whole."""
+        """The folder of the database once initdb has completed."""
         return self.folder / "data" / "postgres"
 
     def set_up(self, passwords: Mapping[str, str]) -> None:
@@ -55,13 +55,13 @@ class Pod:
             os.chown(path, account.pw_uid, account.pw_gid)
 
     def set_dsn(self, role: str, dsn: str) -> None:
-        """Change what a role's Secret holds."""
+        """Change the DSN in a role's Secret."""
         path = self.folder / "secrets" / role / "dsn"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(dsn)
 
     def start(self) -> None:
-        """Run the script, in a group of processes of its own."""
+        """Run the script in its own process group."""
         account = pwd.getpwnam(postgres.ACCOUNT)
         self.process = subprocess.Popen(
             ["bash", str(self.folder / "config" / "start.sh")],
@@ -78,7 +78,7 @@ class Pod:
 
     @contextlib.contextmanager
     def stuck(self) -> Iterator[None]:
-        """Within it, a first start does not get beyond the middle of initdb."""
+        """Stop a first start in the middle of initdb, within the block."""
         program = self.folder / "programs" / "initdb"
         program.parent.mkdir()
         program.write_text(STUCK_INITDB.format(initdb=postgres.programs() / "initdb"))
@@ -87,33 +87,33 @@ class Pod:
         program.unlink()
 
     def start_until_ready(self) -> None:
-        """... and wait until the readiness probe would succeed."""
+        """Start, and wait until the readiness probe succeeds."""
         self.start()
         self.wait(lambda: self.probe(PROBE))
 
     def probe(self, command: Sequence[str]) -> bool:
-        """Whether a probe's command succeeds."""
+        """Return whether a probe's command succeeds."""
         return subprocess.run(command, env=self._env()).returncode == 0
 
-    def wait(self, holds: Callable[[], bool]) -> None:
-        """Until it holds; an AssertionError where the script ends before."""
+    def wait(self, condition: Callable[[], bool]) -> None:
+        """Wait until `condition` is true. Raises AssertionError if the script exits before."""
         assert self.process is not None
         deadline = time.monotonic() + SECONDS
-        while not holds():
+        while not condition():
             assert self.process.poll() is None, self.process.communicate()[1]
             assert time.monotonic() < deadline
             time.sleep(0.01)
 
     def refusal(self) -> str:
-        """Run the script and answer with what it says as it fails."""
+        """Run the script, which fails, and return its output."""
         self.start()
         assert self.process is not None
-        _, said = self.process.communicate(timeout=SECONDS)
+        _, output = self.process.communicate(timeout=SECONDS)
         assert self.process.returncode == 1
-        return said
+        return output
 
     def stop(self) -> str:
-        """What the preStop hook does; answers with the log."""
+        """Stop Postgres as the preStop hook does, and return the log."""
         assert self.process is not None
         self.process.send_signal(signal.SIGINT)
         _, log = self.process.communicate(timeout=SECONDS)
@@ -121,7 +121,7 @@ class Pod:
         return log
 
     def kill(self) -> None:
-        """End every process of it at once."""
+        """Kill all its processes."""
         if self.process is None or self.process.poll() is not None:
             return
         with contextlib.suppress(ProcessLookupError):
@@ -129,7 +129,7 @@ class Pod:
         self.process.communicate(timeout=SECONDS)
 
     async def ask(self, role: str, password: str, sql: str) -> object:
-        """One value, over TCP."""
+        """Query one value over TCP."""
         connection = await asyncpg.connect(
             host="127.0.0.1",
             port=self.port,

@@ -24,14 +24,14 @@ POLICIES = {
 
 
 def validations(rendered: Rendered, policy: str) -> str:
-    """All that it asks of an object, variables included."""
+    """Return all expressions of a policy, with its variables."""
     spec = rendered.one("ValidatingAdmissionPolicy", policy)["spec"]
     parts: list[Object] = [*spec.get("variables", ()), *spec["validations"]]
     return "\n".join(str(part) for part in parts)
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-def test_each_concerns_one_account_and_denies(defaults: Rendered, policy: str) -> None:
+def test_each_policy_matches_one_account_and_denies(defaults: Rendered, policy: str) -> None:
     spec = defaults.one("ValidatingAdmissionPolicy", policy)["spec"]
     account = defaults.one("ServiceAccount", POLICIES[policy])["metadata"]
     name = f"system:serviceaccount:{account['namespace']}:{account['name']}"
@@ -42,20 +42,20 @@ def test_each_concerns_one_account_and_denies(defaults: Rendered, policy: str) -
     assert binding == {"policyName": policy, "validationActions": ["Deny"]}
 
 
-def test_they_can_be_left_out(chart: Chart) -> None:
+def test_account_policies_can_be_disabled(chart: Chart) -> None:
     rendered = chart.render({"accountPolicies": {"enabled": False}})
     for kind in ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"):
         assert not POLICIES.keys() & {*rendered.names(kind)}
 
 
-def test_without_webhooks_their_account_has_none(chart: Chart) -> None:
+def test_without_webhooks_there_is_no_policy_for_their_account(chart: Chart) -> None:
     rendered = chart.render({"webhooks": {"enabled": False}})
     found = POLICIES.keys() & {*rendered.names("ValidatingAdmissionPolicy")}
     assert found == POLICIES.keys() - {"roadstead-webhooks"}
 
 
 @pytest.mark.parametrize("values", [{}, TRAEFIK, GATEWAY_API, JOBS, EVERYTHING])
-def test_every_kind_that_the_operator_may_write_is_held_to_them(
+def test_every_kind_that_the_operator_may_write_is_in_a_policy(
     chart: Chart, values: Values
 ) -> None:
     rendered = chart.render(values)
@@ -72,14 +72,14 @@ def test_every_kind_that_the_operator_may_write_is_held_to_them(
         for resource in rule["resources"]
     }
     spec = rendered.one("ValidatingAdmissionPolicy", "roadstead-operator-objects")["spec"]
-    held = {
+    covered = {
         each for rule in spec["matchConstraints"]["resourceRules"] for each in rule["resources"]
     }
-    others = {each for each in written - held if "/" not in each}
+    others = {each for each in written - covered if "/" not in each}
     assert others <= {"models", "events", "leases"}
 
 
-def test_the_release_s_namespace_is_closed_but_for_what_is_used(chart: Chart) -> None:
+def test_operator_may_write_only_used_objects_in_the_releases_namespace(chart: Chart) -> None:
     plain = validations(chart.render(), "roadstead-operator-objects")
     assert "transfer-" not in plain
     assert "-console" not in plain

@@ -1,4 +1,4 @@
-"""The webhooks of the chart: what is asked about, what settings take, what upgrades keep."""
+"""The webhooks in the chart: rules of the configurations, settings, upgrades."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ CERT_MANAGER: Values = {
 
 
 def hooks(rendered: Rendered) -> list[dict[str, Any]]:
-    """Every webhook of both configurations."""
+    """Return every webhook of both configurations."""
     return [hook for kind in CONFIGURATIONS for hook in rendered.one(kind, "roadstead")["webhooks"]]
 
 
 def asked(rendered: Rendered, kind: str) -> set[tuple[str, str]]:
-    """Resources and operations that a configuration is asked about."""
+    """Return the resources and operations in the rules of a configuration."""
     (hook,) = rendered.one(kind, "roadstead")["webhooks"]
     return {
         (resource, operation)
@@ -61,35 +61,35 @@ def test_devices_of_the_chart_are_those_of_the_programs(defaults: Rendered) -> N
         assert DeviceNames.read(EnvReader(defaults.env(part))) == DEFAULT_DEVICES
 
 
-def test_no_answer_is_a_denial(defaults: Rendered) -> None:
+def test_webhook_failure_is_a_denial(defaults: Rendered) -> None:
     assert {hook["failurePolicy"] for hook in hooks(defaults)} == {"Fail"}
     assert {hook["matchPolicy"] for hook in hooks(defaults)} == {"Equivalent"}
     assert all(hook["timeoutSeconds"] <= 5 for hook in hooks(defaults))
 
 
-def test_every_kind_is_asked_about_before_it_is_stored(defaults: Rendered) -> None:
+def test_webhooks_are_called_for_every_kind(defaults: Rendered) -> None:
     kinds = {"models", "modelserves", "resourcecontracts"}
     expected = {(kind, operation) for kind in kinds for operation in ("CREATE", "UPDATE")}
     assert asked(defaults, "MutatingWebhookConfiguration") == expected
     assert expected <= asked(defaults, "ValidatingWebhookConfiguration")
 
 
-def test_scaling_is_asked_about(defaults: Rendered) -> None:
+def test_webhooks_are_called_for_scale(defaults: Rendered) -> None:
     answers = asked(defaults, "ValidatingWebhookConfiguration")
     assert ("modelserves/scale", "UPDATE") in answers
 
 
-def test_a_server_can_be_deleted_without_the_webhooks(defaults: Rendered) -> None:
+def test_server_can_be_deleted_without_the_webhooks(defaults: Rendered) -> None:
     for kind in CONFIGURATIONS:
         assert ("modelserves", "DELETE") not in asked(defaults, kind)
 
 
-def test_status_is_never_asked_about(defaults: Rendered) -> None:
+def test_webhooks_are_not_called_for_status(defaults: Rendered) -> None:
     for kind in CONFIGURATIONS:
         assert not any(resource.endswith("/status") for resource, _ in asked(defaults, kind))
 
 
-def test_what_is_granted_is_changed_by_the_operator_alone(chart: Chart, defaults: Rendered) -> None:
+def test_only_the_operator_changes_grants(chart: Chart, defaults: Rendered) -> None:
     spec = defaults.one("ValidatingAdmissionPolicy", "roadstead-granted")["spec"]
     (rule,) = spec["matchConstraints"]["resourceRules"]
     assert (rule["resources"], spec["failurePolicy"]) == (["modelserves/status"], "Fail")
@@ -101,21 +101,21 @@ def test_what_is_granted_is_changed_by_the_operator_alone(chart: Chart, defaults
     assert "roadstead-granted" not in without.names("ValidatingAdmissionPolicy")
 
 
-def test_no_label_of_an_object_gets_it_past_the_webhooks(defaults: Rendered) -> None:
+def test_webhooks_are_called_for_objects_with_any_label(defaults: Rendered) -> None:
     assert not any("objectSelector" in hook for hook in hooks(defaults))
 
 
-def test_no_namespace_gets_an_object_past_the_webhooks(defaults: Rendered) -> None:
+def test_webhooks_are_called_in_every_namespace(defaults: Rendered) -> None:
     assert not any("namespaceSelector" in hook for hook in hooks(defaults))
 
 
-def test_webhooks_that_are_down_block_no_kinds_but_roadsteads(defaults: Rendered) -> None:
+def test_outage_of_the_webhooks_affects_only_roadsteads_kinds(defaults: Rendered) -> None:
     groups = [rule["apiGroups"] for hook in hooks(defaults) for rule in hook["rules"]]
     assert groups
     assert all(each == ["model.example.com"] for each in groups)
 
 
-def test_a_dry_run_reserves_nothing(defaults: Rendered) -> None:
+def test_webhooks_declare_side_effects_that_dry_runs_skip(defaults: Rendered) -> None:
     effects = {hook["name"]: hook["sideEffects"] for hook in hooks(defaults)}
     assert effects == {
         "mutate.model.example.com": "None",
@@ -138,12 +138,12 @@ def test_settings_accept_the_environment_of_the_webhooks(
     assert settings.keeping.names == ("roadstead-webhooks.roadstead-system.svc",)
 
 
-def test_certificates_of_others_are_left_alone(chart: Chart) -> None:
+def test_given_certificates_are_not_written(chart: Chart) -> None:
     for values in (GIVEN, CERT_MANAGER):
         assert "ROADSTEAD_TLS_SECRET" not in chart.render(values).env("webhooks")
 
 
-def test_a_given_bundle_is_what_the_api_server_checks_with(chart: Chart) -> None:
+def test_given_bundle_is_in_the_webhook_configurations(chart: Chart) -> None:
     rendered = chart.render(GIVEN)
     assert all(hook["clientConfig"]["caBundle"] for hook in hooks(rendered))
     volumes = rendered.one("Deployment", "roadstead-webhooks")["spec"]["template"]["spec"][
@@ -153,7 +153,7 @@ def test_a_given_bundle_is_what_the_api_server_checks_with(chart: Chart) -> None
     assert tls["secret"]["secretName"] == "my-tls"
 
 
-def test_cert_manager_is_asked_for_certificate_and_bundle(chart: Chart) -> None:
+def test_cert_manager_issues_certificate_and_injects_bundle(chart: Chart) -> None:
     rendered = chart.render(CERT_MANAGER)
     certificate = rendered.one("Certificate", "roadstead-webhooks")
     assert certificate["spec"]["dnsNames"] == ["roadstead-webhooks.roadstead-system.svc"]
@@ -163,7 +163,7 @@ def test_cert_manager_is_asked_for_certificate_and_bundle(chart: Chart) -> None:
         assert source == "roadstead-system/roadstead-webhooks"
 
 
-def test_an_upgrade_leaves_what_the_webhooks_wrote(defaults: Rendered) -> None:
+def test_upgrade_does_not_change_what_the_webhooks_wrote(defaults: Rendered) -> None:
     for kind, name in (
         ("Secret", "roadstead-receipts"),
         ("Secret", "roadstead-webhooks-tls"),
@@ -177,7 +177,7 @@ def test_an_upgrade_leaves_what_the_webhooks_wrote(defaults: Rendered) -> None:
 
 
 @pytest.mark.parametrize("values", [{}, GIVEN, CERT_MANAGER], ids=["self", "given", "cert-manager"])
-def test_webhooks_may_write_the_secret_path_whoever_makes_the_certificate(
+def test_webhooks_may_write_the_secret_path_with_any_certificate_mode(
     chart: Chart, values: Values
 ) -> None:
     rendered = chart.render(values)
@@ -199,7 +199,7 @@ def test_webhooks_may_write_the_secret_path_whoever_makes_the_certificate(
     assert configurations["verbs"] == ["get", "patch"]
 
 
-def test_client_certificate_of_the_api_server_takes_the_place_of_the_secret_path(
+def test_client_certificate_of_the_api_server_replaces_the_secret_path(
     chart: Chart,
 ) -> None:
     rendered = chart.render(CERTIFIED)
@@ -216,7 +216,7 @@ def test_client_certificate_of_the_api_server_takes_the_place_of_the_secret_path
     assert env["ROADSTEAD_API_SERVER_CA_FILE"] == f"{mount['mountPath']}/ca.crt"
 
 
-def test_another_authority_of_the_api_server_rolls_the_webhooks_out(chart: Chart) -> None:
+def test_changed_authority_of_the_api_server_restarts_the_webhooks(chart: Chart) -> None:
     other = PEM.replace("MIIB", "MIIC")
     marks = [
         chart.render({"webhooks": {"apiServer": {"clientCABundle": each, "clientNames": ["a"]}}})
@@ -226,7 +226,7 @@ def test_another_authority_of_the_api_server_rolls_the_webhooks_out(chart: Chart
     assert marks[0] != marks[1]
 
 
-def test_only_the_api_server_reaches_the_webhooks_where_it_is_named(chart: Chart) -> None:
+def test_only_configured_peers_reach_the_webhooks(chart: Chart) -> None:
     peer = {"ipBlock": {"cidr": "10.1.0.0/28"}}
     rendered = chart.render({"networkPolicy": {"webhooksFrom": [peer]}})
     (rule,) = rendered.one("NetworkPolicy", "roadstead-webhooks")["spec"]["ingress"]
@@ -247,7 +247,7 @@ def test_probes_and_metrics_of_the_webhooks_have_ports_of_their_own(defaults: Re
     assert {each["port"] for each in probes} == {"probes"}
 
 
-def test_issuers_arrive_as_the_webhooks_read_them(chart: Chart, tmp_path: Path) -> None:
+def test_webhooks_can_read_the_rendered_issuers(chart: Chart, tmp_path: Path) -> None:
     data = chart.render(EVERYTHING).one("ConfigMap", "roadstead-issuers")["data"]
     path = tmp_path / "issuers.yaml"
     path.write_text(data["issuers.yaml"])
@@ -260,7 +260,7 @@ def test_issuers_arrive_as_the_webhooks_read_them(chart: Chart, tmp_path: Path) 
     assert partner.prefixes.scopes == "partner/"
 
 
-def test_a_public_key_is_given_as_a_file(chart: Chart) -> None:
+def test_public_key_is_mounted_as_a_file(chart: Chart) -> None:
     key = "-----BEGIN PUBLIC KEY-----\nMCow\n-----END PUBLIC KEY-----\n"
     issuer = {"issuer": "a", "audience": "r", "publicKey": key, **prefixes("a:")}
     rendered = chart.render({"tokens": {"issuers": [issuer]}})
@@ -269,21 +269,21 @@ def test_a_public_key_is_given_as_a_file(chart: Chart) -> None:
     assert data[Path(read["publicKeyFile"]).name] == key
 
 
-def test_without_webhooks_nothing_of_them_is_there(chart: Chart) -> None:
+def test_without_webhooks_none_of_their_objects_is_rendered(chart: Chart) -> None:
     rendered = chart.render({"webhooks": {"enabled": False}})
     assert not [each for each in rendered.objects if "webhook" in each["metadata"]["name"]]
     assert not any(rendered.of(kind) for kind in CONFIGURATIONS)
     assert rendered.env("operator")["ROADSTEAD_ADMISSION"] == "off"
 
 
-def test_with_webhooks_the_guard_stands(defaults: Rendered) -> None:
+def test_with_webhooks_the_operator_checks_receipts(defaults: Rendered) -> None:
     assert defaults.env("operator")["ROADSTEAD_ADMISSION"] == "required"
 
 
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        pytest.param({"tokens": {"local": {"enabled": False}}}, "nobody", id="no issuer"),
+        pytest.param({"tokens": {"local": {"enabled": False}}}, "have no issuer", id="no issuer"),
         pytest.param(
             {"tokens": {"issuers": [KEYLESS]}},
             "exactly one",
@@ -317,8 +317,6 @@ def test_with_webhooks_the_guard_stands(defaults: Rendered) -> None:
         ),
     ],
 )
-def test_contradictions_are_told_with_what_to_set(
-    chart: Chart, values: Values, message: str
-) -> None:
+def test_contradictory_values_fail_with_advice(chart: Chart, values: Values, message: str) -> None:
     with pytest.raises(ChartRefused, match=message):
         chart.render(values)

@@ -1,4 +1,4 @@
-"""The console: when there is one, what it may do, and what it is told."""
+"""The console in the chart: when it is installed, its rights, and its environment."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 
 
 def apart(url: str = "https://console.example.com", **gateway: object) -> Values:
-    """A console with a host of its own."""
+    """Return values for a console with a separate host."""
     return {"gateway": {**TRAEFIK["gateway"], **gateway}, "console": {"url": url}}
 
 
 @pytest.mark.parametrize("gateway", [TRAEFIK, GATEWAY_API])
-def test_there_is_one_with_a_gateway_and_a_ledger(chart: Chart, gateway: Values) -> None:
+def test_console_is_installed_with_a_gateway_and_a_ledger(chart: Chart, gateway: Values) -> None:
     assert chart.render(gateway).one("Deployment", NAME)
 
 
@@ -54,13 +54,15 @@ def test_there_is_one_with_a_gateway_and_a_ledger(chart: Chart, gateway: Values)
     [{}, {**TRAEFIK, **NO_LEDGER}, {**TRAEFIK, "console": {"enabled": False}}],
     ids=["no-gateway", "no-ledger", "turned-off"],
 )
-def test_there_is_none_otherwise_and_no_route_to_it(chart: Chart, values: Values) -> None:
+def test_without_gateway_or_ledger_there_is_no_console_and_no_route(
+    chart: Chart, values: Values
+) -> None:
     text = str(chart.render(values).objects)
     assert f"'{NAME}'" not in text
     assert "ROADSTEAD_CONSOLE_SERVICE" not in text
 
 
-def test_it_may_change_modelserves_and_list_nothing_of_the_cluster(chart: Chart) -> None:
+def test_console_may_change_modelserves_and_list_nothing(chart: Chart) -> None:
     assert verbs_of(chart.render(TRAEFIK).one("ClusterRole", NAME)) == {
         ("model.example.com", "modelserves"): {"create", "patch", "delete"},
         ("model.example.com", "models"): {"get"},
@@ -68,13 +70,13 @@ def test_it_may_change_modelserves_and_list_nothing_of_the_cluster(chart: Chart)
     }
 
 
-def test_it_writes_who_signed_out_and_no_other_configuration(chart: Chart) -> None:
+def test_console_writes_only_the_configmap_of_sign_outs(chart: Chart) -> None:
     (rule,) = chart.render(TRAEFIK).one("Role", NAME)["rules"]
     assert rule["resourceNames"] == ["roadstead-revocations"]
     assert set(rule["verbs"]) == {"get", "list", "watch", "patch"}
 
 
-def test_it_reads_the_ledger_as_its_reader(chart: Chart) -> None:
+def test_console_reads_the_ledger_as_the_reader_role(chart: Chart) -> None:
     pod = chart.render(TRAEFIK).one("Deployment", NAME)["spec"]["template"]["spec"]
     secrets = {each["secret"]["secretName"] for each in pod["volumes"] if "secret" in each}
     projected = [each["projected"]["sources"][0] for each in pod["volumes"] if "projected" in each]
@@ -82,19 +84,19 @@ def test_it_reads_the_ledger_as_its_reader(chart: Chart) -> None:
     assert [each["secret"]["name"] for each in projected] == ["roadstead-ledger-reader"]
 
 
-def test_the_gateway_alone_calls_it(chart: Chart) -> None:
+def test_only_the_gateway_calls_the_console(chart: Chart) -> None:
     (rule,) = policy(chart.render(TRAEFIK), NAME)["ingress"]
     assert rule["from"] == [
         {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "gateway"}}}
     ]
 
 
-def test_it_calls_the_api_the_ledger_and_the_provider(chart: Chart) -> None:
+def test_console_calls_the_api_the_ledger_and_the_provider(chart: Chart) -> None:
     egress = policy(chart.render({**TRAEFIK, **PROVIDER}), NAME)["egress"]
     assert [ports(rule) for rule in egress] == [{53}, {443, 6443}, {443}, {5432}, {8443}]
 
 
-def test_settings_accept_its_environment(chart: Chart, tmp_path: Path) -> None:
+def test_settings_accept_the_environment_of_the_console(chart: Chart, tmp_path: Path) -> None:
     issuers = tmp_path / "issuers.json"
     oidc = PROVIDER["console"]["oidc"]
     entry = {"issuer": oidc["issuer"], "audience": "console", "jwksUrl": "https://k.example.com/j"}
@@ -110,7 +112,7 @@ def test_settings_accept_its_environment(chart: Chart, tmp_path: Path) -> None:
     assert given - {"ROADSTEAD_NAMESPACE"} <= environ.asked
 
 
-def test_everybody_is_told_of_a_host_of_its_own(chart: Chart) -> None:
+def test_separate_console_host_is_in_every_environment(chart: Chart) -> None:
     rendered = chart.render(apart())
     for component in ("operator", "forward-auth", "console"):
         environ = rendered.env(component)
@@ -118,7 +120,7 @@ def test_everybody_is_told_of_a_host_of_its_own(chart: Chart) -> None:
         assert environ["ROADSTEAD_GATEWAY_URL"] == "https://models.example.com"
 
 
-def test_on_a_shared_host_nobody_is_told_of_one_and_the_console_asks_no_gateway(
+def test_shared_host_sets_no_console_url_and_no_gateway_address(
     chart: Chart,
 ) -> None:
     rendered = chart.render(TRAEFIK)
@@ -127,7 +129,7 @@ def test_on_a_shared_host_nobody_is_told_of_one_and_the_console_asks_no_gateway(
     assert "ROADSTEAD_GATEWAY_ADDRESS" not in rendered.env("console")
 
 
-def test_console_on_a_host_of_its_own_asks_the_gateway_and_trusts_its_authority(
+def test_console_on_a_separate_host_calls_the_gateway_and_trusts_its_authority(
     chart: Chart,
 ) -> None:
     rendered = chart.render(apart(address="traefik.gateway.svc:443", caBundle=PEM))
@@ -150,21 +152,23 @@ def test_console_on_a_host_of_its_own_asks_the_gateway_and_trusts_its_authority(
         ("https://Console.example.com", "lower case"),
     ],
 )
-def test_url_that_is_no_other_host_is_refused(chart: Chart, url: str, message: str) -> None:
+def test_console_url_with_the_gateways_host_or_an_invalid_form_is_rejected(
+    chart: Chart, url: str, message: str
+) -> None:
     with pytest.raises(ChartRefused, match=message):
         chart.render(apart(url))
 
 
-def test_provider_that_is_no_issuer_is_refused(chart: Chart) -> None:
+def test_provider_that_is_not_an_issuer_is_rejected(chart: Chart) -> None:
     oidc = {"issuer": "https://other.example.com", "clientId": "console"}
-    with pytest.raises(ChartRefused, match=r"none of tokens\.issuers"):
+    with pytest.raises(ChartRefused, match=r"not one of tokens\.issuers"):
         chart.render({**TRAEFIK, "console": {"oidc": oidc}})
 
 
-def test_operator_is_told_of_its_service(chart: Chart) -> None:
+def test_operator_gets_the_name_of_the_consoles_service(chart: Chart) -> None:
     rendered = chart.render(TRAEFIK)
     operator = rendered.one("Deployment", "roadstead-operator")
     env = operator["spec"]["template"]["spec"]["containers"][0]["env"]
-    told = {each["name"]: each.get("value") for each in env}
-    assert rendered.one("Service", told["ROADSTEAD_CONSOLE_SERVICE"] or "")
+    values = {each["name"]: each.get("value") for each in env}
+    assert rendered.one("Service", values["ROADSTEAD_CONSOLE_SERVICE"] or "")
     assert granted(rendered)["traefik.io", "ingressroutes"] >= {"get", "create", "patch"}

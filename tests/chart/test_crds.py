@@ -10,9 +10,9 @@ from tests.support.charts import CHART, CHECKOUT, Chart, Rendered
 CRDS = sorted((CHECKOUT / "crds").glob("*.yaml"))
 
 
-def test_chart_holds_every_definition_and_no_other() -> None:
-    held = sorted(path.name for path in (CHART / "files" / "crds").iterdir())
-    assert held == [path.name for path in CRDS]
+def test_chart_has_exactly_the_definitions_of_crds() -> None:
+    present = sorted(path.name for path in (CHART / "files" / "crds").iterdir())
+    assert present == [path.name for path in CRDS]
 
 
 @pytest.mark.parametrize("name", [path.name for path in CRDS])
@@ -22,7 +22,7 @@ def test_definition_in_the_chart_is_the_same_file(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [path.name for path in CRDS])
-def test_rendering_adds_only_that_the_definition_outlives_the_release(
+def test_rendering_adds_only_the_annotation_that_keeps_the_definition(
     defaults: Rendered, name: str
 ) -> None:
     definition = yaml.safe_load((CHECKOUT / "crds" / name).read_text())
@@ -31,7 +31,7 @@ def test_rendering_adds_only_that_the_definition_outlives_the_release(
     assert rendered == definition
 
 
-def test_definitions_can_be_left_to_others(chart: Chart) -> None:
+def test_definitions_can_be_disabled(chart: Chart) -> None:
     rendered = chart.render({"crds": {"enabled": False}})
     assert not rendered.of("CustomResourceDefinition")
     assert rendered.of("Deployment")

@@ -1,4 +1,4 @@
-"""The gateway of the chart: forward auth, keys, rights, who may call whom."""
+"""The gateway in the chart: forward auth, keys, rights and network policies."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def traefik(chart: Chart) -> Rendered:
 
 
 def gateway(**changes: object) -> Values:
-    """The Traefik of these tests with other values."""
+    """Return the Traefik values of these tests with changes."""
     return {"gateway": {**TRAEFIK["gateway"], **changes}}
 
 
 def from_gateway() -> list[Object]:
-    """Peers of a NetworkPolicy: the gateway's pods."""
+    """Return the peers of a NetworkPolicy that select the gateway's pods."""
     label = {"kubernetes.io/metadata.name": "gateway"}
     return [{"namespaceSelector": {"matchLabels": label}}]
 
@@ -52,12 +52,12 @@ def volume(rendered: Rendered, deployment: str, name: str) -> Object:
 
 
 def protections(rendered: Rendered) -> list[str]:
-    """The names of the policies of routes."""
+    """Return the names of the policies that protect routes."""
     names = rendered.names("ValidatingAdmissionPolicy")
     return [name for name in names if name.endswith(("-traefik-objects", "-gateway-routes"))]
 
 
-def test_without_a_gateway_nothing_of_it_is_there(defaults: Rendered) -> None:
+def test_without_a_gateway_none_of_its_objects_is_rendered(defaults: Rendered) -> None:
     names = [each["metadata"]["name"] for each in defaults.objects]
     assert not [name for name in names if "forward-auth" in name or "gateway" in name]
     assert not protections(defaults)
@@ -78,13 +78,13 @@ def test_settings_accept_the_environment_of_forward_auth(
     assert rendered.one("ConfigMap", settings.revocations)
 
 
-def test_without_webhooks_tokens_are_verified_and_no_contract_is_asked_for(chart: Chart) -> None:
+def test_without_webhooks_tokens_are_verified_and_contracts_ignored(chart: Chart) -> None:
     rendered = chart.render(NO_WEBHOOKS)
     assert rendered.env("forward-auth")["ROADSTEAD_ADMISSION"] == "off"
     assert rendered.one("Secret", "roadstead-jwt")["data"]["secret"]
 
 
-def test_operator_and_forward_auth_hold_the_same_key(traefik: Rendered) -> None:
+def test_operator_and_forward_auth_mount_the_same_key(traefik: Rendered) -> None:
     secrets = {
         volume(traefik, name, "gateway")["secret"]["secretName"]
         for name in ("roadstead-operator", NAME)
@@ -93,14 +93,14 @@ def test_operator_and_forward_auth_hold_the_same_key(traefik: Rendered) -> None:
     assert traefik.one("Secret", "roadstead-gateway")["data"].keys() == {"key"}
 
 
-def test_nobody_else_holds_the_key(traefik: Rendered) -> None:
+def test_no_other_pod_mounts_the_gateway_key(traefik: Rendered) -> None:
     holders = [
         pod["serviceAccountName"] for pod in traefik.pod_specs() if "roadstead-gateway" in str(pod)
     ]
     assert holders == ["roadstead-forward-auth", "roadstead-operator"]
 
 
-def test_the_operator_is_told_where_forward_auth_answers(traefik: Rendered) -> None:
+def test_operator_gets_the_url_of_forward_auth(traefik: Rendered) -> None:
     url = traefik.operator_env()["ROADSTEAD_FORWARD_AUTH_URL"]
     service = traefik.one("Service", NAME)
     assert url == "http://roadstead-forward-auth.roadstead-system.svc"
@@ -109,7 +109,7 @@ def test_the_operator_is_told_where_forward_auth_answers(traefik: Rendered) -> N
     ]
 
 
-def test_an_authority_of_the_gateways_own_is_given_as_a_file(chart: Chart) -> None:
+def test_authority_of_the_gateway_is_mounted_as_a_file(chart: Chart) -> None:
     rendered = chart.render(gateway(caBundle=PEM))
     assert rendered.one("ConfigMap", "roadstead-gateway-ca")["data"] == {"ca.crt": PEM}
     assert volume(rendered, "roadstead-operator", "gateway-ca")["configMap"]
@@ -125,7 +125,9 @@ def test_an_authority_of_the_gateways_own_is_given_as_a_file(chart: Chart) -> No
         ({"name": "models", "sectionName": "https"}, "gateway/models/https"),
     ],
 )
-def test_the_parent_is_told_in_one_word(chart: Chart, parent: Object, expected: str) -> None:
+def test_gateway_parent_is_one_environment_variable(
+    chart: Chart, parent: Object, expected: str
+) -> None:
     env = chart.render(gateway(kind="gateway-api", parent=parent)).operator_env()
     assert env["ROADSTEAD_GATEWAY_PARENT"] == expected
 
@@ -150,7 +152,7 @@ def test_no_origin_is_allowed_by_default(traefik: Rendered) -> None:
         *("https://app.example.com/", "https://app.example.com:443", "http://app.example.com:80"),
     ],
 )
-def test_what_is_no_origin_is_refused_with_what_to_write(chart: Chart, origin: str) -> None:
+def test_invalid_origin_is_rejected_with_advice(chart: Chart, origin: str) -> None:
     with pytest.raises(ChartRefused, match=r"write scheme://host\[:port\]"):
         chart.render(gateway(cors={"origins": [origin]}))
 
@@ -160,7 +162,7 @@ def test_origins_need_a_gateway(chart: Chart) -> None:
         chart.render({"gateway": {"cors": {"origins": ORIGINS}}})
 
 
-def test_an_instance_is_not_taken_away_before_another_answers(traefik: Rendered) -> None:
+def test_rollout_keeps_forward_auth_available(traefik: Rendered) -> None:
     spec = traefik.one("Deployment", NAME)["spec"]
     assert spec["replicas"] == 2
     assert spec["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
@@ -185,7 +187,7 @@ def test_forward_auth_reads_no_secret(traefik: Rendered) -> None:
         ("gateway.networking.k8s.io", "httproutes"),
     ],
 )
-def test_the_operator_writes_routes_only_where_there_is_a_gateway(
+def test_operator_may_write_routes_only_with_a_gateway(
     traefik: Rendered, defaults: Rendered, route: tuple[str, str]
 ) -> None:
     more = {"get", *CHANGES} if route[0] == "traefik.io" else {"delete"}
@@ -193,19 +195,19 @@ def test_the_operator_writes_routes_only_where_there_is_a_gateway(
     assert granted(defaults)[route] == {"list", "delete"}
 
 
-def test_the_gateway_alone_asks_forward_auth(traefik: Rendered) -> None:
+def test_only_the_gateway_calls_forward_auth(traefik: Rendered) -> None:
     (rule,) = policy(traefik, NAME)["ingress"]
     assert (rule["from"], ports(rule)) == (from_gateway(), {"verify"})
 
 
-def test_metrics_are_read_by_whom_values_name(chart: Chart) -> None:
+def test_only_configured_peers_read_metrics(chart: Chart) -> None:
     peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
     rendered = chart.render({**TRAEFIK, "networkPolicy": {"metricsFrom": [peer]}})
     _, rule = policy(rendered, NAME)["ingress"]
     assert (rule["from"], ports(rule)) == ([peer], {"http"})
 
 
-def test_forward_auth_calls_nobody_but_the_api_and_issuers(chart: Chart) -> None:
+def test_forward_auth_calls_only_the_api_and_issuers(chart: Chart) -> None:
     issuer = {"issuer": "a", "audience": "r", "jwksUrl": "https://a.example.com:9443/keys.json"}
     tokens = {"issuers": [issuer | prefixes("a:")]}
     rendered = chart.render({**TRAEFIK, "tokens": tokens})
@@ -213,19 +215,19 @@ def test_forward_auth_calls_nobody_but_the_api_and_issuers(chart: Chart) -> None
     assert [ports(rule) for rule in egress] == [{53}, {443, 6443}, {9443}]
 
 
-def test_the_operator_asks_the_gateways_pods_at_any_port(chart: Chart) -> None:
+def test_operator_reaches_the_gateways_pods_at_any_port(chart: Chart) -> None:
     rendered = chart.render(gateway(address="traefik.gateway.svc:443"))
     *_, rule = policy(rendered, "roadstead-operator")["egress"]
     assert rule == {"to": from_gateway()}
 
 
-def test_the_operator_asks_a_gateway_outside_at_its_port(chart: Chart) -> None:
+def test_operator_reaches_an_external_gateway_at_its_port(chart: Chart) -> None:
     rendered = chart.render(gateway(url="https://models.example.com:8443"))
     *_, pods, outside = policy(rendered, "roadstead-operator")["egress"]
     assert (pods, ports(outside)) == ({"to": from_gateway()}, {8443})
 
 
-def test_routes_are_protected_unless_that_is_left_to_others(chart: Chart) -> None:
+def test_routes_are_protected_unless_disabled(chart: Chart) -> None:
     assert protections(chart.render(gateway())) == ["roadstead-traefik-objects"]
     assert not protections(chart.render(gateway(protectRoutes=False)))
 
@@ -254,18 +256,16 @@ def test_every_policy_denies(chart: Chart) -> None:
         pytest.param(gateway(parent={"name": "a"}), "gateway.kind=gateway-api", id="a-parent"),
         pytest.param(
             gateway(kind="gateway-api", parent={"name": "a"}, certResolver="acme"),
-            "leave certResolver empty",
+            "clear gateway.certResolver",
             id="a-resolver",
         ),
         pytest.param(
             {**NO_WEBHOOKS, "tokens": {"local": {"enabled": False}}},
-            "name an issuer in tokens.issuers",
+            "or set tokens.issuers",
             id="no-issuer",
         ),
     ],
 )
-def test_contradictions_are_told_with_what_to_set(
-    chart: Chart, values: Values, message: str
-) -> None:
+def test_contradictory_values_fail_with_advice(chart: Chart, values: Values, message: str) -> None:
     with pytest.raises(ChartRefused, match=message):
         chart.render(values)

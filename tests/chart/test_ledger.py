@@ -1,4 +1,4 @@
-"""The ledger's Postgres, its Secrets, the migration and who reaches what."""
+"""The ledger in the chart: Postgres, Secrets, the migration and network policies."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PARTS = ("operator", "webhooks")
 
 
 def _dsn_secret(pod: Object) -> str:
-    """The Secret that a pod's /etc/roadstead/ledger/dsn comes from."""
+    """Return the Secret of a pod's /etc/roadstead/ledger/dsn."""
     (container,) = pod["containers"]
     (mount,) = (m for m in container["volumeMounts"] if m["mountPath"] == "/etc/roadstead/ledger")
     (volume,) = (v for v in pod["volumes"] if v["name"] == mount["name"])
@@ -40,7 +40,7 @@ def _pod(rendered: Rendered, kind: str, name: str) -> Object:
 
 
 def _peers_of(rendered: Rendered, policy: str, port: int | str) -> list[Any]:
-    """Whom a policy lets out to, or in from, at a port."""
+    """Return the peers that a policy allows at a port."""
     spec = rendered.one("NetworkPolicy", f"roadstead-{policy}")["spec"]
     rules = [
         *((rule, rule.get("to", ["any"])) for rule in spec["egress"]),
@@ -60,7 +60,7 @@ def _component(peer: Object) -> str:
     return str(labels.get("app.kubernetes.io/component", labels.get("app")))
 
 
-def test_each_role_has_a_dsn_with_a_password_of_its_own(defaults: Rendered) -> None:
+def test_each_role_has_a_dsn_with_its_own_password(defaults: Rendered) -> None:
     passwords = set()
     for role in ROLES:
         secret = defaults.one("Secret", f"roadstead-ledger-{role}")
@@ -75,7 +75,7 @@ def test_each_role_has_a_dsn_with_a_password_of_its_own(defaults: Rendered) -> N
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_those_who_write_hold_the_writers_dsn_alone(defaults: Rendered, part: str) -> None:
+def test_writers_mount_only_the_writers_dsn(defaults: Rendered, part: str) -> None:
     pod = _pod(defaults, "Deployment", f"roadstead-{part}")
     assert _dsn_secret(pod) == "roadstead-ledger-writer"
     assert defaults.env(part)["ROADSTEAD_LEDGER_DSN_FILE"] == "/etc/roadstead/ledger/dsn"
@@ -92,7 +92,7 @@ def test_migration_runs_as_the_owner_after_each_install_and_upgrade(defaults: Re
     assert pod["containers"][0]["args"] == ["ledger", "migrate", "--wait", "300"]
 
 
-def test_existing_secrets_are_those_that_are_mounted(chart: Chart) -> None:
+def test_existing_secrets_are_mounted(chart: Chart) -> None:
     rendered = chart.render(EXISTING_POSTGRES)
     assert [_dsn_secret(_pod(rendered, "Deployment", f"roadstead-{p}")) for p in PARTS] == [
         "db-writer",
@@ -118,7 +118,7 @@ def test_embedded_postgres_gives_the_roles_the_passwords_of_existing_secrets(
     assert not [name for name in rendered.names("Secret") if "ledger" in name]
 
 
-def test_without_a_ledger_nothing_of_it_is_left(chart: Chart) -> None:
+def test_without_a_ledger_none_of_its_objects_is_rendered(chart: Chart) -> None:
     rendered = chart.render(NO_LEDGER)
     names = [each["metadata"]["name"] for each in rendered.objects]
     assert not [name for name in names if "ledger" in name or "postgres" in name]
@@ -127,7 +127,7 @@ def test_without_a_ledger_nothing_of_it_is_left(chart: Chart) -> None:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_a_dsn_that_is_missing_is_told_with_what_to_set(chart: Chart, role: str) -> None:
+def test_missing_dsn_fails_with_advice(chart: Chart, role: str) -> None:
     secrets = {each: f"db-{each}" for each in ROLES if each != role}
     values = {"postgres": {"embedded": False}, "ledger": {"existingSecrets": secrets}}
     with pytest.raises(ChartRefused, match=rf"set ledger.existingSecrets.{role} to a Secret"):
@@ -135,7 +135,7 @@ def test_a_dsn_that_is_missing_is_told_with_what_to_set(chart: Chart, role: str)
 
 
 @pytest.mark.parametrize(("kind", "part"), [("Deployment", "operator"), ("Job", "ledger-migrate")])
-def test_retention_arrives_where_rows_are_dropped_and_where_the_floor_is_set(
+def test_retention_is_set_for_the_operator_and_the_migration(
     chart: Chart, kind: str, part: str
 ) -> None:
     (container,) = _pod(chart.render(EVERYTHING), kind, f"roadstead-{part}")["containers"]
@@ -155,13 +155,13 @@ def test_scratch_ledger_claims_no_volume(chart: Chart) -> None:
     assert {"name": "data", "emptyDir": {}} in spec["template"]["spec"]["volumes"]
 
 
-def test_data_of_postgres_is_not_where_images_declare_a_volume(defaults: Rendered) -> None:
+def test_data_of_postgres_is_not_at_the_path_of_an_images_volume(defaults: Rendered) -> None:
     pod = _pod(defaults, "StatefulSet", "roadstead-postgres")
     (data,) = (m for m in pod["containers"][0]["volumeMounts"] if m["name"] == "data")
     assert not data["mountPath"].startswith("/var/lib/postgresql")
 
 
-def test_only_those_who_need_the_ledger_reach_postgres(chart: Chart) -> None:
+def test_only_components_that_need_the_ledger_reach_postgres(chart: Chart) -> None:
     rendered = chart.render(EVERYTHING)
     peers = _peers_of(rendered, "postgres", "postgres")
     assert {_component(peer) for peer in peers} == {
@@ -171,17 +171,19 @@ def test_only_those_who_need_the_ledger_reach_postgres(chart: Chart) -> None:
 
 
 @pytest.mark.parametrize("part", [*PARTS, "ledger-migrate"])
-def test_parts_reach_the_embedded_postgres_alone(defaults: Rendered, part: str) -> None:
+def test_components_reach_only_the_embedded_postgres(defaults: Rendered, part: str) -> None:
     assert [_component(peer) for peer in _peers_of(defaults, part, 5432)] == ["postgres"]
 
 
 @pytest.mark.parametrize("part", [*PARTS, "ledger-migrate"])
-def test_parts_reach_an_existing_postgres_at_its_port_and_peers(chart: Chart, part: str) -> None:
+def test_components_reach_an_existing_postgres_at_its_port_and_peers(
+    chart: Chart, part: str
+) -> None:
     peers = _peers_of(chart.render(EXISTING_POSTGRES), part, 6432)
     assert peers == [{"ipBlock": {"cidr": "10.2.0.0/16"}}]
 
 
-def test_migration_calls_neither_the_api_nor_anybody_else(defaults: Rendered) -> None:
+def test_migration_calls_only_postgres(defaults: Rendered) -> None:
     spec = defaults.one("NetworkPolicy", "roadstead-ledger-migrate")["spec"]
     ports = {port["port"] for rule in spec["egress"] for port in rule["ports"]}
     assert (ports, spec["ingress"]) == ({53, 5432}, [])

@@ -1,4 +1,4 @@
-"""What the chart gives Prometheus and Grafana."""
+"""The objects for Prometheus and Grafana in the chart."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def alerts(rules: Any) -> list[dict[str, Any]]:
     return [rule for group in rules["groups"] for rule in group["rules"]]
 
 
-def test_nothing_of_it_is_there_by_default(defaults: Rendered) -> None:
+def test_monitoring_is_disabled_by_default(defaults: Rendered) -> None:
     assert not [each for kind in KINDS for each in defaults.of(kind)]
     assert not [
         each for each in defaults.of("ConfigMap") if "dashboard" in each["metadata"]["name"]
@@ -38,14 +38,16 @@ def test_nothing_of_it_is_there_by_default(defaults: Rendered) -> None:
         pytest.param({"monitoring": {"rules": {"enabled": True}}}, "PrometheusRule", id="rules"),
     ],
 )
-def test_a_cluster_without_the_prometheus_operator_is_told_of(
+def test_monitoring_without_the_prometheus_operator_fails_with_advice(
     chart: Chart, values: Values, kind: str
 ) -> None:
-    with pytest.raises(ChartRefused, match=f"the cluster knows no {kind}: install the Prometheus"):
+    with pytest.raises(
+        ChartRefused, match=f"the cluster has no kind {kind}: install the Prometheus"
+    ):
         chart.render(values, apis=())
 
 
-def test_every_pod_with_metrics_is_scraped_at_a_port_that_it_has(everything: Rendered) -> None:
+def test_every_pod_with_metrics_is_scraped_at_an_existing_port(everything: Rendered) -> None:
     monitor = everything.one("PodMonitor", "roadstead")["spec"]
     (wanted,) = monitor["selector"]["matchExpressions"]
     (endpoint,) = monitor["podMetricsEndpoints"]
@@ -60,19 +62,19 @@ def test_every_pod_with_metrics_is_scraped_at_a_port_that_it_has(everything: Ren
     assert scraped == set(wanted["values"])
 
 
-def test_a_series_keeps_the_namespace_that_it_names(everything: Rendered) -> None:
+def test_series_keep_their_namespace_label(everything: Rendered) -> None:
     (endpoint,) = everything.one("PodMonitor", "roadstead")["spec"]["podMetricsEndpoints"]
     assert endpoint["honorLabels"] is True
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_object_has_the_labels_that_prometheus_selects_by(
+def test_objects_have_the_labels_that_prometheus_selects_by(
     everything: Rendered, kind: str
 ) -> None:
     assert everything.one(kind, "roadstead")["metadata"]["labels"]["release"] == "prometheus"
 
 
-def test_the_rules_are_those_of_the_file_with_the_addresses_of_their_runbooks(
+def test_rules_are_those_of_the_file_with_runbook_urls(
     everything: Rendered,
 ) -> None:
     rendered = everything.one("PrometheusRule", "roadstead")["spec"]
@@ -85,15 +87,15 @@ def test_the_rules_are_those_of_the_file_with_the_addresses_of_their_runbooks(
     assert rendered == expected
 
 
-def test_without_an_address_the_rules_are_those_of_the_file(chart: Chart) -> None:
+def test_without_a_runbook_url_rules_are_those_of_the_file(chart: Chart) -> None:
     rendered = chart.render({"monitoring": {"rules": {"enabled": True}}})
     spec = rendered.one("PrometheusRule", "roadstead")["spec"]
     assert spec == yaml.safe_load(RULES.read_text())
 
 
-def test_chart_holds_every_dashboard_and_no_other() -> None:
-    held = sorted(path.name for path in (CHART / "files" / "dashboards").iterdir())
-    assert held == [path.name for path in DASHBOARDS]
+def test_chart_has_exactly_the_dashboards() -> None:
+    present = sorted(path.name for path in (CHART / "files" / "dashboards").iterdir())
+    assert present == [path.name for path in DASHBOARDS]
 
 
 @pytest.mark.parametrize("name", [path.name for path in DASHBOARDS])
@@ -104,7 +106,7 @@ def test_dashboard_in_the_chart_is_the_same_file(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [path.name for path in DASHBOARDS])
-def test_dashboard_comes_to_the_sidecar_as_it_is(everything: Rendered, name: str) -> None:
+def test_dashboard_is_in_its_configmap_unchanged(everything: Rendered, name: str) -> None:
     stem = name.removesuffix(".json")
     found = everything.one("ConfigMap", f"roadstead-dashboard-{stem}")
     assert json.loads(found["data"][name]) == json.loads(
@@ -114,7 +116,7 @@ def test_dashboard_comes_to_the_sidecar_as_it_is(everything: Rendered, name: str
     assert found["metadata"]["annotations"] == {"grafana_folder": "Roadstead"}
 
 
-def test_label_and_folder_are_those_that_the_sidecar_looks_for(chart: Chart) -> None:
+def test_dashboards_have_the_label_and_folder_of_the_sidecar(chart: Chart) -> None:
     dashboards = {
         "enabled": True,
         "label": {"name": "dashboards", "value": "yes"},

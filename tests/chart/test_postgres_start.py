@@ -1,4 +1,4 @@
-"""The embedded Postgres, from its first start on."""
+"""The start script of the embedded Postgres."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.charts import Chart
 
 @contextlib.contextmanager
 def _pod() -> Iterator[Pod]:
-    # Not pytest's folder, which is closed to the account that Postgres runs as.
+    # Not pytest's folder: the account of Postgres can't read it.
     pod = Pod(folder=Path(tempfile.mkdtemp(prefix="roadstead-postgres-")), port=free_port())
     pod.set_up(PASSWORDS)
     try:
@@ -36,7 +36,7 @@ def pod() -> Iterator[Pod]:
 
 @pytest.fixture(scope="module")
 def ready() -> Iterator[Pod]:
-    """One that has started for the first time; for tests that leave it as it is."""
+    """Return a pod after its first start, for tests that don't change it."""
     with _pod() as pod:
         pod.start_until_ready()
         yield pod
@@ -51,7 +51,7 @@ async def _rights(pod: Pod, role: str) -> dict[str, object]:
     return {name: await pod.ask(role, PASSWORDS[role], sql) for name, sql in asked.items()}
 
 
-async def test_first_start_makes_the_ledger_and_its_roles(ready: Pod) -> None:
+async def test_first_start_creates_the_ledger_and_its_roles(ready: Pod) -> None:
     owner = {"create": True, "temporary": True, "superuser": False}
     nothing = {"create": False, "temporary": False, "superuser": False}
     assert [await _rights(ready, each) for each in PASSWORDS] == [owner, nothing, nothing]
@@ -60,14 +60,14 @@ async def test_first_start_makes_the_ledger_and_its_roles(ready: Pod) -> None:
         assert await ready.ask("reader", PASSWORDS["reader"], f"SHOW {name}") == value
 
 
-async def test_superuser_can_not_come_over_the_network(ready: Pod) -> None:
+async def test_superuser_cannot_connect_over_the_network(ready: Pod) -> None:
     with pytest.raises(asyncpg.InvalidAuthorizationSpecificationError, match="no pg_hba"):
         await asyncpg.connect(
             host="127.0.0.1", port=ready.port, user="postgres", password="any", database="roadstead"
         )
 
 
-async def test_second_start_keeps_the_data_and_takes_a_new_password(pod: Pod) -> None:
+async def test_second_start_keeps_the_data_and_sets_a_new_password(pod: Pod) -> None:
     pod.start_until_ready()
     await pod.ask("owner", PASSWORDS["owner"], "CREATE TABLE kept AS SELECT 7 AS x")
     pod.stop()
@@ -78,17 +78,17 @@ async def test_second_start_keeps_the_data_and_takes_a_new_password(pod: Pod) ->
         await pod.ask("owner", PASSWORDS["owner"], "SELECT 1")
 
 
-def test_probes_are_not_turned_away(chart: Chart, pod: Pod) -> None:
+def test_probes_are_not_rejected(chart: Chart, pod: Pod) -> None:
     stateful = chart.render().one("StatefulSet", "roadstead-postgres")
     (container,) = stateful["spec"]["template"]["spec"]["containers"]
     pod.start_until_ready()
     for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
         assert pod.probe(container[probe]["exec"]["command"])
-    # It may say that it starts or ends; not, each few seconds, that it turns the probe away.
+    # The log has starts and stops, and no rejected probe every few seconds.
     assert "pg_hba.conf" not in pod.stop()
 
 
-async def test_first_start_that_was_cut_short_is_begun_anew(pod: Pod) -> None:
+async def test_interrupted_first_start_begins_again(pod: Pod) -> None:
     with pod.stuck():
         pod.start()
         pod.wait((pod.data.with_name("postgres.new") / "global").exists)
@@ -99,7 +99,7 @@ async def test_first_start_that_was_cut_short_is_begun_anew(pod: Pod) -> None:
     assert not pod.data.with_name("postgres.new").exists()
 
 
-async def test_folder_that_its_group_may_write_is_closed_again(pod: Pod) -> None:
+async def test_group_writable_folder_is_restricted_again(pod: Pod) -> None:
     pod.start_until_ready()
     pod.stop()
     pod.data.chmod(0o2770)
@@ -107,16 +107,16 @@ async def test_folder_that_its_group_may_write_is_closed_again(pod: Pod) -> None
     assert await pod.ask("reader", PASSWORDS["reader"], "SELECT 1") == 1
 
 
-def test_data_of_another_version_is_left_alone_and_told(pod: Pod) -> None:
+def test_data_of_another_version_is_kept_and_reported(pod: Pod) -> None:
     pod.data.mkdir()
     (pod.data / "PG_VERSION").write_text("9\n")
-    said = pod.refusal()
-    assert "the data is of Postgres 9 and this image is Postgres" in said
-    assert "Set images.postgres to a 9 again" in said
+    message = pod.refusal()
+    assert "the data is of Postgres 9 and this image is Postgres" in message
+    assert "Set images.postgres to a 9 again" in message
     assert [path.name for path in pod.data.iterdir()] == ["PG_VERSION"]
 
 
-def test_something_else_where_the_data_belongs_is_left_alone(pod: Pod) -> None:
+def test_foreign_files_in_the_data_folder_are_kept(pod: Pod) -> None:
     pod.data.mkdir()
     (pod.data / "theirs").write_text("precious")
     assert "holds no data of Postgres" in pod.refusal()
@@ -124,7 +124,7 @@ def test_something_else_where_the_data_belongs_is_left_alone(pod: Pod) -> None:
 
 
 @pytest.mark.parametrize(
-    ("dsn", "told"),
+    ("dsn", "message"),
     [
         pytest.param("postgresql://roadstead_reader:x@h/x", "roadstead_writer:PASSWORD", id="role"),
         pytest.param("host=h user=roadstead_writer", "roadstead_writer:PASSWORD", id="form"),
@@ -133,11 +133,11 @@ def test_something_else_where_the_data_belongs_is_left_alone(pod: Pod) -> None:
         ),
     ],
 )
-def test_dsn_that_does_not_fit_is_told(pod: Pod, dsn: str, told: str) -> None:
+def test_mismatched_dsn_is_reported(pod: Pod, dsn: str, message: str) -> None:
     pod.set_dsn("writer", dsn)
-    assert told in pod.refusal()
+    assert message in pod.refusal()
 
 
-def test_no_password_is_written_down(ready: Pod) -> None:
+def test_no_password_is_logged(ready: Pod) -> None:
     held = b"".join(path.read_bytes() for path in ready.data.rglob("*") if path.is_file())
     assert not [each for each in PASSWORDS.values() if each.encode() in held]

@@ -37,7 +37,7 @@ LABEL = "pod-security.kubernetes.io/enforce=restricted"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Cluster:
-    """Helm and kubectl, pointed at one API server."""
+    """Helm and kubectl for one API server."""
 
     helm: Path
     kubectl: Path
@@ -45,31 +45,31 @@ class Cluster:
 
     def install(self, values: Values | None = None) -> None:
         """Install or upgrade."""
-        # Without values, Helm would take those of the test before.
+        # Otherwise Helm would reuse the values of the previous test.
         arguments = ["upgrade", "--install", "--reset-values", "roadstead", str(CHART)]
-        # Without hooks: nobody would run the Job that Helm waits for.
+        # Without hooks: no controller runs the Job that Helm waits for.
         arguments += ["-n", NAMESPACE, "--no-hooks"]
         self.run(self.helm, *arguments, "-f", "-", stdin=json.dumps(values or {}))
 
     def notes(self, values: Values | None = None) -> str:
-        """What Helm would say after an installation."""
+        """Return the notes that Helm prints after an installation."""
         arguments = ["install", "roadstead", str(CHART), "-n", NAMESPACE, "--dry-run=client"]
-        said = self.run(
+        output = self.run(
             self.helm, *arguments, "-o", "json", "-f", "-", stdin=json.dumps(values or {})
         )
-        return str(json.loads(said)["info"]["notes"])
+        return str(json.loads(output)["info"]["notes"])
 
     def uninstall(self) -> None:
         """Remove the release."""
         self.run(self.helm, "uninstall", "roadstead", "-n", NAMESPACE, "--no-hooks")
 
     def get(self, kind: str, name: str) -> Any:
-        """One object of the release's namespace, or of none."""
+        """Get an object of the release's namespace, or a cluster-scoped object."""
         arguments = ["get", kind, name, "-n", NAMESPACE, "-o", "json"]
         return json.loads(self.run(self.kubectl, *arguments))
 
     def run(self, program: Path, *arguments: str, stdin: str = "") -> str:
-        """Run to its end; an AssertionError holds what it said."""
+        """Run a program and return its output. Raises AssertionError with stderr if it fails."""
         done = subprocess.run(
             [program, *arguments],
             input=stdin,
@@ -87,7 +87,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     programs = binaries.ensure("etcd", "kube-apiserver", "kubectl", "helm")
     folder = tmp_path_factory.mktemp("release")
     with running(programs, folder) as server:
-        # A home of their own: both keep what they discover in it.
+        # A separate home, since both cache API discovery there.
         env = {**os.environ, "HOME": str(folder), "KUBECONFIG": str(server.kubeconfig)}
         cluster = Cluster(helm=programs["helm"], kubectl=programs["kubectl"], env=env)
         cluster.run(programs["kubectl"], "create", "namespace", NAMESPACE)
@@ -99,19 +99,19 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield cluster
 
 
-def test_notes_tell_of_monitoring_that_nobody_is_let_to(cluster: Cluster) -> None:
-    assert "installed with monitoring.podMonitor" in cluster.notes()
+def test_notes_warn_of_metrics_that_cannot_be_scraped(cluster: Cluster) -> None:
+    assert "To scrape metrics and install alerts" in cluster.notes()
     notes = cluster.notes({"monitoring": {"podMonitor": {"enabled": True}}})
-    assert "networkPolicy.metricsFrom lets nobody read the metrics" in notes
+    assert "networkPolicy.metricsFrom is empty, so metrics can't be scraped" in notes
 
 
-def test_notes_tell_of_webhooks_that_every_pod_reaches(cluster: Cluster) -> None:
+def test_notes_warn_of_webhooks_that_every_pod_can_reach(cluster: Cluster) -> None:
     assert "networkPolicy.webhooksFrom" in cluster.notes()
     named = {"networkPolicy": {"webhooksFrom": [{"ipBlock": {"cidr": "10.1.0.0/28"}}]}}
     assert "networkPolicy.webhooksFrom" not in cluster.notes(named)
 
 
-def test_upgrade_leaves_the_secret_path_as_it_is(cluster: Cluster) -> None:
+def test_upgrade_keeps_the_secret_path(cluster: Cluster) -> None:
     cluster.install()
     kind, path = "mutatingwebhookconfiguration", "/mutate/secret"
     where = "/webhooks/0/clientConfig/service/path"
@@ -122,31 +122,31 @@ def test_upgrade_leaves_the_secret_path_as_it_is(cluster: Cluster) -> None:
     assert hook["clientConfig"]["service"]["path"] == path
 
 
-def test_notes_tell_how_to_serve_a_model(cluster: Cluster) -> None:
+def test_notes_explain_how_to_serve_a_model(cluster: Cluster) -> None:
     notes = cluster.notes({"quant": {"endpoint": "http://quant:8090"}})
     assert "rollout status deployment/roadstead-operator" in notes
-    assert "# as http://quant:8090 knows it" in notes
+    assert "# an id of http://quant:8090" in notes
     assert "source.allow is empty" in notes
 
 
-def test_notes_tell_where_the_records_are(cluster: Cluster) -> None:
-    assert "no record is kept of what ran" in cluster.notes({"ledger": {"enabled": False}})
+def test_notes_explain_where_the_records_are(cluster: Cluster) -> None:
+    assert "servers are not recorded" in cluster.notes({"ledger": {"enabled": False}})
     notes = cluster.notes({"postgres": {"persistence": {"enabled": False}}})
     assert "exec roadstead-postgres-0 -- psql -U roadstead_reader roadstead" in notes
-    assert "what ran is forgotten when Postgres's pod ends" in notes
+    assert "the records are lost when Postgres's pod is deleted" in notes
 
 
-def test_notes_tell_how_to_call_a_server_through_the_gateway(cluster: Cluster) -> None:
+def test_notes_explain_how_to_call_a_server_through_the_gateway(cluster: Cluster) -> None:
     notes = cluster.notes({**TRAEFIK, "webhooks": {"enabled": False}})
     assert "rollout status deployment/roadstead-forward-auth" in notes
-    assert "4. Ask it through https://models.example.com" in notes
-    assert "any token that holds opens every one of them" in notes
+    assert "4. Send a request through https://models.example.com" in notes
+    assert "every valid token is accepted by every server" in notes
     assert "TOKEN=$(roadstead token issue" in notes
 
 
 @pytest.mark.parametrize("values", [{}, {"quant": {"endpoint": "http://quant:8090"}}])
 def test_example_in_the_notes_is_accepted(cluster: Cluster, values: Values) -> None:
-    # Nobody answers for the webhooks here: the schema alone is asked.
+    # No webhooks run here, so only the schema is checked.
     cluster.install({"webhooks": {"enabled": False}})
     notes = cluster.notes(values)
     example = textwrap.dedent(notes.partition("apply -f -`:\n")[2].partition("\n3. ")[0])
@@ -171,10 +171,8 @@ def test_example_in_the_notes_is_accepted(cluster: Cluster, values: Values) -> N
         pytest.param(JOBS, id="jobs"),
     ],
 )
-def test_every_field_is_one_that_kubernetes_knows(
-    cluster: Cluster, chart: Chart, values: Values
-) -> None:
-    # Named otherwise than what is installed: some fields of a StatefulSet can't change.
+def test_every_field_is_known_to_kubernetes(cluster: Cluster, chart: Chart, values: Values) -> None:
+    # With other names than the installed objects: some fields of a StatefulSet are immutable.
     objects = chart.render({**values, "fullnameOverride": "trial"}).objects
     everything = {"apiVersion": "v1", "kind": "List", "items": objects}
     arguments = ["apply", "--server-side", "--force-conflicts", "--dry-run=server"]
@@ -185,7 +183,7 @@ def test_every_field_is_one_that_kubernetes_knows(
 
 
 def test_upgrade_keeps_the_generated_keys(cluster: Cluster) -> None:
-    # Twenty seconds: Helm asks the API server about each of the chart's objects in turn.
+    # Takes twenty seconds: Helm requests each of the chart's objects in turn.
     keys = ("store", "quant", "jwt", "gateway")
     dsns = ("ledger-owner", "ledger-writer", "ledger-reader")
     generated = [f"roadstead-{each}" for each in keys + dsns]
@@ -195,8 +193,8 @@ def test_upgrade_keeps_the_generated_keys(cluster: Cluster) -> None:
     assert [cluster.get("secret", name)["data"] for name in generated] == before
 
 
-def test_upgrade_makes_the_dsn_of_a_secret_that_was_deleted_anew(cluster: Cluster) -> None:
-    # Twenty seconds: the chart is installed twice.
+def test_upgrade_creates_a_deleted_dsn_secret_again(cluster: Cluster) -> None:
+    # Takes twenty seconds: the chart is installed twice.
     cluster.install()
     names = ("roadstead-ledger-owner", "roadstead-ledger-reader")
     owner, reader = (cluster.get("secret", name)["data"] for name in names)
@@ -206,8 +204,8 @@ def test_upgrade_makes_the_dsn_of_a_secret_that_was_deleted_anew(cluster: Cluste
     assert cluster.get("secret", names[1])["data"] != reader
 
 
-def test_the_gateways_key_outlives_what_used_it(cluster: Cluster) -> None:
-    # Half a minute: the chart is installed three times.
+def test_gateway_key_outlives_the_gateway(cluster: Cluster) -> None:
+    # Takes half a minute: the chart is installed three times.
     cluster.install(TRAEFIK)
     before = cluster.get("secret", "roadstead-gateway")["data"]
     cluster.install()
@@ -215,7 +213,7 @@ def test_the_gateways_key_outlives_what_used_it(cluster: Cluster) -> None:
     assert cluster.get("secret", "roadstead-gateway")["data"] == before
 
 
-def test_upgrade_brings_a_changed_definition_up_to_date(cluster: Cluster) -> None:
+def test_upgrade_updates_a_changed_definition(cluster: Cluster) -> None:
     cluster.install()
     kept = cluster.get("crd", "models.model.example.com")["spec"]
     change = '[{"op": "replace", "path": "/spec/names/shortNames", "value": ["older"]}]'
@@ -252,7 +250,7 @@ def test_definitions_and_objects_outlive_the_release(cluster: Cluster) -> None:
         ("Job", "roadstead-ledger-migrate"),
     ],
 )
-def test_pods_are_admitted_where_the_restricted_standard_is_enforced(
+def test_pods_are_admitted_with_the_restricted_standard_enforced(
     cluster: Cluster, chart: Chart, kind: str, name: str
 ) -> None:
     scratch = {"persistence": {"enabled": False}}
@@ -266,7 +264,7 @@ def test_pods_are_admitted_where_the_restricted_standard_is_enforced(
     assert "pod/trial created" in answer
 
 
-def test_a_transfer_s_job_and_its_pod_are_admitted_there_too(
+def test_transfer_job_and_its_pod_are_admitted_with_the_restricted_standard_enforced(
     cluster: Cluster, chart: Chart
 ) -> None:
     place = TransferPlace(model_name="gemma", model_uid="uid", namespace=NAMESPACE)
@@ -309,7 +307,7 @@ def operator_may(cluster: Cluster, verb: str, resource: str) -> bool:
 
 
 def _attributes(verb: str, text: str) -> dict[str, str]:
-    """`deployments.apps` and `modelserves.model.example.com/status` as resource attributes."""
+    """Parse `deployments.apps` or `modelserves.model.example.com/status` to attributes."""
     whole, _, subresource = text.partition("/")
     resource, _, api_group = whole.partition(".")
     found = {"verb": verb, "resource": resource, "group": api_group, "namespace": "default"}

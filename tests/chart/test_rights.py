@@ -1,4 +1,4 @@
-"""What the operator may do, and who may talk to whom."""
+"""Rights of the components, and the network policies between them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ WRITES = {"create", "patch", "delete"}
 
 
 def granted(rendered: Rendered, part: str = "operator") -> dict[tuple[str, str], set[str]]:
-    """Verbs that a part has everywhere, by API group and resource."""
+    """Return a component's cluster-wide verbs, by API group and resource."""
     return verbs_of(rendered.one("ClusterRole", f"roadstead-{part}"))
 
 
 def verbs_of(role: Object) -> dict[tuple[str, str], set[str]]:
-    """Verbs by API group and resource."""
+    """Return a role's verbs, by API group and resource."""
     verbs: dict[tuple[str, str], set[str]] = {}
     for rule in role["rules"]:
         for api_group in rule["apiGroups"]:
@@ -52,7 +52,7 @@ def test_every_kind_of_child_can_be_watched_and_written(defaults: Rendered) -> N
         assert {"get", "list", "watch"} | WRITES == granted(defaults)[child.group, child.plural]
 
 
-def test_routes_of_another_kind_are_taken_away_and_never_made(
+def test_operator_may_delete_and_not_create_routes_of_another_gateway_kind(
     chart: Chart, defaults: Rendered
 ) -> None:
     def may_make(rendered: Rendered) -> set[str]:
@@ -74,7 +74,7 @@ def test_the_status_of_every_kind_can_be_replaced(defaults: Rendered) -> None:
         assert granted(defaults)[group.GROUP, f"{plural}/status"] == {"update"}
 
 
-def test_the_status_of_servers_is_written_by_the_operator_alone(chart: Chart) -> None:
+def test_only_the_operator_writes_the_status_of_servers(chart: Chart) -> None:
     rendered = chart.render(TRAEFIK)
     writers = [
         role["metadata"]["name"]
@@ -84,11 +84,11 @@ def test_the_status_of_servers_is_written_by_the_operator_alone(chart: Chart) ->
     assert writers == ["roadstead-operator"]
 
 
-def test_no_model_is_deleted_by_the_operator(defaults: Rendered) -> None:
+def test_operator_may_not_delete_models(defaults: Rendered) -> None:
     assert "delete" not in granted(defaults)[group.GROUP, "models"]
 
 
-def test_each_role_is_bound_to_its_own_part_alone(chart: Chart) -> None:
+def test_each_role_is_bound_only_to_its_own_component(chart: Chart) -> None:
     rendered = chart.render(TRAEFIK)
     bindings = rendered.of("ClusterRoleBinding") + rendered.of("RoleBinding")
     assert len(bindings) == 10
@@ -96,7 +96,7 @@ def test_each_role_is_bound_to_its_own_part_alone(chart: Chart) -> None:
         assert [each["name"] for each in binding["subjects"]] == [binding["roleRef"]["name"]]
 
 
-def test_the_webhooks_change_nothing_but_what_they_count(defaults: Rendered) -> None:
+def test_webhooks_may_write_only_listed_resources(defaults: Rendered) -> None:
     writes = {
         what: verbs - {"get", "list", "watch"}
         for what, verbs in granted(defaults, "webhooks").items()
@@ -110,14 +110,14 @@ def test_the_webhooks_change_nothing_but_what_they_count(defaults: Rendered) -> 
     }
 
 
-def test_what_parts_may_read_of_secrets_and_configuration_is_named(chart: Chart) -> None:
+def test_components_may_read_only_named_secrets_and_configmaps(chart: Chart) -> None:
     for role in chart.render(TRAEFIK).of("Role"):
         for rule in role["rules"]:
             if {"secrets", "configmaps"} & set(rule["resources"]):
                 assert rule.get("resourceNames") or rule["verbs"] == ["create"]
 
 
-def test_the_operator_holds_one_lease_and_no_other(defaults: Rendered) -> None:
+def test_operator_may_write_only_its_own_lease(defaults: Rendered) -> None:
     (lease,) = defaults.names("Lease")
     rules = [
         each
@@ -138,7 +138,7 @@ def test_the_operator_never_reads_a_private_key_of_receipts(defaults: Rendered) 
     assert {resource for _, resource in verbs_of(role)} == {"configmaps", "leases"}
 
 
-def test_webhooks_call_nobody_but_the_api_issuers_and_the_ledger(chart: Chart) -> None:
+def test_webhooks_call_only_the_api_issuers_and_the_ledger(chart: Chart) -> None:
     issuers = [
         {"issuer": name, "audience": "r", "jwksUrl": f"https://{place}/keys.json", **prefixes(name)}
         for name, place in (("a", "a.example.com:9443"), ("b", "b.example.com"))
@@ -169,7 +169,7 @@ def test_store_is_open_to_the_operator_and_by_it_to_namespaces_with_servers(
     assert policy(defaults, "roadstead-minio")["egress"] == []
 
 
-def test_nobody_calls_the_operator_unless_named(chart: Chart, defaults: Rendered) -> None:
+def test_only_configured_peers_call_the_operator(chart: Chart, defaults: Rendered) -> None:
     assert policy(defaults, "roadstead-operator")["ingress"] == []
     peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
     rendered = chart.render({"networkPolicy": {"metricsFrom": [peer]}})
@@ -186,7 +186,7 @@ def test_operator_reaches_sources_at_their_ports_alone(chart: Chart) -> None:
     assert ports(sources) == {8090, 443, 9000, 9001}
 
 
-def test_source_without_scheme_and_port_opens_both_schemes(chart: Chart) -> None:
+def test_source_without_scheme_and_port_allows_both_ports(chart: Chart) -> None:
     rendered = chart.render({"source": {"allow": ["*.example.com"]}})
     *_, sources = policy(rendered, "roadstead-operator")["egress"]
     assert ports(sources) == {80, 443}
@@ -200,14 +200,14 @@ def test_operator_without_sources_reaches_servers_store_and_ledger(
     assert [ports(rule) for rule in egress] == expected
 
 
-def test_operator_that_measures_nothing_asks_neither_kubelets_nor_servers(chart: Chart) -> None:
+def test_operator_without_usage_calls_neither_kubelets_nor_servers(chart: Chart) -> None:
     rendered = chart.render({"usage": {"intervalSeconds": 0}})
     egress = policy(rendered, "roadstead-operator")["egress"]
     assert [ports(rule) for rule in egress] == [{53}, {443, 6443}, {9000}, {5432}]
     assert not {("", "nodes"), ("", "nodes/metrics")} & granted(rendered).keys()
 
 
-def test_of_nodes_the_operator_reads_the_address_and_the_metrics(defaults: Rendered) -> None:
+def test_operator_may_read_only_addresses_and_metrics_of_nodes(defaults: Rendered) -> None:
     rights = granted(defaults)
     assert {what: verbs for what, verbs in rights.items() if "nodes" in what[1]} == {
         ("", "nodes"): {"get"},
@@ -216,7 +216,7 @@ def test_of_nodes_the_operator_reads_the_address_and_the_metrics(defaults: Rende
     assert rights["metrics.k8s.io", "pods"] == {"list"}
 
 
-def test_servers_alone_are_asked_for_their_metrics(defaults: Rendered) -> None:
+def test_operator_reads_metrics_of_servers_only(defaults: Rendered) -> None:
     egress = policy(defaults, "roadstead-operator")["egress"]
     (rule,) = (each for each in egress if ports(each) == {8080})
     assert rule["to"] == [
@@ -240,5 +240,5 @@ def test_existing_store_is_reached_at_its_port(chart: Chart) -> None:
     assert (ports(store), store["to"]) == ({9443}, [peer])
 
 
-def test_policies_can_be_left_to_others(chart: Chart) -> None:
+def test_network_policies_can_be_disabled(chart: Chart) -> None:
     assert not chart.render({"networkPolicy": {"enabled": False}}).of("NetworkPolicy")

@@ -1,4 +1,4 @@
-"""Transfers as Jobs: the template, what the operator may do for them, whom their pods may call."""
+"""Transfers as Jobs: the template, the operator's rights, and the pods' network policy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def jobs(chart: Chart) -> Rendered:
 
 
 def pod_of(rendered: Rendered) -> Object:
-    """The pod of a Job that the operator makes."""
+    """Return the pod template of a transfer's Job."""
     job = transfer_job(rendered.transfer_job(), PLACE, inputs="abc", attempt=1)
     pod: Object = job["spec"]["template"]
     return pod
@@ -30,7 +30,7 @@ def env_of(rendered: Rendered) -> dict[str, str]:
     return {each["name"]: each["value"] for each in container["env"]}
 
 
-def test_nothing_of_jobs_is_there_where_transfers_are_processes(defaults: Rendered) -> None:
+def test_without_transfer_jobs_none_of_their_objects_is_rendered(defaults: Rendered) -> None:
     for kind in ("ConfigMap", "Role", "RoleBinding", "ServiceAccount", "NetworkPolicy"):
         assert not [name for name in defaults.names(kind) if "transfer" in name]
     assert OperatorSettings.from_env(defaults.operator_env()).transfer_job is None
@@ -45,7 +45,7 @@ def test_the_operator_reads_the_template_where_it_is_mounted(jobs: Rendered) -> 
     assert volume["configMap"]["name"] in jobs.names("ConfigMap")
 
 
-def test_another_template_makes_other_operators(chart: Chart, jobs: Rendered) -> None:
+def test_changed_job_template_restarts_the_operators(chart: Chart, jobs: Rendered) -> None:
     def checksum(rendered: Rendered) -> str:
         template = rendered.one("Deployment", "roadstead-operator")["spec"]["template"]
         return str(template["metadata"]["annotations"]["checksum/transfer-job"])
@@ -54,7 +54,7 @@ def test_another_template_makes_other_operators(chart: Chart, jobs: Rendered) ->
     assert checksum(other) != checksum(jobs)
 
 
-def test_values_arrive_at_the_pods(jobs: Rendered) -> None:
+def test_values_are_in_the_transfer_pods(jobs: Rendered) -> None:
     given, pod = JOBS["transfer"]["job"], pod_of(jobs)["spec"]
     (container,) = pod["containers"]
     assert container["resources"]["limits"] == given["resources"]["limits"]
@@ -63,20 +63,20 @@ def test_values_arrive_at_the_pods(jobs: Rendered) -> None:
     assert pod["tolerations"][-1:] == given["tolerations"]
 
 
-def test_a_node_that_is_gone_is_waited_for_half_a_minute(jobs: Rendered) -> None:
+def test_pod_on_a_lost_node_is_replaced_after_half_a_minute(jobs: Rendered) -> None:
     gone = [each for each in pod_of(jobs)["spec"]["tolerations"] if "tolerationSeconds" in each]
     assert {each["tolerationSeconds"] for each in gone} == {30}
     assert {each["key"].rpartition("/")[2] for each in gone} == {"unreachable", "not-ready"}
 
 
-def test_a_pod_that_ended_is_followed_by_another_one_not_by_itself(jobs: Rendered) -> None:
+def test_failed_transfer_pod_is_replaced_and_not_restarted(jobs: Rendered) -> None:
     spec = jobs.transfer_job()["spec"]
     assert spec["template"]["spec"]["restartPolicy"] == "Never"
     assert spec["backoffLimit"] > 0
     assert "podFailurePolicy" not in spec
 
 
-def test_a_transfer_takes_its_settings_and_its_job_from_where_they_are_mounted(
+def test_transfer_reads_its_settings_and_input_from_the_mounts(
     jobs: Rendered,
 ) -> None:
     pod, env = pod_of(jobs)["spec"], env_of(jobs)
@@ -87,12 +87,12 @@ def test_a_transfer_takes_its_settings_and_its_job_from_where_they_are_mounted(
     assert env["ROADSTEAD_QUANT_KEY_FILE"] == f"{mounts['quant']}/key"
 
 
-def test_a_pod_transfers_as_the_operator_would(jobs: Rendered) -> None:
+def test_transfer_pod_has_the_same_settings_as_the_operator(jobs: Rendered) -> None:
     theirs = TransferSettings.from_env(env_of(jobs))
     assert theirs == OperatorSettings.from_env(jobs.operator_env()).transfer
 
 
-def test_the_pods_have_no_token(jobs: Rendered) -> None:
+def test_transfer_pods_have_no_token(jobs: Rendered) -> None:
     assert pod_of(jobs)["spec"]["automountServiceAccountToken"] is False
     assert "roadstead-transfer" not in [
         subject["name"]
@@ -102,7 +102,7 @@ def test_the_pods_have_no_token(jobs: Rendered) -> None:
     ]
 
 
-def test_the_operator_may_make_find_and_remove_jobs_in_its_own_namespace(jobs: Rendered) -> None:
+def test_operator_may_create_list_and_delete_jobs_in_its_namespace(jobs: Rendered) -> None:
     role = jobs.one("Role", "roadstead-transfer")
     assert role["metadata"]["namespace"] == "roadstead-system"
     assert verbs_of(role) == {
@@ -114,13 +114,13 @@ def test_the_operator_may_make_find_and_remove_jobs_in_its_own_namespace(jobs: R
     assert subject["name"] == "roadstead-operator"
 
 
-def test_nowhere_else_it_may(jobs: Rendered) -> None:
+def test_operator_may_not_write_jobs_in_other_namespaces(jobs: Rendered) -> None:
     for role in jobs.of("ClusterRole"):
         resources = {resource for _, resource in verbs_of(role)}
         assert not resources & {"jobs", "jobs/finalizers", "pods/log"}
 
 
-def test_the_pods_call_names_the_store_and_the_sources_alone(jobs: Rendered) -> None:
+def test_transfer_pods_reach_only_dns_the_store_and_the_sources(jobs: Rendered) -> None:
     spec = policy(jobs, "roadstead-transfer")
     labels = pod_of(jobs)["metadata"]["labels"]
     assert spec["podSelector"]["matchLabels"].items() <= labels.items()
@@ -128,11 +128,11 @@ def test_the_pods_call_names_the_store_and_the_sources_alone(jobs: Rendered) -> 
     assert [ports(rule) for rule in spec["egress"]] == [{53}, {9000}, {443, 8090}]
 
 
-def test_the_operator_calls_no_source_then(jobs: Rendered) -> None:
+def test_operator_does_not_reach_sources_with_transfer_jobs(jobs: Rendered) -> None:
     assert ports(policy(jobs, "roadstead-operator")["egress"][-1]) == {8090}
 
 
-def test_the_embedded_store_lets_them_in(jobs: Rendered, defaults: Rendered) -> None:
+def test_embedded_store_accepts_transfer_pods(jobs: Rendered, defaults: Rendered) -> None:
     def callers(rendered: Rendered) -> list[Object]:
         (rule,) = policy(rendered, "roadstead-minio")["ingress"]
         return [each["podSelector"] for each in rule["from"]]
@@ -142,7 +142,7 @@ def test_the_embedded_store_lets_them_in(jobs: Rendered, defaults: Rendered) -> 
     assert theirs not in callers(defaults)
 
 
-def test_an_existing_store_is_called_at_its_port(chart: Chart) -> None:
+def test_transfer_pods_reach_an_existing_store_at_its_port(chart: Chart) -> None:
     peer = {"ipBlock": {"cidr": "10.9.0.0/16"}}
     given = {**EXISTING_STORE, **NO_LEDGER, **JOBS, "networkPolicy": {"storePeers": [peer]}}
     _, store, _ = policy(chart.render(given), "roadstead-transfer")["egress"]

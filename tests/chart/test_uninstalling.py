@@ -1,4 +1,4 @@
-"""What the chart does last of all: the hook that lets Models go once the operator is deleted."""
+"""The uninstall hook, which removes the finalizers of Models after the operator is deleted."""
 
 from __future__ import annotations
 
@@ -17,18 +17,22 @@ def marks(rendered: Rendered, kind: str) -> Object:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_it_is_there_only_after_all_else_is_deleted(defaults: Rendered, kind: str) -> None:
+def test_uninstall_hook_runs_after_everything_else_is_deleted(
+    defaults: Rendered, kind: str
+) -> None:
     found = marks(defaults, kind)
     assert found["helm.sh/hook"] == "post-delete"
     assert found["helm.sh/hook-delete-policy"] == "before-hook-creation,hook-succeeded"
 
 
-def test_its_rights_are_there_before_it_starts(defaults: Rendered) -> None:
+def test_rights_of_the_uninstall_hook_are_created_before_it_starts(defaults: Rendered) -> None:
     weights = [int(marks(defaults, kind)["helm.sh/hook-weight"]) for kind in KINDS]
     assert weights == [1, 1, 2, 1, 2, 3]
 
 
-def test_it_waits_for_the_operators_and_takes_their_lease(defaults: Rendered) -> None:
+def test_uninstall_hook_waits_for_the_operators_and_acquires_their_lease(
+    defaults: Rendered,
+) -> None:
     (container,) = defaults.one("Job", NAME)["spec"]["template"]["spec"]["containers"]
     assert container["args"] == [
         "release-models",
@@ -38,7 +42,7 @@ def test_it_waits_for_the_operators_and_takes_their_lease(defaults: Rendered) ->
     assert defaults.one("Lease", "roadstead-operator")
 
 
-def test_it_may_take_a_finalizer_off_and_no_more(defaults: Rendered) -> None:
+def test_uninstall_hook_may_only_patch_models_and_delete_the_lease(defaults: Rendered) -> None:
     assert defaults.one("ClusterRole", NAME)["rules"] == [
         {"apiGroups": [group.GROUP], "resources": ["models"], "verbs": ["get", "list", "patch"]}
     ]
@@ -47,7 +51,7 @@ def test_it_may_take_a_finalizer_off_and_no_more(defaults: Rendered) -> None:
     assert (leases["resourceNames"], leases["verbs"]) == (["roadstead-operator"], ["delete"])
 
 
-def test_it_is_placed_as_the_operator_is(chart: Chart) -> None:
+def test_uninstall_hook_has_the_placement_of_the_operator(chart: Chart) -> None:
     pod = chart.render(EVERYTHING).one("Job", NAME)["spec"]["template"]["spec"]
     assert pod["nodeSelector"] == {"disk": "fast"}
     assert pod["imagePullSecrets"] == [{"name": "registry"}]

@@ -17,7 +17,7 @@ VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
 
 
 def closed_objects(schema: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, set[str]]]:
-    """Each object of the schema that takes no unknown key, with its keys."""
+    """Yield each object of the schema that rejects unknown keys, with its keys."""
     if schema.get("additionalProperties") is False:
         yield path, set(schema["properties"])
     for name, child in schema.get("properties", {}).items():
@@ -30,7 +30,7 @@ def at(values: Any, path: str) -> Any:
     return values
 
 
-def test_lint_has_nothing_to_say(chart: Chart) -> None:
+def test_lint_reports_nothing(chart: Chart) -> None:
     assert chart.lint() == ""
 
 
@@ -43,7 +43,7 @@ def test_lint_has_nothing_to_say(chart: Chart) -> None:
     ],
 )
 def test_schema_and_values_know_the_same_keys(path: str, keys: set[str]) -> None:
-    # Helm itself sets `global`, so the schema must let it pass.
+    # Helm itself sets `global`, so the schema must allow it.
     assert keys - {"global"} == at(VALUES, path).keys()
 
 
@@ -82,7 +82,7 @@ def test_schema_and_values_know_the_same_keys(path: str, keys: set[str]) -> None
         pytest.param({"monitoring": {"rules": {"runbookUrl": "docs"}}}, id="runbooks-nowhere"),
     ],
 )
-def test_wrong_value_is_refused(chart: Chart, values: Values) -> None:
+def test_invalid_value_is_rejected(chart: Chart, values: Values) -> None:
     with pytest.raises(ChartRefused, match="values don't meet the specifications of the schema"):
         chart.render(values)
 
@@ -121,7 +121,7 @@ def test_wrong_value_is_refused(chart: Chart, values: Values) -> None:
         ),
     ],
 )
-def test_contradiction_is_told_with_what_to_set(chart: Chart, values: Values, message: str) -> None:
+def test_contradictory_values_fail_with_advice(chart: Chart, values: Values, message: str) -> None:
     with pytest.raises(ChartRefused, match=message):
         chart.render(values)
 

@@ -1,4 +1,4 @@
-"""Pods of the chart: security, environment, what is rendered when."""
+"""Pods in the chart: security, environment, and conditions for rendering."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ RESTRICTED_VOLUMES = {"configMap", "emptyDir", "projected", "secret", "persisten
 
 
 class RecordingEnviron(dict[str, str]):
-    """An environment that remembers what it was asked for."""
+    """An environment that records the variables that are read."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -77,14 +77,14 @@ def test_every_container_has_a_read_only_root_bounded_memory_and_probes(
 
 
 @pytest.mark.parametrize("values", VARIANTS)
-def test_every_workload_has_a_service_account_of_its_own(chart: Chart, values: Values) -> None:
+def test_every_workload_has_its_own_service_account(chart: Chart, values: Values) -> None:
     rendered = chart.render(values)
     accounts = [pod["serviceAccountName"] for pod in rendered.pod_specs()]
     assert len(accounts) == len(set(accounts))
     assert set(accounts) == {each["metadata"]["name"] for each in rendered.of("ServiceAccount")}
 
 
-def test_only_what_calls_the_api_gets_a_token(chart: Chart) -> None:
+def test_only_clients_of_the_api_get_a_token(chart: Chart) -> None:
     tokens = {
         pod["serviceAccountName"]: pod["automountServiceAccountToken"]
         for pod in chart.render(TRAEFIK).pod_specs()
@@ -101,11 +101,11 @@ def test_only_what_calls_the_api_gets_a_token(chart: Chart) -> None:
     }
 
 
-def test_every_variable_of_the_operator_is_one_that_its_settings_read(
+def test_every_variable_of_the_operator_is_read_by_its_settings(
     defaults: Rendered,
 ) -> None:
     environ = RecordingEnviron()
-    # Without it, nothing else about the ledger is read.
+    # Without the DSN, no other variable of the ledger is read.
     environ["ROADSTEAD_LEDGER_DSN_FILE"] = "/etc/roadstead/ledger/dsn"
     with pytest.raises(Exception, match="is not set"):
         OperatorSettings.from_env(environ)
@@ -119,7 +119,7 @@ def test_settings_accept_the_environment_of_the_operator(chart: Chart, values: V
     assert settings.transfer.store.bucket == "models"
 
 
-def test_values_arrive_in_the_settings_of_the_operator(chart: Chart) -> None:
+def test_values_are_in_the_settings_of_the_operator(chart: Chart) -> None:
     values = {
         "source": {"allow": ["https://models.example.com", "10.0.0.0/8:9000"]},
         "transfer": {"concurrency": 3, "connections": 5},
@@ -133,7 +133,7 @@ def test_values_arrive_in_the_settings_of_the_operator(chart: Chart) -> None:
     assert (settings.log_format, settings.log_level) == ("console", "debug")
 
 
-def test_a_second_operator_is_there_before_the_first_one_goes(defaults: Rendered) -> None:
+def test_rollout_starts_a_new_operator_before_stopping_the_old_one(defaults: Rendered) -> None:
     spec = defaults.one("Deployment", "roadstead-operator")["spec"]
     assert spec["replicas"] == 2
     assert spec["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
@@ -141,13 +141,13 @@ def test_a_second_operator_is_there_before_the_first_one_goes(defaults: Rendered
     assert budget == {"maxUnavailable": 1, "selector": spec["selector"]}
 
 
-def test_operators_are_kept_on_different_nodes_where_there_are_any(defaults: Rendered) -> None:
+def test_operators_prefer_different_nodes(defaults: Rendered) -> None:
     template = defaults.one("Deployment", "roadstead-operator")["spec"]["template"]["spec"]
     (preferred,) = template["affinity"]["podAntiAffinity"].values()
     assert preferred[0]["podAffinityTerm"]["topologyKey"] == "kubernetes.io/hostname"
 
 
-def test_placement_arrives_at_the_operator(chart: Chart) -> None:
+def test_placement_is_set_for_the_operator(chart: Chart) -> None:
     template = chart.render(EVERYTHING).one("Deployment", "roadstead-operator")["spec"]["template"]
     assert EVERYTHING["operator"]["podLabels"].items() <= template["metadata"]["labels"].items()
     annotations = template["metadata"]["annotations"]
@@ -156,7 +156,7 @@ def test_placement_arrives_at_the_operator(chart: Chart) -> None:
         assert template["spec"][field] == EVERYTHING["operator"][field]
 
 
-def test_init_containers_get_the_image_that_the_operator_runs(chart: Chart) -> None:
+def test_init_containers_get_the_operators_image(chart: Chart) -> None:
     rendered = chart.render({"images": {"roadstead": "localhost/roadstead:dev"}})
     pod = rendered.one("Deployment", "roadstead-operator")["spec"]["template"]["spec"]
     assert pod["containers"][0]["image"] == "localhost/roadstead:dev"
@@ -179,7 +179,7 @@ def test_existing_store_replaces_the_embedded_one(chart: Chart) -> None:
 
 
 def store_keys(pod: Object) -> dict[str, dict[str, bool]]:
-    """The keys that a pod mounts for the store, by Secret, and whether each has to be there."""
+    """Return the keys that a pod mounts for the store, by Secret, and whether each is required."""
     (volume,) = (each for each in pod["volumes"] if each["name"] == "store")
     found: dict[str, dict[str, bool]] = {}
     for source in volume["projected"]["sources"]:
@@ -191,7 +191,7 @@ def store_keys(pod: Object) -> dict[str, dict[str, bool]]:
     return found
 
 
-def test_session_token_of_the_store_is_mounted_where_there_is_one(chart: Chart) -> None:
+def test_session_token_of_the_store_is_mounted_if_present(chart: Chart) -> None:
     rendered = chart.render({**EXISTING_STORE, **JOBS})
     job = rendered.transfer_job()["spec"]["template"]["spec"]
     operator = rendered.one("Deployment", "roadstead-operator")["spec"]["template"]["spec"]
@@ -218,7 +218,7 @@ def test_scratch_store_claims_no_volume(chart: Chart) -> None:
     assert {"name": "data", "emptyDir": {}} in spec["template"]["spec"]["volumes"]
 
 
-def test_no_key_stands_in_an_environment_or_an_argument(chart: Chart) -> None:
+def test_no_key_is_in_an_environment_or_an_argument(chart: Chart) -> None:
     for pod in chart.render(TRAEFIK).pod_specs():
         for container in pod["containers"]:
             assert all(

@@ -21,7 +21,7 @@ from roadstead.tokens.strictjson import loads_object
 from roadstead.transfer.messages import parse_event
 from roadstead.usage.exposition import SeriesReader
 from roadstead_webhooks.admission import review
-from roadstead_webhooks.admission.misplaced import misplaced, without_ours
+from roadstead_webhooks.admission.misplaced import find_misplaced_token, strip_annotations
 from tests.support.builders.reviews import thing
 from tests.support.growth import excess
 
@@ -44,7 +44,7 @@ def stored_already(text: str) -> str:
     """An update of an object with many token-like texts, all of which were stored before."""
     texts = [f"{text[at : at + 16]}{at}" for at in range(0, len(text), 16)]
     raw = thing(spec={"x": texts})
-    return misplaced(raw, raw)
+    return find_misplaced_token(raw, raw)
 
 
 PARSERS: dict[str, Parser] = {
@@ -60,10 +60,12 @@ PARSERS: dict[str, Parser] = {
     "event of a transfer": parse_event,
     "page of metrics": series,
     "review": lambda text: review.parse(text.encode()),
-    "object": lambda text: misplaced(thing(spec={"x": text}), {}, token="aaaaaaaaa.aa.aaaaa"),
+    "object": lambda text: find_misplaced_token(
+        thing(spec={"x": text}), {}, token="aaaaaaaaa.aa.aaaaa"
+    ),
     "object that was stored before": stored_already,
-    "kubectl's copy of an object": without_ours,
-    "kubectl's copy of another object": lambda text: without_ours(json.dumps({"a": text})),
+    "kubectl's copy of an object": strip_annotations,
+    "kubectl's copy of another object": lambda text: strip_annotations(json.dumps({"a": text})),
 }
 
 

@@ -1,1 +1,1 @@
-"""Roadstead's webhooks: admission."""
+"""Roadstead's admission webhooks and forward auth."""

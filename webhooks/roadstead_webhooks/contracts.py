@@ -1,4 +1,4 @@
-"""The watch cache of whoever asks contracts: each is parsed once for each version."""
+"""A watch cache with parsed contracts; each version is parsed once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from roadstead.kube.watch_cache import Index, WatchCache
 
 
 class ContractCache(WatchCache):
-    """A WatchCache that hands contracts out parsed."""
+    """A WatchCache that returns contracts parsed."""
 
     def __init__(
         self,
@@ -22,7 +22,7 @@ class ContractCache(WatchCache):
         self._parsed: dict[str, ResourceContract] = {}
 
     def contract(self, name: str) -> ResourceContract | None:
-        """A ResourceContract as last seen."""
+        """Return the cached ResourceContract, or None."""
         raw = self.get(RESOURCECONTRACTS, name)
         if raw is None:
             self._parsed.pop(name, None)
@@ -33,7 +33,7 @@ class ContractCache(WatchCache):
         return known
 
     def contracts(self) -> Iterator[ResourceContract]:
-        """All of them."""
+        """Yield all cached contracts."""
         for _, name in self.names(RESOURCECONTRACTS):
             if contract := self.contract(name):
                 yield contract

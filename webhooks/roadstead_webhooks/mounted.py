@@ -1,4 +1,4 @@
-"""Files of a folder that a Secret is mounted in, or that is written like one."""
+"""Reads the files of a mounted Secret, or of a folder that is written like one."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 from roadstead.errors import InvalidSettings
 
 
-def files_of(folder: Path) -> dict[str, bytes]:
-    """The contents by name, without the mount's own bookkeeping; InvalidSettings if unreadable."""
+def read_files(folder: Path) -> dict[str, bytes]:
+    """Return the contents by name, without hidden files. Raises InvalidSettings if unreadable."""
     try:
         return {
             path.name: path.read_bytes()

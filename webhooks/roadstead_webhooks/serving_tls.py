@@ -1,7 +1,7 @@
-"""The serving certificate: where it comes from, and how a renewed one comes into use.
+"""The serving certificate, and its renewal without closing connections.
 
-New handshakes take what is loaded into the one live context; open connections go on with what they
-began with. So a renewal closes nothing.
+A renewed certificate is loaded into the live context: new handshakes use it, and open connections
+keep the one that they started with.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ class Certificates(Protocol):
     """A source of the serving certificate."""
 
     async def context(self) -> ssl.SSLContext:
-        """A server's context with a certificate in it; waits until there is one."""
+        """Return a server's context with a certificate; waits until there is one."""
 
     async def run(self) -> None:
         """Load each renewed certificate into that context, until cancelled."""
 
 
 def server_context(client_ca: Path | None = None) -> ssl.SSLContext:
-    """TLS 1.2 at least, and no certificate yet.
+    """Return a context for TLS 1.2 or later, without a certificate yet.
 
-    With a `client_ca`, PEM certificates, nobody connects without a certificate that they vouch for.
-    Raises InvalidSettings where it can't be used.
+    With `client_ca`, PEM certificates, clients need a certificate signed by one of them. Raises
+    InvalidSettings if the file can't be used.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -46,12 +46,14 @@ def server_context(client_ca: Path | None = None) -> ssl.SSLContext:
             context.load_verify_locations(client_ca)
         except (OSError, ssl.SSLError) as error:
             why = error.strerror or type(error).__name__
-            raise InvalidSettings(f"{client_ca} holds no PEM certificates: {why}") from None
+            raise InvalidSettings(
+                f"{client_ca} contains no valid PEM certificates: {why}"
+            ) from None
     return context
 
 
 class FileCertificates:
-    """`tls.crt` and `tls.key` of a folder, as a Secret of type kubernetes.io/tls is mounted."""
+    """Reads `tls.crt` and `tls.key` of a folder, as in a Secret of type kubernetes.io/tls."""
 
     def __init__(
         self, folder: Path, *, poll: float = POLL_SECONDS, client_ca: Path | None = None
@@ -70,33 +72,33 @@ class FileCertificates:
             await asyncio.sleep(self._poll)
 
     async def run(self) -> None:
-        """As in Certificates; a pair that can't be used changes nothing and is tried again."""
+        """As in Certificates; an invalid pair is skipped and read again later."""
         while True:
             await asyncio.sleep(self._poll)
             self._load()
 
     def _load(self) -> bool:
-        """Whether there is a certificate in use."""
+        """Load a changed pair; return whether a certificate is in use."""
         try:
             pair = (self._chain.read_bytes(), self._key.read_bytes())
             if pair != self._loaded:
-                # On a context of its own first: a pair that doesn't match must not half replace
-                # one that does.
+                # Loaded into another context first: a pair that doesn't match must not replace
+                # only the certificate of the live context.
                 server_context().load_cert_chain(self._chain, self._key)
                 self._context.load_cert_chain(self._chain, self._key)
                 self._loaded = pair
-                webhook_metrics.CERTIFICATE_EXPIRY.labels("serving").set(_ends_at(pair[0]))
-                logger.info("serving with the certificate of %s", self._chain)
+                webhook_metrics.CERTIFICATE_EXPIRY.labels("serving").set(_expires_at(pair[0]))
+                logger.info("serving with the certificate in %s", self._chain)
         except (OSError, ssl.SSLError) as error:
             why = error.strerror or type(error).__name__
-            logger.warning("no certificate in %s: %s", self._chain, why)
+            logger.warning("can't use the certificate in %s: %s", self._chain, why)
         return self._loaded is not None
 
 
-def _ends_at(chain: bytes) -> float:
-    """When the first certificate of a chain ends, in Unix time; NaN where it can't be told.
+def _expires_at(chain: bytes) -> float:
+    """Return when the first certificate of a chain expires, in Unix time; NaN if unknown.
 
-    OpenSSL takes some that cryptography does not: those are served all the same.
+    OpenSSL accepts some certificates that cryptography can't parse; they are served too.
     """
     try:
         return x509.load_pem_x509_certificate(chain).not_valid_after_utc.timestamp()

@@ -19,22 +19,22 @@ ADMISSION_SECONDS: Final = Histogram(
 )
 BAD_REVIEWS: Final = Counter(
     "roadstead_admission_bad_reviews_total",
-    "Requests that were no review, or not the API server's (403).",
+    "Requests that were not a review, or not from the API server (403).",
     ["status"],
 )
 RECORDS_DROPPED: Final = Counter(
     "roadstead_admission_records_dropped_total",
-    "Answers that are not in the ledger, since they were more than the rate.",
+    "Answers that are missing in the ledger because they exceeded the rate limit.",
 )
 CONFLICTS: Final = Counter(
     "roadstead_reservation_conflicts_total",
-    "Writes of a contract's reservations that another writer was faster than.",
+    "Writes of a contract's reservations that conflicted with another writer.",
 )
 EVENTS_DROPPED: Final = Counter(
-    "roadstead_denial_events_dropped_total", "Events of denials that were more than the rate."
+    "roadstead_denial_events_dropped_total", "Events of denials that exceeded the rate limit."
 )
 CERTIFICATE_EXPIRY: Final = Gauge(
     "roadstead_certificate_expiry_timestamp_seconds",
-    "When a certificate in use ends: the serving one, or the authority of our own.",
+    "When a certificate in use expires: the serving certificate, or the webhooks' own authority.",
     ["certificate"],
 )

@@ -1,4 +1,4 @@
-"""`roadstead webhooks`: what is watched, what is served, and how it ends without a failed call."""
+"""`roadstead webhooks`: watches, endpoints, and shutdown without failed requests."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ from roadstead_webhooks.webhook_settings import WebhookSettings
 logger = logging.getLogger(__name__)
 
 WATCH_STALE_SECONDS: Final = 120.0
-"""A watch that has told nothing for longer may have missed what decides."""
+"""A watch that was silent for longer counts as stale."""
 KEEPALIVE_SECONDS: Final = 600.0
-"""Above the 90 s of the API server's client: who closes an idle connection first must be the one
-that sends on it, or a call fails for nothing."""
+"""Above the 90 s of the API server's client, so that the client closes idle connections first: a
+request on a connection that the server just closed fails."""
 OPEN_REQUESTS_SECONDS: Final = 30.0
 LINGERING_SECONDS: Final = 1.0
-"""How long the rest of a body is taken and thrown away once its sender has an answer."""
+"""How long the rest of a body is read and discarded after the answer."""
 RELOAD_SECONDS: Final = 5.0
 
 
@@ -73,7 +73,7 @@ class WebhookServer:
     ) -> None:
         self._settings = settings
         self._exposure = exposure or Exposure(clock)
-        self._callers = callers_of(settings)
+        self._callers = create_callers(settings)
         self._client = client
         self._certificates = certificates
         self._clock = clock
@@ -90,15 +90,15 @@ class WebhookServer:
         self._probes = Probes(self.not_ready, self._watchers)
         self._reservations = Reservations(client, self._cache, clock=clock)
         self._denials = Denials(EventRecorder(client, instance=settings.instance))
-        self._records, self._ledger = self._recording()
+        self._records, self._ledger = self._create_records()
         self._tokens: TrustedIssuers | None = None
         self._endpoints: Endpoints | None = None
         self._listening = False
         self.port = 0
-        """Of HTTPS, once it is served."""
+        """The HTTPS port, once it is served."""
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Serve until `stop`, then until nobody calls any more."""
+        """Serve until `stop`, then drain."""
         async with contextlib.AsyncExitStack() as stack:
             host = self._settings.host
             for routes, port in (
@@ -115,25 +115,25 @@ class WebhookServer:
             await stack.enter_async_context(
                 running([*loops, self._certificates.run(), self._reload()])
             )
-            await stack.enter_async_context(self._webhooks(self._tokens))
+            await stack.enter_async_context(self._serve_webhooks(self._tokens))
             stopped = asyncio.create_task(stop.wait())
             stack.callback(stopped.cancel)
             await stopped
             await self._drain()
 
     def not_ready(self) -> str:
-        """Why no request should come here; empty if they may."""
+        """Return why the process is not ready; empty if it is."""
         silent = [w.name for w in self._watchers if w.silence() > WATCH_STALE_SECONDS]
         if silent:
-            return f"no word of {', '.join(silent)}"
+            return f"stale watches: {', '.join(silent)}"
         if self._tokens is None or not self._tokens.ready:
-            return "no issuer's keys could be read yet"
+            return "no keys of an issuer have been read yet"
         if self._endpoints is None or not self._listening:
             return "waiting for a certificate"
         return "draining" if self._endpoints.draining else ""
 
     @contextlib.asynccontextmanager
-    async def _webhooks(self, tokens: TrustedIssuers) -> AsyncIterator[None]:
+    async def _serve_webhooks(self, tokens: TrustedIssuers) -> AsyncIterator[None]:
         settings = self._settings
         gatherer = Gatherer(self._client, self._cache, tokens, self._receipts, clock=self._clock)
         offload = Offload()
@@ -149,7 +149,7 @@ class WebhookServer:
             await site.start()
             self.port = runner.addresses[0][1]
             self._listening = True
-            logger.info("the webhooks are served on port %d", self.port)
+            logger.info("serving the webhooks on port %d", self.port)
             yield
         finally:
             await runner.cleanup()
@@ -157,8 +157,8 @@ class WebhookServer:
             await self._denials.close()
             offload.close()
 
-    def _recording(self) -> tuple[AdmissionRecords | None, LedgerWriter | None]:
-        """What keeps a record of the answers; nothing without a ledger."""
+    def _create_records(self) -> tuple[AdmissionRecords | None, LedgerWriter | None]:
+        """Return what records the answers; None without a ledger."""
         ledger = self._settings.ledger
         if ledger is None:
             return None, None
@@ -169,7 +169,7 @@ class WebhookServer:
         return records, LedgerWriter(outbox, ledger.dsn_file)
 
     async def _drain(self) -> None:
-        """Say that no more should come, and answer what still comes meanwhile."""
+        """Become unready, and answer requests during the grace period."""
         if self._endpoints:
             self._endpoints.draining = True
         logger.info("draining for %g s", self._settings.grace)
@@ -181,18 +181,18 @@ class WebhookServer:
             try:
                 self._callers.reload()
             except RoadsteadError as error:
-                logger.warning("the secrets of paths stay as they are: %s", error)
+                logger.warning("the path secrets could not be reloaded: %s", error)
             try:
                 if self._receipts.reload():
-                    logger.info("the keys for receipts have changed")
+                    logger.info("the receipt keys have changed")
                     self._admitted.use(self._receipts.verifier)
                     self._cache.recount()
             except RoadsteadError as error:
-                logger.warning("the keys for receipts stay as they are: %s", error)
+                logger.warning("the receipt keys could not be reloaded: %s", error)
 
 
-def callers_of(settings: WebhookSettings) -> Callers:
-    """By what the API server is known; raises InvalidSettings."""
+def create_callers(settings: WebhookSettings) -> Callers:
+    """Return how the API server is authenticated. Raises InvalidSettings."""
     if settings.api_server_ca is not None:
         return CertifiedCallers(names=settings.api_server_names)
     return PathCallers(settings.paths_folder)
@@ -211,10 +211,10 @@ def _runner(endpoints: Endpoints) -> web.AppRunner:
 
 
 @contextlib.asynccontextmanager
-async def _kept(
+async def _maintaining(
     settings: WebhookSettings, client: KubeClient, stop: asyncio.Event, exposure: Exposure
 ) -> AsyncIterator[None]:
-    """With our own certificates and keys in place, and looked after; or once `stop` is set."""
+    """Create and maintain certificates and keys; enter once they exist, or `stop` is set."""
     if settings.keeping is None:
         yield
         return
@@ -233,7 +233,7 @@ async def serve(settings: WebhookSettings) -> None:
     exposure = Exposure(_now)
     client = await KubeClient.connect(settings.kubeconfig or None)
     try:
-        async with _kept(settings, client, stop, exposure):
+        async with _maintaining(settings, client, stop, exposure):
             if not stop.is_set():
                 certificates = FileCertificates(
                     settings.tls_folder, client_ca=settings.api_server_ca

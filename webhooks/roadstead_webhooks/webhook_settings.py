@@ -15,52 +15,52 @@ from roadstead_webhooks.admission.facts import MemoryFit, Rules
 from roadstead_webhooks.certificates.keeper import Places
 
 _NAMES_MISSING: Final = (
-    "is not set: name the common names of the client certificates that the API server shows, "
-    "since the same authority may vouch for others"
+    "is not set: set it to the common names of the API server's client certificates, "
+    "since the same authority may sign certificates of other clients"
 )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class WebhookSettings:
-    """What the webhooks need to know; `kubeconfig` is empty in a pod."""
+    """Settings of the webhooks; `kubeconfig` is empty in a pod."""
 
     tokens: TokenSettings
     rules: Rules
     namespace: str
     kubeconfig: str
     instance: str
-    """The name of this pod, in events."""
+    """The name of this pod, for Events."""
     host: str
     port: int
-    """Of HTTPS, for the API server."""
+    """The HTTPS port, for the API server."""
     probe_port: int
-    """Of plain HTTP, for /healthz and /readyz."""
+    """The HTTP port of /healthz and /readyz."""
     http_port: int
-    """Of plain HTTP, for /metrics."""
+    """The HTTP port of /metrics."""
     tls_folder: Path
     receipts_folder: Path
     paths_folder: Path
-    """Of the secrets in the webhooks' paths; not read with `api_server_ca`."""
+    """The folder of the secrets in the webhooks' paths; not read with `api_server_ca`."""
     api_server_ca: Path | None
     """PEM certificates that verify the API server's client certificate; None without one."""
     api_server_names: frozenset[str]
-    """The common names that it may have."""
+    """The common names that the client certificate may have."""
     revocations: str
     """The ConfigMap of revoked tokens, in `namespace`."""
     grace: float
-    """Seconds that requests are still taken after SIGTERM, until no endpoint leads here."""
+    """Seconds that requests are still accepted after SIGTERM, until no endpoint has this pod."""
     log_format: str
     log_level: str
     ledger: LedgerSettings | None = None
-    """None: what is answered is not recorded."""
+    """None: answers are not recorded."""
     keeping: Places | None = None
-    """The keys and certificates that are made here; None where all are given."""
+    """The keys and certificates to create and renew; None if all are given."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> WebhookSettings:
         """Read the environment; raises InvalidSettings.
 
-        It names the faults of the issuers' settings, or, if there are none, all other faults.
+        The error lists the faults of the issuers' settings, or, without any, all other faults.
         """
         env = EnvReader(environ)
         namespace = env.text("ROADSTEAD_NAMESPACE", "roadstead-system")
@@ -86,7 +86,7 @@ class WebhookSettings:
             namespace=namespace,
             kubeconfig=env.text("KUBECONFIG", ""),
             instance=env.text("HOSTNAME", "roadstead-webhooks"),
-            host=env.text("ROADSTEAD_HTTP_HOST", "0.0.0.0"),  # noqa: S104 - the API server and probes come from the node
+            host=env.text("ROADSTEAD_HTTP_HOST", "0.0.0.0"),  # noqa: S104 - the API server and probes are clients on the node
             port=env.integer("ROADSTEAD_HTTPS_PORT", 8443, low=0, high=65535),
             probe_port=env.integer("ROADSTEAD_PROBE_PORT", 8081, low=0, high=65535),
             http_port=env.integer("ROADSTEAD_HTTP_PORT", 8080, low=0, high=65535),

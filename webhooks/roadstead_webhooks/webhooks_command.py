@@ -18,7 +18,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(_: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Serve until SIGTERM; raises InvalidSettings."""
-    # Not before it is asked for: `roadstead fetch` must not pay for a web server's import.
+    # Imported here, so that `roadstead fetch` does not import a web server.
     from roadstead_webhooks.webhook_server import serve
     from roadstead_webhooks.webhook_settings import WebhookSettings
 

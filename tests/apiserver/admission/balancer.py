@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 
 class Balancer:
-    """One address for several servers: each connection goes to the next one that takes it."""
+    """One address for several servers: each connection goes to the next available server."""
 
     def __init__(self, ports: Sequence[int]) -> None:
         self.ports = list(ports)
@@ -20,7 +20,7 @@ class Balancer:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
-        """Take no more connections."""
+        """Stop accepting connections."""
         self._listener.close()
 
     def _accept(self) -> None:

@@ -1,4 +1,4 @@
-"""An API server of these tests' own, which asks two webhook servers about everything."""
+"""An API server for these tests, with two webhook servers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tests.support.webhooks.webhook_process import (
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Build what the cache lacks before any test's timer runs."""
+    """Build missing programs before the timers of tests start."""
     build_before_timers(session, Path(__file__).parent, "helm", "toxiproxy")
 
 
@@ -41,10 +41,10 @@ __all__ = ["apiserver"]
 
 
 class MakeToken(Protocol):
-    """Makes a token that holds, but for what is said."""
+    """Creates a valid token, except for the given claims."""
 
     def __call__(self, subject: str = "alice", *groups: str, **claims: Any) -> str:
-        """A claim of None is left out."""
+        """Create a token; a claim of None is omitted."""
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +55,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Folder:
 
 @pytest.fixture(scope="package")
 def balancer() -> Iterator[Balancer]:
-    """The address that the API server knows."""
+    """Return the address that the API server calls."""
     made = Balancer([])
     yield made
     made.close()
@@ -63,7 +63,7 @@ def balancer() -> Iterator[Balancer]:
 
 @pytest.fixture(scope="package")
 def ledger(folder: Folder) -> Iterator[Ledger]:
-    """Where the webhooks record what they answer."""
+    """Start the ledger that the webhooks record answers in."""
     with postgres.running() as server:
         yield asyncio.run(create_ledger(server, folder.path))
 
@@ -72,7 +72,7 @@ def ledger(folder: Folder) -> Iterator[Ledger]:
 def webhooks(
     apiserver: ApiServer, folder: Folder, balancer: Balancer, ledger: Ledger
 ) -> Iterator[tuple[WebhookProcess, ...]]:
-    """Two servers, registered; the API server's connections alternate between them."""
+    """Start two registered servers; the API server's connections alternate between them."""
     dsn = str(ledger.dsn_file("writer"))
     with (
         running_webhooks(apiserver, folder, name="a", ROADSTEAD_LEDGER_DSN_FILE=dsn) as one,
@@ -92,7 +92,7 @@ async def _registered(
         await register(api, port, folder)
 
         async def refused() -> bool:
-            """The API server learns of its webhooks by a watch of its own."""
+            """Return whether the API server has the configurations from its watch."""
             try:
                 await create(api, make_contract(name=fresh_name("probe")))
             except client.ApiException as error:
@@ -102,7 +102,7 @@ async def _registered(
         agreed = with_token(contract_for("nowhere"), dev_token(folder, "root", "roadstead-admins"))
 
         async def judged() -> bool:
-            """It learns of each of the two for itself."""
+            """Return whether the API server calls both webhooks."""
             await call(api, "POST", f"{path(agreed, named=False)}?dryRun=All", agreed)
             return any('webhook="validating"' in each.metrics() for each in made)
 
@@ -114,19 +114,19 @@ async def _registered(
 async def https(
     folder: Folder, webhooks: tuple[WebhookProcess, ...]
 ) -> AsyncIterator[aiohttp.ClientSession]:
-    """A caller straight to the first server, as the API server is, and any pod."""
+    """Return a client that calls the first server directly, as any pod can."""
     trust = ssl.create_default_context(cadata=folder.ca.decode())
     base = f"https://127.0.0.1:{webhooks[0].port}"
     connector = aiohttp.TCPConnector(ssl=trust)
     async with aiohttp.ClientSession(base, connector=connector) as session:
         yield session
-    # aiohttp says good-bye on TLS connections after it has closed its session.
+    # aiohttp closes TLS connections after its session.
     await asyncio.sleep(0.25)
 
 
 @pytest.fixture
 def token(folder: Folder) -> MakeToken:
-    """Makes tokens of the first issuer."""
+    """Return a function that creates tokens of the first issuer."""
 
     def make(subject: str = "alice", *groups: str, **claims: Any) -> str:
         return dev_token(folder, subject, *groups, **claims)
@@ -136,16 +136,16 @@ def token(folder: Folder) -> MakeToken:
 
 @pytest.fixture
 def admin(token: MakeToken) -> str:
-    """The token of somebody who may change contracts."""
+    """Return the token of an administrator."""
     return token("root", "roadstead-admins")
 
 
 @pytest.fixture(autouse=True)
 def _served(webhooks: tuple[WebhookProcess, ...]) -> None:
-    """Every test here is about them."""
+    """Start the webhooks for every test."""
 
 
 @pytest.fixture
 async def contract(api: client.ApiClient, namespace: str, admin: str) -> Raw:
-    """A contract for group `demo-users` in the test's namespace, without limits."""
+    """Create a contract for group `demo-users` in the test's namespace, without limits."""
     return await create(api, with_token(contract_for(namespace), admin))

@@ -1,4 +1,4 @@
-"""What lies between the API server and the webhooks, to be cut and slowed."""
+"""The connection between the API server and the webhooks, to interrupt or slow down."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.webhooks.registration import CONFIGURATIONS, NAME
 async def leading_through(
     api: client.ApiClient, address: str, *, seconds: int
 ) -> AsyncIterator[None]:
-    """Have the API server ask at `address` (`HOST:PORT`), and wait for no more than `seconds`."""
+    """Have the API server call `address` (`HOST:PORT`), with a timeout of `seconds`."""
     before = {path: (await call(api, "GET", path))["webhooks"] for path in _paths()}
     for path, webhooks in before.items():
         moved = [_moved(webhook, address, seconds) for webhook in webhooks]

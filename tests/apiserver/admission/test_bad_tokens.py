@@ -1,4 +1,4 @@
-"""Tokens that don't hold, shown to the real API server."""
+"""Invalid tokens in requests to the real API server."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _part(value: Any) -> str:
 
 
 def _signed(folder: Folder, header: Any, claims: Any, *, secret: bytes = b"") -> str:
-    """HS256 over whatever there is, which no library would make."""
+    """Sign any header and payload with HS256, which libraries refuse."""
     signing_input = f"{_part(header)}.{_part(claims)}"
     signature = hmac.digest(secret or folder.secret, signing_input.encode(), "sha256")
     return f"{signing_input}.{_part(signature)}"
@@ -122,9 +122,9 @@ async def test_bad_token_is_denied_with_its_reason(
 ) -> None:
     make, reason = BAD[name]
     token = make(folder)
-    said = await refusal(create(api, with_token(make_modelserve(namespace), token)))
-    assert f"denied the request: {reason}: " in said
-    assert not token or token not in said
+    message = await refusal(create(api, with_token(make_modelserve(namespace), token)))
+    assert f"denied the request: {reason}: " in message
+    assert not token or token not in message
 
 
 async def test_token_of_half_a_megabyte_is_denied(
@@ -132,11 +132,11 @@ async def test_token_of_half_a_megabyte_is_denied(
 ) -> None:
     token = dev_token(folder, padding="x" * 400_000)
     manifest = json.dumps(with_token(make_modelserve(namespace), token))
-    # The API server asks before it holds the object against its own limit of annotations.
+    # The API server calls the webhooks before it checks its own limit of annotations.
     assert "TokenTooLarge" in kubectl("create", "-f", "-", manifest=manifest).stderr
 
 
-async def test_rsa_token_of_the_second_issuer_holds_under_its_own_names(
+async def test_rsa_token_of_the_second_issuer_is_valid_with_its_own_prefixes(
     api: client.ApiClient, namespace: str, admin: str, folder: Folder
 ) -> None:
     mine = {"groups": [f"{RSA_PREFIX}demo-users"]}
@@ -149,7 +149,7 @@ async def test_rsa_token_of_the_second_issuer_holds_under_its_own_names(
 
 
 @pytest.mark.parametrize("names", [{"subjects": ["alice"]}, {"groups": ["demo-users"]}])
-async def test_names_of_the_first_issuer_do_not_count_from_the_second(
+async def test_second_issuer_cannot_use_names_of_the_first(
     api: client.ApiClient, namespace: str, admin: str, folder: Folder, names: Raw
 ) -> None:
     agreed = contract_for(namespace, authorization=names)
@@ -177,10 +177,10 @@ async def test_token_in_a_wrong_annotation_is_denied(
 ) -> None:
     given = token()
     body = with_annotations(make_modelserve(namespace), {annotation: given, TOKEN: token()})
-    said = await refusal(create(api, body))
-    assert "TokenMisplaced" in said
-    assert TOKEN in said
-    assert given not in said
+    message = await refusal(create(api, body))
+    assert "TokenMisplaced" in message
+    assert TOKEN in message
+    assert given not in message
 
 
 async def test_token_in_the_spec_is_denied(
@@ -191,7 +191,7 @@ async def test_token_in_the_spec_is_denied(
     assert "TokenMisplaced" in await refusal(create(api, body))
 
 
-async def test_token_in_the_receipts_place_is_replaced(
+async def test_token_in_the_receipt_annotation_is_replaced(
     api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken
 ) -> None:
     given = token()

@@ -1,4 +1,4 @@
-"""Models and ResourceContracts: whose they are, and how they go."""
+"""Who may change and delete Models and ResourceContracts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.webhooks.tokens import TOKEN, contract_for, with_token
 DELETION = "model.example.com/deletion"
 
 
-async def test_contract_is_created_and_changed_by_admins_alone(
+async def test_only_admins_create_and_change_contracts(
     api: client.ApiClient, namespace: str, token: MakeToken, admin: str
 ) -> None:
     body = contract_for(namespace)
@@ -27,7 +27,7 @@ async def test_contract_is_created_and_changed_by_admins_alone(
     assert (await patch(api, stored, wider))["spec"]["models"] == ["gemma-*"]
 
 
-async def test_contract_is_deleted_only_after_an_admin_asked_for_it(
+async def test_contract_is_deleted_only_after_an_admin_requested_it(
     api: client.ApiClient,
     kubectl: Kubectl,
     namespace: str,
@@ -50,7 +50,7 @@ async def test_contract_is_deleted_only_after_an_admin_asked_for_it(
     assert done.returncode == 0, done.stderr
 
 
-async def test_leave_to_delete_is_of_no_use_to_another_object(
+async def test_deletion_permit_is_invalid_for_another_object(
     api: client.ApiClient, kubectl: Kubectl, namespace: str, contract: Raw, admin: str
 ) -> None:
     other = await create(api, with_token(contract_for("elsewhere"), admin))
@@ -62,7 +62,7 @@ async def test_leave_to_delete_is_of_no_use_to_another_object(
     assert "DeletionNotAsked" in kubectl("delete", "rct", names[1]).stderr
 
 
-async def test_model_is_for_whom_a_contract_names_it(
+async def test_model_is_created_only_if_a_contract_allows_its_name(
     api: client.ApiClient, namespace: str, token: MakeToken, admin: str
 ) -> None:
     prefix = fresh_name("mine")
@@ -79,7 +79,7 @@ async def test_model_is_for_whom_a_contract_names_it(
         assert "NotAuthorized" in await refusal(create(api, with_token(body, shown)))
 
 
-async def test_model_in_use_is_not_deleted_and_its_servers_are_named(
+async def test_deleting_a_model_in_use_is_denied_with_its_servers(
     api: client.ApiClient,
     kubectl: Kubectl,
     namespace: str,

@@ -1,4 +1,4 @@
-"""A contract's limits, however a server is created, changed or scaled."""
+"""A contract's limits apply to every way to create, change or scale a server."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def _agreed(api: client.ApiClient, namespace: str, admin: str, **spec: Any
 
 
 @pytest.mark.fault("R15", heals="denied, except for as many as the contract allows")
-async def test_32_creators_end_with_exactly_the_total(
+async def test_32_concurrent_creators_reach_exactly_the_total(
     apiserver: ApiServer,
     api: client.ApiClient,
     namespace: str,
@@ -49,12 +49,12 @@ async def test_32_creators_end_with_exactly_the_total(
     path = f"/apis/model.example.com/v1alpha1/namespaces/{namespace}/modelserves"
     listed = await call(api, "GET", path)
     assert len(listed["items"]) == 10
-    # Both servers took part, so that it was the compare-and-swap that counted.
+    # Both replicas decided, so the compare-and-swap was tested.
     for each in webhooks:
         assert 'webhook="validating"' in each.metrics()
 
 
-async def test_all_violations_are_told_at_once(
+async def test_all_violations_are_reported_at_once(
     api: client.ApiClient, namespace: str, token: MakeToken, admin: str
 ) -> None:
     agreed = await _agreed(
@@ -70,7 +70,7 @@ async def test_all_violations_are_told_at_once(
         resources={"limits": {"memory": "8Gi"}},
         runtimeParams={"contextSize": 8192, "extraArgs": ["--temp", "0"]},
     )
-    said = await refusal(create(api, with_token(body, token())))
+    message = await refusal(create(api, with_token(body, token())))
     for part in (
         "spec.replicas: 3 replicas",
         "spec.resources.limits.memory: 8Gi x 3 replicas is 24Gi",
@@ -78,11 +78,11 @@ async def test_all_violations_are_told_at_once(
         "spec.runtimeParams.extraArgs",
         agreed["metadata"]["name"],
     ):
-        assert part in said
+        assert part in message
 
 
 @pytest.mark.fault("R15", heals="denied: /scale is checked against the contract")
-async def test_scale_is_held_to_the_contract(
+async def test_scale_is_checked_against_the_contract(
     api: client.ApiClient, kubectl: Kubectl, namespace: str, token: MakeToken, admin: str
 ) -> None:
     await _agreed(api, namespace, admin, total={"replicas": 3})
@@ -108,7 +108,7 @@ async def test_receipt_survives_a_scale(
     assert annotations[RECEIPT] == serve["metadata"]["annotations"][RECEIPT]
 
 
-async def test_update_counts_what_the_server_has_already(
+async def test_update_counts_the_demand_that_the_server_has_already(
     api: client.ApiClient, namespace: str, token: MakeToken, admin: str
 ) -> None:
     await _agreed(api, namespace, admin, total={"replicas": 3})
@@ -135,8 +135,8 @@ async def test_server_that_no_contract_covers_is_denied(
     }
     if other != "none":
         await _agreed(api, namespace, admin, **specs[other])
-    said = await refusal(create(api, with_token(make_modelserve(namespace), token())))
-    assert ("ContractExpired" if other == "expired" else "NoContract") in said
+    message = await refusal(create(api, with_token(make_modelserve(namespace), token())))
+    assert ("ContractExpired" if other == "expired" else "NoContract") in message
 
 
 async def test_namespace_globs_and_selectors_cover(
@@ -158,7 +158,7 @@ async def test_selector_covers_a_namespace_as_soon_as_it_has_the_label(
     await create(api, with_token(body, token()))
 
 
-async def test_of_two_contracts_the_first_that_allows_it_counts(
+async def test_first_contract_that_allows_a_server_is_chosen(
     api: client.ApiClient, namespace: str, token: MakeToken, admin: str
 ) -> None:
     small, large = (fresh_name(letter) for letter in "ab")
@@ -170,21 +170,21 @@ async def test_of_two_contracts_the_first_that_allows_it_counts(
 
 
 @pytest.mark.parametrize("quantity", ["1e9Gi", "-1", "lots", "0.5m"])
-async def test_odd_quantity_is_denied(
+async def test_malformed_quantity_is_denied(
     api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken, quantity: str
 ) -> None:
     body = make_modelserve(namespace, resources={"limits": {"memory": quantity}})
-    said = await refusal(create(api, with_token(body, token())))
-    assert "spec.resources.limits" in said
+    message = await refusal(create(api, with_token(body, token())))
+    assert "spec.resources.limits" in message
 
 
-async def test_replicas_of_a_wrong_type_are_told_by_the_schema(
+async def test_replicas_of_a_wrong_type_are_rejected_by_the_schema(
     api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken
 ) -> None:
     body = make_modelserve(namespace, replicas="many")
-    said = await refusal(create(api, with_token(body, token())))
-    assert "spec.replicas" in said
-    assert "denied the request" not in said
+    message = await refusal(create(api, with_token(body, token())))
+    assert "spec.replicas" in message
+    assert "denied the request" not in message
 
 
 async def test_contract_with_contradictory_limits_is_denied(
@@ -201,7 +201,7 @@ async def test_unicode_name_is_denied(
     assert "lower case letters, digits" in await refusal(create(api, with_token(body, token())))
 
 
-async def test_generated_name_gets_a_receipt_that_holds(
+async def test_server_with_a_generated_name_gets_a_valid_receipt(
     api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken
 ) -> None:
     body = make_modelserve(namespace)
@@ -213,7 +213,7 @@ async def test_generated_name_gets_a_receipt_that_holds(
     assert scaled["spec"]["replicas"] == 2
 
 
-async def test_generated_names_are_held_to_the_total(
+async def test_servers_with_generated_names_count_against_the_total(
     api: client.ApiClient, namespace: str, token: MakeToken, admin: str
 ) -> None:
     await _agreed(api, namespace, admin, total={"servers": 2})
@@ -225,7 +225,7 @@ async def test_generated_names_are_held_to_the_total(
     assert "OverTotal" in await refusal(create(api, with_token(body, token())))
 
 
-async def test_what_a_deleted_server_took_is_given_back(
+async def test_deleted_server_frees_its_share_of_the_contract(
     api: client.ApiClient, namespace: str, token: MakeToken, admin: str
 ) -> None:
     await _agreed(api, namespace, admin, total={"servers": 1})
@@ -237,11 +237,11 @@ async def test_what_a_deleted_server_took_is_given_back(
     async def free() -> bool:
         return await refusal(create(api, other), allowed="admitted") == "admitted"
 
-    # Without an operator the reservation itself has to be abandoned first, after 30 s.
+    # Without an operator the reservation first has to expire, after 30 s.
     await assert_eventually(free, interval=1)
 
 
-async def test_hpa_style_patch_of_replicas_alone_needs_a_token(
+async def test_patch_of_replicas_needs_a_token(
     kubectl: Kubectl, api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken
 ) -> None:
     serve = await create(api, with_token(make_modelserve(namespace), token()))
@@ -251,7 +251,7 @@ async def test_hpa_style_patch_of_replicas_alone_needs_a_token(
     assert "TokenMissing" in done.stderr
 
 
-async def test_annotations_and_grace_period_are_held_to_the_contract(
+async def test_annotations_and_grace_period_are_checked_against_the_contract(
     api: client.ApiClient, namespace: str, token: MakeToken, admin: str
 ) -> None:
     bounds = {"podAnnotations": ["example.com/*"], "maxTerminationGracePeriodSeconds": 90}

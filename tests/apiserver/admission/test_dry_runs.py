@@ -1,4 +1,4 @@
-"""Dry runs say what would be, and leave nothing behind."""
+"""Dry runs get the same answers and change nothing."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def test_dry_run_reserves_nothing_and_stores_nothing(
     assert kubectl("get", "modelserves", "-n", namespace, "-o", "name").stdout == ""
 
 
-async def test_dry_run_tells_what_the_contract_does_not_allow(
+async def test_dry_run_is_denied_if_the_contract_does_not_allow_it(
     api: client.ApiClient, kubectl: Kubectl, namespace: str, token: MakeToken, admin: str
 ) -> None:
     await _one_server(api, namespace, admin)

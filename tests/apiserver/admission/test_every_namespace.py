@@ -1,4 +1,4 @@
-"""No namespace is a way past the webhooks, and what came past them all the same counts nowhere."""
+"""The webhooks can't be bypassed in any namespace, and servers that did so don't count."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def stored(api: client.ApiClient, namespace: str) -> list[Raw]:
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
-async def test_no_namespace_takes_a_server_without_a_token(
+async def test_server_without_a_token_is_denied_in_every_namespace(
     api: client.ApiClient, contract: Raw, system: str
 ) -> None:
     body = make_serve(system, contract=contract["metadata"]["name"], replicas=1000)
@@ -46,17 +46,17 @@ async def test_no_namespace_takes_a_server_without_a_token(
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
-async def test_no_namespace_takes_a_server_of_a_token_without_a_contract_there(
+async def test_server_without_a_contract_is_denied_in_every_namespace(
     api: client.ApiClient, contract: Raw, token: MakeToken, system: str
 ) -> None:
     body = make_serve(system, contract=contract["metadata"]["name"], resources=HUGE)
-    said = await refusal(create(api, with_token(body, token())))
-    assert "ContractNotFound" in said
+    message = await refusal(create(api, with_token(body, token())))
+    assert "ContractNotFound" in message
     assert await stored(api, system) == []
 
 
 @pytest.mark.parametrize("system", ["kube-system", SYSTEM])
-async def test_of_a_server_in_a_system_namespace_no_token_is_stored_and_no_spec_changes(
+async def test_server_in_a_system_namespace_stores_no_token_and_needs_one_to_change(
     api: client.ApiClient, token: MakeToken, admin: str, system: str
 ) -> None:
     agreed = await create(api, with_token(contract_for(system, total={"replicas": 2}), admin))
@@ -74,7 +74,7 @@ async def test_of_a_server_in_a_system_namespace_no_token_is_stored_and_no_spec_
 
 @asynccontextmanager
 async def past_the_webhooks(api: client.ApiClient, body: Raw) -> AsyncIterator[Raw]:
-    """`body` as it is stored while the webhook configurations leave its namespace out."""
+    """Store `body` while the webhook configurations exclude its namespace."""
     here = {"key": "kubernetes.io/metadata.name", "operator": "NotIn"}
     selector = {"matchExpressions": [{**here, "values": [body["metadata"]["namespace"]]}]}
     await _select(api, selector)
@@ -109,7 +109,7 @@ async def _select(api: client.ApiClient, selector: Raw) -> None:
 
 @pytest.fixture
 async def forged(api: client.ApiClient, namespace: str, contract: Raw) -> AsyncIterator[Raw]:
-    """A server without a receipt that names the contract and takes more than its total."""
+    """Store a server without a receipt whose demand exceeds the contract's total."""
     name = contract["metadata"]["name"]
     body = make_serve(namespace, contract=name, replicas=3, resources=HUGE, modelName="wanted")
     async with past_the_webhooks(api, body) as made:
@@ -117,12 +117,12 @@ async def forged(api: client.ApiClient, namespace: str, contract: Raw) -> AsyncI
 
 
 async def limit(api: client.ApiClient, contract: Raw, admin: str, **total: Any) -> None:
-    """Give the contract totals."""
+    """Set the contract's totals."""
     changes = {"metadata": {"annotations": {TOKEN: admin}}, "spec": {"total": total}}
     await patch(api, contract, changes)
 
 
-async def test_server_without_a_receipt_takes_nothing_of_the_contract_it_names(
+async def test_server_without_a_receipt_does_not_count_against_its_contract(
     api: client.ApiClient,
     namespace: str,
     contract: Raw,
@@ -133,11 +133,11 @@ async def test_server_without_a_receipt_takes_nothing_of_the_contract_it_names(
     await limit(api, contract, admin, servers=1, memory="1Gi")
     own = {"limits": {"cpu": "1", "memory": "1Gi"}}
     await create(api, with_token(make_serve(namespace, resources=own), token()))
-    said = await refusal(create(api, with_token(make_serve(namespace, resources=own), token())))
-    assert "OverTotal" in said
+    message = await refusal(create(api, with_token(make_serve(namespace, resources=own), token())))
+    assert "OverTotal" in message
 
 
-async def test_server_without_a_receipt_is_not_let_through_for_what_it_takes_already(
+async def test_demand_of_a_server_without_a_receipt_is_not_credited_to_it(
     api: client.ApiClient, contract: Raw, token: MakeToken, admin: str, forged: Raw
 ) -> None:
     await limit(api, contract, admin, memory="1Gi")
@@ -145,7 +145,7 @@ async def test_server_without_a_receipt_is_not_let_through_for_what_it_takes_alr
     assert "OverTotal" in await refusal(patch(api, forged, given))
 
 
-async def test_server_without_a_receipt_is_no_user_of_the_model_it_names(
+async def test_server_without_a_receipt_does_not_use_its_model(
     api: client.ApiClient, admin: str, forged: Raw
 ) -> None:
     model = await create(api, with_token(make_model(name="wanted"), admin))

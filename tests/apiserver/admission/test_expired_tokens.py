@@ -1,4 +1,4 @@
-"""What can be done with an object whose token has expired long ago, as every token does."""
+"""Requests for an object whose token has expired, as every token does."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from tests.support.waiting import assert_eventually
 from tests.support.webhooks.tokens import RECEIPT, with_token
 
 LEFT_SECONDS = 20
-"""Until then an object has to be applied, on a busy machine too."""
+"""Seconds; the object has to be applied by then, on a busy machine too."""
 LEEWAY_SECONDS = 30
 
 
 @pytest.fixture
 def ending(token: MakeToken) -> str:
-    """A token that has expired, by less than clocks may differ: it holds for a moment more."""
+    """Return an expired token that is still valid within the leeway."""
     now = int(datetime.datetime.now(datetime.UTC).timestamp())
     return token(iat=now - 600, exp=now - LEEWAY_SECONDS + LEFT_SECONDS)
 
 
 @pytest.fixture
 async def applied(api: client.ApiClient, namespace: str, contract: Raw, ending: str) -> Raw:
-    """A manifest as its owner has it, without a token; it was applied with one that expired."""
+    """Return a manifest without a token; it was applied with one that has expired."""
     manifest = make_modelserve(namespace)
     await apply(api, with_token(manifest, ending))
 

@@ -1,4 +1,4 @@
-"""What others write into the metadata of our kinds has a bound."""
+"""The limit on foreign metadata of Roadstead's kinds."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PLACES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("kind", ["Model", "ModelServe", "ResourceContract"])
-async def test_no_object_of_ours_is_created_with_much_of_others(
+async def test_creating_an_object_with_much_foreign_metadata_is_denied(
     api: client.ApiClient,
     namespace: str,
     contract: Raw,
@@ -41,18 +41,18 @@ async def test_no_object_of_ours_is_created_with_much_of_others(
     }[kind]
     body = {**made, "metadata": {**made["metadata"], **PLACES[place]}}
     given = token("root", "demo-users", "roadstead-admins")
-    said = await refusal(create(api, with_token(body, given)))
-    assert "MetadataTooLarge" in said
-    assert "at most 16 KiB are admitted: leave some out" in said
+    message = await refusal(create(api, with_token(body, given)))
+    assert "MetadataTooLarge" in message
+    assert "at most 16 KiB are allowed: remove some" in message
 
 
-async def test_nor_is_it_added_later(
+async def test_adding_much_foreign_metadata_is_denied(
     api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken
 ) -> None:
     body = with_annotations(make_modelserve(namespace), LITTLE)
     serve = await create(api, with_token(body, token()))
-    said = await refusal(patch(api, serve, {"metadata": {"annotations": MUCH}}))
-    assert "MetadataTooLarge" in said
+    message = await refusal(patch(api, serve, {"metadata": {"annotations": MUCH}}))
+    assert "MetadataTooLarge" in message
     await patch(api, serve, {"metadata": {"annotations": {"example.com/notes": None}}})
 
 

@@ -1,4 +1,4 @@
-"""What anybody who reaches the port can do who is not the API server: nothing."""
+"""Callers other than the API server can't do anything at the webhooks' port."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LIE = "EXPIRED: renew your token at https://evil.example/renew today!"
 
 
 def forged(namespace: str) -> list[Raw]:
-    """A deletion that never was, a denial with words of one's own, an admission, a scaling."""
+    """Return forged reviews: a deletion, a denial with a chosen text, an admission, a scale."""
     serve = thing(namespace=namespace)
     scale = {**serve, "apiVersion": "autoscaling/v1", "kind": "Scale", "spec": {"replicas": 9}}
     lie = review("CREATE", {**serve, "kind": LIE})
@@ -40,7 +40,7 @@ def forged(namespace: str) -> list[Raw]:
 
 
 @pytest.mark.parametrize("secret", ["", secrets.token_hex(32)], ids=["no secret", "a wrong one"])
-async def test_reviews_of_anybody_leave_nothing_behind(
+async def test_forged_reviews_have_no_effect(
     https: aiohttp.ClientSession,
     api: client.ApiClient,
     namespace: str,
@@ -55,7 +55,7 @@ async def test_reviews_of_anybody_leave_nothing_behind(
     await nothing_of(namespace, api, ledger)
 
 
-async def test_review_at_the_right_place_that_does_not_fit_leaves_nothing_behind(
+async def test_inconsistent_review_at_the_secret_path_has_no_effect(
     https: aiohttp.ClientSession,
     api: client.ApiClient,
     namespace: str,
@@ -71,7 +71,7 @@ async def test_review_at_the_right_place_that_does_not_fit_leaves_nothing_behind
 
 
 async def nothing_of(namespace: str, api: client.ApiClient, ledger: Ledger) -> None:
-    """No row and no event, once those of a later request are there."""
+    """Check that there is no row and no event, once those of a later request exist."""
     await refusal(create(api, make_modelserve(namespace)))
     await assert_eventually(lambda: has_rows(ledger, namespace))
     (row,) = await ledger.rows(ROWS, namespace)
@@ -84,7 +84,7 @@ async def has_rows(ledger: Ledger, namespace: str) -> bool:
     return bool(await ledger.rows(ROWS, namespace))
 
 
-async def test_no_total_is_reserved_for_anybody(
+async def test_forged_reviews_reserve_nothing(
     https: aiohttp.ClientSession,
     api: client.ApiClient,
     namespace: str,
@@ -130,7 +130,7 @@ async def test_metrics_have_a_port_of_their_own(
         assert answer.status == status
 
 
-async def test_only_the_configurations_and_the_webhooks_hold_the_secret(
+async def test_only_the_configurations_and_the_webhooks_have_the_path_secret(
     api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken, folder: Folder
 ) -> None:
     await refusal(create(api, make_modelserve(namespace, name=fresh_name("denied"))))

@@ -1,4 +1,4 @@
-"""What the webhooks answered is in the ledger; without Postgres they answer all the same."""
+"""The webhooks' answers are in the ledger; an outage of Postgres does not affect them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.webhooks.tokens import contract_for, with_token
 OF = "SELECT * FROM admission_records WHERE namespace = $1 ORDER BY decided_at"
 
 
-async def test_denials_and_admissions_are_kept_with_subject_and_reason(
+async def test_denials_and_admissions_are_recorded_with_subject_and_reason(
     api: client.ApiClient, namespace: str, token: MakeToken, contract: Raw, ledger: Ledger
 ) -> None:
     name = contract["metadata"]["name"]
@@ -29,7 +29,7 @@ async def test_denials_and_admissions_are_kept_with_subject_and_reason(
     assert admitted["contract"] == name
 
 
-async def test_postgres_that_is_away_holds_up_no_admission(
+async def test_outage_of_postgres_delays_no_admission(
     api: client.ApiClient, namespace: str, token: MakeToken, admin: str, ledger: Ledger
 ) -> None:
     ledger.server.kill()

@@ -1,4 +1,4 @@
-"""Webhooks that don't answer, or can't be trusted: nothing gets in, and what is there may go."""
+"""With unavailable or untrusted webhooks only deletions are allowed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Fault = Callable[[Link], AbstractContextManager[None]]
 
 @pytest.fixture(scope="module")
 def link(balancer: Balancer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Link]:
-    """The way to the webhooks."""
+    """Return the connection to the webhooks."""
     with (
         toxiproxy.running(tmp_path_factory.mktemp("toxiproxy")) as proxies,
         proxies.link("webhooks", f"127.0.0.1:{balancer.port}") as made,
@@ -48,7 +48,7 @@ def link(balancer: Balancer, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     ],
 )
 @pytest.mark.fault("R13", heals="creates and updates are refused meanwhile; deletions work")
-async def test_without_an_answer_nothing_is_made_or_changed_and_all_may_go(
+async def test_without_webhooks_creates_and_updates_are_denied_and_deletions_allowed(
     api: client.ApiClient,
     namespace: str,
     contract: Raw,
@@ -72,7 +72,7 @@ async def test_without_an_answer_nothing_is_made_or_changed_and_all_may_go(
 
 
 @pytest.mark.fault("R13", heals="requests are answered within seconds of the renewal")
-async def test_a_certificate_that_has_ended_refuses_all_until_it_is_renewed(
+async def test_expired_certificate_denies_everything_until_it_is_renewed(
     apiserver: ApiServer,
     api: client.ApiClient,
     namespace: str,
@@ -94,7 +94,7 @@ async def test_a_certificate_that_has_ended_refuses_all_until_it_is_renewed(
 
 
 async def says(api: client.ApiClient, body: Raw, words: str) -> bool:
-    """Whether creating it would be answered so; `admitted` where it would be made.
+    """Return whether a create gets this answer; `admitted` if it is allowed.
 
     A dry run: as long as the API server knows of no other address, what is made would stay.
     """
@@ -110,7 +110,7 @@ async def nothing_changes(api: client.ApiClient, serve: Raw) -> None:
 
 
 async def all_may_go(api: client.ApiClient, serve: Raw) -> None:
-    """Status, deletion and finalizers ask no webhook."""
+    """Check that status, deletion and finalizers need no webhook."""
     await patch(api, serve, {"status": {"replicas": 1}}, "status")
     await delete(api, serve)
     await patch(api, serve, {"metadata": {"finalizers": None}})

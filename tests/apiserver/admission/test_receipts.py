@@ -1,4 +1,4 @@
-"""What a stored receipt shows to whoever may read its object."""
+"""The content of a stored receipt, which every reader of the object can see."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GROUPS = ("demo-users", "roadstead-admins", "laid-off-in-may")
 
 
 def shown(stored: Raw) -> dict[str, Any]:
-    """The claims, which anybody can decode."""
+    """Return the claims, which every reader can decode."""
     payload = stored["metadata"]["annotations"][RECEIPT].split(".")[1]
     claims: dict[str, Any] = json.loads(
         base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))
@@ -30,11 +30,11 @@ def shown(stored: Raw) -> dict[str, Any]:
 
 @pytest.fixture
 def much(token: MakeToken) -> str:
-    """A token with more than anybody asks for."""
+    """Return a token with more groups and scopes than any contract requires."""
     return token("alice", *GROUPS, scope="mail calendar")
 
 
-async def test_receipt_of_a_server_shows_what_its_contract_asks_for(
+async def test_receipt_of_a_server_has_the_groups_that_its_contract_requires(
     api: client.ApiClient, namespace: str, contract: Raw, much: str
 ) -> None:
     claims = shown(await create(api, with_token(make_modelserve(namespace), much)))
@@ -51,7 +51,7 @@ async def test_receipt_of_an_administrators_object_shows_no_other_group(
         assert claims["scopes"] == []
 
 
-async def test_contract_that_asks_for_another_group_is_met_by_applying_again(
+async def test_applying_again_satisfies_a_contract_that_requires_another_group(
     api: client.ApiClient, namespace: str, contract: Raw, admin: str, much: str
 ) -> None:
     serve = await create(api, with_token(make_modelserve(namespace), much))
@@ -61,7 +61,7 @@ async def test_contract_that_asks_for_another_group_is_met_by_applying_again(
     threads = itertools.count(1)
 
     async def met() -> bool:
-        """The webhooks learn of the contract by a watch, each for itself."""
+        """Return whether both webhooks have the contract in their caches."""
         again: Raw = {
             "metadata": {"annotations": {TOKEN: much}},
             "spec": {"runtimeParams": {"threads": next(threads)}},

@@ -24,7 +24,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("params", "field"), REFUSED)
-async def test_server_with_them_is_not_created(
+async def test_creating_a_server_with_refused_parameters_is_denied(
     api: client.ApiClient,
     namespace: str,
     contract: Raw,
@@ -33,14 +33,14 @@ async def test_server_with_them_is_not_created(
     field: str,
 ) -> None:
     body = with_token(make_modelserve(namespace, runtimeParams=params), token())
-    said = await refusal(create(api, body))
-    assert f"InvalidRuntimeParams: spec.runtimeParams.{field}: " in said
+    message = await refusal(create(api, body))
+    assert f"InvalidRuntimeParams: spec.runtimeParams.{field}: " in message
     dry = f"{path(body, named=False)}?dryRun=All"
     assert "InvalidRuntimeParams" in await refusal(call(api, "POST", dry, body))
 
 
 @pytest.mark.parametrize(("params", "field"), REFUSED)
-async def test_server_does_not_get_them_later(
+async def test_adding_refused_parameters_to_a_server_is_denied(
     api: client.ApiClient,
     namespace: str,
     contract: Raw,
@@ -54,13 +54,13 @@ async def test_server_does_not_get_them_later(
     assert await get(api, serve) == serve
 
 
-async def test_what_the_contract_forbids_is_told_beside_them(
+async def test_refused_parameters_and_contract_violations_are_reported_together(
     api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken, admin: str
 ) -> None:
     bounds = {"spec": {"runtimeParams": {"maxContextSize": 4096}}}
     await patch(api, contract, {"metadata": {"annotations": {TOKEN: admin}}, **bounds})
     params = {"contextSize": 8192, "extraArgs": ["--tools"]}
     body = make_modelserve(namespace, runtimeParams=params)
-    said = await refusal(create(api, with_token(body, token())))
-    assert "spec.runtimeParams.contextSize" in said
-    assert "spec.runtimeParams.extraArgs[0]" in said
+    message = await refusal(create(api, with_token(body, token())))
+    assert "spec.runtimeParams.contextSize" in message
+    assert "spec.runtimeParams.extraArgs[0]" in message

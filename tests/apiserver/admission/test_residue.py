@@ -1,4 +1,4 @@
-"""After an apply the token is nowhere: not in etcd, an event, a log or a metric."""
+"""After an apply the token is in no object in etcd, no event, log or metric."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.webhooks.webhook_process import Folder, WebhookProcess
 
 
 def everything_in_etcd(server: ApiServer) -> bytes:
-    """All keys and values, through etcd's own gateway; events are among them."""
+    """Return all keys and values in etcd, including events, through etcd's gateway."""
     first = base64.b64encode(b"\0").decode()
     query = json.dumps({"key": first, "range_end": first}).encode()
     request = urllib.request.Request(f"{server.etcd_url}/v3/kv/range", data=query)
@@ -28,7 +28,7 @@ def everything_in_etcd(server: ApiServer) -> bytes:
     return b"\n".join(parts)
 
 
-async def test_no_token_is_left_anywhere(
+async def test_token_is_stored_nowhere(
     apiserver: ApiServer,
     api: client.ApiClient,
     kubectl: Kubectl,
@@ -46,7 +46,7 @@ async def test_no_token_is_left_anywhere(
         whole = {**body, "metadata": {**body["metadata"], "name": name}}
         done = kubectl("apply", *flags, "-f", "-", manifest=json.dumps(with_token(whole, text)))
         assert done.returncode == 0, done.stderr
-    # Denied ones too: a bad contract, and a token in the wrong place.
+    # Denied requests too: an unknown contract, and a misplaced token.
     other = make_modelserve(namespace, contract="nowhere")
     denied = kubectl("apply", "-f", "-", manifest=json.dumps(with_token(other, given[3])))
     assert "ContractNotFound" in denied.stderr
@@ -59,25 +59,25 @@ async def test_no_token_is_left_anywhere(
 
     await assert_eventually(lambda: "ContractNotFound" in events() and "TokenMisplaced" in events())
     etcd = everything_in_etcd(apiserver)
-    # It does hold what is stored.
+    # The dump contains stored objects.
     assert body["metadata"]["name"].encode() in etcd
     logs = b"".join(log.read_bytes() for log in folder.logs)
     metrics = "".join(each.metrics() for each in webhooks).encode()
-    told = events().encode()
+    event_text = events().encode()
     for text in [*given, admin]:
         for part in (text, *text.split(".")[1:]):
-            for place in (etcd, logs, metrics, told):
+            for place in (etcd, logs, metrics, event_text):
                 assert part.encode() not in place
     assert f"f:{TOKEN}".encode() not in etcd
 
 
-async def test_denial_is_told_by_an_event_that_names_subject_and_reason(
+async def test_denial_posts_an_event_with_subject_and_reason(
     kubectl: Kubectl, namespace: str, contract: Raw, token: MakeToken
 ) -> None:
     body = make_modelserve(namespace, contract="nowhere")
     kubectl("apply", "-f", "-", manifest=json.dumps(with_token(body, token("carol"))))
 
-    def told() -> bool:
+    def is_posted() -> bool:
         events = kubectl("get", "events", "-n", namespace, "-o", "json").stdout
         return any(
             item["reason"] == "AdmissionDenied"
@@ -87,4 +87,4 @@ async def test_denial_is_told_by_an_event_that_names_subject_and_reason(
             for item in json.loads(events)["items"]
         )
 
-    await assert_eventually(told)
+    await assert_eventually(is_posted)

@@ -1,4 +1,4 @@
-"""The servers themselves: what isn't a review, rollouts, and keys that change."""
+"""The webhook servers: bodies that are not reviews, rollouts, and changed keys."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ from tests.support.webhooks.webhook_process import Folder, WebhookProcess, runni
 
 @contextlib.contextmanager
 def _other_key(folder: Folder) -> Iterator[None]:
-    """Another key in the place of the webhooks' own, until the end."""
+    """Replace the webhooks' key until the end of the block."""
     path = folder.path / "receipt-keys" / "0.pem"
     before = path.read_bytes()
-    _bring(SigningKey.generate().private_pem, path, folder)
+    _replace_key(SigningKey.generate().private_pem, path, folder)
     try:
         yield
     finally:
-        _bring(before, path, folder)
+        _replace_key(before, path, folder)
 
 
-def _bring(pem: bytes, path: Path, folder: Folder) -> None:
+def _replace_key(pem: bytes, path: Path, folder: Folder) -> None:
     """Write the key, and wait until both servers have read it."""
     logs = [folder.path / f"webhooks-{name}.log" for name in "ab"]
 
     def changes() -> list[int]:
-        return [log.read_text().count("the keys for receipts have changed") for log in logs]
+        return [log.read_text().count("the receipt keys have changed") for log in logs]
 
     before = changes()
     path.write_bytes(pem)
@@ -55,13 +55,13 @@ GOOD = json.dumps(review("CREATE", thing())).encode()
 COMPACT = json.dumps(
     {"kind": "", "apiVersion": "", **review("CREATE", thing())}, separators=(",", ":")
 ).encode()
-"""As the API server writes it: the uid comes before what a caller has sent."""
+"""A review as the API server serializes it: the uid precedes what the caller sent."""
 JSON = "application/json"
 
 
 @pytest.fixture(params=["/mutate", "/validate"])
 def path(request: pytest.FixtureRequest, folder: Folder) -> str:
-    """Where the API server asks."""
+    """Return the URL that the API server calls."""
     return f"{request.param}/{folder.review_secret}"
 
 
@@ -80,7 +80,7 @@ def path(request: pytest.FixtureRequest, folder: Folder) -> str:
         pytest.param(GOOD, "text/plain", 415, id="another content type"),
     ],
 )
-async def test_what_is_no_review_is_refused(
+async def test_body_that_is_not_a_review_is_rejected(
     https: aiohttp.ClientSession, path: str, body: bytes, kind: str, status: int
 ) -> None:
     headers = {"Content-Type": kind}
@@ -101,18 +101,18 @@ async def test_resource_and_kind_that_disagree_are_denied(
     assert response["status"]["message"].startswith("RequestMismatch")
 
 
-async def test_metrics_tell_of_admissions_and_keys(
+async def test_metrics_count_admissions_and_show_key_ages(
     https: aiohttp.ClientSession, folder: Folder, webhooks: tuple[WebhookProcess, ...]
 ) -> None:
     path = f"/mutate/{folder.review_secret}"
     async with https.post(path, json=review("CREATE", thing())) as answer:
         assert answer.status == 200
-    told = webhooks[0].metrics()
+    metrics = webhooks[0].metrics()
     labels = 'kind="ModelServe",operation="CREATE",reason="TokenMissing",verdict="denied"'
-    assert f"roadstead_admissions_total{{{labels}" in told
-    assert "roadstead_admission_duration_seconds_bucket" in told
-    assert 'roadstead_issuer_keys_age_seconds{issuer="roadstead-dev"}' in told
-    assert "roadstead_reservation_conflicts_total" in told
+    assert f"roadstead_admissions_total{{{labels}" in metrics
+    assert "roadstead_admission_duration_seconds_bucket" in metrics
+    assert 'roadstead_issuer_keys_age_seconds{issuer="roadstead-dev"}' in metrics
+    assert "roadstead_reservation_conflicts_total" in metrics
 
 
 async def test_no_admission_fails_while_a_server_is_replaced(
@@ -124,7 +124,7 @@ async def test_no_admission_fails_while_a_server_is_replaced(
     folder: Folder,
     balancer: Balancer,
 ) -> None:
-    # Half a minute: two servers start, are asked, and end after their grace period.
+    # Takes half a minute: two servers start, are called, and exit after their grace period.
     grace = {"ROADSTEAD_SHUTDOWN_GRACE_SECONDS": "5"}
     stop = asyncio.Event()
     answers: list[str] = []
@@ -145,25 +145,25 @@ async def test_no_admission_fails_while_a_server_is_replaced(
 
 
 async def _come_and_go(server: WebhookProcess, balancer: Balancer, answers: list[str]) -> None:
-    """Take part for 40 calls, then be ended as the kubelet ends a pod."""
+    """Serve 40 calls, then exit as a pod does when the kubelet terminates it."""
     enough = len(answers) + 40
     balancer.ports.append(server.port)
     await assert_eventually(lambda: len(answers) > enough)
     server.process.terminate()
     await assert_eventually(lambda: not server.ready, interval=0.02)
-    # The endpoints follow a moment after the probe.
+    # Endpoints change shortly after the probe.
     await asyncio.sleep(0.3)
     balancer.ports.remove(server.port)
     await assert_eventually(lambda: server.process.poll() is not None)
     assert server.process.returncode == 0
 
 
-async def test_receipt_of_a_retired_key_holds_no_more_and_a_token_renews_it(
+async def test_receipt_of_a_retired_key_is_invalid_and_a_token_renews_it(
     api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken, folder: Folder
 ) -> None:
     body = make_modelserve(namespace)
     stored = await apply(api, with_token(body, token()))
-    # What changes nothing is not asked about, so each attempt is for another number.
+    # An unchanged object causes no review, so each attempt has another number.
     numbers = itertools.count(2)
     with _other_key(folder):
 

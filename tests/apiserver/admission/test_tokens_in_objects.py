@@ -1,4 +1,4 @@
-"""What becomes of the token that an object is applied with."""
+"""The token in an applied object is removed."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.support.webhooks.tokens import RECEIPT, TOKEN, with_token
 async def test_object_without_a_token_is_denied(
     api: client.ApiClient, namespace: str, contract: Raw
 ) -> None:
-    said = await refusal(create(api, make_modelserve(namespace)))
-    assert "TokenMissing" in said
-    assert TOKEN in said
+    message = await refusal(create(api, make_modelserve(namespace)))
+    assert "TokenMissing" in message
+    assert TOKEN in message
 
 
-async def test_token_is_taken_out_and_leaves_a_receipt(
+async def test_token_is_replaced_by_a_receipt(
     api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken
 ) -> None:
     stored = await create(api, with_token(make_modelserve(namespace), token()))

@@ -1,4 +1,4 @@
-"""Tokens and key sets as identity providers make them, shown to the real API server."""
+"""Tokens and key sets as identity providers issue them, with the real API server."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ KEY_ID = "public:hydra/id"
 def token_of(
     folder: Folder, *, algorithm: str = "RS512", key_id: str | None = KEY_ID, **claims: Any
 ) -> str:
-    """A token of the issuer whose groups are in a claim within a claim."""
+    """Return a token of the issuer with groups in a nested claim."""
     now = datetime.datetime.now(datetime.UTC).timestamp()
     times = {"iat": now - 5, "nbf": now - 5, "exp": now + 600.5}
     values = {"iss": ROLES_ISSUER, "aud": ["account", AUDIENCE], "sub": "alice", **times, **claims}
@@ -43,7 +43,7 @@ def token_of(
 
 @pytest.fixture
 async def contract(api: client.ApiClient, namespace: str, admin: str) -> Raw:
-    """For the issuer's group with commas and blanks in its name."""
+    """Create a contract for the issuer's group with commas and spaces in its name."""
     groups = {"groups": [f"{ROLES_PREFIX}{GROUP}"]}
     return await create(api, with_token(contract_for(namespace, authorization=groups), admin))
 
@@ -67,7 +67,7 @@ async def test_server_is_created_with_a_token_as_providers_make_them(
     ("claims", "remark"),
     [({}, Remark.GROUPS_MISSING), (OVERAGE, Remark.GROUPS_ELSEWHERE)],
 )
-async def test_denial_tells_why_the_token_has_no_groups(
+async def test_denial_explains_why_the_token_has_no_groups(
     api: client.ApiClient,
     namespace: str,
     contract: Raw,
@@ -76,11 +76,11 @@ async def test_denial_tells_why_the_token_has_no_groups(
     remark: Remark,
 ) -> None:
     token = token_of(folder, **claims)
-    said = await refusal(create(api, with_token(make_modelserve(namespace), token)))
-    assert remark.advice in said
+    message = await refusal(create(api, with_token(make_modelserve(namespace), token)))
+    assert remark.advice in message
 
 
-async def test_missing_groups_are_told_by_an_event_and_counted(
+async def test_missing_groups_are_reported_by_an_event_and_counted(
     kubectl: Kubectl,
     namespace: str,
     contract: Raw,
@@ -90,9 +90,9 @@ async def test_missing_groups_are_told_by_an_event_and_counted(
     body = with_token(make_modelserve(namespace), token_of(folder))
     kubectl("apply", "-f", "-", manifest=json.dumps(body))
 
-    def told() -> bool:
+    def is_reported() -> bool:
         return Remark.GROUPS_MISSING.advice in kubectl("get", "events", "-n", namespace).stdout
 
-    await assert_eventually(told)
+    await assert_eventually(is_reported)
     counted = f'{{issuer="{ROLES_ISSUER}",remark="GroupsMissing"}}'
     assert any(f"roadstead_token_remarks_total{counted}" in each.metrics() for each in webhooks)

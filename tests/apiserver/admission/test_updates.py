@@ -1,4 +1,4 @@
-"""Updates, receipts that are not the object's own, and callers of Kubernetes' own."""
+"""Updates, receipts of other objects, and callers that belong to Kubernetes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EXPIRED = {TOKEN: "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl"}
 
 
 def impersonating(user: str) -> tuple[str, ...]:
-    """kubectl's flags to be somebody whom RBAC allows everything."""
+    """Return kubectl's flags to impersonate a user whom RBAC allows everything."""
     return (f"--as={user}", "--as-group=system:masters")
 
 
@@ -36,7 +36,7 @@ def _annotations(values: dict[str, str | None]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("text", [None, "", "forged", "eyJh.eyJh.eyJh"])
-async def test_receipt_that_is_edited_or_removed_is_put_back(
+async def test_edited_or_removed_receipt_is_restored(
     api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken, text: str | None
 ) -> None:
     serve = await _served(api, namespace, token())
@@ -45,7 +45,7 @@ async def test_receipt_that_is_edited_or_removed_is_put_back(
 
 
 @pytest.mark.fault("R15", heals="denied: a receipt is bound to its object")
-async def test_receipt_copied_from_another_object_opens_nothing(
+async def test_receipt_copied_from_another_object_is_invalid(
     api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken
 ) -> None:
     serve = await _served(api, namespace, token())
@@ -57,7 +57,7 @@ async def test_receipt_copied_from_another_object_opens_nothing(
 
 
 @pytest.mark.fault("R15", heals="a receipt copied into another namespace is not valid there")
-async def test_receipt_copied_into_another_namespace_opens_nothing(
+async def test_receipt_copied_into_another_namespace_is_invalid(
     api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken, admin: str
 ) -> None:
     serve = await _served(api, namespace, token())
@@ -70,7 +70,7 @@ async def test_receipt_copied_into_another_namespace_opens_nothing(
 
 
 @pytest.mark.fault("R15", heals="denied: a receipt signed with another key is not valid")
-async def test_receipt_of_a_key_of_ones_own_opens_nothing(
+async def test_receipt_signed_with_another_key_is_invalid(
     api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken
 ) -> None:
     serve = await _served(api, namespace, token())
@@ -98,7 +98,7 @@ async def test_receipt_of_a_key_of_ones_own_opens_nothing(
     assert "TokenMissing" in await refusal(patch(api, serve, changes))
 
 
-async def test_receipt_goes_with_a_changed_spec(
+async def test_changed_spec_gets_a_new_receipt(
     api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken
 ) -> None:
     serve = await _served(api, namespace, token())
@@ -125,12 +125,12 @@ async def test_bad_token_is_denied_even_on_an_unchanged_spec(
     api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken
 ) -> None:
     serve = await _served(api, namespace, token())
-    said = await refusal(patch(api, serve, _annotations({TOKEN: token(exp=1, iat=0)})))
-    assert "TokenExpired" in said
+    message = await refusal(patch(api, serve, _annotations({TOKEN: token(exp=1, iat=0)})))
+    assert "TokenExpired" in message
 
 
 @pytest.mark.fault("R14", heals="an object that is being deleted is deleted, whatever token it has")
-async def test_finalizer_goes_from_an_object_that_is_going_whatever_the_token(
+async def test_finalizer_of_an_object_being_deleted_is_removed_with_any_token(
     api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken
 ) -> None:
     serve = await _served(api, namespace, token())
@@ -176,7 +176,7 @@ async def test_all_servers_of_a_namespace_are_deleted_at_once(
     assert done.stdout.count("deleted") == 3
 
 
-async def test_operator_makes_a_model_that_a_server_asks_for(
+async def test_operator_creates_a_model_that_a_server_requests(
     api: client.ApiClient, kubectl: Kubectl, namespace: str, contract: Raw, token: MakeToken
 ) -> None:
     name = fresh_name("wanted")
@@ -186,7 +186,7 @@ async def test_operator_makes_a_model_that_a_server_asks_for(
     assert done.returncode == 0, done.stderr
 
 
-async def test_operator_makes_no_other_model_and_changes_no_spec(
+async def test_operator_creates_no_other_model_and_changes_no_spec(
     api: client.ApiClient, kubectl: Kubectl, namespace: str, contract: Raw, token: MakeToken
 ) -> None:
     model = json.dumps(make_model(name=fresh_name("unwanted")))

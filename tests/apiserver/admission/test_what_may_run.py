@@ -1,4 +1,4 @@
-"""What may still run of a server counts, as the operator keeps it in the status."""
+"""Pods that may still run count by the grant in the status."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def limits(memory: str) -> Raw:
 
 
 async def run(api: client.ApiClient, serve: Raw, contract: Raw, memory: str) -> None:
-    """Have the status say, as the operator would, that one replica of so much may run."""
+    """Write a grant of one replica into the status, as the operator does."""
     given = {"cpu": "1", "memory": memory, "gpu": 0}
     name = contract["metadata"]["name"]
     granted = {"contract": name, "replicas": 1, "resources": given}
@@ -29,12 +29,12 @@ async def run(api: client.ApiClient, serve: Raw, contract: Raw, memory: str) -> 
 
 
 async def forget_reservations(api: client.ApiClient, contract: Raw) -> None:
-    """As the operator does once it has counted the servers."""
+    """Remove the reservations, as the operator does once it has counted the servers."""
     await patch(api, contract, {"status": {"reservations": []}}, "status")
 
 
 async def does_not_fit(api: client.ApiClient, body: Raw) -> bool:
-    """Whether that is answered; a dry run, since the webhooks learn of a status by a watch."""
+    """Return whether a dry run gets this answer: webhooks receive a status by a watch."""
     dry = call(api, "POST", f"{path(body, named=False)}?dryRun=All", body)
     return FULL in await refusal(dry, allowed="admitted")
 
@@ -43,7 +43,7 @@ def with_spec(token: str, **spec: Any) -> Raw:
     return {"metadata": {"annotations": {TOKEN: token}}, "spec": spec}
 
 
-async def test_server_that_shrinks_frees_nothing_before_its_rollout_is_through(
+async def test_shrunk_server_frees_nothing_until_its_rollout_completes(
     api: client.ApiClient, namespace: str, token: MakeToken, admin: str
 ) -> None:
     body = contract_for(namespace, total={"memory": "700Mi"})
@@ -66,7 +66,7 @@ async def test_server_that_shrinks_frees_nothing_before_its_rollout_is_through(
     await assert_eventually(free)
 
 
-async def test_server_moves_to_a_contract_that_has_room_for_what_may_still_run(
+async def test_server_moves_to_a_contract_with_room_for_pods_that_may_still_run(
     api: client.ApiClient, namespace: str, token: MakeToken, admin: str
 ) -> None:
     large, small = [
@@ -79,13 +79,13 @@ async def test_server_moves_to_a_contract_that_has_room_for_what_may_still_run(
     await run(api, serve, large, "600Mi")
     await patch(api, serve, with_spec(token(), resources=limits("1Mi")))
     moved = {"contract": small["metadata"]["name"]}
-    said = await refusal(patch(api, serve, with_spec(token(), **moved)))
-    assert "600Mi may still run until its rollout is complete" in said
+    message = await refusal(patch(api, serve, with_spec(token(), **moved)))
+    assert "600Mi may still run until its rollout is complete" in message
     await run(api, serve, large, "1Mi")
     await patch(api, serve, with_spec(token(), **moved))
 
 
-async def test_server_whose_receipt_does_not_verify_counts_as_it_was_granted(
+async def test_server_with_an_invalid_receipt_counts_as_granted(
     api: client.ApiClient, namespace: str, contract: Raw, token: MakeToken, admin: str
 ) -> None:
     huge = make_modelserve(namespace, contract="another", resources=limits("1Ti"))

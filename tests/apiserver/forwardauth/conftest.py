@@ -1,4 +1,4 @@
-"""A forward auth for the session, and a server in a namespace of each test's own."""
+"""A forward auth for the session, and a server in a namespace for each test."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Folder:
 
 @pytest.fixture(scope="package")
 def auth(apiserver: ApiServer, folder: Folder) -> Iterator[AuthProcess]:
-    """One that runs as long as the tests do."""
+    """Start forward auth for the session."""
     asyncio.run(make_system(apiserver))
     with running_auth(apiserver, folder, name="session") as running:
         yield running
@@ -39,7 +39,7 @@ def auth(apiserver: ApiServer, folder: Folder) -> Iterator[AuthProcess]:
 
 @pytest.fixture
 async def site(auth: AuthProcess, api: client.ApiClient, namespace: str) -> Site:
-    """A server that alice may use, as forward auth has seen."""
+    """Create a server that alice may use, once forward auth has it in its cache."""
     made = await make_site(api, namespace)
     await assert_eventually(lambda: auth.status(made.uuid, make_token()) == 200)
     return made
@@ -47,14 +47,14 @@ async def site(auth: AuthProcess, api: client.ApiClient, namespace: str) -> Site
 
 @pytest.fixture
 def gateway(auth: AuthProcess) -> Iterator[Gateway]:
-    """One connection to it."""
+    """Open a connection to forward auth."""
     with contextlib.closing(Gateway(auth.port)) as opened:
         yield opened
 
 
 @pytest.fixture
 async def system(api: client.ApiClient) -> AsyncIterator[client.CoreV1Api]:
-    """For the ConfigMap of revocations, which is gone again afterwards."""
+    """Return a client for the ConfigMap of revocations, which is deleted afterwards."""
     core = client.CoreV1Api(api)
     yield core
     await core.delete_collection_namespaced_config_map(SYSTEM)

@@ -1,4 +1,4 @@
-"""What changes in the cluster counts for the next request, on the same connection too."""
+"""Changes in the cluster apply to the next request, on the same connection too."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from tests.support.waiting import assert_eventually
 
 
 async def until(gateway: Gateway, site: Site, token: str, status: int, code: str) -> None:
-    """Ask until the answer is this one."""
+    """Send requests until the answer has this status and code."""
 
-    def told() -> bool:
+    def is_answered() -> bool:
         answer = gateway.ask(site.uuid, token)
         assert (answer.status, answer.code) == (status, code)
         return True
 
-    await assert_eventually(told)
+    await assert_eventually(is_answered)
 
 
 async def revoke(core: client.CoreV1Api, data: Mapping[str, str]) -> None:
-    """Make this the ConfigMap of revocations."""
+    """Replace the ConfigMap of revocations."""
     meta = client.V1ObjectMeta(name=REVOCATIONS)
     body = client.V1ConfigMap(metadata=meta, data=dict(data))
     await core.create_namespaced_config_map(SYSTEM, body)
@@ -44,16 +44,16 @@ async def revoke(core: client.CoreV1Api, data: Mapping[str, str]) -> None:
 async def test_server_gets_its_key_in_place_of_the_callers_token(
     gateway: Gateway, site: Site
 ) -> None:
-    told = gateway.ask(site.uuid, make_token())
-    assert told.status == 200
-    assert told.headers["Authorization"] == f"Bearer {KEY.server_key(site.uuid)}"
-    assert (told.headers["X-Auth-Subject"], told.headers["X-Auth-Groups"]) == (
+    answer = gateway.ask(site.uuid, make_token())
+    assert answer.status == 200
+    assert answer.headers["Authorization"] == f"Bearer {KEY.server_key(site.uuid)}"
+    assert (answer.headers["X-Auth-Subject"], answer.headers["X-Auth-Groups"]) == (
         "alice",
         "demo-users",
     )
 
 
-async def test_token_that_is_revoked_opens_nothing_any_more(
+async def test_revoked_token_is_denied(
     gateway: Gateway, site: Site, system: client.CoreV1Api
 ) -> None:
     token = make_token(jti="the-one")
@@ -63,7 +63,7 @@ async def test_token_that_is_revoked_opens_nothing_any_more(
     assert gateway.ask(site.uuid, make_token(jti="another")).status == 200
 
 
-async def test_subject_that_is_revoked_is_denied(
+async def test_revoked_subject_is_denied(
     gateway: Gateway, site: Site, system: client.CoreV1Api
 ) -> None:
     token = make_token("mallory")
@@ -73,7 +73,7 @@ async def test_subject_that_is_revoked_is_denied(
     assert gateway.ask(site.uuid, make_token()).status == 200
 
 
-async def test_revocation_that_is_taken_back_ends(
+async def test_removed_revocation_has_no_effect(
     gateway: Gateway, site: Site, system: client.CoreV1Api
 ) -> None:
     await revoke(system, {"sub": "alice\n"})
@@ -82,7 +82,7 @@ async def test_revocation_that_is_taken_back_ends(
     await until(gateway, site, make_token(), 200, "")
 
 
-async def test_contract_for_others_closes_the_server(
+async def test_changed_contract_denies_callers_that_it_no_longer_covers(
     gateway: Gateway, site: Site, api: client.ApiClient
 ) -> None:
     change = {"spec": {"authorization": {"groups": ["others"]}}}
@@ -91,21 +91,21 @@ async def test_contract_for_others_closes_the_server(
     assert gateway.ask(site.uuid, make_token("bob", "others")).status == 200
 
 
-async def test_contract_that_ends_closes_the_server(
+async def test_expired_contract_denies_its_callers(
     gateway: Gateway, site: Site, api: client.ApiClient
 ) -> None:
     await patch(api, site.contract, {"spec": {"expiresAt": "2020-01-01T00:00:00Z"}})
     await until(gateway, site, make_token(), 403, "ContractExpired")
 
 
-async def test_contract_that_is_deleted_closes_the_server(
+async def test_deleted_contract_denies_its_callers(
     gateway: Gateway, site: Site, api: client.ApiClient
 ) -> None:
     await delete(api, site.contract)
     await until(gateway, site, make_token(), 403, "AccessDenied")
 
 
-async def test_namespace_that_loses_its_label_closes_the_server(
+async def test_namespace_without_its_label_denies_callers_of_its_servers(
     gateway: Gateway, site: Site, api: client.ApiClient, namespace: str
 ) -> None:
     core = client.CoreV1Api(api)
@@ -117,7 +117,7 @@ async def test_namespace_that_loses_its_label_closes_the_server(
     await until(gateway, site, make_token(), 403, "AccessDenied")
 
 
-async def test_server_that_is_deleted_is_known_no_more(
+async def test_deleted_server_is_unknown(
     gateway: Gateway, site: Site, api: client.ApiClient
 ) -> None:
     await delete(api, site.serve)
@@ -125,7 +125,7 @@ async def test_server_that_is_deleted_is_known_no_more(
 
 
 @pytest.mark.fault("R21", heals="what was signed with a withdrawn key is not valid")
-async def test_key_that_its_issuer_has_replaced_opens_nothing(
+async def test_token_of_a_replaced_issuer_key_is_rejected(
     auth: AuthProcess, folder: Folder, site: Site, api: client.ApiClient
 ) -> None:
     old, new = make_keyed_token("first"), make_keyed_token("second")

@@ -1,4 +1,4 @@
-"""The process itself: its start, its end, its log and metrics, and an API server that is away."""
+"""The process: start, shutdown, log, metrics, and outages of the API server."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.support.forwardauth.permitted_server import Site, make_site, make_sys
 from tests.support.waiting import assert_eventually
 
 
-async def test_access_log_tells_of_requests_and_of_no_token_or_prompt(
+async def test_access_log_has_requests_without_tokens_and_prompts(
     auth: AuthProcess, gateway: Gateway, site: Site
 ) -> None:
     token = make_token("carol")
@@ -44,21 +44,21 @@ async def test_access_log_tells_of_requests_and_of_no_token_or_prompt(
         return next((each for each in every if each.get("subject") == "carol"), {})
 
     await assert_eventually(lambda: line())
-    told = line()
-    assert (told["object"], told["server"], told["method"]) == (title, site.uuid, "GET")
-    assert (told["verdict"], told["reason"]) == ("allowed", "Allowed")
+    entry = line()
+    assert (entry["object"], entry["server"], entry["method"]) == (title, site.uuid, "GET")
+    assert (entry["verdict"], entry["reason"]) == ("allowed", "Allowed")
     text = auth.log.read_text()
     assert token not in text
     assert "a-secret-of-mine" not in text
 
 
-async def test_metrics_tell_of_verdicts_the_cache_and_the_watches(
+async def test_metrics_cover_verdicts_cache_and_watches(
     auth: AuthProcess, gateway: Gateway, site: Site
 ) -> None:
     for _ in range(2):
         gateway.ask(site.uuid, make_token())
     gateway.ask(site.uuid)
-    told = auth.metrics()
+    metrics = auth.metrics()
     for each in (
         'roadstead_forward_auth_verdicts_total{reason="Allowed",verdict="allowed"}',
         'roadstead_forward_auth_verdicts_total{reason="TokenMissing",verdict="unauthenticated"}',
@@ -67,10 +67,10 @@ async def test_metrics_tell_of_verdicts_the_cache_and_the_watches(
         "roadstead_forward_auth_cache_entries",
         'roadstead_watch_silence_seconds{resource="modelserves"}',
     ):
-        assert each in told
+        assert each in metrics
 
 
-async def test_without_admission_any_token_that_holds_passes(
+async def test_without_admission_every_valid_token_is_allowed(
     apiserver: ApiServer, folder: Folder, site: Site
 ) -> None:
     with running_auth(apiserver, folder, name="off", ROADSTEAD_ADMISSION="off") as off:
@@ -78,7 +78,7 @@ async def test_without_admission_any_token_that_holds_passes(
         assert off.status(site.uuid) == 401
 
 
-async def test_revocation_holds_through_a_restart(
+async def test_revocation_survives_a_restart(
     apiserver: ApiServer, folder: Folder, site: Site, system: client.CoreV1Api
 ) -> None:
     body = client.V1ConfigMap(
@@ -90,24 +90,24 @@ async def test_revocation_holds_through_a_restart(
         assert anew.status(site.uuid, make_token()) == 200
 
 
-async def test_server_that_ends_answers_until_nobody_asks_any_more(
+async def test_stopping_process_answers_requests_while_draining(
     apiserver: ApiServer, folder: Folder, site: Site
 ) -> None:
-    # Half a minute: within its grace period it is asked twice, on a busy machine too.
+    # Takes half a minute: two requests within the grace period, on a busy machine too.
     grace = {"ROADSTEAD_SHUTDOWN_GRACE_SECONDS": "20"}
     with running_auth(apiserver, folder, name="ending", **grace) as ending:
         kept = Gateway(ending.port)
         assert kept.ask(site.uuid, make_token()).headers["Connection"] is None
         ending.process.send_signal(signal.SIGTERM)
         await assert_eventually(lambda: not ending.ready)
-        told = kept.ask(site.uuid, make_token())
-        assert (told.status, told.headers["Connection"]) == (200, "close")
+        answer = kept.ask(site.uuid, make_token())
+        assert (answer.status, answer.headers["Connection"]) == (200, "close")
         assert ending.status(site.uuid, make_token()) == 200
         await assert_eventually(lambda: ending.process.poll() is not None)
         assert ending.process.returncode == 0
 
 
-async def test_probe_of_the_operator_passes_to_health_alone(auth: AuthProcess, site: Site) -> None:
+async def test_operators_probe_is_allowed_for_health_only(auth: AuthProcess, site: Site) -> None:
     now = int(datetime.datetime.now(datetime.UTC).timestamp())
     shown = {"Authorization": f"Roadstead-Probe {KEY.probe(site.uuid, now=now)}"}
     assert auth.ask(site.uuid, method="GET", path="/health", **shown).status == 200
@@ -134,14 +134,14 @@ _QUESTION = "GET /verify/x HTTP/1.1\r\nHost: a\r\n"
         pytest.param("hello\r\n\r\n", id="no HTTP"),
     ],
 )
-async def test_what_is_no_question_is_refused(auth: AuthProcess, request_text: str) -> None:
+async def test_request_for_another_path_is_rejected(auth: AuthProcess, request_text: str) -> None:
     with socket.create_connection(("127.0.0.1", auth.port), timeout=60) as raw:
         raw.sendall(request_text.encode("latin-1"))
         answer = raw.recv(200)
     assert answer.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4"))
 
 
-async def test_nobody_passes_before_the_servers_are_known(
+async def test_requests_are_rejected_until_the_cache_is_synced(
     apiserver: ApiServer, folder: Folder, site: Site, tmp_path: Path
 ) -> None:
     (away,) = free_ports(1)
@@ -151,20 +151,20 @@ async def test_nobody_passes_before_the_servers_are_known(
     settings = {"KUBECONFIG": str(kubeconfig)}
     with running_auth(apiserver, folder, name="early", probe="healthz", **settings) as early:
 
-        def told() -> bool:
+        def is_unavailable() -> bool:
             with contextlib.suppress(ConnectionRefusedError):
                 answer = early.ask(site.uuid, make_token())
                 return (answer.status, answer.code) == (503, "NotSynced")
             return False
 
-        await assert_eventually(told)
+        await assert_eventually(is_unavailable)
         assert not early.ready
 
 
-async def test_api_server_that_is_away_is_gone_without_until_it_is_too_long_ago(
+async def test_outage_of_the_api_server_is_tolerated_until_the_cache_is_stale(
     binaries: dict[str, Path], tmp_path: Path, folder: Folder
 ) -> None:
-    # A minute: twenty seconds of silence, and a stopped API server that finds back.
+    # Takes a minute: twenty seconds of silence, and the recovery of a stopped API server.
     (tmp_path / "control-plane").mkdir()
     with running(binaries, tmp_path / "control-plane") as server:
         await install_crds(server)

@@ -1,4 +1,4 @@
-"""What a receipt says of whoever asked: no more than what is checked later."""
+"""The caller in a receipt has only the groups and scopes that are checked later."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ QUANT = {"source": {"quant": {"modelId": "one"}}}
 
 
 def everything(*groups: str) -> Claims:
-    """A token's with more than anybody asks for."""
+    """Claims with more groups and scopes than any contract requires."""
     found = claims("demo-users", "roadstead-admins", "laid-off-in-may", *groups)
     return dataclasses.replace(found, scopes=frozenset({"serve", "mail"}))
 
@@ -39,20 +39,20 @@ def mutated(asked: AdmissionRequest, **known: Any) -> Mutation:
 
 
 def named(asked: AdmissionRequest, **known: Any) -> Caller:
-    """Whom the new receipt names."""
+    """Return the caller in the new receipt."""
     author = mutated(asked, **known).author
     assert author is not None
     return author.caller
 
 
-def test_of_a_server_it_names_what_its_contract_asks_for() -> None:
+def test_receipt_of_a_server_has_the_groups_of_its_contract() -> None:
     asked = request("CREATE", with_token("ModelServe"))
     assert named(asked, offers=(SCOPED,)) == Caller(
         subject="alice", groups=frozenset({"demo-users"}), scopes=frozenset({"serve"})
     )
 
 
-def test_what_another_contract_asks_for_is_not_named() -> None:
+def test_receipt_has_no_groups_of_other_contracts() -> None:
     other = offer(authorization={"groups": ["laid-off-in-may"], "scopes": ["mail"]})
     renamed = dataclasses.replace(other.contract.meta, name="other")
     other = dataclasses.replace(other, contract=dataclasses.replace(other.contract, meta=renamed))
@@ -61,20 +61,20 @@ def test_what_another_contract_asks_for_is_not_named() -> None:
     assert caller.scopes == {"serve"}
 
 
-def test_receipt_that_replaces_one_that_does_not_hold_names_no_more() -> None:
+def test_receipt_that_replaces_an_invalid_one_has_no_other_groups() -> None:
     asked = request("UPDATE", with_token("ModelServe"), thing("ModelServe"))
     assert named(asked, receipt=FORGED, offers=(SCOPED,)).groups == {"demo-users"}
 
 
 @pytest.mark.parametrize("kind", ["Model", "ResourceContract"])
-def test_of_what_administrators_change_it_names_their_groups(kind: str) -> None:
+def test_receipt_of_an_administrators_change_has_the_admin_groups(kind: str) -> None:
     asked = request("UPDATE", with_token(kind), thing(kind, spec={"a": "b"}), kind=kind)
     caller = named(asked)
     assert caller.groups == {"roadstead-admins"}
     assert not caller.scopes
 
 
-def test_of_a_model_it_names_what_the_contracts_for_it_ask_for() -> None:
+def test_receipt_of_a_model_has_the_groups_of_its_contracts() -> None:
     asked = request("CREATE", with_token("Model", spec=QUANT), kind="Model")
     elsewhere = offer(authorization={"groups": ["laid-off-in-may"]}, models=["two"])
     caller = named(asked, offers=(SCOPED, elsewhere))
@@ -82,7 +82,7 @@ def test_of_a_model_it_names_what_the_contracts_for_it_ask_for() -> None:
 
 
 @pytest.mark.parametrize("kind", ["Model", "ResourceContract"])
-def test_leave_to_delete_names_administrators_groups(kind: str) -> None:
+def test_deletion_permit_has_the_admin_groups(kind: str) -> None:
     asked = request(
         "UPDATE", thing(kind, annotations={TOKEN: "t", DELETION: "yes"}), thing(kind), kind=kind
     )
@@ -101,7 +101,7 @@ def test_leave_to_delete_names_administrators_groups(kind: str) -> None:
         pytest.param("ResourceContract", None, "roadstead-admins", id="contract"),
     ],
 )
-def test_what_it_names_is_enough_to_be_let_in(kind: str, spec: Any, group: str) -> None:
+def test_groups_in_a_receipt_are_enough_to_be_admitted(kind: str, spec: Any, group: str) -> None:
     asked = request("CREATE", with_token(kind, spec=spec), kind=kind)
     mutation = mutate(asked, facts(token=claims(group, "more")), RULES)
     assert mutation.author is not None

@@ -1,4 +1,4 @@
-"""Who is taken for the API server, and what happens to the requests of others."""
+"""Recognition of the API server, and rejection of other callers."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from roadstead_webhooks.admission.callers import CertifiedCallers, PathCallers, 
 from roadstead_webhooks.admission.denials import Denials
 from roadstead_webhooks.admission.endpoints import Endpoints
 from roadstead_webhooks.admission.exposure import Exposure
-from roadstead_webhooks.admission.offload import LARGE, MOST, Offload
+from roadstead_webhooks.admission.offload import LARGE_EFFORT, MAX_LARGE_REVIEWS, Offload
 from roadstead_webhooks.admission.review import AdmissionAnswer, AdmissionRequest
 from tests.support.builders.reviews import NOW, review, thing
 from tests.support.waiting import assert_eventually
 
-# The same in every process, since they are part of tests' names.
+# Equal in every process, since they are in the ids of tests.
 SECRET = "5ec7" * 16
 OTHER = "07e4" * 16
 LONG_AGO = NOW - datetime.timedelta(days=1)
@@ -35,7 +35,7 @@ Client = TestClient[web.Request, web.Application]
 
 
 class Asked:
-    """Remembers what is to be decided; everything is allowed."""
+    """Records requests and allows all of them."""
 
     def __init__(self) -> None:
         self.requests: list[AdmissionRequest] = []
@@ -49,21 +49,21 @@ class Asked:
 
 
 class Slow(Asked):
-    """Decides when it is told to."""
+    """Decides once `released` is set."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.told = asyncio.Event()
+        self.released = asyncio.Event()
 
     async def mutate(self, request: AdmissionRequest) -> AdmissionAnswer:
         """As in Decisions."""
         answer = await super().mutate(request)
-        await self.told.wait()
+        await self.released.wait()
         return answer
 
 
 class NoEvents:
-    """Takes no event."""
+    """Discards events."""
 
     async def create(self, resource: Resource, body: Any) -> Object:
         """As KubeClient."""
@@ -72,7 +72,7 @@ class NoEvents:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """With two secrets, of which one is not in use yet."""
+    """Return a folder with two secrets, one of them not active yet."""
     (tmp_path / "0").write_text(SECRET)
     (tmp_path / "99999999999").write_text(OTHER)
     return tmp_path
@@ -91,7 +91,7 @@ def offload() -> Iterator[Offload]:
 
 
 def silent() -> Denials:
-    """Events are none of these tests' concern."""
+    """Return denials that post no events."""
     return Denials(EventRecorder(NoEvents(), instance="a"))
 
 
@@ -112,7 +112,7 @@ async def client(folder: Path, asked: Asked, offload: Offload) -> AsyncIterator[
 
 @pytest.mark.parametrize("secret", [SECRET, OTHER], ids=["in use", "announced"])
 @pytest.mark.parametrize("path", ["/mutate", "/validate"])
-async def test_who_knows_a_secret_is_answered(
+async def test_caller_with_a_secret_is_answered(
     client: Client, asked: Asked, path: str, secret: str
 ) -> None:
     async with client.post(f"{path}/{secret}", json=review("CREATE", thing())) as answer:
@@ -136,7 +136,7 @@ async def test_who_knows_a_secret_is_answered(
     ],
 )
 @pytest.mark.parametrize("path", ["/mutate", "/validate"])
-async def test_nobody_else_is(
+async def test_caller_without_a_secret_is_rejected(
     client: Client, asked: Asked, path: str, rest: str, status: int
 ) -> None:
     async with client.post(f"{path}{rest}", json=review("CREATE", thing())) as answer:
@@ -146,18 +146,18 @@ async def test_nobody_else_is(
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/healthz", "/readyz", "/"])
-async def test_nothing_but_reviews_is_served_there(client: Client, path: str) -> None:
+async def test_only_reviews_are_served(client: Client, path: str) -> None:
     async with client.get(path) as answer:
         assert answer.status == 404
 
 
-async def test_connection_of_somebody_else_is_closed(client: Client) -> None:
+async def test_connection_of_an_untrusted_caller_is_closed(client: Client) -> None:
     async with client.post("/mutate", data=b"{" * 2**20) as answer:
         assert answer.status == 403
         assert answer.headers["Connection"] == "close"
 
 
-async def test_request_that_is_given_up_may_have_shown_the_secret(
+async def test_aborted_request_counts_as_exposure_of_the_secret(
     folder: Path, offload: Offload
 ) -> None:
     exposure, slow = Exposure(lambda: NOW), Slow()
@@ -173,25 +173,25 @@ async def test_request_that_is_given_up_may_have_shown_the_secret(
         asking.cancel()
         await asyncio.gather(asking, return_exceptions=True)
         await assert_eventually(lambda: not connections(client))
-        slow.told.set()
+        slow.released.set()
         await assert_eventually(lambda: exposure.last == NOW)
 
 
 def connections(client: Client) -> list[Any]:
-    """Those that the server has not seen to end."""
+    """Return the connections that the server has not closed."""
     runner = client.server.runner
     assert runner is not None
     assert runner.server is not None
     return list(runner.server.connections)
 
 
-async def test_no_more_large_reviews_wait_than_the_bound(
+async def test_large_reviews_above_the_limit_are_rejected(
     client: Client, asked: Asked, offload: Offload
 ) -> None:
     head = {"kind": "", "apiVersion": ""}
-    asking = {**head, **review("CREATE", thing(spec={"x": "x" * LARGE}), uid="0a-1")}
+    asking = {**head, **review("CREATE", thing(spec={"x": "x" * LARGE_EFFORT}), uid="0a-1")}
     body = json.dumps(asking, separators=(",", ":")).encode()
-    places = [offload.admitting(LARGE + 1) for _ in range(MOST)]
+    places = [offload.admitting(LARGE_EFFORT + 1) for _ in range(MAX_LARGE_REVIEWS)]
     for place in places:
         place.__enter__()
     headers = {"Content-Type": "application/json"}
@@ -203,14 +203,14 @@ async def test_no_more_large_reviews_wait_than_the_bound(
     assert asked.requests == []
 
 
-def test_secrets_are_read_anew(folder: Path) -> None:
+def test_changed_secrets_are_read_again(folder: Path) -> None:
     callers = PathCallers(folder)
     assert not callers.reload()
     (folder / "0").unlink()
     assert callers.reload()
 
 
-def test_folder_without_a_secret_is_refused_with_what_to_set(tmp_path: Path) -> None:
+def test_folder_without_a_secret_raises_with_advice(tmp_path: Path) -> None:
     (tmp_path / "0").write_text("short")
     with pytest.raises(InvalidSettings, match="ROADSTEAD_REVIEW_PATHS_SECRET"):
         PathCallers(tmp_path)
@@ -224,7 +224,9 @@ def test_common_names_of_a_certificate_are_those_of_its_subject() -> None:
     assert _common_names({}) == frozenset()
 
 
-async def test_connection_without_a_certificate_is_nobodys(asked: Asked, offload: Offload) -> None:
+async def test_connection_without_a_certificate_is_untrusted(
+    asked: Asked, offload: Offload
+) -> None:
     callers = CertifiedCallers(names=frozenset({"kube-apiserver"}))
     endpoints = Endpoints(callers, Exposure(lambda: NOW), asked, silent(), offload)
     async with (

@@ -1,4 +1,4 @@
-"""The sums that the webhooks keep, against adding up all."""
+"""The webhooks' incremental sums equal the sum over all servers."""
 
 import dataclasses
 
@@ -38,7 +38,7 @@ def stored(name: str, contract: str, replicas: int, version: int) -> Raw:
     st.lists(st.tuples(NAMES, st.integers(0, 5)), max_size=6),
     NAMES,
 )
-def test_sums_are_those_of_adding_up_all(
+def test_sums_equal_the_sum_over_all_servers(
     steps: list[tuple[str, str, int] | str], reserved: list[tuple[str, int]], own: str
 ) -> None:
     cache = CountingCache(AdmittedServes())
@@ -57,7 +57,7 @@ def test_sums_are_those_of_adding_up_all(
         assert cache.load(contract, reservations, without=f"demo/{own}") == expected
 
 
-def test_server_is_counted_at_what_it_takes() -> None:
+def test_server_counts_with_its_demand() -> None:
     cache = CountingCache(AdmittedServes())
     cache.put(MODELSERVES, stored("a", "x", 2, 1))
     expected = Demand(servers=1, replicas=2, cpu_milli=200, memory_bytes=2 * 2**30, gpu=2)
@@ -65,7 +65,7 @@ def test_server_is_counted_at_what_it_takes() -> None:
     assert cache.counted("x") == {"demo/a": expected}
 
 
-def test_reservation_of_a_counted_server_adds_nothing_for_what_it_leaves_out() -> None:
+def test_reservation_of_a_counted_server_adds_nothing_for_missing_resources() -> None:
     cache = CountingCache(AdmittedServes())
     cache.put(MODELSERVES, stored("a", "x", 2, 1))
     seen = cache.counted("x")["demo/a"]
@@ -76,7 +76,7 @@ def test_reservation_of_a_counted_server_adds_nothing_for_what_it_leaves_out() -
 
 
 def signed(name: str, replicas: int, version: int) -> Raw:
-    """A server of contract `x` that was admitted."""
+    """Return an admitted server of contract `x`."""
     return with_receipt(stored(name, "x", replicas, version), KEY)
 
 
@@ -84,7 +84,7 @@ def taken(cache: CountingCache, contract: str = "x") -> Demand:
     return cache.load(contract, (), without="")
 
 
-def test_server_without_a_receipt_counts_nowhere() -> None:
+def test_server_without_a_receipt_does_not_count() -> None:
     cache = CountingCache(AdmittedServes(verifier_of(KEY)))
     cache.put(MODELSERVES, stored("forged", "x", 1000, 1))
     cache.put(MODELSERVES, signed("mine", 1, 1))
@@ -94,11 +94,11 @@ def test_server_without_a_receipt_counts_nowhere() -> None:
 
 
 def granted(raw: Raw, replicas: int) -> Raw:
-    """The same, after the operator has granted it so many of contract `x`."""
+    """Return the server with that many replicas of contract `x` granted."""
     return {**raw, "status": {"granted": {"contract": "x", "replicas": replicas}}}
 
 
-def test_server_whose_receipt_does_not_verify_counts_as_granted_in_any_process() -> None:
+def test_server_with_an_invalid_receipt_counts_as_granted_in_any_process() -> None:
     cache = CountingCache(AdmittedServes(verifier_of(KEY)))
     cache.put(MODELSERVES, granted(stored("one", "y", 1000, 2), 2))
     assert (taken(cache).replicas, taken(cache, "y").replicas) == (2, 0)
@@ -106,7 +106,7 @@ def test_server_whose_receipt_does_not_verify_counts_as_granted_in_any_process()
     assert taken(cache) == Demand()
 
 
-def test_server_that_shrank_counts_as_granted_until_its_rollout_is_through() -> None:
+def test_shrunk_server_counts_as_granted_until_its_rollout_completes() -> None:
     cache = CountingCache(AdmittedServes(verifier_of(KEY)))
     cache.put(MODELSERVES, granted(signed("one", 1, 1), 5))
     assert taken(cache).replicas == 5
@@ -114,7 +114,7 @@ def test_server_that_shrank_counts_as_granted_until_its_rollout_is_through() -> 
     assert taken(cache).replicas == 1
 
 
-def test_server_made_anew_under_an_admitted_ones_name_counts_nowhere() -> None:
+def test_recreated_server_with_an_admitted_servers_name_does_not_count() -> None:
     cache = CountingCache(AdmittedServes(verifier_of(KEY)))
     cache.put(MODELSERVES, signed("one", 2, 1))
     again = stored("one", "x", 1000, 2)
@@ -122,7 +122,7 @@ def test_server_made_anew_under_an_admitted_ones_name_counts_nowhere() -> None:
     assert taken(cache) == Demand()
 
 
-def test_server_counts_by_its_receipt_as_long_as_the_receipts_key_is_known() -> None:
+def test_server_counts_while_the_key_of_its_receipt_is_known() -> None:
     admitted = AdmittedServes(verifier_of())
     cache = CountingCache(admitted)
     cache.put(MODELSERVES, granted(signed("one", 3, 1), 2))

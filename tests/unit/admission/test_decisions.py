@@ -1,4 +1,4 @@
-"""What is decided of a request, given the facts."""
+"""Decisions of both webhooks, given the facts."""
 
 import dataclasses
 from typing import Any
@@ -13,7 +13,7 @@ from roadstead.api.raw import Raw
 from roadstead.errors import InvalidReceipt, InvalidToken
 from roadstead.tokens.claims import Remark
 from roadstead_webhooks.admission.mutating import mutate
-from roadstead_webhooks.admission.offload import LARGE
+from roadstead_webhooks.admission.offload import LARGE_EFFORT
 from roadstead_webhooks.admission.review import AdmissionRequest, Operation
 from roadstead_webhooks.admission.validating import validate
 from tests.support.builders.resources import make_model
@@ -40,7 +40,7 @@ SMALL = {"limits": {"cpu": "1", "memory": "64Mi"}}
 GOING: dict[str, Any] = {"deletionTimestamp": "2027-01-15T08:00:00Z", "finalizers": ["a"]}
 
 PLAIN = {"source": {"quant": {"modelId": "one"}}, "format": "gguf", "deletionPolicy": "Retain"}
-"""A Model as the operator itself would make it, with the CRD's defaults."""
+"""A Model as the operator would create it, with the CRD's defaults."""
 
 
 def with_annotations(kind: str = "ModelServe", **changes: Any) -> dict[str, Any]:
@@ -49,48 +49,48 @@ def with_annotations(kind: str = "ModelServe", **changes: Any) -> dict[str, Any]
 
 
 def reason(asked: AdmissionRequest, **known: Any) -> str:
-    """Why the mutating webhook denies it; empty if it doesn't."""
+    """Return the mutating webhook's reason for a denial; empty if allowed."""
     denial = mutate(asked, facts(**known), RULES).denial
     return denial.reason if denial else ""
 
 
 @pytest.mark.parametrize("kind", ["Model", "ModelServe", "ResourceContract"])
-def test_nothing_is_created_without_a_token(kind: str) -> None:
+def test_creating_without_a_token_is_denied(kind: str) -> None:
     assert reason(request("CREATE", thing(kind), kind=kind)) == "TokenMissing"
 
 
 @pytest.mark.parametrize("kind", ["Model", "ModelServe", "ResourceContract"])
-def test_no_spec_changes_without_a_token(kind: str) -> None:
+def test_changing_a_spec_without_a_token_is_denied(kind: str) -> None:
     changed = thing(kind, spec={"modelName": "other"})
     assert reason(request("UPDATE", changed, thing(kind), kind=kind)) == "TokenMissing"
 
 
-def test_bad_token_is_denied_even_where_none_is_due() -> None:
+def test_invalid_token_is_denied_even_if_none_is_required() -> None:
     asked = request("UPDATE", with_annotations(), thing())
     assert reason(asked, token=EXPIRED) == "TokenExpired"
 
 
 @pytest.mark.parametrize("remark", list(Remark))
-def test_denial_tells_what_is_the_matter_with_the_groups(remark: Remark) -> None:
+def test_denial_explains_missing_groups(remark: Remark) -> None:
     known = facts(token=claims("others", remarks=(remark,)))
     denial = mutate(request("CREATE", with_annotations()), known, RULES).denial
     assert denial is not None
     assert remark.advice in denial.message
 
 
-def test_unchanged_spec_keeps_its_receipt_whoever_applies_it() -> None:
+def test_unchanged_spec_keeps_its_receipt_with_any_caller() -> None:
     asked = request("UPDATE", with_annotations(), thing())
     mutation = mutate(asked, facts(token=claims(), receipt=receipt(asked)), RULES)
     assert (mutation.denial, mutation.author) == (None, None)
 
 
-def test_unchanged_spec_without_a_receipt_gets_one_by_a_token() -> None:
+def test_unchanged_spec_without_a_receipt_gets_one_with_a_token() -> None:
     asked = request("UPDATE", with_annotations(), thing())
     mutation = mutate(asked, facts(token=claims(), receipt=FORGED), RULES)
     assert mutation.author is not None
 
 
-def test_manifest_that_leaves_the_contract_out_is_no_change() -> None:
+def test_manifest_without_the_contract_is_unchanged() -> None:
     bare = thing(spec={"modelName": "gemma", "replicas": 1})
     mutation = mutate(request("UPDATE", bare, thing()), facts(), RULES)
     assert (mutation.denial, mutation.contract) == (None, "demo")
@@ -102,7 +102,7 @@ def test_true_is_not_one() -> None:
 
 
 @pytest.mark.parametrize("kind", ["Model", "ModelServe", "ResourceContract"])
-def test_finalizer_goes_from_an_object_that_is_going_whatever_the_token(kind: str) -> None:
+def test_finalizer_of_an_object_being_deleted_is_removed_with_any_token(kind: str) -> None:
     old = thing(kind, **GOING)
     new = with_annotations(kind, **{**GOING, "finalizers": []})
     asked = request("UPDATE", new, old, kind=kind)
@@ -110,13 +110,13 @@ def test_finalizer_goes_from_an_object_that_is_going_whatever_the_token(kind: st
     assert validate(asked, facts(receipt=FORGED), RULES).answer.allowed
 
 
-def test_object_that_is_going_does_not_change_otherwise() -> None:
+def test_object_being_deleted_does_not_change_otherwise() -> None:
     changed = thing(spec={"modelName": "other"}, **GOING)
     assert reason(request("UPDATE", changed, thing(**GOING))) == "TokenMissing"
 
 
 def operators(**source: Any) -> AdmissionRequest:
-    """The operator's request to create a Model."""
+    """Return the operator's request to create a Model."""
     new = thing("Model", spec={"source": source})
     return request("CREATE", new, kind="Model", userInfo={"username": OPERATOR})
 
@@ -129,7 +129,7 @@ def test_operator_creates_models_without_a_token_and_gets_no_receipt() -> None:
     assert answer.allowed
 
 
-def test_operator_creates_no_model_that_nobody_asks_for() -> None:
+def test_operator_creates_no_model_without_a_server_that_requests_it() -> None:
     unasked = validate(operators(quant={"modelId": "one"}), facts(), RULES).answer
     other = validate(operators(stored={}), facts(users=("demo/one",)), RULES).answer
     assert (unasked.reason, other.reason) == ("ModelNotAsked", "ModelNotAsked")
@@ -153,7 +153,7 @@ def test_operator_changes_no_spec() -> None:
 
 
 class Unread(dict[str, Any]):
-    """A spec that nobody may look into."""
+    """A spec that must not be read."""
 
     def items(self) -> Any:
         raise AssertionError("it was walked")
@@ -164,13 +164,13 @@ class Unread(dict[str, Any]):
 def test_large_object_without_a_token_is_denied_unread() -> None:
     asked = request("CREATE", thing())
     asked = dataclasses.replace(
-        asked, effort=LARGE + 1, object={**asked.object, "spec": Unread(a="b")}
+        asked, effort=LARGE_EFFORT + 1, object={**asked.object, "spec": Unread(a="b")}
     )
     assert reason(asked) == "TokenMissing"
     assert reason(asked, token=EXPIRED) == "TokenExpired"
 
 
-def test_small_object_without_a_token_tells_where_the_token_is_instead() -> None:
+def test_small_object_without_a_token_is_denied_with_the_path_of_the_misplaced_token() -> None:
     jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln"
     asked = request("CREATE", thing(annotations={"example.com/token": jwt}))
     assert reason(asked) == "TokenMisplaced"
@@ -184,7 +184,7 @@ def test_valid_receipt_and_contract_are_admitted_with_a_claim() -> None:
     assert (validation.reserve.contract, validation.reserve.key) == ("demo", "demo/one")
 
 
-def test_a_pooling_type_that_the_mode_cannot_use_is_warned_of() -> None:
+def test_pooling_type_that_the_mode_cannot_use_causes_a_warning() -> None:
     params = {"mode": "Embedding", "extraArgs": ["--pooling", "none"]}
     asked = request("CREATE", thing(spec={**SPECS["ModelServe"], "runtimeParams": params}))
     answer = validate(asked, facts(receipt=receipt(asked)), RULES).answer
@@ -193,7 +193,7 @@ def test_a_pooling_type_that_the_mode_cannot_use_is_warned_of() -> None:
     assert warning.startswith("spec.runtimeParams.mode: Embedding with pooling type none answers")
 
 
-def test_a_type_of_the_cache_that_the_heads_of_the_model_do_not_suit_is_warned_of() -> None:
+def test_cache_type_that_does_not_fit_the_model_causes_a_warning() -> None:
     params = {"cacheTypeK": "q8_0"}
     asked = request("CREATE", thing(spec={**SPECS["ModelServe"], "runtimeParams": params}))
     model = make_model(gguf={"embeddingLength": 2560, "headCount": 32})
@@ -203,7 +203,7 @@ def test_a_type_of_the_cache_that_the_heads_of_the_model_do_not_suit_is_warned_o
 
 
 @pytest.mark.parametrize(("architecture", "allowed"), [("llama", False), ("new", True)])
-def test_a_limit_below_an_upper_bound_is_warned_of_where_others_are_denied(
+def test_limit_below_an_upper_bound_causes_a_warning_even_with_deny(
     architecture: str, allowed: bool
 ) -> None:
     model = make_model(gguf={"architecture": architecture, "blockCount": 2})
@@ -215,7 +215,7 @@ def test_a_limit_below_an_upper_bound_is_warned_of_where_others_are_denied(
     assert ("is an upper bound" in "".join(answer.warnings)) == allowed
 
 
-def test_update_reserves_what_may_still_run_beside_what_it_asks_for() -> None:
+def test_update_reserves_pods_that_may_still_run_beside_the_new_ones() -> None:
     before = Demand(servers=1, replicas=3, memory_bytes=2**30)
     limits = {"limits": {"cpu": "1", "memory": "1Mi"}}
     asked = request("UPDATE", thing(spec={**SPECS["ModelServe"], "resources": limits}), thing())
@@ -225,7 +225,7 @@ def test_update_reserves_what_may_still_run_beside_what_it_asks_for() -> None:
     assert claim.wanted == before | Demand(servers=1, replicas=1, cpu_milli=1000)
 
 
-def test_update_that_moves_to_a_contract_without_room_for_what_runs_is_denied() -> None:
+def test_moving_to_a_contract_without_room_for_running_pods_is_denied() -> None:
     before = Demand(servers=1, replicas=3)
     asked = request("UPDATE", thing(), thing(spec={**SPECS["ModelServe"], "contract": "old"}))
     known = facts(receipt=receipt(asked), running=before, offers=(offer(total={"replicas": 2}),))
@@ -235,14 +235,14 @@ def test_update_that_moves_to_a_contract_without_room_for_what_runs_is_denied() 
 
 
 REFUSED = {"extraArgs": ["--model-url", "http://example.com/x"]}
-"""Parameters that llama-server would take, and may not get."""
+"""Parameters that llama-server accepts and Roadstead refuses."""
 
 
 def refused_serve() -> Raw:
     return thing(spec={"modelName": "gemma", "contract": "demo", "runtimeParams": REFUSED})
 
 
-def test_what_the_operator_would_refuse_of_a_spec_is_denied() -> None:
+def test_spec_that_the_operator_would_refuse_is_denied() -> None:
     asked = request("CREATE", refused_serve())
     validation = validate(asked, facts(receipt=receipt(asked)), RULES)
     assert validation.answer.reason == "InvalidRuntimeParams"
@@ -250,7 +250,7 @@ def test_what_the_operator_would_refuse_of_a_spec_is_denied() -> None:
     assert (validation.reserve, validation.answer.subject) == (None, "alice")
 
 
-def test_it_is_told_beside_what_the_contract_does_not_allow() -> None:
+def test_spec_violation_is_reported_beside_contract_violations() -> None:
     asked = request("CREATE", refused_serve())
     known = facts(receipt=receipt(asked), offers=(offer(perServer={"replicas": 0}),))
     message = validate(asked, known, RULES).answer.message
@@ -258,7 +258,7 @@ def test_it_is_told_beside_what_the_contract_does_not_allow() -> None:
     assert "spec.runtimeParams.extraArgs[0]" in message
 
 
-def test_server_whose_parameters_a_later_version_refuses_is_scaled_down() -> None:
+def test_server_with_parameters_that_a_later_version_refuses_can_be_scaled_down() -> None:
     live = ModelServe.parse({**refused_serve(), "spec": {**refused_serve()["spec"], "replicas": 2}})
     body = thing(spec={"replicas": 0})
     scale = {**body, "kind": "Scale", "apiVersion": "autoscaling/v1"}
@@ -267,7 +267,7 @@ def test_server_whose_parameters_a_later_version_refuses_is_scaled_down() -> Non
     assert validate(asked, known, RULES).answer.allowed
 
 
-def test_token_that_is_still_there_is_denied() -> None:
+def test_token_that_is_still_set_is_denied() -> None:
     asked = request("CREATE", with_annotations())
     answer = validate(asked, facts(receipt=receipt(asked)), RULES).answer
     assert answer.reason == "TokenNotTaken"
@@ -279,13 +279,13 @@ def test_receipt_for_another_contract_is_denied() -> None:
     assert answer.reason == "ReceiptOtherSpec"
 
 
-def test_receipt_is_not_changed_by_hand() -> None:
+def test_receipt_changed_by_a_user_is_denied() -> None:
     stripped = thing(annotations={RECEIPT: "new"})
     asked = request("UPDATE", stripped, thing(annotations={RECEIPT: "old"}))
     assert validate(asked, facts(receipt=FORGED), RULES).answer.reason == "ReceiptForged"
 
 
-def test_contract_is_not_taken_out_past_the_mutating_webhook() -> None:
+def test_removing_the_contract_without_the_mutating_webhook_is_denied() -> None:
     bare = thing(spec={"modelName": "gemma", "replicas": 1}, annotations={RECEIPT: "r"})
     asked = request("UPDATE", bare, thing(annotations={RECEIPT: "r"}))
     assert not validate(asked, facts(receipt=FORGED), RULES).answer.allowed
@@ -301,7 +301,9 @@ def test_contracts_are_for_admins(groups: tuple[str, ...], allowed: bool) -> Non
 
 
 @pytest.mark.parametrize(("models", "allowed"), [(["on?"], True), (["gemma"], False)])
-def test_model_is_for_those_whom_a_contract_lets_have_it(models: list[str], allowed: bool) -> None:
+def test_model_is_created_by_callers_whose_contract_allows_it(
+    models: list[str], allowed: bool
+) -> None:
     asked = request("CREATE", thing("Model", spec=PLAIN), kind="Model")
     known = facts(receipt=receipt(asked), offers=(offer(models=models),))
     assert validate(asked, known, RULES).answer.allowed is allowed
@@ -317,7 +319,7 @@ def test_model_is_for_those_whom_a_contract_lets_have_it(models: list[str], allo
         pytest.param({**PLAIN, "deletionPolicy": "Delete"}, id="with its object"),
     ],
 )
-def test_name_that_a_contract_allows_does_not_stand_for_something_else(spec: Raw) -> None:
+def test_allowed_model_name_cannot_refer_to_another_source(spec: Raw) -> None:
     asked = request("CREATE", thing("Model", spec=spec), kind="Model")
     known = facts(receipt=receipt(asked), offers=(offer(models=["*"]),))
     assert validate(asked, known, RULES).answer.reason == "NotAuthorized"
@@ -325,21 +327,21 @@ def test_name_that_a_contract_allows_does_not_stand_for_something_else(spec: Raw
     assert validate(asked, admin, RULES).answer.allowed
 
 
-def test_model_is_changed_by_admins_alone() -> None:
+def test_only_admins_change_models() -> None:
     asked = request("UPDATE", thing("Model", spec=PLAIN), thing("Model"), kind="Model")
     known = facts(receipt=receipt(asked), offers=(offer(models=["*"]),))
     assert validate(asked, known, RULES).answer.reason == "NotAuthorized"
 
 
 @pytest.mark.parametrize("kind", ["Model", "ResourceContract"])
-def test_owners_are_not_taken_lest_the_collector_deletes(kind: str) -> None:
+def test_new_owners_are_denied(kind: str) -> None:
     owned = thing(kind, ownerReferences=[{"kind": "Namespace", "name": "nope", "uid": "0"}])
     asked = request("UPDATE", owned, thing(kind), kind=kind)
     assert validate(asked, facts(), RULES).answer.reason == "OwnersNotTaken"
     assert validate(request("UPDATE", thing(kind), owned, kind=kind), facts(), RULES).answer.allowed
 
 
-def test_model_in_use_is_not_deleted_and_its_servers_are_named() -> None:
+def test_deleting_a_model_in_use_is_denied_with_its_servers() -> None:
     asked = request("DELETE", None, thing("Model"), kind="Model")
     leave = receipt(asked, "roadstead-admins")
     answer = validate(asked, facts(users=("demo/a", "demo/b"), deletion=leave), RULES).answer
@@ -348,7 +350,7 @@ def test_model_in_use_is_not_deleted_and_its_servers_are_named() -> None:
 
 
 @pytest.mark.parametrize("kind", ["Model", "ResourceContract"])
-def test_deletion_needs_a_leave_that_is_fresh(kind: str) -> None:
+def test_deletion_needs_a_recent_permit(kind: str) -> None:
     asked = request("DELETE", None, thing(kind), kind=kind)
     leave = receipt(asked, "roadstead-admins")
     old = receipt(asked, "roadstead-admins", issued_at=int(NOW.timestamp()) - 601)
@@ -368,12 +370,12 @@ def test_garbage_collector_deletes_all(kind: str, account: str) -> None:
     assert validate(asked, facts(users=("demo/a",)), RULES).answer.allowed
 
 
-def test_leave_to_delete_needs_a_token() -> None:
+def test_deletion_permit_needs_a_token() -> None:
     new = thing("Model", annotations={DELETION: "yes"})
     assert reason(request("UPDATE", new, thing("Model"), kind="Model")) == "TokenMissing"
 
 
-def test_leave_to_delete_is_not_written_by_hand() -> None:
+def test_deletion_permit_written_by_a_user_is_denied() -> None:
     new = thing("Model", annotations={DELETION: "yes"})
     asked = request("UPDATE", new, thing("Model"), kind="Model")
     answer = validate(asked, facts(receipt=receipt(asked), deletion=FORGED), RULES).answer
@@ -394,7 +396,7 @@ def test_scale_to_no_number_is_denied(replicas: Any) -> None:
     st.dictionaries(st.sampled_from([TOKEN, RECEIPT, DELETION, "x"]), st.text(max_size=9)),
     st.sampled_from([None, EXPIRED]),
 )
-def test_no_spec_is_signed_for_whom_has_no_valid_token(
+def test_no_receipt_is_signed_without_a_valid_token(
     operation: str, kind: str, spec: Any, annotations: dict[str, str], token: InvalidToken | None
 ) -> None:
     new = {**thing(kind, annotations=annotations), "spec": spec}
@@ -415,7 +417,7 @@ def test_no_spec_is_signed_for_whom_has_no_valid_token(
     JSON,
     st.sampled_from([FORGED, None]),
 )
-def test_no_other_spec_is_admitted_without_a_receipt_that_holds(
+def test_changed_spec_without_a_valid_receipt_is_denied(
     operation: Operation,
     kind: str,
     subresource: str,

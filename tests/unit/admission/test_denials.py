@@ -1,4 +1,4 @@
-"""Events of denials: who, why, and not too many."""
+"""Events of denials, and their rate limits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DENIAL = AdmissionAnswer(allowed=False, reason="TokenExpired", message=f"of {JWT
 
 
 class Events:
-    """Takes what is posted."""
+    """Records posted events."""
 
     def __init__(self) -> None:
         self.posted: list[Any] = []
@@ -28,7 +28,7 @@ class Events:
 
 
 class Clock:
-    """Seconds that pass when a test says so."""
+    """A clock that tests advance."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -37,10 +37,10 @@ class Clock:
         return self.now
 
 
-async def test_event_names_subject_and_reason_and_no_token() -> None:
+async def test_event_has_subject_and_reason_and_no_token() -> None:
     events = Events()
     denials = Denials(EventRecorder(events, instance="a"), clock=Clock())
-    denials.tell(request("CREATE", thing()), DENIAL)
+    denials.report(request("CREATE", thing()), DENIAL)
     await denials.close()
     (event,) = events.posted
     assert event["involvedObject"]["name"] == "one"
@@ -49,42 +49,42 @@ async def test_event_names_subject_and_reason_and_no_token() -> None:
     assert JWT not in event["message"]
 
 
-async def test_dry_run_posts_none() -> None:
+async def test_dry_run_posts_no_event() -> None:
     events = Events()
     denials = Denials(EventRecorder(events, instance="a"), clock=Clock())
-    denials.tell(request("CREATE", thing(), dryRun=True), DENIAL)
+    denials.report(request("CREATE", thing(), dryRun=True), DENIAL)
     await denials.close()
     assert events.posted == []
 
 
-async def test_request_that_does_not_fit_posts_none() -> None:
+async def test_inconsistent_request_posts_no_event() -> None:
     events = Events()
     denials = Denials(EventRecorder(events, instance="a"), clock=Clock())
     asked = request("CREATE", thing(), namespace="victim")
     assert asked.mismatch
-    denials.tell(asked, DENIAL)
+    denials.report(asked, DENIAL)
     await denials.close()
     assert events.posted == []
 
 
-async def test_no_more_are_posted_than_the_rates_of_a_namespace_and_of_all() -> None:
+async def test_events_are_limited_per_namespace_and_in_total() -> None:
     events, clock = Events(), Clock()
     denials = Denials(EventRecorder(events, instance="a"), clock=clock)
     for number in range(TOTAL.burst * 3):
-        denials.tell(request("CREATE", thing(namespace=f"n{number // 100}")), DENIAL)
+        denials.report(request("CREATE", thing(namespace=f"n{number // 100}")), DENIAL)
     await denials.close()
     assert len(events.posted) == 2 * EACH.burst
     for number in range(TOTAL.burst * 3):
-        denials.tell(request("CREATE", thing(namespace=f"other{number}")), DENIAL)
+        denials.report(request("CREATE", thing(namespace=f"other{number}")), DENIAL)
     await denials.close()
     assert len(events.posted) == TOTAL.burst
 
 
-async def test_object_without_a_name_goes_by_what_it_begins_with() -> None:
+async def test_event_of_an_object_without_a_name_uses_its_generate_name() -> None:
     events = Events()
     denials = Denials(EventRecorder(events, instance="a"), clock=Clock())
     new = thing(generateName="serve-")
     del new["metadata"]["name"]
-    denials.tell(request("CREATE", new), DENIAL)
+    denials.report(request("CREATE", new), DENIAL)
     await denials.close()
     assert events.posted[0]["involvedObject"]["name"] == "serve"

@@ -1,4 +1,4 @@
-"""The HTTP side, where what decides is slow, fails or has no API server to ask."""
+"""The HTTP endpoints with slow and failing decisions, and without an API server."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from roadstead.errors import KubeUnavailable
-from roadstead_webhooks.admission.endpoints import DEFAULT_SECONDS, Decide, decided, time_left
+from roadstead_webhooks.admission.endpoints import DEFAULT_SECONDS, Decide, decide_within, time_left
 from roadstead_webhooks.admission.review import AdmissionAnswer, AdmissionRequest
 from tests.support.builders.reviews import request, thing
 
@@ -28,10 +28,10 @@ async def _broken(_: AdmissionRequest) -> AdmissionAnswer:
 @pytest.mark.parametrize(
     ("decide", "code"), [(_slow, 504), (_away, 503), (_broken, 500)], ids=["slow", "away", "broken"]
 )
-async def test_what_cannot_be_told_is_denied_and_says_nothing_of_the_inside(
+async def test_failed_decision_is_denied_without_internal_details(
     decide: Decide, code: int
 ) -> None:
-    answer = await decided(request("CREATE", thing()), decide, 0.01)
+    answer = await decide_within(request("CREATE", thing()), decide, 0.01)
     assert (answer.allowed, answer.code) == (False, code)
     assert "secret" not in answer.message
 
@@ -48,5 +48,5 @@ async def test_what_cannot_be_told_is_denied_and_says_nothing_of_the_inside(
         ("-1s", DEFAULT_SECONDS),
     ],
 )
-def test_answer_comes_within_the_api_servers_own_timeout(text: str, expected: float) -> None:
+def test_answer_is_sent_within_the_api_servers_timeout(text: str, expected: float) -> None:
     assert time_left(text) == pytest.approx(expected)

@@ -1,4 +1,4 @@
-"""Reviews whose parts disagree, or that nobody asks for: answered, and recorded nowhere."""
+"""Inconsistent reviews are denied and not recorded."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PLACE = ("namespace", "name")
 
 
 def fields(whole: Raw) -> Iterator[tuple[str, ...]]:
-    """Where a review says what it is about."""
+    """Paths of the fields that identify the object of a review."""
     for part in ("resource", "kind"):
         yield from ((part, name) for name in whole["request"][part])
     yield from ((name,) for name in ("operation", "subResource", *PLACE))
@@ -39,7 +39,7 @@ def fields(whole: Raw) -> Iterator[tuple[str, ...]]:
 
 
 def changed(whole: Raw, path: tuple[str, ...], value: Any) -> Raw:
-    """The review with another value there."""
+    """Return the review with another value at the path."""
     copy: Raw = json.loads(json.dumps(whole))
     inner = copy["request"]
     for name in path[:-1]:
@@ -49,7 +49,7 @@ def changed(whole: Raw, path: tuple[str, ...], value: Any) -> Raw:
 
 
 def original(whole: Raw, path: tuple[str, ...]) -> Any:
-    """The value there; empty without one."""
+    """Return the value at the path; empty without one."""
     inner = whole["request"]
     for name in path[:-1]:
         inner = inner[name]
@@ -69,13 +69,13 @@ CASES = [
 
 
 @pytest.mark.parametrize("whole", GOOD.values(), ids=GOOD)
-def test_what_the_api_server_asks_fits(whole: Raw) -> None:
+def test_requests_of_the_api_server_are_consistent(whole: Raw) -> None:
     assert parsed(whole).fits, parsed(whole).mismatch
 
 
 @pytest.mark.parametrize("value", ["other", "", MARK])
 @pytest.mark.parametrize(("whole", "path"), CASES)
-def test_review_with_any_part_changed_does_not_fit(
+def test_review_with_any_changed_field_is_inconsistent(
     whole: Raw, path: tuple[str, ...], value: str
 ) -> None:
     if value == original(whole, path):
@@ -103,17 +103,17 @@ def _mutated(asked: AdmissionRequest) -> Any:
     ],
     ids=["create with old", "delete with new", "delete of nothing", "delete of a server", "moved"],
 )
-def test_objects_that_are_not_those_of_the_operation_do_not_fit(
+def test_objects_that_do_not_match_the_operation_are_inconsistent(
     operation: str, new: Raw | None, old: Raw | None
 ) -> None:
     kind = str((new or old or thing("Model"))["kind"])
     assert not request(operation, new, old, kind=kind).fits
 
 
-def test_review_without_a_user_does_not_fit() -> None:
+def test_review_without_a_user_is_inconsistent() -> None:
     assert not request("CREATE", thing(), userInfo=None).fits
     assert not request("CREATE", thing(), userInfo={"username": ""}).fits
 
 
-def test_deletion_of_a_server_is_allowed_all_the_same() -> None:
+def test_deletion_of_a_server_is_allowed() -> None:
     assert validate(request("DELETE", None, thing()), facts(), RULES).answer.allowed

@@ -1,4 +1,4 @@
-"""What other programs wrote into our objects has a bound, wherever in the metadata it is."""
+"""The limit on foreign metadata, in all its places."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from roadstead.api.group import ANNOTATION_LAST_APPLIED
 from roadstead.api.raw import Raw
-from roadstead_webhooks.admission.foreign import MAX_BYTES, foreign_bytes, too_much
+from roadstead_webhooks.admission.foreign import MAX_BYTES, count_foreign_bytes, deny_oversized
 from roadstead_webhooks.admission.mutating import mutate
 from roadstead_webhooks.admission.validating import validate
 from tests.support.builders.reviews import RULES, claims, facts, receipt, request, thing
@@ -35,12 +35,12 @@ def signed(kind: str, **meta: Any) -> Raw:
 
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("kind", KINDS)
-def test_more_than_the_bound_is_denied_with_what_to_do(kind: str, place: str) -> None:
+def test_metadata_above_the_limit_is_denied_with_advice(kind: str, place: str) -> None:
     asked = request("CREATE", signed(kind, **PLACES[place]), kind=kind)
     denial = mutate(asked, facts(token=claims("roadstead-admins")), RULES).denial
     assert denial is not None
     assert (denial.reason, denial.code) == ("MetadataTooLarge", 413)
-    assert "at most 16 KiB are admitted: leave some out" in denial.message
+    assert "at most 16 KiB are allowed: remove some" in denial.message
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -50,18 +50,18 @@ def test_the_validating_webhook_denies_it_too(kind: str) -> None:
     assert validate(asked, known, RULES).answer.reason == "MetadataTooLarge"
 
 
-def test_as_much_as_the_bound_is_admitted() -> None:
+def test_metadata_at_the_limit_is_allowed() -> None:
     key = "example.com/notes"
     meta = {"annotations": {key: "x" * (MAX_BYTES - len(key))}}
-    assert too_much(request("CREATE", signed("ModelServe", **meta))) is None
+    assert deny_oversized(request("CREATE", signed("ModelServe", **meta))) is None
 
 
-def test_the_token_does_not_count() -> None:
-    assert foreign_bytes(signed("ModelServe")) == 0
+def test_tokens_do_not_count_as_foreign_metadata() -> None:
+    assert count_foreign_bytes(signed("ModelServe")) == 0
 
 
 @pytest.mark.parametrize("text", ["<|im_start|>" * 500, '\n"\\' * 500, "ü" * 500])
-def test_what_kubectl_copies_of_the_manifest_does_not_count_twice(text: str) -> None:
+def test_kubectls_copy_of_a_manifest_does_not_count_twice(text: str) -> None:
     annotations = {"example.com/notes": text}
     spec = {"modelName": "gemma", "config": {"podAnnotations": {"a": text}}}
     manifest = {**thing(spec=spec), "metadata": {"name": "one", "annotations": annotations}}
@@ -70,11 +70,11 @@ def test_what_kubectl_copies_of_the_manifest_does_not_count_twice(text: str) -> 
         copy = copy.replace(character, f"\\u{ord(character):04x}")
     raw = thing(spec=spec, annotations={**annotations, ANNOTATION_LAST_APPLIED: copy})
     without = thing(spec=spec, annotations=annotations)
-    assert foreign_bytes(raw) - foreign_bytes(without) < len(text.encode())
+    assert count_foreign_bytes(raw) - count_foreign_bytes(without) < len(text.encode())
 
 
-def test_what_was_stored_before_the_bound_may_stay_and_become_less() -> None:
+def test_stored_metadata_above_the_limit_may_stay_or_shrink() -> None:
     stored = thing(annotations={"example.com/notes": MUCH + MUCH})
     for text, refused in ((MUCH + MUCH, False), (MUCH, False), (MUCH * 3, True)):
         asked = request("UPDATE", thing(annotations={"example.com/notes": text}), stored)
-        assert bool(too_much(asked)) == refused
+        assert bool(deny_oversized(asked)) == refused

@@ -1,4 +1,4 @@
-"""What a denial may be owed to a watch that lags behind is read from the API server."""
+"""Objects whose stale state may cause a denial are read from the API server."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.builders.reviews import NOW, claims, request, thing
 
 
 class Server:
-    """The API server, which has these ModelServes."""
+    """An API server with these ModelServes."""
 
     def __init__(self, *stored: Raw) -> None:
         self.stored = {raw["metadata"]["name"]: dict(raw) for raw in stored}
@@ -33,31 +33,31 @@ class Server:
         return self.stored[name]
 
     async def list(self, resource: Resource, *, selector: str = "") -> AsyncIterator[Page]:
-        """Of contracts: none."""
+        """Return an empty list of contracts."""
         yield Page(version=9, items=[])
 
     async def replace_status(self, resource: Resource, body: Raw) -> Object:
-        """Nothing is written."""
+        """Not called."""
         raise NotImplementedError
 
 
-class Anybody:
+class AnyTokens:
     """Verifies any token."""
 
     async def verify(self, token: str, *, now: int) -> Claims:
-        """Alice's."""
+        """Return Alice's claims."""
         return claims()
 
 
 @pytest.mark.parametrize("there", [True, False])
-async def test_server_that_is_gone_keeps_no_model_from_being_deleted(
+async def test_deleted_server_does_not_block_the_deletion_of_its_model(
     there: bool, tmp_path: Path
 ) -> None:
     serve, cache = thing(resourceVersion="2"), CountingCache(AdmittedServes())
     cache.put(MODELSERVES, serve)
     server = Server(serve) if there else Server()
     (tmp_path / "0.pem").write_bytes(SigningKey.generate().private_pem)
-    gatherer = Gatherer(server, cache, Anybody(), Receipts(tmp_path), clock=lambda: NOW)
+    gatherer = Gatherer(server, cache, AnyTokens(), Receipts(tmp_path), clock=lambda: NOW)
     deleted = request("DELETE", None, thing("Model", name="gemma"), kind="Model")
-    await gatherer.freshen(deleted)
+    await gatherer.refresh_cache(deleted)
     assert (await gatherer.for_validation(deleted)).users == (("demo/one",) if there else ())

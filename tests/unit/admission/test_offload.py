@@ -1,4 +1,4 @@
-"""Where large reviews are worked on."""
+"""Processing of large reviews in a thread."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from roadstead_webhooks.admission.offload import LARGE, MOST, Offload, TooManyReviews
+from roadstead_webhooks.admission.offload import (
+    LARGE_EFFORT,
+    MAX_LARGE_REVIEWS,
+    Offload,
+    TooManyReviews,
+)
 
 
 @pytest.fixture
@@ -19,13 +24,13 @@ def offload() -> Iterator[Offload]:
     made.close()
 
 
-async def test_small_review_is_worked_on_at_once(offload: Offload) -> None:
-    assert await offload.run(LARGE, threading.get_ident) == threading.get_ident()
+async def test_small_review_is_processed_immediately(offload: Offload) -> None:
+    assert await offload.run(LARGE_EFFORT, threading.get_ident) == threading.get_ident()
 
 
-async def test_small_reviews_are_answered_while_a_large_one_is_worked_on(offload: Offload) -> None:
+async def test_small_reviews_are_answered_while_a_large_one_is_processed(offload: Offload) -> None:
     done = threading.Event()
-    large = asyncio.create_task(offload.run(LARGE + 1, done.wait, 30))
+    large = asyncio.create_task(offload.run(LARGE_EFFORT + 1, done.wait, 30))
     assert await offload.run(1, str, 5) == "5"
     assert not large.done()
     done.set()
@@ -33,29 +38,31 @@ async def test_small_reviews_are_answered_while_a_large_one_is_worked_on(offload
 
 
 async def test_large_reviews_take_turns(offload: Offload) -> None:
-    threads = await asyncio.gather(*(offload.run(LARGE + 1, threading.get_ident) for _ in range(8)))
+    threads = await asyncio.gather(
+        *(offload.run(LARGE_EFFORT + 1, threading.get_ident) for _ in range(8))
+    )
     assert len(set(threads)) == 1
     assert threading.get_ident() not in threads
 
 
-async def test_what_goes_wrong_there_is_raised_here(offload: Offload) -> None:
+async def test_error_in_the_thread_is_raised_to_the_caller(offload: Offload) -> None:
     with pytest.raises(ValueError, match="invalid literal"):
-        await offload.run(LARGE + 1, int, "x")
+        await offload.run(LARGE_EFFORT + 1, int, "x")
 
 
-def test_large_reviews_that_wait_are_bounded(offload: Offload) -> None:
+def test_number_of_waiting_large_reviews_is_limited(offload: Offload) -> None:
     with contextlib.ExitStack() as stack:
-        for _ in range(MOST):
-            stack.enter_context(offload.admitting(LARGE + 1))
-        with pytest.raises(TooManyReviews), offload.admitting(LARGE + 1):
+        for _ in range(MAX_LARGE_REVIEWS):
+            stack.enter_context(offload.admitting(LARGE_EFFORT + 1))
+        with pytest.raises(TooManyReviews), offload.admitting(LARGE_EFFORT + 1):
             raise AssertionError("it was let in")
-    with offload.admitting(LARGE + 1):
+    with offload.admitting(LARGE_EFFORT + 1):
         pass
 
 
-def test_small_review_waits_for_no_large_one(offload: Offload) -> None:
+def test_small_review_does_not_wait_for_a_large_one(offload: Offload) -> None:
     with contextlib.ExitStack() as stack:
-        for _ in range(MOST):
-            stack.enter_context(offload.admitting(LARGE + 1))
-        for _ in range(10 * MOST):
-            stack.enter_context(offload.admitting(LARGE))
+        for _ in range(MAX_LARGE_REVIEWS):
+            stack.enter_context(offload.admitting(LARGE_EFFORT + 1))
+        for _ in range(10 * MAX_LARGE_REVIEWS):
+            stack.enter_context(offload.admitting(LARGE_EFFORT))

@@ -1,11 +1,11 @@
-"""The patch of the mutating webhook, and tokens where they don't belong."""
+"""The patch of the mutating webhook, and misplaced tokens."""
 
 import json
 from typing import Any
 
 import pytest
 
-from roadstead_webhooks.admission.misplaced import misplaced, without_ours
+from roadstead_webhooks.admission.misplaced import find_misplaced_token, strip_annotations
 from roadstead_webhooks.admission.patch import Changes, patch
 from tests.support.builders.reviews import thing
 
@@ -16,7 +16,7 @@ JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl"
 
 
 def patched(raw: Any, operations: list[Any]) -> Any:
-    """What the API server makes of it (RFC 6902, as far as it is needed here)."""
+    """Apply a patch as the API server does (the used subset of RFC 6902)."""
     result = json.loads(json.dumps(raw))
     for each in operations:
         *path, last = (
@@ -32,14 +32,14 @@ def patched(raw: Any, operations: list[Any]) -> Any:
     return result
 
 
-def test_token_goes_and_receipt_comes() -> None:
+def test_token_is_removed_and_receipt_is_added() -> None:
     raw = thing(annotations={TOKEN: JWT, "a/b~c": "kept"})
     result = patched(raw, patch(raw, Changes(receipt="r", contract="demo")))
     assert result["metadata"]["annotations"] == {RECEIPT: "r", "a/b~c": "kept"}
     assert result["spec"]["contract"] == "demo"
 
 
-def test_receipt_comes_where_there_are_no_annotations() -> None:
+def test_receipt_is_added_to_an_object_without_annotations() -> None:
     raw = thing()
     result = patched(raw, patch(raw, Changes(receipt="r")))
     assert result["metadata"]["annotations"] == {RECEIPT: "r"}
@@ -60,11 +60,11 @@ def test_last_applied_loses_token_and_receipt_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"metadata": 1}', "[" * 100_000])
-def test_last_applied_that_holds_none_stays_as_it_is(text: str) -> None:
-    assert without_ours(text) == text
+def test_last_applied_without_our_annotations_is_unchanged(text: str) -> None:
+    assert strip_annotations(text) == text
 
 
-def test_nobody_owns_the_annotation_of_the_token() -> None:
+def test_annotation_of_the_token_has_no_field_owner() -> None:
     fields: Any = {"f:metadata": {"f:annotations": {".": {}, f"f:{TOKEN}": {}, "f:x": {}}}}
     raw = thing(managedFields=[{"manager": "a"}, {"manager": "b", "fieldsV1": fields}])
     result = patched(raw, patch(raw, Changes(receipt=None)))
@@ -86,31 +86,31 @@ def test_nobody_owns_the_annotation_of_the_token() -> None:
     ],
 )
 def test_token_that_would_be_stored_is_found(raw: Any) -> None:
-    assert misplaced(raw, {})
+    assert find_misplaced_token(raw, {})
 
 
-def test_what_looks_like_no_jwt_is_found_by_the_token_given() -> None:
-    assert misplaced(thing(annotations={"x": "opaque-token"}), {}, token="opaque-token")
+def test_token_that_is_not_a_jwt_is_found_by_its_text() -> None:
+    assert find_misplaced_token(thing(annotations={"x": "opaque-token"}), {}, token="opaque-token")
 
 
-def test_token_in_its_place_is_not_misplaced() -> None:
+def test_token_in_its_annotation_is_not_misplaced() -> None:
     applied = json.dumps({"metadata": {"annotations": {TOKEN: JWT}}})
-    assert not misplaced(
+    assert not find_misplaced_token(
         thing(annotations={TOKEN: JWT, RECEIPT: JWT, LAST: applied}), {}, token=JWT
     )
 
 
-def test_what_is_stored_already_holds_up_no_update() -> None:
+def test_stored_text_does_not_block_an_update() -> None:
     raw = thing(annotations={"x": JWT})
-    assert not misplaced(raw, raw)
+    assert not find_misplaced_token(raw, raw)
 
 
-def test_megabytes_of_beginnings_of_tokens_are_got_through() -> None:
-    # A pattern that tried again from each of them would hold up everybody's admission.
-    assert not misplaced(thing(annotations={"x": "eyJ" * 700_000}), {})
+def test_megabytes_of_token_prefixes_are_searched_in_linear_time() -> None:
+    # A pattern that starts again at each prefix would block all admissions.
+    assert not find_misplaced_token(thing(annotations={"x": "eyJ" * 700_000}), {})
 
 
-def test_old_object_is_read_once_however_many_texts_look_like_tokens() -> None:
+def test_old_object_is_read_once_with_many_possible_tokens() -> None:
     class Counted(dict[str, Any]):
         reads = 0
 
@@ -119,5 +119,5 @@ def test_old_object_is_read_once_however_many_texts_look_like_tokens() -> None:
             return super().items()
 
     raw = thing(spec={"x": [JWT] * 50})
-    assert not misplaced(raw, {**raw, "spec": Counted(raw["spec"])})
+    assert not find_misplaced_token(raw, {**raw, "spec": Counted(raw["spec"])})
     assert Counted.reads == 1

@@ -1,4 +1,4 @@
-"""How much is written of what others cause."""
+"""Rate limits for writes that callers cause."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ TOTAL = Rate(per_second=10, burst=5)
 
 
 class Clock:
-    """Seconds that pass when a test says so."""
+    """A clock that tests advance."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -22,18 +22,18 @@ def granted(limit: RateLimit, key: str, count: int = 100) -> int:
     return sum(limit.allows(key) for _ in range(count))
 
 
-def test_one_key_leaves_room_for_others() -> None:
+def test_one_key_does_not_use_up_the_rate_of_others() -> None:
     limit = RateLimit(EACH, TOTAL, clock=Clock())
     assert granted(limit, "a") == 3
     assert granted(limit, "b") == 2
 
 
-def test_all_keys_together_are_bounded() -> None:
+def test_total_rate_limits_all_keys() -> None:
     limit = RateLimit(EACH, TOTAL, clock=Clock())
     assert sum(granted(limit, str(key)) for key in range(100)) == 5
 
 
-def test_room_comes_back_with_time_and_no_more_than_there_was() -> None:
+def test_rate_recovers_up_to_the_burst() -> None:
     clock = Clock()
     limit = RateLimit(EACH, TOTAL, clock=clock)
     granted(limit, "a")
@@ -43,14 +43,14 @@ def test_room_comes_back_with_time_and_no_more_than_there_was() -> None:
     assert granted(limit, "a") == 3
 
 
-def test_what_is_refused_takes_nothing_of_the_others_room() -> None:
+def test_refused_write_does_not_use_up_the_rate_of_others() -> None:
     clock = Clock()
     limit = RateLimit(EACH, TOTAL, clock=clock)
     granted(limit, "a", 1000)
     assert granted(limit, "b") == 2
 
 
-def test_keys_that_are_remembered_are_bounded() -> None:
+def test_number_of_keys_is_limited() -> None:
     limit = RateLimit(EACH, TOTAL, clock=Clock())
     for key in range(3 * MAX_KEYS):
         limit.allows(str(key))

@@ -1,4 +1,4 @@
-"""The webhooks' own keys, through a rotation."""
+"""The keys of receipts during a rotation."""
 
 from pathlib import Path
 
@@ -18,43 +18,43 @@ ALICE = Author(caller=Caller(subject="alice"), issuer="i")
 
 def test_new_key_signs_once_its_time_has_come() -> None:
     keys = ReceiptKeyring.parse({"0.pem": OLD.private_pem, "200.pem": NEW.private_pem})
-    assert [keys.signing(now).key_id for now in (1, 199, 200)] == [
+    assert [keys.signing_key(now).key_id for now in (1, 199, 200)] == [
         OLD.key_id,
         OLD.key_id,
         NEW.key_id,
     ]
 
 
-def test_receipt_holds_as_long_as_its_key_is_there(tmp_path: Path) -> None:
+def test_receipt_is_valid_while_its_key_exists(tmp_path: Path) -> None:
     (tmp_path / "0.pem").write_bytes(OLD.private_pem)
     receipts = Receipts(tmp_path)
     text = receipts.sign(ALICE, BINDING, contract="demo", now=100)
     (tmp_path / "50.pem").write_bytes(NEW.private_pem)
     assert receipts.reload()
-    assert isinstance(receipts.verified(text, BINDING, now=100), Receipt)
+    assert isinstance(receipts.verify(text, BINDING, now=100), Receipt)
     (tmp_path / "0.pem").unlink()
     assert receipts.reload()
-    fault = receipts.verified(text, BINDING, now=100)
+    fault = receipts.verify(text, BINDING, now=100)
     assert isinstance(fault, InvalidReceipt)
     assert fault.reason == "ReceiptKeyUnknown"
 
 
-def test_keys_that_cannot_be_used_leave_the_old_ones(tmp_path: Path) -> None:
+def test_invalid_keys_keep_the_old_ones(tmp_path: Path) -> None:
     (tmp_path / "0.pem").write_bytes(OLD.private_pem)
     receipts = Receipts(tmp_path)
     (tmp_path / "1.pem").write_bytes(b"junk")
     with pytest.raises(InvalidKey, match=r"1\.pem"):
         receipts.reload()
     text = receipts.sign(ALICE, BINDING, contract="", now=100)
-    assert isinstance(receipts.verified(text, BINDING, now=100), Receipt)
+    assert isinstance(receipts.verify(text, BINDING, now=100), Receipt)
 
 
-def test_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_missing_folder_raises_with_its_name(tmp_path: Path) -> None:
     with pytest.raises(InvalidSettings):
         Receipts(tmp_path / "none")
 
 
-def test_folder_without_keys_is_told(tmp_path: Path) -> None:
+def test_folder_without_keys_raises(tmp_path: Path) -> None:
     (tmp_path / "..data").write_bytes(b"Kubernetes' own")
     with pytest.raises(InvalidKey):
         Receipts(tmp_path)

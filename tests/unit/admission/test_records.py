@@ -1,4 +1,4 @@
-"""Which answers are kept, and what of them."""
+"""Which answers are recorded, and their rows."""
 
 import datetime
 from typing import Any
@@ -18,7 +18,7 @@ ALLOWED = AdmissionAnswer(allowed=True, reason="Allowed", subject="alice")
 
 
 def make_request(**given: Any) -> AdmissionRequest:
-    """A ModelServe demo/gemma that is created."""
+    """Return a request to create ModelServe demo/gemma."""
     found: dict[str, Any] = {
         "uid": "0a1b2c3d-0a1b-4c3d-8e9f-0a1b2c3d4e5f",
         "operation": Operation.CREATE,
@@ -35,7 +35,7 @@ def make_request(**given: Any) -> AdmissionRequest:
 
 
 def noted(webhook: str, answer: AdmissionAnswer, **given: Any) -> list[AdmissionRecord]:
-    """What is kept of one answer."""
+    """Return the records of one answer."""
     outbox = Outbox(lambda: 0.0)
     moment = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
     records = AdmissionRecords(outbox, clock=lambda: moment, operator=OPERATOR)
@@ -44,39 +44,39 @@ def noted(webhook: str, answer: AdmissionAnswer, **given: Any) -> list[Admission
 
 
 @pytest.mark.parametrize("webhook", ["mutating", "validating"])
-def test_denial_is_kept(webhook: str) -> None:
+def test_denial_is_recorded(webhook: str) -> None:
     (found,) = noted(webhook, DENIED)
     assert (found.allowed, found.reason, found.message) == (False, "OverTotal", "too much")
     assert (found.subject, found.username, found.contract) == ("alice", "kubernetes-admin", "demo")
 
 
-def test_admission_is_kept_once() -> None:
+def test_admission_is_recorded_once() -> None:
     assert noted("mutating", ALLOWED) == []
     assert len(noted("validating", ALLOWED)) == 1
 
 
-def test_request_that_had_nothing_to_decide_is_not_kept() -> None:
+def test_request_without_a_decision_is_not_recorded() -> None:
     assert noted("validating", AdmissionAnswer(allowed=True, reason="Unchanged")) == []
 
 
-def test_dry_run_is_not_kept() -> None:
+def test_dry_run_is_not_recorded() -> None:
     assert noted("validating", DENIED, dry_run=True) == []
 
 
-def test_operator_is_not_kept() -> None:
+def test_request_of_the_operator_is_not_recorded() -> None:
     assert noted("validating", ALLOWED, username=OPERATOR) == []
 
 
 @pytest.mark.parametrize("given", [{"mismatch": "they disagree"}, {"reviewed": False}])
 @pytest.mark.parametrize("answer", [DENIED, ALLOWED])
-def test_request_that_does_not_fit_is_not_kept(
+def test_inconsistent_request_is_not_recorded(
     answer: AdmissionAnswer, given: dict[str, Any]
 ) -> None:
     assert noted("validating", answer, **given) == []
 
 
 def kept(answer: AdmissionAnswer, *namespaces: str) -> int:
-    """How many of such answers at once are kept."""
+    """Return how many of these simultaneous answers are recorded."""
     outbox = Outbox(lambda: 0.0)
     moment = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
     records = AdmissionRecords(outbox, clock=lambda: moment, operator=OPERATOR, passing=lambda: 0.0)
@@ -86,7 +86,7 @@ def kept(answer: AdmissionAnswer, *namespaces: str) -> int:
 
 
 @pytest.mark.parametrize(("answer", "rates"), [(ALLOWED, ADMITTED), (DENIED, DENIED_RATES)])
-def test_no_more_are_kept_than_the_rates_of_a_namespace_and_of_all(
+def test_records_are_limited_per_namespace_and_in_total(
     answer: AdmissionAnswer, rates: tuple[Rate, Rate]
 ) -> None:
     each, total = rates
@@ -95,7 +95,7 @@ def test_no_more_are_kept_than_the_rates_of_a_namespace_and_of_all(
     assert kept(answer, *many) == total.burst
 
 
-def test_denials_leave_room_for_admissions() -> None:
+def test_denials_do_not_use_up_the_rate_of_admissions() -> None:
     outbox = Outbox(lambda: 0.0)
     moment = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
     records = AdmissionRecords(outbox, clock=lambda: moment, operator=OPERATOR)
@@ -106,12 +106,12 @@ def test_denials_leave_room_for_admissions() -> None:
     assert len(outbox) == before + 1
 
 
-def test_token_in_a_message_is_not_kept() -> None:
+def test_token_in_a_message_is_not_recorded() -> None:
     token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"
     answer = AdmissionAnswer(allowed=False, reason="TokenMisplaced", message=f"it holds {token}")
     assert token not in noted("validating", answer)[0].message
 
 
-def test_uid_that_is_no_uuid_is_kept_under_one_of_its_own() -> None:
+def test_uid_that_is_not_a_uuid_is_hashed_to_one() -> None:
     one, other = (noted("validating", DENIED, uid=each)[0].request_uid for each in ("a", "b"))
     assert one != other

@@ -1,4 +1,4 @@
-"""Reservations against an API server that conflicts, fails and forgets."""
+"""Reservations with conflicts, failures and lost objects of the API server."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.builders.reviews import NOW, SPECS, thing
 
 
 class Contracts:
-    """One contract, with the API server's compare-and-swap; `faults` are raised one a write."""
+    """One contract with the API server's compare-and-swap; each write raises one of `faults`."""
 
     def __init__(self, **total: Any) -> None:
         spec = {**SPECS["ResourceContract"], "total": total}
@@ -58,14 +58,14 @@ class Contracts:
 
     @property
     def reserved(self) -> dict[str, int]:
-        """Replicas by server."""
+        """Return the replicas by server."""
         assert self.raw is not None
         contract = ResourceContract.parse(self.raw)
         return {each.key: each.demand.replicas for each in contract.reservations}
 
 
 def webhook(contracts: Contracts) -> Reservations:
-    """One server's, which has seen the contract as it is now."""
+    """Return the reservations of a replica with the current contract in its cache."""
     cache = CountingCache(AdmittedServes())
     if contracts.raw:
         cache.put(RESOURCECONTRACTS, copy.deepcopy(contracts.raw))
@@ -73,7 +73,7 @@ def webhook(contracts: Contracts) -> Reservations:
 
 
 def claim(name: str, replicas: int = 1, **spec: Any) -> Claim:
-    """By a server of this name that nothing is known of yet."""
+    """Return the claim of a new server with this name."""
     whole = {**SPECS["ModelServe"], "replicas": replicas, **spec}
     serve = ModelServe.parse(thing(name=name, spec=whole))
     facts = ContractFacts(
@@ -110,14 +110,14 @@ async def test_total_of_a_resource_is_shared_and_no_other_resource_is_reserved()
     assert [each.demand.resources for each in reserved] == [{"nvidia.com/gpumem": 2000}] * 3
 
 
-async def test_those_who_wait_are_written_together() -> None:
+async def test_waiting_claims_are_written_together() -> None:
     contracts = Contracts(servers=100)
     one = webhook(contracts)
     assert all(await asyncio.gather(*(admitted(one, claim(f"s{each}")) for each in range(50))))
     assert contracts.writes <= 3
 
 
-async def test_dry_run_is_told_the_same_and_writes_nothing() -> None:
+async def test_dry_run_gets_the_same_answer_and_writes_nothing() -> None:
     contracts = Contracts(servers=1)
     one = webhook(contracts)
     assert await admitted(one, claim("a"), dry_run=True)
@@ -126,13 +126,13 @@ async def test_dry_run_is_told_the_same_and_writes_nothing() -> None:
     assert not await admitted(one, claim("b"), dry_run=True)
 
 
-async def test_contract_without_totals_costs_no_write() -> None:
+async def test_contract_without_totals_is_not_written() -> None:
     contracts = Contracts()
     assert await admitted(webhook(contracts), claim("a"))
     assert contracts.writes == 0
 
 
-async def test_contract_without_totals_holds_no_more_servers_than_the_default() -> None:
+async def test_contract_without_totals_allows_the_default_number_of_servers() -> None:
     contracts = Contracts()
     cache = CountingCache(AdmittedServes())
     cache.put(RESOURCECONTRACTS, copy.deepcopy(contracts.raw or {}))
@@ -147,7 +147,7 @@ async def test_contract_without_totals_holds_no_more_servers_than_the_default() 
     assert await admitted(one, claim("s0", 2))
 
 
-async def test_stale_cache_refuses_nobody() -> None:
+async def test_stale_cache_alone_causes_no_denial() -> None:
     contracts = Contracts(servers=1)
     one, other = webhook(contracts), webhook(contracts)
     assert await admitted(one, claim("a"))
@@ -158,7 +158,7 @@ async def test_stale_cache_refuses_nobody() -> None:
     assert not await admitted(other, claim("c"))
 
 
-async def test_conflicts_are_tried_again_and_not_for_ever() -> None:
+async def test_conflicts_are_retried_a_limited_number_of_times() -> None:
     contracts = Contracts(servers=10)
     contracts.faults = [KubeConflict("changed", status=409)] * 3
     assert await admitted(webhook(contracts), claim("a"))
@@ -168,7 +168,7 @@ async def test_conflicts_are_tried_again_and_not_for_ever() -> None:
     assert answer.code == 409
 
 
-async def test_api_server_that_is_away_admits_nobody() -> None:
+async def test_outage_of_the_api_server_denies_requests() -> None:
     contracts = Contracts(servers=10)
     contracts.faults = [KubeUnavailable("away", status=503)]
     one = webhook(contracts)
@@ -177,7 +177,7 @@ async def test_api_server_that_is_away_admits_nobody() -> None:
     assert await admitted(one, claim("b"))
 
 
-async def test_contract_that_is_gone_admits_nobody() -> None:
+async def test_deleted_contract_denies_requests() -> None:
     contracts = Contracts(servers=10)
     one = webhook(contracts)
     contracts.raw = None

@@ -1,4 +1,4 @@
-"""Reviews, and what is none."""
+"""Parsing and answering reviews, and rejecting other bodies."""
 
 import base64
 import contextlib
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roadstead_webhooks.admission.offload import LARGE
+from roadstead_webhooks.admission.offload import LARGE_EFFORT
 from roadstead_webhooks.admission.review import (
     MAX_BYTES,
     MAX_NODES,
@@ -42,7 +42,7 @@ def body(**changes: Any) -> bytes:
     return json.dumps({**whole, "request": {**whole["request"], **changes}}).encode()
 
 
-def test_request_says_what_is_done_to_what() -> None:
+def test_request_has_operation_and_object() -> None:
     parsed = request("UPDATE", thing(), thing(), dryRun=True)
     assert (parsed.operation, parsed.kind, parsed.title) == (
         "UPDATE",
@@ -101,7 +101,7 @@ def test_request_says_what_is_done_to_what() -> None:
         ),
     ],
 )
-def test_what_is_no_review_is_refused(data: bytes, status: int) -> None:
+def test_body_that_is_not_a_review_is_rejected(data: bytes, status: int) -> None:
     with pytest.raises(BadReview) as caught:
         parse(data)
     assert caught.value.status == status
@@ -122,22 +122,22 @@ def test_what_is_no_review_is_refused(data: bytes, status: int) -> None:
         pytest.param({"oldObject": thing("Model")}, id="another old object"),
     ],
 )
-def test_what_disagrees_within_a_request_is_known(changes: dict[str, Any]) -> None:
+def test_inconsistent_fields_of_a_request_are_found(changes: dict[str, Any]) -> None:
     assert parse(body(**changes)).mismatch
 
 
 @pytest.mark.parametrize("text", ["../a", "..", "A", "a_b", "x-amz-" * 10_000])
 @pytest.mark.parametrize("field", ["name", "namespace", "generateName"])
-def test_what_nothing_can_be_called_is_known_and_cut(field: str, text: str) -> None:
+def test_invalid_name_is_found_and_truncated(field: str, text: str) -> None:
     named = {"name": "", "generateName": text} if field == "generateName" else {field: text}
     parsed = request("CREATE", thing(**named))
-    assert f"{field} is not the" in parsed.mismatch
+    assert f"{field} is not a valid" in parsed.mismatch
     assert len(parsed.title) < 400
     assert text[:300] not in parsed.mismatch
 
 
 @pytest.mark.parametrize("prefix", ["gemma-", "gemma.", "a"])
-def test_beginning_of_a_name_is_one(prefix: str) -> None:
+def test_prefix_of_a_valid_name_is_valid(prefix: str) -> None:
     assert not request("CREATE", thing(name="", generateName=prefix)).mismatch
 
 
@@ -155,7 +155,7 @@ def test_any_field_of_a_request_is_parsed_or_refused(field: str, value: Any) -> 
         assert isinstance(parse(json.dumps(asked).encode()), AdmissionRequest)
 
 
-def test_denial_says_reason_and_message() -> None:
+def test_denial_has_reason_and_message() -> None:
     answer = AdmissionAnswer(
         allowed=False, reason="TokenExpired", message="it is old", subject="alice"
     )
@@ -187,17 +187,17 @@ def test_old_object_that_is_large_may_be_replaced_by_a_small_one() -> None:
     "spec", [{"x": [[]] * 4_000}, {"x": {str(n): "" for n in range(4_000)}}, {"x": "x" * 70_000}]
 )
 def test_review_of_many_values_is_large_as_well_as_one_of_many_bytes(spec: Any) -> None:
-    assert request("CREATE", thing(spec=spec)).effort > LARGE
+    assert request("CREATE", thing(spec=spec)).effort > LARGE_EFFORT
 
 
 @pytest.mark.parametrize("kind", ["Model", "ModelServe", "ResourceContract"])
-def test_review_of_ordinary_use_is_not_large(kind: str) -> None:
+def test_ordinary_review_is_not_large(kind: str) -> None:
     annotations = {"kubectl.kubernetes.io/last-applied-configuration": json.dumps(thing(kind))}
     asked = request("UPDATE", thing(kind, annotations=annotations), thing(kind), kind=kind)
-    assert asked.effort < LARGE / 4
+    assert asked.effort < LARGE_EFFORT / 4
 
 
-def test_contract_with_every_reservation_that_it_can_hold_is_read() -> None:
+def test_contract_with_the_maximum_of_reservations_is_parsed() -> None:
     full = thing("ResourceContract")
     full["status"] = {"reservations": ["demo/a 1"] * 10_000}
     assert parse(json.dumps(review("UPDATE", full, full, kind="ResourceContract")).encode())
@@ -214,5 +214,5 @@ def test_contract_with_every_reservation_that_it_can_hold_is_read() -> None:
         (b"", ""),
     ],
 )  # fmt: skip
-def test_uid_is_read_where_the_api_server_writes_it(head: bytes, uid: str) -> None:
+def test_uid_is_read_from_the_head_of_a_review(head: bytes, uid: str) -> None:
     assert claimed_uid(head + b"x" * 4096) == uid

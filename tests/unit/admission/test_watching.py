@@ -1,4 +1,4 @@
-"""A watch through everything that ends one."""
+"""A watch, and everything that interrupts it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def bookmark(version: int) -> Object:
 
 
 class Server:
-    """Lists and watches as it is told: one script a watch, then silence."""
+    """An API server that follows one script per watch and is silent afterwards."""
 
     def __init__(self, lists: list[list[Object]], watches: list[list[Step]]) -> None:
         self.lists = lists
@@ -57,13 +57,13 @@ class Server:
         for step in self.watches.pop(0):
             if isinstance(step, KubeError):
                 raise step
-            told = int(step["object"]["metadata"]["resourceVersion"])
-            self.current = max(self.current, told)
+            seen = int(step["object"]["metadata"]["resourceVersion"])
+            self.current = max(self.current, seen)
             yield step
 
 
 async def watched(server: Server, pauses: list[float] | None = None, **options: Any) -> WatchCache:
-    """The cache after all that the server tells; the pauses are noted and not kept."""
+    """Return the cache after all scripts; pauses are recorded and skipped."""
     cache = WatchCache()
 
     async def sleep(seconds: float) -> None:
@@ -84,14 +84,14 @@ async def test_events_follow_the_list() -> None:
     assert cache.names(MODELS) == [("", "b")]
 
 
-async def test_watch_goes_on_where_it_was_cut_off() -> None:
+async def test_watch_resumes_where_it_was_cut_off() -> None:
     cut: list[Step] = [event("ADDED", "b", 11), bookmark(40), KubeUnavailable("cut off")]
     server = Server([[model("a", 5)]], [cut])
     await watched(server)
     assert server.versions == [10, 40]
 
 
-async def test_version_that_is_forgotten_is_listed_anew() -> None:
+async def test_kind_is_listed_again_after_its_version_expired() -> None:
     gone: list[Step] = [bookmark(40), KubeGone("too old", status=410)]
     server = Server([[model("a", 5), model("b", 6)], [model("b", 6)]], [gone])
     cache = await watched(server)
@@ -99,7 +99,7 @@ async def test_version_that_is_forgotten_is_listed_anew() -> None:
     assert cache.names(MODELS) == [("", "b")]
 
 
-async def test_pauses_grow_between_watches_that_end_at_once() -> None:
+async def test_pauses_grow_between_watches_that_close_immediately() -> None:
     pauses: list[float] = []
     await watched(Server([[]], [[] for _ in range(12)]), pauses)
     assert len(pauses) == 12
@@ -107,12 +107,12 @@ async def test_pauses_grow_between_watches_that_end_at_once() -> None:
     assert all(7.5 <= pause <= 15 for pause in pauses[8:])
 
 
-async def test_silence_is_endless_before_the_first_list() -> None:
+async def test_silence_is_infinite_before_the_first_list() -> None:
     assert Watcher(Server([], []), WatchCache(), MODELS).silence() == float("inf")
 
 
 class Silent(Server):
-    """After each event the watch is silent for `seconds` by its clock."""
+    """An API server that is silent for `seconds` after each event, by the test's clock."""
 
     def __init__(
         self, seconds: float, lists: list[list[Object]], watches: list[list[Step]]
@@ -131,22 +131,20 @@ class Silent(Server):
 
 
 @pytest.mark.parametrize(("seconds", "names"), [(29, ["a"]), (30, ["b"])])
-async def test_kind_is_listed_anew_once_the_silence_was_long(
-    seconds: float, names: list[str]
-) -> None:
+async def test_kind_is_listed_again_after_long_silence(seconds: float, names: list[str]) -> None:
     lists = [[model("a", 5)], [model("b", 6)]]
     server = Silent(seconds, lists, [[bookmark(11), KubeUnavailable("no answer")]])
     cache = await watched(server, silence=30, clock=lambda: server.now)
     assert [name for _, name in cache.names(MODELS)] == names
 
 
-async def test_kind_is_listed_anew_after_an_attempt_at_which_nothing_was_heard() -> None:
+async def test_kind_is_listed_again_after_a_silent_attempt() -> None:
     server = Server([[model("a", 5)], [model("b", 6)]], [[KubeUnavailable("no answer")]])
     assert (await watched(server)).names(MODELS) == [("", "b")]
 
 
 class Restored(Server):
-    """Whose state goes back to version 7 when the first watch is cut off."""
+    """An API server that is restored to version 7 when the first watch is cut off."""
 
     async def version(self, resource: Resource, **_: Any) -> int:
         """As KubeClient."""
@@ -154,7 +152,7 @@ class Restored(Server):
         return self.current
 
 
-async def test_state_that_went_back_takes_the_place_of_what_was_seen() -> None:
+async def test_restored_state_replaces_the_cached_one() -> None:
     cut: list[Step] = [event("MODIFIED", "a", 11), event("ADDED", "b", 12), KubeUnavailable("cut")]
     server = Restored([[model("a", 5)], [model("a", 5)]], [cut])
     cache = await watched(server)
@@ -162,7 +160,7 @@ async def test_state_that_went_back_takes_the_place_of_what_was_seen() -> None:
     assert [raw["metadata"]["resourceVersion"] for raw in cache.all(MODELS)] == ["5"]
 
 
-async def test_cache_that_is_dropped_is_listed_anew_by_each_of_its_watchers() -> None:
+async def test_every_watcher_lists_again_after_the_cache_was_dropped() -> None:
     server, cache = Server([[model("a", 5)], [model("a", 4)]], []), WatchCache()
     watcher = Watcher(server, cache, MODELS)
     task = asyncio.create_task(watcher.run())

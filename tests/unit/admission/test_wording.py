@@ -1,4 +1,4 @@
-"""What is repeated of a request, however it is denied: nothing uncut, and nothing unprintable."""
+"""Messages quote requests truncated and printable, in every kind of denial."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ import pytest
 from roadstead.ledger.records import row
 from roadstead_webhooks.admission.admission_records import record
 from roadstead_webhooks.admission.mutating import mutate
-from roadstead_webhooks.admission.request_text import MAX_MESSAGE, MAX_WORDS, cut, printable
+from roadstead_webhooks.admission.request_text import (
+    MAX_MESSAGE,
+    MAX_STATEMENT,
+    printable,
+    truncate,
+)
 from roadstead_webhooks.admission.review import (
     AdmissionAnswer,
     AdmissionRequest,
@@ -53,7 +58,7 @@ OFFERS: list[dict[str, Any]] = [
 
 
 def paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Of every text, those of keys with a last part of None."""
+    """Yield the path of every text; paths of keys end with None."""
     if isinstance(value, str):
         yield path
     elif isinstance(value, dict):
@@ -66,7 +71,7 @@ def paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 def lengthened(whole: Raw, path: tuple[Any, ...]) -> Raw:
-    """The review with a long text there."""
+    """Return the review with a long text at the path."""
     copy: Raw = json.loads(json.dumps(whole))
     *outer, last = path[:-1] if path[-1] is None else path
     inner: Any = copy
@@ -83,11 +88,11 @@ WHOLE = review("CREATE", thing(spec=SPEC, **META))
 
 
 def parsed(whole: Raw) -> AdmissionRequest | None:
-    """None for what is no review at all, whose error is short."""
+    """Return None if the body is not a review; that error is short."""
     try:
         return parse(json.dumps(whole).encode())
     except BadReview as error:
-        if len(str(error)) > MAX_WORDS:
+        if len(str(error)) > MAX_STATEMENT:
             raise
         return None
 
@@ -106,25 +111,25 @@ def answers(asked: AdmissionRequest) -> Iterator[AdmissionAnswer]:
 
 
 @pytest.mark.parametrize("path", list(paths(WHOLE)), ids=lambda path: ".".join(map(str, path)))
-def test_no_long_text_of_a_review_is_repeated_uncut(path: tuple[Any, ...]) -> None:
+def test_long_texts_of_a_review_are_truncated_in_messages(path: tuple[Any, ...]) -> None:
     asked = parsed(lengthened(WHOLE, path))
     for answer in answers(asked) if asked else ():
         assert asked is not None
         text = json.dumps(to_review(asked.uid, answer)["response"].get("status", {}))
-        assert text.count("[31m") <= MAX_WORDS / 5
+        assert text.count("[31m") <= MAX_STATEMENT / 5
         assert answer.message.isprintable()
         kept = row(record(asked, answer, decided_at="2026-01-01T00:00:00Z"))
         assert max(len(str(each)) for each in kept.values()) <= 1024
-        assert kept["message"].count("[31m") <= MAX_WORDS / 5
+        assert kept["message"].count("[31m") <= MAX_STATEMENT / 5
 
 
-def test_denials_are_made_somewhere_in_that_test() -> None:
+def test_some_of_those_requests_are_denied() -> None:
     asked = parse(json.dumps(WHOLE).encode())
     reasons = {answer.reason for answer in answers(asked)}
     assert len(reasons) > 3
 
 
-def test_all_statements_together_are_bounded() -> None:
+def test_length_of_all_statements_is_limited() -> None:
     params = {"extraArgs": [f"--{number}" for number in range(4_000)]}
     asked = parse(
         json.dumps(review("CREATE", thing(spec={**SPEC, "runtimeParams": params}))).encode()
@@ -132,11 +137,11 @@ def test_all_statements_together_are_bounded() -> None:
     assert all(len(answer.message) <= MAX_MESSAGE for answer in answers(asked))
 
 
-def test_text_is_cut_and_says_so() -> None:
-    assert cut("a" * MAX_WORDS) == "a" * MAX_WORDS
-    assert cut("a" * (MAX_WORDS + 1)).endswith("a...")
-    assert len(cut("a" * 10_000)) == MAX_WORDS
+def test_truncated_text_ends_with_dots() -> None:
+    assert truncate("a" * MAX_STATEMENT) == "a" * MAX_STATEMENT
+    assert truncate("a" * (MAX_STATEMENT + 1)).endswith("a...")
+    assert len(truncate("a" * 10_000)) == MAX_STATEMENT
 
 
-def test_what_acts_on_a_terminal_is_replaced() -> None:
+def test_control_characters_are_replaced() -> None:
     assert printable("a\x1b[31m\n\u202eb") == "a\ufffd[31m\ufffd\ufffdb"

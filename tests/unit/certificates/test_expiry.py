@@ -1,4 +1,4 @@
-"""What the metrics tell of the serving certificate."""
+"""The expiry of the serving certificate in the metrics."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ def certify(folder: Path, days: int) -> None:
     publish(folder, {"tls.crt": pair.certificate_pem, "tls.key": pair.key_pem})
 
 
-def told() -> datetime.datetime:
+def exported_expiry() -> datetime.datetime:
     name = "roadstead_certificate_expiry_timestamp_seconds"
     value = REGISTRY.get_sample_value(name, {"certificate": "serving"})
     return datetime.datetime.fromtimestamp(value or 0, datetime.UTC)
 
 
-async def test_the_end_of_the_certificate_that_is_served_is_told(tmp_path: Path) -> None:
+async def test_expiry_of_the_serving_certificate_is_exported(tmp_path: Path) -> None:
     certify(tmp_path, days=90)
     await FileCertificates(tmp_path).context()
-    assert told() == NOW + datetime.timedelta(days=90)
+    assert exported_expiry() == NOW + datetime.timedelta(days=90)
 
 
-async def test_a_pair_that_can_not_be_used_changes_nothing(tmp_path: Path) -> None:
+async def test_invalid_pair_changes_nothing(tmp_path: Path) -> None:
     certify(tmp_path, days=90)
     certificates = FileCertificates(tmp_path)
     await certificates.context()
@@ -40,4 +40,4 @@ async def test_a_pair_that_can_not_be_used_changes_nothing(tmp_path: Path) -> No
     certify(tmp_path / "other", days=30)
     (tmp_path / "tls.key").write_bytes((tmp_path / "other" / "tls.key").read_bytes())
     await certificates.context()
-    assert told() == NOW + datetime.timedelta(days=90)
+    assert exported_expiry() == NOW + datetime.timedelta(days=90)

@@ -1,4 +1,4 @@
-"""Keys of receipts: announced before they sign, kept after."""
+"""Rotation of the keys of receipts."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from roadstead_webhooks.admission.receipt_signing import ReceiptKeyring
 from roadstead_webhooks.certificates.receipt_rotation import (
     ANNOUNCED,
     LIFETIME,
-    published,
-    rotated,
+    public_keys,
+    rotate,
 )
 
 START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -20,40 +20,40 @@ SECOND = datetime.timedelta(seconds=1)
 
 
 def signing(files: dict[str, bytes], now: datetime.datetime) -> str:
-    return ReceiptKeyring.parse(files).signing(int(now.timestamp())).key_id
+    return ReceiptKeyring.parse(files).signing_key(int(now.timestamp())).key_id
 
 
-def test_the_first_key_signs_at_once() -> None:
-    files = rotated({}, START)
-    assert signing(files, START) in published(files)
+def test_first_key_signs_immediately() -> None:
+    files = rotate({}, START)
+    assert signing(files, START) in public_keys(files)
 
 
-def test_a_key_is_kept_for_its_lifetime() -> None:
-    files = rotated({}, START)
-    assert rotated(files, START + LIFETIME - SECOND) == files
+def test_key_is_used_for_its_lifetime() -> None:
+    files = rotate({}, START)
+    assert rotate(files, START + LIFETIME - SECOND) == files
 
 
-def test_a_new_key_is_published_before_it_signs() -> None:
-    files = rotated({}, START)
+def test_new_key_is_published_before_it_signs() -> None:
+    files = rotate({}, START)
     later = START + LIFETIME
-    after = rotated(files, later)
-    assert len(published(after)) == 2
+    after = rotate(files, later)
+    assert len(public_keys(after)) == 2
     assert signing(after, later) == signing(files, START)
     assert signing(after, later + ANNOUNCED) != signing(files, START)
 
 
-def test_one_new_key_is_enough() -> None:
+def test_only_one_new_key_is_created() -> None:
     later = START + LIFETIME
-    after = rotated(rotated({}, START), later)
-    assert rotated(after, later + SECOND) == after
+    after = rotate(rotate({}, START), later)
+    assert rotate(after, later + SECOND) == after
 
 
-def test_an_old_key_stays() -> None:
-    files = rotated({}, START)
-    after = rotated(files, START + LIFETIME)
+def test_old_key_is_kept() -> None:
+    files = rotate({}, START)
+    after = rotate(files, START + LIFETIME)
     assert files.items() <= after.items()
 
 
-def test_a_spoilt_key_is_not_replaced_without_a_word() -> None:
+def test_invalid_key_raises_and_is_not_replaced() -> None:
     with pytest.raises(InvalidKey, match=r"1\.pem"):
-        rotated({"1.pem": b"rubbish"}, START)
+        rotate({"1.pem": b"rubbish"}, START)

@@ -1,4 +1,4 @@
-"""The gateway's questions, and what they are answered from; a test states what it is about."""
+"""The gateway's requests, and an endpoint with the objects that decide them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SERVER: Final = "3b0c1f5e-7f6f-4a2e-9d10-0d5a5a3f7f10"
 OTHER: Final = "9a7d3a52-52c8-4a53-8ac1-59a8a3d2f001"
 ORIGIN: Final = "https://models.example.com"
 APP: Final = "https://app.example.com"
-"""Whose pages may call servers."""
+"""An origin whose pages may call servers."""
 KEY: Final = GatewayKey(b"k" * 32)
 NOW: Final = datetime.datetime.fromtimestamp(tokens.NOW, datetime.UTC)
 CHAT: Final = "/v1/chat/completions"
@@ -30,7 +30,7 @@ Pairs = list[tuple[str, str]]
 
 
 def token(subject: str = "alice", *groups: str, **claims: Any) -> str:
-    """One that holds at NOW, of group `demo-users` unless others are said."""
+    """Return a token that is valid at NOW, of group `demo-users` unless groups are given."""
     return tokens.signed(
         tokens.claims(sub=subject, groups=list(groups) or ["demo-users"], **claims)
     )
@@ -39,13 +39,13 @@ def token(subject: str = "alice", *groups: str, **claims: Any) -> str:
 def asked(
     *more: tuple[str, str], method: str = "POST", path: str = CHAT, server: str = SERVER
 ) -> CIMultiDictProxy[str]:
-    """What the gateway sends for a request to a server, with more headers of the caller's."""
+    """Return the gateway's headers for a request to a server, with `more` from the caller."""
     own = [("X-Forwarded-Method", method), ("X-Forwarded-Uri", f"/{server}{path}")]
     return CIMultiDictProxy(CIMultiDict([*own, *more]))
 
 
 def bearer(text: str) -> tuple[str, str]:
-    """The header."""
+    """Return the header Authorization."""
     return "Authorization", f"Bearer {text}"
 
 
@@ -78,11 +78,11 @@ class Site:
         self.put_server()
 
     def put_namespace(self, **labels: str) -> None:
-        """Namespace `demo` with these labels."""
+        """Put namespace `demo` with these labels."""
         self.servers.put(NAMESPACES, self._object("demo", "", "ns-uid", {}, labels=labels))
 
     def put_contract(self, *, status: Raw | None = None, **spec: Any) -> None:
-        """Contract `demo`."""
+        """Put contract `demo`."""
         content = {
             "namespaces": {"names": ["demo"]},
             "authorization": {"groups": ["demo-users"]},
@@ -100,7 +100,7 @@ class Site:
         runtimeParams: Raw | None = None,  # noqa: N803 - as in the spec
         **meta: Any,
     ) -> None:
-        """ModelServe `demo/gemma` with UID SERVER."""
+        """Put ModelServe `demo/gemma` with UID SERVER."""
         spec = {"modelName": "gemma", "contract": contract, "runtimeParams": runtimeParams or {}}
         raw = self._object("gemma", "demo", SERVER, spec, **meta)
         self.servers.put(MODELSERVES, {**raw, "status": status or {}})
@@ -115,7 +115,7 @@ class Site:
 
 
 class _Tokens:
-    """A real verifier in the place of the issuers' kept keys; counts how often it is asked."""
+    """A real verifier with fixed keys, which counts its calls."""
 
     def __init__(self) -> None:
         self.changes = 0
@@ -133,6 +133,6 @@ class _Tokens:
 
 
 async def verdict(site: Site, *headers: tuple[str, str], **question: Any) -> tuple[int, str]:
-    """Status and reason for a request to SERVER with these headers."""
+    """Return status and reason for a request to SERVER with these headers."""
     answer = await site.endpoint.answer(asked(*headers, **question), SERVER)
     return answer.verdict.status, answer.verdict.reason

@@ -13,11 +13,11 @@ VERDICT = AuthVerdict(status=200, reason="Allowed", subject="alice", server="dem
 
 
 def log(stream: io.StringIO | None, *, as_json: bool = True) -> AccessLog:
-    """One at NOW."""
+    """Return an access log at NOW."""
     return AccessLog(stream, as_json=as_json, clock=lambda: NOW)
 
 
-async def test_line_tells_who_asked_what_of_which_server() -> None:
+async def test_line_has_subject_method_and_server() -> None:
     stream = io.StringIO()
     lines = log(stream)
     lines.note(VERDICT, server_uuid=SERVER, method="POST", seconds=0.00123)
@@ -36,7 +36,7 @@ async def test_line_tells_who_asked_what_of_which_server() -> None:
     }
 
 
-async def test_line_for_people_has_a_dash_for_what_is_not_known() -> None:
+async def test_console_line_has_a_dash_for_unknown_values() -> None:
     stream = io.StringIO()
     lines = log(stream, as_json=False)
     nobody = AuthVerdict(status=401, reason="TokenMissing")
@@ -64,13 +64,13 @@ async def test_line_of_a_strange_subject_is_one_line() -> None:
     assert len(stream.getvalue().splitlines()) == 1
 
 
-async def test_nothing_is_kept_where_nothing_is_logged() -> None:
+async def test_without_a_stream_nothing_is_buffered() -> None:
     lines = log(None)
     lines.note(VERDICT, server_uuid=SERVER, method="GET", seconds=0)
     lines.flush()
 
 
-async def test_reader_of_the_log_that_is_gone_holds_nothing_up() -> None:
+async def test_closed_log_does_not_stop_verdicts() -> None:
     pipe = Gone()
     lines = log(pipe)
     for _ in range(3 * MAX_LINES):
@@ -79,7 +79,7 @@ async def test_reader_of_the_log_that_is_gone_holds_nothing_up() -> None:
 
 
 class Gone(io.StringIO):
-    """A pipe that nobody reads."""
+    """A pipe without a reader."""
 
     attempts = 0
 

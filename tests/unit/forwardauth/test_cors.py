@@ -1,4 +1,4 @@
-"""Which Origin the gateway is told to keep, for requests of other sites' pages."""
+"""The Origin in the response to the gateway, for requests of other sites' pages."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ PREFLIGHT: Pairs = [("Origin", APP), ("Access-Control-Request-Method", "POST")]
 
 
 async def kept(site: Site, *headers: tuple[str, str]) -> str | None:
-    """The Origin in the answer, for the gateway to hand on."""
+    """Return the Origin in the response, which the gateway forwards."""
     answer = await site.endpoint.answer(asked(*headers), SERVER)
     return answer.headers.get("Origin")
 
 
-async def test_listed_origin_is_kept_with_a_request_that_passes() -> None:
+async def test_listed_origin_is_returned_for_an_allowed_request() -> None:
     assert await kept(Site(), bearer(token()), ("Origin", APP)) == APP
 
 
 @pytest.mark.parametrize(
-    "said",
+    "others",
     [
         [],
         [("Origin", "https://evil.example.com")],
@@ -45,18 +45,18 @@ async def test_listed_origin_is_kept_with_a_request_that_passes() -> None:
     ],
     ids=str,
 )
-async def test_no_other_origin_is_kept(said: Pairs) -> None:
-    assert await kept(Site(), bearer(token()), *said) is None
+async def test_other_origins_are_not_returned(others: Pairs) -> None:
+    assert await kept(Site(), bearer(token()), *others) is None
 
 
-async def test_origin_is_not_kept_from_one_request_to_the_next() -> None:
+async def test_origin_is_not_cached_between_requests() -> None:
     site = Site()
     assert await kept(site, bearer(token()), ("Origin", APP)) == APP
     assert await kept(site, bearer(token())) is None
     assert site.tokens.asked == 1
 
 
-async def test_origin_is_not_kept_with_a_request_that_is_refused() -> None:
+async def test_origin_is_not_returned_for_a_rejected_request() -> None:
     assert await kept(Site(), bearer(token("bob", "others")), ("Origin", APP)) is None
     assert await kept(Site(), ("Origin", APP)) is None
 
@@ -67,7 +67,7 @@ async def test_listed_origin_does_not_make_a_session_count() -> None:
     assert await verdict(Site(), cookie, *fetched, ("Origin", APP)) == (403, "CrossOrigin")
 
 
-async def test_preflight_that_comes_here_passes_no_further() -> None:
+async def test_preflight_is_rejected() -> None:
     assert await verdict(Site(), *PREFLIGHT, method="OPTIONS") == (401, "TokenMissing")
     shown = bearer(token()), *PREFLIGHT
     assert await verdict(Site(), *shown, method="OPTIONS") == (404, "PathNotServed")

@@ -1,4 +1,4 @@
-"""What the gateway tells of a request, and the paths that have more than one reading."""
+"""The caller's request as the gateway describes it, and ambiguous paths."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from multidict import CIMultiDict
 from roadstead_webhooks.forwardauth.forwarded import (
     BadQuestion,
     Forwarded,
-    asked_server,
+    parse_server_uuid,
     read_forwarded,
 )
 from tests.unit.forwardauth.questions import OTHER, SERVER, Pairs
 
 
 def read(uri: str, method: str = "GET") -> Forwarded:
-    """A question about SERVER for this request."""
+    """Parse the gateway's request for SERVER."""
     headers = CIMultiDict([("X-Forwarded-Method", method), ("X-Forwarded-Uri", uri)])
     return read_forwarded(headers, SERVER)
 
 
-def test_server_is_read_from_the_path_of_the_question() -> None:
-    assert asked_server(f"/verify/{SERVER}") == SERVER
+def test_server_is_read_from_the_path_of_the_gateways_request() -> None:
+    assert parse_server_uuid(f"/verify/{SERVER}") == SERVER
 
 
 @pytest.mark.parametrize(
@@ -52,8 +52,8 @@ def test_server_is_read_from_the_path_of_the_question() -> None:
         "",
     ],
 )
-def test_any_other_path_asks_about_no_server(path: str) -> None:
-    assert asked_server(path) is None
+def test_other_paths_have_no_server(path: str) -> None:
+    assert parse_server_uuid(path) is None
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_path_begins_after_the_server_and_ends_before_the_query(uri: str, path: 
         "%2f",
     ],
 )
-def test_path_with_more_than_one_reading_is_refused(path: str) -> None:
+def test_ambiguous_path_is_rejected(path: str) -> None:
     with pytest.raises(BadQuestion, match="between single slashes"):
         read(f"/{SERVER}{path}")
 
@@ -108,24 +108,24 @@ def test_path_with_more_than_one_reading_is_refused(path: str) -> None:
     "uri",
     [f"/{OTHER}/v1", f"/{SERVER.upper()}/v1", "/", "", "*", f"https://h/{SERVER}", f"x/{SERVER}"],
 )
-def test_path_of_another_server_is_refused(uri: str) -> None:
+def test_path_of_another_server_is_rejected(uri: str) -> None:
     with pytest.raises(BadQuestion):
         read(uri)
 
 
-def test_path_that_is_too_long_is_refused() -> None:
+def test_long_path_is_rejected() -> None:
     with pytest.raises(BadQuestion, match="8192 bytes"):
         read(f"/{SERVER}/v1?{'x' * 8192}")
 
 
 @pytest.mark.parametrize("method", ["", "get", "GET ", "G" * 17, "GET\n", "M-SEARCH"])
-def test_method_that_is_none_is_refused(method: str) -> None:
+def test_invalid_method_is_rejected(method: str) -> None:
     with pytest.raises(BadQuestion, match="upper case"):
         read(f"/{SERVER}", method)
 
 
 @pytest.mark.parametrize("name", ["X-Forwarded-Uri", "X-Forwarded-Method"])
-def test_header_that_is_there_twice_or_not_at_all_is_refused(name: str) -> None:
+def test_missing_or_repeated_header_is_rejected(name: str) -> None:
     every: Pairs = [("X-Forwarded-Method", "GET"), ("X-Forwarded-Uri", f"/{SERVER}")]
     twice = every + [pair for pair in every if pair[0] == name]
     missing = [pair for pair in every if pair[0] != name]
@@ -135,7 +135,7 @@ def test_header_that_is_there_twice_or_not_at_all_is_refused(name: str) -> None:
 
 
 @given(st.text(alphabet="/.%\\;az09-?#", max_size=30))
-def test_path_that_is_taken_stays_below_the_server(path: str) -> None:
+def test_accepted_path_stays_below_the_server(path: str) -> None:
     try:
         found = read(f"/{SERVER}{path}").path
     except BadQuestion:

@@ -22,7 +22,7 @@ from tests.unit.forwardauth.questions import (
 COOKIE = "__Host-roadstead-session"
 
 
-async def test_probe_reaches_the_health_of_its_server() -> None:
+async def test_probe_is_allowed_for_the_health_of_its_server() -> None:
     shown = ("Authorization", f"Roadstead-Probe {KEY.probe(SERVER, now=tokens.NOW)}")
     assert await verdict(Site(), shown, method="GET", path="/health") == (200, "Probe")
 
@@ -31,19 +31,19 @@ async def test_probe_reaches_the_health_of_its_server() -> None:
     ("method", "path"),
     [("POST", "/health"), ("HEAD", "/health"), ("GET", CHAT), ("GET", ""), ("GET", "/health/")],
 )
-async def test_probe_reaches_nothing_else(method: str, path: str) -> None:
+async def test_probe_is_rejected_for_other_requests(method: str, path: str) -> None:
     shown = ("Authorization", f"Roadstead-Probe {KEY.probe(SERVER, now=tokens.NOW)}")
     assert await verdict(Site(), shown, method=method, path=path) == (401, "ProbeInvalid")
 
 
-async def test_probe_does_not_pass_before_callers_could() -> None:
+async def test_probe_is_rejected_before_callers_are_allowed() -> None:
     shown = ("Authorization", f"Roadstead-Probe {KEY.probe(OTHER, now=tokens.NOW)}")
     question = asked(shown, method="GET", path="/health", server=OTHER)
     answer = await Site().endpoint.answer(question, OTHER)
     assert (answer.verdict.status, answer.verdict.reason) == (503, "ServerUnknown")
 
 
-async def test_probe_of_another_server_is_refused() -> None:
+async def test_probe_of_another_server_is_rejected() -> None:
     shown = ("Authorization", f"Roadstead-Probe {KEY.probe(OTHER, now=tokens.NOW)}")
     assert await verdict(Site(), shown, method="GET", path="/health") == (401, "ProbeInvalid")
 
@@ -52,7 +52,7 @@ SITE, DEST = ("Sec-Fetch-Site", "same-origin"), ("Sec-Fetch-Dest", "empty")
 
 
 @pytest.mark.parametrize("more", [[], [("Origin", ORIGIN)]], ids=["by GET", "by POST"])
-async def test_session_cookie_counts_for_what_the_consoles_pages_fetch(more: Pairs) -> None:
+async def test_session_cookie_is_valid_for_requests_of_the_consoles_pages(more: Pairs) -> None:
     shown = [("Cookie", f"a=b; {COOKIE}={token()}"), SITE, DEST, *more]
     assert await verdict(Site(), *shown) == (200, "Allowed")
 
@@ -65,7 +65,7 @@ async def test_session_cookie_counts_for_what_the_consoles_pages_fetch(more: Pai
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_session_cookie_does_not_count_for_what_a_browser_would_run_or_show(
+async def test_session_cookie_is_invalid_for_content_that_a_browser_runs_or_shows(
     dest: str, method: str
 ) -> None:
     shown = [("Cookie", f"{COOKIE}={token()}"), SITE, ("Sec-Fetch-Dest", dest)]
@@ -73,13 +73,13 @@ async def test_session_cookie_does_not_count_for_what_a_browser_would_run_or_sho
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
-async def test_session_cookie_does_not_count_on_the_host_of_servers_alone(method: str) -> None:
+async def test_session_cookie_is_invalid_if_the_console_has_its_own_host(method: str) -> None:
     shown = [("Cookie", f"{COOKIE}={token()}"), SITE, DEST]
     assert await verdict(Site(origin=""), *shown, method=method) == (403, "CrossOrigin")
 
 
 @pytest.mark.parametrize(
-    "said",
+    "sent",
     [
         [],
         [("Origin", "https://evil.example.com")],
@@ -100,18 +100,18 @@ async def test_session_cookie_does_not_count_on_the_host_of_servers_alone(method
     ids=str,
 )
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
-async def test_session_cookie_does_not_count_for_what_another_site_sends(
-    said: Pairs, method: str
+async def test_session_cookie_is_invalid_for_requests_of_another_site(
+    sent: Pairs, method: str
 ) -> None:
-    shown = [("Cookie", f"{COOKIE}={token()}"), *said]
+    shown = [("Cookie", f"{COOKIE}={token()}"), *sent]
     assert await verdict(Site(), *shown, method=method) == (403, "CrossOrigin")
 
 
-async def test_token_in_the_header_counts_wherever_it_comes_from() -> None:
+async def test_token_in_the_header_is_valid_from_any_origin() -> None:
     shown = [bearer(token()), ("Origin", "https://tool.example.com")]
     assert await verdict(Site(), *shown) == (200, "Allowed")
 
 
-async def test_token_in_the_header_that_fails_is_not_made_good_by_a_cookie() -> None:
+async def test_invalid_token_in_the_header_is_rejected_despite_a_cookie() -> None:
     shown = [bearer("a.b.c"), ("Cookie", f"{COOKIE}={token()}"), ("Origin", ORIGIN)]
     assert (await verdict(Site(), *shown))[0] == 401

@@ -1,4 +1,4 @@
-"""Of llama-server's own HTTP API, what passes: a server's mode decides."""
+"""The requests of llama-server's HTTP API that each mode serves."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ DOORS = (
     *(("POST", "/models"), ("POST", "/models/load"), ("DELETE", "/models"), ("GET", "/")),
     *(("POST", "/v1/audio/transcriptions"), ("POST", "/api/chat"), ("GET", "/api/tags")),
 )
-"""Of llama-server's routes, those that are not for callers."""
+"""Routes of llama-server that are closed to callers."""
 SCHEMA = Path("crds/model.example.com_modelserves.yaml")
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_each_mode_answers_its_own_api_alone(mode: str) -> None:
+def test_each_mode_serves_only_its_own_api(mode: str) -> None:
     answered = {other for other, path in MAIN.items() if is_served(mode, "POST", path)}
     assert answered == {mode}
 
@@ -51,14 +51,14 @@ def test_every_mode_of_the_resource_has_a_list() -> None:
     assert set(MODES) == set(spec["runtimeParams"]["properties"]["mode"]["enum"])
 
 
-def test_mode_that_is_not_known_answers_what_all_answer() -> None:
+def test_unknown_mode_serves_the_requests_of_all_modes() -> None:
     assert is_served("Speech", "GET", "/v1/models")
     assert not is_served("Speech", "POST", "/v1/chat/completions")
 
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(("method", "path"), DOORS)
-async def test_other_doors_of_the_server_are_not_found(mode: str, method: str, path: str) -> None:
+async def test_other_paths_of_the_server_are_not_found(mode: str, method: str, path: str) -> None:
     site = Site()
     site.put_server(runtimeParams={"mode": mode})
     found = await verdict(site, bearer(token()), method=method, path=path)
@@ -66,29 +66,29 @@ async def test_other_doors_of_the_server_are_not_found(mode: str, method: str, p
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "OPTIONS", "PATCH", "CONNECT"])
-async def test_another_method_of_a_path_that_passes_is_not_found(method: str) -> None:
+async def test_another_method_of_an_allowed_path_is_not_found(method: str) -> None:
     found = await verdict(Site(), bearer(token()), method=method, path=MAIN["Chat"])
     assert found == (404, "PathNotServed")
 
 
-async def test_refusal_has_the_form_of_the_api_and_names_what_is_answered() -> None:
+async def test_rejection_has_the_format_of_the_api_and_names_served_paths() -> None:
     question = asked(bearer(token()), method="GET", path="/slots")
     answer = await Site().endpoint.answer(question, SERVER)
     error = json.loads(answer.body)["error"]
     assert (error["type"], error["code"]) == ("not_found_error", "PathNotServed")
-    assert "in mode Chat" in error["message"]
+    assert "mode Chat" in error["message"]
     assert "POST /v1/chat/completions" in error["message"]
     assert error["message"].endswith("(docs/gateway.md)")
 
 
-async def test_who_may_not_use_the_server_does_not_learn_its_mode() -> None:
+async def test_denied_caller_does_not_learn_the_mode() -> None:
     site, bob = Site(), bearer(token("bob", "others"))
     served = await site.endpoint.answer(asked(bob), SERVER)
     closed = await site.endpoint.answer(asked(bob, method="GET", path="/slots"), SERVER)
     assert (served.verdict.status, served.body) == (403, closed.body)
 
 
-async def test_verdict_that_was_told_before_opens_no_other_path() -> None:
+async def test_cached_verdict_allows_no_other_path() -> None:
     site = Site()
     assert await verdict(site, bearer(token())) == (200, "Allowed")
     found = await verdict(site, bearer(token()), method="POST", path="/lora-adapters")
@@ -96,7 +96,7 @@ async def test_verdict_that_was_told_before_opens_no_other_path() -> None:
     assert await verdict(site, bearer(token())) == (200, "Allowed")
 
 
-async def test_mode_that_changes_counts_in_the_next_request() -> None:
+async def test_changed_mode_applies_to_the_next_request() -> None:
     site = Site()
     assert await verdict(site, bearer(token())) == (200, "Allowed")
     site.put_server(runtimeParams={"mode": "Embedding"})
@@ -104,7 +104,7 @@ async def test_mode_that_changes_counts_in_the_next_request() -> None:
     assert (await verdict(site, bearer(token()), path="/v1/embeddings"))[0] == 200
 
 
-async def test_list_holds_without_admission_as_well() -> None:
+async def test_paths_are_restricted_without_admission_too() -> None:
     site = Site(contracts=False)
     found = await verdict(site, bearer(token()), method="GET", path="/slots")
     assert found == (404, "PathNotServed")
@@ -130,6 +130,6 @@ SPELLINGS = st.one_of(
 
 
 @given(SPELLINGS, st.sampled_from(["GET", "POST", "DELETE"]))
-async def test_no_spelling_of_a_door_gets_past_the_list(path: str, method: str) -> None:
+async def test_no_spelling_of_another_path_is_allowed(path: str, method: str) -> None:
     status, reason = await verdict(Site(), bearer(token()), method=method, path=path)
     assert (status, reason) in {(400, "PathInvalid"), (404, "PathNotServed")}

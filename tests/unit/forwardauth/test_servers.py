@@ -1,4 +1,4 @@
-"""What is known of servers, and which changes count."""
+"""The index of servers, and the changes that it counts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def test_server_is_found_by_its_uuid() -> None:
     assert served.title == "demo/gemma"
 
 
-def test_uuid_of_something_else_is_no_server() -> None:
+def test_uuid_of_another_object_finds_no_server() -> None:
     servers = Site().servers
     assert [servers.server(uid) for uid in (OTHER, "contract-uid", "ns-uid", "")] == [None] * 4
 
@@ -40,7 +40,7 @@ def test_status_does_not_count_as_a_change() -> None:
     assert site.servers.changes == before
 
 
-def test_what_verdicts_rest_on_counts_as_a_change() -> None:
+def test_fields_that_verdicts_use_count_as_a_change() -> None:
     site = Site()
     seen = [site.servers.changes]
     site.put_server(contract="other")
@@ -56,7 +56,7 @@ def test_what_verdicts_rest_on_counts_as_a_change() -> None:
     assert seen == sorted(set(seen))
 
 
-def test_object_that_is_older_than_what_is_known_changes_nothing() -> None:
+def test_object_older_than_the_cached_one_changes_nothing() -> None:
     servers = Servers()
     new = {"metadata": {"name": "a", "uid": "u", "resourceVersion": "5", "labels": {"x": "new"}}}
     old = {"metadata": {"name": "a", "uid": "u", "resourceVersion": "4", "labels": {"x": "old"}}}

@@ -11,7 +11,7 @@ from roadstead_webhooks.forwardauth.auth_settings import ForwardAuthSettings
 
 
 def environ(folder: Path, **changes: str) -> dict[str, str]:
-    """The least that is needed, with changes."""
+    """Return the required settings, with changes."""
     issuers = folder / "issuers.yaml"
     issuers.write_text("[{issuer: a, audience: b, secretFile: c}]")
     return {
@@ -21,7 +21,7 @@ def environ(folder: Path, **changes: str) -> dict[str, str]:
     }
 
 
-def test_contracts_decide_unless_admission_is_off(tmp_path: Path) -> None:
+def test_contracts_are_checked_unless_admission_is_off(tmp_path: Path) -> None:
     assert ForwardAuthSettings.from_env(environ(tmp_path)).contracts
     off = environ(tmp_path, ROADSTEAD_ADMISSION="off")
     assert not ForwardAuthSettings.from_env(off).contracts
@@ -39,12 +39,12 @@ def test_origin_is_written_as_browsers_write_it(tmp_path: Path, url: str, origin
     assert settings.origin == origin
 
 
-def test_no_session_counts_where_the_console_has_a_host_of_its_own(tmp_path: Path) -> None:
+def test_sessions_are_invalid_if_the_console_has_its_own_host(tmp_path: Path) -> None:
     apart = environ(tmp_path, ROADSTEAD_CONSOLE_URL="https://console.example.com")
     assert ForwardAuthSettings.from_env(apart).origin == ""
 
 
-def test_every_fault_is_told(tmp_path: Path) -> None:
+def test_every_invalid_setting_is_reported(tmp_path: Path) -> None:
     wrong = environ(
         tmp_path, ROADSTEAD_GATEWAY_URL="", ROADSTEAD_ADMISSION="no", ROADSTEAD_PROBE_PORT="x"
     )

@@ -1,1 +1,1 @@
-"""Admission: parse, gather, decide, answer."""
+"""Admission: parse a review, gather facts, decide, answer."""

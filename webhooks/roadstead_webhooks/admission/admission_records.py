@@ -1,4 +1,4 @@
-"""What was answered, for the ledger: each denial, and each admission that decided something."""
+"""Admission records for the ledger: every denial, and every admission of an actual change."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from roadstead_webhooks.admission.rates import Rate, RateLimit
 from roadstead_webhooks.admission.review import AdmissionAnswer, AdmissionRequest
 
 _DECIDED: Final = frozenset({"Allowed", "Deleted"})
-"""Of the validating webhook, the last to be asked; what else is allowed had nothing to decide."""
+"""Reasons of the validating webhook, which is called last; other admissions changed nothing."""
 ADMITTED: Final = (Rate(per_second=20, burst=2_000), Rate(per_second=100, burst=10_000))
-"""Rows of admissions: in one namespace, and of this process."""
+"""Rows of allowed requests: per namespace, and of this process."""
 DENIED: Final = (Rate(per_second=2, burst=200), Rate(per_second=20, burst=2_000))
-"""Rows of denials, which cost their callers less; they leave no admission without its row."""
+"""Rows of denied requests: limited apart, so that denials never displace admissions."""
 
 
 class AdmissionRecords:
-    """Puts records into an outbox, and returns at once."""
+    """Appends records to an outbox at a bounded rate."""
 
     def __init__(
         self,
@@ -43,9 +43,9 @@ class AdmissionRecords:
         self._operator = operator
 
     def note(self, webhook: str, request: AdmissionRequest, answer: AdmissionAnswer) -> None:
-        """Record what counts; a dry run, which stores nothing, does not.
+        """Record the answer; returns immediately.
 
-        Nor does a request that doesn't fit: it may name what it has nothing to do with.
+        Dry runs are not recorded, nor requests that don't fit: the names in them may be false.
         """
         if request.dry_run or not request.fits or request.username == self._operator:
             return
@@ -62,7 +62,7 @@ class AdmissionRecords:
 def record(
     request: AdmissionRequest, answer: AdmissionAnswer, *, decided_at: str
 ) -> AdmissionRecord:
-    """The row of one answer."""
+    """Return the row of one answer."""
     spec = request.spec or request.old.get("spec") or {}
     contract = spec.get("contract") if isinstance(spec, dict) else ""
     return AdmissionRecord(
@@ -82,7 +82,7 @@ def record(
 
 
 def _uuid(text: str) -> str:
-    """The API server's is a UUID; what else comes here is kept under one made from it."""
+    """Return the request's UID; a text that is not a UUID is hashed to one."""
     try:
         return str(uuid.UUID(text))
     except ValueError:

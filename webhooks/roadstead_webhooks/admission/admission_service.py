@@ -1,4 +1,4 @@
-"""One request from its facts to its answer."""
+"""Answers an admission request: gather facts, decide, sign or reserve."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _FINAL = frozenset(
         "SubresourceUnknown",
     }
 )
-"""Denials that no later state of the cluster would change, nor those of tokens and receipts."""
+"""Reasons of denials that don't depend on the cache, beside those of tokens and receipts."""
 
 
 class Admission:
-    """What both webhooks do, HTTP apart."""
+    """Both webhooks, without HTTP."""
 
     def __init__(
         self,
@@ -46,50 +46,52 @@ class Admission:
         self._rules = rules
 
     async def mutate(self, request: AdmissionRequest) -> AdmissionAnswer:
-        """The mutating webhook's answer; KubeError where it can't be told."""
+        """Return the mutating webhook's answer. Raises KubeError if it can't be decided."""
         facts = await self._gatherer.for_mutation(request)
         mutation = await self._offload.run(request.effort, mutate, request, facts, self._rules)
-        if mutation.denial and _may_pass(mutation.denial):
-            await self._gatherer.freshen(request)
+        if mutation.denial and _may_be_stale(mutation.denial):
+            await self._gatherer.refresh_cache(request)
             facts = await self._gatherer.for_mutation(request)
             mutation = await self._offload.run(request.effort, mutate, request, facts, self._rules)
         if mutation.denial:
             return mutation.denial
-        return await self._offload.run(request.effort, self._mutated, request, facts, mutation)
+        return await self._offload.run(
+            request.effort, self._answer_mutation, request, facts, mutation
+        )
 
     async def validate(self, request: AdmissionRequest) -> AdmissionAnswer:
-        """The validating webhook's answer; KubeError where it can't be told."""
-        validation = await self._validated(request)
-        if _may_pass(validation.answer):
-            await self._gatherer.freshen(request)
-            validation = await self._validated(request)
+        """Return the validating webhook's answer. Raises KubeError if it can't be decided."""
+        validation = await self._validate(request)
+        if _may_be_stale(validation.answer):
+            await self._gatherer.refresh_cache(request)
+            validation = await self._validate(request)
         if validation.reserve is None or not validation.answer.allowed:
             return validation.answer
-        refused = await self._reservations.take(validation.reserve, dry_run=request.dry_run)
-        return refused or validation.answer
+        denial = await self._reservations.take(validation.reserve, dry_run=request.dry_run)
+        return denial or validation.answer
 
-    async def _validated(self, request: AdmissionRequest) -> Validation:
+    async def _validate(self, request: AdmissionRequest) -> Validation:
         facts = await self._gatherer.for_validation(request)
         return validate(request, facts, self._rules)
 
-    def _mutated(
+    def _answer_mutation(
         self, request: AdmissionRequest, facts: Facts, mutation: Mutation
     ) -> AdmissionAnswer:
         if mutation.untouched:
             return AdmissionAnswer(allowed=True, reason="Allowed")
         now = int(facts.now.timestamp())
         receipt = request.old_annotations.get(ANNOTATION_RECEIPT)
-        leave = request.old_annotations.get(ANNOTATION_DELETION)
+        permit = request.old_annotations.get(ANNOTATION_DELETION)
         if mutation.author:
             binding = reviewed_objects.binding(request, request.object, contract=mutation.contract)
             contract = mutation.contract or str(request.spec.get("contract") or "")
             receipt = self._receipts.sign(mutation.author, binding, contract=contract, now=now)
         if mutation.deletion:
             binding = reviewed_objects.deletion_binding(request, request.object)
-            leave = self._receipts.sign(mutation.deletion, binding, contract="", now=now)
+            permit = self._receipts.sign(mutation.deletion, binding, contract="", now=now)
         if ANNOTATION_DELETION not in request.annotations:
-            leave = None  # a leave may be given back
-        changes = Changes(receipt=receipt, deletion=leave, contract=mutation.contract)
+            permit = None  # users may remove a deletion permit
+        changes = Changes(receipt=receipt, deletion=permit, contract=mutation.contract)
         author = mutation.author or mutation.deletion
         return AdmissionAnswer(
             allowed=True,
@@ -99,7 +101,7 @@ class Admission:
         )
 
 
-def _may_pass(answer: AdmissionAnswer) -> bool:
-    """Whether a denial may be owed to a cache that lags behind by a moment."""
+def _may_be_stale(answer: AdmissionAnswer) -> bool:
+    """Return whether a stale cache may be the cause of a denial."""
     final = answer.reason in _FINAL or answer.reason.startswith(("Token", "Receipt"))
     return not answer.allowed and not final

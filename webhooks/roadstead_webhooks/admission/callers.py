@@ -1,7 +1,7 @@
-"""Who may ask the webhooks: the API server alone.
+"""Authentication of the API server, the only caller of the webhooks.
 
-It is known by the client certificate that its AdmissionConfiguration gives it, or else by a path
-with a secret that only the webhook configurations and the webhooks hold.
+It is recognized by the client certificate in its AdmissionConfiguration, or else by a secret in the
+path that only the webhook configurations and the webhooks have.
 """
 
 from __future__ import annotations
@@ -16,34 +16,34 @@ from typing import Any, Final, Protocol
 from aiohttp import web
 
 from roadstead.errors import InvalidSettings
-from roadstead_webhooks.mounted import files_of
+from roadstead_webhooks.mounted import read_files
 
 VARIABLE: Final = "secret"
-"""The variable part of the paths, after `/mutate/` and `/validate/`."""
+"""The variable of the paths, after `/mutate/` and `/validate/`."""
 _ACTIVATION: Final = re.compile(r"[0-9]{1,12}")
 _SECRET_FORM: Final = re.compile(r"[0-9a-f]{64}")
 
 
 class Callers(Protocol):
-    """Tells the API server from everybody else."""
+    """Distinguishes the API server from other callers."""
 
-    def believes(self, http: web.Request) -> bool:
-        """Whether the request is the API server's; its body is not read yet."""
+    def trusts(self, http: web.Request) -> bool:
+        """Return whether the API server sent the request, before its body is read."""
 
     def reload(self) -> bool:
-        """Read what has changed; whether anything had. Raises InvalidSettings."""
+        """Read the credentials again and return whether they changed. Raises InvalidSettings."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ReviewPaths:
-    """The secret parts of paths, by the time (seconds since 1970) from which they are in use."""
+    """The secrets in the webhooks' paths, by their time of activation in seconds since 1970."""
 
     secrets: tuple[tuple[int, str], ...] = ()
-    """The oldest first."""
+    """Oldest first."""
 
     @classmethod
     def parse(cls, files: Mapping[str, bytes]) -> ReviewPaths:
-        """Of a Secret's files, `<activation>`; what has another form is left out."""
+        """Parse a Secret's files, named `<activation>`; files of another form are skipped."""
         texts = {name: content.decode("ascii", "replace") for name, content in files.items()}
         found = (
             (int(name), text)
@@ -54,52 +54,52 @@ class ReviewPaths:
 
 
 class PathCallers:
-    """Believes whoever knows one of the secrets of a folder, those not in use yet included."""
+    """Trusts callers that know any secret of a folder, including secrets not yet active."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.secrets = self._read()
-        """Those that are believed."""
+        """The accepted secrets."""
 
-    def believes(self, http: web.Request) -> bool:
-        """As in Callers; how long it takes says nothing of how much of a secret is right."""
+    def trusts(self, http: web.Request) -> bool:
+        """As in Callers, in constant time for each secret."""
         given = http.match_info.get(VARIABLE, "").encode("utf-8", "replace")
         return any(hmac.compare_digest(given, secret) for secret in self.secrets)
 
     def reload(self) -> bool:
-        """As in Callers; the secrets stay as they are where the folder can't be read."""
+        """As in Callers; keeps the secrets if the folder can't be read."""
         before, self.secrets = self.secrets, self._read()
         return before != self.secrets
 
     def _read(self) -> tuple[bytes, ...]:
-        secrets = ReviewPaths.parse(files_of(self._folder)).secrets
+        secrets = ReviewPaths.parse(read_files(self._folder)).secrets
         if not secrets:
             raise InvalidSettings(
-                f"{self._folder} holds no secret of the webhooks' paths: name a Secret for them in "
-                "ROADSTEAD_REVIEW_PATHS_SECRET, write a file 0 of 64 hexadecimal digits, or set "
-                "ROADSTEAD_API_SERVER_CA_FILE"
+                f"{self._folder} contains no secret for the webhooks' paths: set "
+                "ROADSTEAD_REVIEW_PATHS_SECRET to the name of a Secret, create a file named 0 with "
+                "64 hexadecimal digits, or set ROADSTEAD_API_SERVER_CA_FILE"
             )
         return tuple(secret.encode() for _, secret in secrets)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CertifiedCallers:
-    """Believes the certificates that TLS has verified, if they have one of these common names."""
+    """Trusts callers whose client certificate, verified by TLS, has one of these common names."""
 
     names: frozenset[str]
 
-    def believes(self, http: web.Request) -> bool:
+    def trusts(self, http: web.Request) -> bool:
         """As in Callers."""
         transport = http.transport
         certificate = transport.get_extra_info("peercert") if transport else None
         return bool(_common_names(certificate or {}) & self.names)
 
     def reload(self) -> bool:
-        """As in Callers: nothing changes while the process runs."""
+        """As in Callers; nothing changes while the process runs."""
         return False
 
 
 def _common_names(certificate: Mapping[str, Any]) -> frozenset[str]:
-    """Of a certificate's subject, in the form of `ssl.SSLSocket.getpeercert`."""
+    """Return the common names of a certificate as `ssl.SSLSocket.getpeercert` returns it."""
     parts = (pair for names in certificate.get("subject", ()) for pair in names)
     return frozenset(value for key, value in parts if key == "commonName")

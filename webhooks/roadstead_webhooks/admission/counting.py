@@ -1,4 +1,4 @@
-"""The watch cache of the webhooks: it also knows what each contract's servers take."""
+"""The webhooks' watch cache, which also sums the demand of each contract's servers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from roadstead.kube.resources import (
 from roadstead.kube.restores import require_complete
 from roadstead.kube.watch_cache import Name
 from roadstead.policy.contract_load import outstanding, taken_by
-from roadstead_webhooks.admission.reviewed_objects import readable
+from roadstead_webhooks.admission.reviewed_objects import is_readable
 from roadstead_webhooks.contracts import ContractCache
 
 KEPT: Final[Mapping[Resource, Projection]] = {
@@ -44,22 +44,22 @@ KEPT: Final[Mapping[Resource, Projection]] = {
     NAMESPACES: Keep(labels=None),
     CONFIGMAPS: Keep(parts={"data": None}),
 }
-"""What decisions rest on. A receipt is verified when its object comes, with the whole spec."""
+"""Fields that decisions use. Receipts are verified on arrival, when the spec is still complete."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Counted:
-    """What a server takes of which contract."""
+    """A server's contract and its demand."""
 
     contract: str
     demand: Demand
 
 
 class CountingCache(ContractCache):
-    """Adds and subtracts as objects come and go: counting 5,000 servers would take 50 ms.
+    """Updates sums incrementally, since summing 5,000 servers would take 50 ms.
 
-    Only a ModelServe whose receipt verifies counts, or one that something was granted to: it may
-    run on without such a receipt, changed past the webhooks or after its key was retired.
+    A ModelServe counts if its receipt is valid or its status has a grant: it may run without a
+    valid receipt if it was changed while the webhooks were bypassed, or if the key was retired.
     """
 
     def __init__(self, admitted: AdmittedServes, devices: DeviceNames = DEFAULT_DEVICES) -> None:
@@ -72,13 +72,13 @@ class CountingCache(ContractCache):
 
     def put(self, resource: Resource, raw: Raw) -> bool:
         """As in WatchCache."""
-        taken = super().put(resource, raw)
-        if taken and resource == MODELSERVES:
+        is_stored = super().put(resource, raw)
+        if is_stored and resource == MODELSERVES:
             self._count(_key(raw), self._entry(raw))
-        return taken
+        return is_stored
 
     def _drop(self, resource: Resource, name: Name) -> Raw | None:
-        """As in WatchCache, all of whose ways to forget or replace an object lead here."""
+        """As in WatchCache, which calls this whenever it removes or replaces an object."""
         before = super()._drop(resource, name)
         if before is not None and resource == MODELSERVES:
             self._count(_key(before), None)
@@ -90,54 +90,54 @@ class CountingCache(ContractCache):
         self._admitted.forget(uid)
 
     def drop(self) -> None:
-        """As in WatchCache; a UID and a generation may mean another spec from now on."""
+        """As in WatchCache; the same UID and generation may have another spec from now on."""
         for raw in self.all(MODELSERVES):
             self._admitted.forget(str(section(raw, "metadata").get("uid", "")))
         super().drop()
 
     def recount(self) -> None:
-        """Look at every server again: receipts are verified with other keys now."""
+        """Count every server again, after the keys of receipts changed."""
         for raw in self.all(MODELSERVES):
             self._count(_key(raw), self._entry(raw))
 
     def users(self, *references: str) -> Iterator[Raw]:
-        """The admitted ModelServes with any of these index keys of a Model."""
+        """Yield the admitted ModelServes with any of these index keys of a Model."""
         found = (raw for key in references for raw in self.indexed(MODELSERVES, key))
         return filter(self._admitted.has, found)
 
     def taken_by(self, serve: ModelServe, *, admitted: bool) -> tuple[str, Demand]:
-        """The contract that a server counts under, and what it takes of it."""
+        """Return the contract that a server counts against, and its demand."""
         return taken_by(serve, admitted=admitted, devices=self._devices)
 
     def counted(self, contract: str) -> Mapping[str, Demand]:
-        """What each server of a contract takes, by `<namespace>/<name>`."""
+        """Return the demand of each server of a contract, by `<namespace>/<name>`."""
         return self._counted.get(contract, {})
 
     def outstanding(
         self, contract: ResourceContract, *, now: datetime.datetime
     ) -> tuple[Reservation, ...]:
-        """The reservations that still count: none of a server that was seen, and seen to go."""
+        """Return the reservations that still count: none of servers that were deleted."""
         kept = outstanding(self.counted(contract.meta.name), contract.reservations, now=now)
         return tuple(each for each in kept if not each.uid or not self.is_gone(each.uid))
 
     def load(self, contract: str, reservations: Iterable[Reservation], *, without: str) -> Demand:
-        """What all servers but `without` take, as `policy.contract_load.load` has it."""
+        """Return the demand of all servers except `without`, as `policy.contract_load.load`."""
         require_complete(self)
         counted = self.counted(contract)
-        taken = self._totals.get(contract, NO_DEMAND) - counted.get(without, NO_DEMAND)
+        used = self._totals.get(contract, NO_DEMAND) - counted.get(without, NO_DEMAND)
         grown: dict[str, Demand] = {}
         for each in reservations:
-            # Most are of servers that are seen already, at that demand.
+            # Most servers are in the cache already, with the reserved demand.
             seen = counted.get(each.key, NO_DEMAND)
             if each.key != without and not seen.agrees(each.demand):
                 grown[each.key] = grown.get(each.key, seen) | each.demand
         for key, demand in grown.items():
-            taken = taken + demand - counted.get(key, NO_DEMAND)
-        return taken
+            used = used + demand - counted.get(key, NO_DEMAND)
+        return used
 
     def _entry(self, raw: Raw) -> _Counted | None:
-        """What the server counts as; None if it doesn't count."""
-        if not readable(raw):
+        """Return the server's contract and demand; None if it doesn't count."""
+        if not is_readable(raw):
             return None
         admitted = self._admitted.has(raw)
         serve = ModelServe.parse(raw)
@@ -145,7 +145,7 @@ class CountingCache(ContractCache):
         return _Counted(contract=contract, demand=demand) if contract else None
 
     def _count(self, key: str, entry: _Counted | None) -> None:
-        """Count a server as `entry`, and no more as before."""
+        """Replace what a server counts as."""
         if before := self._of_server.pop(key, None):
             self._add(before.contract, key, None)
         if entry is not None:

@@ -1,4 +1,4 @@
-"""What is told of a denial: a log line, and an event that names subject and reason."""
+"""Reports of denials: a log line, and an Event with subject and reason."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from roadstead_webhooks.admission.review import AdmissionAnswer, AdmissionReques
 logger = logging.getLogger(__name__)
 
 EACH: Final = Rate(per_second=0.5, burst=20)
-"""Events in one namespace."""
+"""Events per namespace."""
 TOTAL: Final = Rate(per_second=5.0, burst=50)
 """Events of this process."""
 
 
 class Denials:
-    """Posts events at a bounded rate, so that whoever is denied can't fill etcd with them."""
+    """Posts Events at a bounded rate, so that denied requests can't fill etcd."""
 
     def __init__(
         self, events: EventRecorder, *, clock: Callable[[], float] = time.monotonic
@@ -34,10 +34,10 @@ class Denials:
         self._rate = RateLimit(EACH, TOTAL, clock=clock)
         self._posting: set[asyncio.Task[None]] = set()
 
-    def tell(self, request: AdmissionRequest, answer: AdmissionAnswer) -> None:
-        """Returns at once; a dry run, which stores nothing, posts nothing.
+    def report(self, request: AdmissionRequest, answer: AdmissionAnswer) -> None:
+        """Log the denial and post an Event; returns immediately.
 
-        Nor does a request that doesn't fit: whatever it names may have nothing to do with it.
+        No Event is posted for dry runs and for requests that don't fit: their names may be false.
         """
         subject = answer.subject or "unknown"
         logger.info(
@@ -57,14 +57,14 @@ class Denials:
         )
         task = asyncio.create_task(
             self._events.record(
-                _about(request), "AdmissionDenied", redacted(message), kind="Warning"
+                _involved_object(request), "AdmissionDenied", redacted(message), kind="Warning"
             )
         )
         self._posting.add(task)
         task.add_done_callback(self._posting.discard)
 
     async def close(self) -> None:
-        """Wait for what is being posted."""
+        """Wait for Events that are being posted."""
         await asyncio.gather(*self._posting, return_exceptions=True)
 
     def _may_post(self, namespace: str) -> bool:
@@ -74,8 +74,8 @@ class Denials:
         return allowed
 
 
-def _about(request: AdmissionRequest) -> Raw:
-    """The object; one that has no name yet goes by what its name begins with."""
+def _involved_object(request: AdmissionRequest) -> Raw:
+    """Return the Event's object; a missing name is derived from `generateName`."""
     return {
         "apiVersion": API_VERSION,
         "kind": request.kind,

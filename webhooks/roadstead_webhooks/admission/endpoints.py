@@ -1,4 +1,4 @@
-"""The HTTP side of both webhooks: a body in, an AdmissionReview out, whatever happens between."""
+"""The HTTP endpoints of both webhooks: each request is answered with an AdmissionReview."""
 
 from __future__ import annotations
 
@@ -30,33 +30,33 @@ from roadstead_webhooks.admission.review import (
     parse,
     to_review,
 )
-from roadstead_webhooks.admission.validating import denied
+from roadstead_webhooks.admission.validating import deny
 
 logger = logging.getLogger(__name__)
 
 DEFAULT_SECONDS: Final = 8.0
 _MARGIN: Final = 0.8
-"""Of the API server's own timeout: the answer must still reach it."""
+"""Share of the API server's timeout, so that the answer still arrives in time."""
 _BODY_SECONDS: Final = 10.0
 _MOST_READ: Final = 8 * 2**20
-"""The API server takes 3 MiB, writes them as up to six, and has an old object besides."""
+"""Bytes. The API server accepts 3 MiB, serializes them to up to 6, and adds the old object."""
 _TIMEOUT: Final = re.compile(r"([0-9]{1,4})(ms|s)")
 
 Decide = Callable[[AdmissionRequest], Awaitable[AdmissionAnswer]]
 
 
 class Decisions(Protocol):
-    """What is answered, HTTP apart; KubeError where it can't be told."""
+    """Both webhooks, without HTTP. Methods raise KubeError if a request can't be decided."""
 
     async def mutate(self, request: AdmissionRequest) -> AdmissionAnswer:
-        """The mutating webhook's answer."""
+        """Return the mutating webhook's answer."""
 
     async def validate(self, request: AdmissionRequest) -> AdmissionAnswer:
-        """The validating webhook's answer."""
+        """Return the validating webhook's answer."""
 
 
 class Endpoints:
-    """`/mutate` and `/validate`, each with the secret after it where callers are known by one."""
+    """`/mutate` and `/validate`, with or without a secret after them."""
 
     def __init__(
         self,
@@ -74,10 +74,10 @@ class Endpoints:
         self._denials = denials
         self._records = records
         self.draining = False
-        """Whether connections are to be closed after their next answer."""
+        """Whether connections are closed after their next answer."""
 
     def routes(self) -> list[web.RouteDef]:
-        """For an aiohttp application."""
+        """Return the routes for an aiohttp application."""
         return [
             web.post("/mutate", self._mutate),
             web.post("/mutate/{secret}", self._mutate),
@@ -92,11 +92,11 @@ class Endpoints:
         return await self._serve(http, "validating", self._decisions.validate)
 
     async def _serve(self, http: web.Request, webhook: str, decide: Decide) -> web.Response:
-        if not self._callers.believes(http):
+        if not self._callers.trusts(http):
             webhook_metrics.BAD_REVIEWS.labels(str(HTTPStatus.FORBIDDEN.value)).inc()
-            return _disbelieved()
+            return _forbid()
         try:
-            response = await self._answered(http, webhook, decide)
+            response = await self._answer(http, webhook, decide)
         finally:
             if http.transport is None or http.transport.is_closing():
                 self._exposure.mark()
@@ -104,29 +104,29 @@ class Endpoints:
             response.force_close()
         return response
 
-    async def _answered(self, http: web.Request, webhook: str, decide: Decide) -> web.Response:
+    async def _answer(self, http: web.Request, webhook: str, decide: Decide) -> web.Response:
         body = b""
         try:
-            body = await _body(http)
+            body = await _read_body(http)
             size = effort(body)
             with self._offload.admitting(size):
                 request = await self._offload.run(size, parse, body)
-                return await self._reviewed(http, request, webhook, decide)
+                return await self._review(http, request, webhook, decide)
         except BadReview as error:
             webhook_metrics.BAD_REVIEWS.labels(str(error.status)).inc()
-            return _refused(error, body)
+            return _reject(error, body)
         except TooManyReviews:
             webhook_metrics.BAD_REVIEWS.labels(str(HTTPStatus.TOO_MANY_REQUESTS.value)).inc()
-            return _refused(_TOO_MANY, body)
+            return _reject(_TOO_MANY, body)
 
-    async def _reviewed(
+    async def _review(
         self, http: web.Request, request: AdmissionRequest, webhook: str, decide: Decide
     ) -> web.Response:
         started = time.perf_counter()
         with logs.about(f"{request.kind.lower()}/{request.namespace}/{request.name}"):
-            answer = await decided(request, decide, time_left(http.query.get("timeout", "")))
+            answer = await decide_within(request, decide, time_left(http.query.get("timeout", "")))
             if not answer.allowed:
-                self._denials.tell(request, answer)
+                self._denials.report(request, answer)
             if self._records is not None:
                 self._records.note(webhook, request, answer)
         webhook_metrics.ADMISSION_SECONDS.labels(webhook).observe(time.perf_counter() - started)
@@ -137,50 +137,53 @@ class Endpoints:
         return web.json_response(to_review(request.uid, answer))
 
 
-async def decided(request: AdmissionRequest, decide: Decide, seconds: float) -> AdmissionAnswer:
-    """The answer; what can't be told in time, or at all, is denied."""
+async def decide_within(
+    request: AdmissionRequest, decide: Decide, seconds: float
+) -> AdmissionAnswer:
+    """Return the answer; a request that can't be decided within `seconds` is denied."""
     try:
         async with asyncio.timeout(seconds):
             return await decide(request)
     except TimeoutError:
-        return denied("Timeout", f"it could not be told within {seconds:g} s; try again", code=504)
+        message = f"the request could not be decided within {seconds:g} s; retry"
+        return deny("Timeout", message, code=504)
     except KubeError as error:
-        logger.warning("an admission could not be told: %s", error)
-        message = "the API server did not answer what the webhook had to ask; try again"
-        return denied("Unavailable", message, code=503)
+        logger.warning("an admission request could not be decided: %s", error)
+        message = "the API server did not answer the webhook's own request; retry"
+        return deny("Unavailable", message, code=503)
     except Exception:
-        # The API server would call it a failure too, but tell the caller what the trace says.
-        logger.exception("an admission failed")
-        return denied("InternalError", "the webhook failed; its log says why", code=500)
+        # Without this the API server would return the traceback to the caller.
+        logger.exception("an admission request failed")
+        return deny("InternalError", "the webhook failed; see its log", code=500)
 
 
 _TOO_MANY: Final = BadReview(
-    "too many large objects are being admitted at this moment; try again", status=429
+    "too many large objects are being reviewed at the moment; retry", status=429
 )
 _REASONS: Final = {413: "ObjectTooLarge", 429: "TooManyLargeObjects"}
 
 
-def _refused(error: BadReview, body: bytes) -> web.Response:
-    """What is about the object's size is denied, so that its sender is told; else HTTP's errors."""
+def _reject(error: BadReview, body: bytes) -> web.Response:
+    """Return a denial for sizes, so that the caller gets the message; else an HTTP error."""
     reason = _REASONS.get(error.status, "")
     uid = claimed_uid(body) if reason else ""
     if not uid:
         return web.Response(status=error.status, text=f"{error}\n")
-    return web.json_response(to_review(uid, denied(reason, str(error), code=error.status)))
+    return web.json_response(to_review(uid, deny(reason, str(error), code=error.status)))
 
 
-def _disbelieved() -> web.Response:
-    """The end of a connection: its body is not read."""
+def _forbid() -> web.Response:
+    """Return 403 and close the connection; the body is not read."""
     response = web.Response(
         status=HTTPStatus.FORBIDDEN,
-        text="only the API server is answered, at the address in the webhook configurations\n",
+        text="only the API server may send requests, to the URL in the webhook configurations\n",
     )
     response.force_close()
     return response
 
 
-async def _body(http: web.Request) -> bytes:
-    """The body, of one that is too large no more than tells that it is."""
+async def _read_body(http: web.Request) -> bytes:
+    """Read the body; of a body that is too large, only the beginning is kept."""
     if http.content_type != "application/json":
         raise BadReview("the content type is not application/json", status=415)
     body, length = bytearray(), 0
@@ -192,12 +195,12 @@ async def _body(http: web.Request) -> bytes:
                 if length > _MOST_READ:
                     raise BadReview(f"the body is larger than {_MOST_READ} bytes", status=413)
     except TimeoutError:
-        raise BadReview("the body did not come in time", status=408) from None
+        raise BadReview(f"no complete body within {_BODY_SECONDS:g} s", status=408) from None
     return bytes(body)
 
 
 def time_left(text: str) -> float:
-    """How long there is, by the `timeout` that the API server appends: `10s`, `500ms`."""
+    """Return the seconds to decide in, from the API server's `timeout`: `10s`, `500ms`."""
     match = _TIMEOUT.fullmatch(text)
     if match is None:
         return DEFAULT_SECONDS

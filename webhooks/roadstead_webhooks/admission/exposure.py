@@ -1,4 +1,4 @@
-"""When the path with the secret may have been shown to somebody."""
+"""When the secret in the webhooks' paths may last have been exposed."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Callable
 
 
 class Exposure:
-    """The last time that the API server may have failed to get an answer.
+    """The last time that the API server may have received no answer.
 
-    It then tells whoever sent the object, and quotes the address that it called.
+    Its error message to the sender of the object then contains the webhook's URL.
     """
 
     def __init__(self, clock: Callable[[], datetime.datetime]) -> None:
         self._clock = clock
         self.last = clock()
-        """The start counts: the webhooks may have been away before."""
+        """The start counts, since the webhooks may have been unavailable before."""
 
     def mark(self) -> None:
-        """A call was given up just now."""
+        """Record that a call was aborted now."""
         self.last = self._clock()

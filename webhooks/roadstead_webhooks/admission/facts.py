@@ -1,4 +1,4 @@
-"""What is known when a request is decided on; all of it gathered before."""
+"""The facts that a request is decided by; all are gathered before."""
 
 from __future__ import annotations
 
@@ -21,38 +21,38 @@ MemoryFit = Literal["Off", "Warn", "Deny"]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Rules:
-    """What holds for every request: from the settings."""
+    """Settings that apply to every request."""
 
     admin_groups: frozenset[str]
     """Whose members may change ResourceContracts, and any Model."""
     operator: str
-    """The user name of the operator's ServiceAccount, exactly."""
+    """The exact user name of the operator's ServiceAccount."""
     devices: DeviceNames = DEFAULT_DEVICES
-    """Which resources count as devices."""
+    """The resources that count as devices."""
     memory_fit: MemoryFit = "Warn"
-    """What a memory limit below the estimate does."""
+    """The effect of a memory limit below the estimate."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Facts:
-    """About one request; a token or a receipt that does not hold is a fact like any other."""
+    """Facts of one request; an invalid token or receipt is a fact, not an error."""
 
     now: datetime.datetime
     token: Claims | InvalidToken | None = None
-    """What the token annotation is worth; None without one."""
+    """The verified token, or why it is invalid; None without the annotation."""
     receipt: Receipt | InvalidReceipt | None = None
-    """The receipt of the object; of the old object where a change is being mutated."""
+    """The receipt of the object; when an update is mutated, of the old object."""
     deletion: Receipt | InvalidReceipt | None = None
-    """The leave to delete that the object, or the old one, carries."""
+    """The deletion permit of the object, or for a deletion of the old object."""
     offers: tuple[Offer, ...] = ()
-    """The contracts, and what is taken of them."""
+    """The contracts, and how much of each is used."""
     running: Demand = NO_DEMAND
-    """What the ModelServe takes before the request, under whichever contract."""
+    """The demand of the ModelServe before the request, under any contract."""
     namespace_labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
     live: ModelServe | None = None
-    """The ModelServe that is to be scaled."""
+    """The ModelServe that is being scaled."""
     users: tuple[str, ...] = ()
-    """The ModelServes of the Model, as NAMESPACE/NAME."""
+    """The ModelServes that use the Model, as NAMESPACE/NAME."""
     model: Model | None = None
     """The Model that the ModelServe names."""
     uuid_model: str = ""

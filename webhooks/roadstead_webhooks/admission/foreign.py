@@ -1,4 +1,4 @@
-"""The bound of what other programs write into our objects' metadata, which every part is sent."""
+"""The limit on foreign metadata: every component receives and caches it."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from roadstead_webhooks.admission.review import AdmissionAnswer, AdmissionReques
 
 MAX_BYTES: Final = 16 * 1024
 _OURS: Final = frozenset({ANNOTATION_TOKEN, ANNOTATION_RECEIPT, ANNOTATION_DELETION})
-"""What they hold is verified, and has a bound of its own."""
+"""Annotations that are verified and have limits of their own."""
 _COPIED: Final = 1024
-"""Of a manifest besides its spec and its annotations: type, name and labels."""
+"""Bytes allowed for a manifest's type, name and labels."""
 _LISTS: Final = ("finalizers", "ownerReferences")
 
 
-def too_much(request: AdmissionRequest) -> AdmissionAnswer | None:
-    """The denial of metadata above the bound; what was stored before may stay, or become less."""
-    size = foreign_bytes(request.object)
-    if size <= MAX_BYTES or size <= foreign_bytes(request.old):
+def deny_oversized(request: AdmissionRequest) -> AdmissionAnswer | None:
+    """Return a denial if foreign metadata exceeds the limit and grew; else None."""
+    size = count_foreign_bytes(request.object)
+    if size <= MAX_BYTES or size <= count_foreign_bytes(request.old):
         return None
     return AdmissionAnswer(
         allowed=False,
         reason="MetadataTooLarge",
         message=f"the metadata has {size} bytes of annotations, labels, finalizers and owners that "
-        f"are not Roadstead's; at most {MAX_BYTES // 1024} KiB are admitted: leave some out, or "
-        "keep them in an object of your own, such as a ConfigMap",
+        f"are not Roadstead's; at most {MAX_BYTES // 1024} KiB are allowed: remove some, or store "
+        "them in another object, such as a ConfigMap",
         code=413,
     )
 
 
-def foreign_bytes(raw: Raw) -> int:
-    """Bytes of metadata that others wrote; kubectl's copy of the manifest counts for what it has
-    beyond the spec and the other annotations."""
+def count_foreign_bytes(raw: Raw) -> int:
+    """Return the bytes of foreign metadata; of kubectl's copy of the manifest only those that
+    exceed the spec and the other annotations count."""
     meta = section(raw, "metadata")
     annotations = {key: text for key, text in section(meta, "annotations").items()
                    if key != ANNOTATION_LAST_APPLIED}  # fmt: skip
@@ -61,7 +61,7 @@ def _json_bytes(value: object) -> int:
 
 
 def _copied_bytes(value: object) -> int:
-    """As kubectl writes it: each of `<>&` as six characters."""
+    """Return the size as kubectl serializes it: each of `<>&` as six characters."""
     text = _json(value)
     return len(text.encode()) + 5 * sum(map(text.count, "<>&"))
 

@@ -1,6 +1,6 @@
 """Gathers the facts of a request before it is decided, and refreshes the cache after a denial.
 
-Reserving reads and writes the contract once more, after the decision (`reserving.py`).
+After the decision, `reserving.py` reads and writes the contract again.
 """
 
 from __future__ import annotations
@@ -49,22 +49,22 @@ logger = logging.getLogger(__name__)
 Clock = Callable[[], datetime.datetime]
 _SERVE: Final = "ModelServe"
 _USERS_READ: Final = 8
-"""ModelServes that a Model is in use by, as the watch has it: the last may be gone just now."""
+"""How many of a Model's users are read again: the cache may have some that were just deleted."""
 
 
 class AuthorTokens(Protocol):
-    """Verifies callers' tokens; InvalidToken, and nothing else."""
+    """Verifies callers' tokens; raises nothing but InvalidToken."""
 
     async def verify(self, token: str, *, now: int) -> Claims:
-        """What a token says that holds at `now`, in seconds since 1970."""
+        """Return the claims of a token that is valid at `now`, in seconds since 1970."""
 
 
 class KubeReader(ContractClient, Lister, Protocol):
-    """The part of the API client that is needed here."""
+    """The methods of the API client that are used here."""
 
 
 class Gatherer:
-    """Reads from the watch cache; from the API server only where the cache may not do."""
+    """Reads facts from the watch cache, and from the API server if the cache may be stale."""
 
     def __init__(
         self,
@@ -83,11 +83,11 @@ class Gatherer:
         self._listing: asyncio.Task[None] | None = None
 
     async def for_mutation(self, request: AdmissionRequest) -> Facts:
-        """Token, old receipt and contracts of an object that is created or changed."""
+        """Gather token, old receipt and contracts of an object that is created or updated."""
         require_complete(self._cache)
         now = self._clock()
         serve = self._serve(request)
-        before = self._before(request, serve)
+        before = self._demand_before(request, serve)
         return Facts(
             now=now,
             token=await self._token(request, now),
@@ -100,18 +100,20 @@ class Gatherer:
         )
 
     async def for_validation(self, request: AdmissionRequest) -> Facts:
-        """Receipt, contracts and users of an object; KubeError where a read fails."""
+        """Gather receipt, contracts and users of an object. Raises KubeError if a read fails."""
         require_complete(self._cache)
         now = self._clock()
         live = await self._live(request) if request.subresource == "scale" else None
         serve = live or self._serve(request)
-        before = self._before(request, serve)
+        before = self._demand_before(request, serve)
         raw = live.raw if live else request.object
         deleted = request.operation == Operation.DELETE
         return Facts(
             now=now,
             receipt=self._receipt(request, raw, now) if raw else None,
-            deletion=self._leave(request, request.old if deleted else request.object, now),
+            deletion=self._deletion_permit(
+                request, request.old if deleted else request.object, now
+            ),
             offers=tuple(self._offers(request, serve, before)),
             running=before[1],
             namespace_labels=self._labels(request.namespace),
@@ -121,8 +123,8 @@ class Gatherer:
             uuid_model=self._uuid_model(serve),
         )
 
-    async def freshen(self, request: AdmissionRequest) -> None:
-        """Read what a denial may be wrong about, since the watches lag behind by a moment."""
+    async def refresh_cache(self, request: AdmissionRequest) -> None:
+        """Read the objects whose stale state in the cache may be the cause of a denial."""
         if self._listing is None or self._listing.done():
             self._listing = asyncio.create_task(self._list_contracts())
         await asyncio.shield(self._listing)
@@ -167,18 +169,18 @@ class Gatherer:
             return error
 
     async def _live(self, request: AdmissionRequest) -> ModelServe | None:
-        """As the API server has it now: a reservation counts by its resources."""
+        """Return the current ModelServe from the API server, for the demand of a scale request."""
         try:
             raw = await self._client.get(MODELSERVES, request.name, request.namespace)
         except KubeNotFound:
             return None
-        return ModelServe.parse(raw) if reviewed_objects.readable(raw) else None
+        return ModelServe.parse(raw) if reviewed_objects.is_readable(raw) else None
 
     def _serve(self, request: AdmissionRequest) -> ModelServe | None:
         if (
             request.kind != _SERVE
             or request.subresource
-            or not reviewed_objects.readable(request.object)
+            or not reviewed_objects.is_readable(request.object)
         ):
             return None
         return ModelServe.parse(request.object)
@@ -188,16 +190,16 @@ class Gatherer:
     ) -> Receipt | InvalidReceipt:
         text = section(raw, "metadata", "annotations").get(ANNOTATION_RECEIPT)
         binding = reviewed_objects.binding(request, raw)
-        return self._receipts.verified(text, binding, now=int(now.timestamp()))
+        return self._receipts.verify(text, binding, now=int(now.timestamp()))
 
-    def _leave(
+    def _deletion_permit(
         self, request: AdmissionRequest, raw: Raw, now: datetime.datetime
     ) -> Receipt | InvalidReceipt | None:
         text = section(raw, "metadata", "annotations").get(ANNOTATION_DELETION)
         if text is None:
             return None
         binding = reviewed_objects.deletion_binding(request, raw)
-        return self._receipts.verified(text, binding, now=int(now.timestamp()))
+        return self._receipts.verify(text, binding, now=int(now.timestamp()))
 
     def _offers(
         self, request: AdmissionRequest, serve: ModelServe | None, before: tuple[str, Demand]
@@ -211,16 +213,18 @@ class Gatherer:
             elif contract.namespaces.covers(request.namespace, labels):
                 kept = self._cache.outstanding(contract, now=self._clock())
                 others = self._cache.load(
-                    contract.meta.name, kept, without=reviewed_objects.key(request)
+                    contract.meta.name, kept, without=reviewed_objects.reservation_key(request)
                 )
                 own = before[1] if before[0] == contract.meta.name else NO_DEMAND
                 yield Offer(contract=contract, others=others, own=own)
 
-    def _before(self, request: AdmissionRequest, serve: ModelServe | None) -> tuple[str, Demand]:
-        """What the server takes before this request, and of which contract."""
+    def _demand_before(
+        self, request: AdmissionRequest, serve: ModelServe | None
+    ) -> tuple[str, Demand]:
+        """Return the server's contract and demand before this request."""
         if request.subresource == "scale" and serve is not None:
             return self._cache.taken_by(serve, admitted=True)
-        if request.kind != _SERVE or not reviewed_objects.readable(request.old):
+        if request.kind != _SERVE or not reviewed_objects.is_readable(request.old):
             return "", NO_DEMAND
         receipt = self._receipt(request, request.old, self._clock())
         before = ModelServe.parse(request.old)

@@ -1,4 +1,4 @@
-"""Tokens where no webhook takes them out, so that they would be stored."""
+"""Tokens outside their annotation, where they would be stored."""
 
 from __future__ import annotations
 
@@ -16,42 +16,43 @@ from roadstead.api.group import (
 from roadstead.api.raw import Raw, section
 
 _RUN: Final = re.compile(r"(?<![A-Za-z0-9_-])([A-Za-z0-9_-]{9,}+)(?=\.[A-Za-z0-9_-]{2,}+\.)")
-"""What may be the first part of a JWT: each character is looked at once, however long the text.
+"""A possible first segment of a JWT. Each character is matched once, in texts of any length.
 
-A caller without any token sends it, and a pattern that tries again from every `eyJ` takes minutes
-for a megabyte of them.
+The text is from callers without a token, and a pattern that starts again at every `eyJ` takes
+minutes for a megabyte of them.
 """
 _BEGINS: Final = "eyJ"
-"""base64url of `{"`. Some JWTs have spaces before the quote; none do here."""
+"""base64url of `{"`. JWTs with spaces before the quote are not matched."""
 Text = tuple[tuple[str, ...], str]
-"""A text of an object, after its path."""
+"""The path of a text in an object, and the text."""
 _OURS: Final = frozenset({ANNOTATION_TOKEN, ANNOTATION_RECEIPT, ANNOTATION_DELETION})
 
 
-def misplaced(raw: Raw, old: Raw, *, token: str = "") -> str:
-    """The path of the first text that holds `token` or looks like a JWT; empty if none does.
+def find_misplaced_token(raw: Raw, old: Raw, *, token: str = "") -> str:
+    """Return the path of the first text with `token` or a possible JWT; empty if there is none.
 
-    What `old` has at the same place, and so is stored already, does not count.
+    Texts that `old` has at the same path don't count: they are stored already.
     """
     stored: frozenset[Text] | None = None
     for path, text in _texts(raw):
-        if _like_a_token(text) or (len(token) > 8 and token in text):
-            # Read once, and only where it matters: both objects may hold thousands of such texts.
+        if _resembles_token(text) or (len(token) > 8 and token in text):
+            # Read once, and only if needed: both objects may have thousands of such texts.
             stored = frozenset(_texts(old)) if stored is None else stored
             if (path, text) not in stored:
                 return ".".join(path)
     return ""
 
 
-def _like_a_token(text: str) -> bool:
+def _resembles_token(text: str) -> bool:
     return any(_BEGINS in run[1][:-6] for run in _RUN.finditer(text))
 
 
-def without_ours(last_applied: str) -> str:
-    """kubectl's last-applied-configuration without our annotations; as it was if it has none.
+def strip_annotations(last_applied: str) -> str:
+    """Return kubectl's last-applied-configuration without Roadstead's annotations.
 
-    Written as kubectl writes it (Go's encoding/json: sorted keys, no blanks, HTML escapes, a line
-    feed at the end), so that applying without a token afterwards changes nothing.
+    The text is unchanged if it has none of them, else serialized as kubectl does it (Go's
+    encoding/json: sorted keys, no spaces, HTML escapes, a final line feed), so that applying again
+    without a token changes nothing.
     """
     try:
         applied = json.loads(last_applied)
@@ -71,12 +72,12 @@ def without_ours(last_applied: str) -> str:
 
 
 def _texts(raw: Raw) -> Iterator[Text]:
-    """Every text that would be stored as it is, with its path; keys of maps too."""
+    """Yield every text that would be stored, including keys of maps."""
     meta = section(raw, "metadata")
     for key, value in section(meta, "annotations").items():
         if key in _OURS:
             continue
-        text = without_ours(value) if key == ANNOTATION_LAST_APPLIED else value
+        text = strip_annotations(value) if key == ANNOTATION_LAST_APPLIED else value
         yield ("metadata", "annotations", key), text
         yield ("metadata", "annotations", "(a key)"), key
     for key, value in section(meta, "labels").items():
@@ -84,8 +85,8 @@ def _texts(raw: Raw) -> Iterator[Text]:
     for name in ("name", "generateName"):
         yield ("metadata", name), str(meta.get(name) or "")
     for owner in (*_items(meta, "ownerReferences"), *_items(meta, "finalizers")):
-        yield from _within(owner, ("metadata",))
-    yield from _within(raw.get("spec"), ("spec",))
+        yield from _texts_within(owner, ("metadata",))
+    yield from _texts_within(raw.get("spec"), ("spec",))
 
 
 def _items(meta: Raw, name: str) -> list[Any]:
@@ -93,13 +94,13 @@ def _items(meta: Raw, name: str) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _within(value: Any, path: tuple[str, ...]) -> Iterator[Text]:
+def _texts_within(value: Any, path: tuple[str, ...]) -> Iterator[Text]:
     if isinstance(value, str):
         yield path, value
     elif isinstance(value, dict):
         for key, item in value.items():
             yield path, key
-            yield from _within(item, (*path, key))
+            yield from _texts_within(item, (*path, key))
     elif isinstance(value, list):
         for item in value:
-            yield from _within(item, path)
+            yield from _texts_within(item, path)

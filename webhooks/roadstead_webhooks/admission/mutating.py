@@ -1,4 +1,4 @@
-"""What becomes of an object before it is stored: who asked for it, and under which contract."""
+"""The mutating webhook's decision: the author of an object and its contract (pure)."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from roadstead.tokens.claims import Claims
 from roadstead.tokens.receipts import Receipt
 from roadstead_webhooks.admission import reviewed_objects
 from roadstead_webhooks.admission.facts import Facts, Rules
-from roadstead_webhooks.admission.foreign import too_much
-from roadstead_webhooks.admission.misplaced import misplaced
-from roadstead_webhooks.admission.offload import LARGE
-from roadstead_webhooks.admission.request_text import cut
+from roadstead_webhooks.admission.foreign import deny_oversized
+from roadstead_webhooks.admission.misplaced import find_misplaced_token
+from roadstead_webhooks.admission.offload import LARGE_EFFORT
+from roadstead_webhooks.admission.request_text import truncate
 from roadstead_webhooks.admission.review import AdmissionAnswer, AdmissionRequest, Operation
 from roadstead_webhooks.admission.validating import (
     contract_facts,
-    denied,
+    deny,
     deny_for,
     is_operators_model,
 )
@@ -30,9 +30,9 @@ from roadstead_webhooks.admission.validating import (
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Author:
-    """Whom a new receipt is to name: with the groups and scopes alone that are checked later.
+    """The caller in a new receipt, with only the groups and scopes that are checked later.
 
-    Whoever may read the object reads its receipt too.
+    Everyone who can read the object can read its receipt.
     """
 
     caller: Caller
@@ -41,101 +41,103 @@ class Author:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Mutation:
-    """What is to be done to the object, unless `denial` says that it is refused."""
+    """The changes to make to an object, or a denial."""
 
     denial: AdmissionAnswer | None = None
     author: Author | None = None
-    """Sign a new receipt; without one the old object's stays."""
+    """The author to sign a new receipt for; None keeps the old object's receipt."""
     deletion: Author | None = None
-    """Sign a leave to delete; without one the old object's stays."""
+    """The author to sign a deletion permit for; None keeps the old object's permit."""
     contract: str = ""
-    """Fill in `spec.contract`."""
+    """The value to set `spec.contract` to."""
     untouched: bool = False
-    """The request has no object that is stored."""
+    """Whether the request has no object to store."""
 
 
 def mutate(request: AdmissionRequest, facts: Facts, rules: Rules) -> Mutation:
-    """Pure; never raises. A receipt is only ever promised to the holder of a valid token."""
+    """Decide on a request; never raises. Only holders of a valid token get a receipt."""
     if request.mismatch:
-        return Mutation(denial=denied("RequestMismatch", request.mismatch, code=400))
+        return Mutation(denial=deny("RequestMismatch", request.mismatch, code=400))
     if request.operation == Operation.DELETE or request.subresource:
         return Mutation(untouched=True)
-    if reviewed_objects.going(request) and reviewed_objects.unchanged(request):
+    if reviewed_objects.is_being_deleted(request) and reviewed_objects.is_unchanged(request):
         return Mutation(contract=reviewed_objects.kept_contract(request))
     token = facts.token
     if isinstance(token, InvalidToken):
-        return Mutation(denial=denied(token.reason, f"{ANNOTATION_TOKEN}: {token}"))
-    if token is None and request.effort > LARGE and _needs_token(request, rules):
-        # A small one is searched all the same, to tell its sender where the token is instead.
-        return Mutation(denial=_no_token(request))
-    if large := too_much(request):
+        return Mutation(denial=deny(token.reason, f"{ANNOTATION_TOKEN}: {token}"))
+    if token is None and request.effort > LARGE_EFFORT and _needs_token(request, rules):
+        # Small objects are searched first, so that the message can name a misplaced token.
+        return Mutation(denial=_deny_without_token(request))
+    if large := deny_oversized(request):
         return Mutation(denial=large)
     given = str(request.annotations.get(ANNOTATION_TOKEN, ""))
-    if where := misplaced(request.object, request.old, token=given):
-        return Mutation(denial=_misplaced(where))
-    deletion = _deletion(request, token, rules)
+    if path := find_misplaced_token(request.object, request.old, token=given):
+        return Mutation(denial=_deny_misplaced(path))
+    deletion = _deletion_author(request, token, rules)
     if isinstance(deletion, AdmissionAnswer):
         return Mutation(denial=deletion)
-    if reviewed_objects.unchanged(request):
-        return _unchanged(request, facts, rules, deletion)
+    if reviewed_objects.is_unchanged(request):
+        return _mutate_unchanged(request, facts, rules, deletion)
     if isinstance(token, Claims):
-        return _authored(request, facts, rules, token, deletion)
+        return _mutate_changed(request, facts, rules, token, deletion)
     if is_operators_model(request, rules):
-        # Without a receipt: Kubernetes vouches for the operator only to the API server, so
-        # whoever else could reach this port would get one signed in its name.
+        # No receipt: the user name is unproven here, so anyone who reaches this port could have a
+        # receipt signed in the operator's name.
         return Mutation()
-    return Mutation(denial=_no_token(request))
+    return Mutation(denial=_deny_without_token(request))
 
 
-def _unchanged(
+def _mutate_unchanged(
     request: AdmissionRequest, facts: Facts, rules: Rules, deletion: Author | None
 ) -> Mutation:
-    """The old receipt stays, so that applying a manifest again is no change.
+    """Keep the old receipt, so that applying a manifest again changes nothing.
 
-    Unless it doesn't hold, as of an object that is older than the webhooks: then a valid token
-    gets it a new one.
+    If that receipt is invalid, as on an object that is older than the webhooks, a valid token gets
+    a new one.
     """
-    held = isinstance(facts.receipt, Receipt)
+    is_valid = isinstance(facts.receipt, Receipt)
     contract = reviewed_objects.kept_contract(request)
-    if held or not isinstance(facts.token, Claims):
+    if is_valid or not isinstance(facts.token, Claims):
         return Mutation(deletion=deletion, contract=contract)
     named = contract or str(request.spec.get("contract") or "")
-    author = _author(facts.token, _checks(request, facts, rules, contract=named))
+    author = _author(facts.token, _authorizations(request, facts, rules, contract=named))
     return Mutation(author=author, deletion=deletion, contract=contract)
 
 
-def _authored(
+def _mutate_changed(
     request: AdmissionRequest, facts: Facts, rules: Rules, token: Claims, deletion: Author | None
 ) -> Mutation:
-    if request.kind != "ModelServe" or not reviewed_objects.readable(request.object):
-        # What is not readable is refused by the schema in a moment, in better words.
-        return Mutation(author=_author(token, _checks(request, facts, rules)), deletion=deletion)
+    if request.kind != "ModelServe" or not reviewed_objects.is_readable(request.object):
+        # If the object is not readable, the schema rejects it next, with a better message.
+        return Mutation(
+            author=_author(token, _authorizations(request, facts, rules)), deletion=deletion
+        )
     serve = ModelServe.parse(request.object)
     choice = choose(facts.offers, contract_facts(serve, _caller(token), facts, rules))
     if choice.contract is None or _lacks_groups(choice, token):
-        return Mutation(denial=_not_covered(choice, token))
+        return Mutation(denial=_deny_uncovered(choice, token))
     name = choice.contract.meta.name
-    author = _author(token, _checks(request, facts, rules, contract=name))
+    author = _author(token, _authorizations(request, facts, rules, contract=name))
     return Mutation(author=author, deletion=deletion, contract=name)
 
 
 def _lacks_groups(choice: Choice, token: Claims) -> bool:
-    """Whether the token may be why; the validating webhook sees the receipt, which can't tell."""
+    """Return whether the token may be the cause; the receipt no longer shows that."""
     refused = any(each.reason == "NotAuthorized" for each in choice.violations)
     return refused and bool(token.remarks)
 
 
-def _not_covered(choice: Choice, token: Claims) -> AdmissionAnswer:
+def _deny_uncovered(choice: Choice, token: Claims) -> AdmissionAnswer:
     denial = deny_for(choice.violations)
     advice = (remark.advice for remark in token.remarks)
     message = "; ".join((denial.message, *advice))
-    return denied(denial.reason, message, subject=token.subject)
+    return deny(denial.reason, message, subject=token.subject)
 
 
-def _checks(
+def _authorizations(
     request: AdmissionRequest, facts: Facts, rules: Rules, *, contract: str = ""
 ) -> Iterator[Authorization]:
-    """What the author of an object is held against once it has its receipt."""
+    """Yield the authorizations that the author in a receipt is checked against."""
     if request.kind == "ModelServe":
         found = (each.contract for each in facts.offers if each.contract.meta.name == contract)
         yield from (each.authorization for each in found)
@@ -160,7 +162,7 @@ def _author(claims: Claims, checks: Iterable[Authorization]) -> Author:
     return Author(caller=relevant(_caller(claims), checks), issuer=claims.issuer)
 
 
-def _deletion(
+def _deletion_author(
     request: AdmissionRequest, token: Claims | InvalidToken | None, rules: Rules
 ) -> Author | AdmissionAnswer | None:
     asked = request.annotations.get(ANNOTATION_DELETION)
@@ -169,28 +171,29 @@ def _deletion(
     if asked == request.old_annotations.get(ANNOTATION_DELETION):
         return None
     if not isinstance(token, Claims):
-        message = f"{ANNOTATION_DELETION} needs a token beside it, in {ANNOTATION_TOKEN}"
-        return denied("TokenMissing", message)
+        message = f"{ANNOTATION_DELETION} requires a token in {ANNOTATION_TOKEN}"
+        return deny("TokenMissing", message)
     return _author(token, [Authorization(groups=rules.admin_groups)])
 
 
-def _no_token(request: AdmissionRequest) -> AdmissionAnswer:
-    what = "is created" if request.operation == Operation.CREATE else "gets another spec"
-    return denied(
+def _deny_without_token(request: AdmissionRequest) -> AdmissionAnswer:
+    creates = request.operation == Operation.CREATE
+    action = "creating" if creates else "changing the spec of"
+    return deny(
         "TokenMissing",
-        f"{request.title} {what} only with a token: put one into the annotation "
-        f"{ANNOTATION_TOKEN}; `roadstead token issue` makes one where you have the key",
+        f"{action} {request.title} requires a token: set the annotation {ANNOTATION_TOKEN}; "
+        "`roadstead token issue` issues a token if you have the key",
     )
 
 
 def _needs_token(request: AdmissionRequest, rules: Rules) -> bool:
-    return not reviewed_objects.unchanged(request) and not is_operators_model(request, rules)
+    return not reviewed_objects.is_unchanged(request) and not is_operators_model(request, rules)
 
 
-def _misplaced(where: str) -> AdmissionAnswer:
-    return denied(
+def _deny_misplaced(path: str) -> AdmissionAnswer:
+    return deny(
         "TokenMisplaced",
-        f"{cut(where)} holds what looks like a token, and would be stored with it: a token belongs "
-        f"into the annotation {ANNOTATION_TOKEN} and nowhere else ({ANNOTATION_RECEIPT} is not "
-        "yours to write). Consider that token known to others",
+        f"{truncate(path)} seems to contain a token, which would be stored: put tokens only into "
+        f"the annotation {ANNOTATION_TOKEN} (the webhooks write {ANNOTATION_RECEIPT}). Treat this "
+        "token as leaked",
     )

@@ -1,4 +1,4 @@
-"""Work on large reviews beside the event loop, one at a time."""
+"""Processes large reviews in a thread beside the event loop, one at a time."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
-LARGE: Final = 64 * 1024
-"""The effort (see `review.effort`) up to which a review takes a few milliseconds; no review of
-ordinary use takes more."""
-MOST: Final = 16
-"""Large reviews at once, the one that is worked on included. The last of them is still answered
-within the API server's timeout, and each holds a few megabytes meanwhile."""
+LARGE_EFFORT: Final = 64 * 1024
+"""The effort (see `review.effort`) up to which a review takes a few milliseconds. Ordinary reviews
+are below it."""
+MAX_LARGE_REVIEWS: Final = 16
+"""Concurrent large reviews. The last of so many is still answered within the API server's timeout;
+each uses a few megabytes of memory."""
 
 T = TypeVar("T")
 
 
 class TooManyReviews(Exception):
-    """As many large reviews as may wait do."""
+    """The maximum number of large reviews is in progress."""
 
 
 class Offload:
-    """One thread: however many large reviews come at once, the loop gets every other turn.
+    """One thread, so that large reviews take at most half of the interpreter's time.
 
-    The interpreter passes turns between threads after a few milliseconds, so that small reviews
-    are answered while large ones are worked on.
+    The interpreter switches threads every few milliseconds, so small reviews are answered while
+    large ones are processed.
     """
 
     def __init__(self) -> None:
@@ -35,9 +35,9 @@ class Offload:
 
     @contextlib.contextmanager
     def admitting(self, effort: int) -> Iterator[None]:
-        """A review of that effort is in progress; TooManyReviews where there is no place for it."""
-        large = effort > LARGE
-        if large and self._large >= MOST:
+        """Count a review as in progress. Raises TooManyReviews at the maximum."""
+        large = effort > LARGE_EFFORT
+        if large and self._large >= MAX_LARGE_REVIEWS:
             raise TooManyReviews
         self._large += large
         try:
@@ -46,12 +46,12 @@ class Offload:
             self._large -= large
 
     async def run(self, effort: int, work: Callable[..., T], *arguments: object) -> T:
-        """`work(*arguments)` for a review of that effort, at once where that is small."""
-        if effort <= LARGE:
+        """Run `work(*arguments)`: in the thread if the effort is large, else immediately."""
+        if effort <= LARGE_EFFORT:
             return work(*arguments)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, work, *arguments)
 
     def close(self) -> None:
-        """Begin nothing more."""
+        """Cancel waiting work and start no more."""
         self._thread.shutdown(wait=False, cancel_futures=True)

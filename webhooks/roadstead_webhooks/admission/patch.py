@@ -1,4 +1,4 @@
-"""The mutating webhook's JSON patch (RFC 6902): what is taken out of an object and put in."""
+"""The mutating webhook's JSON patch (RFC 6902)."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ from roadstead.api.group import (
     ANNOTATION_TOKEN,
 )
 from roadstead.api.raw import Raw, section
-from roadstead_webhooks.admission.misplaced import without_ours
+from roadstead_webhooks.admission.misplaced import strip_annotations
 
 _ANNOTATIONS: Final = "/metadata/annotations"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Changes:
-    """What the object is to have: a text to set, None to have none."""
+    """The values to set in an object; None removes an annotation."""
 
     receipt: str | None
     deletion: str | None = None
     contract: str = ""
-    """`spec.contract`; empty leaves it as it is."""
+    """The value of `spec.contract`; empty keeps the current one."""
 
 
 def patch(raw: Raw, changes: Changes) -> list[Raw]:
-    """The operations that make `raw` what it is to be; none where it is that already."""
+    """Return the operations that apply `changes` to `raw`; none if it has them already."""
     wanted = {
         ANNOTATION_TOKEN: None,
         ANNOTATION_RECEIPT: changes.receipt,
         ANNOTATION_DELETION: changes.deletion,
     }
-    operations = [*_annotations(raw, wanted), *_managed(raw)]
+    operations = [*_patch_annotations(raw, wanted), *_patch_managed_fields(raw)]
     spec = raw.get("spec")
     if changes.contract and isinstance(spec, dict) and spec.get("contract") != changes.contract:
         operations.append({"op": "add", "path": "/spec/contract", "value": changes.contract})
     return operations
 
 
-def _annotations(raw: Raw, wanted: Mapping[str, str | None]) -> Iterator[Raw]:
+def _patch_annotations(raw: Raw, wanted: Mapping[str, str | None]) -> Iterator[Raw]:
     given = section(raw, "metadata").get("annotations")
     if not isinstance(given, dict):
         present = {key: value for key, value in wanted.items() if value is not None}
@@ -50,7 +50,7 @@ def _annotations(raw: Raw, wanted: Mapping[str, str | None]) -> Iterator[Raw]:
             yield {"op": "add", "path": _ANNOTATIONS, "value": present}
         return
     last = given.get(ANNOTATION_LAST_APPLIED)
-    if last is not None and (kept := without_ours(last)) != last:
+    if last is not None and (kept := strip_annotations(last)) != last:
         yield {"op": "replace", "path": _path(ANNOTATION_LAST_APPLIED), "value": kept}
     for key, value in wanted.items():
         if value is None and key in given:
@@ -59,20 +59,20 @@ def _annotations(raw: Raw, wanted: Mapping[str, str | None]) -> Iterator[Raw]:
             yield {"op": "add", "path": _path(key), "value": value}
 
 
-def _managed(raw: Raw) -> Iterator[Raw]:
-    """Nobody owns the token's annotation: else two who apply an object would conflict over it."""
+def _patch_managed_fields(raw: Raw) -> Iterator[Raw]:
+    """Remove the field owners of the token's annotation: two appliers would conflict over it."""
     key = f"f:{ANNOTATION_TOKEN}"
     for place, entry in enumerate(section(raw, "metadata").get("managedFields") or ()):
         fields: Any = section(entry, "fieldsV1", "f:metadata", "f:annotations")
         if key in fields:
             path = f"/metadata/managedFields/{place}/fieldsV1/f:metadata/f:annotations"
-            yield {"op": "remove", "path": f"{path}/{_escaped(key)}"}
+            yield {"op": "remove", "path": f"{path}/{_escape(key)}"}
 
 
 def _path(annotation: str) -> str:
-    return f"{_ANNOTATIONS}/{_escaped(annotation)}"
+    return f"{_ANNOTATIONS}/{_escape(annotation)}"
 
 
-def _escaped(text: str) -> str:
-    """As a reference token of a JSON pointer (RFC 6901, 3)."""
+def _escape(text: str) -> str:
+    """Escape a reference token of a JSON pointer (RFC 6901, 3)."""
     return text.replace("~", "~0").replace("/", "~1")

@@ -1,4 +1,4 @@
-"""How much may be written of what others cause: token buckets, one per key and one for all."""
+"""Rate limits for writes that callers cause: token buckets, one per key and one for all."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from collections.abc import Callable
 from typing import Final
 
 MAX_KEYS: Final = 4096
-"""Keys that are remembered; the bucket of one that is forgotten is full again."""
+"""Keys with a bucket; a key that was dropped starts with a full bucket again."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Rate:
-    """So many at once, and so many a second from then on."""
+    """A sustained rate, and the burst that is allowed at once."""
 
     per_second: float
     burst: int
@@ -22,20 +22,20 @@ class Rate:
 
 @dataclasses.dataclass
 class _Bucket:
-    """What is left at a time."""
+    """The content of a bucket at a time."""
 
     left: float
     at: float
 
     def refill(self, rate: Rate, now: float) -> float:
-        """What is left now."""
+        """Refill the bucket and return its content."""
         self.left = min(float(rate.burst), self.left + (now - self.at) * rate.per_second)
         self.at = now
         return self.left
 
 
 class RateLimit:
-    """A bound for each key, so that one leaves room for others, and one for all together."""
+    """A limit for each key, so that one key can't use up the limit for all."""
 
     def __init__(
         self, each: Rate, total: Rate, *, clock: Callable[[], float] = time.monotonic
@@ -47,7 +47,7 @@ class RateLimit:
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
 
     def allows(self, key: str) -> bool:
-        """Whether one more may be written for `key`; if so, it counts."""
+        """Return whether one more write for `key` is allowed, and count it if so."""
         now = self._clock()
         bucket = self._bucket(key, now)
         if bucket.refill(self._each, now) < 1 or self._all.refill(self._total, now) < 1:
@@ -57,7 +57,7 @@ class RateLimit:
         return True
 
     def __len__(self) -> int:
-        """How many keys are remembered."""
+        """Return the number of keys with a bucket."""
         return len(self._buckets)
 
     def _bucket(self, key: str, now: float) -> _Bucket:

@@ -1,4 +1,4 @@
-"""The webhooks' own keys: receipts are signed with the newest, and verified with any of them."""
+"""The keys of receipts: the newest active key signs, and every key verifies."""
 
 from __future__ import annotations
 
@@ -12,26 +12,25 @@ from roadstead.errors import InvalidKey, InvalidReceipt
 from roadstead.tokens.receipt_keys import SigningKey
 from roadstead.tokens.receipts import Binding, Receipt, ReceiptVerifier, sign
 from roadstead_webhooks.admission.mutating import Author
-from roadstead_webhooks.mounted import files_of
+from roadstead_webhooks.mounted import read_files
 
 _ACTIVATION: Final = re.compile(r"([0-9]{1,12})\.pem")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ReceiptKeyring:
-    """Ed25519 keys by the time (seconds since 1970) from which they sign.
+    """Ed25519 keys, each with the time (seconds since 1970) from which it signs.
 
-    A new key is made known to every webhook before it signs, so that none meets a receipt of a key
-    that it doesn't have yet.
+    Every replica has a new key before any replica signs with it.
     """
 
     keys: tuple[tuple[int, SigningKey], ...]
 
     @classmethod
     def parse(cls, files: Mapping[str, bytes]) -> ReceiptKeyring:
-        """Of a Secret's files: `<activation>.pem`, PKCS #8; any other name signs from the start.
+        """Parse a Secret's files: `<activation>.pem`, PKCS #8; other names sign from time 0.
 
-        InvalidKey names the file at fault.
+        Raises InvalidKey with the name of the invalid file.
         """
         found = []
         for name, pem in sorted(files.items()):
@@ -41,35 +40,35 @@ class ReceiptKeyring:
             except InvalidKey as error:
                 raise InvalidKey(f"{name}: {error}") from None
         if not found:
-            raise InvalidKey("there is no key to sign receipts with")
+            raise InvalidKey("no key to sign receipts with")
         return cls(keys=tuple(sorted(found, key=lambda pair: pair[0])))
 
     def verifier(self) -> ReceiptVerifier:
-        """Of all keys, those that don't sign yet too."""
+        """Return a verifier with all keys, including keys that don't sign yet."""
         return ReceiptVerifier({key.key_id: key.private.public_key() for _, key in self.keys})
 
-    def signing(self, now: int) -> SigningKey:
-        """The key that signs at `now`; the first where none does yet."""
+    def signing_key(self, now: int) -> SigningKey:
+        """Return the key that signs at `now`; the first key if none is active yet."""
         active = [key for activation, key in self.keys if activation <= now]
         return active[-1] if active else self.keys[0][1]
 
 
 class Receipts:
-    """Signs and verifies; its keys are read anew whenever `reload` finds that they changed."""
+    """Signs and verifies receipts; `reload` reads changed keys."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._files = files_of(folder)
+        self._files = read_files(folder)
         self._use(ReceiptKeyring.parse(self._files))
 
     @property
     def verifier(self) -> ReceiptVerifier:
-        """By the keys as they were read last."""
+        """A verifier with the keys as they were last read."""
         return self._verifier
 
     def reload(self) -> bool:
-        """Whether there were other keys; raises InvalidKey or InvalidSettings and keeps the old."""
-        files = files_of(self._folder)
+        """Return whether the keys changed. Raises InvalidKey or InvalidSettings; keeps the old."""
+        files = read_files(self._folder)
         if files == self._files:
             return False
         self._use(ReceiptKeyring.parse(files))
@@ -81,8 +80,8 @@ class Receipts:
         self._verifier = keys.verifier()
 
     def sign(self, author: Author, binding: Binding, *, contract: str, now: int) -> str:
-        """The text of a receipt for `binding`."""
-        key = self._keys.signing(now)
+        """Return the text of a signed receipt for `binding`."""
+        key = self._keys.signing_key(now)
         caller = author.caller
         return sign(
             subject=caller.subject,
@@ -96,8 +95,8 @@ class Receipts:
             key_id=key.key_id,
         )
 
-    def verified(self, text: object, binding: Binding, *, now: int) -> Receipt | InvalidReceipt:
-        """The receipt, or why it is none: both are facts to decide by."""
+    def verify(self, text: object, binding: Binding, *, now: int) -> Receipt | InvalidReceipt:
+        """Return the receipt, or the error if it is invalid: both are facts."""
         try:
             return self._verifier.verify(str(text or ""), binding, now=now)
         except InvalidReceipt as error:

@@ -1,7 +1,6 @@
-"""Taking of a contract's totals: by compare-and-swap on its status, as ResourceQuota does.
+"""Reserves a contract's totals by compare-and-swap on its status, as ResourceQuota does.
 
-Claims on one contract that wait while another is written are written together, so a burst costs a
-few writes and not one each.
+Claims on a contract that wait for a write are written together, so a burst causes few writes.
 """
 
 from __future__ import annotations
@@ -26,24 +25,24 @@ from roadstead.policy.contract_policy import violations
 from roadstead_webhooks import webhook_metrics
 from roadstead_webhooks.admission.counting import CountingCache
 from roadstead_webhooks.admission.review import AdmissionAnswer
-from roadstead_webhooks.admission.validating import Claim, denied, deny_for
+from roadstead_webhooks.admission.validating import Claim, deny, deny_for
 
 logger = logging.getLogger(__name__)
 
 RESERVATION_ATTEMPTS: Final = 30
-"""Each is lost only to another writer, who got through."""
+"""Each failed attempt means that another writer succeeded."""
 MOST_RESERVATIONS: Final = 10_000
-"""As many as the CRD lets a status hold."""
+"""The maximum in the CRD."""
 
 
 class ContractClient(Protocol):
-    """The part of the API client that is needed here."""
+    """The methods of the API client that are used here."""
 
     async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
-        """One object; KubeNotFound if it is not there."""
+        """Return one object. Raises KubeNotFound if it does not exist."""
 
     async def replace_status(self, resource: Resource, body: Raw) -> Object:
-        """Replace the status; KubeConflict if the object changed since it was read."""
+        """Replace the status. Raises KubeConflict if the object changed since it was read."""
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -53,7 +52,7 @@ class _Waiting:
 
 
 class Reservations:
-    """Writes what is admitted into the contracts' statuses."""
+    """Writes reservations of admitted servers into the contracts' statuses."""
 
     def __init__(
         self,
@@ -69,11 +68,13 @@ class Reservations:
         self._writers: dict[str, asyncio.Task[None]] = {}
 
     async def take(self, claim: Claim, *, dry_run: bool) -> AdmissionAnswer | None:
-        """Reserve; the denial where the contract, as it is now, doesn't allow it. KubeError if it
-        can't be told, and then nothing may be admitted. A dry run writes nothing."""
+        """Reserve a claim; return a denial if the current contract doesn't allow it.
+
+        A dry run writes nothing. Raises KubeError if the claim can't be decided.
+        """
         contract = self._cache.contract(claim.contract)
         if dry_run or (contract is not None and not contract.reserves):
-            return await self._look(claim)
+            return await self._check(claim)
         entry = _Waiting(claim=claim, answer=asyncio.get_running_loop().create_future())
         self._waiting.setdefault(claim.contract, []).append(entry)
         if claim.contract not in self._writers:
@@ -82,20 +83,20 @@ class Reservations:
         return await entry.answer
 
     async def close(self) -> None:
-        """Wait for what is being written."""
+        """Wait for writes in progress."""
         await asyncio.gather(*self._writers.values(), return_exceptions=True)
 
-    async def _look(self, claim: Claim) -> AdmissionAnswer | None:
+    async def _check(self, claim: Claim) -> AdmissionAnswer | None:
         contract = self._cache.contract(claim.contract)
-        if contract is None or self._refused(contract, self._kept(contract), claim):
+        if contract is None or self._denial(contract, self._outstanding(contract), claim):
             contract = await self._read(claim.contract)
-        return self._refused(contract, self._kept(contract), claim)
+        return self._denial(contract, self._outstanding(contract), claim)
 
-    def _kept(self, contract: ResourceContract | None) -> tuple[Reservation, ...]:
+    def _outstanding(self, contract: ResourceContract | None) -> tuple[Reservation, ...]:
         return self._cache.outstanding(contract, now=self._clock()) if contract else ()
 
     async def _write(self, name: str) -> None:
-        """Until nobody waits for this contract any more."""
+        """Write batches until no claim waits for this contract."""
         try:
             while batch := self._waiting.pop(name, None):
                 try:
@@ -104,7 +105,7 @@ class Reservations:
                     for entry in batch:
                         _resolve(entry, error)
                     if not isinstance(error, KubeError):
-                        logger.exception("reserving of contract %s failed", name)
+                        logger.exception("reserving contract %s failed", name)
         finally:
             del self._writers[name]
 
@@ -116,39 +117,39 @@ class Reservations:
                 contract, fresh = await self._read(name), True
             kept, answers = self._evaluate(contract, batch)
             if not fresh and any(answers):
-                # What is cached may be behind: only the API server's own answer refuses.
+                # The cache may be stale: deny only by the API server's state.
                 contract, fresh = await self._read(name), True
                 kept, answers = self._evaluate(contract, batch)
-            if contract is None or all(answers) or await self._stored(contract, kept):
+            if contract is None or all(answers) or await self._store(contract, kept):
                 for entry, answer in zip(batch, answers, strict=True):
                     _resolve(entry, answer)
                 return
             webhook_metrics.CONFLICTS.inc()
             await asyncio.sleep(random.random() * min(0.1, 0.005 * 2**attempt))  # noqa: S311 - spreads retries
             contract, fresh = await self._read(name), True
-        busy = f"contract {name} is being changed by too many at once; try again"
+        busy = f"too many concurrent requests for contract {name}; retry"
         for entry in batch:
-            _resolve(entry, denied("Conflict", busy, code=409))
+            _resolve(entry, deny("Conflict", busy, code=409))
 
     def _evaluate(
         self, contract: ResourceContract | None, batch: Sequence[_Waiting]
     ) -> tuple[tuple[Reservation, ...], list[AdmissionAnswer | None]]:
-        """What the status is to hold, and who of the batch is refused, in their order."""
+        """Return the reservations to write, and the denial or None of each claim in order."""
         now = self._clock()
-        kept = self._kept(contract)
+        kept = self._outstanding(contract)
         answers: list[AdmissionAnswer | None] = []
         for entry in batch:
             claim = entry.claim
-            refused = self._refused(contract, kept, claim)
-            if refused is None and len(kept) >= MOST_RESERVATIONS:
-                message = f"contract {claim.contract} has {len(kept)} reservations; try again"
-                refused = denied("Conflict", message, code=409)
-            answers.append(refused)
-            if refused is None:
+            denial = self._denial(contract, kept, claim)
+            if denial is None and len(kept) >= MOST_RESERVATIONS:
+                message = f"contract {claim.contract} has {len(kept)} reservations; retry"
+                denial = deny("Conflict", message, code=409)
+            answers.append(denial)
+            if denial is None:
                 kept = reserve(kept, _reservation(claim, kept, now, contract))
         return kept, answers
 
-    def _refused(
+    def _denial(
         self, contract: ResourceContract | None, kept: Sequence[Reservation], claim: Claim
     ) -> AdmissionAnswer | None:
         if contract is None:
@@ -156,7 +157,7 @@ class Reservations:
                 (
                     Violation(
                         reason="ContractNotFound",
-                        message=f"contract {claim.contract} is not there any more",
+                        message=f"contract {claim.contract} does not exist any more",
                         field="spec.contract",
                     ),
                 )
@@ -166,8 +167,8 @@ class Reservations:
         subject = claim.facts.caller.subject
         return dataclasses.replace(deny_for(found), subject=subject) if found else None
 
-    async def _stored(self, contract: ResourceContract, kept: Sequence[Reservation]) -> bool:
-        """Whether the status was written; False if another was faster."""
+    async def _store(self, contract: ResourceContract, kept: Sequence[Reservation]) -> bool:
+        """Write the status; return False if another writer changed the contract first."""
         status = {**section(contract.raw, "status"), "reservations": [r.to_json() for r in kept]}
         body = {**contract.raw, "status": status}
         try:
@@ -195,8 +196,8 @@ def _reservation(
     now: datetime.datetime,
     contract: ResourceContract | None,
 ) -> Reservation:
-    """What is written. Where an earlier one of that key has not settled, both may yet be stored:
-    two creates of one name, of which the API server takes either."""
+    """Return the reservation to write. It covers an earlier one of the same key too: of two creates
+    with one name, the API server may store either."""
     before = next((each.demand for each in kept if each.key == claim.key), Demand())
     wanted = (before | claim.wanted).only(contract.resources if contract else ())
     return Reservation(key=claim.key, demand=wanted, at=timestamp(now), uid=claim.uid)

@@ -1,4 +1,4 @@
-"""AdmissionReview (admission.k8s.io/v1): what the API server asks, and the answer's form.
+"""AdmissionReview (admission.k8s.io/v1): parsing requests, and serializing answers.
 
 https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/
 """
@@ -16,28 +16,28 @@ from typing import Any, Final
 from roadstead.api.object_names import MAX_NAME, MAX_NAMESPACE
 from roadstead.api.raw import Metadata, Raw, section
 from roadstead.tokens.strictjson import loads_object
-from roadstead_webhooks.admission.fitting import KINDS, Claimed, is_reviewed, mismatch
+from roadstead_webhooks.admission.fitting import KINDS, Claimed, find_mismatch, is_reviewed
 from roadstead_webhooks.admission.request_text import printable
 
 API_VERSION: Final = "admission.k8s.io/v1"
 KIND: Final = "AdmissionReview"
 MAX_OBJECT_BYTES: Final = 768 * 1024
-"""As compact JSON. What a review is parsed and searched for is bounded by it."""
-_TOO_LONG: Final = f"is larger than {MAX_OBJECT_BYTES // 1024} KiB, the most that is admitted"
+"""As compact JSON; bounds the time to parse and search a review."""
+_TOO_LONG: Final = f"is larger than {MAX_OBJECT_BYTES // 1024} KiB"
 MAX_BYTES: Final = 2 * MAX_OBJECT_BYTES + 64 * 1024
-"""Of a review: the object, the old one, and what is said of the request."""
+"""Of a review: the object, the old object, and the request's own fields."""
 MAX_NODES: Final = 30_000
-"""Of a review: what its commas and opening brackets count to. A contract with all the reservations
-that its status can hold has 20,000, old and new."""
+"""Commas and opening brackets of a review. A contract with the maximum of reservations has 20,000,
+in the old and the new object."""
 MAX_SPEC_NODES: Final = 4096
-"""Fields and items in a spec; one that has all that the schemas allow has fewer. The API server
-holds it against the schema after the webhook, in time that grows with the square of the faults."""
+"""Fields and list items of a spec; the largest valid spec has fewer. The API server validates the
+schema after the webhook, in time quadratic in the number of errors."""
 _BYTES_OF_A_NODE: Final = 32
-"""So many bytes of a text take about the time of one more value or key."""
+"""Bytes of text that take as long to process as one more value or key."""
 MAX_DEPTH: Final = 64
-"""The deepest of our objects, managed fields included, is 15 levels below the review."""
+"""Levels; the deepest of Roadstead's objects, with managed fields, is 15 below the review."""
 _MAX_USERNAME: Final = 1024
-"""Characters. A ServiceAccount's has 339 at most; nobody knows how long others are."""
+"""Characters. A ServiceAccount's has at most 339; others have no known limit."""
 _HEAD_BYTES: Final = 512
 _HEAD: Final = re.compile(
     rb'\{"kind":"AdmissionReview","apiVersion":"admission\.k8s\.io/v1",'
@@ -46,7 +46,7 @@ _HEAD: Final = re.compile(
 
 
 class Operation(enum.StrEnum):
-    """What is done to the object."""
+    """The operation of a request."""
 
     CREATE = "CREATE"
     UPDATE = "UPDATE"
@@ -54,7 +54,7 @@ class Operation(enum.StrEnum):
 
 
 class BadReview(Exception):
-    """The body is no review that can be answered; `status` is that of HTTP."""
+    """The body is not a review that can be answered; `status` is the HTTP status."""
 
     def __init__(self, message: str, *, status: int = 400) -> None:
         super().__init__(message)
@@ -63,10 +63,10 @@ class BadReview(Exception):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AdmissionRequest:
-    """One request; `object` and `old` are empty where the operation has none.
+    """One request; `object` and `old` are empty if the operation has none.
 
-    `kind` is what `resource` holds (`ModelServe`), whatever the object says of itself. `name` is
-    empty where the API server has yet to generate it.
+    `kind` is derived from `resource`, not from the object. `name` is empty if the API server has
+    yet to generate it.
     """
 
     uid: str
@@ -80,25 +80,25 @@ class AdmissionRequest:
     object: Raw = dataclasses.field(repr=False)
     old: Raw = dataclasses.field(repr=False)
     effort: int = 0
-    """Of parsing and searching it, as `effort` has it."""
+    """The effort of parsing and searching the request, as `effort` returns it."""
     mismatch: str = ""
-    """What disagrees within the request; such a request is denied."""
+    """The first inconsistency within the request, which is then denied."""
     reviewed: bool = True
-    """Whether the webhook configurations have the API server ask about such a request."""
+    """Whether the webhook configurations send such requests to the webhooks."""
 
     @property
     def fits(self) -> bool:
-        """Whether it is one that the API server may have sent; nothing else is recorded."""
+        """Whether the API server may have sent the request; others are not recorded."""
         return self.reviewed and not self.mismatch
 
     @property
     def meta(self) -> Metadata:
-        """The metadata of the object, or of the old one where it is going."""
+        """The metadata of the object, or of the old object if it is being deleted."""
         return Metadata.parse(self.object or self.old)
 
     @property
     def spec(self) -> Raw:
-        """The object's spec; empty where it is missing or, before the schema is checked, no map."""
+        """The object's spec; empty if it is missing or, before schema validation, not a map."""
         return section(self.object, "spec")
 
     @property
@@ -113,19 +113,19 @@ class AdmissionRequest:
 
     @property
     def generate_name(self) -> str:
-        """`metadata.generateName`, cut to the length that a name can have."""
+        """`metadata.generateName`, truncated to the length of a name."""
         return printable(_generate_name(self.object)[:MAX_NAME])
 
     @property
     def title(self) -> str:
-        """For people: `ModelServe demo/gemma`."""
+        """Kind and name for messages, such as `ModelServe demo/gemma`."""
         name = self.name or f"{self.generate_name}?"
         return f"{self.kind} {self.namespace}/{name}" if self.namespace else f"{self.kind} {name}"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AdmissionAnswer:
-    """A verdict in the form of the API: `reason` is ours, in CamelCase, and for metrics too."""
+    """The answer to a request; `reason` is Roadstead's, in CamelCase, also for metrics."""
 
     allowed: bool
     reason: str
@@ -133,13 +133,13 @@ class AdmissionAnswer:
     code: int = 403
     warnings: tuple[str, ...] = ()
     subject: str = ""
-    """Who asked, by the token or the receipt; empty if that isn't known."""
+    """The subject of the token or the receipt; empty if unknown."""
     patch: Sequence[Raw] = dataclasses.field(default=(), repr=False)
     """JSON patch operations (RFC 6902)."""
 
 
 def parse(body: bytes) -> AdmissionRequest:
-    """The request in a body of the API server; BadReview for anything else."""
+    """Parse a request from a body. Raises BadReview if it is not a valid review."""
     if not body:
         raise BadReview("the body is empty")
     _check_size(body)
@@ -148,7 +148,7 @@ def parse(body: bytes) -> AdmissionRequest:
     except ValueError as error:
         raise BadReview(f"the body {error}") from None
     if review.get("kind") != KIND or review.get("apiVersion") != API_VERSION:
-        raise BadReview(f"the body is no {KIND} of {API_VERSION}")
+        raise BadReview(f"the body is not an {KIND} of {API_VERSION}")
     request = review.get("request")
     if not isinstance(request, dict):
         raise BadReview("request is missing")
@@ -159,7 +159,7 @@ def parse(body: bytes) -> AdmissionRequest:
 
 
 def effort(body: bytes) -> int:
-    """What it takes to parse and search a review, in bytes of long texts."""
+    """Estimate the effort of parsing and searching a review, in bytes of long texts."""
     return len(body) + _BYTES_OF_A_NODE * _nodes(body)
 
 
@@ -168,27 +168,27 @@ def _nodes(body: bytes) -> int:
 
 
 def claimed_uid(head: bytes) -> str:
-    """The uid of a review that is too large to be parsed; empty where it doesn't begin with one.
+    """Return the uid of a review that is too large to parse; empty if it doesn't begin with one.
 
-    The API server writes it before all that a caller has sent.
+    The API server writes the uid before anything that a caller sent.
     """
     match = _HEAD.match(head[:_HEAD_BYTES])
     return match[1].decode("ascii") if match else ""
 
 
 def _check_size(body: bytes) -> None:
-    """BadReview for what is too large to be worth parsing."""
+    """Raise BadReview if a body is too large to parse."""
     if len(body) > MAX_BYTES:
         raise _too_large(_TOO_LONG)
     if _nodes(body) > MAX_NODES:
         raise _too_large(
-            f"has more than {MAX_NODES} fields and items of lists, with what is stored of it"
+            f"has more than {MAX_NODES} fields and list items, together with its stored version"
         )
 
 
 def _check_spec(raw: Raw) -> None:
     if _nodes_in(raw.get("spec")) > MAX_SPEC_NODES:
-        raise _too_large(f"has more than {MAX_SPEC_NODES} fields and items of lists in its spec")
+        raise _too_large(f"has more than {MAX_SPEC_NODES} fields and list items in its spec")
 
 
 def _nodes_in(value: object) -> int:
@@ -199,7 +199,7 @@ def _nodes_in(value: object) -> int:
 
 def _too_large(what: str) -> BadReview:
     return BadReview(
-        f"the object {what}: leave out what Roadstead does not need, such as annotations of other "
+        f"the object {what}: remove what Roadstead does not need, such as annotations of other "
         "programs",
         status=413,
     )
@@ -230,16 +230,16 @@ def _request(raw: Mapping[str, Any]) -> AdmissionRequest:
         dry_run=raw.get("dryRun") is True,
         object=thing,
         old=old,
-        mismatch=mismatch(claimed),
+        mismatch=find_mismatch(claimed),
         reviewed=is_reviewed(claimed),
     )
 
 
 def _operation(raw: Mapping[str, Any]) -> tuple[Operation, Raw, Raw]:
-    """With the objects that it is done with."""
+    """Return the operation, the object and the old object."""
     operation = _text(raw, "operation")
     if operation not in set(Operation):
-        raise BadReview(f"request.operation is none of {', '.join(Operation)}")
+        raise BadReview(f"request.operation is not one of {', '.join(Operation)}")
     thing, old = _object(raw, "object"), _object(raw, "oldObject")
     if not thing and operation != Operation.DELETE:
         raise BadReview("request.object is missing")
@@ -254,7 +254,7 @@ def _generate_name(raw: Raw) -> str:
 
 
 def _pair(raw: Mapping[str, Any], name: str, last: str) -> tuple[str, str]:
-    """Group and version, and what it is called."""
+    """Return group with version, and the field `last`."""
     value = raw.get(name)
     if not isinstance(value, dict):
         raise BadReview(f"request.{name} is missing")
@@ -264,7 +264,7 @@ def _pair(raw: Mapping[str, Any], name: str, last: str) -> tuple[str, str]:
 def _uid(raw: Mapping[str, Any]) -> str:
     uid = _text(raw, "uid")
     if not 0 < len(uid) <= 128 or not uid.isprintable():
-        raise BadReview("request.uid is not of 1 to 128 printable characters")
+        raise BadReview("request.uid is not 1 to 128 printable characters")
     return uid
 
 
@@ -280,14 +280,14 @@ def _object(raw: Mapping[str, Any], name: str) -> Raw:
     if value is None:
         return {}
     if not isinstance(value, dict) or not isinstance(value.get("metadata"), dict):
-        raise BadReview(f"request.{name} is no object with metadata")
+        raise BadReview(f"request.{name} is not an object with metadata")
     if not _is_metadata(value["metadata"]):
-        raise BadReview(f"request.{name}.metadata is not of the form that Kubernetes knows")
+        raise BadReview(f"request.{name}.metadata has fields of the wrong type")
     return value
 
 
 def _check_object(thing: Raw, body_size: int) -> None:
-    """BadReview for an object that is too large; what is stored already may be replaced."""
+    """Raise BadReview if the object is too large, whatever the size of the old object."""
     if body_size <= MAX_OBJECT_BYTES:
         return
     text = json.dumps(thing, ensure_ascii=False, separators=(",", ":"))
@@ -296,7 +296,7 @@ def _check_object(thing: Raw, body_size: int) -> None:
 
 
 def _is_metadata(meta: Mapping[str, Any]) -> bool:
-    """Whether what we read of it has its types, as the API server has made sure."""
+    """Return whether the fields that are read here have the types of Kubernetes' schema."""
     texts = ("name", "namespace", "uid", "generateName", "resourceVersion", "deletionTimestamp")
     if not all(isinstance(meta.get(name) or "", str) for name in texts):
         return False
@@ -317,7 +317,7 @@ def _are_texts(values: Iterable[object]) -> bool:
 
 
 def to_review(uid: str, answer: AdmissionAnswer) -> dict[str, Any]:
-    """The AdmissionReview that answers request `uid`."""
+    """Return the AdmissionReview that answers request `uid`."""
     response: dict[str, Any] = {"uid": uid, "allowed": answer.allowed}
     if not answer.allowed:
         response["status"] = {
@@ -347,4 +347,4 @@ _REASONS: Final[Mapping[int, str]] = {
     504: "Timeout",
 }
 _RETRY: Final[Mapping[int, Raw]] = {429: {"details": {"retryAfterSeconds": 1}}}
-"""The API server makes a Retry-After of it, and clients such as kubectl try again."""
+"""The API server turns it into a Retry-After header, and clients such as kubectl retry."""

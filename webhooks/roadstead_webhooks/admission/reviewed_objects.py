@@ -1,4 +1,4 @@
-"""Reading the objects of a request, which the schema may not have been held against yet."""
+"""Reads the objects of a request, which may not have been validated by the schema yet."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _TEXTS: Final = ("modelName", "modelUuid", "contract", "minioEndpoint", "minioBu
 _MAPS: Final = ("runtimeParams", "resources", "config")
 
 
-def readable(raw: Raw) -> bool:
-    """Whether a ModelServe's spec has the types that `ModelServe.parse` counts on."""
+def is_readable(raw: Raw) -> bool:
+    """Return whether a ModelServe's spec has the types that `ModelServe.parse` requires."""
     spec = raw.get("spec")
     if not isinstance(spec, dict):
         return False
@@ -32,9 +32,9 @@ def readable(raw: Raw) -> bool:
 
 
 def kept_contract(request: AdmissionRequest) -> str:
-    """The contract of the old object where the new one names none, as a manifest doesn't.
+    """Return the old object's contract if the new object has none and is otherwise unchanged.
 
-    Only where nothing else of the spec changes; else it is chosen again.
+    If anything else in the spec changes, a contract is chosen again.
     """
     spec, old = request.spec, section(request.old, "spec")
     contract = old.get("contract", "")
@@ -42,43 +42,43 @@ def kept_contract(request: AdmissionRequest) -> str:
         return ""
     if "contract" in spec or not isinstance(contract, str):
         return ""
-    return contract if same({**spec, "contract": contract}, old) else ""
+    return contract if json_equal({**spec, "contract": contract}, old) else ""
 
 
-def equal(request: AdmissionRequest) -> bool:
-    """Whether an update leaves the spec as it is, in every way that JSON can tell."""
+def keeps_spec(request: AdmissionRequest) -> bool:
+    """Return whether the spec of an update equals the old spec as JSON."""
     update = request.operation == Operation.UPDATE
-    return update and same(request.object.get("spec"), request.old.get("spec"))
+    return update and json_equal(request.object.get("spec"), request.old.get("spec"))
 
 
-def unchanged(request: AdmissionRequest) -> bool:
-    """Whether it does so once the contract that a manifest leaves out is filled in again."""
-    return equal(request) or bool(kept_contract(request))
+def is_unchanged(request: AdmissionRequest) -> bool:
+    """Return whether the spec equals the old one, with a missing contract filled in."""
+    return keeps_spec(request) or bool(kept_contract(request))
 
 
-def same(one: object, other: object) -> bool:
-    """Equality of JSON values: unlike in Python, `true`, `1` and `1.0` are three things."""
+def json_equal(one: object, other: object) -> bool:
+    """Compare JSON values: unlike in Python, `true`, `1` and `1.0` differ."""
     if type(one) is not type(other):
         return False
     if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+        return one.keys() == other.keys() and all(json_equal(one[key], other[key]) for key in one)
     if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(same, one, other))
+        return len(one) == len(other) and all(map(json_equal, one, other))
     return one == other
 
 
-def going(request: AdmissionRequest) -> bool:
-    """Whether the object is being deleted: then only its finalizers are of any use."""
+def is_being_deleted(request: AdmissionRequest) -> bool:
+    """Return whether the object is being deleted, so that only its finalizers matter."""
     return bool(section(request.old, "metadata").get("deletionTimestamp"))
 
 
-def key(request: AdmissionRequest) -> str:
-    """The ModelServe as reservations name it; empty where it has no name yet."""
+def reservation_key(request: AdmissionRequest) -> str:
+    """Return the key of the ModelServe in reservations; empty if it has no name yet."""
     return f"{request.namespace}/{request.name}" if request.name else ""
 
 
 def binding(request: AdmissionRequest, raw: Raw, *, contract: str = "") -> Binding:
-    """What a receipt for `raw` is bound to; `contract` is filled into its spec first."""
+    """Return what a receipt for `raw` is bound to, with `contract` set in its spec."""
     meta, spec = section(raw, "metadata"), section(raw, "spec")
     return Binding(
         kind=request.kind,
@@ -91,7 +91,7 @@ def binding(request: AdmissionRequest, raw: Raw, *, contract: str = "") -> Bindi
 
 
 def deletion_binding(request: AdmissionRequest, raw: Raw) -> Binding:
-    """What the leave to delete `raw` is bound to: a kind of its own, so no receipt is one."""
+    """Return what a deletion permit is bound to: its kind differs from that of receipts."""
     meta = section(raw, "metadata")
     return Binding(
         kind=f"{request.kind}/{DELETION}",

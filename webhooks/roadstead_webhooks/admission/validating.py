@@ -1,4 +1,4 @@
-"""Whether an object may be stored, changed, scaled or deleted."""
+"""The validating webhook's decision: may an object be stored, scaled or deleted (pure)."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from roadstead.policy.modelserve_policy import spec_violations
 from roadstead.tokens.receipts import Receipt
 from roadstead_webhooks.admission import reviewed_objects
 from roadstead_webhooks.admission.facts import Facts, Rules
-from roadstead_webhooks.admission.foreign import too_much
-from roadstead_webhooks.admission.request_text import MAX_MESSAGE, cut
+from roadstead_webhooks.admission.foreign import deny_oversized
+from roadstead_webhooks.admission.request_text import MAX_MESSAGE, truncate
 from roadstead_webhooks.admission.review import AdmissionAnswer, AdmissionRequest, Operation
 
 GARBAGE_COLLECTORS: Final = frozenset(
@@ -33,14 +33,14 @@ GARBAGE_COLLECTORS: Final = frozenset(
     }
 )
 DELETION_SECONDS: Final = 600
-"""How long a leave to delete is good."""
+"""The validity of a deletion permit."""
 _SHOWN: Final = 10
-_SUBRESOURCES: Final = "this subresource is none that can be changed: expected status or scale"
+_SUBRESOURCES: Final = "this subresource can't be updated: expected status or scale"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Validation:
-    """The answer, and what has to be reserved of a contract before it is given."""
+    """The answer, and the claim to reserve before the answer is sent."""
 
     answer: AdmissionAnswer
     reserve: Claim | None = None
@@ -48,8 +48,8 @@ class Validation:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Claim:
-    """What a ModelServe that may be admitted takes of its contract: to be checked once more
-    against the contract as it is when the reservation is written."""
+    """The demand of a ModelServe on its contract; it is checked again against the current contract
+    when the reservation is written."""
 
     contract: str
     key: str
@@ -59,65 +59,72 @@ class Claim:
 
 
 def validate(request: AdmissionRequest, facts: Facts, rules: Rules) -> Validation:
-    """Pure; never raises. Whatever is not known is denied."""
+    """Decide on a request; never raises. Unknown requests are denied."""
     if request.mismatch:
-        return _no("RequestMismatch", request.mismatch, code=400)
+        return _deny("RequestMismatch", request.mismatch, code=400)
     if request.subresource == "scale" and request.kind == "ModelServe":
-        return _scale(request, facts, rules)
+        return _validate_scale(request, facts, rules)
     if request.subresource:
-        # The API server takes nothing but the status from it.
+        # The API server ignores all other changes of a status update.
         known = request.subresource == "status"
-        return _yes("Status") if known else _no("SubresourceUnknown", _SUBRESOURCES)
+        return _allow("Status") if known else _deny("SubresourceUnknown", _SUBRESOURCES)
     if request.operation == Operation.DELETE:
-        return Validation(answer=_delete(request, facts, rules))
-    if reviewed_objects.going(request) and reviewed_objects.equal(request):
-        return _yes("Going")
+        return Validation(answer=_validate_deletion(request, facts, rules))
+    if reviewed_objects.is_being_deleted(request) and reviewed_objects.keeps_spec(request):
+        return _allow("Going")
     if ANNOTATION_TOKEN in request.annotations:
-        return _no("TokenNotTaken", f"{ANNOTATION_TOKEN} is still there: it must never be stored")
-    if refused := too_much(request) or _owners(request):
-        return Validation(answer=refused)
-    if _receipt_stays(request) and reviewed_objects.equal(request):
-        return Validation(answer=_deletion_asked(request, facts, rules) or _yes("Unchanged").answer)
+        return _deny("TokenNotTaken", f"{ANNOTATION_TOKEN} is still set: it must not be stored")
+    if denial := deny_oversized(request) or _check_owners(request):
+        return Validation(answer=denial)
+    if _keeps_receipt(request) and reviewed_objects.keeps_spec(request):
+        return Validation(
+            answer=_check_deletion_permit(request, facts, rules) or _allow("Unchanged").answer
+        )
     if is_operators_model(request, rules):
-        return Validation(answer=_operators(request, facts))
+        return Validation(answer=_validate_operators_model(request, facts))
     receipt = facts.receipt
     if not isinstance(receipt, Receipt):
-        return _no_receipt(receipt)
-    answer = _deletion_asked(request, facts, rules)
+        return _deny_receipt(receipt)
+    answer = _check_deletion_permit(request, facts, rules)
     if answer is not None:
         return Validation(answer=answer)
     if request.kind == "ModelServe":
-        return _serve(request, facts, rules, receipt)
-    return Validation(answer=_authorized(request, caller_of(receipt), facts, rules))
+        return _validate_serve(request, facts, rules, receipt)
+    return Validation(answer=_authorize(request, caller_of(receipt), facts, rules))
 
 
-def _serve(request: AdmissionRequest, facts: Facts, rules: Rules, receipt: Receipt) -> Validation:
-    if not reviewed_objects.readable(request.object):
-        return _no("InvalidObject", "the spec is not of the form that its schema has", code=400)
+def _validate_serve(
+    request: AdmissionRequest, facts: Facts, rules: Rules, receipt: Receipt
+) -> Validation:
+    if not reviewed_objects.is_readable(request.object):
+        return _deny("InvalidObject", "the spec does not match its schema", code=400)
     serve = ModelServe.parse(request.object)
     if serve.contract != receipt.contract or not serve.contract:
-        return _no("ReceiptOtherSpec", "spec.contract is not the receipt's", receipt.subject)
+        return _deny(
+            "ReceiptOtherSpec", "spec.contract differs from the receipt's", receipt.subject
+        )
     found = spec_violations(serve)
-    return _held(request, serve, receipt, facts, rules, uid=serve.meta.uid, found=found)
+    return _check_contract(request, serve, receipt, facts, rules, uid=serve.meta.uid, found=found)
 
 
-def _scale(request: AdmissionRequest, facts: Facts, rules: Rules) -> Validation:
-    """A Scale has no annotations, so the server as it is stored vouches for who asked for it.
+def _validate_scale(request: AdmissionRequest, facts: Facts, rules: Rules) -> Validation:
+    """Decide on a Scale by the stored server's receipt, since a Scale has no annotations.
 
-    Its spec was judged as it was admitted: what a later version refuses can still be scaled down.
+    The spec was validated when it was admitted: a server that a later version of Roadstead denies
+    can still be scaled down.
     """
     replicas = section(request.object, "spec").get("replicas", 0)
     if type(replicas) is not int:
-        return _no("InvalidObject", "spec.replicas is no whole number", code=400)
+        return _deny("InvalidObject", "spec.replicas is not an integer", code=400)
     if facts.live is None:
-        return _no("NotFound", f"{request.title} is not there to be scaled", code=409)
+        return _deny("NotFound", f"{request.title} does not exist", code=409)
     if not isinstance(facts.receipt, Receipt):
-        return _no_receipt(facts.receipt)
+        return _deny_receipt(facts.receipt)
     serve = dataclasses.replace(facts.live, replicas=replicas)
-    return _held(request, serve, facts.receipt, facts, rules, uid=facts.live.meta.uid)
+    return _check_contract(request, serve, facts.receipt, facts, rules, uid=facts.live.meta.uid)
 
 
-def _held(
+def _check_contract(
     request: AdmissionRequest,
     serve: ModelServe,
     receipt: Receipt,
@@ -127,10 +134,14 @@ def _held(
     uid: str,
     found: tuple[Violation, ...] = (),
 ) -> Validation:
-    """Against the contract that it names, beside what was `found` wrong with it already."""
-    held = contract_facts(serve, caller_of(receipt), facts, rules)
-    choice = choose(facts.offers, held) if serve.contract else Choice(contract=None, violations=())
-    warnings = _warnings(serve, facts, rules)
+    """Check a server against its contract; `found` are violations of its spec."""
+    known_facts = contract_facts(serve, caller_of(receipt), facts, rules)
+    choice = (
+        choose(facts.offers, known_facts)
+        if serve.contract
+        else Choice(contract=None, violations=())
+    )
+    warnings = _find_warnings(serve, facts, rules)
     fields = {each.field for each in choice.violations}
     wrong = (*choice.violations, *(each for each in found if each.field not in fields))
     if wrong or choice.contract is None:
@@ -140,28 +151,28 @@ def _held(
         allowed=True, reason="Allowed", subject=receipt.subject, warnings=warnings
     )
     offer = next(each for each in facts.offers if each.contract is choice.contract)
-    if held.wanted.within(offer.own):
+    if known_facts.wanted.within(offer.own):
         return Validation(answer=answer)
-    held = dataclasses.replace(held, contract=offer.contract, own=offer.own)
+    known_facts = dataclasses.replace(known_facts, contract=offer.contract, own=offer.own)
     claim = Claim(
         contract=serve.contract,
-        key=reviewed_objects.key(request),
+        key=reviewed_objects.reservation_key(request),
         uid=uid,
-        wanted=held.wanted,
-        facts=held,
+        wanted=known_facts.wanted,
+        facts=known_facts,
     )
     return Validation(answer=answer, reserve=claim)
 
 
-def _operators(request: AdmissionRequest, facts: Facts) -> AdmissionAnswer:
-    """A Model that the operator makes: one that a ModelServe names, of the Quant service."""
+def _validate_operators_model(request: AdmissionRequest, facts: Facts) -> AdmissionAnswer:
+    """Decide on a Model that the operator creates: a ModelServe must request it."""
     if facts.users and _is_plain(request):
         return AdmissionAnswer(allowed=True, reason="Allowed", subject=request.username)
-    message = f"no ModelServe asks for a model {request.name} of this source"
-    return denied("ModelNotAsked", message, subject=request.username)
+    message = f"no ModelServe requests model {request.name} from this source"
+    return deny("ModelNotAsked", message, subject=request.username)
 
 
-def _authorized(
+def _authorize(
     request: AdmissionRequest, caller: Caller, facts: Facts, rules: Rules
 ) -> AdmissionAnswer:
     if caller.groups & rules.admin_groups:
@@ -172,107 +183,111 @@ def _authorized(
         if any(authorizes(contract, caller, request.name) for contract in contracts):
             return AdmissionAnswer(allowed=True, reason="Allowed", subject=caller.subject)
         message = (
-            f"no contract lets {caller.subject} have model {request.name or 'of a generated name'},"
-            f" and the token has none of the groups {admins}"
+            f"no contract allows {caller.subject} to use model "
+            f"{request.name or 'of a generated name'}, and the token has none of the groups "
+            f"{admins}"
         )
-        return denied("NotAuthorized", message, subject=caller.subject)
+        return deny("NotAuthorized", message, subject=caller.subject)
     if request.kind == "Model":
         message = (
-            "without one of the groups "
-            f"{admins}, {caller.subject} may only create a Model, with spec.source.quant.modelId "
-            "its own name and nothing else: the rest decides what others are served"
+            f"without one of the groups {admins}, {caller.subject} may only create a Model whose "
+            "spec.source.quant.modelId equals its name, with no other field: other fields affect "
+            "other users"
         )
-        return denied("NotAuthorized", message, subject=caller.subject)
-    message = f"contracts are for the groups {admins}; the token of {caller.subject} has none"
-    return denied("NotAuthorized", message, subject=caller.subject)
+        return deny("NotAuthorized", message, subject=caller.subject)
+    message = (
+        f"a ResourceContract requires one of the groups {admins}; the token of {caller.subject} "
+        "has none"
+    )
+    return deny("NotAuthorized", message, subject=caller.subject)
 
 
 def _is_plain(request: AdmissionRequest) -> bool:
-    """Whether a Model is what the operator itself would make: of its own name, at its own place.
+    """Return whether a Model is as the operator would create it for its name.
 
-    A contract allows models by name. Another source, place or deletion policy would make the name
-    stand for somebody else's object, or for one that is not in the catalogue at all.
+    A contract allows models by name. With another source, location or deletion policy the name
+    would refer to another Model's object, or to one outside the catalogue.
     """
     defaults = {"format": "gguf", "deletionPolicy": "Retain"}
     rest = {key: value for key, value in request.spec.items() if defaults.get(key) != value}
-    return reviewed_objects.same(rest, {"source": {"quant": {"modelId": request.name}}})
+    return reviewed_objects.json_equal(rest, {"source": {"quant": {"modelId": request.name}}})
 
 
-def _owners(request: AdmissionRequest) -> AdmissionAnswer | None:
-    """The denial of owners: what owns nothing here could have these deleted by the collector."""
+def _check_owners(request: AdmissionRequest) -> AdmissionAnswer | None:
+    """Return a denial of new owners: the garbage collector deletes objects of missing owners."""
     if request.kind == "ModelServe":
         return None
     now, before = (
         section(raw, "metadata").get("ownerReferences") for raw in (request.object, request.old)
     )
-    if not now or reviewed_objects.same(now, before):
+    if not now or reviewed_objects.json_equal(now, before):
         return None
-    message = f"a {request.kind} has no owners: leave metadata.ownerReferences out"
-    return denied("OwnersNotTaken", message)
+    message = f"a {request.kind} can't have owners: remove metadata.ownerReferences"
+    return deny("OwnersNotTaken", message)
 
 
-def _delete(request: AdmissionRequest, facts: Facts, rules: Rules) -> AdmissionAnswer:
-    """Of a ModelServe Kubernetes' own RBAC decides: a request to delete carries no token."""
-    gone = section(request.old, "metadata").get("deletionTimestamp")
-    if request.kind == "ModelServe" or gone or request.username in GARBAGE_COLLECTORS:
+def _validate_deletion(request: AdmissionRequest, facts: Facts, rules: Rules) -> AdmissionAnswer:
+    """Decide on a deletion. RBAC decides for ModelServes: a DELETE request carries no token."""
+    deleted_at = section(request.old, "metadata").get("deletionTimestamp")
+    if request.kind == "ModelServe" or deleted_at or request.username in GARBAGE_COLLECTORS:
         return AdmissionAnswer(allowed=True, reason="Deleted")
     if facts.users:
         shown = ", ".join(facts.users[:_SHOWN])
         more = f" and {len(facts.users) - _SHOWN} more" if len(facts.users) > _SHOWN else ""
-        return denied(
+        return deny(
             "ModelInUse", f"model {request.name} is used by {shown}{more}: delete them first"
         )
-    leave = facts.deletion
-    if not isinstance(leave, Receipt) or _too_old(leave, facts.now):
-        return denied("DeletionNotAsked", _how_to_delete(request))
-    return _authorized(request, caller_of(leave), facts, rules)
+    permit = facts.deletion
+    if not isinstance(permit, Receipt) or _is_expired(permit, facts.now):
+        return deny("DeletionNotAsked", _explain_deletion(request))
+    return _authorize(request, caller_of(permit), facts, rules)
 
 
-def _deletion_asked(
+def _check_deletion_permit(
     request: AdmissionRequest, facts: Facts, rules: Rules
 ) -> AdmissionAnswer | None:
-    """The denial of a leave to delete that is new and may not be; None where all is well."""
+    """Return a denial if the deletion permit is new and not allowed; else None."""
     asked = request.annotations.get(ANNOTATION_DELETION)
     if asked is None or asked == request.old_annotations.get(ANNOTATION_DELETION):
         return None
     if not isinstance(facts.deletion, Receipt):
-        return denied("ReceiptForged", f"{ANNOTATION_DELETION} is written by the webhooks alone")
-    answer = _authorized(request, caller_of(facts.deletion), facts, rules)
+        return deny("ReceiptForged", f"only the webhooks may write {ANNOTATION_DELETION}")
+    answer = _authorize(request, caller_of(facts.deletion), facts, rules)
     return None if answer.allowed else answer
 
 
-def _how_to_delete(request: AdmissionRequest) -> str:
+def _explain_deletion(request: AdmissionRequest) -> str:
     plural = f"{request.kind.lower()}s"
     return (
-        f"{request.title} is deleted only with a token, which a deletion can't carry: first run "
+        f"deleting {request.title} requires a token, which a DELETE request can't carry: first run "
         f"`kubectl annotate --overwrite {plural} {request.name} {ANNOTATION_DELETION}=yes "
         f"{ANNOTATION_TOKEN}=TOKEN`, then delete it within {DELETION_SECONDS // 60} minutes"
     )
 
 
-def _too_old(leave: Receipt, now: datetime.datetime) -> bool:
-    return now.timestamp() - leave.issued_at > DELETION_SECONDS
+def _is_expired(permit: Receipt, now: datetime.datetime) -> bool:
+    return now.timestamp() - permit.issued_at > DELETION_SECONDS
 
 
 def is_operators_model(request: AdmissionRequest, rules: Rules) -> bool:
-    """Whether the operator itself creates a Model, as it does for a ModelServe that names it."""
+    """Return whether the operator creates a Model, as it does for a ModelServe."""
     create = request.kind == "Model" and request.operation == Operation.CREATE
     token = ANNOTATION_TOKEN in request.annotations
     return create and not token and request.username == rules.operator != ""
 
 
-def _receipt_stays(request: AdmissionRequest) -> bool:
+def _keeps_receipt(request: AdmissionRequest) -> bool:
     before = request.old_annotations.get(ANNOTATION_RECEIPT)
     return bool(request.annotations.get(ANNOTATION_RECEIPT) == before)
 
 
 def caller_of(receipt: Receipt) -> Caller:
-    """Who asked, by a receipt."""
+    """Return the caller in a receipt."""
     return Caller(subject=receipt.subject, groups=receipt.groups, scopes=receipt.scopes)
 
 
 def contract_facts(serve: ModelServe, caller: Caller, facts: Facts, rules: Rules) -> ContractFacts:
-    """What the policy needs to know of a ModelServe, no contract chosen yet."""
+    """Return the facts of a ModelServe for the policy, without a contract."""
     denies = rules.memory_fit == "Deny"
     memory = memory_fit(serve, facts.model, rules.devices, to_deny=True) if denies else None
     return ContractFacts(
@@ -289,8 +304,8 @@ def contract_facts(serve: ModelServe, caller: Caller, facts: Facts, rules: Rules
     )
 
 
-def _warnings(serve: ModelServe, facts: Facts, rules: Rules) -> tuple[str, ...]:
-    # With `Deny`, an estimate that is too uncertain to deny a server is still worth a warning.
+def _find_warnings(serve: ModelServe, facts: Facts, rules: Rules) -> tuple[str, ...]:
+    # With `Deny`, an estimate that is too uncertain to deny a server still causes a warning.
     warns = rules.memory_fit != "Off"
     memory = memory_fit(serve, facts.model, rules.devices) if warns else None
     found = (
@@ -301,30 +316,30 @@ def _warnings(serve: ModelServe, facts: Facts, rules: Rules) -> tuple[str, ...]:
     return tuple(f"{each.field}: {each.message}" for each in found)
 
 
-def denied(reason: str, message: str, *, code: int = 403, subject: str = "") -> AdmissionAnswer:
-    """A denial; a message that is too long is cut."""
-    text = cut(message, MAX_MESSAGE)
+def deny(reason: str, message: str, *, code: int = 403, subject: str = "") -> AdmissionAnswer:
+    """Return a denial; a long message is truncated."""
+    text = truncate(message, MAX_MESSAGE)
     return AdmissionAnswer(allowed=False, reason=reason, message=text, code=code, subject=subject)
 
 
 def deny_for(violations: Iterable[Violation]) -> AdmissionAnswer:
-    """A denial with all violations; the first gives the reason."""
+    """Return a denial with all violations and the reason of the first."""
     found = tuple(violations)
     if not found:
-        return denied("NoContract", "spec.contract names no contract")
+        return deny("NoContract", "spec.contract is not set")
     parts = (f"{each.field}: {each.message}" if each.field else each.message for each in found)
-    return denied(found[0].reason, "; ".join(map(cut, parts)))
+    return deny(found[0].reason, "; ".join(map(truncate, parts)))
 
 
-def _yes(reason: str) -> Validation:
+def _allow(reason: str) -> Validation:
     return Validation(answer=AdmissionAnswer(allowed=True, reason=reason))
 
 
-def _no(reason: str, message: str, subject: str = "", *, code: int = 403) -> Validation:
-    return Validation(answer=denied(reason, message, code=code, subject=subject))
+def _deny(reason: str, message: str, subject: str = "", *, code: int = 403) -> Validation:
+    return Validation(answer=deny(reason, message, code=code, subject=subject))
 
 
-def _no_receipt(fault: InvalidReceipt | None) -> Validation:
+def _deny_receipt(fault: InvalidReceipt | None) -> Validation:
     if fault is None:
-        return _no("ReceiptMissing", "there is no receipt: apply the object with a token")
-    return _no(fault.reason, str(fault))
+        return _deny("ReceiptMissing", "the object has no receipt: apply it with a token")
+    return _deny(fault.reason, str(fault))

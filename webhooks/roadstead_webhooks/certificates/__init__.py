@@ -1,1 +1,1 @@
-"""The keys that the webhooks make for themselves: TLS certificates, and those of receipts."""
+"""The webhooks' own keys and certificates: created, published and rotated."""

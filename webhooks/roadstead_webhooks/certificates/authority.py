@@ -1,6 +1,6 @@
-"""X.509: an authority of our own, and the certificate that the webhooks serve with.
+"""X.509: the webhooks' own authority, and their serving certificate.
 
-ECDSA on P-256: every API server takes it, and a handshake costs little.
+ECDSA on P-256: every API server supports it, and handshakes are cheap.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from roadstead.errors import InvalidKey
 
 BACKDATED: Final = datetime.timedelta(minutes=5)
-"""Certificates hold since before they were made: an API server's clock may be behind ours."""
+"""Certificates are valid from before their issue: an API server's clock may be behind."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -38,40 +38,40 @@ class Pair:
 
     @classmethod
     def parse(cls, certificate: bytes, key: bytes) -> Pair:
-        """Of PEM; InvalidKey if either can't be read or they don't belong together."""
+        """Parse PEM. Raises InvalidKey if either is invalid or they don't match."""
         try:
             found = x509.load_pem_x509_certificate(certificate)
             private = load_pem_private_key(key, password=None)
         except (ValueError, TypeError):
-            raise InvalidKey("a certificate or its key is no PEM") from None
+            raise InvalidKey("a certificate or its key is not PEM") from None
         if not isinstance(private, ec.EllipticCurvePrivateKey):
-            raise InvalidKey("a certificate's key is not of an elliptic curve")
+            raise InvalidKey("the key of a certificate is not an elliptic curve key")
         if found.public_key() != private.public_key():
-            raise InvalidKey("a certificate and its key don't belong together")
+            raise InvalidKey("a certificate and its key don't match")
         return cls(certificate=found, key=private)
 
     @property
-    def made_at(self) -> datetime.datetime:
-        """When it was made, in UTC."""
+    def issued_at(self) -> datetime.datetime:
+        """When it was issued, in UTC."""
         return self.certificate.not_valid_before_utc + BACKDATED
 
     @property
-    def ends_at(self) -> datetime.datetime:
+    def expires_at(self) -> datetime.datetime:
         """When it expires, in UTC."""
         return self.certificate.not_valid_after_utc
 
     @property
     def certificate_pem(self) -> bytes:
-        """The certificate alone."""
+        """The certificate, as PEM."""
         return self.certificate.public_bytes(Encoding.PEM)
 
     @property
     def key_pem(self) -> bytes:
-        """PKCS #8, not encrypted."""
+        """The key as PKCS #8, not encrypted."""
         return self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
-    def issued(self, other: Pair) -> bool:
-        """Whether this authority has signed `other`'s certificate."""
+    def has_issued(self, other: Pair) -> bool:
+        """Return whether this authority has signed `other`'s certificate."""
         try:
             other.certificate.verify_directly_issued_by(self.certificate)
         except (ValueError, TypeError, InvalidSignature):
@@ -79,7 +79,7 @@ class Pair:
         return True
 
     def names(self) -> tuple[str, ...]:
-        """The DNS names and addresses that it is for."""
+        """Return the DNS names and addresses of the certificate."""
         try:
             extension = self.certificate.extensions.get_extension_for_class(
                 x509.SubjectAlternativeName
@@ -90,9 +90,9 @@ class Pair:
 
 
 def new_authority(now: datetime.datetime, lifetime: datetime.timedelta) -> Pair:
-    """An authority that signs certificates and nothing else."""
+    """Create an authority that may only sign certificates."""
     key = ec.generate_private_key(ec.SECP256R1())
-    # Two authorities must not have one name: a verifier looks its candidates up by it.
+    # Verifiers find authorities by name, so every authority needs its own.
     serial = x509.random_serial_number()
     name = _name(f"roadstead-webhooks-ca-{serial:x}"[:40])
     usage = x509.KeyUsage(
@@ -118,7 +118,7 @@ def new_authority(now: datetime.datetime, lifetime: datetime.timedelta) -> Pair:
 def issue(
     authority: Pair, names: Sequence[str], now: datetime.datetime, lifetime: datetime.timedelta
 ) -> Pair:
-    """A server's certificate for `names`, DNS names or IP addresses."""
+    """Issue a server's certificate for `names`, DNS names or IP addresses."""
     key = ec.generate_private_key(ec.SECP256R1())
     server_only = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
     issuer = authority.certificate.subject

@@ -1,6 +1,6 @@
-"""The webhook configurations: where the API server calls, and what it checks our certificate with.
+"""Updates the webhook configurations with the webhooks' paths and CA bundle.
 
-Both are fields that the chart leaves out, so that an upgrade leaves them as they are.
+The chart doesn't set these fields, so that an upgrade doesn't change them.
 """
 
 from __future__ import annotations
@@ -34,41 +34,41 @@ _VALIDATING: Final = Resource(
     namespaced=False,
 )
 CONFIGURATIONS: Final[Mapping[Resource, str]] = {_MUTATING: "/mutate", _VALIDATING: "/validate"}
-"""With the path of each webhook's requests, before the secret."""
+"""The kinds of configurations, and the path of each webhook before the secret."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ClientConfig:
-    """What every webhook of both configurations is to have."""
+    """The values to set in every webhook of both configurations."""
 
     bundle: bytes = b""
-    """PEM; empty where somebody else sees to it."""
+    """PEM; empty if the bundle is managed elsewhere."""
     secret: str = ""
-    """The last part of the path; empty where the path stays as it is."""
+    """The last segment of the path; empty to keep the path."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What was found."""
+    """The result of an update."""
 
     complete: bool
-    """Both configurations were there."""
+    """Whether both configurations exist."""
     changed: bool
-    """One of them was not as it should be."""
+    """Whether a configuration was changed."""
 
 
-async def keep_configurations(client: SecretClient, name: str, wanted: ClientConfig) -> Outcome:
-    """Put `wanted` in every webhook of both configurations called `name`.
+async def update_configurations(client: SecretClient, name: str, wanted: ClientConfig) -> Outcome:
+    """Set `wanted` in every webhook of both configurations called `name`.
 
-    One may be missing, as in the moment before it is installed. Raises KubeError, KubeConflict
-    where another writer was faster.
+    A configuration may be missing, as before it is installed. Raises KubeError, and KubeConflict if
+    another writer changed it first.
     """
     complete, changed = True, False
     for resource, path in CONFIGURATIONS.items():
         try:
             found = await client.get(resource, name)
         except KubeNotFound:
-            logger.warning("there is no %s %s: nobody asks us", resource.kind, name)
+            logger.warning("%s %s not found: the webhooks are not called", resource.kind, name)
             complete = False
             continue
         before = found.get("webhooks") or []
@@ -78,7 +78,7 @@ async def keep_configurations(client: SecretClient, name: str, wanted: ClientCon
         changed = True
         version = {"resourceVersion": found["metadata"]["resourceVersion"]}
         await client.patch(resource, name, {"metadata": version, "webhooks": after})
-        logger.info("%s %s has our current address and authority", resource.kind, name)
+        logger.info("updated path and CA bundle of %s %s", resource.kind, name)
     return Outcome(complete=complete, changed=changed)
 
 

@@ -1,4 +1,4 @@
-"""Files that change together, as the kubelet mounts a Secret: one rename and all are new."""
+"""Replaces files atomically with one rename, as the kubelet does for a mounted Secret."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _DATA: Final = "..data"
 
 
 def publish(folder: Path, files: Mapping[str, bytes]) -> bool:
-    """Make `files` what `folder` holds; False if it holds them already.
+    """Replace the files of `folder`; return False if it has the same files already.
 
-    They are readable by this user only. Raises OSError.
+    The files are readable by this user only. Raises OSError.
     """
-    if _held(folder) == dict(files):
+    if _read(folder) == dict(files):
         return False
     folder.mkdir(parents=True, exist_ok=True)
     before = os.readlink(folder / _DATA) if (folder / _DATA).is_symlink() else ""
@@ -26,9 +26,9 @@ def publish(folder: Path, files: Mapping[str, bytes]) -> bool:
     for name, content in files.items():
         (fresh / name).touch(mode=0o600)
         (fresh / name).write_bytes(content)
-    _point(folder / _DATA, fresh.name)
+    _link(folder / _DATA, fresh.name)
     for name in files:
-        _point(folder / name, f"{_DATA}/{name}")
+        _link(folder / name, f"{_DATA}/{name}")
     for stale in folder.iterdir():
         if stale.name not in files and not stale.name.startswith(".."):
             stale.unlink()
@@ -37,14 +37,14 @@ def publish(folder: Path, files: Mapping[str, bytes]) -> bool:
     return True
 
 
-def _held(folder: Path) -> dict[str, bytes]:
+def _read(folder: Path) -> dict[str, bytes]:
     with contextlib.suppress(OSError):
         return {path.name: path.read_bytes() for path in (folder / _DATA).iterdir()}
     return {}
 
 
-def _point(link: Path, target: str) -> None:
-    """Replace a symlink in one step."""
+def _link(link: Path, target: str) -> None:
+    """Create or replace a symlink atomically."""
     if link.is_symlink() and os.readlink(link) == target:
         return
     temporary = link.with_name(f"..{link.name.lstrip('.')}.new")

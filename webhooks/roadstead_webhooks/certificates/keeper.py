@@ -1,4 +1,4 @@
-"""Keeps certificates, receipt keys and paths in order: beside the server, in every replica."""
+"""Creates and rotates certificates, receipt keys and path secrets, in every replica."""
 
 from __future__ import annotations
 
@@ -15,51 +15,51 @@ from roadstead.errors import InvalidKey, KubeConflict, KubeError
 from roadstead.settings import EnvReader
 from roadstead_webhooks import webhook_metrics
 from roadstead_webhooks.admission.exposure import Exposure
-from roadstead_webhooks.certificates.configurations import ClientConfig, keep_configurations
+from roadstead_webhooks.certificates.configurations import ClientConfig, update_configurations
 from roadstead_webhooks.certificates.folder import publish
 from roadstead_webhooks.certificates.path_rotation import (
     PATH_SCHEDULE,
     PathSchedule,
-    current,
-    pruned,
+    current_secret,
+    prune,
 )
-from roadstead_webhooks.certificates.path_rotation import rotated as paths_rotated
-from roadstead_webhooks.certificates.receipt_rotation import published, rotated
-from roadstead_webhooks.certificates.schedule import SCHEDULE, Schedule, Stored, step
-from roadstead_webhooks.certificates.secrets import SecretClient, SharedSecret, bring_config_map
+from roadstead_webhooks.certificates.path_rotation import rotate as rotate_paths
+from roadstead_webhooks.certificates.receipt_rotation import public_keys, rotate
+from roadstead_webhooks.certificates.schedule import SCHEDULE, Schedule, Stored, apply_due
+from roadstead_webhooks.certificates.secrets import SecretClient, SharedSecret, ensure_config_map
 
 logger = logging.getLogger(__name__)
 
 BUNDLE_CHECK_SECONDS: Final = 10.0
-"""How soon a bundle that somebody changed is put right."""
+"""How often the configurations are checked, so that a changed bundle is repaired."""
 FIRST_PAUSE: Final = 1.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Places:
-    """Where everything is kept."""
+    """The names and folders of certificates, keys and secrets."""
 
     namespace: str
     tls_secret: str
-    """Empty where there is nothing to look after; so with `receipts_secret`."""
+    """Empty if the certificates are given; likewise `receipts_secret`."""
     tls_folder: Path
     configuration: str
     """The name of both webhook configurations."""
     names: tuple[str, ...]
-    """What the API server calls us by: DNS names or addresses."""
+    """The DNS names or addresses that the API server calls."""
     receipts_secret: str
     receipts_folder: Path
     receipt_keys: str
     """The ConfigMap of public keys."""
     paths_secret: str = ""
-    """Empty where the webhooks' paths have no secret, or one that is given."""
+    """Empty if the webhooks' paths have no secret, or the secrets are given."""
     paths_folder: Path = Path()
 
     @classmethod
     def read(
         cls, env: EnvReader, *, namespace: str, tls: Path, receipts: Path, paths: Path
     ) -> Places:
-        """From the environment, for files in the folders `tls`, `receipts` and `paths`."""
+        """Read the environment, for files in the folders `tls`, `receipts` and `paths`."""
         names = env.items("ROADSTEAD_TLS_NAMES") or (f"roadstead-webhooks.{namespace}.svc",)
         return cls(
             namespace=namespace,
@@ -76,7 +76,7 @@ class Places:
 
 
 class Keeper:
-    """Does what is due, and repairs what was changed."""
+    """Creates, rotates and repairs certificates, keys, path secrets and configurations."""
 
     def __init__(
         self,
@@ -96,7 +96,7 @@ class Keeper:
         self._clock = clock
         self._schedule = schedule
         self._pause = pause
-        self._asked = True
+        self._complete = True
         self._tls = SharedSecret(client, name=places.tls_secret, namespace=places.namespace)
         self._receipts = SharedSecret(
             client, name=places.receipts_secret, namespace=places.namespace
@@ -104,91 +104,93 @@ class Keeper:
         self._paths = SharedSecret(client, name=places.paths_secret, namespace=places.namespace)
 
     async def begin(self) -> None:
-        """Wait until there is all that the server needs to start."""
+        """Wait until everything exists that the server needs to start."""
         while True:
-            if await self._passed():
+            if await self._try_pass():
                 return
             await asyncio.sleep(FIRST_PAUSE * (0.5 + random.random()))  # noqa: S311 - replicas apart
 
     async def run(self) -> None:
-        """Look after it until cancelled."""
+        """Repeat passes until cancelled."""
         while True:
-            pause = self._pause if self._asked else min(self._pause, FIRST_PAUSE)
+            pause = self._pause if self._complete else min(self._pause, FIRST_PAUSE)
             await asyncio.sleep(pause * (0.75 + random.random() / 2))  # noqa: S311 - as above
-            await self._passed()
+            await self._try_pass()
 
     async def pass_once(self) -> None:
-        """Do all that is due; raises KubeError, InvalidKey or OSError."""
-        paths = await self._keep_paths() if self._places.paths_secret else {}
-        stored = await self._keep_certificates() if self._places.tls_secret else None
-        await self._keep_configurations(paths, stored)
+        """Do everything that is due. Raises KubeError, InvalidKey or OSError."""
+        paths = await self._update_paths() if self._places.paths_secret else {}
+        stored = await self._update_certificates() if self._places.tls_secret else None
+        await self._update_configurations(paths, stored)
         if stored and publish(self._places.tls_folder, stored.served()):
-            ends = stored.serving.ends_at.isoformat()
-            logger.info("the serving certificate holds until %s", ends)
-        # Last: a key that can't be read must not keep the API server from its way here.
+            expiry = stored.serving.expires_at.isoformat()
+            logger.info("the serving certificate is valid until %s", expiry)
+        # Last, so that an invalid key does not prevent updates of the configurations.
         if self._places.receipts_secret:
-            await self._keep_receipts()
+            await self._update_receipts()
 
-    async def _passed(self) -> bool:
+    async def _try_pass(self) -> bool:
         try:
             await self.pass_once()
         except KubeConflict as error:
-            logger.info("tried again soon: %s", error)
+            logger.info("retrying soon: %s", error)
             return False
         except (KubeError, InvalidKey, OSError) as error:
-            logger.warning("certificates and keys stay as they are: %s", error)
+            logger.warning("certificates and keys could not be updated: %s", error)
             return False
         return True
 
-    async def _keep_receipts(self) -> None:
-        """A key is known to the operator before any webhook could sign with it."""
-        files = await self._receipts.ensure(lambda held: rotated(held, self._clock()))
+    async def _update_receipts(self) -> None:
+        """Publish each key to the operator before a webhook can sign with it."""
+        files = await self._receipts.ensure(lambda files: rotate(files, self._clock()))
         places = self._places
-        await bring_config_map(
-            self._client, places.receipt_keys, places.namespace, published(files)
+        await ensure_config_map(
+            self._client, places.receipt_keys, places.namespace, public_keys(files)
         )
         if publish(places.receipts_folder, files):
-            logger.info("there are %d keys for receipts", len(files))
+            logger.info("%d receipt keys in use", len(files))
 
-    async def _keep_paths(self) -> dict[str, bytes]:
-        """Secrets are known here before the API server is told to use them."""
+    async def _update_paths(self) -> dict[str, bytes]:
+        """Accept each path secret before the API server uses it."""
         exposed = self._exposure.last
         files = await self._paths.ensure(
-            lambda held: paths_rotated(
-                held, self._clock(), exposed=exposed, schedule=self._path_schedule
+            lambda files: rotate_paths(
+                files, self._clock(), exposed=exposed, schedule=self._path_schedule
             )
         )
         if publish(self._places.paths_folder, files):
-            logger.info("requests are taken at %d secret paths", len(files))
+            logger.info("accepting requests at %d secret paths", len(files))
         return files
 
-    async def _keep_certificates(self) -> Stored:
-        data = await self._tls.ensure(self._renewed)
+    async def _update_certificates(self) -> Stored:
+        data = await self._tls.ensure(self._renew)
         stored = Stored.parse(data)
-        assert stored is not None  # noqa: S101 - _renewed has made it
-        ends_at = stored.authority.ends_at.timestamp()
-        webhook_metrics.CERTIFICATE_EXPIRY.labels("authority").set(ends_at)
+        assert stored is not None  # noqa: S101 - _renew returns valid data
+        expires_at = stored.authority.expires_at.timestamp()
+        webhook_metrics.CERTIFICATE_EXPIRY.labels("authority").set(expires_at)
         return stored
 
-    async def _keep_configurations(self, paths: Mapping[str, bytes], stored: Stored | None) -> None:
-        """The API server must know whom a certificate is of before it is served.
+    async def _update_configurations(
+        self, paths: Mapping[str, bytes], stored: Stored | None
+    ) -> None:
+        """Update the configurations before a certificate of a new authority is served.
 
-        Old secrets go once it has had the current one since the pass before.
+        Old path secrets are removed once the API server has had the current one for a pass.
         """
         if not (paths or stored):
             return
         wanted = ClientConfig(
             bundle=stored.bundle if stored else b"",
-            secret=current(paths, self._clock()) if paths else "",
+            secret=current_secret(paths, self._clock()) if paths else "",
         )
-        outcome = await keep_configurations(self._client, self._places.configuration, wanted)
-        self._asked = outcome.complete
+        outcome = await update_configurations(self._client, self._places.configuration, wanted)
+        self._complete = outcome.complete
         if paths and not outcome.changed:
             await self._paths.ensure(
-                lambda held: pruned(held, self._clock(), schedule=self._path_schedule)
+                lambda files: prune(files, self._clock(), schedule=self._path_schedule)
             )
 
-    def _renewed(self, data: Mapping[str, bytes]) -> Mapping[str, bytes]:
+    def _renew(self, data: Mapping[str, bytes]) -> Mapping[str, bytes]:
         stored = Stored.parse(data)
-        after = step(stored, self._places.names, self._clock(), self._schedule)
+        after = apply_due(stored, self._places.names, self._clock(), self._schedule)
         return data if after is stored else after.data()

@@ -1,4 +1,4 @@
-"""Keys of receipts: what the Secret is to hold at a given time (pure)."""
+"""Rotation of the keys of receipts (pure)."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from roadstead.tokens.receipt_keys import SigningKey
 from roadstead_webhooks.admission.receipt_signing import ReceiptKeyring
 
 LIFETIME: Final = datetime.timedelta(days=90)
-"""How long a key signs; what it signed holds on."""
+"""How long a key signs; its receipts stay valid afterwards."""
 ANNOUNCED: Final = datetime.timedelta(minutes=5)
-"""How long a key is known before it signs."""
+"""How long a key is published before it signs."""
 
 
-def rotated(
+def rotate(
     files: Mapping[str, bytes],
     now: datetime.datetime,
     *,
     lifetime: datetime.timedelta = LIFETIME,
     announced: datetime.timedelta = ANNOUNCED,
 ) -> dict[str, bytes]:
-    """The files at `now`: those that are there, and one more where the newest has had its time.
+    """Return the files at `now`: the given files, and a new key if the newest is too old.
 
-    Old keys stay, or what they signed would have to be applied anew. InvalidKey if a file is no
-    key: none is made in its place, since that would end all receipts without a word.
+    Old keys are kept, so that their receipts stay valid. Raises InvalidKey if a file is not a key:
+    replacing it would silently invalidate its receipts.
     """
     seconds = int(now.timestamp())
     if not files:
@@ -37,7 +37,7 @@ def rotated(
     return {**files, f"{signs}.pem": SigningKey.generate().private_pem}
 
 
-def published(files: Mapping[str, bytes]) -> dict[str, str]:
-    """The public halves by their id, as the operator reads them."""
+def public_keys(files: Mapping[str, bytes]) -> dict[str, str]:
+    """Return the public keys by id, as the operator reads them."""
     keys = [key for _, key in ReceiptKeyring.parse(files).keys]
     return {key.key_id: key.public_pem.decode() for key in keys}

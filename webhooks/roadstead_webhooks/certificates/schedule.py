@@ -1,8 +1,8 @@
-"""What is due now: pure decisions over the certificates that there are.
+"""The schedule of the webhooks' certificates: which step is due (pure).
 
-A change of authority takes three steps, so that no API server meets a certificate that it can't
-check: the new authority is made known beside the old one, then the serving certificate is issued
-by it, then the old one is forgotten. How far it has come is read from the certificates.
+An authority is replaced in three steps, so that API servers can always verify the serving
+certificate: the new authority is published beside the old one, then it issues the serving
+certificate, then the old one is removed. The certificates themselves show which step is next.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _SERVING, _SERVING_KEY = "tls.crt", "tls.key"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """How long things last."""
+    """Lifetimes and delays."""
 
     authority: datetime.timedelta = datetime.timedelta(days=730)
     serving: datetime.timedelta = datetime.timedelta(days=90)
     settle: datetime.timedelta = datetime.timedelta(minutes=5)
-    """From a new authority's being made known to the first certificate of it."""
+    """From the publication of a new authority to its first certificate."""
     forget: datetime.timedelta = datetime.timedelta(hours=1)
-    """From the first certificate of a new authority to the end of the old one."""
+    """From the first certificate of a new authority to the removal of the old one."""
 
 
 SCHEDULE: Final = Schedule()
@@ -37,7 +37,7 @@ SCHEDULE: Final = Schedule()
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Stored:
-    """What the Secret holds; `previous` is the PEM of the authority before, empty without one."""
+    """The content of the Secret; `previous` is the PEM of the previous authority, or empty."""
 
     authority: Pair
     serving: Pair
@@ -45,7 +45,7 @@ class Stored:
 
     @classmethod
     def parse(cls, data: Mapping[str, bytes]) -> Stored | None:
-        """Of a Secret's data; None where it is empty or can't be used, and all is made anew."""
+        """Parse a Secret's data; None if it is empty or invalid, and has to be created again."""
         try:
             return cls(
                 authority=Pair.parse(data[_CA], data[_CA_KEY]),
@@ -56,7 +56,7 @@ class Stored:
             return None
 
     def data(self) -> dict[str, bytes]:
-        """The inverse of `parse`."""
+        """Return the Secret's data, the inverse of `parse`."""
         return {
             _CA: self.authority.certificate_pem,
             _CA_KEY: self.authority.key_pem,
@@ -65,12 +65,12 @@ class Stored:
         }
 
     def served(self) -> dict[str, bytes]:
-        """The files that the server loads."""
+        """Return the files that the server loads."""
         return {_SERVING: self.serving.certificate_pem, _SERVING_KEY: self.serving.key_pem}
 
     @property
     def bundle(self) -> bytes:
-        """All that vouch for a certificate that some replica may serve, as PEM."""
+        """The authorities of all certificates that a replica may serve, as PEM."""
         return self.authority.certificate_pem + self.previous
 
 
@@ -79,61 +79,61 @@ class Due(enum.Enum):
 
     NOTHING = "nothing"
     ALL = "all"
-    """Nothing that is there can be used."""
+    """The stored data is missing or unusable."""
     AUTHORITY = "authority"
     SERVING = "serving"
     FORGET = "forget"
-    """The previous authority has no certificate in use any more."""
+    """No certificate of the previous authority is in use any more."""
 
 
-def due(
+def find_due(
     stored: Stored | None,
     names: Sequence[str],
     now: datetime.datetime,
     schedule: Schedule = SCHEDULE,
 ) -> Due:
-    """What is to be done at `now`."""
-    if stored is None or stored.authority.ends_at <= now:
+    """Return the step that is due at `now`."""
+    if stored is None or stored.authority.expires_at <= now:
         return Due.ALL
     authority, serving = stored.authority, stored.serving
-    ours = authority.issued(serving)
-    unusable = serving.ends_at <= now or set(serving.names()) != set(names)
-    if unusable or (not ours and not stored.previous):
+    current = authority.has_issued(serving)
+    unusable = serving.expires_at <= now or set(serving.names()) != set(names)
+    if unusable or (not current and not stored.previous):
         return Due.SERVING
-    if not ours:
-        settled = now - authority.made_at >= schedule.settle
+    if not current:
+        settled = now - authority.issued_at >= schedule.settle
         return Due.SERVING if settled else Due.NOTHING
-    if stored.previous and now - serving.made_at >= schedule.forget:
+    if stored.previous and now - serving.issued_at >= schedule.forget:
         return Due.FORGET
-    if not stored.previous and _two_thirds_over(authority, now):
+    if not stored.previous and _is_two_thirds_over(authority, now):
         return Due.AUTHORITY
-    return Due.SERVING if _two_thirds_over(serving, now) else Due.NOTHING
+    return Due.SERVING if _is_two_thirds_over(serving, now) else Due.NOTHING
 
 
-def step(
+def apply_due(
     stored: Stored | None,
     names: Sequence[str],
     now: datetime.datetime,
     schedule: Schedule = SCHEDULE,
 ) -> Stored:
-    """What is to be stored at `now`: the same object where nothing is due."""
-    what = due(stored, names, now, schedule)
-    if stored is None or what is Due.ALL:
+    """Return what to store at `now`; the same object if nothing is due."""
+    due = find_due(stored, names, now, schedule)
+    if stored is None or due is Due.ALL:
         authority = new_authority(now, schedule.authority)
         return Stored(authority=authority, serving=issue(authority, names, now, schedule.serving))
-    if what is Due.AUTHORITY:
+    if due is Due.AUTHORITY:
         return dataclasses.replace(
             stored,
             authority=new_authority(now, schedule.authority),
             previous=stored.authority.certificate_pem,
         )
-    if what is Due.SERVING:
+    if due is Due.SERVING:
         serving = issue(stored.authority, names, now, schedule.serving)
         return dataclasses.replace(stored, serving=serving)
-    if what is Due.FORGET:
+    if due is Due.FORGET:
         return dataclasses.replace(stored, previous=b"")
     return stored
 
 
-def _two_thirds_over(pair: Pair, now: datetime.datetime) -> bool:
-    return now >= pair.made_at + (pair.ends_at - pair.made_at) * 2 / 3
+def _is_two_thirds_over(pair: Pair, now: datetime.datetime) -> bool:
+    return now >= pair.issued_at + (pair.expires_at - pair.issued_at) * 2 / 3

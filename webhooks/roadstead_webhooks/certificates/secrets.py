@@ -1,4 +1,4 @@
-"""Secrets and ConfigMaps that several replicas write: by compare-and-swap."""
+"""Writes Secrets and ConfigMaps of several replicas by compare-and-swap."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from roadstead.kube.kube_client import Object
 from roadstead.kube.resources import CONFIGMAPS, SECRETS, Resource
 
 SECRET_WRITE_ATTEMPTS: Final = 8
-"""More than there are replicas: each lost race means that another one has written."""
+"""More than there are replicas: each conflict means that another replica has written."""
 
 
 class SecretClient(Protocol):
-    """The part of the API client that is needed."""
+    """The methods of the API client that are used here."""
 
     async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
-        """One object; KubeNotFound if it is not there."""
+        """Return one object. Raises KubeNotFound if it does not exist."""
 
     async def create(self, resource: Resource, body: Raw) -> Object:
-        """Create; KubeConflict if it is there."""
+        """Create an object. Raises KubeConflict if it exists."""
 
     async def patch(
         self, resource: Resource, name: str, body: Raw, *, namespace: str = ""
     ) -> Object:
-        """Merge patch; a resourceVersion in it makes it conditional."""
+        """Apply a merge patch; a resourceVersion in it makes it conditional."""
 
 
 class SharedSecret:
-    """One Secret's data."""
+    """The data of a Secret that several replicas write."""
 
     def __init__(self, client: SecretClient, *, name: str, namespace: str) -> None:
         self._client = client
@@ -41,12 +41,12 @@ class SharedSecret:
     async def ensure(
         self, change: Callable[[Mapping[str, bytes]], Mapping[str, bytes]]
     ) -> dict[str, bytes]:
-        """Store what `change` makes of the data, and return what is stored then.
+        """Apply `change` to the data, store the result and return it.
 
-        `change` is asked anew after each lost race. Raises KubeError.
+        `change` is called again after each conflict. Raises KubeError.
         """
         for _ in range(SECRET_WRITE_ATTEMPTS):
-            found = await _found(self._client, SECRETS, self._name, self._namespace)
+            found = await _get(self._client, SECRETS, self._name, self._namespace)
             before = {k: base64.b64decode(v) for k, v in section(found or {}, "data").items()}
             after = dict(change(before))
             if after == before:
@@ -57,21 +57,22 @@ class SharedSecret:
             except KubeConflict:
                 continue
             return after
-        raise KubeConflict(f"Secret {self._name}: others were faster {SECRET_WRITE_ATTEMPTS} times")
+        message = f"Secret {self._name}: {SECRET_WRITE_ATTEMPTS} writes conflicted with others"
+        raise KubeConflict(message)
 
 
-async def bring_config_map(
+async def ensure_config_map(
     client: SecretClient, name: str, namespace: str, data: Mapping[str, str]
 ) -> bool:
-    """Make a ConfigMap hold exactly `data`; whether it was written. KubeConflict: try again."""
-    found = await _found(client, CONFIGMAPS, name, namespace)
+    """Set a ConfigMap's data; return whether it was written. Raises KubeConflict: retry."""
+    found = await _get(client, CONFIGMAPS, name, namespace)
     if found is not None and section(found, "data") == data:
         return False
     await _write(client, CONFIGMAPS, found, (name, namespace), data)
     return True
 
 
-async def _found(
+async def _get(
     client: SecretClient, resource: Resource, name: str, namespace: str
 ) -> Object | None:
     try:
@@ -97,7 +98,7 @@ async def _write(
         }
         await client.create(resource, body)
         return
-    gone: dict[str, Any] = dict.fromkeys(section(found, "data"))
+    removals: dict[str, Any] = dict.fromkeys(section(found, "data"))
     version = found["metadata"]["resourceVersion"]
-    changes = {"metadata": {"resourceVersion": version}, "data": {**gone, **data}}
+    changes = {"metadata": {"resourceVersion": version}, "data": {**removals, **data}}
     await client.patch(resource, name, changes, namespace=namespace)

@@ -1,1 +1,1 @@
-"""Forward auth: what the gateway asks about each request before a server sees it."""
+"""Forward auth: decides for the gateway whether a request may reach a server."""

@@ -1,4 +1,4 @@
-"""A line for each request, written many at a time."""
+"""The access log: a line for each request, written in batches."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ LOGGER: Final = "access"
 
 
 class Stream(Protocol):
-    """Where lines go, such as sys.stderr."""
+    """The output of the log, such as sys.stderr."""
 
     def write(self, text: str, /) -> int:
-        """Take the text."""
+        """Write the text."""
         ...
 
     def flush(self) -> object:
-        """Pass it on."""
+        """Flush what was written."""
         ...
 
 
 class AccessLog:
-    """Never a token, and of what was asked only the method: a query may hold a prompt."""
+    """Logs no tokens, and of the request only the method: a query may contain a prompt."""
 
     def __init__(
         self, stream: Stream | None, *, as_json: bool, clock: Callable[[], datetime.datetime]
@@ -41,7 +41,7 @@ class AccessLog:
         self._due: asyncio.TimerHandle | None = None
 
     def note(self, verdict: AuthVerdict, *, server_uuid: str, method: str, seconds: float) -> None:
-        """Remember a request; without a stream it is not logged."""
+        """Log a request; does nothing without a stream."""
         if self._stream is None:
             return
         self._lines.append(self._line(verdict, server_uuid, method, seconds))
@@ -51,14 +51,14 @@ class AccessLog:
             self._due = asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
 
     def flush(self) -> None:
-        """Write what is remembered."""
+        """Write the buffered lines."""
         if self._due is not None:
             self._due.cancel()
             self._due = None
         lines, self._lines = self._lines, []
         if not lines or self._stream is None:
             return
-        # Whoever reads the log may be gone; verdicts are still to be given.
+        # A closed log must not stop the verdicts.
         with contextlib.suppress(OSError):
             self._stream.write("\n".join(lines) + "\n")
             self._stream.flush()
@@ -73,7 +73,7 @@ class AccessLog:
             "server": server_uuid,
             "subject": verdict.subject,
             "method": method,
-            "verdict": verdict.word,
+            "verdict": verdict.label,
             "reason": verdict.reason,
             "milliseconds": round(seconds * 1000, 3),
         }

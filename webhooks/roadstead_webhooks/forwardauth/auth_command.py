@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from roadstead import logs
 
-HELP = "answer the gateway's question about each request until SIGTERM"
+HELP = "decide for the gateway about each request until SIGTERM"
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -18,7 +18,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(_: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Serve until SIGTERM; raises InvalidSettings."""
-    # Not before it is asked for: `roadstead fetch` must not pay for a web server's import.
+    # Imported here, so that `roadstead fetch` does not import a web server.
     from roadstead_webhooks.forwardauth.auth_server import serve
     from roadstead_webhooks.forwardauth.auth_settings import ForwardAuthSettings
 

@@ -1,6 +1,6 @@
-"""Verdicts as the gateway and the caller get them: status, headers, JSON (pure).
+"""Serializes verdicts for the gateway and the caller: status, headers, JSON (pure).
 
-The body has the form of the OpenAI API's errors, so that its clients show the message.
+The body has the format of the OpenAI API's errors, so that its clients show the message.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from roadstead_webhooks.forwardauth.verdict import AuthVerdict
 
 REALM: Final = "roadstead"
 SERVER: Final = "roadstead"
-"""Of the header Server, which the gateway passes on where it refuses."""
+"""The header Server, which the gateway forwards with rejections."""
 MAX_MESSAGE: Final = 300
-"""In characters: the gateway takes an answer above its maxResponseBodySize for a failure."""
+"""Characters. The gateway treats an answer above its maxResponseBodySize as a failure."""
 MAX_GROUPS_BYTES: Final = 4096
-"""Of X-Auth-Groups: whole groups are left out beyond it, since servers bound their headers."""
+"""Limit of X-Auth-Groups, since servers limit their headers; groups beyond it are omitted."""
 _SAFE: Final = "!#$&'*+-.^_`|~@/:="
-"""What stands in a subject or group as it is; all else, commas included, is percent-encoded."""
+"""Characters of subjects and groups that are not percent-encoded; commas are."""
 _QUOTABLE: Final = re.compile(r"[^\x20-\x21\x23-\x5b\x5d-\x7e]")
-"""What RFC 6750, 3 does not let stand in error_description."""
+"""Characters that RFC 6750, 3 does not allow in error_description."""
 _ALWAYS: Final[Mapping[str, str]] = {"Cache-Control": "no-store", "Server": SERVER}
 _TYPES: Final[Mapping[int, str]] = {
     400: "invalid_request_error",
@@ -37,41 +37,41 @@ _TYPES: Final[Mapping[int, str]] = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AuthResponse:
-    """What is sent for a verdict."""
+    """The HTTP response for a verdict."""
 
     verdict: AuthVerdict
     headers: Mapping[str, str] = dataclasses.field(repr=False)
     body: bytes = b""
 
 
-def passed(verdict: AuthVerdict, server_key: str) -> AuthResponse:
-    """For the gateway: the server's key in place of the caller's token, and who the caller is.
+def allow(verdict: AuthVerdict, server_key: str) -> AuthResponse:
+    """Return the response for the gateway: the server's key instead of the caller's token.
 
-    X-Auth-Subject and X-Auth-Groups are always both there, percent-encoded, the groups with commas
-    between; the gateway replaces what the caller sent under these names.
+    X-Auth-Subject and X-Auth-Groups are always set, percent-encoded, the groups separated by
+    commas; the gateway replaces the caller's headers of these names.
     """
     headers = {
         "Authorization": f"Bearer {server_key}",
         "X-Auth-Subject": quote(verdict.subject, safe=_SAFE),
-        "X-Auth-Groups": _groups(verdict.groups),
+        "X-Auth-Groups": _encode_groups(verdict.groups),
         **_ALWAYS,
     }
     return AuthResponse(verdict=verdict, headers=headers)
 
 
 def with_origin(answer: AuthResponse, origin: str | None, listed: frozenset[str]) -> AuthResponse:
-    """The same, with the caller's Origin where it is listed and the request passes.
+    """Return the response with the caller's Origin if it is listed and the request is allowed.
 
-    The gateway removes what callers send as Origin, and sets it from here: it has to know it when
-    it adds Access-Control-Allow-Origin to the server's answer.
+    The gateway removes the caller's Origin and sets the one in this response: it needs it to add
+    Access-Control-Allow-Origin to the server's answer.
     """
     if answer.verdict.status != 200 or origin not in listed:
         return answer
     return dataclasses.replace(answer, headers={**answer.headers, "Origin": origin})
 
 
-def refused(verdict: AuthVerdict) -> AuthResponse:
-    """For the caller: what is wrong and what to do."""
+def reject(verdict: AuthVerdict) -> AuthResponse:
+    """Return the response for the caller: what is wrong and what to do."""
     headers = {"Content-Type": "application/json", **_ALWAYS}
     if verdict.status == 401:
         headers["WWW-Authenticate"] = _challenge(verdict)
@@ -88,7 +88,7 @@ def refused(verdict: AuthVerdict) -> AuthResponse:
 
 
 def _challenge(verdict: AuthVerdict) -> str:
-    """RFC 6750, 3: no error is named to whoever showed no token."""
+    """Return WWW-Authenticate; without a token it has no error (RFC 6750, 3)."""
     challenge = f'Bearer realm="{REALM}"'
     if verdict.reason == "TokenMissing":
         return challenge
@@ -96,13 +96,13 @@ def _challenge(verdict: AuthVerdict) -> str:
     return f'{challenge}, error="invalid_token", error_description="{description}"'
 
 
-def _groups(groups: Iterable[str]) -> str:
-    taken: list[str] = []
+def _encode_groups(groups: Iterable[str]) -> str:
+    quoted: list[str] = []
     size = 0
     for group in sorted(groups):
         text = quote(group, safe=_SAFE)
         size += len(text) + 1
         if size > MAX_GROUPS_BYTES:
             break
-        taken.append(text)
-    return ",".join(taken)
+        quoted.append(text)
+    return ",".join(quoted)

@@ -1,4 +1,4 @@
-"""`roadstead forward-auth`: what is watched, what is served, how it ends without a failed call."""
+"""`roadstead forward-auth`: watches, endpoints, and shutdown without failed requests."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ from roadstead_webhooks.forwardauth.server_index import Servers
 logger = logging.getLogger(__name__)
 
 KEEPALIVE_SECONDS: Final = 600.0
-"""Above the 90 s of Traefik's client: who closes an idle connection first must be the one that
-sends on it, or a call fails for nothing."""
+"""Above the 90 s of Traefik's client, so that the client closes idle connections first: a request
+on a connection that the server just closed fails."""
 OPEN_REQUESTS_SECONDS: Final = 5.0
 MAX_FIELD_BYTES: Final = 2 * MAX_TOKEN_BYTES
-"""Of one header: the largest token, and cookies of others beside it."""
+"""Bytes of one header: the largest token, and other cookies."""
 MAX_HEADERS: Final = 64
 MAX_LINE_BYTES: Final = 1024
 
@@ -63,17 +63,17 @@ class ForwardAuth:
         self._revocations = WatchedRevocations(
             self._servers, namespace=settings.namespace, name=settings.revocations
         )
-        self._watchers = self._watching(client)
+        self._watchers = self._create_watchers(client)
         self._probes = Probes(self.not_ready, self._watchers)
         self._tokens: TrustedIssuers | None = None
         self._endpoint: VerifyEndpoint | None = None
         self.port = 0
-        """Of /verify, once it is served."""
+        """The port of /verify, once it is served."""
         self.probe_port = 0
-        """Of probes and metrics, once they are served."""
+        """The port of probes and metrics, once they are served."""
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Serve until `stop`, then until nobody calls any more."""
+        """Serve until `stop`, then drain."""
         settings = self._settings
         async with contextlib.AsyncExitStack() as stack:
             self.probe_port = await stack.enter_async_context(
@@ -83,12 +83,12 @@ class ForwardAuth:
                 trusting(settings.tokens, revoked=self._revocations.why)
             )
             await stack.enter_async_context(running([each.run() for each in self._watchers]))
-            await stack.enter_async_context(self._served(self._tokens))
+            await stack.enter_async_context(self._serve_verdicts(self._tokens))
             await stop.wait()
             await self._drain()
 
     def not_ready(self) -> str:
-        """Why no question should come here; empty if they may."""
+        """Return why the process is not ready; empty if it is."""
         if self._endpoint is None or not self.port:
             return "starting"
         if wrong := self._unavailable():
@@ -96,18 +96,18 @@ class ForwardAuth:
         return "draining" if self._endpoint.draining else ""
 
     def _unavailable(self) -> tuple[str, str] | None:
-        """Why nothing can be told, as reason and message."""
+        """Return why no verdict is possible, as reason and message."""
         if self._tokens is None or not self._tokens.ready:
-            return "KeysMissing", "no issuer's keys could be read yet; try again"
+            return "KeysMissing", "no keys of an issuer have been read yet; retry"
         silence = max(watcher.silence() for watcher in self._watchers)
         if silence == float("inf"):
-            return "NotSynced", "the servers are not known yet; try again"
+            return "NotSynced", "the cache is not synced yet; retry"
         if silence > self._settings.max_staleness:
-            return "Stale", "the cluster's API server has not been heard for too long; try again"
+            return "Stale", "the cache is stale: the API server does not respond; retry"
         return None
 
-    def _watching(self, client: KubeClient) -> list[Watcher]:
-        # Three times before it counts as stale.
+    def _create_watchers(self, client: KubeClient) -> list[Watcher]:
+        # A silent watch is restarted three times before the cache is stale.
         silence = min(WATCH_TIMEOUT_SECONDS, self._settings.max_staleness / 3)
         contracts = (RESOURCECONTRACTS, NAMESPACES) if self._settings.contracts else ()
         watchers = [
@@ -118,7 +118,7 @@ class ForwardAuth:
         return [*watchers, Watcher(client, self._servers, CONFIGMAPS, scope=scope, silence=silence)]
 
     @contextlib.asynccontextmanager
-    async def _served(self, tokens: TrustedIssuers) -> AsyncIterator[None]:
+    async def _serve_verdicts(self, tokens: TrustedIssuers) -> AsyncIterator[None]:
         settings = self._settings
         log = AccessLog(
             sys.stderr if settings.log_level in ("debug", "info") else None,
@@ -136,27 +136,29 @@ class ForwardAuth:
             unavailable=self._unavailable,
             clock=self._clock,
         )
-        runner = web.ServerRunner(_server(self._endpoint), shutdown_timeout=OPEN_REQUESTS_SECONDS)
+        runner = web.ServerRunner(
+            _create_server(self._endpoint), shutdown_timeout=OPEN_REQUESTS_SECONDS
+        )
         await runner.setup()
         try:
             await web.TCPSite(runner, settings.host, settings.port).start()
             self.port = runner.addresses[0][1]
-            logger.info("verdicts are given on port %d", self.port)
+            logger.info("serving verdicts on port %d", self.port)
             yield
         finally:
             await runner.cleanup()
             log.flush()
 
     async def _drain(self) -> None:
-        """Say that no more should come, and answer what still comes meanwhile."""
+        """Become unready, and answer requests during the grace period."""
         if self._endpoint:
             self._endpoint.draining = True
         logger.info("draining for %g s", self._settings.grace)
         await asyncio.sleep(self._settings.grace)
 
 
-def _server(endpoint: VerifyEndpoint) -> web.Server:
-    """Without a router, which would cost more than the verdict."""
+def _create_server(endpoint: VerifyEndpoint) -> web.Server:
+    """Return a server without a router, which would take longer than the verdict."""
     return web.Server(
         endpoint,
         access_log=None,

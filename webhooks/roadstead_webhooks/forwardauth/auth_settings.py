@@ -14,31 +14,32 @@ from roadstead.tokens.sessions import origin_of
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ForwardAuthSettings:
-    """What forward auth needs to know; `kubeconfig` is empty in a pod."""
+    """Settings of forward auth; `kubeconfig` is empty in a pod."""
 
     tokens: TokenSettings
     key_file: Path
-    """The key that is shared with the operator."""
+    """The file with the key that forward auth shares with the operator."""
     origin: str
-    """The console's, as browsers write it: `https://models.example.com`. Its session counts for
-    what its pages fetch. Empty where it has a host of its own: there no session counts."""
+    """The console's origin, as browsers write it: `https://models.example.com`. Sessions are valid
+    for requests of the console's pages. Empty if the console has its own host: then sessions are
+    not valid here."""
     cors_origins: frozenset[str]
     """Origins whose pages may read answers from a browser, as browsers write them."""
     contracts: bool
-    """Whether a server's contract decides; else every token that holds opens every server."""
+    """Whether contracts are checked; else every valid token is allowed at every server."""
     namespace: str
     revocations: str
     """The ConfigMap of revoked tokens, in `namespace`."""
     kubeconfig: str
     host: str
     port: int
-    """Of /verify, for the gateway."""
+    """The port of /verify, for the gateway."""
     probe_port: int
-    """Of probes and metrics."""
+    """The port of probes and metrics."""
     max_staleness: float
-    """Seconds without a word of the API server after which nobody is let through."""
+    """Seconds without a response of the API server after which every request is rejected."""
     grace: float
-    """Seconds that requests are still taken after SIGTERM, until no endpoint leads here."""
+    """Seconds that requests are still accepted after SIGTERM, until no endpoint has this pod."""
     log_format: str
     log_level: str
 
@@ -46,7 +47,7 @@ class ForwardAuthSettings:
     def from_env(cls, environ: Mapping[str, str]) -> ForwardAuthSettings:
         """Read the environment; raises InvalidSettings.
 
-        It names the faults of the issuers' settings, or, if there are none, all other faults.
+        The error lists the faults of the issuers' settings, or, without any, all other faults.
         """
         env = EnvReader(environ)
         admission = env.choice("ROADSTEAD_ADMISSION", ("required", "off"), "required")
@@ -59,7 +60,7 @@ class ForwardAuthSettings:
             namespace=env.text("ROADSTEAD_NAMESPACE", "roadstead-system"),
             revocations=env.text("ROADSTEAD_REVOCATIONS", "roadstead-revocations"),
             kubeconfig=env.text("KUBECONFIG", ""),
-            host=env.text("ROADSTEAD_HTTP_HOST", "0.0.0.0"),  # noqa: S104 - the gateway and probes come from the node
+            host=env.text("ROADSTEAD_HTTP_HOST", "0.0.0.0"),  # noqa: S104 - the gateway and probes are clients on the node
             port=env.integer("ROADSTEAD_HTTP_PORT", 8080, low=0, high=65535),
             probe_port=env.integer("ROADSTEAD_PROBE_PORT", 8081, low=0, high=65535),
             max_staleness=env.integer("ROADSTEAD_MAX_STALENESS_SECONDS", 300, low=5, high=86_400),

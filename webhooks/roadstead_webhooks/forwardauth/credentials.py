@@ -1,7 +1,7 @@
-"""Where a caller's token stands in a request, and whether it may stand there (pure).
+"""Reads the caller's credential from a request (pure).
 
-RFC 6750, 2.1, the header X-Api-Key as clients of the Anthropic API send it, and the console's
-cookie; never the query string or the body.
+It is in Authorization (RFC 6750, 2.1), in X-Api-Key, as clients of the Anthropic API send it, or in
+the console's cookie; never in the query string or the body.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from roadstead_webhooks.forwardauth.forwarded import BadQuestion
 
 API_KEY: Final = "X-Api-Key"
 HOW_TO_SEND: Final = f"send it in the header Authorization, as `Bearer TOKEN`, or in {API_KEY}"
-"""A token, for messages."""
+"""Advice for messages."""
 _TEXT: Final = r"[!-~]+"
 _OWN_FETCH: Final = ("same-origin", "empty")
 _CREDENTIAL: Final = re.compile(rf"(Bearer|{PROBE_SCHEME}) +({_TEXT})", re.IGNORECASE | re.ASCII)
@@ -27,7 +27,7 @@ _CREDENTIAL: Final = re.compile(rf"(Bearer|{PROBE_SCHEME}) +({_TEXT})", re.IGNOR
 
 
 class Source(enum.Enum):
-    """How a credential came."""
+    """The source of a credential."""
 
     BEARER = "bearer"
     COOKIE = "cookie"
@@ -36,29 +36,28 @@ class Source(enum.Enum):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Credential:
-    """What the caller shows, nothing of it verified."""
+    """A caller's credential, not verified."""
 
     source: Source
     text: str = dataclasses.field(repr=False)
 
 
 def read_credential(headers: Headers) -> Credential | None:
-    """The one credential of a request: the headers', or the cookie's where there is no header.
+    """Return the request's credential from its headers, else from the cookie, or None.
 
-    None without any. BadQuestion where there are several, InvalidToken where one has an odd shape.
-    Authorization and X-Api-Key may both be there with the same token: Claude Code sends what its
-    `apiKeyHelper` prints in both.
+    Raises BadQuestion if there are several, InvalidToken if one is malformed. Authorization and
+    X-Api-Key may have the same token: Claude Code sends the output of `apiKeyHelper` in both.
     """
-    bearer, api_key = _authorization(headers), _api_key(headers)
+    bearer, api_key = _read_authorization(headers), _read_api_key(headers)
     if bearer and api_key and bearer != api_key:
-        message = f"Authorization and {API_KEY} hold different credentials: send one of them"
+        message = f"Authorization and {API_KEY} have different credentials: send one of them"
         raise BadQuestion("CredentialsDiffer", message)
-    return bearer or api_key or _cookie(headers)
+    return bearer or api_key or _read_cookie(headers)
 
 
-def _authorization(headers: Headers) -> Credential | None:
-    """`Bearer TOKEN`, the scheme in any case, is the only shape that a caller's may have."""
-    value = _single(headers, "Authorization")
+def _read_authorization(headers: Headers) -> Credential | None:
+    """Parse the header Authorization, `Bearer TOKEN` with the scheme in any case."""
+    value = _read_single(headers, "Authorization")
     if value is None:
         return None
     match = _CREDENTIAL.fullmatch(value)
@@ -71,8 +70,8 @@ def _authorization(headers: Headers) -> Credential | None:
     return Credential(source=source, text=match[2])
 
 
-def _api_key(headers: Headers) -> Credential | None:
-    value = _single(headers, API_KEY)
+def _read_api_key(headers: Headers) -> Credential | None:
+    value = _read_single(headers, API_KEY)
     if value is None:
         return None
     if not re.fullmatch(_TEXT, value):
@@ -81,39 +80,39 @@ def _api_key(headers: Headers) -> Credential | None:
     return Credential(source=Source.BEARER, text=value)
 
 
-def _single(headers: Headers, name: str) -> str | None:
+def _read_single(headers: Headers, name: str) -> str | None:
     values = headers.getall(name, ())
     if len(values) > 1:
         reason = f"{name.replace('-', '')}Repeated"
-        raise BadQuestion(reason, f"the header {name} is there twice: send it once")
+        raise BadQuestion(reason, f"the header {name} occurs {len(values)} times: send it once")
     return values[0] if values else None
 
 
 def is_own_fetch(headers: Headers, *, origin: str) -> bool:
-    """Whether the console's page at `origin` made the request by fetch: then its cookie counts.
+    """Return whether the console's page at `origin` made the request by fetch.
 
-    What a browser would run or show (a page, frame, script, worker or image) has another
-    destination, so a session never brings a server's answer to life. Browsers set both headers and
-    no page can (https://www.w3.org/TR/fetch-metadata/). No request counts for an empty `origin`.
+    Only then is its cookie valid: requests for what a browser runs or shows (a page, frame, script,
+    worker or image) have another destination. Browsers set both headers, and pages can't
+    (https://www.w3.org/TR/fetch-metadata/). With an empty `origin` the result is False.
     """
-    said = headers.getall("Origin", ())
-    if not origin or (said and only(headers, "Origin") != origin):
+    origins = headers.getall("Origin", ())
+    if not origin or (origins and only(headers, "Origin") != origin):
         return False
     return (only(headers, "Sec-Fetch-Site"), only(headers, "Sec-Fetch-Dest")) == _OWN_FETCH
 
 
-def _cookie(headers: Headers) -> Credential | None:
-    found = [value for name, value in _cookies(headers) if name == COOKIE]
+def _read_cookie(headers: Headers) -> Credential | None:
+    found = [value for name, value in _parse_cookies(headers) if name == COOKIE]
     if not found:
         return None
     if len(found) > 1:
-        raise BadQuestion("CookieRepeated", f"the cookie {COOKIE} is there twice")
+        raise BadQuestion("CookieRepeated", f"the cookie {COOKIE} occurs {len(found)} times")
     if not re.fullmatch(_TEXT, found[0]):
-        raise InvalidToken(f"the cookie {COOKIE} holds no token", reason="CookieInvalid")
+        raise InvalidToken(f"the cookie {COOKIE} contains no token", reason="CookieInvalid")
     return Credential(source=Source.COOKIE, text=found[0])
 
 
-def _cookies(headers: Headers) -> Iterator[tuple[str, str]]:
+def _parse_cookies(headers: Headers) -> Iterator[tuple[str, str]]:
     for header in headers.getall("Cookie", ()):
         for pair in header.split(";"):
             name, _, value = pair.strip(" \t").partition("=")

@@ -1,4 +1,4 @@
-"""`/verify/<uuid>`: a question in, an answer out, whatever happens between."""
+"""The HTTP endpoint `/verify/<uuid>`, which the gateway calls for each request."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from roadstead_webhooks.forwardauth.accesslog import AccessLog
 from roadstead_webhooks.forwardauth.auth_responses import (
     SERVER,
     AuthResponse,
-    passed,
-    refused,
+    allow,
+    reject,
     with_origin,
 )
 from roadstead_webhooks.forwardauth.credentials import (
@@ -34,11 +34,11 @@ from roadstead_webhooks.forwardauth.credentials import (
 from roadstead_webhooks.forwardauth.forwarded import (
     BadQuestion,
     Forwarded,
-    asked_server,
+    parse_server_uuid,
     read_forwarded,
     read_method,
 )
-from roadstead_webhooks.forwardauth.paths import is_served, refusal
+from roadstead_webhooks.forwardauth.paths import describe_mode, is_served
 from roadstead_webhooks.forwardauth.server_index import Servers
 from roadstead_webhooks.forwardauth.verdict import AuthVerdict, judge
 from roadstead_webhooks.forwardauth.verdicts import Verdicts, key_of
@@ -47,28 +47,28 @@ logger = logging.getLogger(__name__)
 
 HEALTH: Final = "/health"
 _NOT_BY_COOKIE: Final = (
-    "a session of the console counts here for what its own pages fetch alone: open the server in "
-    f"the console; for your own token: {HOW_TO_SEND}"
+    "a console session is valid here only for requests of the console's pages: open the server in "
+    f"the console; if you have a token: {HOW_TO_SEND}"
 )
 
 
 class CallerTokens(Protocol):
-    """Verifies callers' tokens; InvalidToken, and nothing else."""
+    """Verifies callers' tokens; raises nothing but InvalidToken."""
 
     @property
     def changes(self) -> int:
-        """Grows whenever the keys become others."""
+        """A counter that increases when the keys change."""
         ...
 
     async def verify(self, token: str, *, now: int) -> Claims:
-        """What a token says that holds at `now`, in seconds since 1970."""
+        """Return the claims of a token that is valid at `now`, in seconds since 1970."""
         ...
 
 
 class VerifyEndpoint:
-    """Answers from memory; only a token whose key is not known yet may wait for its issuer.
+    """Answers from memory; only a token with an unknown key may wait for its issuer.
 
-    `unavailable` says why nothing can be told, as reason and message, or None.
+    `unavailable` returns why no verdict is possible, as reason and message, or None.
     """
 
     def __init__(
@@ -95,21 +95,21 @@ class VerifyEndpoint:
         self._clock = clock
         self._verdicts: Verdicts[AuthResponse] = Verdicts()
         self.draining = False
-        """Whether connections are to be closed after their next answer."""
+        """Whether connections are closed after their next answer."""
 
     async def __call__(self, request: web.BaseRequest) -> web.Response:
-        """For aiohttp's low-level server."""
+        """Handle a request of aiohttp's low-level server."""
         started = time.perf_counter()
-        server_uuid = asked_server(request.raw_path)
+        server_uuid = parse_server_uuid(request.raw_path)
         if server_uuid is None:
             return web.Response(
                 status=404,
-                text="there is nothing here but /verify/<uuid>\n",
+                text="not found: expected /verify/<uuid>\n",
                 headers={"Server": SERVER},
             )
         answer = await self.answer(request.headers, server_uuid)
         seconds = time.perf_counter() - started
-        self._tell(answer.verdict, request.headers, server_uuid, seconds)
+        self._record(answer.verdict, request.headers, server_uuid, seconds)
         response = web.Response(
             status=answer.verdict.status, headers=answer.headers, body=answer.body
         )
@@ -118,39 +118,39 @@ class VerifyEndpoint:
         return response
 
     async def answer(self, headers: Headers, server_uuid: str) -> AuthResponse:
-        """The answer to a question about one server; never raises."""
+        """Return the response to a request for one server; never raises."""
         try:
-            return await self._answer(headers, server_uuid)
+            return await self._decide(headers, server_uuid)
         except BadQuestion as error:
-            return refused(AuthVerdict(status=400, reason=error.reason, message=str(error)))
+            return reject(AuthVerdict(status=400, reason=error.reason, message=str(error)))
         except InvalidToken as error:
-            # Who is revoked is known, and a new token would not help: 403.
+            # 403 if the token is revoked: the caller is known, and a new token would not help.
             status = 403 if error.reason == "TokenRevoked" else 401
-            return refused(AuthVerdict(status=status, reason=error.reason, message=str(error)))
+            return reject(AuthVerdict(status=status, reason=error.reason, message=str(error)))
         except Exception:
             logger.exception("a verdict failed")
-            message = "the verdict failed; the log of forward auth says why"
-            return refused(AuthVerdict(status=500, reason="InternalError", message=message))
+            message = "the verdict failed; see the log of forward auth"
+            return reject(AuthVerdict(status=500, reason="InternalError", message=message))
 
-    async def _answer(self, headers: Headers, server_uuid: str) -> AuthResponse:
+    async def _decide(self, headers: Headers, server_uuid: str) -> AuthResponse:
         if wrong := self._unavailable():
             reason, message = wrong
-            return refused(AuthVerdict(status=503, reason=reason, message=message))
+            return reject(AuthVerdict(status=503, reason=reason, message=message))
         forwarded = read_forwarded(headers, server_uuid)
         credential = read_credential(headers)
         if credential is None:
             message = f"no token: {HOW_TO_SEND}"
-            return refused(AuthVerdict(status=401, reason="TokenMissing", message=message))
+            return reject(AuthVerdict(status=401, reason="TokenMissing", message=message))
         if credential.source is Source.PROBE:
-            return self._probed(credential, forwarded, server_uuid)
+            return self._judge_probe(credential, forwarded, server_uuid)
         if credential.source is Source.COOKIE and not is_own_fetch(headers, origin=self._origin):
-            return refused(AuthVerdict(status=403, reason="CrossOrigin", message=_NOT_BY_COOKIE))
-        answer = await self._judged(credential.text, server_uuid)
-        answer = _of_the_mode(answer, forwarded)
+            return reject(AuthVerdict(status=403, reason="CrossOrigin", message=_NOT_BY_COOKIE))
+        answer = await self._judge_token(credential.text, server_uuid)
+        answer = _check_mode(answer, forwarded)
         return with_origin(answer, only(headers, "Origin"), self._cors_origins)
 
-    async def _judged(self, token: str, server_uuid: str) -> AuthResponse:
-        # Taken before anything is read: what changes meanwhile makes the answer one of the past.
+    async def _judge_token(self, token: str, server_uuid: str) -> AuthResponse:
+        # Read first: changes during the verification make the verdict outdated.
         key, generation, now = key_of(token, server_uuid), self._generation(), self._clock()
         seconds = int(now.timestamp())
         if known := self._verdicts.get(key, generation=generation, now=seconds):
@@ -160,54 +160,59 @@ class VerifyEndpoint:
         claims = await self._tokens.verify(token, now=seconds)
         served = self._servers.server(server_uuid, contracts=self._contracts)
         verdict = judge(claims, served, now=now, contracts=self._contracts)
-        answer = self._answered(verdict, server_uuid)
+        answer = self._respond(verdict, server_uuid)
         self._verdicts.put(key, answer, generation=generation, until=verdict.until)
         auth_metrics.CACHED.set(len(self._verdicts))
         return answer
 
-    def _probed(
+    def _judge_probe(
         self, credential: Credential, forwarded: Forwarded, server_uuid: str
     ) -> AuthResponse:
-        """The operator's own look at a server, through the gateway: at its health alone."""
+        """Judge the operator's probe of a server's health through the gateway."""
         now = int(self._clock().timestamp())
         asked = (forwarded.method, forwarded.path) == ("GET", HEALTH)
         if not asked or not self._key.is_probe(credential.text, server_uuid, now=now):
-            message = "the probe's credential does not hold for this"
+            message = "the probe's credential is not valid for this request"
             raise InvalidToken(message, reason="ProbeInvalid")
         if self._servers.server(server_uuid, contracts=False) is None:
-            # A server counts as reached once callers are let through, not a moment before.
-            message = "forward auth does not know the server yet; try again"
-            return refused(AuthVerdict(status=503, reason="ServerUnknown", message=message))
-        return self._answered(AuthVerdict(status=200, reason="Probe"), server_uuid)
+            # A server is not reachable before its callers are allowed.
+            message = "forward auth does not know the server yet; retry"
+            return reject(AuthVerdict(status=503, reason="ServerUnknown", message=message))
+        return self._respond(AuthVerdict(status=200, reason="Probe"), server_uuid)
 
-    def _answered(self, verdict: AuthVerdict, server_uuid: str) -> AuthResponse:
+    def _respond(self, verdict: AuthVerdict, server_uuid: str) -> AuthResponse:
         if verdict.status != 200:
-            return refused(verdict)
-        return passed(verdict, self._key.server_key(server_uuid))
+            return reject(verdict)
+        return allow(verdict, self._key.server_key(server_uuid))
 
     def _generation(self) -> Hashable:
         return self._servers.changes, self._tokens.changes
 
-    def _tell(
+    def _record(
         self, verdict: AuthVerdict, headers: Headers, server_uuid: str, seconds: float
     ) -> None:
         auth_metrics.SECONDS.observe(seconds)
-        auth_metrics.VERDICTS.labels(verdict.word, verdict.reason).inc()
+        auth_metrics.VERDICTS.labels(verdict.label, verdict.reason).inc()
         method = read_method(headers)
         self._log.note(verdict, server_uuid=server_uuid, method=method or "", seconds=seconds)
 
 
-def _of_the_mode(answer: AuthResponse, forwarded: Forwarded) -> AuthResponse:
-    """404 for whoever may use the server, and asks it for what it does not answer.
+def _check_mode(answer: AuthResponse, forwarded: Forwarded) -> AuthResponse:
+    """Return 404 if the caller is allowed but the server's mode doesn't serve the request.
 
-    Not before the verdict: whoever may not use the server learns nothing of it, its mode included.
+    Checked after the verdict, so that callers who are denied don't learn the mode.
     """
     verdict = answer.verdict
     if verdict.status != 200 or is_served(verdict.mode, forwarded.method, forwarded.path):
         return answer
     reason = "PathNotServed"
-    return refused(
+    return reject(
         dataclasses.replace(
-            verdict, status=404, reason=reason, code=reason, message=refusal(verdict.mode), until=0
+            verdict,
+            status=404,
+            reason=reason,
+            code=reason,
+            message=describe_mode(verdict.mode),
+            until=0,
         )
     )

@@ -1,7 +1,7 @@
-"""Which requests of llama-server's HTTP API pass, by the server's mode (pure).
+"""The requests of llama-server's HTTP API that are allowed in each mode (pure).
 
-An allow-list: llama-server has more than inference, and new builds add to it. Its other paths show
-or change what belongs to all callers (`/slots`, `/props`, `/lora-adapters`, `/v1/stream`,
+An allow-list, since llama-server serves more than inference, and new builds add to it. Its other
+paths show or change data of all callers (`/slots`, `/props`, `/lora-adapters`, `/v1/stream`,
 `/metrics`), run tools or fetch URLs (`/tools`, `/cors-proxy`).
 Source: ggml-org/llama.cpp, tools/server/server.cpp.
 """
@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from typing import Final
 
 _READ: Final = ("/v1/models", "/models", "/v1/health", "/health")
-"""Of every mode, by GET or HEAD."""
+"""Paths of every mode, by GET or HEAD."""
 _TEXT: Final = ("/tokenize", "/detokenize")
-"""Of every mode, by POST."""
+"""Paths of every mode, by POST."""
 _POSTS: Final[Mapping[str, tuple[str, ...]]] = {
     "Chat": (
         *("/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/messages"),
@@ -39,16 +39,16 @@ MODES: Final = tuple(_POSTS)
 
 
 def is_served(mode: str, method: str, path: str) -> bool:
-    """Whether a server of this mode answers this; `path` begins after its UUID, without a query.
+    """Return whether a server of this mode serves a request; `path` begins after its UUID.
 
-    Paths are compared as they are: `read_forwarded` has refused those with more than one reading,
-    and llama-server tells upper case and a slash at the end apart too.
+    Paths are compared exactly: `read_forwarded` has rejected ambiguous paths, and llama-server
+    distinguishes case and trailing slashes too.
     """
     return (method, path) in _SERVED.get(mode, _OF_ANY_MODE)
 
 
-def refusal(mode: str) -> str:
-    """What to ask instead, for a caller."""
+def describe_mode(mode: str) -> str:
+    """Return a message with the requests that the mode serves."""
     main = ", ".join(f"POST {path}" for path in _POSTS.get(mode, ())[:4])
-    tried = f"{main} and GET /v1/models" if main else "GET /v1/models"
-    return f"a server in mode {mode} answers no such request; it answers {tried} (docs/gateway.md)"
+    served = f"{main} and GET /v1/models" if main else "GET /v1/models"
+    return f"mode {mode} does not serve this request; it serves {served} (docs/gateway.md)"

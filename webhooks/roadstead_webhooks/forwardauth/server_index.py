@@ -1,4 +1,4 @@
-"""The servers, contracts and namespaces as watches have told them."""
+"""An index of servers with their contracts and namespaces, from watches."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SERVER: Final = Keep(parts={"spec": ("contract",)})
 
 
 def _server(raw: Raw) -> dict[str, Any]:
-    """Whose it is, its mode, and whether it is being deleted."""
+    """Keep the contract, the mode and the metadata of a server."""
     kept, mode = _SERVER(raw), section(raw, "spec", "runtimeParams").get("mode")
     chosen = {"runtimeParams": {"mode": mode}} if mode else {}
     return {**kept, "spec": {**section(kept, "spec"), **chosen}}
@@ -35,25 +35,27 @@ KEPT: Final[Mapping[Resource, Projection]] = {
     NAMESPACES: Keep(labels=None),
     CONFIGMAPS: Keep(parts={"data": None}),
 }
-"""What verdicts rest on."""
+"""The fields that verdicts use."""
 
 
 class Servers(ContractCache):
-    """A watch cache that also counts what a verdict could turn on."""
+    """A watch cache that also counts the changes that can affect a verdict."""
 
     def __init__(self) -> None:
         super().__init__(keep=KEPT)
         self.changes = 0
-        """Grows with each change but those of status, which come all the time."""
+        """A counter that increases with each change, except frequent ones such as of status."""
 
     def put(self, resource: Resource, raw: Raw) -> bool:
         """As in WatchCache."""
         meta = section(raw, "metadata")
         before = self.get(resource, meta["name"], meta.get("namespace", ""))
-        taken = super().put(resource, raw)
-        if taken and (before is None or _decisive(resource, before) != _decisive(resource, raw)):
+        is_stored = super().put(resource, raw)
+        if is_stored and (
+            before is None or _decisive(resource, before) != _decisive(resource, raw)
+        ):
             self.changes += 1
-        return taken
+        return is_stored
 
     def deleted(self, resource: Resource, raw: Raw) -> None:
         """As in WatchCache."""
@@ -71,10 +73,10 @@ class Servers(ContractCache):
         super().drop()
 
     def server(self, uuid: str, *, contracts: bool = True) -> Served | None:
-        """The ModelServe with this UID; None as long as it, or its namespace, is not known.
+        """Return the ModelServe with this UID; None if it or its namespace is not in the cache.
 
-        A namespace that is not known has labels that are not known, and a selector may ask for
-        their absence. Without `contracts` nothing is said of either.
+        Labels of an unknown namespace are unknown, and a selector may require their absence.
+        Without `contracts` neither contract nor labels are returned.
         """
         namespace, name = self.name_of(uuid) or ("", "")
         raw = self.get(MODELSERVES, name, namespace)
@@ -94,7 +96,7 @@ class Servers(ContractCache):
 
 
 def _decisive(resource: Resource, raw: Raw) -> tuple[Any, ...]:
-    """The part of an object that verdicts rest on."""
+    """Return the fields of an object that can affect a verdict."""
     meta, spec = section(raw, "metadata"), section(raw, "spec")
     lasting = meta.get("uid"), meta.get("deletionTimestamp")
     if resource == MODELSERVES:

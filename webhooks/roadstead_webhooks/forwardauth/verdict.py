@@ -1,4 +1,4 @@
-"""The verdict on a caller whose token holds, from what the watches have told (pure)."""
+"""The verdict on a caller with a valid token, from cached objects (pure)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from roadstead.tokens.claims import Claims
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AuthVerdict:
-    """`status` is that of HTTP, 200 lets the request pass.
+    """A verdict; `status` is the HTTP status, and 200 allows the request.
 
-    `reason` is CamelCase, for metrics and the log; `code` and `message` are the caller's. `until`
-    is when the verdict ends by itself, in seconds since 1970; 0 where it holds for this once.
+    `reason` is CamelCase, for metrics and the log; `code` and `message` are for the caller. `until`
+    is when the verdict expires, in seconds since 1970; 0 if it must not be cached.
     """
 
     status: int
@@ -29,20 +29,20 @@ class AuthVerdict:
     subject: str = ""
     groups: frozenset[str] = frozenset()
     server: str = ""
-    """`<namespace>/<name>`, empty where it is not known."""
+    """`<namespace>/<name>`, empty if unknown."""
     mode: str = ""
-    """The server's, by which requests pass where the status is 200."""
+    """The server's mode, which decides which requests it serves."""
     until: int = 0
 
     @property
-    def word(self) -> str:
-        """The status in a word, for metrics and the log."""
-        return _WORDS.get(self.status, "failed")
+    def label(self) -> str:
+        """The status as a label, for metrics and the log."""
+        return _LABELS.get(self.status, "failed")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Served:
-    """A server that is known: its contract is None where it has none, or one that isn't there."""
+    """A server in the cache; its contract is None if it has none, or if the contract is missing."""
 
     serve: ModelServe
     namespace_labels: Mapping[str, str]
@@ -54,7 +54,7 @@ class Served:
         return f"{self.serve.meta.namespace}/{self.serve.meta.name}"
 
 
-_WORDS: Final[Mapping[int, str]] = {
+_LABELS: Final[Mapping[int, str]] = {
     200: "allowed",
     400: "bad-request",
     401: "unauthenticated",
@@ -67,10 +67,10 @@ _WORDS: Final[Mapping[int, str]] = {
 def judge(
     claims: Claims, served: Served | None, *, now: datetime.datetime, contracts: bool
 ) -> AuthVerdict:
-    """Whether the holder of `claims` may use the server; never raises.
+    """Decide whether the caller with `claims` may use the server; never raises.
 
-    Somebody whom its contract is not for gets the same answer as for a server that isn't there.
-    Without `contracts` every holder of a token may.
+    Callers that the contract doesn't cover get the same answer as for a server that doesn't exist.
+    Without `contracts` every caller with a valid token is allowed.
     """
     base = AuthVerdict(
         status=200,
@@ -82,16 +82,16 @@ def judge(
         until=claims.expires_at,
     )
     if served is None:
-        return _outside(base, "ServerUnknown")
-    if contracts and (refused := _refused(base, claims, served, now)):
+        return _deny_outsider(base, "ServerUnknown")
+    if contracts and (refused := _check_access(base, claims, served, now)):
         return refused
     if served.serve.meta.deleting:
         message = "the server is being deleted"
-        return _changed(base, 404, "ServerDeleting", message)
-    return dataclasses.replace(base, until=_end(base.until, served if contracts else None))
+        return _with_error(base, 404, "ServerDeleting", message)
+    return dataclasses.replace(base, until=_expiry(base.until, served if contracts else None))
 
 
-def _refused(
+def _check_access(
     base: AuthVerdict, claims: Claims, served: Served, now: datetime.datetime
 ) -> AuthVerdict | None:
     facts = AccessFacts(
@@ -105,25 +105,25 @@ def _refused(
     if violation is None:
         return None
     if is_outsider(violation):
-        return _outside(base, violation.reason)
-    return _changed(base, 403, violation.reason, violation.message)
+        return _deny_outsider(base, violation.reason)
+    return _with_error(base, 403, violation.reason, violation.message)
 
 
-def _outside(base: AuthVerdict, reason: str) -> AuthVerdict:
+def _deny_outsider(base: AuthVerdict, reason: str) -> AuthVerdict:
     message = (
-        "this token opens no such server; whoever runs it can tell which subject, group and scope "
-        "its contract asks for"
+        "this token is not valid for a server at this address; ask its owner which subject, group "
+        "and scope its contract requires"
     )
     return dataclasses.replace(
         base, status=403, reason=reason, code="AccessDenied", message=message
     )
 
 
-def _changed(base: AuthVerdict, status: int, reason: str, message: str) -> AuthVerdict:
+def _with_error(base: AuthVerdict, status: int, reason: str, message: str) -> AuthVerdict:
     return dataclasses.replace(base, status=status, reason=reason, code=reason, message=message)
 
 
-def _end(until: int, served: Served | None) -> int:
-    """The earlier of the token's end and the contract's."""
+def _expiry(until: int, served: Served | None) -> int:
+    """Return the earlier expiry of the token and the contract."""
     ends = served.contract.expires_at if served and served.contract else None
     return until if ends is None else min(until, int(ends.timestamp()))
