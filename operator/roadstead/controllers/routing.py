@@ -20,10 +20,10 @@ MAX_PROBE_PAUSE_SECONDS: Final = 15.0
 """The longest pause between probes of a server that does not answer through the gateway yet."""
 
 
-class Asks(Protocol):
+class ServerProbe(Protocol):
     """A client that probes servers."""
 
-    def ask(self, server_uuid: str, *, now: int) -> Coroutine[Any, Any, Reached]:
+    def check(self, server_uuid: str, *, now: int) -> Coroutine[Any, Any, Reached]:
         """The result of one probe."""
 
 
@@ -37,7 +37,7 @@ class _Followed:
 class Routes:
     """Probes each ready server periodically, and reports when the result changes."""
 
-    probe: Asks
+    probe: ServerProbe
     clock: Callable[[], int]
     on_change: Callable[[str], None]
     """Called with the UUID of a server whose result changed."""

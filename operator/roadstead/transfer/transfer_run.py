@@ -169,7 +169,7 @@ class Transfer:
         """Return the result of another run if the upload is gone; raises Displaced."""
         if not isinstance(error, UploadMissing):
             return None
-        existing = self._store_state.find_origin(self._job.target)
+        existing = self._store_state.find(self._job.target)
         completed = self._adopt(existing, sha256=origin.sha256, origin=origin)
         if completed is None and self._store_state.has_unfinished_uploads(where):
             message = "another run of this transfer has taken over"

@@ -23,7 +23,7 @@ class Servers:
         self.asked = 0
         self.given_up = 0
 
-    async def ask(self, server_uuid: str, *, now: int = 0) -> Reached:
+    async def check(self, server_uuid: str, *, now: int = 0) -> Reached:
         self.asked += 1
         if server_uuid.startswith("slow"):
             try:
@@ -51,9 +51,9 @@ async def test_a_server_is_probed_while_more_servers_hang_than_slots_exist() -> 
 
 async def test_a_slow_request_frees_its_slot() -> None:
     servers, slots = Servers(), impatient()
-    slow = asyncio.create_task(slots.run(lambda: servers.ask("slow")))
+    slow = asyncio.create_task(slots.run(lambda: servers.check("slow")))
     await assert_eventually(lambda: servers.asked)
-    assert await slots.run(lambda: servers.ask("quick")) is ANSWERED
+    assert await slots.run(lambda: servers.check("quick")) is ANSWERED
     assert not slow.done()
     slow.cancel()
 
@@ -61,7 +61,7 @@ async def test_a_slow_request_frees_its_slot() -> None:
 async def test_a_slow_request_is_cancelled_without_a_free_slow_slot() -> None:
     servers, slots = Servers(), impatient(slow=0)
     with pytest.raises(TimeoutError, match="many others are slow"):
-        await slots.run(lambda: servers.ask("slow"))
+        await slots.run(lambda: servers.check("slow"))
     await assert_eventually(lambda: servers.given_up)
 
 
@@ -88,10 +88,10 @@ async def test_an_error_of_a_request_is_raised() -> None:
 async def test_a_cancelled_request_frees_its_slots() -> None:
     servers, slots = Servers(), impatient()
     for _ in range(3):
-        task = asyncio.create_task(slots.run(lambda: servers.ask("slow")))
+        task = asyncio.create_task(slots.run(lambda: servers.check("slow")))
         await asyncio.sleep(0.05)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-    assert await slots.run(lambda: servers.ask("quick")) is ANSWERED
+    assert await slots.run(lambda: servers.check("quick")) is ANSWERED
     assert servers.given_up == 3

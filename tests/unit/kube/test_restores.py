@@ -36,14 +36,14 @@ class Listed:
 async def test_a_list_below_a_known_version_shows_a_restore() -> None:
     cache = WatchCache()
     cache.note_version(MODELS, 40)
-    with pytest.raises(ClusterRestored, match="at version 39, below 40"):
+    with pytest.raises(ClusterRestored, match="at version 39, below version 40"):
         await refresh(Listed(39), cache, MODELS)
 
 
 async def test_an_older_object_in_a_newer_list_shows_a_restore() -> None:
     cache = WatchCache()
     cache.put(MODELS, thing("a", 30))
-    with pytest.raises(ClusterRestored, match="version 30 was seen"):
+    with pytest.raises(ClusterRestored, match="version 30 was read before"):
         await refresh(Listed(1_000, thing("a", 20)), cache, MODELS)
 
 
