@@ -18,7 +18,7 @@ from dev.binaries import ensure
 from dev.servers import objectstore
 from dev.servers.objectstore import ObjectStore
 from dev.terminal import echo
-from roadstead.api.location import StoreLocation
+from roadstead.api.model import StoreLocation
 from roadstead.transfer.messages import TransferJob, UrlInput
 from tests.support.store_client import minio
 

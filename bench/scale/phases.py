@@ -27,11 +27,11 @@ from bench.scale.load import (
 from bench.scale.stand import MODEL, OperatorProcess, Stage
 from roadstead.api.model import Model
 from roadstead.api.modelserve import ModelServe
-from roadstead.controllers import wiring
 from roadstead.controllers.operator_settings import OperatorSettings
 from roadstead.kube.kube_client import KubeClient
 from roadstead.kube.resources import CHILDREN, DEPLOYMENTS, PODS, SECRETS
 from roadstead.manifests.modelserve_manifests import desired_objects, fetch_secret
+from roadstead.process import wiring
 from tests.support.builders.objects import make_modelserve
 
 RESOURCES: Final = {"limits": {"cpu": "1", "memory": "1Gi"}}

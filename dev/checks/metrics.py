@@ -29,10 +29,10 @@ TYPES = MappingProxyType(
     }
 )
 PARTS = (
-    ("roadstead_webhooks.forwardauth", ("forward-auth",)),
+    ("roadstead.forwardauth", ("forward-auth",)),
     ("roadstead_webhooks", ("webhooks",)),
     ("roadstead.console", ("console",)),
-    ("roadstead.serving", ("webhooks", "forward-auth", "console")),
+    ("roadstead.process.serving", ("webhooks", "forward-auth", "console")),
     ("roadstead", ("operator",)),
 )
 """Which commands serve the metrics of a module, by the first prefix that matches."""

@@ -1,8 +1,10 @@
-"""Words that the documentation does without: plain technical English has others for them."""
+"""Words that documentation and code don't use, since plain technical English has better ones."""
 
 from __future__ import annotations
 
+import io
 import re
+import tokenize
 from collections.abc import Iterator
 from typing import Final
 
@@ -24,3 +26,12 @@ def found_in(text: str) -> Iterator[str]:
     for number, line in enumerate(plain.splitlines(), start=1):
         for match in _BANNED.finditer(line):
             yield f"{number}: {match[0]}"
+
+
+def found_in_code(source: str) -> Iterator[str]:
+    """`line: words` of each that a Python module has in its comments and strings."""
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type in (tokenize.COMMENT, tokenize.STRING):
+            for match in _BANNED.finditer(token.string):
+                line = token.start[0] + token.string.count("\n", 0, match.start())
+                yield f"{line}: {match[0]}"

@@ -16,9 +16,9 @@ from dev import cache
 from dev.errors import BuildFailed, DevError
 from dev.terminal import announce, echo, minutes, tail
 from dev.versions import LLAMA_CPP_DEBIAN
-from roadstead.api.llama_aliases import canonical
-from roadstead.api.llama_extra import EXTRA, FIELD_OF
-from roadstead.api.llama_refused import REFUSED, SET_BY_OPERATOR
+from roadstead.api.llama.llama_aliases import canonical
+from roadstead.api.llama.llama_extra import EXTRA, FIELD_OF
+from roadstead.api.llama.llama_refused import REFUSED, SET_BY_OPERATOR
 
 SUITE = "sid"
 

@@ -7,10 +7,9 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import entry_points
 
 from roadstead import logs
-from roadstead.controllers import ledger_options, releasing_options, token_options
+from roadstead.cli import ledger_options, releasing_options, token_options
 from roadstead.errors import ClusterRestored, LeaseLost, RoadsteadError
 from roadstead.settings import EnvReader
 
@@ -29,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def command_parser() -> argparse.ArgumentParser:
-    """Return the parser of all commands, including those of other packages."""
+    """Return the parser of all commands."""
     parser = argparse.ArgumentParser(
         prog="roadstead",
         description="Serves GGUF language models on premises, under contract.",
@@ -45,6 +44,8 @@ def command_parser() -> argparse.ArgumentParser:
         ),
         ("fetch", _fetch, "download a model from the store to this pod, and verify it"),
         ("quant", _quant, "serve presigned URLs of the models in a source store"),
+        ("webhooks", _webhooks, "answer the API server's admission reviews until SIGTERM"),
+        ("forward-auth", _forward_auth, "decide for the gateway about each request until SIGTERM"),
         ("console", _console, "serve the web console until SIGTERM"),
     ):
         commands.add_parser(name, help=text, description=text).set_defaults(command=run)
@@ -52,9 +53,6 @@ def command_parser() -> argparse.ArgumentParser:
     token_options.add_parser(commands)
     ledger_options.add_parser(commands)
     releasing_options.add_parser(commands)
-    # Packages that depend on this one add their commands by entry points.
-    for entry_point in entry_points(group="roadstead.commands"):
-        entry_point.load()(commands)
     return parser
 
 
@@ -77,8 +75,8 @@ def _configure_logs(environ: Mapping[str, str]) -> None:
 
 
 def _operator(_: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    from roadstead.controllers.operator import run
     from roadstead.controllers.operator_settings import OperatorSettings
+    from roadstead.process.operator import run
 
     settings = OperatorSettings.from_env(environ)
     logs.configure(form=settings.log_format, level=settings.log_level)
@@ -121,6 +119,26 @@ def _quant(_: argparse.Namespace, environ: Mapping[str, str]) -> int:
     return run(QuantSettings.from_env(environ))
 
 
+def _webhooks(_: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    from roadstead_webhooks.webhook_server import serve
+    from roadstead_webhooks.webhook_settings import WebhookSettings
+
+    settings = WebhookSettings.from_env(environ)
+    logs.configure(form=settings.log_format, level=settings.log_level)
+    asyncio.run(serve(settings))
+    return 0
+
+
+def _forward_auth(_: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    from roadstead.forwardauth.auth_server import serve
+    from roadstead.forwardauth.auth_settings import ForwardAuthSettings
+
+    settings = ForwardAuthSettings.from_env(environ)
+    logs.configure(form=settings.log_format, level=settings.log_level)
+    asyncio.run(serve(settings))
+    return 0
+
+
 def _console(_: argparse.Namespace, environ: Mapping[str, str]) -> int:
     from roadstead.console.console_server import serve
     from roadstead.console.console_settings import ConsoleSettings
@@ -132,7 +150,7 @@ def _console(_: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 
 def _template(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    from roadstead.controllers.template import print_template
+    from roadstead.cli.template import print_template
 
     asyncio.run(
         print_template(

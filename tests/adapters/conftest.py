@@ -11,7 +11,7 @@ from minio import Minio
 from dev import samplegguf
 from dev.servers import objectstore
 from dev.servers.objectstore import MINIO, VERSITYGW, Certificate, ObjectStore, Server
-from roadstead.api.location import StoreLocation
+from roadstead.api.model import StoreLocation
 from roadstead.store.store_access import StoreAccess
 from tests.support import certificates, fault_server
 from tests.support.fault_server import FaultServer

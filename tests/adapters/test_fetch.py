@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from minio import Minio
 
-from roadstead.api.location import StoreLocation
+from roadstead.api.model import StoreLocation
 from tests.adapters.test_transfer import Put
 from tests.support.fault_server import FaultServer
 from tests.support.transfer_process import fetch_environ, run_fetch, start_fetch, wait_for_exit

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dev.servers import objectstore
-from roadstead.api.location import StoreLocation
+from roadstead.api.model import StoreLocation
 from roadstead.transfer.messages import UrlInput
 from tests.adapters.test_transfer import failed
 from tests.support import volumes

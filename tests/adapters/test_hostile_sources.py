@@ -11,7 +11,7 @@ import pytest
 from minio import Minio
 
 from dev.servers.objectstore import ObjectStore
-from roadstead.api.location import StoreLocation
+from roadstead.api.model import StoreLocation
 from roadstead.errors import SourceInterrupted
 from roadstead.source.allowlist import AllowList
 from roadstead.source.pump import Pump

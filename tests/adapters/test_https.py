@@ -10,7 +10,7 @@ from minio import Minio
 
 from dev.servers import objectstore
 from dev.servers.objectstore import Certificate, ObjectStore, Server
-from roadstead.api.location import StoreLocation
+from roadstead.api.model import StoreLocation
 from roadstead.transfer.messages import Completed, UrlInput
 from tests.adapters.test_transfer import failed, read
 from tests.support.fault_server import FaultServer

@@ -11,7 +11,7 @@ from minio import Minio
 from dev.servers import objectstore
 from dev.servers.objectstore import ObjectStore, Server
 from dev.servers.process import free_port
-from roadstead.api.location import StoreLocation
+from roadstead.api.model import StoreLocation
 from roadstead.transfer.messages import Completed, QuantInput, UrlInput
 from tests.adapters.test_transfer import read
 from tests.adapters.test_transfer_faults import PART_BYTES

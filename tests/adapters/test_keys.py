@@ -10,7 +10,7 @@ from minio import Minio
 
 from dev import samplegguf
 from dev.servers.objectstore import ObjectStore
-from roadstead.api.location import StoreLocation
+from roadstead.api.model import StoreLocation
 from roadstead.store.multipart import Multipart
 from roadstead.store.store_access import StoreAccess
 from roadstead.store.store_client import MinioStore

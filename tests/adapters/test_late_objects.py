@@ -9,7 +9,7 @@ from aiohttp import web
 from minio import Minio
 
 from dev.servers.objectstore import ObjectStore
-from roadstead.api.location import StoreLocation
+from roadstead.api.model import StoreLocation
 from roadstead.store.multipart import Multipart
 from roadstead.store.store_access import StoreAccess
 from roadstead.transfer.messages import Completed, UrlInput

@@ -7,7 +7,7 @@ import pytest
 from minio import Minio
 
 from dev.servers.objectstore import ObjectStore
-from roadstead.api.location import StoreLocation
+from roadstead.api.model import StoreLocation
 from roadstead.errors import Retry, StoreError
 from roadstead.store.multipart import Multipart
 from roadstead.store.store_access import StoreAccess

@@ -14,7 +14,7 @@ from minio.credentials.providers import AssumeRoleProvider, StaticProvider
 
 from dev import samplegguf
 from dev.servers.objectstore import ObjectStore
-from roadstead.api.location import StoreLocation
+from roadstead.api.model import StoreLocation
 from roadstead.errors import StoreError
 from roadstead.s3 import S3Credentials
 from roadstead.source.dial import Anywhere

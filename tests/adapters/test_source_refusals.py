@@ -8,7 +8,7 @@ import pytest
 from minio import Minio
 
 from dev.servers.objectstore import VERSITYGW, ObjectStore, Server
-from roadstead.api.location import StoreLocation
+from roadstead.api.model import StoreLocation
 from roadstead.errors import Retry
 from roadstead.transfer.messages import Completed, Failed, QuantInput, UrlInput
 from tests.adapters.test_transfer import failed, from_faults

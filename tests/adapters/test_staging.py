@@ -10,9 +10,8 @@ import pytest
 from minio import Minio
 
 from dev.servers.objectstore import ObjectStore
-from roadstead.api.location import StoreLocation
-from roadstead.api.model import Model
-from roadstead.controllers.model_removal import clear_store
+from roadstead.api.model import Model, StoreLocation
+from roadstead.controllers.model.model_removal import clear_store
 from roadstead.store.multipart import Multipart
 from roadstead.store.store_access import StoreAccess
 from roadstead.store.store_client import MinioStore

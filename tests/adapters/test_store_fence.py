@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from minio import Minio
 
-from roadstead.api.location import StoreLocation
+from roadstead.api.model import StoreLocation
 from roadstead.errors import LeaseLost
 from roadstead.fence import FOREVER, Fence
 from roadstead.store.multipart import Multipart

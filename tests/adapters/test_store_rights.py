@@ -12,7 +12,7 @@ from minio import Minio, MinioAdmin
 from minio.credentials.providers import StaticProvider
 
 from dev.servers.objectstore import ObjectStore
-from roadstead.api.location import StoreLocation
+from roadstead.api.model import StoreLocation
 from roadstead.errors import StoreError
 from roadstead.store.multipart import Multipart
 from roadstead.store.store_access import StoreAccess

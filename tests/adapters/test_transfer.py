@@ -7,7 +7,7 @@ from collections.abc import Callable
 from minio import Minio
 
 from dev.servers.objectstore import ObjectStore
-from roadstead.api.location import StoreLocation
+from roadstead.api.model import StoreLocation
 from roadstead.errors import Retry
 from roadstead.transfer.messages import (
     Completed,

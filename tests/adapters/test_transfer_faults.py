@@ -9,7 +9,7 @@ from minio import Minio
 
 from dev.servers.objectstore import VERSITYGW, ObjectStore, Server
 from dev.servers.process import free_port
-from roadstead.api.location import StoreLocation
+from roadstead.api.model import StoreLocation
 from roadstead.errors import Retry, StoreInterrupted
 from roadstead.store.multipart import Multipart
 from roadstead.store.store_access import StoreAccess

@@ -13,7 +13,7 @@ from minio.commonconfig import ENABLED
 from minio.versioningconfig import VersioningConfig
 
 from dev.servers.objectstore import MINIO, ObjectStore, Server
-from roadstead.api.location import StoreLocation
+from roadstead.api.model import StoreLocation
 from roadstead.store.multipart import Multipart
 from roadstead.store.store_access import StoreAccess
 from roadstead.transfer.messages import Completed, Failed, TransferJob, UrlInput

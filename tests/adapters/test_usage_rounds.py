@@ -14,10 +14,10 @@ from aiohttp import web
 from dev.servers.objectstore import Certificate
 from roadstead.api.usage import UsageSample
 from roadstead.controllers.ledger_feed import INDEXES
-from roadstead.controllers.usage_collector import Collector
-from roadstead.controllers.usage_nodes import Nodes
-from roadstead.controllers.usage_rounds import SERVERS_AT_ONCE, Rounds
-from roadstead.controllers.usage_targets import targets
+from roadstead.controllers.usage.usage_collector import Collector
+from roadstead.controllers.usage.usage_nodes import Nodes
+from roadstead.controllers.usage.usage_rounds import SERVERS_AT_ONCE, Rounds
+from roadstead.controllers.usage.usage_targets import targets
 from roadstead.errors import KubeNotFound
 from roadstead.kube.kube_client import KubeCredentials, Object, Page
 from roadstead.kube.resources import MODELSERVES, PODS, Resource

@@ -16,7 +16,7 @@ from minio import Minio
 from dev import samplegguf
 from dev.servers import objectstore
 from dev.servers.objectstore import ObjectStore, Server
-from roadstead.api.location import StoreLocation
+from roadstead.api.model import StoreLocation
 from roadstead.s3 import Addressing
 from roadstead.source.dial import Anywhere
 from roadstead.source.quant_client import QuantClient

@@ -1,4 +1,4 @@
-"""The operator's guard on a real API server: no webhook is there, the guard stands alone."""
+"""The operator's recheck on a real API server without webhooks."""
 
 from __future__ import annotations
 
@@ -280,7 +280,7 @@ async def test_of_totals_that_shrink_the_oldest_servers_keep_theirs(tenant: Tena
     contract = await tenant.contract(enforcement="Drain")
     old = await tenant.admitted(contract)
     await tenant.runs(old, 1)
-    # Ages are told apart by the second.
+    # Ages have a resolution of one second.
     await _next_second(old)
     young = await tenant.admitted(contract)
     await tenant.runs(young, 1)

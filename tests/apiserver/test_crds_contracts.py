@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 from kubernetes.aio import client
 
-from roadstead.api.contract import Reservation, ResourceContract
-from roadstead.api.demand import Demand
+from roadstead.api.contract.demand import Demand
+from roadstead.api.contract.resource_contract import Reservation, ResourceContract
 from tests.support.builders.objects import Raw, make_condition, make_contract
 from tests.support.custom_objects import create, patch, refusal
 

@@ -72,7 +72,7 @@ async def published(api: client.ApiClient, key: SigningKey) -> None:
 
 
 async def next_second(body: Raw) -> None:
-    """Ages are told apart by the second."""
+    """Ages have a resolution of one second."""
     created = datetime.datetime.fromisoformat(body["metadata"]["creationTimestamp"])
 
     async def passed() -> bool:

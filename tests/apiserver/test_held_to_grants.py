@@ -1,4 +1,4 @@
-"""Deployments that tenants write prove nothing: what a server may have stands in its status."""
+"""A Deployment written by a tenant proves nothing: the grant is in the server's status."""
 
 from __future__ import annotations
 

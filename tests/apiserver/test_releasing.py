@@ -98,5 +98,5 @@ async def test_nothing_is_let_go_of_while_an_operator_runs(
 ) -> None:
     await operator_pod(api, namespace)
     assert await release(monkeypatch, kubeconfig, namespace, "--wait", "0") == 2
-    assert "roadstead-operator-0 would take hold" in capsys.readouterr().err
+    assert "roadstead-operator-0 would add the finalizers again" in capsys.readouterr().err
     assert await finalizers(api, model) == [FINALIZER, OTHERS]

@@ -41,7 +41,7 @@ Object = dict[str, Any]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Cluster:
-    """kubectl as whoever a test names."""
+    """kubectl as the user that a test names."""
 
     kubectl: Path
     env: dict[str, str]
@@ -106,7 +106,7 @@ PROTECTION = {
     "ClusterRole",
     "ClusterRoleBinding",
 }
-"""What the chart brings to this test: the policies, and the operator's rights."""
+"""The objects of the chart for this test: the policies, and the operator's rights."""
 
 
 def is_of_protection(body: Object) -> bool:
@@ -180,7 +180,7 @@ def served(kind: str, where: str = "default") -> Object:
 
 
 def unserved(kind: str, where: str = "default") -> Object:
-    """An object that the gateway does not look at."""
+    """An object that the gateway ignores."""
     return written(kind, where, {"priority": 1}, {"app": "a"})
 
 

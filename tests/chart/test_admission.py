@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from roadstead.api.devices import DEFAULT_DEVICES, DeviceNames
+from roadstead.api.contract.devices import DEFAULT_DEVICES, DeviceNames
 from roadstead.issuers.issuer_settings import read_issuers
 from roadstead.settings import EnvReader
 from roadstead.tokens.prefixes import NamePrefixes

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from roadstead.forwardauth.auth_settings import ForwardAuthSettings
 from roadstead.settings import EnvReader
-from roadstead_webhooks.forwardauth.auth_settings import ForwardAuthSettings
 from tests.chart.test_rights import granted, policy, ports, verbs_of
 from tests.support.builders.tokens import prefixes
 from tests.support.charts import (

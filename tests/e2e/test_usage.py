@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from dev.demo import chat
 from dev.demo.installation import NAMESPACE
 from dev.demo.kubectl import Cluster
-from roadstead.usage.llama import NAMES
+from roadstead.usage.server_metrics import NAMES
 from tests.e2e.leader import leader
 from tests.e2e.serves import Serves, make_serve
 from tests.support.waiting import wait_until

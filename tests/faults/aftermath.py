@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from dev.servers.apiserver import ApiServer
-from roadstead.controllers.ledger_verification import compare
+from roadstead.cli.ledger_commands import compare
 from roadstead.kube.kube_client import KubeClient
 from tests.support.audit import Write, writes
 from tests.support.ledger import Ledger

@@ -8,7 +8,7 @@ import pytest
 from kubernetes.aio import client
 
 from dev.servers.apiserver import ApiServer
-from roadstead.controllers.operator import Operator
+from roadstead.process.operator import Operator
 from tests.support.audit import writes_in
 from tests.support.builders.objects import Raw
 from tests.support.faults_table import Healing

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 from kubernetes.aio import client
 
-from roadstead.api.location import StoreLocation
+from roadstead.api.model import StoreLocation
 from roadstead.store.multipart import Multipart
 from roadstead.store.store_access import StoreAccess
 from tests.support.operator.namespace import Operated, condition, list_all

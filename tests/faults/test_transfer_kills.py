@@ -13,7 +13,7 @@ import pytest
 
 from dev import samplegguf
 from dev.servers.toxiproxy import Toxiproxy
-from roadstead.api.location import StoreLocation
+from roadstead.api.model import StoreLocation
 from roadstead.transfer.messages import (
     Completed,
     Resume,

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from dev import samplegguf
 from roadstead.errors import ContentError
-from roadstead.gguf import MAX_TENSORS
+from roadstead.gguf.gguf_header import MAX_TENSORS
 from roadstead.transfer.content import ContentVerifier
 from tests.support.growth import excess
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 
 from roadstead import logs
-from roadstead.api.globs import matches
+from roadstead.api.object_names import matches
 from roadstead.api.pod_messages import shorten
 from roadstead.api.quantity import parse_quantity
 from roadstead.api.server_log import find_causes

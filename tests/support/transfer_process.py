@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dev.servers.objectstore import ObjectStore
-from roadstead.api.location import StoreLocation
+from roadstead.api.model import StoreLocation
 from roadstead.transfer.messages import (
     Event,
     Source,

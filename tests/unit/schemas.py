@@ -21,7 +21,7 @@ def status_schema(plural: str) -> Mapping[str, Any]:
 
 
 def faults(schema: Mapping[str, Any], value: Any, path: str = "status") -> Iterator[str]:
-    """Everything that the API server would refuse or drop, told with its path."""
+    """The paths of all values that the API server would refuse or drop."""
     if not isinstance(value, _TYPES[schema["type"]]):
         yield f"{path}: {value!r} is no {schema['type']}"
     elif isinstance(value, dict):

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 import yaml
 
-from roadstead.api import contract, group, model, modelserve
-from roadstead.api.llama_flags import CACHE_RAM_MIB, server_args
+from roadstead.api import group, model, modelserve
+from roadstead.api.contract import resource_contract as contract
+from roadstead.api.llama.llama_flags import CACHE_RAM_MIB, server_args
 from roadstead.api.slots import CONTEXT_SIZE, MAX_BATCH_SIZE, PARALLEL
-from roadstead.gguf import GgufHeader
-from roadstead.gguf_memory import MEMORY_KEYS, GgufMemory
+from roadstead.gguf.gguf_header import GgufHeader
+from roadstead.gguf.gguf_memory import MEMORY_KEYS, GgufMemory
 
 Schema = dict[str, Any]
 

@@ -11,8 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dev import samplegguf
-from roadstead.gguf import GgufHeader, InvalidGguf, Truncated, parse_header
-from roadstead.gguf_memory import GgufMemory
+from roadstead.gguf.gguf_header import GgufHeader, InvalidGguf, Truncated, parse_header
+from roadstead.gguf.gguf_memory import GgufMemory
 from tests.support.builders.gguf_files import LLAMA, WEIGHT, gguf_file
 
 SAMPLE = samplegguf.sample(34 * 1000)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from roadstead.gguf import InvalidGguf, parse_header
-from roadstead.gguf_types import BLOCKS, FILE_TYPES, REMOVED_TENSOR_TYPES, TENSOR_TYPES
+from roadstead.gguf.gguf_header import InvalidGguf, parse_header
+from roadstead.gguf.gguf_types import BLOCKS, FILE_TYPES, REMOVED_TENSOR_TYPES, TENSOR_TYPES
 from tests.support.builders.gguf_files import LLAMA, WEIGHT, Tensor, gguf_file, typed
 
 U64 = (10, "Q")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from roadstead.gguf import InvalidGguf, parse_header
+from roadstead.gguf.gguf_header import InvalidGguf, parse_header
 from tests.support.builders.gguf_files import LLAMA, WEIGHT, gguf_file, u16
 
 

@@ -26,7 +26,7 @@ from roadstead.kube.resources import (
 from roadstead.kube.watch import Watcher
 from roadstead.ledger.outbox import Outbox
 from roadstead.ledger.writer import LedgerWriter
-from roadstead.serving import Probes, WatchedRevocations, running, serving, until_signalled
+from roadstead.process.serving import Probes, WatchedRevocations, running, serving, until_signalled
 from roadstead_webhooks.admission.admission_records import AdmissionRecords
 from roadstead_webhooks.admission.admission_service import Admission
 from roadstead_webhooks.admission.callers import Callers, CertifiedCallers, PathCallers

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, cast
 
-from roadstead.api.devices import DeviceNames
+from roadstead.api.contract.devices import DeviceNames
 from roadstead.issuers.issuer_settings import TokenSettings
 from roadstead.ledger.ledger_settings import LedgerSettings
 from roadstead.settings import EnvReader

@@ -1,15 +1,32 @@
-"""Conditions as in the Kubernetes API conventions ("Typical status properties")."""
+"""Conditions as in the Kubernetes API conventions ("Typical status properties"), and the phase."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Final, Literal
 
+from roadstead.api import conditions
 from roadstead.api.raw import Raw, section
 
 Status = Literal["True", "False", "Unknown"]
 MESSAGE_LIMIT = 1024
+
+
+Phase = Literal["Pending", "Ready", "Failed", "Stopped", "Deleted"]
+PROGRESS_REASONS: Final = (
+    *("Queued", "Transferring", "Verifying"),
+    *("Fetching", "Loading", "RollingOut"),
+)
+TRANSIENT_REASONS: Final = ("Starting", "Progressing")
+"""Too short-lived for an Event."""
+_WAITING: Final = {
+    *PROGRESS_REASONS,
+    *TRANSIENT_REASONS,
+    *("Unknown", "Asking", "ServerNotReady", "ModelNotAvailable"),
+}
+_USABLE: Final = "Exhausted"
+"""A contract whose totals are used up stays valid."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -80,3 +97,15 @@ def summary(parts: Sequence[Condition], *, ready: str) -> Condition:
             status: Status = "Unknown" if part.status == "Unknown" else "False"
             return Condition(type="Ready", status=status, reason=part.reason, message=part.message)
     return Condition(type="Ready", status="True", reason=ready)
+
+
+def phase(raw: Raw) -> Phase:
+    """Whether an existing object is ready, in progress, stopped, or failed."""
+    ready = conditions.find(raw, "Ready")
+    if ready is None:
+        return "Pending"
+    if ready.true or ready.reason == _USABLE:
+        return "Ready"
+    if ready.reason == "ScaledToZero":
+        return "Stopped"
+    return "Pending" if ready.reason in _WAITING or ready.status == "Unknown" else "Failed"

@@ -5,11 +5,22 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal, Self
 
-from roadstead.api.location import StoreLocation
 from roadstead.api.raw import Metadata, Raw, section
 
 PLURAL = "models"
 KIND = "Model"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StoreLocation:
+    """One object: `endpoint` is `http[s]://host[:port]`, `path` the key within `bucket`."""
+
+    endpoint: str
+    bucket: str
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.endpoint}/{self.bucket}/{self.path}"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

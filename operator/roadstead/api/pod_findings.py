@@ -6,7 +6,7 @@ import dataclasses
 import re
 from collections.abc import Callable
 
-from roadstead.api import exit_codes, server_log
+from roadstead.api import pod_messages, server_log
 from roadstead.api.pod_messages import join_lines, shorten
 from roadstead.api.raw import Raw, section
 
@@ -194,8 +194,8 @@ def _crashed(pod: Raw, container: Raw, ended: Raw) -> Finding:
 def _cause(pod: Raw, ended: Raw) -> str:
     """The cause by the exit code and the log. A process that is killed doesn't log why."""
     code, log = ended.get("exitCode"), str(ended.get("message") or "")
-    meaning = exit_codes.meaning(code)
-    if code == exit_codes.KILLED:
+    meaning = pod_messages.exit_meaning(code)
+    if code == pod_messages.KILLED:
         return meaning
     found = join_lines(server_log.find_causes(log))
     if not found and server_log.ends_with_stack_trace(log):

@@ -1,9 +1,25 @@
-"""Messages of Kubernetes and of containers, shortened to one line of a status."""
+"""What containers report when they end: their messages, shortened to one line, and exit codes."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+
+KILLED = 137
+
+_MEANINGS = {
+    132: "the image needs CPU instructions that this node lacks: use an image that is built for "
+    "the node's CPU, or choose other nodes with spec.config.nodeSelector",
+    134: "it aborted, because an internal check failed",
+    135: "it crashed, because a mapped file could not be read",
+    136: "it crashed with an arithmetic error",
+    KILLED: "it was killed, and not for its memory limit: the startup or liveness probe failed "
+    "(loading may take spec.config.startupTimeoutSeconds), or the node ran short of memory or "
+    "was shut down; see the pod's Events",
+    139: "it crashed",
+    143: "it was terminated before it was ready",
+}
+
 
 _LINES = 3
 _LENGTH = 400
@@ -12,6 +28,11 @@ _SEARCHED = 1024
 _CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x1f\x7f-\x9f]")
 # The name excludes question marks: the search for an = restarts at each of them.
 _QUERY = re.compile(r"\?[^\s\"'?=]*+=[^\s\"']*")
+
+
+def exit_meaning(code: object) -> str:
+    """The meaning of an exit code; empty if only the log has the cause."""
+    return _MEANINGS.get(code, "") if isinstance(code, int) else ""
 
 
 def shorten(text: str) -> str:

@@ -1,4 +1,7 @@
-"""Kubernetes quantities such as `500m` and `1.5Gi` (apimachinery, `resource.Quantity`)."""
+"""Kubernetes quantities such as `500m` and `1.5Gi` (apimachinery, `resource.Quantity`).
+
+Also sizes and times for people.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,9 @@ _FACTORS: dict[str, Decimal] = {
 MEBIBYTE = 2**20
 MAXIMUM = 2**63 - 1
 """The largest quantity that Kubernetes stores unchanged; larger ones count as this one."""
+
+
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
 def parse_quantity(value: str | int, *, field: str) -> Decimal:
@@ -58,3 +64,26 @@ def memory_text(size: int) -> str:
 def cpu_text(milli: int) -> str:
     """Thousandths of a core as an exact quantity: `2`, `2500m`."""
     return str(milli // 1000) if milli % 1000 == 0 else f"{milli}m"
+
+
+def size_text(count: int) -> str:
+    """Bytes in a binary unit with up to three digits, such as `241 MiB`."""
+    value = float(count)
+    for unit in _UNITS:
+        if value < 1000 or unit == _UNITS[-1]:
+            break
+        value /= 1024
+    return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.3g} {unit}"
+
+
+def percent(done: int, total: int) -> int:
+    """Whole percent, rounded down: 100 only if all is done."""
+    return 0 if total <= 0 else min(100, done * 100 // total)
+
+
+def seconds_text(seconds: int) -> str:
+    """A duration such as `45 s`, `3 min` or `2 h 5 min`."""
+    if seconds < 120:
+        return f"{seconds} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"

@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 
-from roadstead.api.llama_aliases import canonical
+from roadstead.api.llama.llama_aliases import canonical
 from roadstead.api.raw import Raw, positive
 
 CONTEXT_SIZE = 4096

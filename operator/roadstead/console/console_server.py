@@ -10,29 +10,27 @@ from typing import Final
 
 from aiohttp import web
 
-from roadstead.console.chat_relay import ChatRelay
-from roadstead.console.console_sessions import Sessions
+from roadstead.console.auth.console_sessions import Sessions, SignedOut
+from roadstead.console.auth.provider import Provider
 from roadstead.console.console_settings import ConsoleSettings
-from roadstead.console.edit_views import EditViews
-from roadstead.console.ledger import Ledger
-from roadstead.console.live import News
-from roadstead.console.login_views import LoginViews
-from roadstead.console.oidc_views import OidcViews
-from roadstead.console.page_events import Events
-from roadstead.console.page_rendering import Pages, Statics
-from roadstead.console.page_views import PageViews
-from roadstead.console.provider import Provider
-from roadstead.console.session_middleware import SessionMiddleware
-from roadstead.console.signedout import SignedOut
-from roadstead.console.site import Site
-from roadstead.console.statics import StaticFiles
+from roadstead.console.data.ledger import Ledger
+from roadstead.console.data.live import News
+from roadstead.console.web.chat_relay import ChatRelay
+from roadstead.console.web.edit_views import EditViews
+from roadstead.console.web.login_views import LoginViews
+from roadstead.console.web.oidc_views import OidcViews
+from roadstead.console.web.page_events import Events
+from roadstead.console.web.page_rendering import Pages, StaticFiles, Statics
+from roadstead.console.web.page_views import PageViews
+from roadstead.console.web.session_middleware import SessionMiddleware
+from roadstead.console.web.site import Site
 from roadstead.issuers.trust import TrustedIssuers, trusting
 from roadstead.kube.field_projection import Keep
 from roadstead.kube.kube_client import KubeClient
 from roadstead.kube.resources import CONFIGMAPS
 from roadstead.kube.watch import Watcher
 from roadstead.kube.watch_cache import WatchCache
-from roadstead.serving import Probes, WatchedRevocations, running, until_signalled
+from roadstead.process.serving import Probes, WatchedRevocations, running, until_signalled
 
 logger = logging.getLogger(__name__)
 

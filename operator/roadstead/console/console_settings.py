@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from roadstead import logs
-from roadstead.console.provider import ProviderSettings
+from roadstead.console.auth.provider import ProviderSettings
 from roadstead.console.servers_host import ServersHost
 from roadstead.issuers.issuer_settings import TokenSettings
 from roadstead.settings import EnvReader

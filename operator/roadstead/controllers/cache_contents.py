@@ -8,7 +8,7 @@ from typing import Any, Final
 from roadstead.api import group
 from roadstead.api.raw import Raw, section
 from roadstead.controllers.server_pods import LABEL_TEMPLATE
-from roadstead.controllers.transfer_pods import LABEL_OF_JOB, pods_of
+from roadstead.controllers.transfers.transfer_pods import LABEL_OF_JOB, pods_of
 from roadstead.kube.field_projection import Keep, Projection
 from roadstead.kube.resources import (
     CHILDREN,

@@ -6,16 +6,16 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from roadstead.api import conditions
-from roadstead.api.contract import ResourceContract
-from roadstead.api.contract_limits import Limits
-from roadstead.api.demand import Demand
-from roadstead.api.devices import DEFAULT_DEVICES, DeviceNames
+from roadstead.api.contract.contract_limits import Limits
+from roadstead.api.contract.demand import Demand
+from roadstead.api.contract.devices import DEFAULT_DEVICES, DeviceNames
+from roadstead.api.contract.resource_contract import ResourceContract
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw
 from roadstead.kube.admitted import AdmittedServes
 from roadstead.kube.watch_cache import Name
-from roadstead.policy.contract_load import taken_by
-from roadstead.policy.contract_share import Counted, before_each, fits
+from roadstead.policy.contract.contract_load import taken_by
+from roadstead.policy.contract.contract_share import Counted, before_each, fits
 
 
 class ContractUsage:

@@ -16,7 +16,7 @@ from roadstead.api.references import serve_references
 from roadstead.api.usage import UsageSample
 from roadstead.controllers.model_names import model_name
 from roadstead.controllers.server_pods import key_of_pod, pods_key
-from roadstead.controllers.transfer_pods import pods_of
+from roadstead.controllers.transfers.transfer_pods import pods_of
 from roadstead.errors import KubeError, LedgerUnavailable
 from roadstead.kube.resources import (
     MODELS,

@@ -8,10 +8,10 @@ from typing import Final
 
 from roadstead import metrics
 from roadstead.api import conditions
-from roadstead.api.contract import ResourceContract
+from roadstead.api.conditions import phase
+from roadstead.api.contract.resource_contract import ResourceContract
 from roadstead.api.model import Model
 from roadstead.api.modelserve import ModelServe
-from roadstead.api.phase import phase
 from roadstead.api.raw import Raw, section
 from roadstead.controllers.model_names import model_name
 from roadstead.kube.resources import MODELS, MODELSERVES, RESOURCECONTRACTS, Resource

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from roadstead import logs
-from roadstead.api.devices import DEFAULT_DEVICES, DeviceNames
+from roadstead.api.contract.devices import DEFAULT_DEVICES, DeviceNames
 from roadstead.controllers.gateway_settings import GatewaySettings
 from roadstead.controllers.lease_settings import LeaseSettings
 from roadstead.ledger.ledger_settings import LedgerSettings

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from roadstead.api import conditions
-from roadstead.api.phase import PROGRESS_REASONS, TRANSIENT_REASONS
+from roadstead.api.conditions import PROGRESS_REASONS, TRANSIENT_REASONS
 from roadstead.api.raw import Raw, section
 from roadstead.kube.kube_client import Object
 from roadstead.kube.kube_events import EventRecorder

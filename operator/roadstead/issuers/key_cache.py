@@ -8,9 +8,18 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from prometheus_client import Counter
+
 from roadstead.errors import InvalidKey
 from roadstead.issuers.key_reader import KeysUnavailable, Reader
 from roadstead.tokens.keys import Key, KeySet
+
+REMARKS: Final = Counter(
+    "roadstead_token_remarks_total",
+    "Valid tokens that lack groups: none, left out by the issuer (an overage), or some dropped.",
+    ["issuer", "remark"],
+)
+
 
 REFRESH_SECONDS: Final = 300.0
 FILE_REFRESH_SECONDS: Final = 5.0

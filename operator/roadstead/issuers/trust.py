@@ -13,9 +13,14 @@ from typing import Final
 import aiohttp
 
 from roadstead.errors import InvalidSettings, InvalidToken
-from roadstead.issuers import issuer_metrics
 from roadstead.issuers.issuer_settings import IssuerSettings, TokenSettings
-from roadstead.issuers.key_cache import FILE_REFRESH_SECONDS, REFRESH_SECONDS, Clock, KeyCache
+from roadstead.issuers.key_cache import (
+    FILE_REFRESH_SECONDS,
+    REFRESH_SECONDS,
+    REMARKS,
+    Clock,
+    KeyCache,
+)
 from roadstead.issuers.key_reader import FileReader, Reader, UrlReader
 from roadstead.tokens.claims import Claims
 from roadstead.tokens.jwks import parse_jwks
@@ -75,7 +80,7 @@ class TrustedIssuers:
                 raise
             claims = self._verifier.verify(token, now=now)
         for remark in claims.remarks:
-            issuer_metrics.REMARKS.labels(claims.issuer, remark).inc()
+            REMARKS.labels(claims.issuer, remark).inc()
         return claims
 
     async def _refresh_for(self, token: str) -> bool:

@@ -7,7 +7,7 @@ import dataclasses
 from pathlib import Path
 from typing import Final
 
-from roadstead.api.location import StoreLocation
+from roadstead.api.model import StoreLocation
 from roadstead.errors import LedgerUnavailable
 from roadstead.ledger.database import connected, translate_errors
 

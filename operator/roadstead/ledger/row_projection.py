@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Final, TypedDict
 
 from roadstead.api import conditions
-from roadstead.api.contract import ResourceContract
-from roadstead.api.demand import MEMORY
+from roadstead.api.conditions import phase
+from roadstead.api.contract.demand import MEMORY
+from roadstead.api.contract.resource_contract import ResourceContract
 from roadstead.api.model import Model
 from roadstead.api.modelserve import ModelServe
-from roadstead.api.phase import phase
 from roadstead.api.quantity import parse_quantity
 from roadstead.api.raw import Metadata, Raw, section, timestamp
 from roadstead.api.usage import UsageSample

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from roadstead.api import group, model, modelserve
-from roadstead.api.llama_flags import CACHE_RAM_MIB, THREADS
+from roadstead.api.llama.llama_flags import CACHE_RAM_MIB, THREADS
 from roadstead.api.memory import server_memory
 from roadstead.api.model import Model
 from roadstead.api.modelserve import ModelServe

@@ -6,7 +6,7 @@ import datetime
 from urllib.parse import urlsplit
 
 from roadstead.api import group
-from roadstead.api.llama_flags import PORT, server_args
+from roadstead.api.llama.llama_flags import PORT, server_args
 from roadstead.api.model import Model
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section, timestamp

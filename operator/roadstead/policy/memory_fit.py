@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 
-from roadstead.api import demand
-from roadstead.api.demand import Demand
-from roadstead.api.devices import DEFAULT_DEVICES, DeviceNames
+from roadstead.api.contract import demand
+from roadstead.api.contract.demand import Demand
+from roadstead.api.contract.devices import DEFAULT_DEVICES, DeviceNames
 from roadstead.api.memory import MemoryEstimate, estimate, remedy
 from roadstead.api.model import Model
 from roadstead.api.modelserve import ModelServe
-from roadstead.api.quantity import mebibytes, parse_quantity
+from roadstead.api.quantity import mebibytes, parse_quantity, size_text
 from roadstead.api.raw import section
-from roadstead.api.sizes import size_text
 from roadstead.errors import InvalidResource
 from roadstead.policy.chain import Violation
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from roadstead.api.llama_flags import server_args
+from roadstead.api.llama.llama_flags import server_args
 from roadstead.api.model import Model
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.quantity import parse_quantity

@@ -9,9 +9,9 @@ from __future__ import annotations
 import dataclasses
 import enum
 
-from roadstead.api.demand import Demand
+from roadstead.api.contract.demand import Demand
 from roadstead.policy.chain import Violation
-from roadstead.policy.contract_policy import ContractFacts, explain, violations
+from roadstead.policy.contract.contract_policy import ContractFacts, explain, violations
 
 
 class Effect(enum.Enum):

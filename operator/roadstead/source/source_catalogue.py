@@ -19,7 +19,7 @@ from minio import Minio
 from minio.error import S3Error
 
 from roadstead.errors import ModelUnknown, Retry, SourceError
-from roadstead.gguf import InvalidGguf, Truncated, parse_header
+from roadstead.gguf.gguf_header import InvalidGguf, Truncated, parse_header
 
 SUFFIX: Final = ".gguf"
 NOTE_SUFFIX: Final = ".gguf.json"

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from xml.sax.saxutils import escape
 
-from roadstead.api.location import StoreLocation
+from roadstead.api.model import StoreLocation
 from roadstead.errors import (
     LeaseLost,
     RightMissing,

@@ -15,15 +15,15 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
+from urllib.parse import parse_qs, urlsplit
 
 from minio import Minio
 from minio.error import S3Error
 
-from roadstead.api.location import StoreLocation
+from roadstead.api.model import StoreLocation
 from roadstead.errors import StoreInterrupted, UploadMissing
 from roadstead.store.faults import CLIENT_ERRORS, translate_error
 from roadstead.store.multipart import Multipart
-from roadstead.store.presigned import is_signed_by, presign
 from roadstead.store.store_access import StoreAccess
 from roadstead.store.stored_objects import (
     RESPONSE_TIMEOUT_SECONDS,
@@ -35,15 +35,40 @@ from roadstead.store.stored_objects import (
     stat,
 )
 
+_DATE = "%Y%m%dT%H%M%SZ"
+
+
 __all__ = ["MinioStore", "StoredObject"]
-
 _T = TypeVar("_T")
-
 QUERY_TIMEOUT_SECONDS: Final = 10.0
 """Timeout of requests that a store answers from its index: stat, list, remove."""
 FAILURE_PAUSE_SECONDS: Final = 5.0
 """For this long after a failure, requests fail with the same error and are not sent."""
 _THREADS: Final = 8
+
+
+def presign(
+    client: Minio,
+    location: StoreLocation,
+    expires: datetime.timedelta,
+    at: datetime.datetime | None = None,
+) -> str:
+    """Return a URL that reads the object until `expires` after `at` (now); sends no request."""
+    return client.get_presigned_url(
+        "GET", location.bucket, location.path, expires=expires, request_date=at
+    )
+
+
+def is_signed_by(client: Minio, location: StoreLocation, url: str) -> bool:
+    """Whether the client's keys produce the same URL for its date and lifetime."""
+    query = parse_qs(urlsplit(url).query)
+    try:
+        at = datetime.datetime.strptime(query["X-Amz-Date"][0], _DATE)
+        lifetime = datetime.timedelta(seconds=int(query["X-Amz-Expires"][0]))
+        again = presign(client, location, lifetime, at.replace(tzinfo=datetime.UTC))
+    except (KeyError, ValueError):
+        return False
+    return again == url
 
 
 class MinioStore:

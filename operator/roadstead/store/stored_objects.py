@@ -13,7 +13,7 @@ from minio.commonconfig import ComposeSource
 from minio.error import S3Error
 
 from roadstead import s3
-from roadstead.api.location import StoreLocation
+from roadstead.api.model import StoreLocation
 from roadstead.errors import ObjectHidden, Retry, StoreError
 from roadstead.store.faults import CLIENT_ERRORS, translate_error
 from roadstead.store.store_access import StoreAccess

@@ -19,7 +19,7 @@ from xml.etree import ElementTree
 from minio.signer import sign_v4_s3
 from minio.time import to_amz_date
 
-from roadstead.api.location import StoreLocation
+from roadstead.api.model import StoreLocation
 from roadstead.errors import StoreError
 from roadstead.store.faults import translate_error, translate_response
 from roadstead.store.store_access import StoreAccess

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from roadstead.errors import ContentError, PartsDamaged
-from roadstead.gguf import GgufHeader, HeaderParser, InvalidGguf
+from roadstead.gguf.gguf_header import GgufHeader, HeaderParser, InvalidGguf
 
 _MD5: Final = re.compile(r"[0-9a-f]{32}")
 

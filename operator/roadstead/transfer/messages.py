@@ -13,9 +13,9 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
-from roadstead.api.location import StoreLocation
+from roadstead.api.model import StoreLocation
 from roadstead.errors import InvalidMessage, Retry
-from roadstead.gguf import GgufHeader
+from roadstead.gguf.gguf_header import GgufHeader
 
 
 class Phase(enum.StrEnum):

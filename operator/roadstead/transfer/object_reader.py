@@ -8,7 +8,7 @@ from typing import Final
 
 from minio import Minio
 
-from roadstead.api.location import StoreLocation
+from roadstead.api.model import StoreLocation
 from roadstead.errors import Retry, SourceError, StoreError, StoreInterrupted
 from roadstead.source.dial import Anywhere
 from roadstead.source.pump import Pump

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-from roadstead.api.location import StoreLocation
+from roadstead.api.model import StoreLocation
 from roadstead.source.ranges import SourceObject
 from roadstead.source.spans import Span
 from roadstead.store.multipart import Part

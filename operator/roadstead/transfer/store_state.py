@@ -7,7 +7,7 @@ import dataclasses
 import logging
 from typing import Final
 
-from roadstead.api.location import StoreLocation
+from roadstead.api.model import StoreLocation
 from roadstead.errors import (
     ContentError,
     ObjectHidden,

@@ -30,7 +30,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from roadstead.api.location import StoreLocation
+from roadstead.api.model import StoreLocation
 from roadstead.errors import (
     Displaced,
     ModelError,

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
-from roadstead.api.location import StoreLocation
+from roadstead.api.model import StoreLocation
 from roadstead.errors import RightMissing, StoreError, UploadMissing
 from roadstead.source.pump import Sink
 from roadstead.source.ranges import SourceObject

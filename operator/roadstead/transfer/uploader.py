@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Final
 
-from roadstead.api.location import StoreLocation
+from roadstead.api.model import StoreLocation
 from roadstead.errors import (
     ChecksumRequired,
     ContentError,

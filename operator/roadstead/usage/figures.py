@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Any, Final, Self
 
+from roadstead.api.quantity import size_text
 from roadstead.api.raw import Raw
-from roadstead.api.sizes import size_text
 from roadstead.usage.book import Usage
 
 CHANGE: Final = 0.02

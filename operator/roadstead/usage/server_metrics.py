@@ -1,4 +1,9 @@
-"""Reads llama-server's metrics from each pod."""
+"""Reads and parses `/metrics` of the llama-server in each pod.
+
+Its names change between builds, and each scrape resets its gauges of tokens per second. Therefore
+only counters and gauges of the current state are read.
+Source: llama.cpp b11434, tools/server/server-task.cpp (server_task_result_metrics::to_metrics).
+"""
 
 from __future__ import annotations
 
@@ -8,12 +13,29 @@ from typing import Final, Self
 import aiohttp
 
 from roadstead.usage.asking import fetch_page, host_port
-from roadstead.usage.llama import parse_llama
+from roadstead.usage.exposition import SeriesReader
 from roadstead.usage.readings import LlamaReading
+
+NAMES: Final = {
+    "llamacpp:prompt_tokens_total": "prompt_tokens",
+    "llamacpp:tokens_predicted_total": "generated_tokens",
+    "llamacpp:requests_processing": "requests_processing",
+    "llamacpp:requests_deferred": "requests_deferred",
+    "llamacpp:n_tokens_max": "context_tokens_max",
+}
+"""The metric names, and the fields of LlamaReading."""
+
 
 MAX_BODY: Final = 256 * 2**10
 TIMEOUT_SECONDS: Final = 5.0
 """It responds between two steps of a computation; a step takes a second on a busy CPU."""
+
+
+def parse_llama(page: bytes) -> LlamaReading:
+    """Parse a page; missing values are None."""
+    reader = SeriesReader(tuple(NAMES))
+    series = [*reader.feed(page), *reader.close()]
+    return LlamaReading(**{NAMES[item.name]: item.value for item in series if not item.labels})
 
 
 class LlamaServers:

@@ -1,6 +1,6 @@
 """An API server with the chart's rights and policies, and clients of the accounts that they hold.
 
-Whoever has taken an account over has its token and nothing more: so have the clients.
+An attacker who has taken over an account has its token and nothing more: so have the clients.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from roadstead.controllers.console_route import ConsoleRoute
-from roadstead.controllers.store_reach import StoreReach
+from roadstead.controllers.modelserve.store_reach import StoreReach
 from roadstead.errors import KubeConflict, KubeRejected
 from roadstead.kube.admitted import AdmittedServes
 from roadstead.kube.kube_client import KubeClient

@@ -13,7 +13,7 @@ from dev.console.server import ConsoleProcess
 from dev.servers.apiserver import ApiServer
 from dev.servers.postgres import Postgres
 from dev.servers.process import free_port
-from roadstead.console.chat_relay import MAX_CHAT_BYTES
+from roadstead.console.web.chat_relay import MAX_CHAT_BYTES
 from tests.apiserver.console.conftest import ALICES
 from tests.support.certificates import write_certificate
 from tests.support.console_browser import Browser

@@ -9,7 +9,7 @@ import aiohttp
 
 from dev.console import sample_ledger, samples
 from dev.servers.postgres import Postgres
-from roadstead.console.live import COALESCE_SECONDS
+from roadstead.console.data.live import COALESCE_SECONDS
 from tests.support.console_browser import Browser
 
 

@@ -3,8 +3,8 @@
 import pytest
 
 from dev.console.server import ConsoleProcess
-from roadstead.console.authorization import COOKIE as ATTEMPT
-from roadstead.console.authorization import LoginAttempt
+from roadstead.console.auth.authorization import COOKIE as ATTEMPT
+from roadstead.console.auth.authorization import LoginAttempt
 from tests.support.console_browser import Browser
 
 

@@ -7,8 +7,8 @@ import re
 
 import pytest
 
+from roadstead.forwardauth.paths import is_served
 from roadstead.manifests.gateway_headers import REQUEST_HEADERS
-from roadstead_webhooks.forwardauth.paths import is_served
 from tests.apiserver.gateway.conftest import Host
 
 DOORS = ("slots", "props", "lora-adapters", "v1/stream", "tools", "cors-proxy", "metrics")

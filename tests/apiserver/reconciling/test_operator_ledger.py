@@ -12,8 +12,8 @@ from prometheus_client import REGISTRY
 
 from dev.servers.apiserver import ApiServer
 from dev.servers.postgres import running
-from roadstead.controllers.ledger_verification import run
-from roadstead.controllers.relist import RELIST_SECONDS
+from roadstead.cli.ledger_commands import run_verification
+from roadstead.watching.relist import RELIST_SECONDS
 from tests.support import custom_objects
 from tests.support.builders.objects import Raw, make_contract, make_model
 from tests.support.faults_table import Healing
@@ -122,7 +122,7 @@ async def test_verification_waits_for_postgres_and_late_rows(
     async with recording(operated, ledger):
         ledger.server.stop()
         await operated.serve(modelName="nobody")
-        verify = functools.partial(run, kubeconfig=str(operated.kubeconfig), wait=120)
+        verify = functools.partial(run_verification, kubeconfig=str(operated.kubeconfig), wait=120)
         verifying = asyncio.create_task(asyncio.to_thread(verify, ledger.dsn_file("reader")))
         await asyncio.sleep(3)
         assert not verifying.done()

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from dev import binaries
-from roadstead.controllers.operator import Operator
+from roadstead.process.operator import Operator
 from tests.apiserver.reconciling.nodes import Node, standing_node
 from tests.support import custom_objects
 from tests.support.builders.objects import Raw, fresh_name

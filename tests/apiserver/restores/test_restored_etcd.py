@@ -98,7 +98,7 @@ async def admits(
 ) -> bool:
     """Whether a contract is found for a server of alice in the contract's namespace.
 
-    The server names none: one that is named is looked at when the object is validated.
+    The server names none: a contract that is named is checked when the object is validated.
     """
     (namespace,) = contract["spec"]["namespaces"]["names"]
     serve = make_modelserve(namespace)

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Mapping, Sequence
 
 from dev import samplegguf
-from roadstead.gguf_types import BLOCKS
+from roadstead.gguf.gguf_types import BLOCKS
 
 Tensor = tuple[str, tuple[int, ...], int]
 """Name, dimensions and `ggml_type`."""

@@ -6,8 +6,8 @@ import datetime
 import json
 from typing import Any, Final
 
-from roadstead.api.contract import ResourceContract
-from roadstead.policy.contract_choice import Offer
+from roadstead.api.contract.resource_contract import ResourceContract
+from roadstead.policy.contract.contract_choice import Offer
 from roadstead.tokens.claims import Claims, Remark
 from roadstead.tokens.receipts import Receipt
 from roadstead_webhooks.admission import reviewed_objects

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from roadstead.controllers.ledger_verification import compare
+from roadstead.cli.ledger_commands import compare
 from roadstead.kube.kube_client import KubeClient
 from tests.support.builders.objects import Raw
 from tests.support.ledger import Ledger

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from kubernetes.aio import client
 
-from roadstead.controllers.operator import Operator
+from roadstead.process.operator import Operator
 from tests.support import custom_objects
 from tests.support.builders.objects import GROUP, VERSION, Raw, make_model, make_modelserve
 from tests.support.operator.operator_process import operating

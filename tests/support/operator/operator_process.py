@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 from dev.servers.process import answers, start, stop_gracefully, until_ready
-from roadstead.controllers.operator import Operator
 from roadstead.controllers.operator_settings import OperatorSettings
 from roadstead.kube.kube_client import KubeClient
+from roadstead.process.operator import Operator
 from tests.support.waiting import assert_eventually
 
 COMMAND = (sys.executable, "-m", "roadstead", "operator")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from roadstead.errors import InvalidReceipt
-from roadstead.policy.contract_policy import Caller
+from roadstead.policy.contract.contract_policy import Caller
 from roadstead.tokens.claims import Claims
 from roadstead_webhooks.admission.mutating import Mutation, mutate
 from roadstead_webhooks.admission.review import AdmissionRequest

@@ -5,12 +5,12 @@ import dataclasses
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roadstead.api.contract import Reservation
-from roadstead.api.demand import Demand
+from roadstead.api.contract.demand import Demand
+from roadstead.api.contract.resource_contract import Reservation
 from roadstead.api.references import by_name
 from roadstead.kube.admitted import AdmittedServes
 from roadstead.kube.resources import MODELSERVES
-from roadstead.policy.contract_load import load
+from roadstead.policy.contract.contract_load import load
 from roadstead.tokens.receipt_keys import SigningKey
 from roadstead_webhooks.admission.counting import CountingCache
 from tests.support.builders.objects import Raw

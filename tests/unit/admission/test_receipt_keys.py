@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from roadstead.errors import InvalidKey, InvalidReceipt, InvalidSettings
-from roadstead.policy.contract_policy import Caller
+from roadstead.policy.contract.contract_policy import Caller
 from roadstead.tokens.receipt_keys import SigningKey
 from roadstead.tokens.receipts import Binding, Receipt
 from roadstead_webhooks.admission.mutating import Author

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from roadstead.api.contract import ResourceContract
-from roadstead.api.contract_limits import DEFAULT_SERVERS
+from roadstead.api.contract.contract_limits import DEFAULT_SERVERS
+from roadstead.api.contract.resource_contract import ResourceContract
 from roadstead.api.modelserve import ModelServe
 from roadstead.errors import KubeConflict, KubeNotFound, KubeUnavailable
 from roadstead.kube.admitted import AdmittedServes
 from roadstead.kube.resources import MODELSERVES, RESOURCECONTRACTS, Resource
-from roadstead.policy.contract_policy import Caller, ContractFacts
+from roadstead.policy.contract.contract_policy import Caller, ContractFacts
 from roadstead_webhooks.admission.counting import CountingCache
 from roadstead_webhooks.admission.reserving import RESERVATION_ATTEMPTS, Reservations
 from roadstead_webhooks.admission.validating import Claim

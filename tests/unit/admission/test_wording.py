@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from roadstead.ledger.records import row
-from roadstead_webhooks.admission.admission_records import record
-from roadstead_webhooks.admission.mutating import mutate
-from roadstead_webhooks.admission.request_text import (
+from roadstead.excerpts import (
     MAX_MESSAGE,
     MAX_STATEMENT,
     printable,
     truncate,
 )
+from roadstead.ledger.records import row
+from roadstead_webhooks.admission.admission_records import record
+from roadstead_webhooks.admission.mutating import mutate
 from roadstead_webhooks.admission.review import (
     AdmissionAnswer,
     AdmissionRequest,

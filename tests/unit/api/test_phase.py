@@ -2,7 +2,7 @@
 
 import pytest
 
-from roadstead.api.phase import phase
+from roadstead.api.conditions import phase
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roadstead.api.sizes import percent, seconds_text, size_text
+from roadstead.api.quantity import percent, seconds_text, size_text
 
 
 @pytest.mark.parametrize(

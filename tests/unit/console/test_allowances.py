@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from roadstead.console.allowances import allowances, per_server
+from roadstead.console.data.allowances import allowances, per_server
 
 USED = {"servers": 1, "replicas": 2, "cpu": "1500m", "memory": "1Gi", "gpu": 0}
 

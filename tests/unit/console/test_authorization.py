@@ -10,7 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roadstead.console.authorization import LoginAttempt, authorization_url, check_nonce, code_of
+from roadstead.console.auth.authorization import (
+    LoginAttempt,
+    authorization_url,
+    check_nonce,
+    code_of,
+)
 from roadstead.errors import InvalidToken
 
 ISSUER = "https://id.example.com"

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from roadstead.console.coverage import Coverage, coverage
-from roadstead.policy.contract_policy import Caller
+from roadstead.console.data.coverage import Coverage, coverage
+from roadstead.policy.contract.contract_policy import Caller
 from tests.unit.policy.contracts import ALICE, NOW, make_contract
 
 EVE = Caller(subject="eve", groups=frozenset({"others"}))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roadstead.console.graphs import (
+from roadstead.console.web.graphs import (
     HEIGHT,
     TOP,
     WIDTH,
@@ -17,7 +17,7 @@ from roadstead.console.graphs import (
     round_up_binary,
     round_up_decimal,
 )
-from roadstead.console.usage_graphs import HOURS, window
+from roadstead.console.web.usage_graphs import HOURS, window
 
 SINCE = datetime.datetime(2030, 1, 1, tzinfo=datetime.UTC)
 UNTIL = SINCE + datetime.timedelta(hours=1)

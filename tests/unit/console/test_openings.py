@@ -12,11 +12,11 @@ from aiohttp import ClientError, TCPConnector, web
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.typedefs import Middleware
 
-from roadstead.console.chat_relay import MAX_OPEN, ChatRelay
-from roadstead.console.console_sessions import Session
-from roadstead.console.openings import Openings
+from roadstead.console.auth.console_sessions import Session
 from roadstead.console.servers_host import ServersHost
-from roadstead.console.site import SESSION
+from roadstead.console.web.chat_relay import MAX_OPEN, ChatRelay
+from roadstead.console.web.openings import Openings
+from roadstead.console.web.site import SESSION
 from roadstead.tokens.claims import Claims
 
 PATH = f"/api/servers/{'0' * 8}-0000-0000-0000-{'0' * 12}/v1/chat/completions"

@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from roadstead.console.provider import credentials
+from roadstead.console.auth.provider import credentials
 from roadstead.errors import InvalidToken
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from roadstead.console.requests import (
+from roadstead.console.web.requests import (
     BadRequest,
     build_modelserve,
     refusal,

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roadstead.api.raw import Raw
-from roadstead.console.login_views import local_path
-from roadstead.console.signedout import REVOCATION_WRITE_ATTEMPTS, SignedOut
+from roadstead.console.auth.console_sessions import REVOCATION_WRITE_ATTEMPTS, SignedOut
+from roadstead.console.web.login_views import local_path
 from roadstead.errors import KubeConflict, SignOutRefused
 from roadstead.kube.kube_client import Object
 from roadstead.kube.resources import Resource

@@ -4,7 +4,7 @@ import datetime
 
 import pytest
 
-from roadstead.console import formatting
+from roadstead.console.web import formatting
 
 NOW = datetime.datetime(2030, 1, 1, 12, tzinfo=datetime.UTC)
 

@@ -1,6 +1,6 @@
 """Pauses before a watch that ended early restarts."""
 
-from roadstead.controllers.backoff import MAX_PAUSE_SECONDS, SHORT_WATCH_SECONDS, WatchBackoff
+from roadstead.watching.backoff import MAX_PAUSE_SECONDS, SHORT_WATCH_SECONDS, WatchBackoff
 
 
 class Time:

@@ -12,11 +12,11 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from roadstead.controllers.connection import EMPTY_LIST_PARAMS, TOO_OLD_EVENT, SessionFactory
-from roadstead.controllers.own_writes import is_own_write
-from roadstead.controllers.watch_health import WatchHealth
 from roadstead.kube.resources import PODS
 from roadstead.kube.watch_cache import WatchCache
+from roadstead.watching.connection import EMPTY_LIST_PARAMS, TOO_OLD_EVENT, SessionFactory
+from roadstead.watching.watch_health import WatchHealth
+from roadstead.watching.watches import is_own_write
 
 ADDED = b'{"type":"ADDED","object":{"conditions":[{"type":"ERROR"}]}}'
 DELETED = b'{"type":"DELETED","object":{}}'

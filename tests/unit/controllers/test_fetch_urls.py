@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from roadstead.api.group import LABEL_SERVER_UUID
-from roadstead.api.location import StoreLocation
+from roadstead.api.model import StoreLocation
 from roadstead.api.modelserve import ModelServe
-from roadstead.controllers.fetch_urls import SECRET_CHECK_SECONDS, FetchUrls
+from roadstead.controllers.modelserve.fetch_urls import SECRET_CHECK_SECONDS, FetchUrls
 from roadstead.errors import NameTaken
 from roadstead.kube.kube_client import Object
 from roadstead.kube.resources import SECRETS

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from roadstead.controllers.gc_freeze import FREEZE_GROWTH, GcFreeze
+from roadstead.process.gc_freeze import FREEZE_GROWTH, GcFreeze
 
 
 @pytest.fixture(autouse=True)

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from roadstead.api.granted import Granted
+from roadstead.api.contract.granted import Granted
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw
 from roadstead.api.workload import is_rolled_out, observe
-from roadstead.controllers.grants import Grant
-from roadstead.controllers.modelserve_status import ServeObservation
+from roadstead.controllers.modelserve.grants import Grant
+from roadstead.controllers.modelserve.modelserve_status import ServeObservation
 from roadstead.controllers.status_writer import StatusWriter
 from roadstead.errors import KubeConflict
 from roadstead.kube.kube_events import EventRecorder

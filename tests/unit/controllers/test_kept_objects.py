@@ -4,9 +4,8 @@ import dataclasses
 
 import pytest
 
-from roadstead.api.location import StoreLocation
-from roadstead.api.model import Model
-from roadstead.controllers.kept_objects import KeptObjects
+from roadstead.api.model import Model, StoreLocation
+from roadstead.controllers.model.kept_objects import KeptObjects
 from roadstead.errors import LedgerUnavailable, StoreInterrupted
 from roadstead.ledger.known_objects import KnownObject
 from roadstead.store.store_client import StoredObject

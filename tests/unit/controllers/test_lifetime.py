@@ -10,7 +10,7 @@ import pytest
 
 PROGRAM = """
 import sys
-from roadstead.controllers.lifetime import on_continued
+from roadstead.process.lifetime import on_continued
 on_continued(lambda: sys.argv[1])
 print("ready", flush=True)
 sys.stdin.readline()

@@ -7,9 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roadstead.api.location import StoreLocation
-from roadstead.api.model import Model
-from roadstead.controllers.model_place import owner
+from roadstead.api.model import Model, StoreLocation
+from roadstead.controllers.model.model_sources import owner
 
 TARGET = StoreLocation(endpoint="http://minio:9000", bucket="models", path="gemma/1.gguf")
 EARLIER, LATER = "2026-01-01T10:00:00Z", "2026-01-01T10:00:01Z"

@@ -7,10 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roadstead.api.location import StoreLocation
-from roadstead.api.model import Model
-from roadstead.controllers.model_plan import LAST_RETRY, ModelFacts, PlanStep, plan, retry_delay
-from roadstead.controllers.transfers import State, TransferView
+from roadstead.api.model import Model, StoreLocation
+from roadstead.controllers.model.model_plan import (
+    LAST_RETRY,
+    ModelFacts,
+    PlanStep,
+    plan,
+    retry_delay,
+)
+from roadstead.controllers.transfers.running_transfers import State, TransferView
 from roadstead.errors import Retry
 from roadstead.store.store_client import StoredObject
 from roadstead.transfer.messages import Failed, Stopped

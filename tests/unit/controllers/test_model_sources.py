@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from roadstead.api.model import Model
-from roadstead.controllers.model_sources import Sources
+from roadstead.controllers.model.model_sources import Sources
 from roadstead.errors import KubeError, KubeNotFound, KubeRejected, Retry, SourceError
 from roadstead.kube.kube_client import Object
 from roadstead.kube.resources import Resource

@@ -8,14 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roadstead.api.conditions import find
-from roadstead.api.location import StoreLocation
-from roadstead.api.model import Model
-from roadstead.controllers.model_plan import ModelFacts, Plan, PlanStep, plan
-from roadstead.controllers.model_status import status_of
-from roadstead.controllers.transfer_runner import Blocked
-from roadstead.controllers.transfers import State, TransferView
+from roadstead.api.model import Model, StoreLocation
+from roadstead.controllers.model.model_plan import ModelFacts, Plan, PlanStep, plan
+from roadstead.controllers.model.model_status import status_of
+from roadstead.controllers.transfers.running_transfers import State, TransferView
+from roadstead.controllers.transfers.transfer_runner import Blocked
 from roadstead.errors import Retry
-from roadstead.gguf import GgufHeader
+from roadstead.gguf.gguf_header import GgufHeader
 from roadstead.store.store_client import StoredObject
 from roadstead.transfer.messages import Completed, Failed, Phase, Progress, Started, Stopped
 from tests.unit.schemas import faults, status_schema

@@ -10,7 +10,11 @@ from roadstead.api.conditions import Condition, find
 from roadstead.api.model import Model
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.workload import WorkloadState, observe
-from roadstead.controllers.modelserve_status import ServeObservation, model_blocker, status_of
+from roadstead.controllers.modelserve.modelserve_status import (
+    ServeObservation,
+    model_blocker,
+    status_of,
+)
 from roadstead.controllers.status_writer import ready_change
 from roadstead.policy.chain import Violation
 from roadstead.usage.figures import Figures

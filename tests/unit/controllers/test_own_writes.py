@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from roadstead.controllers.own_writes import is_own_write
 from roadstead.kube.resources import MODELS
 from roadstead.kube.watch_cache import WatchCache
+from roadstead.watching.watches import is_own_write
 
 
 def model(version: int, *, uid: str = "u") -> dict[str, Any]:

@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from roadstead.controllers.relist import Relist
-from roadstead.controllers.watch_health import WatchHealth
 from roadstead.errors import ClusterRestored
 from roadstead.kube.kube_client import Page
 from roadstead.kube.resources import PODS, Resource
 from roadstead.kube.watch_cache import WatchCache
+from roadstead.watching.relist import Relist
+from roadstead.watching.watch_health import WatchHealth
 
 
 def reported_kinds(*answers: bool) -> list[str]:

@@ -10,8 +10,8 @@ import pytest
 
 from roadstead.api.group import LABEL_SERVER_UUID
 from roadstead.api.modelserve import ModelServe
-from roadstead.controllers.fetch_urls import SECRET_CHECK_SECONDS
-from roadstead.controllers.server_keys import ServerKeys
+from roadstead.controllers.modelserve.fetch_urls import SECRET_CHECK_SECONDS
+from roadstead.controllers.modelserve.server_keys import ServerKeys
 from roadstead.errors import KubeConflict, KubeUnavailable, NameTaken
 from roadstead.kube.kube_client import Object
 from roadstead.kube.resources import SECRETS

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from roadstead.controllers.routing import PROBES_AT_ONCE, SLOW_PROBES_AT_ONCE, Routes
+from roadstead.controllers.modelserve.routing import PROBES_AT_ONCE, SLOW_PROBES_AT_ONCE, Routes
 from roadstead.controllers.server_slots import ServerSlots
 from roadstead.gateway.probe import Reached
 from tests.support.waiting import assert_eventually

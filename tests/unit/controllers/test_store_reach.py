@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from roadstead.controllers.store_reach import StoreReach
+from roadstead.controllers.modelserve.store_reach import StoreReach
 from roadstead.errors import KubeRejected
 from roadstead.kube.admitted import AdmittedServes
 from roadstead.kube.resources import MODELSERVES, NETWORKPOLICIES

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from roadstead.api.raw import Raw
-from roadstead.controllers import transfer_logs
-from roadstead.controllers.transfer_following import Following, Pace
-from roadstead.controllers.transfer_logs import PodLog
-from roadstead.controllers.transfer_runner import Blocked, Outcome
+from roadstead.controllers.transfers import transfer_logs
+from roadstead.controllers.transfers.transfer_following import Following, Pace
+from roadstead.controllers.transfers.transfer_logs import PodLog
+from roadstead.controllers.transfers.transfer_runner import Blocked, Outcome
 from roadstead.transfer.messages import Event, Failed, Resume, Stopped, event_line
 from tests.support.waiting import assert_eventually
 from tests.unit.controllers.test_transfer_logs import FAILED, LOGGED, STARTED, Kubelet

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from roadstead.api.location import StoreLocation
+from roadstead.api.model import StoreLocation
 from roadstead.api.raw import Raw
-from roadstead.controllers.transfer_following import Pace
-from roadstead.controllers.transfer_jobs import JobRunner
-from roadstead.controllers.transfer_pods import pods_of
-from roadstead.controllers.transfer_runner import Outcome, TransferAttempt
-from roadstead.controllers.transfers import State, Transfers
+from roadstead.controllers.transfers.running_transfers import State, Transfers
+from roadstead.controllers.transfers.transfer_following import Pace
+from roadstead.controllers.transfers.transfer_jobs import JobRunner
+from roadstead.controllers.transfers.transfer_pods import pods_of
+from roadstead.controllers.transfers.transfer_runner import Outcome, TransferAttempt
 from roadstead.errors import KubeRejected, KubeUnavailable
 from roadstead.kube.kube_client import Object, Page
 from roadstead.kube.resources import JOBS, MODELS, PODS, SECRETS, Resource

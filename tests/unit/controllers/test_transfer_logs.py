@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from roadstead.controllers import transfer_logs
-from roadstead.controllers.transfer_logs import PodLog
+from roadstead.controllers.transfers import transfer_logs
+from roadstead.controllers.transfers.transfer_logs import PodLog
 from roadstead.errors import KubeUnavailable
 from roadstead.transfer.messages import (
     Event,

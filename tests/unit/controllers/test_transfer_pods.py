@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from roadstead.controllers.server_pods import pods_key
-from roadstead.controllers.transfer_pods import (
+from roadstead.controllers.transfers.transfer_pods import (
     find_blocker,
     in_namespace,
     is_deleting,

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from roadstead.controllers.transfer_queue import NOBODY, TransferQueue
+from roadstead.controllers.transfers.transfer_queue import NOBODY, TransferQueue
 
 TENANTS = ("a", "b", "c", "d")
 WANTED = st.lists(st.frozensets(st.sampled_from(TENANTS), max_size=3), max_size=30)

@@ -5,15 +5,15 @@ from pathlib import Path
 import pytest
 from kubernetes.aio.client import ApiClient
 
-from roadstead.controllers import wiring
 from roadstead.controllers.operator_settings import OperatorSettings
-from roadstead.controllers.transfer_jobs import JobRunner
-from roadstead.controllers.transfer_process import ProcessRunner
-from roadstead.controllers.transfer_runner import TransferRunner
+from roadstead.controllers.transfers.transfer_jobs import JobRunner
+from roadstead.controllers.transfers.transfer_process import ProcessRunner
+from roadstead.controllers.transfers.transfer_runner import TransferRunner
 from roadstead.errors import InvalidSettings
 from roadstead.fence import FOREVER, Fence
 from roadstead.kube.kube_client import KubeClient
 from roadstead.kube.watch_cache import WatchCache
+from roadstead.process import wiring
 
 
 def settings(**environ: str) -> OperatorSettings:

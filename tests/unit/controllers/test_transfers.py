@@ -14,16 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dev.servers.process import free_port
-from roadstead.api.location import StoreLocation
-from roadstead.controllers.transfer_process import ProcessRunner
-from roadstead.controllers.transfer_runner import TransferAttempt
-from roadstead.controllers.transfers import (
+from roadstead.api.model import StoreLocation
+from roadstead.controllers.transfers.running_transfers import (
     REPORT_SECONDS,
     REPORT_SHARE,
     State,
     Transfers,
     _Reported,
 )
+from roadstead.controllers.transfers.transfer_process import ProcessRunner
+from roadstead.controllers.transfers.transfer_runner import TransferAttempt
 from roadstead.errors import Retry
 from roadstead.transfer.messages import Failed, Phase, Progress, TransferJob, UrlInput
 from tests.support.waiting import assert_eventually

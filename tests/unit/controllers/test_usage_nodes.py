@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from roadstead.controllers.usage_nodes import (
+from roadstead.controllers.usage.usage_nodes import (
     ADDRESS_MAX_AGE_SECONDS,
     KUBELET_PORT,
     MAX_KUBELET_PAUSE_SECONDS,

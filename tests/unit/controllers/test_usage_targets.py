@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from roadstead.controllers.ledger_feed import INDEXES
-from roadstead.controllers.usage_targets import ServerTarget, pod_target, targets
+from roadstead.controllers.usage.usage_targets import ServerTarget, pod_target, targets
 from roadstead.kube.resources import MODELS, MODELSERVES, PODS
 from roadstead.kube.watch_cache import WatchCache
 from tests.support.builders.pods import usage_pod

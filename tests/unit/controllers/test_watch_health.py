@@ -1,6 +1,6 @@
 """The silence of watches."""
 
-from roadstead.controllers.watch_health import WatchHealth
+from roadstead.watching.watch_health import WatchHealth
 
 
 class Clock:

@@ -8,7 +8,7 @@ import yaml
 
 from dev.binaries import GO_MODULES, content_key, go_output_name, go_version, usual_seconds
 from dev.versions import GO_MINIMUM, GO_PROGRAMS, LLAMA_CPP, PROMETHEUS_OPERATOR, GoProgram
-from roadstead.gguf_types import LLAMA_CPP_BUILD
+from roadstead.gguf.gguf_types import LLAMA_CPP_BUILD
 
 VALUES = Path(__file__).parents[3] / "chart" / "values.yaml"
 UPSTREAM = [each for each in GO_PROGRAMS.values() if each.requires]

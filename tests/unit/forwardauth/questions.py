@@ -9,12 +9,12 @@ from typing import Any, Final
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from roadstead.api.raw import Raw
+from roadstead.forwardauth.accesslog import AccessLog
+from roadstead.forwardauth.endpoint import VerifyEndpoint
+from roadstead.forwardauth.server_index import Servers
 from roadstead.kube.resources import MODELSERVES, NAMESPACES, RESOURCECONTRACTS
 from roadstead.tokens.claims import Claims
 from roadstead.tokens.gateway_keys import GatewayKey
-from roadstead_webhooks.forwardauth.accesslog import AccessLog
-from roadstead_webhooks.forwardauth.endpoint import VerifyEndpoint
-from roadstead_webhooks.forwardauth.server_index import Servers
 from tests.support.builders import tokens
 
 SERVER: Final = "3b0c1f5e-7f6f-4a2e-9d10-0d5a5a3f7f10"

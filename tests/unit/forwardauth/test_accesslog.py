@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import json
 
-from roadstead_webhooks.forwardauth.accesslog import MAX_LINES, AccessLog
-from roadstead_webhooks.forwardauth.verdict import AuthVerdict
+from roadstead.forwardauth.accesslog import MAX_LINES, AccessLog
+from roadstead.forwardauth.verdict import AuthVerdict
 from tests.unit.forwardauth.questions import NOW, SERVER
 
 VERDICT = AuthVerdict(status=200, reason="Allowed", subject="alice", server="demo/gemma")

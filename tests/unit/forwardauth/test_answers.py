@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roadstead_webhooks.forwardauth.auth_responses import MAX_GROUPS_BYTES, allow, reject
-from roadstead_webhooks.forwardauth.verdict import AuthVerdict
+from roadstead.forwardauth.auth_responses import MAX_GROUPS_BYTES, allow, reject
+from roadstead.forwardauth.verdict import AuthVerdict
 
 PRINTABLE = st.characters(exclude_categories=("C", "Z"), include_characters=" ")
 TEXT = st.text(PRINTABLE, min_size=1, max_size=256)

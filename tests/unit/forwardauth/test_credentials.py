@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from roadstead.errors import InvalidToken
-from roadstead_webhooks.forwardauth.credentials import Source, read_credential
-from roadstead_webhooks.forwardauth.forwarded import BadQuestion
+from roadstead.forwardauth.credentials import Source, read_credential
+from roadstead.forwardauth.forwarded import BadQuestion
 from tests.unit.forwardauth.questions import Pairs
 
 COOKIE = "__Host-roadstead-session"

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
+from roadstead.forwardauth.auth_responses import AuthResponse
 from roadstead.kube.resources import MODELSERVES, RESOURCECONTRACTS
-from roadstead_webhooks.forwardauth.auth_responses import AuthResponse
 from tests.support.builders import tokens
 from tests.unit.forwardauth.questions import (
     CHAT,

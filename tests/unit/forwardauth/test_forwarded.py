@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from roadstead_webhooks.forwardauth.forwarded import (
+from roadstead.forwardauth.forwarded import (
     BadQuestion,
     Forwarded,
     parse_server_uuid,

@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roadstead_webhooks.forwardauth.paths import MODES, is_served
+from roadstead.forwardauth.paths import MODES, is_served
 from tests.unit.forwardauth.questions import SERVER, Site, asked, bearer, token, verdict
 
 MAIN = {

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from roadstead.forwardauth.server_index import Servers
 from roadstead.kube.resources import MODELSERVES, NAMESPACES
-from roadstead_webhooks.forwardauth.server_index import Servers
 from tests.unit.forwardauth.questions import OTHER, SERVER, Site
 
 

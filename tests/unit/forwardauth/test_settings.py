@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from roadstead.errors import InvalidSettings
-from roadstead_webhooks.forwardauth.auth_settings import ForwardAuthSettings
+from roadstead.forwardauth.auth_settings import ForwardAuthSettings
 
 
 def environ(folder: Path, **changes: str) -> dict[str, str]:

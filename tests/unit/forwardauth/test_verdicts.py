@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from roadstead_webhooks.forwardauth.verdicts import Verdicts, key_of
+from roadstead.forwardauth.verdicts import Verdicts, key_of
 
 KEY = key_of("token", "server")
 

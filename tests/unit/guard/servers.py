@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from roadstead.api.contract import ResourceContract
+from roadstead.api.contract.resource_contract import ResourceContract
 from roadstead.api.raw import Raw
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from roadstead.api.contract import Reservation
-from roadstead.api.demand import Demand
-from roadstead.controllers.contract_status import status_of, still_pending, used_text
-from roadstead.policy.contract_share import Counted
+from roadstead.api.contract.demand import Demand
+from roadstead.api.contract.resource_contract import Reservation
+from roadstead.controllers.contract.contract_status import status_of, still_pending, used_text
+from roadstead.policy.contract.contract_share import Counted
 from tests.unit.guard.servers import parsed
 
 NOW = datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC)

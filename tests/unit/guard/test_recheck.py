@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from roadstead.api.demand import Demand
+from roadstead.api.contract.demand import Demand
 from roadstead.api.modelserve import ModelServe
 from roadstead.policy.chain import Violation
-from roadstead.policy.contract_policy import Caller, ContractFacts
+from roadstead.policy.contract.contract_policy import Caller, ContractFacts
 from roadstead.policy.recheck import Effect, RecheckFacts, judge
 from tests.unit.guard.servers import make_server, parsed
 

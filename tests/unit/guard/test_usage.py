@@ -7,12 +7,12 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roadstead.api.demand import Demand, total
+from roadstead.api.contract.demand import Demand, total
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw
 from roadstead.controllers.contract_usage import ContractUsage
 from roadstead.kube.admitted import AdmittedServes
-from roadstead.policy.contract_share import fits
+from roadstead.policy.contract.contract_share import fits
 from roadstead.tokens.receipt_keys import SigningKey
 from tests.support.receipts import verifier_of, with_receipt
 from tests.unit.guard.servers import make_server, parsed

@@ -11,6 +11,7 @@ import pytest
 from roadstead.api.group import ANNOTATION_RECEIPT, API_VERSION, FIELD_MANAGER, LABEL_MANAGED_BY
 from roadstead.api.raw import Raw
 from roadstead.controllers import cache_contents
+from roadstead.forwardauth import server_index
 from roadstead.kube.field_projection import MAX_OWNERS, MAX_VALUE, Projection
 from roadstead.kube.resources import (
     CHILDREN,
@@ -25,7 +26,6 @@ from roadstead.kube.resources import (
 )
 from roadstead.kube.watch_cache import WatchCache
 from roadstead_webhooks.admission import counting
-from roadstead_webhooks.forwardauth import server_index
 
 MUCH = "x" * 250_000
 MOST = 4096

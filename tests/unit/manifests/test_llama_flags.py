@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roadstead.api.llama_extra import EXTRA, FIELD_OF
-from roadstead.api.llama_flags import default_threads, extra_args, server_args
-from roadstead.api.llama_refused import REFUSED
-from roadstead.api.llama_values import SWITCH, Value
+from roadstead.api.llama.llama_extra import EXTRA, FIELD_OF
+from roadstead.api.llama.llama_flags import default_threads, extra_args, server_args
+from roadstead.api.llama.llama_refused import REFUSED
+from roadstead.api.llama.llama_values import SWITCH, Value
 from roadstead.errors import InvalidResource
 
 _DANGEROUS = [

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from dev.images.llama_debian import known_flags, missing_flags, unlisted_flags
-from roadstead.api.llama_aliases import canonical, spellings
-from roadstead.api.llama_extra import EXTRA, FIELD_OF
-from roadstead.api.llama_flags import server_args
-from roadstead.api.llama_refused import REFUSED
-from roadstead.api.llama_templates import TEMPLATE_NAMES
+from roadstead.api.llama.llama_aliases import canonical, spellings
+from roadstead.api.llama.llama_extra import EXTRA, FIELD_OF
+from roadstead.api.llama.llama_flags import server_args
+from roadstead.api.llama.llama_refused import REFUSED
+from roadstead.api.llama.llama_templates import TEMPLATE_NAMES
 
 _HELPS = [
     (Path(__file__).parent / name).read_text()

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from roadstead.api.llama_aliases import spellings
-from roadstead.api.llama_extra import EXTRA, FIELD_OF
-from roadstead.api.llama_refused import REFUSED
-from roadstead.api.llama_templates import JINJA_TEMPLATES
+from roadstead.api.llama.llama_aliases import spellings
+from roadstead.api.llama.llama_extra import EXTRA, FIELD_OF
+from roadstead.api.llama.llama_refused import REFUSED
+from roadstead.api.llama.llama_templates import JINJA_TEMPLATES
 
 _PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "llama-flags.md").read_text()
 

@@ -6,9 +6,9 @@ import dataclasses
 import datetime
 from typing import Any
 
-from roadstead.api.contract import ResourceContract
+from roadstead.api.contract.resource_contract import ResourceContract
 from roadstead.api.modelserve import ModelServe
-from roadstead.policy.contract_policy import Caller, ContractFacts
+from roadstead.policy.contract.contract_policy import Caller, ContractFacts
 from tests.support.builders.resources import make_serve
 
 NOW = datetime.datetime(2030, 1, 1, tzinfo=datetime.UTC)

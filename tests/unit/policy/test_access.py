@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from roadstead.policy.access_policy import AccessFacts, access_violation, is_outsider
+from roadstead.policy.contract.access_policy import AccessFacts, access_violation, is_outsider
 from tests.unit.policy.contracts import ALICE, NOW, make_contract
 
 FACTS = AccessFacts(

@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 
 from roadstead.policy.chain import Violation
-from roadstead.policy.contract_policy import Caller, authorizes, covers, explain, violations
+from roadstead.policy.contract.contract_policy import (
+    Caller,
+    authorizes,
+    covers,
+    explain,
+    violations,
+)
 from tests.unit.policy.contracts import ALICE, NOW, make_contract, make_demanding, make_facts
 
 

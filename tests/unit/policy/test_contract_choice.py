@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from roadstead.api.contract import ResourceContract
-from roadstead.api.demand import Demand
-from roadstead.policy.contract_choice import Choice, Offer, choose
-from roadstead.policy.contract_policy import Caller
+from roadstead.api.contract.demand import Demand
+from roadstead.api.contract.resource_contract import ResourceContract
+from roadstead.policy.contract.contract_choice import Choice, Offer, choose
+from roadstead.policy.contract.contract_policy import Caller
 from tests.unit.policy.contracts import make_contract, make_demanding, make_facts
 
 _SMALL = {"memory": "1Gi"}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from roadstead.policy.contract_policy import explain, violations
+from roadstead.policy.contract.contract_policy import explain, violations
 from tests.unit.policy.contracts import make_contract, make_demanding, make_facts
 
 _CONFIG = {

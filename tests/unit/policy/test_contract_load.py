@@ -8,10 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roadstead.api.contract import Reservation
-from roadstead.api.demand import Demand, total
+from roadstead.api.contract.demand import Demand, total
+from roadstead.api.contract.resource_contract import Reservation
 from roadstead.api.raw import timestamp
-from roadstead.policy.contract_load import ABANDONED, SETTLE, load, outstanding, release, reserve
+from roadstead.policy.contract.contract_load import (
+    ABANDONED,
+    SETTLE,
+    load,
+    outstanding,
+    release,
+    reserve,
+)
 from tests.unit.policy.contracts import NOW
 
 _SECOND = datetime.timedelta(seconds=1)

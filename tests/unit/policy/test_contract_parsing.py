@@ -9,9 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roadstead.api.contract import NamespaceScope, Reservation, ResourceContract, parse_time
-from roadstead.api.contract_limits import Authorization, Limits
-from roadstead.api.demand import Demand
+from roadstead.api.contract.contract_limits import Authorization, Limits
+from roadstead.api.contract.demand import Demand
+from roadstead.api.contract.resource_contract import (
+    NamespaceScope,
+    Reservation,
+    ResourceContract,
+    parse_time,
+)
 from tests.unit.policy.contracts import NOW, make_contract
 
 UTC = datetime.UTC

@@ -7,11 +7,17 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roadstead.api.contract import ResourceContract
-from roadstead.api.demand import Demand
+from roadstead.api.contract.demand import Demand
+from roadstead.api.contract.resource_contract import ResourceContract
 from roadstead.api.modelserve import ModelServe
-from roadstead.policy.contract_choice import Offer, choose
-from roadstead.policy.contract_policy import Caller, ContractFacts, covers, explain, violations
+from roadstead.policy.contract.contract_choice import Offer, choose
+from roadstead.policy.contract.contract_policy import (
+    Caller,
+    ContractFacts,
+    covers,
+    explain,
+    violations,
+)
 from roadstead.policy.memory_fit import memory_fit
 from tests.support.builders.resources import make_model
 from tests.unit.policy.contracts import NOW, make_contract, make_demanding, make_facts

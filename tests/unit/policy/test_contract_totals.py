@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from roadstead.api.demand import Demand
-from roadstead.policy.contract_policy import explain, violations
+from roadstead.api.contract.demand import Demand
+from roadstead.policy.contract.contract_policy import explain, violations
 from tests.unit.policy.contracts import make_contract, make_demanding, make_facts
 
 GIB = 2**30

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roadstead.api.demand import Demand, find_faults, total
+from roadstead.api.contract.demand import Demand, find_faults, total
 from tests.support.builders.resources import make_serve
 
 GIB = 2**30

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from roadstead.api.contract import Reservation
-from roadstead.api.demand import Demand, total
-from roadstead.api.devices import DeviceNames
-from roadstead.api.granted import Granted
-from roadstead.policy.contract_policy import explain, violations
-from roadstead.policy.contract_share import fits
+from roadstead.api.contract.demand import Demand, total
+from roadstead.api.contract.devices import DeviceNames
+from roadstead.api.contract.granted import Granted
+from roadstead.api.contract.resource_contract import Reservation
+from roadstead.policy.contract.contract_policy import explain, violations
+from roadstead.policy.contract.contract_share import fits
 from roadstead.settings import EnvReader
 from tests.support.builders.resources import make_serve
 from tests.unit.policy.contracts import make_contract, make_demanding, make_facts

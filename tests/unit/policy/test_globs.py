@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roadstead.api.globs import matches, matches_any
+from roadstead.api.object_names import matches, matches_any
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roadstead.api.demand import NO_DEMAND, Demand
-from roadstead.api.granted import Granted
+from roadstead.api.contract.demand import NO_DEMAND, Demand
+from roadstead.api.contract.granted import Granted
 from roadstead.api.modelserve import ModelServe
-from roadstead.policy.contract_load import taken_by
-from roadstead.policy.contract_policy import explain, violations
+from roadstead.policy.contract.contract_load import taken_by
+from roadstead.policy.contract.contract_policy import explain, violations
 from tests.unit.policy.contracts import make_contract, make_demanding, make_facts
 
 GIB = 2**30

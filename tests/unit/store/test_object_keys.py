@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from minio import Minio
 
-from roadstead.api.location import StoreLocation
+from roadstead.api.model import StoreLocation
 from roadstead.source.dial import Target
-from roadstead.store.presigned import is_signed_by, presign
 from roadstead.store.store_access import StoreAccess
+from roadstead.store.store_client import is_signed_by, presign
 from roadstead.store.stored_objects import minio_client
 
 ENDPOINT = "http://store.example:9000"

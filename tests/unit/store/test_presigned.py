@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from roadstead.api.location import StoreLocation
+from roadstead.api.model import StoreLocation
 from roadstead.s3 import Addressing
-from roadstead.store.presigned import is_signed_by, presign
 from roadstead.store.store_access import StoreAccess
+from roadstead.store.store_client import is_signed_by, presign
 from roadstead.store.stored_objects import minio_client
 
 ENDPOINT = "https://store.example:9000"

@@ -3,7 +3,7 @@
 import datetime
 from pathlib import Path
 
-from roadstead.api.location import StoreLocation
+from roadstead.api.model import StoreLocation
 from roadstead.store.store_access import StoreAccess
 from roadstead.store.store_client import MinioStore
 

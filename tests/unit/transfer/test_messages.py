@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dev import samplegguf
-from roadstead.api.location import StoreLocation
+from roadstead.api.model import StoreLocation
 from roadstead.errors import InvalidMessage, Retry
-from roadstead.gguf import parse_header
+from roadstead.gguf.gguf_header import parse_header
 from roadstead.transfer.messages import (
     Completed,
     Event,

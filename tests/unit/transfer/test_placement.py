@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from roadstead.api.location import StoreLocation
+from roadstead.api.model import StoreLocation
 from roadstead.source.ranges import SourceObject
 from roadstead.source.spans import plan_layout
 from roadstead.store.multipart import Part

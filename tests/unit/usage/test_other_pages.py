@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roadstead.usage.llama import parse_llama
 from roadstead.usage.podmetrics import parse_pod_metrics
 from roadstead.usage.readings import ContainerReading, LlamaReading
+from roadstead.usage.server_metrics import parse_llama
 from tests.support.builders.metric_pages import LLAMA, POD, WANTED
 
 

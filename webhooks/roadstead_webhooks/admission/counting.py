@@ -8,14 +8,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from roadstead.api.contract import Reservation, ResourceContract
-from roadstead.api.demand import NO_DEMAND, Demand
-from roadstead.api.devices import DEFAULT_DEVICES, DeviceNames
+from roadstead.api.contract.demand import NO_DEMAND, Demand
+from roadstead.api.contract.devices import DEFAULT_DEVICES, DeviceNames
+from roadstead.api.contract.resource_contract import Reservation, ResourceContract
 from roadstead.api.group import ANNOTATION_RECEIPT
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section
 from roadstead.api.references import model_references
 from roadstead.kube.admitted import AdmittedServes
+from roadstead.kube.contract_cache import ContractCache
 from roadstead.kube.field_projection import Keep, Projection
 from roadstead.kube.resources import (
     CONFIGMAPS,
@@ -27,9 +28,8 @@ from roadstead.kube.resources import (
 )
 from roadstead.kube.restores import require_complete
 from roadstead.kube.watch_cache import Name
-from roadstead.policy.contract_load import outstanding, taken_by
+from roadstead.policy.contract.contract_load import outstanding, taken_by
 from roadstead_webhooks.admission.reviewed_objects import is_readable
-from roadstead_webhooks.contracts import ContractCache
 
 KEPT: Final[Mapping[Resource, Projection]] = {
     MODELSERVES: Keep(

@@ -7,12 +7,12 @@ import datetime
 from collections.abc import Mapping
 from typing import Literal
 
-from roadstead.api.demand import NO_DEMAND, Demand
-from roadstead.api.devices import DEFAULT_DEVICES, DeviceNames
+from roadstead.api.contract.demand import NO_DEMAND, Demand
+from roadstead.api.contract.devices import DEFAULT_DEVICES, DeviceNames
 from roadstead.api.model import Model
 from roadstead.api.modelserve import ModelServe
 from roadstead.errors import InvalidReceipt, InvalidToken
-from roadstead.policy.contract_choice import Offer
+from roadstead.policy.contract.contract_choice import Offer
 from roadstead.tokens.claims import Claims
 from roadstead.tokens.receipts import Receipt
 

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
-from roadstead.api.demand import NO_DEMAND, Demand
+from roadstead.api.contract.demand import NO_DEMAND, Demand
 from roadstead.api.group import ANNOTATION_DELETION, ANNOTATION_RECEIPT, ANNOTATION_TOKEN
 from roadstead.api.model import Model
 from roadstead.api.modelserve import ModelServe
@@ -34,7 +34,7 @@ from roadstead.kube.resources import (
 )
 from roadstead.kube.restores import require_complete
 from roadstead.manifests.names import ANNOTATION_MADE_FOR
-from roadstead.policy.contract_choice import Offer
+from roadstead.policy.contract.contract_choice import Offer
 from roadstead.tokens.claims import Claims
 from roadstead.tokens.receipts import Receipt
 from roadstead_webhooks.admission import reviewed_objects

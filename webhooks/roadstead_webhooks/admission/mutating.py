@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator
 
-from roadstead.api.contract_limits import Authorization
+from roadstead.api.contract.contract_limits import Authorization
 from roadstead.api.group import ANNOTATION_DELETION, ANNOTATION_RECEIPT, ANNOTATION_TOKEN
 from roadstead.api.modelserve import ModelServe
 from roadstead.errors import InvalidToken
-from roadstead.policy.contract_choice import Choice, choose
-from roadstead.policy.contract_policy import Caller, authorizes, relevant
+from roadstead.excerpts import truncate
+from roadstead.policy.contract.contract_choice import Choice, choose
+from roadstead.policy.contract.contract_policy import Caller, authorizes, relevant
 from roadstead.tokens.claims import Claims
 from roadstead.tokens.receipts import Receipt
 from roadstead_webhooks.admission import reviewed_objects
@@ -18,7 +19,6 @@ from roadstead_webhooks.admission.facts import Facts, Rules
 from roadstead_webhooks.admission.foreign import deny_oversized
 from roadstead_webhooks.admission.misplaced import find_misplaced_token
 from roadstead_webhooks.admission.offload import LARGE_EFFORT
-from roadstead_webhooks.admission.request_text import truncate
 from roadstead_webhooks.admission.review import AdmissionAnswer, AdmissionRequest, Operation
 from roadstead_webhooks.admission.validating import (
     contract_facts,

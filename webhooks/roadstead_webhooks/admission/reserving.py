@@ -13,15 +13,15 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
-from roadstead.api.contract import Reservation, ResourceContract
-from roadstead.api.demand import Demand
+from roadstead.api.contract.demand import Demand
+from roadstead.api.contract.resource_contract import Reservation, ResourceContract
 from roadstead.api.raw import Raw, section, timestamp
 from roadstead.errors import KubeConflict, KubeError, KubeNotFound
 from roadstead.kube.kube_client import Object
 from roadstead.kube.resources import RESOURCECONTRACTS, Resource
 from roadstead.policy.chain import Violation
-from roadstead.policy.contract_load import reserve
-from roadstead.policy.contract_policy import violations
+from roadstead.policy.contract.contract_load import reserve
+from roadstead.policy.contract.contract_policy import violations
 from roadstead_webhooks import webhook_metrics
 from roadstead_webhooks.admission.counting import CountingCache
 from roadstead_webhooks.admission.review import AdmissionAnswer

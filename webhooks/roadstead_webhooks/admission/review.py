@@ -15,9 +15,9 @@ from typing import Any, Final
 
 from roadstead.api.object_names import MAX_NAME, MAX_NAMESPACE
 from roadstead.api.raw import Metadata, Raw, section
+from roadstead.excerpts import printable
 from roadstead.tokens.strictjson import loads_object
 from roadstead_webhooks.admission.fitting import KINDS, Claimed, find_mismatch, is_reviewed
-from roadstead_webhooks.admission.request_text import printable
 
 API_VERSION: Final = "admission.k8s.io/v1"
 KIND: Final = "AdmissionReview"

@@ -7,15 +7,16 @@ import datetime
 from collections.abc import Iterable
 from typing import Final
 
-from roadstead.api.demand import Demand
+from roadstead.api.contract.demand import Demand
 from roadstead.api.group import ANNOTATION_DELETION, ANNOTATION_RECEIPT, ANNOTATION_TOKEN
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import section
 from roadstead.errors import InvalidReceipt
+from roadstead.excerpts import MAX_MESSAGE, truncate
 from roadstead.policy.cache_types import cache_type_warnings
 from roadstead.policy.chain import Violation
-from roadstead.policy.contract_choice import Choice, choose
-from roadstead.policy.contract_policy import Caller, ContractFacts, authorizes
+from roadstead.policy.contract.contract_choice import Choice, choose
+from roadstead.policy.contract.contract_policy import Caller, ContractFacts, authorizes
 from roadstead.policy.input_length import input_warnings
 from roadstead.policy.memory_fit import memory_fit
 from roadstead.policy.modelserve_policy import spec_violations
@@ -23,7 +24,6 @@ from roadstead.tokens.receipts import Receipt
 from roadstead_webhooks.admission import reviewed_objects
 from roadstead_webhooks.admission.facts import Facts, Rules
 from roadstead_webhooks.admission.foreign import deny_oversized
-from roadstead_webhooks.admission.request_text import MAX_MESSAGE, truncate
 from roadstead_webhooks.admission.review import AdmissionAnswer, AdmissionRequest, Operation
 
 GARBAGE_COLLECTORS: Final = frozenset(

@@ -1,0 +1,1 @@
+"""ResourceContracts, and what counts against them."""

@@ -1,0 +1,1 @@
+"""The console's data, from the ledger."""

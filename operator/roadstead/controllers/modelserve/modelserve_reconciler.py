@@ -1,0 +1,305 @@
+"""The reconciler of ModelServes: creates the server of each once its model is available."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Collection, Sequence
+from http import HTTPStatus
+from typing import Final
+
+from roadstead import metrics
+from roadstead.api.contract.devices import DEFAULT_DEVICES
+from roadstead.api.contract.granted import Granted
+from roadstead.api.memory import estimate, remedy
+from roadstead.api.model import Model
+from roadstead.api.modelserve import ModelServe
+from roadstead.api.raw import Raw, section
+from roadstead.api.workload import WorkloadState, has_waiting_pod, observe
+from roadstead.controllers.modelserve.admission_recheck import AdmissionRecheck
+from roadstead.controllers.modelserve.fetch_urls import FetchUrls
+from roadstead.controllers.modelserve.grants import Grant
+from roadstead.controllers.modelserve.model_catalogue import ModelCatalogue
+from roadstead.controllers.modelserve.modelserve_status import ServeObservation, model_blocker
+from roadstead.controllers.modelserve.routing import Routes
+from roadstead.controllers.modelserve.server_keys import ServerKeys
+from roadstead.controllers.modelserve.store_reach import StoreReach
+from roadstead.controllers.server_pods import pods_key
+from roadstead.controllers.status_writer import StatusWriter
+from roadstead.errors import (
+    InvalidResource,
+    KubeRejected,
+    KubeUnavailable,
+    NameTaken,
+    StoreError,
+)
+from roadstead.gateway.probe import Reached
+from roadstead.kube.children import Children
+from roadstead.kube.resources import (
+    DEPLOYMENTS,
+    HTTPROUTES,
+    INGRESSROUTES,
+    MIDDLEWARES,
+    MODELS,
+    MODELSERVES,
+    PODS,
+    Resource,
+    resource_of,
+)
+from roadstead.kube.watch_cache import Name, WatchCache
+from roadstead.manifests import names
+from roadstead.manifests.modelserve_manifests import (
+    desired_objects,
+    starts_pods,
+    without_needless_rollout,
+)
+from roadstead.manifests.platform import Platform
+from roadstead.policy.chain import Violation, evaluate
+from roadstead.policy.modelserve_policy import MODELSERVE_RULES, ServeFacts
+from roadstead.policy.recheck import Effect, RecheckVerdict
+from roadstead.usage.figures import ShownUsage
+
+logger = logging.getLogger(__name__)
+
+API_FAILURE_RETRY_SECONDS: Final = 10.0
+"""The delay before a retry after an error of the API server."""
+RECHECK_SECONDS: Final = 60.0
+"""The delay before a retry if no watch reports the change that is waited for."""
+STARTUP_RECHECK_SECONDS: Final = 3.0
+"""The same while the system starts."""
+
+
+@dataclasses.dataclass(kw_only=True)
+class ServeReconciler:
+    """Gathers, evaluates, applies, writes the status.
+
+    Without a `guard`, which is so only without admission, every ModelServe is served.
+    """
+
+    cache: WatchCache
+    children: Children
+    urls: FetchUrls
+    catalogue: ModelCatalogue
+    status: StatusWriter
+    platform: Platform
+    guard: AdmissionRecheck | None = None
+    keys: ServerKeys | None = None
+    routes: Routes | None = None
+    reach: StoreReach | None = None
+    """None if no network policy of ours restricts access to the store."""
+    missing: Collection[Resource] = ()
+    """Kinds of routes that are not installed in this cluster."""
+    usage: ShownUsage | None = None
+    """None if usage is not measured."""
+
+    async def reconcile(self, key: Name) -> float | None:
+        """Take the next step for one ModelServe; returns seconds until the next reconcile."""
+        raw = self.cache.get(MODELSERVES, key[1], key[0])
+        if raw is None:
+            return None
+        serve = ModelServe.parse(raw)
+        if serve.meta.deleting:
+            # A finalizer of another client may keep it forever; it must not serve meanwhile.
+            await self._stop(serve)
+            return None
+        facts = self.gather(serve)
+        verdict = await self._verdict(facts)
+        pods = self._pods(serve)
+        seen = ServeObservation(
+            model=facts.model,
+            workload=None,
+            verdict=verdict,
+            routing=self.platform.routing,
+            missing_kinds=tuple(item.kind for item in self._missing_kinds()),
+            usage=self.usage.of(serve.meta.uid, serve.status) if self.usage else None,
+        )
+        devices = self.guard.usage.devices if self.guard else DEFAULT_DEVICES
+        enabled = self.guard is not None
+        grant = Grant(raw, seen, self.status, enabled=enabled, devices=devices)
+        blocker, delay = await self._act(facts, verdict, grant, needed=has_waiting_pod(pods))
+        workload = self._workload(facts, pods)
+        routed = self._routed(serve, workload)
+        seen = dataclasses.replace(seen, workload=workload, blocker=blocker, routed=routed)
+        await self.status.write(MODELSERVES, grant.raw, grant.status(seen))
+        return delay
+
+    def _routed(self, serve: ModelServe, workload: WorkloadState | None) -> Reached | None:
+        """The result of the gateway probe; only a server that is ready is probed."""
+        if self.routes is None:
+            return None
+        if workload is None or not workload.ready:
+            self.routes.forget(serve.meta.uid)
+            return None
+        return self.routes.follow(serve.meta.uid)
+
+    def _missing_kinds(self) -> list[Resource]:
+        """Kinds that the gateway needs and that are not installed in this cluster."""
+        if self.platform.routing is None:
+            return []
+        route = INGRESSROUTES if self.platform.routing.kind == "traefik" else HTTPROUTES
+        return [item for item in (MIDDLEWARES, route) if item in self.missing]
+
+    def gather(self, serve: ModelServe) -> ServeFacts:
+        """The Models that the spec names, from the watch cache."""
+        named = self.cache.get(MODELS, serve.model_name) if serve.model_name else None
+        place = self.cache.name_of(serve.model_uuid) if serve.model_uuid else None
+        numbered = self.cache.get(MODELS, place[1]) if place else None
+        if numbered is not None and numbered["metadata"]["uid"] != serve.model_uuid:
+            numbered = None  # The UUID is that of an object of another kind.
+        return ServeFacts(serve=serve, model_by_name=_model(named), model_by_uuid=_model(numbered))
+
+    def _pods(self, serve: ModelServe) -> list[Raw]:
+        """The pods of its Deployment."""
+        meta = serve.meta
+        return list(self.cache.indexed(PODS, pods_key(meta.namespace, meta.name, meta.uid)))
+
+    def _workload(self, facts: ServeFacts, pods: Sequence[Raw]) -> WorkloadState | None:
+        """The state of its Deployment and pods; None without a Deployment.
+
+        Pods are examined only here, once in a reconcile: their status may be long.
+        """
+        serve, model = facts.serve, facts.model
+        deployment = self._deployment(serve)
+        if deployment is None:
+            return None
+        if model is None:
+            return observe(deployment, pods)
+        params = serve.runtime_params
+        return observe(deployment, pods, lambda: remedy(estimate(model.status, params), params))
+
+    async def _verdict(self, facts: ServeFacts) -> RecheckVerdict | None:
+        """The verdict of the guard; None without one."""
+        if self.guard is None:
+            return None
+        return await self.guard.verdict(
+            facts.serve,
+            runs=self._deployment(facts.serve) is not None,
+            uuid_model=facts.model_by_uuid.meta.name if facts.model_by_uuid else "",
+        )
+
+    async def _act(
+        self, facts: ServeFacts, verdict: RecheckVerdict | None, grant: Grant, *, needed: bool
+    ) -> tuple[Violation | None, float | None]:
+        """Act as far as the guard allows; returns the blocker and seconds to the next reconcile.
+
+        `needed` is true if a pod waits for a Secret that it mounts.
+        """
+        if verdict is not None and verdict.effect is Effect.FREEZE:
+            return None, await self._freeze(facts, verdict, needed=needed)
+        blocker, delay = await self._find_blocker(facts)
+        if blocker is None and facts.model is not None:
+            count = facts.serve.replicas if verdict is None else verdict.replicas
+            blocker, delay = await self._apply(
+                dataclasses.replace(facts.serve, replicas=count), facts.model, grant, needed=needed
+            )
+        if blocker is not None and verdict is not None and verdict.effect is Effect.DRAIN:
+            await self._stop(facts.serve)
+            stopped = dataclasses.replace(facts.serve, replicas=0)
+            grant.settle(stopped, self._deployment(facts.serve))
+        return blocker, delay
+
+    async def _stop(self, serve: ModelServe) -> None:
+        """Scale a server to zero that is being deleted or can't be rendered."""
+        deployment = self._deployment(serve)
+        if deployment is not None and _replicas(deployment):
+            await self.children.scale(deployment, 0)
+
+    def _deployment(self, serve: ModelServe) -> Raw | None:
+        """Its Deployment in the cache; a Deployment that only has its name does not count."""
+        found = self._deployment_by_name(serve)
+        return found if found and self.children.owns(found, serve.meta.uid) else None
+
+    def _deployment_by_name(self, serve: ModelServe) -> Raw | None:
+        return self.cache.get(DEPLOYMENTS, names.child_name(serve.meta.name), serve.meta.namespace)
+
+    async def _freeze(
+        self, facts: ServeFacts, verdict: RecheckVerdict, *, needed: bool
+    ) -> float | None:
+        """Change nothing but replicas that were never granted.
+
+        Pods of a server with a grant may fetch its Model again.
+        """
+        serve = facts.serve
+        delay = STARTUP_RECHECK_SECONDS if verdict.accepted is None else RECHECK_SECONDS
+        deployment, granted = self._deployment(serve), Granted.parse(serve.status)
+        if deployment is None or granted is None:
+            return delay
+        replicas = granted.demand.replicas
+        if _replicas(deployment) > replicas:
+            await self.children.scale(deployment, replicas)
+        model = facts.model
+        location = model.stored_at if model and model.meta.uid == granted.model_uuid else None
+        if location is None or not needed or not replicas:
+            return delay
+        try:
+            return min(delay, await self.urls.ensure(serve, location, needed=True))
+        except (KubeRejected, StoreError) as error:
+            logger.warning("cannot renew the fetch URL of a running server: %s", error)
+            return RECHECK_SECONDS
+
+    async def _find_blocker(self, facts: ServeFacts) -> tuple[Violation | None, float | None]:
+        """Why the children can't be applied, and seconds to the next check."""
+        violation = evaluate(MODELSERVE_RULES, facts)
+        if violation is not None:
+            return violation, None
+        if facts.model is None:
+            return await self.catalogue.create_model(facts.serve), RECHECK_SECONDS
+        return model_blocker(facts.model), None
+
+    def _needs_url(
+        self, serve: ModelServe, deployment: Raw, observed: Raw | None, *, waits: bool
+    ) -> bool:
+        """Whether a pod waits, or is created once this Deployment is applied."""
+        taken = observed is None and self._deployment_by_name(serve) is not None
+        starts = starts_pods(deployment, observed) and not taken
+        return serve.replicas > 0 and (waits or starts)
+
+    async def _apply(
+        self, serve: ModelServe, model: Model, grant: Grant, *, needed: bool
+    ) -> tuple[Violation | None, float | None]:
+        """Write the Secret and the children; a refusal is returned, not raised."""
+        location = model.stored_at
+        assert location is not None  # noqa: S101 - model_blocker has checked
+        try:
+            api_key = self.keys.of(serve) if self.keys is not None else ""
+            desired = desired_objects(serve, model, self.platform, api_key=api_key)
+            if self.reach is not None:
+                await self.reach.allow(serve.meta.namespace)
+            await grant.extend(serve, model.meta.uid, desired[-1])
+            observed = self._deployment(serve)
+            desired[-1] = without_needless_rollout(desired[-1], observed)
+            delay: float | None = None
+            if self._needs_url(serve, desired[-1], observed, waits=needed):
+                delay = await self.urls.ensure(serve, location, needed=needed)
+            if self.keys is not None:
+                await self.keys.ensure(serve, needed=needed)
+            missing = self._missing_kinds()
+            installed = [item for item in desired if resource_of(item) not in missing]
+            writes = await self.children.apply(installed, server_uuid=serve.meta.uid)
+            grant.settle(serve, self._deployment(serve))
+        except InvalidResource as error:
+            return Violation(
+                reason="InvalidRuntimeParams", message=str(error), field=error.field
+            ), None
+        except NameTaken as error:
+            return Violation(reason="NameTaken", message=str(error)), RECHECK_SECONDS
+        except KubeRejected as error:
+            return Violation(reason="Rejected", message=str(error)), RECHECK_SECONDS
+        except KubeUnavailable as error:
+            if error.status != HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise
+            # Such as "range is full", which may persist.
+            violation = Violation(reason="ApiServerFailed", message=str(error))
+            return violation, API_FAILURE_RETRY_SECONDS
+        except StoreError as error:
+            return Violation(reason=error.reason, message=str(error)), RECHECK_SECONDS
+        metrics.CHILD_WRITES.inc(writes)
+        return None, delay
+
+
+def _replicas(deployment: Raw) -> int:
+    return int(section(deployment, "spec").get("replicas", 1))
+
+
+def _model(raw: Raw | None) -> Model | None:
+    return Model.parse(raw) if raw is not None else None

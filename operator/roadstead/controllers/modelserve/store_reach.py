@@ -1,0 +1,100 @@
+"""Allows the pods of servers to reach the embedded store, from namespaces with servers only."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+from typing import Final, Protocol
+
+from roadstead.api.contract.granted import FIELD
+from roadstead.api.raw import Raw, section
+from roadstead.errors import KubeError, KubeNotFound
+from roadstead.kube.admitted import AdmittedServes
+from roadstead.kube.kube_client import Object
+from roadstead.kube.resources import MODELSERVES, NETWORKPOLICIES, Resource
+from roadstead.kube.watch_cache import WatchCache
+from roadstead.manifests.digest import digest_of
+from roadstead.manifests.rendering import Manifest
+from roadstead.manifests.store_policy import store_policy
+
+logger = logging.getLogger(__name__)
+
+REVIEW_SECONDS: Final = 60.0
+"""The interval at which namespaces without servers are removed and the policy is corrected."""
+
+
+class PolicyClient(Protocol):
+    """The methods of the API client that this module uses."""
+
+    async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
+        """One object; raises KubeNotFound if it does not exist."""
+
+    async def apply(self, resource: Resource, body: Raw) -> Object:
+        """Apply an object (server-side apply)."""
+
+
+@dataclasses.dataclass(kw_only=True)
+class StoreReach:
+    """Maintains one NetworkPolicy in addition to `policy`, the chart's for the store."""
+
+    client: PolicyClient
+    cache: WatchCache
+    admitted: AdmittedServes
+    policy: str
+    namespace: str
+    _allowed: frozenset[str] = frozenset()
+    _lock: asyncio.Lock = dataclasses.field(default_factory=asyncio.Lock)
+
+    async def allow(self, namespace: str) -> None:
+        """Allow a namespace before a pod there fetches its model; raises KubeError."""
+        if namespace in self._allowed:
+            return
+        async with self._lock:
+            if namespace not in self._allowed:
+                await self._write(self._allowed | self._namespaces() | {namespace})
+
+    async def review(self) -> None:
+        """Allow exactly the namespaces that have servers; raises KubeError."""
+        async with self._lock:
+            await self._write(self._namespaces())
+
+    async def run(self) -> None:
+        """Review periodically until cancelled; errors are logged."""
+        while True:
+            try:
+                await self.review()
+            except KubeError as error:
+                logger.warning("cannot write the NetworkPolicy of the store: %s", error)
+            await asyncio.sleep(REVIEW_SECONDS)
+
+    def _namespaces(self) -> frozenset[str]:
+        """The namespaces of servers that may fetch a model, now or again."""
+        serves = self.cache.all(MODELSERVES)
+        return frozenset(raw["metadata"]["namespace"] for raw in serves if self._counts(raw))
+
+    def _counts(self, raw: Raw) -> bool:
+        status = section(raw, "status")
+        runs = bool(status.get("startedAt") or status.get(FIELD))
+        return runs or self.admitted.has(raw)
+
+    async def _write(self, namespaces: frozenset[str]) -> None:
+        base = await self._read(self.policy)
+        # Without the chart's policy the store is not restricted.
+        if base is not None:
+            wanted = store_policy(base, namespaces)
+            if not _is_current(await self._read(wanted["metadata"]["name"]), wanted):
+                await self.client.apply(NETWORKPOLICIES, wanted)
+        self._allowed = namespaces
+
+    async def _read(self, name: str) -> Raw | None:
+        try:
+            return await self.client.get(NETWORKPOLICIES, name, self.namespace)
+        except KubeNotFound:
+            return None
+
+
+def _is_current(found: Raw | None, wanted: Manifest) -> bool:
+    """Whether the policy exists and is unchanged; the API server adds no defaults to it."""
+    known = found or {}
+    return digest_of(known) == digest_of(wanted) and known.get("spec") == wanted["spec"]

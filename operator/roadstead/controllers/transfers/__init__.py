@@ -1,0 +1,1 @@
+"""Transfers: the queue, and their processes or Jobs."""

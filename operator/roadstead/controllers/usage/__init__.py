@@ -1,0 +1,1 @@
+"""The measured usage of servers."""

@@ -1,0 +1,1 @@
+"""Parses the headers of gguf files."""

@@ -1,0 +1,1 @@
+"""What keeps a component running: its parts, leadership, probes, signals."""
