@@ -43,8 +43,8 @@ TALK: Final = """() => {
         talk.append(box);
     };
     document.querySelector("[data-empty]").hidden = true;
-    echo("user", "You", "In one sentence: what is a harbour for?", "");
-    echo("assistant", "gemma-3-270m", "A harbour is a place where ships can be stored.",
+    say("user", "You", "In one sentence: what is a harbour for?", "");
+    say("assistant", "gemma-3-270m", "A harbour is a place where ships can be stored.",
         "12 tokens · 38.4 tokens/s");
 }"""
 """A conversation as the page shows it; the sample data has no llama.cpp."""
