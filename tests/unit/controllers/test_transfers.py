@@ -80,7 +80,7 @@ def everybody_reads(pid: int) -> str:
     return "".join(Path(f"/proc/{pid}/{name}").read_text() for name in ("cmdline", "environ"))
 
 
-class Told:
+class TransferSite:
     """Transfers, their reported changes, and their processes."""
 
     def __init__(self, given: dict[str, str], *, slots: int = 4) -> None:
@@ -110,8 +110,10 @@ class Told:
 
 
 @contextlib.asynccontextmanager
-async def running_transfers(given: dict[str, str], *, slots: int = 4) -> AsyncIterator[Told]:
-    site = Told(given, slots=slots)
+async def running_transfers(
+    given: dict[str, str], *, slots: int = 4
+) -> AsyncIterator[TransferSite]:
+    site = TransferSite(given, slots=slots)
     try:
         yield site
     finally:
