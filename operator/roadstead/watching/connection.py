@@ -3,7 +3,7 @@
 kopf hides bookmarks and lists from handlers, restarts ended watches at once, and stops the operator
 on statuses that it does not know, although they are transient. Its lists return no objects, only
 the version to watch from; `relist.py` lists the objects. Events of our own writes, most of a watch
-while we write, are filtered out (`own_writes.py`).
+while we write, are filtered out (`watches.py`).
 """
 
 from __future__ import annotations
