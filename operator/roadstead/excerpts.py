@@ -7,7 +7,6 @@ from typing import Final
 
 MAX_CHARACTERS: Final = 200
 
-
 _SHOWN = 5
 MAX_STATEMENT: Final = 512
 """Characters of one statement about a request, which may quote it."""
@@ -24,15 +23,17 @@ def excerpt(text: str, limit: int = MAX_CHARACTERS) -> str:
 
 def alternatives(names: Iterable[str]) -> str:
     """The first few of `names`, as alternatives."""
-    listed = sorted(names)
-    more = f" or {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
-    return (", ".join(listed[:_SHOWN]) or "none") + more
+    return _first_few(names, "or") or "none"
 
 
 def together(names: Iterable[str]) -> str:
     """The first few of `names`, all of which are required."""
+    return _first_few(names, "and")
+
+
+def _first_few(names: Iterable[str], conjunction: str) -> str:
     listed = sorted(names)
-    more = f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
+    more = f" {conjunction} {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
     return ", ".join(listed[:_SHOWN]) + more
 
 
