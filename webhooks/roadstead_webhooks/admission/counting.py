@@ -121,7 +121,7 @@ class CountingCache(ContractCache):
         return tuple(each for each in kept if not each.uid or not self.is_gone(each.uid))
 
     def load(self, contract: str, reservations: Iterable[Reservation], *, without: str) -> Demand:
-        """Return the demand of all servers except `without`, as `policy.contract_load.load`."""
+        """Return the demand of all servers except `without`, as `contract_load.load`."""
         require_complete(self)
         counted = self.counted(contract)
         used = self._totals.get(contract, NO_DEMAND) - counted.get(without, NO_DEMAND)
