@@ -12,7 +12,6 @@ from roadstead.api.raw import Raw, section
 Status = Literal["True", "False", "Unknown"]
 MESSAGE_LIMIT = 1024
 
-
 Phase = Literal["Pending", "Ready", "Failed", "Stopped", "Deleted"]
 PROGRESS_REASONS: Final = (
     *("Queued", "Transferring", "Verifying"),

@@ -26,7 +26,6 @@ _IMAGE = {
 _OUT_OF_MEMORY = "OutOfMemory"
 _CONFIGURATION = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
 
-
 Remedy = Callable[[], str]
 
 

@@ -20,7 +20,6 @@ _MEANINGS = {
     143: "it was terminated before it was ready",
 }
 
-
 _LINES = 3
 _LENGTH = 400
 _SEARCHED = 1024

@@ -25,7 +25,6 @@ MEBIBYTE = 2**20
 MAXIMUM = 2**63 - 1
 """The largest quantity that Kubernetes stores unchanged; larger ones count as this one."""
 
-
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 

@@ -20,7 +20,6 @@ REMARKS: Final = Counter(
     ["issuer", "remark"],
 )
 
-
 REFRESH_SECONDS: Final = 300.0
 FILE_REFRESH_SECONDS: Final = 5.0
 UNKNOWN_KEY_SECONDS: Final = 60.0

@@ -19,7 +19,6 @@ Name = tuple[str, str]
 Index = Callable[[Raw], Collection[str]]
 """The keys under which an object is found by `WatchCache.indexed`."""
 
-
 GONE_KEPT: Final = 10_000
 """How many deleted objects are remembered."""
 

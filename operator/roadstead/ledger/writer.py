@@ -35,7 +35,6 @@ UPKEEP_SECONDS: Final = 6 * 3600.0
 FLUSH_SECONDS: Final = 3.0
 """How long the writer tries to write the rest of the outbox when it is cancelled."""
 
-
 Begin = Callable[[asyncpg.Connection], Awaitable[None]]
 """Called on each new connection and at each upkeep, before writes."""
 

@@ -15,7 +15,6 @@ from roadstead.watching.watch_health import WatchHealth
 
 LAG_POLL_SECONDS: Final = 0.5
 
-
 WORKER_STUCK_SECONDS: Final = 300.0
 LAG_SECONDS: Final = 5.0
 WATCH_SILENCE_SECONDS: Final = 150.0

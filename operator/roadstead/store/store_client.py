@@ -35,10 +35,9 @@ from roadstead.store.stored_objects import (
     stat,
 )
 
-_DATE = "%Y%m%dT%H%M%SZ"
-
-
 __all__ = ["MinioStore", "StoredObject"]
+
+_DATE = "%Y%m%dT%H%M%SZ"
 _T = TypeVar("_T")
 QUERY_TIMEOUT_SECONDS: Final = 10.0
 """Timeout of requests that a store answers from its index: stat, list, remove."""

@@ -47,7 +47,6 @@ class Algorithm(enum.StrEnum):
 
 _OF_RSA: Final = tuple(each for each in Algorithm if each[:2] in ("RS", "PS"))
 
-
 _JWS: Final = jwt.PyJWS(algorithms=list(Algorithm))
 
 

@@ -25,7 +25,6 @@ NAMES: Final = {
 }
 """The metric names, and the fields of LlamaReading."""
 
-
 MAX_BODY: Final = 256 * 2**10
 TIMEOUT_SECONDS: Final = 5.0
 """It responds between two steps of a computation; a step takes a second on a busy CPU."""

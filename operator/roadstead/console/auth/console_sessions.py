@@ -22,7 +22,6 @@ from roadstead.tokens.sessions import COOKIE
 
 REVOCATION_WRITE_ATTEMPTS: Final = 8
 
-
 logger = logging.getLogger(__name__)
 MAX_COOKIE_BYTES: Final = 4096
 """Limit of name and value together in browsers (RFC 6265, 6.1)."""

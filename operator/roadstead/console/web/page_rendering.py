@@ -19,7 +19,6 @@ _TYPES: Final[Mapping[str, str]] = {
     "svg": "image/svg+xml",
 }
 
-
 _IMMUTABLE: Final = "public, max-age=31536000, immutable"
 
 
