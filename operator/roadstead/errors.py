@@ -130,7 +130,7 @@ class NameTaken(KubeRejected):
 
 
 class KubeUnavailable(KubeError):
-    """No response, 429 or 5xx: the same request may succeed later."""
+    """No response, 429, 5xx, or 403 because a definition is new: it may succeed later."""
 
 
 class ClusterRestored(RoadsteadError):

@@ -34,6 +34,9 @@ LIST_PAGE_SIZE: Final = 500
 _JSON: Final = "application/json"
 _ANY: Final = "*/*"
 _VERSION_AHEAD: Final = "Too large resource version"
+_KIND_NOT_LOADED: Final = "cannot find RESTMapping"
+"""The API server reads new definitions for its check of owners every 30 s: not for the first child
+of a ModelServe that is applied right after the chart was installed."""
 """The message for a version that the API server has not reached, as after a restore of etcd."""
 _MERGE_PATCH: Final = "application/merge-patch+json"
 _APPLY_PATCH: Final = "application/apply-patch+yaml"
@@ -360,6 +363,7 @@ def _refused(method: str, path: str, status: int, message: str) -> KubeError:
         return KubeConflict(text, status=status)
     if status == 410 or (status == 504 and _VERSION_AHEAD in message):
         return KubeGone(text, status=status)
-    if status in (400, 401, 403, 405, 413, 415, 422):
+    permanent = status in (400, 401, 403, 405, 413, 415, 422)
+    if permanent and not (status == 403 and _KIND_NOT_LOADED in message):
         return KubeRejected(text, status=status)
     return KubeUnavailable(text, status=status)

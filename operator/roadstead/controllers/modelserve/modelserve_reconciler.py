@@ -286,9 +286,9 @@ class ServeReconciler:
         except KubeRejected as error:
             return Violation(reason="Rejected", message=str(error)), RECHECK_SECONDS
         except KubeUnavailable as error:
-            if error.status != HTTPStatus.INTERNAL_SERVER_ERROR:
+            if error.status not in (HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.FORBIDDEN):
                 raise
-            # Such as "range is full", which may persist.
+            # Such as "range is full", which may persist; 403 while our definitions are new.
             violation = Violation(reason="ApiServerFailed", message=str(error))
             return violation, API_FAILURE_RETRY_SECONDS
         except StoreError as error:
