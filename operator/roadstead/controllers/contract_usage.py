@@ -11,7 +11,6 @@ from roadstead.api.contract.demand import Demand
 from roadstead.api.contract.devices import DEFAULT_DEVICES, DeviceNames
 from roadstead.api.contract.resource_contract import ResourceContract
 from roadstead.api.modelserve import ModelServe
-from roadstead.api.raw import Raw
 from roadstead.kube.admitted import AdmittedServes
 from roadstead.kube.watch_cache import Name
 from roadstead.policy.contract.contract_load import taken_by
@@ -38,17 +37,17 @@ class ContractUsage:
         """The UIDs of accepted servers, by the guard's verdict, or else by the status."""
         self._judged: set[str] = set()
 
-    def update(self, name: Name, raw: Raw | None) -> set[str]:
+    def update(self, name: Name, serve: ModelServe | None) -> set[str]:
         """Update from a ModelServe (None: deleted); returns the contracts whose usage changed."""
         key = "/".join(name)
         before_name = self._contract_of.get(key, "")
         before = self._servers[before_name].get(key) if before_name else None
-        contract, after = self._entry(key, raw)
+        contract, after = self._entry(key, serve)
         if before is not None and (after is None or after.uid != before.uid):
             self._granted.discard(before.uid)
             self._judged.discard(before.uid)
-        if raw is not None and after is not None and after.uid not in self._judged:
-            self._set_accepted(contract, after.uid, accepted=_accepted(raw))
+        if serve is not None and after is not None and after.uid not in self._judged:
+            self._set_accepted(contract, after.uid, accepted=_accepted(serve))
         if (before_name, before) == (contract, after):
             return set()
         if before is not None:
@@ -57,12 +56,12 @@ class ContractUsage:
             self._add(contract, after)
         return {name for name in (before_name, contract) if name}
 
-    def _entry(self, key: str, raw: Raw | None) -> tuple[str, Counted | None]:
+    def _entry(self, key: str, serve: ModelServe | None) -> tuple[str, Counted | None]:
         """The contract that a server counts under, and its usage; empty if there is none."""
-        if raw is None:
+        if serve is None:
             return "", None
-        serve = ModelServe.parse(raw)
-        contract, demand = taken_by(serve, admitted=self._admitted.has(raw), devices=self.devices)
+        admitted = self._admitted.has(serve)
+        contract, demand = taken_by(serve, admitted=admitted, devices=self.devices)
         return contract, _counted(key, serve, demand) if contract else None
 
     def set_verdict(self, serve: ModelServe, *, accepted: bool) -> None:
@@ -127,9 +126,9 @@ class ContractUsage:
         self._turns.pop(contract, None)
 
 
-def _accepted(raw: Raw) -> bool:
+def _accepted(serve: ModelServe) -> bool:
     """Whether the last verdict, perhaps of another operator, accepted it."""
-    found = conditions.find(raw, "ContractAccepted")
+    found = conditions.find(serve.raw, "ContractAccepted")
     return found is not None and found.true
 
 

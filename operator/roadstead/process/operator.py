@@ -11,7 +11,6 @@ from typing import Any, Final
 import kopf
 
 from roadstead.api.model import Model
-from roadstead.api.raw import Raw
 from roadstead.controllers.cache_contents import PROJECTIONS
 from roadstead.controllers.console_route import ConsoleRoute
 from roadstead.controllers.contract.contract_reconciler import ContractReconciler
@@ -65,9 +64,9 @@ ADOPT_RETRY_SECONDS: Final = 2.0
 """The delay before another search for running transfers after it failed."""
 
 
-def _paths(raw: Raw) -> tuple[str, ...]:
+def _paths(model: Model) -> tuple[str, ...]:
     """The index of Models: the object's path, so that no two Models share one."""
-    return (Model.parse(raw).object_path,)
+    return (model.object_path,)
 
 
 class Operator:

@@ -16,7 +16,6 @@ from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section
 from roadstead.api.references import model_references
 from roadstead.kube.admitted import AdmittedServes
-from roadstead.kube.contract_cache import ContractCache
 from roadstead.kube.field_projection import Keep, Projection
 from roadstead.kube.resources import (
     CONFIGMAPS,
@@ -27,9 +26,8 @@ from roadstead.kube.resources import (
     Resource,
 )
 from roadstead.kube.restores import require_complete
-from roadstead.kube.watch_cache import Name
+from roadstead.kube.watch_cache import Name, WatchCache
 from roadstead.policy.contract.contract_load import outstanding, taken_by
-from roadstead_webhooks.admission.reviewed_objects import is_readable
 
 KEPT: Final[Mapping[Resource, Projection]] = {
     MODELSERVES: Keep(
@@ -55,7 +53,7 @@ class _Counted:
     demand: Demand
 
 
-class CountingCache(ContractCache):
+class CountingCache(WatchCache):
     """Updates sums incrementally, since summing 5,000 servers would take 50 ms.
 
     A ModelServe counts if its receipt is valid or its status has a grant: it may run without a
@@ -74,7 +72,8 @@ class CountingCache(ContractCache):
         """As in WatchCache."""
         is_stored = super().put(resource, raw)
         if is_stored and resource == MODELSERVES:
-            self._count(_key(raw), self._entry(raw))
+            # The cache keeps a part of the spec; the receipt is for the whole.
+            self._count(_key(raw), self._entry(ModelServe.parse(raw)))
         return is_stored
 
     def _drop(self, resource: Resource, name: Name) -> Raw | None:
@@ -91,18 +90,18 @@ class CountingCache(ContractCache):
 
     def drop(self) -> None:
         """As in WatchCache; the same UID and generation may have another spec from now on."""
-        for raw in self.all(MODELSERVES):
-            self._admitted.forget(str(section(raw, "metadata").get("uid", "")))
+        for serve in self.serves():
+            self._admitted.forget(serve.meta.uid)
         super().drop()
 
     def recount(self) -> None:
         """Count every server again, after the keys of receipts changed."""
-        for raw in self.all(MODELSERVES):
-            self._count(_key(raw), self._entry(raw))
+        for serve in self.serves():
+            self._count(_key(serve.raw), self._entry(serve))
 
-    def users(self, *references: str) -> Iterator[Raw]:
+    def users(self, *references: str) -> Iterator[ModelServe]:
         """Yield the admitted ModelServes with any of these index keys of a Model."""
-        found = (raw for key in references for raw in self.indexed(MODELSERVES, key))
+        found = (serve for key in references for serve in self.indexed_serves(key))
         return filter(self._admitted.has, found)
 
     def taken_by(self, serve: ModelServe, *, admitted: bool) -> tuple[str, Demand]:
@@ -135,12 +134,11 @@ class CountingCache(ContractCache):
             used = used + demand - counted.get(key, NO_DEMAND)
         return used
 
-    def _entry(self, raw: Raw) -> _Counted | None:
+    def _entry(self, serve: ModelServe) -> _Counted | None:
         """Return the server's contract and demand; None if it doesn't count."""
-        if not is_readable(raw):
+        if serve.faults:
             return None
-        admitted = self._admitted.has(raw)
-        serve = ModelServe.parse(raw)
+        admitted = self._admitted.has(serve)
         contract, demand = self.taken_by(serve, admitted=admitted)
         return _Counted(contract=contract, demand=demand) if contract else None
 

@@ -26,7 +26,6 @@ from roadstead.errors import (
 )
 from roadstead.kube.lists import Lister, refresh
 from roadstead.kube.resources import (
-    MODELS,
     MODELSERVES,
     NAMESPACES,
     RESOURCECONTRACTS,
@@ -239,16 +238,13 @@ class Gatherer:
             return ()
         uid = section(request.old, "metadata").get("uid", "")
         found = self._cache.users(by_name(request.name), by_uuid(uid))
-        names = {f"{raw['metadata']['namespace']}/{raw['metadata']['name']}" for raw in found}
+        names = {f"{serve.meta.namespace}/{serve.meta.name}" for serve in found}
         return tuple(sorted(names))
 
     def _model(self, serve: ModelServe | None) -> Model | None:
         name = (serve.model_name or self._uuid_model(serve)) if serve else ""
-        raw = self._cache.get(MODELS, name) if name else None
-        return Model.parse(raw) if raw else None
+        return self._cache.model(name) if name else None
 
     def _uuid_model(self, serve: ModelServe | None) -> str:
-        found = self._cache.name_of(serve.model_uuid) if serve and serve.model_uuid else None
-        if found is None or self._cache.get(MODELS, found[1]) is None or found[0]:
-            return ""
-        return found[1]
+        found = self._cache.model_by_uuid(serve.model_uuid) if serve else None
+        return found.meta.name if found else ""

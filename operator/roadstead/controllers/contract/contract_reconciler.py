@@ -17,7 +17,7 @@ from roadstead.controllers.contract.contract_status import (
 )
 from roadstead.controllers.contract_usage import ContractUsage
 from roadstead.controllers.status_writer import StatusWriter
-from roadstead.kube.resources import MODELSERVES, RESOURCECONTRACTS
+from roadstead.kube.resources import RESOURCECONTRACTS
 from roadstead.kube.watch_cache import Name, WatchCache
 from roadstead.policy.contract.contract_load import SETTLE
 
@@ -40,12 +40,11 @@ class ContractReconciler:
     async def reconcile(self, key: Name) -> float | None:
         """Update the status of one contract; returns seconds until the next reconcile."""
         name = key[1]
-        raw = self.cache.get(RESOURCECONTRACTS, name)
-        if raw is None:
+        contract, now = self.cache.contract(name), self.clock()
+        if contract is None:
             self._left_out.pop(name, None)
             self._wake_all(name)
             return None
-        contract, now = ResourceContract.parse(raw), self.clock()
         left_out = self.usage.left_out(contract)
         servers = self.usage.servers(name)
         pending = tuple(
@@ -60,7 +59,7 @@ class ContractReconciler:
             left_out=len(left_out),
             now=now,
         )
-        await self.status.write(RESOURCECONTRACTS, raw, status)
+        await self.status.write(RESOURCECONTRACTS, contract.raw, status)
         self._wake_affected(contract, status, left_out)
         return _next_delay(contract, pending, now)
 
@@ -79,9 +78,8 @@ class ContractReconciler:
             self.wake((namespace, server))
 
     def _wake_all(self, contract: str) -> None:
-        for raw in self.cache.indexed(MODELSERVES, by_contract(contract)):
-            meta = section(raw, "metadata")
-            self.wake((meta["namespace"], meta["name"]))
+        for serve in self.cache.indexed_serves(by_contract(contract)):
+            self.wake((serve.meta.namespace, serve.meta.name))
 
 
 def _essence(raw: Raw) -> tuple[int, bool]:

@@ -40,7 +40,6 @@ from roadstead.kube.resources import (
     HTTPROUTES,
     INGRESSROUTES,
     MIDDLEWARES,
-    MODELS,
     MODELSERVES,
     PODS,
     Resource,
@@ -94,10 +93,9 @@ class ServeReconciler:
 
     async def reconcile(self, key: Name) -> float | None:
         """Take the next step for one ModelServe; returns seconds until the next reconcile."""
-        raw = self.cache.get(MODELSERVES, key[1], key[0])
-        if raw is None:
+        serve = self.cache.serve(key)
+        if serve is None:
             return None
-        serve = ModelServe.parse(raw)
         if serve.meta.deleting:
             # A finalizer of another client may keep it forever; it must not serve meanwhile.
             await self._stop(serve)
@@ -115,12 +113,12 @@ class ServeReconciler:
         )
         devices = self.guard.usage.devices if self.guard else DEFAULT_DEVICES
         enabled = self.guard is not None
-        grant = Grant(raw, seen, self.status, enabled=enabled, devices=devices)
+        grant = Grant(serve, seen, self.status, enabled=enabled, devices=devices)
         blocker, delay = await self._act(facts, verdict, grant, needed=has_waiting_pod(pods))
         workload = self._workload(facts, pods)
         routed = self._routed(serve, workload)
         seen = dataclasses.replace(seen, workload=workload, blocker=blocker, routed=routed)
-        await self.status.write(MODELSERVES, grant.raw, grant.status(seen))
+        await self.status.write(MODELSERVES, grant.stored.raw, grant.status(seen))
         return delay
 
     def _routed(self, serve: ModelServe, workload: WorkloadState | None) -> Reached | None:
@@ -141,12 +139,9 @@ class ServeReconciler:
 
     def gather(self, serve: ModelServe) -> ServeFacts:
         """The Models that the spec names, from the watch cache."""
-        named = self.cache.get(MODELS, serve.model_name) if serve.model_name else None
-        place = self.cache.name_of(serve.model_uuid) if serve.model_uuid else None
-        numbered = self.cache.get(MODELS, place[1]) if place else None
-        if numbered is not None and numbered["metadata"]["uid"] != serve.model_uuid:
-            numbered = None  # The UUID is that of an object of another kind.
-        return ServeFacts(serve=serve, model_by_name=_model(named), model_by_uuid=_model(numbered))
+        named = self.cache.model(serve.model_name) if serve.model_name else None
+        numbered = self.cache.model_by_uuid(serve.model_uuid) if serve.model_uuid else None
+        return ServeFacts(serve=serve, model_by_name=named, model_by_uuid=numbered)
 
     def _pods(self, serve: ModelServe) -> list[Raw]:
         """The pods of its Deployment."""
@@ -299,7 +294,3 @@ class ServeReconciler:
 
 def _replicas(deployment: Raw) -> int:
     return int(section(deployment, "spec").get("replicas", 1))
-
-
-def _model(raw: Raw | None) -> Model | None:
-    return Model.parse(raw) if raw is not None else None
