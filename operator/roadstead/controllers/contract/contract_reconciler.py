@@ -10,16 +10,12 @@ from roadstead.api import conditions
 from roadstead.api.contract.resource_contract import Reservation, ResourceContract
 from roadstead.api.raw import Raw, section
 from roadstead.api.references import by_contract
-from roadstead.controllers.contract.contract_status import (
-    RESERVATION_LIFETIME,
-    status_of,
-    still_pending,
-)
+from roadstead.controllers.contract.contract_status import status_of
 from roadstead.controllers.contract_usage import ContractUsage
 from roadstead.controllers.status_writer import StatusWriter
 from roadstead.kube.resources import RESOURCECONTRACTS
 from roadstead.kube.watch_cache import Name, WatchCache
-from roadstead.policy.contract.contract_load import SETTLE
+from roadstead.policy.contract.contract_load import RESERVATION_LIFETIME, SETTLE
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -46,12 +42,7 @@ class ContractReconciler:
             self._wake_all(name)
             return None
         left_out = self.usage.left_out(contract)
-        servers = self.usage.servers(name)
-        pending = tuple(
-            each
-            for each in contract.reservations
-            if still_pending(each, servers.get(each.key), now)
-        )
+        pending = self.usage.pending(contract, now=now)
         status = status_of(
             contract,
             used=self.usage.used(name),
