@@ -11,6 +11,7 @@ from typing import Final
 from prometheus_client import Counter
 
 from roadstead.errors import InvalidKey
+from roadstead.exponential_backoff import Backoff
 from roadstead.issuers.key_reader import KeysUnavailable, Reader
 from roadstead.tokens.keys import Key, KeySet
 
@@ -111,7 +112,7 @@ class KeyCache:
     def _delay_seconds(self, failures: int) -> float:
         if not failures:
             return self._refresh_seconds
-        return min(self._refresh_seconds, FIRST_RETRY_SECONDS * 2.0 ** min(failures - 1, 16))
+        return Backoff(FIRST_RETRY_SECONDS, longest=self._refresh_seconds).delay(failures)
 
     async def _read(self) -> bool:
         try:
