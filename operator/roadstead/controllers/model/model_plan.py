@@ -68,6 +68,8 @@ class Plan:
     reason: str = ""
     message: str = ""
     delay: float = 0
+    completed: Completed | None = None
+    """The result of the transfer, for RECORD."""
 
 
 def plan(facts: ModelFacts) -> Plan:
@@ -101,7 +103,7 @@ def _plan_transfer(facts: ModelFacts, view: TransferView) -> Plan:
     if view.state is not State.ENDED:
         return Plan(step=PlanStep.WAIT)
     if isinstance(view.outcome, Completed) and _matches_spec(facts.model, view.outcome):
-        return Plan(step=PlanStep.RECORD)
+        return Plan(step=PlanStep.RECORD, completed=view.outcome)
     if isinstance(view.outcome, Failed) and view.inputs == facts.inputs:
         return _plan_failure(facts, view, view.outcome)
     return Plan(step=PlanStep.START)

@@ -12,7 +12,7 @@ from roadstead import metrics
 from roadstead.api.contract.devices import DEFAULT_DEVICES
 from roadstead.api.contract.granted import Granted
 from roadstead.api.memory import estimate, remedy
-from roadstead.api.model import Model
+from roadstead.api.model import Model, StoreLocation
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section
 from roadstead.api.workload import WorkloadState, has_waiting_pod, observe
@@ -182,11 +182,11 @@ class ServeReconciler:
         if verdict is not None and verdict.effect is Effect.FREEZE:
             return None, await self._freeze(facts, verdict, needed=needed)
         blocker, delay = await self._find_blocker(facts)
-        if blocker is None and facts.model is not None:
+        location = facts.model.stored_at if facts.model is not None else None
+        if blocker is None and facts.model is not None and location is not None:
             count = facts.serve.replicas if verdict is None else verdict.replicas
-            blocker, delay = await self._apply(
-                dataclasses.replace(facts.serve, replicas=count), facts.model, grant, needed=needed
-            )
+            serve = dataclasses.replace(facts.serve, replicas=count)
+            blocker, delay = await self._apply(serve, facts.model, location, grant, needed=needed)
         if blocker is not None and verdict is not None and verdict.effect is Effect.DRAIN:
             await self._stop(facts.serve)
             stopped = dataclasses.replace(facts.serve, replicas=0)
@@ -250,11 +250,15 @@ class ServeReconciler:
         return serve.replicas > 0 and (waits or starts)
 
     async def _apply(
-        self, serve: ModelServe, model: Model, grant: Grant, *, needed: bool
+        self,
+        serve: ModelServe,
+        model: Model,
+        location: StoreLocation,
+        grant: Grant,
+        *,
+        needed: bool,
     ) -> tuple[Violation | None, float | None]:
         """Write the Secret and the children; a refusal is returned, not raised."""
-        location = model.stored_at
-        assert location is not None  # noqa: S101 - model_blocker has checked
         try:
             api_key = self.keys.of(serve) if self.keys is not None else ""
             desired = desired_objects(serve, model, self.platform, api_key=api_key)

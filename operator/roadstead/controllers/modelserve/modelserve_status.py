@@ -82,7 +82,7 @@ def service_url(serve: ModelServe) -> str:
 
 def model_blocker(model: Model) -> Violation | None:
     """Why no server can start on this Model yet; None if it is stored and verified."""
-    if model.digest:
+    if model.stored_at is not None:
         return None
     name = model.meta.name
     for type_ in ("Stored", "Verified"):
