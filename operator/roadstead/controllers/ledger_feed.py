@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Protocol
@@ -16,6 +15,7 @@ from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section
 from roadstead.api.references import serve_references
 from roadstead.api.usage import UsageSample
+from roadstead.clocks import utc_now
 from roadstead.controllers.model_names import model_name
 from roadstead.controllers.server_pods import key_of_pod, pods_key
 from roadstead.controllers.transfers.transfer_pods import pods_of
@@ -175,4 +175,4 @@ def _pods_key(serve: ModelServe) -> str:
 
 def exact_now() -> str:
     """The current time in UTC as RFC 3339, in microseconds."""
-    return datetime.datetime.now(datetime.UTC).isoformat()
+    return utc_now().isoformat()

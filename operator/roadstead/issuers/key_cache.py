@@ -10,6 +10,7 @@ from typing import Final
 
 from prometheus_client import Counter
 
+from roadstead.clocks import Stopwatch
 from roadstead.errors import InvalidKey
 from roadstead.exponential_backoff import Backoff
 from roadstead.issuers.key_reader import KeysUnavailable, Reader
@@ -26,9 +27,6 @@ FILE_REFRESH_SECONDS: Final = 5.0
 UNKNOWN_KEY_SECONDS: Final = 60.0
 FIRST_RETRY_SECONDS: Final = 1.0
 
-Clock = Callable[[], float]
-"""Monotonic seconds, such as time.monotonic."""
-
 log = logging.getLogger(__name__)
 
 
@@ -44,7 +42,7 @@ class KeyCache:
         reader: Reader,
         parse: Callable[[bytes], KeySet],
         *,
-        clock: Clock,
+        clock: Stopwatch,
         refresh_seconds: float = REFRESH_SECONDS,
         unknown_seconds: float = UNKNOWN_KEY_SECONDS,
     ) -> None:

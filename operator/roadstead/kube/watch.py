@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final, Protocol
 
 from roadstead.api.raw import Raw, section
+from roadstead.clocks import Stopwatch
 from roadstead.errors import ClusterRestored, KubeError, KubeGone
 from roadstead.exponential_backoff import Backoff
 from roadstead.kube.kube_client import Object, Page
@@ -76,7 +77,7 @@ class Watcher:
         *,
         scope: Scope | None = None,
         silence: float = WATCH_TIMEOUT_SECONDS,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Stopwatch = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._client = client

@@ -11,6 +11,7 @@ from typing import Any, Final
 import kopf
 
 from roadstead.api.model import Model
+from roadstead.clocks import utc_now
 from roadstead.controllers.cache_contents import PROJECTIONS
 from roadstead.controllers.console_route import ConsoleRoute
 from roadstead.controllers.contract.contract_reconciler import ContractReconciler
@@ -112,7 +113,7 @@ class Operator:
             client=client,
             store=self._store,
             lifetime=settings.url_lifetime,
-            clock=wiring.utc_now,
+            clock=utc_now,
         )
         self._reach = wiring.store_reach(settings, client, self._cache, self._admitted)
         self._shown = ShownUsage() if settings.usage else None
@@ -132,7 +133,7 @@ class Operator:
             usage=self._usage,
             status=status,
             wake=lambda name: self._queues[MODELSERVES].put(name),
-            clock=wiring.utc_now,
+            clock=utc_now,
         )
         self._queues.update(
             {

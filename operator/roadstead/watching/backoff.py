@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from roadstead.clocks import Stopwatch
 from roadstead.exponential_backoff import Backoff
 
 SHORT_WATCH_SECONDS: Final = 5.0
@@ -24,7 +25,7 @@ class WatchBackoff:
 
     def __init__(
         self,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Stopwatch = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._clock = clock

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final, Protocol
 
 from roadstead.api.contract.demand import NO_DEMAND, Demand
@@ -17,6 +17,7 @@ from roadstead.api.model import Model
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section
 from roadstead.api.references import by_name, by_uuid
+from roadstead.clocks import Clock
 from roadstead.errors import (
     ClusterRestored,
     InvalidReceipt,
@@ -45,7 +46,6 @@ from roadstead_webhooks.admission.review import AdmissionRequest, Operation
 
 logger = logging.getLogger(__name__)
 
-Clock = Callable[[], datetime.datetime]
 _SERVE: Final = "ModelServe"
 _USERS_READ: Final = 8
 """How many of a Model's users are read again: the cache may have some that were just deleted."""

@@ -10,6 +10,7 @@ from roadstead.api import conditions
 from roadstead.api.contract.resource_contract import Reservation, ResourceContract
 from roadstead.api.raw import Raw, section
 from roadstead.api.references import by_contract
+from roadstead.clocks import Clock
 from roadstead.controllers.contract.contract_status import status_of
 from roadstead.controllers.contract_usage import ContractUsage
 from roadstead.controllers.status_writer import StatusWriter
@@ -30,7 +31,7 @@ class ContractReconciler:
     usage: ContractUsage
     status: StatusWriter
     wake: Callable[[Name], None]
-    clock: Callable[[], datetime.datetime]
+    clock: Clock
     _left_out: dict[str, frozenset[str]] = dataclasses.field(default_factory=dict)
 
     async def reconcile(self, key: Name) -> float | None:

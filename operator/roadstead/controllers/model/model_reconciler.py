@@ -16,6 +16,7 @@ from roadstead.api.group import ANNOTATION_RETRY, FINALIZER
 from roadstead.api.model import Model, StoreLocation
 from roadstead.api.raw import Raw, section, timestamp
 from roadstead.api.references import by_name, by_uuid
+from roadstead.clocks import utc_now
 from roadstead.controllers.model.kept_objects import KeptObjects
 from roadstead.controllers.model.model_plan import ModelFacts, Plan, PlanStep, plan
 from roadstead.controllers.model.model_removal import RemovalStore, clear_store
@@ -218,7 +219,7 @@ class ModelReconciler:
         """Clean up the store as the deletion policy requires, and remove the finalizer."""
         target = self.location(model)
         since = datetime.datetime.fromisoformat(section(model.raw, "metadata")["deletionTimestamp"])
-        waiting = (datetime.datetime.now(datetime.UTC) - since).total_seconds()
+        waiting = (utc_now() - since).total_seconds()
         shared = any(True for _ in self._others(model, target))
         try:
             await clear_store(self.store, model, target, deleting_for=waiting, shared=shared)
@@ -256,7 +257,7 @@ def _inputs(*parts: object) -> str:
 
 
 def _now() -> str:
-    return timestamp(datetime.datetime.now(datetime.UTC))
+    return timestamp(utc_now())
 
 
 def tenants(servers: tuple[str, ...]) -> set[str]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Callable
 
 from roadstead.api.contract.demand import Demand
 from roadstead.api.contract.granted import Granted
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import section
+from roadstead.clocks import Clock
 from roadstead.controllers.contract_usage import ContractUsage
 from roadstead.controllers.modelserve.published_receipt_keys import ReceiptKeys
 from roadstead.errors import InvalidReceipt
@@ -29,7 +29,7 @@ class AdmissionRecheck:
     cache: WatchCache
     keys: ReceiptKeys
     usage: ContractUsage
-    clock: Callable[[], datetime.datetime]
+    clock: Clock
 
     async def verdict(
         self, serve: ModelServe, *, runs: bool, uuid_model: str = ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
 from typing import Any
 
 from roadstead.api.contract.devices import DEFAULT_DEVICES, DeviceNames
@@ -11,6 +10,7 @@ from roadstead.api.contract.granted import FIELD, Granted
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, timestamp
 from roadstead.api.workload import is_rolled_out, observe
+from roadstead.clocks import utc_now
 from roadstead.controllers.modelserve.modelserve_status import ServeObservation, status_of
 from roadstead.controllers.status_writer import StatusWriter
 from roadstead.kube.resources import MODELSERVES
@@ -65,7 +65,7 @@ class Grant:
 
     def status(self, seen: ServeObservation) -> dict[str, Any]:
         """The status at the end of the reconcile."""
-        now = timestamp(datetime.datetime.now(datetime.UTC))
+        now = timestamp(utc_now())
         status = status_of(self.stored, seen, now=now)
         return status if self.now is None else {**status, FIELD: self.now.to_json()}
 
