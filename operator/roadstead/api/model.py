@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal, Self
 
-from roadstead.api.raw import FieldReader, Metadata, Raw, section
+from roadstead.api.raw import FieldReader, Metadata, Raw, positive, section
 
 PLURAL = "models"
 KIND = "Model"
@@ -110,7 +110,7 @@ class Model:
     @property
     def size(self) -> int:
         """Bytes of the verified object, 0 before."""
-        return int(self.status.get("sizeBytes", 0))
+        return positive(self.status, "sizeBytes")
 
     @property
     def digest(self) -> str:

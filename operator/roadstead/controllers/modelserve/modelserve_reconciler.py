@@ -12,7 +12,6 @@ from roadstead import metrics
 from roadstead.api.contract.devices import DEFAULT_DEVICES
 from roadstead.api.contract.granted import Granted
 from roadstead.api.memory import estimate, remedy
-from roadstead.api.model import Model, StoreLocation
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section
 from roadstead.api.workload import WorkloadState, has_waiting_pod, observe
@@ -20,7 +19,15 @@ from roadstead.controllers.modelserve.admission_recheck import AdmissionRecheck
 from roadstead.controllers.modelserve.fetch_urls import FetchUrls
 from roadstead.controllers.modelserve.grants import Grant
 from roadstead.controllers.modelserve.model_catalogue import ModelCatalogue
-from roadstead.controllers.modelserve.modelserve_status import ServeObservation, model_blocker
+from roadstead.controllers.modelserve.modelserve_plan import (
+    RECHECK_SECONDS,
+    ApplyServer,
+    AwaitModel,
+    BlockServer,
+    FreezeServer,
+    plan,
+)
+from roadstead.controllers.modelserve.modelserve_status import ServeObservation
 from roadstead.controllers.modelserve.routing import Routes
 from roadstead.controllers.modelserve.server_keys import ServerKeys
 from roadstead.controllers.modelserve.store_reach import StoreReach
@@ -53,8 +60,8 @@ from roadstead.manifests.modelserve_manifests import (
     without_needless_rollout,
 )
 from roadstead.manifests.platform import Platform
-from roadstead.policy.chain import Violation, evaluate
-from roadstead.policy.modelserve_policy import MODELSERVE_RULES, ServeFacts
+from roadstead.policy.chain import Violation
+from roadstead.policy.modelserve_policy import ServeFacts
 from roadstead.policy.recheck import Effect, RecheckVerdict
 from roadstead.usage.figures import ShownUsage
 
@@ -62,10 +69,6 @@ logger = logging.getLogger(__name__)
 
 API_FAILURE_RETRY_SECONDS: Final = 10.0
 """The delay before a retry after an error of the API server."""
-RECHECK_SECONDS: Final = 60.0
-"""The delay before a retry if no watch reports the change that is waited for."""
-STARTUP_RECHECK_SECONDS: Final = 3.0
-"""The same while the system starts."""
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -179,14 +182,17 @@ class ServeReconciler:
 
         `needed` is true if a pod waits for a Secret that it mounts.
         """
-        if verdict is not None and verdict.effect is Effect.FREEZE:
-            return None, await self._freeze(facts, verdict, needed=needed)
-        blocker, delay = await self._find_blocker(facts)
-        location = facts.model.stored_at if facts.model is not None else None
-        if blocker is None and facts.model is not None and location is not None:
-            count = facts.serve.replicas if verdict is None else verdict.replicas
-            serve = dataclasses.replace(facts.serve, replicas=count)
-            blocker, delay = await self._apply(serve, facts.model, location, grant, needed=needed)
+        blocker: Violation | None
+        delay: float | None
+        match plan(facts, verdict):
+            case FreezeServer(delay=delay):
+                return None, await self._freeze(facts, delay, needed=needed)
+            case BlockServer(blocker=blocker):
+                delay = None
+            case AwaitModel():
+                blocker, delay = await self.catalogue.create_model(facts.serve), RECHECK_SECONDS
+            case ApplyServer() as step:
+                blocker, delay = await self._apply(step, grant, needed=needed)
         if blocker is not None and verdict is not None and verdict.effect is Effect.DRAIN:
             await self._stop(facts.serve)
             stopped = dataclasses.replace(facts.serve, replicas=0)
@@ -207,15 +213,12 @@ class ServeReconciler:
     def _deployment_by_name(self, serve: ModelServe) -> Raw | None:
         return self.cache.get(DEPLOYMENTS, names.child_name(serve.meta.name), serve.meta.namespace)
 
-    async def _freeze(
-        self, facts: ServeFacts, verdict: RecheckVerdict, *, needed: bool
-    ) -> float | None:
+    async def _freeze(self, facts: ServeFacts, delay: float, *, needed: bool) -> float:
         """Change nothing but replicas that were never granted.
 
         Pods of a server with a grant may fetch its Model again.
         """
         serve = facts.serve
-        delay = STARTUP_RECHECK_SECONDS if verdict.accepted is None else RECHECK_SECONDS
         deployment, granted = self._deployment(serve), Granted.parse(serve.status)
         if deployment is None or granted is None:
             return delay
@@ -232,15 +235,6 @@ class ServeReconciler:
             logger.warning("cannot renew the fetch URL of a running server: %s", error)
             return RECHECK_SECONDS
 
-    async def _find_blocker(self, facts: ServeFacts) -> tuple[Violation | None, float | None]:
-        """Why the children can't be applied, and seconds to the next check."""
-        violation = evaluate(MODELSERVE_RULES, facts)
-        if violation is not None:
-            return violation, None
-        if facts.model is None:
-            return await self.catalogue.create_model(facts.serve), RECHECK_SECONDS
-        return model_blocker(facts.model), None
-
     def _needs_url(
         self, serve: ModelServe, deployment: Raw, observed: Raw | None, *, waits: bool
     ) -> bool:
@@ -250,15 +244,10 @@ class ServeReconciler:
         return serve.replicas > 0 and (waits or starts)
 
     async def _apply(
-        self,
-        serve: ModelServe,
-        model: Model,
-        location: StoreLocation,
-        grant: Grant,
-        *,
-        needed: bool,
+        self, step: ApplyServer, grant: Grant, *, needed: bool
     ) -> tuple[Violation | None, float | None]:
         """Write the Secret and the children; a refusal is returned, not raised."""
+        serve, model = step.serve, step.model
         try:
             api_key = self.keys.of(serve) if self.keys is not None else ""
             desired = desired_objects(serve, model, self.platform, api_key=api_key)
@@ -269,7 +258,7 @@ class ServeReconciler:
             desired[-1] = without_needless_rollout(desired[-1], observed)
             delay: float | None = None
             if self._needs_url(serve, desired[-1], observed, waits=needed):
-                delay = await self.urls.ensure(serve, location, needed=needed)
+                delay = await self.urls.ensure(serve, step.location, needed=needed)
             if self.keys is not None:
                 await self.keys.ensure(serve, needed=needed)
             missing = self._missing_kinds()
