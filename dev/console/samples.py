@@ -142,7 +142,7 @@ def contract(name: str, *, group: str = "demo-users", **spec: Any) -> Object:
         },
         "status": {
             "used": {"servers": 1, "replicas": 1, "cpu": "1", "memory": "1Gi", "gpu": 0},
-            "conditions": [{"type": "Ready", "status": "True", "reason": "InForce"}],
+            "conditions": [{"type": "Ready", "status": "True", "reason": "Ready"}],
         },
     }  # fmt: skip
 
