@@ -25,6 +25,7 @@ from bench.measure import cpu_seconds
 from dev.servers import postgres
 from dev.servers.postgres import Postgres
 from dev.terminal import echo
+from roadstead.api.modelserve import ModelServe
 from roadstead.ledger.outbox import Batch, Outbox
 from roadstead.ledger.records import Record, UsageRecord, row
 from roadstead.ledger.row_projection import PodsView, server_record
@@ -95,7 +96,7 @@ class Load:
         self.version += 1
         reason = ("Loading", "Ready")[self.version % 2]
         return server_record(
-            _serve(self.uids[place], self.version, reason),
+            ModelServe.parse(_serve(self.uids[place], self.version, reason)),
             model_name="",
             pods=PodsView(names=["gemma-5b59d69488-j8pmw"], version=1),
             now=_now(),

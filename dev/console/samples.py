@@ -6,6 +6,9 @@ import datetime
 import uuid
 from typing import Any
 
+from roadstead.api.contract.resource_contract import ResourceContract
+from roadstead.api.model import Model
+from roadstead.api.modelserve import ModelServe
 from roadstead.ledger.records import AdmissionRecord, Record, UsageRecord
 from roadstead.ledger.row_projection import (
     PodsView,
@@ -139,7 +142,7 @@ def contract(name: str, *, group: str = "demo-users", **spec: Any) -> Object:
         },
         "status": {
             "used": {"servers": 1, "replicas": 1, "cpu": "1", "memory": "1Gi", "gpu": 0},
-            "conditions": [{"type": "Ready", "status": "True", "reason": "InForce"}],
+            "conditions": [{"type": "Ready", "status": "True", "reason": "Ready"}],
         },
     }  # fmt: skip
 
@@ -148,11 +151,11 @@ def record(raw: Object, **more: Any) -> Record:
     """The ledger's row of an object."""
     now = stamp()
     if raw["kind"] == "Model":
-        return model_record(raw, now=now)
+        return model_record(Model.parse(raw), now=now)
     if raw["kind"] == "ResourceContract":
-        return contract_record(raw, now=now)
+        return contract_record(ResourceContract.parse(raw), now=now)
     pods = PodsView(names=(f"{raw['metadata']['name']}-5b59d69488-j8pmw",), version=1)
-    return server_record(raw, model_name="", pods=pods, now=now, **more)
+    return server_record(ModelServe.parse(raw), model_name="", pods=pods, now=now, **more)
 
 
 def sample(server: Object, ago: float, *, memory: float = 470.0, cpu: float = 40.0) -> UsageRecord:

@@ -67,8 +67,8 @@ def _template_parser(commands: argparse._SubParsersAction[argparse.ArgumentParse
 
 def _configure_logs(environ: Mapping[str, str]) -> None:
     env = EnvReader(environ)
-    form = env.choice("ROADSTEAD_LOG_FORMAT", logs.FORMS, "console")
-    level = env.choice("ROADSTEAD_LOG_LEVEL", logs.LEVELS, "info")
+    form = env.log_format("console")
+    level = env.log_level()
     subject = env.text("ROADSTEAD_LOG_OBJECT", "")
     env.done()
     logs.configure(form=form, level=level, subject=subject)

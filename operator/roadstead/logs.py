@@ -12,9 +12,6 @@ import sys
 from collections.abc import Iterator
 from typing import Final
 
-FORMS: Final = ("json", "console")
-LEVELS: Final = ("debug", "info", "warning", "error")
-
 MAX_TEXT: Final = 4096
 """Characters of a line's text that are searched for secrets and written; the rest is cut."""
 MAX_TRACE: Final = 8 * MAX_TEXT

@@ -19,6 +19,8 @@ _DURATION: Final = re.compile(
 _PAGE_ORIGIN: Final = re.compile(
     r"([a-z][a-z0-9+.-]*)://(?:[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\])(?::([1-9][0-9]{0,4}))?"
 )
+_LOG_FORMATS: Final = ("json", "console")
+_LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 _USUAL_PORTS: Final = (("https", "443"), ("http", "80"))
 MAX_ORIGINS: Final = 50
 MAX_ORIGIN_LENGTH: Final = 300
@@ -77,6 +79,14 @@ class EnvReader:
             self.fault(name, f"invalid value {value!r}: expected one of {', '.join(options)}")
             return default
         return value
+
+    def log_format(self, default: str) -> str:
+        """Read the form of log lines, `json` or `console`."""
+        return self.choice("ROADSTEAD_LOG_FORMAT", _LOG_FORMATS, default)
+
+    def log_level(self) -> str:
+        """Read the least level of log lines that are written."""
+        return self.choice("ROADSTEAD_LOG_LEVEL", _LOG_LEVELS, "info")
 
     def integer(self, name: str, default: int, *, low: int = 1, high: int = 2**63) -> int:
         """Read a whole number from `low` to `high`."""

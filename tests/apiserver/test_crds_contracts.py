@@ -219,7 +219,7 @@ async def test_full_status_is_stored(api: client.ApiClient) -> None:
         "used": {"servers": 3, "replicas": 5, "cpu": "2500m", "memory": "8Gi", "gpu": 0},
         "usedText": {"servers": "3/10", "gpu": "0"},
         "reservations": ["demo/gemma - 1 500m 2Gi 0 2030-01-01T00:00:00Z"],
-        "conditions": [make_condition("Ready", "True", "InForce")],
+        "conditions": [make_condition("Ready", "True", "Ready")],
     }
     assert (await patch(api, contract, {"status": status}, "status"))["status"] == status
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Final
 
 from aiohttp import web
 
+from roadstead.clocks import Clock, utc_now
 from roadstead.errors import RoadsteadError
 from roadstead.issuers.trust import TrustedIssuers, trusting
 from roadstead.kube.admitted import AdmittedServes
@@ -55,10 +55,6 @@ LINGERING_SECONDS: Final = 1.0
 RELOAD_SECONDS: Final = 5.0
 
 
-def _now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)
-
-
 class WebhookServer:
     """The parts of one process, wired together."""
 
@@ -68,7 +64,7 @@ class WebhookServer:
         client: KubeClient,
         certificates: Certificates,
         *,
-        clock: Callable[[], datetime.datetime] = _now,
+        clock: Clock = utc_now,
         exposure: Exposure | None = None,
     ) -> None:
         self._settings = settings
@@ -218,7 +214,7 @@ async def _maintaining(
     if settings.keeping is None:
         yield
         return
-    keeper = Keeper(client, settings.keeping, clock=_now, exposure=exposure)
+    keeper = Keeper(client, settings.keeping, clock=utc_now, exposure=exposure)
     begun, stopped = asyncio.create_task(keeper.begin()), asyncio.create_task(stop.wait())
     await asyncio.wait((begun, stopped), return_when=asyncio.FIRST_COMPLETED)
     begun.cancel()
@@ -230,7 +226,7 @@ async def _maintaining(
 async def serve(settings: WebhookSettings) -> None:
     """`roadstead webhooks`: connect and serve until SIGTERM."""
     stop = until_signalled()
-    exposure = Exposure(_now)
+    exposure = Exposure(utc_now)
     client = await KubeClient.connect(settings.kubeconfig or None)
     try:
         async with _maintaining(settings, client, stop, exposure):

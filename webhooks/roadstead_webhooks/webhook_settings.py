@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, cast
 
-from roadstead import logs
 from roadstead.api.contract.devices import DeviceNames
 from roadstead.issuers.issuer_settings import TokenSettings
 from roadstead.ledger.ledger_settings import LedgerSettings
@@ -98,8 +97,8 @@ class WebhookSettings:
             api_server_names=names,
             revocations=env.text("ROADSTEAD_REVOCATIONS", "roadstead-revocations"),
             grace=env.integer("ROADSTEAD_SHUTDOWN_GRACE_SECONDS", 10, low=0, high=600),
-            log_format=env.choice("ROADSTEAD_LOG_FORMAT", logs.FORMS, "json"),
-            log_level=env.choice("ROADSTEAD_LOG_LEVEL", logs.LEVELS, "info"),
+            log_format=env.log_format("json"),
+            log_level=env.log_level(),
             ledger=LedgerSettings.read(env),
             keeping=Places.read(env, namespace=namespace, tls=tls, receipts=receipts, paths=paths),
         )

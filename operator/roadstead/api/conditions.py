@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Final, Literal
 
-from roadstead.api import conditions
 from roadstead.api.raw import Raw, section
 
 Status = Literal["True", "False", "Unknown"]
@@ -51,13 +50,19 @@ def condition(type_: str, value: bool | None, reason: str, message: str = "") ->
 
 def stored(raw: Raw) -> dict[str, Raw]:
     """The conditions in an object's status, by type."""
-    return {item["type"]: item for item in section(raw, "status").get("conditions") or ()}
+    items = section(raw, "status").get("conditions") or ()
+    return {item.get("type", ""): item for item in items}
+
+
+def entry(raw: Raw, type_: str) -> Raw:
+    """One condition in the status of any object, such as a pod; empty if it isn't there."""
+    return stored(raw).get(type_, {})
 
 
 def find(raw: Raw, type_: str) -> Condition | None:
-    """One stored condition of an object."""
-    item = stored(raw).get(type_)
-    if item is None:
+    """One condition of an object of ours."""
+    item = entry(raw, type_)
+    if not item:
         return None
     return Condition(
         type=type_,
@@ -100,7 +105,7 @@ def summary(parts: Sequence[Condition], *, ready: str) -> Condition:
 
 def phase(raw: Raw) -> Phase:
     """Whether an existing object is ready, in progress, stopped, or failed."""
-    ready = conditions.find(raw, "Ready")
+    ready = find(raw, "Ready")
     if ready is None:
         return "Pending"
     if ready.true or ready.reason == _USABLE:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal, Self
 
-from roadstead.api.raw import Metadata, Raw, section
+from roadstead.api.raw import FieldReader, Metadata, Raw, positive, section
 
 PLURAL = "models"
 KIND = "Model"
@@ -60,9 +60,12 @@ class UploadState:
     attempt: int
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Model:
-    """A Model as the API server returns it; `raw` is the whole object."""
+    """A Model as the API server returns it; `raw` is the whole object.
+
+    `faults` lists the fields of the spec that the CRD's schema would not accept.
+    """
 
     meta: Metadata
     raw: Raw
@@ -74,22 +77,24 @@ class Model:
     bucket: str
     path: str
     deletion_policy: Literal["Retain", "Delete"]
+    faults: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, raw: Raw) -> Self:
-        """From an object that is valid by the CRD's schema."""
-        spec = section(raw, "spec")
+        """From a whole object; never raises."""
+        spec = FieldReader(raw, "").inner("spec")
         return cls(
             meta=Metadata.parse(raw),
             raw=raw,
-            display_name=spec.get("displayName", ""),
-            source=_source(section(spec, "source")),
-            quantization=spec.get("quantization", ""),
-            sha256=spec.get("sha256", ""),
-            endpoint=spec.get("minioEndpoint", "").rstrip("/"),
-            bucket=spec.get("minioBucket", ""),
-            path=spec.get("minioPath", ""),
-            deletion_policy=spec.get("deletionPolicy", "Retain"),
+            display_name=spec.text("displayName"),
+            source=_source(spec.inner("source")),
+            quantization=spec.text("quantization"),
+            sha256=spec.text("sha256"),
+            endpoint=spec.text("minioEndpoint").rstrip("/"),
+            bucket=spec.text("minioBucket"),
+            path=spec.text("minioPath"),
+            deletion_policy="Delete" if spec.text("deletionPolicy") == "Delete" else "Retain",
+            faults=tuple(spec.faults),
         )
 
     @property
@@ -105,7 +110,7 @@ class Model:
     @property
     def size(self) -> int:
         """Bytes of the verified object, 0 before."""
-        return int(self.status.get("sizeBytes", 0))
+        return positive(self.status, "sizeBytes")
 
     @property
     def digest(self) -> str:
@@ -114,20 +119,18 @@ class Model:
 
     @property
     def stored_at(self) -> StoreLocation | None:
-        """The location of the verified object, from the status."""
-        if not self.digest:
+        """The location of the verified object, from the status; None before."""
+        given = [self.status.get(name) for name in ("minioEndpoint", "minioBucket", "minioPath")]
+        if not self.digest or not all(given):
             return None
-        return StoreLocation(
-            endpoint=self.status["minioEndpoint"],
-            bucket=self.status["minioBucket"],
-            path=self.status["minioPath"],
-        )
+        endpoint, bucket, path = map(str, given)
+        return StoreLocation(endpoint=endpoint, bucket=bucket, path=path)
 
     @property
     def upload(self) -> UploadState | None:
         """The unfinished upload that a transfer may resume."""
         transfer = section(self.status, "transfer")
-        if not transfer.get("uploadId"):
+        if not all(map(transfer.get, ("uploadId", "key", "partSizeBytes", "bytesTotal"))):
             return None
         return UploadState(
             upload_id=transfer["uploadId"],
@@ -139,11 +142,15 @@ class Model:
         )
 
 
-def _source(raw: Raw) -> Source:
-    if quant := section(raw, "quant"):
-        return QuantSource(model_id=quant["modelId"], endpoint=quant.get("endpoint", ""))
-    if ref := section(raw, "presignedUrl", "secretRef"):
+def _source(given: FieldReader) -> Source:
+    quant = given.inner("quant")
+    if quant.raw:
+        return QuantSource(model_id=quant.required("modelId"), endpoint=quant.text("endpoint"))
+    secret = given.inner("presignedUrl").inner("secretRef")
+    if secret.raw:
         return PresignedSource(
-            secret=ref["name"], namespace=ref.get("namespace", ""), key=ref.get("key", "url")
+            secret=secret.required("name"),
+            namespace=secret.text("namespace"),
+            key=secret.text("key", "url"),
         )
     return StoredSource()

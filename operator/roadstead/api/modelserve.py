@@ -5,19 +5,19 @@ from __future__ import annotations
 import dataclasses
 from typing import Self
 
-from roadstead.api.raw import Metadata, Raw, section
+from roadstead.api.raw import FieldReader, Metadata, Raw, section
 
 PLURAL = "modelserves"
 KIND = "ModelServe"
 DEFAULT_MODE = "Chat"
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class ModelServe:
     """A ModelServe as the API server returns it; `raw` is the whole object.
 
     `runtime_params`, `resources` and `config` keep the field names of the CRD, whose schema and
-    defaults the API server has applied.
+    defaults the API server has applied. `faults` lists the fields that it would not accept.
     """
 
     meta: Metadata
@@ -32,24 +32,29 @@ class ModelServe:
     resources: Raw
     contract: str
     config: Raw
+    faults: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, raw: Raw) -> Self:
-        """From an object that is valid by the CRD's schema."""
-        spec = section(raw, "spec")
+        """From a whole object; never raises."""
+        spec = FieldReader(raw, "").inner("spec")
+        resources = spec.inner("resources")
+        for part in ("limits", "requests"):
+            resources.mapping(part)
         return cls(
             meta=Metadata.parse(raw),
             raw=raw,
-            model_name=spec.get("modelName", ""),
-            model_uuid=spec.get("modelUuid", ""),
-            endpoint=spec.get("minioEndpoint", "").rstrip("/"),
-            bucket=spec.get("minioBucket", ""),
-            path=spec.get("minioPath", ""),
-            replicas=spec.get("replicas", 1),
-            runtime_params=section(spec, "runtimeParams"),
-            resources=section(spec, "resources"),
-            contract=spec.get("contract", ""),
-            config=section(spec, "config"),
+            model_name=spec.text("modelName"),
+            model_uuid=spec.text("modelUuid"),
+            endpoint=spec.text("minioEndpoint").rstrip("/"),
+            bucket=spec.text("minioBucket"),
+            path=spec.text("minioPath"),
+            replicas=spec.whole("replicas", 1),
+            runtime_params=spec.mapping("runtimeParams"),
+            resources=resources.raw,
+            contract=spec.text("contract"),
+            config=spec.mapping("config"),
+            faults=tuple(spec.faults),
         )
 
     @property

@@ -6,7 +6,7 @@ import dataclasses
 import re
 from collections.abc import Callable
 
-from roadstead.api import pod_messages, server_log
+from roadstead.api import conditions, pod_messages, server_log
 from roadstead.api.pod_messages import join_lines, shorten
 from roadstead.api.raw import Raw, section
 
@@ -73,7 +73,7 @@ def _with_remedy(found: Finding, remedy: Remedy) -> Finding:
 
 def is_ready(pod: Raw) -> bool:
     """Whether the pod's `Ready` condition is true."""
-    return (_condition(pod, "Ready") or {}).get("status") == "True"
+    return conditions.entry(pod, "Ready").get("status") == "True"
 
 
 def _failed(pod: Raw) -> Finding:
@@ -85,8 +85,8 @@ def _failed(pod: Raw) -> Finding:
 
 
 def _unscheduled(pod: Raw) -> Finding | None:
-    scheduled = _condition(pod, "PodScheduled")
-    if not scheduled or scheduled.get("status") != "False":
+    scheduled = conditions.entry(pod, "PodScheduled")
+    if scheduled.get("status") != "False":
         return None
     detail = shorten(scheduled.get("message") or scheduled.get("reason") or "")
     return Finding(
@@ -149,7 +149,7 @@ def _was_ready(pod: Raw, state: Raw) -> bool:
 
     It wasn't yet between the startup probe and the first readiness probe.
     """
-    since = (_condition(pod, "Ready") or {}).get("lastTransitionTime", "")
+    since = conditions.entry(pod, "Ready").get("lastTransitionTime", "")
     return bool(since > section(state, "running").get("startedAt", ""))
 
 
@@ -234,14 +234,6 @@ def _spec_of(pod: Raw, container: Raw) -> Raw:
             found: Raw = item
             return found
     return {}
-
-
-def _condition(pod: Raw, type_: str) -> Raw | None:
-    for item in section(pod, "status").get("conditions") or ():
-        if item.get("type") == type_:
-            found: Raw = item
-            return found
-    return None
 
 
 def _name(pod: Raw) -> str:

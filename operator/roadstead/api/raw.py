@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import datetime
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Final, Self, TypeVar
 
 Raw = Mapping[str, Any]
 """An object, or a part of one, as the API server sends it."""
+T = TypeVar("T")
+_EMPTY: Final[Raw] = {}
 
 
 def section(raw: Raw, *path: str) -> Raw:
@@ -27,7 +29,49 @@ def positive(raw: Raw, name: str) -> int:
     return value if type(value) is int and value > 0 else 0
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+class FieldReader:
+    """Reads the fields of a section; a field of another type counts as missing.
+
+    `faults` lists those fields, so that parsing an object never fails.
+    """
+
+    def __init__(self, raw: Raw, path: str) -> None:
+        self.raw = raw
+        self._path = path
+        self.faults: list[str] = []
+
+    def text(self, name: str, default: str = "") -> str:
+        """A string."""
+        value = self.raw.get(name, default)
+        return value if isinstance(value, str) else self._refuse(name, "a string", default)
+
+    def required(self, name: str) -> str:
+        """A string that must be given; empty if it isn't."""
+        value = self.raw.get(name)
+        return value if isinstance(value, str) and value else self._refuse(name, "a string", "")
+
+    def whole(self, name: str, default: int) -> int:
+        """A whole number; `true` is none."""
+        value = self.raw.get(name, default)
+        return value if type(value) is int else self._refuse(name, "a whole number", default)
+
+    def mapping(self, name: str) -> Raw:
+        """An object; empty if it is missing."""
+        value = self.raw.get(name, _EMPTY)
+        return value if isinstance(value, Mapping) else self._refuse(name, "an object", _EMPTY)
+
+    def inner(self, name: str) -> FieldReader:
+        """The reader of a section of this one; its faults are added to ours."""
+        found = FieldReader(self.mapping(name), f"{self._path}.{name}".lstrip("."))
+        found.faults = self.faults
+        return found
+
+    def _refuse(self, name: str, expected: str, default: T) -> T:
+        self.faults.append(f"{self._path}.{name}: expected {expected}".lstrip("."))
+        return default
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Metadata:
     """The `metadata` of an object."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from roadstead.api.raw import Raw, section
+from roadstead.api.modelserve import ModelServe
 
 
 def by_name(name: str) -> str:
@@ -15,10 +15,9 @@ def by_uuid(uuid: str) -> str:
     return f"uuid/{uuid}"
 
 
-def model_references(raw: Raw) -> tuple[str, ...]:
+def model_references(serve: ModelServe) -> tuple[str, ...]:
     """The index keys of a ModelServe: it uses a Model by name or by UUID."""
-    spec = section(raw, "spec")
-    name, uuid = spec.get("modelName"), spec.get("modelUuid")
+    name, uuid = serve.model_name, serve.model_uuid
     return (*((by_name(name),) if name else ()), *((by_uuid(uuid),) if uuid else ()))
 
 
@@ -32,9 +31,7 @@ def by_namespace(name: str) -> str:
     return f"namespace/{name}"
 
 
-def serve_references(raw: Raw) -> tuple[str, ...]:
+def serve_references(serve: ModelServe) -> tuple[str, ...]:
     """Every index key of a ModelServe: its Model's, its contract's and its namespace's."""
-    contract = section(raw, "spec").get("contract")
-    namespace = section(raw, "metadata").get("namespace", "")
-    own = (by_contract(contract),) if contract else ()
-    return (*model_references(raw), *own, by_namespace(namespace))
+    own = (by_contract(serve.contract),) if serve.contract else ()
+    return (*model_references(serve), *own, by_namespace(serve.meta.namespace))

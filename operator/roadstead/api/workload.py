@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 
+from roadstead.api import conditions
 from roadstead.api.pod_findings import Finding, Remedy, find_problem, is_ready, memory_remedy
 from roadstead.api.pod_messages import shorten
 from roadstead.api.raw import Raw, section
@@ -128,7 +129,8 @@ def _rolling(deployment: Raw) -> bool:
 
 
 def _findings(deployment: Raw, pods: Sequence[Raw], remedy: Remedy) -> Iterable[Finding]:
-    if failure := _condition(deployment, "ReplicaFailure", "True"):
+    failure = conditions.entry(deployment, "ReplicaFailure")
+    if failure.get("status") == "True":
         yield _creation_failure(failure)
     for pod in _newest_template(pods):
         if found := find_problem(pod, remedy):
@@ -149,21 +151,14 @@ def _creation_failure(failure: Raw) -> Finding:
 
 
 def _stuck(deployment: Raw, pods: Sequence[Raw]) -> Finding:
-    late = _condition(deployment, "Progressing", "False")
-    if late and late.get("reason") == "ProgressDeadlineExceeded":
+    late = conditions.entry(deployment, "Progressing")
+    exceeded = late.get("reason") == "ProgressDeadlineExceeded"
+    if exceeded and late.get("status") == "False":
         return Finding(
             reason="ProgressDeadlineExceeded", message=shorten(late.get("message", "")), severe=True
         )
     waits = "the Deployment to count its pods" if pods else "the pods to be created"
     return Finding(reason="Progressing", message=f"waiting for {waits}", severe=False)
-
-
-def _condition(deployment: Raw, type_: str, status: str) -> Raw | None:
-    for item in section(deployment, "status").get("conditions") or ():
-        if item.get("type") == type_ and item.get("status") == status:
-            found: Raw = item
-            return found
-    return None
 
 
 def _active(pods: Sequence[Raw]) -> list[Raw]:
@@ -187,9 +182,7 @@ def _has_node(pod: Raw) -> bool:
 
 def _is_unscheduled(pod: Raw) -> bool:
     """Whether the scheduler has found no node for it yet."""
-    conditions = section(pod, "status").get("conditions") or ()
-    found = [(each.get("type"), each.get("status")) for each in conditions]
-    return ("PodScheduled", "False") in found
+    return conditions.entry(pod, "PodScheduled").get("status") == "False"
 
 
 def _newest_template(pods: Sequence[Raw]) -> list[Raw]:

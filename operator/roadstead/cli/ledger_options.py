@@ -62,6 +62,6 @@ def _verify(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 def _reader(environ: Mapping[str, str]) -> EnvReader:
     env = EnvReader(environ)
-    form = env.choice("ROADSTEAD_LOG_FORMAT", logs.FORMS, "console")
-    logs.configure(form=form, level=env.choice("ROADSTEAD_LOG_LEVEL", logs.LEVELS, "info"))
+    form = env.log_format("console")
+    logs.configure(form=form, level=env.log_level())
     return env

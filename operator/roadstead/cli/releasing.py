@@ -17,6 +17,7 @@ from typing import Final, Protocol
 
 from roadstead.api.group import FINALIZER
 from roadstead.api.raw import Raw, section
+from roadstead.clocks import Stopwatch
 from roadstead.errors import InvalidSettings, KubeConflict, KubeNotFound
 from roadstead.kube.kube_client import KubeClient, Object, Page
 from roadstead.kube.resources import LEASES, MODELS, PODS, Resource
@@ -59,7 +60,7 @@ class Releasing:
     namespace: str
     lease: str
     wait: float
-    clock: Callable[[], float] = time.monotonic
+    clock: Stopwatch = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     async def run(self) -> int:

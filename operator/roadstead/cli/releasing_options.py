@@ -41,8 +41,8 @@ def _release(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     if not namespace or not lease:
         raise InvalidSettings(f"--operator: {options.operator!r} is not NAMESPACE/LEASE")
     env = EnvReader(environ)
-    form = env.choice("ROADSTEAD_LOG_FORMAT", logs.FORMS, "console")
-    level = env.choice("ROADSTEAD_LOG_LEVEL", logs.LEVELS, "info")
+    form = env.log_format("console")
+    level = env.log_level()
     # Empty in a pod: the client uses the ServiceAccount.
     kubeconfig = env.text("KUBECONFIG", "")
     env.done()

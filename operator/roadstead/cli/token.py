@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import base64
 import dataclasses
-import datetime
 import os
 import sys
 import uuid
@@ -21,6 +20,7 @@ from typing import Final
 from roadstead import tokens
 from roadstead.api.group import ANNOTATION_AUDIENCE, ANNOTATION_ISSUER
 from roadstead.api.raw import section
+from roadstead.clocks import utc_now
 from roadstead.errors import InvalidKey, InvalidSettings, KubeNotFound
 from roadstead.kube.kube_client import KubeClient
 from roadstead.kube.resources import SECRETS
@@ -45,7 +45,7 @@ class Signer:
 def issue(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Print a token and nothing else."""
     signer = _signer(options, environ)
-    now = datetime.datetime.now(datetime.UTC)
+    now = utc_now()
     claims: dict[str, object] = {"jti": str(uuid.uuid4())}
     if options.group:
         claims["groups"] = options.group
@@ -73,7 +73,7 @@ def show(options: argparse.Namespace) -> int:
     """Print the content of a token; returns 1 if it has expired or is not valid, else 0."""
     # Longer input is not a token.
     text = sys.stdin.read(2 * MAX_RECEIPT_BYTES) if options.token == "-" else options.token  # noqa: S105 - a dash
-    now = int(datetime.datetime.now(datetime.UTC).timestamp())
+    now = int(utc_now().timestamp())
     inspection = inspect(text.strip(), now=now, keys=_keys(options))
     print(inspection.text)
     return 0 if inspection.is_valid else 1

@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
-from roadstead import logs
 from roadstead.console.auth.provider import ProviderSettings
 from roadstead.console.servers_host import ServersHost
 from roadstead.issuers.issuer_settings import TokenSettings
@@ -77,8 +76,8 @@ class ConsoleSettings:
             probe_port=env.integer("ROADSTEAD_PROBE_PORT", 8081, low=0, high=65535),
             poll=env.integer("ROADSTEAD_CONSOLE_POLL_SECONDS", 30, low=5, high=3600),
             grace=env.integer("ROADSTEAD_SHUTDOWN_GRACE_SECONDS", 10, low=0, high=600),
-            log_format=env.choice("ROADSTEAD_LOG_FORMAT", logs.FORMS, "json"),
-            log_level=env.choice("ROADSTEAD_LOG_LEVEL", logs.LEVELS, "info"),
+            log_format=env.log_format("json"),
+            log_level=env.log_level(),
         )
         settings._check(env)
         env.done()

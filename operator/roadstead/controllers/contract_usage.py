@@ -1,69 +1,56 @@
-"""The usage of each contract by its servers, updated as they change."""
+"""The usage of each contract by its servers, and which of them its totals exclude."""
 
 from __future__ import annotations
 
-from collections import defaultdict
+import datetime
 from collections.abc import Mapping
 
 from roadstead.api import conditions
 from roadstead.api.contract.contract_limits import Limits
 from roadstead.api.contract.demand import Demand
 from roadstead.api.contract.devices import DEFAULT_DEVICES, DeviceNames
-from roadstead.api.contract.resource_contract import ResourceContract
+from roadstead.api.contract.resource_contract import Reservation, ResourceContract
 from roadstead.api.modelserve import ModelServe
-from roadstead.api.raw import Raw
 from roadstead.kube.admitted import AdmittedServes
 from roadstead.kube.watch_cache import Name
-from roadstead.policy.contract.contract_load import taken_by
+from roadstead.policy.contract.contract_load import ContractLoads
 from roadstead.policy.contract.contract_share import Counted, before_each, fits
 
 
 class ContractUsage:
-    """Sums by contract, updated by one server at a time, without a loop over all of them.
+    """The operator's account of contracts, with the order in which servers get a share.
 
     Servers are sorted by age only while a contract's totals are exceeded, once per change.
-
-    A ModelServe counts if its receipt is valid or it has a grant: a server with a grant may run
-    without a valid receipt, if it was changed while the webhooks were bypassed or its key retired.
     """
 
     def __init__(self, admitted: AdmittedServes, devices: DeviceNames = DEFAULT_DEVICES) -> None:
         self._admitted = admitted
-        self.devices = devices
-        self._servers: dict[str, dict[str, Counted]] = defaultdict(dict)
-        self._sums: dict[str, Demand] = defaultdict(Demand)
-        self._contract_of: dict[str, str] = {}
+        self._loads = ContractLoads(devices)
         self._turns: dict[str, tuple[Limits, dict[str, Demand]]] = {}
         self._granted: set[str] = set()
         """The UIDs of accepted servers, by the guard's verdict, or else by the status."""
         self._judged: set[str] = set()
 
-    def update(self, name: Name, raw: Raw | None) -> set[str]:
+    def update(self, name: Name, serve: ModelServe | None) -> set[str]:
         """Update from a ModelServe (None: deleted); returns the contracts whose usage changed."""
         key = "/".join(name)
-        before_name = self._contract_of.get(key, "")
-        before = self._servers[before_name].get(key) if before_name else None
-        contract, after = self._entry(key, raw)
+        _, before = self._loads.find(key)
+        admitted = serve is not None and self._admitted.has(serve)
+        changed = self._loads.update(key, serve, admitted=admitted)
+        contract, after = self._loads.find(key)
         if before is not None and (after is None or after.uid != before.uid):
             self._granted.discard(before.uid)
             self._judged.discard(before.uid)
-        if raw is not None and after is not None and after.uid not in self._judged:
-            self._set_accepted(contract, after.uid, accepted=_accepted(raw))
-        if (before_name, before) == (contract, after):
-            return set()
-        if before is not None:
-            self._remove(before_name, before)
-        if after is not None:
-            self._add(contract, after)
-        return {name for name in (before_name, contract) if name}
+        if serve is not None and after is not None and after.uid not in self._judged:
+            self._set_accepted(contract, after.uid, accepted=_accepted(serve))
+        for each in changed:
+            self._turns.pop(each, None)
+        return changed
 
-    def _entry(self, key: str, raw: Raw | None) -> tuple[str, Counted | None]:
-        """The contract that a server counts under, and its usage; empty if there is none."""
-        if raw is None:
-            return "", None
-        serve = ModelServe.parse(raw)
-        contract, demand = taken_by(serve, admitted=self._admitted.has(raw), devices=self.devices)
-        return contract, _counted(key, serve, demand) if contract else None
+    @property
+    def devices(self) -> DeviceNames:
+        """The resources that count as devices."""
+        return self._loads.devices
 
     def set_verdict(self, serve: ModelServe, *, accepted: bool) -> None:
         """Record the guard's verdict on a server before it is acted on."""
@@ -74,11 +61,17 @@ class ContractUsage:
 
     def servers(self, contract: str) -> Mapping[str, Counted]:
         """The servers that name this contract, by `<namespace>/<name>`."""
-        return self._servers.get(contract, {})
+        return self._loads.servers(contract)
 
     def used(self, contract: str) -> Demand:
         """The usage of all servers of this contract."""
-        return self._sums.get(contract, Demand())
+        return self._loads.used(contract)
+
+    def pending(
+        self, contract: ResourceContract, *, now: datetime.datetime
+    ) -> tuple[Reservation, ...]:
+        """The reservations of admissions that are not counted yet."""
+        return self._loads.pending(contract, now=now)
 
     def others(self, contract: ResourceContract, key: str) -> Demand:
         """The usage that counts before the server `key`.
@@ -113,25 +106,8 @@ class ContractUsage:
             self._turns.pop(contract, None)
         (self._granted.add if accepted else self._granted.discard)(uid)
 
-    def _remove(self, contract: str, server: Counted) -> None:
-        del self._servers[contract][server.key], self._contract_of[server.key]
-        self._sums[contract] -= server.demand
-        self._turns.pop(contract, None)
-        if not self._servers[contract]:
-            del self._servers[contract], self._sums[contract]
 
-    def _add(self, contract: str, server: Counted) -> None:
-        self._servers[contract][server.key] = server
-        self._contract_of[server.key] = contract
-        self._sums[contract] += server.demand
-        self._turns.pop(contract, None)
-
-
-def _accepted(raw: Raw) -> bool:
+def _accepted(serve: ModelServe) -> bool:
     """Whether the last verdict, perhaps of another operator, accepted it."""
-    found = conditions.find(raw, "ContractAccepted")
+    found = conditions.find(serve.raw, "ContractAccepted")
     return found is not None and found.true
-
-
-def _counted(key: str, serve: ModelServe, demand: Demand) -> Counted:
-    return Counted(key=key, uid=serve.meta.uid, created=serve.meta.created, demand=demand)

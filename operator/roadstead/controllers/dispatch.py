@@ -12,7 +12,7 @@ from roadstead.controllers.ledger_feed import LedgerFeed
 from roadstead.controllers.object_metrics import ObjectMetrics
 from roadstead.controllers.orphans import ORPHAN_SECONDS, orphaned
 from roadstead.controllers.queue import WorkQueue
-from roadstead.controllers.wakeups import ModelNews, Wakeup, wakeups
+from roadstead.controllers.wakeups import ModelNews, Wakeup, models_of, wakeups
 from roadstead.kube.resources import (
     CHILDREN,
     MODELS,
@@ -101,12 +101,10 @@ class Dispatch:
 
     def recount(self) -> None:
         """Count all servers again, after the receipt keys changed."""
-        for raw in self.cache.all(MODELSERVES):
-            meta = section(raw, "metadata")
-            self._recount((meta.get("namespace", ""), meta["name"]))
-            for kind, key in wakeups(self.cache, MODELSERVES, raw):
-                if kind == MODELS:
-                    self._put(MODELSERVES, kind, key)
+        for serve in self.cache.serves():
+            self._recount((serve.meta.namespace, serve.meta.name))
+            for model in models_of(self.cache, serve):
+                self._put(MODELSERVES, MODELS, model)
 
     def _affected(self, resource: Resource, raw: Raw) -> Iterator[Wakeup]:
         """The reconciles to queue, without a Model's servers if only their count changed."""
@@ -121,6 +119,5 @@ class Dispatch:
 
     def _recount(self, name: Name) -> None:
         """Count the contract of a changed ModelServe again, once for many changes."""
-        seen = self.cache.get(MODELSERVES, name[1], name[0])
-        for contract in self.usage.update(name, seen):
+        for contract in self.usage.update(name, self.cache.serve(name)):
             self.queues[RESOURCECONTRACTS].put(("", contract), delay=RECOUNT_SECONDS)

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import datetime
 import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Protocol
 
 import asyncpg
 
+from roadstead.api.contract.resource_contract import ResourceContract
 from roadstead.api.group import LABEL_SERVER_UUID
+from roadstead.api.model import Model
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section
 from roadstead.api.references import serve_references
 from roadstead.api.usage import UsageSample
+from roadstead.clocks import utc_now
 from roadstead.controllers.model_names import model_name
 from roadstead.controllers.server_pods import key_of_pod, pods_key
 from roadstead.controllers.transfers.transfer_pods import pods_of
 from roadstead.errors import KubeError, LedgerUnavailable
+from roadstead.kube.parsed_objects import Parsed
 from roadstead.kube.resources import (
     MODELS,
     MODELSERVES,
@@ -86,9 +89,9 @@ class LedgerFeed:
         if resource == PODS:
             self._update_pod(raw)
         elif resource in KINDS:
-            current = self._cache.current(resource, raw)
-            self._outbox.put(self.record(resource, current or raw, deleted=current is None))
-            if current is None:
+            deleted = self._cache.current(resource, raw) is None
+            self._outbox.put(self.record(self._cache.parse(resource, raw), deleted=deleted))
+            if deleted:
                 uid = section(raw, "metadata").get("uid", "")
                 self._pods.pop(uid, None)
                 self._thinning.forget(uid)
@@ -135,40 +138,41 @@ class LedgerFeed:
 
     def records(self, resource: Resource) -> list[ObjectRecord]:
         """The records of all objects of a kind in the cache."""
-        return [self.record(resource, raw) for raw in self._cache.all(resource)]
+        return [self.record(each) for each in self._cache.parsed(resource)]
 
-    def record(self, resource: Resource, raw: Raw, deleted: bool = False) -> ObjectRecord:
+    def record(self, found: Parsed, *, deleted: bool = False) -> ObjectRecord:
         """The record of one object."""
         now = self._now()
-        if resource == MODELS:
-            return model_record(raw, now=now, deleted=deleted)
-        if resource == RESOURCECONTRACTS:
-            return contract_record(raw, now=now, deleted=deleted)
-        name, pods = model_name(self._cache, ModelServe.parse(raw)), self._pods_of(raw)
-        return server_record(raw, model_name=name, pods=pods, now=now, deleted=deleted)
+        match found:
+            case Model():
+                return model_record(found, now=now, deleted=deleted)
+            case ResourceContract():
+                return contract_record(found, now=now, deleted=deleted)
+            case ModelServe():
+                name, pods = model_name(self._cache, found), self._pods_of(found)
+                return server_record(found, model_name=name, pods=pods, now=now, deleted=deleted)
 
     def _update_pod(self, raw: Raw) -> None:
         server = section(raw, "metadata", "labels").get(LABEL_SERVER_UUID, "")
         place = self._cache.name_of(server)
-        serve = self._cache.get(MODELSERVES, place[1], place[0]) if place else None
+        serve = self._cache.serve(place) if place else None
         if serve is not None and key_of_pod(raw) == _pods_key(serve):
             self._pods[server] = max(self._pods.get(server, 0), version(raw))
-            self._outbox.put(self.record(MODELSERVES, serve))
+            self._outbox.put(self.record(serve))
 
-    def _pods_of(self, serve: Raw) -> PodsView:
+    def _pods_of(self, serve: ModelServe) -> PodsView:
         """The pods of a server, at the version of the first list or of a later event."""
         self._first_list = self._first_list or self._cache.listed(PODS)
-        meta = section(serve, "metadata")
         pods = self._cache.indexed(PODS, _pods_key(serve))
         names = [pod["metadata"]["name"] for pod in pods]
-        return PodsView(names=names, version=max(self._first_list, self._pods.get(meta["uid"], 0)))
+        seen = self._pods.get(serve.meta.uid, 0)
+        return PodsView(names=names, version=max(self._first_list, seen))
 
 
-def _pods_key(serve: Raw) -> str:
-    meta = section(serve, "metadata")
-    return pods_key(meta["namespace"], meta["name"], meta["uid"])
+def _pods_key(serve: ModelServe) -> str:
+    return pods_key(serve.meta.namespace, serve.meta.name, serve.meta.uid)
 
 
 def exact_now() -> str:
     """The current time in UTC as RFC 3339, in microseconds."""
-    return datetime.datetime.now(datetime.UTC).isoformat()
+    return utc_now().isoformat()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from roadstead.api.modelserve import ModelServe
-from roadstead.kube.resources import MODELS
 from roadstead.kube.watch_cache import WatchCache
 
 
@@ -11,5 +10,5 @@ def model_name(cache: WatchCache, serve: ModelServe) -> str:
     """The name of a server's Model, found by UUID if the spec has no name; "" if there is none."""
     if serve.model_name:
         return serve.model_name
-    place = cache.name_of(serve.model_uuid)
-    return place[1] if place and cache.get(MODELS, place[1]) else ""
+    found = cache.model_by_uuid(serve.model_uuid)
+    return found.meta.name if found else ""

@@ -46,18 +46,19 @@ class ObjectMetrics:
         """Update the metrics of an object that was created, changed or deleted."""
         meta = section(raw, "metadata")
         if resource == MODELSERVES:
-            self._update_server(meta["uid"], self._cache.current(resource, raw))
+            serve = self._cache.serve((meta["namespace"], meta["name"]))
+            current = serve is not None and serve.meta.uid == meta["uid"]
+            self._update_server(meta["uid"], serve if current else None)
         elif resource == MODELS:
-            self._update_model(meta["name"], self._cache.get(resource, meta["name"]))
+            self._update_model(meta["name"], self._cache.model(meta["name"]))
         elif resource == RESOURCECONTRACTS:
-            self._update_contract(meta["name"], self._cache.get(resource, meta["name"]))
+            self._update_contract(meta["name"], self._cache.contract(meta["name"]))
 
-    def _update_server(self, uid: str, raw: Raw | None) -> None:
+    def _update_server(self, uid: str, serve: ModelServe | None) -> None:
         labels = None
-        if raw is not None:
-            serve = ModelServe.parse(raw)
+        if serve is not None:
             labels = (serve.meta.namespace, serve.meta.name, uid, model_name(self._cache, serve))
-            ready = conditions.find(raw, "Ready")
+            ready = conditions.find(serve.raw, "Ready")
             metrics.SERVER_READY.labels(*labels).set(ready is not None and ready.true)
             metrics.SERVER_REPLICAS.labels(*labels).set(serve.replicas)
             ready_replicas = serve.status.get("readyReplicas", 0)
@@ -69,18 +70,18 @@ class ObjectMetrics:
         if labels is not None:
             self._labels[uid] = labels
 
-    def _update_contract(self, name: str, raw: Raw | None) -> None:
+    def _update_contract(self, name: str, contract: ResourceContract | None) -> None:
         before = self._named.pop(name, frozenset())
-        if named := _update_contract(name, raw, before):
+        if named := _update_contract(name, contract, before):
             self._named[name] = named
 
-    def _update_model(self, name: str, raw: Raw | None) -> None:
-        if raw is None:
+    def _update_model(self, name: str, model: Model | None) -> None:
+        if model is None:
             self._phases.pop(name, None)
             metrics.MODEL_SIZE.remove(name)
         else:
-            self._phases[name] = phase(raw)
-            metrics.MODEL_SIZE.labels(name).set(Model.parse(raw).size)
+            self._phases[name] = phase(model.raw)
+            metrics.MODEL_SIZE.labels(name).set(model.size)
         counts = Counter(self._phases.values())
         for each in _PHASES:
             metrics.MODELS.labels(each).set(counts[each])
@@ -92,13 +93,14 @@ def _remove_resources(contract: str, resources: Iterable[str]) -> None:
         metrics.CONTRACT_LIMIT.remove(contract, resource)
 
 
-def _update_contract(name: str, raw: Raw | None, named: frozenset[str]) -> frozenset[str]:
+def _update_contract(
+    name: str, contract: ResourceContract | None, named: frozenset[str]
+) -> frozenset[str]:
     """Update its metrics; returns the resources limited by name, `named` are those before."""
-    if raw is None:
+    if contract is None:
         metrics.CONTRACT_EXPIRY.remove(name)
         _remove_resources(name, {resource for resource, _ in _RESOURCES.values()} | named)
         return frozenset()
-    contract = ResourceContract.parse(raw)
     _remove_resources(name, named - contract.total.resources.keys())
     resources = {**_RESOURCES, **{each: (each, 1) for each in contract.total.resources}}
     for field, (resource, unit) in resources.items():

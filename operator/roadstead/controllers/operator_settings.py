@@ -7,7 +7,6 @@ import datetime
 from collections.abc import Mapping
 from pathlib import Path
 
-from roadstead import logs
 from roadstead.api.contract.devices import DEFAULT_DEVICES, DeviceNames
 from roadstead.controllers.gateway_settings import GatewaySettings
 from roadstead.controllers.lease_settings import LeaseSettings
@@ -112,8 +111,8 @@ class OperatorSettings:
             admission=env.choice("ROADSTEAD_ADMISSION", ("required", "off"), "required")
             == "required",
             receipt_keys=env.text("ROADSTEAD_RECEIPT_KEYS", "roadstead-receipt-keys"),
-            log_format=env.choice("ROADSTEAD_LOG_FORMAT", logs.FORMS, "json"),
-            log_level=env.choice("ROADSTEAD_LOG_LEVEL", logs.LEVELS, "info"),
+            log_format=env.log_format("json"),
+            log_level=env.log_level(),
             devices=DeviceNames.read(env),
         )
         env.done()

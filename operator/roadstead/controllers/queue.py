@@ -6,34 +6,23 @@ import asyncio
 import heapq
 import itertools
 import logging
-import random
 import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 from roadstead import logs, metrics
 from roadstead.errors import KubeConflict, KubeNotFound, KubeUnavailable, RoadsteadError
+from roadstead.exponential_backoff import Backoff
 from roadstead.kube.watch_cache import Name
 
 logger = logging.getLogger(__name__)
 
-FIRST_BACKOFF: Final = 0.25
-MAX_BACKOFF_SECONDS: Final = 300.0
+RECONCILE_BACKOFF: Final = Backoff(first=0.25, longest=300.0)
 UNAVAILABLE_BACKOFF: Final = 30.0
 """The longest delay if the API server is unavailable, which may be short."""
 
 Reconcile = Callable[[Name], Awaitable[float | None]]
 """Reconciles one object; seconds after which to look again, or None for only when it changes."""
-
-
-def backoff(failures: int, *, spread: float) -> float:
-    """Seconds to wait after the n-th consecutive failure: doubles from 0.25 to 300.
-
-    `spread`, from 0 to 1, shortens it by up to half, so that many objects that failed at the same
-    time are not retried at the same time.
-    """
-    delay = min(MAX_BACKOFF_SECONDS, FIRST_BACKOFF * 2.0 ** min(failures - 1, 20))
-    return delay * (1 - spread / 2)
 
 
 class WorkQueue:
@@ -152,4 +141,4 @@ class WorkQueue:
 
     def _failed(self, key: Name) -> float:
         self._failures[key] = self._failures.get(key, 0) + 1
-        return backoff(self._failures[key], spread=random.random())  # noqa: S311 - jitter only
+        return RECONCILE_BACKOFF.jittered(self._failures[key])

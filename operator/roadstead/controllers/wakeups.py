@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from roadstead.api.group import LABEL_SERVER_UUID
+from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section
 from roadstead.api.references import by_name, by_namespace, by_uuid
 from roadstead.controllers.server_pods import key_of_pod, pods_key
@@ -52,7 +53,9 @@ def wakeups(cache: WatchCache, resource: Resource, raw: Raw) -> Iterator[Wakeup]
         yield from _servers_of(cache, meta["name"], meta.get("uid", ""))
     elif resource == MODELSERVES:
         yield MODELSERVES, (meta["namespace"], meta["name"])
-        yield from _models_of(cache, raw)
+        serve = cache.parse(MODELSERVES, raw)
+        if isinstance(serve, ModelServe):
+            yield from ((MODELS, name) for name in models_of(cache, serve))
     elif resource == RESOURCECONTRACTS:
         yield RESOURCECONTRACTS, ("", meta["name"])
     elif resource == NAMESPACES:
@@ -71,16 +74,14 @@ def _servers_of(cache: WatchCache, name: str, uid: str) -> Iterator[Wakeup]:
 
 
 def _serves(cache: WatchCache, key: str) -> Iterator[Wakeup]:
-    for raw in cache.indexed(MODELSERVES, key):
-        meta = section(raw, "metadata")
-        yield MODELSERVES, (meta["namespace"], meta["name"])
+    for serve in cache.indexed_serves(key):
+        yield MODELSERVES, (serve.meta.namespace, serve.meta.name)
 
 
-def _models_of(cache: WatchCache, serve: Raw) -> Iterator[Wakeup]:
+def models_of(cache: WatchCache, serve: ModelServe) -> Iterator[Name]:
     """The Models of a server, which count their servers."""
-    spec = section(serve, "spec")
-    if name := spec.get("modelName"):
-        yield MODELS, ("", name)
-    place = cache.name_of(spec.get("modelUuid", ""))
+    if serve.model_name:
+        yield "", serve.model_name
+    place = cache.name_of(serve.model_uuid)
     if place is not None:
-        yield MODELS, place
+        yield place

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime
 import json
-from collections.abc import Callable
 from typing import Final, Protocol
 
+from roadstead.clocks import Clock
 from roadstead.forwardauth.verdict import AuthVerdict
 
 FLUSH_SECONDS: Final = 0.25
@@ -31,9 +30,7 @@ class Stream(Protocol):
 class AccessLog:
     """Logs no tokens, and of the request only the method: a query may contain a prompt."""
 
-    def __init__(
-        self, stream: Stream | None, *, as_json: bool, clock: Callable[[], datetime.datetime]
-    ) -> None:
+    def __init__(self, stream: Stream | None, *, as_json: bool, clock: Clock) -> None:
         self._stream = stream
         self._as_json = as_json
         self._clock = clock

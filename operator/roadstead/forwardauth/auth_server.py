@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime
 import logging
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Final
 
 from aiohttp import web
 
+from roadstead.clocks import Clock, utc_now
 from roadstead.forwardauth.accesslog import AccessLog
 from roadstead.forwardauth.auth_settings import ForwardAuthSettings
 from roadstead.forwardauth.endpoint import VerifyEndpoint
@@ -41,10 +41,6 @@ MAX_HEADERS: Final = 64
 MAX_LINE_BYTES: Final = 1024
 
 
-def _now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)
-
-
 class ForwardAuth:
     """The parts of one process, wired together."""
 
@@ -54,7 +50,7 @@ class ForwardAuth:
         client: KubeClient,
         key: GatewayKey,
         *,
-        clock: Callable[[], datetime.datetime] = _now,
+        clock: Clock = utc_now,
     ) -> None:
         self._settings = settings
         self._key = key

@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
-from roadstead import logs
 from roadstead.issuers.issuer_settings import TokenSettings
 from roadstead.settings import EnvReader
 from roadstead.tokens.sessions import origin_of
@@ -65,8 +64,8 @@ class ForwardAuthSettings:
             probe_port=env.integer("ROADSTEAD_PROBE_PORT", 8081, low=0, high=65535),
             max_staleness=env.integer("ROADSTEAD_MAX_STALENESS_SECONDS", 300, low=5, high=86_400),
             grace=env.integer("ROADSTEAD_SHUTDOWN_GRACE_SECONDS", 10, low=0, high=600),
-            log_format=env.choice("ROADSTEAD_LOG_FORMAT", logs.FORMS, "json"),
-            log_level=env.choice("ROADSTEAD_LOG_LEVEL", logs.LEVELS, "info"),
+            log_format=env.log_format("json"),
+            log_level=env.log_level(),
         )
         env.done()
         return settings

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import logging
 import time
 from collections.abc import Callable, Hashable
@@ -11,6 +10,7 @@ from typing import Final, Protocol
 
 from aiohttp import web
 
+from roadstead.clocks import Clock
 from roadstead.errors import InvalidToken
 from roadstead.forwardauth import auth_metrics
 from roadstead.forwardauth.accesslog import AccessLog
@@ -82,7 +82,7 @@ class VerifyEndpoint:
         cors_origins: frozenset[str],
         contracts: bool,
         unavailable: Callable[[], tuple[str, str] | None],
-        clock: Callable[[], datetime.datetime],
+        clock: Clock,
     ) -> None:
         self._tokens = tokens
         self._servers = servers

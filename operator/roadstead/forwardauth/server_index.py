@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section
 from roadstead.forwardauth.verdict import Served
-from roadstead.kube.contract_cache import ContractCache
 from roadstead.kube.field_projection import Keep, Projection
 from roadstead.kube.resources import (
     CONFIGMAPS,
@@ -17,7 +15,7 @@ from roadstead.kube.resources import (
     RESOURCECONTRACTS,
     Resource,
 )
-from roadstead.kube.watch_cache import Name
+from roadstead.kube.watch_cache import Name, WatchCache
 
 _SERVER: Final = Keep(parts={"spec": ("contract",)})
 
@@ -38,7 +36,7 @@ KEPT: Final[Mapping[Resource, Projection]] = {
 """The fields that verdicts use."""
 
 
-class Servers(ContractCache):
+class Servers(WatchCache):
     """A watch cache that also counts the changes that can affect a verdict."""
 
     def __init__(self) -> None:
@@ -79,10 +77,9 @@ class Servers(ContractCache):
         Without `contracts` neither contract nor labels are returned.
         """
         namespace, name = self.name_of(uuid) or ("", "")
-        raw = self.get(MODELSERVES, name, namespace)
-        if raw is None:
+        serve = self.serve((namespace, name))
+        if serve is None:
             return None
-        serve = ModelServe.parse(raw)
         if not contracts:
             return Served(serve=serve, namespace_labels={}, contract=None)
         home = self.get(NAMESPACES, namespace)

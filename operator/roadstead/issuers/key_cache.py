@@ -10,7 +10,9 @@ from typing import Final
 
 from prometheus_client import Counter
 
+from roadstead.clocks import Stopwatch
 from roadstead.errors import InvalidKey
+from roadstead.exponential_backoff import Backoff
 from roadstead.issuers.key_reader import KeysUnavailable, Reader
 from roadstead.tokens.keys import Key, KeySet
 
@@ -24,9 +26,6 @@ REFRESH_SECONDS: Final = 300.0
 FILE_REFRESH_SECONDS: Final = 5.0
 UNKNOWN_KEY_SECONDS: Final = 60.0
 FIRST_RETRY_SECONDS: Final = 1.0
-
-Clock = Callable[[], float]
-"""Monotonic seconds, such as time.monotonic."""
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +42,7 @@ class KeyCache:
         reader: Reader,
         parse: Callable[[bytes], KeySet],
         *,
-        clock: Clock,
+        clock: Stopwatch,
         refresh_seconds: float = REFRESH_SECONDS,
         unknown_seconds: float = UNKNOWN_KEY_SECONDS,
     ) -> None:
@@ -111,7 +110,7 @@ class KeyCache:
     def _delay_seconds(self, failures: int) -> float:
         if not failures:
             return self._refresh_seconds
-        return min(self._refresh_seconds, FIRST_RETRY_SECONDS * 2.0 ** min(failures - 1, 16))
+        return Backoff(FIRST_RETRY_SECONDS, longest=self._refresh_seconds).delay(failures)
 
     async def _read(self) -> bool:
         try:

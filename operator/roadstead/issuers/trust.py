@@ -12,13 +12,13 @@ from typing import Final
 
 import aiohttp
 
+from roadstead.clocks import Stopwatch
 from roadstead.errors import InvalidSettings, InvalidToken
 from roadstead.issuers.issuer_settings import IssuerSettings, TokenSettings
 from roadstead.issuers.key_cache import (
     FILE_REFRESH_SECONDS,
     REFRESH_SECONDS,
     REMARKS,
-    Clock,
     KeyCache,
 )
 from roadstead.issuers.key_reader import FileReader, Reader, UrlReader
@@ -93,7 +93,7 @@ class TrustedIssuers:
 
 @contextlib.asynccontextmanager
 async def trusting(
-    settings: TokenSettings, *, revoked: Revoked | None = None, clock: Clock = time.monotonic
+    settings: TokenSettings, *, revoked: Revoked | None = None, clock: Stopwatch = time.monotonic
 ) -> AsyncIterator[TrustedIssuers]:
     """Provide the issuers of `settings`; their keys are refreshed until the end of the block.
 
@@ -142,7 +142,7 @@ def _create_issuer(settings: IssuerSettings, cache: KeyCache) -> Issuer:
 
 
 def _create_cache(
-    settings: IssuerSettings, session: aiohttp.ClientSession, clock: Clock
+    settings: IssuerSettings, session: aiohttp.ClientSession, clock: Stopwatch
 ) -> KeyCache:
     reader, parse_keys, seconds = _key_source(settings, session)
     return KeyCache(

@@ -6,8 +6,8 @@ import dataclasses
 from typing import Final
 
 from roadstead.api.group import ANNOTATION_RECEIPT
-from roadstead.api.modelserve import KIND
-from roadstead.api.raw import Raw, section
+from roadstead.api.modelserve import KIND, ModelServe
+from roadstead.api.raw import section
 from roadstead.errors import InvalidReceipt
 from roadstead.tokens.receipts import Binding, ReceiptVerifier, spec_digest
 
@@ -49,16 +49,15 @@ class AdmittedServes:
                 self._verdicts[uid] = dataclasses.replace(each, key_id=key_id)
         return True
 
-    def has(self, raw: Raw) -> bool:
+    def has(self, serve: ModelServe) -> bool:
         """Whether the stored ModelServe has a valid receipt for this object and this spec."""
         if self._verifier is None:
             return True
-        meta = section(raw, "metadata")
-        uid, generation = str(meta.get("uid", "")), int(meta.get("generation", 0))
-        text = str(section(meta, "annotations").get(ANNOTATION_RECEIPT, ""))
+        uid, generation = serve.meta.uid, serve.meta.generation
+        text = receipt_of(serve)
         known = self._verdicts.get(uid)
         if known is None or (known.generation, known.receipt) != (generation, text):
-            binding = binding_of(raw)
+            binding = binding_of(serve)
             key_id = _key_id(self._verifier, text, binding)
             known = _Verdict(generation=generation, receipt=text, binding=binding, key_id=key_id)
             self._verdicts[uid] = known
@@ -69,16 +68,20 @@ class AdmittedServes:
         self._verdicts.pop(uid, None)
 
 
-def binding_of(raw: Raw) -> Binding:
+def receipt_of(serve: ModelServe) -> str:
+    """Its receipt, empty without one; the API server ensures that annotations are strings."""
+    return str(serve.meta.annotations.get(ANNOTATION_RECEIPT, ""))
+
+
+def binding_of(serve: ModelServe) -> Binding:
     """The binding that the receipt of a stored ModelServe must have."""
-    meta = section(raw, "metadata")
     return Binding(
         kind=KIND,
-        namespace=meta.get("namespace", ""),
-        name=meta.get("name", ""),
-        generate_name=str(meta.get("generateName", "")),
-        uid=meta.get("uid", ""),
-        spec_digest=spec_digest(KIND, section(raw, "spec")),
+        namespace=serve.meta.namespace,
+        name=serve.meta.name,
+        generate_name=str(section(serve.raw, "metadata").get("generateName", "")),
+        uid=serve.meta.uid,
+        spec_digest=spec_digest(KIND, section(serve.raw, "spec")),
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import datetime
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Protocol
@@ -12,6 +11,7 @@ from typing import Protocol
 from roadstead import fence as fences
 from roadstead import metrics
 from roadstead.api.raw import Raw, section
+from roadstead.clocks import utc_now
 from roadstead.errors import KubeError, KubeNotFound, LeaseLost
 from roadstead.fence import Fence
 from roadstead.kube.kube_client import Object
@@ -165,5 +165,5 @@ class Elector:
 
 def _stamp() -> str:
     """The current time as RFC 3339 with microseconds, as in a Lease."""
-    now = datetime.datetime.now(datetime.UTC)
+    now = utc_now()
     return now.isoformat(timespec="microseconds").replace("+00:00", "Z")

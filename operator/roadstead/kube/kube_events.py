@@ -8,6 +8,7 @@ import secrets
 from typing import Literal, Protocol
 
 from roadstead.api.raw import Raw, timestamp
+from roadstead.clocks import utc_now
 from roadstead.errors import KubeError
 from roadstead.kube.kube_client import Object
 from roadstead.kube.resources import EVENTS, Resource
@@ -39,7 +40,7 @@ class EventRecorder:
         kind: Literal["Normal", "Warning"] = "Normal",
     ) -> None:
         """Post one Event; Events of cluster-scoped objects are in the namespace `default`."""
-        body = self._event(about, reason, message, kind, datetime.datetime.now(datetime.UTC))
+        body = self._event(about, reason, message, kind, utc_now())
         try:
             await self._client.create(EVENTS, body)
         except KubeError as error:

@@ -11,7 +11,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final, Protocol
 
 from roadstead.api.raw import Raw, section
+from roadstead.clocks import Stopwatch
 from roadstead.errors import ClusterRestored, KubeError, KubeGone
+from roadstead.exponential_backoff import Backoff
 from roadstead.kube.kube_client import Object, Page
 from roadstead.kube.lists import refresh
 from roadstead.kube.resources import Resource
@@ -23,7 +25,7 @@ logger = logging.getLogger(__name__)
 WATCH_SECONDS: Final = 300
 WATCH_TIMEOUT_SECONDS: Final = 90.0
 """The API server sends a bookmark about once a minute, so a silent watch has failed."""
-MAX_WATCH_BACKOFF_SECONDS: Final = 15.0
+WATCH_BACKOFF: Final = Backoff(first=0.2, longest=15.0)
 
 
 class WatchClient(Protocol):
@@ -75,7 +77,7 @@ class Watcher:
         *,
         scope: Scope | None = None,
         silence: float = WATCH_TIMEOUT_SECONDS,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Stopwatch = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._client = client
@@ -119,7 +121,7 @@ class Watcher:
                 self._forget()
             # A server that ends watches at once must not get thousands of requests a second.
             failures = failures + 1 if failed or self._clock() - started < 1 else 0
-            await self._sleep(_pause(failures))
+            await self._sleep(WATCH_BACKOFF.jittered(failures))
 
     async def _attempt(self) -> None:
         """List if necessary, and watch; raises KubeGone if the cache was dropped meanwhile."""
@@ -209,11 +211,3 @@ class _Scoped:
         async for page in pages:
             self._listed(page.version)
             yield page
-
-
-def _pause(failures: int) -> float:
-    """Seconds before the next attempt: none after success, then doubled, with half random."""
-    if not failures:
-        return 0.0
-    delay = min(MAX_WATCH_BACKOFF_SECONDS, 0.1 * 2.0 ** min(failures, 16))
-    return delay * (0.5 + random.random() / 2)  # noqa: S311 - spreads reconnects

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 
+from roadstead.api.contract.resource_contract import ResourceContract
 from roadstead.api.group import LABEL_SERVER_UUID
+from roadstead.api.model import Model
+from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section
 from roadstead.kube.field_projection import Projection, slim
 from roadstead.kube.managed_fields import is_managed
-from roadstead.kube.resources import Resource
+from roadstead.kube.parsed_objects import Parsed, ParsedObjects, parse
+from roadstead.kube.resources import MODELS, MODELSERVES, Resource
 from roadstead.kube.sharing import Sharing
 
 Name = tuple[str, str]
 """(namespace, name); the namespace of a cluster-scoped object is empty."""
 
-Index = Callable[[Raw], Collection[str]]
-"""The keys under which an object is found by `WatchCache.indexed`."""
+Index = Callable[[Any], Collection[str]]
+"""The keys under which an object is found by `WatchCache.indexed`; the object is parsed if it is of
+one of our kinds, else raw."""
 
 GONE_KEPT: Final = 10_000
 """How many deleted objects are remembered."""
@@ -30,14 +35,16 @@ def server_of(raw: Raw) -> tuple[str, ...]:
 
 
 class WatchCache:
-    """Objects by kind and name, by UID, and by one index per kind (default: `server_of`).
+    """Objects by kind and name, by UID, and by one index per kind.
+
+    Without an index in `indexes`, our kinds have none, and others have `server_of`.
 
     The cache may be behind the API server, never ahead: an older version of an object does not
     replace a newer one from any source (watch, list, or the response to a write), and a late
     response to a write does not restore a deleted object.
 
     Each object is reduced by `keep` for its kind, or else stored without managedFields. Objects
-    share their common parts, so they are read-only.
+    share their common parts, so they are read-only. Those of our kinds are parsed when they enter.
     """
 
     def __init__(
@@ -48,6 +55,7 @@ class WatchCache:
         self._indexes = dict(indexes or {})
         self._keep = dict(keep or {})
         self._objects: dict[Resource, dict[Name, Raw]] = defaultdict(dict)
+        self._parsed = ParsedObjects()
         self._indexed: dict[tuple[Resource, str], set[Name]] = defaultdict(set)
         self._names: dict[str, Name] = {}
         self._managed: set[str] = set()
@@ -100,6 +108,53 @@ class WatchCache:
     def get(self, resource: Resource, name: str, namespace: str = "") -> Raw | None:
         """One object in its last known state."""
         return self._objects[resource].get((namespace, name))
+
+    def model(self, name: str) -> Model | None:
+        """The Model of this name."""
+        return self._parsed.models.get(("", name))
+
+    def model_by_uuid(self, uuid: str) -> Model | None:
+        """The Model whose UID this is; None if it is that of an object of another kind."""
+        place = self._names.get(uuid)
+        found = self._parsed.models.get(place) if place else None
+        return found if found is not None and found.meta.uid == uuid else None
+
+    def serve(self, name: Name) -> ModelServe | None:
+        """The ModelServe of this name."""
+        return self._parsed.serves.get(name)
+
+    def serves(self) -> list[ModelServe]:
+        """All ModelServes."""
+        return list(self._parsed.serves.values())
+
+    def contract(self, name: str) -> ResourceContract | None:
+        """The ResourceContract of this name."""
+        return self._parsed.contracts.get(("", name))
+
+    def contracts(self) -> list[ResourceContract]:
+        """All ResourceContracts."""
+        return list(self._parsed.contracts.values())
+
+    def parsed(self, resource: Resource) -> list[Parsed]:
+        """All objects of one of our kinds."""
+        return self._parsed.all(resource)
+
+    def parse(self, resource: Resource, raw: Raw) -> Parsed:
+        """The current state of an object of one of our kinds, else the last state, `raw`."""
+        found = self._parsed.get(resource, _name(raw))
+        return (
+            found if found is not None and found.meta.uid == uid_of(raw) else parse(resource, raw)
+        )
+
+    def indexed_models(self, key: str) -> Iterator[Model]:
+        """The Models under `key` in their index."""
+        for name in sorted(self._indexed.get((MODELS, key), ())):
+            yield self._parsed.models[name]
+
+    def indexed_serves(self, key: str) -> Iterator[ModelServe]:
+        """The ModelServes under `key` in their index."""
+        for name in sorted(self._indexed.get((MODELSERVES, key), ())):
+            yield self._parsed.serves[name]
 
     def current(self, resource: Resource, raw: Raw) -> Raw | None:
         """The object with the same UID; None if it was deleted or another one has its name."""
@@ -161,10 +216,11 @@ class WatchCache:
         self._drop(resource, name)
         kept = self._sharing.of(self._keep.get(resource, slim)(raw))
         self._objects[resource][name] = kept
+        self._parsed.put(resource, name, kept)
         self._names[uid_of(raw)] = name
         if is_managed(raw):
             self._managed.add(uid_of(raw))
-        for key in self._keys(resource, kept):
+        for key in self._keys(resource, name):
             self._indexed[resource, key].add(name)
         return True
 
@@ -203,16 +259,18 @@ class WatchCache:
             self._gone.popitem(last=False)
 
     def _drop(self, resource: Resource, name: Name) -> Raw | None:
-        before = self._objects[resource].pop(name, None)
+        before = self._objects[resource].get(name)
         if before is None:
             return None
-        self._names.pop(uid_of(before), None)
-        self._managed.discard(uid_of(before))
-        for key in self._keys(resource, before):
+        for key in self._keys(resource, name):
             names = self._indexed[resource, key]
             names.discard(name)
             if not names:
                 del self._indexed[resource, key]
+        del self._objects[resource][name]
+        self._parsed.drop(resource, name)
+        self._names.pop(uid_of(before), None)
+        self._managed.discard(uid_of(before))
         return before
 
     def vanished(self, resource: Resource, listed: Collection[Name], before: int) -> list[Name]:
@@ -223,8 +281,11 @@ class WatchCache:
             if name not in listed and version(raw) <= before
         ]
 
-    def _keys(self, resource: Resource, raw: Raw) -> Collection[str]:
-        return self._indexes.get(resource, server_of)(raw)
+    def _keys(self, resource: Resource, name: Name) -> Collection[str]:
+        index, parsed = self._indexes.get(resource), self._parsed.get(resource, name)
+        if parsed is not None:
+            return index(parsed) if index else ()
+        return (index or server_of)(self._objects[resource][name])
 
 
 def version(raw: Raw) -> int:

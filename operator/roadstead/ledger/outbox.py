@@ -6,10 +6,11 @@ import asyncio
 import dataclasses
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Final, Generic, TypeVar
 
 from roadstead import metrics
+from roadstead.clocks import Stopwatch
 from roadstead.ledger.records import AdmissionRecord, ObjectRecord, Record, UsageRecord, key_of
 from roadstead.ledger.tables import TABLES
 
@@ -36,7 +37,7 @@ class Outbox:
     `changed` is set when a record is added.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Stopwatch = time.monotonic) -> None:
         self._clock = clock
         self._objects: OrderedDict[str, Waiting[ObjectRecord]] = OrderedDict()
         self._rows: dict[type[Record], deque[Waiting[Record]]] = {

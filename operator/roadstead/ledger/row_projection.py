@@ -41,11 +41,10 @@ class PodsView:
 
 
 def server_record(
-    raw: Raw, *, model_name: str, pods: PodsView, now: str, deleted: bool = False
+    serve: ModelServe, *, model_name: str, pods: PodsView, now: str, deleted: bool = False
 ) -> ServerRecord:
     """Return the row of a ModelServe; `model_name` is used if its spec has only a UUID."""
-    serve = ModelServe.parse(raw)
-    status, reason, message = _state(raw, deleted=deleted)
+    status, reason, message = _state(serve.raw, deleted=deleted)
     return ServerRecord(
         server_uuid=serve.meta.uid,
         model_uuid=serve.status.get("modelUuid") or serve.model_uuid or None,
@@ -73,10 +72,9 @@ def server_record(
     )
 
 
-def model_record(raw: Raw, *, now: str, deleted: bool = False) -> ModelRecord:
+def model_record(model: Model, *, now: str, deleted: bool = False) -> ModelRecord:
     """Return the row of a Model; location and content only once verified."""
-    model = Model.parse(raw)
-    status, reason, message = _state(raw, deleted=deleted)
+    status, reason, message = _state(model.raw, deleted=deleted)
     header = section(model.status, "gguf")
     return ModelRecord(
         uuid=model.meta.uid,
@@ -85,7 +83,7 @@ def model_record(raw: Raw, *, now: str, deleted: bool = False) -> ModelRecord:
         minio_bucket=model.status.get("minioBucket", ""),
         minio_path=model.status.get("minioPath", ""),
         quant_level=model.status.get("quantization") or model.quantization,
-        format=section(raw, "spec").get("format", "gguf"),
+        format=section(model.raw, "spec").get("format", "gguf"),
         architecture=header.get("architecture", ""),
         parameter_count=header.get("parameterCount"),
         context_length=header.get("contextLength"),
@@ -101,16 +99,17 @@ def model_record(raw: Raw, *, now: str, deleted: bool = False) -> ModelRecord:
     )
 
 
-def contract_record(raw: Raw, *, now: str, deleted: bool = False) -> ContractRecord:
+def contract_record(
+    contract: ResourceContract, *, now: str, deleted: bool = False
+) -> ContractRecord:
     """Return the row of a ResourceContract."""
-    contract = ResourceContract.parse(raw)
-    status, reason, message = _state(raw, deleted=deleted)
+    status, reason, message = _state(contract.raw, deleted=deleted)
     ends = contract.expires_at
     return ContractRecord(
         uuid=contract.meta.uid,
         name=contract.meta.name,
-        spec=section(raw, "spec"),
-        used=section(raw, "status", "used"),
+        spec=section(contract.raw, "spec"),
+        used=section(contract.raw, "status", "used"),
         status=status,
         status_reason=reason,
         status_message=message,

@@ -7,7 +7,6 @@ import contextlib
 import dataclasses
 import json
 import logging
-import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ import asyncpg
 
 from roadstead import metrics
 from roadstead.errors import LeaseLost, LedgerError, LedgerUnavailable, RowRefused
+from roadstead.exponential_backoff import Backoff
 from roadstead.fence import Fence
 from roadstead.ledger.database import close, connect, connected, transaction, translate_errors
 from roadstead.ledger.outbox import Batch, Outbox
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 BATCH_SIZE: Final = 500
 GATHER_SECONDS: Final = 0.2
 """How long the first change waits for others, so that a burst is one batch."""
-MAX_BACKOFF_SECONDS: Final = 30.0
+LEDGER_BACKOFF: Final = Backoff(first=1.0, longest=30.0)
 UPKEEP_SECONDS: Final = 6 * 3600.0
 FLUSH_SECONDS: Final = 3.0
 """How long the writer tries to write the rest of the outbox when it is cancelled."""
@@ -86,8 +86,7 @@ class LedgerWriter:
     async def _pause(self) -> None:
         """Wait for a record or the next upkeep; after a failure, for an increasing time."""
         if self._failures:
-            backoff = min(MAX_BACKOFF_SECONDS, 0.5 * 2.0 ** min(self._failures, 8))
-            await asyncio.sleep(backoff * (0.5 + random.random() / 2))  # noqa: S311 - jitter only
+            await asyncio.sleep(LEDGER_BACKOFF.jittered(self._failures))
             return
         left = self._kept_at + self._upkeep - time.monotonic()
         with contextlib.suppress(TimeoutError):

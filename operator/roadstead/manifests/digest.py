@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from typing import Any
-
 from roadstead.api.group import ANNOTATION_DIGEST
 from roadstead.api.raw import Raw, section
+from roadstead.json_digest import json_digest
 from roadstead.manifests.rendering import Manifest
 
 
@@ -20,7 +17,7 @@ def with_digest(manifest: Manifest, *, without: tuple[str, ...] = ()) -> Manifes
     counted = {key: value for key, value in manifest.items() if key not in without}
     metadata = manifest.get("metadata", {})
     annotations = _without_digest(metadata)
-    whole = digest({**counted, "metadata": {**metadata, "annotations": annotations}})
+    whole = json_digest({**counted, "metadata": {**metadata, "annotations": annotations}})
     return {
         **manifest,
         "metadata": {**metadata, "annotations": {**annotations, ANNOTATION_DIGEST: whole}},
@@ -30,12 +27,6 @@ def with_digest(manifest: Manifest, *, without: tuple[str, ...] = ()) -> Manifes
 def digest_of(raw: Raw) -> str:
     """The digest in an object's annotations; empty without one."""
     return str(section(raw, "metadata", "annotations").get(ANNOTATION_DIGEST, ""))
-
-
-def digest(value: Any) -> str:
-    """The sha256 of a JSON value, independent of the order of its fields."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _without_digest(metadata: Raw) -> dict[str, str]:

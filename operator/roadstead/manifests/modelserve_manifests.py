@@ -11,8 +11,9 @@ from roadstead.api.model import Model
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section, timestamp
 from roadstead.errors import InvalidResource
+from roadstead.json_digest import json_digest
 from roadstead.manifests import names, pods
-from roadstead.manifests.digest import digest, with_digest
+from roadstead.manifests.digest import with_digest
 from roadstead.manifests.gateway import route_objects
 from roadstead.manifests.platform import Platform
 from roadstead.manifests.rendering import Manifest, render
@@ -93,7 +94,7 @@ def starts_pods(desired: Raw, observed: Raw | None) -> bool:
 
 def _with_pods_digest(deployment: Manifest) -> Manifest:
     template = pods.with_fetch_image(deployment, "")["spec"]["template"]
-    deployment["metadata"]["annotations"] = {names.ANNOTATION_PODS_DIGEST: digest(template)}
+    deployment["metadata"]["annotations"] = {names.ANNOTATION_PODS_DIGEST: json_digest(template)}
     return deployment
 
 
@@ -152,7 +153,7 @@ def _key_digest(api_key: str) -> dict[str, str]:
 
     A digest doesn't reveal the key, which is 32 random bytes.
     """
-    return {names.ANNOTATION_KEY_DIGEST: digest(api_key)} if api_key else {}
+    return {names.ANNOTATION_KEY_DIGEST: json_digest(api_key)} if api_key else {}
 
 
 def _deployment(

@@ -32,6 +32,12 @@ class ServeFacts:
         return self.model_by_uuid or self.model_by_name
 
 
+def check_readable(facts: ServeFacts) -> Violation | None:
+    """Every field has the type that its definition requires."""
+    faults = facts.serve.faults
+    return Violation(reason="Unreadable", message="; ".join(faults)) if faults else None
+
+
 def check_model_named(facts: ServeFacts) -> Violation | None:
     """`modelName` or `modelUuid` is given."""
     if facts.serve.model_name or facts.serve.model_uuid:
@@ -153,6 +159,7 @@ SPEC_RULES: tuple[Rule[ServeFacts], ...] = (
 """The rules that depend on no other object."""
 
 MODELSERVE_RULES: tuple[Rule[ServeFacts], ...] = (
+    check_readable,
     check_model_named,
     check_name_matches_uuid,
     check_uuid_known,

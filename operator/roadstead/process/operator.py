@@ -11,7 +11,7 @@ from typing import Any, Final
 import kopf
 
 from roadstead.api.model import Model
-from roadstead.api.raw import Raw
+from roadstead.clocks import utc_now
 from roadstead.controllers.cache_contents import PROJECTIONS
 from roadstead.controllers.console_route import ConsoleRoute
 from roadstead.controllers.contract.contract_reconciler import ContractReconciler
@@ -65,9 +65,9 @@ ADOPT_RETRY_SECONDS: Final = 2.0
 """The delay before another search for running transfers after it failed."""
 
 
-def _paths(raw: Raw) -> tuple[str, ...]:
+def _paths(model: Model) -> tuple[str, ...]:
     """The index of Models: the object's path, so that no two Models share one."""
-    return (Model.parse(raw).object_path,)
+    return (model.object_path,)
 
 
 class Operator:
@@ -113,7 +113,7 @@ class Operator:
             client=client,
             store=self._store,
             lifetime=settings.url_lifetime,
-            clock=wiring.utc_now,
+            clock=utc_now,
         )
         self._reach = wiring.store_reach(settings, client, self._cache, self._admitted)
         self._shown = ShownUsage() if settings.usage else None
@@ -133,7 +133,7 @@ class Operator:
             usage=self._usage,
             status=status,
             wake=lambda name: self._queues[MODELSERVES].put(name),
-            clock=wiring.utc_now,
+            clock=utc_now,
         )
         self._queues.update(
             {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import time
 from collections.abc import Callable
 from typing import cast
@@ -10,6 +9,7 @@ from typing import cast
 import yaml
 
 from roadstead.api.model import Model, StoreLocation
+from roadstead.clocks import utc_now
 from roadstead.controllers.contract_usage import ContractUsage
 from roadstead.controllers.ledger_feed import LedgerFeed, exact_now
 from roadstead.controllers.model.kept_objects import KeptObjects
@@ -168,8 +168,3 @@ def gateway(
     probe = GatewayProbe.open(given.url, address=given.address, ca_file=given.ca_file, key=key)
     routes = Routes(probe=probe, clock=lambda: int(time.time()), on_change=on_change)
     return ServerKeys(client=client, key=key, clock=time.monotonic), routes, probe
-
-
-def utc_now() -> datetime.datetime:
-    """The current time in UTC."""
-    return datetime.datetime.now(datetime.UTC)

@@ -8,12 +8,12 @@ import datetime
 import http.client
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
 from roadstead import tokens
+from roadstead.clocks import Clock, utc_now
 from roadstead.errors import InvalidToken, ModelUnknown, Retry, SourceError, SourceInterrupted
 from roadstead.source.dial import AddressPolicy, DialledConnection, Target, connection_error
 
@@ -56,10 +56,6 @@ class QuantAnswer:
         )
 
 
-def _now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)
-
-
 class QuantClient:
     """Requests URLs from the Quant service at `endpoint` (`http[s]://host[:port]`).
 
@@ -73,7 +69,7 @@ class QuantClient:
         key_file: Path,
         address_policy: AddressPolicy,
         *,
-        clock: Callable[[], datetime.datetime] = _now,
+        clock: Clock = utc_now,
     ) -> None:
         self._endpoint = endpoint.rstrip("/")
         self._key_file = key_file

@@ -23,6 +23,7 @@ from minio import Minio
 from minio.error import MinioException
 
 from roadstead import s3, tokens
+from roadstead.clocks import utc_now
 from roadstead.errors import InvalidSettings, InvalidToken, ModelUnknown, SourceError
 from roadstead.source.quant_client import AUDIENCE, ISSUER
 from roadstead.source.source_catalogue import SourceCatalogue
@@ -97,7 +98,7 @@ def _authorize(request: web.Request) -> None:
         _read_file(request.app[SETTINGS].key_file).encode(),
         audience=AUDIENCE,
         issuer=ISSUER,
-        now=datetime.datetime.now(datetime.UTC),
+        now=utc_now(),
         max_lifetime=MAX_TOKEN_LIFETIME,
     )
 
@@ -116,7 +117,7 @@ async def _download_url(request: web.Request) -> web.Response:
     # In a thread: a caller that disconnects doesn't abort the computation of a digest.
     entry = await asyncio.to_thread(catalogue.entry, request.match_info["model_id"])
     lifetime = datetime.timedelta(seconds=settings.url_lifetime_seconds)
-    expires = datetime.datetime.now(datetime.UTC) + lifetime
+    expires = utc_now() + lifetime
     url = await asyncio.to_thread(catalogue.presign, entry, request.app[PUBLIC], lifetime)
     return web.json_response(
         {

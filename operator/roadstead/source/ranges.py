@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import datetime
 import http.client
 import math
 import re
@@ -17,6 +16,7 @@ import time
 from typing import Final
 from urllib.parse import urljoin
 
+from roadstead.clocks import utc_now
 from roadstead.errors import SourceDenied, SourceError, SourceInterrupted
 from roadstead.source.dial import (
     READ_SECONDS,
@@ -148,7 +148,7 @@ class RangeReader:
             self._read_error_response(response, target),
             str(target),
             validity=parse_validity(target.resource),
-            now=datetime.datetime.now(datetime.UTC),
+            now=utc_now(),
             is_first=self._found is None,
         )
         if error is None:

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import random
 import threading
 from collections.abc import Callable
 from typing import Final, TypeVar
 
 from roadstead.errors import SourceInterrupted, StoreInterrupted
+from roadstead.exponential_backoff import Backoff
 
 TRANSIENT_ERRORS: Final = (SourceInterrupted, StoreInterrupted)
 """Errors that a retry may resolve."""
-FIRST_DELAY_SECONDS: Final = 0.5
-MAX_DELAY_SECONDS: Final = 20.0
+TRANSIENT_BACKOFF: Final = Backoff(first=0.5, longest=20.0)
 _T = TypeVar("_T")
 
 
 class Stopping(Exception):
     """The work stopped on request; what it has done is kept."""
-
-
-def delay_seconds(failures: int, chance: float) -> float:
-    """Return the delay after so many failures (at least 1); `chance` is from 0 to 1."""
-    longest = min(MAX_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2.0 ** min(failures - 1, 16))
-    return longest * (0.5 + chance / 2)
 
 
 class RetryPolicy:
@@ -35,7 +28,7 @@ class RetryPolicy:
 
     def pause(self, failures: int) -> None:
         """Wait after so many failures; raises Stopping."""
-        if self.stop.wait(delay_seconds(failures, random.random())):  # noqa: S311 - jitter
+        if self.stop.wait(TRANSIENT_BACKOFF.jittered(failures)):
             raise Stopping
 
     def run(self, work: Callable[[], _T]) -> _T:

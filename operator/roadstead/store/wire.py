@@ -8,7 +8,6 @@ checked with the transfer's sha256.
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import http.client
 import ssl
 from collections.abc import Mapping
@@ -20,6 +19,7 @@ from minio.signer import sign_v4_s3
 from minio.time import to_amz_date
 
 from roadstead.api.model import StoreLocation
+from roadstead.clocks import utc_now
 from roadstead.errors import StoreError
 from roadstead.store.faults import translate_error, translate_response
 from roadstead.store.store_access import StoreAccess
@@ -101,7 +101,7 @@ class Wire:
         """
         url = self._url(location, query)
         keys = self._access.credentials()
-        now = datetime.datetime.now(datetime.UTC)
+        now = utc_now()
         token = {"x-amz-security-token": keys.session_token} if keys.session_token else {}
         signed = sign_v4_s3(
             method=method,

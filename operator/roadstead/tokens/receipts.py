@@ -8,8 +8,6 @@ since it records who made a request; its key can be retired.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -17,6 +15,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from roadstead.errors import InvalidReceipt, InvalidToken
+from roadstead.json_digest import json_digest
 from roadstead.tokens.keys import Algorithm, Key
 from roadstead.tokens.parsing import UntrustedToken, parse
 
@@ -68,8 +67,7 @@ def spec_digest(kind: str, spec: Mapping[str, Any]) -> str:
     counted = dict(spec)
     if kind == "ModelServe":
         counted.pop("replicas", None)
-    text = json.dumps(counted, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode("ascii")).hexdigest()
+    return json_digest(counted)
 
 
 def sign(

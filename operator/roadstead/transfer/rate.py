@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from roadstead.clocks import Stopwatch
 from roadstead.transfer.messages import Event, Phase, Progress
 
 SMOOTHING = 0.3
@@ -42,7 +43,7 @@ class TransferRate:
 class Reporter:
     """Emits Progress events; `clock` is any monotonic clock in seconds."""
 
-    def __init__(self, emit: Callable[[Event], None], clock: Callable[[], float]) -> None:
+    def __init__(self, emit: Callable[[Event], None], clock: Stopwatch) -> None:
         self.emit = emit
         self._clock = clock
 

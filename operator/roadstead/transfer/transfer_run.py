@@ -31,6 +31,7 @@ import time
 from collections.abc import Callable
 
 from roadstead.api.model import StoreLocation
+from roadstead.clocks import Stopwatch
 from roadstead.errors import (
     Displaced,
     ModelError,
@@ -69,7 +70,7 @@ class Transfer:
         settings: TransferSettings,
         retry_policy: RetryPolicy,
         emit: Callable[[Event], None],
-        clock: Callable[[], float] = time.monotonic,
+        clock: Stopwatch = time.monotonic,
     ) -> None:
         check_endpoint(settings.store, job.target)
         reporter = Reporter(emit, clock)

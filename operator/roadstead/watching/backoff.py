@@ -7,16 +7,17 @@ them at once gets thousands of requests a second.
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from roadstead.controllers.queue import backoff
+from roadstead.clocks import Stopwatch
+from roadstead.exponential_backoff import Backoff
 
 SHORT_WATCH_SECONDS: Final = 5.0
 """A watch that ends sooner has failed."""
 MAX_PAUSE_SECONDS: Final = 15.0
+_BACKOFF: Final = Backoff(first=0.25, longest=MAX_PAUSE_SECONDS)
 
 
 class WatchBackoff:
@@ -24,7 +25,7 @@ class WatchBackoff:
 
     def __init__(
         self,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Stopwatch = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._clock = clock
@@ -39,6 +40,5 @@ class WatchBackoff:
             self._failures.get(name, 0) + 1 if lasted < SHORT_WATCH_SECONDS else 0
         )
         if failures:
-            spread = random.random()  # noqa: S311 - jitter only
-            await self._sleep(min(MAX_PAUSE_SECONDS, backoff(failures, spread=spread)))
+            await self._sleep(_BACKOFF.jittered(failures))
         self._started[name] = self._clock()

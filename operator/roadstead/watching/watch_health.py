@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from roadstead import metrics
+from roadstead.clocks import Stopwatch
 
 
 class WatchHealth:
@@ -21,7 +22,7 @@ class WatchHealth:
 
     def __init__(
         self,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Stopwatch = time.monotonic,
         *,
         listed: Callable[[str], None] = lambda _: None,
         resumed: Callable[[str], None] = lambda _: None,

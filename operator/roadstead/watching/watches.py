@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
@@ -16,7 +15,7 @@ import kopf
 
 from roadstead.api.group import FIELD_MANAGER, LABEL_MANAGED_BY
 from roadstead.api.raw import Raw
-from roadstead.controllers.queue import backoff
+from roadstead.exponential_backoff import Backoff
 from roadstead.kube.kube_client import configuration_of
 from roadstead.kube.resources import (
     CHILDREN,
@@ -61,6 +60,9 @@ def is_own_write(cache: WatchCache, resource: Resource, line: bytes) -> bool:
         return False  # kopf reports what is wrong with it.
 
 
+_BACKOFF: Final = Backoff(first=0.25, longest=30.0)
+
+
 class _Backoffs:
     """Endless delays between attempts to reach the API server.
 
@@ -71,7 +73,7 @@ class _Backoffs:
         attempt = 0
         while True:
             attempt += 1
-            yield min(30.0, backoff(attempt, spread=os.urandom(1)[0] / 255))
+            yield _BACKOFF.jittered(attempt)
 
 
 def registry(

@@ -4,6 +4,9 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+from roadstead.api.contract.resource_contract import ResourceContract
+from roadstead.api.model import Model
+from roadstead.api.modelserve import ModelServe
 from roadstead.ledger.records import (
     AdmissionRecord,
     ContractRecord,
@@ -66,18 +69,19 @@ def a_server(
     *, pods: PodsView | None = None, now: str = NOW, deleted: bool = False, **given: Any
 ) -> ServerRecord:
     """The record of a ModelServe."""
-    raw = make_serve(**given)
-    return server_record(raw, model_name="", pods=pods or PodsView(), now=now, deleted=deleted)
+    serve = ModelServe.parse(make_serve(**given))
+    return server_record(serve, model_name="", pods=pods or PodsView(), now=now, deleted=deleted)
 
 
 def a_model(**given: Any) -> ModelRecord:
     """The record of a Model."""
-    return model_record(make_object("Model", "gemma-3-270m", **given), now=NOW)
+    return model_record(Model.parse(make_object("Model", "gemma-3-270m", **given)), now=NOW)
 
 
 def a_contract(**given: Any) -> ContractRecord:
     """The record of a ResourceContract."""
-    return contract_record(make_object("ResourceContract", "demo", **given), now=NOW)
+    contract = ResourceContract.parse(make_object("ResourceContract", "demo", **given))
+    return contract_record(contract, now=NOW)
 
 
 def a_sample(**given: Any) -> UsageRecord:

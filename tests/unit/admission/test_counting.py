@@ -1,16 +1,17 @@
 """The webhooks' incremental sums equal the sum over all servers."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roadstead.api.contract.demand import Demand
+from roadstead.api.contract.demand import Demand, total
 from roadstead.api.contract.resource_contract import Reservation
 from roadstead.api.references import by_name
 from roadstead.kube.admitted import AdmittedServes
 from roadstead.kube.resources import MODELSERVES
-from roadstead.policy.contract.contract_load import load
+from roadstead.policy.contract.contract_share import Counted
 from roadstead.tokens.receipt_keys import SigningKey
 from roadstead_webhooks.admission.counting import CountingCache
 from tests.support.builders.objects import Raw
@@ -33,6 +34,16 @@ def stored(name: str, contract: str, replicas: int, version: int) -> Raw:
     return thing(spec=spec, name=name, uid=name, resourceVersion=str(version))
 
 
+def load(
+    counted: Mapping[str, Counted], reservations: Sequence[Reservation], *, without: str
+) -> Demand:
+    """Return the sum over all servers but one."""
+    taken = {key: each.demand for key, each in counted.items()}
+    for each in reservations:
+        taken[each.key] = taken.get(each.key, Demand()) | each.demand
+    return total(each for key, each in taken.items() if key != without)
+
+
 @given(
     st.lists(PUTS | NAMES, max_size=20),
     st.lists(st.tuples(NAMES, st.integers(0, 5)), max_size=6),
@@ -52,8 +63,7 @@ def test_sums_equal_the_sum_over_all_servers(
         for name, count in reserved
     ]
     for contract in ("x", "y"):
-        counted = cache.counted(contract)
-        expected = load(counted, reservations, without=f"demo/{own}")
+        expected = load(cache.counted(contract), reservations, without=f"demo/{own}")
         assert cache.load(contract, reservations, without=f"demo/{own}") == expected
 
 
@@ -62,13 +72,13 @@ def test_server_counts_with_its_demand() -> None:
     cache.put(MODELSERVES, stored("a", "x", 2, 1))
     expected = Demand(servers=1, replicas=2, cpu_milli=200, memory_bytes=2 * 2**30, gpu=2)
     expected = dataclasses.replace(expected, resources={"nvidia.com/gpu": 2})
-    assert cache.counted("x") == {"demo/a": expected}
+    assert cache.counted("x")["demo/a"].demand == expected
 
 
 def test_reservation_of_a_counted_server_adds_nothing_for_missing_resources() -> None:
     cache = CountingCache(AdmittedServes())
     cache.put(MODELSERVES, stored("a", "x", 2, 1))
-    seen = cache.counted("x")["demo/a"]
+    seen = cache.counted("x")["demo/a"].demand
     kept = Reservation(key="demo/a", demand=seen.only(()), at="")
     assert cache.load("x", [kept], without="") == seen
     grown = dataclasses.replace(seen, resources={"nvidia.com/gpu": 9})
@@ -90,7 +100,7 @@ def test_server_without_a_receipt_does_not_count() -> None:
     cache.put(MODELSERVES, signed("mine", 1, 1))
     assert taken(cache).replicas == 1
     (user,) = cache.users(by_name("m"))
-    assert user["metadata"]["name"] == "mine"
+    assert user.meta.name == "mine"
 
 
 def granted(raw: Raw, replicas: int) -> Raw:

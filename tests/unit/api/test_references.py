@@ -2,6 +2,7 @@
 
 import pytest
 
+from roadstead.api.modelserve import ModelServe
 from roadstead.api.references import by_name, by_uuid, model_references
 
 
@@ -19,7 +20,7 @@ from roadstead.api.references import by_name, by_uuid, model_references
 def test_modelserve_is_indexed_by_name_and_uuid(
     spec: dict[str, str], keys: tuple[str, ...]
 ) -> None:
-    assert model_references({"spec": spec}) == keys
+    assert model_references(ModelServe.parse({"spec": spec})) == keys
 
 
 def test_name_in_the_form_of_a_uuid_is_a_name() -> None:

@@ -54,7 +54,7 @@ class Reconcile:
         self.api, self.serve = Api(), serve
         events = EventRecorder(self.api, instance="test")
         self.writer = StatusWriter(self.api, WatchCache(), events, on_written=lambda *_: None)
-        self.grant = Grant(serve.raw, SEEN, self.writer, enabled=enabled)
+        self.grant = Grant(serve, SEEN, self.writer, enabled=enabled)
 
     async def extend(self, model: str = MODEL) -> list[Any]:
         """The grants that are stored before `serve` is applied."""

@@ -9,11 +9,10 @@ from hypothesis import strategies as st
 
 from roadstead.api.model import Model, StoreLocation
 from roadstead.controllers.model.model_plan import (
-    LAST_RETRY,
+    TRANSFER_BACKOFF,
     ModelFacts,
     PlanStep,
     plan,
-    retry_delay,
 )
 from roadstead.controllers.transfers.running_transfers import State, TransferView
 from roadstead.errors import Retry
@@ -78,7 +77,9 @@ def held(reason: str = "DigestMismatch", inputs: str = "1//") -> Model:
             id="inputs-changed",
         ),
         pytest.param(
-            facts(view=ended(failed("ModelUnknown", Retry.ON_CHANGE)), now=LAST_RETRY),
+            facts(
+                view=ended(failed("ModelUnknown", Retry.ON_CHANGE)), now=TRANSFER_BACKOFF.longest
+            ),
             PlanStep.START,
             id="polled",
         ),
@@ -110,4 +111,5 @@ def test_a_model_on_hold_is_reconciled_again() -> None:
 
 @given(st.integers(1, 10_000))
 def test_retry_delays_never_decrease(attempts: int) -> None:
-    assert 5 <= retry_delay(attempts) <= retry_delay(attempts + 1) <= LAST_RETRY
+    delay, later = TRANSFER_BACKOFF.delay(attempts), TRANSFER_BACKOFF.delay(attempts + 1)
+    assert 5 <= delay <= later <= TRANSFER_BACKOFF.longest

@@ -9,12 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roadstead.controllers.queue import (
-    FIRST_BACKOFF,
-    MAX_BACKOFF_SECONDS,
     UNAVAILABLE_BACKOFF,
     Reconcile,
     WorkQueue,
-    backoff,
 )
 from roadstead.errors import KubeConflict, KubeUnavailable
 from roadstead.kube.watch_cache import Name
@@ -157,8 +154,3 @@ def test_no_object_is_reconciled_twice_at_once(steps: list[tuple[int, int]]) -> 
             await assert_eventually(lambda: seen == wanted and not active, interval=0.001)
 
     asyncio.run(play())
-
-
-@given(st.integers(1, 1000), st.floats(0, 1))
-def test_a_backoff_stays_within_its_bounds(failures: int, spread: float) -> None:
-    assert FIRST_BACKOFF / 2 <= backoff(failures, spread=spread) <= MAX_BACKOFF_SECONDS

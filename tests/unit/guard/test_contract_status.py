@@ -1,4 +1,4 @@
-"""The status of a contract, and which reservations are kept in it."""
+"""The status of a contract."""
 
 from __future__ import annotations
 
@@ -9,49 +9,11 @@ from typing import Any
 import pytest
 
 from roadstead.api.contract.demand import Demand
-from roadstead.api.contract.resource_contract import Reservation
-from roadstead.controllers.contract.contract_status import status_of, still_pending, used_text
-from roadstead.policy.contract.contract_share import Counted
+from roadstead.controllers.contract.contract_status import status_of, used_text
 from tests.unit.guard.servers import parsed
 
 NOW = datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC)
 DEMAND = Demand(servers=1, replicas=2, cpu_milli=2000, memory_bytes=2**31)
-
-
-def reserved(*, seconds_ago: float = 1, uid: str = "", demand: Demand = DEMAND) -> Reservation:
-    at = NOW - datetime.timedelta(seconds=seconds_ago)
-    return Reservation(key="demo/gemma", demand=demand, at=at.isoformat(), uid=uid)
-
-
-def counted(*, uid: str = "uid", demand: Demand = DEMAND) -> Counted:
-    return Counted(key="demo/gemma", uid=uid, created="", demand=demand)
-
-
-@pytest.mark.parametrize(
-    ("reservation", "server", "pending"),
-    [
-        pytest.param(reserved(), None, True, id="its object is to come"),
-        pytest.param(reserved(seconds_ago=31), None, False, id="its object never came"),
-        pytest.param(reserved(seconds_ago=-3600), None, False, id="of a clock far ahead"),
-        pytest.param(reserved(seconds_ago=4), counted(), False, id="counted"),
-        pytest.param(reserved(), counted(), True, id="counted, but perhaps here alone"),
-        pytest.param(
-            reserved(uid="uid", seconds_ago=4), counted(), False, id="counted under its UID"
-        ),
-        pytest.param(reserved(uid="new"), counted(), True, id="an earlier object of that name"),
-        pytest.param(reserved(), counted(demand=Demand(servers=1)), True, id="change to come"),
-        pytest.param(
-            reserved(seconds_ago=31),
-            counted(demand=Demand(servers=1)),
-            False,
-            id="change never came",
-        ),
-    ],
-)
-def test_reservation_is_kept_until_it_is_counted_or_lapses(
-    reservation: Reservation, server: Counted | None, pending: bool
-) -> None:
-    assert still_pending(reservation, server, NOW) is pending
 
 
 def ready_reason(used: Demand = DEMAND, *, left_out: int = 0, **spec: Any) -> tuple[str, str]:

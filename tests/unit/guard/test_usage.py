@@ -12,6 +12,7 @@ from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw
 from roadstead.controllers.contract_usage import ContractUsage
 from roadstead.kube.admitted import AdmittedServes
+from roadstead.kube.watch_cache import Name
 from roadstead.policy.contract.contract_share import fits
 from roadstead.tokens.receipt_keys import SigningKey
 from tests.support.receipts import verifier_of, with_receipt
@@ -21,10 +22,14 @@ KEY = SigningKey.generate()
 NAME = ("demo", "one")
 
 
+def update(usage: ContractUsage, name: Name, raw: Raw | None) -> set[str]:
+    return usage.update(name, None if raw is None else ModelServe.parse(raw))
+
+
 def usage_of(*servers: Any) -> ContractUsage:
     usage = ContractUsage(AdmittedServes())
     for raw in servers:
-        usage.update(("demo", raw["metadata"]["name"]), raw)
+        update(usage, ("demo", raw["metadata"]["name"]), raw)
     return usage
 
 
@@ -47,18 +52,18 @@ def test_a_server_without_a_contract_is_counted_nowhere() -> None:
 
 def test_deleted_server_is_not_counted() -> None:
     usage = usage_of(make_server("one"))
-    assert usage.update(("demo", "one"), None) == {"demo"}
+    assert update(usage, ("demo", "one"), None) == {"demo"}
     assert usage.used("demo") == Demand()
 
 
 def test_a_server_that_changes_its_contract_changes_both() -> None:
     usage = usage_of(make_server("one"))
-    assert usage.update(("demo", "one"), make_server("one", contract="other")) == {"demo", "other"}
+    assert update(usage, ("demo", "one"), make_server("one", contract="other")) == {"demo", "other"}
 
 
 def test_a_change_of_a_servers_status_changes_no_contract() -> None:
     usage = usage_of(make_server("one"))
-    assert usage.update(("demo", "one"), {**make_server("one"), "status": {"url": "x"}}) == set()
+    assert update(usage, ("demo", "one"), {**make_server("one"), "status": {"url": "x"}}) == set()
 
 
 def test_each_server_has_the_rest_if_all_fit() -> None:
@@ -87,20 +92,20 @@ def test_a_small_server_may_fit_where_an_older_large_one_does_not() -> None:
 def test_accepted_servers_of_the_same_second_are_first() -> None:
     usage = usage_of(make_server("b"), make_server("c"))
     usage.set_verdict(ModelServe.parse(make_server("c")), accepted=True)
-    usage.update(("demo", "a"), make_server("a"))
+    update(usage, ("demo", "a"), make_server("a"))
     assert usage.left_out(parsed(total={"servers": 1})) == {"demo/a", "demo/b"}
 
 
 def test_acceptance_by_another_operator_is_read_from_the_status() -> None:
     usage = usage_of(make_server("a"), make_server("b"))
-    usage.update(("demo", "b"), accepted(make_server("b")))
+    update(usage, ("demo", "b"), accepted(make_server("b")))
     assert usage.left_out(parsed(total={"servers": 1})) == {"demo/a"}
 
 
 def test_current_verdict_overrides_the_status() -> None:
     usage = usage_of(make_server("a"), accepted(make_server("b")))
     usage.set_verdict(ModelServe.parse(make_server("b")), accepted=False)
-    usage.update(("demo", "b"), accepted(make_server("b")))
+    update(usage, ("demo", "b"), accepted(make_server("b")))
     assert usage.left_out(parsed(total={"servers": 1})) == {"demo/b"}
 
 
@@ -125,7 +130,7 @@ def test_sums_equal_a_count_of_all_servers_after_any_changes(
     usage, there = ContractUsage(AdmittedServes()), {}
     for name, replicas, contract in steps:
         raw = None if replicas is None else make_server(name, replicas=replicas, contract=contract)
-        usage.update(("demo", name), raw)
+        update(usage, ("demo", name), raw)
         there[name] = raw
     for contract in "xy":
         mine = [raw for raw in there.values() if raw and raw["spec"]["contract"] == contract]
@@ -138,7 +143,7 @@ def test_included_servers_fit_together(
 ) -> None:
     usage = ContractUsage(AdmittedServes())
     for name, count, _ in steps:
-        usage.update(("demo", name), make_server(name, replicas=count or 0))
+        update(usage, ("demo", name), make_server(name, replicas=count or 0))
     contract = parsed(total={"replicas": replicas})
     out = usage.left_out(contract)
     staying = [each.demand for key, each in usage.servers("demo").items() if key not in out]
@@ -153,7 +158,7 @@ def changed(server: Raw, **spec: Any) -> Raw:
 
 def test_a_server_without_a_receipt_is_counted_nowhere() -> None:
     usage = ContractUsage(AdmittedServes(verifier_of(KEY)))
-    assert usage.update(NAME, make_server("one", replicas=1000)) == set()
+    assert update(usage, NAME, make_server("one", replicas=1000)) == set()
     assert usage.used("demo") == Demand()
 
 
@@ -165,7 +170,7 @@ def granted(server: Raw, replicas: int) -> Raw:
 def test_server_with_an_invalid_receipt_counts_as_granted_in_any_process() -> None:
     usage = ContractUsage(AdmittedServes(verifier_of(KEY)))
     server = with_receipt(make_server("one", replicas=2), KEY)
-    assert usage.update(NAME, granted(changed(server, contract="other"), 2)) == {"demo"}
+    assert update(usage, NAME, granted(changed(server, contract="other"), 2)) == {"demo"}
     assert usage.used("demo").replicas == 2
     assert usage.used("other") == Demand()
 
@@ -173,17 +178,17 @@ def test_server_with_an_invalid_receipt_counts_as_granted_in_any_process() -> No
 def test_shrunk_server_counts_as_granted_until_its_rollout_is_complete() -> None:
     usage = ContractUsage(AdmittedServes(verifier_of(KEY)))
     server = with_receipt(make_server("one", replicas=1), KEY)
-    usage.update(NAME, granted(server, 5))
+    update(usage, NAME, granted(server, 5))
     assert usage.others(parsed(total={"replicas": 5}), "demo/other").replicas == 5
-    assert usage.update(NAME, granted(server, 1)) == {"demo"}
+    assert update(usage, NAME, granted(server, 1)) == {"demo"}
     assert usage.used("demo").replicas == 1
 
 
 def test_only_valid_receipts_count_once_the_keys_are_known() -> None:
     admitted = AdmittedServes()
     usage = ContractUsage(admitted)
-    usage.update(NAME, server := make_server("one", replicas=1000))
+    update(usage, NAME, server := make_server("one", replicas=1000))
     assert usage.used("demo").replicas == 1000
     assert admitted.use(verifier_of(KEY))
-    assert usage.update(NAME, server) == {"demo"}
+    assert update(usage, NAME, server) == {"demo"}
     assert usage.used("demo") == Demand()

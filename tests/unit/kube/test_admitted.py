@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from roadstead.api.group import ANNOTATION_RECEIPT
+from roadstead.api.modelserve import ModelServe
 from roadstead.kube.admitted import AdmittedServes
 from roadstead.tokens.receipt_keys import SigningKey
 from tests.support.builders.objects import Raw
@@ -26,7 +27,7 @@ def with_receipt_text(text: str) -> Raw:
 
 
 def test_a_server_with_a_valid_receipt_is_admitted() -> None:
-    assert AdmittedServes(verifier_of(KEY)).has(ADMITTED)
+    assert AdmittedServes(verifier_of(KEY)).has(ModelServe.parse(ADMITTED))
 
 
 @pytest.mark.parametrize(
@@ -41,54 +42,56 @@ def test_a_server_with_a_valid_receipt_is_admitted() -> None:
     ],
 )
 def test_other_servers_are_not_admitted(raw: Raw) -> None:
-    assert not AdmittedServes(verifier_of(KEY)).has(raw)
+    assert not AdmittedServes(verifier_of(KEY)).has(ModelServe.parse(raw))
 
 
 def test_a_receipt_stays_valid_after_scaling() -> None:
     scaled = {**ADMITTED, "spec": {**ADMITTED["spec"], "replicas": 5}}
-    assert AdmittedServes(verifier_of(KEY)).has(with_metadata(scaled, generation=2))
+    assert AdmittedServes(verifier_of(KEY)).has(
+        ModelServe.parse(with_metadata(scaled, generation=2))
+    )
 
 
 def test_a_verdict_is_dropped_with_its_spec_receipt_or_key() -> None:
     admitted = AdmittedServes(verifier_of(KEY))
-    assert admitted.has(ADMITTED)
+    assert admitted.has(ModelServe.parse(ADMITTED))
     changed = with_metadata({**ADMITTED, "spec": {"modelName": "b"}}, generation=2)
-    assert not admitted.has(changed)
-    assert admitted.has(ADMITTED)
-    assert not admitted.has(with_metadata(ADMITTED, annotations={}))
-    assert admitted.has(ADMITTED)
+    assert not admitted.has(ModelServe.parse(changed))
+    assert admitted.has(ModelServe.parse(ADMITTED))
+    assert not admitted.has(ModelServe.parse(with_metadata(ADMITTED, annotations={})))
+    assert admitted.has(ModelServe.parse(ADMITTED))
     assert admitted.use(verifier_of(OTHER))
-    assert not admitted.has(ADMITTED)
+    assert not admitted.has(ModelServe.parse(ADMITTED))
 
 
 def test_a_verdict_is_kept_if_keys_are_added() -> None:
     admitted = AdmittedServes(verifier_of(KEY))
-    assert admitted.has(ADMITTED)
+    assert admitted.has(ModelServe.parse(ADMITTED))
     assert not admitted.use(verifier_of(KEY))
     assert admitted.use(verifier_of(KEY, OTHER))
-    assert admitted.has(ADMITTED)
+    assert admitted.has(ModelServe.parse(ADMITTED))
 
 
 def test_a_receipt_is_valid_once_its_key_is_known() -> None:
     admitted = AdmittedServes(verifier_of(OTHER))
-    assert not admitted.has(ADMITTED)
+    assert not admitted.has(ModelServe.parse(ADMITTED))
     admitted.use(verifier_of(KEY, OTHER))
-    assert admitted.has(ADMITTED)
+    assert admitted.has(ModelServe.parse(ADMITTED))
 
 
 def test_without_keys_every_server_is_admitted() -> None:
-    assert AdmittedServes().has(thing())
+    assert AdmittedServes().has(ModelServe.parse(thing()))
 
 
 def test_with_other_keys_a_receipt_is_verified_without_the_whole_spec() -> None:
     admitted = AdmittedServes(verifier_of(OTHER))
-    assert not admitted.has(ADMITTED)
+    assert not admitted.has(ModelServe.parse(ADMITTED))
     admitted.use(verifier_of(KEY))
-    assert admitted.has({**ADMITTED, "spec": {}})
+    assert admitted.has(ModelServe.parse({**ADMITTED, "spec": {}}))
 
 
 def test_a_deleted_server_is_forgotten() -> None:
     admitted = AdmittedServes(verifier_of(KEY))
-    assert admitted.has(ADMITTED)
+    assert admitted.has(ModelServe.parse(ADMITTED))
     admitted.forget("u-1")
-    assert not admitted.has({**ADMITTED, "spec": {}})
+    assert not admitted.has(ModelServe.parse({**ADMITTED, "spec": {}}))

@@ -2,6 +2,7 @@
 
 import pytest
 
+from roadstead.api.modelserve import ModelServe
 from roadstead.ledger.records import row
 from roadstead.ledger.row_projection import PodsView, server_record
 from tests.support.builders.records import NOW, a_contract, a_model, a_server, make_serve, ready
@@ -57,7 +58,7 @@ def test_missing_memory_limit_is_none() -> None:
 def test_server_with_only_model_uuid_has_resolved_model_name() -> None:
     raw = make_serve()
     raw["spec"] = {"modelUuid": "1b1b2c3d-0a1b-4c3d-8e9f-0a1b2c3d4e5f"}
-    found = server_record(raw, model_name="gemma", pods=PodsView(), now=NOW)
+    found = server_record(ModelServe.parse(raw), model_name="gemma", pods=PodsView(), now=NOW)
     assert (found.model_name, found.model_uuid) == ("gemma", "1b1b2c3d-0a1b-4c3d-8e9f-0a1b2c3d4e5f")
 
 

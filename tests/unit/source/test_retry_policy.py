@@ -3,20 +3,9 @@
 import threading
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from roadstead.errors import SourceError, SourceInterrupted
-from roadstead.source.retry_policy import MAX_DELAY_SECONDS, RetryPolicy, Stopping, delay_seconds
-
-
-@given(failures=st.integers(1, 10_000), chance=st.floats(0, 1))
-def test_delay_is_bounded(failures: int, chance: float) -> None:
-    assert 0 < delay_seconds(failures, chance) <= MAX_DELAY_SECONDS
-
-
-def test_delays_double() -> None:
-    assert [delay_seconds(failures, 1.0) for failures in (1, 2, 3)] == [0.5, 1.0, 2.0]
+from roadstead.source.retry_policy import RetryPolicy, Stopping
 
 
 def test_permanent_error_is_not_retried() -> None:

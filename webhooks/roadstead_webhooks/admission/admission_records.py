@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import datetime
 import time
 import uuid
-from collections.abc import Callable
 from typing import Final
 
+from roadstead.clocks import Clock, Stopwatch
 from roadstead.ledger.outbox import Outbox
 from roadstead.ledger.records import AdmissionRecord
 from roadstead.logs import redacted
@@ -30,9 +29,9 @@ class AdmissionRecords:
         self,
         outbox: Outbox,
         *,
-        clock: Callable[[], datetime.datetime],
+        clock: Clock,
         operator: str,
-        passing: Callable[[], float] = time.monotonic,
+        passing: Stopwatch = time.monotonic,
     ) -> None:
         self._rates = {
             allowed: RateLimit(*rates, clock=passing)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
 from typing import Final
 
 from roadstead.api.group import API_VERSION
 from roadstead.api.raw import Raw
+from roadstead.clocks import Stopwatch
 from roadstead.kube.kube_events import EventRecorder
 from roadstead.logs import redacted
 from roadstead_webhooks import webhook_metrics
@@ -27,9 +27,7 @@ TOTAL: Final = Rate(per_second=5.0, burst=50)
 class Denials:
     """Posts Events at a bounded rate, so that denied requests can't fill etcd."""
 
-    def __init__(
-        self, events: EventRecorder, *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, events: EventRecorder, *, clock: Stopwatch = time.monotonic) -> None:
         self._events = events
         self._rate = RateLimit(EACH, TOTAL, clock=clock)
         self._posting: set[asyncio.Task[None]] = set()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
-from collections.abc import Callable
+from roadstead.clocks import Clock
 
 
 class Exposure:
@@ -12,7 +11,7 @@ class Exposure:
     Its error message to the sender of the object then contains the webhook's URL.
     """
 
-    def __init__(self, clock: Callable[[], datetime.datetime]) -> None:
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.last = clock()
         """The start counts, since the webhooks may have been unavailable before."""

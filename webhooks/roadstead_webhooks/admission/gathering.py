@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final, Protocol
 
 from roadstead.api.contract.demand import NO_DEMAND, Demand
@@ -17,6 +17,7 @@ from roadstead.api.model import Model
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section
 from roadstead.api.references import by_name, by_uuid
+from roadstead.clocks import Clock
 from roadstead.errors import (
     ClusterRestored,
     InvalidReceipt,
@@ -26,7 +27,6 @@ from roadstead.errors import (
 )
 from roadstead.kube.lists import Lister, refresh
 from roadstead.kube.resources import (
-    MODELS,
     MODELSERVES,
     NAMESPACES,
     RESOURCECONTRACTS,
@@ -46,7 +46,6 @@ from roadstead_webhooks.admission.review import AdmissionRequest, Operation
 
 logger = logging.getLogger(__name__)
 
-Clock = Callable[[], datetime.datetime]
 _SERVE: Final = "ModelServe"
 _USERS_READ: Final = 8
 """How many of a Model's users are read again: the cache may have some that were just deleted."""
@@ -239,16 +238,13 @@ class Gatherer:
             return ()
         uid = section(request.old, "metadata").get("uid", "")
         found = self._cache.users(by_name(request.name), by_uuid(uid))
-        names = {f"{raw['metadata']['namespace']}/{raw['metadata']['name']}" for raw in found}
+        names = {f"{serve.meta.namespace}/{serve.meta.name}" for serve in found}
         return tuple(sorted(names))
 
     def _model(self, serve: ModelServe | None) -> Model | None:
         name = (serve.model_name or self._uuid_model(serve)) if serve else ""
-        raw = self._cache.get(MODELS, name) if name else None
-        return Model.parse(raw) if raw else None
+        return self._cache.model(name) if name else None
 
     def _uuid_model(self, serve: ModelServe | None) -> str:
-        found = self._cache.name_of(serve.model_uuid) if serve and serve.model_uuid else None
-        if found is None or self._cache.get(MODELS, found[1]) is None or found[0]:
-            return ""
-        return found[1]
+        found = self._cache.model_by_uuid(serve.model_uuid) if serve else None
+        return found.meta.name if found else ""

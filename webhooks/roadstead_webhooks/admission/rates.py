@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections import OrderedDict
-from collections.abc import Callable
 from typing import Final
+
+from roadstead.clocks import Stopwatch
 
 MAX_KEYS: Final = 4096
 """Keys with a bucket; a key that was dropped starts with a full bucket again."""
@@ -37,9 +38,7 @@ class _Bucket:
 class RateLimit:
     """A limit for each key, so that one key can't use up the limit for all."""
 
-    def __init__(
-        self, each: Rate, total: Rate, *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, each: Rate, total: Rate, *, clock: Stopwatch = time.monotonic) -> None:
         self._each = each
         self._total = total
         self._clock = clock

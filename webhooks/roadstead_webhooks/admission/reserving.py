@@ -10,12 +10,13 @@ import dataclasses
 import datetime
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 from roadstead.api.contract.demand import Demand
 from roadstead.api.contract.resource_contract import Reservation, ResourceContract
 from roadstead.api.raw import Raw, section, timestamp
+from roadstead.clocks import Clock
 from roadstead.errors import KubeConflict, KubeError, KubeNotFound
 from roadstead.kube.kube_client import Object
 from roadstead.kube.resources import RESOURCECONTRACTS, Resource
@@ -59,7 +60,7 @@ class Reservations:
         client: ContractClient,
         cache: CountingCache,
         *,
-        clock: Callable[[], datetime.datetime],
+        clock: Clock,
     ) -> None:
         self._client = client
         self._cache = cache

@@ -4,31 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
+from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section
 from roadstead.tokens.receipts import Binding, spec_digest
 from roadstead_webhooks.admission.review import AdmissionRequest, Operation
 
 DELETION: Final = "deletion"
 
-_TEXTS: Final = ("modelName", "modelUuid", "contract", "minioEndpoint", "minioBucket", "minioPath")
-_MAPS: Final = ("runtimeParams", "resources", "config")
-
 
 def is_readable(raw: Raw) -> bool:
-    """Return whether a ModelServe's spec has the types that `ModelServe.parse` requires."""
-    spec = raw.get("spec")
-    if not isinstance(spec, dict):
-        return False
-    replicas = spec.get("replicas", 1)
-    return (
-        all(isinstance(spec.get(name, ""), str) for name in _TEXTS)
-        and all(isinstance(spec.get(name, {}), dict) for name in _MAPS)
-        and type(replicas) is int
-        and all(
-            isinstance(section(spec, "resources").get(name, {}), dict)
-            for name in ("limits", "requests")
-        )
-    )
+    """Return whether a ModelServe has a spec, whose fields have the types of its definition."""
+    return "spec" in raw and not ModelServe.parse(raw).faults
 
 
 def kept_contract(request: AdmissionRequest) -> str:

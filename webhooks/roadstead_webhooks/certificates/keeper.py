@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import datetime
 import logging
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from roadstead.clocks import Clock
 from roadstead.errors import InvalidKey, KubeConflict, KubeError
 from roadstead.settings import EnvReader
 from roadstead_webhooks import webhook_metrics
@@ -83,7 +83,7 @@ class Keeper:
         client: SecretClient,
         places: Places,
         *,
-        clock: Callable[[], datetime.datetime],
+        clock: Clock,
         exposure: Exposure | None = None,
         schedule: Schedule = SCHEDULE,
         path_schedule: PathSchedule = PATH_SCHEDULE,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import logging
 from typing import Any
@@ -14,6 +13,7 @@ from roadstead.api import memory
 from roadstead.api.object_names import is_namespace
 from roadstead.api.quantity import size_text
 from roadstead.api.raw import Raw, section
+from roadstead.clocks import utc_now
 from roadstead.console.auth.console_sessions import Session
 from roadstead.console.data import questions
 from roadstead.console.data.allowances import allowances, per_server
@@ -156,7 +156,7 @@ class EditViews:
     async def _delete(self, request: web.Request) -> web.Response:
         """Delete a server if its contract allows it: a DELETE request carries no token."""
         row, coverage = await self._row(request)
-        now = datetime.datetime.now(datetime.UTC)
+        now = utc_now()
         violation = coverage.violation(row["namespace"], row["contract"], now)
         if violation and self._site.settings.contracts:
             return _error_response(_forbidden(violation))

@@ -28,7 +28,6 @@ _REASONS: Final[Mapping[str, str]] = {
     "Stored": "Stored and verified.",
     "Verified": "Stored and verified.",
     "Exhausted": "A total of the contract is used up.",
-    "InForce": "In force.",
 }
 
 

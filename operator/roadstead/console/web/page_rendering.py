@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 from collections.abc import Mapping
 from importlib.resources import files
@@ -11,6 +10,7 @@ from typing import Any, Final
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from roadstead.clocks import utc_now
 from roadstead.console.web import formatting
 
 _TYPES: Final[Mapping[str, str]] = {
@@ -64,7 +64,7 @@ class Pages:
 
     def render(self, name: str, values: Mapping[str, Any]) -> str:
         """Render a page; `now` is the current time by default."""
-        now = datetime.datetime.now(datetime.UTC)
+        now = utc_now()
         return self._environment.get_template(name).render({"now": now, **values})
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 
 from aiohttp import web
 
+from roadstead.clocks import utc_now
 from roadstead.console.data import past, questions
 from roadstead.console.data.allowances import allowances, per_server
 from roadstead.console.data.questions import Row, ServerFilter, ServerSort
@@ -63,7 +64,7 @@ class PageViews:
         found = await questions.server(self._site.ledger, coverage, request.match_info["uuid"])
         if found is None:
             raise web.HTTPNotFound
-        now = datetime.datetime.now(datetime.UTC)
+        now = utc_now()
         violation = coverage.violation(found["namespace"], found["contract"], now)
         usable = not self._site.settings.contracts or violation is None
         return {**found, "usable": usable, "open_url": self._open_url(found)}

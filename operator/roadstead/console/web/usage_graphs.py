@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from roadstead.api.quantity import size_text
+from roadstead.clocks import utc_now
 from roadstead.console.web.formatting import MEGABYTE
 from roadstead.console.web.graphs import Graph, graph, round_up_binary, round_up_decimal
 
@@ -34,7 +35,7 @@ class Titled:
 
 def window(hours: str, *, now: datetime.datetime | None = None) -> Window:
     """Return a range of the last hours, one of HOURS; the first if `hours` is invalid."""
-    until = now or datetime.datetime.now(datetime.UTC)
+    until = now or utc_now()
     chosen = int(hours) if hours in map(str, HOURS) else HOURS[0]
     return Window(hours=chosen, since=until - datetime.timedelta(hours=chosen), until=until)
 

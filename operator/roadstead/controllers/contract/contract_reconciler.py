@@ -10,16 +10,13 @@ from roadstead.api import conditions
 from roadstead.api.contract.resource_contract import Reservation, ResourceContract
 from roadstead.api.raw import Raw, section
 from roadstead.api.references import by_contract
-from roadstead.controllers.contract.contract_status import (
-    RESERVATION_LIFETIME,
-    status_of,
-    still_pending,
-)
+from roadstead.clocks import Clock
+from roadstead.controllers.contract.contract_status import status_of
 from roadstead.controllers.contract_usage import ContractUsage
 from roadstead.controllers.status_writer import StatusWriter
-from roadstead.kube.resources import MODELSERVES, RESOURCECONTRACTS
+from roadstead.kube.resources import RESOURCECONTRACTS
 from roadstead.kube.watch_cache import Name, WatchCache
-from roadstead.policy.contract.contract_load import SETTLE
+from roadstead.policy.contract.contract_load import RESERVATION_LIFETIME, SETTLE
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -34,25 +31,19 @@ class ContractReconciler:
     usage: ContractUsage
     status: StatusWriter
     wake: Callable[[Name], None]
-    clock: Callable[[], datetime.datetime]
+    clock: Clock
     _left_out: dict[str, frozenset[str]] = dataclasses.field(default_factory=dict)
 
     async def reconcile(self, key: Name) -> float | None:
         """Update the status of one contract; returns seconds until the next reconcile."""
         name = key[1]
-        raw = self.cache.get(RESOURCECONTRACTS, name)
-        if raw is None:
+        contract, now = self.cache.contract(name), self.clock()
+        if contract is None:
             self._left_out.pop(name, None)
             self._wake_all(name)
             return None
-        contract, now = ResourceContract.parse(raw), self.clock()
         left_out = self.usage.left_out(contract)
-        servers = self.usage.servers(name)
-        pending = tuple(
-            each
-            for each in contract.reservations
-            if still_pending(each, servers.get(each.key), now)
-        )
+        pending = self.usage.pending(contract, now=now)
         status = status_of(
             contract,
             used=self.usage.used(name),
@@ -60,7 +51,7 @@ class ContractReconciler:
             left_out=len(left_out),
             now=now,
         )
-        await self.status.write(RESOURCECONTRACTS, raw, status)
+        await self.status.write(RESOURCECONTRACTS, contract.raw, status)
         self._wake_affected(contract, status, left_out)
         return _next_delay(contract, pending, now)
 
@@ -79,9 +70,8 @@ class ContractReconciler:
             self.wake((namespace, server))
 
     def _wake_all(self, contract: str) -> None:
-        for raw in self.cache.indexed(MODELSERVES, by_contract(contract)):
-            meta = section(raw, "metadata")
-            self.wake((meta["namespace"], meta["name"]))
+        for serve in self.cache.indexed_serves(by_contract(contract)):
+            self.wake((serve.meta.namespace, serve.meta.name))
 
 
 def _essence(raw: Raw) -> tuple[int, bool]:

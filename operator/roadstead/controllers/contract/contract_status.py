@@ -13,24 +13,6 @@ from roadstead.api.contract.demand import Demand
 from roadstead.api.contract.resource_contract import Reservation, ResourceContract
 from roadstead.api.quantity import cpu_text, memory_text
 from roadstead.api.raw import timestamp
-from roadstead.policy.contract.contract_load import SETTLE
-from roadstead.policy.contract.contract_share import Counted
-
-RESERVATION_LIFETIME: Final = datetime.timedelta(seconds=30)
-"""How long an admitted object may take to appear: far beyond any request's deadline."""
-
-
-def still_pending(
-    reservation: Reservation, counted: Counted | None, now: datetime.datetime
-) -> bool:
-    """Whether a reservation belongs to an admission that is not counted yet."""
-    if counted is not None and counted.demand.agrees(reservation.demand):
-        same = not reservation.uid or reservation.uid == counted.uid
-        if same:
-            # The webhooks' caches may lack the server: they count it by its reservation alone.
-            return now - reservation.reserved_at < SETTLE
-    # A reservation in the future comes from a clock that is ahead; it must not stay forever.
-    return abs(now - reservation.reserved_at) < RESERVATION_LIFETIME
 
 
 def status_of(

@@ -15,11 +15,11 @@ from roadstead.api.quantity import seconds_text
 from roadstead.api.raw import section
 from roadstead.controllers.transfers.running_transfers import State, TransferView
 from roadstead.errors import Retry
+from roadstead.exponential_backoff import Backoff
 from roadstead.store.store_client import StoredObject
 from roadstead.transfer.messages import Completed, Failed
 
-FIRST_RETRY: Final = 5.0
-LAST_RETRY: Final = 300.0
+TRANSFER_BACKOFF: Final = Backoff(first=5.0, longest=300.0)
 FAILED_CHECK_SECONDS: Final = 60.0
 """How often a Model that waits for a change is checked for one."""
 
@@ -68,6 +68,8 @@ class Plan:
     reason: str = ""
     message: str = ""
     delay: float = 0
+    completed: Completed | None = None
+    """The result of the transfer, for RECORD."""
 
 
 def plan(facts: ModelFacts) -> Plan:
@@ -88,11 +90,6 @@ def attempt(facts: ModelFacts) -> int:
     return int(section(facts.model.status, "transfer").get("attempt", 0))
 
 
-def retry_delay(attempts: int) -> float:
-    """Seconds between attempts: doubles from 5 to 300."""
-    return min(LAST_RETRY, FIRST_RETRY * 2.0 ** min(attempts - 1, 10))
-
-
 def _plan_location_taken(facts: ModelFacts) -> Plan:
     message = (
         f"{facts.target} belongs to Model {facts.taken_by}; remove spec.minioPath or change it"
@@ -106,7 +103,7 @@ def _plan_transfer(facts: ModelFacts, view: TransferView) -> Plan:
     if view.state is not State.ENDED:
         return Plan(step=PlanStep.WAIT)
     if isinstance(view.outcome, Completed) and _matches_spec(facts.model, view.outcome):
-        return Plan(step=PlanStep.RECORD)
+        return Plan(step=PlanStep.RECORD, completed=view.outcome)
     if isinstance(view.outcome, Failed) and view.inputs == facts.inputs:
         return _plan_failure(facts, view, view.outcome)
     return Plan(step=PlanStep.START)
@@ -126,7 +123,7 @@ def _plan_failure(facts: ModelFacts, view: TransferView, failed: Failed) -> Plan
             delay=FAILED_CHECK_SECONDS,
         )
     polled = failed.retry is Retry.ON_CHANGE
-    delay = LAST_RETRY if polled else retry_delay(view.attempt)
+    delay = TRANSFER_BACKOFF.longest if polled else TRANSFER_BACKOFF.delay(max(1, view.attempt))
     left = view.ended + delay - facts.now
     if left <= 0:
         return Plan(step=PlanStep.START)

@@ -16,6 +16,7 @@ from roadstead.api.group import ANNOTATION_RETRY, FINALIZER
 from roadstead.api.model import Model, StoreLocation
 from roadstead.api.raw import Raw, section, timestamp
 from roadstead.api.references import by_name, by_uuid
+from roadstead.clocks import utc_now
 from roadstead.controllers.model.kept_objects import KeptObjects
 from roadstead.controllers.model.model_plan import ModelFacts, Plan, PlanStep, plan
 from roadstead.controllers.model.model_removal import RemovalStore, clear_store
@@ -27,7 +28,7 @@ from roadstead.controllers.transfers.transfer_runner import TransferAttempt
 from roadstead.errors import KubeNotFound, ModelError, StoreError
 from roadstead.kube.admitted import AdmittedServes
 from roadstead.kube.kube_client import Object
-from roadstead.kube.resources import MODELS, MODELSERVES, Resource
+from roadstead.kube.resources import MODELS, Resource
 from roadstead.kube.watch_cache import Name, WatchCache
 from roadstead.store.store_client import StoredObject
 
@@ -78,14 +79,16 @@ class ModelReconciler:
 
     async def reconcile(self, key: Name) -> float | None:
         """Take the next step for one Model; returns seconds until the next reconcile."""
-        raw = self.cache.get(MODELS, key[1])
-        if raw is None:
+        model = self.cache.model(key[1])
+        if model is None:
             return None
-        model = Model.parse(raw)
         if model.meta.deleting:
             return await self._remove(model)
         if FINALIZER not in model.meta.finalizers:
             model = await self._set_finalizers(model, (*model.meta.finalizers, FINALIZER))
+        if model.faults:
+            await self._write_blocker(model, "Unreadable", "; ".join(model.faults))
+            return None
         facts = await self._gather(model)
         step = plan(facts)
         if step.step is PlanStep.START:
@@ -144,9 +147,9 @@ class ModelReconciler:
     def servers(self, model: Model) -> tuple[str, ...]:
         """`namespace/name` of each admitted ModelServe that uses the Model."""
         keys = (by_name(model.meta.name), by_uuid(model.meta.uid))
-        users = (raw for key in keys for raw in self.cache.indexed(MODELSERVES, key))
-        metas = (section(raw, "metadata") for raw in users if self.admitted.has(raw))
-        return tuple(sorted({f"{meta['namespace']}/{meta['name']}" for meta in metas}))
+        users = (serve for key in keys for serve in self.cache.indexed_serves(key))
+        metas = (serve.meta for serve in users if self.admitted.has(serve))
+        return tuple(sorted({f"{meta.namespace}/{meta.name}" for meta in metas}))
 
     def _taken_by(self, model: Model, target: StoreLocation) -> str:
         """The name of the other Model that owns the location; empty without one."""
@@ -159,8 +162,7 @@ class ModelReconciler:
 
     def _others(self, model: Model, target: StoreLocation) -> Iterator[Model]:
         """Other Models with the same location."""
-        for raw in self.cache.indexed(MODELS, model.object_path):
-            other = Model.parse(raw)
+        for other in self.cache.indexed_models(model.object_path):
             if other.meta.uid != model.meta.uid and self.location(other) == target:
                 yield other
 
@@ -168,10 +170,9 @@ class ModelReconciler:
         """Write why a verified object is transferred again, before the transfer starts."""
         if not step.reason:
             return facts
-        name = facts.model.meta.name
         await self.status.write(MODELS, facts.model.raw, status_of(facts, step, now=_now()))
-        raw = self.cache.get(MODELS, name)
-        return dataclasses.replace(facts, model=Model.parse(raw)) if raw else facts
+        model = self.cache.model(facts.model.meta.name)
+        return dataclasses.replace(facts, model=model) if model else facts
 
     async def _start(self, facts: ModelFacts) -> tuple[ModelFacts, Plan]:
         """Start a transfer; if its source or bucket is unavailable, plan a retry."""
@@ -206,10 +207,10 @@ class ModelReconciler:
             return None
         users = self.servers(model)
         if users:
-            await self._write_deletion_blocker(model, "InUse", _in_use(users))
+            await self._write_blocker(model, "InUse", _in_use(users))
             return None
         if not await self.transfers.stop(model.meta.uid):
-            await self._write_deletion_blocker(model, "TransferEnding", _TRANSFER_ENDING)
+            await self._write_blocker(model, "TransferEnding", _TRANSFER_ENDING)
             return TRANSFER_STOP_POLL_SECONDS
         await self._clear(model)
         return None
@@ -218,19 +219,19 @@ class ModelReconciler:
         """Clean up the store as the deletion policy requires, and remove the finalizer."""
         target = self.location(model)
         since = datetime.datetime.fromisoformat(section(model.raw, "metadata")["deletionTimestamp"])
-        waiting = (datetime.datetime.now(datetime.UTC) - since).total_seconds()
+        waiting = (utc_now() - since).total_seconds()
         shared = any(True for _ in self._others(model, target))
         try:
             await clear_store(self.store, model, target, deleting_for=waiting, shared=shared)
         except StoreError as error:
-            await self._write_deletion_blocker(model, error.reason, str(error))
+            await self._write_blocker(model, error.reason, str(error))
             raise
         rest = tuple(item for item in model.meta.finalizers if item != FINALIZER)
         with contextlib.suppress(KubeNotFound):
             await self._set_finalizers(model, rest)
         self.checked.pop(model.meta.uid, None)
 
-    async def _write_deletion_blocker(self, model: Model, reason: str, message: str) -> None:
+    async def _write_blocker(self, model: Model, reason: str, message: str) -> None:
         kept = [
             item for name in ("Stored", "Verified") if (item := conditions.find(model.raw, name))
         ]
@@ -256,7 +257,7 @@ def _inputs(*parts: object) -> str:
 
 
 def _now() -> str:
-    return timestamp(datetime.datetime.now(datetime.UTC))
+    return timestamp(utc_now())
 
 
 def tenants(servers: tuple[str, ...]) -> set[str]:

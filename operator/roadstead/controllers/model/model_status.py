@@ -12,7 +12,7 @@ from roadstead.api.raw import section
 from roadstead.controllers.model.model_plan import ModelFacts, Plan, PlanStep, attempt
 from roadstead.controllers.transfers.running_transfers import State, TransferView
 from roadstead.errors import Retry
-from roadstead.transfer.messages import Completed, Failed, Phase
+from roadstead.transfer.messages import Completed, Failed, Phase, Progress, Started
 
 Status = dict[str, Any]
 
@@ -46,10 +46,8 @@ def status_of(facts: ModelFacts, plan: Plan, *, now: str) -> Status:
 
 def _object(facts: ModelFacts, plan: Plan) -> Status:
     """The fields of the object once it is verified, and the progress before."""
-    if plan.step is PlanStep.RECORD:
-        assert facts.view is not None  # noqa: S101 - RECORD comes from a view
-        assert isinstance(facts.view.outcome, Completed)  # noqa: S101 - RECORD means completed
-        return _completed(facts, facts.view.outcome)
+    if plan.completed is not None:
+        return _completed(facts, plan.completed)
     if plan.step is PlanStep.KEEP:
         names = ("sizeBytes", "size", "sha256", "etag", "gguf", "quantization", "progress")
         return {name: facts.model.status[name] for name in names if name in facts.model.status}
@@ -130,9 +128,9 @@ def _transfer(facts: ModelFacts, plan: Plan, now: str) -> Status:
         values["startedAt"] = now
     values["retry"] = _retry(facts, plan)
     if view is not None and view.started is not None:
-        values |= _upload(view)
+        values |= _upload(view.started)
     if view is not None and view.progress is not None:
-        values |= _progress(view)
+        values |= _progress(view.progress)
     return values
 
 
@@ -153,26 +151,24 @@ def _retry(facts: ModelFacts, plan: Plan) -> str:
     return str(Retry.BACKOFF)
 
 
-def _upload(view: TransferView) -> Status:
-    assert view.started is not None  # noqa: S101 - asked by the caller
+def _upload(started: Started) -> Status:
     return {
-        "uploadId": view.started.upload_id,
-        "key": view.started.key,
-        "partSizeBytes": view.started.part_size_bytes,
-        "sourceEtag": view.started.source_etag[:_ETAG_LIMIT],
-        "bytesTotal": view.started.bytes_total,
+        "uploadId": started.upload_id,
+        "key": started.key,
+        "partSizeBytes": started.part_size_bytes,
+        "sourceEtag": started.source_etag[:_ETAG_LIMIT],
+        "bytesTotal": started.bytes_total,
     }
 
 
-def _progress(view: TransferView) -> Status:
-    assert view.progress is not None  # noqa: S101 - asked by the caller
+def _progress(progress: Progress) -> Status:
     values: Status = {
-        "phase": str(view.progress.phase),
-        "bytesDone": view.progress.bytes_done,
-        "bytesTotal": view.progress.bytes_total,
-        "percent": percent(view.progress.bytes_done, view.progress.bytes_total),
-        "bytesPerSecond": view.progress.bytes_per_second,
+        "phase": str(progress.phase),
+        "bytesDone": progress.bytes_done,
+        "bytesTotal": progress.bytes_total,
+        "percent": percent(progress.bytes_done, progress.bytes_total),
+        "bytesPerSecond": progress.bytes_per_second,
     }
-    if view.progress.remaining_seconds is not None:
-        values["remainingSeconds"] = view.progress.remaining_seconds
+    if progress.remaining_seconds is not None:
+        values["remainingSeconds"] = progress.remaining_seconds
     return values

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Callable
 
 from roadstead.api.contract.demand import Demand
 from roadstead.api.contract.granted import Granted
-from roadstead.api.contract.resource_contract import ResourceContract
-from roadstead.api.group import ANNOTATION_RECEIPT
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import section
+from roadstead.clocks import Clock
 from roadstead.controllers.contract_usage import ContractUsage
 from roadstead.controllers.modelserve.published_receipt_keys import ReceiptKeys
 from roadstead.errors import InvalidReceipt
-from roadstead.kube.admitted import binding_of
-from roadstead.kube.resources import NAMESPACES, RESOURCECONTRACTS
+from roadstead.kube.admitted import binding_of, receipt_of
+from roadstead.kube.resources import NAMESPACES
 from roadstead.kube.watch_cache import WatchCache
 from roadstead.policy.chain import Violation
 from roadstead.policy.contract.contract_policy import Caller, ContractFacts
@@ -31,7 +29,7 @@ class AdmissionRecheck:
     cache: WatchCache
     keys: ReceiptKeys
     usage: ContractUsage
-    clock: Callable[[], datetime.datetime]
+    clock: Clock
 
     async def verdict(
         self, serve: ModelServe, *, runs: bool, uuid_model: str = ""
@@ -59,7 +57,7 @@ class AdmissionRecheck:
         verifier = await self.keys.verifier()
         if verifier is None:
             return None
-        text, binding = _text(serve), binding_of(serve.raw)
+        text, binding = receipt_of(serve), binding_of(serve)
         seconds = int(now.timestamp())
         try:
             return verifier.verify(text, binding, now=seconds)
@@ -74,8 +72,7 @@ class AdmissionRecheck:
     ) -> ContractFacts:
         meta = serve.meta
         namespace = self.cache.get(NAMESPACES, meta.namespace) or {}
-        raw = self.cache.get(RESOURCECONTRACTS, serve.contract) if serve.contract else None
-        contract = ResourceContract.parse(raw) if raw is not None else None
+        contract = self.cache.contract(serve.contract) if serve.contract else None
         key = f"{meta.namespace}/{meta.name}"
         others = self.usage.others(contract, key) if contract is not None else Demand()
         return ContractFacts(
@@ -89,8 +86,3 @@ class AdmissionRecheck:
             others=others,
             devices=self.usage.devices,
         )
-
-
-def _text(serve: ModelServe) -> str:
-    """The receipt; the API server ensures that annotations are strings."""
-    return str(serve.meta.annotations.get(ANNOTATION_RECEIPT, ""))

@@ -7,12 +7,12 @@ import binascii
 import contextlib
 import dataclasses
 import datetime
-from collections.abc import Callable
 from typing import Final, Protocol
 
 from roadstead.api.model import StoreLocation
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section
+from roadstead.clocks import Clock
 from roadstead.errors import KubeConflict, KubeNotFound
 from roadstead.kube.kube_client import Object
 from roadstead.kube.ownership import belongs, intact, name_taken_error
@@ -89,7 +89,7 @@ class FetchUrls:
     client: SecretWriter
     store: UrlSigner
     lifetime: datetime.timedelta
-    clock: Callable[[], datetime.datetime]
+    clock: Clock
     _known: dict[str, _Known] = dataclasses.field(default_factory=dict)
 
     async def ensure(self, serve: ModelServe, location: StoreLocation, *, needed: bool) -> float:

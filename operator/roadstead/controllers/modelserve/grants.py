@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
 from typing import Any
 
 from roadstead.api.contract.devices import DEFAULT_DEVICES, DeviceNames
 from roadstead.api.contract.granted import FIELD, Granted
 from roadstead.api.modelserve import ModelServe
-from roadstead.api.raw import Raw, section, timestamp
+from roadstead.api.raw import Raw, timestamp
 from roadstead.api.workload import is_rolled_out, observe
+from roadstead.clocks import utc_now
 from roadstead.controllers.modelserve.modelserve_status import ServeObservation, status_of
 from roadstead.controllers.status_writer import StatusWriter
 from roadstead.kube.resources import MODELSERVES
@@ -26,16 +26,16 @@ class Grant:
 
     def __init__(
         self,
-        raw: Raw,
+        serve: ModelServe,
         seen: ServeObservation,
         status: StatusWriter,
         *,
         enabled: bool,
         devices: DeviceNames = DEFAULT_DEVICES,
     ) -> None:
-        self.raw = raw
-        """The object as stored."""
-        self.now = Granted.parse(section(raw, "status")) if enabled else None
+        self.stored = serve
+        """The ModelServe as stored."""
+        self.now = Granted.parse(serve.status) if enabled else None
         """The current grant, if any."""
         self._seen = seen
         self._status = status
@@ -53,9 +53,10 @@ class Grant:
             return
         running = self.now.demand if self.now else requested.demand
         self.now = dataclasses.replace(requested, demand=requested.demand | running)
-        status = dict(section(self.raw, "status")) or self._first_status(deployment)
+        status = dict(self.stored.status) or self._first_status(deployment)
         granted = {**status, FIELD: self.now.to_json()}
-        self.raw = await self._status.replace(MODELSERVES, self.raw, granted)
+        answer = await self._status.replace(MODELSERVES, self.stored.raw, granted)
+        self.stored = ModelServe.parse(answer)
 
     def settle(self, serve: ModelServe, deployment: Raw | None) -> None:
         """Reduce the grant to the demand of `serve` once it is applied and rolled out."""
@@ -64,8 +65,8 @@ class Grant:
 
     def status(self, seen: ServeObservation) -> dict[str, Any]:
         """The status at the end of the reconcile."""
-        now = timestamp(datetime.datetime.now(datetime.UTC))
-        status = status_of(ModelServe.parse(self.raw), seen, now=now)
+        now = timestamp(utc_now())
+        status = status_of(self.stored, seen, now=now)
         return status if self.now is None else {**status, FIELD: self.now.to_json()}
 
     def _first_status(self, deployment: Raw) -> dict[str, Any]:

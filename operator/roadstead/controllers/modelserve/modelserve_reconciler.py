@@ -12,7 +12,6 @@ from roadstead import metrics
 from roadstead.api.contract.devices import DEFAULT_DEVICES
 from roadstead.api.contract.granted import Granted
 from roadstead.api.memory import estimate, remedy
-from roadstead.api.model import Model
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section
 from roadstead.api.workload import WorkloadState, has_waiting_pod, observe
@@ -20,7 +19,15 @@ from roadstead.controllers.modelserve.admission_recheck import AdmissionRecheck
 from roadstead.controllers.modelserve.fetch_urls import FetchUrls
 from roadstead.controllers.modelserve.grants import Grant
 from roadstead.controllers.modelserve.model_catalogue import ModelCatalogue
-from roadstead.controllers.modelserve.modelserve_status import ServeObservation, model_blocker
+from roadstead.controllers.modelserve.modelserve_plan import (
+    RECHECK_SECONDS,
+    ApplyServer,
+    AwaitModel,
+    BlockServer,
+    FreezeServer,
+    plan,
+)
+from roadstead.controllers.modelserve.modelserve_status import ServeObservation
 from roadstead.controllers.modelserve.routing import Routes
 from roadstead.controllers.modelserve.server_keys import ServerKeys
 from roadstead.controllers.modelserve.store_reach import StoreReach
@@ -40,7 +47,6 @@ from roadstead.kube.resources import (
     HTTPROUTES,
     INGRESSROUTES,
     MIDDLEWARES,
-    MODELS,
     MODELSERVES,
     PODS,
     Resource,
@@ -54,8 +60,8 @@ from roadstead.manifests.modelserve_manifests import (
     without_needless_rollout,
 )
 from roadstead.manifests.platform import Platform
-from roadstead.policy.chain import Violation, evaluate
-from roadstead.policy.modelserve_policy import MODELSERVE_RULES, ServeFacts
+from roadstead.policy.chain import Violation
+from roadstead.policy.modelserve_policy import ServeFacts
 from roadstead.policy.recheck import Effect, RecheckVerdict
 from roadstead.usage.figures import ShownUsage
 
@@ -63,10 +69,6 @@ logger = logging.getLogger(__name__)
 
 API_FAILURE_RETRY_SECONDS: Final = 10.0
 """The delay before a retry after an error of the API server."""
-RECHECK_SECONDS: Final = 60.0
-"""The delay before a retry if no watch reports the change that is waited for."""
-STARTUP_RECHECK_SECONDS: Final = 3.0
-"""The same while the system starts."""
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -94,10 +96,9 @@ class ServeReconciler:
 
     async def reconcile(self, key: Name) -> float | None:
         """Take the next step for one ModelServe; returns seconds until the next reconcile."""
-        raw = self.cache.get(MODELSERVES, key[1], key[0])
-        if raw is None:
+        serve = self.cache.serve(key)
+        if serve is None:
             return None
-        serve = ModelServe.parse(raw)
         if serve.meta.deleting:
             # A finalizer of another client may keep it forever; it must not serve meanwhile.
             await self._stop(serve)
@@ -115,12 +116,12 @@ class ServeReconciler:
         )
         devices = self.guard.usage.devices if self.guard else DEFAULT_DEVICES
         enabled = self.guard is not None
-        grant = Grant(raw, seen, self.status, enabled=enabled, devices=devices)
+        grant = Grant(serve, seen, self.status, enabled=enabled, devices=devices)
         blocker, delay = await self._act(facts, verdict, grant, needed=has_waiting_pod(pods))
         workload = self._workload(facts, pods)
         routed = self._routed(serve, workload)
         seen = dataclasses.replace(seen, workload=workload, blocker=blocker, routed=routed)
-        await self.status.write(MODELSERVES, grant.raw, grant.status(seen))
+        await self.status.write(MODELSERVES, grant.stored.raw, grant.status(seen))
         return delay
 
     def _routed(self, serve: ModelServe, workload: WorkloadState | None) -> Reached | None:
@@ -141,12 +142,9 @@ class ServeReconciler:
 
     def gather(self, serve: ModelServe) -> ServeFacts:
         """The Models that the spec names, from the watch cache."""
-        named = self.cache.get(MODELS, serve.model_name) if serve.model_name else None
-        place = self.cache.name_of(serve.model_uuid) if serve.model_uuid else None
-        numbered = self.cache.get(MODELS, place[1]) if place else None
-        if numbered is not None and numbered["metadata"]["uid"] != serve.model_uuid:
-            numbered = None  # The UUID is that of an object of another kind.
-        return ServeFacts(serve=serve, model_by_name=_model(named), model_by_uuid=_model(numbered))
+        named = self.cache.model(serve.model_name) if serve.model_name else None
+        numbered = self.cache.model_by_uuid(serve.model_uuid) if serve.model_uuid else None
+        return ServeFacts(serve=serve, model_by_name=named, model_by_uuid=numbered)
 
     def _pods(self, serve: ModelServe) -> list[Raw]:
         """The pods of its Deployment."""
@@ -184,14 +182,17 @@ class ServeReconciler:
 
         `needed` is true if a pod waits for a Secret that it mounts.
         """
-        if verdict is not None and verdict.effect is Effect.FREEZE:
-            return None, await self._freeze(facts, verdict, needed=needed)
-        blocker, delay = await self._find_blocker(facts)
-        if blocker is None and facts.model is not None:
-            count = facts.serve.replicas if verdict is None else verdict.replicas
-            blocker, delay = await self._apply(
-                dataclasses.replace(facts.serve, replicas=count), facts.model, grant, needed=needed
-            )
+        blocker: Violation | None
+        delay: float | None
+        match plan(facts, verdict):
+            case FreezeServer(delay=delay):
+                return None, await self._freeze(facts, delay, needed=needed)
+            case BlockServer(blocker=blocker):
+                delay = None
+            case AwaitModel():
+                blocker, delay = await self.catalogue.create_model(facts.serve), RECHECK_SECONDS
+            case ApplyServer() as step:
+                blocker, delay = await self._apply(step, grant, needed=needed)
         if blocker is not None and verdict is not None and verdict.effect is Effect.DRAIN:
             await self._stop(facts.serve)
             stopped = dataclasses.replace(facts.serve, replicas=0)
@@ -212,15 +213,12 @@ class ServeReconciler:
     def _deployment_by_name(self, serve: ModelServe) -> Raw | None:
         return self.cache.get(DEPLOYMENTS, names.child_name(serve.meta.name), serve.meta.namespace)
 
-    async def _freeze(
-        self, facts: ServeFacts, verdict: RecheckVerdict, *, needed: bool
-    ) -> float | None:
+    async def _freeze(self, facts: ServeFacts, delay: float, *, needed: bool) -> float:
         """Change nothing but replicas that were never granted.
 
         Pods of a server with a grant may fetch its Model again.
         """
         serve = facts.serve
-        delay = STARTUP_RECHECK_SECONDS if verdict.accepted is None else RECHECK_SECONDS
         deployment, granted = self._deployment(serve), Granted.parse(serve.status)
         if deployment is None or granted is None:
             return delay
@@ -237,15 +235,6 @@ class ServeReconciler:
             logger.warning("cannot renew the fetch URL of a running server: %s", error)
             return RECHECK_SECONDS
 
-    async def _find_blocker(self, facts: ServeFacts) -> tuple[Violation | None, float | None]:
-        """Why the children can't be applied, and seconds to the next check."""
-        violation = evaluate(MODELSERVE_RULES, facts)
-        if violation is not None:
-            return violation, None
-        if facts.model is None:
-            return await self.catalogue.create_model(facts.serve), RECHECK_SECONDS
-        return model_blocker(facts.model), None
-
     def _needs_url(
         self, serve: ModelServe, deployment: Raw, observed: Raw | None, *, waits: bool
     ) -> bool:
@@ -255,11 +244,10 @@ class ServeReconciler:
         return serve.replicas > 0 and (waits or starts)
 
     async def _apply(
-        self, serve: ModelServe, model: Model, grant: Grant, *, needed: bool
+        self, step: ApplyServer, grant: Grant, *, needed: bool
     ) -> tuple[Violation | None, float | None]:
         """Write the Secret and the children; a refusal is returned, not raised."""
-        location = model.stored_at
-        assert location is not None  # noqa: S101 - model_blocker has checked
+        serve, model = step.serve, step.model
         try:
             api_key = self.keys.of(serve) if self.keys is not None else ""
             desired = desired_objects(serve, model, self.platform, api_key=api_key)
@@ -270,7 +258,7 @@ class ServeReconciler:
             desired[-1] = without_needless_rollout(desired[-1], observed)
             delay: float | None = None
             if self._needs_url(serve, desired[-1], observed, waits=needed):
-                delay = await self.urls.ensure(serve, location, needed=needed)
+                delay = await self.urls.ensure(serve, step.location, needed=needed)
             if self.keys is not None:
                 await self.keys.ensure(serve, needed=needed)
             missing = self._missing_kinds()
@@ -299,7 +287,3 @@ class ServeReconciler:
 
 def _replicas(deployment: Raw) -> int:
     return int(section(deployment, "spec").get("replicas", 1))
-
-
-def _model(raw: Raw | None) -> Model | None:
-    return Model.parse(raw) if raw is not None else None

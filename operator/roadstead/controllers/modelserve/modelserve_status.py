@@ -80,10 +80,8 @@ def service_url(serve: ModelServe) -> str:
     return f"http://{names.child_name(serve.meta.name)}.{serve.meta.namespace}.svc{port}"
 
 
-def model_blocker(model: Model) -> Violation | None:
-    """Why no server can start on this Model yet; None if it is stored and verified."""
-    if model.digest:
-        return None
+def model_blocker(model: Model) -> Violation:
+    """Why no server can start on a Model that is not stored and verified yet."""
     name = model.meta.name
     for type_ in ("Stored", "Verified"):
         found = conditions.find(model.raw, type_)

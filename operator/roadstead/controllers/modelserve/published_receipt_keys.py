@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from roadstead.api.raw import section
+from roadstead.clocks import Stopwatch
 from roadstead.errors import InvalidKey, KubeError
 from roadstead.kube.kube_client import Object
 from roadstead.kube.resources import CONFIGMAPS, Resource
@@ -43,7 +44,7 @@ class ReceiptKeys:
         *,
         namespace: str,
         name: str,
-        clock: Callable[[], float],
+        clock: Stopwatch,
         on_read: Callable[[ReceiptVerifier], None],
     ) -> None:
         self._client = client

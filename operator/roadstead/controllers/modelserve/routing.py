@@ -9,14 +9,14 @@ import random
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, Protocol
 
-from roadstead.controllers.queue import backoff
 from roadstead.controllers.server_slots import ServerSlots
+from roadstead.exponential_backoff import Backoff
 from roadstead.gateway.probe import Reached
 
 PROBES_AT_ONCE: Final = 8
 SLOW_PROBES_AT_ONCE: Final = 8
 PROBE_SECONDS: Final = 60.0
-MAX_PROBE_PAUSE_SECONDS: Final = 15.0
+_BACKOFF: Final = Backoff(first=0.25, longest=15.0)
 """The longest pause between probes of a server that does not answer through the gateway yet."""
 
 
@@ -91,7 +91,6 @@ class Routes:
 
 
 def _pause(failures: int) -> float:
-    spread = random.random()  # noqa: S311 - jitter only
     if not failures:
-        return PROBE_SECONDS * (0.75 + spread / 2)
-    return min(MAX_PROBE_PAUSE_SECONDS, backoff(failures, spread=spread))
+        return PROBE_SECONDS * (0.75 + random.random() / 2)  # noqa: S311 - jitter only
+    return _BACKOFF.jittered(failures)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-from collections.abc import Callable
 
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section
+from roadstead.clocks import Stopwatch
 from roadstead.controllers.modelserve.fetch_urls import SECRET_CHECK_SECONDS, SecretWriter
 from roadstead.errors import KubeConflict, KubeNotFound
 from roadstead.kube.ownership import belongs, intact, name_taken_error
@@ -26,7 +26,7 @@ class ServerKeys:
 
     client: SecretWriter
     key: GatewayKey
-    clock: Callable[[], float]
+    clock: Stopwatch
     _seen: dict[str, float] = dataclasses.field(default_factory=dict)
     _uids: dict[str, str] = dataclasses.field(default_factory=dict)
     """The UIDs of the Secrets that were written or read, by the UUID of their server."""

@@ -8,11 +8,12 @@ import logging
 from typing import Final, Protocol
 
 from roadstead.api.contract.granted import FIELD
-from roadstead.api.raw import Raw, section
+from roadstead.api.modelserve import ModelServe
+from roadstead.api.raw import Raw
 from roadstead.errors import KubeError, KubeNotFound
 from roadstead.kube.admitted import AdmittedServes
 from roadstead.kube.kube_client import Object
-from roadstead.kube.resources import MODELSERVES, NETWORKPOLICIES, Resource
+from roadstead.kube.resources import NETWORKPOLICIES, Resource
 from roadstead.kube.watch_cache import WatchCache
 from roadstead.manifests.digest import digest_of
 from roadstead.manifests.rendering import Manifest
@@ -70,13 +71,13 @@ class StoreReach:
 
     def _namespaces(self) -> frozenset[str]:
         """The namespaces of servers that may fetch a model, now or again."""
-        serves = self.cache.all(MODELSERVES)
-        return frozenset(raw["metadata"]["namespace"] for raw in serves if self._counts(raw))
+        return frozenset(
+            serve.meta.namespace for serve in self.cache.serves() if self._counts(serve)
+        )
 
-    def _counts(self, raw: Raw) -> bool:
-        status = section(raw, "status")
-        runs = bool(status.get("startedAt") or status.get(FIELD))
-        return runs or self.admitted.has(raw)
+    def _counts(self, serve: ModelServe) -> bool:
+        runs = bool(serve.status.get("startedAt") or serve.status.get(FIELD))
+        return runs or self.admitted.has(serve)
 
     async def _write(self, namespaces: frozenset[str]) -> None:
         base = await self._read(self.policy)

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from roadstead.api import conditions
 from roadstead.api.pod_findings import Finding, find_problem
 from roadstead.api.raw import Raw, section
 from roadstead.controllers.server_pods import key_of_pod
@@ -49,10 +50,8 @@ def outcome_of(pods: Iterable[Raw]) -> Completed | Failed | None:
 
 def is_finished(job: Raw) -> bool:
     """Whether the Job is complete or failed, and creates no more pods."""
-    conditions = section(job, "status").get("conditions") or ()
-    return any(
-        item["type"] in ("Complete", "Failed") and item["status"] == "True" for item in conditions
-    )
+    ends = (conditions.entry(job, type_) for type_ in ("Complete", "Failed"))
+    return any(end.get("status") == "True" for end in ends)
 
 
 def is_deleting(raw: Raw) -> bool:

@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 from roadstead.api.raw import Raw, section
 from roadstead.errors import KubeError, UsageError
+from roadstead.exponential_backoff import Backoff
 from roadstead.kube.kube_client import Object
 from roadstead.kube.resources import NODES, Resource
 from roadstead.usage.kubelet import KubeletEndpoint
@@ -90,7 +91,7 @@ def pause(failures: int, interval: float) -> float:
     """Seconds before a kubelet is asked again after so many consecutive failures."""
     if failures < 2:
         return 0.0
-    return float(min(MAX_KUBELET_PAUSE_SECONDS, interval * 2 ** min(failures - 1, 16)))
+    return Backoff(first=interval, longest=MAX_KUBELET_PAUSE_SECONDS).delay(failures)
 
 
 def endpoint_of(node: Raw) -> KubeletEndpoint:

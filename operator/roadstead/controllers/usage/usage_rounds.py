@@ -13,6 +13,7 @@ from typing import Final, Protocol
 from roadstead.api.group import FIELD_MANAGER, LABEL_MANAGED_BY
 from roadstead.api.llama.llama_flags import PORT
 from roadstead.api.raw import Raw
+from roadstead.clocks import Stopwatch
 from roadstead.controllers.server_slots import ServerSlots
 from roadstead.controllers.usage.usage_nodes import Nodes
 from roadstead.controllers.usage.usage_targets import PodTarget, ServerTarget
@@ -69,7 +70,7 @@ class Rounds:
     """The authority of kubelets; empty: the API server's."""
     port: int = PORT
     """The port of llama-server in its pods."""
-    clock: Callable[[], float] = time.monotonic
+    clock: Stopwatch = time.monotonic
     slots: ServerSlots = dataclasses.field(
         default_factory=lambda: ServerSlots(at_once=SERVERS_AT_ONCE, slow=SLOW_SERVERS_AT_ONCE)
     )

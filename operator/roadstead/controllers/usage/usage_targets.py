@@ -7,14 +7,13 @@ import datetime
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
-from roadstead.api.modelserve import ModelServe
 from roadstead.api.pod_findings import is_ready
 from roadstead.api.quantity import parse_quantity
 from roadstead.api.raw import Raw, section
 from roadstead.controllers.model_names import model_name
 from roadstead.controllers.server_pods import pods_key
 from roadstead.errors import InvalidResource
-from roadstead.kube.resources import MODELSERVES, PODS
+from roadstead.kube.resources import PODS
 from roadstead.kube.watch_cache import Name, WatchCache
 from roadstead.manifests import names
 from roadstead.usage.readings import PodName
@@ -65,8 +64,7 @@ class ServerTarget:
 
 def targets(cache: WatchCache) -> Iterator[ServerTarget]:
     """Every ModelServe with its pods."""
-    for raw in cache.all(MODELSERVES):
-        serve = ModelServe.parse(raw)
+    for serve in cache.serves():
         meta = serve.meta
         pods = [
             pod_target(pod)
