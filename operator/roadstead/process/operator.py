@@ -185,6 +185,15 @@ class Operator:
 
         Raises LeaseLost, and ClusterRestored if etcd was restored: caches and work in progress are
         based on a state that no longer exists.
+        """
+        try:
+            await self._run(stop)
+        finally:
+            if self._probe is not None:
+                await self._probe.close()
+
+    async def _run(self, stop: asyncio.Event | None) -> None:
+        """Serve probes, synchronize the caches, then lead or wait for the Lease.
 
         The caches are synced before this replica becomes a candidate, so that it can work at once.
         """
@@ -262,9 +271,8 @@ class Operator:
             ledger.cancel()
             await self._transfers.stop_all()
             await cancel_all([ledger])
-            if self._routes is not None and self._probe is not None:
+            if self._routes is not None:
                 await self._routes.close()
-                await self._probe.close()
 
     async def _adopt(self) -> None:
         """Adopt running transfers before new ones start, since they count as running."""
