@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -38,6 +39,16 @@ def duration(text: str) -> datetime.timedelta:
             f"invalid duration {text!r}: expected a value such as 90s, 10m, 2h or 1h30m"
         )
     return value
+
+
+def find_kubeconfig(environ: Mapping[str, str]) -> str | None:
+    """The kubeconfig of a command for people: KUBECONFIG, else the user's file as with kubectl.
+
+    None in a pod, where the client uses the ServiceAccount.
+    """
+    if found := environ.get("KUBECONFIG"):
+        return found
+    return None if "KUBERNETES_SERVICE_HOST" in environ else os.path.expanduser("~/.kube/config")
 
 
 class EnvReader:
