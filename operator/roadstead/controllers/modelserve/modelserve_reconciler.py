@@ -142,11 +142,17 @@ class ServeReconciler:
     def gather(self, serve: ModelServe) -> ServeFacts:
         """The Models that the spec names, from the watch cache."""
         named = self.cache.get(MODELS, serve.model_name) if serve.model_name else None
-        place = self.cache.name_of(serve.model_uuid) if serve.model_uuid else None
-        numbered = self.cache.get(MODELS, place[1]) if place else None
-        if numbered is not None and numbered["metadata"]["uid"] != serve.model_uuid:
-            numbered = None  # The UUID is that of an object of another kind.
-        return ServeFacts(serve=serve, model_by_name=_model(named), model_by_uuid=_model(numbered))
+        return ServeFacts(
+            serve=serve,
+            model_by_name=_model(named),
+            model_by_uuid=self._model_of_uuid(serve.model_uuid),
+        )
+
+    def _model_of_uuid(self, uuid: str) -> Model | None:
+        place = self.cache.name_of(uuid) if uuid else None
+        found = _model(self.cache.get(MODELS, place[1])) if place else None
+        # The UUID may be that of an object of another kind.
+        return found if found is not None and found.meta.uid == uuid else None
 
     def _pods(self, serve: ModelServe) -> list[Raw]:
         """The pods of its Deployment."""
@@ -185,7 +191,7 @@ class ServeReconciler:
         `needed` is true if a pod waits for a Secret that it mounts.
         """
         if verdict is not None and verdict.effect is Effect.FREEZE:
-            return None, await self._freeze(facts, verdict, needed=needed)
+            return None, await self._freeze(facts.serve, verdict, needed=needed)
         blocker, delay = await self._find_blocker(facts)
         if blocker is None and facts.model is not None:
             count = facts.serve.replicas if verdict is None else verdict.replicas
@@ -196,6 +202,8 @@ class ServeReconciler:
             await self._stop(facts.serve)
             stopped = dataclasses.replace(facts.serve, replicas=0)
             grant.settle(stopped, self._deployment(facts.serve))
+        elif blocker is not None and needed:
+            delay = _earlier(delay, await self._renew_granted(facts.serve))
         return blocker, delay
 
     async def _stop(self, serve: ModelServe) -> None:
@@ -213,13 +221,12 @@ class ServeReconciler:
         return self.cache.get(DEPLOYMENTS, names.child_name(serve.meta.name), serve.meta.namespace)
 
     async def _freeze(
-        self, facts: ServeFacts, verdict: RecheckVerdict, *, needed: bool
+        self, serve: ModelServe, verdict: RecheckVerdict, *, needed: bool
     ) -> float | None:
         """Change nothing but replicas that were never granted.
 
         Pods of a server with a grant may fetch its Model again.
         """
-        serve = facts.serve
         delay = STARTUP_RECHECK_SECONDS if verdict.accepted is None else RECHECK_SECONDS
         deployment, granted = self._deployment(serve), Granted.parse(serve.status)
         if deployment is None or granted is None:
@@ -227,12 +234,22 @@ class ServeReconciler:
         replicas = granted.demand.replicas
         if _replicas(deployment) > replicas:
             await self.children.scale(deployment, replicas)
-        model = facts.model
-        location = model.stored_at if model and model.meta.uid == granted.model_uuid else None
-        if location is None or not needed or not replicas:
-            return delay
+        return _earlier(delay, await self._renew_granted(serve)) if needed else delay
+
+    async def _renew_granted(self, serve: ModelServe) -> float | None:
+        """Renew the URL of the granted Model for pods that wait, whatever the spec names now.
+
+        Returns seconds until the next renewal; None if no pod may fetch.
+        """
+        granted = Granted.parse(serve.status)
+        if granted is None or not granted.demand.replicas or self._deployment(serve) is None:
+            return None
+        model = self._model_of_uuid(granted.model_uuid)
+        location = model.stored_at if model is not None else None
+        if location is None:
+            return None
         try:
-            return min(delay, await self.urls.ensure(serve, location, needed=True))
+            return await self.urls.ensure(serve, location, needed=True)
         except (KubeRejected, StoreError) as error:
             logger.warning("cannot renew the fetch URL of a running server: %s", error)
             return RECHECK_SECONDS
@@ -295,6 +312,11 @@ class ServeReconciler:
             return Violation(reason=error.reason, message=str(error)), RECHECK_SECONDS
         metrics.CHILD_WRITES.inc(writes)
         return None, delay
+
+
+def _earlier(one: float | None, other: float | None) -> float | None:
+    """The shorter of two delays, of which None is none."""
+    return min((each for each in (one, other) if each is not None), default=None)
 
 
 def _replicas(deployment: Raw) -> int:
