@@ -111,6 +111,15 @@ class EnvReader:
         """Read a list separated by commas; empty if missing."""
         return tuple(item.strip() for item in self.text(name, "").split(",") if item.strip())
 
+    def ports(self, name: str) -> tuple[int, ...]:
+        """Read port numbers, separated by commas; empty if missing."""
+        found = self.items(name)
+        for port in found:
+            if not re.fullmatch(r"[0-9]{1,5}", port) or not 0 < int(port) < 65536:
+                self.fault(name, f"invalid port {port[:20]!r}: expected numbers from 1 to 65535")
+                return ()
+        return tuple(int(port) for port in found)
+
     def origins(self, name: str) -> tuple[str, ...]:
         """Read origins as browsers send them, separated by commas; not `*` or `null`."""
         found = self.items(name)

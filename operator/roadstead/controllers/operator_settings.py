@@ -9,6 +9,7 @@ from pathlib import Path
 
 from roadstead import logs
 from roadstead.api.contract.devices import DEFAULT_DEVICES, DeviceNames
+from roadstead.api.network_peers import ServerPeers
 from roadstead.controllers.gateway_settings import GatewaySettings
 from roadstead.controllers.lease_settings import LeaseSettings
 from roadstead.ledger.ledger_settings import LedgerSettings
@@ -35,6 +36,8 @@ class OperatorSettings:
     pull_policy: str
     fetch_connections: int
     gateway_namespace: str
+    peers: ServerPeers
+    """Who else may call servers, and whom their pods may call."""
     store_policy: str
     """The chart's NetworkPolicy of the embedded store; empty: the store is not restricted."""
     gateway: GatewaySettings | None
@@ -95,6 +98,7 @@ class OperatorSettings:
             ),
             fetch_connections=env.integer("ROADSTEAD_FETCH_CONNECTIONS", 3, high=8),
             gateway_namespace=env.text("ROADSTEAD_GATEWAY_NAMESPACE", ""),
+            peers=ServerPeers.read(env),
             store_policy=env.text("ROADSTEAD_STORE_POLICY", ""),
             gateway=GatewaySettings.read(env),
             url_lifetime=datetime.timedelta(

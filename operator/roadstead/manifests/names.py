@@ -18,6 +18,8 @@ SERVER = "llama-server"
 FETCH = "fetch"
 KEY = "key"
 API_KEY = "api-key"
+OPERATOR_PODS = {group.LABEL_NAME: "roadstead", group.LABEL_COMPONENT: "operator"}
+"""Labels of the operator's pods in the chart, whatever the release is called."""
 _LABEL_LIMIT = 63
 # With room for `-fetch` and for suffixes of future children, within one DNS label.
 _CHILD_LIMIT = 52

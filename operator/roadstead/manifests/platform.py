@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
+from roadstead.api.network_peers import NO_PEERS, ServerPeers
 from roadstead.api.raw import Raw
 from roadstead.manifests.gateway import Routing
 
@@ -24,7 +25,7 @@ class Platform:
     server_image: str
     """The image with `llama-server` as its entrypoint, unless a ModelServe sets `config.image`."""
     operator_namespace: str
-    """Its pods may call every server."""
+    """The operator's pods there may call every server."""
     pull_policy: PullPolicy = "IfNotPresent"
     fetch_connections: int = 3
     """Ranges that one fetch reads at once."""
@@ -32,5 +33,5 @@ class Platform:
     """Other peers that may call the servers' port."""
     routing: Routing | None = None
     """The gateway; None if servers are reachable only within the cluster, without a key."""
-    store_peers: tuple[Raw, ...] = ()
-    """The peers of the store; empty means any address, but only the store's port."""
+    peers: ServerPeers = NO_PEERS
+    """Who else may call servers, and whom their pods may call."""

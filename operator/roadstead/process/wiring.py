@@ -99,6 +99,7 @@ def platform(settings: OperatorSettings) -> Platform:
         fetch_connections=settings.fetch_connections,
         gateway_peers=(peer,) if gateway else (),
         routing=settings.gateway.routing if settings.gateway else None,
+        peers=settings.peers,
     )
 
 

@@ -64,6 +64,19 @@ def test_invalid_list_of_names_is_a_fault(value: str) -> None:
         env.done()
 
 
+def test_ports_are_numbers_separated_by_commas() -> None:
+    assert EnvReader({"PORTS": "53, 5353"}).ports("PORTS") == (53, 5353)
+    assert EnvReader({}).ports("PORTS") == ()
+
+
+@pytest.mark.parametrize("value", ["0", "65536", "dns", "53,-1", "53.0", "٣"])
+def test_invalid_port_is_a_fault(value: str) -> None:
+    env = EnvReader({"PORTS": value})
+    assert env.ports("PORTS") == ()
+    with pytest.raises(InvalidSettings, match="PORTS: invalid port"):
+        env.done()
+
+
 @pytest.mark.parametrize(
     ("environ", "found"),
     [
