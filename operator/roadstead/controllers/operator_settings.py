@@ -34,6 +34,8 @@ class OperatorSettings:
     operator_image: str
     server_image: str
     pull_policy: str
+    fixed_user: bool
+    """Whether servers' pods set their user; False if the cluster assigns it, as OpenShift does."""
     fetch_connections: int
     gateway_namespace: str
     peers: ServerPeers
@@ -96,6 +98,7 @@ class OperatorSettings:
             pull_policy=env.choice(
                 "ROADSTEAD_IMAGE_PULL_POLICY", ("IfNotPresent", "Always", "Never"), "IfNotPresent"
             ),
+            fixed_user=env.choice("ROADSTEAD_POD_USER", ("fixed", "assigned"), "fixed") == "fixed",
             fetch_connections=env.integer("ROADSTEAD_FETCH_CONNECTIONS", 3, high=8),
             gateway_namespace=env.text("ROADSTEAD_GATEWAY_NAMESPACE", ""),
             peers=ServerPeers.read(env),

@@ -182,6 +182,7 @@ def _deployment(
         "pod_labels": {**section(config, "podLabels"), **names.labels(serve, model.meta.uid)},
         "pod_annotations": {**section(config, "podAnnotations"), **_key_digest(api_key)},
         "pod": pods.placement(config),
+        "user": pods.USER if platform.fixed_user else 0,
         "grace": grace,
         "pre_stop": pods.pre_stop_seconds(grace),
         "startup": startup,

@@ -27,6 +27,8 @@ class Platform:
     operator_namespace: str
     """The operator's pods there may call every server."""
     pull_policy: PullPolicy = "IfNotPresent"
+    fixed_user: bool = True
+    """False if the cluster assigns the user and groups of pods, as OpenShift does."""
     fetch_connections: int = 3
     """Ranges that one fetch reads at once."""
     gateway_peers: tuple[Raw, ...] = ()

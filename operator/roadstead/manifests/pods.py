@@ -10,6 +10,8 @@ from roadstead.api.raw import Raw, section
 from roadstead.manifests.names import FETCH
 from roadstead.manifests.rendering import Manifest
 
+USER = 65532
+"""The user and group of servers' pods, where the cluster doesn't assign them."""
 STARTUP_SECONDS = 600
 GRACE_SECONDS = 60
 _PRE_STOP_SECONDS = 5

@@ -96,6 +96,7 @@ def platform(settings: OperatorSettings) -> Platform:
         server_image=settings.server_image,
         operator_namespace=settings.namespace,
         pull_policy=cast(PullPolicy, settings.pull_policy),
+        fixed_user=settings.fixed_user,
         fetch_connections=settings.fetch_connections,
         gateway_peers=(peer,) if gateway else (),
         routing=settings.gateway.routing if settings.gateway else None,

@@ -309,6 +309,14 @@ def test_user_labels_do_not_replace_own_labels() -> None:
     assert metadata["annotations"] == {"note": "b"}
 
 
+def test_pods_set_no_user_where_the_cluster_assigns_it() -> None:
+    assert pod()["spec"]["securityContext"]["runAsUser"] == 65532
+    deployment = desired("Deployment", platform={"fixed_user": False})
+    security = deployment["spec"]["template"]["spec"]["securityContext"]
+    assert not {"runAsUser", "runAsGroup", "fsGroup"} & security.keys()
+    assert security["runAsNonRoot"] is True
+
+
 def test_only_the_operator_the_gateway_and_listed_callers_may_call() -> None:
     gateway = {"podSelector": {"matchLabels": {"app": "traefik"}}}
     apps = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "apps"}}}
