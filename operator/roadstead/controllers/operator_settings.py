@@ -10,6 +10,7 @@ from pathlib import Path
 from roadstead import logs
 from roadstead.api.contract.devices import DEFAULT_DEVICES, DeviceNames
 from roadstead.api.network_peers import ServerPeers
+from roadstead.api.pull_secrets import PullSecret, read_pull_secrets
 from roadstead.controllers.gateway_settings import GatewaySettings
 from roadstead.controllers.lease_settings import LeaseSettings
 from roadstead.ledger.ledger_settings import LedgerSettings
@@ -34,6 +35,7 @@ class OperatorSettings:
     operator_image: str
     server_image: str
     pull_policy: str
+    pull_secrets: tuple[PullSecret, ...]
     fixed_user: bool
     """Whether servers' pods set their user; False if the cluster assigns it, as OpenShift does."""
     fetch_connections: int
@@ -98,6 +100,7 @@ class OperatorSettings:
             pull_policy=env.choice(
                 "ROADSTEAD_IMAGE_PULL_POLICY", ("IfNotPresent", "Always", "Never"), "IfNotPresent"
             ),
+            pull_secrets=read_pull_secrets(env, "ROADSTEAD_SERVER_PULL_SECRETS"),
             fixed_user=env.choice("ROADSTEAD_POD_USER", ("fixed", "assigned"), "fixed") == "fixed",
             fetch_connections=env.integer("ROADSTEAD_FETCH_CONNECTIONS", 3, high=8),
             gateway_namespace=env.text("ROADSTEAD_GATEWAY_NAMESPACE", ""),

@@ -181,7 +181,7 @@ def _deployment(
         "selector": names.selector(serve),
         "pod_labels": {**section(config, "podLabels"), **names.labels(serve, model.meta.uid)},
         "pod_annotations": {**section(config, "podAnnotations"), **_key_digest(api_key)},
-        "pod": pods.placement(config),
+        "pod": pods.placement(config, _pull_secrets(serve, platform)),
         "user": pods.USER if platform.fixed_user else 0,
         "grace": grace,
         "pre_stop": pods.pre_stop_seconds(grace),
@@ -215,6 +215,14 @@ def _deployment(
         "container": names.SERVER,
         "app": group.LABEL_NAME,
     }
+
+
+def _pull_secrets(serve: ModelServe, platform: Platform) -> list[str]:
+    child = names.child_name(serve.meta.name)
+    return [
+        names.pull_secret_name(child, each.name) if each.copy else each.name
+        for each in platform.pull_secrets
+    ]
 
 
 def _fetch_env(model: Model, platform: Platform) -> list[dict[str, str]]:

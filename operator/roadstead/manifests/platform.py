@@ -6,6 +6,7 @@ import dataclasses
 from typing import Literal
 
 from roadstead.api.network_peers import NO_PEERS, ServerPeers
+from roadstead.api.pull_secrets import PullSecret
 from roadstead.api.raw import Raw
 from roadstead.manifests.gateway import Routing
 
@@ -33,6 +34,8 @@ class Platform:
     """Ranges that one fetch reads at once."""
     gateway_peers: tuple[Raw, ...] = ()
     """Other peers that may call the servers' port."""
+    pull_secrets: tuple[PullSecret, ...] = ()
+    """Secrets of every server's pods for private registries, beside `config.imagePullSecrets`."""
     routing: Routing | None = None
     """The gateway; None if servers are reachable only within the cluster, without a key."""
     peers: ServerPeers = NO_PEERS

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from roadstead.api.network_peers import ServerPeers
+from roadstead.api.pull_secrets import PullSecret
 from roadstead.errors import InvalidResource
 from roadstead.manifests.digest import digest_of
 from roadstead.manifests.modelserve_manifests import (
@@ -307,6 +308,15 @@ def test_user_labels_do_not_replace_own_labels() -> None:
     assert metadata["labels"]["team"] == "a"
     assert metadata["labels"]["model.example.com/server-uuid"] == "serve-uid"
     assert metadata["annotations"] == {"note": "b"}
+
+
+def test_pods_name_the_pull_secrets_of_server_and_installation_once() -> None:
+    secrets = (PullSecret(name="regcred"), PullSecret(name="mirror", copy=True))
+    config = {"imagePullSecrets": [{"name": "own"}, {"name": "regcred"}]}
+    found = desired("Deployment", platform={"pull_secrets": secrets}, config=config)
+    names = [each["name"] for each in found["spec"]["template"]["spec"]["imagePullSecrets"]]
+    assert names == ["own", "regcred", "gemma-pull-mirror"]
+    assert "imagePullSecrets" not in pod()["spec"]
 
 
 def test_pods_set_no_user_where_the_cluster_assigns_it() -> None:

@@ -21,6 +21,7 @@ from roadstead.controllers.modelserve.fetch_urls import FetchUrls
 from roadstead.controllers.modelserve.grants import Grant
 from roadstead.controllers.modelserve.model_catalogue import ModelCatalogue
 from roadstead.controllers.modelserve.modelserve_status import ServeObservation, model_blocker
+from roadstead.controllers.modelserve.pull_secret_copies import PullSecretCopies
 from roadstead.controllers.modelserve.routing import Routes
 from roadstead.controllers.modelserve.server_keys import ServerKeys
 from roadstead.controllers.modelserve.store_reach import StoreReach
@@ -31,6 +32,7 @@ from roadstead.errors import (
     KubeRejected,
     KubeUnavailable,
     NameTaken,
+    PullSecretUnusable,
     StoreError,
 )
 from roadstead.gateway.probe import Reached
@@ -84,6 +86,8 @@ class ServeReconciler:
     platform: Platform
     guard: AdmissionRecheck | None = None
     keys: ServerKeys | None = None
+    pulls: PullSecretCopies | None = None
+    """None if no image pull Secret is copied."""
     routes: Routes | None = None
     reach: StoreReach | None = None
     """None if no network policy of ours restricts access to the store."""
@@ -290,6 +294,8 @@ class ServeReconciler:
                 delay = await self.urls.ensure(serve, location, needed=needed)
             if self.keys is not None:
                 await self.keys.ensure(serve, needed=needed)
+            if self.pulls is not None:
+                await self.pulls.ensure(serve, needed=needed)
             missing = self._missing_kinds()
             installed = [item for item in desired if resource_of(item) not in missing]
             writes = await self.children.apply(installed, server_uuid=serve.meta.uid)
@@ -298,6 +304,8 @@ class ServeReconciler:
             return Violation(
                 reason="InvalidRuntimeParams", message=str(error), field=error.field
             ), None
+        except PullSecretUnusable as error:
+            return Violation(reason="PullSecretMissing", message=str(error)), RECHECK_SECONDS
         except NameTaken as error:
             return Violation(reason="NameTaken", message=str(error)), RECHECK_SECONDS
         except KubeRejected as error:
