@@ -151,6 +151,14 @@ _PROGRAMS = (
         usual_seconds=20,
     ),
     GoProgram(
+        name="celcheck",
+        module="celcheck",
+        package=".",
+        requires="k8s.io/apiserver",
+        version=KUBERNETES.replace("v1.", "v0."),
+        usual_seconds=60,
+    ),
+    GoProgram(
         name="pause", module="pause", package=".", requires="", version=PAUSE, usual_seconds=2
     ),
 )

@@ -56,15 +56,23 @@ http://{{ include "roadstead.fullname" . }}-minio.{{ .Release.Namespace }}.svc:9
 
 {{/* The `restricted` Pod Security Standard. */}}
 {{- define "roadstead.podSecurity" -}}
-{{- include "roadstead.podSecurityAs" 65532 -}}
+{{- include "roadstead.podSecurityAs" (dict "root" . "user" 65532) -}}
 {{- end -}}
 
-{{/* ... for an image whose program requires a certain user id. */}}
+{{/* Whether the cluster assigns the user and groups of pods, as OpenShift does; else empty. */}}
+{{- define "roadstead.assignsUsers" -}}
+{{- $found := .Capabilities.APIVersions.Has "security.openshift.io/v1" -}}
+{{- if or (eq .Values.adaptSecurityContext "force") (and (eq .Values.adaptSecurityContext "auto") $found) }}yes{{ end -}}
+{{- end -}}
+
+{{/* ... for an image whose program requires a certain user id; takes (dict "root" $ "user" 999). */}}
 {{- define "roadstead.podSecurityAs" -}}
 runAsNonRoot: true
-runAsUser: {{ . }}
-runAsGroup: {{ . }}
-fsGroup: {{ . }}
+{{- if not (include "roadstead.assignsUsers" .root) }}
+runAsUser: {{ .user }}
+runAsGroup: {{ .user }}
+fsGroup: {{ .user }}
+{{- end }}
 fsGroupChangePolicy: OnRootMismatch
 seccompProfile:
   type: RuntimeDefault

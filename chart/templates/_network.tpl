@@ -5,18 +5,30 @@
 
 {{- define "roadstead.nameEgress" -}}
 # DNS.
-- to:
-    - namespaceSelector:
-        matchLabels:
-          kubernetes.io/metadata.name: kube-system
-      podSelector:
-        matchLabels:
-          k8s-app: kube-dns
-  ports:
-    - port: 53
+- ports:
+    {{- range .Values.networkPolicy.dns.ports }}
+    - port: {{ int . }}
       protocol: UDP
-    - port: 53
+    - port: {{ int . }}
       protocol: TCP
+    {{- end }}
+  {{- with .Values.networkPolicy.dns.peers }}
+  to: {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end -}}
+
+{{/* The peers of servers' pods, for the NetworkPolicies that the operator writes. */}}
+{{- define "roadstead.serverPeersEnv" -}}
+- name: ROADSTEAD_SERVER_CALLERS
+  value: {{ .Values.servers.callers | default list | toJson | quote }}
+{{- if not .Values.minio.embedded }}
+- name: ROADSTEAD_STORE_PEERS
+  value: {{ .Values.networkPolicy.storePeers | default list | toJson | quote }}
+{{- end }}
+- name: ROADSTEAD_DNS_PEERS
+  value: {{ .Values.networkPolicy.dns.peers | default list | toJson | quote }}
+- name: ROADSTEAD_DNS_PORTS
+  value: {{ join "," .Values.networkPolicy.dns.ports | quote }}
 {{- end -}}
 
 {{/* DNS and the Kubernetes API, for every component with a token. */}}

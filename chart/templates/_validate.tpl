@@ -25,6 +25,9 @@
 {{- end -}}
 
 {{- define "roadstead.validateLedger" -}}
+{{- if and .Values.ledger.enabled .Values.postgres.embedded (include "roadstead.assignsUsers" .) -}}
+{{- fail (printf "adaptSecurityContext is %s, and this cluster assigns the users of pods: the embedded Postgres runs only as its image's account postgres. Set postgres.embedded=false and ledger.existingSecrets (docs/operations/ledger.md) to use an existing Postgres, or set ledger.enabled=false" .Values.adaptSecurityContext) -}}
+{{- end -}}
 {{- if and .Values.ledger.enabled (not .Values.postgres.embedded) -}}
 {{- range $role := list "owner" "writer" "reader" -}}
 {{- if not (get $.Values.ledger.existingSecrets $role) -}}

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from roadstead import logs
 from roadstead.cli import ledger_options, releasing_options, token_options
 from roadstead.errors import ClusterRestored, LeaseLost, RoadsteadError
-from roadstead.settings import EnvReader
+from roadstead.settings import EnvReader, find_kubeconfig
 
 Command = Callable[[argparse.Namespace, Mapping[str, str]], int]
 
@@ -157,7 +157,7 @@ def _template(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
             options.model,
             name=options.name,
             namespace=options.namespace,
-            kubeconfig=environ.get("KUBECONFIG") or os.path.expanduser("~/.kube/config"),
+            kubeconfig=find_kubeconfig(environ),
         )
     )
     return 0

@@ -129,6 +129,10 @@ class NameTaken(KubeRejected):
     """An object that the ModelServe does not own has the name of one of its children."""
 
 
+class PullSecretUnusable(RoadsteadError):
+    """A Secret that `servers.pullSecrets` copies does not exist, or is of another type."""
+
+
 class KubeUnavailable(KubeError):
     """No response, 429, 5xx, or 403 because a definition is new: it may succeed later."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -40,6 +41,16 @@ def duration(text: str) -> datetime.timedelta:
             f"invalid duration {text!r}: expected a value such as 90s, 10m, 2h or 1h30m"
         )
     return value
+
+
+def find_kubeconfig(environ: Mapping[str, str]) -> str | None:
+    """The kubeconfig of a command for people: KUBECONFIG, else the user's file as with kubectl.
+
+    None in a pod, where the client uses the ServiceAccount.
+    """
+    if found := environ.get("KUBECONFIG"):
+        return found
+    return None if "KUBERNETES_SERVICE_HOST" in environ else os.path.expanduser("~/.kube/config")
 
 
 class EnvReader:
@@ -109,6 +120,15 @@ class EnvReader:
     def items(self, name: str) -> tuple[str, ...]:
         """Read a list separated by commas; empty if missing."""
         return tuple(item.strip() for item in self.text(name, "").split(",") if item.strip())
+
+    def ports(self, name: str) -> tuple[int, ...]:
+        """Read port numbers, separated by commas; empty if missing."""
+        found = self.items(name)
+        for port in found:
+            if not re.fullmatch(r"[0-9]{1,5}", port) or not 0 < int(port) < 65536:
+                self.fault(name, f"invalid port {port[:20]!r}: expected numbers from 1 to 65535")
+                return ()
+        return tuple(int(port) for port in found)
 
     def origins(self, name: str) -> tuple[str, ...]:
         """Read origins as browsers send them, separated by commas; not `*` or `null`."""

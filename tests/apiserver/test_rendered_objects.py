@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from roadstead.api.modelserve import ModelServe
+from roadstead.api.network_peers import ServerPeers
 from roadstead.kube.drift import drifted
 from roadstead.manifests.catalogue_manifests import model_for, template
 from roadstead.manifests.modelserve_manifests import desired_objects, fetch_secret
@@ -62,7 +63,9 @@ def test_every_object_is_taken(
     kubectl: Kubectl, restricted: str, name: str, spec: dict[str, Any]
 ) -> None:
     serve = _within(restricted, name, **spec)
-    platform = make_platform(store_peers=({"ipBlock": {"cidr": "10.0.0.1/32"}},))
+    peer = {"ipBlock": {"cidr": "10.0.0.1/32"}}
+    peers = ServerPeers(callers=(peer,), store=(peer,), dns=(peer,), dns_ports=(53, 5353))
+    platform = make_platform(peers=peers)
     expires = datetime.datetime(2030, 1, 1, tzinfo=datetime.UTC)
     secret = fetch_secret(serve, "http://store/a?b=c", expires)
     said = _apply(kubectl, [secret, *desired_objects(serve, make_model(), platform)])

@@ -42,6 +42,14 @@ def test_each_policy_matches_one_account_and_denies(defaults: Rendered, policy: 
     assert binding == {"policyName": policy, "validationActions": ["Deny"]}
 
 
+def test_operator_may_write_pull_secrets_only_if_it_copies_some(chart: Chart) -> None:
+    named = {"servers": {"pullSecrets": [{"name": "regcred"}]}}
+    copied = {"servers": {"pullSecrets": [{"name": "regcred", "copy": True}]}}
+    policy = "roadstead-operator-objects"
+    assert "dockerconfigjson" not in validations(chart.render(named), policy)
+    assert "dockerconfigjson" in validations(chart.render(copied), policy)
+
+
 def test_account_policies_can_be_disabled(chart: Chart) -> None:
     rendered = chart.render({"accountPolicies": {"enabled": False}})
     for kind in ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"):

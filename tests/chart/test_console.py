@@ -93,7 +93,7 @@ def test_only_the_gateway_calls_the_console(chart: Chart) -> None:
 
 def test_console_calls_the_api_the_ledger_and_the_provider(chart: Chart) -> None:
     egress = policy(chart.render({**TRAEFIK, **PROVIDER}), NAME)["egress"]
-    assert [ports(rule) for rule in egress] == [{53}, {443, 6443}, {443}, {5432}, {8443}]
+    assert [ports(rule) for rule in egress] == [{53, 5353}, {443, 6443}, {443}, {5432}, {8443}]
 
 
 def test_settings_accept_the_environment_of_the_console(chart: Chart, tmp_path: Path) -> None:

@@ -212,7 +212,7 @@ def test_forward_auth_calls_only_the_api_and_issuers(chart: Chart) -> None:
     tokens = {"issuers": [issuer | prefixes("a:")]}
     rendered = chart.render({**TRAEFIK, "tokens": tokens})
     egress = policy(rendered, NAME)["egress"]
-    assert [ports(rule) for rule in egress] == [{53}, {443, 6443}, {9443}]
+    assert [ports(rule) for rule in egress] == [{53, 5353}, {443, 6443}, {9443}]
 
 
 def test_operator_reaches_the_gateways_pods_at_any_port(chart: Chart) -> None:

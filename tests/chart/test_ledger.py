@@ -186,4 +186,4 @@ def test_components_reach_an_existing_postgres_at_its_port_and_peers(
 def test_migration_calls_only_postgres(defaults: Rendered) -> None:
     spec = defaults.one("NetworkPolicy", "roadstead-ledger-migrate")["spec"]
     ports = {port["port"] for rule in spec["egress"] for port in rule["ports"]}
-    assert (ports, spec["ingress"]) == ({53, 5432}, [])
+    assert (ports, spec["ingress"]) == ({53, 5353, 5432}, [])

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from roadstead.api import group
+from roadstead.api.network_peers import ServerPeers
 from roadstead.kube import resources
 from roadstead.manifests import names
+from roadstead.settings import EnvReader
 from tests.support.builders.tokens import prefixes
-from tests.support.charts import EXISTING_STORE, GATEWAY_API, TRAEFIK, Chart, Object, Rendered
+from tests.support.charts import (
+    EXISTING_STORE,
+    GATEWAY_API,
+    NO_LEDGER,
+    TRAEFIK,
+    Chart,
+    Object,
+    Rendered,
+)
 
 WRITES = {"create", "patch", "delete"}
 
@@ -145,7 +155,7 @@ def test_webhooks_call_only_the_api_issuers_and_the_ledger(chart: Chart) -> None
     ]
     rendered = chart.render({"tokens": {"issuers": issuers}})
     egress = policy(rendered, "roadstead-webhooks")["egress"]
-    assert [ports(rule) for rule in egress] == [{53}, {443, 6443}, {443, 9443}, {5432}]
+    assert [ports(rule) for rule in egress] == [{53, 5353}, {443, 6443}, {443, 9443}, {5432}]
 
 
 def test_each_workload_has_a_policy_for_both_directions(chart: Chart) -> None:
@@ -196,14 +206,14 @@ def test_operator_without_sources_reaches_servers_store_and_ledger(
     defaults: Rendered,
 ) -> None:
     egress = policy(defaults, "roadstead-operator")["egress"]
-    expected = [{53}, {443, 6443}, {10250}, {8080}, {9000}, {5432}]
+    expected = [{53, 5353}, {443, 6443}, {10250}, {8080}, {9000}, {5432}]
     assert [ports(rule) for rule in egress] == expected
 
 
 def test_operator_without_usage_calls_neither_kubelets_nor_servers(chart: Chart) -> None:
     rendered = chart.render({"usage": {"intervalSeconds": 0}})
     egress = policy(rendered, "roadstead-operator")["egress"]
-    assert [ports(rule) for rule in egress] == [{53}, {443, 6443}, {9000}, {5432}]
+    assert [ports(rule) for rule in egress] == [{53, 5353}, {443, 6443}, {9000}, {5432}]
     assert not {("", "nodes"), ("", "nodes/metrics")} & granted(rendered).keys()
 
 
@@ -238,6 +248,37 @@ def test_existing_store_is_reached_at_its_port(chart: Chart) -> None:
     rendered = chart.render({**EXISTING_STORE, **given})
     *_, store = policy(rendered, "roadstead-operator")["egress"]
     assert (ports(store), store["to"]) == ({9443}, [peer])
+
+
+def test_servers_policies_have_the_peers_of_the_values(chart: Chart) -> None:
+    peer = {"ipBlock": {"cidr": "10.9.0.0/16"}}
+    network = {"storePeers": [peer], "dns": {"peers": [peer], "ports": [53]}}
+    given = {"networkPolicy": network, "servers": {"callers": [peer]}, **NO_LEDGER}
+    for values, store in (({**EXISTING_STORE, **given}, (peer,)), (given, ())):
+        env = chart.render(values).operator_env()
+        expected = ServerPeers(callers=(peer,), store=store, dns=(peer,), dns_ports=(53,))
+        assert ServerPeers.read(EnvReader(env)) == expected
+
+
+def test_servers_admit_the_pods_of_the_operator_and_no_others(defaults: Rendered) -> None:
+    for deployment in defaults.of("Deployment"):
+        labels = deployment["spec"]["template"]["metadata"]["labels"]
+        is_operator = deployment["metadata"]["name"] == "roadstead-operator"
+        assert (names.OPERATOR_PODS.items() <= labels.items()) is is_operator
+
+
+def test_names_are_resolved_with_kube_dns_a_node_local_cache_and_openshift(
+    defaults: Rendered,
+) -> None:
+    for each in defaults.of("NetworkPolicy"):
+        for rule in each["spec"].get("egress", ()):
+            if 53 in ports(rule):
+                assert [sorted(peer) for peer in rule["to"]] == [
+                    ["namespaceSelector", "podSelector"],
+                    ["ipBlock"],
+                    ["namespaceSelector"],
+                ]
+                assert ports(rule) == {53, 5353}
 
 
 def test_network_policies_can_be_disabled(chart: Chart) -> None:

@@ -125,7 +125,7 @@ def test_transfer_pods_reach_only_dns_the_store_and_the_sources(jobs: Rendered) 
     labels = pod_of(jobs)["metadata"]["labels"]
     assert spec["podSelector"]["matchLabels"].items() <= labels.items()
     assert spec["ingress"] == []
-    assert [ports(rule) for rule in spec["egress"]] == [{53}, {9000}, {443, 8090}]
+    assert [ports(rule) for rule in spec["egress"]] == [{53, 5353}, {9000}, {443, 8090}]
 
 
 def test_operator_does_not_reach_sources_with_transfer_jobs(jobs: Rendered) -> None:

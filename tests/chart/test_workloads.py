@@ -124,6 +124,7 @@ def test_values_are_in_the_settings_of_the_operator(chart: Chart) -> None:
         "source": {"allow": ["https://models.example.com", "10.0.0.0/8:9000"]},
         "transfer": {"concurrency": 3, "connections": 5},
         "fetch": {"urlTTLSeconds": 3000},
+        "servers": {"pullSecrets": [{"name": "regcred"}, {"name": "mirror", "copy": True}]},
         "operator": {"logs": {"format": "console", "level": "debug"}},
     }
     settings = OperatorSettings.from_env(chart.render(values).operator_env())
@@ -131,6 +132,10 @@ def test_values_are_in_the_settings_of_the_operator(chart: Chart) -> None:
     assert (settings.transfers, settings.transfer.connections) == (3, 5)
     assert settings.url_lifetime.total_seconds() == 3000
     assert (settings.log_format, settings.log_level) == ("console", "debug")
+    assert [(each.name, each.copy) for each in settings.pull_secrets] == [
+        ("regcred", False),
+        ("mirror", True),
+    ]
 
 
 def test_rollout_starts_a_new_operator_before_stopping_the_old_one(defaults: Rendered) -> None:

@@ -12,6 +12,7 @@ FINALIZER = f"{GROUP}/stored-object"
 LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
 LABEL_NAME = "app.kubernetes.io/name"
 LABEL_INSTANCE = "app.kubernetes.io/instance"
+LABEL_COMPONENT = "app.kubernetes.io/component"
 LABEL_SERVER_UUID = f"{GROUP}/server-uuid"
 
 ANNOTATION_DIGEST = f"{GROUP}/digest"

@@ -16,6 +16,8 @@ NAMESPACE_FORM: Final = (
     "lower case letters, digits and '-', with a letter or digit at both ends, at most "
     f"{MAX_NAMESPACE} characters"
 )
+UUID: Final = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+"""A regular expression for `metadata.uid` in Python and Go (RFC 9562), without groups."""
 _ONE_LABEL: Final = r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?"
 _LABEL: Final = re.compile(_ONE_LABEL)
 _SUBDOMAIN: Final = re.compile(rf"{_ONE_LABEL}(?:\.{_ONE_LABEL})*")

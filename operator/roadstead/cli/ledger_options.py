@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Mapping
 
 from roadstead import logs
-from roadstead.settings import EnvReader
+from roadstead.settings import EnvReader, find_kubeconfig
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -52,12 +51,8 @@ def _verify(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
     env = _reader(environ)
     dsn_file = env.file("ROADSTEAD_LEDGER_DSN_FILE")
-    # Empty in a pod: the client uses the ServiceAccount.
-    kubeconfig = env.text("KUBECONFIG", "")
     env.done()
-    if not kubeconfig and "KUBERNETES_SERVICE_HOST" not in environ:
-        kubeconfig = os.path.expanduser("~/.kube/config")
-    return run_verification(dsn_file, kubeconfig=kubeconfig or None, wait=options.wait)
+    return run_verification(dsn_file, kubeconfig=find_kubeconfig(environ), wait=options.wait)
 
 
 def _reader(environ: Mapping[str, str]) -> EnvReader:

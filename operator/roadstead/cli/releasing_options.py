@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Mapping
 from typing import Final
 
 from roadstead import logs
 from roadstead.errors import InvalidSettings
-from roadstead.settings import EnvReader
+from roadstead.settings import EnvReader, find_kubeconfig
 
 OPERATOR: Final = "roadstead-system/roadstead-operator"
 
@@ -43,10 +42,6 @@ def _release(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     env = EnvReader(environ)
     form = env.log_format("console")
     level = env.log_level()
-    # Empty in a pod: the client uses the ServiceAccount.
-    kubeconfig = env.text("KUBECONFIG", "")
     env.done()
     logs.configure(form=form, level=level)
-    if not kubeconfig and "KUBERNETES_SERVICE_HOST" not in environ:
-        kubeconfig = os.path.expanduser("~/.kube/config")
-    return run(namespace, lease, kubeconfig=kubeconfig or None, wait=options.wait)
+    return run(namespace, lease, kubeconfig=find_kubeconfig(environ), wait=options.wait)

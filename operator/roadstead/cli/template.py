@@ -9,7 +9,7 @@ from roadstead.kube.resources import MODELS
 from roadstead.manifests.catalogue_manifests import template
 
 
-async def print_template(model: str, *, name: str, namespace: str, kubeconfig: str) -> None:
+async def print_template(model: str, *, name: str, namespace: str, kubeconfig: str | None) -> None:
     """Print the ModelServe's YAML; InvalidResource if the Model does not exist or isn't stored."""
     client = await KubeClient.connect(kubeconfig)
     try:

@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import base64
 import dataclasses
-import os
 import sys
 import uuid
 from collections.abc import Mapping, Sequence
@@ -24,6 +23,7 @@ from roadstead.clocks import utc_now
 from roadstead.errors import InvalidKey, InvalidSettings, KubeNotFound
 from roadstead.kube.kube_client import KubeClient
 from roadstead.kube.resources import SECRETS
+from roadstead.settings import find_kubeconfig
 from roadstead.tokens.inspection import inspect
 from roadstead.tokens.keys import Key, public_keys, secret_key
 from roadstead.tokens.receipts import MAX_RECEIPT_BYTES
@@ -90,11 +90,10 @@ def _keys(options: argparse.Namespace) -> Sequence[Key]:
 def _signer(options: argparse.Namespace, environ: Mapping[str, str]) -> Signer:
     if options.secret_file:
         return Signer(secret=_read(options.secret_file))
-    kubeconfig = environ.get("KUBECONFIG") or os.path.expanduser("~/.kube/config")
-    return asyncio.run(_cluster_signer(options.secret, kubeconfig))
+    return asyncio.run(_cluster_signer(options.secret, find_kubeconfig(environ)))
 
 
-async def _cluster_signer(reference: str, kubeconfig: str) -> Signer:
+async def _cluster_signer(reference: str, kubeconfig: str | None) -> Signer:
     """The key in the Secret, with the issuer and audience in its annotations."""
     namespace, _, name = reference.partition("/")
     if not namespace or not name:

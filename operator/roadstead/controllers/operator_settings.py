@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from roadstead.api.contract.devices import DEFAULT_DEVICES, DeviceNames
+from roadstead.api.network_peers import ServerPeers
+from roadstead.api.pull_secrets import PullSecret, read_pull_secrets
 from roadstead.controllers.gateway_settings import GatewaySettings
 from roadstead.controllers.lease_settings import LeaseSettings
 from roadstead.ledger.ledger_settings import LedgerSettings
@@ -32,8 +34,13 @@ class OperatorSettings:
     operator_image: str
     server_image: str
     pull_policy: str
+    pull_secrets: tuple[PullSecret, ...]
+    fixed_user: bool
+    """Whether servers' pods set their user; False if the cluster assigns it, as OpenShift does."""
     fetch_connections: int
     gateway_namespace: str
+    peers: ServerPeers
+    """Who else may call servers, and whom their pods may call."""
     store_policy: str
     """The chart's NetworkPolicy of the embedded store; empty: the store is not restricted."""
     gateway: GatewaySettings | None
@@ -92,8 +99,11 @@ class OperatorSettings:
             pull_policy=env.choice(
                 "ROADSTEAD_IMAGE_PULL_POLICY", ("IfNotPresent", "Always", "Never"), "IfNotPresent"
             ),
+            pull_secrets=read_pull_secrets(env, "ROADSTEAD_SERVER_PULL_SECRETS"),
+            fixed_user=env.choice("ROADSTEAD_POD_USER", ("fixed", "assigned"), "fixed") == "fixed",
             fetch_connections=env.integer("ROADSTEAD_FETCH_CONNECTIONS", 3, high=8),
             gateway_namespace=env.text("ROADSTEAD_GATEWAY_NAMESPACE", ""),
+            peers=ServerPeers.read(env),
             store_policy=env.text("ROADSTEAD_STORE_POLICY", ""),
             gateway=GatewaySettings.read(env),
             url_lifetime=datetime.timedelta(

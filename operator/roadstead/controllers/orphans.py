@@ -62,6 +62,8 @@ class Orphans:
 
     client: OrphanClient
     cache: WatchCache
+    pull_secrets: tuple[str, ...] = ()
+    """The pull Secrets that are copied for each server."""
 
     async def reconcile(self, key: Name) -> None:
         """Delete the children of one server, unless its ModelServe exists."""
@@ -71,7 +73,9 @@ class Orphans:
         first, last = (list(self._find(kinds, namespace, uuid)) for kinds in (_FIRST, _LAST))
         for resource, child in first:
             await self._delete(resource, child)
-        for name in sorted({name for _, child in (*first, *last) for name in _secrets(child)}):
+        children = {child["metadata"]["name"] for _, child in (*first, *last)}
+        secrets = {name for child in children for name in secret_names_of(child, self.pull_secrets)}
+        for name in sorted(secrets):
             await self._delete_secret(name, namespace, uuid)
         for resource, child in last:
             await self._delete(resource, child)
@@ -100,7 +104,3 @@ class Orphans:
         labelled = section(secret, "metadata", "labels").get(LABEL_SERVER_UUID) == uuid
         if labelled and is_orphan(secret, managed=is_managed(secret)):
             await self._delete(SECRETS, secret)
-
-
-def _secrets(child: Raw) -> tuple[str, ...]:
-    return secret_names_of(child["metadata"]["name"])

@@ -11,17 +11,17 @@ import dataclasses
 import re
 from typing import Final
 
+from roadstead.api.object_names import UUID
 from roadstead.tokens.sessions import Headers, only
 
 METHOD: Final = "X-Forwarded-Method"
 URI: Final = "X-Forwarded-Uri"
 MAX_URI_BYTES: Final = 8192
 
-_UUID: Final = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-_QUESTION: Final = re.compile(rf"/verify/({_UUID})")
+_QUESTION: Final = re.compile(rf"/verify/({UUID})")
 _METHOD: Final = re.compile(r"[A-Z]{1,16}")
 # No empty or dot segments, no percent-encoding, no parameters: paths with one interpretation.
-_PATH: Final = re.compile(rf"/({_UUID})((?:/(?!\.{{1,2}}(?:/|$))[A-Za-z0-9._~@:+,=-]+)*/?)")
+_PATH: Final = re.compile(rf"/({UUID})((?:/(?!\.{{1,2}}(?:/|$))[A-Za-z0-9._~@:+,=-]+)*/?)")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

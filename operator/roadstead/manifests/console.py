@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from roadstead.api.group import LABEL_MANAGED_BY, LABEL_NAME
+from roadstead.api.object_names import UUID
 from roadstead.api.raw import Raw, section
 from roadstead.manifests.digest import with_digest
 from roadstead.manifests.gateway import Routing, parent_of, tls_of
 from roadstead.manifests.rendering import Manifest, render
 
 PORT: Final = 80
-_ADDRESS: Final = "^/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/?$"
+_ADDRESS: Final = f"^/{UUID}/?$"
 
 
 def console_route(service: Raw, routing: Routing) -> Manifest:

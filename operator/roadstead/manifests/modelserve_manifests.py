@@ -125,19 +125,32 @@ def _service(serve: ModelServe, model: Model) -> dict[str, object]:
 
 
 def _network(serve: ModelServe, model: Model, platform: Platform) -> dict[str, object]:
-    own = {"namespaceSelector": {"matchLabels": _namespace_labels(platform.operator_namespace)}}
+    peers = platform.peers
+    callers = [_operator_pods(platform), *platform.gateway_peers, *peers.callers]
     return {
         "meta": _metadata(serve, model),
         "selector": names.selector(serve),
         "port": PORT,
-        "callers": [own, *map(dict, platform.gateway_peers)],
-        "stores": [dict(peer) for peer in platform.store_peers],
+        "callers": [dict(peer) for peer in callers],
+        "names": [dict(peer) for peer in peers.dns],
+        "name_ports": [
+            {"port": port, "protocol": protocol}
+            for port in peers.dns_ports
+            for protocol in ("UDP", "TCP")
+        ],
+        "stores": [dict(peer) for peer in peers.store],
         "store_port": _store_port(model),
     }
 
 
-def _namespace_labels(namespace: str) -> dict[str, str]:
-    return {"kubernetes.io/metadata.name": namespace}
+def _operator_pods(platform: Platform) -> Raw:
+    """The operator's pods, which ask servers for their usage; no others of its namespace."""
+    return {
+        "namespaceSelector": {
+            "matchLabels": {"kubernetes.io/metadata.name": platform.operator_namespace}
+        },
+        "podSelector": {"matchLabels": names.OPERATOR_PODS},
+    }
 
 
 def _store_port(model: Model) -> int:
@@ -169,7 +182,8 @@ def _deployment(
         "selector": names.selector(serve),
         "pod_labels": {**section(config, "podLabels"), **names.labels(serve, model.meta.uid)},
         "pod_annotations": {**section(config, "podAnnotations"), **_key_digest(api_key)},
-        "pod": pods.placement(config),
+        "pod": pods.placement(config, _pull_secrets(serve, platform)),
+        "user": pods.USER if platform.fixed_user else 0,
         "grace": grace,
         "pre_stop": pods.pre_stop_seconds(grace),
         "startup": startup,
@@ -202,6 +216,14 @@ def _deployment(
         "container": names.SERVER,
         "app": group.LABEL_NAME,
     }
+
+
+def _pull_secrets(serve: ModelServe, platform: Platform) -> list[str]:
+    child = names.child_name(serve.meta.name)
+    return [
+        names.pull_secret_name(child, each.name) if each.copy else each.name
+        for each in platform.pull_secrets
+    ]
 
 
 def _fetch_env(model: Model, platform: Platform) -> list[dict[str, str]]:

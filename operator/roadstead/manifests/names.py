@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 
 from roadstead.api import group, modelserve
 from roadstead.api.modelserve import ModelServe
@@ -18,6 +19,8 @@ SERVER = "llama-server"
 FETCH = "fetch"
 KEY = "key"
 API_KEY = "api-key"
+OPERATOR_PODS = {group.LABEL_NAME: "roadstead", group.LABEL_COMPONENT: "operator"}
+"""Labels of the operator's pods in the chart, whatever the release is called."""
 _LABEL_LIMIT = 63
 # With room for `-fetch` and for suffixes of future children, within one DNS label.
 _CHILD_LIMIT = 52
@@ -48,9 +51,15 @@ def key_secret_name(serve: ModelServe) -> str:
     return f"{child_name(serve.meta.name)}-{KEY}"
 
 
-def secret_names_of(child: str) -> tuple[str, ...]:
-    """The names of both Secrets, from the name of the Deployment."""
-    return f"{child}-{FETCH}", f"{child}-{KEY}"
+def pull_secret_name(child: str, source: str) -> str:
+    """The server's copy of the image pull Secret `source`; `child` is the Deployment's name."""
+    return f"{child}-pull-{source}"
+
+
+def secret_names_of(child: str, pulls: Iterable[str] = ()) -> tuple[str, ...]:
+    """The names of the Secrets, copies of `pulls` included, from the name of the Deployment."""
+    copies = (pull_secret_name(child, source) for source in pulls)
+    return f"{child}-{FETCH}", f"{child}-{KEY}", *copies
 
 
 def label_value(name: str) -> str:

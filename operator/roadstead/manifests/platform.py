@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
+from roadstead.api.network_peers import NO_PEERS, ServerPeers
+from roadstead.api.pull_secrets import PullSecret
 from roadstead.api.raw import Raw
 from roadstead.manifests.gateway import Routing
 
@@ -24,13 +26,17 @@ class Platform:
     server_image: str
     """The image with `llama-server` as its entrypoint, unless a ModelServe sets `config.image`."""
     operator_namespace: str
-    """Its pods may call every server."""
+    """The operator's pods there may call every server."""
     pull_policy: PullPolicy = "IfNotPresent"
+    fixed_user: bool = True
+    """False if the cluster assigns the user and groups of pods, as OpenShift does."""
     fetch_connections: int = 3
     """Ranges that one fetch reads at once."""
     gateway_peers: tuple[Raw, ...] = ()
     """Other peers that may call the servers' port."""
+    pull_secrets: tuple[PullSecret, ...] = ()
+    """Secrets of every server's pods for private registries, beside `config.imagePullSecrets`."""
     routing: Routing | None = None
     """The gateway; None if servers are reachable only within the cluster, without a key."""
-    store_peers: tuple[Raw, ...] = ()
-    """The peers of the store; empty means any address, but only the store's port."""
+    peers: ServerPeers = NO_PEERS
+    """Who else may call servers, and whom their pods may call."""

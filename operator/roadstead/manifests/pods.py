@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +11,8 @@ from roadstead.api.raw import Raw, section
 from roadstead.manifests.names import FETCH
 from roadstead.manifests.rendering import Manifest
 
+USER = 65532
+"""The user and group of servers' pods, where the cluster doesn't assign them."""
 STARTUP_SECONDS = 600
 GRACE_SECONDS = 60
 _PRE_STOP_SECONDS = 5
@@ -19,18 +22,17 @@ _FETCH_MEMORY_REQUEST = "64Mi"
 # `roadstead fetch` uses less than 256 MiB; the rest is for dirty pages of the page cache.
 _FETCH_MEMORY_LIMIT = "384Mi"
 _VOLUME_MARGIN = 64 * MEBIBYTE
-_PLACEMENT = (
-    "nodeSelector",
-    "tolerations",
-    "priorityClassName",
-    "runtimeClassName",
-    "imagePullSecrets",
-)
+_PLACEMENT = ("nodeSelector", "tolerations", "priorityClassName", "runtimeClassName")
 
 
-def placement(config: Raw) -> Manifest:
-    """The fields of `spec.config` that are copied to a pod's spec."""
-    return {name: config[name] for name in _PLACEMENT if config.get(name)}
+def placement(config: Raw, pull_secrets: Iterable[str] = ()) -> Manifest:
+    """The fields of `spec.config` that are copied to a pod's spec, with the pull Secrets added."""
+    found: Manifest = {name: config[name] for name in _PLACEMENT if config.get(name)}
+    own = [each["name"] for each in config.get("imagePullSecrets") or ()]
+    # Each name once, as server-side apply requires.
+    if secrets := dict.fromkeys([*own, *pull_secrets]):
+        found["imagePullSecrets"] = [{"name": name} for name in secrets]
+    return found
 
 
 def pre_stop_seconds(grace: int) -> int:

@@ -87,7 +87,9 @@ class Operator:
         self._usage = ContractUsage(self._admitted, settings.devices)
         self._feed, self._ledger = wiring.ledger(settings, client, self._cache, fence)
         self._queues: dict[Resource, WorkQueue] = {}
-        orphans = Orphans(client=client, cache=self._cache)
+        orphans = Orphans(
+            client=client, cache=self._cache, pull_secrets=wiring.copied_sources(settings)
+        )
         self._orphans = WorkQueue("orphan", orphans.reconcile, workers=1)
         self._dispatch = Dispatch(
             cache=self._cache,
@@ -120,6 +122,7 @@ class Operator:
         self._keys, self._routes, self._probe = wiring.gateway(
             settings, client, on_change=lambda uid: self._dispatch.wake(MODELSERVES, uid)
         )
+        self._pulls = wiring.pull_secrets(settings, client, on_change=self._queue_serves)
         self._fill_queues()
 
     def _fill_queues(self) -> None:
@@ -174,6 +177,7 @@ class Operator:
             platform=wiring.platform(settings),
             guard=wiring.recheck(self._receipt_keys, self._cache, self._usage),
             keys=self._keys,
+            pulls=self._pulls,
             routes=self._routes,
             reach=self._reach,
             missing=self._lists.missing,
@@ -185,6 +189,15 @@ class Operator:
 
         Raises LeaseLost, and ClusterRestored if etcd was restored: caches and work in progress are
         based on a state that no longer exists.
+        """
+        try:
+            await self._run(stop)
+        finally:
+            if self._probe is not None:
+                await self._probe.close()
+
+    async def _run(self, stop: asyncio.Event | None) -> None:
+        """Serve probes, synchronize the caches, then lead or wait for the Lease.
 
         The caches are synced before this replica becomes a candidate, so that it can work at once.
         """
@@ -253,6 +266,8 @@ class Operator:
             works.append(console.run())
         if self._reach is not None:
             works.append(self._reach.run())
+        if self._pulls is not None:
+            works.append(self._pulls.run())
         working = asyncio.gather(*works)
         ledger = asyncio.ensure_future(self._ledger.run() if self._ledger else forever())
         try:
@@ -262,9 +277,8 @@ class Operator:
             ledger.cancel()
             await self._transfers.stop_all()
             await cancel_all([ledger])
-            if self._routes is not None and self._probe is not None:
+            if self._routes is not None:
                 await self._routes.close()
-                await self._probe.close()
 
     async def _adopt(self) -> None:
         """Adopt running transfers before new ones start, since they count as running."""
@@ -358,9 +372,15 @@ class Operator:
 
     def _forget(self, uid: str) -> None:
         """Forget a deleted object."""
-        for part in (self._admitted, self._children, self._urls, self._keys, self._routes):
+        parts = (self._admitted, self._children, self._urls, self._keys, self._pulls, self._routes)
+        for part in parts:
             if part is not None:
                 part.forget(uid)
+
+    def _queue_serves(self) -> None:
+        """Reconcile every server."""
+        for name in self._cache.names(MODELSERVES):
+            self._queues[MODELSERVES].put(name)
 
     def _leads(self) -> bool:
         return self._leadership.acquired.is_set()

@@ -14,7 +14,9 @@ from roadstead.controllers.contract_usage import ContractUsage
 from roadstead.controllers.ledger_feed import LedgerFeed, exact_now
 from roadstead.controllers.model.kept_objects import KeptObjects
 from roadstead.controllers.modelserve.admission_recheck import AdmissionRecheck
+from roadstead.controllers.modelserve.owned_secrets import OwnedSecrets
 from roadstead.controllers.modelserve.published_receipt_keys import ReceiptKeys
+from roadstead.controllers.modelserve.pull_secret_copies import PullSecretCopies
 from roadstead.controllers.modelserve.routing import Routes
 from roadstead.controllers.modelserve.server_keys import ServerKeys
 from roadstead.controllers.modelserve.store_reach import StoreReach
@@ -96,10 +98,34 @@ def platform(settings: OperatorSettings) -> Platform:
         server_image=settings.server_image,
         operator_namespace=settings.namespace,
         pull_policy=cast(PullPolicy, settings.pull_policy),
+        fixed_user=settings.fixed_user,
+        pull_secrets=settings.pull_secrets,
         fetch_connections=settings.fetch_connections,
         gateway_peers=(peer,) if gateway else (),
         routing=settings.gateway.routing if settings.gateway else None,
+        peers=settings.peers,
     )
+
+
+def pull_secrets(
+    settings: OperatorSettings, client: KubeClient, *, on_change: Callable[[], None]
+) -> PullSecretCopies | None:
+    """The copies of image pull Secrets; None if none is to be copied."""
+    sources = copied_sources(settings)
+    if not sources:
+        return None
+    return PullSecretCopies(
+        client=client,
+        secrets=OwnedSecrets(client=client, clock=time.monotonic),
+        namespace=settings.namespace,
+        sources=sources,
+        on_change=on_change,
+    )
+
+
+def copied_sources(settings: OperatorSettings) -> tuple[str, ...]:
+    """The names of the pull Secrets that are copied for each server."""
+    return tuple(each.name for each in settings.pull_secrets if each.copy)
 
 
 def runner(

@@ -47,8 +47,9 @@ Token = Callable[[str], Path]
 
 @pytest.fixture(scope="session")
 def rendered() -> Rendered:
-    """The chart with a gateway and with transfers as Jobs."""
-    return Chart(helm=binaries.ensure("helm")["helm"]).render({**JOBS, **TRAEFIK})
+    """The chart with a gateway, transfers as Jobs and a pull Secret that is copied."""
+    pulls = {"servers": {"pullSecrets": [{"name": "regcred", "copy": True}]}}
+    return Chart(helm=binaries.ensure("helm")["helm"]).render({**JOBS, **TRAEFIK, **pulls})
 
 
 @pytest.fixture(scope="package")

@@ -10,6 +10,7 @@ from typing import Any
 from roadstead.api.modelserve import ModelServe
 from roadstead.manifests.gateway import Routing, key_secret
 from roadstead.manifests.modelserve_manifests import desired_objects, fetch_secret
+from roadstead.manifests.pull_secret import pull_secret
 from roadstead.manifests.transfer_job import TransferPlace, transfer_job
 from tests.support.builders.resources import make_model, make_platform, make_serve, of_kind
 from tests.support.charts import Object, Rendered
@@ -41,6 +42,7 @@ def children(namespace: str) -> list[Object]:
     return [
         fetch_secret(serve, "http://store/models/a?b=c", expires),
         key_secret(serve, "k" * 32),
+        pull_secret(serve, "regcred", '{"auths": {}}'),
         *desired_objects(serve, make_model(), platform, api_key="k" * 32),
     ]
 

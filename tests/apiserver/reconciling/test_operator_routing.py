@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 from functools import partial
 from pathlib import Path
 
+import aiohttp
 import pytest
 from kubernetes.aio import client
 
+from roadstead.controllers.operator_settings import OperatorSettings
+from roadstead.kube.kube_client import KubeClient
+from roadstead.process.operator import Operator
 from tests.support import custom_objects
 from tests.support.builders.objects import Raw
 from tests.support.operator.namespace import Operated, condition
@@ -57,6 +63,26 @@ async def test_a_server_gets_its_route_and_middlewares(
         assert await names(operated, "middlewares") == MIDDLEWARES
         (found,) = await routes(operated, "ingressroutes")
     assert serve["metadata"]["uid"] in found["spec"]["routes"][0]["match"]
+
+
+def open_sessions() -> int:
+    """The HTTP sessions of this process that are not closed."""
+    found = [each for each in gc.get_objects() if type(each) is aiohttp.ClientSession]
+    return sum(not each.closed for each in found)
+
+
+async def test_an_operator_that_never_led_closes_its_connections(
+    operated: Operated, gateway: dict[str, str]
+) -> None:
+    environ = operated.site.environ(operated.kubeconfig, **gateway)
+    settings = OperatorSettings.from_env(environ)
+    before, stop = open_sessions(), asyncio.Event()
+    stop.set()
+    connected = await KubeClient.connect(settings.kubeconfig)
+    operator = Operator(settings, connected)
+    await operator.run(stop)
+    await connected.close()
+    assert open_sessions() == before
 
 
 @pytest.mark.usefixtures("kinds")

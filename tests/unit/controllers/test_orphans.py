@@ -66,6 +66,15 @@ async def test_all_children_without_an_owner_are_deleted() -> None:
     assert world.kinds() == set()
 
 
+async def test_copies_of_pull_secrets_without_an_owner_are_deleted() -> None:
+    world = World()
+    await world.create_children(DEPLOYMENTS)
+    await world.api.create(SECRETS, child(SECRETS, "gemma-pull-regcred"))
+    orphans = Orphans(client=world.api, cache=world.cache, pull_secrets=("regcred",))
+    await orphans.reconcile(SERVER)
+    assert world.kinds() == set()
+
+
 async def test_the_rest_is_found_again_after_a_failure() -> None:
     world = World()
     await world.create_children(*KINDS)

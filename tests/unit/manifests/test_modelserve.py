@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from roadstead.api.network_peers import ServerPeers
+from roadstead.api.pull_secrets import PullSecret
 from roadstead.errors import InvalidResource
 from roadstead.manifests.digest import digest_of
 from roadstead.manifests.modelserve_manifests import (
@@ -26,6 +28,15 @@ from tests.support.builders.resources import (
     of_kind,
 )
 
+OPERATOR = {
+    "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "roadstead-system"}},
+    "podSelector": {
+        "matchLabels": {
+            "app.kubernetes.io/name": "roadstead",
+            "app.kubernetes.io/component": "operator",
+        }
+    },
+}
 _NOON = datetime.datetime(2030, 1, 2, 12, 0, tzinfo=datetime.UTC)
 
 
@@ -299,11 +310,29 @@ def test_user_labels_do_not_replace_own_labels() -> None:
     assert metadata["annotations"] == {"note": "b"}
 
 
-def test_only_the_operator_and_the_gateway_may_call() -> None:
+def test_pods_name_the_pull_secrets_of_server_and_installation_once() -> None:
+    secrets = (PullSecret(name="regcred"), PullSecret(name="mirror", copy=True))
+    config = {"imagePullSecrets": [{"name": "own"}, {"name": "regcred"}]}
+    found = desired("Deployment", platform={"pull_secrets": secrets}, config=config)
+    names = [each["name"] for each in found["spec"]["template"]["spec"]["imagePullSecrets"]]
+    assert names == ["own", "regcred", "gemma-pull-mirror"]
+    assert "imagePullSecrets" not in pod()["spec"]
+
+
+def test_pods_set_no_user_where_the_cluster_assigns_it() -> None:
+    assert pod()["spec"]["securityContext"]["runAsUser"] == 65532
+    deployment = desired("Deployment", platform={"fixed_user": False})
+    security = deployment["spec"]["template"]["spec"]["securityContext"]
+    assert not {"runAsUser", "runAsGroup", "fsGroup"} & security.keys()
+    assert security["runAsNonRoot"] is True
+
+
+def test_only_the_operator_the_gateway_and_listed_callers_may_call() -> None:
     gateway = {"podSelector": {"matchLabels": {"app": "traefik"}}}
-    (rule,) = desired("NetworkPolicy", platform={"gateway_peers": (gateway,)})["spec"]["ingress"]
-    own = {"kubernetes.io/metadata.name": "roadstead-system"}
-    assert rule["from"] == [{"namespaceSelector": {"matchLabels": own}}, gateway]
+    apps = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "apps"}}}
+    platform = {"gateway_peers": (gateway,), "peers": ServerPeers(callers=(apps,))}
+    (rule,) = desired("NetworkPolicy", platform=platform)["spec"]["ingress"]
+    assert rule["from"] == [OPERATOR, gateway, apps]
     assert rule["ports"] == [{"port": 8080, "protocol": "TCP"}]
 
 
@@ -313,18 +342,28 @@ def test_only_the_operator_and_the_gateway_may_call() -> None:
 )
 def test_pod_may_connect_only_to_dns_and_the_store(endpoint: str, port: int) -> None:
     peer = {"ipBlock": {"cidr": "10.0.0.1/32"}}
-    found = desired_objects(
-        make_serve(), make_model(minioEndpoint=endpoint), make_platform(store_peers=(peer,))
-    )
+    resolver = {"ipBlock": {"cidr": "169.254.20.10/32"}}
+    peers = ServerPeers(store=(peer,), dns=(resolver,), dns_ports=(53, 5353))
+    platform = make_platform(peers=peers)
+    found = desired_objects(make_serve(), make_model(minioEndpoint=endpoint), platform)
     spec = of_kind(found, "NetworkPolicy")["spec"]
     assert spec["policyTypes"] == ["Ingress", "Egress"]
     dns, store = spec["egress"]
-    assert {item["port"] for item in dns["ports"]} == {53}
+    assert dns["to"] == [resolver]
+    assert [(item["port"], item["protocol"]) for item in dns["ports"]] == [
+        (53, "UDP"),
+        (53, "TCP"),
+        (5353, "UDP"),
+        (5353, "TCP"),
+    ]
     assert store == {"ports": [{"port": port, "protocol": "TCP"}], "to": [peer]}
 
 
-def test_store_without_peers_is_limited_to_its_port() -> None:
-    assert "to" not in desired("NetworkPolicy")["spec"]["egress"][1]
+def test_dns_and_store_without_peers_are_limited_to_their_ports() -> None:
+    dns, store = desired("NetworkPolicy")["spec"]["egress"]
+    assert {item["port"] for item in dns["ports"]} == {53}
+    assert "to" not in dns
+    assert "to" not in store
 
 
 def test_a_model_that_is_not_stored_has_no_servers() -> None:

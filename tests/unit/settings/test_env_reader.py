@@ -1,9 +1,11 @@
 """Settings from the environment."""
 
+import os
+
 import pytest
 
 from roadstead.errors import InvalidSettings
-from roadstead.settings import EnvReader
+from roadstead.settings import EnvReader, find_kubeconfig
 
 
 def test_all_faults_are_reported_in_one_error() -> None:
@@ -60,3 +62,33 @@ def test_invalid_list_of_names_is_a_fault(value: str) -> None:
     assert env.names("NAMES") == ()
     with pytest.raises(InvalidSettings, match="NAMES: is not a JSON list"):
         env.done()
+
+
+def test_ports_are_numbers_separated_by_commas() -> None:
+    assert EnvReader({"PORTS": "53, 5353"}).ports("PORTS") == (53, 5353)
+    assert EnvReader({}).ports("PORTS") == ()
+
+
+@pytest.mark.parametrize("value", ["0", "65536", "dns", "53,-1", "53.0", "٣"])
+def test_invalid_port_is_a_fault(value: str) -> None:
+    env = EnvReader({"PORTS": value})
+    assert env.ports("PORTS") == ()
+    with pytest.raises(InvalidSettings, match="PORTS: invalid port"):
+        env.done()
+
+
+@pytest.mark.parametrize(
+    ("environ", "found"),
+    [
+        pytest.param({"KUBECONFIG": "/a:/b"}, "/a:/b", id="named"),
+        pytest.param(
+            {"KUBECONFIG": "/a", "KUBERNETES_SERVICE_HOST": "10.0.0.1"}, "/a", id="named in a pod"
+        ),
+        pytest.param({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, None, id="in a pod"),
+        pytest.param({}, os.path.expanduser("~/.kube/config"), id="the user's"),
+    ],
+)
+def test_kubeconfig_is_that_of_kubectl_except_in_a_pod(
+    environ: dict[str, str], found: str | None
+) -> None:
+    assert find_kubeconfig(environ) == found

@@ -14,10 +14,11 @@ from typing import Final
 import aiohttp
 from aiohttp import web
 
+from roadstead.api.object_names import UUID
 from roadstead.console.auth.console_sessions import Session
 from roadstead.console.servers_host import ServersHost
 from roadstead.console.web.openings import Openings
-from roadstead.console.web.site import SESSION, UUID, json_answer
+from roadstead.console.web.site import SESSION, json_answer
 
 logger = logging.getLogger(__name__)
 

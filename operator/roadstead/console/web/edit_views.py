@@ -10,7 +10,7 @@ import yaml
 from aiohttp import web
 
 from roadstead.api import memory
-from roadstead.api.object_names import is_namespace
+from roadstead.api.object_names import UUID, is_namespace
 from roadstead.api.quantity import size_text
 from roadstead.api.raw import Raw, section
 from roadstead.clocks import utc_now
@@ -27,7 +27,7 @@ from roadstead.console.web.requests import (
     scale_patch,
     with_token,
 )
-from roadstead.console.web.site import SESSION, UUID, Site, json_answer
+from roadstead.console.web.site import SESSION, Site, json_answer
 from roadstead.errors import KubeError, KubeNotFound
 from roadstead.kube.kube_client import KubeClient
 from roadstead.kube.resources import MODELS, MODELSERVES, NAMESPACES

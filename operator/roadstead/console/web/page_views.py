@@ -8,12 +8,13 @@ from typing import Any, Final, cast
 
 from aiohttp import web
 
+from roadstead.api.object_names import UUID
 from roadstead.clocks import utc_now
 from roadstead.console.data import past, questions
 from roadstead.console.data.allowances import allowances, per_server
 from roadstead.console.data.questions import Row, ServerFilter, ServerSort
 from roadstead.console.web import usage_graphs
-from roadstead.console.web.site import SESSION, UUID, Site, json_answer
+from roadstead.console.web.site import SESSION, Site, json_answer
 from roadstead.console.web.timeline import timeline
 from roadstead.tokens.sessions import origin_of
 

@@ -12,9 +12,10 @@ from urllib.parse import quote
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from roadstead.api.object_names import UUID
 from roadstead.console import console_metrics
 from roadstead.console.auth.console_sessions import delete_cookie
-from roadstead.console.web.site import SESSION, UUID, Site, json_answer
+from roadstead.console.web.site import SESSION, Site, json_answer
 from roadstead.errors import InvalidToken, KubeError, LedgerError, LedgerUnavailable
 from roadstead.tokens.sessions import is_cross_origin
 

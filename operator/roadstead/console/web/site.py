@@ -19,8 +19,6 @@ from roadstead.console.data.live import News
 from roadstead.console.web.page_rendering import Pages, Statics
 
 Row = questions.Row
-UUID: Final = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-"""The UUID of a server in a path."""
 SESSION: Final = web.RequestKey("session", Session)
 
 

@@ -28,6 +28,7 @@ from roadstead.controllers.modelserve.modelserve_plan import (
     plan,
 )
 from roadstead.controllers.modelserve.modelserve_status import ServeObservation
+from roadstead.controllers.modelserve.pull_secret_copies import PullSecretCopies
 from roadstead.controllers.modelserve.routing import Routes
 from roadstead.controllers.modelserve.server_keys import ServerKeys
 from roadstead.controllers.modelserve.store_reach import StoreReach
@@ -38,6 +39,7 @@ from roadstead.errors import (
     KubeRejected,
     KubeUnavailable,
     NameTaken,
+    PullSecretUnusable,
     StoreError,
 )
 from roadstead.gateway.probe import Reached
@@ -86,6 +88,8 @@ class ServeReconciler:
     platform: Platform
     guard: AdmissionRecheck | None = None
     keys: ServerKeys | None = None
+    pulls: PullSecretCopies | None = None
+    """None if no image pull Secret is copied."""
     routes: Routes | None = None
     reach: StoreReach | None = None
     """None if no network policy of ours restricts access to the store."""
@@ -186,7 +190,7 @@ class ServeReconciler:
         delay: float | None
         match plan(facts, verdict):
             case FreezeServer(delay=delay):
-                return None, await self._freeze(facts, delay, needed=needed)
+                return None, await self._freeze(facts.serve, delay, needed=needed)
             case BlockServer(blocker=blocker):
                 delay = None
             case AwaitModel():
@@ -197,6 +201,8 @@ class ServeReconciler:
             await self._stop(facts.serve)
             stopped = dataclasses.replace(facts.serve, replicas=0)
             grant.settle(stopped, self._deployment(facts.serve))
+        elif blocker is not None and needed:
+            delay = _earlier(delay, await self._renew_granted(facts.serve))
         return blocker, delay
 
     async def _stop(self, serve: ModelServe) -> None:
@@ -213,24 +219,33 @@ class ServeReconciler:
     def _deployment_by_name(self, serve: ModelServe) -> Raw | None:
         return self.cache.get(DEPLOYMENTS, names.child_name(serve.meta.name), serve.meta.namespace)
 
-    async def _freeze(self, facts: ServeFacts, delay: float, *, needed: bool) -> float:
+    async def _freeze(self, serve: ModelServe, delay: float, *, needed: bool) -> float | None:
         """Change nothing but replicas that were never granted.
 
         Pods of a server with a grant may fetch its Model again.
         """
-        serve = facts.serve
         deployment, granted = self._deployment(serve), Granted.parse(serve.status)
         if deployment is None or granted is None:
             return delay
         replicas = granted.demand.replicas
         if _replicas(deployment) > replicas:
             await self.children.scale(deployment, replicas)
-        model = facts.model
-        location = model.stored_at if model and model.meta.uid == granted.model_uuid else None
-        if location is None or not needed or not replicas:
-            return delay
+        return _earlier(delay, await self._renew_granted(serve)) if needed else delay
+
+    async def _renew_granted(self, serve: ModelServe) -> float | None:
+        """Renew the URL of the granted Model for pods that wait, whatever the spec names now.
+
+        Returns seconds until the next renewal; None if no pod may fetch.
+        """
+        granted = Granted.parse(serve.status)
+        if granted is None or not granted.demand.replicas or self._deployment(serve) is None:
+            return None
+        model = self.cache.model_by_uuid(granted.model_uuid)
+        location = model.stored_at if model is not None else None
+        if location is None:
+            return None
         try:
-            return min(delay, await self.urls.ensure(serve, location, needed=True))
+            return await self.urls.ensure(serve, location, needed=True)
         except (KubeRejected, StoreError) as error:
             logger.warning("cannot renew the fetch URL of a running server: %s", error)
             return RECHECK_SECONDS
@@ -261,6 +276,8 @@ class ServeReconciler:
                 delay = await self.urls.ensure(serve, step.location, needed=needed)
             if self.keys is not None:
                 await self.keys.ensure(serve, needed=needed)
+            if self.pulls is not None:
+                await self.pulls.ensure(serve, needed=needed)
             missing = self._missing_kinds()
             installed = [item for item in desired if resource_of(item) not in missing]
             writes = await self.children.apply(installed, server_uuid=serve.meta.uid)
@@ -269,6 +286,8 @@ class ServeReconciler:
             return Violation(
                 reason="InvalidRuntimeParams", message=str(error), field=error.field
             ), None
+        except PullSecretUnusable as error:
+            return Violation(reason="PullSecretMissing", message=str(error)), RECHECK_SECONDS
         except NameTaken as error:
             return Violation(reason="NameTaken", message=str(error)), RECHECK_SECONDS
         except KubeRejected as error:
@@ -283,6 +302,11 @@ class ServeReconciler:
             return Violation(reason=error.reason, message=str(error)), RECHECK_SECONDS
         metrics.CHILD_WRITES.inc(writes)
         return None, delay
+
+
+def _earlier(one: float | None, other: float | None) -> float | None:
+    """The shorter of two delays, of which None is none."""
+    return min((each for each in (one, other) if each is not None), default=None)
 
 
 def _replicas(deployment: Raw) -> int:
