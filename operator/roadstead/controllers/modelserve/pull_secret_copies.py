@@ -16,9 +16,9 @@ from roadstead.api.raw import Raw, section
 from roadstead.controllers.modelserve.fetch_urls import SecretWriter
 from roadstead.controllers.modelserve.owned_secrets import OwnedSecrets
 from roadstead.errors import KubeError, KubeNotFound, PullSecretUnusable
+from roadstead.json_digest import json_digest
 from roadstead.kube.resources import SECRETS
 from roadstead.manifests import names
-from roadstead.manifests.digest import digest
 from roadstead.manifests.pull_secret import CONTENT, TYPE, pull_secret
 
 logger = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class PullSecretCopies:
                 serve.meta.uid,
                 names.pull_secret_name(child, source),
                 functools.partial(pull_secret, serve, source, content),
-                version=digest(content),
+                version=json_digest(content),
                 needed=needed,
             )
 
