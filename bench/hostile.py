@@ -28,7 +28,7 @@ from tests.support.custom_objects import create
 from tests.support.webhooks.tokens import with_token
 
 NAMESPACE: Final = "hostile"
-OTHERS: Final = "plain"
+OTHERS: Final = "others"
 SENDERS: Final = 8
 RATE: Final = 20
 """Creates of the other tenant per second."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
 
+from roadstead.errors import InvalidSettings
 from roadstead.forwardauth.auth_settings import ForwardAuthSettings
 from roadstead.settings import EnvReader
 from tests.chart.test_rights import granted, policy, ports, verbs_of
@@ -70,12 +72,28 @@ def test_settings_accept_the_environment_of_forward_auth(
     chart: Chart, values: Values, tmp_path: Path
 ) -> None:
     rendered = chart.render(values)
-    issuers = tmp_path / "issuers.yaml"
-    issuers.write_text(rendered.one("ConfigMap", "roadstead-issuers")["data"]["issuers.yaml"])
-    env = {**rendered.env("forward-auth"), "ROADSTEAD_TOKEN_ISSUERS_FILE": str(issuers)}
-    settings = ForwardAuthSettings.from_env({**env, "ROADSTEAD_NAMESPACE": "roadstead-system"})
+    settings = ForwardAuthSettings.from_env(auth_env(rendered, tmp_path))
     assert settings.origin == ("" if "console" in values else values["gateway"]["url"])
     assert rendered.one("ConfigMap", settings.revocations)
+
+
+@pytest.mark.parametrize(("seconds", "is_valid"), [(9, False), (10, True)])
+def test_chart_and_forward_auth_have_the_same_minimum_of_staleness(
+    chart: Chart, traefik: Rendered, tmp_path: Path, seconds: int, is_valid: bool
+) -> None:
+    env = auth_env(traefik, tmp_path) | {"ROADSTEAD_MAX_STALENESS_SECONDS": str(seconds)}
+    with contextlib.nullcontext() if is_valid else pytest.raises(InvalidSettings):
+        ForwardAuthSettings.from_env(env)
+    with contextlib.nullcontext() if is_valid else pytest.raises(ChartRefused):
+        chart.render({**TRAEFIK, "forwardAuth": {"maxStalenessSeconds": seconds}})
+
+
+def auth_env(rendered: Rendered, folder: Path) -> dict[str, str]:
+    """Return the environment of forward auth, with a file in place of the mounted issuers."""
+    issuers = folder / "issuers.yaml"
+    issuers.write_text(rendered.one("ConfigMap", "roadstead-issuers")["data"]["issuers.yaml"])
+    own = {"ROADSTEAD_TOKEN_ISSUERS_FILE": str(issuers), "ROADSTEAD_NAMESPACE": "roadstead-system"}
+    return {**rendered.env("forward-auth"), **own}
 
 
 def test_without_webhooks_tokens_are_verified_and_contracts_ignored(chart: Chart) -> None:
@@ -230,6 +248,20 @@ def test_operator_reaches_an_external_gateway_at_its_port(chart: Chart) -> None:
 def test_routes_are_protected_unless_disabled(chart: Chart) -> None:
     assert protections(chart.render(gateway())) == ["roadstead-traefik-objects"]
     assert not protections(chart.render(gateway(protectRoutes=False)))
+
+
+def test_only_namespaces_of_administrators_are_exempt_from_protection(chart: Chart) -> None:
+    parent = {"name": "models", "namespace": "listeners"}
+    rendered = chart.render(gateway(kind="gateway-api", parent=parent))
+    exempt = {}
+    for name in protections(rendered):
+        rules = rendered.one("ValidatingAdmissionPolicy", name)["spec"]["matchConstraints"]
+        (selected,) = rules["namespaceSelector"]["matchExpressions"]
+        exempt[name] = selected["values"]
+    assert exempt == {
+        "roadstead-traefik-objects": ["gateway"],
+        "roadstead-gateway-routes": ["gateway", "listeners"],
+    }
 
 
 def test_every_policy_denies(chart: Chart) -> None:

@@ -62,7 +62,7 @@ class ForwardAuthSettings:
             host=env.text("ROADSTEAD_HTTP_HOST", "0.0.0.0"),  # noqa: S104 - the gateway and probes are clients on the node
             port=env.integer("ROADSTEAD_HTTP_PORT", 8080, low=0, high=65535),
             probe_port=env.integer("ROADSTEAD_PROBE_PORT", 8081, low=0, high=65535),
-            max_staleness=env.integer("ROADSTEAD_MAX_STALENESS_SECONDS", 300, low=5, high=86_400),
+            max_staleness=env.integer("ROADSTEAD_MAX_STALENESS_SECONDS", 300, low=10, high=86_400),
             grace=env.integer("ROADSTEAD_SHUTDOWN_GRACE_SECONDS", 10, low=0, high=600),
             log_format=env.log_format("json"),
             log_level=env.log_level(),

@@ -19,6 +19,9 @@ TIMEOUT_SECONDS: Final = 10.0
 MAX_BODY: Final = 4096
 FORWARD_AUTH: Final = "roadstead"
 """The header Server in denials of forward auth."""
+_AT_THE_LIMIT: Final = b"max connections reached"
+"""The body of Traefik's inFlightReq (github.com/vulcand/oxy, connlimit). The server's own follows
+forward auth in its route, so its answer shows that both admit the probe."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -87,8 +90,12 @@ def interpret_response(status: int, body: bytes, *, by: str, url: str) -> Reache
     """Interpret a response of the gateway (pure); `by` is its header Server."""
     if status == HTTPStatus.OK and _is_healthy(body):
         return Reached(answered=True, reason="Answered", message=f"answers at {url}")
+    if status == HTTPStatus.TOO_MANY_REQUESTS and body.startswith(_AT_THE_LIMIT):
+        message = f"as many requests as gateway.maxInFlight allows are in progress at {url}"
+        return Reached(answered=True, reason="Answered", message=message)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        return Reached(answered=True, reason="Answered", message=f"is busy at {url}")
+        message = f"something in front of the server's route limits requests at {url} ({status})"
+        return Reached(answered=False, reason="NotRouted", message=message)
     if status < HTTPStatus.BAD_REQUEST:
         message = f"another application, not the server, answers at {url} ({status})"
         return Reached(answered=False, reason="NotRouted", message=message)
@@ -114,6 +121,6 @@ def _is_healthy(body: bytes) -> bool:
     """Whether this is the response of llama-server's /health: `{"status":"ok"}`."""
     try:
         found = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(found, dict) and found.get("status") == "ok"

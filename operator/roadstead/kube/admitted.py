@@ -7,6 +7,7 @@ from typing import Final
 
 from roadstead.api.group import ANNOTATION_RECEIPT
 from roadstead.api.modelserve import KIND, ModelServe
+from roadstead.api.object_names import MAX_NAME
 from roadstead.api.raw import section
 from roadstead.errors import InvalidReceipt
 from roadstead.tokens.receipts import Binding, ReceiptVerifier, spec_digest
@@ -79,7 +80,8 @@ def binding_of(serve: ModelServe) -> Binding:
         kind=KIND,
         namespace=serve.meta.namespace,
         name=serve.meta.name,
-        generate_name=str(section(serve.raw, "metadata").get("generateName", "")),
+        # A longer one, which only a bypass of the webhooks can store, fits no receipt.
+        generate_name=str(section(serve.raw, "metadata").get("generateName", ""))[: MAX_NAME + 1],
         uid=serve.meta.uid,
         spec_digest=spec_digest(KIND, section(serve.raw, "spec")),
     )

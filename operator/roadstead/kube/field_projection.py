@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from roadstead.api.object_names import MAX_NAME
 from roadstead.api.raw import Raw, section
 
 Projection = Callable[[Raw], dict[str, Any]]
@@ -52,6 +53,9 @@ class Keep:
         """The reduced metadata of an object."""
         meta = section(raw, "metadata")
         kept = _chosen(meta, _IDENTITY)
+        if len(str(kept.get("generateName", ""))) > MAX_NAME:
+            # Of the identity, only this has no bound in the API server.
+            del kept["generateName"]
         labels, annotations = section(meta, "labels"), section(meta, "annotations")
         chosen = dict(labels) if self.labels is None else _chosen(labels, self.labels)
         bounded = _chosen(annotations, self.annotations)

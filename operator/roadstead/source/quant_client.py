@@ -38,7 +38,10 @@ class QuantAnswer:
     @classmethod
     def parse(cls, raw: bytes) -> QuantAnswer:
         """Parse the service's JSON; raises ValueError, which never quotes it."""
-        values: Any = json.loads(raw)
+        try:
+            values: Any = json.loads(raw)
+        except RecursionError:
+            raise ValueError("is nested too deep") from None
         if not isinstance(values, dict) or not isinstance(values.get("url"), str):
             raise ValueError("url is missing")
         size, sha256, kind = (values.get(name) for name in ("size", "sha256", "quantization"))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from typing import Any, Final, NoReturn
 
 MAX_DEPTH: Final = 16
-_STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
-"""The closing quote is optional, so that matching takes linear time."""
-_NOT_A_BRACKET: Final = re.compile(r"[^\[\]{}]+")
+_STRING: Final = re.compile(rb'"[^"]*+"?')
+"""A string without escapes. The closing quote is optional, so that matching takes linear time."""
+_STEPS: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_NO_BRACKETS: Final = bytes(set(range(256)) - _STEPS.keys())
 
 
 def loads_object(data: bytes, *, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
@@ -18,12 +20,13 @@ def loads_object(data: bytes, *, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
         raise ValueError("is not UTF-8") from None
-    if _depth(text) > max_depth:
+    if _depth(data) > max_depth:
         raise ValueError(f"is nested deeper than {max_depth} levels")
     try:
         value = json.loads(text, object_pairs_hook=_check_unique, parse_constant=_refuse_constant)
-        # A lone surrogate (`\\ud800`) can be parsed, but not encoded again.
-        json.dumps(value, ensure_ascii=False).encode("utf-8")
+        if b"\\u" in data:
+            # A lone surrogate (`\\ud800`) can be parsed, but not encoded again.
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
     except _Refused:
         raise
     except (ValueError, RecursionError):
@@ -49,9 +52,9 @@ def _refuse_constant(_: str) -> NoReturn:
     raise _Refused("contains NaN or Infinity")
 
 
-def _depth(text: str) -> int:
-    depth = deepest = 0
-    for bracket in _NOT_A_BRACKET.sub("", _STRING.sub("", text)):
-        depth += 1 if bracket in "[{" else -1
-        deepest = max(deepest, depth)
-    return deepest
+def _depth(data: bytes) -> int:
+    """Return the nesting; of text that is not JSON, at least that of what precedes the fault."""
+    # Escaped backslashes first: of the backslashes before a quote, an odd one escapes it.
+    unescaped = data.replace(b"\\\\", b"").replace(b'\\"', b"")
+    brackets = _STRING.sub(b"", unescaped).translate(None, _NO_BRACKETS)
+    return max(itertools.accumulate(map(_STEPS.__getitem__, brackets)), default=0)

@@ -9,7 +9,7 @@ from kubernetes.aio import client
 from tests.apiserver.admission.conftest import MakeToken
 from tests.apiserver.conftest import Kubectl
 from tests.support.builders.objects import Raw, fresh_name, make_model, make_modelserve
-from tests.support.custom_objects import create, delete, get, patch, refusal
+from tests.support.custom_objects import call, create, delete, get, patch, path, refusal
 from tests.support.webhooks.tokens import TOKEN, contract_for, with_token
 
 DELETION = "model.example.com/deletion"
@@ -48,6 +48,15 @@ async def test_contract_is_deleted_only_after_an_admin_requested_it(
     assert TOKEN not in stored["metadata"]["annotations"]
     done = kubectl("delete", "rct", name)
     assert done.returncode == 0, done.stderr
+
+
+async def test_contract_is_not_deleted_with_a_collection(
+    api: client.ApiClient, contract: Raw
+) -> None:
+    selected = f"fieldSelector=metadata.name%3D{contract['metadata']['name']}"
+    message = await refusal(call(api, "DELETE", f"{path(contract, named=False)}?{selected}"))
+    assert "denied the request" in message
+    assert await get(api, contract)
 
 
 async def test_deletion_permit_is_invalid_for_another_object(

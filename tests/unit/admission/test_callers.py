@@ -191,12 +191,13 @@ async def test_large_reviews_above_the_limit_are_rejected(
     head = {"kind": "", "apiVersion": ""}
     asking = {**head, **review("CREATE", thing(spec={"x": "x" * LARGE_EFFORT}), uid="0a-1")}
     body = json.dumps(asking, separators=(",", ":")).encode()
-    places = [offload.admitting(LARGE_EFFORT + 1) for _ in range(MAX_LARGE_REVIEWS)]
-    for place in places:
-        place.__enter__()
     headers = {"Content-Type": "application/json"}
-    async with client.post(f"/mutate/{SECRET}", data=body, headers=headers) as answer:
-        response = (await answer.json())["response"]
+    async with contextlib.AsyncExitStack() as stack:
+        for number in range(MAX_LARGE_REVIEWS):
+            place = offload.admitting(LARGE_EFFORT + 1, namespace="ab"[number % 2])
+            await stack.enter_async_context(place)
+        async with client.post(f"/mutate/{SECRET}", data=body, headers=headers) as answer:
+            response = (await answer.json())["response"]
     assert response["uid"] == "0a-1"
     assert response["status"]["code"] == 429
     assert response["status"]["details"] == {"retryAfterSeconds": 1}

@@ -78,3 +78,18 @@ def test_stored_metadata_above_the_limit_may_stay_or_shrink() -> None:
     for text, refused in ((MUCH + MUCH, False), (MUCH, False), (MUCH * 3, True)):
         asked = request("UPDATE", thing(annotations={"example.com/notes": text}), stored)
         assert bool(deny_oversized(asked)) == refused
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_metadata_of_an_object_being_deleted_does_not_grow_above_the_limit(kind: str) -> None:
+    going: dict[str, Any] = {"deletionTimestamp": "2027-01-15T08:00:00Z", "finalizers": ["a"]}
+    grown = thing(kind, **going, annotations={"example.com/notes": MUCH})
+    asked = request("UPDATE", grown, thing(kind, **going), kind=kind)
+    denial = mutate(asked, facts(), RULES).denial
+    assert denial is not None
+    assert denial.reason == "MetadataTooLarge"
+    assert validate(asked, facts(), RULES).answer.reason == "MetadataTooLarge"
+    without = thing(kind, **{**going, "finalizers": []}, annotations={"example.com/notes": MUCH})
+    asked = request("UPDATE", without, grown, kind=kind)
+    assert mutate(asked, facts(), RULES).denial is None
+    assert validate(asked, facts(), RULES).answer.allowed

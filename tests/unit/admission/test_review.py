@@ -18,6 +18,7 @@ from roadstead_webhooks.admission.review import (
     AdmissionAnswer,
     AdmissionRequest,
     BadReview,
+    claimed_namespace,
     claimed_uid,
     parse,
     to_review,
@@ -216,3 +217,25 @@ def test_contract_with_the_maximum_of_reservations_is_parsed() -> None:
 )  # fmt: skip
 def test_uid_is_read_from_the_head_of_a_review(head: bytes, uid: str) -> None:
     assert claimed_uid(head + b"x" * 4096) == uid
+
+
+def _head(name: str, namespace: str = "", resource: str = "modelserves") -> bytes:
+    """The beginning of a review as the API server writes it, until the operation."""
+    where = {"namespace": namespace} if namespace else {}
+    fields = {"resource": {"resource": resource}, "name": name, **where, "operation": "CREATE"}
+    return json.dumps({"request": fields}, separators=(",", ":")).encode()
+
+
+@pytest.mark.parametrize(
+    ("head", "namespace"),
+    [
+        pytest.param(_head("one", "demo"), "demo", id="of a server"),
+        pytest.param(
+            _head('x","namespace":"other","operation":"', "demo"), "demo", id="imitated by a name"
+        ),
+        pytest.param(_head("one", resource="models"), "", id="of a model"),
+        pytest.param(_head("x" * 4096, "demo"), "?", id="after a long name"),
+    ],
+)
+def test_namespace_is_read_from_the_head_of_a_review(head: bytes, namespace: str) -> None:
+    assert claimed_namespace(head) == namespace

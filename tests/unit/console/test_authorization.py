@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+import json
 from urllib.parse import parse_qs, urlsplit
 
 import jwt
@@ -35,6 +37,18 @@ def test_attempt_is_restored_from_its_cookie() -> None:
 @given(st.text(max_size=60))
 def test_arbitrary_cookie_never_raises(text: str) -> None:
     LoginAttempt.read(text)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param("[" * 5000, id="nested too deep"),
+        pytest.param(json.dumps({**vars(ATTEMPT), "state": "\ud800"}), id="not Unicode"),
+        pytest.param(json.dumps({**vars(ATTEMPT), "verifier": "\u00e4"}), id="not ASCII"),
+    ],
+)
+def test_cookie_with_content_of_another_form_is_no_attempt(content: str) -> None:
+    assert LoginAttempt.read(base64.urlsafe_b64encode(content.encode()).decode()) is None
 
 
 def test_authorization_url_has_state_nonce_and_challenge() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from roadstead.gateway.probe import interpret_response
+from roadstead.gateway.probe import MAX_BODY, interpret_response
 
 URL = "https://models.example.com/1"
 OK = b'{"status":"ok"}'
@@ -17,7 +17,9 @@ LOADING = b'{"error":{"code":503,"message":"Loading model","type":"unavailable_e
         pytest.param(301, b"", "", "NotRouted", id="a redirect"),
         pytest.param(200, b"<html>welcome</html>", "", "NotRouted", id="another site"),
         pytest.param(200, b'["ok"]', "", "NotRouted", id="other JSON"),
+        pytest.param(200, b"[" * MAX_BODY, "", "NotRouted", id="JSON that is nested too deep"),
         pytest.param(404, b"404 page not found", "", "NotRouted", id="no route"),
+        pytest.param(429, b"slow down", "", "NotRouted", id="limited before its route"),
         pytest.param(404, b"{}", "roadstead", "AuthUnavailable", id="unknown to forward auth"),
         pytest.param(401, b"{}", "roadstead", "ProbeRefused", id="another key"),
         pytest.param(403, b"{}", "roadstead", "ProbeRefused", id="refused"),
@@ -40,5 +42,6 @@ def test_healthy_response_of_llama_is_answered() -> None:
     assert (found.answered, found.reason) == (True, "Answered")
 
 
-def test_busy_server_counts_as_answered() -> None:
-    assert interpret_response(429, b"", by="", url=URL).answered
+def test_server_at_its_limit_of_requests_counts_as_answered() -> None:
+    body = b"max connections reached: 64"
+    assert interpret_response(429, body, by="", url=URL).answered

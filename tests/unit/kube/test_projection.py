@@ -55,6 +55,7 @@ FOREIGN: dict[str, Place] = {
     "an annotation in a receipt's place": lambda: {"annotations": {ANNOTATION_RECEIPT: MUCH}},
     "many annotations": lambda: {"annotations": {f"example.com/{n}": "" for n in range(9000)}},
     "managed fields": lambda: {"managedFields": [{"manager": MUCH}]},
+    "a prefix of a name": lambda: {"generateName": MUCH},
     "an unknown field": lambda: {"selfLink": MUCH},
 }
 EMPTY_SPEC = {"modelName": "a", "contract": "b"}

@@ -25,6 +25,7 @@ from roadstead_webhooks.admission.review import (
     AdmissionAnswer,
     AdmissionRequest,
     BadReview,
+    claimed_namespace,
     claimed_uid,
     effort,
     parse,
@@ -40,6 +41,8 @@ _MARGIN: Final = 0.8
 _BODY_SECONDS: Final = 10.0
 _MOST_READ: Final = 8 * 2**20
 """Bytes. The API server accepts 3 MiB, serializes them to up to 6, and adds the old object."""
+TOO_MANY_PAUSE_SECONDS: Final = 1.0
+"""How long the answer to a review above the limit of large ones is delayed."""
 _TIMEOUT: Final = re.compile(r"([0-9]{1,4})(ms|s)")
 
 Decide = Callable[[AdmissionRequest], Awaitable[AdmissionAnswer]]
@@ -109,7 +112,7 @@ class Endpoints:
         try:
             body = await _read_body(http)
             size = effort(body)
-            with self._offload.admitting(size):
+            async with self._offload.admitting(size, namespace=claimed_namespace(body)):
                 request = await self._offload.run(size, parse, body)
                 return await self._review(http, request, webhook, decide)
         except BadReview as error:
@@ -117,7 +120,11 @@ class Endpoints:
             return _reject(error, body)
         except TooManyReviews:
             webhook_metrics.BAD_REVIEWS.labels(str(HTTPStatus.TOO_MANY_REQUESTS.value)).inc()
-            return _reject(_TOO_MANY, body)
+            response = _reject(_TOO_MANY, body)
+        del body
+        # A sender that retries at once would keep the API server busy with decoding.
+        await asyncio.sleep(TOO_MANY_PAUSE_SECONDS)
+        return response
 
     async def _review(
         self, http: web.Request, request: AdmissionRequest, webhook: str, decide: Decide

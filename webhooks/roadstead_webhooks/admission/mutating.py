@@ -61,7 +61,9 @@ def mutate(request: AdmissionRequest, facts: Facts, rules: Rules) -> Mutation:
     if request.operation == Operation.DELETE or request.subresource:
         return Mutation(untouched=True)
     if reviewed_objects.is_being_deleted(request) and reviewed_objects.is_unchanged(request):
-        return Mutation(contract=reviewed_objects.kept_contract(request))
+        return Mutation(
+            denial=deny_oversized(request), contract=reviewed_objects.kept_contract(request)
+        )
     token = facts.token
     if isinstance(token, InvalidToken):
         return Mutation(denial=deny(token.reason, f"{ANNOTATION_TOKEN}: {token}"))

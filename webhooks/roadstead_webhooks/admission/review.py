@@ -39,10 +39,16 @@ MAX_DEPTH: Final = 64
 _MAX_USERNAME: Final = 1024
 """Characters. A ServiceAccount's has at most 339; others have no known limit."""
 _HEAD_BYTES: Final = 512
+_NAMESPACE_BYTES: Final = 2048
 _HEAD: Final = re.compile(
     rb'\{"kind":"AdmissionReview","apiVersion":"admission\.k8s\.io/v1",'
     rb'"request":\{"uid":"([0-9a-f-]{1,64})"'
 )
+_NAMESPACE: Final = re.compile(rb',"namespace":"([a-z0-9-]{1,63})","operation":"')
+"""Quotes in a caller's text are escaped, so no name can contain this."""
+_NAMESPACED: Final = b'"resource":"modelserves"'
+_UNKNOWN: Final = "?"
+"""In place of a namespace that a long name precedes; such a name is invalid."""
 
 
 class Operation(enum.StrEnum):
@@ -160,7 +166,7 @@ def parse(body: bytes) -> AdmissionRequest:
 
 def effort(body: bytes) -> int:
     """Estimate the effort of parsing and searching a review, in bytes of long texts."""
-    return len(body) + _BYTES_OF_A_NODE * _nodes(body)
+    return len(body) + _BYTES_OF_A_NODE * min(MAX_NODES, _nodes(body))
 
 
 def _nodes(body: bytes) -> int:
@@ -174,6 +180,16 @@ def claimed_uid(head: bytes) -> str:
     """
     match = _HEAD.match(head[:_HEAD_BYTES])
     return match[1].decode("ascii") if match else ""
+
+
+def claimed_namespace(head: bytes) -> str:
+    """Return the namespace of a review that is not parsed yet; empty for kinds without one.
+
+    The API server writes it after the object's name and before anything else of a caller.
+    """
+    if match := _NAMESPACE.search(head, 0, _NAMESPACE_BYTES):
+        return match[1].decode("ascii")
+    return _UNKNOWN if _NAMESPACED in head[:_HEAD_BYTES] else ""
 
 
 def _check_size(body: bytes) -> None:

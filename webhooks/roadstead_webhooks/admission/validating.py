@@ -71,7 +71,7 @@ def validate(request: AdmissionRequest, facts: Facts, rules: Rules) -> Validatio
     if request.operation == Operation.DELETE:
         return Validation(answer=_validate_deletion(request, facts, rules))
     if reviewed_objects.is_being_deleted(request) and reviewed_objects.keeps_spec(request):
-        return _allow("Going")
+        return Validation(answer=deny_oversized(request) or _allow("Going").answer)
     if ANNOTATION_TOKEN in request.annotations:
         return _deny("TokenNotTaken", f"{ANNOTATION_TOKEN} is still set: it must not be stored")
     if denial := deny_oversized(request) or _check_owners(request):

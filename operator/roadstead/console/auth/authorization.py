@@ -50,9 +50,11 @@ class LoginAttempt:
         try:
             found = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
             fields = {name: found[name] for name in _FIELDS}
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return None
-        return cls(**fields) if all(isinstance(each, str) for each in fields.values()) else None
+        # `begin` writes ASCII alone; other text could be neither compared nor encoded.
+        texts = all(isinstance(each, str) and each.isascii() for each in fields.values())
+        return cls(**fields) if texts else None
 
     def challenge(self) -> str:
         """Return the code challenge of PKCE, method S256."""
@@ -101,7 +103,8 @@ def unknown_sign_in() -> InvalidToken:
 def check_nonce(id_token: str, attempt: LoginAttempt) -> None:
     """Raise InvalidToken unless the valid token was issued for this sign-in."""
     nonce = parse(id_token).claims.get("nonce")
-    if not isinstance(nonce, str) or not hmac.compare_digest(nonce, attempt.nonce):
+    given = nonce.encode() if isinstance(nonce, str) else b""
+    if not hmac.compare_digest(given, attempt.nonce.encode()):
         raise InvalidToken("the token was issued for another sign-in", reason="SignInNonce")
 
 

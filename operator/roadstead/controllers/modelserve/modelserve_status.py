@@ -135,7 +135,7 @@ def _workload_ready(seen: ServeObservation) -> Condition:
 
 
 def _routed(seen: ServeObservation) -> list[Condition]:
-    """True once the server has answered a request through the gateway."""
+    """True once the server, or the limit of its requests, answered through the gateway."""
     if seen.routing is None:
         return []
     if seen.missing_kinds:
