@@ -8,6 +8,7 @@ from pathlib import Path
 from dev.checks import metrics
 from dev.checks.references import (
     chart_defaults,
+    chart_readme,
     chart_schema,
     chart_values,
     command_line,
@@ -31,6 +32,7 @@ def _chart_files() -> Mapping[Path, str]:
     text = (chart / "values.yaml").read_text()
     schema = chart / "values.schema.json"
     return {
+        chart / "README.md": chart_readme.readme(),
         chart / "files" / "defaults.yaml": chart_defaults.defaults(text),
         schema: chart_schema.described(schema.read_text(), values(text)),
     }
