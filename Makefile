@@ -53,7 +53,7 @@ up: $(SETUP) ## start the cluster with the chart installed, without the example
 down: $(SETUP) ## stop everything that `make up`, `make demo` or `make test` started
 	@$(PY) -m dev.cluster down
 
-references: $(SETUP) ## regenerate the pages of docs/reference: API, chart values, commands, metrics, faults
+references: $(SETUP) ## regenerate the pages of docs/reference, and files of the chart from the comments of values.yaml
 	@$(PY) -m dev.checks.references
 
 docs: $(SETUP) ## build the documentation as a site in site/: open site/index.html

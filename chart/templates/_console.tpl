@@ -88,6 +88,14 @@
 {{- end -}}
 
 {{- define "roadstead.validateConsole" -}}
+{{- if and .Values.console.url (not (include "roadstead.hasGateway" .)) -}}
+{{- fail "console.url is set, but the console is reached through the gateway, and there is none: set gateway.kind, or clear console.url" -}}
+{{- end -}}
+{{- with .Values.console.oidc -}}
+{{- if and (or .clientId .existingSecret) (not .issuer) -}}
+{{- fail "console.oidc.clientId or console.oidc.existingSecret is set: set console.oidc.issuer to the provider, one of tokens.issuers, or clear them" -}}
+{{- end -}}
+{{- end -}}
 {{- with .Values.console.url -}}
 {{- if not (regexMatch "^https://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[1-9][0-9]{0,4})?$" .) -}}
 {{- fail (printf "console.url is %q: set it to the console's public address, https://host[:port] in lower case with no path, such as https://console.example.com, or clear it" .) -}}
@@ -102,6 +110,9 @@
 {{- range $.Values.tokens.issuers }}{{ $known = append $known .issuer }}{{ end -}}
 {{- if not (has .issuer $known) -}}
 {{- fail (printf "console.oidc.issuer %s is not one of tokens.issuers: add it there with its jwksUrl, so that its tokens are valid" .issuer) -}}
+{{- end -}}
+{{- if not (has "openid" .scopes) -}}
+{{- fail (printf "console.oidc.scopes is [%s]: add openid, without which the provider issues no ID token" (join ", " .scopes)) -}}
 {{- end -}}
 {{- if not .clientId -}}
 {{- fail "console.oidc.issuer is set: set console.oidc.clientId to the console's client id at the provider" -}}

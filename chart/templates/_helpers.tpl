@@ -20,10 +20,25 @@ app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 app.kubernetes.io/part-of: roadstead
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
+{{- with .root.Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
 {{- end -}}
 
+{{/* The image of Roadstead's own containers; roadstead.validateImages refuses an unnamed one. */}}
 {{- define "roadstead.image" -}}
-{{- .Values.images.roadstead | default (printf "registry.example.com/roadstead:%s" .Chart.AppVersion) -}}
+{{- $image := .Values.images.roadstead | default (printf "roadstead:%s" .Chart.AppVersion) -}}
+{{- include "roadstead.mirrored" (dict "root" . "image" $image) -}}
+{{- end -}}
+
+{{/* An image, at global.imageRegistry if that is set. Takes root and image. */}}
+{{- define "roadstead.mirrored" -}}
+{{- $registry := .root.Values.global.imageRegistry -}}
+{{- $path := .image -}}
+{{- if $registry -}}
+{{- $path = printf "%s/%s" $registry (regexReplaceAll "^([^/]*[.:][^/]*|localhost)/" .image "") -}}
+{{- end -}}
+{{- $path -}}
 {{- end -}}
 
 {{- define "roadstead.storeEndpoint" -}}

@@ -91,14 +91,8 @@ spec:
       enableServiceLinks: false
       restartPolicy: Never
       terminationGracePeriodSeconds: 10
-      {{- with .Values.images.pullSecrets }}
-      imagePullSecrets: {{- toYaml . | nindent 8 }}
-      {{- end }}
-      {{- with .Values.transfer.job.priorityClassName }}
-      priorityClassName: {{ . | quote }}
-      {{- end }}
-      {{- with .Values.transfer.job.nodeSelector }}
-      nodeSelector: {{- toYaml . | nindent 8 }}
+      {{- with include "roadstead.scheduling" (dict "root" . "component" "transfer" "values" (omit .Values.transfer.job "tolerations")) }}
+      {{- . | trim | nindent 6 }}
       {{- end }}
       tolerations:
         # A pod on a lost node is replaced after half a minute instead of five.
@@ -127,6 +121,9 @@ spec:
               value: {{ .Values.operator.logs.format }}
             - name: ROADSTEAD_LOG_LEVEL
               value: {{ .Values.operator.logs.level }}
+            {{- with .Values.transfer.job.extraEnv }}
+            {{- toYaml . | nindent 12 }}
+            {{- end }}
           resources: {{- toYaml .Values.transfer.job.resources | nindent 12 }}
           securityContext: {{- include "roadstead.containerSecurity" . | nindent 12 }}
           terminationMessagePolicy: FallbackToLogsOnError
@@ -137,9 +134,15 @@ spec:
             {{- include "roadstead.transferMounts" . | nindent 12 }}
             - name: tmp
               mountPath: /tmp
+            {{- with .Values.transfer.job.extraVolumeMounts }}
+            {{- toYaml . | nindent 12 }}
+            {{- end }}
       volumes:
         {{- include "roadstead.transferVolumes" . | nindent 8 }}
         - name: tmp
           emptyDir:
             sizeLimit: 64Mi
+        {{- with .Values.transfer.job.extraVolumes }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
 {{- end -}}

@@ -1,5 +1,8 @@
 {{/* Rules that the schema can't express: constraints between values. */}}
 {{- define "roadstead.validate" -}}
+{{- include "roadstead.validateImages" . -}}
+{{- include "roadstead.validateStorage" . -}}
+{{- include "roadstead.validatePods" . -}}
 {{- include "roadstead.validateAdmission" . -}}
 {{- include "roadstead.validateGateway" . -}}
 {{- include "roadstead.validateConsole" . -}}
@@ -14,6 +17,9 @@
 {{- if and (eq .Values.store.addressing "virtualHost") (regexMatch "^https?://([0-9.]+|\\[.*\\])(:[0-9]+)?/?$" .Values.store.endpoint) -}}
 {{- fail (printf "store.addressing is virtualHost: %s is an IP address, which can't be prefixed with a bucket's name; set store.endpoint to the store's host name, or set store.addressing=path" .Values.store.endpoint) -}}
 {{- end -}}
+{{- if and .Values.minio.embedded .Values.networkPolicy.storePeers -}}
+{{- fail "networkPolicy.storePeers is set, but minio.embedded is true: set minio.embedded=false to use an existing store, or clear networkPolicy.storePeers" -}}
+{{- end -}}
 {{- if not .Values.minio.embedded -}}
 {{- if not .Values.store.endpoint -}}
 {{- fail "minio.embedded is false: set store.endpoint to the store's http(s)://host[:port]" -}}
@@ -24,9 +30,58 @@
 {{- end -}}
 {{- end -}}
 
+{{- define "roadstead.validateImages" -}}
+{{- $image := .Values.images.roadstead -}}
+{{- $line := printf "build it from this repository's Dockerfile, push it to a registry that your nodes can pull from, and add --set images.roadstead=YOUR-REGISTRY/roadstead:%s" .Chart.AppVersion -}}
+{{- if not (or $image .Values.global.imageRegistry) -}}
+{{- fail (printf "images.roadstead is empty, and no public registry has this image: %s" $line) -}}
+{{- end -}}
+{{- if regexMatch "(?i)^(your-registry|([a-z0-9-]+\\.)*example\\.(com|org|net)(:[0-9]+)?)/" $image -}}
+{{- fail (printf "images.roadstead is %s, a placeholder: %s" $image $line) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* At the first install: a claim without a class would be pending for ever. */}}
+{{- define "roadstead.validateStorage" -}}
+{{- /* Without a connection to a cluster, as in `helm template`, there is no namespace either. */ -}}
+{{- if and .Release.IsInstall (lookup "v1" "Namespace" "" "kube-system") -}}
+{{- $classless := list -}}
+{{- if and .Values.minio.embedded .Values.minio.persistence.enabled (not .Values.minio.persistence.storageClassName) -}}
+{{- $classless = append $classless "minio" -}}
+{{- end -}}
+{{- if and (include "roadstead.hasPostgres" .) .Values.postgres.persistence.enabled (not .Values.postgres.persistence.storageClassName) -}}
+{{- $classless = append $classless "postgres" -}}
+{{- end -}}
+{{- if $classless -}}
+{{- $names := list -}}
+{{- range (lookup "storage.k8s.io/v1" "StorageClass" "" "").items -}}
+{{- $names = append $names .metadata.name -}}
+{{- if eq "true" (dig "annotations" "storageclass.kubernetes.io/is-default-class" "" .metadata) -}}
+{{- $classless = list -}}
+{{- end -}}
+{{- end -}}
+{{- if $classless -}}
+{{- $named := list -}}
+{{- $scratch := list -}}
+{{- range $classless -}}
+{{- $named = append $named (printf "--set %s.persistence.storageClassName=%s" . (first $names | default "NAME")) -}}
+{{- $scratch = append $scratch (printf "--set %s.persistence.enabled=false" .) -}}
+{{- end -}}
+{{- fail (printf "the cluster has no default StorageClass (its classes: %s), so no volume would be created for %s: add %s, or for a trial that may lose its data %s" (join ", " $names | default "none") (join " and " $classless) (join " " $named) (join " " $scratch)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "roadstead.validateLedger" -}}
 {{- if and .Values.ledger.enabled .Values.postgres.embedded (include "roadstead.assignsUsers" .) -}}
 {{- fail (printf "adaptSecurityContext is %s, and this cluster assigns the users of pods: the embedded Postgres runs only as its image's account postgres. Set postgres.embedded=false and ledger.existingSecrets (docs/operations/ledger.md) to use an existing Postgres, or set ledger.enabled=false" .Values.adaptSecurityContext) -}}
+{{- end -}}
+{{- if and .Values.postgres.embedded (ne (int .Values.ledger.port) 5432) -}}
+{{- fail (printf "ledger.port is %d, but the embedded Postgres has port 5432: set postgres.embedded=false to use an existing Postgres, or clear ledger.port" (int .Values.ledger.port)) -}}
+{{- end -}}
+{{- if and .Values.postgres.embedded .Values.networkPolicy.ledgerPeers -}}
+{{- fail "networkPolicy.ledgerPeers is set, but postgres.embedded is true: set postgres.embedded=false to use an existing Postgres, or clear networkPolicy.ledgerPeers" -}}
 {{- end -}}
 {{- if and .Values.ledger.enabled (not .Values.postgres.embedded) -}}
 {{- range $role := list "owner" "writer" "reader" -}}
@@ -48,6 +103,15 @@
 {{- if and (eq $certificates.mode "given") (not (and $certificates.existingSecret $certificates.caBundle)) -}}
 {{- fail "webhooks.certificates.mode is given: set webhooks.certificates.existingSecret and webhooks.certificates.caBundle" -}}
 {{- end -}}
+{{- if and (ne $certificates.mode "cert-manager") $certificates.issuerRef.name -}}
+{{- fail (printf "webhooks.certificates.issuerRef.name is set, but webhooks.certificates.mode is %s: set it to cert-manager, or clear issuerRef.name" $certificates.mode) -}}
+{{- end -}}
+{{- if and (ne $certificates.mode "given") $certificates.caBundle -}}
+{{- fail (printf "webhooks.certificates.caBundle is set, but webhooks.certificates.mode is %s: set it to given, or clear caBundle" $certificates.mode) -}}
+{{- end -}}
+{{- if and (eq $certificates.mode "self") $certificates.existingSecret -}}
+{{- fail "webhooks.certificates.existingSecret is set, but webhooks.certificates.mode is self: set it to given, or clear existingSecret" -}}
+{{- end -}}
 {{- with .Values.webhooks.apiServer -}}
 {{- if and .clientCABundle (not .clientNames) -}}
 {{- fail "webhooks.apiServer.clientCABundle is set: set webhooks.apiServer.clientNames to the common names of the API server's client certificates, since the same authority may sign certificates of other clients" -}}
@@ -61,8 +125,22 @@
 {{- if ne (len $keys) 1 -}}
 {{- fail (printf "tokens.issuers[%d]: set exactly one of publicKey, jwksUrl and existingSecret" $number) -}}
 {{- end -}}
+{{- if and $issuer.jwksUrl (hasPrefix "http:" $issuer.jwksUrl) (not $issuer.allowHttp) -}}
+{{- fail (printf "tokens.issuers[%d].jwksUrl is %s, and everyone who can change the response could sign tokens: use https, or set allowHttp: true" $number $issuer.jwksUrl) -}}
 {{- end -}}
+{{- end -}}
+{{- include "roadstead.validateIssuerNames" (include "roadstead.issuers" . | fromYamlArray) -}}
 {{- include "roadstead.validatePrefixes" (include "roadstead.issuers" . | fromYamlArray) -}}
+{{- end -}}
+
+{{- define "roadstead.validateIssuerNames" -}}
+{{- $seen := list -}}
+{{- range . -}}
+{{- if has .issuer $seen -}}
+{{- fail (printf "two issuers of tokens are named %s (tokens.local is one): give each the name in its tokens' claim iss; merge them, with audiences, if it is the same issuer, or set tokens.local.enabled=false" .issuer) -}}
+{{- end -}}
+{{- $seen = append $seen .issuer -}}
+{{- end -}}
 {{- end -}}
 
 {{/* With several issuers, each needs its own prefixes, as the verifiers of tokens require. */}}
@@ -85,6 +163,13 @@
 {{- end -}}
 
 {{- define "roadstead.validateGateway" -}}
+{{- if not (include "roadstead.hasGateway" .) -}}
+{{- range $name := list "url" "address" "caBundle" "certResolver" -}}
+{{- if get $.Values.gateway $name -}}
+{{- fail (printf "gateway.%s is set, but there is no gateway: set gateway.kind to traefik or gateway-api, or clear gateway.%s" $name $name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- with .Values.gateway -}}
 {{- if ne .kind "none" -}}
 {{- if not (regexMatch "^https://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[1-9][0-9]{0,4})?$" .url) -}}

@@ -300,7 +300,36 @@ def test_with_webhooks_the_operator_checks_receipts(defaults: Rendered) -> None:
             id="two issuers with the same prefix",
         ),
         pytest.param(
+            {
+                "tokens": {
+                    "issuers": [KEYLESS | {"jwksUrl": "http://a.example.com", **prefixes("a:")}]
+                }
+            },
+            "use https, or set allowHttp: true",
+            id="keys without TLS",
+        ),
+        pytest.param(
+            {"tokens": {"issuers": [KEYLESS | {"issuer": "roadstead", "existingSecret": "s"}]}},
+            "two issuers of tokens are named roadstead",
+            id="two issuers of one name",
+        ),
+        pytest.param(
             {"webhooks": {"certificates": {"mode": "cert-manager"}}}, "issuerRef.name", id="no ref"
+        ),
+        pytest.param(
+            {"webhooks": {"certificates": {"issuerRef": {"name": "ca"}}}},
+            "set it to cert-manager",
+            id="a reference without its mode",
+        ),
+        pytest.param(
+            {"webhooks": {"certificates": {"existingSecret": "tls"}}},
+            "set it to given",
+            id="a secret without its mode",
+        ),
+        pytest.param(
+            {"webhooks": {"certificates": {"caBundle": PEM}}},
+            "set it to given",
+            id="an authority without its mode",
         ),
         pytest.param(
             {"webhooks": {"certificates": {"mode": "given"}}}, "existingSecret", id="no secret"

@@ -165,6 +165,12 @@ def test_provider_that_is_not_an_issuer_is_rejected(chart: Chart) -> None:
         chart.render({**TRAEFIK, "console": {"oidc": oidc}})
 
 
+def test_scopes_without_openid_are_rejected(chart: Chart) -> None:
+    oidc = {**PROVIDER["console"]["oidc"], "scopes": ["profile"]}
+    with pytest.raises(ChartRefused, match=r"console\.oidc\.scopes is \[profile\]: add openid"):
+        chart.render({**TRAEFIK, **PROVIDER, "console": {"oidc": oidc}})
+
+
 def test_operator_gets_the_name_of_the_consoles_service(chart: Chart) -> None:
     rendered = chart.render(TRAEFIK)
     operator = rendered.one("Deployment", "roadstead-operator")

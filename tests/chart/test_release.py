@@ -27,12 +27,24 @@ from tests.support.charts import (
     JOBS,
     TRAEFIK,
     Chart,
+    Object,
     Values,
+    with_image,
 )
 
 NAMESPACE = "roadstead-system"
 CRDS = [f"{path.stem.split('_')[1]}.model.example.com" for path in (CHECKOUT / "crds").iterdir()]
 LABEL = "pod-security.kubernetes.io/enforce=restricted"
+STORAGE_CLASS = {
+    "apiVersion": "storage.k8s.io/v1",
+    "kind": "StorageClass",
+    "metadata": {
+        "name": "standard",
+        "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
+    },
+    "provisioner": "example.com/none",
+}
+"""The cluster's default class, which the chart requires for its volumes."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -49,15 +61,19 @@ class Cluster:
         arguments = ["upgrade", "--install", "--reset-values", "roadstead", str(CHART)]
         # Without hooks: no controller runs the Job that Helm waits for.
         arguments += ["-n", NAMESPACE, "--no-hooks"]
-        self.run(self.helm, *arguments, "-f", "-", stdin=json.dumps(values or {}))
+        self.run(self.helm, *arguments, "-f", "-", stdin=json.dumps(with_image(values)))
 
     def notes(self, values: Values | None = None) -> str:
         """Return the notes that Helm prints after an installation."""
         arguments = ["install", "roadstead", str(CHART), "-n", NAMESPACE, "--dry-run=client"]
         output = self.run(
-            self.helm, *arguments, "-o", "json", "-f", "-", stdin=json.dumps(values or {})
+            self.helm, *arguments, "-o", "json", "-f", "-", stdin=json.dumps(with_image(values))
         )
         return str(json.loads(output)["info"]["notes"])
+
+    def apply(self, manifest: Object) -> None:
+        """Apply an object."""
+        self.run(self.kubectl, "apply", "-f", "-", stdin=json.dumps(manifest))
 
     def uninstall(self) -> None:
         """Remove the release."""
@@ -92,11 +108,28 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         cluster = Cluster(helm=programs["helm"], kubectl=programs["kubectl"], env=env)
         cluster.run(programs["kubectl"], "create", "namespace", NAMESPACE)
         cluster.run(programs["kubectl"], "label", "namespace", NAMESPACE, LABEL)
+        cluster.apply(STORAGE_CLASS)
         definitions = [part for path in monitoring.crd_files() for part in ("-f", str(path))]
         cluster.run(programs["kubectl"], "apply", "--server-side", *definitions)
         waiting = ("wait", "--timeout=120s", "--for=condition=Established")
         cluster.run(programs["kubectl"], *waiting, *definitions)
         yield cluster
+
+
+def test_first_install_without_a_default_class_is_refused_with_what_to_add(
+    cluster: Cluster,
+) -> None:
+    cluster.run(cluster.kubectl, "delete", "storageclass", "standard")
+    cluster.apply({**STORAGE_CLASS, "metadata": {"name": "slow"}})
+    arguments = ["install", "other", str(CHART), "-n", "default", "--dry-run=server", "-f", "-"]
+    try:
+        with pytest.raises(
+            AssertionError, match=r"add --set minio.persistence.storageClassName=slow"
+        ):
+            cluster.run(cluster.helm, *arguments, stdin=json.dumps(with_image({})))
+    finally:
+        cluster.run(cluster.kubectl, "delete", "storageclass", "slow")
+        cluster.apply(STORAGE_CLASS)
 
 
 def test_notes_warn_of_metrics_that_cannot_be_scraped(cluster: Cluster) -> None:
@@ -231,7 +264,7 @@ def test_definitions_and_objects_outlive_the_release(cluster: Cluster) -> None:
         "metadata": {"name": "kept"},
         "spec": {"source": {"stored": {}}, "minioPath": "models/kept.gguf"},
     }
-    cluster.run(cluster.kubectl, "apply", "-f", "-", stdin=json.dumps(model))
+    cluster.apply(model)
     cluster.uninstall()
     assert {cluster.get("crd", name)["metadata"]["name"] for name in CRDS} == set(CRDS)
     assert cluster.get("model", "kept")["spec"]["source"] == {"stored": {}}

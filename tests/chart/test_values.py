@@ -12,6 +12,7 @@ import yaml
 
 from tests.support.charts import CHART, CHECKOUT, EXISTING_STORE, Chart, ChartRefused, Values
 
+ANY = {"ipBlock": {"cidr": "10.0.0.0/8"}}
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
 
@@ -43,8 +44,7 @@ def test_lint_reports_nothing(chart: Chart) -> None:
     ],
 )
 def test_schema_and_values_know_the_same_keys(path: str, keys: set[str]) -> None:
-    # Helm itself sets `global`, so the schema must allow it.
-    assert keys - {"global"} == at(VALUES, path).keys()
+    assert keys == at(VALUES, path).keys()
 
 
 @pytest.mark.parametrize(
@@ -103,6 +103,43 @@ def test_invalid_value_is_rejected(chart: Chart, values: Values) -> None:
             {"store": {"addressing": "virtualHost"}},
             "the embedded MinIO has one name",
             id="embedded-by-host",
+        ),
+        pytest.param(
+            {"networkPolicy": {"storePeers": [ANY]}},
+            "set minio.embedded=false",
+            id="peers-of-no-store",
+        ),
+        pytest.param(
+            {"networkPolicy": {"ledgerPeers": [ANY]}},
+            "set postgres.embedded=false",
+            id="peers-of-no-postgres",
+        ),
+        pytest.param(
+            {"ledger": {"port": 6432}},
+            "the embedded Postgres has port 5432",
+            id="port-of-no-postgres",
+        ),
+        *(
+            pytest.param(
+                {"gateway": {name: value}},
+                f"gateway.{name} is set, but there is no gateway",
+                id=name,
+            )
+            for name, value in (
+                ("url", "https://models.example.com"),
+                ("address", "traefik.traefik.svc:443"),
+                ("certResolver", "acme"),
+            )
+        ),
+        pytest.param(
+            {"console": {"url": "https://console.example.com"}},
+            "set gateway.kind, or clear console.url",
+            id="console-without-gateway",
+        ),
+        pytest.param(
+            {"console": {"oidc": {"clientId": "console"}}},
+            "set console.oidc.issuer",
+            id="client-without-provider",
         ),
         *(
             pytest.param(

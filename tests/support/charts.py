@@ -17,6 +17,9 @@ CHART = CHECKOUT / "chart"
 Object = dict[str, Any]
 Values = Mapping[str, Any]
 
+IMAGE = "registry.test/roadstead:test"
+"""The image of Roadstead, which the chart requires."""
+
 EXISTING_STORE: Values = {
     "minio": {"embedded": False},
     "store": {"endpoint": "https://s3.example.com:9443", "existingSecret": "s3-keys"},
@@ -50,7 +53,19 @@ JOBS: Values = {
 }
 """Transfers as Jobs."""
 
+EXTRA: Values = {
+    "extraEnv": [{"name": "EXTRA", "value": "1"}],
+    "extraVolumes": [{"name": "extra", "secret": {"secretName": "extra"}}],
+    "extraVolumeMounts": [{"name": "extra", "mountPath": "/extra"}],
+}
+"""More variables and volumes of a component."""
+
 EVERYTHING: Values = {
+    "global": {"imageRegistry": "mirror.test", "imagePullSecrets": [{"name": "mirror"}]},
+    "commonLabels": {"example.com/team": "platform"},
+    "extraObjects": [
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "{{ .Release.Name }}-x"}}
+    ],
     "images": {"pullPolicy": "Always", "pullSecrets": [{"name": "registry"}]},
     "operator": {
         "podAnnotations": {"example.com/scrape": "true"},
@@ -59,9 +74,16 @@ EVERYTHING: Values = {
         "tolerations": [{"key": "models", "operator": "Exists"}],
         "affinity": {"podAntiAffinity": {}},
         "priorityClassName": "high",
+        "topologySpreadConstraints": [
+            {"maxSkew": 1, "topologyKey": "rack", "whenUnsatisfiable": "DoNotSchedule"}
+        ],
+        "podDisruptionBudget": {"minAvailable": "50%"},
+        **EXTRA,
     },
     "webhooks": {
         "replicas": 3,
+        "podDisruptionBudget": {"minAvailable": 2},
+        **EXTRA,
         "podAnnotations": {"example.com/scrape": "true"},
         "podLabels": {"example.com/team": "models"},
         "nodeSelector": {"disk": "fast"},
@@ -92,6 +114,7 @@ EVERYTHING: Values = {
     },
     "minio": {
         "persistence": {"size": "1Ti", "storageClassName": "fast"},
+        **EXTRA,
         "nodeSelector": {"disk": "big"},
         "tolerations": [{"key": "models", "operator": "Exists"}],
     },
@@ -163,6 +186,12 @@ GATEWAY_API: Values = {
 """Routes as HTTPRoutes."""
 
 
+def with_image(values: Values | None) -> Values:
+    """Values with IMAGE, unless they name an image."""
+    images = (values or {}).get("images", {})
+    return {**(values or {}), "images": {"roadstead": IMAGE, **images}}
+
+
 class ChartRefused(Exception):
     """Helm's message for invalid values."""
 
@@ -218,19 +247,23 @@ class Chart:
     helm: Path
 
     def render(self, values: Values | None = None, *, apis: Sequence[str] = MONITORING) -> Rendered:
-        """Render with values over the defaults, for a cluster with the additional `apis`.
+        """Render with values over the defaults and IMAGE, for a cluster with additional `apis`.
 
         Raises ChartRefused.
         """
-        versions = (f"--api-versions={each}" for each in apis)
-        text = self._run("template", values, "--kube-version", "1.37.2", *versions)
+        text = self.text(values, apis=apis)
         return Rendered(objects=[each for each in yaml.safe_load_all(text) if each])
 
-    def _run(self, verb: str, values: Values | None, *options: str) -> str:
+    def text(self, values: Values | None = None, *, apis: Sequence[str] = MONITORING) -> str:
+        """The output of `helm template`. Raises ChartRefused."""
+        versions = (f"--api-versions={each}" for each in apis)
+        return self._run("template", with_image(values), "--kube-version", "1.37.2", *versions)
+
+    def _run(self, verb: str, values: Values, *options: str) -> str:
         release = ("roadstead", str(CHART), "-n", "roadstead-system")
         done = subprocess.run(
             [str(self.helm), verb, *release, *options, "-f", "-"],
-            input=json.dumps(values or {}),
+            input=json.dumps(values),
             capture_output=True,
             text=True,
         )
@@ -238,8 +271,17 @@ class Chart:
             raise ChartRefused(done.stderr)
         return done.stdout
 
+    def render_in(self, folder: Path, *options: str) -> str:
+        """Output of `helm template` in a folder, with these options alone. Raises ChartRefused."""
+        command = [str(self.helm), "template", "roadstead", str(CHART), *options]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise ChartRefused(done.stderr)
+        return done.stdout
+
     def lint(self) -> str:
         """Output of `helm lint --strict`."""
-        command = [str(self.helm), "lint", "--strict", "--quiet", str(CHART)]
+        image = f"images.roadstead={IMAGE}"
+        command = [str(self.helm), "lint", "--strict", "--quiet", "--set", image, str(CHART)]
         done = subprocess.run(command, capture_output=True, text=True)
         return done.stdout + done.stderr

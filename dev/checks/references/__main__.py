@@ -2,9 +2,9 @@
 
 import sys
 
-from dev.checks.references.pages import REFERENCES, pages
+from dev.checks.references.pages import CHECKOUT, pages
 
 if __name__ == "__main__":
     for path, text in pages().items():
         path.write_text(text)
-        print(f"wrote docs/reference/{path.relative_to(REFERENCES)}", file=sys.stderr)
+        print(f"wrote {path.relative_to(CHECKOUT)}", file=sys.stderr)

@@ -18,11 +18,16 @@ unknown value is refused. Paths are those of `--set`: `--set operator.replicas=3
 """
 
 
-def reference(text: str | None = None, schema: Schema | None = None) -> str:
+def reference() -> str:
     """The content of the page."""
-    found = values((CHART / "values.yaml").read_text() if text is None else text)
-    root = json.loads((CHART / "values.schema.json").read_text()) if schema is None else schema
-    return HEAD + "".join(_part(each, root) for each in found)
+    return HEAD + tables()
+
+
+def tables() -> str:
+    """A section for each value of the top level; links are relative to docs/reference."""
+    found = values((CHART / "values.yaml").read_text())
+    root = json.loads((CHART / "values.schema.json").read_text())
+    return "".join(_part(each, root) for each in found)
 
 
 def _part(value: Value, root: Schema) -> str:

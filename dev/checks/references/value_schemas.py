@@ -14,6 +14,7 @@ Schema = Mapping[str, Any]
 KNOWN: Final = frozenset(
     {
         *("type", "enum", "pattern", "properties", "additionalProperties", "items", "required"),
+        "description",
         *("minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "uniqueItems"),
     }
 )
@@ -61,11 +62,12 @@ def _type(schema: Schema) -> str:
     values = schema.get("additionalProperties")
     if isinstance(values, Mapping):
         return f"map of {_type(values)}"
-    return kind if isinstance(kind, str) else " or ".join(kind)
+    # Every value may be null, which means its default.
+    return kind if isinstance(kind, str) else " or ".join(each for each in kind if each != "null")
 
 
 def _bounds(schema: Schema) -> Iterator[str]:
-    yield choice(schema.get("enum", ()))
+    yield choice([each for each in schema.get("enum", ()) if each is not None])
     yield span(schema.get("minimum"), schema.get("maximum"))
     yield span(schema.get("minLength"), schema.get("maxLength"), "characters")
     yield span(schema.get("minItems"), schema.get("maxItems"), "items")

@@ -15,6 +15,7 @@ PAGES: Final = (
     CHECKOUT / "README.md",
     CHECKOUT / "CONTRIBUTING.md",
     CHECKOUT / "CHANGELOG.md",
+    CHECKOUT / "chart" / "README.md",
 )
 _FENCED: Final = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
 _CODE: Final = re.compile(r"``.+?``|`[^`\n]+`")
