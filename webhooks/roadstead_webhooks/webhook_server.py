@@ -26,6 +26,7 @@ from roadstead.kube.resources import (
 from roadstead.kube.watch import Watcher
 from roadstead.ledger.outbox import Outbox
 from roadstead.ledger.writer import LedgerWriter
+from roadstead.listeners import listening_socket
 from roadstead.process.serving import Probes, WatchedRevocations, running, serving, until_signalled
 from roadstead_webhooks.admission.admission_records import AdmissionRecords
 from roadstead_webhooks.admission.admission_service import Admission
@@ -145,8 +146,8 @@ class WebhookServer:
         await runner.setup()
         try:
             context = await self._certificates.context()
-            site = web.TCPSite(runner, settings.host, settings.port, ssl_context=context)
-            await site.start()
+            listener = listening_socket(settings.host, settings.port)
+            await web.SockSite(runner, listener, ssl_context=context).start()
             self.port = runner.addresses[0][1]
             self._listening = True
             logger.info("serving the webhooks on port %d", self.port)

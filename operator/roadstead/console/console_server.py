@@ -30,6 +30,7 @@ from roadstead.kube.kube_client import KubeClient
 from roadstead.kube.resources import CONFIGMAPS
 from roadstead.kube.watch import Watcher
 from roadstead.kube.watch_cache import WatchCache
+from roadstead.listeners import listening_socket
 from roadstead.process.serving import Probes, WatchedRevocations, running, until_signalled
 
 logger = logging.getLogger(__name__)
@@ -120,7 +121,8 @@ class Console:
         )
         await runner.setup()
         try:
-            await web.TCPSite(runner, self._settings.host, self._settings.port).start()
+            listener = listening_socket(self._settings.host, self._settings.port)
+            await web.SockSite(runner, listener).start()
             self.port = runner.addresses[0][1]
             logger.info("serving pages on port %d", self.port)
             yield

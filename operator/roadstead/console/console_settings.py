@@ -10,6 +10,7 @@ from roadstead import logs
 from roadstead.console.auth.provider import ProviderSettings
 from roadstead.console.servers_host import ServersHost
 from roadstead.issuers.issuer_settings import TokenSettings
+from roadstead.listeners import ALL_ADDRESSES
 from roadstead.settings import EnvReader
 from roadstead.tokens.sessions import origin_of
 
@@ -72,7 +73,7 @@ class ConsoleSettings:
             revocations=env.text("ROADSTEAD_REVOCATIONS", "roadstead-revocations"),
             provider=ProviderSettings.read(env),
             kubeconfig=env.text("KUBECONFIG", ""),
-            host=env.text("ROADSTEAD_HTTP_HOST", "0.0.0.0"),  # noqa: S104 - the gateway and probes come from the node
+            host=env.text("ROADSTEAD_HTTP_HOST", ALL_ADDRESSES),
             port=env.integer("ROADSTEAD_HTTP_PORT", 8080, low=0, high=65535),
             probe_port=env.integer("ROADSTEAD_PROBE_PORT", 8081, low=0, high=65535),
             poll=env.integer("ROADSTEAD_CONSOLE_POLL_SECONDS", 30, low=5, high=3600),

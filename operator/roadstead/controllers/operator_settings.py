@@ -12,6 +12,7 @@ from roadstead.api.contract.devices import DEFAULT_DEVICES, DeviceNames
 from roadstead.controllers.gateway_settings import GatewaySettings
 from roadstead.controllers.lease_settings import LeaseSettings
 from roadstead.ledger.ledger_settings import LedgerSettings
+from roadstead.listeners import ALL_ADDRESSES
 from roadstead.settings import EnvReader
 from roadstead.source.allowlist import AllowList
 from roadstead.transfer.transfer_settings import TransferSettings
@@ -55,6 +56,8 @@ class OperatorSettings:
     """Seconds between two measurements of usage; 0: usage is not measured."""
     kubelet_ca_file: str
     """The authority of the kubelets' certificates; empty: the API server's."""
+    ipv6: bool
+    """Whether IPv6 is the cluster's first family, as the address of its API server shows."""
     http_host: str
     http_port: int
     admission: bool
@@ -107,7 +110,8 @@ class OperatorSettings:
             ledger=LedgerSettings.read(env),
             usage=env.integer("ROADSTEAD_USAGE_SECONDS", 15, low=0, high=3600),
             kubelet_ca_file=env.text("ROADSTEAD_KUBELET_CA_FILE", ""),
-            http_host=env.text("ROADSTEAD_HTTP_HOST", "0.0.0.0"),  # noqa: S104 - probes come from the node
+            ipv6=":" in env.text("KUBERNETES_SERVICE_HOST", ""),
+            http_host=env.text("ROADSTEAD_HTTP_HOST", ALL_ADDRESSES),
             http_port=env.integer("ROADSTEAD_HTTP_PORT", 8080, low=0, high=65535),
             admission=env.choice("ROADSTEAD_ADMISSION", ("required", "off"), "required")
             == "required",

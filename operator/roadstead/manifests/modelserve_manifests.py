@@ -6,7 +6,7 @@ import datetime
 from urllib.parse import urlsplit
 
 from roadstead.api import group
-from roadstead.api.llama.llama_flags import PORT, server_args
+from roadstead.api.llama.llama_flags import ALL_ADDRESSES, PORT, server_args
 from roadstead.api.model import Model
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section, timestamp
@@ -33,7 +33,7 @@ def desired_objects(
     manifests = [
         *render("modelserve/serviceaccount.yaml.j2", meta=_metadata(serve, model)),
         *render("modelserve/networkpolicy.yaml.j2", **_network(serve, model, platform)),
-        *render("modelserve/service.yaml.j2", **_service(serve, model)),
+        *render("modelserve/service.yaml.j2", **_service(serve, model, platform)),
         *map(
             _with_pods_digest,
             render("modelserve/deployment.yaml.j2", **_deployment(serve, model, platform, api_key)),
@@ -115,11 +115,12 @@ def _metadata(serve: ModelServe, model: Model | None = None) -> Manifest:
     }
 
 
-def _service(serve: ModelServe, model: Model) -> dict[str, object]:
+def _service(serve: ModelServe, model: Model, platform: Platform) -> dict[str, object]:
     return {
         "meta": _metadata(serve, model),
         "selector": names.selector(serve),
         "port": SERVICE_PORT,
+        "dual_stack": platform.server_host == ALL_ADDRESSES,
     }
 
 
@@ -183,6 +184,7 @@ def _deployment(
                     model.meta.name,
                     serve.resources,
                     section(model.status, "gguf"),
+                    host=platform.server_host,
                 ),
                 *(("--api-key-file", f"/keys/{names.API_KEY}") if platform.routing else ()),
             ],

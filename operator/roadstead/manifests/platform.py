@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
+from roadstead.api.llama.llama_flags import ALL_IPV4
 from roadstead.api.raw import Raw
 from roadstead.manifests.gateway import Routing
 
@@ -32,5 +33,7 @@ class Platform:
     """Other peers that may call the servers' port."""
     routing: Routing | None = None
     """The gateway; None if servers are reachable only within the cluster, without a key."""
+    server_host: str = ALL_IPV4
+    """The addresses that servers listen on: all of IPv4, or `::`, all of both families."""
     store_peers: tuple[Raw, ...] = ()
     """The peers of the store; empty means any address, but only the store's port."""

@@ -9,6 +9,7 @@ from typing import cast
 
 import yaml
 
+from roadstead.api.llama.llama_flags import ALL_ADDRESSES, ALL_IPV4
 from roadstead.api.model import Model, StoreLocation
 from roadstead.controllers.contract_usage import ContractUsage
 from roadstead.controllers.ledger_feed import LedgerFeed, exact_now
@@ -99,6 +100,7 @@ def platform(settings: OperatorSettings) -> Platform:
         fetch_connections=settings.fetch_connections,
         gateway_peers=(peer,) if gateway else (),
         routing=settings.gateway.routing if settings.gateway else None,
+        server_host=ALL_ADDRESSES if settings.ipv6 else ALL_IPV4,
     )
 
 

@@ -24,6 +24,7 @@ from minio.error import MinioException
 
 from roadstead import s3, tokens
 from roadstead.errors import InvalidSettings, InvalidToken, ModelUnknown, SourceError
+from roadstead.listeners import listening_socket
 from roadstead.source.quant_client import AUDIENCE, ISSUER
 from roadstead.source.source_catalogue import SourceCatalogue
 from roadstead.source.source_settings import QuantSettings
@@ -39,9 +40,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 def run(settings: QuantSettings) -> int:
     """Serve until SIGTERM or SIGINT; returns 0."""
-    web.run_app(
-        application(settings), host=settings.host, port=settings.port, access_log=None, print=None
-    )
+    listener = listening_socket(settings.host, settings.port)
+    web.run_app(application(settings), sock=listener, access_log=None, print=None)
     return 0
 
 
