@@ -167,7 +167,7 @@ class WebhookServer:
         records = AdmissionRecords(
             outbox, clock=self._clock, operator=self._settings.rules.operator
         )
-        return records, LedgerWriter(outbox, ledger.dsn_file)
+        return records, LedgerWriter(outbox, ledger.dsn_file, authorities=ledger.authorities)
 
     async def _drain(self) -> None:
         """Become unready, and answer requests during the grace period."""

@@ -32,6 +32,7 @@ def _wait(parser: argparse.ArgumentParser, default: float, text: str) -> None:
 
 
 def _migrate(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    from roadstead.authorities import Authorities
     from roadstead.cli.ledger_commands import run_migration
     from roadstead.ledger.retention import Retention
     from roadstead.ledger.schema import Roles
@@ -43,21 +44,24 @@ def _migrate(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
         reader=env.text("ROADSTEAD_LEDGER_READER_ROLE", "roadstead_reader"),
     )
     floor = Retention.read(env)
+    authorities = Authorities.read(env)
     env.done()
-    return run_migration(dsn_file, roles=roles, floor=floor, wait=options.wait)
+    return run_migration(dsn_file, authorities, roles=roles, floor=floor, wait=options.wait)
 
 
 def _verify(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    from roadstead.authorities import Authorities
     from roadstead.cli.ledger_commands import run_verification
 
     env = _reader(environ)
     dsn_file = env.file("ROADSTEAD_LEDGER_DSN_FILE")
     # Empty in a pod: the client uses the ServiceAccount.
     kubeconfig = env.text("KUBECONFIG", "")
+    authorities = Authorities.read(env)
     env.done()
     if not kubeconfig and "KUBERNETES_SERVICE_HOST" not in environ:
         kubeconfig = os.path.expanduser("~/.kube/config")
-    return run_verification(dsn_file, kubeconfig=kubeconfig or None, wait=options.wait)
+    return run_verification(dsn_file, authorities, kubeconfig=kubeconfig or None, wait=options.wait)
 
 
 def _reader(environ: Mapping[str, str]) -> EnvReader:

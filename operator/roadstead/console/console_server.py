@@ -62,7 +62,9 @@ class Console:
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop`, then for the grace period."""
         settings = self._settings
-        ledger, news = Ledger(settings.dsn_file), News(settings.dsn_file)
+        authorities = settings.tokens.authorities
+        ledger = Ledger(settings.dsn_file, authorities)
+        news = News(settings.dsn_file, authorities)
         async with contextlib.AsyncExitStack() as stack:
             self.probe_port = await stack.enter_async_context(
                 self._probes.served(settings.host, settings.probe_port)
@@ -141,7 +143,9 @@ def application(site: Site, client: KubeClient, stopping: asyncio.Event) -> web.
         app.add_routes(relay.routes())
     provider = site.settings.provider
     if provider:
-        app.add_routes(OidcViews(site, Provider(provider)).routes())
+        app.add_routes(
+            OidcViews(site, Provider(provider, proxy=site.settings.tokens.proxy)).routes()
+        )
     for views in (
         LoginViews(site),
         PageViews(site),

@@ -58,10 +58,11 @@ class ConsoleSettings:
         """
         env = EnvReader(environ)
         console_url = env.url("ROADSTEAD_CONSOLE_URL", "")
+        tokens = TokenSettings.from_env(environ)
         servers = ServersHost.read(env, console_url=console_url)
         admission = env.choice("ROADSTEAD_ADMISSION", ("required", "off"), "required")
         settings = cls(
-            tokens=TokenSettings.from_env(environ),
+            tokens=tokens,
             admin_groups=frozenset(env.names("ROADSTEAD_ADMIN_GROUPS") or ("roadstead-admins",)),
             contracts=admission == "required",
             dsn_file=env.file("ROADSTEAD_LEDGER_DSN_FILE"),
@@ -71,7 +72,7 @@ class ConsoleSettings:
             == "traefik",
             namespace=env.text("ROADSTEAD_NAMESPACE", "roadstead-system"),
             revocations=env.text("ROADSTEAD_REVOCATIONS", "roadstead-revocations"),
-            provider=ProviderSettings.read(env),
+            provider=ProviderSettings.read(env, otherwise=tokens.authorities),
             kubeconfig=env.text("KUBECONFIG", ""),
             host=env.text("ROADSTEAD_HTTP_HOST", ALL_ADDRESSES),
             port=env.integer("ROADSTEAD_HTTP_PORT", 8080, low=0, high=65535),

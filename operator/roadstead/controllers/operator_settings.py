@@ -13,6 +13,7 @@ from roadstead.controllers.gateway_settings import GatewaySettings
 from roadstead.controllers.lease_settings import LeaseSettings
 from roadstead.ledger.ledger_settings import LedgerSettings
 from roadstead.listeners import ALL_ADDRESSES
+from roadstead.manifests.platform import TrustMode
 from roadstead.settings import EnvReader
 from roadstead.source.allowlist import AllowList
 from roadstead.transfer.transfer_settings import TransferSettings
@@ -73,6 +74,14 @@ class OperatorSettings:
     def allow(self) -> AllowList:
         """The addresses that models may be downloaded from."""
         return self.transfer.allow
+
+    @property
+    def trust(self) -> TrustMode | None:
+        """How the private authorities are trusted; None without any."""
+        authorities = self.transfer.store.authorities
+        if authorities.file is None:
+            return None
+        return "add" if authorities.system else "replace"
 
     @property
     def quant_key_file(self) -> Path | None:

@@ -10,6 +10,7 @@ from roadstead.api.raw import Raw
 from roadstead.manifests.gateway import Routing
 
 PullPolicy = Literal["Always", "IfNotPresent", "Never"]
+TrustMode = Literal["add", "replace"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -35,5 +36,7 @@ class Platform:
     """The gateway; None if servers are reachable only within the cluster, without a key."""
     server_host: str = ALL_IPV4
     """The addresses that servers listen on: all of IPv4, or `::`, all of both families."""
+    trust: TrustMode | None = None
+    """How the private authorities in the fetch Secret are trusted; None without any."""
     store_peers: tuple[Raw, ...] = ()
     """The peers of the store; empty means any address, but only the store's port."""

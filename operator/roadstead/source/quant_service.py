@@ -32,6 +32,8 @@ from roadstead.source.source_settings import QuantSettings
 log = logging.getLogger("roadstead.quant")
 
 MAX_TOKEN_LIFETIME: Final = datetime.timedelta(hours=1)
+RESPONSE_SECONDS: Final = 300.0
+"""A store may compute the digest of a large object before it answers."""
 SETTINGS: Final = web.AppKey("settings", QuantSettings)
 CATALOGUE: Final = web.AppKey("catalogue", SourceCatalogue)
 PUBLIC: Final = web.AppKey("public", Minio)
@@ -137,7 +139,11 @@ def _client(settings: QuantSettings, endpoint: str) -> Minio:
         session_token=settings.session_token_file,
     )
     return s3.client(
-        endpoint, region=settings.region, addressing=settings.addressing, read=_keys_reader(files)
+        endpoint,
+        region=settings.region,
+        addressing=settings.addressing,
+        read=_keys_reader(files),
+        pools=s3.trusting_pools(settings.authorities, read_seconds=RESPONSE_SECONDS),
     )
 
 
