@@ -89,13 +89,7 @@ SYSTEM_AUTHORITIES: Final = Authorities()
 def gateway_authorities(env: EnvReader) -> Authorities:
     """Read those of the gateway: of its own CA file, or else the installation's."""
     ca_file = env.optional_file("ROADSTEAD_GATEWAY_CA_FILE")
-    found = Authorities.of_file(ca_file, otherwise=Authorities.read(env))
-    try:
-        found.context()
-    except InvalidSettings as error:
-        if ca_file is not None:
-            env.fault("ROADSTEAD_GATEWAY_CA_FILE", str(error))
-    return found
+    return Authorities.of_file(ca_file, otherwise=Authorities.read(env))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

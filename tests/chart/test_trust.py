@@ -5,9 +5,17 @@ from __future__ import annotations
 import pytest
 
 from roadstead.manifests.transfer_job import TransferPlace, transfer_job
-from tests.support.charts import EVERYTHING, JOBS, Chart, ChartRefused, Object, Rendered, Values
+from tests.support.charts import (
+    EVERYTHING,
+    JOBS,
+    TRUST,
+    Chart,
+    ChartRefused,
+    Object,
+    Rendered,
+    Values,
+)
 
-CONFIG_MAP: Values = {"trust": {"configMap": "private", "key": "bundle.pem", "mode": "replace"}}
 PLACE = TransferPlace(model_name="gemma", model_uid="model-uid", namespace="roadstead-system")
 WORKLOADS = {
     "roadstead-operator",
@@ -20,7 +28,7 @@ WORKLOADS = {
 
 @pytest.fixture(scope="module")
 def trusting(chart: Chart) -> Rendered:
-    return chart.render({**EVERYTHING, **CONFIG_MAP})
+    return chart.render({**EVERYTHING, "trust": TRUST["trust"]})
 
 
 def pods(rendered: Rendered) -> dict[str, Object]:
@@ -61,7 +69,7 @@ def test_every_pod_that_connects_by_tls_trusts_the_authorities(trusting: Rendere
 
 
 def test_transfer_job_trusts_the_authorities(chart: Chart) -> None:
-    rendered = chart.render({**JOBS, **CONFIG_MAP})
+    rendered = chart.render({**JOBS, **TRUST})
     job = transfer_job(rendered.transfer_job(), PLACE, inputs="abc", attempt=1)
     assert_trusts(job["spec"]["template"]["spec"])
 

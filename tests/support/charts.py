@@ -50,6 +50,14 @@ JOBS: Values = {
 }
 """Transfers as Jobs."""
 
+TRUST: Values = {
+    "trust": {"configMap": "private", "key": "bundle.pem", "mode": "replace"},
+    "source": {"proxy": {"url": "http://proxy:3128", "existingSecret": "proxy"}},
+    "tokens": {"proxy": {"url": "http://proxy:3128", "existingSecret": "proxy"}},
+}
+"""Private authorities and proxies. Settings read the file of the authorities, so it is not part of
+EVERYTHING."""
+
 EVERYTHING: Values = {
     "images": {"pullPolicy": "Always", "pullSecrets": [{"name": "registry"}]},
     "operator": {

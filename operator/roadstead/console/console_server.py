@@ -138,6 +138,8 @@ def application(site: Site, client: KubeClient, stopping: asyncio.Event) -> web.
     app = web.Application(middlewares=middleware.middlewares, client_max_size=MAX_BODY_BYTES)
     app.on_response_prepare.append(middleware.add_headers)
     if site.settings.servers.separate:
+        # InvalidSettings for a CA file without certificates.
+        site.settings.servers.authorities.context()
         relay = ChatRelay(site.settings.servers)
         app.cleanup_ctx.append(relay.connected)
         app.add_routes(relay.routes())
