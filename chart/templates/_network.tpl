@@ -55,6 +55,7 @@
 # The issuers' keys.
 - ports: {{- include "roadstead.ports" . | nindent 4 }}
 {{- end -}}
+{{- include "roadstead.proxyEgress" (dict "proxy" .Values.tokens.proxy) | nindent 0 }}
 {{- end -}}
 
 {{- define "roadstead.storeEgress" -}}
@@ -83,6 +84,7 @@
   to: {{- toYaml . | nindent 4 }}
   {{- end }}
 {{- end -}}
+{{- include "roadstead.proxyEgress" (dict "proxy" .root.Values.source.proxy) | nindent 0 }}
 {{- end -}}
 
 {{/*

@@ -42,6 +42,8 @@
   value: {{ int .Values.tokens.maxLifetimeSeconds | quote }}
 - name: ROADSTEAD_REVOCATIONS
   value: {{ include "roadstead.fullname" . }}-revocations
+{{- include "roadstead.trustEnv" . | nindent 0 }}
+{{- include "roadstead.proxyEnv" (dict "proxy" .Values.tokens.proxy "use" "TOKENS") | nindent 0 }}
 {{- end -}}
 
 {{- define "roadstead.tokenMounts" -}}
@@ -60,6 +62,8 @@
   readOnly: true
 {{- end }}
 {{- end }}
+{{- include "roadstead.trustMount" . | nindent 0 }}
+{{- include "roadstead.proxyMount" (dict "proxy" .Values.tokens.proxy "use" "TOKENS") | nindent 0 }}
 {{- end -}}
 
 {{- define "roadstead.tokenVolumes" -}}
@@ -86,4 +90,6 @@
     defaultMode: 0440
 {{- end }}
 {{- end }}
+{{- include "roadstead.trustVolume" . | nindent 0 }}
+{{- include "roadstead.proxyVolume" (dict "proxy" .Values.tokens.proxy "use" "TOKENS") | nindent 0 }}
 {{- end -}}

@@ -27,6 +27,8 @@
   value: {{ join "," .Values.source.allow | quote }}
 - name: ROADSTEAD_TRANSFER_CONNECTIONS
   value: {{ .Values.transfer.connections | quote }}
+{{- include "roadstead.trustEnv" . | nindent 0 }}
+{{- include "roadstead.proxyEnv" (dict "proxy" .Values.source.proxy "use" "SOURCE") | nindent 0 }}
 {{- end -}}
 
 {{- define "roadstead.transferMounts" -}}
@@ -36,6 +38,8 @@
 - name: quant
   mountPath: /etc/roadstead/quant
   readOnly: true
+{{- include "roadstead.trustMount" . | nindent 0 }}
+{{- include "roadstead.proxyMount" (dict "proxy" .Values.source.proxy "use" "SOURCE") | nindent 0 }}
 {{- end -}}
 
 {{- define "roadstead.transferVolumes" -}}
@@ -64,6 +68,8 @@
       - key: key
         path: key
     defaultMode: 0440
+{{- include "roadstead.trustVolume" . | nindent 0 }}
+{{- include "roadstead.proxyVolume" (dict "proxy" .Values.source.proxy "use" "SOURCE") | nindent 0 }}
 {{- end -}}
 
 {{/*

@@ -8,6 +8,8 @@
 {{- include "roadstead.validateConsole" . -}}
 {{- include "roadstead.validateLedger" . -}}
 {{- include "roadstead.validateMonitoring" . -}}
+{{- include "roadstead.validateTrust" . -}}
+{{- include "roadstead.validateProxies" . -}}
 {{- if and .Values.minio.embedded .Values.store.endpoint -}}
 {{- fail "store.endpoint is set, but minio.embedded is true: set minio.embedded=false too, or clear store.endpoint" -}}
 {{- end -}}

@@ -33,6 +33,7 @@ PARTS = (
     ("roadstead_webhooks", ("webhooks",)),
     ("roadstead.console", ("console",)),
     ("roadstead.process.serving", ("webhooks", "forward-auth", "console")),
+    ("roadstead.authorities", ("operator", "webhooks", "forward-auth", "console")),
     ("roadstead", ("operator",)),
 )
 """Which commands serve the metrics of a module, by the first prefix that matches."""

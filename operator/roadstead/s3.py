@@ -16,7 +16,9 @@ import urllib3
 from minio import Minio
 from minio.credentials.credentials import Credentials as MinioCredentials
 from minio.credentials.providers import Provider
+from urllib3.connection import HTTPSConnection
 
+from roadstead.authorities import Authorities
 from roadstead.settings import EnvReader
 
 _READS: Final = 5
@@ -110,13 +112,44 @@ class CurrentKeys(Provider):
         return self._read().for_minio()
 
 
+class TrustingConnection(HTTPSConnection):
+    """A connection that trusts the current authorities: its pool lives as long as the process."""
+
+    authorities: Authorities
+
+    def connect(self) -> None:
+        """Connect with the context of this moment."""
+        self.ssl_context = self.authorities.context()
+        super().connect()
+
+
+def trusting_pools(authorities: Authorities, *, read_seconds: float) -> urllib3.PoolManager:
+    """Return urllib3's pools for a client of an S3 server."""
+
+    class Encrypted(TrustingConnection):
+        pass
+
+    Encrypted.authorities = authorities
+
+    class EncryptedPool(urllib3.HTTPSConnectionPool):
+        ConnectionCls = Encrypted
+
+    pools = urllib3.PoolManager(
+        timeout=urllib3.Timeout(connect=5, read=read_seconds),
+        retries=urllib3.Retry(total=5, backoff_factor=0.2, status_forcelist=(500, 502, 503, 504)),
+        ssl_context=authorities.context(),
+    )
+    pools.pool_classes_by_scheme = {"http": urllib3.HTTPConnectionPool, "https": EncryptedPool}
+    return pools
+
+
 def client(
     endpoint: str,
     *,
     region: str,
     addressing: Addressing,
     read: Callable[[], S3Credentials],
-    pools: urllib3.PoolManager | None = None,
+    pools: urllib3.PoolManager,
 ) -> Minio:
     """Create a minio-py client for `endpoint`, with the keys that `read` returns."""
     parts = urlsplit(endpoint)

@@ -70,8 +70,10 @@ class EnvReader:
             raise InvalidSettings("; ".join(self._faults))
 
     def fault(self, name: str, message: str) -> None:
-        """Add a fault of the variable `name`."""
-        self._faults.append(f"{name}: {message}")
+        """Add a fault of the variable `name`; settings that several parts read are added once."""
+        fault = f"{name}: {message}"
+        if fault not in self._faults:
+            self._faults.append(fault)
 
     def text(self, name: str, default: str | None = None) -> str:
         """Read a string; without a default the variable is required."""

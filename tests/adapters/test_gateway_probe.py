@@ -14,6 +14,7 @@ import pytest
 from aiohttp import web
 
 from dev.servers.objectstore import Certificate
+from roadstead.authorities import Authorities
 from roadstead.errors import InvalidSettings
 from roadstead.gateway.probe import GatewayProbe, Reached
 from roadstead.tokens.gateway_keys import PROBE_SCHEME, GatewayKey
@@ -53,8 +54,9 @@ def fixed(
 
 async def probe_at(address: str, ca_file: Path, *, url: str = "") -> Reached:
     """Send a probe to an address; its URL defaults to that of the address."""
+    authorities = Authorities(file=ca_file, system=False)
     probe = GatewayProbe.open(
-        url or f"https://{address}", address=address, ca_file=ca_file, key=KEY
+        url or f"https://{address}", address=address, authorities=authorities, key=KEY
     )
     try:
         return await probe.check(UUID, now=NOW)
@@ -70,15 +72,17 @@ async def result_of(certificate: Certificate, answer: Answer) -> Reached:
 
 async def result_with_short_timeout(certificate: Certificate, answer: Answer) -> Reached:
     """Do the same with a timeout of half a second."""
-    context = ssl.create_default_context(cafile=certificate.authority)
+    authorities = Authorities(file=certificate.authority, system=False)
     async with (
         gateway(certificate, answer) as address,
         aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=context, force_close=True),
+            connector=aiohttp.TCPConnector(force_close=True),
             timeout=aiohttp.ClientTimeout(total=0.5),
         ) as session,
     ):
-        probe = GatewayProbe(f"https://{address}", address="", key=KEY, session=session)
+        probe = GatewayProbe(
+            f"https://{address}", address="", authorities=authorities, key=KEY, session=session
+        )
         return await probe.check(UUID, now=NOW)
 
 
@@ -243,5 +247,8 @@ async def test_denial_of_forward_auth_is_reported_as_such(
 async def test_unreadable_authority_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidSettings, match="absent"):
         GatewayProbe.open(
-            "https://models.example.com", address="", ca_file=tmp_path / "absent", key=KEY
+            "https://models.example.com",
+            address="",
+            authorities=Authorities(file=tmp_path / "absent", system=False),
+            key=KEY,
         )

@@ -14,6 +14,7 @@ from dev.servers.objectstore import ObjectStore
 from roadstead.api.model import StoreLocation
 from roadstead.errors import SourceInterrupted
 from roadstead.source.allowlist import AllowList
+from roadstead.source.dial import Egress
 from roadstead.source.pump import Pump
 from roadstead.source.ranges import RangeReader, SourceObject
 from roadstead.source.retry_policy import RetryPolicy
@@ -62,7 +63,9 @@ def test_read_from_a_slow_source_is_interrupted(faults: FaultServer) -> None:
     pump = Pump(
         layout=layout,
         spans=layout.spans,
-        reader=lambda: RangeReader(FixedUrl(faults.url), allow, found, read_seconds=1),
+        reader=lambda: RangeReader(
+            FixedUrl(faults.url), Egress(policy=allow), found, read_seconds=1
+        ),
         sink=Nowhere,
         retry_policy=RetryPolicy(attempts=1, stop=threading.Event()),
     )
@@ -71,7 +74,7 @@ def test_read_from_a_slow_source_is_interrupted(faults: FaultServer) -> None:
 
 
 def _probe(faults: FaultServer, allow: AllowList) -> SourceObject:
-    reader = RangeReader(FixedUrl(faults.url), allow)
+    reader = RangeReader(FixedUrl(faults.url), Egress(policy=allow))
     try:
         return reader.probe()
     finally:

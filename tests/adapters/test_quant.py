@@ -11,7 +11,7 @@ from minio import Minio
 
 from roadstead import tokens
 from roadstead.errors import ModelUnknown, SourceError
-from roadstead.source.dial import Anywhere
+from roadstead.source.dial import Anywhere, Egress
 from roadstead.source.quant_client import AUDIENCE, ISSUER, QuantClient
 from tests.support.quant_process import QuantProcess
 
@@ -19,7 +19,7 @@ from tests.support.quant_process import QuantProcess
 @pytest.fixture
 def quant_client(quant: QuantProcess) -> QuantClient:
     """The operator's client."""
-    return QuantClient(quant.endpoint, quant.key_file, Anywhere())
+    return QuantClient(quant.endpoint, quant.key_file, Egress(policy=Anywhere()))
 
 
 def status(quant: QuantProcess, path: str, token: str | None) -> tuple[int, str]:

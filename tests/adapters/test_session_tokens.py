@@ -17,7 +17,7 @@ from dev.servers.objectstore import ObjectStore
 from roadstead.api.model import StoreLocation
 from roadstead.errors import StoreError
 from roadstead.s3 import S3Credentials
-from roadstead.source.dial import Anywhere
+from roadstead.source.dial import Anywhere, Egress
 from roadstead.source.quant_client import QuantClient
 from roadstead.store.store_access import StoreAccess
 from roadstead.store.store_client import MinioStore
@@ -242,7 +242,7 @@ async def test_quant_service_signs_with_the_current_session(
     source_client.put_object(BUCKET, "session.gguf", io.BytesIO(content), len(content))
     extra = {"ROADSTEAD_QUANT_SOURCE_SESSION_TOKEN_FILE": str(session.token_file)}
     with running_quant(session.store, BUCKET, tmp_path, **extra) as quant:
-        client = QuantClient(quant.endpoint, quant.key_file, Anywhere())
+        client = QuantClient(quant.endpoint, quant.key_file, Egress(policy=Anywhere()))
         for keys in (session.access().credentials(), new_session()):
             session.write(keys)
             query = parse_qs(urlsplit((await client.download_url("session")).url).query)

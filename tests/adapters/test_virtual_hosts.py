@@ -18,7 +18,7 @@ from dev.servers import objectstore
 from dev.servers.objectstore import ObjectStore, Server
 from roadstead.api.model import StoreLocation
 from roadstead.s3 import Addressing
-from roadstead.source.dial import Anywhere
+from roadstead.source.dial import Anywhere, Egress
 from roadstead.source.quant_client import QuantClient
 from roadstead.store.multipart import Multipart
 from roadstead.store.store_access import StoreAccess
@@ -220,8 +220,8 @@ async def test_quant_service_signs_urls_with_the_bucket_in_the_host(
     client.put_object(BUCKET, "offered.gguf", io.BytesIO(content), len(content))
     extra = {"ROADSTEAD_QUANT_SOURCE_ADDRESSING": "virtualHost"}
     with running_quant(store, BUCKET, tmp_path, within, **extra) as quant:
-        answer = await QuantClient(quant.endpoint, quant.key_file, Anywhere()).download_url(
-            "offered"
-        )
+        answer = await QuantClient(
+            quant.endpoint, quant.key_file, Egress(policy=Anywhere())
+        ).download_url("offered")
     assert answer.size_bytes == len(content)
     assert urlsplit(answer.url).hostname == f"{BUCKET}.{DOMAIN}"

@@ -94,3 +94,13 @@ def test_operator_may_write_only_used_objects_in_the_releases_namespace(chart: C
     used = validations(chart.render({**JOBS, **TRAEFIK}), "roadstead-operator-objects")
     assert "'transfer-'" in used
     assert "'roadstead-console'" in used
+
+
+def test_only_transfers_may_mount_the_config_map_of_authorities(chart: Chart) -> None:
+    trusting = validations(
+        chart.render({**JOBS, "trust": {"configMap": "private"}}), "roadstead-operator-pods"
+    )
+    (rule,) = [line for line in trusting.splitlines() if "configMap" in line]
+    assert "request.resource.resource == 'jobs' && has(v.configMap)" in rule
+    assert "== 'private'" in rule
+    assert "configMap" not in validations(chart.render(JOBS), "roadstead-operator-pods")

@@ -107,7 +107,7 @@ def test_settings_accept_the_environment_of_the_console(chart: Chart, tmp_path: 
     environ["ROADSTEAD_TOKEN_ISSUERS_FILE"] = str(issuers)
     settings = ConsoleSettings.from_env(environ)
     assert settings.provider is not None
-    assert settings.provider.ca_file == Path("/etc/roadstead/issuers/ca-0.pem")
+    assert settings.provider.authorities.file == Path("/etc/roadstead/issuers/ca-0.pem")
     assert settings.origin == "https://models.example.com"
     assert given - {"ROADSTEAD_NAMESPACE"} <= environ.asked
 

@@ -26,6 +26,7 @@ from tests.support.charts import (
     GATEWAY_API,
     JOBS,
     TRAEFIK,
+    TRUST,
     Chart,
     Object,
     Values,
@@ -198,6 +199,7 @@ def test_example_in_the_notes_is_accepted(cluster: Cluster, values: Values) -> N
     [
         pytest.param({}, id="defaults"),
         pytest.param(EVERYTHING, id="everything"),
+        pytest.param({**JOBS, **TRUST}, id="trust"),
         pytest.param(EXISTING_STORE, id="existing-store"),
         pytest.param(EXISTING_POSTGRES, id="existing-postgres"),
         pytest.param(GATEWAY_API, id="gateway-api"),

@@ -252,9 +252,11 @@ def test_existing_store_is_reached_at_its_port(chart: Chart) -> None:
 
 def test_servers_policies_have_the_peers_of_the_values(chart: Chart) -> None:
     peer = {"ipBlock": {"cidr": "10.9.0.0/16"}}
-    network = {"storePeers": [peer], "dns": {"peers": [peer], "ports": [53]}}
-    given = {"networkPolicy": network, "servers": {"callers": [peer]}, **NO_LEDGER}
-    for values, store in (({**EXISTING_STORE, **given}, (peer,)), (given, ())):
+    dns = {"peers": [peer], "ports": [53]}
+    given = {"servers": {"callers": [peer]}, **NO_LEDGER}
+    existing = {**EXISTING_STORE, **given, "networkPolicy": {"storePeers": [peer], "dns": dns}}
+    embedded = {**given, "networkPolicy": {"dns": dns}}
+    for values, store in ((existing, (peer,)), (embedded, ())):
         env = chart.render(values).operator_env()
         expected = ServerPeers(callers=(peer,), store=store, dns=(peer,), dns_ports=(53,))
         assert ServerPeers.read(EnvReader(env)) == expected

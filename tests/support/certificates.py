@@ -1,8 +1,11 @@
 """Certificates for 127.0.0.1: signed by a CA, or self-signed."""
 
+import dataclasses
 import datetime
 import ipaddress
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -14,22 +17,45 @@ from dev.servers.objectstore import Certificate
 LIFETIME = datetime.timedelta(hours=2)
 
 
+@dataclasses.dataclass(frozen=True)
+class Authority:
+    """A CA for several servers."""
+
+    key: ec.EllipticCurvePrivateKey
+    certificate: x509.Certificate
+
+    @classmethod
+    def create(cls) -> Self:
+        """Create a CA."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        return cls(key, _authority(key))
+
+    @property
+    def pem(self) -> str:
+        """Its certificate."""
+        return self.certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+    def issue(self, folder: Path, *names: str) -> Certificate:
+        """Write a certificate for 127.0.0.1 and `names`, and the CA, to `folder` as PEM."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        leaf = _leaf(key.public_key(), self.certificate, self.key, name="127.0.0.1", names=names)
+        pem = serialization.Encoding.PEM
+        folder.mkdir(parents=True, exist_ok=True)
+        found = Certificate(
+            certificate=folder / "server.crt",
+            key=folder / "server.key",
+            authority=folder / "authority.crt",
+        )
+        found.certificate.write_bytes(leaf.public_bytes(pem))
+        found.authority.write_text(self.pem)
+        plain = serialization.NoEncryption()
+        found.key.write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
+        return found
+
+
 def issue(folder: Path) -> Certificate:
-    """Write a CA and a server certificate to `folder` as PEM."""
-    authority_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-    authority = _authority(authority_key)
-    leaf = _leaf(key.public_key(), authority, authority_key, name="127.0.0.1")
-    pem = serialization.Encoding.PEM
-    found = Certificate(
-        certificate=folder / "server.crt",
-        key=folder / "server.key",
-        authority=folder / "authority.crt",
-    )
-    found.certificate.write_bytes(leaf.public_bytes(pem))
-    found.authority.write_bytes(authority.public_bytes(pem))
-    plain = serialization.NoEncryption()
-    found.key.write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
-    return found
+    """Write a new CA and a server certificate to `folder` as PEM."""
+    return Authority.create().issue(folder)
 
 
 def issue_clients(folder: Path, *names: str) -> Path:
@@ -76,12 +102,14 @@ def _leaf(
     authority_key: ec.EllipticCurvePrivateKey,
     *,
     name: str,
+    names: Sequence[str] = (),
 ) -> x509.Certificate:
     address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    shown = [address, *map(x509.DNSName, names)]
     issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key())
     return (
         _builder(_name(name), authority.subject, key)
-        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(shown), critical=False)
         .add_extension(issuer, critical=False)
         .sign(authority_key, hashes.SHA256())
     )

@@ -59,6 +59,13 @@ EXTRA: Values = {
     "extraVolumeMounts": [{"name": "extra", "mountPath": "/extra"}],
 }
 """More variables and volumes of a component."""
+TRUST: Values = {
+    "trust": {"configMap": "private", "key": "bundle.pem", "mode": "replace"},
+    "source": {"proxy": {"url": "http://proxy:3128", "existingSecret": "proxy"}},
+    "tokens": {"proxy": {"url": "http://proxy:3128", "existingSecret": "proxy"}},
+}
+"""Private authorities and proxies. Settings read the file of the authorities, so it is not part of
+EVERYTHING."""
 
 EVERYTHING: Values = {
     "global": {"imageRegistry": "mirror.test", "imagePullSecrets": [{"name": "mirror"}]},

@@ -3,11 +3,11 @@
 import contextlib
 import threading
 from collections.abc import Iterator
-from http.server import HTTPServer
+from socketserver import BaseServer
 
 
 @contextlib.contextmanager
-def run_in_thread(server: HTTPServer) -> Iterator[None]:
+def run_in_thread(server: BaseServer) -> Iterator[None]:
     """Serve until the block ends, then close the server."""
     # With the default of half a second, every shutdown would wait that long.
     thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.05))

@@ -26,6 +26,7 @@ from roadstead.kube.resources import (
 from roadstead.kube.watch import Watcher
 from roadstead.ledger.outbox import Outbox
 from roadstead.ledger.writer import LedgerWriter
+from roadstead.listeners import listening_socket
 from roadstead.process.serving import Probes, WatchedRevocations, running, serving, until_signalled
 from roadstead_webhooks.admission.admission_records import AdmissionRecords
 from roadstead_webhooks.admission.admission_service import Admission
@@ -141,8 +142,8 @@ class WebhookServer:
         await runner.setup()
         try:
             context = await self._certificates.context()
-            site = web.TCPSite(runner, settings.host, settings.port, ssl_context=context)
-            await site.start()
+            listener = listening_socket(settings.host, settings.port)
+            await web.SockSite(runner, listener, ssl_context=context).start()
             self.port = runner.addresses[0][1]
             self._listening = True
             logger.info("serving the webhooks on port %d", self.port)
@@ -162,7 +163,7 @@ class WebhookServer:
         records = AdmissionRecords(
             outbox, clock=self._clock, operator=self._settings.rules.operator
         )
-        return records, LedgerWriter(outbox, ledger.dsn_file)
+        return records, LedgerWriter(outbox, ledger.dsn_file, authorities=ledger.authorities)
 
     async def _drain(self) -> None:
         """Become unready, and answer requests during the grace period."""

@@ -10,6 +10,7 @@ from typing import Final, cast
 from roadstead.api.contract.devices import DeviceNames
 from roadstead.issuers.issuer_settings import TokenSettings
 from roadstead.ledger.ledger_settings import LedgerSettings
+from roadstead.listeners import ALL_ADDRESSES
 from roadstead.settings import EnvReader
 from roadstead_webhooks.admission.facts import MemoryFit, Rules
 from roadstead_webhooks.certificates.keeper import Places
@@ -86,7 +87,7 @@ class WebhookSettings:
             namespace=namespace,
             kubeconfig=env.text("KUBECONFIG", ""),
             instance=env.text("HOSTNAME", "roadstead-webhooks"),
-            host=env.text("ROADSTEAD_HTTP_HOST", "0.0.0.0"),  # noqa: S104 - the API server and probes are clients on the node
+            host=env.text("ROADSTEAD_HTTP_HOST", ALL_ADDRESSES),
             port=env.integer("ROADSTEAD_HTTPS_PORT", 8443, low=0, high=65535),
             probe_port=env.integer("ROADSTEAD_PROBE_PORT", 8081, low=0, high=65535),
             http_port=env.integer("ROADSTEAD_HTTP_PORT", 8080, low=0, high=65535),

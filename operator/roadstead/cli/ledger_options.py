@@ -31,6 +31,7 @@ def _wait(parser: argparse.ArgumentParser, default: float, text: str) -> None:
 
 
 def _migrate(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    from roadstead.authorities import Authorities
     from roadstead.cli.ledger_commands import run_migration
     from roadstead.ledger.retention import Retention
     from roadstead.ledger.schema import Roles
@@ -42,17 +43,21 @@ def _migrate(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
         reader=env.text("ROADSTEAD_LEDGER_READER_ROLE", "roadstead_reader"),
     )
     floor = Retention.read(env)
+    authorities = Authorities.read(env)
     env.done()
-    return run_migration(dsn_file, roles=roles, floor=floor, wait=options.wait)
+    return run_migration(dsn_file, authorities, roles=roles, floor=floor, wait=options.wait)
 
 
 def _verify(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    from roadstead.authorities import Authorities
     from roadstead.cli.ledger_commands import run_verification
 
     env = _reader(environ)
     dsn_file = env.file("ROADSTEAD_LEDGER_DSN_FILE")
+    authorities = Authorities.read(env)
     env.done()
-    return run_verification(dsn_file, kubeconfig=find_kubeconfig(environ), wait=options.wait)
+    kubeconfig = find_kubeconfig(environ)
+    return run_verification(dsn_file, authorities, kubeconfig=kubeconfig, wait=options.wait)
 
 
 def _reader(environ: Mapping[str, str]) -> EnvReader:

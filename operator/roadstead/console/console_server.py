@@ -30,6 +30,7 @@ from roadstead.kube.kube_client import KubeClient
 from roadstead.kube.resources import CONFIGMAPS
 from roadstead.kube.watch import Watcher
 from roadstead.kube.watch_cache import WatchCache
+from roadstead.listeners import listening_socket
 from roadstead.process.serving import Probes, WatchedRevocations, running, until_signalled
 
 logger = logging.getLogger(__name__)
@@ -61,7 +62,9 @@ class Console:
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop`, then for the grace period."""
         settings = self._settings
-        ledger, news = Ledger(settings.dsn_file), News(settings.dsn_file)
+        authorities = settings.tokens.authorities
+        ledger = Ledger(settings.dsn_file, authorities)
+        news = News(settings.dsn_file, authorities)
         async with contextlib.AsyncExitStack() as stack:
             self.probe_port = await stack.enter_async_context(
                 self._probes.served(settings.host, settings.probe_port)
@@ -120,7 +123,8 @@ class Console:
         )
         await runner.setup()
         try:
-            await web.TCPSite(runner, self._settings.host, self._settings.port).start()
+            listener = listening_socket(self._settings.host, self._settings.port)
+            await web.SockSite(runner, listener).start()
             self.port = runner.addresses[0][1]
             logger.info("serving pages on port %d", self.port)
             yield
@@ -134,12 +138,16 @@ def application(site: Site, client: KubeClient, stopping: asyncio.Event) -> web.
     app = web.Application(middlewares=middleware.middlewares, client_max_size=MAX_BODY_BYTES)
     app.on_response_prepare.append(middleware.add_headers)
     if site.settings.servers.separate:
+        # InvalidSettings for a CA file without certificates.
+        site.settings.servers.authorities.context()
         relay = ChatRelay(site.settings.servers)
         app.cleanup_ctx.append(relay.connected)
         app.add_routes(relay.routes())
     provider = site.settings.provider
     if provider:
-        app.add_routes(OidcViews(site, Provider(provider)).routes())
+        app.add_routes(
+            OidcViews(site, Provider(provider, proxy=site.settings.tokens.proxy)).routes()
+        )
     for views in (
         LoginViews(site),
         PageViews(site),

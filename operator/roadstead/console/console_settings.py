@@ -9,6 +9,7 @@ from pathlib import Path
 from roadstead.console.auth.provider import ProviderSettings
 from roadstead.console.servers_host import ServersHost
 from roadstead.issuers.issuer_settings import TokenSettings
+from roadstead.listeners import ALL_ADDRESSES
 from roadstead.settings import EnvReader
 from roadstead.tokens.sessions import origin_of
 
@@ -56,10 +57,11 @@ class ConsoleSettings:
         """
         env = EnvReader(environ)
         console_url = env.url("ROADSTEAD_CONSOLE_URL", "")
+        tokens = TokenSettings.from_env(environ)
         servers = ServersHost.read(env, console_url=console_url)
         admission = env.choice("ROADSTEAD_ADMISSION", ("required", "off"), "required")
         settings = cls(
-            tokens=TokenSettings.from_env(environ),
+            tokens=tokens,
             admin_groups=frozenset(env.names("ROADSTEAD_ADMIN_GROUPS") or ("roadstead-admins",)),
             contracts=admission == "required",
             dsn_file=env.file("ROADSTEAD_LEDGER_DSN_FILE"),
@@ -69,9 +71,9 @@ class ConsoleSettings:
             == "traefik",
             namespace=env.text("ROADSTEAD_NAMESPACE", "roadstead-system"),
             revocations=env.text("ROADSTEAD_REVOCATIONS", "roadstead-revocations"),
-            provider=ProviderSettings.read(env),
+            provider=ProviderSettings.read(env, otherwise=tokens.authorities),
             kubeconfig=env.text("KUBECONFIG", ""),
-            host=env.text("ROADSTEAD_HTTP_HOST", "0.0.0.0"),  # noqa: S104 - the gateway and probes come from the node
+            host=env.text("ROADSTEAD_HTTP_HOST", ALL_ADDRESSES),
             port=env.integer("ROADSTEAD_HTTP_PORT", 8080, low=0, high=65535),
             probe_port=env.integer("ROADSTEAD_PROBE_PORT", 8081, low=0, high=65535),
             poll=env.integer("ROADSTEAD_CONSOLE_POLL_SECONDS", 30, low=5, high=3600),

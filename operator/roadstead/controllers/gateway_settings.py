@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, Self, cast
 from urllib.parse import urlsplit
 
+from roadstead.authorities import Authorities, gateway_authorities
 from roadstead.manifests.gateway import Kind, Routing
 from roadstead.settings import EnvReader
 from roadstead.tokens.gateway_keys import GatewayKey
@@ -23,8 +24,8 @@ class GatewaySettings:
     routing: Routing
     address: str
     """host:port to connect to; empty: the URL's."""
-    ca_file: Path | None
-    """The authority of its certificate; None: the system's authorities."""
+    authorities: Authorities
+    """The authorities of its certificate."""
     key_file: Path
     console: str = ""
     """The Service of the console in the operator's namespace; empty without a console."""
@@ -44,11 +45,10 @@ class GatewaySettings:
         kind = env.choice("ROADSTEAD_GATEWAY_KIND", ("none", "traefik", "gateway-api"), "none")
         if kind == "none":
             return None
-        ca_file = env.text("ROADSTEAD_GATEWAY_CA_FILE", "")
         return cls(
             routing=_routing(env, cast(Kind, kind)),
             address=_address(env),
-            ca_file=Path(ca_file) if ca_file else None,
+            authorities=gateway_authorities(env),
             key_file=env.file("ROADSTEAD_GATEWAY_KEY_FILE", "/etc/roadstead/gateway/key"),
             console=env.text("ROADSTEAD_CONSOLE_SERVICE", ""),
         )

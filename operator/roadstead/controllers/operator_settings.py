@@ -13,6 +13,8 @@ from roadstead.api.pull_secrets import PullSecret, read_pull_secrets
 from roadstead.controllers.gateway_settings import GatewaySettings
 from roadstead.controllers.lease_settings import LeaseSettings
 from roadstead.ledger.ledger_settings import LedgerSettings
+from roadstead.listeners import ALL_ADDRESSES
+from roadstead.manifests.platform import TrustMode
 from roadstead.settings import EnvReader
 from roadstead.source.allowlist import AllowList
 from roadstead.transfer.transfer_settings import TransferSettings
@@ -61,6 +63,8 @@ class OperatorSettings:
     """Seconds between two measurements of usage; 0: usage is not measured."""
     kubelet_ca_file: str
     """The authority of the kubelets' certificates; empty: the API server's."""
+    ipv6: bool
+    """Whether IPv6 is the cluster's first family, as the address of its API server shows."""
     http_host: str
     http_port: int
     admission: bool
@@ -76,6 +80,14 @@ class OperatorSettings:
     def allow(self) -> AllowList:
         """The addresses that models may be downloaded from."""
         return self.transfer.allow
+
+    @property
+    def trust(self) -> TrustMode | None:
+        """How the private authorities are trusted; None without any."""
+        authorities = self.transfer.store.authorities
+        if authorities.file is None:
+            return None
+        return "add" if authorities.system else "replace"
 
     @property
     def quant_key_file(self) -> Path | None:
@@ -116,7 +128,8 @@ class OperatorSettings:
             ledger=LedgerSettings.read(env),
             usage=env.integer("ROADSTEAD_USAGE_SECONDS", 15, low=0, high=3600),
             kubelet_ca_file=env.text("ROADSTEAD_KUBELET_CA_FILE", ""),
-            http_host=env.text("ROADSTEAD_HTTP_HOST", "0.0.0.0"),  # noqa: S104 - probes come from the node
+            ipv6=":" in env.text("KUBERNETES_SERVICE_HOST", ""),
+            http_host=env.text("ROADSTEAD_HTTP_HOST", ALL_ADDRESSES),
             http_port=env.integer("ROADSTEAD_HTTP_PORT", 8080, low=0, high=65535),
             admission=env.choice("ROADSTEAD_ADMISSION", ("required", "off"), "required")
             == "required",

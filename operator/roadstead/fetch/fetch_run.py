@@ -20,7 +20,7 @@ from roadstead.errors import (
 from roadstead.fetch.fetch_settings import FetchSettings
 from roadstead.fetch.file import Digest, FileSink, PartFile, volume_error
 from roadstead.fetch.journal import Journal, Seal, boot_id, journal_head, journal_path, part_path
-from roadstead.source.dial import Anywhere
+from roadstead.source.dial import Anywhere, Egress
 from roadstead.source.pump import Pump
 from roadstead.source.ranges import RangeReader, SourceObject
 from roadstead.source.retry_policy import RetryPolicy
@@ -57,6 +57,7 @@ class Fetch:
         self._settings = settings
         self._retry_policy = retry_policy
         self._urls = UrlFile(settings.url_file)
+        self._egress = Egress(policy=Anywhere(), authorities=settings.authorities)
         self._target = settings.target
         self._part = part_path(settings.target)
         self._seal = Seal(settings.target, settings.sha256, boot_id())
@@ -124,7 +125,7 @@ class Fetch:
         return found
 
     def _reader(self, found: SourceObject | None) -> RangeReader:
-        return RangeReader(self._urls, Anywhere(), found)
+        return RangeReader(self._urls, self._egress, found)
 
     def _journal_head(self, layout: Layout) -> str:
         return journal_head(

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from roadstead.authorities import SYSTEM_AUTHORITIES, Authorities
 from roadstead.settings import EnvReader
 
 
@@ -26,6 +27,8 @@ class FetchSettings:
     attempts: int
     """Attempts per range before the container exits (and is restarted)."""
     termination_log: Path
+    authorities: Authorities = SYSTEM_AUTHORITIES
+    """The authorities of the store's certificate."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> FetchSettings:
@@ -42,6 +45,7 @@ class FetchSettings:
             connections=env.integer("ROADSTEAD_FETCH_CONNECTIONS", 3, high=8),
             attempts=env.integer("ROADSTEAD_FETCH_ATTEMPTS", 6, high=100),
             termination_log=env.file("ROADSTEAD_FETCH_TERMINATION_LOG", "/dev/termination-log"),
+            authorities=Authorities.read(env),
         )
         env.done()
         return settings

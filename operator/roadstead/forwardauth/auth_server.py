@@ -25,6 +25,7 @@ from roadstead.kube.resources import (
     RESOURCECONTRACTS,
 )
 from roadstead.kube.watch import WATCH_TIMEOUT_SECONDS, Watcher
+from roadstead.listeners import listening_socket
 from roadstead.process.serving import Probes, WatchedRevocations, running, until_signalled
 from roadstead.tokens.gateway_keys import GatewayKey
 from roadstead.tokens.parsing import MAX_TOKEN_BYTES
@@ -137,7 +138,8 @@ class ForwardAuth:
         )
         await runner.setup()
         try:
-            await web.TCPSite(runner, settings.host, settings.port).start()
+            listener = listening_socket(settings.host, settings.port)
+            await web.SockSite(runner, listener).start()
             self.port = runner.addresses[0][1]
             logger.info("serving verdicts on port %d", self.port)
             yield

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from roadstead.issuers.issuer_settings import TokenSettings
+from roadstead.listeners import ALL_ADDRESSES
 from roadstead.settings import EnvReader
 from roadstead.tokens.sessions import origin_of
 
@@ -59,7 +60,7 @@ class ForwardAuthSettings:
             namespace=env.text("ROADSTEAD_NAMESPACE", "roadstead-system"),
             revocations=env.text("ROADSTEAD_REVOCATIONS", "roadstead-revocations"),
             kubeconfig=env.text("KUBECONFIG", ""),
-            host=env.text("ROADSTEAD_HTTP_HOST", "0.0.0.0"),  # noqa: S104 - the gateway and probes are clients on the node
+            host=env.text("ROADSTEAD_HTTP_HOST", ALL_ADDRESSES),
             port=env.integer("ROADSTEAD_HTTP_PORT", 8080, low=0, high=65535),
             probe_port=env.integer("ROADSTEAD_PROBE_PORT", 8081, low=0, high=65535),
             max_staleness=env.integer("ROADSTEAD_MAX_STALENESS_SECONDS", 300, low=10, high=86_400),

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import ssl
 from http import HTTPStatus
-from pathlib import Path
 from typing import Final, Self
 from urllib.parse import urlsplit
 
 import aiohttp
 
-from roadstead.errors import InvalidSettings
+from roadstead.authorities import Authorities
 from roadstead.tokens.gateway_keys import PROBE_SCHEME, GatewayKey
 
 TIMEOUT_SECONDS: Final = 10.0
@@ -37,25 +35,29 @@ class GatewayProbe:
     """Requests `https://<host>/<uuid>/health`, at an address that may differ from the host's."""
 
     def __init__(
-        self, url: str, *, address: str, key: GatewayKey, session: aiohttp.ClientSession
+        self,
+        url: str,
+        *,
+        address: str,
+        authorities: Authorities,
+        key: GatewayKey,
+        session: aiohttp.ClientSession,
     ) -> None:
         self._url = url
         self._address = address or urlsplit(url).netloc
+        self._authorities = authorities
         self._key = key
         self._session = session
 
     @classmethod
-    def open(cls, url: str, *, address: str, ca_file: Path | None, key: GatewayKey) -> Self:
+    def open(cls, url: str, *, address: str, authorities: Authorities, key: GatewayKey) -> Self:
         """Open a session; InvalidSettings if the CA file can't be read."""
-        try:
-            context = ssl.create_default_context(cafile=ca_file)
-        except (OSError, ssl.SSLError) as error:
-            raise InvalidSettings(f"can't read the gateway's CA file {ca_file}: {error}") from None
+        authorities.context()
         # A terminated pod of the gateway breaks its connections: each probe opens a new one.
-        connector = aiohttp.TCPConnector(ssl=context, force_close=True)
+        connector = aiohttp.TCPConnector(force_close=True)
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
         session = aiohttp.ClientSession(connector=connector, timeout=timeout)
-        return cls(url, address=address, key=key, session=session)
+        return cls(url, address=address, authorities=authorities, key=key, session=session)
 
     async def close(self) -> None:
         """Close the session."""
@@ -69,6 +71,7 @@ class GatewayProbe:
             async with self._session.get(
                 f"https://{self._address}/{server_uuid}/health",
                 headers={"Host": parts.netloc, "Authorization": credential},
+                ssl=self._authorities.context(),
                 server_hostname=parts.hostname,
                 allow_redirects=False,
             ) as answer:

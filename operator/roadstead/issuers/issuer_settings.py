@@ -10,7 +10,9 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from roadstead.authorities import SYSTEM_AUTHORITIES, Authorities
 from roadstead.errors import InvalidSettings
+from roadstead.proxies import Proxy
 from roadstead.settings import EnvReader
 from roadstead.tokens.keys import Algorithm
 from roadstead.tokens.parsing import valid_key_id
@@ -61,7 +63,7 @@ class IssuerSettings:
     """In seconds; None for the maximum of all issuers."""
     prefixes: NamePrefixes = NO_PREFIXES
     ca_file: Path | None = None
-    """PEM certificates to verify jwks_url with; None for the system's."""
+    """PEM certificates to verify jwks_url with; None for the installation's authorities."""
     allow_http: bool = False
     """Whether jwks_url may be http; then everyone who can change the response can sign tokens."""
 
@@ -73,6 +75,10 @@ class TokenSettings:
     issuers: tuple[IssuerSettings, ...]
     leeway: int = LEEWAY_SECONDS
     max_lifetime: int = MAX_LIFETIME_SECONDS
+    authorities: Authorities = SYSTEM_AUTHORITIES
+    """The authorities of issuers without a caFile."""
+    proxy: Proxy | None = None
+    """For the requests to issuers."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> TokenSettings:
@@ -88,8 +94,15 @@ class TokenSettings:
         lifetime = env.integer(
             "ROADSTEAD_TOKEN_MAX_LIFETIME_SECONDS", MAX_LIFETIME_SECONDS, high=MAX_LIFETIME_LIMIT
         )
+        authorities, proxy = Authorities.read(env), Proxy.read(env, "TOKENS")
         env.done()
-        return cls(issuers=read_issuers(path), leeway=leeway, max_lifetime=lifetime)
+        return cls(
+            issuers=read_issuers(path),
+            leeway=leeway,
+            max_lifetime=lifetime,
+            authorities=authorities,
+            proxy=proxy,
+        )
 
 
 def read_issuers(path: Path) -> tuple[IssuerSettings, ...]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import ssl
 from pathlib import Path
 from typing import Final, Protocol
 
 import aiohttp
 from aiohttp import hdrs
 
-from roadstead.errors import RoadsteadError
+from roadstead.authorities import SYSTEM_AUTHORITIES, Authorities
+from roadstead.errors import InvalidSettings, RoadsteadError
+from roadstead.proxies import Proxy, request_options
 from roadstead.tokens.jwks import MAX_JWKS_BYTES
 
 TIMEOUT_SECONDS: Final = 5.0
@@ -67,7 +68,8 @@ class UrlReader:
 
     url: str
     session: aiohttp.ClientSession
-    ca: ssl.SSLContext | None = None
+    authorities: Authorities = SYSTEM_AUTHORITIES
+    proxy: Proxy | None = None
     timeout: float = TIMEOUT_SECONDS
 
     @property
@@ -81,7 +83,8 @@ class UrlReader:
             async with self.session.get(
                 self.url,
                 allow_redirects=False,
-                ssl=self.ca or True,
+                ssl=self.authorities.context(),
+                **request_options(self.proxy, self.url),
                 # A compressed response can expand to a thousand times the limit.
                 headers={hdrs.ACCEPT: "application/json", hdrs.ACCEPT_ENCODING: "identity"},
                 timeout=aiohttp.ClientTimeout(total=self.timeout),
@@ -91,6 +94,10 @@ class UrlReader:
                 if hdrs.CONTENT_ENCODING in response.headers:
                     raise KeysUnavailable(f"{self.url} sent a compressed response")
                 return _check_size(await _read_limited(response.content), self.url)
+        except InvalidSettings as error:
+            raise KeysUnavailable(f"{self.url}: {error}") from None
+        except aiohttp.ClientHttpProxyError as error:
+            raise KeysUnavailable(f"{self.url}: the proxy answered {error.status}") from None
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
             raise KeysUnavailable(f"{self.url}: no response ({type(error).__name__})") from None
 

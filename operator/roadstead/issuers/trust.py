@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Final
 
 import aiohttp
 
+from roadstead.authorities import Authorities
 from roadstead.clocks import Stopwatch
 from roadstead.errors import InvalidSettings, InvalidToken
 from roadstead.issuers.issuer_settings import IssuerSettings, TokenSettings
@@ -104,7 +104,7 @@ async def trusting(
     async with aiohttp.ClientSession(
         trust_env=False, cookie_jar=aiohttp.DummyCookieJar()
     ) as session:
-        caches = [_create_cache(each, session, clock) for each in settings.issuers]
+        caches = [_create_cache(each, settings, session, clock) for each in settings.issuers]
         issuers = [_create_issuer(*pair) for pair in zip(settings.issuers, caches, strict=True)]
         pairs = list(zip(issuers, caches, strict=True))
         trusted = TrustedIssuers(pairs, settings=settings, revoked=revoked)
@@ -142,9 +142,12 @@ def _create_issuer(settings: IssuerSettings, cache: KeyCache) -> Issuer:
 
 
 def _create_cache(
-    settings: IssuerSettings, session: aiohttp.ClientSession, clock: Stopwatch
+    settings: IssuerSettings,
+    shared: TokenSettings,
+    session: aiohttp.ClientSession,
+    clock: Stopwatch,
 ) -> KeyCache:
-    reader, parse_keys, seconds = _key_source(settings, session)
+    reader, parse_keys, seconds = _key_source(settings, shared, session)
     return KeyCache(
         reader,
         lambda data: parse_keys(data).limited_to(settings.algorithms),
@@ -157,9 +160,16 @@ Source = tuple[Reader, Callable[[bytes], KeySet], float]
 """The reader of keys, the parser, and the seconds between reads."""
 
 
-def _key_source(settings: IssuerSettings, session: aiohttp.ClientSession) -> Source:
+def _key_source(
+    settings: IssuerSettings, shared: TokenSettings, session: aiohttp.ClientSession
+) -> Source:
     if settings.jwks_url:
-        reader = UrlReader(url=settings.jwks_url, session=session, ca=_load_ca(settings))
+        reader = UrlReader(
+            url=settings.jwks_url,
+            session=session,
+            authorities=_authorities(settings, shared),
+            proxy=shared.proxy,
+        )
         return reader, parse_jwks, REFRESH_SECONDS
     if settings.jwks_file:
         return FileReader(path=settings.jwks_file), parse_jwks, FILE_REFRESH_SECONDS
@@ -175,11 +185,10 @@ def _file_source(path: Path, make: Callable[[bytes], Sequence[Key]]) -> Source:
     return FileReader(path=path), lambda data: KeySet.of(make(data)), FILE_REFRESH_SECONDS
 
 
-def _load_ca(settings: IssuerSettings) -> ssl.SSLContext | None:
-    if settings.ca_file is None:
-        return None
+def _authorities(settings: IssuerSettings, shared: TokenSettings) -> Authorities:
+    found = Authorities.of_file(settings.ca_file, otherwise=shared.authorities)
     try:
-        return ssl.create_default_context(cafile=settings.ca_file)
-    except (OSError, ssl.SSLError):
-        message = f"issuer {settings.issuer}: caFile {settings.ca_file} has no certificates"
-        raise InvalidSettings(message) from None
+        found.context()
+    except InvalidSettings as error:
+        raise InvalidSettings(f"issuer {settings.issuer}: caFile: {error}") from None
+    return found

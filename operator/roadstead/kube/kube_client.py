@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final, Self, cast
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from kubernetes.aio import config
@@ -27,6 +26,7 @@ from roadstead.errors import (
     KubeUnavailable,
 )
 from roadstead.fence import Fence
+from roadstead.kube.api_proxy import environment_proxy
 from roadstead.kube.kube_fencing import fenced
 from roadstead.kube.resources import PODS, Resource
 
@@ -84,8 +84,7 @@ class KubeClient:
         """
         configuration = await configuration_of(kubeconfig)
         configuration.connection_pool_maxsize = connections
-        # Read once: aiohttp would read the environment, in a thread, at each request.
-        configuration.proxy = _proxy(configuration.host)
+        # aiohttp would read the environment, in a thread, at each request.
         session: dict[str, Any] = {"trust_env": False}
         if fence is not None:
             session["request_class"] = fenced(fence)
@@ -327,11 +326,17 @@ def _event(path: str, line: bytes) -> Object:
 
 
 async def configuration_of(kubeconfig: str | None) -> Configuration:
-    """The configuration of a kubeconfig, or else of the pod's service account."""
+    """The configuration of a kubeconfig, or else of the pod's service account.
+
+    Its `proxy` is None in a pod; with a kubeconfig it is the context's, or the environment's.
+    """
     configuration = Configuration()
+    configuration.proxy = None
     try:
         if kubeconfig:
             await config.load_kube_config(kubeconfig, client_configuration=configuration)
+            proxy = configuration.proxy or environment_proxy(configuration.host, os.environ)
+            configuration.proxy = proxy
         else:
             config.load_incluster_config(client_configuration=configuration)
     except (ConfigException, OSError) as error:
@@ -339,12 +344,6 @@ async def configuration_of(kubeconfig: str | None) -> Configuration:
         message = f"{where} can't be used: {error}; outside a cluster, set KUBECONFIG to a file"
         raise InvalidSettings(message) from error
     return configuration
-
-
-def _proxy(host: str) -> str | None:
-    """The proxy for the API server in the environment, if there is one."""
-    parts = urlsplit(host)
-    return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
 
 
 def _message(data: bytes) -> str:

@@ -11,6 +11,7 @@ from typing import Final
 
 import asyncpg
 
+from roadstead.authorities import SYSTEM_AUTHORITIES, Authorities
 from roadstead.errors import LedgerError, LedgerUnavailable, RowRefused
 from roadstead.ledger.dsn import EXAMPLE, parse_dsn
 
@@ -40,9 +41,12 @@ _TRANSIENT: Final = (
 _UNMIGRATED: Final = (asyncpg.UndefinedTableError, asyncpg.UndefinedFunctionError)
 
 
-async def connect(dsn_file: Path) -> asyncpg.Connection:
+async def connect(
+    dsn_file: Path, authorities: Authorities = SYSTEM_AUTHORITIES
+) -> asyncpg.Connection:
     """Connect with the DSN in a file, which is read each time: a mounted Secret changes.
 
+    Without a `sslrootcert`, the server's certificate is verified with `authorities`.
     Raises LedgerUnavailable; LedgerError for an invalid DSN.
     """
     try:
@@ -52,7 +56,7 @@ async def connect(dsn_file: Path) -> asyncpg.Connection:
         raise LedgerUnavailable(message, reason="DsnMissing") from None
     try:
         dsn = parse_dsn(text)
-        context = dsn.tls.context(dsn_file.parent)
+        context = dsn.tls.context(dsn_file.parent, authorities)
     except LedgerError as error:
         raise LedgerError(f"{dsn_file}: {error}", reason=error.reason) from None
     with translate_errors(), _translate_tls_errors():
@@ -79,8 +83,9 @@ def _translate_tls_errors() -> Iterator[None]:
         yield
     except ssl.SSLCertVerificationError as error:
         message = (
-            f"Postgres's certificate is not trusted: {error.verify_message}. Check that the DSN's "
-            "sslrootcert is the CA file, and that the certificate covers the DSN's host"
+            f"Postgres's certificate is not trusted: {error.verify_message}. Add its authority to "
+            "the chart's value trust, or name its CA file with the DSN's sslrootcert; the "
+            "certificate must cover the DSN's host"
         )
         raise LedgerUnavailable(message, reason="CertificateRefused") from None
     except ssl.SSLError as error:
@@ -94,9 +99,11 @@ def _translate_tls_errors() -> Iterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def connected(dsn_file: Path) -> AsyncIterator[asyncpg.Connection]:
+async def connected(
+    dsn_file: Path, authorities: Authorities = SYSTEM_AUTHORITIES
+) -> AsyncIterator[asyncpg.Connection]:
     """A connection that is closed on exit, within 2 s even without a response."""
-    connection = await connect(dsn_file)
+    connection = await connect(dsn_file, authorities)
     try:
         yield connection
     finally:

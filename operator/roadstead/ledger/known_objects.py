@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from roadstead.api.model import StoreLocation
+from roadstead.authorities import SYSTEM_AUTHORITIES, Authorities
 from roadstead.errors import LedgerUnavailable
 from roadstead.ledger.database import connected, translate_errors
 
@@ -32,14 +33,22 @@ class KnownObject:
 
 
 async def known_objects(
-    dsn_file: Path, *, endpoint: str, sha256: str, name: str
+    dsn_file: Path,
+    *,
+    endpoint: str,
+    sha256: str,
+    name: str,
+    authorities: Authorities = SYSTEM_AUTHORITIES,
 ) -> list[KnownObject]:
     """Return objects of one store with this digest, or, if it is empty, of a Model of this name.
 
     Raises LedgerError, after QUERY_SECONDS at the latest.
     """
     try:
-        async with asyncio.timeout(QUERY_SECONDS), connected(dsn_file) as connection:
+        async with (
+            asyncio.timeout(QUERY_SECONDS),
+            connected(dsn_file, authorities) as connection,
+        ):
             with translate_errors():
                 rows = await connection.fetch(_KNOWN, endpoint, sha256, name)
     except TimeoutError:

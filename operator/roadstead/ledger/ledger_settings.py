@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Self
 
+from roadstead.authorities import SYSTEM_AUTHORITIES, Authorities
 from roadstead.ledger.retention import Retention
 from roadstead.settings import EnvReader
 
@@ -16,6 +17,8 @@ class LedgerSettings:
 
     dsn_file: Path
     retention: Retention
+    authorities: Authorities = SYSTEM_AUTHORITIES
+    """The authorities of Postgres's certificate, unless the DSN names a CA file."""
 
     @classmethod
     def read(cls, env: EnvReader) -> Self | None:
@@ -25,4 +28,5 @@ class LedgerSettings:
         return cls(
             dsn_file=env.file("ROADSTEAD_LEDGER_DSN_FILE"),
             retention=Retention.read(env),
+            authorities=Authorities.read(env),
         )

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Literal
 
-from roadstead.errors import LedgerError
+from roadstead.authorities import Authorities
+from roadstead.errors import InvalidSettings, LedgerError
 
 PARAMETERS: Final = frozenset(
     {
@@ -60,7 +61,7 @@ class Tls:
 
     mode: Mode
     root: str
-    """The CA file; `system` and empty mean the system's authorities."""
+    """The CA file; `system` and empty mean the authorities that the process trusts."""
     certificate: str
     key: str
     password: str = dataclasses.field(repr=False)
@@ -88,31 +89,30 @@ class Tls:
             newest=_version(given, "ssl_max_protocol_version", otherwise=ssl.TLSVersion.TLSv1_3),
         )
 
-    def context(self, folder: Path) -> ssl.SSLContext | Optional:
+    def context(self, folder: Path, authorities: Authorities) -> ssl.SSLContext | Optional:
         """Return the value for asyncpg's `ssl`: a context, or the mode if TLS is optional.
+
+        The server's certificate is verified with the DSN's CA file, or else with `authorities`.
 
         LedgerError (`DsnInvalid`) for a missing or invalid file.
         """
         if self.mode in _OPTIONAL:
             return _OPTIONAL[self.mode]
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context = self._trusting(folder, authorities)
         context.check_hostname = self.mode is Mode.VERIFY_FULL
         context.verify_mode = ssl.CERT_NONE if self.mode is Mode.REQUIRE else ssl.CERT_REQUIRED
         context.minimum_version, context.maximum_version = self.oldest, self.newest
         context.set_alpn_protocols([_PROTOCOL])
-        self._load_roots(context, folder)
         self._load_certificate(context, folder)
         return context
 
-    def _load_roots(self, context: ssl.SSLContext, folder: Path) -> None:
-        if self.root in ("", SYSTEM):
-            context.load_default_certs()
-            return
-        path = folder / self.root
+    def _trusting(self, folder: Path, authorities: Authorities) -> ssl.SSLContext:
+        """Return a new context with the authorities; a DSN's own CA file is the only one then."""
+        own = None if self.root in ("", SYSTEM) else folder / self.root
         try:
-            context.load_verify_locations(cafile=path)
-        except (OSError, ssl.SSLError) as error:
-            raise _unreadable("sslrootcert", path, error, "certificates in PEM form") from None
+            return Authorities.of_file(own, otherwise=authorities).new_context()
+        except InvalidSettings as error:
+            raise _invalid(f"sslrootcert: {error}") from None
 
     def _load_certificate(self, context: ssl.SSLContext, folder: Path) -> None:
         if not self.certificate:

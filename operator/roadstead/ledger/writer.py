@@ -15,6 +15,7 @@ from typing import Final
 import asyncpg
 
 from roadstead import metrics
+from roadstead.authorities import SYSTEM_AUTHORITIES, Authorities
 from roadstead.errors import LeaseLost, LedgerError, LedgerUnavailable, RowRefused
 from roadstead.exponential_backoff import Backoff
 from roadstead.fence import Fence
@@ -56,6 +57,7 @@ class LedgerWriter:
         outbox: Outbox,
         dsn_file: Path,
         *,
+        authorities: Authorities = SYSTEM_AUTHORITIES,
         keep: Retention | None = None,
         begin: Begin = _nothing,
         upkeep: float = UPKEEP_SECONDS,
@@ -64,6 +66,7 @@ class LedgerWriter:
     ) -> None:
         self._outbox = outbox
         self._dsn_file = dsn_file
+        self._authorities = authorities
         self._keep = keep
         self._begin = begin
         self._upkeep = upkeep
@@ -112,7 +115,7 @@ class LedgerWriter:
     async def _ensure_connection(self) -> asyncpg.Connection:
         """Return a connection to a database of the required schema, after due upkeep."""
         if self._connection is None or self._connection.is_closed():
-            self._connection = await connect(self._dsn_file)
+            self._connection = await connect(self._dsn_file, self._authorities)
             self._connection.add_termination_listener(self._on_connection_lost)
             await _require_schema(self._connection)
             self._kept_at = float("-inf")
@@ -205,7 +208,10 @@ class LedgerWriter:
         if not len(self._outbox) or self._kept_at == float("-inf"):
             return
         with contextlib.suppress(LedgerError, LeaseLost, TimeoutError):
-            async with asyncio.timeout(FLUSH_SECONDS), connected(self._dsn_file) as fresh:
+            async with (
+                asyncio.timeout(FLUSH_SECONDS),
+                connected(self._dsn_file, self._authorities) as fresh,
+            ):
                 await _require_schema(fresh)
                 while batch := self._outbox.take(BATCH_SIZE):
                     await self._write(fresh, batch)

@@ -6,8 +6,8 @@ import datetime
 from urllib.parse import urlsplit
 
 from roadstead.api import group
-from roadstead.api.llama.llama_flags import PORT, server_args
-from roadstead.api.model import Model
+from roadstead.api.llama.llama_flags import ALL_ADDRESSES, PORT, server_args
+from roadstead.api.model import Model, StoreLocation
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section, timestamp
 from roadstead.errors import InvalidResource
@@ -19,6 +19,8 @@ from roadstead.manifests.platform import Platform
 from roadstead.manifests.rendering import Manifest, render
 
 SERVICE_PORT = 80
+FETCH_AUTHORITIES = "ca.crt"
+"""The key of the authorities in the fetch Secret."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -34,7 +36,7 @@ def desired_objects(
     manifests = [
         *render("modelserve/serviceaccount.yaml.j2", meta=_metadata(serve, model)),
         *render("modelserve/networkpolicy.yaml.j2", **_network(serve, model, platform)),
-        *render("modelserve/service.yaml.j2", **_service(serve, model)),
+        *render("modelserve/service.yaml.j2", **_service(serve, model, platform)),
         *map(
             _with_pods_digest,
             render("modelserve/deployment.yaml.j2", **_deployment(serve, model, platform, api_key)),
@@ -45,20 +47,30 @@ def desired_objects(
     return [*others, *routes, deployment]
 
 
-def fetch_secret(serve: ModelServe, url: str, expires_at: datetime.datetime) -> Manifest:
+def fetch_secret(
+    serve: ModelServe, url: str, expires_at: datetime.datetime, *, authorities: str = ""
+) -> Manifest:
     """The Secret whose `url` the init container reads; an annotation has the URL's expiry.
 
     The digest excludes the URL and its expiry, since otherwise every reconcile would write it:
-    `fetch_expiry` decides whether a new one is needed.
+    `fetch_expiry` decides whether a new one is needed. It covers `authorities`, the PEM
+    certificates that the store's is verified with.
     """
     manifest = render(
         "modelserve/secret.yaml.j2",
         meta={**_metadata(serve), "name": names.fetch_secret_name(serve)},
-        data={"url": url},
+        data={"url": url, **({FETCH_AUTHORITIES: authorities} if authorities else {})},
     )[0]
+    if authorities:
+        manifest["metadata"]["annotations"] = {names.ANNOTATION_TRUST: json_digest(authorities)}
     manifest = with_digest(manifest, without=("stringData",))
     manifest["metadata"]["annotations"][names.ANNOTATION_EXPIRES] = timestamp(expires_at)
     return manifest
+
+
+def is_encrypted(location: StoreLocation | None) -> bool:
+    """Whether the store is reached by TLS."""
+    return location is not None and location.endpoint.startswith("https:")
 
 
 def fetch_expiry(secret: Raw) -> datetime.datetime | None:
@@ -116,11 +128,12 @@ def _metadata(serve: ModelServe, model: Model | None = None) -> Manifest:
     }
 
 
-def _service(serve: ModelServe, model: Model) -> dict[str, object]:
+def _service(serve: ModelServe, model: Model, platform: Platform) -> dict[str, object]:
     return {
         "meta": _metadata(serve, model),
         "selector": names.selector(serve),
         "port": SERVICE_PORT,
+        "dual_stack": platform.server_host == ALL_ADDRESSES,
     }
 
 
@@ -198,6 +211,7 @@ def _deployment(
                     model.meta.name,
                     serve.resources,
                     section(model.status, "gguf"),
+                    host=platform.server_host,
                 ),
                 *(("--api-key-file", f"/keys/{names.API_KEY}") if platform.routing else ()),
             ],
@@ -234,4 +248,7 @@ def _fetch_env(model: Model, platform: Platform) -> list[dict[str, str]]:
         "ROADSTEAD_FETCH_SIZE": str(model.size),
         "ROADSTEAD_FETCH_CONNECTIONS": str(platform.fetch_connections),
     }
+    if platform.trust and is_encrypted(model.stored_at):
+        values["ROADSTEAD_TRUST_FILE"] = f"/fetch/{FETCH_AUTHORITIES}"
+        values["ROADSTEAD_TRUST_MODE"] = platform.trust
     return [{"name": name, "value": value} for name, value in values.items()]

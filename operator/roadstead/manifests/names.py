@@ -14,6 +14,7 @@ ANNOTATION_PODS_DIGEST = f"{group.GROUP}/pods-digest"
 ANNOTATION_EXPIRES = f"{group.GROUP}/expires-at"
 ANNOTATION_MADE_FOR = f"{group.GROUP}/made-for"
 ANNOTATION_KEY_DIGEST = f"{group.GROUP}/key-digest"
+ANNOTATION_TRUST = f"{group.GROUP}/trust-digest"
 
 SERVER = "llama-server"
 FETCH = "fetch"

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
+from roadstead.api.llama.llama_flags import ALL_IPV4
 from roadstead.api.network_peers import NO_PEERS, ServerPeers
 from roadstead.api.pull_secrets import PullSecret
 from roadstead.api.raw import Raw
 from roadstead.manifests.gateway import Routing
 
 PullPolicy = Literal["Always", "IfNotPresent", "Never"]
+TrustMode = Literal["add", "replace"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,3 +42,7 @@ class Platform:
     """The gateway; None if servers are reachable only within the cluster, without a key."""
     peers: ServerPeers = NO_PEERS
     """Who else may call servers, and whom their pods may call."""
+    server_host: str = ALL_IPV4
+    """The addresses that servers listen on: all of IPv4, or `::`, all of both families."""
+    trust: TrustMode | None = None
+    """How the private authorities in the fetch Secret are trusted; None without any."""

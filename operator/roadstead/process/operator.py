@@ -116,6 +116,7 @@ class Operator:
             store=self._store,
             lifetime=settings.url_lifetime,
             clock=utc_now,
+            authorities=settings.transfer.store.authorities,
         )
         self._reach = wiring.store_reach(settings, client, self._cache, self._admitted)
         self._shown = ShownUsage() if settings.usage else None

@@ -11,11 +11,14 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from roadstead.listeners import listening_socket
+
 REPLICA_METRICS: Final = (
     "roadstead_leader",
     "roadstead_lease_transitions",
     "roadstead_event_loop_lag_seconds",
     "roadstead_operator_watch_silence_seconds",
+    "roadstead_trust_file_valid",
 )
 """Our metrics that every replica exposes. Only the leader exposes the others: with two replicas
 their sums would be doubled."""
@@ -36,8 +39,7 @@ async def serving(
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port)
-        await site.start()
+        await web.SockSite(runner, listening_socket(host, port)).start()
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()

@@ -16,6 +16,7 @@ from roadstead.issuers.trust import TrustedIssuers
 from roadstead.kube.resources import CONFIGMAPS
 from roadstead.kube.watch import Scope, Watcher
 from roadstead.kube.watch_cache import WatchCache
+from roadstead.listeners import listening_socket
 from roadstead.tokens.claims import Claims
 from roadstead.tokens.revocations import Revocations
 
@@ -74,7 +75,7 @@ async def serving(routes: Sequence[web.RouteDef], host: str, port: int) -> Async
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
-        await web.TCPSite(runner, host, port).start()
+        await web.SockSite(runner, listening_socket(host, port)).start()
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()

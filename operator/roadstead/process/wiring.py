@@ -8,6 +8,7 @@ from typing import cast
 
 import yaml
 
+from roadstead.api.llama.llama_flags import ALL_ADDRESSES, ALL_IPV4
 from roadstead.api.model import Model, StoreLocation
 from roadstead.clocks import utc_now
 from roadstead.controllers.contract_usage import ContractUsage
@@ -34,7 +35,6 @@ from roadstead.ledger.known_objects import KnownObject, known_objects
 from roadstead.ledger.outbox import Outbox
 from roadstead.ledger.writer import LedgerWriter
 from roadstead.manifests.platform import Platform, PullPolicy
-from roadstead.source.dial import Anywhere
 from roadstead.source.quant_client import QuantClient
 from roadstead.store.store_client import MinioStore
 from roadstead.tokens.receipts import ReceiptVerifier
@@ -52,6 +52,7 @@ def ledger(
     writer = LedgerWriter(
         outbox,
         given.dsn_file,
+        authorities=given.authorities,
         keep=given.retention,
         begin=feed.begin,
         upkeep=settings.resync,
@@ -75,7 +76,11 @@ def kept_objects(settings: OperatorSettings, store: MinioStore) -> KeptObjects |
 
     async def known(model: Model, target: StoreLocation) -> list[KnownObject]:
         return await known_objects(
-            given.dsn_file, endpoint=target.endpoint, sha256=model.sha256, name=model.meta.name
+            given.dsn_file,
+            endpoint=target.endpoint,
+            sha256=model.sha256,
+            name=model.meta.name,
+            authorities=given.authorities,
         )
 
     return KeptObjects(store=store, known=known)
@@ -86,7 +91,9 @@ def quant(settings: OperatorSettings) -> QuantClient | None:
     if not settings.quant_endpoint or settings.quant_key_file is None:
         return None
     # The administrator configures this Quant service, so the allow-list does not apply.
-    return QuantClient(settings.quant_endpoint, settings.quant_key_file, Anywhere())
+    return QuantClient(
+        settings.quant_endpoint, settings.quant_key_file, settings.transfer.own_quant
+    )
 
 
 def platform(settings: OperatorSettings) -> Platform:
@@ -104,6 +111,8 @@ def platform(settings: OperatorSettings) -> Platform:
         gateway_peers=(peer,) if gateway else (),
         routing=settings.gateway.routing if settings.gateway else None,
         peers=settings.peers,
+        server_host=ALL_ADDRESSES if settings.ipv6 else ALL_IPV4,
+        trust=settings.trust,
     )
 
 
@@ -191,6 +200,8 @@ def gateway(
     if given is None:
         return None, None, None
     key = given.key()
-    probe = GatewayProbe.open(given.url, address=given.address, ca_file=given.ca_file, key=key)
+    probe = GatewayProbe.open(
+        given.url, address=given.address, authorities=given.authorities, key=key
+    )
     routes = Routes(probe=probe, clock=lambda: int(time.time()), on_change=on_change)
     return ServerKeys(client=client, key=key, clock=time.monotonic), routes, probe

@@ -2,7 +2,8 @@
 
 A presigned URL is sent byte for byte, since its signature covers the bytes.
 The address policy checks every address that a name resolves to, and the connection is made to
-exactly the checked address, so a name that changes in between gains nothing.
+exactly the checked address, so a name that changes in between gains nothing. Through a proxy, which
+resolves names itself, it checks the host, and the address if the URL has one.
 """
 
 from __future__ import annotations
@@ -17,8 +18,12 @@ from collections.abc import Iterator
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from roadstead.authorities import SYSTEM_AUTHORITIES, Authorities
 from roadstead.errors import Retry, SourceError, SourceInterrupted
-from roadstead.source.allowlist import DEFAULT_PORTS
+from roadstead.listeners import url_host
+from roadstead.proxies import Proxy
+from roadstead.source.allowlist import DEFAULT_PORTS, parse_address
+from roadstead.source.tunnel import open_tunnel
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
@@ -46,6 +51,15 @@ class Anywhere:
     def allows_address(self, scheme: str, host: str, port: int, address: str) -> bool:
         """Return True."""
         return True
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Egress:
+    """Where connections may lead, whose certificates they trust, and their proxy, if any."""
+
+    policy: AddressPolicy
+    authorities: Authorities = SYSTEM_AUTHORITIES
+    proxy: Proxy | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -83,7 +97,7 @@ class Target:
     @property
     def authority(self) -> str:
         """Host and port as the Host header has them."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        host = url_host(self.host)
         return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
     def __str__(self) -> str:
@@ -95,18 +109,18 @@ class DialledConnection(http.client.HTTPConnection):
     """An HTTP(S) connection to an address that the address policy allows."""
 
     def __init__(
-        self, target: Target, address_policy: AddressPolicy, *, read_seconds: float = READ_SECONDS
+        self, target: Target, egress: Egress, *, read_seconds: float = READ_SECONDS
     ) -> None:
         super().__init__(target.host, target.port, timeout=read_seconds, blocksize=2**20)
         self._target = target
-        self._address_policy = address_policy
+        self._egress = egress
 
     def connect(self) -> None:
         """Resolve, check the addresses, connect; raises SourceError or OSError."""
-        sock = _dial(self._target, self._address_policy)
+        sock = _open(self._target, self._egress)
         sock.settimeout(self.timeout)
         if self._target.scheme == "https":
-            context = ssl.create_default_context()
+            context = self._egress.authorities.context()
             sock = context.wrap_socket(sock, server_hostname=self._target.host)
         self.sock = sock
 
@@ -128,10 +142,10 @@ class DialledConnection(http.client.HTTPConnection):
 
 
 def connect(
-    target: Target, address_policy: AddressPolicy, *, read_seconds: float = READ_SECONDS
+    target: Target, egress: Egress, *, read_seconds: float = READ_SECONDS
 ) -> DialledConnection:
     """Return an established connection; raises SourceError."""
-    connection = DialledConnection(target, address_policy, read_seconds=read_seconds)
+    connection = DialledConnection(target, egress, read_seconds=read_seconds)
     try:
         connection.connect()
     except OSError as error:
@@ -144,33 +158,45 @@ def connection_error(target: Target, error: Exception) -> SourceError:
     """Return the error for a connection that failed or broke."""
     if isinstance(error, ssl.SSLCertVerificationError):
         message = (
-            f"{target}: its certificate is not trusted; set SSL_CERT_FILE to its authority and "
-            "check that the certificate names the host"
+            f"{target}: its certificate is not trusted ({error.verify_message}); add its authority "
+            "to the chart's value trust, and check that the certificate names the host"
         )
         return SourceError("SourceUntrusted", message)
     why = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
     return SourceInterrupted("SourceUnreachable", f"{target}: can't be reached ({why})")
 
 
-def _dial(target: Target, address_policy: AddressPolicy) -> socket.socket:
-    if not address_policy.covers(target.scheme, target.host, target.port):
+def _open(target: Target, egress: Egress) -> socket.socket:
+    """Connect to the target, by the proxy if it applies; raises SourceError or OSError."""
+    if not egress.policy.covers(target.scheme, target.host, target.port):
         raise SourceError(
             "SourceNotAllowed",
             f"{target.scheme}://{target.authority} is not on the operator's list of sources "
             "(ROADSTEAD_SOURCE_ALLOW)",
             retry=Retry.ON_CHANGE,
         )
+    proxy = egress.proxy
+    if proxy is None or not proxy.applies(target.host, target.port):
+        return _dial(target, egress.policy)
+    if parse_address(target.host) is not None:
+        _check_address(target, egress.policy, target.host)
+    return open_tunnel(proxy, target.host, target.port, receive_buffer=RECEIVE_BUFFER_BYTES)
+
+
+def _check_address(target: Target, policy: AddressPolicy, address: str) -> None:
+    if not policy.allows_address(target.scheme, target.host, target.port, address):
+        raise SourceError(
+            "SourceNotAllowed",
+            f"{target.scheme}://{target.authority} resolves to an address that is never read from, "
+            "or to this machine",
+            retry=Retry.ON_CHANGE,
+        )
+
+
+def _dial(target: Target, policy: AddressPolicy) -> socket.socket:
     found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
     for *_, address in found:
-        if not address_policy.allows_address(
-            target.scheme, target.host, target.port, str(address[0])
-        ):
-            raise SourceError(
-                "SourceNotAllowed",
-                f"{target.scheme}://{target.authority} resolves to an address that is never read "
-                "from, or to this machine",
-                retry=Retry.ON_CHANGE,
-            )
+        _check_address(target, policy, str(address[0]))
     failure: OSError | None = None
     for family, kind, protocol, _, address in found:
         sock = socket.socket(family, kind, protocol)

@@ -15,7 +15,7 @@ from urllib.parse import quote
 from roadstead import tokens
 from roadstead.clocks import Clock, utc_now
 from roadstead.errors import InvalidToken, ModelUnknown, Retry, SourceError, SourceInterrupted
-from roadstead.source.dial import AddressPolicy, DialledConnection, Target, connection_error
+from roadstead.source.dial import DialledConnection, Egress, Target, connection_error
 
 AUDIENCE: Final = "roadstead-quant"
 ISSUER: Final = "roadstead"
@@ -63,20 +63,20 @@ class QuantClient:
     """Requests URLs from the Quant service at `endpoint` (`http[s]://host[:port]`).
 
     Each request has a new service token, signed with the key in `key_file` (HS256).
-    `address_policy` decides which addresses the endpoint may have.
+    `egress` decides which addresses the endpoint may have, and how they are reached.
     """
 
     def __init__(
         self,
         endpoint: str,
         key_file: Path,
-        address_policy: AddressPolicy,
+        egress: Egress,
         *,
         clock: Clock = utc_now,
     ) -> None:
         self._endpoint = endpoint.rstrip("/")
         self._key_file = key_file
-        self._address_policy = address_policy
+        self._egress = egress
         self._clock = clock
 
     async def download_url(self, model_id: str) -> QuantAnswer:
@@ -102,9 +102,7 @@ class QuantClient:
             "Accept-Encoding": "identity",
             "Authorization": f"Bearer {self._token()}",
         }
-        connection = DialledConnection(
-            target, self._address_policy, read_seconds=RESPONSE_TIMEOUT_SECONDS
-        )
+        connection = DialledConnection(target, self._egress, read_seconds=RESPONSE_TIMEOUT_SECONDS)
         try:
             connection.request("GET", target.resource, headers=headers)
             with connection.interrupt_after(RESPONSE_TIMEOUT_SECONDS):

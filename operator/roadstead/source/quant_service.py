@@ -25,6 +25,7 @@ from minio.error import MinioException
 from roadstead import s3, tokens
 from roadstead.clocks import utc_now
 from roadstead.errors import InvalidSettings, InvalidToken, ModelUnknown, SourceError
+from roadstead.listeners import listening_socket
 from roadstead.source.quant_client import AUDIENCE, ISSUER
 from roadstead.source.source_catalogue import SourceCatalogue
 from roadstead.source.source_settings import QuantSettings
@@ -32,6 +33,8 @@ from roadstead.source.source_settings import QuantSettings
 log = logging.getLogger("roadstead.quant")
 
 MAX_TOKEN_LIFETIME: Final = datetime.timedelta(hours=1)
+RESPONSE_SECONDS: Final = 300.0
+"""A store may compute the digest of a large object before it answers."""
 SETTINGS: Final = web.AppKey("settings", QuantSettings)
 CATALOGUE: Final = web.AppKey("catalogue", SourceCatalogue)
 PUBLIC: Final = web.AppKey("public", Minio)
@@ -40,9 +43,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 def run(settings: QuantSettings) -> int:
     """Serve until SIGTERM or SIGINT; returns 0."""
-    web.run_app(
-        application(settings), host=settings.host, port=settings.port, access_log=None, print=None
-    )
+    listener = listening_socket(settings.host, settings.port)
+    web.run_app(application(settings), sock=listener, access_log=None, print=None)
     return 0
 
 
@@ -138,7 +140,11 @@ def _client(settings: QuantSettings, endpoint: str) -> Minio:
         session_token=settings.session_token_file,
     )
     return s3.client(
-        endpoint, region=settings.region, addressing=settings.addressing, read=_keys_reader(files)
+        endpoint,
+        region=settings.region,
+        addressing=settings.addressing,
+        read=_keys_reader(files),
+        pools=s3.trusting_pools(settings.authorities, read_seconds=RESPONSE_SECONDS),
     )
 
 

@@ -20,8 +20,8 @@ from roadstead.clocks import utc_now
 from roadstead.errors import SourceDenied, SourceError, SourceInterrupted
 from roadstead.source.dial import (
     READ_SECONDS,
-    AddressPolicy,
     DialledConnection,
+    Egress,
     Target,
     connect,
     connection_error,
@@ -52,7 +52,7 @@ class RangeReader:
     def __init__(
         self,
         urls: Urls,
-        address_policy: AddressPolicy,
+        egress: Egress,
         found: SourceObject | None = None,
         *,
         read_seconds: float = READ_SECONDS,
@@ -60,7 +60,7 @@ class RangeReader:
         self._read_seconds = read_seconds
         self._reading_since = math.inf
         self._urls = urls
-        self._address_policy = address_policy
+        self._egress = egress
         self._found = found
         self._connection: DialledConnection | None = None
         self._authority = ""
@@ -176,9 +176,7 @@ class RangeReader:
         self._where = str(target)
         if self._connection is None or self._authority != f"{target.scheme}://{target.authority}":
             self.close()
-            self._connection = connect(
-                target, self._address_policy, read_seconds=self._read_seconds
-            )
+            self._connection = connect(target, self._egress, read_seconds=self._read_seconds)
             self._authority = f"{target.scheme}://{target.authority}"
         headers = {
             "Host": target.authority,

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
+from roadstead.authorities import SYSTEM_AUTHORITIES, Authorities
 from roadstead.s3 import Addressing
 from roadstead.settings import EnvReader
 
@@ -30,6 +31,8 @@ class QuantSettings:
     addressing: Addressing
     key_file: Path
     url_lifetime_seconds: int
+    authorities: Authorities = SYSTEM_AUTHORITIES
+    """The authorities of the source store's certificate."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> QuantSettings:
@@ -54,6 +57,7 @@ class QuantSettings:
             url_lifetime_seconds=env.integer(
                 "ROADSTEAD_QUANT_URL_LIFETIME_SECONDS", 3600, low=60, high=604_800
             ),
+            authorities=Authorities.read(env),
         )
         env.done()
         return settings

@@ -129,8 +129,8 @@ def translate_error(error: Exception, action: str) -> StoreError:
     """Translate one of CLIENT_ERRORS; the message has no URL, unlike the library's."""
     if _is_untrusted_certificate(error):
         message = (
-            f"{action}: the store's certificate is not trusted; set SSL_CERT_FILE to its authority "
-            "and check that the certificate names the endpoint's host"
+            f"{action}: the store's certificate is not trusted; add its authority to the chart's "
+            "value trust, and check that the certificate names the endpoint's host"
         )
         return StoreError("StoreUntrusted", message)
     match error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+from roadstead.authorities import SYSTEM_AUTHORITIES, Authorities
 from roadstead.errors import Retry, StoreError
 from roadstead.fence import Fence
 from roadstead.s3 import Addressing, KeyFiles, S3Credentials
@@ -26,6 +27,8 @@ class StoreAccess:
     session_token_file: Path | None = None
     """The file may be missing: permanent keys have no session token."""
     addressing: Addressing = Addressing.PATH
+    authorities: Authorities = SYSTEM_AUTHORITIES
+    """The authorities of its certificate."""
     fence: Fence = dataclasses.field(default_factory=Fence.open, repr=False, compare=False)
     """Checked right before each request that writes."""
 
@@ -41,6 +44,7 @@ class StoreAccess:
             secret_key_file=env.file("ROADSTEAD_STORE_SECRET_KEY_FILE"),
             session_token_file=env.optional_file("ROADSTEAD_STORE_SESSION_TOKEN_FILE"),
             addressing=Addressing.read(env, "ROADSTEAD_STORE_ADDRESSING", (endpoint,)),
+            authorities=Authorities.read(env),
         )
 
     def credentials(self) -> S3Credentials:

@@ -1,25 +1,32 @@
-"""The write fence for minio-py: checked last, right before a request is sent."""
+"""Connections of minio-py: the write fence, checked last, and the current authorities."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
 import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connection import HTTPConnection
 
+from roadstead.authorities import Authorities
 from roadstead.fence import Fence
+from roadstead.s3 import TrustingConnection
 
 READ_METHODS: Final = ("GET", "HEAD")
 
 
-def fenced_pool(fence: Fence, **settings: Any) -> urllib3.PoolManager:
-    """Return urllib3's pools, whose writes (and their retries) raise LeaseLost once fenced."""
+def fenced_pool(fence: Fence, authorities: Authorities, **settings: Any) -> urllib3.PoolManager:
+    """Return urllib3's pools, whose writes (and their retries) raise LeaseLost once fenced.
+
+    A pool lives as long as the process, so each connection gets the context of its time.
+    """
 
     class Plain(_Fenced, HTTPConnection):
         write_fence = fence
 
-    class Encrypted(_Fenced, HTTPSConnection):
+    class Encrypted(_Fenced, TrustingConnection):
         write_fence = fence
+
+    Encrypted.authorities = authorities
 
     class PlainPool(urllib3.HTTPConnectionPool):
         ConnectionCls = Plain
@@ -27,7 +34,7 @@ def fenced_pool(fence: Fence, **settings: Any) -> urllib3.PoolManager:
     class EncryptedPool(urllib3.HTTPSConnectionPool):
         ConnectionCls = Encrypted
 
-    pools = urllib3.PoolManager(**settings)
+    pools = urllib3.PoolManager(ssl_context=authorities.context(), **settings)
     pools.pool_classes_by_scheme = {"http": PlainPool, "https": EncryptedPool}
     return pools
 

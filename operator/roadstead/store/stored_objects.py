@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import ssl
 from typing import Final
 
 import urllib3
@@ -49,7 +48,6 @@ def minio_client(
 
     A request times out after `response_seconds` of silence; the caller retries.
     """
-    is_encrypted = access.endpoint.startswith("https:")
     return s3.client(
         access.endpoint,
         region=access.region,
@@ -57,6 +55,7 @@ def minio_client(
         read=access.credentials,
         pools=fenced_pool(
             access.fence,
+            access.authorities,
             timeout=urllib3.Timeout(connect=5, read=response_seconds),
             retries=urllib3.Retry(
                 total=2,
@@ -67,7 +66,6 @@ def minio_client(
                 # MinIO requests a minute while it starts, which would block a thread for as long.
                 respect_retry_after_header=False,
             ),
-            ssl_context=ssl.create_default_context() if is_encrypted else None,
         ),
     )
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import http.client
-import ssl
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import SplitResult, quote, urlsplit
@@ -82,8 +81,9 @@ class Wire:
         parts = urlsplit(f"//{netloc}")
         host, port = parts.hostname or "", parts.port
         if self._endpoint.scheme == "https":
+            context = self._access.authorities.context()
             return http.client.HTTPSConnection(
-                host, port, timeout=RESPONSE_TIMEOUT_SECONDS, context=ssl.create_default_context()
+                host, port, timeout=RESPONSE_TIMEOUT_SECONDS, context=context
             )
         return http.client.HTTPConnection(host, port, timeout=RESPONSE_TIMEOUT_SECONDS)
 

@@ -10,7 +10,7 @@ from minio import Minio
 
 from roadstead.api.model import StoreLocation
 from roadstead.errors import Retry, SourceError, StoreError, StoreInterrupted
-from roadstead.source.dial import Anywhere
+from roadstead.source.dial import Egress
 from roadstead.source.pump import Pump
 from roadstead.source.ranges import RangeReader, SourceObject
 from roadstead.source.retry_policy import RetryPolicy
@@ -42,8 +42,11 @@ class Nowhere:
 class StoredReader:
     """Reads and verifies objects of the store."""
 
-    def __init__(self, client: Minio, connections: int, retry_policy: RetryPolicy) -> None:
+    def __init__(
+        self, client: Minio, egress: Egress, connections: int, retry_policy: RetryPolicy
+    ) -> None:
         self._client = client
+        self._egress = egress
         self._connections = connections
         self._retry_policy = retry_policy
 
@@ -84,7 +87,7 @@ class StoredReader:
 
     def _reader(self, where: StoreLocation, found: SourceObject | None) -> RangeReader:
         url = self._client.get_presigned_url("GET", where.bucket, where.path, expires=URL_LIFETIME)
-        return RangeReader(FixedUrl(url, advice=_ADVICE), Anywhere(), found)
+        return RangeReader(FixedUrl(url, advice=_ADVICE), self._egress, found)
 
 
 _STORE_REASONS: Final = {

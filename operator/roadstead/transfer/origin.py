@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from roadstead.errors import ContentError, Retry, SourceChanged, SourceError
-from roadstead.source.dial import AddressPolicy, Anywhere
+from roadstead.source.dial import Egress
 from roadstead.source.quant_client import QuantAnswer, QuantClient
 from roadstead.source.ranges import RangeReader, SourceObject
 from roadstead.source.retry_policy import RetryPolicy
@@ -19,14 +19,14 @@ class Origin:
     """A source that responded: its URLs, its object, and the expected sha256 and quantization."""
 
     urls: Urls
-    address_policy: AddressPolicy
+    egress: Egress
     found: SourceObject
     sha256: str | None
     quantization: str | None
 
     def reader(self) -> RangeReader:
         """Return a reader with a new connection."""
-        return RangeReader(self.urls, self.address_policy, self.found)
+        return RangeReader(self.urls, self.egress, self.found)
 
 
 def find_origin(
@@ -38,10 +38,10 @@ def find_origin(
     """Read size and digest from the source; raises SourceError, or ContentError if they differ."""
     if isinstance(source, UrlInput):
         urls: Urls = FixedUrl(source.url)
-        found = _probe(urls, settings.allow, retry_policy)
+        found = _probe(urls, settings.sources, retry_policy)
         return Origin(
             urls=urls,
-            address_policy=settings.allow,
+            egress=settings.sources,
             found=found,
             sha256=expected_sha256,
             quantization=None,
@@ -55,7 +55,7 @@ def find_origin(
             f"{source.model_id!r}; correct one of them",
         )
     urls = RenewedUrls(lambda: _renew_url(client, source.model_id, answer), first=answer.url)
-    found = _probe(urls, settings.allow, retry_policy)
+    found = _probe(urls, settings.sources, retry_policy)
     if answer.size_bytes not in (None, found.size):
         raise SourceError(
             "SizeMismatch",
@@ -64,7 +64,7 @@ def find_origin(
         )
     return Origin(
         urls=urls,
-        address_policy=settings.allow,
+        egress=settings.sources,
         found=found,
         sha256=expected_sha256 or answer.sha256,
         quantization=answer.quantization,
@@ -79,8 +79,8 @@ def _quant_client(source: QuantInput, settings: TransferSettings) -> QuantClient
             retry=Retry.ON_CHANGE,
         )
     is_own = source.endpoint.rstrip("/") == settings.quant_endpoint
-    address_policy: AddressPolicy = Anywhere() if is_own else settings.allow
-    return QuantClient(source.endpoint, settings.quant_key_file, address_policy)
+    egress = settings.own_quant if is_own else settings.sources
+    return QuantClient(source.endpoint, settings.quant_key_file, egress)
 
 
 def _renew_url(client: QuantClient, model_id: str, first: QuantAnswer) -> str:
@@ -91,8 +91,8 @@ def _renew_url(client: QuantClient, model_id: str, first: QuantAnswer) -> str:
     return answer.url
 
 
-def _probe(urls: Urls, address_policy: AddressPolicy, retry_policy: RetryPolicy) -> SourceObject:
-    reader = RangeReader(urls, address_policy)
+def _probe(urls: Urls, egress: Egress, retry_policy: RetryPolicy) -> SourceObject:
+    reader = RangeReader(urls, egress)
     try:
         return retry_policy.run(reader.probe)
     finally:

@@ -17,6 +17,7 @@ from roadstead.errors import (
     StoreInterrupted,
     UploadMissing,
 )
+from roadstead.source.dial import Anywhere, Egress
 from roadstead.source.ranges import SourceObject
 from roadstead.source.retry_policy import RetryPolicy
 from roadstead.source.spans import default_part_size
@@ -56,7 +57,8 @@ class StoreState:
         self._retry_policy = retry_policy
         self._reporter = reporter
         self._client = minio_client(settings.store)
-        self._reader = StoredReader(self._client, settings.connections, retry_policy)
+        egress = Egress(policy=Anywhere(), authorities=settings.store.authorities)
+        self._reader = StoredReader(self._client, egress, settings.connections, retry_policy)
         self._initial_etag = ""
         """The ETag of the object at the target when the run started, or ""."""
 

@@ -6,8 +6,10 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
+from roadstead.proxies import Proxy
 from roadstead.settings import EnvReader
 from roadstead.source.allowlist import AllowList, InvalidEntry
+from roadstead.source.dial import AddressPolicy, Anywhere, Egress
 from roadstead.store.store_access import StoreAccess
 
 
@@ -23,6 +25,21 @@ class TransferSettings:
     connections: int
     attempts: int
     """Attempts per range or part before the transfer fails."""
+    proxy: Proxy | None = None
+    """For sources and Quant services; the store is reached directly."""
+
+    @property
+    def sources(self) -> Egress:
+        """How the addresses on the allow-list are reached."""
+        return self._egress(self.allow)
+
+    @property
+    def own_quant(self) -> Egress:
+        """How the operator's own Quant service is reached."""
+        return self._egress(Anywhere())
+
+    def _egress(self, policy: AddressPolicy) -> Egress:
+        return Egress(policy=policy, authorities=self.store.authorities, proxy=self.proxy)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> TransferSettings:
@@ -43,6 +60,7 @@ class TransferSettings:
             allow=_allow(env),
             connections=env.integer("ROADSTEAD_TRANSFER_CONNECTIONS", 4, high=8),
             attempts=env.integer("ROADSTEAD_TRANSFER_ATTEMPTS", 6, high=100),
+            proxy=Proxy.read(env, "SOURCE"),
         )
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import ssl
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Final
 
 import aiohttp
 
-from roadstead.errors import UsageError
+from roadstead.authorities import SYSTEM_AUTHORITIES, Authorities
+from roadstead.errors import InvalidSettings, UsageError
 from roadstead.usage.asking import fetch_page, host_port
 from roadstead.usage.cadvisor import CadvisorReader, Readings
 from roadstead.usage.readings import Wanted
@@ -56,10 +57,11 @@ class Kubelets:
     ) -> AsyncIterator[Kubelets]:
         """Open a session; UsageError if the certificates can't be read."""
         try:
-            context = ssl.create_default_context(cafile=identity.ca_file or None)
+            ca_file = Path(identity.ca_file) if identity.ca_file else None
+            context = Authorities.of_file(ca_file, otherwise=SYSTEM_AUTHORITIES).new_context()
             if identity.cert_file:
                 context.load_cert_chain(identity.cert_file, identity.key_file or None)
-        except (OSError, ssl.SSLError) as error:
+        except (OSError, InvalidSettings) as error:
             raise UsageError("Certificate", f"{identity.ca_file}: {error}") from error
         connector = aiohttp.TCPConnector(ssl=context, force_close=True)
         limit = aiohttp.ClientTimeout(total=timeout)

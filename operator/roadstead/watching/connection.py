@@ -50,7 +50,9 @@ class SessionFactory:
         session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ssl=info.as_ssl_context()),
             headers=info.as_http_headers(),
-            trust_env=info.trust_env,
+            # The proxy is chosen with the other settings of the connection.
+            trust_env=False,
+            proxy=info.proxy_url,
             response_class=_response_class(self),
             middlewares=(self._send,),
         )

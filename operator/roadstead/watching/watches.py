@@ -144,6 +144,7 @@ def _login(kubeconfig: str, connection: SessionFactory) -> Callable[..., Any]:
             token=token or None,
             certificate_path=found.cert_file,
             private_key_path=found.key_file,
+            proxy_url=found.proxy,
         )
 
     return login

@@ -12,6 +12,7 @@ from prometheus_client import REGISTRY
 
 from dev.servers.apiserver import ApiServer
 from dev.servers.postgres import running
+from roadstead.authorities import SYSTEM_AUTHORITIES
 from roadstead.cli.ledger_commands import run_verification
 from roadstead.watching.relist import RELIST_SECONDS
 from tests.support import custom_objects
@@ -122,7 +123,12 @@ async def test_verification_waits_for_postgres_and_late_rows(
     async with recording(operated, ledger):
         ledger.server.stop()
         await operated.serve(modelName="nobody")
-        verify = functools.partial(run_verification, kubeconfig=str(operated.kubeconfig), wait=120)
+        verify = functools.partial(
+            run_verification,
+            authorities=SYSTEM_AUTHORITIES,
+            kubeconfig=str(operated.kubeconfig),
+            wait=120,
+        )
         verifying = asyncio.create_task(asyncio.to_thread(verify, ledger.dsn_file("reader")))
         await asyncio.sleep(3)
         assert not verifying.done()

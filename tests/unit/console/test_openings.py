@@ -55,9 +55,6 @@ class Nowhere:
 
     authority = hostname = "gateway"
 
-    def tls(self) -> bool:
-        return True
-
     def address_of(self, *_: str) -> str:
         raise ClientError("unreachable")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,12 +13,14 @@ import pytest
 from roadstead.api.group import LABEL_SERVER_UUID
 from roadstead.api.model import StoreLocation
 from roadstead.api.modelserve import ModelServe
+from roadstead.authorities import Authorities
 from roadstead.controllers.modelserve.fetch_urls import SECRET_CHECK_SECONDS, FetchUrls
 from roadstead.errors import NameTaken
 from roadstead.kube.kube_client import Object
 from roadstead.kube.resources import SECRETS
 from roadstead.manifests.names import ANNOTATION_EXPIRES
 from tests.support.builders.resources import make_serve
+from tests.support.certificates import Authority
 from tests.unit.kube.memory_api import MemoryApi
 
 PLACE = StoreLocation(endpoint="http://store:9000", bucket="models", path="gemma.gguf")
@@ -126,3 +129,17 @@ async def test_a_secret_of_another_owner_gets_no_url(world: World, changes: dict
     with pytest.raises(NameTaken, match="demo/gemma-fetch already exists"):
         await world.ensure()
     assert not world.secret()["data"]
+
+
+async def test_rotated_authority_reaches_the_secret_of_a_waiting_pod(tmp_path: Path) -> None:
+    world, place = World(), dataclasses.replace(PLACE, endpoint="https://store:9000")
+    first, second = Authority.create(), Authority.create()
+    file = tmp_path / "ca.crt"
+    file.write_text(first.pem)
+    world.urls = dataclasses.replace(world.urls, authorities=Authorities(file=file))
+    await world.urls.ensure(SERVE, place, needed=True)
+    assert base64.b64decode(world.secret()["data"]["ca.crt"]).decode() == first.pem
+    file.write_text(first.pem + second.pem)
+    world.now += SECRET_CHECK_SECONDS * SECONDS
+    await world.urls.ensure(SERVE, place, needed=True)
+    assert base64.b64decode(world.secret()["data"]["ca.crt"]).decode() == first.pem + second.pem

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from roadstead.authorities import SYSTEM_AUTHORITIES
 from roadstead.controllers.gateway_settings import GatewaySettings
 from roadstead.errors import InvalidSettings
 from roadstead.settings import EnvReader
@@ -31,7 +32,7 @@ def test_missing_settings_have_defaults() -> None:
     assert found is not None
     assert found.routing.entry_points == ("websecure",)
     assert found.routing.max_in_flight == 64
-    assert (found.address, found.ca_file) == ("", None)
+    assert (found.address, found.authorities) == ("", SYSTEM_AUTHORITIES)
     assert str(found.key_file) == "/etc/roadstead/gateway/key"
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from roadstead.authorities import SYSTEM_AUTHORITIES
 from roadstead.errors import LedgerError
 from roadstead.ledger.dsn import Dsn, parse_dsn
 
@@ -21,7 +22,7 @@ def refusal(text: str) -> str:
 
 
 def context(query: str, folder: Path = Path("/")) -> ssl.SSLContext:
-    found = parse_dsn(f"{ADDRESS}?{query}").tls.context(folder)
+    found = parse_dsn(f"{ADDRESS}?{query}").tls.context(folder, SYSTEM_AUTHORITIES)
     assert isinstance(found, ssl.SSLContext)
     return found
 
@@ -29,7 +30,7 @@ def context(query: str, folder: Path = Path("/")) -> ssl.SSLContext:
 def test_plain_dsn_is_unchanged() -> None:
     found = parse_dsn(ADDRESS)
     assert found.url == ADDRESS
-    assert found.tls.context(Path("/")) == "prefer"
+    assert found.tls.context(Path("/"), SYSTEM_AUTHORITIES) == "prefer"
     assert found.settings == {"application_name": "roadstead", "timezone": "UTC"}
     assert found.connect_seconds is None
 
@@ -73,9 +74,7 @@ def test_require_with_ca_file_becomes_verify_ca(tmp_path: Path) -> None:
     ("content", "message"),
     [
         pytest.param(None, "ca.crt can't be read: No such file or directory", id="missing"),
-        pytest.param(
-            "text", "ca.crt does not contain certificates in PEM form", id="something else"
-        ),
+        pytest.param("text", "ca.crt contains no certificates; write PEM", id="something else"),
     ],
 )
 def test_invalid_ca_file_is_named(tmp_path: Path, content: str | None, message: str) -> None:

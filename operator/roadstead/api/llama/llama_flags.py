@@ -24,6 +24,9 @@ from roadstead.api.slots import CHECKPOINTS_FLAG, CONTEXT_SIZE, PARALLEL, slots_
 from roadstead.errors import InvalidResource
 
 PORT = 8080
+ALL_IPV4 = "0.0.0.0"  # noqa: S104 - a pod's own address is not known yet
+# Both families. llama-server exits on a node without IPv6, so only clusters of IPv6 get it.
+ALL_ADDRESSES = "::"
 MODEL_PATH = "/models/model.gguf"
 CACHE_RAM_MIB = 0
 # The default without a cpu limit or request. llama-server's own default is every core of the node,
@@ -65,12 +68,15 @@ _MODES: dict[str, tuple[str, ...]] = {
 }
 
 
-def server_args(params: Raw, alias: str, resources: Raw, gguf: Raw | None = None) -> list[str]:
+def server_args(
+    params: Raw, alias: str, resources: Raw, gguf: Raw | None = None, *, host: str = ALL_IPV4
+) -> list[str]:
     """llama-server's arguments for `spec.runtimeParams`; `alias` is the model's name in its API.
 
     Port, context, parallelism, prompt cache and threads are always set: their defaults in
     llama-server differ between builds and ignore the pod's limits. `gguf` is the Model's
-    `status.gguf`; the batch sizes depend on it (`roadstead.api.slots`). Raises `InvalidResource`.
+    `status.gguf`; the batch sizes depend on it (`roadstead.api.slots`). `host` is the address to
+    listen on. Raises `InvalidResource`.
     """
     given = {
         "contextSize": CONTEXT_SIZE,
@@ -86,7 +92,7 @@ def server_args(params: Raw, alias: str, resources: Raw, gguf: Raw | None = None
             f"{CHECKPOINTS_FLAG} is also set by {_FIELD}.contextCheckpoints; remove it here",
         )
     return [
-        *_fixed(alias),
+        *_fixed(alias, host),
         *_typed({**given, **_batches(given, gguf or {})}),
         *_template(given.get("chatTemplate"), extra),
         *_mode(given.get("mode", "Chat")),
@@ -123,10 +129,10 @@ def _usable(count: object) -> bool:
     return type(count) is int and count > 0
 
 
-def _fixed(alias: str) -> list[str]:
+def _fixed(alias: str, host: str) -> list[str]:
     return [
         "--model", MODEL_PATH, "--alias", alias,
-        "--host", "0.0.0.0", "--port", str(PORT),  # noqa: S104 a pod's own address is not known yet
+        "--host", host, "--port", str(PORT),
         # `--no-webui` is `--no-ui` in old and new builds: llama.cpp's page needs no API key.
         # `/slots` would show the prompts of other callers.
         "--metrics", "--no-slots", "--no-webui", "--offline",

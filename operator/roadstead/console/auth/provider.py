@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
-import ssl
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +14,9 @@ from urllib.parse import quote_plus, urlsplit
 
 import aiohttp
 
+from roadstead.authorities import Authorities
 from roadstead.errors import InvalidSettings, InvalidToken
+from roadstead.proxies import Proxy, request_options
 from roadstead.settings import EnvReader
 
 DISCOVERY: Final = "/.well-known/openid-configuration"
@@ -37,16 +38,20 @@ class ProviderSettings:
     token: TokenKind
     """The token that becomes the session."""
     secret_file: Path | None
-    ca_file: Path | None
+    authorities: Authorities
+    """The authorities of its certificate."""
 
     @classmethod
-    def read(cls, env: EnvReader) -> Self | None:
-        """Read the environment; None without an issuer: users paste their tokens."""
+    def read(cls, env: EnvReader, *, otherwise: Authorities) -> Self | None:
+        """Read the environment; None without an issuer: users paste their tokens.
+
+        `otherwise` are the authorities without a CA file of the provider's own.
+        """
         issuer = env.text("ROADSTEAD_CONSOLE_OIDC_ISSUER", "")
         if not issuer:
             return None
         secret = env.text("ROADSTEAD_CONSOLE_OIDC_CLIENT_SECRET_FILE", "")
-        ca = env.text("ROADSTEAD_CONSOLE_OIDC_CA_FILE", "")
+        ca_file = env.optional_file("ROADSTEAD_CONSOLE_OIDC_CA_FILE")
         kinds = ("id_token", "access_token")
         kind = env.choice("ROADSTEAD_CONSOLE_OIDC_TOKEN", kinds, "id_token")
         return cls(
@@ -55,16 +60,18 @@ class ProviderSettings:
             scopes=env.text("ROADSTEAD_CONSOLE_OIDC_SCOPES", "openid"),
             token="access_token" if kind == "access_token" else "id_token",
             secret_file=Path(secret) if secret else None,
-            ca_file=Path(ca) if ca else None,
+            authorities=Authorities.of_file(ca_file, otherwise=otherwise),
         )
 
 
 class Provider:
     """Calls one provider. Every method may raise InvalidToken, with a message for the user."""
 
-    def __init__(self, settings: ProviderSettings) -> None:
+    def __init__(self, settings: ProviderSettings, *, proxy: Proxy | None = None) -> None:
         self.settings = settings
-        self._tls = _context(settings.ca_file)
+        self._proxy = proxy
+        # InvalidSettings for a CA file without certificates.
+        settings.authorities.context()
         self._known: tuple[float, Mapping[str, Any]] | None = None
 
     async def endpoint(self, name: str) -> str:
@@ -118,13 +125,16 @@ class Provider:
                     method,
                     url,
                     data=form,
-                    ssl=self._tls,
+                    ssl=self.settings.authorities.context(),
+                    **request_options(self._proxy, url),
                     allow_redirects=False,
                     headers={"Accept": "application/json", **headers},
                 ) as response,
             ):
                 data = await response.content.read(MAX_BYTES)
                 status = response.status
+        except InvalidSettings:
+            raise _failed("the console can't read the credentials of its proxy") from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _failed(f"it does not answer ({type(error).__name__})") from None
         if status != 200:
@@ -169,16 +179,6 @@ def credentials(client: str, secret: str, methods: object) -> ClientCredentials:
     if POST in offered:
         return ClientCredentials(form={"client_secret": secret})
     raise _failed(f"it supports neither {BASIC} nor {POST}")
-
-
-def _context(ca_file: Path | None) -> ssl.SSLContext | bool:
-    if ca_file is None:
-        return True
-    try:
-        return ssl.create_default_context(cafile=ca_file)
-    except (OSError, ssl.SSLError):
-        name = "ROADSTEAD_CONSOLE_OIDC_CA_FILE"
-        raise InvalidSettings(f"{name}: {ca_file} contains no certificates") from None
 
 
 def _failed(why: str) -> InvalidToken:

@@ -10,6 +10,7 @@ from typing import Final
 
 import asyncpg
 
+from roadstead.authorities import SYSTEM_AUTHORITIES, Authorities
 from roadstead.errors import LedgerUnavailable
 from roadstead.ledger.database import close, connect, translate_errors
 
@@ -24,8 +25,15 @@ class Ledger:
     Every query may raise LedgerUnavailable or LedgerError.
     """
 
-    def __init__(self, dsn_file: Path, *, connections: int = CONNECTIONS) -> None:
+    def __init__(
+        self,
+        dsn_file: Path,
+        authorities: Authorities = SYSTEM_AUTHORITIES,
+        *,
+        connections: int = CONNECTIONS,
+    ) -> None:
         self._dsn_file = dsn_file
+        self._authorities = authorities
         self._free: list[asyncpg.Connection] = []
         self._slots = asyncio.Semaphore(connections)
 
@@ -70,4 +78,4 @@ class Ledger:
             connection = self._free.pop()
             if not connection.is_closed():
                 return connection
-        return await connect(self._dsn_file)
+        return await connect(self._dsn_file, self._authorities)

@@ -11,6 +11,7 @@ from typing import Final
 
 import asyncpg
 
+from roadstead.authorities import SYSTEM_AUTHORITIES, Authorities
 from roadstead.console import console_metrics
 from roadstead.errors import LedgerError
 from roadstead.ledger.database import connected, translate_errors
@@ -60,8 +61,9 @@ class Listener:
 class News:
     """Listens on one connection for all open pages of the process."""
 
-    def __init__(self, dsn_file: Path) -> None:
+    def __init__(self, dsn_file: Path, authorities: Authorities = SYSTEM_AUTHORITIES) -> None:
         self._dsn_file = dsn_file
+        self._authorities = authorities
         self._listeners: set[Listener] = set()
 
     def __len__(self) -> int:
@@ -84,7 +86,7 @@ class News:
         """Listen until cancelled; reconnect after errors and notify all pages then."""
         while True:
             try:
-                async with connected(self._dsn_file) as connection:
+                async with connected(self._dsn_file, self._authorities) as connection:
                     await self._listen(connection)
             except LedgerError as error:
                 logger.warning("listening to the ledger failed, retrying: %s", error)

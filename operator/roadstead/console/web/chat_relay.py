@@ -42,7 +42,6 @@ class ChatRelay:
 
     def __init__(self, servers: ServersHost) -> None:
         self._servers = servers
-        self._tls = servers.tls()
         self._openings = Openings(most=MAX_OPEN, each=MAX_OPEN_PER_SUBJECT)
 
     def routes(self) -> list[web.RouteDef]:
@@ -55,7 +54,7 @@ class ChatRelay:
         # and a POST is not retried: each chat opens a new one.
         timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_SECONDS)
         async with aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=self._tls, force_close=True, limit=0),
+            connector=aiohttp.TCPConnector(force_close=True, limit=0),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=timeout,
             auto_decompress=False,
@@ -93,6 +92,7 @@ class ChatRelay:
                 "Content-Type": "application/json",
                 "Accept-Encoding": "identity",
             },
+            ssl=self._servers.authorities.context(),
             server_hostname=self._servers.hostname,
             allow_redirects=False,
         )

@@ -12,6 +12,7 @@ from typing import Final, Protocol
 from roadstead.api.model import StoreLocation
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section
+from roadstead.authorities import SYSTEM_AUTHORITIES, Authorities
 from roadstead.clocks import Clock
 from roadstead.errors import KubeConflict, KubeNotFound
 from roadstead.kube.kube_client import Object
@@ -19,7 +20,7 @@ from roadstead.kube.ownership import belongs, intact, name_taken_error
 from roadstead.kube.resources import SECRETS, Resource
 from roadstead.manifests import names
 from roadstead.manifests.digest import digest_of
-from roadstead.manifests.modelserve_manifests import fetch_expiry, fetch_secret
+from roadstead.manifests.modelserve_manifests import fetch_expiry, fetch_secret, is_encrypted
 from roadstead.manifests.rendering import Manifest
 
 
@@ -90,6 +91,8 @@ class FetchUrls:
     store: UrlSigner
     lifetime: datetime.timedelta
     clock: Clock
+    authorities: Authorities = SYSTEM_AUTHORITIES
+    """The file of these is copied into the Secrets."""
     _known: dict[str, _Known] = dataclasses.field(default_factory=dict)
 
     async def ensure(self, serve: ModelServe, location: StoreLocation, *, needed: bool) -> float:
@@ -120,7 +123,7 @@ class FetchUrls:
         observed = await self._read(serve)
         if observed is None:
             return await self._create(serve, location, now)
-        manifest = fetch_secret(serve, "", now)
+        manifest = fetch_secret(serve, "", now, authorities=self._pem(location))
         if not self._owns(serve, observed):
             raise name_taken_error(manifest, observed)
         expires = fetch_expiry(observed)
@@ -156,7 +159,11 @@ class FetchUrls:
         self, serve: ModelServe, location: StoreLocation, now: datetime.datetime
     ) -> Manifest:
         url = await self.store.presigned_get(location, self.lifetime)
-        return fetch_secret(serve, url, now + self.lifetime)
+        expires = now + self.lifetime
+        return fetch_secret(serve, url, expires, authorities=self._pem(location))
+
+    def _pem(self, location: StoreLocation) -> str:
+        return self.authorities.pem() if is_encrypted(location) else ""
 
     async def _read(self, serve: ModelServe) -> Object | None:
         try:
