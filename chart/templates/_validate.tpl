@@ -5,6 +5,7 @@
 {{- include "roadstead.validateConsole" . -}}
 {{- include "roadstead.validateLedger" . -}}
 {{- include "roadstead.validateMonitoring" . -}}
+{{- include "roadstead.validateQuant" . -}}
 {{- if and .Values.minio.embedded .Values.store.endpoint -}}
 {{- fail "store.endpoint is set, but minio.embedded is true: set minio.embedded=false too, or clear store.endpoint" -}}
 {{- end -}}
@@ -84,10 +85,12 @@
 {{- define "roadstead.validateGateway" -}}
 {{- with .Values.gateway -}}
 {{- if ne .kind "none" -}}
-{{- if not (regexMatch "^https://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[1-9][0-9]{0,4})?$" .url) -}}
+{{- if not (regexMatch "^https://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[1-9][0-9]{0,4})?$" (include "roadstead.gatewayUrl" $)) -}}
 {{- fail (printf "gateway.kind is %s: set gateway.url to the public address, https://host[:port] in lower case with no path, such as https://models.example.com (it is %q)" .kind .url) -}}
 {{- end -}}
-{{- if not .namespace -}}
+{{- if eq .kind "embedded" -}}
+{{- include "roadstead.validateEmbeddedGateway" $ -}}
+{{- else if not .namespace -}}
 {{- fail (printf "gateway.kind is %s: set gateway.namespace to the namespace of Traefik's pods, which alone may call servers and forward auth" .kind) -}}
 {{- end -}}
 {{- end -}}
