@@ -10,7 +10,7 @@
 
 {{/* The console's public URL. */}}
 {{- define "roadstead.consoleUrl" -}}
-{{- .Values.console.url | default .Values.gateway.url -}}
+{{- .Values.console.url | default (include "roadstead.gatewayUrl" .) -}}
 {{- end -}}
 
 {{- define "roadstead.consoleUrlEnv" -}}
@@ -22,7 +22,7 @@
 
 {{- define "roadstead.consoleEnv" -}}
 - name: ROADSTEAD_GATEWAY_KIND
-  value: {{ .Values.gateway.kind }}
+  value: {{ include "roadstead.gatewayKind" . }}
 {{- include "roadstead.consoleUrlEnv" . }}
 {{- if include "roadstead.hasConsoleHost" . }}
 {{- include "roadstead.gatewayAddressEnv" . }}
@@ -100,7 +100,7 @@
 {{- if not (regexMatch "^https://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[1-9][0-9]{0,4})?$" .) -}}
 {{- fail (printf "console.url is %q: set it to the console's public address, https://host[:port] in lower case with no path, such as https://console.example.com, or clear it" .) -}}
 {{- end -}}
-{{- if eq (urlParse .).hostname (urlParse $.Values.gateway.url).hostname -}}
+{{- if eq (urlParse .).hostname (urlParse (include "roadstead.gatewayUrl" $)).hostname -}}
 {{- fail (printf "console.url %s has the host of gateway.url, and cookies don't distinguish ports: set another host, or clear console.url" .) -}}
 {{- end -}}
 {{- end -}}

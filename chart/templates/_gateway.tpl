@@ -3,6 +3,47 @@
 {{- if ne .Values.gateway.kind "none" }}yes{{ end -}}
 {{- end -}}
 
+{{/* The kind of the routes: those of the embedded gateway are Traefik's own. */}}
+{{- define "roadstead.gatewayKind" -}}
+{{- ternary "traefik" .Values.gateway.kind (eq .Values.gateway.kind "embedded") -}}
+{{- end -}}
+
+{{/* What callers reach servers by. The default is where `kubectl port-forward` serves the gateway. */}}
+{{- define "roadstead.gatewayUrl" -}}
+{{- .Values.gateway.url | default (ternary "https://localhost:8443" "" (eq .Values.gateway.kind "embedded")) -}}
+{{- end -}}
+
+{{/* host:port of the gateway for the operator, the console and the test; empty: that of the URL. */}}
+{{- define "roadstead.gatewayAddress" -}}
+{{- if include "roadstead.hasEmbeddedGateway" . -}}
+{{ include "roadstead.embeddedGateway" . }}.{{ .Release.Namespace }}.svc:{{ .Values.gateway.embedded.service.ports.websecure }}
+{{- else -}}
+{{- .Values.gateway.address -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The namespace of the gateway's pods. */}}
+{{- define "roadstead.gatewayNamespace" -}}
+{{- ternary .Release.Namespace .Values.gateway.namespace (eq .Values.gateway.kind "embedded") -}}
+{{- end -}}
+
+{{/* Whether the gateway's certificate has an authority that clients have to be given. */}}
+{{- define "roadstead.hasGatewayCA" -}}
+{{- if and (include "roadstead.hasGateway" .) (or .Values.gateway.caBundle (include "roadstead.hasSelfSignedGateway" .)) }}yes{{ end -}}
+{{- end -}}
+
+{{/* A NetworkPolicyPeer: the gateway's pods. */}}
+{{- define "roadstead.gatewayPeer" -}}
+{{- if include "roadstead.hasEmbeddedGateway" . -}}
+podSelector:
+  matchLabels: {{- include "roadstead.selector" (dict "root" . "component" "gateway") | nindent 4 }}
+{{- else -}}
+namespaceSelector:
+  matchLabels:
+    kubernetes.io/metadata.name: {{ .Values.gateway.namespace }}
+{{- end -}}
+{{- end -}}
+
 {{- define "roadstead.gatewaySecret" -}}
 {{- .Values.gateway.existingSecret | default (printf "%s-gateway" (include "roadstead.fullname" .)) -}}
 {{- end -}}
@@ -10,7 +51,7 @@
 {{/* namespace/name[/section] of the Gateway of the HTTPRoutes. */}}
 {{- define "roadstead.gatewayParent" -}}
 {{- with .Values.gateway.parent -}}
-{{- list (.namespace | default $.Values.gateway.namespace) .name .sectionName | compact | join "/" -}}
+{{- list (.namespace | default (include "roadstead.gatewayNamespace" $)) .name .sectionName | compact | join "/" -}}
 {{- end -}}
 {{- end -}}
 
@@ -18,16 +59,16 @@
 {{- define "roadstead.gatewayEnv" -}}
 {{- $fullname := include "roadstead.fullname" . -}}
 - name: ROADSTEAD_GATEWAY_NAMESPACE
-  value: {{ .Values.gateway.namespace | quote }}
+  value: {{ include "roadstead.gatewayNamespace" . | quote }}
 {{- if include "roadstead.hasGateway" . }}
 - name: ROADSTEAD_GATEWAY_KIND
-  value: {{ .Values.gateway.kind }}
+  value: {{ include "roadstead.gatewayKind" . }}
 - name: ROADSTEAD_GATEWAY_URL
-  value: {{ .Values.gateway.url | quote }}
+  value: {{ include "roadstead.gatewayUrl" . | quote }}
 {{- include "roadstead.gatewayAddressEnv" . }}
 - name: ROADSTEAD_GATEWAY_KEY_FILE
   value: /etc/roadstead/gateway/key
-{{- if eq .Values.gateway.kind "traefik" }}
+{{- if eq (include "roadstead.gatewayKind" .) "traefik" }}
 - name: ROADSTEAD_GATEWAY_ENTRY_POINTS
   value: {{ join "," .Values.gateway.entryPoints | quote }}
 {{- with .Values.gateway.certResolver }}
@@ -46,6 +87,10 @@
   value: {{ $fullname }}-console
 {{- include "roadstead.consoleUrlEnv" . }}
 {{- end }}
+{{- if include "roadstead.hasEmbeddedGateway" . }}
+- name: ROADSTEAD_GATEWAY_SERVICE
+  value: {{ include "roadstead.embeddedGateway" . }}
+{{- end }}
 - name: ROADSTEAD_FORWARD_AUTH_URL
   value: http://{{ $fullname }}-forward-auth.{{ .Release.Namespace }}.svc
 {{- end }}
@@ -61,11 +106,11 @@
 
 {{/* How the gateway is called from within the cluster: by the operator's probes and the console. */}}
 {{- define "roadstead.gatewayAddressEnv" -}}
-{{- with .Values.gateway.address }}
+{{- with include "roadstead.gatewayAddress" . }}
 - name: ROADSTEAD_GATEWAY_ADDRESS
   value: {{ . | quote }}
 {{- end }}
-{{- if .Values.gateway.caBundle }}
+{{- if include "roadstead.hasGatewayCA" . }}
 - name: ROADSTEAD_GATEWAY_CA_FILE
   value: /etc/roadstead/gateway-ca/ca.crt
 {{- end }}
@@ -74,10 +119,8 @@
 {{/* The gateway's pods, and its address if that differs. */}}
 {{- define "roadstead.gatewayEgress" -}}
 - to:
-    - namespaceSelector:
-        matchLabels:
-          kubernetes.io/metadata.name: {{ .Values.gateway.namespace }}
-{{- $address := .Values.gateway.address | default (trimPrefix "https://" .Values.gateway.url) }}
+    - {{- include "roadstead.gatewayPeer" . | nindent 6 }}
+{{- $address := include "roadstead.gatewayAddress" . | default (trimPrefix "https://" .Values.gateway.url) }}
 {{- if not (regexMatch "\\.svc(\\.|:|$)" $address) }}
 - ports: {{- include "roadstead.ports" (list (printf "https://%s" $address)) | nindent 4 }}
 {{- end }}

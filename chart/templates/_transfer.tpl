@@ -20,11 +20,11 @@
 - name: ROADSTEAD_STORE_ADDRESSING
   value: {{ .Values.store.addressing }}
 - name: ROADSTEAD_QUANT_ENDPOINT
-  value: {{ .Values.quant.endpoint | quote }}
+  value: {{ include "roadstead.quantEndpoint" . | quote }}
 - name: ROADSTEAD_QUANT_KEY_FILE
   value: /etc/roadstead/quant/key
 - name: ROADSTEAD_SOURCE_ALLOW
-  value: {{ join "," .Values.source.allow | quote }}
+  value: {{ include "roadstead.sourceAllow" . | fromJsonArray | join "," | quote }}
 - name: ROADSTEAD_TRANSFER_CONNECTIONS
   value: {{ .Values.transfer.connections | quote }}
 {{- include "roadstead.trustEnv" . | nindent 0 }}

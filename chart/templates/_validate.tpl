@@ -10,6 +10,7 @@
 {{- include "roadstead.validateMonitoring" . -}}
 {{- include "roadstead.validateTrust" . -}}
 {{- include "roadstead.validateProxies" . -}}
+{{- include "roadstead.validateQuant" . -}}
 {{- if and .Values.minio.embedded .Values.store.endpoint -}}
 {{- fail "store.endpoint is set, but minio.embedded is true: set minio.embedded=false too, or clear store.endpoint" -}}
 {{- end -}}
@@ -168,16 +169,18 @@
 {{- if not (include "roadstead.hasGateway" .) -}}
 {{- range $name := list "url" "address" "caBundle" "certResolver" -}}
 {{- if get $.Values.gateway $name -}}
-{{- fail (printf "gateway.%s is set, but there is no gateway: set gateway.kind to traefik or gateway-api, or clear gateway.%s" $name $name) -}}
+{{- fail (printf "gateway.%s is set, but gateway.kind is none: set gateway.kind to traefik or gateway-api, or clear gateway.%s" $name $name) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 {{- with .Values.gateway -}}
 {{- if ne .kind "none" -}}
-{{- if not (regexMatch "^https://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[1-9][0-9]{0,4})?$" .url) -}}
+{{- if not (regexMatch "^https://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[1-9][0-9]{0,4})?$" (include "roadstead.gatewayUrl" $)) -}}
 {{- fail (printf "gateway.kind is %s: set gateway.url to the public address, https://host[:port] in lower case with no path, such as https://models.example.com (it is %q)" .kind .url) -}}
 {{- end -}}
-{{- if not .namespace -}}
+{{- if eq .kind "embedded" -}}
+{{- include "roadstead.validateEmbeddedGateway" $ -}}
+{{- else if not .namespace -}}
 {{- fail (printf "gateway.kind is %s: set gateway.namespace to the namespace of Traefik's pods, which alone may call servers and forward auth" .kind) -}}
 {{- end -}}
 {{- end -}}

@@ -28,15 +28,15 @@ def install(
 ) -> None:
     """Install or upgrade the chart and wait until its pods are ready.
 
-    In a cluster other than the local one, the chart's defaults apply, and the values file that
-    DEMO_VALUES names. Another `checkout` has its own chart, values and `image`.
+    In a cluster other than the local one, the chart's defaults apply without a gateway, and the
+    values file that DEMO_VALUES names. Another `checkout` has its own chart, values and `image`.
     """
     echo(f"installing the chart as release {RELEASE} in {NAMESPACE}")
     if cluster.local:
         traefik.install(cluster)
     # Before the pods exist, so that they are checked too.
     namespaces.ensure(cluster, NAMESPACE)
-    files = [checkout / VALUES / "values.yaml"] if cluster.local else []
+    files = [checkout / VALUES / ("values.yaml" if cluster.local else "other-cluster-values.yaml")]
     if with_source:
         files.append(checkout / VALUES / "source-values.yaml")
     if own := environ.get("DEMO_VALUES"):

@@ -1,7 +1,9 @@
 """The CustomResourceDefinitions of Traefik and of the Gateway API, from their Go modules.
 
-They are a megabyte of upstream text, so they are not in this repository: they are copied once
-from the modules of the pinned Traefik into the cache.
+They are a megabyte of upstream text, so only Traefik's are in this repository, in the chart. All
+are copied once from the modules of the pinned Traefik into the cache.
+
+`python -m dev.gateway.crds` writes Traefik's into the chart.
 """
 
 import os
@@ -14,6 +16,7 @@ from dev.binaries import GO_MODULES
 from dev.errors import BuildFailed, MissingTool
 from dev.versions import TRAEFIK
 
+CHART_FILE = Path(__file__).parents[2] / "chart" / "files" / "traefik" / "crds.yaml"
 _FOLDER = GO_MODULES / "cluster"
 _SOURCES = {
     "github.com/traefik/traefik/v3": (
@@ -74,3 +77,7 @@ def _module(name: str) -> Path:
         if done.returncode != 0:
             raise BuildFailed(f"`{' '.join(go)}` failed:\n{done.stderr.strip()}")
     return Path(done.stdout.strip())
+
+
+if __name__ == "__main__":
+    shutil.copyfile(crd_files()[0], CHART_FILE)

@@ -9,7 +9,12 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 
 from roadstead import logs
-from roadstead.cli import ledger_options, releasing_options, token_options
+from roadstead.cli import (
+    gateway_check_options,
+    ledger_options,
+    releasing_options,
+    token_options,
+)
 from roadstead.errors import ClusterRestored, LeaseLost, RoadsteadError
 from roadstead.settings import EnvReader, find_kubeconfig
 
@@ -53,6 +58,7 @@ def command_parser() -> argparse.ArgumentParser:
     token_options.add_parser(commands)
     ledger_options.add_parser(commands)
     releasing_options.add_parser(commands)
+    gateway_check_options.add_parser(commands)
     return parser
 
 

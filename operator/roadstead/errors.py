@@ -20,6 +20,7 @@ RoadsteadError
 ├── LedgerError                Postgres refused a statement
 │   ├── LedgerUnavailable      no response, or not now: the same may succeed later
 │   └── RowRefused             the row is invalid: it will always be refused
+├── GatewayError               the gateway does not answer a caller as it should
 ├── UsageError                 the usage of servers could not be read
 └── ModelError                 a model can't be transferred, stored or read; has a retry policy
     ├── SourceError            the source of the model
@@ -162,6 +163,10 @@ class LedgerUnavailable(LedgerError):
 
 class RowRefused(LedgerError):
     """A value or a constraint makes a row invalid: it will always be refused."""
+
+
+class GatewayError(RoadsteadError):
+    """The gateway does not answer a caller as it should; the message has the status."""
 
 
 class UsageError(RoadsteadError):

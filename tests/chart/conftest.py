@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dev import binaries
-from tests.support.charts import Chart, Rendered
+from tests.support.charts import NO_GATEWAY, Chart, Rendered
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +16,8 @@ def chart() -> Chart:
 @pytest.fixture(scope="session")
 def defaults(chart: Chart) -> Rendered:
     return chart.render()
+
+
+@pytest.fixture(scope="session")
+def no_gateway(chart: Chart) -> Rendered:
+    return chart.render(NO_GATEWAY)

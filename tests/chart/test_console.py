@@ -10,7 +10,15 @@ import pytest
 from roadstead.console.console_settings import ConsoleSettings
 from tests.chart.test_rights import granted, policy, ports, verbs_of
 from tests.chart.test_workloads import RecordingEnviron
-from tests.support.charts import GATEWAY_API, NO_LEDGER, TRAEFIK, Chart, ChartRefused, Values
+from tests.support.charts import (
+    GATEWAY_API,
+    NO_GATEWAY,
+    NO_LEDGER,
+    TRAEFIK,
+    Chart,
+    ChartRefused,
+    Values,
+)
 
 NAME = "roadstead-console"
 PROVIDER: Values = {
@@ -51,7 +59,7 @@ def test_console_is_installed_with_a_gateway_and_a_ledger(chart: Chart, gateway:
 
 @pytest.mark.parametrize(
     "values",
-    [{}, {**TRAEFIK, **NO_LEDGER}, {**TRAEFIK, "console": {"enabled": False}}],
+    [NO_GATEWAY, {**TRAEFIK, **NO_LEDGER}, {**TRAEFIK, "console": {"enabled": False}}],
     ids=["no-gateway", "no-ledger", "turned-off"],
 )
 def test_without_gateway_or_ledger_there_is_no_console_and_no_route(

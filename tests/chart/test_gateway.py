@@ -59,11 +59,11 @@ def protections(rendered: Rendered) -> list[str]:
     return [name for name in names if name.endswith(("-traefik-objects", "-gateway-routes"))]
 
 
-def test_without_a_gateway_none_of_its_objects_is_rendered(defaults: Rendered) -> None:
-    names = [each["metadata"]["name"] for each in defaults.objects]
+def test_without_a_gateway_none_of_its_objects_is_rendered(no_gateway: Rendered) -> None:
+    names = [each["metadata"]["name"] for each in no_gateway.objects]
     assert not [name for name in names if "forward-auth" in name or "gateway" in name]
-    assert not protections(defaults)
-    env = {name for name in defaults.operator_env() if "GATEWAY" in name or "FORWARD" in name}
+    assert not protections(no_gateway)
+    env = {name for name in no_gateway.operator_env() if "GATEWAY" in name or "FORWARD" in name}
     assert env == {"ROADSTEAD_GATEWAY_NAMESPACE"}
 
 
@@ -177,7 +177,7 @@ def test_invalid_origin_is_rejected_with_advice(chart: Chart, origin: str) -> No
 
 def test_origins_need_a_gateway(chart: Chart) -> None:
     with pytest.raises(ChartRefused, match=r"set gateway\.kind"):
-        chart.render({"gateway": {"cors": {"origins": ORIGINS}}})
+        chart.render({"gateway": {"kind": "none", "cors": {"origins": ORIGINS}}})
 
 
 def test_rollout_keeps_forward_auth_available(traefik: Rendered) -> None:
@@ -206,11 +206,11 @@ def test_forward_auth_reads_no_secret(traefik: Rendered) -> None:
     ],
 )
 def test_operator_may_write_routes_only_with_a_gateway(
-    traefik: Rendered, defaults: Rendered, route: tuple[str, str]
+    traefik: Rendered, no_gateway: Rendered, route: tuple[str, str]
 ) -> None:
     more = {"get", *CHANGES} if route[0] == "traefik.io" else {"delete"}
     assert granted(traefik)[route] == {"list", "watch"} | more
-    assert granted(defaults)[route] == {"list", "delete"}
+    assert granted(no_gateway)[route] == {"list", "delete"}
 
 
 def test_only_the_gateway_calls_forward_auth(traefik: Rendered) -> None:

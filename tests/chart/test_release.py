@@ -20,11 +20,14 @@ from roadstead.manifests.transfer_job import TransferPlace, transfer_job
 from tests.support.charts import (
     CHART,
     CHECKOUT,
+    EMBEDDED_GATEWAY,
+    EMBEDDED_QUANT,
     EVERYTHING,
     EXISTING_POSTGRES,
     EXISTING_STORE,
     GATEWAY_API,
     JOBS,
+    NO_GATEWAY,
     TRAEFIK,
     TRUST,
     Chart,
@@ -57,12 +60,13 @@ class Cluster:
     env: dict[str, str]
 
     def install(self, values: Values | None = None) -> None:
-        """Install or upgrade."""
+        """Install or upgrade, by default without a gateway, which has ten more definitions."""
         # Otherwise Helm would reuse the values of the previous test.
         arguments = ["upgrade", "--install", "--reset-values", "roadstead", str(CHART)]
         # Without hooks: no controller runs the Job that Helm waits for.
         arguments += ["-n", NAMESPACE, "--no-hooks"]
-        self.run(self.helm, *arguments, "-f", "-", stdin=json.dumps(with_image(values)))
+        given = NO_GATEWAY if values is None else values
+        self.run(self.helm, *arguments, "-f", "-", stdin=json.dumps(with_image(given)))
 
     def notes(self, values: Values | None = None) -> str:
         """Return the notes that Helm prints after an installation."""
@@ -139,6 +143,57 @@ def test_notes_warn_of_metrics_that_cannot_be_scraped(cluster: Cluster) -> None:
     assert "networkPolicy.metricsFrom is empty, so metrics can't be scraped" in notes
 
 
+GIVEN = {"certificate": {"mode": "given", "existingSecret": "tls"}}
+PUBLIC = {"gateway": {"url": "https://models.example.com", "embedded": GIVEN}}
+
+
+@pytest.mark.parametrize(
+    ("values", "words", "missing"),
+    [
+        pytest.param(
+            {},
+            [
+                "exec deployment/roadstead-webhooks -- \\\n     roadstead token issue",
+                "port-forward service/roadstead-gateway 8443:443",
+                "get configmap roadstead-gateway-ca",
+                "curl --cacert roadstead-ca.crt",
+                "https://localhost:8443/ in a browser",
+                "helm -n roadstead-system test roadstead",
+            ],
+            "port-forward service/my-server",
+            id="defaults",
+        ),
+        pytest.param(
+            PUBLIC,
+            ["https://models.example.com, which has to lead to", "get service roadstead-gateway"],
+            "--cacert",
+            id="public",
+        ),
+        pytest.param(
+            NO_GATEWAY,
+            ["port-forward service/my-server 8080:80", "http://localhost:8080/v1/chat/completions"],
+            "Open the console",
+            id="none",
+        ),
+        pytest.param(
+            TRAEFIK, ["which Traefik's pods in gateway have to serve"], "port-forward", id="own"
+        ),
+        pytest.param(
+            {**EMBEDDED_QUANT, **NO_GATEWAY},
+            ["an id of http://roadstead-quant.roadstead-system.svc:8090"],
+            "with the same key",
+            id="quant",
+        ),
+    ],
+)
+def test_notes_have_the_commands_to_the_first_answer(
+    cluster: Cluster, values: Values, words: list[str], missing: str
+) -> None:
+    notes = cluster.notes(values)
+    assert [each for each in words if each not in notes] == []
+    assert missing not in notes
+
+
 def test_notes_warn_of_webhooks_that_every_pod_can_reach(cluster: Cluster) -> None:
     assert "networkPolicy.webhooksFrom" in cluster.notes()
     named = {"networkPolicy": {"webhooksFrom": [{"ipBlock": {"cidr": "10.1.0.0/28"}}]}}
@@ -173,9 +228,9 @@ def test_notes_explain_where_the_records_are(cluster: Cluster) -> None:
 def test_notes_explain_how_to_call_a_server_through_the_gateway(cluster: Cluster) -> None:
     notes = cluster.notes({**TRAEFIK, "webhooks": {"enabled": False}})
     assert "rollout status deployment/roadstead-forward-auth" in notes
-    assert "4. Send a request through https://models.example.com" in notes
+    assert "4. Ask it through https://models.example.com" in notes
     assert "every valid token is accepted by every server" in notes
-    assert "TOKEN=$(roadstead token issue" in notes
+    assert "exec deployment/roadstead-forward-auth -- " in notes
 
 
 @pytest.mark.parametrize("values", [{}, {"quant": {"endpoint": "http://quant:8090"}}])
@@ -204,6 +259,7 @@ def test_example_in_the_notes_is_accepted(cluster: Cluster, values: Values) -> N
         pytest.param(EXISTING_POSTGRES, id="existing-postgres"),
         pytest.param(GATEWAY_API, id="gateway-api"),
         pytest.param(JOBS, id="jobs"),
+        pytest.param({**EMBEDDED_QUANT, **NO_GATEWAY}, id="embedded-quant"),
     ],
 )
 def test_every_field_is_known_to_kubernetes(cluster: Cluster, chart: Chart, values: Values) -> None:
@@ -248,6 +304,28 @@ def test_gateway_key_outlives_the_gateway(cluster: Cluster) -> None:
     assert cluster.get("secret", "roadstead-gateway")["data"] == before
 
 
+def test_embedded_gateway_keeps_its_authority_and_leaves_definitions_of_others(
+    cluster: Cluster,
+) -> None:
+    # Takes twenty seconds: the chart is installed twice, with ten more definitions.
+    theirs = CHART / "files/traefik/crds.yaml"
+    first = theirs.read_text().partition("\n---\n")[0]
+    # Other tests install it with the release.
+    cluster.run(cluster.kubectl, "delete", "crd", "ingressroutes.traefik.io", "--ignore-not-found")
+    cluster.run(cluster.kubectl, "apply", "--server-side", "-f", "-", stdin=first)
+    cluster.install(EMBEDDED_GATEWAY)
+    assert "release-name" not in str(cluster.get("crd", "ingressroutes.traefik.io")["metadata"])
+    assert "release-name" in str(cluster.get("crd", "middlewares.traefik.io")["metadata"])
+    before = [cluster.get("secret", f"roadstead-gateway-{each}")["data"] for each in ("ca", "tls")]
+    cluster.install({"gateway": {"url": "https://other.example.com"}})
+    authority, certificate = (
+        cluster.get("secret", f"roadstead-gateway-{each}")["data"] for each in ("ca", "tls")
+    )
+    assert authority == before[0]
+    assert certificate != before[1]
+    assert "release-name" in str(cluster.get("crd", "middlewares.traefik.io")["metadata"])
+
+
 def test_upgrade_updates_a_changed_definition(cluster: Cluster) -> None:
     cluster.install()
     kept = cluster.get("crd", "models.model.example.com")["spec"]
@@ -280,6 +358,8 @@ def test_definitions_and_objects_outlive_the_release(cluster: Cluster) -> None:
         ("Deployment", "roadstead-webhooks"),
         ("Deployment", "roadstead-forward-auth"),
         ("Deployment", "roadstead-console"),
+        ("Deployment", "roadstead-gateway"),
+        ("Deployment", "roadstead-quant"),
         ("StatefulSet", "roadstead-minio"),
         ("StatefulSet", "roadstead-postgres"),
         ("Job", "roadstead-ledger-migrate"),
@@ -289,7 +369,8 @@ def test_pods_are_admitted_with_the_restricted_standard_enforced(
     cluster: Cluster, chart: Chart, kind: str, name: str
 ) -> None:
     scratch = {"persistence": {"enabled": False}}
-    rendered = chart.render({**TRAEFIK, "minio": scratch, "postgres": scratch})
+    embedded = {**EMBEDDED_GATEWAY, **EMBEDDED_QUANT}
+    rendered = chart.render({**embedded, "minio": scratch, "postgres": scratch})
     template = rendered.one(kind, name)["spec"]["template"]
     pod = {"apiVersion": "v1", "kind": "Pod", **template}
     pod["metadata"] = {**template["metadata"], "name": "trial", "namespace": NAMESPACE}

@@ -9,8 +9,10 @@ from roadstead.manifests import names
 from roadstead.settings import EnvReader
 from tests.support.builders.tokens import prefixes
 from tests.support.charts import (
+    EMBEDDED_QUANT,
     EXISTING_STORE,
     GATEWAY_API,
+    NO_GATEWAY,
     NO_LEDGER,
     TRAEFIK,
     Chart,
@@ -63,7 +65,7 @@ def test_every_kind_of_child_can_be_watched_and_written(defaults: Rendered) -> N
 
 
 def test_operator_may_delete_and_not_create_routes_of_another_gateway_kind(
-    chart: Chart, defaults: Rendered
+    chart: Chart, no_gateway: Rendered
 ) -> None:
     def may_make(rendered: Rendered) -> set[str]:
         rights = granted(rendered)
@@ -73,9 +75,9 @@ def test_operator_may_delete_and_not_create_routes_of_another_gateway_kind(
 
     assert may_make(chart.render(TRAEFIK)) == {"ingressroutes", "middlewares"}
     assert may_make(chart.render(GATEWAY_API)) == {"httproutes", "middlewares"}
-    assert may_make(defaults) == set()
+    assert may_make(no_gateway) == set()
     for each in resources.ROUTES:
-        assert {"list", "delete"} <= granted(defaults)[each.group, each.plural]
+        assert {"list", "delete"} <= granted(no_gateway)[each.group, each.plural]
 
 
 def test_the_status_of_every_kind_can_be_replaced(defaults: Rendered) -> None:
@@ -101,7 +103,7 @@ def test_operator_may_not_delete_models(defaults: Rendered) -> None:
 def test_each_role_is_bound_only_to_its_own_component(chart: Chart) -> None:
     rendered = chart.render(TRAEFIK)
     bindings = rendered.of("ClusterRoleBinding") + rendered.of("RoleBinding")
-    assert len(bindings) == 10
+    assert len(bindings) == 11
     for binding in bindings:
         assert [each["name"] for each in binding["subjects"]] == [binding["roleRef"]["name"]]
 
@@ -159,7 +161,7 @@ def test_webhooks_call_only_the_api_issuers_and_the_ledger(chart: Chart) -> None
 
 
 def test_each_workload_has_a_policy_for_both_directions(chart: Chart) -> None:
-    rendered = chart.render(TRAEFIK)
+    rendered = chart.render(EMBEDDED_QUANT)
     workloads = rendered.of("Deployment") + rendered.of("StatefulSet")
     for workload in workloads:
         spec = policy(rendered, workload["metadata"]["name"])
@@ -203,15 +205,15 @@ def test_source_without_scheme_and_port_allows_both_ports(chart: Chart) -> None:
 
 
 def test_operator_without_sources_reaches_servers_store_and_ledger(
-    defaults: Rendered,
+    no_gateway: Rendered,
 ) -> None:
-    egress = policy(defaults, "roadstead-operator")["egress"]
+    egress = policy(no_gateway, "roadstead-operator")["egress"]
     expected = [{53, 5353}, {443, 6443}, {10250}, {8080}, {9000}, {5432}]
     assert [ports(rule) for rule in egress] == expected
 
 
 def test_operator_without_usage_calls_neither_kubelets_nor_servers(chart: Chart) -> None:
-    rendered = chart.render({"usage": {"intervalSeconds": 0}})
+    rendered = chart.render({"usage": {"intervalSeconds": 0}, **NO_GATEWAY})
     egress = policy(rendered, "roadstead-operator")["egress"]
     assert [ports(rule) for rule in egress] == [{53, 5353}, {443, 6443}, {9000}, {5432}]
     assert not {("", "nodes"), ("", "nodes/metrics")} & granted(rendered).keys()
@@ -226,8 +228,8 @@ def test_operator_may_read_only_addresses_and_metrics_of_nodes(defaults: Rendere
     assert rights["metrics.k8s.io", "pods"] == {"list"}
 
 
-def test_operator_reads_metrics_of_servers_only(defaults: Rendered) -> None:
-    egress = policy(defaults, "roadstead-operator")["egress"]
+def test_operator_reads_metrics_of_servers_only(no_gateway: Rendered) -> None:
+    egress = policy(no_gateway, "roadstead-operator")["egress"]
     (rule,) = (each for each in egress if ports(each) == {8080})
     assert rule["to"] == [
         {
@@ -245,7 +247,7 @@ def test_operator_reads_metrics_of_servers_only(defaults: Rendered) -> None:
 def test_existing_store_is_reached_at_its_port(chart: Chart) -> None:
     peer = {"ipBlock": {"cidr": "10.9.0.0/16"}}
     given = {"networkPolicy": {"storePeers": [peer]}, "ledger": {"enabled": False}}
-    rendered = chart.render({**EXISTING_STORE, **given})
+    rendered = chart.render({**EXISTING_STORE, **NO_GATEWAY, **given})
     *_, store = policy(rendered, "roadstead-operator")["egress"]
     assert (ports(store), store["to"]) == ({9443}, [peer])
 

@@ -54,4 +54,4 @@ def test_uninstall_hook_may_only_patch_models_and_delete_the_lease(defaults: Ren
 def test_uninstall_hook_has_the_placement_of_the_operator(chart: Chart) -> None:
     pod = chart.render(EVERYTHING).one("Job", NAME)["spec"]["template"]["spec"]
     assert pod["nodeSelector"] == {"disk": "fast"}
-    assert pod["imagePullSecrets"] == [{"name": "registry"}]
+    assert pod["imagePullSecrets"] == [{"name": "mirror"}, {"name": "registry"}]

@@ -11,11 +11,13 @@ from roadstead.controllers.operator_settings import OperatorSettings
 from roadstead.s3 import Addressing
 from roadstead.transfer.transfer_settings import TransferSettings
 from tests.support.charts import (
+    EMBEDDED_QUANT,
     EVERYTHING,
     EXISTING_POSTGRES,
     EXISTING_STORE,
     GATEWAY_API,
     JOBS,
+    NO_GATEWAY,
     NO_LEDGER,
     TRAEFIK,
     Chart,
@@ -34,6 +36,7 @@ VARIANTS = [
     pytest.param(TRAEFIK, id="traefik"),
     pytest.param(GATEWAY_API, id="gateway-api"),
     pytest.param(JOBS, id="jobs"),
+    pytest.param({**EMBEDDED_QUANT, **NO_GATEWAY}, id="embedded-quant"),
 ]
 RESTRICTED_VOLUMES = {"configMap", "emptyDir", "projected", "secret", "persistentVolumeClaim"}
 
@@ -98,6 +101,7 @@ def test_only_clients_of_the_api_get_a_token(chart: Chart) -> None:
         "roadstead-minio": False,
         "roadstead-postgres": False,
         "roadstead-ledger-migrate": False,
+        "roadstead-test": True,
     }
 
 
@@ -107,6 +111,7 @@ def test_every_variable_of_the_operator_is_read_by_its_settings(
     environ = RecordingEnviron()
     # Without the DSN, no other variable of the ledger is read.
     environ["ROADSTEAD_LEDGER_DSN_FILE"] = "/etc/roadstead/ledger/dsn"
+    environ["ROADSTEAD_GATEWAY_KIND"] = "traefik"
     with pytest.raises(Exception, match="is not set"):
         OperatorSettings.from_env(environ)
     assert defaults.operator_env().keys() <= environ.asked

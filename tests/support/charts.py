@@ -177,6 +177,22 @@ EVERYTHING: Values = {
 MONITORING = ("monitoring.coreos.com/v1/PodMonitor", "monitoring.coreos.com/v1/PrometheusRule")
 """Additional APIs of a cluster with the Prometheus operator."""
 
+NO_GATEWAY: Values = {"gateway": {"kind": "none"}}
+
+EMBEDDED_GATEWAY: Values = {"gateway": {"kind": "embedded", "url": "https://models.example.com"}}
+"""The chart's own Traefik at a public address."""
+
+EMBEDDED_QUANT: Values = {
+    "quant": {
+        "embedded": {
+            "enabled": True,
+            "endpoint": "https://s3.example.com:9443",
+            "existingSecret": "source-keys",
+        }
+    },
+}
+"""The reference Quant service in front of an S3 server."""
+
 TRAEFIK: Values = {
     "gateway": {"kind": "traefik", "url": "https://models.example.com", "namespace": "gateway"},
 }
@@ -223,10 +239,12 @@ class Rendered:
         return [each["metadata"]["name"] for each in self.of(kind)]
 
     def pod_specs(self) -> Iterator[Object]:
-        """The pod spec of each workload, and of the operator's template for Jobs."""
+        """The pod spec of each workload, of the test, and of the operator's template for Jobs."""
         for kind in ("Deployment", "StatefulSet", "DaemonSet", "Job"):
             for each in self.of(kind):
                 yield each["spec"]["template"]["spec"]
+        for each in self.of("Pod"):
+            yield each["spec"]
         if "roadstead-transfer-job" in self.names("ConfigMap"):
             yield self.transfer_job()["spec"]["template"]["spec"]
 

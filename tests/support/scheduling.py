@@ -26,6 +26,7 @@ ALONE: Final = (
     "test_transfer_jobs.py",
     "test_usage.py",
     "test_rights.py",
+    "test_default_gateway.py",
     "test_upgrade.py",
     "test_removal.py",
 )

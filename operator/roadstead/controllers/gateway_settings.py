@@ -29,6 +29,8 @@ class GatewaySettings:
     key_file: Path
     console: str = ""
     """The Service of the console in the operator's namespace; empty without a console."""
+    service: str = ""
+    """The Service of the embedded gateway in the operator's namespace; empty without one."""
 
     @property
     def url(self) -> str:
@@ -51,6 +53,7 @@ class GatewaySettings:
             authorities=gateway_authorities(env),
             key_file=env.file("ROADSTEAD_GATEWAY_KEY_FILE", "/etc/roadstead/gateway/key"),
             console=env.text("ROADSTEAD_CONSOLE_SERVICE", ""),
+            service=env.text("ROADSTEAD_GATEWAY_SERVICE", ""),
         )
 
 

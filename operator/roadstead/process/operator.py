@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import logging
 from collections.abc import Coroutine, Iterator
+from functools import partial
 from typing import Any, Final
 
 import kopf
@@ -13,7 +14,6 @@ import kopf
 from roadstead.api.model import Model
 from roadstead.clocks import utc_now
 from roadstead.controllers.cache_contents import PROJECTIONS
-from roadstead.controllers.console_route import ConsoleRoute
 from roadstead.controllers.contract.contract_reconciler import ContractReconciler
 from roadstead.controllers.contract_usage import ContractUsage
 from roadstead.controllers.dispatch import Dispatch
@@ -27,6 +27,7 @@ from roadstead.controllers.object_metrics import ObjectMetrics
 from roadstead.controllers.operator_settings import OperatorSettings
 from roadstead.controllers.orphans import Orphans
 from roadstead.controllers.queue import WorkQueue
+from roadstead.controllers.service_route import ServiceRoute
 from roadstead.controllers.status_writer import StatusWriter
 from roadstead.controllers.transfers.running_transfers import Transfers
 from roadstead.controllers.usage.usage_collector import collecting
@@ -37,6 +38,7 @@ from roadstead.kube.kube_client import KubeClient
 from roadstead.kube.kube_events import EventRecorder
 from roadstead.kube.resources import MODELS, MODELSERVES, RESOURCECONTRACTS, Resource
 from roadstead.kube.watch_cache import WatchCache
+from roadstead.manifests.service_routes import console_route, ping_route
 from roadstead.process import wiring
 from roadstead.process.gc_freeze import GcFreeze
 from roadstead.process.health import Health, LoopLag
@@ -263,8 +265,7 @@ class Operator:
             await self._receipt_keys.verifier()
         works = [queue.run() for queue in (*self._queues.values(), self._orphans)]
         works += [self._resync(), *self._collecting()]
-        if console := self._console():
-            works.append(console.run())
+        works.extend(route.run() for route in self._service_routes())
         if self._reach is not None:
             works.append(self._reach.run())
         if self._pulls is not None:
@@ -344,16 +345,17 @@ class Operator:
                 sinks=() if self._feed is None else (self._feed.add_samples,),
             )
 
-    def _console(self) -> ConsoleRoute | None:
+    def _service_routes(self) -> Iterator[ServiceRoute]:
+        """The routes of the console and of the embedded gateway, as far as they are installed."""
         gateway = self._settings.gateway
-        if gateway is None or not gateway.console:
-            return None
-        return ConsoleRoute(
-            self._client,
-            gateway.routing,
-            service=gateway.console,
-            namespace=self._settings.namespace,
-        )
+        if gateway is None:
+            return
+        console = partial(console_route, routing=gateway.routing)
+        for service, render in ((gateway.console, console), (gateway.service, ping_route)):
+            if service:
+                yield ServiceRoute(
+                    self._client, render, service=service, namespace=self._settings.namespace
+                )
 
     async def _resync(self) -> None:
         """Queue every object periodically, spread over a minute or the interval."""

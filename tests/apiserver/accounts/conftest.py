@@ -25,7 +25,7 @@ from roadstead.kube.kube_client import KubeClient
 from roadstead.kube.resources import Resource, resource_of
 from tests.apiserver.accounts.rendering import child, deployment, job, without_owner
 from tests.support.apiserver import apiserver, fresh_namespace
-from tests.support.charts import JOBS, TRAEFIK, Chart, Object, Rendered
+from tests.support.charts import EMBEDDED_GATEWAY, JOBS, Chart, Object, Rendered
 from tests.support.waiting import assert_eventually
 
 __all__ = ["apiserver"]
@@ -49,7 +49,7 @@ Token = Callable[[str], Path]
 def rendered() -> Rendered:
     """The chart with a gateway, transfers as Jobs and a pull Secret that is copied."""
     pulls = {"servers": {"pullSecrets": [{"name": "regcred", "copy": True}]}}
-    return Chart(helm=binaries.ensure("helm")["helm"]).render({**JOBS, **TRAEFIK, **pulls})
+    return Chart(helm=binaries.ensure("helm")["helm"]).render({**JOBS, **EMBEDDED_GATEWAY, **pulls})
 
 
 @pytest.fixture(scope="package")
@@ -79,8 +79,8 @@ def release(
     run("wait", "--for=condition=Established", "--timeout=120s", *files)
     run("create", "namespace", RELEASE)
     wanted = [each for each in rendered.objects if each["kind"] in KINDS]
-    console = rendered.one("Service", "roadstead-console")
-    items = {"apiVersion": "v1", "kind": "List", "items": [*wanted, console]}
+    services = [rendered.one("Service", f"roadstead-{part}") for part in ("console", "gateway")]
+    items = {"apiVersion": "v1", "kind": "List", "items": [*wanted, *services]}
     run("apply", "--server-side", "-f", "-", stdin=json.dumps(items))
     # Policies have to hold where a role was widened.
     accounts = [f"--serviceaccount={RELEASE}:roadstead-{part}" for part in ("operator", "webhooks")]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 
-from roadstead.controllers.console_route import ConsoleRoute
+from roadstead.api.raw import Raw
 from roadstead.controllers.modelserve.store_reach import StoreReach
+from roadstead.controllers.service_route import ServiceRoute
 from roadstead.errors import KubeConflict, KubeRejected
 from roadstead.kube.admitted import AdmittedServes
 from roadstead.kube.kube_client import KubeClient
@@ -21,6 +24,8 @@ from roadstead.kube.resources import (
     resource_of,
 )
 from roadstead.kube.watch_cache import WatchCache
+from roadstead.manifests.rendering import Manifest
+from roadstead.manifests.service_routes import console_route, ping_route
 from roadstead.manifests.transfer_job import transfer_secret
 from tests.apiserver.accounts.conftest import RELEASE, refusal
 from tests.apiserver.accounts.rendering import (
@@ -83,8 +88,14 @@ async def test_a_transfer_gets_its_job_and_its_secret(
     await operator.patch(SECRETS, secret["metadata"]["name"], resumed, namespace=RELEASE)
 
 
-async def test_the_console_gets_its_route(operator: KubeClient, place: str) -> None:
-    route = ConsoleRoute(operator, ROUTING, service="roadstead-console", namespace=RELEASE)
+@pytest.mark.parametrize(
+    ("part", "render"),
+    [("console", partial(console_route, routing=ROUTING)), ("gateway", ping_route)],
+)
+async def test_console_and_gateway_get_their_routes(
+    operator: KubeClient, place: str, part: str, render: Callable[[Raw], Manifest]
+) -> None:
+    route = ServiceRoute(operator, render, service=f"roadstead-{part}", namespace=RELEASE)
     assert await route.apply()
 
 

@@ -16,8 +16,8 @@ from dev.servers.apiclient import connect
 from dev.servers.apiserver import ApiServer
 from dev.servers.process import free_port
 from roadstead.api.modelserve import ModelServe
-from roadstead.manifests.console import console_route
 from roadstead.manifests.gateway import Routing, route_objects
+from roadstead.manifests.service_routes import console_route
 from tests.support.apiserver import PROGRAMS, build_before_timers, fresh_namespace
 from tests.support.builders.objects import Raw
 from tests.support.forwardauth.auth_process import prepare, running_auth

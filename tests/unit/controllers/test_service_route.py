@@ -1,7 +1,10 @@
-"""The console's route is applied and restored."""
+"""The route of a Service is applied and restored."""
 
-from roadstead.controllers.console_route import ConsoleRoute
+from functools import partial
+
+from roadstead.controllers.service_route import ServiceRoute
 from roadstead.kube.resources import INGRESSROUTES, SERVICES
+from roadstead.manifests.service_routes import console_route
 from tests.unit.kube.memory_api import MemoryApi
 from tests.unit.manifests.test_gateway import routing
 
@@ -9,11 +12,12 @@ NAME, NAMESPACE = "roadstead-console", "roadstead-system"
 KEY = (INGRESSROUTES, NAMESPACE, NAME)
 
 
-def keeping(api: MemoryApi, *, served: bool = True) -> ConsoleRoute:
+def keeping(api: MemoryApi, *, served: bool = True) -> ServiceRoute:
     if served:
         meta = {"name": NAME, "namespace": NAMESPACE, "uid": "u"}
         api.objects[SERVICES, NAMESPACE, NAME] = {"metadata": meta}
-    return ConsoleRoute(api, routing(), service=NAME, namespace=NAMESPACE)
+    render = partial(console_route, routing=routing())
+    return ServiceRoute(api, render, service=NAME, namespace=NAMESPACE)
 
 
 async def test_the_route_is_applied_once() -> None:
@@ -39,7 +43,7 @@ async def test_defaults_of_the_api_server_are_not_a_change() -> None:
     assert not await route.apply()
 
 
-async def test_without_a_console_nothing_is_applied() -> None:
+async def test_without_the_service_nothing_is_applied() -> None:
     api = MemoryApi()
     assert not await keeping(api, served=False).apply()
     assert api.writes == []

@@ -1,10 +1,10 @@
-"""The console's route."""
+"""The routes of the console and of the embedded gateway."""
 
 import re
 
-from roadstead.manifests.console import console_route
 from roadstead.manifests.gateway import route_objects
 from roadstead.manifests.rendering import Manifest
+from roadstead.manifests.service_routes import console_route, ping_route
 from tests.support.builders.resources import make_serve
 from tests.unit.manifests.test_gateway import ROUTE_KINDS, UUID, objects, routing
 
@@ -64,3 +64,11 @@ def test_gateway_api_gets_a_prefix_that_is_shorter_than_every_servers() -> None:
     assert route["spec"]["rules"][0]["matches"] == [{"path": {"type": "PathPrefix", "value": "/"}}]
     (parent,) = route["spec"]["parentRefs"]
     assert (parent["namespace"], parent["name"]) == ("gateway", "models")
+
+
+def test_only_the_internal_entry_point_serves_the_readiness_of_the_gateway() -> None:
+    route = ping_route({"metadata": {**SERVICE["metadata"], "name": "roadstead-gateway"}})
+    assert route["spec"]["entryPoints"] == ["internal"]
+    (rule,) = route["spec"]["routes"]
+    assert rule["services"] == [{"kind": "TraefikService", "name": "ping@internal"}]
+    assert route["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "roadstead"

@@ -1,4 +1,4 @@
-"""The console's route, through which it is reachable from outside the cluster."""
+"""Routes of Services that the chart creates: of the console, and of the embedded gateway."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def console_route(service: Raw, routing: Routing) -> Manifest:
     server, since llama.cpp's page is disabled. API clients don't accept HTML and are not affected.
     """
     name = section(service, "metadata").get("name", "")
-    values = {"meta": _metadata(service), "service": name, "port": PORT}
+    values = {"meta": _metadata(service, "console"), "service": name, "port": PORT}
     if routing.kind == "traefik":
         host = f"Host(`{routing.console_host}`)"
         page = "Method(`GET`) && HeaderRegexp(`Accept`, `text/html`)"
@@ -45,14 +45,19 @@ def console_route(service: Raw, routing: Routing) -> Manifest:
     return with_digest(route[0])
 
 
-def _metadata(service: Raw) -> Manifest:
+def ping_route(service: Raw) -> Manifest:
+    """The route that the readiness probe of the gateway's pods asks; its Service owns it."""
+    return with_digest(render("gateway/ping.yaml.j2", meta=_metadata(service, "gateway"))[0])
+
+
+def _metadata(service: Raw, component: str) -> Manifest:
     meta = section(service, "metadata")
     return {
         "name": meta["name"],
         "namespace": meta["namespace"],
         "labels": {
             LABEL_NAME: "roadstead",
-            "app.kubernetes.io/component": "console",
+            "app.kubernetes.io/component": component,
             LABEL_MANAGED_BY: "roadstead",
         },
         "ownerReferences": [

@@ -1,18 +1,18 @@
-"""Writes the console's route: only the operator may write routes of the gateway."""
+"""Writes the route of a Service of the chart: only the operator may write the gateway's routes."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from roadstead.api.raw import Raw, section
 from roadstead.errors import KubeError, KubeNotFound
 from roadstead.kube.kube_client import Object
 from roadstead.kube.resources import SERVICES, Resource, resource_of
-from roadstead.manifests.console import console_route
 from roadstead.manifests.digest import digest_of
-from roadstead.manifests.gateway import Routing
+from roadstead.manifests.rendering import Manifest
 
 logger = logging.getLogger(__name__)
 
@@ -31,14 +31,19 @@ class RouteClient(Protocol):
         ...
 
 
-class ConsoleRoute:
-    """The route to the Service of the console, which the chart creates."""
+class ServiceRoute:
+    """The route of a Service that the chart creates; both have the same name."""
 
     def __init__(
-        self, client: RouteClient, routing: Routing, *, service: str, namespace: str
+        self,
+        client: RouteClient,
+        render: Callable[[Raw], Manifest],
+        *,
+        service: str,
+        namespace: str,
     ) -> None:
         self._client = client
-        self._routing = routing
+        self._render = render
         self._service = service
         self._namespace = namespace
 
@@ -47,12 +52,9 @@ class ConsoleRoute:
         while True:
             try:
                 if await self.apply():
-                    logger.info(
-                        "applied the console's route at %s/",
-                        self._routing.console_url or self._routing.url,
-                    )
+                    logger.info("applied the route of Service %s", self._service)
             except KubeError as error:
-                logger.warning("cannot apply the console's route: %s", error)
+                logger.warning("cannot apply the route of Service %s: %s", self._service, error)
             await asyncio.sleep(ROUTE_CHECK_SECONDS)
 
     async def apply(self) -> bool:
@@ -61,7 +63,7 @@ class ConsoleRoute:
             service = await self._client.get(SERVICES, self._service, self._namespace)
         except KubeNotFound:
             return False
-        route = console_route(service, self._routing)
+        route = self._render(service)
         if _is_current(await self._read(route), route):
             return False
         await self._client.apply(resource_of(route), route)
