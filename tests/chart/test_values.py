@@ -122,7 +122,7 @@ def test_invalid_value_is_rejected(chart: Chart, values: Values) -> None:
         *(
             pytest.param(
                 {"gateway": {name: value}},
-                f"gateway.{name} is set, but there is no gateway",
+                f"gateway.{name} is set, but gateway.kind is none",
                 id=name,
             )
             for name, value in (

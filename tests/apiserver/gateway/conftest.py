@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 import socket
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,23 +57,34 @@ class Host:
         self, method: str, target: str, *headers: str, body: str = ""
     ) -> bytes:
         """The same with these headers alone."""
-        lines = [
-            *(f"{method} {target} HTTP/1.1", f"Host: localhost:{self.traefik.port}"),
-            *headers,
-            *(f"Content-Length: {len(body)}", "Connection: close"),
-        ]
-        text = "\r\n".join(lines) + f"\r\n\r\n{body}"
-        address = ("127.0.0.1", self.traefik.port)
-        with (
-            socket.create_connection(address, SILENCE_SECONDS) as plain,
-            self.traefik.tls().wrap_socket(plain, server_hostname="127.0.0.1") as stream,
-        ):
+        return self.exchange_text(
+            f"{method} {target} HTTP/1.1", *headers, f"Content-Length: {len(body)}", end=body
+        )
+
+    def exchange_text(self, line: str, *headers: str, end: str = "") -> bytes:
+        """Send a request line, headers and what follows them, as they are."""
+        host = f"Host: localhost:{self.traefik.port}"
+        text = "\r\n".join((line, host, *headers, "Connection: close")) + f"\r\n\r\n{end}"
+        with self.connected() as stream:
             heard = b""
             with contextlib.suppress(ConnectionError, TimeoutError):
                 stream.sendall(text.encode("latin-1"))
                 while data := stream.recv(65536):
                     heard += data
             return heard
+
+    @contextlib.contextmanager
+    def connected(self, *protocols: str) -> Iterator[ssl.SSLSocket]:
+        """A connection to Traefik, with these protocols in TLS's negotiation."""
+        tls = self.traefik.tls()
+        if protocols:
+            tls.set_alpn_protocols(protocols)
+        address = ("127.0.0.1", self.traefik.port)
+        with (
+            socket.create_connection(address, SILENCE_SECONDS) as plain,
+            tls.wrap_socket(plain, server_hostname="127.0.0.1") as stream,
+        ):
+            yield stream
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

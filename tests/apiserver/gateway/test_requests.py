@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 
 import pytest
 
 from roadstead.forwardauth.paths import is_served
+from roadstead.gateway.probe import interpret_response
+from roadstead.manifests.gateway import Routing
 from roadstead.manifests.gateway_headers import REQUEST_HEADERS
 from tests.apiserver.gateway.conftest import Host
+from tests.support.waiting import wait_until
 
 DOORS = ("slots", "props", "lora-adapters", "v1/stream", "tools", "cors-proxy", "metrics")
 SPELLINGS = (
@@ -35,6 +39,8 @@ HOSTILE = (
 )
 ADDED = {"host", "x-forwarded-prefix", "cache-control", "date", "server"}
 """Whatever the caller sends: what Traefik adds, and headers of forward auth's answer."""
+LONG_SECONDS = 10.0
+"""Longer than it takes to fill a server's limit; its requests end with their connections."""
 
 
 def statuses(heard: bytes) -> list[int]:
@@ -52,6 +58,49 @@ def test_no_spelling_of_a_path_reaches_what_is_not_on_the_list(
         host.exchange(method, f"/{host.uuid}{spelling.format(**words)}")
     reached = [(each.method, each.path) for each in host.server.requests]
     assert all(is_served("Chat", *each) for each in reached), reached
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        pytest.param("https://localhost/{uuid}/{door}", id="absolute form"),
+        pytest.param("https://localhost/{uuid}/v1/models/../../{door}", id="absolute with dots"),
+        pytest.param("http://other.example.com/{uuid}/{door}", id="absolute of another host"),
+        pytest.param("//localhost/{uuid}/{door}", id="without a scheme"),
+        pytest.param("/{upper}/{door}", id="upper case UUID"),
+        pytest.param("/%{first:02x}{rest}/{door}", id="encoded UUID"),
+        pytest.param("/x/../{uuid}/{door}", id="dots before the UUID"),
+    ],
+)
+def test_no_form_of_a_target_reaches_what_is_not_on_the_list(host: Host, target: str) -> None:
+    uuid = host.uuid
+    words = {"uuid": uuid, "upper": uuid.upper(), "first": ord(uuid[0]), "rest": uuid[1:]}
+    for door in DOORS:
+        host.exchange("GET", target.format(door=door, **words))
+    reached = [(each.method, each.path) for each in host.server.requests]
+    assert all(is_served("Chat", *each) for each in reached), reached
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        *("Authorization", "X-Auth-Subject, X-Auth-Groups", "X-Forwarded-Uri, X-Forwarded-Method"),
+        *("Sec-Fetch-Site, Origin, Cookie", "X-Api-Key, Connection, Host, Content-Length"),
+    ],
+)
+def test_listing_headers_as_those_of_the_connection_changes_no_identity(
+    host: Host, listed: str
+) -> None:
+    """What a request lists in Connection, a proxy removes (RFC 9110, 7.6.1)."""
+    line = f"GET /{host.uuid}/v1/models HTTP/1.1"
+    own = (f"Authorization: Bearer {host.token}", "X-Auth-Subject: hostile-value")
+    host.exchange_text(line, *own, f"Connection: {listed}")
+    for request in host.server.requests:
+        headers = {name.lower(): value for name, value in request.headers}
+        assert host.token not in str(headers)
+        assert "hostile-value" not in str(headers)
+        assert headers["authorization"].startswith("Bearer ")
+        assert headers["x-auth-subject"]
 
 
 def test_path_that_is_not_on_the_list_is_not_found_as_the_api_says_it(host: Host) -> None:
@@ -101,3 +150,18 @@ def test_headers_on_the_list_reach_the_server(host: Host) -> None:
     host.exchange("POST", f"/{host.uuid}/v1/completions", *(f"{k}: {v}" for k, v in sent.items()))
     (request,) = host.server.requests
     assert sent.items() <= dict(request.headers).items()
+
+
+def test_probe_of_a_server_at_its_limit_of_requests_is_answered(host: Host) -> None:
+    """The limit's own response, which differs from that of a limit in front of Traefik."""
+    with contextlib.ExitStack() as stack:
+        host.server.pause_seconds = LONG_SECONDS
+        for _ in range(Routing.max_in_flight):
+            stream = stack.enter_context(host.connected())
+            text = f"GET /{host.uuid}/v1/models HTTP/1.1\r\nHost: localhost\r\n"
+            stream.sendall(f"{text}Authorization: Bearer {host.token}\r\n\r\n".encode())
+        wait_until(lambda: len(host.server.requests) == Routing.max_in_flight)
+        head, _, body = host.exchange("GET", f"/{host.uuid}/health").partition(b"\r\n\r\n")
+        host.server.pause_seconds = 0.0
+    assert statuses(head) == [429]
+    assert interpret_response(429, body, by="", url="").answered

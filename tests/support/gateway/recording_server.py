@@ -25,6 +25,8 @@ class Recorded:
     target: str
     headers: tuple[tuple[str, str], ...]
     body: bytes
+    trailers: bytes = b""
+    """What followed the last chunk of the body, unparsed."""
 
     @property
     def path(self) -> str:
@@ -74,13 +76,14 @@ def _handler(state: RecordingServer) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
 
         def _answer(self) -> None:
-            length = min(int(self.headers.get("Content-Length") or 0), BODY_LIMIT)
+            body, trailers = self._body()
             state.requests.append(
                 Recorded(
                     method=self.command,
                     target=self.path,
                     headers=tuple(self.headers.items()),
-                    body=self.rfile.read(length),
+                    body=body,
+                    trailers=trailers,
                 )
             )
             self.send_response(state.status)
@@ -98,6 +101,17 @@ def _handler(state: RecordingServer) -> type[BaseHTTPRequestHandler]:
                 self.wfile.write(state.body)
                 if state.rest and state.more.wait(WAIT_SECONDS):
                     self.wfile.write(state.rest)
+
+        def _body(self) -> tuple[bytes, bytes]:
+            """Return the body and its trailers (RFC 9112, 7.1)."""
+            if self.headers.get("Transfer-Encoding") != "chunked":
+                length = min(int(self.headers.get("Content-Length") or 0), BODY_LIMIT)
+                return self.rfile.read(length), b""
+            body = b""
+            while size := int(self.rfile.readline().partition(b";")[0], 16):
+                body += self.rfile.read(size)
+                self.rfile.readline()
+            return body, b"".join(iter(self.rfile.readline, b"\r\n"))
 
         def log_message(self, format: str, *args: object) -> None:
             pass
