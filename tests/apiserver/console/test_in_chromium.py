@@ -33,7 +33,7 @@ def opened() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def session(opened: Browser, console: ConsoleProcess) -> StorageState:
-    """Cookies of alice, who signs in once for all tests that only look at pages."""
+    """Cookies of alice, who signs in once for all tests that only read pages."""
     with chromium.window(opened) as window:
         chromium.sign_in(window, console.origin, make_token(jti=fresh_name("chromium")))
         return window.context.storage_state()
