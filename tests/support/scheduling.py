@@ -37,6 +37,16 @@ ALONE: Final = (
 requests (ERR_NETWORK_CHANGED) when pods of other tests start or stop. The test of rights evaluates
 the requests of all other tests; the last two remove the release."""
 
+LONG: Final = (
+    "test_certificates.py",
+    "test_operator_replicas.py",
+    "test_operator_transfers.py",
+    "test_release.py",
+    "test_review_paths.py",
+)
+"""Files with few tests that take minutes. They are the first of their folders: the last file of all
+runs alone. The others start by their number of tests."""
+
 _ALONE_UNIT: Final = "alone"
 
 
@@ -63,12 +73,13 @@ def choose_file(waiting: Mapping[str, int], last: str, others: Collection[str]) 
     for file, tests in waiting.items():
         sizes[_folder(file)] += tests
 
-    def order(file: str) -> tuple[bool, bool, int, int, int]:
+    def order(file: str) -> tuple[bool, bool, int, int, int, bool]:
         there = _folder(file)
         near = len(
             {PurePath(there), *PurePath(there).parents} & {PurePath(mine), *PurePath(mine).parents}
         )
-        return file == _ALONE_UNIT, there != mine, crowds[there], -near, -sizes[there]
+        distance = there != mine, crowds[there], -near, -sizes[there]
+        return file == _ALONE_UNIT, *distance, _name(file) not in LONG
 
     return min(waiting, key=order)
 

@@ -1,6 +1,11 @@
 """Which file of tests a process gets next."""
 
-from tests.support.scheduling import choose_file
+from pathlib import Path
+from typing import Final
+
+from tests.support.scheduling import ALONE, LONG, choose_file
+
+TESTS: Final = Path(__file__).parents[2]
 
 WAITING = {
     "tests/chart/test_values.py": 60,
@@ -24,6 +29,16 @@ def test_files_of_a_folder_keep_their_order() -> None:
     last = "tests/chart/test_crds.py"
     waiting = {"tests/chart/test_rights.py": 1, **WAITING}
     assert choose_file(waiting, last, []) == "tests/chart/test_rights.py"
+
+
+def test_long_file_is_the_first_of_its_folder() -> None:
+    waiting = {**WAITING, "tests/chart/test_release.py": 1}
+    assert choose_file(waiting, "", []) == "tests/chart/test_release.py"
+
+
+def test_long_files_exist() -> None:
+    found = {path.name for path in TESTS.rglob("test_*.py")}
+    assert set(LONG) | set(ALONE) <= found
 
 
 def test_next_folder_is_one_without_other_processes() -> None:
