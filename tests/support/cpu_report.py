@@ -97,7 +97,7 @@ class _Printing:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Add a phase that was measured, here or in another process."""
         seconds = getattr(report, _REPORTED, 0.0)
-        when = report.when or ""
+        when = report.when
         self._tests[report.nodeid].add(when, seconds)
         self._files[report.nodeid.partition("::")[0]].add(when, seconds)
 
