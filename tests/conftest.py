@@ -7,7 +7,7 @@ from hypothesis import settings
 
 from tests.support.scheduling import ByFile
 
-pytest_plugins = ["tests.support.faults_table"]
+pytest_plugins = ["tests.support.faults_table", "tests.support.cpu_report"]
 
 # A shared machine may stall during any example, so its duration does not depend on the code alone.
 settings.register_profile("roadstead", deadline=None)

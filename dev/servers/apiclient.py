@@ -33,7 +33,7 @@ async def install_crds(server: ApiServer) -> None:
     async with connect(server) as api:
         crds = client.ApiextensionsV1Api(api)
         for path in sorted(CRDS.glob("*.yaml")):
-            body = yaml.safe_load(path.read_text())
+            body = yaml.load(path.read_text(), Loader=yaml.CSafeLoader)
             await crds.create_custom_resource_definition(body)
             name = body["metadata"]["name"]
             await _wait_until(f"{name} is established", functools.partial(_established, crds, name))

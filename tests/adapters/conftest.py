@@ -1,5 +1,7 @@
 """Fixtures of the session: source store, on-premises store and Quant service, all real."""
 
+import contextlib
+import functools
 import hashlib
 import io
 import secrets
@@ -32,11 +34,29 @@ def server(request: pytest.FixtureRequest) -> Server:
 
 
 @pytest.fixture(scope="session")
-def store(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
+def start_store(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[[Server], ObjectStore]]:
+    """Starts a server at its first use; it runs until the end of the session.
+
+    Each file has tests with every kind of server, so `store` changes twice for each file.
+    """
+    with contextlib.ExitStack() as stack:
+
+        @functools.cache
+        def start(server: Server) -> ObjectStore:
+            folder = tmp_path_factory.mktemp("store")
+            running = stack.enter_context(objectstore.running(folder, server))
+            minio(running).make_bucket("models")
+            return running
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def store(server: Server, start_store: Callable[[Server], ObjectStore]) -> ObjectStore:
     """The on-premises store."""
-    with objectstore.running(tmp_path_factory.mktemp("store"), server) as running:
-        minio(running).make_bucket("models")
-        yield running
+    return start_store(server)
 
 
 @pytest.fixture(scope="session")

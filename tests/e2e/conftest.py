@@ -14,6 +14,7 @@ from dev.demo.kubectl import Cluster
 from tests.e2e.rights.audited import Audited
 from tests.e2e.serves import USERS, Serves
 from tests.e2e.sharing import SharedCluster
+from tests.e2e.webhook_outage import WebhookOutage, cause_outage
 from tests.support.scheduling import is_alone, place
 
 BIG_BYTES = 2 * 2**30
@@ -85,6 +86,17 @@ def namespace(cluster: Cluster) -> Iterator[str]:
 def serves(cluster: Cluster, namespace: str) -> Serves:
     """ModelServes in the test's namespace."""
     return Serves(cluster=cluster, namespace=namespace)
+
+
+@pytest.fixture(scope="session")
+def webhook_outage(shared: SharedCluster, cluster: Cluster) -> Iterator[WebhookOutage]:
+    """An outage of the webhooks, once for the session; for files that need the cluster alone."""
+    # This fixture may run before `_alone`, which is of a module.
+    shared.wait_for_other_processes()
+    name = f"e2e-{secrets.token_hex(3)}"
+    namespaces.ensure(cluster, name)
+    yield cause_outage(Serves(cluster=cluster, namespace=name))
+    cluster.run("delete", "namespace", name, "--ignore-not-found", "--wait=false")
 
 
 @pytest.fixture(scope="session")

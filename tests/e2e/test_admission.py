@@ -13,21 +13,17 @@ from dev.demo.kubectl import Cluster
 from dev.errors import DevError
 from tests.e2e.repeating import Repeatedly
 from tests.e2e.serves import USERS, Serves, make_serve
-from tests.support.waiting import wait_until
+from tests.e2e.webhook_outage import WEBHOOKS, WebhookOutage, restore_webhooks
 
 COMPONENT = "app.kubernetes.io/component"
-WEBHOOKS = "deployment/roadstead-webhooks"
 KINDS = "models,modelserves,resourcecontracts,deployments,pods,services,secrets,configmaps,events"
 
 
 @pytest.fixture
-def restored_webhooks(cluster: Cluster, serves: Serves) -> Iterator[None]:
+def restored_webhooks(serves: Serves) -> Iterator[None]:
     """Restores the webhooks after a test."""
     yield
-    cluster.run("-n", NAMESPACE, "scale", WEBHOOKS, "--replicas=2")
-    cluster.run("-n", NAMESPACE, "rollout", "status", WEBHOOKS, "--timeout=120s")
-    # The node's rules route to pods a moment after they are ready.
-    wait_until(serves.is_admitted)
+    restore_webhooks(serves)
 
 
 def test_create_without_a_token_is_denied(serves: Serves) -> None:
@@ -53,19 +49,9 @@ def test_rollout_of_the_webhooks_loses_no_admission(
 
 
 @pytest.mark.fault("R13", heals="creates are refused until a pod is ready; deletions work")
-def test_create_fails_and_delete_works_without_webhooks(
-    cluster: Cluster,
-    serves: Serves,
-    restored_webhooks: None,
-) -> None:
-    serves.apply(make_serve(replicas=0))
-    cluster.run("-n", NAMESPACE, "scale", WEBHOOKS, "--replicas=0")
-    selector = f"{COMPONENT}=webhooks"
-    wait_until(lambda: not _pods(cluster, selector), seconds=120)
-    with pytest.raises(DevError, match="failed calling webhook"):
-        serves.apply(make_serve("second", replicas=0))
-    serves.kubectl("delete", "modelserve", "gemma", "--timeout=60s")
-    assert serves.get("modelserve", "gemma") == {}
+def test_create_fails_and_delete_works_without_webhooks(webhook_outage: WebhookOutage) -> None:
+    assert "failed calling webhook" in webhook_outage.refusal
+    assert webhook_outage.deleted
 
 
 def test_token_is_not_stored(cluster: Cluster, serves: Serves) -> None:
@@ -92,7 +78,3 @@ def files_with(folder: Path, text: str) -> list[str]:
         return [path.name for path in files if text.encode() in path.read_bytes()]
     except FileNotFoundError:
         return files_with(folder, text)
-
-
-def _pods(cluster: Cluster, selector: str) -> str:
-    return cluster.run("-n", NAMESPACE, "get", "pods", "-l", selector, "--no-headers")

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 import ssl
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,19 +17,8 @@ from dev.errors import DevError
 from tests.e2e.serves import Serves, make_serve
 from tests.support.waiting import wait_until
 
-WEBHOOKS = "deployment/roadstead-webhooks"
 LABEL = "app.kubernetes.io/component=webhooks"
 HTTPS, METRICS = 8443, 8080
-_PATH = re.compile(r"https://[^/\s\"]+(/(?:mutate|validate)/[0-9a-f]{64})")
-
-
-@pytest.fixture
-def restored_webhooks(cluster: Cluster, serves: Serves) -> Iterator[None]:
-    """Restores the webhooks after a test."""
-    yield
-    cluster.run("-n", NAMESPACE, "scale", WEBHOOKS, "--replicas=2")
-    cluster.run("-n", NAMESPACE, "rollout", "status", WEBHOOKS, "--timeout=120s")
-    wait_until(serves.is_admitted)
 
 
 def addresses(cluster: Cluster) -> list[str]:
@@ -106,24 +93,3 @@ def test_metrics_are_served_on_their_own_port_only(cluster: Cluster) -> None:
         assert status(address, "/metrics") == 404
         assert status(address, "/metrics", port=METRICS) == 200
         assert status(address, "/readyz", port=METRICS) == 404
-
-
-@pytest.mark.fault("R13", heals="the path that the error showed is replaced within 4 minutes")
-def test_review_path_in_an_error_message_expires(
-    cluster: Cluster, serves: Serves, restored_webhooks: None
-) -> None:
-    cluster.run("-n", NAMESPACE, "scale", WEBHOOKS, "--replicas=0")
-    # Terminating pods still answer.
-    gone = ("wait", "--for=delete", "pod", "-l", LABEL, "--timeout=240s")
-    cluster.run("-n", NAMESPACE, *gone)
-    with pytest.raises(DevError) as refused:
-        serves.apply(make_serve(replicas=0))
-    shown = _PATH.search(str(refused.value))
-    assert shown, refused.value
-    cluster.run("-n", NAMESPACE, "scale", WEBHOOKS, "--replicas=2")
-    cluster.run("-n", NAMESPACE, "rollout", "status", WEBHOOKS, "--timeout=120s")
-    body = deletion(serves.namespace)
-    wait_until(
-        lambda: {status(each, shown[1], body) for each in addresses(cluster)} == {403}, seconds=480
-    )
-    wait_until(serves.is_admitted)

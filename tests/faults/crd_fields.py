@@ -109,7 +109,8 @@ class Case:
 
 def spec_schema(kind: str) -> Raw:
     """The schema of `spec` of one of our kinds."""
-    crd = yaml.safe_load((CRDS / f"model.example.com_{PLURALS[kind]}.yaml").read_text())
+    text = (CRDS / f"model.example.com_{PLURALS[kind]}.yaml").read_text()
+    crd = yaml.load(text, Loader=yaml.CSafeLoader)
     root: Raw = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     schema: Raw = root["properties"]["spec"]
     return schema

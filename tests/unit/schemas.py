@@ -14,7 +14,8 @@ _HIGHEST = {"int32": 2**31 - 1, "int64": 2**63 - 1}
 
 def status_schema(plural: str) -> Mapping[str, Any]:
     """The schema of `status` of one of our kinds."""
-    crd = yaml.safe_load((CRDS / f"model.example.com_{plural}.yaml").read_text())
+    text = (CRDS / f"model.example.com_{plural}.yaml").read_text()
+    crd = yaml.load(text, Loader=yaml.CSafeLoader)
     root = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     schema: Mapping[str, Any] = root["properties"]["status"]
     return schema

@@ -24,7 +24,7 @@ ONE_EACH: dict[str, Any] = dict.fromkeys(MEMORY_KEYS, 1)
 
 def load(path: Path) -> Schema:
     """The whole CustomResourceDefinition."""
-    crd: Schema = yaml.safe_load(path.read_text())
+    crd: Schema = yaml.load(path.read_text(), Loader=yaml.CSafeLoader)
     return crd
 
 

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, StorageState, expect
 
 from dev.console import chromium, sample_ledger, samples
 from dev.console.server import ConsoleProcess
@@ -31,21 +31,27 @@ def opened() -> Iterator[Browser]:
         yield browser
 
 
+@pytest.fixture(scope="module")
+def session(opened: Browser, console: ConsoleProcess) -> StorageState:
+    """Cookies of alice, who signs in once for all tests that only read pages."""
+    with chromium.window(opened) as window:
+        chromium.sign_in(window, console.origin, make_token(jti=fresh_name("chromium")))
+        return window.context.storage_state()
+
+
 @pytest.fixture(params=["light", "dark", "phone"])
-def page(
-    opened: Browser, console: ConsoleProcess, request: pytest.FixtureRequest
-) -> Iterator[Page]:
+def page(opened: Browser, session: StorageState, request: pytest.FixtureRequest) -> Iterator[Page]:
     """Signed in as alice, in light and dark mode and on a phone."""
     size = chromium.PHONE if request.param == "phone" else chromium.DESKTOP
     scheme = "dark" if request.param == "dark" else "light"
-    with chromium.window(opened, viewport=size, color_scheme=scheme) as window:
-        chromium.sign_in(window, console.origin, make_token(jti=fresh_name("chromium")))
+    options = {"viewport": size, "color_scheme": scheme, "storage_state": session}
+    with chromium.window(opened, **options) as window:
         yield window
 
 
 @pytest.fixture
 def desk(opened: Browser, console: ConsoleProcess) -> Iterator[Page]:
-    """Signed in as alice, on a desktop."""
+    """Signed in as alice in a session of the test, on a desktop."""
     with chromium.window(opened) as window:
         chromium.sign_in(window, console.origin, make_token(jti=fresh_name("chromium")))
         yield window
@@ -77,9 +83,11 @@ def test_dialog_and_menu_are_accessible(page: Page, console: ConsoleProcess) -> 
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_pages_fit_on_a_phone(opened: Browser, console: ConsoleProcess, path: str) -> None:
-    with chromium.window(opened, viewport={"width": 360, "height": 740}) as window:
-        chromium.sign_in(window, console.origin, make_token(jti=fresh_name("chromium")))
+def test_pages_fit_on_a_phone(
+    opened: Browser, session: StorageState, console: ConsoleProcess, path: str
+) -> None:
+    options = {"viewport": {"width": 360, "height": 740}, "storage_state": session}
+    with chromium.window(opened, **options) as window:
         window.goto(console.origin + path)
         assert window.evaluate("document.documentElement.scrollWidth") <= 360
 
