@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from tests.support.charts import CHART, CHECKOUT, Chart, Rendered
+from tests.support.charts import CHART, CHECKOUT, NO_GATEWAY, Chart, Rendered
 
 CRDS = sorted((CHECKOUT / "crds").glob("*.yaml"))
 
@@ -32,6 +32,6 @@ def test_rendering_adds_only_the_annotation_that_keeps_the_definition(
 
 
 def test_definitions_can_be_disabled(chart: Chart) -> None:
-    rendered = chart.render({"crds": {"enabled": False}})
+    rendered = chart.render({"crds": {"enabled": False}, **NO_GATEWAY})
     assert not rendered.of("CustomResourceDefinition")
     assert rendered.of("Deployment")

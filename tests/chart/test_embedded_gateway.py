@@ -15,6 +15,7 @@ from tests.chart.test_rights import policy, ports, verbs_of
 from tests.support.charts import (
     CHART,
     EMBEDDED_GATEWAY,
+    NO_GATEWAY,
     TRAEFIK,
     Chart,
     ChartRefused,
@@ -79,7 +80,7 @@ def test_defaults_serve_at_the_address_of_a_forwarded_port(defaults: Rendered) -
 
 @pytest.mark.parametrize("kind", ["none", "traefik"])
 def test_another_kind_of_gateway_starts_no_traefik(chart: Chart, kind: str) -> None:
-    rendered = chart.render({"gateway": {**TRAEFIK["gateway"], "kind": kind}})
+    rendered = chart.render(NO_GATEWAY if kind == "none" else TRAEFIK)
     names = [each["metadata"]["name"] for each in rendered.objects]
     assert not definitions(rendered)
     assert names.count(NAME) == (0 if kind == "none" else 1), "the Secret with the key"
@@ -221,7 +222,7 @@ def test_only_pods_of_the_gateway_call_forward_auth_and_the_console(public: Rend
 
 def test_traefik_calls_the_api_forward_auth_the_console_and_servers(public: Rendered) -> None:
     egress = policy(public, NAME)["egress"]
-    assert [ports(rule) for rule in egress] == [{53}, {443, 6443}, {8080}, {8080}]
+    assert [ports(rule) for rule in egress] == [{53, 5353}, {443, 6443}, {8080}, {8080}]
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def test_only_the_operator_and_transfers_call_it(chart: Chart, rendered: Rendere
 
 
 def test_operator_and_quant_service_reach_the_s3_server(rendered: Rendered) -> None:
-    assert [ports(rule) for rule in policy(rendered, NAME)["egress"]] == [{53}, {9443}]
+    assert [ports(rule) for rule in policy(rendered, NAME)["egress"]] == [{53, 5353}, {9443}]
     *_, service, source = policy(rendered, "roadstead-operator")["egress"]
     assert (ports(service), ports(source)) == ({8090}, {9443})
 

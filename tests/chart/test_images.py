@@ -84,7 +84,7 @@ def annotation(name: str) -> Any:
 
 
 def test_artifact_hub_lists_the_default_images() -> None:
-    public = {name: VALUES["images"][name] for name in ("server", "minio", "postgres")}
+    public = {name: VALUES["images"][name] for name in ("server", "gateway", "minio", "postgres")}
     assert {each["name"]: each["image"] for each in annotation("images")} == public
 
 

@@ -50,7 +50,7 @@ def _peers_of(rendered: Rendered, policy: str, port: int | str) -> list[Any]:
         peer
         for rule, peers in rules
         for peer in peers
-        if port in {p["port"] for p in rule["ports"]}
+        if port in {p["port"] for p in rule.get("ports", ())}
     ]
 
 
@@ -185,5 +185,5 @@ def test_components_reach_an_existing_postgres_at_its_port_and_peers(
 
 def test_migration_calls_only_postgres(defaults: Rendered) -> None:
     spec = defaults.one("NetworkPolicy", "roadstead-ledger-migrate")["spec"]
-    ports = {port["port"] for rule in spec["egress"] for port in rule["ports"]}
+    ports = {port["port"] for rule in spec["egress"] for port in rule.get("ports", ())}
     assert (ports, spec["ingress"]) == ({53, 5353, 5432}, [])

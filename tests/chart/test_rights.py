@@ -45,7 +45,7 @@ def policy(rendered: Rendered, name: str) -> Object:
 
 
 def ports(rule: Object) -> set[int | str]:
-    return {each["port"] for each in rule["ports"]}
+    return {each["port"] for each in rule.get("ports", ())}
 
 
 def test_no_right_is_a_wildcard(chart: Chart) -> None:

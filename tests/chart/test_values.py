@@ -10,7 +10,15 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.charts import CHART, CHECKOUT, EXISTING_STORE, Chart, ChartRefused, Values
+from tests.support.charts import (
+    CHART,
+    CHECKOUT,
+    EXISTING_STORE,
+    NO_GATEWAY,
+    Chart,
+    ChartRefused,
+    Values,
+)
 
 ANY = {"ipBlock": {"cidr": "10.0.0.0/8"}}
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
@@ -121,7 +129,7 @@ def test_invalid_value_is_rejected(chart: Chart, values: Values) -> None:
         ),
         *(
             pytest.param(
-                {"gateway": {name: value}},
+                {"gateway": {"kind": "none", name: value}},
                 f"gateway.{name} is set, but gateway.kind is none",
                 id=name,
             )
@@ -132,7 +140,7 @@ def test_invalid_value_is_rejected(chart: Chart, values: Values) -> None:
             )
         ),
         pytest.param(
-            {"console": {"url": "https://console.example.com"}},
+            {**NO_GATEWAY, "console": {"url": "https://console.example.com"}},
             "set gateway.kind, or clear console.url",
             id="console-without-gateway",
         ),

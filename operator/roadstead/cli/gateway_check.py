@@ -19,6 +19,7 @@ from roadstead import tokens
 from roadstead.api import conditions
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw
+from roadstead.authorities import Authorities
 from roadstead.errors import GatewayError, InvalidSettings
 from roadstead.gateway.caller import GatewayAnswer, GatewayCaller
 from roadstead.gateway.probe import FORWARD_AUTH
@@ -147,16 +148,18 @@ def _name(server: ModelServe) -> str:
     return f"{server.meta.namespace}/{server.meta.name}"
 
 
-def run(options: argparse.Namespace, *, kubeconfig: str | None) -> int:
+def run(options: argparse.Namespace, authorities: Authorities, *, kubeconfig: str | None) -> int:
     """Check once and print the result; returns 0. Raises GatewayError or KubeError."""
-    print(asyncio.run(_run(options, kubeconfig)))
+    print(asyncio.run(_run(options, authorities, kubeconfig)))
     return 0
 
 
-async def _run(options: argparse.Namespace, kubeconfig: str | None) -> str:
+async def _run(
+    options: argparse.Namespace, authorities: Authorities, kubeconfig: str | None
+) -> str:
     token = _token(options)
     servers = await _servers(options.server, kubeconfig)
-    caller = GatewayCaller.open(options.url, address=options.address, ca_file=options.ca_file)
+    caller = GatewayCaller.open(options.url, address=options.address, authorities=authorities)
     try:
         return await GatewayCheck(caller=caller, token=token, wait=options.wait).check(servers)
     finally:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -41,10 +40,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _check(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    from roadstead.authorities import Authorities
     from roadstead.cli.gateway_check import run
+    from roadstead.settings import EnvReader, find_kubeconfig
 
-    # Empty in a pod: the client uses the ServiceAccount.
-    kubeconfig = environ.get("KUBECONFIG", "")
-    if not kubeconfig and "KUBERNETES_SERVICE_HOST" not in environ:
-        kubeconfig = os.path.expanduser("~/.kube/config")
-    return run(options, kubeconfig=kubeconfig or None)
+    env = EnvReader(environ)
+    authorities = Authorities.of_file(options.ca_file, otherwise=Authorities.read(env))
+    env.done()
+    return run(options, authorities, kubeconfig=find_kubeconfig(environ))

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import ssl
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 import aiohttp
 
-from roadstead.errors import GatewayError, InvalidSettings
+from roadstead.authorities import Authorities
+from roadstead.errors import GatewayError
 
 CALL_SECONDS: Final = 120.0
 MAX_ANSWER_BYTES: Final = 1 << 20
@@ -44,14 +43,10 @@ class GatewayCaller:
         self._session = session
 
     @classmethod
-    def open(cls, url: str, *, address: str, ca_file: Path | None) -> Self:
-        """Open a session; InvalidSettings if the CA file can't be read."""
-        try:
-            context = ssl.create_default_context(cafile=ca_file)
-        except (OSError, ssl.SSLError) as error:
-            raise InvalidSettings(f"can't read the gateway's CA file {ca_file}: {error}") from None
+    def open(cls, url: str, *, address: str, authorities: Authorities) -> Self:
+        """Open a session; InvalidSettings if the authorities can't be read."""
         # Another connection may reach another replica of the gateway.
-        connector = aiohttp.TCPConnector(ssl=context, force_close=True)
+        connector = aiohttp.TCPConnector(ssl=authorities.context(), force_close=True)
         timeout = aiohttp.ClientTimeout(total=CALL_SECONDS)
         session = aiohttp.ClientSession(connector=connector, timeout=timeout)
         return cls(url, address=address, session=session)

@@ -17,7 +17,7 @@ ENDPOINT = "http://store.example:9000"
 HOUR = datetime.timedelta(hours=1)
 parts = st.text(
     st.characters(exclude_categories=["C", "Zl", "Zp"], exclude_characters="/"), min_size=1
-).filter(lambda part: part not in (".", ".."))
+).filter(lambda part: part.strip() not in ("", ".", ".."))
 keys = st.lists(parts, min_size=1, max_size=4).map("/".join)
 
 
