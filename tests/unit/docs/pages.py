@@ -12,9 +12,7 @@ from typing import Final
 CHECKOUT: Final = Path(__file__).parents[3]
 PAGES: Final = (
     *sorted((CHECKOUT / "docs").rglob("*.md")),
-    CHECKOUT / "README.md",
-    CHECKOUT / "CONTRIBUTING.md",
-    CHECKOUT / "CHANGELOG.md",
+    *sorted(CHECKOUT.glob("*.md")),
     CHECKOUT / "chart" / "README.md",
 )
 _FENCED: Final = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
