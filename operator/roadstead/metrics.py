@@ -96,8 +96,3 @@ LEADER: Final = Gauge(
 LEASE_TRANSITIONS: Final = Counter(
     "roadstead_lease_transitions_total", "Changes of the Lease's holder that this replica observed."
 )
-WATCH_SILENCE: Final = Gauge(
-    "roadstead_operator_watch_silence_seconds",
-    "Time since the last event of a watch; the API server sends a bookmark about every minute.",
-    ["resource"],
-)

@@ -10,6 +10,8 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final, Protocol
 
+from prometheus_client import Gauge
+
 from roadstead.api.raw import Raw, section
 from roadstead.clocks import Stopwatch
 from roadstead.errors import ClusterRestored, KubeError, KubeGone
@@ -22,6 +24,13 @@ from roadstead.kube.watch_cache import WatchCache
 
 logger = logging.getLogger(__name__)
 
+WATCH_SILENCE: Final = Gauge(
+    "roadstead_watch_silence_seconds",
+    "Time since the last event or bookmark of a watch; the API server sends a bookmark about every "
+    "minute.",
+    ["resource"],
+)
+"""Of every process: the operator's kopf watches are in it too (`watching/watch_health.py`)."""
 WATCH_SECONDS: Final = 300
 WATCH_TIMEOUT_SECONDS: Final = 90.0
 """The API server sends a bookmark about once a minute, so a silent watch has failed."""

@@ -17,7 +17,7 @@ REPLICA_METRICS: Final = (
     "roadstead_leader",
     "roadstead_lease_transitions",
     "roadstead_event_loop_lag_seconds",
-    "roadstead_operator_watch_silence_seconds",
+    "roadstead_watch_silence_seconds",
     "roadstead_trust_file_valid",
 )
 """Our metrics that every replica exposes. Only the leader exposes the others: with two replicas

@@ -14,7 +14,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 from roadstead.api.raw import Raw, section
 from roadstead.issuers.trust import TrustedIssuers
 from roadstead.kube.resources import CONFIGMAPS
-from roadstead.kube.watch import Scope, Watcher
+from roadstead.kube.watch import WATCH_SILENCE, Scope, Watcher
 from roadstead.kube.watch_cache import WatchCache
 from roadstead.listeners import listening_socket
 from roadstead.tokens.claims import Claims
@@ -22,11 +22,6 @@ from roadstead.tokens.revocations import Revocations
 
 JWKS_AGE: Final = Gauge(
     "roadstead_issuer_keys_age_seconds", "Time since an issuer's keys were last read.", ["issuer"]
-)
-WATCH_SILENCE: Final = Gauge(
-    "roadstead_watch_silence_seconds",
-    "Time since the last event or bookmark of a watch.",
-    ["resource"],
 )
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 
-from roadstead import metrics
 from roadstead.clocks import Stopwatch
+from roadstead.kube.watch import WATCH_SILENCE
 
 
 class WatchHealth:
@@ -41,7 +41,7 @@ class WatchHealth:
     def record_event(self, kind: str) -> None:
         """Record that a watch received data."""
         if kind not in self._heard:
-            metrics.WATCH_SILENCE.labels(kind).set_function(lambda: self.silence(kind))
+            WATCH_SILENCE.labels(kind).set_function(lambda: self.silence(kind))
         self._heard[kind] = self._clock()
 
     def answered(self, kind: str, *, watch: bool) -> None:

@@ -9,7 +9,7 @@ from tests.support.waiting import assert_eventually
 
 def silence(kind: str) -> float:
     """Seconds of silence of the watch of a kind, by the metric."""
-    name = "roadstead_operator_watch_silence_seconds"
+    name = "roadstead_watch_silence_seconds"
     return REGISTRY.get_sample_value(name, {"resource": kind}) or 0
 
 
