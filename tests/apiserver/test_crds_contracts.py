@@ -131,6 +131,14 @@ async def test_valid_contract_is_accepted(api: client.ApiClient, spec: Raw) -> N
             id="too-many-resources",
         ),
         pytest.param(
+            {
+                "perServer": {"resources": {"a.com/a": 1, "a.com/b": "2k"}},
+                "total": {"resources": {"a.com/b": 1999}},
+            },
+            f"perServer.resources has more of a resource than total.resources, {NEVER_USED}",
+            id="resources",
+        ),
+        pytest.param(
             {"perServer": {"gpu": 2}, "total": {"gpu": 1}},
             f"perServer.gpu is more than total.gpu, {NEVER_USED}",
             id="gpu",
