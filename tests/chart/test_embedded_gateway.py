@@ -11,6 +11,8 @@ from cryptography import x509
 from dev.gateway.crds import crd_files
 from dev.versions import TRAEFIK as TRAEFIK_VERSION
 from roadstead.controllers.operator_settings import OperatorSettings
+from roadstead.manifests import names
+from roadstead.process.wiring import platform
 from tests.chart.test_rights import policy, ports, verbs_of
 from tests.support.charts import (
     CHART,
@@ -54,16 +56,20 @@ def dynamic(rendered: Rendered) -> Object:
     return found
 
 
-def gateway_settings(rendered: Rendered) -> Object:
+def operator_settings(rendered: Rendered) -> OperatorSettings:
     env = {**rendered.operator_env(), "ROADSTEAD_NAMESPACE": "roadstead-system"}
-    gateway = OperatorSettings.from_env(env).gateway
+    return OperatorSettings.from_env(env)
+
+
+def gateway_settings(rendered: Rendered) -> Object:
+    gateway = operator_settings(rendered).gateway
     assert gateway is not None
     return {"kind": gateway.routing.kind, "url": gateway.url, "address": gateway.address}
 
 
 def definitions(rendered: Rendered) -> list[str]:
-    names = rendered.names("CustomResourceDefinition")
-    return [name for name in names if name.endswith("traefik.io")]
+    found = rendered.names("CustomResourceDefinition")
+    return [name for name in found if name.endswith("traefik.io")]
 
 
 def test_defaults_serve_at_the_address_of_a_forwarded_port(defaults: Rendered) -> None:
@@ -78,12 +84,23 @@ def test_defaults_serve_at_the_address_of_a_forwarded_port(defaults: Rendered) -
     assert defaults.one("Deployment", "roadstead-console")
 
 
+def test_servers_admit_only_its_pods_of_the_namespace(defaults: Rendered) -> None:
+    (peer,) = platform(operator_settings(defaults)).gateway_peers
+    assert peer["podSelector"] == {"matchLabels": names.GATEWAY_PODS}
+    admitted = [
+        each["metadata"]["name"]
+        for each in defaults.of("Deployment")
+        if names.GATEWAY_PODS.items() <= each["spec"]["template"]["metadata"]["labels"].items()
+    ]
+    assert admitted == [NAME]
+
+
 @pytest.mark.parametrize("kind", ["none", "traefik"])
 def test_another_kind_of_gateway_starts_no_traefik(chart: Chart, kind: str) -> None:
     rendered = chart.render(NO_GATEWAY if kind == "none" else TRAEFIK)
-    names = [each["metadata"]["name"] for each in rendered.objects]
+    found = [each["metadata"]["name"] for each in rendered.objects]
     assert not definitions(rendered)
-    assert names.count(NAME) == (0 if kind == "none" else 1), "the Secret with the key"
+    assert found.count(NAME) == (0 if kind == "none" else 1), "the Secret with the key"
     assert "ROADSTEAD_GATEWAY_SERVICE" not in rendered.operator_env()
 
 
@@ -163,9 +180,9 @@ def test_certificate_is_signed_by_the_authority_that_clients_get(chart: Chart) -
     authority = x509.load_pem_x509_certificate(bundle.encode())
     leaf = x509.load_pem_x509_certificate(decoded(rendered, f"{NAME}-tls", "tls.crt"))
     leaf.verify_directly_issued_by(authority)
-    names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    alternative = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     hosts = ["models.example.com", "console.example.com", SERVICE]
-    assert names.get_values_for_type(x509.DNSName) == hosts
+    assert alternative.get_values_for_type(x509.DNSName) == hosts
 
 
 def test_key_of_the_authority_is_not_mounted(public: Rendered) -> None:
@@ -192,8 +209,8 @@ def test_traefik_gets_no_certificate_in_a_list_that_it_logs_with_the_key(public:
 def test_certificate_can_be_for_an_address(chart: Chart) -> None:
     address = chart.render(embedded(url="https://10.1.2.3"))
     leaf = x509.load_pem_x509_certificate(decoded(address, f"{NAME}-tls", "tls.crt"))
-    names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    assert [str(each) for each in names.get_values_for_type(x509.IPAddress)] == ["10.1.2.3"]
+    alternative = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert [str(each) for each in alternative.get_values_for_type(x509.IPAddress)] == ["10.1.2.3"]
 
 
 def test_given_certificate_is_mounted_and_none_is_made(chart: Chart) -> None:

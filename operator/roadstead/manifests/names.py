@@ -22,6 +22,8 @@ KEY = "key"
 API_KEY = "api-key"
 OPERATOR_PODS = {group.LABEL_NAME: "roadstead", group.LABEL_COMPONENT: "operator"}
 """Labels of the operator's pods in the chart, whatever the release is called."""
+GATEWAY_PODS = {group.LABEL_NAME: "roadstead", group.LABEL_COMPONENT: "gateway"}
+"""Labels of the pods of the chart's own gateway."""
 _LABEL_LIMIT = 63
 # With room for `-fetch` and for suffixes of future children, within one DNS label.
 _CHILD_LIMIT = 52

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import cast
 
 import yaml
 
 from roadstead.api.llama.llama_flags import ALL_ADDRESSES, ALL_IPV4
 from roadstead.api.model import Model, StoreLocation
+from roadstead.api.raw import Raw
 from roadstead.clocks import utc_now
 from roadstead.controllers.contract_usage import ContractUsage
 from roadstead.controllers.ledger_feed import LedgerFeed, exact_now
@@ -34,6 +35,7 @@ from roadstead.kube.watch_cache import WatchCache
 from roadstead.ledger.known_objects import KnownObject, known_objects
 from roadstead.ledger.outbox import Outbox
 from roadstead.ledger.writer import LedgerWriter
+from roadstead.manifests import names
 from roadstead.manifests.platform import Platform, PullPolicy
 from roadstead.source.quant_client import QuantClient
 from roadstead.store.store_client import MinioStore
@@ -98,8 +100,6 @@ def quant(settings: OperatorSettings) -> QuantClient | None:
 
 def platform(settings: OperatorSettings) -> Platform:
     """The settings that the children of all servers share."""
-    gateway = settings.gateway_namespace
-    peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": gateway}}}
     return Platform(
         operator_image=settings.operator_image,
         server_image=settings.server_image,
@@ -108,12 +108,24 @@ def platform(settings: OperatorSettings) -> Platform:
         fixed_user=settings.fixed_user,
         pull_secrets=settings.pull_secrets,
         fetch_connections=settings.fetch_connections,
-        gateway_peers=(peer,) if gateway else (),
+        gateway_peers=tuple(_gateway_peers(settings)),
         routing=settings.gateway.routing if settings.gateway else None,
         peers=settings.peers,
         server_host=ALL_ADDRESSES if settings.ipv6 else ALL_IPV4,
         trust=settings.trust,
     )
+
+
+def _gateway_peers(settings: OperatorSettings) -> Iterator[Raw]:
+    """The gateway's pods: all of its namespace, or only those of the chart's own gateway."""
+    namespace = settings.gateway_namespace
+    if not namespace:
+        return
+    peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}
+    if settings.gateway is not None and settings.gateway.service:
+        yield {**peer, "podSelector": {"matchLabels": names.GATEWAY_PODS}}
+    else:
+        yield peer
 
 
 def pull_secrets(
