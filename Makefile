@@ -35,7 +35,7 @@ check: $(SETUP) ## format, lint, types, import contracts, unit tests: run before
 unit: $(SETUP) ## the unit tests
 	@$(PY) -m pytest -q tests/unit
 
-test: $(SETUP) ## all tests, against real servers and a real cluster (70 minutes once everything is built)
+test: $(SETUP) ## all tests, against real servers and a real cluster (half an hour to an hour once everything is built)
 	@$(PY) -m dev.checks.suite test
 
 faults: $(SETUP) ## the fault injection tests, and a table of how long each recovery takes
