@@ -50,6 +50,8 @@ OWN_LABELS = "are the operator's: choose a prefix of your own"
             {"config": {"podLabels": {"team": ""}, "podAnnotations": {"example.com/a": "b c"}}},
             id="labels",
         ),
+        pytest.param({"rollout": {"strategy": "Recreate"}}, id="recreate"),
+        pytest.param({"rollout": {"maxSurge": 0, "maxUnavailable": 2}}, id="old-pods-first"),
     ],
 )
 async def test_valid_modelserve_is_accepted(
@@ -141,6 +143,23 @@ async def test_serve_without_model_is_denied(api: client.ApiClient, namespace: s
     body = make_modelserve(namespace)
     body["spec"] = {}
     assert NO_MODEL in await refusal(create(api, body))
+
+
+@pytest.mark.parametrize(
+    ("rollout", "message"),
+    [
+        pytest.param({"strategy": "RollingUpdate"}, '"Surge", "Recreate"', id="strategy"),
+        pytest.param({"maxSurge": 2}, "rollout.maxSurge: Invalid value: 2", id="surge"),
+        pytest.param({"maxSurge": 0}, "in maxUnavailable, such as 1", id="stuck"),
+        pytest.param(
+            {"strategy": "Recreate", "maxUnavailable": 1}, "leave maxSurge and", id="recreate"
+        ),
+    ],
+)
+async def test_invalid_rollouts_are_denied(
+    api: client.ApiClient, namespace: str, rollout: Raw, message: str
+) -> None:
+    assert message in await refusal(create(api, make_modelserve(namespace, rollout=rollout)))
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,9 @@ DEFAULT_MODE = "Chat"
 class ModelServe:
     """A ModelServe as the API server returns it; `raw` is the whole object.
 
-    `runtime_params`, `resources` and `config` keep the field names of the CRD, whose schema and
-    defaults the API server has applied. `faults` lists the fields that it would not accept.
+    `runtime_params`, `resources`, `config` and `rollout` keep the field names of the CRD, whose
+    schema and defaults the API server has applied. `faults` lists the fields that it would not
+    accept.
     """
 
     meta: Metadata
@@ -32,6 +33,7 @@ class ModelServe:
     resources: Raw
     contract: str
     config: Raw
+    rollout: Raw
     faults: tuple[str, ...] = ()
 
     @classmethod
@@ -54,6 +56,7 @@ class ModelServe:
             resources=resources.raw,
             contract=spec.text("contract"),
             config=spec.mapping("config"),
+            rollout=_rollout(spec.inner("rollout")),
             faults=tuple(spec.faults),
         )
 
@@ -66,3 +69,13 @@ class ModelServe:
     def status(self) -> Raw:
         """The stored status."""
         return section(self.raw, "status")
+
+
+def _rollout(given: FieldReader) -> Raw:
+    """The fields of `spec.rollout` that are set."""
+    values: Raw = {
+        "strategy": given.text("strategy"),
+        "maxSurge": given.whole("maxSurge", -1),
+        "maxUnavailable": given.whole("maxUnavailable", -1),
+    }
+    return {name: value for name, value in values.items() if value not in ("", -1)}

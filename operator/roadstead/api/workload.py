@@ -9,6 +9,7 @@ from roadstead.api import conditions
 from roadstead.api.pod_findings import Finding, Remedy, find_problem, is_ready, memory_remedy
 from roadstead.api.pod_messages import shorten
 from roadstead.api.raw import Raw, section
+from roadstead.api.rollouts import needs_room
 
 MAX_PODS = 20
 """The most pods of one server that are examined."""
@@ -112,10 +113,22 @@ def _while_ready(deployment: Raw, problem: Finding | None, counted: str) -> tupl
     if problem:
         return "RolloutFailing", (
             f"{counted}, as before the last change; the new ones fail: "
-            f"{problem.reason}: {problem.message}"
+            f"{problem.reason}: {problem.message}{_advice(deployment, problem)}"
         )
     updated = section(deployment, "status").get("updatedReplicas", 0)
     return "RollingOut", f"{counted}; the last change has reached {updated} of them"
+
+
+def _advice(deployment: Raw, problem: Finding) -> str:
+    """What to write if the new pods find no room beside the old ones."""
+    blocked = problem.reason == "Unschedulable"
+    if not blocked or not needs_room(section(deployment, "spec", "strategy")):
+        return ""
+    return (
+        "; the old ones go only when a new one is ready: if they hold what it needs, write "
+        "spec.rollout.strategy: Recreate, or with several replicas maxSurge: 0 and "
+        "maxUnavailable: 1"
+    )
 
 
 def _rolling(deployment: Raw) -> bool:

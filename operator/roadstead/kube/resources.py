@@ -72,6 +72,9 @@ LEASES = Resource(group="coordination.k8s.io", version="v1", plural="leases", ki
 NETWORKPOLICIES = Resource(
     group="networking.k8s.io", version="v1", plural="networkpolicies", kind="NetworkPolicy"
 )
+PODDISRUPTIONBUDGETS = Resource(
+    group="policy", version="v1", plural="poddisruptionbudgets", kind="PodDisruptionBudget"
+)
 
 
 def _traefik(plural: str, kind: str) -> Resource:
@@ -86,7 +89,7 @@ HTTPROUTES = Resource(
 ROUTES = (INGRESSROUTES, HTTPROUTES, MIDDLEWARES)
 """The children of a ModelServe with a gateway; their kinds may not be installed."""
 
-CHILDREN = (DEPLOYMENTS, SERVICES, SERVICEACCOUNTS, NETWORKPOLICIES)
+CHILDREN = (DEPLOYMENTS, SERVICES, SERVICEACCOUNTS, NETWORKPOLICIES, PODDISRUPTIONBUDGETS)
 """The children of a ModelServe that are watched; its Secrets are not watched."""
 
 _BY_KIND = {

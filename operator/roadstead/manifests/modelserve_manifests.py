@@ -1,4 +1,4 @@
-"""The children of a ModelServe: Deployment, Service, ServiceAccount, NetworkPolicy, Secret."""
+"""The children of a ModelServe, apart from its Secrets and routes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from roadstead.api.llama.llama_flags import ALL_ADDRESSES, PORT, server_args
 from roadstead.api.model import Model, StoreLocation
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section, timestamp
+from roadstead.api.rollouts import RolloutPolicy, has_devices
 from roadstead.errors import InvalidResource
 from roadstead.json_digest import json_digest
 from roadstead.manifests import names, pods
@@ -37,6 +38,7 @@ def desired_objects(
         *render("modelserve/serviceaccount.yaml.j2", meta=_metadata(serve, model)),
         *render("modelserve/networkpolicy.yaml.j2", **_network(serve, model, platform)),
         *render("modelserve/service.yaml.j2", **_service(serve, model, platform)),
+        *_budget(serve, model),
         *map(
             _with_pods_digest,
             render("modelserve/deployment.yaml.j2", **_deployment(serve, model, platform, api_key)),
@@ -137,6 +139,14 @@ def _service(serve: ModelServe, model: Model, platform: Platform) -> dict[str, o
     }
 
 
+def _budget(serve: ModelServe, model: Model) -> list[Manifest]:
+    """The PodDisruptionBudget of several replicas; one replica could never be evicted."""
+    if serve.replicas < 2:
+        return []
+    meta, selector = _metadata(serve, model), names.selector(serve)
+    return render("modelserve/poddisruptionbudget.yaml.j2", meta=meta, selector=selector)
+
+
 def _network(serve: ModelServe, model: Model, platform: Platform) -> dict[str, object]:
     peers = platform.peers
     callers = [_operator_pods(platform), *platform.gateway_peers, *peers.callers]
@@ -192,6 +202,7 @@ def _deployment(
     return {
         "meta": meta,
         "replicas": serve.replicas,
+        "strategy": RolloutPolicy.of(serve, platform.devices).to_json(),
         "selector": names.selector(serve),
         "pod_labels": {**section(config, "podLabels"), **names.labels(serve, model.meta.uid)},
         "pod_annotations": {**section(config, "podAnnotations"), **_key_digest(api_key)},
@@ -226,6 +237,7 @@ def _deployment(
             "env": _fetch_env(model, platform),
             "secret": names.fetch_secret_name(serve),
         },
+        "cache_size": pods.CACHE_SIZE if has_devices(serve, platform.devices) else "",
         "volume_size": pods.volume_size(model.size),
         "container": names.SERVER,
         "app": group.LABEL_NAME,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
+from roadstead.api.contract.devices import DEFAULT_DEVICES, DeviceNames
 from roadstead.api.llama.llama_flags import ALL_IPV4
 from roadstead.api.network_peers import NO_PEERS, ServerPeers
 from roadstead.api.pull_secrets import PullSecret
@@ -46,3 +47,5 @@ class Platform:
     """The addresses that servers listen on: all of IPv4, or `::`, all of both families."""
     trust: TrustMode | None = None
     """How the private authorities in the fetch Secret are trusted; None without any."""
+    devices: DeviceNames = DEFAULT_DEVICES
+    """Which resources are devices, for the defaults of servers that have some."""

@@ -15,6 +15,8 @@ USER = 65532
 """The user and group of servers' pods, where the cluster doesn't assign them."""
 STARTUP_SECONDS = 600
 GRACE_SECONDS = 60
+CACHE_SIZE = "2304Mi"
+"""For the kernels that drivers compile: 1 GiB by CUDA and by Mesa at most, by their defaults."""
 _PRE_STOP_SECONDS = 5
 
 _FETCH_CPU = "50m"

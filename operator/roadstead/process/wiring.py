@@ -113,6 +113,7 @@ def platform(settings: OperatorSettings) -> Platform:
         peers=settings.peers,
         server_host=ALL_ADDRESSES if settings.ipv6 else ALL_IPV4,
         trust=settings.trust,
+        devices=settings.devices,
     )
 
 

@@ -24,6 +24,7 @@ CHILDREN: dict[str, tuple[str, Raw]] = {
     "services": ("gemma", {"spec": {"ports": [{"port": 80}]}}),
     "serviceaccounts": ("gemma", {}),
     "networkpolicies": ("gemma", {"spec": {"podSelector": {}}}),
+    "poddisruptionbudgets": ("gemma", {"spec": {"maxUnavailable": 0, "selector": {}}}),
     "secrets": ("gemma-fetch", {"stringData": {"theirs": "theirs"}}),
     "ingressroutes": ("gemma", {"spec": {"routes": [ROUTE], "tls": {"secretName": "theirs"}}}),
     "middlewares": ("gemma-auth", {"spec": {"compress": {}}}),
@@ -35,11 +36,12 @@ KINDS = {
     "services": ("v1", "Service"),
     "serviceaccounts": ("v1", "ServiceAccount"),
     "networkpolicies": ("networking.k8s.io/v1", "NetworkPolicy"),
+    "poddisruptionbudgets": ("policy/v1", "PodDisruptionBudget"),
     "secrets": ("v1", "Secret"),
     "ingressroutes": ("traefik.io/v1alpha1", "IngressRoute"),
     "middlewares": ("traefik.io/v1alpha1", "Middleware"),
 }
-WATCHED = ("deployments", "services", "serviceaccounts", "networkpolicies")
+WATCHED = ("deployments", "services", "serviceaccounts", "networkpolicies", "poddisruptionbudgets")
 
 
 @pytest.fixture
@@ -53,7 +55,7 @@ async def gateway(api: client.ApiClient, tmp_path: Path) -> dict[str, str]:
 async def test_a_label_does_not_make_an_object_a_child(
     operated: Operated, gateway: dict[str, str], plural: str
 ) -> None:
-    serve = await operated.serve(name="gemma", modelName=operated.site.publish())
+    serve = await operated.serve(name="gemma", modelName=operated.site.publish(), replicas=2)
     before = await forge(operated, serve, plural, owned=False)
     async with operated.operator(**gateway):
         found = await operated.wait_for_reason(serve, "WorkloadReady", "NameTaken")
@@ -66,7 +68,7 @@ async def test_a_label_does_not_make_an_object_a_child(
 async def test_an_object_with_our_owner_reference_is_replaced(
     operated: Operated, gateway: dict[str, str], plural: str
 ) -> None:
-    serve = await operated.serve(name="gemma", modelName=operated.site.publish())
+    serve = await operated.serve(name="gemma", modelName=operated.site.publish(), replicas=2)
     before = await forge(operated, serve, plural, owned=True)
 
     async def replaced() -> bool:
@@ -113,7 +115,7 @@ async def test_children_of_an_orphaning_deletion_are_deleted(
     operated: Operated, gateway: dict[str, str]
 ) -> None:
     async with operated.operator(**gateway):
-        serve = await operated.serve(name="gemma", modelName=operated.site.publish())
+        serve = await operated.serve(name="gemma", modelName=operated.site.publish(), replicas=2)
         await operated.wait_for_deployment(serve)
         await orphan(operated, serve)
         await assert_eventually(lambda: nothing_is_left(operated))

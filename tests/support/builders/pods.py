@@ -37,7 +37,7 @@ def pod(
     server: dict[str, Any] | None = None,
     fetch: dict[str, Any] | None = None,
     ready: bool = False,
-    ready_changeed: str = "",
+    ready_changed: str = "",
     template: str = "new",
     conditions: tuple[dict[str, str], ...] = (),
     **status: Any,
@@ -64,7 +64,7 @@ def pod(
                 {
                     "type": "Ready",
                     "status": "True" if ready else "False",
-                    "lastTransitionTime": ready_changeed,
+                    "lastTransitionTime": ready_changed,
                 },
                 *conditions,
             ],

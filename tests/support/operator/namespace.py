@@ -90,6 +90,7 @@ class Operated:
 _ROOTS: Mapping[str, str] = {
     "deployments": "/apis/apps/v1",
     "networkpolicies": "/apis/networking.k8s.io/v1",
+    "poddisruptionbudgets": "/apis/policy/v1",
     "jobs": "/apis/batch/v1",
     "modelserves": f"/apis/{GROUP}/{VERSION}",
 }

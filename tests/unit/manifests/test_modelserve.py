@@ -119,12 +119,6 @@ def test_a_change_rolls_out_without_downtime() -> None:
     assert server()["lifecycle"] == {"preStop": {"sleep": {"seconds": 5}}}
 
 
-@pytest.mark.parametrize("replicas", [1, 1000])
-def test_rollout_adds_one_pod_whatever_the_number_of_replicas(replicas: int) -> None:
-    strategy = desired("Deployment", replicas=replicas)["spec"]["strategy"]
-    assert strategy["rollingUpdate"]["maxSurge"] == 1
-
-
 def test_changed_runtime_params_change_the_pod() -> None:
     assert pod(runtimeParams={"contextSize": 8192}) != pod()
 

@@ -123,13 +123,13 @@ _PULL = waiting(
             id="evicted",
         ),
         pytest.param(
-            pod(server=running(), ready_changeed="9999-01-01T00:00:00Z"),
+            pod(server=running(), ready_changed="9999-01-01T00:00:00Z"),
             "NotAnswering",
             "does not respond at /health",
             id="not answering any more",
         ),
         pytest.param(
-            pod(server=running(), ready_changeed="1999-01-01T00:00:00Z"),
+            pod(server=running(), ready_changed="1999-01-01T00:00:00Z"),
             "Loading",
             "is loading the model",
             id="not probed yet",
@@ -236,6 +236,22 @@ def test_server_stays_ready_during_a_failing_rollout() -> None:
     assert "the new ones fail: ImagePullFailed: pod new can't pull the image llama:9" in (
         state.message
     )
+
+
+@pytest.mark.parametrize(
+    ("strategy", "advised"),
+    [
+        ({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}, True),
+        ({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 1}}, False),
+    ],
+)
+def test_a_surge_without_room_says_what_to_write(strategy: Any, advised: bool) -> None:
+    current = deployment(1, 1, updated=1, total=2)
+    current["spec"]["strategy"] = strategy
+    waiting = pod("new", conditions=(_NO_NODE,))
+    state = observe(current, [serving("old", template="old"), waiting])
+    assert (state.ready, state.reason) == (True, "RolloutFailing")
+    assert ("write spec.rollout.strategy: Recreate" in state.message) is advised
 
 
 def test_rollout_that_exceeds_the_quota_has_its_reason() -> None:
