@@ -24,7 +24,7 @@ from roadstead.ledger.outbox import Outbox
 from roadstead.ledger.retention import Retention
 from roadstead.ledger.schema import Roles, migrate
 from roadstead.ledger.tables import live_rows_sql
-from roadstead.watching.watches import WATCHED
+from roadstead.watching.watched_kinds import WATCHED
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +96,7 @@ async def compare(
     """A line for each difference; the cluster is listed first, so it may be slightly older."""
     cache = WatchCache(INDEXES)
     for resource in (*KINDS, PODS):
-        await refresh(client, cache, resource, selector=WATCHED[resource])
+        await refresh(client.list(resource, selector=WATCHED[resource]), cache, resource)
     feed = LedgerFeed(cache, Outbox(), now=exact_now)
     stored = await _read_rows(dsn_file, authorities)
     return list(_differences(feed, stored))

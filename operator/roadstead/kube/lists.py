@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Protocol
 
 from roadstead.api.raw import Raw
 from roadstead.kube.kube_client import Page
@@ -12,26 +11,18 @@ from roadstead.kube.restores import require_as_new, require_consistent
 from roadstead.kube.watch_cache import Name, WatchCache
 
 
-class Lister(Protocol):
-    """The method of the API client that lists."""
+async def refresh(pages: AsyncIterator[Page], cache: WatchCache, resource: Resource) -> list[Raw]:
+    """Put a whole list into the cache; returns the objects that were changed or deleted meanwhile.
 
-    def list(self, resource: Resource, *, selector: str = "") -> AsyncIterator[Page]:
-        """All objects of a kind at one version, in pages."""
-
-
-async def refresh(
-    client: Lister, cache: WatchCache, resource: Resource, *, selector: str = ""
-) -> list[Raw]:
-    """List a kind into the cache; returns the objects that were changed or deleted meanwhile.
-
-    An interrupted watch does not report the deletions in between: only a list shows them.
+    An interrupted watch does not report the deletions in between: only a list shows them. The
+    list's version is `cache.listed(resource)` afterwards.
     Raises ClusterRestored if the list contradicts the cache.
     """
     seen = cache.seen(resource)
     changed: list[Raw] = []
     listed: set[Name] = set()
     version = 0
-    async for page in client.list(resource, selector=selector):
+    async for page in pages:
         version = page.version
         require_as_new(resource, version, seen)
         for raw in page.items:
