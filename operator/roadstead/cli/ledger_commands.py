@@ -96,7 +96,7 @@ async def compare(
     """A line for each difference; the cluster is listed first, so it may be slightly older."""
     cache = WatchCache(INDEXES)
     for resource in (*KINDS, PODS):
-        await refresh(client.list(resource, selector=WATCHED[resource]), cache, resource)
+        await refresh(client, cache, resource, selector=WATCHED[resource])
     feed = LedgerFeed(cache, Outbox(), now=exact_now)
     stored = await _read_rows(dsn_file, authorities)
     return list(_differences(feed, stored))

@@ -18,7 +18,7 @@ from prometheus_client import Gauge
 from roadstead.api.raw import Raw
 from roadstead.errors import KubeError, KubeGone
 from roadstead.kube.kube_client import Object, Page
-from roadstead.kube.lists import refresh
+from roadstead.kube.lists import take_list
 from roadstead.kube.resources import Resource
 from roadstead.kube.restores import require_as_new
 from roadstead.kube.watch_cache import WatchCache, version
@@ -102,7 +102,7 @@ class KindSync:
         pages = self._client.list(
             self.resource, selector=scope.selector, namespace=scope.namespace, fields=scope.fields
         )
-        for raw in await refresh(pages, self._cache, self.resource):
+        for raw in await take_list(pages, self._cache, self.resource):
             self._changed(raw)
         self.state.listed(self._cache.listed(self.resource))
 

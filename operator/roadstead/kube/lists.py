@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Protocol
 
 from roadstead.api.raw import Raw
 from roadstead.kube.kube_client import Page
@@ -11,7 +12,21 @@ from roadstead.kube.restores import require_as_new, require_consistent
 from roadstead.kube.watch_cache import Name, WatchCache
 
 
-async def refresh(pages: AsyncIterator[Page], cache: WatchCache, resource: Resource) -> list[Raw]:
+class Lister(Protocol):
+    """The method of the API client that lists."""
+
+    def list(self, resource: Resource, *, selector: str = "") -> AsyncIterator[Page]:
+        """All objects of a kind at one version, in pages."""
+
+
+async def refresh(
+    client: Lister, cache: WatchCache, resource: Resource, *, selector: str = ""
+) -> list[Raw]:
+    """List a kind into the cache; returns as `take_list`."""
+    return await take_list(client.list(resource, selector=selector), cache, resource)
+
+
+async def take_list(pages: AsyncIterator[Page], cache: WatchCache, resource: Resource) -> list[Raw]:
     """Put a whole list into the cache; returns the objects that were changed or deleted meanwhile.
 
     An interrupted watch does not report the deletions in between: only a list shows them. The

@@ -8,7 +8,7 @@ from typing import Any
 from roadstead.api.raw import Raw
 from roadstead.kube.kube_client import Page
 from roadstead.kube.lists import refresh
-from roadstead.kube.resources import MODELS
+from roadstead.kube.resources import MODELS, Resource
 from roadstead.kube.watch_cache import WatchCache
 
 
@@ -24,7 +24,7 @@ class Pages:
     def __init__(self, *things: Raw) -> None:
         self._things = things
 
-    async def list(self) -> AsyncIterator[Page]:
+    async def list(self, resource: Resource, *, selector: str = "") -> AsyncIterator[Page]:
         """All objects, of any kind."""
         for each in self._things:
             yield Page(version=9, items=[dict(each)])
@@ -32,7 +32,7 @@ class Pages:
 
 async def refreshed(cache: WatchCache, *things: Raw) -> list[str]:
     """The names of the returned objects if the list has these."""
-    found = await refresh(Pages(*things).list(), cache, MODELS)
+    found = await refresh(Pages(*things), cache, MODELS)
     return [raw["metadata"]["name"] for raw in found]
 
 
@@ -53,12 +53,12 @@ async def test_created_changed_and_deleted_objects_are_returned() -> None:
 async def test_a_replaced_object_is_returned() -> None:
     cache = WatchCache()
     await refreshed(cache, thing("a", uid="first"))
-    found = await refresh(Pages(thing("a", 2, uid="second")).list(), cache, MODELS)
+    found = await refresh(Pages(thing("a", 2, uid="second")), cache, MODELS)
     assert [raw["metadata"]["uid"] for raw in found] == ["first", "second"]
     assert [cache.current(MODELS, raw) is not None for raw in found] == [False, True]
 
 
 async def test_changed_objects_are_returned_as_the_cache_keeps_them() -> None:
     cache = WatchCache()
-    (found,) = await refresh(Pages(thing("new")).list(), cache, MODELS)
+    (found,) = await refresh(Pages(thing("new")), cache, MODELS)
     assert found is cache.get(MODELS, "new")
