@@ -68,16 +68,23 @@ class WatchingProcesses:
         return [name for name, view in found.items() if view is not revoked]
 
     @contextlib.contextmanager
-    def fault(self, before: Before | None, lines: Lines | None) -> Iterator[None]:
-        """Break the watches while the block runs; open ones are closed at its start."""
-        usual = self.between.before, self.between.lines
-        self.between.before = before or usual[0]
-        self.between.lines = lines or usual[1]
+    def before(self, hook: Before) -> Iterator[None]:
+        """Answer requests by `hook` while the block runs; open watches are closed at its start."""
+        usual, self.between.before = self.between.before, hook
         self.between.close_watches()
         try:
             yield
         finally:
-            self.between.before, self.between.lines = usual
+            self.between.before = usual
+
+    @contextlib.contextmanager
+    def lines(self, hook: Lines) -> Iterator[None]:
+        """Change the lines of watches by `hook` while the block runs."""
+        usual, self.between.lines = self.between.lines, hook
+        try:
+            yield
+        finally:
+            self.between.lines = usual
 
     def busiest(self, since: float) -> float:
         """Requests per second and process for the path with the most requests since then."""
