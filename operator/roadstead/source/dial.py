@@ -114,6 +114,8 @@ class DialledConnection(http.client.HTTPConnection):
         super().__init__(target.host, target.port, timeout=read_seconds, blocksize=2**20)
         self._target = target
         self._egress = egress
+        self.interrupted = False
+        """Whether `interrupt` was called. What a read then raises depends on what still arrives."""
 
     def connect(self) -> None:
         """Resolve, check the addresses, connect; raises SourceError or OSError."""
@@ -126,6 +128,7 @@ class DialledConnection(http.client.HTTPConnection):
 
     def interrupt(self) -> None:
         """Interrupt a read of another thread."""
+        self.interrupted = True
         with contextlib.suppress(OSError, AttributeError):
             self.sock.shutdown(socket.SHUT_RDWR)
 
