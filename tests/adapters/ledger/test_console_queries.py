@@ -17,7 +17,7 @@ async def test_queries_succeed_again_after_an_outage(own_ledger: Ledger) -> None
             await queries.fetch("SELECT 1")
         own_ledger.server.start()
         for _ in range(console.CONNECTIONS):
-            assert await queries.row("SELECT 1 AS one") == (1,)
+            assert len(await queries.fetch("SELECT 1")) == 1
 
 
 async def test_query_that_was_given_up_is_cancelled_and_its_connection_used_again(
@@ -29,5 +29,5 @@ async def test_query_that_was_given_up_is_cancelled_and_its_connection_used_agai
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.3):
                     await queries.fetch("SELECT pg_sleep(60)")
-        active = await queries.row(f"{sleeping} AND state = 'active'")
-    assert active == (0,)
+        active = await queries.fetch(f"{sleeping} AND state = 'active'")
+    assert [tuple(row) for row in active] == [(0,)]
