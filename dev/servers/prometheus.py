@@ -35,30 +35,27 @@ class Prometheus:
 
     url: str
 
-    def instant(self, query: str) -> list[dict[str, Any]]:
-        """The series of an expression now. Raises DevError with Prometheus' error message."""
-        return self._ask("query", query=query)
-
     def over(self, query: str, seconds: float) -> list[dict[str, Any]]:
-        """The series of an expression in the last `seconds`, with a value each second."""
+        """The series of an expression in the last `seconds`, with a value each second.
+
+        Raises DevError with Prometheus' error message.
+        """
         now = time.time()
-        return self._ask("query_range", query=query, start=now - seconds, end=now, step=1)
+        parameters = {"query": query, "start": now - seconds, "end": now, "step": 1}
+        url = f"{self.url}/api/v1/query_range?{urllib.parse.urlencode(parameters)}"
+        try:
+            with urllib.request.urlopen(url, timeout=30) as response:  # noqa: S310 - our own, http
+                answer = json.load(response)
+        except urllib.error.HTTPError as error:
+            raise DevError(f"{query}\n{error.read().decode()}") from None
+        found: list[dict[str, Any]] = answer["data"]["result"]
+        return found
 
     def alerts(self) -> set[str]:
         """Names of the alerting rules that were evaluated without an error."""
         with urllib.request.urlopen(f"{self.url}/api/v1/rules", timeout=30) as response:  # noqa: S310 - as below
             groups = json.load(response)["data"]["groups"]
         return {r["name"] for group in groups for r in group["rules"] if r["health"] == "ok"}
-
-    def _ask(self, what: str, **parameters: Any) -> list[dict[str, Any]]:
-        url = f"{self.url}/api/v1/{what}?{urllib.parse.urlencode(parameters)}"
-        try:
-            with urllib.request.urlopen(url, timeout=30) as response:  # noqa: S310 - our own, http
-                answer = json.load(response)
-        except urllib.error.HTTPError as error:
-            raise DevError(f"{parameters['query']}\n{error.read().decode()}") from None
-        found: list[dict[str, Any]] = answer["data"]["result"]
-        return found
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,23 @@ def test_read_from_a_slow_source_is_interrupted(faults: FaultServer) -> None:
     )
     with pytest.raises(SourceInterrupted, match="in 1 s"):
         pump.run(lambda _: None)
+
+
+@pytest.mark.fault("R11", heals="bytes that arrive after the interruption don't hide the reason")
+def test_interrupted_source_is_too_slow_if_bytes_still_arrive(faults: FaultServer) -> None:
+    egress = Egress(policy=AllowList.parse([f"127.0.0.1:{faults.port}"]))
+    faults.drips, faults.drip_seconds = "head", 0.001
+
+    def reason() -> str:
+        reader = RangeReader(FixedUrl(faults.url), egress, read_seconds=0.3)
+        with pytest.raises(SourceInterrupted) as failure:
+            reader.probe()
+        return failure.value.reason
+
+    # About a third of the reads have bytes between the interruption and its effect.
+    with ThreadPoolExecutor(20) as readers:
+        reasons = {task.result() for task in [readers.submit(reason) for _ in range(40)]}
+    assert reasons == {"SourceTooSlow"}
 
 
 def _probe(faults: FaultServer, allow: AllowList) -> SourceObject:

@@ -207,7 +207,6 @@ async def test_unavailable_issuer_does_not_affect_the_others(
         issuer="down",
         audience=AUDIENCE,
         jwks_url="http://127.0.0.1:1/jwks",
-        allow_http=True,
         prefixes=NamePrefixes(subject="down:", groups="down:", scopes="down:"),
     )
     local = IssuerSettings(

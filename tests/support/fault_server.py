@@ -26,7 +26,8 @@ class FaultServer:
         self.pause_after: int | None = None
         """Pauses bodies (of more than one byte) once more than this was sent."""
         self.drips = ""
-        """`head` or `body`: sends it byte by byte, four per second, and never completely."""
+        """`head` or `body`: sends it byte by byte, and never completely."""
+        self.drip_seconds = 0.25
         self.compresses = False
         """Sends ranges of the gzip-compressed content, whatever was requested."""
         self.answer_status: int | None = None
@@ -165,7 +166,7 @@ class _Handler(BaseHTTPRequestHandler):
         with contextlib.suppress(OSError):
             for byte in text:
                 self.wfile.write(bytes([byte]))
-                time.sleep(0.25)
+                time.sleep(self._faults.drip_seconds)
 
     def _body(self, body: bytes | mmap.mmap) -> None:
         if self._faults.drips == "body" and len(body) > 1:

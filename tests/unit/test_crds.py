@@ -13,6 +13,7 @@ from roadstead.api.llama.llama_flags import CACHE_RAM_MIB, server_args
 from roadstead.api.slots import CONTEXT_SIZE, MAX_BATCH_SIZE, PARALLEL
 from roadstead.gguf.gguf_header import GgufHeader
 from roadstead.gguf.gguf_memory import MEMORY_KEYS, GgufMemory
+from roadstead.kube.resources import MODELS, MODELSERVES, RESOURCECONTRACTS
 
 Schema = dict[str, Any]
 
@@ -125,12 +126,13 @@ def test_file_is_named_after_its_kind(path: Path) -> None:
 
 
 def test_kinds_are_those_that_the_operator_parses() -> None:
-    names = {load(path)["spec"]["names"]["plural"]: load(path)["spec"]["names"] for path in FILES}
-    assert names.keys() == {model.PLURAL, modelserve.PLURAL, contract.PLURAL}
-    assert names[model.PLURAL]["kind"] == model.KIND
-    assert names[modelserve.PLURAL]["kind"] == modelserve.KIND
-    assert names[contract.PLURAL]["kind"] == contract.KIND
-    assert [each["shortNames"] for each in names.values()] == [["mdl"], ["mserve"], ["rct"]]
+    names = [load(path)["spec"]["names"] for path in FILES]
+    assert {each["plural"]: each["kind"] for each in names} == {
+        MODELS.plural: model.KIND,
+        MODELSERVES.plural: modelserve.KIND,
+        RESOURCECONTRACTS.plural: contract.KIND,
+    }
+    assert [each["shortNames"] for each in names] == [["mdl"], ["mserve"], ["rct"]]
 
 
 def runtime_params() -> Schema:

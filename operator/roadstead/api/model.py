@@ -7,7 +7,6 @@ from typing import Literal, Self
 
 from roadstead.api.raw import FieldReader, Metadata, Raw, positive, section
 
-PLURAL = "models"
 KIND = "Model"
 
 

@@ -7,7 +7,6 @@ from typing import Self
 
 from roadstead.api.raw import FieldReader, Metadata, Raw, section
 
-PLURAL = "modelserves"
 KIND = "ModelServe"
 DEFAULT_MODE = "Chat"
 

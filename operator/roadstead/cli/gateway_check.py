@@ -20,6 +20,7 @@ from roadstead.api import conditions
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw
 from roadstead.authorities import Authorities
+from roadstead.clocks import utc_now
 from roadstead.errors import GatewayError, InvalidSettings
 from roadstead.gateway.caller import GatewayAnswer, GatewayCaller
 from roadstead.gateway.probe import FORWARD_AUTH
@@ -193,7 +194,7 @@ def _token(options: argparse.Namespace) -> str:
         audience=options.audience,
         issuer=options.issuer,
         lifetime=TOKEN_LIFETIME,
-        now=datetime.datetime.now(datetime.UTC),
+        now=utc_now(),
         claims={"groups": options.group},
     )
 

@@ -12,15 +12,15 @@ import contextlib
 import dataclasses
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Final, Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
 
 from roadstead.api.group import FINALIZER
 from roadstead.api.raw import Raw, section
 from roadstead.clocks import Stopwatch
 from roadstead.errors import InvalidSettings, KubeConflict, KubeNotFound
-from roadstead.kube.kube_client import KubeClient, Object, Page
-from roadstead.kube.resources import LEASES, MODELS, PODS, Resource
+from roadstead.kube.kube_client import KubeClient
+from roadstead.kube.resources import LEASES, MODELS, PODS
 
 logger = logging.getLogger(__name__)
 
@@ -30,33 +30,11 @@ RELEASE_POLL_SECONDS: Final = 1.0
 RELEASE_ATTEMPTS: Final = 10
 
 
-class ReleaseClient(Protocol):
-    """The methods of the API client that this module uses."""
-
-    def list(
-        self, resource: Resource, *, selector: str = "", namespace: str = "", fields: str = ""
-    ) -> AsyncIterator[Page]:
-        """Every object of a kind, in pages."""
-
-    async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
-        """One object; raises KubeNotFound if it does not exist."""
-
-    async def patch(
-        self, resource: Resource, name: str, body: Raw, *, namespace: str = ""
-    ) -> Object:
-        """Apply a merge patch; a resourceVersion in it makes it conditional."""
-
-    async def delete(
-        self, resource: Resource, name: str, *, namespace: str = "", uid: str = ""
-    ) -> None:
-        """Delete an object; a missing one is not an error."""
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Releasing:
     """Waits until the operators in `namespace` are gone, then removes the finalizers of Models."""
 
-    client: ReleaseClient
+    client: KubeClient
     namespace: str
     lease: str
     wait: float

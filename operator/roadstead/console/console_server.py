@@ -63,7 +63,6 @@ class Console:
         """Serve until `stop`, then for the grace period."""
         settings = self._settings
         authorities = settings.tokens.authorities
-        ledger = Ledger(settings.dsn_file, authorities)
         news = News(settings.dsn_file, authorities)
         async with contextlib.AsyncExitStack() as stack:
             self.probe_port = await stack.enter_async_context(
@@ -72,7 +71,7 @@ class Console:
             self._tokens = self._probes.tokens = await stack.enter_async_context(
                 trusting(settings.tokens, revoked=self._revocations.why)
             )
-            stack.push_async_callback(ledger.close)
+            ledger = await stack.enter_async_context(Ledger.opened(settings.dsn_file, authorities))
             await stack.enter_async_context(running([self._watcher.run(), news.run()]))
             site = self._site(self._tokens, ledger, news)
             await stack.enter_async_context(self._served(site))

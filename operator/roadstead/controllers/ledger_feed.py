@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final, Protocol
+from typing import Final
 
 import asyncpg
 
@@ -20,6 +20,7 @@ from roadstead.controllers.model_names import model_name
 from roadstead.controllers.server_pods import key_of_pod, pods_key
 from roadstead.controllers.transfers.transfer_pods import pods_of
 from roadstead.errors import KubeError, LedgerUnavailable
+from roadstead.kube.kube_client import KubeClient
 from roadstead.kube.parsed_objects import Parsed
 from roadstead.kube.resources import (
     MODELS,
@@ -56,13 +57,6 @@ INDEXES: Final[Mapping[Resource, Index]] = {MODELSERVES: serve_references, PODS:
 _CLUSTER: Final = "kube-system"
 
 
-class Versions(Protocol):
-    """The method of the API client that reads versions."""
-
-    async def version(self, resource: Resource) -> int:
-        """The current version of a kind."""
-
-
 class LedgerFeed:
     """Puts each state of an object into the outbox, and all of them on each new connection."""
 
@@ -72,7 +66,7 @@ class LedgerFeed:
         outbox: Outbox,
         *,
         now: Callable[[], str],
-        versions: Versions | None = None,
+        versions: KubeClient | None = None,
     ) -> None:
         self._cache = cache
         self._outbox = outbox

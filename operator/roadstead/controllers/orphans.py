@@ -9,12 +9,12 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Iterator
-from typing import Final, Protocol
+from typing import Final
 
 from roadstead.api.group import LABEL_SERVER_UUID
 from roadstead.api.raw import Raw, section
+from roadstead.controllers.object_access import ObjectRemover
 from roadstead.errors import KubeNotFound
-from roadstead.kube.kube_client import Object
 from roadstead.kube.managed_fields import is_managed
 from roadstead.kube.ownership import is_orphan
 from roadstead.kube.resources import CHILDREN, DEPLOYMENTS, MODELSERVES, ROUTES, SECRETS, Resource
@@ -28,18 +28,6 @@ ORPHAN_SECONDS: Final = 5.0
 
 _FIRST: Final = (*ROUTES, DEPLOYMENTS)
 _LAST: Final = tuple(resource for resource in CHILDREN if resource not in _FIRST)
-
-
-class OrphanClient(Protocol):
-    """The methods of the API client that this module uses."""
-
-    async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
-        """One object; raises KubeNotFound if it does not exist."""
-
-    async def delete(
-        self, resource: Resource, name: str, *, namespace: str = "", uid: str = ""
-    ) -> None:
-        """Delete an object; a missing one is not an error."""
 
 
 def orphaned(cache: WatchCache, resource: Resource, raw: Raw) -> Iterator[Name]:
@@ -60,7 +48,7 @@ class Orphans:
     remaining ones are found again.
     """
 
-    client: OrphanClient
+    client: ObjectRemover
     cache: WatchCache
     pull_secrets: tuple[str, ...] = ()
     """The pull Secrets that are copied for each server."""

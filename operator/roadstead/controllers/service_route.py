@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 from roadstead.api.raw import Raw, section
+from roadstead.controllers.object_access import ObjectApplier
 from roadstead.errors import KubeError, KubeNotFound
-from roadstead.kube.kube_client import Object
-from roadstead.kube.resources import SERVICES, Resource, resource_of
+from roadstead.kube.resources import SERVICES, resource_of
 from roadstead.manifests.digest import digest_of
 from roadstead.manifests.rendering import Manifest
 
@@ -19,24 +19,12 @@ logger = logging.getLogger(__name__)
 ROUTE_CHECK_SECONDS: Final = 15.0
 
 
-class RouteClient(Protocol):
-    """The methods of the API client that this module uses."""
-
-    async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
-        """One object; raises KubeNotFound if it does not exist."""
-        ...
-
-    async def apply(self, resource: Resource, body: Raw) -> Object:
-        """Apply an object (server-side apply)."""
-        ...
-
-
 class ServiceRoute:
     """The route of a Service that the chart creates; both have the same name."""
 
     def __init__(
         self,
-        client: RouteClient,
+        client: ObjectApplier,
         render: Callable[[Raw], Manifest],
         *,
         service: str,

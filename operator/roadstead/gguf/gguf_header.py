@@ -12,10 +12,11 @@ of a model and other kinds of files are detected before their consequences.
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Mapping
 from typing import Any, Final
+
+import msgspec
 
 from roadstead.gguf import gguf_metadata
 from roadstead.gguf.gguf_input import U32, U64, HeaderInput, InvalidGguf, Steps
@@ -55,8 +56,7 @@ class Truncated(Exception):
         self.needed = needed
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class GgufHeader:
+class GgufHeader(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """The header's values of a model; missing values are None.
 
     `parameter_count` is the sum of the tensors' elements. Lengths are in tokens
@@ -87,37 +87,9 @@ class GgufHeader:
     header_bytes: int = 0
 
     def to_json(self) -> dict[str, Any]:
-        """The header in camelCase, without None values."""
-        return _to_json(dataclasses.asdict(self))
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> GgufHeader:
-        """The inverse of `to_json`. Ignores unknown fields; raises TypeError for missing ones."""
-        found = _from_json(cls, values)
-        if "memory" in found:
-            found["memory"] = GgufMemory(**_from_json(GgufMemory, found["memory"]))
-        return cls(**found)
-
-
-def _to_json(values: Mapping[str, Any]) -> dict[str, Any]:
-    found = {_camel(name): value for name, value in values.items() if value is not None}
-    for name, value in found.items():
-        if isinstance(value, tuple):
-            found[name] = list(value)
-        elif isinstance(value, dict):
-            found[name] = _to_json(value)
-    return found
-
-
-def _from_json(of: type[GgufHeader | GgufMemory], values: Mapping[str, Any]) -> dict[str, Any]:
-    names = [field.name for field in dataclasses.fields(of)]
-    found = {name: values[_camel(name)] for name in names if _camel(name) in values}
-    return {name: tuple(v) if isinstance(v, list) else v for name, v in found.items()}
-
-
-def _camel(name: str) -> str:
-    head, *rest = name.split("_")
-    return head + "".join(word.capitalize() for word in rest)
+        """The header in camelCase, without None values; tuples become lists, as in a status."""
+        values: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self))
+        return values
 
 
 class HeaderParser:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, Final
+
+import msgspec
 
 MEMORY_KEYS: Final = {
     "head_counts_kv": "attention.head_count_kv",
@@ -34,8 +35,7 @@ MEMORY_KEYS: Final = {
 """The key of the architecture for each field of a `GgufMemory`."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class GgufMemory:
+class GgufMemory(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """The values of the header; a tuple has one number for each layer."""
 
     head_counts_kv: tuple[int, ...] | None = None

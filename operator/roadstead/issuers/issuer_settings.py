@@ -64,8 +64,6 @@ class IssuerSettings:
     prefixes: NamePrefixes = NO_PREFIXES
     ca_file: Path | None = None
     """PEM certificates to verify jwks_url with; None for the installation's authorities."""
-    allow_http: bool = False
-    """Whether jwks_url may be http; then everyone who can change the response can sign tokens."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -228,7 +226,6 @@ def _parse_issuer(entry: Mapping[str, Any], *, folder: Path) -> IssuerSettings:
         max_lifetime=entry.get("maxLifetimeSeconds"),
         prefixes=_parse_prefixes(entry),
         ca_file=file("caFile"),
-        allow_http=entry.get("allowHttp", False),
     )
 
 

@@ -47,6 +47,7 @@ async def known_objects(
     try:
         async with (
             asyncio.timeout(QUERY_SECONDS),
+            # Not a pool: a Model is new too rarely for an idle process of Postgres.
             connected(dsn_file, authorities) as connection,
         ):
             with translate_errors():

@@ -73,6 +73,7 @@ class LedgerWriter:
         self._fence = fence or Fence.open()
         self._epoch = epoch
         self._kept_at = float("-inf")
+        # Not a pool: what `begin` found out holds for this connection, whose loss starts it again.
         self._connection: asyncpg.Connection | None = None
         self._failures = 0
         self._last_message = ""

@@ -23,9 +23,8 @@ from roadstead.errors import Retry, SourceError, SourceInterrupted
 from roadstead.listeners import url_host
 from roadstead.proxies import Proxy
 from roadstead.source.allowlist import DEFAULT_PORTS, parse_address
-from roadstead.source.tunnel import open_tunnel
+from roadstead.source.tunnel import connect_first, open_tunnel
 
-CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
 """Limit for a read: no byte, an incomplete head, or less than a chunk in this time is an error."""
 RECEIVE_BUFFER_BYTES = 4 * 2**20
@@ -114,6 +113,8 @@ class DialledConnection(http.client.HTTPConnection):
         super().__init__(target.host, target.port, timeout=read_seconds, blocksize=2**20)
         self._target = target
         self._egress = egress
+        self.interrupted = False
+        """Whether `interrupt` was called. What a read then raises depends on what still arrives."""
 
     def connect(self) -> None:
         """Resolve, check the addresses, connect; raises SourceError or OSError."""
@@ -126,6 +127,7 @@ class DialledConnection(http.client.HTTPConnection):
 
     def interrupt(self) -> None:
         """Interrupt a read of another thread."""
+        self.interrupted = True
         with contextlib.suppress(OSError, AttributeError):
             self.sock.shutdown(socket.SHUT_RDWR)
 
@@ -197,21 +199,7 @@ def _dial(target: Target, policy: AddressPolicy) -> socket.socket:
     found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
     for *_, address in found:
         _check_address(target, policy, str(address[0]))
-    failure: OSError | None = None
-    for family, kind, protocol, _, address in found:
-        sock = socket.socket(family, kind, protocol)
-        try:
-            # Set before connecting: it determines the window that is offered to the peer.
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
-            sock.settimeout(CONNECT_SECONDS)
-            sock.connect(address)
-        except OSError as error:
-            sock.close()
-            failure = error
-            continue
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return sock
-    raise failure or OSError("the name does not resolve")
+    return connect_first(found, receive_buffer=RECEIVE_BUFFER_BYTES)
 
 
 def _invalid_url(why: str) -> SourceError:

@@ -97,18 +97,17 @@ class RangeReader:
         if self._response is None:
             raise SourceInterrupted("SourceUnreachable", f"{self._where}: no range is open")
         wanted = view[: self._left]
-        self._reading_since = began = time.monotonic()
+        self._reading_since = time.monotonic()
         try:
             count = self._response.readinto(wanted)
         except (OSError, http.client.HTTPException) as error:
-            raise self._lost_connection(error) from None
+            raise self._lost_connection(error, wanted=len(wanted)) from None
         finally:
             self._reading_since = math.inf
         if count < len(wanted):
+            if self._interrupted:
+                raise self._too_slow(f"fewer than {len(wanted)} bytes")
             self.close()
-            if time.monotonic() - began > self._read_seconds:
-                message = f"{self._where}: sent {count} bytes in {self._read_seconds:.0f} s"
-                raise SourceInterrupted("SourceTooSlow", message)
             message = f"{self._where}: ended {self._left - count} bytes early"
             raise SourceInterrupted("SourceTruncated", message)
         self._left -= count
@@ -194,22 +193,33 @@ class RangeReader:
             for name, value in headers.items():
                 self._connection.putheader(name, value)
             self._connection.endheaders()
-            began = time.monotonic()
             with self._connection.interrupt_after(self._read_seconds):
                 response = self._connection.getresponse()
         except (OSError, http.client.HTTPException) as error:
-            raise self._lost_connection(error, target) from None
-        if time.monotonic() - began > self._read_seconds:
-            # The bytes received before the interruption may parse as a whole head.
+            if self._interrupted:
+                raise self._too_slow("no complete response head") from None
             self.close()
-            message = f"{target}: sent no complete response head in {self._read_seconds:.0f} s"
-            raise SourceInterrupted("SourceTooSlow", message)
+            raise connection_error(target, error) from None
+        if self._interrupted:
+            # The bytes received before the interruption may parse as a whole head.
+            response.close()
+            raise self._too_slow("no complete response head")
         return response
 
-    def _lost_connection(self, error: Exception, target: Target | None = None) -> SourceError:
+    @property
+    def _interrupted(self) -> bool:
+        return self._connection is not None and self._connection.interrupted
+
+    def _too_slow(self, sent: str) -> SourceInterrupted:
         self.close()
-        if target is not None:
-            return connection_error(target, error)
+        message = f"{self._where}: sent {sent} in {self._read_seconds:.0f} s"
+        return SourceInterrupted("SourceTooSlow", message)
+
+    def _lost_connection(self, error: Exception, *, wanted: int) -> SourceError:
+        if self._interrupted:
+            # Bytes that arrive after the interruption reset the connection.
+            return self._too_slow(f"fewer than {wanted} bytes")
+        self.close()
         why = (
             error.strerror if isinstance(error, OSError) and error.strerror else "no bytes received"
         )

@@ -9,12 +9,15 @@ import http.client
 import re
 import socket
 import time
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 from roadstead.errors import InvalidSettings, Retry, SourceError, SourceInterrupted
 from roadstead.listeners import url_host
 from roadstead.proxies import Proxy
 
+AddressInfo = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
+"""As getaddrinfo returns it."""
 CONNECT_SECONDS: Final = 10.0
 ANSWER_SECONDS: Final = 30.0
 """In this time the proxy resolves the name and connects."""
@@ -46,15 +49,13 @@ def open_tunnel(proxy: Proxy, host: str, port: int, *, receive_buffer: int) -> s
     return sock
 
 
-def _connect(proxy: Proxy, receive_buffer: int) -> socket.socket:
+def connect_first(found: Sequence[AddressInfo], *, receive_buffer: int) -> socket.socket:
+    """Connect to the first of these addresses that accepts; raises OSError."""
     failure: OSError | None = None
-    try:
-        found = socket.getaddrinfo(proxy.host, proxy.port, type=socket.SOCK_STREAM)
-    except OSError as error:
-        raise _unreachable(proxy, error) from None
     for family, kind, protocol, _, address in found:
         sock = socket.socket(family, kind, protocol)
         try:
+            # Set before connecting: it determines the window that is offered to the peer.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
             sock.settimeout(CONNECT_SECONDS)
             sock.connect(address)
@@ -64,7 +65,15 @@ def _connect(proxy: Proxy, receive_buffer: int) -> socket.socket:
             continue
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return sock
-    raise _unreachable(proxy, failure or OSError("the name does not resolve"))
+    raise failure or OSError("the name does not resolve")
+
+
+def _connect(proxy: Proxy, receive_buffer: int) -> socket.socket:
+    try:
+        found = socket.getaddrinfo(proxy.host, proxy.port, type=socket.SOCK_STREAM)
+        return connect_first(found, receive_buffer=receive_buffer)
+    except OSError as error:
+        raise _unreachable(proxy, error) from None
 
 
 def _read_status(sock: socket.socket) -> int:

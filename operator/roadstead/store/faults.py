@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import http.client
 import ssl
 from typing import Final
@@ -22,25 +23,116 @@ from roadstead.errors import (
 )
 from roadstead.excerpts import excerpt
 
-_FULL_CODES: Final = ("XMinioStorageFull", "InsufficientStorage", "QuotaExceeded")
-_BUCKET_FULL_CODE: Final = "XMinioAdminBucketQuotaExceeded"
-_DENIED_CODES: Final = (
-    "InvalidAccessKeyId",
-    "SignatureDoesNotMatch",
-    "AllAccessDisabled",
-)
-_SESSION_TOKEN_CODES: Final = (
-    "ExpiredToken",
-    "InvalidToken",
-    "InvalidTokenId",
-    "TokenRefreshRequired",
-)
-"""For temporary keys; InvalidTokenId is MinIO's, and some stores send these with status 400."""
-_SKEW_CODES: Final = ("RequestTimeTooSkewed", "RequestExpired", "AuthorizationHeaderMalformed")
-_PART_CODES: Final = ("InvalidPart", "InvalidPartOrder")
-"""Also returned by a server that is deleting the upload part by part."""
+_CHECKSUM_CODE: Final = "MissingContentChecksum"
 _CHECKSUM_HEADERS: Final = ("content-md5", "x-amz-checksum")
-_BUSY_STATUSES: Final = (429, 502, 503, 504)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Rule:
+    """The error of responses with one of these codes or statuses.
+
+    `{code}` in the message is the response's code, or its status if it has none.
+    """
+
+    error: type[StoreError] = StoreError
+    reason: str
+    message: str
+    codes: tuple[str, ...] = ()
+    statuses: tuple[int, ...] = ()
+
+
+_RULES: Final = (
+    _Rule(
+        codes=(
+            "XMinioStorageFull",
+            "InsufficientStorage",
+            "QuotaExceeded",
+            "XMinioAdminBucketQuotaExceeded",
+        ),
+        statuses=(507,),
+        reason="StoreFull",
+        message="the store is full; free space or raise its quota",
+    ),
+    _Rule(
+        codes=("NoSuchUpload",),
+        error=UploadMissing,
+        reason="StoreUploadMissing",
+        message="the store no longer has the upload",
+    ),
+    _Rule(
+        # Also returned by a server that is deleting the upload part by part.
+        codes=("InvalidPart", "InvalidPartOrder"),
+        error=PartsRefused,
+        reason="StorePartsRefused",
+        message="the store refused the parts ({code})",
+    ),
+    _Rule(
+        codes=(_CHECKSUM_CODE, "MissingContentMD5"),
+        error=ChecksumRequired,
+        reason="StoreChecksumRequired",
+        message="the store requires a checksum for each part",
+    ),
+    _Rule(
+        statuses=(405, 501),
+        error=StoreNotImplemented,
+        reason="StoreNotImplemented",
+        message="the store does not support this request ({code})",
+    ),
+    _Rule(
+        codes=("NoSuchBucket",),
+        reason="StoreBucketMissing",
+        message="the bucket does not exist; create it",
+    ),
+    _Rule(
+        codes=("NoSuchKey",),
+        reason="StoreObjectMissing",
+        message="the object is not in the store",
+    ),
+    _Rule(
+        statuses=(412,),
+        reason="StoreObjectExists",
+        message="another object was created at this path",
+    ),
+    _Rule(
+        codes=("RequestTimeTooSkewed", "RequestExpired", "AuthorizationHeaderMalformed"),
+        reason="StoreDenied",
+        message="the store refused the signature ({code}); check the clocks of both sides "
+        "and the region",
+    ),
+    _Rule(
+        codes=("AccessDenied",),
+        error=RightMissing,
+        reason="StoreDenied",
+        message="the store denied access (AccessDenied); check the policy of its keys",
+    ),
+    _Rule(
+        # Of temporary keys; InvalidTokenId is MinIO's, and some stores send these with status 400.
+        codes=("ExpiredToken", "InvalidToken", "InvalidTokenId", "TokenRefreshRequired"),
+        reason="StoreDenied",
+        message="the store refused the session token ({code}); set accessKey, secretKey and "
+        "sessionToken in the Secret to those of one session that has not expired, or use "
+        "permanent keys without a sessionToken",
+    ),
+    _Rule(
+        codes=("InvalidAccessKeyId", "SignatureDoesNotMatch", "AllAccessDisabled"),
+        statuses=(401, 403),
+        reason="StoreDenied",
+        message="the store refused ({code}); check its keys and their policy",
+    ),
+    _Rule(
+        statuses=(500,),
+        error=StoreBroken,
+        reason="StoreBusy",
+        message="the store answered {code}",
+    ),
+    _Rule(
+        statuses=(429, 502, 503, 504),
+        error=StoreInterrupted,
+        reason="StoreBusy",
+        message="the store answered {code}",
+    ),
+)
+"""The first rule that applies counts: stores send codes with different statuses."""
 
 CLIENT_ERRORS: Final = (
     S3Error,
@@ -67,56 +159,17 @@ def translate_response(status: int, code: str, action: str, message: str = "") -
 
 
 def _response_error(status: int, code: str, action: str, store_message: str) -> StoreError:
-    if code in (*_FULL_CODES, _BUCKET_FULL_CODE) or status == 507:
-        return StoreError(
-            "StoreFull", f"{action}: the store is full; free space or raise its quota"
-        )
-    if code == "NoSuchUpload":
-        return UploadMissing("StoreUploadMissing", f"{action}: the store no longer has the upload")
-    if code in _PART_CODES:
-        return PartsRefused("StorePartsRefused", f"{action}: the store refused the parts ({code})")
-    if _requires_checksum(status, code, store_message):
-        message = f"{action}: the store requires a checksum for each part"
-        return ChecksumRequired("StoreChecksumRequired", message)
-    if status in (405, 501):
-        message = f"{action}: the store does not support this request ({code or status})"
-        return StoreNotImplemented("StoreNotImplemented", message)
-    if code == "NoSuchBucket":
-        return StoreError("StoreBucketMissing", f"{action}: the bucket does not exist; create it")
-    if code == "NoSuchKey":
-        return StoreError("StoreObjectMissing", f"{action}: the object is not in the store")
-    if status == 412:
-        return StoreError("StoreObjectExists", f"{action}: another object was created at this path")
-    if code in _SKEW_CODES:
-        message = (
-            f"{action}: the store refused the signature ({code}); check the clocks of both sides "
-            "and the region"
-        )
-        return StoreError("StoreDenied", message)
-    if code == "AccessDenied":
-        message = f"{action}: the store denied access (AccessDenied); check the policy of its keys"
-        return RightMissing("StoreDenied", message)
-    if code in _SESSION_TOKEN_CODES:
-        message = (
-            f"{action}: the store refused the session token ({code}); set accessKey, secretKey and "
-            "sessionToken in the Secret to those of one session that has not expired, or use "
-            "permanent keys without a sessionToken"
-        )
-        return StoreError("StoreDenied", message)
-    if code in _DENIED_CODES or status in (401, 403):
-        message = f"{action}: the store refused ({code or status}); check its keys and their policy"
-        return StoreError("StoreDenied", message)
-    if status == 500:
-        return StoreBroken("StoreBusy", f"{action}: the store answered {code or status}")
-    if status in _BUSY_STATUSES:
-        return StoreInterrupted("StoreBusy", f"{action}: the store answered {code or status}")
+    found = _CHECKSUM_CODE if _requires_checksum(status, code, store_message) else code
+    for rule in _RULES:
+        if found in rule.codes or status in rule.statuses:
+            message = rule.message.format(code=code or status)
+            return rule.error(rule.reason, f"{action}: {message}")
     message = f"{action}: the store answered {status} {code}".rstrip()
     return StoreError("StoreFailed", message, retry=Retry.BACKOFF)
 
 
 def _requires_checksum(status: int, code: str, store_message: str) -> bool:
-    if code in ("MissingContentMD5", "MissingContentChecksum"):
-        return True
+    """Whether only the text says so."""
     text = store_message[:1000].lower()
     return (
         status == 400

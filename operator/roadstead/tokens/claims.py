@@ -108,6 +108,7 @@ def check_times(
     """Check `exp`, `iat` and `nbf` at `now`, all in seconds; raises InvalidToken.
 
     RFC 7519, 4.1.4 to 4.1.6; a lifetime (`exp` - `iat`) above `max_lifetime` is refused.
+    PyJWT's checks of these claims read the clock themselves, and know no maximum lifetime.
     """
     expires = _read_seconds(claims, "exp")
     issued = _read_seconds(claims, "iat") if issued_at_required or "iat" in claims else now

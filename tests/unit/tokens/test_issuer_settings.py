@@ -51,7 +51,6 @@ def test_every_field_of_an_issuer_is_read(tmp_path: Path) -> None:
         issuer="i",
         audience="a",
         jwks_url="http://127.0.0.1:1/jwks",
-        allow_http=True,
         algorithms=frozenset({Algorithm.ES256}),
         groups_claim="roles",
         scopes_claim="scp",

@@ -108,7 +108,7 @@ def test_repr_of_a_job_has_no_presigned_url() -> None:
     ("line", "message"),
     [
         pytest.param("{", "not JSON", id="not-json"),
-        pytest.param("[]", "not a JSON object", id="not-an-object"),
+        pytest.param("[]", "Expected `object`", id="not-an-object"),
         pytest.param('{"event": "paused"}', "paused", id="unknown-event"),
         pytest.param('{"event": "failed", "reason": 1}', "reason", id="wrong-type"),
         pytest.param('{"event": "progress", "bytesDone": "1"}', "bytesDone", id="text-for-number"),

@@ -19,7 +19,6 @@ from roadstead.api.object_names import matches_any
 from roadstead.api.raw import Metadata, Raw, section
 from roadstead.api.selector import LabelSelector
 
-PLURAL = "resourcecontracts"
 KIND = "ResourceContract"
 Enforcement = Literal["Drain", "Report"]
 _NO_UID = "-"

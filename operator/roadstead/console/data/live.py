@@ -86,6 +86,7 @@ class News:
         """Listen until cancelled; reconnect after errors and notify all pages then."""
         while True:
             try:
+                # Not from the pool: LISTEN belongs to a session.
                 async with connected(self._dsn_file, self._authorities) as connection:
                     await self._listen(connection)
             except LedgerError as error:

@@ -19,7 +19,7 @@ from roadstead.api.references import by_name, by_uuid
 from roadstead.clocks import utc_now
 from roadstead.controllers.model.kept_objects import KeptObjects
 from roadstead.controllers.model.model_plan import ModelFacts, Plan, PlanStep, plan
-from roadstead.controllers.model.model_removal import RemovalStore, clear_store
+from roadstead.controllers.model.model_removal import clear_store
 from roadstead.controllers.model.model_sources import Sources, owner, transfer_job
 from roadstead.controllers.model.model_status import status_of
 from roadstead.controllers.status_writer import StatusWriter
@@ -30,7 +30,7 @@ from roadstead.kube.admitted import AdmittedServes
 from roadstead.kube.kube_client import Object
 from roadstead.kube.resources import MODELS, Resource
 from roadstead.kube.watch_cache import Name, WatchCache
-from roadstead.store.store_client import StoredObject
+from roadstead.store.store_client import MinioStore, StoredObject
 
 logger = logging.getLogger(__name__)
 
@@ -40,16 +40,6 @@ UNSTARTED_RETRY_SECONDS: Final = 30.0
 """The delay before the next attempt if a transfer could not be started."""
 TRANSFER_STOP_POLL_SECONDS: Final = 1.0
 _TRANSFER_ENDING: Final = "waits for the pod of its transfer to exit before the store is cleaned up"
-
-
-class ModelStore(RemovalStore, Protocol):
-    """The methods of the store client that this module uses."""
-
-    async def stat(self, location: StoreLocation) -> StoredObject | None:
-        """The object, or None."""
-
-    async def ensure_bucket(self, bucket: str | None = None) -> None:
-        """Create the bucket if it does not exist."""
 
 
 class FinalizerWriter(Protocol):
@@ -67,7 +57,7 @@ class ModelReconciler:
 
     client: FinalizerWriter
     cache: WatchCache
-    store: ModelStore
+    store: MinioStore
     sources: Sources
     transfers: Transfers
     status: StatusWriter

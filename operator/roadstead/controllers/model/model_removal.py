@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from typing import Final, Protocol
+from typing import Final
 
 from roadstead.api.model import Model, StoreLocation
 from roadstead.api.raw import section
 from roadstead.errors import StoreError
+from roadstead.store.store_client import MinioStore
 from roadstead.transfer.placement import leftovers
 
 logger = logging.getLogger(__name__)
@@ -17,21 +18,8 @@ UPLOAD_ABORT_SECONDS: Final = 120.0
 """How long a deletion retries to abort an unfinished upload."""
 
 
-class RemovalStore(Protocol):
-    """The methods of the store client that this module uses."""
-
-    async def remove(self, location: StoreLocation, etag: str | None = None) -> bool:
-        """Delete the object; with `etag`, only if it matches."""
-
-    async def abort_upload(self, location: StoreLocation, upload_id: str) -> None:
-        """Abort a multipart upload; a missing one is not an error."""
-
-    async def abort_unfinished(self, location: StoreLocation) -> None:
-        """Abort all multipart uploads of exactly this key that the store lists."""
-
-
 async def clear_store(
-    store: RemovalStore, model: Model, target: StoreLocation, *, deleting_for: float, shared: bool
+    store: MinioStore, model: Model, target: StoreLocation, *, deleting_for: float, shared: bool
 ) -> None:
     """Clean up the store as the Model's deletion policy requires.
 
@@ -63,7 +51,7 @@ def _has_unfinished_transfer(model: Model) -> bool:
 
 
 async def _drop_transfer(
-    store: RemovalStore, model: Model, target: StoreLocation, *, shared: bool
+    store: MinioStore, model: Model, target: StoreLocation, *, shared: bool
 ) -> None:
     """Delete the uploads and temporary objects of a transfer that did not complete.
 

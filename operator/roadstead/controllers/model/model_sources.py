@@ -6,7 +6,6 @@ import base64
 import binascii
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
-from typing import Protocol
 
 from roadstead.api.model import (
     Model,
@@ -16,9 +15,10 @@ from roadstead.api.model import (
     StoreLocation,
     UploadState,
 )
+from roadstead.controllers.object_access import ObjectReader
 from roadstead.errors import KubeNotFound, KubeRejected, Retry, SourceError
 from roadstead.kube.kube_client import Object
-from roadstead.kube.resources import SECRETS, Resource
+from roadstead.kube.resources import SECRETS
 from roadstead.transfer import messages
 
 InTransfer = Callable[[Model], bool]
@@ -42,20 +42,13 @@ def _rank(
     return model.stored_at != target, not transferring, model.meta.created, model.meta.uid
 
 
-class SecretReader(Protocol):
-    """The method of the API client that reads a Secret."""
-
-    async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
-        """One object; raises KubeNotFound if it does not exist."""
-
-
 class Sources:
     """Converts `spec.source` to the input of `roadstead transfer`.
 
     `namespace` is the default namespace of Secrets, `quant_endpoint` the default Quant service.
     """
 
-    def __init__(self, client: SecretReader, *, namespace: str, quant_endpoint: str) -> None:
+    def __init__(self, client: ObjectReader, *, namespace: str, quant_endpoint: str) -> None:
         self._client = client
         self._namespace = namespace
         self._quant_endpoint = quant_endpoint

@@ -14,10 +14,11 @@ from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section
 from roadstead.authorities import SYSTEM_AUTHORITIES, Authorities
 from roadstead.clocks import Clock
+from roadstead.controllers.object_access import ObjectWriter
 from roadstead.errors import KubeConflict, KubeNotFound
 from roadstead.kube.kube_client import Object
 from roadstead.kube.ownership import belongs, intact, name_taken_error
-from roadstead.kube.resources import SECRETS, Resource
+from roadstead.kube.resources import SECRETS
 from roadstead.manifests import names
 from roadstead.manifests.digest import digest_of
 from roadstead.manifests.modelserve_manifests import fetch_expiry, fetch_secret, is_encrypted
@@ -32,19 +33,6 @@ class UrlSigner(Protocol):
 
     def signed(self, url: str, location: StoreLocation) -> bool:
         """Whether a URL of this object is signed with the current keys."""
-
-
-class SecretWriter(Protocol):
-    """The methods of the API client that write Secrets."""
-
-    async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
-        """One object; raises KubeNotFound if it does not exist."""
-
-    async def create(self, resource: Resource, body: Raw) -> Object:
-        """Create an object; raises KubeConflict if it exists."""
-
-    async def apply(self, resource: Resource, body: Raw) -> Object:
-        """Apply an object (server-side apply)."""
 
 
 SECRET_CHECK_SECONDS: Final = 25.0
@@ -87,7 +75,7 @@ class FetchUrls:
     is remembered when it is written, and read after a restart and while a pod may wait for it.
     """
 
-    client: SecretWriter
+    client: ObjectWriter
     store: UrlSigner
     lifetime: datetime.timedelta
     clock: Clock

@@ -5,32 +5,17 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Callable
-from typing import Protocol
 
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw
 from roadstead.errors import KubeConflict, KubeRejected, ModelUnknown, SourceError
-from roadstead.kube.kube_client import Object
-from roadstead.kube.resources import MODELS, Resource
+from roadstead.kube.kube_client import KubeClient
+from roadstead.kube.resources import MODELS
 from roadstead.manifests.catalogue_manifests import model_for
 from roadstead.policy.chain import Violation
-from roadstead.source.quant_client import QuantAnswer
+from roadstead.source.quant_client import QuantClient
 
 logger = logging.getLogger(__name__)
-
-
-class QuantService(Protocol):
-    """The methods of the Quant client that this module uses."""
-
-    async def download_url(self, model_id: str) -> QuantAnswer:
-        """The URL of a model; raises ModelUnknown or another SourceError."""
-
-
-class ModelCreator(Protocol):
-    """The methods of the API client that this module uses."""
-
-    async def create(self, resource: Resource, body: Raw) -> Object:
-        """Create an object; raises KubeConflict if it exists."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,9 +25,9 @@ class ModelCatalogue:
     `on_created` is called with each Model that was created, before the watch reports it.
     """
 
-    client: ModelCreator
+    client: KubeClient
     on_created: Callable[[Raw], None]
-    quant: QuantService | None
+    quant: QuantClient | None
 
     async def create_model(self, serve: ModelServe) -> Violation:
         """Create the Model if the Quant service knows it; returns why it is not available yet."""

@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 from roadstead.api.raw import Raw, section
 from roadstead.clocks import Stopwatch
-from roadstead.controllers.modelserve.fetch_urls import SECRET_CHECK_SECONDS, SecretWriter
+from roadstead.controllers.modelserve.fetch_urls import SECRET_CHECK_SECONDS
+from roadstead.controllers.object_access import ObjectWriter
 from roadstead.errors import KubeConflict, KubeNotFound
 from roadstead.kube.ownership import belongs, intact, name_taken_error
 from roadstead.kube.resources import SECRETS
@@ -37,7 +38,7 @@ class OwnedSecrets:
     Secrets are not watched, since that would require access to all Secrets of the cluster.
     """
 
-    client: SecretWriter
+    client: ObjectWriter
     clock: Stopwatch
     _known: dict[str, dict[str, _Known]] = dataclasses.field(default_factory=dict)
     """By the UUID of the server and the name of the Secret."""

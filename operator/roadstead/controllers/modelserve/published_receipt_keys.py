@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 from roadstead.api.raw import section
 from roadstead.clocks import Stopwatch
+from roadstead.controllers.object_access import ObjectReader
 from roadstead.errors import InvalidKey, KubeError
-from roadstead.kube.kube_client import Object
-from roadstead.kube.resources import CONFIGMAPS, Resource
+from roadstead.kube.resources import CONFIGMAPS
 from roadstead.tokens.receipt_keys import public_keys
 from roadstead.tokens.receipts import ReceiptVerifier
 
@@ -21,13 +21,6 @@ KEYS_MAX_AGE_SECONDS: Final = 60.0
 """The age after which the keys are read again; a retired key counts for as long."""
 KEYS_RETRY_SECONDS: Final = 2.0
 """The least interval between two reads for unknown keys."""
-
-
-class ObjectReader(Protocol):
-    """The method of the API client that reads one object."""
-
-    async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
-        """One object; raises KubeNotFound if it does not exist."""
 
 
 class ReceiptKeys:

@@ -13,8 +13,8 @@ from typing import Final
 
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section
-from roadstead.controllers.modelserve.fetch_urls import SecretWriter
 from roadstead.controllers.modelserve.owned_secrets import OwnedSecrets
+from roadstead.controllers.object_access import ObjectWriter
 from roadstead.errors import KubeError, KubeNotFound, PullSecretUnusable
 from roadstead.json_digest import json_digest
 from roadstead.kube.resources import SECRETS
@@ -31,7 +31,7 @@ SOURCE_CHECK_SECONDS: Final = 60.0
 class PullSecretCopies:
     """The copies of the Secrets `sources` in `namespace`."""
 
-    client: SecretWriter
+    client: ObjectWriter
     secrets: OwnedSecrets
     namespace: str
     sources: tuple[str, ...]

@@ -6,8 +6,8 @@ import dataclasses
 
 from roadstead.api.modelserve import ModelServe
 from roadstead.clocks import Stopwatch
-from roadstead.controllers.modelserve.fetch_urls import SecretWriter
 from roadstead.controllers.modelserve.owned_secrets import OwnedSecrets
+from roadstead.controllers.object_access import ObjectWriter
 from roadstead.manifests import names
 from roadstead.manifests.gateway import key_secret
 from roadstead.tokens.gateway_keys import GatewayKey
@@ -17,11 +17,11 @@ from roadstead.tokens.gateway_keys import GatewayKey
 class ServerKeys:
     """Writes the Secret with the key of each server, which never changes."""
 
-    client: dataclasses.InitVar[SecretWriter]
+    client: dataclasses.InitVar[ObjectWriter]
     key: GatewayKey
     clock: dataclasses.InitVar[Stopwatch]
 
-    def __post_init__(self, client: SecretWriter, clock: Stopwatch) -> None:
+    def __post_init__(self, client: ObjectWriter, clock: Stopwatch) -> None:
         self._secrets = OwnedSecrets(client=client, clock=clock)
 
     def of(self, serve: ModelServe) -> str:

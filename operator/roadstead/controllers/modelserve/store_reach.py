@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
-from typing import Final, Protocol
+from typing import Final
 
 from roadstead.api.contract.granted import FIELD
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw
+from roadstead.controllers.object_access import ObjectApplier
 from roadstead.errors import KubeError, KubeNotFound
 from roadstead.kube.admitted import AdmittedServes
-from roadstead.kube.kube_client import Object
-from roadstead.kube.resources import NETWORKPOLICIES, Resource
+from roadstead.kube.resources import NETWORKPOLICIES
 from roadstead.kube.watch_cache import WatchCache
 from roadstead.manifests.digest import digest_of
 from roadstead.manifests.rendering import Manifest
@@ -25,21 +25,11 @@ REVIEW_SECONDS: Final = 60.0
 """The interval at which namespaces without servers are removed and the policy is corrected."""
 
 
-class PolicyClient(Protocol):
-    """The methods of the API client that this module uses."""
-
-    async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
-        """One object; raises KubeNotFound if it does not exist."""
-
-    async def apply(self, resource: Resource, body: Raw) -> Object:
-        """Apply an object (server-side apply)."""
-
-
 @dataclasses.dataclass(kw_only=True)
 class StoreReach:
     """Maintains one NetworkPolicy in addition to `policy`, the chart's for the store."""
 
-    client: PolicyClient
+    client: ObjectApplier
     cache: WatchCache
     admitted: AdmittedServes
     policy: str

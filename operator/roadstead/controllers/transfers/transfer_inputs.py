@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
-import dataclasses
 import json
 import logging
 from typing import Protocol
+
+import msgspec
 
 from roadstead.api.raw import Raw, section
 from roadstead.controllers.transfers.transfer_runner import TransferAttempt
@@ -62,7 +63,7 @@ class JobInputs:
     async def remember(self, job: Raw, attempt: TransferAttempt, resume: Resume) -> bool:
         """Store the upload that the Job's next pod resumes; returns whether that succeeded."""
         meta = section(job, "metadata")
-        body = {"stringData": {KEY: _text(dataclasses.replace(attempt.job, resume=resume))}}
+        body = {"stringData": {KEY: _text(msgspec.structs.replace(attempt.job, resume=resume))}}
         try:
             await self._client.patch(SECRETS, meta["name"], body, namespace=meta["namespace"])
         except (KubeNotFound, KubeUnavailable) as error:

@@ -51,20 +51,22 @@ class ProcessRunner:
     async def run(self, attempt: TransferAttempt, on_event: EventHandler) -> Outcome:
         """Run the process; if cancelled, terminate it and wait."""
         self._fence.check()
-        process = await self._spawn(attempt.job)
-        assert process.stdin is not None  # noqa: S101 - asked for in _spawn
+        process, stdin, stdout = await self._spawn(attempt.job)
         try:
-            process.stdin.write(json.dumps(attempt.job.to_json()).encode())
-            process.stdin.close()
-            outcome = await _follow(process, on_event)
+            stdin.write(json.dumps(attempt.job.to_json()).encode())
+            stdin.close()
+            outcome = await _follow(stdout, on_event)
             code = await process.wait()
         finally:
             if process.returncode is None:
                 await _terminate(process, STOP_SECONDS if self._fence.left() > 0 else 0)
         return outcome or crashed(_exit_text(code))
 
-    async def _spawn(self, job: TransferJob) -> asyncio.subprocess.Process:
-        return await asyncio.create_subprocess_exec(
+    async def _spawn(
+        self, job: TransferJob
+    ) -> tuple[asyncio.subprocess.Process, asyncio.StreamWriter, asyncio.StreamReader]:
+        """Return the process and its pipes."""
+        process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "roadstead",
@@ -79,12 +81,14 @@ class ProcessRunner:
             stdout=asyncio.subprocess.PIPE,
             limit=_LINE_LIMIT,
         )
+        if process.stdin is None or process.stdout is None:
+            raise AssertionError("both are pipes")
+        return process, process.stdin, process.stdout
 
 
-async def _follow(process: asyncio.subprocess.Process, on_event: EventHandler) -> Outcome | None:
-    assert process.stdout is not None  # noqa: S101 - asked for in _spawn
+async def _follow(stdout: asyncio.StreamReader, on_event: EventHandler) -> Outcome | None:
     outcome: Outcome | None = None
-    async for line in process.stdout:
+    async for line in stdout:
         try:
             event = parse_event(line)
         except InvalidMessage as error:

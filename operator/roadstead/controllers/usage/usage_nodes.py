@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Collection, Iterable, Mapping
-from typing import Final, Protocol
+from typing import Final
 
 from roadstead.api.raw import Raw, section
+from roadstead.controllers.object_access import ObjectReader
 from roadstead.errors import KubeError, UsageError
 from roadstead.exponential_backoff import Backoff
-from roadstead.kube.kube_client import Object
-from roadstead.kube.resources import NODES, Resource
+from roadstead.kube.resources import NODES
 from roadstead.usage.kubelet import KubeletEndpoint
 
 logger = logging.getLogger(__name__)
@@ -25,13 +25,6 @@ LOGGED_NODES: Final = 3
 """The number of nodes that a log line names."""
 
 
-class NodeReader(Protocol):
-    """The method of the API client that reads a node."""
-
-    async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
-        """One object."""
-
-
 @dataclasses.dataclass(kw_only=True)
 class _Node:
     endpoint: KubeletEndpoint | None = None
@@ -43,7 +36,7 @@ class _Node:
 class Nodes:
     """The nodes with servers, read by name."""
 
-    def __init__(self, client: NodeReader, *, interval: float) -> None:
+    def __init__(self, client: ObjectReader, *, interval: float) -> None:
         self._client = client
         self._interval = interval
         self._nodes: dict[str, _Node] = {}

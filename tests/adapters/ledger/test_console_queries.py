@@ -1,0 +1,33 @@
+"""The console's pool of connections while Postgres fails and queries are given up."""
+
+import asyncio
+
+import pytest
+
+from roadstead.console.data import ledger as console
+from roadstead.errors import LedgerUnavailable
+from tests.support.ledger import Ledger
+
+
+async def test_queries_succeed_again_after_an_outage(own_ledger: Ledger) -> None:
+    async with console.Ledger.opened(own_ledger.dsn_file("reader")) as queries:
+        await asyncio.gather(*(queries.fetch("SELECT 1") for _ in range(console.CONNECTIONS)))
+        own_ledger.server.kill()
+        with pytest.raises(LedgerUnavailable):
+            await queries.fetch("SELECT 1")
+        own_ledger.server.start()
+        for _ in range(console.CONNECTIONS):
+            assert len(await queries.fetch("SELECT 1")) == 1
+
+
+async def test_query_that_was_given_up_is_cancelled_and_its_connection_used_again(
+    ledger: Ledger,
+) -> None:
+    sleeping = "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)'"
+    async with console.Ledger.opened(ledger.dsn_file("reader")) as queries:
+        for _ in range(console.CONNECTIONS + 1):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.3):
+                    await queries.fetch("SELECT pg_sleep(60)")
+        active = await queries.fetch(f"{sleeping} AND state = 'active'")
+    assert [tuple(row) for row in active] == [(0,)]
